@@ -1,0 +1,145 @@
+/**
+ * The nouns. Nothing here knows SMTP, HTTP or SQL, and nothing of ours is imported.
+ *
+ * Glossary (RFC 5598 terms where it has one):
+ *   account       a person's user row; owns agents, domains, keys and secrets
+ *   agent         a mailbox with an address; its id is its address, lower-cased
+ *   role mailbox  postmaster@ of a hosted domain, read by the domain's owner (RFC 5321 4.5.1, RFC 2142)
+ *   envelope      what the SMTP dialogue said: reverse-path, recipients, client
+ *   verdict       what SPF, DKIM, DMARC and ARC proved about a message
+ *   raw mail      the stored bytes: the received message under our own trace fields
+ *   conversation  messages of one agent linked by Message-ID, In-Reply-To and References
+ *   event         a fact worth telling: a row written in the same transaction as what it tells
+ *   delivery      one event on its way to one webhook endpoint
+ */
+
+export type AgentMode = "cloud" | "local";
+export type HitlExpirationAction = "approve" | "reject";
+export type EntityType = "human" | "agent";
+export type ReadStatus = "unread" | "read";
+
+/** What the SMTP dialogue established about one message (RFC 5321 2.3.1). */
+export interface Envelope {
+  /** RFC5321.MailFrom without brackets; "" is the null reverse-path. */
+  readonly mailFrom: string;
+  /** RFC5321.RcptTo, as given, one per accepted RCPT. */
+  readonly rcptTo: readonly string[];
+  /** Client address, IPv4 or IPv6 text; after PROXY, the one it named. */
+  readonly remoteAddress: string;
+  /** The EHLO or HELO name, unchecked. */
+  readonly helo: string;
+  /** ESMTP, ESMTPS, … (RFC 3848, RFC 6531): the `with` clause of Received. */
+  readonly protocol: string;
+  /** TLS version and cipher, when the session was encrypted. */
+  readonly tls?: { readonly version: string; readonly cipher: string };
+  readonly receivedAt: Date;
+}
+
+export type SpfResult = "pass" | "fail" | "softfail" | "neutral" | "none" | "temperror" | "permerror";
+export type DkimResult = "pass" | "fail" | "neutral" | "none" | "policy" | "temperror" | "permerror";
+export type DmarcResult = "pass" | "fail" | "none" | "temperror" | "permerror";
+export type ArcResult = "pass" | "fail" | "none" | "temperror" | "permerror";
+
+/** The results as clients read them (member `authentication`); stored whole, so its keys are the wire's. */
+export interface Authentication {
+  spf: { result: SpfResult; domain: string };
+  dkim: { result: DkimResult; domain: string; selector: string; algorithm: string; aligned: boolean }[];
+  dmarc: { result: DmarcResult; policy: "none" | "quarantine" | "reject" | null; aligned_by: ("spf" | "dkim")[] };
+  arc: { result: ArcResult };
+}
+
+/** What was proven about a message's From domain. */
+export interface Verdict {
+  authentication: Authentication;
+  /** True only when the From domain itself is proven: DMARC passes, or, without a DMARC record, an aligned SPF or DKIM. */
+  verified: boolean;
+  /** The proven From domain, when verified. */
+  verifiedDomain: string | null;
+  /** `spf=pass; dkim=pass; dmarc=pass`: the value of X-E2A-Auth-Domain-Check. */
+  domainCheck: string;
+  /** The value of our Authentication-Results field, without the field name (RFC 8601). */
+  authenticationResults: string;
+}
+
+export interface Attachment {
+  /** Position in the message, from 0; what the attachment's path names. */
+  index: number;
+  filename: string;
+  content_type: string;
+  /** Decoded size in bytes. */
+  size: number;
+  /** Content-ID without brackets, for inline parts. */
+  content_id?: string;
+}
+
+/** One header field, decoded and unfolded, in message order. */
+export interface HeaderField {
+  name: string;
+  value: string;
+}
+
+export interface Mailbox {
+  /** Bare addr-spec, lower-cased. */
+  address: string;
+  /** Decoded display name, "" when absent. */
+  name: string;
+}
+
+/** A message as read from its bytes. Reading never fails: what could not be read is listed in `defects`. */
+export interface ReadMail {
+  /** RFC5322.From mailboxes; more than one From address is a defect and proves nothing. */
+  from: Mailbox[];
+  to: Mailbox[];
+  cc: Mailbox[];
+  replyTo: Mailbox[];
+  subject: string;
+  /** Message-ID with its angle brackets, or null. */
+  messageId: string | null;
+  /** Message-IDs, with brackets, in order. */
+  inReplyTo: string[];
+  references: string[];
+  /** Date field, or null when absent or unreadable. */
+  date: Date | null;
+  text: string;
+  html: string | null;
+  /** The new part of `text`, quoted history stripped. */
+  replyText: string;
+  /** The first 200 characters of the new text, white space folded. */
+  snippet: string;
+  attachments: Attachment[];
+  headers: HeaderField[];
+  /** What was wrong with the message, one sentence each. */
+  defects: string[];
+}
+
+/** The value of a header field by name, first occurrence, or null. Names are case-insensitive (RFC 5322 1.2.2). */
+export function headerValue(headers: readonly HeaderField[], name: string): string | null {
+  const wanted = name.toLowerCase();
+  return headers.find((field) => field.name.toLowerCase() === wanted)?.value ?? null;
+}
+
+/**
+ * Splits an address at its last "@" and lower-cases it; addresses are compared case-insensitively
+ * throughout (stricter than RFC 5321 2.4, as every large provider does).
+ * Returns null when there is no local part or no domain.
+ */
+export function splitAddress(address: string): { local: string; domain: string } | null {
+  const at = address.lastIndexOf("@");
+  if (at <= 0 || at === address.length - 1) return null;
+  return {
+    local: address.slice(0, at).toLowerCase(),
+    domain: address
+      .slice(at + 1)
+      .toLowerCase()
+      .replace(/\.$/, ""),
+  };
+}
+
+/** `bot+tag@example.com` → `bot@example.com`: sub-addresses reach the agent (RFC 5233). Null when not an address. */
+export function mailboxAddress(address: string): string | null {
+  const parts = splitAddress(address);
+  if (!parts) return null;
+  const plus = parts.local.indexOf("+");
+  const local = plus > 0 ? parts.local.slice(0, plus) : parts.local;
+  return `${local}@${parts.domain}`;
+}
