@@ -1,0 +1,109 @@
+/** What single keys cannot know: which belong together, and what production asks for. */
+import type { Complain, Complaint } from "./layers.ts";
+import type { Database } from "./values.ts";
+
+/** Decoded values by key path: undefined is invalid (and complained about already), null is not set. */
+export type Values = Readonly<Record<string, unknown>>;
+type Sources = Readonly<Record<string, string>>;
+
+/** One is useless, and most likely a mistake, without the other. */
+const pairs = [
+  ["smtp.tls_cert", "smtp.tls_key"],
+  ["http.tls_cert", "http.tls_key"],
+  ["oauth.google_client_id", "oauth.google_client_secret"],
+  ["outbound_smtp.username", "outbound_smtp.password"],
+] as const;
+
+/** Complains about keys that contradict each other. A key with a complaint of its own is left alone. */
+export function checkTogether(values: Values, sources: Sources, complaints: readonly Complaint[], complain: Complain) {
+  const troubled = new Set(complaints.map((complaint) => complaint.key));
+  for (const pair of pairs)
+    for (const [set, missing] of [pair, [pair[1], pair[0]] as const])
+      if (values[set] != null && values[missing] === null && !troubled.has(missing))
+        complain({
+          key: missing,
+          source: "not set",
+          message: `${set} is set (${sources[set]}), but ${missing} is not.`,
+          remedy: `Set both or none.`,
+        });
+  if (values["outbound_smtp.username"] != null && values["outbound_smtp.host"] === null)
+    if (!troubled.has("outbound_smtp.host"))
+      complain({
+        key: "outbound_smtp.host",
+        source: "not set",
+        message: "There is a user name for an upstream server, but no server.",
+        remedy: "Set outbound_smtp.host, or remove outbound_smtp.username and outbound_smtp.password.",
+      });
+}
+
+/** Complains about what must not go live; warns about what should not. `secrets` are the paths of secret keys. */
+export function checkProduction(
+  values: Values,
+  sources: Sources,
+  secrets: readonly string[],
+  complain: Complain,
+  warn: Complain,
+) {
+  const domain = values.shared_domain;
+  const about = (key: string) => ({ key, source: sources[key] === "default" ? "not set" : (sources[key] ?? "") });
+  if (domain !== undefined && (sources.shared_domain === "default" || /(^|\.)localhost$/.test(String(domain))))
+    complain({
+      ...about("shared_domain"),
+      message: `In production the shared domain must be one that mail can reach; ${domain} is not.`,
+      remedy: "Set it to a domain whose MX record points to this server, such as agents.example.com.",
+    });
+  const publicUrl = values["http.public_url"];
+  if (publicUrl === null)
+    complain({
+      ...about("http.public_url"),
+      message: "In production the address of this server must be known: links in mail and webhooks begin with it.",
+      remedy: "Set it to the address that people open, such as https://mail.example.com.",
+    });
+  else if (typeof publicUrl === "string" && !publicUrl.startsWith("https:"))
+    warn({
+      ...about("http.public_url"),
+      message: `${publicUrl} is not encrypted: keys, cookies and approval links travel in the clear.`,
+      remedy: "Use an https:// address: set http.tls_cert and http.tls_key, or put a TLS proxy in front.",
+    });
+  for (const key of secrets) {
+    const weakness = secretWeakness(values[key]);
+    if (weakness)
+      complain({
+        ...about(key),
+        message: `In production this secret is refused: it ${weakness}.`,
+        remedy: key.startsWith("signing.")
+          ? 'Set what "openssl rand -hex 32" prints, or remove it: a good one is then made in the data folder.'
+          : "Have a new random one made where it was issued, and set that.",
+      });
+  }
+}
+
+function secretWeakness(value: unknown): string | null {
+  if (typeof value === "string") return weakness(value);
+  const database = value as Database | null | undefined;
+  const url = database?.kind === "postgres" ? URL.parse(database.url) : null;
+  // Without a password the server decides by socket, certificate or network.
+  if (!url?.password) return null;
+  return url.password === url.username ? "is the user name" : weakness(decodeURIComponent(url.password));
+}
+
+/** Why people, scripts and copied examples would come up with this secret, or null when it may be random. */
+export function weakness(secret: string): string | null {
+  const letters = secret
+    .toLowerCase()
+    .replaceAll("0", "o")
+    .replace(/[^a-z]/g, "");
+  const rest = letters.replace(placeholderWords, "");
+  // A long random text holds a six-letter word once in a million; a short password may be a sentence that has one.
+  if (rest !== letters && (secret.length >= 32 || rest.length <= letters.length / 2)) return "is a placeholder";
+  if (/^(admin|guest|postgres|root|test|user|x+)$/.test(letters)) return "is a placeholder";
+  const characters = [...secret];
+  if (new Set(characters).size < Math.min(8, secret.length / 2)) return "repeats a few characters";
+  const period = characters.findIndex((_, p) => p > 0 && p <= secret.length / 2 && secret.startsWith(secret.slice(p)));
+  if (period > 0) return "repeats itself";
+  const steps = characters.filter((c, i) => i > 0 && Math.abs(c.charCodeAt(0) - secret.charCodeAt(i - 1)) <= 1);
+  return steps.length > secret.length / 2 ? "counts up or down" : null;
+}
+
+const placeholderWords =
+  /changeme|changeit|changethis|default|dummy|example|insert|letmein|passwd|password|placeholder|replaceme|secret/g;
