@@ -1,0 +1,215 @@
+import { and, asc, desc, eq, gt, lt, sql } from "drizzle-orm";
+import { Failure } from "../errors.ts";
+import { newId } from "../id.ts";
+import { ask, type Scope, type Verb } from "./engine.ts";
+import type { AgentRow, ApiKeyRow, KeyScope, SigningSecretRow, UserRow } from "./schema.ts";
+
+/** Signing secrets an account may hold: the newest signs, the others let receivers rotate. */
+const SIGNING_SECRETS_MAX = 5;
+/** `last_used_at` is a hint for people; writing it once a minute is enough. */
+const LAST_USED_RESOLUTION_MS = 60_000;
+
+export interface NewSecret {
+  id: string;
+  name: string;
+  sealed: Buffer;
+  secretPrefix: string;
+}
+
+export interface NewKey {
+  name: string;
+  scope: KeyScope;
+  agentId: string | null;
+  keyHash: string;
+  keyPrefix: string;
+  expiresAt: Date | null;
+}
+
+/** Creates an account with its first signing secret. Failure `conflict` when the address has one. */
+export function* createAccount(
+  s: Scope,
+  input: { email: string; name: string; secret: NewSecret; now: Date },
+): Verb<UserRow> {
+  const row: UserRow = { id: newId("usr"), email: input.email.toLowerCase(), name: input.name, createdAt: input.now };
+  const made = yield* ask(s.db.insert(s.t.users).values(row).onConflictDoNothing().returning());
+  if (made.length === 0)
+    throw new Failure("conflict", `An account for ${row.email} exists already.`, {
+      fix: "Sign in to it, or use another address.",
+    });
+  yield* ask(
+    s.db
+      .insert(s.t.signingSecrets)
+      .values({ ...input.secret, userId: row.id, createdAt: input.now, lastSignedAt: null }),
+  );
+  return row;
+}
+
+/** The account by its address, or null. */
+export function* findUserByEmail(s: Scope, email: string): Verb<UserRow | null> {
+  const rows = yield* ask(s.db.select().from(s.t.users).where(eq(s.t.users.email, email.toLowerCase())));
+  return rows[0] ?? null;
+}
+
+/** The first account of this server: the operator, who owns what belongs to nobody else. */
+export function* firstUser(s: Scope): Verb<UserRow | null> {
+  const rows = yield* ask(s.db.select().from(s.t.users).orderBy(asc(s.t.users.createdAt), asc(s.t.users.id)).limit(1));
+  return rows[0] ?? null;
+}
+
+/** Adds an API key. The caller has checked that the agent, if any, is the user's. */
+export function* createKey(s: Scope, userId: string, key: NewKey, now: Date): Verb<ApiKeyRow> {
+  const row = { id: newId("apk"), userId, ...key, createdAt: now, lastUsedAt: null };
+  yield* ask(s.db.insert(s.t.apiKeys).values(row));
+  return row;
+}
+
+export function* listKeys(s: Scope, userId: string): Verb<ApiKeyRow[]> {
+  return yield* ask(
+    s.db.select().from(s.t.apiKeys).where(eq(s.t.apiKeys.userId, userId)).orderBy(desc(s.t.apiKeys.id)),
+  );
+}
+
+/** Removes a key; false when the user has none of that id. What it opened is closed by the signal. */
+export function* deleteKey(s: Scope, userId: string, id: string): Verb<boolean> {
+  const gone = yield* ask(
+    s.db
+      .delete(s.t.apiKeys)
+      .where(and(eq(s.t.apiKeys.id, id), eq(s.t.apiKeys.userId, userId)))
+      .returning({ id: s.t.apiKeys.id }),
+  );
+  if (gone.length > 0) s.signal({ topic: "keys", key: id });
+  return gone.length > 0;
+}
+
+/** The key with this hash and its account, unless it has expired. */
+export function* findKey(s: Scope, keyHash: string, now: Date): Verb<{ key: ApiKeyRow; user: UserRow } | null> {
+  const rows = yield* ask(
+    s.prepared(
+      "findKey",
+      () =>
+        s.db
+          .select({ key: s.t.apiKeys, user: s.t.users })
+          .from(s.t.apiKeys)
+          .innerJoin(s.t.users, eq(s.t.users.id, s.t.apiKeys.userId))
+          .where(eq(s.t.apiKeys.keyHash, sql.placeholder("keyHash"))),
+      { keyHash },
+    ),
+  );
+  const found = rows[0];
+  if (!found || (found.key.expiresAt && found.key.expiresAt <= now)) return null;
+  return found;
+}
+
+/** Whether `last_used_at` of a key is old enough to be written again. */
+export function keyTouchIsDue(key: ApiKeyRow, now: Date): boolean {
+  return !key.lastUsedAt || now.getTime() - key.lastUsedAt.getTime() >= LAST_USED_RESOLUTION_MS;
+}
+
+export function* touchKey(s: Scope, id: string, now: Date): Verb<void> {
+  yield* ask(s.db.update(s.t.apiKeys).set({ lastUsedAt: now }).where(eq(s.t.apiKeys.id, id)));
+}
+
+/** Stores the hash of a one-time sign-in token. */
+export function* createSignInToken(s: Scope, tokenHash: string, now: Date, expiresAt: Date): Verb<void> {
+  yield* ask(s.db.insert(s.t.signInTokens).values({ tokenHash, createdAt: now, expiresAt }));
+}
+
+/** Whether the token is known and not expired; it stays valid. */
+export function* signInTokenIsValid(s: Scope, tokenHash: string, now: Date): Verb<boolean> {
+  const rows = yield* ask(
+    s.db
+      .select()
+      .from(s.t.signInTokens)
+      .where(and(eq(s.t.signInTokens.tokenHash, tokenHash), gt(s.t.signInTokens.expiresAt, now))),
+  );
+  return rows.length > 0;
+}
+
+/** Uses a one-time token up: true for exactly one caller. */
+export function* useSignInToken(s: Scope, tokenHash: string, now: Date): Verb<boolean> {
+  const used = yield* ask(s.db.delete(s.t.signInTokens).where(eq(s.t.signInTokens.tokenHash, tokenHash)).returning());
+  return used.some((row) => row.expiresAt > now);
+}
+
+export function* createSession(
+  s: Scope,
+  input: { userId: string; tokenHash: string; now: Date; expiresAt: Date },
+): Verb<string> {
+  const id = newId("ses");
+  const { userId, tokenHash, now, expiresAt } = input;
+  yield* ask(s.db.insert(s.t.sessions).values({ id, userId, tokenHash, createdAt: now, expiresAt }));
+  return id;
+}
+
+/** The account behind a session token, unless it has expired. */
+export function* findSession(s: Scope, tokenHash: string, now: Date): Verb<{ id: string; user: UserRow } | null> {
+  const rows = yield* ask(
+    s.db
+      .select({ id: s.t.sessions.id, user: s.t.users })
+      .from(s.t.sessions)
+      .innerJoin(s.t.users, eq(s.t.users.id, s.t.sessions.userId))
+      .where(and(eq(s.t.sessions.tokenHash, tokenHash), gt(s.t.sessions.expiresAt, now))),
+  );
+  return rows[0] ?? null;
+}
+
+export function* deleteSession(s: Scope, id: string): Verb<void> {
+  yield* ask(s.db.delete(s.t.sessions).where(eq(s.t.sessions.id, id)));
+  s.signal({ topic: "keys", key: id });
+}
+
+/** The account's signing secrets, newest first; sealed. */
+export function* listSecrets(s: Scope, userId: string): Verb<SigningSecretRow[]> {
+  const { signingSecrets } = s.t;
+  return yield* ask(
+    s.db.select().from(signingSecrets).where(eq(signingSecrets.userId, userId)).orderBy(desc(signingSecrets.id)),
+  );
+}
+
+/** Adds a secret, which signs from now on. Failure `conflict` when the account holds five. */
+export function* createSecret(s: Scope, userId: string, secret: NewSecret, now: Date): Verb<SigningSecretRow> {
+  yield* lockUser(s, userId);
+  const held = yield* listSecrets(s, userId);
+  if (held.length >= SIGNING_SECRETS_MAX)
+    throw new Failure("conflict", `An account holds at most ${SIGNING_SECRETS_MAX} signing secrets.`, {
+      fix: "Delete one that no receiver uses any more.",
+    });
+  const row = { ...secret, userId, createdAt: now, lastSignedAt: null };
+  yield* ask(s.db.insert(s.t.signingSecrets).values(row));
+  return row;
+}
+
+/** Removes a secret; false when there is none of that id. Failure `conflict` for the last one. */
+export function* deleteSecret(s: Scope, userId: string, id: string): Verb<boolean> {
+  yield* lockUser(s, userId);
+  const held = yield* listSecrets(s, userId);
+  if (!held.some((row) => row.id === id)) return false;
+  if (held.length === 1)
+    throw new Failure("conflict", "The last signing secret cannot be deleted.", { fix: "Create a new one first." });
+  yield* ask(s.db.delete(s.t.signingSecrets).where(eq(s.t.signingSecrets.id, id)));
+  return true;
+}
+
+/** Notes when a secret last signed; at most once a minute. */
+export function* touchSecret(s: Scope, id: string, now: Date): Verb<void> {
+  yield* ask(s.db.update(s.t.signingSecrets).set({ lastSignedAt: now }).where(eq(s.t.signingSecrets.id, id)));
+}
+
+/** Deletes what expired sessions and tokens left behind. */
+export function* sweepAccounts(s: Scope, now: Date): Verb<void> {
+  yield* ask(s.db.delete(s.t.sessions).where(lt(s.t.sessions.expiresAt, now)));
+  yield* ask(s.db.delete(s.t.signInTokens).where(lt(s.t.signInTokens.expiresAt, now)));
+}
+
+/** Serialises count-then-insert rules of one account on Postgres; SQLite has one writer anyway. */
+export function* lockUser(s: Scope, userId: string): Verb<void> {
+  yield* ask(s.db.update(s.t.users).set({ id: userId }).where(eq(s.t.users.id, userId)));
+}
+
+/** The caller's own agents' addresses, or the one an agent key is bound to. */
+export type Caller = { user: UserRow; scope: KeyScope; agentId: string | null };
+
+/** Whether the caller may use this agent. */
+export function mayUse(caller: Caller, agent: AgentRow): boolean {
+  return agent.userId === caller.user.id && (caller.scope === "account" || caller.agentId === agent.id);
+}

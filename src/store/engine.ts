@@ -1,0 +1,73 @@
+import type { SQL } from "drizzle-orm";
+import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
+import type { Tables } from "./schema.ts";
+
+/** A step of a verb: a drizzle query, prepared or not, or raw SQL. */
+export type Step = PromiseLike<unknown> | SQL | Run;
+
+/**
+ * A verb of the domain, as a generator that yields queries and gets their rows back.
+ *
+ * One verb is one transaction. It cannot await, so nobody can hold a transaction
+ * across DNS, SMTP or HTTP. Verbs compose with `yield*`.
+ */
+export type Verb<R> = Generator<Step, R, unknown>;
+
+/** What committed work tells the rest of the process, and on Postgres the other nodes. A hint, never the truth. */
+export interface Signal {
+  /**
+   * `mail`: an agent has a new message. `deliveries`: something is due. `agent`: changed or gone.
+   * `keys`: a key or session was revoked. `consumer`: an agent has a new WebSocket consumer.
+   */
+  topic: "mail" | "deliveries" | "agent" | "keys" | "consumer";
+  /** The agent's address, the key's id, or `<agent> <consumer>`; "" when the topic says it all. */
+  key: string;
+}
+
+/** What a verb may use. `db` builds queries; it must never run one itself. */
+export interface Scope {
+  readonly db: BunSQLiteDatabase;
+  readonly t: Tables;
+  readonly dialect: "sqlite" | "postgres";
+  /** Lets concurrent claimers pass each other: FOR UPDATE SKIP LOCKED on Postgres, nothing on SQLite (one writer). */
+  skipLocked<Q>(query: Q): Q;
+  /** Builds a query once per process and binds `values` to its placeholders: for the hot path, where building costs more than running. */
+  prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>): PromiseLike<T>;
+  /** Sends a signal after the commit; dropped on rollback. */
+  signal(signal: Signal): void;
+}
+
+export interface PreparableQuery<T> extends PromiseLike<T> {
+  prepare(): unknown;
+}
+
+/** A prepared query with its values; made by `Scope.prepared`, run by the engine. */
+export class Run {
+  constructor(
+    readonly query: unknown,
+    readonly values: Record<string, unknown>,
+  ) {}
+}
+
+/** Runs verbs on one kind of database. */
+export interface Engine {
+  readonly dialect: "sqlite" | "postgres";
+  /** Runs a verb that only reads. On Postgres each of its steps sees its own snapshot. */
+  read<R>(verb: (s: Scope) => Verb<R>): Promise<R>;
+  /** Runs a verb in one transaction; resolves after the commit, rejects after the rollback. */
+  write<R>(verb: (s: Scope) => Verb<R>): Promise<R>;
+  /** Calls `listener` for every signal of committed work, here or on another node. Returns the unsubscriber. */
+  onSignal(listener: (signal: Signal) => void): () => void;
+  /** Waits for the writes in hand, then closes. */
+  close(): Promise<void>;
+}
+
+/** Yields a query and returns its rows with their type: `const rows = yield* ask(db.select()…)`. */
+export function* ask<T>(query: PromiseLike<T>): Generator<Step, T, unknown> {
+  return (yield query) as T;
+}
+
+/** Like `ask`, for raw SQL: returns the rows as the database names them. */
+export function* askRaw<T>(query: SQL): Generator<Step, T[], unknown> {
+  return (yield query) as T[];
+}

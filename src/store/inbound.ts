@@ -1,0 +1,204 @@
+import { and, desc, eq, inArray, sql } from "drizzle-orm";
+import { newId } from "../id.ts";
+import type { EntityType, Mailbox, Verdict } from "../mail.ts";
+import { ensureRoleMailbox } from "./agents.ts";
+import { addDelivery } from "./deliveries.ts";
+import { ask, type Scope, type Verb } from "./engine.ts";
+import { dropOrphanedRaw } from "./messages.ts";
+import type { AgentRow, MailContent, MessageRow } from "./schema.ts";
+import { indexMessage } from "./search.ts";
+
+/** References looked up for the conversation at most; the newest ones are last (RFC 5322 3.6.4). */
+const REFERENCES_MAX = 50;
+
+/** One inbound message for all its recipients on this server, ready to be stored. */
+export interface InboundMail {
+  envelopeFrom: string;
+  /** Recipient as the envelope gave it, the mailbox it reaches, and the id its message gets. */
+  recipients: { address: string; mailbox: string; messageId: string }[];
+  raw: { sha256: string; bytes: Uint8Array };
+  content: MailContent;
+  emailMessageId: string | null;
+  /** Message-IDs of In-Reply-To and References, with brackets, oldest first. */
+  references: string[];
+  from: Mailbox[];
+  to: Mailbox[];
+  cc: Mailbox[];
+  replyTo: Mailbox[];
+  subject: string;
+  snippet: string;
+  entityType: EntityType;
+  verdict: Verdict;
+  dedupeKey: string | null;
+  receivedAt: Date;
+}
+
+export interface Accepted {
+  message: MessageRow;
+  /** False when the same message had been stored for this recipient before. */
+  fresh: boolean;
+}
+
+/**
+ * Stores an inbound message for each of its recipients, with its event and, for cloud agents,
+ * its delivery: all or nothing. A message that was offered before is found, not stored again.
+ * A recipient whose mailbox is gone meanwhile is left out; the caller sees it missing.
+ */
+export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
+  yield* ask(
+    s.prepared(
+      "insertRawMail",
+      () =>
+        s.db
+          .insert(s.t.rawMail)
+          .values({
+            sha256: sql.placeholder("sha256"),
+            bytes: sql.placeholder("bytes"),
+            content: sql.placeholder("content"),
+            createdAt: sql.placeholder("createdAt"),
+          })
+          .onConflictDoNothing(),
+      {
+        sha256: mail.raw.sha256,
+        bytes: Buffer.from(mail.raw.bytes.buffer, mail.raw.bytes.byteOffset, mail.raw.bytes.byteLength),
+        content: mail.content,
+        createdAt: mail.receivedAt,
+      },
+    ),
+  );
+  const accepted: Accepted[] = [];
+  // Agents are locked in the order of their addresses, so two messages cannot wait for each other.
+  const recipients = [...mail.recipients].sort((a, b) => (a.mailbox < b.mailbox ? -1 : 1));
+  let previous = "";
+  for (const recipient of recipients) {
+    if (recipient.mailbox === previous) continue;
+    previous = recipient.mailbox;
+    const one = yield* acceptFor(s, mail, recipient);
+    if (one) accepted.push(one);
+  }
+  return accepted;
+}
+
+function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipients"][number]): Verb<Accepted | null> {
+  const agent =
+    (yield* takeSeq(s, recipient.mailbox)) ??
+    ((yield* ensureRoleMailbox(s, recipient.mailbox, mail.receivedAt)) && (yield* takeSeq(s, recipient.mailbox)));
+  if (!agent) return null;
+
+  const row: MessageRow = {
+    id: recipient.messageId,
+    agentId: agent.id,
+    userId: agent.userId,
+    seq: agent.lastSeq,
+    direction: "inbound",
+    status: "unread",
+    eventId: newId("evt"),
+    conversationId: (yield* findConversation(s, agent.id, mail)) ?? newId("conv"),
+    emailMessageId: mail.emailMessageId,
+    dedupeKey: mail.dedupeKey,
+    envelopeFrom: mail.envelopeFrom,
+    recipient: recipient.address.toLowerCase(),
+    fromAddress: mail.from[0]?.address ?? "",
+    from: mail.from,
+    to: mail.to,
+    cc: mail.cc,
+    replyTo: mail.replyTo,
+    subject: mail.subject,
+    snippet: mail.snippet,
+    hasAttachments: mail.content.attachments.length > 0,
+    entityType: mail.entityType,
+    verified: mail.verdict.verified,
+    verifiedDomain: mail.verdict.verifiedDomain,
+    domainCheck: mail.verdict.domainCheck,
+    authentication: mail.verdict.authentication,
+    rawSha256: mail.raw.sha256,
+    createdAt: mail.receivedAt,
+  };
+  const stored = yield* ask(
+    s.prepared(
+      "insertMessage",
+      () =>
+        s.db.insert(s.t.messages).values(placeholders(row)).onConflictDoNothing().returning({ id: s.t.messages.id }),
+      row,
+    ),
+  );
+  if (stored.length === 0) return yield* earlierCopy(s, agent.id, mail);
+
+  yield* indexMessage(s, row, mail.content);
+  yield* ask(
+    s.prepared(
+      "insertEvent",
+      () =>
+        s.db.insert(s.t.events).values({
+          id: sql.placeholder("id"),
+          userId: sql.placeholder("userId"),
+          agentId: sql.placeholder("agentId"),
+          type: "message.received",
+          data: sql.placeholder("data"),
+          createdAt: sql.placeholder("createdAt"),
+        }),
+      {
+        id: row.eventId,
+        userId: row.userId,
+        agentId: agent.id,
+        data: { message_id: row.id, conversation_id: row.conversationId, agent: agent.id, verified: row.verified },
+        createdAt: mail.receivedAt,
+      },
+    ),
+  );
+  if (agent.mode === "cloud" && agent.webhookUrl !== "") yield* addDelivery(s, row, agent, mail.receivedAt);
+  s.signal({ topic: "mail", key: agent.id });
+  return { message: row, fresh: true };
+}
+
+/** Takes the agent's next sequence number; the row lock makes numbers follow commit order. */
+function* takeSeq(s: Scope, id: string): Verb<AgentRow | null> {
+  const rows = yield* ask(
+    s.prepared(
+      "takeSeq",
+      () =>
+        s.db
+          .update(s.t.agents)
+          .set({ lastSeq: sql`${s.t.agents.lastSeq} + 1` })
+          .where(eq(s.t.agents.id, sql.placeholder("id")))
+          .returning(),
+      { id },
+    ),
+  );
+  return rows[0] ?? null;
+}
+
+/** The conversation of the newest message of this agent that In-Reply-To or References name. */
+function* findConversation(s: Scope, agentId: string, mail: InboundMail): Verb<string | null> {
+  const references = mail.references.slice(-REFERENCES_MAX);
+  if (references.length === 0) return null;
+  const { messages } = s.t;
+  const rows = yield* ask(
+    s.db
+      .select({ conversationId: messages.conversationId })
+      .from(messages)
+      .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, references)))
+      .orderBy(desc(messages.seq))
+      .limit(1),
+  );
+  return rows[0]?.conversationId ?? null;
+}
+
+function* earlierCopy(s: Scope, agentId: string, mail: InboundMail): Verb<Accepted | null> {
+  if (mail.dedupeKey === null) return null;
+  const { messages } = s.t;
+  const rows = yield* ask(
+    s.db
+      .select()
+      .from(messages)
+      .where(and(eq(messages.agentId, agentId), eq(messages.dedupeKey, mail.dedupeKey))),
+  );
+  // The raw bytes of this second offer carry a newer Received field and belong to nobody.
+  yield* dropOrphanedRaw(s, [mail.raw.sha256]);
+  return rows[0] ? { message: rows[0], fresh: false } : null;
+}
+
+/** A placeholder for each column of a row, so that the insert is built once. */
+function placeholders<Row extends object>(row: Row): Row {
+  return Object.fromEntries(Object.keys(row).map((key) => [key, sql.placeholder(key)])) as Row;
+}

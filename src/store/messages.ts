@@ -1,0 +1,244 @@
+import { and, asc, desc, eq, gt, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
+import type { ReadStatus } from "../mail.ts";
+import { ask, askRaw, type Scope, type Verb } from "./engine.ts";
+import type { MailContent, MessageRow } from "./schema.ts";
+import { matching } from "./search.ts";
+
+export interface MessageFilter {
+  status?: ReadStatus;
+  q?: string;
+  from?: string;
+  conversationId?: string;
+  label?: string;
+  since?: Date;
+  until?: Date;
+}
+
+export type LabelledMessage = MessageRow & { labels: string[] };
+
+/**
+ * One page of an agent's messages in the order of arrival.
+ * `after` is the `seq` of the last row of the page before; keyset, never offset.
+ */
+export function* listMessages(
+  s: Scope,
+  agentId: string,
+  filter: MessageFilter,
+  page: { sort: "asc" | "desc"; after?: number; limit: number },
+): Verb<LabelledMessage[]> {
+  const { messages, messageLabels } = s.t;
+  const conditions: (SQL | undefined)[] = [
+    eq(messages.agentId, agentId),
+    filter.status ? eq(messages.status, filter.status) : undefined,
+    filter.from ? eq(messages.fromAddress, filter.from) : undefined,
+    filter.conversationId ? eq(messages.conversationId, filter.conversationId) : undefined,
+    filter.since ? gte(messages.createdAt, filter.since) : undefined,
+    filter.until ? lt(messages.createdAt, filter.until) : undefined,
+    filter.label
+      ? inArray(
+          messages.id,
+          s.db.select({ id: messageLabels.messageId }).from(messageLabels).where(eq(messageLabels.label, filter.label)),
+        )
+      : undefined,
+    filter.q ? matching(s, filter.q) : undefined,
+    page.after === undefined
+      ? undefined
+      : page.sort === "asc"
+        ? gt(messages.seq, page.after)
+        : lt(messages.seq, page.after),
+  ];
+  const rows = yield* ask(
+    s.db
+      .select()
+      .from(messages)
+      .where(and(...conditions))
+      .orderBy(page.sort === "asc" ? asc(messages.seq) : desc(messages.seq))
+      .limit(page.limit),
+  );
+  return yield* withLabels(s, rows);
+}
+
+/** An agent's messages after a position, oldest first, for the WebSocket hub. */
+export function* messagesAfter(
+  s: Scope,
+  agentId: string,
+  after: number,
+  options: { unreadOnly: boolean; limit: number },
+): Verb<MessageRow[]> {
+  const { messages } = s.t;
+  return yield* ask(
+    s.db
+      .select()
+      .from(messages)
+      .where(
+        and(
+          eq(messages.agentId, agentId),
+          gt(messages.seq, after),
+          options.unreadOnly ? eq(messages.status, "unread") : undefined,
+        ),
+      )
+      .orderBy(asc(messages.seq))
+      .limit(options.limit),
+  );
+}
+
+export interface StoredMail {
+  message: LabelledMessage;
+  raw: Buffer;
+  content: MailContent;
+}
+
+/** A message with its bytes and what was read from them, or null when the agent has none of that id. */
+export function* getMessage(s: Scope, agentId: string, id: string): Verb<StoredMail | null> {
+  const { messages, rawMail } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "getMessage",
+      () =>
+        s.db
+          .select({ message: messages, raw: rawMail.bytes, content: rawMail.content })
+          .from(messages)
+          .innerJoin(rawMail, eq(rawMail.sha256, messages.rawSha256))
+          .where(and(eq(messages.id, sql.placeholder("id")), eq(messages.agentId, sql.placeholder("agentId")))),
+      { id, agentId },
+    ),
+  );
+  const row = rows[0];
+  if (!row) return null;
+  const [message] = yield* withLabels(s, [row.message]);
+  return { message: message as LabelledMessage, raw: row.raw, content: row.content };
+}
+
+/** Sets the read status; null when the agent has no such message. */
+export function* setReadStatus(s: Scope, agentId: string, id: string, status: ReadStatus): Verb<MessageRow | null> {
+  const { messages } = s.t;
+  const rows = yield* ask(
+    s.db
+      .update(messages)
+      .set({ status })
+      .where(and(eq(messages.id, id), eq(messages.agentId, agentId)))
+      .returning(),
+  );
+  return rows[0] ?? null;
+}
+
+/** Changes status and labels in one step; null when the agent has no such message. */
+export function* updateMessage(
+  s: Scope,
+  agentId: string,
+  id: string,
+  changes: { status?: ReadStatus; addLabels: string[]; removeLabels: string[] },
+): Verb<LabelledMessage | null> {
+  const { messages, messageLabels } = s.t;
+  const found = changes.status
+    ? yield* setReadStatus(s, agentId, id, changes.status)
+    : (yield* ask(
+        s.db
+          .select()
+          .from(messages)
+          .where(and(eq(messages.id, id), eq(messages.agentId, agentId))),
+      ))[0];
+  if (!found) return null;
+  if (changes.removeLabels.length > 0)
+    yield* ask(
+      s.db
+        .delete(messageLabels)
+        .where(and(eq(messageLabels.messageId, id), inArray(messageLabels.label, changes.removeLabels))),
+    );
+  if (changes.addLabels.length > 0)
+    yield* ask(
+      s.db
+        .insert(messageLabels)
+        .values(changes.addLabels.map((label) => ({ messageId: id, label })))
+        .onConflictDoNothing(),
+    );
+  return (yield* withLabels(s, [found]))[0] ?? null;
+}
+
+/** Deletes a message and, when nobody else holds them, its bytes. */
+export function* deleteMessage(s: Scope, agentId: string, id: string): Verb<boolean> {
+  const { messages } = s.t;
+  const gone = yield* ask(
+    s.db
+      .delete(messages)
+      .where(and(eq(messages.id, id), eq(messages.agentId, agentId)))
+      .returning({ raw: messages.rawSha256 }),
+  );
+  yield* dropOrphanedRaw(
+    s,
+    gone.map((row) => row.raw),
+  );
+  return gone.length > 0;
+}
+
+/** Deletes all messages of an agent. */
+export function* dropMessagesOf(s: Scope, agentId: string): Verb<void> {
+  const { messages } = s.t;
+  const gone = yield* ask(
+    s.db.delete(messages).where(eq(messages.agentId, agentId)).returning({ raw: messages.rawSha256 }),
+  );
+  yield* dropOrphanedRaw(
+    s,
+    gone.map((row) => row.raw),
+  );
+}
+
+/** Deletes up to `limit` messages older than `before`; returns how many went. */
+export function* sweepMessages(s: Scope, before: Date, limit: number): Verb<number> {
+  const { messages } = s.t;
+  const old = s.db.select({ id: messages.id }).from(messages).where(lt(messages.createdAt, before)).limit(limit);
+  const gone = yield* ask(
+    s.db.delete(messages).where(inArray(messages.id, old)).returning({ raw: messages.rawSha256 }),
+  );
+  yield* dropOrphanedRaw(
+    s,
+    gone.map((row) => row.raw),
+  );
+  return gone.length;
+}
+
+/** Deletes those of the raw mails that no message refers to any more. */
+export function* dropOrphanedRaw(s: Scope, hashes: string[]): Verb<void> {
+  const { rawMail, messages } = s.t;
+  const unique = [...new Set(hashes)];
+  // Both databases bound the number of parameters in one statement.
+  for (let i = 0; i < unique.length; i += 500)
+    yield* ask(
+      s.db
+        .delete(rawMail)
+        .where(
+          and(
+            inArray(rawMail.sha256, unique.slice(i, i + 500)),
+            sql`not exists (select 1 from ${messages} where ${messages.rawSha256} = ${rawMail.sha256})`,
+          ),
+        ),
+    );
+}
+
+function* withLabels(s: Scope, rows: MessageRow[]): Verb<LabelledMessage[]> {
+  if (rows.length === 0) return [];
+  const { messageLabels } = s.t;
+  const labels = yield* ask(
+    s.db
+      .select()
+      .from(messageLabels)
+      .where(
+        inArray(
+          messageLabels.messageId,
+          rows.map((row) => row.id),
+        ),
+      )
+      .orderBy(messageLabels.label),
+  );
+  const byMessage = Map.groupBy(labels, (row) => row.messageId);
+  return rows.map((row) => ({ ...row, labels: (byMessage.get(row.id) ?? []).map((label) => label.label) }));
+}
+
+/** How many messages an agent has, and how many are unread. */
+export function* countMessages(s: Scope, agentId: string): Verb<{ total: number; unread: number }> {
+  const { messages } = s.t;
+  const [row] = yield* askRaw<{ total: number; unread: number }>(
+    sql`select count(*) as total, count(case when ${messages.status} = 'unread' then 1 end) as unread from ${messages} where ${messages.agentId} = ${agentId}`,
+  );
+  return { total: Number(row?.total ?? 0), unread: Number(row?.unread ?? 0) };
+}

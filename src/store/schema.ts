@@ -1,0 +1,231 @@
+import type {
+  AgentMode,
+  Attachment,
+  Authentication,
+  EntityType,
+  HeaderField,
+  HitlExpirationAction,
+  Mailbox,
+  ReadStatus,
+} from "../mail.ts";
+import type { Kit } from "./kit.ts";
+
+export type KeyScope = "account" | "agent";
+export type DeliveryStatus = "pending" | "paused" | "succeeded" | "failed";
+
+/** What was read from a raw message once and is shared by all its recipients. */
+export interface MailContent {
+  text: string;
+  html: string | null;
+  replyText: string;
+  headers: HeaderField[];
+  attachments: Attachment[];
+  defects: string[];
+}
+
+/**
+ * Every table, declared once for both databases. The DDL is in migrations/sqlite and
+ * migrations/postgres; the contract suite fails when a column here is missing there.
+ */
+export function schema(k: Kit) {
+  return {
+    /** Facts about this database itself. */
+    meta: k.table("meta", {
+      key: k.text("key").primaryKey(),
+      value: k.text("value").notNull(),
+    }),
+
+    users: k.table("users", {
+      id: k.text("id").primaryKey(),
+      email: k.text("email").notNull(),
+      name: k.text("name").notNull(),
+      createdAt: k.time("created_at").notNull(),
+    }),
+
+    apiKeys: k.table("api_keys", {
+      id: k.text("id").primaryKey(),
+      userId: k.text("user_id").notNull(),
+      name: k.text("name").notNull(),
+      scope: k.text("scope").$type<KeyScope>().notNull(),
+      agentId: k.text("agent_id"),
+      /** Lower-hex SHA-256 of the key; the key itself is never stored. */
+      keyHash: k.text("key_hash").notNull(),
+      keyPrefix: k.text("key_prefix").notNull(),
+      createdAt: k.time("created_at").notNull(),
+      expiresAt: k.time("expires_at"),
+      lastUsedAt: k.time("last_used_at"),
+    }),
+
+    sessions: k.table("sessions", {
+      id: k.text("id").primaryKey(),
+      userId: k.text("user_id").notNull(),
+      tokenHash: k.text("token_hash").notNull(),
+      createdAt: k.time("created_at").notNull(),
+      expiresAt: k.time("expires_at").notNull(),
+    }),
+
+    signInTokens: k.table("sign_in_tokens", {
+      tokenHash: k.text("token_hash").primaryKey(),
+      createdAt: k.time("created_at").notNull(),
+      expiresAt: k.time("expires_at").notNull(),
+    }),
+
+    signingSecrets: k.table("signing_secrets", {
+      id: k.text("id").primaryKey(),
+      userId: k.text("user_id").notNull(),
+      name: k.text("name").notNull(),
+      /** The 64-character secret, sealed by the vault with the row's id as context. */
+      sealed: k.bytes("sealed").notNull(),
+      secretPrefix: k.text("secret_prefix").notNull(),
+      createdAt: k.time("created_at").notNull(),
+      lastSignedAt: k.time("last_signed_at"),
+    }),
+
+    domains: k.table("domains", {
+      id: k.text("id").primaryKey(),
+      /** Null for the shared domain, which belongs to the server. */
+      userId: k.text("user_id"),
+      domain: k.text("domain").notNull(),
+      verificationToken: k.text("verification_token").notNull(),
+      createdAt: k.time("created_at").notNull(),
+      verifiedAt: k.time("verified_at"),
+    }),
+
+    dkimKeys: k.table("dkim_keys", {
+      id: k.text("id").primaryKey(),
+      domainId: k.text("domain_id").notNull(),
+      selector: k.text("selector").notNull(),
+      algorithm: k.text("algorithm").$type<"rsa-sha256" | "ed25519-sha256">().notNull(),
+      /** Base64 of the public key as the p= tag wants it (RFC 6376 3.6.1, RFC 8463 4). */
+      publicKey: k.text("public_key").notNull(),
+      /** PKCS #8 PEM, sealed by the vault with the row's id as context. */
+      sealedPrivateKey: k.bytes("sealed_private_key").notNull(),
+      createdAt: k.time("created_at").notNull(),
+    }),
+
+    agents: k.table("agents", {
+      /** The lower-cased address. */
+      id: k.text("id").primaryKey(),
+      userId: k.text("user_id").notNull(),
+      domain: k.text("domain").notNull(),
+      name: k.text("name").notNull(),
+      webhookUrl: k.text("webhook_url").notNull(),
+      mode: k.text("mode").$type<AgentMode>().notNull(),
+      /** A role mailbox (postmaster@): readable by the owner, not listed as an agent. */
+      role: k.bool("role").notNull(),
+      paused: k.bool("paused").notNull(),
+      hitlEnabled: k.bool("hitl_enabled").notNull(),
+      hitlTtlSeconds: k.int("hitl_ttl_seconds").notNull(),
+      hitlExpirationAction: k.text("hitl_expiration_action").$type<HitlExpirationAction>().notNull(),
+      hitlNotifyEmail: k.bool("hitl_notify_email").notNull(),
+      /** Sequence number of the agent's newest message; its row lock makes `messages.seq` follow commit order. */
+      lastSeq: k.int("last_seq").notNull(),
+      createdAt: k.time("created_at").notNull(),
+    }),
+
+    rawMail: k.table("raw_mail", {
+      /** Lower-hex SHA-256 of `bytes`: the key, and the body hash that is signed. */
+      sha256: k.text("sha256").primaryKey(),
+      bytes: k.bytes("bytes").notNull(),
+      content: k.json<MailContent>("content").notNull(),
+      createdAt: k.time("created_at").notNull(),
+    }),
+
+    messages: k.table("messages", {
+      id: k.text("id").primaryKey(),
+      agentId: k.text("agent_id").notNull(),
+      userId: k.text("user_id").notNull(),
+      /** 1, 2, 3 … for each agent, in commit order: the list cursor and the WebSocket's position. */
+      seq: k.int("seq").notNull(),
+      direction: k.text("direction").$type<"inbound">().notNull(),
+      status: k.text("status").$type<ReadStatus>().notNull(),
+      eventId: k.text("event_id").notNull(),
+      conversationId: k.text("conversation_id").notNull(),
+      emailMessageId: k.text("email_message_id"),
+      /** SHA-256 over envelope sender, Message-ID, received bytes and verdict: a re-offered message finds its first copy. */
+      dedupeKey: k.text("dedupe_key"),
+      envelopeFrom: k.text("envelope_from").notNull(),
+      recipient: k.text("recipient").notNull(),
+      fromAddress: k.text("from_address").notNull(),
+      from: k.json<Mailbox[]>("from_mailboxes").notNull(),
+      to: k.json<Mailbox[]>("to_mailboxes").notNull(),
+      cc: k.json<Mailbox[]>("cc_mailboxes").notNull(),
+      replyTo: k.json<Mailbox[]>("reply_to_mailboxes").notNull(),
+      subject: k.text("subject").notNull(),
+      snippet: k.text("snippet").notNull(),
+      hasAttachments: k.bool("has_attachments").notNull(),
+      entityType: k.text("entity_type").$type<EntityType>().notNull(),
+      verified: k.bool("verified").notNull(),
+      verifiedDomain: k.text("verified_domain"),
+      domainCheck: k.text("domain_check").notNull(),
+      authentication: k.json<Authentication>("authentication").notNull(),
+      rawSha256: k.text("raw_sha256").notNull(),
+      createdAt: k.time("created_at").notNull(),
+    }),
+
+    messageLabels: k.table("message_labels", {
+      messageId: k.text("message_id").notNull(),
+      label: k.text("label").notNull(),
+    }),
+
+    events: k.table("events", {
+      id: k.text("id").primaryKey(),
+      userId: k.text("user_id").notNull(),
+      agentId: k.text("agent_id"),
+      type: k.text("type").notNull(),
+      data: k.json<Record<string, unknown>>("data").notNull(),
+      createdAt: k.time("created_at").notNull(),
+    }),
+
+    deliveries: k.table("deliveries", {
+      id: k.text("id").primaryKey(),
+      eventId: k.text("event_id").notNull(),
+      messageId: k.text("message_id").notNull(),
+      /** The endpoint's id; an agent's own webhook has the agent's address. */
+      endpointId: k.text("endpoint_id").notNull(),
+      status: k.text("status").$type<DeliveryStatus>().notNull(),
+      /** Attempts made so far. */
+      attempts: k.int("attempts").notNull(),
+      /** When it is due. A claim moves it to the end of the lease, so a crashed claimer's work comes back by itself. */
+      nextAttemptAt: k.time("next_attempt_at").notNull(),
+      /** Who holds the lease; only the holder may record the outcome. */
+      leaseToken: k.text("lease_token"),
+      lastStatus: k.int("last_status"),
+      lastError: k.text("last_error"),
+      createdAt: k.time("created_at").notNull(),
+      finishedAt: k.time("finished_at"),
+    }),
+
+    deliveryAttempts: k.table("delivery_attempts", {
+      deliveryId: k.text("delivery_id").notNull(),
+      attempt: k.int("attempt").notNull(),
+      startedAt: k.time("started_at").notNull(),
+      durationMs: k.int("duration_ms").notNull(),
+      status: k.int("status"),
+      error: k.text("error"),
+      /** The first KiB of the answer. */
+      answer: k.text("answer"),
+    }),
+
+    idempotencyKeys: k.table("idempotency_keys", {
+      userId: k.text("user_id").notNull(),
+      key: k.text("key").notNull(),
+      requestHash: k.text("request_hash").notNull(),
+      /** Null while the first request is still running. */
+      status: k.int("status"),
+      body: k.text("body"),
+      createdAt: k.time("created_at").notNull(),
+    }),
+  };
+}
+
+export type Tables = ReturnType<typeof schema>;
+export type UserRow = Tables["users"]["$inferSelect"];
+export type ApiKeyRow = Tables["apiKeys"]["$inferSelect"];
+export type SigningSecretRow = Tables["signingSecrets"]["$inferSelect"];
+export type DomainRow = Tables["domains"]["$inferSelect"];
+export type DkimKeyRow = Tables["dkimKeys"]["$inferSelect"];
+export type AgentRow = Tables["agents"]["$inferSelect"];
+export type MessageRow = Tables["messages"]["$inferSelect"];
+export type DeliveryRow = Tables["deliveries"]["$inferSelect"];
+export type DeliveryAttemptRow = Tables["deliveryAttempts"]["$inferSelect"];

@@ -1,0 +1,197 @@
+import { Database } from "bun:sqlite";
+import { chmodSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
+import { SQL } from "drizzle-orm/sql";
+import { type Engine, type PreparableQuery, Run, type Scope, type Signal, type Step, type Verb } from "./engine.ts";
+import { asStoreFailure } from "./failures.ts";
+import { sqliteKit } from "./kit.ts";
+import { type Migration, pendingMigrations } from "./migrate.ts";
+import { schema } from "./schema.ts";
+
+/** How long a write waits for another process (a backup, `e2a bootstrap`) to let go of the file. */
+const BUSY_TIMEOUT_MS = 5_000;
+/** Verbs in one transaction at most, so that one turn cannot hold up the event loop for long. */
+const GROUP_MAX = 200;
+
+interface Waiting {
+  verb: (s: Scope) => Verb<unknown>;
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Opens (creating if needed) a SQLite database: WAL, synchronous=FULL, one connection for
+ * writes with group commit and one for reads. `path` ":memory:" is a private database.
+ */
+export function openSqlite(path: string, migrations: readonly Migration[]): Engine {
+  const memory = path === ":memory:";
+  if (!memory) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const writer = new Database(path, { create: true, readwrite: true });
+  if (!memory) chmodSync(path, 0o600);
+  writer.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  writer.exec("PRAGMA journal_mode = WAL");
+  // FULL: a commit is on the disk before it returns, also in WAL mode. "250" depends on it.
+  writer.exec("PRAGMA synchronous = FULL");
+  writer.exec("PRAGMA foreign_keys = ON");
+  migrate(writer, migrations);
+
+  const reader = memory ? writer : new Database(path, { readwrite: true });
+  if (!memory) {
+    reader.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    reader.exec("PRAGMA query_only = ON");
+  }
+
+  const tables = schema(sqliteKit);
+  const listeners = new Set<(signal: Signal) => void>();
+  const writeScope = scopeFor(writer, tables);
+  const readScope = memory ? writeScope : scopeFor(reader, tables);
+  const begin = writer.query("BEGIN IMMEDIATE");
+  const commit = writer.query("COMMIT");
+  const rollback = writer.query("ROLLBACK");
+  const savepoint = writer.query("SAVEPOINT verb");
+  const release = writer.query("RELEASE verb");
+  const rollbackTo = writer.query("ROLLBACK TO verb");
+
+  let queue: Waiting[] = [];
+  let scheduled = false;
+  let idle = Promise.withResolvers<void>();
+  idle.resolve();
+
+  // Group commit: every verb that is waiting in this turn shares one transaction and one fsync.
+  // Each has its own savepoint, so one that throws takes nothing from the others.
+  function flush() {
+    const group = queue.slice(0, GROUP_MAX);
+    queue = queue.slice(GROUP_MAX);
+    const outcomes: (() => void)[] = [];
+    const signals: Signal[] = [];
+    try {
+      begin.run();
+      for (const item of group) {
+        const own: Signal[] = [];
+        savepoint.run();
+        try {
+          const result = drive(item.verb(writeScope.with(own)), writeScope.db);
+          release.run();
+          signals.push(...own);
+          outcomes.push(() => item.resolve(result));
+        } catch (error) {
+          rollbackTo.run();
+          release.run();
+          outcomes.push(() => item.reject(asStoreFailure(error)));
+        }
+      }
+      commit.run();
+    } catch (error) {
+      // BEGIN or COMMIT failed (locked, disk full, I/O error): nothing of this group happened.
+      if (writer.inTransaction) rollback.run();
+      for (const item of group) item.reject(asStoreFailure(error));
+      return;
+    }
+    for (const settle of outcomes) settle();
+    for (const signal of signals) for (const listener of listeners) listener(signal);
+  }
+
+  function turn() {
+    flush();
+    if (queue.length > 0) setImmediate(turn);
+    else {
+      scheduled = false;
+      idle.resolve();
+    }
+  }
+
+  return {
+    dialect: "sqlite",
+    async read<R>(verb: (s: Scope) => Verb<R>): Promise<R> {
+      if (memory) return drive(verb(readScope.with([])), readScope.db);
+      reader.exec("BEGIN");
+      try {
+        return drive(verb(readScope.with([])), readScope.db);
+      } catch (error) {
+        throw asStoreFailure(error);
+      } finally {
+        reader.exec("COMMIT");
+      }
+    },
+    write<R>(verb: (s: Scope) => Verb<R>): Promise<R> {
+      return new Promise<R>((resolve, reject) => {
+        queue.push({ verb, resolve: resolve as (value: unknown) => void, reject });
+        if (scheduled) return;
+        scheduled = true;
+        idle = Promise.withResolvers<void>();
+        setImmediate(turn);
+      });
+    },
+    onSignal(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      await idle.promise;
+      if (!memory) reader.close();
+      writer.exec("PRAGMA optimize");
+      writer.close();
+    },
+  };
+}
+
+interface SqliteScope {
+  db: BunSQLiteDatabase;
+  with(signals: Signal[]): Scope;
+}
+
+function scopeFor(client: Database, t: Scope["t"]): SqliteScope {
+  const db = drizzle({ client });
+  const cache = new Map<string, unknown>();
+  const shared = {
+    db,
+    t,
+    dialect: "sqlite" as const,
+    skipLocked: <Q>(query: Q) => query,
+    prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>) {
+      if (!cache.has(name)) cache.set(name, build().prepare());
+      return new Run(cache.get(name), values) as unknown as PromiseLike<T>;
+    },
+  };
+  return { db, with: (signals) => ({ ...shared, signal: (signal) => signals.push(signal) }) };
+}
+
+interface SyncQuery {
+  prepare(): { execute(values?: Record<string, unknown>): { sync(): unknown } };
+}
+
+/** Runs a verb's steps one after the other, synchronously. */
+function drive<R>(verb: Verb<R>, db: BunSQLiteDatabase): R {
+  let step = verb.next();
+  while (!step.done) step = verb.next(runStep(step.value, db));
+  return step.value;
+}
+
+function runStep(step: Step, db: BunSQLiteDatabase): unknown {
+  if (step instanceof Run) return (step.query as ReturnType<SyncQuery["prepare"]>).execute(step.values).sync();
+  if (step instanceof SQL) return db.all(step);
+  return (step as unknown as SyncQuery).prepare().execute().sync();
+}
+
+function migrate(client: Database, migrations: readonly Migration[]) {
+  // The first statement takes the write lock, so two processes that start at once run one after the other.
+  client.exec("BEGIN IMMEDIATE");
+  try {
+    client.exec(
+      "CREATE TABLE IF NOT EXISTS schema_migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL)",
+    );
+    const done = client.query("SELECT number FROM schema_migrations").all() as { number: number }[];
+    for (const migration of pendingMigrations(done, migrations)) {
+      client
+        .query("INSERT INTO schema_migrations (number, name, applied_at) VALUES (?, ?, ?)")
+        .run(migration.number, migration.name, Date.now());
+      client.exec(migration.sql);
+    }
+    client.exec("COMMIT");
+  } catch (error) {
+    client.exec("ROLLBACK");
+    client.close();
+    throw error;
+  }
+}

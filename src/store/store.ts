@@ -1,0 +1,114 @@
+import * as accounts from "./accounts.ts";
+import * as agents from "./agents.ts";
+import * as deliveries from "./deliveries.ts";
+import * as domains from "./domains.ts";
+import type { Engine, Scope, Signal, Verb } from "./engine.ts";
+import * as inbound from "./inbound.ts";
+import * as messages from "./messages.ts";
+import * as requests from "./requests.ts";
+
+/** Rows a sweep deletes in one transaction, so that it never holds up mail. */
+const SWEEP_BATCH = 500;
+
+/**
+ * The list of verbs: all that the rest of the product can ask of the database.
+ * Each is one transaction, and each is a promise that settles after its commit or rollback.
+ */
+export function createStore(engine: Engine) {
+  const read =
+    <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
+    (...args: A): Promise<R> =>
+      engine.read((s) => verb(s, ...args));
+  const write =
+    <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
+    (...args: A): Promise<R> =>
+      engine.write((s) => verb(s, ...args));
+
+  return {
+    dialect: engine.dialect,
+    onSignal: (listener: (signal: Signal) => void) => engine.onSignal(listener),
+    close: () => engine.close(),
+
+    // Accounts: people, their keys, sessions and signing secrets
+    createAccount: write(accounts.createAccount),
+    findUserByEmail: read(accounts.findUserByEmail),
+    firstUser: read(accounts.firstUser),
+    createKey: write(accounts.createKey),
+    listKeys: read(accounts.listKeys),
+    deleteKey: write(accounts.deleteKey),
+    findKey: read(accounts.findKey),
+    touchKey: write(accounts.touchKey),
+    createSignInToken: write(accounts.createSignInToken),
+    signInTokenIsValid: read(accounts.signInTokenIsValid),
+    useSignInToken: write(accounts.useSignInToken),
+    createSession: write(accounts.createSession),
+    findSession: read(accounts.findSession),
+    deleteSession: write(accounts.deleteSession),
+    listSecrets: read(accounts.listSecrets),
+    createSecret: write(accounts.createSecret),
+    deleteSecret: write(accounts.deleteSecret),
+    touchSecret: write(accounts.touchSecret),
+
+    // Domains and their DKIM keys
+    createDomain: write(domains.createDomain),
+    ensureSharedDomain: write(domains.ensureSharedDomain),
+    hostedDomain: read(domains.hostedDomain),
+    listDomains: read(domains.listDomains),
+    getDomain: read(domains.getDomain),
+    markDomainVerified: write(domains.markDomainVerified),
+    deleteDomain: write(domains.deleteDomain),
+
+    // Agents
+    createAgent: write(agents.createAgent),
+    listAgents: read(agents.listAgents),
+    getAgent: read(agents.getAgent),
+    updateAgent: write(agents.updateAgent),
+    deleteAgent: write(agents.deleteAgent),
+    findMailbox: read(agents.findMailbox),
+
+    // Inbound mail
+    acceptInbound: write(inbound.acceptInbound),
+    listMessages: read(messages.listMessages),
+    messagesAfter: read(messages.messagesAfter),
+    getMessage: read(messages.getMessage),
+    setReadStatus: write(messages.setReadStatus),
+    updateMessage: write(messages.updateMessage),
+    deleteMessage: write(messages.deleteMessage),
+    countMessages: read(messages.countMessages),
+
+    // Webhook deliveries
+    claimDueDeliveries: write(deliveries.claimDueDeliveries),
+    deliveryWork: read(deliveries.deliveryWork),
+    finishDelivery: write(deliveries.finishDelivery),
+    nextDeliveryDue: read(deliveries.nextDeliveryDue),
+    releaseLeases: write(deliveries.releaseLeases),
+    deliveriesOf: read(deliveries.deliveriesOf),
+    queueState: read(deliveries.queueState),
+
+    // Idempotent requests
+    startIdempotent: write(requests.startIdempotent),
+    finishIdempotent: write(requests.finishIdempotent),
+
+    /** Tells every node that an agent has a new WebSocket consumer; `key` is `<agent> <consumer>`. */
+    announceConsumer: (key: string) =>
+      engine.write(function* (s): Verb<void> {
+        s.signal({ topic: "consumer", key });
+      }),
+    probeWrite: write(requests.probeWrite),
+
+    /** Deletes what has outlived its use, in small steps. Null keeps for ever. */
+    async sweep(input: { now: Date; messagesBefore: Date | null; deliveriesBefore: Date; idempotencyBefore: Date }) {
+      await engine.write((s) => accounts.sweepAccounts(s, input.now));
+      await engine.write((s) => requests.sweepIdempotency(s, input.idempotencyBefore));
+      const inBatches = async (batch: () => Promise<number>) => {
+        while ((await batch()) === SWEEP_BATCH);
+      };
+      await inBatches(() => engine.write((s) => deliveries.sweepDeliveries(s, input.deliveriesBefore, SWEEP_BATCH)));
+      const { messagesBefore } = input;
+      if (messagesBefore)
+        await inBatches(() => engine.write((s) => messages.sweepMessages(s, messagesBefore, SWEEP_BATCH)));
+    },
+  };
+}
+
+export type Store = ReturnType<typeof createStore>;
