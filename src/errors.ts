@@ -23,6 +23,7 @@ const table = {
   too_large: { status: 413, title: "The request is too large", smtp: [552, "5.3.4"] },
   unsupported_media_type: { status: 415, title: "Unsupported media type" },
   idempotency_key_reused: { status: 422, title: "The Idempotency-Key was used for another request" },
+  upgrade_required: { status: 426, title: "This path is for WebSockets" },
   rate_limited: { status: 429, title: "Too many requests", smtp: [451, "4.7.1"] },
   internal: { status: 500, title: "Something went wrong on our side" },
   unavailable: { status: 503, title: "Not ready" },
@@ -30,6 +31,7 @@ const table = {
   mailbox_unknown: { status: 404, title: "No such mailbox", smtp: [550, "5.1.1"] },
   relay_denied: { status: 403, title: "Relaying denied", smtp: [550, "5.7.1"] },
   message_refused: { status: 422, title: "The message was refused", smtp: [550, "5.7.1"] },
+  dns_trouble: { status: 503, title: "DNS did not answer", smtp: [451, "4.4.3"] },
   message_malformed: { status: 400, title: "The message is malformed", smtp: [554, "5.6.0"] },
   mail_loop: { status: 422, title: "Mail loop", smtp: [554, "5.4.6"] },
 } as const satisfies Record<string, CodeRow>;

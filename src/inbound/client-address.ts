@@ -1,0 +1,38 @@
+/** Client addresses: one spelling for each, which ones are proxies, and which count as one client. */
+import ipaddr from "ipaddr.js";
+
+/** The address in one spelling, IPv4-mapped IPv6 as IPv4 (RFC 4291 2.5.5.2). "" when it is no address. */
+export function plainAddress(address: string | undefined): string {
+  return address && ipaddr.isValid(address) ? ipaddr.process(address).toString() : "";
+}
+
+/** What limits count by: an IPv4 address, or the /64 an IPv6 client can pick its addresses from (RFC 6177). */
+export function limitKey(address: string): string {
+  if (!ipaddr.IPv6.isValid(address)) return address;
+  return `${ipaddr.IPv6.parse(address)
+    .parts.slice(0, 4)
+    .map((part) => part.toString(16))
+    .join(":")}::/64`;
+}
+
+/**
+ * A test for membership in any of the networks: CIDRs or single addresses, IPv4 and IPv6.
+ * Throws an Error that names the entry which is neither.
+ */
+export function networkTest(networks: readonly string[]): (address: string) => boolean {
+  const parsed = networks.map(parseNetwork);
+  return (address) => {
+    const plain = plainAddress(address);
+    if (plain === "") return false;
+    const ip = ipaddr.parse(plain);
+    return parsed.some(([base, bits]) => base.kind() === ip.kind() && ip.match(base, bits));
+  };
+}
+
+function parseNetwork(network: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  if (ipaddr.isValidCIDR(network)) return ipaddr.parseCIDR(network);
+  const single = plainAddress(network);
+  if (single === "") throw new Error(`"${network}" is neither an IP address nor a CIDR network`);
+  const address = ipaddr.parse(single);
+  return [address, address.kind() === "ipv4" ? 32 : 128];
+}

@@ -1,0 +1,139 @@
+import { describe, expect, test } from "bun:test";
+import { SmtpClient } from "../testing/smtp-client.ts";
+import { testListener } from "../testing/smtp-listener.ts";
+import { MessageBuffer } from "./message-buffer.ts";
+
+const ready = `
+  < 220
+  > EHLO client.example
+  < 250
+  > MAIL FROM:<a@client.example>
+  < 250
+  > RCPT TO:<bot@e2a.example>
+  < 250
+  > DATA
+  < 354`;
+
+describe("line endings", () => {
+  const cases: [text: string, fits: boolean][] = [
+    ["", true],
+    ["no line ending at all", true],
+    ["a\r\n", true],
+    ["a\r\n\r\nb\r\n", true],
+    ["\r\n\r\n", true],
+    ["a\nb\r\n", false],
+    ["\na\r\n", false],
+    ["a\rb\r\n", false],
+    ["a\r\r\n", false],
+    ["a\r\n\n", false],
+    ["a\r\n\r", false],
+    ["a\n", false],
+    ["a\r", false],
+    ["\n\r", false],
+  ];
+  test.each(cases)("%j, cut into pieces at every place", (text, fits) => {
+    const bytes = Buffer.from(text);
+    for (let first = 0; first <= bytes.length; first++)
+      for (let second = first; second <= bytes.length; second++) {
+        const buffer = new MessageBuffer(100);
+        for (const piece of [bytes.subarray(0, first), bytes.subarray(first, second), bytes.subarray(second)])
+          buffer.append(piece);
+        if (fits) expect(Buffer.from(buffer.finish()).toString()).toBe(text);
+        else expect(() => buffer.finish()).toThrow(/CR or a LF alone/);
+      }
+  });
+
+  test("a very long line is taken, an absurd one is not", () => {
+    const tries = [900_000, 1_048_576, 1_048_577].map((length) => {
+      const buffer = new MessageBuffer(4_000_000);
+      for (const piece of ["x\r\n", "y".repeat(length - 10), "y".repeat(10), "\r\nz\r\n"])
+        buffer.append(Buffer.from(piece));
+      return () => buffer.finish().length;
+    });
+    expect(tries[0]!()).toBe(900_008);
+    expect(tries[1]!()).toBe(1_048_584);
+    expect(tries[2]!).toThrow(/line is longer than 1048576 bytes/);
+  });
+});
+
+describe("smuggling: what one server takes for an end of data and another does not", () => {
+  const hidden = "MAIL FROM:<evil@client.example>\r\nRCPT TO:<bot@e2a.example>\r\nDATA\r\nSubject: evil\r\n";
+  const falseEnds = [
+    "\n.\n",
+    "\n.\r\n",
+    "\r.\r",
+    "\r.\r\n",
+    "\r\n.\n",
+    "\r\n.\r",
+    "\n.\r",
+    "\r.\n",
+    "\n\n.\r\n",
+    "\r\r\n.\r\r\n",
+  ];
+  test.each(falseEnds)("%j hides no second message, and the first is refused", async (falseEnd) => {
+    await using server = await testListener();
+    for (const pieces of [1, Number.POSITIVE_INFINITY]) {
+      const client = await SmtpClient.connect(server.port);
+      await client.play(ready);
+      const sent = `Subject: first\r\n\r\ntext${falseEnd}${hidden}\r\n.\r\n`;
+      if (pieces === 1) client.send(sent);
+      else for (const byte of Buffer.from(sent)) await client.sendSlowly(Uint8Array.of(byte));
+      await client.expect("554 5.6.0 Lines must end with CR LF");
+      await client.play("> NOOP\n< 250 2.0.0 OK\n> QUIT\n< 221");
+    }
+    expect(server.received).toEqual([]);
+  });
+
+  test("at the very start of DATA too", async () => {
+    await using server = await testListener();
+    const client = await SmtpClient.connect(server.port);
+    await client.play(ready);
+    client.send(`.\n${hidden}.\r\n`);
+    await client.play("< 554 5.6.0\n> NOOP\n< 250 2.0.0 OK");
+    client.destroy();
+    expect(server.received).toEqual([]);
+  });
+
+  test("a dot that is not alone on its line is text", async () => {
+    await using server = await testListener();
+    const client = await SmtpClient.connect(server.port);
+    await client.play(ready);
+    client.send("a\r\n\0.\r\n. \r\n..\r\n...\r\n.\r\n");
+    await client.expect("250 2.0.0");
+    client.destroy();
+    expect(Buffer.from(server.received[0]!.raw).toString()).toBe("a\r\n\0.\r\n. \r\n.\r\n..\r\n");
+  });
+});
+
+describe("size", () => {
+  test("is exact, whatever was declared", () => {
+    for (const declared of [0, 1, 50_000, 10 ** 20])
+      for (const [size, fits] of [
+        [99_999, true],
+        [100_000, true],
+        [100_001, false],
+      ] as const) {
+        const buffer = new MessageBuffer(100_000, declared);
+        for (let at = 0; at < size; at += 1000) buffer.append(Buffer.alloc(Math.min(1000, size - at), "x"));
+        if (fits) expect(buffer.finish().length).toBe(size);
+        else expect(() => buffer.finish()).toThrow(/larger than 100000 bytes/);
+      }
+  });
+
+  test("a message of 50 MB against a limit of 1 MB is read to its end, kept nowhere, and refused", async () => {
+    await using server = await testListener();
+    const client = await SmtpClient.connect(server.port);
+    await client.play(ready);
+    const block = Buffer.from(`${"x".repeat(998)}\r\n`.repeat(64));
+    for (let i = 0; i < 80; i++) await client.sendSlowly(block);
+    Bun.gc(true);
+    const before = process.memoryUsage().rss;
+    for (let i = 0; i < 720; i++) await client.sendSlowly(block);
+    Bun.gc(true);
+    expect(process.memoryUsage().rss - before).toBeLessThan(20_000_000);
+    client.send(".\r\n");
+    await client.play("< 552 5.3.4 The message is larger than 1048576 bytes\n> NOOP\n< 250");
+    client.destroy();
+    expect(server.received).toEqual([]);
+  });
+});

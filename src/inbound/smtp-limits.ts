@@ -1,0 +1,103 @@
+/** How much one client may take. Counted in this process only: it protects the process, it is not a quota. */
+import type { Clock } from "../clock.ts";
+import { limitKey } from "./client-address.ts";
+import { Refusal } from "./smtp-reply.ts";
+
+export interface ClientLimits {
+  /** Open connections in all. */
+  maxConnections: number;
+  maxConnectionsPerIp: number;
+  maxMessagesPerMinutePerIp: number;
+}
+
+/** Connections and messages per client address. */
+export class ClientCounts {
+  private readonly open = new Map<string, number>();
+  private total = 0;
+  private readonly messages: MinuteRate;
+
+  constructor(
+    private readonly limits: ClientLimits,
+    clock: Clock,
+  ) {
+    this.messages = new MinuteRate(limits.maxMessagesPerMinutePerIp, clock);
+  }
+
+  /** Counts a connection in; the returned function counts it out, once. Throws a 421 Refusal when there is no room. */
+  enter(address: string): () => void {
+    const key = limitKey(address);
+    const open = this.open.get(key) ?? 0;
+    if (this.total >= this.limits.maxConnections)
+      throw new Refusal(421, "4.3.2", "Too many connections to this server; try again later");
+    if (open >= this.limits.maxConnectionsPerIp)
+      throw new Refusal(
+        421,
+        "4.7.0",
+        `Too many connections from your address (limit ${this.limits.maxConnectionsPerIp})`,
+      );
+    this.total += 1;
+    this.open.set(key, open + 1);
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      this.total -= 1;
+      const rest = (this.open.get(key) ?? 1) - 1;
+      if (rest > 0) this.open.set(key, rest);
+      else this.open.delete(key);
+    };
+  }
+
+  /** Counts one message. Throws a 451 Refusal when the address has sent its share of this minute. */
+  countMessage(address: string): void {
+    if (!this.messages.take(limitKey(address)))
+      throw new Refusal(
+        451,
+        "4.7.1",
+        `Too many messages from your address (limit ${this.limits.maxMessagesPerMinutePerIp} a minute); try again later`,
+      );
+  }
+}
+
+const minuteMs = 60_000;
+/** Entries of one minute, some 100 bytes each. Beyond it the oldest is forgotten: a flood of addresses costs no memory. */
+const trackedKeysMax = 50_000;
+
+/** A sliding minute, estimated from two fixed ones: this minute's count plus the previous one's, faded by its age. */
+export class MinuteRate {
+  private current = new Map<string, number>();
+  private previous = new Map<string, number>();
+  private startedAt: number;
+
+  constructor(
+    private readonly limit: number,
+    private readonly clock: Clock,
+  ) {
+    this.startedAt = clock.now();
+  }
+
+  /** Takes one from the key's share; false when it is used up. A refused try is not counted. */
+  take(key: string): boolean {
+    const elapsedMs = this.roll();
+    const used = this.current.get(key) ?? 0;
+    const faded = (this.previous.get(key) ?? 0) * (1 - elapsedMs / minuteMs);
+    if (used + faded >= this.limit) return false;
+    if (used === 0 && this.current.size >= trackedKeysMax) {
+      const oldest = this.current.keys().next().value;
+      if (oldest !== undefined) this.current.delete(oldest);
+    }
+    this.current.set(key, used + 1);
+    return true;
+  }
+
+  /** Starts the minute that is now and returns how old it is. */
+  private roll(): number {
+    const elapsedMs = this.clock.now() - this.startedAt;
+    if (elapsedMs >= 0 && elapsedMs < minuteMs) return elapsedMs;
+    const adjacent = elapsedMs >= 0 && elapsedMs < 2 * minuteMs;
+    this.previous = adjacent ? this.current : new Map();
+    this.current = new Map();
+    this.startedAt = adjacent ? this.startedAt + minuteMs : this.clock.now();
+    return this.clock.now() - this.startedAt;
+  }
+}
