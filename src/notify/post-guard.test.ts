@@ -1,0 +1,165 @@
+import { describe, expect, test } from "bun:test";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { generate } from "selfsigned";
+import { systemClock } from "../clock.ts";
+import { serveRaw } from "../testing/raw-server.ts";
+import {
+  createPoster,
+  type Poster,
+  type PosterOptions,
+  type PostFailure,
+  type PostOutcome,
+  resolverLookup,
+  systemLookup,
+} from "./post.ts";
+
+/** Where a POST may not go, and by which ways it is kept from going there. */
+
+const request = { headers: { "content-type": "application/json" }, body: "{}" };
+
+function openPoster(options: Pick<PosterOptions, "lookup"> & Partial<PosterOptions>): Poster & Disposable {
+  const policy = { allowLoopback: true, allowHttp: true, allowedNetworks: [] };
+  const poster = createPoster({ policy, timeoutMs: 30_000, clock: systemClock, ...options });
+  return { ...poster, [Symbol.dispose]: () => poster.close() };
+}
+
+const loopback = async () => [{ address: "127.0.0.1" }];
+
+function answer(body: string): (socket: Socket) => void {
+  return (socket) => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+}
+
+function expectFailure(outcome: PostOutcome, reason: PostFailure, message = "") {
+  expect(outcome).toMatchObject({ kind: "failed", reason });
+  expect(outcome.kind === "failed" && outcome.message).toContain(message);
+}
+
+/** The start of the answer's body that a process of its own gets, under an environment of its own. */
+async function postFromChild(url: string, env: Record<string, string>): Promise<string> {
+  const script = `import { createPoster } from ${JSON.stringify(join(import.meta.dir, "post.ts"))};
+    import { systemClock } from ${JSON.stringify(join(import.meta.dir, "../clock.ts"))};
+    const poster = createPoster({ lookup: async () => [{ address: "127.0.0.1" }], timeoutMs: 10_000, clock: systemClock,
+      policy: { allowLoopback: true, allowHttp: true, allowedNetworks: [] } });
+    const outcome = await poster.post(process.argv[1], { headers: {}, body: "" });
+    process.stdout.write(outcome.bodyStart ?? outcome.reason);
+    poster.close();`;
+  const child = Bun.spawn([process.execPath, "-e", script, url], { env, stdin: "ignore" });
+  return new Response(child.stdout).text();
+}
+
+describe("an address that is not permitted", () => {
+  const production = { allowLoopback: false, allowHttp: false, allowedNetworks: [] };
+
+  test.each([
+    ["http://example.com/", "must be https"],
+    ["https://127.0.0.1/", "loopback"],
+    ["https://localhost/", "this machine"],
+    ["file:///etc/passwd", "must be https"],
+    ["not a url", "not a URL"],
+  ])("%s is refused by its look", async (url, message) => {
+    using poster = openPoster({ policy: production, lookup: () => Promise.reject(new Error("nobody may ask")) });
+    const outcome = await poster.post(url, request);
+    expectFailure(outcome, "forbidden_address", message);
+  });
+
+  test.each(["127.0.0.1", "10.0.0.1 192.168.1.1", "::1", "::ffff:127.0.0.1", "169.254.169.254", "0.0.0.0", "nonsense"])(
+    "behind a name is refused (%s), and the answer does not tell it",
+    async (text) => {
+      const addresses = text.split(" ");
+      using poster = openPoster({ policy: production, lookup: async () => addresses.map((address) => ({ address })) });
+      const outcome = await poster.post("https://hook.test/", request);
+      expectFailure(outcome, "forbidden_address");
+      for (const address of addresses) expect(JSON.stringify(outcome)).not.toContain(address);
+    },
+  );
+
+  test("beside a permitted one is left out", async () => {
+    using server = await serveRaw(answer("ok"), "0.0.0.0");
+    using poster = openPoster({
+      policy: { allowLoopback: false, allowHttp: true, allowedNetworks: ["127.0.0.1"] },
+      lookup: async () => [{ address: "127.0.0.2" }, { address: "127.0.0.1" }],
+    });
+    const outcome = await poster.post(`http://hook.test:${server.port}/`, request);
+    expect(outcome).toMatchObject({ status: 200, address: "127.0.0.1" });
+    expect(server.connections).toHaveLength(1);
+  });
+
+  test("cannot be slipped in by a name that changes its mind", async () => {
+    using outer = await serveRaw(answer("outer"), "127.0.0.1");
+    using inner = await serveRaw(answer("inner"), "0.0.0.0");
+    const answers = ["127.0.0.1", "127.0.0.2", "127.0.0.2"];
+    let asked = 0;
+    using poster = openPoster({
+      policy: { allowLoopback: false, allowHttp: true, allowedNetworks: ["127.0.0.1"] },
+      lookup: async () => [{ address: answers[asked++] ?? "127.0.0.2" }],
+    });
+    // The name is asked once: what was checked is what is connected to.
+    expect(await poster.post(`http://hook.test:${outer.port}/`, request)).toMatchObject({ bodyStart: "outer" });
+    expect(asked).toBe(1);
+    for (const port of [outer.port, inner.port])
+      expectFailure(await poster.post(`http://hook.test:${port}/`, request), "forbidden_address");
+    expect(outer.connections).toHaveLength(1);
+    expect(inner.connections).toHaveLength(0);
+  });
+});
+
+test.each<Record<string, string>>([
+  { "x-note": "a\r\nx-injected: b" },
+  { "x-note": "a\nb" },
+  { "x-note": "a\u0000" },
+  { "x-note": "snow ☃" },
+  { "x note": "a" },
+  { "x-note\r\nx-injected": "a" },
+])("a header that is none is a failure, and nothing is sent: %j", async (headers) => {
+  using server = await serveRaw(answer("ok"));
+  using poster = openPoster({ lookup: loopback });
+  expectFailure(await poster.post(`http://hook.test:${server.port}/`, { headers, body: "" }), "protocol");
+  expect(server.connections).toHaveLength(0);
+});
+
+test("a POST never goes through a proxy that the environment names", async () => {
+  using proxy = await serveRaw(answer("from the proxy"));
+  using server = await serveRaw(answer("direct"));
+  const proxyUrl = `http://127.0.0.1:${proxy.port}`;
+  const env = { HTTP_PROXY: proxyUrl, http_proxy: proxyUrl, ALL_PROXY: proxyUrl };
+  expect(await postFromChild(`http://hook.test:${server.port}/`, env)).toBe("direct");
+  expect(proxy.connections).toHaveLength(0);
+});
+
+test("no environment variable turns the check of certificates off", async () => {
+  const cert = await generate([{ name: "commonName", value: "hook.test" }]);
+  using server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: { key: cert.private, cert: cert.cert },
+    fetch: () => new Response("ok"),
+  });
+  const url = `https://hook.test:${server.port}/`;
+  expect(await postFromChild(url, { NODE_TLS_REJECT_UNAUTHORIZED: "0" })).toBe("tls");
+});
+
+describe("looking names up", () => {
+  test("the system knows localhost", async () => {
+    const found = (await systemLookup("localhost")).map(({ address }) => address);
+    expect(["127.0.0.1", "::1"]).toContain(found[0] as string);
+  });
+
+  const resolver = (a: string[] | Error, aaaa: string[] | Error) => ({
+    resolve: async (_name: string, type: "A" | "AAAA") => {
+      const found = type === "A" ? a : aaaa;
+      if (found instanceof Error) throw found;
+      return found;
+    },
+  });
+  test("a resolver gives IPv4 first, and either kind is enough", async () => {
+    const gone = new Error("ENODATA");
+    expect(await resolverLookup(resolver(["192.0.2.1"], ["2001:db8::1"]))("h")).toEqual([
+      { address: "192.0.2.1" },
+      { address: "2001:db8::1" },
+    ]);
+    expect(await resolverLookup(resolver(gone, ["2001:db8::1"]))("h")).toEqual([{ address: "2001:db8::1" }]);
+    expect(await resolverLookup(resolver(["192.0.2.1"], gone))("h")).toEqual([{ address: "192.0.2.1" }]);
+    expect(resolverLookup(resolver(gone, gone))("h")).rejects.toBe(gone);
+  });
+});

@@ -1,0 +1,162 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { constants, copyFile, type FileHandle, link, mkdir, open, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { Failure } from "./errors.ts";
+
+/** Seals what must not be readable in a copy of the database. */
+export interface Vault {
+  /**
+   * Encrypts and authenticates `plain`. `context` names the place where the result is kept, such as the row's id:
+   * only the same context opens it, so a sealed value cannot be moved to another row.
+   */
+  seal(plain: string | Uint8Array, context: string): Uint8Array;
+  /** @throws Error when the bytes were changed, or sealed with another key or for another context */
+  open(sealed: Uint8Array, context: string): Uint8Array;
+  /** The same, for what was sealed as text. */
+  openText(sealed: Uint8Array, context: string): string;
+}
+
+export const keyBytes = 32;
+/** First byte of every sealed value: says how the rest is made, so that another way can follow. */
+const versionAesGcm = 1;
+/** The nonce length GCM is made for (NIST SP 800-38D 5.2.1.1). Random ones are safe for 2^32 values under one key. */
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/** A key for one purpose from the master key (HKDF-SHA-256, RFC 5869). Different purposes give unrelated keys. */
+export function deriveKey(master: Uint8Array, purpose: string): Uint8Array {
+  if (master.length !== keyBytes) throw new RangeError(`A key has ${keyBytes} bytes, not ${master.length}.`);
+  return new Uint8Array(hkdfSync("sha256", master, new Uint8Array(), `e2a ${purpose}`, keyBytes));
+}
+
+/**
+ * A vault under a master key of 32 bytes.
+ * Sealed form: version (1 byte) · nonce (12) · ciphertext, as long as the plain text · tag (16); AES-256-GCM.
+ */
+export function createVault(master: Uint8Array): Vault {
+  const key = deriveKey(master, "vault");
+  const associated = (context: string) => Buffer.from(`e2a\0${versionAesGcm}\0${context}`, "utf8");
+
+  function openBytes(sealed: Uint8Array, context: string): Buffer {
+    if (sealed.length < 1 + nonceBytes + tagBytes || sealed[0] !== versionAesGcm)
+      throw new Error("A stored secret cannot be opened: it is not in a form that this version knows.");
+    const tagAt = sealed.length - tagBytes;
+    const nonce = sealed.subarray(1, 1 + nonceBytes);
+    const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: tagBytes });
+    decipher.setAAD(associated(context));
+    decipher.setAuthTag(sealed.subarray(tagAt));
+    try {
+      return Buffer.concat([decipher.update(sealed.subarray(1 + nonceBytes, tagAt)), decipher.final()]);
+    } catch (cause) {
+      throw new Error("A stored secret cannot be opened: it was sealed with another key, or was changed.", { cause });
+    }
+  }
+
+  return {
+    seal(plain, context) {
+      const nonce = randomBytes(nonceBytes);
+      const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: tagBytes });
+      cipher.setAAD(associated(context));
+      const bytes = typeof plain === "string" ? Buffer.from(plain, "utf8") : plain;
+      const encrypted = [cipher.update(bytes), cipher.final()];
+      return Buffer.concat([Buffer.of(versionAesGcm), nonce, ...encrypted, cipher.getAuthTag()]);
+    },
+    open: openBytes,
+    openText: (sealed, context) => openBytes(sealed, context).toString("utf8"),
+  };
+}
+
+/**
+ * The master key in the file at `path`: 64 hex digits and a line end, mode 0600. Without a file a new key is made,
+ * and the folder with mode 0700 when that is missing too. Processes that start at once all get the same key.
+ *
+ * @throws Failure `unavailable` when others may read the file or it holds no key; `fix` says what to do
+ */
+export async function loadOrCreateKeyFile(path: string): Promise<Uint8Array> {
+  const existing = await readKeyFile(path);
+  if (existing) return existing;
+  try {
+    await createKeyFile(path);
+  } catch (cause) {
+    throw new Failure("unavailable", `The key file ${path} cannot be made.`, {
+      fix: `Let the user that runs e2a write to ${dirname(path)}.`,
+      cause,
+    });
+  }
+  const made = await readKeyFile(path);
+  if (!made) throw new Failure("unavailable", `The key file ${path} vanished while it was made.`);
+  return made;
+}
+
+async function readKeyFile(path: string): Promise<Uint8Array | null> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new Failure("unavailable", `The key file ${path} cannot be read.`, {
+      fix: `Let the user that runs e2a read it: chown it to that user and run "chmod 600 ${path}".`,
+      cause: error,
+    });
+  }
+  try {
+    const found = await file.stat();
+    if (!found.isFile())
+      throw new Failure("unavailable", `${path} is not a file, so no key can be read from it.`, {
+        fix: "Move it away; a key file is made in its place.",
+      });
+    // Windows has no such bits and reports them as set.
+    if (process.platform !== "win32" && (found.mode & 0o077) !== 0)
+      throw new Failure("unavailable", `Other users may read the key file ${path}.`, {
+        fix: `Run "chmod 600 ${path}"; if somebody may have read it, replace the secrets it protects.`,
+      });
+    const text = (await file.readFile("utf8")).trim();
+    if (!/^[0-9a-f]{64}$/i.test(text))
+      throw new Failure("unavailable", `The key file ${path} does not hold a key of 64 hex digits.`, {
+        fix: "Put the file back from a backup. Without that key the stored secrets are lost; to begin anew, delete the file.",
+      });
+    return new Uint8Array(Buffer.from(text, "hex"));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Writes the key beside its place first and then links it there: whoever finds the file finds it whole. */
+async function createKeyFile(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const draft = `${path}.${randomBytes(8).toString("hex")}`;
+  const file = await open(draft, "wx", 0o600);
+  try {
+    await file.writeFile(`${randomBytes(keyBytes).toString("hex")}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  try {
+    await linkOrCopy(draft, path);
+  } catch (error) {
+    // Another process was faster: its key is the key.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    await unlink(draft);
+  }
+  await syncFolder(dirname(path));
+}
+
+/** After a power cut the key must still have its name, or all it sealed is lost. Windows syncs no folders. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const folder = await open(path, "r");
+  await folder.sync().finally(() => folder.close());
+}
+
+/** Some file systems have no hard links; there the copy is still refused when the file exists. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes((error as NodeJS.ErrnoException).code ?? ""))
+      throw error;
+    await copyFile(from, to, constants.COPYFILE_EXCL);
+  }
+}
