@@ -1,0 +1,106 @@
+/**
+ * How a command fails: one error type, five exit codes, and the two ways to show it.
+ */
+import { CommanderError } from "commander";
+import { Failure, type FieldError } from "../errors.ts";
+import type { Io } from "./io.ts";
+import { painter, plain, plainLines, toJson } from "./output.ts";
+
+/** What the process says when it ends; scripts may rely on these. */
+export const exitCode = { ok: 0, failed: 1, usage: 2, held: 3, auth: 4 } as const;
+export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+
+/** A problem document (RFC 9457), as the server sends it; members may be missing in one that is not ours. */
+export interface Problem {
+  type?: string;
+  title?: string;
+  status?: number;
+  detail?: string;
+  code?: string;
+  fix?: string;
+  request_id?: string;
+  errors?: FieldError[];
+  [member: string]: unknown;
+}
+
+export interface CliErrorDetails {
+  exit?: ExitCode;
+  /** Stable word for scripts; the server's when it has one. */
+  code?: string;
+  /** One sentence that says what to do next. */
+  fix?: string;
+  /** The server's own document, kept whole for `--json`. */
+  problem?: Problem;
+  cause?: unknown;
+}
+
+/** An expected failure of a command. `message` is one sentence for a person. */
+export class CliError extends Error {
+  override readonly name = "CliError";
+  readonly exit: ExitCode;
+  readonly problem: Problem;
+
+  constructor(message: string, details: CliErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.exit = details.exit ?? exitCode.failed;
+    this.problem = {
+      type: "about:blank",
+      title: "The command failed",
+      ...details.problem,
+      detail: message,
+      code: details.problem?.code ?? details.code ?? "failed",
+      ...(details.fix === undefined ? {} : { fix: details.fix }),
+    };
+  }
+}
+
+/** A wrong command line, setting or answer: exit code 2. */
+export function usageError(message: string, fix?: string): CliError {
+  return new CliError(message, { exit: exitCode.usage, code: "usage", ...(fix === undefined ? {} : { fix }) });
+}
+
+const failureExit: Partial<Record<Failure["code"], ExitCode>> = {
+  invalid_request: exitCode.usage,
+  unauthenticated: exitCode.auth,
+  forbidden: exitCode.auth,
+};
+
+/** Turns whatever a command threw into a CliError; null when it only showed its help or version. */
+export function asCliError(error: unknown): CliError | null {
+  if (error instanceof CliError) return error;
+  if (error instanceof CommanderError) return fromCommander(error);
+  if (error instanceof Failure) {
+    return new CliError(error.message, {
+      exit: failureExit[error.code] ?? exitCode.failed,
+      problem: { title: error.http.title, code: error.code, errors: error.details.errors ?? [] },
+      ...(error.details.fix === undefined ? {} : { fix: error.details.fix }),
+      cause: error,
+    });
+  }
+  return new CliError(error instanceof Error ? error.message : String(error), { code: "internal", cause: error });
+}
+
+/** Commander's messages read "error: …", with its suggestion on a second line. */
+function fromCommander(error: CommanderError): CliError | null {
+  if (error.exitCode === 0) return null;
+  const helpAlreadyShown = error.code === "commander.help";
+  if (helpAlreadyShown) return new CliError("", { exit: exitCode.usage, code: "usage" });
+  const [first = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
+  return usageError(
+    `${first.replace(/\.$/, "")}.`,
+    suggestion?.replace(/^\((.*)\)$/, "$1") ?? "Add --help to see what is possible.",
+  );
+}
+
+/** The text for standard error: one line and a `fix` line, or a problem document with `json`. "" when all is said. */
+export function describeFailure(error: CliError, io: Io, json: boolean): string {
+  if (error.message === "") return "";
+  if (json) return `${toJson(error.problem, false)}\n`;
+  const paint = painter(io.colour.stderr);
+  const { fix, errors, request_id, status } = error.problem;
+  const lines = [paint("red", `error: ${plainLines(error.message)}`)];
+  for (const wrong of errors ?? []) lines.push(`  ${plain(wrong.field)}: ${plain(wrong.message)}`);
+  if (fix) lines.push(`${paint("bold", "fix:")} ${plainLines(fix)}`);
+  if (request_id && (status ?? 0) >= 500) lines.push(paint("dim", `request id: ${plain(request_id)}`));
+  return `${lines.join("\n")}\n`;
+}

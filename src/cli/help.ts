@@ -1,0 +1,8 @@
+/** The examples under a command's help. */
+import type { Command } from "commander";
+
+/** Adds command lines, shown as they would be typed, and returns the command. */
+export function example(command: Command, lines: readonly string[]): Command {
+  const title = lines.length > 1 ? "Examples:" : "Example:";
+  return command.addHelpText("after", `\n${title}\n${lines.map((line) => `  $ ${line}`).join("\n")}`);
+}

@@ -1,0 +1,110 @@
+/** `e2a inbox`: what an agent was sent. */
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { ReadStatus } from "../mail.ts";
+import type { MessageFilter, MessagePage, MessageSummary } from "./client.ts";
+import { example } from "./help.ts";
+import type { Io } from "./io.ts";
+import { age, plain, table, verifiedMark } from "./output.ts";
+import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
+
+interface InboxFlags {
+  status: ReadStatus | "all";
+  q?: string;
+  from?: string;
+  since?: string;
+  limit: number;
+  token?: string;
+}
+
+/** Fits a screen, and one page of the API. */
+const defaultLimit = 50;
+
+export function inboxCommand(io: Io): Command {
+  const command = new Command("inbox")
+    .summary("list an agent's mail")
+    .description(
+      "Lists messages; listing does not mark them read. ✓ means the From domain is proven, ✗ that it is not.",
+    )
+    .addOption(agentOption())
+    .addOption(new Option("--status <status>", "which messages").choices(["unread", "read", "all"]).default("unread"))
+    .option("--q <words>", "search subject, addresses, text and attachment names")
+    .option("--from <address>", "only from this sender")
+    .option("--since <time>", "only since: 30m, 12h, 7d, or an RFC 3339 time", sinceTime)
+    .option("--limit <n>", "at most this many", positiveInteger, defaultLimit)
+    .option("--token <token>", "go on where next_token of an earlier answer points")
+    .action(async (flags: InboxFlags, command: Command) => {
+      const session = await openSession(io, command);
+      const agent = await chooseAgent(session);
+      const inbox = await collect(session, agent, flags);
+      await session.show(inbox, () => inboxTable(session, agent, flags, inbox));
+    });
+  return example(command, [
+    "e2a inbox",
+    "e2a inbox --status all --q invoice --since 7d",
+    "e2a inbox --json | jq -r '.messages[].message_id'",
+  ]);
+}
+
+/** All pages up to the limit as one answer; `next_token` goes on after it. */
+async function collect({ client }: Session, agent: string, flags: InboxFlags): Promise<MessagePage> {
+  const { status, q, from, since, limit, token } = flags;
+  const filter: MessageFilter = { status, ...(q ? { q } : {}), ...(from ? { from } : {}), ...(since ? { since } : {}) };
+  const inbox: MessagePage = { messages: [] };
+  for await (const page of client.messages(agent, filter, { limit, ...(token ? { token } : {}) })) {
+    inbox.messages.push(...page.messages);
+    if (page.next_token) inbox.next_token = page.next_token;
+    else delete inbox.next_token;
+  }
+  return inbox;
+}
+
+function inboxTable({ paint, width }: Session, agent: string, flags: InboxFlags, inbox: MessagePage): string {
+  if (inbox.messages.length === 0) {
+    const filtered = flags.q ?? flags.from ?? flags.since;
+    const kind = flags.status === "all" ? "mail" : `${flags.status} mail`;
+    return `No ${kind} for ${agent}${filtered ? " that matches" : ""}.`;
+  }
+  const now = Date.now();
+  const lines = table<MessageSummary>(
+    [
+      {
+        title: " ",
+        value: (message) => verifiedMark(message.verified).mark,
+        style: (message) => verifiedMark(message.verified).style,
+      },
+      { title: "FROM", value: (message) => message.from, shrinks: true },
+      {
+        title: "SUBJECT",
+        value: (message) => message.subject,
+        shrinks: true,
+        style: (message) => (message.status === "unread" ? "bold" : null),
+      },
+      { title: "AGE", value: (message) => age(message.created_at, now) },
+      { title: "ID", value: (message) => message.message_id, style: () => "dim" },
+    ],
+    inbox.messages,
+    { width, paint },
+  );
+  return inbox.next_token
+    ? `${lines}\n${paint("dim", `There is more: add --token ${plain(inbox.next_token)}`)}`
+    : lines;
+}
+
+function positiveInteger(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1) throw new InvalidArgumentError("Give a whole number from 1.");
+  return number;
+}
+
+const unitMs: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** "12h" or an RFC 3339 time or date → RFC 3339 in UTC. */
+function sinceTime(text: string): string {
+  const ago = /^(\d{1,6})([smhdw])$/.exec(text);
+  const atMs = ago ? Date.now() - Number(ago[1]) * (unitMs[ago[2] ?? ""] ?? 0) : Date.parse(text);
+  const absolute = /^\d{4}-\d{2}-\d{2}([Tt ]|$)/.test(text);
+  if (Number.isNaN(atMs) || !(ago || absolute)) {
+    throw new InvalidArgumentError("Give a time such as 30m, 12h, 7d or 2026-05-15T12:00:00Z.");
+  }
+  return new Date(atMs).toISOString();
+}

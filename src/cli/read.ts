@@ -1,0 +1,88 @@
+/** `e2a read`: one message, whole. */
+import { Command } from "commander";
+import { headerValue } from "../mail.ts";
+import { saveAttachments } from "./attachments.ts";
+import type { MessageDetail } from "./client.ts";
+import { CliError } from "./failure.ts";
+import { example } from "./help.ts";
+import { type Io, write } from "./io.ts";
+import { age, facts, plain, plainLines, size, verifiedMark } from "./output.ts";
+import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
+import { verdictLine } from "./verdict.ts";
+
+interface ReadFlags {
+  peek?: boolean;
+  raw?: boolean;
+  html?: boolean;
+  saveAttachments?: string;
+}
+
+export function readCommand(io: Io): Command {
+  const command = new Command("read")
+    .summary("show one message")
+    .description("Shows a message and marks it read. A pipe gets the whole message as JSON.")
+    .argument("<id>", "its id, msg_…")
+    .addOption(agentOption())
+    .option("--peek", "leave it unread")
+    .option("--raw", "print the message as it was received (RFC 5322)")
+    .option("--html", "print the HTML body")
+    .option("--save-attachments <dir>", "write its attachments into a folder")
+    .action(async (id: string, flags: ReadFlags, command: Command) => {
+      const session = await openSession(io, command);
+      const agent = await chooseAgent(session);
+      const message = await session.client.message(agent, id, { peek: flags.peek === true });
+      const folder = flags.saveAttachments;
+      const download = (index: number) => session.client.attachment(agent, id, index);
+      const saved = folder === undefined ? [] : await saveAttachments(message.attachments ?? [], folder, download);
+      await print(session, message, flags);
+      if (folder !== undefined) await reportSaved(io, saved);
+    });
+  return example(command, [
+    "e2a read msg_00112233445566778899aabbccddeeff",
+    "e2a read msg_00112233445566778899aabbccddeeff --raw > message.eml",
+  ]);
+}
+
+async function print(session: Session, message: MessageDetail, flags: ReadFlags): Promise<void> {
+  const { io } = session;
+  // A file gets the exact bytes; a terminal gets what cannot harm it.
+  if (flags.raw) {
+    const raw = Buffer.from(message.raw_message, "base64");
+    return write(io.stdout, io.isTerminal ? plainLines(raw.toString("utf8")) : raw);
+  }
+  if (flags.html) {
+    if (!message.html) throw new CliError("The message has no HTML body.", { fix: "Read it without --html." });
+    return write(io.stdout, io.isTerminal ? `${plainLines(message.html)}\n` : message.html);
+  }
+  return session.show(message, () => readable(session, message));
+}
+
+async function reportSaved(io: Io, paths: string[]): Promise<void> {
+  const lines = paths.length === 0 ? ["The message has no attachments."] : paths.map((path) => `Saved ${path}`);
+  await write(io.stderr, `${lines.join("\n")}\n`);
+}
+
+/** Header block, verdict, attachments, text. */
+function readable({ paint }: Session, message: MessageDetail): string {
+  const header = (name: string) => (message.headers ? headerValue(message.headers, name) : null);
+  const head = facts(
+    [
+      ["From", header("From") ?? message.from],
+      ["To", header("To") ?? message.to.join(", ")],
+      ["Cc", header("Cc") ?? message.cc?.join(", ")],
+      ["Reply-To", header("Reply-To") ?? message.reply_to?.join(", ")],
+      ["Subject", message.subject],
+      ["Received", `${message.created_at} (${age(message.created_at, Date.now())})`],
+    ],
+    paint,
+  );
+  const { mark, style } = verifiedMark(message.verified);
+  const verdict = paint(style, `${mark} ${plain(verdictLine(message))}`);
+  const attachments = (message.attachments ?? []).map(
+    ({ index, filename, content_type, size: bytes }) =>
+      `${paint("dim", `[${index}]`)} ${plain(filename)} (${plain(content_type)}, ${size(bytes)})`,
+  );
+  const noText = message.html ? "(HTML only: read it with --html)" : "(no text)";
+  const body = plainLines(message.text ?? "").trim() || paint("dim", noText);
+  return [`${head}\n${verdict}`, body, attachments.join("\n")].filter(Boolean).join("\n\n");
+}

@@ -1,0 +1,168 @@
+/** A small HTTP and WebSocket server that speaks the wire's shapes, for tests of the command line. */
+import type { Server, ServerWebSocket } from "bun";
+import type { Agent, Domain, MessageDetail } from "../client.ts";
+import { agent, domain } from "./samples.ts";
+
+export const apiKey = `e2a_${"ab".repeat(32)}`;
+
+export interface Request {
+  method: string;
+  path: string;
+  query: Record<string, string>;
+  body: unknown;
+}
+
+/** An e2a server as far as the commands see one. Its content is public: tests fill and read it. */
+export class WireServer {
+  agents: Agent[] = [];
+  domains: Domain[] = [];
+  messages: MessageDetail[] = [];
+  /** When set, the server's answer to everything: [status, problem members]. */
+  refusal: [status: number, problem: Record<string, unknown>] | null = null;
+  readonly requests: Request[] = [];
+  /** Acknowledged message ids. */
+  readonly acks: string[] = [];
+  private readonly sockets = new Set<ServerWebSocket<undefined>>();
+  private readonly server: Server<undefined>;
+  private waiting: { count: number; resolve: () => void }[] = [];
+
+  constructor(port = 0) {
+    this.server = Bun.serve<undefined>({
+      port,
+      hostname: "127.0.0.1",
+      fetch: (request, server) => this.answer(request, server),
+      websocket: {
+        open: (socket) => {
+          this.sockets.add(socket);
+          for (const message of this.messages)
+            if (message.status === "unread") socket.send(JSON.stringify(frameOf(message)));
+        },
+        message: (_socket, data) => {
+          this.acks.push(JSON.parse(String(data)).ack);
+          for (const waiter of this.waiting) if (this.acks.length >= waiter.count) waiter.resolve();
+        },
+        close: (socket) => void this.sockets.delete(socket),
+      },
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.server.port}`;
+  }
+
+  /** The environment of a user of this server. */
+  get env(): Record<string, string> {
+    return { E2A_URL: this.url, E2A_API_KEY: apiKey };
+  }
+
+  close(): Promise<void> {
+    return this.server.stop(true);
+  }
+
+  /** A new message arrives. */
+  deliver(message: MessageDetail): void {
+    this.messages.push(message);
+    for (const socket of this.sockets) socket.send(JSON.stringify(frameOf(message)));
+  }
+
+  /** Closes all WebSockets; without a code the line is cut. */
+  drop(code?: number, reason?: string): void {
+    for (const socket of this.sockets) code === undefined ? socket.terminate() : socket.close(code, reason);
+  }
+
+  /** Resolves once that many acknowledgements came. */
+  acknowledged(count: number): Promise<void> {
+    if (this.acks.length >= count) return Promise.resolve();
+    return new Promise((resolve) => this.waiting.push({ count, resolve }));
+  }
+
+  private async answer(request: globalThis.Request, server: Server<undefined>): Promise<Response | undefined> {
+    const url = new URL(request.url);
+    const path = decodeURIComponent(url.pathname).replace("/api/v1", "");
+    const body = request.body ? await request.json() : undefined;
+    this.requests.push({ method: request.method, path, query: Object.fromEntries(url.searchParams), body });
+    if (this.refusal) return problem(...this.refusal);
+    if (request.headers.get("authorization") !== `Bearer ${apiKey}`) {
+      return problem(401, { detail: "The API key is not valid.", code: "unauthenticated" });
+    }
+    const answer = this.route(request, path, url.searchParams, body as Record<string, string> | undefined);
+    if (answer !== "upgrade") return answer;
+    return server.upgrade(request) ? undefined : problem(426, { detail: "This is a WebSocket." });
+  }
+
+  private route(
+    request: globalThis.Request,
+    path: string,
+    query: URLSearchParams,
+    body: Record<string, string> = {},
+  ): Response | "upgrade" {
+    const [, resource, name = "", part, id, , index] = path.split("/");
+    const call = `${request.method} ${resource}`;
+    if (path === "/users/me") return Response.json({ id: "usr_1", email: "owner@example.com" });
+    if (resource === "agents" && name === "") {
+      if (request.method === "GET") return Response.json({ agents: this.agents });
+      const made = agent(body.email ?? `${body.slug}@e2a.localhost`, body);
+      this.agents.push(made);
+      return Response.json(made, { status: 201 });
+    }
+    if (resource === "agents") {
+      const known = this.agents.find((candidate) => candidate.email === name);
+      if (!known) return problem(404, { detail: `There is no agent ${name}.`, code: "not_found", fix: "List yours." });
+      if (part === "ws") return "upgrade";
+      if (part === "messages") return this.mail(query, id, index);
+      if (request.method === "PUT") Object.assign(known, body);
+      if (request.method === "DELETE") return Response.json({ status: "deleted" });
+      return Response.json(known);
+    }
+    if (call === "POST domains" && name === "") return Response.json(domain(body.domain ?? ""), { status: 201 });
+    if (call === "GET domains" && name === "") return Response.json({ domains: this.domains });
+    if (call === "DELETE domains") return new Response(null, { status: 204 });
+    const known = this.domains.find((candidate) => candidate.domain === name);
+    if (!known) return problem(404, { detail: "Not found.", code: "not_found" });
+    if (part !== "verify" || known.verified) return Response.json(known);
+    const checks = [
+      { record: "txt", status: "mismatch", found: ["v=spf1 -all"] },
+      { record: "mx", status: "missing" },
+    ];
+    return problem(412, {
+      detail: "The TXT record was not found.",
+      code: "domain_not_verified",
+      fix: "Publish it.",
+      checks,
+    });
+  }
+
+  private mail(query: URLSearchParams, id: string | undefined, index: string | undefined): Response {
+    if (id === undefined) {
+      const start = Number(query.get("token") ?? 0);
+      const status = query.get("status") ?? "unread";
+      const matching = this.messages.filter((message) => status === "all" || message.status === status);
+      const end = start + Number(query.get("page_size") ?? 50);
+      const next = end < matching.length ? { next_token: String(end) } : {};
+      return Response.json({ messages: matching.slice(start, end), ...next });
+    }
+    const found = this.messages.find((message) => message.message_id === id);
+    if (!found) return problem(404, { detail: `There is no message ${id}.`, code: "not_found" });
+    if (index !== undefined) return new Response(`content ${index}`);
+    if (query.get("peek") !== "true") found.status = "read";
+    return Response.json(found);
+  }
+}
+
+function problem(status: number, members: Record<string, unknown>): Response {
+  const body = { type: "about:blank", title: "Refused", status, request_id: "req_1", ...members };
+  return Response.json(body, { status, headers: { "content-type": "application/problem+json" } });
+}
+
+function frameOf({ message_id, conversation_id, from, recipient, subject, created_at, verified }: MessageDetail) {
+  return {
+    message_id,
+    conversation_id,
+    from,
+    recipient,
+    subject,
+    received_at: created_at,
+    type: "message.received",
+    verified,
+  };
+}

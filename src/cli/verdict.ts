@@ -1,0 +1,42 @@
+/** What was proven about a message, in one line for a person. */
+import { type Authentication, splitAddress } from "../mail.ts";
+
+export interface Judged {
+  from: string;
+  verified?: boolean | null;
+  verified_domain?: string | null;
+  authentication?: Authentication;
+}
+
+/** "proven: example.com (DMARC by DKIM)" or "not proven: …" with the first reason that explains it; no mark in front. */
+export function verdictLine(message: Judged): string {
+  if (message.verified === true) {
+    const domain = message.verified_domain ?? splitAddress(message.from)?.domain ?? message.from;
+    return `proven: ${domain}${message.authentication ? ` (${proof(message.authentication)})` : ""}`;
+  }
+  if (message.verified === false)
+    return `not proven: ${message.authentication ? doubt(message.authentication) : "no proof given"}`;
+  return "not examined";
+}
+
+function proof({ dmarc, dkim }: Authentication): string {
+  if (dmarc.result === "pass") return `DMARC by ${dmarc.aligned_by.map((way) => way.toUpperCase()).join(" and ")}`;
+  const signed = dkim.some((signature) => signature.aligned && signature.result === "pass");
+  return `aligned ${signed ? "DKIM" : "SPF"}, no DMARC record`;
+}
+
+function doubt({ spf, dkim, dmarc }: Authentication): string {
+  if (dmarc.result === "fail")
+    return `DMARC fails${dmarc.policy ? ` (the domain asks to ${asks[dmarc.policy]})` : ""}; ${parts(spf, dkim)}`;
+  if (dmarc.result === "temperror") return `DNS gave no answer in time; ${parts(spf, dkim)}`;
+  if (dmarc.result === "permerror") return `the domain's DMARC record is broken; ${parts(spf, dkim)}`;
+  return `no DMARC record; ${parts(spf, dkim)}`;
+}
+
+const asks = { none: "deliver such mail", quarantine: "quarantine such mail", reject: "reject such mail" } as const;
+
+function parts(spf: Authentication["spf"], dkim: Authentication["dkim"]): string {
+  const signatures = dkim.map(({ result, domain }) => (domain ? `DKIM ${result} for ${domain}` : `DKIM ${result}`));
+  const ways = [`SPF ${spf.result}${spf.domain ? ` for ${spf.domain}` : ""}`, ...signatures];
+  return dkim.length === 0 ? `${ways[0]}, no DKIM signature` : ways.join(", ");
+}
