@@ -194,7 +194,7 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
 
--- Full text: subject, addresses, body and attachment names.
+-- Full text: words that store/search.ts has found and folded.
 CREATE TABLE message_search (
   message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
   document TSVECTOR NOT NULL

@@ -195,10 +195,10 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
 
--- Full text: subject, addresses, body and attachment names. The index keeps no copy of the text.
+-- Full text: words that store/search.ts has found and folded, so the tokenizer only splits at spaces.
+-- The index keeps no copy of the text.
 CREATE VIRTUAL TABLE message_search USING fts5 (
-  subject, addresses, body, attachments,
-  content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
+  document, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii', prefix = '2 3'
 );
 CREATE TRIGGER message_search_delete AFTER DELETE ON messages BEGIN
   DELETE FROM message_search WHERE rowid = old.n;

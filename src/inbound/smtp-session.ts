@@ -98,7 +98,7 @@ export class Session {
       receivedAt,
     };
     const { id } = await receive(envelope, recipients, raw);
-    log.info("smtp.accepted", {
+    log.debug("smtp.accepted", {
       message: id,
       client: this.remoteAddress,
       recipients: recipients.length,

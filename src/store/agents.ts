@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, or } from "drizzle-orm";
+import { and, desc, eq, isNotNull, lt, or } from "drizzle-orm";
 import { sql } from "drizzle-orm/sql";
 import { Failure } from "../errors.ts";
 import { mailboxAddress, splitAddress } from "../mail.ts";
@@ -45,7 +45,10 @@ export function newAgent(input: Pick<AgentRow, "id" | "userId" | "name" | "webho
 export function* createAgent(s: Scope, agent: AgentRow, agentsMax: number): Verb<AgentRow> {
   yield* lockUser(s, agent.userId);
   const mine = yield* ask(
-    s.db.select({ count: sql<number>`count(*)` }).from(s.t.agents).where(eq(s.t.agents.userId, agent.userId)),
+    s.db
+      .select({ count: sql<number>`count(*)` })
+      .from(s.t.agents)
+      .where(and(eq(s.t.agents.userId, agent.userId), eq(s.t.agents.role, false))),
   );
   if (Number(mine[0]?.count ?? 0) >= agentsMax)
     throw new Failure("conflict", `An account holds at most ${agentsMax} agents.`, {
@@ -109,9 +112,18 @@ export function* getAgent(s: Scope, id: string): Verb<AgentRow | null> {
   return rows[0] ?? null;
 }
 
-/** Changes an agent in one step. Pausing freezes its waiting deliveries, un-pausing releases them. */
-export function* updateAgent(s: Scope, id: string, changes: AgentChanges, now: Date): Verb<AgentRow | null> {
-  const before = yield* getAgent(s, id);
+/**
+ * Changes an agent in one step. Pausing freezes its waiting deliveries, un-pausing releases them.
+ * `check` sees the whole new row before the commit; what it throws undoes the change.
+ */
+export function* updateAgent(
+  s: Scope,
+  id: string,
+  changes: AgentChanges,
+  now: Date,
+  check: (after: AgentRow) => void = () => {},
+): Verb<AgentRow | null> {
+  const [before] = yield* ask(s.locked(s.db.select().from(s.t.agents).where(eq(s.t.agents.id, id))));
   if (!before) return null;
   const rows =
     Object.keys(changes).length === 0
@@ -119,19 +131,38 @@ export function* updateAgent(s: Scope, id: string, changes: AgentChanges, now: D
       : yield* ask(s.db.update(s.t.agents).set(changes).where(eq(s.t.agents.id, id)).returning());
   const after = rows[0];
   if (!after) return null;
+  check(after);
   if (before.paused !== after.paused) {
-    const { deliveries } = s.t;
-    yield* ask(
-      s.db
-        .update(deliveries)
-        .set(after.paused ? { status: "paused" } : { status: "pending", nextAttemptAt: now })
-        .where(and(eq(deliveries.endpointId, id), eq(deliveries.status, after.paused ? "pending" : "paused"))),
-    );
+    yield* after.paused ? freezeDeliveries(s, id) : releaseDeliveries(s, id, now);
     s.signal({ topic: "deliveries", key: "" });
     s.signal({ topic: "mail", key: id });
   }
   s.signal({ topic: "agent", key: id });
   return after;
+}
+
+/** Freezes what waits for an endpoint. What is in somebody's hand is finished. */
+function* freezeDeliveries(s: Scope, endpointId: string): Verb<void> {
+  const { deliveries } = s.t;
+  yield* ask(
+    s.db
+      .update(deliveries)
+      .set({ status: "paused" })
+      .where(and(eq(deliveries.endpointId, endpointId), eq(deliveries.status, "pending"))),
+  );
+}
+
+/** Releases what `freezeDeliveries` froze; it is due at once, but for what is still in somebody's hand. */
+function* releaseDeliveries(s: Scope, endpointId: string, now: Date): Verb<void> {
+  const { deliveries } = s.t;
+  const frozen = and(eq(deliveries.endpointId, endpointId), eq(deliveries.status, "paused"));
+  yield* ask(
+    s.db
+      .update(deliveries)
+      .set({ status: "pending" })
+      .where(and(frozen, isNotNull(deliveries.leaseToken))),
+  );
+  yield* ask(s.db.update(deliveries).set({ status: "pending", nextAttemptAt: now }).where(frozen));
 }
 
 /** Deletes an agent with its messages, deliveries and keys. Raw mail nobody else holds goes too. */

@@ -3,6 +3,7 @@ import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import { lockUser } from "./accounts.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
+import { dropMessagesOf } from "./messages.ts";
 import type { DkimKeyRow, DomainRow } from "./schema.ts";
 
 export type NewDkimKey = Pick<DkimKeyRow, "id" | "selector" | "algorithm" | "publicKey" | "sealedPrivateKey">;
@@ -136,6 +137,7 @@ export function* deleteDomain(s: Scope, userId: string, domain: string): Verb<bo
         fix: "Delete its agents first, then the domain.",
         errors: [{ field: "domain", message: "has agents" }],
       });
+    yield* dropMessagesOf(s, `postmaster@${domain}`);
     yield* ask(s.db.delete(s.t.agents).where(and(eq(s.t.agents.domain, domain), eq(s.t.agents.role, true))));
   }
   yield* ask(s.db.delete(s.t.domains).where(eq(s.t.domains.id, row.id)));

@@ -29,6 +29,8 @@ export interface Scope {
   readonly db: BunSQLiteDatabase;
   readonly t: Tables;
   readonly dialect: "sqlite" | "postgres";
+  /** Locks the rows it returns until the transaction ends: FOR UPDATE on Postgres, nothing on SQLite (one writer). */
+  locked<Q>(query: Q): Q;
   /** Lets concurrent claimers pass each other: FOR UPDATE SKIP LOCKED on Postgres, nothing on SQLite (one writer). */
   skipLocked<Q>(query: Q): Q;
   /** Builds a query once per process and binds `values` to its placeholders: for the hot path, where building costs more than running. */
@@ -70,4 +72,16 @@ export function* ask<T>(query: PromiseLike<T>): Generator<Step, T, unknown> {
 /** Like `ask`, for raw SQL: returns the rows as the database names them. */
 export function* askRaw<T>(query: SQL): Generator<Step, T[], unknown> {
   return (yield query) as T[];
+}
+
+/** Calls every listener. What one throws stops neither the others nor the engine; it surfaces as an uncaught error. */
+export function tell(listeners: Iterable<(signal: Signal) => void>, signal: Signal): void {
+  for (const listener of listeners)
+    try {
+      listener(signal);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
 }

@@ -57,7 +57,8 @@ export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
             content: sql.placeholder("content"),
             createdAt: sql.placeholder("createdAt"),
           })
-          .onConflictDoNothing(),
+          // An update, though of nothing: it waits for a sweep that may be deleting the same bytes.
+          .onConflictDoUpdate({ target: s.t.rawMail.sha256, set: { sha256: sql`excluded.sha256` } }),
       {
         sha256: mail.raw.sha256,
         bytes: Buffer.from(mail.raw.bytes.buffer, mail.raw.bytes.byteOffset, mail.raw.bytes.byteLength),
@@ -76,6 +77,8 @@ export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
     const one = yield* acceptFor(s, mail, recipient);
     if (one) accepted.push(one);
   }
+  // The bytes of a second offer carry a newer Received field and belong to nobody.
+  if (!accepted.some(({ fresh }) => fresh)) yield* dropOrphanedRaw(s, [mail.raw.sha256]);
   return accepted;
 }
 
@@ -193,8 +196,6 @@ function* earlierCopy(s: Scope, agentId: string, mail: InboundMail): Verb<Accept
       .from(messages)
       .where(and(eq(messages.agentId, agentId), eq(messages.dedupeKey, mail.dedupeKey))),
   );
-  // The raw bytes of this second offer carry a newer Received field and belong to nobody.
-  yield* dropOrphanedRaw(s, [mail.raw.sha256]);
   return rows[0] ? { message: rows[0], fresh: false } : null;
 }
 

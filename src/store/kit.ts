@@ -1,5 +1,15 @@
-import { bigint, boolean, customType, json, pgTable, text as pgText, timestamp } from "drizzle-orm/pg-core";
-import { blob, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { bigint, boolean, json, pgTable, customType as pgType, timestamp } from "drizzle-orm/pg-core";
+import { blob, integer, sqliteTable, text as sqliteText, customType as sqliteType } from "drizzle-orm/sqlite-core";
+
+/** A value that both databases can hold: Postgres takes no NUL in text, and mail from outside may well have one. */
+export function storable<T>(value: T): T {
+  return typeof value === "string" ? (value.replaceAll("\0", "\ufffd") as T) : value;
+}
+
+const text = { dataType: () => "text", toDriver: storable };
+const textOfSqlite = sqliteType<{ data: string; driverData: string }>(text);
+const textOfPostgres = pgType<{ data: string; driverData: string }>(text);
+const bytea = pgType<{ data: Buffer }>({ dataType: () => "bytea" });
 
 /**
  * The column kit: the dozen words in which `schema.ts` declares every table once.
@@ -8,23 +18,21 @@ import { blob, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
  */
 export const sqliteKit = {
   table: sqliteTable,
-  text: (name: string) => text(name),
+  text: (name: string) => textOfSqlite(name),
   int: (name: string) => integer(name),
   bool: (name: string) => integer(name, { mode: "boolean" }),
   time: (name: string) => integer(name, { mode: "timestamp_ms" }),
-  json: <T>(name: string) => text(name, { mode: "json" }).$type<T>(),
+  json: <T>(name: string) => sqliteText(name, { mode: "json" }).$type<T>(),
   bytes: (name: string) => blob(name, { mode: "buffer" }),
 };
 
 export type Kit = typeof sqliteKit;
 
-const bytea = customType<{ data: Buffer }>({ dataType: () => "bytea" });
-
 // The verbs are typed against SQLite's builders. Both speak the same subset of the query
 // builder, which the contract suite proves on a real server; hence this one cast.
 export const postgresKit = {
   table: pgTable,
-  text: (name: string) => pgText(name),
+  text: (name: string) => textOfPostgres(name),
   int: (name: string) => bigint(name, { mode: "number" }),
   bool: (name: string) => boolean(name),
   time: (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: "date" }),

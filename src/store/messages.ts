@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, gt, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import type { ReadStatus } from "../mail.ts";
-import { ask, askRaw, type Scope, type Verb } from "./engine.ts";
+import { ask, type Scope, type Verb } from "./engine.ts";
 import type { MailContent, MessageRow } from "./schema.ts";
 import { matching } from "./search.ts";
 
@@ -171,9 +171,10 @@ export function* deleteMessage(s: Scope, agentId: string, id: string): Verb<bool
   return gone.length > 0;
 }
 
-/** Deletes all messages of an agent. */
+/** Deletes all messages of an agent, who gets no more until the transaction ends. */
 export function* dropMessagesOf(s: Scope, agentId: string): Verb<void> {
-  const { messages } = s.t;
+  const { messages, agents } = s.t;
+  yield* ask(s.locked(s.db.select({ id: agents.id }).from(agents).where(eq(agents.id, agentId))));
   const gone = yield* ask(
     s.db.delete(messages).where(eq(messages.agentId, agentId)).returning({ raw: messages.rawSha256 }),
   );
@@ -202,17 +203,16 @@ export function* dropOrphanedRaw(s: Scope, hashes: string[]): Verb<void> {
   const { rawMail, messages } = s.t;
   const unique = [...new Set(hashes)];
   // Both databases bound the number of parameters in one statement.
-  for (let i = 0; i < unique.length; i += 500)
+  for (let i = 0; i < unique.length; i += 500) {
+    const some = inArray(rawMail.sha256, unique.slice(i, i + 500));
+    // Locked first: whoever else deletes a message of these bytes is waited for, and the next statement sees it gone.
+    yield* ask(s.locked(s.db.select({ sha256: rawMail.sha256 }).from(rawMail).where(some).orderBy(rawMail.sha256)));
     yield* ask(
       s.db
         .delete(rawMail)
-        .where(
-          and(
-            inArray(rawMail.sha256, unique.slice(i, i + 500)),
-            sql`not exists (select 1 from ${messages} where ${messages.rawSha256} = ${rawMail.sha256})`,
-          ),
-        ),
+        .where(and(some, sql`not exists (select 1 from ${messages} where ${messages.rawSha256} = ${rawMail.sha256})`)),
     );
+  }
 }
 
 function* withLabels(s: Scope, rows: MessageRow[]): Verb<LabelledMessage[]> {
@@ -227,18 +227,25 @@ function* withLabels(s: Scope, rows: MessageRow[]): Verb<LabelledMessage[]> {
           messageLabels.messageId,
           rows.map((row) => row.id),
         ),
-      )
-      .orderBy(messageLabels.label),
+      ),
   );
   const byMessage = Map.groupBy(labels, (row) => row.messageId);
-  return rows.map((row) => ({ ...row, labels: (byMessage.get(row.id) ?? []).map((label) => label.label) }));
+  // Sorted here: the databases sort by different alphabets.
+  const labelsOf = (id: string) => (byMessage.get(id) ?? []).map((row) => row.label).sort();
+  return rows.map((row) => ({ ...row, labels: labelsOf(row.id) }));
 }
 
 /** How many messages an agent has, and how many are unread. */
 export function* countMessages(s: Scope, agentId: string): Verb<{ total: number; unread: number }> {
   const { messages } = s.t;
-  const [row] = yield* askRaw<{ total: number; unread: number }>(
-    sql`select count(*) as total, count(case when ${messages.status} = 'unread' then 1 end) as unread from ${messages} where ${messages.agentId} = ${agentId}`,
+  const [row] = yield* ask(
+    s.db
+      .select({
+        total: sql<number>`count(*)`,
+        unread: sql<number>`count(case when ${messages.status} = 'unread' then 1 end)`,
+      })
+      .from(messages)
+      .where(eq(messages.agentId, agentId)),
   );
   return { total: Number(row?.total ?? 0), unread: Number(row?.unread ?? 0) };
 }

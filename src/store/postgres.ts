@@ -2,19 +2,30 @@ import { sql } from "drizzle-orm";
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import { SQL } from "drizzle-orm/sql";
 import pg from "pg";
+import { Failure } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Engine, type PreparableQuery, Run, type Scope, type Signal, type Step, type Verb } from "./engine.ts";
-import { asStoreFailure } from "./failures.ts";
-import { postgresKit } from "./kit.ts";
+import {
+  type Engine,
+  type PreparableQuery,
+  Run,
+  type Scope,
+  type Signal,
+  type Step,
+  tell,
+  type Verb,
+} from "./engine.ts";
+import { asStoreFailure, codeOf, databaseError, unavailable } from "./failures.ts";
+import { postgresKit, storable } from "./kit.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
 import { schema } from "./schema.ts";
 
 /** Two nodes that migrate at once queue up behind this advisory lock. Any fixed number will do. */
 const MIGRATION_LOCK = 0x652d_6d61;
-/** Serialization failures and deadlocks are retried this often before they surface (40001, 40P01). */
-const RETRIES_MAX = 5;
+/** Serialization failures and deadlocks are tried this often before they surface (40001, 40P01). */
+const ATTEMPTS_MAX = 5;
 /** Channel for NOTIFY; payloads are `<node>\t<topic>\t<key>`, at most 8,000 bytes. */
 const CHANNEL = "e2a";
+const NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload";
 /** Pause before the listening connection is opened again. */
 const LISTEN_RETRY_MS = 1_000;
 
@@ -29,66 +40,95 @@ export async function openPostgres(
   const { log } = options;
   const pool = new pg.Pool({ connectionString: url, max: options.poolSize, application_name: "e2a" });
   pool.on("error", (error) => log.warn("store.connection_lost", {}, error));
-  try {
-    await migrate(pool, options.migrations);
-  } catch (error) {
-    await pool.end();
-    throw error;
-  }
-
   const tables = schema(postgresKit);
   const node = crypto.randomUUID();
   const listeners = new Set<(signal: Signal) => void>();
-  const emit = (signal: Signal) => {
-    for (const listener of listeners) listener(signal);
-  };
-  const hearing = await listen(url, node, emit, log);
+  const emit = (signal: Signal) => tell(listeners, signal);
+  const hearing = await migrate(pool, options.migrations)
+    .then(() => listen(url, node, emit, log))
+    .catch(async (error: unknown) => {
+      await pool.end();
+      throw error;
+    });
+
+  let closed = false;
 
   async function run<R>(verb: (s: Scope) => Verb<R>, transaction: boolean): Promise<R> {
-    const client = await pool.connect();
-    let broken: Error | undefined;
+    if (closed) throw unavailable(new Error("the store is closed"));
+    const client = await pool.connect().catch((error: unknown) => {
+      throw unavailable(error);
+    });
+    let lost: Error | undefined;
+    // A lost connection is an event also while a verb has it; without a listener it would end the process.
+    const onError = (error: Error) => {
+      lost = error;
+    };
+    client.on("error", onError);
+
+    async function attempt(): Promise<{ result: R; signals: Signal[] }> {
+      const signals: Signal[] = [];
+      const scope = scopeFor(drizzle({ client }), tables, signals);
+      if (transaction) await client.query("BEGIN");
+      const result = await drive(verb(scope), scope.db as unknown as NodePgDatabase);
+      if (transaction) {
+        if (signals.length > 0)
+          await client.query(NOTIFY, [CHANNEL, signals.map((s) => `${node}\t${s.topic}\t${s.key}`)]);
+        await client.query("COMMIT");
+      }
+      return { result, signals };
+    }
+
     try {
-      for (let attempt = 1; ; attempt++) {
-        const signals: Signal[] = [];
+      for (let attempts = 1; ; attempts++) {
         try {
-          const scope = scopeFor(drizzle({ client }), tables, signals);
-          if (transaction) await client.query("BEGIN");
-          const result = await drive(verb(scope), scope.db as unknown as NodePgDatabase);
-          if (transaction) {
-            for (const { topic, key } of signals)
-              await client.query("SELECT pg_notify($1, $2)", [CHANNEL, `${node}\t${topic}\t${key}`]);
-            await client.query("COMMIT");
-          }
+          const { result, signals } = await attempt();
           for (const signal of signals) emit(signal);
           return result;
         } catch (error) {
-          if (transaction)
-            await client.query("ROLLBACK").catch((cause: Error) => {
-              broken = cause;
-            });
-          const code = (error as { cause?: { code?: string } }).cause?.code ?? (error as { code?: string }).code;
-          if (!broken && attempt < RETRIES_MAX && (code === "40001" || code === "40P01")) continue;
+          const code = codeOf(databaseError(error));
+          // The server says that it ends the connection (57P0x) a moment before it does.
+          if (code.startsWith("57P0")) onError(databaseError(error) as Error);
+          else if (transaction) await client.query("ROLLBACK").catch(onError);
+          if (lost && !(error instanceof Failure)) throw unavailable(databaseError(error));
+          if (attempts < ATTEMPTS_MAX && (code === "40001" || code === "40P01")) continue;
           throw asStoreFailure(error);
         }
       }
     } finally {
-      client.release(broken);
+      client.off("error", onError);
+      client.release(lost);
     }
+  }
+
+  const inHand = new Set<Promise<unknown>>();
+  function track<R>(running: Promise<R>): Promise<R> {
+    inHand.add(running);
+    const forget = () => inHand.delete(running);
+    running.then(forget, forget);
+    return running;
   }
 
   return {
     dialect: "postgres",
-    read: (verb) => run(verb, false),
-    write: (verb) => run(verb, true),
+    read: (verb) => track(run(verb, false)),
+    write: (verb) => track(run(verb, true)),
     onSignal(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     async close() {
+      if (closed) return;
+      closed = true;
+      // A pool that ends forgets those who still wait for a connection.
+      await Promise.allSettled(inHand);
       await hearing.close();
       await pool.end();
     },
   };
+}
+
+interface Lockable<Q> {
+  for(strength: "update", config?: { skipLocked: boolean }): Q;
 }
 
 function scopeFor(db: NodePgDatabase, t: Scope["t"], signals: Signal[]): Scope {
@@ -97,11 +137,13 @@ function scopeFor(db: NodePgDatabase, t: Scope["t"], signals: Signal[]): Scope {
     db: db as unknown as Scope["db"],
     t,
     dialect: "postgres",
-    skipLocked: <Q>(query: Q) =>
-      (query as { for(strength: string, config: object): Q }).for("update", { skipLocked: true }),
+    locked: <Q>(query: Q) => (query as Lockable<Q>).for("update"),
+    skipLocked: <Q>(query: Q) => (query as Lockable<Q>).for("update", { skipLocked: true }),
     prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>) {
       const query = (build() as unknown as { prepare(name: string): unknown }).prepare(name);
-      return new Run(query, values) as unknown as PromiseLike<T>;
+      // Placeholders of a condition have no column that would convert them.
+      const clean = Object.entries(values).map(([key, value]) => [key, storable(value)]);
+      return new Run(query, Object.fromEntries(clean)) as unknown as PromiseLike<T>;
     },
     signal: (signal) => signals.push(signal),
   };
@@ -134,12 +176,20 @@ async function listen(url: string, node: string, emit: (signal: Signal) => void,
       log.warn("store.listen_lost", {}, error);
       void fresh.end().catch(() => {});
     });
-    fresh.on("end", () => {
-      if (!closed) setTimeout(reopen, LISTEN_RETRY_MS).unref();
-    });
-    await fresh.connect();
-    await fresh.query(`LISTEN ${CHANNEL}`);
+    try {
+      await fresh.connect();
+      await fresh.query(`LISTEN ${CHANNEL}`);
+    } catch (error) {
+      void fresh.end().catch(() => {});
+      throw error;
+    }
     client = fresh;
+    if (closed) await fresh.end();
+    // Only from here on: a connection that never came up has its failure already, and two timers each would double.
+    else fresh.on("end", retry);
+  }
+  function retry(): void {
+    if (!closed) setTimeout(reopen, LISTEN_RETRY_MS).unref();
   }
   async function reopen(): Promise<void> {
     if (closed) return;
@@ -150,7 +200,7 @@ async function listen(url: string, node: string, emit: (signal: Signal) => void,
       emit({ topic: "mail", key: "" });
       emit({ topic: "keys", key: "" });
     } catch {
-      setTimeout(reopen, LISTEN_RETRY_MS).unref();
+      retry();
     }
   }
 

@@ -1,4 +1,4 @@
-import { and, eq, lt } from "drizzle-orm";
+import { and, eq, lt, sql } from "drizzle-orm";
 import { ask, type Scope, type Verb } from "./engine.ts";
 
 export type IdempotentStart =
@@ -37,8 +37,14 @@ export function* startIdempotent(
   if (found.requestHash !== input.requestHash) return { kind: "reused" };
   if (found.status !== null) return { kind: "replay", status: found.status, body: found.body ?? "" };
   if (found.createdAt >= input.abandonedBefore) return { kind: "running" };
-  yield* ask(s.db.update(keys).set({ createdAt: input.now }).where(mine));
-  return { kind: "first" };
+  const taken = yield* ask(
+    s.db
+      .update(keys)
+      .set({ createdAt: input.now })
+      .where(and(mine, eq(keys.createdAt, found.createdAt)))
+      .returning({ key: keys.key }),
+  );
+  return { kind: taken.length > 0 ? "first" : "running" };
 }
 
 /** Keeps the answer for replays; `answer` null forgets the key, so that a failed request can be tried again. */
@@ -57,6 +63,24 @@ export function* finishIdempotent(
 /** Forgets keys older than `before`. */
 export function* sweepIdempotency(s: Scope, before: Date): Verb<void> {
   yield* ask(s.db.delete(s.t.idempotencyKeys).where(lt(s.t.idempotencyKeys.createdAt, before)));
+}
+
+/** Counts one more request for `key` in a minute since the epoch; returns how many there were with it, on all nodes. */
+export function* countRequest(s: Scope, key: string, minute: number): Verb<number> {
+  const { requestCounts: counts } = s.t;
+  const rows = yield* ask(
+    s.db
+      .insert(counts)
+      .values({ key, minute, count: 1 })
+      .onConflictDoUpdate({ target: [counts.key, counts.minute], set: { count: sql`${counts.count} + 1` } })
+      .returning({ count: counts.count }),
+  );
+  return rows[0]?.count ?? 1;
+}
+
+/** Forgets counts of minutes before `minute`. */
+export function* sweepRequestCounts(s: Scope, minute: number): Verb<void> {
+  yield* ask(s.db.delete(s.t.requestCounts).where(lt(s.t.requestCounts.minute, minute)));
 }
 
 /** Proves that the store takes writes: one row that reaches the disk. */

@@ -216,6 +216,14 @@ export function schema(k: Kit) {
       body: k.text("body"),
       createdAt: k.time("created_at").notNull(),
     }),
+
+    /** Requests of each key in each minute, for limits that hold over all nodes. */
+    requestCounts: k.table("request_counts", {
+      key: k.text("key").notNull(),
+      /** Minutes since the epoch. */
+      minute: k.int("minute").notNull(),
+      count: k.int("count").notNull(),
+    }),
   };
 }
 

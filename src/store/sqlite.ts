@@ -3,8 +3,17 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import { SQL } from "drizzle-orm/sql";
-import { type Engine, type PreparableQuery, Run, type Scope, type Signal, type Step, type Verb } from "./engine.ts";
-import { asStoreFailure } from "./failures.ts";
+import {
+  type Engine,
+  type PreparableQuery,
+  Run,
+  type Scope,
+  type Signal,
+  type Step,
+  tell,
+  type Verb,
+} from "./engine.ts";
+import { asStoreFailure, unavailable } from "./failures.ts";
 import { sqliteKit } from "./kit.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
 import { schema } from "./schema.ts";
@@ -57,6 +66,7 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
   let scheduled = false;
   let idle = Promise.withResolvers<void>();
   idle.resolve();
+  let closed = false;
 
   // Group commit: every verb that is waiting in this turn shares one transaction and one fsync.
   // Each has its own savepoint, so one that throws takes nothing from the others.
@@ -76,6 +86,8 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
           signals.push(...own);
           outcomes.push(() => item.resolve(result));
         } catch (error) {
+          // A full disk or an I/O error may have undone the whole transaction by itself (SQLite, "Transactions" 2.2).
+          if (!writer.inTransaction) throw error;
           rollbackTo.run();
           release.run();
           outcomes.push(() => item.reject(asStoreFailure(error)));
@@ -89,7 +101,7 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
       return;
     }
     for (const settle of outcomes) settle();
-    for (const signal of signals) for (const listener of listeners) listener(signal);
+    for (const signal of signals) tell(listeners, signal);
   }
 
   function turn() {
@@ -104,17 +116,19 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
   return {
     dialect: "sqlite",
     async read<R>(verb: (s: Scope) => Verb<R>): Promise<R> {
-      if (memory) return drive(verb(readScope.with([])), readScope.db);
-      reader.exec("BEGIN");
+      if (closed) throw unavailable(new Error("the store is closed"));
+      // One snapshot for all steps; in memory no write runs between them.
+      if (!memory) reader.exec("BEGIN");
       try {
         return drive(verb(readScope.with([])), readScope.db);
       } catch (error) {
         throw asStoreFailure(error);
       } finally {
-        reader.exec("COMMIT");
+        if (!memory) reader.exec("COMMIT");
       }
     },
     write<R>(verb: (s: Scope) => Verb<R>): Promise<R> {
+      if (closed) return Promise.reject(unavailable(new Error("the store is closed")));
       return new Promise<R>((resolve, reject) => {
         queue.push({ verb, resolve: resolve as (value: unknown) => void, reject });
         if (scheduled) return;
@@ -128,9 +142,13 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
       return () => listeners.delete(listener);
     },
     async close() {
+      if (closed) return;
+      closed = true;
       await idle.promise;
       if (!memory) reader.close();
       writer.exec("PRAGMA optimize");
+      // Everything is in the one file then: it can be copied as it lies there.
+      writer.exec("PRAGMA wal_checkpoint(TRUNCATE)");
       writer.close();
     },
   };
@@ -148,6 +166,7 @@ function scopeFor(client: Database, t: Scope["t"]): SqliteScope {
     db,
     t,
     dialect: "sqlite" as const,
+    locked: <Q>(query: Q) => query,
     skipLocked: <Q>(query: Q) => query,
     prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>) {
       if (!cache.has(name)) cache.set(name, build().prepare());

@@ -1,5 +1,6 @@
 import * as accounts from "./accounts.ts";
 import * as agents from "./agents.ts";
+import { deleteAccount } from "./delete-account.ts";
 import * as deliveries from "./deliveries.ts";
 import * as domains from "./domains.ts";
 import type { Engine, Scope, Signal, Verb } from "./engine.ts";
@@ -48,6 +49,7 @@ export function createStore(engine: Engine) {
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
     touchSecret: write(accounts.touchSecret),
+    deleteAccount: write(deleteAccount),
 
     // Domains and their DKIM keys
     createDomain: write(domains.createDomain),
@@ -88,6 +90,7 @@ export function createStore(engine: Engine) {
     // Idempotent requests
     startIdempotent: write(requests.startIdempotent),
     finishIdempotent: write(requests.finishIdempotent),
+    countRequest: write(requests.countRequest),
 
     /** Tells every node that an agent has a new WebSocket consumer; `key` is `<agent> <consumer>`. */
     announceConsumer: (key: string) =>
@@ -100,6 +103,7 @@ export function createStore(engine: Engine) {
     async sweep(input: { now: Date; messagesBefore: Date | null; deliveriesBefore: Date; idempotencyBefore: Date }) {
       await engine.write((s) => accounts.sweepAccounts(s, input.now));
       await engine.write((s) => requests.sweepIdempotency(s, input.idempotencyBefore));
+      await engine.write((s) => requests.sweepRequestCounts(s, Math.floor(input.now.getTime() / 60_000) - 1));
       const inBatches = async (batch: () => Promise<number>) => {
         while ((await batch()) === SWEEP_BATCH);
       };

@@ -1,0 +1,8 @@
+-- Requests of each key in each minute, shared by all nodes. Unlogged: a crash may forget a minute's counts.
+
+CREATE UNLOGGED TABLE request_counts (
+  key TEXT NOT NULL,
+  minute BIGINT NOT NULL,
+  count BIGINT NOT NULL,
+  PRIMARY KEY (key, minute)
+);

@@ -1,0 +1,53 @@
+/** The yardstick: smtp-server with nothing behind it. It takes every message and throws it away. */
+import type { AddressInfo } from "node:net";
+import { SMTPServer } from "smtp-server";
+import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
+import { answerCalls } from "./child.ts";
+
+/** smtp-server's own connection waits 100 ms before its greeting; this one does not. */
+class PromptConnection extends SMTPConnection {
+  private greeted = false;
+  override init(): void {
+    super.init();
+    this.connectionReady();
+  }
+  override connectionReady(next?: () => void): void {
+    if (this.greeted) return;
+    this.greeted = true;
+    super.connectionReady(next);
+  }
+}
+
+class PromptServer extends SMTPServer {
+  override connect(...[socket, options]: Parameters<SMTPServer["connect"]>): void {
+    const connection = new PromptConnection(this, socket, options);
+    this.connections.add(connection);
+    connection.on("error", () => {});
+    connection.init();
+  }
+}
+
+const options = {
+  authOptional: true,
+  disabledCommands: ["AUTH"],
+  disableReverseLookup: true,
+  logger: false,
+  onData(stream: NodeJS.ReadableStream, _session: unknown, callback: () => void) {
+    stream.on("data", () => {});
+    stream.on("end", () => callback());
+  },
+};
+
+const handlers = {
+  /** Listens on a free port of loopback and returns it. `greets`: after smtp-server's pause, or at once. */
+  async start({ greets }: { greets: "after its pause" | "at once" }) {
+    const server = greets === "at once" ? new PromptServer(options) : new SMTPServer(options);
+    server.on("error", () => {});
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return (server.server.address() as AddressInfo).port;
+  },
+};
+
+export type BareHandlers = typeof handlers;
+
+answerCalls(handlers);

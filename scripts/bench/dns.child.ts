@@ -1,0 +1,19 @@
+/** DNS on loopback for a benchmark: the zone it is given, and no name beside it. */
+import { type DnsServer, startDnsServer, type Zone } from "../../src/testing/dns-server.ts";
+import { answerCalls } from "./child.ts";
+
+let server: DnsServer;
+
+const handlers = {
+  /** Returns `host:port`. */
+  async start(zone: Zone) {
+    server = await startDnsServer(zone);
+    return server.address;
+  },
+  /** Questions answered since the last time this was asked. */
+  questions: (_: null) => server.queries.splice(0).length,
+};
+
+export type DnsHandlers = typeof handlers;
+
+answerCalls(handlers);

@@ -1,0 +1,127 @@
+/** The product as an operator runs it: a process of its own, on a folder of its own, on loopback. */
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { within } from "./child.ts";
+
+const startTimeoutMs = 20_000;
+const stopTimeoutMs = 30_000;
+const logTailBytes = 2_000;
+
+export interface E2aOptions {
+  /** The command line before `serve`: the binary, or Bun and the source file. */
+  command: readonly string[];
+  /** An empty folder, or one that an earlier run of this product has left. */
+  folder: string;
+  /** E2A_* variables beside the ones about listeners and folder. */
+  settings: Record<string, string>;
+}
+
+export interface E2a {
+  readonly pid: number;
+  readonly httpUrl: string;
+  readonly smtpPort: number;
+  /** From the start of the process to its line that says "ready". */
+  readonly readyMs: number;
+  /** Stops it as an operator would; it finishes what is in hand. */
+  stop(): Promise<void>;
+}
+
+/** Starts `e2a serve` and resolves when it is ready. Rejects with the end of its log when it does not get there. */
+export async function startE2a(options: E2aOptions): Promise<E2a> {
+  const logPath = join(options.folder, "serve.log");
+  const log = openSync(logPath, "a");
+  const startedAt = performance.now();
+  const server = Bun.spawn({
+    cmd: [...options.command, "serve"],
+    cwd: options.folder,
+    env: environment(options),
+    stdio: ["ignore", "pipe", log],
+  });
+  closeSync(log);
+  const kill = () => server.kill("SIGKILL");
+  process.once("exit", kill);
+  const stop = async () => {
+    server.kill("SIGTERM");
+    await within(stopTimeoutMs, "stopping e2a", server.exited).finally(kill);
+    process.off("exit", kill);
+  };
+  try {
+    const line = await within(startTimeoutMs, "the start of e2a", firstLine(server.stdout));
+    const readyMs = performance.now() - startedAt;
+    const ready = JSON.parse(line) as { http: string; smtp: string };
+    const smtpPort = Number(ready.smtp.slice(ready.smtp.lastIndexOf(":") + 1));
+    return { pid: server.pid, httpUrl: ready.http, smtpPort, readyMs, stop };
+  } catch (error) {
+    kill();
+    const tail = readFileSync(logPath, "utf8").slice(-logTailBytes);
+    throw new Error(`e2a did not start: ${error}\n${tail}`);
+  }
+}
+
+/** Makes an account on the folder of a running server and returns its API key. */
+export async function makeAccount(options: E2aOptions): Promise<string> {
+  const bootstrap = Bun.spawn({
+    cmd: [...options.command, "bootstrap", "--email", "owner@example.net", "--json"],
+    cwd: options.folder,
+    env: environment(options),
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const text = await within(startTimeoutMs, "e2a bootstrap", bootstrap.stdout.text());
+  return (JSON.parse(text) as { api_key: string }).api_key;
+}
+
+/** One API request; throws on any answer that is not a success. */
+export async function api<T>(server: E2a, key: string, method: string, path: string, body?: unknown): Promise<T> {
+  const response = await fetch(`${server.httpUrl}/api/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+  return JSON.parse(text) as T;
+}
+
+/** Counts an agent's messages as a client sees them, page by page. */
+export async function countMessages(server: E2a, key: string, agent: string) {
+  let [messages, verified, token] = [0, 0, ""];
+  do {
+    const page: { messages: { verified: boolean }[]; next_token?: string | null } = await api(
+      server,
+      key,
+      "GET",
+      `/agents/${encodeURIComponent(agent)}/messages?status=all&page_size=100${token && `&token=${token}`}`,
+    );
+    messages += page.messages.length;
+    verified += page.messages.filter((message) => message.verified).length;
+    token = encodeURIComponent(page.next_token ?? "");
+  } while (token);
+  return { messages, verified };
+}
+
+function environment({ folder, settings }: E2aOptions): Record<string, string> {
+  return {
+    PATH: process.env.PATH ?? "",
+    HOME: folder,
+    E2A_DATA_DIR: join(folder, "data"),
+    E2A_SMTP_LISTEN_ADDR: "127.0.0.1:0",
+    E2A_HTTP_LISTEN_ADDR: "127.0.0.1:0",
+    ...settings,
+  };
+}
+
+/** Goes on reading after the first line, else the server would one day write into a closed pipe. */
+function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  (async () => {
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const chunk of stream) {
+      if (text.includes("\n")) continue;
+      text += decoder.decode(chunk, { stream: true });
+      if (text.includes("\n")) resolve(text.slice(0, text.indexOf("\n")));
+    }
+    reject(new Error("it ended"));
+  })().catch(reject);
+  return promise;
+}

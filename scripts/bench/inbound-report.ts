@@ -1,0 +1,95 @@
+import type { InboundResult } from "./inbound.ts";
+import type { Latency } from "./statistics.ts";
+
+/** The aims a change is measured against; see docs/benchmarks. */
+const aims = { shareMin: 0.2, tenthWebhookP50MsMax: 15, idleMBMax: 90, readyMsMax: 300 };
+
+/** The result as a table for people. */
+export function inboundReport(result: InboundResult): string {
+  const { bare, product, share } = result.median;
+  const { counts, conditions } = result;
+  const rows: [string, string, string, string?][] = [
+    ["", "bare smtp-server", "e2a", "aim"],
+    ["messages/s (250s), connections kept", whole(bare.messagesPerSecond), whole(product.messagesPerSecond)],
+    ["  share of the bare server", "", percent(share), `≥ ${percent(aims.shareMin)} ${mark(share >= aims.shareMin)}`],
+    ["webhooks/s", "", whole(product.webhooksPerSecond)],
+    [
+      "messages/s, one per connection",
+      oneEach(bare.onePerConnection),
+      whole(product.onePerConnection.messagesPerSecond),
+    ],
+    ["final dot → 250, p50 / p99 ms", times(bare.dotToReplyMs), times(product.dotToReplyMs)],
+    ["final dot → webhook, p50 / p99 ms", "", times(product.dotToWebhookMs)],
+    [`at a tenth (${whole(product.tenth.messagesPerSecond)}/s)`, "", ""],
+    ["  final dot → 250, p50 / p99 ms", "", times(product.tenth.dotToReplyMs)],
+    [
+      "  final dot → webhook, p50 / p99 ms",
+      "",
+      times(product.tenth.dotToWebhookMs),
+      below(product.tenth.dotToWebhookMs.p50, aims.tenthWebhookP50MsMax, "ms"),
+    ],
+    ["CPU ms per message", bare.cpuMsPerMessage.toFixed(2), product.cpuMsPerMessage.toFixed(2)],
+    [
+      "cores used at full speed (the load: its own)",
+      fraction(bare.loadCores),
+      `${product.cores.toFixed(2)} ${fraction(product.loadCores)}`,
+    ],
+    ["RSS idle, MB", "", whole(product.rssMB.idle), below(product.rssMB.idle, aims.idleMBMax, "MB")],
+    [
+      "RSS after load / peak, MB",
+      `– / ${whole(bare.rssPeakMB)}`,
+      `${whole(product.rssMB.afterLoad)} / ${whole(product.rssMB.peak)}`,
+    ],
+    [
+      "ready after, ms: empty folder",
+      "",
+      whole(product.readyMs.first),
+      below(product.readyMs.first, aims.readyMsMax, "ms"),
+    ],
+    [
+      "ready after, ms: started again",
+      "",
+      whole(product.readyMs.again),
+      below(product.readyMs.again, aims.readyMsMax, "ms"),
+    ],
+  ];
+  const each = result.rounds.map(
+    ({ bare, product }) => `${whole(product.messagesPerSecond)} of ${whole(bare.messagesPerSecond)}`,
+  );
+  return [
+    `Inbound, median of ${result.rounds.length}: ${conditions.message_bytes} byte messages, text and HTML, rsa-2048 DKIM, ` +
+      `${conditions.connections} connections, ${conditions.database}`,
+    `${conditions.product} · Bun ${conditions.bun} · ${conditions.cores} cores, load average before ${conditions.load_average_before} · ${conditions.seconds} s`,
+    "",
+    ...table(rows),
+    "",
+    `each round, messages/s: ${each.join(", ")}`,
+    `every 250 is stored, verified and delivered once: ${mark(isComplete(result))} ` +
+      `(${counts.replies} × 250, ${counts.stored} in the API, ${counts.verified} of them verified, ` +
+      `${counts.webhooks} verified webhooks, ${counts.duplicates} twice)`,
+    `DNS questions per round: ${whole(product.dnsQuestions)}`,
+    `limits raised: ${conditions.raised_limits}`,
+  ].join("\n");
+}
+
+/** Whether no message was lost, doubled or left unverified. */
+export function isComplete({ counts }: InboundResult): boolean {
+  const { replies, stored, verified, webhooks, duplicates } = counts;
+  return replies === stored && replies === verified && replies === webhooks && duplicates === 0;
+}
+
+function table(rows: readonly (readonly (string | undefined)[])[]): string[] {
+  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map(([name = "", bare = "", product = "", aim = ""]) =>
+    `${name.padEnd(widths[0] ?? 0)}  ${bare.padStart(widths[1] ?? 0)}  ${product.padStart(widths[2] ?? 0)}  ${aim}`.trimEnd(),
+  );
+}
+
+const whole = (value: number) => Math.round(value).toLocaleString("en");
+const percent = (value: number) => `${Math.round(value * 100)} %`;
+const fraction = (value: number) => `(${value.toFixed(2)})`;
+const times = ({ p50, p99 }: Latency) => `${p50.toFixed(1)} / ${p99.toFixed(1)}`;
+const mark = (good: boolean) => (good ? "✓" : "✗");
+const below = (value: number, limit: number, unit: string) => `< ${limit} ${unit} ${mark(value < limit)}`;
+const oneEach = ({ paused, prompt }: { paused: number; prompt: number }) =>
+  `${whole(prompt)} (with its pause ${whole(paused)})`;

@@ -1,0 +1,57 @@
+/** Mail as a real sender would send it: 4 KB, text and HTML, signed with a 2048-bit key. */
+import { generateKeyPairSync } from "node:crypto";
+import { createTransport } from "nodemailer";
+import type { Zone } from "../../src/testing/dns-server.ts";
+
+const senderDomain = "sender.example";
+const selector = "bench";
+/** Of one message on the wire, headers and signature included. */
+const messageBytes = 4096;
+
+export const mailFrom = `news@bounces.${senderDomain}`;
+
+/** A new signing key, and the zone that proves mail signed with it and sent from loopback. */
+export function newSender(): { privateKey: string; zone: Zone } {
+  const { privateKey, publicKey } = generateKeyPairSync("rsa", {
+    modulusLength: 2048,
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "der" },
+  });
+  const zone: Zone = {
+    [`bounces.${senderDomain}`]: { TXT: ["v=spf1 ip4:127.0.0.1 -all"] },
+    [`${selector}._domainkey.${senderDomain}`]: { TXT: [`v=DKIM1; k=rsa; p=${publicKey.toString("base64")}`] },
+    [`_dmarc.${senderDomain}`]: { TXT: ["v=DMARC1; p=reject"] },
+  };
+  return { privateKey, zone };
+}
+
+/** `count` messages, no two alike: each has its own Message-ID and signature. Lines end in CRLF, none starts with a dot. */
+export async function signedMails(count: number, privateKey: string, to: string): Promise<Buffer[]> {
+  const composer = createTransport({
+    streamTransport: true,
+    buffer: true,
+    newline: "windows",
+    dkim: { domainName: senderDomain, keySelector: selector, privateKey },
+  });
+  const compose = async (number: number, paragraphs: number, ruler: string) => {
+    const { message } = await composer.sendMail({
+      from: { name: "Sender", address: `news@${senderDomain}` },
+      to,
+      subject: `Report ${number}`,
+      messageId: `<${number}.${Date.now()}@${senderDomain}>`,
+      text: `${`${words}\n`.repeat(paragraphs)}\nMessage ${number}.\n${ruler}`,
+      html: `<html><body>${`<p>${words}</p>\n`.repeat(paragraphs)}<p>Message <b>${number}</b>.</p></body></html>`,
+    });
+    return message as Buffer;
+  };
+  const bytes = async (paragraphs: number) => (await compose(count, paragraphs, "")).length;
+  const [none, one] = [await bytes(0), await bytes(1)];
+  const paragraphs = Math.floor((messageBytes - none) / (one - none));
+  // Dashes fill what is left, in lines short enough to be sent as they are.
+  const ruler = `${"-".repeat(48)}\n`.repeat((messageBytes - (await bytes(paragraphs))) / 50);
+  const mails: Buffer[] = [];
+  for (let number = 1; number <= count; number++) mails.push(await compose(number, paragraphs, ruler));
+  return mails;
+}
+
+const words = "The quick brown fox jumps over the lazy dog while the agent reads it.";

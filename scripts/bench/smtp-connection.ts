@@ -1,0 +1,98 @@
+/** One SMTP connection of the load: pipelined as Postfix does it, with as little work as possible around it. */
+import type { Socket } from "bun";
+import { wallMs } from "./child.ts";
+
+/** What one message went through, by `wallMs`. */
+export interface Sent {
+  /** Just before the bytes with the final dot were handed to the kernel. */
+  dotAt: number;
+  /** When the 250 to it was here. */
+  replyAt: number;
+  /** The last word of the 250, for a server that names the message there. */
+  queueId: string;
+}
+
+const finalDot = Buffer.from(".\r\n");
+
+export class LoadConnection {
+  private socket!: Socket;
+  private partial = "";
+  private replies: string[] = [];
+  private wake: (() => void) | null = null;
+  private unsent: Buffer | null = null;
+  private failed: Error | null = null;
+
+  /** Connects, waits for the greeting and says EHLO. */
+  static async open(port: number): Promise<LoadConnection> {
+    const connection = new LoadConnection();
+    connection.socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port,
+      socket: {
+        data: (_socket, data) => connection.take(data.toString("latin1")),
+        drain: () => connection.flush(),
+        close: () => connection.fail("the server closed the connection"),
+        error: (_socket, error) => connection.fail(error.message),
+      },
+    });
+    connection.socket.setNoDelay(true);
+    await connection.expect("220");
+    connection.write(Buffer.from("EHLO bounces.sender.example\r\n"));
+    await connection.expect("250");
+    return connection;
+  }
+
+  /** Sends one message and waits for its 250. Rejects on any other reply. */
+  async send(from: string, to: string, message: Buffer): Promise<Sent> {
+    this.write(Buffer.from(`MAIL FROM:<${from}>\r\nRCPT TO:<${to}>\r\nDATA\r\n`));
+    await this.expect("250");
+    await this.expect("250");
+    await this.expect("354");
+    const bytes = Buffer.concat([message, finalDot]);
+    const dotAt = wallMs();
+    this.write(bytes);
+    const reply = await this.expect("250");
+    return { dotAt, replyAt: wallMs(), queueId: reply.slice(reply.lastIndexOf(" ") + 1) };
+  }
+
+  close(): void {
+    this.failed = new Error("closed");
+    this.socket.end("QUIT\r\n");
+  }
+
+  private write(bytes: Buffer): void {
+    const written = this.socket.write(bytes);
+    if (written < bytes.length) this.unsent = bytes.subarray(Math.max(0, written));
+  }
+
+  private flush(): void {
+    const bytes = this.unsent;
+    this.unsent = null;
+    if (bytes) this.write(bytes);
+  }
+
+  private take(text: string): void {
+    const lines = (this.partial + text).split("\r\n");
+    this.partial = lines.pop() ?? "";
+    // Only the last line of a reply has a space after its code (RFC 5321 4.2.1).
+    for (const line of lines) if (line[3] === " ") this.replies.push(line);
+    this.wake?.();
+  }
+
+  private fail(reason: string): void {
+    this.failed ??= new Error(reason);
+    this.wake?.();
+  }
+
+  private async expect(code: string): Promise<string> {
+    while (this.replies.length === 0) {
+      if (this.failed) throw this.failed;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+    const reply = this.replies.shift() as string;
+    if (!reply.startsWith(code)) throw new Error(`expected ${code}, got: ${reply}`);
+    return reply;
+  }
+}

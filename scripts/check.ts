@@ -1,0 +1,48 @@
+import { join } from "node:path";
+
+/**
+ * Everything about the source that needs no running: types, lint and format, and versions that are named twice.
+ *
+ *   bun run check       complains
+ *   bun run format      the same, but repairs lint and format where that is safe
+ */
+
+const project = join(import.meta.dir, "..");
+const repair = process.argv.includes("--write");
+
+/** Command lines run by Bun, all at once. */
+const commands: Record<string, string[]> = {
+  types: ["node_modules/typescript/bin/tsc", "-p", "."],
+  style: ["node_modules/@biomejs/biome/bin/biome", "check", ...(repair ? ["--write"] : []), "."],
+};
+
+async function runCommand(args: string[]): Promise<string> {
+  const child = Bun.spawn([process.execPath, ...args], { cwd: project, stdout: "pipe", stderr: "pipe" });
+  const [output, errors, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return status === 0 ? "" : output + errors;
+}
+
+/** package.json says which Bun is ours; the image that Docker builds with and Bun's types must be of the same. */
+async function bunVersions(): Promise<string> {
+  const read = (file: string) => Bun.file(join(project, file)).text();
+  const { engines, devDependencies } = JSON.parse(await read("package.json"));
+  const pinned = engines.bun.replace("~", "");
+  const found = {
+    "Dockerfile (ARG BUN_VERSION)": /^ARG BUN_VERSION=(.*)$/m.exec(await read("Dockerfile"))?.[1],
+    "package.json (@types/bun)": devDependencies["@types/bun"],
+  };
+  return Object.entries(found)
+    .filter(([, version]) => version !== pinned)
+    .map(([place, version]) => `${place} names Bun ${version}; package.json (engines.bun) names ${pinned}.\n`)
+    .join("");
+}
+
+const complaints = await Promise.all([
+  ...Object.entries(commands).map(async ([name, args]) => [name, await runCommand(args)]),
+  bunVersions().then((text) => ["Bun versions", text]),
+]);
+for (const [name, text] of complaints) {
+  console.error(`check ${name}: ${text ? "failed" : "ok"}`);
+  if (text) console.error(text.trimEnd());
+}
+process.exitCode = complaints.some(([, text]) => text) ? 1 : 0;

@@ -1,0 +1,65 @@
+import { join } from "node:path";
+
+/**
+ * The whole suite: the check, then the binary, which some tests drive, then `bun test`. Arguments go to `bun test`.
+ *
+ *   bun run test [part of a file name …] [-t name]
+ *
+ * The last line is `N passed, N failed` and perhaps `, N skipped`. A failed check counts as one failed test. The exit
+ * status is 0 only when nothing failed and at least one test ran.
+ */
+
+/** A test may start a whole server, or two; on a busy machine the first answer takes a while. */
+const testTimeoutMs = 30_000;
+/** Characters of the report's end that hold its summary for certain. */
+const tailLength = 4096;
+
+const project = join(import.meta.dir, "..");
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Runs a script of this project in the foreground. */
+async function succeeds(...script: string[]): Promise<boolean> {
+  const child = Bun.spawn([process.execPath, ...script], { cwd: project, stdio: ["ignore", "inherit", "inherit"] });
+  return (await child.exited) === 0;
+}
+
+async function bunTest(args: string[]): Promise<Counts> {
+  const child = Bun.spawn([process.execPath, "test", `--timeout=${testTimeoutMs}`, ...args], {
+    cwd: project,
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "pipe",
+    // Its report goes through us, so it cannot see the terminal itself.
+    env: { ...process.env, ...(process.stderr.isTTY && { FORCE_COLOR: "1" }) },
+  });
+  let tail = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of child.stderr) {
+    process.stderr.write(chunk);
+    tail = (tail + decoder.decode(chunk, { stream: true })).slice(-tailLength);
+  }
+  const status = await child.exited;
+  const summary = Bun.stripANSI(tail);
+  const count = (word: string) =>
+    Number([...summary.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
+  const counts = { passed: count("pass"), failed: count("fail"), skipped: count("skip") + count("todo") };
+  // A test file that does not load, or a crash, may not be in the counts.
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+const checked = await succeeds("scripts/check.ts");
+const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+if (await succeeds("scripts/build.ts", "--if-changed")) Object.assign(counts, await bunTest(process.argv.slice(2)));
+else counts.failed = 1;
+if (!checked) counts.failed += 1;
+
+console.log(
+  `${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ""}`,
+);
+process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;

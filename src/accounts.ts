@@ -1,0 +1,52 @@
+import { createHash, randomBytes } from "node:crypto";
+import { newId } from "./id.ts";
+import type { NewSecret } from "./store/accounts.ts";
+import type { ApiKeyRow, KeyScope, UserRow } from "./store/schema.ts";
+import type { Store } from "./store/store.ts";
+import type { Vault } from "./vault.ts";
+
+/** Characters of a key or secret that are kept readable, so that people can tell them apart. */
+const PREFIX_CHARS = 8;
+
+/** Makes an account with its first signing secret. Failure `conflict` when the address has one. */
+export function createOwner(
+  store: Store,
+  vault: Vault,
+  owner: { email: string; name: string; now: Date },
+): Promise<UserRow> {
+  return store.createAccount({ ...owner, secret: newSigningSecret(vault, "default").row });
+}
+
+/** A new signing secret: 64 lower-case hex characters, and the row that keeps it sealed. */
+export function newSigningSecret(vault: Vault, name: string): { secret: string; row: NewSecret } {
+  const id = newId("wsec");
+  const secret = randomBytes(32).toString("hex");
+  return {
+    secret,
+    row: { id, name, sealed: Buffer.from(vault.seal(secret, id)), secretPrefix: secret.slice(0, PREFIX_CHARS) },
+  };
+}
+
+/**
+ * Makes an API key, `e2a_` and 64 hex digits, and returns it this once; only its hash is stored.
+ * The caller has checked that the agent, if any, is the user's.
+ */
+export async function issueKey(
+  store: Store,
+  input: { userId: string; name: string; scope: KeyScope; agentId: string | null; expiresAt: Date | null; now: Date },
+): Promise<{ key: string; row: ApiKeyRow }> {
+  const { userId, name, scope, agentId, expiresAt, now } = input;
+  const key = `e2a_${randomBytes(32).toString("hex")}`;
+  const keyPrefix = key.slice(0, "e2a_".length + PREFIX_CHARS);
+  const row = await store.createKey(
+    userId,
+    { name, scope, agentId, expiresAt, keyHash: tokenHash(key), keyPrefix },
+    now,
+  );
+  return { key, row };
+}
+
+/** Lower-hex SHA-256 of a key or token. These are 256 random bits, so a plain hash is enough to keep them. */
+export function tokenHash(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}

@@ -1,0 +1,301 @@
+import { mkdirSync, statfsSync } from "node:fs";
+import { join } from "node:path";
+import { version } from "../package.json" with { type: "json" };
+import { migrations } from "./assets.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { createResolver, type Resolver } from "./dns.ts";
+import { Failure } from "./errors.ts";
+import { startHttp } from "./http/server.ts";
+import { createSignInLink } from "./http/sign-in.ts";
+import { createReceive, type Receive } from "./inbound/receive.ts";
+import { type SmtpListener, startSmtp } from "./inbound/smtp.ts";
+import { createLog, type Log } from "./log.ts";
+import { createHub } from "./notify/hub.ts";
+import { createPoster, type Lookup, resolverLookup, systemLookup } from "./notify/post.ts";
+import { startWebhooks } from "./notify/webhook.ts";
+import { composeTestMail } from "./outbound/test-mail.ts";
+import type { Engine } from "./store/engine.ts";
+import { openPostgres } from "./store/postgres.ts";
+import type { AgentRow } from "./store/schema.ts";
+import { openSqlite } from "./store/sqlite.ts";
+import { createStore, type Store } from "./store/store.ts";
+import { loadOrCreateTls, watchTls } from "./tls.ts";
+import { createVault, loadOrCreateKeyFile } from "./vault.ts";
+
+/** How long a stopping server waits for what is in hand; systemd's own limit is 90 s. */
+const GRACE_MS = 20_000;
+/** Endpoints that answer at all answer within seconds; the others are tried again after the restart. */
+const WEBHOOK_GRACE_MS = 3_000;
+/** How often rows that have outlived their use are deleted. */
+const SWEEP_INTERVAL_MS = 15 * 60_000;
+/** How long answers to an Idempotency-Key are kept (WIRE). */
+const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
+/** Below this the store may fail at any moment. */
+const DISK_FREE_BYTES_MIN = 100 * 1024 * 1024;
+/** A due delivery that nobody took for this long means that the workers stand still. */
+const QUEUE_AGE_MS_MAX = 5 * 60_000;
+
+/** The outside world, replaceable in tests. */
+export interface Seams {
+  clock: Clock;
+  log: Log;
+  resolver: Resolver;
+  /** Address look-up for webhook hosts. */
+  lookup: Lookup;
+  /** Certificates that webhook endpoints may be signed by, beside the well-known ones (PEM). */
+  webhookCa: string;
+}
+
+export interface App {
+  readonly config: Config;
+  readonly store: Store;
+  readonly httpUrl: string;
+  readonly smtp: { host: string; port: number; selfSigned: boolean };
+  /** A link that signs in once, within minutes. On an empty server it makes the owner. */
+  signInLink(): Promise<string>;
+  /** Resolves when every due delivery has been tried. */
+  drain(): Promise<void>;
+  /** Takes nothing new, finishes what is in hand, closes. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds the whole product in order and starts it; closes it in reverse.
+ * The only place that constructs. Throws when something cannot start, with nothing left open.
+ */
+export async function start(config: Config, seams: Partial<Seams> = {}): Promise<App> {
+  const clock = seams.clock ?? systemClock;
+  const log = seams.log ?? createLog(config.log);
+  const closers: (() => unknown)[] = [];
+  const closeAll = async () => {
+    for (let close = closers.pop(); close; close = closers.pop())
+      await Promise.resolve(close()).catch((error) => log.error("close.failed", {}, error));
+  };
+
+  try {
+    mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+    const vault = createVault(
+      config.signing.encryptionKey
+        ? Buffer.from(config.signing.encryptionKey, "hex")
+        : await loadOrCreateKeyFile(join(config.dataDir, "encryption.key")),
+    );
+
+    const store = createStore(await openEngine(config, log));
+    closers.push(() => store.close());
+    await store.ensureSharedDomain({ domain: config.sharedDomain, now: new Date(clock.now()) });
+    // This process is the only one that serves a SQLite file: leases in it belong to the dead.
+    if (store.dialect === "sqlite") await store.releaseLeases(new Date(clock.now()));
+
+    const resolver = seams.resolver ?? ownResolver(config, clock, closers);
+    const hub = createHub({ store, clock, log });
+    const poster = createPoster({
+      // A host that only /etc/hosts or the local network knows is found unless other servers are configured.
+      lookup: seams.lookup ?? (config.dns.servers.length > 0 ? resolverLookup(resolver) : systemLookup),
+      policy: {
+        allowLoopback: config.env === "development",
+        allowHttp: config.env === "development",
+        allowedNetworks: [...config.webhook.allowedNetworks],
+      },
+      timeoutMs: config.webhook.timeout,
+      clock,
+      ...(seams.webhookCa ? { extraCa: seams.webhookCa } : {}),
+    });
+    const webhooks = startWebhooks({
+      store,
+      vault,
+      poster,
+      clock,
+      log,
+      concurrency: config.webhook.concurrency,
+      concurrencyPerEndpoint: config.webhook.concurrencyPerEndpoint,
+      timeoutMs: config.webhook.timeout,
+    });
+    closers.push(async () => {
+      await webhooks.close(WEBHOOK_GRACE_MS);
+      // What still hangs is stopped and goes back to the queue as it was.
+      poster.close();
+      await webhooks.close(WEBHOOK_GRACE_MS);
+    });
+
+    const receive = createReceive({
+      store,
+      resolver,
+      log,
+      hostname: config.smtp.domain,
+      verifyBudgetMs: config.dns.timeout,
+      limits: config.inbound,
+      hopsMax: config.inbound.maxHops,
+      dnsTrouble: config.inbound.dnsTrouble,
+      dmarcReject: config.inbound.dmarcReject,
+    });
+
+    const http = await startHttp({
+      config,
+      store,
+      vault,
+      clock,
+      log,
+      resolver,
+      hub,
+      version,
+      sendTestMail: (agent) => sendTestMail(receive, agent, config, clock),
+      health: () => health(store, config, clock),
+    });
+    closers.push(() => http.close(GRACE_MS));
+    // Sockets and long polls go first, so that the HTTP server has nothing to wait for.
+    closers.push(() => hub.close());
+
+    const smtp = await openSmtp({ config, store, receive, clock, log, closers });
+    keepSwept(store, config, clock, log, closers);
+
+    const httpUrl = http.url;
+    let closing: Promise<void> | undefined;
+    return {
+      config,
+      store,
+      httpUrl,
+      smtp,
+      signInLink: () => createSignInLink(store, clock, config.http.publicUrl ?? httpUrl),
+      drain: () => webhooks.drain(),
+      close: () => (closing ??= closeAll()),
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+/** Opens the configured database; migrations are applied on the way. */
+export function openEngine(config: Config, log: Log): Promise<Engine> {
+  const { database } = config;
+  if (database.kind === "postgres")
+    return openPostgres(database.url, { poolSize: database.poolSize, migrations: migrations("postgres"), log });
+  return Promise.resolve().then(() => openSqlite(database.path, migrations("sqlite")));
+}
+
+function ownResolver(config: Config, clock: Clock, closers: (() => unknown)[]): Resolver {
+  const resolver = createResolver({
+    servers: config.dns.servers,
+    clock,
+    timeoutMs: config.dns.timeout,
+    cacheEntries: config.dns.cacheEntries,
+  });
+  closers.push(() => resolver.close());
+  return resolver;
+}
+
+async function openSmtp(deps: {
+  config: Config;
+  store: Store;
+  receive: Receive;
+  clock: Clock;
+  log: Log;
+  closers: (() => unknown)[];
+}): Promise<App["smtp"]> {
+  const { config, store, receive, clock, log, closers } = deps;
+  const settings = config.smtp;
+  const { selfSigned, ...pair } = await loadOrCreateTls({
+    ...(settings.tlsCert && settings.tlsKey ? { certPath: settings.tlsCert, keyPath: settings.tlsKey } : {}),
+    dataDir: config.dataDir,
+    hostname: settings.domain,
+    log,
+  });
+  const listener: SmtpListener = await startSmtp({
+    listen: settings.listenAddr,
+    hostname: settings.domain,
+    tls: pair,
+    maxMessageBytes: settings.maxMessageSize,
+    maxRecipients: settings.maxRecipients,
+    maxConnections: settings.maxConnections,
+    maxConnectionsPerIp: settings.maxConnectionsPerIp,
+    maxMessagesPerConnection: settings.maxMessagesPerConnection,
+    maxMessagesPerMinutePerIp: settings.maxMessagesPerMinutePerIp,
+    idleTimeoutMs: settings.idleTimeout,
+    sessionTimeoutMs: settings.sessionTimeout,
+    proxyTrusted: settings.proxyTrusted,
+    clock,
+    log,
+    async resolveRecipient(address) {
+      const found = await store.findMailbox(address, config.sharedDomain);
+      if (found.kind === "mailbox") return { mailbox: found.id };
+      if (found.kind === "foreign")
+        throw new Failure("relay_denied", "This server relays no mail; the domain is not hosted here.");
+      if (found.kind === "unowned") throw new Failure("unavailable", "Nobody reads this mailbox yet; try again later.");
+      return null;
+    },
+    receive,
+  });
+  closers.push(() => listener.close(GRACE_MS));
+  if (settings.tlsCert && settings.tlsKey) {
+    const watching = watchTls({
+      certPath: settings.tlsCert,
+      keyPath: settings.tlsKey,
+      current: pair,
+      apply: (fresh) => listener.updateTls(fresh),
+      log,
+    });
+    closers.push(() => watching.close());
+  }
+  return { host: listener.address, port: listener.port, selfSigned };
+}
+
+async function sendTestMail(receive: Receive, agent: AgentRow, config: Config, clock: Clock) {
+  const from = `noreply@${config.sharedDomain}`;
+  const now = new Date(clock.now());
+  const messageId = `<${crypto.randomUUID()}@${config.smtp.domain}>`;
+  const raw = await composeTestMail({ from, to: agent.id, messageId, now });
+  const envelope = {
+    mailFrom: from,
+    rcptTo: [agent.id],
+    remoteAddress: "127.0.0.1",
+    helo: config.smtp.domain,
+    protocol: "ESMTP",
+    receivedAt: now,
+  };
+  const recipients = [{ address: agent.id, mailbox: agent.id }];
+  const { id } = await receive(envelope, recipients, raw, { domain: config.sharedDomain });
+  return { messageId: id };
+}
+
+/** Why the server is not ready, one sentence each; empty when it is. */
+async function health(store: Store, config: Config, clock: Clock): Promise<{ ok: boolean; reasons: string[] }> {
+  const reasons: string[] = [];
+  const now = new Date(clock.now());
+  try {
+    await store.probeWrite(now);
+    const { oldestDueAt } = await store.queueState(now);
+    if (oldestDueAt && now.getTime() - oldestDueAt.getTime() > QUEUE_AGE_MS_MAX)
+      reasons.push("Webhook deliveries have been due for more than five minutes.");
+  } catch {
+    reasons.push("The store takes no writes.");
+  }
+  const disk = statfsSync(config.dataDir);
+  if (disk.bavail * disk.bsize < DISK_FREE_BYTES_MIN) reasons.push("Less than 100 MiB of disk are free.");
+  return { ok: reasons.length === 0, reasons };
+}
+
+function keepSwept(store: Store, config: Config, clock: Clock, log: Log, closers: (() => unknown)[]) {
+  let running: Promise<void> = Promise.resolve();
+  let cancel = () => {};
+  const before = (ms: number) => new Date(clock.now() - ms);
+  const later = () => {
+    cancel = clock.after(SWEEP_INTERVAL_MS, () => {
+      running = store
+        .sweep({
+          now: new Date(clock.now()),
+          messagesBefore: config.retention.messages > 0 ? before(config.retention.messages) : null,
+          deliveriesBefore: before(config.retention.deliveries),
+          idempotencyBefore: before(IDEMPOTENCY_KEPT_MS),
+        })
+        .catch((error) => log.error("sweep.failed", {}, error))
+        .finally(later);
+    });
+  };
+  later();
+  closers.push(async () => {
+    cancel();
+    await running;
+    cancel();
+  });
+}

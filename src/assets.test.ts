@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { build } from "../scripts/build.ts";
+import { dashboardFile, migrations } from "./assets.ts";
+import { tempDir } from "./testing/temp.ts";
+
+test("both databases have the same steps, numbered from 1, one for each file", async () => {
+  const names = (dialect: "sqlite" | "postgres") => migrations(dialect).map(({ number, name }) => `${number} ${name}`);
+  expect(names("sqlite")).toEqual(names("postgres"));
+  expect(names("sqlite")[0]).toStartWith("1 ");
+  expect(names("sqlite")).toHaveLength((await readdir(join(import.meta.dir, "../migrations/sqlite"))).length);
+  for (const { sql } of [...migrations("sqlite"), ...migrations("postgres")]) expect(sql.trim()).not.toBe("");
+});
+
+test("the dashboard's start page is found at / and by name, with its type", async () => {
+  const start = dashboardFile("/");
+  expect(start).toMatchObject({ contentType: "text/html;charset=utf-8", immutable: false });
+  expect(await start?.body.text()).toBe((await dashboardFile("/index.html")?.body.text()) ?? "missing");
+});
+
+test.each([
+  "/nothing.html",
+  "/../package.json",
+  "/web/../../package.json",
+  "/..%2fpackage.json",
+  "/\0",
+  "//",
+  "/index.html/",
+])("no dashboard file at %p", (path) => {
+  expect(dashboardFile(path)).toBeNull();
+});
+
+test("every link of the start page to a file of the dashboard is found, and none leads to another host", async () => {
+  const html = (await dashboardFile("/")?.body.text()) ?? "";
+  const targets = [...html.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, target]) => target!);
+  for (const target of targets) expect(target).toMatch(/^\/[^/]|^data:/);
+  for (const target of targets.filter((t) => /\.\w+$/.test(t) && !t.startsWith("/api/")))
+    expect(dashboardFile(target)).not.toBeNull();
+});
+
+test("a compiled binary gives the same answers, wherever it is run", async () => {
+  await using dir = await tempDir();
+  const [entry, binary] = [join(dir.path, "ask.ts"), join(dir.path, "ask")];
+  const module = JSON.stringify(join(import.meta.dir, "assets.ts"));
+  await Bun.write(
+    entry,
+    `const { dashboardFile, migrations } = await import(${module});
+     const start = dashboardFile("/");
+     console.log(JSON.stringify({
+       migrations: [migrations("sqlite"), migrations("postgres")],
+       start: { ...start, body: await start.body.text() },
+       none: dashboardFile("/../package.json"),
+     }));`,
+  );
+  await build({ entrypoints: [entry], outfile: binary });
+  const answer = async (...command: string[]) => {
+    const child = Bun.spawn(command, { cwd: dir.path, stderr: "inherit" });
+    return JSON.parse(await child.stdout.text());
+  };
+  expect(await answer(binary)).toEqual(await answer(process.execPath, entry));
+});

@@ -1,0 +1,96 @@
+import { Type } from "@sinclair/typebox";
+import { requireAccountKey } from "./agents.ts";
+import { exportAccount } from "./export.ts";
+import { answer, choice, query } from "./input.ts";
+import { operation } from "./openapi.ts";
+import { notFound } from "./problem.ts";
+import { type RouteDeps, resource } from "./resource.ts";
+import { sessionCookieHeader } from "./session-cookie.ts";
+import { User, userOnWire } from "./wire.ts";
+
+const Me = Type.Object({
+  ...User.properties,
+  scope: Type.Unsafe<"account" | "agent">({ type: "string", enum: ["account", "agent"] }),
+  agent: Type.Union([Type.String(), Type.Null()], { description: "The one agent that the calling key may use." }),
+});
+
+/** The account itself, and the browser's session. */
+export function account(deps: RouteDeps) {
+  const { config, store } = deps;
+  const tag = "account";
+
+  return resource(deps, "/api")
+    .get("/v1/users/me", ({ caller }) => ({ ...userOnWire(caller.user), scope: caller.scope, agent: caller.agentId }), {
+      response: { 200: answer(Me) },
+      ...operation({ id: "getMe", tag, summary: "Whose key this is" }),
+    })
+    .get(
+      "/v1/users/me/export",
+      ({ caller, exchange }) => {
+        requireAccountKey(caller);
+        return new Response(exportAccount(deps, caller.user, exchange.signal), {
+          headers: {
+            "content-type": "application/json",
+            "content-disposition": 'attachment; filename="e2a-export.json"',
+          },
+        });
+      },
+      operation({
+        id: "exportAccount",
+        tag,
+        summary: "Download all that the account owns",
+        description: "Streamed, messages included; no key hashes and no secrets.",
+        failures: ["forbidden"],
+        produces: { status: 200, description: "The export", type: "application/json" },
+      }),
+    )
+    .delete(
+      "/v1/users/me",
+      async ({ caller, set }) => {
+        requireAccountKey(caller);
+        const rows = await store.deleteAccount(caller.user.id);
+        if (!rows) throw notFound("account");
+        set.headers["set-cookie"] = sessionCookieHeader(config, null);
+        return { deleted: rows };
+      },
+      {
+        query: query({ confirm: choice(["DELETE"], { description: "So that it is no accident." }) }),
+        response: {
+          200: answer(
+            Type.Object({
+              deleted: Type.Object({
+                agents: Type.Integer(),
+                messages: Type.Integer(),
+                domains: Type.Integer(),
+                keys: Type.Integer(),
+                secrets: Type.Integer(),
+              }),
+            }),
+          ),
+        },
+        ...operation({
+          id: "deleteAccount",
+          tag,
+          summary: "Delete the account and all that it owns",
+          failures: ["forbidden"],
+        }),
+      },
+    )
+    .get("/auth/me", ({ caller }) => userOnWire(caller.user), {
+      response: { 200: answer(User) },
+      ...operation({ id: "getSession", tag, summary: "Who is signed in" }),
+    })
+    .post(
+      "/auth/logout",
+      async ({ caller }) => {
+        if (caller.via === "session") await store.deleteSession(caller.proofId);
+        return new Response(null, { status: 204, headers: { "set-cookie": sessionCookieHeader(config, null) } });
+      },
+      operation({
+        id: "logOut",
+        tag,
+        summary: "End the browser's session",
+        produces: { status: 204, description: "Signed out" },
+      }),
+    );
+}

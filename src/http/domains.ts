@@ -1,0 +1,182 @@
+import { randomBytes } from "node:crypto";
+import { domainToASCII } from "node:url";
+import type { Static } from "@sinclair/typebox";
+import { getPublicSuffix } from "tldts";
+import { Failure } from "../errors.ts";
+import { newDkimKeys } from "../outbound/dkim-keys.ts";
+import type { Caller } from "../store/accounts.ts";
+import type { DomainWithKeys } from "../store/domains.ts";
+import { requireAccountKey } from "./agents.ts";
+import { checkRecords, dnsTrouble, domainRecords, publishedTexts, type RecordCheck, shown } from "./domain-records.ts";
+import { answer, body, invalid, query, text } from "./input.ts";
+import { operation } from "./openapi.ts";
+import { pageQuery, readPage } from "./pages.ts";
+import { notFound } from "./problem.ts";
+import { type RouteDeps, resource } from "./resource.ts";
+import { Domain, domainOnWire, page } from "./wire.ts";
+
+const DOMAIN_CHARS_MAX = 253;
+
+export function domains(deps: RouteDeps) {
+  const { config, store, resolver, clock } = deps;
+
+  const onWire = (domain: DomainWithKeys, checks?: RecordCheck[]): Static<typeof Domain> =>
+    domainOnWire(domain, domainRecords(domain, config.smtp.domain), checks);
+
+  async function ownDomain(caller: Caller, name: string): Promise<DomainWithKeys> {
+    requireAccountKey(caller);
+    const domain = await store.getDomain(caller.user.id, asciiName(name) ?? "");
+    if (!domain) throw notFound("domain");
+    return domain;
+  }
+
+  return resource(deps, "/api/v1/domains")
+    .post(
+      "",
+      async ({ body, caller, status }) => {
+        requireAccountKey(caller);
+        const created = await store.createDomain({
+          userId: caller.user.id,
+          domain: registrableName(body.domain),
+          verificationToken: `e2a-verify=${randomBytes(16).toString("hex")}`,
+          dkimKeys: await newDkimKeys(deps.vault),
+          domainsMax: config.limits.domainsPerAccount,
+          now: new Date(clock.now()),
+        });
+        return status(201, onWire(created));
+      },
+      {
+        body: body({ domain: text({ min: 1, max: DOMAIN_CHARS_MAX, description: "Such as agents.example.com." }) }),
+        response: { 201: answer(Domain) },
+        ...operation({
+          id: "createDomain",
+          tag: "domains",
+          summary: "Register a domain",
+          description: "Makes its DKIM keys and tells which DNS records to publish. The claim is yours once verified.",
+          failures: ["forbidden", "conflict"],
+          example: { domain: "agents.example.com" },
+        }),
+      },
+    )
+    .get(
+      "",
+      async ({ query, caller }) => {
+        requireAccountKey(caller);
+        // An account holds few domains, so a page is cut from all of them.
+        const all = await store.listDomains(caller.user.id);
+        const whole = query.page_size === undefined && query.token === undefined;
+        if (whole) return { domains: all.map((domain) => onWire(domain)) };
+        const { rows, next } = await readPage<DomainWithKeys, [string]>(
+          query,
+          ["domains", caller.user.id],
+          async (after, limit) => all.filter((domain) => !after || domain.id < after[0]).slice(0, limit),
+          (domain) => [domain.id],
+        );
+        return { domains: rows.map((domain) => onWire(domain)), ...next };
+      },
+      {
+        query: query(pageQuery),
+        response: { 200: answer(page("domains", Domain)) },
+        ...operation({
+          id: "listDomains",
+          tag: "domains",
+          summary: "List domains",
+          description: "Newest first; all of them unless `page_size` is given.",
+          failures: ["forbidden"],
+        }),
+      },
+    )
+    .get(
+      "/:domain",
+      async ({ params, caller }) => {
+        const domain = await ownDomain(caller, params.domain);
+        return onWire(domain, await checkRecords(domainRecords(domain, config.smtp.domain), resolver));
+      },
+      {
+        response: { 200: answer(Domain) },
+        ...operation({
+          id: "getDomain",
+          tag: "domains",
+          summary: "Get a domain and look its records up",
+          description: "`checks` says for each record what DNS has now.",
+          failures: ["forbidden"],
+        }),
+      },
+    )
+    .post(
+      "/:domain/verify",
+      async ({ params, caller }) => {
+        const domain = await ownDomain(caller, params.domain);
+        if (domain.verifiedAt) return onWire(domain);
+        if (config.env !== "development") await requireToken(domain);
+        try {
+          const { verifiedAt } = await store.markDomainVerified(domain.id, new Date(clock.now()));
+          return onWire({ ...domain, verifiedAt });
+        } catch (error) {
+          if (!(error instanceof Failure) || error.code !== "conflict") throw error;
+          throw new Failure("conflict", `Another account has proven ${domain.domain} already.`, {
+            fix: "Have its owner delete it there first.",
+          });
+        }
+      },
+      {
+        response: { 200: answer(Domain) },
+        ...operation({
+          id: "verifyDomain",
+          tag: "domains",
+          summary: "Verify a domain by its TXT record",
+          description: "412 tells what was found instead. A development server takes the record as given.",
+          failures: ["forbidden", "conflict", "domain_not_verified"],
+        }),
+      },
+    )
+    .delete(
+      "/:domain",
+      async ({ params, caller }) => {
+        const domain = await ownDomain(caller, params.domain);
+        if (!(await store.deleteDomain(caller.user.id, domain.domain))) throw notFound("domain");
+        return new Response(null, { status: 204 });
+      },
+      operation({
+        id: "deleteDomain",
+        tag: "domains",
+        summary: "Delete a domain",
+        description: "Not while agents use it.",
+        failures: ["forbidden", "invalid_request"],
+        produces: { status: 204, description: "Deleted" },
+      }),
+    );
+
+  async function requireToken(domain: DomainWithKeys): Promise<void> {
+    const { txt } = domainRecords(domain, config.smtp.domain);
+    const refuse = (detail: string, fix: string, found: string[]) =>
+      new Failure("domain_not_verified", detail, { fix, extra: { expected: txt, found } });
+    const found = await publishedTexts(resolver, txt.host).catch((error) => {
+      throw refuse(dnsTrouble(error), "Try again shortly.", []);
+    });
+    if (found.includes(txt.value)) return;
+    throw refuse(
+      found.length > 0 ? `${txt.host} has TXT records, but not the one asked for.` : `${txt.host} has no TXT record.`,
+      `Publish the TXT record "${txt.value}" at ${txt.host}, wait until it is visible, and verify again.`,
+      shown(found),
+    );
+  }
+}
+
+/** The name in lower-case A-labels (RFC 5890), or null when it is no DNS name. */
+function asciiName(name: string): string | null {
+  const ascii = domainToASCII(name.trim().replace(/\.$/, ""));
+  const labels = ascii.split(".");
+  const valid = labels.every((label) => /^(?!-)[a-z0-9-]{1,63}(?<!-)$/.test(label));
+  return valid && ascii.length <= DOMAIN_CHARS_MAX && !/^\d+$/.test(labels.at(-1) ?? "") ? ascii : null;
+}
+
+/** The name, when one account can own it. Failure `invalid_request` otherwise. */
+function registrableName(name: string): string {
+  const ascii = asciiName(name);
+  if (!ascii?.includes("."))
+    throw invalid([{ field: "domain", message: "must be a domain name such as agents.example.com" }]);
+  if (getPublicSuffix(ascii, { allowIcannDomains: true, allowPrivateDomains: true }) === ascii)
+    throw invalid([{ field: "domain", message: "is a public suffix, under which others have their domains" }]);
+  return ascii;
+}

@@ -1,0 +1,207 @@
+import type { Server } from "bun";
+import type { AnyElysia } from "elysia";
+import { asFailure, Failure } from "../errors.ts";
+import { newId } from "../id.ts";
+import { dashboardResponse } from "./dashboard.ts";
+import { createIdempotency } from "./idempotency.ts";
+import { createClientAddress, createIdentify, type Identity } from "./identity.ts";
+import { JsonBody } from "./input.ts";
+import { createRateLimits } from "./limits.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Route } from "./openapi.ts";
+import { MethodNotAllowed, problemResponse } from "./problem.ts";
+import type { Exchange, HttpDeps } from "./resource.ts";
+import { createRouteTable } from "./route-table.ts";
+import { type createSockets, type SocketData, socketPath } from "./websocket.ts";
+
+/** A body without a key is a form of ours, or refused; nothing here needs more. */
+const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
+/** A path in the log; more of it helps nobody. */
+const LOGGED_PATH_CHARS_MAX = 200;
+
+const emptyBody = new Uint8Array();
+
+export interface DoorOptions extends HttpDeps {
+  api: AnyElysia;
+  exchanges: WeakMap<Request, Exchange>;
+  sockets: ReturnType<typeof createSockets>;
+  metrics: Metrics;
+  /** Aborts when the server stops. */
+  closing: AbortSignal;
+}
+
+/**
+ * The way of every request: find the route → who is it → within limits? → read the body → once only? → the route.
+ *
+ * This comes before Elysia and not from its hooks, because Elysia parses a body before any hook that knows the route:
+ * a body without a key must be 401 whatever is in it, and is not even read.
+ */
+export function createDoor(options: DoorOptions) {
+  const { api, exchanges, sockets, config, log, metrics } = options;
+  const limits = createRateLimits(options.store, options.clock);
+  const identify = createIdentify({ ...options, limits });
+  const idempotency = createIdempotency(options);
+  const clientAddress = createClientAddress(config.http.trustedProxies);
+  const find = createRouteTable(api.routes as unknown as Route[]);
+
+  async function answer(request: Request, server: Server<SocketData>, visit: Visit): Promise<Response | undefined> {
+    const url = new URL(request.url);
+    const path = decodedPath(url);
+    const method = request.method === "HEAD" ? "GET" : request.method;
+    const found = find(method, url.pathname);
+    if (!found) {
+      const file = method === "GET" ? dashboardResponse(path) : null;
+      if (file) return file;
+      throw new Failure("not_found", "There is nothing at this path.", { fix: "GET /api/docs lists what there is." });
+    }
+    if ("allowed" in found) throw new MethodNotAllowed(request.method, found.allowed);
+    const { route, params } = found;
+    visit.route = route.path;
+
+    const isPage = !route.path.startsWith("/api/");
+    const isPublic = route.hooks.detail?.operation?.public ?? isPage;
+    const isSocket = route.path === socketPath;
+    let identity: Identity | null = null;
+    if (!isPublic) {
+      identity = await identify(request, visit.clientIp, isSocket ? url.searchParams.get("token") : null);
+      visit.identity = identity;
+      await limits.take(identity.proofId, config.limits.apiRequestsPerMinute);
+    }
+    if (identity && isSocket && request.headers.get("upgrade")?.toLowerCase() === "websocket") {
+      await sockets.upgrade(request, server, identity, params.email ?? "");
+      return undefined;
+    }
+
+    const body = await readBody(request, identity ? config.http.maxBodySize : PUBLIC_BODY_BYTES_MAX);
+    const wantsJson = route.hooks.body !== undefined && body.length > 0;
+    if (wantsJson) requireJson(request);
+    const run = async () => {
+      const inner = new Request(request.url, {
+        method,
+        headers: headersFor(request, wantsJson),
+        ...(wantsJson ? { body } : {}),
+      });
+      const signal = AbortSignal.any([request.signal, options.closing]);
+      const exchange: Exchange = { id: visit.id, clientIp: visit.clientIp, signal, identity, body, isPage };
+      exchanges.set(inner, exchange);
+      const response = await api.handle(inner);
+      visit.failure = exchange.failure;
+      return response;
+    };
+    return identity && method === "POST" ? idempotency.once(request, identity, body, run) : run();
+  }
+
+  return async (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {
+    const peer = server.requestIP(request)?.address ?? "";
+    const visit: Visit = { id: newId("req"), clientIp: clientAddress(peer, request), route: "", identity: null };
+    const startedAt = performance.now();
+    let response: Response | undefined;
+    try {
+      response = await answer(request, server, visit);
+    } catch (error) {
+      const failure = asFailure(error);
+      visit.failure = failure;
+      response = problemResponse(failure, visit.id);
+      if (failure instanceof MethodNotAllowed) response.headers.set("allow", failure.allowed.join(", "));
+    }
+    const status = response?.status ?? 101;
+    const durationMs = performance.now() - startedAt;
+    metrics.request(request.method, visit.route, status, durationMs);
+    const fields = {
+      request: visit.id,
+      method: request.method,
+      path: new URL(request.url).pathname.slice(0, LOGGED_PATH_CHARS_MAX),
+      status,
+      ms: Math.round(durationMs),
+      by: visit.identity?.proofId,
+      ip: visit.clientIp,
+    };
+    if (status >= 500 && status !== 503)
+      log.error("http.failed", fields, visit.failure?.details.cause ?? visit.failure);
+    else if (visit.route.endsWith("/health") || visit.route.endsWith("/ready")) log.debug("http.request", fields);
+    else log.info("http.request", fields);
+    if (!response) return undefined;
+    finish(response, visit.id);
+    return request.method === "HEAD" ? new Response(null, response) : response;
+  };
+
+  /** What the log tells of a request. */
+  interface Visit {
+    readonly id: string;
+    readonly clientIp: string;
+    /** The pattern of the route; "" when there is none. */
+    route: string;
+    identity: Identity | null;
+    failure?: Failure | undefined;
+  }
+}
+
+/** Elysia's parser for our bodies: strict UTF-8, then JSON. Failure `invalid_request` says which of the two is wrong. */
+export function parseBody(body: Uint8Array): JsonBody {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch {
+    throw new Failure("invalid_request", "The body is not UTF-8.", { fix: "Send JSON as UTF-8 (RFC 8259 8.1)." });
+  }
+  try {
+    return new JsonBody(JSON.parse(text));
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? ` (${error.message.replace(/^JSON Parse error: /, "")})` : "";
+    throw new Failure("invalid_request", `The body is not JSON${reason}.`, { fix: "Send one JSON object." });
+  }
+}
+
+/** Every answer says which request it belongs to, and is neither kept nor sniffed unless it says otherwise. */
+function finish(response: Response, requestId: string): void {
+  const { headers } = response;
+  headers.set("x-request-id", requestId);
+  headers.set("x-content-type-options", "nosniff");
+  if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
+}
+
+/** The path with its escapes undone. Failure `invalid_request` for escapes that are no UTF-8, and for NUL. */
+function decodedPath(url: URL): string {
+  try {
+    decodeURIComponent(url.search.replaceAll("+", " "));
+    const path = decodeURIComponent(url.pathname);
+    if (!path.includes("\0")) return path;
+  } catch {
+    // Refused below, as NUL is.
+  }
+  throw new Failure("invalid_request", "The URL has escapes that stand for no text.", {
+    fix: "Escape UTF-8, byte by byte (RFC 3986 2.5).",
+  });
+}
+
+function requireJson(request: Request): void {
+  const type = request.headers.get("content-type");
+  if (type === null || /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type.trim())) return;
+  throw new Failure("unsupported_media_type", `This takes JSON, not ${type.slice(0, 100)}.`, {
+    fix: "Send `Content-Type: application/json`.",
+  });
+}
+
+function headersFor(request: Request, wantsJson: boolean): Headers {
+  const headers = new Headers(request.headers);
+  // Elysia parses what has a type; only what a route asked for may have one.
+  if (wantsJson) headers.set("content-type", "application/json");
+  else headers.delete("content-type");
+  return headers;
+}
+
+/** The whole body. Failure `too_large` as soon as it is known to be beyond `bytesMax`. */
+async function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
+  const tooLarge = () =>
+    new Failure("too_large", `The body has more than ${bytesMax} bytes.`, { fix: "Send less at once." });
+  if (!request.body) return emptyBody;
+  if (Number(request.headers.get("content-length") ?? 0) > bytesMax) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body as ReadableStream<Uint8Array>) {
+    length += chunk.byteLength;
+    if (length > bytesMax) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
+}

@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import type { Clock } from "../clock.ts";
+import { Failure } from "../errors.ts";
+import type { Store } from "../store/store.ts";
+import type { Vault } from "../vault.ts";
+import type { Identity } from "./identity.ts";
+import { invalid } from "./input.ts";
+
+/** How long an answer is replayed (WIRE). */
+const KEPT_MS = 24 * 3_600_000;
+/** A first request without an answer for this long died with its process; no request of ours takes longer. */
+const ABANDONED_MS = 2 * 60_000;
+const KEY_CHARS_MAX = 255;
+
+export interface Idempotency {
+  /**
+   * Runs a request once for its Idempotency-Key: the same request again gets the stored answer, marked
+   * `Idempotency-Replayed: true`. Failures: `idempotency_key_reused`, `conflict` while the first is running.
+   */
+  once(request: Request, identity: Identity, body: Uint8Array, run: () => Promise<Response>): Promise<Response>;
+}
+
+/**
+ * Answers are kept sealed: one of them may hold a new API key or signing secret, which nothing else here stores in a
+ * readable form. Keys are the account's; a key bound to an agent never gets the answer that another key earned.
+ */
+export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clock }): Idempotency {
+  const { store, vault, clock } = deps;
+
+  return {
+    async once(request, identity, body, run) {
+      const key = request.headers.get("idempotency-key");
+      if (key === null) return run();
+      if (!/^[\x20-\x7e]+$/.test(key) || key.length > KEY_CHARS_MAX)
+        throw invalid([
+          { field: "Idempotency-Key", message: `must have 1 to ${KEY_CHARS_MAX} printable ASCII characters` },
+        ]);
+      const userId = identity.user.id;
+      const context = `idempotency ${userId} ${key}`;
+      const now = clock.now();
+      const start = await store.startIdempotent({
+        userId,
+        key,
+        requestHash: requestHash(request, identity, body),
+        now: new Date(now),
+        expiredBefore: new Date(now - KEPT_MS),
+        abandonedBefore: new Date(now - ABANDONED_MS),
+      });
+      if (start.kind === "reused")
+        throw new Failure("idempotency_key_reused", "This Idempotency-Key came with another request before.", {
+          fix: "Use a new key for each new request.",
+        });
+      if (start.kind === "running")
+        throw new Failure("conflict", "The first request with this Idempotency-Key is still running.", {
+          fix: "Ask again shortly.",
+        });
+      if (start.kind === "replay")
+        return replay(start.status, vault.openText(Buffer.from(start.body, "base64"), context));
+
+      const forget = () => store.finishIdempotent(userId, key, null);
+      try {
+        const response = await run();
+        // What may turn out otherwise next time is not an answer to keep.
+        if (response.status >= 500 || response.status === 429) await forget();
+        else {
+          const sealed = Buffer.from(vault.seal(await response.clone().text(), context)).toString("base64");
+          await store.finishIdempotent(userId, key, { status: response.status, body: sealed });
+        }
+        return response;
+      } catch (error) {
+        await forget();
+        throw error;
+      }
+    },
+  };
+}
+
+function requestHash(request: Request, identity: Identity, body: Uint8Array): string {
+  const { pathname, search } = new URL(request.url);
+  const head = JSON.stringify([identity.agentId, request.method, pathname, search]);
+  return createHash("sha256").update(head).update("\n").update(body).digest("hex");
+}
+
+function replay(status: number, body: string): Response {
+  const type = status >= 400 ? "application/problem+json" : "application/json";
+  return new Response(body === "" ? null : body, {
+    status,
+    headers: { ...(body === "" ? {} : { "content-type": type }), "idempotency-replayed": "true" },
+  });
+}

@@ -1,0 +1,121 @@
+import { tokenHash } from "../accounts.ts";
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config.ts";
+import { Failure } from "../errors.ts";
+import { limitKey, networkTest, plainAddress } from "../inbound/client-address.ts";
+import type { Log } from "../log.ts";
+import { type Caller, keyTouchIsDue } from "../store/accounts.ts";
+import type { Store } from "../store/store.ts";
+import type { RateLimits } from "./limits.ts";
+
+/** The browser's session cookie. */
+export const sessionCookie = "e2a_session";
+
+/** Who is calling, and by what proof. */
+export interface Identity extends Caller {
+  /** The API key's or session's id: what limits and sockets are counted by. */
+  readonly proofId: string;
+  readonly via: "key" | "session";
+}
+
+/**
+ * The caller of a request, by its API key or else its session cookie.
+ * Failures: `unauthenticated`, `rate_limited` after too many wrong keys, `forbidden` for a foreign Origin.
+ */
+export type Identify = (request: Request, clientIp: string, queryToken?: string | null) => Promise<Identity>;
+
+/**
+ * Keys and session tokens are looked up by their SHA-256, so no comparison leaks how much of one was right.
+ * Wrong ones are counted by client address; a right one always passes, also from a counted address.
+ */
+export function createIdentify(deps: {
+  config: Config;
+  store: Store;
+  clock: Clock;
+  log: Log;
+  limits: RateLimits;
+}): Identify {
+  const { config, store, clock, log, limits } = deps;
+
+  async function refuse(clientIp: string, message: string): Promise<never> {
+    await limits.take(`auth ${limitKey(clientIp)}`, config.limits.authFailuresPerMinute);
+    throw new Failure("unauthenticated", message, {
+      fix: "Send a valid API key as `Authorization: Bearer e2a_…`; make one with POST /api/v1/keys or `e2a bootstrap`.",
+    });
+  }
+
+  async function byKey(key: string, clientIp: string): Promise<Identity> {
+    const now = new Date(clock.now());
+    const found = /^e2a_[0-9a-f]{64}$/.test(key) ? await store.findKey(tokenHash(key), now) : null;
+    if (!found) return refuse(clientIp, "The API key is unknown, revoked or expired.");
+    const { key: row, user } = found;
+    if (keyTouchIsDue(row, now))
+      void store.touchKey(row.id, now).catch((error) => log.warn("key.touch_failed", { key: row.id }, error));
+    return { user, scope: row.scope, agentId: row.agentId, proofId: row.id, via: "key" };
+  }
+
+  async function bySession(token: string, request: Request, clientIp: string): Promise<Identity> {
+    const found = await store.findSession(tokenHash(token), new Date(clock.now()));
+    if (!found) return refuse(clientIp, "The session has ended.");
+    if (!["GET", "HEAD"].includes(request.method)) requireOwnOrigin(request, config.http.publicUrl);
+    return { user: found.user, scope: "account", agentId: null, proofId: found.id, via: "session" };
+  }
+
+  return async (request, clientIp, queryToken) => {
+    const authorization = request.headers.get("authorization");
+    if (authorization !== null) {
+      const [, key = ""] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
+      return byKey(key, clientIp);
+    }
+    if (queryToken) return byKey(queryToken, clientIp);
+    const session = cookie(request, sessionCookie);
+    if (session) return bySession(session, request, clientIp);
+    throw new Failure("unauthenticated", "This needs an API key.", {
+      fix: "Send it as `Authorization: Bearer e2a_…`; make one with POST /api/v1/keys or `e2a bootstrap`.",
+    });
+  };
+}
+
+/**
+ * A state-changing request by cookie must come from our own pages (RFC 6265 8.2 has the attack).
+ * Throws Failure `forbidden` otherwise.
+ */
+export function requireOwnOrigin(request: Request, publicUrl: string | null): void {
+  const origin = request.headers.get("origin") ?? "";
+  const own = [
+    URL.parse(origin)?.host === request.headers.get("host"),
+    origin === (publicUrl && new URL(publicUrl).origin),
+  ];
+  if (origin !== "" && own.includes(true)) return;
+  throw new Failure("forbidden", "A request by session cookie must come from this server's own pages.", {
+    fix: "Use an API key outside the browser.",
+  });
+}
+
+/** The value of a cookie, or null (RFC 6265 4.2). */
+export function cookie(request: Request, name: string): string | null {
+  for (const pair of (request.headers.get("cookie") ?? "").split(";")) {
+    const [key, value] = pair.trim().split("=", 2);
+    if (key === name && value) return value;
+  }
+  return null;
+}
+
+/**
+ * The client's address: the connection's, or, when that is a trusted proxy, the last address in X-Forwarded-For
+ * that no trusted proxy has. Anybody can write the rest of that field.
+ */
+export function createClientAddress(trustedProxies: readonly string[]): (peer: string, request: Request) => string {
+  const trusted = networkTest(trustedProxies);
+  return (peer, request) => {
+    let client = plainAddress(peer) || peer;
+    const hops = (request.headers.get("x-forwarded-for") ?? "").split(",").reverse();
+    for (const hop of hops) {
+      if (!trusted(client)) break;
+      const named = plainAddress(hop.trim());
+      if (named === "") break;
+      client = named;
+    }
+    return client;
+  };
+}

@@ -1,0 +1,205 @@
+/**
+ * What requests may hold. Elysia takes these as Standard Schemas (standardschema.dev), so that every wrong field is
+ * named at once in a plain sentence; its own TypeBox path stops at the first and speaks TypeBox.
+ */
+import {
+  FormatRegistry,
+  type StaticDecode,
+  type TObject,
+  type TProperties,
+  type TSchema,
+  type TUnsafe,
+  Type,
+} from "@sinclair/typebox";
+import { Value, type ValueError, ValueErrorType } from "@sinclair/typebox/value";
+import { Failure, type FieldError } from "../errors.ts";
+
+/** Completes "must be …" when a value does not fit. Not part of the JSON schema. */
+const expects = Symbol("expects");
+/** Wrong fields named in one answer; more help nobody. */
+const ERRORS_MAX = 50;
+
+// TypeBox knows formats only by registration. JavaScript's own parser takes February 30th for March 2nd.
+FormatRegistry.Set("date-time", (text) => {
+  const [, date] = /^([1-9]\d{3}-\d\d-\d\d)T\d\d:\d\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/i.exec(text) ?? [];
+  const midnight = new Date(`${date}T00:00:00Z`);
+  return !Number.isNaN(Date.parse(text)) && midnight.toISOString().slice(0, 10) === date;
+});
+
+interface Described {
+  description?: string;
+  examples?: unknown[];
+}
+
+/** Text of at most `max` characters. `says` completes "must be …" and is due when there is a pattern. */
+export function text(options: { min?: number; max: number; pattern?: string; says?: string } & Described) {
+  const { min = 0, max, pattern, says, ...rest } = options;
+  const range = min > 0 ? `${min} to ${max}` : `at most ${max}`;
+  return Type.String({
+    ...(min > 0 ? { minLength: min } : {}),
+    maxLength: max,
+    ...(pattern ? { pattern } : {}),
+    [expects]: says ?? `text of ${range} characters`,
+    ...rest,
+  });
+}
+
+export function whole(min: number, max: number, options: Described & { default?: number } = {}) {
+  return Type.Integer({ minimum: min, maximum: max, [expects]: `a whole number from ${min} to ${max}`, ...options });
+}
+
+export function flag(options: Described & { default?: boolean } = {}) {
+  return Type.Boolean({ [expects]: "true or false", ...options });
+}
+
+export function choice<const T extends string>(values: readonly T[], options: Described & { default?: T } = {}) {
+  const literals = values.map((value) => Type.Literal(value));
+  // TypeBox wants a tuple to see the members' types; a list has them too.
+  return Type.Union(literals, { [expects]: `one of ${values.join(", ")}`, ...options }) as TSchema as TUnsafe<T>;
+}
+
+/** A time with its zone (RFC 3339), decoded to a Date. */
+export function time(options: Described = {}) {
+  const says = "a time such as 2026-05-15T12:00:00Z (RFC 3339)";
+  return Type.Transform(Type.String({ format: "date-time", [expects]: says, ...options }))
+    .Decode((value) => new Date(value))
+    .Encode((value) => value.toISOString());
+}
+
+export function list<T extends TSchema>(items: T, max: number, options: Described = {}) {
+  return Type.Array(items, { maxItems: max, [expects]: `a list of at most ${max} entries`, ...options });
+}
+
+/** A schema in the form in which Elysia takes it. `schema` is for the OpenAPI document. */
+export interface Input<T> {
+  readonly schema: TSchema;
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: "e2a";
+    readonly validate: (value: unknown) => { value: T };
+    readonly types?: { readonly input: T; readonly output: T };
+  };
+}
+
+/** What a handler gets for an input. */
+export type Given<I> = I extends Input<infer T> ? T : never;
+
+/** The parsed body on its way from the parser to its schema. Elysia takes a bare `null` or `0` for no body at all. */
+export class JsonBody {
+  constructor(readonly value: unknown) {}
+}
+
+/** Names a wrong field beside those that do not fit their schema. */
+export type Complain = (field: string, message: string) => void;
+
+/** Looks at members together. `given` has those that fit by themselves; `isWrong` tells a misfit from a missing one. */
+type Check<P extends TProperties> = (
+  given: Partial<StaticDecode<TObject<P>>>,
+  complain: Complain,
+  isWrong: (name: string) => boolean,
+) => void;
+
+/**
+ * A JSON object. Members nobody asked for are dropped, and `null` means "not given". `check` runs also when members
+ * do not fit, so that everything wrong is named in one answer.
+ */
+export function body<P extends TProperties>(
+  properties: P,
+  check: Check<P> = () => {},
+): Input<StaticDecode<TObject<P>>> {
+  const schema = Type.Object(properties);
+  return input(schema, (value) => {
+    const given = value instanceof JsonBody ? value.value : undefined;
+    if (typeof given === "object" && given !== null && !Array.isArray(given)) return decode(schema, given, check);
+    throw invalid([{ field: "body", message: "must be a JSON object" }]);
+  });
+}
+
+/** Query parameters. Each may be given once; an empty one counts as not given. */
+export function query<P extends TProperties>(properties: P): Input<StaticDecode<TObject<P>>> {
+  const schema = Type.Object(properties);
+  return input(schema, (value) => {
+    const given: Record<string, unknown> = {};
+    for (const [name, property] of Object.entries(properties)) {
+      const raw = (value as Record<string, string | string[]>)[name];
+      if (raw !== undefined && raw !== "") given[name] = typeof raw === "string" ? fromQuery(property, raw) : raw;
+    }
+    return decode(schema, given);
+  });
+}
+
+/** A success answer: typed and documented. Not checked at run time, and never altered; the tests check it. */
+export function answer<T extends TSchema>(schema: T): Input<T["static"]> {
+  return input(schema, (value) => value as T["static"]);
+}
+
+function input<T>(schema: TSchema, validate: (value: unknown) => T): Input<T> {
+  return {
+    schema,
+    "~standard": { version: 1, vendor: "e2a", validate: (value) => ({ value: validate(value) }) },
+  };
+}
+
+/** A query parameter as the type its schema wants; text that is not one stays text, and is complained about. */
+function fromQuery(schema: TSchema, raw: string): unknown {
+  if (schema.type === "integer" && /^\d{1,15}$/.test(raw)) return Number(raw);
+  if (schema.type === "boolean" && (raw === "true" || raw === "false")) return raw === "true";
+  return raw;
+}
+
+function decode<P extends TProperties>(
+  schema: TObject<P>,
+  given: object,
+  check: Check<P> = () => {},
+): StaticDecode<TObject<P>> {
+  const known: Record<string, unknown> = {};
+  for (const name of Object.keys(schema.properties)) {
+    const value = Object.hasOwn(given, name) ? (given as Record<string, unknown>)[name] : undefined;
+    if (value !== undefined && value !== null) known[name] = value;
+  }
+  const errors = new Map<string, FieldError>();
+  const complain = (field: string, message: string) => {
+    if (!errors.has(field) && errors.size < ERRORS_MAX) errors.set(field, { field, message });
+  };
+  for (const error of Value.Errors(schema, known)) {
+    complain(fieldOf(error.path), sentence(error));
+    if (errors.size >= ERRORS_MAX) break;
+  }
+  const isWrong = (name: string) => [...errors.keys()].some((field) => field.split(".")[0] === name);
+  // What fits its schema is as deep as the schema at most; only that is safe to walk.
+  for (const [name, value] of Object.entries(known)) if (!isWrong(name)) badText(value, name, complain);
+  const decoded = Object.entries(known)
+    .filter(([name]) => !isWrong(name))
+    .map(([name, value]) => [name, Value.Decode(schema.properties[name] as TSchema, value)]);
+  const result = Object.fromEntries(decoded) as StaticDecode<TObject<P>>;
+  check(result, complain, isWrong);
+  if (errors.size > 0) throw invalid([...errors.values()]);
+  return result;
+}
+
+function sentence(error: ValueError): string {
+  if (error.type === ValueErrorType.ObjectRequiredProperty) return "is required";
+  const says = (error.schema as { [expects]?: string })[expects];
+  return says ? `must be ${says}` : "is not valid";
+}
+
+/** JSON pointer → dotted path: `/attachments/0/filename` → `attachments.0.filename`. */
+function fieldOf(pointer: string): string {
+  return pointer.slice(1).replaceAll("/", ".").replaceAll("~1", "/").replaceAll("~0", "~");
+}
+
+/** Texts that no database keeps faithfully: with NUL, which Postgres refuses, or half a surrogate pair. */
+function badText(value: unknown, field: string, complain: Complain): void {
+  if (typeof value === "string") {
+    if (value.includes("\0")) complain(field, "must not contain the NUL character");
+    else if (!value.isWellFormed()) complain(field, "must be well-formed Unicode (it has a lone surrogate)");
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, inner] of Object.entries(value)) badText(inner, `${field}.${key}`, complain);
+  }
+}
+
+/** The failure that names wrong fields; its detail says it all in one line. */
+export function invalid(errors: FieldError[], fix?: string): Failure {
+  const detail = errors.map(({ field, message }) => `${field} ${message}`.trim().replace(/\.$/, "")).join("; ");
+  return new Failure("invalid_request", `${detail}.`, { errors, ...(fix ? { fix } : {}) });
+}

@@ -1,0 +1,46 @@
+import type { Clock } from "../clock.ts";
+import { Failure } from "../errors.ts";
+import type { Store } from "../store/store.ts";
+
+const MINUTE_MS = 60_000;
+/** Counters kept at once, about 10 MB; past it the newcomers of that minute share one. */
+const COUNTERS_MAX = 100_000;
+const OVERFLOW = "overflow";
+
+export interface RateLimits {
+  /** Counts one request for `key` in this minute. Failure `rate_limited` beyond `perMinute`. */
+  take(key: string, perMinute: number): Promise<void>;
+}
+
+/**
+ * Limits by fixed minutes. On SQLite one process owns the file, so it counts in memory; on Postgres the nodes count
+ * together in the store.
+ */
+export function createRateLimits(store: Store, clock: Clock): RateLimits {
+  let minute = 0;
+  let counters = new Map<string, number>();
+
+  function countHere(key: string, now: number): number {
+    if (now !== minute) {
+      minute = now;
+      counters = new Map();
+    }
+    const counter = counters.has(key) || counters.size < COUNTERS_MAX ? key : OVERFLOW;
+    const count = (counters.get(counter) ?? 0) + 1;
+    counters.set(counter, count);
+    return count;
+  }
+
+  return {
+    async take(key, perMinute) {
+      const now = Math.floor(clock.now() / MINUTE_MS);
+      const count = store.dialect === "postgres" ? await store.countRequest(key, now) : countHere(key, now);
+      if (count <= perMinute) return;
+      const seconds = Math.ceil(((now + 1) * MINUTE_MS - clock.now()) / 1000);
+      throw new Failure("rate_limited", `More than ${perMinute} requests in this minute.`, {
+        fix: `Wait ${seconds} seconds, then go on at a slower pace.`,
+        retryAfterSeconds: seconds,
+      });
+    },
+  };
+}

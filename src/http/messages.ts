@@ -1,0 +1,225 @@
+import { Type } from "@sinclair/typebox";
+import { readAttachment } from "../inbound/read.ts";
+import { authHeadersOf, noteSigned } from "../notify/webhook.ts";
+import type { Caller } from "../store/accounts.ts";
+import type { LabelledMessage, MessageFilter, StoredMail } from "../store/messages.ts";
+import { ownAgent } from "./agents.ts";
+import { download } from "./download.ts";
+import { answer, body, choice, flag, type Given, list, query, text, time, whole } from "./input.ts";
+import { operation } from "./openapi.ts";
+import { pageQuery, readPage } from "./pages.ts";
+import { notFound } from "./problem.ts";
+import { type RouteDeps, resource } from "./resource.ts";
+import { detailOnWire, MessageDetail, MessageSummary, page, summaryOnWire } from "./wire.ts";
+
+/** Under the minute after which proxies commonly give a silent request up. */
+const WAIT_SECONDS_DEFAULT = 30;
+const WAIT_SECONDS_MAX = 60;
+/** Messages that one long poll returns at most; the rest is there for the next. */
+const WAIT_BATCH = 50;
+const LABELS_PER_CHANGE_MAX = 50;
+
+const label = text({
+  min: 1,
+  max: 64,
+  pattern: "^[^\\x00-\\x1f\\x7f]+$",
+  says: "1 to 64 characters without line breaks",
+});
+
+const ListQuery = query({
+  status: Type.Optional(choice(["unread", "read", "all"], { default: "unread" })),
+  q: Type.Optional(
+    text({ max: 1_000, description: "Words that each begin a word of the subject, addresses, text or file names." }),
+  ),
+  from: Type.Optional(text({ max: 320, description: "The From address." })),
+  conversation_id: Type.Optional(text({ max: 64 })),
+  label: Type.Optional(text({ max: 64 })),
+  since: Type.Optional(time({ description: "Received at or after this time." })),
+  until: Type.Optional(time({ description: "Received before this time." })),
+  sort: Type.Optional(choice(["asc", "desc"], { default: "asc", description: "`asc`: oldest first." })),
+  direction: Type.Optional(choice(["inbound", "outbound"])),
+  ...pageQuery,
+});
+
+export function messages(deps: RouteDeps) {
+  const { store, vault, clock, hub, log } = deps;
+
+  async function ownMessage(caller: Caller, address: string, id: string): Promise<StoredMail> {
+    const agent = await ownAgent(store, caller, address);
+    const mail = await store.getMessage(agent.id, id);
+    if (!mail) throw notFound("message");
+    return mail;
+  }
+
+  /** Signed afresh for each answer: receivers refuse old signatures. */
+  async function signedHeaders(caller: Caller, mail: StoredMail): Promise<Record<string, string>> {
+    const [secret] = await store.listSecrets(caller.user.id);
+    if (!secret) return {};
+    const now = new Date(clock.now());
+    noteSigned(store, secret, now, log);
+    return authHeadersOf(mail, vault.openText(secret.sealed, secret.id), now);
+  }
+
+  return resource(deps, "/api/v1/agents/:email/messages")
+    .get(
+      "",
+      async ({ params, query, caller }) => {
+        const agent = await ownAgent(store, caller, params.email);
+        // What an agent sent is not kept here yet.
+        if (query.direction === "outbound") return { messages: [] };
+        const { filter, sort } = filterOf(query);
+        const { rows, next } = await readPage<LabelledMessage, [number]>(
+          query,
+          ["messages", agent.id, sort, filter],
+          (after, limit) =>
+            store.listMessages(agent.id, filter, { sort, limit, ...(after ? { after: after[0] } : {}) }),
+          (row) => [row.seq],
+        );
+        return { messages: rows.map(summaryOnWire), ...next };
+      },
+      {
+        query: ListQuery,
+        response: { 200: answer(page("messages", MessageSummary)) },
+        ...operation({
+          id: "listMessages",
+          tag: "messages",
+          summary: "List or search an agent's messages",
+          description: "Unread ones, oldest first, 50 at a time, unless asked otherwise.",
+        }),
+      },
+    )
+    .get(
+      "/wait",
+      async ({ params, query, caller, exchange }) => {
+        const agent = await ownAgent(store, caller, params.email);
+        const end = clock.now() + (query.timeout ?? WAIT_SECONDS_DEFAULT) * 1000;
+        for (;;) {
+          // Waiting begins before looking, so that mail in between is not missed.
+          const found = new AbortController();
+          const leftMs = Math.max(0, end - clock.now());
+          const news = hub.waitForMail(agent.id, leftMs, AbortSignal.any([exchange.signal, found.signal]));
+          const rows = await store.listMessages(agent.id, { status: "unread" }, { sort: "asc", limit: WAIT_BATCH });
+          if (rows.length > 0 || leftMs === 0 || exchange.signal.aborted) {
+            found.abort();
+            return { messages: rows.map(summaryOnWire) };
+          }
+          await news;
+        }
+      },
+      {
+        query: query({
+          timeout: Type.Optional(
+            whole(1, WAIT_SECONDS_MAX, { default: WAIT_SECONDS_DEFAULT, description: "Seconds to wait at most." }),
+          ),
+        }),
+        response: { 200: answer(Type.Object({ messages: Type.Array(MessageSummary) })) },
+        ...operation({
+          id: "waitForMessages",
+          tag: "messages",
+          summary: "Wait for unread messages",
+          description: "Answers as soon as there are any, oldest first; with an empty list when the time is up.",
+        }),
+      },
+    )
+    .get(
+      "/:id",
+      async ({ params, query, caller }) => {
+        const mail = await ownMessage(caller, params.email, params.id);
+        const { message } = mail;
+        if (!query.peek && message.status === "unread") {
+          await store.setReadStatus(message.agentId, message.id, "read");
+          message.status = "read";
+        }
+        return detailOnWire(mail, await signedHeaders(caller, mail));
+      },
+      {
+        query: query({ peek: Type.Optional(flag({ default: false, description: "Leave it unread." })) }),
+        response: { 200: answer(MessageDetail) },
+        ...operation({ id: "getMessage", tag: "messages", summary: "Read a message", description: "It becomes read." }),
+      },
+    )
+    .patch(
+      "/:id",
+      async ({ params, body, caller }) => {
+        const agent = await ownAgent(store, caller, params.email);
+        const changed = await store.updateMessage(agent.id, params.id, {
+          ...(body.status ? { status: body.status } : {}),
+          addLabels: [...new Set(body.add_labels ?? [])],
+          removeLabels: body.remove_labels ?? [],
+        });
+        if (!changed) throw notFound("message");
+        return summaryOnWire(changed);
+      },
+      {
+        body: body({
+          status: Type.Optional(choice(["unread", "read"])),
+          add_labels: Type.Optional(list(label, LABELS_PER_CHANGE_MAX)),
+          remove_labels: Type.Optional(list(label, LABELS_PER_CHANGE_MAX)),
+        }),
+        response: { 200: answer(MessageSummary) },
+        ...operation({
+          id: "updateMessage",
+          tag: "messages",
+          summary: "Change a message's status and labels",
+          example: { status: "unread", add_labels: ["later"] },
+        }),
+      },
+    )
+    .delete(
+      "/:id",
+      async ({ params, caller }) => {
+        const agent = await ownAgent(store, caller, params.email);
+        if (!(await store.deleteMessage(agent.id, params.id))) throw notFound("message");
+        return new Response(null, { status: 204 });
+      },
+      operation({
+        id: "deleteMessage",
+        tag: "messages",
+        summary: "Delete a message",
+        produces: { status: 204, description: "Deleted" },
+      }),
+    )
+    .get(
+      "/:id/raw",
+      async ({ params, caller }) => {
+        const { message, raw } = await ownMessage(caller, params.email, params.id);
+        return download(raw, "message/rfc822", `${message.id}.eml`);
+      },
+      operation({
+        id: "getRawMessage",
+        tag: "messages",
+        summary: "Download a message as it is stored",
+        produces: { status: 200, description: "The message", type: "message/rfc822" },
+      }),
+    )
+    .get(
+      "/:id/attachments/:index",
+      async ({ params, caller }) => {
+        const { raw, content } = await ownMessage(caller, params.email, params.id);
+        const listed = content.attachments.find((attachment) => String(attachment.index) === params.index);
+        const read = listed && (await readAttachment(raw, listed.index, deps.config.inbound));
+        if (!read) throw notFound("attachment");
+        return download(read.content, listed.content_type, listed.filename || `attachment-${listed.index}`);
+      },
+      operation({
+        id: "getAttachment",
+        tag: "messages",
+        summary: "Download an attachment",
+        produces: { status: 200, description: "The decoded attachment", type: "*/*" },
+      }),
+    );
+}
+
+function filterOf(asked: Given<typeof ListQuery>): { filter: MessageFilter; sort: "asc" | "desc" } {
+  const status = asked.status ?? "unread";
+  const filter: MessageFilter = {
+    ...(status === "all" ? {} : { status }),
+    ...(asked.q ? { q: asked.q } : {}),
+    ...(asked.from ? { from: asked.from.toLowerCase() } : {}),
+    ...(asked.conversation_id ? { conversationId: asked.conversation_id } : {}),
+    ...(asked.label ? { label: asked.label } : {}),
+    ...(asked.since ? { since: asked.since } : {}),
+    ...(asked.until ? { until: asked.until } : {}),
+  };
+  return { filter, sort: asked.sort ?? "asc" };
+}

@@ -1,0 +1,30 @@
+import type { Route } from "./openapi.ts";
+
+/** The route of a request with its decoded parameters, or the methods that its path has; null for an unknown path. */
+export type Found = { route: Route; params: Record<string, string> } | { allowed: string[] } | null;
+
+/**
+ * Looks routes up by the same patterns as Elysia does, before Elysia: the door must know what a path wants, and what
+ * methods it has, ahead of any parsing.
+ */
+export function createRouteTable(routes: readonly Route[]): (method: string, pathname: string) => Found {
+  const table = routes
+    .map((route) => ({ route, pattern: new RegExp(`^${route.path.replace(/:(\w+)/g, "(?<$1>[^/]+)")}/?$`) }))
+    // A fixed segment goes before a parameter in its place.
+    .sort((a, b) => (a.route.path.replaceAll(":", "\uffff") < b.route.path.replaceAll(":", "\uffff") ? -1 : 1));
+
+  return (method, pathname) => {
+    const allowed = new Set<string>();
+    for (const { route, pattern } of table) {
+      const match = pattern.exec(pathname);
+      if (!match) continue;
+      if (route.method === method) {
+        const params = Object.entries(match.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value)]);
+        return { route, params: Object.fromEntries(params) };
+      }
+      allowed.add(route.method);
+      if (route.method === "GET") allowed.add("HEAD");
+    }
+    return allowed.size > 0 ? { allowed: [...allowed].sort() } : null;
+  };
+}

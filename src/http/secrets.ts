@@ -1,0 +1,67 @@
+import { Type } from "@sinclair/typebox";
+import { newSigningSecret } from "../accounts.ts";
+import { requireAccountKey } from "./agents.ts";
+import { answer, body, text } from "./input.ts";
+import { operation } from "./openapi.ts";
+import { notFound } from "./problem.ts";
+import { type RouteDeps, resource } from "./resource.ts";
+import { NewSigningSecret, SigningSecret, secretOnWire } from "./wire.ts";
+
+export function signingSecrets(deps: RouteDeps) {
+  const { store, vault, clock } = deps;
+  return resource(deps, "/api/v1/users/me/signing-secrets")
+    .get(
+      "",
+      async ({ caller }) => {
+        requireAccountKey(caller);
+        return { secrets: (await store.listSecrets(caller.user.id)).map(secretOnWire) };
+      },
+      {
+        response: { 200: answer(Type.Object({ secrets: Type.Array(SigningSecret) })) },
+        ...operation({
+          id: "listSigningSecrets",
+          tag: "signing secrets",
+          summary: "List signing secrets",
+          description: "Newest first; the first one signs.",
+          failures: ["forbidden"],
+        }),
+      },
+    )
+    .post(
+      "",
+      async ({ body, caller, status }) => {
+        requireAccountKey(caller);
+        const { secret, row } = newSigningSecret(vault, body.name ?? "");
+        const stored = await store.createSecret(caller.user.id, row, new Date(clock.now()));
+        return status(201, { ...secretOnWire(stored), secret });
+      },
+      {
+        body: body({ name: Type.Optional(text({ max: 100 })) }),
+        response: { 201: answer(NewSigningSecret) },
+        ...operation({
+          id: "createSigningSecret",
+          tag: "signing secrets",
+          summary: "Create a signing secret",
+          description: "It signs from now on; the older ones stay, so that receivers can rotate. At most five.",
+          failures: ["forbidden", "conflict"],
+          example: { name: "2026" },
+        }),
+      },
+    )
+    .delete(
+      "/:id",
+      async ({ params, caller }) => {
+        requireAccountKey(caller);
+        if (!(await store.deleteSecret(caller.user.id, params.id))) throw notFound("signing secret");
+        return new Response(null, { status: 204 });
+      },
+      operation({
+        id: "deleteSigningSecret",
+        tag: "signing secrets",
+        summary: "Delete a signing secret",
+        description: "Not the last one.",
+        failures: ["forbidden", "conflict"],
+        produces: { status: 204, description: "Deleted" },
+      }),
+    );
+}

@@ -1,0 +1,103 @@
+import type { Server } from "bun";
+import { asFailure } from "../errors.ts";
+import { account } from "./account.ts";
+import { agents } from "./agents.ts";
+import { domains } from "./domains.ts";
+import { createDoor, parseBody } from "./door.ts";
+import { keys } from "./keys.ts";
+import { messages } from "./messages.ts";
+import { createMetrics, startMetrics } from "./metrics.ts";
+import type { Route } from "./openapi.ts";
+import { problemResponse } from "./problem.ts";
+import { publicRoutes } from "./public.ts";
+import { type Exchange, emptyApi, type HttpDeps, type RouteDeps } from "./resource.ts";
+import { signingSecrets } from "./secrets.ts";
+import { signIn } from "./sign-in.ts";
+import { failurePage } from "./sign-in-pages.ts";
+import { createSockets, type SocketData, socketRoute } from "./websocket.ts";
+
+export type { HttpDeps } from "./resource.ts";
+
+/** Longer than the longest long poll, so that a quiet one is not taken for a dead connection. */
+const IDLE_TIMEOUT_SECONDS = 90;
+
+export interface HttpListener {
+  /** `http://127.0.0.1:8080`: where this machine reaches it. */
+  readonly url: string;
+  readonly port: number;
+  /** Where `/metrics` is, when it is on. */
+  readonly metricsUrl: string | null;
+  /** Takes no new connections and lets what is under way end, for `graceMs` at most. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** The whole API. Each resource has a file of its name. */
+export function createApi(deps: RouteDeps) {
+  const routes: Route[] = [];
+  const api = emptyApi()
+    .onParse(({ request }) => parseBody(deps.exchangeOf(request).body))
+    .onError(({ error, request }) => {
+      const exchange = deps.exchangeOf(request);
+      exchange.failure = asFailure(error);
+      return exchange.isPage ? failurePage(exchange.failure) : problemResponse(exchange.failure, exchange.id);
+    })
+    .use(publicRoutes(deps, routes))
+    .use(account(deps))
+    .use(keys(deps))
+    .use(signingSecrets(deps))
+    .use(agents(deps))
+    .use(messages(deps))
+    .use(socketRoute(deps))
+    .use(domains(deps))
+    .use(signIn(deps));
+  routes.push(...(api.routes as unknown as Route[]));
+  return api;
+}
+
+/** Starts the API, the WebSockets and the dashboard on one listener, and `/metrics` on another where configured. */
+export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
+  const { config, store, clock } = deps;
+  const exchanges = new WeakMap<Request, Exchange>();
+  const closing = new AbortController();
+  const sockets = createSockets(deps);
+  const metrics = createMetrics(store, () => clock.now());
+  const api = createApi({ ...deps, exchangeOf: (request) => exchanges.get(request) as Exchange });
+  const door = createDoor({ ...deps, api, exchanges, sockets, metrics, closing: closing.signal });
+
+  const { listenAddr, tlsCert, tlsKey } = config.http;
+  const server: Server<SocketData> = Bun.serve<SocketData>({
+    hostname: listenAddr.host || "::",
+    port: listenAddr.port,
+    idleTimeout: IDLE_TIMEOUT_SECONDS,
+    // The door has its own limits, with an answer that says so.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    ...(tlsCert && tlsKey ? { tls: { cert: Bun.file(tlsCert), key: Bun.file(tlsKey) } } : {}),
+    fetch: door,
+    websocket: sockets.handler,
+  });
+  const metricsServer = startMetrics(config, metrics);
+
+  return {
+    url: urlOf(server, listenAddr.host),
+    port: server.port as number,
+    metricsUrl: metricsServer ? `${urlOf(metricsServer, config.metrics.listenAddr?.host ?? "")}/metrics` : null,
+    async close(graceMs) {
+      closing.abort();
+      await metricsServer?.stop(true);
+      const ended = server.stop(false);
+      let cancel = () => {};
+      const patience = new Promise<void>((resolve) => {
+        cancel = clock.after(graceMs, resolve);
+      });
+      await Promise.race([ended, patience]);
+      cancel();
+      await server.stop(true);
+    },
+  };
+}
+
+/** A URL that works on this machine: "every interface" is no place to connect to. */
+function urlOf(server: { port: number | undefined; protocol: string | null }, host: string): string {
+  const name = ["", "0.0.0.0", "::"].includes(host) ? "localhost" : host;
+  return `${server.protocol ?? "http"}://${name.includes(":") ? `[${name}]` : name}:${server.port}`;
+}

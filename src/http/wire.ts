@@ -1,0 +1,316 @@
+/** The resources as clients see them, and how rows become them. Names and shapes are a promise: add, never change. */
+import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import type { Mailbox } from "../mail.ts";
+import type { LabelledMessage, StoredMail } from "../store/messages.ts";
+import type { AgentRow, ApiKeyRow, DomainRow, SigningSecretRow, UserRow } from "../store/schema.ts";
+import type { DomainRecords, RecordCheck } from "./domain-records.ts";
+
+const time = (description?: string) => Type.String({ format: "date-time", ...(description ? { description } : {}) });
+const nullable = <T extends TSchema>(schema: T, description?: string) =>
+  Type.Union([schema, Type.Null()], description ? { description } : {});
+const oneOf = <const T extends string[]>(...values: T) =>
+  Type.Unsafe<T[number]>({ type: "string", enum: values as string[] });
+const addresses = Type.Array(Type.String());
+/** Keeps what is undefined out of the JSON, where TypeBox's optional members are missing rather than null. */
+const optional = <K extends string, V>(key: K, value: V | undefined) =>
+  (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
+
+/** `{<name>: […], next_token?}` */
+export function page<N extends string, T extends TSchema>(name: N, items: T) {
+  return Type.Object({
+    ...({ [name]: Type.Array(items) } as { [P in N]: ReturnType<typeof Type.Array<T>> }),
+    next_token: Type.Optional(
+      Type.String({ description: "Give it as `token` for the next page; absent on the last." }),
+    ),
+  });
+}
+
+export const Agent = Type.Object(
+  {
+    id: Type.String({ description: "The address again." }),
+    domain: Type.String(),
+    email: Type.String(),
+    name: Type.String(),
+    webhook_url: Type.String({ description: "Empty when the agent has none." }),
+    agent_mode: oneOf("cloud", "local"),
+    domain_verified: Type.Boolean(),
+    created_at: time(),
+    hitl_enabled: Type.Boolean({ description: "Whether a person approves outbound mail first." }),
+    hitl_ttl_seconds: Type.Integer(),
+    hitl_expiration_action: oneOf("approve", "reject"),
+    hitl_notify_email: Type.Boolean(),
+    paused: Type.Boolean({ description: "Outbound mail and deliveries are frozen; inbound mail is still stored." }),
+  },
+  { $id: "Agent" },
+);
+
+export function agentOnWire(row: AgentRow, domainVerified: boolean): Static<typeof Agent> {
+  return {
+    id: row.id,
+    domain: row.domain,
+    email: row.id,
+    name: row.name,
+    webhook_url: row.webhookUrl,
+    agent_mode: row.mode,
+    domain_verified: domainVerified,
+    created_at: row.createdAt.toISOString(),
+    hitl_enabled: row.hitlEnabled,
+    hitl_ttl_seconds: row.hitlTtlSeconds,
+    hitl_expiration_action: row.hitlExpirationAction,
+    hitl_notify_email: row.hitlNotifyEmail,
+    paused: row.paused,
+  };
+}
+
+const record = Type.Object({ host: Type.String(), value: Type.String() });
+const recordNames = ["mx", "txt", "dkim", "dkim_ed25519", "spf", "dmarc"];
+
+export const Domain = Type.Object(
+  {
+    domain: Type.String(),
+    verified: Type.Boolean(),
+    verification_token: Type.String(),
+    dns_records: Type.Object({
+      mx: Type.Object({ host: Type.String(), value: Type.String(), priority: Type.Integer() }),
+      txt: record,
+      spf: record,
+      dmarc: record,
+      dkim: Type.Optional(record),
+      dkim_ed25519: Type.Optional(record),
+    }),
+    created_at: time(),
+    verified_at: Type.Optional(time()),
+    checks: Type.Optional(
+      Type.Array(
+        Type.Object({
+          record: Type.Unsafe<keyof DomainRecords>({ type: "string", enum: recordNames }),
+          status: oneOf("ok", "missing", "mismatch"),
+          found: Type.Optional(Type.Array(Type.String(), { description: "What is published instead." })),
+          error: Type.Optional(Type.String({ description: "Why DNS did not answer." })),
+        }),
+      ),
+    ),
+  },
+  { $id: "Domain" },
+);
+
+export function domainOnWire(
+  row: DomainRow,
+  records: DomainRecords,
+  checks: RecordCheck[] | undefined,
+): Static<typeof Domain> {
+  return {
+    domain: row.domain,
+    verified: row.verifiedAt !== null,
+    verification_token: row.verificationToken,
+    dns_records: records,
+    created_at: row.createdAt.toISOString(),
+    ...optional("verified_at", row.verifiedAt?.toISOString()),
+    ...optional("checks", checks),
+  };
+}
+
+const summary = {
+  message_id: Type.String(),
+  from: Type.String({ description: "The bare address of the From field; empty when it has none." }),
+  from_name: Type.String(),
+  to: addresses,
+  cc: Type.Optional(addresses),
+  reply_to: Type.Optional(addresses),
+  recipient: Type.String({ description: "The address that the envelope named." }),
+  subject: Type.String(),
+  conversation_id: Type.String(),
+  status: oneOf("unread", "read"),
+  created_at: time("When it was received."),
+  direction: oneOf("inbound"),
+  verified: Type.Boolean({ description: "Whether the From domain itself is proven." }),
+  verified_domain: nullable(Type.String()),
+  snippet: Type.String(),
+  has_attachments: Type.Boolean(),
+  labels: Type.Array(Type.String()),
+};
+
+export const MessageSummary = Type.Object(summary, { $id: "MessageSummary" });
+
+export function summaryOnWire(row: LabelledMessage): Static<typeof MessageSummary> {
+  return {
+    message_id: row.id,
+    from: row.fromAddress,
+    from_name: row.from[0]?.name ?? "",
+    to: bare(row.to),
+    ...optional("cc", row.cc.length > 0 ? bare(row.cc) : undefined),
+    ...optional("reply_to", row.replyTo.length > 0 ? bare(row.replyTo) : undefined),
+    recipient: row.recipient,
+    subject: row.subject,
+    conversation_id: row.conversationId,
+    status: row.status,
+    created_at: row.createdAt.toISOString(),
+    direction: row.direction,
+    verified: row.verified,
+    verified_domain: row.verifiedDomain,
+    snippet: row.snippet,
+    has_attachments: row.hasAttachments,
+    labels: row.labels,
+  };
+}
+
+const dkimResult = oneOf("pass", "fail", "neutral", "none", "policy", "temperror", "permerror");
+const dmarcResult = oneOf("pass", "fail", "none", "temperror", "permerror");
+
+export const Authentication = Type.Object(
+  {
+    spf: Type.Object({
+      result: oneOf("pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"),
+      domain: Type.String(),
+    }),
+    dkim: Type.Array(
+      Type.Object({
+        result: dkimResult,
+        domain: Type.String(),
+        selector: Type.String(),
+        algorithm: Type.String(),
+        aligned: Type.Boolean(),
+      }),
+    ),
+    dmarc: Type.Object({
+      result: dmarcResult,
+      policy: nullable(oneOf("none", "quarantine", "reject")),
+      aligned_by: Type.Array(oneOf("spf", "dkim")),
+    }),
+    arc: Type.Object({ result: dmarcResult }),
+  },
+  { $id: "Authentication" },
+);
+
+export const Attachment = Type.Object(
+  {
+    index: Type.Integer(),
+    filename: Type.String(),
+    content_type: Type.String(),
+    size: Type.Integer({ description: "Decoded, in bytes." }),
+    content_id: Type.Optional(Type.String()),
+  },
+  { $id: "Attachment" },
+);
+
+export const MessageDetail = Type.Object(
+  {
+    ...summary,
+    auth_headers: Type.Record(Type.String(), Type.String(), {
+      description: "X-E2A-Auth-*, signed for this answer with the newest signing secret.",
+    }),
+    raw_message: Type.String({
+      contentEncoding: "base64",
+      description: "The stored message: the body hash is over its bytes.",
+    }),
+    envelope_from: Type.String(),
+    email_message_id: nullable(Type.String()),
+    text: Type.String(),
+    html: nullable(Type.String()),
+    reply_text: Type.String({ description: "The new part of the text, quotes stripped." }),
+    attachments: Type.Array(Attachment),
+    authentication: Authentication,
+    headers: Type.Array(Type.Object({ name: Type.String(), value: Type.String() })),
+    defects: Type.Array(Type.String(), { description: "What was wrong with the message, one sentence each." }),
+  },
+  { $id: "MessageDetail" },
+);
+
+export function detailOnWire(mail: StoredMail, authHeaders: Record<string, string>): Static<typeof MessageDetail> {
+  const { message, content } = mail;
+  return {
+    ...summaryOnWire(message),
+    auth_headers: authHeaders,
+    raw_message: mail.raw.toString("base64"),
+    envelope_from: message.envelopeFrom,
+    email_message_id: message.emailMessageId,
+    text: content.text,
+    html: content.html,
+    reply_text: content.replyText,
+    attachments: content.attachments,
+    authentication: message.authentication,
+    headers: content.headers,
+    defects: content.defects,
+  };
+}
+
+const secret = {
+  id: Type.String(),
+  name: Type.String(),
+  secret_prefix: Type.String(),
+  created_at: time(),
+  last_signed_at: Type.Optional(time()),
+};
+
+export const SigningSecret = Type.Object(secret, { $id: "SigningSecret" });
+export const NewSigningSecret = Type.Object(
+  { ...secret, secret: Type.String({ description: "Shown only in this answer." }) },
+  { $id: "NewSigningSecret" },
+);
+
+export function secretOnWire(row: SigningSecretRow): Static<typeof SigningSecret> {
+  return {
+    id: row.id,
+    name: row.name,
+    secret_prefix: row.secretPrefix,
+    created_at: row.createdAt.toISOString(),
+    ...optional("last_signed_at", row.lastSignedAt?.toISOString()),
+  };
+}
+
+const key = {
+  id: Type.String(),
+  name: Type.String(),
+  scope: oneOf("account", "agent"),
+  agent: nullable(Type.String(), "The one agent that a key of scope `agent` may use."),
+  key_prefix: Type.String(),
+  created_at: time(),
+  expires_at: nullable(time()),
+  last_used_at: nullable(time("To the minute.")),
+};
+
+export const ApiKey = Type.Object(key, { $id: "ApiKey" });
+export const NewApiKey = Type.Object(
+  { ...key, key: Type.String({ description: "Shown only in this answer." }) },
+  { $id: "NewApiKey" },
+);
+
+export function keyOnWire(row: ApiKeyRow): Static<typeof ApiKey> {
+  return {
+    id: row.id,
+    name: row.name,
+    scope: row.scope,
+    agent: row.agentId,
+    key_prefix: row.keyPrefix,
+    created_at: row.createdAt.toISOString(),
+    expires_at: row.expiresAt?.toISOString() ?? null,
+    last_used_at: row.lastUsedAt?.toISOString() ?? null,
+  };
+}
+
+export const User = Type.Object(
+  { id: Type.String(), email: Type.String(), name: Type.String(), created_at: time() },
+  { $id: "User" },
+);
+
+export function userOnWire(row: UserRow): Static<typeof User> {
+  return { id: row.id, email: row.email, name: row.name, created_at: row.createdAt.toISOString() };
+}
+
+export const Problem = Type.Object(
+  {
+    type: Type.String({ format: "uri-reference" }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    code: Type.String({ description: "Stable; decide by it." }),
+    fix: Type.Optional(Type.String({ description: "What to do next, in one sentence." })),
+    request_id: Type.String(),
+    errors: Type.Optional(Type.Array(Type.Object({ field: Type.String(), message: Type.String() }))),
+  },
+  { $id: "Problem" },
+);
+
+function bare(mailboxes: Mailbox[]): string[] {
+  return mailboxes.map((mailbox) => mailbox.address);
+}

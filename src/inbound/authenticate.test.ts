@@ -1,0 +1,560 @@
+import { describe, expect, test } from "bun:test";
+import { sealMessage } from "mailauth";
+import { systemClock } from "../clock.ts";
+import { createResolver } from "../dns.ts";
+import type { Envelope, Verdict } from "../mail.ts";
+import { startDnsServer, type Zone } from "../testing/dns-server.ts";
+import { plainMail, senderZone, signingKey, signMail } from "../testing/signed-mail.ts";
+import { authenticate } from "./authenticate.ts";
+
+const rsa = signingKey("example.com");
+const ed25519 = signingKey("example.com", { type: "ed25519", selector: "ed" });
+const stranger = signingKey("elsewhere.net");
+const subdomain = signingKey("mail.example.com");
+
+const budgetMs = 2_000;
+
+interface Case {
+  raw: Buffer | Promise<Buffer>;
+  /** What DNS holds; default: example.com may send from 127.0.0.1, publishes its keys and p=reject. */
+  zone?: Zone;
+  envelope?: Partial<Envelope>;
+}
+
+const home: Zone = { ...senderZone("example.com"), ...rsa.zone, ...ed25519.zone };
+
+async function verify({ raw, zone = home, envelope = {} }: Case): Promise<Verdict> {
+  await using server = await startDnsServer(zone);
+  const resolver = createResolver({
+    servers: [server.address],
+    clock: systemClock,
+    timeoutMs: budgetMs,
+    cacheEntries: 100,
+  });
+  const whole: Envelope = {
+    mailFrom: "alice@example.com",
+    rcptTo: ["bot@agents.example.com"],
+    remoteAddress: "127.0.0.1",
+    helo: "mail.example.com",
+    protocol: "ESMTP",
+    receivedAt: new Date("2026-05-15T12:00:00Z"),
+    ...envelope,
+  };
+  return await authenticate(await raw, whole, { resolver, budgetMs, authservId: "mx.agents.example.com" });
+}
+
+/** Far from any server that example.com lets send. */
+const fromAfar = { remoteAddress: "192.0.2.66" };
+const elsewhere = { mailFrom: "bounce@elsewhere.net" };
+
+describe("SPF", () => {
+  const published = (record: string): Zone => ({ "example.com": { TXT: [record] } });
+  const chain = (length: number): Zone =>
+    Object.fromEntries(
+      Array.from({ length }, (_, i) => [
+        i === 0 ? "example.com" : `s${i}.example.com`,
+        { TXT: [i === length - 1 ? "v=spf1 ip4:127.0.0.1 -all" : `v=spf1 include:s${i + 1}.example.com -all`] },
+      ]),
+    );
+  test.each<[string, Zone, string, Partial<Envelope>?]>([
+    ["pass", published("v=spf1 ip4:127.0.0.1 -all"), "pass"],
+    ["pass by the A record", { "example.com": { TXT: ["v=spf1 a -all"], A: ["127.0.0.1"] } }, "pass"],
+    [
+      "pass by the MX",
+      {
+        "example.com": { TXT: ["v=spf1 mx -all"], MX: [{ exchange: "mx.example.com", priority: 10 }] },
+        "mx.example.com": { A: ["127.0.0.1"] },
+      },
+      "pass",
+    ],
+    ["pass over IPv6", published("v=spf1 ip6:2001:db8::/32 -all"), "pass", { remoteAddress: "2001:db8::7" }],
+    [
+      "pass of an IPv4 client on an IPv6 socket",
+      published("v=spf1 ip4:127.0.0.1 -all"),
+      "pass",
+      { remoteAddress: "::ffff:127.0.0.1" },
+    ],
+    ["pass after nine includes", chain(10), "pass"],
+    ["fail", published("v=spf1 ip4:192.0.2.1 -all"), "fail"],
+    ["softfail", published("v=spf1 ip4:192.0.2.1 ~all"), "softfail"],
+    ["neutral", published("v=spf1 ip4:192.0.2.1 ?all"), "neutral"],
+    ["none", {}, "none"],
+    ["none for a sender that is no domain", home, "none", { mailFrom: "alice@[192.0.2.1]" }],
+    ["permerror by syntax", published("v=spf1 nonsense:1 -all"), "permerror"],
+    ["permerror by two records", { "example.com": { TXT: ["v=spf1 +all", "v=spf1 -all"] } }, "permerror"],
+    ["permerror by too many look-ups", chain(13), "permerror"],
+    ["temperror", { "example.com": "SERVFAIL" }, "temperror"],
+    [
+      "temperror in an include",
+      { ...published("v=spf1 include:x.example -all"), "x.example": "SERVFAIL" },
+      "temperror",
+    ],
+    [
+      "pass of the HELO name for a null sender",
+      { "mail.example.com": { TXT: ["v=spf1 a -all"], A: ["127.0.0.1"] } },
+      "pass",
+      { mailFrom: "" },
+    ],
+    ["none for a null sender whose HELO is an address", home, "none", { mailFrom: "", helo: "[127.0.0.1]" }],
+    [
+      "pass of an international domain",
+      { "xn--bcher-kva.example": { TXT: ["v=spf1 ip4:127.0.0.1 -all"] } },
+      "pass",
+      { mailFrom: "jörg@bücher.example" },
+    ],
+  ])("%s", async (_name, zone, expected, envelope = {}) => {
+    const verdict = await verify({ raw: plainMail(), zone, envelope });
+    expect(verdict.authentication.spf.result).toBe(expected as never);
+    expect(verdict.authenticationResults).toContain(`spf=${expected}`);
+  });
+});
+
+describe("DKIM", () => {
+  const signed = () => signMail(plainMail(), rsa);
+  const changed = async (from: string | RegExp, to: string) =>
+    Buffer.from((await signed()).toString().replace(from, to));
+  const weak = signingKey("example.com", { selector: "weak", bits: 768 });
+  const testing = signingKey("example.com", { selector: "test", recordTags: "t=y; " });
+  const body = plainMail().length - plainMail({ body: "" }).length;
+  test.each<[string, () => Promise<Buffer>, string[], Zone?]>([
+    ["rsa", signed, ["pass"]],
+    ["ed25519", () => signMail(plainMail(), ed25519), ["pass"]],
+    ["simple canonicalization", () => signMail(plainMail(), rsa, { canonicalization: "simple/simple" }), ["pass"]],
+    ["a body byte changed", () => changed("please", "Please"), ["fail"]],
+    ["a signed field changed", () => changed("Subject: Hello", "Subject: Money"), ["fail"]],
+    ["no key", signed, ["neutral"], senderZone("example.com")],
+    ["revoked key", signed, ["neutral"], { ...home, "sel._domainkey.example.com": { TXT: ["v=DKIM1; p="] } }],
+    ["key record unreachable", signed, ["temperror"], { ...home, "sel._domainkey.example.com": "SERVFAIL" }],
+    ["not signed", async () => plainMail(), []],
+    ["garbage", async () => plainMail({ extra: ["DKIM-Signature: v=1; a=rsa-sha256; d=\0; s=;;"] }), ["neutral"]],
+    [
+      "one of two fails",
+      async () => signMail(await changed("Subject: Hello", "Subject: Money"), ed25519),
+      ["pass", "fail"],
+    ],
+    [
+      "expired",
+      () => signMail(plainMail(), rsa, { signTime: new Date("2020-01-01"), expires: new Date("2020-01-02") }),
+      ["neutral"],
+    ],
+    ["weak key", () => signMail(plainMail(), weak), ["policy"], { ...home, ...weak.zone }],
+    ["SHA-1", () => signMail(plainMail(), rsa, { algorithm: "rsa-sha1" }), ["policy"]],
+    ["testing key", () => signMail(plainMail(), testing), ["policy"], { ...home, ...testing.zone }],
+    ["From not signed", () => changed(/ h=[^;]*;/, " h=Subject;"), ["neutral"]],
+    ["l= covers the whole body", () => signMail(plainMail(), rsa, { maxBodyLength: body }), ["pass"]],
+    [
+      "l= and a longer body",
+      async () =>
+        Buffer.concat([await signMail(plainMail(), rsa, { maxBodyLength: body }), Buffer.from("Pay me.\r\n")]),
+      ["policy"],
+    ],
+    [
+      "a second Subject on top",
+      async () => Buffer.concat([Buffer.from("Subject: Pay me\r\n"), await signed()]),
+      ["policy"],
+    ],
+  ])("%s", async (_name, raw, expected, zone = home) => {
+    // From afar, so that a signature is all there is to go by.
+    const verdict = await verify({ raw: raw(), zone, envelope: fromAfar });
+    expect(verdict.authentication.dkim.map((signature) => signature.result)).toEqual(expected as never);
+    expect(verdict.verified).toBe(expected.includes("pass"));
+  });
+
+  test("names what was checked", async () => {
+    const { authentication } = await verify({ raw: signed() });
+    expect(authentication.dkim).toEqual([
+      { result: "pass", domain: "example.com", selector: "sel", algorithm: "rsa-sha256", aligned: true },
+    ]);
+  });
+
+  test("only one signature with an l= is verified", async () => {
+    const raw = await signMail(await signMail(plainMail(), rsa, { maxBodyLength: 10 }), ed25519, { maxBodyLength: 20 });
+    const { authentication, authenticationResults } = await verify({ raw });
+    expect(authentication.dkim.map((signature) => signature.result)).toEqual(["policy", "policy"]);
+    expect(authenticationResults).toContain('reason="body longer than signed"');
+    expect(authenticationResults).toContain('reason="too many or too long signatures"');
+  });
+
+  test("of a crowd of signatures ten are verified, the author's first", async () => {
+    const junk = (i: number) =>
+      `DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=junk${i}.example; s=s; h=from; bh=AAAA; b=AAAA`;
+    const crowd = Array.from({ length: 50 }, (_, i) => junk(i)).join("\r\n");
+    const raw = Buffer.concat([Buffer.from(`${crowd}\r\n`), await signed()]);
+    const verdict = await verify({ raw, envelope: fromAfar });
+    expect(verdict.verified).toBe(true);
+    expect(verdict.authentication.dkim).toHaveLength(20);
+    expect(verdict.authentication.dkim.filter((signature) => signature.result === "policy")).toHaveLength(10);
+  });
+});
+
+describe("DMARC and what is verified", () => {
+  const signedBy = (key = rsa, from?: string) => signMail(plainMail({ from }), key);
+  const policy = (record: string): Zone => ({ ...home, ...subdomain.zone, "_dmarc.example.com": { TXT: [record] } });
+  const { "_dmarc.example.com": _, ...noPolicy } = { ...home, ...subdomain.zone };
+  const mailSpf: Zone = { "mail.example.com": { TXT: ["v=spf1 ip4:127.0.0.1 -all"] } };
+  const fromSub = "a@news.example.com";
+
+  interface Row extends Case {
+    name: string;
+    dmarc: string;
+    policy?: string | null;
+    by?: string[];
+    verified?: string | null;
+    check?: string;
+  }
+  const rows: Row[] = [
+    {
+      name: "SPF and DKIM pass and align",
+      raw: signedBy(),
+      dmarc: "pass",
+      policy: "reject",
+      by: ["spf", "dkim"],
+      check: "spf=pass; dkim=pass; dmarc=pass",
+    },
+    {
+      name: "only DKIM",
+      raw: signedBy(),
+      envelope: fromAfar,
+      dmarc: "pass",
+      by: ["dkim"],
+      check: "spf=fail; dkim=pass; dmarc=pass",
+    },
+    { name: "only SPF", raw: plainMail(), dmarc: "pass", by: ["spf"], check: "spf=pass; dkim=none; dmarc=pass" },
+    {
+      name: "neither, p=reject",
+      raw: plainMail(),
+      envelope: fromAfar,
+      dmarc: "fail",
+      policy: "reject",
+      verified: null,
+    },
+    {
+      name: "neither, p=quarantine",
+      raw: plainMail(),
+      zone: policy("v=DMARC1; p=quarantine"),
+      envelope: fromAfar,
+      dmarc: "fail",
+      policy: "quarantine",
+      verified: null,
+    },
+    {
+      name: "neither, p=none",
+      raw: plainMail(),
+      zone: policy("v=DMARC1; p=none"),
+      envelope: fromAfar,
+      dmarc: "fail",
+      policy: "none",
+      verified: null,
+    },
+    {
+      name: "a stranger's SPF and DKIM pass",
+      raw: signedBy(stranger),
+      zone: { ...home, ...stranger.zone, "elsewhere.net": { TXT: ["v=spf1 ip4:127.0.0.1 -all"] } },
+      envelope: elsewhere,
+      dmarc: "fail",
+      verified: null,
+      check: "spf=pass; dkim=pass; dmarc=fail",
+    },
+    {
+      name: "relaxed: a subdomain signs",
+      raw: signedBy(subdomain),
+      zone: policy("v=DMARC1; p=reject"),
+      envelope: fromAfar,
+      dmarc: "pass",
+      by: ["dkim"],
+    },
+    {
+      name: "strict: a subdomain signs",
+      raw: signedBy(subdomain),
+      zone: policy("v=DMARC1; p=reject; adkim=s"),
+      envelope: fromAfar,
+      dmarc: "fail",
+      verified: null,
+    },
+    {
+      name: "relaxed: a subdomain sends",
+      raw: plainMail(),
+      zone: { ...home, ...mailSpf },
+      envelope: { mailFrom: "b@mail.example.com" },
+      dmarc: "pass",
+      by: ["spf"],
+    },
+    {
+      name: "strict: a subdomain sends",
+      raw: plainMail(),
+      zone: { ...policy("v=DMARC1; p=reject; aspf=s"), ...mailSpf },
+      envelope: { mailFrom: "b@mail.example.com" },
+      dmarc: "fail",
+      verified: null,
+    },
+    {
+      name: "the organization's policy for its subdomains",
+      raw: plainMail({ from: fromSub }),
+      zone: policy("v=DMARC1; p=none; sp=reject"),
+      envelope: fromAfar,
+      dmarc: "fail",
+      policy: "reject",
+      verified: null,
+    },
+    {
+      name: "a subdomain that the organization signs for",
+      raw: signedBy(rsa, fromSub),
+      envelope: fromAfar,
+      dmarc: "pass",
+      verified: "news.example.com",
+    },
+    {
+      name: "no policy, SPF aligns",
+      raw: plainMail(),
+      zone: noPolicy,
+      dmarc: "none",
+      policy: null,
+      by: ["spf"],
+      check: "spf=pass; dkim=none",
+    },
+    {
+      name: "no policy, DKIM aligns",
+      raw: signedBy(),
+      zone: noPolicy,
+      envelope: fromAfar,
+      dmarc: "none",
+      by: ["dkim"],
+      check: "spf=fail; dkim=pass",
+    },
+    {
+      name: "no policy, a subdomain's DKIM aligns",
+      raw: signedBy(subdomain),
+      zone: noPolicy,
+      envelope: fromAfar,
+      dmarc: "none",
+      by: ["dkim"],
+    },
+    {
+      name: "no policy, only a stranger passes",
+      raw: signedBy(stranger),
+      zone: { ...noPolicy, ...stranger.zone, "elsewhere.net": { TXT: ["v=spf1 ip4:127.0.0.1 -all"] } },
+      envelope: elsewhere,
+      dmarc: "none",
+      by: [],
+      verified: null,
+      check: "spf=pass; dkim=pass",
+    },
+    { name: "no policy, nothing passes", raw: plainMail(), zone: {}, dmarc: "none", by: [], verified: null },
+    {
+      name: "policy unreachable",
+      raw: signedBy(),
+      zone: { ...home, "_dmarc.example.com": "SERVFAIL" },
+      dmarc: "temperror",
+      policy: null,
+      verified: null,
+    },
+    {
+      name: "a null sender, by its HELO name",
+      raw: plainMail(),
+      zone: { ...home, ...mailSpf },
+      envelope: { mailFrom: "", helo: "mail.example.com" },
+      dmarc: "pass",
+      by: ["spf"],
+    },
+    {
+      name: "a tenant of a shared domain speaks for it",
+      raw: signedBy(signingKey("alice.github.io", { type: "ed25519" }), "boss@github.io"),
+      zone: {
+        "_dmarc.github.io": { TXT: ["v=DMARC1; p=none"] },
+        "alice.github.io": { TXT: ["v=spf1 ip4:127.0.0.1 -all"] },
+      },
+      envelope: { mailFrom: "x@alice.github.io" },
+      dmarc: "fail",
+      verified: null,
+    },
+    {
+      name: "an international domain",
+      raw: plainMail({ from: "Jörg <jörg@bücher.example>" }),
+      zone: senderZone("xn--bcher-kva.example"),
+      envelope: { mailFrom: "jörg@bücher.example" },
+      dmarc: "pass",
+      verified: "xn--bcher-kva.example",
+    },
+  ];
+  test.each(rows.map((row) => [row.name, row] as const))("%s", async (_name, row) => {
+    const verdict = await verify(row);
+    const { dmarc } = verdict.authentication;
+    expect(dmarc.result).toBe(row.dmarc as never);
+    if (row.policy !== undefined) expect(dmarc.policy).toBe(row.policy as never);
+    if (row.by) expect(dmarc.aligned_by).toEqual(row.by as never);
+    if (row.check) expect(verdict.domainCheck).toBe(row.check);
+    const verified = row.verified === undefined ? "example.com" : row.verified;
+    expect([verdict.verified, verdict.verifiedDomain]).toEqual([verified !== null, verified]);
+  });
+});
+
+describe("a From that can be read in two ways proves nothing", () => {
+  test.each([
+    ["two fields", { extra: ["From: ceo@bank.example"] }],
+    ["a second field with white space before the colon", { extra: ["From : ceo@bank.example"] }],
+    ["a second field folded before the colon", { extra: ["From\r\n : ceo@bank.example"] }],
+    ["a second field with a no-break space", { extra: ["From\u00a0: ceo@bank.example"] }],
+    ["two mailboxes of one domain", { from: "alice@example.com, bob@example.com" }],
+    ["two mailboxes", { from: "alice@example.com, ceo@bank.example" }],
+    ["a group", { from: "Team: alice@example.com;" }],
+    ["a comment", { from: "alice@example.com (ceo@bank.example)" }],
+    ["a comment in the address", { from: "Alice <alice@example.com(@bank.example)>" }],
+    ["a quoted local part", { from: '"ceo@bank.example"@example.com' }],
+    ["a route", { from: "<@bank.example:alice@example.com>" }],
+    ["two addresses in brackets", { from: "<ceo@bank.example> <alice@example.com>" }],
+    ["an address in the name", { from: "ceo@bank.example <alice@example.com>" }],
+    ["an encoded word as address", { from: "=?utf-8?q?ceo=40bank.example?=@example.com" }],
+    ["a semicolon", { from: "ceo@bank.example; alice@example.com" }],
+    ["a stray quote", { from: 'ceo@bank.example" <alice@example.com>' }],
+    ["a control character", { from: "\u0000 <alice@example.com>" }],
+    ["a domain literal", { from: "alice@[127.0.0.1]" }],
+    ["nothing", { from: "" }],
+    ["no address", { from: "Alice" }],
+  ])("%s", async (_name, parts) => {
+    const verdict = await verify({ raw: signMail(plainMail(parts), rsa) });
+    expect([verdict.verified, verdict.verifiedDomain, verdict.authentication.dmarc.result]).toEqual([
+      false,
+      null,
+      "permerror",
+    ]);
+  });
+
+  test.each([
+    ["a quoted name with an address in it", '"Alice (ceo@bank.example), CEO" <alice@example.com>'],
+    ["an encoded name", "=?utf-8?q?J=C3=B6rg?= <ALICE@Example.COM>"],
+    ["a name in UTF-8", "Jörg Müller <alice@example.com>"],
+    ["a name with dots", "Alice B. Carol <alice@example.com>"],
+    ["the bare address", "alice@example.com"],
+    ["a folded field", "Alice\r\n <alice@example.com>"],
+  ])("but %s is plain", async (_name, from) => {
+    expect((await verify({ raw: signMail(plainMail({ from }), rsa) })).verifiedDomain).toBe("example.com");
+  });
+});
+
+describe("ARC", () => {
+  const sealed = async (authResults: string) => {
+    const raw = plainMail();
+    const key = { signingDomain: "elsewhere.net", selector: "sel", privateKey: stranger.privateKey };
+    return Buffer.concat([await sealMessage(raw, { ...key, cv: "none", authResults }), raw]);
+  };
+  const zone = { ...home, ...stranger.zone };
+
+  test("a valid chain that claims a pass is shown and proves nothing", async () => {
+    const raw = sealed("elsewhere.net; spf=pass smtp.mailfrom=example.com; dmarc=pass header.from=example.com");
+    const verdict = await verify({ raw, zone, envelope: fromAfar });
+    expect(verdict.authentication.arc.result).toBe("pass");
+    expect(verdict.authentication.dmarc.result).toBe("fail");
+    expect(verdict.verified).toBe(false);
+  });
+
+  test.each<[string, Zone, (raw: string) => string]>([
+    ["fail", zone, (raw) => raw.replace("please", "PLEASE")],
+    ["temperror", { ...zone, "sel._domainkey.elsewhere.net": "SERVFAIL" }, (raw) => raw],
+    ["permerror", zone, (raw) => "ARC-Seal: i=1\r\n".repeat(60) + raw],
+    ["none", zone, () => plainMail().toString()],
+  ])("%s", async (expected, dns, change) => {
+    const raw = Buffer.from(change((await sealed("elsewhere.net; none")).toString()));
+    expect((await verify({ raw, zone: dns })).authentication.arc.result).toBe(expected as never);
+  });
+});
+
+describe("Authentication-Results", () => {
+  test("says what was found", async () => {
+    const verdict = await verify({ raw: signMail(await signMail(plainMail(), ed25519), rsa) });
+    expect(verdict.authenticationResults).toBe(
+      "mx.agents.example.com; spf=pass smtp.mailfrom=example.com; " +
+        "dkim=pass header.d=example.com header.s=sel header.a=rsa-sha256; " +
+        "dkim=pass header.d=example.com header.s=ed header.a=ed25519-sha256; " +
+        "dmarc=pass policy.dmarc=reject header.from=example.com",
+    );
+  });
+
+  test("says why a signature that verifies does not count", async () => {
+    const raw = Buffer.concat([Buffer.from("Subject: Pay me\r\n"), await signMail(plainMail(), rsa)]);
+    const verdict = await verify({ raw, envelope: fromAfar });
+    expect(verdict.authenticationResults).toContain('dkim=policy reason="repeated header field" header.d=example.com');
+  });
+
+  test("cannot be added to by anything from outside", async () => {
+    const evil = 'x;\r\n dmarc=pass (y) "z"';
+    const tags = `v=1; a=${evil.replace(/;/g, "")}; d=a b(c)\\"d; s=e\tf,g; h=from; bh=AAAA; b=AAAA`;
+    const verdict = await verify({
+      raw: plainMail({ from: `Alice <alice@example.com>`, extra: [`DKIM-Signature: ${tags}`] }),
+      envelope: { mailFrom: `alice@${evil}`, helo: evil },
+    });
+    expect(verdict.authenticationResults).toMatch(
+      /^mx\.agents\.example\.com; spf=\w+( smtp\.mailfrom=[\w.-]+)?; dkim=neutral( header\.[dsa]=[\w.-]+)*; dmarc=fail policy\.dmarc=reject header\.from=example\.com$/,
+    );
+  });
+});
+
+describe("when DNS does not work", () => {
+  const raw = signMail(plainMail(), rsa);
+  const temperror = { spf: { result: "temperror" }, dkim: [{ result: "temperror" }], dmarc: { result: "temperror" } };
+
+  test("a closed port is temperror at once", async () => {
+    const server = await startDnsServer();
+    await server.close();
+    const { address } = server;
+    const resolver = createResolver({ servers: [address], clock: systemClock, timeoutMs: 5_000, cacheEntries: 10 });
+    const started = performance.now();
+    const verdict = await authenticate(await raw, envelope(), { resolver, budgetMs: 5_000, authservId: "mx" });
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(verdict.authentication).toMatchObject(temperror);
+    expect(verdict.verified).toBe(false);
+    expect(verdict.domainCheck).toBe("spf=temperror; dkim=temperror; dmarc=temperror");
+  });
+
+  test("silence is temperror within the budget", async () => {
+    await using server = await startDnsServer({
+      "example.com": "TIMEOUT",
+      "sel._domainkey.example.com": "TIMEOUT",
+      "_dmarc.example.com": "TIMEOUT",
+    });
+    const resolver = createResolver({
+      servers: [server.address],
+      clock: systemClock,
+      timeoutMs: 60_000,
+      cacheEntries: 10,
+    });
+    const started = performance.now();
+    const verdict = await authenticate(await raw, envelope(), { resolver, budgetMs: 300, authservId: "mx" });
+    expect(performance.now() - started).toBeLessThan(400);
+    expect(verdict.authentication).toMatchObject(temperror);
+    resolver.close();
+  });
+
+  test("what is known by then stays", async () => {
+    await using server = await startDnsServer({ ...home, "_dmarc.example.com": "TIMEOUT" });
+    const resolver = createResolver({
+      servers: [server.address],
+      clock: systemClock,
+      timeoutMs: 60_000,
+      cacheEntries: 10,
+    });
+    const verdict = await authenticate(await raw, envelope(), { resolver, budgetMs: 300, authservId: "mx" });
+    expect(verdict.domainCheck).toBe("spf=pass; dkim=pass; dmarc=temperror");
+    expect(verdict.verified).toBe(false);
+    resolver.close();
+  });
+
+  function envelope(): Envelope {
+    const receivedAt = new Date();
+    const rcptTo = ["bot@agents.example.com"];
+    const client = { remoteAddress: "127.0.0.1", helo: "mail.example.com", protocol: "ESMTP" };
+    return { mailFrom: "alice@example.com", rcptTo, ...client, receivedAt };
+  }
+});
+
+test.each([
+  ["10,000 fields", "X-A: b\r\n".repeat(10_000)],
+  ["a field of 30,000 lines", `X-A: b\r\n${" c\r\n".repeat(30_000)}`],
+  ["a header of 1 MB", `X-A: ${"b".repeat(1_000_000)}\r\n`],
+])("%s is not worth verifying", async (_name, bulk) => {
+  const raw = Buffer.concat([Buffer.from(bulk), await signMail(plainMail(), rsa)]);
+  const started = performance.now();
+  const verdict = await verify({ raw });
+  expect(performance.now() - started).toBeLessThan(500);
+  expect(verdict.verified).toBe(false);
+  expect(verdict.authentication.spf.result).toBe("pass");
+});

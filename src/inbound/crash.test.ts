@@ -1,0 +1,96 @@
+import { expect, test } from "bun:test";
+import { request } from "../testing/app.ts";
+import { freePort, runBinary, type ServeProcess, startBinary } from "../testing/binary.ts";
+import { testPostgres } from "../testing/postgres.ts";
+import { SmtpClient } from "../testing/smtp-client.ts";
+import { tempDir } from "../testing/temp.ts";
+
+const senders = 4;
+const messages = 240;
+const kills = 6;
+
+for (const database of ["sqlite", "postgres"] as const) {
+  test(`kill -9 in a loop: every message that got its 250 is there once (${database})`, async () => {
+    await using dir = await tempDir();
+    await using postgres = database === "postgres" ? await testPostgres() : null;
+    const [smtpPort, httpPort] = [await freePort(), await freePort()];
+    const env = {
+      E2A_DATA_DIR: dir.path,
+      E2A_SMTP_LISTEN_ADDR: `127.0.0.1:${smtpPort}`,
+      E2A_HTTP_LISTEN_ADDR: `127.0.0.1:${httpPort}`,
+      E2A_SMTP_MAX_MESSAGES_PER_MINUTE_PER_IP: "100000",
+      // Nothing listens there: no DNS at all, so every verdict is temperror, at once.
+      E2A_DNS_SERVERS: "127.0.0.1:1",
+      E2A_LOG_LEVEL: "error",
+      ...(postgres ? { E2A_DATABASE_URL: postgres.url } : {}),
+    };
+    const { stdout } = await runBinary(["bootstrap", "--email", "owner@example.net"], env);
+    const key = stdout.match(/API key: (e2a_[0-9a-f]{64})/)?.[1] ?? "";
+    let server: ServeProcess = await startBinary(env);
+    const api = `http://127.0.0.1:${httpPort}/api/v1`;
+    const agent = await request(`${api}/agents`, key, "POST", { slug: "survivor", agent_mode: "local" });
+    expect(agent.status).toBe(201);
+
+    let accepted = 0;
+    const progress = new Map<number, () => void>();
+    const reached = (count: number) => new Promise<void>((resolve) => progress.set(count, resolve));
+    const onAccepted = () => progress.get(++accepted)?.();
+    const marks = Array.from({ length: kills }, (_, i) => reached(Math.floor(((i + 1) * messages) / (kills + 1))));
+    const sending = Promise.all(
+      Array.from({ length: senders }, (_, sender) => sendAll(smtpPort, sender, messages / senders, onAccepted)),
+    );
+    for (const mark of marks) {
+      await mark;
+      await server.kill();
+      server = await startBinary(env);
+    }
+    await sending;
+
+    const found: string[] = [];
+    for (let token = ""; ; ) {
+      const path = `${api}/agents/survivor@e2a.localhost/messages?page_size=100${token && `&token=${token}`}`;
+      const page = await request(path, key, "GET");
+      expect(page.status).toBe(200);
+      for (const message of page.body.messages) found.push(message.subject);
+      token = page.body.next_token ?? "";
+      if (token === "") break;
+    }
+    const expected = Array.from({ length: senders }, (_, sender) =>
+      Array.from({ length: messages / senders }, (_, i) => `message ${sender}-${i}`),
+    ).flat();
+    expect(found.toSorted()).toEqual(expected.toSorted());
+    expect(await server.stop()).toBe(0);
+  }, 120_000);
+}
+
+/** A sender as RFC 5321 4.5.4.1 wants it: what has no 250 is offered again, byte for byte. */
+async function sendAll(port: number, sender: number, count: number, onAccepted: () => void): Promise<void> {
+  let client: SmtpClient | null = null;
+  for (let i = 0; i < count; ) {
+    try {
+      if (!client) {
+        client = await SmtpClient.connect(port);
+        await client.expect("220");
+        await client.command("EHLO sender.example");
+      }
+      const envelope = await Promise.all([
+        client.command("MAIL FROM:<sender@sender.example>"),
+        client.command("RCPT TO:<survivor@e2a.localhost>"),
+      ]);
+      if (envelope.some((reply) => reply.code !== 250)) throw new Error("refused");
+      const reply = await client.data(
+        `From: sender@sender.example\r\nTo: survivor@e2a.localhost\r\nSubject: message ${sender}-${i}\r\n` +
+          `Message-ID: <${sender}-${i}@sender.example>\r\n\r\nHello\r\n`,
+      );
+      if (reply.code !== 250) throw new Error("refused");
+      i++;
+      onAccepted();
+    } catch {
+      client?.destroy();
+      client = null;
+      // The server is on its way back; its port opens within a second.
+      await Bun.sleep(20);
+    }
+  }
+  await client?.command("QUIT");
+}

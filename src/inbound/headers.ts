@@ -1,0 +1,177 @@
+import { domainToASCII } from "node:url";
+
+/** One header field where it stands in the raw bytes. */
+export interface RawField {
+  /** Name as written, without white space. */
+  name: string;
+  /** Lower-cased name; what fields are looked up by. */
+  key: string;
+  /** Offset of the first byte of the name. */
+  start: number;
+  /** Offset behind the field's last line end. */
+  end: number;
+  /** The value, still folded, one character a byte. */
+  binary: string;
+}
+
+export interface HeaderBlock {
+  fields: RawField[];
+  /** Offset of the body's first byte, behind the empty line; the message's length when there is no body. */
+  bodyStart: number;
+  /** True when fields were left out because the block is over a limit. */
+  cut: boolean;
+}
+
+export interface HeaderLimits {
+  bytesMax: number;
+  fieldsMax: number;
+}
+const noLimits: HeaderLimits = { bytesMax: Number.POSITIVE_INFINITY, fieldsMax: Number.POSITIVE_INFINITY };
+
+/**
+ * Finds the fields of the top header block (RFC 5322 2.2) without decoding or changing anything.
+ *
+ * The block ends at the first empty line, CRLF or LF. A line belongs to the field above it when it begins with white
+ * space or has no name before a colon. White space and characters that no name may have are ignored in names, so that
+ * `X-Foo :`, a name folded before its colon, and `From` with a no-break space in it are seen as what a lenient reader
+ * may take them for. Past a limit the rest of the block is skipped; `bodyStart` is right all the same.
+ */
+export function scanHeaders(raw: Uint8Array, limits: HeaderLimits = noLimits): HeaderBlock {
+  const fields: RawField[] = [];
+  const { headerEnd, bodyStart } = findBody(raw);
+  let scanned = 0;
+  for (const field of walkFields(raw, Math.min(headerEnd, limits.bytesMax))) {
+    if (fields.length === limits.fieldsMax) break;
+    fields.push(field);
+    scanned = field.end;
+  }
+  return { fields, bodyStart, cut: scanned < headerEnd };
+}
+
+/** The fields one by one, for blocks of any size; `headerEnd` as `findBody` gives it. */
+export function* walkFields(raw: Uint8Array, headerEnd: number): Generator<RawField> {
+  const text = asBuffer(raw).toString("latin1", 0, headerEnd);
+  for (let start = 0; start < text.length; ) {
+    let end = lineEnd(text, start);
+    while (end < text.length && !beginsField(text, end)) end = lineEnd(text, end);
+    const unit = text.slice(start, end);
+    const colon = unit.indexOf(":");
+    const name = unit.slice(0, Math.max(colon, 0)).replace(/[^\x21-\x7e]/g, "");
+    yield { name, key: name.toLowerCase(), start, end, binary: unit.slice(colon + 1) };
+    start = end;
+  }
+}
+
+/** Where the top header block ends and, behind the empty line, the body starts. */
+export function findBody(raw: Uint8Array): { headerEnd: number; bodyStart: number } {
+  const bytes = asBuffer(raw);
+  if (bytes[0] === 0x0a) return { headerEnd: 0, bodyStart: 1 };
+  if (bytes[0] === 0x0d && bytes[1] === 0x0a) return { headerEnd: 0, bodyStart: 2 };
+  const crlf = bytes.indexOf("\n\r\n");
+  const lf = bytes.subarray(0, crlf < 0 ? undefined : crlf).indexOf("\n\n");
+  if (lf >= 0) return { headerEnd: lf + 1, bodyStart: lf + 2 };
+  if (crlf >= 0) return { headerEnd: crlf + 1, bodyStart: crlf + 3 };
+  return { headerEnd: bytes.length, bodyStart: bytes.length };
+}
+
+/** The same bytes as a Buffer, not copied. */
+export function asBuffer(raw: Uint8Array): Buffer {
+  return Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
+}
+
+function lineEnd(text: string, start: number): number {
+  const lf = text.indexOf("\n", start);
+  return lf < 0 ? text.length : lf + 1;
+}
+
+function beginsField(text: string, start: number): boolean {
+  const first = text.charCodeAt(start);
+  if (first === 0x20 || first === 0x09) return false;
+  const end = lineEnd(text, start);
+  const colon = text.slice(start, end).indexOf(":");
+  // The name may be folded before its colon (RFC 5322 4.5.8).
+  return colon > 0 || (colon < 0 && /^[ \t]+:/.test(text.slice(end, end + foldMax)));
+}
+
+/** The longest white space before a colon that is still taken for a fold; a line is no longer (RFC 5322 2.1.1). */
+const foldMax = 998;
+
+export function fieldsNamed(block: HeaderBlock, key: string): RawField[] {
+  return block.fields.filter((field) => field.key === key);
+}
+
+/** The `Received` fields: each is one hop, and too many of them are a loop (RFC 5321 6.3). */
+export function countReceived(block: HeaderBlock): number {
+  return fieldsNamed(block, "received").length;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+const windows1252 = new TextDecoder("windows-1252");
+
+/** The value unfolded (RFC 5322 2.2.3) and trimmed, as UTF-8 (RFC 6532), or as Windows-1252 where it is not UTF-8. */
+export function fieldText(field: RawField): string {
+  const unfolded = field.binary.replace(/\r?\n(?=[ \t])/g, "").replace(/[\r\n]+/g, " ");
+  return decodeBinary(unfolded).trim();
+}
+
+function decodeBinary(binary: string): string {
+  if (!/[\x80-\xff]/.test(binary)) return binary;
+  const bytes = Buffer.from(binary, "latin1");
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return windows1252.decode(bytes);
+  }
+}
+
+/** Whether the value holds bytes above 127 that are no UTF-8: neither RFC 5322 nor RFC 6532 allows them. */
+export function hasStrayBytes(field: RawField): boolean {
+  if (!/[\x80-\xff]/.test(field.binary)) return false;
+  try {
+    utf8.decode(Buffer.from(field.binary, "latin1"));
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+export interface Author {
+  /** Bare addr-spec, lower-cased, domain in A-labels. */
+  address: string;
+  domain: string;
+}
+
+/** A phrase of words and quoted strings, then one address, in angle brackets or alone (RFC 5322 3.4, RFC 6532). */
+const oneMailbox =
+  /^(?:(?:"(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*"|[^"(),:;<>@[\\\]\x00-\x08\x0a-\x1f])*<([^<>]{1,320})>|([^<> \t]{1,320}))$/;
+const plainAddress = /^([^\x00-\x20"(),:;<>@[\\\]\x7f]+)@([^\x00-\x20"(),:;<>@[\\\]\x7f]+)$/;
+const hostname = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** Two lines of the longest kind (RFC 5322 2.1.1); an address alone is at most 254 characters (RFC 5321 4.5.3.1.3). */
+const authorCharsMax = 2 * 998;
+
+/**
+ * The author, when every reader of the message must find the same one: exactly one `From` field with exactly one
+ * plain address. Null for several fields or mailboxes, groups, comments, quoted local parts, routes, domain literals
+ * and anything else that two parsers could read differently; such a From proves nothing.
+ */
+export function singleAuthor(block: HeaderBlock): Author | null {
+  const [from, ...more] = fieldsNamed(block, "from");
+  if (!from || more.length > 0 || hasStrayBytes(from)) return null;
+  const value = fieldText(from);
+  if (value.length > authorCharsMax) return null;
+  const mailbox = oneMailbox.exec(value);
+  const [, local, domain] = plainAddress.exec(mailbox?.[1] ?? mailbox?.[2] ?? "") ?? [];
+  // An encoded word in an address (RFC 2047 5 forbids it) is decoded by some readers and not by others.
+  if (!local || !domain || local.includes("=?")) return null;
+  const ascii = asciiDomain(domain);
+  if (ascii === null) return null;
+  return { address: `${local.toLowerCase()}@${ascii}`, domain: ascii };
+}
+
+/** A host name in lower-case A-labels without the root dot, or null when it is none (RFC 5890 2.3.2.1, RFC 1123 2.1). */
+export function asciiDomain(domain: string): string | null {
+  const plain = domain.replace(/\.$/, "").toLowerCase();
+  const ascii = /[^\x00-\x7f]/.test(plain) ? domainToASCII(plain) : plain;
+  return ascii.length <= 253 && hostname.test(ascii) ? ascii : null;
+}

@@ -1,0 +1,292 @@
+import libmime from "libmime";
+import { type AttachmentStream, MailParser, type MessageText, parseAddressHeader } from "mailparser";
+import type { Attachment, HeaderField, Mailbox, ReadMail } from "../mail.ts";
+import { splitAddress } from "../mail.ts";
+import { cleanFilename, cleanLine, cleanText } from "./clean-text.ts";
+import type { HeaderBlock } from "./headers.ts";
+import { asBuffer, asciiDomain, fieldsNamed, fieldText, hasStrayBytes, scanHeaders, singleAuthor } from "./headers.ts";
+import { htmlToText } from "./html-text.ts";
+import { replyText } from "./reply-text.ts";
+import { type ReadLimits, scanStructure } from "./structure.ts";
+
+export type { ReadLimits } from "./structure.ts";
+
+/** Real mail has 20 to 100 fields. */
+const fieldsMax = 1_000;
+/** Mailboxes kept of one field; a list longer than this is not meant to be read. */
+const mailboxesMax = 1_000;
+/** Ids kept of a References field, the latest; threads are found by the last few. */
+const referencesMax = 100;
+/** RFC 5322 2.1.1: an id does not fold. */
+const messageIdCharsMax = 998;
+/** Text kept of a message; the whole of it is in the raw mail. */
+const textCharsMax = 1024 * 1024;
+const htmlCharsMax = 4 * 1024 * 1024;
+/** Raw text shown in place of a structure that is not worth parsing. */
+const rawTextBytesMax = 256 * 1024;
+const snippetCharsMax = 200;
+/** A parser that stalls must not stall the session; 25 MB take well under a second. */
+const parseTimeoutMs = 20_000;
+
+/**
+ * Reads a message: decoded header, text, HTML, the new part of the text, and what is attached (RFC 5322, 2045 to 2047).
+ *
+ * Never throws. Broken MIME is read as far as it goes, and `defects` says what was wrong. Past a limit the structure is
+ * not parsed at all: header and raw text are delivered, and a defect. Parts of type message/rfc822 are attachments.
+ * Strings are free of control characters; address domains are A-labels.
+ */
+export async function readMail(raw: Uint8Array, limits: ReadLimits): Promise<ReadMail> {
+  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
+  const structure = scanStructure(raw, block, limits);
+  const header = readHeader(block);
+  const body = structure.excess ? rawBody(raw, block, structure.excess) : await parseBody(raw, block, limits);
+
+  const fromHtml = body.html !== null && (body.text === null || structure.htmlAlone);
+  const text = cut(cleanText(fromHtml ? htmlToText(body.html ?? "") : (body.text ?? "")), textCharsMax);
+  const html = body.html === null ? null : cut(cleanText(body.html), htmlCharsMax);
+  const newText = replyText(text);
+  return {
+    ...header,
+    text,
+    html,
+    replyText: newText,
+    snippet: cleanLine((newText || text).slice(0, 4 * snippetCharsMax))
+      .slice(0, snippetCharsMax)
+      .toWellFormed(),
+    attachments: body.parts.map((part) => part.attachment),
+    defects: [
+      ...header.defects,
+      ...structure.defects,
+      ...body.defects,
+      ...(text.includes("\ufffd") ? ["The text has bytes that its charset cannot hold."] : []),
+      ...((body.text?.length ?? 0) > textCharsMax || (body.html?.length ?? 0) > htmlCharsMax
+        ? ["The text is too long; the rest is in the raw message."]
+        : []),
+    ],
+  };
+}
+
+/** One attachment by its index in `readMail(raw).attachments`, with its decoded bytes; null when there is none. */
+export async function readAttachment(
+  raw: Uint8Array,
+  index: number,
+  limits: ReadLimits,
+): Promise<{ attachment: Attachment; content: Uint8Array } | null> {
+  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
+  if (scanStructure(raw, block, limits).excess) return null;
+  const { parts } = await parseBody(raw, block, limits, index);
+  const part = parts[index];
+  return part?.content ? { attachment: part.attachment, content: part.content } : null;
+}
+
+type Header = Pick<
+  ReadMail,
+  | "from"
+  | "to"
+  | "cc"
+  | "replyTo"
+  | "subject"
+  | "messageId"
+  | "inReplyTo"
+  | "references"
+  | "date"
+  | "headers"
+  | "defects"
+>;
+
+/** Fields that RFC 5322 3.6 allows once, and that readers of the message rely on. */
+const onceOnly = ["From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "Content-Type"];
+
+function readHeader(block: HeaderBlock): Header {
+  const first = (key: string) => {
+    const [field] = fieldsNamed(block, key);
+    return field ? fieldText(field) : "";
+  };
+  const defects: string[] = [];
+  if (block.cut) defects.push("The header is too large; fields are missing.");
+  if (block.fields.some(hasStrayBytes)) defects.push("The header has 8-bit characters that are not UTF-8.");
+  if (block.fields.some((field) => field.key === "")) defects.push("The header has a line that is not a field.");
+  for (const name of onceOnly) {
+    const count = fieldsNamed(block, name.toLowerCase()).length;
+    if (count > 1) defects.push(`The message has ${count} ${name} fields.`);
+  }
+
+  const author = singleAuthor(block);
+  const read = readMailboxes(block, "from");
+  const from = author ? [{ address: author.address, name: read[0]?.name ?? "" }] : read;
+  if (fieldsNamed(block, "from").length === 0) defects.push("The message has no From field.");
+  else if (from.length === 0) defects.push("The From field has no address.");
+  else if (from.length > 1) defects.push("The message has more than one From address.");
+  else if (!author) defects.push("The From field can be read in more than one way.");
+
+  const dateText = first("date").replace(/\([^()]*\)/g, "");
+  const date = new Date(dateText);
+  const dated = date.getTime() > 0 && date.getUTCFullYear() < 10_000;
+  if (!dated) defects.push(dateText ? "The Date field cannot be read." : "The message has no Date field.");
+
+  return {
+    from,
+    to: readMailboxes(block, "to"),
+    cc: readMailboxes(block, "cc"),
+    replyTo: readMailboxes(block, "reply-to"),
+    subject: cleanLine(decodeWords(first("subject"))),
+    messageId: readMessageIds(first("message-id"))[0] ?? null,
+    inReplyTo: readMessageIds(first("in-reply-to")),
+    references: readMessageIds(first("references")),
+    date: dated ? date : null,
+    headers: readFields(block),
+    defects,
+  };
+}
+
+function readFields(block: HeaderBlock): HeaderField[] {
+  return block.fields
+    .filter((field) => field.name !== "")
+    .map((field) => ({ name: field.name, value: cleanLine(decodeWords(fieldText(field))) }));
+}
+
+/** All mailboxes of all fields of this name, members of groups included (RFC 5322 3.4). */
+function readMailboxes(block: HeaderBlock, key: string): Mailbox[] {
+  const values = fieldsNamed(block, key).map(fieldText);
+  const mailboxes: Mailbox[] = [];
+  for (const { address, name } of parseAddressHeader(values, { flatten: true, decodePunycode: false }).value) {
+    const parts = splitAddress(cleanLine(address ?? ""));
+    if (!parts || /[\s<>]/.test(parts.local) || mailboxes.length === mailboxesMax) continue;
+    const domain = asciiDomain(parts.domain) ?? parts.domain;
+    mailboxes.push({ address: `${parts.local}@${domain}`, name: cleanLine(name) });
+  }
+  return mailboxes;
+}
+
+/** Ids in angle brackets; where there are none, words with an "@" are taken for ids (RFC 5322 3.6.4). */
+function readMessageIds(value: string): string[] {
+  const bracketed = value.match(/<[^<>\s]+>/g) ?? [];
+  const ids = bracketed.length > 0 ? bracketed : value.split(/[\s,]+/).filter((word) => /^[^<>@]+@[^<>@]+$/.test(word));
+  return ids
+    .filter((id) => id.length <= messageIdCharsMax)
+    .slice(-referencesMax)
+    .map((id) => cleanLine(id.startsWith("<") ? id : `<${id}>`));
+}
+
+/** RFC 2047. Broken encoded words stay as they are. */
+function decodeWords(text: string): string {
+  if (!text.includes("=?")) return text;
+  try {
+    return libmime.decodeWords(text);
+  } catch {
+    return text;
+  }
+}
+
+interface Part {
+  attachment: Attachment;
+  /** Only of the part that was asked for. */
+  content: Buffer | null;
+}
+
+interface Body {
+  /** Null when no part is plain text. */
+  text: string | null;
+  html: string | null;
+  parts: Part[];
+  defects: string[];
+}
+
+/** What stands in for the body when its structure is not parsed. */
+function rawBody(raw: Uint8Array, block: HeaderBlock, defect: string): Body {
+  const text = asBuffer(raw).toString("utf8", block.bodyStart, block.bodyStart + rawTextBytesMax);
+  return { text, html: null, parts: [], defects: [defect, "The body is shown as it was received."] };
+}
+
+/** The parser without its costly link detection. */
+class BodyParser extends MailParser {
+  /** How text parts look inside the HTML of the message. */
+  override textToHtml(text: string): string {
+    const escaped = text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+    return `<p>${escaped.replace(/\n/g, "<br/>")}</p>`;
+  }
+}
+
+/** The body by mailparser, which gets of the header only what describes the body. */
+async function parseBody(raw: Uint8Array, block: HeaderBlock, limits: ReadLimits, wanted = -1): Promise<Body> {
+  const parser = new BodyParser({
+    skipHtmlToText: true,
+    ignoreEmbedded: true,
+    keepDeliveryStatus: true,
+    checksumAlgo: false,
+    maxHeadSize: limits.maxHeaderBytes * headerCostFactor,
+    maxChildNodes: limits.maxParts,
+  });
+  const body: Body = { text: null, html: null, parts: [], defects: [] };
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => stop("it takes too long"), parseTimeoutMs);
+    const stop = (reason: string) => {
+      body.defects.push(`The MIME structure cannot be read to its end: ${reason}.`);
+      finish();
+    };
+    const finish = () => {
+      clearTimeout(timer);
+      parser
+        .removeAllListeners("data")
+        .on("error", () => {})
+        .destroy();
+      resolve();
+    };
+    parser.on("data", (data: AttachmentStream | MessageText) => {
+      if (data.type === "attachment") collect(data, body.parts, wanted);
+      else {
+        body.text = data.text?.trim() ? data.text : null;
+        body.html = data.html ?? null;
+      }
+    });
+    parser.on("error", (error: Error) => stop(cleanLine(error.message)));
+    parser.on("end", finish);
+    const described = block.fields.filter((field) => /^(?:content-|mime-version$)/.test(field.key));
+    parser.write(Buffer.from(`${described.map((field) => `${field.name}:${field.binary}`).join("")}\r\n`, "latin1"));
+    parser.end(asBuffer(raw).subarray(block.bodyStart));
+  });
+  // Nothing came of it: then the raw text is better than no text.
+  if (body.defects.length > 0 && body.text === null && body.html === null) {
+    body.text = rawBody(raw, block, "").text;
+  }
+  return body;
+}
+
+/** mailsplit counts every header line as 64 bytes at least; scanStructure has counted real ones. */
+const headerCostFactor = 64;
+
+function collect(part: AttachmentStream, parts: Part[], wanted: number): void {
+  const index = parts.length;
+  const contentType = /^[\w.+-]+\/[\w.+-]+$/.test(part.contentType ?? "")
+    ? part.contentType.toLowerCase()
+    : "application/octet-stream";
+  const contentId = part.cid ? cleanLine(part.cid) : "";
+  const attachment: Attachment = {
+    index,
+    filename: cleanFilename(part.filename || "", defaultName(index, contentType)),
+    content_type: contentType,
+    size: 0,
+    ...(contentId && { content_id: contentId }),
+  };
+  const read: Part = { attachment, content: null };
+  parts.push(read);
+  const chunks: Buffer[] = [];
+  part.content.on("data", (chunk: Buffer) => {
+    attachment.size += chunk.length;
+    if (index === wanted) chunks.push(chunk);
+  });
+  part.content.on("error", () => part.release?.());
+  part.content.on("end", () => {
+    if (index === wanted) read.content = Buffer.concat(chunks);
+    part.release?.();
+  });
+}
+
+function defaultName(index: number, contentType: string): string {
+  const extension = contentType === "message/rfc822" ? "eml" : libmime.detectExtension(contentType);
+  return `attachment-${index + 1}.${extension}`;
+}
+
+function cut(text: string, charsMax: number): string {
+  return text.length > charsMax ? text.slice(0, charsMax).toWellFormed() : text;
+}

@@ -1,0 +1,133 @@
+import { getDomain } from "tldts";
+import { asBuffer, asciiDomain, fieldsNamed, type HeaderBlock, type RawField } from "./headers.ts";
+
+/** A DKIM signature as its tags name it, whether it was verified or not. */
+export interface SignatureName {
+  domain: string;
+  selector: string;
+  algorithm: string;
+}
+
+/** Each costs a key look-up, a hash of the body and a verification. Real mail has one to four. */
+const signaturesMax = 10;
+/** Each l= length costs a hash of the whole body of its own. */
+const bodyLengthsMax = 1;
+/** Beyond these a signature is not even named. */
+const signaturesNamedMax = 20;
+/** Longer ones can only list thousands of names in h=, each of which is searched for in the whole header. */
+const signatureBytesMax = 8 * 1024;
+
+/**
+ * Two domains of one organization by the Public Suffix List, private suffixes included: `a.example.com` and
+ * `example.com` are, `alice.github.io` and `github.io` are not.
+ */
+export function sameOrganization(a: string, b: string): boolean {
+  const organization = (domain: string) => getDomain(domain, { allowPrivateDomains: true }) ?? domain;
+  return a === b || organization(a) === organization(b);
+}
+
+/**
+ * Picks the signatures worth the work, those of the author's organization first, and hides the others from the verifier:
+ * `bytes` is the message without them, the very same bytes when there are none. `skipped` names what was hidden.
+ */
+export function selectSignatures(
+  raw: Uint8Array,
+  block: HeaderBlock,
+  authorDomain: string | null,
+): { bytes: Buffer; skipped: SignatureName[] } {
+  const bytes = asBuffer(raw);
+  const all = fieldsNamed(block, "dkim-signature");
+  const aligned = (field: RawField) =>
+    authorDomain !== null && sameOrganization(signatureName(field).domain, authorDomain);
+  const ranked = all.length > 1 ? [...all.filter(aligned), ...all.filter((field) => !aligned(field))] : all;
+  const kept = new Set<RawField>();
+  let bodyLengths = 0;
+  for (const field of ranked) {
+    if (kept.size === signaturesMax || field.end - field.start > signatureBytesMax) continue;
+    if (/[;:]\s*l\s*=/i.test(`:${field.binary}`) && ++bodyLengths > bodyLengthsMax) continue;
+    kept.add(field);
+  }
+  const hidden = all.filter((field) => !kept.has(field));
+  if (hidden.length === 0) return { bytes, skipped: [] };
+  const pieces: Buffer[] = [];
+  let position = 0;
+  for (const field of hidden) {
+    pieces.push(bytes.subarray(position, field.start));
+    position = field.end;
+  }
+  pieces.push(bytes.subarray(position));
+  return { bytes: Buffer.concat(pieces), skipped: hidden.slice(0, signaturesNamedMax - kept.size).map(signatureName) };
+}
+
+/** All signatures of a header that is not worth verifying, up to the number that is named. */
+export function signatureNames(block: HeaderBlock): SignatureName[] {
+  return fieldsNamed(block, "dkim-signature").slice(0, signaturesNamedMax).map(signatureName);
+}
+
+function signatureName(field: RawField): SignatureName {
+  const tags = field.binary.slice(0, signatureBytesMax).split(";");
+  const tag = (name: string) => {
+    const found = tags.find((text) => text.slice(0, text.indexOf("=")).trim() === name);
+    return found ? found.slice(found.indexOf("=") + 1).replace(/\s+/g, "") : "";
+  };
+  return signatureFrom(tag("d"), tag("s"), tag("a"));
+}
+
+/** Names fit to be stored and shown, whatever the message had in their place. */
+export function signatureFrom(domain: string, selector: string, algorithm: string): SignatureName {
+  return {
+    domain: asciiDomain(domain) ?? printable(domain),
+    selector: printable(selector),
+    algorithm: printable(algorithm.toLowerCase()),
+  };
+}
+
+/** DNS allows no longer names (RFC 1035 2.3.4). */
+const nameCharsMax = 255;
+
+export function printable(text: string): string {
+  return text.slice(0, nameCharsMax).replace(/[^\x21-\x7e]/g, "?");
+}
+
+/** Fields that readers show or build on and that RFC 5322 3.6 or RFC 2045 allow once. */
+const singletons = [
+  "from",
+  "sender",
+  "reply-to",
+  "to",
+  "cc",
+  "subject",
+  "date",
+  "message-id",
+  "in-reply-to",
+  "references",
+  "mime-version",
+  "content-type",
+  "content-transfer-encoding",
+];
+
+/** What a verifier found out about a signature that is arithmetically right. */
+export interface VerifiedSignature {
+  /** The key record has t=y. */
+  testing?: boolean;
+  /** Bytes of the body behind the l= length. */
+  unsignedBodyBytes?: number;
+  /** Lower-cased names of the signed fields, one per signed occurrence. */
+  signedFields: readonly string[];
+}
+
+/**
+ * Why a signature that verifies does not prove the message, or null when it does (RFC 6376 8.2, 8.15, RFC 8601 2.7.1
+ * "policy"): the key is for testing, the body goes on behind what is signed, or a second Subject, From, … stands beside
+ * the signed one.
+ */
+export function proofGap(signature: VerifiedSignature, block: HeaderBlock): string | null {
+  if (signature.testing) return "testing key";
+  if (signature.unsignedBodyBytes) return "body longer than signed";
+  for (const name of singletons) {
+    const present = block.fields.filter((field) => field.key === name).length;
+    const signed = signature.signedFields.filter((key) => key === name).length;
+    if (signed > 0 && signed < present) return "repeated header field";
+  }
+  return null;
+}

@@ -1,0 +1,177 @@
+import libmime from "libmime";
+import { asBuffer, fieldsNamed, fieldText, type HeaderBlock, scanHeaders } from "./headers.ts";
+
+export interface ReadLimits {
+  /** MIME parts in the whole message. */
+  maxParts: number;
+  /** Multiparts inside multiparts. */
+  maxDepth: number;
+  /** Bytes of one header block, the message's or a part's. */
+  maxHeaderBytes: number;
+}
+
+export interface Structure {
+  /** Why the message is not worth parsing as MIME, or null. */
+  excess: string | null;
+  /** Whether text/html stands beside the other parts instead of being an alternative to plain text. */
+  htmlAlone: boolean;
+  /** What is wrong with the structure but can be lived with, one sentence each. */
+  defects: string[];
+}
+
+/** Fields of one part's header that are looked at; the few that MIME defines come first in real mail. */
+const partFieldsMax = 200;
+
+interface OpenMultipart {
+  /** `--` and the boundary. */
+  delimiter: Buffer;
+  /** It, or one around it, is multipart/alternative. */
+  alternative: boolean;
+}
+
+/** A part whose end is not found yet. */
+interface OpenLeaf {
+  start: number;
+  base64: boolean;
+}
+
+/**
+ * Walks the MIME structure in one cheap pass before a parser gets the bytes (RFC 2046 5.1): counts parts, nesting and
+ * header sizes against the limits, and notes what a parser silently repairs. Attached messages are not entered.
+ */
+export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadLimits): Structure {
+  const bytes = asBuffer(raw);
+  const defects = new Set<string>();
+  const open: OpenMultipart[] = [];
+  let htmlAlone = false;
+  const over = (excess: string): Structure => ({ excess, htmlAlone, defects: [...defects] });
+  let parts = 1;
+  let leaf: OpenLeaf | null = null;
+
+  /** Opens what the header describes; false when that is one multipart too deep. */
+  const enter = (header: HeaderBlock, start: number): boolean => {
+    const part = describe(header, defects);
+    const alternative = open.at(-1)?.alternative ?? false;
+    if (part.boundary === null) {
+      leaf = { start, base64: part.encoding === "base64" };
+      htmlAlone ||= part.inlineHtml && !alternative;
+      return true;
+    }
+    const delimiter = Buffer.from(`--${part.boundary}`, "latin1");
+    open.push({ delimiter, alternative: alternative || part.type === "multipart/alternative" });
+    leaf = null;
+    return open.length <= limits.maxDepth;
+  };
+  const leave = (end: number) => {
+    if (leaf?.base64 && isCutBase64(bytes.subarray(leaf.start, end))) defects.add("A base64 part is cut off.");
+    leaf = null;
+  };
+
+  const tooDeep = `The message has multiparts nested more than ${limits.maxDepth} deep.`;
+  if (!enter(block, block.bodyStart)) return over(tooDeep);
+  // From the line end before the body, so that a delimiter in its first line counts.
+  for (let at = lineStart(bytes, block.bodyStart); at >= 0; ) {
+    const found = matchDelimiter(bytes, at, open);
+    if (!found) {
+      at = lineStart(bytes, at + 1);
+      continue;
+    }
+    leave(at);
+    if (open.length - 1 > found.level) defects.add("A multipart is not closed.");
+    open.length = found.closes ? found.level : found.level + 1;
+    at = found.end;
+    if (!found.closes) {
+      if (++parts > limits.maxParts) return over(`The message has more than ${limits.maxParts} parts.`);
+      const headerEnd = partHeaderEnd(bytes, at, limits.maxHeaderBytes);
+      if (headerEnd < 0) return over(`The header of a part has more than ${limits.maxHeaderBytes} bytes.`);
+      const header = scanHeaders(bytes.subarray(at, headerEnd), {
+        bytesMax: limits.maxHeaderBytes,
+        fieldsMax: partFieldsMax,
+      });
+      if (!enter(header, headerEnd)) return over(tooDeep);
+      at = headerEnd;
+    }
+    at = lineStart(bytes, at);
+  }
+  leave(bytes.length);
+  if (open.length > 0) defects.add("A multipart is not closed.");
+  return { excess: null, htmlAlone, defects: [...defects] };
+}
+
+/** The next line from `from` on that begins with "--", or -1. */
+function lineStart(bytes: Buffer, from: number): number {
+  if (from === 0 && bytes[0] === 0x2d && bytes[1] === 0x2d) return 0;
+  const lf = bytes.indexOf("\n--", Math.max(0, from - 1));
+  return lf < 0 ? -1 : lf + 1;
+}
+
+/** White space and line end behind a delimiter, and how far to look for them (RFC 2046 5.1.1 transport padding). */
+const delimiterTail = /^(--)?[ \t]*(?:\r*\n|$)/;
+const delimiterTailMax = 1_000;
+
+function matchDelimiter(bytes: Buffer, at: number, open: readonly OpenMultipart[]) {
+  for (let level = open.length - 1; level >= 0; level--) {
+    const { delimiter } = open[level] as OpenMultipart;
+    const behind = at + delimiter.length;
+    if (behind > bytes.length || bytes.compare(delimiter, 0, delimiter.length, at, behind) !== 0) continue;
+    const tail = delimiterTail.exec(bytes.toString("latin1", behind, behind + delimiterTailMax));
+    if (tail) return { level, closes: tail[1] !== undefined, end: behind + tail[0].length };
+  }
+  return null;
+}
+
+/** The end of a part's header: behind its empty line, or at a line that may be the next delimiter; -1 when too far. */
+function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): number {
+  for (let at = start; ; ) {
+    if (at - start > bytesMax) return -1;
+    if (at >= bytes.length) return bytes.length;
+    if (bytes[at] === 0x2d && bytes[at + 1] === 0x2d) return at;
+    if (bytes[at] === 0x0a) return at + 1;
+    if (bytes[at] === 0x0d && bytes[at + 1] === 0x0a) return at + 2;
+    const lf = bytes.subarray(at, at + bytesMax + 1).indexOf(0x0a);
+    if (lf < 0) return at + bytesMax >= bytes.length ? bytes.length : -1;
+    at += lf + 1;
+  }
+}
+
+const encodings = ["7bit", "8bit", "binary", "base64", "quoted-printable"];
+
+function describe(header: HeaderBlock, defects: Set<string>) {
+  const value = (key: string, absent: string) => {
+    const [field] = fieldsNamed(header, key);
+    return libmime.parseHeaderValue(field ? fieldText(field) : absent, { stripComments: true });
+  };
+  const { value: typeText, params } = value("content-type", "text/plain");
+  const type = typeText.toLowerCase();
+  const encoding = value("content-transfer-encoding", "7bit").value.toLowerCase();
+  // A boundary ends in no space (RFC 2046 5.1.1).
+  const boundary = type.startsWith("multipart/") ? (params.boundary?.trimEnd() ?? "") : null;
+  if (boundary === "") defects.add("A multipart has no boundary.");
+  if (!encodings.includes(encoding)) defects.add("A part has an unknown transfer encoding.");
+  if (type.startsWith("text/") && params.charset && !isCharset(params.charset)) {
+    defects.add("A text part has an unknown charset.");
+  }
+  const inlineHtml = type === "text/html" && value("content-disposition", "inline").value.toLowerCase() === "inline";
+  return { type, boundary: boundary || null, encoding, inlineHtml };
+}
+
+/** The labels of the Encoding Standard, and the code pages and national sets that it leaves out. */
+function isCharset(label: string): boolean {
+  if (/^(?:cp|ibm)-?\d{3,5}$|^iso-2022-(?:kr|cn)$|^hz-gb-2312$/i.test(label.trim())) return true;
+  try {
+    return new TextDecoder(label as Bun.Encoding) !== null;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the digits do not come in fours. Lines almost always do, so the last one tells, unless it looks wrong. */
+function isCutBase64(content: Buffer): boolean {
+  let end = content.length;
+  while (end > 0 && (content[end - 1] as number) <= 0x20) end--;
+  const last = content.subarray(content.lastIndexOf(0x0a, end - 1) + 1, end);
+  if (last.length % 4 === 0) return false;
+  let digits = 0;
+  for (let i = 0; i < end; i++) if ((content[i] as number) > 0x20) digits++;
+  return digits % 4 !== 0;
+}

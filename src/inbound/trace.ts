@@ -1,0 +1,133 @@
+import { isIP } from "node:net";
+import type { Envelope, Verdict } from "../mail.ts";
+import { asBuffer, asciiDomain, findBody, type RawField, walkFields } from "./headers.ts";
+
+export interface TraceOptions {
+  envelope: Envelope;
+  /** Our name: the `by` clause, and the authserv-id whose forgeries are removed. */
+  hostname: string;
+  /** The `id` clause. */
+  id: string;
+  verdict: Pick<Verdict, "authenticationResults">;
+  /** The `for` clause; given only when there is one recipient, so that no other one learns of it. */
+  recipient?: string;
+  /** Adds Return-Path, as final delivery does (RFC 5321 4.4). */
+  returnPath?: boolean;
+}
+
+/**
+ * The message as it is stored: our Authentication-Results and Received on top, and gone from its header whatever
+ * speaks in our name: `X-E2A-*`, and Authentication-Results with our authserv-id (RFC 8601 5) or with none that can
+ * be read. Every other byte stays as it was, so signatures still verify. Attached messages are left alone.
+ */
+export function withTrace(raw: Uint8Array, options: TraceOptions): Uint8Array {
+  const bytes = asBuffer(raw);
+  const { headerEnd } = findBody(raw);
+  const pieces: Buffer[] = [Buffer.from(traceFields(options))];
+  let kept = 0;
+  for (const field of walkFields(raw, headerEnd)) {
+    if (!isForged(field, options.hostname)) continue;
+    pieces.push(bytes.subarray(kept, field.start));
+    kept = field.end;
+  }
+  pieces.push(bytes.subarray(kept));
+  return Buffer.concat(pieces);
+}
+
+/** How many hosts a message has passed: its `Received` fields. Too many are a loop (RFC 5321 6.3). */
+export function countReceived(raw: Uint8Array): number {
+  let count = 0;
+  for (const field of walkFields(raw, findBody(raw).headerEnd)) if (field.key === "received") count++;
+  return count;
+}
+
+/** RFC 5322 2.1.1 wants lines of at most 78 characters; words longer than that stay whole. */
+const lineCharsMax = 78;
+
+function traceFields({ envelope, hostname, id, verdict, recipient, returnPath }: TraceOptions): string {
+  const fields = [
+    fold(`Authentication-Results: ${verdict.authenticationResults}`),
+    fold(`Received: ${receivedClauses(envelope, hostname, id, recipient)}; ${rfc5322Date(envelope.receivedAt)}`),
+  ];
+  // RFC 5321 4.4: Return-Path stands at the very top.
+  if (returnPath) fields.unshift(`Return-Path: <${path(envelope.mailFrom)}>`);
+  return fields.map((field) => `${field}\r\n`).join("");
+}
+
+/** `from helo ([ip]) by us with ESMTPS (TLS) id x for <rcpt>` (RFC 5321 4.4). */
+function receivedClauses(envelope: Envelope, hostname: string, id: string, recipient?: string): string {
+  const { helo, remoteAddress, protocol, tls } = envelope;
+  const address = isIP(remoteAddress) === 6 ? `IPv6:${remoteAddress}` : remoteAddress;
+  const clauses = [
+    `from ${heloName(helo)} ([${address.replace(/[^\w.:]/g, "")}])`,
+    `by ${hostname} with ${protocol.replace(/[^A-Za-z0-9]/g, "")}`,
+    tls ? `(${tls.version} ${tls.cipher})`.replace(/[^\w.() -]/g, "") : "",
+    `id ${id}`,
+    recipient ? `for <${path(recipient)}>` : "",
+  ];
+  return clauses.filter((clause) => clause !== "").join(" ");
+}
+
+/** The HELO name when it is a host name or an address literal; what else a client claims has no place in a header. */
+function heloName(helo: string): string {
+  if (/^\[(?:[0-9.]{7,15}|IPv6:[0-9A-Fa-f:.]{2,45})\]$/i.test(helo)) return helo;
+  return asciiDomain(helo) ?? "unknown";
+}
+
+/** An address without anything that could end the path or the line. */
+function path(address: string): string {
+  return address.slice(0, 320).replace(/[\x00-\x20<>\x7f]/g, "");
+}
+
+function rfc5322Date(date: Date): string {
+  return date.toUTCString().replace("GMT", "+0000");
+}
+
+/** Folds at spaces (RFC 5322 2.2.3); continuation lines begin with a tab. */
+function fold(field: string): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of field.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > lineCharsMax) {
+      lines.push(line);
+      line = "";
+    }
+    line += line === "" ? word : ` ${word}`;
+  }
+  return [...lines, line].join("\r\n\t");
+}
+
+function isForged(field: RawField, hostname: string): boolean {
+  if (field.key.startsWith("x-e2a-")) return true;
+  if (field.key !== "authentication-results") return false;
+  const id = authservId(field.binary);
+  return id === null || sameName(id, hostname);
+}
+
+function sameName(a: string, b: string): boolean {
+  const plain = (name: string) => asciiDomain(name) ?? name.toLowerCase();
+  return plain(a) === plain(b);
+}
+
+/**
+ * The authserv-id: the first token or quoted string behind white space, folds and nested comments (RFC 8601 2.2).
+ * Null when there is none.
+ */
+function authservId(binary: string): string | null {
+  let i = 0;
+  for (let depth = 0; i < binary.length; i++) {
+    const char = binary[i] as string;
+    if (char === "(") depth++;
+    else if (char === ")" && depth > 0) depth--;
+    else if (char === "\\" && depth > 0) i++;
+    else if (depth === 0 && !/\s/.test(char)) break;
+  }
+  const quoted = /^"((?:[^"\\]|\\[\s\S])*)"/.exec(binary.slice(i, i + idCharsMax));
+  const text = quoted
+    ? quoted[1]?.replace(/\\([\s\S])/g, "$1")
+    : /^[\w.\x80-\xff-]+/.exec(binary.slice(i, i + idCharsMax))?.[0];
+  return text ? Buffer.from(text.replace(/\s/g, ""), "latin1").toString() : null;
+}
+
+/** Longer than any host name (RFC 1035 2.3.4), quotes and escapes included. */
+const idCharsMax = 600;

@@ -1,0 +1,218 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { Webhook } from "standardwebhooks";
+import { TestClock } from "../clock.ts";
+import { startTestApp, type TestApp } from "../testing/app.ts";
+import { type Sink, startSink } from "../testing/sink.ts";
+import { deliver } from "../testing/smtp-client.ts";
+import { tempDir } from "../testing/temp.ts";
+
+const bot = "bot@e2a.localhost";
+
+async function withAgent(t: TestApp, slug: string, webhook_url: string) {
+  const made = await t.api("POST", "/api/v1/agents", { slug, webhook_url });
+  expect(made.status).toBe(201);
+}
+
+async function send(t: TestApp, to: string, subject: string) {
+  const message = `From: Ann <ann@client.example>\r\nTo: <${to}>\r\nSubject: ${subject}\r\n\r\nHello\r\n`;
+  const reply = await deliver(t.app.smtp.port, { to, message });
+  expect(reply.code).toBe(250);
+}
+
+async function secretOf(t: TestApp): Promise<string> {
+  const { body } = await t.api("POST", "/api/v1/users/me/signing-secrets", { name: "test" });
+  return body.secret;
+}
+
+/** The receiver that the README shows, run as written. */
+async function readmeVerifier(dir: string) {
+  const readme = await Bun.file(join(import.meta.dir, "../../README.md")).text();
+  const code = readme.match(/```js\n([\s\S]+?)```/)?.[1] ?? "";
+  const path = join(dir, "verify.mjs");
+  await Bun.write(path, code);
+  return (await import(path)).verify as (
+    headers: Record<string, string>,
+    raw: string,
+    secret: string,
+    now?: number,
+  ) => boolean;
+}
+
+test("a delivery verifies with the README's ten lines and with a stock Standard Webhooks verifier", async () => {
+  await using dir = await tempDir();
+  await using sink = startSink();
+  await using t = await startTestApp();
+  const secret = await secretOf(t);
+  await withAgent(t, "bot", sink.url);
+  await send(t, "bot+tag@e2a.localhost", "Hi");
+  await t.app.drain();
+
+  const [request] = sink.requests;
+  if (!request) throw new Error("nothing arrived");
+  const verify = await readmeVerifier(dir.path);
+  expect(verify(request.headers, request.body.raw_message, secret)).toBe(true);
+  expect(verify(request.body.auth_headers, request.body.raw_message, secret)).toBe(true);
+  expect(verify(request.headers, btoa("another message"), secret)).toBe(false);
+  expect(verify(request.headers, request.body.raw_message, "0".repeat(64))).toBe(false);
+  expect(verify(request.headers, request.body.raw_message, secret, Date.now() + 301_000)).toBe(false);
+  new Webhook(`whsec_${btoa(secret)}`).verify(request.text, request.headers);
+
+  expect(request.body).toMatchObject({
+    type: "message.received",
+    message_id: expect.stringMatching(/^msg_[0-9a-f]{32}$/),
+    conversation_id: expect.stringMatching(/^conv_[0-9a-f]{32}$/),
+    event_id: request.headers["webhook-id"],
+    from: "ann@client.example",
+    to: ["bot+tag@e2a.localhost"],
+    recipient: "bot+tag@e2a.localhost",
+    subject: "Hi",
+    verified: false,
+    text: expect.stringContaining("Hello"),
+    html: null,
+    reply_text: expect.stringContaining("Hello"),
+    attachments: [],
+  });
+  expect(request.headers["x-e2a-auth-verified"]).toBe("false");
+  expect(request.headers["x-e2a-auth-entity-type"]).toBe("human");
+  const raw = atob(request.body.raw_message);
+  expect(raw).toStartWith("Authentication-Results: e2a.localhost; spf=none");
+  expect(raw).toContain("\r\nReceived: from client.example ([127.0.0.1]) by e2a.localhost");
+});
+
+describe("an endpoint that fails", () => {
+  test("is tried again on schedule, under the same id, signed afresh, until it answers", async () => {
+    const clock = new TestClock();
+    await using sink = startSink();
+    await using t = await startTestApp({ seams: { clock } });
+    await withAgent(t, "bot", sink.url);
+    sink.answer = () => new Response("not now", { status: 500 });
+    await send(t, bot, "Hi");
+    await t.app.drain();
+    expect(sink.requests.length).toBe(1);
+
+    // 5 s, 5 min, 30 min; each with up to a fifth of jitter.
+    for (const [count, seconds] of [
+      [2, 5],
+      [3, 300],
+      [4, 1800],
+    ] as const) {
+      clock.advance(seconds * 790);
+      await t.app.drain();
+      expect(sink.requests.length).toBe(count - 1);
+      if (count === 4) sink.answer = () => new Response("ok");
+      clock.advance(seconds * 420);
+      await t.app.drain();
+      expect(sink.requests.length).toBe(count);
+    }
+    expect(new Set(sink.requests.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
+    expect(new Set(sink.requests.map(({ headers }) => headers["x-e2a-auth-signature"])).size).toBe(4);
+    clock.advance(100 * 3_600_000);
+    await t.app.drain();
+    expect(sink.requests.length).toBe(4);
+  });
+
+  test("is given up after ten attempts; the message stays in the inbox", async () => {
+    const clock = new TestClock();
+    await using sink = startSink();
+    await using t = await startTestApp({ seams: { clock } });
+    await withAgent(t, "bot", sink.url);
+    sink.answer = () => new Response(null, { status: 503 });
+    await send(t, bot, "Hi");
+    for (let hour = 0; hour < 120; hour++) {
+      await t.app.drain();
+      clock.advance(3_600_000);
+    }
+    expect(sink.requests.length).toBe(10);
+    const { body } = await t.api("GET", `/api/v1/agents/${bot}/messages`);
+    expect(body.messages.length).toBe(1);
+    const [delivery] = await t.app.store.deliveriesOf(body.messages[0].message_id);
+    expect(delivery).toMatchObject({ status: "failed", attempts: 10, lastStatus: 503 });
+    expect(delivery?.tries.length).toBe(10);
+  });
+
+  test("is not asked again after 410", async () => {
+    const clock = new TestClock();
+    await using sink = startSink();
+    await using t = await startTestApp({ seams: { clock } });
+    await withAgent(t, "bot", sink.url);
+    sink.answer = () => new Response(null, { status: 410 });
+    await send(t, bot, "Hi");
+    await t.app.drain();
+    clock.advance(100 * 3_600_000);
+    await t.app.drain();
+    expect(sink.requests.length).toBe(1);
+  });
+
+  test("does not hold up another", async () => {
+    await using dead = startSink();
+    await using alive = startSink();
+    // Fewer places than messages for the dead endpoint, which answers nobody.
+    await using t = await startTestApp({ set: { "webhook.concurrency": 4, "webhook.concurrency_per_endpoint": 2 } });
+    dead.answer = () => new Promise(() => {});
+    await withAgent(t, "dead", dead.url);
+    await withAgent(t, "alive", alive.url);
+    for (let i = 0; i < 6; i++) await send(t, "dead@e2a.localhost", `stuck-${i}`);
+    await dead.reached(2);
+    for (let i = 0; i < 3; i++) await send(t, "alive@e2a.localhost", `through-${i}`);
+    await alive.reached(3);
+    expect(dead.requests.length).toBe(2);
+  });
+});
+
+test("a name that leads into a private network is never connected to", async () => {
+  await using t = await startTestApp({ zone: { "hook.example.com": { A: ["10.0.0.1"] } } });
+  await withAgent(t, "bot", "https://hook.example.com/mail");
+  await send(t, bot, "Hi");
+  await t.app.drain();
+  const { body } = await t.api("GET", `/api/v1/agents/${bot}/messages`);
+  const [delivery] = await t.app.store.deliveriesOf(body.messages[0].message_id);
+  expect(delivery?.lastError).toStartWith("forbidden_address");
+  expect(delivery?.status).toBe("pending");
+});
+
+test("what waits survives a restart, and a changed URL applies to it", async () => {
+  await using down = startSink();
+  await using up = startSink();
+  const clock = new TestClock();
+  await using t = await startTestApp({ seams: { clock } });
+  down.answer = () => new Response(null, { status: 500 });
+  await withAgent(t, "bot", down.url);
+  await send(t, bot, "Hi");
+  await t.app.drain();
+  expect(down.requests.length).toBe(1);
+  await t.api("PATCH", `/api/v1/agents/${bot}`, { webhook_url: up.url });
+  await t.restart();
+  clock.advance(6_000);
+  await t.app.drain();
+  expect(up.requests[0]?.headers["webhook-id"]).toBe(down.requests[0]?.headers["webhook-id"]);
+});
+
+test("a paused agent's deliveries wait until it is released", async () => {
+  await using sink = startSink();
+  await using t = await startTestApp();
+  await withAgent(t, "bot", sink.url);
+  await t.api("PATCH", `/api/v1/agents/${bot}`, { paused: true });
+  await send(t, bot, "Hi");
+  await t.app.drain();
+  expect(sink.requests.length).toBe(0);
+  await t.api("PATCH", `/api/v1/agents/${bot}`, { paused: false });
+  await t.app.drain();
+  expect(sink.requests.length).toBe(1);
+});
+
+test("an attempt that hangs when the server stops goes back to the queue as it was", async () => {
+  await using sink: Sink = startSink();
+  await using t = await startTestApp();
+  await withAgent(t, "bot", sink.url);
+  sink.answer = () => new Promise(() => {});
+  await send(t, bot, "Hi");
+  await sink.reached(1);
+  sink.answer = () => new Response(null, { status: 204 });
+  await t.restart();
+  await t.app.drain();
+  expect(sink.requests.length).toBe(2);
+  const { body } = await t.api("GET", `/api/v1/agents/${bot}/messages`);
+  const [delivery] = await t.app.store.deliveriesOf(body.messages[0].message_id);
+  expect(delivery).toMatchObject({ status: "succeeded", attempts: 1 });
+});

@@ -1,0 +1,45 @@
+import { generateKeyPair, type KeyObject, randomBytes } from "node:crypto";
+import { promisify } from "node:util";
+import { newId } from "../id.ts";
+import type { NewDkimKey } from "../store/domains.ts";
+import type { Vault } from "../vault.ts";
+
+/** What RFC 8301 3.2 asks of signers; some verifiers and DNS editors still refuse longer keys. */
+const RSA_BITS = 2048;
+
+const generate = promisify(generateKeyPair);
+
+/**
+ * A domain's DKIM key pairs, RSA and Ed25519 (RFC 8463), private keys sealed. Selectors are new each time, so a
+ * domain that moves here, or back, never waits for an old record to leave the caches.
+ */
+export async function newDkimKeys(vault: Vault): Promise<NewDkimKey[]> {
+  const tag = `e2a-${randomBytes(4).toString("hex")}`;
+  const [rsa, ed25519] = await Promise.all([generate("rsa", { modulusLength: RSA_BITS }), generate("ed25519", {})]);
+  return [
+    sealed(vault, tag, "rsa-sha256", rsa.privateKey, rsaPublicKey(rsa.publicKey)),
+    sealed(vault, `${tag}-ed`, "ed25519-sha256", ed25519.privateKey, ed25519PublicKey(ed25519.publicKey)),
+  ];
+}
+
+function sealed(
+  vault: Vault,
+  selector: string,
+  algorithm: NewDkimKey["algorithm"],
+  privateKey: KeyObject,
+  publicKey: string,
+): NewDkimKey {
+  const id = newId("dkim");
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  return { id, selector, algorithm, publicKey, sealedPrivateKey: Buffer.from(vault.seal(pem, id)) };
+}
+
+/** The SubjectPublicKeyInfo, as signers publish it and verifiers read it (RFC 6376, appendix C). */
+function rsaPublicKey(key: KeyObject): string {
+  return key.export({ type: "spki", format: "der" }).toString("base64");
+}
+
+/** The bare 32 bytes (RFC 8463 4.2). */
+function ed25519PublicKey(key: KeyObject): string {
+  return Buffer.from(String(key.export({ format: "jwk" }).x), "base64url").toString("base64");
+}

@@ -1,0 +1,37 @@
+import { eq, sql } from "drizzle-orm";
+import { ask, askRaw, type Scope, type Verb } from "./engine.ts";
+import { dropMessagesOf } from "./messages.ts";
+
+/** How many rows went, by resource. */
+export type DeletedRows = Record<"agents" | "messages" | "domains" | "keys" | "secrets", number>;
+
+/**
+ * Deletes an account and all that it owns; the foreign keys take what is not counted here.
+ * Null when there is no such account. Its sockets hear of it by the signals.
+ */
+export function* deleteAccount(s: Scope, userId: string): Verb<DeletedRows | null> {
+  const { users, agents, apiKeys, sessions } = s.t;
+  const mine = yield* ask(s.db.select({ id: agents.id }).from(agents).where(eq(agents.userId, userId)));
+  const keys = yield* ask(s.db.select({ id: apiKeys.id }).from(apiKeys).where(eq(apiKeys.userId, userId)));
+  const open = yield* ask(s.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.userId, userId)));
+  const rows: DeletedRows = {
+    agents: mine.length,
+    messages: yield* count(s.t.messages, userId),
+    domains: yield* count(s.t.domains, userId),
+    keys: keys.length,
+    secrets: yield* count(s.t.signingSecrets, userId),
+  };
+  for (const agent of mine) yield* dropMessagesOf(s, agent.id);
+  const gone = yield* ask(s.db.delete(users).where(eq(users.id, userId)).returning({ id: users.id }));
+  if (gone.length === 0) return null;
+  for (const { id } of mine) s.signal({ topic: "agent", key: id });
+  for (const { id } of [...keys, ...open]) s.signal({ topic: "keys", key: id });
+  return rows;
+}
+
+type Owned = Scope["t"]["messages"] | Scope["t"]["domains"] | Scope["t"]["signingSecrets"];
+
+function* count(table: Owned, userId: string): Verb<number> {
+  const [row] = yield* askRaw<{ n: number }>(sql`select count(*) as n from ${table} where ${table.userId} = ${userId}`);
+  return Number(row?.n ?? 0);
+}

@@ -1,0 +1,258 @@
+import { expect, test } from "bun:test";
+import { addAgent, addMessage, later, mailFor, noon } from "../testing/store-rows.ts";
+import { freshSubject, onEveryDatabase, twoNodes } from "../testing/stores.ts";
+import type { DeliveryRow } from "./schema.ts";
+import type { Store } from "./store.ts";
+
+const LEASE_MS = 45_000;
+
+/** Claims as a worker does, unless told otherwise. */
+function claim(store: Store, changes: Partial<Parameters<Store["claimDueDeliveries"]>[0]> = {}) {
+  const now = changes.now ?? noon;
+  return store.claimDueDeliveries({
+    now,
+    leaseUntil: new Date(now.getTime() + LEASE_MS),
+    leaseToken: crypto.randomUUID(),
+    limit: 10,
+    busy: [],
+    slots: () => 1_000,
+    ...changes,
+  });
+}
+
+const attempt = (number: number, startedAt = noon) => ({
+  attempt: number,
+  startedAt,
+  durationMs: 12,
+  status: 503,
+  error: "HTTP 503",
+  answer: "try later",
+});
+
+/** Agents with webhooks, and so many messages for each. */
+async function queue(store: Store, agents: number, each: number) {
+  const made = await Promise.all(Array.from({ length: agents }, () => addAgent(store, { mode: "cloud" })));
+  for (let i = 0; i < each; i++) await store.acceptInbound(mailFor(made.map((agent) => agent.id)));
+  return made.map((agent) => agent.id);
+}
+
+onEveryDatabase((it) => {
+  test("a claim takes what is due, oldest first, and at most its limit; what is taken is not due", async () => {
+    await using fresh = await freshSubject(it.database);
+    const { store } = fresh;
+    const agent = await addAgent(store, { mode: "cloud" });
+    const messages: string[] = [];
+    for (const ms of [3, 1, 2, 500]) messages.push((await addMessage(store, agent.id, { receivedAt: later(ms) })).id);
+    expect(await store.nextDeliveryDue([])).toEqual(later(1));
+    expect(await claim(store, { now: later(0) })).toEqual([]);
+    const first = await claim(store, { now: later(3), limit: 2, leaseToken: "mine" });
+    expect(first.map((row) => row.messageId).sort()).toEqual([messages[1]!, messages[2]!].sort());
+    for (const row of first)
+      expect(row).toMatchObject({
+        leaseToken: "mine",
+        nextAttemptAt: later(3 + LEASE_MS),
+        attempts: 0,
+        status: "pending",
+      });
+    const rest = await claim(store, { now: later(3) });
+    expect(rest.map((row) => row.messageId)).toEqual([messages[0]!]);
+    expect(await claim(store, { now: later(3) })).toEqual([]);
+    expect(await store.nextDeliveryDue([])).toEqual(later(500));
+    expect(await store.queueState(later(3))).toEqual({ waiting: 4, oldestDueAt: null });
+    expect(await store.queueState(later(600))).toEqual({ waiting: 4, oldestDueAt: later(500) });
+  });
+
+  for (const claimers of [2, 8])
+    test(`${claimers} claimers at once share the work and never overlap`, async () => {
+      await using fresh = await freshSubject(it.database);
+      await queue(fresh.store, 10, 12);
+      const nodes = await twoNodes(fresh);
+      const taken: DeliveryRow[][] = await Promise.all(
+        Array.from({ length: claimers }, async (_, c) => {
+          const mine: DeliveryRow[] = [];
+          // On Postgres a claimer passes by what another one looks at, so an empty claim is not the end.
+          for (let empty = 0; empty < 20; ) {
+            const rows = await claim(nodes[c % 2]!.store, { limit: 3, leaseToken: `claimer ${c}` });
+            if (rows.length === 0) empty++;
+            mine.push(...rows);
+          }
+          return mine;
+        }),
+      );
+      const ids = taken.flat().map((row) => row.id);
+      expect(ids).toHaveLength(120);
+      expect(new Set(ids).size).toBe(120);
+      taken.forEach((rows, c) => {
+        for (const row of rows) expect(row.leaseToken).toBe(`claimer ${c}`);
+      });
+    });
+
+  test("busy endpoints are left out and slots are honoured, so one never fills another's claim", async () => {
+    await using fresh = await freshSubject(it.database);
+    const { store } = fresh;
+    const [dead] = await queue(store, 1, 60);
+    const [quick, other] = await queue(store, 2, 3);
+    const count = (rows: DeliveryRow[], endpoint?: string) => rows.filter((row) => row.endpointId === endpoint).length;
+
+    const slots = (endpoint: string) => (endpoint === dead ? 2 : 5);
+    // The pile of the dead one is longer than what a claim looks at.
+    const first = await claim(store, { limit: 10, slots });
+    expect([count(first, dead), first.length]).toEqual([2, 2]);
+    const second = await claim(store, { limit: 5, slots, busy: [dead!] });
+    expect([count(second, dead), second.length]).toEqual([0, 5]);
+    const third = await claim(store, { limit: 5, slots, busy: [dead!] });
+    expect([count(third, dead), third.length]).toEqual([0, 1]);
+    expect(await claim(store, { busy: [dead!, quick!, other!] })).toEqual([]);
+    expect(await store.nextDeliveryDue([dead!])).toEqual(later(LEASE_MS));
+    expect(await store.nextDeliveryDue([dead!, quick!, other!])).toBeNull();
+    expect(await claim(store, { slots: () => 0 })).toEqual([]);
+  });
+
+  test("a lease that ends gives its work back, and its old holder can record nothing any more", async () => {
+    await using fresh = await freshSubject(it.database);
+    const { store } = fresh;
+    await queue(store, 1, 1);
+    const [old] = await claim(store);
+    expect(await claim(store, { now: later(LEASE_MS - 1) })).toEqual([]);
+    const [again] = await claim(store, { now: later(LEASE_MS) });
+    expect(again?.id).toBe(old!.id);
+    for (const step of [{ kind: "succeeded" }, { kind: "failed" }, { kind: "retry", at: noon }] as const)
+      expect(await store.finishDelivery(old!, step, attempt(1), later(LEASE_MS))).toBe(false);
+    expect((await store.deliveriesOf(old!.messageId))[0]).toMatchObject({ status: "pending", attempts: 0, tries: [] });
+
+    expect(await store.finishDelivery(again!, { kind: "succeeded" }, attempt(1), later(LEASE_MS + 5))).toBe(true);
+    expect(await store.finishDelivery(again!, { kind: "failed" }, attempt(2), later(LEASE_MS + 6))).toBe(false);
+    expect((await store.deliveriesOf(old!.messageId))[0]).toMatchObject({
+      status: "succeeded",
+      attempts: 1,
+      leaseToken: null,
+      lastStatus: 503,
+      lastError: "HTTP 503",
+      finishedAt: later(LEASE_MS + 5),
+    });
+    expect(await claim(store, { now: later(10 * LEASE_MS) })).toEqual([]);
+  });
+
+  test("every attempt is kept; a retry comes back when it is due, a released one as it was", async () => {
+    await using fresh = await freshSubject(it.database);
+    const { store } = fresh;
+    await queue(store, 1, 1);
+    const [first] = await claim(store);
+    await store.finishDelivery(first!, { kind: "released", at: later(7) }, null, later(1));
+    expect(await claim(store, { now: later(6) })).toEqual([]);
+    const [second] = await claim(store, { now: later(7) });
+    expect(second).toMatchObject({ attempts: 0, lastStatus: null });
+    await store.finishDelivery(second!, { kind: "retry", at: later(5_000) }, attempt(1, later(7)), later(8));
+    expect(await claim(store, { now: later(4_999) })).toEqual([]);
+    const [third] = await claim(store, { now: later(5_000) });
+    expect(third).toMatchObject({ attempts: 1, lastStatus: 503 });
+    const failed = { ...attempt(2, later(5_000)), status: null, error: "timed out", answer: null };
+    await store.finishDelivery(third!, { kind: "failed" }, failed, later(5_001));
+    const [row] = await store.deliveriesOf(first!.messageId);
+    expect(row).toMatchObject({ status: "failed", attempts: 2, lastStatus: null, finishedAt: later(5_001) });
+    expect(row!.tries).toEqual([
+      { deliveryId: row!.id, ...attempt(1, later(7)) },
+      { deliveryId: row!.id, ...failed },
+    ]);
+  });
+
+  test("work has the message, its bytes, the agent and the secrets, newest first; null when one is gone", async () => {
+    const agent = await addAgent(it.store, { mode: "cloud" });
+    const message = await addMessage(it.store, agent.id);
+    const [delivery] = await it.store.deliveriesOf(message.id);
+    const work = await it.store.deliveryWork(delivery!);
+    expect(work?.mail.message.id).toBe(message.id);
+    expect(work?.mail.raw.toString()).toContain("Hello");
+    expect(work?.agent).toEqual({ ...agent, lastSeq: 1 });
+    expect(work?.secrets.map((secret) => secret.userId)).toEqual([agent.userId]);
+    await it.store.deleteMessage(agent.id, message.id);
+    expect(await it.store.deliveryWork(delivery!)).toBeNull();
+    expect(await it.store.finishDelivery(delivery!, { kind: "failed" }, attempt(1), noon)).toBe(false);
+  });
+
+  test("pausing freezes what waits and what comes; un-pausing makes it due at once", async () => {
+    await using fresh = await freshSubject(it.database);
+    const { store } = fresh;
+    const [paused, other] = await queue(store, 2, 2);
+    const heard: string[] = [];
+    store.onSignal((signal) => heard.push(signal.topic));
+    await store.updateAgent(paused!, { paused: true }, noon);
+    await store.acceptInbound(mailFor(paused!));
+    const first = await claim(store);
+    expect(first.map((row) => row.endpointId)).toEqual([other!, other!]);
+    expect(await store.nextDeliveryDue([])).toEqual(later(LEASE_MS));
+    expect((await store.queueState(noon)).waiting).toBe(2);
+
+    heard.length = 0;
+    await store.updateAgent(paused!, { paused: false }, later(100));
+    expect(heard).toContain("deliveries");
+    expect(await store.nextDeliveryDue([])).toEqual(later(100));
+    const second = await claim(store, { now: later(100) });
+    expect(second.map((row) => row.endpointId)).toEqual([paused!, paused!, paused!]);
+  });
+
+  test("what is in hand while its agent is paused stays with its holder, also when it is un-paused", async () => {
+    await using fresh = await freshSubject(it.database);
+    const { store } = fresh;
+    const [agent] = await queue(store, 1, 2);
+    const [inHand] = await claim(store, { limit: 1 });
+    await store.updateAgent(agent!, { paused: true }, later(1));
+    await store.updateAgent(agent!, { paused: false }, later(2));
+    const others = await claim(store, { now: later(2) });
+    expect(others).toHaveLength(1);
+    expect(others[0]!.id).not.toBe(inHand!.id);
+    // A retry that is recorded while paused waits for the end of the pause.
+    await store.updateAgent(agent!, { paused: true }, later(3));
+    expect(await store.finishDelivery(inHand!, { kind: "retry", at: later(10) }, attempt(1), later(4))).toBe(true);
+    expect(await store.finishDelivery(others[0]!, { kind: "succeeded" }, attempt(1), later(4))).toBe(true);
+    expect(await claim(store, { now: later(100) })).toEqual([]);
+    await store.updateAgent(agent!, { paused: false }, later(100));
+    expect((await claim(store, { now: later(100) })).map((row) => row.id)).toEqual([inHand!.id]);
+  });
+
+  test("pausing and un-pausing at once leaves no delivery in the other state", async () => {
+    await using fresh = await freshSubject(it.database);
+    const nodes = await twoNodes(fresh);
+    const [agent] = await queue(fresh.store, 1, 5);
+    for (let round = 0; round < 10; round++) {
+      await Promise.all(
+        [true, false, true, false].map((paused, i) => nodes[i % 2]!.store.updateAgent(agent!, { paused }, noon)),
+      );
+      const { paused } = (await fresh.store.getAgent(agent!))!;
+      expect((await fresh.store.queueState(noon)).waiting).toBe(paused ? 0 : 5);
+    }
+  });
+
+  test("a check that throws undoes a change", async () => {
+    const agent = await addAgent(it.store);
+    const refuse = (after: { name: string }) => {
+      if (after.name === "new") throw new Error("refused");
+    };
+    expect(it.store.updateAgent(agent.id, { name: "new" }, noon, refuse)).rejects.toThrow("refused");
+    expect((await it.store.getAgent(agent.id))?.name).toBe("Bot");
+    expect((await it.store.updateAgent(agent.id, {}, noon, refuse))?.name).toBe("Bot");
+    expect(await it.store.updateAgent("nobody@agents.example", { name: "x" }, noon)).toBeNull();
+  });
+
+  test("leases of a dead process are given back at once", async () => {
+    await using fresh = await freshSubject(it.database);
+    const { store } = fresh;
+    await queue(store, 1, 3);
+    const held = await claim(store, { limit: 2 });
+    expect(await store.releaseLeases(later(1))).toBe(2);
+    expect(await store.finishDelivery(held[0]!, { kind: "succeeded" }, null, later(1))).toBe(false);
+    expect(await claim(store, { now: later(1) })).toHaveLength(3);
+  });
+
+  test("a sweep deletes finished deliveries that are old, with their attempts, and no others", async () => {
+    await using fresh = await freshSubject(it.database);
+    const { store } = fresh;
+    await queue(store, 1, 3);
+    const [a, b, c] = await claim(store);
+    await store.finishDelivery(a!, { kind: "succeeded" }, attempt(1), later(1));
+    await store.finishDelivery(b!, { kind: "failed" }, attempt(1), later(2));
+    await store.sweep({ now: noon, messagesBefore: null, deliveriesBefore: later(2), idempotencyBefore: noon });
+    expect(await store.deliveriesOf(a!.messageId)).toEqual([]);
+    for (const kept of [b!, c!]) expect(await store.deliveriesOf(kept.messageId)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,39 @@
+/** A WebSocket consumer for tests: keeps every frame, lets a test wait for one. */
+export interface Listener extends AsyncDisposable {
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever shape it expects and fails when it is another.
+  readonly frames: any[];
+  readonly opened: Promise<void>;
+  readonly closed: Promise<{ code: number; reason: string }>;
+  /** Resolves when `count` frames in all have arrived. */
+  reached(count: number): Promise<void>;
+  send(value: unknown): void;
+  close(): void;
+}
+
+/** Connects to an agent's WebSocket; `onFrame` may act while frames arrive. */
+export function listen(httpUrl: string, agent: string, key: string): Listener {
+  const url = `${httpUrl.replace(/^http/, "ws")}/api/v1/agents/${agent}/ws`;
+  const socket = new WebSocket(url, { headers: { authorization: `Bearer ${key}` } } as never);
+  const frames: unknown[] = [];
+  const waiting: { count: number; resolve: () => void }[] = [];
+  socket.addEventListener("message", ({ data }) => {
+    frames.push(JSON.parse(String(data)));
+    for (const waiter of waiting) if (frames.length >= waiter.count) waiter.resolve();
+  });
+  const closed = new Promise<{ code: number; reason: string }>((resolve) =>
+    socket.addEventListener("close", ({ code, reason }) => resolve({ code, reason })),
+  );
+  return {
+    frames,
+    opened: new Promise((resolve) => socket.addEventListener("open", () => resolve())),
+    closed,
+    reached: (count) =>
+      frames.length >= count ? Promise.resolve() : new Promise((resolve) => waiting.push({ count, resolve })),
+    send: (value) => socket.send(JSON.stringify(value)),
+    close: () => socket.close(),
+    async [Symbol.asyncDispose]() {
+      socket.close();
+      await closed;
+    },
+  };
+}

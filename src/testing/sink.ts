@@ -1,0 +1,45 @@
+/** A webhook endpoint for tests: keeps every request, answers as it is told. */
+export interface Sink extends AsyncDisposable {
+  readonly url: string;
+  readonly requests: SinkRequest[];
+  /** How the next requests are answered; default 204 for all. */
+  answer: (request: SinkRequest) => Response | Promise<Response>;
+  /** Resolves when `count` requests in all have arrived. */
+  reached(count: number): Promise<void>;
+}
+
+export interface SinkRequest {
+  headers: Record<string, string>;
+  text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever shape it expects and fails when it is another.
+  body: any;
+}
+
+/** Starts a sink on loopback. */
+export function startSink(): Sink {
+  const requests: SinkRequest[] = [];
+  const waiting: { count: number; resolve: () => void }[] = [];
+  const sink: Sink = {
+    url: "",
+    requests,
+    answer: () => new Response(null, { status: 204 }),
+    reached: (count) =>
+      requests.length >= count ? Promise.resolve() : new Promise((resolve) => waiting.push({ count, resolve })),
+    async [Symbol.asyncDispose]() {
+      await server.stop(true);
+    },
+  };
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 0,
+    async fetch(incoming) {
+      const text = await incoming.text();
+      const request = { headers: Object.fromEntries(incoming.headers), text, body: JSON.parse(text) };
+      requests.push(request);
+      for (const waiter of waiting) if (requests.length >= waiter.count) waiter.resolve();
+      return sink.answer(request);
+    },
+  });
+  return Object.assign(sink, { url: `http://127.0.0.1:${server.port}/mail` });
+}

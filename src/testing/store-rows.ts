@@ -1,0 +1,126 @@
+import { newId } from "../id.ts";
+import { type AgentMode, splitAddress } from "../mail.ts";
+import { newAgent } from "../store/agents.ts";
+import type { InboundMail } from "../store/inbound.ts";
+import type { AgentRow, DomainRow, UserRow } from "../store/schema.ts";
+import type { Store } from "../store/store.ts";
+import { newSecret, unique } from "./stores.ts";
+
+/** The time at which rows of tests come to be, unless they say otherwise. */
+export const noon = new Date("2026-05-15T12:00:00.123Z");
+
+/** `ms` after noon. */
+export function later(ms: number): Date {
+  return new Date(noon.getTime() + ms);
+}
+
+/** A new account with a signing secret. */
+export function addAccount(store: Store, now = noon): Promise<UserRow> {
+  return store.createAccount({ email: `${unique("person")}@people.example`, name: "", secret: newSecret(), now });
+}
+
+/** A new agent; with `cloud` it has a webhook, so that each message makes a delivery. Without an owner it gets one. */
+export async function addAgent(
+  store: Store,
+  options: { userId?: string; address?: string; mode?: AgentMode; now?: Date } = {},
+): Promise<AgentRow> {
+  const mode = options.mode ?? "local";
+  const agent = newAgent(
+    {
+      id: options.address ?? `${unique("bot")}@agents.example`,
+      userId: options.userId ?? (await addAccount(store)).id,
+      name: "Bot",
+      webhookUrl: mode === "cloud" ? "https://hooks.example/in" : "",
+      mode,
+    },
+    options.now ?? noon,
+  );
+  return store.createAgent(agent, 1_000);
+}
+
+/** A domain that the account has proven. */
+export async function addDomain(store: Store, userId: string, domain: string): Promise<DomainRow> {
+  const claim = await store.createDomain({
+    userId,
+    domain,
+    verificationToken: unique("token"),
+    dkimKeys: [],
+    domainsMax: 1_000,
+    now: noon,
+  });
+  return store.markDomainVerified(claim.id, noon);
+}
+
+type Overrides = Partial<Omit<InboundMail, "content" | "raw">> & {
+  content?: Partial<InboundMail["content"]>;
+  /** The stored bytes; unique unless given. */
+  bytes?: Uint8Array;
+};
+
+/** A received message for these mailboxes, unlike every other one unless `changes` say so. */
+export function mailFor(mailboxes: string | string[], changes: Overrides = {}): InboundMail {
+  const bytes = changes.bytes ?? Buffer.from(`Received: ${unique("by")}\r\n\r\nHello\r\n`);
+  const { content, bytes: _, ...rest } = changes;
+  return {
+    envelopeFrom: "alice@sender.example",
+    recipients: [mailboxes].flat().map((mailbox) => recipient(mailbox)),
+    raw: { sha256: new Bun.CryptoHasher("sha256").update(bytes).digest("hex"), bytes },
+    content: {
+      text: "Hello",
+      html: null,
+      replyText: "Hello",
+      headers: [{ name: "Subject", value: "Greeting" }],
+      attachments: [],
+      defects: [],
+      ...content,
+    },
+    emailMessageId: `<${unique("id")}@sender.example>`,
+    references: [],
+    from: [{ address: "alice@sender.example", name: "Alice" }],
+    to: [mailboxes].flat().map((address) => ({ address, name: "" })),
+    cc: [],
+    replyTo: [],
+    subject: "Greeting",
+    snippet: "Hello",
+    entityType: "human",
+    verdict: {
+      authentication: {
+        spf: { result: "pass", domain: "sender.example" },
+        dkim: [],
+        dmarc: { result: "pass", policy: "reject", aligned_by: ["spf"] },
+        arc: { result: "none" },
+      },
+      verified: true,
+      verifiedDomain: "sender.example",
+      domainCheck: "spf=pass; dmarc=pass",
+      authenticationResults: "mx.example; spf=pass",
+    },
+    dedupeKey: null,
+    receivedAt: noon,
+    ...rest,
+  };
+}
+
+/** One recipient of a message: the mailbox, and the address by which the sender knew it. */
+export function recipient(mailbox: string, address = mailbox): InboundMail["recipients"][number] {
+  return { address, mailbox, messageId: newId("msg") };
+}
+
+/** Stores a message for one agent and returns its row. */
+export async function addMessage(store: Store, agentId: string, changes: Overrides = {}) {
+  const [accepted] = await store.acceptInbound(mailFor(agentId, changes));
+  if (!accepted) throw new Error(`${agentId} is no mailbox`);
+  return accepted.message;
+}
+
+/** A row's worth of an API key: `scope` account unless bound to an agent. */
+export function newKey(agentId: string | null = null, expiresAt: Date | null = null) {
+  const keyHash = new Bun.CryptoHasher("sha256").update(newId("apk")).digest("hex");
+  const scope = agentId === null ? ("account" as const) : ("agent" as const);
+  return { name: "key", scope, agentId, keyHash, keyPrefix: "e2a_0123", expiresAt };
+}
+
+/** The domain part of an agent's address. */
+export function domainOf(address: string): string {
+  return splitAddress(address)?.domain ?? "";
+}
