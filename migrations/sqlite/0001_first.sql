@@ -198,7 +198,7 @@ CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
 -- Full text: words that store/search.ts has found and folded, so the tokenizer only splits at spaces.
 -- The index keeps no copy of the text.
 CREATE VIRTUAL TABLE message_search USING fts5 (
-  document, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii', prefix = '2 3'
+  document, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
 );
 CREATE TRIGGER message_search_delete AFTER DELETE ON messages BEGIN
   DELETE FROM message_search WHERE rowid = old.n;

@@ -1,4 +1,5 @@
 import type { InboundResult } from "./inbound.ts";
+import type { CpuUse } from "./process.ts";
 import type { Latency } from "./statistics.ts";
 
 /** The aims a change is measured against; see docs/benchmarks. */
@@ -28,12 +29,9 @@ export function inboundReport(result: InboundResult): string {
       times(product.tenth.dotToWebhookMs),
       below(product.tenth.dotToWebhookMs.p50, aims.tenthWebhookP50MsMax, "ms"),
     ],
-    ["CPU ms per message", bare.cpuMsPerMessage.toFixed(2), product.cpuMsPerMessage.toFixed(2)],
-    [
-      "cores used at full speed (the load: its own)",
-      fraction(bare.loadCores),
-      `${product.cores.toFixed(2)} ${fraction(product.loadCores)}`,
-    ],
+    ["CPU ms per message, all threads / main", cpu(bare.cpuMsPerMessage), cpu(product.cpuMsPerMessage)],
+    ["cores at full speed, all threads / main", "", cpu(product.cores)],
+    ["cores the load itself used", bare.loadCores.toFixed(2), product.loadCores.toFixed(2)],
     ["RSS idle, MB", "", whole(product.rssMB.idle), below(product.rssMB.idle, aims.idleMBMax, "MB")],
     [
       "RSS after load / peak, MB",
@@ -87,7 +85,7 @@ function table(rows: readonly (readonly (string | undefined)[])[]): string[] {
 
 const whole = (value: number) => Math.round(value).toLocaleString("en");
 const percent = (value: number) => `${Math.round(value * 100)} %`;
-const fraction = (value: number) => `(${value.toFixed(2)})`;
+const cpu = ({ all, main }: CpuUse) => `${all.toFixed(2)} / ${main.toFixed(2)}`;
 const times = ({ p50, p99 }: Latency) => `${p50.toFixed(1)} / ${p99.toFixed(1)}`;
 const mark = (good: boolean) => (good ? "✓" : "✗");
 const below = (value: number, limit: number, unit: string) => `< ${limit} ${unit} ${mark(value < limit)}`;

@@ -9,7 +9,7 @@ import type { DnsHandlers } from "./dns.child.ts";
 import { api, countMessages, type E2a, type E2aOptions, makeAccount, startE2a } from "./e2a.ts";
 import type { LoadHandlers, LoadOrder, LoadResult } from "./load.child.ts";
 import { newSender } from "./mail.ts";
-import { cpuSeconds, loadAverage, memoryMB } from "./process.ts";
+import { type CpuUse, cpuSeconds, loadAverage, memoryMB } from "./process.ts";
 import type { Arrival, SinkHandlers } from "./sink.child.ts";
 import { type Latency, latency, median, medians } from "./statistics.ts";
 
@@ -29,7 +29,7 @@ export interface InboundOptions {
 interface BareRound {
   messagesPerSecond: number;
   dotToReplyMs: Latency;
-  cpuMsPerMessage: number;
+  cpuMsPerMessage: CpuUse;
   rssPeakMB: number;
   /** One message a connection: with smtp-server's pause before the greeting, and without. */
   onePerConnection: { paused: number; prompt: number };
@@ -48,9 +48,10 @@ interface ProductRound {
   /** The same at a tenth of the full rate. */
   tenth: { messagesPerSecond: number; dotToReplyMs: Latency; dotToWebhookMs: Latency };
   onePerConnection: { messagesPerSecond: number; dotToReplyMs: Latency };
-  /** Of all threads, webhook included. */
-  cpuMsPerMessage: number;
-  cores: number;
+  /** Webhook included. */
+  cpuMsPerMessage: CpuUse;
+  /** Cores kept busy at full speed, and how much of its own core the main thread used. */
+  cores: CpuUse;
   rssMB: { idle: number; afterLoad: number; peak: number };
   readyMs: { first: number; again: number };
   dnsQuestions: number;
@@ -174,7 +175,7 @@ async function bareRound({ load, options, say }: Bench): Promise<BareRound> {
     const cpuBefore = cpuSeconds(paused.pid);
     const count = options.messages * bareFactor;
     const full = await run(load, { ...kept, count });
-    const cpu = cpuSeconds(paused.pid) - cpuBefore;
+    const cpu = since(cpuBefore, paused.pid);
 
     const each = { ...order, connection: "for each message" as const };
     const slow = await run(load, { ...each, port: kept.port, count: pausedMessages });
@@ -184,7 +185,7 @@ async function bareRound({ load, options, say }: Bench): Promise<BareRound> {
     return {
       messagesPerSecond: perSecond(full),
       dotToReplyMs: dotToReply(full),
-      cpuMsPerMessage: (cpu / count) * 1000,
+      cpuMsPerMessage: scaled(cpu, 1000 / count),
       rssPeakMB: memoryMB(paused.pid).peak,
       onePerConnection: { paused: perSecond(slow), prompt: perSecond(quick) },
       loadCores: loadCores(full),
@@ -255,7 +256,7 @@ async function series(bench: Bench, server: E2a): Promise<Omit<ProductRound, "rs
     const cpuBefore = cpuSeconds(server.pid);
     const result = await run(bench.load, { ...common, ...order });
     await within(seriesTimeoutMs, `waiting for ${order.count} webhooks`, bench.sink.call("waitFor", order.count));
-    const cpu = cpuSeconds(server.pid) - cpuBefore;
+    const cpu = since(cpuBefore, server.pid);
     const { arrivals, duplicates } = await bench.sink.call("take", null);
     bench.counts.replies += result.sent.length;
     bench.counts.webhooks += [...arrivals.values()].filter((arrival) => arrival.verified).length;
@@ -284,14 +285,23 @@ async function series(bench: Bench, server: E2a): Promise<Omit<ProductRound, "rs
       dotToWebhookMs: dotToWebhook(tenth, tenth.arrivals),
     },
     onePerConnection: { messagesPerSecond: perSecond(single), dotToReplyMs: dotToReply(single) },
-    cpuMsPerMessage: (full.cpu / options.messages) * 1000,
-    cores: full.cpu / ((lastWebhookAt - full.startedAt) / 1000),
+    cpuMsPerMessage: scaled(full.cpu, 1000 / options.messages),
+    cores: scaled(full.cpu, 1000 / (lastWebhookAt - full.startedAt)),
     loadCores: loadCores(full),
   };
 }
 
 function run(load: Child<LoadHandlers>, order: LoadOrder): Promise<LoadResult> {
   return within(seriesTimeoutMs, `sending ${order.count} messages`, load.call("run", order));
+}
+
+function since(before: CpuUse, pid: number): CpuUse {
+  const now = cpuSeconds(pid);
+  return { all: now.all - before.all, main: now.main - before.main };
+}
+
+function scaled({ all, main }: CpuUse, factor: number): CpuUse {
+  return { all: all * factor, main: main * factor };
 }
 
 function perSecond({ sent, startedAt, endedAt }: LoadResult): number {

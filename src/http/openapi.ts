@@ -167,10 +167,11 @@ export function problemCodes(routes: readonly Route[]): FailureCode[] {
 /** The failures of a route: those of its kind, and its own. */
 function failuresOf(route: Route, about: Operation): FailureCode[] {
   const { body, query } = route.hooks;
+  const named = route.path.includes("/:");
   return [
-    ...(body || query ? (["invalid_request"] as const) : []),
+    ...(body || query || named ? (["invalid_request"] as const) : []),
     ...(about.public ? [] : (["unauthenticated", "rate_limited"] as const)),
-    ...(route.path.includes("/:") ? (["not_found"] as const) : []),
+    ...(named ? (["not_found"] as const) : []),
     ...(body ? (["too_large", "unsupported_media_type"] as const) : []),
     ...(route.method === "POST" && !about.public ? (["idempotency_key_reused"] as const) : []),
     ...(about.failures ?? []),

@@ -148,10 +148,12 @@ function readFields(block: HeaderBlock): HeaderField[] {
 /** All mailboxes of all fields of this name, members of groups included (RFC 5322 3.4). */
 function readMailboxes(block: HeaderBlock, key: string): Mailbox[] {
   const values = fieldsNamed(block, key).map(fieldText);
+  if (values.length === 0) return [];
   const mailboxes: Mailbox[] = [];
   for (const { address, name } of parseAddressHeader(values, { flatten: true, decodePunycode: false }).value) {
+    if (mailboxes.length === mailboxesMax) break;
     const parts = splitAddress(cleanLine(address ?? ""));
-    if (!parts || /[\s<>]/.test(parts.local) || mailboxes.length === mailboxesMax) continue;
+    if (!parts || /[\s<>]/.test(parts.local)) continue;
     const domain = asciiDomain(parts.domain) ?? parts.domain;
     mailboxes.push({ address: `${parts.local}@${domain}`, name: cleanLine(name) });
   }

@@ -45,7 +45,7 @@ export type Receive = (
 /**
  * The way in: one message from the final dot to its rows.
  *
- * read → authenticate → screen → trace → one transaction. The promise resolves after the commit
+ * authenticate → screen → trace → read → one transaction. The promise resolves after the commit
  * and not before, so "250" means stored. Throws a Failure that the SMTP door turns into a reply.
  */
 export function createReceive(options: ReceiveOptions): Receive {
@@ -56,28 +56,28 @@ export function createReceive(options: ReceiveOptions): Receive {
     if (hops > options.hopsMax)
       throw new Failure("mail_loop", `The message has passed ${hops} hosts; it seems to loop.`);
 
-    const [verdict, mail] = await Promise.all([
-      local
-        ? localVerdict(local.domain, hostname)
-        : authenticate(raw, envelope, {
-            resolver: options.resolver,
-            budgetMs: options.verifyBudgetMs,
-            authservId: hostname,
-          }),
-      readMail(raw, options.limits),
-    ]);
+    const verdict = local
+      ? localVerdict(local.domain, hostname)
+      : await authenticate(raw, envelope, {
+          resolver: options.resolver,
+          budgetMs: options.verifyBudgetMs,
+          authservId: hostname,
+        });
     screen(verdict, options);
 
     // Each recipient has a message id of its own; the first one is the queue id the sender sees.
     const addressed = recipients.map((recipient) => ({ ...recipient, messageId: newId("msg") }));
     const queueId = addressed[0]?.messageId ?? "";
+    const [only, ...others] = recipients;
     const stored = withTrace(raw, {
       envelope,
       hostname,
       id: queueId,
       verdict,
-      recipient: recipients.length === 1 ? recipients[0]?.address : undefined,
+      ...(only && others.length === 0 ? { recipient: only.address } : {}),
     });
+    // Read is what is stored: a field that was removed as forged must not come back by another way.
+    const mail = await readMail(stored, options.limits);
 
     const accepted = await store.acceptInbound({
       envelopeFrom: envelope.mailFrom,

@@ -6,7 +6,7 @@ export interface ReadLimits {
   maxParts: number;
   /** Multiparts inside multiparts. */
   maxDepth: number;
-  /** Bytes of one header block, the message's or a part's. */
+  /** Bytes of the message's header, and of all its parts' headers together. */
   maxHeaderBytes: number;
 }
 
@@ -19,6 +19,10 @@ export interface Structure {
   defects: string[];
 }
 
+/** Each line costs a parser some 250 ns, however short; 25 MB of real text or base64 have less than half of these. */
+const linesMax = 1_000_000;
+/** Each line that begins with "--" is compared with every open boundary. */
+const dashLinesMax = 100_000;
 /** Fields of one part's header that are looked at; the few that MIME defines come first in real mail. */
 const partFieldsMax = 200;
 
@@ -46,6 +50,8 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   let htmlAlone = false;
   const over = (excess: string): Structure => ({ excess, htmlAlone, defects: [...defects] });
   let parts = 1;
+  let dashLines = 0;
+  let headerBytes = 0;
   let leaf: OpenLeaf | null = null;
 
   /** Opens what the header describes; false when that is one multipart too deep. */
@@ -68,9 +74,11 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   };
 
   const tooDeep = `The message has multiparts nested more than ${limits.maxDepth} deep.`;
+  if (hasMoreLines(bytes, linesMax)) return over(`The message has more than ${linesMax} lines.`);
   if (!enter(block, block.bodyStart)) return over(tooDeep);
   // From the line end before the body, so that a delimiter in its first line counts.
   for (let at = lineStart(bytes, block.bodyStart); at >= 0; ) {
+    if (++dashLines > dashLinesMax) return over("The message has too many lines that may be boundaries.");
     const found = matchDelimiter(bytes, at, open);
     if (!found) {
       at = lineStart(bytes, at + 1);
@@ -82,8 +90,9 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
     at = found.end;
     if (!found.closes) {
       if (++parts > limits.maxParts) return over(`The message has more than ${limits.maxParts} parts.`);
-      const headerEnd = partHeaderEnd(bytes, at, limits.maxHeaderBytes);
-      if (headerEnd < 0) return over(`The header of a part has more than ${limits.maxHeaderBytes} bytes.`);
+      const headerEnd = partHeaderEnd(bytes, at, limits.maxHeaderBytes - headerBytes);
+      if (headerEnd < 0) return over(`The headers of the parts have more than ${limits.maxHeaderBytes} bytes.`);
+      headerBytes += headerEnd - at;
       const header = scanHeaders(bytes.subarray(at, headerEnd), {
         bytesMax: limits.maxHeaderBytes,
         fieldsMax: partFieldsMax,
@@ -96,6 +105,13 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   leave(bytes.length);
   if (open.length > 0) defects.add("A multipart is not closed.");
   return { excess: null, htmlAlone, defects: [...defects] };
+}
+
+function hasMoreLines(bytes: Buffer, count: number): boolean {
+  if (bytes.length <= count) return false;
+  let lines = 0;
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] === 0x0a) lines++;
+  return lines > count;
 }
 
 /** The next line from `from` on that begins with "--", or -1. */

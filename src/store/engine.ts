@@ -9,7 +9,8 @@ export type Step = PromiseLike<unknown> | SQL | Run;
  * A verb of the domain, as a generator that yields queries and gets their rows back.
  *
  * One verb is one transaction. It cannot await, so nobody can hold a transaction
- * across DNS, SMTP or HTTP. Verbs compose with `yield*`.
+ * across DNS, SMTP or HTTP. It may be run more than once before it commits (a deadlock,
+ * a neighbour that throws), so queries are all it does. Verbs compose with `yield*`.
  */
 export type Verb<R> = Generator<Step, R, unknown>;
 

@@ -23,6 +23,12 @@ const BUSY_TIMEOUT_MS = 5_000;
 /** Verbs in one transaction at most, so that one turn cannot hold up the event loop for long. */
 const GROUP_MAX = 200;
 
+/** What is to be done for a verb after the commit. */
+interface Outcome {
+  settle: () => void;
+  signals: Signal[];
+}
+
 interface Waiting {
   verb: (s: Scope) => Verb<unknown>;
   resolve: (value: unknown) => void;
@@ -69,39 +75,46 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
   let closed = false;
 
   // Group commit: every verb that is waiting in this turn shares one transaction and one fsync.
-  // Each has its own savepoint, so one that throws takes nothing from the others.
   function flush() {
     const group = queue.slice(0, GROUP_MAX);
     queue = queue.slice(GROUP_MAX);
-    const outcomes: (() => void)[] = [];
-    const signals: Signal[] = [];
     try {
-      begin.run();
-      for (const item of group) {
-        const own: Signal[] = [];
-        savepoint.run();
-        try {
-          const result = drive(item.verb(writeScope.with(own)), writeScope.db);
-          release.run();
-          signals.push(...own);
-          outcomes.push(() => item.resolve(result));
-        } catch (error) {
-          // A full disk or an I/O error may have undone the whole transaction by itself (SQLite, "Transactions" 2.2).
-          if (!writer.inTransaction) throw error;
-          rollbackTo.run();
-          release.run();
-          outcomes.push(() => item.reject(asStoreFailure(error)));
-        }
-      }
-      commit.run();
+      const done = runGroup(group, false) ?? runGroup(group, true) ?? [];
+      for (const { settle } of done) settle();
+      for (const { signals } of done) for (const signal of signals) tell(listeners, signal);
     } catch (error) {
       // BEGIN or COMMIT failed (locked, disk full, I/O error): nothing of this group happened.
       if (writer.inTransaction) rollback.run();
       for (const item of group) item.reject(asStoreFailure(error));
-      return;
     }
-    for (const settle of outcomes) settle();
-    for (const signal of signals) tell(listeners, signal);
+  }
+
+  // A savepoint for each verb keeps one that throws from the others, but makes FTS5 write out what it has gathered:
+  // four times the cost of a message. So a group runs without; if a verb throws, nothing has happened (null), and it runs
+  // once more with them. Verbs can be run again, on Postgres too: their queries are all they do.
+  function runGroup(group: Waiting[], savepoints: boolean): Outcome[] | null {
+    const outcomes: Outcome[] = [];
+    begin.run();
+    for (const item of group) {
+      const signals: Signal[] = [];
+      if (savepoints) savepoint.run();
+      try {
+        const result = drive(item.verb(writeScope.with(signals)), writeScope.db);
+        outcomes.push({ settle: () => item.resolve(result), signals });
+      } catch (error) {
+        // A full disk or an I/O error may have undone the whole transaction by itself (SQLite, "Transactions" 2.2).
+        if (!writer.inTransaction) throw error;
+        if (!savepoints) {
+          rollback.run();
+          return null;
+        }
+        rollbackTo.run();
+        outcomes.push({ settle: () => item.reject(asStoreFailure(error)), signals: [] });
+      }
+      if (savepoints) release.run();
+    }
+    commit.run();
+    return outcomes;
   }
 
   function turn() {

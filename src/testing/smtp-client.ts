@@ -117,10 +117,13 @@ export class SmtpClient {
   }
 
   /** DATA, the message with dots stuffed (RFC 5321 4.5.2), the final dot; returns the reply to it. */
-  async data(message: string): Promise<SmtpReply> {
+  async data(message: string | Uint8Array): Promise<SmtpReply> {
     this.send("DATA\r\n");
     await this.expect("354");
-    this.send(`${message.replace(/^\./gm, "..")}${message.endsWith("\r\n") ? "" : "\r\n"}.\r\n`);
+    // One character a byte, so that binary mail arrives as it is.
+    const text = Buffer.from(message as string).toString("latin1");
+    const stuffed = `${text.replace(/^\./gm, "..")}${text.endsWith("\r\n") ? "" : "\r\n"}.\r\n`;
+    this.send(Buffer.from(stuffed, "latin1"));
     return this.reply();
   }
 
@@ -165,7 +168,7 @@ export class SmtpClient {
 export interface OneMessage {
   from?: string;
   to: string | string[];
-  message: string;
+  message: string | Uint8Array;
   helo?: string;
   tls?: boolean;
   /** A PROXY header line, CRLF included. */

@@ -1,0 +1,421 @@
+import { describe, expect, test } from "bun:test";
+import type { ReadMail } from "../mail.ts";
+import { type ReadLimits, readAttachment, readMail } from "./read.ts";
+
+const limits: ReadLimits = { maxParts: 50, maxDepth: 10, maxHeaderBytes: 64 * 1024 };
+
+const message = (...lines: string[]) => Buffer.from(lines.join("\r\n"));
+const read = (...lines: string[]) => readMail(message(...lines), limits);
+const dated = ["From: alice@example.com", "Date: Fri, 15 May 2026 12:00:00 +0000"];
+
+test("a whole message", async () => {
+  const mail = await read(
+    "From: =?utf-8?q?J=C3=B6rg_M=C3=BCller?= <Joerg@Example.COM>",
+    'To: "Bot, The" <Bot@agents.example.com>, Team: a@example.net, b@example.net;',
+    "Cc: c@bücher.example",
+    "Reply-To: replies@example.com",
+    "Subject: =?utf-8?b?SGVsbG8=?=",
+    " =?iso-8859-1?q?_w=F6rld?=",
+    "Date: Fri, 15 May 2026 12:00:00 +0200 (CEST)",
+    "Message-ID: <one@example.com>",
+    "In-Reply-To: <zero@example.net>",
+    "References: <first@example.net>",
+    "\t<zero@example.net>",
+    "MIME-Version: 1.0",
+    'Content-Type: multipart/mixed; boundary="outer"',
+    "",
+    "--outer",
+    "Content-Type: multipart/alternative; boundary=inner",
+    "",
+    "--inner",
+    "Content-Type: text/plain; charset=iso-8859-1",
+    "Content-Transfer-Encoding: quoted-printable",
+    "",
+    "Gr=FC=DFe",
+    "",
+    "On Fri, May 15, 2026 Bob <bob@example.net> wrote:",
+    "> Hi",
+    "--inner",
+    "Content-Type: text/html; charset=utf-8",
+    "",
+    "<p>Grüße</p>",
+    "--inner--",
+    "--outer",
+    'Content-Type: application/pdf; name="report.pdf"',
+    "Content-Transfer-Encoding: base64",
+    "Content-Disposition: attachment; filename*=utf-8''%C3%9Cber%20uns.pdf",
+    "",
+    "aGVsbG8gd29ybGQ=",
+    "--outer",
+    "Content-Type: image/png",
+    "Content-ID: <logo@example.com>",
+    "Content-Transfer-Encoding: base64",
+    "",
+    "iVBORw0KGgo=",
+    "--outer",
+    "Content-Type: message/rfc822",
+    "",
+    "Subject: inner",
+    "",
+    "attached",
+    "--outer--",
+    "",
+  );
+  expect(mail).toEqual({
+    from: [{ address: "joerg@example.com", name: "Jörg Müller" }],
+    to: [
+      { address: "bot@agents.example.com", name: "Bot, The" },
+      { address: "a@example.net", name: "" },
+      { address: "b@example.net", name: "" },
+    ],
+    cc: [{ address: "c@xn--bcher-kva.example", name: "" }],
+    replyTo: [{ address: "replies@example.com", name: "" }],
+    subject: "Hello wörld",
+    messageId: "<one@example.com>",
+    inReplyTo: ["<zero@example.net>"],
+    references: ["<first@example.net>", "<zero@example.net>"],
+    date: new Date("2026-05-15T10:00:00Z"),
+    text: "Grüße\n\nOn Fri, May 15, 2026 Bob <bob@example.net> wrote:\n> Hi",
+    html: "<p>Grüße</p>",
+    replyText: "Grüße",
+    snippet: "Grüße",
+    attachments: [
+      { index: 0, filename: "Über uns.pdf", content_type: "application/pdf", size: 11 },
+      { index: 1, filename: "attachment-2.png", content_type: "image/png", size: 8, content_id: "logo@example.com" },
+      { index: 2, filename: "attachment-3.eml", content_type: "message/rfc822", size: 26 },
+    ],
+    headers: expect.arrayContaining([
+      { name: "From", value: "Jörg Müller <Joerg@Example.COM>" },
+      { name: "References", value: "<first@example.net> <zero@example.net>" },
+    ]),
+    defects: [],
+  });
+});
+
+describe("header", () => {
+  test.each<[string, string[], Partial<ReadMail>]>([
+    [
+      "SMTPUTF8",
+      ["From: Jörg <jörg@bücher.example>", "Subject: Grüße"],
+      { from: [{ address: "jörg@xn--bcher-kva.example", name: "Jörg" }], subject: "Grüße" },
+    ],
+    [
+      "an old comment as name",
+      ["From: alice@example.com (Alice)"],
+      { from: [{ address: "alice@example.com", name: "Alice" }] },
+    ],
+    [
+      "a name that looks like an address",
+      ['From: "ceo@bank.example" <alice@example.com>'],
+      { from: [{ address: "alice@example.com", name: "ceo@bank.example" }] },
+    ],
+    [
+      "an encoded name that holds an address",
+      ["From: =?utf-8?q?=3Cceo=40bank=2Eexample=3E?= <alice@example.com>"],
+      { from: [{ address: "alice@example.com", name: "<ceo@bank.example>" }] },
+    ],
+    ["control characters", ["Subject: a\x00b\x1b[31mc\x07 =?utf-8?q?d=00e=0Af?="], { subject: "ab[31mc de f" }],
+    [
+      "broken encoded words",
+      ["Subject: =?utf-8?q?=ZZ?= =?nope?x?y?= =?utf-8?b?????="],
+      { subject: "=ZZ =?nope?x?y?= =?utf-8?b?????=" },
+    ],
+    ["a folded subject", ["Subject: one", "  two", "\tthree"], { subject: "one two three" }],
+    ["no ids", ["Message-ID: ", "References: nothing here"], { messageId: null, references: [] }],
+    ["ids without brackets", ["Message-ID: one@example.com"], { messageId: "<one@example.com>" }],
+    ["ids glued together", ["References: <a@b><c@d>,<e@f>"], { references: ["<a@b>", "<c@d>", "<e@f>"] }],
+    ["a date that is none", ["Date: yesterday"], { date: null }],
+    ["an old zone", ["Date: 15 May 26 12:00 EST"], { date: new Date("2026-05-15T17:00:00Z") }],
+    ["addresses that are none", ["To: undisclosed-recipients:;", "Cc: Alice, <>, @x, y@"], { to: [], cc: [] }],
+  ])("%s", async (_name, lines, expected) => {
+    expect(await read(...lines, "", "Hi")).toMatchObject(expected);
+  });
+});
+
+describe("body", () => {
+  const alternative = (text: string, html: string) => [
+    ...dated,
+    "Content-Type: multipart/alternative; boundary=b",
+    ...["", "--b", "Content-Type: text/plain", "", text],
+    ...["--b", "Content-Type: text/html", "", html, "--b--", ""],
+  ];
+  test.each<[string, string[], Partial<ReadMail>]>([
+    ["no MIME", [...dated, "", "Hi", ""], { text: "Hi\n", html: null }],
+    [
+      "only HTML",
+      [...dated, "Content-Type: text/html", "", "<p>Hi <b>you</b></p>"],
+      { text: "Hi you", html: "<p>Hi <b>you</b></p>" },
+    ],
+    ["an empty text beside HTML", alternative(" ", "<p>Hi</p>"), { text: "Hi", html: "<p>Hi</p>" }],
+    ["text and its alternative", alternative("Hi", "<p>Hello</p>"), { text: "Hi", html: "<p>Hello</p>" }],
+    [
+      "text, then HTML",
+      [
+        ...dated,
+        "Content-Type: multipart/mixed; boundary=b",
+        ...["", "--b", "", "1 < 2", "--b", "Content-Type: text/html", "", "<p>Hello</p>", "--b--"],
+      ],
+      { text: "1 < 2\n\nHello", html: "<p>1 &lt; 2</p><br/>\n<p>Hello</p>" },
+    ],
+    [
+      "an alternative, then a footer",
+      [
+        ...dated,
+        "Content-Type: multipart/mixed; boundary=m",
+        ...["", "--m", ...alternative("Hi", "<p>Hello</p>").slice(2), "--m", "", "footer", "--m--"],
+      ],
+      { text: "Hi\nfooter", html: "<p>Hello</p><br/>\n<p>footer</p>" },
+    ],
+    ["base64", [...dated, "Content-Transfer-Encoding: base64", "", "SGk="], { text: "Hi" }],
+    ["flowed", [...dated, "Content-Type: text/plain; format=flowed", "", "one ", "two", ""], { text: "one two\n" }],
+    [
+      "koi8-r",
+      [...dated, "Content-Type: text/plain; charset=koi8-r", "Content-Transfer-Encoding: base64", "", "8NLJ18XU"],
+      { text: "Привет" },
+    ],
+    ["NUL and escapes", [...dated, "", "a\0b\x1b[31mc\td"], { text: "ab[31mc\td" }],
+    ["nothing", [...dated, "", ""], { text: "", html: null, attachments: [], snippet: "" }],
+    ["no body at all", dated, { text: "" }],
+  ])("%s", async (_name, lines, expected) => {
+    const mail = await read(...lines);
+    expect(mail).toMatchObject(expected);
+    expect(mail.defects).toEqual([]);
+  });
+
+  test("a snippet is one line of at most 200 characters", async () => {
+    const { snippet } = await read(...dated, "", "one", "  two", "x".repeat(400));
+    expect(snippet).toBe(`one two ${"x".repeat(192)}`);
+  });
+});
+
+describe("attachments", () => {
+  const attached = (...fields: string[]) => [
+    ...dated,
+    "Content-Type: multipart/mixed; boundary=b",
+    ...["", "--b", "", "text", "--b", ...fields, "", "data", "--b--"],
+  ];
+  test.each([
+    ["../../etc/passwd", "_.._etc_passwd"],
+    ["C:\\Windows\\x.exe", "C__Windows_x.exe"],
+    ["invoice\u202efdp.exe", "invoicefdp.exe"],
+    ["a\u200bb\ufeff.txt", "ab.txt"],
+    ["=?utf-8?q?=C3=A4=00=0D=0A.txt?=", "ä.txt"],
+    [".htaccess", "htaccess"],
+    ["...", "attachment-1.pdf"],
+    ["", "attachment-1.pdf"],
+    [`${"ü".repeat(300)}.pdf`, `${"ü".repeat(98)}.pdf`],
+  ])("a file named %j is %j", async (name, expected) => {
+    const fields = [
+      "Content-Type: application/pdf",
+      `Content-Disposition: attachment; filename="${name.replaceAll("\\", "\\\\")}"`,
+    ];
+    const { attachments } = await read(...attached(...fields));
+    expect(attachments.map((attachment) => attachment.filename)).toEqual([expected]);
+  });
+
+  test.each([
+    ["not a type", "application/octet-stream", "attachment-1.bin"],
+    ["APPLICATION/PDF", "application/pdf", "attachment-1.pdf"],
+    ["text/calendar; method=REQUEST", "text/calendar", "attachment-1.ics"],
+    ["message/delivery-status", "message/delivery-status", "attachment-1.bin"],
+  ])("of type %s", async (type, expected, filename) => {
+    const { attachments } = await read(...attached(`Content-Type: ${type}`, "Content-Disposition: attachment"));
+    expect(attachments).toEqual([{ index: 0, filename, content_type: expected, size: 4 }]);
+  });
+
+  test("are read by the index that the message shows", async () => {
+    const files = Array.from({ length: 5 }, (_, i) => Buffer.alloc(100_000 + i, i));
+    const raw = message(
+      ...dated,
+      "Content-Type: multipart/mixed; boundary=b",
+      "",
+      ...files.flatMap((file, i) => [
+        "--b",
+        `Content-Type: application/x-${i}`,
+        "Content-Transfer-Encoding: base64",
+        "",
+        file.toString("base64").replace(/.{76}/g, "$&\r\n"),
+      ]),
+      "--b--",
+    );
+    const { attachments } = await readMail(raw, limits);
+    expect(attachments.map((attachment) => attachment.size)).toEqual(files.map((file) => file.length));
+    for (const [i, file] of files.entries()) {
+      const found = await readAttachment(raw, i, limits);
+      expect(found?.attachment).toEqual(attachments[i] as never);
+      expect(Buffer.from(found?.content ?? [])).toEqual(file);
+    }
+    expect(await readAttachment(raw, 5, limits)).toBeNull();
+    expect(await readAttachment(raw, -1, limits)).toBeNull();
+  });
+});
+
+describe("what was wrong is said, and the rest delivered", () => {
+  const mixed = [...dated, "Content-Type: multipart/mixed; boundary=b", ""];
+  const nested = (depth: number) =>
+    Array.from({ length: depth }, (_, i) => [`Content-Type: multipart/mixed; boundary=b${i}`, "", `--b${i}`]).flat();
+  test.each<[string, string[], string, Partial<ReadMail>?]>([
+    [
+      "no From",
+      ["Date: Fri, 15 May 2026 12:00:00 +0000", "", "Hi"],
+      "The message has no From field.",
+      { text: "Hi", from: [] },
+    ],
+    ["an empty From", ["From: ", "", "Hi"], "The From field has no address.", { text: "Hi" }],
+    ["two From fields", ["From: b@example.net", ...dated, "", "Hi"], "The message has 2 From fields."],
+    [
+      "two From addresses",
+      ["From: a@example.com, b@example.net", "", "Hi"],
+      "The message has more than one From address.",
+      {
+        from: [
+          { address: "a@example.com", name: "" },
+          { address: "b@example.net", name: "" },
+        ],
+      },
+    ],
+    [
+      "an ambiguous From",
+      ["From: Team: a@example.com;", "", "Hi"],
+      "The From field can be read in more than one way.",
+      { from: [{ address: "a@example.com", name: "" }] },
+    ],
+    [
+      "two Subjects",
+      [...dated, "Subject: one", "Subject: two", "", "Hi"],
+      "The message has 2 Subject fields.",
+      { subject: "one" },
+    ],
+    ["no Date", ["From: alice@example.com", "", "Hi"], "The message has no Date field."],
+    ["a bad Date", ["From: alice@example.com", "Date: 99", "", "Hi"], "The Date field cannot be read."],
+    ["a line that is no field", ["nonsense", ...dated, "", "Hi"], "The header has a line that is not a field."],
+    ["no closing boundary", [...mixed, "--b", "", "Hi"], "A multipart is not closed.", { text: "Hi" }],
+    [
+      "no boundary",
+      [...dated, "Content-Type: multipart/mixed", "", "--b", "", "Hi", "--b--"],
+      "A multipart has no boundary.",
+    ],
+    [
+      "an unknown charset",
+      [...dated, "Content-Type: text/plain; charset=klingon", "", "Hi"],
+      "A text part has an unknown charset.",
+      { text: "Hi" },
+    ],
+    [
+      "bytes outside the charset",
+      [...dated, "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: quoted-printable", "", "a=FFb"],
+      "The text has bytes that its charset cannot hold.",
+      { text: "a\ufffdb" },
+    ],
+    [
+      "an unknown encoding",
+      [...dated, "Content-Transfer-Encoding: rot13", "", "Hi"],
+      "A part has an unknown transfer encoding.",
+      { text: "Hi" },
+    ],
+    [
+      "base64 that is cut off",
+      [
+        ...mixed,
+        "--b",
+        "Content-Type: application/pdf",
+        "Content-Transfer-Encoding: base64",
+        "",
+        "aGVsbG8gd29ybG",
+        "--b--",
+      ],
+      "A base64 part is cut off.",
+      { attachments: [expect.objectContaining({ size: 10 })] as never },
+    ],
+    ["too deep", [...dated, ...nested(100), "", "Hi"], "The message has multiparts nested more than 10 deep."],
+    ["too many parts", [...mixed, ...Array(60).fill("--b\r\n\r\nHi")], "The message has more than 50 parts."],
+    [
+      "too large part headers",
+      [...mixed, "--b", `X: ${"x".repeat(70_000)}`, "", "Hi", "--b--"],
+      "The headers of the parts have more than 65536 bytes.",
+    ],
+    [
+      "too large a header",
+      [...dated, "Subject: kept", ...Array(10_000).fill("X-A: b"), "", "Hi"],
+      "The header is too large; fields are missing.",
+      { subject: "kept", text: "Hi" },
+    ],
+    [
+      "too long a header",
+      [...dated, `X-A: ${"b".repeat(100_000)}`, "", "Hi"],
+      "The header is too large; fields are missing.",
+      { text: "Hi" },
+    ],
+    ["too long a text", [...dated, "", "x".repeat(1_100_000)], "The text is too long; the rest is in the raw message."],
+  ])("%s", async (_name, lines, defect, expected = {}) => {
+    const mail = await read(...lines);
+    expect(mail.defects).toContain(defect);
+    expect(mail).toMatchObject(expected);
+    expect(mail.text).not.toBe("");
+  });
+
+  test("8-bit characters that are no UTF-8", async () => {
+    const mail = await readMail(
+      Buffer.from("From: J\xf6rg <a@example.com>\r\nSubject: Gr\xfc\xdfe\r\n\r\nHi", "latin1"),
+      limits,
+    );
+    expect(mail.defects).toContain("The header has 8-bit characters that are not UTF-8.");
+    expect(mail).toMatchObject({ subject: "Grüße", from: [{ address: "a@example.com", name: "Jörg" }], text: "Hi" });
+  });
+
+  test("past a limit the raw text is shown", async () => {
+    const mail = await read(...mixed, ...Array(60).fill("--b\r\n\r\nHi"));
+    expect(mail.text).toStartWith("--b\n\nHi\n--b\n");
+    expect(await readAttachment(message(...mixed, ...Array(60).fill("--b\r\n\r\nHi")), 0, limits)).toBeNull();
+  });
+});
+
+describe("nothing makes it throw or hang", () => {
+  const odd: [string, Buffer][] = [
+    ["nothing", Buffer.alloc(0)],
+    ["an empty line", Buffer.from("\r\n")],
+    ["one byte", Buffer.from("x")],
+    ["NULs", Buffer.alloc(10_000)],
+    ["every byte", Buffer.from(Array.from({ length: 256 }, (_, i) => i))],
+    ["only line ends", Buffer.from("\n".repeat(2_000_000))],
+    ["one endless line", Buffer.from(`A: b\r\n\r\n${"x".repeat(5_000_000)}`)],
+    ["dashes", message(...dated, ...["Content-Type: multipart/mixed; boundary=b", "", "--\r\n".repeat(500_000)])],
+    ["only a boundary", message(...dated, "Content-Type: multipart/mixed; boundary=b", "", "--b")],
+    ["boundaries alone", message(...dated, "Content-Type: multipart/mixed; boundary=b", "", "--b\r\n--b\r\n--b--")],
+    [
+      "a boundary inside itself",
+      message(
+        ...dated,
+        "Content-Type: multipart/mixed; boundary=b",
+        "",
+        "--b",
+        "Content-Type: multipart/mixed; boundary=b",
+        "",
+        "--b",
+        "",
+        "x",
+        "--b--",
+      ),
+    ],
+    ["an rfc822 root", message(...dated, "Content-Type: message/rfc822", "", "Subject: x", "", "y")],
+    ["a partial message", message(...dated, 'Content-Type: message/partial; id="a"; number=1; total=2', "", "x")],
+    ["10,000 addresses", message(`To: ${"a@example.com, ".repeat(4_000)}`, "", "x")],
+    ["hostile parameters", message(...dated, `Content-Type: text/plain; ${"a*0*=b; ".repeat(7_000)}`, "", "x")],
+  ];
+  test.each(odd)("%s", async (_name, raw) => {
+    const started = performance.now();
+    const mail = await readMail(raw, limits);
+    expect(performance.now() - started).toBeLessThan(1_500);
+    expect(JSON.stringify(mail)).not.toContain("\\u0000");
+  });
+
+  test("any cut of a message", async () => {
+    const whole = message(
+      ...dated,
+      "Content-Type: multipart/mixed; boundary=b",
+      ...["", "--b", "Content-Type: text/html; charset=utf-16", "Content-Transfer-Encoding: base64", "", "aGk="],
+      ...["--b", "Content-Type: image/png; name*0*=utf-8''a%; name*1=b", "", "x", "--b--", ""],
+    );
+    for (let length = 0; length <= whole.length; length++) await readMail(whole.subarray(0, length), limits);
+  });
+});
