@@ -134,7 +134,7 @@ if (import.meta.main) {
   for (const target of values.target ? targetsNamed(values.target) : [undefined]) {
     const extension = (target ?? process.platform).startsWith("win") ? ".exe" : "";
     const outfile = join(project, "dist", `e2a${target ? `-${target}` : ""}${extension}`);
-    const stamp = Bun.file(`${outfile}.inputs`);
+    const stamp = Bun.file(join(project, ".bun", `${basename(outfile)}.inputs`));
     const current = (await Bun.file(outfile).exists()) && (await stamp.exists()) && (await stamp.text()) === hash;
     if (current && values["if-changed"]) continue;
 

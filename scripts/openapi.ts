@@ -1,15 +1,28 @@
-/** Writes docs/openapi.json: the document that a server of this source answers with. `--check` fails when it differs. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describeApi } from "../src/http/describe.ts";
+import { start } from "../src/app.ts";
+import { loadConfig } from "../src/config.ts";
+import { silentLog } from "../src/log.ts";
 
-const path = join(import.meta.dir, "../docs/openapi.json");
-const text = `${JSON.stringify(describeApi(), null, 2)}\n`;
+/**
+ * Writes docs/openapi.json: what a server of this source says at /api/v1/openapi.json. A test fails when they differ.
+ *
+ *   bun scripts/openapi.ts
+ */
 
-if (process.argv.includes("--check")) {
-  if (text !== (await Bun.file(path).text())) {
-    console.error("docs/openapi.json differs from the routes; run: bun scripts/openapi.ts");
-    process.exit(1);
-  }
-} else {
-  await Bun.write(path, text);
+const project = join(import.meta.dir, "..");
+const path = join(project, "docs/openapi.json");
+const folder = await mkdtemp(join(tmpdir(), "e2a-openapi-"));
+try {
+  const flags = { data_dir: folder, "http.listen_addr": "127.0.0.1:0", "smtp.listen_addr": "127.0.0.1:0" };
+  const app = await start(loadConfig({ env: {}, cwd: folder, root: folder, flags }), { log: silentLog });
+  const response = await fetch(`${app.httpUrl}/api/v1/openapi.json`);
+  await Bun.write(path, await response.text());
+  await app.close();
+} finally {
+  await rm(folder, { recursive: true, force: true });
 }
+
+const biome = join(project, "node_modules/@biomejs/biome/bin/biome");
+process.exitCode = await Bun.spawn([process.execPath, biome, "format", "--write", path], { cwd: project }).exited;

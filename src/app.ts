@@ -51,6 +51,8 @@ export interface App {
   readonly config: Config;
   readonly store: Store;
   readonly httpUrl: string;
+  /** Where the figures are; null when they are off. */
+  readonly metricsUrl: string | null;
   readonly smtp: { host: string; port: number; selfSigned: boolean };
   /** A link that signs in once, within minutes. On an empty server it makes the owner. */
   signInLink(): Promise<string>;
@@ -155,6 +157,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       config,
       store,
       httpUrl,
+      metricsUrl: http.metricsUrl,
       smtp,
       signInLink: () => createSignInLink(store, clock, config.http.publicUrl ?? httpUrl),
       drain: () => webhooks.drain(),

@@ -519,7 +519,7 @@ describe("when DNS does not work", () => {
     });
     const started = performance.now();
     const verdict = await authenticate(await raw, envelope(), { resolver, budgetMs: 300, authservId: "mx" });
-    expect(performance.now() - started).toBeLessThan(400);
+    expect(performance.now() - started).toBeLessThan(1_000);
     expect(verdict.authentication).toMatchObject(temperror);
     resolver.close();
   });

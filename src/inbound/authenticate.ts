@@ -1,4 +1,8 @@
-import * as mailauth from "mailauth";
+import type { ARCData, DKIMResult, DMARCResult } from "mailauth";
+import { arc as evaluateArc } from "mailauth/lib/arc/index.js";
+import { dkimVerify } from "mailauth/lib/dkim/verify.js";
+import { dmarc as evaluateDmarc } from "mailauth/lib/dmarc/index.js";
+import { spf as evaluateSpf } from "mailauth/lib/spf/index.js";
 import { type Clock, systemClock } from "../clock.ts";
 import { DnsError, type DnsType, type Resolver } from "../dns.ts";
 import type { ArcResult, Authentication, DkimResult, DmarcResult, Envelope, SpfResult, Verdict } from "../mail.ts";
@@ -135,7 +139,7 @@ async function checkSpf(envelope: Envelope, mta: string, budget: Budget): Promis
   const { mailFrom, helo, remoteAddress } = envelope;
   const claimed = mailFrom === "" ? helo.toLowerCase() : (splitAddress(mailFrom)?.domain ?? mailFrom);
   const domain = asciiDomain(claimed) ?? printable(claimed);
-  const checked = mailauth.spf({ sender: mailFrom, ip: remoteAddress, helo, mta, resolver: budget.lookUp });
+  const checked = evaluateSpf({ sender: mailFrom, ip: remoteAddress, helo, mta, resolver: budget.lookUp });
   const named = checked.then(({ status }) => ({
     result: (spfResults.includes(status.result) ? status.result : "permerror") as SpfResult,
     domain,
@@ -153,14 +157,14 @@ interface Signed {
   signatures: CheckedSignature[];
   /** The one From address as mailauth reads it, in our spelling; null when it finds none or several. */
   author?: string | null;
-  arc: mailauth.ARCData | null;
+  arc: ARCData | null;
 }
 
 const dkimResults: readonly string[] = ["pass", "fail", "neutral", "policy", "temperror", "permerror"];
 
 async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | null, budget: Budget): Promise<Signed> {
   const { bytes, skipped } = selectSignatures(raw, block, author?.domain ?? null);
-  const verified = mailauth.dkimVerify(bytes, { resolver: budget.lookUp, strict: true });
+  const verified = dkimVerify(bytes, { resolver: budget.lookUp, strict: true });
   const named = verified.then((found): Signed => {
     const { headerFrom, fromFields, results, arc } = found;
     const [from] = headerFrom;
@@ -171,13 +175,13 @@ async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | n
         ...skipped.map((name) => ({ ...name, result: "policy" as const, gap: "too many or too long signatures" })),
       ],
       author: parts && `${parts.local}@${asciiDomain(parts.domain)}`,
-      arc: (arc as mailauth.ARCData | undefined) ?? null,
+      arc: (arc as ARCData | undefined) ?? null,
     };
   });
   return budget.within(named, unverified(block, "temperror", null), unverified(block, "permerror", null));
 }
 
-function checkedSignature(row: mailauth.DKIMResult, block: HeaderBlock): CheckedSignature {
+function checkedSignature(row: DKIMResult, block: HeaderBlock): CheckedSignature {
   const { result, testing, underSized } = row.status;
   const name = signatureFrom(row.signingDomain ?? "", row.selector ?? "", row.algo ?? "");
   if (result !== "pass") {
@@ -216,7 +220,7 @@ async function checkDmarc(
   const ours = ({ domain }: { domain: string }) => sameOrganization(domain, author.domain);
   const spfDomains = spf.result === "pass" && ours(spf) ? [spf.domain] : [];
   const dkimDomains = signatures.filter((signature) => signature.result === "pass" && ours(signature));
-  const evaluated = mailauth.dmarc({
+  const evaluated = evaluateDmarc({
     headerFrom: [author.address],
     fromFields: 1,
     spfDomains,
@@ -227,7 +231,7 @@ async function checkDmarc(
   const named = evaluated.then((found): Alignment => {
     if (!found) return noAuthor;
     const result = (dmarcResults.includes(found.status.result) ? found.status.result : "permerror") as DmarcResult;
-    const alignment = found.alignment as mailauth.DMARCResult["alignment"] | undefined;
+    const alignment = found.alignment as DMARCResult["alignment"] | undefined;
     const bySpf = result === "none" ? spfDomains.length > 0 : alignment?.spf.result !== undefined;
     const byDkim = result === "none" ? dkimDomains.length > 0 : alignment?.dkim.result !== undefined;
     return {
@@ -250,16 +254,11 @@ function unknownPolicy({ domain: authorDomain }: Author): Alignment {
 }
 
 /** The chain's own state (RFC 8617 5.2); who sealed it is not asked, since nothing is built on it. */
-async function checkArc(
-  data: mailauth.ARCData | null,
-  block: HeaderBlock,
-  ip: string,
-  budget: Budget,
-): Promise<ArcResult> {
+async function checkArc(data: ARCData | null, block: HeaderBlock, ip: string, budget: Budget): Promise<ArcResult> {
   const sets = block.fields.filter((field) => field.key === "arc-seal").length;
   if (!block.fields.some((field) => field.key.startsWith("arc-"))) return "none";
   if (!data || sets > arcSetsMax) return budget.trouble && !data ? "temperror" : "permerror";
-  const checked = mailauth.arc(data, { resolver: budget.lookUp, strict: true, ip }).then(({ status }): ArcResult => {
+  const checked = evaluateArc(data, { resolver: budget.lookUp, strict: true, ip }).then(({ status }): ArcResult => {
     if (status.result === "pass" || status.result === "none") return status.result;
     return budget.trouble ? "temperror" : "fail";
   });

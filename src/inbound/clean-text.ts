@@ -22,8 +22,7 @@ const filenameBytesMax = 200;
  * refuses, no control, invisible or direction-changing characters, no dots at its ends. `fallback` when nothing is left.
  */
 export function cleanFilename(name: string, fallback: string): string {
-  const plain = cleanLine(name)
-    .replace(/[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, "")
+  const plain = cleanLine(name.replace(/[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, ""))
     .replace(/[/\\:*?"<>|]/g, "_")
     .replace(/^[. ]+|[. ]+$/g, "");
   if (plain === "") return fallback;

@@ -100,11 +100,6 @@ export function fieldsNamed(block: HeaderBlock, key: string): RawField[] {
   return block.fields.filter((field) => field.key === key);
 }
 
-/** The `Received` fields: each is one hop, and too many of them are a loop (RFC 5321 6.3). */
-export function countReceived(block: HeaderBlock): number {
-  return fieldsNamed(block, "received").length;
-}
-
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const windows1252 = new TextDecoder("windows-1252");
 

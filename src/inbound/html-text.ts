@@ -24,7 +24,7 @@ export function htmlToText(html: string): string {
   const head = html.slice(0, htmlCharsMax);
   if (nesting(head) <= nestingMax) {
     try {
-      return convert(head);
+      return convert(head).replace(/\n{3,}/g, "\n\n");
     } catch {
       // Falls through to the blunt way.
     }

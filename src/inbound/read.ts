@@ -41,6 +41,10 @@ export async function readMail(raw: Uint8Array, limits: ReadLimits): Promise<Rea
   const header = readHeader(block);
   const body = structure.excess ? rawBody(raw, block, structure.excess) : await parseBody(raw, block, limits);
 
+  // Nothing came of something broken: then the raw text is better than none.
+  const empty = body.text === null && body.html === null && body.parts.length === 0;
+  if (empty && structure.defects.length + body.defects.length > 0) body.text = rawText(raw, block);
+
   const fromHtml = body.html !== null && (body.text === null || structure.htmlAlone);
   const text = cut(cleanText(fromHtml ? htmlToText(body.html ?? "") : (body.text ?? "")), textCharsMax);
   const html = body.html === null ? null : cut(cleanText(body.html), htmlCharsMax);
@@ -196,8 +200,12 @@ interface Body {
 
 /** What stands in for the body when its structure is not parsed. */
 function rawBody(raw: Uint8Array, block: HeaderBlock, defect: string): Body {
-  const text = asBuffer(raw).toString("utf8", block.bodyStart, block.bodyStart + rawTextBytesMax);
-  return { text, html: null, parts: [], defects: [defect, "The body is shown as it was received."] };
+  const defects = [defect, "The body is shown as it was received."];
+  return { text: rawText(raw, block), html: null, parts: [], defects };
+}
+
+function rawText(raw: Uint8Array, { bodyStart }: HeaderBlock): string {
+  return asBuffer(raw).toString("utf8", bodyStart, bodyStart + rawTextBytesMax);
 }
 
 /** The parser without its costly link detection. */
@@ -247,10 +255,6 @@ async function parseBody(raw: Uint8Array, block: HeaderBlock, limits: ReadLimits
     parser.write(Buffer.from(`${described.map((field) => `${field.name}:${field.binary}`).join("")}\r\n`, "latin1"));
     parser.end(asBuffer(raw).subarray(block.bodyStart));
   });
-  // Nothing came of it: then the raw text is better than no text.
-  if (body.defects.length > 0 && body.text === null && body.html === null) {
-    body.text = rawBody(raw, block, "").text;
-  }
   return body;
 }
 

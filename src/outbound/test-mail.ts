@@ -1,10 +1,15 @@
-import MailComposer from "nodemailer/lib/mail-composer";
-
 /**
  * Composes the mail of `POST /agents/{email}/test`: from the relay itself, saying that the way in works.
  * Returns the bytes as they would come by SMTP (CRLF, RFC 5322).
  */
-export function composeTestMail(mail: { from: string; to: string; messageId: string; now: Date }): Promise<Buffer> {
+export async function composeTestMail(mail: {
+  from: string;
+  to: string;
+  messageId: string;
+  now: Date;
+}): Promise<Buffer> {
+  // Loaded only when needed: an idle server does without it.
+  const { default: MailComposer } = await import("nodemailer/lib/mail-composer");
   const composer = new MailComposer({
     from: { name: "e2a", address: mail.from },
     to: mail.to,

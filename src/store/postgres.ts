@@ -40,7 +40,7 @@ export async function openPostgres(
   const { log } = options;
   const pool = new pg.Pool({ connectionString: url, max: options.poolSize, application_name: "e2a" });
   pool.on("error", (error) => log.warn("store.connection_lost", {}, error));
-  const tables = schema(postgresKit);
+  const scopeFor = scopes();
   const node = crypto.randomUUID();
   const listeners = new Set<(signal: Signal) => void>();
   const emit = (signal: Signal) => tell(listeners, signal);
@@ -67,7 +67,7 @@ export async function openPostgres(
 
     async function attempt(): Promise<{ result: R; signals: Signal[] }> {
       const signals: Signal[] = [];
-      const scope = scopeFor(drizzle({ client }), tables, signals);
+      const scope = scopeFor(client, signals);
       if (transaction) await client.query("BEGIN");
       const result = await drive(verb(scope), scope.db as unknown as NodePgDatabase);
       if (transaction) {
@@ -131,22 +131,35 @@ interface Lockable<Q> {
   for(strength: "update", config?: { skipLocked: boolean }): Q;
 }
 
-function scopeFor(db: NodePgDatabase, t: Scope["t"], signals: Signal[]): Scope {
-  return {
-    // The builders of both dialects agree on all that the verbs use; see kit.ts.
-    db: db as unknown as Scope["db"],
-    t,
-    dialect: "postgres",
-    locked: <Q>(query: Q) => (query as Lockable<Q>).for("update"),
-    skipLocked: <Q>(query: Q) => (query as Lockable<Q>).for("update", { skipLocked: true }),
-    prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>) {
-      const query = (build() as unknown as { prepare(name: string): unknown }).prepare(name);
-      // Placeholders of a condition have no column that would convert them.
-      const clean = Object.entries(values).map(([key, value]) => [key, storable(value)]);
-      return new Run(query, Object.fromEntries(clean)) as unknown as PromiseLike<T>;
-    },
-    signal: (signal) => signals.push(signal),
+/** Makes the scopes of verbs. A connection keeps what was once prepared on it: building a query costs more than sending it. */
+function scopes() {
+  const t = schema(postgresKit);
+  const connections = new WeakMap<pg.PoolClient, { db: NodePgDatabase; queries: Map<string, unknown> }>();
+
+  return function scopeFor(client: pg.PoolClient, signals: Signal[]): Scope {
+    const known = connections.get(client) ?? { db: drizzle({ client }), queries: new Map() };
+    connections.set(client, known);
+    return {
+      // The builders of both dialects agree on all that the verbs use; see kit.ts.
+      db: known.db as unknown as Scope["db"],
+      t,
+      dialect: "postgres",
+      locked: <Q>(query: Q) => (query as Lockable<Q>).for("update"),
+      skipLocked: <Q>(query: Q) => (query as Lockable<Q>).for("update", { skipLocked: true }),
+      prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>) {
+        const query = known.queries.get(name) ?? (build() as unknown as Preparable).prepare(name);
+        known.queries.set(name, query);
+        // Placeholders of a condition have no column that would convert them.
+        const clean = Object.entries(values).map(([key, value]) => [key, storable(value)]);
+        return new Run(query, Object.fromEntries(clean)) as unknown as PromiseLike<T>;
+      },
+      signal: (signal) => signals.push(signal),
+    };
   };
+}
+
+interface Preparable {
+  prepare(name: string): unknown;
 }
 
 async function drive<R>(verb: Verb<R>, db: NodePgDatabase): Promise<R> {

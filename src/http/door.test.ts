@@ -1,0 +1,131 @@
+import { expect, test } from "bun:test";
+import { connect } from "node:net";
+import { TestClock } from "../clock.ts";
+import { request, startTestApp } from "../testing/app.ts";
+import { SocketClient } from "../testing/socket-client.ts";
+
+const wrongKey = `e2a_${"0".repeat(64)}`;
+
+test("a key has so many requests a minute, and is told when to come back", async () => {
+  for (const database of ["sqlite", "postgres"] as const) {
+    const clock = new TestClock(Date.UTC(2026, 4, 15, 12, 0, 20));
+    await using it = await startTestApp({ database, set: { "limits.api_requests_per_minute": 3 }, seams: { clock } });
+    for (let n = 0; n < 3; n++) expect((await it.api("GET", "/api/v1/agents")).status).toBe(200);
+    const { status, headers, body } = await it.api("GET", "/api/v1/agents");
+    expect({ status, code: body.code, after: headers.get("retry-after") }).toEqual({
+      ...{ status: 429, code: "rate_limited", after: "40" },
+    });
+    // What needs no key is not counted.
+    expect((await fetch(`${it.app.httpUrl}/api/health`)).status).toBe(200);
+    clock.advance(40_000);
+    expect((await it.api("GET", "/api/v1/agents")).status).toBe(200);
+  }
+});
+
+test("wrong keys are counted by address; a right one still passes", async () => {
+  const clock = new TestClock();
+  const set = { "limits.auth_failures_per_minute": 2, "http.trusted_proxies": "127.0.0.1" };
+  await using it = await startTestApp({ set, seams: { clock } });
+  const url = `${it.app.httpUrl}/api/v1/agents`;
+  const from = (client: string, key = wrongKey) => request(url, key, "GET", undefined, { "x-forwarded-for": client });
+  expect((await from("192.0.2.1")).status).toBe(401);
+  expect((await from("192.0.2.1")).status).toBe(401);
+  const refused = await from("192.0.2.1");
+  expect(refused.status).toBe(429);
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+  // What the client itself wrote into the header counts for nothing; another address counts anew.
+  expect((await from("203.0.113.9, 192.0.2.1")).status).toBe(429);
+  expect((await from("192.0.2.2")).status).toBe(401);
+  expect((await from("192.0.2.1", it.key)).status).toBe(200);
+});
+
+test("X-Forwarded-For is believed from trusted proxies only", async () => {
+  await using it = await startTestApp({ set: { "limits.auth_failures_per_minute": 1 } });
+  const from = (client: string) =>
+    request(`${it.app.httpUrl}/api/v1/agents`, wrongKey, "GET", undefined, { "x-forwarded-for": client });
+  expect((await from("192.0.2.1")).status).toBe(401);
+  expect((await from("192.0.2.2")).status).toBe(429);
+});
+
+test("a key has so many WebSockets", async () => {
+  await using it = await startTestApp({ set: { "limits.websockets_per_key": 1 } });
+  const agents = ["one", "two"].map((slug) => `${slug}-bot@${it.app.config.sharedDomain}`);
+  for (const agent of agents)
+    await it.api("POST", "/api/v1/agents", { slug: agent.split("@")[0], agent_mode: "local" });
+  const urls = agents.map((agent) => `${it.app.httpUrl.replace(/^http/, "ws")}/api/v1/agents/${agent}/ws`);
+  const first = await SocketClient.open(urls[0] as string, it.key);
+  expect(await SocketClient.refusal(urls[1] as string, it.key)).toBe(429);
+  await first[Symbol.asyncDispose]();
+  // The server hears of the end a moment after the client.
+  while ((await SocketClient.refusal(urls[1] as string, it.key)) === 429);
+});
+
+test("an answer to an Idempotency-Key outlives the server, sealed, and is forgotten after a day", async () => {
+  const clock = new TestClock();
+  await using it = await startTestApp({ seams: { clock } });
+  const body = { name: "secret", scope: "account" };
+  const headers = { "idempotency-key": "k" };
+  const first = await it.api("POST", "/api/v1/keys", body, headers);
+  await it.restart();
+  const again = await it.api("POST", "/api/v1/keys", body, headers);
+  expect(again.headers.get("idempotency-replayed")).toBe("true");
+  expect(again.body).toEqual(first.body);
+  for await (const file of new Bun.Glob("e2a.db*").scan(it.dataDir))
+    expect(await Bun.file(`${it.dataDir}/${file}`).text()).not.toContain(first.body.key);
+  clock.advance(24 * 3_600_000 + 1);
+  const later = await it.api("POST", "/api/v1/keys", body, headers);
+  expect(later.headers.has("idempotency-replayed")).toBe(false);
+  expect(later.body.id).not.toBe(first.body.id);
+});
+
+test("a failed request leaves its Idempotency-Key free only when it may end otherwise next time", async () => {
+  await using it = await startTestApp({ set: { "limits.api_requests_per_minute": 100 } });
+  const headers = { "idempotency-key": "k" };
+  const slug = { slug: "postmaster", agent_mode: "local" };
+  expect((await it.api("POST", "/api/v1/agents", slug, headers)).status).toBe(400);
+  const replayed = await it.api("POST", "/api/v1/agents", slug, headers);
+  expect(replayed.headers.get("idempotency-replayed")).toBe("true");
+  expect(replayed.headers.get("content-type")).toBe("application/problem+json");
+});
+
+test("closing lets a running request end, and wakes who waits", async () => {
+  await using it = await startTestApp();
+  await it.api("POST", "/api/v1/agents", { slug: "my-bot", agent_mode: "local" });
+  const agent = `my-bot@${it.app.config.sharedDomain}`;
+  const waiting = it.api("GET", `/api/v1/agents/${agent}/messages/wait?timeout=60`);
+  const creating = it.api("POST", "/api/v1/domains", { domain: "d.example" });
+  await using socket = await SocketClient.open(
+    `${it.app.httpUrl.replace(/^http/, "ws")}/api/v1/agents/${agent}/ws`,
+    it.key,
+  );
+  await it.app.close();
+  expect((await waiting).body).toEqual({ messages: [] });
+  expect((await creating).status).toBe(201);
+  expect((await socket.closed).code).toBe(1001);
+});
+
+test("a client that sends no more of its body holds nobody up", async () => {
+  await using it = await startTestApp();
+  const { port } = new URL(it.app.httpUrl);
+  const socket = connect(Number(port), "127.0.0.1");
+  const head = ["POST /api/v1/agents HTTP/1.1", "Host: x", `Authorization: Bearer ${it.key}`];
+  socket.write(`${[...head, "Content-Type: application/json", "Content-Length: 1000"].join("\r\n")}\r\n\r\n{`);
+  expect((await it.api("GET", "/api/v1/agents")).status).toBe(200);
+  socket.destroy();
+  expect((await it.api("GET", "/api/v1/agents")).status).toBe(200);
+});
+
+test("readiness names what is in the way", async () => {
+  await using it = await startTestApp();
+  expect((await fetch(`${it.app.httpUrl}/api/ready`)).status).toBe(200);
+});
+
+test("metrics are on their own listener, counted by route", async () => {
+  await using it = await startTestApp({ set: { "metrics.listen_addr": "127.0.0.1:0" } });
+  await it.api("GET", "/api/v1/agents/nobody@x.example");
+  const { metricsUrl } = it.app;
+  const text = await (await fetch(metricsUrl as string)).text();
+  expect(text).toContain('e2a_http_requests_total{method="GET",route="/api/v1/agents/:email",status="404"} 1\n');
+  expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
+  expect((await fetch(`${it.app.httpUrl}/metrics`)).status).toBe(404);
+});
