@@ -209,6 +209,7 @@ async function openSmtp(deps: {
     hostname: settings.domain,
     tls: pair,
     maxMessageBytes: settings.maxMessageSize,
+    maxBytesInHand: settings.maxBytesInHand,
     maxRecipients: settings.maxRecipients,
     maxConnections: settings.maxConnections,
     maxConnectionsPerIp: settings.maxConnectionsPerIp,

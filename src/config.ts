@@ -85,6 +85,7 @@ const schema = Type.Object({
     tls_cert: key(kind.line, { path: "file" }),
     tls_key: key(kind.line, { path: "file" }),
     max_message_size: key(kind.size("64KiB", "256MiB"), { default: "25MiB" }),
+    max_bytes_in_hand: key(kind.size("1MiB", "64GiB"), { default: "256MiB" }),
     max_recipients: key(kind.count(1, 10_000), { default: "100" }),
     max_connections: key(kind.count(1, 100_000), { default: "500" }),
     max_connections_per_ip: key(kind.count(1, 100_000), { default: "20" }),

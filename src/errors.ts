@@ -33,6 +33,7 @@ const table = {
   message_refused: { status: 422, title: "The message was refused", smtp: [550, "5.7.1"] },
   dns_trouble: { status: 503, title: "DNS did not answer", smtp: [451, "4.4.3"] },
   message_malformed: { status: 400, title: "The message is malformed", smtp: [554, "5.6.0"] },
+  overloaded: { status: 503, title: "Too busy", smtp: [452, "4.3.1"] },
   mail_loop: { status: 422, title: "Mail loop", smtp: [554, "5.4.6"] },
 } as const satisfies Record<string, CodeRow>;
 

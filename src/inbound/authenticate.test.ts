@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { sealMessage } from "mailauth";
-import { systemClock } from "../clock.ts";
+import { systemClock, TestClock } from "../clock.ts";
 import { createResolver } from "../dns.ts";
 import type { Envelope, Verdict } from "../mail.ts";
 import { startDnsServer, type Zone } from "../testing/dns-server.ts";
@@ -536,6 +536,15 @@ describe("when DNS does not work", () => {
     expect(verdict.domainCheck).toBe("spf=pass; dkim=pass; dmarc=temperror");
     expect(verdict.verified).toBe(false);
     resolver.close();
+  });
+
+  test("a resolver that never comes back is temperror at the end of the budget", async () => {
+    const resolver = { resolve: () => new Promise<never>(() => {}) };
+    const clock = new TestClock();
+    const verdict = authenticate(await raw, envelope(), { resolver, budgetMs: 5_000, authservId: "mx", clock });
+    clock.advance(5_000);
+    expect((await verdict).authentication).toMatchObject(temperror);
+    expect((await verdict).verified).toBe(false);
   });
 
   function envelope(): Envelope {

@@ -96,6 +96,8 @@ export async function authenticate(
 }
 
 interface Budget {
+  /** Milliseconds since the epoch. */
+  startedAt: number;
   /** Whether a question had no answer that would hold for good. */
   trouble: boolean;
   /** The resolver, until there is only time left for arithmetic. */
@@ -113,6 +115,7 @@ function startBudget({ resolver, budgetMs, clock = systemClock }: AuthenticateOp
     cancelEnd = clock.after(budgetMs, resolve);
   });
   const budget: Budget = {
+    startedAt: clock.now(),
     trouble: false,
     async lookUp(name, type) {
       try {
@@ -157,14 +160,15 @@ interface Signed {
   signatures: CheckedSignature[];
   /** The one From address as mailauth reads it, in our spelling; null when it finds none or several. */
   author?: string | null;
-  arc: ARCData | null;
+  /** Null when there is nothing to evaluate. */
+  arc?: ARCData | null;
 }
 
 const dkimResults: readonly string[] = ["pass", "fail", "neutral", "policy", "temperror", "permerror"];
 
 async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | null, budget: Budget): Promise<Signed> {
   const { bytes, skipped } = selectSignatures(raw, block, author?.domain ?? null);
-  const verified = dkimVerify(bytes, { resolver: budget.lookUp, strict: true });
+  const verified = dkimVerify(bytes, { resolver: budget.lookUp, curTime: new Date(budget.startedAt), strict: true });
   const named = verified.then((found): Signed => {
     const { headerFrom, fromFields, results, arc } = found;
     const [from] = headerFrom;
@@ -193,7 +197,8 @@ function checkedSignature(row: DKIMResult, block: HeaderBlock): CheckedSignature
 }
 
 function unverified(block: HeaderBlock, result: DkimResult, gap: string | null): Signed {
-  return { signatures: signatureNames(block).map((name) => ({ ...name, result, gap })), arc: null };
+  const signatures = signatureNames(block).map((name) => ({ ...name, result, gap }));
+  return result === "temperror" ? { signatures } : { signatures, author: null, arc: null };
 }
 
 interface Alignment {
@@ -254,10 +259,16 @@ function unknownPolicy({ domain: authorDomain }: Author): Alignment {
 }
 
 /** The chain's own state (RFC 8617 5.2); who sealed it is not asked, since nothing is built on it. */
-async function checkArc(data: ARCData | null, block: HeaderBlock, ip: string, budget: Budget): Promise<ArcResult> {
+async function checkArc(
+  data: ARCData | null | undefined,
+  block: HeaderBlock,
+  ip: string,
+  budget: Budget,
+): Promise<ArcResult> {
   const sets = block.fields.filter((field) => field.key === "arc-seal").length;
   if (!block.fields.some((field) => field.key.startsWith("arc-"))) return "none";
-  if (!data || sets > arcSetsMax) return budget.trouble && !data ? "temperror" : "permerror";
+  if (data === undefined) return "temperror";
+  if (data === null || sets > arcSetsMax) return "permerror";
   const checked = evaluateArc(data, { resolver: budget.lookUp, strict: true, ip }).then(({ status }): ArcResult => {
     if (status.result === "pass" || status.result === "none") return status.result;
     return budget.trouble ? "temperror" : "fail";

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { SmtpClient } from "../testing/smtp-client.ts";
 import { testListener } from "../testing/smtp-listener.ts";
-import { MessageBuffer } from "./message-buffer.ts";
+import { ByteBudget, MessageBuffer } from "./message-buffer.ts";
+
+const plenty = new ByteBudget(1e9);
 
 const ready = `
   < 220
@@ -35,7 +37,7 @@ describe("line endings", () => {
     const bytes = Buffer.from(text);
     for (let first = 0; first <= bytes.length; first++)
       for (let second = first; second <= bytes.length; second++) {
-        const buffer = new MessageBuffer(100);
+        const buffer = new MessageBuffer(100, plenty);
         for (const piece of [bytes.subarray(0, first), bytes.subarray(first, second), bytes.subarray(second)])
           buffer.append(piece);
         if (fits) expect(Buffer.from(buffer.finish()).toString()).toBe(text);
@@ -45,7 +47,7 @@ describe("line endings", () => {
 
   test("a very long line is taken, an absurd one is not", () => {
     const tries = [900_000, 1_048_576, 1_048_577].map((length) => {
-      const buffer = new MessageBuffer(4_000_000);
+      const buffer = new MessageBuffer(4_000_000, plenty);
       for (const piece of ["x\r\n", "y".repeat(length - 10), "y".repeat(10), "\r\nz\r\n"])
         buffer.append(Buffer.from(piece));
       return () => buffer.finish().length;
@@ -113,7 +115,7 @@ describe("size", () => {
         [100_000, true],
         [100_001, false],
       ] as const) {
-        const buffer = new MessageBuffer(100_000, declared);
+        const buffer = new MessageBuffer(100_000, plenty, declared);
         for (let at = 0; at < size; at += 1000) buffer.append(Buffer.alloc(Math.min(1000, size - at), "x"));
         if (fits) expect(buffer.finish().length).toBe(size);
         else expect(() => buffer.finish()).toThrow(/larger than 100000 bytes/);
@@ -136,4 +138,29 @@ describe("size", () => {
     client.destroy();
     expect(server.received).toEqual([]);
   });
+});
+
+test("more mail at once than memory is meant for: 452 for what does not fit, room again when the rest is through", async () => {
+  await using server = await testListener({ maxBytesInHand: 600_000 });
+  const [first, second] = [await SmtpClient.connect(server.port), await SmtpClient.connect(server.port)];
+  const line = `${"x".repeat(998)}\r\n`;
+  // A declared size is set aside at DATA.
+  await first.play(ready.replace("client.example>", "client.example> SIZE=500000"));
+  await second.play(ready);
+  second.send(`${line.repeat(400)}.\r\n`);
+  await second.expect("452 4.3.1 ");
+  first.send(`${line.repeat(400)}.\r\n`);
+  await first.expect("250 2.0.0");
+  await second.play(`
+    > MAIL FROM:<a@client.example>
+    < 250
+    > RCPT TO:<bot@e2a.example>
+    < 250
+    > DATA
+    < 354`);
+  second.send(`${line.repeat(400)}.\r\n`);
+  await second.expect("250 2.0.0");
+  expect(server.received.map(({ raw }) => raw.length)).toEqual([400_000, 400_000]);
+  first.destroy();
+  second.destroy();
 });

@@ -14,11 +14,30 @@ const lineBytesMax = 1024 * 1024;
 const cr = 13;
 const lf = 10;
 
+/** The memory that all messages on their way in may take together. */
+export class ByteBudget {
+  private taken = 0;
+
+  constructor(private readonly maxBytes: number) {}
+
+  take(bytes: number): boolean {
+    if (this.taken + bytes > this.maxBytes) return false;
+    this.taken += bytes;
+    return true;
+  }
+
+  giveBack(bytes: number): void {
+    this.taken -= bytes;
+  }
+}
+
+const noBytes = new Uint8Array(0);
+
 /** Collects DATA, dots already removed. Each byte is copied once, and once more each time the room doubles. */
 export class MessageBuffer {
-  private bytes: Uint8Array;
+  private bytes = noBytes;
   private length = 0;
-  private tooLarge = false;
+  private excess: "message" | "server" | null = null;
   private defect: string | null = null;
   private afterCr = false;
   private lineBytes = 0;
@@ -26,22 +45,29 @@ export class MessageBuffer {
   /** @param declaredBytes The SIZE of MAIL FROM, or 0: a hint, not a promise. */
   constructor(
     private readonly maxBytes: number,
+    private readonly budget: ByteBudget,
     declaredBytes = 0,
   ) {
-    this.bytes = new Uint8Array(Math.min(maxBytes, Math.max(firstBytes, Math.min(declaredBytes, declaredBytesMax))));
+    this.resize(Math.min(maxBytes, Math.max(firstBytes, Math.min(declaredBytes, declaredBytesMax))));
   }
 
   append(chunk: Uint8Array): void {
-    if (this.tooLarge) return;
-    if (this.length + chunk.length > this.maxBytes) {
-      this.tooLarge = true;
-      this.bytes = new Uint8Array(0);
+    if (this.excess === null && this.length + chunk.length > this.maxBytes) this.excess = "message";
+    if (this.excess === null && this.defect === null) this.inspect(chunk);
+    if (this.excess === null) this.makeRoom(chunk.length);
+    // What cannot be kept is read to its end all the same: the client hears the reply only then.
+    if (this.excess !== null) {
+      this.release();
       return;
     }
-    if (this.defect === null) this.inspect(chunk);
-    this.makeRoom(chunk.length);
     this.bytes.set(chunk, this.length);
     this.length += chunk.length;
+  }
+
+  /** Gives the memory back. To be called once the message is stored, refused or abandoned. */
+  release(): void {
+    this.budget.giveBack(this.bytes.length);
+    this.bytes = noBytes;
   }
 
   /**
@@ -49,7 +75,9 @@ export class MessageBuffer {
    * takes one for a line ending sees other messages than one that does not (RFC 5321 2.3.8; "SMTP smuggling").
    */
   finish(): Uint8Array {
-    if (this.tooLarge) throw new Failure("too_large", `The message is larger than ${this.maxBytes} bytes`);
+    if (this.excess === "message") throw new Failure("too_large", `The message is larger than ${this.maxBytes} bytes`);
+    if (this.excess === "server")
+      throw new Failure("overloaded", "Too much mail is on its way in at the moment; try again later");
     if (this.afterCr) this.defect = bareLineEnding;
     if (this.defect !== null) throw new Failure("message_malformed", this.defect);
     return this.bytes.subarray(0, this.length);
@@ -57,8 +85,15 @@ export class MessageBuffer {
 
   private makeRoom(more: number): void {
     const needed = this.length + more;
-    if (needed <= this.bytes.length) return;
-    const larger = new Uint8Array(Math.min(this.maxBytes, Math.max(needed, this.bytes.length * 2)));
+    if (needed > this.bytes.length) this.resize(Math.min(this.maxBytes, Math.max(needed, this.bytes.length * 2)));
+  }
+
+  private resize(bytes: number): void {
+    if (!this.budget.take(bytes - this.bytes.length)) {
+      this.excess = "server";
+      return;
+    }
+    const larger = new Uint8Array(bytes);
     larger.set(this.bytes.subarray(0, this.length));
     this.bytes = larger;
   }

@@ -9,7 +9,7 @@ import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMT
 import { SMTPConnection, type SMTPConnectionOptions } from "smtp-server/lib/smtp-connection.js";
 import type { TlsPair } from "../tls.ts";
 import { networkTest, plainAddress } from "./client-address.ts";
-import { MessageBuffer } from "./message-buffer.ts";
+import { ByteBudget, MessageBuffer } from "./message-buffer.ts";
 import { ClientCounts, type ClientLimits } from "./smtp-limits.ts";
 import { correctedReply, replyText } from "./smtp-reply.ts";
 import { type AcceptedRecipient, type Path, Session, type SessionSettings } from "./smtp-session.ts";
@@ -20,6 +20,8 @@ export interface SmtpOptions extends ClientLimits, SessionSettings {
   hostname: string;
   tls: TlsPair;
   maxMessageBytes: number;
+  /** All messages on their way in together. */
+  maxBytesInHand: number;
   /** Per message. */
   maxRecipients: number;
   /** The longest silence of a client that owes us input. */
@@ -79,6 +81,7 @@ type Callback<T = void> = (error?: Error | null, result?: T) => void;
 
 class Server extends SMTPServer {
   private readonly clients: ClientCounts;
+  private readonly memory: ByteBudget;
   private readonly isProxy: (address: string) => boolean;
   private readonly connectionOf = new WeakMap<SMTPServerSession, Connection>();
   private readonly accepted = new WeakMap<SMTPServerAddress, AcceptedRecipient>();
@@ -102,6 +105,7 @@ class Server extends SMTPServer {
       logger: false,
     });
     this.clients = new ClientCounts(settings, settings.clock);
+    this.memory = new ByteBudget(settings.maxBytesInHand);
     this.isProxy = networkTest(settings.proxyTrusted);
   }
 
@@ -160,14 +164,18 @@ class Server extends SMTPServer {
   override onData(stream: SMTPServerDataStream, session: SMTPServerSession, callback: Callback<string>): void {
     const connection = this.connectionOf.get(session)!;
     const { mailFrom, rcptTo } = session.envelope;
-    const message = new MessageBuffer(this.settings.maxMessageBytes, declaredBytes(mailFrom));
+    const message = new MessageBuffer(this.settings.maxMessageBytes, this.memory, declaredBytes(mailFrom));
     connection.inHand = "transfer";
     stream.on("data", (chunk: Uint8Array) => message.append(chunk));
     // The client left before the final dot. Nothing was promised.
-    stream.once("error", () => connection.settle());
+    stream.once("error", () => {
+      message.release();
+      connection.settle();
+    });
     stream.once("end", () => {
       connection.inHand = "storing";
       const settle: Callback<string> = (error, reply) => {
+        message.release();
         callback(error, reply);
         connection.settle();
       };

@@ -94,6 +94,7 @@ export function createStore(engine: Engine) {
 
     /** Tells every node that an agent has a new WebSocket consumer; `key` is `<agent> <consumer>`. */
     announceConsumer: (key: string) =>
+      // biome-ignore lint/correctness/useYield: a verb that asks for nothing and only tells.
       engine.write(function* (s): Verb<void> {
         s.signal({ topic: "consumer", key });
       }),

@@ -293,6 +293,13 @@ export const hostileRequests: HostileRequest[] = [
     ...{ ...invalid, fields: ["status", "q", "since", "until", "sort", "direction", "page_size", "token"] },
   },
   {
+    name: "times that JavaScript would take",
+    method: "GET",
+    path: `${messages}?since=0&until=2026-05-15`,
+    ...invalid,
+    fields: ["since", "until"],
+  },
+  {
     name: "a page size that is no whole number",
     method: "GET",
     path: `${messages}?page_size=1e1`,

@@ -40,6 +40,7 @@ export async function testListener(overrides: Partial<SmtpOptions> = {}): Promis
     hostname: testHostname,
     tls: overrides.tls ?? (await testTls()),
     maxMessageBytes: 1024 * 1024,
+    maxBytesInHand: 1024 * 1024 * 1024,
     maxRecipients: 100,
     maxConnections: 1000,
     maxConnectionsPerIp: 1000,
