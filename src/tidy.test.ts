@@ -34,7 +34,7 @@ const arrows: Record<string, string[]> = {
 /** One library, one door: who may import it. */
 const doors: Record<string, string[]> = {
   "smtp-server": ["inbound/smtp.ts"],
-  mailauth: ["inbound/authenticate.ts"],
+  mailauth: ["inbound/authenticate.ts", "inbound/mailauth.d.ts"],
   mailparser: ["inbound/read.ts"],
   nodemailer: ["outbound/"],
   elysia: ["http/"],
