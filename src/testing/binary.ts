@@ -24,8 +24,9 @@ export interface ServeProcess extends AsyncDisposable {
 /** Runs `e2a serve` from the compiled binary with these E2A_* variables, until it says that it is ready. */
 export async function startBinary(env: Record<string, string>): Promise<ServeProcess> {
   const child = Bun.spawn([binaryPath(), "serve"], {
-    env: { PATH: process.env.PATH ?? "", HOME: env.E2A_DATA_DIR ?? "/nonexistent", ...env },
-    cwd: env.E2A_DATA_DIR ?? "/",
+    env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", ...env },
+    // No config.yaml lies there.
+    cwd: import.meta.dir,
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

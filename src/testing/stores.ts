@@ -109,8 +109,13 @@ export interface Subject extends Node {
  * Declares the same tests for every database. They share one, made before the first of them, so each test works on an
  * account of its own; one that needs the whole database to itself makes it with `freshSubject`.
  */
-export function onEveryDatabase(declare: (subject: Subject) => void, only = databases): void {
-  for (const database of only)
+export function onEveryDatabase(declare: (subject: Subject) => void): void {
+  onDatabases(() => true, declare);
+}
+
+/** Declares tests for some of the databases. */
+export function onDatabases(wanted: (database: Database) => boolean, declare: (subject: Subject) => void): void {
+  for (const database of databases.filter(wanted))
     describe(database.name, () => {
       const subject = {} as Subject;
       beforeAll(async () => {

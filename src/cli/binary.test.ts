@@ -1,0 +1,128 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { binaryPath, freePort, runBinary, startBinary } from "../testing/binary.ts";
+import { deliver } from "../testing/smtp-client.ts";
+import { tempDir } from "../testing/temp.ts";
+
+const mail = (subject: string) =>
+  `From: ann@client.example\r\nTo: my-bot@e2a.localhost\r\nSubject: ${subject}\r\n\r\nHi\r\n`;
+
+describe("the compiled binary, as a newcomer uses it", () => {
+  test("serve, bootstrap, register, listen, mail, inbox, read; listen lives through a restart", async () => {
+    await using dir = await tempDir();
+    const [smtpPort, httpPort] = [await freePort(), await freePort()];
+    const env = {
+      HOME: dir.path,
+      E2A_DATA_DIR: join(dir.path, "data"),
+      E2A_SMTP_LISTEN_ADDR: `127.0.0.1:${smtpPort}`,
+      E2A_HTTP_LISTEN_ADDR: `127.0.0.1:${httpPort}`,
+      E2A_DNS_SERVERS: "127.0.0.1:1",
+      E2A_URL: `http://127.0.0.1:${httpPort}`,
+    };
+    const bootstrap = await runBinary(["bootstrap", "--email", "You@example.com"], env);
+    expect(bootstrap.stdout).toMatch(
+      /^User: {4}you@example\.com \(id=usr_[0-9a-f]{32}\)\nAPI key: e2a_[0-9a-f]{64}\n$/,
+    );
+    const cli = { ...env, E2A_API_KEY: bootstrap.stdout.match(/e2a_[0-9a-f]{64}/)?.[0] ?? "" };
+
+    let server = await startBinary(env);
+    expect(server.ready.sign_in).toStartWith(`http://127.0.0.1:${httpPort}/sign-in?t=`);
+    const registered = await runBinary(["agents", "register", "--slug", "my-bot", "--mode", "local"], cli);
+    expect(JSON.parse(registered.stdout)).toMatchObject({ email: "my-bot@e2a.localhost", agent_mode: "local" });
+    const taken = await runBinary(["agents", "register", "--slug", "my-bot", "--mode", "local", "--json"], cli);
+    expect([taken.code, JSON.parse(taken.stderr).status]).toEqual([1, 409]);
+
+    const listener = Bun.spawn([binaryPath(), "listen", "--agent", "my-bot@e2a.localhost", "--json", "--ack"], {
+      env: { PATH: process.env.PATH ?? "", ...cli },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    const lines = linesOf(listener.stdout);
+    expect((await deliver(smtpPort, { to: "my-bot@e2a.localhost", tls: true, message: mail("first") })).code).toBe(250);
+    expect(JSON.parse((await lines.next()).value ?? "")).toMatchObject({ subject: "first", verified: false });
+    expect(await server.stop()).toBe(0);
+    server = await startBinary(env);
+    expect((await deliver(smtpPort, { to: "my-bot@e2a.localhost", message: mail("second") })).code).toBe(250);
+    const second = JSON.parse((await lines.next()).value ?? "");
+    expect(second.subject).toBe("second");
+    listener.kill("SIGINT");
+    expect(await listener.exited).toBe(0);
+
+    const inbox = JSON.parse((await runBinary(["inbox", "--status", "all"], cli)).stdout);
+    expect(inbox.messages.map((m: { subject: string }) => m.subject)).toEqual(["first", "second"]);
+    const read = await runBinary(["read", second.message_id, "--peek"], cli);
+    expect(JSON.parse(read.stdout)).toMatchObject({ subject: "second", text: expect.stringContaining("Hi") });
+    expect(await server.stop()).toBe(0);
+  }, 60_000);
+
+  test("a wrong configuration: exit code 2 and every complaint at once, with the remedy", async () => {
+    await using dir = await tempDir();
+    const { code, stderr, stdout } = await runBinary(["serve"], {
+      E2A_DATA_DIR: dir.path,
+      E2A_ENV: "production",
+      E2A_SMTP_LISTEN_ADDR: "nonsense",
+      E2A_HMAC_SECRET: "changeme",
+    });
+    expect([code, stdout]).toEqual([2, ""]);
+    for (const part of ["smtp.listen_addr", "signing.hmac_secret", "shared_domain", "http.public_url", "→"])
+      expect(stderr).toContain(part);
+    expect(stderr).not.toContain("changeme");
+  });
+
+  test("an address in use: one sentence and the remedy", async () => {
+    await using dir = await tempDir();
+    await using first = await startBinary(serverEnv(dir.path, "first"));
+    const { code, stderr } = await runBinary(["serve"], {
+      ...serverEnv(dir.path, "second"),
+      E2A_SMTP_LISTEN_ADDR: first.ready.smtp,
+    });
+    expect(code).toBe(1);
+    expect(stderr).toContain("in use");
+    expect(stderr).toContain("smtp.listen_addr");
+  });
+
+  test("serve --print-config masks secrets", async () => {
+    await using dir = await tempDir();
+    const secret = "p0stgres-Passw0rd-that-nobody-should-see";
+    const { stdout } = await runBinary(["serve", "--print-config"], {
+      E2A_DATA_DIR: dir.path,
+      E2A_OUTBOUND_SMTP_HOST: "smtp.example.com",
+      E2A_OUTBOUND_SMTP_PASSWORD: secret,
+      E2A_OUTBOUND_SMTP_USERNAME: "user",
+    });
+    expect(stdout).toContain("smtp.example.com");
+    expect(stdout).not.toContain(secret);
+  });
+
+  test("three processes that start at once on an empty database agree", async () => {
+    await using dir = await tempDir();
+    const env = serverEnv(dir.path, "shared");
+    const servers = await Promise.all([startBinary(env), startBinary(env), startBinary(env)]);
+    for (const server of servers) {
+      expect((await fetch(`${server.ready.http}/api/ready`)).status).toBe(200);
+      expect(await server.stop()).toBe(0);
+    }
+  });
+});
+
+function serverEnv(dir: string, data: string): Record<string, string> {
+  return {
+    E2A_DATA_DIR: join(dir, data),
+    E2A_SMTP_LISTEN_ADDR: "127.0.0.1:0",
+    E2A_HTTP_LISTEN_ADDR: "127.0.0.1:0",
+    E2A_DNS_SERVERS: "127.0.0.1:1",
+  };
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
+      yield text.slice(0, end);
+      text = text.slice(end + 1);
+    }
+  }
+}
