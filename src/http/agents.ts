@@ -26,7 +26,7 @@ const roleLocalParts = ["postmaster", "abuse", "mailer-daemon"];
 const reservedSlugs = new Set([
   ...roleLocalParts,
   ...["admin", "administrator", "billing", "bounce", "bounces", "contact", "e2a", "help", "hostmaster", "info"],
-  ...["mail", "no-reply", "noreply", "notifications", "root", "security", "support", "system", "test", "webmaster"],
+  ...["mail", "no-reply", "noreply", "notifications", "root", "security", "support", "system", "webmaster"],
 ]);
 
 const slugPattern = "^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$";
@@ -173,6 +173,7 @@ export function agents(deps: RouteDeps) {
         const { rows, next } = whole
           ? { rows: await store.listAgents(user, { only }), next: {} }
           : await readPage<AgentRow, [number, string]>(
+              deps.vault,
               query,
               ["agents", user, only],
               (after, limit) =>

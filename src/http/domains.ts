@@ -67,6 +67,7 @@ export function domains(deps: RouteDeps) {
         const whole = query.page_size === undefined && query.token === undefined;
         if (whole) return { domains: all.map((domain) => onWire(domain)) };
         const { rows, next } = await readPage<DomainWithKeys, [string]>(
+          deps.vault,
           query,
           ["domains", caller.user.id],
           async (after, limit) => all.filter((domain) => !after || domain.id < after[0]).slice(0, limit),

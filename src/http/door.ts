@@ -4,7 +4,7 @@ import { asFailure, Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import { dashboardResponse } from "./dashboard.ts";
 import { createIdempotency } from "./idempotency.ts";
-import { createClientAddress, createIdentify, type Identity } from "./identity.ts";
+import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
 import { JsonBody } from "./input.ts";
 import { createRateLimits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
@@ -68,6 +68,8 @@ export function createDoor(options: DoorOptions) {
       await limits.take(identity.proofId, config.limits.apiRequestsPerMinute);
     }
     if (identity && isSocket && request.headers.get("upgrade")?.toLowerCase() === "websocket") {
+      // Browsers let any page open a socket to anywhere, cookies included (RFC 6455 10.2).
+      if (identity.via === "session") requireOwnOrigin(request, config.http.publicUrl);
       await sockets.upgrade(request, server, identity, params.email ?? "");
       return undefined;
     }
@@ -81,8 +83,16 @@ export function createDoor(options: DoorOptions) {
         headers: headersFor(request, wantsJson),
         ...(wantsJson ? { body } : {}),
       });
-      const signal = AbortSignal.any([request.signal, options.closing]);
-      const exchange: Exchange = { id: visit.id, clientIp: visit.clientIp, signal, identity, body, isPage };
+      const exchange: Exchange = {
+        id: visit.id,
+        identity,
+        body,
+        isPage,
+        // Made on demand: few routes wait, and every such signal hangs on to the one that lives as long as the server.
+        get signal() {
+          return AbortSignal.any([request.signal, options.closing]);
+        },
+      };
       exchanges.set(inner, exchange);
       const response = await api.handle(inner);
       visit.failure = exchange.failure;
@@ -116,8 +126,9 @@ export function createDoor(options: DoorOptions) {
       by: visit.identity?.proofId,
       ip: visit.clientIp,
     };
-    if (status >= 500 && status !== 503)
-      log.error("http.failed", fields, visit.failure?.details.cause ?? visit.failure);
+    const cause = visit.failure?.details.cause ?? visit.failure;
+    if (status === 503) log.warn("http.unavailable", fields, cause);
+    else if (status >= 500) log.error("http.failed", fields, cause);
     else if (visit.route.endsWith("/health") || visit.route.endsWith("/ready")) log.debug("http.request", fields);
     else log.info("http.request", fields);
     if (!response) return undefined;
@@ -175,6 +186,11 @@ function decodedPath(url: URL): string {
 }
 
 function requireJson(request: Request): void {
+  const coding = request.headers.get("content-encoding");
+  if (coding !== null && coding.toLowerCase() !== "identity")
+    throw new Failure("unsupported_media_type", `Bodies with Content-Encoding ${coding.slice(0, 100)} are not read.`, {
+      fix: "Send the JSON as it is.",
+    });
   const type = request.headers.get("content-type");
   if (type === null || /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type.trim())) return;
   throw new Failure("unsupported_media_type", `This takes JSON, not ${type.slice(0, 100)}.`, {

@@ -13,9 +13,16 @@ export function exportAccount(deps: RouteDeps, user: UserRow, signal: AbortSigna
   const encoder = new TextEncoder();
   return new ReadableStream({
     async pull(controller) {
-      const piece = signal.aborted ? null : await pieces.next();
-      if (!piece || piece.done) controller.close();
-      else controller.enqueue(encoder.encode(piece.value));
+      try {
+        signal.throwIfAborted();
+        const piece = await pieces.next();
+        if (piece.done) controller.close();
+        else controller.enqueue(encoder.encode(piece.value));
+      } catch (error) {
+        // The status has gone out long ago; a broken stream is the only way left to say that it is not whole.
+        if (!signal.aborted) deps.log.error("export.failed", { user: user.id }, error);
+        controller.error(error);
+      }
     },
     async cancel() {
       await pieces.return(undefined);

@@ -22,8 +22,9 @@ const ERRORS_MAX = 50;
 // TypeBox knows formats only by registration. JavaScript's own parser takes February 30th for March 2nd.
 FormatRegistry.Set("date-time", (text) => {
   const [, date] = /^([1-9]\d{3}-\d\d-\d\d)T\d\d:\d\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/i.exec(text) ?? [];
+  if (!date || Number.isNaN(Date.parse(text))) return false;
   const midnight = new Date(`${date}T00:00:00Z`);
-  return !Number.isNaN(Date.parse(text)) && midnight.toISOString().slice(0, 10) === date;
+  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(date);
 });
 
 interface Described {

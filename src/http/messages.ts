@@ -69,6 +69,7 @@ export function messages(deps: RouteDeps) {
         if (query.direction === "outbound") return { messages: [] };
         const { filter, sort } = filterOf(query);
         const { rows, next } = await readPage<LabelledMessage, [number]>(
+          vault,
           query,
           ["messages", agent.id, sort, filter],
           (after, limit) =>
@@ -92,14 +93,15 @@ export function messages(deps: RouteDeps) {
       "/wait",
       async ({ params, query, caller, exchange }) => {
         const agent = await ownAgent(store, caller, params.email);
+        const { signal } = exchange;
         const end = clock.now() + (query.timeout ?? WAIT_SECONDS_DEFAULT) * 1000;
         for (;;) {
           // Waiting begins before looking, so that mail in between is not missed.
           const found = new AbortController();
           const leftMs = Math.max(0, end - clock.now());
-          const news = hub.waitForMail(agent.id, leftMs, AbortSignal.any([exchange.signal, found.signal]));
+          const news = hub.waitForMail(agent.id, leftMs, AbortSignal.any([signal, found.signal]));
           const rows = await store.listMessages(agent.id, { status: "unread" }, { sort: "asc", limit: WAIT_BATCH });
-          if (rows.length > 0 || leftMs === 0 || exchange.signal.aborted) {
+          if (rows.length > 0 || leftMs === 0 || signal.aborted) {
             found.abort();
             return { messages: rows.map(summaryOnWire) };
           }

@@ -8,6 +8,9 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
+/** A client may send any method; as labels there are only these. */
+const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
 /** The figures of this process, and of the queue that it works on. */
 export function createMetrics(store: Store, now: () => number): Metrics {
   const startedAt = now();
@@ -15,7 +18,7 @@ export function createMetrics(store: Store, now: () => number): Metrics {
 
   return {
     request(method, route, status, durationMs) {
-      const labels = `method="${method}",route="${route}",status="${status}"`;
+      const labels = `method="${methods.has(method) ? method : "other"}",route="${route}",status="${status}"`;
       const row = requests.get(labels) ?? { count: 0, seconds: 0 };
       row.count++;
       row.seconds += durationMs / 1000;

@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { Type } from "@sinclair/typebox";
+import type { Vault } from "../vault.ts";
 import { invalid, text, whole } from "./input.ts";
 
 const PAGE_SIZE_DEFAULT = 50;
 const PAGE_SIZE_MAX = 100;
-/** A token is about 60 characters; this leaves room to grow. */
+/** A token is about 120 characters; this leaves room to grow. */
 const TOKEN_CHARS_MAX = 512;
 
 /** The query parameters of every list. */
@@ -15,45 +15,38 @@ export const pageQuery = {
   ),
 };
 
-type Position = string | number;
-
 /**
- * One page of a list by keyset. `filters` is everything that decides which rows come in which order: a token is
- * bound to it, and one that is used with other filters is 400 instead of a list with holes.
+ * One page of a list by keyset. `filters` is everything that decides which rows come in which order. A token is the
+ * last row's position, sealed for these filters: one that is made up, or used with others, is 400 instead of a list
+ * with holes.
  *
  * @param read gets the position of the last row of the page before, and how many rows to return at most
  * @param position where a row stands in the order
  */
-export async function readPage<Row, P extends Position[]>(
+export async function readPage<Row, P extends (string | number)[]>(
+  vault: Vault,
   request: { page_size?: number | undefined; token?: string | undefined },
   filters: unknown,
   read: (after: P | null, limit: number) => Promise<Row[]>,
   position: (row: Row) => P,
 ): Promise<{ rows: Row[]; next: { next_token?: string } }> {
   const size = request.page_size ?? PAGE_SIZE_DEFAULT;
-  const bound = createHash("sha256").update(JSON.stringify(filters)).digest("base64url").slice(0, 16);
-  const after = request.token === undefined ? null : (openToken(request.token, bound) as P);
+  const context = `page ${JSON.stringify(filters)}`;
+  const after = request.token === undefined ? null : (openToken(vault, request.token, context) as P);
   const rows = await read(after, size + 1);
   const last = rows.length > size ? rows[size - 1] : undefined;
   if (!last) return { rows, next: {} };
-  const token = Buffer.from(JSON.stringify([bound, ...position(last)])).toString("base64url");
+  const token = Buffer.from(vault.seal(JSON.stringify(position(last)), context)).toString("base64url");
   return { rows: rows.slice(0, size), next: { next_token: token } };
 }
 
-function openToken(token: string, bound: string): Position[] {
-  const wrong = invalid(
-    [{ field: "token", message: "must be the next_token of a list with the same filters" }],
-    "Leave the token out to begin at the first page.",
-  );
-  let value: unknown;
+function openToken(vault: Vault, token: string, context: string): unknown {
   try {
-    value = JSON.parse(Buffer.from(token, "base64url").toString());
+    return JSON.parse(vault.openText(Buffer.from(token, "base64url"), context));
   } catch {
-    throw wrong;
+    throw invalid(
+      [{ field: "token", message: "must be the next_token of a list with the same filters" }],
+      "Leave the token out to begin at the first page.",
+    );
   }
-  if (!Array.isArray(value) || value.length < 2 || value[0] !== bound) throw wrong;
-  const position = value.slice(1);
-  for (const part of position)
-    if (!(typeof part === "string" && !part.includes("\0")) && !Number.isSafeInteger(part)) throw wrong;
-  return position as Position[];
 }

@@ -29,7 +29,6 @@ export interface HttpDeps {
 export interface Exchange {
   /** The request id: in the answer, in problems, in the log. */
   readonly id: string;
-  readonly clientIp: string;
   /** Aborts when the client has gone or the server stops. */
   readonly signal: AbortSignal;
   /** Null on public routes. */

@@ -20,7 +20,7 @@ export function signingSecrets(deps: RouteDeps) {
         response: { 200: answer(Type.Object({ secrets: Type.Array(SigningSecret) })) },
         ...operation({
           id: "listSigningSecrets",
-          tag: "signing secrets",
+          tag: "secrets",
           summary: "List signing secrets",
           description: "Newest first; the first one signs.",
           failures: ["forbidden"],
@@ -40,7 +40,7 @@ export function signingSecrets(deps: RouteDeps) {
         response: { 201: answer(NewSigningSecret) },
         ...operation({
           id: "createSigningSecret",
-          tag: "signing secrets",
+          tag: "secrets",
           summary: "Create a signing secret",
           description: "It signs from now on; the older ones stay, so that receivers can rotate. At most five.",
           failures: ["forbidden", "conflict"],
@@ -57,7 +57,7 @@ export function signingSecrets(deps: RouteDeps) {
       },
       operation({
         id: "deleteSigningSecret",
-        tag: "signing secrets",
+        tag: "secrets",
         summary: "Delete a signing secret",
         description: "Not the last one.",
         failures: ["forbidden", "conflict"],

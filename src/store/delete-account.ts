@@ -11,7 +11,10 @@ export type DeletedRows = Record<"agents" | "messages" | "domains" | "keys" | "s
  */
 export function* deleteAccount(s: Scope, userId: string): Verb<DeletedRows | null> {
   const { users, agents, apiKeys, sessions } = s.t;
-  const mine = yield* ask(s.db.select({ id: agents.id }).from(agents).where(eq(agents.userId, userId)));
+  // Locked, so that no message comes in between and leaves its bytes behind.
+  const mine = yield* ask(
+    s.db.update(agents).set({ userId }).where(eq(agents.userId, userId)).returning({ id: agents.id }),
+  );
   const keys = yield* ask(s.db.select({ id: apiKeys.id }).from(apiKeys).where(eq(apiKeys.userId, userId)));
   const open = yield* ask(s.db.select({ id: sessions.id }).from(sessions).where(eq(sessions.userId, userId)));
   const rows: DeletedRows = {

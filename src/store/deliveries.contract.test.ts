@@ -228,7 +228,7 @@ onEveryDatabase((it) => {
     const refuse = (after: { name: string }) => {
       if (after.name === "new") throw new Error("refused");
     };
-    expect(it.store.updateAgent(agent.id, { name: "new" }, noon, refuse)).rejects.toThrow("refused");
+    await expect(it.store.updateAgent(agent.id, { name: "new" }, noon, refuse)).rejects.toThrow("refused");
     expect((await it.store.getAgent(agent.id))?.name).toBe("Bot");
     expect((await it.store.updateAgent(agent.id, {}, noon, refuse))?.name).toBe("Bot");
     expect(await it.store.updateAgent("nobody@agents.example", { name: "x" }, noon)).toBeNull();

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
-import { addAccount, addAgent, addDomain, later, noon } from "../testing/store-rows.ts";
+import { addAccount, addAgent, addDomain, later, mailFor, noon } from "../testing/store-rows.ts";
 import { freshSubject, onEveryDatabase, type Subject, twoNodes, unique } from "../testing/stores.ts";
 import { newAgent } from "./agents.ts";
 
@@ -83,6 +83,15 @@ onEveryDatabase((it) => {
     expect(agents.filter((code) => code === "done")).toHaveLength(5);
     expect(new Set(agents)).toEqual(new Set(["done", "conflict"]));
     expect(await it.store.listAgents(userId)).toHaveLength(5);
+  });
+
+  test("a role mailbox takes no agent's place", async () => {
+    const { id: userId } = await addAccount(it.store);
+    const domain = `${unique("roles")}.example`;
+    await addDomain(it.store, userId, domain);
+    await it.store.acceptInbound(mailFor(`postmaster@${domain}`));
+    const bot = { id: `bot@${domain}`, userId, name: "", webhookUrl: "", mode: "local" as const };
+    expect(await codeOf(it.store.createAgent(newAgent(bot, noon), 1))).toBe("done");
   });
 
   test("an address belongs to one agent, whoever asks first", async () => {

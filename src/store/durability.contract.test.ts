@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
 import { addAgent, mailFor } from "../testing/store-rows.ts";
-import { databases, onEveryDatabase } from "../testing/stores.ts";
+import { onDatabases } from "../testing/stores.ts";
 import { askRaw, type Verb } from "./engine.ts";
 
 const writer = new URL("../testing/store-writer.ts", import.meta.url).pathname;
@@ -9,7 +9,8 @@ const writer = new URL("../testing/store-writer.ts", import.meta.url).pathname;
 const ROUNDS = 3;
 const WRITERS = 10;
 
-onEveryDatabase(
+onDatabases(
+  (database) => database.shared,
   (it) => {
     test("what a killed process had been told is stored is there, whole", async () => {
       await using place = await it.database.create();
@@ -48,8 +49,8 @@ onEveryDatabase(
       expect(all.map((row) => row.seq)).toEqual(Array.from({ length: total }, (_, i) => i + 1));
       const counts = await engine.read(function* (): Verb<unknown[]> {
         return yield* askRaw(sql`
-        select (select count(*) from raw_mail) as raw, (select count(*) from events) as events,
-               (select count(*) from deliveries) as deliveries, (select count(*) from message_search) as search`);
+      select (select count(*) from raw_mail) as raw, (select count(*) from events) as events,
+             (select count(*) from deliveries) as deliveries, (select count(*) from message_search) as search`);
       });
       expect(
         JSON.parse(JSON.stringify(counts), (_, value) => (typeof value === "string" ? Number(value) : value)),
@@ -58,5 +59,4 @@ onEveryDatabase(
       expect(next?.message.seq).toBe(total + 1);
     }, 60_000);
   },
-  databases.filter((database) => database.shared),
 );

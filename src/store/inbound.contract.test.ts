@@ -33,7 +33,7 @@ onEveryDatabase((it) => {
     const unsubscribe = it.engine.onSignal((signal) => {
       if (signal.key === a.id || signal.key === b.id) heard.push(signal);
     });
-    expect(it.store.acceptInbound(broken)).rejects.toThrow();
+    await expect(it.store.acceptInbound(broken)).rejects.toThrow();
     await it.store.probeWrite(noon);
     unsubscribe();
     expect([await inbox(a.id), await inbox(b.id), heard]).toEqual([[], [], []]);

@@ -181,7 +181,8 @@ function* findConversation(s: Scope, agentId: string, mail: InboundMail): Verb<s
       .select({ conversationId: messages.conversationId })
       .from(messages)
       .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, references)))
-      .orderBy(desc(messages.seq))
+      // Not the bare column: SQLite would walk the agent's whole mailbox in that order to save itself the sorting.
+      .orderBy(desc(sql`${messages.seq} + 0`))
       .limit(1),
   );
   return rows[0]?.conversationId ?? null;

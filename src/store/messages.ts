@@ -40,7 +40,7 @@ export function* listMessages(
           s.db.select({ id: messageLabels.messageId }).from(messageLabels).where(eq(messageLabels.label, filter.label)),
         )
       : undefined,
-    filter.q ? matching(s, filter.q) : undefined,
+    filter.q ? matching(s, agentId, filter.q) : undefined,
     page.after === undefined
       ? undefined
       : page.sort === "asc"
@@ -238,14 +238,14 @@ function* withLabels(s: Scope, rows: MessageRow[]): Verb<LabelledMessage[]> {
 /** How many messages an agent has, and how many are unread. */
 export function* countMessages(s: Scope, agentId: string): Verb<{ total: number; unread: number }> {
   const { messages } = s.t;
-  const [row] = yield* ask(
+  const mine = eq(messages.agentId, agentId);
+  // Two questions, because each has an index that answers it without the rows.
+  const total = yield* ask(s.db.select({ n: sql<number>`count(*)` }).from(messages).where(mine));
+  const unread = yield* ask(
     s.db
-      .select({
-        total: sql<number>`count(*)`,
-        unread: sql<number>`count(case when ${messages.status} = 'unread' then 1 end)`,
-      })
+      .select({ n: sql<number>`count(*)` })
       .from(messages)
-      .where(eq(messages.agentId, agentId)),
+      .where(and(mine, sql`${messages.status} = 'unread'`)),
   );
-  return { total: Number(row?.total ?? 0), unread: Number(row?.unread ?? 0) };
+  return { total: Number(total[0]?.n), unread: Number(unread[0]?.n) };
 }

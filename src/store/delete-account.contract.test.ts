@@ -1,0 +1,51 @@
+import { expect, test } from "bun:test";
+import { sql } from "drizzle-orm";
+import { addAccount, addAgent, addDomain, addMessage, newKey, noon } from "../testing/store-rows.ts";
+import { onEveryDatabase, unique } from "../testing/stores.ts";
+import { askRaw, type Signal, type Verb } from "./engine.ts";
+
+onEveryDatabase((it) => {
+  test("an account goes with all that it owns, and nobody else's", async () => {
+    const [user, other] = [await addAccount(it.store), await addAccount(it.store)];
+    const [agent, kept] = [
+      await addAgent(it.store, { userId: user.id }),
+      await addAgent(it.store, { userId: other.id, mode: "cloud" }),
+    ];
+    await addDomain(it.store, user.id, `${unique("d")}.example`);
+    const key = await it.store.createKey(user.id, newKey(agent.id), noon);
+    const gone = await addMessage(it.store, agent.id);
+    const bytes = Buffer.from(unique("shared by both"));
+    await addMessage(it.store, agent.id, { bytes });
+    const message = await addMessage(it.store, kept.id, { bytes });
+
+    const heard: Signal[] = [];
+    const unsubscribe = it.store.onSignal((signal) => heard.push(signal));
+    const rows = await it.store.deleteAccount(user.id);
+    unsubscribe();
+
+    expect(rows).toEqual({ agents: 1, messages: 2, domains: 1, keys: 1, secrets: 1 });
+    expect(await it.store.findUserByEmail(user.email)).toBeNull();
+    expect(await it.store.getAgent(agent.id)).toBeNull();
+    expect(heard).toEqual(
+      expect.arrayContaining([
+        { topic: "agent", key: agent.id },
+        { topic: "keys", key: key.id },
+      ]),
+    );
+    const raw = await it.engine.read(function* (s): Verb<{ sha256: string }[]> {
+      const hashes = sql`(${gone.rawSha256}, ${message.rawSha256})`;
+      return yield* askRaw(sql`select sha256 from ${s.t.rawMail} where sha256 in ${hashes}`);
+    });
+    expect(raw).toEqual([{ sha256: message.rawSha256 }]);
+    expect((await it.store.getMessage(kept.id, message.id))?.raw).toEqual(bytes);
+    expect(await it.store.deleteAccount(user.id)).toBeNull();
+  });
+
+  test("requests are counted by key and minute, also all at once", async () => {
+    const [key, other] = [unique("key"), unique("key")];
+    const counts = await Promise.all(Array.from({ length: 20 }, () => it.store.countRequest(key, 5)));
+    expect(counts.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(await it.store.countRequest(other, 5)).toBe(1);
+    expect(await it.store.countRequest(key, 6)).toBe(1);
+  });
+});

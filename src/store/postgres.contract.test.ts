@@ -1,0 +1,128 @@
+import { expect, test } from "bun:test";
+import { sql } from "drizzle-orm";
+import type { Failure } from "../errors.ts";
+import { cuttableLine } from "../testing/line.ts";
+import { keysLike, put, rejection } from "../testing/store-verbs.ts";
+import { freshSubject, onDatabases, openNode, twoNodes, unique } from "../testing/stores.ts";
+import { askRaw, type Engine, type Signal, type Verb } from "./engine.ts";
+
+onDatabases(
+  (database) => database.dialect === "postgres",
+  (it) => {
+    const listening = sql`application_name = 'e2a listen' and datname = current_database()`;
+    const terminate = (condition = listening) =>
+      it.engine.write(function* (): Verb<number> {
+        const rows = yield* askRaw(sql`select pg_terminate_backend(pid) from pg_stat_activity where ${condition}`);
+        return rows.length;
+      });
+
+    /** Collects signals of a node; `until` resolves as soon as one fits. */
+    function listener(node: { engine: Engine }) {
+      const heard: Signal[] = [];
+      const waiting = new Set<() => void>();
+      node.engine.onSignal((signal) => {
+        heard.push(signal);
+        for (const check of waiting) check();
+      });
+      return {
+        heard,
+        until(fits: (signal: Signal) => boolean): Promise<void> {
+          if (heard.some(fits)) return Promise.resolve();
+          return new Promise((resolve) => {
+            const check = () => {
+              if (!heard.some(fits)) return;
+              waiting.delete(check);
+              resolve();
+            };
+            waiting.add(check);
+          });
+        },
+      };
+    }
+    const tell = (node: { engine: Engine }, key: string, fail = false) =>
+      node.engine.write(function* (s): Verb<void> {
+        yield* askRaw(sql`select 1`);
+        s.signal({ topic: "agent", key });
+        if (fail) throw new Error("no");
+      });
+
+    test("signals reach other nodes once, and their own node once", async () => {
+      const [a, b] = await twoNodes(it);
+      const [hearsA, hearsB] = [listener(a), listener(b)];
+      const prefix = unique("node");
+      await tell(a, `${prefix}-lost`, true).catch(() => {});
+      await tell(a, `${prefix}-a`);
+      await tell(b, `${prefix}-b`);
+      await tell(a, `${prefix}-end`);
+      await tell(b, `${prefix}-end`);
+      const ends = (signal: Signal) => signal.key === `${prefix}-end`;
+      // Notifications arrive in the order of commits, so the one from the other node ends what there was to hear.
+      await Promise.all([hearsA.until(ends), hearsB.until(ends)]);
+      await Promise.all([hearsA, hearsB].map((hears) => hears.until(() => hears.heard.filter(ends).length === 2)));
+      for (const { heard } of [hearsA, hearsB])
+        expect(
+          heard
+            .map((signal) => signal.key)
+            .filter((key) => key.startsWith(prefix))
+            .sort(),
+        ).toEqual([`${prefix}-a`, `${prefix}-b`, `${prefix}-end`, `${prefix}-end`]);
+    });
+
+    test("a lost listening connection is opened again, and everyone is woken because of what was missed", async () => {
+      const [a, b] = await twoNodes(it);
+      const hears = listener(b);
+      expect(await terminate()).toBeGreaterThanOrEqual(2);
+      const woken = (topic: string) => hears.until((signal) => signal.topic === topic && signal.key === "");
+      await Promise.all(["mail", "deliveries", "keys"].map(woken));
+      const key = unique("after");
+      await tell(a, key);
+      await hears.until((signal) => signal.key === key);
+    });
+
+    test("while the server cannot be reached it is tried once a second, and heard again afterwards", async () => {
+      await using line = await cuttableLine(it.place.location);
+      await using fresh = await freshSubject(it.database);
+      const there = await openNode("postgres", line.urlOf(fresh.place.location));
+      const hears = listener(there);
+      line.cut();
+      const attempts = await Promise.all([line.attempt(1), line.attempt(2), line.attempt(3)]);
+      expect(attempts[2]! - attempts[1]!).toBeGreaterThan(500);
+      expect(((await rejection(there.engine.write((s) => put(s, "down")))) as Failure).code).toBe("unavailable");
+      line.mend();
+      await hears.until((signal) => signal.topic === "mail" && signal.key === "");
+      await there.engine.write((s) => put(s, "up"));
+      await there.engine.close();
+      expect(await keysLike(fresh, "")).toEqual(["up"]);
+    });
+
+    test("a connection that is lost inside a verb makes it `unavailable` and harms nobody else", async () => {
+      const prefix = unique("lost");
+      const lost = it.engine.write(function* (s): Verb<void> {
+        yield* put(s, `${prefix}-a`);
+        yield* askRaw(sql`select pg_terminate_backend(pg_backend_pid())`);
+        yield* put(s, `${prefix}-b`);
+      });
+      const lostRead = it.engine.read(function* (): Verb<void> {
+        yield* askRaw(sql`select pg_terminate_backend(pg_backend_pid())`);
+      });
+      expect(((await rejection(lost)) as Failure).code).toBe("unavailable");
+      expect(((await rejection(lostRead)) as Failure).code).toBe("unavailable");
+      await Promise.all(Array.from({ length: 20 }, (_, i) => it.engine.write((s) => put(s, `${prefix}-c${i}`))));
+      expect(await keysLike(it, prefix)).toHaveLength(20);
+    });
+
+    test("a serialization failure or deadlock is tried again and seen by nobody", async () => {
+      const prefix = unique("again");
+      for (const code of ["40001", "40P01"]) {
+        let attempts = 0;
+        await it.engine.write(function* (s): Verb<void> {
+          yield* put(s, `${prefix}-${code}`);
+          s.signal({ topic: "agent", key: `${prefix}-${code}` });
+          if (++attempts < 3) yield* askRaw(sql.raw(`do $$ begin raise exception using errcode = '${code}'; end $$`));
+        });
+        expect(attempts).toBe(3);
+      }
+      expect(await keysLike(it, prefix)).toEqual([`${prefix}-40001`, `${prefix}-40P01`]);
+    });
+  },
+);
