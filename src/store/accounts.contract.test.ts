@@ -171,7 +171,7 @@ onEveryDatabase((it) => {
   });
 
   test("a sweep forgets what has expired", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     const { id: userId } = await addAccount(store);
     await store.createSession({ userId, tokenHash: "old", now: noon, expiresAt: later(10) });

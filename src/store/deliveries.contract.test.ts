@@ -38,7 +38,7 @@ async function queue(store: Store, agents: number, each: number) {
 
 onEveryDatabase((it) => {
   test("a claim takes what is due, oldest first, and at most its limit; what is taken is not due", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     const agent = await addAgent(store, { mode: "cloud" });
     const messages: string[] = [];
@@ -64,7 +64,7 @@ onEveryDatabase((it) => {
 
   for (const claimers of [2, 8])
     test(`${claimers} claimers at once share the work and never overlap`, async () => {
-      await using fresh = await freshSubject(it.database);
+      await using fresh = await freshSubject(it);
       await queue(fresh.store, 10, 12);
       const nodes = await twoNodes(fresh);
       const taken: DeliveryRow[][] = await Promise.all(
@@ -88,7 +88,7 @@ onEveryDatabase((it) => {
     });
 
   test("busy endpoints are left out and slots are honoured, so one never fills another's claim", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     const [dead] = await queue(store, 1, 60);
     const [quick, other] = await queue(store, 2, 3);
@@ -109,7 +109,7 @@ onEveryDatabase((it) => {
   });
 
   test("a lease that ends gives its work back, and its old holder can record nothing any more", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     await queue(store, 1, 1);
     const [old] = await claim(store);
@@ -134,7 +134,7 @@ onEveryDatabase((it) => {
   });
 
   test("every attempt is kept; a retry comes back when it is due, a released one as it was", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     await queue(store, 1, 1);
     const [first] = await claim(store);
@@ -171,7 +171,7 @@ onEveryDatabase((it) => {
   });
 
   test("pausing freezes what waits and what comes; un-pausing makes it due at once", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     const [paused, other] = await queue(store, 2, 2);
     const heard: string[] = [];
@@ -192,7 +192,7 @@ onEveryDatabase((it) => {
   });
 
   test("what is in hand while its agent is paused stays with its holder, also when it is un-paused", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     const [agent] = await queue(store, 1, 2);
     const [inHand] = await claim(store, { limit: 1 });
@@ -211,7 +211,7 @@ onEveryDatabase((it) => {
   });
 
   test("pausing and un-pausing at once leaves no delivery in the other state", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const nodes = await twoNodes(fresh);
     const [agent] = await queue(fresh.store, 1, 5);
     for (let round = 0; round < 10; round++) {
@@ -235,7 +235,7 @@ onEveryDatabase((it) => {
   });
 
   test("leases of a dead process are given back at once", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     await queue(store, 1, 3);
     const held = await claim(store, { limit: 2 });
@@ -245,7 +245,7 @@ onEveryDatabase((it) => {
   });
 
   test("a sweep deletes finished deliveries that are old, with their attempts, and no others", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     await queue(store, 1, 3);
     const [a, b, c] = await claim(store);

@@ -167,7 +167,7 @@ onEveryDatabase((it) => {
   });
 
   test("the shared domain is the server's, made once by however many nodes; not when an account has proven it", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const nodes = await twoNodes(fresh);
     const made = await Promise.all(
       [0, 1, 2, 3].map((i) => nodes[i % 2]!.store.ensureSharedDomain({ domain: "agents.example", now: noon })),

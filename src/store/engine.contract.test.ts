@@ -139,7 +139,7 @@ onEveryDatabase((it) => {
   });
 
   test("close waits for the writes in hand; after it nothing is taken", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const node = await fresh.place.open();
     const writes = Array.from({ length: 30 }, (_, i) => node.engine.write((s) => put(s, `last-${i}`)));
     await node.engine.close();
@@ -168,7 +168,7 @@ onDatabases(
   (database) => database.dialect === "sqlite",
   (it) => {
     test("a full disk is `unavailable`, and the next write finds it working again", async () => {
-      await using fresh = await freshSubject(it.database);
+      await using fresh = await freshSubject(it);
       const limitPages = (pages: number) =>
         fresh.engine.write(function* (): Verb<void> {
           yield* askRaw(sql.raw(`pragma max_page_count = ${pages}`));

@@ -225,7 +225,7 @@ onEveryDatabase((it) => {
 
 onEveryDatabase((it) => {
   test("the shared domain's role mail goes to the first account; without one there is no mailbox yet", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     await store.ensureSharedDomain({ domain: "agents.example", now: noon });
     const find = (address: string) => store.findMailbox(address, "agents.example");

@@ -115,7 +115,7 @@ onEveryDatabase((it) => {
   });
 
   test("bytes stay until the last message that has them is deleted", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     const [a, b, c] = [await addAgent(store, { mode: "cloud" }), await addAgent(store), await addAgent(store)];
     const accepted = await store.acceptInbound(mailFor([a.id, b.id, c.id]));
@@ -142,7 +142,7 @@ onEveryDatabase((it) => {
   });
 
   test("bytes that a repeated offer brought, or that reached nobody, are not kept", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const agent = await addAgent(fresh.store);
     const offer = { dedupeKey: "key" };
     await fresh.store.acceptInbound(mailFor(agent.id, offer));
@@ -152,7 +152,7 @@ onEveryDatabase((it) => {
   });
 
   test("recipients who delete their copies at the same moment leave nothing behind", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const nodes = await twoNodes(fresh);
     const [a, b] = [await addAgent(fresh.store), await addAgent(fresh.store)];
     for (let round = 0; round < 20; round++) {
@@ -166,7 +166,7 @@ onEveryDatabase((it) => {
   });
 
   test("bytes that come in again while their last message is deleted belong to the new one", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const nodes = await twoNodes(fresh);
     const agent = await addAgent(fresh.store);
     const bytes = Buffer.from("the same again");
@@ -183,7 +183,7 @@ onEveryDatabase((it) => {
   });
 
   test("mail that comes in while its agent is deleted goes with it", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const nodes = await twoNodes(fresh);
     for (let round = 0; round < 10; round++) {
       const agent = await addAgent(fresh.store, { mode: "cloud" });
@@ -208,7 +208,7 @@ onEveryDatabase((it) => {
   });
 
   test("a deleted domain takes its role mailbox and that one's mail with it", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const owner = await addAccount(fresh.store);
     await addDomain(fresh.store, owner.id, "roles.example");
     await fresh.store.acceptInbound(mailFor([], { recipients: [recipient("postmaster@roles.example")] }));
@@ -217,7 +217,7 @@ onEveryDatabase((it) => {
   });
 
   test("a sweep deletes old mail in as many steps as it takes, and only old mail", async () => {
-    await using fresh = await freshSubject(it.database);
+    await using fresh = await freshSubject(it);
     const { store } = fresh;
     const agents = await Promise.all(Array.from({ length: 30 }, () => addAgent(store, { mode: "cloud" })));
     const ids = agents.map((agent) => agent.id);

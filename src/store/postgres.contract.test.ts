@@ -81,7 +81,7 @@ onDatabases(
 
     test("while the server cannot be reached it is tried once a second, and heard again afterwards", async () => {
       await using line = await cuttableLine(it.place.location);
-      await using fresh = await freshSubject(it.database);
+      await using fresh = await freshSubject(it);
       const there = await openNode("postgres", line.urlOf(fresh.place.location));
       const hears = listener(there);
       line.cut();

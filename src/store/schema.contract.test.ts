@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { getTableColumns, getTableName, sql } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
 import { addAccount, addAgent, addMessage, later, mailFor, newKey, noon } from "../testing/store-rows.ts";
-import { databases, newSecret, onEveryDatabase, type Subject } from "../testing/stores.ts";
-import { askRaw, type Verb } from "./engine.ts";
+import { databases, newSecret, onEveryDatabase } from "../testing/stores.ts";
+import { askRaw, type Engine, type Verb } from "./engine.ts";
 import { postgresKit, sqliteKit } from "./kit.ts";
 import { schema } from "./schema.ts";
 
@@ -34,7 +34,7 @@ const indexesOf = {
     where schemaname = 'public' and indexname not like '%_pkey' and indexname not like '%_key'`,
 };
 
-function rowsOf<Row>(it: Subject, query: typeof columnsOf): Promise<Row[]> {
+function rowsOf<Row>(it: { engine: Engine }, query: typeof columnsOf): Promise<Row[]> {
   return it.engine.read(function* (): Verb<Row[]> {
     return yield* askRaw<Row>(query[it.engine.dialect]);
   });
@@ -166,7 +166,7 @@ test("both databases have the same indexes", async () => {
   for (const database of databases.filter((one) => one.name !== "SQLite in memory")) {
     await using place = await database.create();
     const node = await place.open();
-    const rows = await rowsOf<{ name: string }>({ ...node, place, database }, indexesOf);
+    const rows = await rowsOf<{ name: string }>(node, indexesOf);
     names.set(
       database.dialect,
       rows

@@ -147,7 +147,7 @@ onEveryDatabase((it) => {
     const agent = await addAgent(it.store);
     const letters = "abz019é文のж한א🎉-_.'\"&|!*\\ ";
     const random = () => [...letters][Math.floor(Math.random() * [...letters].length)]!;
-    for (let i = 0; i < 30; i++) {
+    for (let i = 0; i < 12; i++) {
       const text = Array.from({ length: 40 }, random).join("");
       const { id } = await addMessage(it.store, agent.id, { content: { text } });
       for (const word of text.match(/[\p{L}\p{N}]+/gu) ?? [])

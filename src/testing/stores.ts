@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from "bun:test";
 import { join } from "node:path";
+import { SQL } from "bun";
 import { migrations as allMigrations } from "../assets.ts";
 import { newId } from "../id.ts";
 import { silentLog } from "../log.ts";
@@ -24,6 +25,8 @@ export interface Place extends AsyncDisposable {
   readonly location: string;
   /** Opens the database once more, as another process would; closed with the place. */
   open(migrations?: readonly Migration[]): Promise<Node>;
+  /** Closes all that was opened, but for one. */
+  closeOthers(kept: Node): Promise<void>;
 }
 
 export interface Database {
@@ -92,6 +95,9 @@ function place(
       nodes.push(node);
       return node;
     },
+    async closeOthers(kept) {
+      await Promise.all(nodes.filter((node) => node.engine !== kept.engine).map((node) => node.engine.close()));
+    },
     async [Symbol.asyncDispose]() {
       await Promise.all(nodes.map((node) => node.engine.close()));
       await remove();
@@ -103,6 +109,8 @@ function place(
 export interface Subject extends Node {
   readonly database: Database;
   readonly place: Place;
+  /** Databases that tests have left empty again, for the next one. */
+  readonly spares: Subject[];
 }
 
 /**
@@ -121,20 +129,42 @@ export function onDatabases(wanted: (database: Database) => boolean, declare: (s
       beforeAll(async () => {
         Object.assign(subject, await openSubject(database));
       });
-      afterAll(() => subject.place[Symbol.asyncDispose]());
+      afterAll(async () => {
+        for (const { place } of [subject, ...subject.spares]) await place[Symbol.asyncDispose]();
+      });
       declare(Object.assign(subject, { database }));
     });
 }
 
-/** A node on a new, migrated database of the same kind that no other test sees. */
-export async function freshSubject(database: Database): Promise<Subject & AsyncDisposable> {
-  const subject = await openSubject(database);
-  return { ...subject, [Symbol.asyncDispose]: () => subject.place[Symbol.asyncDispose]() };
+/** A node on an empty, migrated database of the same kind that no other test uses. */
+export async function freshSubject(of: Subject): Promise<Subject & AsyncDisposable> {
+  const fresh = of.spares.pop() ?? (await openSubject(of.database));
+  return {
+    ...fresh,
+    async [Symbol.asyncDispose]() {
+      if (fresh.place.dialect === "sqlite") return fresh.place[Symbol.asyncDispose]();
+      // Emptying a database on a server takes a tenth of the time of making one.
+      await fresh.place.closeOthers(fresh);
+      await emptyTables(fresh.place.location);
+      of.spares.push(fresh);
+    },
+  };
+}
+
+async function emptyTables(url: string): Promise<void> {
+  const sql = new SQL(url, { max: 1 });
+  try {
+    const tables: { name: string }[] = await sql`
+      SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'`;
+    await sql.unsafe(`TRUNCATE ${tables.map((table) => table.name).join(", ")}`);
+  } finally {
+    await sql.close({ timeout: 0 });
+  }
 }
 
 async function openSubject(database: Database): Promise<Subject> {
   const place = await database.create();
-  return { ...(await place.open()), place, database };
+  return { ...(await place.open()), place, database, spares: [] };
 }
 
 /** Two processes on the same data where the database can have them, else the one twice. */
