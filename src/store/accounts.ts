@@ -162,7 +162,16 @@ export function* deleteSession(s: Scope, id: string): Verb<void> {
 export function* listSecrets(s: Scope, userId: string): Verb<SigningSecretRow[]> {
   const { signingSecrets } = s.t;
   return yield* ask(
-    s.db.select().from(signingSecrets).where(eq(signingSecrets.userId, userId)).orderBy(desc(signingSecrets.id)),
+    s.prepared(
+      "listSecrets",
+      () =>
+        s.db
+          .select()
+          .from(signingSecrets)
+          .where(eq(signingSecrets.userId, sql.placeholder("userId")))
+          .orderBy(desc(signingSecrets.id)),
+      { userId },
+    ),
   );
 }
 

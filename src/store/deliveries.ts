@@ -1,8 +1,8 @@
-import { and, asc, eq, inArray, isNotNull, lt, lte, notInArray, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, isNotNull, lt, lte, type SQL, sql } from "drizzle-orm";
 import { newId } from "../id.ts";
 import { listSecrets } from "./accounts.ts";
 import { getAgent } from "./agents.ts";
-import { ask, askRaw, type Scope, type Verb } from "./engine.ts";
+import { ask, askRaw, placeholders, type Scope, type Verb } from "./engine.ts";
 import { getMessage, type StoredMail } from "./messages.ts";
 import type { AgentRow, DeliveryAttemptRow, DeliveryRow, MessageRow, SigningSecretRow } from "./schema.ts";
 
@@ -56,19 +56,18 @@ export function* claimDueDeliveries(
 ): Verb<DeliveryRow[]> {
   const { deliveries } = s.t;
   const candidates = yield* ask(
-    s.skipLocked(
-      s.db
-        .select({ id: deliveries.id, endpointId: deliveries.endpointId })
-        .from(deliveries)
-        .where(
-          and(
-            eq(deliveries.status, "pending"),
-            lte(deliveries.nextAttemptAt, input.now),
-            input.busy.length > 0 ? notInArray(deliveries.endpointId, input.busy) : undefined,
-          ),
-        )
-        .orderBy(asc(deliveries.nextAttemptAt))
-        .limit(input.limit * CANDIDATES_PER_CLAIM),
+    s.prepared(
+      `dueDeliveries ${input.busy.length}`,
+      () =>
+        s.skipLocked(
+          s.db
+            .select({ id: deliveries.id, endpointId: deliveries.endpointId })
+            .from(deliveries)
+            .where(and(pending(s), lte(deliveries.nextAttemptAt, bound(s, "now")), notBusy(s, input.busy)))
+            .orderBy(asc(deliveries.nextAttemptAt))
+            .limit(sql.placeholder("limit")),
+        ),
+      { now: input.now, limit: input.limit * CANDIDATES_PER_CLAIM, ...busyValues(input.busy) },
     ),
   );
   const taken = new Map<string, number>();
@@ -79,14 +78,46 @@ export function* claimDueDeliveries(
     taken.set(endpointId, already + 1);
     ids.push(id);
   }
-  if (ids.length === 0) return [];
-  return yield* ask(
-    s.db
-      .update(deliveries)
-      .set({ nextAttemptAt: input.leaseUntil, leaseToken: input.leaseToken })
-      .where(inArray(deliveries.id, ids))
-      .returning(),
-  );
+  const claimed: DeliveryRow[] = [];
+  for (const id of ids)
+    claimed.push(
+      ...(yield* ask(
+        s.prepared(
+          "leaseDelivery",
+          () =>
+            s.db
+              .update(deliveries)
+              .set({
+                nextAttemptAt: bound(s, "leaseUntil"),
+                leaseToken: sql`${sql.placeholder("leaseToken")}`,
+              })
+              .where(eq(deliveries.id, sql.placeholder("id")))
+              .returning(),
+          { id, leaseUntil: input.leaseUntil, leaseToken: input.leaseToken },
+        ),
+      )),
+    );
+  return claimed;
+}
+
+/** Written out, because a partial index is only found by a constant. */
+function pending(s: Scope): SQL {
+  return sql`${s.t.deliveries.status} = 'pending'`;
+}
+
+/** A placeholder for a time, converted as a column of times is. */
+function bound(s: Scope, name: string): SQL {
+  return sql`${sql.param(sql.placeholder(name), s.t.deliveries.nextAttemptAt)}`;
+}
+
+function notBusy(s: Scope, busy: string[]): SQL | undefined {
+  if (busy.length === 0) return undefined;
+  const places = busy.map((_, i) => sql`${sql.placeholder(`busy${i}`)}`);
+  return sql`${s.t.deliveries.endpointId} not in (${sql.join(places, sql`, `)})`;
+}
+
+function busyValues(busy: string[]): Record<string, string> {
+  return Object.fromEntries(busy.map((endpoint, i) => [`busy${i}`, endpoint]));
 }
 
 /** All that one attempt needs; null when the message or its agent is gone. */
@@ -125,19 +156,46 @@ export function* finishDelivery(
 ): Verb<boolean> {
   const { deliveries, deliveryAttempts } = s.t;
   const done = step.kind === "succeeded" || step.kind === "failed";
+  const tried = attempt !== null;
   const rows = yield* ask(
-    s.db
-      .update(deliveries)
-      .set({
-        leaseToken: null,
-        ...(done ? { status: step.kind, finishedAt: now } : { nextAttemptAt: step.at }),
-        ...(attempt ? { attempts: attempt.attempt, lastStatus: attempt.status, lastError: attempt.error } : {}),
-      })
-      .where(and(eq(deliveries.id, delivery.id), eq(deliveries.leaseToken, delivery.leaseToken ?? "")))
-      .returning({ id: deliveries.id }),
+    s.prepared(
+      `finishDelivery ${done} ${tried}`,
+      () =>
+        s.db
+          .update(deliveries)
+          .set({
+            leaseToken: null,
+            ...(done
+              ? { status: sql`${sql.placeholder("status")}`, finishedAt: bound(s, "at") }
+              : { nextAttemptAt: bound(s, "at") }),
+            ...(tried
+              ? {
+                  attempts: sql`${sql.placeholder("attempts")}`,
+                  lastStatus: sql`${sql.placeholder("lastStatus")}`,
+                  lastError: sql`${sql.placeholder("lastError")}`,
+                }
+              : {}),
+          })
+          .where(
+            and(eq(deliveries.id, sql.placeholder("id")), eq(deliveries.leaseToken, sql.placeholder("leaseToken"))),
+          )
+          .returning({ id: deliveries.id }),
+      {
+        id: delivery.id,
+        leaseToken: delivery.leaseToken ?? "",
+        status: step.kind,
+        at: "at" in step ? step.at : now,
+        attempts: attempt?.attempt,
+        lastStatus: attempt?.status,
+        lastError: attempt?.error,
+      },
+    ),
   );
   if (rows.length === 0) return false;
-  if (attempt) yield* ask(s.db.insert(deliveryAttempts).values({ deliveryId: delivery.id, ...attempt }));
+  if (attempt) {
+    const row: DeliveryAttemptRow = { deliveryId: delivery.id, ...attempt };
+    yield* ask(s.prepared("insertAttempt", () => s.db.insert(deliveryAttempts).values(placeholders(row)), row));
+  }
   return true;
 }
 
@@ -145,14 +203,17 @@ export function* finishDelivery(
 export function* nextDeliveryDue(s: Scope, busy: string[]): Verb<Date | null> {
   const { deliveries } = s.t;
   const rows = yield* ask(
-    s.db
-      .select({ at: deliveries.nextAttemptAt })
-      .from(deliveries)
-      .where(
-        and(eq(deliveries.status, "pending"), busy.length > 0 ? notInArray(deliveries.endpointId, busy) : undefined),
-      )
-      .orderBy(asc(deliveries.nextAttemptAt))
-      .limit(1),
+    s.prepared(
+      `nextDeliveryDue ${busy.length}`,
+      () =>
+        s.db
+          .select({ at: deliveries.nextAttemptAt })
+          .from(deliveries)
+          .where(and(pending(s), notBusy(s, busy)))
+          .orderBy(asc(deliveries.nextAttemptAt))
+          .limit(1),
+      busyValues(busy),
+    ),
   );
   return rows[0]?.at ?? null;
 }

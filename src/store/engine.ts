@@ -1,4 +1,4 @@
-import type { SQL } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import type { Tables } from "./schema.ts";
 
@@ -57,8 +57,12 @@ export interface Engine {
   readonly dialect: "sqlite" | "postgres";
   /** Runs a verb that only reads. On Postgres each of its steps sees its own snapshot. */
   read<R>(verb: (s: Scope) => Verb<R>): Promise<R>;
-  /** Runs a verb in one transaction; resolves after the commit, rejects after the rollback. */
-  write<R>(verb: (s: Scope) => Verb<R>): Promise<R>;
+  /**
+   * Runs a verb in one transaction; resolves after the commit, rejects after the rollback.
+   * `forgettable` work may be undone by a power cut, though not by a crash of this process: it is not
+   * waited for until it is on the disk.
+   */
+  write<R>(verb: (s: Scope) => Verb<R>, options?: { forgettable: boolean }): Promise<R>;
   /** Calls `listener` for every signal of committed work, here or on another node. Returns the unsubscriber. */
   onSignal(listener: (signal: Signal) => void): () => void;
   /** Waits for the writes in hand, then closes. */
@@ -85,4 +89,9 @@ export function tell(listeners: Iterable<(signal: Signal) => void>, signal: Sign
         throw error;
       });
     }
+}
+
+/** A placeholder for each column of a row, so that its insert is built once. */
+export function placeholders<Row extends object>(row: Row): Row {
+  return Object.fromEntries(Object.keys(row).map((key) => [key, sql.placeholder(key)])) as Row;
 }

@@ -3,7 +3,7 @@ import { newId } from "../id.ts";
 import type { EntityType, Mailbox, Verdict } from "../mail.ts";
 import { ensureRoleMailbox } from "./agents.ts";
 import { addDelivery } from "./deliveries.ts";
-import { ask, type Scope, type Verb } from "./engine.ts";
+import { ask, placeholders, type Scope, type Verb } from "./engine.ts";
 import { dropOrphanedRaw } from "./messages.ts";
 import type { AgentRow, MailContent, MessageRow } from "./schema.ts";
 import { indexMessage } from "./search.ts";
@@ -198,9 +198,4 @@ function* earlierCopy(s: Scope, agentId: string, mail: InboundMail): Verb<Accept
       .where(and(eq(messages.agentId, agentId), eq(messages.dedupeKey, mail.dedupeKey))),
   );
   return rows[0] ? { message: rows[0], fresh: false } : null;
-}
-
-/** A placeholder for each column of a row, so that the insert is built once. */
-function placeholders<Row extends object>(row: Row): Row {
-  return Object.fromEntries(Object.keys(row).map((key) => [key, sql.placeholder(key)])) as Row;
 }

@@ -105,8 +105,19 @@ export function* getMessage(s: Scope, agentId: string, id: string): Verb<StoredM
   );
   const row = rows[0];
   if (!row) return null;
-  const [message] = yield* withLabels(s, [row.message]);
-  return { message: message as LabelledMessage, raw: row.raw, content: row.content };
+  const labels = yield* ask(
+    s.prepared(
+      "labelsOfMessage",
+      () =>
+        s.db
+          .select()
+          .from(s.t.messageLabels)
+          .where(eq(s.t.messageLabels.messageId, sql.placeholder("id"))),
+      { id },
+    ),
+  );
+  const message = { ...row.message, labels: labels.map(({ label }) => label).sort() };
+  return { message, raw: row.raw, content: row.content };
 }
 
 /** Sets the read status; null when the agent has no such message. */

@@ -26,6 +26,8 @@ const ATTEMPTS_MAX = 5;
 /** Channel for NOTIFY; payloads are `<node>\t<topic>\t<key>`, at most 8,000 bytes. */
 const CHANNEL = "e2a";
 const NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload";
+/** The commit does not wait for the disk (PostgreSQL, "Asynchronous Commit"); one message, so no further round trip. */
+const BEGIN_FORGETTABLE = "BEGIN; SET LOCAL synchronous_commit TO OFF";
 /** Pause before the listening connection is opened again. */
 const LISTEN_RETRY_MS = 1_000;
 
@@ -53,7 +55,7 @@ export async function openPostgres(
 
   let closed = false;
 
-  async function run<R>(verb: (s: Scope) => Verb<R>, transaction: boolean): Promise<R> {
+  async function run<R>(verb: (s: Scope) => Verb<R>, begin: string | null): Promise<R> {
     if (closed) throw unavailable(new Error("the store is closed"));
     const client = await pool.connect().catch((error: unknown) => {
       throw unavailable(error);
@@ -68,9 +70,9 @@ export async function openPostgres(
     async function attempt(): Promise<{ result: R; signals: Signal[] }> {
       const signals: Signal[] = [];
       const scope = scopeFor(client, signals);
-      if (transaction) await client.query("BEGIN");
+      if (begin) await client.query(begin);
       const result = await drive(verb(scope), scope.db as unknown as NodePgDatabase);
-      if (transaction) {
+      if (begin) {
         if (signals.length > 0)
           await client.query(NOTIFY, [CHANNEL, signals.map((s) => `${node}\t${s.topic}\t${s.key}`)]);
         await client.query("COMMIT");
@@ -88,7 +90,7 @@ export async function openPostgres(
           const code = codeOf(databaseError(error));
           // The server says that it ends the connection (57P0x) a moment before it does.
           if (code.startsWith("57P0")) onError(databaseError(error) as Error);
-          else if (transaction) await client.query("ROLLBACK").catch(onError);
+          else if (begin) await client.query("ROLLBACK").catch(onError);
           if (lost && !(error instanceof Failure)) throw unavailable(databaseError(error));
           if (attempts < ATTEMPTS_MAX && (code === "40001" || code === "40P01")) continue;
           throw asStoreFailure(error);
@@ -110,8 +112,8 @@ export async function openPostgres(
 
   return {
     dialect: "postgres",
-    read: (verb) => track(run(verb, false)),
-    write: (verb) => track(run(verb, true)),
+    read: (verb) => track(run(verb, null)),
+    write: (verb, options) => track(run(verb, options?.forgettable ? BEGIN_FORGETTABLE : "BEGIN")),
     onSignal(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
-import { askRaw, type Scope, type Verb } from "./engine.ts";
+import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { ask, type Scope, type Verb } from "./engine.ts";
 import type { MailContent, MessageRow } from "./schema.ts";
 
 /** Words of the head and of the body that are indexed at most, in characters: both together stay under the 1 MiB of a tsvector. */
@@ -8,6 +9,10 @@ const INDEXED_TEXT_MAX = 100_000;
 const WORD_LENGTH_MAX = 100;
 /** Words of a query that count; the rest is ignored. */
 const QUERY_WORDS_MAX = 16;
+
+/** The index in SQLite, a virtual table, and in Postgres; not in the schema, because they have no column in common. */
+const ftsIndex = sqliteTable("message_search", { rowid: integer("rowid"), document: text("document") });
+const tsvectorIndex = sqliteTable("message_search", { messageId: text("message_id"), document: text("document") });
 
 /**
  * Full-text search: the one place where the two databases differ on purpose (FTS5, tsvector).
@@ -18,11 +23,22 @@ export function* indexMessage(s: Scope, row: MessageRow, content: MailContent): 
   const people = [...row.from, ...row.to, ...row.cc].map((m) => `${m.name} ${m.address}`);
   const head = [row.subject, ...people, ...content.attachments.map((a) => a.filename)].join(" ");
   const document = `${ownerWord(row.agentId)} ${indexed(head)} ${indexed(content.text)}`.replace(/ +/g, " ").trim();
-  yield* askRaw(
-    s.dialect === "sqlite"
-      ? sql`insert into message_search (rowid, document) select n, ${document} from messages where id = ${row.id}`
-      : sql`insert into message_search (message_id, document)
-            values (${row.id}, array_to_tsvector(string_to_array(${document}, ' ')))`,
+  const id = sql.placeholder("id");
+  yield* ask(
+    s.prepared(
+      "indexMessage",
+      () =>
+        s.dialect === "sqlite"
+          ? s.db.insert(ftsIndex).values({
+              rowid: sql`(select n from messages where id = ${id})`,
+              document: sql.placeholder("document"),
+            })
+          : s.db.insert(tsvectorIndex).values({
+              messageId: id,
+              document: sql`array_to_tsvector(string_to_array(${sql.placeholder("document")}, ' '))`,
+            }),
+      { id: row.id, document },
+    ),
   );
 }
 
@@ -57,6 +73,9 @@ function indexed(text: string): string {
  * without spaces; each of their characters counts as a word.
  */
 function words(text: string): string[] {
+  // Most mail by far; without the classes of Unicode it takes a tenth of the time.
+  if (/^[\x00-\x7f]*$/.test(text))
+    return (text.toLowerCase().match(/[a-z0-9]+/g) ?? []).map((word) => word.slice(0, WORD_LENGTH_MAX));
   const folded = text
     .normalize("NFKD")
     .replace(/\p{M}+/gu, "")

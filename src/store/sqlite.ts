@@ -30,6 +30,7 @@ interface Outcome {
 }
 
 interface Waiting {
+  forgettable: boolean;
   verb: (s: Scope) => Verb<unknown>;
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
@@ -67,6 +68,12 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
   const savepoint = writer.query("SAVEPOINT verb");
   const release = writer.query("RELEASE verb");
   const rollbackTo = writer.query("ROLLBACK TO verb");
+  // NORMAL: a commit is in the file but not forced to the disk. A later FULL one takes it along; order is kept.
+  const synchronous = {
+    full: writer.query("PRAGMA synchronous = FULL"),
+    normal: writer.query("PRAGMA synchronous = NORMAL"),
+  };
+  let level: keyof typeof synchronous = "full";
 
   let queue: Waiting[] = [];
   let scheduled = false;
@@ -79,6 +86,9 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
     const group = queue.slice(0, GROUP_MAX);
     queue = queue.slice(GROUP_MAX);
     try {
+      const wanted = group.every((item) => item.forgettable) ? "normal" : "full";
+      if (wanted !== level) synchronous[wanted].run();
+      level = wanted;
       const done = runGroup(group, false) ?? runGroup(group, true) ?? [];
       for (const { settle } of done) settle();
       for (const { signals } of done) for (const signal of signals) tell(listeners, signal);
@@ -140,10 +150,10 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
         if (!memory) reader.exec("COMMIT");
       }
     },
-    write<R>(verb: (s: Scope) => Verb<R>): Promise<R> {
+    write<R>(verb: (s: Scope) => Verb<R>, options = { forgettable: false }): Promise<R> {
       if (closed) return Promise.reject(unavailable(new Error("the store is closed")));
       return new Promise<R>((resolve, reject) => {
-        queue.push({ verb, resolve: resolve as (value: unknown) => void, reject });
+        queue.push({ ...options, verb, resolve: resolve as (value: unknown) => void, reject });
         if (scheduled) return;
         scheduled = true;
         idle = Promise.withResolvers<void>();

@@ -24,6 +24,11 @@ export function createStore(engine: Engine) {
     <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args));
+  // What a power cut may undo: hints for people, and claims and outcomes of deliveries, which are made at least once.
+  const forgettable =
+    <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
+    (...args: A): Promise<R> =>
+      engine.write((s) => verb(s, ...args), { forgettable: true });
 
   return {
     dialect: engine.dialect,
@@ -38,7 +43,7 @@ export function createStore(engine: Engine) {
     listKeys: read(accounts.listKeys),
     deleteKey: write(accounts.deleteKey),
     findKey: read(accounts.findKey),
-    touchKey: write(accounts.touchKey),
+    touchKey: forgettable(accounts.touchKey),
     createSignInToken: write(accounts.createSignInToken),
     signInTokenIsValid: read(accounts.signInTokenIsValid),
     useSignInToken: write(accounts.useSignInToken),
@@ -48,7 +53,7 @@ export function createStore(engine: Engine) {
     listSecrets: read(accounts.listSecrets),
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
-    touchSecret: write(accounts.touchSecret),
+    touchSecret: forgettable(accounts.touchSecret),
     deleteAccount: write(deleteAccount),
 
     // Domains and their DKIM keys
@@ -79,9 +84,9 @@ export function createStore(engine: Engine) {
     countMessages: read(messages.countMessages),
 
     // Webhook deliveries
-    claimDueDeliveries: write(deliveries.claimDueDeliveries),
+    claimDueDeliveries: forgettable(deliveries.claimDueDeliveries),
     deliveryWork: read(deliveries.deliveryWork),
-    finishDelivery: write(deliveries.finishDelivery),
+    finishDelivery: forgettable(deliveries.finishDelivery),
     nextDeliveryDue: read(deliveries.nextDeliveryDue),
     releaseLeases: write(deliveries.releaseLeases),
     deliveriesOf: read(deliveries.deliveriesOf),
@@ -90,7 +95,7 @@ export function createStore(engine: Engine) {
     // Idempotent requests
     startIdempotent: write(requests.startIdempotent),
     finishIdempotent: write(requests.finishIdempotent),
-    countRequest: write(requests.countRequest),
+    countRequest: forgettable(requests.countRequest),
 
     /** Tells every node that an agent has a new WebSocket consumer; `key` is `<agent> <consumer>`. */
     announceConsumer: (key: string) =>
