@@ -120,13 +120,14 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       await webhooks.close(WEBHOOK_GRACE_MS);
     });
 
+    const { maxParts, maxDepth, maxHeaderBytes } = config.inbound;
     const receive = createReceive({
       store,
       resolver,
       log,
       hostname: config.smtp.domain,
       verifyBudgetMs: config.dns.timeout,
-      limits: config.inbound,
+      limits: { maxParts, maxDepth, maxHeaderBytes },
       hopsMax: config.inbound.maxHops,
       dnsTrouble: config.inbound.dnsTrouble,
       dmarcReject: config.inbound.dmarcReject,
@@ -178,12 +179,8 @@ export function openEngine(config: Config, log: Log): Promise<Engine> {
 }
 
 function ownResolver(config: Config, clock: Clock, closers: (() => unknown)[]): Resolver {
-  const resolver = createResolver({
-    servers: config.dns.servers,
-    clock,
-    timeoutMs: config.dns.timeout,
-    cacheEntries: config.dns.cacheEntries,
-  });
+  const { servers, timeout: timeoutMs, cacheEntries } = config.dns;
+  const resolver = createResolver({ servers, clock, timeoutMs, cacheEntries });
   closers.push(() => resolver.close());
   return resolver;
 }

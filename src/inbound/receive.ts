@@ -6,19 +6,13 @@ import type { Log } from "../log.ts";
 import type { Envelope, ReadMail, Verdict } from "../mail.ts";
 import type { Accepted } from "../store/inbound.ts";
 import type { Store } from "../store/store.ts";
-import { authenticate } from "./authenticate.ts";
-import { type ReadLimits, readMail } from "./read.ts";
-import { countReceived, withTrace } from "./trace.ts";
+import { type ExamineSettings, examine } from "./examine.ts";
+import { countReceived } from "./trace.ts";
 
-export interface ReceiveOptions {
+export interface ReceiveOptions extends ExamineSettings {
   store: Store;
   resolver: Resolver;
   log: Log;
-  /** Our name in trace fields, and the authserv-id of our results (RFC 8601 2.5). */
-  hostname: string;
-  /** Time for the whole verification with all its DNS questions. */
-  verifyBudgetMs: number;
-  limits: ReadLimits;
   /** Received fields a message may carry before it counts as looping (RFC 5321 6.3). */
   hopsMax: number;
   /** What DNS trouble means while nothing else proves the sender: take it marked, or have it offered again. */
@@ -45,7 +39,7 @@ export type Receive = (
 /**
  * The way in: one message from the final dot to its rows.
  *
- * authenticate → screen → trace → read → one transaction. The promise resolves after the commit
+ * examine (authenticate, trace, read) → screen → one transaction. The promise resolves after the commit
  * and not before, so "250" means stored. Throws a Failure that the SMTP door turns into a reply.
  */
 export function createReceive(options: ReceiveOptions): Receive {
@@ -56,33 +50,20 @@ export function createReceive(options: ReceiveOptions): Receive {
     if (hops > options.hopsMax)
       throw new Failure("mail_loop", `The message has passed ${hops} hosts; it seems to loop.`);
 
-    const verdict = local
-      ? localVerdict(local.domain, hostname)
-      : await authenticate(raw, envelope, {
-          resolver: options.resolver,
-          budgetMs: options.verifyBudgetMs,
-          authservId: hostname,
-        });
-    screen(verdict, options);
-
     // Each recipient has a message id of its own; the first one is the queue id the sender sees.
     const addressed = recipients.map((recipient) => ({ ...recipient, messageId: newId("msg") }));
     const queueId = addressed[0]?.messageId ?? "";
-    const [only, ...others] = recipients;
-    const stored = withTrace(raw, {
-      envelope,
-      hostname,
-      id: queueId,
-      verdict,
-      ...(only && others.length === 0 ? { recipient: only.address } : {}),
-    });
-    // Read is what is stored: a field that was removed as forged must not come back by another way.
-    const mail = await readMail(stored, options.limits);
+    const { verdict, mail, stored, storedSha256, receivedSha256 } = await examine(
+      { raw, envelope, queueId, ...(local ? { verdict: localVerdict(local.domain, hostname) } : {}) },
+      options,
+      options.resolver,
+    );
+    screen(verdict, options);
 
     const accepted = await store.acceptInbound({
       envelopeFrom: envelope.mailFrom,
       recipients: addressed,
-      raw: { sha256: sha256(stored), bytes: stored },
+      raw: { sha256: storedSha256, bytes: stored },
       content: {
         text: mail.text,
         html: mail.html,
@@ -101,7 +82,7 @@ export function createReceive(options: ReceiveOptions): Receive {
       snippet: mail.snippet,
       entityType: local ? "agent" : "human",
       verdict,
-      dedupeKey: dedupeKey(envelope, mail, raw, verdict),
+      dedupeKey: dedupeKey(envelope, mail, receivedSha256, verdict),
       receivedAt: envelope.receivedAt,
     });
     if (accepted.length === 0)
@@ -140,10 +121,10 @@ function screen(verdict: Verdict, options: ReceiveOptions) {
  * first copy. Without a Message-ID two equal messages may both be meant. The verdict is part of
  * it: a copy that somebody forged earlier must not hide the proven one.
  */
-function dedupeKey(envelope: Envelope, mail: ReadMail, raw: Uint8Array, verdict: Verdict): string | null {
+function dedupeKey(envelope: Envelope, mail: ReadMail, receivedSha256: string, verdict: Verdict): string | null {
   if (!mail.messageId) return null;
-  const parts = [envelope.mailFrom.toLowerCase(), mail.messageId, sha256(raw), String(verdict.verified)];
-  return sha256(parts.join("\n"));
+  const parts = [envelope.mailFrom.toLowerCase(), mail.messageId, receivedSha256, String(verdict.verified)];
+  return createHash("sha256").update(parts.join("\n")).digest("hex");
 }
 
 function localVerdict(domain: string, hostname: string): Verdict {
@@ -159,8 +140,4 @@ function localVerdict(domain: string, hostname: string): Verdict {
     domainCheck: "local=pass",
     authenticationResults: `${hostname}; none`,
   };
-}
-
-function sha256(data: Uint8Array | string): string {
-  return createHash("sha256").update(data).digest("hex");
 }
