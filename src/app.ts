@@ -280,13 +280,15 @@ function keepSwept(store: Store, config: Config, clock: Clock, log: Log, closers
   let running: Promise<void> = Promise.resolve();
   let cancel = () => {};
   const before = (ms: number) => new Date(clock.now() - ms);
+  // 0 keeps for ever.
+  const beforeUnlessKept = (ms: number) => (ms > 0 ? before(ms) : null);
   const later = () => {
     cancel = clock.after(SWEEP_INTERVAL_MS, () => {
       running = store
         .sweep({
           now: new Date(clock.now()),
-          messagesBefore: config.retention.messages > 0 ? before(config.retention.messages) : null,
-          deliveriesBefore: before(config.retention.deliveries),
+          messagesBefore: beforeUnlessKept(config.retention.messages),
+          deliveriesBefore: beforeUnlessKept(config.retention.deliveries),
           idempotencyBefore: before(IDEMPOTENCY_KEPT_MS),
         })
         .catch((error) => log.error("sweep.failed", {}, error))

@@ -138,12 +138,14 @@ CREATE UNIQUE INDEX messages_dedupe ON messages (agent_id, dedupe_key) WHERE ded
 CREATE INDEX messages_email_message_id ON messages (agent_id, email_message_id);
 CREATE INDEX messages_conversation ON messages (agent_id, conversation_id, seq);
 CREATE INDEX messages_raw ON messages (raw_sha256);
+CREATE INDEX messages_age ON messages (created_at);
 
 CREATE TABLE message_labels (
   message_id TEXT NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
   label TEXT NOT NULL,
   PRIMARY KEY (message_id, label)
 );
+CREATE INDEX message_labels_label ON message_labels (label, message_id);
 
 CREATE TABLE events (
   id TEXT PRIMARY KEY,
@@ -154,6 +156,7 @@ CREATE TABLE events (
   created_at INTEGER NOT NULL
 );
 CREATE INDEX events_user ON events (user_id, id);
+CREATE INDEX events_age ON events (created_at);
 
 CREATE TABLE deliveries (
   id TEXT PRIMARY KEY,
@@ -172,6 +175,7 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_due ON deliveries (next_attempt_at) WHERE status = 'pending';
 CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, status);
 CREATE INDEX deliveries_message ON deliveries (message_id);
+CREATE INDEX deliveries_age ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
 
 CREATE TABLE delivery_attempts (
   delivery_id TEXT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,

@@ -41,7 +41,7 @@ export function newAgent(input: Pick<AgentRow, "id" | "userId" | "name" | "webho
   };
 }
 
-/** Adds an agent. Failure `conflict` when the address is taken or the account is full. */
+/** Adds an agent. Failure `conflict` when the address is taken, its domain is not hosted any more or the account is full. */
 export function* createAgent(s: Scope, agent: AgentRow, agentsMax: number): Verb<AgentRow> {
   yield* lockUser(s, agent.userId);
   const mine = yield* ask(
@@ -53,6 +53,12 @@ export function* createAgent(s: Scope, agent: AgentRow, agentsMax: number): Verb
   if (Number(mine[0]?.count ?? 0) >= agentsMax)
     throw new Failure("conflict", `An account holds at most ${agentsMax} agents.`, {
       fix: "Delete an agent that is not used, or raise limits.agents_per_account.",
+    });
+  const hosted = yield* hostedDomain(s, agent.domain);
+  if (!hosted || (hosted.userId !== null && hosted.userId !== agent.userId))
+    throw new Failure("conflict", `${agent.domain} is not verified for this account.`, {
+      fix: "Register the domain and verify it first.",
+      errors: [{ field: "email", message: "is not at a verified domain of yours" }],
     });
   const made = yield* ask(s.db.insert(s.t.agents).values(agent).onConflictDoNothing().returning({ id: s.t.agents.id }));
   if (made.length === 0)

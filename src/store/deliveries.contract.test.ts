@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { addAgent, addMessage, later, mailFor, noon } from "../testing/store-rows.ts";
-import { freshSubject, onEveryDatabase, twoNodes } from "../testing/stores.ts";
+import { countRows, freshSubject, onEveryDatabase, twoNodes } from "../testing/stores.ts";
 import type { DeliveryRow } from "./schema.ts";
 import type { Store } from "./store.ts";
 
@@ -251,7 +251,11 @@ onEveryDatabase((it) => {
     const [a, b, c] = await claim(store);
     await store.finishDelivery(a!, { kind: "succeeded" }, attempt(1), later(1));
     await store.finishDelivery(b!, { kind: "failed" }, attempt(1), later(2));
+    await store.sweep({ now: noon, messagesBefore: null, deliveriesBefore: null, idempotencyBefore: noon });
+    expect(await countRows(fresh, ["deliveries", "events"])).toMatchObject({ deliveries: 3, events: 3 });
     await store.sweep({ now: noon, messagesBefore: null, deliveriesBefore: later(2), idempotencyBefore: noon });
+    // Events are as old as their messages, which came at noon.
+    expect(await countRows(fresh, ["deliveries", "events"])).toMatchObject({ deliveries: 2, events: 0 });
     expect(await store.deliveriesOf(a!.messageId)).toEqual([]);
     for (const kept of [b!, c!]) expect(await store.deliveriesOf(kept.messageId)).toHaveLength(1);
   });

@@ -273,3 +273,11 @@ export function* sweepDeliveries(s: Scope, before: Date, limit: number): Verb<nu
   const gone = yield* ask(s.db.delete(deliveries).where(inArray(deliveries.id, old)).returning({ id: deliveries.id }));
   return gone.length;
 }
+
+/** Deletes up to `limit` events older than `before`. */
+export function* sweepEvents(s: Scope, before: Date, limit: number): Verb<number> {
+  const { events } = s.t;
+  const old = s.db.select({ id: events.id }).from(events).where(lt(events.createdAt, before)).limit(limit);
+  const gone = yield* ask(s.db.delete(events).where(inArray(events.id, old)).returning({ id: events.id }));
+  return gone.length;
+}

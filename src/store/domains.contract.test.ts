@@ -77,12 +77,28 @@ onEveryDatabase((it) => {
     expect(new Set(domains)).toEqual(new Set(["done", "conflict"]));
     expect(await it.store.listDomains(userId)).toHaveLength(5);
 
+    await it.store.ensureSharedDomain({ domain: "agents.example", now: noon });
     const agent = () =>
       newAgent({ id: `${unique("bot")}@agents.example`, userId, name: "", webhookUrl: "", mode: "local" }, noon);
     const agents = await Promise.all(many.map((node) => codeOf(node.store.createAgent(agent(), 5))));
     expect(agents.filter((code) => code === "done")).toHaveLength(5);
     expect(new Set(agents)).toEqual(new Set(["done", "conflict"]));
     expect(await it.store.listAgents(userId)).toHaveLength(5);
+  });
+
+  test("an agent needs a domain that its account has proven, also when it goes away meanwhile", async () => {
+    const [owner, stranger] = [await addAccount(it.store), await addAccount(it.store)];
+    const domain = `${unique("own")}.example`;
+    const at = (userId: string) =>
+      newAgent({ id: `${unique("bot")}@${domain}`, userId, name: "", webhookUrl: "", mode: "local" }, noon);
+    expect(await codeOf(it.store.createAgent(at(owner.id), 5))).toBe("conflict");
+    await addDomain(it.store, owner.id, domain);
+    expect(await codeOf(it.store.createAgent(at(stranger.id), 5))).toBe("conflict");
+    const made = at(owner.id);
+    expect(await codeOf(it.store.createAgent(made, 5))).toBe("done");
+    await it.store.deleteAgent(made.id);
+    await it.store.deleteDomain(owner.id, domain);
+    expect(await codeOf(it.store.createAgent(at(owner.id), 5))).toBe("conflict");
   });
 
   test("a role mailbox takes no agent's place", async () => {

@@ -1,21 +1,7 @@
 import { expect, test } from "bun:test";
-import { sql } from "drizzle-orm";
 import { addAccount, addAgent, addDomain, addMessage, later, mailFor, noon, recipient } from "../testing/store-rows.ts";
-import { freshSubject, onEveryDatabase, type Subject, twoNodes } from "../testing/stores.ts";
-import { askRaw, type Verb } from "./engine.ts";
+import { countRows, freshSubject, onEveryDatabase, twoNodes } from "../testing/stores.ts";
 import type { MessageFilter } from "./messages.ts";
-
-/** How many rows of each kind the database holds beside accounts: what a deletion must leave behind is nothing. */
-function countRows(it: Subject): Promise<Record<string, number>> {
-  return it.engine.read(function* (): Verb<Record<string, number>> {
-    const counts: Record<string, number> = {};
-    for (const table of ["agents", "messages", "raw_mail", "message_labels", "message_search", "deliveries"]) {
-      const [row] = yield* askRaw<{ n: number }>(sql.raw(`select count(*) as n from ${table}`));
-      counts[table] = Number(row?.n);
-    }
-    return counts;
-  });
-}
 
 const nothing = { agents: 0, messages: 0, raw_mail: 0, message_labels: 0, message_search: 0, deliveries: 0 };
 

@@ -106,15 +106,24 @@ export function createStore(engine: Engine) {
     probeWrite: write(requests.probeWrite),
 
     /** Deletes what has outlived its use, in small steps. Null keeps for ever. */
-    async sweep(input: { now: Date; messagesBefore: Date | null; deliveriesBefore: Date; idempotencyBefore: Date }) {
+    async sweep(input: {
+      now: Date;
+      messagesBefore: Date | null;
+      /** Finished deliveries, and events. */
+      deliveriesBefore: Date | null;
+      idempotencyBefore: Date;
+    }) {
       await engine.write((s) => accounts.sweepAccounts(s, input.now));
       await engine.write((s) => requests.sweepIdempotency(s, input.idempotencyBefore));
       await engine.write((s) => requests.sweepRequestCounts(s, Math.floor(input.now.getTime() / 60_000) - 1));
       const inBatches = async (batch: () => Promise<number>) => {
         while ((await batch()) === SWEEP_BATCH);
       };
-      await inBatches(() => engine.write((s) => deliveries.sweepDeliveries(s, input.deliveriesBefore, SWEEP_BATCH)));
-      const { messagesBefore } = input;
+      const { messagesBefore, deliveriesBefore } = input;
+      if (deliveriesBefore) {
+        await inBatches(() => engine.write((s) => deliveries.sweepDeliveries(s, deliveriesBefore, SWEEP_BATCH)));
+        await inBatches(() => engine.write((s) => deliveries.sweepEvents(s, deliveriesBefore, SWEEP_BATCH)));
+      }
       if (messagesBefore)
         await inBatches(() => engine.write((s) => messages.sweepMessages(s, messagesBefore, SWEEP_BATCH)));
     },

@@ -35,6 +35,8 @@ export async function addAgent(
     },
     options.now ?? noon,
   );
+  // Whatever domain a test chose: where no account has proven it, it is the server's own.
+  if (!(await store.hostedDomain(agent.domain))) await store.ensureSharedDomain({ domain: agent.domain, now: noon });
   return store.createAgent(agent, 1_000);
 }
 

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe } from "bun:test";
 import { join } from "node:path";
 import { SQL } from "bun";
+import { sql } from "drizzle-orm";
 import { migrations as allMigrations } from "../assets.ts";
 import { newId } from "../id.ts";
 import { silentLog } from "../log.ts";
-import type { Engine } from "../store/engine.ts";
+import { askRaw, type Engine, type Verb } from "../store/engine.ts";
 import type { Migration } from "../store/migrate.ts";
 import { openPostgres } from "../store/postgres.ts";
 import { openSqlite } from "../store/sqlite.ts";
@@ -180,4 +181,19 @@ export function unique(prefix: string): string {
 /** A new signing secret as `createSecret` takes it; the bytes stand for a sealed one. */
 export function newSecret(name = "first") {
   return { id: newId("wsec"), name, sealed: Buffer.from(unique("sealed")), secretPrefix: "01234567" };
+}
+
+/** How many rows of each kind the database holds beside accounts: what a deletion must leave behind is nothing. */
+export function countRows(
+  it: Subject,
+  tables = ["agents", "messages", "raw_mail", "message_labels", "message_search", "deliveries"],
+): Promise<Record<string, number>> {
+  return it.engine.read(function* (): Verb<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const table of tables) {
+      const [row] = yield* askRaw<{ n: number }>(sql.raw(`select count(*) as n from ${table}`));
+      counts[table] = Number(row?.n);
+    }
+    return counts;
+  });
 }
