@@ -62,6 +62,7 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
   const listeners = new Set<(signal: Signal) => void>();
   const writeScope = scopeFor(writer, tables);
   const readScope = memory ? writeScope : scopeFor(reader, tables);
+  const snapshot = { begin: reader.query("BEGIN"), end: reader.query("COMMIT") };
   const begin = writer.query("BEGIN IMMEDIATE");
   const commit = writer.query("COMMIT");
   const rollback = writer.query("ROLLBACK");
@@ -141,13 +142,13 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
     async read<R>(verb: (s: Scope) => Verb<R>): Promise<R> {
       if (closed) throw unavailable(new Error("the store is closed"));
       // One snapshot for all steps; in memory no write runs between them.
-      if (!memory) reader.exec("BEGIN");
+      if (!memory) snapshot.begin.run();
       try {
         return drive(verb(readScope.with([])), readScope.db);
       } catch (error) {
         throw asStoreFailure(error);
       } finally {
-        if (!memory) reader.exec("COMMIT");
+        if (!memory) snapshot.end.run();
       }
     },
     write<R>(verb: (s: Scope) => Verb<R>, options = { forgettable: false }): Promise<R> {
