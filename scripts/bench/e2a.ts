@@ -22,7 +22,7 @@ export interface E2a {
   readonly smtpPort: number;
   /** From the start of the process to its line that says "ready". */
   readonly readyMs: number;
-  /** Stops it as an operator would; it finishes what is in hand. */
+  /** Stops it as an operator would; it finishes what is in hand. Safe to call twice. */
   stop(): Promise<void>;
 }
 
@@ -40,6 +40,7 @@ export async function startE2a(options: E2aOptions): Promise<E2a> {
   closeSync(log);
   const kill = () => server.kill("SIGKILL");
   process.once("exit", kill);
+  let stopping: Promise<void> | undefined;
   const stop = async () => {
     server.kill("SIGTERM");
     await within(stopTimeoutMs, "stopping e2a", server.exited).finally(kill);
@@ -50,7 +51,7 @@ export async function startE2a(options: E2aOptions): Promise<E2a> {
     const readyMs = performance.now() - startedAt;
     const ready = JSON.parse(line) as { http: string; smtp: string };
     const smtpPort = Number(ready.smtp.slice(ready.smtp.lastIndexOf(":") + 1));
-    return { pid: server.pid, httpUrl: ready.http, smtpPort, readyMs, stop };
+    return { pid: server.pid, httpUrl: ready.http, smtpPort, readyMs, stop: () => (stopping ??= stop()) };
   } catch (error) {
     kill();
     const tail = readFileSync(logPath, "utf8").slice(-logTailBytes);

@@ -2,7 +2,7 @@ import type { InboundResult } from "./inbound.ts";
 import type { CpuUse } from "./process.ts";
 import type { Latency } from "./statistics.ts";
 
-/** The aims a change is measured against; see docs/benchmarks. */
+/** What the product is to reach on any machine, beside the bare server on the same one. */
 const aims = { shareMin: 0.2, tenthWebhookP50MsMax: 15, idleMBMax: 90, readyMsMax: 300 };
 
 /** The result as a table for people. */
@@ -31,7 +31,7 @@ export function inboundReport(result: InboundResult): string {
     ],
     ["CPU ms per message, all threads / main", cpu(bare.cpuMsPerMessage), cpu(product.cpuMsPerMessage)],
     ["cores at full speed, all threads / main", "", cpu(product.cores)],
-    ["cores the load itself used", bare.loadCores.toFixed(2), product.loadCores.toFixed(2)],
+    ["cores used by the load / by programs not ours", cores(bare), cores(product)],
     ["RSS idle, MB", "", whole(product.rssMB.idle), below(product.rssMB.idle, aims.idleMBMax, "MB")],
     [
       "RSS after load / peak, MB",
@@ -56,8 +56,8 @@ export function inboundReport(result: InboundResult): string {
   );
   return [
     `Inbound, median of ${result.rounds.length}: ${conditions.message_bytes} byte messages, text and HTML, rsa-2048 DKIM, ` +
-      `${conditions.connections} connections, ${conditions.database}`,
-    `${conditions.product} · Bun ${conditions.bun} · ${conditions.cores} cores, load average before ${conditions.load_average_before} · ${conditions.seconds} s`,
+      `${conditions.connections} connections, pipelining ${conditions.pipelining}, ${conditions.database}`,
+    `${conditions.product} · Bun ${conditions.bun} · ${conditions.cores} cores · ${conditions.seconds} s`,
     "",
     ...table(rows),
     "",
@@ -87,6 +87,8 @@ const whole = (value: number) => Math.round(value).toLocaleString("en");
 const percent = (value: number) => `${Math.round(value * 100)} %`;
 const cpu = ({ all, main }: CpuUse) => `${all.toFixed(2)} / ${main.toFixed(2)}`;
 const times = ({ p50, p99 }: Latency) => `${p50.toFixed(1)} / ${p99.toFixed(1)}`;
+const cores = (round: { loadCores: number; otherCores: number }) =>
+  `${round.loadCores.toFixed(2)} / ${round.otherCores.toFixed(2)}`;
 const mark = (good: boolean) => (good ? "✓" : "✗");
 const below = (value: number, limit: number, unit: string) => `< ${limit} ${unit} ${mark(value < limit)}`;
 const oneEach = ({ paused, prompt }: { paused: number; prompt: number }) =>

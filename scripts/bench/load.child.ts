@@ -7,6 +7,7 @@ export interface LoadOrder {
   port: number;
   to: string;
   connections: number;
+  pipelined: boolean;
   /** The first message, and how many; past the last prepared one it starts over. */
   first: number;
   count: number;
@@ -40,7 +41,9 @@ async function run(order: LoadOrder): Promise<LoadResult> {
     for (let n = next++; n < count; n = next++) {
       if (perSecond) await Bun.sleep(Math.max(0, startedAt + (n / perSecond) * 1000 - wallMs()));
       const connection = own ?? (await LoadConnection.open(port));
-      sent.push(await connection.send(mailFrom, to, mails[(order.first + n) % mails.length] as Buffer));
+      sent.push(
+        await connection.send(mailFrom, to, mails[(order.first + n) % mails.length] as Buffer, order.pipelined),
+      );
       if (!own) connection.close();
     }
   }

@@ -1,25 +1,46 @@
-/** What a process has used, from Linux's /proc. Elsewhere everything is NaN. */
+/** What processes use, from Linux's /proc. Elsewhere every figure is NaN. */
 import { readFileSync } from "node:fs";
 
-/** Clock ticks a second in /proc/<pid>/stat: USER_HZ, 100 on every Linux architecture that Bun runs on. */
+/** Clock ticks a second in /proc: USER_HZ, 100 on every Linux architecture that Bun runs on. */
 const ticksPerSecond = 100;
 
-/** Seconds, or what was made of them. */
+/** CPU of one process: seconds, or what was made of them. */
 export interface CpuUse {
   all: number;
   /** The thread that runs the event loop: what it needs for a message is the limit of one process. */
   main: number;
 }
 
-/** CPU the process has used so far, user and system (proc_pid_stat(5), fields 14 and 15). */
-export function cpuSeconds(pid: number): CpuUse {
-  const of = (path: string) => {
-    const stat = read(path);
-    // The second field is the name in parentheses, which may hold spaces.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+/** What was used between `startMeter` and its end. */
+export interface MeterReading {
+  seconds: number;
+  /** CPU seconds of the server. */
+  server: CpuUse;
+  /** Cores that programs which are none of ours kept busy: the noise. */
+  otherCores: number;
+}
+
+/** Begins to measure a server's CPU, and that of the whole machine. `ours` are the processes that are no noise. */
+export function startMeter(serverPid: number, ours: readonly number[]): () => MeterReading {
+  const look = () => ({
+    at: performance.now() / 1000,
+    server: cpuSeconds(serverPid),
+    noise: machineSeconds() - [serverPid, process.pid, ...ours].reduce((sum, pid) => sum + cpuSeconds(pid).all, 0),
+  });
+  const before = look();
+  return () => {
+    const after = look();
+    const seconds = after.at - before.at;
+    return {
+      seconds,
+      server: { all: after.server.all - before.server.all, main: after.server.main - before.server.main },
+      otherCores: Math.max(0, after.noise - before.noise) / seconds,
+    };
   };
-  return { all: of(`/proc/${pid}/stat`), main: of(`/proc/${pid}/task/${pid}/stat`) };
+}
+
+export function scaled({ all, main }: CpuUse, factor: number): CpuUse {
+  return { all: all * factor, main: main * factor };
 }
 
 /** Resident memory in MB (10^6 bytes): now, and the most so far. */
@@ -29,9 +50,21 @@ export function memoryMB(pid: number): { now: number; peak: number } {
   return { now: field("VmRSS"), peak: field("VmHWM") };
 }
 
-/** Processes that want a core, averaged over the last minute: noise from others before we start. */
-export function loadAverage(): number {
-  return Number(read("/proc/loadavg").split(" ")[0]);
+/** User and system time so far (proc_pid_stat(5), fields 14 and 15). */
+function cpuSeconds(pid: number): CpuUse {
+  const of = (path: string) => {
+    const stat = read(path);
+    // The second field is the name in parentheses, which may hold spaces.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  };
+  return { all: of(`/proc/${pid}/stat`), main: of(`/proc/${pid}/task/${pid}/stat`) };
+}
+
+/** What all processes have used so far (proc_stat(5)): user, nice, system, interrupts; not idle, not waiting. */
+function machineSeconds(): number {
+  const fields = read("/proc/stat").split("\n", 1)[0]?.split(/\s+/) ?? [];
+  return [1, 2, 3, 6, 7].reduce((sum, i) => sum + Number(fields[i]), 0) / ticksPerSecond;
 }
 
 function read(path: string): string {

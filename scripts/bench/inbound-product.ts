@@ -1,0 +1,154 @@
+import { testPostgres } from "../../src/testing/postgres.ts";
+import { api, countMessages, type E2a, type E2aOptions, makeAccount, startE2a } from "./e2a.ts";
+import {
+  agent,
+  agentSlug,
+  type Bench,
+  dotToReply,
+  loadCores,
+  partOf,
+  perSecond,
+  type Series,
+  sendSeries,
+  sharedDomain,
+  warmUpMessages,
+} from "./inbound-load.ts";
+import type { LoadOrder } from "./load.child.ts";
+import { type CpuUse, memoryMB, scaled } from "./process.ts";
+import type { Arrival } from "./sink.child.ts";
+import { type Latency, latency } from "./statistics.ts";
+
+/** The product in one round. Times in milliseconds. */
+export interface ProductRound {
+  /** 250s a second over connections kept open. */
+  messagesPerSecond: number;
+  /** Webhooks a second, from the first command to the last webhook. */
+  webhooksPerSecond: number;
+  dotToReplyMs: Latency;
+  dotToWebhookMs: Latency;
+  /** The same at a tenth of the full rate. */
+  tenth: { messagesPerSecond: number; dotToReplyMs: Latency; dotToWebhookMs: Latency };
+  onePerConnection: { messagesPerSecond: number; dotToReplyMs: Latency };
+  /** At full speed, webhook included. */
+  cpuMsPerMessage: CpuUse;
+  /** Cores kept busy at full speed. */
+  cores: CpuUse;
+  /** How much of a core the load took at full speed, and programs that are none of ours (a Postgres server is one). */
+  loadCores: number;
+  otherCores: number;
+  rssMB: { idle: number; afterLoad: number; peak: number };
+  readyMs: { first: number; again: number };
+  dnsQuestions: number;
+}
+
+/** Every 250 has to be a message in the API, verified, and one verified webhook. */
+export interface Counts {
+  replies: number;
+  stored: number;
+  verified: number;
+  webhooks: number;
+  duplicates: number;
+}
+
+/** What is raised over its default so that one address can send at full speed, and all of it be counted. */
+export const raisedLimits = {
+  E2A_SMTP_MAX_MESSAGES_PER_MINUTE_PER_IP: "1000000",
+  E2A_SMTP_MAX_MESSAGES_PER_CONNECTION: "1000000",
+  E2A_SMTP_MAX_CONNECTIONS_PER_IP: "1000",
+  E2A_LIMITS_API_REQUESTS_PER_MINUTE: "1000000",
+};
+
+/** Between "ready" and the look at idle memory. */
+const idleSettleMs = 1_500;
+const tenthSecondsMax = 5;
+
+/** Starts on an empty folder, makes an agent with a webhook, starts again, and measures. Adds to `counts`. */
+export async function productRound(bench: Bench, counts: Counts): Promise<ProductRound> {
+  await using cleanUp = new AsyncDisposableStack();
+  const settings: Record<string, string> = {
+    ...raisedLimits,
+    E2A_SHARED_DOMAIN: sharedDomain,
+    E2A_DNS_SERVERS: bench.dnsAddress,
+  };
+  if (bench.options.database === "postgres") {
+    const database = await testPostgres();
+    cleanUp.defer(() => database.drop());
+    settings.E2A_DATABASE_URL = database.url;
+  }
+  const product: E2aOptions = { command: bench.options.command, folder: bench.folder, settings };
+
+  bench.say("e2a starts");
+  const empty = await startE2a(product);
+  cleanUp.defer(() => empty.stop());
+  const key = await makeAccount(product);
+  const webhook = { webhook_url: await bench.sink.call("url", null), agent_mode: "cloud" };
+  await api(empty, key, "POST", "/agents", { slug: agentSlug, ...webhook });
+  await empty.stop();
+
+  const server = await startE2a(product);
+  cleanUp.defer(() => server.stop());
+  await Bun.sleep(idleSettleMs);
+  const idle = memoryMB(server.pid).now;
+  await bench.dns.call("questions", null);
+
+  const measured = await allSeries(bench, server, counts);
+  const memory = memoryMB(server.pid);
+  const { messages, verified } = await countMessages(server, key, agent);
+  counts.stored += messages;
+  counts.verified += verified;
+  return {
+    ...measured,
+    rssMB: { idle, afterLoad: memory.now, peak: memory.peak },
+    readyMs: { first: empty.readyMs, again: server.readyMs },
+    dnsQuestions: await bench.dns.call("questions", null),
+  };
+}
+
+type Measured = Omit<ProductRound, "rssMB" | "readyMs" | "dnsQuestions">;
+
+/** Warm-up, full speed, a tenth of it, one message a connection; each waits for its last webhook. */
+async function allSeries(bench: Bench, { pid, smtpPort }: E2a, counts: Counts): Promise<Measured> {
+  const { messages } = bench.options;
+  let first = 0;
+  const next = async (order: Pick<LoadOrder, "count" | "connection" | "perSecond">) => {
+    const delivered = () => bench.sink.call("waitFor", order.count);
+    const series = await sendSeries(bench, { pid, port: smtpPort }, { first, ...order }, delivered);
+    first += order.count;
+    const { arrivals, duplicates } = await bench.sink.call("take", null);
+    counts.replies += series.sent.length;
+    counts.webhooks += [...arrivals.values()].filter((arrival) => arrival.verified).length;
+    counts.duplicates += duplicates;
+    return { ...series, arrivals };
+  };
+  await next({ count: warmUpMessages, connection: "kept" });
+  bench.say("e2a at full speed");
+  const full = await next({ count: messages, connection: "kept" });
+  const rate = perSecond(full);
+  bench.say(`e2a at a tenth of ${Math.round(rate)} messages/s`);
+  const count = Math.min(partOf(messages), Math.ceil((rate / 10) * tenthSecondsMax));
+  const tenth = await next({ count, connection: "kept", perSecond: rate / 10 });
+  bench.say("e2a with one message a connection");
+  const single = await next({ count: partOf(messages), connection: "for each message" });
+
+  const lastWebhookAt = Math.max(...[...full.arrivals.values()].map((arrival) => arrival.at));
+  return {
+    messagesPerSecond: rate,
+    webhooksPerSecond: messages / ((lastWebhookAt - full.startedAt) / 1000),
+    dotToReplyMs: dotToReply(full),
+    dotToWebhookMs: dotToWebhook(full),
+    tenth: {
+      messagesPerSecond: perSecond(tenth),
+      dotToReplyMs: dotToReply(tenth),
+      dotToWebhookMs: dotToWebhook(tenth),
+    },
+    onePerConnection: { messagesPerSecond: perSecond(single), dotToReplyMs: dotToReply(single) },
+    cpuMsPerMessage: scaled(full.meter.server, 1000 / messages),
+    cores: scaled(full.meter.server, 1 / full.meter.seconds),
+    loadCores: loadCores(full),
+    otherCores: full.meter.otherCores,
+  };
+}
+
+function dotToWebhook({ sent, arrivals }: Series & { arrivals: Map<string, Arrival> }): Latency {
+  return latency(sent.map(({ dotAt, queueId }) => (arrivals.get(queueId)?.at ?? Number.NaN) - dotAt));
+}
