@@ -40,7 +40,7 @@ export const agentSlug = "bench";
 export const agent = `${agentSlug}@${sharedDomain}`;
 
 /** Messages before anything is measured, so that code is compiled and caches are warm. */
-export const warmUpMessages = 300;
+export const warmUpMessages = 1_000;
 /** One message a connection, and the tenth of the load: this part of the messages. */
 const partialShare = 5;
 export const partOf = (messages: number) => Math.ceil(messages / partialShare);

@@ -1,5 +1,4 @@
 import { Type } from "@sinclair/typebox";
-import { readAttachment } from "../inbound/read.ts";
 import { authHeadersOf, noteSigned } from "../notify/webhook.ts";
 import type { Caller } from "../store/accounts.ts";
 import type { LabelledMessage, MessageFilter, StoredMail } from "../store/messages.ts";
@@ -199,6 +198,8 @@ export function messages(deps: RouteDeps) {
       async ({ params, caller }) => {
         const { raw, content } = await ownMessage(caller, params.email, params.id);
         const listed = content.attachments.find((attachment) => String(attachment.index) === params.index);
+        // With the parser, as a server without mail does without it.
+        const { readAttachment } = await import("../inbound/read.ts");
         const read = listed && (await readAttachment(raw, listed.index, deps.config.inbound));
         if (!read) throw notFound("attachment");
         return download(read.content, listed.content_type, listed.filename || `attachment-${listed.index}`);

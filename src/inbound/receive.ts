@@ -6,7 +6,7 @@ import type { Log } from "../log.ts";
 import type { Envelope, ReadMail, Verdict } from "../mail.ts";
 import type { Accepted } from "../store/inbound.ts";
 import type { Store } from "../store/store.ts";
-import { type ExamineSettings, examine } from "./examine.ts";
+import type { ExamineSettings } from "./examine.ts";
 import { countReceived } from "./trace.ts";
 
 export interface ReceiveOptions extends ExamineSettings {
@@ -53,6 +53,8 @@ export function createReceive(options: ReceiveOptions): Receive {
     // Each recipient has a message id of its own; the first one is the queue id the sender sees.
     const addressed = recipients.map((recipient) => ({ ...recipient, messageId: newId("msg") }));
     const queueId = addressed[0]?.messageId ?? "";
+    // Loaded with the first message: a server without mail starts faster, and is 13 MB smaller.
+    const { examine } = await import("./examine.ts");
     const { verdict, mail, stored, storedSha256, receivedSha256 } = await examine(
       { raw, envelope, queueId, ...(local ? { verdict: localVerdict(local.domain, hostname) } : {}) },
       options,

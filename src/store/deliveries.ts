@@ -228,7 +228,7 @@ export function* releaseLeases(s: Scope, now: Date): Verb<number> {
     s.db
       .update(deliveries)
       .set({ leaseToken: null, nextAttemptAt: now })
-      .where(and(eq(deliveries.status, "pending"), isNotNull(deliveries.leaseToken)))
+      .where(and(pending(s), isNotNull(deliveries.leaseToken)))
       .returning({ id: deliveries.id }),
   );
   return rows.length;

@@ -29,7 +29,8 @@ export function* listMessages(
   const { messages, messageLabels } = s.t;
   const conditions: (SQL | undefined)[] = [
     eq(messages.agentId, agentId),
-    filter.status ? eq(messages.status, filter.status) : undefined,
+    filter.status === "unread" ? sql`${messages.status} = 'unread'` : undefined,
+    filter.status === "read" ? eq(messages.status, "read") : undefined,
     filter.from ? eq(messages.fromAddress, filter.from) : undefined,
     filter.conversationId ? eq(messages.conversationId, filter.conversationId) : undefined,
     filter.since ? gte(messages.createdAt, filter.since) : undefined,
@@ -74,7 +75,8 @@ export function* messagesAfter(
         and(
           eq(messages.agentId, agentId),
           gt(messages.seq, after),
-          options.unreadOnly ? eq(messages.status, "unread") : undefined,
+          // Written out, because a partial index is only found by a constant.
+          options.unreadOnly ? sql`${messages.status} = 'unread'` : undefined,
         ),
       )
       .orderBy(asc(messages.seq))
