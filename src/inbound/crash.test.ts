@@ -31,18 +31,25 @@ for (const database of ["sqlite", "postgres"] as const) {
     const agent = await request(`${api}/agents`, key, "POST", { slug: "survivor", agent_mode: "local" });
     expect(agent.status).toBe(201);
 
+    /** Resolves while the server is there. */
+    let up = Promise.resolve();
     let accepted = 0;
     const progress = new Map<number, () => void>();
     const reached = (count: number) => new Promise<void>((resolve) => progress.set(count, resolve));
     const onAccepted = () => progress.get(++accepted)?.();
     const marks = Array.from({ length: kills }, (_, i) => reached(Math.floor(((i + 1) * messages) / (kills + 1))));
     const sending = Promise.all(
-      Array.from({ length: senders }, (_, sender) => sendAll(smtpPort, sender, messages / senders, onAccepted)),
+      Array.from({ length: senders }, (_, sender) =>
+        sendAll(smtpPort, sender, messages / senders, onAccepted, () => up),
+      ),
     );
     for (const mark of marks) {
       await mark;
+      const back = Promise.withResolvers<void>();
+      up = back.promise;
       await server.kill();
       server = await startBinary(env);
+      back.resolve();
     }
     await sending;
 
@@ -64,7 +71,13 @@ for (const database of ["sqlite", "postgres"] as const) {
 }
 
 /** A sender as RFC 5321 4.5.4.1 wants it: what has no 250 is offered again, byte for byte. */
-async function sendAll(port: number, sender: number, count: number, onAccepted: () => void): Promise<void> {
+async function sendAll(
+  port: number,
+  sender: number,
+  count: number,
+  onAccepted: () => void,
+  whenUp: () => Promise<void>,
+): Promise<void> {
   let client: SmtpClient | null = null;
   for (let i = 0; i < count; ) {
     try {
@@ -88,8 +101,7 @@ async function sendAll(port: number, sender: number, count: number, onAccepted: 
     } catch {
       client?.destroy();
       client = null;
-      // The server is on its way back; its port opens within a second.
-      await Bun.sleep(20);
+      await whenUp();
     }
   }
   await client?.command("QUIT");
