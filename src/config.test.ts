@@ -50,6 +50,15 @@ describe("no configuration at all", () => {
       http: { listenAddr: { host: "127.0.0.1", port: 8080 }, publicUrl: null, maxBodySize: 40 * 1024 * 1024 },
       metrics: { listenAddr: null },
       database: { kind: "sqlite", path: "/home/ada/.local/share/e2a/e2a.db", poolSize: 10 },
+      outboundSmtp: {
+        ...{ host: null, port: 587, tls: "starttls", caFile: null, timeout: 60_000, connections: 10 },
+        ...{ byDomain: [], returnPathDomain: "e2a.localhost" },
+      },
+      limits: {
+        ...{ sendsPerMinutePerAgent: 60, sendBurstPerAgent: 60, sendsPerMinutePerAccount: 600 },
+        ...{ sendsPerDayPerAccount: 10_000, newRecipientsPerDayPerAccount: 500, loopMessages: 20, loopWindow: 600_000 },
+        ...{ recipientsPerMessage: 50, outboundMessageSize: 25 * 1024 * 1024 },
+      },
       dns: { servers: [], timeout: 5000 },
       retention: { messages: 0, deliveries: 30 * 86_400_000 },
     });
@@ -141,7 +150,7 @@ describe("precedence", () => {
       http: { publicUrl: "https://mail.example.com" },
       signing: { hmacSecret: goodSecret },
       oauth: { googleClientId: "id", redirectUrl: "https://mail.example.com/api/auth/callback" },
-      outboundSmtp: { host: "smtp.example.net", port: 2587, fromDomain: "send.example.com" },
+      outboundSmtp: { host: "smtp.example.net", port: 2587, fromDomain: "send.example.com", tls: "starttls" },
     });
   });
 
@@ -181,6 +190,18 @@ describe("values", () => {
     ["signing.encryption_key", Buffer.from(goodSecret, "hex").toString("base64"), goodSecret],
     ["shared_domain", "bücher.example", "xn--bcher-kva.example"],
     ["outbound_smtp.host", "127.0.0.1", "127.0.0.1"],
+    ["outbound_smtp.timeout", "10m", 600_000],
+    ["outbound_smtp.ca_file", examplePath, examplePath],
+    ["outbound_smtp.return_path_domain", "Bounces.Bücher.example", "bounces.xn--bcher-kva.example"],
+    ["limits.sends_per_minute_per_agent", 0, 0],
+    ["limits.send_burst_per_agent", 0, 0],
+    ["limits.sends_per_minute_per_account", 0, 0],
+    ["limits.sends_per_day_per_account", 0, 0],
+    ["limits.new_recipients_per_day_per_account", 0, 0],
+    ["limits.loop_messages", 0, 0],
+    ["limits.loop_window", "1d", 86_400_000],
+    ["limits.recipients_per_message", 1000, 1000],
+    ["limits.outbound_message_size", "64KiB", 65_536],
   ];
   test.each(accepted)("%s: %p is accepted", (key, text, expected) => {
     const config = load({ flags: { [key]: text } }) as unknown as Record<string, unknown>;
@@ -213,6 +234,18 @@ describe("values", () => {
     ["signing.encryption_key", "00ff"],
     ["shared_domain", "under_score.example"],
     ["shared_domain", "192.0.2.1"],
+    ["outbound_smtp.tls", "opportunistic"],
+    ["outbound_smtp.timeout", "0"],
+    ["outbound_smtp.timeout", "11m"],
+    ["outbound_smtp.ca_file", "absent.pem"],
+    ["outbound_smtp.connections", "0"],
+    ["outbound_smtp.return_path_domain", "bounce@example.com"],
+    ["limits.sends_per_minute_per_agent", "-1"],
+    ["limits.loop_window", "59s"],
+    ["limits.loop_window", "0"],
+    ["limits.recipients_per_message", "0"],
+    ["limits.recipients_per_message", "1001"],
+    ["limits.outbound_message_size", "63KiB"],
   ];
   test.each(refused)("%s: %p is refused, with the key and a remedy", (key, text) => {
     const [complaint, ...others] = complaintsOf({ flags: { [key]: text } });
@@ -318,6 +351,7 @@ describe("secrets in files", () => {
       "signing.hmac_secret",
       "signing.encryption_key",
       "outbound_smtp.password",
+      "outbound_smtp.by_domain",
     ]);
     for (const { key, env, secret } of configKeys) {
       const complaints = complaintsOf({ env: { [`${env[0]}_FILE`]: "absent" } });

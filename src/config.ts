@@ -31,9 +31,11 @@ import {
   readYaml,
 } from "./config/layers.ts";
 import { checkProduction, checkTogether, type Values } from "./config/rules.ts";
+import { isLoopback, maskUpstreams, upstreamsByDomain } from "./config/upstreams.ts";
 import * as kind from "./config/values.ts";
 
 export type { Complaint, ConfigKey, Environment } from "./config/layers.ts";
+export type { DomainUpstream, UpstreamTls } from "./config/upstreams.ts";
 export type { Database, ListenAddress } from "./config/values.ts";
 
 interface Meta {
@@ -61,7 +63,7 @@ interface Place {
 function key<T>(kind: kind.Kind<T>, meta: MetaWithDefault): TTransform<TString, T>;
 function key<T>(kind: kind.Kind<T>, meta?: Meta): TOptional<TTransform<TString, T>>;
 function key<T>(kind: kind.Kind<T>, meta: Meta | MetaWithDefault = {}): TTransform<TString, T> {
-  const leaf = Type.Transform(Type.String({ leaf: { ...meta, expects: kind.expects } }))
+  const leaf = Type.Transform(Type.String({ leaf: { ...meta, expects: kind.expects, wrongEntry: kind.wrongEntry } }))
     .Decode((text): T => {
       const value = kind.parse(text);
       if (value === undefined) throw new Error(`not ${kind.expects}`);
@@ -73,6 +75,15 @@ function key<T>(kind: kind.Kind<T>, meta: Meta | MetaWithDefault = {}): TTransfo
 
 const inProduction = (production: string, development: string) => (above: Values) =>
   above.env === "production" ? production : development;
+
+/** Port 465 speaks nothing but TLS (RFC 8314 3.3); a server on this machine rarely has a certificate for 127.0.0.1. */
+function defaultUpstreamTls(above: Values): string {
+  if (above["outbound_smtp.port"] === 465) return "implicit";
+  return isLoopback(String(above["outbound_smtp.host"])) ? "off" : "starttls";
+}
+
+/** Of limits for which 0 is none at all. */
+const countOrNoLimit = kind.count(0, 10_000_000);
 
 /** The keys, in the order of config.yaml.example, which explains each. */
 const schema = Type.Object({
@@ -123,6 +134,12 @@ const schema = Type.Object({
     username: key(kind.line),
     password: key(kind.line, { secret: true }),
     from_domain: key(kind.domainName),
+    tls: key(kind.choice("starttls", "implicit", "off"), { default: defaultUpstreamTls }),
+    ca_file: key(kind.line, { path: "file" }),
+    timeout: key(kind.duration("10ms", "10m"), { default: "1m" }),
+    connections: key(kind.count(1, 1000), { default: "10" }),
+    by_domain: key(upstreamsByDomain, { secret: true, default: "" }),
+    return_path_domain: key(kind.domainName, { default: (above) => String(above.shared_domain) }),
   }),
   dns: Type.Object({
     servers: key(kind.nameServers, { default: "" }),
@@ -153,6 +170,15 @@ const schema = Type.Object({
     agents_per_account: key(kind.count(1, 10_000_000), { default: "1000" }),
     domains_per_account: key(kind.count(1, 10_000_000), { default: "100" }),
     websockets_per_key: key(kind.count(1, 10_000_000), { default: "100" }),
+    sends_per_minute_per_agent: key(countOrNoLimit, { default: "60" }),
+    send_burst_per_agent: key(kind.count(0, 10_000_000), { default: "60" }),
+    sends_per_minute_per_account: key(countOrNoLimit, { default: "600" }),
+    sends_per_day_per_account: key(countOrNoLimit, { default: "10000" }),
+    new_recipients_per_day_per_account: key(countOrNoLimit, { default: "500" }),
+    loop_messages: key(countOrNoLimit, { default: "20" }),
+    loop_window: key(kind.duration("1m", "1d"), { default: "10m" }),
+    recipients_per_message: key(kind.count(1, 1000), { default: "50" }),
+    outbound_message_size: key(kind.size("64KiB", "256MiB"), { default: "25MiB" }),
   }),
   log: Type.Object({
     level: key(kind.choice("debug", "info", "warn", "error"), { default: "info" }),
@@ -198,9 +224,8 @@ export function printComplaint({ key, source, message, remedy }: Complaint): str
   return `  ${key} (${source})\n    ${message}\n    → ${remedy}`;
 }
 
-interface Leaf extends ConfigKey, Pick<MetaWithDefault, "path"> {
+interface Leaf extends ConfigKey, Pick<MetaWithDefault, "path">, Pick<kind.Kind<unknown>, "expects" | "wrongEntry"> {
   readonly schema: TSchema;
-  readonly expects: string;
   readonly standard: MetaWithDefault["default"] | undefined;
 }
 
@@ -270,9 +295,14 @@ export function printConfig(config: Config): string {
 }
 
 function mask(leaf: Leaf, text: string, value: unknown): string | string[] {
-  if (Array.isArray(value)) return value;
-  if (!leaf.secret) return text;
-  return leaf.key === "database.url" ? maskPassword(text) : "•••• (set)";
+  const shown = leaf.secret ? maskSecret(leaf.key, text) : text;
+  return Array.isArray(value) ? shown.split(",").filter((item) => item !== "") : shown;
+}
+
+/** Of addresses with a password in them only the password is hidden. */
+function maskSecret(key: string, text: string): string {
+  if (key === "database.url") return maskPassword(text);
+  return key === "outbound_smtp.by_domain" ? maskUpstreams(text) : "•••• (set)";
 }
 
 /** Masks the password of a postgres URL, as user information or as one of libpq's parameters. */
@@ -294,11 +324,12 @@ function flatten(section: TObject, prefix = ""): Leaf[] {
       path,
       default: standard,
       expects,
-    } = property.leaf as Meta & Partial<MetaWithDefault> & { expects: string };
+      wrongEntry,
+    } = property.leaf as Meta & Partial<MetaWithDefault> & Pick<Leaf, "expects" | "wrongEntry">;
     const derived = `E2A_${key.replaceAll(".", "_").toUpperCase()}`;
     const text = typeof standard === "string" ? standard : null;
     const row = { key, env: [derived, ...aliases], secret: secret ?? false, default: text };
-    return [{ ...row, path, expects, standard, schema: property }];
+    return [{ ...row, path, expects, wrongEntry, standard, schema: property }];
   });
 }
 
@@ -328,7 +359,8 @@ function decode(leaf: Leaf, given: Given | undefined, above: Values, place: Plac
     return Value.Decode(leaf.schema, text);
   } catch {
     // A wrong secret is still somebody's secret: it is not shown.
-    const shown = leaf.secret ? "The value" : JSON.stringify(text);
+    const entry = leaf.wrongEntry ? ` (its entry ${leaf.wrongEntry(text)})` : "";
+    const shown = leaf.secret ? `The value${entry}` : JSON.stringify(text);
     const otherwise = leaf.default ? `, or remove it for the default, ${leaf.default}` : ", or remove it";
     const where = source === "default" ? key : source;
     complain({ key, source, message: `${shown} is not ${expects}.`, remedy: `Correct ${where}${otherwise}.` });

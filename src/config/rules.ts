@@ -1,5 +1,6 @@
 /** What single keys cannot know: which belong together, and what production asks for. */
 import type { Complain, Complaint } from "./layers.ts";
+import { type DomainUpstream, isLoopback } from "./upstreams.ts";
 import type { Database } from "./values.ts";
 
 /** Decoded values by key path: undefined is invalid (and complained about already), null is not set. */
@@ -34,6 +35,34 @@ export function checkTogether(values: Values, sources: Sources, complaints: read
         message: "There is a user name for an upstream server, but no server.",
         remedy: "Set outbound_smtp.host, or remove outbound_smtp.username and outbound_smtp.password.",
       });
+  checkUpstreams(values, sources, complain);
+}
+
+/** Complains about mail that would leave this machine unencrypted, and about a domain with two upstreams. */
+function checkUpstreams(values: Values, sources: Sources, complain: Complain) {
+  const about = (key: string) => ({ key, source: sources[key] ?? "" });
+  const host = values["outbound_smtp.host"];
+  if (values["outbound_smtp.tls"] === "off" && typeof host === "string" && !isLoopback(host))
+    complain({
+      ...about("outbound_smtp.tls"),
+      message: `This would send mail and password to ${host} in the clear.`,
+      remedy: "Set it to starttls or implicit; off is only for a server on this machine, such as 127.0.0.1.",
+    });
+  const byDomain = (values["outbound_smtp.by_domain"] ?? []) as DomainUpstream[];
+  for (const [i, { domain, host, tls }] of byDomain.entries()) {
+    if (tls === "off" && !isLoopback(host))
+      complain({
+        ...about("outbound_smtp.by_domain"),
+        message: `The entry for ${domain} would send mail and password to ${host} in the clear.`,
+        remedy: "Remove ?tls=off from it; that is only for a server on this machine, such as 127.0.0.1.",
+      });
+    if (byDomain.findIndex((entry) => entry.domain === domain) < i)
+      complain({
+        ...about("outbound_smtp.by_domain"),
+        message: `There is more than one entry for ${domain}.`,
+        remedy: `Keep one entry for ${domain}.`,
+      });
+  }
 }
 
 /** Complains about what must not go live; warns about what should not. `secrets` are the paths of secret keys. */
@@ -70,7 +99,7 @@ export function checkProduction(
     if (weakness)
       complain({
         ...about(key),
-        message: `In production this secret is refused: it ${weakness}.`,
+        message: `In production this secret is refused: ${weakness}.`,
         remedy: key.startsWith("signing.")
           ? 'Set what "openssl rand -hex 32" prints, or remove it: a good one is then made in the data folder.'
           : "Have a new random one made where it was issued, and set that.",
@@ -78,13 +107,27 @@ export function checkProduction(
   }
 }
 
+/** The first weakness among the passwords in a value, as a clause such as "it repeats itself". */
 function secretWeakness(value: unknown): string | null {
-  if (typeof value === "string") return weakness(value);
+  for (const { subject, username, password } of passwordsIn(value)) {
+    const weak = password === username ? "is the user name" : weakness(password);
+    if (weak) return `${subject} ${weak}`;
+  }
+  return null;
+}
+
+function passwordsIn(value: unknown): { subject: string; username: string | null; password: string }[] {
+  if (typeof value === "string") return [{ subject: "it", username: null, password: value }];
+  if (Array.isArray(value))
+    return (value as DomainUpstream[]).flatMap(({ domain, username, password }) =>
+      password === null ? [] : [{ subject: `the password for ${domain}`, username, password }],
+    );
   const database = value as Database | null | undefined;
   const url = database?.kind === "postgres" ? URL.parse(database.url) : null;
   // Without a password the server decides by socket, certificate or network.
-  if (!url?.password) return null;
-  return url.password === url.username ? "is the user name" : weakness(decodeURIComponent(url.password));
+  if (!url?.password) return [];
+  const [username = "", password = ""] = [url.username, url.password].map(decodeURIComponent);
+  return [{ subject: "it", username, password }];
 }
 
 /** Why people, scripts and copied examples would come up with this secret, or null when it may be random. */

@@ -11,6 +11,8 @@ export interface Kind<T> {
   /** Undefined when the text is not of this kind. */
   parse(text: string): T | undefined;
   print(value: T): string;
+  /** Of a list that does not parse: which entry is the first wrong one, counted from 1. 0 when none is. */
+  wrongEntry?(text: string): number;
 }
 
 export interface ListenAddress {
@@ -165,15 +167,24 @@ export const database: Kind<Database> = {
   print: (value) => (value.kind === "sqlite" ? `sqlite:${value.path}` : value.url),
 };
 
-function listOf(expects: string, parseItem: (text: string) => string | undefined): Kind<string[]> {
+/** Entries separated by commas, each without the space around it; empty ones do not count. */
+export function listOf<T>(
+  expects: string,
+  parseItem: (text: string) => T | undefined,
+  printItem: (item: T) => string = String,
+): Kind<T[]> {
+  const parseItems = (text: string) => {
+    const items = text.split(",").map((item) => item.trim());
+    return items.filter((item) => item !== "").map(parseItem);
+  };
   return {
     expects: `a list of ${expects}`,
     parse: (text) => {
-      const items = text.split(",").map((item) => item.trim());
-      const parsed = items.filter((item) => item !== "").map(parseItem);
+      const parsed = parseItems(text);
       return parsed.every((item) => item !== undefined) ? parsed : undefined;
     },
-    print: (items) => items.join(","),
+    print: (items) => items.map(printItem).join(","),
+    wrongEntry: (text) => parseItems(text).indexOf(undefined) + 1,
   };
 }
 
