@@ -11,12 +11,46 @@
  *   conversation  messages of one agent linked by Message-ID, In-Reply-To and References
  *   event         a fact worth telling: a row written in the same transaction as what it tells
  *   delivery      one event on its way to one webhook endpoint
+ *   upstream      the SMTP server that takes mail for the outside world (RFC 5598: an MTA or MSA)
+ *   return path   where bounces of a message for one recipient come back to: signed, on our own domain (VERP)
+ *   suppression   an address that an account does not write to any more, because mail to it bounced or was complained about
  */
 
 export type AgentMode = "cloud" | "local";
 export type HitlExpirationAction = "approve" | "reject";
 export type EntityType = "human" | "agent";
 export type ReadStatus = "unread" | "read";
+export type OutboundType = "send" | "reply" | "forward" | "test";
+
+/** Where an outbound message is; WIRE names them. It follows from its recipients' unless somebody decides. */
+export type OutboundStatus =
+  | "pending_approval"
+  | "queued"
+  | "sending"
+  | "sent"
+  | "delivered"
+  | "deferred"
+  | "bounced"
+  | "failed"
+  | "cancelled"
+  | "rejected"
+  | "expired_approved"
+  | "expired_rejected";
+
+/** What became of a message for one of its recipients. `held`: somebody has to decide first. */
+export type RecipientStatus =
+  | "held"
+  | "queued"
+  | "sending"
+  | "sent"
+  | "delivered"
+  | "deferred"
+  | "bounced"
+  | "failed"
+  | "cancelled";
+
+/** How a message left: to an agent of this server, by an upstream, or kept in development. */
+export type Method = "relay" | "smtp" | "capture";
 
 /** What the SMTP dialogue established about one message (RFC 5321 2.3.1). */
 export interface Envelope {
@@ -85,6 +119,37 @@ export interface Mailbox {
   name: string;
 }
 
+/** An attachment on its way out. */
+export interface OutboundAttachment {
+  filename: string;
+  contentType: string;
+  /** Content-ID without brackets, for a part that the HTML shows (`cid:`). */
+  contentId?: string;
+  content: Uint8Array;
+}
+
+/** What an agent says, before it is bytes (RFC 5322, RFC 2045). */
+export interface OutboundMail {
+  from: Mailbox;
+  replyTo: Mailbox[];
+  to: Mailbox[];
+  cc: Mailbox[];
+  /** In the envelope only. */
+  bcc: Mailbox[];
+  subject: string;
+  text: string;
+  html: string | null;
+  attachments: OutboundAttachment[];
+  /** With its angle brackets. */
+  messageId: string;
+  date: Date;
+  /** Message-IDs with brackets; oldest first. */
+  inReplyTo: string | null;
+  references: string[];
+  /** Further fields, such as List-Unsubscribe; checked already. */
+  headers: HeaderField[];
+}
+
 /** A message as read from its bytes. Reading never fails: what could not be read is listed in `defects`. */
 export interface ReadMail {
   /** RFC5322.From mailboxes; more than one From address is a defect and proves nothing. */
@@ -110,6 +175,22 @@ export interface ReadMail {
   headers: HeaderField[];
   /** What was wrong with the message, one sentence each. */
   defects: string[];
+}
+
+/**
+ * A message's status from those of its recipients: what is under way comes first, then what arrived anywhere; what is
+ * left came to nothing. So "bounced" and "failed" mean that nobody has it, and sending it again doubles nothing.
+ */
+export function statusOf(recipients: readonly RecipientStatus[]): OutboundStatus {
+  const has = (status: RecipientStatus) => recipients.includes(status);
+  if (has("held")) return "pending_approval";
+  if (has("sending")) return "sending";
+  if (has("queued")) return "queued";
+  if (has("deferred")) return "deferred";
+  if (has("sent")) return "sent";
+  if (has("delivered")) return "delivered";
+  if (has("bounced")) return "bounced";
+  return has("failed") ? "failed" : "cancelled";
 }
 
 /** The value of a header field by name, first occurrence, or null. Names are case-insensitive (RFC 5322 1.2.2). */

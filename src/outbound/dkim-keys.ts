@@ -1,7 +1,8 @@
 import { generateKeyPair, type KeyObject, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { newId } from "../id.ts";
-import type { NewDkimKey } from "../store/domains.ts";
+import type { DomainWithKeys, NewDkimKey } from "../store/domains.ts";
+import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
 
 /** What RFC 8301 3.2 asks of signers; some verifiers and DNS editors still refuse longer keys. */
@@ -20,6 +21,20 @@ export async function newDkimKeys(vault: Vault): Promise<NewDkimKey[]> {
     sealed(vault, tag, "rsa-sha256", rsa.privateKey, rsaPublicKey(rsa.publicKey)),
     sealed(vault, `${tag}-ed`, "ed25519-sha256", ed25519.privateKey, ed25519PublicKey(ed25519.publicKey)),
   ];
+}
+
+/**
+ * A hosted domain with its keys; null when it is not hosted here. Accounts' domains have theirs from the beginning,
+ * the server's own shared domain gets them when they are first asked for.
+ */
+export async function domainWithKeys(
+  domain: string,
+  { store, vault, now }: { store: Store; vault: Vault; now: Date },
+): Promise<DomainWithKeys | null> {
+  const found = await store.signingDomain(domain);
+  if (!found || found.dkimKeys.length > 0) return found;
+  await store.ensureDkimKeys(found.id, await newDkimKeys(vault), now);
+  return store.signingDomain(domain);
 }
 
 function sealed(

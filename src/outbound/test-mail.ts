@@ -1,22 +1,17 @@
+import { compose } from "./compose.ts";
+
 /**
  * Composes the mail of `POST /agents/{email}/test`: from the relay itself, saying that the way in works.
  * Returns the bytes as they would come by SMTP (CRLF, RFC 5322).
  */
-export async function composeTestMail(mail: {
-  from: string;
-  to: string;
-  messageId: string;
-  now: Date;
-}): Promise<Buffer> {
-  // Loaded only when needed: an idle server does without it.
-  const { default: MailComposer } = await import("nodemailer/lib/mail-composer");
-  const composer = new MailComposer({
+export function composeTestMail(mail: { from: string; to: string; messageId: string; now: Date }): Promise<Buffer> {
+  return compose({
     from: { name: "e2a", address: mail.from },
-    to: mail.to,
+    replyTo: [],
+    to: [{ name: "", address: mail.to }],
+    cc: [],
+    bcc: [],
     subject: "Test message from e2a",
-    messageId: mail.messageId,
-    date: mail.now,
-    headers: { "Auto-Submitted": "auto-generated" },
     text: [
       "This is a test message.",
       "",
@@ -24,9 +19,12 @@ export async function composeTestMail(mail: {
       "If you read it in your agent, receiving works.",
       "",
     ].join("\n"),
-    newline: "\r\n",
+    html: null,
+    attachments: [],
+    messageId: mail.messageId,
+    date: mail.now,
+    inReplyTo: null,
+    references: [],
+    headers: [],
   });
-  return new Promise((resolve, reject) =>
-    composer.compile().build((error, bytes) => (error ? reject(error) : resolve(bytes))),
-  );
 }

@@ -1,0 +1,93 @@
+import { asciiDomain } from "../inbound/headers.ts";
+import type { Mailbox } from "../mail.ts";
+import { splitAddress } from "../mail.ts";
+
+/** RFC 5321 4.5.3.1.1 and 4.5.3.1.3 (a path of 256 octets holds two angle brackets), in UTF-8 (RFC 6531 3.1). */
+const localBytesMax = 64;
+const addressBytesMax = 254;
+/** People's and companies' names are shorter; written out, name and address stay what our own reader takes for an author. */
+export const nameCharsMax = 200;
+/** What is worth looking at: the longest address and the longest name with every character escaped. */
+const textCharsMax = 1_000;
+
+/** Control, format, private and unassigned characters, halves of characters, and every kind of space. */
+const invisible = /[\p{C}\p{Z}]/u;
+/** atext and dots (RFC 5322 3.2.3), and anything beyond ASCII (RFC 6531 3.3). */
+const localCharacters = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.\u0080-\u{10ffff}]+$/u;
+const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+/** What some resolvers and every URL parser take for a part of an IPv4 address. */
+const numericLabel = /^(?:\d+|0x[0-9a-f]*)$/;
+/** Characters that change the direction of the text around them: a name could make an address read backwards. */
+export const directionControls = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const nameCharacters = /^[^"(),:;<>@[\\\]]*$/;
+const quotedName = /^"((?:[^"\\]|\\.)*)"$/s;
+
+/**
+ * One recipient as a client writes it: `a@b.example` or `Name <a@b.example>`, the name plain or in double quotes.
+ *
+ * The address comes back lower-cased with its domain in A-labels; white space in the name is folded. Lists, groups,
+ * comments, routes, quoted local parts and IP literals are problems. A problem is the rest of a sentence that begins
+ * with the field's name: "is not an address: there is no @".
+ */
+export function readMailbox(text: string): { mailbox: Mailbox } | { problem: string } {
+  if (text.trim() === "") return problem("it is empty");
+  if (text.length > textCharsMax) return problem("it is too long");
+  if (/[\p{Cc}\u2028\u2029]/u.test(text)) return problem("it has a control character or a line break");
+  const { phrase, inner } = splitMailbox(text.trim());
+  const read = readAddress(inner);
+  if ("problem" in read) return read;
+  const name = readName(phrase);
+  return typeof name === "string" ? { mailbox: { address: read.address, name } } : name;
+}
+
+function splitMailbox(text: string): { phrase: string; inner: string } {
+  const open = text.lastIndexOf("<");
+  if (open < 0 || !text.endsWith(">")) return { phrase: "", inner: text };
+  return { phrase: text.slice(0, open).trim(), inner: text.slice(open + 1, -1) };
+}
+
+function readName(phrase: string): string | { problem: string } {
+  const [, quoted] = quotedName.exec(phrase) ?? [];
+  if (quoted === undefined && !nameCharacters.test(phrase)) {
+    return problem(
+      'a name with any of ( ) < > [ ] : ; @ \\ , " in it goes in double quotes, and only one address fits',
+    );
+  }
+  const name = (quoted?.replace(/\\(.)/gsu, "$1") ?? phrase).replace(/\s+/g, " ").trim();
+  if (!name.isWellFormed() || name.search(directionControls) >= 0)
+    return problem("the name has invisible control characters");
+  return name.length > nameCharsMax ? problem(`the name is longer than ${nameCharsMax} characters`) : name;
+}
+
+/**
+ * A bare addr-spec that every reader and every server takes for the same mailbox: a dot-atom, in UTF-8 where it has to
+ * be (RFC 5322 3.4.1, RFC 6531 3.3), at a host name. Lower-cased, the domain in A-labels.
+ */
+export function readAddress(text: string): { address: string } | { problem: string } {
+  const parts = splitAddress(text);
+  if (!text.includes("@")) return problem("there is no @");
+  if (!parts) return problem(`there is nothing ${text.startsWith("@") ? "before" : "after"} the @`);
+  const local = parts.local.normalize("NFC");
+  if (local.startsWith('"')) return problem("a quoted local part is not supported");
+  if (invisible.test(text)) return problem("it has a space or an invisible character");
+  if (local.includes("@")) return problem("there is more than one @");
+  if (!localCharacters.test(local)) return problem("the part before the @ has a character that needs quotes");
+  if (local.split(".").includes("")) return problem("the part before the @ has a dot too many");
+  if (Buffer.byteLength(local) > localBytesMax)
+    return problem(`the part before the @ is longer than ${localBytesMax} bytes`);
+
+  const written = text.slice(text.lastIndexOf("@") + 1);
+  if (written.startsWith("[")) return problem("an IP address is not supported, it needs a domain name");
+  // Percent signs and the like would be decoded by the conversion to A-labels.
+  const domain = /[\x00-,/:-@[-`{-\x7f]|\.$/.test(written) ? null : asciiDomain(written);
+  const labels = domain?.split(".") ?? [];
+  if (!domain || !labels.every((part) => label.test(part))) return problem("the domain is not a valid host name");
+  if (numericLabel.test(labels.at(-1) ?? "")) return problem("an IP address is not supported, it needs a domain name");
+  const address = `${local}@${domain}`;
+  if (Buffer.byteLength(address) > addressBytesMax) return problem(`it is longer than ${addressBytesMax} bytes`);
+  return { address };
+}
+
+function problem(reason: string): { problem: string } {
+  return { problem: `is not an address: ${reason}` };
+}

@@ -1,0 +1,28 @@
+import { expect, test } from "bun:test";
+import { attemptsMax, outageDelay, retryDelay } from "./retry.ts";
+
+const minuteMs = 60_000;
+
+test("puts off for 5 minutes, then longer, up to 4 hours, for 3 days in all", () => {
+  const delays: number[] = [];
+  for (let attempt = 1; ; attempt++) {
+    const delay = retryDelay(attempt, 0.5);
+    if (delay === null) break;
+    delays.push(delay / minuteMs);
+  }
+  expect(delays.slice(0, 8)).toEqual([5, 10, 20, 40, 80, 160, 240, 240]);
+  expect(delays.length + 1).toBe(attemptsMax);
+  const hours = delays.reduce((sum, delay) => sum + delay, 0) / 60;
+  expect(hours).toBeGreaterThan(68);
+  expect(hours).toBeLessThanOrEqual(72);
+});
+
+test("waits vary, so that what failed together does not come back together", () => {
+  expect(retryDelay(1, 0)).toBe(4.25 * minuteMs);
+  expect(retryDelay(1, 0.999_999)).toBe(5.75 * minuteMs);
+});
+
+test("an upstream that is down is asked every 5 minutes at most", () => {
+  const seconds = [1, 2, 3, 7, 8, 500].map((failures) => outageDelay(failures, 0.5) / 1000);
+  expect(seconds).toEqual([5, 10, 20, 300, 300, 300]);
+});

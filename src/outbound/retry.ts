@@ -1,0 +1,42 @@
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+
+/** RFC 5321 4.5.4.1 asks for 30 minutes at least; greylisting hosts are ready within five, and four hours is what most senders grow to. */
+const firstDelayMs = 5 * minuteMs;
+const longestDelayMs = 4 * hourMs;
+/** RFC 5321 4.5.4.1: give up after four or five days at most; three tell an agent earlier. */
+const giveUpAfterMs = 72 * hourMs;
+/** Waits vary by this part of themselves, so that mail that failed together does not come back together. */
+const jitter = 0.15;
+
+/**
+ * How long to wait after the `attempt`-th try (from 1) was put off: 5, 10, 20 … minutes, then every 4 hours; null
+ * when the schedule of three days is over. An upstream that is down uses none of it up.
+ *
+ * @param random a number in [0, 1)
+ */
+export function retryDelay(attempt: number, random: number): number | null {
+  if (attempt >= attemptsMax) return null;
+  return Math.round(plainDelay(attempt) * (1 - jitter + 2 * jitter * random));
+}
+
+function plainDelay(attempt: number): number {
+  return Math.min(longestDelayMs, firstDelayMs * 2 ** (attempt - 1));
+}
+
+/** Tries in all, the first one included. */
+export const attemptsMax = (() => {
+  let attempts = 1;
+  for (let waited = 0; waited + plainDelay(attempts) <= giveUpAfterMs; attempts++) waited += plainDelay(attempts);
+  return attempts;
+})();
+
+/** An upstream that is down is tried again after this, doubling. */
+const firstOutageMs = 5_000;
+const longestOutageMs = 5 * minuteMs;
+
+/** How long an upstream is left alone after it could not be reached `failures` times in a row. */
+export function outageDelay(failures: number, random: number): number {
+  const plain = Math.min(longestOutageMs, firstOutageMs * 2 ** Math.min(10, failures - 1));
+  return Math.round(plain * (1 - jitter + 2 * jitter * random));
+}

@@ -1,0 +1,292 @@
+/** One connection to an upstream: set up, one transaction after the other, gone. Knows at every failure what was sent. */
+import { isAscii } from "node:buffer";
+import type { Socket } from "node:net";
+import { Readable } from "node:stream";
+import { createSecureContext, rootCertificates, type SecureContext, TLSSocket } from "node:tls";
+import type { NodemailerError } from "nodemailer";
+import type SMTPConnection from "nodemailer/lib/smtp-connection";
+import type { SendOutcome, UpstreamSettings } from "./upstream.ts";
+import { explainUnreachable, oneLine, type SetUpStep } from "./upstream-trouble.ts";
+
+/** `stale`: the connection was gone before the server said a word about this message, so another one may try. */
+export type TransactionOutcome = SendOutcome | { kind: "stale"; error: string };
+
+/**
+ * How far a transaction got. In `envelope` no byte of the message has left; in `body` the final dot has not, so the
+ * server must not deliver (RFC 5321 4.1.1.4); from `dot` on it may have the whole message.
+ */
+type Phase = "envelope" | "body" | "dot";
+
+/** For the answer to QUIT, after which nothing depends on it. */
+const quitMs = 1_000;
+
+export class UpstreamSession {
+  /** Transactions so far. */
+  transactions = 0;
+  /** When it was last put aside, by `performance.now()`. */
+  idleSince = 0;
+  /** Resolves when the connection is gone, for whatever reason; never rejects. */
+  readonly ended: Promise<void>;
+  /** Null in clear text. */
+  tlsVersion: string | null = null;
+  isSignedIn = false;
+
+  private connection: SMTPConnection | null = null;
+  private fault: NodemailerError | null = null;
+  /** Fails the step under way, as nodemailer calls back for some only. */
+  private giveUp: ((error: NodemailerError) => void) | null = null;
+  private markEnded!: () => void;
+  private extensions = { smtpUtf8: false, maxBytes: 0 };
+  private gone = false;
+
+  constructor(private readonly settings: UpstreamSettings) {
+    this.ended = new Promise((resolve) => {
+      this.markEnded = resolve;
+    });
+  }
+
+  get isAlive(): boolean {
+    return !this.gone;
+  }
+
+  /** Connects, encrypts, signs in. Rejects with an Error whose message is for people; the session is then over. */
+  async open(): Promise<void> {
+    const { username, password } = this.settings;
+    let step: SetUpStep = "connect";
+    try {
+      const connection = await this.prepare();
+      await this.step((done) => connection.connect(done));
+      this.readExtensions(connection.lastServerResponse || "");
+      if (connection._socket instanceof TLSSocket) this.tlsVersion = connection._socket.getProtocol();
+      if (username !== null && password !== null) {
+        step = "sign-in";
+        if (!connection.allowsAuth)
+          throw new Explained(
+            `${this.settings.name} offers no sign-in. Use its port for submission (587 or 465), or remove user name and password.`,
+          );
+        if (!connection.secure && this.settings.tls !== "off")
+          throw new Explained(`${this.settings.name} is not encrypted, so the password is not sent.`);
+        await this.step((done) => connection.login({ credentials: { user: username, pass: password } }, done));
+        this.isSignedIn = true;
+      }
+    } catch (error) {
+      this.destroy("it could not be set up");
+      if (error instanceof Explained) throw error;
+      if (this.connection?.stage === "connected" && this.connection.lastServerResponse === false) step = "greeting";
+      // Without the cause: it holds the server's words, which may repeat the user name, and the log prints causes.
+      throw new Error(explainUnreachable(error as NodemailerError, step, this.settings));
+    }
+  }
+
+  /** One message to one recipient (RFC 5321 3.3). One at a time. Never rejects. */
+  send(envelope: { from: string; to: string }, raw: Uint8Array): Promise<TransactionOutcome> {
+    const { connection, extensions } = this;
+    if (connection === null || this.gone) return Promise.resolve({ kind: "stale", error: "The connection was closed" });
+    if (!extensions.smtpUtf8 && /[^\x00-\x7f]/.test(envelope.to + envelope.from))
+      return Promise.resolve({
+        kind: "refused",
+        reply: `${this.settings.name} does not offer SMTPUTF8, which an address with other letters than ASCII needs`,
+      });
+    if (extensions.maxBytes > 0 && raw.length > extensions.maxBytes)
+      return Promise.resolve({
+        kind: "refused",
+        reply: `The message has ${raw.length} bytes; ${this.settings.name} takes ${extensions.maxBytes} at most`,
+      });
+    this.transactions++;
+    return new Promise((resolve) => {
+      let phase: Phase = "envelope";
+      const finish = (error: NodemailerError | null, reply?: string) => {
+        if (this.giveUp !== finish) return;
+        this.giveUp = null;
+        const { outcome, isOdd } = judge(phase, error, reply ?? "", connection.lastServerResponse !== false);
+        if (isOdd) this.destroy("it answered oddly");
+        resolve(wantsSignIn(error) ? { kind: "unreachable", error: this.signInWanted() } : outcome);
+      };
+      this.giveUp = finish;
+      connection.lastServerResponse = false;
+      const message = new HeldMessage(raw, connection, (reached) => {
+        phase = reached;
+      });
+      connection.send(
+        { from: envelope.from, to: envelope.to, size: raw.length, use8BitMime: !isAscii(raw) },
+        message,
+        (error, info) => finish(error, info?.response),
+      );
+    });
+  }
+
+  /** Makes the connection fit for the next message after one that was not accepted. Resolves when it is, or is gone. */
+  async reset(): Promise<void> {
+    const { connection } = this;
+    if (!connection || this.gone) return;
+    await this.step((done) => connection.reset(done)).catch(() => this.destroy("RSET failed"));
+  }
+
+  /** Says goodbye; resolves when the connection is gone, after a second at the latest. */
+  async quit(): Promise<void> {
+    if (!this.connection || this.gone) return this.destroy("it was not open yet");
+    const timer = setTimeout(() => this.destroy("QUIT was not answered"), quitMs);
+    this.connection.quit();
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  /** Closes at once. A transaction under way ends with what is known then. */
+  destroy(reason: string): void {
+    this.fault ??= new Error(`The connection was closed here: ${reason}`);
+    if (this.connection) this.connection.close();
+    else this.end();
+  }
+
+  private async prepare(): Promise<SMTPConnection> {
+    const { host, port, tls, ca, hostname, timeoutMs } = this.settings;
+    // Loaded only when needed: an idle server does without it.
+    const { default: Connection } = await import("nodemailer/lib/smtp-connection");
+    if (this.gone) throw this.fault ?? new Error("closed");
+    const connection = new Connection({
+      host,
+      port,
+      name: hostname,
+      secure: tls === "implicit",
+      requireTLS: tls === "starttls",
+      ignoreTLS: tls === "off",
+      tls: ca === null ? {} : { secureContext: trusting(ca, this.settings) },
+      connectionTimeout: timeoutMs,
+      greetingTimeout: timeoutMs,
+      dnsTimeout: timeoutMs,
+      socketTimeout: timeoutMs,
+      // Destroy, don't linger: QUIT has been answered by then, or nothing good is to come.
+      socketCloseTimeout: 0,
+      allowInternalNetworkInterfaces: tls === "off",
+      logger: false,
+    });
+    connection.on("error", (error: NodemailerError) => {
+      this.fault ??= error;
+    });
+    connection.on("end", () => this.end());
+    this.connection = connection;
+    return connection;
+  }
+
+  private signInWanted(): string {
+    const { name, username } = this.settings;
+    return username === null
+      ? `${name} takes mail only after a sign-in. Set user name and password of this upstream.`
+      : `${name} takes no mail from this user. Check user name and tls mode of this upstream.`;
+  }
+
+  private end(): void {
+    if (this.gone) return;
+    this.gone = true;
+    this.markEnded();
+    // A step that nodemailer reports itself, with more detail, is reported right behind this event.
+    queueMicrotask(() => this.giveUp?.(this.fault ?? new Error("The connection was closed")));
+  }
+
+  private step(run: (done: (error?: NodemailerError | null) => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (error?: NodemailerError | null) => {
+        this.giveUp = null;
+        if (error) reject(error);
+        else resolve();
+      };
+      this.giveUp = settle;
+      run(settle);
+    });
+  }
+
+  /** From the last EHLO reply (RFC 5321 4.1.1.1, RFC 1870, RFC 6531). */
+  private readExtensions(reply: string): void {
+    const lines = reply.split("\n").slice(1);
+    this.extensions = {
+      smtpUtf8: lines.some((line) => /^250[- ]SMTPUTF8\b/i.test(line)),
+      maxBytes: Number(lines.map((line) => /^250[- ]SIZE (\d+)/i.exec(line)?.[1]).find(Boolean) ?? 0),
+    };
+  }
+}
+
+/** Its message is for people already. */
+class Explained extends Error {}
+
+function trusting(ca: string, { name }: UpstreamSettings): SecureContext {
+  try {
+    return createSecureContext({ ca: [...rootCertificates, ca] });
+  } catch (cause) {
+    throw new Explained(`The CA certificates for ${name} cannot be read. Check ca_file: PEM is expected.`, { cause });
+  }
+}
+
+/** 530 is about our configuration, not about the message (RFC 4954 6): refusing mail for it would lose it all. */
+function wantsSignIn(error: NodemailerError | null): boolean {
+  return error?.command === "MAIL FROM" && error.responseCode === 530;
+}
+
+/**
+ * The message as nodemailer wants it, but telling how far it got and holding the final dot back until the body has
+ * left for the kernel and one more look at the socket has shown no close. Nodemailer writes both at once, and a
+ * server that hangs up instead of reading would leave "unknown" where "not sent" is the truth.
+ */
+class HeldMessage extends Readable {
+  constructor(
+    private readonly raw: Uint8Array,
+    private readonly connection: SMTPConnection,
+    private readonly reached: (phase: Phase) => void,
+  ) {
+    super({ autoDestroy: false });
+  }
+
+  /** Called by nodemailer after the 354; `to` stuffs dots and adds the final one at its end. */
+  override pipe<T extends NodeJS.WritableStream>(to: T): T {
+    this.reached("body");
+    to.write(this.raw);
+    const finish = () => {
+      if (this.connection.destroyed) return;
+      const socket = this.connection._socket as Socket;
+      // Less than the high-water mark may still be waiting: then "unknown" is said a little early, never late.
+      if (socket.writableNeedDrain) {
+        socket.once("drain", finish);
+        return;
+      }
+      this.reached("dot");
+      to.end();
+    };
+    // The event loop reports a close in the turn between the two.
+    setImmediate(() => setImmediate(finish));
+    return to;
+  }
+}
+
+/** What a reply or a failure in that phase says about the message, and whether the connection is fit for another. */
+function judge(
+  phase: Phase,
+  error: NodemailerError | null,
+  reply: string,
+  isAnswered: boolean,
+): { outcome: TransactionOutcome; isOdd: boolean } {
+  const said = oneLine(error ? (error.response ?? "") : reply);
+  const isReply = said !== "" && error?.command !== "CONN";
+  // A reply while the body is still on its way leaves the conversation out of step.
+  const isOdd = phase === "body";
+  if (isReply && error === null && phase === "dot" && /^2\d\d\b/.test(said))
+    return { outcome: { kind: "accepted", reply: said }, isOdd };
+  // Said to whoever comes next, not about this message (RFC 5321 3.8).
+  if (isReply && error?.command === "MAIL FROM" && /^421\b/.test(said))
+    return { outcome: { kind: "stale", error: said }, isOdd: true };
+  if (isReply && error && /^5\d\d\b/.test(said)) return { outcome: { kind: "refused", reply: said }, isOdd };
+  if (isReply && error && /^4\d\d\b/.test(said)) return { outcome: { kind: "deferred", reply: said }, isOdd };
+  // Nodemailer found the address unfit before it sent anything.
+  if (error?.code === "EENVELOPE" && !isReply)
+    return { outcome: { kind: "refused", reply: "The address cannot be written in SMTP" }, isOdd };
+  const what = isReply ? `The server said "${said}"` : describe(error);
+  if (phase === "dot")
+    return { outcome: { kind: "unknown", error: `${what} instead of an answer to the whole message` }, isOdd: true };
+  if (phase === "envelope" && !isAnswered)
+    return { outcome: { kind: "stale", error: `${what} before any answer` }, isOdd: true };
+  return { outcome: { kind: "deferred", reply: `${what} before the message was complete` }, isOdd: true };
+}
+
+function describe(error: NodemailerError | null): string {
+  if (error?.code === "ETIMEDOUT") return "The server fell silent";
+  if (error?.response) return `The server left saying "${oneLine(error.response)}"`;
+  return `The connection was lost (${error?.originalCode ?? error?.code ?? error?.message ?? "no cause given"})`;
+}

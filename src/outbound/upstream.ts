@@ -1,0 +1,227 @@
+/**
+ * The way out: a pool of connections to one upstream server. Nodemailer's own pool sends a message again whose
+ * connection closes, also behind the final dot, which doubles mail; here nothing is sent twice.
+ */
+import type { Log } from "../log.ts";
+import { type TransactionOutcome, UpstreamSession } from "./upstream-session.ts";
+
+export interface UpstreamSettings {
+  /** For logs and lanes: host:port. */
+  name: string;
+  host: string;
+  port: number;
+  /** starttls is required and never falls back to clear text; off is for loopback, which the configuration checks. */
+  tls: "starttls" | "implicit" | "off";
+  username: string | null;
+  password: string | null;
+  /** Certificates to trust beside the well-known ones (PEM), or null. */
+  ca: string | null;
+  /** Our EHLO name. */
+  hostname: string;
+  /** For connecting up to the greeting, and for any silence on the socket. */
+  timeoutMs: number;
+  /** At most at once. */
+  connections: number;
+}
+
+/** Texts are one line of at most 500 characters. */
+export type SendOutcome =
+  /** The 2yz after the final dot. */
+  | { kind: "accepted"; reply: string }
+  /** 4yz at any point, or the connection failed within the transaction before the final dot. */
+  | { kind: "deferred"; reply: string }
+  /** 5yz at any point, or the server lacks SMTPUTF8 or takes smaller messages only. */
+  | { kind: "refused"; reply: string }
+  /** The final dot may have been sent, the answer never came: the message may have arrived. */
+  | { kind: "unknown"; error: string }
+  /** Nothing was learned about this message: DNS, connecting, TLS, greeting, sign-in. Names host:port, cause, remedy. */
+  | { kind: "unreachable"; error: string };
+
+export type UpstreamCheck = { ok: true; tls: string | null; signedIn: boolean } | { ok: false; error: string };
+
+export interface Upstream {
+  readonly settings: UpstreamSettings;
+  /** One message (CRLF lines) to one recipient; waits its turn when all connections are in use. Never rejects. */
+  send(envelope: { from: string; to: string }, raw: Uint8Array, signal?: AbortSignal): Promise<SendOutcome>;
+  /** Connects, encrypts, signs in and leaves, beside the pool. `tls` is the protocol version. */
+  check(): Promise<UpstreamCheck>;
+  /** QUITs idle connections, destroys the rest. Resolves when all are gone. */
+  close(): Promise<void>;
+}
+
+export interface PoolLimits {
+  /** Servers drop idle clients after a minute or more (Postfix: 300 s, some far less); we leave before. */
+  idleMs: number;
+  /** Common servers close after a hundred or so. */
+  messagesPerConnection: number;
+}
+
+const usualLimits: PoolLimits = { idleMs: 30_000, messagesPerConnection: 100 };
+
+/** Connects when there is something to send, not before. */
+export function createUpstream(settings: UpstreamSettings, log: Log, limits = usualLimits): Upstream {
+  return new Pool(settings, log, limits);
+}
+
+interface Waiter {
+  settle(turn: UpstreamSession | { error: string }): void;
+}
+
+class Pool implements Upstream {
+  /** All that are not gone yet: setting up, in use, idle, leaving. */
+  private readonly sessions = new Set<UpstreamSession>();
+  /** The longest idle first. */
+  private idle: UpstreamSession[] = [];
+  /** First come, first served. */
+  private waiters: Waiter[] = [];
+  private settingUp = 0;
+  private sweeper: NodeJS.Timeout | null = null;
+  private isClosing = false;
+
+  constructor(
+    readonly settings: UpstreamSettings,
+    private readonly log: Log,
+    private readonly limits: PoolLimits,
+  ) {}
+
+  async send(envelope: { from: string; to: string }, raw: Uint8Array, signal?: AbortSignal): Promise<SendOutcome> {
+    let outcome = await this.attempt(envelope, raw, "last", signal);
+    if (outcome.kind === "stale" && outcome.isReused && !this.isClosing && !signal?.aborted) {
+      // What ended this connection while it was idle has most likely ended the others too.
+      for (const session of this.idle.splice(0)) session.destroy("another one was found dead");
+      outcome = await this.attempt(envelope, raw, "first", signal);
+    }
+    if (outcome.kind !== "stale") return outcome;
+    if (this.isClosing || signal?.aborted) return this.stopped();
+    return { kind: "deferred", reply: outcome.error };
+  }
+
+  async check(): Promise<UpstreamCheck> {
+    const session = new UpstreamSession(this.settings);
+    try {
+      await session.open();
+      await session.quit();
+      return { ok: true, tls: session.tlsVersion, signedIn: session.isSignedIn };
+    } catch (error) {
+      return { ok: false, error: (error as Error).message };
+    }
+  }
+
+  async close(): Promise<void> {
+    this.isClosing = true;
+    if (this.sweeper) clearTimeout(this.sweeper);
+    for (const waiter of this.waiters.splice(0)) waiter.settle(this.stopped());
+    const idle = new Set(this.idle.splice(0));
+    for (const session of this.sessions) {
+      if (idle.has(session)) void session.quit();
+      else session.destroy("the server is stopping");
+    }
+    await Promise.all([...this.sessions].map((session) => session.ended));
+  }
+
+  private async attempt(
+    envelope: { from: string; to: string },
+    raw: Uint8Array,
+    place: "first" | "last",
+    signal?: AbortSignal,
+  ): Promise<SendOutcome | (TransactionOutcome & { kind: "stale"; isReused: boolean })> {
+    if (this.isClosing || signal?.aborted) return this.stopped();
+    const rested = this.idle.pop();
+    const session = rested ?? (await this.turn(place, signal));
+    if ("error" in session) return { kind: "unreachable", error: session.error };
+    const isReused = rested !== undefined || session.transactions > 0;
+    const abort = signal && (() => session.destroy("the caller stopped waiting"));
+    if (abort) signal.addEventListener("abort", abort);
+    const outcome = await session.send(envelope, raw);
+    if (abort) signal.removeEventListener("abort", abort);
+    if (outcome.kind === "accepted") this.release(session);
+    else void session.reset().then(() => this.release(session));
+    return outcome.kind === "stale" ? { ...outcome, isReused } : outcome;
+  }
+
+  /** A session of one's own, or why there is none. */
+  private turn(place: "first" | "last", signal?: AbortSignal): Promise<UpstreamSession | { error: string }> {
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        settle: (turn) => {
+          signal?.removeEventListener("abort", leave);
+          resolve(turn);
+        },
+      };
+      const leave = () => {
+        this.waiters = this.waiters.filter((one) => one !== waiter);
+        resolve(this.stopped());
+      };
+      signal?.addEventListener("abort", leave);
+      if (place === "first") this.waiters.unshift(waiter);
+      else this.waiters.push(waiter);
+      this.grow();
+    });
+  }
+
+  /** Opens as many connections as there are waiters without one, within the limit. */
+  private grow(): void {
+    while (!this.isClosing && this.waiters.length > this.settingUp && this.sessions.size < this.settings.connections)
+      void this.add();
+  }
+
+  private async add(): Promise<void> {
+    const session = new UpstreamSession(this.settings);
+    this.sessions.add(session);
+    this.settingUp++;
+    let isOpen = false;
+    void session.ended.then(() => {
+      this.sessions.delete(session);
+      this.idle = this.idle.filter((one) => one !== session);
+      if (isOpen) this.grow();
+    });
+    try {
+      await session.open();
+      isOpen = true;
+      this.settingUp--;
+      this.log.debug("upstream.connected", { upstream: this.settings.name, tls: session.tlsVersion });
+      this.release(session);
+    } catch (error) {
+      this.settingUp--;
+      this.sessions.delete(session);
+      const sentence = (error as Error).message;
+      if (!this.isClosing) this.log.warn("upstream.unreachable", { upstream: this.settings.name, reason: sentence });
+      // A server that limits connections still serves on those it gave us; else nobody needs to wait for the same news.
+      if (this.sessions.size === 0) for (const waiter of this.waiters.splice(0)) waiter.settle({ error: sentence });
+    }
+  }
+
+  /** To the next in line, aside, or away. */
+  private release(session: UpstreamSession): void {
+    if (!session.isAlive) return;
+    if (this.isClosing || session.transactions >= this.limits.messagesPerConnection) {
+      void session.quit();
+      return;
+    }
+    const next = this.waiters.shift();
+    if (next) {
+      next.settle(session);
+      return;
+    }
+    session.idleSince = performance.now();
+    this.idle.push(session);
+    this.sweeper ??= this.sweepIn(this.limits.idleMs);
+  }
+
+  private sweepIn(delayMs: number): NodeJS.Timeout {
+    const timer = setTimeout(() => {
+      const due = performance.now() - this.limits.idleMs;
+      while (this.idle[0] && this.idle[0].idleSince <= due) void this.idle.shift()?.quit();
+      this.sweeper = this.idle[0] ? this.sweepIn(Math.max(1, this.idle[0].idleSince - due)) : null;
+    }, delayMs);
+    timer.unref();
+    return timer;
+  }
+
+  private stopped(): { kind: "unreachable"; error: string } {
+    return {
+      kind: "unreachable",
+      error: `Sending by ${this.settings.name} was stopped before it began. Nothing was sent.`,
+    };
+  }
+}

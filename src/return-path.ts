@@ -1,0 +1,67 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+
+/** Makes and reads the signed reverse-paths that bounces come back to (VERP). */
+export interface ReturnPaths {
+  /**
+   * The reverse-path for mail to one recipient: `bounce+<32 hex of the message id>.<recipient, base 36>.<signature>@domain`,
+   * 64 octets before the "@" at most (RFC 5321 4.5.3.1.1).
+   *
+   * @throws RangeError when the id is not `msg_` and 32 hex digits, or the recipient's number is not from 0 to 46655
+   */
+  make(messageId: string, recipient: number): string;
+  /**
+   * What an address stands for. Null: it is not of this kind, or of another domain. "forged": it looks like one, but
+   * this server did not sign it. Case does not matter, because bounces come back in any.
+   */
+  read(address: string): { messageId: string; recipient: number } | "forged" | null;
+}
+
+/** Three digits of base 36. A message has 50 recipients at most. */
+const recipientMax = 36 ** 3 - 1;
+/** 100 bits. A guess costs an SMTP dialogue, so nobody makes enough of them. */
+const signatureChars = 20;
+/** Base 32 (RFC 4648 6) in lower case: five bits a character, and the same in any case. */
+const digits = "abcdefghijklmnopqrstuvwxyz234567";
+
+/** What is taken for a return path, whole or damaged. */
+const resembling = /^bounce\+[0-9a-f]{32}\./;
+const wellFormed = /^bounce\+([0-9a-f]{32})\.(0|[1-9a-z][0-9a-z]{0,2})\.([a-z2-7]{20})$/;
+
+/**
+ * Return paths on `domain`, signed with `key` (32 random bytes, used for nothing else).
+ *
+ * The signature (HMAC-SHA-256, truncated) proves that this server sent that message to that recipient and that whoever
+ * writes here has seen its envelope: the recipient, or a host on the way. Without it anybody who knows a message id could
+ * have addresses suppressed. It has no expiry, because bounces may take days, and because there is nothing to gain from a
+ * copy: it speaks about the one recipient that it was made for, and saying twice that mail did not arrive changes nothing.
+ */
+export function createReturnPaths(key: Uint8Array, domain: string): ReturnPaths {
+  const host = domain.toLowerCase();
+  const sign = (subject: string): string => {
+    // The label keeps signatures of other uses of a key, and of a later form, apart from these.
+    const mac = createHmac("sha256", key).update(`e2a return path 1\0${host}\0${subject}`).digest();
+    return Array.from(mac.subarray(0, signatureChars), (byte) => digits[byte & 31]).join("");
+  };
+
+  return {
+    make(messageId, recipient) {
+      const id = /^msg_([0-9a-f]{32})$/.exec(messageId)?.[1];
+      if (id === undefined) throw new RangeError(`Not a message id: ${messageId}`);
+      if (!Number.isInteger(recipient) || recipient < 0 || recipient > recipientMax)
+        throw new RangeError(`A recipient's number is from 0 to ${recipientMax}, not ${recipient}.`);
+      const subject = `${id}.${recipient.toString(36)}`;
+      return `bounce+${subject}.${sign(subject)}@${host}`;
+    },
+
+    read(address) {
+      const at = address.lastIndexOf("@");
+      if (at < 0 || address.slice(at + 1).toLowerCase() !== host) return null;
+      const local = address.slice(0, at).toLowerCase();
+      if (!resembling.test(local)) return null;
+      const [, id, number, signature] = wellFormed.exec(local) ?? [];
+      if (id === undefined || number === undefined || signature === undefined) return "forged";
+      if (!timingSafeEqual(Buffer.from(signature), Buffer.from(sign(`${id}.${number}`)))) return "forged";
+      return { messageId: `msg_${id}`, recipient: Number.parseInt(number, 36) };
+    },
+  };
+}
