@@ -1,4 +1,4 @@
-import { mkdirSync, statfsSync } from "node:fs";
+import { mkdirSync, readFileSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json" with { type: "json" };
 import { migrations } from "./assets.ts";
@@ -14,19 +14,27 @@ import { createLog, type Log } from "./log.ts";
 import { createHub } from "./notify/hub.ts";
 import { createPoster, type Lookup, resolverLookup, systemLookup } from "./notify/post.ts";
 import { startWebhooks } from "./notify/webhook.ts";
+import { type Dispatch, startDispatch, type UpstreamCheck } from "./outbound/dispatch.ts";
+import { isPublished } from "./outbound/published.ts";
+import { createRoutes } from "./outbound/routes.ts";
+import { createSender } from "./outbound/send.ts";
+import { createSigningKeys } from "./outbound/signing-keys.ts";
 import { composeTestMail } from "./outbound/test-mail.ts";
+import { createReturnPaths, type ReturnPaths } from "./return-path.ts";
 import type { Engine } from "./store/engine.ts";
 import { openPostgres } from "./store/postgres.ts";
 import type { AgentRow } from "./store/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import { createStore, type Store } from "./store/store.ts";
 import { loadOrCreateTls, watchTls } from "./tls.ts";
-import { createVault, loadOrCreateKeyFile } from "./vault.ts";
+import { createVault, deriveKey, loadOrCreateKeyFile } from "./vault.ts";
 
 /** How long a stopping server waits for what is in hand; systemd's own limit is 90 s. */
 const GRACE_MS = 20_000;
 /** Endpoints that answer at all answer within seconds; the others are tried again after the restart. */
 const WEBHOOK_GRACE_MS = 3_000;
+/** What an upstream is slow to answer is broken off, and tried again after the restart. */
+const OUTBOUND_GRACE_MS = 5_000;
 /** How often rows that have outlived their use are deleted. */
 const SWEEP_INTERVAL_MS = 15 * 60_000;
 /** How long answers to an Idempotency-Key are kept (WIRE). */
@@ -54,9 +62,11 @@ export interface App {
   /** Where the figures are; null when they are off. */
   readonly metricsUrl: string | null;
   readonly smtp: { host: string; port: number; selfSigned: boolean };
+  /** What signing in at each upstream came to; empty when mail to the outside is kept here or refused. */
+  readonly upstreams: Promise<UpstreamCheck[]>;
   /** A link that signs in once, within minutes. On an empty server it makes the owner. */
   signInLink(): Promise<string>;
-  /** Resolves when every due delivery has been tried. */
+  /** Resolves when all due mail and every due delivery has been tried. */
   drain(): Promise<void>;
   /** Takes nothing new, finishes what is in hand, closes. Safe to call twice. */
   close(): Promise<void>;
@@ -77,17 +87,15 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
 
   try {
     mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-    const vault = createVault(
-      config.signing.encryptionKey
-        ? Buffer.from(config.signing.encryptionKey, "hex")
-        : await loadOrCreateKeyFile(join(config.dataDir, "encryption.key")),
-    );
+    const masterKey = config.signing.encryptionKey
+      ? Buffer.from(config.signing.encryptionKey, "hex")
+      : await loadOrCreateKeyFile(join(config.dataDir, "encryption.key"));
+    const vault = createVault(masterKey);
 
     const store = createStore(await openEngine(config, log));
     closers.push(() => store.close());
     await store.ensureSharedDomain({ domain: config.sharedDomain, now: new Date(clock.now()) });
-    // This process is the only one that serves a SQLite file: leases in it belong to the dead.
-    if (store.dialect === "sqlite") await store.releaseLeases(new Date(clock.now()));
+    await store.takeOver(new Date(clock.now()));
 
     const resolver = seams.resolver ?? ownResolver(config, clock, closers);
     const hub = createHub({ store, clock, log });
@@ -120,11 +128,13 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       await webhooks.close(WEBHOOK_GRACE_MS);
     });
 
+    const returnPaths = createReturnPaths(deriveKey(masterKey, "return path"), config.outboundSmtp.returnPathDomain);
     const { maxParts, maxDepth, maxHeaderBytes } = config.inbound;
     const receive = createReceive({
       store,
       resolver,
       log,
+      returnPaths,
       hostname: config.smtp.domain,
       verifyBudgetMs: config.dns.timeout,
       limits: { maxParts, maxDepth, maxHeaderBytes },
@@ -132,6 +142,25 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       dnsTrouble: config.inbound.dnsTrouble,
       dmarcReject: config.inbound.dmarcReject,
     });
+
+    const { outboundSmtp } = config;
+    const routes = createRoutes(config, outboundSmtp.caFile ? readFileSync(outboundSmtp.caFile, "utf8") : null);
+    if (routes.heir) await store.adoptLanes([...routes.lanes], routes.heir);
+    const dispatch = startDispatch({
+      store,
+      clock,
+      log,
+      receive,
+      routes,
+      returnPaths,
+      signingKeys: createSigningKeys({ store, vault, clock }),
+      isPublished: (keys) => isPublished(keys, resolver),
+      fromDomain: outboundSmtp.fromDomain,
+      sharedDomain: config.sharedDomain,
+      hostname: config.smtp.domain,
+    });
+    closers.push(() => dispatch.close(OUTBOUND_GRACE_MS));
+    const upstreams = checkUpstreams(dispatch, log);
 
     const http = await startHttp({
       config,
@@ -142,6 +171,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       resolver,
       hub,
       version,
+      sender: createSender({ store, clock, config, routes, dispatch }),
       sendTestMail: (agent) => sendTestMail(receive, agent, config, clock),
       health: () => health(store, config, clock),
     });
@@ -149,7 +179,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     // Sockets and long polls go first, so that the HTTP server has nothing to wait for.
     closers.push(() => hub.close());
 
-    const smtp = await openSmtp({ config, store, receive, clock, log, closers });
+    const smtp = await openSmtp({ config, store, receive, returnPaths, clock, log, closers });
     keepSwept(store, config, clock, log, closers);
 
     const httpUrl = http.url;
@@ -160,8 +190,13 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       httpUrl,
       metricsUrl: http.metricsUrl,
       smtp,
+      upstreams,
       signInLink: () => createSignInLink(store, clock, config.http.publicUrl ?? httpUrl),
-      drain: () => webhooks.drain(),
+      async drain() {
+        // Mail to an agent here makes a delivery.
+        await dispatch.drain();
+        await webhooks.drain();
+      },
       close: () => (closing ??= closeAll()),
     };
   } catch (error) {
@@ -189,11 +224,12 @@ async function openSmtp(deps: {
   config: Config;
   store: Store;
   receive: Receive;
+  returnPaths: ReturnPaths;
   clock: Clock;
   log: Log;
   closers: (() => unknown)[];
 }): Promise<App["smtp"]> {
-  const { config, store, receive, clock, log, closers } = deps;
+  const { config, store, receive, returnPaths, clock, log, closers } = deps;
   const settings = config.smtp;
   const { selfSigned, ...pair } = await loadOrCreateTls({
     ...(settings.tlsCert && settings.tlsKey ? { certPath: settings.tlsCert, keyPath: settings.tlsKey } : {}),
@@ -218,6 +254,8 @@ async function openSmtp(deps: {
     clock,
     log,
     async resolveRecipient(address) {
+      const returnPath = returnPaths.read(address);
+      if (returnPath) return returnPath === "forged" ? null : { mailbox: address.toLowerCase() };
       const found = await store.findMailbox(address, config.sharedDomain);
       if (found.kind === "mailbox") return { mailbox: found.id };
       if (found.kind === "foreign")
@@ -239,6 +277,15 @@ async function openSmtp(deps: {
     closers.push(() => watching.close());
   }
   return { host: listener.address, port: listener.port, selfSigned };
+}
+
+/** Signs in at every upstream, in the background: one that is down must not keep the server from starting. */
+async function checkUpstreams(dispatch: Dispatch, log: Log): Promise<UpstreamCheck[]> {
+  const checks = await dispatch.check();
+  for (const { name, result } of checks)
+    if (result.ok) log.info("upstream.ready", { upstream: name, tls: result.tls, signed_in: result.signedIn });
+    else log.error("upstream.check_failed", { upstream: name, error: result.error });
+  return checks;
 }
 
 async function sendTestMail(receive: Receive, agent: AgentRow, config: Config, clock: Clock) {
@@ -265,9 +312,11 @@ async function health(store: Store, config: Config, clock: Clock): Promise<{ ok:
   const now = new Date(clock.now());
   try {
     await store.probeWrite(now);
-    const { oldestDueAt } = await store.queueState(now);
-    if (oldestDueAt && now.getTime() - oldestDueAt.getTime() > QUEUE_AGE_MS_MAX)
+    const tooOld = ({ oldestDueAt }: { oldestDueAt: Date | null }) =>
+      oldestDueAt !== null && now.getTime() - oldestDueAt.getTime() > QUEUE_AGE_MS_MAX;
+    if (tooOld(await store.queueState(now)))
       reasons.push("Webhook deliveries have been due for more than five minutes.");
+    if (tooOld(await store.outboundState(now))) reasons.push("Mail out has been due for more than five minutes.");
   } catch {
     reasons.push("The store takes no writes.");
   }

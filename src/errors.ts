@@ -23,8 +23,11 @@ const table = {
   too_large: { status: 413, title: "The request is too large", smtp: [552, "5.3.4"] },
   unsupported_media_type: { status: 415, title: "Unsupported media type" },
   idempotency_key_reused: { status: 422, title: "The Idempotency-Key was used for another request" },
+  recipient_suppressed: { status: 422, title: "A recipient is on the suppression list" },
+  upstream_not_configured: { status: 422, title: "There is no upstream for mail to the outside" },
   upgrade_required: { status: 426, title: "This path is for WebSockets" },
   rate_limited: { status: 429, title: "Too many requests", smtp: [451, "4.7.1"] },
+  upstream_rejected: { status: 502, title: "The upstream refused the message" },
   internal: { status: 500, title: "Something went wrong on our side" },
   unavailable: { status: 503, title: "Not ready" },
   // Codes that only a mail client on the SMTP side can meet.

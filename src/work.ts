@@ -20,9 +20,11 @@ export interface WorkOptions<T> {
   nextDue(): Promise<Date | null>;
 }
 
-export interface Work {
+export interface Work<T> {
   /** Says that something may be due. A hint: work is found without it, later. */
   wake(): void;
+  /** Runs an item whose lease the caller has already. */
+  take(item: T): void;
   /** Resolves when nothing is due and nothing is in hand. */
   drain(): Promise<void>;
   /** Claims nothing more and waits for what is in hand, at most `graceMs`. */
@@ -30,7 +32,7 @@ export interface Work {
 }
 
 /** The one loop for all due work: claim with a lease, run, look again; asleep when nothing is due. */
-export function startWork<T>(options: WorkOptions<T>): Work {
+export function startWork<T>(options: WorkOptions<T>): Work<T> {
   const { clock, log } = options;
   const inHand = new Set<Promise<void>>();
   let looking: Promise<void> | null = null;
@@ -85,6 +87,7 @@ export function startWork<T>(options: WorkOptions<T>): Work {
 
   return {
     wake,
+    take,
     async drain() {
       wake();
       for (;;) {

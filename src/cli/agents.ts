@@ -1,13 +1,13 @@
 /** `e2a agents`: the mailboxes of the account. */
 import { Command, Option } from "commander";
 import type { AgentMode } from "../mail.ts";
-import type { Agent, AgentChange, NewAgent } from "./client.ts";
 import { usageError } from "./failure.ts";
 import { example } from "./help.ts";
 import { canAsk, type Io } from "./io.ts";
 import { age, facts, table } from "./output.ts";
 import { confirmDeletion, select, text } from "./prompts.ts";
 import { chooseAgent, openSession, type Session } from "./session.ts";
+import type { Agent, AgentChange, NewAgent } from "./shapes.ts";
 
 interface AgentFlags {
   slug?: string;

@@ -27,6 +27,8 @@ describe.skipIf(bash === null && !process.env.CI)("bash", () => {
     [["--json", "domains", "ver"], ["verify"]],
     [["read", "--p"], ["--peek"]],
     [["agents", "list", "--u"], ["--url"]],
+    [["outb"], ["outbox"]],
+    [["send", "--at"], ["--attach"]],
   ];
   for (const [typed, offered] of cases) {
     test(typed.join(" "), async () => {

@@ -1,12 +1,12 @@
 /** `e2a domains`: your own domains, and the DNS records that prove and serve them. */
 import { Command } from "commander";
-import type { DnsRecord, Domain, RecordCheck } from "./client.ts";
 import { CliError } from "./failure.ts";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
 import { age, plain, type Style, table } from "./output.ts";
 import { confirmDeletion } from "./prompts.ts";
 import { openSession, type Session } from "./session.ts";
+import type { DnsRecord, Domain, RecordCheck } from "./shapes.ts";
 
 export function domainsCommand(io: Io): Command {
   const command = new Command("domains")

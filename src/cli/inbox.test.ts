@@ -94,6 +94,16 @@ describe("read", () => {
     expect(out).not.toMatch(/[\x1b\x07\u202e]/);
   });
 
+  test("what no person wrote is marked as such", async () => {
+    const flags = { auto_submitted: "auto-replied", list_id: "friends.example", precedence: "bulk" };
+    server.messages = [message(1, flags)];
+    expect((await read()).out).toContain("Automatic:  auto-replied, list friends.example, precedence bulk\n");
+    server.messages = [message(1, { ...flags, list_id: null, precedence: null })];
+    expect((await read()).out).toContain("Automatic:  auto-replied\n");
+    server.messages = [message(1)];
+    expect((await read()).out).not.toContain("Automatic:");
+  });
+
   test("reading marks it read, --peek does not", async () => {
     server.messages = [message(1)];
     await read(["--peek"]);

@@ -1,11 +1,12 @@
 /** `e2a inbox`: what an agent was sent. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { ReadStatus } from "../mail.ts";
-import type { MessageFilter, MessagePage, MessageSummary } from "./client.ts";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
-import { age, plain, table, verifiedMark } from "./output.ts";
+import { age, table, verifiedMark } from "./output.ts";
+import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
+import type { MessageFilter, MessagePage, MessageSummary } from "./shapes.ts";
 
 interface InboxFlags {
   status: ReadStatus | "all";
@@ -15,9 +16,6 @@ interface InboxFlags {
   limit: number;
   token?: string;
 }
-
-/** Fits a screen, and one page of the API. */
-const defaultLimit = 50;
 
 export function inboxCommand(io: Io): Command {
   const command = new Command("inbox")
@@ -30,12 +28,12 @@ export function inboxCommand(io: Io): Command {
     .option("--q <words>", "search subject, addresses, text and attachment names")
     .option("--from <address>", "only from this sender")
     .option("--since <time>", "only since: 30m, 12h, 7d, or an RFC 3339 time", sinceTime)
-    .option("--limit <n>", "at most this many", positiveInteger, defaultLimit)
-    .option("--token <token>", "go on where next_token of an earlier answer points")
+    .addOption(limitOption())
+    .addOption(tokenOption())
     .action(async (flags: InboxFlags, command: Command) => {
       const session = await openSession(io, command);
       const agent = await chooseAgent(session);
-      const inbox = await collect(session, agent, flags);
+      const inbox = await collect(inboxPages(session, agent, flags));
       await session.show(inbox, () => inboxTable(session, agent, flags, inbox));
     });
   return example(command, [
@@ -45,17 +43,10 @@ export function inboxCommand(io: Io): Command {
   ]);
 }
 
-/** All pages up to the limit as one answer; `next_token` goes on after it. */
-async function collect({ client }: Session, agent: string, flags: InboxFlags): Promise<MessagePage> {
+function inboxPages({ client }: Session, agent: string, flags: InboxFlags): AsyncGenerator<MessagePage> {
   const { status, q, from, since, limit, token } = flags;
   const filter: MessageFilter = { status, ...(q ? { q } : {}), ...(from ? { from } : {}), ...(since ? { since } : {}) };
-  const inbox: MessagePage = { messages: [] };
-  for await (const page of client.messages(agent, filter, { limit, ...(token ? { token } : {}) })) {
-    inbox.messages.push(...page.messages);
-    if (page.next_token) inbox.next_token = page.next_token;
-    else delete inbox.next_token;
-  }
-  return inbox;
+  return client.messages(agent, filter, { limit, ...(token ? { token } : {}) });
 }
 
 function inboxTable({ paint, width }: Session, agent: string, flags: InboxFlags, inbox: MessagePage): string {
@@ -85,15 +76,7 @@ function inboxTable({ paint, width }: Session, agent: string, flags: InboxFlags,
     inbox.messages,
     { width, paint },
   );
-  return inbox.next_token
-    ? `${lines}\n${paint("dim", `There is more: add --token ${plain(inbox.next_token)}`)}`
-    : lines;
-}
-
-function positiveInteger(text: string): number {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 1) throw new InvalidArgumentError("Give a whole number from 1.");
-  return number;
+  return lines + moreHint(inbox, paint);
 }
 
 const unitMs: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };

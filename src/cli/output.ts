@@ -4,6 +4,8 @@
  * could turn an address around.
  */
 
+import type { Attachment } from "../mail.ts";
+
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 export type Paint = (style: Style, text: string) => string;
 
@@ -157,9 +159,28 @@ export function age(time: string, nowMs: number): string {
   return new Date(then).toISOString().slice(0, 10);
 }
 
+/** How far ahead an RFC 3339 time is: "in 5m", "in 3h", "in 7d", "now" when it is due. "" when unreadable. */
+export function until(time: string, nowMs: number): string {
+  const aheadMs = Date.parse(time) - nowMs;
+  if (Number.isNaN(aheadMs)) return "";
+  if (aheadMs <= 0) return "now";
+  if (aheadMs < hourMs) return `in ${Math.ceil(aheadMs / minuteMs)}m`;
+  if (aheadMs < 2 * dayMs) return `in ${Math.round(aheadMs / hourMs)}h`;
+  return `in ${Math.round(aheadMs / dayMs)}d`;
+}
+
 /** A size for people: "17 B", "4.0 KB", "1.5 MB"; decimal units, as file managers use. */
 export function size(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(1)} KB`;
   return `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+/** One line an attachment: "[0] report.pdf (application/pdf, 12.3 KB)". */
+export function attachmentLines(attachments: readonly Attachment[] | undefined, paint: Paint): string {
+  const lines = (attachments ?? []).map(
+    ({ index, filename, content_type, size: bytes }) =>
+      `${paint("dim", `[${index}]`)} ${plain(filename)} (${plain(content_type)}, ${size(bytes)})`,
+  );
+  return lines.join("\n");
 }

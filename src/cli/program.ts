@@ -13,8 +13,11 @@ import { inboxCommand } from "./inbox.ts";
 import { columns, type Io, write } from "./io.ts";
 import { listenCommand } from "./listen.ts";
 import { loginCommand } from "./login.ts";
+import { cancelCommand, outboxCommand } from "./outbox.ts";
 import { painter } from "./output.ts";
 import { readCommand } from "./read.ts";
+import { forwardCommand, replyCommand } from "./reply.ts";
+import { sendCommand } from "./send.ts";
 import { serveCommand } from "./serve.ts";
 
 /** The command tree. Nothing runs and nothing heavy is loaded until a command's action. */
@@ -46,6 +49,7 @@ export function buildProgram(io: Io): Command {
   };
   add("Server:", serveCommand(io), bootstrapCommand(io));
   add("Mail:", listenCommand(io), inboxCommand(io), readCommand(io));
+  add("Mail:", sendCommand(io), replyCommand(io), forwardCommand(io), outboxCommand(io), cancelCommand(io));
   add("Addresses:", agentsCommand(io), domainsCommand(io));
   const ownGroup = "This command line:";
   add(ownGroup, loginCommand(io), configCommand(io), completionCommand(io));

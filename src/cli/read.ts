@@ -2,12 +2,12 @@
 import { Command } from "commander";
 import { headerValue } from "../mail.ts";
 import { saveAttachments } from "./attachments.ts";
-import type { MessageDetail } from "./client.ts";
 import { CliError } from "./failure.ts";
 import { example } from "./help.ts";
 import { type Io, write } from "./io.ts";
-import { age, facts, plain, plainLines, size, verifiedMark } from "./output.ts";
+import { age, attachmentLines, facts, plain, plainLines, verifiedMark } from "./output.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
+import type { MessageDetail } from "./shapes.ts";
 import { verdictLine } from "./verdict.ts";
 
 interface ReadFlags {
@@ -62,6 +62,12 @@ async function reportSaved(io: Io, paths: string[]): Promise<void> {
   await write(io.stderr, `${lines.join("\n")}\n`);
 }
 
+/** What says that no person wrote it, or not to this agent alone; "" when nothing does. */
+function automation({ auto_submitted, list_id, precedence }: MessageDetail): string {
+  const said = [auto_submitted, list_id && `list ${list_id}`, precedence && `precedence ${precedence}`];
+  return said.filter(Boolean).join(", ");
+}
+
 /** Header block, verdict, attachments, text. */
 function readable({ paint }: Session, message: MessageDetail): string {
   const header = (name: string) => (message.headers ? headerValue(message.headers, name) : null);
@@ -73,16 +79,13 @@ function readable({ paint }: Session, message: MessageDetail): string {
       ["Reply-To", header("Reply-To") ?? message.reply_to?.join(", ")],
       ["Subject", message.subject],
       ["Received", `${message.created_at} (${age(message.created_at, Date.now())})`],
+      ["Automatic", automation(message)],
     ],
     paint,
   );
   const { mark, style } = verifiedMark(message.verified);
   const verdict = paint(style, `${mark} ${plain(verdictLine(message))}`);
-  const attachments = (message.attachments ?? []).map(
-    ({ index, filename, content_type, size: bytes }) =>
-      `${paint("dim", `[${index}]`)} ${plain(filename)} (${plain(content_type)}, ${size(bytes)})`,
-  );
   const noText = message.html ? "(HTML only: read it with --html)" : "(no text)";
   const body = plainLines(message.text ?? "").trim() || paint("dim", noText);
-  return [`${head}\n${verdict}`, body, attachments.join("\n")].filter(Boolean).join("\n\n");
+  return [`${head}\n${verdict}`, body, attachmentLines(message.attachments, paint)].filter(Boolean).join("\n\n");
 }

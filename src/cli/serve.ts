@@ -7,6 +7,9 @@ import { type Io, write } from "./io.ts";
 import { facts, painter } from "./output.ts";
 import { type ServerFlags, serverConfig, serverOptions } from "./server-config.ts";
 
+/** A person at a terminal waits this long for upstreams to answer. */
+const UPSTREAM_WAIT_MS = 3_000;
+
 interface ServeFlags extends ServerFlags {
   printConfig?: boolean;
 }
@@ -48,11 +51,12 @@ async function announce(app: App, io: Io): Promise<void> {
   const smtp = `${app.smtp.host.includes(":") ? `[${app.smtp.host}]` : app.smtp.host}:${app.smtp.port}`;
   const store = config.database.kind === "sqlite" ? `SQLite, ${config.database.path}` : "Postgres";
   const signIn = await app.signInLink();
+  const mailOut = await describeMailOut(app);
   if (!io.isTerminal) {
     const line = { event: "ready", env: config.env, http: app.httpUrl, smtp, url, data_dir: config.dataDir };
     return write(
       io.stdout,
-      `${JSON.stringify({ ...line, store, shared_domain: config.sharedDomain, sign_in: signIn })}\n`,
+      `${JSON.stringify({ ...line, store, shared_domain: config.sharedDomain, mail_out: mailOut, sign_in: signIn })}\n`,
     );
   }
   const paint = painter(io.colour.stdout);
@@ -60,6 +64,7 @@ async function announce(app: App, io: Io): Promise<void> {
     ["HTTP", app.httpUrl + (config.http.publicUrl ? `  (public: ${config.http.publicUrl})` : "")],
     ["SMTP", `${smtp}  (STARTTLS${app.smtp.selfSigned ? ", self-signed" : ""})`],
     ["Addresses", `*@${config.sharedDomain}`],
+    ...mailOut.map((line, i): [string, string] => [i === 0 ? "Mail out" : "", line]),
     ["Data", config.dataDir],
     ["Store", store],
   ];
@@ -80,6 +85,26 @@ async function announce(app: App, io: Io): Promise<void> {
     "",
   ];
   return write(io.stdout, `${text.join("\n")}\n`);
+}
+
+/** Where mail to the outside goes, and whether signing in there works; one line for each upstream. */
+async function describeMailOut(app: App): Promise<string[]> {
+  const { config } = app;
+  const later = new Promise<null>((resolve) => setTimeout(resolve, UPSTREAM_WAIT_MS, null).unref());
+  const checks = await Promise.race([app.upstreams, later]);
+  if (checks === null) return ["the upstream has not answered yet; the log says when it does"];
+  const lines = checks.map(({ lane, name, result }) => {
+    const whose = lane.includes(" ") ? `${lane.split(" ")[1]}: ` : "";
+    if (!result.ok) return `${whose}${result.error} Mail waits until then.`;
+    const how = [result.tls ?? "not encrypted", ...(result.signedIn ? ["signed in"] : [])].join(", ");
+    return `${whose}${name}  (${how})`;
+  });
+  if (config.outboundSmtp.host !== null) return lines;
+  const otherwise =
+    config.env === "development"
+      ? "kept here and not sent (set outbound_smtp.host to send)"
+      : "refused: no upstream is configured (set outbound_smtp.host)";
+  return [...lines, otherwise];
 }
 
 /** What keeps a server from starting, as a sentence with a remedy. */

@@ -2,12 +2,13 @@
  * What every command that talks to a server starts with: its settings, a client, and a way to show the answer.
  */
 import { type Command, Option } from "commander";
-import { type Agent, Client } from "./client.ts";
+import { Client } from "./client.ts";
 import { CliError, usageError } from "./failure.ts";
 import { canAsk, columns, type Io, write } from "./io.ts";
 import { type Paint, painter, toJson } from "./output.ts";
 import { select } from "./prompts.ts";
 import { loadSettings, type Settings } from "./settings.ts";
+import type { Agent } from "./shapes.ts";
 
 export interface Session {
   readonly io: Io;

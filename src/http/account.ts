@@ -51,7 +51,8 @@ export function account(deps: RouteDeps) {
         const rows = await store.deleteAccount(caller.user.id);
         if (!rows) throw notFound("account");
         set.headers["set-cookie"] = sessionCookieHeader(config, null);
-        return { deleted: rows };
+        const { outboundMessages, ...others } = rows;
+        return { deleted: { ...others, outbound_messages: outboundMessages } };
       },
       {
         query: query({ confirm: choice(["DELETE"], { description: "So that it is no accident." }) }),
@@ -61,9 +62,11 @@ export function account(deps: RouteDeps) {
               deleted: Type.Object({
                 agents: Type.Integer(),
                 messages: Type.Integer(),
+                outbound_messages: Type.Integer(),
                 domains: Type.Integer(),
                 keys: Type.Integer(),
                 secrets: Type.Integer(),
+                suppressions: Type.Integer(),
               }),
             }),
           ),

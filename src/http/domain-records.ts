@@ -1,5 +1,6 @@
 /** The DNS records a domain publishes to be ours to serve, and what of them the world sees. */
 import { type DnsAnswers, DnsError, type DnsType, type Resolver } from "../dns.ts";
+import { publicKeyOf } from "../outbound/published.ts";
 import type { DomainWithKeys } from "../store/domains.ts";
 
 export interface DnsRecord {
@@ -10,7 +11,8 @@ export interface DnsRecord {
 
 export interface DomainRecords {
   mx: DnsRecord & { priority: number };
-  txt: DnsRecord;
+  /** What proves the claim; the server's own domain has none to prove. */
+  txt?: DnsRecord;
   spf: DnsRecord;
   dmarc: DnsRecord;
   dkim?: DnsRecord;
@@ -36,7 +38,7 @@ const FOUND_CHARS_MAX = 500;
 export function domainRecords(domain: DomainWithKeys, mailHost: string): DomainRecords {
   const records: DomainRecords = {
     mx: { host: domain.domain, value: mailHost, priority: 10 },
-    txt: { host: domain.domain, value: domain.verificationToken },
+    ...(domain.verificationToken === "" ? {} : { txt: { host: domain.domain, value: domain.verificationToken } }),
     spf: { host: domain.domain, value: "v=spf1 mx ~all" },
     dmarc: { host: `_dmarc.${domain.domain}`, value: "v=DMARC1; p=none" },
   };
@@ -62,14 +64,14 @@ export async function checkRecords(records: DomainRecords, resolver: Resolver): 
   const checks = [
     check("mx", hosts(mx.host), (name) => name === mx.value),
     // A domain has many other TXT records; they are no mismatch.
-    check("txt", texts(txt.host), (text) => text === txt.value, /^e2a-verify=/i),
+    ...(txt ? [check("txt", texts(txt.host), (text) => text === txt.value, /^e2a-verify=/i)] : []),
     check("spf", texts(spf.host), (text) => / \+?mx([ :/]|$)/i.test(text), /^v=spf1( |$)/i),
     check("dmarc", texts(dmarc.host), () => true, /^v=DMARC1\s*(;|$)/i),
   ];
-  if (dkim) checks.push(check("dkim", texts(dkim.host), (text) => publicKey(text) === publicKey(dkim.value)));
+  if (dkim) checks.push(check("dkim", texts(dkim.host), (text) => publicKeyOf(text) === publicKeyOf(dkim.value)));
   if (dkim_ed25519)
     checks.push(
-      check("dkim_ed25519", texts(dkim_ed25519.host), (text) => publicKey(text) === publicKey(dkim_ed25519.value)),
+      check("dkim_ed25519", texts(dkim_ed25519.host), (text) => publicKeyOf(text) === publicKeyOf(dkim_ed25519.value)),
     );
   return Promise.all(checks);
 }
@@ -114,9 +116,4 @@ async function lookUp<T extends DnsType>(resolver: Resolver, host: string, type:
     if (error instanceof DnsError && !error.temporary) return [] as unknown as DnsAnswers[T];
     throw error;
   }
-}
-
-/** The p= tag of a DKIM record, white space removed (RFC 6376 3.6.1); null when it has none. */
-function publicKey(record: string): string | null {
-  return /(?:^|;)\s*p\s*=\s*([^;]*)/i.exec(record)?.[1]?.replace(/\s+/g, "") ?? null;
 }

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { TestClock } from "../clock.ts";
 import { request, startTestApp } from "../testing/app.ts";
 import { SocketClient } from "../testing/socket-client.ts";
+import { addAgent, outboundFor } from "../testing/store-rows.ts";
 
 const wrongKey = `e2a_${"0".repeat(64)}`;
 
@@ -93,14 +94,18 @@ test("closing lets a running request end, and wakes who waits", async () => {
   await it.api("POST", "/api/v1/agents", { slug: "my-bot", agent_mode: "local" });
   const agent = `my-bot@${it.app.config.sharedDomain}`;
   const waiting = it.api("GET", `/api/v1/agents/${agent}/messages/wait?timeout=60`);
-  const creating = it.api("POST", "/api/v1/domains", { domain: "d.example" });
+  await it.api("POST", "/api/v1/domains", { domain: "d.example" });
+  // Runs as soon as it asks DNS.
+  const asked = it.dns.nextQuery();
+  const looking = it.api("GET", "/api/v1/domains/d.example");
+  await asked;
   await using socket = await SocketClient.open(
     `${it.app.httpUrl.replace(/^http/, "ws")}/api/v1/agents/${agent}/ws`,
     it.key,
   );
   await it.app.close();
   expect((await waiting).body).toEqual({ messages: [] });
-  expect((await creating).status).toBe(201);
+  expect((await looking).status).toBe(200);
   expect((await socket.closed).code).toBe(1001);
 });
 
@@ -128,4 +133,21 @@ test("metrics are on their own listener, counted by route", async () => {
   expect(text).toContain('e2a_http_requests_total{method="GET",route="/api/v1/agents/:email",status="404"} 1\n');
   expect(text).toMatch(/^process_resident_memory_bytes \d+$/m);
   expect((await fetch(`${it.app.httpUrl}/metrics`)).status).toBe(404);
+});
+
+test("metrics tell how much mail out waits on each way, and since when", async () => {
+  const clock = new TestClock();
+  await using it = await startTestApp({ set: { "metrics.listen_addr": "127.0.0.1:0" }, seams: { clock } });
+  const figures = async () => (await (await fetch(it.app.metricsUrl as string)).text()).match(/^e2a_outbound_.*$/gm);
+  expect(await figures()).toEqual(["e2a_outbound_oldest_due_seconds 0"]);
+  // Ways that this server does not serve, so that nobody takes the mail away.
+  const [agent, now] = [await addAgent(it.app.store), new Date(clock.now())];
+  for (const lane of ["north", "north", 'quo"te'])
+    await it.app.store.acceptOutbound(outboundFor(agent.id, { recipients: [{ lane }], now }));
+  clock.advance(90_000);
+  expect(await figures()).toEqual([
+    'e2a_outbound_waiting{lane="north"} 2',
+    'e2a_outbound_waiting{lane="quo\\"te"} 1',
+    "e2a_outbound_oldest_due_seconds 90",
+  ]);
 });

@@ -127,7 +127,9 @@ export function createDoor(options: DoorOptions) {
       ip: visit.clientIp,
     };
     const cause = visit.failure?.details.cause ?? visit.failure;
-    if (status === 503) log.warn("http.unavailable", fields, cause);
+    // Not our failure: the upstream's answer, which the log has already.
+    if (visit.failure?.code === "upstream_rejected") log.info("http.request", fields);
+    else if (status === 503) log.warn("http.unavailable", fields, cause);
     else if (status >= 500) log.error("http.failed", fields, cause);
     else if (visit.route.endsWith("/health") || visit.route.endsWith("/ready")) log.debug("http.request", fields);
     else log.info("http.request", fields);

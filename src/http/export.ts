@@ -1,10 +1,12 @@
 import type { AgentRow, UserRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { domainRecords } from "./domain-records.ts";
+import { outboundOnWire } from "./outbound-wire.ts";
 import type { RouteDeps } from "./resource.ts";
+import { suppressionOnWire } from "./suppressions.ts";
 import { agentOnWire, detailOnWire, domainOnWire, keyOnWire, secretOnWire, userOnWire } from "./wire.ts";
 
-/** Messages whose rows are read at once; their bytes come one by one. */
+/** Rows that are read at once; the bytes of messages come one by one. */
 const PAGE = 100;
 
 /** All that an account owns as one JSON document, made while it is read. Nothing in it opens anything. */
@@ -46,24 +48,56 @@ async function* piecesOf({ store, config }: RouteDeps, user: UserRow): AsyncGene
     "agents",
     agents.map((agent) => agentOnWire(agent, hosted.has(agent.domain))),
   );
-  yield `,\n"messages":[`;
-  let separator = "\n";
-  for (const mailbox of [...agents, ...(await roleMailboxes(store, user, hosted))])
-    for await (const message of messagesOf(store, mailbox)) {
-      yield separator + JSON.stringify({ agent: mailbox.id, ...message });
-      separator = ",\n";
-    }
-  yield "\n]}\n";
+  yield* list("suppressions", suppressionsOf(store, user));
+  yield* list("messages", messagesOf(store, [...agents, ...(await roleMailboxes(store, user, hosted))]));
+  yield* list("outbound_messages", outboundOf(store, user));
+  yield "}\n";
 }
 
-async function* messagesOf(store: Store, mailbox: AgentRow) {
+/** A member with a list, one entry at a time. */
+async function* list(name: string, entries: AsyncIterable<unknown>): AsyncGenerator<string, void> {
+  yield `,\n"${name}":[`;
+  let separator = "\n";
+  for await (const entry of entries) {
+    yield separator + JSON.stringify(entry);
+    separator = ",\n";
+  }
+  yield "\n]";
+}
+
+async function* suppressionsOf(store: Store, user: UserRow) {
+  for (let page = await store.listSuppressions(user.id, { limit: PAGE }); ; ) {
+    yield* page.map(suppressionOnWire);
+    const after = page.at(-1);
+    if (!after || page.length < PAGE) return;
+    page = await store.listSuppressions(user.id, { after, limit: PAGE });
+  }
+}
+
+async function* outboundOf(store: Store, user: UserRow) {
+  for (let after: string | undefined; ; ) {
+    const rows = await store.listOutbound(user.id, {}, { sort: "asc", limit: PAGE, ...(after ? { after } : {}) });
+    for (const row of rows) {
+      const raw = await store.outboundBytes(row.message.id);
+      if (raw) yield { ...outboundOnWire(row, { withBody: true }), raw_message: raw.toString("base64") };
+    }
+    after = rows.at(-1)?.message.id;
+    if (!after || rows.length < PAGE) return;
+  }
+}
+
+async function* messagesOf(store: Store, mailboxes: AgentRow[]) {
+  for (const mailbox of mailboxes) yield* receivedBy(store, mailbox);
+}
+
+async function* receivedBy(store: Store, mailbox: AgentRow) {
   for (let after = 0; ; ) {
     const rows = await store.listMessages(mailbox.id, {}, { sort: "asc", after, limit: PAGE });
     for (const row of rows) {
       const mail = await store.getMessage(mailbox.id, row.id);
       if (!mail) continue;
       const { auth_headers: _, ...message } = detailOnWire(mail, {});
-      yield message;
+      yield { agent: mailbox.id, ...message };
     }
     const last = rows.at(-1);
     if (!last || rows.length < PAGE) return;

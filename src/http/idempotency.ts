@@ -9,7 +9,7 @@ import { invalid } from "./input.ts";
 /** How long an answer is replayed (WIRE). */
 const KEPT_MS = 24 * 3_600_000;
 /** A first request without an answer for this long died with its process; no request of ours takes longer. */
-const ABANDONED_MS = 2 * 60_000;
+const ABANDONED_MS = 30_000;
 const KEY_CHARS_MAX = 255;
 
 export interface Idempotency {

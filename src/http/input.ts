@@ -15,7 +15,7 @@ import { Value, type ValueError, ValueErrorType } from "@sinclair/typebox/value"
 import { Failure, type FieldError } from "../errors.ts";
 
 /** Completes "must be …" when a value does not fit. Not part of the JSON schema. */
-const expects = Symbol("expects");
+export const expects = Symbol("expects");
 /** Wrong fields named in one answer; more help nobody. */
 const ERRORS_MAX = 50;
 
@@ -167,8 +167,9 @@ function decode<P extends TProperties>(
     if (errors.size >= ERRORS_MAX) break;
   }
   const isWrong = (name: string) => [...errors.keys()].some((field) => field.split(".")[0] === name);
-  // What fits its schema is as deep as the schema at most; only that is safe to walk.
-  for (const [name, value] of Object.entries(known)) if (!isWrong(name)) badText(value, name, complain);
+  // What fits its schema is as deep as the schema at most, once what nobody asked for is gone; only that is safe to walk.
+  for (const [name, value] of Object.entries(known))
+    if (!isWrong(name)) badText(Value.Clean(schema.properties[name] as TSchema, value), name, complain);
   const decoded = Object.entries(known)
     .filter(([name]) => !isWrong(name))
     .map(([name, value]) => [name, Value.Decode(schema.properties[name] as TSchema, value)]);

@@ -2,10 +2,13 @@ import { Type } from "@sinclair/typebox";
 import { authHeadersOf, noteSigned } from "../notify/webhook.ts";
 import type { Caller } from "../store/accounts.ts";
 import type { LabelledMessage, MessageFilter, StoredMail } from "../store/messages.ts";
+import type { Outbound, OutboundFilter } from "../store/outbound.ts";
+import type { AgentRow } from "../store/schema.ts";
 import { ownAgent } from "./agents.ts";
 import { download } from "./download.ts";
-import { answer, body, choice, flag, type Given, list, query, text, time, whole } from "./input.ts";
+import { answer, body, choice, flag, type Given, invalid, list, query, text, time, whole } from "./input.ts";
 import { operation } from "./openapi.ts";
+import { outboundSummaryOnWire } from "./outbound-wire.ts";
 import { pageQuery, readPage } from "./pages.ts";
 import { notFound } from "./problem.ts";
 import { type RouteDeps, resource } from "./resource.ts";
@@ -36,7 +39,12 @@ const ListQuery = query({
   since: Type.Optional(time({ description: "Received at or after this time." })),
   until: Type.Optional(time({ description: "Received before this time." })),
   sort: Type.Optional(choice(["asc", "desc"], { default: "asc", description: "`asc`: oldest first." })),
-  direction: Type.Optional(choice(["inbound", "outbound"])),
+  direction: Type.Optional(
+    choice(["inbound", "outbound"], {
+      default: "inbound",
+      description: "`outbound`: what the agent sent, of every status; `q` cannot be used with it.",
+    }),
+  ),
   ...pageQuery,
 });
 
@@ -59,13 +67,35 @@ export function messages(deps: RouteDeps) {
     return authHeadersOf(mail, vault.openText(secret.sealed, secret.id), now);
   }
 
+  /** What the agent sent, in the shape of the list of what it got. Labels and From addresses are what others' mail has. */
+  async function sentBy(agent: AgentRow, asked: Given<typeof ListQuery>) {
+    if (asked.q) throw invalid([{ field: "q", message: "searches received mail only: leave out direction" }]);
+    if (asked.label || (asked.from && asked.from.toLowerCase() !== agent.id)) return { messages: [] };
+    const { conversationId, since, until } = filterOf(asked).filter;
+    const sort = asked.sort ?? "asc";
+    const filter: OutboundFilter = {
+      agentId: agent.id,
+      ...(conversationId ? { conversationId } : {}),
+      ...(since ? { since } : {}),
+      ...(until ? { until } : {}),
+    };
+    const { rows, next } = await readPage<Outbound, [string]>(
+      vault,
+      asked,
+      ["sent", sort, filter],
+      (after, limit) =>
+        store.listOutbound(agent.userId, filter, { sort, limit, ...(after ? { after: after[0] } : {}) }),
+      ({ message }) => [message.id],
+    );
+    return { messages: rows.map((row) => outboundSummaryOnWire(row, agent.domain)), ...next };
+  }
+
   return resource(deps, "/api/v1/agents/:email/messages")
     .get(
       "",
       async ({ params, query, caller }) => {
         const agent = await ownAgent(store, caller, params.email);
-        // What an agent sent is not kept here yet.
-        if (query.direction === "outbound") return { messages: [] };
+        if (query.direction === "outbound") return sentBy(agent, query);
         const { filter, sort } = filterOf(query);
         const { rows, next } = await readPage<LabelledMessage, [number]>(
           vault,

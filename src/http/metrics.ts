@@ -26,6 +26,7 @@ export function createMetrics(store: Store, now: () => number): Metrics {
     },
     async text() {
       const queue = await store.queueState(new Date(now()));
+      const outbound = await store.outboundState(new Date(now()));
       const rows = [...requests];
       return [
         family(
@@ -44,6 +45,15 @@ export function createMetrics(store: Store, now: () => number): Metrics {
         family("e2a_deliveries_oldest_due_seconds", "gauge", "Since when the oldest due delivery waits.", [
           ["", queue.oldestDueAt ? (now() - queue.oldestDueAt.getTime()) / 1000 : 0],
         ]),
+        family(
+          "e2a_outbound_waiting",
+          "gauge",
+          "Recipients of outbound mail to be tried, for each way out.",
+          outbound.waiting.map(({ lane, count }) => [`lane="${escaped(lane)}"`, count]),
+        ),
+        family("e2a_outbound_oldest_due_seconds", "gauge", "Since when the oldest due recipient waits.", [
+          ["", outbound.oldestDueAt ? (now() - outbound.oldestDueAt.getTime()) / 1000 : 0],
+        ]),
         family("process_resident_memory_bytes", "gauge", "Memory in use.", [["", process.memoryUsage.rss()]]),
         family("process_start_time_seconds", "gauge", "When the process started.", [["", startedAt / 1000]]),
       ].join("");
@@ -55,6 +65,11 @@ export function createMetrics(store: Store, now: () => number): Metrics {
 function family(name: string, type: "counter" | "gauge", help: string, samples: [labels: string, value: number][]) {
   const lines = samples.map(([labels, value]) => `${name}${labels ? `{${labels}}` : ""} ${value}\n`);
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
+}
+
+/** A label's value: lanes are named by upstreams, and those by the configuration. */
+function escaped(value: string): string {
+  return value.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n");
 }
 
 /** Serves `/metrics` on a listener of its own, so that it can stay inside; null when it is off. */

@@ -49,6 +49,7 @@ const parameterTexts: Record<string, string> = {
   id: "The resource's id.",
   domain: "The domain's name.",
   index: "The attachment's place in the message, from 0.",
+  address: "The mail address; `@` may be written `%40`, case does not matter.",
 };
 
 /** The OpenAPI 3.1 document of all routes that describe themselves. */

@@ -5,6 +5,7 @@ import type { Resolver } from "../dns.ts";
 import { Failure } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Hub } from "../notify/hub.ts";
+import type { Sender } from "../outbound/send.ts";
 import type { AgentRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
@@ -18,6 +19,8 @@ export interface HttpDeps {
   log: Log;
   resolver: Resolver;
   hub: Hub;
+  /** The way out. */
+  sender: Sender;
   version: string;
   /** Mail from the relay itself to the agent, through the whole inbound path. */
   sendTestMail(agent: AgentRow): Promise<{ messageId: string }>;

@@ -2,18 +2,23 @@ import type { Server } from "bun";
 import { asFailure } from "../errors.ts";
 import { account } from "./account.ts";
 import { agents } from "./agents.ts";
+import { conversations } from "./conversations.ts";
 import { domains } from "./domains.ts";
 import { createDoor, parseBody } from "./door.ts";
 import { keys } from "./keys.ts";
 import { messages } from "./messages.ts";
 import { createMetrics, startMetrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
+import { outbound } from "./outbound.ts";
 import { problemResponse } from "./problem.ts";
 import { publicRoutes } from "./public.ts";
+import { replies } from "./reply.ts";
 import { type Exchange, emptyApi, type HttpDeps, type RouteDeps } from "./resource.ts";
 import { signingSecrets } from "./secrets.ts";
+import { sends } from "./send.ts";
 import { signIn } from "./sign-in.ts";
 import { failurePage } from "./sign-in-pages.ts";
+import { suppressions } from "./suppressions.ts";
 import { createSockets, type SocketData, socketRoute } from "./websocket.ts";
 
 export type { HttpDeps } from "./resource.ts";
@@ -47,6 +52,11 @@ export function createApi(deps: RouteDeps) {
     .use(signingSecrets(deps))
     .use(agents(deps))
     .use(messages(deps))
+    .use(replies(deps))
+    .use(sends(deps))
+    .use(outbound(deps))
+    .use(conversations(deps))
+    .use(suppressions(deps))
     .use(socketRoute(deps))
     .use(domains(deps))
     .use(signIn(deps));

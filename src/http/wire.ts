@@ -1,18 +1,19 @@
 /** The resources as clients see them, and how rows become them. Names and shapes are a promise: add, never change. */
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import type { Mailbox } from "../mail.ts";
+import type { Mailbox, OutboundStatus } from "../mail.ts";
 import type { LabelledMessage, StoredMail } from "../store/messages.ts";
 import type { AgentRow, ApiKeyRow, DomainRow, SigningSecretRow, UserRow } from "../store/schema.ts";
 import type { DomainRecords, RecordCheck } from "./domain-records.ts";
 
-const time = (description?: string) => Type.String({ format: "date-time", ...(description ? { description } : {}) });
-const nullable = <T extends TSchema>(schema: T, description?: string) =>
+export const time = (description?: string) =>
+  Type.String({ format: "date-time", ...(description ? { description } : {}) });
+export const nullable = <T extends TSchema>(schema: T, description?: string) =>
   Type.Union([schema, Type.Null()], description ? { description } : {});
-const oneOf = <const T extends string[]>(...values: T) =>
+export const oneOf = <const T extends string[]>(...values: T) =>
   Type.Unsafe<T[number]>({ type: "string", enum: values as string[] });
-const addresses = Type.Array(Type.String());
+export const addresses = Type.Array(Type.String());
 /** Keeps what is undefined out of the JSON, where TypeBox's optional members are missing rather than null. */
-const optional = <K extends string, V>(key: K, value: V | undefined) =>
+export const optional = <K extends string, V>(key: K, value: V | undefined) =>
   (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
 
 /** `{<name>: […], next_token?}` */
@@ -69,10 +70,10 @@ export const Domain = Type.Object(
   {
     domain: Type.String(),
     verified: Type.Boolean(),
-    verification_token: Type.String(),
+    verification_token: Type.String({ description: "Empty for the server's own domain." }),
     dns_records: Type.Object({
       mx: Type.Object({ host: Type.String(), value: Type.String(), priority: Type.Integer() }),
-      txt: record,
+      txt: Type.Optional(record),
       spf: record,
       dmarc: record,
       dkim: Type.Optional(record),
@@ -110,6 +111,12 @@ export function domainOnWire(
   };
 }
 
+/** Every status an outbound message can have, in the order of its life. */
+export const outboundStatuses = [
+  ...(["pending_approval", "queued", "sending", "deferred", "sent", "delivered", "bounced", "failed"] as const),
+  ...(["cancelled", "rejected", "expired_approved", "expired_rejected"] as const),
+] as const satisfies OutboundStatus[];
+
 const summary = {
   message_id: Type.String(),
   from: Type.String({ description: "The bare address of the From field; empty when it has none." }),
@@ -117,17 +124,26 @@ const summary = {
   to: addresses,
   cc: Type.Optional(addresses),
   reply_to: Type.Optional(addresses),
-  recipient: Type.String({ description: "The address that the envelope named." }),
+  recipient: Type.String({ description: "The address that the envelope named; of an outbound message, the first." }),
   subject: Type.String(),
   conversation_id: Type.String(),
-  status: oneOf("unread", "read"),
-  created_at: time("When it was received."),
-  direction: oneOf("inbound"),
+  status: oneOf("unread", "read", ...outboundStatuses),
+  created_at: time("When it was received, or handed in."),
+  direction: oneOf("inbound", "outbound"),
   verified: Type.Boolean({ description: "Whether the From domain itself is proven." }),
   verified_domain: nullable(Type.String()),
   snippet: Type.String(),
   has_attachments: Type.Boolean(),
   labels: Type.Array(Type.String()),
+  auto_submitted: nullable(
+    Type.String(),
+    "What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically.",
+  ),
+  list_id: nullable(Type.String(), "The mailing list that it came through (RFC 2919); null for outbound messages."),
+  precedence: nullable(
+    Type.String(),
+    "`bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages.",
+  ),
 };
 
 export const MessageSummary = Type.Object(summary, { $id: "MessageSummary" });
@@ -151,6 +167,9 @@ export function summaryOnWire(row: LabelledMessage): Static<typeof MessageSummar
     snippet: row.snippet,
     has_attachments: row.hasAttachments,
     labels: row.labels,
+    auto_submitted: row.autoSubmitted,
+    list_id: row.listId,
+    precedence: row.precedence,
   };
 }
 
@@ -311,6 +330,6 @@ export const Problem = Type.Object(
   { $id: "Problem" },
 );
 
-function bare(mailboxes: Mailbox[]): string[] {
+export function bare(mailboxes: Mailbox[]): string[] {
   return mailboxes.map((mailbox) => mailbox.address);
 }

@@ -83,6 +83,17 @@ export async function readAttachment(
   return part?.content ? { attachment: part.attachment, content: part.content } : null;
 }
 
+/** Every attachment with its decoded bytes, in the order of `readMail(raw).attachments`; none past a limit. */
+export async function readAttachments(
+  raw: Uint8Array,
+  limits: ReadLimits,
+): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
+  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
+  if (scanStructure(raw, block, limits).excess) return [];
+  const { parts } = await parseBody(raw, block, limits, "all");
+  return parts.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
+}
+
 type Header = Pick<
   ReadMail,
   | "from"
@@ -186,7 +197,7 @@ function decodeWords(text: string): string {
 
 interface Part {
   attachment: Attachment;
-  /** Only of the part that was asked for. */
+  /** Only of the parts that were asked for. */
   content: Buffer | null;
 }
 
@@ -218,7 +229,12 @@ class BodyParser extends MailParser {
 }
 
 /** The body by mailparser, which gets of the header only what describes the body. */
-async function parseBody(raw: Uint8Array, block: HeaderBlock, limits: ReadLimits, wanted = -1): Promise<Body> {
+async function parseBody(
+  raw: Uint8Array,
+  block: HeaderBlock,
+  limits: ReadLimits,
+  wanted: number | "all" = -1,
+): Promise<Body> {
   const parser = new BodyParser({
     skipHtmlToText: true,
     ignoreEmbedded: true,
@@ -261,8 +277,9 @@ async function parseBody(raw: Uint8Array, block: HeaderBlock, limits: ReadLimits
 /** mailsplit counts every header line as 64 bytes at least; scanStructure has counted real ones. */
 const headerCostFactor = 64;
 
-function collect(part: AttachmentStream, parts: Part[], wanted: number): void {
+function collect(part: AttachmentStream, parts: Part[], wanted: number | "all"): void {
   const index = parts.length;
+  const isWanted = wanted === "all" || wanted === index;
   const contentType = /^[\w.+-]+\/[\w.+-]+$/.test(part.contentType ?? "")
     ? part.contentType.toLowerCase()
     : "application/octet-stream";
@@ -279,11 +296,11 @@ function collect(part: AttachmentStream, parts: Part[], wanted: number): void {
   const chunks: Buffer[] = [];
   part.content.on("data", (chunk: Buffer) => {
     attachment.size += chunk.length;
-    if (index === wanted) chunks.push(chunk);
+    if (isWanted) chunks.push(chunk);
   });
   part.content.on("error", () => part.release?.());
   part.content.on("end", () => {
-    if (index === wanted) read.content = Buffer.concat(chunks);
+    if (isWanted) read.content = Buffer.concat(chunks);
     part.release?.();
   });
 }

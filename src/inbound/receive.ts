@@ -3,9 +3,12 @@ import type { Resolver } from "../dns.ts";
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import type { Log } from "../log.ts";
-import type { Envelope, ReadMail, Verdict } from "../mail.ts";
+import { type Envelope, type ReadMail, splitAddress, type Verdict } from "../mail.ts";
+import type { ReturnPaths } from "../return-path.ts";
 import type { Accepted } from "../store/inbound.ts";
 import type { Store } from "../store/store.ts";
+import { automationOf } from "./automation.ts";
+import { takeReport } from "./bounces.ts";
 import type { ExamineSettings } from "./examine.ts";
 import { countReceived } from "./trace.ts";
 
@@ -13,6 +16,8 @@ export interface ReceiveOptions extends ExamineSettings {
   store: Store;
   resolver: Resolver;
   log: Log;
+  /** Which recipients are no mailboxes, but the way back of mail that went out. */
+  returnPaths: ReturnPaths;
   /** Received fields a message may carry before it counts as looping (RFC 5321 6.3). */
   hopsMax: number;
   /** What DNS trouble means while nothing else proves the sender: take it marked, or have it offered again. */
@@ -39,7 +44,7 @@ export type Receive = (
 /**
  * The way in: one message from the final dot to its rows.
  *
- * examine (authenticate, trace, read) → screen → one transaction. The promise resolves after the commit
+ * sort out reports → examine (authenticate, trace, read) → screen → one transaction. The promise resolves after the commit
  * and not before, so "250" means stored. Throws a Failure that the SMTP door turns into a reply.
  */
 export function createReceive(options: ReceiveOptions): Receive {
@@ -50,8 +55,10 @@ export function createReceive(options: ReceiveOptions): Receive {
     if (hops > options.hopsMax)
       throw new Failure("mail_loop", `The message has passed ${hops} hosts; it seems to loop.`);
 
+    const { mailboxes, reported } = await sortOut(envelope, recipients, raw, local !== undefined);
     // Each recipient has a message id of its own; the first one is the queue id the sender sees.
-    const addressed = recipients.map((recipient) => ({ ...recipient, messageId: newId("msg") }));
+    const addressed = mailboxes.map((recipient) => ({ ...recipient, messageId: newId("msg") }));
+    if (addressed.length === 0 && reported) return { id: newId("msg"), accepted: [] };
     const queueId = addressed[0]?.messageId ?? "";
     // Loaded with the first message: a server without mail starts faster, and is 13 MB smaller.
     const { examine } = await import("./examine.ts");
@@ -84,6 +91,7 @@ export function createReceive(options: ReceiveOptions): Receive {
       snippet: mail.snippet,
       entityType: local ? "agent" : "human",
       verdict,
+      ...automationOf(mail.headers, envelope.mailFrom),
       dedupeKey: dedupeKey(envelope, mail, receivedSha256, verdict),
       receivedAt: envelope.receivedAt,
     });
@@ -106,6 +114,31 @@ export function createReceive(options: ReceiveOptions): Receive {
     const first = accepted.find(({ message }) => message.id === queueId) ?? accepted[0];
     return { id: first?.message.id ?? queueId, accepted };
   };
+
+  /**
+   * Reports of other mail systems are no mail for an agent. Those that come to a signed return path are about a
+   * message of ours and are recorded; others, which anybody may have written, go to the domain's postmaster.
+   */
+  async function sortOut(envelope: Envelope, recipients: Recipient[], raw: Uint8Array, local: boolean) {
+    // No report is ever written here.
+    if (local) return { mailboxes: recipients, reported: false };
+    const sorted = recipients.map((recipient) => ({ ...recipient, ref: options.returnPaths.read(recipient.address) }));
+    const refs = sorted.flatMap(({ ref }) => (ref && ref !== "forged" ? [ref] : []));
+    const { readReport } = await import("./report.ts");
+    const report = readReport(raw, envelope.mailFrom, { toReturnPath: refs.length > 0 });
+    // Complaints come to an address that the domain's owner named to the provider; the copy inside has the return path.
+    const complainedOf = report?.kind === "complaint" && options.returnPaths.read(report.returnPath ?? "");
+    if (complainedOf && complainedOf !== "forged" && refs.length === 0)
+      await takeReport(report, complainedOf, { store, log, now: envelope.receivedAt });
+    for (const ref of refs) await takeReport(report, ref, { store, log, now: envelope.receivedAt });
+    const mailboxes = sorted.filter(({ ref }) => ref === null).map(({ ref: _, ...recipient }) => recipient);
+    if (report === null || report.kind === "disposition") return { mailboxes, reported: refs.length > 0 };
+    return { mailboxes: mailboxes.map(toPostmaster), reported: refs.length > 0 };
+  }
+}
+
+function toPostmaster(recipient: Recipient): Recipient {
+  return { ...recipient, mailbox: `postmaster@${splitAddress(recipient.mailbox)?.domain}` };
 }
 
 /** Refuses what the operator wants refused; by default everything is taken and marked, and agents decide. */

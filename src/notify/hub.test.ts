@@ -49,6 +49,9 @@ for (const database of ["sqlite", "postgres"] as const)
       subject: "early-0",
       received_at: first.created_at,
       verified: false,
+      auto_submitted: null,
+      list_id: null,
+      precedence: null,
     });
   });
 
@@ -105,6 +108,29 @@ describe("a consumer is closed with a code that says why", () => {
     await other.opened;
     await t.api("DELETE", `/api/v1/agents/${bot}`);
     expect(await other.closed).toEqual({ code: 1008, reason: "agent deleted" });
+  });
+});
+
+test("a frame says when no person wrote the message", async () => {
+  await using t = await appWithBot();
+  await using listener = listen(t.app.httpUrl, bot, t.key);
+  await listener.opened;
+  const message = [
+    "From: Away <away@client.example>",
+    "Subject: Out of office",
+    "Auto-Submitted: auto-replied (vacation)",
+    "List-Id: Friends <friends.client.example>",
+    "Precedence: Bulk",
+    "",
+    "Back on Monday",
+    "",
+  ].join("\r\n");
+  expect((await deliver(t.app.smtp.port, { to: bot, message })).code).toBe(250);
+  await listener.reached(1);
+  expect(listener.frames[0]).toMatchObject({
+    auto_submitted: "auto-replied",
+    list_id: "friends.client.example",
+    precedence: "bulk",
   });
 });
 

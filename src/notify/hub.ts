@@ -230,5 +230,8 @@ function frameOf(row: MessageRow): string {
     subject: row.subject,
     received_at: row.createdAt.toISOString(),
     verified: row.verified,
+    auto_submitted: row.autoSubmitted,
+    list_id: row.listId,
+    precedence: row.precedence,
   });
 }

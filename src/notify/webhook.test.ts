@@ -72,12 +72,33 @@ test("a delivery verifies with the README's ten lines and with a stock Standard 
     html: null,
     reply_text: expect.stringContaining("Hello"),
     attachments: [],
+    auto_submitted: null,
+    list_id: null,
+    precedence: null,
   });
   expect(request.headers["x-e2a-auth-verified"]).toBe("false");
   expect(request.headers["x-e2a-auth-entity-type"]).toBe("human");
   const raw = atob(request.body.raw_message);
   expect(raw).toStartWith("Authentication-Results: e2a.localhost; spf=none");
   expect(raw).toContain("\r\nReceived: from client.example ([127.0.0.1]) by e2a.localhost");
+});
+
+test("a delivery says when no person wrote the message", async () => {
+  await using sink = startSink();
+  await using t = await startTestApp();
+  await withAgent(t, "bot", sink.url);
+  const head = "From: Away <away@client.example>\r\nSubject: Out of office\r\n";
+  const rows: [fields: string, expected: Record<string, string | null>][] = [
+    ["Auto-Submitted: auto-replied\r\n", { auto_submitted: "auto-replied", list_id: null, precedence: null }],
+    ["List-Id: <a.list.example>\r\n", { auto_submitted: null, list_id: "a.list.example", precedence: null }],
+    ["Precedence: bulk\r\n", { auto_submitted: null, list_id: null, precedence: "bulk" }],
+  ];
+  for (const [fields, expected] of rows) {
+    const reply = await deliver(t.app.smtp.port, { to: bot, message: `${head}${fields}\r\nBack on Monday\r\n` });
+    expect(reply.code).toBe(250);
+    await t.app.drain();
+    expect(sink.requests.at(-1)?.body).toMatchObject(expected);
+  }
 });
 
 describe("an endpoint that fails", () => {

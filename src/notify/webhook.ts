@@ -35,7 +35,7 @@ export interface WebhookOptions {
  * Delivers queued messages to agents' webhooks: claim → sign → POST → done, later or given up.
  * An endpoint has few attempts in hand, so a dead one never holds up another.
  */
-export function startWebhooks(options: WebhookOptions): Work {
+export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const { store, clock } = options;
   const inHand = new Map<string, number>();
   const failing = new Set<string>();
@@ -184,6 +184,9 @@ function webhookBody(mail: StoredMail, delivery: DeliveryRow, secret: string, no
     subject: message.subject,
     received_at: message.createdAt.toISOString(),
     verified: message.verified,
+    auto_submitted: message.autoSubmitted,
+    list_id: message.listId,
+    precedence: message.precedence,
     authentication: message.authentication,
     auth_headers: authHeadersOf(mail, secret, now),
     text: content.text,

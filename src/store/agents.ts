@@ -6,6 +6,7 @@ import { firstUser, lockUser } from "./accounts.ts";
 import { hostedDomain } from "./domains.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 import { dropMessagesOf } from "./messages.ts";
+import { freezeOutbound, thawOutbound } from "./outbound-queue.ts";
 import type { AgentRow } from "./schema.ts";
 
 /** Local parts that reach the domain's owner even though no agent has them (RFC 5321 4.5.1, RFC 2142 4). */
@@ -119,7 +120,7 @@ export function* getAgent(s: Scope, id: string): Verb<AgentRow | null> {
 }
 
 /**
- * Changes an agent in one step. Pausing freezes its waiting deliveries, un-pausing releases them.
+ * Changes an agent in one step. Pausing freezes its waiting mail and deliveries, un-pausing releases them.
  * `check` sees the whole new row before the commit; what it throws undoes the change.
  */
 export function* updateAgent(
@@ -140,6 +141,7 @@ export function* updateAgent(
   check(after);
   if (before.paused !== after.paused) {
     yield* after.paused ? freezeDeliveries(s, id) : releaseDeliveries(s, id, now);
+    yield* after.paused ? freezeOutbound(s, id) : thawOutbound(s, id);
     s.signal({ topic: "deliveries", key: "" });
     s.signal({ topic: "mail", key: id });
   }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
-import { addAccount, addAgent, addDomain, addMessage, newKey, noon } from "../testing/store-rows.ts";
+import { addAccount, addAgent, addDomain, addMessage, addOutbound, newKey, noon } from "../testing/store-rows.ts";
 import { onEveryDatabase, unique } from "../testing/stores.ts";
 import { askRaw, type Signal, type Verb } from "./engine.ts";
 
@@ -17,13 +17,28 @@ onEveryDatabase((it) => {
     const bytes = Buffer.from(unique("shared by both"));
     await addMessage(it.store, agent.id, { bytes });
     const message = await addMessage(it.store, kept.id, { bytes });
+    const limits = { perMinutePerAccount: 100, perDayPerAccount: 100, newRecipientsPerDayPerAccount: 100 };
+    for (const sender of [agent.id, agent.id, kept.id]) await addOutbound(it.store, sender, { limits });
+    for (const { id: userId } of [user, other])
+      await it.store.suppress({
+        ...{
+          userId,
+          address: "gone@people.example",
+          reason: "manual" as const,
+          detail: "",
+          messageId: null,
+          now: noon,
+        },
+      });
 
     const heard: Signal[] = [];
     const unsubscribe = it.store.onSignal((signal) => heard.push(signal));
     const rows = await it.store.deleteAccount(user.id);
     unsubscribe();
 
-    expect(rows).toEqual({ agents: 1, messages: 2, domains: 1, keys: 1, secrets: 1 });
+    expect(rows).toEqual({
+      ...{ agents: 1, messages: 2, outboundMessages: 2, domains: 1, keys: 1, secrets: 1, suppressions: 1 },
+    });
     expect(await it.store.findUserByEmail(user.email)).toBeNull();
     expect(await it.store.getAgent(agent.id)).toBeNull();
     expect(heard).toEqual(
@@ -38,6 +53,15 @@ onEveryDatabase((it) => {
     });
     expect(raw).toEqual([{ sha256: message.rawSha256 }]);
     expect((await it.store.getMessage(kept.id, message.id))?.raw).toEqual(bytes);
+    expect(await it.store.listOutbound(user.id, {}, { limit: 10 })).toEqual([]);
+    expect(await it.store.listOutbound(other.id, {}, { limit: 10 })).toHaveLength(1);
+    expect(await it.store.listSuppressions(user.id, { limit: 10 })).toEqual([]);
+    expect(await it.store.listSuppressions(other.id, { limit: 10 })).toHaveLength(1);
+    const counts = await it.engine.read(function* (s): Verb<{ key: string }[]> {
+      return yield* askRaw(sql`select key from ${s.t.sendCounts} order by key`);
+    });
+    expect(counts.map(({ key }) => key)).not.toContain(`day ${user.id}`);
+    expect(counts.map(({ key }) => key)).toEqual(["day", "minute", "new"].map((what) => `${what} ${other.id}`));
     expect(await it.store.deleteAccount(user.id)).toBeNull();
   });
 

@@ -1,9 +1,13 @@
 import { eq, sql } from "drizzle-orm";
 import { ask, askRaw, type Scope, type Verb } from "./engine.ts";
 import { dropMessagesOf } from "./messages.ts";
+import { dropSendCounts } from "./send-limits.ts";
 
 /** How many rows went, by resource. */
-export type DeletedRows = Record<"agents" | "messages" | "domains" | "keys" | "secrets", number>;
+export type DeletedRows = Record<
+  "agents" | "messages" | "outboundMessages" | "domains" | "keys" | "secrets" | "suppressions",
+  number
+>;
 
 /**
  * Deletes an account and all that it owns; the foreign keys take what is not counted here.
@@ -20,11 +24,14 @@ export function* deleteAccount(s: Scope, userId: string): Verb<DeletedRows | nul
   const rows: DeletedRows = {
     agents: mine.length,
     messages: yield* count(s.t.messages, userId),
+    outboundMessages: yield* count(s.t.outboundMessages, userId),
     domains: yield* count(s.t.domains, userId),
     keys: keys.length,
     secrets: yield* count(s.t.signingSecrets, userId),
+    suppressions: yield* count(s.t.suppressions, userId),
   };
   for (const agent of mine) yield* dropMessagesOf(s, agent.id);
+  yield* dropSendCounts(s, userId);
   const gone = yield* ask(s.db.delete(users).where(eq(users.id, userId)).returning({ id: users.id }));
   if (gone.length === 0) return null;
   for (const { id } of mine) s.signal({ topic: "agent", key: id });
@@ -32,7 +39,7 @@ export function* deleteAccount(s: Scope, userId: string): Verb<DeletedRows | nul
   return rows;
 }
 
-type Owned = Scope["t"]["messages"] | Scope["t"]["domains"] | Scope["t"]["signingSecrets"];
+type Owned = Scope["t"]["messages" | "outboundMessages" | "domains" | "signingSecrets" | "suppressions"];
 
 function* count(table: Owned, userId: string): Verb<number> {
   const [row] = yield* askRaw<{ n: number }>(sql`select count(*) as n from ${table} where ${table.userId} = ${userId}`);

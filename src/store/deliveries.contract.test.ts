@@ -239,7 +239,7 @@ onEveryDatabase((it) => {
     const { store } = fresh;
     await queue(store, 1, 3);
     const held = await claim(store, { limit: 2 });
-    expect(await store.releaseLeases(later(1))).toBe(2);
+    await store.takeOver(later(1));
     expect(await store.finishDelivery(held[0]!, { kind: "succeeded" }, null, later(1))).toBe(false);
     expect(await claim(store, { now: later(1) })).toHaveLength(3);
   });

@@ -2,7 +2,7 @@ import { and, asc, eq, inArray, isNotNull, lt, lte, type SQL, sql } from "drizzl
 import { newId } from "../id.ts";
 import { listSecrets } from "./accounts.ts";
 import { getAgent } from "./agents.ts";
-import { ask, askRaw, placeholders, type Scope, type Verb } from "./engine.ts";
+import { ask, askRaw, placeholders, type Scope, timePlaceholder, type Verb } from "./engine.ts";
 import { getMessage, type StoredMail } from "./messages.ts";
 import type { AgentRow, DeliveryAttemptRow, DeliveryRow, MessageRow, SigningSecretRow } from "./schema.ts";
 
@@ -63,7 +63,7 @@ export function* claimDueDeliveries(
           s.db
             .select({ id: deliveries.id, endpointId: deliveries.endpointId })
             .from(deliveries)
-            .where(and(pending(s), lte(deliveries.nextAttemptAt, bound(s, "now")), notBusy(s, input.busy)))
+            .where(and(pending(s), lte(deliveries.nextAttemptAt, timePlaceholder(s, "now")), notBusy(s, input.busy)))
             .orderBy(asc(deliveries.nextAttemptAt))
             .limit(sql.placeholder("limit")),
         ),
@@ -88,7 +88,7 @@ export function* claimDueDeliveries(
             s.db
               .update(deliveries)
               .set({
-                nextAttemptAt: bound(s, "leaseUntil"),
+                nextAttemptAt: timePlaceholder(s, "leaseUntil"),
                 leaseToken: sql`${sql.placeholder("leaseToken")}`,
               })
               .where(eq(deliveries.id, sql.placeholder("id")))
@@ -103,11 +103,6 @@ export function* claimDueDeliveries(
 /** Written out, because a partial index is only found by a constant. */
 function pending(s: Scope): SQL {
   return sql`${s.t.deliveries.status} = 'pending'`;
-}
-
-/** A placeholder for a time, converted as a column of times is. */
-function bound(s: Scope, name: string): SQL {
-  return sql`${sql.param(sql.placeholder(name), s.t.deliveries.nextAttemptAt)}`;
 }
 
 function notBusy(s: Scope, busy: string[]): SQL | undefined {
@@ -166,8 +161,8 @@ export function* finishDelivery(
           .set({
             leaseToken: null,
             ...(done
-              ? { status: sql`${sql.placeholder("status")}`, finishedAt: bound(s, "at") }
-              : { nextAttemptAt: bound(s, "at") }),
+              ? { status: sql`${sql.placeholder("status")}`, finishedAt: timePlaceholder(s, "at") }
+              : { nextAttemptAt: timePlaceholder(s, "at") }),
             ...(tried
               ? {
                   attempts: sql`${sql.placeholder("attempts")}`,
@@ -194,7 +189,9 @@ export function* finishDelivery(
   if (rows.length === 0) return false;
   if (attempt) {
     const row: DeliveryAttemptRow = { deliveryId: delivery.id, ...attempt };
-    yield* ask(s.prepared("insertAttempt", () => s.db.insert(deliveryAttempts).values(placeholders(row)), row));
+    yield* ask(
+      s.prepared("insertAttempt", () => s.db.insert(deliveryAttempts).values(placeholders(deliveryAttempts, row)), row),
+    );
   }
   return true;
 }

@@ -195,4 +195,21 @@ onEveryDatabase((it) => {
     await addDomain(fresh.store, owner.id, "own.example");
     expect(await codeOf(fresh.store.ensureSharedDomain({ domain: "own.example", now: noon }))).toBe("conflict");
   });
+
+  test("a domain without keys gets one set, however many nodes bring one; what signs is the proven claim's", async () => {
+    const nodes = await twoNodes(it);
+    const [owner, other] = [await addAccount(it.store), await addAccount(it.store)];
+    const domain = `${unique("signed")}.example`;
+    await claim(it, other.id, domain);
+    expect(await it.store.signingDomain(domain)).toBeNull();
+    const { id } = await addDomain(it.store, owner.id, domain);
+    expect(await it.store.signingDomain(domain)).toMatchObject({ id, dkimKeys: [] });
+    const sets = [1, 2, 3, 4].map((n) => [dkimKey(`r${n}`), dkimKey(`e${n}`)]);
+    await Promise.all(sets.map((keys, i) => nodes[i % 2]!.store.ensureDkimKeys(id, keys, noon)));
+    const { dkimKeys } = (await it.store.signingDomain(domain))!;
+    const set = sets.find((keys) => keys.some((key) => key.id === dkimKeys[0]?.id))!;
+    expect(dkimKeys.map((key) => key.id).sort()).toEqual(set.map((key) => key.id).sort());
+    expect(dkimKeys[0]?.sealedPrivateKey).toEqual(Buffer.from([0, 255, 1]));
+    expect(await it.store.signingDomain(`nowhere.${domain}`)).toBeNull();
+  });
 });

@@ -79,6 +79,22 @@ export function* hostedDomain(s: Scope, domain: string): Verb<DomainRow | null> 
   return rows[0] ?? null;
 }
 
+/** The domain as the server hosts it, with the keys that sign for it; null when it is not hosted. */
+export function* signingDomain(s: Scope, domain: string): Verb<DomainWithKeys | null> {
+  const found = yield* hostedDomain(s, domain);
+  return found ? yield* withKeys(s, found) : null;
+}
+
+/** Gives a domain these keys unless it has some: two nodes that start at once agree on one set. */
+export function* ensureDkimKeys(s: Scope, domainId: string, keys: NewDkimKey[], now: Date): Verb<void> {
+  const { domains, dkimKeys } = s.t;
+  yield* ask(s.locked(s.db.select({ id: domains.id }).from(domains).where(eq(domains.id, domainId))));
+  const found = yield* ask(
+    s.db.select({ id: dkimKeys.id }).from(dkimKeys).where(eq(dkimKeys.domainId, domainId)).limit(1),
+  );
+  if (found.length === 0) yield* addDkimKeys(s, domainId, keys, now);
+}
+
 /** The server's own domains: the shared one, and shared ones of earlier configurations. */
 export function* serverDomains(s: Scope): Verb<DomainRow[]> {
   return yield* ask(s.db.select().from(s.t.domains).where(isNull(s.t.domains.userId)));

@@ -1,4 +1,4 @@
-import { type SQL, sql } from "drizzle-orm";
+import { type Column, type DriverValueEncoder, getTableColumns, type SQL, sql, type Table } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import type { Tables } from "./schema.ts";
 
@@ -19,9 +19,10 @@ export interface Signal {
   /**
    * `mail`: an agent has a new message. `deliveries`: something is due. `agent`: changed or gone.
    * `keys`: a key or session was revoked. `consumer`: an agent has a new WebSocket consumer.
+   * `outbound`: mail out is due. `outcome`: something became of an outbound message.
    */
-  topic: "mail" | "deliveries" | "agent" | "keys" | "consumer";
-  /** The agent's address, the key's id, or `<agent> <consumer>`; "" when the topic says it all. */
+  topic: "mail" | "deliveries" | "agent" | "keys" | "consumer" | "outbound" | "outcome";
+  /** The agent's address, the key's or message's id, or `<agent> <consumer>`; "" when the topic says it all. */
   key: string;
 }
 
@@ -63,6 +64,11 @@ export interface Engine {
    * waited for until it is on the disk.
    */
   write<R>(verb: (s: Scope) => Verb<R>, options?: { forgettable: boolean }): Promise<R>;
+  /**
+   * Runs `run` when no other server process has this database open, and keeps later ones out meanwhile: what an
+   * earlier process had in hand is nobody's then. A server calls it once, before it claims anything.
+   */
+  takeOver(run: () => Promise<void>): Promise<void>;
   /** Calls `listener` for every signal of committed work, here or on another node. Returns the unsubscriber. */
   onSignal(listener: (signal: Signal) => void): () => void;
   /** Waits for the writes in hand, then closes. */
@@ -92,6 +98,18 @@ export function tell(listeners: Iterable<(signal: Signal) => void>, signal: Sign
 }
 
 /** A placeholder for each column of a row, so that its insert is built once. */
-export function placeholders<Row extends object>(row: Row): Row {
-  return Object.fromEntries(Object.keys(row).map((key) => [key, sql.placeholder(key)])) as Row;
+export function placeholders<Row extends object>(table: Table, row: Row): Row {
+  const columns: Record<string, Column> = getTableColumns(table);
+  const place = (key: string) => sql`${sql.param(sql.placeholder(key), nullable(columns[key] as Column))}`;
+  return Object.fromEntries(Object.keys(row).map((key) => [key, place(key)])) as Row;
+}
+
+/** Drizzle hands what a placeholder stands for to its column as it is; a column of times or JSON knows no null. */
+function nullable(column: Column): DriverValueEncoder<unknown, unknown> {
+  return { mapToDriverValue: (value) => (value === null ? null : column.mapToDriverValue(value)) };
+}
+
+/** A placeholder for a time in a condition or an assignment, converted as a column of times is. */
+export function timePlaceholder(s: Scope, name: string): SQL {
+  return sql`${sql.param(sql.placeholder(name), s.t.events.createdAt)}`;
 }

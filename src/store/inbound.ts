@@ -1,15 +1,13 @@
-import { and, desc, eq, inArray, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { newId } from "../id.ts";
 import type { EntityType, Mailbox, Verdict } from "../mail.ts";
 import { ensureRoleMailbox } from "./agents.ts";
 import { addDelivery } from "./deliveries.ts";
 import { ask, placeholders, type Scope, type Verb } from "./engine.ts";
 import { dropOrphanedRaw } from "./messages.ts";
+import { conversationOf } from "./outbound.ts";
 import type { AgentRow, MailContent, MessageRow } from "./schema.ts";
 import { indexMessage } from "./search.ts";
-
-/** References looked up for the conversation at most; the newest ones are last (RFC 5322 3.6.4). */
-const REFERENCES_MAX = 50;
 
 /** One inbound message for all its recipients on this server, ready to be stored. */
 export interface InboundMail {
@@ -29,6 +27,10 @@ export interface InboundMail {
   snippet: string;
   entityType: EntityType;
   verdict: Verdict;
+  /** What says that no person wrote it. */
+  autoSubmitted: string | null;
+  listId: string | null;
+  precedence: string | null;
   dedupeKey: string | null;
   receivedAt: Date;
 }
@@ -96,7 +98,7 @@ function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipie
     direction: "inbound",
     status: "unread",
     eventId: newId("evt"),
-    conversationId: (yield* findConversation(s, agent.id, mail)) ?? newId("conv"),
+    conversationId: (yield* conversationOf(s, agent.id, mail.references)) ?? newId("conv"),
     emailMessageId: mail.emailMessageId,
     dedupeKey: mail.dedupeKey,
     envelopeFrom: mail.envelopeFrom,
@@ -114,6 +116,9 @@ function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipie
     verifiedDomain: mail.verdict.verifiedDomain,
     domainCheck: mail.verdict.domainCheck,
     authentication: mail.verdict.authentication,
+    autoSubmitted: mail.autoSubmitted,
+    listId: mail.listId,
+    precedence: mail.precedence,
     rawSha256: mail.raw.sha256,
     createdAt: mail.receivedAt,
   };
@@ -121,7 +126,11 @@ function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipie
     s.prepared(
       "insertMessage",
       () =>
-        s.db.insert(s.t.messages).values(placeholders(row)).onConflictDoNothing().returning({ id: s.t.messages.id }),
+        s.db
+          .insert(s.t.messages)
+          .values(placeholders(s.t.messages, row))
+          .onConflictDoNothing()
+          .returning({ id: s.t.messages.id }),
       row,
     ),
   );
@@ -169,23 +178,6 @@ function* takeSeq(s: Scope, id: string): Verb<AgentRow | null> {
     ),
   );
   return rows[0] ?? null;
-}
-
-/** The conversation of the newest message of this agent that In-Reply-To or References name. */
-function* findConversation(s: Scope, agentId: string, mail: InboundMail): Verb<string | null> {
-  const references = mail.references.slice(-REFERENCES_MAX);
-  if (references.length === 0) return null;
-  const { messages } = s.t;
-  const rows = yield* ask(
-    s.db
-      .select({ conversationId: messages.conversationId })
-      .from(messages)
-      .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, references)))
-      // Not the bare column: SQLite would walk the agent's whole mailbox in that order to save itself the sorting.
-      .orderBy(desc(sql`${messages.seq} + 0`))
-      .limit(1),
-  );
-  return rows[0]?.conversationId ?? null;
 }
 
 function* earlierCopy(s: Scope, agentId: string, mail: InboundMail): Verb<Accepted | null> {

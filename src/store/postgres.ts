@@ -21,6 +21,8 @@ import { schema } from "./schema.ts";
 
 /** Two nodes that migrate at once queue up behind this advisory lock. Any fixed number will do. */
 const MIGRATION_LOCK = 0x652d_6d61;
+/** Every server holds this advisory lock, shared, as long as it runs: who gets it alone knows that there is no other. */
+const SERVER_LOCK = 0x652d_6e64;
 /** Serialization failures and deadlocks are tried this often before they surface (40001, 40P01). */
 const ATTEMPTS_MAX = 5;
 /** Channel for NOTIFY; payloads are `<node>\t<topic>\t<key>`, at most 8,000 bytes. */
@@ -114,6 +116,7 @@ export async function openPostgres(
     dialect: "postgres",
     read: (verb) => track(run(verb, null)),
     write: (verb, options) => track(run(verb, options?.forgettable ? BEGIN_FORGETTABLE : "BEGIN")),
+    takeOver: (run) => hearing.takeOver(run),
     onSignal(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -176,10 +179,14 @@ async function runStep(step: Step, db: NodePgDatabase): Promise<unknown> {
   return step;
 }
 
-/** Hears other nodes' signals on a connection of its own, opened again when it breaks. */
+/**
+ * Hears other nodes' signals on a connection of its own, opened again when it breaks. The connection also holds this
+ * server's lock, which the database lets go when the process dies.
+ */
 async function listen(url: string, node: string, emit: (signal: Signal) => void, log: Log) {
   let client: pg.Client | undefined;
   let closed = false;
+  let serves = false;
 
   async function open(): Promise<void> {
     const fresh = new pg.Client({ connectionString: url, application_name: "e2a listen", keepAlive: true });
@@ -194,6 +201,7 @@ async function listen(url: string, node: string, emit: (signal: Signal) => void,
     try {
       await fresh.connect();
       await fresh.query(`LISTEN ${CHANNEL}`);
+      if (serves) await fresh.query("SELECT pg_advisory_lock_shared($1)", [SERVER_LOCK]);
     } catch (error) {
       void fresh.end().catch(() => {});
       throw error;
@@ -212,6 +220,7 @@ async function listen(url: string, node: string, emit: (signal: Signal) => void,
       await open();
       // What was said while nobody listened is unknown: wake everyone who polls.
       emit({ topic: "deliveries", key: "" });
+      emit({ topic: "outbound", key: "" });
       emit({ topic: "mail", key: "" });
       emit({ topic: "keys", key: "" });
     } catch {
@@ -221,6 +230,14 @@ async function listen(url: string, node: string, emit: (signal: Signal) => void,
 
   await open();
   return {
+    async takeOver(run: () => Promise<void>) {
+      const { rows } = (await client?.query("SELECT pg_try_advisory_lock($1) AS alone", [SERVER_LOCK])) ?? { rows: [] };
+      const alone = rows[0]?.alone === true;
+      if (alone) await run();
+      serves = true;
+      await client?.query("SELECT pg_advisory_lock_shared($1)", [SERVER_LOCK]);
+      if (alone) await client?.query("SELECT pg_advisory_unlock($1)", [SERVER_LOCK]);
+    },
     async close() {
       closed = true;
       await client?.end();

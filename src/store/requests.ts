@@ -1,4 +1,4 @@
-import { and, eq, lt, sql } from "drizzle-orm";
+import { and, eq, isNull, lt, sql } from "drizzle-orm";
 import { ask, type Scope, type Verb } from "./engine.ts";
 
 export type IdempotentStart =
@@ -45,6 +45,11 @@ export function* startIdempotent(
       .returning({ key: keys.key }),
   );
   return { kind: taken.length > 0 ? "first" : "running" };
+}
+
+/** Forgets keys whose first request has no answer: it died, and its message is found by the key all the same. */
+export function* forgetUnanswered(s: Scope): Verb<void> {
+  yield* ask(s.db.delete(s.t.idempotencyKeys).where(isNull(s.t.idempotencyKeys.status)));
 }
 
 /** Keeps the answer for replays; `answer` null forgets the key, so that a failed request can be tried again. */

@@ -6,7 +6,11 @@ import type {
   HeaderField,
   HitlExpirationAction,
   Mailbox,
+  Method,
+  OutboundStatus,
+  OutboundType,
   ReadStatus,
+  RecipientStatus,
 } from "../mail.ts";
 import type { Kit } from "./kit.ts";
 
@@ -22,6 +26,33 @@ export interface MailContent {
   attachments: Attachment[];
   defects: string[];
 }
+
+/** What an agent said, whole, for people and programs that ask; the bytes are beside it. */
+export interface OutboundContent {
+  from: Mailbox;
+  replyTo: Mailbox[];
+  to: Mailbox[];
+  cc: Mailbox[];
+  bcc: Mailbox[];
+  text: string;
+  html: string | null;
+  attachments: Attachment[];
+  inReplyTo: string | null;
+  references: string[];
+  headers: HeaderField[];
+}
+
+/** Why a message waits for somebody's decision. */
+export interface Hold {
+  rule: "approval" | "loop";
+  /** One sentence. */
+  reason: string;
+}
+
+/** `ready`: to be claimed when due. `done`: nothing more will be tried. */
+export type QueueState = "ready" | "held" | "paused" | "done";
+export type RecipientKind = "to" | "cc" | "bcc";
+export type SuppressionReason = "bounce" | "complaint" | "manual";
 
 /**
  * Every table, declared once for both databases. The DDL is in migrations/sqlite and
@@ -159,7 +190,99 @@ export function schema(k: Kit) {
       verifiedDomain: k.text("verified_domain"),
       domainCheck: k.text("domain_check").notNull(),
       authentication: k.json<Authentication>("authentication").notNull(),
+      /** What says that no person wrote it: the keyword of Auto-Submitted, List-Id, Precedence. */
+      autoSubmitted: k.text("auto_submitted"),
+      listId: k.text("list_id"),
+      precedence: k.text("precedence"),
       rawSha256: k.text("raw_sha256").notNull(),
+      createdAt: k.time("created_at").notNull(),
+    }),
+
+    outboundMessages: k.table("outbound_messages", {
+      id: k.text("id").primaryKey(),
+      agentId: k.text("agent_id").notNull(),
+      userId: k.text("user_id").notNull(),
+      type: k.text("type").$type<OutboundType>().notNull(),
+      /** Follows from the recipients' unless somebody decided; kept, so that it can be listed by. */
+      status: k.text("status").$type<OutboundStatus>().notNull(),
+      conversationId: k.text("conversation_id").notNull(),
+      emailMessageId: k.text("email_message_id").notNull(),
+      /** The Idempotency-Key it came with: the same request finds it, even when its answer was lost. */
+      idempotencyKey: k.text("idempotency_key"),
+      subject: k.text("subject").notNull(),
+      snippet: k.text("snippet").notNull(),
+      content: k.json<OutboundContent>("content").notNull(),
+      hold: k.json<Hold>("hold"),
+      /** What the loop breaker counted: `conversation <id>` or `address <address>`. */
+      loopKey: k.text("loop_key"),
+      approvalExpiresAt: k.time("approval_expires_at"),
+      /** Its place in the pace of the agent: not tried before. */
+      notBefore: k.time("not_before").notNull(),
+      createdAt: k.time("created_at").notNull(),
+    }),
+
+    outboundRaw: k.table("outbound_raw", {
+      messageId: k.text("message_id").primaryKey(),
+      /** As composed, without DKIM-Signature, which is made for each try. */
+      bytes: k.bytes("bytes").notNull(),
+    }),
+
+    /** One row for each recipient: the queue of mail out, and what became of it. */
+    outboundRecipients: k.table("outbound_recipients", {
+      messageId: k.text("message_id").notNull(),
+      /** 0, 1, 2 …: its place in the message, and in its return path. */
+      n: k.int("n").notNull(),
+      agentId: k.text("agent_id").notNull(),
+      address: k.text("address").notNull(),
+      kind: k.text("kind").$type<RecipientKind>().notNull(),
+      status: k.text("status").$type<RecipientStatus>().notNull(),
+      queue: k.text("queue").$type<QueueState>().notNull(),
+      /** Which way it goes: `relay`, `capture` or an upstream's name. A lane that is down holds up no other. */
+      lane: k.text("lane").notNull(),
+      /** How it left. */
+      method: k.text("method").$type<Method>(),
+      /** Answers about this recipient so far; an upstream that is down gives none. */
+      attempts: k.int("attempts").notNull(),
+      nextAttemptAt: k.time("next_attempt_at").notNull(),
+      leaseToken: k.text("lease_token"),
+      /** The last reply of the next host, or of its bounce. */
+      smtpReply: k.text("smtp_reply"),
+      /** What keeps it from leaving, one sentence, when no reply says so. */
+      error: k.text("error"),
+      createdAt: k.time("created_at").notNull(),
+      /** When its status last changed. */
+      updatedAt: k.time("updated_at").notNull(),
+    }),
+
+    /** Whom an agent has written to: everybody else is a first-time recipient. */
+    correspondents: k.table("correspondents", {
+      agentId: k.text("agent_id").notNull(),
+      address: k.text("address").notNull(),
+      createdAt: k.time("created_at").notNull(),
+    }),
+
+    /** Messages of an account in a minute or a day: `minute <user>`, `day <user>`, `new <user>`. */
+    sendCounts: k.table("send_counts", {
+      key: k.text("key").notNull(),
+      /** Milliseconds since the epoch at which the minute or day begins. */
+      bucket: k.int("bucket").notNull(),
+      count: k.int("count").notNull(),
+    }),
+
+    /** When a person last let a loop go on: what was sent before does not count any more. */
+    loopReleases: k.table("loop_releases", {
+      agentId: k.text("agent_id").notNull(),
+      loopKey: k.text("loop_key").notNull(),
+      releasedAt: k.time("released_at").notNull(),
+    }),
+
+    suppressions: k.table("suppressions", {
+      userId: k.text("user_id").notNull(),
+      address: k.text("address").notNull(),
+      reason: k.text("reason").$type<SuppressionReason>().notNull(),
+      /** The reply or report that led to it, or a person's note. */
+      detail: k.text("detail").notNull(),
+      messageId: k.text("message_id"),
       createdAt: k.time("created_at").notNull(),
     }),
 
@@ -235,5 +358,8 @@ export type DomainRow = Tables["domains"]["$inferSelect"];
 export type DkimKeyRow = Tables["dkimKeys"]["$inferSelect"];
 export type AgentRow = Tables["agents"]["$inferSelect"];
 export type MessageRow = Tables["messages"]["$inferSelect"];
+export type OutboundRow = Tables["outboundMessages"]["$inferSelect"];
+export type RecipientRow = Tables["outboundRecipients"]["$inferSelect"];
+export type SuppressionRow = Tables["suppressions"]["$inferSelect"];
 export type DeliveryRow = Tables["deliveries"]["$inferSelect"];
 export type DeliveryAttemptRow = Tables["deliveryAttempts"]["$inferSelect"];

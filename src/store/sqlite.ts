@@ -158,6 +158,8 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
         setImmediate(turn);
       });
     },
+    // One server process owns the file.
+    takeOver: (run) => run(),
     onSignal(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

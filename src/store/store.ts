@@ -1,12 +1,18 @@
 import * as accounts from "./accounts.ts";
 import * as agents from "./agents.ts";
+import { getConversation, listConversations } from "./conversations.ts";
 import { deleteAccount } from "./delete-account.ts";
 import * as deliveries from "./deliveries.ts";
 import * as domains from "./domains.ts";
 import type { Engine, Scope, Signal, Verb } from "./engine.ts";
 import * as inbound from "./inbound.ts";
 import * as messages from "./messages.ts";
+import * as outbound from "./outbound.ts";
+import * as queue from "./outbound-queue.ts";
+import { recordReport } from "./outbound-report.ts";
 import * as requests from "./requests.ts";
+import { sweepSendCounts } from "./send-limits.ts";
+import * as suppressions from "./suppressions.ts";
 
 /** Rows a sweep deletes in one transaction, so that it never holds up mail. */
 const SWEEP_BATCH = 500;
@@ -59,6 +65,8 @@ export function createStore(engine: Engine) {
     // Domains and their DKIM keys
     createDomain: write(domains.createDomain),
     ensureSharedDomain: write(domains.ensureSharedDomain),
+    ensureDkimKeys: write(domains.ensureDkimKeys),
+    signingDomain: read(domains.signingDomain),
     hostedDomain: read(domains.hostedDomain),
     listDomains: read(domains.listDomains),
     getDomain: read(domains.getDomain),
@@ -83,12 +91,36 @@ export function createStore(engine: Engine) {
     deleteMessage: write(messages.deleteMessage),
     countMessages: read(messages.countMessages),
 
+    // Outbound mail, its queue and what became of it
+    acceptOutbound: write(outbound.acceptOutbound),
+    getOutbound: read(outbound.getOutbound),
+    outboundBytes: read(outbound.outboundBytes),
+    listOutbound: read(outbound.listOutbound),
+    cancelOutbound: write(outbound.cancelOutbound),
+    releaseLoop: write(outbound.releaseLoop),
+    // An outcome waits for the disk: one that is forgotten would send the message again.
+    claimDueRecipients: forgettable(queue.claimDueRecipients),
+    renewLeases: forgettable(queue.renewLeases),
+    outboundWork: read(queue.outboundWork),
+    finishRecipient: write(queue.finishRecipient),
+    nextRecipientDue: read(queue.nextRecipientDue),
+    adoptLanes: write(queue.adoptLanes),
+    recordReport: write(recordReport),
+    outboundState: read(queue.outboundState),
+    suppress: write(suppressions.suppress),
+    getSuppression: read(suppressions.getSuppression),
+    listSuppressions: read(suppressions.listSuppressions),
+    unsuppress: write(suppressions.unsuppress),
+
+    // Conversations: both directions together
+    listConversations: read(listConversations),
+    getConversation: read(getConversation),
+
     // Webhook deliveries
     claimDueDeliveries: forgettable(deliveries.claimDueDeliveries),
     deliveryWork: read(deliveries.deliveryWork),
     finishDelivery: forgettable(deliveries.finishDelivery),
     nextDeliveryDue: read(deliveries.nextDeliveryDue),
-    releaseLeases: write(deliveries.releaseLeases),
     deliveriesOf: read(deliveries.deliveriesOf),
     queueState: read(deliveries.queueState),
 
@@ -96,6 +128,19 @@ export function createStore(engine: Engine) {
     startIdempotent: write(requests.startIdempotent),
     finishIdempotent: write(requests.finishIdempotent),
     countRequest: forgettable(requests.countRequest),
+
+    /**
+     * At start: gives back every lease, and every Idempotency-Key whose request has no answer, when no other server
+     * has this database open. Whoever held them is dead.
+     */
+    takeOver: (now: Date) =>
+      engine.takeOver(() =>
+        engine.write(function* (s): Verb<void> {
+          yield* deliveries.releaseLeases(s, now);
+          yield* queue.releaseRecipientLeases(s, now);
+          yield* requests.forgetUnanswered(s);
+        }),
+      ),
 
     /** Tells every node that an agent has a new WebSocket consumer; `key` is `<agent> <consumer>`. */
     announceConsumer: (key: string) =>
@@ -114,6 +159,7 @@ export function createStore(engine: Engine) {
       idempotencyBefore: Date;
     }) {
       await engine.write((s) => accounts.sweepAccounts(s, input.now));
+      await engine.write((s) => sweepSendCounts(s, input.now));
       await engine.write((s) => requests.sweepIdempotency(s, input.idempotencyBefore));
       await engine.write((s) => requests.sweepRequestCounts(s, Math.floor(input.now.getTime() / 60_000) - 1));
       const inBatches = async (batch: () => Promise<number>) => {
@@ -124,8 +170,10 @@ export function createStore(engine: Engine) {
         await inBatches(() => engine.write((s) => deliveries.sweepDeliveries(s, deliveriesBefore, SWEEP_BATCH)));
         await inBatches(() => engine.write((s) => deliveries.sweepEvents(s, deliveriesBefore, SWEEP_BATCH)));
       }
-      if (messagesBefore)
+      if (messagesBefore) {
         await inBatches(() => engine.write((s) => messages.sweepMessages(s, messagesBefore, SWEEP_BATCH)));
+        await inBatches(() => engine.write((s) => outbound.sweepOutbound(s, messagesBefore, SWEEP_BATCH)));
+      }
     },
   };
 }

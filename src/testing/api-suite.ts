@@ -1,8 +1,11 @@
 /** What every e2a server answers to API clients, as cases: run on SQLite, on Postgres and against the compiled binary. */
 import { afterAll, beforeAll, describe } from "bun:test";
 import { conventionCases } from "./api-suite-conventions.ts";
+import { conversationCases } from "./api-suite-conversations.ts";
 import { messageCases } from "./api-suite-messages.ts";
+import { replyCases } from "./api-suite-replies.ts";
 import { resourceCases } from "./api-suite-resources.ts";
+import { sendCases } from "./api-suite-send.ts";
 import { type ApiUnderTest, ApiWorld } from "./api-world.ts";
 
 export type { ApiUnderTest } from "./api-world.ts";
@@ -15,5 +18,8 @@ export function apiSuite(name: string, open: () => Promise<ApiUnderTest>): void 
     conventionCases(it);
     resourceCases(it);
     messageCases(it);
+    sendCases(it);
+    replyCases(it);
+    conversationCases(it);
   });
 }

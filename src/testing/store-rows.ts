@@ -2,7 +2,9 @@ import { newId } from "../id.ts";
 import { type AgentMode, splitAddress } from "../mail.ts";
 import { newAgent } from "../store/agents.ts";
 import type { InboundMail } from "../store/inbound.ts";
+import type { NewOutbound, Outbound } from "../store/outbound.ts";
 import type { AgentRow, DomainRow, UserRow } from "../store/schema.ts";
+import type { SendLimits } from "../store/send-limits.ts";
 import type { Store } from "../store/store.ts";
 import { newSecret, unique } from "./stores.ts";
 
@@ -97,6 +99,9 @@ export function mailFor(mailboxes: string | string[], changes: Overrides = {}): 
       domainCheck: "spf=pass; dmarc=pass",
       authenticationResults: "mx.example; spf=pass",
     },
+    autoSubmitted: null,
+    listId: null,
+    precedence: null,
     dedupeKey: null,
     receivedAt: noon,
     ...rest,
@@ -113,6 +118,77 @@ export async function addMessage(store: Store, agentId: string, changes: Overrid
   const [accepted] = await store.acceptInbound(mailFor(agentId, changes));
   if (!accepted) throw new Error(`${agentId} is no mailbox`);
   return accepted.message;
+}
+
+/** No limit at all; tests set the one they look at. */
+export const unlimited: SendLimits = {
+  perMinutePerAgent: 0,
+  burstPerAgent: 0,
+  perMinutePerAccount: 0,
+  perDayPerAccount: 0,
+  newRecipientsPerDayPerAccount: 0,
+  loopMessages: 0,
+  loopWindowMs: 600_000,
+};
+
+type OutboundChanges = Partial<Omit<NewOutbound, "message" | "recipients" | "limits">> & {
+  message?: Partial<NewOutbound["message"]>;
+  /** Message-IDs that it answers. */
+  references?: string[];
+  /** Addresses, or whole recipients; all go `to` by the lane "upstream" unless they say otherwise. */
+  recipients?: (string | Partial<NewOutbound["recipients"][number]>)[];
+  limits?: Partial<SendLimits>;
+};
+
+/** A message that an agent sends to one stranger, unlike every other one unless `changes` say so. */
+export function outboundFor(agentId: string, changes: OutboundChanges = {}): NewOutbound {
+  const { message, references = [], recipients = [`${unique("bob")}@people.example`], limits, ...rest } = changes;
+  const wanted = recipients.map((given) => ({
+    ...{ address: `${unique("bob")}@people.example`, kind: "to" as const, lane: "upstream", lease: null },
+    ...(typeof given === "string" ? { address: given } : given),
+  }));
+  const to = wanted.map(({ address }) => ({ address, name: "" }));
+  const now = changes.now ?? noon;
+  return {
+    message: {
+      id: newId("msg"),
+      agentId,
+      type: "send",
+      emailMessageId: `<${unique("id")}@agents.example>`,
+      idempotencyKey: null,
+      subject: "Question",
+      snippet: "How are you?",
+      content: {
+        ...{
+          from: { address: agentId, name: "Bot" },
+          replyTo: [],
+          to,
+          cc: [],
+          bcc: [],
+          text: "How are you?",
+          html: null,
+        },
+        ...{ attachments: [], inReplyTo: references.at(-1) ?? null, references, headers: [] },
+      },
+      ...message,
+    },
+    conversationId: null,
+    raw: Buffer.from(`Subject: Question\r\n\r\nHow are you, ${unique("friend")}?\r\n`),
+    recipients: wanted,
+    leaseUntil: new Date(now.getTime() + 45_000),
+    limits: { ...unlimited, ...limits },
+    now,
+    ...rest,
+  };
+}
+
+/** Stores an outbound message of an agent and returns its rows. */
+export function addOutbound(
+  store: Store,
+  agentId: string,
+  changes: OutboundChanges = {},
+): Promise<Outbound & { fresh: boolean }> {
+  return store.acceptOutbound(outboundFor(agentId, changes));
 }
 
 /** A row's worth of an API key: `scope` account unless bound to an agent. */

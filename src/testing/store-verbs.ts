@@ -1,4 +1,5 @@
 import { expect } from "bun:test";
+import { eq } from "drizzle-orm";
 import { ask, type Engine, type Scope, type Verb } from "../store/engine.ts";
 
 /** A verb for tests of the engine itself: writes a row of `meta`. */
@@ -15,6 +16,20 @@ export function keysLike(node: { engine: Engine }, prefix: string): Promise<stri
       .map((row) => row.key)
       .filter((key) => key.startsWith(prefix))
       .sort();
+  });
+}
+
+/** What the event log says about an account, oldest first, but for mail that came in. */
+export function eventsOf(
+  node: { engine: Engine },
+  userId: string,
+): Promise<{ type: string; agentId: string | null; data: Record<string, unknown> }[]> {
+  return node.engine.read(function* (s) {
+    const { events } = s.t;
+    const rows = yield* ask(s.db.select().from(events).where(eq(events.userId, userId)).orderBy(events.id));
+    return rows
+      .filter((row) => row.type !== "message.received")
+      .map(({ type, agentId, data }) => ({ type, agentId, data }));
   });
 }
 

@@ -1,5 +1,5 @@
 /** Agents, domains and messages as the wire shows them, for tests of the command line. */
-import type { Agent, Domain, MessageDetail } from "../client.ts";
+import type { Agent, Domain, MessageDetail, Outbound } from "../shapes.ts";
 
 /** An agent with an address and what else matters to the test. */
 export function agent(email: string, more: Partial<Agent> = {}): Agent {
@@ -51,6 +51,27 @@ export function message(n: number, more: Partial<MessageDetail> = {}): MessageDe
     auth_headers: {},
     raw_message: Buffer.from(raw).toString("base64"),
     text: `Text ${n}`,
+    ...more,
+  };
+}
+
+/** A mail that bot@e2a.localhost sent to bob@example.com, and what else matters to the test. */
+export function outbound(n: number, more: Partial<Outbound> = {}): Outbound {
+  const at = new Date().toISOString();
+  return {
+    id: `msg_${n.toString(16).padStart(32, "0")}`,
+    agent_id: "bot@e2a.localhost",
+    direction: "outbound",
+    subject: `Report ${n}`,
+    type: "send",
+    conversation_id: `conv_${n.toString(16).padStart(32, "0")}`,
+    from: "bot@e2a.localhost",
+    to: ["bob@example.com"],
+    status: "sent",
+    created_at: at,
+    email_message_id: `<${n}@e2a.localhost>`,
+    body_text: `Text ${n}`,
+    recipients: [{ address: "bob@example.com", status: "sent", method: "smtp", attempts: 1, at }],
     ...more,
   };
 }

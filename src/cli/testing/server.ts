@@ -1,6 +1,7 @@
 /** A small HTTP and WebSocket server that speaks the wire's shapes, for tests of the command line. */
 import type { Server, ServerWebSocket } from "bun";
-import type { Agent, Domain, MessageDetail } from "../client.ts";
+import type { Agent, Domain, MessageDetail } from "../shapes.ts";
+import { problem, WireOutbox } from "./outbox.ts";
 import { agent, domain } from "./samples.ts";
 
 export const apiKey = `e2a_${"ab".repeat(32)}`;
@@ -10,6 +11,7 @@ export interface Request {
   path: string;
   query: Record<string, string>;
   body: unknown;
+  headers: Headers;
 }
 
 /** An e2a server as far as the commands see one. Its content is public: tests fill and read it. */
@@ -17,8 +19,9 @@ export class WireServer {
   agents: Agent[] = [];
   domains: Domain[] = [];
   messages: MessageDetail[] = [];
-  /** When set, the server's answer to everything: [status, problem members]. */
-  refusal: [status: number, problem: Record<string, unknown>] | null = null;
+  readonly outbox = new WireOutbox();
+  /** When set, the server's answer to everything. */
+  refusal: [status: number, problem: Record<string, unknown>, headers?: Record<string, string>] | null = null;
   readonly requests: Request[] = [];
   /** Acknowledged message ids. */
   readonly acks: string[] = [];
@@ -80,7 +83,8 @@ export class WireServer {
     const url = new URL(request.url);
     const path = decodeURIComponent(url.pathname).replace("/api/v1", "");
     const body = request.body ? await request.json() : undefined;
-    this.requests.push({ method: request.method, path, query: Object.fromEntries(url.searchParams), body });
+    const { method, headers } = request;
+    this.requests.push({ method, path, query: Object.fromEntries(url.searchParams), body, headers });
     if (this.refusal) return problem(...this.refusal);
     if (request.headers.get("authorization") !== `Bearer ${apiKey}`) {
       return problem(401, { detail: "The API key is not valid.", code: "unauthenticated" });
@@ -96,9 +100,11 @@ export class WireServer {
     query: URLSearchParams,
     body: Record<string, string> = {},
   ): Response | "upgrade" {
-    const [, resource, name = "", part, id, , index] = path.split("/");
+    const [, resource, name = "", part, id, what, index] = path.split("/");
     const call = `${request.method} ${resource}`;
     if (path === "/users/me") return Response.json({ id: "usr_1", email: "owner@example.com" });
+    if (call === "POST send") return this.outbox.post(request, path, body);
+    if (resource === "messages") return this.outbox.answer(query, name, part);
     if (resource === "agents" && name === "") {
       if (request.method === "GET") return Response.json({ agents: this.agents });
       const made = agent(body.email ?? `${body.slug}@e2a.localhost`, body);
@@ -109,6 +115,10 @@ export class WireServer {
       const known = this.agents.find((candidate) => candidate.email === name);
       if (!known) return problem(404, { detail: `There is no agent ${name}.`, code: "not_found", fix: "List yours." });
       if (part === "ws") return "upgrade";
+      if (part === "messages" && (what === "reply" || what === "forward")) {
+        const original = this.messages.find((message) => message.message_id === id);
+        return original ? this.outbox.post(request, path, body, original) : problem(404, { detail: "Not found." });
+      }
       if (part === "messages") return this.mail(query, id, index);
       if (request.method === "PUT") Object.assign(known, body);
       if (request.method === "DELETE") return Response.json({ status: "deleted" });
@@ -147,11 +157,6 @@ export class WireServer {
     if (query.get("peek") !== "true") found.status = "read";
     return Response.json(found);
   }
-}
-
-function problem(status: number, members: Record<string, unknown>): Response {
-  const body = { type: "about:blank", title: "Refused", status, request_id: "req_1", ...members };
-  return Response.json(body, { status, headers: { "content-type": "application/problem+json" } });
 }
 
 function frameOf({ message_id, conversation_id, from, recipient, subject, created_at, verified }: MessageDetail) {

@@ -1,0 +1,38 @@
+/** Lists longer than one page of the API. */
+import { InvalidArgumentError, Option } from "commander";
+import { type Paint, plain } from "./output.ts";
+
+/** Fits a screen, and one page of the API. */
+const defaultLimit = 50;
+
+export function limitOption(): Option {
+  return new Option("--limit <n>", "at most this many").argParser(positiveInteger).default(defaultLimit);
+}
+
+export function tokenOption(): Option {
+  return new Option("--token <token>", "go on where next_token of an earlier answer points");
+}
+
+/** All pages as one answer; `next_token` goes on after it. */
+export async function collect<Item>(
+  pages: AsyncIterable<{ messages: Item[]; next_token?: string }>,
+): Promise<{ messages: Item[]; next_token?: string }> {
+  const all: { messages: Item[]; next_token?: string } = { messages: [] };
+  for await (const page of pages) {
+    all.messages.push(...page.messages);
+    if (page.next_token) all.next_token = page.next_token;
+    else delete all.next_token;
+  }
+  return all;
+}
+
+/** The line under a table that was cut; "" when it is whole. */
+export function moreHint({ next_token: next }: { next_token?: string }, paint: Paint): string {
+  return next ? `\n${paint("dim", `There is more: add --token ${plain(next)}`)}` : "";
+}
+
+function positiveInteger(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1) throw new InvalidArgumentError("Give a whole number from 1.");
+  return number;
+}

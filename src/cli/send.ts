@@ -1,0 +1,62 @@
+/** `e2a send`: a new mail. */
+import { Command, InvalidArgumentError } from "commander";
+import { addressOption, type ContentFlags, contentOptions, neededBody, readContent } from "./compose.ts";
+import { example } from "./help.ts";
+import type { Io } from "./io.ts";
+import { agentOption, chooseAgent, openSession } from "./session.ts";
+import { transmit } from "./transmit.ts";
+
+interface SendFlags extends ContentFlags {
+  to: string[];
+  subject: string;
+  replyTo?: string[];
+  conversation?: string;
+  header?: Record<string, string>;
+}
+
+export function sendCommand(io: Io): Command {
+  const command = new Command("send")
+    .summary("send a mail")
+    .description(
+      "Sends a mail as one of your agents; without --body the text comes from the pipe. Ends with 3 when the mail is held for approval.",
+    )
+    .addOption(agentOption())
+    .addOption(
+      addressOption("--to <addresses>", "recipients; repeat it, or separate them by commas").makeOptionMandatory(),
+    )
+    .requiredOption("--subject <text>", "what it is about");
+  contentOptions(command)
+    .addOption(addressOption("--reply-to <addresses>", "where answers go instead"))
+    .option("--conversation <id>", "the conversation it belongs to")
+    .option("--header <line>", "a further field, 'Name: value'; may be repeated", headerField)
+    .action(async (flags: SendFlags, command: Command) => {
+      const session = await openSession(io, command);
+      const content = await readContent(flags);
+      const body = await neededBody(io, flags);
+      const from = await chooseAgent(session);
+      const mail = {
+        from,
+        to: flags.to,
+        subject: flags.subject,
+        body,
+        ...content,
+        ...(flags.replyTo ? { reply_to: flags.replyTo } : {}),
+        ...(flags.conversation ? { conversation_id: flags.conversation } : {}),
+        ...(flags.header ? { headers: flags.header } : {}),
+      };
+      await transmit(session, flags.wait, (options) => session.client.send(mail, options));
+    });
+  return example(command, [
+    "e2a send --to bob@example.com --subject Hello --body 'Good morning.'",
+    "echo done | e2a send --to a@example.com,b@example.com --subject 'Build 7'",
+    "e2a send --to bob@example.com --subject Report --body-file report.txt --attach report.pdf data.csv",
+  ]);
+}
+
+/** RFC 5322 2.2: printable US-ASCII without the colon. */
+function headerField(line: string, before: Record<string, string> = {}): Record<string, string> {
+  const [, name, value] = /^([!-9;-~]+):[ \t]*(.*)$/s.exec(line) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError("Write it as 'Name: value'.");
+  if (name in before) throw new InvalidArgumentError(`${name} is there twice.`);
+  return { ...before, [name]: value };
+}

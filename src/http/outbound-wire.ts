@@ -1,0 +1,202 @@
+/** What agents send, as clients see it. Names and shapes are a promise: add, never change. */
+import { type Static, Type } from "@sinclair/typebox";
+import type { Mailbox, Method } from "../mail.ts";
+import type { Outbound as StoredOutbound } from "../store/outbound.ts";
+import type { OutboundRow, RecipientRow } from "../store/schema.ts";
+import {
+  Attachment,
+  addresses,
+  bare,
+  type MessageSummary,
+  nullable,
+  oneOf,
+  optional,
+  outboundStatuses,
+  time,
+} from "./wire.ts";
+
+const method = oneOf("relay", "smtp", "capture");
+const hold = Type.Object(
+  { rule: oneOf("approval", "loop"), reason: Type.String({ description: "One sentence." }) },
+  { description: "Why it waits for somebody's decision." },
+);
+
+export const Recipient = Type.Object(
+  {
+    address: Type.String(),
+    status: oneOf("held", "queued", "sending", "sent", "delivered", "deferred", "bounced", "failed", "cancelled"),
+    method: Type.Optional(method),
+    smtp_reply: nullable(Type.String(), "The last reply of the next host, or of its bounce."),
+    error: nullable(Type.String(), "What keeps it from leaving, when no reply says so."),
+    attempts: Type.Integer(),
+    at: time("When its status last changed."),
+    next_attempt_at: Type.Optional(time()),
+  },
+  { $id: "Recipient" },
+);
+
+/** What the sender of a message hears. */
+export const Sent = Type.Object(
+  {
+    message_id: Type.String(),
+    status: oneOf("sent", "queued", "pending_approval", "cancelled", "rejected", "expired_rejected"),
+    method: Type.Optional(method),
+    email_message_id: Type.String({ description: "The Message-ID, with its angle brackets." }),
+    conversation_id: Type.String(),
+    approval_expires_at: Type.Optional(time()),
+    hold: Type.Optional(hold),
+    recipients: Type.Array(Recipient),
+  },
+  { $id: "Sent" },
+);
+
+export const Outbound = Type.Object(
+  {
+    id: Type.String(),
+    agent_id: Type.String(),
+    direction: oneOf("outbound"),
+    subject: Type.String(),
+    type: oneOf("send", "reply", "forward", "test"),
+    conversation_id: Type.String(),
+    from: Type.String({ description: "The agent's address." }),
+    to: addresses,
+    cc: Type.Optional(addresses),
+    bcc: Type.Optional(addresses),
+    reply_to: Type.Optional(addresses),
+    status: oneOf(...outboundStatuses),
+    approval_expires_at: Type.Optional(time()),
+    created_at: time(),
+    email_message_id: Type.String(),
+    body_text: Type.Optional(Type.String({ description: "In lists only while it waits for approval." })),
+    body_html: Type.Optional(Type.String()),
+    attachments: Type.Optional(Type.Array(Attachment)),
+    provider_message_id: Type.Optional(Type.String({ description: "What the upstream called it." })),
+    method: Type.Optional(method),
+    hold: Type.Optional(hold),
+    recipients: Type.Array(Recipient),
+    attempts: Type.Integer({ description: "Answers so far, of the recipient with the most." }),
+  },
+  { $id: "Outbound" },
+);
+
+export function outboundOnWire(
+  { message, recipients }: StoredOutbound,
+  options: { withBody: boolean },
+): Static<typeof Outbound> {
+  const { content, hold } = message;
+  return {
+    id: message.id,
+    agent_id: message.agentId,
+    direction: "outbound",
+    subject: message.subject,
+    type: message.type,
+    conversation_id: message.conversationId,
+    from: content.from.address,
+    to: bare(content.to),
+    ...optional("cc", some(content.cc)),
+    ...optional("bcc", some(content.bcc)),
+    ...optional("reply_to", some(content.replyTo)),
+    status: message.status,
+    ...optional("approval_expires_at", message.approvalExpiresAt?.toISOString()),
+    created_at: message.createdAt.toISOString(),
+    email_message_id: message.emailMessageId,
+    ...(options.withBody ? { body_text: content.text, ...optional("body_html", content.html ?? undefined) } : {}),
+    ...optional("attachments", content.attachments.length > 0 ? content.attachments : undefined),
+    ...optional("provider_message_id", providerMessageId(recipients)),
+    ...optional("method", methodOf(recipients)),
+    ...optional("hold", hold ?? undefined),
+    recipients: recipients.map(recipientOnWire),
+    attempts: Math.max(0, ...recipients.map((recipient) => recipient.attempts)),
+  };
+}
+
+/** An outbound message in an agent's list of messages. */
+export function outboundSummaryOnWire(
+  { message, recipients }: StoredOutbound,
+  domain: string,
+): Static<typeof MessageSummary> {
+  const { content } = message;
+  return {
+    message_id: message.id,
+    from: content.from.address,
+    from_name: content.from.name,
+    to: bare(content.to),
+    ...optional("cc", some(content.cc)),
+    ...optional("reply_to", some(content.replyTo)),
+    recipient: recipients[0]?.address ?? "",
+    subject: message.subject,
+    conversation_id: message.conversationId,
+    status: message.status,
+    created_at: message.createdAt.toISOString(),
+    direction: "outbound",
+    verified: true,
+    verified_domain: domain,
+    snippet: message.snippet,
+    has_attachments: content.attachments.length > 0,
+    labels: [],
+    auto_submitted: null,
+    list_id: null,
+    precedence: null,
+  };
+}
+
+export function recipientOnWire(row: RecipientRow): Static<typeof Recipient> {
+  const waits = row.status === "queued" || row.status === "deferred";
+  return {
+    address: row.address,
+    status: row.status,
+    ...optional("method", row.method ?? undefined),
+    smtp_reply: row.smtpReply,
+    error: row.error,
+    attempts: row.attempts,
+    at: row.updatedAt.toISOString(),
+    ...optional("next_attempt_at", waits && row.queue === "ready" ? row.nextAttemptAt.toISOString() : undefined),
+  };
+}
+
+/** What the answers to a message say of it beside its status. */
+export function sentOnWire(
+  message: OutboundRow,
+  recipients: RecipientRow[],
+  status: Static<typeof Sent>["status"],
+): Static<typeof Sent> {
+  return {
+    message_id: message.id,
+    status,
+    ...optional("method", methodOf(recipients)),
+    email_message_id: message.emailMessageId,
+    conversation_id: message.conversationId,
+    ...optional("approval_expires_at", message.approvalExpiresAt?.toISOString()),
+    ...optional("hold", message.hold ?? undefined),
+    recipients: recipients.map(recipientOnWire),
+  };
+}
+
+/** How a message left; the way out of the server counts before those within. */
+function methodOf(recipients: readonly RecipientRow[]): Method | undefined {
+  return (["smtp", "capture", "relay"] as const).find((one) =>
+    recipients.some(({ method, status }) => method === one && (status === "sent" || status === "delivered")),
+  );
+}
+
+/** The queue id in the reply to the last DATA, as Postfix, Exim, Amazon SES and their like write it. */
+const queueIds = [
+  /\bqueued as ([\w.-]{4,200})/i,
+  /\bok:? +id=([\w.-]{4,200})/i,
+  /^250(?: 2\.\d\.\d)? ok:? +<?([\w.-]*\d[\w.-]{3,200})>?$/i,
+];
+
+function providerMessageId(recipients: readonly RecipientRow[]): string | undefined {
+  for (const { method, smtpReply } of recipients) {
+    if (method !== "smtp" || !smtpReply?.startsWith("250")) continue;
+    for (const pattern of queueIds) {
+      const [, id] = pattern.exec(smtpReply.trim()) ?? [];
+      if (id) return id;
+    }
+  }
+  return undefined;
+}
+
+function some(mailboxes: Mailbox[]): string[] | undefined {
+  return mailboxes.length > 0 ? bare(mailboxes) : undefined;
+}

@@ -1,0 +1,192 @@
+import { Type } from "@sinclair/typebox";
+import { Failure } from "../errors.ts";
+import type { Attachment } from "../mail.ts";
+import type { Caller } from "../store/accounts.ts";
+import type { OutboundFilter, Outbound as StoredOutbound } from "../store/outbound.ts";
+import { ownAgent, requireAccountKey } from "./agents.ts";
+import { download } from "./download.ts";
+import { answer, choice, query, text, time } from "./input.ts";
+import { operation } from "./openapi.ts";
+import { Outbound, outboundOnWire } from "./outbound-wire.ts";
+import { pageQuery, readPage } from "./pages.ts";
+import { notFound } from "./problem.ts";
+import { type RouteDeps, resource } from "./resource.ts";
+import { outboundStatuses, page } from "./wire.ts";
+
+const ListQuery = query({
+  status: Type.Optional(choice(outboundStatuses)),
+  agent: Type.Optional(text({ max: 254, description: "The address of the agent that sent it." })),
+  conversation_id: Type.Optional(text({ max: 64 })),
+  since: Type.Optional(time({ description: "Handed in at or after this time." })),
+  until: Type.Optional(time({ description: "Handed in before this time." })),
+  ...pageQuery,
+});
+
+export function outbound(deps: RouteDeps) {
+  const { store, vault, clock, config } = deps;
+
+  /** Failure `not_found` for an id that is not there, another account's, or another agent's than the key's. */
+  async function ownOutbound(caller: Caller, id: string): Promise<StoredOutbound> {
+    const found = await store.getOutbound(caller.user.id, id);
+    if (found && (caller.agentId === null || caller.agentId === found.message.agentId)) return found;
+    const { code, message } = notFound("outbound message");
+    throw new Failure(code, message, {
+      fix: "What an agent received is at /api/v1/agents/{email}/messages/{id}.",
+    });
+  }
+
+  return resource(deps, "/api/v1/messages")
+    .get(
+      "",
+      async ({ query, caller }) => {
+        const agent = query.agent ?? caller.agentId;
+        const filter: OutboundFilter = {
+          ...(query.status ? { status: query.status } : {}),
+          ...(agent === null ? {} : { agentId: (await ownAgent(store, caller, agent)).id }),
+          ...(query.conversation_id ? { conversationId: query.conversation_id } : {}),
+          ...(query.since ? { since: query.since } : {}),
+          ...(query.until ? { until: query.until } : {}),
+        };
+        const { rows, next } = await readPage<StoredOutbound, [string]>(
+          vault,
+          query,
+          ["outbound", caller.user.id, filter],
+          (after, limit) =>
+            store.listOutbound(caller.user.id, filter, { limit, ...(after ? { after: after[0] } : {}) }),
+          ({ message }) => [message.id],
+        );
+        // Who decides has to see what about.
+        const messages = rows.map((row) =>
+          outboundOnWire(row, { withBody: row.message.status === "pending_approval" }),
+        );
+        return { messages, ...next };
+      },
+      {
+        query: ListQuery,
+        response: { 200: answer(page("messages", Outbound)) },
+        ...operation({
+          id: "listOutbound",
+          tag: "sending",
+          summary: "List what agents sent",
+          description: "Newest first, of every status. A key of one agent sees that one's.",
+          failures: ["not_found"],
+        }),
+      },
+    )
+    .get(
+      "/:id",
+      async ({ params, caller }) => outboundOnWire(await ownOutbound(caller, params.id), { withBody: true }),
+      {
+        response: { 200: answer(Outbound) },
+        ...operation({ id: "getOutbound", tag: "sending", summary: "Get a sent message and what became of it" }),
+      },
+    )
+    .get(
+      "/:id/raw",
+      async ({ params, caller }) => {
+        const { message } = await ownOutbound(caller, params.id);
+        const bytes = await store.outboundBytes(message.id);
+        if (!bytes) throw notFound("outbound message");
+        return download(bytes, "message/rfc822", `${message.id}.eml`);
+      },
+      operation({
+        id: "getRawOutbound",
+        tag: "sending",
+        summary: "Download a sent message",
+        description: "As it was composed: without the DKIM-Signature that each try adds, and without Bcc.",
+        produces: { status: 200, description: "The message", type: "message/rfc822" },
+      }),
+    )
+    .get(
+      "/:id/attachments/:index",
+      async ({ params, caller }) => {
+        const { message } = await ownOutbound(caller, params.id);
+        const listed = message.content.attachments;
+        const wanted = listed.find((attachment) => String(attachment.index) === params.index);
+        const bytes = wanted && (await store.outboundBytes(message.id));
+        if (!wanted || !bytes) throw notFound("attachment");
+        // With the parser, as a server without mail does without it.
+        const { readAttachments } = await import("../inbound/read.ts");
+        const found = counterpart(wanted, listed, await readAttachments(bytes, config.inbound));
+        if (!found) throw notFound("attachment");
+        return download(found.content, wanted.content_type, wanted.filename);
+      },
+      operation({
+        id: "getOutboundAttachment",
+        tag: "sending",
+        summary: "Download an attachment of a sent message",
+        produces: { status: 200, description: "The decoded attachment", type: "*/*" },
+      }),
+    )
+    .post(
+      "/:id/cancel",
+      async ({ params, caller }) => {
+        const { message } = await ownOutbound(caller, params.id);
+        const after = await store.cancelOutbound(caller.user.id, message.id, new Date(clock.now()));
+        if (!after) throw notFound("outbound message");
+        if (after.cancelled > 0) return outboundOnWire(after, { withBody: true });
+        throw new Failure(
+          "conflict",
+          `The message is ${words(after.message.status)}; nothing of it can be taken back.`,
+          {
+            fix: `GET /api/v1/messages/${message.id} says what became of it.`,
+          },
+        );
+      },
+      {
+        response: { 200: answer(Outbound) },
+        ...operation({
+          id: "cancelOutbound",
+          tag: "sending",
+          summary: "Take a message back as far as it has not left",
+          description: "While it is queued, deferred or held. Who has it already keeps it.",
+          failures: ["conflict"],
+        }),
+      },
+    )
+    .post(
+      "/:id/release",
+      async ({ params, caller }) => {
+        requireAccountKey(caller);
+        const { message } = await ownOutbound(caller, params.id);
+        const after = await store.releaseLoop(caller.user.id, message.id, new Date(clock.now()));
+        if (!after) throw notFound("outbound message");
+        if (after.released > 0) return outboundOnWire(after, { withBody: true });
+        const { status, hold } = after.message;
+        const why = hold?.rule === "approval" ? "waits for approval" : `is ${words(status)}`;
+        throw new Failure("conflict", `The loop breaker does not hold this message; it ${why}.`);
+      },
+      {
+        response: { 200: answer(Outbound) },
+        ...operation({
+          id: "releaseOutbound",
+          tag: "sending",
+          summary: "Let go on what the loop breaker stopped",
+          description: "This message, and every other that it holds for the same reason.",
+          failures: ["forbidden", "conflict"],
+        }),
+      },
+    );
+}
+
+/**
+ * The part of a message that a listed attachment became. Parts that the HTML shows stand before the others, whatever
+ * the order in the request (RFC 2387), and only they have a Content-ID.
+ */
+function counterpart<Part extends { attachment: Attachment }>(
+  wanted: Attachment,
+  listed: readonly Attachment[],
+  parts: readonly Part[],
+): Part | undefined {
+  const shown = new Map(
+    parts.flatMap((part) => (part.attachment.content_id ? [[part.attachment.content_id, part]] : [])),
+  );
+  const isShown = ({ content_id }: Attachment) => content_id !== undefined && shown.has(content_id);
+  if (wanted.content_id !== undefined && isShown(wanted)) return shown.get(wanted.content_id);
+  const place = listed.filter((attachment) => !isShown(attachment)).indexOf(wanted);
+  return parts.filter((part) => !part.attachment.content_id)[place];
+}
+
+function words(status: string): string {
+  return status.replaceAll("_", " ");
+}

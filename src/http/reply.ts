@@ -1,0 +1,170 @@
+import { Type } from "@sinclair/typebox";
+import type { FieldError } from "../errors.ts";
+import type { OutboundAttachment } from "../mail.ts";
+import {
+  distinct,
+  forwardSubject,
+  type Original,
+  replyRecipients,
+  replySubject,
+  replyThread,
+} from "../outbound/reply.ts";
+import type { Caller } from "../store/accounts.ts";
+import type { AgentRow } from "../store/schema.ts";
+import { ownAgent } from "./agents.ts";
+import { answer, body, type Complain, choice, flag, invalid } from "./input.ts";
+import { operation } from "./openapi.ts";
+import { Sent } from "./outbound-wire.ts";
+import { notFound } from "./problem.ts";
+import { type RouteDeps, resource } from "./resource.ts";
+import * as input from "./send-input.ts";
+import { type Found, findMessage, mayWrite, submit, submitFailures } from "./submit.ts";
+
+const inclusions = ["message", "attachments", "none"] as const;
+
+export function replies(deps: RouteDeps) {
+  const { config, store } = deps;
+  const { limits } = config;
+
+  const NewReply = body(
+    {
+      body: input.bodyText,
+      reply_all: Type.Optional(flag({ default: false, description: "Also to everybody else the message went to." })),
+      ...input.contentMembers,
+    },
+    (given, complain) => input.checkContent(given, complain, limits),
+  );
+
+  const NewForward = body(
+    {
+      to: Type.Optional(input.addressList()),
+      body: Type.Optional(input.bodyText),
+      include: Type.Optional(
+        choice(inclusions, {
+          default: "message",
+          description: "What goes along: the whole message as a file, only its attachments, or nothing.",
+        }),
+      ),
+      ...input.contentMembers,
+    },
+    (given, complain, isWrong) => {
+      input.checkAddressed(given, complain, isWrong);
+      input.checkContent(given, complain, limits);
+    },
+  );
+
+  async function findOwn(caller: Caller, address: string, id: string): Promise<Found & { agent: AgentRow }> {
+    const agent = mayWrite(await ownAgent(store, caller, address));
+    const found = await findMessage(store, agent, id);
+    if (!found) throw notFound("message");
+    return { agent, ...found };
+  }
+
+  /** What of the original a forward takes along. */
+  async function enclosed(
+    { original, raw }: Found,
+    include: (typeof inclusions)[number],
+  ): Promise<OutboundAttachment[]> {
+    const bytes = include === "none" ? null : await raw();
+    if (!bytes) return [];
+    if (include === "message") {
+      const filename = `${original.subject.slice(0, 100).toWellFormed() || "message"}.eml`;
+      return [{ filename, contentType: "message/rfc822", content: bytes }];
+    }
+    // With the parser, as a server without mail does without it.
+    const { readAttachments } = await import("../inbound/read.ts");
+    const read = await readAttachments(bytes, config.inbound);
+    return read.map(({ attachment: { filename, content_type }, content }) => ({
+      ...{ filename, contentType: content_type, content },
+    }));
+  }
+
+  /** Whom an answer goes to. Failure `invalid_request` when the original's own words do not tell. */
+  function answered(original: Original, agent: AgentRow, all: boolean, more: ReturnType<typeof input.readRecipients>) {
+    const { to, cc, problems } = replyRecipients(original, agent.id, all);
+    const errors: FieldError[] = problems.map((problem) => ({ field: "to", message: `would have ${problem}` }));
+    if (errors.length === 0 && to.length === 0)
+      errors.push({ field: "to", message: "is not known: the message names nobody to answer to" });
+    const recipients = distinct({ to, cc: [...cc, ...more.cc], bcc: more.bcc });
+    const complain: Complain = (field, message) => errors.push({ field, message });
+    input.checkCount(recipients, complain, limits);
+    if (errors.length > 0)
+      throw invalid(errors, "Name the recipients yourself: POST /api/v1/send with to and reply_to_message_id.");
+    return recipients;
+  }
+
+  return resource(deps, "/api/v1/agents/:email/messages")
+    .post(
+      "/:id/reply",
+      async ({ params, body, caller, request, exchange, set, status }) => {
+        const { agent, original } = await findOwn(caller, params.email, params.id);
+        const outcome = await submit(
+          deps,
+          {
+            ...{ agent, type: "reply", replyTo: [] },
+            ...answered(original, agent, body.reply_all ?? false, input.readRecipients(body)),
+            subject: replySubject(original.subject),
+            ...input.contentOf(body),
+            conversationId: body.conversation_id || original.conversationId,
+            ...replyThread(original),
+          },
+          { request, exchange, set },
+        );
+        return status(outcome.status, outcome.sent);
+      },
+      {
+        body: NewReply,
+        response: { 200: answer(Sent), 202: answer(Sent) },
+        ...operation({
+          id: "replyToMessage",
+          tag: "sending",
+          summary: "Answer a message",
+          description:
+            "To its Reply-To, or else its From; of a message of the agent's own, to whom it went. Nothing is quoted. " +
+            "The answers are those of POST /api/v1/send.",
+          failures: submitFailures,
+          example: { body: "Thank you.", reply_all: true },
+        }),
+      },
+    )
+    .post(
+      "/:id/forward",
+      async ({ params, body, caller, request, exchange, set, status }) => {
+        const { agent, ...found } = await findOwn(caller, params.email, params.id);
+        const { original } = found;
+        const content = input.contentOf(body);
+        const attachments = [...content.attachments, ...(await enclosed(found, body.include ?? "message"))];
+        const bytes = attachments.reduce((sum, one) => sum + one.content.byteLength, 0);
+        const { outboundMessageSize: max } = limits;
+        if (bytes > max)
+          throw invalid([{ field: "include", message: `makes ${bytes} bytes; at most ${max} may leave` }]);
+        const outcome = await submit(
+          deps,
+          {
+            ...{ agent, type: "forward", replyTo: [] },
+            ...input.readRecipients(body),
+            subject: forwardSubject(original.subject),
+            ...content,
+            attachments,
+            conversationId: body.conversation_id || original.conversationId,
+            // A new thread for its reader, who has nothing of what came before.
+            ...{ inReplyTo: null, references: [] },
+          },
+          { request, exchange, set },
+        );
+        return status(outcome.status, outcome.sent);
+      },
+      {
+        body: NewForward,
+        response: { 200: answer(Sent), 202: answer(Sent) },
+        ...operation({
+          id: "forwardMessage",
+          tag: "sending",
+          summary: "Pass a message on",
+          description: "The answers are those of POST /api/v1/send.",
+          failures: submitFailures,
+          example: { to: ["bob@example.com"], body: "For you." },
+        }),
+      },
+    );
+}

@@ -1,0 +1,112 @@
+import type { Static } from "@sinclair/typebox";
+import { Failure } from "../errors.ts";
+import { inboundOriginal, type Original, outboundOriginal } from "../outbound/reply.ts";
+import type { SendRequest } from "../outbound/send.ts";
+import type { Outbound } from "../store/outbound.ts";
+import type { AgentRow } from "../store/schema.ts";
+import type { Store } from "../store/store.ts";
+import { recipientOnWire, type Sent, sentOnWire } from "./outbound-wire.ts";
+import type { Exchange, RouteDeps } from "./resource.ts";
+import { bare } from "./wire.ts";
+
+/** Ways in which handing a message in may fail, beyond those of every request. */
+export const submitFailures = [
+  ...(["forbidden", "conflict", "recipient_suppressed", "upstream_not_configured", "upstream_rejected"] as const),
+];
+
+/** What a route says; the rest of a message follows from the request. */
+export type Said = Omit<SendRequest, "idempotencyKey" | "wait" | "signal">;
+
+interface Context {
+  request: Request;
+  exchange: Exchange;
+  set: { headers: Record<string, string | number> };
+}
+
+/** A message that another one follows from, and its bytes. */
+export interface Found {
+  original: Original;
+  raw(): Promise<Uint8Array | null>;
+}
+
+interface Outcome {
+  status: 200 | 202;
+  sent: Static<typeof Sent>;
+}
+
+/**
+ * Hands a message in, and waits for its first try unless asked not to (RFC 7240 4.1).
+ * Failures: the sender's, `idempotency_key_reused`, and `upstream_rejected` when nobody will get it.
+ */
+export async function submit({ sender }: RouteDeps, said: Said, { request, exchange, set }: Context): Promise<Outcome> {
+  const preferences = (request.headers.get("prefer") ?? "").split(",").map((one) => one.split(";")[0]?.trim());
+  const async = preferences.some((one) => one?.toLowerCase() === "respond-async");
+  if (async) set.headers["preference-applied"] = "respond-async";
+  const idempotencyKey = request.headers.get("idempotency-key");
+  const sent = await sender.send({
+    ...said,
+    ...{ idempotencyKey, wait: !async },
+    ...(async ? {} : { signal: exchange.signal }),
+  });
+  if (idempotencyKey !== null && !isOf(said, sent))
+    throw new Failure("idempotency_key_reused", "This Idempotency-Key came with another message before.", {
+      fix: "Use a new key for each new message.",
+    });
+  return outcomeOf(sent);
+}
+
+/** Whether it is this request's message; the answer to an earlier one with its key may have been lost. */
+function isOf(said: Said, { message }: Outbound): boolean {
+  const facts = ({ to, cc, bcc, text, html }: Pick<Said, "to" | "cc" | "bcc" | "text" | "html">) =>
+    JSON.stringify([...[to, cc, bcc].map(bare), text, html]);
+  return (
+    message.agentId === said.agent.id &&
+    message.type === said.type &&
+    message.subject === said.subject &&
+    facts(message.content) === facts(said)
+  );
+}
+
+/** The message of the agent that has this id, in or out; null when it has none. */
+export async function findMessage(store: Store, agent: AgentRow, id: string): Promise<Found | null> {
+  const inbound = await store.getMessage(agent.id, id);
+  if (inbound) {
+    const { message, content, raw } = inbound;
+    return { original: inboundOriginal(message, content), raw: async () => raw };
+  }
+  const outbound = await store.getOutbound(agent.userId, id);
+  if (outbound?.message.agentId !== agent.id) return null;
+  return { original: outboundOriginal(outbound.message), raw: () => store.outboundBytes(id) };
+}
+
+/** Failure `forbidden` for a domain's own mailbox. */
+export function mayWrite(agent: AgentRow): AgentRow {
+  if (!agent.role) return agent;
+  throw new Failure("forbidden", `${agent.id} is the domain's own mailbox: it is read, and sends nothing.`, {
+    fix: "Send as an agent.",
+  });
+}
+
+/** What to answer about a message. Failure `upstream_rejected` when nobody will get it. */
+function outcomeOf({ message, recipients }: Outbound): Outcome {
+  const has = (...statuses: string[]) => recipients.some((recipient) => statuses.includes(recipient.status));
+  const outcome = (code: 200 | 202, status: Static<typeof Sent>["status"]): Outcome => ({
+    status: code,
+    sent: sentOnWire(message, recipients, status),
+  });
+  if (message.status === "pending_approval") return outcome(202, "pending_approval");
+  if (has("queued", "sending", "deferred")) return outcome(202, "queued");
+  if (has("sent", "delivered")) return outcome(200, "sent");
+  // Only of a repeated request: somebody decided between the two.
+  const { status } = message;
+  if (status === "cancelled" || status === "rejected" || status === "expired_rejected") return outcome(200, status);
+  const reasons = recipients.map(({ address, smtpReply, error }) => `${address}: ${smtpReply ?? error ?? "refused"}`);
+  throw new Failure("upstream_rejected", `Nobody took the message. ${reasons.join("; ")}`, {
+    fix: "Correct what the reply complains about and send it as a new message; this one is not tried again.",
+    extra: {
+      message_id: message.id,
+      smtp_reply: recipients.find((recipient) => recipient.smtpReply !== null)?.smtpReply ?? null,
+      recipients: recipients.map(recipientOnWire),
+    },
+  });
+}

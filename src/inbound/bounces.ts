@@ -1,0 +1,72 @@
+import { Failure } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Store } from "../store/store.ts";
+import { isHardBounce } from "./hard-bounce.ts";
+import type { DeliveryReport, Report } from "./report.ts";
+
+/** A message of ours and the recipient that its return path names. */
+export interface ReportedMessage {
+  messageId: string;
+  recipient: number;
+}
+
+const fates = {
+  failed: "bounced",
+  delayed: "deferred",
+  delivered: "delivered",
+  relayed: "delivered",
+  expanded: "delivered",
+} as const;
+
+/**
+ * Records what a report says about the recipient whose return path it came to. What is no report (an out-of-office
+ * note to the envelope sender) is dropped: it was never meant for an agent. Failure `unavailable` when the report was
+ * faster than our own commit of what the upstream answered.
+ */
+export async function takeReport(
+  report: Report | null,
+  about: ReportedMessage,
+  { store, log, now }: { store: Store; log: Log; now: Date },
+): Promise<void> {
+  const fields = { message: about.messageId, recipient: about.recipient };
+  if (report?.kind === "delivery") {
+    const said = gravest(report.recipients);
+    if (!said) return log.info("bounce.empty", fields);
+    const status = fates[said.action];
+    const detail = said.diagnostic || `${said.action} ${said.status ?? ""}`.trim();
+    // A hard bounce of somebody to whom it was forwarded says nothing about the address we wrote to.
+    const addresses = [said.originalRecipient, said.finalRecipient].flatMap((address) => (address ? [address] : []));
+    const suppress = status === "bounced" && isHardBounce(said);
+    const recipient = await store.recordReport({
+      messageId: about.messageId,
+      n: about.recipient,
+      status,
+      detail,
+      suppress,
+      addresses,
+      now,
+    });
+    if (recipient?.status === "sending")
+      throw new Failure("unavailable", "The message that this is about is still being sent; try again later.");
+    log.info(`bounce.${status}`, { ...fields, status: said.status, detail });
+  } else if (report?.kind === "complaint") {
+    if (report.feedbackType === "not-spam") return log.info("complaint.withdrawn", fields);
+    await store.recordReport({
+      messageId: about.messageId,
+      n: about.recipient,
+      status: "complained",
+      detail: `Complaint (${report.feedbackType})`,
+      suppress: true,
+      // The return path says who it was; complaints often hide the address.
+      addresses: [],
+      now,
+    });
+    log.warn("complaint.received", { ...fields, type: report.feedbackType });
+  } else log.info("bounce.ignored", { ...fields, kind: report?.kind ?? "not a report" });
+}
+
+/** A return path names one recipient; of several entries (a list that it expanded to) the worst one counts. */
+function gravest(reports: DeliveryReport[]): DeliveryReport | undefined {
+  const order = ["failed", "delayed", "delivered", "relayed", "expanded"] as const;
+  return order.map((action) => reports.find((report) => report.action === action)).find((report) => report);
+}

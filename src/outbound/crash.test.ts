@@ -1,0 +1,99 @@
+import { expect, test } from "bun:test";
+import { request } from "../testing/app.ts";
+import { freePort, runBinary, type ServeProcess, startBinary } from "../testing/binary.ts";
+import { testPostgres } from "../testing/postgres.ts";
+import { type ScriptedSmtp, scriptedSmtp } from "../testing/scripted-smtp.ts";
+import { tempDir } from "../testing/temp.ts";
+
+const senders = 4;
+const messages = 160;
+const kills = 5;
+
+for (const database of ["sqlite", "postgres"] as const) {
+  test(`kill -9 in a loop: every accepted message leaves, and no request sends two (${database})`, async () => {
+    await using dir = await tempDir();
+    await using sink = await scriptedSmtp();
+    await using postgres = database === "postgres" ? await testPostgres() : null;
+    const [smtpPort, httpPort] = [await freePort(), await freePort()];
+    const env = {
+      E2A_DATA_DIR: dir.path,
+      E2A_SMTP_LISTEN_ADDR: `127.0.0.1:${smtpPort}`,
+      E2A_HTTP_LISTEN_ADDR: `127.0.0.1:${httpPort}`,
+      E2A_OUTBOUND_SMTP_HOST: sink.host,
+      E2A_OUTBOUND_SMTP_PORT: String(sink.port),
+      E2A_OUTBOUND_SMTP_TLS: "off",
+      E2A_LIMITS_SENDS_PER_MINUTE_PER_AGENT: "0",
+      E2A_LIMITS_SENDS_PER_MINUTE_PER_ACCOUNT: "0",
+      E2A_LIMITS_NEW_RECIPIENTS_PER_DAY_PER_ACCOUNT: "0",
+      E2A_LIMITS_LOOP_MESSAGES: "0",
+      E2A_LIMITS_API_REQUESTS_PER_MINUTE: "100000",
+      E2A_LOG_LEVEL: "error",
+      ...(postgres ? { E2A_DATABASE_URL: postgres.url } : {}),
+    };
+    const { stdout } = await runBinary(["bootstrap", "--email", "owner@example.net"], env);
+    const key = stdout.match(/API key: (e2a_[0-9a-f]{64})/)?.[1] ?? "";
+    let server: ServeProcess = await startBinary(env);
+    const api = `http://127.0.0.1:${httpPort}/api/v1`;
+    const agent = await request(`${api}/agents`, key, "POST", { slug: "survivor", agent_mode: "local" });
+    expect(agent.status).toBe(201);
+
+    /** Resolves while the server is there. */
+    let up = Promise.resolve();
+    let accepted = 0;
+    const progress = new Map<number, () => void>();
+    const reached = (count: number) => new Promise<void>((resolve) => progress.set(count, resolve));
+    const marks = Array.from({ length: kills }, (_, i) => reached(Math.floor(((i + 1) * messages) / (kills + 1))));
+
+    /** A client as it should be: the same request with the same key until there is an answer. */
+    const sendAll = async (sender: number) => {
+      for (let i = 0; i < messages / senders; ) {
+        const headers = { "idempotency-key": `${sender}-${i}`, prefer: "respond-async" };
+        const mail = {
+          to: [`person-${sender}-${i}@outside.example`],
+          subject: `message ${sender}-${i}`,
+          body: "Hello",
+        };
+        const answer = await request(`${api}/send`, key, "POST", mail, headers).catch(() => null);
+        // 409: the first request with this key died with its process; it is given up after a while (on SQLite at once).
+        if (answer && [200, 202].includes(answer.status)) {
+          i++;
+          progress.get(++accepted)?.();
+        } else if (answer && ![409, 503].includes(answer.status)) {
+          throw new Error(JSON.stringify(answer.body));
+        } else await up;
+      }
+    };
+    const sending = Promise.all(Array.from({ length: senders }, (_, sender) => sendAll(sender)));
+    for (const mark of marks) {
+      await mark;
+      const back = Promise.withResolvers<void>();
+      up = back.promise;
+      await server.kill();
+      server = await startBinary(env);
+      back.resolve();
+    }
+    await sending;
+    const expected = Array.from({ length: senders }, (_, sender) =>
+      Array.from({ length: messages / senders }, (_, i) => `person-${sender}-${i}@outside.example`),
+    ).flat();
+    const arrived = await arrivedAt(sink, expected.length);
+    expect(arrived.toSorted()).toEqual(expected.toSorted());
+
+    let stored = 0;
+    for (let token = ""; ; ) {
+      const page = await request(`${api}/messages?page_size=100${token && `&token=${token}`}`, key, "GET");
+      stored += page.body.messages.length;
+      token = page.body.next_token ?? "";
+      if (token === "") break;
+    }
+    expect(stored).toBe(messages);
+    expect(await server.stop()).toBe(0);
+  }, 120_000);
+}
+
+/** Who has got mail, when it is `count` people or the sink has fallen silent for good. */
+async function arrivedAt(sink: ScriptedSmtp, count: number): Promise<string[]> {
+  const people = () => new Set(sink.messages.flatMap((message) => message.to));
+  for (let seen = sink.messages.length; people().size < count; seen++) await sink.received(seen);
+  return [...people()];
+}

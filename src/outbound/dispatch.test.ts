@@ -1,0 +1,303 @@
+import { describe, expect, test } from "bun:test";
+import { TestClock } from "../clock.ts";
+import { startTestApp, type TestApp, type TestAppOptions } from "../testing/app.ts";
+import { type ScriptedOptions, scriptedSmtp } from "../testing/scripted-smtp.ts";
+import { deliver } from "../testing/smtp-client.ts";
+
+const minuteMs = 60_000;
+
+/** The application with an agent and a scripted upstream. */
+async function withUpstream(script: ScriptedOptions = {}, more: TestAppOptions = {}) {
+  const smtp = await scriptedSmtp(script);
+  const it = await startTestApp({
+    ...more,
+    set: {
+      "outbound_smtp.host": smtp.host,
+      "outbound_smtp.port": smtp.port,
+      "outbound_smtp.tls": script.tls ?? "off",
+      "outbound_smtp.timeout": "300ms",
+      ...more.set,
+    },
+  });
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  return {
+    it,
+    smtp,
+    send: (to: string | string[], headers: Record<string, string> = {}) =>
+      it.api("POST", "/api/v1/send", { to: [to].flat(), subject: "Hello", body: "Hi there" }, headers),
+    async [Symbol.asyncDispose]() {
+      await it[Symbol.asyncDispose]();
+      await smtp[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const outbound = async (it: TestApp, id: string) => (await it.api("GET", `/api/v1/messages/${id}`)).body;
+const events = async (it: TestApp) =>
+  (await it.app.store.listOutbound(it.userId, {}, { limit: 100 })).flatMap(({ recipients }) => recipients);
+
+describe("an upstream that", () => {
+  const answers: [
+    name: string,
+    script: ScriptedOptions,
+    expected: { http: number; status: string; smtp_reply?: unknown; error?: unknown },
+  ][] = [
+    ["takes it", {}, { http: 200, status: "sent", smtp_reply: expect.stringMatching(/^250/) }],
+    [
+      "refuses the recipient for good",
+      { on: (stage) => (stage === "rcpt" ? "550 5.7.1 Not from you" : undefined) },
+      { http: 502, status: "failed", smtp_reply: "550 5.7.1 Not from you" },
+    ],
+    [
+      "refuses the content",
+      { on: (stage) => (stage === "message" ? "554 5.6.0 No" : undefined) },
+      { http: 502, status: "failed", smtp_reply: "554 5.6.0 No" },
+    ],
+    [
+      "puts it off",
+      { on: (stage) => (stage === "rcpt" ? "450 4.2.1 Later" : undefined) },
+      { http: 202, status: "deferred", smtp_reply: "450 4.2.1 Later" },
+    ],
+    [
+      "hangs after the recipient",
+      { on: (stage) => (stage === "rcpt" ? { do: "hang" } : undefined) },
+      { http: 202, status: "deferred" },
+    ],
+    [
+      "resets after DATA",
+      { on: (stage) => (stage === "data" ? { do: "reset" } : undefined) },
+      { http: 202, status: "deferred" },
+    ],
+    [
+      "closes behind the final dot",
+      { on: (stage) => (stage === "message" ? { do: "close" } : undefined) },
+      { http: 202, status: "deferred", error: expect.any(String) },
+    ],
+    [
+      "speaks nonsense",
+      { on: (stage) => (stage === "greeting" ? "GET / HTTP/1.1" : undefined) },
+      { http: 202, status: "queued", error: expect.any(String) },
+    ],
+    [
+      "is too busy at the door",
+      { on: (stage) => (stage === "greeting" ? "421 4.3.2 Too busy" : undefined) },
+      { http: 202, status: "queued", error: expect.any(String) },
+    ],
+  ];
+  test.each(answers)("%s", async (_name, script, expected) => {
+    await using world = await withUpstream(script);
+    const { status, body } = await world.send("alice@outside.example");
+    expect({ status, detail: body.detail }).toMatchObject({ status: expected.http });
+    const message = await outbound(world.it, body.message_id);
+    const { http: _, ...fate } = expected;
+    expect(message).toMatchObject({ status: fate.status, recipients: [{ address: "alice@outside.example", ...fate }] });
+    expect(message.recipients).toHaveLength(1);
+  });
+
+  test("refuses one of three recipients: the others have it, and each knows its fate", async () => {
+    await using world = await withUpstream({
+      on: (stage, address) => (stage === "rcpt" && address === "b@outside.example" ? "550 5.7.1 No" : undefined),
+    });
+    const { status, body } = await world.send(["a@outside.example", "b@outside.example", "c@outside.example"]);
+    expect({ status, body }).toMatchObject({
+      status: 200,
+      body: {
+        status: "sent",
+        method: "smtp",
+        recipients: [
+          { address: "a@outside.example", status: "sent" },
+          { address: "b@outside.example", status: "failed", smtp_reply: "550 5.7.1 No" },
+          { address: "c@outside.example", status: "sent" },
+        ],
+      },
+    });
+    expect(world.smtp.messages.flatMap((message) => message.to).sort()).toEqual([
+      "a@outside.example",
+      "c@outside.example",
+    ]);
+  });
+});
+
+test("a message that was put off is tried again on the schedule, and given up after three days", async () => {
+  const clock = new TestClock();
+  let replies = 0;
+  await using world = await withUpstream(
+    {
+      on(stage) {
+        if (stage !== "rcpt") return undefined;
+        replies++;
+        return "450 4.2.1 Later";
+      },
+    },
+    { seams: { clock } },
+  );
+  const { body } = await world.send("alice@outside.example");
+  await world.it.app.drain();
+  expect(replies).toBe(1);
+  for (let hours = 0; hours < 120; hours++) {
+    clock.advance(60 * minuteMs);
+    await world.it.app.drain();
+  }
+  const message = await outbound(world.it, body.message_id);
+  expect(message).toMatchObject({
+    status: "failed",
+    recipients: [{ status: "failed", smtp_reply: "450 4.2.1 Later", error: expect.stringContaining("three days") }],
+  });
+  expect(message.recipients[0].attempts).toBe(replies);
+  expect(replies).toBeGreaterThan(15);
+});
+
+test("while the upstream is down nothing is lost, doubled or used up", async () => {
+  const clock = new TestClock();
+  let down = true;
+  await using world = await withUpstream(
+    { on: (stage) => (stage === "greeting" && down ? { do: "close" } : undefined) },
+    { seams: { clock } },
+  );
+  const ids: string[] = [];
+  for (const n of [1, 2, 3, 4, 5]) {
+    const { status, body } = await world.send(`person-${n}@outside.example`);
+    expect([status, body.status]).toEqual([202, "queued"]);
+    ids.push(body.message_id);
+  }
+  for (let hours = 0; hours < 100; hours += 10) {
+    clock.advance(10 * 60 * minuteMs);
+    await world.it.app.drain();
+  }
+  expect(await outbound(world.it, ids[0]!)).toMatchObject({ status: "queued", recipients: [{ attempts: 0 }] });
+  down = false;
+  clock.advance(6 * minuteMs);
+  await world.it.app.drain();
+  expect(world.smtp.messages.flatMap((message) => message.to).sort()).toEqual(
+    [1, 2, 3, 4, 5].map((n) => `person-${n}@outside.example`),
+  );
+  for (const id of ids) expect(await outbound(world.it, id)).toMatchObject({ status: "sent", attempts: 1 });
+});
+
+test("one upstream that is down holds up no other", async () => {
+  await using other = await scriptedSmtp({ on: (stage) => (stage === "greeting" ? { do: "close" } : undefined) });
+  await using world = await withUpstream(
+    {},
+    { set: { "outbound_smtp.by_domain": `other.example=smtp://127.0.0.1:${other.port}?tls=off` } },
+  );
+  const { it } = world;
+  await it.api("POST", "/api/v1/domains", { domain: "other.example" });
+  await it.api("POST", "/api/v1/domains/other.example/verify");
+  await it.api("POST", "/api/v1/agents", { email: "x@other.example", agent_mode: "local" });
+  const from = (address: string) =>
+    it.api("POST", "/api/v1/send", { from: address, to: ["alice@outside.example"], subject: "s", body: "b" });
+  expect(await from("x@other.example")).toMatchObject({ status: 202 });
+  expect(await from("bot@e2a.localhost")).toMatchObject({ status: 200 });
+  expect(world.smtp.messages.map((message) => message.raw.toString().match(/^From: .*$/m)?.[0])).toEqual([
+    "From: bot@e2a.localhost",
+  ]);
+});
+
+test("a stopped server sends the rest when it starts again", async () => {
+  let down = true;
+  await using world = await withUpstream({
+    on: (stage) => (stage === "rcpt" && down ? { do: "hang" } : undefined),
+  });
+  const { body } = await world.send("alice@outside.example", { prefer: "respond-async" });
+  down = false;
+  world.smtp.hangUp("reset");
+  await world.it.restart();
+  await world.it.app.drain();
+  const message = await outbound(world.it, body.message_id);
+  if (message.status !== "sent") expect(message.recipients).toMatchObject([{ status: "deferred" }]);
+  else expect(world.smtp.messages).toHaveLength(1);
+});
+
+describe("a bounce", () => {
+  const dsn = (returnPath: string, action: string, status: string, diagnostic: string) =>
+    [
+      "From: Mail Delivery System <MAILER-DAEMON@mx.outside.example>",
+      `To: ${returnPath}`,
+      "Subject: Undelivered Mail Returned to Sender",
+      "Auto-Submitted: auto-replied",
+      "MIME-Version: 1.0",
+      'Content-Type: multipart/report; report-type=delivery-status; boundary="b"',
+      "",
+      "--b",
+      "",
+      "I'm sorry to have to inform you that your message could not be delivered.",
+      "--b",
+      "Content-Type: message/delivery-status",
+      "",
+      "Reporting-MTA: dns; mx.outside.example",
+      "",
+      "Final-Recipient: rfc822; alice@outside.example",
+      `Action: ${action}`,
+      `Status: ${status}`,
+      `Diagnostic-Code: smtp; ${diagnostic}`,
+      "",
+      "--b--",
+      "",
+    ].join("\r\n");
+
+  test("comes back to the signed return path, becomes a status, and is no mail", async () => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    const { body } = await world.send(["alice@outside.example", "bob@outside.example"]);
+    const returnPath = smtp.messages.find((message) => message.to[0] === "alice@outside.example")?.from ?? "";
+    expect(returnPath).toMatch(/^bounce\+.*@e2a\.localhost$/);
+    const message = dsn(returnPath, "failed", "5.1.1", "550 5.1.1 User unknown");
+    await deliver(it.app.smtp.port, { from: "", to: returnPath, message });
+    expect(await outbound(it, body.message_id)).toMatchObject({
+      status: "sent",
+      recipients: [
+        { address: "alice@outside.example", status: "bounced", smtp_reply: expect.stringContaining("User unknown") },
+        { address: "bob@outside.example", status: "sent" },
+      ],
+    });
+    const again = await world.send("alice@outside.example");
+    expect(again).toMatchObject({ status: 422, body: { code: "recipient_suppressed" } });
+    const inbox = await it.api("GET", "/api/v1/agents/bot@e2a.localhost/messages?status=all");
+    expect(inbox.body.messages).toEqual([]);
+    const suppressed = await it.app.store.listSuppressions(it.userId, { limit: 10 });
+    expect(suppressed).toMatchObject([{ address: "alice@outside.example", reason: "bounce" }]);
+  });
+
+  test("that somebody made up changes nothing", async () => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    const { body } = await world.send("alice@outside.example");
+    const genuine = smtp.messages[0]?.from ?? "";
+    const forged = genuine.replace(/\.[a-z2-7]{20}@/, ".aaaaaaaaaaaaaaaaaaaa@");
+    const message = dsn(forged, "failed", "5.1.1", "550 5.1.1 User unknown");
+    expect((await deliver(it.app.smtp.port, { from: "", to: forged, message })).code).toBe(550);
+    await deliver(it.app.smtp.port, { from: "", to: "bot@e2a.localhost", message });
+    expect(await outbound(it, body.message_id)).toMatchObject({ status: "sent" });
+    // It is for people, not for the agent.
+    const inboxOf = async (name: string) =>
+      (await it.api("GET", `/api/v1/agents/${name}@e2a.localhost/messages?status=all`)).body.messages.length;
+    expect([await inboxOf("bot"), await inboxOf("postmaster")]).toEqual([0, 1]);
+  });
+});
+
+test("mail to an agent here and to a person outside goes both ways, each with its fate", async () => {
+  await using world = await withUpstream();
+  const { it, smtp } = world;
+  await it.api("POST", "/api/v1/agents", { slug: "peer", agent_mode: "local" });
+  const { status, body } = await it.api("POST", "/api/v1/send", {
+    from: "bot@e2a.localhost",
+    to: ["peer@e2a.localhost"],
+    cc: ["alice@outside.example"],
+    subject: "Both",
+    body: "Hi",
+  });
+  expect({ status, body }).toMatchObject({
+    status: 200,
+    body: {
+      recipients: [
+        { address: "peer@e2a.localhost", status: "delivered", method: "relay" },
+        { address: "alice@outside.example", status: "sent", method: "smtp" },
+      ],
+    },
+  });
+  const [arrived] = (await it.api("GET", "/api/v1/agents/peer@e2a.localhost/messages")).body.messages;
+  expect(arrived).toMatchObject({ from: "bot@e2a.localhost", verified: true, verified_domain: "e2a.localhost" });
+  expect(arrived.cc).toEqual(["alice@outside.example"]);
+  expect(smtp.messages).toHaveLength(1);
+  expect((await events(it)).every((recipient) => recipient.queue === "done")).toBe(true);
+});

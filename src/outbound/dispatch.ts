@@ -1,0 +1,304 @@
+import type { Clock } from "../clock.ts";
+import { Failure } from "../errors.ts";
+import { isHardBounce } from "../inbound/hard-bounce.ts";
+import type { Receive } from "../inbound/receive.ts";
+import type { Log } from "../log.ts";
+import { splitAddress } from "../mail.ts";
+import type { ReturnPaths } from "../return-path.ts";
+import type { OutboundWork, RecipientOutcome } from "../store/outbound-queue.ts";
+import type { RecipientRow } from "../store/schema.ts";
+import type { Store } from "../store/store.ts";
+import { startWork } from "../work.ts";
+import { signDkim } from "./dkim.ts";
+import { createOutages } from "./outage.ts";
+import { retryDelay } from "./retry.ts";
+import { captureLane, domainOf, type Routes, relayLane } from "./routes.ts";
+import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
+import { createUpstream, type SendOutcome, type Upstream } from "./upstream.ts";
+import { sendVia } from "./via.ts";
+
+/** Items in hand for each connection to an upstream: while one is sent, the next is signed. */
+const IN_HAND_PER_CONNECTION = 2;
+/** Messages on their way to mailboxes here at once; they share commits. */
+const RELAYED_AT_ONCE = 32;
+/** How long the work of a node that died lies still. Leases of the living are renewed long before they end. */
+const LEASE_MS = 90_000;
+const RENEW_MS = 20_000;
+/** No dialogue takes longer: RFC 5321 4.5.3.2 gives ten minutes to the final dot alone. */
+const TRY_MS = 15 * 60_000;
+/** How long a store that takes no writes is waited for, before an outcome is given up. */
+const RECORD_TRIES_MAX = 60;
+const RECORD_RETRY_MS = 1_000;
+
+export interface DispatchOptions {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  receive: Receive;
+  routes: Routes;
+  returnPaths: ReturnPaths;
+  signingKeys: SigningKeys;
+  /** Whether the world can see a key of the domain; decides between its own From and "via e2a". */
+  isPublished(keys: DomainKeys): Promise<boolean>;
+  /** From domain for agents of domains whose keys are not published; null sends as they are. */
+  fromDomain: string | null;
+  sharedDomain: string;
+  hostname: string;
+  random?: () => number;
+}
+
+/** A recipient whose lease is ours. `work` when the caller has the message at hand. */
+interface Item {
+  recipient: RecipientRow;
+  work?: OutboundWork;
+}
+
+export interface UpstreamCheck {
+  lane: string;
+  /** host:port */
+  name: string;
+  result: Awaited<ReturnType<Upstream["check"]>>;
+}
+
+export interface Dispatch {
+  /** Room for one try at once: the lease token to store it with, or null when it has to queue. Give back what is not used. */
+  reserve(lane: string): string | null;
+  unreserve(lane: string): void;
+  /** When a lease that begins now ends. */
+  leaseUntil(): Date;
+  /** Tries a recipient whose lease `reserve` gave and the store took. */
+  take(recipient: RecipientRow, work: OutboundWork): void;
+  /** Why a lane is down at the moment; null when it is not. */
+  outage(lane: string): string | null;
+  /** Signs in at every upstream. */
+  check(): Promise<UpstreamCheck[]>;
+  drain(): Promise<void>;
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * The way out: claim → route → receive() for agents of this server, an upstream for the rest → what became of it.
+ *
+ * At least once: between the upstream's 250 and our commit lies one transaction, and a crash inside it sends the
+ * message again. Mail for agents of this server is recognised when it comes again, so it is there exactly once.
+ */
+export function startDispatch(options: DispatchOptions): Dispatch {
+  const { store, clock, log, routes } = options;
+  const random = options.random ?? Math.random;
+  const outages = createOutages(() => clock.now(), random);
+  const upstreams = new Map([...routes.upstreams].map(([lane, settings]) => [lane, createUpstream(settings, log)]));
+  const inHand = new Map<string, number>();
+  /** Lanes whose last claim left something behind: newcomers queue there, in their order. */
+  const behind = new Set<string>();
+  /** What is in hand: several may share a token, those that were claimed together. */
+  const leased = new Set<RecipientRow>();
+  const breakOff = new AbortController();
+  let closed = false;
+
+  const capacity = (lane: string) =>
+    (routes.upstreams.get(lane)?.connections ?? RELAYED_AT_ONCE / IN_HAND_PER_CONNECTION) * IN_HAND_PER_CONNECTION;
+  const free = (lane: string) => Math.max(0, outages.room(lane, capacity(lane)) - (inHand.get(lane) ?? 0));
+  const count = (lane: string, by: number) => inHand.set(lane, (inHand.get(lane) ?? 0) + by);
+  const leaseUntil = () => new Date(clock.now() + LEASE_MS);
+
+  const work = startWork<Item>({
+    name: "outbound",
+    concurrency: routes.lanes.reduce((sum, lane) => sum + capacity(lane), 0),
+    clock,
+    log,
+    async claim() {
+      const lanes = routes.lanes.map((lane) => ({ lane, free: free(lane) })).filter((row) => row.free > 0);
+      for (const { lane, free } of lanes) count(lane, free);
+      const claimed = await store
+        .claimDueRecipients({
+          now: new Date(clock.now()),
+          leaseUntil: leaseUntil(),
+          leaseToken: crypto.randomUUID(),
+          lanes,
+        })
+        .finally(() => {
+          for (const { lane, free } of lanes) count(lane, -free);
+        });
+      for (const { lane, free } of lanes) {
+        const taken = claimed.filter((row) => row.lane === lane).length;
+        count(lane, taken);
+        if (taken === free) behind.add(lane);
+        else behind.delete(lane);
+      }
+      return claimed.map((recipient) => ({ recipient }));
+    },
+    run,
+    async nextDue() {
+      const now = clock.now();
+      const open = routes.lanes.filter((lane) => free(lane) > 0);
+      const probes = routes.lanes.map((lane) => outages.until(lane) ?? 0).filter((until) => until > now);
+      const due = await store.nextRecipientDue(open);
+      const earliest = Math.min(due?.getTime() ?? Number.POSITIVE_INFINITY, ...probes);
+      return Number.isFinite(earliest) ? new Date(earliest) : null;
+    },
+  });
+
+  async function run({ recipient, work: known }: Item): Promise<void> {
+    const { lane, messageId } = recipient;
+    leased.add(recipient);
+    try {
+      const work = known ?? (await store.outboundWork(messageId));
+      // The message or its agent was deleted: the row went with it.
+      if (!work) return;
+      const outcome = await attempt(recipient, work).catch((error): RecipientOutcome => {
+        log.error("outbound.try_failed", { message: messageId, recipient: recipient.n }, error);
+        return settle(recipient, { kind: "unknown", error: "The server met an unexpected error; see its log." });
+      });
+      await record(recipient, outcome);
+      tell(recipient, outcome);
+    } finally {
+      leased.delete(recipient);
+      count(lane, -1);
+    }
+  }
+
+  /** Insists while the lease lasts: what the next host has taken and the store does not know is sent twice. */
+  async function record(recipient: RecipientRow, outcome: RecipientOutcome): Promise<void> {
+    for (let tries = 1; ; tries++)
+      try {
+        await store.finishRecipient(recipient, outcome, new Date(clock.now()));
+        return;
+      } catch (error) {
+        if (closed || tries === RECORD_TRIES_MAX) throw error;
+        log.error("outbound.record_failed", { message: recipient.messageId, recipient: recipient.n }, error);
+        await new Promise<void>((resolve) => clock.after(RECORD_RETRY_MS, resolve));
+      }
+  }
+
+  async function attempt(recipient: RecipientRow, work: OutboundWork): Promise<RecipientOutcome> {
+    const found = await store.findMailbox(recipient.address, options.sharedDomain);
+    if (found.kind === "mailbox") return relay(recipient, work, found.id);
+    if (found.kind !== "foreign")
+      return settle(recipient, { kind: "refused", reply: "550 5.1.1 No such mailbox here" });
+    const own = recipient.lane === relayLane ? routes.laneFor(domainOf(work.agent.id)) : recipient.lane;
+    if (own === captureLane) return { kind: "sent", method: "capture", status: "sent", reply: null };
+    const upstream = own === null ? undefined : upstreams.get(own);
+    if (own === null || !upstream)
+      return settle(recipient, { kind: "refused", reply: "554 5.4.4 There is no upstream for mail to the outside" });
+    const raw = await outsideForm(work);
+    const returnPath = options.returnPaths.make(recipient.messageId, recipient.n);
+    const signal = AbortSignal.any([breakOff.signal, AbortSignal.timeout(TRY_MS)]);
+    const outcome = await upstream.send({ from: returnPath, to: recipient.address }, raw, signal);
+    if (outcome.kind === "unreachable") {
+      if (!closed) {
+        outages.down(own, outcome.error);
+        log.warn("upstream.unreachable", { upstream: upstream.settings.name, error: outcome.error });
+      }
+    } else if (outages.up(own)) log.info("upstream.reachable", { upstream: upstream.settings.name });
+    return settle(recipient, outcome);
+  }
+
+  /** Mail for a mailbox here goes through the same door as mail from outside; it was never in other hands. */
+  async function relay(recipient: RecipientRow, work: OutboundWork, mailbox: string): Promise<RecipientOutcome> {
+    const envelope = {
+      mailFrom: work.agent.id,
+      rcptTo: [recipient.address],
+      remoteAddress: "127.0.0.1",
+      helo: options.hostname,
+      protocol: "ESMTP",
+      receivedAt: new Date(clock.now()),
+    };
+    try {
+      await options.receive(envelope, [{ address: recipient.address, mailbox }], work.raw, {
+        domain: work.agent.domain,
+      });
+      return { kind: "sent", method: "relay", status: "delivered", reply: null };
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      const [basic, enhanced] = error.smtp;
+      const reply = `${basic} ${enhanced} ${error.message}`;
+      return settle(recipient, { kind: basic < 500 ? "deferred" : "refused", reply });
+    }
+  }
+
+  /** As the world gets it: From as its keys allow, and signed. */
+  async function outsideForm({ agent, message, raw }: OutboundWork): Promise<Uint8Array> {
+    const now = new Date(clock.now());
+    const keys = await options.signingKeys(agent.domain);
+    const { fromDomain } = options;
+    if (fromDomain === null || fromDomain === agent.domain || (await options.isPublished(keys)))
+      return signDkim(raw, keys.keys, now);
+    // Where the name is somebody's own address, it would speak for them.
+    const taken = await store.findMailbox(`${splitAddress(agent.id)?.local}@${fromDomain}`, options.sharedDomain);
+    if (taken.kind === "mailbox") return signDkim(raw, keys.keys, now);
+    const via = sendVia(raw, { agent: message.content.from, fromDomain });
+    return signDkim(via, (await options.signingKeys(fromDomain)).keys, now);
+  }
+
+  function settle(recipient: RecipientRow, outcome: SendOutcome): RecipientOutcome {
+    const now = clock.now();
+    if (outcome.kind === "accepted") return { kind: "sent", method: "smtp", status: "sent", reply: outcome.reply };
+    if (outcome.kind === "unreachable") return { kind: "released", at: new Date(now), error: outcome.error };
+    const reply = "reply" in outcome ? outcome.reply : null;
+    const error = "error" in outcome ? outcome.error : null;
+    if (outcome.kind === "refused")
+      return { kind: "failed", reply, error, suppress: isHardBounce({ status: null, diagnostic: reply ?? "" }) };
+    const delay = retryDelay(recipient.attempts + 1, random());
+    if (delay !== null) return { kind: "retry", at: new Date(now + delay), reply, error };
+    return { kind: "failed", reply, error: error ?? "It was put off for three days, then given up.", suppress: false };
+  }
+
+  function tell(recipient: RecipientRow, outcome: RecipientOutcome): void {
+    const fields = { message: recipient.messageId, recipient: recipient.n, lane: recipient.lane };
+    const more = "reply" in outcome && outcome.reply ? { reply: outcome.reply } : {};
+    if (outcome.kind === "sent") log.info("outbound.sent", { ...fields, method: outcome.method, ...more });
+    else if (outcome.kind === "retry")
+      log.warn("outbound.deferred", { ...fields, ...more, error: outcome.error, next_at: outcome.at.toISOString() });
+    else if (outcome.kind === "failed") log.warn("outbound.failed", { ...fields, ...more, error: outcome.error });
+  }
+
+  /** Keeps what is in hand ours: a large message on a slow line takes longer than a lease. */
+  let cancelRenewal = () => {};
+  const renewLater = () => {
+    cancelRenewal = clock.after(RENEW_MS, () => {
+      const tokens = [...leased].flatMap(({ leaseToken }) => leaseToken ?? []);
+      if (tokens.length === 0) return renewLater();
+      store
+        .renewLeases(tokens, leaseUntil())
+        .catch((error) => log.error("outbound.renew_failed", {}, error))
+        .finally(() => closed || renewLater());
+    });
+  };
+  renewLater();
+
+  const unsubscribe = store.onSignal((signal) => {
+    if (signal.topic === "outbound") work.wake();
+  });
+  work.wake();
+
+  return {
+    reserve(lane) {
+      if (closed || behind.has(lane) || free(lane) === 0) return null;
+      count(lane, +1);
+      return crypto.randomUUID();
+    },
+    unreserve: (lane) => void count(lane, -1),
+    leaseUntil,
+    take: (recipient, known) => work.take({ recipient, work: known }),
+    outage: (lane) => outages.reason(lane),
+    check: () =>
+      Promise.all(
+        [...upstreams].map(async ([lane, upstream]) => ({
+          lane,
+          name: upstream.settings.name,
+          result: await upstream.check(),
+        })),
+      ),
+    drain: () => work.drain(),
+    async close(graceMs) {
+      closed = true;
+      unsubscribe();
+      cancelRenewal();
+      await work.close(graceMs);
+      // What still hangs is broken off and goes back to the queue; only what had passed its final dot may come twice.
+      breakOff.abort();
+      await work.close(graceMs);
+      await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
+    },
+  };
+}

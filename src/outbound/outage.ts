@@ -1,0 +1,41 @@
+import { outageDelay } from "./retry.ts";
+
+/** What is known about lanes whose upstream cannot be reached: one probe at a time, later and later. */
+export interface Outages {
+  /** How many items a lane may have in hand: all, one to find out, or none. */
+  room(lane: string, capacity: number): number;
+  /** When the lane may be tried again, in milliseconds since the epoch; null when it is not down. */
+  until(lane: string): number | null;
+  /** Why it is down, one sentence; null when it is not. */
+  reason(lane: string): string | null;
+  down(lane: string, reason: string): void;
+  /** Returns whether it was down. */
+  up(lane: string): boolean;
+}
+
+interface Outage {
+  failures: number;
+  until: number;
+  reason: string;
+}
+
+export function createOutages(now: () => number, random: () => number): Outages {
+  const outages = new Map<string, Outage>();
+  return {
+    room(lane, capacity) {
+      const outage = outages.get(lane);
+      if (!outage) return capacity;
+      return outage.until <= now() ? 1 : 0;
+    },
+    until: (lane) => outages.get(lane)?.until ?? null,
+    reason: (lane) => outages.get(lane)?.reason ?? null,
+    down(lane, reason) {
+      const known = outages.get(lane);
+      // Those that were in hand together fail together, and count once.
+      if (known && known.until > now()) return;
+      const failures = (known?.failures ?? 0) + 1;
+      outages.set(lane, { failures, until: now() + outageDelay(failures, random()), reason });
+    },
+    up: (lane) => outages.delete(lane),
+  };
+}

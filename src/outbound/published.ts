@@ -1,0 +1,27 @@
+import { DnsError, type Resolver } from "../dns.ts";
+import type { DomainKeys } from "./signing-keys.ts";
+
+/** Mail does not wait longer than this for an answer; without one it goes the safe way, "via". */
+const LOOK_UP_MS = 5_000;
+
+/** Whether DNS has one of a domain's DKIM keys: then its own From is proven. The resolver's cache makes it cheap. */
+export async function isPublished({ published }: DomainKeys, resolver: Resolver): Promise<boolean> {
+  const signal = AbortSignal.timeout(LOOK_UP_MS);
+  const seen = await Promise.all(
+    published.map(async ({ host, publicKey }) => {
+      try {
+        const records = await resolver.resolve(host, "TXT", { signal });
+        return records.some((parts) => publicKeyOf(parts.join("")) === publicKey);
+      } catch (error) {
+        if (error instanceof DnsError || signal.aborted) return false;
+        throw error;
+      }
+    }),
+  );
+  return seen.includes(true);
+}
+
+/** The p= tag of a DKIM record, white space removed (RFC 6376 3.6.1); null when it has none. */
+export function publicKeyOf(record: string): string | null {
+  return /(?:^|;)\s*p\s*=\s*([^;]*)/i.exec(record)?.[1]?.replace(/\s+/g, "") ?? null;
+}

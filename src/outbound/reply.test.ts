@@ -1,0 +1,161 @@
+import { describe, expect, test } from "bun:test";
+import type { Mailbox } from "../mail.ts";
+import type { MessageRow, OutboundRow } from "../store/schema.ts";
+import {
+  distinct,
+  forwardSubject,
+  inboundOriginal,
+  outboundOriginal,
+  replyRecipients,
+  replySubject,
+  replyThread,
+} from "./reply.ts";
+
+const agent = "bot@agents.example";
+const boxes = (...addresses: string[]): Mailbox[] => addresses.map((address) => ({ address, name: "" }));
+const bare = (mailboxes: Mailbox[]) => mailboxes.map((mailbox) => mailbox.address);
+
+interface Received {
+  from?: string[];
+  replyTo?: string[];
+  to?: string[];
+  cc?: string[];
+  id?: string | null;
+  headers?: Record<string, string>;
+}
+
+function received({ from = ["ann@x.example"], replyTo = [], to = [agent], cc = [], id, headers = {} }: Received) {
+  const row = {
+    subject: "Hi",
+    conversationId: "conv_1",
+    emailMessageId: id === undefined ? "<3@x.example>" : id,
+    ...{ from: boxes(...from), replyTo: boxes(...replyTo), to: boxes(...to), cc: boxes(...cc) },
+  };
+  return inboundOriginal(row as MessageRow, {
+    headers: Object.entries(headers).map(([name, value]) => ({ name, value })),
+  });
+}
+
+describe("whom a reply goes to", () => {
+  const rows: [name: string, mail: Received, all: boolean, to: string[], cc: string[]][] = [
+    ["the author", {}, false, ["ann@x.example"], []],
+    ["where the author wants answers", { replyTo: ["desk@x.example"] }, false, ["desk@x.example"], []],
+    ["every author", { from: ["ann@x.example", "bob@x.example"] }, false, ["ann@x.example", "bob@x.example"], []],
+    [
+      "with all, everybody else but the agent under any of its names",
+      { to: [agent, "bot+news@agents.example", "cat@x.example"], cc: ["dan@x.example", agent] },
+      true,
+      ["ann@x.example"],
+      ["cat@x.example", "dan@x.example"],
+    ],
+    [
+      "with all, nobody twice",
+      { to: ["ann@x.example", "cat@x.example"], cc: ["cat@x.example"] },
+      true,
+      ["ann@x.example"],
+      ["cat@x.example"],
+    ],
+    ["of its own message, itself", { from: [agent] }, true, [agent], []],
+    ["nobody when nobody is named", { from: [] }, false, [], []],
+  ];
+  for (const [name, mail, all, to, cc] of rows)
+    test(name, () => {
+      const found = replyRecipients(received(mail), agent, all);
+      expect({ to: bare(found.to), cc: bare(found.cc), problems: found.problems }).toEqual({ to, cc, problems: [] });
+    });
+
+  test("names what no mail can go to", () => {
+    const { to, problems } = replyRecipients(received({ from: ["a..b@x.example"] }), agent, false);
+    expect(to).toEqual([]);
+    expect(problems).toEqual([expect.stringMatching(/^"a\.\.b@x\.example", which is not an address: /)]);
+  });
+
+  test("of the agent's own message, to those it went to", () => {
+    const content = { to: boxes("ann@x.example"), cc: boxes("bob@x.example"), bcc: boxes("eve@x.example") };
+    const original = outboundOriginal({
+      subject: "Hi",
+      conversationId: "conv_1",
+      emailMessageId: "<2@agents.example>",
+      content: { ...content, references: [], inReplyTo: "<1@x.example>" },
+    } as unknown as OutboundRow);
+    const one = replyRecipients(original, agent, false);
+    expect([bare(one.to), bare(one.cc)]).toEqual([["ann@x.example"], []]);
+    const all = replyRecipients(original, agent, true);
+    expect([bare(all.to), bare(all.cc)]).toEqual([["ann@x.example"], ["bob@x.example"]]);
+    expect(replyThread(original).references).toEqual(["<1@x.example>", "<2@agents.example>"]);
+  });
+});
+
+test("an address is kept where it is named first", () => {
+  const given = { to: boxes("a@x.example", "a@x.example"), cc: boxes("b@x.example", "a@x.example"), bcc: [] };
+  const kept = distinct({ ...given, bcc: boxes("b@x.example", "c@x.example") });
+  expect(Object.values(kept).map(bare)).toEqual([["a@x.example"], ["b@x.example"], ["c@x.example"]]);
+});
+
+describe("subjects", () => {
+  const rows: [subject: string, reply: string, forward: string][] = [
+    ["Hi", "Re: Hi", "Fwd: Hi"],
+    ["Re: Hi", "Re: Hi", "Fwd: Re: Hi"],
+    ["RE : re[2]: AW: Sv: Antw: Hi", "Re: Hi", "Fwd: RE : re[2]: AW: Sv: Antw: Hi"],
+    ["FW: Fwd: Hi", "Re: FW: Fwd: Hi", "Fwd: Hi"],
+    ["Regarding: Hi", "Re: Regarding: Hi", "Fwd: Regarding: Hi"],
+    ["", "Re:", "Fwd:"],
+    ["Re:", "Re:", "Fwd: Re:"],
+  ];
+  for (const [subject, reply, forward] of rows)
+    test(JSON.stringify(subject), () => {
+      expect([replySubject(subject), forwardSubject(subject)]).toEqual([reply, forward]);
+    });
+
+  test("stay within a line", () => {
+    expect(replySubject("😀".repeat(600)).length).toBe(998);
+    expect(replySubject("😀".repeat(600)).isWellFormed()).toBe(true);
+    expect(replySubject(`${"Re: ".repeat(100_000)}x`)).toBe("Re: x");
+  });
+});
+
+describe("the thread of a reply", () => {
+  const rows: [name: string, mail: Received, inReplyTo: string | null, references: string[]][] = [
+    ["begins with the message", {}, "<3@x.example>", ["<3@x.example>"]],
+    [
+      "is its references and itself",
+      { headers: { References: "<1@x.example> <2@x.example>", "In-Reply-To": "<9@x.example>" } },
+      "<3@x.example>",
+      ["<1@x.example>", "<2@x.example>", "<3@x.example>"],
+    ],
+    [
+      "takes In-Reply-To where there are no references",
+      { headers: { "In-Reply-To": "<2@x.example>" } },
+      "<3@x.example>",
+      ["<2@x.example>", "<3@x.example>"],
+    ],
+    [
+      "but not when that names more than one",
+      { headers: { "In-Reply-To": "<1@x.example> <2@x.example>" } },
+      "<3@x.example>",
+      ["<3@x.example>"],
+    ],
+    [
+      "leaves out what is no id, and says nothing twice",
+      { headers: { References: "junk <1@x.example> <> <a b> <3@x.example> <1@x.example>" } },
+      "<3@x.example>",
+      ["<1@x.example>", "<3@x.example>"],
+    ],
+    [
+      "has no parent without a Message-ID",
+      { id: null, headers: { References: "<1@x.example>" } },
+      null,
+      ["<1@x.example>"],
+    ],
+  ];
+  for (const [name, mail, inReplyTo, references] of rows)
+    test(name, () => expect(replyThread(received(mail))).toEqual({ inReplyTo, references }));
+
+  test("keeps its first and its latest ids", () => {
+    const many = Array.from({ length: 500 }, (_, i) => `<${i}@y.example>`);
+    const { references } = replyThread(received({ headers: { References: many.join(" ") } }));
+    expect(references.length).toBe(100);
+    expect(references.slice(0, 2)).toEqual(["<0@y.example>", "<402@y.example>"]);
+    expect(references.at(-1)).toBe("<3@x.example>");
+  });
+});

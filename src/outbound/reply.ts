@@ -1,0 +1,128 @@
+import { headerValue, type Mailbox, mailboxAddress } from "../mail.ts";
+import type { MailContent, MessageRow, OutboundRow } from "../store/schema.ts";
+import { readMailbox } from "./addresses.ts";
+import { isMessageId } from "./fields.ts";
+
+/** Ids kept of a thread: the oldest, which names it, and the latest (RFC 5322 3.6.4, RFC 5537 3.4.4). */
+const REFERENCES_MAX = 100;
+/** What a subject may have (RFC 5322 2.1.1, as a new message's). */
+const SUBJECT_CHARS_MAX = 998;
+const NAME_CHARS_MAX = 200;
+
+/** `Re:` as mail programs write it in English, German, the Nordic countries and Dutch, and counted: `Re[2]:`. */
+const replyPrefixes = /^\s*(?:(?:re|aw|sv|antw)(?:\[\d+\]|\(\d+\))?\s*:\s*)+/i;
+const forwardPrefixes = /^\s*(?:(?:fwd?|wg|vs|doorst)(?:\[\d+\]|\(\d+\))?\s*:\s*)+/i;
+
+/** What a reply or a forward needs to know of the message that it follows from. */
+export interface Original {
+  subject: string;
+  conversationId: string;
+  /** Where answers go: Reply-To, else From; of a message of our own, to whom it went. */
+  answersTo: Mailbox[];
+  /** Who else has it, as far as it says so itself. */
+  others: Mailbox[];
+  /** With its brackets; null when it has none that can be referred to. */
+  messageId: string | null;
+  /** What it follows from itself, oldest first. */
+  references: string[];
+}
+
+/** A received message as something to answer. */
+export function inboundOriginal(message: MessageRow, { headers }: Pick<MailContent, "headers">): Original {
+  const { subject, conversationId, from, replyTo, to, cc } = message;
+  return {
+    subject,
+    conversationId,
+    answersTo: replyTo.length > 0 ? replyTo : from,
+    others: [...to, ...cc],
+    messageId: usableId(message.emailMessageId),
+    references: ancestors(
+      messageIdsIn(headerValue(headers, "References") ?? ""),
+      messageIdsIn(headerValue(headers, "In-Reply-To") ?? ""),
+    ),
+  };
+}
+
+/** A message of the agent's own as something to follow up on. */
+export function outboundOriginal({ subject, conversationId, emailMessageId, content }: OutboundRow): Original {
+  const { to, cc, references, inReplyTo } = content;
+  return {
+    subject,
+    conversationId,
+    answersTo: to.length > 0 ? to : cc,
+    others: cc,
+    messageId: usableId(emailMessageId),
+    references: ancestors(references.filter(isMessageId), inReplyTo && isMessageId(inReplyTo) ? [inReplyTo] : []),
+  };
+}
+
+/**
+ * Whom a reply goes to: the authors in To, and with `all` everybody else in Cc (RFC 5322 3.6.3). The agent itself,
+ * also as a sub-address, gets no copy; a message it wrote to itself it may answer. `problems` has the addresses that no
+ * mail can go to, each with the rest of a sentence.
+ */
+export function replyRecipients(
+  original: Original,
+  agentId: string,
+  all: boolean,
+): { to: Mailbox[]; cc: Mailbox[]; problems: string[] } {
+  const notSelf = ({ address }: Mailbox) => mailboxAddress(address) !== agentId;
+  const strangers = original.answersTo.filter(notSelf);
+  const problems: string[] = [];
+  const usable = (mailboxes: Mailbox[]) =>
+    mailboxes.flatMap(({ address, name }) => {
+      const read = readMailbox(address);
+      if ("mailbox" in read)
+        return [{ address: read.mailbox.address, name: name.slice(0, NAME_CHARS_MAX).toWellFormed() }];
+      problems.push(`${JSON.stringify(address)}, which ${read.problem}`);
+      return [];
+    });
+  const to = usable(strangers.length > 0 ? strangers : original.answersTo);
+  const cc = usable(all ? original.others.filter(notSelf) : []);
+  return { ...distinct({ to, cc, bcc: [] }), problems };
+}
+
+/** Each address once over all three; the first mention stays. */
+export function distinct<T extends { to: Mailbox[]; cc: Mailbox[]; bcc: Mailbox[] }>(given: T) {
+  const seen = new Set<string>();
+  const once = ({ address }: Mailbox) => !seen.has(address) && seen.add(address);
+  return { to: given.to.filter(once), cc: given.cc.filter(once), bcc: given.bcc.filter(once) };
+}
+
+/** `Re: …` with one prefix, whatever the original had of them (RFC 5322 3.6.5). */
+export function replySubject(subject: string): string {
+  return prefixed("Re:", subject.replace(replyPrefixes, ""));
+}
+
+/** `Fwd: …`, once. */
+export function forwardSubject(subject: string): string {
+  return prefixed("Fwd:", subject.replace(forwardPrefixes, ""));
+}
+
+/** The fields that put an answer into the thread of its original (RFC 5322 3.6.4). */
+export function replyThread({ messageId, references }: Pick<Original, "messageId" | "references">): {
+  inReplyTo: string | null;
+  references: string[];
+} {
+  const ids = [...new Set([...references.filter((id) => id !== messageId), ...(messageId ? [messageId] : [])])];
+  const kept = ids.length > REFERENCES_MAX ? [...ids.slice(0, 1), ...ids.slice(1 - REFERENCES_MAX)] : ids;
+  return { inReplyTo: messageId, references: kept };
+}
+
+/** References, or In-Reply-To in its place when that names one message (RFC 5322 3.6.4). */
+function ancestors(references: string[], inReplyTo: string[]): string[] {
+  if (references.length > 0) return references;
+  return inReplyTo.length === 1 ? inReplyTo : [];
+}
+
+function messageIdsIn(field: string): string[] {
+  return (field.match(/<[^<>\s]+>/g) ?? []).filter(isMessageId);
+}
+
+function usableId(id: string | null): string | null {
+  return id !== null && isMessageId(id) ? id : null;
+}
+
+function prefixed(prefix: string, subject: string): string {
+  return `${prefix} ${subject}`.trim().slice(0, SUBJECT_CHARS_MAX).toWellFormed();
+}

@@ -1,0 +1,48 @@
+import { createPrivateKey } from "node:crypto";
+import type { Clock } from "../clock.ts";
+import type { Store } from "../store/store.ts";
+import type { Vault } from "../vault.ts";
+import type { DkimSigningKey } from "./dkim.ts";
+import { domainWithKeys } from "./dkim-keys.ts";
+
+/** Opening and parsing a key costs as much as signing with it; a key that was replaced signs this long at most. */
+const KEPT_MS = 60_000;
+/** Domains whose keys are kept at once. */
+const DOMAINS_MAX = 1_000;
+
+export interface DomainKeys {
+  keys: DkimSigningKey[];
+  /** Public parts by selector, as the DNS has to have them. */
+  published: { host: string; publicKey: string }[];
+}
+
+/** The keys that sign for a hosted domain; none when it has none. */
+export type SigningKeys = (domain: string) => Promise<DomainKeys>;
+
+export function createSigningKeys(deps: { store: Store; vault: Vault; clock: Clock }): SigningKeys {
+  const { store, vault, clock } = deps;
+  const kept = new Map<string, { at: number; keys: Promise<DomainKeys> }>();
+
+  async function load(domain: string): Promise<DomainKeys> {
+    const rows = (await domainWithKeys(domain, { store, vault, now: new Date(clock.now()) }))?.dkimKeys ?? [];
+    return {
+      keys: rows.map(({ id, selector, algorithm, sealedPrivateKey }) => ({
+        domain,
+        selector,
+        algorithm,
+        privateKey: createPrivateKey(vault.openText(sealedPrivateKey, id)),
+      })),
+      published: rows.map(({ selector, publicKey }) => ({ host: `${selector}._domainkey.${domain}`, publicKey })),
+    };
+  }
+
+  return (domain) => {
+    const known = kept.get(domain);
+    if (known && clock.now() - known.at < KEPT_MS) return known.keys;
+    if (kept.size >= DOMAINS_MAX) kept.clear();
+    const keys = load(domain);
+    kept.set(domain, { at: clock.now(), keys });
+    keys.catch(() => kept.delete(domain));
+    return keys;
+  };
+}

@@ -1,0 +1,404 @@
+import { and, asc, eq, inArray, isNotNull, lte, notInArray, type SQL, sql } from "drizzle-orm";
+import { type Method, type OutboundStatus, statusOf } from "../mail.ts";
+import { getAgent } from "./agents.ts";
+import { ask, askRaw, type Scope, timePlaceholder, type Verb } from "./engine.ts";
+import { addEvent } from "./events.ts";
+import type { AgentRow, OutboundRow, RecipientRow } from "./schema.ts";
+import { suppress } from "./suppressions.ts";
+
+/**
+ * Claims due recipients, in each lane as many as it has room for: their due time moves to the end of the lease, so
+ * that a claimer that dies loses nothing. On Postgres it passes by what another transaction has locked, the message
+ * included: everybody else locks a message before its recipients, so a claim that waited could wait in a circle.
+ */
+export function* claimDueRecipients(
+  s: Scope,
+  input: { now: Date; leaseUntil: Date; leaseToken: string; lanes: { lane: string; free: number }[] },
+): Verb<RecipientRow[]> {
+  const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
+  const claimed: RecipientRow[] = [];
+  for (const { lane, free } of input.lanes) {
+    const due = yield* ask(
+      s.prepared(
+        "dueRecipients",
+        () =>
+          s.skipLocked(
+            s.db
+              .select({ messageId: recipients.messageId, n: recipients.n })
+              .from(recipients)
+              .innerJoin(messages, eq(messages.id, recipients.messageId))
+              .where(
+                and(
+                  ready(s),
+                  eq(recipients.lane, sql.placeholder("lane")),
+                  lte(recipients.nextAttemptAt, timePlaceholder(s, "now")),
+                ),
+              )
+              .orderBy(asc(recipients.nextAttemptAt), asc(recipients.messageId), asc(recipients.n))
+              .limit(sql.placeholder("limit")),
+          ),
+        { lane, now: input.now, limit: free },
+      ),
+    );
+    for (const { messageId, n } of due)
+      claimed.push(...(yield* leaseRecipient(s, { messageId, n, until: input.leaseUntil, token: input.leaseToken })));
+  }
+  return claimed;
+}
+
+function* leaseRecipient(
+  s: Scope,
+  lease: { messageId: string; n: number; until: Date; token: string },
+): Verb<RecipientRow[]> {
+  const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "leaseRecipient",
+      () =>
+        s.db
+          .update(recipients)
+          .set({
+            status: "sending",
+            nextAttemptAt: timePlaceholder(s, "until"),
+            leaseToken: sql`${sql.placeholder("token")}`,
+          })
+          .where(and(eq(recipients.messageId, sql.placeholder("messageId")), eq(recipients.n, sql.placeholder("n"))))
+          .returning(),
+      lease,
+    ),
+  );
+  yield* ask(
+    s.prepared(
+      "markSending",
+      () =>
+        s.db
+          .update(messages)
+          .set({ status: "sending" })
+          .where(and(eq(messages.id, sql.placeholder("messageId")), inArray(messages.status, ["queued", "deferred"]))),
+      { messageId: lease.messageId },
+    ),
+  );
+  return rows;
+}
+
+/** Written out, because a partial index is only found by a constant. */
+function ready(s: Scope): SQL {
+  return sql`${s.t.outboundRecipients.queue} = 'ready'`;
+}
+
+/** Something may still be tried, or decided. */
+function open(s: Scope): SQL {
+  return sql`${s.t.outboundRecipients.queue} <> 'done'`;
+}
+
+/** All that one try needs; null when the message or its agent is gone. */
+export interface OutboundWork {
+  message: OutboundRow;
+  agent: AgentRow;
+  raw: Buffer;
+}
+
+export function* outboundWork(s: Scope, messageId: string): Verb<OutboundWork | null> {
+  const { outboundMessages, outboundRaw } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "outboundWork",
+      () =>
+        s.db
+          .select({ message: outboundMessages, raw: outboundRaw.bytes })
+          .from(outboundMessages)
+          .innerJoin(outboundRaw, eq(outboundRaw.messageId, outboundMessages.id))
+          .where(eq(outboundMessages.id, sql.placeholder("messageId"))),
+      { messageId },
+    ),
+  );
+  const agent = rows[0] && (yield* getAgent(s, rows[0].message.agentId));
+  return rows[0] && agent ? { ...rows[0], agent } : null;
+}
+
+/** What a try came to, for one recipient. */
+export type RecipientOutcome =
+  /** The next host has it, or the mailbox here. */
+  | { kind: "sent"; method: Method; status: "sent" | "delivered"; reply: string | null }
+  /** Not now: once more at `at`. */
+  | { kind: "retry"; at: Date; reply: string | null; error: string | null }
+  /** Never. `suppress`: the address does not exist, and the account shall not write to it again. */
+  | { kind: "failed"; reply: string | null; error: string | null; suppress: boolean }
+  /** Nothing was learned about this recipient, so nothing counts; once more at `at`. */
+  | { kind: "released"; at: Date; error: string | null };
+
+/**
+ * Records what a try came to, with its event. Returns the message's status now; null, and nothing is done, when the
+ * lease has passed to somebody else or the message is gone.
+ */
+export function* finishRecipient(
+  s: Scope,
+  recipient: Pick<RecipientRow, "messageId" | "n" | "leaseToken">,
+  outcome: RecipientOutcome,
+  now: Date,
+): Verb<OutboundStatus | null> {
+  const { outboundRecipients: recipients } = s.t;
+  const message = yield* lockMessage(s, recipient.messageId);
+  if (!message) return null;
+  const final = outcome.kind === "sent" || outcome.kind === "failed";
+  const tried = outcome.kind !== "released";
+  const rows = yield* ask(
+    s.prepared(
+      `finishRecipient ${outcome.kind}`,
+      () =>
+        s.db
+          .update(recipients)
+          .set({
+            leaseToken: null,
+            status: final ? sql`${sql.placeholder("status")}` : waitingStatus(s, tried ? 1 : 0),
+            error: sql`${sql.placeholder("error")}`,
+            updatedAt: timePlaceholder(s, "now"),
+            ...(final ? { queue: "done" as const } : { nextAttemptAt: timePlaceholder(s, "at") }),
+            ...(outcome.kind === "sent" ? { method: sql`${sql.placeholder("method")}` } : {}),
+            ...(tried
+              ? { attempts: sql`${recipients.attempts} + 1`, smtpReply: sql`${sql.placeholder("reply")}` }
+              : {}),
+          })
+          .where(
+            and(
+              eq(recipients.messageId, sql.placeholder("messageId")),
+              eq(recipients.n, sql.placeholder("n")),
+              eq(recipients.leaseToken, sql.placeholder("leaseToken")),
+            ),
+          )
+          .returning(),
+      {
+        messageId: recipient.messageId,
+        n: recipient.n,
+        leaseToken: recipient.leaseToken ?? "",
+        status: outcome.kind === "sent" ? outcome.status : "failed",
+        error: "error" in outcome ? outcome.error : null,
+        reply: "reply" in outcome ? outcome.reply : null,
+        method: outcome.kind === "sent" ? outcome.method : null,
+        at: "at" in outcome ? outcome.at : now,
+        now,
+      },
+    ),
+  );
+  const row = rows[0];
+  if (!row) return null;
+  if (tried) yield* tellFate(s, message, row, now);
+  if (outcome.kind === "failed" && outcome.suppress)
+    yield* suppress(s, {
+      userId: message.userId,
+      address: row.address,
+      reason: "bounce",
+      detail: outcome.reply ?? outcome.error ?? "",
+      messageId: message.id,
+      now,
+    });
+  s.signal({ topic: "outcome", key: message.id });
+  return yield* refreshStatus(s, message.id, message);
+}
+
+/** What was tried before stays "deferred", also while its upstream is down. */
+function waitingStatus(s: Scope, tries: 0 | 1): SQL {
+  return sql`case when ${s.t.outboundRecipients.attempts} + ${sql.raw(`${tries}`)} > 0 then 'deferred' else 'queued' end`;
+}
+
+/** What the fate of a recipient needs of its message: not the content, which can be large. */
+type MessageHead = Pick<OutboundRow, "id" | "userId" | "agentId" | "conversationId" | "emailMessageId" | "status">;
+
+/** The message, locked: whoever changes its recipients does so one after the other. */
+export function* lockMessage(s: Scope, id: string): Verb<MessageHead | null> {
+  const { outboundMessages } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "lockOutbound",
+      () =>
+        s.locked(
+          s.db
+            .select({
+              id: outboundMessages.id,
+              userId: outboundMessages.userId,
+              agentId: outboundMessages.agentId,
+              conversationId: outboundMessages.conversationId,
+              emailMessageId: outboundMessages.emailMessageId,
+              status: outboundMessages.status,
+            })
+            .from(outboundMessages)
+            .where(eq(outboundMessages.id, sql.placeholder("id"))),
+        ),
+      { id },
+    ),
+  );
+  return rows[0] ?? null;
+}
+
+/** The event of a recipient's fate: `message.sent`, `delivered`, `deferred`, `failed` or `bounced`. */
+export function* tellFate(
+  s: Scope,
+  message: MessageHead,
+  recipient: RecipientRow,
+  now: Date,
+  type = `message.${recipient.status}`,
+): Verb<void> {
+  yield* addEvent(s, {
+    userId: message.userId,
+    agentId: message.agentId,
+    type,
+    data: {
+      message_id: message.id,
+      agent_id: message.agentId,
+      conversation_id: message.conversationId,
+      email_message_id: message.emailMessageId,
+      recipient: recipient.address,
+      status: recipient.status,
+      method: recipient.method,
+      smtp_reply: recipient.smtpReply,
+      error: recipient.error,
+      attempts: recipient.attempts,
+    },
+    now,
+  });
+}
+
+/** Makes the status of a message, which is `known.status` so far, follow its recipients'. Returns it. */
+export function* refreshStatus(s: Scope, id: string, known?: Pick<OutboundRow, "status">): Verb<OutboundStatus> {
+  const { outboundMessages, outboundRecipients } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "fatesOf",
+      () =>
+        s.db
+          .select({ status: outboundRecipients.status })
+          .from(outboundRecipients)
+          .where(eq(outboundRecipients.messageId, sql.placeholder("id"))),
+      { id },
+    ),
+  );
+  const status = statusOf(rows.map((row) => row.status));
+  if (status !== known?.status)
+    yield* ask(
+      s.prepared(
+        "setOutboundStatus",
+        () =>
+          s.db
+            .update(outboundMessages)
+            .set({ status: sql`${sql.placeholder("status")}` })
+            .where(eq(outboundMessages.id, sql.placeholder("id"))),
+        { id, status },
+      ),
+    );
+  return status;
+}
+
+/** Prolongs leases that are still held. Returns how many: fewer than given when some have passed to somebody else. */
+export function* renewLeases(s: Scope, leaseTokens: string[], until: Date): Verb<number> {
+  const { outboundRecipients: recipients } = s.t;
+  let renewed = 0;
+  for (const token of new Set(leaseTokens)) {
+    const rows = yield* ask(
+      s.db
+        .update(recipients)
+        .set({ nextAttemptAt: until })
+        .where(and(eq(recipients.leaseToken, token), eq(recipients.status, "sending")))
+        .returning({ n: recipients.n }),
+    );
+    renewed += rows.length;
+  }
+  return renewed;
+}
+
+/** When the next recipient of these lanes is due; null when none waits. */
+export function* nextRecipientDue(s: Scope, lanes: string[]): Verb<Date | null> {
+  const { outboundRecipients: recipients } = s.t;
+  let earliest: Date | null = null;
+  for (const lane of lanes) {
+    const rows = yield* ask(
+      s.prepared(
+        "nextRecipientDue",
+        () =>
+          s.db
+            .select({ at: recipients.nextAttemptAt })
+            .from(recipients)
+            .where(and(ready(s), eq(recipients.lane, sql.placeholder("lane"))))
+            .orderBy(asc(recipients.nextAttemptAt))
+            .limit(1),
+        { lane },
+      ),
+    );
+    const at = rows[0]?.at;
+    if (at && (!earliest || at < earliest)) earliest = at;
+  }
+  return earliest;
+}
+
+/**
+ * Gives back every lease at once. Only for a store that one process owns (SQLite), at start: whoever held them is dead.
+ * What the dead one had in hand may have left: it is sent again, as it must not be lost.
+ */
+export function* releaseRecipientLeases(s: Scope, now: Date): Verb<number> {
+  const { outboundRecipients: recipients } = s.t;
+  const rows = yield* ask(
+    s.db
+      .update(recipients)
+      .set({
+        leaseToken: null,
+        status: waitingStatus(s, 0),
+        nextAttemptAt: now,
+      })
+      .where(and(open(s), isNotNull(recipients.leaseToken)))
+      .returning({ messageId: recipients.messageId }),
+  );
+  for (const id of new Set(rows.map((row) => row.messageId))) yield* refreshStatus(s, id);
+  return rows.length;
+}
+
+/** Moves what waits in a lane that the configuration no longer knows to one it does. */
+export function* adoptLanes(s: Scope, known: string[], heir: string): Verb<number> {
+  const { outboundRecipients: recipients } = s.t;
+  const rows = yield* ask(
+    s.db
+      .update(recipients)
+      .set({ lane: heir })
+      .where(and(open(s), notInArray(recipients.lane, known)))
+      .returning({ n: recipients.n }),
+  );
+  return rows.length;
+}
+
+/** Freezes what waits to leave an agent. What is in somebody's hand is finished. */
+export function* freezeOutbound(s: Scope, agentId: string): Verb<void> {
+  const { outboundRecipients: recipients } = s.t;
+  yield* ask(
+    s.db
+      .update(recipients)
+      .set({ queue: "paused" })
+      .where(and(eq(recipients.agentId, agentId), open(s), eq(recipients.queue, "ready"))),
+  );
+}
+
+/** Releases what `freezeOutbound` froze, in the order in which it came; a later retry keeps its time. */
+export function* thawOutbound(s: Scope, agentId: string): Verb<void> {
+  const { outboundRecipients: recipients } = s.t;
+  yield* ask(
+    s.db
+      .update(recipients)
+      .set({ queue: "ready" })
+      .where(and(eq(recipients.agentId, agentId), open(s), eq(recipients.queue, "paused"))),
+  );
+  s.signal({ topic: "outbound", key: "" });
+}
+
+/** Figures for readiness and metrics: how many recipients wait in each lane, and when the oldest one was due. */
+export function* outboundState(
+  s: Scope,
+  now: Date,
+): Verb<{ waiting: { lane: string; count: number }[]; oldestDueAt: Date | null }> {
+  const { outboundRecipients: recipients } = s.t;
+  const waiting = yield* askRaw<{ lane: string; count: number }>(
+    sql`select lane, count(*) as count from ${recipients} where ${ready(s)} group by lane order by lane`,
+  );
+  const lanes = waiting.map(({ lane, count }) => ({ lane, count: Number(count) }));
+  const due = yield* nextRecipientDue(
+    s,
+    lanes.map(({ lane }) => lane),
+  );
+  return { waiting: lanes, oldestDueAt: due && due <= now ? due : null };
+}

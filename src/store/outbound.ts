@@ -1,0 +1,407 @@
+import { and, desc, eq, gt, gte, inArray, isNull, lt, type SQL, sql } from "drizzle-orm";
+import { Failure } from "../errors.ts";
+import { newId } from "../id.ts";
+import type { OutboundStatus } from "../mail.ts";
+import { ask, placeholders, type Scope, type Verb } from "./engine.ts";
+import { addEvent } from "./events.ts";
+import { holdLoop, loopKeys } from "./loop-breaker.ts";
+import { refreshStatus } from "./outbound-queue.ts";
+import type { AgentRow, Hold, OutboundRow, RecipientKind, RecipientRow } from "./schema.ts";
+import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-limits.ts";
+
+/** How long an Idempotency-Key names the message it came with (WIRE). */
+const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
+/** References looked up for the conversation at most; the newest ones are last (RFC 5322 3.6.4). */
+const REFERENCES_MAX = 50;
+
+export interface NewOutbound {
+  message: Pick<
+    OutboundRow,
+    "id" | "agentId" | "type" | "emailMessageId" | "idempotencyKey" | "subject" | "snippet" | "content"
+  >;
+  /** The conversation it belongs to; null finds it by the references, or begins one. */
+  conversationId: string | null;
+  raw: Buffer;
+  /** In the order of the message. `lease`: the caller has room for it and tries it at once, until `leaseUntil`. */
+  recipients: { address: string; kind: RecipientKind; lane: string; lease: string | null }[];
+  leaseUntil: Date;
+  limits: SendLimits;
+  now: Date;
+}
+
+export interface Outbound {
+  message: OutboundRow;
+  /** In the order of the message. */
+  recipients: RecipientRow[];
+}
+
+/**
+ * Stores an outbound message and queues it for each of its recipients: all or nothing.
+ * The same Idempotency-Key finds the first message (`fresh` false). What a gate or the loop breaker holds is stored
+ * held. Failures: `not_found` when the agent is gone, `recipient_suppressed`, `rate_limited` with the time to wait.
+ */
+export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<Outbound & { fresh: boolean }> {
+  const { message, limits, now } = input;
+  const agent = yield* lockAgent(s, message.agentId);
+  if (!agent || agent.role) throw new Failure("not_found", "There is no such agent.");
+  if (message.idempotencyKey) {
+    const earlier = yield* earlierMessage(s, agent.userId, message.idempotencyKey, now);
+    if (earlier) return { ...earlier, fresh: false };
+  }
+  const addresses = input.recipients.map((recipient) => recipient.address);
+  yield* refuseSuppressed(s, agent.userId, input.recipients);
+  yield* countSend(s, agent, addresses, limits, now);
+  const notBefore = yield* paceOf(s, agent.id, limits, now);
+  const found = input.conversationId ?? (yield* conversationOf(s, agent.id, message.content.references));
+  const conversationId = found ?? newId("conv");
+
+  const gate = gateHold(agent);
+  const loop = gate ? null : yield* holdLoop(s, agent.id, loopKeys(found, input.recipients), limits, now);
+  const hold = gate ?? loop?.hold ?? null;
+  const queue = hold ? "held" : agent.paused ? "paused" : "ready";
+  const mayLease = queue === "ready" && notBefore <= now;
+  const row: OutboundRow = {
+    ...message,
+    userId: agent.userId,
+    status: hold ? "pending_approval" : "queued",
+    conversationId,
+    hold,
+    loopKey: loop?.key ?? null,
+    approvalExpiresAt: hold ? new Date(now.getTime() + agent.hitlTtlSeconds * 1000) : null,
+    notBefore,
+    createdAt: now,
+  };
+  const recipients = input.recipients.map(({ lease: wanted, ...recipient }, n): RecipientRow => {
+    const lease = mayLease ? wanted : null;
+    return {
+      messageId: row.id,
+      n,
+      agentId: agent.id,
+      ...recipient,
+      status: hold ? "held" : lease ? "sending" : "queued",
+      queue,
+      method: null,
+      attempts: 0,
+      nextAttemptAt: lease ? input.leaseUntil : notBefore,
+      leaseToken: lease,
+      smtpReply: null,
+      error: null,
+      createdAt: now,
+      updatedAt: now,
+    };
+  });
+  if (recipients.some((recipient) => recipient.leaseToken)) row.status = "sending";
+  yield* insertOutbound(s, row, recipients, input.raw);
+  if (hold) yield* tellHeld(s, row, hold, loop?.first ?? false, now);
+  if (queue === "ready" && recipients.some((recipient) => recipient.leaseToken === null))
+    s.signal({ topic: "outbound", key: "" });
+  return { message: row, recipients, fresh: true };
+}
+
+/** The agent's row, locked: messages of one agent are accepted one after the other, so that limits hold. */
+function* lockAgent(s: Scope, id: string): Verb<AgentRow | null> {
+  const rows = yield* ask(
+    s.prepared(
+      "lockAgent",
+      () =>
+        s.locked(
+          s.db
+            .select()
+            .from(s.t.agents)
+            .where(eq(s.t.agents.id, sql.placeholder("id"))),
+        ),
+      { id },
+    ),
+  );
+  return rows[0] ?? null;
+}
+
+/** The message that came with this Idempotency-Key. An old one gives the key up. */
+function* earlierMessage(s: Scope, userId: string, key: string, now: Date): Verb<Outbound | null> {
+  const { outboundMessages } = s.t;
+  const [found] = yield* ask(
+    s.prepared(
+      "earlierMessage",
+      () =>
+        s.db
+          .select()
+          .from(outboundMessages)
+          .where(
+            and(
+              eq(outboundMessages.userId, sql.placeholder("userId")),
+              eq(outboundMessages.idempotencyKey, sql.placeholder("key")),
+            ),
+          ),
+      { userId, key },
+    ),
+  );
+  if (!found) return null;
+  if (now.getTime() - found.createdAt.getTime() < IDEMPOTENCY_KEPT_MS)
+    return { message: found, recipients: yield* recipientsOf(s, found.id) };
+  yield* ask(s.db.update(outboundMessages).set({ idempotencyKey: null }).where(eq(outboundMessages.id, found.id)));
+  return null;
+}
+
+function gateHold(agent: AgentRow): Hold | null {
+  if (!agent.hitlEnabled) return null;
+  return { rule: "approval", reason: "Every message of this agent waits for a person's approval." };
+}
+
+function* insertOutbound(s: Scope, row: OutboundRow, recipients: RecipientRow[], raw: Buffer): Verb<void> {
+  const { outboundMessages, outboundRaw, outboundRecipients } = s.t;
+  yield* ask(
+    s.prepared("insertOutbound", () => s.db.insert(outboundMessages).values(placeholders(outboundMessages, row)), {
+      ...row,
+    }),
+  );
+  const bytes = { messageId: row.id, bytes: raw };
+  yield* ask(
+    s.prepared("insertOutboundRaw", () => s.db.insert(outboundRaw).values(placeholders(outboundRaw, bytes)), bytes),
+  );
+  for (const recipient of recipients)
+    yield* ask(
+      s.prepared(
+        "insertRecipient",
+        () => s.db.insert(outboundRecipients).values(placeholders(outboundRecipients, recipient)),
+        { ...recipient },
+      ),
+    );
+}
+
+function* tellHeld(s: Scope, row: OutboundRow, hold: Hold, loopBegins: boolean, now: Date): Verb<void> {
+  const about = { userId: row.userId, agentId: row.agentId, now };
+  const data = { message_id: row.id, agent_id: row.agentId, conversation_id: row.conversationId, ...hold };
+  yield* addEvent(s, { ...about, type: "message.held", data });
+  if (loopBegins)
+    yield* addEvent(s, {
+      ...about,
+      type: "loop.stopped",
+      data: { ...data, release: `POST /api/v1/messages/${row.id}/release` },
+    });
+}
+
+/**
+ * The conversation of the agent's newest message that these Message-IDs name: of what came in, else of what went out.
+ */
+export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
+  const wanted = references.slice(-REFERENCES_MAX);
+  if (wanted.length === 0) return null;
+  const { messages, outboundMessages } = s.t;
+  const [inbound] = yield* ask(
+    s.db
+      .select({ id: messages.conversationId })
+      .from(messages)
+      .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, wanted)))
+      // Not the bare column, here and below: SQLite would walk all of the agent's mail to save itself the sorting.
+      .orderBy(desc(sql`${messages.seq} + 0`))
+      .limit(1),
+  );
+  if (inbound) return inbound.id;
+  const [outbound] = yield* ask(
+    s.db
+      .select({ id: outboundMessages.conversationId })
+      .from(outboundMessages)
+      .where(and(eq(outboundMessages.agentId, agentId), inArray(outboundMessages.emailMessageId, wanted)))
+      .orderBy(desc(sql`${outboundMessages.id} || ''`))
+      .limit(1),
+  );
+  return outbound?.id ?? null;
+}
+
+/** A message's recipients in their order. */
+export function* recipientsOf(s: Scope, messageId: string): Verb<RecipientRow[]> {
+  const { outboundRecipients } = s.t;
+  return yield* ask(
+    s.prepared(
+      "recipientsOf",
+      () =>
+        s.db
+          .select()
+          .from(outboundRecipients)
+          .where(eq(outboundRecipients.messageId, sql.placeholder("messageId")))
+          .orderBy(outboundRecipients.n),
+      { messageId },
+    ),
+  );
+}
+
+/** An outbound message with what became of it, or null when the account has none of that id. */
+export function* getOutbound(s: Scope, userId: string, id: string): Verb<Outbound | null> {
+  const { outboundMessages } = s.t;
+  const [message] = yield* ask(
+    s.db
+      .select()
+      .from(outboundMessages)
+      .where(and(eq(outboundMessages.id, id), eq(outboundMessages.userId, userId))),
+  );
+  return message ? { message, recipients: yield* recipientsOf(s, id) } : null;
+}
+
+/** The bytes of an outbound message as composed; null when it is gone. */
+export function* outboundBytes(s: Scope, id: string): Verb<Buffer | null> {
+  const { outboundRaw } = s.t;
+  const rows = yield* ask(
+    s.db.select({ bytes: outboundRaw.bytes }).from(outboundRaw).where(eq(outboundRaw.messageId, id)),
+  );
+  return rows[0]?.bytes ?? null;
+}
+
+export interface OutboundFilter {
+  status?: OutboundStatus;
+  agentId?: string;
+  conversationId?: string;
+  since?: Date;
+  until?: Date;
+}
+
+/** One page of an account's outbound messages, newest first. `after` is the id of the last row of the page before. */
+export function* listOutbound(
+  s: Scope,
+  userId: string,
+  filter: OutboundFilter,
+  page: { after?: string; limit: number; sort?: "asc" | "desc" },
+): Verb<Outbound[]> {
+  const { outboundMessages: messages } = s.t;
+  const oldestFirst = page.sort === "asc";
+  const conditions: (SQL | undefined)[] = [
+    eq(messages.userId, userId),
+    filter.status ? eq(messages.status, filter.status) : undefined,
+    filter.agentId ? eq(messages.agentId, filter.agentId) : undefined,
+    filter.conversationId ? eq(messages.conversationId, filter.conversationId) : undefined,
+    filter.since ? gte(messages.createdAt, filter.since) : undefined,
+    filter.until ? lt(messages.createdAt, filter.until) : undefined,
+    page.after ? (oldestFirst ? gt(messages.id, page.after) : lt(messages.id, page.after)) : undefined,
+  ];
+  const rows = yield* ask(
+    s.db
+      .select()
+      .from(messages)
+      .where(and(...conditions))
+      .orderBy(oldestFirst ? messages.id : desc(messages.id))
+      .limit(page.limit),
+  );
+  return yield* withRecipients(s, rows);
+}
+
+/** Outbound messages with what became of them, in the order given. */
+export function* withRecipients(s: Scope, rows: OutboundRow[]): Verb<Outbound[]> {
+  if (rows.length === 0) return [];
+  const { outboundRecipients } = s.t;
+  const ids = rows.map((row) => row.id);
+  const recipients = yield* ask(
+    s.db
+      .select()
+      .from(outboundRecipients)
+      .where(inArray(outboundRecipients.messageId, ids))
+      .orderBy(outboundRecipients.messageId, outboundRecipients.n),
+  );
+  const byMessage = Map.groupBy(recipients, (recipient) => recipient.messageId);
+  return rows.map((message) => ({ message, recipients: byMessage.get(message.id) ?? [] }));
+}
+
+/**
+ * Takes a message back as far as it has not left. `cancelled` counts the recipients who will not get it: 0 is too
+ * late. Null when the account has no such message.
+ */
+export function* cancelOutbound(
+  s: Scope,
+  userId: string,
+  id: string,
+  now: Date,
+): Verb<(Outbound & { cancelled: number }) | null> {
+  const { outboundRecipients, outboundMessages } = s.t;
+  yield* ask(
+    s.locked(s.db.select({ id: outboundMessages.id }).from(outboundMessages).where(eq(outboundMessages.id, id))),
+  );
+  const before = yield* getOutbound(s, userId, id);
+  if (!before) return null;
+  const gone = yield* ask(
+    s.db
+      .update(outboundRecipients)
+      .set({ status: "cancelled", queue: "done", error: null, updatedAt: now })
+      .where(
+        and(
+          eq(outboundRecipients.messageId, id),
+          inArray(outboundRecipients.queue, ["ready", "held", "paused"]),
+          // What is in somebody's hand may be with the next host already.
+          isNull(outboundRecipients.leaseToken),
+        ),
+      )
+      .returning({ n: outboundRecipients.n }),
+  );
+  if (gone.length > 0) yield* refreshStatus(s, id);
+  s.signal({ topic: "outcome", key: id });
+  const after = yield* getOutbound(s, userId, id);
+  return after && { ...after, cancelled: gone.length };
+}
+
+/**
+ * Lets go on what the loop breaker stopped: this message and every other that it holds for the same reason.
+ * What was sent so far in its conversation and to its recipients does not count any more. Null when the account has no such message; `released` 0 when the
+ * breaker does not hold it.
+ */
+export function* releaseLoop(
+  s: Scope,
+  userId: string,
+  id: string,
+  now: Date,
+): Verb<(Outbound & { released: number }) | null> {
+  const { outboundMessages, outboundRecipients, loopReleases, agents } = s.t;
+  const found = yield* getOutbound(s, userId, id);
+  if (!found) return null;
+  const { message } = found;
+  const { agentId, loopKey } = message;
+  if (!loopKey || message.status !== "pending_approval") return { ...found, released: 0 };
+  const [agent] = yield* ask(s.locked(s.db.select().from(agents).where(eq(agents.id, agentId))));
+  if (!agent) return null;
+  // All that this message counted for: else the next one to the same address would be stopped for that instead.
+  for (const key of loopKeys(message.conversationId, found.recipients))
+    yield* ask(
+      s.db
+        .insert(loopReleases)
+        .values({ agentId, loopKey: key, releasedAt: now })
+        .onConflictDoUpdate({ target: [loopReleases.agentId, loopReleases.loopKey], set: { releasedAt: now } }),
+    );
+  const held = yield* ask(
+    s.db
+      .update(outboundMessages)
+      .set({ status: "queued", hold: null, approvalExpiresAt: null })
+      .where(
+        and(
+          eq(outboundMessages.agentId, agentId),
+          eq(outboundMessages.loopKey, loopKey),
+          eq(outboundMessages.status, "pending_approval"),
+        ),
+      )
+      .returning({ id: outboundMessages.id }),
+  );
+  for (const { id: released } of held)
+    yield* ask(
+      s.db
+        .update(outboundRecipients)
+        .set({ status: "queued", queue: agent.paused ? "paused" : "ready", nextAttemptAt: now, updatedAt: now })
+        .where(and(eq(outboundRecipients.messageId, released), eq(outboundRecipients.queue, "held"))),
+    );
+  s.signal({ topic: "outbound", key: "" });
+  const after = yield* getOutbound(s, userId, id);
+  return after && { ...after, released: held.length };
+}
+
+/** Deletes up to `limit` outbound messages older than `before` for which nothing more will be tried. */
+export function* sweepOutbound(s: Scope, before: Date, limit: number): Verb<number> {
+  const { outboundMessages } = s.t;
+  const old = s.db
+    .select({ id: outboundMessages.id })
+    .from(outboundMessages)
+    .where(
+      and(
+        lt(outboundMessages.createdAt, before),
+        sql`not exists (select 1 from outbound_recipients r where r.message_id = ${outboundMessages.id} and r.queue <> 'done')`,
+      ),
+    )
+    .limit(limit);
+  const gone = yield* ask(
+    s.db.delete(outboundMessages).where(inArray(outboundMessages.id, old)).returning({ id: outboundMessages.id }),
+  );
+  return gone.length;
+}
