@@ -2,34 +2,40 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { benchInbound } from "./bench/inbound.ts";
-import { inboundReport, isComplete } from "./bench/inbound-report.ts";
+import * as inbound from "./bench/inbound-report.ts";
+import { benchOutbound } from "./bench/outbound.ts";
+import * as outbound from "./bench/outbound-report.ts";
 
 /**
  * Measures the product next to a yardstick, both in one run on this machine, on loopback only.
  *
  *   bun run bench inbound                  mail in, beside a bare smtp-server; about a minute and a half
+ *   bun run bench outbound                 mail out, beside nodemailer's pool alone; about two minutes
  *     --rounds 3                           in turn; the table shows medians
  *     --messages 2500                      at full speed in each round
- *     --connections 10
- *     --no-pipelining                      each SMTP command after the reply to the one before
+ *     --connections 10                     SMTP, in or out
+ *     --senders 50                         outbound: agents that send at the same time
+ *     --no-pipelining                      inbound: each SMTP command after the reply to the one before
  *     --database sqlite | postgres         postgres: as the tests run it, see src/testing/postgres.ts
  *     --binary dist/e2a | source           default: dist/e2a when it has been built, else the source
  *     --profile <folder>                   source only: writes CPU profiles there
  *     --json                               the whole result as one JSON document
  *
- * Leaves with 1 when a message was lost, doubled or not verified.
+ * Outbound mail leaves to Postfix's smtp-sink where it is installed, else to a bare smtp-server.
+ * Leaves with 1 when a message was lost, doubled, or not verified or signed.
  */
 const usage =
-  "Usage: bun run bench inbound [--rounds N] [--messages N] [--connections N] [--no-pipelining] [--database sqlite|postgres] [--binary FILE|source] [--profile FOLDER] [--json]";
+  "Usage: bun run bench inbound|outbound [--rounds N] [--messages N] [--connections N] [--senders N] [--no-pipelining] [--database sqlite|postgres] [--binary FILE|source] [--profile FOLDER] [--json]";
 
 const project = join(import.meta.dir, "..");
 
 const { values, positionals } = read();
-const numbers = [values.rounds, values.messages, values.connections].map(Number);
-const [rounds = 0, messages = 0, connections = 0] = numbers;
+const numbers = [values.rounds, values.messages, values.connections, values.senders].map(Number);
+const [rounds = 0, messages = 0, connections = 0, senders = 0] = numbers;
 const { database } = values;
+const benchmark = positionals.join(" ");
 if (
-  positionals.join() !== "inbound" ||
+  (benchmark !== "inbound" && benchmark !== "outbound") ||
   !numbers.every((number) => Number.isSafeInteger(number) && number > 0) ||
   (database !== "sqlite" && database !== "postgres")
 ) {
@@ -40,17 +46,20 @@ if (
 // Else a signal would end us without what `exit` cleans up.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 
-const result = await benchInbound({
-  rounds,
-  messages,
-  connections,
-  pipelined: !values["no-pipelining"],
-  database,
-  command: command(),
-  progress: (text) => console.error(`· ${text}`),
-});
-console.log(values.json ? JSON.stringify(result, null, 2) : inboundReport(result));
-process.exitCode = isComplete(result) ? 0 : 1;
+const progress = (text: string) => console.error(`· ${text}`);
+const options = { rounds, messages, connections, database, command: command(), progress } as const;
+if (benchmark === "inbound") {
+  const result = await benchInbound({ ...options, pipelined: !values["no-pipelining"] });
+  finish(result, inbound.inboundReport(result), inbound.isComplete(result));
+} else {
+  const result = await benchOutbound({ ...options, senders });
+  finish(result, outbound.outboundReport(result), outbound.isComplete(result));
+}
+
+function finish(result: object, report: string, isComplete: boolean): void {
+  console.log(values.json ? JSON.stringify(result, null, 2) : report);
+  process.exitCode = isComplete ? 0 : 1;
+}
 
 function command(): string[] {
   const built = join(project, "dist", "e2a");
@@ -68,6 +77,7 @@ function read() {
         rounds: { type: "string", default: "3" },
         messages: { type: "string", default: "2500" },
         connections: { type: "string", default: "10" },
+        senders: { type: "string", default: "50" },
         "no-pipelining": { type: "boolean", default: false },
         database: { type: "string", default: "sqlite" },
         binary: { type: "string" },

@@ -27,25 +27,51 @@ class PromptServer extends SMTPServer {
   }
 }
 
+let taken = 0;
+let keepsLast = false;
+let last = "";
+let reached = () => {};
+let wanted = Number.POSITIVE_INFINITY;
+
 const options = {
   authOptional: true,
   disabledCommands: ["AUTH"],
   disableReverseLookup: true,
   logger: false,
   onData(stream: NodeJS.ReadableStream, _session: unknown, callback: () => void) {
-    stream.on("data", () => {});
-    stream.on("end", () => callback());
+    const chunks: Buffer[] | null = keepsLast ? [] : null;
+    stream.on("data", (chunk: Buffer) => chunks?.push(chunk));
+    stream.on("end", () => {
+      if (chunks) last = Buffer.concat(chunks).toString("latin1");
+      taken += 1;
+      if (taken >= wanted) reached();
+      callback();
+    });
   },
 };
 
 const handlers = {
   /** Listens on a free port of loopback and returns it. `greets`: after smtp-server's pause, or at once. */
-  async start({ greets }: { greets: "after its pause" | "at once" }) {
+  async start({ greets, keeps }: { greets: "after its pause" | "at once"; keeps?: "the last message" }) {
+    keepsLast = keeps === "the last message";
     const server = greets === "at once" ? new PromptServer(options) : new SMTPServer(options);
     server.on("error", () => {});
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return (server.server.address() as AddressInfo).port;
   },
+  /** Messages so far. */
+  taken: (_: null) => taken,
+  /** Resolves when `count` messages have come in all. */
+  async waitFor(count: number) {
+    if (taken >= count) return;
+    wanted = count;
+    await new Promise<void>((resolve) => {
+      reached = resolve;
+    });
+    wanted = Number.POSITIVE_INFINITY;
+  },
+  /** The last message, byte by byte (latin1), when it is to be kept. */
+  last: (_: null) => last,
 };
 
 export type BareHandlers = typeof handlers;

@@ -1,7 +1,7 @@
 /** Helper processes of a benchmark: each on its own core if there is one, none left behind. */
 import type { Subprocess } from "bun";
 
-type Handlers = Record<string, (argument: never) => unknown>;
+export type Handlers = Record<string, (argument: never) => unknown>;
 
 interface Call {
   id: number;

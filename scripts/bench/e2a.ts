@@ -1,11 +1,15 @@
 /** The product as an operator runs it: a process of its own, on a folder of its own, on loopback. */
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { testPostgres } from "../../src/testing/postgres.ts";
 import { within } from "./child.ts";
+import { memoryMB } from "./process.ts";
 
 const startTimeoutMs = 20_000;
 const stopTimeoutMs = 30_000;
 const logTailBytes = 2_000;
+/** Between "ready" and the look at idle memory. */
+const idleSettleMs = 1_500;
 
 export interface E2aOptions {
   /** The command line before `serve`: the binary, or Bun and the source file. */
@@ -59,8 +63,47 @@ export async function startE2a(options: E2aOptions): Promise<E2a> {
   }
 }
 
+/** A server under load, with an account. */
+export interface PreparedE2a {
+  server: E2a;
+  key: string;
+  /** Resident memory, in MB, a moment after it was ready. */
+  idleMB: number;
+  /** On an empty folder, and on the one that was there. */
+  readyMs: { first: number; again: number };
+}
+
+/**
+ * Starts on an empty folder, makes an account, does `prepare`, and starts again.
+ * @param options.firstSettings What is different for the first start.
+ */
+export async function startPrepared(
+  options: E2aOptions & { database: "sqlite" | "postgres"; firstSettings?: Record<string, string> },
+  cleanUp: AsyncDisposableStack,
+  prepare: (server: E2a, key: string) => Promise<unknown>,
+): Promise<PreparedE2a> {
+  const settings = { ...options.settings };
+  if (options.database === "postgres") {
+    const database = await testPostgres();
+    cleanUp.defer(() => database.drop());
+    settings.E2A_DATABASE_URL = database.url;
+  }
+  const product: E2aOptions = { command: options.command, folder: options.folder, settings };
+  const empty = await startE2a({ ...product, settings: { ...settings, ...options.firstSettings } });
+  cleanUp.defer(() => empty.stop());
+  const key = await makeAccount(product);
+  await prepare(empty, key);
+  await empty.stop();
+
+  const server = await startE2a(product);
+  cleanUp.defer(() => server.stop());
+  await Bun.sleep(idleSettleMs);
+  const idleMB = memoryMB(server.pid).now;
+  return { server, key, idleMB, readyMs: { first: empty.readyMs, again: server.readyMs } };
+}
+
 /** Makes an account on the folder of a running server and returns its API key. */
-export async function makeAccount(options: E2aOptions): Promise<string> {
+async function makeAccount(options: E2aOptions): Promise<string> {
   const bootstrap = Bun.spawn({
     cmd: [...options.command, "bootstrap", "--email", "owner@example.net", "--json"],
     cwd: options.folder,
@@ -85,19 +128,31 @@ export async function api<T>(server: E2a, key: string, method: string, path: str
 
 /** Counts an agent's messages as a client sees them, page by page. */
 export async function countMessages(server: E2a, key: string, agent: string) {
-  let [messages, verified, token] = [0, 0, ""];
+  let [messages, verified] = [0, 0];
+  for await (const page of pages<{ verified: boolean }>(
+    server,
+    key,
+    `/agents/${encodeURIComponent(agent)}/messages?status=all`,
+  )) {
+    messages += page.length;
+    verified += page.filter((message) => message.verified).length;
+  }
+  return { messages, verified };
+}
+
+/** A list of messages, page by page. `path` has a query already. */
+export async function* pages<T>(server: E2a, key: string, path: string): AsyncIterable<T[]> {
+  let token = "";
   do {
-    const page: { messages: { verified: boolean }[]; next_token?: string | null } = await api(
+    const page: { messages: T[]; next_token?: string | null } = await api(
       server,
       key,
       "GET",
-      `/agents/${encodeURIComponent(agent)}/messages?status=all&page_size=100${token && `&token=${token}`}`,
+      `${path}&page_size=100${token && `&token=${token}`}`,
     );
-    messages += page.messages.length;
-    verified += page.messages.filter((message) => message.verified).length;
+    yield page.messages;
     token = encodeURIComponent(page.next_token ?? "");
   } while (token);
-  return { messages, verified };
 }
 
 function environment({ folder, settings }: E2aOptions): Record<string, string> {

@@ -1,7 +1,8 @@
 import type { BareHandlers } from "./bare-smtp.child.ts";
 import { startChild } from "./child.ts";
-import { type Bench, dotToReply, loadCores, partOf, perSecond, sendSeries, warmUpMessages } from "./inbound-load.ts";
+import { type Bench, dotToReply, sendSeries } from "./inbound-load.ts";
 import { type CpuUse, memoryMB, scaled } from "./process.ts";
+import { loadCores, partOf, perSecond, warmUpMessages } from "./series.ts";
 import type { Latency } from "./statistics.ts";
 
 /** A bare smtp-server in one round. Times in milliseconds. */

@@ -1,21 +1,10 @@
-import { testPostgres } from "../../src/testing/postgres.ts";
-import { api, countMessages, type E2a, type E2aOptions, makeAccount, startE2a } from "./e2a.ts";
-import {
-  agent,
-  agentSlug,
-  type Bench,
-  dotToReply,
-  loadCores,
-  partOf,
-  perSecond,
-  type Series,
-  sendSeries,
-  sharedDomain,
-  warmUpMessages,
-} from "./inbound-load.ts";
+import { api, countMessages, type E2a, startPrepared } from "./e2a.ts";
+import { agent, agentSlug, type Bench, dotToReply, sendSeries } from "./inbound-load.ts";
 import type { LoadOrder } from "./load.child.ts";
 import { type CpuUse, memoryMB, scaled } from "./process.ts";
+import { calmSecondsMax, loadCores, type Measured, partOf, perSecond, sharedDomain, warmUpMessages } from "./series.ts";
 import type { Arrival } from "./sink.child.ts";
+import type { Sent } from "./smtp-connection.ts";
 import { type Latency, latency } from "./statistics.ts";
 
 /** The product in one round. Times in milliseconds. */
@@ -58,37 +47,18 @@ export const raisedLimits = {
   E2A_LIMITS_API_REQUESTS_PER_MINUTE: "1000000",
 };
 
-/** Between "ready" and the look at idle memory. */
-const idleSettleMs = 1_500;
-const tenthSecondsMax = 5;
-
 /** Starts on an empty folder, makes an agent with a webhook, starts again, and measures. Adds to `counts`. */
 export async function productRound(bench: Bench, counts: Counts): Promise<ProductRound> {
   await using cleanUp = new AsyncDisposableStack();
-  const settings: Record<string, string> = {
-    ...raisedLimits,
-    E2A_SHARED_DOMAIN: sharedDomain,
-    E2A_DNS_SERVERS: bench.dnsAddress,
-  };
-  if (bench.options.database === "postgres") {
-    const database = await testPostgres();
-    cleanUp.defer(() => database.drop());
-    settings.E2A_DATABASE_URL = database.url;
-  }
-  const product: E2aOptions = { command: bench.options.command, folder: bench.folder, settings };
-
+  const settings = { ...raisedLimits, E2A_SHARED_DOMAIN: sharedDomain, E2A_DNS_SERVERS: bench.dnsAddress };
+  const { command, database } = bench.options;
   bench.say("e2a starts");
-  const empty = await startE2a(product);
-  cleanUp.defer(() => empty.stop());
-  const key = await makeAccount(product);
-  const webhook = { webhook_url: await bench.sink.call("url", null), agent_mode: "cloud" };
-  await api(empty, key, "POST", "/agents", { slug: agentSlug, ...webhook });
-  await empty.stop();
-
-  const server = await startE2a(product);
-  cleanUp.defer(() => server.stop());
-  await Bun.sleep(idleSettleMs);
-  const idle = memoryMB(server.pid).now;
+  const webhook = { webhook_url: await bench.sink.call("start", { keyed: "by message id" }), agent_mode: "cloud" };
+  const { server, key, idleMB, readyMs } = await startPrepared(
+    { command, folder: bench.folder, settings, database },
+    cleanUp,
+    (empty, key) => api(empty, key, "POST", "/agents", { slug: agentSlug, ...webhook }),
+  );
   await bench.dns.call("questions", null);
 
   const measured = await allSeries(bench, server, counts);
@@ -98,16 +68,16 @@ export async function productRound(bench: Bench, counts: Counts): Promise<Produc
   counts.verified += verified;
   return {
     ...measured,
-    rssMB: { idle, afterLoad: memory.now, peak: memory.peak },
-    readyMs: { first: empty.readyMs, again: server.readyMs },
+    rssMB: { idle: idleMB, afterLoad: memory.now, peak: memory.peak },
+    readyMs,
     dnsQuestions: await bench.dns.call("questions", null),
   };
 }
 
-type Measured = Omit<ProductRound, "rssMB" | "readyMs" | "dnsQuestions">;
+type Speed = Omit<ProductRound, "rssMB" | "readyMs" | "dnsQuestions">;
 
 /** Warm-up, full speed, a tenth of it, one message a connection; each waits for its last webhook. */
-async function allSeries(bench: Bench, { pid, smtpPort }: E2a, counts: Counts): Promise<Measured> {
+async function allSeries(bench: Bench, { pid, smtpPort }: E2a, counts: Counts): Promise<Speed> {
   const { messages } = bench.options;
   let first = 0;
   const next = async (order: Pick<LoadOrder, "count" | "connection" | "perSecond">) => {
@@ -125,7 +95,7 @@ async function allSeries(bench: Bench, { pid, smtpPort }: E2a, counts: Counts): 
   const full = await next({ count: messages, connection: "kept" });
   const rate = perSecond(full);
   bench.say(`e2a at a tenth of ${Math.round(rate)} messages/s`);
-  const count = Math.min(partOf(messages), Math.ceil((rate / 10) * tenthSecondsMax));
+  const count = Math.min(partOf(messages), Math.ceil((rate / 10) * calmSecondsMax));
   const tenth = await next({ count, connection: "kept", perSecond: rate / 10 });
   bench.say("e2a with one message a connection");
   const single = await next({ count: partOf(messages), connection: "for each message" });
@@ -149,6 +119,6 @@ async function allSeries(bench: Bench, { pid, smtpPort }: E2a, counts: Counts): 
   };
 }
 
-function dotToWebhook({ sent, arrivals }: Series & { arrivals: Map<string, Arrival> }): Latency {
+function dotToWebhook({ sent, arrivals }: Measured<Sent> & { arrivals: Map<string, Arrival> }): Latency {
   return latency(sent.map(({ dotAt, queueId }) => (arrivals.get(queueId)?.at ?? Number.NaN) - dotAt));
 }

@@ -1,6 +1,5 @@
 import type { InboundResult } from "./inbound.ts";
-import type { CpuUse } from "./process.ts";
-import type { Latency } from "./statistics.ts";
+import { atLeast, below, cores, cpu, mark, percent, type Row, table, times, whole } from "./table.ts";
 
 /** What the product is to reach on any machine, beside the bare server on the same one. */
 const aims = { shareMin: 0.2, tenthWebhookP50MsMax: 15, idleMBMax: 90, readyMsMax: 300 };
@@ -9,10 +8,10 @@ const aims = { shareMin: 0.2, tenthWebhookP50MsMax: 15, idleMBMax: 90, readyMsMa
 export function inboundReport(result: InboundResult): string {
   const { bare, product, share } = result.median;
   const { counts, conditions } = result;
-  const rows: [string, string, string, string?][] = [
+  const rows: Row[] = [
     ["", "bare smtp-server", "e2a", "aim"],
     ["messages/s (250s), connections kept", whole(bare.messagesPerSecond), whole(product.messagesPerSecond)],
-    ["  share of the bare server", "", percent(share), `≥ ${percent(aims.shareMin)} ${mark(share >= aims.shareMin)}`],
+    ["  share of the bare server", "", percent(share), atLeast(share, aims.shareMin)],
     ["webhooks/s", "", whole(product.webhooksPerSecond)],
     [
       "messages/s, one per connection",
@@ -59,7 +58,7 @@ export function inboundReport(result: InboundResult): string {
       `${conditions.connections} connections, pipelining ${conditions.pipelining}, ${conditions.database}`,
     `${conditions.product} · Bun ${conditions.bun} · ${conditions.cores} cores · ${conditions.seconds} s`,
     "",
-    ...table(rows),
+    ...table(rows, 3),
     "",
     `each round, messages/s: ${each.join(", ")}`,
     `every 250 is stored, verified and delivered once: ${mark(isComplete(result))} ` +
@@ -76,20 +75,5 @@ export function isComplete({ counts }: InboundResult): boolean {
   return replies === stored && replies === verified && replies === webhooks && duplicates === 0;
 }
 
-function table(rows: readonly (readonly (string | undefined)[])[]): string[] {
-  const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map(([name = "", bare = "", product = "", aim = ""]) =>
-    `${name.padEnd(widths[0] ?? 0)}  ${bare.padStart(widths[1] ?? 0)}  ${product.padStart(widths[2] ?? 0)}  ${aim}`.trimEnd(),
-  );
-}
-
-const whole = (value: number) => Math.round(value).toLocaleString("en");
-const percent = (value: number) => `${Math.round(value * 100)} %`;
-const cpu = ({ all, main }: CpuUse) => `${all.toFixed(2)} / ${main.toFixed(2)}`;
-const times = ({ p50, p99 }: Latency) => `${p50.toFixed(1)} / ${p99.toFixed(1)}`;
-const cores = (round: { loadCores: number; otherCores: number }) =>
-  `${round.loadCores.toFixed(2)} / ${round.otherCores.toFixed(2)}`;
-const mark = (good: boolean) => (good ? "✓" : "✗");
-const below = (value: number, limit: number, unit: string) => `< ${limit} ${unit} ${mark(value < limit)}`;
 const oneEach = ({ paused, prompt }: { paused: number; prompt: number }) =>
   `${whole(prompt)} (with its pause ${whole(paused)})`;

@@ -1,6 +1,7 @@
 /** The load: sends prepared messages over SMTP and notes when each was sent and taken. */
-import { answerCalls, wallMs } from "./child.ts";
+import { answerCalls } from "./child.ts";
 import { mailFrom, signedMails } from "./mail.ts";
+import { type Series, sendAll } from "./series.ts";
 import { LoadConnection, type Sent } from "./smtp-connection.ts";
 
 export interface LoadOrder {
@@ -17,42 +18,21 @@ export interface LoadOrder {
   perSecond?: number;
 }
 
-export interface LoadResult {
-  /** By `wallMs`, from the first command to the last 250. */
-  startedAt: number;
-  endedAt: number;
-  sent: Sent[];
-  /** CPU seconds of the load itself: near the duration means that the load was the limit. */
-  cpuSeconds: number;
-}
-
 let mails: Buffer[] = [];
 
-async function run(order: LoadOrder): Promise<LoadResult> {
-  const { port, to, connections, count, perSecond } = order;
-  const sent: Sent[] = [];
-  let next = 0;
+async function run(order: LoadOrder): Promise<Series<Sent>> {
+  const { port, to, connections, pipelined, first } = order;
   const kept = order.connection === "kept";
   const open = kept ? await Promise.all(Array.from({ length: connections }, () => LoadConnection.open(port))) : [];
-  const cpuBefore = process.cpuUsage();
-  const startedAt = wallMs();
-
-  async function work(own: LoadConnection | undefined) {
-    for (let n = next++; n < count; n = next++) {
-      if (perSecond) await Bun.sleep(Math.max(0, startedAt + (n / perSecond) * 1000 - wallMs()));
-      const connection = own ?? (await LoadConnection.open(port));
-      sent.push(
-        await connection.send(mailFrom, to, mails[(order.first + n) % mails.length] as Buffer, order.pipelined),
-      );
-      if (!own) connection.close();
-    }
-  }
-  await Promise.all(Array.from({ length: connections }, (_, i) => work(open[i])));
-
-  const endedAt = wallMs();
-  const cpu = process.cpuUsage(cpuBefore);
+  const senders = Array.from({ length: connections }, (_, i) => async (n: number) => {
+    const connection = open[i] ?? (await LoadConnection.open(port));
+    const sent = await connection.send(mailFrom, to, mails[(first + n) % mails.length] as Buffer, pipelined);
+    if (!kept) connection.close();
+    return sent;
+  });
+  const series = await sendAll(order, senders);
   for (const connection of open) connection.close();
-  return { startedAt, endedAt, sent, cpuSeconds: (cpu.user + cpu.system) / 1e6 };
+  return series;
 }
 
 const handlers = {

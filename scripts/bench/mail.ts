@@ -8,6 +8,13 @@ const selector = "bench";
 /** Of one message on the wire, headers and signature included. */
 const messageBytes = 4096;
 
+const words = "The quick brown fox jumps over the lazy dog while the agent reads it.";
+
+/** What an agent writes: some 4 KB of text in lines that go out as they are. */
+export const agentText = `${words}\n`.repeat(Math.floor(messageBytes / (words.length + 1)));
+
+export const agentSubject = (number: number) => `Report ${number}`;
+
 export const mailFrom = `news@bounces.${senderDomain}`;
 
 /** A new signing key, and the zone that proves mail signed with it and sent from loopback. */
@@ -37,7 +44,7 @@ export async function signedMails(count: number, privateKey: string, to: string)
     const { message } = await composer.sendMail({
       from: { name: "Sender", address: `news@${senderDomain}` },
       to,
-      subject: `Report ${number}`,
+      subject: agentSubject(number),
       messageId: `<${number}.${Date.now()}@${senderDomain}>`,
       text: `${`${words}\n`.repeat(paragraphs)}\nMessage ${number}.\n${ruler}`,
       html: `<html><body>${`<p>${words}</p>\n`.repeat(paragraphs)}<p>Message <b>${number}</b>.</p></body></html>`,
@@ -53,5 +60,3 @@ export async function signedMails(count: number, privateKey: string, to: string)
   for (let number = 1; number <= count; number++) mails.push(await compose(number, paragraphs, ruler));
   return mails;
 }
-
-const words = "The quick brown fox jumps over the lazy dog while the agent reads it.";

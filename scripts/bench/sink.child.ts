@@ -7,6 +7,7 @@ export interface Arrival {
   verified: boolean;
 }
 
+let bySubject = false;
 let arrivals = new Map<string, Arrival>();
 let duplicates = 0;
 let reached = () => {};
@@ -16,17 +17,25 @@ const server = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
   async fetch(request) {
-    await request.arrayBuffer();
-    const id = request.headers.get("x-e2a-auth-message-id") ?? "";
-    if (arrivals.has(id)) duplicates += 1;
-    else arrivals.set(id, { at: wallMs(), verified: request.headers.get("x-e2a-auth-verified") === "true" });
+    const body = await request.arrayBuffer();
+    const at = wallMs();
+    const { headers } = request;
+    const key = bySubject ? subjectOf(body) : (headers.get("x-e2a-auth-message-id") ?? "");
+    if (arrivals.has(key)) duplicates += 1;
+    else arrivals.set(key, { at, verified: headers.get("x-e2a-auth-verified") === "true" });
     if (arrivals.size >= wanted) reached();
     return new Response(null, { status: 204 });
   },
 });
 
+const subjectOf = (body: ArrayBuffer) => (JSON.parse(Buffer.from(body).toString()) as { subject: string }).subject;
+
 const handlers = {
-  url: (_: null) => `http://127.0.0.1:${server.port}/hook`,
+  /** Returns the URL. What comes is known by the id the product gave it, or by the subject its sender did. */
+  start({ keyed }: { keyed: "by message id" | "by subject" }) {
+    bySubject = keyed === "by subject";
+    return `http://127.0.0.1:${server.port}/hook`;
+  },
   /** Resolves when `count` different messages have come since the last `take`. */
   async waitFor(count: number) {
     if (arrivals.size >= count) return;
@@ -36,7 +45,7 @@ const handlers = {
     });
     wanted = Number.POSITIVE_INFINITY;
   },
-  /** Gives what came by message id, and forgets it. */
+  /** Gives what came by its key, and forgets it. */
   take(_: null) {
     const taken = { arrivals, duplicates };
     arrivals = new Map();

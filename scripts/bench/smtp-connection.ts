@@ -1,6 +1,6 @@
-/** One SMTP connection of the load, with as little work as possible around it. */
-import type { Socket } from "bun";
+/** One SMTP connection of the load. */
 import { wallMs } from "./child.ts";
+import { LoadSocket } from "./load-socket.ts";
 
 /** What one message went through, by `wallMs`. */
 export interface Sent {
@@ -15,29 +15,16 @@ export interface Sent {
 const finalDot = Buffer.from(".\r\n");
 
 export class LoadConnection {
-  private socket!: Socket;
+  private socket!: LoadSocket;
   private partial = "";
   private replies: string[] = [];
-  private wake: (() => void) | null = null;
-  private unsent: Buffer | null = null;
-  private failed: Error | null = null;
 
   /** Connects, waits for the greeting and says EHLO. */
   static async open(port: number): Promise<LoadConnection> {
     const connection = new LoadConnection();
-    connection.socket = await Bun.connect({
-      hostname: "127.0.0.1",
-      port,
-      socket: {
-        data: (_socket, data) => connection.take(data.toString("latin1")),
-        drain: () => connection.flush(),
-        close: () => connection.fail("the server closed the connection"),
-        error: (_socket, error) => connection.fail(error.message),
-      },
-    });
-    connection.socket.setNoDelay(true);
+    connection.socket = await LoadSocket.open(port, (data) => connection.take(data.toString("latin1")));
     await connection.expect("220");
-    connection.write(Buffer.from("EHLO bounces.sender.example\r\n"));
+    connection.socket.write(Buffer.from("EHLO bounces.sender.example\r\n"));
     await connection.expect("250");
     return connection;
   }
@@ -48,32 +35,20 @@ export class LoadConnection {
    */
   async send(from: string, to: string, message: Buffer, pipelined: boolean): Promise<Sent> {
     const commands = [`MAIL FROM:<${from}>\r\n`, `RCPT TO:<${to}>\r\n`, "DATA\r\n"];
-    if (pipelined) this.write(Buffer.from(commands.join("")));
+    if (pipelined) this.socket.write(Buffer.from(commands.join("")));
     for (const [i, code] of ["250", "250", "354"].entries()) {
-      if (!pipelined) this.write(Buffer.from(commands[i] as string));
+      if (!pipelined) this.socket.write(Buffer.from(commands[i] as string));
       await this.expect(code);
     }
     const bytes = Buffer.concat([message, finalDot]);
     const dotAt = wallMs();
-    this.write(bytes);
+    this.socket.write(bytes);
     const reply = await this.expect("250");
     return { dotAt, replyAt: wallMs(), queueId: reply.slice(reply.lastIndexOf(" ") + 1) };
   }
 
   close(): void {
-    this.failed = new Error("closed");
     this.socket.end("QUIT\r\n");
-  }
-
-  private write(bytes: Buffer): void {
-    const written = this.socket.write(bytes);
-    if (written < bytes.length) this.unsent = bytes.subarray(Math.max(0, written));
-  }
-
-  private flush(): void {
-    const bytes = this.unsent;
-    this.unsent = null;
-    if (bytes) this.write(bytes);
   }
 
   private take(text: string): void {
@@ -81,21 +56,10 @@ export class LoadConnection {
     this.partial = lines.pop() ?? "";
     // Only the last line of a reply has a space after its code (RFC 5321 4.2.1).
     for (const line of lines) if (line[3] === " ") this.replies.push(line);
-    this.wake?.();
-  }
-
-  private fail(reason: string): void {
-    this.failed ??= new Error(reason);
-    this.wake?.();
   }
 
   private async expect(code: string): Promise<string> {
-    while (this.replies.length === 0) {
-      if (this.failed) throw this.failed;
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
-    }
+    while (this.replies.length === 0) await this.socket.more();
     const reply = this.replies.shift() as string;
     if (!reply.startsWith(code)) throw new Error(`expected ${code}, got: ${reply}`);
     return reply;

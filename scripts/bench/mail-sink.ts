@@ -1,0 +1,87 @@
+/** Where mail leaves to: an SMTP server that takes everything, throws it away and counts. */
+import { freePort } from "../../src/testing/binary.ts";
+import type { BareHandlers } from "./bare-smtp.child.ts";
+import { within } from "./child.ts";
+import type { Run } from "./run.ts";
+import { LoadConnection } from "./smtp-connection.ts";
+
+export interface MailSink {
+  readonly name: string;
+  readonly pid: number;
+  readonly port: number;
+  /** Messages taken so far. */
+  taken(): Promise<number>;
+  /** Resolves when `count` messages have been taken in all. */
+  waitFor(count: number): Promise<unknown>;
+}
+
+/** More than anybody opens here. */
+const connectionsMax = 1_000;
+const startTimeoutMs = 5_000;
+const startPollMs = 20;
+
+/** Postfix's smtp-sink where it is installed; it costs the least. Else a bare smtp-server. */
+export async function startMailSink(run: Run): Promise<MailSink> {
+  // Debian keeps it where only root's PATH leads.
+  const program = Bun.which("smtp-sink", { PATH: `${process.env.PATH}:/usr/sbin` });
+  return program ? startSmtpSink(program, run) : startBareSink(run);
+}
+
+async function startBareSink(run: Run): Promise<MailSink> {
+  const child = run.child<BareHandlers>("bare-smtp.child.ts");
+  return {
+    name: "a bare smtp-server, as smtp-sink is not installed",
+    pid: child.pid,
+    port: await child.call("start", { greets: "at once" }),
+    taken: () => child.call("taken", null),
+    waitFor: (count: number) => child.call("waitFor", count),
+  };
+}
+
+async function startSmtpSink(program: string, run: Run): Promise<MailSink> {
+  const port = await freePort();
+  // As root it insists on becoming somebody else.
+  const user = process.getuid?.() === 0 ? ["-u", "nobody"] : [];
+  const sink = Bun.spawn({
+    cmd: [program, ...user, "-c", "-m", `${connectionsMax}`, `127.0.0.1:${port}`, `${connectionsMax}`],
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const kill = () => sink.kill("SIGKILL");
+  process.once("exit", kill);
+  run.defer(kill);
+
+  let taken = 0;
+  let waiting: { count: number; resolve: () => void }[] = [];
+  void (async () => {
+    let partial = "";
+    const decoder = new TextDecoder();
+    for await (const chunk of sink.stdout) {
+      // It rewrites one line: "sess=1 quit=0 mesg=2\r".
+      const counters = (partial + decoder.decode(chunk, { stream: true })).split("\r");
+      partial = counters.pop() ?? "";
+      taken = Number(/mesg=(\d+)/.exec(counters.at(-1) ?? "")?.[1] ?? taken);
+      for (const { count, resolve } of waiting) if (taken >= count) resolve();
+      waiting = waiting.filter(({ count }) => taken < count);
+    }
+  })();
+  await within(startTimeoutMs, "the start of smtp-sink", greeting(port));
+  return {
+    name: "smtp-sink",
+    pid: sink.pid,
+    port,
+    taken: async () => taken,
+    waitFor: (count) =>
+      new Promise<void>((resolve) => {
+        if (taken >= count) resolve();
+        else waiting.push({ count, resolve });
+      }),
+  };
+}
+
+async function greeting(port: number): Promise<void> {
+  for (;;) {
+    const connection = await LoadConnection.open(port).catch(() => null);
+    if (connection) return connection.close();
+    await Bun.sleep(startPollMs);
+  }
+}

@@ -1,0 +1,53 @@
+/** The yardstick for mail out: nodemailer's pooled transport alone, which composes and sends, and keeps nothing. */
+import { createTransport, type Transporter } from "nodemailer";
+import { answerCalls } from "./child.ts";
+import { agentSubject, agentText } from "./mail.ts";
+import { type Series, sendAll } from "./series.ts";
+
+export interface TransportOrder {
+  port: number;
+  connections: number;
+  /** Signs with this key (PEM), or not at all. */
+  dkim: { domain: string; privateKey: string } | null;
+}
+
+export interface MailOrder {
+  from: string[];
+  to: string[];
+  first: number;
+  count: number;
+}
+
+/** As the product's: common servers close after a hundred or so. */
+const messagesPerConnection = 100;
+
+let transport: Transporter;
+
+const handlers = {
+  start({ port, connections, dkim }: TransportOrder) {
+    const options = {
+      pool: true,
+      maxConnections: connections,
+      maxMessages: messagesPerConnection,
+      host: "127.0.0.1",
+      port,
+      secure: false,
+      ignoreTLS: true,
+      ...(dkim && { dkim: { domainName: dkim.domain, keySelector: "bench", privateKey: dkim.privateKey } }),
+    } as const;
+    transport = createTransport(options);
+  },
+  /** As many messages in hand as there are senders. Rejects with the first that is not taken. */
+  run({ from, to, first, count }: MailOrder): Promise<Series<null>> {
+    const senders = from.map((address) => async (n: number) => {
+      const subject = agentSubject(first + n);
+      await transport.sendMail({ from: address, to: to[n % to.length] as string, subject, text: agentText });
+      return null;
+    });
+    return sendAll({ count }, senders);
+  },
+};
+
+export type NodemailerHandlers = typeof handlers;
+
+answerCalls(handlers);

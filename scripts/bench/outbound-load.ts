@@ -1,0 +1,27 @@
+/** What both sides of the outbound benchmark share. */
+import type { Child } from "./child.ts";
+import type { MailSink } from "./mail-sink.ts";
+import type { Round, RunOptions } from "./run.ts";
+import type { SendersHandlers } from "./senders.child.ts";
+import { sharedDomain } from "./series.ts";
+import type { SinkHandlers } from "./sink.child.ts";
+
+export interface OutboundOptions extends RunOptions {
+  /** Agents that send at the same time, each over a connection of its own. `connections` are those to the sink. */
+  senders: number;
+}
+
+/** What a round works with. */
+export interface OutboundBench extends Round {
+  options: OutboundOptions;
+  senders: Child<SendersHandlers>;
+  webhooks: Child<SinkHandlers>;
+  mailSink: MailSink;
+}
+
+/** People whom the agents write to, in turn. */
+const readersCount = 100;
+export const readers = Array.from({ length: readersCount }, (_, i) => `reader-${i + 1}@outside.example`);
+
+export const agentSlugs = (count: number) => Array.from({ length: count }, (_, i) => `sender-${i + 1}`);
+export const addressOf = (slug: string) => `${slug}@${sharedDomain}`;

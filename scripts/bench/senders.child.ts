@@ -1,0 +1,53 @@
+/** Agents' programs: each sends over an HTTP connection of its own, one message after the other. */
+import { answerCalls, wallMs } from "./child.ts";
+import { HttpConnection } from "./http-connection.ts";
+import { agentSubject, agentText } from "./mail.ts";
+import { type Series, sendAll } from "./series.ts";
+
+export interface SendersOrder {
+  port: number;
+  key: string;
+  /** The agents; each has a program of its own. */
+  from: string[];
+  /** In turn. */
+  to: string[];
+  /** Whether the answer waits for the first try, or comes as soon as the message is queued. */
+  answer: "when sent" | "when queued";
+  /** The number in the first subject, and how many. */
+  first: number;
+  count: number;
+  /** Begun a second, whether the server keeps up or not; without it, as fast as it goes. */
+  perSecond?: number;
+}
+
+/** One call, by `wallMs`. */
+export interface Accepted {
+  subject: string;
+  calledAt: number;
+  answeredAt: number;
+}
+
+const handlers = {
+  /** Rejects on any answer but the one asked for. */
+  async run(order: SendersOrder): Promise<Series<Accepted>> {
+    const { port, key, from, to, first } = order;
+    const queued = order.answer === "when queued";
+    const headers = [`Authorization: Bearer ${key}`, ...(queued ? ["Prefer: respond-async"] : [])];
+    const connections = await Promise.all(from.map(() => HttpConnection.open(port)));
+    const senders = connections.map((connection, i) => async (n: number) => {
+      const subject = agentSubject(first + n);
+      const json = JSON.stringify({ from: from[i], to: [to[n % to.length]], subject, body: agentText });
+      const calledAt = wallMs();
+      const { status, body } = await connection.post("/api/v1/send", headers, json);
+      if (status !== (queued ? 202 : 200)) throw new Error(`POST /send: ${status} ${body}`);
+      return { subject, calledAt, answeredAt: wallMs() };
+    });
+    const series = await sendAll(order, senders);
+    for (const connection of connections) connection.close();
+    return series;
+  },
+};
+
+export type SendersHandlers = typeof handlers;
+
+answerCalls(handlers);
