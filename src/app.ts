@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json" with { type: "json" };
+import { createApprovalTokens } from "./approval-token.ts";
 import { migrations } from "./assets.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -15,6 +16,7 @@ import { createHub } from "./notify/hub.ts";
 import { createPoster, type Lookup, resolverLookup, systemLookup } from "./notify/post.ts";
 import { startWebhooks } from "./notify/webhook.ts";
 import { type Dispatch, startDispatch, type UpstreamCheck } from "./outbound/dispatch.ts";
+import { startHolds } from "./outbound/holds.ts";
 import { isPublished } from "./outbound/published.ts";
 import { createRoutes } from "./outbound/routes.ts";
 import { createSender } from "./outbound/send.ts";
@@ -161,6 +163,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     });
     closers.push(() => dispatch.close(OUTBOUND_GRACE_MS));
     const upstreams = checkUpstreams(dispatch, log);
+    const approvals = createApprovalTokens(deriveKey(masterKey, "approval link"));
 
     const http = await startHttp({
       config,
@@ -171,6 +174,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       resolver,
       hub,
       version,
+      approvals,
       sender: createSender({ store, clock, config, routes, dispatch }),
       sendTestMail: (agent) => sendTestMail(receive, agent, config, clock),
       health: () => health(store, config, clock),
@@ -179,10 +183,16 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     // Sockets and long polls go first, so that the HTTP server has nothing to wait for.
     closers.push(() => hub.close());
 
+    const httpUrl = http.url;
+    const baseUrl = config.http.publicUrl ?? httpUrl;
+    const { sharedDomain } = config;
+    const hold = { store, clock, log, routes, approvals, baseUrl, sharedDomain };
+    const holds = startHolds(hold);
+    closers.push(() => holds.close(OUTBOUND_GRACE_MS));
+
     const smtp = await openSmtp({ config, store, receive, returnPaths, clock, log, closers });
     keepSwept(store, config, clock, log, closers);
 
-    const httpUrl = http.url;
     let closing: Promise<void> | undefined;
     return {
       config,
@@ -191,9 +201,10 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       metricsUrl: http.metricsUrl,
       smtp,
       upstreams,
-      signInLink: () => createSignInLink(store, clock, config.http.publicUrl ?? httpUrl),
+      signInLink: () => createSignInLink(store, clock, baseUrl),
       async drain() {
-        // Mail to an agent here makes a delivery.
+        // A held message makes mail to its reviewers, mail to an agent here makes a delivery.
+        await holds.drain();
         await dispatch.drain();
         await webhooks.drain();
       },

@@ -20,7 +20,8 @@ export type AgentMode = "cloud" | "local";
 export type HitlExpirationAction = "approve" | "reject";
 export type EntityType = "human" | "agent";
 export type ReadStatus = "unread" | "read";
-export type OutboundType = "send" | "reply" | "forward" | "test";
+/** `notice`: what the server itself writes to reviewers. */
+export type OutboundType = "send" | "reply" | "forward" | "test" | "notice";
 
 /** Where an outbound message is; WIRE names them. It follows from its recipients' unless somebody decides. */
 export type OutboundStatus =
@@ -48,6 +49,26 @@ export type RecipientStatus =
   | "bounced"
   | "failed"
   | "cancelled";
+
+/**
+ * When mail of an agent waits for a person, beside "always". Rules add up: any of them holds. Stored whole, so its keys
+ * are the wire's.
+ */
+export interface GateRules {
+  /** A recipient is not an agent of this server. */
+  outside?: boolean;
+  /** A recipient whom the agent neither wrote to nor heard from before. */
+  first_time?: boolean;
+  /** More recipients than this. */
+  max_recipients?: number;
+  attachments?: boolean;
+  /** A link to a host that the conversation has not seen. */
+  new_links?: boolean;
+  /** The conversation has mail whose sender is not proven. */
+  unverified?: boolean;
+  /** Text that looks like this: `secrets` (API keys, private keys), or words with `*` for anything. */
+  patterns?: string[];
+}
 
 /** How a message left: to an agent of this server, by an upstream, or kept in development. */
 export type Method = "relay" | "smtp" | "capture";

@@ -18,6 +18,8 @@ export interface WorkOptions<T> {
   run(item: T): Promise<void>;
   /** When the next item is due, or null. */
   nextDue(): Promise<Date | null>;
+  /** Whether an item that is done makes room for one that waits. Default: always. */
+  waiting?(): boolean;
 }
 
 export interface Work<T> {
@@ -80,7 +82,7 @@ export function startWork<T>(options: WorkOptions<T>): Work<T> {
       .catch((error) => log.error(`${options.name}.run_failed`, {}, error))
       .finally(() => {
         inHand.delete(done);
-        wake();
+        if (options.waiting?.() ?? true) wake();
       });
     inHand.add(done);
   }

@@ -134,7 +134,7 @@ function agentTable({ paint, width }: Session, agents: Agent[]): string {
     [
       { title: "ADDRESS", value: (agent) => agent.email, style: () => "bold" },
       { title: "NAME", value: (agent) => agent.name, shrinks: true },
-      { title: "MODE", value: (agent) => agent.agent_mode },
+      { title: "MODE", value: (agent) => agent.agent_mode + (agent.paused ? ", paused" : "") },
       { title: "AGE", value: (agent) => age(agent.created_at, now) },
       { title: "WEBHOOK", value: (agent) => agent.webhook_url ?? "", shrinks: true },
     ],

@@ -3,7 +3,12 @@ import { Exchange, type OnSent, type Query } from "./exchange.ts";
 import type {
   Agent,
   AgentChange,
+  Approved,
+  AuditPage,
+  Bound,
   Domain,
+  Forecast,
+  MailEdit,
   MessageDetail,
   MessageFilter,
   MessagePage,
@@ -14,6 +19,8 @@ import type {
   Outbound,
   OutboxFilter,
   OutboxPage,
+  Pausable,
+  Rejected,
   Sent,
 } from "./shapes.ts";
 
@@ -83,7 +90,7 @@ export class Client extends Exchange {
 
   /** Pages of an agent's messages until the server has no more or `limit` messages came; starts after `token`. */
   messages(agent: string, filter: MessageFilter, options: PageOptions): AsyncGenerator<MessagePage> {
-    return this.pages(`${agentPath(agent)}/messages`, { ...filter }, options);
+    return this.pages<MessagePage>(`${agentPath(agent)}/messages`, { ...filter }, options, countMessages);
   }
 
   /** One message, whole. Reading marks it read unless `peek`. */
@@ -114,7 +121,7 @@ export class Client extends Exchange {
 
   /** Pages of what was sent, newest first; see `messages`. */
   outbox(filter: OutboxFilter, options: PageOptions): AsyncGenerator<OutboxPage> {
-    return this.pages("/messages", { ...filter }, options);
+    return this.pages<OutboxPage>("/messages", { ...filter }, options, countMessages);
   }
 
   outbound(id: string): Promise<Outbound> {
@@ -129,6 +136,39 @@ export class Client extends Exchange {
   /** Lets a mail go that the loop breaker holds. */
   release(id: string): Promise<Outbound> {
     return this.json("POST", `${messagePath(id)}/release`);
+  }
+
+  /** What would happen to a mail if it were sent. */
+  check(agent: string, mail: NewMail): Promise<Forecast> {
+    return this.json("POST", `${agentPath(agent)}/check`, { body: mail });
+  }
+
+  /** Lets a held mail go, changed or not; once. 409 when it was decided, or is not what `content_hash` names. */
+  approve(id: string, decision: MailEdit & Bound, options: SendOptions): Promise<Approved> {
+    return this.post(`${messagePath(id)}/approve`, decision, options);
+  }
+
+  /** Refuses a held mail; the agent can read the reason. 409 as `approve`. */
+  reject(id: string, decision: { reason?: string } & Bound): Promise<Rejected> {
+    return this.json("POST", `${messagePath(id)}/reject`, { body: decision });
+  }
+
+  pauseAgent(email: string, paused: boolean): Promise<Pausable> {
+    return this.json("PATCH", agentPath(email), { body: { paused } });
+  }
+
+  pauseDomain(domain: string, paused: boolean): Promise<Pausable> {
+    return this.json("PATCH", `/domains/${encodeURIComponent(domain)}`, { body: { paused } });
+  }
+
+  /** Everything of the account. */
+  pauseAll(paused: boolean): Promise<Pausable> {
+    return this.json("PATCH", "/users/me", { body: { paused } });
+  }
+
+  /** Pages of decisions, newest first; see `messages`. */
+  audit(options: PageOptions): AsyncGenerator<AuditPage> {
+    return this.pages<AuditPage>("/audit", {}, options, ({ entries }) => entries.length);
   }
 
   /** Address and headers for an agent's WebSocket. */
@@ -146,10 +186,11 @@ export class Client extends Exchange {
     return this.once(path, { body, headers, ...(onSent ? { onSent } : {}) });
   }
 
-  private async *pages<Page extends { messages: unknown[]; next_token?: string }>(
+  private async *pages<Page extends { next_token?: string }>(
     path: string,
     filter: Query,
     options: PageOptions,
+    count: (page: Page) => number,
   ): AsyncGenerator<Page> {
     let wanted = options.limit;
     let token = options.token;
@@ -157,10 +198,14 @@ export class Client extends Exchange {
       const query: Query = { ...filter, page_size: Math.min(wanted, pageSizeMax), token };
       const page = await this.json<Page>("GET", path, { query });
       yield page;
-      wanted -= page.messages.length;
+      wanted -= count(page);
       token = page.next_token;
     } while (token && wanted > 0);
   }
+}
+
+function countMessages({ messages }: { messages: unknown[] }): number {
+  return messages.length;
 }
 
 function messagePath(id: string): string {

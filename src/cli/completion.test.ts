@@ -28,6 +28,10 @@ describe.skipIf(bash === null && !process.env.CI)("bash", () => {
     [["read", "--p"], ["--peek"]],
     [["agents", "list", "--u"], ["--url"]],
     [["outb"], ["outbox"]],
+    [["pending", "a"], ["approve"]],
+    [["pending", "approve", "--e"], ["--edit"]],
+    [["pause", "--al"], ["--all"]],
+    [["che"], ["check"]],
     [["send", "--at"], ["--attach"]],
   ];
   for (const [typed, offered] of cases) {

@@ -12,10 +12,9 @@ export interface ContentFlags {
   bodyFile?: string;
   htmlBody?: string;
   attach?: string[];
-  wait: boolean;
 }
 
-/** Adds the flags that every mail has. */
+/** Adds the flags that the content of every mail has. */
 export function contentOptions(command: Command): Command {
   return command
     .addOption(addressOption("--cc <addresses>", "copies"))
@@ -23,8 +22,12 @@ export function contentOptions(command: Command): Command {
     .addOption(new Option("--body <text>", 'the text; "-" reads standard input').conflicts("bodyFile"))
     .option("--body-file <file>", "the text from a file (UTF-8)")
     .option("--html-body <html>", "an HTML body beside the text; @file reads a file")
-    .option("--attach <files...>", "files to attach, 25 MiB in all")
-    .option("--no-wait", "only queue it; `e2a outbox` says what became of it");
+    .option("--attach <files...>", "files to attach, 25 MiB in all");
+}
+
+/** The flag of what sends. */
+export function waitOption(): Option {
+  return new Option("--no-wait", "only queue it; `e2a outbox` says what became of it");
 }
 
 /** A flag that takes addresses, repeated or separated by commas. */

@@ -128,7 +128,7 @@ function domainTable({ paint, width }: Session, domains: Domain[]): string {
       { title: "DOMAIN", value: (domain) => domain.domain, style: () => "bold" },
       {
         title: "VERIFIED",
-        value: (domain) => (domain.verified ? "yes" : "no"),
+        value: (domain) => (domain.verified ? "yes" : "no") + (domain.paused ? ", paused" : ""),
         style: (domain) => (domain.verified ? "green" : "yellow"),
       },
       { title: "AGE", value: (domain) => age(domain.created_at, now) },

@@ -33,7 +33,7 @@ export function inboxCommand(io: Io): Command {
     .action(async (flags: InboxFlags, command: Command) => {
       const session = await openSession(io, command);
       const agent = await chooseAgent(session);
-      const inbox = await collect(inboxPages(session, agent, flags));
+      const inbox = await collect("messages", inboxPages(session, agent, flags));
       await session.show(inbox, () => inboxTable(session, agent, flags, inbox));
     });
   return example(command, [

@@ -4,8 +4,8 @@
  */
 import type { Readable, Writable } from "node:stream";
 
-export type InputStream = Readable & { isTTY?: boolean };
-export type OutputStream = Writable & { isTTY?: boolean; columns?: number };
+export type InputStream = Readable & { isTTY?: boolean; setRawMode?(raw: boolean): unknown };
+export type OutputStream = Writable & { isTTY?: boolean; columns?: number; rows?: number };
 
 export interface Io {
   readonly stdin: InputStream;
@@ -60,6 +60,14 @@ export function mayColour(stream: { isTTY?: boolean }, env: Io["env"]): boolean 
 /** Width of the terminal in columns. */
 export function columns(stream: OutputStream): number {
   return stream.columns && stream.columns > 0 ? stream.columns : defaultColumns;
+}
+
+/** Terminal height in lines when the terminal does not say. */
+const defaultRows = 24;
+
+/** Height of the terminal in lines. */
+export function rows(stream: OutputStream): number {
+  return stream.rows && stream.rows > 0 ? stream.rows : defaultRows;
 }
 
 /** Writes and waits until the stream has taken it, so that a slow reader slows us instead of filling memory. */

@@ -35,7 +35,7 @@ export function outboxCommand(io: Io): Command {
       if (id === undefined) return list(session, flags);
       const { client } = session;
       const mail = await (flags.release ? client.release(id) : client.outbound(id));
-      await session.show(mail, () => readable(session, mail));
+      await session.show(mail, () => outboundText(session, mail));
     });
   return example(command, [
     "e2a outbox",
@@ -66,7 +66,7 @@ async function list(session: Session, { status, limit, token }: OutboxFlags): Pr
     ...(status ? { status } : {}),
     ...(settings.agent.value ? { agent: await chooseAgent(session) } : {}),
   };
-  const outbox = await collect(client.outbox(filter, { limit, ...(token ? { token } : {}) }));
+  const outbox = await collect("messages", client.outbox(filter, { limit, ...(token ? { token } : {}) }));
   await session.show(outbox, () => outboxTable(session, filter, outbox));
 }
 
@@ -96,8 +96,8 @@ function recipientsShort({ to, cc = [], bcc = [] }: Outbound): string {
   return others.length > 0 ? `${first} +${others.length}` : first;
 }
 
-/** Facts, fates, text, attachments. */
-function readable(session: Session, mail: Outbound): string {
+/** A mail that was sent, for a person: facts, fates, text, attachments. */
+export function outboundText(session: Session, mail: Outbound): string {
   const { paint } = session;
   const now = Date.now();
   const { mark, style } = statusMark(mail.status);
@@ -113,12 +113,13 @@ function readable(session: Session, mail: Outbound): string {
       ["Written", `${mail.created_at} (${age(mail.created_at, now)})`],
       ["Conversation", mail.conversation_id],
       ["Message-ID", mail.email_message_id],
+      ["Decided", decidedBy(mail)],
+      ["Rejected", mail.rejection_reason],
       ["Held", mail.hold ? `${mail.hold.reason}${expires}` : null],
     ],
     paint,
   );
-  const release = mail.hold?.rule === "loop" ? `\nLet it go: e2a outbox ${plain(mail.id)} --release` : "";
-  const status = `${paint(style, `${mark} ${plain(statusWords(mail.status))}`)}${release}`;
+  const status = `${paint(style, `${mark} ${plain(statusWords(mail.status))}`)}${wayOut(mail)}`;
   const noText = paint("dim", mail.body_html ? "(HTML only)" : "(no text)");
   const text = plainLines(mail.body_text ?? "").trim() || noText;
   const parts = [
@@ -128,6 +129,17 @@ function readable(session: Session, mail: Outbound): string {
     attachmentLines(mail.attachments, paint),
   ];
   return parts.filter(Boolean).join("\n\n");
+}
+
+function decidedBy({ reviewed_at: at, reviewed_by: by, edited }: Outbound): string | null {
+  if (!at && !by) return null;
+  return [by && `by ${by}`, at, edited && "(edited)"].filter(Boolean).join(" ");
+}
+
+/** What ends the wait of a held mail, as a further line; "" for any other. */
+function wayOut({ id, status, hold }: Outbound): string {
+  if (hold?.rule === "loop") return `\nLet it go: e2a outbox ${plain(id)} --release`;
+  return status === "pending_approval" ? `\nDecide: e2a pending ${plain(id)}` : "";
 }
 
 function cancelled(session: Session, mail: Outbound): string {

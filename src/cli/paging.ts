@@ -13,17 +13,20 @@ export function tokenOption(): Option {
   return new Option("--token <token>", "go on where next_token of an earlier answer points");
 }
 
-/** All pages as one answer; `next_token` goes on after it. */
-export async function collect<Item>(
-  pages: AsyncIterable<{ messages: Item[]; next_token?: string }>,
-): Promise<{ messages: Item[]; next_token?: string }> {
-  const all: { messages: Item[]; next_token?: string } = { messages: [] };
+type Paged<Name extends string, Item> = Record<Name, Item[]> & { next_token?: string };
+
+/** All pages as one answer, whose list is called `name`; `next_token` goes on after it. */
+export async function collect<Name extends string, Item>(
+  name: Name,
+  pages: AsyncIterable<Paged<Name, Item>>,
+): Promise<Paged<Name, Item>> {
+  const items: Item[] = [];
+  let next: string | undefined;
   for await (const page of pages) {
-    all.messages.push(...page.messages);
-    if (page.next_token) all.next_token = page.next_token;
-    else delete all.next_token;
+    items.push(...page[name]);
+    next = page.next_token;
   }
-  return all;
+  return { [name]: items, ...(next ? { next_token: next } : {}) } as Paged<Name, Item>;
 }
 
 /** The line under a table that was cut; "" when it is whole. */

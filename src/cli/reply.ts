@@ -1,6 +1,14 @@
 /** `e2a reply` and `e2a forward`: a mail that follows from another. */
 import { Command, Option } from "commander";
-import { addressOption, type ContentFlags, contentOptions, givenBody, neededBody, readContent } from "./compose.ts";
+import {
+  addressOption,
+  type ContentFlags,
+  contentOptions,
+  givenBody,
+  neededBody,
+  readContent,
+  waitOption,
+} from "./compose.ts";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
 import { agentOption, chooseAgent, openSession } from "./session.ts";
@@ -9,6 +17,7 @@ import { transmit } from "./transmit.ts";
 
 interface ReplyFlags extends ContentFlags {
   all?: boolean;
+  wait: boolean;
   conversation?: string;
 }
 
@@ -23,6 +32,7 @@ export function replyCommand(io: Io): Command {
     .option("--all", "also to everybody else it went to");
   contentOptions(command)
     .option("--conversation <id>", "another conversation than the message's")
+    .addOption(waitOption())
     .action(async (id: string, flags: ReplyFlags, command: Command) => {
       const session = await openSession(io, command);
       const content = await readContent(flags);
@@ -44,6 +54,7 @@ export function replyCommand(io: Io): Command {
 interface ForwardFlags extends ContentFlags {
   to: string[];
   include?: NonNullable<NewForward["include"]>;
+  wait: boolean;
 }
 
 export function forwardCommand(io: Io): Command {
@@ -58,19 +69,21 @@ export function forwardCommand(io: Io): Command {
       addressOption("--to <addresses>", "recipients; repeat it, or separate them by commas").makeOptionMandatory(),
     )
     .addOption(new Option("--include <what>", "what of it goes along").choices(inclusions));
-  contentOptions(command).action(async (id: string, flags: ForwardFlags, command: Command) => {
-    const session = await openSession(io, command);
-    const content = await readContent(flags);
-    const body = await givenBody(io, flags);
-    const forward: NewForward = {
-      to: flags.to,
-      ...(body === undefined ? {} : { body }),
-      ...content,
-      ...(flags.include ? { include: flags.include } : {}),
-    };
-    const agent = await chooseAgent(session);
-    await transmit(session, flags.wait, (options) => session.client.forward(agent, id, forward, options));
-  });
+  contentOptions(command)
+    .addOption(waitOption())
+    .action(async (id: string, flags: ForwardFlags, command: Command) => {
+      const session = await openSession(io, command);
+      const content = await readContent(flags);
+      const body = await givenBody(io, flags);
+      const forward: NewForward = {
+        to: flags.to,
+        ...(body === undefined ? {} : { body }),
+        ...content,
+        ...(flags.include ? { include: flags.include } : {}),
+      };
+      const agent = await chooseAgent(session);
+      await transmit(session, flags.wait, (options) => session.client.forward(agent, id, forward, options));
+    });
   return example(command, [
     "e2a forward msg_00112233445566778899aabbccddeeff --to bob@example.com --body 'For you.'",
     "e2a forward msg_00112233445566778899aabbccddeeff --to bob@example.com --include attachments",

@@ -136,7 +136,7 @@ describe("what the caller is told", () => {
     server.outbox.next = { status: "pending_approval", approval_expires_at: expires, hold };
     expect(await say()).toEqual({
       code: 3,
-      out: `! Held: A person approves what this agent sends. Expires in 7d. See e2a outbox ${id}\n`,
+      out: `! Held: A person approves what this agent sends. Expires in 7d. Decide: e2a pending ${id}\n`,
       err: "",
     });
     const piped = await send(["--body", "Hi"]);

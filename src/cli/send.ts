@@ -1,12 +1,14 @@
 /** `e2a send`: a new mail. */
 import { Command, InvalidArgumentError } from "commander";
-import { addressOption, type ContentFlags, contentOptions, neededBody, readContent } from "./compose.ts";
+import { addressOption, type ContentFlags, contentOptions, neededBody, readContent, waitOption } from "./compose.ts";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
-import { agentOption, chooseAgent, openSession } from "./session.ts";
+import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
+import type { NewMail } from "./shapes.ts";
 import { transmit } from "./transmit.ts";
 
-interface SendFlags extends ContentFlags {
+/** Everything a new mail is made of. */
+export interface MailFlags extends ContentFlags {
   to: string[];
   subject: string;
   replyTo?: string[];
@@ -19,31 +21,12 @@ export function sendCommand(io: Io): Command {
     .summary("send a mail")
     .description(
       "Sends a mail as one of your agents; without --body the text comes from the pipe. Ends with 3 when the mail is held for approval.",
-    )
-    .addOption(agentOption())
-    .addOption(
-      addressOption("--to <addresses>", "recipients; repeat it, or separate them by commas").makeOptionMandatory(),
-    )
-    .requiredOption("--subject <text>", "what it is about");
-  contentOptions(command)
-    .addOption(addressOption("--reply-to <addresses>", "where answers go instead"))
-    .option("--conversation <id>", "the conversation it belongs to")
-    .option("--header <line>", "a further field, 'Name: value'; may be repeated", headerField)
-    .action(async (flags: SendFlags, command: Command) => {
+    );
+  mailOptions(command)
+    .addOption(waitOption())
+    .action(async (flags: MailFlags & { wait: boolean }, command: Command) => {
       const session = await openSession(io, command);
-      const content = await readContent(flags);
-      const body = await neededBody(io, flags);
-      const from = await chooseAgent(session);
-      const mail = {
-        from,
-        to: flags.to,
-        subject: flags.subject,
-        body,
-        ...content,
-        ...(flags.replyTo ? { reply_to: flags.replyTo } : {}),
-        ...(flags.conversation ? { conversation_id: flags.conversation } : {}),
-        ...(flags.header ? { headers: flags.header } : {}),
-      };
+      const mail = await readMail(session, flags);
       await transmit(session, flags.wait, (options) => session.client.send(mail, options));
     });
   return example(command, [
@@ -51,6 +34,36 @@ export function sendCommand(io: Io): Command {
     "echo done | e2a send --to a@example.com,b@example.com --subject 'Build 7'",
     "e2a send --to bob@example.com --subject Report --body-file report.txt --attach report.pdf data.csv",
   ]);
+}
+
+/** Adds the flags that make a new mail. */
+export function mailOptions(command: Command): Command {
+  command
+    .addOption(agentOption())
+    .addOption(
+      addressOption("--to <addresses>", "recipients; repeat it, or separate them by commas").makeOptionMandatory(),
+    )
+    .requiredOption("--subject <text>", "what it is about");
+  return contentOptions(command)
+    .addOption(addressOption("--reply-to <addresses>", "where answers go instead"))
+    .option("--conversation <id>", "the conversation it belongs to")
+    .option("--header <line>", "a further field, 'Name: value'; may be repeated", headerField);
+}
+
+/** The mail that the flags, files and standard input make. */
+export async function readMail(session: Session, flags: MailFlags): Promise<NewMail> {
+  const content = await readContent(flags);
+  const body = await neededBody(session.io, flags);
+  return {
+    from: await chooseAgent(session),
+    to: flags.to,
+    subject: flags.subject,
+    body,
+    ...content,
+    ...(flags.replyTo ? { reply_to: flags.replyTo } : {}),
+    ...(flags.conversation ? { conversation_id: flags.conversation } : {}),
+    ...(flags.header ? { headers: flags.header } : {}),
+  };
 }
 
 /** RFC 5322 2.2: printable US-ASCII without the colon. */

@@ -54,6 +54,7 @@ export interface Domain {
   dns_records: Record<string, DnsRecord | DnsRecord[]>;
   created_at: string;
   verified_at?: string | null;
+  paused?: boolean;
   checks?: RecordCheck[];
 }
 
@@ -157,6 +158,13 @@ export interface Hold {
   reason: string;
 }
 
+/** A link in a mail that waits; `host` is where it leads, whatever its text says. */
+export interface Link {
+  text: string;
+  host: string;
+  url: string;
+}
+
 /** What the server says to a mail it took. */
 export interface Sent {
   message_id: string;
@@ -189,7 +197,72 @@ export interface Outbound {
   attachments?: Attachment[];
   method?: Method | null;
   hold?: Hold | null;
+  /** Names exactly what would leave: a decision that carries it decides nothing else. */
+  content_hash?: string | null;
+  /** Recipients the agent had nothing to do with before. */
+  first_time?: string[];
+  links?: Link[];
+  edited?: boolean;
+  reviewed_at?: string | null;
+  reviewed_by?: string | null;
+  rejection_reason?: string | null;
   recipients: Recipient[];
+}
+
+/** What a reviewer changes; what is absent stays. An empty `body_html` drops the HTML. */
+export interface MailEdit {
+  to?: string[];
+  cc?: string[];
+  bcc?: string[];
+  subject?: string;
+  body_text?: string;
+  body_html?: string;
+  attachments?: NewAttachment[];
+}
+
+/** A decision counts only while the mail still has this content. */
+export interface Bound {
+  content_hash?: string;
+}
+
+export interface Approved extends Sent {
+  edited?: boolean;
+}
+
+export interface Rejected {
+  message_id: string;
+  status: OutboundStatus;
+  rejection_reason?: string | null;
+}
+
+/** What would happen to a mail. */
+export interface Forecast {
+  decision: "send" | "hold";
+  hold?: Hold | null;
+  recipients: { address: string; method?: Method | null; first_time?: boolean }[];
+}
+
+export interface AuditEntry {
+  id: string;
+  at: string;
+  action: string;
+  by?: string | null;
+  how: string;
+  ip?: string | null;
+  message_id?: string | null;
+  agent_id?: string | null;
+  content_hash?: string | null;
+  detail?: unknown;
+}
+
+export interface AuditPage {
+  entries: AuditEntry[];
+  next_token?: string;
+}
+
+/** What can be paused: an agent, a domain, or with the account everything. */
+export interface Pausable {
+  paused?: boolean;
 }
 
 export interface OutboxFilter {

@@ -8,17 +8,18 @@ import type { Session } from "./session.ts";
 import type { Sent } from "./shapes.ts";
 
 /**
- * Posts a mail, with progress on a terminal, and shows what the server says. Throws exit code 3 when the mail is
- * held, and 1 when a recipient's server refused it.
+ * Posts a mail, with progress on a terminal, and shows what the server says, after `lead`. Throws exit code 3 when the
+ * mail is held, and 1 when a recipient's server refused it.
  */
 export async function transmit(
   session: Session,
   wait: boolean,
   post: (options: SendOptions) => Promise<Sent>,
+  lead = "",
 ): Promise<void> {
   const progress = uploadProgress(session.io);
   const sent = await post({ wait, onSent: progress.onSent }).finally(progress.end);
-  await session.show(sent, () => said(session, sent));
+  await session.show(sent, () => sentText(session, sent, lead));
   // Everything is said: the code alone is left.
   if (sent.status === "pending_approval") throw new CliError("", { exit: exitCode.held, code: "held" });
   const recipients = sent.recipients ?? [];
@@ -31,11 +32,12 @@ export async function transmit(
   });
 }
 
-function said(session: Session, sent: Sent): string {
+/** What the server said to a mail, for a person: one line, and a table where recipients fared differently. */
+export function sentText(session: Session, sent: Sent, lead = ""): string {
   const { paint } = session;
   const recipients = sent.recipients ?? [];
   const { mark, style } = statusMark(sent.status);
-  const line = `${paint(style, mark)} ${sentence(sent)}`;
+  const line = `${paint(style, mark)} ${lead}${sentence(sent)}`;
   return differ(recipients) ? `${line}\n\n${recipientTable(session, recipients)}` : line;
 }
 
@@ -47,7 +49,7 @@ function sentence(sent: Sent): string {
   if (status === "pending_approval") {
     const reason = plain(hold?.reason ?? "It waits for a person's approval.");
     const expires = sent.approval_expires_at ? ` Expires ${until(sent.approval_expires_at, Date.now())}.` : "";
-    const next = hold?.rule === "loop" ? `Let it go: e2a outbox ${id} --release` : `See e2a outbox ${id}`;
+    const next = hold?.rule === "loop" ? `Let it go: e2a outbox ${id} --release` : `Decide: e2a pending ${id}`;
     return `Held: ${reason}${expires} ${next}`;
   }
   if (status === "queued") return `Queued${to && ` for ${to}`}, see e2a outbox ${id}`;

@@ -1,7 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { requireAccountKey } from "./agents.ts";
 import { exportAccount } from "./export.ts";
-import { answer, choice, query } from "./input.ts";
+import { answer, body, choice, flag, query } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { notFound } from "./problem.ts";
 import { type RouteDeps, resource } from "./resource.ts";
@@ -24,6 +24,28 @@ export function account(deps: RouteDeps) {
       response: { 200: answer(Me) },
       ...operation({ id: "getMe", tag, summary: "Whose key this is" }),
     })
+    .patch(
+      "/v1/users/me",
+      async ({ body, caller }) => {
+        requireAccountKey(caller);
+        const { user } = caller;
+        const after = body.paused === undefined ? user : await store.pauseAccount(user.id, body.paused);
+        if (!after) throw notFound("account");
+        return { ...userOnWire(after), scope: caller.scope, agent: caller.agentId };
+      },
+      {
+        body: body({ paused: Type.Optional(flag({ description: "Freezes outbound mail of all agents." })) }),
+        response: { 200: answer(Me) },
+        ...operation({
+          id: "patchMe",
+          tag,
+          summary: "Pause everything, or let mail leave again",
+          description: "Inbound mail is still received. Agents and domains that are paused themselves stay so.",
+          failures: ["forbidden"],
+          example: { paused: true },
+        }),
+      },
+    )
     .get(
       "/v1/users/me/export",
       ({ caller, exchange }) => {

@@ -6,6 +6,7 @@ import { type Caller, mayUse } from "../store/accounts.ts";
 import { type AgentChanges, newAgent } from "../store/agents.ts";
 import type { AgentRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
+import { checkGate, gateMembers, outsiders, readAllowed, readReviewers } from "./gate-settings.ts";
 import { answer, body, type Complain, choice, flag, type Given, invalid, query, text, whole } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { pageQuery, readPage } from "./pages.ts";
@@ -72,6 +73,7 @@ const changeMembers = {
   hitl_ttl_seconds: Type.Optional(whole(1, HITL_TTL_SECONDS_MAX)),
   hitl_expiration_action: Type.Optional(choice(["approve", "reject"])),
   hitl_notify_email: Type.Optional(flag()),
+  ...gateMembers,
   paused: Type.Optional(flag({ description: "Freezes outbound mail and deliveries; `false` releases them." })),
 };
 
@@ -84,6 +86,10 @@ const columns = {
   hitl_ttl_seconds: "hitlTtlSeconds",
   hitl_expiration_action: "hitlExpirationAction",
   hitl_notify_email: "hitlNotifyEmail",
+  hitl_rules: "hitlRules",
+  hitl_allow: "hitlAllow",
+  hitl_reviewers: "hitlReviewers",
+  undo_seconds: "undoSeconds",
   paused: "paused",
 } as const satisfies Record<keyof typeof changeMembers, keyof AgentChanges>;
 
@@ -104,8 +110,9 @@ export function agents(deps: RouteDeps) {
     else if (agent_mode !== "local" && !isWrong("agent_mode")) complain("webhook_url", "is required for a cloud agent");
   });
 
-  const AgentChange = body(changeMembers, ({ webhook_url }, complain) => {
-    if (webhook_url) checkUrl(webhook_url, urlPolicy, complain);
+  const AgentChange = body(changeMembers, (given, complain) => {
+    if (given.webhook_url) checkUrl(given.webhook_url, urlPolicy, complain);
+    checkGate(given, complain);
   });
 
   async function change(caller: Caller, address: string, wanted: Given<typeof AgentChange>) {
@@ -116,6 +123,9 @@ export function agents(deps: RouteDeps) {
       Object.entries(wanted).map(([member, value]) => [columns[member as keyof typeof columns], value]),
     );
     if (changes.webhookUrl) changes.webhookUrl = checkWebhookUrl(changes.webhookUrl, urlPolicy);
+    if (changes.hitlAllow) changes.hitlAllow = readAllowed(changes.hitlAllow);
+    if (changes.hitlReviewers)
+      changes.hitlReviewers = await outsiders(store, config.sharedDomain, readReviewers(changes.hitlReviewers));
     const after = await store.updateAgent(agent.id, changes, new Date(clock.now()), requireWebhook);
     if (!after) throw notFound("agent");
     return onWire(store, after);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { domainToASCII } from "node:url";
-import type { Static } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { getPublicSuffix } from "tldts";
 import { Failure } from "../errors.ts";
 import { domainWithKeys, newDkimKeys } from "../outbound/dkim-keys.ts";
@@ -8,7 +8,7 @@ import type { Caller } from "../store/accounts.ts";
 import type { DomainWithKeys } from "../store/domains.ts";
 import { requireAccountKey } from "./agents.ts";
 import { checkRecords, dnsTrouble, domainRecords, publishedTexts, type RecordCheck, shown } from "./domain-records.ts";
-import { answer, body, invalid, query, text } from "./input.ts";
+import { answer, body, flag, invalid, query, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { pageQuery, readPage } from "./pages.ts";
 import { notFound } from "./problem.ts";
@@ -135,6 +135,28 @@ export function domains(deps: RouteDeps) {
           summary: "Verify a domain by its TXT record",
           description: "412 tells what was found instead. A development server takes the record as given.",
           failures: ["forbidden", "conflict", "domain_not_verified"],
+        }),
+      },
+    )
+    .patch(
+      "/:domain",
+      async ({ params, body, caller }) => {
+        const domain = await ownDomain(caller, params.domain);
+        if (body.paused === undefined) return onWire(domain);
+        const after = await store.pauseDomain(caller.user.id, domain.domain, body.paused);
+        if (!after) throw notFound("domain");
+        return onWire({ ...domain, paused: after.paused });
+      },
+      {
+        body: body({ paused: Type.Optional(flag({ description: "Freezes outbound mail of all its agents." })) }),
+        response: { 200: answer(Domain) },
+        ...operation({
+          id: "patchDomain",
+          tag: "domains",
+          summary: "Pause a domain, or let its mail leave again",
+          description: "Inbound mail is still received. Each pause ends by itself: an agent's own outlasts this one.",
+          failures: ["forbidden"],
+          example: { paused: true },
         }),
       },
     )

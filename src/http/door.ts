@@ -12,6 +12,7 @@ import type { Route } from "./openapi.ts";
 import { MethodNotAllowed, problemResponse } from "./problem.ts";
 import type { Exchange, HttpDeps } from "./resource.ts";
 import { createRouteTable } from "./route-table.ts";
+import { failurePage } from "./sign-in-pages.ts";
 import { type createSockets, type SocketData, socketPath } from "./websocket.ts";
 
 /** A body without a key is a form of ours, or refused; nothing here needs more. */
@@ -58,8 +59,10 @@ export function createDoor(options: DoorOptions) {
     const { route, params } = found;
     visit.route = route.path;
 
-    const isPage = !route.path.startsWith("/api/");
-    const isPublic = route.hooks.detail?.operation?.public ?? isPage;
+    const about = route.hooks.detail?.operation;
+    const isPage = !route.path.startsWith("/api/") || about?.produces?.type === "text/html";
+    visit.isPage = isPage;
+    const isPublic = about?.public ?? isPage;
     const isSocket = route.path === socketPath;
     let identity: Identity | null = null;
     if (!isPublic) {
@@ -85,6 +88,7 @@ export function createDoor(options: DoorOptions) {
       });
       const exchange: Exchange = {
         id: visit.id,
+        clientIp: visit.clientIp,
         identity,
         body,
         isPage,
@@ -103,7 +107,13 @@ export function createDoor(options: DoorOptions) {
 
   return async (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {
     const peer = server.requestIP(request)?.address ?? "";
-    const visit: Visit = { id: newId("req"), clientIp: clientAddress(peer, request), route: "", identity: null };
+    const visit: Visit = {
+      id: newId("req"),
+      clientIp: clientAddress(peer, request),
+      route: "",
+      isPage: false,
+      identity: null,
+    };
     const startedAt = performance.now();
     let response: Response | undefined;
     try {
@@ -111,7 +121,7 @@ export function createDoor(options: DoorOptions) {
     } catch (error) {
       const failure = asFailure(error);
       visit.failure = failure;
-      response = problemResponse(failure, visit.id);
+      response = visit.isPage ? failurePage(failure) : problemResponse(failure, visit.id);
       if (failure instanceof MethodNotAllowed) response.headers.set("allow", failure.allowed.join(", "));
     }
     const status = response?.status ?? 101;
@@ -144,6 +154,7 @@ export function createDoor(options: DoorOptions) {
     readonly clientIp: string;
     /** The pattern of the route; "" when there is none. */
     route: string;
+    isPage: boolean;
     identity: Identity | null;
     failure?: Failure | undefined;
   }

@@ -71,9 +71,19 @@ export function list<T extends TSchema>(items: T, max: number, options: Describe
   return Type.Array(items, { maxItems: max, [expects]: `a list of at most ${max} entries`, ...options });
 }
 
+/** The schema of which an `orNull` is made. Not part of the JSON schema. */
+const otherwise = Symbol("otherwise");
+
+/** A member for which `null` is a value, not "not given"; top-level members of a body only. */
+export function orNull<T extends TSchema>(schema: T) {
+  return Type.Union([schema, Type.Null()], { [otherwise]: schema });
+}
+
 /** A schema in the form in which Elysia takes it. `schema` is for the OpenAPI document. */
 export interface Input<T> {
   readonly schema: TSchema;
+  /** Whether a request may come without it. */
+  readonly isOptional?: boolean;
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: "e2a";
@@ -109,23 +119,36 @@ export function body<P extends TProperties>(
   check: Check<P> = () => {},
 ): Input<StaticDecode<TObject<P>>> {
   const schema = Type.Object(properties);
+  const members = splitNulls(schema);
   return input(schema, (value) => {
     const given = value instanceof JsonBody ? value.value : undefined;
-    if (typeof given === "object" && given !== null && !Array.isArray(given)) return decode(schema, given, check);
+    if (typeof given === "object" && given !== null && !Array.isArray(given)) return decode(members, given, check);
     throw invalid([{ field: "body", message: "must be a JSON object" }]);
   });
+}
+
+/** A JSON object as of `body`; none at all stands for an empty one. */
+export function optionalBody<P extends TProperties>(
+  properties: P,
+  check: Check<P> = () => {},
+): Input<StaticDecode<TObject<P>>> {
+  const whole = body(properties, check);
+  const { validate } = whole["~standard"];
+  const read = (value: unknown) => validate(value ?? new JsonBody({})).value;
+  return { ...input(whole.schema, read), isOptional: true };
 }
 
 /** Query parameters. Each may be given once; an empty one counts as not given. */
 export function query<P extends TProperties>(properties: P): Input<StaticDecode<TObject<P>>> {
   const schema = Type.Object(properties);
+  const members = splitNulls(schema);
   return input(schema, (value) => {
     const given: Record<string, unknown> = {};
     for (const [name, property] of Object.entries(properties)) {
       const raw = (value as Record<string, string | string[]>)[name];
       if (raw !== undefined && raw !== "") given[name] = typeof raw === "string" ? fromQuery(property, raw) : raw;
     }
-    return decode(schema, given);
+    return decode(members, given);
   });
 }
 
@@ -148,15 +171,29 @@ function fromQuery(schema: TSchema, raw: string): unknown {
   return raw;
 }
 
+/** A schema as values other than null have to fit it, and its members for which null is a value. */
+function splitNulls<P extends TProperties>(schema: TObject<P>): { schema: TObject<P>; nullable: Set<string> } {
+  const nullable = new Set<string>();
+  const properties = Object.entries<TSchema>(schema.properties).map(([name, property]) => {
+    const other = (property as { [otherwise]?: TSchema })[otherwise];
+    if (other) nullable.add(name);
+    return [name, other ? Type.Optional(other) : property];
+  });
+  if (nullable.size === 0) return { schema, nullable };
+  return { schema: Type.Object(Object.fromEntries(properties)) as unknown as TObject<P>, nullable };
+}
+
 function decode<P extends TProperties>(
-  schema: TObject<P>,
+  { schema, nullable }: ReturnType<typeof splitNulls<P>>,
   given: object,
   check: Check<P> = () => {},
 ): StaticDecode<TObject<P>> {
   const known: Record<string, unknown> = {};
+  const nulls: Record<string, null> = {};
   for (const name of Object.keys(schema.properties)) {
     const value = Object.hasOwn(given, name) ? (given as Record<string, unknown>)[name] : undefined;
     if (value !== undefined && value !== null) known[name] = value;
+    else if (value === null && nullable.has(name)) nulls[name] = null;
   }
   const errors = new Map<string, FieldError>();
   const complain = (field: string, message: string) => {
@@ -173,7 +210,7 @@ function decode<P extends TProperties>(
   const decoded = Object.entries(known)
     .filter(([name]) => !isWrong(name))
     .map(([name, value]) => [name, Value.Decode(schema.properties[name] as TSchema, value)]);
-  const result = Object.fromEntries(decoded) as StaticDecode<TObject<P>>;
+  const result = { ...nulls, ...Object.fromEntries(decoded) } as StaticDecode<TObject<P>>;
   check(result, complain, isWrong);
   if (errors.size > 0) throw invalid([...errors.values()]);
   return result;
@@ -181,6 +218,8 @@ function decode<P extends TProperties>(
 
 function sentence(error: ValueError): string {
   if (error.type === ValueErrorType.ObjectRequiredProperty) return "is required";
+  if (error.type === ValueErrorType.ObjectAdditionalProperties)
+    return `is none of ${Object.keys(error.schema.properties).join(", ")}`;
   const says = (error.schema as { [expects]?: string })[expects];
   return says ? `must be ${says}` : "is not valid";
 }

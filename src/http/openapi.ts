@@ -17,6 +17,8 @@ export interface Operation {
   failures?: FailureCode[];
   /** A success without JSON: its status and meaning, and its media type when it has a body. */
   produces?: { status: number; description: string; type?: string };
+  /** Failures that are pages for a person: what each status means. */
+  pages?: Record<number, string>;
   /** A request body. */
   example?: unknown;
 }
@@ -101,7 +103,7 @@ function describe(route: Route, about: Operation, schemas: Json): Json {
     ...(body
       ? {
           requestBody: {
-            required: true,
+            required: !body.isOptional,
             content: {
               "application/json": {
                 schema: jsonSchema(body.schema, schemas),
@@ -111,7 +113,7 @@ function describe(route: Route, about: Operation, schemas: Json): Json {
           },
         }
       : {}),
-    responses: { ...successes(route, about, schemas), ...problems(route, about) },
+    responses: { ...successes(route, about, schemas), ...problems(route, about), ...pagesOf(about) },
   };
 }
 
@@ -152,6 +154,12 @@ function successes(route: Route, about: Operation, schemas: Json): Json {
       ...(produces.type ? { content: { [produces.type]: {} } } : {}),
     };
   return answers;
+}
+
+function pagesOf({ pages = {} }: Operation): Json {
+  return Object.fromEntries(
+    Object.entries(pages).map(([status, description]) => [status, { description, content: { "text/html": {} } }]),
+  );
 }
 
 /** Every failure that some route answers with. */

@@ -1,8 +1,9 @@
 /** What agents send, as clients see it. Names and shapes are a promise: add, never change. */
 import { type Static, Type } from "@sinclair/typebox";
 import type { Mailbox, Method } from "../mail.ts";
+import { linksOf } from "../outbound/shown-links.ts";
 import type { Outbound as StoredOutbound } from "../store/outbound.ts";
-import type { OutboundRow, RecipientRow } from "../store/schema.ts";
+import type { OriginalContent, OutboundRow, RecipientRow } from "../store/schema.ts";
 import {
   Attachment,
   addresses,
@@ -17,7 +18,13 @@ import {
 
 const method = oneOf("relay", "smtp", "capture");
 const hold = Type.Object(
-  { rule: oneOf("approval", "loop"), reason: Type.String({ description: "One sentence." }) },
+  {
+    rule: oneOf(
+      ...(["approval", "loop", "pattern", "unverified", "new_links"] as const),
+      ...(["first_time", "outside", "attachments", "max_recipients"] as const),
+    ),
+    reason: Type.String({ description: "One sentence." }),
+  },
   { description: "Why it waits for somebody's decision." },
 );
 
@@ -50,13 +57,60 @@ export const Sent = Type.Object(
   { $id: "Sent" },
 );
 
+/** What the sender would hear. */
+export const Forecast = Type.Object(
+  {
+    decision: oneOf("send", "hold"),
+    hold: Type.Optional(hold),
+    recipients: Type.Array(
+      Type.Object({
+        address: Type.String(),
+        method,
+        first_time: Type.Boolean({ description: "The agent neither wrote to it nor heard from it before." }),
+      }),
+    ),
+  },
+  { $id: "Forecast" },
+);
+
+const contentHash = Type.String({ description: "SHA-256 over all recipients and the bytes: names what would leave." });
+
+/** What who approves a message hears. */
+export const Approved = Type.Object(
+  {
+    ...Sent.properties,
+    edited: Type.Boolean(),
+    provider_message_id: Type.Optional(Type.String({ description: "What the upstream called it." })),
+    content_hash: contentHash,
+  },
+  { $id: "Approved" },
+);
+
+export const Rejected = Type.Object(
+  { message_id: Type.String(), status: oneOf("rejected"), rejection_reason: Type.String() },
+  { $id: "Rejected" },
+);
+
+export const Original = Type.Object(
+  {
+    subject: Type.String(),
+    to: addresses,
+    cc: addresses,
+    bcc: addresses,
+    body_text: Type.String(),
+    body_html: Type.Optional(Type.String()),
+    attachments: Type.Array(Attachment),
+  },
+  { $id: "Original", description: "What the agent wrote, when a reviewer changed it." },
+);
+
 export const Outbound = Type.Object(
   {
     id: Type.String(),
     agent_id: Type.String(),
     direction: oneOf("outbound"),
     subject: Type.String(),
-    type: oneOf("send", "reply", "forward", "test"),
+    type: oneOf("send", "reply", "forward", "test", "notice"),
     conversation_id: Type.String(),
     from: Type.String({ description: "The agent's address." }),
     to: addresses,
@@ -73,6 +127,27 @@ export const Outbound = Type.Object(
     provider_message_id: Type.Optional(Type.String({ description: "What the upstream called it." })),
     method: Type.Optional(method),
     hold: Type.Optional(hold),
+    content_hash: Type.Optional(contentHash),
+    first_time: Type.Optional(
+      Type.Array(Type.String(), {
+        description: "Recipients that the agent had neither written to nor heard from before.",
+      }),
+    ),
+    links: Type.Optional(
+      Type.Array(
+        Type.Object({
+          text: Type.String({ description: "The words of the link." }),
+          host: Type.String({ description: "Where it really leads; empty when that is no host." }),
+          url: Type.String(),
+        }),
+        { description: "In lists only while it waits for approval." },
+      ),
+    ),
+    edited: Type.Boolean({ description: "Whether a reviewer changed it." }),
+    original: Type.Optional(Original),
+    reviewed_at: Type.Optional(time()),
+    reviewed_by: Type.Optional(Type.String({ description: "An address, or `expiry`." })),
+    rejection_reason: Type.Optional(Type.String({ description: "Why it was not sent; the agent reads it too." })),
     recipients: Type.Array(Recipient),
     attempts: Type.Integer({ description: "Answers so far, of the recipient with the most." }),
   },
@@ -83,7 +158,9 @@ export function outboundOnWire(
   { message, recipients }: StoredOutbound,
   options: { withBody: boolean },
 ): Static<typeof Outbound> {
-  const { content, hold } = message;
+  const { content, original } = message;
+  const firstTime = recipients.flatMap((recipient) => (recipient.firstTime ? [recipient.address] : []));
+  const links = options.withBody ? linksOf(content.text, content.html) : [];
   return {
     id: message.id,
     agent_id: message.agentId,
@@ -104,9 +181,25 @@ export function outboundOnWire(
     ...optional("attachments", content.attachments.length > 0 ? content.attachments : undefined),
     ...optional("provider_message_id", providerMessageId(recipients)),
     ...optional("method", methodOf(recipients)),
-    ...optional("hold", hold ?? undefined),
+    ...optional("hold", holdOf(message)),
+    ...optional("content_hash", message.contentHash || undefined),
+    ...optional("first_time", firstTime.length > 0 ? firstTime : undefined),
+    ...optional("links", links.length > 0 ? links : undefined),
+    edited: original !== null,
+    ...optional("original", original && options.withBody ? originalOnWire(original) : undefined),
+    ...optional("reviewed_at", message.reviewedAt?.toISOString()),
+    ...optional("reviewed_by", message.reviewedBy ?? undefined),
+    ...optional("rejection_reason", message.rejectionReason ?? undefined),
     recipients: recipients.map(recipientOnWire),
     attempts: Math.max(0, ...recipients.map((recipient) => recipient.attempts)),
+  };
+}
+
+export function originalOnWire({ subject, ...content }: OriginalContent): Static<typeof Original> {
+  return {
+    ...{ subject, to: bare(content.to), cc: bare(content.cc), bcc: bare(content.bcc), body_text: content.text },
+    ...optional("body_html", content.html ?? undefined),
+    attachments: content.attachments,
   };
 }
 
@@ -167,9 +260,14 @@ export function sentOnWire(
     email_message_id: message.emailMessageId,
     conversation_id: message.conversationId,
     ...optional("approval_expires_at", message.approvalExpiresAt?.toISOString()),
-    ...optional("hold", message.hold ?? undefined),
+    ...optional("hold", holdOf(message)),
     recipients: recipients.map(recipientOnWire),
   };
+}
+
+/** Why it waits; kept, but not shown, of a message that does not any more. */
+function holdOf({ hold, status }: OutboundRow) {
+  return status === "pending_approval" ? (hold ?? undefined) : undefined;
 }
 
 /** How a message left; the way out of the server counts before those within. */
@@ -186,7 +284,8 @@ const queueIds = [
   /^250(?: 2\.\d\.\d)? ok:? +<?([\w.-]*\d[\w.-]{3,200})>?$/i,
 ];
 
-function providerMessageId(recipients: readonly RecipientRow[]): string | undefined {
+/** What the upstream called it, when it said so. */
+export function providerMessageId(recipients: readonly RecipientRow[]): string | undefined {
   for (const { method, smtpReply } of recipients) {
     if (method !== "smtp" || !smtpReply?.startsWith("250")) continue;
     for (const pattern of queueIds) {

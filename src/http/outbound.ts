@@ -3,7 +3,9 @@ import { Failure } from "../errors.ts";
 import type { Attachment } from "../mail.ts";
 import type { Caller } from "../store/accounts.ts";
 import type { OutboundFilter, Outbound as StoredOutbound } from "../store/outbound.ts";
+import type { Store } from "../store/store.ts";
 import { ownAgent, requireAccountKey } from "./agents.ts";
+import { decider } from "./decider.ts";
 import { download } from "./download.ts";
 import { answer, choice, query, text, time } from "./input.ts";
 import { operation } from "./openapi.ts";
@@ -15,6 +17,11 @@ import { outboundStatuses, page } from "./wire.ts";
 
 const ListQuery = query({
   status: Type.Optional(choice(outboundStatuses)),
+  type: Type.Optional(
+    choice(["send", "reply", "forward", "test", "notice"], {
+      description: "Without it: all but `notice`, the server's own mail to reviewers. No agent's key sees those.",
+    }),
+  ),
   agent: Type.Optional(text({ max: 254, description: "The address of the agent that sent it." })),
   conversation_id: Type.Optional(text({ max: 64 })),
   since: Type.Optional(time({ description: "Handed in at or after this time." })),
@@ -25,23 +32,15 @@ const ListQuery = query({
 export function outbound(deps: RouteDeps) {
   const { store, vault, clock, config } = deps;
 
-  /** Failure `not_found` for an id that is not there, another account's, or another agent's than the key's. */
-  async function ownOutbound(caller: Caller, id: string): Promise<StoredOutbound> {
-    const found = await store.getOutbound(caller.user.id, id);
-    if (found && (caller.agentId === null || caller.agentId === found.message.agentId)) return found;
-    const { code, message } = notFound("outbound message");
-    throw new Failure(code, message, {
-      fix: "What an agent received is at /api/v1/agents/{email}/messages/{id}.",
-    });
-  }
-
   return resource(deps, "/api/v1/messages")
     .get(
       "",
       async ({ query, caller }) => {
+        if (query.type === "notice") requireAccountKey(caller);
         const agent = query.agent ?? caller.agentId;
         const filter: OutboundFilter = {
           ...(query.status ? { status: query.status } : {}),
+          ...(query.type ? { type: query.type } : {}),
           ...(agent === null ? {} : { agentId: (await ownAgent(store, caller, agent)).id }),
           ...(query.conversation_id ? { conversationId: query.conversation_id } : {}),
           ...(query.since ? { since: query.since } : {}),
@@ -69,13 +68,13 @@ export function outbound(deps: RouteDeps) {
           tag: "sending",
           summary: "List what agents sent",
           description: "Newest first, of every status. A key of one agent sees that one's.",
-          failures: ["not_found"],
+          failures: ["forbidden", "not_found"],
         }),
       },
     )
     .get(
       "/:id",
-      async ({ params, caller }) => outboundOnWire(await ownOutbound(caller, params.id), { withBody: true }),
+      async ({ params, caller }) => outboundOnWire(await ownOutbound(store, caller, params.id), { withBody: true }),
       {
         response: { 200: answer(Outbound) },
         ...operation({ id: "getOutbound", tag: "sending", summary: "Get a sent message and what became of it" }),
@@ -84,7 +83,7 @@ export function outbound(deps: RouteDeps) {
     .get(
       "/:id/raw",
       async ({ params, caller }) => {
-        const { message } = await ownOutbound(caller, params.id);
+        const { message } = await ownOutbound(store, caller, params.id);
         const bytes = await store.outboundBytes(message.id);
         if (!bytes) throw notFound("outbound message");
         return download(bytes, "message/rfc822", `${message.id}.eml`);
@@ -100,7 +99,7 @@ export function outbound(deps: RouteDeps) {
     .get(
       "/:id/attachments/:index",
       async ({ params, caller }) => {
-        const { message } = await ownOutbound(caller, params.id);
+        const { message } = await ownOutbound(store, caller, params.id);
         const listed = message.content.attachments;
         const wanted = listed.find((attachment) => String(attachment.index) === params.index);
         const bytes = wanted && (await store.outboundBytes(message.id));
@@ -121,7 +120,7 @@ export function outbound(deps: RouteDeps) {
     .post(
       "/:id/cancel",
       async ({ params, caller }) => {
-        const { message } = await ownOutbound(caller, params.id);
+        const { message } = await ownOutbound(store, caller, params.id);
         const after = await store.cancelOutbound(caller.user.id, message.id, new Date(clock.now()));
         if (!after) throw notFound("outbound message");
         if (after.cancelled > 0) return outboundOnWire(after, { withBody: true });
@@ -146,10 +145,13 @@ export function outbound(deps: RouteDeps) {
     )
     .post(
       "/:id/release",
-      async ({ params, caller }) => {
+      async ({ params, caller, exchange, request }) => {
         requireAccountKey(caller);
-        const { message } = await ownOutbound(caller, params.id);
-        const after = await store.releaseLoop(caller.user.id, message.id, new Date(clock.now()));
+        const { message } = await ownOutbound(store, caller, params.id);
+        const after = await store.releaseLoop({
+          ...decider(exchange, request),
+          ...{ userId: caller.user.id, id: message.id, now: new Date(clock.now()) },
+        });
         if (!after) throw notFound("outbound message");
         if (after.released > 0) return outboundOnWire(after, { withBody: true });
         const { status, hold } = after.message;
@@ -170,10 +172,24 @@ export function outbound(deps: RouteDeps) {
 }
 
 /**
+ * An outbound message. Failure `not_found` for an id that is not there, another account's, or another agent's than the
+ * key's; also, for an agent's key, of the server's own mail to reviewers: its links decide.
+ */
+export async function ownOutbound(store: Store, caller: Caller, id: string): Promise<StoredOutbound> {
+  const found = await store.getOutbound(caller.user.id, id);
+  const isAgents = caller.agentId === found?.message.agentId && found?.message.type !== "notice";
+  if (found && (caller.agentId === null || isAgents)) return found;
+  const { code, message } = notFound("outbound message");
+  throw new Failure(code, message, {
+    fix: "What an agent received is at /api/v1/agents/{email}/messages/{id}.",
+  });
+}
+
+/**
  * The part of a message that a listed attachment became. Parts that the HTML shows stand before the others, whatever
  * the order in the request (RFC 2387), and only they have a Content-ID.
  */
-function counterpart<Part extends { attachment: Attachment }>(
+export function counterpart<Part extends { attachment: Attachment }>(
   wanted: Attachment,
   listed: readonly Attachment[],
   parts: readonly Part[],

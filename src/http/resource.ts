@@ -1,4 +1,5 @@
 import { Elysia } from "elysia";
+import type { ApprovalTokens } from "../approval-token.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import type { Resolver } from "../dns.ts";
@@ -21,6 +22,8 @@ export interface HttpDeps {
   hub: Hub;
   /** The way out. */
   sender: Sender;
+  /** Reads the tokens of magic links. */
+  approvals: ApprovalTokens;
   version: string;
   /** Mail from the relay itself to the agent, through the whole inbound path. */
   sendTestMail(agent: AgentRow): Promise<{ messageId: string }>;
@@ -34,6 +37,8 @@ export interface Exchange {
   readonly id: string;
   /** Aborts when the client has gone or the server stops. */
   readonly signal: AbortSignal;
+  /** The client's address, as far as it is known. */
+  readonly clientIp: string;
   /** Null on public routes. */
   readonly identity: Identity | null;
   readonly body: Uint8Array;

@@ -30,7 +30,15 @@ export function addressList(description?: string) {
 // Only types: what is wrong inside is found below, so that one wrong entry does not hide the others.
 const anyText = (description?: string) => Type.String({ [expects]: "text", ...(description ? { description } : {}) });
 
+export const subjectLine = text({
+  max: LINE_CHARS_MAX,
+  pattern: "^[^\\x00-\\x08\\x0a-\\x1f\\x7f\\x85\\u2028\\u2029]*$",
+  says: `one line of at most ${LINE_CHARS_MAX} characters, without line breaks`,
+});
+
 export const bodyText = anyText("Plain text.");
+
+export const bodyHtml = anyText("Empty for none.");
 
 const attachment = Type.Object(
   {

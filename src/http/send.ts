@@ -4,13 +4,14 @@ import { replyThread } from "../outbound/reply.ts";
 import { type Caller, mayUse } from "../store/accounts.ts";
 import type { AgentRow } from "../store/schema.ts";
 import { ownAgent } from "./agents.ts";
-import { answer, body, invalid, text } from "./input.ts";
+import { answer, body, type Given, invalid, text } from "./input.ts";
 import { operation } from "./openapi.ts";
-import { Sent } from "./outbound-wire.ts";
+import { Forecast, Sent } from "./outbound-wire.ts";
 import { notFound } from "./problem.ts";
 import { type RouteDeps, resource } from "./resource.ts";
 import * as input from "./send-input.ts";
-import { findMessage, mayWrite, submit, submitFailures } from "./submit.ts";
+import { findMessage, mayWrite, type Said, submit, submitFailures } from "./submit.ts";
+import { optional } from "./wire.ts";
 
 export function sends(deps: RouteDeps) {
   const { store } = deps;
@@ -22,11 +23,7 @@ export function sends(deps: RouteDeps) {
         text({ max: 1_000, description: "The agent's address; not needed by a key of one agent, or with one agent." }),
       ),
       to: Type.Optional(input.addressList("`a@b.example` or `Name <a@b.example>`.")),
-      subject: text({
-        max: 998,
-        pattern: "^[^\\x00-\\x08\\x0a-\\x1f\\x7f\\x85\\u2028\\u2029]*$",
-        says: "one line of at most 998 characters, without line breaks",
-      }),
+      subject: input.subjectLine,
       body: input.bodyText,
       ...input.contentMembers,
       reply_to: Type.Optional(input.addressList("Where answers go instead of to the agent.")),
@@ -83,39 +80,70 @@ export function sends(deps: RouteDeps) {
     };
   }
 
-  return resource(deps, "/api/v1/send").post(
-    "",
-    async ({ body, caller, request, exchange, set, status }) => {
-      const agent = await authorOf(caller, body.from);
-      const thread = await threadOf(agent, body.reply_to_message_id, body.references ?? []);
-      const outcome = await submit(
-        deps,
-        {
-          ...{ agent, type: "send", subject: body.subject },
-          ...input.readRecipients(body),
-          replyTo: input.readMailboxes("reply_to", body.reply_to),
-          ...input.contentOf(body),
-          ...thread,
-          conversationId: body.conversation_id || thread.conversationId,
-        },
-        { request, exchange, set },
-      );
-      return status(outcome.status, outcome.sent);
-    },
-    {
-      body: NewMessage,
-      response: { 200: answer(Sent), 202: answer(Sent) },
-      ...operation({
-        id: "sendMessage",
-        tag: "sending",
-        summary: "Send a message",
-        description:
-          "It is kept before anything is tried. 200: somebody has taken it, and nobody is still being tried. " +
-          "202: it is under way (after 10 seconds, or at once with `Prefer: respond-async`), or held for a decision. " +
-          "502: every recipient was refused for good.",
-        failures: [...submitFailures, "not_found"],
-        example: { from: "my-bot@agents.example.com", to: ["bob@example.com"], subject: "Hello", body: "Good day." },
-      }),
-    },
-  );
+  async function said(agent: AgentRow, given: Given<typeof NewMessage>): Promise<Said> {
+    const thread = await threadOf(agent, given.reply_to_message_id, given.references ?? []);
+    return {
+      ...{ agent, type: "send", subject: given.subject },
+      ...input.readRecipients(given),
+      replyTo: input.readMailboxes("reply_to", given.reply_to),
+      ...input.contentOf(given),
+      ...thread,
+      conversationId: given.conversation_id || thread.conversationId,
+    };
+  }
+
+  return resource(deps, "/api/v1")
+    .post(
+      "/send",
+      async ({ body, caller, request, exchange, set, status }) => {
+        const message = await said(await authorOf(caller, body.from), body);
+        const outcome = await submit(deps, message, { request, exchange, set });
+        return status(outcome.status, outcome.sent);
+      },
+      {
+        body: NewMessage,
+        response: { 200: answer(Sent), 202: answer(Sent) },
+        ...operation({
+          id: "sendMessage",
+          tag: "sending",
+          summary: "Send a message",
+          description:
+            "It is kept before anything is tried. 200: somebody has taken it, and nobody is still being tried. " +
+            "202: it is under way (after 10 seconds, or at once with `Prefer: respond-async`), or held for a decision. " +
+            "502: every recipient was refused for good.",
+          failures: [...submitFailures, "not_found"],
+          example: { from: "my-bot@agents.example.com", to: ["bob@example.com"], subject: "Hello", body: "Good day." },
+        }),
+      },
+    )
+    .post(
+      "/agents/:email/check",
+      async ({ params, body, caller }) => {
+        const agent = mayWrite(await ownAgent(store, caller, params.email));
+        const [from] = input.readMailboxes("from", body.from);
+        if (from && from.address !== agent.id)
+          throw invalid([{ field: "from", message: `must be ${agent.id}, whose path this is, or left out` }]);
+        const { hold, recipients } = await deps.sender.check({
+          ...(await said(agent, body)),
+          ...{ idempotencyKey: null, wait: false },
+        });
+        return {
+          decision: hold ? ("hold" as const) : ("send" as const),
+          ...optional("hold", hold ?? undefined),
+          recipients: recipients.map(({ address, method, firstTime }) => ({ address, method, first_time: firstTime })),
+        };
+      },
+      {
+        body: NewMessage,
+        response: { 200: answer(Forecast) },
+        ...operation({
+          id: "checkMessage",
+          tag: "approval",
+          summary: "Ask whether a message would be held",
+          description: "Takes the body of a send and decides as that would; nothing is stored or sent.",
+          failures: ["forbidden", "recipient_suppressed", "upstream_not_configured"],
+          example: { to: ["bob@example.com"], subject: "Hello", body: "Good day." },
+        }),
+      },
+    );
 }

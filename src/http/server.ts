@@ -2,7 +2,10 @@ import type { Server } from "bun";
 import { asFailure } from "../errors.ts";
 import { account } from "./account.ts";
 import { agents } from "./agents.ts";
+import { approvalLinks } from "./approval-links.ts";
+import { audit } from "./audit.ts";
 import { conversations } from "./conversations.ts";
+import { decisions } from "./decisions.ts";
 import { domains } from "./domains.ts";
 import { createDoor, parseBody } from "./door.ts";
 import { keys } from "./keys.ts";
@@ -55,6 +58,9 @@ export function createApi(deps: RouteDeps) {
     .use(replies(deps))
     .use(sends(deps))
     .use(outbound(deps))
+    .use(decisions(deps))
+    .use(approvalLinks(deps))
+    .use(audit(deps))
     .use(conversations(deps))
     .use(suppressions(deps))
     .use(socketRoute(deps))

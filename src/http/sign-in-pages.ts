@@ -1,7 +1,7 @@
 /** The few pages around the sign-in link, until the dashboard takes over: HTML, no script, nothing from elsewhere. */
 import { createHash } from "node:crypto";
 import type { Failure } from "../errors.ts";
-import { html, raw, type SafeHtml } from "./html.ts";
+import { html, raw, type SafeHtml } from "../html.ts";
 
 const style = `
 :root { color-scheme: light dark; }
@@ -99,9 +99,12 @@ e2a listen --agent my-bot@${sharedDomain}</pre>
 
 export function failurePage(failure: Failure): Response {
   const { fix } = failure.details;
-  return page(
+  const response = page(
     failure.http.title,
     html`<p>${failure.message}</p>${fix ? html`<p>${fix}</p>` : ""}`,
     failure.http.status,
   );
+  // It has no form, and the token of a link may be in its address.
+  response.headers.set("referrer-policy", "no-referrer");
+  return response;
 }

@@ -39,9 +39,7 @@ interface Outcome {
  * Failures: the sender's, `idempotency_key_reused`, and `upstream_rejected` when nobody will get it.
  */
 export async function submit({ sender }: RouteDeps, said: Said, { request, exchange, set }: Context): Promise<Outcome> {
-  const preferences = (request.headers.get("prefer") ?? "").split(",").map((one) => one.split(";")[0]?.trim());
-  const async = preferences.some((one) => one?.toLowerCase() === "respond-async");
-  if (async) set.headers["preference-applied"] = "respond-async";
+  const async = prefersAsync(request, set);
   const idempotencyKey = request.headers.get("idempotency-key");
   const sent = await sender.send({
     ...said,
@@ -53,6 +51,14 @@ export async function submit({ sender }: RouteDeps, said: Said, { request, excha
       fix: "Use a new key for each new message.",
     });
   return outcomeOf(sent);
+}
+
+/** Whether the client wants no waiting (RFC 7240 4.1); the answer says that it gets its way. */
+export function prefersAsync(request: Request, set: Context["set"]): boolean {
+  const preferences = (request.headers.get("prefer") ?? "").split(",").map((one) => one.split(";")[0]?.trim());
+  const async = preferences.some((one) => one?.toLowerCase() === "respond-async");
+  if (async) set.headers["preference-applied"] = "respond-async";
+  return async;
 }
 
 /** Whether it is this request's message; the answer to an earlier one with its key may have been lost. */
@@ -75,7 +81,8 @@ export async function findMessage(store: Store, agent: AgentRow, id: string): Pr
     return { original: inboundOriginal(message, content), raw: async () => raw };
   }
   const outbound = await store.getOutbound(agent.userId, id);
-  if (outbound?.message.agentId !== agent.id) return null;
+  // The server's own mail to reviewers is nothing to answer or to pass on: it has links that decide.
+  if (outbound?.message.agentId !== agent.id || outbound.message.type === "notice") return null;
   return { original: outboundOriginal(outbound.message), raw: () => store.outboundBytes(id) };
 }
 
@@ -88,7 +95,7 @@ export function mayWrite(agent: AgentRow): AgentRow {
 }
 
 /** What to answer about a message. Failure `upstream_rejected` when nobody will get it. */
-function outcomeOf({ message, recipients }: Outbound): Outcome {
+export function outcomeOf({ message, recipients }: Outbound): Outcome {
   const has = (...statuses: string[]) => recipients.some((recipient) => statuses.includes(recipient.status));
   const outcome = (code: 200 | 202, status: Static<typeof Sent>["status"]): Outcome => ({
     status: code,

@@ -40,6 +40,21 @@ export const Agent = Type.Object(
     hitl_ttl_seconds: Type.Integer(),
     hitl_expiration_action: oneOf("approve", "reject"),
     hitl_notify_email: Type.Boolean(),
+    hitl_rules: nullable(
+      Type.Object({
+        outside: Type.Optional(Type.Boolean()),
+        first_time: Type.Optional(Type.Boolean()),
+        max_recipients: Type.Optional(Type.Integer()),
+        attachments: Type.Optional(Type.Boolean()),
+        new_links: Type.Optional(Type.Boolean()),
+        unverified: Type.Optional(Type.Boolean()),
+        patterns: Type.Optional(Type.Array(Type.String())),
+      }),
+      "What is held while `hitl_enabled`; null and no rule at all hold everything.",
+    ),
+    hitl_allow: Type.Array(Type.String(), { description: "Mail only to these addresses and domains is not held." }),
+    hitl_reviewers: Type.Array(Type.String(), { description: "Told of held mail beside the account's own address." }),
+    undo_seconds: Type.Integer({ description: "How long each message can be cancelled before it leaves." }),
     paused: Type.Boolean({ description: "Outbound mail and deliveries are frozen; inbound mail is still stored." }),
   },
   { $id: "Agent" },
@@ -59,6 +74,10 @@ export function agentOnWire(row: AgentRow, domainVerified: boolean): Static<type
     hitl_ttl_seconds: row.hitlTtlSeconds,
     hitl_expiration_action: row.hitlExpirationAction,
     hitl_notify_email: row.hitlNotifyEmail,
+    hitl_rules: row.hitlRules,
+    hitl_allow: row.hitlAllow,
+    hitl_reviewers: row.hitlReviewers,
+    undo_seconds: row.undoSeconds,
     paused: row.paused,
   };
 }
@@ -81,6 +100,7 @@ export const Domain = Type.Object(
     }),
     created_at: time(),
     verified_at: Type.Optional(time()),
+    paused: Type.Boolean({ description: "Outbound mail of all its agents is frozen." }),
     checks: Type.Optional(
       Type.Array(
         Type.Object({
@@ -107,6 +127,7 @@ export function domainOnWire(
     dns_records: records,
     created_at: row.createdAt.toISOString(),
     ...optional("verified_at", row.verifiedAt?.toISOString()),
+    paused: row.paused,
     ...optional("checks", checks),
   };
 }
@@ -308,12 +329,19 @@ export function keyOnWire(row: ApiKeyRow): Static<typeof ApiKey> {
 }
 
 export const User = Type.Object(
-  { id: Type.String(), email: Type.String(), name: Type.String(), created_at: time() },
+  {
+    id: Type.String(),
+    email: Type.String(),
+    name: Type.String(),
+    created_at: time(),
+    paused: Type.Boolean({ description: "Outbound mail of all agents is frozen." }),
+  },
   { $id: "User" },
 );
 
 export function userOnWire(row: UserRow): Static<typeof User> {
-  return { id: row.id, email: row.email, name: row.name, created_at: row.createdAt.toISOString() };
+  const { id, email, name, paused } = row;
+  return { id, email, name, created_at: row.createdAt.toISOString(), paused };
 }
 
 export const Problem = Type.Object(

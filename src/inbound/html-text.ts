@@ -1,7 +1,7 @@
 import { compile } from "html-to-text";
 
 /** Behind this many characters HTML is not converted; large newsletters have about 100,000. */
-const htmlCharsMax = 128 * 1024;
+export const htmlCharsMax = 128 * 1024;
 /** The library's time is quadratic in the nesting, and its stack ends at some 2,000. Real mail stays below 100. */
 const nestingMax = 400;
 

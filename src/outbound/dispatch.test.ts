@@ -275,6 +275,40 @@ describe("a bounce", () => {
   });
 });
 
+describe("reports of other mail systems are no mail for an agent:", () => {
+  const fixture = async (name: string) => {
+    const file = Bun.file(new URL(`../inbound/report-fixtures/${name}.eml`, import.meta.url));
+    return (await file.text()).replace(/\r?\n/g, "\r\n");
+  };
+  const inboxOf = async (it: TestApp, name: string) =>
+    (await it.api("GET", `/api/v1/agents/${name}@e2a.localhost/messages?status=all`)).body.messages.length;
+
+  test("a complaint names the message by the return path inside, and suppresses who complained", async () => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    const { body } = await world.send("alice@outside.example");
+    const complaint = (await fixture("complaint-yahoo")).replace(
+      /^Original-Mail-From:.*$/im,
+      `Original-Mail-From: <${smtp.messages[0]?.from}>`,
+    );
+    expect(complaint).toContain(smtp.messages[0]?.from ?? "?");
+    await deliver(it.app.smtp.port, { from: "feedback@outside.example", to: "bot@e2a.localhost", message: complaint });
+    expect(await it.app.store.listSuppressions(it.userId, { limit: 10 })).toMatchObject([
+      { address: "alice@outside.example", reason: "complaint", messageId: body.message_id },
+    ]);
+    expect(await outbound(it, body.message_id)).toMatchObject({ status: "sent" });
+    expect([await inboxOf(it, "bot"), await inboxOf(it, "postmaster")]).toEqual([0, 1]);
+  });
+
+  test.each(["dmarc-aggregate-zip", "dmarc-failure", "tls"])("%s goes to the postmaster", async (name) => {
+    await using it = await startTestApp();
+    await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+    const message = await fixture(name);
+    await deliver(it.app.smtp.port, { from: "reports@outside.example", to: "bot@e2a.localhost", message });
+    expect([await inboxOf(it, "bot"), await inboxOf(it, "postmaster")]).toEqual([0, 1]);
+  });
+});
+
 test("mail to an agent here and to a person outside goes both ways, each with its fate", async () => {
   await using world = await withUpstream();
   const { it, smtp } = world;

@@ -9,6 +9,7 @@ import type { OutboundWork, RecipientOutcome } from "../store/outbound-queue.ts"
 import type { RecipientRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { startWork } from "../work.ts";
+import { contentHashOf } from "./content-hash.ts";
 import { signDkim } from "./dkim.ts";
 import { createOutages } from "./outage.ts";
 import { retryDelay } from "./retry.ts";
@@ -17,8 +18,12 @@ import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
 import { createUpstream, type SendOutcome, type Upstream } from "./upstream.ts";
 import { sendVia } from "./via.ts";
 
-/** Items in hand for each connection to an upstream: while one is sent, the next is signed. */
-const IN_HAND_PER_CONNECTION = 2;
+/** Claimed items in hand for each connection to an upstream: while one is sent, the next is read and signed. */
+const CLAIMED_PER_CONNECTION = 2;
+/** What was just handed in may wait in memory instead of being read again: that many for each connection … */
+const RESERVED_PER_CONNECTION = 10;
+/** … and that many bytes in all. */
+const RESERVED_BYTES_MAX = 64 * 1024 * 1024;
 /** Messages on their way to mailboxes here at once; they share commits. */
 const RELAYED_AT_ONCE = 32;
 /** How long the work of a node that died lies still. Leases of the living are renewed long before they end. */
@@ -62,8 +67,8 @@ export interface UpstreamCheck {
 
 export interface Dispatch {
   /** Room for one try at once: the lease token to store it with, or null when it has to queue. Give back what is not used. */
-  reserve(lane: string): string | null;
-  unreserve(lane: string): void;
+  reserve(lane: string, bytes: number): string | null;
+  unreserve(lane: string, bytes: number): void;
   /** When a lease that begins now ends. */
   leaseUntil(): Date;
   /** Tries a recipient whose lease `reserve` gave and the store took. */
@@ -95,39 +100,45 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   const breakOff = new AbortController();
   let closed = false;
 
-  const capacity = (lane: string) =>
-    (routes.upstreams.get(lane)?.connections ?? RELAYED_AT_ONCE / IN_HAND_PER_CONNECTION) * IN_HAND_PER_CONNECTION;
-  const free = (lane: string) => Math.max(0, outages.room(lane, capacity(lane)) - (inHand.get(lane) ?? 0));
+  let reservedBytes = 0;
+
+  const room = (lane: string, perConnection: number) => {
+    const connections = routes.upstreams.get(lane)?.connections;
+    const capacity = connections === undefined ? RELAYED_AT_ONCE : connections * perConnection;
+    return Math.max(0, outages.room(lane, capacity) - (inHand.get(lane) ?? 0));
+  };
+  const free = (lane: string) => room(lane, CLAIMED_PER_CONNECTION);
   const count = (lane: string, by: number) => inHand.set(lane, (inHand.get(lane) ?? 0) + by);
   const leaseUntil = () => new Date(clock.now() + LEASE_MS);
 
   const work = startWork<Item>({
     name: "outbound",
-    concurrency: routes.lanes.reduce((sum, lane) => sum + capacity(lane), 0),
+    // Each lane has its own.
+    concurrency: Number.POSITIVE_INFINITY,
     clock,
     log,
     async claim() {
-      const lanes = routes.lanes.map((lane) => ({ lane, free: free(lane) })).filter((row) => row.free > 0);
-      for (const { lane, free } of lanes) count(lane, free);
-      const claimed = await store
-        .claimDueRecipients({
-          now: new Date(clock.now()),
-          leaseUntil: leaseUntil(),
-          leaseToken: crypto.randomUUID(),
-          lanes,
-        })
-        .finally(() => {
-          for (const { lane, free } of lanes) count(lane, -free);
-        });
+      const lanes = routes.lanes.map((lane) => ({ lane, free: free(lane) }));
+      const open = lanes.filter((row) => row.free > 0);
+      const claimed =
+        open.length === 0
+          ? []
+          : await store.claimDueRecipients({
+              now: new Date(clock.now()),
+              leaseUntil: leaseUntil(),
+              leaseToken: crypto.randomUUID(),
+              lanes: open,
+            });
       for (const { lane, free } of lanes) {
         const taken = claimed.filter((row) => row.lane === lane).length;
         count(lane, taken);
-        if (taken === free) behind.add(lane);
-        else behind.delete(lane);
+        if (taken < free) behind.delete(lane);
+        else if (free > 0) behind.add(lane);
       }
       return claimed.map((recipient) => ({ recipient }));
     },
     run,
+    waiting: () => behind.size > 0,
     async nextDue() {
       const now = clock.now();
       const open = routes.lanes.filter((lane) => free(lane) > 0);
@@ -153,6 +164,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       tell(recipient, outcome);
     } finally {
       leased.delete(recipient);
+      reservedBytes -= known?.raw.byteLength ?? 0;
       count(lane, -1);
     }
   }
@@ -171,6 +183,9 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   }
 
   async function attempt(recipient: RecipientRow, work: OutboundWork): Promise<RecipientOutcome> {
+    // What somebody approved is what leaves, to the byte.
+    if (work.message.reviewedAt && contentHashOf(work.message.content, work.raw) !== work.message.contentHash)
+      return settle(recipient, { kind: "refused", reply: "554 5.6.0 This is not what was approved; nothing was sent" });
     const found = await store.findMailbox(recipient.address, options.sharedDomain);
     if (found.kind === "mailbox") return relay(recipient, work, found.id);
     if (found.kind !== "foreign")
@@ -196,7 +211,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   /** Mail for a mailbox here goes through the same door as mail from outside; it was never in other hands. */
   async function relay(recipient: RecipientRow, work: OutboundWork, mailbox: string): Promise<RecipientOutcome> {
     const envelope = {
-      mailFrom: work.agent.id,
+      mailFrom: work.message.content.from.address,
       rcptTo: [recipient.address],
       remoteAddress: "127.0.0.1",
       helo: options.hostname,
@@ -205,7 +220,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     };
     try {
       await options.receive(envelope, [{ address: recipient.address, mailbox }], work.raw, {
-        domain: work.agent.domain,
+        domain: domainOf(work.message.content.from.address),
       });
       return { kind: "sent", method: "relay", status: "delivered", reply: null };
     } catch (error) {
@@ -217,16 +232,18 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   }
 
   /** As the world gets it: From as its keys allow, and signed. */
-  async function outsideForm({ agent, message, raw }: OutboundWork): Promise<Uint8Array> {
+  async function outsideForm({ message, raw }: OutboundWork): Promise<Uint8Array> {
     const now = new Date(clock.now());
-    const keys = await options.signingKeys(agent.domain);
+    const from = message.content.from;
+    const domain = domainOf(from.address);
+    const keys = await options.signingKeys(domain);
     const { fromDomain } = options;
-    if (fromDomain === null || fromDomain === agent.domain || (await options.isPublished(keys)))
+    if (fromDomain === null || fromDomain === domain || (await options.isPublished(keys)))
       return signDkim(raw, keys.keys, now);
     // Where the name is somebody's own address, it would speak for them.
-    const taken = await store.findMailbox(`${splitAddress(agent.id)?.local}@${fromDomain}`, options.sharedDomain);
+    const taken = await store.findMailbox(`${splitAddress(from.address)?.local}@${fromDomain}`, options.sharedDomain);
     if (taken.kind === "mailbox") return signDkim(raw, keys.keys, now);
-    const via = sendVia(raw, { agent: message.content.from, fromDomain });
+    const via = sendVia(raw, { agent: from, fromDomain });
     return signDkim(via, (await options.signingKeys(fromDomain)).keys, now);
   }
 
@@ -267,17 +284,25 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   renewLater();
 
   const unsubscribe = store.onSignal((signal) => {
-    if (signal.topic === "outbound") work.wake();
+    if (signal.topic !== "outbound") return;
+    // Where there is no room nobody looks now; whoever leaves that lane has to.
+    for (const lane of signal.key === "" ? routes.lanes : [signal.key]) if (free(lane) === 0) behind.add(lane);
+    work.wake();
   });
   work.wake();
 
   return {
-    reserve(lane) {
-      if (closed || behind.has(lane) || free(lane) === 0) return null;
+    reserve(lane, bytes) {
+      if (closed || behind.has(lane) || room(lane, RESERVED_PER_CONNECTION) === 0) return null;
+      if (reservedBytes > 0 && reservedBytes + bytes > RESERVED_BYTES_MAX) return null;
       count(lane, +1);
+      reservedBytes += bytes;
       return crypto.randomUUID();
     },
-    unreserve: (lane) => void count(lane, -1),
+    unreserve(lane, bytes) {
+      count(lane, -1);
+      reservedBytes -= bytes;
+    },
     leaseUntil,
     take: (recipient, known) => work.take({ recipient, work: known }),
     outage: (lane) => outages.reason(lane),

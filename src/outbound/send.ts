@@ -2,14 +2,18 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { Failure, type FieldError } from "../errors.ts";
 import { newId } from "../id.ts";
-import type { HeaderField, Mailbox, OutboundAttachment, OutboundType } from "../mail.ts";
+import type { HeaderField, Mailbox, Method, OutboundAttachment, OutboundType } from "../mail.ts";
+import type { Edit } from "../store/holds.ts";
 import type { Outbound } from "../store/outbound.ts";
-import type { AgentRow, OutboundContent, RecipientKind, RecipientRow } from "../store/schema.ts";
+import type { AgentRow, Hold, OutboundContent, RecipientKind, RecipientRow } from "../store/schema.ts";
 import type { SendLimits } from "../store/send-limits.ts";
 import type { Store } from "../store/store.ts";
 import { compose } from "./compose.ts";
+import { contentHashOf } from "./content-hash.ts";
 import type { Dispatch } from "./dispatch.ts";
-import { type Routes, relayLane } from "./routes.ts";
+import { gateHold } from "./gate.ts";
+import { linkHosts } from "./links.ts";
+import { captureLane, type Routes, relayLane } from "./routes.ts";
 
 /** How long an answer waits for the first try (WIRE). */
 const WAIT_MS = 10_000;
@@ -47,6 +51,17 @@ export interface Sender {
    * `upstream_not_configured`, `recipient_suppressed`, `rate_limited`, `not_found`. Nothing is stored then.
    */
   send(request: SendRequest): Promise<Outbound>;
+  /** Waits as `send` does, for a message that was queued by a decision. */
+  settle(outbound: Outbound, signal?: AbortSignal): Promise<Outbound>;
+  /** What `send` would do with it: held or not, and which way. Nothing is stored. Failures as of `send`. */
+  check(request: SendRequest): Promise<Checked>;
+  /** A held message as somebody changed it, with its own ids. Failures as of `send`. */
+  edit(request: SendRequest, ids: { id: string; emailMessageId: string }): Promise<Edit>;
+}
+
+export interface Checked {
+  hold: Hold | null;
+  recipients: { address: string; method: Method; firstTime: boolean }[];
 }
 
 export interface SendOptions {
@@ -91,11 +106,11 @@ export function createSender(options: SendOptions): Sender {
     return lanes;
   }
 
-  async function compile(request: SendRequest, now: Date) {
+  async function compile(request: SendRequest, now: Date, known?: { id: string; emailMessageId: string }) {
     const { agent, to, cc, bcc, replyTo, subject, text, html, attachments, inReplyTo, references, headers } = request;
     const from = { address: agent.id, name: agent.name };
-    const id = newId("msg");
-    const emailMessageId = `<${id.slice("msg_".length)}@${agent.domain}>`;
+    const id = known?.id ?? newId("msg");
+    const emailMessageId = known?.emailMessageId ?? `<${id.slice("msg_".length)}@${agent.domain}>`;
     const content: OutboundContent = {
       ...{ from, replyTo, to, cc, bcc, text, html, inReplyTo, references, headers },
       attachments: attachments.map(({ filename, contentType, contentId, content }, index) => ({
@@ -117,74 +132,181 @@ export function createSender(options: SendOptions): Sender {
         },
       ]);
     const snippet = text.replace(/\s+/g, " ").trim().slice(0, SNIPPET_CHARS).toWellFormed();
-    return { message: { id, agentId: agent.id, type: request.type, emailMessageId, subject, snippet, content }, raw };
+    const contentHash = contentHashOf(content, raw);
+    const { type } = request;
+    return { message: { id, agentId: agent.id, type, emailMessageId, subject, snippet, content, contentHash }, raw };
+  }
+
+  /** Whether a person has to see it first, and by which settings that was decided. */
+  async function gate(agent: AgentRow, request: SendRequest, addressees: Addressee[], lanes: string[]) {
+    const { hitlEnabled, hitlRules, hitlAllow } = agent;
+    const settings = { hitlEnabled, hitlRules, hitlAllow };
+    if (!hitlEnabled) return { hold: null, settings, firstTime: [] };
+    const recipients = addressees.map(({ mailbox }) => mailbox.address);
+    const conversationId = request.conversationId ?? (await store.conversationOf(agent.id, request.references));
+    const seen = await store.gateFacts({
+      agentId: agent.id,
+      conversationId,
+      addresses: recipients,
+      withTexts: hitlRules?.new_links === true,
+    });
+    const hold = gateHold(
+      { enabled: hitlEnabled, rules: hitlRules, allow: hitlAllow },
+      {
+        recipients,
+        outside: recipients.filter((_, i) => lanes[i] !== relayLane),
+        firstTime: seen.firstTime,
+        attachments: request.attachments.map(({ filename, contentType }) => ({ filename, content_type: contentType })),
+        subject: request.subject,
+        text: request.text,
+        html: request.html,
+        seenHosts: new Set(seen.texts.flatMap(({ text, html }) => linkHosts(text, html))),
+        unverified: seen.unverified,
+      },
+    );
+    return { hold, settings, firstTime: seen.firstTime };
   }
 
   return {
     async send(request) {
-      const { agent } = request;
       const addressees = addresseesOf(request);
-      const lanes = await route(agent, addressees);
+      const lanes = await route(request.agent, addressees);
       const now = new Date(clock.now());
       const { message, raw } = await compile(request, now);
-
-      const wanted = addressees.map(({ mailbox, kind }, i) => {
-        const lane = lanes[i] ?? relayLane;
-        return { address: mailbox.address, kind, lane, lease: dispatch.reserve(lane) };
-      });
-      let taken: RecipientRow[] = [];
-      let sent: Outbound & { fresh: boolean };
+      const outcome = request.wait ? watchOutcome(message.id, request.signal) : null;
       try {
-        sent = await store.acceptOutbound({
-          message: { ...message, idempotencyKey: request.idempotencyKey },
-          conversationId: request.conversationId,
-          raw,
-          recipients: wanted,
-          leaseUntil: dispatch.leaseUntil(),
-          limits,
-          now,
-        });
-        if (sent.fresh) taken = sent.recipients.filter((recipient) => recipient.leaseToken !== null);
+        // A gate that is changed at this moment is asked again; what it says now counts.
+        for (let agent: AgentRow | null = request.agent; agent; agent = await store.getAgent(agent.id)) {
+          const decision = await gate(agent, request, addressees, lanes);
+          const wanted = addressees.map(({ mailbox, kind }, i) => {
+            const lane = lanes[i] ?? relayLane;
+            const mayLease = !decision.hold && agent?.undoSeconds === 0;
+            return {
+              address: mailbox.address,
+              kind,
+              lane,
+              lease: mayLease ? dispatch.reserve(lane, raw.byteLength) : null,
+            };
+          });
+          let taken: RecipientRow[] = [];
+          let sent: (Outbound & { fresh: boolean }) | null = null;
+          try {
+            sent = await store.acceptOutbound({
+              message: { ...message, idempotencyKey: request.idempotencyKey },
+              conversationId: request.conversationId,
+              raw,
+              recipients: wanted,
+              leaseUntil: dispatch.leaseUntil(),
+              gate: decision,
+              limits,
+              now,
+            });
+            if (sent?.fresh) taken = sent.recipients.filter((recipient) => recipient.leaseToken !== null);
+          } finally {
+            const used = new Set(taken.map((recipient) => recipient.leaseToken));
+            for (const { lane, lease } of wanted)
+              if (lease && !used.has(lease)) dispatch.unreserve(lane, raw.byteLength);
+          }
+          if (!sent) continue;
+          for (const recipient of taken) dispatch.take(recipient, { message: sent.message, agent, raw });
+          if (!outcome) return sent;
+          // Found by its Idempotency-Key, it is another message than the one watched.
+          return sent.fresh ? await outcome.of(sent) : await this.settle(sent, request.signal);
+        }
+        throw new Failure("not_found", "There is no such agent.");
       } finally {
-        const used = new Set(taken.map((recipient) => recipient.leaseToken));
-        for (const { lane, lease } of wanted) if (lease && !used.has(lease)) dispatch.unreserve(lane);
+        outcome?.end();
       }
-      for (const recipient of taken) dispatch.take(recipient, { message: sent.message, agent, raw });
-      return request.wait ? waitForOutcome(sent, request.signal) : sent;
+    },
+
+    async settle(outbound, signal) {
+      const { id, userId } = outbound.message;
+      const outcome = watchOutcome(id, signal);
+      try {
+        return await outcome.of((await store.getOutbound(userId, id)) ?? outbound);
+      } finally {
+        outcome.end();
+      }
+    },
+
+    async check(request) {
+      const addressees = addresseesOf(request);
+      const lanes = await route(request.agent, addressees);
+      // For its failures only.
+      await compile(request, new Date(clock.now()));
+      const to = addressees.map(({ mailbox, kind }) => ({ address: mailbox.address, kind }));
+      await store.refuseSuppressed(request.agent.userId, to);
+      const { hold, firstTime } = await gate(request.agent, request, addressees, lanes);
+      const strangers = request.agent.hitlEnabled
+        ? firstTime
+        : (
+            await store.gateFacts({
+              agentId: request.agent.id,
+              conversationId: null,
+              addresses: addressees.map(({ mailbox }) => mailbox.address),
+              withTexts: false,
+            })
+          ).firstTime;
+      return {
+        hold,
+        recipients: addressees.map(({ mailbox: { address } }, i) => ({
+          address,
+          method: methodOf(lanes[i] ?? relayLane),
+          firstTime: strangers.includes(address),
+        })),
+      };
+    },
+
+    async edit(request, { id, emailMessageId }) {
+      const addressees = addresseesOf(request);
+      const lanes = await route(request.agent, addressees);
+      const { message, raw } = await compile(request, new Date(clock.now()), { id, emailMessageId });
+      const { subject, snippet, content, contentHash } = message;
+      const recipients = addressees.map(({ mailbox, kind }, i) => ({
+        address: mailbox.address,
+        kind,
+        lane: lanes[i] ?? relayLane,
+      }));
+      return { subject, snippet, content, contentHash, raw, recipients };
     },
   };
 
-  /** Waits until each recipient was tried, or cannot be for now. */
-  async function waitForOutcome(sent: Outbound, signal: AbortSignal | undefined): Promise<Outbound> {
-    const { id, userId } = sent.message;
-    let current = sent;
+  /** Watches a message from before it is stored, so that nothing that becomes of it is missed. */
+  function watchOutcome(id: string, signal: AbortSignal | undefined) {
     let news = Promise.withResolvers<void>();
-    const unsubscribe = store.onSignal(({ topic, key }) => {
-      if (topic === "outcome" && key === id) news.resolve();
-    });
+    let isNew = false;
     let over = false;
-    const end = () => {
-      over = true;
+    const tell = () => {
+      isNew = true;
       news.resolve();
     };
-    const cancel = clock.after(WAIT_MS, end);
-    signal?.addEventListener("abort", end, { once: true });
-    try {
-      // With its lease in our hands nothing can have become of it yet; otherwise somebody may have been quick.
-      let upToDate = sent.recipients.some((recipient) => recipient.leaseToken !== null);
-      for (;;) {
-        if (!upToDate) current = (await store.getOutbound(userId, id)) ?? current;
-        if (over || !current.recipients.some(isUntried)) return current;
-        await news.promise;
-        // Before looking, so that what happens meanwhile is not missed.
-        news = Promise.withResolvers();
-        upToDate = false;
-      }
-    } finally {
-      cancel();
-      unsubscribe();
-      signal?.removeEventListener("abort", end);
-    }
+    const unsubscribe = store.onSignal(({ topic, key }) => {
+      if (topic === "outcome" && key === id) tell();
+    });
+    const stop = () => {
+      over = true;
+      tell();
+    };
+    const cancel = clock.after(WAIT_MS, stop);
+    signal?.addEventListener("abort", stop, { once: true });
+    return {
+      /** Resolves when each recipient was tried, or cannot be for now, or the time is up. */
+      async of(sent: Outbound): Promise<Outbound> {
+        for (let current = sent; ; ) {
+          if (over || !current.recipients.some(isUntried)) return current;
+          if (!isNew) await news.promise;
+          // Before looking, so that what happens meanwhile is not missed.
+          news = Promise.withResolvers();
+          isNew = false;
+          current = (await store.getOutbound(sent.message.userId, id)) ?? current;
+        }
+      },
+      end() {
+        cancel();
+        unsubscribe();
+        signal?.removeEventListener("abort", stop);
+      },
+    };
   }
 
   /** Whether waiting for this recipient may still tell something soon. */
@@ -193,6 +315,11 @@ export function createSender(options: SendOptions): Sender {
     if (recipient.status !== "queued" || recipient.queue !== "ready" || recipient.error !== null) return false;
     return recipient.nextAttemptAt.getTime() - clock.now() < WAIT_MS && dispatch.outage(recipient.lane) === null;
   }
+}
+
+function methodOf(lane: string): Method {
+  if (lane === relayLane) return "relay";
+  return lane === captureLane ? "capture" : "smtp";
 }
 
 /** Each address once; the first mention counts. */

@@ -30,7 +30,8 @@ export function* createAccount(
   s: Scope,
   input: { email: string; name: string; secret: NewSecret; now: Date },
 ): Verb<UserRow> {
-  const row: UserRow = { id: newId("usr"), email: input.email.toLowerCase(), name: input.name, createdAt: input.now };
+  const { name, now } = input;
+  const row: UserRow = { id: newId("usr"), email: input.email.toLowerCase(), name, paused: false, createdAt: now };
   const made = yield* ask(s.db.insert(s.t.users).values(row).onConflictDoNothing().returning());
   if (made.length === 0)
     throw new Failure("conflict", `An account for ${row.email} exists already.`, {

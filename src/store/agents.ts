@@ -7,6 +7,7 @@ import { hostedDomain } from "./domains.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 import { dropMessagesOf } from "./messages.ts";
 import { freezeOutbound, thawOutbound } from "./outbound-queue.ts";
+import { isPausedAbove } from "./pauses.ts";
 import type { AgentRow } from "./schema.ts";
 
 /** Local parts that reach the domain's owner even though no agent has them (RFC 5321 4.5.1, RFC 2142 4). */
@@ -23,6 +24,10 @@ export type AgentChanges = Partial<
     | "hitlTtlSeconds"
     | "hitlExpirationAction"
     | "hitlNotifyEmail"
+    | "hitlRules"
+    | "hitlAllow"
+    | "hitlReviewers"
+    | "undoSeconds"
   >
 >;
 
@@ -37,6 +42,10 @@ export function newAgent(input: Pick<AgentRow, "id" | "userId" | "name" | "webho
     hitlTtlSeconds: 604_800,
     hitlExpirationAction: "reject",
     hitlNotifyEmail: true,
+    hitlRules: null,
+    hitlAllow: [],
+    hitlReviewers: [],
+    undoSeconds: 0,
     lastSeq: 0,
     createdAt: now,
   };
@@ -141,7 +150,8 @@ export function* updateAgent(
   check(after);
   if (before.paused !== after.paused) {
     yield* after.paused ? freezeDeliveries(s, id) : releaseDeliveries(s, id, now);
-    yield* after.paused ? freezeOutbound(s, id) : thawOutbound(s, id);
+    if (after.paused) yield* freezeOutbound(s, id);
+    else if (!(yield* isPausedAbove(s, after))) yield* thawOutbound(s, id);
     s.signal({ topic: "deliveries", key: "" });
     s.signal({ topic: "mail", key: id });
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { eq, sql } from "drizzle-orm";
-import { addAgent, addMessage, later, outboundFor } from "../testing/store-rows.ts";
+import { addAgent, addMessage, addOutbound, later } from "../testing/store-rows.ts";
 import { onEveryDatabase, type Subject } from "../testing/stores.ts";
 import type { ConversationPosition, ConversationsPosition } from "./conversations.ts";
 import { ask, type Verb } from "./engine.ts";
@@ -19,11 +19,9 @@ onEveryDatabase((it) => {
     references: string[] = [],
     recipients = ["bob@x.example"],
   ) =>
-    it.store
-      .acceptOutbound(
-        outboundFor(agent, { message: { subject, snippet: `${subject}!` }, references, recipients, now: later(ms) }),
-      )
-      .then(({ message }) => message);
+    addOutbound(it.store, agent, {
+      ...{ message: { subject, snippet: `${subject}!` }, references, recipients, now: later(ms) },
+    }).then(({ message }) => message);
   const idOf = (message: { emailMessageId: string | null }) => [message.emailMessageId ?? ""];
 
   describe("an agent's conversations", () => {

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, inArray, lt, or, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, lt, ne, or, sql } from "drizzle-orm";
 import { ask, type Scope, type Verb } from "./engine.ts";
 import { type LabelledMessage, listMessages } from "./messages.ts";
 import { type Outbound, withRecipients } from "./outbound.ts";
@@ -118,6 +118,8 @@ function* headsOf(
       .where(
         and(
           eq(sent.agentId, agentId),
+          // What the server itself wrote belongs to none.
+          ne(sent.type, "notice"),
           afterId !== "" ? lt(sent.id, afterId) : undefined,
           sql`${sent.id} = (select o.id from outbound_messages o where o.agent_id = ${sent.agentId}
             and o.conversation_id = ${sent.conversationId} order by o.created_at desc, o.id desc limit 1)`,
@@ -269,7 +271,7 @@ function sentIn(s: Scope, agentId: string, id: string, more?: ReturnType<typeof 
   return s.db
     .select()
     .from(sent)
-    .where(and(eq(sent.agentId, agentId), eq(sent.conversationId, id), more))
+    .where(and(eq(sent.agentId, agentId), eq(sent.conversationId, id), ne(sent.type, "notice"), more))
     .orderBy(asc(sent.createdAt), asc(sent.id))
     .$dynamic();
 }

@@ -1,4 +1,5 @@
 import { eq, sql } from "drizzle-orm";
+import { lockUser } from "./accounts.ts";
 import { ask, askRaw, type Scope, type Verb } from "./engine.ts";
 import { dropMessagesOf } from "./messages.ts";
 import { dropSendCounts } from "./send-limits.ts";
@@ -15,6 +16,7 @@ export type DeletedRows = Record<
  */
 export function* deleteAccount(s: Scope, userId: string): Verb<DeletedRows | null> {
   const { users, agents, apiKeys, sessions } = s.t;
+  yield* lockUser(s, userId);
   // Locked, so that no message comes in between and leaves its bytes behind.
   const mine = yield* ask(
     s.db.update(agents).set({ userId }).where(eq(agents.userId, userId)).returning({ id: agents.id }),

@@ -1,4 +1,4 @@
-import { and, desc, eq, isNotNull, isNull } from "drizzle-orm";
+import { and, desc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import { lockUser } from "./accounts.ts";
@@ -41,6 +41,7 @@ export function* createDomain(
     userId: input.userId,
     domain: input.domain,
     verificationToken: input.verificationToken,
+    paused: false,
     createdAt: input.now,
     verifiedAt: null,
   };
@@ -55,6 +56,7 @@ export function* ensureSharedDomain(s: Scope, input: { domain: string; now: Date
     userId: null,
     domain: input.domain,
     verificationToken: "",
+    paused: false,
     createdAt: input.now,
     verifiedAt: input.now,
   };
@@ -70,11 +72,17 @@ export function* ensureSharedDomain(s: Scope, input: { domain: string; now: Date
 
 /** The domain as the server hosts it: the proven claim, or null. */
 export function* hostedDomain(s: Scope, domain: string): Verb<DomainRow | null> {
+  const { domains } = s.t;
   const rows = yield* ask(
-    s.db
-      .select()
-      .from(s.t.domains)
-      .where(and(eq(s.t.domains.domain, domain), isNotNull(s.t.domains.verifiedAt))),
+    s.prepared(
+      "hostedDomain",
+      () =>
+        s.db
+          .select()
+          .from(domains)
+          .where(and(eq(domains.domain, sql.placeholder("domain")), isNotNull(domains.verifiedAt))),
+      { domain },
+    ),
   );
   return rows[0] ?? null;
 }

@@ -19,10 +19,10 @@ export interface Signal {
   /**
    * `mail`: an agent has a new message. `deliveries`: something is due. `agent`: changed or gone.
    * `keys`: a key or session was revoked. `consumer`: an agent has a new WebSocket consumer.
-   * `outbound`: mail out is due. `outcome`: something became of an outbound message.
+   * `outbound`: mail out is due. `outcome`: something became of an outbound message. `holds`: one is held, or decided.
    */
-  topic: "mail" | "deliveries" | "agent" | "keys" | "consumer" | "outbound" | "outcome";
-  /** The agent's address, the key's or message's id, or `<agent> <consumer>`; "" when the topic says it all. */
+  topic: "mail" | "deliveries" | "agent" | "keys" | "consumer" | "outbound" | "outcome" | "holds";
+  /** The agent's address, the key's or message's id, a lane, or `<agent> <consumer>`; "" when the topic says it all. */
   key: string;
 }
 
@@ -31,9 +31,9 @@ export interface Scope {
   readonly db: BunSQLiteDatabase;
   readonly t: Tables;
   readonly dialect: "sqlite" | "postgres";
-  /** Locks the rows it returns until the transaction ends: FOR UPDATE on Postgres, nothing on SQLite (one writer). */
+  /** Locks the rows it returns until the transaction ends: FOR NO KEY UPDATE on Postgres, nothing on SQLite (one writer). */
   locked<Q>(query: Q): Q;
-  /** Lets concurrent claimers pass each other: FOR UPDATE SKIP LOCKED on Postgres, nothing on SQLite (one writer). */
+  /** Lets concurrent claimers pass each other: FOR NO KEY UPDATE SKIP LOCKED on Postgres, nothing on SQLite (one writer). */
   skipLocked<Q>(query: Q): Q;
   /** Builds a query once per process and binds `values` to its placeholders: for the hot path, where building costs more than running. */
   prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>): PromiseLike<T>;

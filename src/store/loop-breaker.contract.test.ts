@@ -6,6 +6,11 @@ import { freshSubject, onEveryDatabase, unique } from "../testing/stores.ts";
 const WINDOW_MS = 600_000;
 const limits = { loopMessages: 3, loopWindowMs: WINDOW_MS };
 
+/** What a person says who lets a loop go on. */
+function release(userId: string, id: string, now: Date) {
+  return { ...{ userId, id, now }, by: "ann@people.example", how: "api" as const, ip: null };
+}
+
 onEveryDatabase((it) => {
   /** Sends in a conversation, to a stranger unless told otherwise; tells whether it was held, and why. */
   async function say(agentId: string, conversationId: string, ms: number, to = `${unique("bob")}@people.example`) {
@@ -82,15 +87,15 @@ onEveryDatabase((it) => {
         ...{ now, leaseUntil: later(1e9), leaseToken: "c", lanes: [{ lane: "upstream", free: 9 }] },
       });
     expect(await claim()).toHaveLength(3);
-    const released = await store.releaseLoop(agent.userId, held[1]!.id, now);
-    expect(released).toMatchObject({ released: 3, message: { id: held[1]!.id, status: "queued", hold: null } });
+    const released = await store.releaseLoop(release(agent.userId, held[1]!.id, now));
+    expect(released).toMatchObject({ released: 3, message: { id: held[1]!.id, status: "queued" } });
     for (const { id } of held) {
       const after = await store.getOutbound(agent.userId, id);
-      expect(after?.message).toMatchObject({ status: "queued", hold: null, approvalExpiresAt: null });
+      expect(after?.message).toMatchObject({ status: "queued", hold: { rule: "loop" }, approvalExpiresAt: null });
       expect(after?.recipients[0]).toMatchObject({ status: "queued", queue: "ready", nextAttemptAt: now });
     }
     expect((await claim()).map((row) => row.messageId)).toEqual(held.map(({ id }) => id));
-    expect(await store.releaseLoop(agent.userId, held[0]!.id, now)).toMatchObject({ released: 0 });
+    expect(await store.releaseLoop(release(agent.userId, held[0]!.id, now))).toMatchObject({ released: 0 });
   });
 
   test("after a release the count begins anew, for the conversation and for whom it went to", async () => {
@@ -98,14 +103,14 @@ onEveryDatabase((it) => {
     const to = "bob@people.example";
     for (let i = 0; i < 3; i++) await say(agent.id, "conv_a", i, to);
     const held = await say(agent.id, "conv_a", 3, to);
-    await it.store.releaseLoop(agent.userId, held.id, later(10));
+    await it.store.releaseLoop(release(agent.userId, held.id, later(10)));
     for (let i = 11; i < 14; i++) expect((await say(agent.id, "conv_a", i, to)).hold).toBeNull();
     expect((await say(agent.id, "conv_a", 14, to)).loopKey).toBe("conversation conv_a");
     expect((await told(agent.userId)).filter((type) => type === "loop.stopped")).toHaveLength(2);
     // A release that is older than the window changes nothing.
     const quiet = await addAgent(it.store);
     for (let i = 0; i < 3; i++) await say(quiet.id, "conv_a", i, to);
-    await it.store.releaseLoop(quiet.userId, (await say(quiet.id, "conv_a", 3, to)).id, later(10));
+    await it.store.releaseLoop(release(quiet.userId, (await say(quiet.id, "conv_a", 3, to)).id, later(10)));
     const laterOn = 2 * WINDOW_MS;
     for (let i = 0; i < 3; i++) expect((await say(quiet.id, "conv_a", laterOn + i, to)).hold).toBeNull();
     expect((await say(quiet.id, "conv_a", laterOn + 3, to)).hold).not.toBeNull();
@@ -118,7 +123,7 @@ onEveryDatabase((it) => {
       await say(agent.id, "conv_b", i);
     }
     const [a, b] = [await say(agent.id, "conv_a", 3), await say(agent.id, "conv_b", 3)];
-    expect(await it.store.releaseLoop(agent.userId, a.id, later(4))).toMatchObject({ released: 1 });
+    expect(await it.store.releaseLoop(release(agent.userId, a.id, later(4)))).toMatchObject({ released: 1 });
     expect((await it.store.getOutbound(agent.userId, b.id))?.message.status).toBe("pending_approval");
     expect((await say(agent.id, "conv_b", 5)).hold).not.toBeNull();
   });
@@ -128,7 +133,7 @@ onEveryDatabase((it) => {
     for (let i = 0; i < 3; i++) await say(agent.id, "conv_a", i);
     const held = await say(agent.id, "conv_a", 3);
     await it.store.updateAgent(agent.id, { paused: true }, later(4));
-    const released = await it.store.releaseLoop(agent.userId, held.id, later(5));
+    const released = await it.store.releaseLoop(release(agent.userId, held.id, later(5)));
     expect(released?.recipients[0]).toMatchObject({ status: "queued", queue: "paused" });
     expect(released?.message.status).toBe("queued");
   });
@@ -136,17 +141,17 @@ onEveryDatabase((it) => {
   test("only what the breaker holds is released, and only by its owner", async () => {
     const [agent, stranger] = [await addAgent(it.store), await addAccount(it.store)];
     const sent = await say(agent.id, "conv_a", 0);
-    expect(await it.store.releaseLoop(agent.userId, sent.id, later(1))).toMatchObject({ released: 0 });
+    expect(await it.store.releaseLoop(release(agent.userId, sent.id, later(1)))).toMatchObject({ released: 0 });
     for (let i = 1; i < 3; i++) await say(agent.id, "conv_a", i);
     const held = await say(agent.id, "conv_a", 3);
-    expect(await it.store.releaseLoop(stranger.id, held.id, later(4))).toBeNull();
+    expect(await it.store.releaseLoop(release(stranger.id, held.id, later(4)))).toBeNull();
     await it.store.cancelOutbound(agent.userId, held.id, later(5));
-    expect(await it.store.releaseLoop(agent.userId, held.id, later(6))).toMatchObject({
+    expect(await it.store.releaseLoop(release(agent.userId, held.id, later(6)))).toMatchObject({
       ...{ released: 0, message: { status: "cancelled" } },
     });
     await it.store.updateAgent(agent.id, { hitlEnabled: true }, later(7));
     const gated = await say(agent.id, "conv_a", 8);
     expect(gated.hold?.rule).toBe("approval");
-    expect(await it.store.releaseLoop(agent.userId, gated.id, later(9))).toMatchObject({ released: 0 });
+    expect(await it.store.releaseLoop(release(agent.userId, gated.id, later(9)))).toMatchObject({ released: 0 });
   });
 });

@@ -202,7 +202,10 @@ function waitingStatus(s: Scope, tries: 0 | 1): SQL {
 }
 
 /** What the fate of a recipient needs of its message: not the content, which can be large. */
-type MessageHead = Pick<OutboundRow, "id" | "userId" | "agentId" | "conversationId" | "emailMessageId" | "status">;
+type MessageHead = Pick<
+  OutboundRow,
+  "id" | "userId" | "agentId" | "type" | "conversationId" | "emailMessageId" | "status"
+>;
 
 /** The message, locked: whoever changes its recipients does so one after the other. */
 export function* lockMessage(s: Scope, id: string): Verb<MessageHead | null> {
@@ -217,6 +220,7 @@ export function* lockMessage(s: Scope, id: string): Verb<MessageHead | null> {
               id: outboundMessages.id,
               userId: outboundMessages.userId,
               agentId: outboundMessages.agentId,
+              type: outboundMessages.type,
               conversationId: outboundMessages.conversationId,
               emailMessageId: outboundMessages.emailMessageId,
               status: outboundMessages.status,
@@ -230,7 +234,10 @@ export function* lockMessage(s: Scope, id: string): Verb<MessageHead | null> {
   return rows[0] ?? null;
 }
 
-/** The event of a recipient's fate: `message.sent`, `delivered`, `deferred`, `failed` or `bounced`. */
+/**
+ * The event of a recipient's fate: `message.sent`, `delivered`, `deferred`, `failed` or `bounced`. What goes to reviewers
+ * is none of the agent's mail, and it shall not learn where the links are that hold its leash.
+ */
 export function* tellFate(
   s: Scope,
   message: MessageHead,
@@ -238,6 +245,7 @@ export function* tellFate(
   now: Date,
   type = `message.${recipient.status}`,
 ): Verb<void> {
+  if (message.type === "notice") return;
   yield* addEvent(s, {
     userId: message.userId,
     agentId: message.agentId,
@@ -258,6 +266,9 @@ export function* tellFate(
   });
 }
 
+/** What somebody decided stays said, whatever becomes of the recipients. */
+const decided: OutboundStatus[] = ["rejected", "expired_approved", "expired_rejected"];
+
 /** Makes the status of a message, which is `known.status` so far, follow its recipients'. Returns it. */
 export function* refreshStatus(s: Scope, id: string, known?: Pick<OutboundRow, "status">): Verb<OutboundStatus> {
   const { outboundMessages, outboundRecipients } = s.t;
@@ -272,6 +283,7 @@ export function* refreshStatus(s: Scope, id: string, known?: Pick<OutboundRow, "
       { id },
     ),
   );
+  if (known && decided.includes(known.status)) return known.status;
   const status = statusOf(rows.map((row) => row.status));
   if (status !== known?.status)
     yield* ask(
@@ -281,18 +293,31 @@ export function* refreshStatus(s: Scope, id: string, known?: Pick<OutboundRow, "
           s.db
             .update(outboundMessages)
             .set({ status: sql`${sql.placeholder("status")}` })
-            .where(eq(outboundMessages.id, sql.placeholder("id"))),
+            .where(and(eq(outboundMessages.id, sql.placeholder("id")), notInArray(outboundMessages.status, decided))),
         { id, status },
       ),
     );
   return status;
 }
 
+/**
+ * Locks recipients in the one order in which all do who change several at once, so that nobody waits in a circle. Who
+ * locks more does so from the top: account, agents by address, messages by id, recipients. SQLite has one writer.
+ */
+export function* lockRecipients(s: Scope, which: SQL | undefined): Verb<void> {
+  if (s.dialect === "sqlite") return;
+  const { outboundRecipients: recipients } = s.t;
+  const { messageId, n } = recipients;
+  yield* ask(s.locked(s.db.select({ n }).from(recipients).where(which).orderBy(messageId, n)));
+}
+
 /** Prolongs leases that are still held. Returns how many: fewer than given when some have passed to somebody else. */
 export function* renewLeases(s: Scope, leaseTokens: string[], until: Date): Verb<number> {
   const { outboundRecipients: recipients } = s.t;
+  const tokens = [...new Set(leaseTokens)];
+  if (tokens.length > 0) yield* lockRecipients(s, inArray(recipients.leaseToken, tokens));
   let renewed = 0;
-  for (const token of new Set(leaseTokens)) {
+  for (const token of tokens) {
     const rows = yield* ask(
       s.db
         .update(recipients)
@@ -366,23 +391,17 @@ export function* adoptLanes(s: Scope, known: string[], heir: string): Verb<numbe
 /** Freezes what waits to leave an agent. What is in somebody's hand is finished. */
 export function* freezeOutbound(s: Scope, agentId: string): Verb<void> {
   const { outboundRecipients: recipients } = s.t;
-  yield* ask(
-    s.db
-      .update(recipients)
-      .set({ queue: "paused" })
-      .where(and(eq(recipients.agentId, agentId), open(s), eq(recipients.queue, "ready"))),
-  );
+  const waiting = and(eq(recipients.agentId, agentId), open(s), eq(recipients.queue, "ready"));
+  yield* lockRecipients(s, waiting);
+  yield* ask(s.db.update(recipients).set({ queue: "paused" }).where(waiting));
 }
 
 /** Releases what `freezeOutbound` froze, in the order in which it came; a later retry keeps its time. */
 export function* thawOutbound(s: Scope, agentId: string): Verb<void> {
   const { outboundRecipients: recipients } = s.t;
-  yield* ask(
-    s.db
-      .update(recipients)
-      .set({ queue: "ready" })
-      .where(and(eq(recipients.agentId, agentId), open(s), eq(recipients.queue, "paused"))),
-  );
+  const waiting = and(eq(recipients.agentId, agentId), open(s), eq(recipients.queue, "paused"));
+  yield* lockRecipients(s, waiting);
+  yield* ask(s.db.update(recipients).set({ queue: "ready" }).where(waiting));
   s.signal({ topic: "outbound", key: "" });
 }
 

@@ -26,8 +26,9 @@ onEveryDatabase((it) => {
       ],
     });
     const accepted = await it.store.acceptOutbound(input);
+    if (!accepted) return expect.unreachable();
     unsubscribe();
-    expect(heard).toContainEqual({ topic: "outbound", key: "" });
+    for (const key of ["upstream", "relay"]) expect(heard).toContainEqual({ topic: "outbound", key });
     expect(accepted).toMatchObject({ fresh: true, message: { ...input.message, userId: agent.userId } });
     expect(accepted.message).toMatchObject({ status: "queued", hold: null, loopKey: null, approvalExpiresAt: null });
     expect(accepted.message.conversationId).toMatch(/^conv_[0-9a-f]{32}$/);
@@ -113,6 +114,20 @@ onEveryDatabase((it) => {
         },
       },
     ]);
+  });
+
+  test("a gate that was changed after it decided is asked again, and nothing is stored or counted", async () => {
+    await using fresh = await freshSubject(it);
+    const agent = await addAgent(fresh.store);
+    const input = outboundFor(agent.id, { limits: { perDayPerAccount: 1 } });
+    for (const hitlRules of [null, { outside: true }]) {
+      await fresh.store.updateAgent(agent.id, { hitlEnabled: true, hitlRules }, noon);
+      expect(await fresh.store.acceptOutbound(input)).toBeNull();
+    }
+    expect(await countRows(fresh)).toEqual({ ...noRows, agents: 1 });
+    const settings = { hitlEnabled: true, hitlRules: { outside: true }, hitlAllow: [] };
+    const accepted = await fresh.store.acceptOutbound({ ...input, gate: { hold: null, settings } });
+    expect(accepted).toMatchObject({ fresh: true, message: { status: "queued" } });
   });
 
   test("what a paused agent sends waits, and leaves in its order when the pause ends", async () => {

@@ -1,13 +1,21 @@
-import { and, desc, eq, gt, gte, inArray, isNull, lt, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, gte, inArray, isNull, lt, ne, type SQL, sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
-import type { OutboundStatus } from "../mail.ts";
+import type { OutboundStatus, OutboundType } from "../mail.ts";
 import { ask, placeholders, type Scope, type Verb } from "./engine.ts";
 import { addEvent } from "./events.ts";
 import { holdLoop, loopKeys } from "./loop-breaker.ts";
-import { refreshStatus } from "./outbound-queue.ts";
+import { lockRecipients, refreshStatus } from "./outbound-queue.ts";
+import { isPausedAbove } from "./pauses.ts";
 import type { AgentRow, Hold, OutboundRow, RecipientKind, RecipientRow } from "./schema.ts";
-import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-limits.ts";
+import {
+  countSend,
+  noteCorrespondents,
+  paceOf,
+  refuseSuppressed,
+  type SendLimits,
+  strangersAmong,
+} from "./send-limits.ts";
 
 /** How long an Idempotency-Key names the message it came with (WIRE). */
 const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
@@ -17,7 +25,7 @@ const REFERENCES_MAX = 50;
 export interface NewOutbound {
   message: Pick<
     OutboundRow,
-    "id" | "agentId" | "type" | "emailMessageId" | "idempotencyKey" | "subject" | "snippet" | "content"
+    "id" | "agentId" | "type" | "emailMessageId" | "idempotencyKey" | "subject" | "snippet" | "content" | "contentHash"
   >;
   /** The conversation it belongs to; null finds it by the references, or begins one. */
   conversationId: string | null;
@@ -25,8 +33,20 @@ export interface NewOutbound {
   /** In the order of the message. `lease`: the caller has room for it and tries it at once, until `leaseUntil`. */
   recipients: { address: string; kind: RecipientKind; lane: string; lease: string | null }[];
   leaseUntil: Date;
+  /** What the gate decided, and by which settings. */
+  gate: { hold: Hold | null; settings: GateSettings };
   limits: SendLimits;
   now: Date;
+}
+
+/** The settings of an agent's gate. */
+export type GateSettings = Pick<AgentRow, "hitlEnabled" | "hitlRules" | "hitlAllow">;
+
+/** Whether two gates decide alike. */
+export function sameGate(one: GateSettings, other: GateSettings): boolean {
+  const facts = ({ hitlEnabled, hitlRules, hitlAllow }: GateSettings) =>
+    JSON.stringify([hitlEnabled, hitlRules, hitlAllow]);
+  return facts(one) === facts(other);
 }
 
 export interface Outbound {
@@ -38,9 +58,10 @@ export interface Outbound {
 /**
  * Stores an outbound message and queues it for each of its recipients: all or nothing.
  * The same Idempotency-Key finds the first message (`fresh` false). What a gate or the loop breaker holds is stored
- * held. Failures: `not_found` when the agent is gone, `recipient_suppressed`, `rate_limited` with the time to wait.
+ * held. Null, and nothing is done, when the gate was changed meanwhile: decide again. Failures: `not_found` when the
+ * agent is gone, `recipient_suppressed`, `rate_limited` with the time to wait.
  */
-export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<Outbound & { fresh: boolean }> {
+export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & { fresh: boolean }) | null> {
   const { message, limits, now } = input;
   const agent = yield* lockAgent(s, message.agentId);
   if (!agent || agent.role) throw new Failure("not_found", "There is no such agent.");
@@ -48,17 +69,21 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<Outbound & {
     const earlier = yield* earlierMessage(s, agent.userId, message.idempotencyKey, now);
     if (earlier) return { ...earlier, fresh: false };
   }
+  if (!sameGate(agent, input.gate.settings)) return null;
   const addresses = input.recipients.map((recipient) => recipient.address);
   yield* refuseSuppressed(s, agent.userId, input.recipients);
-  yield* countSend(s, agent, addresses, limits, now);
-  const notBefore = yield* paceOf(s, agent.id, limits, now);
+  const strangers = yield* strangersAmong(s, agent.id, addresses);
+  yield* countSend(s, agent, strangers.length, limits, now);
+  // The pace is that of the leaving: the time in which mail can be taken back comes before.
+  const notBefore = yield* paceOf(s, agent.id, limits, new Date(now.getTime() + agent.undoSeconds * 1000));
   const found = input.conversationId ?? (yield* conversationOf(s, agent.id, message.content.references));
   const conversationId = found ?? newId("conv");
 
-  const gate = gateHold(agent);
+  const gate = input.gate.hold;
   const loop = gate ? null : yield* holdLoop(s, agent.id, loopKeys(found, input.recipients), limits, now);
   const hold = gate ?? loop?.hold ?? null;
-  const queue = hold ? "held" : agent.paused ? "paused" : "ready";
+  const isPaused = agent.paused || (yield* isPausedAbove(s, agent));
+  const queue = hold ? "held" : isPaused ? "paused" : "ready";
   const mayLease = queue === "ready" && notBefore <= now;
   const row: OutboundRow = {
     ...message,
@@ -68,6 +93,12 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<Outbound & {
     hold,
     loopKey: loop?.key ?? null,
     approvalExpiresAt: hold ? new Date(now.getTime() + agent.hitlTtlSeconds * 1000) : null,
+    original: null,
+    reviewedAt: null,
+    reviewedBy: null,
+    rejectionReason: null,
+    noticeDueAt: hold && agent.hitlNotifyEmail ? now : null,
+    notifiedAt: null,
     notBefore,
     createdAt: now,
   };
@@ -78,6 +109,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<Outbound & {
       n,
       agentId: agent.id,
       ...recipient,
+      firstTime: strangers.includes(recipient.address),
       status: hold ? "held" : lease ? "sending" : "queued",
       queue,
       method: null,
@@ -92,14 +124,17 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<Outbound & {
   });
   if (recipients.some((recipient) => recipient.leaseToken)) row.status = "sending";
   yield* insertOutbound(s, row, recipients, input.raw);
+  if (hold) s.signal({ topic: "holds", key: "" });
   if (hold) yield* tellHeld(s, row, hold, loop?.first ?? false, now);
-  if (queue === "ready" && recipients.some((recipient) => recipient.leaseToken === null))
-    s.signal({ topic: "outbound", key: "" });
+  else if (strangers.length > 0) yield* noteCorrespondents(s, agent.id, strangers, now);
+  if (queue === "ready")
+    for (const lane of new Set(recipients.filter((one) => one.leaseToken === null).map((one) => one.lane)))
+      s.signal({ topic: "outbound", key: lane });
   return { message: row, recipients, fresh: true };
 }
 
 /** The agent's row, locked: messages of one agent are accepted one after the other, so that limits hold. */
-function* lockAgent(s: Scope, id: string): Verb<AgentRow | null> {
+export function* lockAgent(s: Scope, id: string): Verb<AgentRow | null> {
   const rows = yield* ask(
     s.prepared(
       "lockAgent",
@@ -142,12 +177,8 @@ function* earlierMessage(s: Scope, userId: string, key: string, now: Date): Verb
   return null;
 }
 
-function gateHold(agent: AgentRow): Hold | null {
-  if (!agent.hitlEnabled) return null;
-  return { rule: "approval", reason: "Every message of this agent waits for a person's approval." };
-}
-
-function* insertOutbound(s: Scope, row: OutboundRow, recipients: RecipientRow[], raw: Buffer): Verb<void> {
+/** Stores an outbound message with its bytes and recipients, as they are. */
+export function* insertOutbound(s: Scope, row: OutboundRow, recipients: RecipientRow[], raw: Buffer): Verb<void> {
   const { outboundMessages, outboundRaw, outboundRecipients } = s.t;
   yield* ask(
     s.prepared("insertOutbound", () => s.db.insert(outboundMessages).values(placeholders(outboundMessages, row)), {
@@ -229,10 +260,17 @@ export function* recipientsOf(s: Scope, messageId: string): Verb<RecipientRow[]>
 export function* getOutbound(s: Scope, userId: string, id: string): Verb<Outbound | null> {
   const { outboundMessages } = s.t;
   const [message] = yield* ask(
-    s.db
-      .select()
-      .from(outboundMessages)
-      .where(and(eq(outboundMessages.id, id), eq(outboundMessages.userId, userId))),
+    s.prepared(
+      "getOutbound",
+      () =>
+        s.db
+          .select()
+          .from(outboundMessages)
+          .where(
+            and(eq(outboundMessages.id, sql.placeholder("id")), eq(outboundMessages.userId, sql.placeholder("userId"))),
+          ),
+      { id, userId },
+    ),
   );
   return message ? { message, recipients: yield* recipientsOf(s, id) } : null;
 }
@@ -252,6 +290,8 @@ export interface OutboundFilter {
   conversationId?: string;
   since?: Date;
   until?: Date;
+  /** Without one, all but what the server itself wrote (`notice`). */
+  type?: OutboundType;
 }
 
 /** One page of an account's outbound messages, newest first. `after` is the id of the last row of the page before. */
@@ -266,6 +306,7 @@ export function* listOutbound(
   const conditions: (SQL | undefined)[] = [
     eq(messages.userId, userId),
     filter.status ? eq(messages.status, filter.status) : undefined,
+    filter.type ? eq(messages.type, filter.type) : ne(messages.type, "notice"),
     filter.agentId ? eq(messages.agentId, filter.agentId) : undefined,
     filter.conversationId ? eq(messages.conversationId, filter.conversationId) : undefined,
     filter.since ? gte(messages.createdAt, filter.since) : undefined,
@@ -315,6 +356,7 @@ export function* cancelOutbound(
   );
   const before = yield* getOutbound(s, userId, id);
   if (!before) return null;
+  yield* lockRecipients(s, eq(outboundRecipients.messageId, id));
   const gone = yield* ask(
     s.db
       .update(outboundRecipients)
@@ -333,58 +375,6 @@ export function* cancelOutbound(
   s.signal({ topic: "outcome", key: id });
   const after = yield* getOutbound(s, userId, id);
   return after && { ...after, cancelled: gone.length };
-}
-
-/**
- * Lets go on what the loop breaker stopped: this message and every other that it holds for the same reason.
- * What was sent so far in its conversation and to its recipients does not count any more. Null when the account has no such message; `released` 0 when the
- * breaker does not hold it.
- */
-export function* releaseLoop(
-  s: Scope,
-  userId: string,
-  id: string,
-  now: Date,
-): Verb<(Outbound & { released: number }) | null> {
-  const { outboundMessages, outboundRecipients, loopReleases, agents } = s.t;
-  const found = yield* getOutbound(s, userId, id);
-  if (!found) return null;
-  const { message } = found;
-  const { agentId, loopKey } = message;
-  if (!loopKey || message.status !== "pending_approval") return { ...found, released: 0 };
-  const [agent] = yield* ask(s.locked(s.db.select().from(agents).where(eq(agents.id, agentId))));
-  if (!agent) return null;
-  // All that this message counted for: else the next one to the same address would be stopped for that instead.
-  for (const key of loopKeys(message.conversationId, found.recipients))
-    yield* ask(
-      s.db
-        .insert(loopReleases)
-        .values({ agentId, loopKey: key, releasedAt: now })
-        .onConflictDoUpdate({ target: [loopReleases.agentId, loopReleases.loopKey], set: { releasedAt: now } }),
-    );
-  const held = yield* ask(
-    s.db
-      .update(outboundMessages)
-      .set({ status: "queued", hold: null, approvalExpiresAt: null })
-      .where(
-        and(
-          eq(outboundMessages.agentId, agentId),
-          eq(outboundMessages.loopKey, loopKey),
-          eq(outboundMessages.status, "pending_approval"),
-        ),
-      )
-      .returning({ id: outboundMessages.id }),
-  );
-  for (const { id: released } of held)
-    yield* ask(
-      s.db
-        .update(outboundRecipients)
-        .set({ status: "queued", queue: agent.paused ? "paused" : "ready", nextAttemptAt: now, updatedAt: now })
-        .where(and(eq(outboundRecipients.messageId, released), eq(outboundRecipients.queue, "held"))),
-    );
-  s.signal({ topic: "outbound", key: "" });
-  const after = yield* getOutbound(s, userId, id);
-  return after && { ...after, released: held.length };
 }
 
 /** Deletes up to `limit` outbound messages older than `before` for which nothing more will be tried. */

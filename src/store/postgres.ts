@@ -132,8 +132,11 @@ export async function openPostgres(
   };
 }
 
+/** "No key": a row that is only named by a new row's foreign key is not waited for, so locks have one order. */
+const FOR = "no key update";
+
 interface Lockable<Q> {
-  for(strength: "update", config?: { skipLocked: boolean }): Q;
+  for(strength: typeof FOR, config?: { skipLocked: boolean }): Q;
 }
 
 /** Makes the scopes of verbs. A connection keeps what was once prepared on it: building a query costs more than sending it. */
@@ -149,8 +152,8 @@ function scopes() {
       db: known.db as unknown as Scope["db"],
       t,
       dialect: "postgres",
-      locked: <Q>(query: Q) => (query as Lockable<Q>).for("update"),
-      skipLocked: <Q>(query: Q) => (query as Lockable<Q>).for("update", { skipLocked: true }),
+      locked: <Q>(query: Q) => (query as Lockable<Q>).for(FOR),
+      skipLocked: <Q>(query: Q) => (query as Lockable<Q>).for(FOR, { skipLocked: true }),
       prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>) {
         const query = known.queries.get(name) ?? (build() as unknown as Preparable).prepare(name);
         known.queries.set(name, query);
@@ -221,6 +224,7 @@ async function listen(url: string, node: string, emit: (signal: Signal) => void,
       // What was said while nobody listened is unknown: wake everyone who polls.
       emit({ topic: "deliveries", key: "" });
       emit({ topic: "outbound", key: "" });
+      emit({ topic: "holds", key: "" });
       emit({ topic: "mail", key: "" });
       emit({ topic: "keys", key: "" });
     } catch {

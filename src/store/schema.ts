@@ -3,6 +3,7 @@ import type {
   Attachment,
   Authentication,
   EntityType,
+  GateRules,
   HeaderField,
   HitlExpirationAction,
   Mailbox,
@@ -42,12 +43,21 @@ export interface OutboundContent {
   headers: HeaderField[];
 }
 
+/** `approval`: every message of the agent waits. `loop`: the loop breaker. The others are the gate's (`GateRules`). */
+export type HoldRule = "approval" | "loop" | Exclude<keyof GateRules, "patterns"> | "pattern";
+
 /** Why a message waits for somebody's decision. */
 export interface Hold {
-  rule: "approval" | "loop";
+  rule: HoldRule;
   /** One sentence. */
   reason: string;
 }
+
+/** A message as it was before a reviewer changed it. */
+export type OriginalContent = OutboundContent & { subject: string };
+export type AuditAction = "approve" | "edit_approve" | "reject" | "expire_approve" | "expire_reject" | "release";
+/** By which way a decision came. */
+export type DecisionChannel = "api" | "session" | "cli" | "link" | "expiry";
 
 /** `ready`: to be claimed when due. `done`: nothing more will be tried. */
 export type QueueState = "ready" | "held" | "paused" | "done";
@@ -70,6 +80,8 @@ export function schema(k: Kit) {
       id: k.text("id").primaryKey(),
       email: k.text("email").notNull(),
       name: k.text("name").notNull(),
+      /** All outbound mail of the account is frozen. */
+      paused: k.bool("paused").notNull(),
       createdAt: k.time("created_at").notNull(),
     }),
 
@@ -118,6 +130,8 @@ export function schema(k: Kit) {
       userId: k.text("user_id"),
       domain: k.text("domain").notNull(),
       verificationToken: k.text("verification_token").notNull(),
+      /** Outbound mail of its agents is frozen. */
+      paused: k.bool("paused").notNull(),
       createdAt: k.time("created_at").notNull(),
       verifiedAt: k.time("verified_at"),
     }),
@@ -149,6 +163,14 @@ export function schema(k: Kit) {
       hitlTtlSeconds: k.int("hitl_ttl_seconds").notNull(),
       hitlExpirationAction: k.text("hitl_expiration_action").$type<HitlExpirationAction>().notNull(),
       hitlNotifyEmail: k.bool("hitl_notify_email").notNull(),
+      /** What is held; null holds everything. Means nothing while the gate is off. */
+      hitlRules: k.json<GateRules>("hitl_rules"),
+      /** Addresses and whole domains that pass the gate. */
+      hitlAllow: k.json<string[]>("hitl_allow").notNull(),
+      /** Who is asked, beside the account's own address. */
+      hitlReviewers: k.json<string[]>("hitl_reviewers").notNull(),
+      /** How long mail waits before it leaves, so that it can be cancelled. */
+      undoSeconds: k.int("undo_seconds").notNull(),
       /** Sequence number of the agent's newest message; its row lock makes `messages.seq` follow commit order. */
       lastSeq: k.int("last_seq").notNull(),
       createdAt: k.time("created_at").notNull(),
@@ -216,6 +238,18 @@ export function schema(k: Kit) {
       /** What the loop breaker counted: `conversation <id>` or `address <address>`. */
       loopKey: k.text("loop_key"),
       approvalExpiresAt: k.time("approval_expires_at"),
+      /** SHA-256 over recipients and bytes: what a decision is about. */
+      contentHash: k.text("content_hash").notNull(),
+      /** What the agent wrote, when a reviewer changed it. */
+      original: k.json<OriginalContent>("original"),
+      reviewedAt: k.time("reviewed_at"),
+      /** Who decided: an address, or `expiry`. */
+      reviewedBy: k.text("reviewed_by"),
+      rejectionReason: k.text("rejection_reason"),
+      /** When the reviewers are to be told; moved on as a lease while they are. */
+      noticeDueAt: k.time("notice_due_at"),
+      /** When they were told, or somebody set about it. */
+      notifiedAt: k.time("notified_at"),
       /** Its place in the pace of the agent: not tried before. */
       notBefore: k.time("not_before").notNull(),
       createdAt: k.time("created_at").notNull(),
@@ -235,6 +269,8 @@ export function schema(k: Kit) {
       agentId: k.text("agent_id").notNull(),
       address: k.text("address").notNull(),
       kind: k.text("kind").$type<RecipientKind>().notNull(),
+      /** The agent had neither written to nor heard from this address when it handed the message in. */
+      firstTime: k.bool("first_time").notNull(),
       status: k.text("status").$type<RecipientStatus>().notNull(),
       queue: k.text("queue").$type<QueueState>().notNull(),
       /** Which way it goes: `relay`, `capture` or an upstream's name. A lane that is down holds up no other. */
@@ -283,6 +319,23 @@ export function schema(k: Kit) {
       /** The reply or report that led to it, or a person's note. */
       detail: k.text("detail").notNull(),
       messageId: k.text("message_id"),
+      createdAt: k.time("created_at").notNull(),
+    }),
+
+    /** Decisions about held mail. Never changed. */
+    audit: k.table("audit", {
+      id: k.text("id").primaryKey(),
+      userId: k.text("user_id").notNull(),
+      agentId: k.text("agent_id").notNull(),
+      messageId: k.text("message_id").notNull(),
+      action: k.text("action").$type<AuditAction>().notNull(),
+      /** An address, or `expiry`. */
+      decidedBy: k.text("decided_by").notNull(),
+      how: k.text("how").$type<DecisionChannel>().notNull(),
+      ip: k.text("ip"),
+      contentHash: k.text("content_hash").notNull(),
+      /** The reason of a rejection; for an edit, what was there before. */
+      detail: k.json<Record<string, unknown>>("detail"),
       createdAt: k.time("created_at").notNull(),
     }),
 
@@ -360,6 +413,7 @@ export type AgentRow = Tables["agents"]["$inferSelect"];
 export type MessageRow = Tables["messages"]["$inferSelect"];
 export type OutboundRow = Tables["outboundMessages"]["$inferSelect"];
 export type RecipientRow = Tables["outboundRecipients"]["$inferSelect"];
+export type AuditRow = Tables["audit"]["$inferSelect"];
 export type SuppressionRow = Tables["suppressions"]["$inferSelect"];
 export type DeliveryRow = Tables["deliveries"]["$inferSelect"];
 export type DeliveryAttemptRow = Tables["deliveryAttempts"]["$inferSelect"];

@@ -149,9 +149,10 @@ onEveryDatabase((it) => {
     const agent = await addAgent(fresh.store);
     const limits = { loopMessages: 1 };
     const recipients = ["bob@people.example"];
+    const person = { by: "ann@people.example", how: "api" as const, ip: null };
     await addOutbound(fresh.store, agent.id, { limits, recipients });
     const { message } = await addOutbound(fresh.store, agent.id, { limits, recipients });
-    await fresh.store.releaseLoop(agent.userId, message.id, noon);
+    await fresh.store.releaseLoop({ ...person, userId: agent.userId, id: message.id, now: noon });
     const ages = { messagesBefore: null, deliveriesBefore: null, idempotencyBefore: noon };
     for (const [days, left] of [
       [1, 2],

@@ -76,8 +76,8 @@ export function* refuseSuppressed(
   });
 }
 
-/** Counts a message against the account's limits, its first-time recipients too. Failure `rate_limited` beyond them. */
-export function* countSend(s: Scope, agent: AgentRow, addresses: string[], limits: SendLimits, now: Date): Verb<void> {
+/** Counts a message against the account's limits, with so many first-time recipients. Failure `rate_limited` beyond them. */
+export function* countSend(s: Scope, agent: AgentRow, strangers: number, limits: SendLimits, now: Date): Verb<void> {
   const user = agent.userId;
   const refuse = (bucketMs: number, count: number, what: string) => {
     const seconds = Math.ceil((bucketMs - (now.getTime() % bucketMs)) / 1000);
@@ -92,7 +92,6 @@ export function* countSend(s: Scope, agent: AgentRow, addresses: string[], limit
   if (limits.perDayPerAccount > 0)
     if ((yield* add(s, dayOf(user), DAY_MS, 1, now)) > limits.perDayPerAccount)
       throw refuse(DAY_MS, limits.perDayPerAccount, "messages a day");
-  const strangers = yield* noteCorrespondents(s, agent.id, addresses, now);
   if (strangers > 0 && limits.newRecipientsPerDayPerAccount > 0)
     if ((yield* add(s, newOf(user), DAY_MS, strangers, now)) > limits.newRecipientsPerDayPerAccount)
       throw refuse(DAY_MS, limits.newRecipientsPerDayPerAccount, "first-time recipients a day");
@@ -119,28 +118,28 @@ function* add(s: Scope, key: string, bucketMs: number, by: number, now: Date): V
   return rows[0]?.count ?? by;
 }
 
-/** Notes whom the agent writes to; returns how many of them it neither wrote to nor heard from before. */
-function* noteCorrespondents(s: Scope, agentId: string, addresses: string[], now: Date): Verb<number> {
+/** Those of the addresses that the agent has neither written to nor heard from. */
+export function* strangersAmong(s: Scope, agentId: string, addresses: string[]): Verb<string[]> {
   const { correspondents, messages } = s.t;
-  let strangers = 0;
+  const strangers: string[] = [];
   for (const address of new Set(addresses)) {
-    const made = yield* ask(
+    const wrote = yield* ask(
       s.prepared(
-        "noteCorrespondent",
+        "wroteTo",
         () =>
           s.db
-            .insert(correspondents)
-            .values({
-              agentId: sql.placeholder("agentId"),
-              address: sql.placeholder("address"),
-              createdAt: sql.placeholder("now"),
-            })
-            .onConflictDoNothing()
-            .returning({ address: correspondents.address }),
-        { agentId, address, now },
+            .select({ address: correspondents.address })
+            .from(correspondents)
+            .where(
+              and(
+                eq(correspondents.agentId, sql.placeholder("agentId")),
+                eq(correspondents.address, sql.placeholder("address")),
+              ),
+            ),
+        { agentId, address },
       ),
     );
-    if (made.length === 0) continue;
+    if (wrote.length > 0) continue;
     const heard = yield* ask(
       s.prepared(
         "heardFrom",
@@ -158,9 +157,29 @@ function* noteCorrespondents(s: Scope, agentId: string, addresses: string[], now
         { agentId, address },
       ),
     );
-    if (heard.length === 0) strangers++;
+    if (heard.length === 0) strangers.push(address);
   }
   return strangers;
+}
+
+/** Notes whom the agent writes to, when the message may leave: what was only held makes nobody known. */
+export function* noteCorrespondents(s: Scope, agentId: string, addresses: string[], now: Date): Verb<void> {
+  for (const address of new Set(addresses))
+    yield* ask(
+      s.prepared(
+        "noteCorrespondent",
+        () =>
+          s.db
+            .insert(s.t.correspondents)
+            .values({
+              agentId: sql.placeholder("agentId"),
+              address: sql.placeholder("address"),
+              createdAt: sql.placeholder("now"),
+            })
+            .onConflictDoNothing(),
+        { agentId, address, now },
+      ),
+    );
 }
 
 /**

@@ -1,17 +1,22 @@
 import * as accounts from "./accounts.ts";
 import * as agents from "./agents.ts";
+import { decisionAbout, listAudit } from "./audit.ts";
 import { getConversation, listConversations } from "./conversations.ts";
 import { deleteAccount } from "./delete-account.ts";
 import * as deliveries from "./deliveries.ts";
 import * as domains from "./domains.ts";
 import type { Engine, Scope, Signal, Verb } from "./engine.ts";
+import { gateFacts } from "./gate-facts.ts";
+import * as holds from "./holds.ts";
 import * as inbound from "./inbound.ts";
 import * as messages from "./messages.ts";
+import * as notices from "./notices.ts";
 import * as outbound from "./outbound.ts";
 import * as queue from "./outbound-queue.ts";
 import { recordReport } from "./outbound-report.ts";
+import * as pauses from "./pauses.ts";
 import * as requests from "./requests.ts";
-import { sweepSendCounts } from "./send-limits.ts";
+import { refuseSuppressed, sweepSendCounts } from "./send-limits.ts";
 import * as suppressions from "./suppressions.ts";
 
 /** Rows a sweep deletes in one transaction, so that it never holds up mail. */
@@ -97,7 +102,23 @@ export function createStore(engine: Engine) {
     outboundBytes: read(outbound.outboundBytes),
     listOutbound: read(outbound.listOutbound),
     cancelOutbound: write(outbound.cancelOutbound),
-    releaseLoop: write(outbound.releaseLoop),
+
+    // Held mail: what the gate asks, decisions, expiry, and telling the reviewers
+    gateFacts: read(gateFacts),
+    conversationOf: read(outbound.conversationOf),
+    decideHold: write(holds.decideHold),
+    releaseLoop: write(holds.releaseLoop),
+    expireHolds: write(holds.expireHolds),
+    nextHoldDue: read(holds.nextHoldDue),
+    claimNotices: write(notices.claimNotices),
+    storeNotices: write(notices.storeNotices),
+    heldMessage: read(holds.heldMessage),
+    listAudit: read(listAudit),
+    decisionAbout: read(decisionAbout),
+    pauseDomain: write(pauses.pauseDomain),
+    pauseAccount: write(pauses.pauseAccount),
+
+    // The queue of mail out
     // An outcome waits for the disk: one that is forgotten would send the message again.
     claimDueRecipients: forgettable(queue.claimDueRecipients),
     renewLeases: forgettable(queue.renewLeases),
@@ -107,6 +128,7 @@ export function createStore(engine: Engine) {
     adoptLanes: write(queue.adoptLanes),
     recordReport: write(recordReport),
     outboundState: read(queue.outboundState),
+    refuseSuppressed: read(refuseSuppressed),
     suppress: write(suppressions.suppress),
     getSuppression: read(suppressions.getSuppression),
     listSuppressions: read(suppressions.listSuppressions),

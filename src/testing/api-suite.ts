@@ -1,7 +1,10 @@
 /** What every e2a server answers to API clients, as cases: run on SQLite, on Postgres and against the compiled binary. */
 import { afterAll, beforeAll, describe } from "bun:test";
+import { approvalCases } from "./api-suite-approval.ts";
+import { approvalLinkCases } from "./api-suite-approval-links.ts";
 import { conventionCases } from "./api-suite-conventions.ts";
 import { conversationCases } from "./api-suite-conversations.ts";
+import { gateCases } from "./api-suite-gate.ts";
 import { messageCases } from "./api-suite-messages.ts";
 import { replyCases } from "./api-suite-replies.ts";
 import { resourceCases } from "./api-suite-resources.ts";
@@ -20,6 +23,9 @@ export function apiSuite(name: string, open: () => Promise<ApiUnderTest>): void 
     messageCases(it);
     sendCases(it);
     replyCases(it);
+    gateCases(it);
+    approvalCases(it);
+    approvalLinkCases(it);
     conversationCases(it);
   });
 }

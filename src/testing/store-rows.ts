@@ -1,9 +1,10 @@
 import { newId } from "../id.ts";
 import { type AgentMode, splitAddress } from "../mail.ts";
-import { newAgent } from "../store/agents.ts";
+import { type AgentChanges, newAgent } from "../store/agents.ts";
+import type { Decision } from "../store/holds.ts";
 import type { InboundMail } from "../store/inbound.ts";
 import type { NewOutbound, Outbound } from "../store/outbound.ts";
-import type { AgentRow, DomainRow, UserRow } from "../store/schema.ts";
+import type { AgentRow, DomainRow, Hold, UserRow } from "../store/schema.ts";
 import type { SendLimits } from "../store/send-limits.ts";
 import type { Store } from "../store/store.ts";
 import { newSecret, unique } from "./stores.ts";
@@ -131,6 +132,9 @@ export const unlimited: SendLimits = {
   loopWindowMs: 600_000,
 };
 
+/** The gate of an agent that nobody watches. */
+const openGate = { hitlEnabled: false, hitlRules: null, hitlAllow: [] };
+
 type OutboundChanges = Partial<Omit<NewOutbound, "message" | "recipients" | "limits">> & {
   message?: Partial<NewOutbound["message"]>;
   /** Message-IDs that it answers. */
@@ -170,8 +174,10 @@ export function outboundFor(agentId: string, changes: OutboundChanges = {}): New
         },
         ...{ attachments: [], inReplyTo: references.at(-1) ?? null, references, headers: [] },
       },
+      contentHash: unique("hash"),
       ...message,
     },
+    gate: { hold: null, settings: openGate },
     conversationId: null,
     raw: Buffer.from(`Subject: Question\r\n\r\nHow are you, ${unique("friend")}?\r\n`),
     recipients: wanted,
@@ -182,13 +188,35 @@ export function outboundFor(agentId: string, changes: OutboundChanges = {}): New
   };
 }
 
-/** Stores an outbound message of an agent and returns its rows. */
-export function addOutbound(
+/** Stores an outbound message of an agent and returns its rows; held when the agent's gate is on. */
+export async function addOutbound(
   store: Store,
   agentId: string,
   changes: OutboundChanges = {},
 ): Promise<Outbound & { fresh: boolean }> {
-  return store.acceptOutbound(outboundFor(agentId, changes));
+  const agent = await store.getAgent(agentId);
+  const hold: Hold | null = agent?.hitlEnabled ? { rule: "approval", reason: "Every message waits." } : null;
+  const sent = await store.acceptOutbound(
+    outboundFor(agentId, { gate: { hold, settings: agent ?? openGate }, ...changes }),
+  );
+  if (!sent) throw new Error("the gate was changed meanwhile");
+  return sent;
+}
+
+/** What somebody decides about a message: approved by the API unless `changes` say otherwise. */
+export function decision(id: string, changes: Partial<Decision> = {}): Decision {
+  return {
+    ...{ userId: null, id, verdict: { kind: "approve", edit: null }, contentHash: null },
+    ...{ by: "ann@people.example", how: "api", ip: "192.0.2.7", now: later(60_000) },
+    ...changes,
+  };
+}
+
+/** Turns an agent's gate on, so that all that it sends is held. */
+export async function watch(store: Store, agentId: string, changes: AgentChanges = {}): Promise<AgentRow> {
+  const agent = await store.updateAgent(agentId, { hitlEnabled: true, ...changes }, noon);
+  if (!agent) throw new Error(`${agentId} is no agent`);
+  return agent;
 }
 
 /** A row's worth of an API key: `scope` account unless bound to an agent. */

@@ -1,10 +1,13 @@
 /** A small HTTP and WebSocket server that speaks the wire's shapes, for tests of the command line. */
 import type { Server, ServerWebSocket } from "bun";
-import type { Agent, Domain, MessageDetail } from "../shapes.ts";
+import type { Agent, AuditEntry, Domain, MailEdit, MessageDetail, NewMail } from "../shapes.ts";
+import { decide, forecast } from "./approvals.ts";
 import { problem, WireOutbox } from "./outbox.ts";
 import { agent, domain } from "./samples.ts";
 
 export const apiKey = `e2a_${"ab".repeat(32)}`;
+/** A key of one agent: it decides nothing. */
+export const agentKey = `e2a_${"cd".repeat(32)}`;
 
 export interface Request {
   method: string;
@@ -20,6 +23,10 @@ export class WireServer {
   domains: Domain[] = [];
   messages: MessageDetail[] = [];
   readonly outbox = new WireOutbox();
+  /** Newest first. */
+  readonly audit: AuditEntry[] = [];
+  /** Everything of the account. */
+  paused = false;
   /** When set, the server's answer to everything. */
   refusal: [status: number, problem: Record<string, unknown>, headers?: Record<string, string>] | null = null;
   readonly requests: Request[] = [];
@@ -86,8 +93,12 @@ export class WireServer {
     const { method, headers } = request;
     this.requests.push({ method, path, query: Object.fromEntries(url.searchParams), body, headers });
     if (this.refusal) return problem(...this.refusal);
-    if (request.headers.get("authorization") !== `Bearer ${apiKey}`) {
+    const key = request.headers.get("authorization")?.replace("Bearer ", "") ?? "";
+    if (![apiKey, agentKey].includes(key)) {
       return problem(401, { detail: "The API key is not valid.", code: "unauthenticated" });
+    }
+    if (key === agentKey && /\/(approve|reject)$/.test(path)) {
+      return problem(403, { detail: "An agent's key decides nothing.", code: "forbidden" });
     }
     const answer = this.route(request, path, url.searchParams, body as Record<string, string> | undefined);
     if (answer !== "upgrade") return answer;
@@ -102,8 +113,22 @@ export class WireServer {
   ): Response | "upgrade" {
     const [, resource, name = "", part, id, what, index] = path.split("/");
     const call = `${request.method} ${resource}`;
+    if (path === "/users/me" && request.method === "PATCH") {
+      this.paused = Boolean(body.paused);
+      return Response.json({ id: "usr_1", email: "owner@example.com", paused: this.paused });
+    }
+    if (path === "/audit") {
+      const start = Number(query.get("token") ?? 0);
+      const end = start + Number(query.get("page_size") ?? 50);
+      const next = end < this.audit.length ? { next_token: String(end) } : {};
+      return Response.json({ entries: this.audit.slice(start, end), ...next });
+    }
     if (path === "/users/me") return Response.json({ id: "usr_1", email: "owner@example.com" });
     if (call === "POST send") return this.outbox.post(request, path, body);
+    if (resource === "messages" && (part === "approve" || part === "reject")) {
+      const mail = this.outbox.mails.find(({ id }) => id === name);
+      return mail ? decide(mail, part, body as MailEdit, this.audit) : problem(404, { detail: "Not found." });
+    }
     if (resource === "messages") return this.outbox.answer(query, name, part);
     if (resource === "agents" && name === "") {
       if (request.method === "GET") return Response.json({ agents: this.agents });
@@ -115,12 +140,13 @@ export class WireServer {
       const known = this.agents.find((candidate) => candidate.email === name);
       if (!known) return problem(404, { detail: `There is no agent ${name}.`, code: "not_found", fix: "List yours." });
       if (part === "ws") return "upgrade";
+      if (part === "check") return forecast(body as unknown as NewMail);
       if (part === "messages" && (what === "reply" || what === "forward")) {
         const original = this.messages.find((message) => message.message_id === id);
         return original ? this.outbox.post(request, path, body, original) : problem(404, { detail: "Not found." });
       }
       if (part === "messages") return this.mail(query, id, index);
-      if (request.method === "PUT") Object.assign(known, body);
+      if (["PUT", "PATCH"].includes(request.method)) Object.assign(known, body);
       if (request.method === "DELETE") return Response.json({ status: "deleted" });
       return Response.json(known);
     }
@@ -129,6 +155,7 @@ export class WireServer {
     if (call === "DELETE domains") return new Response(null, { status: 204 });
     const known = this.domains.find((candidate) => candidate.domain === name);
     if (!known) return problem(404, { detail: "Not found.", code: "not_found" });
+    if (request.method === "PATCH") Object.assign(known, body);
     if (part !== "verify" || known.verified) return Response.json(known);
     const checks = [
       { record: "txt", status: "mismatch", found: ["v=spf1 -all"] },

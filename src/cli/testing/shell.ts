@@ -85,9 +85,9 @@ export class Running {
     for (const handler of this.interrupts) handler();
   }
 
-  /** Resolves once standard output holds `text`. */
-  async printed(text: string): Promise<void> {
-    while (!this.out.includes(text)) await this.changed.promise;
+  /** Resolves once standard output holds `text`, that often. */
+  async printed(text: string, times = 1): Promise<void> {
+    while (this.out.split(text).length <= times) await this.changed.promise;
   }
 
   /** Resolves once standard error holds `text`. */

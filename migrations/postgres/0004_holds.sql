@@ -1,0 +1,43 @@
+-- A human holds the leash: gates, decisions, the audit list, reviewer mail, and pauses of a domain or an account.
+
+ALTER TABLE users ADD COLUMN paused BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE domains ADD COLUMN paused BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE agents ADD COLUMN hitl_rules JSON;
+ALTER TABLE agents ADD COLUMN hitl_allow JSON NOT NULL DEFAULT '[]';
+ALTER TABLE agents ADD COLUMN hitl_reviewers JSON NOT NULL DEFAULT '[]';
+ALTER TABLE agents ADD COLUMN undo_seconds BIGINT NOT NULL DEFAULT 0;
+
+ALTER TABLE outbound_messages ADD COLUMN content_hash TEXT NOT NULL DEFAULT '';
+ALTER TABLE outbound_messages ADD COLUMN original JSON;
+ALTER TABLE outbound_messages ADD COLUMN reviewed_at TIMESTAMPTZ(3);
+ALTER TABLE outbound_messages ADD COLUMN reviewed_by TEXT;
+ALTER TABLE outbound_messages ADD COLUMN rejection_reason TEXT;
+ALTER TABLE outbound_messages ADD COLUMN notice_due_at TIMESTAMPTZ(3);
+ALTER TABLE outbound_messages ADD COLUMN notified_at TIMESTAMPTZ(3);
+ALTER TABLE outbound_recipients ADD COLUMN first_time BOOLEAN NOT NULL DEFAULT FALSE;
+CREATE INDEX outbound_messages_expiry ON outbound_messages (approval_expires_at) WHERE status = 'pending_approval';
+CREATE INDEX outbound_messages_notice ON outbound_messages (notice_due_at) WHERE notice_due_at IS NOT NULL;
+CREATE INDEX outbound_messages_notified ON outbound_messages (user_id, notified_at) WHERE notified_at IS NOT NULL;
+
+CREATE TABLE audit (
+  id TEXT PRIMARY KEY,
+  user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+  agent_id TEXT NOT NULL,
+  message_id TEXT NOT NULL,
+  action TEXT NOT NULL,
+  decided_by TEXT NOT NULL,
+  how TEXT NOT NULL,
+  ip TEXT,
+  content_hash TEXT NOT NULL,
+  detail JSON,
+  created_at TIMESTAMPTZ(3) NOT NULL
+);
+CREATE INDEX audit_user ON audit (user_id, id);
+CREATE INDEX audit_message ON audit (user_id, message_id, id);
+-- What is written stays as it is; only the account's own end takes it away.
+CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'the audit list is append-only';
+END
+$$;
+CREATE TRIGGER audit_append_only BEFORE UPDATE ON audit FOR EACH ROW EXECUTE FUNCTION audit_append_only();

@@ -1,0 +1,41 @@
+/** `e2a audit`: who decided what. */
+import { Command } from "commander";
+import { example } from "./help.ts";
+import type { Io } from "./io.ts";
+import { table } from "./output.ts";
+import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
+import { openSession, type Session } from "./session.ts";
+import type { AuditEntry, AuditPage } from "./shapes.ts";
+
+export function auditCommand(io: Io): Command {
+  const command = new Command("audit")
+    .summary("who decided what, and how")
+    .description(
+      "Lists the decisions about held mail, newest first: by whom, which way, from where. A pipe also gets the content hashes.",
+    )
+    .addOption(limitOption())
+    .addOption(tokenOption())
+    .action(async ({ limit, token }: { limit: number; token?: string }, command: Command) => {
+      const session = await openSession(io, command);
+      const audit = await collect("entries", session.client.audit({ limit, ...(token ? { token } : {}) }));
+      await session.show(audit, () => auditTable(session, audit));
+    });
+  return example(command, ["e2a audit", "e2a audit --json | jq -r '.entries[] | [.at, .action, .by] | @tsv'"]);
+}
+
+function auditTable({ paint, width }: Session, audit: AuditPage): string {
+  if (audit.entries.length === 0) return "Nothing was decided yet.";
+  const lines = table<AuditEntry>(
+    [
+      { title: "WHEN (UTC)", value: ({ at }) => at.slice(0, 19).replace("T", " ") },
+      { title: "ACTION", value: ({ action }) => action.replaceAll("_", " ") },
+      { title: "BY", value: ({ by }) => by ?? "", shrinks: true },
+      { title: "HOW", value: ({ how }) => how },
+      { title: "FROM", value: ({ ip }) => ip ?? "" },
+      { title: "MESSAGE", value: ({ message_id, agent_id }) => message_id ?? agent_id ?? "", style: () => "dim" },
+    ],
+    audit.entries,
+    { width, paint },
+  );
+  return lines + moreHint(audit, paint);
+}

@@ -1,0 +1,146 @@
+/** The interactive review: one held mail after another, and a key for each decision. */
+import { editAndApprove } from "./edit.ts";
+import { pageText } from "./editor.ts";
+import { CliError, exitCode } from "./failure.ts";
+import { heldText } from "./held.ts";
+import { rows, write } from "./io.ts";
+import { plain } from "./output.ts";
+import { isCancelled, key, text } from "./prompts.ts";
+import type { Session } from "./session.ts";
+import type { Bound, MailEdit, Outbound } from "./shapes.ts";
+import { sentText } from "./transmit.ts";
+
+const outcomes = ["approved", "edited", "rejected", "skipped", "failed", "gone"] as const;
+type Outcome = (typeof outcomes)[number];
+
+const outcomeWords: Record<Outcome, string> = {
+  approved: "approved",
+  edited: "approved with changes",
+  rejected: "rejected",
+  skipped: "skipped",
+  failed: "not decided for an error",
+  gone: "decided or changed elsewhere",
+};
+
+/** The server takes no longer reason. */
+const reasonCharsMax = 1000;
+/** Lines beside a mail's text that should fit the screen with it: facts, links, the question. */
+const otherRows = 22;
+/** The text gets this many lines even on a small terminal. */
+const textRowsMin = 10;
+
+/**
+ * Goes through held mails. Each is fetched when its turn comes, and a decision names the content that was shown. Ends
+ * with a summary; throws exit 1 when an error kept a mail from being decided, and at once when the key may not decide.
+ */
+export async function review(session: Session, waiting: readonly Outbound[]): Promise<void> {
+  const { io, paint } = session;
+  const tally: Outcome[] = [];
+  try {
+    for (const [i, { id }] of waiting.entries()) {
+      const outcome = await one(session, id, `${i + 1} of ${waiting.length}`);
+      if (outcome === "quit") break;
+      tally.push(outcome);
+    }
+  } finally {
+    await write(io.stdout, `\n${paint("bold", summary(tally, waiting.length))}\n`);
+  }
+  if (tally.includes("failed")) throw new CliError("", { exit: exitCode.failed, code: "not_decided" });
+}
+
+function summary(tally: Outcome[], total: number): string {
+  const count = (outcome: Outcome) => tally.filter((one) => one === outcome).length;
+  const parts = outcomes.filter(count).map((outcome) => `${count(outcome)} ${outcomeWords[outcome]}`);
+  const left = total - tally.length;
+  if (left > 0) parts.push(`${left} not looked at`);
+  const waits = left + count("skipped") + count("failed");
+  const still = waits > 0 ? ` ${waits} still ${waits === 1 ? "waits" : "wait"}: e2a pending` : "";
+  return `${total} held: ${parts.join(", ")}.${still}`;
+}
+
+/** One mail, until it is decided or passed over. */
+async function one(session: Session, id: string, progress: string): Promise<Outcome | "quit"> {
+  try {
+    const mail = await session.client.outbound(id);
+    if (mail.status === "pending_approval") return await decide(session, mail, progress);
+    await note(session, `${plain(mail.subject)}: ${plain(mail.status.replaceAll("_", " "))} meanwhile.`);
+    return "gone";
+  } catch (error) {
+    if (isCancelled(error)) return "quit";
+    const status = error instanceof CliError ? error.problem.status : undefined;
+    // A key that may not decide, or a server that is away, would say the same of every mail.
+    if (!(error instanceof CliError) || error.exit === exitCode.auth || status === undefined) throw error;
+    await note(
+      session,
+      [error.message, error.problem.fix]
+        .filter(Boolean)
+        .map((said) => plain(said ?? ""))
+        .join(" "),
+    );
+    return status === 409 || status === 404 ? "gone" : "failed";
+  }
+}
+
+async function decide(session: Session, mail: Outbound, progress: string): Promise<Outcome | "quit"> {
+  const { io, paint, client, width } = session;
+  const { text: shown, isCut } = await heldText(session, mail, Math.max(textRowsMin, rows(io.stdout) - otherRows));
+  const title = `── ${progress} `;
+  const rule = paint("cyan", title + "─".repeat(Math.max(0, width - title.length)));
+  await write(io.stdout, `\n${rule}\n\n${shown}\n\n`);
+  const seen = boundTo(mail);
+  const approve = async (edit: MailEdit): Promise<Outcome> => {
+    const changed = Object.keys(edit).length > 0;
+    const sent = await client.approve(mail.id, { ...edit, ...seen }, { wait: true });
+    await write(io.stdout, `${sentText(session, sent, changed ? "Approved with changes. " : "Approved. ")}\n`);
+    return changed ? "edited" : "approved";
+  };
+  for (;;) {
+    const choice = await key(io, `Mail ${progress}: what now?`, [
+      { value: "s", label: "Skip", hint: "it keeps waiting; also Enter" },
+      { value: "a", label: "Approve", hint: "it leaves as you see it" },
+      { value: "e", label: "Edit, then approve" },
+      { value: "r", label: "Reject" },
+      ...(isCut ? [{ value: "v" as const, label: "View all of it" }] : []),
+      { value: "q", label: "Quit" },
+    ]);
+    if (choice === "q") return "quit";
+    if (choice === "s") return "skipped";
+    if (choice === "a") return approve({});
+    if (choice === "v")
+      await pageText(io, `${(await heldText({ ...session, paint: (_, text) => text }, mail)).text}\n`);
+    const outcome = await goingBack(async () => {
+      if (choice === "e") return editAndApprove(session, mail, approve);
+      return choice === "r" ? reject(session, mail) : null;
+    });
+    if (outcome) return outcome;
+  }
+}
+
+async function reject(session: Session, mail: Outbound): Promise<Outcome> {
+  const { io, paint, client } = session;
+  const reason = await text(io, "Why? The agent can read it. (May stay empty; Escape goes back.)", {
+    check: (value) => (value.length > reasonCharsMax ? `At most ${reasonCharsMax} characters.` : undefined),
+  });
+  await client.reject(mail.id, { ...(reason ? { reason } : {}), ...boundTo(mail) });
+  await write(io.stdout, `${paint("green", "✓")} Rejected${reason ? `: ${plain(reason)}` : "."}\n`);
+  return "rejected";
+}
+
+/** Null when a question below the first one is broken off. */
+async function goingBack<T>(step: () => Promise<T | null>): Promise<T | null> {
+  try {
+    return await step();
+  } catch (error) {
+    if (isCancelled(error)) return null;
+    throw error;
+  }
+}
+
+/** What makes a decision one about this content. */
+export function boundTo({ content_hash: hash }: Outbound): Bound {
+  return hash ? { content_hash: hash } : {};
+}
+
+function note({ io, paint }: Session, line: string): Promise<void> {
+  return write(io.stdout, `${paint("yellow", "!")} ${line}\n`);
+}

@@ -1,0 +1,121 @@
+import { Type } from "@sinclair/typebox";
+import type { Approval } from "../approval-token.ts";
+import { reviewOf } from "../outbound/reviews.ts";
+import type { Outbound } from "../store/outbound.ts";
+import { approvalPage, type Outcome, outcomePage, reasonCharsMax } from "./approval-pages.ts";
+import { query } from "./input.ts";
+import { operation } from "./openapi.ts";
+import { openResource, type RouteDeps } from "./resource.ts";
+
+type Action = Approval["action"];
+/** A token whose message waits for exactly this decision, or what to tell instead. */
+type Looked = { approval: Approval; outbound: Outbound } | { outcome: Outcome };
+
+const LinkQuery = query({
+  t: Type.Optional(Type.String({ description: "The token." })),
+  token: Type.Optional(Type.String({ description: "The same, as older links name it." })),
+});
+
+const pages = {
+  400: "The link is damaged or made up, or the form is not valid",
+  404: "The message is deleted",
+  409: "Somebody decided already, or the message was changed since",
+  410: "The link is too old, or its holder reviews no more",
+  413: "The form is too large",
+  422: "It may not leave any more; it still waits",
+};
+
+/**
+ * The links of reviewer mail. GET and HEAD only show, whoever follows them: scanners, previews, browsers that prefetch.
+ * POST decides, and the token in its form is the proof that a cross-site form does not have.
+ */
+export function approvalLinks(deps: RouteDeps) {
+  const { approvals, store, clock } = deps;
+  const now = () => new Date(clock.now());
+
+  async function look(token: string, action: Action): Promise<Looked> {
+    const read = approvals.read(token, now());
+    if (read.kind === "forged" || read.action !== action) return { outcome: { kind: "forged" } };
+    const outbound = await store.heldMessage(read.messageId);
+    const isExpired = read.kind === "expired";
+    if (!outbound) return { outcome: isExpired ? { kind: "expired", ended: null } : { kind: "gone" } };
+    const { message } = outbound;
+    if (message.status !== "pending_approval") return { outcome: await decidedOutcome(outbound) };
+    const agent = await store.getAgent(message.agentId);
+    if (!agent) return { outcome: { kind: "gone" } };
+    if (isExpired) {
+      const onExpiry = message.hold?.rule === "loop" ? "reject" : agent.hitlExpirationAction;
+      const at = message.approvalExpiresAt;
+      return { outcome: { kind: "expired", ended: at && at <= now() ? { at, onExpiry } : null } };
+    }
+    if (read.contentHash !== message.contentHash) return { outcome: { kind: "superseded", reviewUrl: null } };
+    const isReviewer =
+      agent.hitlReviewers.includes(read.reviewer) ||
+      (await store.findUserByEmail(read.reviewer))?.id === message.userId;
+    return isReviewer ? { approval: read, outbound } : { outcome: { kind: "dismissed" } };
+  }
+
+  async function decidedOutcome({ message }: Outbound): Promise<Outcome> {
+    const entry = message.reviewedAt ? await store.decisionAbout(message) : null;
+    if (!entry) {
+      const decision = message.status === "cancelled" ? "cancelled" : "approved";
+      return { kind: "decided", decision, by: null, how: null, at: null };
+    }
+    const { action, decidedBy: by, how, createdAt: at } = entry;
+    const isRejected = action === "reject" || action === "expire_reject";
+    if (how === "expiry") return { kind: "expired", ended: { at, onExpiry: isRejected ? "reject" : "approve" } };
+    return { kind: "decided", decision: isRejected ? "rejected" : "approved", by, how, at };
+  }
+
+  async function show(action: Action, { t, token }: { t?: string; token?: string }): Promise<Response> {
+    const given = t ?? token ?? "";
+    const looked = await look(given, action);
+    if ("outcome" in looked) return outcomePage(looked.outcome);
+    const { outbound } = looked;
+    const agent = await store.getAgent(outbound.message.agentId);
+    if (!agent) return outcomePage({ kind: "gone" });
+    // The page decides by its form, so it needs no links.
+    const review = reviewOf({ outbound, agent, approveUrl: "", rejectUrl: "", reviewUrl: null });
+    return approvalPage({ review, action, token: given });
+  }
+
+  async function act(action: Action, body: Uint8Array, ip: string): Promise<Response> {
+    const form = new URLSearchParams(new TextDecoder().decode(body));
+    // Forms send line breaks as CRLF; the limit is of the text as it was typed.
+    const reason = (form.get("reason") ?? "").replaceAll("\r\n", "\n").trim();
+    const looked = await look(form.get("t") ?? form.get("token") ?? "", action);
+    if ("outcome" in looked) return outcomePage(looked.outcome);
+    if (action === "reject" && reason.length > reasonCharsMax)
+      return outcomePage({ kind: "invalid", problem: `The reason is longer than ${reasonCharsMax} characters.` });
+    if (action === "reject" && reason.includes("\0"))
+      return outcomePage({ kind: "invalid", problem: "The reason has a character that is no text." });
+    const { reviewer, messageId, contentHash } = looked.approval;
+    const decided = await store.decideHold({
+      ...{ userId: null, id: messageId, contentHash, by: reviewer, how: "link", ip, now: now() },
+      verdict: action === "approve" ? { kind: "approve", edit: null } : { kind: "reject", reason },
+    });
+    if (!decided) return outcomePage({ kind: "gone" });
+    if (decided.kind === "superseded") return outcomePage({ kind: "superseded", reviewUrl: null });
+    if (decided.kind === "decided") return outcomePage(await decidedOutcome(decided.outbound));
+    return outcomePage(action === "approve" ? { kind: "approved" } : { kind: "rejected", reason: reason || null });
+  }
+
+  const described = (action: Action, acts: boolean) =>
+    operation({
+      id: `${acts ? "post" : "show"}${action === "approve" ? "Approve" : "Reject"}Link`,
+      tag: "approval",
+      summary: acts ? `Decide by a link: ${action}` : `Open a link of reviewer mail: ${action}`,
+      description: acts
+        ? `A form (application/x-www-form-urlencoded) with \`t\`${action === "reject" ? " and `reason`" : ""}, as the page sends it. Works once.`
+        : "Shows what would leave, and a form. Opening it decides nothing.",
+      public: true,
+      produces: { status: 200, description: "A page", type: "text/html" },
+      pages,
+    });
+
+  return openResource(deps, "/api/v1")
+    .get("/approve", ({ query }) => show("approve", query), { query: LinkQuery, ...described("approve", false) })
+    .get("/reject", ({ query }) => show("reject", query), { query: LinkQuery, ...described("reject", false) })
+    .post("/approve", ({ exchange }) => act("approve", exchange.body, exchange.clientIp), described("approve", true))
+    .post("/reject", ({ exchange }) => act("reject", exchange.body, exchange.clientIp), described("reject", true));
+}

@@ -1,0 +1,164 @@
+import { parse } from "tldts";
+import { type Markup, readMarkup } from "./markup.ts";
+
+/** Behind this many characters a body is not searched; the gate holds such mail instead. A novel has about as many. */
+export const searchedCharsMax = 1024 * 1024;
+
+/** What stands for the host of a link that no URL parser reads; a mail program may still make something of it. */
+export const unreadableLink = "unreadable:";
+
+/** Targets that open no page: parts of the mail itself, addresses and numbers. */
+const harmlessSchemes = new Set(["mailto:", "tel:", "sms:", "cid:", "mid:", "about:"]);
+/** Schemes whose URLs name a host that every browser agrees on (WHATWG URL, "special" schemes). */
+const hostSchemes = new Set(["http:", "https:", "ftp:", "ws:", "wss:"]);
+/** Attributes whose whole value is one URL (HTML, SVG and what old mail programs honour). */
+const urlAttributes = new Set(
+  (
+    "href src action formaction background poster cite data longdesc profile codebase classid icon manifest dynsrc lowsrc " +
+    "archive"
+  ).split(" "),
+);
+/** A picture within the mail leads nowhere; SVG is not one, it can have links. */
+const inlinePicture = /^data:image\/(?:png|gif|jpe?g|webp)[;,]/i;
+/** Characters that show as nothing (Unicode Default_Ignorable_Code_Point). */
+const ignorable = /\p{Default_Ignorable_Code_Point}+/gu;
+const schemeStart = /(?:https?|ftp|wss?):[\\/]+/gi;
+const wholeUrl = /(?:https?|ftp|wss?):[\\/]+[^\s<>"]*/gi;
+/** Top-level domains that are endings of file names too: `README.md` is no link, `readme.md/x` is. */
+const fileEndings = new Set("ac am as cc la md mk ml mm mov ms pl pm ps py rs sh so zip".split(" "));
+
+/**
+ * The real hosts of all links of a body, each once, as a browser would resolve them: lower-case A-labels or an IP
+ * address, without port and final dot (WHATWG URL). `javascript:`, `data:` and the like stand for a link without a
+ * host, `unreadable:` for one that does not parse; entries with a final colon are never the same link twice.
+ *
+ * Links are those of the text (with a scheme, with `www.`, and bare names under a public top-level domain, as mail
+ * programs make them) and everything in the HTML that leads or loads from somewhere, comments and styles included: in
+ * doubt it is a link. `mailto:`, `tel:`, `cid:` and inline pictures are none. Where a page redirects to is not known.
+ */
+export function linkHosts(text: string, html: string | null): string[] {
+  const hosts = new Set<string>();
+  inWords(text.slice(0, searchedCharsMax), hosts);
+  if (html !== null) inMarkup(readMarkup(html.slice(0, searchedCharsMax)), hosts, true);
+  return [...hosts];
+}
+
+/** `outermost`: what is in comments and `srcdoc` is read as HTML once, so that nesting costs no time. */
+function inMarkup(markup: Markup, hosts: Set<string>, outermost: boolean): void {
+  inWords(markup.text, hosts);
+  withScheme(markup.code, hosts);
+  withoutScheme(markup.code, hosts);
+  for (const { name, value } of markup.attributes) {
+    if (name === "!doctype" || name.startsWith("xmlns")) continue;
+    const plainName = name.slice(name.lastIndexOf(":") + 1);
+    if (plainName === "src" && inlinePicture.test(value.trimStart())) continue;
+    if (urlAttributes.has(plainName)) inTarget(value, hosts);
+    else {
+      withScheme(value, hosts);
+      withoutScheme(value, hosts);
+      const [, refresh] = (plainName === "content" && /url\s*=\s*["']?([^"']*)/i.exec(value)) || [];
+      if (refresh !== undefined) inTarget(refresh, hosts);
+    }
+    if (name === "srcdoc" && outermost) inMarkup(readMarkup(value), hosts, false);
+  }
+  for (const comment of markup.comments) {
+    if (outermost) inMarkup(readMarkup(comment), hosts, false);
+    else withScheme(comment, hosts);
+  }
+}
+
+/** The value of an attribute that is one URL. Some mail programs make a link of `www.…` and bare names there too. */
+function inTarget(value: string, hosts: Set<string>): void {
+  const host = hostOf(value);
+  if (host !== null) hosts.add(host);
+  else if (!isHarmless(value)) inWords(value, hosts);
+}
+
+function inWords(text: string, hosts: Set<string>): void {
+  const shown = text.replace(ignorable, "");
+  withScheme(shown, hosts);
+  bareNames(shown.replace(wholeUrl, " "), hosts);
+}
+
+/**
+ * URLs written out, but not one that another carries along (`?next=https://…`). Each authority ends where the next URL
+ * begins, so that every character is looked at once.
+ */
+function withScheme(text: string, hosts: Set<string>): void {
+  const starts = [...text.matchAll(schemeStart)];
+  let urlEnd = 0;
+  for (const [i, match] of starts.entries()) {
+    if (match.index < urlEnd && /[=?&/#%:]/.test(text[match.index - 1] ?? "")) continue;
+    const from = match.index + match[0].length;
+    const next = starts[i + 1]?.index ?? text.length;
+    const authority = run(/[^\s\\/?#<>"`]*/y, text, from).slice(0, Math.max(0, next - from));
+    addAuthority(match[0], authority, hosts);
+    if (authority !== "" && match.index >= urlEnd) urlEnd = from + run(/[^\s<>"]*/y, text, from).length;
+  }
+}
+
+/** What the sticky expression matches from there on. */
+function run(expression: RegExp, text: string, from: number): string {
+  expression.lastIndex = from;
+  return expression.exec(text)?.[0] ?? "";
+}
+
+/** What follows a host in a sentence is not its part; where that is not certain, both readings count. */
+function addAuthority(scheme: string, authority: string, hosts: Set<string>): void {
+  const add = (part: string) => part !== "" && hosts.add(hostOf(scheme + part) ?? unreadableLink);
+  if (authority.includes("@")) {
+    add(authority);
+    return;
+  }
+  const [literal] = /^\[[0-9a-f:.]*\]/i.exec(authority) ?? [];
+  const [name = ""] = /^[\p{L}\p{N}\p{M}.\-_%]*(?::\d+)?/u.exec(authority) ?? [];
+  const host = literal ?? name.replace(/(?<![._-])[._-]+$/, "");
+  add(host);
+  const rest = authority.slice(host.length);
+  if (/[\p{L}\p{N}]/u.test(rest) && !/^:\d*$/.test(rest)) add(authority);
+}
+
+/** `//host` in what is not one URL: style sheets, `srcset`, scripts. */
+function withoutScheme(text: string, hosts: Set<string>): void {
+  for (const [, authority = ""] of text.matchAll(/(?:^|[\s"'(=,;])[\\/]{2}([^\s\\/?#<>"'()]+)/g))
+    addAuthority("https://", authority, hosts);
+}
+
+/** Names that mail programs make links of although they have no scheme. Addresses are none. */
+function bareNames(text: string, hosts: Set<string>): void {
+  const seen = new Set<string>();
+  for (const match of text.matchAll(/[\p{L}\p{N}\p{M}._-]+/gu)) {
+    const name = match[0].replace(/^[._-]+/, "").replace(/(?<![._-])[._-]+$/, "");
+    const [before, after] = [text[match.index - 1], text[match.index + match[0].length]];
+    if (!name.includes(".") || after === "@" || seen.has(name)) continue;
+    if (/^www\./i.test(name)) hosts.add(hostOf(`http://${name}`) ?? unreadableLink);
+    else if (before !== "@" && before !== "/" && before !== "\\" && isPublicName(name, after === "/"))
+      hosts.add(hostOf(`http://${name}`) ?? unreadableLink);
+    else continue;
+    seen.add(name);
+  }
+}
+
+/** The longest host name in characters, as Unicode too (RFC 1035 2.3.4). */
+const nameCharsMax = 253;
+
+function isPublicName(name: string, hasPath: boolean): boolean {
+  const ending = name.slice(name.lastIndexOf(".") + 1).toLowerCase();
+  if (name.length > nameCharsMax || !/^(?:\p{L}{2,}|xn--[a-z0-9-]+)$/u.test(ending)) return false;
+  if (fileEndings.has(ending) && !hasPath) return false;
+  const { isIcann, domain } = parse(name, { allowPrivateDomains: false });
+  return isIcann === true && domain !== null;
+}
+
+/** The host that a target leads to, its scheme when it has none, or null when it leads nowhere outside the mail. */
+function hostOf(target: string): string | null {
+  const url = URL.parse(target) ?? URL.parse(target, "https://relative.invalid/");
+  if (!url) return /^[\x00-\x20]*(?:[a-z][a-z0-9+.\t\r\n-]*:|[\\/]{2})/i.test(target) ? unreadableLink : null;
+  if (url.hostname === "relative.invalid" || harmlessSchemes.has(url.protocol)) return null;
+  if (!hostSchemes.has(url.protocol)) return url.protocol;
+  return url.hostname.replace(/\.$/, "") || unreadableLink;
+}
+
+function isHarmless(target: string): boolean {
+  return harmlessSchemes.has(URL.parse(target)?.protocol ?? "");
+}

@@ -1,0 +1,120 @@
+import { Tokenizer } from "htmlparser2";
+
+/** An HTML body taken apart, nothing left out: what a reader sees, and what is in it unseen. */
+export interface Markup {
+  /** The words; elements that begin a line do so, all other tags leave no gap. */
+  text: string;
+  /** The words with no gap at any tag: a word cut by tags is whole here. */
+  glued: string;
+  /** In order, names lower-cased, values with their character references resolved. A doctype is `!doctype`. */
+  attributes: { name: string; value: string }[];
+  /** Comments, which some mail programs read as HTML (`<!--[if mso]>`), and processing instructions. */
+  comments: string[];
+  /** What style and script elements hold. */
+  code: string;
+}
+
+/** Elements with a line or a cell of their own, as browsers lay them out; unknown ones are inline. */
+const blocks = new Set(
+  (
+    "address article aside blockquote body br button caption center dd details dialog dir div dl dt fieldset figcaption " +
+    "figure footer form frame h1 h2 h3 h4 h5 h6 head header hr html iframe li main menu nav object ol optgroup option p " +
+    "pre script search section select style summary table tbody td template textarea tfoot th thead title tr ul"
+  ).split(" "),
+);
+
+/**
+ * Reads HTML the way browsers do, in time linear in its length whatever it has; never throws. Tags are not matched with
+ * each other, so nothing hides in nesting, and a tag that the end of the text cuts off is text.
+ */
+export function readMarkup(html: string): Markup {
+  const text: string[] = [];
+  const glued: string[] = [];
+  const code: string[] = [];
+  const attributes: Markup["attributes"] = [];
+  const comments: string[] = [];
+  let element = "";
+  let name = "";
+  let value = "";
+  /** Where the last finished part ends. */
+  let done = 0;
+
+  const words = (part: string) => {
+    if (element === "style" || element === "script") code.push(part);
+    else {
+      text.push(part);
+      glued.push(part);
+    }
+  };
+  const tag = (tagName: string) => {
+    if (blocks.has(tagName)) text.push("\n");
+    if (element === "style" || element === "script") code.push("\n");
+  };
+  const tokenizer = new Tokenizer(
+    { xmlMode: false, decodeEntities: true },
+    {
+      ontext(start, end) {
+        words(html.slice(start, end));
+        done = end;
+      },
+      ontextentity(codePoint, end) {
+        words(String.fromCodePoint(codePoint));
+        done = end;
+      },
+      onopentagname(start, end) {
+        element = html.slice(start, end).toLowerCase();
+        tag(element);
+      },
+      onclosetag(start, end) {
+        tag(html.slice(start, end).toLowerCase());
+        element = "";
+        done = end + 1;
+      },
+      onattribname(start, end) {
+        name = html.slice(start, end).toLowerCase();
+        value = "";
+      },
+      onattribdata(start, end) {
+        value += html.slice(start, end);
+      },
+      onattribentity(codePoint) {
+        value += String.fromCodePoint(codePoint);
+      },
+      onattribend() {
+        attributes.push({ name, value });
+      },
+      onopentagend(end) {
+        done = end + 1;
+      },
+      onselfclosingtag(end) {
+        element = "";
+        done = end + 1;
+      },
+      oncomment(start, end, offset) {
+        comments.push(html.slice(start, end - offset));
+        done = end + 1;
+      },
+      oncdata(start, end, offset) {
+        comments.push(html.slice(start, end - offset));
+        done = end + 1;
+      },
+      ondeclaration(start, end) {
+        const inside = html.slice(start, end);
+        if (/^doctype/i.test(inside)) attributes.push({ name: "!doctype", value: inside });
+        else comments.push(inside);
+        done = end + 1;
+      },
+      onprocessinginstruction(start, end) {
+        comments.push(html.slice(start, end));
+        done = end + 1;
+      },
+      onend() {
+        element = "";
+        words(html.slice(done));
+      },
+    },
+  );
+  tokenizer.write(html);
+  tokenizer.end();
+  return { text: text.join(""), glued: glued.join(""), attributes, comments, code: code.join("") };
+}

@@ -1,0 +1,64 @@
+import { domainToUnicode } from "node:url";
+
+/** Scripts whose words need ZWNJ and ZWJ between letters (Unicode 23.2); there they stay. */
+const joining =
+  "\\p{Script=Arabic}\\p{Script=Syriac}\\p{Script=Devanagari}\\p{Script=Bengali}\\p{Script=Gujarati}\\p{Script=Gurmukhi}\\p{Script=Kannada}\\p{Script=Malayalam}\\p{Script=Oriya}\\p{Script=Sinhala}\\p{Script=Tamil}\\p{Script=Telugu}\\p{Script=Mongolian}";
+
+/**
+ * What nobody sees or what moves other characters: controls, format and bidi characters, line separators, blank letters,
+ * halves of characters, and the seventh mark stacked on one letter. Emoji keep their joiners and selectors.
+ */
+const unseen = new RegExp(
+  `(${[
+    "[\\p{Cc}\\p{Cs}\\u2028\\u2029\\u2800]",
+    "(?<!\\p{Extended_Pictographic}\\p{Emoji_Modifier}?\\ufe0f?)\\u200d",
+    "\\u200d(?!\\p{Extended_Pictographic})",
+    "(?<![\\p{Extended_Pictographic}0-9#*])\\ufe0f",
+    "(?![\\u200d\\ufe0f])[\\p{Cf}\\p{Default_Ignorable_Code_Point}]",
+    "(?<=\\p{M}{6})\\p{M}",
+  ].join("|")})\\1*`,
+  "gu",
+);
+const joined = new RegExp(`(?<=[${joining}]\\p{M}*)[\\u200c\\u200d](?=[${joining}])`, "gu");
+
+/** As many of one character are written out one by one. */
+const runMax = 3;
+
+/** Where the joiners of those scripts wait while the rest is marked: a noncharacter, which text has no use for. */
+const kept = { "\u200c": "\ufdd0", "\u200d": "\ufdd1" } as const;
+
+/**
+ * Text with nothing hidden in it: every invisible, direction-changing or control character is written as its code point,
+ * `⟨U+202E⟩`, and a run of them with its length, `⟨U+202E⟩×5`. Lines end in LF; tabs stay.
+ */
+export function visibleText(text: string): string {
+  return text
+    .replace(/\r\n?/g, "\n")
+    .replace(/[\ufdd0\ufdd1]/g, codePoint)
+    .replace(joined, (mark) => kept[mark as keyof typeof kept])
+    .replace(unseen, (run: string, mark: string) => (mark === "\n" || mark === "\t" ? run : codePoints(run, mark)))
+    .replace(/\ufdd0/g, "\u200c")
+    .replace(/\ufdd1/g, "\u200d");
+}
+
+/** The same on one line: line ends and tabs are written out too. */
+export function visibleLine(text: string): string {
+  return visibleText(text).replace(/[\n\t]/g, codePoint);
+}
+
+/** A long run is counted, so that a million of them does not push the rest out of sight. */
+function codePoints(run: string, mark: string): string {
+  const count = run.length / mark.length;
+  return count <= runMax ? codePoint(mark).repeat(count) : `${codePoint(mark)}×${count}`;
+}
+
+function codePoint(mark: string): string {
+  return `⟨U+${(mark.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+}
+
+/** How a host in A-labels reads in its own letters (RFC 5890), or null when it has none but ASCII. */
+export function foreignHost(host: string): string | null {
+  if (!/(?:^|\.)xn--/.test(host)) return null;
+  const unicode = domainToUnicode(host);
+  return visibleLine(unicode === "" || unicode === host ? "no readable name" : unicode);
+}

@@ -1,0 +1,120 @@
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
+import { addAgent, addMessage, addOutbound, decision, later, noon, outboundFor, watch } from "../testing/store-rows.ts";
+import { type Node, onDatabases } from "../testing/stores.ts";
+import { updateAgent } from "./agents.ts";
+import { decisionAbout } from "./audit.ts";
+import { type Engine, Run, type Scope, type Verb } from "./engine.ts";
+import { gateFacts } from "./gate-facts.ts";
+import { decideHold, expireHolds, nextHoldDue, releaseLoop } from "./holds.ts";
+import { claimNotices, storeNotices } from "./notices.ts";
+import { acceptOutbound, cancelOutbound, getOutbound } from "./outbound.ts";
+import { claimDueRecipients, finishRecipient, nextRecipientDue, renewLeases } from "./outbound-queue.ts";
+import { pauseAccount } from "./pauses.ts";
+
+interface Compiled {
+  toSQL?(): { sql: string };
+  getQuery?(): { sql: string };
+}
+
+/** Runs a verb and returns its statements. */
+function statementsOf(engine: Engine, verb: (s: Scope) => Verb<unknown>): Promise<string[]> {
+  return engine.write(function* (s): Verb<string[]> {
+    const found: string[] = [];
+    const steps = verb(s);
+    for (let step = steps.next(); !step.done; step = steps.next(yield step.value)) {
+      const query = (step.value instanceof Run ? step.value.query : step.value) as Compiled;
+      found.push(query.toSQL?.().sql ?? query.getQuery?.().sql ?? "");
+    }
+    return found;
+  });
+}
+
+/** How SQLite finds the rows of a statement. */
+function planOf(file: Database, statement: string): string[] {
+  const rows = file.query(`EXPLAIN QUERY PLAN ${statement}`).all() as { detail: string }[];
+  return rows.map((row) => row.detail);
+}
+
+/** Indexes of which a walk is short: they hold only what waits. */
+const waitingOnly = /USING (COVERING )?INDEX outbound_(messages_(expiry|notice)|recipients_due)\b/;
+/** An account or agent has any number of rows, so this alone finds nothing. */
+const tooWide = /USING INDEX (audit|outbound_messages)_(user|agent|user_status|pace) \((user_id|agent_id)=\?\)/;
+
+onDatabases(
+  (database) => database.name === "SQLite file",
+  (it) => {
+    async function figures({ store }: Node) {
+      const agent = await addAgent(store);
+      const { message } = await addOutbound(store, agent.id);
+      await addMessage(store, agent.id);
+      return { agent, id: message.id, conversationId: message.conversationId };
+    }
+
+    test("no statement that mail waits for walks a table, also in a database opened again while it had little", async () => {
+      const { agent, id, conversationId } = await figures(it);
+      const held = await watch(it.store, (await addAgent(it.store)).id);
+      const waiting = (await addOutbound(it.store, held.id)).message.id;
+      const other = (await addOutbound(it.store, held.id)).message.id;
+      const { engine } = await it.place.open();
+      const lanes = [{ lane: "upstream", free: 9 }];
+      const limits = { perMinutePerAgent: 9, burstPerAgent: 9, perMinutePerAccount: 9, loopMessages: 9 };
+      const input = outboundFor(agent.id, { limits, conversationId, references: ["<a@b>"] });
+      const row = { messageId: id, n: 0, leaseToken: "mine" };
+      const outcome = { kind: "sent", method: "smtp", status: "sent", reply: null } as const;
+      const lease = { now: noon, leaseUntil: later(1e6) };
+      const by = { by: "ann@people.example", how: "api", ip: null, now: noon } as const;
+      const facts = { agentId: agent.id, conversationId, addresses: ["a@b.example"], withTexts: true };
+      const verbs: Record<string, (s: Scope) => Verb<unknown>> = {
+        acceptOutbound: (s) => acceptOutbound(s, input),
+        claimDueRecipients: (s) => claimDueRecipients(s, { ...lease, leaseToken: "mine", lanes }),
+        renewLeases: (s) => renewLeases(s, ["mine"], later(1e6)),
+        finishRecipient: (s) => finishRecipient(s, row, outcome, noon),
+        nextRecipientDue: (s) => nextRecipientDue(s, ["upstream"]),
+        getOutbound: (s) => getOutbound(s, agent.userId, id),
+        cancelOutbound: (s) => cancelOutbound(s, agent.userId, id, noon),
+        claimNotices: (s) => claimNotices(s, { ...lease, perMinute: 5, limit: 100 }),
+        storeNotices: (s) => storeNotices(s, [], [waiting], noon),
+        nextHoldDue,
+        decisionAbout: (s) => decisionAbout(s, { id, userId: agent.userId }),
+        decideHold: (s) => decideHold(s, decision(waiting)),
+        releaseLoop: (s) => releaseLoop(s, { userId: agent.userId, id, ...by }),
+        expireHolds: (s) => expireHolds(s, later(1e12), 9),
+        gateFacts: (s) => gateFacts(s, facts),
+        updateAgent: (s) => updateAgent(s, held.id, { paused: true }, noon),
+        pauseAccount: (s) => pauseAccount(s, held.userId, true),
+      };
+      const wrong: string[] = [];
+      using file = new Database(it.place.location);
+      for (const [name, verb] of Object.entries(verbs)) {
+        const statements = await statementsOf(engine, verb);
+        expect({ name, unread: statements.filter((text) => text === "") }).toEqual({ name, unread: [] });
+        const plans = statements.flatMap((statement) => planOf(file, statement));
+        for (const plan of plans)
+          if ((plan.startsWith("SCAN") && !waitingOnly.test(plan)) || tooWide.test(plan))
+            wrong.push(`${name}: ${plan}`);
+      }
+      expect(wrong).toEqual([]);
+      expect((await it.store.heldMessage(other))?.message.status).toBe("expired_rejected");
+    });
+
+    test("statistics are never gathered, and those that others gathered are dropped", async () => {
+      using file = new Database(it.place.location);
+      const gathered = () =>
+        (["sqlite_stat1", "sqlite_stat4"] as const).flatMap((table) =>
+          file.query("SELECT 1 FROM sqlite_schema WHERE name = ?").get(table)
+            ? file.query(`SELECT * FROM ${table}`).all()
+            : [],
+        );
+      await figures(it);
+      const second = await it.place.open();
+      await figures(second);
+      await second.engine.close();
+      expect(gathered()).toEqual([]);
+      file.exec("ANALYZE");
+      expect(gathered()).not.toEqual([]);
+      await it.place.open();
+      expect(gathered()).toEqual([]);
+    });
+  },
+);
