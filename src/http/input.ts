@@ -127,6 +127,52 @@ export function body<P extends TProperties>(
   });
 }
 
+/** A body that may have something wrong with it, which is not said yet. */
+export interface Opened<T> {
+  /** The members that fit. */
+  readonly fitting: Partial<T>;
+  readonly errors: readonly FieldError[];
+}
+
+/**
+ * A JSON object as of `body`, whose complaints wait for `complete`: for members of which only the store knows whether
+ * they are right, so that one answer names these as well.
+ */
+export function openBody<P extends TProperties>(
+  properties: P,
+  check: Check<P> = () => {},
+): Input<Opened<StaticDecode<TObject<P>>>> {
+  const schema = Type.Object(properties);
+  const members = splitNulls(schema);
+  return input(schema, (value) => {
+    const given = value instanceof JsonBody ? value.value : undefined;
+    if (typeof given === "object" && given !== null && !Array.isArray(given)) return inspect(members, given, check);
+    throw invalid([{ field: "body", message: "must be a JSON object" }]);
+  });
+}
+
+/**
+ * The body, when nothing is wrong with it. Otherwise `look` says what else is, and the Failure `invalid_request` names it
+ * all. What `look` throws of that kind counts as well.
+ */
+export async function complete<T>(
+  { fitting, errors }: Opened<T>,
+  look: (fitting: Partial<T>, complain: Complain) => Promise<unknown>,
+): Promise<T> {
+  if (errors.length === 0) return fitting as T;
+  const all = new Map(errors.map((error) => [error.field, error]));
+  const complain: Complain = (field, message) => {
+    if (!all.has(field) && all.size < ERRORS_MAX) all.set(field, { field, message });
+  };
+  try {
+    await look(fitting, complain);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "invalid_request") throw error;
+    for (const { field, message } of error.details.errors ?? []) complain(field, message);
+  }
+  throw invalid([...all.values()]);
+}
+
 /** A JSON object as of `body`; none at all stands for an empty one. */
 export function optionalBody<P extends TProperties>(
   properties: P,
@@ -184,10 +230,20 @@ function splitNulls<P extends TProperties>(schema: TObject<P>): { schema: TObjec
 }
 
 function decode<P extends TProperties>(
-  { schema, nullable }: ReturnType<typeof splitNulls<P>>,
+  members: ReturnType<typeof splitNulls<P>>,
   given: object,
   check: Check<P> = () => {},
 ): StaticDecode<TObject<P>> {
+  const { fitting, errors } = inspect(members, given, check);
+  if (errors.length > 0) throw invalid([...errors]);
+  return fitting as StaticDecode<TObject<P>>;
+}
+
+function inspect<P extends TProperties>(
+  { schema, nullable }: ReturnType<typeof splitNulls<P>>,
+  given: object,
+  check: Check<P>,
+): Opened<StaticDecode<TObject<P>>> {
   const known: Record<string, unknown> = {};
   const nulls: Record<string, null> = {};
   for (const name of Object.keys(schema.properties)) {
@@ -212,8 +268,7 @@ function decode<P extends TProperties>(
     .map(([name, value]) => [name, Value.Decode(schema.properties[name] as TSchema, value)]);
   const result = { ...nulls, ...Object.fromEntries(decoded) } as StaticDecode<TObject<P>>;
   check(result, complain, isWrong);
-  if (errors.size > 0) throw invalid([...errors.values()]);
-  return result;
+  return { fitting: result, errors: [...errors.values()] };
 }
 
 function sentence(error: ValueError): string {

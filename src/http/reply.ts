@@ -12,7 +12,7 @@ import {
 import type { Caller } from "../store/accounts.ts";
 import type { AgentRow } from "../store/schema.ts";
 import { ownAgent } from "./agents.ts";
-import { answer, body, type Complain, choice, flag, invalid } from "./input.ts";
+import { answer, type Complain, choice, complete, flag, invalid, openBody } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { Sent } from "./outbound-wire.ts";
 import { notFound } from "./problem.ts";
@@ -26,7 +26,7 @@ export function replies(deps: RouteDeps) {
   const { config, store } = deps;
   const { limits } = config;
 
-  const NewReply = body(
+  const NewReply = openBody(
     {
       body: input.bodyText,
       reply_all: Type.Optional(flag({ default: false, description: "Also to everybody else the message went to." })),
@@ -35,7 +35,7 @@ export function replies(deps: RouteDeps) {
     (given, complain) => input.checkContent(given, complain, limits),
   );
 
-  const NewForward = body(
+  const NewForward = openBody(
     {
       to: Type.Optional(input.addressList()),
       body: Type.Optional(input.bodyText),
@@ -98,14 +98,15 @@ export function replies(deps: RouteDeps) {
       "/:id/reply",
       async ({ params, body, caller, request, exchange, set, status }) => {
         const { agent, original } = await findOwn(caller, params.email, params.id);
+        const given = await complete(body, (fitting, complain) => input.checkKnown(fitting, complain, deps));
         const outcome = await submit(
           deps,
           {
             ...{ agent, type: "reply", replyTo: [] },
-            ...answered(original, agent, body.reply_all ?? false, input.readRecipients(body)),
+            ...answered(original, agent, given.reply_all ?? false, input.readRecipients(given)),
             subject: replySubject(original.subject),
-            ...input.contentOf(body),
-            conversationId: body.conversation_id || original.conversationId,
+            ...input.contentOf(given),
+            conversationId: given.conversation_id || original.conversationId,
             ...replyThread(original),
           },
           { request, exchange, set },
@@ -132,8 +133,9 @@ export function replies(deps: RouteDeps) {
       async ({ params, body, caller, request, exchange, set, status }) => {
         const { agent, ...found } = await findOwn(caller, params.email, params.id);
         const { original } = found;
-        const content = input.contentOf(body);
-        const attachments = [...content.attachments, ...(await enclosed(found, body.include ?? "message"))];
+        const given = await complete(body, (fitting, complain) => input.checkKnown(fitting, complain, deps));
+        const content = input.contentOf(given);
+        const attachments = [...content.attachments, ...(await enclosed(found, given.include ?? "message"))];
         const bytes = attachments.reduce((sum, one) => sum + one.content.byteLength, 0);
         const { outboundMessageSize: max } = limits;
         if (bytes > max)
@@ -142,11 +144,11 @@ export function replies(deps: RouteDeps) {
           deps,
           {
             ...{ agent, type: "forward", replyTo: [] },
-            ...input.readRecipients(body),
+            ...input.readRecipients(given),
             subject: forwardSubject(original.subject),
             ...content,
             attachments,
-            conversationId: body.conversation_id || original.conversationId,
+            conversationId: given.conversation_id || original.conversationId,
             // A new thread for its reader, who has nothing of what came before.
             ...{ inReplyTo: null, references: [] },
           },

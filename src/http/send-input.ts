@@ -5,6 +5,7 @@ import { readMailbox } from "../outbound/addresses.ts";
 import { isFreeField } from "../outbound/compose.ts";
 import { isMessageId } from "../outbound/fields.ts";
 import { distinct } from "../outbound/reply.ts";
+import type { Store } from "../store/store.ts";
 import { type Complain, expects, list, text } from "./input.ts";
 
 /** Entries of one list: well above any `limits.recipients_per_message`. */
@@ -104,6 +105,24 @@ export function checkContent(given: GivenContent, complain: Complain, limits: Co
   const { outboundMessageSize: max } = limits;
   if (bytes > max)
     complain(given.attachments?.length ? "attachments" : "body", `makes ${bytes} bytes; at most ${max} may leave`);
+}
+
+/** Complains about recipients whom this server would have to know, and does not. */
+export async function checkKnown(
+  given: GivenRecipients,
+  complain: Complain,
+  { store, config }: { store: Store; config: { sharedDomain: string } },
+): Promise<void> {
+  for (const name of ["to", "cc", "bcc"] as const)
+    for (const [i, entry] of entriesOf(given[name]).entries()) {
+      const read = readMailbox(entry);
+      if (!("mailbox" in read)) continue;
+      const { address } = read.mailbox;
+      const { kind } = await store.findMailbox(address, config.sharedDomain);
+      const field = typeof given[name] === "string" ? name : `${name}.${i}`;
+      if (kind !== "mailbox" && kind !== "foreign")
+        complain(field, `is ${address}, which nobody has on this server: check the address`);
+    }
 }
 
 /** Complains when there are more recipients than one message may have. */

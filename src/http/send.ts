@@ -4,7 +4,7 @@ import { replyThread } from "../outbound/reply.ts";
 import { type Caller, mayUse } from "../store/accounts.ts";
 import type { AgentRow } from "../store/schema.ts";
 import { ownAgent } from "./agents.ts";
-import { answer, body, type Given, invalid, text } from "./input.ts";
+import { answer, complete, type Given, invalid, type Opened, openBody, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { Forecast, Sent } from "./outbound-wire.ts";
 import { notFound } from "./problem.ts";
@@ -17,7 +17,7 @@ export function sends(deps: RouteDeps) {
   const { store } = deps;
   const { limits } = deps.config;
 
-  const NewMessage = body(
+  const NewMessage = openBody(
     {
       from: Type.Optional(
         text({ max: 1_000, description: "The agent's address; not needed by a key of one agent, or with one agent." }),
@@ -43,6 +43,8 @@ export function sends(deps: RouteDeps) {
       input.checkReferences(given.references ?? [], complain);
     },
   );
+
+  type Message = Given<typeof NewMessage> extends Opened<infer T> ? T : never;
 
   /** Whose message it is. Failures: `not_found`, `forbidden`, `invalid_request` when there is a choice to be made. */
   async function authorOf(caller: Caller, from: string | undefined): Promise<AgentRow> {
@@ -80,7 +82,16 @@ export function sends(deps: RouteDeps) {
     };
   }
 
-  async function said(agent: AgentRow, given: Given<typeof NewMessage>): Promise<Said> {
+  /** The message, when all of it is right. Failure `invalid_request` names everything that is not. */
+  function checked(caller: Caller, opened: Given<typeof NewMessage>, path?: string): Promise<Message> {
+    return complete(opened, async (given, complain) => {
+      await input.checkKnown(given, complain, deps);
+      const agent = path === undefined ? await authorOf(caller, given.from) : await ownAgent(store, caller, path);
+      await threadOf(agent, given.reply_to_message_id, []);
+    });
+  }
+
+  async function said(agent: AgentRow, given: Message): Promise<Said> {
     const thread = await threadOf(agent, given.reply_to_message_id, given.references ?? []);
     return {
       ...{ agent, type: "send", subject: given.subject },
@@ -96,7 +107,8 @@ export function sends(deps: RouteDeps) {
     .post(
       "/send",
       async ({ body, caller, request, exchange, set, status }) => {
-        const message = await said(await authorOf(caller, body.from), body);
+        const given = await checked(caller, body);
+        const message = await said(await authorOf(caller, given.from), given);
         const outcome = await submit(deps, message, { request, exchange, set });
         return status(outcome.status, outcome.sent);
       },
@@ -120,11 +132,12 @@ export function sends(deps: RouteDeps) {
       "/agents/:email/check",
       async ({ params, body, caller }) => {
         const agent = mayWrite(await ownAgent(store, caller, params.email));
-        const [from] = input.readMailboxes("from", body.from);
+        const given = await checked(caller, body, params.email);
+        const [from] = input.readMailboxes("from", given.from);
         if (from && from.address !== agent.id)
           throw invalid([{ field: "from", message: `must be ${agent.id}, whose path this is, or left out` }]);
         const { hold, recipients } = await deps.sender.check({
-          ...(await said(agent, body)),
+          ...(await said(agent, given)),
           ...{ idempotencyKey: null, wait: false },
         });
         return {

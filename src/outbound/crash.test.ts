@@ -91,6 +91,51 @@ for (const database of ["sqlite", "postgres"] as const) {
   }, 120_000);
 }
 
+test("kill -9 between a decision and the sending loses neither", async () => {
+  await using dir = await tempDir();
+  const asked = Promise.withResolvers<void>();
+  let isHeld = true;
+  await using sink = await scriptedSmtp({
+    on(stage) {
+      if (stage !== "mail" || !isHeld) return undefined;
+      asked.resolve();
+      return { do: "hang" };
+    },
+  });
+  const httpPort = await freePort();
+  const env = {
+    E2A_DATA_DIR: dir.path,
+    E2A_SMTP_LISTEN_ADDR: `127.0.0.1:${await freePort()}`,
+    E2A_HTTP_LISTEN_ADDR: `127.0.0.1:${httpPort}`,
+    E2A_OUTBOUND_SMTP_HOST: sink.host,
+    E2A_OUTBOUND_SMTP_PORT: String(sink.port),
+    E2A_LOG_LEVEL: "error",
+  };
+  const { stdout } = await runBinary(["bootstrap", "--email", "owner@example.net"], env);
+  const key = stdout.match(/API key: (e2a_[0-9a-f]{64})/)?.[1] ?? "";
+  const api = `http://127.0.0.1:${httpPort}/api/v1`;
+  const server = await startBinary(env);
+  await request(`${api}/agents`, key, "POST", { slug: "held", agent_mode: "local" });
+  await request(`${api}/agents/held@e2a.localhost`, key, "PATCH", { hitl_enabled: true, hitl_notify_email: false });
+  const mail = { to: ["ann@outside.example"], subject: "Held", body: "Hello" };
+  const { body } = await request(`${api}/send`, key, "POST", mail);
+  expect(body.status).toBe("pending_approval");
+  const approving = request(`${api}/messages/${body.message_id}/approve`, key, "POST", {}).catch(() => null);
+  await asked.promise;
+  await server.kill();
+  await approving;
+  isHeld = false;
+
+  const again = await startBinary(env);
+  const [arrived] = await sink.received(1);
+  expect(arrived?.to).toEqual(["ann@outside.example"]);
+  const { body: audit } = await request(`${api}/audit`, key, "GET");
+  expect(audit.entries).toMatchObject([{ action: "approve", message_id: body.message_id, by: "owner@example.net" }]);
+  expect((await request(`${api}/messages/${body.message_id}/reject`, key, "POST", {})).status).toBe(409);
+  expect(await again.stop()).toBe(0);
+  expect(sink.messages).toHaveLength(1);
+}, 60_000);
+
 /** Who has got mail, when it is `count` people or the sink has fallen silent for good. */
 async function arrivedAt(sink: ScriptedSmtp, count: number): Promise<string[]> {
   const people = () => new Set(sink.messages.flatMap((message) => message.to));

@@ -89,7 +89,7 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
     const tellings: Telling[] = [];
     for (const outbound of due.outbound) {
       const agent = await store.getAgent(outbound.message.agentId);
-      if (!agent) continue;
+      if (!agent?.hitlNotifyEmail) continue;
       for (const reviewer of new Set([due.userEmail, ...agent.hitlReviewers])) {
         const review = linked(outbound, agent, reviewer);
         const known = due.digest && tellings.find((telling) => telling.reviewer === reviewer);

@@ -89,6 +89,7 @@ const misnamed: [words: string, host: string, named: string | null][] = [
   ["bank.com", "www.bank.com", null],
   ["BANK.com", "bank.com:8443", null],
   ["Click here, e.g. for report.pdf", "evil.example", null],
+  ["https://intranet.corp/x", "evil.example", "intranet.corp"],
 ];
 for (const [words, host, named] of misnamed)
   test(`“${words}” on a link to ${host} names ${named ?? "no other host"}`, () => {

@@ -170,11 +170,12 @@ const hostCharsMax = 253;
  */
 export function misnamedHost({ text, host }: ShownLink): string | null {
   const target = host.replace(/:\d+$/, "");
-  for (const word of text.replace(/\p{Default_Ignorable_Code_Point}/gu, "").split(betweenHosts)) {
+  const shown = text.replace(/\p{Default_Ignorable_Code_Point}/gu, "");
+  for (const word of shown.split(betweenHosts)) {
     if (word.length > hostCharsMax || !/.[.。．｡]./u.test(word)) continue;
     const named = domainToASCII(word.replace(/^[.-]|[.-]$/g, "")).replace(/^www\./, "");
-    // "report.pdf" and "e.g" are words.
-    if (!parse(named).isIcann) continue;
+    // "report.pdf" and "e.g" are words, unless they stand where only a host does.
+    if (!parse(named).isIcann && !shown.includes(`://${word}`)) continue;
     if (target !== named && !target.endsWith(`.${named}`)) return named;
   }
   return null;

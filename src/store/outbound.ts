@@ -377,8 +377,10 @@ export function* cancelOutbound(
   return after && { ...after, cancelled: gone.length };
 }
 
-/** Deletes up to `limit` outbound messages older than `before` for which nothing more will be tried. */
-export function* sweepOutbound(s: Scope, before: Date, limit: number): Verb<number> {
+/**
+ * Deletes up to `limit` outbound messages older than `before` for which nothing more will be tried; `type`: only such.
+ */
+export function* sweepOutbound(s: Scope, before: Date, limit: number, type?: OutboundType): Verb<number> {
   const { outboundMessages } = s.t;
   const old = s.db
     .select({ id: outboundMessages.id })
@@ -386,6 +388,7 @@ export function* sweepOutbound(s: Scope, before: Date, limit: number): Verb<numb
     .where(
       and(
         lt(outboundMessages.createdAt, before),
+        type ? eq(outboundMessages.type, type) : undefined,
         sql`not exists (select 1 from outbound_recipients r where r.message_id = ${outboundMessages.id} and r.queue <> 'done')`,
       ),
     )

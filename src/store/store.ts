@@ -176,7 +176,7 @@ export function createStore(engine: Engine) {
     async sweep(input: {
       now: Date;
       messagesBefore: Date | null;
-      /** Finished deliveries, and events. */
+      /** Finished deliveries, events, and mail to reviewers. */
       deliveriesBefore: Date | null;
       idempotencyBefore: Date;
     }) {
@@ -191,6 +191,7 @@ export function createStore(engine: Engine) {
       if (deliveriesBefore) {
         await inBatches(() => engine.write((s) => deliveries.sweepDeliveries(s, deliveriesBefore, SWEEP_BATCH)));
         await inBatches(() => engine.write((s) => deliveries.sweepEvents(s, deliveriesBefore, SWEEP_BATCH)));
+        await inBatches(() => engine.write((s) => outbound.sweepOutbound(s, deliveriesBefore, SWEEP_BATCH, "notice")));
       }
       if (messagesBefore) {
         await inBatches(() => engine.write((s) => messages.sweepMessages(s, messagesBefore, SWEEP_BATCH)));

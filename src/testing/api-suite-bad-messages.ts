@@ -47,6 +47,22 @@ export const badMessages: BadMessage[] = [
     },
   },
   {
+    name: "what only the store knows, beside what can be seen",
+    message: (agent) => ({
+      to: ["not an address", `nobody-here@${agent.split("@")[1]}`, agent],
+      cc: [`nobody-either@${agent.split("@")[1]}`],
+      reply_to_message_id: `msg_${"0".repeat(32)}`,
+      references: ["plain"],
+    }),
+    errors: {
+      "to.0": /^is not an address: /,
+      "to.1": /nobody has on this server/,
+      "cc.0": /nobody has on this server/,
+      reply_to_message_id: /is no message of/,
+      "references.0": /^must be a Message-ID/,
+    },
+  },
+  {
     name: "base64 that is none, the place named",
     message: () => ({
       attachments: [file({}), file({ data: "b25" }), file({ data: "b25l!" }), file({ data: "b2=l" })],
