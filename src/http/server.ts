@@ -6,6 +6,7 @@ import { approvalLinks } from "./approval-links.ts";
 import { audit } from "./audit.ts";
 import { conversations } from "./conversations.ts";
 import { decisions } from "./decisions.ts";
+import { deliveries } from "./deliveries.ts";
 import { domains } from "./domains.ts";
 import { createDoor, parseBody } from "./door.ts";
 import { keys } from "./keys.ts";
@@ -63,6 +64,7 @@ export function createApi(deps: RouteDeps) {
     .use(audit(deps))
     .use(conversations(deps))
     .use(suppressions(deps))
+    .use(deliveries(deps))
     .use(socketRoute(deps))
     .use(domains(deps))
     .use(signIn(deps));

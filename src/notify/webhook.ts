@@ -39,6 +39,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const { store, clock } = options;
   const inHand = new Map<string, number>();
   const failing = new Set<string>();
+  const turn = { after: "" };
   const random = options.random ?? Math.random;
 
   const allowed = (endpoint: string) => (failing.has(endpoint) ? FAILING_CONCURRENCY : options.concurrencyPerEndpoint);
@@ -63,6 +64,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
         limit,
         busy: busy(),
         slots,
+        turn,
       });
       for (const delivery of claimed) count(delivery.endpointId, +1);
       return claimed;

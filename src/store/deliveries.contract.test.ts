@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
+import { sql } from "drizzle-orm";
 import { addAgent, addMessage, later, mailFor, noon } from "../testing/store-rows.ts";
-import { countRows, freshSubject, onEveryDatabase, twoNodes } from "../testing/stores.ts";
+import { countRows, freshSubject, onEveryDatabase, type Subject, twoNodes } from "../testing/stores.ts";
+import { askRaw, type Verb } from "./engine.ts";
 import type { DeliveryRow } from "./schema.ts";
 import type { Store } from "./store.ts";
 
@@ -16,6 +18,7 @@ function claim(store: Store, changes: Partial<Parameters<Store["claimDueDeliveri
     limit: 10,
     busy: [],
     slots: () => 1_000,
+    turn: { after: "" },
     ...changes,
   });
 }
@@ -34,6 +37,18 @@ async function queue(store: Store, agents: number, each: number) {
   const made = await Promise.all(Array.from({ length: agents }, () => addAgent(store, { mode: "cloud" })));
   for (let i = 0; i < each; i++) await store.acceptInbound(mailFor(made.map((agent) => agent.id)));
   return made.map((agent) => agent.id);
+}
+
+/** So many more deliveries for each that waits. */
+function multiplyDeliveries({ engine }: Subject, times: number) {
+  const others = "event_id, message_id, endpoint_id, status, attempts, next_attempt_at, created_at";
+  return engine.write(function* (): Verb<void> {
+    yield* askRaw(
+      sql.raw(`
+        with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ${times})
+        insert into deliveries (id, ${others}) select id || '-' || n, ${others} from deliveries, numbers`),
+    );
+  });
 }
 
 onEveryDatabase((it) => {
@@ -95,17 +110,50 @@ onEveryDatabase((it) => {
     const count = (rows: DeliveryRow[], endpoint?: string) => rows.filter((row) => row.endpointId === endpoint).length;
 
     const slots = (endpoint: string) => (endpoint === dead ? 2 : 5);
-    // The pile of the dead one is longer than what a claim looks at.
-    const first = await claim(store, { limit: 10, slots });
-    expect([count(first, dead), first.length]).toEqual([2, 2]);
-    const second = await claim(store, { limit: 5, slots, busy: [dead!] });
-    expect([count(second, dead), second.length]).toEqual([0, 5]);
+    // The pile of the dead one is longer than what a claim looks at first.
+    const first = await claim(store, { limit: 4, slots });
+    expect([count(first, dead), first.length]).toEqual([2, 4]);
+    const second = await claim(store, { limit: 3, slots, busy: [dead!] });
+    expect([count(second, dead), second.length]).toEqual([0, 3]);
     const third = await claim(store, { limit: 5, slots, busy: [dead!] });
     expect([count(third, dead), third.length]).toEqual([0, 1]);
     expect(await claim(store, { busy: [dead!, quick!, other!] })).toEqual([]);
     expect(await store.nextDeliveryDue([dead!])).toEqual(later(LEASE_MS));
     expect(await store.nextDeliveryDue([dead!, quick!, other!])).toBeNull();
     expect(await claim(store, { slots: () => 0 })).toEqual([]);
+  });
+
+  test("nobody is hidden by the pile of a dead endpoint, and all behind it have their turn", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const [dead] = await queue(store, 1, 1);
+    await multiplyDeliveries(fresh, 6_000);
+    const live = await Promise.all(Array.from({ length: 10 }, () => addAgent(store, { mode: "cloud" })));
+    const ids = live.map((agent) => agent.id);
+    for (let i = 0; i < 5; i++) await store.acceptInbound(mailFor(ids, { receivedAt: later(1 + i) }));
+    expect(await store.nextDeliveryDue([dead!])).toEqual(later(1));
+    expect(await store.nextDeliveryDue([dead!, ...ids])).toBeNull();
+
+    const turn = { after: "" };
+    const rows: DeliveryRow[] = [];
+    const behind = { now: later(9), limit: 3, busy: [dead!], slots: () => 1, turn };
+    for (let round = 1; round <= 10; round++) {
+      rows.push(...(await claim(store, behind)));
+      // Nobody is a whole turn ahead of another.
+      const served = ids.map((id) => rows.filter((row) => row.endpointId === id).length);
+      expect([rows.length, Math.max(...served) - Math.min(...served) <= 1]).toEqual([3 * round, true]);
+    }
+    // The oldest of each first.
+    const times = rows.filter((row) => row.endpointId === ids[0]).map((row) => row.createdAt);
+    expect(times).toEqual([later(1), later(2), later(3)]);
+    while (rows.length < 50) {
+      const more = await claim(store, behind);
+      expect(more).not.toEqual([]);
+      rows.push(...more);
+    }
+    expect(await claim(store, behind)).toEqual([]);
+    expect(new Set(rows.map((row) => row.id)).size).toBe(50);
+    expect(await store.nextDeliveryDue([dead!])).toEqual(later(9 + LEASE_MS));
   });
 
   test("a lease that ends gives its work back, and its old holder can record nothing any more", async () => {

@@ -4,6 +4,7 @@ import { addAgent, addMessage, addOutbound, decision, later, noon, outboundFor, 
 import { type Node, onDatabases } from "../testing/stores.ts";
 import { updateAgent } from "./agents.ts";
 import { decisionAbout } from "./audit.ts";
+import { claimDueDeliveries, nextDeliveryDue } from "./deliveries.ts";
 import { type Engine, Run, type Scope, type Verb } from "./engine.ts";
 import { gateFacts } from "./gate-facts.ts";
 import { decideHold, expireHolds, nextHoldDue, releaseLoop } from "./holds.ts";
@@ -37,7 +38,7 @@ function planOf(file: Database, statement: string): string[] {
 }
 
 /** Indexes of which a walk is short: they hold only what waits. */
-const waitingOnly = /USING (COVERING )?INDEX outbound_(messages_(expiry|notice)|recipients_due)\b/;
+const waitingOnly = /USING (COVERING )?INDEX (deliveries_due|outbound_(messages_(expiry|notice)|recipients_due))\b/;
 /** An account or agent has any number of rows, so this alone finds nothing. */
 const tooWide = /USING INDEX (audit|outbound_messages)_(user|agent|user_status|pace) \((user_id|agent_id)=\?\)/;
 
@@ -65,6 +66,7 @@ onDatabases(
       const lease = { now: noon, leaseUntil: later(1e6) };
       const by = { by: "ann@people.example", how: "api", ip: null, now: noon } as const;
       const facts = { agentId: agent.id, conversationId, addresses: ["a@b.example"], withTexts: true };
+      const claim = { ...lease, leaseToken: "mine", limit: 1, busy: ["dead"], slots: () => 1, turn: { after: "m" } };
       const verbs: Record<string, (s: Scope) => Verb<unknown>> = {
         acceptOutbound: (s) => acceptOutbound(s, input),
         claimDueRecipients: (s) => claimDueRecipients(s, { ...lease, leaseToken: "mine", lanes }),
@@ -75,6 +77,8 @@ onDatabases(
         cancelOutbound: (s) => cancelOutbound(s, agent.userId, id, noon),
         claimNotices: (s) => claimNotices(s, { ...lease, perMinute: 5, limit: 100 }),
         storeNotices: (s) => storeNotices(s, [], [waiting], noon),
+        claimDueDeliveries: (s) => claimDueDeliveries(s, claim),
+        nextDeliveryDue: (s) => nextDeliveryDue(s, ["dead"]),
         nextHoldDue,
         decisionAbout: (s) => decisionAbout(s, { id, userId: agent.userId }),
         decideHold: (s) => decideHold(s, decision(waiting)),

@@ -4,6 +4,7 @@ import { decisionAbout, listAudit } from "./audit.ts";
 import { getConversation, listConversations } from "./conversations.ts";
 import { deleteAccount } from "./delete-account.ts";
 import * as deliveries from "./deliveries.ts";
+import * as deliveryLog from "./delivery-log.ts";
 import * as domains from "./domains.ts";
 import type { Engine, Scope, Signal, Verb } from "./engine.ts";
 import { gateFacts } from "./gate-facts.ts";
@@ -144,6 +145,10 @@ export function createStore(engine: Engine) {
     finishDelivery: forgettable(deliveries.finishDelivery),
     nextDeliveryDue: read(deliveries.nextDeliveryDue),
     deliveriesOf: read(deliveries.deliveriesOf),
+    listDeliveries: read(deliveryLog.listDeliveries),
+    getDelivery: read(deliveryLog.getDelivery),
+    redeliver: write(deliveryLog.redeliver),
+    redeliverFailed: write(deliveryLog.redeliverFailed),
     queueState: read(deliveries.queueState),
 
     // Idempotent requests
