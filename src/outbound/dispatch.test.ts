@@ -174,6 +174,23 @@ test("while the upstream is down nothing is lost, doubled or used up", async () 
   for (const id of ids) expect(await outbound(world.it, id)).toMatchObject({ status: "sent", attempts: 1 });
 });
 
+test("readiness says that mail waits for an upstream, however often that is asked meanwhile", async () => {
+  const clock = new TestClock();
+  await using world = await withUpstream(
+    { on: (stage) => (stage === "greeting" ? { do: "close" } : undefined) },
+    { seams: { clock } },
+  );
+  await world.send("alice@outside.example");
+  const ready = () => fetch(`${world.it.app.httpUrl}/api/ready`);
+  expect((await ready()).status).toBe(200);
+  for (let minutes = 0; minutes < 20; minutes++) {
+    clock.advance(minuteMs);
+    await world.it.app.drain();
+  }
+  const answer = await ready();
+  expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining("Mail out has been due")]);
+});
+
 test("one upstream that is down holds up no other", async () => {
   await using other = await scriptedSmtp({ on: (stage) => (stage === "greeting" ? { do: "close" } : undefined) });
   await using world = await withUpstream(

@@ -250,7 +250,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   function settle(recipient: RecipientRow, outcome: SendOutcome): RecipientOutcome {
     const now = clock.now();
     if (outcome.kind === "accepted") return { kind: "sent", method: "smtp", status: "sent", reply: outcome.reply };
-    if (outcome.kind === "unreachable") return { kind: "released", at: new Date(now), error: outcome.error };
+    if (outcome.kind === "unreachable") {
+      // It keeps its place, and readiness sees since when it waits.
+      const at = recipient.attempts === 0 ? recipient.updatedAt : new Date(now);
+      return { kind: "released", at, error: outcome.error };
+    }
     const reply = "reply" in outcome ? outcome.reply : null;
     const error = "error" in outcome ? outcome.error : null;
     if (outcome.kind === "refused")

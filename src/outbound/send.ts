@@ -143,13 +143,17 @@ export function createSender(options: SendOptions): Sender {
     const settings = { hitlEnabled, hitlRules, hitlAllow };
     if (!hitlEnabled) return { hold: null, settings, firstTime: [] };
     const recipients = addressees.map(({ mailbox }) => mailbox.address);
-    const conversationId = request.conversationId ?? (await store.conversationOf(agent.id, request.references));
-    const seen = await store.gateFacts({
-      agentId: agent.id,
-      conversationId,
-      addresses: recipients,
-      withTexts: hitlRules?.new_links === true,
-    });
+    // What it answers counts, whatever conversation the agent names: another one would be a way past the gate.
+    const answered = await store.conversationOf(agent.id, request.references);
+    const about = (conversationId: string | null) =>
+      store.gateFacts({
+        agentId: agent.id,
+        conversationId,
+        addresses: recipients,
+        withTexts: hitlRules?.new_links === true,
+      });
+    const seen = await about(answered ?? request.conversationId);
+    const named = request.conversationId === answered ? seen : await about(request.conversationId);
     const hold = gateHold(
       { enabled: hitlEnabled, rules: hitlRules, allow: hitlAllow },
       {
@@ -161,7 +165,7 @@ export function createSender(options: SendOptions): Sender {
         text: request.text,
         html: request.html,
         seenHosts: new Set(seen.texts.flatMap(({ text, html }) => linkHosts(text, html))),
-        unverified: seen.unverified,
+        unverified: seen.unverified || named.unverified,
       },
     );
     return { hold, settings, firstTime: seen.firstTime };

@@ -152,7 +152,7 @@ export function* finishRecipient(
             leaseToken: null,
             status: final ? sql`${sql.placeholder("status")}` : waitingStatus(s, tried ? 1 : 0),
             error: sql`${sql.placeholder("error")}`,
-            updatedAt: timePlaceholder(s, "now"),
+            ...(tried ? { updatedAt: timePlaceholder(s, "now") } : {}),
             ...(final ? { queue: "done" as const } : { nextAttemptAt: timePlaceholder(s, "at") }),
             ...(outcome.kind === "sent" ? { method: sql`${sql.placeholder("method")}` } : {}),
             ...(tried

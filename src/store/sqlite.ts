@@ -41,7 +41,7 @@ interface Waiting {
 /**
  * Opens (creating if needed) a SQLite database: WAL, group commit. `path` ":memory:" is a private database.
  * A verb resolves when its commit is on the disk; the disk is waited for outside the event loop, so that the next groups
- * are committed meanwhile (a fifth more messages a second than with synchronous=FULL, measured). One connection does all: verbs run one after the other anyway, and a second one for reads would lose its
+ * are committed meanwhile (a quarter more messages out a second than with synchronous=FULL, measured). One connection does all: verbs run one after the other anyway, and a second one for reads would lose its
  * page cache at every commit (16 reads of the file a message, measured).
  */
 export function openSqlite(path: string, migrations: readonly Migration[]): Engine {

@@ -57,6 +57,20 @@ export function gateCases(it: ApiWorld): void {
   const mail = { to: [outside], subject: "Hello", body: "Good day." };
 
   describe("the gate", () => {
+    test("looks at what a message answers, whatever conversation the agent names", async () => {
+      const agent = await it.newAgent();
+      await it.api.patch(path(agent), { hitl_enabled: true, hitl_rules: { unverified: true, new_links: true } });
+      await it.send(agent, "Who am I?");
+      const { message_id: id } = (await it.inbox(agent)).body.messages[0];
+      const reply = await it.api.post(`${path(agent)}/messages/${id}/reply`, {
+        body: "Yes.",
+        conversation_id: "another",
+      });
+      expect(reply).toMatchObject({ status: 202, body: { status: "pending_approval", hold: { rule: "unverified" } } });
+      const threaded = { ...mail, from: agent, reply_to_message_id: id, conversation_id: "a third" };
+      expect(await it.api.post("/api/v1/send", threaded)).toMatchObject({ body: { hold: { rule: "unverified" } } });
+    });
+
     for (const { rule, rules, holds, passes, before } of ruleCases)
       test(`holds by its rule ${rule}, and says so when asked`, async () => {
         const agent = await it.newAgent();
