@@ -51,7 +51,7 @@ export function createDoor(options: DoorOptions) {
     const method = request.method === "HEAD" ? "GET" : request.method;
     const found = find(method, url.pathname);
     if (!found) {
-      const file = method === "GET" ? dashboardResponse(path) : null;
+      const file = method === "GET" ? dashboardResponse(path, request.headers) : null;
       if (file) return file;
       throw new Failure("not_found", "There is nothing at this path.", { fix: "GET /api/docs lists what there is." });
     }

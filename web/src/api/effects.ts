@@ -1,0 +1,42 @@
+import type { QueryClient } from "@tanstack/react-query";
+import type { ApiEvent, EventType } from "./coming.ts";
+import { keys, type ResourceKey } from "./keys.ts";
+
+/** A burst of events asks for each list once, this long after the first. */
+const SETTLE_MS = 250;
+
+const outgoing: ResourceKey[] = ["outbound", "conversations"];
+
+/** What an event changes, beside the overview and the event log, which every one does. */
+const changes: Record<EventType, ResourceKey[]> = {
+  "message.received": ["inbox", "conversations", "deliveries"],
+  "message.sent": outgoing,
+  "message.delivered": outgoing,
+  "message.deferred": outgoing,
+  "message.failed": outgoing,
+  "message.bounced": outgoing,
+  "message.complained": outgoing,
+  "message.held": outgoing,
+  "message.approved": [...outgoing, "audit"],
+  "message.rejected": [...outgoing, "audit"],
+  "message.expired": outgoing,
+  "domain.verified": ["domains", "agents"],
+  "domain.degraded": ["domains"],
+  "loop.stopped": outgoing,
+  "webhook.disabled": ["webhooks", "agents", "deliveries"],
+  "webhook.test": ["deliveries"],
+};
+
+/** Makes what is shown follow the events: queries that an event touches are asked again, soon and once. */
+export function createEffects(client: QueryClient): (event: ApiEvent) => void {
+  const due = new Set<ResourceKey>();
+  return (event) => {
+    if (due.size === 0)
+      setTimeout(() => {
+        for (const resource of due) void client.invalidateQueries({ queryKey: keys[resource] });
+        due.clear();
+      }, SETTLE_MS);
+    // A newer server may know types that this page does not.
+    for (const resource of ["overview", "events", ...(changes[event.type] ?? [])] as const) due.add(resource);
+  };
+}
