@@ -56,7 +56,7 @@ const doors: Record<string, string[]> = {
   "smtp-server": ["inbound/smtp.ts"],
   mailauth: ["inbound/authenticate.ts", "inbound/mailauth.d.ts"],
   mailparser: ["inbound/read.ts"],
-  htmlparser2: ["outbound/"],
+  htmlparser2: ["outbound/", "http/safe-html.ts"],
   nodemailer: ["outbound/"],
   elysia: ["http/"],
   commander: ["cli/"],

@@ -60,9 +60,9 @@ export function createDoor(options: DoorOptions) {
     visit.route = route.path;
 
     const about = route.hooks.detail?.operation;
-    const isPage = !route.path.startsWith("/api/") || about?.produces?.type === "text/html";
+    const isPublic = about?.public ?? !route.path.startsWith("/api/");
+    const isPage = isPublic && (!route.path.startsWith("/api/") || about?.produces?.type === "text/html");
     visit.isPage = isPage;
-    const isPublic = about?.public ?? isPage;
     const isSocket = route.path === socketPath;
     let identity: Identity | null = null;
     if (!isPublic) {

@@ -10,6 +10,7 @@ import { deliveries } from "./deliveries.ts";
 import { domains } from "./domains.ts";
 import { createDoor, parseBody } from "./door.ts";
 import { keys } from "./keys.ts";
+import { mailViews } from "./mail-view.ts";
 import { messages } from "./messages.ts";
 import { createMetrics, startMetrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
@@ -56,6 +57,7 @@ export function createApi(deps: RouteDeps) {
     .use(signingSecrets(deps))
     .use(agents(deps))
     .use(messages(deps))
+    .use(mailViews(deps))
     .use(replies(deps))
     .use(sends(deps))
     .use(outbound(deps))
