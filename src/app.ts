@@ -12,6 +12,7 @@ import { createSignInLink } from "./http/sign-in.ts";
 import { createReceive, type Receive } from "./inbound/receive.ts";
 import { type SmtpListener, startSmtp } from "./inbound/smtp.ts";
 import { createLog, type Log } from "./log.ts";
+import { createEventFeed } from "./notify/event-feed.ts";
 import { createHub } from "./notify/hub.ts";
 import { createPoster, type Lookup, resolverLookup, systemLookup } from "./notify/post.ts";
 import { startWebhooks } from "./notify/webhook.ts";
@@ -101,6 +102,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
 
     const resolver = seams.resolver ?? ownResolver(config, clock, closers);
     const hub = createHub({ store, clock, log });
+    const feed = createEventFeed({ store, clock });
     const poster = createPoster({
       // A host that only /etc/hosts or the local network knows is found unless other servers are configured.
       lookup: seams.lookup ?? (config.dns.servers.length > 0 ? resolverLookup(resolver) : systemLookup),
@@ -121,6 +123,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       log,
       concurrency: config.webhook.concurrency,
       concurrencyPerEndpoint: config.webhook.concurrencyPerEndpoint,
+      ratePerEndpoint: config.webhook.ratePerEndpoint,
       timeoutMs: config.webhook.timeout,
     });
     closers.push(async () => {
@@ -173,6 +176,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       log,
       resolver,
       hub,
+      feed,
       version,
       approvals,
       sender: createSender({ store, clock, config, routes, dispatch }),
@@ -182,6 +186,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     closers.push(() => http.close(GRACE_MS));
     // Sockets and long polls go first, so that the HTTP server has nothing to wait for.
     closers.push(() => hub.close());
+    closers.push(() => feed.close());
 
     const httpUrl = http.url;
     const baseUrl = config.http.publicUrl ?? httpUrl;

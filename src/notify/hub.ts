@@ -81,11 +81,12 @@ export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
   function replaceOlder(signal: Signal) {
     const [agentId = "", id] = signal.key.split(" ");
     const current = consumers.get(agentId);
-    if (current && current.id !== id) current.close(CLOSE.replaced, "replaced");
+    // Ids sort by time: what an older one announced may come after a newer one is here.
+    if (current && id && current.id < id) current.close(CLOSE.replaced, "replaced");
   }
 
   function attach(agentId: string, keyId: string | null, socket: HubSocket): HubConnection {
-    const id = crypto.randomUUID();
+    const id = Bun.randomUUIDv7();
     let open = true;
     let position: number | null = null;
     let unreadOnly = true;

@@ -3,6 +3,7 @@ import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import { lockUser } from "./accounts.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
+import { addEvent } from "./events.ts";
 import { dropMessagesOf } from "./messages.ts";
 import type { DkimKeyRow, DomainRow } from "./schema.ts";
 
@@ -139,7 +140,16 @@ export function* markDomainVerified(s: Scope, id: string, now: Date): Verb<Domai
       .where(and(eq(s.t.domains.id, id), isNull(s.t.domains.verifiedAt)))
       .returning(),
   );
-  const row = rows[0] ?? (yield* ask(s.db.select().from(s.t.domains).where(eq(s.t.domains.id, id))))[0];
+  const made = rows[0];
+  if (made?.userId)
+    yield* addEvent(s, {
+      userId: made.userId,
+      agentId: null,
+      type: "domain.verified",
+      data: { domain: made.domain },
+      now,
+    });
+  const row = made ?? (yield* ask(s.db.select().from(s.t.domains).where(eq(s.t.domains.id, id))))[0];
   if (!row) throw new Failure("not_found", "The domain was deleted meanwhile.");
   return row;
 }

@@ -5,8 +5,11 @@ import { getConversation, listConversations } from "./conversations.ts";
 import { deleteAccount } from "./delete-account.ts";
 import * as deliveries from "./deliveries.ts";
 import * as deliveryLog from "./delivery-log.ts";
+import * as deliveryQueue from "./delivery-queue.ts";
 import * as domains from "./domains.ts";
+import * as endpoints from "./endpoints.ts";
 import type { Engine, Scope, Signal, Verb } from "./engine.ts";
+import * as events from "./events.ts";
 import { gateFacts } from "./gate-facts.ts";
 import * as holds from "./holds.ts";
 import * as inbound from "./inbound.ts";
@@ -19,6 +22,7 @@ import * as pauses from "./pauses.ts";
 import * as requests from "./requests.ts";
 import { refuseSuppressed, sweepSendCounts } from "./send-limits.ts";
 import * as suppressions from "./suppressions.ts";
+import * as webhooks from "./webhooks.ts";
 
 /** Rows a sweep deletes in one transaction, so that it never holds up mail. */
 const SWEEP_BATCH = 500;
@@ -41,6 +45,10 @@ export function createStore(engine: Engine) {
     <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { forgettable: true });
+
+  const inBatches = async (batch: () => Promise<number>) => {
+    while ((await batch()) === SWEEP_BATCH);
+  };
 
   return {
     dialect: engine.dialect,
@@ -139,17 +147,36 @@ export function createStore(engine: Engine) {
     listConversations: read(listConversations),
     getConversation: read(getConversation),
 
+    // The event log
+    readEvents: read(events.readEvents),
+    getEvent: read(events.getEvent),
+    lastPosition: read(events.lastPosition),
+
+    // Webhooks of accounts
+    createWebhook: write(webhooks.createWebhook),
+    listWebhooks: read(webhooks.listWebhooks),
+    getWebhook: read(webhooks.getWebhook),
+    updateWebhook: write(endpoints.updateWebhook),
+    testWebhook: write(endpoints.testWebhook),
+    /** Deletes a webhook, and what waits for it in small steps; false when the account has none of that id. */
+    async deleteWebhook(userId: string, id: string): Promise<boolean> {
+      if (!(await engine.write((s) => webhooks.deleteWebhook(s, userId, id)))) return false;
+      await inBatches(() => engine.write((s) => webhooks.dropDeliveries(s, id, SWEEP_BATCH)));
+      return true;
+    },
+
     // Webhook deliveries
-    claimDueDeliveries: forgettable(deliveries.claimDueDeliveries),
+    claimDueDeliveries: forgettable(deliveryQueue.claimDueDeliveries),
     deliveryWork: read(deliveries.deliveryWork),
     finishDelivery: forgettable(deliveries.finishDelivery),
-    nextDeliveryDue: read(deliveries.nextDeliveryDue),
+    dropDelivery: forgettable(deliveries.dropDelivery),
+    nextDeliveryDue: read(deliveryQueue.nextDeliveryDue),
     deliveriesOf: read(deliveries.deliveriesOf),
     listDeliveries: read(deliveryLog.listDeliveries),
     getDelivery: read(deliveryLog.getDelivery),
     redeliver: write(deliveryLog.redeliver),
     redeliverFailed: write(deliveryLog.redeliverFailed),
-    queueState: read(deliveries.queueState),
+    queueState: read(deliveryQueue.queueState),
 
     // Idempotent requests
     startIdempotent: write(requests.startIdempotent),
@@ -163,9 +190,10 @@ export function createStore(engine: Engine) {
     takeOver: (now: Date) =>
       engine.takeOver(() =>
         engine.write(function* (s): Verb<void> {
-          yield* deliveries.releaseLeases(s, now);
+          yield* deliveryQueue.releaseLeases(s, now);
           yield* queue.releaseRecipientLeases(s, now);
           yield* requests.forgetUnanswered(s);
+          yield* events.adoptEvents(s);
         }),
       ),
 
@@ -189,13 +217,10 @@ export function createStore(engine: Engine) {
       await engine.write((s) => sweepSendCounts(s, input.now));
       await engine.write((s) => requests.sweepIdempotency(s, input.idempotencyBefore));
       await engine.write((s) => requests.sweepRequestCounts(s, Math.floor(input.now.getTime() / 60_000) - 1));
-      const inBatches = async (batch: () => Promise<number>) => {
-        while ((await batch()) === SWEEP_BATCH);
-      };
       const { messagesBefore, deliveriesBefore } = input;
       if (deliveriesBefore) {
         await inBatches(() => engine.write((s) => deliveries.sweepDeliveries(s, deliveriesBefore, SWEEP_BATCH)));
-        await inBatches(() => engine.write((s) => deliveries.sweepEvents(s, deliveriesBefore, SWEEP_BATCH)));
+        await inBatches(() => engine.write((s) => events.sweepEvents(s, deliveriesBefore, SWEEP_BATCH)));
         await inBatches(() => engine.write((s) => outbound.sweepOutbound(s, deliveriesBefore, SWEEP_BATCH, "notice")));
       }
       if (messagesBefore) {
