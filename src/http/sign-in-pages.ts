@@ -95,7 +95,7 @@ ${complaint("email")}<button>Send me a link</button>
 <label>API key of the account <input type="password" name="api_key" required autocomplete="off" spellcheck="false"></label>
 ${complaint("key")}<button>Sign in</button>
 </form>
-<p>Who has neither: the server prints a link to sign in with each time it starts.</p>`;
+<p>Or open the link that the server prints each time it starts.</p>`;
   return page(
     "Sign in",
     html`${isFirst ? first : ""}${buttons}${!isFirst && emailLink ? byEmail : ""}${isFirst ? "" : byKey}`,
@@ -157,7 +157,7 @@ export function confirmPage(email: string, { url, state }: CliCallback): Respons
 <input type="hidden" name="cli_state" value="${state}">
 <button>Give access</button>
 </form>
-<p><a href="/">Do not</a></p>`,
+<p><a href="/">Cancel</a></p>`,
   );
 }
 

@@ -10,6 +10,7 @@ import { messageCases } from "./api-suite-messages.ts";
 import { replyCases } from "./api-suite-replies.ts";
 import { resourceCases } from "./api-suite-resources.ts";
 import { sendCases } from "./api-suite-send.ts";
+import { signInCases } from "./api-suite-sign-in.ts";
 import { type ApiUnderTest, ApiWorld } from "./api-world.ts";
 
 export type { ApiUnderTest } from "./api-world.ts";
@@ -29,5 +30,6 @@ export function apiSuite(name: string, open: () => Promise<ApiUnderTest>): void 
     approvalLinkCases(it);
     conversationCases(it);
     deliveryCases(it);
+    signInCases(it);
   });
 }
