@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createResolver, type Resolver } from "./dns.ts";
 import { Failure } from "./errors.ts";
+import { createSignInMail } from "./http/auth-mail.ts";
 import { startHttp } from "./http/server.ts";
 import { createSignInLink } from "./http/sign-in.ts";
 import { createReceive, type Receive } from "./inbound/receive.ts";
@@ -168,6 +169,11 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const upstreams = checkUpstreams(dispatch, log);
     const approvals = createApprovalTokens(deriveKey(masterKey, "approval link"));
 
+    const { sharedDomain } = config;
+    const baseUrl = () => config.http.publicUrl ?? http.url;
+    const signInMail = createSignInMail({ store, clock, log, routes, baseUrl, sharedDomain });
+    closers.push(() => signInMail.drain());
+
     const http = await startHttp({
       config,
       store,
@@ -179,6 +185,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       feed,
       version,
       approvals,
+      signInMail,
       sender: createSender({ store, clock, config, routes, dispatch }),
       sendTestMail: (agent) => sendTestMail(receive, agent, config, clock),
       health: () => health(store, config, clock),
@@ -189,9 +196,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     closers.push(() => feed.close());
 
     const httpUrl = http.url;
-    const baseUrl = config.http.publicUrl ?? httpUrl;
-    const { sharedDomain } = config;
-    const hold = { store, clock, log, routes, approvals, baseUrl, sharedDomain };
+    const hold = { store, clock, log, routes, approvals, baseUrl: baseUrl(), sharedDomain };
     const holds = startHolds(hold);
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));
 
@@ -206,8 +211,9 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       metricsUrl: http.metricsUrl,
       smtp,
       upstreams,
-      signInLink: () => createSignInLink(store, clock, baseUrl),
+      signInLink: () => createSignInLink(store, clock, baseUrl()),
       async drain() {
+        await signInMail.drain();
         // A held message makes mail to its reviewers, mail to an agent here makes a delivery.
         await holds.drain();
         await dispatch.drain();

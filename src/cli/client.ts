@@ -26,6 +26,8 @@ import type {
 
 /** An attachment may be 25 MiB over a slow line. */
 const downloadTimeoutMs = 300_000;
+/** Somebody waits to sign in. */
+const methodsTimeoutMs = 10_000;
 /** The API's own limit (page_size). */
 const pageSizeMax = 100;
 
@@ -46,6 +48,16 @@ export interface PageOptions {
 export class Client extends Exchange {
   me(): Promise<{ id: string; email: string }> {
     return this.json("GET", "/users/me");
+  }
+
+  /** Whether people sign in to this server with a browser; asked without a key. */
+  async signsInByBrowser(): Promise<boolean> {
+    return this.reading(async () => {
+      const url = `${this.url}/api/auth/methods`;
+      const response = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(methodsTimeoutMs) });
+      await response.body?.cancel();
+      return response.ok;
+    });
   }
 
   async agents(): Promise<Agent[]> {

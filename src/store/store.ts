@@ -21,6 +21,7 @@ import { recordReport } from "./outbound-report.ts";
 import * as pauses from "./pauses.ts";
 import * as requests from "./requests.ts";
 import { refuseSuppressed, sweepSendCounts } from "./send-limits.ts";
+import * as sessions from "./sessions.ts";
 import * as suppressions from "./suppressions.ts";
 import * as webhooks from "./webhooks.ts";
 
@@ -55,7 +56,7 @@ export function createStore(engine: Engine) {
     onSignal: (listener: (signal: Signal) => void) => engine.onSignal(listener),
     close: () => engine.close(),
 
-    // Accounts: people, their keys, sessions and signing secrets
+    // Accounts: people, their keys and signing secrets
     createAccount: write(accounts.createAccount),
     findUserByEmail: read(accounts.findUserByEmail),
     firstUser: read(accounts.firstUser),
@@ -64,17 +65,24 @@ export function createStore(engine: Engine) {
     deleteKey: write(accounts.deleteKey),
     findKey: read(accounts.findKey),
     touchKey: forgettable(accounts.touchKey),
-    createSignInToken: write(accounts.createSignInToken),
-    signInTokenIsValid: read(accounts.signInTokenIsValid),
-    useSignInToken: write(accounts.useSignInToken),
-    createSession: write(accounts.createSession),
-    findSession: read(accounts.findSession),
-    deleteSession: write(accounts.deleteSession),
     listSecrets: read(accounts.listSecrets),
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
     touchSecret: forgettable(accounts.touchSecret),
     deleteAccount: write(deleteAccount),
+
+    // Signing in: the first account, one-time tokens and the sessions of browsers
+    createFirstAccount: write(sessions.createFirstAccount),
+    createSignInToken: write(sessions.createSignInToken),
+    mailSignInToken: write(sessions.mailSignInToken),
+    findSignInToken: read(sessions.findSignInToken),
+    useSignInToken: write(sessions.useSignInToken),
+    createSession: write(sessions.createSession),
+    findSession: read(sessions.findSession),
+    listSessions: read(sessions.listSessions),
+    touchSession: forgettable(sessions.touchSession),
+    deleteSession: write(sessions.deleteSession),
+    endSession: write(sessions.endSession),
 
     // Domains and their DKIM keys
     createDomain: write(domains.createDomain),
@@ -213,7 +221,7 @@ export function createStore(engine: Engine) {
       deliveriesBefore: Date | null;
       idempotencyBefore: Date;
     }) {
-      await engine.write((s) => accounts.sweepAccounts(s, input.now));
+      await engine.write((s) => sessions.sweepSessions(s, input.now));
       await engine.write((s) => sweepSendCounts(s, input.now));
       await engine.write((s) => requests.sweepIdempotency(s, input.idempotencyBefore));
       await engine.write((s) => requests.sweepRequestCounts(s, Math.floor(input.now.getTime() / 60_000) - 1));
