@@ -14,6 +14,14 @@ export type Conversation = Schemas["Conversation"];
 export type Delivery = Schemas["Delivery"];
 export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type Domain = Schemas["Domain"];
+export type Webhook = Schemas["Webhook"];
+export type ApiKey = Schemas["ApiKey"];
+export type SigningSecret = Schemas["SigningSecret"];
+export type Suppression = Schemas["Suppression"];
+export type AuditEntry = Schemas["AuditEntry"];
+export type Session = Schemas["Session"];
+/** One entry of the event log, and one frame of the live socket. */
+export type ApiEvent = Schemas["Event"];
 
 /**
  * The API, typed by its own description: `await ok(api.GET("/api/v1/agents/{email}", { params: { path: { email } } }))`.
