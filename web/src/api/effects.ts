@@ -1,6 +1,7 @@
 import type { QueryClient } from "@tanstack/react-query";
 import type { ApiEvent, EventType } from "./coming.ts";
 import { keys, type ResourceKey } from "./keys.ts";
+import { refreshInbox } from "./messages.ts";
 
 /** A burst of events asks for each list once, this long after the first. */
 const SETTLE_MS = 250;
@@ -33,7 +34,8 @@ export function createEffects(client: QueryClient): (event: ApiEvent) => void {
   return (event) => {
     if (due.size === 0)
       setTimeout(() => {
-        for (const resource of due) void client.invalidateQueries({ queryKey: keys[resource] });
+        for (const resource of due)
+          void (resource === "inbox" ? refreshInbox(client) : client.invalidateQueries({ queryKey: keys[resource] }));
         due.clear();
       }, SETTLE_MS);
     // A newer server may know types that this page does not.
