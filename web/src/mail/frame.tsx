@@ -14,7 +14,7 @@ export function MailFrame({ source, html }: { source: string; html: string }) {
   const [images, setImages] = useState(false);
   const asks = !images && remotePictures.test(html);
   return (
-    <div className="flex min-h-96 flex-1 flex-col overflow-hidden rounded-lg border border-line bg-white">
+    <div className="flex min-h-96 flex-1 flex-col overflow-hidden rounded-lg border border-line bg-paper">
       {asks && (
         <div className="flex flex-wrap items-center gap-2 border-b border-line bg-sunken px-3 py-1.5 text-xs text-muted">
           <ImageOff aria-hidden className="size-4" />

@@ -47,7 +47,9 @@ function Proof({ message }: { message: MessageDetail }) {
   return (
     <div className="flex flex-col gap-4">
       <Card title="What was checked">
-        <Findings message={message} />
+        <div className="text-sm">
+          <Findings message={message} />
+        </div>
       </Card>
       <Card
         title="What the agent gets"

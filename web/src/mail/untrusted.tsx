@@ -31,6 +31,30 @@ export function Untrusted({ text, lines = false }: { text: string; lines?: boole
   );
 }
 
+/** A host in its own letters; those that are not plain ASCII stand out, as they may look like others. */
+export function ForeignName({ name }: { name: string }) {
+  return (
+    <bdi>
+      {name.split(/([^\x20-\x7e]+)/).map((part, place) =>
+        place % 2 === 0 ? (
+          part
+        ) : (
+          <mark
+            // biome-ignore lint/suspicious/noArrayIndexKey: parts of one name have no other name.
+            key={place}
+            title={[...part]
+              .map((one) => `U+${one.codePointAt(0)?.toString(16).toUpperCase().padStart(4, "0")}`)
+              .join(" ")}
+            className="rounded bg-bad-soft px-px text-bad underline decoration-2"
+          >
+            {part}
+          </mark>
+        ),
+      )}
+    </bdi>
+  );
+}
+
 /** A mail address. A domain that is not plain ASCII is shown both ways: look-alikes differ in only one of them. */
 export function Address({ address, name, className }: { address: string; name?: string; className?: string }) {
   const foreign = foreignHost(hostOf(address));
@@ -51,7 +75,9 @@ export function Address({ address, name, className }: { address: string; name?: 
       {foreign && (
         <>
           {" "}
-          <Badge tone="warn">reads as {foreign}</Badge>
+          <Badge tone="warn">
+            reads as <ForeignName name={foreign} />
+          </Badge>
         </>
       )}
       {posing && (
@@ -85,7 +111,9 @@ export function OutsideLink({ href, text }: { href: string; text: string }) {
       {foreign && (
         <>
           {" "}
-          <Badge tone="warn">reads as {foreign}</Badge>
+          <Badge tone="warn">
+            reads as <ForeignName name={foreign} />
+          </Badge>
         </>
       )}
     </>

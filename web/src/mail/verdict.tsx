@@ -13,7 +13,7 @@ export function Findings({ message }: { message: MessageSummary & { authenticati
   const { summary, findings } = explainVerdict(message);
   return (
     <div className="flex flex-col gap-2">
-      <p className="text-sm">{summary}</p>
+      <p>{summary}</p>
       <ul className="flex flex-col gap-1.5">
         {findings.map(({ tone, check, text }) => {
           const [Icon, colour] = marks[tone];

@@ -1,11 +1,12 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { ArrowDownLeft, ArrowLeft, ArrowUpRight } from "lucide-react";
+import { ArrowDownLeft, ArrowLeft, ArrowUpRight, Reply } from "lucide-react";
 import { useState } from "react";
 import { api, type MessageSummary, ok } from "../api/client.ts";
 import { keys } from "../api/keys.ts";
 import { conversationQuery, messageQuery } from "../api/messages.ts";
 import { Attachments } from "../mail/attachments.tsx";
+import { Composer } from "../mail/composer.tsx";
 import { MailFrame } from "../mail/frame.tsx";
 import { OutboundStatus } from "../mail/outbound-status.tsx";
 import { Address, MailText, Untrusted } from "../mail/untrusted.tsx";
@@ -107,6 +108,7 @@ const loading = <Skeleton className="h-24" />;
 
 function Received({ agent, id }: { agent: string; id: string }) {
   const message = useQuery(messageQuery(agent, id));
+  const [replying, setReplying] = useState(false);
   const source = `/api/v1/agents/${encodeURIComponent(agent)}/messages/${id}`;
   return (
     <Loaded query={message} skeleton={loading}>
@@ -114,11 +116,18 @@ function Received({ agent, id }: { agent: string; id: string }) {
         <>
           <MailContent text={data.reply_text || data.text} html={data.html} source={source} />
           <Attachments attachments={data.attachments} source={source} />
-          <div>
-            <Link to="/inbox/$agent/$id" params={{ agent, id }} search={(search) => search} className="link text-sm">
-              Open the message
-            </Link>
-          </div>
+          {replying ? (
+            <Composer mode="reply" agent={agent} message={data} onClose={() => setReplying(false)} />
+          ) : (
+            <div className="flex items-center gap-3">
+              <Button size="sm" icon={Reply} onClick={() => setReplying(true)}>
+                Reply
+              </Button>
+              <Link to="/inbox/$agent/$id" params={{ agent, id }} search={(search) => search} className="link text-sm">
+                Open the message
+              </Link>
+            </div>
+          )}
         </>
       )}
     </Loaded>

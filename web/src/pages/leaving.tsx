@@ -2,6 +2,7 @@ import { getRouteApi } from "@tanstack/react-router";
 import { ExternalLink, ShieldAlert } from "lucide-react";
 import { visibleLine } from "../../../src/outbound/visible.ts";
 import { foreignHost, linkTarget, targetName } from "../mail/hosts.ts";
+import { ForeignName } from "../mail/untrusted.tsx";
 import { buttonClass } from "../ui/button.tsx";
 import { ErrorNote } from "../ui/states.tsx";
 
@@ -25,8 +26,11 @@ export function LeavingPage() {
             <p className="flex gap-2 rounded-lg bg-warn-soft px-3 py-2 text-sm text-warn">
               <ShieldAlert aria-hidden className="mt-0.5 size-4 shrink-0" />
               <span>
-                Its name reads as <strong>{foreign}</strong>: letters that are not plain ASCII, and may look like
-                others.
+                Its name reads as{" "}
+                <strong>
+                  <ForeignName name={foreign} />
+                </strong>
+                . The marked letters are not plain ASCII and may look like others.
               </span>
             </p>
           )}
