@@ -69,7 +69,7 @@ test("what lays a mail out stays, with its structure mended", () => {
   const html =
     '<body bgcolor="#eee"><table width="600"><tr><td align=center><b>Hi</b><td>there<tr><td>you</table><p>One<p>Two<br>Three</body>';
   expect(safe(html)).toBe(
-    '<div bgcolor="#eee"><table width="600"><tr><td align="center"><b>Hi</b></td><td>there</td></tr><tr><td>you</td></tr></table>' +
+    '<div bgcolor="#eee" style="background-color:#eee"><table width="600"><tr><td align="center"><b>Hi</b></td><td>there</td></tr><tr><td>you</td></tr></table>' +
       "<p>One</p><p>Two<br>Three</p></div>",
   );
 });

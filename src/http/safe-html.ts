@@ -148,6 +148,9 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
       if (key === "title" && name === "a") continue;
       write(key, key === "style" ? safeCss(content, options.images) : withoutOverrides(content));
     }
+    // The body becomes a box of ours, and boxes have no such attribute.
+    const colour = name === "body" ? given.get("bgcolor") : undefined;
+    if (colour && !given.has("style")) write("style", `background-color:${safeCss(colour, false).replace(/;/g, "")}`);
     if (name === "img") writePicture(write);
     if (name === "a") writeLink(write);
     const background = given.get("background");

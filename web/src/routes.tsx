@@ -1,8 +1,21 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  useRouterState,
+} from "@tanstack/react-router";
 import { NotFound, PageError } from "./app/fallbacks.tsx";
 import { Shell } from "./app/shell.tsx";
 
-const root = createRootRoute({ component: Shell });
+const root = createRootRoute({ component: Root });
+
+/** Nearly all pages have the shell around them. */
+function Root() {
+  const bare = useRouterState({ select: ({ matches }) => matches.some(({ staticData }) => staticData.bare) });
+  return bare ? <Outlet /> : <Shell />;
+}
 
 /** Text in the query string, or undefined: what a link may say and a person may edit is checked here. */
 const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
@@ -58,8 +71,32 @@ const inbox = createRoute({
   component: lazyRouteComponent(() => import("./pages/inbox.tsx"), "InboxPage"),
 });
 
+/** A message beside its list, or alone on a narrow screen. */
+const message = createRoute({
+  getParentRoute: () => inbox,
+  path: "$agent/$id",
+  component: lazyRouteComponent(() => import("./pages/message.tsx"), "MessagePage"),
+});
+
+const conversation = createRoute({
+  getParentRoute: () => inbox,
+  path: "$agent/thread/$id",
+  component: lazyRouteComponent(() => import("./pages/conversation.tsx"), "ConversationPage"),
+});
+
+/** Links of mail come here, in a window of their own. */
+const leaving = createRoute({
+  getParentRoute: () => root,
+  path: "/leaving",
+  staticData: { bare: true },
+  validateSearch: (search: Record<string, unknown>): { to?: string } => ({
+    ...(text(search.to) && { to: text(search.to)! }),
+  }),
+  component: lazyRouteComponent(() => import("./pages/leaving.tsx"), "LeavingPage"),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([overview, agents, newAgent, agent, inbox]),
+  routeTree: root.addChildren([overview, agents, newAgent, agent, inbox.addChildren([message, conversation]), leaving]),
   defaultPreload: "intent",
   defaultErrorComponent: PageError,
   defaultNotFoundComponent: NotFound,
@@ -68,5 +105,9 @@ export const router = createRouter({
 declare module "@tanstack/react-router" {
   interface Register {
     router: typeof router;
+  }
+  interface StaticDataRouteOption {
+    /** Without the shell. */
+    bare?: true;
   }
 }

@@ -10,7 +10,7 @@ const pathOf = (domain: string) => ({ params: { path: { domain } } });
 /** All domains of the account, newest first. */
 export function useDomains() {
   return useQuery({
-    queryKey: keys.domains,
+    queryKey: [...keys.domains, "all"],
     queryFn: async ({ signal }) => (await ok(api.GET("/api/v1/domains", { signal }))).domains,
   });
 }

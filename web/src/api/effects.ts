@@ -3,6 +3,7 @@ import type { EventType } from "../../../src/events.ts";
 import type { ApiEvent } from "./client.ts";
 import { addToLog } from "./events.ts";
 import { keys, type ResourceKey } from "./keys.ts";
+import { refreshInbox } from "./messages.ts";
 
 /** A burst of events asks for each list once, this long after the first. */
 const SETTLE_MS = 250;
@@ -38,7 +39,8 @@ export function createEffects(client: QueryClient): (event: ApiEvent) => void {
       setTimeout(() => {
         addToLog(client, news);
         news = [];
-        for (const resource of due) void client.invalidateQueries({ queryKey: keys[resource] });
+        for (const resource of due)
+          void (resource === "inbox" ? refreshInbox(client) : client.invalidateQueries({ queryKey: keys[resource] }));
         due.clear();
       }, SETTLE_MS);
     news.push(event);

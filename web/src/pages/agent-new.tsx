@@ -1,10 +1,8 @@
-import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { useInfo } from "../api/account.ts";
 import { useCreateAgent } from "../api/agents.ts";
-import { api, ok } from "../api/client.ts";
-import { keys } from "../api/keys.ts";
+import { useDomains } from "../api/domains.ts";
 import { ApiError } from "../api/problem.ts";
 import { Button } from "../ui/button.tsx";
 import { Field, Select, TextInput } from "../ui/field.tsx";
@@ -15,10 +13,7 @@ import { ErrorNote } from "../ui/states.tsx";
 export function NewAgentPage() {
   const navigate = useNavigate();
   const info = useInfo();
-  const domains = useQuery({
-    queryKey: keys.domains,
-    queryFn: async ({ signal }) => (await ok(api.GET("/api/v1/domains", { signal }))).domains,
-  });
+  const domains = useDomains();
   const create = useCreateAgent();
   const shared = info.data?.shared_domain ?? "";
   const own = (domains.data ?? []).filter(({ verified, domain }) => verified && domain !== shared);

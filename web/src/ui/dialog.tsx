@@ -1,6 +1,6 @@
 import { Dialog as Base } from "@base-ui/react/dialog";
 import { X } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useRef, useState } from "react";
 import { Button, IconButton } from "./button.tsx";
 import { cx } from "./cx.ts";
 import { ErrorNote } from "./states.tsx";
@@ -24,13 +24,17 @@ export function Dialog({
   footer?: ReactNode;
   wide?: boolean;
 }) {
+  const popup = useRef<HTMLDivElement>(null);
   return (
     <Base.Root open={open} onOpenChange={onOpenChange}>
       <Base.Portal>
-        <Base.Backdrop className="fixed inset-0 z-40 bg-black/40 transition-opacity duration-100 data-ending-style:opacity-0 data-starting-style:opacity-0" />
+        <Base.Backdrop className="fixed inset-0 z-40 bg-scrim transition-opacity duration-100 data-ending-style:opacity-0 data-starting-style:opacity-0" />
         <Base.Popup
+          ref={popup}
+          // What is to be filled in; else the dialog itself, which is then read out.
+          initialFocus={() => popup.current?.querySelector<HTMLElement>("input, textarea, select") ?? popup.current}
           className={cx(
-            "pop fixed top-[max(1rem,12vh)] left-1/2 z-50 flex max-h-[80dvh] w-[calc(100vw-1.5rem)] -translate-x-1/2 flex-col rounded-xl bg-raised shadow-pop",
+            "pop fixed top-[max(1rem,12vh)] left-1/2 z-50 flex max-h-[80dvh] w-[calc(100vw-1.5rem)] -translate-x-1/2 flex-col rounded-xl bg-raised shadow-pop outline-none",
             wide ? "max-w-3xl" : "max-w-lg",
           )}
         >
