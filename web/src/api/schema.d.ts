@@ -2451,6 +2451,8 @@ export interface operations {
                     "application/json": {
                         shared_domain: string;
                         slug_registration_enabled: boolean;
+                        /** @description Mail to the outside is kept and shown here, and does not leave: a development server. */
+                        captures_mail: boolean;
                         public_url?: string;
                         version: string;
                     };
