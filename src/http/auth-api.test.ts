@@ -63,6 +63,7 @@ test("what is wrong with a sign-in is said, and signs nobody in", async () => {
     ["key", { api_key: it.key }, 403, "forbidden", {}],
     ["key", { api_key: it.key }, 403, "forbidden", { origin: "https://evil.example" }],
     ["email", { email: "nobody" }, 400, "invalid_request"],
+    ["email", { email: "owner@example.net", return_to: "//evil.example" }, 400, "invalid_request"],
     ["email", { email: "owner@example.net" }, 403, "forbidden", { origin: "null" }],
   ];
   for (const [path, body, status, code, headers] of cases) {

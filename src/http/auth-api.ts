@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { emailPattern, tokenHash } from "../accounts.ts";
 import { Failure } from "../errors.ts";
+import { localPath } from "./auth-return.ts";
 import { createBrowserSessions, requireWholeAccount, type SignedIn } from "./auth-session.ts";
 import { cookie, createIdentify, requireOwnOrigin, sessionCookie } from "./identity.ts";
 import { answer, body, invalid, text } from "./input.ts";
@@ -95,16 +96,24 @@ export function authApi(deps: RouteDeps) {
         requireOwnOrigin(request, config.http.publicUrl);
         await sessions.attempt(exchange);
         const email = body.email.trim();
-        if (!emailPattern.test(email)) throw invalid([{ field: "email", message: "must be an email address" }]);
+        const returnTo = localPath(body.return_to ?? "/");
+        const wrong = [
+          ...(emailPattern.test(email) ? [] : [{ field: "email", message: "must be an email address" }]),
+          ...(returnTo === null ? [{ field: "return_to", message: "must be a path of this server" }] : []),
+        ];
+        if (returnTo === null || wrong.length > 0) throw invalid(wrong);
         if (!signInMail.isAvailable)
           throw new Failure("upstream_not_configured", "This server sends no mail to the outside.", {
             fix: "Sign in another way; GET /api/auth/methods lists them.",
           });
-        signInMail.ask({ email, returnTo: "/", clientIp: exchange.clientIp });
+        signInMail.ask({ email, returnTo, clientIp: exchange.clientIp });
         return status(202, { status: "accepted" as const });
       },
       {
-        body: body({ email: text({ max: 254 }) }),
+        body: body({
+          email: text({ max: 254 }),
+          return_to: Type.Optional(text({ max: 2_000, description: "A path of this server, for afterwards." })),
+        }),
         response: { 202: answer(Type.Object({ status: Type.Literal("accepted") })) },
         ...operation({
           id: "mailSignInLink",

@@ -31,7 +31,7 @@ export function sessions(deps: RouteDeps) {
       async ({ caller }) => {
         requireAccountKey(caller);
         const rows = await store.listSessions(caller.user.id, new Date(clock.now()));
-        return { sessions: rows.map((row) => sessionOnWire(row, row.id === caller.proofId)) };
+        return { sessions: rows.map((row) => ({ ...sessionOnWire(row), current: row.id === caller.proofId })) };
       },
       {
         response: { 200: answer(Type.Object({ sessions: Type.Array(Session) })) },
@@ -63,10 +63,10 @@ export function sessions(deps: RouteDeps) {
     );
 }
 
-function sessionOnWire(row: SessionRow, current: boolean): Static<typeof Session> {
+/** A session as its account sees it; nothing in it opens anything. */
+export function sessionOnWire(row: SessionRow): Omit<Static<typeof Session>, "current"> {
   return {
     id: row.id,
-    current,
     created_at: row.createdAt.toISOString(),
     expires_at: row.expiresAt.toISOString(),
     ...optional("last_used_at", row.lastUsedAt?.toISOString()),

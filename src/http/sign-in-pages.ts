@@ -194,9 +194,10 @@ export function refusedPage(failure: Failure, again: string): Response {
 
 export function failurePage(failure: Failure): Response {
   const { fix, retryAfterSeconds } = failure.details;
-  const response = page(failure.http.title, html`<p>${failure.message}</p>${fix ? html`<p>${fix}</p>` : ""}`, {
-    status: failure.http.status,
-  });
+  const { status, title } = failure.http;
+  // Not every page is about a key.
+  const heading = failure.code === "forbidden" ? "This is not allowed" : title;
+  const response = page(heading, html`<p>${failure.message}</p>${fix ? html`<p>${fix}</p>` : ""}`, { status });
   if (retryAfterSeconds !== undefined) response.headers.set("retry-after", String(Math.max(1, retryAfterSeconds)));
   return withoutReferrer(response);
 }

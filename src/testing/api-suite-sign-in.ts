@@ -25,6 +25,7 @@ export function signInCases(it: ApiWorld): void {
       expect(listed.sessions.map((row: { current: boolean }) => row.current)).toEqual([false, true]);
       expect(listed.sessions[1]).toMatchObject({ id: me.session.id, expires_at: me.session.expires_at });
 
+      expect((await mine.get("/api/v1/users/me/export")).body.sessions).toHaveLength(2);
       const foreign = it.api.as(await it.server.newAccount());
       expect((await foreign.delete(`/api/v1/sessions/${me.session.id}`)).status).toBe(404);
       expect((await mine.delete(`/api/v1/sessions/${listed.sessions[0].id}`)).status).toBe(204);
