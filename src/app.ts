@@ -6,6 +6,7 @@ import { migrations } from "./assets.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createResolver, type Resolver } from "./dns.ts";
+import { startDomainWatch } from "./domains/watch.ts";
 import { Failure } from "./errors.ts";
 import { startHttp } from "./http/server.ts";
 import { createSignInLink } from "./http/sign-in.ts";
@@ -195,6 +196,9 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const holds = startHolds(hold);
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));
 
+    const domainWatch = startDomainWatch({ store, resolver, clock, log, mailHost: config.smtp.domain });
+    closers.push(() => domainWatch.close(WEBHOOK_GRACE_MS));
+
     const smtp = await openSmtp({ config, store, receive, returnPaths, clock, log, closers });
     keepSwept(store, config, clock, log, closers);
 
@@ -210,6 +214,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       async drain() {
         // A held message makes mail to its reviewers, mail to an agent here makes a delivery.
         await holds.drain();
+        await domainWatch.drain();
         await dispatch.drain();
         await webhooks.drain();
       },

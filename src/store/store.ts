@@ -6,6 +6,7 @@ import { deleteAccount } from "./delete-account.ts";
 import * as deliveries from "./deliveries.ts";
 import * as deliveryLog from "./delivery-log.ts";
 import * as deliveryQueue from "./delivery-queue.ts";
+import * as domainWatch from "./domain-watch.ts";
 import * as domains from "./domains.ts";
 import * as endpoints from "./endpoints.ts";
 import type { Engine, Scope, Signal, Verb } from "./engine.ts";
@@ -86,6 +87,9 @@ export function createStore(engine: Engine) {
     getDomain: read(domains.getDomain),
     markDomainVerified: write(domains.markDomainVerified),
     deleteDomain: write(domains.deleteDomain),
+    claimDomainChecks: write(domainWatch.claimDomainChecks),
+    recordDomainCheck: write(domainWatch.recordDomainCheck),
+    nextDomainCheckDue: read(domainWatch.nextDomainCheckDue),
 
     // Agents
     createAgent: write(agents.createAgent),
