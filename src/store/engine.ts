@@ -22,7 +22,7 @@ export interface Signal {
    * `outbound`: mail out is due. `outcome`: something became of an outbound message. `holds`: one is held, or decided.
    */
   topic: "mail" | "deliveries" | "agent" | "keys" | "consumer" | "outbound" | "outcome" | "holds";
-  /** The agent's address, the key's or message's id, a lane, or `<agent> <consumer>`; "" when the topic says it all. */
+  /** The agent's address, the key's or message's id, a lane, or `<agent> <consumer> <since>`; "" when the topic says it all. */
   key: string;
 }
 
