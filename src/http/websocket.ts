@@ -1,8 +1,8 @@
 import { Type } from "@sinclair/typebox";
 import type { Server, ServerWebSocket, WebSocketHandler } from "bun";
 import { Failure } from "../errors.ts";
+import type { Listened, Proof } from "../notify/consumer.ts";
 import type { HubConnection } from "../notify/hub.ts";
-import type { AgentRow } from "../store/schema.ts";
 import { ownAgent } from "./agents.ts";
 import type { Identity } from "./identity.ts";
 import { query, text } from "./input.ts";
@@ -11,6 +11,11 @@ import { type HttpDeps, type RouteDeps, resource } from "./resource.ts";
 
 /** An ack is 45 characters; nothing a client may say is near this. */
 const FRAME_BYTES_MAX = 16 * 1024;
+/**
+ * What may wait in memory for one socket, before what is more is dropped. The hub sends one frame after the other, so only
+ * answers to pings of a client that does not read get here.
+ */
+const WAITING_BYTES_MAX = 64 * 1024;
 /** A client with as many sockets as it may have is told to come back when one may have closed. */
 const RETRY_AFTER_SECONDS = 30;
 
@@ -18,8 +23,8 @@ export const socketPath = "/api/v1/agents/:email/ws";
 
 /** What travels with a socket from its handshake. */
 export interface SocketData {
-  readonly agentId: string;
-  readonly proofId: string;
+  readonly agent: Listened;
+  readonly proof: Proof;
   connection?: HubConnection;
 }
 
@@ -62,12 +67,13 @@ export function createSockets({ store, hub, config }: HttpDeps) {
 
   const handler: WebSocketHandler<SocketData> = {
     maxPayloadLength: FRAME_BYTES_MAX,
+    backpressureLimit: WAITING_BYTES_MAX,
     // The hub pings, and closes what does not answer.
     idleTimeout: 0,
     sendPings: false,
     perMessageDeflate: false,
     open(socket: ServerWebSocket<SocketData>) {
-      socket.data.connection = hub.attach(socket.data.agentId, socket.data.proofId, socket);
+      socket.data.connection = hub.attach(socket.data.agent, socket.data.proof, socket);
     },
     message(socket, message) {
       if (typeof message === "string") socket.data.connection?.onMessage(message);
@@ -79,7 +85,7 @@ export function createSockets({ store, hub, config }: HttpDeps) {
       socket.data.connection?.onDrain();
     },
     close(socket) {
-      count(socket.data.proofId, -1);
+      count(socket.data.proof.id, -1);
       socket.data.connection?.onClose();
     },
   };
@@ -88,14 +94,18 @@ export function createSockets({ store, hub, config }: HttpDeps) {
     handler,
     /** Turns the request into a socket. Failures: `not_found`, `rate_limited`, `upgrade_required`. */
     async upgrade(request: Request, server: Server<SocketData>, caller: Identity, address: string): Promise<void> {
-      const agent: AgentRow = await ownAgent(store, caller, address);
-      if ((open.get(caller.proofId) ?? 0) >= config.limits.websocketsPerKey)
+      const { id, userId, createdAt } = await ownAgent(store, caller, address);
+      // One that takes the place of the caller's own is not one more: the older may be dead without our knowing.
+      const others = (open.get(caller.proofId) ?? 0) - (hub.listens(id, caller.proofId) ? 1 : 0);
+      if (others >= config.limits.websocketsPerKey)
         throw new Failure("rate_limited", `This key has ${config.limits.websocketsPerKey} open WebSockets.`, {
           fix: "Close one that is not used.",
           retryAfterSeconds: RETRY_AFTER_SECONDS,
         });
       count(caller.proofId, +1);
-      if (server.upgrade(request, { data: { agentId: agent.id, proofId: caller.proofId } })) return;
+      const agent = { id, userId, createdAt };
+      const proof = { id: caller.proofId, via: caller.via, expiresAt: caller.expiresAt };
+      if (server.upgrade(request, { data: { agent, proof } })) return;
       count(caller.proofId, -1);
       throw new Failure("upgrade_required", "The WebSocket handshake is not complete.", {
         fix: "Send Sec-WebSocket-Key and Sec-WebSocket-Version: 13 (RFC 6455 4.1).",

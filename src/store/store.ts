@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import * as accounts from "./accounts.ts";
 import * as agents from "./agents.ts";
 import { decisionAbout, listAudit } from "./audit.ts";
@@ -9,7 +10,7 @@ import * as deliveryQueue from "./delivery-queue.ts";
 import * as domainWatch from "./domain-watch.ts";
 import * as domains from "./domains.ts";
 import * as endpoints from "./endpoints.ts";
-import type { Engine, Scope, Signal, Verb } from "./engine.ts";
+import { askRaw, type Engine, type Scope, type Signal, type Verb } from "./engine.ts";
 import * as events from "./events.ts";
 import { gateFacts } from "./gate-facts.ts";
 import * as holds from "./holds.ts";
@@ -71,6 +72,7 @@ export function createStore(engine: Engine) {
     createSession: write(accounts.createSession),
     findSession: read(accounts.findSession),
     deleteSession: write(accounts.deleteSession),
+    proofStands: read(accounts.proofStands),
     listSecrets: read(accounts.listSecrets),
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
@@ -201,12 +203,19 @@ export function createStore(engine: Engine) {
         }),
       ),
 
-    /** Tells every node that an agent has a new WebSocket consumer; `key` is `<agent> <consumer>`. */
-    announceConsumer: (key: string) =>
-      // biome-ignore lint/correctness/useYield: a verb that asks for nothing and only tells.
-      engine.write(function* (s): Verb<void> {
-        s.signal({ topic: "consumer", key });
-      }),
+    /**
+     * Tells every node that an agent has this WebSocket consumer, and since when: `since`, or now by the database's clock,
+     * the one that all nodes share (microseconds since the epoch; 0 on SQLite, which has one node). Returns that time.
+     */
+    announceConsumer: (agentId: string, consumer: string, since: number | null) =>
+      engine.write(
+        function* (s): Verb<number> {
+          const at = since ?? (s.dialect === "postgres" ? yield* databaseMicroseconds() : 0);
+          s.signal({ topic: "consumer", key: `${agentId} ${consumer} ${at}` });
+          return at;
+        },
+        { forgettable: true },
+      ),
     probeWrite: write(requests.probeWrite),
 
     /** Deletes what has outlived its use, in small steps. Null keeps for ever. */
@@ -233,6 +242,13 @@ export function createStore(engine: Engine) {
       }
     },
   };
+}
+
+function* databaseMicroseconds(): Verb<number> {
+  const [row] = yield* askRaw<{ at: string }>(
+    sql`select (extract(epoch from clock_timestamp()) * 1000000)::bigint::text as at`,
+  );
+  return Number(row?.at);
 }
 
 export type Store = ReturnType<typeof createStore>;
