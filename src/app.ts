@@ -102,8 +102,8 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     await store.takeOver(new Date(clock.now()));
 
     const resolver = seams.resolver ?? ownResolver(config, clock, closers);
-    const hub = createHub({ store, clock, log });
     const feed = createEventFeed({ store, clock });
+    const hub = createHub({ store, feed, clock, log });
     const poster = createPoster({
       // A host that only /etc/hosts or the local network knows is found unless other servers are configured.
       lookup: seams.lookup ?? (config.dns.servers.length > 0 ? resolverLookup(resolver) : systemLookup),

@@ -1,16 +1,9 @@
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
 import type { News } from "../store/messages.ts";
 import type { AgentRow } from "../store/schema.ts";
-import type { Store } from "../store/store.ts";
-import type { Turns } from "./turns.ts";
+import { CLOSE, type HubSocket, LiveSocket, type Proof, type SocketDeps } from "./live-socket.ts";
 
 /** Messages read from the store in one turn; more come in the next one. */
 const PAGE = 100;
-/** A consumer that has not answered a ping by the next one is gone. */
-const PING_INTERVAL_MS = 30_000;
-/** A consumer that does not take what waits for it in this time is too slow; it reads on from what it has not read when it comes back. */
-const SLOW_MS_MAX = 30_000;
 /** Longest text a client may send; an ack is 45 characters. */
 const CLIENT_TEXT_MAX = 1_024;
 /** Acks in the store's hands at once for one consumer: enough to share its commits. */
@@ -18,57 +11,13 @@ const ACKS_AT_ONCE = 50;
 /** Acks that may wait, about 2 MB: more than there are frames under way to any consumer, so only nonsense gets here. */
 const ACKS_WAITING_MAX = 20_000;
 
-/** Close codes: of RFC 6455 7.4.1, 1013 of the IANA registry, and ours. */
-export const CLOSE = { goingAway: 1001, policy: 1008, internal: 1011, tryLater: 1013, replaced: 4000 } as const;
-
-/** What the hub needs of a WebSocket; Bun's ServerWebSocket fits. */
-export interface HubSocket {
-  /** Returns the bytes sent, -1 when they wait in memory (back-pressure), 0 when they were dropped. */
-  send(frame: string): number;
-  /** Bytes that wait in memory. */
-  getBufferedAmount(): number;
-  ping(): void;
-  close(code: number, reason: string): void;
-}
-
-/** By what somebody may listen: the API key or session of the handshake. */
-export interface Proof {
-  readonly id: string;
-  readonly via: "key" | "session";
-  readonly expiresAt: Date | null;
-}
-
 /** An agent as it was at the handshake: one that is made again under the same address is another. */
 export type Listened = Pick<AgentRow, "id" | "userId" | "createdAt">;
 
-/** What all consumers of a hub share. */
-export interface ConsumerDeps {
-  store: Store;
-  clock: Clock;
-  log: Log;
-  /** Asked for a turn whenever there may be something to read. */
-  turns: Turns<Consumer>;
-  /** Called once, when the connection has ended. */
-  ended(consumer: Consumer): void;
-}
-
-/**
- * One WebSocket: an agent's consumer with its position in the agent's sequence of messages.
- *
- * There are tens of thousands of them, so it is a plain object without closures and timers. Memory for each is bounded: a
- * frame is only sent when the one before has left, and who sends too much or takes too little is closed.
- */
-export class Consumer {
-  /** Whether its proof was looked up, and the other nodes were told, since there was reason to doubt it. */
-  private proven = false;
-  /** Nothing is sent any more, and nothing that it hears counts. */
-  ended = false;
+/** An agent's one consumer, with its position in the agent's sequence of messages: unread ones first, then live. */
+export class Consumer extends LiveSocket {
   private position = 0;
   private unreadOnly = true;
-  /** Since when something waits in memory for the socket; null when nothing does. */
-  private blockedSince: number | null = null;
-  private pingAt: number;
-  private answered = true;
   private acks: string[] | null = null;
   /** Resolves when no ack waits; null when none does. */
   acking: Promise<void> | null = null;
@@ -80,48 +29,19 @@ export class Consumer {
   constructor(
     readonly id: string,
     readonly agent: Listened,
-    readonly proof: Proof,
-    private readonly socket: HubSocket,
-    private readonly deps: ConsumerDeps,
+    proof: Proof,
+    socket: HubSocket,
+    deps: SocketDeps,
   ) {
-    this.pingAt = deps.clock.now() + PING_INTERVAL_MS;
+    super(proof, socket, deps);
   }
 
-  /** There may be new mail. */
-  wake(): void {
-    if (this.blockedSince === null) this.deps.turns.ask(this);
+  protected about() {
+    return { agent: this.agent.id };
   }
 
-  /** Its agent may be gone, its proof void, or another node may not know of it. */
-  doubt(): void {
-    this.proven = false;
-    this.deps.turns.ask(this);
-  }
-
-  /** One turn: looks whether it may still listen, then sends one page of what it has not seen. Never rejects. */
-  async turn(): Promise<void> {
-    try {
-      if (!this.ended && (await this.isAllowed())) await this.readOn();
-    } catch (error) {
-      if (this.ended) return;
-      this.deps.log.error("websocket.failed", { agent: this.agent.id }, error);
-      this.close(CLOSE.internal, "internal error");
-    }
-  }
-
-  private async isAllowed(): Promise<boolean> {
-    if (this.closeIfExpired()) return false;
-    if (this.proven) return true;
-    this.proven = true;
-    if (this.deps.store.dialect === "postgres") await this.announce();
-    if (!(await this.deps.store.proofStands(this.proof.id))) {
-      this.revoked();
-      return false;
-    }
-    return !this.ended;
-  }
-
-  private async announce(): Promise<void> {
+  protected override async announce(): Promise<void> {
+    if (this.deps.store.dialect !== "postgres") return;
     this.since = await this.deps.store.announceConsumer(this.agent.id, this.id, this.since);
     const { rival } = this;
     this.rival = null;
@@ -139,14 +59,14 @@ export class Consumer {
     else this.doubt();
   }
 
-  private async readOn(): Promise<void> {
+  protected async readOn(): Promise<void> {
     const { store, turns } = this.deps;
     const agent = await store.getAgent(this.agent.id);
     if (!agent || agent.userId !== this.agent.userId || agent.createdAt.getTime() !== this.agent.createdAt.getTime()) {
       this.close(CLOSE.policy, "agent deleted");
       return;
     }
-    if (agent.paused || this.blockedSince !== null) return;
+    if (agent.paused || this.isBlocked) return;
     const rows = await store.messagesAfter(agent.id, this.position, { unreadOnly: this.unreadOnly, limit: PAGE });
     for (const row of rows) if (!this.tell(row)) return;
     if (rows.length < PAGE) {
@@ -160,23 +80,9 @@ export class Consumer {
 
   /** Sends a frame; false when the next one must wait. */
   private tell(row: News): boolean {
-    if (this.ended) return false;
-    const sent = this.socket.send(frameOf(row));
-    // Dropped: too much waits already, or the socket is gone and its close is on the way. The position stays.
-    if (sent !== 0) this.position = row.seq;
-    if (sent <= 0) this.blockedSince ??= this.deps.clock.now();
-    return sent > 0;
-  }
-
-  onDrain(): void {
-    // Some of it has left; a reader that takes a byte now and then has no more time for that.
-    if (this.blockedSince === null || this.socket.getBufferedAmount() > 0) return;
-    this.blockedSince = null;
-    this.deps.turns.ask(this);
-  }
-
-  onPong(): void {
-    this.answered = true;
+    const outcome = this.send(frameOf(row));
+    if (outcome !== "dropped") this.position = row.seq;
+    return outcome === "sent";
   }
 
   onMessage(text: string): void {
@@ -199,47 +105,6 @@ export class Consumer {
         log.warn("websocket.ack_failed", { agent: this.agent.id }, reason);
     }
     this.acks = null;
-  }
-
-  onClose(): void {
-    if (this.ended) return;
-    this.ended = true;
-    this.deps.ended(this);
-  }
-
-  close(code: number, reason: string): void {
-    if (this.ended) return;
-    this.onClose();
-    this.socket.close(code, reason);
-  }
-
-  revoked(): void {
-    this.close(CLOSE.policy, this.proof.via === "session" ? "session ended" : "key revoked");
-  }
-
-  /** Called about every second. */
-  tick(): void {
-    if (this.closeIfExpired()) return;
-    const now = this.deps.clock.now();
-    const pingDue = now >= this.pingAt;
-    const silent = pingDue && !this.answered;
-    const slow = this.blockedSince !== null && (silent || now - this.blockedSince >= SLOW_MS_MAX);
-    if (slow) this.close(CLOSE.tryLater, "too slow");
-    else if (silent) this.close(CLOSE.goingAway, "ping timeout");
-    else if (pingDue) this.ping(now);
-  }
-
-  private ping(now: number): void {
-    this.pingAt = now + PING_INTERVAL_MS;
-    this.answered = false;
-    this.socket.ping();
-  }
-
-  private closeIfExpired(): boolean {
-    const { expiresAt, via } = this.proof;
-    if (!expiresAt || expiresAt.getTime() > this.deps.clock.now()) return false;
-    this.close(CLOSE.policy, via === "session" ? "session ended" : "key expired");
-    return true;
   }
 }
 
