@@ -24,7 +24,7 @@ import type {
   Sent,
 } from "./shapes.ts";
 
-/** An attachment may be 25 MiB over a slow line. */
+/** A message or an attachment may be 25 MiB over a slow line. */
 const downloadTimeoutMs = 300_000;
 /** The API's own limit (page_size). */
 const pageSizeMax = 100;
@@ -33,6 +33,8 @@ export interface SendOptions {
   /** Wait until the mail has left, at most as long as the server does; else it is only queued. */
   wait: boolean;
   onSent?: OnSent | undefined;
+  /** Names the mail across tries and restarts: the server takes it once (for 24 hours). */
+  idempotencyKey?: string;
 }
 
 export interface PageOptions {
@@ -96,7 +98,11 @@ export class Client extends Exchange {
   /** One message, whole. Reading marks it read unless `peek`. */
   message(agent: string, id: string, options: { peek: boolean }): Promise<MessageDetail> {
     const query = options.peek ? { peek: "true" } : {};
-    return this.json("GET", `${agentPath(agent)}${messagePath(id)}`, { query });
+    return this.json("GET", `${agentPath(agent)}${messagePath(id)}`, { query, timeoutMs: downloadTimeoutMs });
+  }
+
+  async markRead(agent: string, id: string): Promise<void> {
+    await this.json("PATCH", `${agentPath(agent)}${messagePath(id)}`, { body: { status: "read" } });
   }
 
   /** The decoded bytes of one attachment. */
@@ -181,9 +187,9 @@ export class Client extends Exchange {
     await this.ask("GET", `${agentPath(agent)}/ws`, {});
   }
 
-  private post(path: string, body: unknown, { wait, onSent }: SendOptions): Promise<Sent> {
+  private post(path: string, body: unknown, { wait, onSent, idempotencyKey }: SendOptions): Promise<Sent> {
     const headers: Record<string, string> = wait ? {} : { prefer: "respond-async" };
-    return this.once(path, { body, headers, ...(onSent ? { onSent } : {}) });
+    return this.once(path, { body, headers, ...(onSent ? { onSent } : {}) }, idempotencyKey);
   }
 
   private async *pages<Page extends { next_token?: string }>(

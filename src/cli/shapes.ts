@@ -91,6 +91,8 @@ export interface MessageDetail extends MessageSummary {
 
 export interface MessageFilter {
   status?: ReadStatus | "all";
+  direction?: "inbound" | "outbound";
+  conversation_id?: string;
   q?: string;
   from?: string;
   since?: string;
