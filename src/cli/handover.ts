@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Client } from "./client.ts";
-import { CliError, exitCode } from "./failure.ts";
+import { CliError, exitCode, mayPass } from "./failure.ts";
 import type { MessageDetail } from "./shapes.ts";
 import { NotTaken, type Target } from "./target.ts";
 import { type Frame, retryWaitMs } from "./watch.ts";
@@ -201,18 +201,14 @@ export class Handover {
   }
 }
 
-/** Refusals of the server that are no judgement on the message: timeout, too early, slow down. */
-const passing = new Set([408, 425, 429]);
-
 function setbackOf(error: unknown): Setback | null {
   if (error instanceof NotTaken) return { reason: error.message, forAll: error.isAway, waitMs: error.waitMs };
   if (!(error instanceof CliError) || error.exit === exitCode.auth) throw error;
   const { status, retry_after_seconds: seconds } = error.problem;
   // It was deleted, which is its owner's way of being done with it.
   if (status === 404) return null;
-  const forAll = status === undefined || status >= 500 || passing.has(status);
   const waitMs = typeof seconds === "number" ? seconds * 1000 : undefined;
-  return { reason: error.message.replace(/\.$/, ""), forAll, waitMs };
+  return { reason: error.message.replace(/\.$/, ""), forAll: mayPass(error), waitMs };
 }
 
 function givenUp({ frame, taken }: Job, { reason }: Setback): CliError {

@@ -3,7 +3,7 @@
  * connections as it takes.
  */
 import type { Client } from "./client.ts";
-import { CliError, exitCode } from "./failure.ts";
+import { CliError, mayPass } from "./failure.ts";
 
 /** One notification. Members beside the id are shown, not relied on. */
 export interface Frame {
@@ -211,14 +211,14 @@ async function whyRefused({ client, agent }: WatchOptions, everOpened: boolean):
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     const { status } = error.problem;
-    const mayPass = status === undefined ? everOpened : status >= 500 || passing.has(status);
-    if (error.exit === exitCode.auth || !mayPass) throw error;
+    const neverThere = status === undefined && !everOpened;
+    if (neverThere || !(mayPass(error) || status === upgradeRequired)) throw error;
     return error.message.replace(/\.$/, "");
   }
 }
 
-/** 4xx answers that are no judgement on us: timeout, too early, "upgrade first" (our key and agent are fine), slow down. */
-const passing = new Set([408, 425, 426, 429]);
+/** "Upgrade first": our key and agent are fine. */
+const upgradeRequired = 426;
 
 function remember(seen: Set<string>, id: string): void {
   seen.add(id);
@@ -226,14 +226,15 @@ function remember(seen: Set<string>, id: string): void {
   if (seen.size > rememberedMax && oldest !== undefined) seen.delete(oldest);
 }
 
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after `ms`, or at once when `signal` is aborted. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const finish = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", finish);
       resolve();
     };
-    const timer = setTimeout(finish, ms);
+    const timer = setTimeout(finish, signal.aborted ? 0 : ms);
     signal.addEventListener("abort", finish);
   });
 }
