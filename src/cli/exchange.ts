@@ -13,6 +13,8 @@ export interface RequestOptions {
   headers?: Record<string, string>;
   /** Milliseconds until the request is given up, beside the time its body may need. */
   timeoutMs?: number;
+  /** Ends the request; it then fails as `unreachable`. */
+  signal?: AbortSignal;
   onSent?: OnSent;
 }
 
@@ -101,7 +103,10 @@ export class Exchange {
         headers,
         // A redirect is reported, not followed: the key stays with the server it was given for.
         redirect: "manual",
-        signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
+        signal: AbortSignal.any([
+          AbortSignal.timeout(Math.ceil(timeoutMs)),
+          ...(options.signal ? [options.signal] : []),
+        ]),
         ...(body === null ? {} : { body: options.onSent ? counted(body, options.onSent) : body }),
       }),
     );
