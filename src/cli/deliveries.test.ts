@@ -20,7 +20,7 @@ const run = (line: string[], terminal = true) => shell.run(line, { env: server.e
 const id = delivery(1).id;
 const own = { endpoint_id: "bot@e2a.localhost", agent_id: "bot@e2a.localhost", url: "https://example.com/mail" };
 
-test("a line a delivery, newest first: mark, event, endpoint, status, answer, tries, next, age, id", async () => {
+test("a line a delivery, newest first: mark, event, endpoint, status with the last answer, next try, age, id", async () => {
   const next_attempt_at = new Date(Date.now() + 29.5 * 60_000).toISOString();
   server.delivery.deliveries = [
     delivery(3, { status: "pending", attempts: 0, last_status: null, tries: [] }),
@@ -28,10 +28,10 @@ test("a line a delivery, newest first: mark, event, endpoint, status, answer, tr
     delivery(1, { status: "failed", attempts: 10, last_status: 500 }),
   ];
   const [head, ...lines] = (await run(["deliveries"])).out.trimEnd().split("\n");
-  expect(head).toMatch(/^ +EVENT +TO +STATUS +ANSWER +TRIES +NEXT +AGE +ID$/);
-  expect(lines[0]).toMatch(/^… {2}message.received +https:\/\/example.com\/1 +pending +0 +\S+ +dlv_0{31}3$/);
-  expect(lines[1]).toMatch(/^! {2}message.received +https:\/\/example.com\/mail +pending +No answer +3 +in 30m +/);
-  expect(lines[2]).toMatch(/^✗ {2}message.received +https:\/\/example.com\/1 +failed +500 +10 +/);
+  expect(head).toMatch(/^ +EVENT +TO +STATUS +NEXT +AGE +ID$/);
+  expect(lines[0]).toMatch(/^… {2}message.received +example.com\/1 +pending +\S+ +dlv_0{31}3$/);
+  expect(lines[1]).toMatch(/^! {2}message.received +example.com\/mail +pending No answer +in 30m +/);
+  expect(lines[2]).toMatch(/^✗ {2}message.received +example.com\/1 +failed 500 +/);
 });
 
 test("filters by agent, endpoint and status; pages; nothing there is said in words", async () => {

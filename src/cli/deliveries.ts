@@ -12,7 +12,7 @@ import {
 import { usageError } from "./failure.ts";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
-import { age, facts, plain, type Style, table, until } from "./output.ts";
+import { age, facts, plain, type Style, shortUrl, table, until } from "./output.ts";
 import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
 import { sinceOption } from "./time-flags.ts";
@@ -92,10 +92,8 @@ function deliveryTable({ paint, width }: Session, filter: DeliveryFilter, page: 
     [
       { title: " ", value: (one) => markOf(one).mark, style: (one) => markOf(one).style },
       { title: "EVENT", value: (one) => one.event_type ?? "" },
-      { title: "TO", value: (one) => one.url ?? one.endpoint_id, shrinks: true },
-      { title: "STATUS", value: (one) => one.status },
-      { title: "ANSWER", value: lastAnswer, shrinks: true },
-      { title: "TRIES", value: ({ attempts }) => String(attempts) },
+      { title: "TO", value: (one) => shortUrl(one.url ?? one.endpoint_id), shrinks: true },
+      { title: "STATUS", value: (one) => `${one.status} ${lastAnswer(one)}`.trim(), shrinks: true },
       { title: "NEXT", value: ({ next_attempt_at: next }) => (next ? until(next, now) : "") },
       { title: "AGE", value: ({ created_at }) => age(created_at, now) },
       { title: "ID", value: ({ id }) => id, style: () => "dim" },

@@ -54,15 +54,15 @@ test("list: a line an endpoint, with what is wrong; show says more", async () =>
     webhook(3, { failing_since: since }),
     webhook(2, {
       ...{ status: "disabled", disabled_at: since, disabled_reason: "It answered 410 Gone." },
-      ...{ events: ["message.held"], agents: ["bot@example.com"], description: "Old" },
+      ...{ events: ["message.held", "message.sent"], agents: ["bot@example.com"], description: "Old" },
     }),
     webhook(1),
   ];
   const [head, ...lines] = (await run(["webhooks", "list"])).out.trimEnd().split("\n");
   expect(head).toMatch(/^URL +EVENTS +AGENTS +STATUS +AGE +ID$/);
-  expect(lines[0]).toMatch(/^https:\/\/example.com\/3 +all +all +failing for 3h +/);
-  expect(lines[1]).toMatch(/^https:\/\/example.com\/2 +message.held +bot@example.com +disabled +/);
-  expect(lines[2]).toMatch(/^https:\/\/example.com\/1 +all +all +enabled +\S+ +whk_0{31}1$/);
+  expect(lines[0]).toMatch(/^example.com\/3 +all +all +failing for 3h +/);
+  expect(lines[1]).toMatch(/^example.com\/2 +message.held \+1 +bot@example.com +disabled +/);
+  expect(lines[2]).toMatch(/^example.com\/1 +all +all +enabled +\S+ +whk_0{31}1$/);
   const shown = (await run(["webhooks", "show", webhook(2).id])).out;
   expect(shown).toContain(`Disabled:  ${since}: It answered 410 Gone.\n`);
   expect(shown).toEndWith(`Switch it on: e2a webhooks update ${webhook(2).id} --status enabled\n`);

@@ -5,7 +5,7 @@ import { type DeliveryDetail, endpointStatuses, type Webhook, type WebhookChange
 import { CliError, usageError } from "./failure.ts";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
-import { age, facts, plain, table } from "./output.ts";
+import { age, facts, plain, shortUrl, table } from "./output.ts";
 import { confirmDeletion } from "./prompts.ts";
 import { openSession, type Session } from "./session.ts";
 
@@ -115,11 +115,12 @@ function listCommand(io: Io): Command {
 function webhookTable({ paint, width }: Session, webhooks: Webhook[]): string {
   if (webhooks.length === 0) return "No webhooks yet. Register one: e2a webhooks create https://example.com/events";
   const now = Date.now();
+  const ofAgents = { title: "AGENTS", value: ({ agents }: Webhook) => short(agents), shrinks: true };
   return table<Webhook>(
     [
-      { title: "URL", value: ({ url }) => url, shrinks: true, style: () => "bold" },
-      { title: "EVENTS", value: ({ events }) => events.join(", ") || everything, shrinks: true },
-      { title: "AGENTS", value: ({ agents }) => agents.join(", ") || everything, shrinks: true },
+      { title: "URL", value: ({ url }) => shortUrl(url), shrinks: true, style: () => "bold" },
+      { title: "EVENTS", value: ({ events }) => short(events), shrinks: true },
+      ...(webhooks.some(({ agents }) => agents.length > 0) ? [ofAgents] : []),
       {
         title: "STATUS",
         value: (webhook) => state(webhook, now),
@@ -133,8 +134,16 @@ function webhookTable({ paint, width }: Session, webhooks: Webhook[]): string {
   );
 }
 
+/** "all", "message.held", "message.held +2": the URL needs the room. */
+function short(names: string[]): string {
+  const [first = everything, ...others] = names;
+  return others.length > 0 ? `${first} +${others.length}` : first;
+}
+
 function state({ status, failing_since: since }: Webhook, nowMs: number): string {
-  return status === "enabled" && since ? `failing for ${age(since, nowMs)}` : status;
+  if (status === "disabled" || !since) return status;
+  const span = age(since, nowMs);
+  return span === "now" ? "failing" : `failing for ${span}`;
 }
 
 function showCommand(io: Io): Command {
