@@ -141,6 +141,22 @@ describe("a message that is not taken", () => {
   });
 });
 
+test("when a hundred have stepped aside the line waits instead, in order", async () => {
+  server.messages = Array.from({ length: 103 }, (_, n) => message(n));
+  answer = ({ message_id }) => {
+    const tries = given.filter((one) => one === message_id).length;
+    return message_id === id(100) && tries > 8 ? undefined : no();
+  };
+  const handover = open();
+  // Longer than any wait of the line.
+  const passes = () => clock.advance(minute);
+  changed = () => setImmediate(passes);
+  const taken = server.messages.map((_, n) => take(handover, n));
+  await taken[100];
+  expect(new Set(given)).toEqual(new Set(Array.from({ length: 101 }, (_, n) => id(n))));
+  expect(server.marked).toEqual([id(100)]);
+});
+
 describe("a target that takes nothing now", () => {
   test("is waited for as long as it takes, and no message steps aside", async () => {
     answer = () => {

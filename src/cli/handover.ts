@@ -14,8 +14,8 @@ const triesMax = 4;
 /** Waits of one that stepped aside double up to the maximum. */
 const asideFirstMs = 60_000;
 const asideMaxMs = 3_600_000;
-/** More than this many stepped aside are no exceptions: the line then waits. */
-const asideCountMax = 1_000;
+/** More than this many stepped aside are no exceptions: the line then waits, in order. */
+const asideCountMax = 100;
 
 export interface HandoverOptions {
   client: Client;

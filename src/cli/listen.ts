@@ -40,8 +40,8 @@ export function listenCommand(io: Io): Command {
         "Messages stay unread unless --ack. With --json, or in a pipe, each message is one line of JSON.\n\n" +
         "With --forward or --exec each message is handed over, whole, in order, one at a time; when it is taken it " +
         "becomes read. One that is not taken is tried four times; then it steps aside, unread, so that the ones behind " +
-        "it go on, and is tried again after a minute, two, four, up to an hour, until it is taken, read or deleted. " +
-        "While the target cannot be reached, or asks for patience (429, Retry-After), all wait.",
+        "it go on, and is tried again within a minute, then ever more rarely, at last once an hour, until it is taken, " +
+        "read or deleted. While the target cannot be reached, or asks for patience (429, Retry-After), all wait.",
     )
     .addOption(agentOption())
     .option("--once", "end after the first message; exit code 1 when it was not taken")
@@ -81,7 +81,7 @@ export function listenCommand(io: Io): Command {
     'e2a listen --json --ack | while read -r message; do echo "$message" | jq .subject; done',
     "e2a listen --forward http://127.0.0.1:3000/mail",
     "E2A_FORWARD_TOKEN=$OPENAI_API_KEY e2a listen --forward https://api.openai.com/v1/responses",
-    `e2a listen --exec 'jq -r .text | ./answer | e2a reply "$E2A_MESSAGE_ID" --body -'`,
+    "e2a listen --exec './answer.sh'",
   ]);
 }
 
