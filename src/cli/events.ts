@@ -1,5 +1,6 @@
 /** `e2a events`: the log of what happened, read or followed. */
 import { Command, Option } from "commander";
+import { eventTypes } from "../events.ts";
 import type { EventFilter, EventPage, WireEvent } from "./delivery-shapes.ts";
 import { CliError, mayPass, usageError } from "./failure.ts";
 import { example } from "./help.ts";
@@ -24,7 +25,8 @@ export function eventsCommand(io: Io): Command {
     .description(
       "Lists what happened, newest first: the same events, under the same ids, that webhooks are told. With --after or " +
         "--from-start the oldest comes first. --follow goes on with what happens from now on, or after an id: nothing is " +
-        "missed and nothing comes twice, also when the server restarts; in a pipe each event is one line of JSON.",
+        "missed and nothing comes twice, also when the server restarts; in a pipe each event is one line of JSON.\n\n" +
+        `Types: ${eventTypes.join(", ")}.`,
     )
     .option("-f, --follow", "wait for more, until Ctrl-C")
     .option("--types <types>", "only these, separated by commas, such as message.received,message.bounced")

@@ -1,5 +1,6 @@
 /** `e2a webhooks`: endpoints that are told of events of the account. */
 import { Command, Option } from "commander";
+import { eventTypes } from "../events.ts";
 import { deliveryText, lastAnswer } from "./deliveries.ts";
 import { type DeliveryDetail, endpointStatuses, type Webhook, type WebhookChange } from "./delivery-shapes.ts";
 import { CliError, usageError } from "./failure.ts";
@@ -61,7 +62,7 @@ function createCommand(io: Io): Command {
     .summary("register an endpoint")
     .description(
       "Registers an endpoint. Each event is POSTed to it, signed by Standard Webhooks with the account's signing secret, " +
-        "and tried again over 75 hours.",
+        `and tried again over 75 hours.\n\nTypes of events: ${eventTypes.join(", ")}.`,
     )
     .argument("<url>", "where events are POSTed; https")
     .addOption(eventsOption())
@@ -220,8 +221,8 @@ function testCommand(io: Io): Command {
   const command = new Command("test")
     .summary("send a test event and show the answer")
     .description(
-      "Sends a webhook.test event to one endpoint, whatever types it asked for, and waits for its answer. Exit code 1 " +
-        "when it did not take it.",
+      "Sends a webhook.test event to one endpoint, whatever types it asked for and also while it is disabled, and waits " +
+        "for its answer. Exit code 1 when it did not take it.",
     )
     .argument("<id>", "its id, whk_…")
     .action(async (id: string, _flags: unknown, command: Command) => {
@@ -252,13 +253,9 @@ async function firstAnswer({ client }: Session, id: string): Promise<DeliveryDet
 
 function notTaken(delivery: DeliveryDetail): CliError {
   const endpoint = plain(delivery.url ?? delivery.endpoint_id);
-  const isPaused = delivery.status === "paused";
   const answer = lastAnswer(delivery);
-  const why = isPaused ? "is disabled" : answer ? `did not take it: ${plain(answer)}` : "has not answered yet";
-  return new CliError(`${endpoint} ${why}.`, {
+  return new CliError(`${endpoint} ${answer ? `did not take it: ${plain(answer)}` : "has not answered yet"}.`, {
     code: "not_delivered",
-    fix: isPaused
-      ? `Switch it on: e2a webhooks update ${plain(delivery.endpoint_id)} --status enabled`
-      : `It is tried again by itself: e2a deliveries show ${plain(delivery.id)}`,
+    fix: `What becomes of it: e2a deliveries show ${plain(delivery.id)}`,
   });
 }
