@@ -39,6 +39,8 @@ import type {
 
 /** A message or an attachment may be 25 MiB over a slow line. */
 const downloadTimeoutMs = 300_000;
+/** Somebody waits to sign in. */
+const methodsTimeoutMs = 10_000;
 /** The API's own limit (page_size). */
 const pageSizeMax = 100;
 /** How long the server may keep a question about new events; its own limit, and under a proxy's usual patience. */
@@ -65,6 +67,16 @@ export interface PageOptions {
 export class Client extends Exchange {
   me(): Promise<{ id: string; email: string }> {
     return this.json("GET", "/users/me");
+  }
+
+  /** Whether people sign in to this server with a browser; asked without a key. */
+  async signsInByBrowser(): Promise<boolean> {
+    return this.reading(async () => {
+      const url = `${this.url}/api/auth/methods`;
+      const response = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(methodsTimeoutMs) });
+      await response.body?.cancel();
+      return response.ok;
+    });
   }
 
   async agents(): Promise<Agent[]> {

@@ -16,7 +16,7 @@ import {
   watch,
 } from "../testing/store-rows.ts";
 import { freshSubject, onEveryDatabase, type Subject } from "../testing/stores.ts";
-import { noteFailure } from "./endpoints.ts";
+import { noteFailure } from "./endpoint-health.ts";
 import type { RecipientOutcome } from "./outbound-queue.ts";
 
 const HOUR_MS = 3_600_000;
@@ -61,8 +61,9 @@ async function livelyAgent({ store, engine }: Subject) {
   const url = "https://hooks.example/in";
   const webhook = await store.createWebhook({ userId, url, events: [], agents: [], description: "" }, noon);
   await store.testWebhook(userId, webhook.id, noon);
-  for (const hours of [0, 30, 60, 90, 120])
-    await engine.write((s) => noteFailure(s, webhook.id, later(hours * HOUR_MS), null));
+  await engine.write((s) => noteFailure(s, webhook.id, noon, null));
+  const farewell = { reason: "Every attempt has failed for five days.", notice: null };
+  await engine.write((s) => noteFailure(s, webhook.id, later(24 * HOUR_MS), farewell));
   return userId;
 }
 
