@@ -6,6 +6,7 @@ import { migrations } from "./assets.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createResolver, type Resolver } from "./dns.ts";
+import { startDomainWatch } from "./domains/watch.ts";
 import { Failure } from "./errors.ts";
 import { createSignInMail } from "./http/auth-mail.ts";
 import { startHttp } from "./http/server.ts";
@@ -22,6 +23,7 @@ import { startHolds } from "./outbound/holds.ts";
 import { isPublished } from "./outbound/published.ts";
 import { createRoutes } from "./outbound/routes.ts";
 import { createSender } from "./outbound/send.ts";
+import { createServerMail } from "./outbound/server-mail.ts";
 import { createSigningKeys } from "./outbound/signing-keys.ts";
 import { composeTestMail } from "./outbound/test-mail.ts";
 import { createReturnPaths, type ReturnPaths } from "./return-path.ts";
@@ -102,8 +104,8 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     await store.takeOver(new Date(clock.now()));
 
     const resolver = seams.resolver ?? ownResolver(config, clock, closers);
-    const hub = createHub({ store, clock, log });
     const feed = createEventFeed({ store, clock });
+    const hub = createHub({ store, feed, clock, log });
     const poster = createPoster({
       // A host that only /etc/hosts or the local network knows is found unless other servers are configured.
       lookup: seams.lookup ?? (config.dns.servers.length > 0 ? resolverLookup(resolver) : systemLookup),
@@ -116,24 +118,6 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       clock,
       ...(seams.webhookCa ? { extraCa: seams.webhookCa } : {}),
     });
-    const webhooks = startWebhooks({
-      store,
-      vault,
-      poster,
-      clock,
-      log,
-      concurrency: config.webhook.concurrency,
-      concurrencyPerEndpoint: config.webhook.concurrencyPerEndpoint,
-      ratePerEndpoint: config.webhook.ratePerEndpoint,
-      timeoutMs: config.webhook.timeout,
-    });
-    closers.push(async () => {
-      await webhooks.close(WEBHOOK_GRACE_MS);
-      // What still hangs is stopped and goes back to the queue as it was.
-      poster.close();
-      await webhooks.close(WEBHOOK_GRACE_MS);
-    });
-
     const returnPaths = createReturnPaths(deriveKey(masterKey, "return path"), config.outboundSmtp.returnPathDomain);
     const { maxParts, maxDepth, maxHeaderBytes } = config.inbound;
     const receive = createReceive({
@@ -152,6 +136,27 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const { outboundSmtp } = config;
     const routes = createRoutes(config, outboundSmtp.caFile ? readFileSync(outboundSmtp.caFile, "utf8") : null);
     if (routes.heir) await store.adoptLanes([...routes.lanes], routes.heir);
+    const { sharedDomain } = config;
+    const writeMail = createServerMail({ store, routes, sharedDomain });
+    const webhooks = startWebhooks({
+      store,
+      vault,
+      poster,
+      clock,
+      log,
+      concurrency: config.webhook.concurrency,
+      concurrencyPerEndpoint: config.webhook.concurrencyPerEndpoint,
+      ratePerEndpoint: config.webhook.ratePerEndpoint,
+      timeoutMs: config.webhook.timeout,
+      writeMail,
+    });
+    closers.push(async () => {
+      await webhooks.close(WEBHOOK_GRACE_MS);
+      // What still hangs is stopped and goes back to the queue as it was.
+      poster.close();
+      await webhooks.close(WEBHOOK_GRACE_MS);
+    });
+
     const dispatch = startDispatch({
       store,
       clock,
@@ -169,9 +174,8 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const upstreams = checkUpstreams(dispatch, log);
     const approvals = createApprovalTokens(deriveKey(masterKey, "approval link"));
 
-    const { sharedDomain } = config;
     const baseUrl = () => config.http.publicUrl ?? http.url;
-    const signInMail = createSignInMail({ store, clock, log, routes, baseUrl, sharedDomain });
+    const signInMail = createSignInMail({ store, clock, log, routes, writeMail, baseUrl, sharedDomain });
     closers.push(() => signInMail.drain());
 
     const http = await startHttp({
@@ -200,6 +204,9 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const holds = startHolds(hold);
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));
 
+    const domainWatch = startDomainWatch({ store, resolver, clock, log, mailHost: config.smtp.domain });
+    closers.push(() => domainWatch.close(WEBHOOK_GRACE_MS));
+
     const smtp = await openSmtp({ config, store, receive, returnPaths, clock, log, closers });
     keepSwept(store, config, clock, log, closers);
 
@@ -216,8 +223,11 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
         await signInMail.drain();
         // A held message makes mail to its reviewers, mail to an agent here makes a delivery.
         await holds.drain();
+        await domainWatch.drain();
         await dispatch.drain();
         await webhooks.drain();
+        // An endpoint that was switched off makes mail to its owner.
+        await dispatch.drain();
       },
       close: () => (closing ??= closeAll()),
     };

@@ -25,6 +25,7 @@ const arrows: Record<string, string[]> = {
   store: ["mail", "events", "errors", "id", "log"],
   accounts: ["store", "vault", "id", "errors", "mail"],
   inbound: ["store", "return-path", "dns", "tls", "mail", "errors", "id", "log", "clock", "ttl-cache"],
+  domains: ["store", "dns", "outbound", "work", "clock", "log"],
   outbound: [
     ...["config", "store", "inbound", "return-path", "approval-token", "html", "vault", "work", "dns"],
     ...["mail", "errors", "id", "log", "clock"],
@@ -35,6 +36,7 @@ const arrows: Record<string, string[]> = {
       "accounts",
       "assets",
       "events",
+      "domains",
       "config",
       "store",
       "notify",

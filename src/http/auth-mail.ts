@@ -1,11 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { tokenHash } from "../accounts.ts";
 import type { Clock } from "../clock.ts";
-import { newId } from "../id.ts";
 import type { Log } from "../log.ts";
-import { compose } from "../outbound/compose.ts";
 import { captureLane, type Routes, relayLane } from "../outbound/routes.ts";
-import type { OutboundContent } from "../store/schema.ts";
+import type { WriteServerMail } from "../outbound/server-mail.ts";
 import type { Store } from "../store/store.ts";
 
 /** Long enough for slow mail; short enough for a link in a mailbox. */
@@ -16,6 +14,7 @@ export interface SignInMailOptions {
   clock: Clock;
   log: Log;
   routes: Routes;
+  writeMail: WriteServerMail;
   /** Where links begin, without a slash at the end. Never what a request says: it could name somebody else's server. */
   baseUrl: () => string;
   sharedDomain: string;
@@ -45,42 +44,20 @@ export function createSignInMail(options: SignInMailOptions): SignInMail {
     if (lane === null) return;
     const user = await store.findUserByEmail(email);
     if (!user) return;
-    // An agent that reads the mail of its own account would be its own master.
-    if ((await store.findMailbox(user.email, sharedDomain)).kind !== "foreign")
-      return log.warn("sign_in.not_mailed", { user: user.id, why: "the address is on this server" });
     const token = randomBytes(32).toString("base64url");
     const now = new Date(clock.now());
     const link = `${options.baseUrl()}/sign-in?t=${token}`;
+    const subject = `Sign in to e2a at ${new URL(link).host}`;
+    const notice = await options.writeMail(user, { subject, text: mailText(user.email, link, clientIp), now });
+    if (!notice) return log.warn("sign_in.not_mailed", { user: user.id, why: "the address is on this server" });
     const sent = await store.mailSignInToken({
       token: { tokenHash: tokenHash(token), userId: user.id, returnTo, expiresAt: later(now) },
-      notice: await noticeTo(user, link, clientIp, now, lane),
+      notice,
       now,
     });
     if (!sent) return log.warn("sign_in.not_mailed", { user: user.id, why: "enough links are open" });
     // Nobody gets this mail, and nobody but the developer reads this log.
     log.info("sign_in.mailed", { user: user.id, ...(lane === captureLane ? { link } : {}) });
-  }
-
-  async function noticeTo(
-    user: { id: string; email: string },
-    link: string,
-    clientIp: string,
-    now: Date,
-    lane: string,
-  ) {
-    const id = newId("msg");
-    const emailMessageId = `<${id.slice("msg_".length)}@${sharedDomain}>`;
-    const subject = `Sign in to e2a at ${new URL(link).host}`;
-    const content: OutboundContent = {
-      from: { address: `noreply@${sharedDomain}`, name: "e2a" },
-      to: [{ address: user.email, name: "" }],
-      ...{ replyTo: [], cc: [], bcc: [], text: mailText(user.email, link, clientIp), html: null },
-      ...{ attachments: [], inReplyTo: null, references: [], headers: [] },
-    };
-    const { attachments: _, ...said } = content;
-    const raw = await compose({ ...said, subject, attachments: [], messageId: emailMessageId, date: now });
-    const agentId = `postmaster@${sharedDomain}`;
-    return { id, agentId, userId: user.id, emailMessageId, subject, content, raw, recipient: user.email, lane };
   }
 
   return {

@@ -17,6 +17,8 @@ export interface Identity extends Caller {
   /** The API key's or session's id: what limits and sockets are counted by. */
   readonly proofId: string;
   readonly via: "key" | "session";
+  /** When the proof ends by itself; null for never. */
+  readonly expiresAt: Date | null;
 }
 
 export interface Identify {
@@ -61,7 +63,7 @@ export function createIdentify(deps: {
 
   async function byKey(given: string, clientIp: string): Promise<Identity> {
     const { key, user } = await keyHolder(given, clientIp);
-    return { user, scope: key.scope, agentId: key.agentId, proofId: key.id, via: "key" };
+    return { user, scope: key.scope, agentId: key.agentId, proofId: key.id, via: "key", expiresAt: key.expiresAt };
   }
 
   async function bySession(token: string, request: Request, clientIp: string): Promise<Identity> {
@@ -74,7 +76,14 @@ export function createIdentify(deps: {
       void store
         .touchSession(id, { now, ip: clientIp })
         .catch((error) => log.warn("session.touch_failed", { session: id }, error));
-    return { user: found.user, scope: "account", agentId: null, proofId: id, via: "session" };
+    return {
+      user: found.user,
+      scope: "account",
+      agentId: null,
+      proofId: id,
+      via: "session",
+      expiresAt: found.session.expiresAt,
+    };
   }
 
   async function caller(request: Request, clientIp: string, queryToken?: string | null): Promise<Identity> {

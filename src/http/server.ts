@@ -31,7 +31,7 @@ import { signIn } from "./sign-in.ts";
 import { failurePage } from "./sign-in-pages.ts";
 import { suppressions } from "./suppressions.ts";
 import { webhooks } from "./webhooks.ts";
-import { createSockets, type SocketData, socketRoute } from "./websocket.ts";
+import { createSockets, type SocketData, socketRoutes } from "./websocket.ts";
 
 export type { HttpDeps } from "./resource.ts";
 
@@ -77,11 +77,11 @@ export function createApi(deps: RouteDeps) {
     .use(audit(deps))
     .use(conversations(deps))
     .use(suppressions(deps))
+    .use(socketRoutes(deps))
     .use(webhooks(deps))
     .use(deliveries(deps))
     .use(eventSchemaRoutes(deps))
     .use(events(deps))
-    .use(socketRoute(deps))
     .use(domains(deps))
     .use(signIn(deps));
   routes.push(...(api.routes as unknown as Route[]));

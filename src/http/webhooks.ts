@@ -203,7 +203,8 @@ export function webhooks(deps: RouteDeps) {
     );
 }
 
-function webhookOnWire(row: WebhookRow): Static<typeof Webhook> {
+/** A webhook as clients read it. */
+export function webhookOnWire(row: WebhookRow): Static<typeof Webhook> {
   return {
     id: row.id,
     url: row.url,

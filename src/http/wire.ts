@@ -1,9 +1,9 @@
 /** The resources as clients see them, and how rows become them. Names and shapes are a promise: add, never change. */
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import type { DomainRecords, RecordCheck } from "../domains/records.ts";
 import type { Mailbox, OutboundStatus } from "../mail.ts";
 import type { LabelledMessage, StoredMail } from "../store/messages.ts";
 import type { AgentRow, ApiKeyRow, DomainRow, SigningSecretRow, UserRow } from "../store/schema.ts";
-import type { DomainRecords, RecordCheck } from "./domain-records.ts";
 
 export const time = (description?: string) =>
   Type.String({ format: "date-time", ...(description ? { description } : {}) });
@@ -106,6 +106,7 @@ export const Domain = Type.Object(
     }),
     created_at: time(),
     verified_at: Type.Optional(time()),
+    degraded_at: Type.Optional(time("Since when records that were there are gone; `checks` says which.")),
     paused: Type.Boolean({ description: "Outbound mail of all its agents is frozen." }),
     checks: Type.Optional(
       Type.Array(
@@ -133,6 +134,7 @@ export function domainOnWire(
     dns_records: records,
     created_at: row.createdAt.toISOString(),
     ...optional("verified_at", row.verifiedAt?.toISOString()),
+    ...optional("degraded_at", row.degradedAt?.toISOString()),
     paused: row.paused,
     ...optional("checks", checks),
   };

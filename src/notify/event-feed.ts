@@ -17,13 +17,13 @@ export interface EventQuery {
 }
 
 export interface EventFeed {
+  /** Up to `limit` events after a position. `isBehind`: more can be read in a moment. */
+  look(query: EventQuery): Promise<{ rows: EventRow[]; isBehind: boolean }>;
   /**
    * Up to `limit` events after a position. With nothing to tell it waits for something, up to `waitMs` and until `signal`
    * aborts.
    */
   read(query: EventQuery, waitMs?: number, signal?: AbortSignal): Promise<EventRow[]>;
-  /** Calls `listener` when an account's log may have more. Returns the unsubscriber. */
-  onMore(userId: string, listener: () => void): () => void;
   /** Ends every wait. */
   close(): void;
 }
@@ -42,6 +42,7 @@ export function createEventFeed({ store, clock }: { store: Store; clock: Clock }
       for (const listener of [...(listeners.get(userId) ?? [])]) listener();
   });
 
+  /** Calls `listener` when an account's log may have more. Returns the unsubscriber. */
   function onMore(userId: string, listener: () => void): () => void {
     const own = listeners.get(userId) ?? new Set<() => void>();
     listeners.set(userId, own.add(listener));
@@ -51,8 +52,8 @@ export function createEventFeed({ store, clock }: { store: Store; clock: Clock }
     };
   }
 
-  /** One page; of wanted types it goes on in small steps, so that a long search holds nobody up. */
-  async function page(query: EventQuery): Promise<{ rows: EventRow[]; isBehind: boolean }> {
+  /** Of wanted types it goes on in small steps, so that a long search holds nobody up. */
+  async function look(query: EventQuery): Promise<{ rows: EventRow[]; isBehind: boolean }> {
     const rows: EventRow[] = [];
     let { after } = query;
     for (;;) {
@@ -66,7 +67,7 @@ export function createEventFeed({ store, clock }: { store: Store; clock: Clock }
   }
 
   return {
-    onMore,
+    look,
     async read(query, waitMs = 0, signal) {
       const until = clock.now() + waitMs;
       const isOver = () => clock.now() >= until || signal?.aborted || closing.signal.aborted;
@@ -78,7 +79,7 @@ export function createEventFeed({ store, clock }: { store: Store; clock: Clock }
       closing.signal.addEventListener("abort", stop);
       try {
         for (;;) {
-          const { rows, isBehind } = await page(query);
+          const { rows, isBehind } = await look(query);
           if (rows.length > 0 || isOver()) return rows;
           const left = until - clock.now();
           const cancel = clock.after(isBehind ? Math.min(left, BEHIND_RETRY_MS) : left, stop);

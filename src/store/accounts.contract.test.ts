@@ -94,6 +94,18 @@ onEveryDatabase((it) => {
     });
   });
 
+  test("a key or session stands until it is revoked; that it has expired is seen from its time", async () => {
+    const { id: userId } = await addAccount(it.store);
+    const key = await it.store.createKey(userId, newKey(null, later(-1)), noon);
+    const browser = { keyId: null, userAgent: null, ip: null };
+    const times = { now: noon, expiresAt: later(-1) };
+    const session = await it.store.createSession({ userId, tokenHash: unique("hash"), ...browser, ...times });
+    for (const id of [key.id, session.id]) expect(await it.store.proofStands(id)).toBe(true);
+    await it.store.deleteKey(userId, key.id);
+    await it.store.deleteSession(userId, session.id);
+    for (const id of [key.id, session.id, ""]) expect(await it.store.proofStands(id)).toBe(false);
+  });
+
   test("an idempotency key: first, running, replayed, reused, forgotten", async () => {
     const { id: userId } = await addAccount(it.store);
     const start = (changes: object = {}) =>

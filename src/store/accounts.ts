@@ -49,6 +49,12 @@ export function* createAccount(s: Scope, input: NewAccount): Verb<UserRow> {
   return row;
 }
 
+/** The account of this id, or null. */
+export function* getUser(s: Scope, id: string): Verb<UserRow | null> {
+  const rows = yield* ask(s.db.select().from(s.t.users).where(eq(s.t.users.id, id)));
+  return rows[0] ?? null;
+}
+
 /** The account by its address, or null. */
 export function* findUserByEmail(s: Scope, email: string): Verb<UserRow | null> {
   const rows = yield* ask(s.db.select().from(s.t.users).where(eq(s.t.users.email, email.toLowerCase())));
@@ -122,6 +128,29 @@ export function lastUseIsDue({ lastUsedAt }: { lastUsedAt: Date | null }, now: D
 
 export function* touchKey(s: Scope, id: string, now: Date): Verb<void> {
   yield* ask(s.db.update(s.t.apiKeys).set({ lastUsedAt: now }).where(eq(s.t.apiKeys.id, id)));
+}
+
+/** Whether there is an API key or a session of this id, expired or not: it was not revoked. */
+export function* proofStands(s: Scope, id: string): Verb<boolean> {
+  const { apiKeys, sessions } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "proofStands",
+      () =>
+        s.db
+          .select({ id: apiKeys.id })
+          .from(apiKeys)
+          .where(eq(apiKeys.id, sql.placeholder("id")))
+          .unionAll(
+            s.db
+              .select({ id: sessions.id })
+              .from(sessions)
+              .where(eq(sessions.id, sql.placeholder("id"))),
+          ),
+      { id },
+    ),
+  );
+  return rows.length > 0;
 }
 
 /** The account's signing secrets, newest first; sealed. */

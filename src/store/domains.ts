@@ -10,6 +10,9 @@ import type { DkimKeyRow, DomainRow } from "./schema.ts";
 export type NewDkimKey = Pick<DkimKeyRow, "id" | "selector" | "algorithm" | "publicKey" | "sealedPrivateKey">;
 export type DomainWithKeys = DomainRow & { dkimKeys: DkimKeyRow[] };
 
+/** A domain whose records nobody has looked up yet. */
+const notWatched = { checkDueAt: null, seenRecords: [], suspectSince: null, degradedAt: null };
+
 /**
  * Registers a claim on a domain, with its DKIM keys. An unverified claim blocks nobody.
  * Failure `conflict` when the user claimed it already or somebody has proven it.
@@ -45,6 +48,7 @@ export function* createDomain(
     paused: false,
     createdAt: input.now,
     verifiedAt: null,
+    ...notWatched,
   };
   yield* ask(s.db.insert(s.t.domains).values(row));
   return { ...row, dkimKeys: yield* addDkimKeys(s, row.id, input.dkimKeys, input.now) };
@@ -60,6 +64,7 @@ export function* ensureSharedDomain(s: Scope, input: { domain: string; now: Date
     paused: false,
     createdAt: input.now,
     verifiedAt: input.now,
+    ...notWatched,
   };
   const made = yield* ask(s.db.insert(s.t.domains).values(row).onConflictDoNothing().returning());
   if (made.length > 0) return { ...row, dkimKeys: [] };

@@ -147,6 +147,14 @@ export function schema(k: Kit) {
       paused: k.bool("paused").notNull(),
       createdAt: k.time("created_at").notNull(),
       verifiedAt: k.time("verified_at"),
+      /** When its records are looked up again; null is now. */
+      checkDueAt: k.time("check_due_at"),
+      /** Names of the records that DNS has had: only what was there can be gone. */
+      seenRecords: k.json<string[]>("seen_records").notNull(),
+      /** Since when one of them is gone, until a second look. */
+      suspectSince: k.time("suspect_since"),
+      /** Since when the owner has been told of it. */
+      degradedAt: k.time("degraded_at"),
     }),
 
     dkimKeys: k.table("dkim_keys", {

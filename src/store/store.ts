@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import * as accounts from "./accounts.ts";
 import * as agents from "./agents.ts";
 import { decisionAbout, listAudit } from "./audit.ts";
@@ -6,9 +7,10 @@ import { deleteAccount } from "./delete-account.ts";
 import * as deliveries from "./deliveries.ts";
 import * as deliveryLog from "./delivery-log.ts";
 import * as deliveryQueue from "./delivery-queue.ts";
+import * as domainWatch from "./domain-watch.ts";
 import * as domains from "./domains.ts";
-import * as endpoints from "./endpoints.ts";
-import type { Engine, Scope, Signal, Verb } from "./engine.ts";
+import * as endpointHealth from "./endpoint-health.ts";
+import { askRaw, type Engine, type Scope, type Signal, type Verb } from "./engine.ts";
 import * as events from "./events.ts";
 import { gateFacts } from "./gate-facts.ts";
 import * as holds from "./holds.ts";
@@ -60,6 +62,7 @@ export function createStore(engine: Engine) {
 
     // Accounts: people, their keys and signing secrets
     createAccount: write(accounts.createAccount),
+    getUser: read(accounts.getUser),
     findUserByEmail: read(accounts.findUserByEmail),
     firstUser: read(accounts.firstUser),
     createKey: write(accounts.createKey),
@@ -67,6 +70,7 @@ export function createStore(engine: Engine) {
     deleteKey: write(accounts.deleteKey),
     findKey: read(accounts.findKey),
     touchKey: forgettable(accounts.touchKey),
+    proofStands: read(accounts.proofStands),
     listSecrets: read(accounts.listSecrets),
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
@@ -96,6 +100,9 @@ export function createStore(engine: Engine) {
     getDomain: read(domains.getDomain),
     markDomainVerified: write(domains.markDomainVerified),
     deleteDomain: write(domains.deleteDomain),
+    claimDomainChecks: write(domainWatch.claimDomainChecks),
+    recordDomainCheck: write(domainWatch.recordDomainCheck),
+    nextDomainCheckDue: read(domainWatch.nextDomainCheckDue),
 
     // Agents
     createAgent: write(agents.createAgent),
@@ -169,8 +176,8 @@ export function createStore(engine: Engine) {
     createWebhook: write(webhooks.createWebhook),
     listWebhooks: read(webhooks.listWebhooks),
     getWebhook: read(webhooks.getWebhook),
-    updateWebhook: write(endpoints.updateWebhook),
-    testWebhook: write(endpoints.testWebhook),
+    updateWebhook: write(webhooks.updateWebhook),
+    testWebhook: write(endpointHealth.testWebhook),
     /** Deletes a webhook, and what waits for it in small steps; false when the account has none of that id. */
     async deleteWebhook(userId: string, id: string): Promise<boolean> {
       if (!(await engine.write((s) => webhooks.deleteWebhook(s, userId, id)))) return false;
@@ -210,12 +217,19 @@ export function createStore(engine: Engine) {
         }),
       ),
 
-    /** Tells every node that an agent has a new WebSocket consumer; `key` is `<agent> <consumer>`. */
-    announceConsumer: (key: string) =>
-      // biome-ignore lint/correctness/useYield: a verb that asks for nothing and only tells.
-      engine.write(function* (s): Verb<void> {
-        s.signal({ topic: "consumer", key });
-      }),
+    /**
+     * Tells every node that an agent has this WebSocket consumer, and since when: `since`, or now by the database's clock,
+     * the one that all nodes share (microseconds since the epoch; 0 on SQLite, which has one node). Returns that time.
+     */
+    announceConsumer: (agentId: string, consumer: string, since: number | null) =>
+      engine.write(
+        function* (s): Verb<number> {
+          const at = since ?? (s.dialect === "postgres" ? yield* databaseMicroseconds() : 0);
+          s.signal({ topic: "consumer", key: `${agentId} ${consumer} ${at}` });
+          return at;
+        },
+        { forgettable: true },
+      ),
     probeWrite: write(requests.probeWrite),
 
     /** Deletes what has outlived its use, in small steps. Null keeps for ever. */
@@ -242,6 +256,13 @@ export function createStore(engine: Engine) {
       }
     },
   };
+}
+
+function* databaseMicroseconds(): Verb<number> {
+  const [row] = yield* askRaw<{ at: string }>(
+    sql`select (extract(epoch from clock_timestamp()) * 1000000)::bigint::text as at`,
+  );
+  return Number(row?.at);
 }
 
 export type Store = ReturnType<typeof createStore>;
