@@ -6,12 +6,14 @@ import { migrations } from "./assets.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createResolver, type Resolver } from "./dns.ts";
+import { startDomainWatch } from "./domains/watch.ts";
 import { Failure } from "./errors.ts";
 import { startHttp } from "./http/server.ts";
 import { createSignInLink } from "./http/sign-in.ts";
 import { createReceive, type Receive } from "./inbound/receive.ts";
 import { type SmtpListener, startSmtp } from "./inbound/smtp.ts";
 import { createLog, type Log } from "./log.ts";
+import { createEventFeed } from "./notify/event-feed.ts";
 import { createHub } from "./notify/hub.ts";
 import { createPoster, type Lookup, resolverLookup, systemLookup } from "./notify/post.ts";
 import { startWebhooks } from "./notify/webhook.ts";
@@ -100,7 +102,8 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     await store.takeOver(new Date(clock.now()));
 
     const resolver = seams.resolver ?? ownResolver(config, clock, closers);
-    const hub = createHub({ store, clock, log });
+    const feed = createEventFeed({ store, clock });
+    const hub = createHub({ store, feed, clock, log });
     const poster = createPoster({
       // A host that only /etc/hosts or the local network knows is found unless other servers are configured.
       lookup: seams.lookup ?? (config.dns.servers.length > 0 ? resolverLookup(resolver) : systemLookup),
@@ -121,6 +124,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       log,
       concurrency: config.webhook.concurrency,
       concurrencyPerEndpoint: config.webhook.concurrencyPerEndpoint,
+      ratePerEndpoint: config.webhook.ratePerEndpoint,
       timeoutMs: config.webhook.timeout,
     });
     closers.push(async () => {
@@ -173,6 +177,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       log,
       resolver,
       hub,
+      feed,
       version,
       approvals,
       sender: createSender({ store, clock, config, routes, dispatch }),
@@ -182,6 +187,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     closers.push(() => http.close(GRACE_MS));
     // Sockets and long polls go first, so that the HTTP server has nothing to wait for.
     closers.push(() => hub.close());
+    closers.push(() => feed.close());
 
     const httpUrl = http.url;
     const baseUrl = config.http.publicUrl ?? httpUrl;
@@ -189,6 +195,9 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const hold = { store, clock, log, routes, approvals, baseUrl, sharedDomain };
     const holds = startHolds(hold);
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));
+
+    const domainWatch = startDomainWatch({ store, resolver, clock, log, mailHost: config.smtp.domain });
+    closers.push(() => domainWatch.close(WEBHOOK_GRACE_MS));
 
     const smtp = await openSmtp({ config, store, receive, returnPaths, clock, log, closers });
     keepSwept(store, config, clock, log, closers);
@@ -205,6 +214,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       async drain() {
         // A held message makes mail to its reviewers, mail to an agent here makes a delivery.
         await holds.drain();
+        await domainWatch.drain();
         await dispatch.drain();
         await webhooks.drain();
       },

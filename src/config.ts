@@ -159,6 +159,7 @@ const schema = Type.Object({
     allowed_networks: key(kind.networks, { default: "" }),
     concurrency: key(kind.count(1, 10_000), { default: "128" }),
     concurrency_per_endpoint: key(kind.count(1, 10_000), { default: "8" }),
+    rate_per_endpoint: key(kind.count(0, 10_000), { default: "0" }),
   }),
   retention: Type.Object({
     messages: key(kind.duration("0", "36500d"), { default: "0" }),

@@ -89,6 +89,7 @@ export function account(deps: RouteDeps) {
                 keys: Type.Integer(),
                 secrets: Type.Integer(),
                 suppressions: Type.Integer(),
+                webhooks: Type.Integer(),
               }),
             }),
           ),

@@ -13,7 +13,7 @@ import { MethodNotAllowed, problemResponse } from "./problem.ts";
 import type { Exchange, HttpDeps } from "./resource.ts";
 import { createRouteTable } from "./route-table.ts";
 import { failurePage } from "./sign-in-pages.ts";
-import { type createSockets, type SocketData, socketPath } from "./websocket.ts";
+import { type createSockets, isSocketPath, type SocketData } from "./websocket.ts";
 
 /** A body without a key is a form of ours, or refused; nothing here needs more. */
 const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
@@ -63,7 +63,7 @@ export function createDoor(options: DoorOptions) {
     const isPublic = about?.public ?? !route.path.startsWith("/api/");
     const isPage = isPublic && (!route.path.startsWith("/api/") || about?.produces?.type === "text/html");
     visit.isPage = isPage;
-    const isSocket = route.path === socketPath;
+    const isSocket = isSocketPath(route.path);
     let identity: Identity | null = null;
     if (!isPublic) {
       identity = await identify(request, visit.clientIp, isSocket ? url.searchParams.get("token") : null);
@@ -73,7 +73,7 @@ export function createDoor(options: DoorOptions) {
     if (identity && isSocket && request.headers.get("upgrade")?.toLowerCase() === "websocket") {
       // Browsers let any page open a socket to anywhere, cookies included (RFC 6455 10.2).
       if (identity.via === "session") requireOwnOrigin(request, config.http.publicUrl);
-      await sockets.upgrade(request, server, identity, params.email ?? "");
+      await sockets.upgrade(request, server, identity, { path: route.path, params, query: url.searchParams });
       return undefined;
     }
 

@@ -1,9 +1,12 @@
+import { domainRecords } from "../domains/records.ts";
+import { eventBody } from "../notify/webhook.ts";
+import type { EventPage, EventPosition } from "../store/events.ts";
 import type { AgentRow, UserRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
-import { domainRecords } from "./domain-records.ts";
 import { outboundOnWire } from "./outbound-wire.ts";
 import type { RouteDeps } from "./resource.ts";
 import { suppressionOnWire } from "./suppressions.ts";
+import { webhookOnWire } from "./webhooks.ts";
 import { agentOnWire, detailOnWire, domainOnWire, keyOnWire, secretOnWire, userOnWire } from "./wire.ts";
 
 /** Rows that are read at once; the bytes of messages come one by one. */
@@ -48,9 +51,11 @@ async function* piecesOf({ store, config }: RouteDeps, user: UserRow): AsyncGene
     "agents",
     agents.map((agent) => agentOnWire(agent, hosted.has(agent.domain))),
   );
+  yield member("webhooks", (await store.listWebhooks(user.id)).map(webhookOnWire));
   yield* list("suppressions", suppressionsOf(store, user));
   yield* list("messages", messagesOf(store, [...agents, ...(await roleMailboxes(store, user, hosted))]));
   yield* list("outbound_messages", outboundOf(store, user));
+  yield* list("events", eventsOf(store, user));
   yield "}\n";
 }
 
@@ -71,6 +76,17 @@ async function* suppressionsOf(store: Store, user: UserRow) {
     const after = page.at(-1);
     if (!after || page.length < PAGE) return;
     page = await store.listSuppressions(user.id, { after, limit: PAGE });
+  }
+}
+
+async function* eventsOf(store: Store, user: UserRow) {
+  const owner = { userId: user.id, agentId: null };
+  for (let after: EventPosition | null = null; ; ) {
+    const { rows }: EventPage = await store.readEvents(owner, { after, sort: "asc", types: [], limit: PAGE });
+    yield* rows.map(eventBody);
+    const last = rows.at(-1);
+    if (!last) return;
+    after = last;
   }
 }
 

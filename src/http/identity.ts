@@ -16,6 +16,8 @@ export interface Identity extends Caller {
   /** The API key's or session's id: what limits and sockets are counted by. */
   readonly proofId: string;
   readonly via: "key" | "session";
+  /** When the proof ends by itself; null for never. */
+  readonly expiresAt: Date | null;
 }
 
 /**
@@ -51,14 +53,15 @@ export function createIdentify(deps: {
     const { key: row, user } = found;
     if (keyTouchIsDue(row, now))
       void store.touchKey(row.id, now).catch((error) => log.warn("key.touch_failed", { key: row.id }, error));
-    return { user, scope: row.scope, agentId: row.agentId, proofId: row.id, via: "key" };
+    return { user, scope: row.scope, agentId: row.agentId, proofId: row.id, via: "key", expiresAt: row.expiresAt };
   }
 
   async function bySession(token: string, request: Request, clientIp: string): Promise<Identity> {
     const found = await store.findSession(tokenHash(token), new Date(clock.now()));
     if (!found) return refuse(clientIp, "The session has ended.");
     if (!["GET", "HEAD"].includes(request.method)) requireOwnOrigin(request, config.http.publicUrl);
-    return { user: found.user, scope: "account", agentId: null, proofId: found.id, via: "session" };
+    const { id: proofId, expiresAt } = found;
+    return { user: found.user, scope: "account", agentId: null, proofId, via: "session", expiresAt };
   }
 
   return async (request, clientIp, queryToken) => {

@@ -5,6 +5,7 @@ import type { Config } from "../config.ts";
 import type { Resolver } from "../dns.ts";
 import { Failure } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { EventFeed } from "../notify/event-feed.ts";
 import type { Hub } from "../notify/hub.ts";
 import type { Sender } from "../outbound/send.ts";
 import type { AgentRow } from "../store/schema.ts";
@@ -20,6 +21,8 @@ export interface HttpDeps {
   log: Log;
   resolver: Resolver;
   hub: Hub;
+  /** Says when an account's event log has more. */
+  feed: EventFeed;
   /** The way out. */
   sender: Sender;
   /** Reads the tokens of magic links. */

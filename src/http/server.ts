@@ -9,6 +9,7 @@ import { decisions } from "./decisions.ts";
 import { deliveries } from "./deliveries.ts";
 import { domains } from "./domains.ts";
 import { createDoor, parseBody } from "./door.ts";
+import { eventSchemaRoutes, events } from "./events.ts";
 import { keys } from "./keys.ts";
 import { mailViews } from "./mail-view.ts";
 import { messages } from "./messages.ts";
@@ -24,7 +25,8 @@ import { sends } from "./send.ts";
 import { signIn } from "./sign-in.ts";
 import { failurePage } from "./sign-in-pages.ts";
 import { suppressions } from "./suppressions.ts";
-import { createSockets, type SocketData, socketRoute } from "./websocket.ts";
+import { webhooks } from "./webhooks.ts";
+import { createSockets, type SocketData, socketRoutes } from "./websocket.ts";
 
 export type { HttpDeps } from "./resource.ts";
 
@@ -66,8 +68,11 @@ export function createApi(deps: RouteDeps) {
     .use(audit(deps))
     .use(conversations(deps))
     .use(suppressions(deps))
+    .use(socketRoutes(deps))
+    .use(webhooks(deps))
     .use(deliveries(deps))
-    .use(socketRoute(deps))
+    .use(eventSchemaRoutes(deps))
+    .use(events(deps))
     .use(domains(deps))
     .use(signIn(deps));
   routes.push(...(api.routes as unknown as Route[]));

@@ -1,28 +1,19 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Signal } from "../store/engine.ts";
-import type { MessageRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
+import { Consumer, type Listened } from "./consumer.ts";
+import type { EventFeed, EventQuery } from "./event-feed.ts";
+import { EventReader } from "./event-reader.ts";
+import { CLOSE, type HubSocket, type LiveSocket, type Proof } from "./live-socket.ts";
+import { createTurns } from "./turns.ts";
 
-/** Messages read from the store at once; more come as the socket takes them. */
-const PAGE = 100;
-/** A consumer that has not answered a ping by the next one is gone. */
-const PING_INTERVAL_MS = 30_000;
-/** Longest text a client may send; an ack is 45 characters. */
-const CLIENT_TEXT_MAX = 1_024;
+/** Consumers that read from the store at the same time: few, so that all of them woken together leave room for mail and requests. */
+const READERS_MAX = 4;
+/** Pings, expiry and slow readers are looked after so often, by one timer for all sockets: 0.1 ms of each second for 10,000. */
+const TICK_MS = 1_000;
 
-/** Close codes beside the standard ones of RFC 6455 7.4.1. */
-const CLOSE = { goingAway: 1001, policy: 1008, internal: 1011, replaced: 4000 } as const;
-
-/** What the hub needs of a WebSocket; Bun's ServerWebSocket fits. */
-export interface HubSocket {
-  /** Returns the bytes queued, 0 when dropped, -1 under back-pressure. */
-  send(frame: string): number;
-  ping(): void;
-  close(code: number, reason: string): void;
-}
-
-/** One consumer's connection; the door passes on what the socket hears. */
+/** One socket's connection; the door passes on what the socket hears. */
 export interface HubConnection {
   onMessage(text: string): void;
   onPong(): void;
@@ -32,42 +23,58 @@ export interface HubConnection {
 
 export interface Hub {
   /** Makes this socket the agent's one consumer; an older one, on any node, is closed with 4000. */
-  attach(agentId: string, keyId: string | null, socket: HubSocket): HubConnection;
+  attach(agent: Listened, proof: Proof, socket: HubSocket): HubConnection;
+  /** Lets this socket follow an event log; any number may. */
+  follow(query: Pick<EventQuery, "owner" | "types" | "after">, proof: Proof, socket: HubSocket): HubConnection;
+  /** Whether the agent's consumer here came by this proof: another one by it takes its place. */
+  listens(agentId: string, proofId: string): boolean;
   /** Resolves when the agent may have new mail, or after `timeoutMs`, or when `signal` aborts. */
   waitForMail(agentId: string, timeoutMs: number, signal?: AbortSignal): Promise<void>;
-  /** Closes every socket with 1001 and stops. */
-  close(): void;
-}
-
-interface Consumer {
-  readonly id: string;
-  readonly keyId: string | null;
-  wake(): void;
-  close(code: number, reason: string): void;
+  /** Closes every socket with 1001 and stops; resolves when what was acknowledged has been stored. */
+  close(): Promise<void>;
 }
 
 /**
- * The WebSocket hub: tells each agent's one consumer about its messages, unread ones first, then live.
+ * The WebSocket hub: tells each agent's one consumer about its messages, unread ones first, then live; and those who
+ * follow an event log about what is new in it.
  *
  * A consumer has a position in the agent's sequence of messages and reads on from there whenever
  * it is woken. Sequence numbers follow commit order, so nothing is skipped and nothing comes twice;
  * a lost wake-up costs time, never a message.
  */
-export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
-  const { store, clock, log } = deps;
+export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; clock: Clock; log: Log }): Hub {
+  const { store, clock } = deps;
   const consumers = new Map<string, Consumer>();
+  const readers = new Set<EventReader>();
   const waiting = new Map<string, Set<() => void>>();
+  const turns = createTurns<LiveSocket>(READERS_MAX, (socket) => socket.turn());
+  const revoked = new Set<string>();
+  const name = crypto.randomUUID();
+  let attached = 0;
+  let stopTicking: (() => void) | null = null;
+  let closed = false;
+  const leaving = new Set<Promise<void>>();
+  const shared = {
+    ...deps,
+    turns,
+    ended(socket: LiveSocket) {
+      if (socket instanceof EventReader) readers.delete(socket);
+      if (!(socket instanceof Consumer)) return;
+      const { agent, acking } = socket;
+      if (consumers.get(agent.id)?.ended) consumers.delete(agent.id);
+      if (!acking) return;
+      leaving.add(acking);
+      void acking.finally(() => leaving.delete(acking));
+    },
+  };
 
   const unsubscribe = store.onSignal((signal) => {
     if (signal.topic === "mail") wake(signal.key);
-    if (signal.topic === "consumer") replaceOlder(signal);
-    if (signal.topic === "keys")
-      for (const consumer of consumers.values())
-        if (consumer.keyId === signal.key) consumer.close(CLOSE.policy, "key revoked");
-    if (signal.topic === "agent" && consumers.has(signal.key))
-      void store.getAgent(signal.key).then((agent) => {
-        if (!agent) consumers.get(signal.key)?.close(CLOSE.policy, "agent deleted");
-      });
+    if (signal.topic === "consumer") meet(signal);
+    if (signal.topic === "keys") revoke(signal.key);
+    if (signal.topic === "agent") consumers.get(signal.key)?.doubt();
+    if (signal.topic === "events")
+      for (const reader of readers) if (signal.key === "" || reader.userId === signal.key) reader.wake();
   });
 
   function wake(agentId: string) {
@@ -78,123 +85,60 @@ export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
     }
   }
 
-  function replaceOlder(signal: Signal) {
-    const [agentId = "", id] = signal.key.split(" ");
-    const current = consumers.get(agentId);
-    if (current && current.id !== id) current.close(CLOSE.replaced, "replaced");
+  function revoke(proofId: string) {
+    // It is not known which: something may have been said while nobody listened.
+    if (proofId === "") for (const socket of all()) socket.doubt();
+    // An account that is deleted revokes any number at once; all sockets are gone through once.
+    if (revoked.size === 0) queueMicrotask(closeRevoked);
+    revoked.add(proofId);
   }
 
-  function attach(agentId: string, keyId: string | null, socket: HubSocket): HubConnection {
-    const id = crypto.randomUUID();
-    let open = true;
-    let position: number | null = null;
-    let unreadOnly = true;
-    let blocked = false;
-    let pumping = false;
-    let again = false;
-    let answered = true;
-    let stopPing = () => {};
-
-    const close = (code: number, reason: string) => {
-      if (!open) return;
-      end();
-      socket.close(code, reason);
-    };
-    const end = () => {
-      open = false;
-      stopPing();
-      if (consumers.get(agentId)?.id === id) consumers.delete(agentId);
-    };
-
-    // Only one pump at a time reads on; a wake-up meanwhile makes it look once more before it rests.
-    async function pump() {
-      if (pumping) {
-        again = true;
-        return;
-      }
-      pumping = true;
-      try {
-        do {
-          again = false;
-          await readOn();
-        } while (again && open && !blocked);
-      } catch (error) {
-        log.error("websocket.failed", { agent: agentId }, error);
-        close(CLOSE.internal, "internal error");
-      } finally {
-        pumping = false;
-      }
-    }
-
-    async function readOn() {
-      const agent = await store.getAgent(agentId);
-      if (!agent || agent.paused) return;
-      // Everything up to here has been committed, so the first pass over the unread ends the past.
-      const live = agent.lastSeq;
-      position ??= 0;
-      for (;;) {
-        const rows = await store.messagesAfter(agentId, position, { unreadOnly, limit: PAGE });
-        for (const row of rows) {
-          if (!open || blocked) return;
-          const sent = socket.send(frameOf(row));
-          // 0: the socket is gone and its close is on the way; the position stays.
-          if (sent === 0) return;
-          position = row.seq;
-          if (sent < 0) blocked = true;
-        }
-        if (rows.length < PAGE) break;
-      }
-      if (unreadOnly) {
-        unreadOnly = false;
-        position = Math.max(position, live);
-        again = true;
-      }
-    }
-
-    function pingLater() {
-      stopPing = clock.after(PING_INTERVAL_MS, () => {
-        if (!answered) return close(CLOSE.goingAway, "ping timeout");
-        answered = false;
-        socket.ping();
-        pingLater();
-      });
-    }
-
-    consumers.get(agentId)?.close(CLOSE.replaced, "replaced");
-    consumers.set(agentId, { id, keyId, wake: () => void pump(), close });
-    void store.announceConsumer(`${agentId} ${id}`).catch((error) => log.warn("websocket.announce_failed", {}, error));
-    pingLater();
-    void pump();
-
-    return {
-      onMessage: (text) => void acknowledge(agentId, text),
-      onPong: () => {
-        answered = true;
-      },
-      onDrain: () => {
-        blocked = false;
-        void pump();
-      },
-      onClose: end,
-    };
+  function closeRevoked() {
+    for (const socket of all()) if (revoked.has(socket.proof.id)) socket.revoked();
+    revoked.clear();
   }
 
-  async function acknowledge(agentId: string, text: string) {
-    if (text.length > CLIENT_TEXT_MAX) return;
-    let ack: unknown;
-    try {
-      ack = (JSON.parse(text) as { ack?: unknown } | null)?.ack;
-    } catch {
-      return;
-    }
-    if (typeof ack !== "string") return;
-    await store
-      .setReadStatus(agentId, ack, "read")
-      .catch((error) => log.warn("websocket.ack_failed", { agent: agentId }, error));
+  // What comes to this hub itself replaces the older one at once.
+  function meet({ key }: Signal) {
+    const [agentId = "", id = "", since] = key.split(" ");
+    if (!id.startsWith(name)) consumers.get(agentId)?.meet(id, Number(since));
+  }
+
+  function tick() {
+    stopTicking = consumers.size + readers.size > 0 ? clock.after(TICK_MS, tick) : null;
+    for (const socket of all()) socket.tick();
+  }
+
+  function* all(): Generator<LiveSocket> {
+    yield* consumers.values();
+    yield* readers;
   }
 
   return {
-    attach,
+    attach(agent, proof, socket) {
+      const consumer = new Consumer(`${name}.${attached++}`, agent, proof, socket, shared);
+      if (closed) {
+        consumer.close(CLOSE.goingAway, "shutting down");
+        return consumer;
+      }
+      consumers.get(agent.id)?.close(CLOSE.replaced, "replaced");
+      consumers.set(agent.id, consumer);
+      stopTicking ??= clock.after(TICK_MS, tick);
+      consumer.doubt();
+      return consumer;
+    },
+    follow(query, proof, socket) {
+      const reader = new EventReader(query, feed, proof, socket, shared);
+      if (closed) {
+        reader.close(CLOSE.goingAway, "shutting down");
+        return reader;
+      }
+      readers.add(reader);
+      stopTicking ??= clock.after(TICK_MS, tick);
+      reader.doubt();
+      return reader;
+    },
+    listens: (agentId, proofId) => consumers.get(agentId)?.proof.id === proofId,
     waitForMail(agentId, timeoutMs, signal) {
       return new Promise((resolve) => {
         const agentWaiters = waiting.get(agentId) ?? new Set<() => void>();
@@ -211,27 +155,13 @@ export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
         signal?.addEventListener("abort", done);
       });
     },
-    close() {
+    async close() {
+      closed = true;
       unsubscribe();
-      for (const consumer of [...consumers.values()]) consumer.close(CLOSE.goingAway, "shutting down");
+      stopTicking?.();
+      for (const socket of [...all()]) socket.close(CLOSE.goingAway, "shutting down");
       for (const waiters of [...waiting.values()]) for (const resolve of [...waiters]) resolve();
+      await Promise.all(leaving);
     },
   };
-}
-
-function frameOf(row: MessageRow): string {
-  return JSON.stringify({
-    type: "message.received",
-    event_id: row.eventId,
-    message_id: row.id,
-    conversation_id: row.conversationId,
-    from: row.fromAddress,
-    recipient: row.recipient,
-    subject: row.subject,
-    received_at: row.createdAt.toISOString(),
-    verified: row.verified,
-    auto_submitted: row.autoSubmitted,
-    list_id: row.listId,
-    precedence: row.precedence,
-  });
 }

@@ -114,10 +114,25 @@ onEveryDatabase((it) => {
     const user = await addAccount(it.store);
     const tokenHash = unique("hash");
     const id = await it.store.createSession({ userId: user.id, tokenHash, now: noon, expiresAt: later(10) });
-    expect(await it.store.findSession(tokenHash, later(9))).toEqual({ id, user });
+    expect(await it.store.findSession(tokenHash, later(9))).toEqual({ id, expiresAt: later(10), user });
     expect(await it.store.findSession(tokenHash, later(10))).toBeNull();
     await it.store.deleteSession(id);
     expect(await it.store.findSession(tokenHash, noon)).toBeNull();
+  });
+
+  test("a key or session stands until it is revoked; that it has expired is seen from its time", async () => {
+    const { id: userId } = await addAccount(it.store);
+    const key = await it.store.createKey(userId, newKey(null, later(-1)), noon);
+    const session = await it.store.createSession({
+      userId,
+      tokenHash: unique("hash"),
+      now: noon,
+      expiresAt: later(-1),
+    });
+    for (const id of [key.id, session]) expect(await it.store.proofStands(id)).toBe(true);
+    await it.store.deleteKey(userId, key.id);
+    await it.store.deleteSession(session);
+    for (const id of [key.id, session, ""]) expect(await it.store.proofStands(id)).toBe(false);
   });
 
   test("an idempotency key: first, running, replayed, reused, forgotten", async () => {

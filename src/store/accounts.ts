@@ -143,10 +143,14 @@ export function* createSession(
 }
 
 /** The account behind a session token, unless it has expired. */
-export function* findSession(s: Scope, tokenHash: string, now: Date): Verb<{ id: string; user: UserRow } | null> {
+export function* findSession(
+  s: Scope,
+  tokenHash: string,
+  now: Date,
+): Verb<{ id: string; expiresAt: Date; user: UserRow } | null> {
   const rows = yield* ask(
     s.db
-      .select({ id: s.t.sessions.id, user: s.t.users })
+      .select({ id: s.t.sessions.id, expiresAt: s.t.sessions.expiresAt, user: s.t.users })
       .from(s.t.sessions)
       .innerJoin(s.t.users, eq(s.t.users.id, s.t.sessions.userId))
       .where(and(eq(s.t.sessions.tokenHash, tokenHash), gt(s.t.sessions.expiresAt, now))),
@@ -157,6 +161,29 @@ export function* findSession(s: Scope, tokenHash: string, now: Date): Verb<{ id:
 export function* deleteSession(s: Scope, id: string): Verb<void> {
   yield* ask(s.db.delete(s.t.sessions).where(eq(s.t.sessions.id, id)));
   s.signal({ topic: "keys", key: id });
+}
+
+/** Whether there is an API key or a session of this id, expired or not: it was not revoked. */
+export function* proofStands(s: Scope, id: string): Verb<boolean> {
+  const { apiKeys, sessions } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "proofStands",
+      () =>
+        s.db
+          .select({ id: apiKeys.id })
+          .from(apiKeys)
+          .where(eq(apiKeys.id, sql.placeholder("id")))
+          .unionAll(
+            s.db
+              .select({ id: sessions.id })
+              .from(sessions)
+              .where(eq(sessions.id, sql.placeholder("id"))),
+          ),
+      { id },
+    ),
+  );
+  return rows.length > 0;
 }
 
 /** The account's signing secrets, newest first; sealed. */

@@ -170,7 +170,8 @@ onEveryDatabase((it) => {
     );
     const rows = await inbox(`postmaster@${domain}`);
     expect(rows.map((row) => row.seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-    expect(rows[0]).toMatchObject({ userId: owner.id, recipient: `abuse@${domain}` });
+    const stored = await it.store.getMessage(`postmaster@${domain}`, rows[0]!.id);
+    expect(stored?.message).toMatchObject({ userId: owner.id, recipient: `abuse@${domain}` });
     expect(await it.store.listAgents(owner.id)).toEqual([]);
     // A role mailbox of a domain that nobody has is no mailbox, and neither is another local part.
     for (const gone of [`postmaster@${unique("nobody")}.example`, `hostmaster@${domain}`])

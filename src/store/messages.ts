@@ -59,28 +59,56 @@ export function* listMessages(
   return yield* withLabels(s, rows);
 }
 
+/** Longest subject in a notification: one line of RFC 5322 2.1.1. The message itself has it whole. */
+const NEWS_SUBJECT_CHARS = 998;
+
+/** What a consumer is told of a message. */
+export type News = Pick<
+  MessageRow,
+  | ("id" | "seq" | "eventId" | "conversationId" | "fromAddress" | "recipient" | "subject" | "createdAt" | "verified")
+  | ("autoSubmitted" | "listId" | "precedence")
+>;
+
 /** An agent's messages after a position, oldest first, for the WebSocket hub. */
 export function* messagesAfter(
   s: Scope,
   agentId: string,
   after: number,
   options: { unreadOnly: boolean; limit: number },
-): Verb<MessageRow[]> {
+): Verb<News[]> {
   const { messages } = s.t;
   return yield* ask(
-    s.db
-      .select()
-      .from(messages)
-      .where(
-        and(
-          eq(messages.agentId, agentId),
-          gt(messages.seq, after),
-          // Written out, because a partial index is only found by a constant.
-          options.unreadOnly ? sql`${messages.status} = 'unread'` : undefined,
-        ),
-      )
-      .orderBy(asc(messages.seq))
-      .limit(options.limit),
+    s.prepared(
+      `messagesAfter ${options.unreadOnly}`,
+      () =>
+        s.db
+          .select({
+            id: messages.id,
+            seq: messages.seq,
+            eventId: messages.eventId,
+            conversationId: messages.conversationId,
+            fromAddress: messages.fromAddress,
+            recipient: messages.recipient,
+            subject: sql<string>`substr(${messages.subject}, 1, ${sql.raw(`${NEWS_SUBJECT_CHARS}`)})`,
+            createdAt: messages.createdAt,
+            verified: messages.verified,
+            autoSubmitted: messages.autoSubmitted,
+            listId: messages.listId,
+            precedence: messages.precedence,
+          })
+          .from(messages)
+          .where(
+            and(
+              eq(messages.agentId, sql.placeholder("agentId")),
+              gt(messages.seq, sql.placeholder("after")),
+              // Written out, because a partial index is only found by a constant.
+              options.unreadOnly ? sql`${messages.status} = 'unread'` : undefined,
+            ),
+          )
+          .orderBy(asc(messages.seq))
+          .limit(sql.placeholder("limit")),
+      { agentId, after, limit: options.limit },
+    ),
   );
 }
 

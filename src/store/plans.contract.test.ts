@@ -4,7 +4,7 @@ import { addAgent, addMessage, addOutbound, decision, later, noon, outboundFor, 
 import { type Node, onDatabases } from "../testing/stores.ts";
 import { updateAgent } from "./agents.ts";
 import { decisionAbout } from "./audit.ts";
-import { claimDueDeliveries, nextDeliveryDue } from "./deliveries.ts";
+import { claimDueDeliveries, nextDeliveryDue } from "./delivery-queue.ts";
 import { type Engine, Run, type Scope, type Verb } from "./engine.ts";
 import { gateFacts } from "./gate-facts.ts";
 import { decideHold, expireHolds, nextHoldDue, releaseLoop } from "./holds.ts";

@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import * as accounts from "./accounts.ts";
 import * as agents from "./agents.ts";
 import { decisionAbout, listAudit } from "./audit.ts";
@@ -5,8 +6,12 @@ import { getConversation, listConversations } from "./conversations.ts";
 import { deleteAccount } from "./delete-account.ts";
 import * as deliveries from "./deliveries.ts";
 import * as deliveryLog from "./delivery-log.ts";
+import * as deliveryQueue from "./delivery-queue.ts";
+import * as domainWatch from "./domain-watch.ts";
 import * as domains from "./domains.ts";
-import type { Engine, Scope, Signal, Verb } from "./engine.ts";
+import * as endpoints from "./endpoints.ts";
+import { askRaw, type Engine, type Scope, type Signal, type Verb } from "./engine.ts";
+import * as events from "./events.ts";
 import { gateFacts } from "./gate-facts.ts";
 import * as holds from "./holds.ts";
 import * as inbound from "./inbound.ts";
@@ -19,6 +24,7 @@ import * as pauses from "./pauses.ts";
 import * as requests from "./requests.ts";
 import { refuseSuppressed, sweepSendCounts } from "./send-limits.ts";
 import * as suppressions from "./suppressions.ts";
+import * as webhooks from "./webhooks.ts";
 
 /** Rows a sweep deletes in one transaction, so that it never holds up mail. */
 const SWEEP_BATCH = 500;
@@ -42,6 +48,10 @@ export function createStore(engine: Engine) {
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { forgettable: true });
 
+  const inBatches = async (batch: () => Promise<number>) => {
+    while ((await batch()) === SWEEP_BATCH);
+  };
+
   return {
     dialect: engine.dialect,
     onSignal: (listener: (signal: Signal) => void) => engine.onSignal(listener),
@@ -62,6 +72,7 @@ export function createStore(engine: Engine) {
     createSession: write(accounts.createSession),
     findSession: read(accounts.findSession),
     deleteSession: write(accounts.deleteSession),
+    proofStands: read(accounts.proofStands),
     listSecrets: read(accounts.listSecrets),
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
@@ -78,6 +89,9 @@ export function createStore(engine: Engine) {
     getDomain: read(domains.getDomain),
     markDomainVerified: write(domains.markDomainVerified),
     deleteDomain: write(domains.deleteDomain),
+    claimDomainChecks: write(domainWatch.claimDomainChecks),
+    recordDomainCheck: write(domainWatch.recordDomainCheck),
+    nextDomainCheckDue: read(domainWatch.nextDomainCheckDue),
 
     // Agents
     createAgent: write(agents.createAgent),
@@ -139,17 +153,36 @@ export function createStore(engine: Engine) {
     listConversations: read(listConversations),
     getConversation: read(getConversation),
 
+    // The event log
+    readEvents: read(events.readEvents),
+    getEvent: read(events.getEvent),
+    lastPosition: read(events.lastPosition),
+
+    // Webhooks of accounts
+    createWebhook: write(webhooks.createWebhook),
+    listWebhooks: read(webhooks.listWebhooks),
+    getWebhook: read(webhooks.getWebhook),
+    updateWebhook: write(endpoints.updateWebhook),
+    testWebhook: write(endpoints.testWebhook),
+    /** Deletes a webhook, and what waits for it in small steps; false when the account has none of that id. */
+    async deleteWebhook(userId: string, id: string): Promise<boolean> {
+      if (!(await engine.write((s) => webhooks.deleteWebhook(s, userId, id)))) return false;
+      await inBatches(() => engine.write((s) => webhooks.dropDeliveries(s, id, SWEEP_BATCH)));
+      return true;
+    },
+
     // Webhook deliveries
-    claimDueDeliveries: forgettable(deliveries.claimDueDeliveries),
+    claimDueDeliveries: forgettable(deliveryQueue.claimDueDeliveries),
     deliveryWork: read(deliveries.deliveryWork),
     finishDelivery: forgettable(deliveries.finishDelivery),
-    nextDeliveryDue: read(deliveries.nextDeliveryDue),
+    dropDelivery: forgettable(deliveries.dropDelivery),
+    nextDeliveryDue: read(deliveryQueue.nextDeliveryDue),
     deliveriesOf: read(deliveries.deliveriesOf),
     listDeliveries: read(deliveryLog.listDeliveries),
     getDelivery: read(deliveryLog.getDelivery),
     redeliver: write(deliveryLog.redeliver),
     redeliverFailed: write(deliveryLog.redeliverFailed),
-    queueState: read(deliveries.queueState),
+    queueState: read(deliveryQueue.queueState),
 
     // Idempotent requests
     startIdempotent: write(requests.startIdempotent),
@@ -163,18 +196,26 @@ export function createStore(engine: Engine) {
     takeOver: (now: Date) =>
       engine.takeOver(() =>
         engine.write(function* (s): Verb<void> {
-          yield* deliveries.releaseLeases(s, now);
+          yield* deliveryQueue.releaseLeases(s, now);
           yield* queue.releaseRecipientLeases(s, now);
           yield* requests.forgetUnanswered(s);
+          yield* events.adoptEvents(s);
         }),
       ),
 
-    /** Tells every node that an agent has a new WebSocket consumer; `key` is `<agent> <consumer>`. */
-    announceConsumer: (key: string) =>
-      // biome-ignore lint/correctness/useYield: a verb that asks for nothing and only tells.
-      engine.write(function* (s): Verb<void> {
-        s.signal({ topic: "consumer", key });
-      }),
+    /**
+     * Tells every node that an agent has this WebSocket consumer, and since when: `since`, or now by the database's clock,
+     * the one that all nodes share (microseconds since the epoch; 0 on SQLite, which has one node). Returns that time.
+     */
+    announceConsumer: (agentId: string, consumer: string, since: number | null) =>
+      engine.write(
+        function* (s): Verb<number> {
+          const at = since ?? (s.dialect === "postgres" ? yield* databaseMicroseconds() : 0);
+          s.signal({ topic: "consumer", key: `${agentId} ${consumer} ${at}` });
+          return at;
+        },
+        { forgettable: true },
+      ),
     probeWrite: write(requests.probeWrite),
 
     /** Deletes what has outlived its use, in small steps. Null keeps for ever. */
@@ -189,13 +230,10 @@ export function createStore(engine: Engine) {
       await engine.write((s) => sweepSendCounts(s, input.now));
       await engine.write((s) => requests.sweepIdempotency(s, input.idempotencyBefore));
       await engine.write((s) => requests.sweepRequestCounts(s, Math.floor(input.now.getTime() / 60_000) - 1));
-      const inBatches = async (batch: () => Promise<number>) => {
-        while ((await batch()) === SWEEP_BATCH);
-      };
       const { messagesBefore, deliveriesBefore } = input;
       if (deliveriesBefore) {
         await inBatches(() => engine.write((s) => deliveries.sweepDeliveries(s, deliveriesBefore, SWEEP_BATCH)));
-        await inBatches(() => engine.write((s) => deliveries.sweepEvents(s, deliveriesBefore, SWEEP_BATCH)));
+        await inBatches(() => engine.write((s) => events.sweepEvents(s, deliveriesBefore, SWEEP_BATCH)));
         await inBatches(() => engine.write((s) => outbound.sweepOutbound(s, deliveriesBefore, SWEEP_BATCH, "notice")));
       }
       if (messagesBefore) {
@@ -204,6 +242,13 @@ export function createStore(engine: Engine) {
       }
     },
   };
+}
+
+function* databaseMicroseconds(): Verb<number> {
+  const [row] = yield* askRaw<{ at: string }>(
+    sql`select (extract(epoch from clock_timestamp()) * 1000000)::bigint::text as at`,
+  );
+  return Number(row?.at);
 }
 
 export type Store = ReturnType<typeof createStore>;

@@ -14,6 +14,9 @@ export type Conversation = Schemas["Conversation"];
 export type Delivery = Schemas["Delivery"];
 export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type Domain = Schemas["Domain"];
+/** One entry of the event log, and one frame of the live socket. */
+export type ApiEvent = Schemas["Event"];
+export type EventType = ApiEvent["type"];
 
 /**
  * The API, typed by its own description: `await ok(api.GET("/api/v1/agents/{email}", { params: { path: { email } } }))`.

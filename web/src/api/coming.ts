@@ -7,11 +7,6 @@ import type { MessageSummary } from "./client.ts";
 /** A moment as the API writes it: RFC 3339, UTC. */
 type Time = string;
 
-export interface Me {
-  user: { id: string; email: string; name: string };
-  session: { id: string; created_at: Time; expires_at: Time };
-}
-
 export interface Overview {
   agents: { total: number; paused: number };
   unread: number;
@@ -41,33 +36,6 @@ export interface InboxQuery {
   token?: string;
 }
 
-export const eventTypes = [
-  ...(["message.received", "message.sent", "message.delivered", "message.deferred", "message.failed"] as const),
-  ...(["message.bounced", "message.complained", "message.held", "message.approved", "message.rejected"] as const),
-  ...(["message.expired", "domain.verified", "domain.degraded", "loop.stopped"] as const),
-  ...(["webhook.disabled", "webhook.test"] as const),
-] as const;
-export type EventType = (typeof eventTypes)[number];
-
-/** One entry of the event log, and one frame of the live socket. */
-export interface ApiEvent {
-  id: string;
-  type: EventType;
-  timestamp: Time;
-  agent_id?: string;
-  data: Record<string, unknown>;
-}
-
-export interface EventsQuery {
-  after?: string;
-  types?: string;
-  agent?: string;
-  wait?: number;
-  page_size?: number;
-  sort?: "asc" | "desc";
-  token?: string;
-}
-
 interface Get<Query, Answer> {
   parameters: { query?: Query };
   get: {
@@ -79,5 +47,4 @@ interface Get<Query, Answer> {
 export interface ComingPaths {
   "/api/v1/overview": Get<never, Overview>;
   "/api/v1/inbox": Get<InboxQuery, { messages: InboxMessage[]; next_token?: string }>;
-  "/api/v1/events": Get<EventsQuery, { events: ApiEvent[]; next_token?: string }>;
 }

@@ -1,5 +1,5 @@
 import type { QueryClient } from "@tanstack/react-query";
-import type { ApiEvent, EventType } from "./coming.ts";
+import type { ApiEvent, EventType } from "./client.ts";
 import { keys, type ResourceKey } from "./keys.ts";
 import { refreshInbox } from "./messages.ts";
 

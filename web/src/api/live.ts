@@ -1,6 +1,5 @@
 import { useSyncExternalStore } from "react";
-import { api, ok } from "./client.ts";
-import type { ApiEvent } from "./coming.ts";
+import { type ApiEvent, api, ok } from "./client.ts";
 
 /** How news arrive: at once by socket, or by asking again and again where a proxy lets no sockets through. */
 export type LiveState = "connecting" | "live" | "polling" | "offline";

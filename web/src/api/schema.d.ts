@@ -846,6 +846,112 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/{email}/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hear of new messages on a WebSocket
+         * @description Unread messages first, then live ones, each a text frame with `message_id`, `from`, `subject` and more. `{"ack":"msg_…"}` marks one read. One consumer an agent: a newer one closes the older with 4000.
+         */
+        get: operations["listen"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow the event log on a WebSocket
+         * @description What came after `after`, then live; without it live from now on. Each event is a text frame. Any number of clients may follow; one that reads too slowly is closed with 1013 and goes on from its last event.
+         */
+        get: operations["followEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhooks
+         * @description Newest first.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Register a webhook for events of the account
+         * @description Each event is POSTed as `{type, id, timestamp, data}`, signed by Standard Webhooks with the account's signing secret, and tried again over 75 hours. Events come in no fixed order; `id` is the same with every attempt.
+         */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a webhook */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /** Delete a webhook with its deliveries */
+        delete: operations["deleteWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description Only what is given changes. Another `url` enables it, as `status` does; what waited is delivered.
+         */
+        patch: operations["updateWebhook"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test event to a webhook
+         * @description A `webhook.test`, whatever types it asked for; `GET /deliveries/{id}` tells what became of it.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deliveries": {
         parameters: {
             query?: never;
@@ -855,7 +961,7 @@ export interface paths {
         };
         /**
          * List webhook deliveries
-         * @description Newest first. A key of one agent sees that one's.
+         * @description Newest first. A key of one agent sees those to that one's own webhook.
          */
         get: operations["listDeliveries"];
         put?: never;
@@ -923,7 +1029,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/agents/{email}/ws": {
+    "/api/v1/events/schemas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the JSON Schema of every type of event */
+        get: operations["listEventSchemas"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/schemas/{type}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the JSON Schema of one type of event */
+        get: operations["getEventSchema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
         parameters: {
             query?: never;
             header?: never;
@@ -931,10 +1071,27 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Hear of new messages on a WebSocket
-         * @description Unread messages first, then live ones, each a text frame with `message_id`, `from`, `subject` and more. `{"ack":"msg_…"}` marks one read. One consumer an agent: a newer one closes the older with 4000.
+         * Read the event log
+         * @description Oldest first. Keep the last id and give it as `after`: nothing is missed and nothing comes twice, however long you were away, within what is kept (30 days unless configured). A key of one agent sees that one's.
          */
-        get: operations["listen"];
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get an event */
+        get: operations["getEvent"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1094,6 +1251,15 @@ export interface components {
             name: string;
             /** @description Empty when the agent has none. */
             webhook_url: string;
+            /** @enum {string} */
+            webhook_status: "enabled" | "disabled";
+            /**
+             * Format: date-time
+             * @description Since when every attempt has failed; absent while it is well.
+             */
+            webhook_failing_since?: string;
+            /** @description One sentence. */
+            webhook_disabled_reason?: string;
             /** @enum {string} */
             agent_mode: "cloud" | "local";
             domain_verified: boolean;
@@ -1458,13 +1624,43 @@ export interface components {
             /** Format: date-time */
             created_at: string;
         };
+        Webhook: {
+            id: string;
+            url: string;
+            /** @description The types it gets; empty means all. */
+            events: ("message.received" | "message.sent" | "message.delivered" | "message.deferred" | "message.failed" | "message.bounced" | "message.complained" | "message.held" | "message.approved" | "message.rejected" | "message.expired" | "domain.verified" | "domain.degraded" | "loop.stopped" | "webhook.disabled" | "webhook.test")[];
+            /** @description Only what is about these agents; empty means everything. */
+            agents: string[];
+            description: string;
+            /** @enum {string} */
+            status: "enabled" | "disabled";
+            /**
+             * Format: date-time
+             * @description Since when every attempt has failed; absent while it is well.
+             */
+            failing_since?: string;
+            /** Format: date-time */
+            disabled_at?: string;
+            /** @description One sentence. */
+            disabled_reason?: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
         Delivery: {
             id: string;
             /** @description What the endpoint gets as `webhook-id`, the same with every attempt. */
             event_id: string;
-            message_id: string;
-            agent_id: string;
-            /** @description Of an agent's own webhook, the agent's address. */
+            /** @enum {string} */
+            event_type: "message.received" | "message.sent" | "message.delivered" | "message.deferred" | "message.failed" | "message.bounced" | "message.complained" | "message.held" | "message.approved" | "message.rejected" | "message.expired" | "domain.verified" | "domain.degraded" | "loop.stopped" | "webhook.disabled" | "webhook.test";
+            /** @description Of an agent's own webhook, which gets the whole message. */
+            message_id?: string;
+            /** @description The agent that the event is about. */
+            agent_id?: string;
+            /** @description Absent for an agent's own webhook. */
+            webhook_id?: string;
+            /** @description The webhook's id; of an agent's own webhook, the agent's address. */
             endpoint_id: string;
             /** @description Where the endpoint is now; absent when there is none any more. */
             url?: string;
@@ -1490,9 +1686,15 @@ export interface components {
             id: string;
             /** @description What the endpoint gets as `webhook-id`, the same with every attempt. */
             event_id: string;
-            message_id: string;
-            agent_id: string;
-            /** @description Of an agent's own webhook, the agent's address. */
+            /** @enum {string} */
+            event_type: "message.received" | "message.sent" | "message.delivered" | "message.deferred" | "message.failed" | "message.bounced" | "message.complained" | "message.held" | "message.approved" | "message.rejected" | "message.expired" | "domain.verified" | "domain.degraded" | "loop.stopped" | "webhook.disabled" | "webhook.test";
+            /** @description Of an agent's own webhook, which gets the whole message. */
+            message_id?: string;
+            /** @description The agent that the event is about. */
+            agent_id?: string;
+            /** @description Absent for an agent's own webhook. */
+            webhook_id?: string;
+            /** @description The webhook's id; of an agent's own webhook, the agent's address. */
             endpoint_id: string;
             /** @description Where the endpoint is now; absent when there is none any more. */
             url?: string;
@@ -1528,6 +1730,412 @@ export interface components {
                 answer: string | null;
             }[];
         };
+        MessageReceivedEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "message.received";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                /** @description The Message-ID field; null when it has none. */
+                email_message_id: string | null;
+                /** @description The From field's address. Believe it only when `verified`. */
+                from: string;
+                /** @description The envelope's recipient, sub-address included. */
+                recipient: string;
+                /** @description Up to 1,000 characters. */
+                subject: string;
+                snippet: string;
+                has_attachments: boolean;
+                /** @enum {string} */
+                entity_type: "human" | "agent";
+                /** @description The From domain itself is proven. */
+                verified: boolean;
+                verified_domain: string | null;
+                auto_submitted: string | null;
+                list_id: string | null;
+                precedence: string | null;
+                /** Format: date-time */
+                received_at: string;
+            };
+        };
+        MessageSentEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "message.sent";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                /** @description The Message-ID field. */
+                email_message_id: string;
+                /** @description Whom this is about. */
+                recipient: string;
+                /** @enum {string} */
+                status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
+                /**
+                 * @description How it left; null when it did not.
+                 * @enum {string|null}
+                 */
+                method: "relay" | "smtp" | "capture" | null;
+                /** @description The last reply of the next host, or what its bounce says. */
+                smtp_reply: string | null;
+                /** @description What kept it from leaving, when no reply says so. */
+                error: string | null;
+                attempts: number;
+            };
+        };
+        MessageDeliveredEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "message.delivered";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                /** @description The Message-ID field. */
+                email_message_id: string;
+                /** @description Whom this is about. */
+                recipient: string;
+                /** @enum {string} */
+                status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
+                /**
+                 * @description How it left; null when it did not.
+                 * @enum {string|null}
+                 */
+                method: "relay" | "smtp" | "capture" | null;
+                /** @description The last reply of the next host, or what its bounce says. */
+                smtp_reply: string | null;
+                /** @description What kept it from leaving, when no reply says so. */
+                error: string | null;
+                attempts: number;
+            };
+        };
+        MessageDeferredEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "message.deferred";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                /** @description The Message-ID field. */
+                email_message_id: string;
+                /** @description Whom this is about. */
+                recipient: string;
+                /** @enum {string} */
+                status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
+                /**
+                 * @description How it left; null when it did not.
+                 * @enum {string|null}
+                 */
+                method: "relay" | "smtp" | "capture" | null;
+                /** @description The last reply of the next host, or what its bounce says. */
+                smtp_reply: string | null;
+                /** @description What kept it from leaving, when no reply says so. */
+                error: string | null;
+                attempts: number;
+            };
+        };
+        MessageFailedEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "message.failed";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                /** @description The Message-ID field. */
+                email_message_id: string;
+                /** @description Whom this is about. */
+                recipient: string;
+                /** @enum {string} */
+                status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
+                /**
+                 * @description How it left; null when it did not.
+                 * @enum {string|null}
+                 */
+                method: "relay" | "smtp" | "capture" | null;
+                /** @description The last reply of the next host, or what its bounce says. */
+                smtp_reply: string | null;
+                /** @description What kept it from leaving, when no reply says so. */
+                error: string | null;
+                attempts: number;
+            };
+        };
+        MessageBouncedEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "message.bounced";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                /** @description The Message-ID field. */
+                email_message_id: string;
+                /** @description Whom this is about. */
+                recipient: string;
+                /** @enum {string} */
+                status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
+                /**
+                 * @description How it left; null when it did not.
+                 * @enum {string|null}
+                 */
+                method: "relay" | "smtp" | "capture" | null;
+                /** @description The last reply of the next host, or what its bounce says. */
+                smtp_reply: string | null;
+                /** @description What kept it from leaving, when no reply says so. */
+                error: string | null;
+                attempts: number;
+            };
+        };
+        MessageComplainedEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "message.complained";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                /** @description The Message-ID field. */
+                email_message_id: string;
+                /** @description Whom this is about. */
+                recipient: string;
+                /** @enum {string} */
+                status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
+                /**
+                 * @description How it left; null when it did not.
+                 * @enum {string|null}
+                 */
+                method: "relay" | "smtp" | "capture" | null;
+                /** @description The last reply of the next host, or what its bounce says. */
+                smtp_reply: string | null;
+                /** @description What kept it from leaving, when no reply says so. */
+                error: string | null;
+                attempts: number;
+            };
+        };
+        MessageHeldEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "message.held";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                subject: string;
+                /** @description The first 50 of them. */
+                recipients: string[];
+                /** @description Which rule holds it: `approval` holds everything, `loop` is the loop breaker. */
+                rule: string;
+                /** @description The same for people, one sentence. */
+                reason: string;
+                /** Format: date-time */
+                approval_expires_at: string | null;
+            };
+        };
+        MessageApprovedEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "message.approved";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                /** @description The address of who decided. */
+                by: string;
+                /** @enum {string} */
+                how: "api" | "session" | "cli" | "link" | "expiry";
+                edited: boolean;
+            };
+        };
+        MessageRejectedEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "message.rejected";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                /** @description The address of who decided. */
+                by: string;
+                /** @enum {string} */
+                how: "api" | "session" | "cli" | "link" | "expiry";
+                rejection_reason: string;
+            };
+        };
+        MessageExpiredEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "message.expired";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                /** @enum {string} */
+                action: "approve" | "reject";
+                rejection_reason: string | null;
+            };
+        };
+        DomainVerifiedEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "domain.verified";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                domain: string;
+            };
+        };
+        DomainDegradedEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "domain.degraded";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                domain: string;
+                problems: {
+                    record: string;
+                    /** @enum {string} */
+                    status: "missing" | "mismatch";
+                }[];
+            };
+        };
+        LoopStoppedEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "loop.stopped";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                message_id: string;
+                /** @description The agent's address. */
+                agent_id: string;
+                conversation_id: string;
+                subject: string;
+                /** @description The first 50 of them. */
+                recipients: string[];
+                /** @description Which rule holds it: `approval` holds everything, `loop` is the loop breaker. */
+                rule: string;
+                /** @description The same for people, one sentence. */
+                reason: string;
+                /** @description The request that lets it go on. */
+                release: string;
+            };
+        };
+        WebhookDisabledEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "webhook.disabled";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                /** @description The webhook's id; of an agent's own webhook, the agent's address. */
+                endpoint_id: string;
+                webhook_id: string | null;
+                agent_id: string | null;
+                url: string;
+                /** @description One sentence. */
+                reason: string;
+                /** Format: date-time */
+                failing_since: string | null;
+            };
+        };
+        WebhookTestEvent: {
+            /** @description The same in the log, at every webhook and on the WebSocket. */
+            id: string;
+            /** @constant */
+            type: "webhook.test";
+            /** Format: date-time */
+            timestamp: string;
+            /** @description The agent it is about. */
+            agent_id?: string;
+            data: {
+                webhook_id: string;
+                url: string;
+            };
+        };
+        Event: components["schemas"]["MessageReceivedEvent"] | components["schemas"]["MessageSentEvent"] | components["schemas"]["MessageDeliveredEvent"] | components["schemas"]["MessageDeferredEvent"] | components["schemas"]["MessageFailedEvent"] | components["schemas"]["MessageBouncedEvent"] | components["schemas"]["MessageComplainedEvent"] | components["schemas"]["MessageHeldEvent"] | components["schemas"]["MessageApprovedEvent"] | components["schemas"]["MessageRejectedEvent"] | components["schemas"]["MessageExpiredEvent"] | components["schemas"]["DomainVerifiedEvent"] | components["schemas"]["DomainDegradedEvent"] | components["schemas"]["LoopStoppedEvent"] | components["schemas"]["WebhookDisabledEvent"] | components["schemas"]["WebhookTestEvent"];
         Domain: {
             domain: string;
             verified: boolean;
@@ -1564,6 +2172,11 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             verified_at?: string;
+            /**
+             * Format: date-time
+             * @description Since when records that were there are gone; `checks` says which.
+             */
+            degraded_at?: string;
             /** @description Outbound mail of all its agents is frozen. */
             paused: boolean;
             checks?: {
@@ -1799,6 +2412,7 @@ export interface operations {
                             keys: number;
                             secrets: number;
                             suppressions: number;
+                            webhooks: number;
                         };
                     };
                 };
@@ -2817,6 +3431,11 @@ export interface operations {
                     hitl_reviewers?: string[];
                     /** @description How long a message can be cancelled before it leaves. */
                     undo_seconds?: number;
+                    /**
+                     * @description `disabled` keeps what is to be delivered until it is enabled; another `webhook_url` enables too.
+                     * @enum {string}
+                     */
+                    webhook_status?: "enabled" | "disabled";
                     /** @description Freezes outbound mail and deliveries; `false` releases them. */
                     paused?: boolean;
                 };
@@ -3018,6 +3637,11 @@ export interface operations {
                     hitl_reviewers?: string[];
                     /** @description How long a message can be cancelled before it leaves. */
                     undo_seconds?: number;
+                    /**
+                     * @description `disabled` keeps what is to be delivered until it is enabled; another `webhook_url` enables too.
+                     * @enum {string}
+                     */
+                    webhook_status?: "enabled" | "disabled";
                     /** @description Freezes outbound mail and deliveries; `false` releases them. */
                     paused?: boolean;
                 };
@@ -5981,11 +6605,641 @@ export interface operations {
             };
         };
     };
+    listen: {
+        parameters: {
+            query?: {
+                /** @description The API key, where headers cannot be set. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The agent's address; `@` may be written `%40`, case does not matter. */
+                email: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket is open */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `upgrade_required`: This path is for WebSockets. */
+            426: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    followEvents: {
+        parameters: {
+            query?: {
+                /** @description The API key, where headers cannot be set. */
+                token?: string;
+                /** @description The last event's id that you have seen; what follows is new. */
+                after?: string;
+                /** @description Types, separated by commas. Default: all. */
+                types?: string;
+                /** @description About this agent. */
+                agent?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The WebSocket is open */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `upgrade_required`: This path is for WebSockets. */
+            426: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        webhooks: components["schemas"]["Webhook"][];
+                    };
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: This key may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same request with the same key within 24 hours gets the first one's answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "url": "https://hooks.example.com/e2a",
+                 *       "events": [
+                 *         "message.bounced",
+                 *         "message.held"
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Where a cloud agent's mail is POSTed; https. */
+                    url: string;
+                    /** @description The types it gets. Default: all, also future ones. */
+                    events?: string[];
+                    /** @description Addresses of agents. Default: all, and what is about none. */
+                    agents?: string[];
+                    description?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Webhook */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: This key may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: Conflict with the current state. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The request is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The resource's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Webhook */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: This key may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The resource's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: This key may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    updateWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The resource's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "status": "enabled"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description Where a cloud agent's mail is POSTed; https. */
+                    url?: string;
+                    /** @description The types it gets. Default: all, also future ones. */
+                    events?: string[];
+                    /** @description Addresses of agents. Default: all, and what is about none. */
+                    agents?: string[];
+                    description?: string;
+                    /**
+                     * @description `disabled` keeps what is to be delivered until it is enabled.
+                     * @enum {string}
+                     */
+                    status?: "enabled" | "disabled";
+                };
+            };
+        };
+        responses: {
+            /** @description Webhook */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: This key may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large`: The request is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type`: Unsupported media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same request with the same key within 24 hours gets the first one's answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The resource's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Delivery */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: This key may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listDeliveries: {
         parameters: {
             query?: {
-                /** @description The address of the agent. */
+                /** @description About this agent. */
                 agent?: string;
+                /** @description To this webhook; the agent's address for an agent's own. */
+                webhook?: string;
                 status?: "pending" | "paused" | "succeeded" | "failed";
                 /** @description Entries in one answer. */
                 page_size?: number;
@@ -6072,8 +7326,10 @@ export interface operations {
                      * @description What was given up at or after this time.
                      */
                     since: string;
-                    /** @description The address of the agent. */
+                    /** @description About this agent. */
                     agent?: string;
+                    /** @description To this webhook; the agent's address for an agent's own. */
+                    webhook?: string;
                     /**
                      * @description The only one, and the default.
                      * @constant
@@ -6298,27 +7554,106 @@ export interface operations {
             };
         };
     };
-    listen: {
+    listEventSchemas: {
         parameters: {
-            query?: {
-                /** @description The API key, where headers cannot be set. */
-                token?: string;
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        schemas: {
+                            [key: string]: unknown;
+                        };
+                    };
+                };
             };
+        };
+    };
+    getEventSchema: {
+        parameters: {
+            query?: never;
             header?: never;
             path: {
-                /** @description The agent's address; `@` may be written `%40`, case does not matter. */
-                email: string;
+                type: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description The WebSocket is open */
-            101: {
+            /** @description A JSON Schema (2020-12) */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/schema+json": unknown;
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description The last event's id that you have seen; what follows is new. */
+                after?: string;
+                /** @description Types, separated by commas. Default: all. */
+                types?: string;
+                /** @description About this agent. */
+                agent?: string;
+                /** @description Seconds to wait for an event when there is none. */
+                wait?: number;
+                /** @description `asc`: oldest first. */
+                sort?: "asc" | "desc";
+                /** @description Entries in one answer. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        events: components["schemas"]["Event"][];
+                        /** @description Give it as `token` for the next page; absent on the last. */
+                        next_token?: string;
+                    };
+                };
             };
             /** @description `invalid_request`: The request is not valid. */
             400: {
@@ -6347,8 +7682,58 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `upgrade_required`: This path is for WebSockets. */
-            426: {
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The resource's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Event */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Event"];
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -54,7 +54,6 @@ export function NewAgentPage() {
               <div className="flex items-center gap-1.5">
                 <TextInput
                   {...control}
-                  // biome-ignore lint/a11y/noAutofocus: the page has one purpose, and this is where it begins.
                   autoFocus
                   required
                   value={local}

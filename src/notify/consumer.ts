@@ -1,0 +1,137 @@
+import type { News } from "../store/messages.ts";
+import type { AgentRow } from "../store/schema.ts";
+import { CLOSE, type HubSocket, LiveSocket, type Proof, type SocketDeps } from "./live-socket.ts";
+
+/** Messages read from the store in one turn; more come in the next one. */
+const PAGE = 100;
+/** Longest text a client may send; an ack is 45 characters. */
+const CLIENT_TEXT_MAX = 1_024;
+/** Acks in the store's hands at once for one consumer: enough to share its commits. */
+const ACKS_AT_ONCE = 50;
+/** Acks that may wait, about 2 MB: more than there are frames under way to any consumer, so only nonsense gets here. */
+const ACKS_WAITING_MAX = 20_000;
+
+/** An agent as it was at the handshake: one that is made again under the same address is another. */
+export type Listened = Pick<AgentRow, "id" | "userId" | "createdAt">;
+
+/** An agent's one consumer, with its position in the agent's sequence of messages: unread ones first, then live. */
+export class Consumer extends LiveSocket {
+  private position = 0;
+  private unreadOnly = true;
+  private acks: string[] | null = null;
+  /** Resolves when no ack waits; null when none does. */
+  acking: Promise<void> | null = null;
+  /** Its place in the order of all nodes' consumers; null until it has one. */
+  private since: number | null = null;
+  /** The newest of other nodes that was heard of before that. */
+  private rival: { id: string; since: number } | null = null;
+
+  constructor(
+    readonly id: string,
+    readonly agent: Listened,
+    proof: Proof,
+    socket: HubSocket,
+    deps: SocketDeps,
+  ) {
+    super(proof, socket, deps);
+  }
+
+  protected about() {
+    return { agent: this.agent.id };
+  }
+
+  protected override async announce(): Promise<void> {
+    if (this.deps.store.dialect !== "postgres") return;
+    this.since = await this.deps.store.announceConsumer(this.agent.id, this.id, this.since);
+    const { rival } = this;
+    this.rival = null;
+    if (rival) this.meet(rival.id, rival.since);
+  }
+
+  /** Another node has a consumer of this agent: the newer one stays. All nodes see the same order. */
+  meet(id: string, since: number): void {
+    const isNewer = (than: { id: string; since: number }) =>
+      since > than.since || (since === than.since && id > than.id);
+    if (this.since === null) {
+      if (!this.rival || isNewer(this.rival)) this.rival = { id, since };
+    } else if (isNewer({ id: this.id, since: this.since })) this.close(CLOSE.replaced, "replaced");
+    // It has not heard of this one.
+    else this.doubt();
+  }
+
+  protected async readOn(): Promise<void> {
+    const { store, turns } = this.deps;
+    const agent = await store.getAgent(this.agent.id);
+    if (!agent || agent.userId !== this.agent.userId || agent.createdAt.getTime() !== this.agent.createdAt.getTime()) {
+      this.close(CLOSE.policy, "agent deleted");
+      return;
+    }
+    if (agent.paused || this.isBlocked) return;
+    const rows = await store.messagesAfter(agent.id, this.position, { unreadOnly: this.unreadOnly, limit: PAGE });
+    for (const row of rows) if (!this.tell(row)) return;
+    if (rows.length < PAGE) {
+      if (!this.unreadOnly) return;
+      // Everything up to `lastSeq` was committed before this page was read, so what is unread of it has been sent.
+      this.unreadOnly = false;
+      this.position = Math.max(this.position, agent.lastSeq);
+    }
+    turns.ask(this);
+  }
+
+  /** Sends a frame; false when the next one must wait. */
+  private tell(row: News): boolean {
+    const outcome = this.send(frameOf(row));
+    if (outcome !== "dropped") this.position = row.seq;
+    return outcome === "sent";
+  }
+
+  onMessage(text: string): void {
+    const id = this.ended ? null : ackIn(text);
+    if (id === null) return;
+    this.acks ??= [];
+    this.acks.push(id);
+    if (this.acks.length > ACKS_WAITING_MAX) this.close(CLOSE.policy, "too many acks");
+    this.acking ??= this.acknowledge().finally(() => {
+      this.acking = null;
+    });
+  }
+
+  /** What was acknowledged before the end is acknowledged. */
+  private async acknowledge(): Promise<void> {
+    const { store, log } = this.deps;
+    while (this.acks && this.acks.length > 0) {
+      const some = this.acks.splice(0, ACKS_AT_ONCE).map((id) => store.setReadStatus(this.agent.id, id, "read"));
+      for (const { reason } of (await Promise.allSettled(some)).filter((result) => result.status === "rejected"))
+        log.warn("websocket.ack_failed", { agent: this.agent.id }, reason);
+    }
+    this.acks = null;
+  }
+}
+
+/** The message id of `{"ack":"msg_…"}`; null for anything else a client may say. */
+function ackIn(text: string): string | null {
+  if (text.length > CLIENT_TEXT_MAX) return null;
+  try {
+    const ack = (JSON.parse(text) as { ack?: unknown } | null)?.ack;
+    return typeof ack === "string" ? ack : null;
+  } catch {
+    return null;
+  }
+}
+
+function frameOf(row: News): string {
+  return JSON.stringify({
+    type: "message.received",
+    event_id: row.eventId,
+    message_id: row.id,
+    conversation_id: row.conversationId,
+    from: row.fromAddress,
+    recipient: row.recipient,
+    subject: row.subject,
+    received_at: row.createdAt.toISOString(),
+    verified: row.verified,
+    auto_submitted: row.autoSubmitted,
+    list_id: row.listId,
+    precedence: row.precedence,
+  });
+}
