@@ -93,10 +93,12 @@ export function FirstSteps({
               <p className="text-sm font-medium">{step.title}</p>
               <p className="text-xs text-muted">{step.text}</p>
             </div>
-            <Link to={step.to} className={buttonClass(step === next ? "primary" : "default", "sm")}>
-              {step.action}
-              <ChevronRight aria-hidden className="size-3.5" />
-            </Link>
+            {(step === next || first !== undefined) && (
+              <Link to={step.to} className={buttonClass(step === next ? "primary" : "default", "sm")}>
+                {step.action}
+                <ChevronRight aria-hidden className="size-3.5" />
+              </Link>
+            )}
           </li>
         ))}
       </ol>

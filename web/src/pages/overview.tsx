@@ -31,15 +31,20 @@ export function OverviewPage() {
         {(data) => (
           <>
             {agents.data && domains.data && <FirstSteps overview={data} agents={agents.data} domains={domains.data} />}
-            <Figures overview={data} />
-            <Failing overview={data} />
-            <Card title="Volume">
-              <VolumeChart volume={data.volume} />
-            </Card>
-            <div className="grid items-start gap-6 lg:grid-cols-[3fr_2fr]">
-              <LastMail />
-              <DomainHealth />
-            </div>
+            {data.agents.total > 0 && (
+              <>
+                <Figures overview={data} />
+                <Failing overview={data} />
+                <Card title="Volume">
+                  <VolumeChart volume={data.volume} />
+                </Card>
+                <div className="grid items-start gap-6 lg:grid-cols-[3fr_2fr]">
+                  <LastMail />
+                  <DomainHealth />
+                </div>
+              </>
+            )}
+            {data.agents.total === 0 && domains.data && domains.data.length > 0 && <DomainHealth />}
           </>
         )}
       </Loaded>
