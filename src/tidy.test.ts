@@ -67,6 +67,7 @@ const doors: Record<string, string[]> = {
   "@clack/prompts": ["cli/"],
   "drizzle-orm": ["store/"],
   "bun:sqlite": ["store/"],
+  "openid-client": ["http/oidc.ts"],
   pg: ["store/"],
   "dns-packet": ["dns.ts", "dns-socket.ts"],
   selfsigned: ["tls.ts"],

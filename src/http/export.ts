@@ -5,6 +5,7 @@ import type { AgentRow, UserRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { outboundOnWire } from "./outbound-wire.ts";
 import type { RouteDeps } from "./resource.ts";
+import { sessionOnWire } from "./sessions.ts";
 import { suppressionOnWire } from "./suppressions.ts";
 import { webhookOnWire } from "./webhooks.ts";
 import { agentOnWire, detailOnWire, domainOnWire, keyOnWire, secretOnWire, userOnWire } from "./wire.ts";
@@ -35,13 +36,14 @@ export function exportAccount(deps: RouteDeps, user: UserRow, signal: AbortSigna
   });
 }
 
-async function* piecesOf({ store, config }: RouteDeps, user: UserRow): AsyncGenerator<string, void> {
+async function* piecesOf({ store, config, clock }: RouteDeps, user: UserRow): AsyncGenerator<string, void> {
   const domains = await store.listDomains(user.id);
   const agents = await store.listAgents(user.id);
   const hosted = new Set([config.sharedDomain, ...domains.filter((d) => d.verifiedAt).map((d) => d.domain)]);
   const member = (name: string, value: unknown) => `,\n"${name}":${JSON.stringify(value)}`;
   yield `{"user":${JSON.stringify(userOnWire(user))}`;
   yield member("keys", (await store.listKeys(user.id)).map(keyOnWire));
+  yield member("sessions", (await store.listSessions(user.id, new Date(clock.now()))).map(sessionOnWire));
   yield member("secrets", (await store.listSecrets(user.id)).map(secretOnWire));
   yield member(
     "domains",

@@ -11,7 +11,9 @@ import type { Sender } from "../outbound/send.ts";
 import type { AgentRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
+import type { SignInMail } from "./auth-mail.ts";
 import type { Identity } from "./identity.ts";
+import type { RateLimits } from "./limits.ts";
 
 export interface HttpDeps {
   config: Config;
@@ -27,6 +29,8 @@ export interface HttpDeps {
   sender: Sender;
   /** Reads the tokens of magic links. */
   approvals: ApprovalTokens;
+  /** Mails links that sign in. */
+  signInMail: SignInMail;
   version: string;
   /** Mail from the relay itself to the agent, through the whole inbound path. */
   sendTestMail(agent: AgentRow): Promise<{ messageId: string }>;
@@ -52,6 +56,7 @@ export interface Exchange {
 }
 
 export interface RouteDeps extends HttpDeps {
+  limits: RateLimits;
   exchangeOf(request: Request): Exchange;
 }
 

@@ -4,6 +4,7 @@ import { account } from "./account.ts";
 import { agents } from "./agents.ts";
 import { approvalLinks } from "./approval-links.ts";
 import { audit } from "./audit.ts";
+import { authApi } from "./auth-api.ts";
 import { conversations } from "./conversations.ts";
 import { decisions } from "./decisions.ts";
 import { deliveries } from "./deliveries.ts";
@@ -11,6 +12,7 @@ import { domains } from "./domains.ts";
 import { createDoor, parseBody } from "./door.ts";
 import { eventSchemaRoutes, events } from "./events.ts";
 import { keys } from "./keys.ts";
+import { createRateLimits } from "./limits.ts";
 import { mailViews } from "./mail-view.ts";
 import { messages } from "./messages.ts";
 import { createMetrics, startMetrics } from "./metrics.ts";
@@ -22,6 +24,7 @@ import { replies } from "./reply.ts";
 import { type Exchange, emptyApi, type HttpDeps, type RouteDeps } from "./resource.ts";
 import { signingSecrets } from "./secrets.ts";
 import { sends } from "./send.ts";
+import { sessions } from "./sessions.ts";
 import { signIn } from "./sign-in.ts";
 import { failurePage } from "./sign-in-pages.ts";
 import { suppressions } from "./suppressions.ts";
@@ -55,6 +58,8 @@ export function createApi(deps: RouteDeps) {
     })
     .use(publicRoutes(deps, routes))
     .use(account(deps))
+    .use(authApi(deps))
+    .use(sessions(deps))
     .use(keys(deps))
     .use(signingSecrets(deps))
     .use(agents(deps))
@@ -86,8 +91,9 @@ export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
   const closing = new AbortController();
   const sockets = createSockets(deps);
   const metrics = createMetrics(store, () => clock.now());
-  const api = createApi({ ...deps, exchangeOf: (request) => exchanges.get(request) as Exchange });
-  const door = createDoor({ ...deps, api, exchanges, sockets, metrics, closing: closing.signal });
+  const limits = createRateLimits(store, clock);
+  const api = createApi({ ...deps, limits, exchangeOf: (request) => exchanges.get(request) as Exchange });
+  const door = createDoor({ ...deps, limits, api, exchanges, sockets, metrics, closing: closing.signal });
 
   const { listenAddr, tlsCert, tlsKey } = config.http;
   const server: Server<SocketData> = Bun.serve<SocketData>({

@@ -143,6 +143,10 @@ describe("an endpoint", () => {
     expect(off).toMatchObject({ status: "disabled", disabled_reason: "The endpoint asked for no more deliveries." });
     const told = (await t.api("GET", "/api/v1/events?types=webhook.disabled")).body.events;
     expect(told).toMatchObject([{ type: "webhook.disabled", data: { endpoint_id: id, url: sink.url } }]);
+    const { messages } = (await t.api("GET", "/api/v1/messages?type=notice")).body;
+    expect(messages).toMatchObject([{ to: ["owner@example.net"], subject: expect.stringContaining("switched off") }]);
+    const mailed = (await t.api("GET", `/api/v1/messages/${messages[0].id}`)).body.body_text;
+    expect(mailed).toContain(`e2a webhooks update ${id} --status enabled`);
     await mail(t, "three");
     clock.advance(100 * HOUR_MS);
     await t.app.drain();

@@ -2,7 +2,10 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Mailbox } from "../mail.ts";
 import type { DeliveryStep, DeliveryWork, EndpointNews } from "../store/deliveries.ts";
+import { hasFailedTooLong } from "../store/endpoint-health.ts";
+import type { Endpoint } from "../store/endpoints.ts";
 import type { StoredMail } from "../store/messages.ts";
+import type { Notice } from "../store/notices.ts";
 import type { DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
@@ -31,8 +34,15 @@ export interface WebhookOptions {
   /** Attempts a second for each endpoint; 0 is no limit. */
   ratePerEndpoint: number;
   timeoutMs: number;
+  /** Writes to the owner of an endpoint that is switched off. */
+  writeMail: WriteMail;
   random?: () => number;
 }
+
+type WriteMail = (
+  to: { id: string; email: string },
+  mail: { subject: string; text: string; now: Date },
+) => Promise<Notice | null>;
 
 /**
  * Delivers to webhooks, messages to agents' own and events to accounts': claim → sign → POST → done, later or given up.
@@ -159,7 +169,7 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
       error: outcome.kind === "failed" ? `${outcome.reason}: ${outcome.message}` : null,
       answer: outcome.kind === "answered" ? outcome.bodyStart : null,
     },
-    newsOf(work, outcome, step.kind === "done"),
+    await newsOf(work, outcome, step.kind === "done", startedAt, options),
   );
   const fields = {
     ...{ delivery: delivery.id, event: delivery.eventId, endpoint: endpoint.id },
@@ -189,10 +199,52 @@ export function eventBody({ id, type, createdAt, agentId, data }: EventRow) {
 }
 
 /** What an attempt says about its endpoint; null when nothing is new, so that nothing need be written. */
-function newsOf({ endpoint }: DeliveryWork, outcome: PostOutcome, isDone: boolean): EndpointNews | null {
-  if (wishOf(outcome) === "disable") return { kind: "failing", disable: "The endpoint asked for no more deliveries." };
-  if (!isDone) return { kind: "failing", disable: null };
+async function newsOf(
+  { endpoint }: DeliveryWork,
+  outcome: PostOutcome,
+  isDone: boolean,
+  at: Date,
+  { store, writeMail }: WebhookOptions,
+): Promise<EndpointNews | null> {
+  const reason =
+    wishOf(outcome) === "disable"
+      ? "The endpoint asked for no more deliveries."
+      : !isDone && hasFailedTooLong(endpoint, at)
+        ? "Every attempt has failed for five days."
+        : null;
+  if (reason !== null && !endpoint.disabledAt) {
+    const user = await store.getUser(endpoint.userId);
+    const notice = user && (await writeMail(user, { ...farewellMail(endpoint, reason, outcome), now: at }));
+    return { kind: "failing", farewell: { reason, notice } };
+  }
+  if (!isDone) return { kind: "failing", farewell: null };
   return endpoint.failingSince ? { kind: "well" } : null;
+}
+
+/** What the owner of an endpoint is told when it is switched off. */
+function farewellMail(endpoint: Endpoint, reason: string, outcome: PostOutcome): { subject: string; text: string } {
+  const { agentId, id, url } = endpoint;
+  const last = outcome.kind === "answered" ? `It answered with status ${outcome.status}.` : outcome.message;
+  const remedy = agentId
+    ? `e2a agents update ${agentId} --webhook-status enabled`
+    : `e2a webhooks update ${id} --status enabled`;
+  return {
+    subject: `A webhook was switched off: ${new URL(url ?? "").host}`,
+    text: [
+      agentId ? `The webhook of ${agentId} was switched off:` : `The webhook ${id} was switched off:`,
+      "",
+      `  ${url}`,
+      "",
+      reason,
+      `The last attempt: ${last}`,
+      "",
+      "What is for it is kept, and delivered as soon as it is switched on again:",
+      "",
+      `  ${remedy}`,
+      "",
+      ...(agentId ? ["Mail to the agent is in its inbox all the while.", ""] : []),
+    ].join("\n"),
+  };
 }
 
 /** The signed headers of a message, as the webhook request and `auth_headers` carry them. */

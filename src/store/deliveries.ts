@@ -1,7 +1,8 @@
 import { and, asc, eq, inArray, isNotNull, isNull, lt, sql } from "drizzle-orm";
 import type { EventData } from "../events.ts";
 import { listSecrets } from "./accounts.ts";
-import { type Endpoint, getEndpoint, noteFailure, noteSuccess } from "./endpoints.ts";
+import { type Farewell, noteFailure, noteSuccess } from "./endpoint-health.ts";
+import { type Endpoint, getEndpoint } from "./endpoints.ts";
 import { ask, placeholders, type Scope, timePlaceholder, type Verb } from "./engine.ts";
 import { getEvent } from "./events.ts";
 import { getMessage, type StoredMail } from "./messages.ts";
@@ -49,10 +50,7 @@ export type DeliveryStep =
   | { kind: "released"; at: Date };
 
 /** What an attempt says about its endpoint. */
-export type EndpointNews =
-  | { kind: "well" }
-  /** `disable`: why it wants nothing more, in one sentence. */
-  | { kind: "failing"; disable: string | null };
+export type EndpointNews = { kind: "well" } | { kind: "failing"; farewell: Farewell | null };
 
 /**
  * Records what an attempt came to, and what it says about the endpoint. Does nothing, and returns false, when the lease has passed
@@ -111,7 +109,7 @@ export function* finishDelivery(
     );
   }
   if (news?.kind === "well") yield* noteSuccess(s, delivery.endpointId);
-  else if (news) yield* noteFailure(s, delivery.endpointId, attempt?.startedAt ?? now, news.disable);
+  else if (news) yield* noteFailure(s, delivery.endpointId, attempt?.startedAt ?? now, news.farewell);
   return true;
 }
 

@@ -105,12 +105,23 @@ export function schema(k: Kit) {
       id: k.text("id").primaryKey(),
       userId: k.text("user_id").notNull(),
       tokenHash: k.text("token_hash").notNull(),
+      /** The API key that it was opened with: it ends with that key. */
+      keyId: k.text("key_id"),
+      /** What the browser said it is, when it signed in. */
+      userAgent: k.text("user_agent"),
+      /** The address from which it was last used. */
+      ip: k.text("ip"),
       createdAt: k.time("created_at").notNull(),
       expiresAt: k.time("expires_at").notNull(),
+      lastUsedAt: k.time("last_used_at"),
     }),
 
     signInTokens: k.table("sign_in_tokens", {
       tokenHash: k.text("token_hash").primaryKey(),
+      /** Whom it signs in; null for the server's first account, which it makes when there is none. */
+      userId: k.text("user_id"),
+      /** A path of this server: where the browser goes then. */
+      returnTo: k.text("return_to").notNull(),
       createdAt: k.time("created_at").notNull(),
       expiresAt: k.time("expires_at").notNull(),
     }),
@@ -452,6 +463,8 @@ export function schema(k: Kit) {
 export type Tables = ReturnType<typeof schema>;
 export type UserRow = Tables["users"]["$inferSelect"];
 export type ApiKeyRow = Tables["apiKeys"]["$inferSelect"];
+export type SessionRow = Tables["sessions"]["$inferSelect"];
+export type SignInTokenRow = Tables["signInTokens"]["$inferSelect"];
 export type SigningSecretRow = Tables["signingSecrets"]["$inferSelect"];
 export type DomainRow = Tables["domains"]["$inferSelect"];
 export type DkimKeyRow = Tables["dkimKeys"]["$inferSelect"];

@@ -9,7 +9,7 @@ import * as deliveryLog from "./delivery-log.ts";
 import * as deliveryQueue from "./delivery-queue.ts";
 import * as domainWatch from "./domain-watch.ts";
 import * as domains from "./domains.ts";
-import * as endpoints from "./endpoints.ts";
+import * as endpointHealth from "./endpoint-health.ts";
 import { askRaw, type Engine, type Scope, type Signal, type Verb } from "./engine.ts";
 import * as events from "./events.ts";
 import { gateFacts } from "./gate-facts.ts";
@@ -23,6 +23,7 @@ import { recordReport } from "./outbound-report.ts";
 import * as pauses from "./pauses.ts";
 import * as requests from "./requests.ts";
 import { refuseSuppressed, sweepSendCounts } from "./send-limits.ts";
+import * as sessions from "./sessions.ts";
 import * as suppressions from "./suppressions.ts";
 import * as webhooks from "./webhooks.ts";
 
@@ -57,8 +58,9 @@ export function createStore(engine: Engine) {
     onSignal: (listener: (signal: Signal) => void) => engine.onSignal(listener),
     close: () => engine.close(),
 
-    // Accounts: people, their keys, sessions and signing secrets
+    // Accounts: people, their keys and signing secrets
     createAccount: write(accounts.createAccount),
+    getUser: read(accounts.getUser),
     findUserByEmail: read(accounts.findUserByEmail),
     firstUser: read(accounts.firstUser),
     createKey: write(accounts.createKey),
@@ -66,18 +68,25 @@ export function createStore(engine: Engine) {
     deleteKey: write(accounts.deleteKey),
     findKey: read(accounts.findKey),
     touchKey: forgettable(accounts.touchKey),
-    createSignInToken: write(accounts.createSignInToken),
-    signInTokenIsValid: read(accounts.signInTokenIsValid),
-    useSignInToken: write(accounts.useSignInToken),
-    createSession: write(accounts.createSession),
-    findSession: read(accounts.findSession),
-    deleteSession: write(accounts.deleteSession),
     proofStands: read(accounts.proofStands),
     listSecrets: read(accounts.listSecrets),
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
     touchSecret: forgettable(accounts.touchSecret),
     deleteAccount: write(deleteAccount),
+
+    // Signing in: the first account, one-time tokens and the sessions of browsers
+    createFirstAccount: write(sessions.createFirstAccount),
+    createSignInToken: write(sessions.createSignInToken),
+    mailSignInToken: write(sessions.mailSignInToken),
+    findSignInToken: read(sessions.findSignInToken),
+    useSignInToken: write(sessions.useSignInToken),
+    createSession: write(sessions.createSession),
+    findSession: read(sessions.findSession),
+    listSessions: read(sessions.listSessions),
+    touchSession: forgettable(sessions.touchSession),
+    deleteSession: write(sessions.deleteSession),
+    endSession: write(sessions.endSession),
 
     // Domains and their DKIM keys
     createDomain: write(domains.createDomain),
@@ -162,8 +171,8 @@ export function createStore(engine: Engine) {
     createWebhook: write(webhooks.createWebhook),
     listWebhooks: read(webhooks.listWebhooks),
     getWebhook: read(webhooks.getWebhook),
-    updateWebhook: write(endpoints.updateWebhook),
-    testWebhook: write(endpoints.testWebhook),
+    updateWebhook: write(webhooks.updateWebhook),
+    testWebhook: write(endpointHealth.testWebhook),
     /** Deletes a webhook, and what waits for it in small steps; false when the account has none of that id. */
     async deleteWebhook(userId: string, id: string): Promise<boolean> {
       if (!(await engine.write((s) => webhooks.deleteWebhook(s, userId, id)))) return false;
@@ -226,7 +235,7 @@ export function createStore(engine: Engine) {
       deliveriesBefore: Date | null;
       idempotencyBefore: Date;
     }) {
-      await engine.write((s) => accounts.sweepAccounts(s, input.now));
+      await engine.write((s) => sessions.sweepSessions(s, input.now));
       await engine.write((s) => sweepSendCounts(s, input.now));
       await engine.write((s) => requests.sweepIdempotency(s, input.idempotencyBefore));
       await engine.write((s) => requests.sweepRequestCounts(s, Math.floor(input.now.getTime() / 60_000) - 1));

@@ -3,7 +3,8 @@ import type { EventType } from "../events.ts";
 import { addAccount, addAgent, addMessage, later, noon } from "../testing/store-rows.ts";
 import { eventsOf, rejection } from "../testing/store-verbs.ts";
 import { freshSubject, onEveryDatabase } from "../testing/stores.ts";
-import { noteFailure } from "./endpoints.ts";
+import { type Farewell, hasFailedTooLong, noteFailure } from "./endpoint-health.ts";
+import { getEndpoint } from "./endpoints.ts";
 import { addEvent } from "./events.ts";
 import type { DeliveryRow, WebhookRow } from "./schema.ts";
 import type { Store } from "./store.ts";
@@ -131,8 +132,13 @@ onEveryDatabase((it) => {
       const agent = await addAgent(store, { mode: "cloud" });
       const webhook = await hook(store, agent.userId, { events: ["domain.verified"] });
       const id = kind === "agent's" ? agent.id : webhook.id;
-      const fail = (hours: number, disable: string | null = null) =>
-        it.engine.write((s) => noteFailure(s, id, later(hours * HOUR_MS), disable));
+      const reason = "Every attempt has failed for five days.";
+      const fail = async (hours: number) => {
+        const at = later(hours * HOUR_MS);
+        const endpoint = await it.engine.read((s) => getEndpoint(s, id));
+        const farewell: Farewell | null = hasFailedTooLong(endpoint!, at) ? { reason, notice: null } : null;
+        await it.engine.write((s) => noteFailure(s, id, at, farewell));
+      };
       const state = async () => {
         const row = await store.getWebhook(agent.userId, webhook.id);
         const own = await store.getAgent(agent.id);
@@ -146,7 +152,6 @@ onEveryDatabase((it) => {
       for (const hours of [97, 130, 160, 190, 216]) await fail(hours);
       expect(await state()).toEqual({ since: later(97 * HOUR_MS), at: null, reason: null });
       await fail(217);
-      const reason = "Every attempt has failed for five days.";
       expect(await state()).toEqual({ since: later(97 * HOUR_MS), at: later(217 * HOUR_MS), reason });
       await fail(218);
       expect(await eventsOf(it, agent.userId)).toEqual([
@@ -165,7 +170,7 @@ onEveryDatabase((it) => {
   test("an endpoint that asks for no more is switched off at once", async () => {
     const agent = await addAgent(it.store, { mode: "cloud" });
     const message = await addMessage(it.store, agent.id);
-    await it.engine.write((s) => noteFailure(s, agent.id, later(1), "It asked for it."));
+    await it.engine.write((s) => noteFailure(s, agent.id, later(1), { reason: "It asked for it.", notice: null }));
     expect((await it.store.deliveriesOf(message.id))[0]?.status).toBe("paused");
     expect(await it.store.getAgent(agent.id)).toMatchObject({
       ...{ webhookDisabledAt: later(1), webhookDisabledReason: "It asked for it." },

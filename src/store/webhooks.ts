@@ -4,6 +4,7 @@ import type { EventType } from "../events.ts";
 import { newId } from "../id.ts";
 import { lockUser } from "./accounts.ts";
 import { addDelivery } from "./delivery-queue.ts";
+import { freezeDeliveries, type Health, releaseDeliveries, switchedOff, well } from "./endpoints.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 import type { DeliveryRow, EventRow, WebhookRow } from "./schema.ts";
 
@@ -60,6 +61,38 @@ export function* getWebhook(s: Scope, userId: string, id: string): Verb<WebhookR
       .where(and(eq(webhooks.id, id), eq(webhooks.userId, userId))),
   );
   return rows[0] ?? null;
+}
+
+/** What an owner may change of a webhook. */
+export type WebhookChanges = Partial<Pick<WebhookRow, "url" | "events" | "agents" | "description">> & {
+  isEnabled?: boolean;
+};
+
+/** Changes a webhook in one step; another URL switches it on as well. Null when the account has none of that id. */
+export function* updateWebhook(
+  s: Scope,
+  userId: string,
+  id: string,
+  { isEnabled, ...changes }: WebhookChanges,
+  now: Date,
+): Verb<WebhookRow | null> {
+  const { webhooks } = s.t;
+  const own = and(eq(webhooks.id, id), eq(webhooks.userId, userId));
+  const [before] = yield* ask(s.locked(s.db.select().from(webhooks).where(own)));
+  if (!before) return null;
+  const isMoved = changes.url !== undefined && changes.url !== before.url;
+  const wasEnabled = before.disabledAt === null;
+  const enabled = isEnabled ?? (isMoved || wasEnabled);
+  const health: Health = enabled && (isMoved || !wasEnabled) ? well : !enabled && wasEnabled ? switchedOff(now) : {};
+  const [after] = yield* ask(
+    s.db
+      .update(webhooks)
+      .set({ ...changes, ...health, updatedAt: now })
+      .where(own)
+      .returning(),
+  );
+  if (enabled !== wasEnabled) yield* enabled ? releaseDeliveries(s, id, now) : freezeDeliveries(s, id);
+  return after ?? null;
 }
 
 /** Deletes a webhook; false when the account has none of that id. Its deliveries go with `dropDeliveries`. */

@@ -11,6 +11,7 @@ import { messageCases } from "./api-suite-messages.ts";
 import { replyCases } from "./api-suite-replies.ts";
 import { resourceCases } from "./api-suite-resources.ts";
 import { sendCases } from "./api-suite-send.ts";
+import { signInCases } from "./api-suite-sign-in.ts";
 import { webhookCases } from "./api-suite-webhooks.ts";
 import { type ApiUnderTest, ApiWorld } from "./api-world.ts";
 
@@ -33,5 +34,6 @@ export function apiSuite(name: string, open: () => Promise<ApiUnderTest>): void 
     deliveryCases(it);
     webhookCases(it);
     eventCases(it);
+    signInCases(it);
   });
 }
