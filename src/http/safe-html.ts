@@ -49,8 +49,10 @@ const attributes = new Set(
   ).split(" "),
 );
 
-/** Real mail stays below 100; a browser's layout is slow beyond some hundreds. Deeper tags are left out. */
-const DEPTH_MAX = 200;
+/** Real mail stays below; a browser's layout of nested tables is slow beyond. Deeper tags are left out. */
+const DEPTH_MAX = 100;
+/** Long newsletters have some thousands. Behind this many, tags are left out and the words stay. */
+const ELEMENTS_MAX = 20_000;
 /** An end tag looks this far up for its element. */
 const CLOSE_REACH = 50;
 
@@ -77,6 +79,7 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
   let value = "";
   let given = new Map<string, string>();
   let style = "";
+  let elements = 0;
   let done = 0;
 
   function text(part: string): void {
@@ -117,7 +120,8 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
     if (name === "body" ? open.length > 0 : !allowed.has(name)) return;
     while (closes[name]?.includes(open.at(-1) as string)) close();
     if (name === "a" && open.includes("a")) while (open.includes("a")) close();
-    if (open.length >= DEPTH_MAX && !voids.has(name)) return;
+    if (elements >= ELEMENTS_MAX || (open.length >= DEPTH_MAX && !voids.has(name))) return;
+    elements++;
     // The body is a box in ours, so that its colours and margins hold.
     out.push(`<${name === "body" ? "div" : name}${writtenAttributes()}>`);
     if (!voids.has(name)) open.push(name);

@@ -6,8 +6,8 @@ import {
   Outlet,
   useRouterState,
 } from "@tanstack/react-router";
-import { type EventType, eventTypes } from "../../src/events.ts";
-import type { Delivery } from "./api/client.ts";
+import { eventTypes } from "../../src/events.ts";
+import type { Delivery, EventType } from "./api/client.ts";
 import type { OutboundStatus } from "./api/outbound.ts";
 import { NotFound, PageError } from "./app/fallbacks.tsx";
 import { Shell } from "./app/shell.tsx";

@@ -5,6 +5,7 @@ import { useMe } from "../api/account.ts";
 import { type Agent, api, ok } from "../api/client.ts";
 import { Button } from "../ui/button.tsx";
 import { CodeBlock } from "../ui/copy.tsx";
+import { Marked } from "../ui/marked.tsx";
 import { Card } from "../ui/page.tsx";
 import { ErrorNote } from "../ui/states.tsx";
 import { Tabs } from "../ui/tabs.tsx";
@@ -55,7 +56,9 @@ export function StartPanel({ agent }: { agent: Agent }) {
             label,
             content: (
               <div className="flex flex-col gap-2">
-                <p className="text-xs text-muted">{run}</p>
+                <p className="text-xs text-muted">
+                  <Marked text={run} />
+                </p>
                 <CodeBlock code={code} label={`${label} code`} />
               </div>
             ),

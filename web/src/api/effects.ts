@@ -1,6 +1,5 @@
 import type { QueryClient } from "@tanstack/react-query";
-import type { EventType } from "../../../src/events.ts";
-import type { ApiEvent } from "./client.ts";
+import type { ApiEvent, EventType } from "./client.ts";
 import { addToLog } from "./events.ts";
 import { keys, type ResourceKey } from "./keys.ts";
 import { refreshInbox } from "./messages.ts";

@@ -6,6 +6,7 @@ import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { signOut, useMe, useOverview } from "../api/account.ts";
 import { createEffects } from "../api/effects.ts";
 import { startLive, useLiveState } from "../api/live.ts";
+import { announce } from "../ui/announce.ts";
 import { IconButton } from "../ui/button.tsx";
 import { cx } from "../ui/cx.ts";
 import { Keys } from "../ui/kbd.tsx";
@@ -221,10 +222,17 @@ function Account({ openShortcuts }: { openShortcuts: () => void }) {
 /** Follows the event log while the dashboard is open. */
 function useLiveUpdates(): void {
   const client = useQueryClient();
-  useEffect(
-    () => startLive({ onEvent: createEffects(client), onGap: () => void client.invalidateQueries() }),
-    [client],
-  );
+  useEffect(() => {
+    const apply = createEffects(client);
+    return startLive({
+      onEvent: (event) => {
+        apply(event);
+        if (event.type === "message.received") announce(`New mail for ${event.data.agent_id}`);
+        if (event.type === "message.held") announce("A message waits for approval");
+      },
+      onGap: () => void client.invalidateQueries(),
+    });
+  }, [client]);
 }
 
 /** After a change of page the focus goes to where the new one begins, unless something there has it already. */

@@ -79,7 +79,6 @@ export function Composer({
           {(control) => (
             <TextInput
               {...control}
-              // biome-ignore lint/a11y/noAutofocus: the form was just opened to write in it.
               autoFocus
               placeholder="ann@example.com, bob@example.com"
               value={to}
@@ -90,7 +89,6 @@ export function Composer({
       )}
       <TextArea
         aria-label="Text"
-        // biome-ignore lint/a11y/noAutofocus: the form was just opened to write in it.
         autoFocus={mode === "reply"}
         rows={6}
         value={body}

@@ -1,4 +1,6 @@
-import type { Authentication } from "../api/client.ts";
+import type { components } from "../api/schema.d.ts";
+
+type Authentication = components["schemas"]["Authentication"];
 
 export interface Finding {
   /** Whether it speaks for the sender, against, or neither. */

@@ -1,8 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { ChevronRight, X } from "lucide-react";
 import { useState } from "react";
-import type { Agent, Domain } from "../api/client.ts";
-import type { Overview } from "../api/coming.ts";
+import type { Agent, Domain, Overview } from "../api/client.ts";
 import { buttonClass, IconButton } from "../ui/button.tsx";
 import { cx } from "../ui/cx.ts";
 import { Card } from "../ui/page.tsx";
@@ -93,10 +92,12 @@ export function FirstSteps({
               <p className="text-sm font-medium">{step.title}</p>
               <p className="text-xs text-muted">{step.text}</p>
             </div>
-            <Link to={step.to} className={buttonClass(step === next ? "primary" : "default", "sm")}>
-              {step.action}
-              <ChevronRight aria-hidden className="size-3.5" />
-            </Link>
+            {(step === next || first !== undefined) && (
+              <Link to={step.to} className={buttonClass(step === next ? "primary" : "default", "sm")}>
+                {step.action}
+                <ChevronRight aria-hidden className="size-3.5" />
+              </Link>
+            )}
           </li>
         ))}
       </ol>

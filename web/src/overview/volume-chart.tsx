@@ -1,5 +1,5 @@
 import { type KeyboardEvent, type PointerEvent, useState } from "react";
-import type { Overview } from "../api/coming.ts";
+import type { Overview } from "../api/client.ts";
 
 type Day = Overview["volume"][number];
 
@@ -43,6 +43,9 @@ export function VolumeChart({ volume }: { volume: readonly Day[] }) {
   const total = (name: (typeof series)[number]["name"]) => volume.reduce((sum, day) => sum + day[name], 0);
   const last = volume.length - 1;
   const day = chosen === null ? undefined : volume[chosen];
+
+  if (volume.every((one) => one.received + one.sent + one.failed === 0))
+    return <p className="text-sm text-muted">No mail in the last {volume.length} days.</p>;
 
   const onKeyDown = (event: KeyboardEvent) => {
     const to = { ArrowLeft: (chosen ?? last + 1) - 1, ArrowRight: (chosen ?? -1) + 1, Home: 0, End: last }[event.key];

@@ -39,91 +39,88 @@ export function NewAgentPage() {
 
   return (
     <Page title="New agent" description="It can receive mail the moment it exists.">
-      <Card>
-        <form
-          className="flex max-w-lg flex-col gap-5"
-          onSubmit={(event) => void submit(event).catch(() => {})}
-          noValidate
-        >
-          <Field
-            label="Address"
-            error={problem?.field("slug") ?? problem?.field("email")}
-            hint="Lower-case letters, digits and hyphens."
-          >
-            {(control) => (
-              <div className="flex items-center gap-1.5">
-                <TextInput
-                  {...control}
-                  // biome-ignore lint/a11y/noAutofocus: the page has one purpose, and this is where it begins.
-                  autoFocus
-                  required
-                  value={local}
-                  onChange={(event) => setLocal(event.target.value)}
-                  placeholder="support-bot"
-                  autoComplete="off"
-                  autoCapitalize="none"
-                  spellCheck={false}
-                />
-                <span className="text-muted">@</span>
-                {own.length === 0 ? (
-                  <span className="shrink-0 text-sm">{shared}</span>
-                ) : (
-                  <Select aria-label="Domain" value={chosen} onChange={(event) => setDomain(event.target.value)}>
-                    {[shared, ...own.map((one) => one.domain)].map((one) => (
-                      <option key={one}>{one}</option>
-                    ))}
-                  </Select>
-                )}
-              </div>
-            )}
-          </Field>
-          <Field
-            label="Name"
-            optional
-            error={problem?.field("name")}
-            hint="What people see beside the address when it writes to them."
-          >
-            {(control) => <TextInput {...control} value={name} onChange={(event) => setName(event.target.value)} />}
-          </Field>
-          <fieldset className="flex flex-col gap-2">
-            <legend className="pb-1.5 text-sm font-medium">How its mail reaches your code</legend>
-            <Choice
-              name="mode"
-              checked={mode === "local"}
-              onChoose={() => setMode("local")}
-              label="Your code asks for it"
-              hint="By WebSocket or long-poll, from anywhere, without a public address."
-            />
-            <Choice
-              name="mode"
-              checked={mode === "cloud"}
-              onChoose={() => setMode("cloud")}
-              label="We call your webhook"
-              hint="Each message is posted to your HTTPS address, signed, and tried again for three days."
-            />
-          </fieldset>
-          {mode === "cloud" && (
-            <Field label="Webhook URL" error={problem?.field("webhook_url")}>
+      <div className="max-w-2xl">
+        <Card>
+          <form className="flex flex-col gap-5" onSubmit={(event) => void submit(event).catch(() => {})} noValidate>
+            <Field
+              label="Address"
+              error={problem?.field("slug") ?? problem?.field("email")}
+              hint="Lower-case letters, digits and hyphens."
+            >
               {(control) => (
-                <TextInput
-                  {...control}
-                  type="url"
-                  required
-                  value={webhook}
-                  onChange={(event) => setWebhook(event.target.value)}
-                  placeholder="https://example.com/mail"
-                />
+                <div className="flex items-center gap-1.5">
+                  <TextInput
+                    {...control}
+                    autoFocus
+                    required
+                    value={local}
+                    onChange={(event) => setLocal(event.target.value)}
+                    placeholder="support-bot"
+                    autoComplete="off"
+                    autoCapitalize="none"
+                    spellCheck={false}
+                  />
+                  <span className="text-muted">@</span>
+                  {own.length === 0 ? (
+                    <span className="shrink-0 text-sm">{shared}</span>
+                  ) : (
+                    <Select aria-label="Domain" value={chosen} onChange={(event) => setDomain(event.target.value)}>
+                      {[shared, ...own.map((one) => one.domain)].map((one) => (
+                        <option key={one}>{one}</option>
+                      ))}
+                    </Select>
+                  )}
+                </div>
               )}
             </Field>
-          )}
-          {create.error && !fields.some((field) => problem?.field(field)) && <ErrorNote error={create.error} />}
-          <div>
-            <Button type="submit" variant="primary" busy={create.isPending} disabled={local.trim() === "" || !shared}>
-              Create agent
-            </Button>
-          </div>
-        </form>
-      </Card>
+            <Field
+              label="Name"
+              optional
+              error={problem?.field("name")}
+              hint="What people see beside the address when it writes to them."
+            >
+              {(control) => <TextInput {...control} value={name} onChange={(event) => setName(event.target.value)} />}
+            </Field>
+            <fieldset className="flex flex-col gap-2">
+              <legend className="pb-1.5 text-sm font-medium">How its mail reaches your code</legend>
+              <Choice
+                name="mode"
+                checked={mode === "local"}
+                onChoose={() => setMode("local")}
+                label="Your code asks for it"
+                hint="By WebSocket or long-poll, from anywhere, without a public address."
+              />
+              <Choice
+                name="mode"
+                checked={mode === "cloud"}
+                onChoose={() => setMode("cloud")}
+                label="We call your webhook"
+                hint="Each message is posted to your HTTPS address, signed, and tried again for three days."
+              />
+            </fieldset>
+            {mode === "cloud" && (
+              <Field label="Webhook URL" error={problem?.field("webhook_url")}>
+                {(control) => (
+                  <TextInput
+                    {...control}
+                    type="url"
+                    required
+                    value={webhook}
+                    onChange={(event) => setWebhook(event.target.value)}
+                    placeholder="https://example.com/mail"
+                  />
+                )}
+              </Field>
+            )}
+            {create.error && !fields.some((field) => problem?.field(field)) && <ErrorNote error={create.error} />}
+            <div>
+              <Button type="submit" variant="primary" busy={create.isPending} disabled={local.trim() === "" || !shared}>
+                Create agent
+              </Button>
+            </div>
+          </form>
+        </Card>
+      </div>
     </Page>
   );
 }

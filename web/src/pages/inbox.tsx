@@ -11,6 +11,7 @@ import { buttonClass, IconButton } from "../ui/button.tsx";
 import { CodeBlock } from "../ui/copy.tsx";
 import { cx } from "../ui/cx.ts";
 import { Select } from "../ui/field.tsx";
+import { Marked } from "../ui/marked.tsx";
 import { EmptyState, Loaded } from "../ui/states.tsx";
 
 const route = getRouteApi("/inbox");
@@ -242,9 +243,11 @@ function NoMail({ agents, agent }: { agents: Agent[]; agent: string | undefined 
     >
       <p>What arrives for {agent ?? "your agents"} appears here at once. From a terminal:</p>
       <div className="text-left">
-        <CodeBlock code={command} label="command" />
+        <CodeBlock code={command} label="command" wrap />
       </div>
-      <p>2525 is the usual SMTP port; `e2a serve` prints the one it has.</p>
+      <p>
+        <Marked text="2525 is the usual SMTP port; `e2a serve` prints the one it has." />
+      </p>
     </EmptyState>
   );
 }

@@ -4,7 +4,7 @@ import { CircleCheck, CircleDashed, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { useOverview } from "../api/account.ts";
 import { useAgents } from "../api/agents.ts";
-import type { Overview } from "../api/coming.ts";
+import type { Overview } from "../api/client.ts";
 import { useDomains } from "../api/domains.ts";
 import { inboxQuery } from "../api/messages.ts";
 import { nav } from "../app/nav.ts";
@@ -31,15 +31,20 @@ export function OverviewPage() {
         {(data) => (
           <>
             {agents.data && domains.data && <FirstSteps overview={data} agents={agents.data} domains={domains.data} />}
-            <Figures overview={data} />
-            <Failing overview={data} />
-            <Card title="Volume">
-              <VolumeChart volume={data.volume} />
-            </Card>
-            <div className="grid items-start gap-6 lg:grid-cols-[3fr_2fr]">
-              <LastMail />
-              <DomainHealth />
-            </div>
+            {data.agents.total > 0 && (
+              <>
+                <Figures overview={data} />
+                <Failing overview={data} />
+                <Card title="Volume">
+                  <VolumeChart volume={data.volume} />
+                </Card>
+                <div className="grid items-start gap-6 lg:grid-cols-[3fr_2fr]">
+                  <LastMail />
+                  <DomainHealth />
+                </div>
+              </>
+            )}
+            {data.agents.total === 0 && domains.data && domains.data.length > 0 && <DomainHealth />}
           </>
         )}
       </Loaded>

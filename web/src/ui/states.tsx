@@ -23,7 +23,7 @@ export function EmptyState({
         <Icon aria-hidden className="size-6 text-muted" />
       </div>
       <h2 className="text-lg font-semibold">{title}</h2>
-      {children && <div className="flex flex-col gap-3 text-sm text-pretty text-muted">{children}</div>}
+      {children && <div className="flex w-full min-w-0 flex-col gap-3 text-sm text-pretty text-muted">{children}</div>}
       {action}
     </div>
   );
@@ -57,7 +57,7 @@ export function ErrorNote({ error }: { error: unknown }) {
 /** In place of what could not be loaded. */
 export function ErrorState({ error, retry }: { error: unknown; retry?: () => void }) {
   return (
-    <div className="mx-auto flex w-full max-w-lg flex-col items-start gap-3 py-10">
+    <div className="mx-auto flex w-full max-w-lg flex-col items-start gap-3 px-4 py-10">
       <ErrorNote error={error} />
       {retry && (
         <Button icon={RotateCw} onClick={retry}>
@@ -97,6 +97,9 @@ export function Loaded<T>({
   children: (data: T) => ReactNode;
 }) {
   if (query.data !== undefined) return children(query.data);
-  if (query.error) return <ErrorState error={query.error} retry={() => void query.refetch()} />;
+  if (query.error) {
+    const gone = query.error instanceof ApiError && query.error.status === 404;
+    return <ErrorState error={query.error} {...(!gone && { retry: () => void query.refetch() })} />;
+  }
   return skeleton;
 }

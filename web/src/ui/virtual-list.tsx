@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, useEffect, useLayoutEffect, useRef } from "react";
 import { useShortcuts } from "../app/shortcuts.ts";
 import { cx } from "./cx.ts";
 
@@ -50,6 +50,17 @@ export function VirtualList<Item>({
   useEffect(() => {
     if (hasMore && last >= items.length - OVERSCAN) loadMore?.();
   }, [hasMore, last, items.length, loadMore]);
+
+  // What comes in on top must not push away what somebody reads further down.
+  const top = items[0] && keyOf(items[0]);
+  const topBefore = useRef(top);
+  useLayoutEffect(() => {
+    const before = topBefore.current;
+    topBefore.current = top;
+    if (!box.current || box.current.scrollTop === 0 || before === undefined || before === top) return;
+    const added = items.findIndex((item) => keyOf(item) === before);
+    if (added > 0) box.current.scrollTop += rows.getOffsetForIndex(added, "start")?.[0] ?? 0;
+  });
 
   const move = (by: number) => {
     const focused = document.activeElement?.closest<HTMLElement>("[data-index]");
