@@ -45,7 +45,7 @@ export function EventsPage() {
         <>
           <Select
             aria-label="Type"
-            className="w-auto"
+            className="max-w-44"
             value={type ?? ""}
             onChange={({ target }) =>
               void navigate({

@@ -53,7 +53,7 @@ export function OutboxPage() {
         <>
           <Select
             aria-label="Status"
-            className="w-auto"
+            className="max-w-44"
             value={state ?? ""}
             onChange={({ target }) =>
               filter({

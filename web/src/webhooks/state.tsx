@@ -46,7 +46,7 @@ export function EndpointTrouble({ state }: { state: EndpointState }) {
       ) : (
         <div className="min-w-0">
           <p className="font-medium">
-            Every attempt has failed since <RelativeTime at={failingSince ?? ""} />.
+            Every attempt fails; the first one that did was <RelativeTime at={failingSince ?? ""} />.
           </p>
           <p>
             Each delivery is tried ten times over 75 hours, so a short outage loses nothing. After five days of nothing
