@@ -45,7 +45,7 @@ export function EventsPage() {
         <>
           <Select
             aria-label="Type"
-            className="max-w-44"
+            className="max-w-[calc(50%-4px)]"
             value={type ?? ""}
             onChange={({ target }) =>
               void navigate({

@@ -92,13 +92,11 @@ export function SuppressionsPage() {
                     header: "",
                     align: "right",
                     cell: (row) => (
-                      <Button
-                        size="sm"
-                        aria-label={`Take ${row.address} off the list`}
+                      <IconButton
+                        icon={X}
+                        label={`Take ${row.address} off the list`}
                         onClick={() => setRemoving(row)}
-                      >
-                        Take off
-                      </Button>
+                      />
                     ),
                   },
                 ]}

@@ -16,7 +16,7 @@ export function AgentFilter({
   return (
     <Select
       aria-label="Agent"
-      className="max-w-44"
+      className="max-w-[calc(50%-4px)]"
       value={value ?? ""}
       onChange={({ target }) => onChange(target.value || undefined)}
     >

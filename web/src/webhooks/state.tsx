@@ -24,7 +24,7 @@ export const agentState = (agent: Agent): EndpointState => ({
 });
 
 export function EndpointBadge({ state }: { state: EndpointState }) {
-  if (state.status === "disabled") return <Badge tone={state.disabledReason ? "bad" : "quiet"}>Disabled</Badge>;
+  if (state.status === "disabled") return <Badge tone={state.failingSince ? "bad" : "quiet"}>Disabled</Badge>;
   if (state.failingSince) return <Badge tone="warn">Failing</Badge>;
   return <Badge tone="ok">Enabled</Badge>;
 }
