@@ -52,6 +52,19 @@ async function violations(page: Page, rules?: string[]): Promise<string[]> {
     );
 }
 
+/** What opens over a page: where, when this is to be read there, by which keys, and what is to be read then. */
+const opened: Record<string, [page: string, ready: string, keys: string, shown: string]> = {
+  "new webhook": ["webhooks", "The warehouse", "n", "Create webhook"],
+  "new key": ["keys", "on the VPS", "n", "Create key"],
+  "new domain": ["domains", "agents.example.com", "n", "Add domain"],
+  "new suppression": ["suppressions", "gone@example.com", "n", "Suppress address"],
+  rejection: ["held message", "A decision is about", "r", "Reject 1 message"],
+  edit: ["held message", "A decision is about", "e", "Review the changes"],
+  "all selected": ["approvals", "Your refund", "* a", "selected"],
+  palette: ["events", "Live", "Control+k", "Keyboard shortcuts"],
+  keys: ["deliveries", "webhook.test", "?", "Go to Approvals"],
+};
+
 /** What is wrong with the page that is open. */
 async function faults(page: Page): Promise<string[]> {
   const found: string[] = [];
@@ -76,12 +89,21 @@ test.skipIf(!chromiumRuns)(
   async () => {
     const context = await signedIn(browser, it, { reducedMotion: "reduce" });
     const wrong: Record<string, string[]> = {};
-    const waiting = Object.entries(pages);
+    const waiting = [
+      ...Object.entries(pages).map(([name, path]) => ({ name, path, act: null })),
+      ...Object.entries(opened).map(([name, [page, ...act]]) => ({ name, path: pages[page] ?? "", act })),
+    ];
     const look = async () => {
       const page = await context.newPage();
       for (let next = waiting.shift(); next; next = waiting.shift()) {
-        const [name, path] = next;
+        const { name, path, act } = next;
         await open(page, path);
+        if (act) {
+          const [ready, keys, shown] = act;
+          await page.getByText(ready).first().waitFor();
+          for (const key of keys.split(" ")) await page.keyboard.press(key);
+          await page.getByText(shown).first().waitFor();
+        }
         const found = await faults(page);
         if (found.length > 0) wrong[name] = found;
       }
