@@ -11,6 +11,8 @@ const FAILED_SOCKETS_MAX = 2;
 /** How long polling goes on before the socket gets another chance. */
 const POLLING_MS = 5 * 60_000;
 const POLL_WAIT_SECONDS = 25;
+/** How the server closes a socket whose session has ended. */
+const CLOSED_REVOKED = 1008;
 
 export interface LiveOptions {
   onEvent: (event: ApiEvent) => void;
@@ -70,8 +72,10 @@ export function startLive({ onEvent, onGap }: LiveOptions): () => void {
     const close = () => connection.close();
     signal.addEventListener("abort", close);
     return new Promise((resolve) => {
-      connection.onclose = () => {
+      connection.onclose = ({ code }) => {
         signal.removeEventListener("abort", close);
+        // Signed out elsewhere: any request finds out, and goes to sign in.
+        if (code === CLOSED_REVOKED) void api.GET("/api/v1/users/me").catch(() => {});
         resolve(opened);
       };
     });
