@@ -55,6 +55,7 @@ export function NewKeyDialog({ idempotency, onClose }: { idempotency: string; on
         <CodeBlock
           code={`export E2A_URL=${location.origin}\nexport E2A_API_KEY=${create.data.key}`}
           label="environment"
+          wrap
         />
       </ShownOnce>
     );

@@ -20,8 +20,8 @@ export function ShownOnce({
   return (
     <Dialog
       open
-      // Only its button closes it: a press beside it by mistake would lose the secret.
-      onOpenChange={() => {}}
+      stays
+      onOpenChange={onClose}
       title={title}
       footer={
         <Button variant="primary" onClick={onClose}>

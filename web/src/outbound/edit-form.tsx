@@ -150,6 +150,8 @@ function Write({
           {(control) => (
             <TextArea
               {...control}
+              // biome-ignore lint/a11y/noAutofocus: the form was just opened to write in it.
+              autoFocus
               rows={12}
               className="font-mono text-xs"
               value={draft.text}

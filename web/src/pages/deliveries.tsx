@@ -117,7 +117,14 @@ export function DeliveriesPage() {
         detail={open !== undefined && <DeliveryDetails key={open} id={open} back={back} />}
         hint={<p>Choose a delivery to see each attempt, and what the endpoint answered.</p>}
       />
-      {asking && <RedeliverDialog endpoint={endpoint} agent={agent} onClose={() => setAsking(false)} />}
+      {asking && (
+        <RedeliverDialog
+          endpoint={endpoint}
+          endpointName={webhooks.data?.find(({ id }) => id === endpoint)?.url}
+          agent={agent}
+          onClose={() => setAsking(false)}
+        />
+      )}
     </>
   );
 }

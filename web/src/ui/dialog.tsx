@@ -14,6 +14,7 @@ export function Dialog({
   children,
   footer,
   wide = false,
+  stays = false,
 }: {
   open: boolean;
   onOpenChange: (open: boolean) => void;
@@ -23,10 +24,12 @@ export function Dialog({
   /** Its buttons, the one that does it last. */
   footer?: ReactNode;
   wide?: boolean;
+  /** Only its own buttons close it: what it shows would be lost. */
+  stays?: boolean;
 }) {
   const popup = useRef<HTMLDivElement>(null);
   return (
-    <Base.Root open={open} onOpenChange={onOpenChange}>
+    <Base.Root open={open} onOpenChange={(next) => !stays && onOpenChange(next)}>
       <Base.Portal>
         <Base.Backdrop className="fixed inset-0 z-40 bg-scrim transition-opacity duration-100 data-ending-style:opacity-0 data-starting-style:opacity-0" />
         <Base.Popup
@@ -43,7 +46,7 @@ export function Dialog({
               <Base.Title className="text-lg font-semibold">{title}</Base.Title>
               {description && <Base.Description className="text-sm text-muted">{description}</Base.Description>}
             </div>
-            <Base.Close render={<IconButton icon={X} label="Close" className="-mr-2" />} />
+            {!stays && <Base.Close render={<IconButton icon={X} label="Close" className="-mr-2" />} />}
           </div>
           <div className="overflow-y-auto px-5 pb-5">{children}</div>
           {footer && <div className="flex flex-wrap justify-end gap-2 border-t border-line px-5 py-3">{footer}</div>}

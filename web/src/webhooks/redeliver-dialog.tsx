@@ -17,10 +17,13 @@ const spans = [
 /** Delivers again all that was given up since a time. */
 export function RedeliverDialog({
   endpoint,
+  endpointName,
   agent,
   onClose,
 }: {
   endpoint: string | undefined;
+  /** What people know it by. */
+  endpointName: string | undefined;
   agent: string | undefined;
   onClose: () => void;
 }) {
@@ -53,7 +56,7 @@ export function RedeliverDialog({
       title="Deliver again what failed"
       description={
         endpoint || agent
-          ? `What was given up${endpoint ? ` to ${endpoint}` : ""}${agent ? ` about ${agent}` : ""}.`
+          ? `What was given up${endpoint ? ` to ${endpointName ?? endpoint}` : ""}${agent ? ` about ${agent}` : ""}.`
           : "What was given up, to all endpoints."
       }
       footer={
@@ -72,7 +75,7 @@ export function RedeliverDialog({
       }
     >
       <form id="redeliver" className="flex flex-col gap-4" onSubmit={(event) => void submit(event).catch(() => {})}>
-        <Field label="Given up in" hint="`webhook-id` stays the same, so a receiver drops what it has seen already.">
+        <Field label="Given up in" hint="The event’s id stays the same, so a receiver drops what it has seen already.">
           {(control) => (
             <Select {...control} value={span} onChange={(event) => setSpan(event.target.value)}>
               {spans.map(([ms, words]) => (
