@@ -20,6 +20,7 @@ const arrows: Record<string, string[]> = {
   "return-path": [],
   "approval-token": [],
   html: [],
+  "line-diff": [],
   work: ["clock", "log"],
   store: ["mail", "events", "errors", "id", "log"],
   accounts: ["store", "vault", "id", "errors", "mail"],

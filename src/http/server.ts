@@ -11,6 +11,7 @@ import { deliveries } from "./deliveries.ts";
 import { domains } from "./domains.ts";
 import { createDoor, parseBody } from "./door.ts";
 import { eventSchemaRoutes, events } from "./events.ts";
+import { inbox } from "./inbox.ts";
 import { keys } from "./keys.ts";
 import { createRateLimits } from "./limits.ts";
 import { mailViews } from "./mail-view.ts";
@@ -18,6 +19,7 @@ import { messages } from "./messages.ts";
 import { createMetrics, startMetrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
 import { outbound } from "./outbound.ts";
+import { overview } from "./overview.ts";
 import { problemResponse } from "./problem.ts";
 import { publicRoutes } from "./public.ts";
 import { replies } from "./reply.ts";
@@ -65,6 +67,8 @@ export function createApi(deps: RouteDeps) {
     .use(agents(deps))
     .use(messages(deps))
     .use(mailViews(deps))
+    .use(inbox(deps))
+    .use(overview(deps))
     .use(replies(deps))
     .use(sends(deps))
     .use(outbound(deps))

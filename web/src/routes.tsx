@@ -6,6 +6,9 @@ import {
   Outlet,
   useRouterState,
 } from "@tanstack/react-router";
+import { eventTypes } from "../../src/events.ts";
+import type { Delivery, EventType } from "./api/client.ts";
+import type { OutboundStatus } from "./api/outbound.ts";
 import { NotFound, PageError } from "./app/fallbacks.tsx";
 import { Shell } from "./app/shell.tsx";
 
@@ -95,8 +98,143 @@ const leaving = createRoute({
   component: lazyRouteComponent(() => import("./pages/leaving.tsx"), "LeavingPage"),
 });
 
+interface AgentSearch {
+  agent?: string;
+}
+
+const agentSearch = (search: Record<string, unknown>): AgentSearch => ({
+  ...(text(search.agent) && { agent: text(search.agent)! }),
+});
+
+/** The part of a list's address that says what is open beside it; the list's own component shows it. */
+const beside = { component: () => null } as const;
+
+const approvals = createRoute({
+  getParentRoute: () => root,
+  path: "/approvals",
+  validateSearch: agentSearch,
+  component: lazyRouteComponent(() => import("./pages/approvals.tsx"), "ApprovalsPage"),
+});
+const approval = createRoute({ getParentRoute: () => approvals, path: "$id", ...beside });
+
+export interface OutboxSearch extends AgentSearch {
+  state?: OutboundStatus;
+}
+
+const outboundStatuses = [
+  ...(["pending_approval", "queued", "sending", "deferred", "sent", "delivered", "bounced", "failed"] as const),
+  ...(["cancelled", "rejected", "expired_approved", "expired_rejected"] as const),
+] satisfies OutboundStatus[];
+
+const outbox = createRoute({
+  getParentRoute: () => root,
+  path: "/outbox",
+  validateSearch: (search: Record<string, unknown>): OutboxSearch => ({
+    ...agentSearch(search),
+    ...(oneOf(search.state, ...outboundStatuses) && { state: oneOf(search.state, ...outboundStatuses)! }),
+  }),
+  component: lazyRouteComponent(() => import("./pages/outbox.tsx"), "OutboxPage"),
+});
+const sent = createRoute({ getParentRoute: () => outbox, path: "$id", ...beside });
+
+const captured = createRoute({
+  getParentRoute: () => root,
+  path: "/captured",
+  validateSearch: agentSearch,
+  component: lazyRouteComponent(() => import("./pages/captured.tsx"), "CapturedPage"),
+});
+const capturedOne = createRoute({ getParentRoute: () => captured, path: "$id", ...beside });
+
+const webhooks = createRoute({
+  getParentRoute: () => root,
+  path: "/webhooks",
+  component: lazyRouteComponent(() => import("./pages/webhooks.tsx"), "WebhooksPage"),
+});
+
+const webhook = createRoute({
+  getParentRoute: () => root,
+  path: "/webhooks/$id",
+  component: lazyRouteComponent(() => import("./pages/webhook.tsx"), "WebhookPage"),
+});
+
+export interface DeliveriesSearch extends AgentSearch {
+  endpoint?: string;
+  outcome?: Delivery["status"];
+}
+
+const deliveryStatuses = ["pending", "paused", "succeeded", "failed"] as const;
+
+const deliveries = createRoute({
+  getParentRoute: () => root,
+  path: "/deliveries",
+  validateSearch: (search: Record<string, unknown>): DeliveriesSearch => ({
+    ...agentSearch(search),
+    ...(text(search.endpoint) && { endpoint: text(search.endpoint)! }),
+    ...(oneOf(search.outcome, ...deliveryStatuses) && { outcome: oneOf(search.outcome, ...deliveryStatuses)! }),
+  }),
+  component: lazyRouteComponent(() => import("./pages/deliveries.tsx"), "DeliveriesPage"),
+});
+const delivery = createRoute({ getParentRoute: () => deliveries, path: "$id", ...beside });
+
+export interface EventsSearch extends AgentSearch {
+  type?: EventType;
+}
+
+const events = createRoute({
+  getParentRoute: () => root,
+  path: "/events",
+  validateSearch: (search: Record<string, unknown>): EventsSearch => ({
+    ...agentSearch(search),
+    ...(oneOf(search.type, ...eventTypes) && { type: oneOf(search.type, ...eventTypes)! }),
+  }),
+  component: lazyRouteComponent(() => import("./pages/events.tsx"), "EventsPage"),
+});
+const event = createRoute({ getParentRoute: () => events, path: "$id", ...beside });
+
+const domains = createRoute({
+  getParentRoute: () => root,
+  path: "/domains",
+  component: lazyRouteComponent(() => import("./pages/domains.tsx"), "DomainsPage"),
+});
+
+const domain = createRoute({
+  getParentRoute: () => root,
+  path: "/domains/$domain",
+  component: lazyRouteComponent(() => import("./pages/domain.tsx"), "DomainPage"),
+});
+
+const keys = createRoute({
+  getParentRoute: () => root,
+  path: "/keys",
+  component: lazyRouteComponent(() => import("./pages/keys.tsx"), "KeysPage"),
+});
+
+const suppressions = createRoute({
+  getParentRoute: () => root,
+  path: "/suppressions",
+  component: lazyRouteComponent(() => import("./pages/suppressions.tsx"), "SuppressionsPage"),
+});
+
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: "/audit",
+  component: lazyRouteComponent(() => import("./pages/audit.tsx"), "AuditPage"),
+});
+
+const settings = createRoute({
+  getParentRoute: () => root,
+  path: "/settings",
+  component: lazyRouteComponent(() => import("./pages/settings.tsx"), "SettingsPage"),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([overview, agents, newAgent, agent, inbox.addChildren([message, conversation]), leaving]),
+  routeTree: root.addChildren({
+    ...{ overview, agents, newAgent, agent, inbox: inbox.addChildren({ message, conversation }), leaving },
+    ...{ approvals: approvals.addChildren({ approval }), outbox: outbox.addChildren({ sent }) },
+    ...{ captured: captured.addChildren({ capturedOne }), webhooks, webhook },
+    ...{ deliveries: deliveries.addChildren({ delivery }), events: events.addChildren({ event }) },
+    ...{ domains, domain, keys, suppressions, audit, settings },
+  }),
   defaultPreload: "intent",
   defaultErrorComponent: PageError,
   defaultNotFoundComponent: NotFound,

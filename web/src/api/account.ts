@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, ok } from "./client.ts";
 import { keys } from "./keys.ts";
 
@@ -31,4 +31,22 @@ export function useOverview() {
 export async function signOut(): Promise<void> {
   await api.POST("/api/auth/logout");
   location.assign("/api/auth/login");
+}
+
+/** Freezes outbound mail of the whole account, or lets it go. */
+export function usePauseAccount() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (paused: boolean) => ok(api.PATCH("/api/v1/users/me", { body: { paused } })),
+    onSuccess: (me) => client.setQueryData(keys.me, me),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.overview }),
+  });
+}
+
+/** Deletes the account with everything in it, and leaves. */
+export function useDeleteAccount() {
+  return useMutation({
+    mutationFn: () => ok(api.DELETE("/api/v1/users/me", { params: { query: { confirm: "DELETE" } } })),
+    onSuccess: () => location.assign("/api/auth/login"),
+  });
 }

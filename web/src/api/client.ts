@@ -1,5 +1,4 @@
 import createClient from "openapi-fetch";
-import type { ComingPaths } from "./coming.ts";
 import { errorOf, unreachable } from "./problem.ts";
 import type { components, paths } from "./schema.d.ts";
 
@@ -14,16 +13,25 @@ export type Conversation = Schemas["Conversation"];
 export type Delivery = Schemas["Delivery"];
 export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type Domain = Schemas["Domain"];
+export type Webhook = Schemas["Webhook"];
+export type ApiKey = Schemas["ApiKey"];
+export type SigningSecret = Schemas["SigningSecret"];
+export type Suppression = Schemas["Suppression"];
+export type AuditEntry = Schemas["AuditEntry"];
+export type Session = Schemas["Session"];
 /** One entry of the event log, and one frame of the live socket. */
 export type ApiEvent = Schemas["Event"];
 export type EventType = ApiEvent["type"];
+export type Overview = Schemas["Overview"];
+/** A received message in the list of all agents\' mail. */
+export type InboxMessage = Schemas["InboxMessage"];
 
 /**
  * The API, typed by its own description: `await ok(api.GET("/api/v1/agents/{email}", { params: { path: { email } } }))`.
  * The session cookie says who is asking. Every failure is thrown as an ApiError; without a session the browser goes to
  * sign in and comes back to where it was.
  */
-export const api = createClient<paths & ComingPaths>({ fetch: (request) => fetch(request).catch(refuse) });
+export const api = createClient<paths>({ fetch: (request) => fetch(request).catch(refuse) });
 
 api.use({
   async onResponse({ response }) {

@@ -1,5 +1,6 @@
 import type { QueryClient } from "@tanstack/react-query";
 import type { ApiEvent, EventType } from "./client.ts";
+import { addToLog } from "./events.ts";
 import { keys, type ResourceKey } from "./keys.ts";
 import { refreshInbox } from "./messages.ts";
 
@@ -8,37 +9,41 @@ const SETTLE_MS = 250;
 
 const outgoing: ResourceKey[] = ["outbound", "conversations"];
 
-/** What an event changes, beside the overview and the event log, which every one does. */
+/** What an event changes, beside the overview and what webhooks are told, which every one does. */
 const changes: Record<EventType, ResourceKey[]> = {
-  "message.received": ["inbox", "conversations", "deliveries"],
+  "message.received": ["inbox", "conversations"],
   "message.sent": outgoing,
   "message.delivered": outgoing,
   "message.deferred": outgoing,
   "message.failed": outgoing,
-  "message.bounced": outgoing,
-  "message.complained": outgoing,
+  "message.bounced": [...outgoing, "suppressions"],
+  "message.complained": [...outgoing, "suppressions"],
   "message.held": outgoing,
   "message.approved": [...outgoing, "audit"],
   "message.rejected": [...outgoing, "audit"],
-  "message.expired": outgoing,
+  "message.expired": [...outgoing, "audit"],
   "domain.verified": ["domains", "agents"],
   "domain.degraded": ["domains"],
   "loop.stopped": outgoing,
-  "webhook.disabled": ["webhooks", "agents", "deliveries"],
-  "webhook.test": ["deliveries"],
+  "webhook.disabled": ["webhooks", "agents"],
+  "webhook.test": [],
 };
 
 /** Makes what is shown follow the events: queries that an event touches are asked again, soon and once. */
 export function createEffects(client: QueryClient): (event: ApiEvent) => void {
   const due = new Set<ResourceKey>();
+  let news: ApiEvent[] = [];
   return (event) => {
     if (due.size === 0)
       setTimeout(() => {
+        addToLog(client, news);
+        news = [];
         for (const resource of due)
           void (resource === "inbox" ? refreshInbox(client) : client.invalidateQueries({ queryKey: keys[resource] }));
         due.clear();
       }, SETTLE_MS);
+    news.push(event);
     // A newer server may know types that this page does not.
-    for (const resource of ["overview", "events", ...(changes[event.type] ?? [])] as const) due.add(resource);
+    for (const resource of ["overview", "deliveries", ...(changes[event.type] ?? [])] as const) due.add(resource);
   };
 }

@@ -17,6 +17,10 @@ export const keys = {
   domains: ["domains"],
   events: ["events"],
   audit: ["audit"],
+  suppressions: ["suppressions"],
+  apiKeys: ["api-keys"],
+  secrets: ["secrets"],
+  sessions: ["sessions"],
 } as const satisfies Record<string, readonly string[]>;
 
 export type ResourceKey = keyof typeof keys;

@@ -6,9 +6,11 @@ import {
   useMutation,
   useQueryClient,
 } from "@tanstack/react-query";
-import { api, type MessageDetail, type MessageSummary, ok } from "./client.ts";
-import type { InboxMessage, InboxQuery } from "./coming.ts";
+import { api, type InboxMessage, type MessageDetail, type MessageSummary, ok } from "./client.ts";
 import { keys } from "./keys.ts";
+import type { paths } from "./schema.d.ts";
+
+type InboxQuery = NonNullable<paths["/api/v1/inbox"]["get"]["parameters"]["query"]>;
 
 const PAGE_SIZE = 50;
 

@@ -553,6 +553,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List or search what all agents have received
+         * @description Newest first, read and unread, mail to postmaster of your domains included. A key of one agent sees that one's.
+         */
+        get: operations["listInbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The account in figures */
+        get: operations["getOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents/{email}/messages/{id}/reply": {
         parameters: {
             query?: never;
@@ -1600,6 +1637,80 @@ export interface components {
             /** @description What was wrong with the message, one sentence each. */
             defects: string[];
         };
+        InboxMessage: {
+            message_id: string;
+            /** @description The bare address of the From field; empty when it has none. */
+            from: string;
+            from_name: string;
+            to: string[];
+            cc?: string[];
+            reply_to?: string[];
+            /** @description The address that the envelope named; of an outbound message, the first. */
+            recipient: string;
+            subject: string;
+            conversation_id: string;
+            /** @enum {string} */
+            status: "unread" | "read" | "pending_approval" | "queued" | "sending" | "deferred" | "sent" | "delivered" | "bounced" | "failed" | "cancelled" | "rejected" | "expired_approved" | "expired_rejected";
+            /**
+             * Format: date-time
+             * @description When it was received, or handed in.
+             */
+            created_at: string;
+            /** @enum {string} */
+            direction: "inbound" | "outbound";
+            /** @description Whether the From domain itself is proven. */
+            verified: boolean;
+            verified_domain: string | null;
+            snippet: string;
+            has_attachments: boolean;
+            labels: string[];
+            /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
+            auto_submitted: string | null;
+            /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
+            list_id: string | null;
+            /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
+            precedence: string | null;
+            /** @description The mailbox that has it. */
+            agent_id: string;
+        };
+        Overview: {
+            agents: {
+                total: number;
+                paused: number;
+            };
+            /** @description Messages in all mailboxes together. */
+            unread: number;
+            pending_approval: number;
+            deliveries: {
+                /** @description Those that will be tried, for the first time or again. */
+                pending: number;
+                failing_endpoints: {
+                    /** @description The agent's address, or the account webhook's id. */
+                    endpoint_id: string;
+                    url: string;
+                    /** Format: date-time */
+                    failing_since: string;
+                    /** @description Deliveries that wait for it. */
+                    waiting: number;
+                }[];
+            };
+            domains: {
+                total: number;
+                verified: number;
+            };
+            /** @description The last 30 days, today included, oldest first; by the time when a message came or was handed in. */
+            volume: {
+                /**
+                 * Format: date
+                 * @description In UTC.
+                 */
+                day: string;
+                received: number;
+                sent: number;
+                /** @description Failed or bounced for every recipient. */
+                failed: number;
+            }[];
+        };
         Recipient: {
             address: string;
             /** @enum {string} */
@@ -2476,6 +2587,8 @@ export interface operations {
                     "application/json": {
                         shared_domain: string;
                         slug_registration_enabled: boolean;
+                        /** @description Mail to the outside is kept and shown here, and does not leave: a development server. */
+                        captures_mail: boolean;
                         public_url?: string;
                         version: string;
                     };
@@ -4883,6 +4996,132 @@ export interface operations {
             };
             /** @description `not_found`: Not found. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listInbox: {
+        parameters: {
+            query?: {
+                status?: "unread" | "read" | "all";
+                /** @description Words that each begin a word of the subject, addresses, text or file names. */
+                q?: string;
+                /** @description Only what this agent has received. */
+                agent?: string;
+                /** @description The From address. */
+                from?: string;
+                label?: string;
+                /** @description Received at or after this time. */
+                since?: string;
+                /** @description Received before this time. */
+                until?: string;
+                /** @description `desc`: newest first. */
+                sort?: "asc" | "desc";
+                /** @description Entries in one answer. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        messages: components["schemas"]["InboxMessage"][];
+                        /** @description Give it as `token` for the next page; absent on the last. */
+                        next_token?: string;
+                    };
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOverview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Overview */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: This key may not do that. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

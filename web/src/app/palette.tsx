@@ -5,7 +5,7 @@ import { type KeyboardEvent, useId, useMemo, useRef, useState } from "react";
 import { useAgents } from "../api/agents.ts";
 import { cx } from "../ui/cx.ts";
 import { Keys } from "../ui/kbd.tsx";
-import { nav } from "./nav.ts";
+import { useNav } from "./nav.ts";
 import { setTheme } from "./theme.ts";
 
 /** More agents than this are found by typing, not by scrolling. */
@@ -27,6 +27,7 @@ export default function Palette({ onClose, showShortcuts }: { onClose: () => voi
   const list = useRef<HTMLDivElement>(null);
   const navigate = useNavigate();
   const agents = useAgents();
+  const nav = useNav();
 
   const commands = useMemo((): Command[] => {
     const pages = nav.map((item) => ({ ...item, run: () => void navigate({ to: item.to }) }));
@@ -43,7 +44,7 @@ export default function Palette({ onClose, showShortcuts }: { onClose: () => voi
       run: () => void navigate({ to: "/agents/$email", params: { email: agent.email } }),
     }));
     return [...pages, ...actions, ...ofAgents];
-  }, [agents.data, navigate, showShortcuts]);
+  }, [agents.data, nav, navigate, showShortcuts]);
 
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const found = commands

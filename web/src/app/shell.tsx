@@ -12,7 +12,7 @@ import { cx } from "../ui/cx.ts";
 import { Keys } from "../ui/kbd.tsx";
 import { Menu } from "../ui/menu.tsx";
 import { Toaster } from "../ui/toast.tsx";
-import { type NavItem, nav } from "./nav.ts";
+import { type NavItem, useNav } from "./nav.ts";
 import { listenForShortcuts, useShortcuts } from "./shortcuts.ts";
 import { setTheme } from "./theme.ts";
 
@@ -24,6 +24,7 @@ export function Shell() {
   const [open, setOpen] = useState<"palette" | "shortcuts" | "menu" | null>(null);
   const close = () => setOpen(null);
   const navigate = useNavigate();
+  const nav = useNav();
   useLiveUpdates();
   useFocusOnPage();
   useEffect(listenForShortcuts, []);
@@ -107,6 +108,7 @@ interface SidebarProps {
 }
 
 function Sidebar({ openPalette, openShortcuts, onNavigate }: SidebarProps) {
+  const nav = useNav();
   const groups = [...new Set(nav.map(({ group }) => group))];
   return (
     <div className="flex h-full flex-col gap-4 overflow-y-auto p-3">

@@ -2,7 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Paperclip } from "lucide-react";
 import { type ReactNode, useCallback, useMemo } from "react";
-import type { InboxMessage } from "../api/coming.ts";
+import type { InboxMessage } from "../api/client.ts";
 import { inboxQuery } from "../api/messages.ts";
 import { Badge } from "../ui/badge.tsx";
 import { cx } from "../ui/cx.ts";

@@ -1,8 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { ChevronRight, X } from "lucide-react";
 import { useState } from "react";
-import type { Agent, Domain } from "../api/client.ts";
-import type { Overview } from "../api/coming.ts";
+import type { Agent, Domain, Overview } from "../api/client.ts";
 import { buttonClass, IconButton } from "../ui/button.tsx";
 import { cx } from "../ui/cx.ts";
 import { Card } from "../ui/page.tsx";

@@ -1,5 +1,5 @@
 import { type KeyboardEvent, type PointerEvent, useState } from "react";
-import type { Overview } from "../api/coming.ts";
+import type { Overview } from "../api/client.ts";
 
 type Day = Overview["volume"][number];
 

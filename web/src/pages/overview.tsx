@@ -4,7 +4,7 @@ import { CircleCheck, CircleDashed, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
 import { useOverview } from "../api/account.ts";
 import { useAgents } from "../api/agents.ts";
-import type { Overview } from "../api/coming.ts";
+import type { Overview } from "../api/client.ts";
 import { useDomains } from "../api/domains.ts";
 import { inboxQuery } from "../api/messages.ts";
 import { nav } from "../app/nav.ts";

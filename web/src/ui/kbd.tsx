@@ -10,7 +10,7 @@ export function Keys({ keys }: { keys: string }) {
         >
           {key
             .replace("mod+", mac ? "⌘" : "Ctrl ")
-            .replace("shift+", "⇧")
+            .replace(/^[A-Z]$/, "⇧$&")
             .replace("enter", "↵")
             .replace("escape", "Esc")}
         </kbd>

@@ -1,13 +1,31 @@
 import { Toast as Base } from "@base-ui/react/toast";
 import { CircleAlert, CircleCheck, X } from "lucide-react";
 import { ApiError } from "../api/problem.ts";
-import { IconButton } from "./button.tsx";
+import { buttonClass, IconButton } from "./button.tsx";
 
 const manager = Base.createToastManager();
 
-/** Says that something was done. */
-export function toast(title: string, description?: string): void {
-  manager.add({ title, description, type: "done", timeout: 4_000 });
+export interface ToastAction {
+  label: string;
+  run: () => void;
+  /** How long it can still be done. */
+  forMs: number;
+}
+
+/** Says that something was done, and lets it be undone. */
+export function toast(title: string, description?: string, action?: ToastAction): void {
+  const id = manager.add({
+    ...{ title, description, type: "done", timeout: action?.forMs ?? 4_000 },
+    ...(action && {
+      actionProps: {
+        children: action.label,
+        onClick: () => {
+          manager.close(id);
+          action.run();
+        },
+      },
+    }),
+  });
 }
 
 /** Says that something failed, and what to do. It stays longer: it has to be read. */
@@ -46,6 +64,7 @@ function Toasts() {
         <Base.Title className="font-medium" />
         <Base.Description className="text-muted" />
       </div>
+      <Base.Action className={buttonClass("default", "sm")} />
       <Base.Close render={<IconButton icon={X} label="Dismiss" className="-m-1.5" />} />
     </Base.Root>
   ));

@@ -19,6 +19,7 @@ export function VirtualList<Item>({
   selected,
   hasMore = false,
   loadMore,
+  follow,
   children,
 }: {
   label: string;
@@ -32,6 +33,8 @@ export function VirtualList<Item>({
   selected?: string | undefined;
   hasMore?: boolean;
   loadMore?: () => void;
+  /** Where moving to a row by `j` and `k` opens it. */
+  follow?: ((item: Item) => void) | undefined;
   children: (item: Item) => ReactNode;
 }) {
   const box = useRef<HTMLDivElement>(null);
@@ -65,6 +68,7 @@ export function VirtualList<Item>({
     const to = Math.min(items.length - 1, Math.max(0, from + by));
     if (to < 0) return;
     rows.scrollToIndex(to, { align: "auto" });
+    follow?.(items[to] as Item);
     // The row may be rendered only after the scroll.
     requestAnimationFrame(() => box.current?.querySelector<HTMLElement>(`[data-index="${to}"] a`)?.focus());
   };
