@@ -1,13 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
-import { api, type Delivery, ok } from "../api/client.ts";
-import { keys } from "../api/keys.ts";
+import { Link } from "@tanstack/react-router";
+import { deliveryQuery } from "../api/deliveries.ts";
 import { messageDeliveriesQuery } from "../api/messages.ts";
-import { Badge, type Tone } from "../ui/badge.tsx";
 import { Loaded, Skeleton } from "../ui/states.tsx";
-import { RelativeTime } from "../ui/time.tsx";
-import { Untrusted } from "./untrusted.tsx";
-
-const tones: Record<Delivery["status"], Tone> = { pending: "info", paused: "warn", succeeded: "ok", failed: "bad" };
+import { DeliveryStatus } from "../webhooks/status.tsx";
+import { Tries } from "../webhooks/tries.tsx";
 
 /** What became of the webhooks about a received message, with every attempt. */
 export function Deliveries({ agent, id, status }: { agent: string; id: string; status: string }) {
@@ -21,21 +18,16 @@ export function Deliveries({ agent, id, status }: { agent: string; id: string; s
             a webhook the agent fetches its mail: this message is <strong>{status}</strong>.
           </p>
         ) : (
-          <ul className="flex flex-col gap-3">
+          <ul className="flex flex-col gap-5">
             {all.map((delivery) => (
-              <li key={delivery.id} className="rounded-xl border border-line bg-surface shadow-card">
-                <div className="flex flex-wrap items-center gap-x-3 gap-y-1 px-4 py-2.5 text-sm">
-                  <Badge tone={tones[delivery.status]}>{delivery.status}</Badge>
-                  <span className="min-w-0 flex-1 font-medium wrap-anywhere">
+              <li key={delivery.id} className="flex flex-col gap-2">
+                <div className="flex flex-wrap items-center gap-2 text-sm">
+                  <DeliveryStatus status={delivery.status} />
+                  <Link to="/deliveries/$id" params={{ id: delivery.id }} className="link min-w-0 wrap-anywhere">
                     {delivery.url ?? delivery.endpoint_id}
-                  </span>
-                  {delivery.next_attempt_at && (
-                    <span className="text-xs text-muted">
-                      next <RelativeTime at={delivery.next_attempt_at} />
-                    </span>
-                  )}
+                  </Link>
                 </div>
-                <Attempts id={delivery.id} attempts={delivery.attempts} />
+                <Attempts id={delivery.id} />
               </li>
             ))}
           </ul>
@@ -45,30 +37,11 @@ export function Deliveries({ agent, id, status }: { agent: string; id: string; s
   );
 }
 
-function Attempts({ id, attempts }: { id: string; attempts: number }) {
-  const detail = useQuery({
-    // The list says how many there are: with one more, they are asked for again.
-    queryKey: [...keys.deliveries, "one", id, attempts],
-    queryFn: ({ signal }) => ok(api.GET("/api/v1/deliveries/{id}", { params: { path: { id } }, signal })),
-  });
+function Attempts({ id }: { id: string }) {
+  const delivery = useQuery(deliveryQuery(id));
   return (
-    <Loaded query={detail} skeleton={<Skeleton className="m-4 h-8" />}>
-      {({ tries }) => (
-        <ol aria-label="Attempts" className="divide-y divide-line border-t border-line">
-          {tries.length === 0 && <li className="px-4 py-2 text-xs text-muted">Not tried yet.</li>}
-          {tries.map((one) => (
-            <li key={one.attempt} className="flex flex-wrap items-baseline gap-x-3 gap-y-1 px-4 py-2 text-xs">
-              <span className="w-5 text-muted tabular-nums">{one.attempt}</span>
-              <span className="font-medium">{one.status ?? "no answer"}</span>
-              <span className="min-w-0 flex-1 wrap-anywhere text-muted">
-                <Untrusted text={one.error ?? one.answer ?? ""} />
-              </span>
-              <span className="text-muted tabular-nums">{one.duration_ms} ms</span>
-              <RelativeTime at={one.started_at} className="text-muted" />
-            </li>
-          ))}
-        </ol>
-      )}
+    <Loaded query={delivery} skeleton={<Skeleton className="h-16" />}>
+      {(data) => <Tries delivery={data} />}
     </Loaded>
   );
 }
