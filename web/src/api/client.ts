@@ -37,7 +37,11 @@ api.use({
   async onResponse({ response }) {
     if (response.ok) return;
     const error = await errorOf(response);
-    if (error.status === 401) signIn();
+    if (error.status === 401) {
+      signIn();
+      // The page is about to be left: an error would only flash up.
+      await new Promise(() => {});
+    }
     throw error;
   },
 });

@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from "react";
+import { remember } from "./storage.ts";
 
 export type Theme = "system" | "light" | "dark";
 
@@ -14,12 +15,7 @@ function currentTheme(): Theme {
 export function setTheme(theme: Theme): void {
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
-  try {
-    if (theme === "system") localStorage.removeItem(storageKey);
-    else localStorage.setItem(storageKey, theme);
-  } catch {
-    // It holds until this page is left.
-  }
+  remember(storageKey, theme === "system" ? null : theme);
   for (const listener of listeners) listener();
 }
 

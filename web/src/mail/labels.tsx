@@ -1,8 +1,10 @@
+import { Link } from "@tanstack/react-router";
 import { Plus, Tag, X } from "lucide-react";
 import { useState } from "react";
 import { useChangeMessage } from "../api/messages.ts";
 import { IconButton } from "../ui/button.tsx";
 import { toastError } from "../ui/toast.tsx";
+import { Untrusted } from "./untrusted.tsx";
 
 const LABEL_CHARS_MAX = 64;
 
@@ -23,7 +25,9 @@ export function Labels({ agent, id, labels }: { agent: string; id: string; label
           key={label}
           className="inline-flex items-center rounded-full bg-selected pl-2 text-2xs font-medium text-accent-strong"
         >
-          {label}
+          <Link to="/inbox" search={{ label }} title={`All mail with the label ${label}`}>
+            <Untrusted text={label} />
+          </Link>
           <IconButton
             icon={X}
             label={`Take off the label ${label}`}

@@ -1,16 +1,11 @@
-import { useQuery } from "@tanstack/react-query";
 import { Download } from "lucide-react";
 import { useMemo, useState } from "react";
-import type { Delivery, MessageDetail } from "../api/client.ts";
-import { messageDeliveriesQuery } from "../api/messages.ts";
-import { Badge, type Tone } from "../ui/badge.tsx";
+import type { MessageDetail } from "../api/client.ts";
 import { buttonClass } from "../ui/button.tsx";
 import { Card } from "../ui/page.tsx";
-import { Loaded } from "../ui/states.tsx";
-import { Table } from "../ui/table.tsx";
 import { type Tab, Tabs } from "../ui/tabs.tsx";
-import { RelativeTime } from "../ui/time.tsx";
 import { Attachments } from "./attachments.tsx";
+import { Deliveries } from "./deliveries.tsx";
 import { MailFrame } from "./frame.tsx";
 import { MailText, Untrusted } from "./untrusted.tsx";
 import { Findings } from "./verdict.tsx";
@@ -103,51 +98,5 @@ function Source({ message, source }: { message: MessageDetail; source: string })
         </pre>
       </section>
     </div>
-  );
-}
-
-const tones: Record<Delivery["status"], Tone> = { pending: "info", paused: "warn", succeeded: "ok", failed: "bad" };
-
-function Deliveries({ agent, id, status }: { agent: string; id: string; status: string }) {
-  const deliveries = useQuery(messageDeliveriesQuery(agent, id));
-  return (
-    <Loaded query={deliveries}>
-      {(all) =>
-        all.length === 0 ? (
-          <p className="max-w-prose text-sm text-muted">
-            No webhook was called about this message, or it is not among the agent’s latest hundred deliveries. Without
-            a webhook the agent fetches its mail: this message is <strong>{status}</strong>.
-          </p>
-        ) : (
-          <Card flush>
-            <Table
-              label="Deliveries of this message"
-              rows={all}
-              keyOf={(delivery) => delivery.id}
-              columns={[
-                { header: "Status", cell: ({ status }) => <Badge tone={tones[status]}>{status}</Badge> },
-                {
-                  header: "Endpoint",
-                  cell: ({ url, endpoint_id }) => <span className="wrap-anywhere">{url ?? endpoint_id}</span>,
-                },
-                {
-                  header: "Last answer",
-                  cell: ({ last_status, last_error }) => (
-                    <Untrusted text={last_error ?? String(last_status ?? "none yet")} />
-                  ),
-                },
-                { header: "Attempts", align: "right", cell: ({ attempts }) => attempts },
-                {
-                  header: "When",
-                  align: "right",
-                  secondary: true,
-                  cell: ({ created_at }) => <RelativeTime at={created_at} className="text-muted" />,
-                },
-              ]}
-            />
-          </Card>
-        )
-      }
-    </Loaded>
   );
 }

@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { ChevronRight, X } from "lucide-react";
 import { useState } from "react";
 import type { Agent, Domain, Overview } from "../api/client.ts";
+import { remember, remembered } from "../app/storage.ts";
 import { buttonClass, IconButton } from "../ui/button.tsx";
 import { cx } from "../ui/cx.ts";
 import { Card } from "../ui/page.tsx";
@@ -26,7 +27,7 @@ export function FirstSteps({
   agents: readonly Agent[];
   domains: readonly Domain[];
 }) {
-  const [hidden, setHidden] = useState(() => localStorage.getItem(storageKey) === "hidden");
+  const [hidden, setHidden] = useState(() => remembered(storageKey) === "hidden");
   const first = agents.at(-1)?.email;
   const page = first ? `/agents/${encodeURIComponent(first)}` : "/agents/new";
   const received = overview.unread > 0 || overview.volume.some((day) => day.received > 0);
@@ -75,7 +76,7 @@ export function FirstSteps({
           icon={X}
           label="Do not show these steps again"
           onClick={() => {
-            localStorage.setItem(storageKey, "hidden");
+            remember(storageKey, "hidden");
             setHidden(true);
           }}
         />

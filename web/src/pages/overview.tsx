@@ -200,7 +200,15 @@ function LastMail() {
 function DomainHealth() {
   const domains = useDomains();
   return (
-    <Card title="Domains" flush>
+    <Card
+      title="Domains"
+      actions={
+        <Link to="/domains" className="link text-xs">
+          All domains
+        </Link>
+      }
+      flush
+    >
       <Loaded query={domains} skeleton={<Skeleton className="m-4 h-16" />}>
         {(all) =>
           all.length === 0 ? (

@@ -69,8 +69,10 @@ export function VirtualList<Item>({
     if (to < 0) return;
     rows.scrollToIndex(to, { align: "auto" });
     follow?.(items[to] as Item);
-    // The row may be rendered only after the scroll.
-    requestAnimationFrame(() => box.current?.querySelector<HTMLElement>(`[data-index="${to}"] a`)?.focus());
+    const link = () => box.current?.querySelector<HTMLElement>(`[data-index="${to}"] a`);
+    // A row far away is rendered only after the scroll.
+    if (link()) link()?.focus();
+    else requestAnimationFrame(() => link()?.focus());
   };
   const openIndex = () => (selected === undefined ? -1 : items.findIndex((item) => keyOf(item) === selected));
   useShortcuts([
