@@ -50,6 +50,8 @@ export interface ConsumerDeps {
   turns: Turns<Consumer>;
   /** Called once, when the connection has ended. */
   ended(consumer: Consumer): void;
+  /** Tells the other nodes of it, then calls `announced`. */
+  announce(consumer: Consumer): void;
 }
 
 /**
@@ -59,11 +61,14 @@ export interface ConsumerDeps {
  * frame is only sent when the one before has left, and who sends too much or takes too little is closed.
  */
 export class Consumer {
-  /** Whether its proof was looked up, and the other nodes were told, since there was reason to doubt it. */
+  /** Whether its proof was looked up since there was reason to doubt it. */
   private proven = false;
   /** Nothing is sent any more, and nothing that it hears counts. */
   ended = false;
   private position = 0;
+  /** The agent's last message when it was last looked at, and whether it was paused. */
+  private committed = 0;
+  private paused = false;
   private unreadOnly = true;
   /** Since when something waits in memory for the socket; null when nothing does. */
   private blockedSince: number | null = null;
@@ -73,7 +78,7 @@ export class Consumer {
   /** Resolves when no ack waits; null when none does. */
   acking: Promise<void> | null = null;
   /** Its place in the order of all nodes' consumers; null until it has one. */
-  private since: number | null = null;
+  since: number | null = null;
   /** The newest of other nodes that was heard of before that. */
   private rival: { id: string; since: number } | null = null;
 
@@ -89,19 +94,35 @@ export class Consumer {
 
   /** There may be new mail. */
   wake(): void {
-    if (this.blockedSince === null) this.deps.turns.ask(this);
+    if (this.since !== null && this.blockedSince === null) this.deps.turns.ask(this);
   }
 
   /** Its agent may be gone, its proof void, or another node may not know of it. */
   doubt(): void {
     this.proven = false;
-    this.deps.turns.ask(this);
+    this.deps.announce(this);
   }
 
-  /** One turn: looks whether it may still listen, then sends one page of what it has not seen. Never rejects. */
+  /** The other nodes were told. Nothing is read before, so that two consumers of an agent hear the same for a moment only. */
+  announced(now: number): void {
+    if (this.ended) return;
+    this.since ??= now;
+    this.deps.turns.ask(this);
+    const { rival } = this;
+    this.rival = null;
+    if (rival) this.meet(rival.id, rival.since);
+  }
+
+  /** One turn: looks whether it may still listen where there is doubt, then sends one page of what it has not seen. Never rejects. */
   async turn(): Promise<void> {
     try {
-      if (!this.ended && (await this.isAllowed())) await this.readOn();
+      if (this.ended || this.closeIfExpired()) return;
+      const doubtful = !this.proven;
+      this.proven = true;
+      if (doubtful && !(await this.deps.store.proofStands(this.proof.id))) this.revoked();
+      // Else its signal would have said that the agent has changed.
+      if (doubtful || this.unreadOnly) await this.lookAtAgent();
+      if (!this.ended && !this.paused && this.blockedSince === null) await this.readOn();
     } catch (error) {
       if (this.ended) return;
       this.deps.log.error("websocket.failed", { agent: this.agent.id }, error);
@@ -109,23 +130,29 @@ export class Consumer {
     }
   }
 
-  private async isAllowed(): Promise<boolean> {
-    if (this.closeIfExpired()) return false;
-    if (this.proven) return true;
-    this.proven = true;
-    if (this.deps.store.dialect === "postgres") await this.announce();
-    if (!(await this.deps.store.proofStands(this.proof.id))) {
-      this.revoked();
-      return false;
+  private async lookAtAgent(): Promise<void> {
+    const { id, userId, createdAt } = this.agent;
+    const agent = await this.deps.store.getAgent(id);
+    if (agent?.userId !== userId || agent.createdAt.getTime() !== createdAt.getTime())
+      this.close(CLOSE.policy, "agent deleted");
+    else {
+      this.paused = agent.paused;
+      this.committed = agent.lastSeq;
     }
-    return !this.ended;
   }
 
-  private async announce(): Promise<void> {
-    this.since = await this.deps.store.announceConsumer(this.agent.id, this.id, this.since);
-    const { rival } = this;
-    this.rival = null;
-    if (rival) this.meet(rival.id, rival.since);
+  private async readOn(): Promise<void> {
+    const { store, turns } = this.deps;
+    const { unreadOnly } = this;
+    const rows = await store.messagesAfter(this.agent.id, this.position, { unreadOnly, limit: PAGE });
+    for (const row of rows) if (!this.tell(row)) return;
+    if (rows.length === PAGE) turns.ask(this);
+    else if (unreadOnly) {
+      // What had been committed before this page was read is past: what is unread of it has been sent.
+      // What is committed from now on wakes this consumer.
+      this.unreadOnly = false;
+      this.position = Math.max(this.position, this.committed);
+    }
   }
 
   /** Another node has a consumer of this agent: the newer one stays. All nodes see the same order. */
@@ -137,25 +164,6 @@ export class Consumer {
     } else if (isNewer({ id: this.id, since: this.since })) this.close(CLOSE.replaced, "replaced");
     // It has not heard of this one.
     else this.doubt();
-  }
-
-  private async readOn(): Promise<void> {
-    const { store, turns } = this.deps;
-    const agent = await store.getAgent(this.agent.id);
-    if (!agent || agent.userId !== this.agent.userId || agent.createdAt.getTime() !== this.agent.createdAt.getTime()) {
-      this.close(CLOSE.policy, "agent deleted");
-      return;
-    }
-    if (agent.paused || this.blockedSince !== null) return;
-    const rows = await store.messagesAfter(agent.id, this.position, { unreadOnly: this.unreadOnly, limit: PAGE });
-    for (const row of rows) if (!this.tell(row)) return;
-    if (rows.length < PAGE) {
-      if (!this.unreadOnly) return;
-      // Everything up to `lastSeq` was committed before this page was read, so what is unread of it has been sent.
-      this.unreadOnly = false;
-      this.position = Math.max(this.position, agent.lastSeq);
-    }
-    turns.ask(this);
   }
 
   /** Sends a frame; false when the next one must wait. */
