@@ -11,12 +11,14 @@ import { deliveries } from "./deliveries.ts";
 import { domains } from "./domains.ts";
 import { createDoor, parseBody } from "./door.ts";
 import { eventSchemaRoutes, events } from "./events.ts";
+import { inbox } from "./inbox.ts";
 import { keys } from "./keys.ts";
 import { createRateLimits } from "./limits.ts";
 import { messages } from "./messages.ts";
 import { createMetrics, startMetrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
 import { outbound } from "./outbound.ts";
+import { overview } from "./overview.ts";
 import { problemResponse } from "./problem.ts";
 import { publicRoutes } from "./public.ts";
 import { replies } from "./reply.ts";
@@ -63,6 +65,8 @@ export function createApi(deps: RouteDeps) {
     .use(signingSecrets(deps))
     .use(agents(deps))
     .use(messages(deps))
+    .use(inbox(deps))
+    .use(overview(deps))
     .use(replies(deps))
     .use(sends(deps))
     .use(outbound(deps))

@@ -15,11 +15,13 @@ import * as events from "./events.ts";
 import { gateFacts } from "./gate-facts.ts";
 import * as holds from "./holds.ts";
 import * as inbound from "./inbound.ts";
+import * as inbox from "./inbox.ts";
 import * as messages from "./messages.ts";
 import * as notices from "./notices.ts";
 import * as outbound from "./outbound.ts";
 import * as queue from "./outbound-queue.ts";
 import { recordReport } from "./outbound-report.ts";
+import { overview } from "./overview.ts";
 import * as pauses from "./pauses.ts";
 import * as requests from "./requests.ts";
 import { refuseSuppressed, sweepSendCounts } from "./send-limits.ts";
@@ -113,6 +115,7 @@ export function createStore(engine: Engine) {
     // Inbound mail
     acceptInbound: write(inbound.acceptInbound),
     listMessages: read(messages.listMessages),
+    listInbox: read(inbox.listInbox),
     messagesAfter: read(messages.messagesAfter),
     getMessage: read(messages.getMessage),
     setReadStatus: write(messages.setReadStatus),
@@ -157,6 +160,8 @@ export function createStore(engine: Engine) {
     getSuppression: read(suppressions.getSuppression),
     listSuppressions: read(suppressions.listSuppressions),
     unsuppress: write(suppressions.unsuppress),
+
+    overview: read(overview),
 
     // Conversations: both directions together
     listConversations: read(listConversations),

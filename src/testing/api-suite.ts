@@ -4,6 +4,7 @@ import { approvalCases } from "./api-suite-approval.ts";
 import { approvalLinkCases } from "./api-suite-approval-links.ts";
 import { conventionCases } from "./api-suite-conventions.ts";
 import { conversationCases } from "./api-suite-conversations.ts";
+import { dashboardCases } from "./api-suite-dashboard.ts";
 import { deliveryCases } from "./api-suite-deliveries.ts";
 import { eventCases } from "./api-suite-events.ts";
 import { gateCases } from "./api-suite-gate.ts";
@@ -35,5 +36,6 @@ export function apiSuite(name: string, open: () => Promise<ApiUnderTest>): void 
     webhookCases(it);
     eventCases(it);
     signInCases(it);
+    dashboardCases(it);
   });
 }
