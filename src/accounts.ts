@@ -8,6 +8,9 @@ import type { Vault } from "./vault.ts";
 /** Characters of a key or secret that are kept readable, so that people can tell them apart. */
 const PREFIX_CHARS = 8;
 
+/** What an account's address must look like; mail to it proves the rest. */
+export const emailPattern = /^[^\s@<>",;:\\]{1,64}@[^\s@<>",;:\\]{1,189}$/;
+
 /** Makes an account with its first signing secret. Failure `conflict` when the address has one. */
 export function createOwner(
   store: Store,
@@ -15,6 +18,15 @@ export function createOwner(
   owner: { email: string; name: string; now: Date },
 ): Promise<UserRow> {
   return store.createAccount({ ...owner, secret: newSigningSecret(vault, "default").row });
+}
+
+/** Makes the first account of the server. Null when it has one already; of several at once one succeeds. */
+export function createFirstOwner(
+  store: Store,
+  vault: Vault,
+  owner: { email: string; name: string; now: Date },
+): Promise<UserRow | null> {
+  return store.createFirstAccount({ ...owner, secret: newSigningSecret(vault, "default").row });
 }
 
 /** A new signing secret: 64 lower-case hex characters, and the row that keeps it sealed. */

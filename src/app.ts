@@ -6,12 +6,15 @@ import { migrations } from "./assets.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createResolver, type Resolver } from "./dns.ts";
+import { startDomainWatch } from "./domains/watch.ts";
 import { Failure } from "./errors.ts";
+import { createSignInMail } from "./http/auth-mail.ts";
 import { startHttp } from "./http/server.ts";
 import { createSignInLink } from "./http/sign-in.ts";
 import { createReceive, type Receive } from "./inbound/receive.ts";
 import { type SmtpListener, startSmtp } from "./inbound/smtp.ts";
 import { createLog, type Log } from "./log.ts";
+import { createEventFeed } from "./notify/event-feed.ts";
 import { createHub } from "./notify/hub.ts";
 import { createPoster, type Lookup, resolverLookup, systemLookup } from "./notify/post.ts";
 import { startWebhooks } from "./notify/webhook.ts";
@@ -20,6 +23,7 @@ import { startHolds } from "./outbound/holds.ts";
 import { isPublished } from "./outbound/published.ts";
 import { createRoutes } from "./outbound/routes.ts";
 import { createSender } from "./outbound/send.ts";
+import { createServerMail } from "./outbound/server-mail.ts";
 import { createSigningKeys } from "./outbound/signing-keys.ts";
 import { composeTestMail } from "./outbound/test-mail.ts";
 import { createReturnPaths, type ReturnPaths } from "./return-path.ts";
@@ -100,7 +104,8 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     await store.takeOver(new Date(clock.now()));
 
     const resolver = seams.resolver ?? ownResolver(config, clock, closers);
-    const hub = createHub({ store, clock, log });
+    const feed = createEventFeed({ store, clock });
+    const hub = createHub({ store, feed, clock, log });
     const poster = createPoster({
       // A host that only /etc/hosts or the local network knows is found unless other servers are configured.
       lookup: seams.lookup ?? (config.dns.servers.length > 0 ? resolverLookup(resolver) : systemLookup),
@@ -113,23 +118,6 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       clock,
       ...(seams.webhookCa ? { extraCa: seams.webhookCa } : {}),
     });
-    const webhooks = startWebhooks({
-      store,
-      vault,
-      poster,
-      clock,
-      log,
-      concurrency: config.webhook.concurrency,
-      concurrencyPerEndpoint: config.webhook.concurrencyPerEndpoint,
-      timeoutMs: config.webhook.timeout,
-    });
-    closers.push(async () => {
-      await webhooks.close(WEBHOOK_GRACE_MS);
-      // What still hangs is stopped and goes back to the queue as it was.
-      poster.close();
-      await webhooks.close(WEBHOOK_GRACE_MS);
-    });
-
     const returnPaths = createReturnPaths(deriveKey(masterKey, "return path"), config.outboundSmtp.returnPathDomain);
     const { maxParts, maxDepth, maxHeaderBytes } = config.inbound;
     const receive = createReceive({
@@ -148,6 +136,27 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const { outboundSmtp } = config;
     const routes = createRoutes(config, outboundSmtp.caFile ? readFileSync(outboundSmtp.caFile, "utf8") : null);
     if (routes.heir) await store.adoptLanes([...routes.lanes], routes.heir);
+    const { sharedDomain } = config;
+    const writeMail = createServerMail({ store, routes, sharedDomain });
+    const webhooks = startWebhooks({
+      store,
+      vault,
+      poster,
+      clock,
+      log,
+      concurrency: config.webhook.concurrency,
+      concurrencyPerEndpoint: config.webhook.concurrencyPerEndpoint,
+      ratePerEndpoint: config.webhook.ratePerEndpoint,
+      timeoutMs: config.webhook.timeout,
+      writeMail,
+    });
+    closers.push(async () => {
+      await webhooks.close(WEBHOOK_GRACE_MS);
+      // What still hangs is stopped and goes back to the queue as it was.
+      poster.close();
+      await webhooks.close(WEBHOOK_GRACE_MS);
+    });
+
     const dispatch = startDispatch({
       store,
       clock,
@@ -165,6 +174,10 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const upstreams = checkUpstreams(dispatch, log);
     const approvals = createApprovalTokens(deriveKey(masterKey, "approval link"));
 
+    const baseUrl = () => config.http.publicUrl ?? http.url;
+    const signInMail = createSignInMail({ store, clock, log, routes, writeMail, baseUrl, sharedDomain });
+    closers.push(() => signInMail.drain());
+
     const http = await startHttp({
       config,
       store,
@@ -173,8 +186,10 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       log,
       resolver,
       hub,
+      feed,
       version,
       approvals,
+      signInMail,
       sender: createSender({ store, clock, config, routes, dispatch }),
       sendTestMail: (agent) => sendTestMail(receive, agent, config, clock),
       health: () => health(store, config, clock),
@@ -182,13 +197,15 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     closers.push(() => http.close(GRACE_MS));
     // Sockets and long polls go first, so that the HTTP server has nothing to wait for.
     closers.push(() => hub.close());
+    closers.push(() => feed.close());
 
     const httpUrl = http.url;
-    const baseUrl = config.http.publicUrl ?? httpUrl;
-    const { sharedDomain } = config;
-    const hold = { store, clock, log, routes, approvals, baseUrl, sharedDomain };
+    const hold = { store, clock, log, routes, approvals, baseUrl: baseUrl(), sharedDomain };
     const holds = startHolds(hold);
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));
+
+    const domainWatch = startDomainWatch({ store, resolver, clock, log, mailHost: config.smtp.domain });
+    closers.push(() => domainWatch.close(WEBHOOK_GRACE_MS));
 
     const smtp = await openSmtp({ config, store, receive, returnPaths, clock, log, closers });
     keepSwept(store, config, clock, log, closers);
@@ -201,12 +218,16 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       metricsUrl: http.metricsUrl,
       smtp,
       upstreams,
-      signInLink: () => createSignInLink(store, clock, baseUrl),
+      signInLink: () => createSignInLink(store, clock, baseUrl()),
       async drain() {
+        await signInMail.drain();
         // A held message makes mail to its reviewers, mail to an agent here makes a delivery.
         await holds.drain();
+        await domainWatch.drain();
         await dispatch.drain();
         await webhooks.drain();
+        // An endpoint that was switched off makes mail to its owner.
+        await dispatch.drain();
       },
       close: () => (closing ??= closeAll()),
     };

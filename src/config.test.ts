@@ -193,6 +193,13 @@ describe("values", () => {
     ["outbound_smtp.timeout", "10m", 600_000],
     ["outbound_smtp.ca_file", examplePath, examplePath],
     ["outbound_smtp.return_path_domain", "Bounces.Bücher.example", "bounces.xn--bcher-kva.example"],
+    ["oauth.allowed_emails", "Ann@Example.com, bob@bücher.example", ["ann@example.com", "bob@bücher.example"]],
+    ["oauth.allowed_domains", ["Example.com", "bücher.example"], ["example.com", "xn--bcher-kva.example"]],
+    [
+      "oauth.redirect_url",
+      "https://mail.example.com/e2a/api/auth/callback",
+      "https://mail.example.com/e2a/api/auth/callback",
+    ],
     ["limits.sends_per_minute_per_agent", 0, 0],
     ["limits.send_burst_per_agent", 0, 0],
     ["limits.sends_per_minute_per_account", 0, 0],
@@ -240,6 +247,8 @@ describe("values", () => {
     ["outbound_smtp.ca_file", "absent.pem"],
     ["outbound_smtp.connections", "0"],
     ["outbound_smtp.return_path_domain", "bounce@example.com"],
+    ["oauth.allowed_emails", "ann@example.com, bob"],
+    ["oauth.allowed_domains", "@example.com"],
     ["limits.sends_per_minute_per_agent", "-1"],
     ["limits.loop_window", "59s"],
     ["limits.loop_window", "0"],
@@ -328,10 +337,36 @@ describe("complaints", () => {
   const unpaired: [set: string, value: string, missing: string][] = [
     ["http.tls_cert", examplePath, "http.tls_key"],
     ["oauth.google_client_id", "id", "oauth.google_client_secret"],
+    ["oauth.oidc_issuer", "https://login.example.com", "oauth.oidc_client_id"],
+    ["oauth.oidc_client_id", "id", "oauth.oidc_issuer"],
     ["outbound_smtp.password", "x", "outbound_smtp.username"],
   ];
   test.each(unpaired)("%s alone", (set, value, missing) => {
     expect(complaintsOf({ flags: { [set]: value } })).toMatchObject([{ key: missing, source: "not set" }]);
+  });
+
+  const issuers: [issuer: string, accepted: boolean][] = [
+    ["https://login.example.com/application/o/e2a/", true],
+    ["http://127.0.0.1:8090", true],
+    ["http://localhost:8090/realms/main", true],
+    ["http://[::1]:8090", true],
+    ["http://login.example.com", false],
+    ["https://login.example.com/?realm=main", false],
+    ["login.example.com", false],
+  ];
+  test.each(issuers)("oauth.oidc_issuer %p", (issuer, accepted) => {
+    const flags = { "oauth.oidc_issuer": issuer, "oauth.oidc_client_id": "e2a" };
+    if (accepted) expect(load({ flags }).oauth.oidcIssuer).toBe(issuer);
+    else expect(complaintsOf({ flags })).toMatchObject([{ key: "oauth.oidc_issuer" }]);
+  });
+
+  test("a redirect address at which nobody answers", () => {
+    const flags = { "oauth.redirect_url": "https://mail.example.com/oauth/google" };
+    const [complaint] = complaintsOf({ flags });
+    expect(complaint).toMatchObject({
+      key: "oauth.redirect_url",
+      remedy: expect.stringContaining("/api/auth/callback"),
+    });
   });
 });
 
@@ -348,6 +383,7 @@ describe("secrets in files", () => {
     expect(configKeys.filter((row) => row.secret).map((row) => row.key)).toEqual([
       "database.url",
       "oauth.google_client_secret",
+      "oauth.oidc_client_secret",
       "signing.hmac_secret",
       "signing.encryption_key",
       "outbound_smtp.password",

@@ -123,6 +123,12 @@ const schema = Type.Object({
     google_client_id: key(kind.line, { aliases: ["E2A_GOOGLE_CLIENT_ID"] }),
     google_client_secret: key(kind.line, { secret: true, aliases: ["E2A_GOOGLE_CLIENT_SECRET"] }),
     redirect_url: key(kind.httpUrl),
+    oidc_issuer: key(kind.issuer),
+    oidc_client_id: key(kind.line),
+    oidc_client_secret: key(kind.line, { secret: true }),
+    oidc_name: key(kind.line, { default: "single sign-on" }),
+    allowed_emails: key(kind.emails, { default: "" }),
+    allowed_domains: key(kind.domainNames, { default: "" }),
   }),
   signing: Type.Object({
     hmac_secret: key(kind.longSecret, { secret: true, aliases: ["E2A_HMAC_SECRET"] }),
@@ -159,6 +165,7 @@ const schema = Type.Object({
     allowed_networks: key(kind.networks, { default: "" }),
     concurrency: key(kind.count(1, 10_000), { default: "128" }),
     concurrency_per_endpoint: key(kind.count(1, 10_000), { default: "8" }),
+    rate_per_endpoint: key(kind.count(0, 10_000), { default: "0" }),
   }),
   retention: Type.Object({
     messages: key(kind.duration("0", "36500d"), { default: "0" }),
@@ -167,6 +174,7 @@ const schema = Type.Object({
   limits: Type.Object({
     api_requests_per_minute: key(kind.count(1, 10_000_000), { default: "600" }),
     auth_failures_per_minute: key(kind.count(1, 10_000_000), { default: "30" }),
+    sign_ins_per_minute: key(kind.count(1, 10_000_000), { default: "20" }),
     agents_per_account: key(kind.count(1, 10_000_000), { default: "1000" }),
     domains_per_account: key(kind.count(1, 10_000_000), { default: "100" }),
     websockets_per_key: key(kind.count(1, 10_000_000), { default: "100" }),

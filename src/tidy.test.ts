@@ -4,6 +4,7 @@ import { Glob } from "bun";
 /** Which rooms of src/ a room may import from, beside itself. Files directly in src/ are rooms of their own. */
 const arrows: Record<string, string[]> = {
   mail: [],
+  events: ["mail"],
   errors: [],
   id: [],
   log: [],
@@ -20,18 +21,21 @@ const arrows: Record<string, string[]> = {
   "approval-token": [],
   html: [],
   work: ["clock", "log"],
-  store: ["mail", "errors", "id", "log"],
+  store: ["mail", "events", "errors", "id", "log"],
   accounts: ["store", "vault", "id", "errors", "mail"],
   inbound: ["store", "return-path", "dns", "tls", "mail", "errors", "id", "log", "clock", "ttl-cache"],
+  domains: ["store", "dns", "outbound", "work", "clock", "log"],
   outbound: [
     ...["config", "store", "inbound", "return-path", "approval-token", "html", "vault", "work", "dns"],
     ...["mail", "errors", "id", "log", "clock"],
   ],
-  notify: ["store", "vault", "work", "dns", "mail", "errors", "id", "log", "clock"],
+  notify: ["store", "events", "vault", "work", "dns", "mail", "errors", "id", "log", "clock"],
   http: [
     ...[
       "accounts",
       "assets",
+      "events",
+      "domains",
       "config",
       "store",
       "notify",
@@ -63,6 +67,7 @@ const doors: Record<string, string[]> = {
   "@clack/prompts": ["cli/"],
   "drizzle-orm": ["store/"],
   "bun:sqlite": ["store/"],
+  "openid-client": ["http/oidc.ts"],
   pg: ["store/"],
   "dns-packet": ["dns.ts", "dns-socket.ts"],
   selfsigned: ["tls.ts"],

@@ -1,6 +1,7 @@
 /** `e2a agents`: the mailboxes of the account. */
 import { Command, Option } from "commander";
 import type { AgentMode } from "../mail.ts";
+import { type EndpointStatus, endpointStatuses } from "./delivery-shapes.ts";
 import { usageError } from "./failure.ts";
 import { example } from "./help.ts";
 import { canAsk, type Io } from "./io.ts";
@@ -15,6 +16,7 @@ interface AgentFlags {
   name?: string;
   mode?: AgentMode;
   webhookUrl?: string;
+  webhookStatus?: EndpointStatus;
 }
 
 export function agentsCommand(io: Io): Command {
@@ -94,11 +96,12 @@ async function askNewAgent(io: Io, flags: AgentFlags): Promise<NewAgent> {
   };
 }
 
-function changes({ name, mode, webhookUrl }: AgentFlags): AgentChange {
+function changes({ name, mode, webhookUrl, webhookStatus }: AgentFlags): AgentChange {
   return {
     ...(name === undefined ? {} : { name }),
     ...(mode === undefined ? {} : { agent_mode: mode }),
     ...(webhookUrl === undefined ? {} : { webhook_url: webhookUrl }),
+    ...(webhookStatus === undefined ? {} : { webhook_status: webhookStatus }),
   };
 }
 
@@ -136,11 +139,23 @@ function agentTable({ paint, width }: Session, agents: Agent[]): string {
       { title: "NAME", value: (agent) => agent.name, shrinks: true },
       { title: "MODE", value: (agent) => agent.agent_mode + (agent.paused ? ", paused" : "") },
       { title: "AGE", value: (agent) => age(agent.created_at, now) },
-      { title: "WEBHOOK", value: (agent) => agent.webhook_url ?? "", shrinks: true },
+      {
+        title: "WEBHOOK",
+        value: (agent) => webhookState(agent) + (agent.webhook_url ?? ""),
+        shrinks: true,
+        style: (agent) => (webhookState(agent) ? "yellow" : null),
+      },
     ],
     agents,
     { width, paint },
   );
+}
+
+/** What is wrong with its webhook, in front of the URL; "" when all is well. */
+function webhookState({ webhook_url, webhook_status, webhook_failing_since }: Agent): string {
+  if (!webhook_url) return "";
+  if (webhook_status === "disabled") return "(disabled) ";
+  return webhook_failing_since ? "(failing) " : "";
 }
 
 function showCommand(io: Io): Command {
@@ -165,6 +180,8 @@ function agentFacts({ paint }: Session, agent: Agent): string {
       ["Name", agent.name],
       ["Mode", agent.agent_mode],
       ["Webhook", agent.webhook_url],
+      ["Disabled", agent.webhook_status === "disabled" ? disabledWebhook(agent) : null],
+      ["Failing", agent.webhook_failing_since ? `every attempt since ${agent.webhook_failing_since}` : null],
       ["Domain", `${agent.domain} (${agent.domain_verified ? "verified" : "not verified"})`],
       ["Paused", agent.paused ? "yes, nothing is sent" : null],
       ["Approval", agent.hitl_enabled ? "a person approves what it sends" : null],
@@ -172,6 +189,11 @@ function agentFacts({ paint }: Session, agent: Agent): string {
     ],
     paint,
   );
+}
+
+function disabledWebhook({ email, webhook_disabled_reason: reason }: Agent): string {
+  const next = `Mail waits; switch it on: e2a agents update ${email} --webhook-status enabled`;
+  return reason ? `${reason} ${next}` : next;
 }
 
 function updateCommand(io: Io): Command {
@@ -182,15 +204,21 @@ function updateCommand(io: Io): Command {
     .option("--name <text>", "the name people see")
     .addOption(modeOption())
     .option("--webhook-url <url>", "where a cloud agent's mail is posted")
+    .addOption(
+      new Option("--webhook-status <status>", "disabled keeps what is to be delivered").choices(endpointStatuses),
+    )
     .action(async (email: string, flags: AgentFlags, command: Command) => {
       const session = await openSession(io, command);
       const change = changes(flags);
       if (Object.keys(change).length === 0)
-        throw usageError("Nothing to change.", "Add --name, --mode or --webhook-url.");
+        throw usageError("Nothing to change.", "Add --name, --mode, --webhook-url or --webhook-status.");
       const agent = await session.client.updateAgent(await chooseAgent(session, email), change);
       await session.show(agent, () => agentFacts(session, agent));
     });
-  return example(command, ["e2a agents update my-bot@e2a.localhost --name 'My bot'"]);
+  return example(command, [
+    "e2a agents update my-bot@e2a.localhost --name 'My bot'",
+    "e2a agents update my-bot@e2a.localhost --webhook-status enabled",
+  ]);
 }
 
 function deleteCommand(io: Io): Command {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { binaryPath, freePort, runBinary, startBinary } from "../testing/binary.ts";
+import { startSink } from "../testing/sink.ts";
 import { deliver } from "../testing/smtp-client.ts";
 import { tempDir } from "../testing/temp.ts";
 
@@ -53,6 +54,52 @@ describe("the compiled binary, as a newcomer uses it", () => {
     expect(inbox.messages.map((m: { subject: string }) => m.subject)).toEqual(["first", "second"]);
     const read = await runBinary(["read", second.message_id, "--peek"], cli);
     expect(JSON.parse(read.stdout)).toMatchObject({ subject: "second", text: expect.stringContaining("Hi") });
+    expect(await server.stop()).toBe(0);
+  }, 60_000);
+
+  test("listen --forward through kill -9 of the server, then --exec that answers with e2a itself", async () => {
+    await using dir = await tempDir();
+    await using sink = startSink();
+    const [smtpPort, httpPort] = [await freePort(), await freePort()];
+    const env = {
+      ...serverEnv(dir.path, "data"),
+      E2A_SMTP_LISTEN_ADDR: `127.0.0.1:${smtpPort}`,
+      E2A_HTTP_LISTEN_ADDR: `127.0.0.1:${httpPort}`,
+      E2A_URL: `http://127.0.0.1:${httpPort}`,
+    };
+    const { stdout } = await runBinary(["bootstrap", "--email", "you@example.com"], env);
+    const cli = { PATH: process.env.PATH ?? "", ...env, E2A_API_KEY: stdout.match(/e2a_[0-9a-f]{64}/)?.[0] ?? "" };
+    let server = await startBinary(env);
+    await runBinary(["agents", "register", "--slug", "my-bot"], cli);
+    const subjects = Array.from({ length: 20 }, (_, n) => `mail ${n}`);
+    for (const subject of subjects)
+      expect((await deliver(smtpPort, { to: "my-bot@e2a.localhost", message: mail(subject) })).code).toBe(250);
+
+    sink.answer = async () => {
+      if ([5, 12].includes(sink.requests.length)) {
+        await server.kill();
+        server = await startBinary(env);
+      }
+      return new Response();
+    };
+    const listener = Bun.spawn([binaryPath(), "listen", "--forward", sink.url], {
+      ...{ env: cli, stdin: "ignore", stdout: "pipe", stderr: "ignore" },
+    });
+    const lines = linesOf(listener.stdout);
+    const taken: string[] = [];
+    while (taken.length < subjects.length) taken.push(JSON.parse((await lines.next()).value ?? "").subject);
+    listener.kill("SIGINT");
+    expect(await listener.exited).toBe(0);
+    expect(sink.requests.map(({ body }) => body.subject)).toEqual(subjects);
+    expect(taken).toEqual(subjects);
+    expect(JSON.parse((await runBinary(["inbox"], cli)).stdout).messages).toEqual([]);
+
+    await deliver(smtpPort, { to: "my-bot@e2a.localhost", message: mail("$(touch owned)") });
+    const answer = `printf 'Thank you, %s' "$E2A_FROM" | "${binaryPath()}" reply "$E2A_MESSAGE_ID" --body -`;
+    const { code, stdout: sent } = await runBinary(["listen", "--once", "--exec", answer], cli);
+    expect([code, JSON.parse(sent).status]).toEqual([0, "sent"]);
+    const [reply] = JSON.parse((await runBinary(["outbox"], cli)).stdout).messages;
+    expect([reply.subject, reply.to]).toEqual(["Re: $(touch owned)", ["ann@client.example"]]);
     expect(await server.stop()).toBe(0);
   }, 60_000);
 

@@ -1,4 +1,17 @@
 /** The server's HTTP API as the commands use it. */
+import type {
+  ApiKey,
+  Delivery,
+  DeliveryDetail,
+  DeliveryFilter,
+  DeliveryPage,
+  EventFilter,
+  EventPage,
+  NewKey,
+  NewWebhook,
+  Webhook,
+  WebhookChange,
+} from "./delivery-shapes.ts";
 import { Exchange, type OnSent, type Query } from "./exchange.ts";
 import type {
   Agent,
@@ -24,15 +37,23 @@ import type {
   Sent,
 } from "./shapes.ts";
 
-/** An attachment may be 25 MiB over a slow line. */
+/** A message or an attachment may be 25 MiB over a slow line. */
 const downloadTimeoutMs = 300_000;
+/** Somebody waits to sign in. */
+const methodsTimeoutMs = 10_000;
 /** The API's own limit (page_size). */
 const pageSizeMax = 100;
+/** How long the server may keep a question about new events; its own limit, and under a proxy's usual patience. */
+const eventWaitSeconds = 60;
+/** Beyond the wait itself. */
+const eventAnswerMs = 30_000;
 
 export interface SendOptions {
   /** Wait until the mail has left, at most as long as the server does; else it is only queued. */
   wait: boolean;
   onSent?: OnSent | undefined;
+  /** Names the mail across tries and restarts: the server takes it once (for 24 hours). */
+  idempotencyKey?: string;
 }
 
 export interface PageOptions {
@@ -46,6 +67,16 @@ export interface PageOptions {
 export class Client extends Exchange {
   me(): Promise<{ id: string; email: string }> {
     return this.json("GET", "/users/me");
+  }
+
+  /** Whether people sign in to this server with a browser; asked without a key. */
+  async signsInByBrowser(): Promise<boolean> {
+    return this.reading(async () => {
+      const url = `${this.url}/api/auth/methods`;
+      const response = await fetch(url, { redirect: "manual", signal: AbortSignal.timeout(methodsTimeoutMs) });
+      await response.body?.cancel();
+      return response.ok;
+    });
   }
 
   async agents(): Promise<Agent[]> {
@@ -96,7 +127,11 @@ export class Client extends Exchange {
   /** One message, whole. Reading marks it read unless `peek`. */
   message(agent: string, id: string, options: { peek: boolean }): Promise<MessageDetail> {
     const query = options.peek ? { peek: "true" } : {};
-    return this.json("GET", `${agentPath(agent)}${messagePath(id)}`, { query });
+    return this.json("GET", `${agentPath(agent)}${messagePath(id)}`, { query, timeoutMs: downloadTimeoutMs });
+  }
+
+  async markRead(agent: string, id: string): Promise<void> {
+    await this.json("PATCH", `${agentPath(agent)}${messagePath(id)}`, { body: { status: "read" } });
   }
 
   /** The decoded bytes of one attachment. */
@@ -171,6 +206,74 @@ export class Client extends Exchange {
     return this.pages<AuditPage>("/audit", {}, options, ({ entries }) => entries.length);
   }
 
+  async webhooks(): Promise<Webhook[]> {
+    return (await this.json<{ webhooks: Webhook[] }>("GET", "/webhooks")).webhooks;
+  }
+
+  webhook(id: string): Promise<Webhook> {
+    return this.json("GET", webhookPath(id));
+  }
+
+  createWebhook(webhook: NewWebhook): Promise<Webhook> {
+    return this.json("POST", "/webhooks", { body: webhook });
+  }
+
+  updateWebhook(id: string, change: WebhookChange): Promise<Webhook> {
+    return this.json("PATCH", webhookPath(id), { body: change });
+  }
+
+  deleteWebhook(id: string): Promise<unknown> {
+    return this.json("DELETE", webhookPath(id));
+  }
+
+  /** Sends it a `webhook.test`; the delivery tells what becomes of that. */
+  testWebhook(id: string): Promise<Delivery> {
+    return this.json("POST", `${webhookPath(id)}/test`);
+  }
+
+  /** Pages of deliveries, newest first; see `messages`. */
+  deliveries(filter: DeliveryFilter, options: PageOptions): AsyncGenerator<DeliveryPage> {
+    return this.pages<DeliveryPage>("/deliveries", { ...filter }, options, ({ deliveries }) => deliveries.length);
+  }
+
+  delivery(id: string): Promise<DeliveryDetail> {
+    return this.json("GET", `/deliveries/${encodeURIComponent(id)}`);
+  }
+
+  redeliver(id: string): Promise<Delivery> {
+    return this.json("POST", `/deliveries/${encodeURIComponent(id)}/redeliver`);
+  }
+
+  /** Delivers again what failed since a time, a part of it at once; how many, until it says 0. */
+  async redeliverSince(since: string, filter: Omit<DeliveryFilter, "status">): Promise<number> {
+    const body = { since, ...filter };
+    return (await this.json<{ redelivered: number }>("POST", "/deliveries/redeliver", { body })).redelivered;
+  }
+
+  /** Pages of the event log, after an id oldest first, else newest first; see `messages`. */
+  events(filter: EventFilter & { after?: string; sort: "asc" | "desc" }, options: PageOptions) {
+    return this.pages<EventPage>("/events", { ...filter }, options, ({ events }) => events.length);
+  }
+
+  /** The events after an id, oldest first, waited for when there are none yet; the list may then still be empty. */
+  nextEvents(filter: EventFilter & { after?: string }, signal: AbortSignal): Promise<EventPage> {
+    const query: Query = { ...filter, wait: eventWaitSeconds, page_size: pageSizeMax };
+    return this.json("GET", "/events", { query, signal, timeoutMs: eventWaitSeconds * 1000 + eventAnswerMs });
+  }
+
+  async keys(): Promise<ApiKey[]> {
+    return (await this.json<{ keys: ApiKey[] }>("GET", "/keys")).keys;
+  }
+
+  /** The answer is the only one that shows the key. */
+  createKey(key: NewKey): Promise<ApiKey & { key: string }> {
+    return this.json("POST", "/keys", { body: key });
+  }
+
+  deleteKey(id: string): Promise<unknown> {
+    return this.json("DELETE", `/keys/${encodeURIComponent(id)}`);
+  }
+
   /** Address and headers for an agent's WebSocket. */
   socket(agent: string): { url: string; headers: Record<string, string> } {
     return { url: `${this.url}/api/v1${agentPath(agent)}/ws`.replace(/^http/, "ws"), headers: this.authorization() };
@@ -181,9 +284,9 @@ export class Client extends Exchange {
     await this.ask("GET", `${agentPath(agent)}/ws`, {});
   }
 
-  private post(path: string, body: unknown, { wait, onSent }: SendOptions): Promise<Sent> {
+  private post(path: string, body: unknown, { wait, onSent, idempotencyKey }: SendOptions): Promise<Sent> {
     const headers: Record<string, string> = wait ? {} : { prefer: "respond-async" };
-    return this.once(path, { body, headers, ...(onSent ? { onSent } : {}) });
+    return this.once(path, { body, headers, ...(onSent ? { onSent } : {}) }, idempotencyKey);
   }
 
   private async *pages<Page extends { next_token?: string }>(
@@ -195,7 +298,9 @@ export class Client extends Exchange {
     let wanted = options.limit;
     let token = options.token;
     do {
-      const query: Query = { ...filter, page_size: Math.min(wanted, pageSizeMax), token };
+      // A token says all about where to go on.
+      const start = token === undefined ? {} : { after: undefined };
+      const query: Query = { ...filter, ...start, page_size: Math.min(wanted, pageSizeMax), token };
       const page = await this.json<Page>("GET", path, { query });
       yield page;
       wanted -= count(page);
@@ -210,6 +315,10 @@ function countMessages({ messages }: { messages: unknown[] }): number {
 
 function messagePath(id: string): string {
   return `/messages/${encodeURIComponent(id)}`;
+}
+
+function webhookPath(id: string): string {
+  return `/webhooks/${encodeURIComponent(id)}`;
 }
 
 function agentPath(email: string): string {

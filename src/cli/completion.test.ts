@@ -33,6 +33,18 @@ describe.skipIf(bash === null && !process.env.CI)("bash", () => {
     [["pause", "--al"], ["--all"]],
     [["che"], ["check"]],
     [["send", "--at"], ["--attach"]],
+    [
+      ["listen", "--fo"],
+      ["--forward", "--forward-token"],
+    ],
+    [
+      ["webhooks", ""],
+      ["create", "list", "show", "update", "test", "delete"],
+    ],
+    [["deliveries", "re"], ["redeliver"]],
+    [["events", "--fo"], ["--follow"]],
+    [["keys", "create", "--e"], ["--expires"]],
+    [["agents", "update", "--webhook-s"], ["--webhook-status"]],
   ];
   for (const [typed, offered] of cases) {
     test(typed.join(" "), async () => {

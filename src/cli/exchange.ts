@@ -13,6 +13,8 @@ export interface RequestOptions {
   headers?: Record<string, string>;
   /** Milliseconds until the request is given up, beside the time its body may need. */
   timeoutMs?: number;
+  /** Ends the request; it then fails as `unreachable`. */
+  signal?: AbortSignal;
   onSent?: OnSent;
 }
 
@@ -36,11 +38,11 @@ export class Exchange {
   ) {}
 
   /**
-   * POSTs what must happen once, such as a mail, under a new Idempotency-Key. After a lost answer it asks again with
-   * the same key, so the server replays its answer instead of doing it twice.
+   * POSTs what must happen once, such as a mail, under an Idempotency-Key, by default a new one. After a lost answer it
+   * asks again with the same key, so the server replays its answer instead of doing it twice.
    */
-  protected async once<T>(path: string, options: RequestOptions): Promise<T> {
-    const headers = { ...options.headers, "idempotency-key": crypto.randomUUID() };
+  protected async once<T>(path: string, options: RequestOptions, key: string = crypto.randomUUID()): Promise<T> {
+    const headers = { ...options.headers, "idempotency-key": key };
     let lostAnswers = 0;
     for (let tries = 0; ; tries++) {
       try {
@@ -101,7 +103,10 @@ export class Exchange {
         headers,
         // A redirect is reported, not followed: the key stays with the server it was given for.
         redirect: "manual",
-        signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
+        signal: AbortSignal.any([
+          AbortSignal.timeout(Math.ceil(timeoutMs)),
+          ...(options.signal ? [options.signal] : []),
+        ]),
         ...(body === null ? {} : { body: options.onSent ? counted(body, options.onSent) : body }),
       }),
     );
@@ -183,7 +188,7 @@ function counted(body: Uint8Array<ArrayBuffer>, onSent: OnSent): ReadableStream<
 
 /** No answer of the server's own: the line broke, or a proxy spoke for it. One that was never reached lost nothing. */
 function isLost({ problem, cause }: CliError, tries: number): boolean {
-  if (problem.code === "unreachable") return tries > 0 || (cause as { code?: string }).code !== "ConnectionRefused";
+  if (problem.code === "unreachable") return tries > 0 || (cause as { code?: string }).code !== "ECONNREFUSED";
   return problem.code === "not_e2a" && (problem.status ?? 0) >= 500;
 }
 

@@ -59,6 +59,15 @@ export function usageError(message: string, fix?: string): CliError {
   return new CliError(message, { exit: exitCode.usage, code: "usage", ...(fix === undefined ? {} : { fix }) });
 }
 
+/** Answers that are no judgement on the request: timeout, too early, slow down. */
+const passing = new Set([408, 425, 429]);
+
+/** Whether the same request may succeed later: nobody answered, or the answer was about the moment. */
+export function mayPass({ exit, problem: { status } }: CliError): boolean {
+  if (exit === exitCode.auth) return false;
+  return status === undefined || status >= 500 || passing.has(status);
+}
+
 const failureExit: Partial<Record<Failure["code"], ExitCode>> = {
   invalid_request: exitCode.usage,
   unauthenticated: exitCode.auth,

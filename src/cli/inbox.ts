@@ -1,5 +1,5 @@
 /** `e2a inbox`: what an agent was sent. */
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import type { ReadStatus } from "../mail.ts";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
@@ -7,6 +7,7 @@ import { age, table, verifiedMark } from "./output.ts";
 import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
 import type { MessageFilter, MessagePage, MessageSummary } from "./shapes.ts";
+import { sinceOption } from "./time-flags.ts";
 
 interface InboxFlags {
   status: ReadStatus | "all";
@@ -27,7 +28,7 @@ export function inboxCommand(io: Io): Command {
     .addOption(new Option("--status <status>", "which messages").choices(["unread", "read", "all"]).default("unread"))
     .option("--q <words>", "search subject, addresses, text and attachment names")
     .option("--from <address>", "only from this sender")
-    .option("--since <time>", "only since: 30m, 12h, 7d, or an RFC 3339 time", sinceTime)
+    .addOption(sinceOption("only since"))
     .addOption(limitOption())
     .addOption(tokenOption())
     .action(async (flags: InboxFlags, command: Command) => {
@@ -77,17 +78,4 @@ function inboxTable({ paint, width }: Session, agent: string, flags: InboxFlags,
     { width, paint },
   );
   return lines + moreHint(inbox, paint);
-}
-
-const unitMs: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
-
-/** "12h" or an RFC 3339 time or date → RFC 3339 in UTC. */
-function sinceTime(text: string): string {
-  const ago = /^(\d{1,6})([smhdw])$/.exec(text);
-  const atMs = ago ? Date.now() - Number(ago[1]) * (unitMs[ago[2] ?? ""] ?? 0) : Date.parse(text);
-  const absolute = /^\d{4}-\d{2}-\d{2}([Tt ]|$)/.test(text);
-  if (Number.isNaN(atMs) || !(ago || absolute)) {
-    throw new InvalidArgumentError("Give a time such as 30m, 12h, 7d or 2026-05-15T12:00:00Z.");
-  }
-  return new Date(atMs).toISOString();
 }

@@ -136,6 +136,11 @@ export function facts(
   return shown.map(([name, value]) => `${paint("dim", pad(`${name}:`, width))}  ${plain(value)}`).join("\n");
 }
 
+/** A URL where room is short: without what all of them begin with. */
+export function shortUrl(url: string): string {
+  return url.replace(/^https?:\/\//, "");
+}
+
 /** The mark for a proven From domain, a not proven one, and one nobody looked at. */
 export function verifiedMark(verified: boolean | null | undefined): { mark: string; style: Style } {
   if (verified === true) return { mark: "✓", style: "green" };

@@ -34,7 +34,8 @@ export function moreHint({ next_token: next }: { next_token?: string }, paint: P
   return next ? `\n${paint("dim", `There is more: add --token ${plain(next)}`)}` : "";
 }
 
-function positiveInteger(text: string): number {
+/** An option's value: a whole number from 1. */
+export function positiveInteger(text: string): number {
   const number = Number(text);
   if (!Number.isSafeInteger(number) || number < 1) throw new InvalidArgumentError("Give a whole number from 1.");
   return number;

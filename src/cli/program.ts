@@ -8,11 +8,14 @@ import { bootstrapCommand } from "./bootstrap.ts";
 import { checkCommand } from "./check.ts";
 import { completionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
+import { deliveriesCommand } from "./deliveries.ts";
 import { domainsCommand } from "./domains.ts";
+import { eventsCommand } from "./events.ts";
 import { asCliError, describeFailure, exitCode } from "./failure.ts";
 import { example } from "./help.ts";
 import { inboxCommand } from "./inbox.ts";
 import { columns, type Io, write } from "./io.ts";
+import { keysCommand } from "./keys.ts";
 import { listenCommand } from "./listen.ts";
 import { loginCommand } from "./login.ts";
 import { cancelCommand, outboxCommand } from "./outbox.ts";
@@ -23,6 +26,7 @@ import { readCommand } from "./read.ts";
 import { forwardCommand, replyCommand } from "./reply.ts";
 import { sendCommand } from "./send.ts";
 import { serveCommand } from "./serve.ts";
+import { webhooksCommand } from "./webhooks.ts";
 
 /** The command tree. Nothing runs and nothing heavy is loaded until a command's action. */
 export function buildProgram(io: Io): Command {
@@ -55,7 +59,8 @@ export function buildProgram(io: Io): Command {
   add("Mail:", listenCommand(io), inboxCommand(io), readCommand(io));
   add("Mail:", sendCommand(io), replyCommand(io), forwardCommand(io), outboxCommand(io), cancelCommand(io));
   add("Approval:", pendingCommand(io), checkCommand(io), auditCommand(io), pauseCommand(io), resumeCommand(io));
-  add("Addresses:", agentsCommand(io), domainsCommand(io));
+  add("Account:", agentsCommand(io), domainsCommand(io), keysCommand(io));
+  add("Events:", webhooksCommand(io), deliveriesCommand(io), eventsCommand(io));
   const ownGroup = "This command line:";
   add(ownGroup, loginCommand(io), configCommand(io), completionCommand(io));
   program.addHelpCommand(new Command("help").argument("[command]").summary("explain a command").helpGroup(ownGroup));

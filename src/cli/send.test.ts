@@ -266,6 +266,13 @@ describe("a lost answer", () => {
     expect(ran).toEqual({ code: 0, out: `✓ Sent to b@x by smtp (${id})\n`, err: "" });
   });
 
+  test("is not suspected where nobody listens: the mail has not left", async () => {
+    await server.close();
+    const { code, err } = await send(["--body", "B"]);
+    expect([code, err]).toEqual([1, expect.stringContaining("Is the server running?")]);
+    expect(err).not.toContain("outbox");
+  });
+
   test("each command has its own key", async () => {
     for (const text of ["one", "one"]) await send(["--body", text]);
     expect(new Set(posted().map(({ headers }) => headers.get("idempotency-key"))).size).toBe(2);

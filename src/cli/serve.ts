@@ -76,7 +76,7 @@ async function announce(app: App, io: Io): Promise<void> {
     facts(rows, paint),
     "",
     first
-      ? "Open this link once, within 15 minutes, to make the owner's account and a first API key:"
+      ? "Open this link once, within 15 minutes, to make the owner's account:"
       : "Sign in once with this link, within 15 minutes:",
     `  ${paint("cyan", signIn)}`,
     ...(first ? ["Or, on the command line: e2a bootstrap --email you@example.com"] : []),

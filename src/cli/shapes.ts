@@ -10,6 +10,7 @@ import type {
   ReadStatus,
   RecipientStatus,
 } from "../mail.ts";
+import type { EndpointStatus } from "./delivery-shapes.ts";
 
 export interface Agent {
   id: string;
@@ -17,6 +18,9 @@ export interface Agent {
   email: string;
   name: string;
   webhook_url: string | null;
+  webhook_status?: EndpointStatus;
+  webhook_failing_since?: string | null;
+  webhook_disabled_reason?: string | null;
   agent_mode: AgentMode;
   domain_verified: boolean;
   created_at: string;
@@ -27,6 +31,7 @@ export interface Agent {
 export interface AgentChange {
   name?: string;
   webhook_url?: string;
+  webhook_status?: EndpointStatus;
   agent_mode?: AgentMode;
 }
 
@@ -91,6 +96,8 @@ export interface MessageDetail extends MessageSummary {
 
 export interface MessageFilter {
   status?: ReadStatus | "all";
+  direction?: "inbound" | "outbound";
+  conversation_id?: string;
   q?: string;
   from?: string;
   since?: string;

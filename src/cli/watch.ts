@@ -3,7 +3,7 @@
  * connections as it takes.
  */
 import type { Client } from "./client.ts";
-import { CliError, exitCode } from "./failure.ts";
+import { CliError, mayPass } from "./failure.ts";
 
 /** One notification. Members beside the id are shown, not relied on. */
 export interface Frame {
@@ -23,8 +23,17 @@ export interface WatchOptions {
   signal: AbortSignal;
   /** Tell the server that a message was handled, so that it becomes read. */
   acknowledge: boolean;
-  /** Called once a message, in order, one at a time. The message is acknowledged after it returns; "stop" ends the watch. */
-  onFrame(frame: Frame): Promise<"stop" | undefined>;
+  /**
+   * Frames kept while an earlier one is in hand; more are left to the server, which shows them again once these are
+   * done. Without it all are kept: whoever leaves messages unread would see the same ones for ever.
+   */
+  aheadMax?: number;
+  /**
+   * Called once a message, in order, one at a time. The message is acknowledged after it returns. "stop" ends the
+   * watch; "left" means that nothing was done, so that it comes again with the next connection. `connection` is
+   * aborted when the one that brought the frame has ended.
+   */
+  onFrame(frame: Frame, connection: AbortSignal): Promise<"stop" | "left" | undefined>;
   onConnected(): void;
   /** Called before each wait for another connection. */
   onRetry(reason: string, waitMs: number): void;
@@ -48,6 +57,8 @@ const replacedCode = 4000;
 
 interface Ending {
   opened: boolean;
+  /** We left, to be shown again what was not kept. */
+  surplus: boolean;
   livedMs: number;
   code: number;
   reason: string;
@@ -60,11 +71,13 @@ export async function watch(options: WatchOptions): Promise<void> {
   const seen = new Set<string>();
   let everOpened = false;
   let failures = 0;
-  const take = async (frame: Frame) => {
-    if (seen.has(frame.message_id)) return;
-    const next = await options.onFrame(frame);
+  const take: Take = async (frame, connection) => {
+    if (seen.has(frame.message_id)) return true;
+    const next = await options.onFrame(frame, connection);
+    if (next === "left") return false;
     remember(seen, frame.message_id);
     if (next === "stop") stop.abort();
+    return true;
   };
   while (!signal.aborted) {
     const ending = await connect(options, signal, take);
@@ -76,6 +89,7 @@ export async function watch(options: WatchOptions): Promise<void> {
       });
     }
     everOpened ||= ending.opened;
+    if (ending.surplus) continue;
     const reason = ending.opened ? closeReason(ending) : await whyRefused(options, everOpened);
     if (ending.livedMs >= stableAfterMs) failures = 0;
     const waitMs = retryWaitMs(failures++, Math.random());
@@ -85,19 +99,25 @@ export async function watch(options: WatchOptions): Promise<void> {
 }
 
 /** Milliseconds to wait after the n-th failure in a row (n from 0); `chance` is in [0, 1). */
-export function retryWaitMs(failures: number, chance: number): number {
-  const ceiling = Math.min(retryMaxMs, retryFirstMs * 2 ** Math.min(failures, 16));
+export function retryWaitMs(failures: number, chance: number, firstMs = retryFirstMs, maxMs = retryMaxMs): number {
+  const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(failures, 16));
   return Math.round(ceiling / 2 + (ceiling / 2) * chance);
 }
 
+/** Whether the frame was dealt with, now or earlier. */
+type Take = (frame: Frame, connection: AbortSignal) => Promise<boolean>;
+
 /** One connection from handshake to close. Frames are handled in order, and all are handled before this returns. */
-function connect(options: WatchOptions, signal: AbortSignal, take: (frame: Frame) => Promise<void>): Promise<Ending> {
+function connect(options: WatchOptions, signal: AbortSignal, take: Take): Promise<Ending> {
   const { url, headers } = options.client.socket(options.agent);
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url, { headers });
     let openedAt = 0;
     let heardAt = Date.now();
     let handled = Promise.resolve();
+    let ahead = 0;
+    let surplus = false;
+    const ended = new AbortController();
     let cut: ReturnType<typeof setTimeout> = setTimeout(() => socket.terminate(), openTimeoutMs);
     const pulse = setInterval(() => {
       if (Date.now() - heardAt > silenceMaxMs) socket.terminate();
@@ -112,8 +132,7 @@ function connect(options: WatchOptions, signal: AbortSignal, take: (frame: Frame
       heardAt = Date.now();
     };
     const handle = async (frame: Frame) => {
-      if (signal.aborted) return;
-      await take(frame);
+      if (signal.aborted || !(await take(frame, ended.signal))) return;
       if (options.acknowledge && socket.readyState === WebSocket.OPEN) {
         socket.send(JSON.stringify({ ack: frame.message_id }));
       }
@@ -140,7 +159,17 @@ function connect(options: WatchOptions, signal: AbortSignal, take: (frame: Frame
       heard();
       const frame = readFrame(event.data);
       if (frame === null) return;
-      handled = handled.then(() => handle(frame));
+      if (ahead >= (options.aheadMax ?? Number.POSITIVE_INFINITY)) {
+        surplus = true;
+        return;
+      }
+      ahead++;
+      handled = handled
+        .then(() => handle(frame))
+        .then(() => {
+          ahead--;
+          if (ahead === 0 && surplus) leave();
+        });
       // A handler that fails (standard output is gone) ends everything, at once.
       handled.catch((error) => {
         done();
@@ -150,8 +179,9 @@ function connect(options: WatchOptions, signal: AbortSignal, take: (frame: Frame
     });
     socket.addEventListener("close", ({ code, reason }) => {
       done();
+      ended.abort();
       const livedMs = openedAt === 0 ? 0 : Date.now() - openedAt;
-      handled.then(() => resolve({ opened: openedAt > 0, livedMs, code, reason }), reject);
+      handled.then(() => resolve({ opened: openedAt > 0, surplus, livedMs, code, reason }), reject);
     });
   });
 }
@@ -181,14 +211,14 @@ async function whyRefused({ client, agent }: WatchOptions, everOpened: boolean):
   } catch (error) {
     if (!(error instanceof CliError)) throw error;
     const { status } = error.problem;
-    const mayPass = status === undefined ? everOpened : status >= 500 || passing.has(status);
-    if (error.exit === exitCode.auth || !mayPass) throw error;
+    const neverThere = status === undefined && !everOpened;
+    if (neverThere || !(mayPass(error) || status === upgradeRequired)) throw error;
     return error.message.replace(/\.$/, "");
   }
 }
 
-/** 4xx answers that are no judgement on us: timeout, too early, "upgrade first" (our key and agent are fine), slow down. */
-const passing = new Set([408, 425, 426, 429]);
+/** "Upgrade first": our key and agent are fine. */
+const upgradeRequired = 426;
 
 function remember(seen: Set<string>, id: string): void {
   seen.add(id);
@@ -196,14 +226,15 @@ function remember(seen: Set<string>, id: string): void {
   if (seen.size > rememberedMax && oldest !== undefined) seen.delete(oldest);
 }
 
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after `ms`, or at once when `signal` is aborted. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const finish = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", finish);
       resolve();
     };
-    const timer = setTimeout(finish, ms);
+    const timer = setTimeout(finish, signal.aborted ? 0 : ms);
     signal.addEventListener("abort", finish);
   });
 }

@@ -12,6 +12,7 @@ const pairs = [
   ["smtp.tls_cert", "smtp.tls_key"],
   ["http.tls_cert", "http.tls_key"],
   ["oauth.google_client_id", "oauth.google_client_secret"],
+  ["oauth.oidc_issuer", "oauth.oidc_client_id"],
   ["outbound_smtp.username", "outbound_smtp.password"],
 ] as const;
 
@@ -35,7 +36,29 @@ export function checkTogether(values: Values, sources: Sources, complaints: read
         message: "There is a user name for an upstream server, but no server.",
         remedy: "Set outbound_smtp.host, or remove outbound_smtp.username and outbound_smtp.password.",
       });
+  checkSignIn(values, sources, complain);
   checkUpstreams(values, sources, complain);
+}
+
+/** Complains about identity providers that anybody on the way could play, and about a way back that leads nowhere. */
+function checkSignIn(values: Values, sources: Sources, complain: Complain) {
+  const about = (key: string) => ({ key, source: sources[key] ?? "" });
+  const issuer = URL.parse(String(values["oauth.oidc_issuer"] ?? ""));
+  if (issuer?.protocol === "http:" && !isLoopback(issuer.hostname.replace(/^\[|\]$/g, "")))
+    complain({
+      ...about("oauth.oidc_issuer"),
+      message: `Whoever is on the way to ${issuer.host} could sign in as anybody.`,
+      remedy:
+        "Use its https:// address; http:// is only for a provider on this machine, such as http://127.0.0.1:8090.",
+    });
+  const redirect = values["oauth.redirect_url"];
+  if (typeof redirect === "string" && !URL.parse(redirect)?.pathname.endsWith("/api/auth/callback"))
+    complain({
+      ...about("oauth.redirect_url"),
+      message: `Google would send people to ${redirect}, where this server has nothing.`,
+      remedy:
+        "Let it end in /api/auth/callback, or remove it: it is made from http.public_url then. Register the same address with Google.",
+    });
 }
 
 /** Complains about mail that would leave this machine unencrypted, and about a domain with two upstreams. */

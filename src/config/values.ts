@@ -139,6 +139,22 @@ export const httpUrl: Kind<string> = {
   print: String,
 };
 
+/** An OpenID issuer, to the letter: whether it ends in a slash matters (OpenID Connect Discovery 1.0 4.3). */
+export const issuer: Kind<string> = {
+  expects: "an http:// or https:// address without query or password, such as https://login.example.com/realms/main",
+  parse: (text) => (httpUrl.parse(text) === undefined ? undefined : text),
+  print: String,
+};
+
+/** Whole email addresses, lower-cased. */
+export const emails = listOf("email addresses such as ann@example.com", (text) =>
+  /^[^\s@<>";:\\]{1,64}@[^\s@]+$/.test(text) && domainName.parse(text.slice(text.lastIndexOf("@") + 1)) !== undefined
+    ? text.toLowerCase()
+    : undefined,
+);
+
+export const domainNames = listOf("domain names such as example.com", domainName.parse);
+
 /** Networks in CIDR notation; a lone address becomes a network of one. */
 export const networks = listOf("networks such as 10.0.0.0/8, fd00::/8 or 192.0.2.7", (text) => {
   const [address = ""] = text.split("/");

@@ -14,18 +14,18 @@ const Me = Type.Object({
   agent: Type.Union([Type.String(), Type.Null()], { description: "The one agent that the calling key may use." }),
 });
 
-/** The account itself, and the browser's session. */
+/** The account itself. */
 export function account(deps: RouteDeps) {
   const { config, store } = deps;
   const tag = "account";
 
-  return resource(deps, "/api")
-    .get("/v1/users/me", ({ caller }) => ({ ...userOnWire(caller.user), scope: caller.scope, agent: caller.agentId }), {
+  return resource(deps, "/api/v1/users/me")
+    .get("", ({ caller }) => ({ ...userOnWire(caller.user), scope: caller.scope, agent: caller.agentId }), {
       response: { 200: answer(Me) },
       ...operation({ id: "getMe", tag, summary: "Whose key this is" }),
     })
     .patch(
-      "/v1/users/me",
+      "",
       async ({ body, caller }) => {
         requireAccountKey(caller);
         const { user } = caller;
@@ -47,7 +47,7 @@ export function account(deps: RouteDeps) {
       },
     )
     .get(
-      "/v1/users/me/export",
+      "/export",
       ({ caller, exchange }) => {
         requireAccountKey(caller);
         return new Response(exportAccount(deps, caller.user, exchange.signal), {
@@ -67,7 +67,7 @@ export function account(deps: RouteDeps) {
       }),
     )
     .delete(
-      "/v1/users/me",
+      "",
       async ({ caller, set }) => {
         requireAccountKey(caller);
         const rows = await store.deleteAccount(caller.user.id);
@@ -89,6 +89,7 @@ export function account(deps: RouteDeps) {
                 keys: Type.Integer(),
                 secrets: Type.Integer(),
                 suppressions: Type.Integer(),
+                webhooks: Type.Integer(),
               }),
             }),
           ),
@@ -100,22 +101,5 @@ export function account(deps: RouteDeps) {
           failures: ["forbidden"],
         }),
       },
-    )
-    .get("/auth/me", ({ caller }) => userOnWire(caller.user), {
-      response: { 200: answer(User) },
-      ...operation({ id: "getSession", tag, summary: "Who is signed in" }),
-    })
-    .post(
-      "/auth/logout",
-      async ({ caller }) => {
-        if (caller.via === "session") await store.deleteSession(caller.proofId);
-        return new Response(null, { status: 204, headers: { "set-cookie": sessionCookieHeader(config, null) } });
-      },
-      operation({
-        id: "logOut",
-        tag,
-        summary: "End the browser's session",
-        produces: { status: 204, description: "Signed out" },
-      }),
     );
 }

@@ -1,9 +1,11 @@
 import { Type } from "@sinclair/typebox";
+import type { Config } from "../config.ts";
 import { Failure } from "../errors.ts";
 import { splitAddress } from "../mail.ts";
 import { checkWebhookUrl, type UrlPolicy } from "../notify/address-guard.ts";
 import { type Caller, mayUse } from "../store/accounts.ts";
 import { type AgentChanges, newAgent } from "../store/agents.ts";
+import { switchedOff, webhookHealth, well } from "../store/endpoints.ts";
 import type { AgentRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { checkGate, gateMembers, outsiders, readAllowed, readReviewers } from "./gate-settings.ts";
@@ -40,7 +42,10 @@ const name = text({
   says: "at most 200 characters without line breaks",
   description: "Shown as the sender's name.",
 });
-const webhookUrl = text({ max: WEBHOOK_URL_CHARS_MAX, description: "Where a cloud agent's mail is POSTed; https." });
+export const webhookUrl = text({
+  max: WEBHOOK_URL_CHARS_MAX,
+  description: "Where a cloud agent's mail is POSTed; https.",
+});
 const mode = choice(["cloud", "local"], {
   description: "`cloud` gets webhooks; `local` listens on a WebSocket or polls.",
 });
@@ -74,6 +79,11 @@ const changeMembers = {
   hitl_expiration_action: Type.Optional(choice(["approve", "reject"])),
   hitl_notify_email: Type.Optional(flag()),
   ...gateMembers,
+  webhook_status: Type.Optional(
+    choice(["enabled", "disabled"], {
+      description: "`disabled` keeps what is to be delivered until it is enabled; another `webhook_url` enables too.",
+    }),
+  ),
   paused: Type.Optional(flag({ description: "Freezes outbound mail and deliveries; `false` releases them." })),
 };
 
@@ -91,15 +101,11 @@ const columns = {
   hitl_reviewers: "hitlReviewers",
   undo_seconds: "undoSeconds",
   paused: "paused",
-} as const satisfies Record<keyof typeof changeMembers, keyof AgentChanges>;
+} as const satisfies Record<Exclude<keyof typeof changeMembers, "webhook_status">, keyof AgentChanges>;
 
 export function agents(deps: RouteDeps) {
   const { config, store, clock } = deps;
-  const urlPolicy: UrlPolicy = {
-    allowHttp: config.env === "development",
-    allowLoopback: config.env === "development",
-    allowedNetworks: config.webhook.allowedNetworks,
-  };
+  const urlPolicy = webhookUrlPolicy(config);
 
   const NewAgent = body(newAgentMembers, ({ slug, email, webhook_url, agent_mode }, complain, isWrong) => {
     if (slug === undefined && email === undefined && !isWrong("email")) complain("slug", "is required, or else email");
@@ -115,7 +121,7 @@ export function agents(deps: RouteDeps) {
     checkGate(given, complain);
   });
 
-  async function change(caller: Caller, address: string, wanted: Given<typeof AgentChange>) {
+  async function change(caller: Caller, address: string, { webhook_status, ...wanted }: Given<typeof AgentChange>) {
     requireAccountKey(caller);
     const agent = await ownAgent(store, caller, address);
     refuseRoleMailbox(agent);
@@ -126,7 +132,11 @@ export function agents(deps: RouteDeps) {
     if (changes.hitlAllow) changes.hitlAllow = readAllowed(changes.hitlAllow);
     if (changes.hitlReviewers)
       changes.hitlReviewers = await outsiders(store, config.sharedDomain, readReviewers(changes.hitlReviewers));
-    const after = await store.updateAgent(agent.id, changes, new Date(clock.now()), requireWebhook);
+    const now = new Date(clock.now());
+    const isMoved = changes.webhookUrl !== undefined && changes.webhookUrl !== agent.webhookUrl;
+    const status = webhook_status ?? (isMoved ? "enabled" : undefined);
+    if (status) Object.assign(changes, webhookHealth(status === "enabled" ? well : switchedOff(now)));
+    const after = await store.updateAgent(agent.id, changes, now, requireWebhook);
     if (!after) throw notFound("agent");
     return onWire(store, after);
   }
@@ -304,14 +314,24 @@ function checkLocalPart(email: string, complain: Complain): void {
     );
 }
 
-function checkUrl(url: string, policy: UrlPolicy, complain: Complain): void {
+/** Complains about a webhook's URL that deliveries may not go to. */
+export function checkUrl(url: string, policy: UrlPolicy, complain: Complain, field = "webhook_url"): void {
   try {
     checkWebhookUrl(url, policy);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     const messages = (error.details.errors ?? []).map((complaint) => complaint.message);
-    complain("webhook_url", `cannot be used. ${messages.join(" ")}`);
+    complain(field, `cannot be used. ${messages.join(" ")}`);
   }
+}
+
+/** What webhooks may be registered for: the same rule that holds when connecting. */
+export function webhookUrlPolicy(config: Config): UrlPolicy {
+  return {
+    allowHttp: config.env === "development",
+    allowLoopback: config.env === "development",
+    allowedNetworks: config.webhook.allowedNetworks,
+  };
 }
 
 async function onWire(store: Store, agent: AgentRow) {

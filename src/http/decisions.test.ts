@@ -57,7 +57,8 @@ test("a dashboard session decides from its own pages only", async () => {
   const path = await at.hold();
   const origin = at.it.app.httpUrl;
   const form = new URLSearchParams({ t: new URL(await at.it.app.signInLink()).searchParams.get("t") ?? "" });
-  const signedIn = await fetch(`${origin}/sign-in`, { method: "POST", redirect: "manual", body: form });
+  const signIn = { method: "POST", redirect: "manual", body: form, headers: { origin } } as const;
+  const signedIn = await fetch(`${origin}/sign-in`, signIn);
   const cookie = signedIn.headers.get("set-cookie")?.split(";")[0] ?? "";
   const approve = (from: string) =>
     fetch(`${origin}${path}/approve`, { method: "POST", headers: { cookie, origin: from } });

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Caller } from "../store/accounts.ts";
-import type { DeliveryOwner, LoggedDelivery } from "../store/delivery-log.ts";
+import type { DeliveryFilter, DeliveryOwner, LoggedDelivery } from "../store/delivery-log.ts";
 import { ownAgent } from "./agents.ts";
 import { Delivery, DeliveryDetail, deliveryDetailOnWire, deliveryOnWire, deliveryStatuses } from "./delivery-wire.ts";
 import { answer, body, choice, query, text, time } from "./input.ts";
@@ -8,30 +8,42 @@ import { operation } from "./openapi.ts";
 import { pageQuery, readPage } from "./pages.ts";
 import { notFound } from "./problem.ts";
 import { type RouteDeps, resource } from "./resource.ts";
-import { page } from "./wire.ts";
+import { optional, page } from "./wire.ts";
 
 const ADDRESS_CHARS_MAX = 254;
 /** Deliveries made again by one request: one transaction, which must not hold up mail. */
 const REDELIVERIES_MAX = 1_000;
 
-const agent = Type.Optional(text({ max: ADDRESS_CHARS_MAX, description: "The address of the agent." }));
+const agent = Type.Optional(text({ max: ADDRESS_CHARS_MAX, description: "About this agent." }));
+const webhook = Type.Optional(
+  text({ max: ADDRESS_CHARS_MAX, description: "To this webhook; the agent's address for an agent's own." }),
+);
 
 /** What became of webhooks, and delivering them again. A key of one agent sees and redelivers that one's. */
 export function deliveries(deps: RouteDeps) {
   const { store, vault, clock } = deps;
   const tag = "deliveries";
 
-  /** Failure `not_found` for an agent that the caller may not use. */
-  async function ownerOf(caller: Caller, address = caller.agentId): Promise<DeliveryOwner> {
-    return { userId: caller.user.id, agentId: address === null ? null : (await ownAgent(store, caller, address)).id };
+  const ownerOf = (caller: Caller): DeliveryOwner => ({ userId: caller.user.id, agentId: caller.agentId });
+
+  /** Failure `not_found` for an agent or webhook that the caller may not use. */
+  async function filterOf(caller: Caller, asked: { agent?: string; webhook?: string }): Promise<DeliveryFilter> {
+    const { agent, webhook } = asked;
+    const own = async (address: string) => (await ownAgent(store, caller, address)).id;
+    if (webhook && !webhook.includes("@") && !(await store.getWebhook(caller.user.id, webhook)))
+      throw notFound("webhook");
+    return {
+      ...optional("agentId", agent && (await own(agent))),
+      ...optional("endpointId", webhook?.includes("@") ? await own(webhook) : webhook),
+    };
   }
 
   return resource(deps, "/api/v1/deliveries")
     .get(
       "",
       async ({ query, caller }) => {
-        const owner = await ownerOf(caller, query.agent);
-        const filter = query.status ? { status: query.status } : {};
+        const owner = ownerOf(caller);
+        const filter = { ...(await filterOf(caller, query)), ...optional("status", query.status) };
         const { rows, next } = await readPage<LoggedDelivery, [string]>(
           vault,
           query,
@@ -42,13 +54,13 @@ export function deliveries(deps: RouteDeps) {
         return { deliveries: rows.map(deliveryOnWire), ...next };
       },
       {
-        query: query({ agent, status: Type.Optional(choice(deliveryStatuses)), ...pageQuery }),
+        query: query({ agent, webhook, status: Type.Optional(choice(deliveryStatuses)), ...pageQuery }),
         response: { 200: answer(page("deliveries", Delivery)) },
         ...operation({
           id: "listDeliveries",
           tag,
           summary: "List webhook deliveries",
-          description: "Newest first. A key of one agent sees that one's.",
+          description: "Newest first. A key of one agent sees those to that one's own webhook.",
           failures: ["not_found"],
         }),
       },
@@ -56,14 +68,15 @@ export function deliveries(deps: RouteDeps) {
     .post(
       "/redeliver",
       async ({ body, caller }) => {
-        const owner = await ownerOf(caller, body.agent);
-        const input = { since: body.since, limit: REDELIVERIES_MAX, now: new Date(clock.now()) };
-        return { redelivered: await store.redeliverFailed(owner, input) };
+        const filter = await filterOf(caller, body);
+        const input = { ...filter, since: body.since, limit: REDELIVERIES_MAX, now: new Date(clock.now()) };
+        return { redelivered: await store.redeliverFailed(ownerOf(caller), input) };
       },
       {
         body: body({
           since: time({ description: "What was given up at or after this time." }),
           agent,
+          webhook,
           status: Type.Optional(choice(["failed"], { description: "The only one, and the default." })),
         }),
         response: { 200: answer(Type.Object({ redelivered: Type.Integer() })) },
@@ -82,7 +95,7 @@ export function deliveries(deps: RouteDeps) {
     .get(
       "/:id",
       async ({ params, caller }) => {
-        const found = await store.getDelivery({ userId: caller.user.id, agentId: caller.agentId }, params.id);
+        const found = await store.getDelivery(ownerOf(caller), params.id);
         if (!found) throw notFound("delivery");
         return deliveryDetailOnWire(found);
       },
@@ -94,8 +107,7 @@ export function deliveries(deps: RouteDeps) {
     .post(
       "/:id/redeliver",
       async ({ params, caller }) => {
-        const owner = { userId: caller.user.id, agentId: caller.agentId };
-        const due = await store.redeliver(owner, params.id, new Date(clock.now()));
+        const due = await store.redeliver(ownerOf(caller), params.id, new Date(clock.now()));
         if (!due) throw notFound("delivery");
         return deliveryOnWire(due);
       },

@@ -1,16 +1,22 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { eventTypes } from "../events.ts";
 import type { LoggedDelivery } from "../store/delivery-log.ts";
 import type { DeliveryAttemptRow, DeliveryStatus } from "../store/schema.ts";
 import { nullable, oneOf, optional, time } from "./wire.ts";
 
 export const deliveryStatuses = ["pending", "paused", "succeeded", "failed"] as const satisfies DeliveryStatus[];
 
+/** One of the types of events. */
+export const EventTypeName = oneOf(...eventTypes);
+
 const delivery = {
   id: Type.String(),
   event_id: Type.String({ description: "What the endpoint gets as `webhook-id`, the same with every attempt." }),
-  message_id: Type.String(),
-  agent_id: Type.String(),
-  endpoint_id: Type.String({ description: "Of an agent's own webhook, the agent's address." }),
+  event_type: EventTypeName,
+  message_id: Type.Optional(Type.String({ description: "Of an agent's own webhook, which gets the whole message." })),
+  agent_id: Type.Optional(Type.String({ description: "The agent that the event is about." })),
+  webhook_id: Type.Optional(Type.String({ description: "Absent for an agent's own webhook." })),
+  endpoint_id: Type.String({ description: "The webhook's id; of an agent's own webhook, the agent's address." }),
   url: Type.Optional(Type.String({ description: "Where the endpoint is now; absent when there is none any more." })),
   status: oneOf(...deliveryStatuses),
   attempts: Type.Integer({ description: "Made so far." }),
@@ -41,14 +47,16 @@ export const DeliveryDetail = Type.Object(
   { $id: "DeliveryDetail" },
 );
 
-export function deliveryOnWire({ delivery: row, agentId, url }: LoggedDelivery): Static<typeof Delivery> {
+export function deliveryOnWire({ delivery: row, url }: LoggedDelivery): Static<typeof Delivery> {
   // In somebody's hand, that time is the end of the lease.
   const isWaiting = row.status === "pending" && row.leaseToken === null;
   return {
     id: row.id,
     event_id: row.eventId,
-    message_id: row.messageId,
-    agent_id: agentId,
+    event_type: row.eventType,
+    ...optional("message_id", row.messageId ?? undefined),
+    ...optional("agent_id", row.agentId ?? undefined),
+    ...optional("webhook_id", row.endpointId.includes("@") ? undefined : row.endpointId),
     endpoint_id: row.endpointId,
     ...optional("url", url ?? undefined),
     status: row.status,

@@ -2,12 +2,19 @@ import { randomBytes } from "node:crypto";
 import { domainToASCII } from "node:url";
 import { type Static, Type } from "@sinclair/typebox";
 import { getPublicSuffix } from "tldts";
+import {
+  checkRecords,
+  dnsTrouble,
+  domainRecords,
+  publishedTexts,
+  type RecordCheck,
+  shown,
+} from "../domains/records.ts";
 import { Failure } from "../errors.ts";
 import { domainWithKeys, newDkimKeys } from "../outbound/dkim-keys.ts";
 import type { Caller } from "../store/accounts.ts";
 import type { DomainWithKeys } from "../store/domains.ts";
 import { requireAccountKey } from "./agents.ts";
-import { checkRecords, dnsTrouble, domainRecords, publishedTexts, type RecordCheck, shown } from "./domain-records.ts";
 import { answer, body, flag, invalid, query, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { pageQuery, readPage } from "./pages.ts";

@@ -6,14 +6,14 @@ import { dashboardResponse } from "./dashboard.ts";
 import { createIdempotency } from "./idempotency.ts";
 import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
 import { JsonBody } from "./input.ts";
-import { createRateLimits } from "./limits.ts";
+import type { RateLimits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
 import { MethodNotAllowed, problemResponse } from "./problem.ts";
 import type { Exchange, HttpDeps } from "./resource.ts";
 import { createRouteTable } from "./route-table.ts";
 import { failurePage } from "./sign-in-pages.ts";
-import { type createSockets, type SocketData, socketPath } from "./websocket.ts";
+import { type createSockets, isSocketPath, type SocketData } from "./websocket.ts";
 
 /** A body without a key is a form of ours, or refused; nothing here needs more. */
 const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
@@ -27,6 +27,7 @@ export interface DoorOptions extends HttpDeps {
   exchanges: WeakMap<Request, Exchange>;
   sockets: ReturnType<typeof createSockets>;
   metrics: Metrics;
+  limits: RateLimits;
   /** Aborts when the server stops. */
   closing: AbortSignal;
 }
@@ -38,9 +39,8 @@ export interface DoorOptions extends HttpDeps {
  * a body without a key must be 401 whatever is in it, and is not even read.
  */
 export function createDoor(options: DoorOptions) {
-  const { api, exchanges, sockets, config, log, metrics } = options;
-  const limits = createRateLimits(options.store, options.clock);
-  const identify = createIdentify({ ...options, limits });
+  const { api, exchanges, sockets, config, log, metrics, limits } = options;
+  const identify = createIdentify(options);
   const idempotency = createIdempotency(options);
   const clientAddress = createClientAddress(config.http.trustedProxies);
   const find = createRouteTable(api.routes as unknown as Route[]);
@@ -63,17 +63,17 @@ export function createDoor(options: DoorOptions) {
     const isPage = !route.path.startsWith("/api/") || about?.produces?.type === "text/html";
     visit.isPage = isPage;
     const isPublic = about?.public ?? isPage;
-    const isSocket = route.path === socketPath;
+    const isSocket = isSocketPath(route.path);
     let identity: Identity | null = null;
     if (!isPublic) {
-      identity = await identify(request, visit.clientIp, isSocket ? url.searchParams.get("token") : null);
+      identity = await identify.caller(request, visit.clientIp, isSocket ? url.searchParams.get("token") : null);
       visit.identity = identity;
       await limits.take(identity.proofId, config.limits.apiRequestsPerMinute);
     }
     if (identity && isSocket && request.headers.get("upgrade")?.toLowerCase() === "websocket") {
       // Browsers let any page open a socket to anywhere, cookies included (RFC 6455 10.2).
       if (identity.via === "session") requireOwnOrigin(request, config.http.publicUrl);
-      await sockets.upgrade(request, server, identity, params.email ?? "");
+      await sockets.upgrade(request, server, identity, { path: route.path, params, query: url.searchParams });
       return undefined;
     }
 

@@ -1,9 +1,13 @@
+import { domainRecords } from "../domains/records.ts";
+import { eventBody } from "../notify/webhook.ts";
+import type { EventPage, EventPosition } from "../store/events.ts";
 import type { AgentRow, UserRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
-import { domainRecords } from "./domain-records.ts";
 import { outboundOnWire } from "./outbound-wire.ts";
 import type { RouteDeps } from "./resource.ts";
+import { sessionOnWire } from "./sessions.ts";
 import { suppressionOnWire } from "./suppressions.ts";
+import { webhookOnWire } from "./webhooks.ts";
 import { agentOnWire, detailOnWire, domainOnWire, keyOnWire, secretOnWire, userOnWire } from "./wire.ts";
 
 /** Rows that are read at once; the bytes of messages come one by one. */
@@ -32,13 +36,14 @@ export function exportAccount(deps: RouteDeps, user: UserRow, signal: AbortSigna
   });
 }
 
-async function* piecesOf({ store, config }: RouteDeps, user: UserRow): AsyncGenerator<string, void> {
+async function* piecesOf({ store, config, clock }: RouteDeps, user: UserRow): AsyncGenerator<string, void> {
   const domains = await store.listDomains(user.id);
   const agents = await store.listAgents(user.id);
   const hosted = new Set([config.sharedDomain, ...domains.filter((d) => d.verifiedAt).map((d) => d.domain)]);
   const member = (name: string, value: unknown) => `,\n"${name}":${JSON.stringify(value)}`;
   yield `{"user":${JSON.stringify(userOnWire(user))}`;
   yield member("keys", (await store.listKeys(user.id)).map(keyOnWire));
+  yield member("sessions", (await store.listSessions(user.id, new Date(clock.now()))).map(sessionOnWire));
   yield member("secrets", (await store.listSecrets(user.id)).map(secretOnWire));
   yield member(
     "domains",
@@ -48,9 +53,11 @@ async function* piecesOf({ store, config }: RouteDeps, user: UserRow): AsyncGene
     "agents",
     agents.map((agent) => agentOnWire(agent, hosted.has(agent.domain))),
   );
+  yield member("webhooks", (await store.listWebhooks(user.id)).map(webhookOnWire));
   yield* list("suppressions", suppressionsOf(store, user));
   yield* list("messages", messagesOf(store, [...agents, ...(await roleMailboxes(store, user, hosted))]));
   yield* list("outbound_messages", outboundOf(store, user));
+  yield* list("events", eventsOf(store, user));
   yield "}\n";
 }
 
@@ -71,6 +78,17 @@ async function* suppressionsOf(store: Store, user: UserRow) {
     const after = page.at(-1);
     if (!after || page.length < PAGE) return;
     page = await store.listSuppressions(user.id, { after, limit: PAGE });
+  }
+}
+
+async function* eventsOf(store: Store, user: UserRow) {
+  const owner = { userId: user.id, agentId: null };
+  for (let after: EventPosition | null = null; ; ) {
+    const { rows }: EventPage = await store.readEvents(owner, { after, sort: "asc", types: [], limit: PAGE });
+    yield* rows.map(eventBody);
+    const last = rows.at(-1);
+    if (!last) return;
+    after = last;
   }
 }
 

@@ -4,7 +4,8 @@ import type { Config } from "../config.ts";
 import { Failure } from "../errors.ts";
 import { limitKey, networkTest, plainAddress } from "../inbound/client-address.ts";
 import type { Log } from "../log.ts";
-import { type Caller, keyTouchIsDue } from "../store/accounts.ts";
+import { type Caller, lastUseIsDue } from "../store/accounts.ts";
+import type { ApiKeyRow, UserRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { RateLimits } from "./limits.ts";
 
@@ -20,11 +21,15 @@ export interface Identity extends Caller {
   readonly expiresAt: Date | null;
 }
 
-/**
- * The caller of a request, by its API key or else its session cookie.
- * Failures: `unauthenticated`, `rate_limited` after too many wrong keys, `forbidden` for a foreign Origin.
- */
-export type Identify = (request: Request, clientIp: string, queryToken?: string | null) => Promise<Identity>;
+export interface Identify {
+  /**
+   * The caller of a request, by its API key or else its session cookie.
+   * Failures: `unauthenticated`, `rate_limited` after too many wrong keys, `forbidden` for a foreign Origin.
+   */
+  caller(request: Request, clientIp: string, queryToken?: string | null): Promise<Identity>;
+  /** Whose API key this is. Failures: `unauthenticated`, `rate_limited` after too many wrong ones. */
+  keyHolder(key: string, clientIp: string): Promise<{ key: ApiKeyRow; user: UserRow }>;
+}
 
 /**
  * Keys and session tokens are looked up by their SHA-256, so no comparison leaks how much of one was right.
@@ -46,25 +51,42 @@ export function createIdentify(deps: {
     });
   }
 
-  async function byKey(key: string, clientIp: string): Promise<Identity> {
+  async function keyHolder(key: string, clientIp: string) {
     const now = new Date(clock.now());
     const found = /^e2a_[0-9a-f]{64}$/.test(key) ? await store.findKey(tokenHash(key), now) : null;
     if (!found) return refuse(clientIp, "The API key is unknown, revoked or expired.");
-    const { key: row, user } = found;
-    if (keyTouchIsDue(row, now))
-      void store.touchKey(row.id, now).catch((error) => log.warn("key.touch_failed", { key: row.id }, error));
-    return { user, scope: row.scope, agentId: row.agentId, proofId: row.id, via: "key", expiresAt: row.expiresAt };
+    const { id } = found.key;
+    if (lastUseIsDue(found.key, now))
+      void store.touchKey(id, now).catch((error) => log.warn("key.touch_failed", { key: id }, error));
+    return found;
+  }
+
+  async function byKey(given: string, clientIp: string): Promise<Identity> {
+    const { key, user } = await keyHolder(given, clientIp);
+    return { user, scope: key.scope, agentId: key.agentId, proofId: key.id, via: "key", expiresAt: key.expiresAt };
   }
 
   async function bySession(token: string, request: Request, clientIp: string): Promise<Identity> {
-    const found = await store.findSession(tokenHash(token), new Date(clock.now()));
+    const now = new Date(clock.now());
+    const found = await store.findSession(tokenHash(token), now);
     if (!found) return refuse(clientIp, "The session has ended.");
     if (!["GET", "HEAD"].includes(request.method)) requireOwnOrigin(request, config.http.publicUrl);
-    const { id: proofId, expiresAt } = found;
-    return { user: found.user, scope: "account", agentId: null, proofId, via: "session", expiresAt };
+    const { id } = found.session;
+    if (lastUseIsDue(found.session, now))
+      void store
+        .touchSession(id, { now, ip: clientIp })
+        .catch((error) => log.warn("session.touch_failed", { session: id }, error));
+    return {
+      user: found.user,
+      scope: "account",
+      agentId: null,
+      proofId: id,
+      via: "session",
+      expiresAt: found.session.expiresAt,
+    };
   }
 
-  return async (request, clientIp, queryToken) => {
+  async function caller(request: Request, clientIp: string, queryToken?: string | null): Promise<Identity> {
     const authorization = request.headers.get("authorization");
     if (authorization !== null) {
       const [, key = ""] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
@@ -76,11 +98,13 @@ export function createIdentify(deps: {
     throw new Failure("unauthenticated", "This needs an API key.", {
       fix: "Send it as `Authorization: Bearer e2a_…`; make one with POST /api/v1/keys or `e2a bootstrap`.",
     });
-  };
+  }
+
+  return { caller, keyHolder };
 }
 
 /**
- * A state-changing request by cookie must come from our own pages (RFC 6265 8.2 has the attack).
+ * What changes something by cookie, or signs a browser in, must come from our own pages (RFC 6265 8.2 has the attack).
  * Throws Failure `forbidden` otherwise.
  */
 export function requireOwnOrigin(request: Request, publicUrl: string | null): void {
@@ -90,7 +114,7 @@ export function requireOwnOrigin(request: Request, publicUrl: string | null): vo
     origin === (publicUrl && new URL(publicUrl).origin),
   ];
   if (origin !== "" && own.includes(true)) return;
-  throw new Failure("forbidden", "A request by session cookie must come from this server's own pages.", {
+  throw new Failure("forbidden", "This must come from one of this server's own pages.", {
     fix: "Use an API key outside the browser.",
   });
 }

@@ -85,7 +85,7 @@ export function keys(deps: RouteDeps) {
         id: "deleteKey",
         tag: "keys",
         summary: "Revoke an API key",
-        description: "At once, also for open WebSockets.",
+        description: "At once, also for open WebSockets and for browsers that signed in with it.",
         failures: ["forbidden"],
         produces: { status: 204, description: "Revoked" },
       }),

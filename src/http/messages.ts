@@ -1,4 +1,5 @@
 import { Type } from "@sinclair/typebox";
+import { signers } from "../notify/sign.ts";
 import { authHeadersOf, noteSigned } from "../notify/webhook.ts";
 import type { Caller } from "../store/accounts.ts";
 import type { LabelledMessage, MessageFilter, StoredMail } from "../store/messages.ts";
@@ -60,11 +61,12 @@ export function messages(deps: RouteDeps) {
 
   /** Signed afresh for each answer: receivers refuse old signatures. */
   async function signedHeaders(caller: Caller, mail: StoredMail): Promise<Record<string, string>> {
-    const [secret] = await store.listSecrets(caller.user.id);
-    if (!secret) return {};
     const now = new Date(clock.now());
-    noteSigned(store, secret, now, log);
-    return authHeadersOf(mail, vault.openText(secret.sealed, secret.id), now);
+    const signing = signers(await store.listSecrets(caller.user.id), now);
+    if (signing.length === 0) return {};
+    for (const secret of signing) noteSigned(store, secret, now, log);
+    const secrets = signing.map((secret) => vault.openText(secret.sealed, secret.id));
+    return authHeadersOf(mail.message, secrets, now);
   }
 
   /** What the agent sent, in the shape of the list of what it got. Labels and From addresses are what others' mail has. */

@@ -5,12 +5,15 @@ import type { Config } from "../config.ts";
 import type { Resolver } from "../dns.ts";
 import { Failure } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { EventFeed } from "../notify/event-feed.ts";
 import type { Hub } from "../notify/hub.ts";
 import type { Sender } from "../outbound/send.ts";
 import type { AgentRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
+import type { SignInMail } from "./auth-mail.ts";
 import type { Identity } from "./identity.ts";
+import type { RateLimits } from "./limits.ts";
 
 export interface HttpDeps {
   config: Config;
@@ -20,10 +23,14 @@ export interface HttpDeps {
   log: Log;
   resolver: Resolver;
   hub: Hub;
+  /** Says when an account's event log has more. */
+  feed: EventFeed;
   /** The way out. */
   sender: Sender;
   /** Reads the tokens of magic links. */
   approvals: ApprovalTokens;
+  /** Mails links that sign in. */
+  signInMail: SignInMail;
   version: string;
   /** Mail from the relay itself to the agent, through the whole inbound path. */
   sendTestMail(agent: AgentRow): Promise<{ messageId: string }>;
@@ -49,6 +56,7 @@ export interface Exchange {
 }
 
 export interface RouteDeps extends HttpDeps {
+  limits: RateLimits;
   exchangeOf(request: Request): Exchange;
 }
 

@@ -4,26 +4,33 @@ import { account } from "./account.ts";
 import { agents } from "./agents.ts";
 import { approvalLinks } from "./approval-links.ts";
 import { audit } from "./audit.ts";
+import { authApi } from "./auth-api.ts";
 import { conversations } from "./conversations.ts";
 import { decisions } from "./decisions.ts";
 import { deliveries } from "./deliveries.ts";
 import { domains } from "./domains.ts";
 import { createDoor, parseBody } from "./door.ts";
+import { eventSchemaRoutes, events } from "./events.ts";
+import { inbox } from "./inbox.ts";
 import { keys } from "./keys.ts";
+import { createRateLimits } from "./limits.ts";
 import { messages } from "./messages.ts";
 import { createMetrics, startMetrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
 import { outbound } from "./outbound.ts";
+import { overview } from "./overview.ts";
 import { problemResponse } from "./problem.ts";
 import { publicRoutes } from "./public.ts";
 import { replies } from "./reply.ts";
 import { type Exchange, emptyApi, type HttpDeps, type RouteDeps } from "./resource.ts";
 import { signingSecrets } from "./secrets.ts";
 import { sends } from "./send.ts";
+import { sessions } from "./sessions.ts";
 import { signIn } from "./sign-in.ts";
 import { failurePage } from "./sign-in-pages.ts";
 import { suppressions } from "./suppressions.ts";
-import { createSockets, type SocketData, socketRoute } from "./websocket.ts";
+import { webhooks } from "./webhooks.ts";
+import { createSockets, type SocketData, socketRoutes } from "./websocket.ts";
 
 export type { HttpDeps } from "./resource.ts";
 
@@ -52,10 +59,14 @@ export function createApi(deps: RouteDeps) {
     })
     .use(publicRoutes(deps, routes))
     .use(account(deps))
+    .use(authApi(deps))
+    .use(sessions(deps))
     .use(keys(deps))
     .use(signingSecrets(deps))
     .use(agents(deps))
     .use(messages(deps))
+    .use(inbox(deps))
+    .use(overview(deps))
     .use(replies(deps))
     .use(sends(deps))
     .use(outbound(deps))
@@ -64,8 +75,11 @@ export function createApi(deps: RouteDeps) {
     .use(audit(deps))
     .use(conversations(deps))
     .use(suppressions(deps))
+    .use(socketRoutes(deps))
+    .use(webhooks(deps))
     .use(deliveries(deps))
-    .use(socketRoute(deps))
+    .use(eventSchemaRoutes(deps))
+    .use(events(deps))
     .use(domains(deps))
     .use(signIn(deps));
   routes.push(...(api.routes as unknown as Route[]));
@@ -79,8 +93,9 @@ export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
   const closing = new AbortController();
   const sockets = createSockets(deps);
   const metrics = createMetrics(store, () => clock.now());
-  const api = createApi({ ...deps, exchangeOf: (request) => exchanges.get(request) as Exchange });
-  const door = createDoor({ ...deps, api, exchanges, sockets, metrics, closing: closing.signal });
+  const limits = createRateLimits(store, clock);
+  const api = createApi({ ...deps, limits, exchangeOf: (request) => exchanges.get(request) as Exchange });
+  const door = createDoor({ ...deps, limits, api, exchanges, sockets, metrics, closing: closing.signal });
 
   const { listenAddr, tlsCert, tlsKey } = config.http;
   const server: Server<SocketData> = Bun.serve<SocketData>({

@@ -1,9 +1,10 @@
 import { Type } from "@sinclair/typebox";
 import type { Server, ServerWebSocket, WebSocketHandler } from "bun";
 import { Failure } from "../errors.ts";
-import type { Listened, Proof } from "../notify/consumer.ts";
 import type { HubConnection } from "../notify/hub.ts";
+import type { HubSocket } from "../notify/live-socket.ts";
 import { ownAgent } from "./agents.ts";
+import { eventFilter, eventsWanted } from "./events.ts";
 import type { Identity } from "./identity.ts";
 import { query, text } from "./input.ts";
 import { operation } from "./openapi.ts";
@@ -19,41 +20,72 @@ const WAITING_BYTES_MAX = 64 * 1024;
 /** A client with as many sockets as it may have is told to come back when one may have closed. */
 const RETRY_AFTER_SECONDS = 30;
 
-export const socketPath = "/api/v1/agents/:email/ws";
+const agentPath = "/api/v1/agents/:email/ws";
+const eventsPath = "/api/v1/events/ws";
+
+/** Whether a route, by its pattern, speaks WebSocket. */
+export function isSocketPath(path: string): boolean {
+  return path === agentPath || path === eventsPath;
+}
 
 /** What travels with a socket from its handshake. */
 export interface SocketData {
-  readonly agent: Listened;
-  readonly proof: Proof;
+  readonly proofId: string;
+  /** What the hub does with it once it is open. */
+  readonly attach: (socket: HubSocket) => HubConnection;
   connection?: HubConnection;
 }
 
-/** The path as plain HTTP sees it: documented, and 426 for a valid key without an upgrade. */
-export function socketRoute(deps: RouteDeps) {
-  return resource(deps, "/api/v1/agents").get(
-    "/:email/ws",
-    async ({ params, caller }): Promise<Response> => {
-      await ownAgent(deps.store, caller, params.email);
-      throw new Failure("upgrade_required", "This path speaks WebSocket.", {
-        fix: "Connect with a WebSocket client, or poll GET /api/v1/agents/{email}/messages/wait.",
-      });
-    },
-    {
-      query: query({
-        token: Type.Optional(text({ max: 128, description: "The API key, where headers cannot be set." })),
-      }),
-      ...operation({
-        id: "listen",
-        tag: "messages",
-        summary: "Hear of new messages on a WebSocket",
-        description:
-          'Unread messages first, then live ones, each a text frame with `message_id`, `from`, `subject` and more. `{"ack":"msg_…"}` ' +
-          "marks one read. One consumer an agent: a newer one closes the older with 4000.",
-        failures: ["upgrade_required"],
-        produces: { status: 101, description: "The WebSocket is open" },
-      }),
-    },
-  );
+const token = Type.Optional(text({ max: 128, description: "The API key, where headers cannot be set." }));
+const FollowQuery = query({ token, ...eventFilter });
+
+function upgradeRequired(fix: string): Failure {
+  return new Failure("upgrade_required", "This path speaks WebSocket.", { fix });
+}
+
+/** The paths as plain HTTP sees them: documented, and 426 for a valid key without an upgrade. */
+export function socketRoutes(deps: RouteDeps) {
+  return resource(deps, "/api/v1")
+    .get(
+      "/agents/:email/ws",
+      async ({ params, caller }): Promise<Response> => {
+        await ownAgent(deps.store, caller, params.email);
+        throw upgradeRequired("Connect with a WebSocket client, or poll GET /api/v1/agents/{email}/messages/wait.");
+      },
+      {
+        query: query({ token }),
+        ...operation({
+          id: "listen",
+          tag: "messages",
+          summary: "Hear of new messages on a WebSocket",
+          description:
+            'Unread messages first, then live ones, each a text frame with `message_id`, `from`, `subject` and more. `{"ack":"msg_…"}` ' +
+            "marks one read. One consumer an agent: a newer one closes the older with 4000.",
+          failures: ["upgrade_required"],
+          produces: { status: 101, description: "The WebSocket is open" },
+        }),
+      },
+    )
+    .get(
+      "/events/ws",
+      async ({ query, caller }): Promise<Response> => {
+        await eventsWanted(deps.store, caller, query);
+        throw upgradeRequired("Connect with a WebSocket client, or poll GET /api/v1/events with `wait`.");
+      },
+      {
+        query: FollowQuery,
+        ...operation({
+          id: "followEvents",
+          tag: "events",
+          summary: "Follow the event log on a WebSocket",
+          description:
+            "What came after `after`, then live; without it live from now on. Each event is a text frame. Any number of " +
+            "clients may follow; one that reads too slowly is closed with 1013 and goes on from its last event.",
+          failures: ["upgrade_required", "not_found"],
+          produces: { status: 101, description: "The WebSocket is open" },
+        }),
+      },
+    );
 }
 
 /** The sockets of this process: the handshake, and what Bun calls for each. */
@@ -73,7 +105,7 @@ export function createSockets({ store, hub, config }: HttpDeps) {
     sendPings: false,
     perMessageDeflate: false,
     open(socket: ServerWebSocket<SocketData>) {
-      socket.data.connection = hub.attach(socket.data.agent, socket.data.proof, socket);
+      socket.data.connection = socket.data.attach(socket);
     },
     message(socket, message) {
       if (typeof message === "string") socket.data.connection?.onMessage(message);
@@ -85,31 +117,52 @@ export function createSockets({ store, hub, config }: HttpDeps) {
       socket.data.connection?.onDrain();
     },
     close(socket) {
-      count(socket.data.proof.id, -1);
+      count(socket.data.proofId, -1);
       socket.data.connection?.onClose();
     },
   };
 
+  /** Whom the socket is for. `isInstead`: it takes the place of one that the caller has, which may be dead without our knowing. */
+  async function admitted(
+    caller: Identity,
+    visit: SocketVisit,
+  ): Promise<Pick<SocketData, "attach"> & { isInstead: boolean }> {
+    const proof = { id: caller.proofId, via: caller.via, expiresAt: caller.expiresAt };
+    if (visit.path === agentPath) {
+      const { id, userId, createdAt } = await ownAgent(store, caller, visit.params.email ?? "");
+      const isInstead = hub.listens(id, caller.proofId);
+      return { isInstead, attach: (socket) => hub.attach({ id, userId, createdAt }, proof, socket) };
+    }
+    const { value: asked } = FollowQuery["~standard"].validate(Object.fromEntries(visit.query));
+    const wanted = await eventsWanted(store, caller, asked);
+    const after = wanted.after ?? (await store.lastPosition(wanted.owner)) ?? { xid: 0, seq: 0 };
+    return { isInstead: false, attach: (socket) => hub.follow({ ...wanted, after }, proof, socket) };
+  }
+
   return {
     handler,
-    /** Turns the request into a socket. Failures: `not_found`, `rate_limited`, `upgrade_required`. */
-    async upgrade(request: Request, server: Server<SocketData>, caller: Identity, address: string): Promise<void> {
-      const { id, userId, createdAt } = await ownAgent(store, caller, address);
-      // One that takes the place of the caller's own is not one more: the older may be dead without our knowing.
-      const others = (open.get(caller.proofId) ?? 0) - (hub.listens(id, caller.proofId) ? 1 : 0);
-      if (others >= config.limits.websocketsPerKey)
+    /** Turns the request into a socket. Failures: `invalid_request`, `not_found`, `rate_limited`, `upgrade_required`. */
+    async upgrade(request: Request, server: Server<SocketData>, caller: Identity, visit: SocketVisit): Promise<void> {
+      const { attach, isInstead } = await admitted(caller, visit);
+      if ((open.get(caller.proofId) ?? 0) - (isInstead ? 1 : 0) >= config.limits.websocketsPerKey)
         throw new Failure("rate_limited", `This key has ${config.limits.websocketsPerKey} open WebSockets.`, {
           fix: "Close one that is not used.",
           retryAfterSeconds: RETRY_AFTER_SECONDS,
         });
       count(caller.proofId, +1);
-      const agent = { id, userId, createdAt };
-      const proof = { id: caller.proofId, via: caller.via, expiresAt: caller.expiresAt };
-      if (server.upgrade(request, { data: { agent, proof } })) return;
+      if (server.upgrade(request, { data: { proofId: caller.proofId, attach } })) return;
       count(caller.proofId, -1);
       throw new Failure("upgrade_required", "The WebSocket handshake is not complete.", {
         fix: "Send Sec-WebSocket-Key and Sec-WebSocket-Version: 13 (RFC 6455 4.1).",
       });
     },
   };
+}
+
+/** As much of a request as says whom a socket is for. */
+interface SocketVisit {
+  /** The route's pattern. */
+  readonly path: string;
+  readonly params: Record<string, string | undefined>;
+  readonly query: URLSearchParams;
 }

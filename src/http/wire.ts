@@ -1,9 +1,9 @@
 /** The resources as clients see them, and how rows become them. Names and shapes are a promise: add, never change. */
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
+import type { DomainRecords, RecordCheck } from "../domains/records.ts";
 import type { Mailbox, OutboundStatus } from "../mail.ts";
 import type { LabelledMessage, StoredMail } from "../store/messages.ts";
 import type { AgentRow, ApiKeyRow, DomainRow, SigningSecretRow, UserRow } from "../store/schema.ts";
-import type { DomainRecords, RecordCheck } from "./domain-records.ts";
 
 export const time = (description?: string) =>
   Type.String({ format: "date-time", ...(description ? { description } : {}) });
@@ -33,6 +33,9 @@ export const Agent = Type.Object(
     email: Type.String(),
     name: Type.String(),
     webhook_url: Type.String({ description: "Empty when the agent has none." }),
+    webhook_status: oneOf("enabled", "disabled"),
+    webhook_failing_since: Type.Optional(time("Since when every attempt has failed; absent while it is well.")),
+    webhook_disabled_reason: Type.Optional(Type.String({ description: "One sentence." })),
     agent_mode: oneOf("cloud", "local"),
     domain_verified: Type.Boolean(),
     created_at: time(),
@@ -67,6 +70,9 @@ export function agentOnWire(row: AgentRow, domainVerified: boolean): Static<type
     email: row.id,
     name: row.name,
     webhook_url: row.webhookUrl,
+    webhook_status: row.webhookDisabledAt === null ? "enabled" : "disabled",
+    ...optional("webhook_failing_since", row.webhookFailingSince?.toISOString()),
+    ...optional("webhook_disabled_reason", row.webhookDisabledReason ?? undefined),
     agent_mode: row.mode,
     domain_verified: domainVerified,
     created_at: row.createdAt.toISOString(),
@@ -100,6 +106,7 @@ export const Domain = Type.Object(
     }),
     created_at: time(),
     verified_at: Type.Optional(time()),
+    degraded_at: Type.Optional(time("Since when records that were there are gone; `checks` says which.")),
     paused: Type.Boolean({ description: "Outbound mail of all its agents is frozen." }),
     checks: Type.Optional(
       Type.Array(
@@ -127,6 +134,7 @@ export function domainOnWire(
     dns_records: records,
     created_at: row.createdAt.toISOString(),
     ...optional("verified_at", row.verifiedAt?.toISOString()),
+    ...optional("degraded_at", row.degradedAt?.toISOString()),
     paused: row.paused,
     ...optional("checks", checks),
   };

@@ -2,12 +2,16 @@ import { expect, test } from "bun:test";
 import { request } from "../testing/app.ts";
 import { freePort, runBinary, type ServeProcess, startBinary } from "../testing/binary.ts";
 import { testPostgres } from "../testing/postgres.ts";
-import { SmtpClient } from "../testing/smtp-client.ts";
+import { sendStubbornly } from "../testing/stubborn-sender.ts";
 import { tempDir } from "../testing/temp.ts";
 
 const senders = 4;
 const messages = 240;
 const kills = 6;
+
+function subjectsOf(sender: number): string[] {
+  return Array.from({ length: messages / senders }, (_, i) => `message ${sender}-${i}`);
+}
 
 for (const database of ["sqlite", "postgres"] as const) {
   test(`kill -9 in a loop: every message that got its 250 is there once (${database})`, async () => {
@@ -40,7 +44,12 @@ for (const database of ["sqlite", "postgres"] as const) {
     const marks = Array.from({ length: kills }, (_, i) => reached(Math.floor(((i + 1) * messages) / (kills + 1))));
     const sending = Promise.all(
       Array.from({ length: senders }, (_, sender) =>
-        sendAll(smtpPort, sender, messages / senders, onAccepted, () => up),
+        sendStubbornly(
+          smtpPort,
+          { to: ["survivor@e2a.localhost"], subjects: subjectsOf(sender) },
+          onAccepted,
+          () => up,
+        ),
       ),
     );
     for (const mark of marks) {
@@ -62,47 +71,8 @@ for (const database of ["sqlite", "postgres"] as const) {
       token = page.body.next_token ?? "";
       if (token === "") break;
     }
-    const expected = Array.from({ length: senders }, (_, sender) =>
-      Array.from({ length: messages / senders }, (_, i) => `message ${sender}-${i}`),
-    ).flat();
+    const expected = Array.from({ length: senders }, (_, sender) => subjectsOf(sender)).flat();
     expect(found.toSorted()).toEqual(expected.toSorted());
     expect(await server.stop()).toBe(0);
   }, 120_000);
-}
-
-/** A sender as RFC 5321 4.5.4.1 wants it: what has no 250 is offered again, byte for byte. */
-async function sendAll(
-  port: number,
-  sender: number,
-  count: number,
-  onAccepted: () => void,
-  whenUp: () => Promise<void>,
-): Promise<void> {
-  let client: SmtpClient | null = null;
-  for (let i = 0; i < count; ) {
-    try {
-      if (!client) {
-        client = await SmtpClient.connect(port);
-        await client.expect("220");
-        await client.command("EHLO sender.example");
-      }
-      const envelope = await Promise.all([
-        client.command("MAIL FROM:<sender@sender.example>"),
-        client.command("RCPT TO:<survivor@e2a.localhost>"),
-      ]);
-      if (envelope.some((reply) => reply.code !== 250)) throw new Error("refused");
-      const reply = await client.data(
-        `From: sender@sender.example\r\nTo: survivor@e2a.localhost\r\nSubject: message ${sender}-${i}\r\n` +
-          `Message-ID: <${sender}-${i}@sender.example>\r\n\r\nHello\r\n`,
-      );
-      if (reply.code !== 250) throw new Error("refused");
-      i++;
-      onAccepted();
-    } catch {
-      client?.destroy();
-      client = null;
-      await whenUp();
-    }
-  }
-  await client?.command("QUIT");
 }

@@ -156,7 +156,13 @@ describe("the right to listen ends", () => {
   const session = async ({ t, clock }: Awaited<ReturnType<typeof appWithBot>>) => {
     const now = new Date(clock.now());
     const expiresAt = new Date(clock.now() + 20_000);
-    await t.app.store.createSession({ userId: t.userId, tokenHash: tokenHash("browser"), now, expiresAt });
+    await t.app.store.createSession({
+      userId: t.userId,
+      tokenHash: tokenHash("browser"),
+      now,
+      ...{ keyId: null, userAgent: null, ip: null },
+      expiresAt,
+    });
     return { cookie: "e2a_session=browser", origin: t.app.httpUrl };
   };
 

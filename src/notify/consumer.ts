@@ -1,16 +1,9 @@
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
 import type { News } from "../store/messages.ts";
 import type { AgentRow } from "../store/schema.ts";
-import type { Store } from "../store/store.ts";
-import type { Turns } from "./turns.ts";
+import { CLOSE, type HubSocket, LiveSocket, type Proof, type SocketDeps } from "./live-socket.ts";
 
 /** Messages read from the store in one turn; more come in the next one. */
 const PAGE = 100;
-/** A consumer that has not answered a ping by the next one is gone. */
-const PING_INTERVAL_MS = 30_000;
-/** A consumer that does not take what waits for it in this time is too slow; it reads on from what it has not read when it comes back. */
-const SLOW_MS_MAX = 30_000;
 /** Longest text a client may send; an ack is 45 characters. */
 const CLIENT_TEXT_MAX = 1_024;
 /** Acks in the store's hands at once for one consumer: enough to share its commits. */
@@ -18,62 +11,16 @@ const ACKS_AT_ONCE = 50;
 /** Acks that may wait, about 2 MB: more than there are frames under way to any consumer, so only nonsense gets here. */
 const ACKS_WAITING_MAX = 20_000;
 
-/** Close codes: of RFC 6455 7.4.1, 1013 of the IANA registry, and ours. */
-export const CLOSE = { goingAway: 1001, policy: 1008, internal: 1011, tryLater: 1013, replaced: 4000 } as const;
-
-/** What the hub needs of a WebSocket; Bun's ServerWebSocket fits. */
-export interface HubSocket {
-  /** Returns the bytes sent, -1 when they wait in memory (back-pressure), 0 when they were dropped. */
-  send(frame: string): number;
-  /** Bytes that wait in memory. */
-  getBufferedAmount(): number;
-  ping(): void;
-  close(code: number, reason: string): void;
-}
-
-/** By what somebody may listen: the API key or session of the handshake. */
-export interface Proof {
-  readonly id: string;
-  readonly via: "key" | "session";
-  readonly expiresAt: Date | null;
-}
-
 /** An agent as it was at the handshake: one that is made again under the same address is another. */
 export type Listened = Pick<AgentRow, "id" | "userId" | "createdAt">;
 
-/** What all consumers of a hub share. */
-export interface ConsumerDeps {
-  store: Store;
-  clock: Clock;
-  log: Log;
-  /** Asked for a turn whenever there may be something to read. */
-  turns: Turns<Consumer>;
-  /** Called once, when the connection has ended. */
-  ended(consumer: Consumer): void;
-  /** Tells the other nodes of it, then calls `announced`. */
-  announce(consumer: Consumer): void;
-}
-
-/**
- * One WebSocket: an agent's consumer with its position in the agent's sequence of messages.
- *
- * There are tens of thousands of them, so it is a plain object without closures and timers. Memory for each is bounded: a
- * frame is only sent when the one before has left, and who sends too much or takes too little is closed.
- */
-export class Consumer {
-  /** Whether its proof was looked up since there was reason to doubt it. */
-  private proven = false;
-  /** Nothing is sent any more, and nothing that it hears counts. */
-  ended = false;
+/** An agent's one consumer, with its position in the agent's sequence of messages: unread ones first, then live. */
+export class Consumer extends LiveSocket {
   private position = 0;
   /** The agent's last message when it was last looked at, and whether it was paused. */
   private committed = 0;
   private paused = false;
   private unreadOnly = true;
-  /** Since when something waits in memory for the socket; null when nothing does. */
-  private blockedSince: number | null = null;
-  private pingAt: number;
-  private answered = true;
   private acks: string[] | null = null;
   /** Resolves when no ack waits; null when none does. */
   acking: Promise<void> | null = null;
@@ -82,25 +29,30 @@ export class Consumer {
   /** The newest of other nodes that was heard of before that. */
   private rival: { id: string; since: number } | null = null;
 
+  /** @param announce tells the other nodes of it, then calls `announced` */
   constructor(
     readonly id: string,
     readonly agent: Listened,
-    readonly proof: Proof,
-    private readonly socket: HubSocket,
-    private readonly deps: ConsumerDeps,
+    proof: Proof,
+    socket: HubSocket,
+    deps: SocketDeps,
+    private readonly announce: (consumer: Consumer) => void,
   ) {
-    this.pingAt = deps.clock.now() + PING_INTERVAL_MS;
+    super(proof, socket, deps);
   }
 
-  /** There may be new mail. */
-  wake(): void {
-    if (this.since !== null && this.blockedSince === null) this.deps.turns.ask(this);
+  protected about() {
+    return { agent: this.agent.id };
+  }
+
+  override wake(): void {
+    if (this.since !== null) super.wake();
   }
 
   /** Its agent may be gone, its proof void, or another node may not know of it. */
-  doubt(): void {
-    this.proven = false;
-    this.deps.announce(this);
+  override doubt(): void {
+    this.mistrust();
+    this.announce(this);
   }
 
   /** The other nodes were told. Nothing is read before, so that two consumers of an agent hear the same for a moment only. */
@@ -113,21 +65,10 @@ export class Consumer {
     if (rival) this.meet(rival.id, rival.since);
   }
 
-  /** One turn: looks whether it may still listen where there is doubt, then sends one page of what it has not seen. Never rejects. */
-  async turn(): Promise<void> {
-    try {
-      if (this.ended || this.closeIfExpired()) return;
-      const doubtful = !this.proven;
-      this.proven = true;
-      if (doubtful && !(await this.deps.store.proofStands(this.proof.id))) this.revoked();
-      // Else its signal would have said that the agent has changed.
-      if (doubtful || this.unreadOnly) await this.lookAtAgent();
-      if (!this.ended && !this.paused && this.blockedSince === null) await this.readOn();
-    } catch (error) {
-      if (this.ended) return;
-      this.deps.log.error("websocket.failed", { agent: this.agent.id }, error);
-      this.close(CLOSE.internal, "internal error");
-    }
+  protected async readOn(isDoubtful: boolean): Promise<void> {
+    // Without a doubt its signal would have said that the agent has changed.
+    if (isDoubtful || this.unreadOnly) await this.lookAtAgent();
+    if (!this.ended && !this.paused && !this.isBlocked) await this.readPage();
   }
 
   private async lookAtAgent(): Promise<void> {
@@ -141,7 +82,7 @@ export class Consumer {
     }
   }
 
-  private async readOn(): Promise<void> {
+  private async readPage(): Promise<void> {
     const { store, turns } = this.deps;
     const { unreadOnly } = this;
     const rows = await store.messagesAfter(this.agent.id, this.position, { unreadOnly, limit: PAGE });
@@ -168,23 +109,9 @@ export class Consumer {
 
   /** Sends a frame; false when the next one must wait. */
   private tell(row: News): boolean {
-    if (this.ended) return false;
-    const sent = this.socket.send(frameOf(row));
-    // Dropped: too much waits already, or the socket is gone and its close is on the way. The position stays.
-    if (sent !== 0) this.position = row.seq;
-    if (sent <= 0) this.blockedSince ??= this.deps.clock.now();
-    return sent > 0;
-  }
-
-  onDrain(): void {
-    // Some of it has left; a reader that takes a byte now and then has no more time for that.
-    if (this.blockedSince === null || this.socket.getBufferedAmount() > 0) return;
-    this.blockedSince = null;
-    this.deps.turns.ask(this);
-  }
-
-  onPong(): void {
-    this.answered = true;
+    const outcome = this.send(frameOf(row));
+    if (outcome !== "dropped") this.position = row.seq;
+    return outcome === "sent";
   }
 
   onMessage(text: string): void {
@@ -207,47 +134,6 @@ export class Consumer {
         log.warn("websocket.ack_failed", { agent: this.agent.id }, reason);
     }
     this.acks = null;
-  }
-
-  onClose(): void {
-    if (this.ended) return;
-    this.ended = true;
-    this.deps.ended(this);
-  }
-
-  close(code: number, reason: string): void {
-    if (this.ended) return;
-    this.onClose();
-    this.socket.close(code, reason);
-  }
-
-  revoked(): void {
-    this.close(CLOSE.policy, this.proof.via === "session" ? "session ended" : "key revoked");
-  }
-
-  /** Called about every second. */
-  tick(): void {
-    if (this.closeIfExpired()) return;
-    const now = this.deps.clock.now();
-    const pingDue = now >= this.pingAt;
-    const silent = pingDue && !this.answered;
-    const slow = this.blockedSince !== null && (silent || now - this.blockedSince >= SLOW_MS_MAX);
-    if (slow) this.close(CLOSE.tryLater, "too slow");
-    else if (silent) this.close(CLOSE.goingAway, "ping timeout");
-    else if (pingDue) this.ping(now);
-  }
-
-  private ping(now: number): void {
-    this.pingAt = now + PING_INTERVAL_MS;
-    this.answered = false;
-    this.socket.ping();
-  }
-
-  private closeIfExpired(): boolean {
-    const { expiresAt, via } = this.proof;
-    if (!expiresAt || expiresAt.getTime() > this.deps.clock.now()) return false;
-    this.close(CLOSE.policy, via === "session" ? "session ended" : "key expired");
-    return true;
   }
 }
 

@@ -2,17 +2,20 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Signal } from "../store/engine.ts";
 import type { Store } from "../store/store.ts";
-import { CLOSE, Consumer, type HubSocket, type Listened, type Proof } from "./consumer.ts";
+import { Consumer, type Listened } from "./consumer.ts";
+import type { EventFeed, EventQuery } from "./event-feed.ts";
+import { EventReader } from "./event-reader.ts";
+import { CLOSE, type HubSocket, type LiveSocket, type Proof } from "./live-socket.ts";
 import { createTurns } from "./turns.ts";
 
-/** Consumers that read from the store at the same time: few, so that all of them woken together leave room for mail and requests. */
+/** Sockets that read from the store at the same time: few, so that all of them woken together leave room for mail and requests. */
 const READERS_MAX = 4;
 /** Consumers that one transaction tells the other nodes of. */
 const ANNOUNCED_AT_ONCE = 500;
 /** Pings, expiry and slow readers are looked after so often, by one timer for all sockets: 0.1 ms of each second for 10,000. */
 const TICK_MS = 1_000;
 
-/** One consumer's connection; the door passes on what the socket hears. */
+/** One socket's connection; the door passes on what the socket hears. */
 export interface HubConnection {
   onMessage(text: string): void;
   onPong(): void;
@@ -23,6 +26,8 @@ export interface HubConnection {
 export interface Hub {
   /** Makes this socket the agent's one consumer; an older one, on any node, is closed with 4000. */
   attach(agent: Listened, proof: Proof, socket: HubSocket): HubConnection;
+  /** Lets this socket follow an event log; any number may. */
+  follow(query: Pick<EventQuery, "owner" | "types" | "after">, proof: Proof, socket: HubSocket): HubConnection;
   /** Whether the agent's consumer here came by this proof: another one by it takes its place. */
   listens(agentId: string, proofId: string): boolean;
   /** Resolves when the agent may have new mail, or after `timeoutMs`, or when `signal` aborts. */
@@ -32,17 +37,19 @@ export interface Hub {
 }
 
 /**
- * The WebSocket hub: tells each agent's one consumer about its messages, unread ones first, then live.
+ * The WebSocket hub: tells each agent's one consumer about its messages, unread ones first, then live; and those who
+ * follow an event log about what is new in it.
  *
  * A consumer has a position in the agent's sequence of messages and reads on from there whenever
  * it is woken. Sequence numbers follow commit order, so nothing is skipped and nothing comes twice;
  * a lost wake-up costs time, never a message.
  */
-export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
+export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; clock: Clock; log: Log }): Hub {
   const { store, clock, log } = deps;
   const consumers = new Map<string, Consumer>();
+  const readers = new Set<EventReader>();
   const waiting = new Map<string, Set<() => void>>();
-  const turns = createTurns<Consumer>(READERS_MAX, (consumer) => consumer.turn());
+  const turns = createTurns<LiveSocket>(READERS_MAX, (socket) => socket.turn());
   const revoked = new Set<string>();
   const name = crypto.randomUUID();
   const unannounced = new Set<Consumer>();
@@ -54,17 +61,14 @@ export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
   const shared = {
     ...deps,
     turns,
-    ended({ agent, acking }: Consumer) {
+    ended(socket: LiveSocket) {
+      if (socket instanceof EventReader) readers.delete(socket);
+      if (!(socket instanceof Consumer)) return;
+      const { agent, acking } = socket;
       if (consumers.get(agent.id)?.ended) consumers.delete(agent.id);
       if (!acking) return;
       leaving.add(acking);
       void acking.finally(() => leaving.delete(acking));
-    },
-    announce(consumer: Consumer) {
-      // On SQLite there is no other node.
-      if (store.dialect === "sqlite") return consumer.announced(0);
-      unannounced.add(consumer);
-      if (!announcing) void announceAll();
     },
   };
 
@@ -73,6 +77,8 @@ export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
     if (signal.topic === "consumer") meet(signal);
     if (signal.topic === "keys") revoke(signal.key);
     if (signal.topic === "agent") consumers.get(signal.key)?.doubt();
+    if (signal.topic === "events")
+      for (const reader of readers) if (signal.key === "" || reader.userId === signal.key) reader.wake();
   });
 
   function wake(agentId: string) {
@@ -85,14 +91,14 @@ export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
 
   function revoke(proofId: string) {
     // It is not known which: something may have been said while nobody listened.
-    if (proofId === "") for (const consumer of consumers.values()) consumer.doubt();
+    if (proofId === "") for (const socket of all()) socket.doubt();
     // An account that is deleted revokes any number at once; all sockets are gone through once.
     if (revoked.size === 0) queueMicrotask(closeRevoked);
     revoked.add(proofId);
   }
 
   function closeRevoked() {
-    for (const consumer of consumers.values()) if (revoked.has(consumer.proof.id)) consumer.revoked();
+    for (const socket of all()) if (revoked.has(socket.proof.id)) socket.revoked();
     revoked.clear();
   }
 
@@ -100,6 +106,13 @@ export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
   function meet({ key }: Signal) {
     const [agentId = "", id = "", since] = key.split(" ");
     if (!id.startsWith(name)) consumers.get(agentId)?.meet(id, Number(since));
+  }
+
+  function announce(consumer: Consumer) {
+    // On SQLite there is no other node.
+    if (store.dialect === "sqlite") return consumer.announced(0);
+    unannounced.add(consumer);
+    if (!announcing) void announceAll();
   }
 
   /** One transaction at a time, each with all that came during the one before. */
@@ -123,13 +136,18 @@ export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
   }
 
   function tick() {
-    stopTicking = consumers.size > 0 ? clock.after(TICK_MS, tick) : null;
-    for (const consumer of consumers.values()) consumer.tick();
+    stopTicking = consumers.size + readers.size > 0 ? clock.after(TICK_MS, tick) : null;
+    for (const socket of all()) socket.tick();
+  }
+
+  function* all(): Generator<LiveSocket> {
+    yield* consumers.values();
+    yield* readers;
   }
 
   return {
     attach(agent, proof, socket) {
-      const consumer = new Consumer(`${name}.${attached++}`, agent, proof, socket, shared);
+      const consumer = new Consumer(`${name}.${attached++}`, agent, proof, socket, shared, announce);
       if (closed) {
         consumer.close(CLOSE.goingAway, "shutting down");
         return consumer;
@@ -139,6 +157,17 @@ export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
       stopTicking ??= clock.after(TICK_MS, tick);
       consumer.doubt();
       return consumer;
+    },
+    follow(query, proof, socket) {
+      const reader = new EventReader(query, feed, proof, socket, shared);
+      if (closed) {
+        reader.close(CLOSE.goingAway, "shutting down");
+        return reader;
+      }
+      readers.add(reader);
+      stopTicking ??= clock.after(TICK_MS, tick);
+      reader.doubt();
+      return reader;
     },
     listens: (agentId, proofId) => consumers.get(agentId)?.proof.id === proofId,
     waitForMail(agentId, timeoutMs, signal) {
@@ -161,7 +190,7 @@ export function createHub(deps: { store: Store; clock: Clock; log: Log }): Hub {
       closed = true;
       unsubscribe();
       stopTicking?.();
-      for (const consumer of [...consumers.values()]) consumer.close(CLOSE.goingAway, "shutting down");
+      for (const socket of [...all()]) socket.close(CLOSE.goingAway, "shutting down");
       for (const waiters of [...waiting.values()]) for (const resolve of [...waiters]) resolve();
       await Promise.all(leaving);
     },

@@ -28,8 +28,8 @@ export type NextStep =
   | { kind: "given_up"; reason: string };
 
 /**
- * What follows from one attempt to deliver. 2xx is success; 410 means that the endpoint is gone; anything else, redirects
- * included, is tried again on the schedule. Retry-After only lengthens a wait: it says when the receiver is ready at
+ * What follows from one attempt to deliver. 2xx is success; 410 means that nobody wants this any more, and so does the
+ * answer's header `webhook-delivery: abort-message`; anything else, redirects included, is tried again on the schedule. Retry-After only lengthens a wait: it says when the receiver is ready at
  * the earliest, and early attempts would use the schedule up (RFC 9110 10.2.3).
  *
  * @param input.attempt number of the attempt just made, from 1
@@ -45,6 +45,7 @@ export function nextStep(input: {
   const status = outcome.kind === "answered" ? outcome.status : null;
   if (status !== null && status >= 200 && status <= 299) return { kind: "done" };
   if (status === 410) return { kind: "given_up", reason: "The endpoint answered 410: it is gone." };
+  if (wishOf(outcome) === "abort-message") return { kind: "given_up", reason: "The endpoint asked not to try again." };
   // Stopped on our side, for example to shut down: the endpoint is not to blame and is tried when we are back.
   if (outcome.kind === "failed" && outcome.reason === "aborted") return { kind: "retry", atMs: nowMs };
 
@@ -58,4 +59,10 @@ export function nextStep(input: {
   const askedSeconds = outcome.kind === "answered" ? (outcome.retryAfterSeconds ?? 0) : 0;
   const askedMs = Math.min(askedSeconds * secondMs, retryAfterMaxMs) * (1 + jitter * chance);
   return { kind: "retry", atMs: nowMs + Math.ceil(Math.max(scheduledMs, askedMs)) };
+}
+
+/** What an endpoint asks for by the header `webhook-delivery` of its answer: to drop this delivery, or to send none at all. */
+export function wishOf(outcome: PostOutcome): "abort-message" | "disable" | null {
+  const wish = outcome.kind === "answered" ? outcome.headers["webhook-delivery"]?.trim().toLowerCase() : undefined;
+  return wish === "abort-message" || wish === "disable" ? wish : null;
 }

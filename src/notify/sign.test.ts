@@ -37,7 +37,7 @@ function receiverAccepts(headers: Headers, key: string): boolean {
 describe("authHeaders", () => {
   test("gives the vector's digits, in the wire's order", () => {
     expect(raw.length).toBe(106);
-    expect(Object.entries(authHeaders(message, secret, now))).toEqual([
+    expect(Object.entries(authHeaders(message, [secret], now))).toEqual([
       ["X-E2A-Auth-Verified", "true"],
       ["X-E2A-Auth-Sender", "alice@example.com"],
       ["X-E2A-Auth-Entity-Type", "human"],
@@ -56,7 +56,7 @@ describe("authHeaders", () => {
   });
 
   test("a delegation is sent and signed", () => {
-    const headers = authHeaders({ ...message, delegation: "carol@example.com" }, secret, now);
+    const headers = authHeaders({ ...message, delegation: "carol@example.com" }, [secret], now);
     expect(headers["X-E2A-Auth-Delegation"]).toBe("carol@example.com");
     expect(receiverAccepts(new Headers(headers), secret)).toBe(true);
   });
@@ -78,24 +78,24 @@ describe("authHeaders", () => {
     ["lone\ud800@example.com", "lone\\x{D800}@example.com"],
   ];
   test.each(senders)("sender %j goes as %j, and the receiver can check it", (sender, header) => {
-    const headers = authHeaders({ ...message, sender }, secret, now);
+    const headers = authHeaders({ ...message, sender }, [secret], now);
     expect(headers["X-E2A-Auth-Sender"]).toBe(header);
     expect(receiverAccepts(new Headers(headers), secret)).toBe(true);
   });
 
   test("a sender longer than any address is left out, not shortened", () => {
-    const headers = authHeaders({ ...message, sender: `${"a".repeat(1000)}@example.com` }, secret, now);
+    const headers = authHeaders({ ...message, sender: `${"a".repeat(1000)}@example.com` }, [secret], now);
     expect(headers["X-E2A-Auth-Sender"]).toBe("");
     expect(receiverAccepts(new Headers(headers), secret)).toBe(true);
   });
 
   test("any change of any value is noticed", () => {
-    for (const name of Object.keys(authHeaders(message, secret, now))) {
-      const headers = new Headers(authHeaders(message, secret, now));
+    for (const name of Object.keys(authHeaders(message, [secret], now))) {
+      const headers = new Headers(authHeaders(message, [secret], now));
       headers.set(name, `${headers.get(name)}0`);
       expect([name, receiverAccepts(headers, secret)]).toEqual([name, false]);
     }
-    expect(receiverAccepts(new Headers(authHeaders(message, secret, now)), "f".repeat(64))).toBe(false);
+    expect(receiverAccepts(new Headers(authHeaders(message, [secret], now)), "f".repeat(64))).toBe(false);
   });
 });
 

@@ -23,6 +23,21 @@ export interface SignedFields {
  */
 const senderCharsMax = 1_000;
 
+/** How long a secret goes on signing beside the one that took its place, so that receivers can change over. */
+const OVERLAP_MS = 24 * 3_600_000;
+
+/**
+ * The secrets that sign: the newest, and each that was replaced less than 24 hours ago.
+ *
+ * @param secrets all of an account, the newest first
+ */
+export function signers<T extends { createdAt: Date }>(secrets: readonly T[], now: Date): T[] {
+  return secrets.filter((_, i) => {
+    const successor = secrets[i - 1];
+    return !successor || now.getTime() - successor.createdAt.getTime() < OVERLAP_MS;
+  });
+}
+
 /** The text under the signature: the header values in their order, one a line, no line end after the last. */
 export function canonical(fields: SignedFields): string {
   return [
@@ -44,11 +59,14 @@ export function canonical(fields: SignedFields): string {
  * They are printable ASCII. Printable ASCII other than a backslash goes as it is; an internationalised domain
  * in its A-label form; any other character, and a space at either end, as `\x{HEX}` (the form of RFC 6533 section 3).
  *
- * @param secret the 64 characters as shown to the user; their UTF-8 bytes are the key
+ * The first secret makes X-E2A-Auth-Signature. What others make goes into X-E2A-Auth-Signature-Previous, separated by
+ * spaces, so that a receiver that does not know the new secret yet has something to check.
+ *
+ * @param secrets each the 64 characters as shown to the user; their UTF-8 bytes are the key
  */
 export function authHeaders(
   message: Omit<SignedFields, "timestamp">,
-  secret: string,
+  secrets: readonly string[],
   now: Date,
 ): Record<string, string> {
   const fields: SignedFields = {
@@ -61,6 +79,8 @@ export function authHeaders(
     messageId: headerSafe(message.messageId),
     bodyHash: headerSafe(message.bodyHash),
   };
+  const signed = canonical(fields);
+  const [signature = "", ...previous] = secrets.map((key) => createHmac("sha256", key).update(signed).digest("hex"));
   return {
     "X-E2A-Auth-Verified": String(fields.verified),
     "X-E2A-Auth-Sender": fields.sender,
@@ -70,7 +90,8 @@ export function authHeaders(
     "X-E2A-Auth-Timestamp": fields.timestamp,
     "X-E2A-Auth-Message-Id": fields.messageId,
     "X-E2A-Auth-Body-Hash": fields.bodyHash,
-    "X-E2A-Auth-Signature": createHmac("sha256", secret).update(canonical(fields)).digest("hex"),
+    "X-E2A-Auth-Signature": signature,
+    ...(previous.length > 0 ? { "X-E2A-Auth-Signature-Previous": previous.join(" ") } : {}),
   };
 }
 

@@ -1,15 +1,19 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Mailbox } from "../mail.ts";
-import type { DeliveryStep } from "../store/deliveries.ts";
+import type { DeliveryStep, DeliveryWork, EndpointNews } from "../store/deliveries.ts";
+import { hasFailedTooLong } from "../store/endpoint-health.ts";
+import type { Endpoint } from "../store/endpoints.ts";
 import type { StoredMail } from "../store/messages.ts";
-import type { DeliveryRow, SigningSecretRow } from "../store/schema.ts";
+import type { Notice } from "../store/notices.ts";
+import type { DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
 import { startWork, type Work } from "../work.ts";
+import { createPace } from "./pace.ts";
 import type { Poster, PostOutcome } from "./post.ts";
-import { nextStep } from "./retry.ts";
-import { authHeaders, standardWebhookHeaders } from "./sign.ts";
+import { nextStep, wishOf } from "./retry.ts";
+import { authHeaders, signers, standardWebhookHeaders } from "./sign.ts";
 
 /** Longer than an attempt may take, so that a lease never passes on while its holder still posts. */
 const LEASE_MARGIN_MS = 15_000;
@@ -27,12 +31,21 @@ export interface WebhookOptions {
   /** Attempts in hand at most, over all endpoints and for each. */
   concurrency: number;
   concurrencyPerEndpoint: number;
+  /** Attempts a second for each endpoint; 0 is no limit. */
+  ratePerEndpoint: number;
   timeoutMs: number;
+  /** Writes to the owner of an endpoint that is switched off. */
+  writeMail: WriteMail;
   random?: () => number;
 }
 
+type WriteMail = (
+  to: { id: string; email: string },
+  mail: { subject: string; text: string; now: Date },
+) => Promise<Notice | null>;
+
 /**
- * Delivers queued messages to agents' webhooks: claim → sign → POST → done, later or given up.
+ * Delivers to webhooks, messages to agents' own and events to accounts': claim → sign → POST → done, later or given up.
  * An endpoint has few attempts in hand, so a dead one never holds up another.
  */
 export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
@@ -42,9 +55,11 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const turn = { after: "" };
   const random = options.random ?? Math.random;
 
+  const pace = createPace(options.ratePerEndpoint, clock);
+
   const allowed = (endpoint: string) => (failing.has(endpoint) ? FAILING_CONCURRENCY : options.concurrencyPerEndpoint);
-  const slots = (endpoint: string) => allowed(endpoint) - (inHand.get(endpoint) ?? 0);
-  const busy = () => [...inHand.keys()].filter((endpoint) => slots(endpoint) <= 0);
+  const slots = (endpoint: string) => Math.min(allowed(endpoint) - (inHand.get(endpoint) ?? 0), pace.free(endpoint));
+  const busy = () => [...new Set([...inHand.keys(), ...pace.waiting()])].filter((endpoint) => slots(endpoint) <= 0);
   const count = (endpoint: string, by: number) => {
     const next = (inHand.get(endpoint) ?? 0) + by;
     if (next > 0) inHand.set(endpoint, next);
@@ -66,7 +81,10 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
         slots,
         turn,
       });
-      for (const delivery of claimed) count(delivery.endpointId, +1);
+      for (const { endpointId } of claimed) {
+        count(endpointId, +1);
+        pace.take(endpointId);
+      }
       return claimed;
     },
     async run(delivery) {
@@ -78,7 +96,10 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
         count(delivery.endpointId, -1);
       }
     },
-    nextDue: () => store.nextDeliveryDue(busy()),
+    async nextDue() {
+      const due = [await store.nextDeliveryDue(busy()), pace.nextFreeAt()].flatMap((at) => at?.getTime() ?? []);
+      return due.length > 0 ? new Date(Math.min(...due)) : null;
+    },
   });
   const unsubscribe = store.onSignal((signal) => {
     if (signal.topic === "deliveries") work.wake();
@@ -97,29 +118,32 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
 /** Makes one attempt and records it; returns whether the endpoint took it. */
 async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: () => number): Promise<boolean> {
   const { store, vault, poster, clock, log } = options;
-  const record = (step: DeliveryStep, row: Parameters<Store["finishDelivery"]>[2]) =>
-    store.finishDelivery(delivery, step, row, new Date(clock.now()));
+  const record = (step: DeliveryStep, row: Parameters<Store["finishDelivery"]>[2], news: EndpointNews | null = null) =>
+    store.finishDelivery(delivery, step, row, new Date(clock.now()), news);
 
   const work = await store.deliveryWork(delivery);
-  const secret = work?.secrets[0];
-  // The message or its agent was deleted: the row goes with them.
-  if (!work || !secret) return true;
-  const number = delivery.attempts + 1;
   const startedAt = new Date(clock.now());
-  if (work.agent.mode !== "cloud" || work.agent.webhookUrl === "") {
+  const signing = signers(work?.secrets ?? [], startedAt);
+  if (!work || signing.length === 0) {
+    await store.dropDelivery(delivery);
+    return true;
+  }
+  const number = delivery.attempts + 1;
+  const { endpoint } = work;
+  if (endpoint.url === null) {
     const error = "The agent has no webhook any more; the message is in its inbox.";
     await record({ kind: "failed" }, { attempt: number, startedAt, durationMs: 0, status: null, error, answer: null });
     return true;
   }
 
-  const plain = vault.openText(secret.sealed, secret.id);
-  const body = webhookBody(work.mail, delivery, plain, startedAt);
-  const outcome = await poster.post(work.agent.webhookUrl, {
+  const secrets = signing.map((secret) => vault.openText(secret.sealed, secret.id));
+  const { body, message } = requestOf(work, delivery, secrets, startedAt);
+  const outcome = await poster.post(endpoint.url, {
     headers: {
       "content-type": "application/json",
       "user-agent": "e2a",
-      ...authHeadersOf(work.mail, plain, startedAt),
-      ...standardWebhookHeaders({ id: delivery.eventId, body, secrets: [plain], now: startedAt }),
+      ...(message ? authHeadersOf(message, secrets, startedAt) : {}),
+      ...standardWebhookHeaders({ id: delivery.eventId, body, secrets, now: startedAt }),
     },
     body,
   });
@@ -128,7 +152,7 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
     await record({ kind: "released", at: startedAt }, null);
     return true;
   }
-  noteSigned(store, secret, startedAt, log);
+  for (const secret of signing) noteSigned(store, secret, startedAt, log);
 
   const step = nextStep({ attempt: number, outcome, nowMs: clock.now(), random });
   await record(
@@ -145,17 +169,86 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
       error: outcome.kind === "failed" ? `${outcome.reason}: ${outcome.message}` : null,
       answer: outcome.kind === "answered" ? outcome.bodyStart : null,
     },
+    await newsOf(work, outcome, step.kind === "done", startedAt, options),
   );
-  const fields = { delivery: delivery.id, message: delivery.messageId, attempt: number, ...outcomeFields(outcome) };
+  const fields = {
+    ...{ delivery: delivery.id, event: delivery.eventId, endpoint: endpoint.id },
+    ...{ attempt: number, ...outcomeFields(outcome) },
+  };
   if (step.kind === "done") log.info("webhook.delivered", fields);
   else if (step.kind === "retry") log.warn("webhook.retry", { ...fields, next_at: new Date(step.atMs).toISOString() });
   else log.error("webhook.given_up", fields);
   return step.kind === "done";
 }
 
+/** What is sent, and the message whose proof goes with it. */
+function requestOf(
+  { content }: DeliveryWork,
+  delivery: DeliveryRow,
+  secrets: string[],
+  now: Date,
+): { body: string; message: MessageRow | null } {
+  if (content.kind === "message")
+    return { body: webhookBody(content.mail, delivery, secrets, now), message: content.mail.message };
+  return { body: JSON.stringify(eventBody(content.event)), message: content.message };
+}
+
+/** An event as webhooks, the log and its WebSocket show it. */
+export function eventBody({ id, type, createdAt, agentId, data }: EventRow) {
+  return { id, type, timestamp: createdAt.toISOString(), ...(agentId === null ? {} : { agent_id: agentId }), data };
+}
+
+/** What an attempt says about its endpoint; null when nothing is new, so that nothing need be written. */
+async function newsOf(
+  { endpoint }: DeliveryWork,
+  outcome: PostOutcome,
+  isDone: boolean,
+  at: Date,
+  { store, writeMail }: WebhookOptions,
+): Promise<EndpointNews | null> {
+  const reason =
+    wishOf(outcome) === "disable"
+      ? "The endpoint asked for no more deliveries."
+      : !isDone && hasFailedTooLong(endpoint, at)
+        ? "Every attempt has failed for five days."
+        : null;
+  if (reason !== null && !endpoint.disabledAt) {
+    const user = await store.getUser(endpoint.userId);
+    const notice = user && (await writeMail(user, { ...farewellMail(endpoint, reason, outcome), now: at }));
+    return { kind: "failing", farewell: { reason, notice } };
+  }
+  if (!isDone) return { kind: "failing", farewell: null };
+  return endpoint.failingSince ? { kind: "well" } : null;
+}
+
+/** What the owner of an endpoint is told when it is switched off. */
+function farewellMail(endpoint: Endpoint, reason: string, outcome: PostOutcome): { subject: string; text: string } {
+  const { agentId, id, url } = endpoint;
+  const last = outcome.kind === "answered" ? `It answered with status ${outcome.status}.` : outcome.message;
+  const remedy = agentId
+    ? `e2a agents update ${agentId} --webhook-status enabled`
+    : `e2a webhooks update ${id} --status enabled`;
+  return {
+    subject: `A webhook was switched off: ${new URL(url ?? "").host}`,
+    text: [
+      agentId ? `The webhook of ${agentId} was switched off:` : `The webhook ${id} was switched off:`,
+      "",
+      `  ${url}`,
+      "",
+      reason,
+      `The last attempt: ${last}`,
+      "",
+      "What is for it is kept, and delivered as soon as it is switched on again:",
+      "",
+      `  ${remedy}`,
+      "",
+      ...(agentId ? ["Mail to the agent is in its inbox all the while.", ""] : []),
+    ].join("\n"),
+  };
+}
+
 /** The signed headers of a message, as the webhook request and `auth_headers` carry them. */
-export function authHeadersOf(mail: StoredMail, secret: string, now: Date): Record<string, string> {
-  const { message } = mail;
+export function authHeadersOf(message: MessageRow, secrets: readonly string[], now: Date): Record<string, string> {
   return authHeaders(
     {
       verified: message.verified,
@@ -165,12 +258,12 @@ export function authHeadersOf(mail: StoredMail, secret: string, now: Date): Reco
       messageId: message.id,
       bodyHash: message.rawSha256,
     },
-    secret,
+    secrets,
     now,
   );
 }
 
-function webhookBody(mail: StoredMail, delivery: DeliveryRow, secret: string, now: Date): string {
+function webhookBody(mail: StoredMail, delivery: DeliveryRow, secrets: string[], now: Date): string {
   const { message, raw, content } = mail;
   const bare = (mailboxes: Mailbox[]) => mailboxes.map((mailbox) => mailbox.address);
   return JSON.stringify({
@@ -190,7 +283,7 @@ function webhookBody(mail: StoredMail, delivery: DeliveryRow, secret: string, no
     list_id: message.listId,
     precedence: message.precedence,
     authentication: message.authentication,
-    auth_headers: authHeadersOf(mail, secret, now),
+    auth_headers: authHeadersOf(message, secrets, now),
     text: content.text,
     html: content.html,
     reply_text: content.replyText,

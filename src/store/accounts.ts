@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
@@ -25,11 +25,15 @@ export interface NewKey {
   expiresAt: Date | null;
 }
 
+export interface NewAccount {
+  email: string;
+  name: string;
+  secret: NewSecret;
+  now: Date;
+}
+
 /** Creates an account with its first signing secret. Failure `conflict` when the address has one. */
-export function* createAccount(
-  s: Scope,
-  input: { email: string; name: string; secret: NewSecret; now: Date },
-): Verb<UserRow> {
+export function* createAccount(s: Scope, input: NewAccount): Verb<UserRow> {
   const { name, now } = input;
   const row: UserRow = { id: newId("usr"), email: input.email.toLowerCase(), name, paused: false, createdAt: now };
   const made = yield* ask(s.db.insert(s.t.users).values(row).onConflictDoNothing().returning());
@@ -43,6 +47,12 @@ export function* createAccount(
       .values({ ...input.secret, userId: row.id, createdAt: input.now, lastSignedAt: null }),
   );
   return row;
+}
+
+/** The account of this id, or null. */
+export function* getUser(s: Scope, id: string): Verb<UserRow | null> {
+  const rows = yield* ask(s.db.select().from(s.t.users).where(eq(s.t.users.id, id)));
+  return rows[0] ?? null;
 }
 
 /** The account by its address, or null. */
@@ -70,15 +80,25 @@ export function* listKeys(s: Scope, userId: string): Verb<ApiKeyRow[]> {
   );
 }
 
-/** Removes a key; false when the user has none of that id. What it opened is closed by the signal. */
+/**
+ * Removes a key and the sessions that it opened; false when the user has none of that id. Their sockets are closed by
+ * the signals.
+ */
 export function* deleteKey(s: Scope, userId: string, id: string): Verb<boolean> {
+  const { sessions } = s.t;
+  const opened = yield* ask(
+    s.db
+      .delete(sessions)
+      .where(and(eq(sessions.keyId, id), eq(sessions.userId, userId)))
+      .returning({ id: sessions.id }),
+  );
   const gone = yield* ask(
     s.db
       .delete(s.t.apiKeys)
       .where(and(eq(s.t.apiKeys.id, id), eq(s.t.apiKeys.userId, userId)))
       .returning({ id: s.t.apiKeys.id }),
   );
-  if (gone.length > 0) s.signal({ topic: "keys", key: id });
+  for (const row of [...opened, ...gone]) s.signal({ topic: "keys", key: row.id });
   return gone.length > 0;
 }
 
@@ -101,66 +121,13 @@ export function* findKey(s: Scope, keyHash: string, now: Date): Verb<{ key: ApiK
   return found;
 }
 
-/** Whether `last_used_at` of a key is old enough to be written again. */
-export function keyTouchIsDue(key: ApiKeyRow, now: Date): boolean {
-  return !key.lastUsedAt || now.getTime() - key.lastUsedAt.getTime() >= LAST_USED_RESOLUTION_MS;
+/** Whether `last_used_at` of a key or session is old enough to be written again. */
+export function lastUseIsDue({ lastUsedAt }: { lastUsedAt: Date | null }, now: Date): boolean {
+  return !lastUsedAt || now.getTime() - lastUsedAt.getTime() >= LAST_USED_RESOLUTION_MS;
 }
 
 export function* touchKey(s: Scope, id: string, now: Date): Verb<void> {
   yield* ask(s.db.update(s.t.apiKeys).set({ lastUsedAt: now }).where(eq(s.t.apiKeys.id, id)));
-}
-
-/** Stores the hash of a one-time sign-in token. */
-export function* createSignInToken(s: Scope, tokenHash: string, now: Date, expiresAt: Date): Verb<void> {
-  yield* ask(s.db.insert(s.t.signInTokens).values({ tokenHash, createdAt: now, expiresAt }));
-}
-
-/** Whether the token is known and not expired; it stays valid. */
-export function* signInTokenIsValid(s: Scope, tokenHash: string, now: Date): Verb<boolean> {
-  const rows = yield* ask(
-    s.db
-      .select()
-      .from(s.t.signInTokens)
-      .where(and(eq(s.t.signInTokens.tokenHash, tokenHash), gt(s.t.signInTokens.expiresAt, now))),
-  );
-  return rows.length > 0;
-}
-
-/** Uses a one-time token up: true for exactly one caller. */
-export function* useSignInToken(s: Scope, tokenHash: string, now: Date): Verb<boolean> {
-  const used = yield* ask(s.db.delete(s.t.signInTokens).where(eq(s.t.signInTokens.tokenHash, tokenHash)).returning());
-  return used.some((row) => row.expiresAt > now);
-}
-
-export function* createSession(
-  s: Scope,
-  input: { userId: string; tokenHash: string; now: Date; expiresAt: Date },
-): Verb<string> {
-  const id = newId("ses");
-  const { userId, tokenHash, now, expiresAt } = input;
-  yield* ask(s.db.insert(s.t.sessions).values({ id, userId, tokenHash, createdAt: now, expiresAt }));
-  return id;
-}
-
-/** The account behind a session token, unless it has expired. */
-export function* findSession(
-  s: Scope,
-  tokenHash: string,
-  now: Date,
-): Verb<{ id: string; expiresAt: Date; user: UserRow } | null> {
-  const rows = yield* ask(
-    s.db
-      .select({ id: s.t.sessions.id, expiresAt: s.t.sessions.expiresAt, user: s.t.users })
-      .from(s.t.sessions)
-      .innerJoin(s.t.users, eq(s.t.users.id, s.t.sessions.userId))
-      .where(and(eq(s.t.sessions.tokenHash, tokenHash), gt(s.t.sessions.expiresAt, now))),
-  );
-  return rows[0] ?? null;
-}
-
-export function* deleteSession(s: Scope, id: string): Verb<void> {
-  yield* ask(s.db.delete(s.t.sessions).where(eq(s.t.sessions.id, id)));
-  s.signal({ topic: "keys", key: id });
 }
 
 /** Whether there is an API key or a session of this id, expired or not: it was not revoked. */
@@ -230,12 +197,6 @@ export function* deleteSecret(s: Scope, userId: string, id: string): Verb<boolea
 /** Notes when a secret last signed; at most once a minute. */
 export function* touchSecret(s: Scope, id: string, now: Date): Verb<void> {
   yield* ask(s.db.update(s.t.signingSecrets).set({ lastSignedAt: now }).where(eq(s.t.signingSecrets.id, id)));
-}
-
-/** Deletes what expired sessions and tokens left behind. */
-export function* sweepAccounts(s: Scope, now: Date): Verb<void> {
-  yield* ask(s.db.delete(s.t.sessions).where(lt(s.t.sessions.expiresAt, now)));
-  yield* ask(s.db.delete(s.t.signInTokens).where(lt(s.t.signInTokens.expiresAt, now)));
 }
 
 /** Serialises count-then-insert rules of one account on Postgres; SQLite has one writer anyway. */

@@ -1,9 +1,10 @@
-import { and, desc, eq, isNotNull, lt, or } from "drizzle-orm";
+import { and, desc, eq, lt, or } from "drizzle-orm";
 import { sql } from "drizzle-orm/sql";
 import { Failure } from "../errors.ts";
 import { mailboxAddress, splitAddress } from "../mail.ts";
 import { firstUser, lockUser } from "./accounts.ts";
 import { hostedDomain } from "./domains.ts";
+import { agentEndpoint, freezeDeliveries, releaseDeliveries } from "./endpoints.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 import { dropMessagesOf } from "./messages.ts";
 import { freezeOutbound, thawOutbound } from "./outbound-queue.ts";
@@ -28,6 +29,10 @@ export type AgentChanges = Partial<
     | "hitlAllow"
     | "hitlReviewers"
     | "undoSeconds"
+    | "webhookFailingSince"
+    | "webhookLastFailedAt"
+    | "webhookDisabledAt"
+    | "webhookDisabledReason"
   >
 >;
 
@@ -46,6 +51,10 @@ export function newAgent(input: Pick<AgentRow, "id" | "userId" | "name" | "webho
     hitlAllow: [],
     hitlReviewers: [],
     undoSeconds: 0,
+    webhookFailingSince: null,
+    webhookLastFailedAt: null,
+    webhookDisabledAt: null,
+    webhookDisabledReason: null,
     lastSeq: 0,
     createdAt: now,
   };
@@ -148,39 +157,15 @@ export function* updateAgent(
   const after = rows[0];
   if (!after) return null;
   check(after);
+  const [wasFrozen, isFrozen] = [agentEndpoint(before).isFrozen, agentEndpoint(after).isFrozen];
+  if (wasFrozen !== isFrozen) yield* isFrozen ? freezeDeliveries(s, id) : releaseDeliveries(s, id, now);
   if (before.paused !== after.paused) {
-    yield* after.paused ? freezeDeliveries(s, id) : releaseDeliveries(s, id, now);
     if (after.paused) yield* freezeOutbound(s, id);
     else if (!(yield* isPausedAbove(s, after))) yield* thawOutbound(s, id);
-    s.signal({ topic: "deliveries", key: "" });
     s.signal({ topic: "mail", key: id });
   }
   s.signal({ topic: "agent", key: id });
   return after;
-}
-
-/** Freezes what waits for an endpoint. What is in somebody's hand is finished. */
-function* freezeDeliveries(s: Scope, endpointId: string): Verb<void> {
-  const { deliveries } = s.t;
-  yield* ask(
-    s.db
-      .update(deliveries)
-      .set({ status: "paused" })
-      .where(and(eq(deliveries.endpointId, endpointId), eq(deliveries.status, "pending"))),
-  );
-}
-
-/** Releases what `freezeDeliveries` froze; it is due at once, but for what is still in somebody's hand. */
-function* releaseDeliveries(s: Scope, endpointId: string, now: Date): Verb<void> {
-  const { deliveries } = s.t;
-  const frozen = and(eq(deliveries.endpointId, endpointId), eq(deliveries.status, "paused"));
-  yield* ask(
-    s.db
-      .update(deliveries)
-      .set({ status: "pending" })
-      .where(and(frozen, isNotNull(deliveries.leaseToken))),
-  );
-  yield* ask(s.db.update(deliveries).set({ status: "pending", nextAttemptAt: now }).where(frozen));
 }
 
 /** Deletes an agent with its messages, deliveries and keys. Raw mail nobody else holds goes too. */

@@ -31,13 +31,16 @@ onEveryDatabase((it) => {
         },
       });
 
+    const webhook = { url: "https://hooks.example/in", events: [], agents: [], description: "" };
+    for (const { id: userId } of [user, other]) await it.store.createWebhook({ userId, ...webhook }, noon);
+
     const heard: Signal[] = [];
     const unsubscribe = it.store.onSignal((signal) => heard.push(signal));
     const rows = await it.store.deleteAccount(user.id);
     unsubscribe();
 
     expect(rows).toEqual({
-      ...{ agents: 1, messages: 2, outboundMessages: 2, domains: 1, keys: 1, secrets: 1, suppressions: 1 },
+      ...{ agents: 1, messages: 2, outboundMessages: 2, domains: 1, keys: 1, secrets: 1, suppressions: 1, webhooks: 1 },
     });
     expect(await it.store.findUserByEmail(user.email)).toBeNull();
     expect(await it.store.getAgent(agent.id)).toBeNull();
@@ -57,6 +60,16 @@ onEveryDatabase((it) => {
     expect(await it.store.listOutbound(other.id, {}, { limit: 10 })).toHaveLength(1);
     expect(await it.store.listSuppressions(user.id, { limit: 10 })).toEqual([]);
     expect(await it.store.listSuppressions(other.id, { limit: 10 })).toHaveLength(1);
+    const open = { sort: "asc", after: null, types: [], limit: 10 } as const;
+    const left = await it.store.readEvents({ userId: other.id, agentId: null }, { ...open, types: [] });
+    expect(left.rows.map(({ agentId }) => agentId)).toEqual([kept.id]);
+    for (const [{ id: userId }, deliveries] of [
+      [user, 0],
+      [other, 1],
+    ] as const) {
+      expect(await it.store.listWebhooks(userId)).toHaveLength(deliveries);
+      expect(await it.store.listDeliveries({ userId, agentId: null }, { limit: 10 })).toHaveLength(deliveries);
+    }
     const counts = await it.engine.read(function* (s): Verb<{ key: string }[]> {
       return yield* askRaw(sql`select key from ${s.t.sendCounts} order by key`);
     });

@@ -6,7 +6,7 @@ import { dropSendCounts } from "./send-limits.ts";
 
 /** How many rows went, by resource. */
 export type DeletedRows = Record<
-  "agents" | "messages" | "outboundMessages" | "domains" | "keys" | "secrets" | "suppressions",
+  "agents" | "messages" | "outboundMessages" | "domains" | "keys" | "secrets" | "suppressions" | "webhooks",
   number
 >;
 
@@ -31,6 +31,7 @@ export function* deleteAccount(s: Scope, userId: string): Verb<DeletedRows | nul
     keys: keys.length,
     secrets: yield* count(s.t.signingSecrets, userId),
     suppressions: yield* count(s.t.suppressions, userId),
+    webhooks: yield* count(s.t.webhooks, userId),
   };
   for (const agent of mine) yield* dropMessagesOf(s, agent.id);
   yield* dropSendCounts(s, userId);
@@ -41,7 +42,7 @@ export function* deleteAccount(s: Scope, userId: string): Verb<DeletedRows | nul
   return rows;
 }
 
-type Owned = Scope["t"]["messages" | "outboundMessages" | "domains" | "signingSecrets" | "suppressions"];
+type Owned = Scope["t"]["messages" | "outboundMessages" | "domains" | "signingSecrets" | "suppressions" | "webhooks"];
 
 function* count(table: Owned, userId: string): Verb<number> {
   const [row] = yield* askRaw<{ n: number }>(sql`select count(*) as n from ${table} where ${table.userId} = ${userId}`);

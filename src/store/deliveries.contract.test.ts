@@ -41,7 +41,8 @@ async function queue(store: Store, agents: number, each: number) {
 
 /** So many more deliveries for each that waits. */
 function multiplyDeliveries({ engine }: Subject, times: number) {
-  const others = "event_id, message_id, endpoint_id, status, attempts, next_attempt_at, created_at";
+  const others =
+    "user_id, agent_id, event_id, event_type, message_id, endpoint_id, status, attempts, next_attempt_at, created_at";
   return engine.write(function* (): Verb<void> {
     yield* askRaw(
       sql.raw(`
@@ -166,11 +167,11 @@ onEveryDatabase((it) => {
     expect(again?.id).toBe(old!.id);
     for (const step of [{ kind: "succeeded" }, { kind: "failed" }, { kind: "retry", at: noon }] as const)
       expect(await store.finishDelivery(old!, step, attempt(1), later(LEASE_MS))).toBe(false);
-    expect((await store.deliveriesOf(old!.messageId))[0]).toMatchObject({ status: "pending", attempts: 0, tries: [] });
+    expect((await store.deliveriesOf(old!.messageId!))[0]).toMatchObject({ status: "pending", attempts: 0, tries: [] });
 
     expect(await store.finishDelivery(again!, { kind: "succeeded" }, attempt(1), later(LEASE_MS + 5))).toBe(true);
     expect(await store.finishDelivery(again!, { kind: "failed" }, attempt(2), later(LEASE_MS + 6))).toBe(false);
-    expect((await store.deliveriesOf(old!.messageId))[0]).toMatchObject({
+    expect((await store.deliveriesOf(old!.messageId!))[0]).toMatchObject({
       status: "succeeded",
       attempts: 1,
       leaseToken: null,
@@ -196,7 +197,7 @@ onEveryDatabase((it) => {
     expect(third).toMatchObject({ attempts: 1, lastStatus: 503 });
     const failed = { ...attempt(2, later(5_000)), status: null, error: "timed out", answer: null };
     await store.finishDelivery(third!, { kind: "failed" }, failed, later(5_001));
-    const [row] = await store.deliveriesOf(first!.messageId);
+    const [row] = await store.deliveriesOf(first!.messageId!);
     expect(row).toMatchObject({ status: "failed", attempts: 2, lastStatus: null, finishedAt: later(5_001) });
     expect(row!.tries).toEqual([
       { deliveryId: row!.id, ...attempt(1, later(7)) },
@@ -209,10 +210,11 @@ onEveryDatabase((it) => {
     const message = await addMessage(it.store, agent.id);
     const [delivery] = await it.store.deliveriesOf(message.id);
     const work = await it.store.deliveryWork(delivery!);
-    expect(work?.mail.message.id).toBe(message.id);
-    expect(work?.mail.raw.toString()).toContain("Hello");
-    expect(work?.agent).toEqual({ ...agent, lastSeq: 1 });
-    expect(work?.secrets.map((secret) => secret.userId)).toEqual([agent.userId]);
+    if (work?.content.kind !== "message") throw new Error("no message");
+    expect(work.content.mail.message.id).toBe(message.id);
+    expect(work.content.mail.raw.toString()).toContain("Hello");
+    expect(work.endpoint).toMatchObject({ id: agent.id, url: agent.webhookUrl, failingSince: null });
+    expect(work.secrets.map((secret) => secret.userId)).toEqual([agent.userId]);
     await it.store.deleteMessage(agent.id, message.id);
     expect(await it.store.deliveryWork(delivery!)).toBeNull();
     expect(await it.store.finishDelivery(delivery!, { kind: "failed" }, attempt(1), noon)).toBe(false);
@@ -302,9 +304,9 @@ onEveryDatabase((it) => {
     await store.sweep({ now: noon, messagesBefore: null, deliveriesBefore: null, idempotencyBefore: noon });
     expect(await countRows(fresh, ["deliveries", "events"])).toMatchObject({ deliveries: 3, events: 3 });
     await store.sweep({ now: noon, messagesBefore: null, deliveriesBefore: later(2), idempotencyBefore: noon });
-    // Events are as old as their messages, which came at noon.
-    expect(await countRows(fresh, ["deliveries", "events"])).toMatchObject({ deliveries: 2, events: 0 });
-    expect(await store.deliveriesOf(a!.messageId)).toEqual([]);
-    for (const kept of [b!, c!]) expect(await store.deliveriesOf(kept.messageId)).toHaveLength(1);
+    // Events are as old as their messages, which came at noon; what waits for an endpoint is kept.
+    expect(await countRows(fresh, ["deliveries", "events"])).toMatchObject({ deliveries: 2, events: 1 });
+    expect(await store.deliveriesOf(a!.messageId!)).toEqual([]);
+    for (const kept of [b!, c!]) expect(await store.deliveriesOf(kept.messageId!)).toHaveLength(1);
   });
 });

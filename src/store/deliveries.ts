@@ -1,271 +1,45 @@
-import { and, asc, eq, inArray, isNotNull, lt, lte, type SQL, sql } from "drizzle-orm";
-import { newId } from "../id.ts";
+import { and, asc, eq, inArray, isNotNull, isNull, lt, sql } from "drizzle-orm";
+import type { EventData } from "../events.ts";
 import { listSecrets } from "./accounts.ts";
-import { getAgent } from "./agents.ts";
-import { ask, askRaw, placeholders, type Scope, timePlaceholder, type Verb } from "./engine.ts";
+import { type Farewell, noteFailure, noteSuccess } from "./endpoint-health.ts";
+import { type Endpoint, getEndpoint } from "./endpoints.ts";
+import { ask, placeholders, type Scope, timePlaceholder, type Verb } from "./engine.ts";
+import { getEvent } from "./events.ts";
 import { getMessage, type StoredMail } from "./messages.ts";
-import type { AgentRow, DeliveryAttemptRow, DeliveryRow, MessageRow, SigningSecretRow } from "./schema.ts";
+import type { DeliveryAttemptRow, DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "./schema.ts";
 
-/** Due rows looked at in one claim, oldest first, for each row wanted: mostly enough, and then no endpoint is walked. */
-const CANDIDATES_PER_CLAIM = 4;
-/** Rows looked at for the next due time, before endpoints are walked: a read of one page or two. */
-const NEXT_DUE_CANDIDATES = 100;
-/** From so many rows on, those of busy endpoints are walked around: passing by each of them would take milliseconds. */
-const PILE_ROWS = 5_000;
-
-/** Queues the event of a message for the agent's own webhook. */
-export function* addDelivery(s: Scope, message: MessageRow, agent: AgentRow, now: Date): Verb<void> {
-  yield* ask(
-    s.prepared(
-      "addDelivery",
-      () =>
-        s.db.insert(s.t.deliveries).values({
-          id: sql.placeholder("id"),
-          eventId: sql.placeholder("eventId"),
-          messageId: sql.placeholder("messageId"),
-          endpointId: sql.placeholder("endpointId"),
-          status: sql.placeholder("status"),
-          attempts: 0,
-          nextAttemptAt: sql.placeholder("now"),
-          createdAt: sql.placeholder("now"),
-        }),
-      {
-        id: newId("dlv"),
-        eventId: message.eventId,
-        messageId: message.id,
-        endpointId: agent.id,
-        status: agent.paused ? "paused" : "pending",
-        now,
-      },
-    ),
-  );
-  s.signal({ topic: "deliveries", key: "" });
-}
-
-/** What a claim is for. */
-interface DeliveryClaim {
-  now: Date;
-  leaseUntil: Date;
-  leaseToken: string;
-  limit: number;
-  /** Endpoints with no free slot. */
-  busy: string[];
-  /** How many more an endpoint may have in hand. */
-  slots: (endpointId: string) => number;
-  /** A hint: the endpoint that a walk served last, "" at first. The claim moves it, so that all have their turn. */
-  turn?: { after: string };
-}
-
-/**
- * Claims due deliveries for `leaseToken`: their due time moves to `leaseUntil`, so that a claimer
- * that dies loses nothing. The oldest come first. Where endpoints without a free slot have so many that
- * the others are not seen behind them, it goes from endpoint to endpoint instead, so that a dead one never fills
- * the claim of another, however much waits for it.
- */
-export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<DeliveryRow[]> {
-  const { now, limit } = input;
-  const ids = new Set<string>();
-  const taken = new Map<string, number>();
-  const take = (rows: { id: string; endpointId: string }[]) => {
-    for (const { id, endpointId } of rows) {
-      const already = taken.get(endpointId) ?? 0;
-      if (ids.size >= limit || ids.has(id) || input.busy.includes(endpointId) || already >= input.slots(endpointId))
-        continue;
-      taken.set(endpointId, already + 1);
-      ids.add(id);
-    }
-  };
-
-  const looked = limit * CANDIDATES_PER_CLAIM;
-  const oldest = yield* oldestDue(s, now, [], looked);
-  take(oldest);
-  if (ids.size < limit && oldest.length === looked) {
-    const full = [...taken].filter(([endpoint, count]) => count >= input.slots(endpoint)).map(([endpoint]) => endpoint);
-    const busy = [...input.busy, ...full];
-    if (yield* isPile(s, now)) yield* walk(s, { ...input, busy }, () => limit - ids.size, take);
-    else take(yield* oldestDue(s, now, busy, looked));
-  }
-
-  const claimed: DeliveryRow[] = [];
-  for (const id of ids)
-    claimed.push(
-      ...(yield* ask(
-        s.prepared(
-          "leaseDelivery",
-          () =>
-            s.db
-              .update(s.t.deliveries)
-              .set({
-                nextAttemptAt: timePlaceholder(s, "leaseUntil"),
-                leaseToken: sql`${sql.placeholder("leaseToken")}`,
-              })
-              .where(eq(s.t.deliveries.id, sql.placeholder("id")))
-              .returning(),
-          { id, leaseUntil: input.leaseUntil, leaseToken: input.leaseToken },
-        ),
-      )),
-    );
-  return claimed;
-}
-
-type Candidate = Pick<DeliveryRow, "id" | "endpointId">;
-
-/** Goes from endpoint to endpoint, from where the last walk ended, and hands the oldest of each to `take` while rows are wanted. */
-function* walk(s: Scope, input: DeliveryClaim, wanted: () => number, take: (rows: Candidate[]) => void): Verb<void> {
-  const { now, limit, slots, turn = { after: "" } } = input;
-  const { after } = turn;
-  // To the last endpoint, then from the first one to where the walk began.
-  for (const [from, to] of [
-    [after, null],
-    ["", after],
-  ] as const)
-    for (let last: string | undefined = from; wanted() > 0 && last !== undefined; ) {
-      const due: string[] = yield* dueEndpoints(s, { ...input, from: last, to });
-      for (const endpoint of due) {
-        if (wanted() <= 0) break;
-        take(yield* oldestDueOf(s, endpoint, now, Math.min(limit, slots(endpoint))));
-        turn.after = endpoint;
-      }
-      last = due.length < limit ? undefined : due.at(-1);
-    }
-}
-
-/** Whether so much is pending, and due by `by` if that is given, that the rows of busy endpoints may be too many to pass by. */
-function* isPile(s: Scope, by: Date | null): Verb<boolean> {
-  const { deliveries } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      `deliveryPile ${by !== null}`,
-      () =>
-        s.db
-          .select({ at: deliveries.nextAttemptAt })
-          .from(deliveries)
-          .where(and(pending(s), by ? lte(deliveries.nextAttemptAt, timePlaceholder(s, "by")) : undefined))
-          .orderBy(asc(deliveries.nextAttemptAt))
-          .limit(1)
-          .offset(PILE_ROWS),
-      { by },
-    ),
-  );
-  return rows.length > 0;
-}
-
-function* oldestDue(s: Scope, now: Date, busy: string[], limit: number): Verb<Candidate[]> {
-  const { deliveries } = s.t;
-  return yield* ask(
-    s.prepared(
-      `oldestDue ${busy.length}`,
-      () =>
-        s.skipLocked(
-          s.db
-            .select({ id: deliveries.id, endpointId: deliveries.endpointId })
-            .from(deliveries)
-            .where(
-              and(
-                pending(s),
-                lte(deliveries.nextAttemptAt, timePlaceholder(s, "now")),
-                notBusy(sql`${deliveries.endpointId}`, busy),
-              ),
-            )
-            .orderBy(asc(deliveries.nextAttemptAt))
-            .limit(sql.placeholder("limit")),
-        ),
-      { now, limit, ...busyValues(busy) },
-    ),
-  );
-}
-
-function* oldestDueOf(s: Scope, endpointId: string, now: Date, limit: number): Verb<Candidate[]> {
-  if (limit <= 0) return [];
-  const { deliveries } = s.t;
-  return yield* ask(
-    s.prepared(
-      "oldestDueOf",
-      () =>
-        s.skipLocked(
-          s.db
-            .select({ id: deliveries.id, endpointId: deliveries.endpointId })
-            .from(deliveries)
-            .where(
-              and(
-                pending(s),
-                eq(deliveries.endpointId, sql.placeholder("endpointId")),
-                lte(deliveries.nextAttemptAt, timePlaceholder(s, "now")),
-              ),
-            )
-            .orderBy(asc(deliveries.endpointId), asc(deliveries.nextAttemptAt))
-            .limit(sql.placeholder("limit")),
-        ),
-      { endpointId, now, limit },
-    ),
-  );
-}
-
-/** Endpoints that are not busy and have something due, after `from` and up to `to`, at most `limit`. */
-function* dueEndpoints(
-  s: Scope,
-  input: Pick<DeliveryClaim, "now" | "limit" | "busy"> & { from: string; to: string | null },
-): Verb<string[]> {
-  const upTo = input.to === null ? sql`` : sql`and endpoint_id <= ${sql.placeholder("to")}`;
-  const rows = yield* ask(
-    s.prepared(
-      `dueEndpoints ${input.busy.length} ${input.to === null}`,
-      () =>
-        s.db
-          .select({ endpoint: sql<string>`walk.endpoint` })
-          .from(waitingEndpoints(s, upTo))
-          .where(and(notBusy(sql`walk.endpoint`, input.busy), sql`walk.due <= ${timePlaceholder(s, "now")}`))
-          .limit(sql.placeholder("limit")),
-      { from: input.from, to: input.to, now: input.now, limit: input.limit, ...busyValues(input.busy) },
-    ),
-  );
-  return rows.map((row) => row.endpoint);
-}
-
-/**
- * `walk (endpoint, due)`: every endpoint after the placeholder `from` that has something pending, in order, with its earliest
- * due time. Two seeks for each endpoint, however many rows it has, and none for those behind a LIMIT.
- */
-function waitingEndpoints(s: Scope, upTo = sql``): SQL {
-  const waiting = sql`from ${s.t.deliveries} where status = 'pending' and endpoint_id`;
-  const next = (after: SQL) => sql`(select min(endpoint_id) ${waiting} > ${after} ${upTo})`;
-  return sql`(
-    with recursive steps (endpoint) as (
-      select ${next(sql`${sql.placeholder("from")}`)}
-      union all select ${next(sql`steps.endpoint`)} from steps where endpoint is not null)
-    select endpoint, (select min(next_attempt_at) ${waiting} = endpoint) as due
-    from steps where endpoint is not null) as walk`;
-}
-
-/** Written out, because a partial index is only found by a constant. */
-function pending(s: Scope): SQL {
-  return sql`${s.t.deliveries.status} = 'pending'`;
-}
-
-function notBusy(endpoint: SQL, busy: string[]): SQL | undefined {
-  if (busy.length === 0) return undefined;
-  const places = busy.map((_, i) => sql`${sql.placeholder(`busy${i}`)}`);
-  return sql`${endpoint} not in (${sql.join(places, sql`, `)})`;
-}
-
-function busyValues(busy: string[]): Record<string, string> {
-  return Object.fromEntries(busy.map((endpoint, i) => [`busy${i}`, endpoint]));
-}
-
-/** All that one attempt needs; null when the message or its agent is gone. */
+/** All that one attempt needs; null when what it was to deliver, or its endpoint, is gone. */
 export interface DeliveryWork {
-  mail: StoredMail;
-  agent: AgentRow;
-  /** Newest first; the first one signs. */
+  endpoint: Endpoint;
+  /** An agent's own webhook gets the message; an account's gets the event, and what was proven about its message. */
+  content: { kind: "message"; mail: StoredMail } | { kind: "event"; event: EventRow; message: MessageRow | null };
+  /** Newest first. */
   secrets: SigningSecretRow[];
 }
 
 export function* deliveryWork(s: Scope, delivery: DeliveryRow): Verb<DeliveryWork | null> {
-  const agent = yield* getAgent(s, delivery.endpointId);
-  if (!agent) return null;
-  const mail = yield* getMessage(s, agent.id, delivery.messageId);
-  if (!mail) return null;
-  return { mail, agent, secrets: yield* listSecrets(s, agent.userId) };
+  const endpoint = yield* getEndpoint(s, delivery.endpointId);
+  const content = endpoint && (yield* contentOf(s, delivery));
+  return content && { endpoint, content, secrets: yield* listSecrets(s, delivery.userId) };
+}
+
+function* contentOf(s: Scope, delivery: DeliveryRow): Verb<DeliveryWork["content"] | null> {
+  if (delivery.messageId !== null) {
+    const mail = yield* getMessage(s, delivery.endpointId, delivery.messageId);
+    return mail && { kind: "message", mail };
+  }
+  const event = yield* getEvent(s, delivery.eventId);
+  if (!event) return null;
+  if (event.type !== "message.received") return { kind: "event", event, message: null };
+  const { message_id } = event.data as EventData["message.received"];
+  const [message] = yield* ask(s.db.select().from(s.t.messages).where(eq(s.t.messages.id, message_id)));
+  return { kind: "event", event, message: message ?? null };
+}
+
+/** Removes a delivery of which nothing is left to deliver. */
+export function* dropDelivery(s: Scope, { id, leaseToken }: Pick<DeliveryRow, "id" | "leaseToken">): Verb<void> {
+  const { deliveries } = s.t;
+  yield* ask(s.db.delete(deliveries).where(and(eq(deliveries.id, id), eq(deliveries.leaseToken, leaseToken ?? ""))));
 }
 
 export type DeliveryStep =
@@ -275,16 +49,20 @@ export type DeliveryStep =
   /** Nothing was tried; it goes back as it was. */
   | { kind: "released"; at: Date };
 
+/** What an attempt says about its endpoint. */
+export type EndpointNews = { kind: "well" } | { kind: "failing"; farewell: Farewell | null };
+
 /**
- * Records what an attempt came to. Does nothing, and returns false, when the lease has passed
+ * Records what an attempt came to, and what it says about the endpoint. Does nothing, and returns false, when the lease has passed
  * to somebody else meanwhile.
  */
 export function* finishDelivery(
   s: Scope,
-  delivery: Pick<DeliveryRow, "id" | "leaseToken">,
+  delivery: Pick<DeliveryRow, "id" | "leaseToken" | "endpointId">,
   step: DeliveryStep,
   attempt: Omit<DeliveryAttemptRow, "deliveryId"> | null,
   now: Date,
+  news: EndpointNews | null = null,
 ): Verb<boolean> {
   const { deliveries, deliveryAttempts } = s.t;
   const done = step.kind === "succeeded" || step.kind === "failed";
@@ -330,60 +108,9 @@ export function* finishDelivery(
       s.prepared("insertAttempt", () => s.db.insert(deliveryAttempts).values(placeholders(deliveryAttempts, row)), row),
     );
   }
+  if (news?.kind === "well") yield* noteSuccess(s, delivery.endpointId);
+  else if (news) yield* noteFailure(s, delivery.endpointId, attempt?.startedAt ?? now, news.farewell);
   return true;
-}
-
-/** When the next delivery is due, busy endpoints left out; null when none waits. */
-export function* nextDeliveryDue(s: Scope, busy: string[]): Verb<Date | null> {
-  const earliest = yield* earliestDue(s, [], busy.length === 0 ? 1 : NEXT_DUE_CANDIDATES);
-  const found = earliest.find((row) => !busy.includes(row.endpointId));
-  if (found || busy.length === 0 || earliest.length < NEXT_DUE_CANDIDATES) return found?.at ?? null;
-  if (!(yield* isPile(s, null))) return (yield* earliestDue(s, busy, 1))[0]?.at ?? null;
-  const [rest] = yield* ask(
-    s.prepared(
-      `nextDeliveryDue ${busy.length}`,
-      () =>
-        s.db
-          .select({ at: sql<Date | null>`min(walk.due)`.mapWith(s.t.deliveries.nextAttemptAt) })
-          .from(waitingEndpoints(s))
-          .where(notBusy(sql`walk.endpoint`, busy)),
-      { from: "", ...busyValues(busy) },
-    ),
-  );
-  return rest?.at ?? null;
-}
-
-function* earliestDue(s: Scope, busy: string[], limit: number): Verb<{ endpointId: string; at: Date }[]> {
-  const { deliveries } = s.t;
-  return yield* ask(
-    s.prepared(
-      `earliestDue ${busy.length}`,
-      () =>
-        s.db
-          .select({ endpointId: deliveries.endpointId, at: deliveries.nextAttemptAt })
-          .from(deliveries)
-          .where(and(pending(s), notBusy(sql`${deliveries.endpointId}`, busy)))
-          .orderBy(asc(deliveries.nextAttemptAt))
-          .limit(sql.placeholder("limit")),
-      { limit, ...busyValues(busy) },
-    ),
-  );
-}
-
-/**
- * Gives back every lease at once. Only for a store that one process owns (SQLite), at start:
- * whoever held them is dead.
- */
-export function* releaseLeases(s: Scope, now: Date): Verb<number> {
-  const { deliveries } = s.t;
-  const rows = yield* ask(
-    s.db
-      .update(deliveries)
-      .set({ leaseToken: null, nextAttemptAt: now })
-      .where(and(pending(s), isNotNull(deliveries.leaseToken)))
-      .returning({ id: deliveries.id }),
-  );
-  return rows.length;
 }
 
 /** An agent's deliveries of one message with their attempts, for people who ask what happened. */
@@ -404,32 +131,22 @@ export function* deliveriesOf(s: Scope, messageId: string): Verb<(DeliveryRow & 
   return all;
 }
 
-/** Figures for readiness and metrics: how many wait, and since when the oldest overdue one has. */
-export function* queueState(s: Scope, now: Date): Verb<{ waiting: number; oldestDueAt: Date | null }> {
-  const { deliveries } = s.t;
-  const [count] = yield* askRaw<{ waiting: number }>(
-    sql`select count(*) as waiting from ${deliveries} where ${deliveries.status} = 'pending'`,
-  );
-  const due = yield* nextDeliveryDue(s, []);
-  return { waiting: Number(count?.waiting ?? 0), oldestDueAt: due && due <= now ? due : null };
-}
-
-/** Deletes up to `limit` finished deliveries older than `before`. */
+/** Deletes up to `limit` deliveries older than `before` that are finished, or wait for a webhook that is switched off. */
 export function* sweepDeliveries(s: Scope, before: Date, limit: number): Verb<number> {
   const { deliveries } = s.t;
-  const old = s.db
-    .select({ id: deliveries.id })
-    .from(deliveries)
-    .where(and(isNotNull(deliveries.finishedAt), lt(deliveries.finishedAt, before)))
-    .limit(limit);
-  const gone = yield* ask(s.db.delete(deliveries).where(inArray(deliveries.id, old)).returning({ id: deliveries.id }));
-  return gone.length;
-}
-
-/** Deletes up to `limit` events older than `before`. */
-export function* sweepEvents(s: Scope, before: Date, limit: number): Verb<number> {
-  const { events } = s.t;
-  const old = s.db.select({ id: events.id }).from(events).where(lt(events.createdAt, before)).limit(limit);
-  const gone = yield* ask(s.db.delete(events).where(inArray(events.id, old)).returning({ id: events.id }));
-  return gone.length;
+  let gone = 0;
+  for (const isOld of [
+    and(isNotNull(deliveries.finishedAt), lt(deliveries.finishedAt, before)),
+    // Written out, because a partial index is only found by a constant.
+    and(sql`${deliveries.status} = 'paused'`, lt(deliveries.createdAt, before), isNull(deliveries.messageId)),
+  ]) {
+    const old = s.db
+      .select({ id: deliveries.id })
+      .from(deliveries)
+      .where(isOld)
+      .limit(limit - gone);
+    gone += (yield* ask(s.db.delete(deliveries).where(inArray(deliveries.id, old)).returning({ id: deliveries.id })))
+      .length;
+  }
+  return gone;
 }

@@ -3,11 +3,15 @@ import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import { lockUser } from "./accounts.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
+import { addEvent } from "./events.ts";
 import { dropMessagesOf } from "./messages.ts";
 import type { DkimKeyRow, DomainRow } from "./schema.ts";
 
 export type NewDkimKey = Pick<DkimKeyRow, "id" | "selector" | "algorithm" | "publicKey" | "sealedPrivateKey">;
 export type DomainWithKeys = DomainRow & { dkimKeys: DkimKeyRow[] };
+
+/** A domain whose records nobody has looked up yet. */
+const notWatched = { checkDueAt: null, seenRecords: [], suspectSince: null, degradedAt: null };
 
 /**
  * Registers a claim on a domain, with its DKIM keys. An unverified claim blocks nobody.
@@ -44,6 +48,7 @@ export function* createDomain(
     paused: false,
     createdAt: input.now,
     verifiedAt: null,
+    ...notWatched,
   };
   yield* ask(s.db.insert(s.t.domains).values(row));
   return { ...row, dkimKeys: yield* addDkimKeys(s, row.id, input.dkimKeys, input.now) };
@@ -59,6 +64,7 @@ export function* ensureSharedDomain(s: Scope, input: { domain: string; now: Date
     paused: false,
     createdAt: input.now,
     verifiedAt: input.now,
+    ...notWatched,
   };
   const made = yield* ask(s.db.insert(s.t.domains).values(row).onConflictDoNothing().returning());
   if (made.length > 0) return { ...row, dkimKeys: [] };
@@ -139,7 +145,16 @@ export function* markDomainVerified(s: Scope, id: string, now: Date): Verb<Domai
       .where(and(eq(s.t.domains.id, id), isNull(s.t.domains.verifiedAt)))
       .returning(),
   );
-  const row = rows[0] ?? (yield* ask(s.db.select().from(s.t.domains).where(eq(s.t.domains.id, id))))[0];
+  const made = rows[0];
+  if (made?.userId)
+    yield* addEvent(s, {
+      userId: made.userId,
+      agentId: null,
+      type: "domain.verified",
+      data: { domain: made.domain },
+      now,
+    });
+  const row = made ?? (yield* ask(s.db.select().from(s.t.domains).where(eq(s.t.domains.id, id))))[0];
   if (!row) throw new Failure("not_found", "The domain was deleted meanwhile.");
   return row;
 }

@@ -1,8 +1,9 @@
 import { and, asc, eq, inArray, isNotNull, lte, sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
+import type { EventData } from "../events.ts";
 import { addAudit } from "./audit.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
-import { addEvent } from "./events.ts";
+import { addEvent, type NewEvent } from "./events.ts";
 import { loopKeys } from "./loop-breaker.ts";
 import { getOutbound, lockAgent, type Outbound, recipientsOf } from "./outbound.ts";
 import { isPausedAbove } from "./pauses.ts";
@@ -68,14 +69,14 @@ export function* decideHold(s: Scope, decision: Decision): Verb<Decided | null> 
   if (verdict.kind === "reject") {
     yield* refuse(s, message, "rejected", { by, reason: verdict.reason, now });
     yield* addAudit(s, message, { action: "reject", by, how, ip, detail: { reason: verdict.reason }, now });
-    yield* tell(s, message, "message.rejected", { by, how, rejection_reason: verdict.reason }, now);
+    yield* tell(s, message, { type: "message.rejected", by, how, rejection_reason: verdict.reason }, now);
   } else {
     const { edit } = verdict;
     const after = edit ? yield* applyEdit(s, message, edit, now) : message;
     yield* letGo(s, agent, after, { status: "queued", by, now });
     const detail = edit ? { before: originalOf(message) } : null;
     yield* addAudit(s, after, { action: edit ? "edit_approve" : "approve", by, how, ip, detail, now });
-    yield* tell(s, after, "message.approved", { by, how, edited: edit !== null }, now);
+    yield* tell(s, after, { type: "message.approved", by, how, edited: edit !== null }, now);
   }
   const done = yield* getOutbound(s, message.userId, id);
   return done && { kind: "done", outbound: done };
@@ -180,10 +181,16 @@ function* refuse(
   s.signal({ topic: "holds", key: "" });
 }
 
-function* tell(s: Scope, message: OutboundRow, type: string, more: Record<string, unknown>, now: Date): Verb<void> {
+type Told = "message.approved" | "message.rejected" | "message.expired";
+
+/** A decision's event, without what all of them say of their message. */
+type Tale = { [T in Told]: { type: T } & Omit<EventData[T], "message_id" | "agent_id" | "conversation_id"> }[Told];
+
+function* tell(s: Scope, message: OutboundRow, { type, ...more }: Tale, now: Date): Verb<void> {
   const { userId, agentId, id, conversationId } = message;
   const data = { message_id: id, agent_id: agentId, conversation_id: conversationId, ...more };
-  yield* addEvent(s, { userId, agentId, type, data, now });
+  // Type and data have come apart for the compiler, and belong together as `Tale` says.
+  yield* addEvent(s, { userId, agentId, type, data, now } as NewEvent);
 }
 
 /**
@@ -231,14 +238,14 @@ function* expire(s: Scope, agent: AgentRow, message: OutboundRow, now: Date): Ve
     try {
       yield* letGo(s, agent, message, { status: "expired_approved", by, now });
       yield* addAudit(s, message, { ...at, action: "expire_approve", detail: null });
-      return yield* tell(s, message, "message.expired", { action: "approve" }, now);
+      return yield* tell(s, message, { type: "message.expired", action: "approve", rejection_reason: null }, now);
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       reason = `${reason} ${error.message}`;
     }
   yield* refuse(s, message, "expired_rejected", { by, reason, now });
   yield* addAudit(s, message, { ...at, action: "expire_reject", detail: { reason } });
-  yield* tell(s, message, "message.expired", { action: "reject", rejection_reason: reason }, now);
+  yield* tell(s, message, { type: "message.expired", action: "reject", rejection_reason: reason }, now);
 }
 
 /** Written out, because a partial index is only found by a constant. */
@@ -313,7 +320,7 @@ export function* releaseLoop(
   for (const message of held) {
     yield* letGo(s, agent, message, { status: "queued", by, now });
     yield* addAudit(s, message, { action: "release", by, how, ip, detail: null, now });
-    yield* tell(s, message, "message.approved", { by, how, edited: false }, now);
+    yield* tell(s, message, { type: "message.approved", by, how, edited: false }, now);
   }
   const after = yield* getOutbound(s, userId, id);
   return after && { ...after, released: held.length };

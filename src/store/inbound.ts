@@ -2,12 +2,17 @@ import { and, eq, sql } from "drizzle-orm";
 import { newId } from "../id.ts";
 import type { EntityType, Mailbox, Verdict } from "../mail.ts";
 import { ensureRoleMailbox } from "./agents.ts";
-import { addDelivery } from "./deliveries.ts";
+import { addDelivery } from "./delivery-queue.ts";
+import { agentEndpoint } from "./endpoints.ts";
 import { ask, placeholders, type Scope, type Verb } from "./engine.ts";
+import { addEvent } from "./events.ts";
 import { dropOrphanedRaw } from "./messages.ts";
 import { conversationOf } from "./outbound.ts";
 import type { AgentRow, MailContent, MessageRow } from "./schema.ts";
 import { indexMessage } from "./search.ts";
+
+/** A subject in an event, whose row shall stay small; the message has it whole. */
+const EVENT_SUBJECT_CHARS_MAX = 1_000;
 
 /** One inbound message for all its recipients on this server, ready to be stored. */
 export interface InboundMail {
@@ -137,30 +142,43 @@ function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipie
   if (stored.length === 0) return yield* earlierCopy(s, agent.id, mail);
 
   yield* indexMessage(s, row, mail.content);
-  yield* ask(
-    s.prepared(
-      "insertEvent",
-      () =>
-        s.db.insert(s.t.events).values({
-          id: sql.placeholder("id"),
-          userId: sql.placeholder("userId"),
-          agentId: sql.placeholder("agentId"),
-          type: "message.received",
-          data: sql.placeholder("data"),
-          createdAt: sql.placeholder("createdAt"),
-        }),
-      {
-        id: row.eventId,
-        userId: row.userId,
-        agentId: agent.id,
-        data: { message_id: row.id, conversation_id: row.conversationId, agent: agent.id, verified: row.verified },
-        createdAt: mail.receivedAt,
-      },
-    ),
-  );
-  if (agent.mode === "cloud" && agent.webhookUrl !== "") yield* addDelivery(s, row, agent, mail.receivedAt);
+  yield* tellReceived(s, row);
+  const endpoint = agentEndpoint(agent);
+  if (endpoint.url !== null)
+    yield* addDelivery(s, {
+      ...{ userId: row.userId, agentId: agent.id, eventId: row.eventId, eventType: "message.received" },
+      ...{ messageId: row.id, endpointId: agent.id, isFrozen: endpoint.isFrozen, now: mail.receivedAt },
+    });
   s.signal({ topic: "mail", key: agent.id });
   return { message: row, fresh: true };
+}
+
+function* tellReceived(s: Scope, row: MessageRow): Verb<void> {
+  yield* addEvent(s, {
+    id: row.eventId,
+    userId: row.userId,
+    agentId: row.agentId,
+    type: "message.received",
+    data: {
+      message_id: row.id,
+      agent_id: row.agentId,
+      conversation_id: row.conversationId,
+      email_message_id: row.emailMessageId,
+      from: row.fromAddress,
+      recipient: row.recipient,
+      subject: row.subject.slice(0, EVENT_SUBJECT_CHARS_MAX),
+      snippet: row.snippet,
+      has_attachments: row.hasAttachments,
+      entity_type: row.entityType,
+      verified: row.verified,
+      verified_domain: row.verifiedDomain,
+      auto_submitted: row.autoSubmitted,
+      list_id: row.listId,
+      precedence: row.precedence,
+      received_at: row.createdAt.toISOString(),
+    },
+    now: row.createdAt,
+  });
 }
 
 /** Takes the agent's next sequence number; the row lock makes numbers follow commit order. */

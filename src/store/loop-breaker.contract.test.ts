@@ -28,9 +28,13 @@ onEveryDatabase((it) => {
     expect(held).toMatchObject({ status: "pending_approval", loopKey: "conversation conv_a", hold: { rule: "loop" } });
     expect(held.hold?.reason).toContain("more than 3 messages in this conversation within 10 minutes");
     const events = await eventsOf(it, agent.userId);
-    const about = { message_id: held.id, agent_id: agent.id, conversation_id: "conv_a", ...held.hold };
+    const about = {
+      ...{ message_id: held.id, agent_id: agent.id, conversation_id: "conv_a", ...held.hold },
+      ...{ subject: "Question", recipients: [expect.stringContaining("bob-")] },
+    };
+    const approval_expires_at = held.approvalExpiresAt?.toISOString() ?? "";
     expect(events).toEqual([
-      { type: "message.held", agentId: agent.id, data: about },
+      { type: "message.held", agentId: agent.id, data: { ...about, approval_expires_at } },
       {
         type: "loop.stopped",
         agentId: agent.id,

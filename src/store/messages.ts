@@ -256,7 +256,8 @@ export function* dropOrphanedRaw(s: Scope, hashes: string[]): Verb<void> {
   }
 }
 
-function* withLabels(s: Scope, rows: MessageRow[]): Verb<LabelledMessage[]> {
+/** Messages with their labels, in the order given. */
+export function* withLabels(s: Scope, rows: MessageRow[]): Verb<LabelledMessage[]> {
   if (rows.length === 0) return [];
   const { messageLabels } = s.t;
   const labels = yield* ask(

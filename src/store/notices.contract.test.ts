@@ -1,9 +1,18 @@
 import { expect, test } from "bun:test";
-import { newId } from "../id.ts";
-import { addAccount, addAgent, addOutbound, decision, later, noon, unlimited, watch } from "../testing/store-rows.ts";
+import {
+  addAccount,
+  addAgent,
+  addOutbound,
+  decision,
+  later,
+  noon,
+  noticeFor,
+  unlimited,
+  watch,
+} from "../testing/store-rows.ts";
 import { eventsOf } from "../testing/store-verbs.ts";
 import { countRows, freshSubject, noRows, onEveryDatabase, twoNodes } from "../testing/stores.ts";
-import type { DueNotice, Notice } from "./notices.ts";
+import type { DueNotice } from "./notices.ts";
 import type { Store } from "./store.ts";
 
 const MINUTE_MS = 60_000;
@@ -20,24 +29,6 @@ const shapeOf = (all: DueNotice[]) => all.map(({ digest, outbound }) => ({ diges
 /** Notes that the reviewers were told, without writing to them. */
 async function tell(store: Store, all: DueNotice[], ms: number) {
   for (const due of all) await store.storeNotices([], idsOf(due), later(ms));
-}
-
-function noticeFor(agent: { id: string; userId: string }, changes: Partial<Notice> = {}): Notice {
-  const id = newId("msg");
-  const from = { address: "noreply@agents.example", name: "e2a" };
-  return {
-    ...{ id, agentId: agent.id, userId: agent.userId, emailMessageId: `<${id}@agents.example>`, subject: "Waiting" },
-    content: {
-      ...{ from, replyTo: [], to: [], cc: [], bcc: [], text: "Yes or no?", html: null, attachments: [] },
-      ...{ inReplyTo: null, references: [], headers: [] },
-    },
-    ...{
-      raw: Buffer.from("Subject: Waiting\r\n\r\nYes or no?\r\n"),
-      recipient: "ann@people.example",
-      lane: "upstream",
-    },
-    ...changes,
-  };
 }
 
 onEveryDatabase((it) => {

@@ -102,7 +102,7 @@ function* setNotice(
   if (ids.length > 0) yield* ask(s.db.update(messages).set(changes).where(inArray(messages.id, ids)));
 }
 
-/** A mail of the server itself to one reviewer. */
+/** A mail of the server itself to one person. */
 export interface Notice {
   id: string;
   /** The agent it is about; the notice goes when the agent goes. */
@@ -125,52 +125,54 @@ export function* storeNotices(s: Scope, notices: Notice[], aboutIds: string[], n
   const untold = and(inArray(messages.id, aboutIds), isNotNull(messages.noticeDueAt));
   const about = yield* ask(s.db.select({ id: messages.id }).from(messages).where(untold));
   if (about.length === 0) return;
-  for (const { recipient, lane, raw, ...notice } of notices) {
-    if (!(yield* getAgent(s, notice.agentId))) continue;
-    const row: OutboundRow = {
-      ...notice,
-      type: "notice",
-      status: "queued",
-      conversationId: "",
-      idempotencyKey: null,
-      snippet: "",
-      contentHash: "",
-      hold: null,
-      loopKey: null,
-      approvalExpiresAt: null,
-      original: null,
-      reviewedAt: null,
-      reviewedBy: null,
-      rejectionReason: null,
-      noticeDueAt: null,
-      notifiedAt: null,
-      // Long ago, so that it takes no place in the agent's pace.
-      notBefore: new Date(0),
-      createdAt: now,
-    };
-    const one: RecipientRow = {
-      messageId: row.id,
-      n: 0,
-      // Nobody's, so that neither pauses nor the loop breaker see it.
-      agentId: "",
-      address: recipient,
-      kind: "to",
-      firstTime: false,
-      status: "queued",
-      queue: "ready",
-      lane,
-      method: null,
-      attempts: 0,
-      nextAttemptAt: now,
-      leaseToken: null,
-      smtpReply: null,
-      error: null,
-      createdAt: now,
-      updatedAt: now,
-    };
-    yield* insertOutbound(s, row, [one], raw);
-  }
+  for (const notice of notices) if (yield* getAgent(s, notice.agentId)) yield* queueNotice(s, notice, now);
   const told = yield* ask(s.locked(s.db.select({ id: messages.id }).from(messages).where(untold).orderBy(messages.id)));
   yield* setNotice(s, told, { noticeDueAt: null, notifiedAt: now });
   s.signal({ topic: "outbound", key: "" });
+}
+
+/** Queues a mail of the server itself, outside gate, pace and pause. Its agent is there. */
+export function* queueNotice(s: Scope, { recipient, lane, raw, ...notice }: Notice, now: Date): Verb<void> {
+  const row: OutboundRow = {
+    ...notice,
+    type: "notice",
+    status: "queued",
+    conversationId: "",
+    idempotencyKey: null,
+    snippet: "",
+    contentHash: "",
+    hold: null,
+    loopKey: null,
+    approvalExpiresAt: null,
+    original: null,
+    reviewedAt: null,
+    reviewedBy: null,
+    rejectionReason: null,
+    noticeDueAt: null,
+    notifiedAt: null,
+    // Long ago, so that it takes no place in the agent's pace.
+    notBefore: new Date(0),
+    createdAt: now,
+  };
+  const one: RecipientRow = {
+    messageId: row.id,
+    n: 0,
+    // Nobody's, so that neither pauses nor the loop breaker see it.
+    agentId: "",
+    address: recipient,
+    kind: "to",
+    firstTime: false,
+    status: "queued",
+    queue: "ready",
+    lane,
+    method: null,
+    attempts: 0,
+    nextAttemptAt: now,
+    leaseToken: null,
+    smtpReply: null,
+    error: null,
+    createdAt: now,
+    updatedAt: now,
+  };
+  yield* insertOutbound(s, row, [one], raw);
 }

@@ -234,6 +234,8 @@ export function* lockMessage(s: Scope, id: string): Verb<MessageHead | null> {
   return rows[0] ?? null;
 }
 
+type FateType = `message.${"sent" | "delivered" | "deferred" | "failed" | "bounced" | "complained"}`;
+
 /**
  * The event of a recipient's fate: `message.sent`, `delivered`, `deferred`, `failed` or `bounced`. What goes to reviewers
  * is none of the agent's mail, and it shall not learn where the links are that hold its leash.
@@ -243,7 +245,7 @@ export function* tellFate(
   message: MessageHead,
   recipient: RecipientRow,
   now: Date,
-  type = `message.${recipient.status}`,
+  type = `message.${recipient.status}` as FateType,
 ): Verb<void> {
   if (message.type === "notice") return;
   yield* addEvent(s, {

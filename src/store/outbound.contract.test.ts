@@ -111,6 +111,8 @@ onEveryDatabase((it) => {
         data: {
           ...{ message_id: message.id, agent_id: agent.id, conversation_id: message.conversationId },
           ...message.hold!,
+          ...{ subject: "Question", recipients: rows.map(({ address }) => address) },
+          approval_expires_at: later(60_000).toISOString(),
         },
       },
     ]);

@@ -21,6 +21,8 @@ import {
 const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
 /** References looked up for the conversation at most; the newest ones are last (RFC 5322 3.6.4). */
 const REFERENCES_MAX = 50;
+/** Recipients that an event names, so that its row stays small. */
+const EVENT_RECIPIENTS_MAX = 50;
 
 export interface NewOutbound {
   message: Pick<
@@ -125,7 +127,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   if (recipients.some((recipient) => recipient.leaseToken)) row.status = "sending";
   yield* insertOutbound(s, row, recipients, input.raw);
   if (hold) s.signal({ topic: "holds", key: "" });
-  if (hold) yield* tellHeld(s, row, hold, loop?.first ?? false, now);
+  if (hold) yield* tellHeld(s, { message: row, recipients }, hold, loop?.first ?? false, now);
   else if (strangers.length > 0) yield* noteCorrespondents(s, agent.id, strangers, now);
   if (queue === "ready")
     for (const lane of new Set(recipients.filter((one) => one.leaseToken === null).map((one) => one.lane)))
@@ -199,15 +201,29 @@ export function* insertOutbound(s: Scope, row: OutboundRow, recipients: Recipien
     );
 }
 
-function* tellHeld(s: Scope, row: OutboundRow, hold: Hold, loopBegins: boolean, now: Date): Verb<void> {
-  const about = { userId: row.userId, agentId: row.agentId, now };
-  const data = { message_id: row.id, agent_id: row.agentId, conversation_id: row.conversationId, ...hold };
-  yield* addEvent(s, { ...about, type: "message.held", data });
+function* tellHeld(
+  s: Scope,
+  { message, recipients }: Outbound,
+  hold: Hold,
+  loopBegins: boolean,
+  now: Date,
+): Verb<void> {
+  const about = { userId: message.userId, agentId: message.agentId, now };
+  const data = {
+    message_id: message.id,
+    agent_id: message.agentId,
+    conversation_id: message.conversationId,
+    subject: message.subject,
+    recipients: recipients.slice(0, EVENT_RECIPIENTS_MAX).map(({ address }) => address),
+    ...hold,
+  };
+  const approval_expires_at = message.approvalExpiresAt?.toISOString() ?? null;
+  yield* addEvent(s, { ...about, type: "message.held", data: { ...data, approval_expires_at } });
   if (loopBegins)
     yield* addEvent(s, {
       ...about,
       type: "loop.stopped",
-      data: { ...data, release: `POST /api/v1/messages/${row.id}/release` },
+      data: { ...data, release: `POST /api/v1/messages/${message.id}/release` },
     });
 }
 

@@ -4,13 +4,15 @@ import { addAgent, addMessage, addOutbound, decision, later, noon, outboundFor, 
 import { type Node, onDatabases } from "../testing/stores.ts";
 import { updateAgent } from "./agents.ts";
 import { decisionAbout } from "./audit.ts";
-import { claimDueDeliveries, nextDeliveryDue } from "./deliveries.ts";
+import { claimDueDeliveries, nextDeliveryDue } from "./delivery-queue.ts";
 import { type Engine, Run, type Scope, type Verb } from "./engine.ts";
 import { gateFacts } from "./gate-facts.ts";
 import { decideHold, expireHolds, nextHoldDue, releaseLoop } from "./holds.ts";
+import { listInbox } from "./inbox.ts";
 import { claimNotices, storeNotices } from "./notices.ts";
 import { acceptOutbound, cancelOutbound, getOutbound } from "./outbound.ts";
 import { claimDueRecipients, finishRecipient, nextRecipientDue, renewLeases } from "./outbound-queue.ts";
+import { overview } from "./overview.ts";
 import { pauseAccount } from "./pauses.ts";
 
 interface Compiled {
@@ -100,6 +102,53 @@ onDatabases(
       }
       expect(wrong).toEqual([]);
       expect((await it.store.heldMessage(other))?.message.status).toBe("expired_rejected");
+    });
+
+    test("what the dashboard asks is found by indexes that were made for it, however much mail there is", async () => {
+      const { agent } = await figures(it);
+      const { engine } = await it.place.open();
+      const after = { createdAt: noon, id: "msg" };
+      const page = { sort: "desc", limit: 51 } as const;
+      const own = "(user_id=?)";
+      const asked: [verb: (s: Scope) => Verb<unknown>, plans: string[]][] = [
+        [(s) => listInbox(s, agent.userId, {}, page), [`INDEX messages_inbox ${own}`]],
+        [
+          (s) => listInbox(s, agent.userId, {}, { ...page, after }),
+          ["INDEX messages_inbox (user_id=? AND (created_at,id)<(?,?))"],
+        ],
+        [(s) => listInbox(s, agent.userId, { status: "unread" }, page), [`INDEX messages_inbox_unread ${own}`]],
+        [
+          (s) => listInbox(s, agent.userId, { status: "unread" }, { ...page, sort: "asc", after }),
+          ["INDEX messages_inbox_unread (user_id=? AND (created_at,id)>(?,?))"],
+        ],
+        [
+          (s) => listInbox(s, agent.userId, { since: noon }, page),
+          ["INDEX messages_inbox (user_id=? AND created_at>?)"],
+        ],
+        [
+          (s) => overview(s, agent.userId, { now: noon, days: 30 }),
+          [
+            ...["INDEX agents_user (user_id=?)", "INDEX agents_user (user_id=?)"],
+            `COVERING INDEX messages_inbox_unread ${own}`,
+            "COVERING INDEX outbound_messages_user_status (user_id=? AND status=?)",
+            // Waiting deliveries, at most so many, of the account's endpoints; then the endpoints that fail.
+            ...["COVERING INDEX deliveries_endpoint (endpoint_id=? AND status=?)", "INDEX agents_user (user_id=?)"],
+            ...["COVERING INDEX webhooks_user (user_id=?)", "SCAN some"],
+            ...["INDEX agents_user (user_id=?)", "INDEX webhooks_user (user_id=?)"],
+            ...["COVERING INDEX domains_claim (user_id=?)", "INDEX domains_claim (user_id=?)"],
+            "COVERING INDEX messages_inbox (user_id=? AND created_at>?)",
+            "COVERING INDEX outbound_messages_went (user_id=? AND created_at>?)",
+            "COVERING INDEX outbound_messages_lost (user_id=? AND created_at>?)",
+          ],
+        ],
+      ];
+      using file = new Database(it.place.location);
+      for (const [verb, plans] of asked) {
+        const found = (await statementsOf(engine, verb)).flatMap((statement) => planOf(file, statement));
+        const searches = found.filter((plan) => /^(SEARCH|SCAN) (?!message_labels)/.test(plan));
+        expect(searches.map((plan) => plan.replace(/^SEARCH \w+ USING /, ""))).toEqual(plans);
+        expect(found.filter((plan) => plan.includes("TEMP B-TREE FOR ORDER BY"))).toEqual([]);
+      }
     });
 
     test("statistics are never gathered, and those that others gathered are dropped", async () => {

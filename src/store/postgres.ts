@@ -226,6 +226,7 @@ async function listen(url: string, node: string, emit: (signal: Signal) => void,
       emit({ topic: "outbound", key: "" });
       emit({ topic: "holds", key: "" });
       emit({ topic: "mail", key: "" });
+      emit({ topic: "events", key: "" });
       emit({ topic: "keys", key: "" });
     } catch {
       retry();

@@ -1,3 +1,5 @@
+import { sql } from "drizzle-orm";
+import type { EventData, EventType } from "../events.ts";
 import type {
   AgentMode,
   Attachment,
@@ -103,12 +105,23 @@ export function schema(k: Kit) {
       id: k.text("id").primaryKey(),
       userId: k.text("user_id").notNull(),
       tokenHash: k.text("token_hash").notNull(),
+      /** The API key that it was opened with: it ends with that key. */
+      keyId: k.text("key_id"),
+      /** What the browser said it is, when it signed in. */
+      userAgent: k.text("user_agent"),
+      /** The address from which it was last used. */
+      ip: k.text("ip"),
       createdAt: k.time("created_at").notNull(),
       expiresAt: k.time("expires_at").notNull(),
+      lastUsedAt: k.time("last_used_at"),
     }),
 
     signInTokens: k.table("sign_in_tokens", {
       tokenHash: k.text("token_hash").primaryKey(),
+      /** Whom it signs in; null for the server's first account, which it makes when there is none. */
+      userId: k.text("user_id"),
+      /** A path of this server: where the browser goes then. */
+      returnTo: k.text("return_to").notNull(),
       createdAt: k.time("created_at").notNull(),
       expiresAt: k.time("expires_at").notNull(),
     }),
@@ -134,6 +147,14 @@ export function schema(k: Kit) {
       paused: k.bool("paused").notNull(),
       createdAt: k.time("created_at").notNull(),
       verifiedAt: k.time("verified_at"),
+      /** When its records are looked up again; null is now. */
+      checkDueAt: k.time("check_due_at"),
+      /** Names of the records that DNS has had: only what was there can be gone. */
+      seenRecords: k.json<string[]>("seen_records").notNull(),
+      /** Since when one of them is gone, until a second look. */
+      suspectSince: k.time("suspect_since"),
+      /** Since when the owner has been told of it. */
+      degradedAt: k.time("degraded_at"),
     }),
 
     dkimKeys: k.table("dkim_keys", {
@@ -171,6 +192,11 @@ export function schema(k: Kit) {
       hitlReviewers: k.json<string[]>("hitl_reviewers").notNull(),
       /** How long mail waits before it leaves, so that it can be cancelled. */
       undoSeconds: k.int("undo_seconds").notNull(),
+      /** As of an account's webhook, for the agent's own. */
+      webhookFailingSince: k.time("webhook_failing_since"),
+      webhookLastFailedAt: k.time("webhook_last_failed_at"),
+      webhookDisabledAt: k.time("webhook_disabled_at"),
+      webhookDisabledReason: k.text("webhook_disabled_reason"),
       /** Sequence number of the agent's newest message; its row lock makes `messages.seq` follow commit order. */
       lastSeq: k.int("last_seq").notNull(),
       createdAt: k.time("created_at").notNull(),
@@ -344,19 +370,50 @@ export function schema(k: Kit) {
       label: k.text("label").notNull(),
     }),
 
+    /**
+     * The event log, read in the order of `xid`, then `seq`: on Postgres an event can be committed after one that is newer,
+     * but nothing that is older than every running transaction can appear any more. The databases number both.
+     */
     events: k.table("events", {
-      id: k.text("id").primaryKey(),
+      id: k.text("id").notNull(),
+      /** The transaction that wrote it; 0 on SQLite, which has one writer. */
+      xid: k.int("xid").notNull().default(0),
+      seq: k.int("seq").notNull().default(sql`null`),
       userId: k.text("user_id").notNull(),
       agentId: k.text("agent_id"),
-      type: k.text("type").notNull(),
-      data: k.json<Record<string, unknown>>("data").notNull(),
+      type: k.text("type").$type<EventType>().notNull(),
+      data: k.json<EventData[EventType]>("data").notNull(),
       createdAt: k.time("created_at").notNull(),
+    }),
+
+    /** Endpoints of an account, for events of its choice. */
+    webhooks: k.table("webhooks", {
+      id: k.text("id").primaryKey(),
+      userId: k.text("user_id").notNull(),
+      url: k.text("url").notNull(),
+      /** Which types it gets; none named means all. */
+      events: k.json<EventType[]>("events").notNull(),
+      /** Of which agents; none named means all of the account, and what is about no agent. */
+      agents: k.json<string[]>("agents").notNull(),
+      description: k.text("description").notNull(),
+      /** Since when every attempt has failed; null while it is well. */
+      failingSince: k.time("failing_since"),
+      lastFailedAt: k.time("last_failed_at"),
+      disabledAt: k.time("disabled_at"),
+      disabledReason: k.text("disabled_reason"),
+      createdAt: k.time("created_at").notNull(),
+      updatedAt: k.time("updated_at").notNull(),
     }),
 
     deliveries: k.table("deliveries", {
       id: k.text("id").primaryKey(),
+      userId: k.text("user_id").notNull(),
+      /** The agent that the event is about; null when it is about none. */
+      agentId: k.text("agent_id"),
       eventId: k.text("event_id").notNull(),
-      messageId: k.text("message_id").notNull(),
+      eventType: k.text("event_type").$type<EventType>().notNull(),
+      /** What an agent's own webhook gets; null for an account's, which gets the event. */
+      messageId: k.text("message_id"),
       /** The endpoint's id; an agent's own webhook has the agent's address. */
       endpointId: k.text("endpoint_id").notNull(),
       status: k.text("status").$type<DeliveryStatus>().notNull(),
@@ -406,6 +463,8 @@ export function schema(k: Kit) {
 export type Tables = ReturnType<typeof schema>;
 export type UserRow = Tables["users"]["$inferSelect"];
 export type ApiKeyRow = Tables["apiKeys"]["$inferSelect"];
+export type SessionRow = Tables["sessions"]["$inferSelect"];
+export type SignInTokenRow = Tables["signInTokens"]["$inferSelect"];
 export type SigningSecretRow = Tables["signingSecrets"]["$inferSelect"];
 export type DomainRow = Tables["domains"]["$inferSelect"];
 export type DkimKeyRow = Tables["dkimKeys"]["$inferSelect"];
@@ -415,5 +474,7 @@ export type OutboundRow = Tables["outboundMessages"]["$inferSelect"];
 export type RecipientRow = Tables["outboundRecipients"]["$inferSelect"];
 export type AuditRow = Tables["audit"]["$inferSelect"];
 export type SuppressionRow = Tables["suppressions"]["$inferSelect"];
+export type EventRow = Tables["events"]["$inferSelect"];
+export type WebhookRow = Tables["webhooks"]["$inferSelect"];
 export type DeliveryRow = Tables["deliveries"]["$inferSelect"];
 export type DeliveryAttemptRow = Tables["deliveryAttempts"]["$inferSelect"];

@@ -43,20 +43,21 @@ export function* indexMessage(s: Scope, row: MessageRow, content: MailContent): 
 }
 
 /**
- * A condition on messages of an agent: those in which each word of `query` begins a word. Any text is a valid query.
- * It narrows by the agent, so that one mailbox's search costs nothing for what others have, but it may let others' pass.
+ * A condition on messages: those in which each word of `query` begins a word. Any text is a valid query. It narrows by
+ * the agent, so that one mailbox's search costs nothing for what others have, but it may let others' pass; with null it
+ * finds what anybody has.
  */
-export function matching(s: Scope, agentId: string, query: string): SQL {
+export function matching(s: Scope, agentId: string | null, query: string): SQL {
   const { messages } = s.t;
   const terms = words(query).slice(0, QUERY_WORDS_MAX);
-  const owner = ownerWord(agentId);
+  const owner = agentId === null ? [] : [ownerWord(agentId)];
   // A query of punctuation alone matches nothing.
   if (terms.length === 0) return sql`1 = 0`;
   return s.dialect === "sqlite"
     ? sql`messages.n in (select rowid from message_search
-          where message_search match ${[`"${owner}"`, ...terms.map((term) => `"${term}"*`)].join(" ")})`
+          where message_search match ${[...owner.map((word) => `"${word}"`), ...terms.map((term) => `"${term}"*`)].join(" ")})`
     : sql`${messages.id} in (select message_id from message_search
-          where document @@ ${[`'${owner}'`, ...terms.map((term) => `'${term}':*`)].join(" & ")}::tsquery)`;
+          where document @@ ${[...owner.map((word) => `'${word}'`), ...terms.map((term) => `'${term}':*`)].join(" & ")}::tsquery)`;
 }
 
 /** A word that stands for an agent in the index. No text has it, because of the sign; no address is longer (RFC 5321 4.5.3.1). */

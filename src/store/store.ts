@@ -6,20 +6,28 @@ import { getConversation, listConversations } from "./conversations.ts";
 import { deleteAccount } from "./delete-account.ts";
 import * as deliveries from "./deliveries.ts";
 import * as deliveryLog from "./delivery-log.ts";
+import * as deliveryQueue from "./delivery-queue.ts";
+import * as domainWatch from "./domain-watch.ts";
 import * as domains from "./domains.ts";
+import * as endpointHealth from "./endpoint-health.ts";
 import { askRaw, type Engine, type Scope, type Signal, type Verb } from "./engine.ts";
+import * as events from "./events.ts";
 import { gateFacts } from "./gate-facts.ts";
 import * as holds from "./holds.ts";
 import * as inbound from "./inbound.ts";
+import * as inbox from "./inbox.ts";
 import * as messages from "./messages.ts";
 import * as notices from "./notices.ts";
 import * as outbound from "./outbound.ts";
 import * as queue from "./outbound-queue.ts";
 import { recordReport } from "./outbound-report.ts";
+import { overview } from "./overview.ts";
 import * as pauses from "./pauses.ts";
 import * as requests from "./requests.ts";
 import { refuseSuppressed, sweepSendCounts } from "./send-limits.ts";
+import * as sessions from "./sessions.ts";
 import * as suppressions from "./suppressions.ts";
+import * as webhooks from "./webhooks.ts";
 
 /** Rows a sweep deletes in one transaction, so that it never holds up mail. */
 const SWEEP_BATCH = 500;
@@ -43,13 +51,18 @@ export function createStore(engine: Engine) {
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { forgettable: true });
 
+  const inBatches = async (batch: () => Promise<number>) => {
+    while ((await batch()) === SWEEP_BATCH);
+  };
+
   return {
     dialect: engine.dialect,
     onSignal: (listener: (signal: Signal) => void) => engine.onSignal(listener),
     close: () => engine.close(),
 
-    // Accounts: people, their keys, sessions and signing secrets
+    // Accounts: people, their keys and signing secrets
     createAccount: write(accounts.createAccount),
+    getUser: read(accounts.getUser),
     findUserByEmail: read(accounts.findUserByEmail),
     firstUser: read(accounts.firstUser),
     createKey: write(accounts.createKey),
@@ -57,18 +70,25 @@ export function createStore(engine: Engine) {
     deleteKey: write(accounts.deleteKey),
     findKey: read(accounts.findKey),
     touchKey: forgettable(accounts.touchKey),
-    createSignInToken: write(accounts.createSignInToken),
-    signInTokenIsValid: read(accounts.signInTokenIsValid),
-    useSignInToken: write(accounts.useSignInToken),
-    createSession: write(accounts.createSession),
-    findSession: read(accounts.findSession),
-    deleteSession: write(accounts.deleteSession),
     proofStands: read(accounts.proofStands),
     listSecrets: read(accounts.listSecrets),
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
     touchSecret: forgettable(accounts.touchSecret),
     deleteAccount: write(deleteAccount),
+
+    // Signing in: the first account, one-time tokens and the sessions of browsers
+    createFirstAccount: write(sessions.createFirstAccount),
+    createSignInToken: write(sessions.createSignInToken),
+    mailSignInToken: write(sessions.mailSignInToken),
+    findSignInToken: read(sessions.findSignInToken),
+    useSignInToken: write(sessions.useSignInToken),
+    createSession: write(sessions.createSession),
+    findSession: read(sessions.findSession),
+    listSessions: read(sessions.listSessions),
+    touchSession: forgettable(sessions.touchSession),
+    deleteSession: write(sessions.deleteSession),
+    endSession: write(sessions.endSession),
 
     // Domains and their DKIM keys
     createDomain: write(domains.createDomain),
@@ -80,6 +100,9 @@ export function createStore(engine: Engine) {
     getDomain: read(domains.getDomain),
     markDomainVerified: write(domains.markDomainVerified),
     deleteDomain: write(domains.deleteDomain),
+    claimDomainChecks: write(domainWatch.claimDomainChecks),
+    recordDomainCheck: write(domainWatch.recordDomainCheck),
+    nextDomainCheckDue: read(domainWatch.nextDomainCheckDue),
 
     // Agents
     createAgent: write(agents.createAgent),
@@ -92,6 +115,7 @@ export function createStore(engine: Engine) {
     // Inbound mail
     acceptInbound: write(inbound.acceptInbound),
     listMessages: read(messages.listMessages),
+    listInbox: read(inbox.listInbox),
     messagesAfter: read(messages.messagesAfter),
     getMessage: read(messages.getMessage),
     setReadStatus: write(messages.setReadStatus),
@@ -137,21 +161,42 @@ export function createStore(engine: Engine) {
     listSuppressions: read(suppressions.listSuppressions),
     unsuppress: write(suppressions.unsuppress),
 
+    overview: read(overview),
+
     // Conversations: both directions together
     listConversations: read(listConversations),
     getConversation: read(getConversation),
 
+    // The event log
+    readEvents: read(events.readEvents),
+    getEvent: read(events.getEvent),
+    lastPosition: read(events.lastPosition),
+
+    // Webhooks of accounts
+    createWebhook: write(webhooks.createWebhook),
+    listWebhooks: read(webhooks.listWebhooks),
+    getWebhook: read(webhooks.getWebhook),
+    updateWebhook: write(webhooks.updateWebhook),
+    testWebhook: write(endpointHealth.testWebhook),
+    /** Deletes a webhook, and what waits for it in small steps; false when the account has none of that id. */
+    async deleteWebhook(userId: string, id: string): Promise<boolean> {
+      if (!(await engine.write((s) => webhooks.deleteWebhook(s, userId, id)))) return false;
+      await inBatches(() => engine.write((s) => webhooks.dropDeliveries(s, id, SWEEP_BATCH)));
+      return true;
+    },
+
     // Webhook deliveries
-    claimDueDeliveries: forgettable(deliveries.claimDueDeliveries),
+    claimDueDeliveries: forgettable(deliveryQueue.claimDueDeliveries),
     deliveryWork: read(deliveries.deliveryWork),
     finishDelivery: forgettable(deliveries.finishDelivery),
-    nextDeliveryDue: read(deliveries.nextDeliveryDue),
+    dropDelivery: forgettable(deliveries.dropDelivery),
+    nextDeliveryDue: read(deliveryQueue.nextDeliveryDue),
     deliveriesOf: read(deliveries.deliveriesOf),
     listDeliveries: read(deliveryLog.listDeliveries),
     getDelivery: read(deliveryLog.getDelivery),
     redeliver: write(deliveryLog.redeliver),
     redeliverFailed: write(deliveryLog.redeliverFailed),
-    queueState: read(deliveries.queueState),
+    queueState: read(deliveryQueue.queueState),
 
     // Idempotent requests
     startIdempotent: write(requests.startIdempotent),
@@ -165,9 +210,10 @@ export function createStore(engine: Engine) {
     takeOver: (now: Date) =>
       engine.takeOver(() =>
         engine.write(function* (s): Verb<void> {
-          yield* deliveries.releaseLeases(s, now);
+          yield* deliveryQueue.releaseLeases(s, now);
           yield* queue.releaseRecipientLeases(s, now);
           yield* requests.forgetUnanswered(s);
+          yield* events.adoptEvents(s);
         }),
       ),
 
@@ -195,17 +241,14 @@ export function createStore(engine: Engine) {
       deliveriesBefore: Date | null;
       idempotencyBefore: Date;
     }) {
-      await engine.write((s) => accounts.sweepAccounts(s, input.now));
+      await engine.write((s) => sessions.sweepSessions(s, input.now));
       await engine.write((s) => sweepSendCounts(s, input.now));
       await engine.write((s) => requests.sweepIdempotency(s, input.idempotencyBefore));
       await engine.write((s) => requests.sweepRequestCounts(s, Math.floor(input.now.getTime() / 60_000) - 1));
-      const inBatches = async (batch: () => Promise<number>) => {
-        while ((await batch()) === SWEEP_BATCH);
-      };
       const { messagesBefore, deliveriesBefore } = input;
       if (deliveriesBefore) {
         await inBatches(() => engine.write((s) => deliveries.sweepDeliveries(s, deliveriesBefore, SWEEP_BATCH)));
-        await inBatches(() => engine.write((s) => deliveries.sweepEvents(s, deliveriesBefore, SWEEP_BATCH)));
+        await inBatches(() => engine.write((s) => events.sweepEvents(s, deliveriesBefore, SWEEP_BATCH)));
         await inBatches(() => engine.write((s) => outbound.sweepOutbound(s, deliveriesBefore, SWEEP_BATCH, "notice")));
       }
       if (messagesBefore) {

@@ -33,7 +33,13 @@ export function deliveryCases(it: ApiWorld): void {
       const [request] = sink.requests;
       expect(old).toEqual({
         ...{ id: expect.stringMatching(/^dlv_[0-9a-f]{32}$/), event_id: request?.headers["webhook-id"] },
-        ...{ message_id: request?.body.message_id, agent_id: agent, endpoint_id: agent, url: sink.url },
+        ...{
+          event_type: "message.received",
+          message_id: request?.body.message_id,
+          agent_id: agent,
+          endpoint_id: agent,
+          url: sink.url,
+        },
         ...{ status: "failed", attempts: 1, last_status: 410 },
         ...{ created_at: expect.any(String), finished_at: expect.any(String) },
       });

@@ -254,7 +254,7 @@ export function resourceCases(it: ApiWorld): void {
       const { body } = await mine.delete("/api/v1/users/me?confirm=DELETE");
       expect(body.deleted).toEqual({
         ...{ agents: 1, messages: 1, outbound_messages: 0, domains: 0 },
-        ...{ keys: 1, secrets: 1, suppressions: 0 },
+        ...{ keys: 1, secrets: 1, suppressions: 0, webhooks: 0 },
       });
       expect((await mine.get("/api/v1/users/me")).status).toBe(401);
       expect(await newAgentNamed(agent.split("@")[0] as string)).toBe(201);

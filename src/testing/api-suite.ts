@@ -4,12 +4,16 @@ import { approvalCases } from "./api-suite-approval.ts";
 import { approvalLinkCases } from "./api-suite-approval-links.ts";
 import { conventionCases } from "./api-suite-conventions.ts";
 import { conversationCases } from "./api-suite-conversations.ts";
+import { dashboardCases } from "./api-suite-dashboard.ts";
 import { deliveryCases } from "./api-suite-deliveries.ts";
+import { eventCases } from "./api-suite-events.ts";
 import { gateCases } from "./api-suite-gate.ts";
 import { messageCases } from "./api-suite-messages.ts";
 import { replyCases } from "./api-suite-replies.ts";
 import { resourceCases } from "./api-suite-resources.ts";
 import { sendCases } from "./api-suite-send.ts";
+import { signInCases } from "./api-suite-sign-in.ts";
+import { webhookCases } from "./api-suite-webhooks.ts";
 import { type ApiUnderTest, ApiWorld } from "./api-world.ts";
 
 export type { ApiUnderTest } from "./api-world.ts";
@@ -29,5 +33,9 @@ export function apiSuite(name: string, open: () => Promise<ApiUnderTest>): void 
     approvalLinkCases(it);
     conversationCases(it);
     deliveryCases(it);
+    webhookCases(it);
+    eventCases(it);
+    signInCases(it);
+    dashboardCases(it);
   });
 }

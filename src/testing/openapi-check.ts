@@ -46,6 +46,12 @@ export function complaints(
   return media.schema ? [...misfits(document, media.schema, answer.body, where)] : [];
 }
 
+/** What does not fit a schema on its own, one sentence each. */
+export function schemaComplaints(schema: object, value: unknown): string[] {
+  const document: OpenApi = { openapi: "3.1.0", paths: {}, components: { schemas: {} } };
+  return [...misfits(document, schema as Schema, value, "value")];
+}
+
 function* misfits(document: OpenApi, schema: Schema, value: unknown, where: string): Generator<string> {
   if (schema.$ref) {
     const name = schema.$ref.split("/").at(-1) ?? "";

@@ -20,8 +20,9 @@ export class SocketClient implements AsyncDisposable {
     });
   }
 
-  static async open(url: string, key: string | null): Promise<SocketClient> {
-    const socket = connect(url, key);
+  /** Connects with a key, or with other headers. */
+  static async open(url: string, key: string | null, others: Record<string, string> = {}): Promise<SocketClient> {
+    const socket = connect(url, key, others);
     const client = new SocketClient(socket);
     await new Promise<void>((resolve, reject) => {
       socket.onopen = () => resolve();
@@ -63,8 +64,8 @@ export class SocketClient implements AsyncDisposable {
   }
 }
 
-function connect(url: string, key: string | null): WebSocket {
-  const headers: Record<string, string> = key === null ? {} : { authorization: `Bearer ${key}` };
+function connect(url: string, key: string | null, others: Record<string, string>): WebSocket {
+  const headers: Record<string, string> = { ...others, ...(key === null ? {} : { authorization: `Bearer ${key}` }) };
   // Bun's WebSocket takes headers; the browsers' does not, and so its type does not know.
   return new WebSocket(url, { headers } as unknown as string[]);
 }

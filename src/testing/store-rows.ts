@@ -3,6 +3,7 @@ import { type AgentMode, splitAddress } from "../mail.ts";
 import { type AgentChanges, newAgent } from "../store/agents.ts";
 import type { Decision } from "../store/holds.ts";
 import type { InboundMail } from "../store/inbound.ts";
+import type { Notice } from "../store/notices.ts";
 import type { NewOutbound, Outbound } from "../store/outbound.ts";
 import type { AgentRow, DomainRow, Hold, UserRow } from "../store/schema.ts";
 import type { SendLimits } from "../store/send-limits.ts";
@@ -217,6 +218,25 @@ export async function watch(store: Store, agentId: string, changes: AgentChanges
   const agent = await store.updateAgent(agentId, { hitlEnabled: true, ...changes }, noon);
   if (!agent) throw new Error(`${agentId} is no agent`);
   return agent;
+}
+
+/** A mail of the server itself, about or from an agent. */
+export function noticeFor(agent: { id: string; userId: string }, changes: Partial<Notice> = {}): Notice {
+  const id = newId("msg");
+  const from = { address: "noreply@agents.example", name: "e2a" };
+  return {
+    ...{ id, agentId: agent.id, userId: agent.userId, emailMessageId: `<${id}@agents.example>`, subject: "Waiting" },
+    content: {
+      ...{ from, replyTo: [], to: [], cc: [], bcc: [], text: "Yes or no?", html: null, attachments: [] },
+      ...{ inReplyTo: null, references: [], headers: [] },
+    },
+    ...{
+      raw: Buffer.from("Subject: Waiting\r\n\r\nYes or no?\r\n"),
+      recipient: "ann@people.example",
+      lane: "upstream",
+    },
+    ...changes,
+  };
 }
 
 /** A row's worth of an API key: `scope` account unless bound to an agent. */

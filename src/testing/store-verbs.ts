@@ -29,7 +29,7 @@ export function eventsOf(
     const rows = yield* ask(s.db.select().from(events).where(eq(events.userId, userId)).orderBy(events.id));
     return rows
       .filter((row) => row.type !== "message.received")
-      .map(({ type, agentId, data }) => ({ type, agentId, data }));
+      .map(({ type, agentId, data }) => ({ type, agentId, data: { ...data } }));
   });
 }
 

@@ -68,6 +68,12 @@ export class WireOutbox {
     return Response.json(mail);
   }
 
+  /** GET /agents/{email}/messages?direction=outbound&conversation_id=… */
+  inConversation(query: URLSearchParams): Response {
+    const id = query.get("conversation_id");
+    return Response.json({ messages: this.mails.filter((mail) => mail.conversation_id === id) });
+  }
+
   private list(query: URLSearchParams): Response {
     const [status, agent] = [query.get("status"), query.get("agent")];
     const start = Number(query.get("token") ?? 0);

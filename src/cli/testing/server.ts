@@ -2,6 +2,7 @@
 import type { Server, ServerWebSocket } from "bun";
 import type { Agent, AuditEntry, Domain, MailEdit, MessageDetail, NewMail } from "../shapes.ts";
 import { decide, forecast } from "./approvals.ts";
+import { WireDelivery } from "./delivery.ts";
 import { problem, WireOutbox } from "./outbox.ts";
 import { agent, domain } from "./samples.ts";
 
@@ -23,6 +24,7 @@ export class WireServer {
   domains: Domain[] = [];
   messages: MessageDetail[] = [];
   readonly outbox = new WireOutbox();
+  readonly delivery = new WireDelivery();
   /** Newest first. */
   readonly audit: AuditEntry[] = [];
   /** Everything of the account. */
@@ -32,9 +34,11 @@ export class WireServer {
   readonly requests: Request[] = [];
   /** Acknowledged message ids. */
   readonly acks: string[] = [];
+  /** Ids of messages that were marked read by PATCH. */
+  readonly marked: string[] = [];
   private readonly sockets = new Set<ServerWebSocket<undefined>>();
   private readonly server: Server<undefined>;
-  private waiting: { count: number; resolve: () => void }[] = [];
+  private waiting: { ids: string[]; count: number; resolve: () => void }[] = [];
 
   constructor(port = 0) {
     this.server = Bun.serve<undefined>({
@@ -49,7 +53,7 @@ export class WireServer {
         },
         message: (_socket, data) => {
           this.acks.push(JSON.parse(String(data)).ack);
-          for (const waiter of this.waiting) if (this.acks.length >= waiter.count) waiter.resolve();
+          this.wake();
         },
         close: (socket) => void this.sockets.delete(socket),
       },
@@ -82,8 +86,23 @@ export class WireServer {
 
   /** Resolves once that many acknowledgements came. */
   acknowledged(count: number): Promise<void> {
-    if (this.acks.length >= count) return Promise.resolve();
-    return new Promise((resolve) => this.waiting.push({ count, resolve }));
+    return this.reached(this.acks, count);
+  }
+
+  /** Resolves once that many messages were marked read. */
+  read(count: number): Promise<void> {
+    return this.reached(this.marked, count);
+  }
+
+  private reached(ids: string[], count: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.waiting.push({ ids, count, resolve });
+      this.wake();
+    });
+  }
+
+  private wake(): void {
+    for (const { ids, count, resolve } of this.waiting) if (ids.length >= count) resolve();
   }
 
   private async answer(request: globalThis.Request, server: Server<undefined>): Promise<Response | undefined> {
@@ -100,6 +119,8 @@ export class WireServer {
     if (key === agentKey && /\/(approve|reject)$/.test(path)) {
       return problem(403, { detail: "An agent's key decides nothing.", code: "forbidden" });
     }
+    const told = this.delivery.answer(method, path, url.searchParams, body);
+    if (told) return told;
     const answer = this.route(request, path, url.searchParams, body as Record<string, string> | undefined);
     if (answer !== "upgrade") return answer;
     return server.upgrade(request) ? undefined : problem(426, { detail: "This is a WebSocket." });
@@ -145,6 +166,8 @@ export class WireServer {
         const original = this.messages.find((message) => message.message_id === id);
         return original ? this.outbox.post(request, path, body, original) : problem(404, { detail: "Not found." });
       }
+      if (part === "messages" && request.method === "PATCH") return this.mark(id, body);
+      if (part === "messages" && query.get("direction") === "outbound") return this.outbox.inConversation(query);
       if (part === "messages") return this.mail(query, id, index);
       if (["PUT", "PATCH"].includes(request.method)) Object.assign(known, body);
       if (request.method === "DELETE") return Response.json({ status: "deleted" });
@@ -167,6 +190,15 @@ export class WireServer {
       fix: "Publish it.",
       checks,
     });
+  }
+
+  private mark(id: string | undefined, body: Record<string, string>): Response {
+    const found = this.messages.find((message) => message.message_id === id);
+    if (!found) return problem(404, { detail: `There is no message ${id}.`, code: "not_found" });
+    Object.assign(found, body);
+    this.marked.push(found.message_id);
+    this.wake();
+    return Response.json(found);
   }
 
   private mail(query: URLSearchParams, id: string | undefined, index: string | undefined): Response {

@@ -90,9 +90,10 @@ export class Running {
     while (this.out.split(text).length <= times) await this.changed.promise;
   }
 
-  /** Resolves once standard error holds `text`. */
-  async said(text: string): Promise<void> {
+  /** Resolves once standard error holds `text`, with all that it holds by then. */
+  async said(text: string): Promise<string> {
     while (!this.err.includes(text)) await this.changed.promise;
+    return this.err;
   }
 
   private took(add: () => void): void {

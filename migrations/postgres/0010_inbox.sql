@@ -1,0 +1,9 @@
+-- All mail of an account at once: its inbox by time, and what came and went on each day.
+-- Status and type are in the last two because SQLite looks a row up for each column that is not in the index.
+
+CREATE INDEX messages_inbox ON messages (user_id, created_at, id);
+CREATE INDEX messages_inbox_unread ON messages (user_id, created_at, id) WHERE status = 'unread';
+CREATE INDEX outbound_messages_went ON outbound_messages (user_id, created_at, status, type)
+  WHERE type <> 'notice' AND status IN ('sent', 'delivered', 'expired_approved');
+CREATE INDEX outbound_messages_lost ON outbound_messages (user_id, created_at, status, type)
+  WHERE type <> 'notice' AND status IN ('failed', 'bounced');

@@ -1,0 +1,151 @@
+/** `e2a events`: the log of what happened, read or followed. */
+import { Command, Option } from "commander";
+import { eventTypes } from "../events.ts";
+import type { EventFilter, EventPage, WireEvent } from "./delivery-shapes.ts";
+import { CliError, mayPass, usageError } from "./failure.ts";
+import { example } from "./help.ts";
+import { type Io, write } from "./io.ts";
+import { fit, painter, plain, table, toJson } from "./output.ts";
+import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
+import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
+import { retryWaitMs, sleep } from "./watch.ts";
+
+interface EventFlags {
+  follow?: boolean;
+  types?: string;
+  after?: string;
+  fromStart?: boolean;
+  limit: number;
+  token?: string;
+}
+
+export function eventsCommand(io: Io): Command {
+  const command = new Command("events")
+    .summary("read or follow the log of what happened")
+    .description(
+      "Lists what happened, newest first: the same events, under the same ids, that webhooks are told. With --after or " +
+        "--from-start the oldest comes first. --follow goes on with what happens from now on, or after an id: nothing is " +
+        "missed and nothing comes twice, also when the server restarts; in a pipe each event is one line of JSON.\n\n" +
+        `Types: ${eventTypes.join(", ")}.`,
+    )
+    .option("-f, --follow", "wait for more, until Ctrl-C")
+    .option("--types <types>", "only these, separated by commas, such as message.received,message.bounced")
+    .addOption(agentOption())
+    .option("--after <id>", "only what came after this event, evt_…")
+    .addOption(new Option("--from-start", "from the oldest event that is kept").conflicts("after"))
+    .addOption(limitOption())
+    .addOption(tokenOption().conflicts("follow"))
+    .action(async (flags: EventFlags, command: Command) => {
+      if (flags.follow && command.getOptionValueSource("limit") !== "default")
+        throw usageError("--limit does not go with --follow.");
+      const session = await openSession(io, command);
+      const filter = await filterOf(session, flags);
+      await (flags.follow ? follow(session, filter, flags) : list(session, filter, flags));
+    });
+  return example(command, [
+    "e2a events --types message.bounced,message.failed",
+    "e2a events --follow",
+    "e2a events --follow --after evt_00112233445566778899aabbccddeeff --json >> events.jsonl",
+  ]);
+}
+
+/** Without an agent in flags or settings: of the whole account. */
+async function filterOf(session: Session, { types }: EventFlags): Promise<EventFilter> {
+  return {
+    ...(types ? { types } : {}),
+    ...(session.settings.agent.value ? { agent: await chooseAgent(session) } : {}),
+  };
+}
+
+async function list(session: Session, filter: EventFilter, flags: EventFlags): Promise<void> {
+  const { after, fromStart, limit, token } = flags;
+  const sort = after !== undefined || fromStart ? "asc" : "desc";
+  const asked = { ...filter, sort, ...(after ? { after } : {}) } as const;
+  const pages = session.client.events(asked, { limit, ...(token ? { token } : {}) });
+  const page = await collect("events", pages);
+  await session.show(page, () => eventTable(session, page));
+}
+
+function eventTable({ paint, width }: Session, page: EventPage): string {
+  if (page.events.length === 0) return "No such events.";
+  const agents = new Set(page.events.map(({ agent_id }) => agent_id)).size;
+  const lines = table<WireEvent>(
+    [
+      { title: "WHEN (UTC)", value: ({ timestamp }) => timestamp.slice(0, 19).replace("T", " ") },
+      { title: "EVENT", value: ({ type }) => type, style: () => "bold" },
+      ...(agents > 1 ? [{ title: "AGENT", value: ({ agent_id }: WireEvent) => agent_id ?? "", shrinks: true }] : []),
+      { title: "WHAT", value: gist, shrinks: true },
+      { title: "ID", value: ({ id }) => id, style: () => "dim" },
+    ],
+    page.events,
+    { width, paint },
+  );
+  return lines + moreHint(page, paint);
+}
+
+/** The members that say most about an event, for a line: whom or what it is about, then the words that came with it. */
+function gist({ data }: WireEvent): string {
+  const text = (name: string) => (typeof data[name] === "string" ? data[name] : "");
+  const list = Array.isArray(data.recipients) ? data.recipients.filter((one) => typeof one === "string") : [];
+  const from = text("from");
+  const about = text("recipient") || list.join(", ") || text("domain") || text("url");
+  const words = text("subject") || text("smtp_reply") || text("error") || text("rejection_reason") || text("by");
+  const reason = text("reason");
+  return [from && about ? `${from} → ${about}` : about, words, reason].filter(Boolean).join("  ");
+}
+
+/** Prints events until Ctrl-C. The last id printed is where the next question goes on. */
+async function follow(session: Session, filter: EventFilter, flags: EventFlags): Promise<void> {
+  const { io, client } = session;
+  const interrupt = new AbortController();
+  const { signal } = interrupt;
+  const release = io.onInterrupt(() => interrupt.abort());
+  const say = (text: string) => void io.stderr.write(`${painter(io.colour.stderr)("dim", plain(text))}\n`);
+  let after = flags.after;
+  let failures = 0;
+  try {
+    // Asked once, here: a server that is not there at the start is an error.
+    if (after === undefined && !flags.fromStart) after = await newest(session);
+    say("Following the event log. Ctrl-C stops.");
+    while (!signal.aborted) {
+      try {
+        const { events } = await client.nextEvents({ ...filter, ...(after ? { after } : {}) }, signal);
+        if (failures > 0) say("The server answers again.");
+        failures = 0;
+        for (const event of events) {
+          await write(io.stdout, `${session.json ? toJson(event, false) : line(session, event)}\n`);
+          after = event.id;
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof CliError) || !mayPass(error)) throw error;
+        const { retry_after_seconds: seconds } = error.problem;
+        const waitMs = typeof seconds === "number" ? seconds * 1000 : retryWaitMs(failures, Math.random());
+        failures++;
+        say(`${error.message.replace(/\.$/, "")}; trying again in ${(waitMs / 1000).toFixed(1)} s`);
+        await sleep(waitMs, signal);
+      }
+    }
+  } finally {
+    release();
+  }
+}
+
+/** The id of the last event of all, which "from now on" comes after; undefined when there is none. */
+async function newest({ client }: Session): Promise<string | undefined> {
+  for await (const { events } of client.events({ sort: "desc" }, { limit: 1 })) return events[0]?.id;
+  return undefined;
+}
+
+/** What happened is not cut below this many terminal columns, even when the line then wraps. */
+const gistColumnsMin = 20;
+
+/** Time, type, what, id. */
+function line({ paint, width }: Session, event: WireEvent): string {
+  const at = new Date(event.timestamp);
+  const time = Number.isNaN(at.getTime()) ? "--:--:--" : at.toTimeString().slice(0, 8);
+  const [type, id] = [plain(event.type), plain(event.id)];
+  const rest = [time, type, id].reduce((sum, part) => sum + Bun.stringWidth(part) + 2, 0);
+  const what = fit(plain(gist(event)), Math.max(gistColumnsMin, width - rest));
+  return [paint("dim", time), paint("bold", type), what, paint("dim", id)].filter(Boolean).join("  ");
+}

@@ -1,0 +1,80 @@
+/** Waits on this computer for a browser that brings an API key: the end of `e2a login`. */
+import { randomBytes, timingSafeEqual } from "node:crypto";
+
+/** The form is a state, a key and an address. */
+const formBytesMax = 16 * 1024;
+const path = "/callback";
+/** How long the browser may take to read the last page. */
+const closeGraceMs = 1_000;
+
+export interface KeyCallback {
+  /** Where the browser has to post the form; on the loopback interface, at a port of its own. */
+  readonly url: string;
+  /** What the form must name as `cli_state`: nobody else knows it, so nobody else can hand us a key of theirs. */
+  readonly state: string;
+  /** The key, once it is here. */
+  readonly key: Promise<string>;
+  /** Tells the person in the browser how it ended: null is well, else what went wrong. Then nobody listens any more. */
+  close(problem: string | null): Promise<void>;
+}
+
+/** Begins to listen. Forms that do not belong to this sign-in are refused and change nothing. */
+export function listenForKey(): KeyCallback {
+  const state = randomBytes(32).toString("base64url");
+  const key = Promise.withResolvers<string>();
+  const end = Promise.withResolvers<string | null>();
+
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    maxRequestBodySize: formBytesMax,
+    // It answers when the key has been tried, which may take as long as a request.
+    idleTimeout: 60,
+    async fetch(request) {
+      if (new URL(request.url).pathname !== path) return page(404, "There is nothing here.");
+      if (request.method !== "POST") return page(405, "The browser brings the key by itself.");
+      const form = new URLSearchParams(await request.text());
+      const apiKey = form.get("api_key");
+      if (!same(form.get("cli_state") ?? "", state) || !apiKey)
+        return page(400, "This does not belong to the sign-in that waits here. Run e2a login again.");
+      key.resolve(apiKey);
+      const problem = await end.promise;
+      if (problem !== null) return page(400, `The command line could not use the key: ${problem}`);
+      return page(200, "The command line is signed in. You can close this window.");
+    },
+    error: () => page(400, "That was not a form."),
+  });
+
+  return {
+    url: `http://127.0.0.1:${server.port}${path}`,
+    state,
+    key: key.promise,
+    async close(problem) {
+      end.resolve(problem);
+      await Promise.race([server.stop(), Bun.sleep(closeGraceMs)]);
+      await server.stop(true);
+    },
+  };
+}
+
+function same(given: string, wanted: string): boolean {
+  const [one, other] = [Buffer.from(given), Buffer.from(wanted)];
+  return one.length === other.length && timingSafeEqual(one, other);
+}
+
+function page(status: number, says: string): Response {
+  const text = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>e2a</title><h1>e2a</h1><p>${Bun.escapeHTML(says)}</p></html>
+`;
+  return new Response(text, {
+    status,
+    headers: {
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+      "cache-control": "no-store",
+      "referrer-policy": "no-referrer",
+      connection: "close",
+    },
+  });
+}

@@ -1,0 +1,147 @@
+import { createFirstOwner, createOwner, emailPattern } from "../accounts.ts";
+import type { Config } from "../config.ts";
+import { asFailure, Failure } from "../errors.ts";
+import { splitAddress } from "../mail.ts";
+import type { UserRow } from "../store/schema.ts";
+import { signInPath } from "./auth-return.ts";
+import { createBrowserSessions } from "./auth-session.ts";
+import { cookie } from "./identity.ts";
+import {
+  createOidcClient,
+  type OidcClient,
+  type OidcMemory,
+  type OidcPerson,
+  type OidcProvider,
+  oidcProviders,
+  type ProviderId,
+} from "./oidc.ts";
+import type { Exchange, RouteDeps } from "./resource.ts";
+import { cookieHeader } from "./session-cookie.ts";
+import { refusedPage } from "./sign-in-pages.ts";
+
+/** How long somebody may take at the provider: enough to look for a phone. */
+const AWAY_MS = 10 * 60_000;
+/** What must be remembered meanwhile, sealed. In a cookie, so that only the browser that left can come back. */
+const memoryCookie = "e2a_sign_in";
+const memoryPath = "/api/auth";
+
+/** Where each provider sends people back to, under the address of this server. */
+export const callbackPaths = {
+  google: "/api/auth/callback",
+  oidc: "/api/auth/callback/oidc",
+} as const satisfies Record<ProviderId, string>;
+
+interface Memory extends OidcMemory {
+  provider: ProviderId;
+  returnTo: string;
+  until: number;
+}
+
+/** Signing in at an OpenID provider: away from here, and back. */
+export function createOidcSignIn(deps: RouteDeps) {
+  const { config, store, vault, clock, log } = deps;
+  const sessions = createBrowserSessions(deps);
+  const clients = new Map(oidcProviders(config).map((one) => [one.id, createOidcClient(one, clock)]));
+  const memoryHeader = (value: string | null) =>
+    cookieHeader(config, { name: memoryCookie, value, path: memoryPath, lifetimeMs: AWAY_MS });
+
+  function clientOf(provider: ProviderId): OidcClient {
+    const client = clients.get(provider);
+    if (client) return client;
+    throw new Failure("not_found", "This server does not know that way of signing in.", {
+      fix: "GET /api/auth/methods lists those it knows; oauth.* in its configuration adds more.",
+    });
+  }
+
+  function redirectUri(provider: ProviderId, request: Request): string {
+    if (provider === "google" && config.oauth.redirectUrl) return config.oauth.redirectUrl;
+    // A made-up host leads nowhere: the provider sends people only to addresses that are registered there.
+    return (config.http.publicUrl ?? new URL(request.url).origin) + callbackPaths[provider];
+  }
+
+  function remembered(request: Request, provider: ProviderId): Memory | null {
+    try {
+      const sealed = Buffer.from(cookie(request, memoryCookie) ?? "", "base64url");
+      const memory = JSON.parse(vault.openText(sealed, memoryCookie)) as Memory;
+      return memory.provider === provider && memory.until > clock.now() ? memory : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** The account of somebody whose address the provider has verified. Failure `forbidden` when there is none for them. */
+  async function accountOf(person: OidcPerson, provider: OidcProvider): Promise<UserRow> {
+    const { email, name } = person;
+    if (!emailPattern.test(email) || !person.emailVerified)
+      throw new Failure("forbidden", `${provider.name} does not say that ${email || "your address"} is verified.`, {
+        fix: "Have it verified there, or sign in another way.",
+      });
+    const known = await store.findUserByEmail(email);
+    if (known) return known;
+    const owner = { email, name, now: new Date(clock.now()) };
+    const { allowedEmails, allowedDomains } = config.oauth;
+    if (mayJoin(person, provider.id, config.oauth)) return createOwner(store, vault, owner);
+    const isOpen = allowedEmails.length === 0 && allowedDomains.length === 0;
+    const first = isOpen ? await createFirstOwner(store, vault, owner) : null;
+    if (first) return first;
+    throw new Failure("forbidden", `There is no account for ${email} on this server.`, {
+      fix: `Its operator makes one with "e2a bootstrap --email ${email}", or lets you in with oauth.allowed_emails.`,
+    });
+  }
+
+  return {
+    /** Sends the browser to the provider. Failures: `not_found`, `rate_limited`, `unavailable`. */
+    async leave(request: Request, exchange: Exchange, provider: ProviderId, returnTo: string): Promise<Response> {
+      const client = clientOf(provider);
+      await sessions.attempt(exchange);
+      const { url, memory } = await client.begin(redirectUri(provider, request));
+      const whole: Memory = { ...memory, provider, returnTo, until: clock.now() + AWAY_MS };
+      const sealed = Buffer.from(vault.seal(JSON.stringify(whole), memoryCookie)).toString("base64url");
+      return new Response(null, { status: 303, headers: { location: url.href, "set-cookie": memoryHeader(sealed) } });
+    },
+
+    /** Signs in whoever the provider sent back. What goes wrong is a page with a way to begin again. */
+    async comeBack(request: Request, exchange: Exchange, provider: ProviderId): Promise<Response> {
+      const client = clientOf(provider);
+      await sessions.attempt(exchange);
+      const memory = remembered(request, provider);
+      const forget = ["set-cookie", memoryHeader(null)] as const;
+      try {
+        if (!memory)
+          throw new Failure("forbidden", "This sign-in was not begun in this browser, or too long ago.", {
+            fix: `Begin again; there are ${AWAY_MS / 60_000} minutes for it.`,
+          });
+        const person = await client.finish(new URL(request.url).searchParams, memory);
+        const user = await accountOf(person, client.provider);
+        const { setCookie } = await sessions.open(request, exchange, { user });
+        const response = new Response(null, { status: 303, headers: { location: memory.returnTo } });
+        response.headers.append(...forget);
+        response.headers.append("set-cookie", setCookie);
+        return response;
+      } catch (error) {
+        const failure = asFailure(error);
+        const why = failure.details.cause ?? failure;
+        if (failure.code === "internal") log.error("sign_in.failed", { provider }, why);
+        else log.warn("sign_in.refused", { provider, request: exchange.id }, why);
+        const response = refusedPage(failure, signInPath({ returnTo: memory?.returnTo }));
+        response.headers.append(...forget);
+        return response;
+      }
+    },
+  };
+}
+
+/**
+ * Whether somebody without an account may make one. Google also verifies addresses at domains that it does not host,
+ * and keeps them verified when their owner has left: there only an account of the domain itself counts.
+ */
+export function mayJoin(
+  { email, hostedDomain }: Pick<OidcPerson, "email" | "hostedDomain">,
+  provider: ProviderId,
+  { allowedEmails, allowedDomains }: Pick<Config["oauth"], "allowedEmails" | "allowedDomains">,
+): boolean {
+  if (allowedEmails.includes(email)) return true;
+  const domain = splitAddress(email)?.domain ?? "";
+  const isHosted = provider !== "google" || domain === "gmail.com" || hostedDomain === domain;
+  return isHosted && allowedDomains.includes(domain);
+}

@@ -1,0 +1,101 @@
+import type { Clock } from "../clock.ts";
+import type { EventType } from "../events.ts";
+import type { EventOwner, EventPage, EventPosition } from "../store/events.ts";
+import type { EventRow } from "../store/schema.ts";
+import type { Store } from "../store/store.ts";
+
+/** What is committed but not readable yet is looked for again after this: an older transaction is about to end. */
+const BEHIND_RETRY_MS = 25;
+
+export interface EventQuery {
+  owner: EventOwner;
+  after: EventPosition | null;
+  sort: "asc" | "desc";
+  /** None named means all. */
+  types: EventType[];
+  limit: number;
+}
+
+export interface EventFeed {
+  /** Up to `limit` events after a position. `isBehind`: more can be read in a moment. */
+  look(query: EventQuery): Promise<{ rows: EventRow[]; isBehind: boolean }>;
+  /**
+   * Up to `limit` events after a position. With nothing to tell it waits for something, up to `waitMs` and until `signal`
+   * aborts.
+   */
+  read(query: EventQuery, waitMs?: number, signal?: AbortSignal): Promise<EventRow[]>;
+  /** Ends every wait. */
+  close(): void;
+}
+
+/**
+ * Reads the event log, and knows when to read it again. The log is the truth and a wake-up only a hint: whoever reads on
+ * from the last event it has seen misses nothing.
+ */
+export function createEventFeed({ store, clock }: { store: Store; clock: Clock }): EventFeed {
+  const listeners = new Map<string, Set<() => void>>();
+  const closing = new AbortController();
+
+  const unsubscribe = store.onSignal(({ topic, key }) => {
+    if (topic !== "events") return;
+    for (const userId of key === "" ? [...listeners.keys()] : [key])
+      for (const listener of [...(listeners.get(userId) ?? [])]) listener();
+  });
+
+  /** Calls `listener` when an account's log may have more. Returns the unsubscriber. */
+  function onMore(userId: string, listener: () => void): () => void {
+    const own = listeners.get(userId) ?? new Set<() => void>();
+    listeners.set(userId, own.add(listener));
+    return () => {
+      own.delete(listener);
+      if (own.size === 0 && listeners.get(userId) === own) listeners.delete(userId);
+    };
+  }
+
+  /** Of wanted types it goes on in small steps, so that a long search holds nobody up. */
+  async function look(query: EventQuery): Promise<{ rows: EventRow[]; isBehind: boolean }> {
+    const rows: EventRow[] = [];
+    let { after } = query;
+    for (;;) {
+      const found: EventPage = await store.readEvents(query.owner, {
+        ...{ after, sort: query.sort, types: query.types, limit: query.limit - rows.length },
+      });
+      rows.push(...found.rows);
+      if (!found.scannedTo || rows.length >= query.limit) return { rows, isBehind: found.isBehind };
+      after = found.scannedTo;
+    }
+  }
+
+  return {
+    look,
+    async read(query, waitMs = 0, signal) {
+      const until = clock.now() + waitMs;
+      const isOver = () => clock.now() >= until || signal?.aborted || closing.signal.aborted;
+      let more = Promise.withResolvers<void>();
+      // Before the first look, so that nothing falls between looking and waiting.
+      const stopListening = onMore(query.owner.userId, () => more.resolve());
+      const stop = () => more.resolve();
+      signal?.addEventListener("abort", stop);
+      closing.signal.addEventListener("abort", stop);
+      try {
+        for (;;) {
+          const { rows, isBehind } = await look(query);
+          if (rows.length > 0 || isOver()) return rows;
+          const left = until - clock.now();
+          const cancel = clock.after(isBehind ? Math.min(left, BEHIND_RETRY_MS) : left, stop);
+          await more.promise;
+          cancel();
+          more = Promise.withResolvers<void>();
+        }
+      } finally {
+        stopListening();
+        signal?.removeEventListener("abort", stop);
+        closing.signal.removeEventListener("abort", stop);
+      }
+    },
+    close() {
+      unsubscribe();
+      closing.abort();
+    },
+  };
+}

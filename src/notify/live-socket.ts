@@ -1,0 +1,170 @@
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+import type { Store } from "../store/store.ts";
+import type { Turns } from "./turns.ts";
+
+/** A listener that has not answered a ping by the next one is gone. */
+const PING_INTERVAL_MS = 30_000;
+/** A listener that does not take what waits for it in this time is too slow; it reads on from what it has not read when it comes back. */
+const SLOW_MS_MAX = 30_000;
+
+/** Close codes: of RFC 6455 7.4.1, 1013 of the IANA registry, and ours. */
+export const CLOSE = { goingAway: 1001, policy: 1008, internal: 1011, tryLater: 1013, replaced: 4000 } as const;
+
+/** What is needed of a WebSocket; Bun's ServerWebSocket fits. */
+export interface HubSocket {
+  /** Returns the bytes sent, -1 when they wait in memory (back-pressure), 0 when they were dropped. */
+  send(frame: string): number;
+  /** Bytes that wait in memory. */
+  getBufferedAmount(): number;
+  ping(): void;
+  close(code: number, reason: string): void;
+}
+
+/** By what somebody may listen: the API key or session of the handshake. */
+export interface Proof {
+  readonly id: string;
+  readonly via: "key" | "session";
+  readonly expiresAt: Date | null;
+}
+
+/** What all sockets of a hub share. */
+export interface SocketDeps {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  /** Asked for a turn whenever there may be something to read. */
+  turns: Turns<LiveSocket>;
+  /** Called once, when the connection has ended. */
+  ended(socket: LiveSocket): void;
+}
+
+/**
+ * One WebSocket that reads on in something stored, from a position of its own.
+ *
+ * There are tens of thousands of them, so it is a plain object without closures and timers. Memory for each is bounded: a
+ * frame is only sent when the one before has left, and who takes too little is closed.
+ */
+export abstract class LiveSocket {
+  /** Whether its proof was looked up since there was reason to doubt it. */
+  private proven = false;
+  /** Nothing is sent any more, and nothing that it hears counts. */
+  ended = false;
+  /** Since when something waits in memory for the socket; null when nothing does. */
+  private blockedSince: number | null = null;
+  private pingAt: number;
+  private answered = true;
+
+  constructor(
+    readonly proof: Proof,
+    private readonly socket: HubSocket,
+    protected readonly deps: SocketDeps,
+  ) {
+    this.pingAt = deps.clock.now() + PING_INTERVAL_MS;
+  }
+
+  /**
+   * Sends what it has not sent, a page at most, and asks for another turn if there may be more. `isDoubtful`: what it
+   * reads may be gone.
+   */
+  protected abstract readOn(isDoubtful: boolean): Promise<void>;
+  abstract onMessage(text: string): void;
+  /** For the log. */
+  protected abstract about(): Record<string, string>;
+
+  protected get isBlocked(): boolean {
+    return this.blockedSince !== null;
+  }
+
+  /** There may be more. */
+  wake(): void {
+    if (!this.isBlocked) this.deps.turns.ask(this);
+  }
+
+  /** Its proof may be void, or what it reads gone. */
+  doubt(): void {
+    this.mistrust();
+    this.deps.turns.ask(this);
+  }
+
+  /** Has its proof looked up in its next turn. */
+  protected mistrust(): void {
+    this.proven = false;
+  }
+
+  /** One turn: looks whether it may still listen where there is doubt, then reads on. Never rejects. */
+  async turn(): Promise<void> {
+    try {
+      if (this.ended || this.closeIfExpired()) return;
+      const isDoubtful = !this.proven;
+      this.proven = true;
+      if (isDoubtful && !(await this.deps.store.proofStands(this.proof.id))) this.revoked();
+      if (!this.ended) await this.readOn(isDoubtful);
+    } catch (error) {
+      if (this.ended) return;
+      this.deps.log.error("websocket.failed", this.about(), error);
+      this.close(CLOSE.internal, "internal error");
+    }
+  }
+
+  /** Sends a frame: `sent`, `kept` when it left or will but the next one must wait, `dropped` when it must be sent again. */
+  protected send(frame: string): "sent" | "kept" | "dropped" {
+    if (this.ended) return "dropped";
+    const sent = this.socket.send(frame);
+    if (sent <= 0) this.blockedSince ??= this.deps.clock.now();
+    // Dropped: too much waits already, or the socket is gone and its close is on the way.
+    return sent > 0 ? "sent" : sent < 0 ? "kept" : "dropped";
+  }
+
+  onDrain(): void {
+    // Some of it has left; a reader that takes a byte now and then has no more time for that.
+    if (this.blockedSince === null || this.socket.getBufferedAmount() > 0) return;
+    this.blockedSince = null;
+    this.deps.turns.ask(this);
+  }
+
+  onPong(): void {
+    this.answered = true;
+  }
+
+  onClose(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.deps.ended(this);
+  }
+
+  close(code: number, reason: string): void {
+    if (this.ended) return;
+    this.onClose();
+    this.socket.close(code, reason);
+  }
+
+  revoked(): void {
+    this.close(CLOSE.policy, this.proof.via === "session" ? "session ended" : "key revoked");
+  }
+
+  /** Called about every second. */
+  tick(): void {
+    if (this.closeIfExpired()) return;
+    const now = this.deps.clock.now();
+    const pingDue = now >= this.pingAt;
+    const silent = pingDue && !this.answered;
+    const slow = this.blockedSince !== null && (silent || now - this.blockedSince >= SLOW_MS_MAX);
+    if (slow) this.close(CLOSE.tryLater, "too slow");
+    else if (silent) this.close(CLOSE.goingAway, "ping timeout");
+    else if (pingDue) this.ping(now);
+  }
+
+  private ping(now: number): void {
+    this.pingAt = now + PING_INTERVAL_MS;
+    this.answered = false;
+    this.socket.ping();
+  }
+
+  private closeIfExpired(): boolean {
+    const { expiresAt, via } = this.proof;
+    if (!expiresAt || expiresAt.getTime() > this.deps.clock.now()) return false;
+    this.close(CLOSE.policy, via === "session" ? "session ended" : "key expired");
+    return true;
+  }
+}

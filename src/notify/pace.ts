@@ -1,0 +1,41 @@
+import type { Clock } from "../clock.ts";
+
+/** How fast an endpoint may be called: so many attempts a second, and after a pause so many at once. */
+export interface Pace {
+  /** How many attempts an endpoint may have now. */
+  free(endpoint: string): number;
+  /** Counts one attempt. */
+  take(endpoint: string): void;
+  /** Endpoints that have to wait. */
+  waiting(): string[];
+  /** When the first of them may go on; null when none waits. */
+  nextFreeAt(): Date | null;
+}
+
+/** A pace of `perSecond` for each endpoint of this process; 0 is no limit. */
+export function createPace(perSecond: number, clock: Clock): Pace {
+  if (perSecond === 0)
+    return { free: () => Number.MAX_SAFE_INTEGER, take: () => {}, waiting: () => [], nextFreeAt: () => null };
+  // A token bucket each; one that is full again is forgotten.
+  const buckets = new Map<string, { tokens: number; at: number }>();
+
+  function tokensOf(endpoint: string): number {
+    const bucket = buckets.get(endpoint);
+    if (!bucket) return perSecond;
+    const tokens = bucket.tokens + ((clock.now() - bucket.at) / 1000) * perSecond;
+    if (tokens < perSecond) return tokens;
+    buckets.delete(endpoint);
+    return perSecond;
+  }
+  const waiting = () => [...buckets.keys()].filter((endpoint) => tokensOf(endpoint) < 1);
+
+  return {
+    free: (endpoint) => Math.floor(tokensOf(endpoint)),
+    take: (endpoint) => buckets.set(endpoint, { tokens: tokensOf(endpoint) - 1, at: clock.now() }),
+    waiting,
+    nextFreeAt() {
+      const waits = waiting().map((endpoint) => ((1 - tokensOf(endpoint)) / perSecond) * 1000);
+      return waits.length > 0 ? new Date(clock.now() + Math.ceil(Math.min(...waits))) : null;
+    },
+  };
+}
