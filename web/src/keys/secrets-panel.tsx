@@ -53,13 +53,17 @@ export function SecretsPanel() {
               {
                 header: "Created",
                 secondary: true,
-                cell: ({ created_at }) => <RelativeTime at={created_at} className="text-muted" />,
+                cell: ({ created_at }) => <RelativeTime at={created_at} className="whitespace-nowrap text-muted" />,
               },
               {
                 header: "Last signed",
                 secondary: true,
                 cell: ({ last_signed_at: at }) =>
-                  at ? <RelativeTime at={at} className="text-muted" /> : <span className="text-muted">Never</span>,
+                  at ? (
+                    <RelativeTime at={at} className="whitespace-nowrap text-muted" />
+                  ) : (
+                    <span className="text-muted">Never</span>
+                  ),
               },
               {
                 header: "",

@@ -60,7 +60,7 @@ function Envelope({ message }: { message: Outbound }) {
         ["From", <Address key="from" address={from} />],
         ["To", to.length > 0 ? list(to) : "Nobody openly"],
         ...(cc ? ([["Cc", list(cc)]] as const) : []),
-        ...(bcc ? ([["Bcc, unseen by the others", list(bcc)]] as const) : []),
+        ...(bcc ? ([["Bcc", list(bcc)]] as const) : []),
         ...(reply_to ? ([["Answers go to", list(reply_to)]] as const) : []),
         [
           "Kind",

@@ -21,7 +21,7 @@ const tones: Record<Recipient["status"], Tone> = {
 const ways: Record<NonNullable<Recipient["method"]>, string> = {
   relay: "by this server itself",
   smtp: "by the upstream",
-  capture: "captured, not sent",
+  capture: "kept here, because there is no upstream",
 };
 
 /** What became of a message for each recipient, in the words of whoever answered. */
@@ -33,7 +33,11 @@ export function Fates({ recipients }: { recipients: readonly Recipient[] }) {
           <li key={recipient.address} className="flex flex-col gap-1 px-4 py-2.5 text-sm">
             <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
               <Address address={recipient.address} />
-              <Badge tone={tones[recipient.status]}>{recipient.status}</Badge>
+              {recipient.status === "sent" && recipient.method === "capture" ? (
+                <Badge tone="info">captured</Badge>
+              ) : (
+                <Badge tone={tones[recipient.status]}>{recipient.status}</Badge>
+              )}
               <span className="flex-1" />
               <RelativeTime at={recipient.at} className="text-xs text-muted" />
             </p>

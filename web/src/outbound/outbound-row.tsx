@@ -1,9 +1,9 @@
 import { Link } from "@tanstack/react-router";
 import { Paperclip } from "lucide-react";
 import type { Outbound } from "../api/client.ts";
-import { OutboundStatus } from "../mail/outbound-status.tsx";
 import { Untrusted } from "../mail/untrusted.tsx";
 import { RelativeTime } from "../ui/time.tsx";
+import { MessageFate } from "./fate-badge.tsx";
 
 /** A sent message in a list. */
 export function OutboundRow({
@@ -37,7 +37,7 @@ export function OutboundRow({
           {others.length > 0 && ` and ${others.length} more`}
           {showAgent && ` · from ${message.agent_id}`}
         </p>
-        {to === "/outbox/$id" && <OutboundStatus status={message.status} />}
+        {to === "/outbox/$id" && <MessageFate message={message} />}
       </div>
     </div>
   );

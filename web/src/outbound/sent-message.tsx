@@ -3,7 +3,6 @@ import { Link } from "@tanstack/react-router";
 import { Hand } from "lucide-react";
 import type { Outbound } from "../api/client.ts";
 import { outboundQuery } from "../api/outbound.ts";
-import { OutboundStatus } from "../mail/outbound-status.tsx";
 import { Untrusted } from "../mail/untrusted.tsx";
 import { buttonClass } from "../ui/button.tsx";
 import { CopyValue } from "../ui/copy.tsx";
@@ -14,6 +13,7 @@ import { RelativeTime } from "../ui/time.tsx";
 import { OutgoingContent } from "./content.tsx";
 import { ContentDiff } from "./diff.tsx";
 import { contentOf } from "./draft.ts";
+import { MessageFate } from "./fate-badge.tsx";
 import { Fates } from "./fates.tsx";
 import { CancelButton } from "./undo.tsx";
 
@@ -53,7 +53,7 @@ function Sent({ message, back }: { message: Outbound; back: () => void }) {
       }
     >
       <div className="flex flex-wrap items-center gap-2 text-sm">
-        <OutboundStatus status={message.status} />
+        <MessageFate message={message} />
         <RelativeTime at={message.created_at} className="text-xs text-muted" />
       </div>
       <Fates recipients={message.recipients} />

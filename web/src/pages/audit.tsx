@@ -9,7 +9,6 @@ import { buttonClass } from "../ui/button.tsx";
 import { Card, Page } from "../ui/page.tsx";
 import { LoadMore } from "../ui/paged.tsx";
 import { EmptyState, Loaded } from "../ui/states.tsx";
-import { type Column, Table } from "../ui/table.tsx";
 import { RelativeTime } from "../ui/time.tsx";
 
 const deeds: Record<AuditEntry["action"], [Tone, string]> = {
@@ -29,55 +28,42 @@ const channels: Record<AuditEntry["how"], string> = {
   expiry: "by time alone",
 };
 
-const columns: Column<AuditEntry>[] = [
-  {
-    header: "Decision",
-    cell: ({ action, detail }) => (
-      <div className="flex flex-col items-start gap-0.5 py-1.5">
-        <Badge tone={deeds[action][0]}>{deeds[action][1]}</Badge>
-        {detail?.reason && (
-          <span className="line-clamp-2 max-w-80 text-xs text-muted wrap-anywhere">
-            <Untrusted text={detail.reason} />
-          </span>
-        )}
+function Row({ entry }: { entry: AuditEntry }) {
+  const { action, detail, by, how, ip, message_id, agent_id, content_hash, at } = entry;
+  const [tone, deed] = deeds[action];
+  return (
+    <li className="grid gap-x-6 gap-y-1 px-4 py-3 text-sm md:grid-cols-[12rem_minmax(0,1fr)_minmax(0,1fr)_6rem]">
+      <div className="flex items-start justify-between gap-2">
+        <Badge tone={tone}>{deed}</Badge>
+        <RelativeTime at={at} className="text-xs text-muted md:hidden" />
       </div>
-    ),
-  },
-  {
-    header: "By",
-    cell: ({ by, how, ip }) => (
-      <div className="flex flex-col py-1.5">
-        <span className="wrap-anywhere">{by === "expiry" ? "Nobody" : by}</span>
-        <span className="text-xs text-muted">
+      <div className="min-w-0">
+        <p className="wrap-anywhere">{by === "expiry" ? "Nobody" : by}</p>
+        <p className="text-xs text-muted">
           {channels[how]}
           {ip && `, from ${ip}`}
-        </span>
+        </p>
       </div>
-    ),
-  },
-  {
-    header: "About",
-    secondary: true,
-    cell: ({ message_id, agent_id }) => (
-      <div className="flex flex-col py-1.5">
-        <Link to="/outbox/$id" params={{ id: message_id }} className="link w-fit">
-          The message
-        </Link>
-        <span className="text-xs text-muted wrap-anywhere">{agent_id}</span>
+      <div className="min-w-0">
+        <p className="wrap-anywhere">
+          <Link to="/outbox/$id" params={{ id: message_id }} className="link">
+            The message
+          </Link>{" "}
+          of {agent_id}
+        </p>
+        <code className="font-mono text-xs text-muted" title={`SHA-256 of what was decided about: ${content_hash}`}>
+          {content_hash.slice(0, 16)}…
+        </code>
       </div>
-    ),
-  },
-  {
-    header: "Content",
-    secondary: true,
-    cell: ({ content_hash }) => (
-      <code className="font-mono text-xs text-muted" title={`SHA-256 of what was decided about: ${content_hash}`}>
-        {content_hash.slice(0, 12)}…
-      </code>
-    ),
-  },
-  { header: "When", align: "right", cell: ({ at }) => <RelativeTime at={at} className="text-muted" /> },
-];
+      <RelativeTime at={at} className="hidden text-right whitespace-nowrap text-muted md:block" />
+      {detail?.reason && (
+        <p className="text-muted wrap-anywhere md:col-span-3 md:col-start-2">
+          “<Untrusted text={detail.reason} />”
+        </p>
+      )}
+    </li>
+  );
+}
 
 /** Who decided what about held mail. The list is only ever added to. */
 export function AuditPage() {
@@ -107,7 +93,11 @@ export function AuditPage() {
             </EmptyState>
           ) : (
             <Card flush>
-              <Table label="Decisions" columns={columns} rows={all} keyOf={({ id }) => id} />
+              <ul aria-label="Decisions, newest first" className="divide-y divide-line">
+                {all.map((entry) => (
+                  <Row key={entry.id} entry={entry} />
+                ))}
+              </ul>
             </Card>
           )
         }

@@ -70,7 +70,7 @@ export function DeliveriesPage() {
           <>
             <Select
               aria-label="Endpoint"
-              className="w-auto max-w-full"
+              className="max-w-[calc(50%-4px)]"
               value={endpoint ?? ""}
               onChange={({ target }) => filter({ endpoint: target.value })}
             >

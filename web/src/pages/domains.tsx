@@ -33,7 +33,7 @@ const columns: Column<Domain>[] = [
     header: "Added",
     secondary: true,
     align: "right",
-    cell: ({ created_at }) => <RelativeTime at={created_at} className="text-muted" />,
+    cell: ({ created_at }) => <RelativeTime at={created_at} className="whitespace-nowrap text-muted" />,
   },
 ];
 

@@ -45,7 +45,7 @@ export function EventsPage() {
         <>
           <Select
             aria-label="Type"
-            className="w-auto"
+            className="max-w-[calc(50%-4px)]"
             value={type ?? ""}
             onChange={({ target }) =>
               void navigate({

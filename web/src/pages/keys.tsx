@@ -69,7 +69,11 @@ export function KeysPage() {
                     header: "Last used",
                     secondary: true,
                     cell: ({ last_used_at: at }) =>
-                      at ? <RelativeTime at={at} className="text-muted" /> : <span className="text-muted">Never</span>,
+                      at ? (
+                        <RelativeTime at={at} className="whitespace-nowrap text-muted" />
+                      ) : (
+                        <span className="text-muted">Never</span>
+                      ),
                   },
                   { header: "Ends", secondary: true, cell: ({ expires_at }) => <Ends at={expires_at} /> },
                   {
@@ -119,5 +123,5 @@ function Ends({ at }: { at: string | null }) {
   const now = useNow();
   if (!at) return <span className="text-muted">Never</span>;
   if (new Date(at) <= now) return <Badge tone="warn">Has ended</Badge>;
-  return <RelativeTime at={at} className="text-muted" />;
+  return <RelativeTime at={at} className="whitespace-nowrap text-muted" />;
 }

@@ -53,7 +53,7 @@ export function OutboxPage() {
         <>
           <Select
             aria-label="Status"
-            className="w-auto"
+            className="max-w-[calc(50%-4px)]"
             value={state ?? ""}
             onChange={({ target }) =>
               filter({

@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { MailX, Plus } from "lucide-react";
+import { MailX, Plus, X } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { idempotencyKey, type Suppression } from "../api/client.ts";
 import { ApiError } from "../api/problem.ts";
@@ -8,7 +8,7 @@ import { suppressionsQuery, useSuppress, useUnsuppress } from "../api/suppressio
 import { useShortcuts } from "../app/shortcuts.ts";
 import { Address, Untrusted } from "../mail/untrusted.tsx";
 import { Badge, type Tone } from "../ui/badge.tsx";
-import { Button } from "../ui/button.tsx";
+import { Button, IconButton } from "../ui/button.tsx";
 import { ConfirmDialog, Dialog } from "../ui/dialog.tsx";
 import { Field, TextInput } from "../ui/field.tsx";
 import { Card, Page } from "../ui/page.tsx";
@@ -86,19 +86,17 @@ export function SuppressionsPage() {
                   {
                     header: "Since",
                     secondary: true,
-                    cell: ({ created_at }) => <RelativeTime at={created_at} className="text-muted" />,
+                    cell: ({ created_at }) => <RelativeTime at={created_at} className="whitespace-nowrap text-muted" />,
                   },
                   {
                     header: "",
                     align: "right",
                     cell: (row) => (
-                      <Button
-                        size="sm"
-                        aria-label={`Take ${row.address} off the list`}
+                      <IconButton
+                        icon={X}
+                        label={`Take ${row.address} off the list`}
                         onClick={() => setRemoving(row)}
-                      >
-                        Take off
-                      </Button>
+                      />
                     ),
                   },
                 ]}

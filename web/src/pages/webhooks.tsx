@@ -44,7 +44,7 @@ const columns: Column<Webhook>[] = [
     header: "Created",
     secondary: true,
     align: "right",
-    cell: ({ created_at }) => <RelativeTime at={created_at} className="text-muted" />,
+    cell: ({ created_at }) => <RelativeTime at={created_at} className="whitespace-nowrap text-muted" />,
   },
 ];
 

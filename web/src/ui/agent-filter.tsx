@@ -16,7 +16,7 @@ export function AgentFilter({
   return (
     <Select
       aria-label="Agent"
-      className="w-auto max-w-56"
+      className="max-w-[calc(50%-4px)]"
       value={value ?? ""}
       onChange={({ target }) => onChange(target.value || undefined)}
     >

@@ -24,7 +24,7 @@ export function DeliveryRow({ delivery, showEndpoint = true }: { delivery: Deliv
       </div>
       <p className="truncate text-xs text-muted">
         {showEndpoint && <>{url ?? endpoint_id} · </>}
-        {attempts === 1 ? "1 attempt" : `${attempts} attempts`}
+        {attempts === 0 ? "No attempt yet" : attempts === 1 ? "1 attempt" : `${attempts} attempts`}
         {outcome && status !== "succeeded" && (
           <>
             {" · "}

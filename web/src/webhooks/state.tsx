@@ -24,7 +24,7 @@ export const agentState = (agent: Agent): EndpointState => ({
 });
 
 export function EndpointBadge({ state }: { state: EndpointState }) {
-  if (state.status === "disabled") return <Badge tone={state.disabledReason ? "bad" : "quiet"}>Disabled</Badge>;
+  if (state.status === "disabled") return <Badge tone={state.failingSince ? "bad" : "quiet"}>Disabled</Badge>;
   if (state.failingSince) return <Badge tone="warn">Failing</Badge>;
   return <Badge tone="ok">Enabled</Badge>;
 }
@@ -46,7 +46,7 @@ export function EndpointTrouble({ state }: { state: EndpointState }) {
       ) : (
         <div className="min-w-0">
           <p className="font-medium">
-            Every attempt has failed since <RelativeTime at={failingSince ?? ""} />.
+            Every attempt fails; the first one that did was <RelativeTime at={failingSince ?? ""} />.
           </p>
           <p>
             Each delivery is tried ten times over 75 hours, so a short outage loses nothing. After five days of nothing
