@@ -204,15 +204,13 @@ export function conversationQuery(email: string, id: string) {
   });
 }
 
-/** What became of the webhooks about a message. */
-export function messageDeliveriesQuery(email: string, id: string) {
+/** What became of the webhooks about a received message: an account has at most 50 of them. */
+export function messageDeliveriesQuery(id: string) {
   return queryOptions({
-    queryKey: [...keys.deliveries, "message", email, id],
+    queryKey: [...keys.deliveries, "message", id],
     queryFn: async ({ signal }) => {
-      const { deliveries } = await ok(
-        api.GET("/api/v1/deliveries", { params: { query: { agent: email, page_size: 100 } }, signal }),
-      );
-      return deliveries.filter(({ message_id }) => message_id === id);
+      const query = { message: id, page_size: 100 };
+      return (await ok(api.GET("/api/v1/deliveries", { params: { query }, signal }))).deliveries;
     },
   });
 }
