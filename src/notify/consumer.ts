@@ -17,21 +17,26 @@ export type Listened = Pick<AgentRow, "id" | "userId" | "createdAt">;
 /** An agent's one consumer, with its position in the agent's sequence of messages: unread ones first, then live. */
 export class Consumer extends LiveSocket {
   private position = 0;
+  /** The agent's last message when it was last looked at, and whether it was paused. */
+  private committed = 0;
+  private paused = false;
   private unreadOnly = true;
   private acks: string[] | null = null;
   /** Resolves when no ack waits; null when none does. */
   acking: Promise<void> | null = null;
   /** Its place in the order of all nodes' consumers; null until it has one. */
-  private since: number | null = null;
+  since: number | null = null;
   /** The newest of other nodes that was heard of before that. */
   private rival: { id: string; since: number } | null = null;
 
+  /** @param announce tells the other nodes of it, then calls `announced` */
   constructor(
     readonly id: string,
     readonly agent: Listened,
     proof: Proof,
     socket: HubSocket,
     deps: SocketDeps,
+    private readonly announce: (consumer: Consumer) => void,
   ) {
     super(proof, socket, deps);
   }
@@ -40,12 +45,55 @@ export class Consumer extends LiveSocket {
     return { agent: this.agent.id };
   }
 
-  protected override async announce(): Promise<void> {
-    if (this.deps.store.dialect !== "postgres") return;
-    this.since = await this.deps.store.announceConsumer(this.agent.id, this.id, this.since);
+  override wake(): void {
+    if (this.since !== null) super.wake();
+  }
+
+  /** Its agent may be gone, its proof void, or another node may not know of it. */
+  override doubt(): void {
+    this.mistrust();
+    this.announce(this);
+  }
+
+  /** The other nodes were told. Nothing is read before, so that two consumers of an agent hear the same for a moment only. */
+  announced(now: number): void {
+    if (this.ended) return;
+    this.since ??= now;
+    this.deps.turns.ask(this);
     const { rival } = this;
     this.rival = null;
     if (rival) this.meet(rival.id, rival.since);
+  }
+
+  protected async readOn(isDoubtful: boolean): Promise<void> {
+    // Without a doubt its signal would have said that the agent has changed.
+    if (isDoubtful || this.unreadOnly) await this.lookAtAgent();
+    if (!this.ended && !this.paused && !this.isBlocked) await this.readPage();
+  }
+
+  private async lookAtAgent(): Promise<void> {
+    const { id, userId, createdAt } = this.agent;
+    const agent = await this.deps.store.getAgent(id);
+    if (agent?.userId !== userId || agent.createdAt.getTime() !== createdAt.getTime())
+      this.close(CLOSE.policy, "agent deleted");
+    else {
+      this.paused = agent.paused;
+      this.committed = agent.lastSeq;
+    }
+  }
+
+  private async readPage(): Promise<void> {
+    const { store, turns } = this.deps;
+    const { unreadOnly } = this;
+    const rows = await store.messagesAfter(this.agent.id, this.position, { unreadOnly, limit: PAGE });
+    for (const row of rows) if (!this.tell(row)) return;
+    if (rows.length === PAGE) turns.ask(this);
+    else if (unreadOnly) {
+      // What had been committed before this page was read is past: what is unread of it has been sent.
+      // What is committed from now on wakes this consumer.
+      this.unreadOnly = false;
+      this.position = Math.max(this.position, this.committed);
+    }
   }
 
   /** Another node has a consumer of this agent: the newer one stays. All nodes see the same order. */
@@ -57,25 +105,6 @@ export class Consumer extends LiveSocket {
     } else if (isNewer({ id: this.id, since: this.since })) this.close(CLOSE.replaced, "replaced");
     // It has not heard of this one.
     else this.doubt();
-  }
-
-  protected async readOn(): Promise<void> {
-    const { store, turns } = this.deps;
-    const agent = await store.getAgent(this.agent.id);
-    if (!agent || agent.userId !== this.agent.userId || agent.createdAt.getTime() !== this.agent.createdAt.getTime()) {
-      this.close(CLOSE.policy, "agent deleted");
-      return;
-    }
-    if (agent.paused || this.isBlocked) return;
-    const rows = await store.messagesAfter(agent.id, this.position, { unreadOnly: this.unreadOnly, limit: PAGE });
-    for (const row of rows) if (!this.tell(row)) return;
-    if (rows.length < PAGE) {
-      if (!this.unreadOnly) return;
-      // Everything up to `lastSeq` was committed before this page was read, so what is unread of it has been sent.
-      this.unreadOnly = false;
-      this.position = Math.max(this.position, agent.lastSeq);
-    }
-    turns.ask(this);
   }
 
   /** Sends a frame; false when the next one must wait. */

@@ -8,8 +8,10 @@ import { EventReader } from "./event-reader.ts";
 import { CLOSE, type HubSocket, type LiveSocket, type Proof } from "./live-socket.ts";
 import { createTurns } from "./turns.ts";
 
-/** Consumers that read from the store at the same time: few, so that all of them woken together leave room for mail and requests. */
+/** Sockets that read from the store at the same time: few, so that all of them woken together leave room for mail and requests. */
 const READERS_MAX = 4;
+/** Consumers that one transaction tells the other nodes of. */
+const ANNOUNCED_AT_ONCE = 500;
 /** Pings, expiry and slow readers are looked after so often, by one timer for all sockets: 0.1 ms of each second for 10,000. */
 const TICK_MS = 1_000;
 
@@ -43,13 +45,15 @@ export interface Hub {
  * a lost wake-up costs time, never a message.
  */
 export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; clock: Clock; log: Log }): Hub {
-  const { store, clock } = deps;
+  const { store, clock, log } = deps;
   const consumers = new Map<string, Consumer>();
   const readers = new Set<EventReader>();
   const waiting = new Map<string, Set<() => void>>();
   const turns = createTurns<LiveSocket>(READERS_MAX, (socket) => socket.turn());
   const revoked = new Set<string>();
   const name = crypto.randomUUID();
+  const unannounced = new Set<Consumer>();
+  let announcing = false;
   let attached = 0;
   let stopTicking: (() => void) | null = null;
   let closed = false;
@@ -104,6 +108,33 @@ export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; cl
     if (!id.startsWith(name)) consumers.get(agentId)?.meet(id, Number(since));
   }
 
+  function announce(consumer: Consumer) {
+    // On SQLite there is no other node.
+    if (store.dialect === "sqlite") return consumer.announced(0);
+    unannounced.add(consumer);
+    if (!announcing) void announceAll();
+  }
+
+  /** One transaction at a time, each with all that came during the one before. */
+  async function announceAll() {
+    announcing = true;
+    while (unannounced.size > 0) {
+      const some = [...unannounced].slice(0, ANNOUNCED_AT_ONCE);
+      for (const consumer of some) unannounced.delete(consumer);
+      try {
+        const here = some.filter(({ ended }) => !ended);
+        const now = await store.announceConsumers(
+          here.map(({ agent, id, since }) => ({ agentId: agent.id, id, since })),
+        );
+        for (const consumer of here) consumer.announced(now);
+      } catch (error) {
+        if (!closed) log.error("websocket.announce_failed", {}, error);
+        for (const consumer of some) consumer.close(CLOSE.internal, "internal error");
+      }
+    }
+    announcing = false;
+  }
+
   function tick() {
     stopTicking = consumers.size + readers.size > 0 ? clock.after(TICK_MS, tick) : null;
     for (const socket of all()) socket.tick();
@@ -116,7 +147,7 @@ export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; cl
 
   return {
     attach(agent, proof, socket) {
-      const consumer = new Consumer(`${name}.${attached++}`, agent, proof, socket, shared);
+      const consumer = new Consumer(`${name}.${attached++}`, agent, proof, socket, shared, announce);
       if (closed) {
         consumer.close(CLOSE.goingAway, "shutting down");
         return consumer;

@@ -63,11 +63,12 @@ export abstract class LiveSocket {
     this.pingAt = deps.clock.now() + PING_INTERVAL_MS;
   }
 
-  /** Sends what it has not sent, a page at most, and asks for another turn if there may be more. */
-  protected abstract readOn(): Promise<void>;
+  /**
+   * Sends what it has not sent, a page at most, and asks for another turn if there may be more. `isDoubtful`: what it
+   * reads may be gone.
+   */
+  protected abstract readOn(isDoubtful: boolean): Promise<void>;
   abstract onMessage(text: string): void;
-  /** What is to be told to others before it reads, again whenever there was reason for doubt. */
-  protected async announce(): Promise<void> {}
   /** For the log. */
   protected abstract about(): Record<string, string>;
 
@@ -80,33 +81,30 @@ export abstract class LiveSocket {
     if (!this.isBlocked) this.deps.turns.ask(this);
   }
 
-  /** Its proof may be void, or something that it told is not known everywhere. */
+  /** Its proof may be void, or what it reads gone. */
   doubt(): void {
-    this.proven = false;
+    this.mistrust();
     this.deps.turns.ask(this);
   }
 
-  /** One turn: looks whether it may still listen, then reads on. Never rejects. */
+  /** Has its proof looked up in its next turn. */
+  protected mistrust(): void {
+    this.proven = false;
+  }
+
+  /** One turn: looks whether it may still listen where there is doubt, then reads on. Never rejects. */
   async turn(): Promise<void> {
     try {
-      if (!this.ended && (await this.isAllowed())) await this.readOn();
+      if (this.ended || this.closeIfExpired()) return;
+      const isDoubtful = !this.proven;
+      this.proven = true;
+      if (isDoubtful && !(await this.deps.store.proofStands(this.proof.id))) this.revoked();
+      if (!this.ended) await this.readOn(isDoubtful);
     } catch (error) {
       if (this.ended) return;
       this.deps.log.error("websocket.failed", this.about(), error);
       this.close(CLOSE.internal, "internal error");
     }
-  }
-
-  private async isAllowed(): Promise<boolean> {
-    if (this.closeIfExpired()) return false;
-    if (this.proven) return true;
-    this.proven = true;
-    await this.announce();
-    if (!(await this.deps.store.proofStands(this.proof.id))) {
-      this.revoked();
-      return false;
-    }
-    return !this.ended;
   }
 
   /** Sends a frame: `sent`, `kept` when it left or will but the next one must wait, `dropped` when it must be sent again. */

@@ -2,7 +2,10 @@ import { describe, expect, test } from "bun:test";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { generate } from "selfsigned";
-import { systemClock } from "../clock.ts";
+import { systemClock, TestClock } from "../clock.ts";
+import { createResolver } from "../dns.ts";
+import { startTestApp } from "../testing/app.ts";
+import { startDnsServer, type Zone } from "../testing/dns-server.ts";
 import { serveRaw } from "../testing/raw-server.ts";
 import {
   createPoster,
@@ -101,6 +104,143 @@ describe("an address that is not permitted", () => {
       expectFailure(await poster.post(`http://hook.test:${port}/`, request), "forbidden_address");
     expect(outer.connections).toHaveLength(1);
     expect(inner.connections).toHaveLength(0);
+  });
+});
+
+describe("a name whose DNS server changes its answer", () => {
+  /** A poster that asks a real DNS server, and a server on every address of loopback that says which one was reached. */
+  async function rebinding(zone: Zone) {
+    const clock = new TestClock();
+    const cleanUp = new AsyncDisposableStack();
+    const dns = cleanUp.use(await startDnsServer(zone));
+    const resolver = createResolver({ servers: [dns.address], clock, timeoutMs: 5_000, cacheEntries: 100 });
+    cleanUp.defer(() => resolver.close());
+    const reached: string[] = [];
+    const server = cleanUp.use(
+      await serveRaw((socket) => {
+        reached.push(String(socket.localAddress));
+        answer("ok")(socket);
+      }, "0.0.0.0"),
+    );
+    const policy = { allowLoopback: false, allowHttp: true, allowedNetworks: ["127.0.0.1"] };
+    const poster = cleanUp.use(openPoster({ policy, lookup: resolverLookup(resolver), clock }));
+    const post = (name: string) => poster.post(`http://${name}:${server.port}/`, request);
+    return { clock, dns, reached, post, [Symbol.asyncDispose]: () => cleanUp.disposeAsync() };
+  }
+
+  test("between the check and the connection leads to what was checked", async () => {
+    await using it = await rebinding({ "hook.test": { A: ["127.0.0.1"], ttlSeconds: 0 } });
+    // From its first question on, the name is somebody else.
+    void it.dns.nextQuery().then(() => {
+      it.dns.zone = { "hook.test": { A: ["127.0.0.2"], ttlSeconds: 0 } };
+    });
+    expect(await it.post("hook.test")).toMatchObject({ status: 200, address: "127.0.0.1" });
+    expect(it.dns.queries.map(({ type }) => type).sort()).toEqual(["A", "AAAA"]);
+    expect(it.reached).toEqual(["127.0.0.1"]);
+  });
+
+  test("between two attempts is checked again, whatever connection is still open", async () => {
+    await using it = await rebinding({ "hook.test": { A: ["127.0.0.1"], ttlSeconds: 0 } });
+    expect(await it.post("hook.test")).toMatchObject({ status: 200 });
+    const turns: Zone[string][] = [
+      { A: ["127.0.0.2"] },
+      { A: ["10.0.0.1"] },
+      { A: ["169.254.169.254"] },
+      { AAAA: ["::1"] },
+      { AAAA: ["::ffff:127.0.0.2"] },
+      { AAAA: ["64:ff9b::7f00:2"] },
+      { AAAA: ["fd00:ec2::254"] },
+      { CNAME: "inside.test" },
+    ];
+    for (const turn of turns) {
+      it.dns.zone = { "hook.test": turn, "inside.test": { A: ["192.168.0.1"], AAAA: ["fe80::1"] } };
+      it.clock.advance(3_600_000);
+      const outcome = await it.post("hook.test");
+      expectFailure(outcome, "forbidden_address");
+      for (const address of ["127.0.0.2", "10.0.0.1", "169.254", "::", "192.168"])
+        expect(JSON.stringify(outcome)).not.toContain(address);
+    }
+    it.dns.zone = { "hook.test": { A: ["127.0.0.2", "127.0.0.1"] } };
+    it.clock.advance(3_600_000);
+    expect(await it.post("hook.test")).toMatchObject({ status: 200, address: "127.0.0.1" });
+    expect(new Set(it.reached)).toEqual(new Set(["127.0.0.1"]));
+  });
+
+  test("is an attempt with the cause, and no more, for the agent's owner", async () => {
+    const clock = new TestClock();
+    using server = await serveRaw(answer("ok"));
+    await using t = await startTestApp({
+      zone: { "hook.test": { A: ["10.0.0.1"], ttlSeconds: 1 } },
+      seams: { clock },
+    });
+    const webhook_url = `http://hook.test:${server.port}/`;
+    expect((await t.api("POST", "/api/v1/agents", { slug: "bot", webhook_url })).status).toBe(201);
+    await t.api("POST", "/api/v1/agents/bot@e2a.localhost/test");
+    await t.app.drain();
+    const { body: waiting } = await t.api("GET", "/api/v1/deliveries");
+    expect(waiting.deliveries[0]).toMatchObject({ status: "pending", attempts: 1 });
+    expect(waiting.deliveries[0].last_error).toBe("forbidden_address: hook.test is a private address (RFC 1918).");
+    t.dns.zone = { "hook.test": { A: ["127.0.0.1"], ttlSeconds: 1 } };
+    clock.advance(10_000);
+    await t.app.drain();
+    const { body: done } = await t.api("GET", "/api/v1/deliveries");
+    expect(done.deliveries[0]).toMatchObject({ status: "succeeded", attempts: 2, last_status: 200 });
+    expect(server.connections).toHaveLength(1);
+  });
+});
+
+describe("an answer without end", () => {
+  const block = "a".repeat(65_536);
+  const forever: [name: string, start: string, then: string][] = [
+    ["of one header line", "HTTP/1.1 200 OK\r\nX: ", block],
+    ["of header lines", "HTTP/1.1 200 OK\r\n", "X: y\r\n".repeat(1_000)],
+    ["of one status line", "HTTP/1.1 200 ", block],
+    ["of anything", "", block],
+    ["of empty lines", "", "\r\n".repeat(1_000)],
+  ];
+  test.each(forever)(
+    "%s is a failure as soon as it is too much, and the connection is closed",
+    async (_, start, then) => {
+      using server = await serveRaw((socket) => {
+        const pour = () => {
+          while (!socket.destroyed && socket.write(then));
+        };
+        socket.write(start);
+        socket.on("drain", pour);
+        pour();
+      });
+      using poster = openPoster({ lookup: loopback });
+      expectFailure(await poster.post(`http://hook.test:${server.port}/`, request), "protocol");
+      await server.closed(1);
+      // What was taken of it is what the network holds on its way, and no gigabytes.
+      expect(server.connections[0]?.bytesWritten).toBeLessThan(100e6);
+    },
+  );
+
+  const bodies: [name: string, start: string, then: string][] = [
+    ["of a chunk's extension", "Transfer-Encoding: chunked\r\n\r\n5;", block],
+    ["of trailers", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", "X: y\r\n".repeat(1_000)],
+  ];
+  test.each(bodies)("%s is left after two seconds; the status stands", async (_, start, then) => {
+    // The second timer of a POST is the one for the body.
+    const clock = new (class extends TestClock {
+      timersSet = 0;
+      override after(delayMs: number, run: () => void) {
+        if (++this.timersSet === 2) setImmediate(() => this.advance(2_000));
+        return super.after(delayMs, run);
+      }
+    })();
+    using server = await serveRaw((socket) => {
+      const pour = () => {
+        while (!socket.destroyed && socket.write(then));
+      };
+      socket.write(`HTTP/1.1 200 OK\r\n${start}`);
+      socket.on("drain", pour);
+      pour();
+    });
+    using poster = openPoster({ lookup: loopback, clock });
+    expect(await poster.post(`http://hook.test:${server.port}/`, request)).toMatchObject({ status: 200 });
+    await server.closed(1);
   });
 });
 

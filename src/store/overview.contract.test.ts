@@ -11,6 +11,7 @@ import {
   watch,
 } from "../testing/store-rows.ts";
 import { onEveryDatabase, unique } from "../testing/stores.ts";
+import { noteFailure } from "./endpoint-health.ts";
 
 const DAY_MS = 86_400_000;
 const nothing = { received: 0, sent: 0, failed: 0 };
@@ -55,6 +56,25 @@ onEveryDatabase((it) => {
       deliveries: { pending: 3, failingEndpoints: [] },
       domains: { total: 2, verified: 1 },
       volume: [{ day: "2026-05-15", received: 5, sent: 0, failed: 0 }],
+    });
+  });
+
+  test("endpoints that only fail are named, with what waits for each", async () => {
+    const { store, engine } = it;
+    const agent = await addAgent(store, { mode: "cloud" });
+    const { userId } = agent;
+    const url = "https://hooks.example/account";
+    const webhook = await store.createWebhook({ userId, url, events: [], agents: [], description: "" }, noon);
+    for (let i = 0; i < 2; i++) await addMessage(store, agent.id);
+    await engine.write((s) => noteFailure(s, webhook.id, later(1), null));
+    await engine.write((s) => noteFailure(s, agent.id, later(2), null));
+    const { deliveries } = await store.overview(userId, { now: noon, days: 1 });
+    expect(deliveries).toEqual({
+      pending: 4,
+      failingEndpoints: [
+        { endpointId: agent.id, url: agent.webhookUrl, failingSince: later(2), waiting: 2 },
+        { endpointId: webhook.id, url, failingSince: later(1), waiting: 2 },
+      ],
     });
   });
 

@@ -1,7 +1,10 @@
 import { and, eq, gte, inArray, isNotNull, type SQL, sql } from "drizzle-orm";
+import { agentEndpoint, webhookEndpoint } from "./endpoints.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 
 const DAY_MS = 86_400_000;
+/** Deliveries that are counted: passing by each of a pile would take too long. */
+const COUNTED_MAX = 10_000;
 
 /** What came and went on one day, in UTC. */
 export interface DayVolume {
@@ -37,8 +40,12 @@ export interface Overview {
  * deliveries, and messages in the last `days` days, today included.
  */
 export function* overview(s: Scope, userId: string, options: { now: Date; days: number }): Verb<Overview> {
-  const { agents, domains, messages, outboundMessages, deliveries } = s.t;
-  const mine = s.db.select({ id: agents.id }).from(agents).where(eq(agents.userId, userId));
+  const { agents, domains, messages, outboundMessages, deliveries, webhooks } = s.t;
+  const endpointIds = s.db
+    .select({ id: agents.id })
+    .from(agents)
+    .where(eq(agents.userId, userId))
+    .unionAll(s.db.select({ id: webhooks.id }).from(webhooks).where(eq(webhooks.userId, userId)));
   const ownAgents = and(eq(agents.userId, userId), eq(agents.role, false));
   const ownDomains = eq(domains.userId, userId);
   return {
@@ -54,10 +61,9 @@ export function* overview(s: Scope, userId: string, options: { now: Date; days: 
       and(eq(outboundMessages.userId, userId), eq(outboundMessages.status, "pending_approval")),
     ),
     deliveries: {
-      pending: yield* count(
+      pending: yield* countUpTo(
         s,
-        deliveries,
-        and(inArray(deliveries.endpointId, mine), sql`${deliveries.status} = 'pending'`),
+        and(inArray(deliveries.endpointId, endpointIds), sql`${deliveries.status} = 'pending'`),
       ),
       failingEndpoints: yield* failingEndpoints(s, userId),
     },
@@ -69,13 +75,39 @@ export function* overview(s: Scope, userId: string, options: { now: Date; days: 
   };
 }
 
-/** The account's endpoints that have answered nothing but failures for a while. None is known yet to fail. */
-// biome-ignore lint/correctness/useYield: what is asked for here does not exist yet.
-function* failingEndpoints(_s: Scope, _userId: string): Verb<FailingEndpoint[]> {
-  return [];
+/** The account's endpoints that have answered nothing but failures for a while. */
+function* failingEndpoints(s: Scope, userId: string): Verb<FailingEndpoint[]> {
+  const { agents, webhooks, deliveries } = s.t;
+  const own = yield* ask(
+    s.db
+      .select()
+      .from(agents)
+      .where(and(eq(agents.userId, userId), isNotNull(agents.webhookFailingSince))),
+  );
+  const accounts = yield* ask(
+    s.db
+      .select()
+      .from(webhooks)
+      .where(and(eq(webhooks.userId, userId), isNotNull(webhooks.failingSince))),
+  );
+  const failing: FailingEndpoint[] = [];
+  for (const { id, url, failingSince } of [...own.map(agentEndpoint), ...accounts.map(webhookEndpoint)]) {
+    if (url === null || failingSince === null) continue;
+    const isWaiting = and(eq(deliveries.endpointId, id), inArray(deliveries.status, ["pending", "paused"]));
+    failing.push({ endpointId: id, url, failingSince, waiting: yield* countUpTo(s, isWaiting) });
+  }
+  return failing;
 }
 
-type Counted = Scope["t"]["agents" | "domains" | "messages" | "outboundMessages" | "deliveries"];
+/** How many deliveries there are, counted up to `COUNTED_MAX`: more is only "very many". */
+function* countUpTo(s: Scope, which: SQL | undefined): Verb<number> {
+  const { deliveries } = s.t;
+  const some = s.db.select({ id: deliveries.id }).from(deliveries).where(which).limit(COUNTED_MAX).as("some");
+  const rows = yield* ask(s.db.select({ n: sql<number>`count(*)` }).from(some));
+  return Number(rows[0]?.n);
+}
+
+type Counted = Scope["t"]["agents" | "domains" | "messages" | "outboundMessages"];
 
 function* count(s: Scope, table: Counted, which: SQL | undefined): Verb<number> {
   const rows = yield* ask(s.db.select({ n: sql<number>`count(*)` }).from(table).where(which));

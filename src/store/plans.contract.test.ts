@@ -131,7 +131,10 @@ onDatabases(
             ...["INDEX agents_user (user_id=?)", "INDEX agents_user (user_id=?)"],
             `COVERING INDEX messages_inbox_unread ${own}`,
             "COVERING INDEX outbound_messages_user_status (user_id=? AND status=?)",
+            // Waiting deliveries, at most so many, of the account's endpoints; then the endpoints that fail.
             ...["COVERING INDEX deliveries_endpoint (endpoint_id=? AND status=?)", "INDEX agents_user (user_id=?)"],
+            ...["COVERING INDEX webhooks_user (user_id=?)", "SCAN some"],
+            ...["INDEX agents_user (user_id=?)", "INDEX webhooks_user (user_id=?)"],
             ...["COVERING INDEX domains_claim (user_id=?)", "INDEX domains_claim (user_id=?)"],
             "COVERING INDEX messages_inbox (user_id=? AND created_at>?)",
             "COVERING INDEX outbound_messages_went (user_id=? AND created_at>?)",

@@ -193,6 +193,7 @@ export function createStore(engine: Engine) {
     nextDeliveryDue: read(deliveryQueue.nextDeliveryDue),
     deliveriesOf: read(deliveries.deliveriesOf),
     listDeliveries: read(deliveryLog.listDeliveries),
+    eventOfMessage: read(deliveryLog.eventOfMessage),
     getDelivery: read(deliveryLog.getDelivery),
     redeliver: write(deliveryLog.redeliver),
     redeliverFailed: write(deliveryLog.redeliverFailed),
@@ -218,15 +219,16 @@ export function createStore(engine: Engine) {
       ),
 
     /**
-     * Tells every node that an agent has this WebSocket consumer, and since when: `since`, or now by the database's clock,
-     * the one that all nodes share (microseconds since the epoch; 0 on SQLite, which has one node). Returns that time.
+     * Tells every node that these agents have these WebSocket consumers, and since when: `since`, or now by the database's
+     * clock, the one that all nodes share (microseconds since the epoch; 0 on SQLite, which has one node). Returns that now.
      */
-    announceConsumer: (agentId: string, consumer: string, since: number | null) =>
+    announceConsumers: (consumers: readonly { agentId: string; id: string; since: number | null }[]) =>
       engine.write(
         function* (s): Verb<number> {
-          const at = since ?? (s.dialect === "postgres" ? yield* databaseMicroseconds() : 0);
-          s.signal({ topic: "consumer", key: `${agentId} ${consumer} ${at}` });
-          return at;
+          const now = s.dialect === "postgres" ? yield* databaseMicroseconds() : 0;
+          for (const { agentId, id, since } of consumers)
+            s.signal({ topic: "consumer", key: `${agentId} ${id} ${since ?? now}` });
+          return now;
         },
         { forgettable: true },
       ),

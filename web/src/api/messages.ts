@@ -8,11 +8,10 @@ import {
 } from "@tanstack/react-query";
 import { api, type InboxMessage, type MessageDetail, type MessageSummary, ok } from "./client.ts";
 import { keys } from "./keys.ts";
+import { inPages, PAGE_SIZE, pageQuery, rowsOf } from "./pages.ts";
 import type { paths } from "./schema.d.ts";
 
 type InboxQuery = NonNullable<paths["/api/v1/inbox"]["get"]["parameters"]["query"]>;
-
-const PAGE_SIZE = 50;
 
 export interface InboxPage {
   messages: InboxMessage[];
@@ -25,10 +24,10 @@ const messagePath = (email: string, id: string) => ({ params: { path: { email, i
 /** Received mail of all agents or of one, newest first, page by page. */
 export function inboxQuery(filter: Pick<InboxQuery, "q" | "agent" | "label" | "status">) {
   return infiniteQueryOptions({
+    ...inPages,
     queryKey: [...lists, filter],
     queryFn: ({ pageParam, signal }) => inboxPage(filter, pageParam, signal),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next_token,
+    select: rowsOf("messages"),
   });
 }
 
@@ -175,16 +174,16 @@ function outgoingChanged(client: QueryClient): void {
 /** An agent's conversations, the latest activity first. */
 export function conversationsQuery(email: string) {
   return infiniteQueryOptions({
+    ...inPages,
     queryKey: [...keys.conversations, "list", email],
     queryFn: ({ pageParam, signal }) =>
       ok(
         api.GET("/api/v1/agents/{email}/conversations", {
-          params: { path: { email }, query: { page_size: PAGE_SIZE, ...(pageParam && { token: pageParam }) } },
+          params: { path: { email }, query: pageQuery(pageParam) },
           signal,
         }),
       ),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next_token,
+    select: rowsOf("conversations"),
   });
 }
 
@@ -195,7 +194,7 @@ export function conversationQuery(email: string, id: string) {
     queryFn: ({ pageParam, signal }) =>
       ok(
         api.GET("/api/v1/agents/{email}/conversations/{id}", {
-          params: { path: { email, id }, query: { page_size: PAGE_SIZE, ...(pageParam && { token: pageParam }) } },
+          params: { path: { email, id }, query: pageQuery(pageParam) },
           signal,
         }),
       ),
@@ -204,15 +203,13 @@ export function conversationQuery(email: string, id: string) {
   });
 }
 
-/** What became of the webhooks about a message. */
-export function messageDeliveriesQuery(email: string, id: string) {
+/** What became of the webhooks about a received message: an account has at most 50 of them. */
+export function messageDeliveriesQuery(id: string) {
   return queryOptions({
-    queryKey: [...keys.deliveries, "message", email, id],
+    queryKey: [...keys.deliveries, "message", id],
     queryFn: async ({ signal }) => {
-      const { deliveries } = await ok(
-        api.GET("/api/v1/deliveries", { params: { query: { agent: email, page_size: 100 } }, signal }),
-      );
-      return deliveries.filter(({ message_id }) => message_id === id);
+      const query = { message: id, page_size: 100 };
+      return (await ok(api.GET("/api/v1/deliveries", { params: { query }, signal }))).deliveries;
     },
   });
 }

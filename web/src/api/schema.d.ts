@@ -1672,6 +1672,7 @@ export interface components {
             precedence: string | null;
             /** @description The mailbox that has it. */
             agent_id: string;
+            authentication: components["schemas"]["Authentication"];
         };
         Overview: {
             agents: {
@@ -7958,6 +7959,8 @@ export interface operations {
                 agent?: string;
                 /** @description To this webhook; the agent's address for an agent's own. */
                 webhook?: string;
+                /** @description About this received message. */
+                message?: string;
                 status?: "pending" | "paused" | "succeeded" | "failed";
                 /** @description Entries in one answer. */
                 page_size?: number;

@@ -7,15 +7,15 @@ import { DeliveryStatus } from "../webhooks/status.tsx";
 import { Tries } from "../webhooks/tries.tsx";
 
 /** What became of the webhooks about a received message, with every attempt. */
-export function Deliveries({ agent, id, status }: { agent: string; id: string; status: string }) {
-  const deliveries = useQuery(messageDeliveriesQuery(agent, id));
+export function Deliveries({ id, status }: { id: string; status: string }) {
+  const deliveries = useQuery(messageDeliveriesQuery(id));
   return (
     <Loaded query={deliveries}>
       {(all) =>
         all.length === 0 ? (
           <p className="max-w-prose text-sm text-muted">
-            No webhook was called about this message, or it is not among the agent’s latest hundred deliveries. Without
-            a webhook the agent fetches its mail: this message is <strong>{status}</strong>.
+            No webhook is called about this message. Without one the agent fetches its mail: this message is{" "}
+            <strong>{status}</strong>.
           </p>
         ) : (
           <ul className="flex flex-col gap-5">

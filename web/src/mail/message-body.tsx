@@ -26,7 +26,7 @@ export function MessageBody({ agent, message }: { agent: string; message: Messag
     {
       value: "deliveries",
       label: "Deliveries",
-      content: <Deliveries agent={agent} id={message.message_id} status={message.status} />,
+      content: <Deliveries id={message.message_id} status={message.status} />,
     },
   ];
   return (

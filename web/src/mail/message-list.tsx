@@ -1,14 +1,13 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { Paperclip } from "lucide-react";
-import { type ReactNode, useCallback, useMemo } from "react";
+import type { ReactNode } from "react";
 import type { InboxMessage } from "../api/client.ts";
 import { inboxQuery } from "../api/messages.ts";
 import { Badge } from "../ui/badge.tsx";
 import { cx } from "../ui/cx.ts";
-import { ErrorState, SkeletonRows } from "../ui/states.tsx";
+import { PagedList } from "../ui/paged.tsx";
 import { RelativeTime } from "../ui/time.tsx";
-import { VirtualList } from "../ui/virtual-list.tsx";
 import { Untrusted } from "./untrusted.tsx";
 import { VerdictBadge } from "./verdict.tsx";
 
@@ -30,37 +29,17 @@ export function MessageList({
   const query = useInfiniteQuery(
     inboxQuery({ ...(q && { q }), ...(agent && { agent }), ...(label && { label }), ...(status && { status }) }),
   );
-  const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
-  const messages = useMemo(() => data?.pages.flatMap((page) => page.messages) ?? [], [data]);
-  const loadMore = useCallback(() => {
-    if (!isFetchingNextPage) void fetchNextPage();
-  }, [isFetchingNextPage, fetchNextPage]);
-
-  if (query.isPending)
-    return (
-      <div className="px-4">
-        <SkeletonRows rows={8} />
-      </div>
-    );
-  if (!data)
-    return (
-      <div className="px-4">
-        <ErrorState error={query.error} retry={() => void query.refetch()} />
-      </div>
-    );
-  if (messages.length === 0) return <div className="h-full overflow-y-auto">{empty}</div>;
   return (
-    <VirtualList
+    <PagedList
+      query={query}
       label="Received mail"
-      items={messages}
       keyOf={keyOf}
       rowHeight={ROW_PIXELS}
       selected={selected}
-      hasMore={hasNextPage}
-      loadMore={loadMore}
+      empty={empty}
     >
       {(message) => <Row message={message} showAgent={showAgent} />}
-    </VirtualList>
+    </PagedList>
   );
 }
 

@@ -1,13 +1,12 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { MessagesSquare } from "lucide-react";
-import { useCallback, useMemo } from "react";
 import type { Conversation } from "../api/client.ts";
 import { conversationsQuery } from "../api/messages.ts";
 import { cx } from "../ui/cx.ts";
-import { EmptyState, ErrorState, SkeletonRows } from "../ui/states.tsx";
+import { PagedList } from "../ui/paged.tsx";
+import { EmptyState } from "../ui/states.tsx";
 import { RelativeTime } from "../ui/time.tsx";
-import { VirtualList } from "../ui/virtual-list.tsx";
 import { Untrusted } from "./untrusted.tsx";
 
 const ROW_PIXELS = 74;
@@ -16,42 +15,21 @@ const keyOf = (thread: Conversation) => thread.conversation_id;
 /** An agent's conversations: what it got and what it sent, together. */
 export function ThreadList({ agent, selected }: { agent: string; selected: string | undefined }) {
   const query = useInfiniteQuery(conversationsQuery(agent));
-  const { data, hasNextPage, isFetchingNextPage, fetchNextPage } = query;
-  const threads = useMemo(() => data?.pages.flatMap((page) => page.conversations) ?? [], [data]);
-  const loadMore = useCallback(() => {
-    if (!isFetchingNextPage) void fetchNextPage();
-  }, [isFetchingNextPage, fetchNextPage]);
-
-  if (query.isPending)
-    return (
-      <div className="px-4">
-        <SkeletonRows rows={8} />
-      </div>
-    );
-  if (!data)
-    return (
-      <div className="px-4">
-        <ErrorState error={query.error} retry={() => void query.refetch()} />
-      </div>
-    );
-  if (threads.length === 0)
-    return (
-      <EmptyState icon={MessagesSquare} title="No conversations yet">
-        <p>A message and the answers to it, in both directions, are one conversation.</p>
-      </EmptyState>
-    );
   return (
-    <VirtualList
+    <PagedList
+      query={query}
       label="Conversations"
-      items={threads}
       keyOf={keyOf}
       rowHeight={ROW_PIXELS}
       selected={selected}
-      hasMore={hasNextPage}
-      loadMore={loadMore}
+      empty={
+        <EmptyState icon={MessagesSquare} title="No conversations yet">
+          <p>A message and the answers to it, in both directions, are one conversation.</p>
+        </EmptyState>
+      }
     >
       {(thread) => <Row agent={agent} thread={thread} />}
-    </VirtualList>
+    </PagedList>
   );
 }
 

@@ -151,7 +151,7 @@ function Failing({ overview }: { overview: Overview }) {
 
 function LastMail() {
   const query = useInfiniteQuery(inboxQuery({}));
-  const messages = query.data?.pages[0]?.messages.slice(0, LAST_MAIL);
+  const messages = query.data?.slice(0, LAST_MAIL);
   return (
     <Card
       title="Last mail"
