@@ -3,8 +3,8 @@ import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { startTestApp, type TestApp } from "../testing/app.ts";
 import { chromiumRuns, signedIn, startChromium } from "../testing/chromium.ts";
+import { sampleAccount, sampleLimits } from "../testing/sample-account.ts";
 import { type Sink, startSink } from "../testing/sink.ts";
-import { sampleAccount, sampleLimits } from "./sample-account.ts";
 
 /** Pages that are looked at side by side. */
 const TABS = 3;

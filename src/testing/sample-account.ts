@@ -1,6 +1,6 @@
-import type { ApiAnswer, TestApp } from "../testing/app.ts";
-import type { Sink } from "../testing/sink.ts";
-import { deliver } from "../testing/smtp-client.ts";
+import type { ApiAnswer, TestApp } from "./app.ts";
+import type { Sink } from "./sink.ts";
+import { deliver } from "./smtp-client.ts";
 
 const helper = "helper@e2a.localhost";
 const seller = "seller@e2a.localhost";
