@@ -16,6 +16,7 @@ beforeAll(async () => {
   await it.api("PATCH", `/api/v1/agents/${agent}`, { hitl_enabled: true });
   browser = await startChromium();
   context = await signedIn(browser, it);
+  context.setDefaultTimeout(8_000);
 });
 beforeEach(async () => {
   if (chromiumRuns) page = await context.newPage();

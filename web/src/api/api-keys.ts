@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, ok } from "./client.ts";
 import { keys } from "./keys.ts";
+import { useOnce } from "./once.ts";
 import type { paths } from "./schema.d.ts";
 
 export type NewKey = paths["/api/v1/keys"]["post"]["requestBody"]["content"]["application/json"];
@@ -16,9 +17,10 @@ export function useApiKeys() {
 /** Makes a key. Only this answer has it. */
 export function useCreateKey() {
   const client = useQueryClient();
+  const once = useOnce();
   return useMutation({
-    mutationFn: ({ key, ...body }: NewKey & { key: string }) =>
-      ok(api.POST("/api/v1/keys", { params: { header: { "Idempotency-Key": key } }, body })),
+    mutationFn: (body: NewKey) =>
+      once((key) => ok(api.POST("/api/v1/keys", { params: { header: { "Idempotency-Key": key } }, body }))),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.apiKeys }),
   });
 }
@@ -42,14 +44,13 @@ export function useSecrets() {
 /** Makes a signing secret, which signs from now on. Only this answer has it. */
 export function useCreateSecret() {
   const client = useQueryClient();
+  const once = useOnce();
   return useMutation({
-    mutationFn: ({ key, name }: { key: string; name: string }) =>
-      ok(
-        api.POST("/api/v1/users/me/signing-secrets", {
-          params: { header: { "Idempotency-Key": key } },
-          body: { name },
-        }),
-      ),
+    mutationFn: (name: string) =>
+      once((key) => {
+        const params = { header: { "Idempotency-Key": key } };
+        return ok(api.POST("/api/v1/users/me/signing-secrets", { params, body: { name } }));
+      }),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.secrets }),
   });
 }

@@ -62,10 +62,7 @@ function refuse(cause: unknown): never {
   throw unreachable(cause);
 }
 
-/**
- * A new Idempotency-Key. Make one when a form opens, not when it is sent: then a second press of the button, or a
- * retry after a lost connection, cannot send twice.
- */
+/** A new Idempotency-Key; `useOnce` says when to use one again. */
 export function idempotencyKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
-import { api, type Delivery, idempotencyKey, ok } from "./client.ts";
+import { api, type Delivery, ok } from "./client.ts";
 import { keys } from "./keys.ts";
+import { useOnce } from "./once.ts";
 import { inPages, pageQuery, rowsOf } from "./pages.ts";
 
 export interface DeliveryFilter {
@@ -42,13 +43,13 @@ export function deliveryQuery(id: string) {
 /** Delivers again. The answer is the delivery that does it: a new one when the old one is finished. */
 export function useRedeliver(id: string) {
   const client = useQueryClient();
+  const once = useOnce();
   return useMutation({
     mutationFn: () =>
-      ok(
-        api.POST("/api/v1/deliveries/{id}/redeliver", {
-          params: { path: { id }, header: { "Idempotency-Key": idempotencyKey() } },
-        }),
-      ),
+      once((key) => {
+        const params = { path: { id }, header: { "Idempotency-Key": key } };
+        return ok(api.POST("/api/v1/deliveries/{id}/redeliver", { params }));
+      }),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.deliveries }),
   });
 }
@@ -62,12 +63,15 @@ export interface RedeliverChoice {
 /** Delivers again all that failed; one request takes a thousand. Returns how many they were. */
 export function useRedeliverSince() {
   const client = useQueryClient();
+  const once = useOnce();
   return useMutation({
     mutationFn: async (body: RedeliverChoice) => {
       let total = 0;
       for (;;) {
-        const header = { "Idempotency-Key": idempotencyKey() };
-        const { redelivered } = await ok(api.POST("/api/v1/deliveries/redeliver", { params: { header }, body }));
+        const { redelivered } = await once((key) => {
+          const params = { header: { "Idempotency-Key": key } };
+          return ok(api.POST("/api/v1/deliveries/redeliver", { params, body }));
+        });
         total += redelivered;
         if (redelivered === 0) return total;
       }

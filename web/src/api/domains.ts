@@ -1,6 +1,7 @@
 import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { api, type Domain, idempotencyKey, ok } from "./client.ts";
+import { api, type Domain, ok } from "./client.ts";
 import { keys } from "./keys.ts";
+import { useOnce } from "./once.ts";
 
 /** How often DNS is asked again while a record is missing and the page is looked at. */
 const CHECK_AGAIN_MS = 20_000;
@@ -26,9 +27,12 @@ export const domainQuery = (domain: string) =>
 
 export function useCreateDomain() {
   const client = useQueryClient();
+  const once = useOnce();
   return useMutation({
-    mutationFn: ({ key, domain }: { key: string; domain: string }) =>
-      ok(api.POST("/api/v1/domains", { params: { header: { "Idempotency-Key": key } }, body: { domain } })),
+    mutationFn: (domain: string) =>
+      once((key) =>
+        ok(api.POST("/api/v1/domains", { params: { header: { "Idempotency-Key": key } }, body: { domain } })),
+      ),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.domains }),
   });
 }
@@ -37,12 +41,7 @@ export function useCreateDomain() {
 export function useVerifyDomain(domain: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: () =>
-      ok(
-        api.POST("/api/v1/domains/{domain}/verify", {
-          params: { path: { domain }, header: { "Idempotency-Key": idempotencyKey() } },
-        }),
-      ),
+    mutationFn: () => ok(api.POST("/api/v1/domains/{domain}/verify", pathOf(domain))),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.agents }),
     onSettled: () => client.invalidateQueries({ queryKey: keys.domains }),
   });

@@ -8,6 +8,7 @@ import {
 } from "@tanstack/react-query";
 import { api, type InboxMessage, type MessageDetail, type MessageSummary, ok } from "./client.ts";
 import { keys } from "./keys.ts";
+import { useOnce } from "./once.ts";
 import { inPages, PAGE_SIZE, pageQuery, rowsOf } from "./pages.ts";
 import type { paths } from "./schema.d.ts";
 
@@ -137,31 +138,29 @@ export interface ReplyBody {
   reply_all: boolean;
 }
 
-/** Answers a message. `key` is the Idempotency-Key of this one answer. */
+/** Answers a message. */
 export function useReply(email: string, id: string) {
   const client = useQueryClient();
+  const once = useOnce();
   return useMutation({
-    mutationFn: ({ key, ...body }: ReplyBody & { key: string }) =>
-      ok(
-        api.POST("/api/v1/agents/{email}/messages/{id}/reply", {
-          params: { path: { email, id }, header: { "Idempotency-Key": key } },
-          body,
-        }),
-      ),
+    mutationFn: (body: ReplyBody) =>
+      once((key) => {
+        const params = { path: { email, id }, header: { "Idempotency-Key": key } };
+        return ok(api.POST("/api/v1/agents/{email}/messages/{id}/reply", { params, body }));
+      }),
     onSuccess: () => outgoingChanged(client),
   });
 }
 
 export function useForward(email: string, id: string) {
   const client = useQueryClient();
+  const once = useOnce();
   return useMutation({
-    mutationFn: ({ key, ...body }: { to: string[]; body: string; key: string }) =>
-      ok(
-        api.POST("/api/v1/agents/{email}/messages/{id}/forward", {
-          params: { path: { email, id }, header: { "Idempotency-Key": key } },
-          body,
-        }),
-      ),
+    mutationFn: (body: { to: string[]; body: string }) =>
+      once((key) => {
+        const params = { path: { email, id }, header: { "Idempotency-Key": key } };
+        return ok(api.POST("/api/v1/agents/{email}/messages/{id}/forward", { params, body }));
+      }),
     onSuccess: () => outgoingChanged(client),
   });
 }

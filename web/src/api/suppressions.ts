@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
 import { api, ok } from "./client.ts";
 import { keys } from "./keys.ts";
+import { useOnce } from "./once.ts";
 import { inPages, pageQuery, rowsOf } from "./pages.ts";
 
 /** Addresses that get no mail, newest first. */
@@ -14,9 +15,10 @@ export const suppressionsQuery = infiniteQueryOptions({
 
 export function useSuppress() {
   const client = useQueryClient();
+  const once = useOnce();
   return useMutation({
-    mutationFn: ({ key, ...body }: { key: string; address: string; detail?: string }) =>
-      ok(api.POST("/api/v1/suppressions", { params: { header: { "Idempotency-Key": key } }, body })),
+    mutationFn: (body: { address: string; detail?: string }) =>
+      once((key) => ok(api.POST("/api/v1/suppressions", { params: { header: { "Idempotency-Key": key } }, body }))),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.suppressions }),
   });
 }

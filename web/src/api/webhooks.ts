@@ -1,6 +1,7 @@
 import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { api, idempotencyKey, ok, type Webhook } from "./client.ts";
+import { api, ok, type Webhook } from "./client.ts";
 import { keys } from "./keys.ts";
+import { useOnce } from "./once.ts";
 import type { paths } from "./schema.d.ts";
 
 export type NewWebhook = paths["/api/v1/webhooks"]["post"]["requestBody"]["content"]["application/json"];
@@ -24,12 +25,12 @@ export const webhookQuery = (id: string) =>
     queryFn: ({ signal }) => ok(api.GET("/api/v1/webhooks/{id}", { ...pathOf(id), signal })),
   });
 
-/** Registers a webhook. `key` is the Idempotency-Key of the form. */
 export function useCreateWebhook() {
   const client = useQueryClient();
+  const once = useOnce();
   return useMutation({
-    mutationFn: ({ key, ...body }: NewWebhook & { key: string }) =>
-      ok(api.POST("/api/v1/webhooks", { params: { header: { "Idempotency-Key": key } }, body })),
+    mutationFn: (body: NewWebhook) =>
+      once((key) => ok(api.POST("/api/v1/webhooks", { params: { header: { "Idempotency-Key": key } }, body }))),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.webhooks }),
   });
 }
@@ -61,13 +62,13 @@ export function useDeleteWebhook(id: string) {
 /** Sends a test event; its answer is the delivery, which may still be under way. */
 export function useTestWebhook(id: string) {
   const client = useQueryClient();
+  const once = useOnce();
   return useMutation({
     mutationFn: () =>
-      ok(
-        api.POST("/api/v1/webhooks/{id}/test", {
-          params: { path: { id }, header: { "Idempotency-Key": idempotencyKey() } },
-        }),
-      ),
+      once((key) => {
+        const params = { path: { id }, header: { "Idempotency-Key": key } };
+        return ok(api.POST("/api/v1/webhooks/{id}/test", { params }));
+      }),
     onSuccess: () => client.invalidateQueries({ queryKey: keys.deliveries }),
   });
 }

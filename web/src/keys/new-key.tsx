@@ -20,7 +20,7 @@ const lifetimes = [
 ] as const;
 
 /** Makes a key, and shows it the only time. */
-export function NewKeyDialog({ idempotency, onClose }: { idempotency: string; onClose: () => void }) {
+export function NewKeyDialog({ onClose }: { onClose: () => void }) {
   const agents = useAgents();
   const create = useCreateKey();
   const [name, setName] = useState("");
@@ -42,7 +42,7 @@ export function NewKeyDialog({ idempotency, onClose }: { idempotency: string; on
     event.preventDefault();
     const expires_at = expiry();
     create.mutate({
-      ...{ key: idempotency, name: name.trim(), scope },
+      ...{ name: name.trim(), scope },
       ...(scope === "agent" && { agent }),
       ...(expires_at && { expires_at }),
     });

@@ -1,7 +1,7 @@
 import { Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { useCreateSecret, useDeleteSecret, useSecrets } from "../api/api-keys.ts";
-import { idempotencyKey, type SigningSecret } from "../api/client.ts";
+import type { SigningSecret } from "../api/client.ts";
 import { Badge } from "../ui/badge.tsx";
 import { Button, IconButton } from "../ui/button.tsx";
 import { ConfirmDialog, Dialog } from "../ui/dialog.tsx";
@@ -19,7 +19,7 @@ const OVERLAP_MS = 24 * 3_600_000;
 /** The secrets that sign what receivers get, and how to change them without losing a message. */
 export function SecretsPanel() {
   const secrets = useSecrets();
-  const [creating, setCreating] = useState<{ key: string } | null>(null);
+  const [creating, setCreating] = useState(false);
   const [deleting, setDeleting] = useState<SigningSecret | null>(null);
   const remove = useDeleteSecret();
   return (
@@ -27,7 +27,7 @@ export function SecretsPanel() {
       title="Signing secrets"
       description="They sign each delivery, so that receivers know it is from here."
       actions={
-        <Button size="sm" icon={Plus} onClick={() => setCreating({ key: idempotencyKey() })}>
+        <Button size="sm" icon={Plus} onClick={() => setCreating(true)}>
           New secret
         </Button>
       }
@@ -89,7 +89,7 @@ export function SecretsPanel() {
           <li>Delete the old one. It is not needed any more once nothing was signed by it.</li>
         </ol>
       </div>
-      {creating && <NewSecretDialog idempotency={creating.key} onClose={() => setCreating(null)} />}
+      {creating && <NewSecretDialog onClose={() => setCreating(false)} />}
       {deleting && (
         <ConfirmDialog
           open
@@ -128,7 +128,7 @@ function SecretState({ secret, all }: { secret: SigningSecret; all: readonly Sig
   );
 }
 
-function NewSecretDialog({ idempotency, onClose }: { idempotency: string; onClose: () => void }) {
+function NewSecretDialog({ onClose }: { onClose: () => void }) {
   const create = useCreateSecret();
   const [name, setName] = useState("");
   if (create.data)
@@ -160,7 +160,7 @@ function NewSecretDialog({ idempotency, onClose }: { idempotency: string; onClos
         className="flex flex-col gap-4"
         onSubmit={(event) => {
           event.preventDefault();
-          create.mutate({ key: idempotency, name: name.trim() });
+          create.mutate(name.trim());
         }}
       >
         <Field label="Name" optional hint="So that you know it again.">

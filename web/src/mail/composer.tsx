@@ -1,6 +1,6 @@
 import { Send, X } from "lucide-react";
 import { type FormEvent, type KeyboardEvent, useState } from "react";
-import { idempotencyKey, type MessageDetail } from "../api/client.ts";
+import type { MessageDetail } from "../api/client.ts";
 import { useForward, useReply } from "../api/messages.ts";
 import { ApiError } from "../api/problem.ts";
 import { Button, IconButton } from "../ui/button.tsx";
@@ -22,8 +22,6 @@ export function Composer({
   message: MessageDetail;
   onClose: () => void;
 }) {
-  // Of this one form: pressing twice, or again after a lost connection, sends once.
-  const [key] = useState(idempotencyKey);
   const [body, setBody] = useState("");
   const [to, setTo] = useState("");
   const [all, setAll] = useState(false);
@@ -39,8 +37,8 @@ export function Composer({
     event?.preventDefault();
     const sent =
       mode === "reply"
-        ? await reply.mutateAsync({ key, body, reply_all: all })
-        : await forward.mutateAsync({ key, to: recipients, body });
+        ? await reply.mutateAsync({ body, reply_all: all })
+        : await forward.mutateAsync({ to: recipients, body });
     if (sent.status === "pending_approval") toast("It waits for approval", sent.hold?.reason);
     else if (sent.method === "capture")
       toast("Captured", "No upstream is configured, so it was kept here and not sent.");

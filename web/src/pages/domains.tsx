@@ -2,7 +2,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { Globe, Plus } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { useInfo } from "../api/account.ts";
-import { type Domain, idempotencyKey } from "../api/client.ts";
+import type { Domain } from "../api/client.ts";
 import { useCreateDomain, useDomains } from "../api/domains.ts";
 import { ApiError } from "../api/problem.ts";
 import { useShortcuts } from "../app/shortcuts.ts";
@@ -50,8 +50,8 @@ export function DomainState({ domain: { verified, paused } }: { domain: Domain }
 export function DomainsPage() {
   const domains = useDomains();
   const info = useInfo();
-  const [form, setForm] = useState<{ key: string } | null>(null);
-  const open = () => setForm({ key: idempotencyKey() });
+  const [form, setForm] = useState(false);
+  const open = () => setForm(true);
   useShortcuts([{ keys: "n", label: "Add a domain", group: "Domains", run: open }]);
   const button = (
     <Button variant="primary" icon={Plus} onClick={open}>
@@ -88,19 +88,19 @@ export function DomainsPage() {
           </Link>
         </Card>
       )}
-      {form && <AddDialog idempotency={form.key} onClose={() => setForm(null)} />}
+      {form && <AddDialog onClose={() => setForm(false)} />}
     </Page>
   );
 }
 
-function AddDialog({ idempotency, onClose }: { idempotency: string; onClose: () => void }) {
+function AddDialog({ onClose }: { onClose: () => void }) {
   const navigate = useNavigate();
   const create = useCreateDomain();
   const [name, setName] = useState("");
   const problem = create.error instanceof ApiError ? create.error : null;
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    const { domain } = await create.mutateAsync({ key: idempotency, domain: name.trim() });
+    const { domain } = await create.mutateAsync(name.trim());
     void navigate({ to: "/domains/$domain", params: { domain } });
   };
   return (

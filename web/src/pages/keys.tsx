@@ -1,7 +1,7 @@
 import { KeyRound, Plus } from "lucide-react";
 import { useState } from "react";
 import { useApiKeys, useRevokeKey } from "../api/api-keys.ts";
-import { type ApiKey, idempotencyKey } from "../api/client.ts";
+import type { ApiKey } from "../api/client.ts";
 import { useShortcuts } from "../app/shortcuts.ts";
 import { NewKeyDialog } from "../keys/new-key.tsx";
 import { SecretsPanel } from "../keys/secrets-panel.tsx";
@@ -18,9 +18,9 @@ import { toast } from "../ui/toast.tsx";
 export function KeysPage() {
   const keys = useApiKeys();
   const revoke = useRevokeKey();
-  const [creating, setCreating] = useState<{ key: string } | null>(null);
+  const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
-  const open = () => setCreating({ key: idempotencyKey() });
+  const open = () => setCreating(true);
   useShortcuts([{ keys: "n", label: "New API key", group: "Keys", run: open }]);
   const button = (
     <Button variant="primary" icon={Plus} onClick={open}>
@@ -97,7 +97,7 @@ export function KeysPage() {
         }
       </Loaded>
       <SecretsPanel />
-      {creating && <NewKeyDialog idempotency={creating.key} onClose={() => setCreating(null)} />}
+      {creating && <NewKeyDialog onClose={() => setCreating(false)} />}
       {revoking && (
         <ConfirmDialog
           open

@@ -2,7 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { MailX, Plus, X } from "lucide-react";
 import { type FormEvent, useState } from "react";
-import { idempotencyKey, type Suppression } from "../api/client.ts";
+import type { Suppression } from "../api/client.ts";
 import { ApiError } from "../api/problem.ts";
 import { suppressionsQuery, useSuppress, useUnsuppress } from "../api/suppressions.ts";
 import { useShortcuts } from "../app/shortcuts.ts";
@@ -28,9 +28,9 @@ const reasons: Record<Suppression["reason"], [Tone, string]> = {
 export function SuppressionsPage() {
   const query = useInfiniteQuery(suppressionsQuery);
   const remove = useUnsuppress();
-  const [adding, setAdding] = useState<{ key: string } | null>(null);
+  const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<Suppression | null>(null);
-  const open = () => setAdding({ key: idempotencyKey() });
+  const open = () => setAdding(true);
   useShortcuts([{ keys: "n", label: "Add an address", group: "Suppressions", run: open }]);
   const button = (
     <Button variant="primary" icon={Plus} onClick={open}>
@@ -106,7 +106,7 @@ export function SuppressionsPage() {
         }
       </Loaded>
       <LoadMore query={query} />
-      {adding && <AddDialog idempotency={adding.key} onClose={() => setAdding(null)} />}
+      {adding && <AddDialog onClose={() => setAdding(false)} />}
       {removing && (
         <ConfirmDialog
           open
@@ -129,7 +129,7 @@ export function SuppressionsPage() {
   );
 }
 
-function AddDialog({ idempotency, onClose }: { idempotency: string; onClose: () => void }) {
+function AddDialog({ onClose }: { onClose: () => void }) {
   const suppress = useSuppress();
   const [address, setAddress] = useState("");
   const [detail, setDetail] = useState("");
@@ -137,7 +137,7 @@ function AddDialog({ idempotency, onClose }: { idempotency: string; onClose: () 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     await suppress.mutateAsync({
-      ...{ key: idempotency, address: address.trim() },
+      address: address.trim(),
       ...(detail.trim() && { detail: detail.trim() }),
     });
     toast(`${address.trim()} gets no mail any more`);

@@ -2,7 +2,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { Plus, Webhook as WebhookIcon } from "lucide-react";
 import { useState } from "react";
 import { useAgents } from "../api/agents.ts";
-import { type Agent, idempotencyKey, type Webhook } from "../api/client.ts";
+import type { Agent, Webhook } from "../api/client.ts";
 import { useCreateWebhook, useWebhooks } from "../api/webhooks.ts";
 import { useShortcuts } from "../app/shortcuts.ts";
 import { Button } from "../ui/button.tsx";
@@ -82,8 +82,8 @@ export function WebhooksPage() {
   const agents = useAgents();
   const navigate = useNavigate();
   const create = useCreateWebhook();
-  const [form, setForm] = useState<{ key: string } | null>(null);
-  const open = () => setForm({ key: idempotencyKey() });
+  const [form, setForm] = useState(false);
+  const open = () => setForm(true);
   useShortcuts([{ keys: "n", label: "New webhook", group: "Webhooks", run: open }]);
   const own = agents.data?.filter(({ webhook_url }) => webhook_url !== "") ?? [];
   const button = (
@@ -127,9 +127,9 @@ export function WebhooksPage() {
       )}
       {form && (
         <WebhookForm
-          onClose={() => setForm(null)}
+          onClose={() => setForm(false)}
           save={async (wanted) => {
-            const { id } = await create.mutateAsync({ key: form.key, ...wanted });
+            const { id } = await create.mutateAsync(wanted);
             void navigate({ to: "/webhooks/$id", params: { id } });
           }}
         />
