@@ -88,6 +88,7 @@ test.skipIf(!chromiumRuns)(
   "every page lets everybody in, light and dark, and fits from 360 to 2,560 pixels",
   async () => {
     const context = await signedIn(browser, it, { reducedMotion: "reduce" });
+    context.setDefaultTimeout(15_000);
     const wrong: Record<string, string[]> = {};
     const waiting = [
       ...Object.entries(pages).map(([name, path]) => ({ name, path, act: null })),

@@ -27,6 +27,7 @@ async function firstVisit(env: Record<string, string> = {}): Promise<Visit> {
   const listen = { E2A_HTTP_LISTEN_ADDR: "127.0.0.1:0", E2A_SMTP_LISTEN_ADDR: "127.0.0.1:0" };
   const server = await startBinary({ E2A_DATA_DIR: join(dir.path, "data"), ...listen, ...env });
   const context = await browser.newContext({ baseURL: server.ready.http });
+  context.setDefaultTimeout(15_000);
   const page = await context.newPage();
   await page.goto(server.ready.sign_in);
   await page.getByLabel("Your email address").fill("ann@example.net");

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { startTestApp, type TestApp } from "../testing/app.ts";
 import { chromiumRuns, signedIn, startChromium } from "../testing/chromium.ts";
@@ -28,11 +28,12 @@ beforeAll(async () => {
   await it.api("POST", "/api/v1/agents", { slug: "my-bot", agent_mode: "local" });
   browser = await startChromium();
   context = await signedIn(browser, it);
-  context.setDefaultTimeout(8_000);
+  context.setDefaultTimeout(15_000);
 });
 beforeEach(async () => {
   if (chromiumRuns) page = await context.newPage();
 });
+afterEach(() => page?.close());
 afterAll(async () => {
   await browser?.close();
   await it?.[Symbol.asyncDispose]();

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 
 export interface Shortcut {
   /** One key, or two after each other: `?`, `j`, `g i`; `mod+k` is Command or Control. `event.key` spells them. */
@@ -19,7 +19,8 @@ const registered = new Set<{ current: readonly Shortcut[] }>();
 export function useShortcuts(shortcuts: readonly Shortcut[]): void {
   const latest = useRef(shortcuts);
   latest.current = shortcuts;
-  useEffect(() => {
+  // Before the paint: a key that is shown works.
+  useLayoutEffect(() => {
     registered.add(latest);
     return () => {
       registered.delete(latest);

@@ -1,8 +1,10 @@
+import { useBlocker } from "@tanstack/react-router";
 import { Check, FileDiff, Pencil, X } from "lucide-react";
-import { type KeyboardEvent, useState } from "react";
+import { type KeyboardEvent, useRef, useState } from "react";
 import type { Outbound } from "../api/client.ts";
 import { ApiError } from "../api/problem.ts";
 import { Button } from "../ui/button.tsx";
+import { ConfirmDialog } from "../ui/dialog.tsx";
 import { Checkbox, Field, TextArea, TextInput } from "../ui/field.tsx";
 import { Keys } from "../ui/kbd.tsx";
 import { Card } from "../ui/page.tsx";
@@ -31,15 +33,25 @@ export function EditForm({
   const after = drafted(message, draft);
   const changed = JSON.stringify(before) !== JSON.stringify(after);
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
+  // A key or a press beside it must not lose what was written; the decision itself leads on.
+  const isLeaving = useRef(false);
+  const left = useBlocker({
+    shouldBlockFn: () => !isLeaving.current,
+    enableBeforeUnload: () => !isLeaving.current,
+    disabled: !changed,
+    withResolver: true,
+  });
 
   const submit = async () => {
     if (!changed || busy) return;
     if (step === "write") return setStep("review");
     setBusy(true);
     setError(null);
+    isLeaving.current = true;
     try {
       await approve(draft);
     } catch (problem) {
+      isLeaving.current = false;
       setError(problem);
       if (problem instanceof ApiError && problem.errors.length > 0) setStep("write");
     } finally {
@@ -85,6 +97,17 @@ export function EditForm({
           <Keys keys="mod+enter" />
         </span>
       </div>
+      {left.status === "blocked" && (
+        <ConfirmDialog
+          open
+          onOpenChange={(open) => !open && left.reset()}
+          title="Discard the changes?"
+          action="Discard the changes"
+          run={async () => left.proceed()}
+        >
+          <p>What you changed about this message is not approved yet. It goes on waiting as the agent wrote it.</p>
+        </ConfirmDialog>
+      )}
     </div>
   );
 }
