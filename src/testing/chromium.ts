@@ -1,4 +1,6 @@
-import chromium from "@sparticuz/chromium";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import chromium, { inflate } from "@sparticuz/chromium";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium as driver } from "playwright-core";
 import type { TestApp } from "./app.ts";
 
@@ -10,11 +12,16 @@ export const chromiumRuns = process.platform === "linux" && process.arch === "x6
  * off. The sandbox of the process is off, because tests may run as root.
  */
 export async function startChromium(): Promise<Browser> {
-  return driver.launch({
-    executablePath: await chromium.executablePath(),
-    args: ["--no-sandbox", "--disable-gpu"],
-    headless: true,
-  });
+  const executablePath = await chromium.executablePath();
+  const env = { ...process.env, ...(await libraries(executablePath)) };
+  return driver.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], headless: true, env });
+}
+
+/** Where the loader finds what Chromium links to. The package carries it for machines that lack some of it. */
+async function libraries(executablePath: string): Promise<Record<string, string>> {
+  if (!Bun.spawnSync(["ldd", executablePath]).stdout.includes("not found")) return {};
+  const build = dirname(fileURLToPath(import.meta.resolve("@sparticuz/chromium")));
+  return { LD_LIBRARY_PATH: join(await inflate(join(build, "../bin/al2023.tar.br")), "lib") };
 }
 
 /** A window of its own, signed in as the owner by a link from the console. */
