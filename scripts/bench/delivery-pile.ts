@@ -5,6 +5,7 @@ import { migrations } from "../../src/assets.ts";
 import { newId } from "../../src/id.ts";
 import { silentLog } from "../../src/log.ts";
 import { newAgent } from "../../src/store/agents.ts";
+import { setHealth } from "../../src/store/endpoints.ts";
 import { askRaw, type Engine, type Verb } from "../../src/store/engine.ts";
 import { sqliteKit } from "../../src/store/kit.ts";
 import { openPostgres } from "../../src/store/postgres.ts";
@@ -30,9 +31,14 @@ export async function openDatabase({ folder, settings }: E2aOptions) {
   return { engine, store: createStore(engine), [Symbol.asyncDispose]: () => engine.close() };
 }
 
-/** Makes `count` due deliveries, spread over the endpoints: one for each by the store, and copies of it. */
+/**
+ * Makes `count` due deliveries, spread over the endpoints: one for each by the store, and copies of it. The endpoints have
+ * failed before, as those have for which so much waits.
+ */
 export async function pileUp(engine: Engine, store: Store, endpoints: string[], count: number): Promise<void> {
   const accepted = await store.acceptInbound(mailFor(endpoints, { receivedAt: new Date(Date.now() - overdueMs) }));
+  const failed = { failingSince: new Date(Date.now() - overdueMs), lastFailedAt: new Date() };
+  for (const endpoint of endpoints) await engine.write((s) => setHealth(s, endpoint, failed));
   const ids = accepted.map(({ message }) => message.id);
   const copies = Math.ceil(count / endpoints.length) - 1;
   const { id: _, ...others } = getTableColumns(schema(sqliteKit).deliveries);
