@@ -90,7 +90,9 @@ def refusal(response: httpx.Response, settings: Settings) -> E2AError:
     status = response.status_code
     location = response.headers.get("location")
     if response.is_redirect and location:
-        return ConfigurationError(f"{settings.url} redirects to {location}.", fix="Give url or E2A_URL the final address.")
+        return ConfigurationError(
+            f"{settings.url} redirects to {location}.", fix="Give url or E2A_URL the final address."
+        )
     problem = _object(response.content)
     if problem is None or not ("detail" in problem or "title" in problem):
         # A proxy spoke, or this is no e2a server. It still is that status.
@@ -133,7 +135,9 @@ class Tries:
     def pause(self, failure: E2AError, cause: Optional[BaseException]) -> Optional[float]:
         """Seconds until the next try; None when ``failure`` is the outcome."""
         after = self._after(failure)
-        if isinstance(failure, E2AConnectionError) and not isinstance(cause, (httpx.ConnectError, httpx.ConnectTimeout)):
+        if isinstance(failure, E2AConnectionError) and not isinstance(
+            cause, (httpx.ConnectError, httpx.ConnectTimeout)
+        ):
             self.lost_an_answer = True
         if after is None or self._left <= 0:
             return None

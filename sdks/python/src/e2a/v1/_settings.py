@@ -43,7 +43,9 @@ def load_settings(
     base = (url or env.get("E2A_URL") or DEFAULT_URL).rstrip("/")
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigurationError(f'"{base}" is no address of a server.', fix=f"Give url or E2A_URL as in {DEFAULT_URL}.")
+        raise ConfigurationError(
+            f'"{base}" is no address of a server.', fix=f"Give url or E2A_URL as in {DEFAULT_URL}."
+        )
     return Settings(
         url=base,
         api_key=api_key or env.get("E2A_API_KEY") or None,

@@ -147,7 +147,9 @@ def _in_time(signed_at: float, now: float) -> None:
         raise UnverifiedEmailError("stale", f"It was signed {age:.0f} s ago, more than {AGE_MAX} s.")
     if age < -AHEAD_MAX:
         raise UnverifiedEmailError(
-            "future", f"It was signed {-age:.0f} s from now, more than {AHEAD_MAX} s.", fix="Check this machine's clock."
+            "future",
+            f"It was signed {-age:.0f} s from now, more than {AHEAD_MAX} s.",
+            fix="Check this machine's clock.",
         )
 
 
@@ -158,11 +160,15 @@ def _need(auth: Mapping[str, str]) -> None:
 
 
 def _missing(what: str) -> UnverifiedEmailError:
-    return UnverifiedEmailError("missing", f"There is {what}.", fix="Give the headers of the request along with its body.")
+    return UnverifiedEmailError(
+        "missing", f"There is {what}.", fix="Give the headers of the request along with its body."
+    )
 
 
 def _fields(headers: Headers) -> Dict[str, str]:
-    pairs: Iterable[Tuple[Any, Any]] = () if headers is None else headers.items() if hasattr(headers, "items") else headers
+    pairs: Iterable[Tuple[Any, Any]] = (
+        () if headers is None else headers.items() if hasattr(headers, "items") else headers
+    )
     return {_text(name).lower(): _text(value) for name, value in pairs}
 
 

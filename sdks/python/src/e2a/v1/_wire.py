@@ -77,9 +77,7 @@ def _file(given: Attachable) -> Mapping[str, Any]:
         return given
     kind = given.content_type or mimetypes.guess_type(given.filename)[0]
     data = base64.b64encode(given.data).decode("ascii")
-    return present(
-        {"filename": given.filename, "content_type": kind, "data": data, "content_id": given.content_id}
-    )
+    return present({"filename": given.filename, "content_type": kind, "data": data, "content_id": given.content_id})
 
 
 def segment(text: str) -> str:

@@ -129,6 +129,21 @@ class Agent(Model):
 
 
 @dataclass(frozen=True)
+class Deleted(Model):
+    """That an agent is gone."""
+
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class TestMail(Model):
+    """A message from the relay to an agent."""
+
+    status: str = ""
+    message_id: str = ""
+
+
+@dataclass(frozen=True)
 class DnsRecord(Model):
     """A record to publish."""
 

@@ -53,9 +53,7 @@ class AsyncSessions:
         self._transport = transport
 
     def list(self) -> AsyncPager[BrowserSession]:
-        return AsyncPager(
-            self._transport, "/sessions", "sessions", lambda item, _: BrowserSession.from_wire(item), {}
-        )
+        return AsyncPager(self._transport, "/sessions", "sessions", lambda item, _: BrowserSession.from_wire(item), {})
 
     async def delete(self, id: str) -> None:
         """Signs a browser out."""
@@ -105,13 +103,9 @@ class AsyncSigningSecrets:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    async def create(
-        self, name: Optional[str] = None, *, idempotency_key: Optional[str] = None
-    ) -> NewSigningSecret:
+    async def create(self, name: Optional[str] = None, *, idempotency_key: Optional[str] = None) -> NewSigningSecret:
         """Makes a secret. Its ``secret`` is shown only now."""
-        call = Call(
-            "POST", "/users/me/signing-secrets", body=present({"name": name}), idempotency_key=idempotency_key
-        )
+        call = Call("POST", "/users/me/signing-secrets", body=present({"name": name}), idempotency_key=idempotency_key)
         return NewSigningSecret.from_wire(await self._transport.json(call))
 
     def list(self) -> AsyncPager[SigningSecret]:

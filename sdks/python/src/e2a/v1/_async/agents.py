@@ -4,7 +4,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 from .._exchange import Call
 from .._wire import Addresses, Attachable, agent_path, files, present, segment
-from ..models import Agent, Domain, Forecast
+from ..models import Agent, Deleted, Domain, Forecast, TestMail
 from .paging import AsyncPager
 from .transport import AsyncTransport
 
@@ -92,15 +92,15 @@ class AsyncAgents:
         }
         return Agent.from_wire(await self._transport.json(Call("PATCH", agent_path(agent), body=present(body))))
 
-    async def delete(self, agent: str) -> None:
+    async def delete(self, agent: str) -> Deleted:
         """Deletes an agent with its messages and keys."""
-        await self._transport.json(Call("DELETE", agent_path(agent)))
+        return Deleted.from_wire(await self._transport.json(Call("DELETE", agent_path(agent))))
 
-    async def test(self, agent: Optional[str] = None, *, idempotency_key: Optional[str] = None) -> str:
-        """Sends the agent a message from the relay, the whole way in; returns the message's id."""
+    async def test(self, agent: Optional[str] = None, *, idempotency_key: Optional[str] = None) -> TestMail:
+        """Sends the agent a message from the relay, the whole way in."""
         agent = await self._transport.agent(agent)
         call = Call("POST", f"{agent_path(agent)}/test", idempotency_key=idempotency_key)
-        return str((await self._transport.json(call))["message_id"])
+        return TestMail.from_wire(await self._transport.json(call))
 
     async def check(
         self,

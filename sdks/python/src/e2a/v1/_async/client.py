@@ -17,7 +17,7 @@ from .events import AsyncEvents
 from .listening import listen
 from .message import AsyncMessage
 from .messages import AsyncConversations, AsyncInbox, AsyncMessages, submit
-from .outbox import AsyncApprovals, AsyncOutbox
+from .outbox import AsyncApprovals, AsyncAudit, AsyncOutbox
 from .transport import AsyncTransport
 from .webhook import AsyncWebhookEvent, parse_webhook
 
@@ -65,6 +65,7 @@ class AsyncE2AClient:
         self.conversations = AsyncConversations(self._transport, self.messages)
         self.outbox = AsyncOutbox(self._transport)
         self.approvals = AsyncApprovals(self._transport)
+        self.audit = AsyncAudit(self._transport)
         self.webhooks = AsyncWebhooks(self._transport)
         self.deliveries = AsyncDeliveries(self._transport)
         self.events = AsyncEvents(self._transport)

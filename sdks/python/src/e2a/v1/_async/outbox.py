@@ -118,8 +118,15 @@ class AsyncApprovals:
         call = Call("POST", f"{_path(id)}/reject", body=body, idempotency_key=idempotency_key)
         return Rejected.from_wire(await self._transport.json(call))
 
-    def audit(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> AsyncPager[AuditEntry]:
-        """Decisions, the newest first."""
+
+class AsyncAudit:
+    """Decisions about held messages."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> AsyncPager[AuditEntry]:
+        """The newest first."""
         query = {"page_size": page_size, "token": token}
         return AsyncPager(self._transport, "/audit", "entries", lambda item, _: AuditEntry.from_wire(item), query)
 

@@ -54,9 +54,7 @@ class Sessions:
         self._transport = transport
 
     def list(self) -> Pager[BrowserSession]:
-        return Pager(
-            self._transport, "/sessions", "sessions", lambda item, _: BrowserSession.from_wire(item), {}
-        )
+        return Pager(self._transport, "/sessions", "sessions", lambda item, _: BrowserSession.from_wire(item), {})
 
     def delete(self, id: str) -> None:
         """Signs a browser out."""
@@ -106,13 +104,9 @@ class SigningSecrets:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def create(
-        self, name: Optional[str] = None, *, idempotency_key: Optional[str] = None
-    ) -> NewSigningSecret:
+    def create(self, name: Optional[str] = None, *, idempotency_key: Optional[str] = None) -> NewSigningSecret:
         """Makes a secret. Its ``secret`` is shown only now."""
-        call = Call(
-            "POST", "/users/me/signing-secrets", body=present({"name": name}), idempotency_key=idempotency_key
-        )
+        call = Call("POST", "/users/me/signing-secrets", body=present({"name": name}), idempotency_key=idempotency_key)
         return NewSigningSecret.from_wire(self._transport.json(call))
 
     def list(self) -> Pager[SigningSecret]:

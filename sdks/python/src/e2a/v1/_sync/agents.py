@@ -5,7 +5,7 @@ from typing import Any, Mapping, Optional, Sequence
 
 from .._exchange import Call
 from .._wire import Addresses, Attachable, agent_path, files, present, segment
-from ..models import Agent, Domain, Forecast
+from ..models import Agent, Deleted, Domain, Forecast, TestMail
 from .paging import Pager
 from .transport import Transport
 
@@ -93,15 +93,15 @@ class Agents:
         }
         return Agent.from_wire(self._transport.json(Call("PATCH", agent_path(agent), body=present(body))))
 
-    def delete(self, agent: str) -> None:
+    def delete(self, agent: str) -> Deleted:
         """Deletes an agent with its messages and keys."""
-        self._transport.json(Call("DELETE", agent_path(agent)))
+        return Deleted.from_wire(self._transport.json(Call("DELETE", agent_path(agent))))
 
-    def test(self, agent: Optional[str] = None, *, idempotency_key: Optional[str] = None) -> str:
-        """Sends the agent a message from the relay, the whole way in; returns the message's id."""
+    def test(self, agent: Optional[str] = None, *, idempotency_key: Optional[str] = None) -> TestMail:
+        """Sends the agent a message from the relay, the whole way in."""
         agent = self._transport.agent(agent)
         call = Call("POST", f"{agent_path(agent)}/test", idempotency_key=idempotency_key)
-        return str((self._transport.json(call))["message_id"])
+        return TestMail.from_wire(self._transport.json(call))
 
     def check(
         self,

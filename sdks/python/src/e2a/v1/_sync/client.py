@@ -18,7 +18,7 @@ from .events import Events
 from .listening import listen
 from .message import Message
 from .messages import Conversations, Inbox, Messages, submit
-from .outbox import Approvals, Outbox
+from .outbox import Approvals, Audit, Outbox
 from .transport import Transport
 from .webhook import WebhookEvent, parse_webhook
 
@@ -66,6 +66,7 @@ class E2AClient:
         self.conversations = Conversations(self._transport, self.messages)
         self.outbox = Outbox(self._transport)
         self.approvals = Approvals(self._transport)
+        self.audit = Audit(self._transport)
         self.webhooks = Webhooks(self._transport)
         self.deliveries = Deliveries(self._transport)
         self.events = Events(self._transport)

@@ -119,8 +119,15 @@ class Approvals:
         call = Call("POST", f"{_path(id)}/reject", body=body, idempotency_key=idempotency_key)
         return Rejected.from_wire(self._transport.json(call))
 
-    def audit(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> Pager[AuditEntry]:
-        """Decisions, the newest first."""
+
+class Audit:
+    """Decisions about held messages."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> Pager[AuditEntry]:
+        """The newest first."""
         query = {"page_size": page_size, "token": token}
         return Pager(self._transport, "/audit", "entries", lambda item, _: AuditEntry.from_wire(item), query)
 
