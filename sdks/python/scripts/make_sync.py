@@ -19,6 +19,7 @@ HEADER = "# Written by scripts/make_sync.py from {}: change that.\n"
 WORDS = [
     (r"\basync (def|for|with) ", r"\1 "),
     (r"\bawait ", ""),
+    (r"\bAsyncGenerator\[(\w+), None\]", r"Generator[\1, None, None]"),
     (r"\bAsync(?=[A-Z])", ""),
     (r"__aenter__", "__enter__"),
     (r"__aexit__", "__exit__"),

@@ -117,6 +117,7 @@ class AsyncAgents:
         headers: Optional[Mapping[str, str]] = None,
         conversation_id: Optional[str] = None,
         reply_to_message_id: Optional[str] = None,
+        references: Optional[Sequence[str]] = None,
     ) -> Forecast:
         """Whether this message would be held, and how it would leave. Nothing is sent."""
         agent = await self._transport.agent(agent)
@@ -132,6 +133,7 @@ class AsyncAgents:
             "headers": headers,
             "conversation_id": conversation_id,
             "reply_to_message_id": reply_to_message_id,
+            "references": references,
         }
         call = Call("POST", f"{agent_path(agent)}/check", body=present(content))
         return Forecast.from_wire(await self._transport.json(call))

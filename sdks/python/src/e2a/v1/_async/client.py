@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, AsyncIterator, Mapping, Optional, Sequence, Union
+from typing import Any, AsyncGenerator, Mapping, Optional, Sequence, Union
 
 import httpx
 
@@ -129,7 +129,7 @@ class AsyncE2AClient:
         }
         return await submit(self._transport, "/send", content, wait, idempotency_key)
 
-    def listen(self, agent: Optional[str] = None) -> AsyncIterator[AsyncMessage]:
+    def listen(self, agent: Optional[str] = None) -> AsyncGenerator[AsyncMessage, None]:
         """Mail as it arrives, without end: what is unread first, the oldest first, then what is new.
 
         A message counts as taken when the loop asks for the next one; only then it becomes read. After ``break``, or

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, AsyncIterator, Dict, Optional, Sequence, Union
+from typing import Any, AsyncGenerator, Dict, Optional, Sequence, Union
 
 from .._exchange import Call, Pauses, may_pass
 from .._wire import present, segment, words
@@ -59,7 +59,7 @@ class AsyncEvents:
         *,
         types: Optional[Union[str, Sequence[str]]] = None,
         agent: Optional[str] = None,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Events as they happen, without end: what came after ``after`` first, without it from now on.
 
         It goes on through restarts of the server. Keep the ``id`` of the last event you dealt with and give it as

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import deque
 from contextlib import suppress
-from typing import Any, AsyncIterator, Deque, Dict, Optional, Tuple, Type
+from typing import Any, AsyncGenerator, AsyncIterator, Deque, Dict, Optional, Tuple, Type
 
 from .._exchange import Call, Pauses, authorization, may_pass
 from .._listen import Remembered, logger
@@ -34,7 +34,7 @@ UPGRADE_REQUIRED = 426
 
 async def listen(
     transport: AsyncTransport, messages: AsyncMessages, agent: Optional[str]
-) -> AsyncIterator[AsyncMessage]:
+) -> AsyncGenerator[AsyncMessage, None]:
     """Unread messages, then new ones, without end, by WebSocket. Each is acknowledged when the next is asked for."""
     agent = await transport.agent(agent)
     open_socket, broken = _websockets()

@@ -118,6 +118,7 @@ class Agents:
         headers: Optional[Mapping[str, str]] = None,
         conversation_id: Optional[str] = None,
         reply_to_message_id: Optional[str] = None,
+        references: Optional[Sequence[str]] = None,
     ) -> Forecast:
         """Whether this message would be held, and how it would leave. Nothing is sent."""
         agent = self._transport.agent(agent)
@@ -133,6 +134,7 @@ class Agents:
             "headers": headers,
             "conversation_id": conversation_id,
             "reply_to_message_id": reply_to_message_id,
+            "references": references,
         }
         call = Call("POST", f"{agent_path(agent)}/check", body=present(content))
         return Forecast.from_wire(self._transport.json(call))

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Iterator, Mapping, Optional, Sequence, Union
+from typing import Any, Generator, Mapping, Optional, Sequence, Union
 
 import httpx
 
@@ -130,7 +130,7 @@ class E2AClient:
         }
         return submit(self._transport, "/send", content, wait, idempotency_key)
 
-    def listen(self, agent: Optional[str] = None) -> Iterator[Message]:
+    def listen(self, agent: Optional[str] = None) -> Generator[Message, None, None]:
         """Mail as it arrives, without end: what is unread first, the oldest first, then what is new.
 
         A message counts as taken when the loop asks for the next one; only then it becomes read. After ``break``, or

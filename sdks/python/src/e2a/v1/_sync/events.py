@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Iterator, Dict, Optional, Sequence, Union
+from typing import Any, Generator, Dict, Optional, Sequence, Union
 
 from .._exchange import Call, Pauses, may_pass
 from .._wire import present, segment, words
@@ -60,7 +60,7 @@ class Events:
         *,
         types: Optional[Union[str, Sequence[str]]] = None,
         agent: Optional[str] = None,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """Events as they happen, without end: what came after ``after`` first, without it from now on.
 
         It goes on through restarts of the server. Keep the ``id`` of the last event you dealt with and give it as

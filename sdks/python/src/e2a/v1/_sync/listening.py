@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Iterator, List, Optional
+from typing import Any, Generator, List, Optional
 
 from .._exchange import Call, Pauses, may_pass
 from .._listen import Remembered, logger
@@ -15,7 +15,7 @@ from .transport import Transport
 WAIT = 50
 
 
-def listen(transport: Transport, messages: Messages, agent: Optional[str]) -> Iterator[Message]:
+def listen(transport: Transport, messages: Messages, agent: Optional[str]) -> Generator[Message, None, None]:
     """Unread messages, then new ones, without end, by long polling. Each is marked read when the next is asked for."""
     agent = transport.agent(agent)
     taken = Remembered()
