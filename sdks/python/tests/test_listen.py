@@ -10,6 +10,7 @@ from typing import Any, AsyncIterator, List
 
 import pytest
 from conftest import mail
+from line import Script, answer
 from server import Server, free_port
 
 from e2a.v1 import (
@@ -25,7 +26,7 @@ from e2a.v1._async import listening
 
 #: Nothing takes that long unless it is broken. Seconds.
 PATIENCE = 60
-MESSAGES = 40
+MESSAGES = 20
 
 pytestmark = pytest.mark.anyio
 
@@ -163,6 +164,16 @@ async def test_a_server_that_was_never_there_is_an_error() -> None:
             await next_of(client.events.follow("evt_" + "0" * 32))
     with E2AClient("e2a_x", url=url, max_retries=0) as sync, pytest.raises(E2AConnectionError, match="Cannot reach"):
         next(iter(sync.listen("bot@e2a.localhost")))
+
+
+async def test_a_redirect_gets_no_key() -> None:
+    with Script(answer(426, '{"detail": "Upgrade."}')) as thief:
+        away = answer(302, "", f"location: {thief.url}/api/v1/agents/x/ws")
+        with Script(away, away) as script:
+            async with AsyncE2AClient("e2a_x", url=script.url, max_retries=0) as client:
+                with pytest.raises(ConfigurationError, match="redirects to"):
+                    await next_of(client.listen("bot@e2a.localhost"))
+        assert (len(script.requests), thief.requests) == (2, [])
 
 
 async def test_without_websockets_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,11 @@ import asyncio
 import json
 from collections import deque
 from contextlib import suppress
-from typing import Any, AsyncGenerator, AsyncIterator, Deque, Dict, Optional, Tuple, Type
+from typing import Any, AsyncGenerator, AsyncIterator, Deque, Optional, Tuple, Type
 
 from .._exchange import Call, Pauses, authorization, may_pass
 from .._listen import Remembered, logger
+from .._websocket import WebSockets, close_frame
 from .._wire import agent_path
 from ..errors import (
     APIError,
@@ -23,9 +24,8 @@ from .transport import AsyncTransport
 
 #: Frames kept while a message is in hand; the server shows the others again once these are done.
 AHEAD_MAX = 10_000
-#: Seconds.
-OPEN_TIMEOUT = 15
-CLOSE_TIMEOUT = 1
+#: A connection that lived this long was a good one. Seconds.
+GOOD_AFTER = 10
 #: The server's word for "a newer consumer took over".
 REPLACED = 4000
 #: "Upgrade first": key and agent are fine.
@@ -37,28 +37,29 @@ async def listen(
 ) -> AsyncGenerator[AsyncMessage, None]:
     """Unread messages, then new ones, without end, by WebSocket. Each is acknowledged when the next is asked for."""
     agent = await transport.agent(agent)
-    open_socket, broken = _websockets()
+    websockets = WebSockets()
     url = f"ws{transport.settings.url[len('http') :]}/api/v1{agent_path(agent)}/ws"
     headers = authorization(transport.settings)
     taken = Remembered()
     pauses = Pauses()
     was_there = False
-    refusals = 0
+    tries_left = transport.settings.max_retries
     while True:
         try:
-            socket = await open_socket(url, headers)
-        except (OSError, asyncio.TimeoutError, broken) as cause:
+            socket = await websockets.open(url, headers)
+        except websockets.broken as cause:
             failure = await _why_refused(transport, agent, was_there)
-            refusals += 1
-            if not was_there and refusals > transport.settings.max_retries:
-                raise E2AConnectionError(
-                    f"{transport.settings.url} refuses the WebSocket ({cause}).",
-                    fix="Does a proxy before it pass WebSockets on? client.messages.wait() works without.",
-                ) from cause
+            if not was_there:
+                tries_left -= 1
+                if tries_left < 0:
+                    raise E2AConnectionError(
+                        f"{transport.settings.url} refuses the WebSocket ({cause}).",
+                        fix="Does a proxy before it pass WebSockets on? client.messages.wait() works without.",
+                    ) from cause
             await _pause(agent, failure, pauses)
             continue
         was_there = True
-        connection = _Connection(socket, broken)
+        connection = _Connection(socket, websockets.broken)
         try:
             async for id in connection.message_ids():
                 if id not in taken:
@@ -76,6 +77,8 @@ async def listen(
             failure = error
         finally:
             await connection.close()
+        if connection.was_good:
+            pauses.reset()
         if not connection.had_surplus:
             await _pause(agent, failure, pauses)
 
@@ -83,7 +86,7 @@ async def listen(
 class _Connection:
     """One WebSocket. What comes is taken off it at once, however long a message is in hand: the server waits for nobody."""
 
-    def __init__(self, socket: Any, broken: Type[Exception]) -> None:
+    def __init__(self, socket: Any, broken: Tuple[Type[BaseException], ...]) -> None:
         self._socket = socket
         self._broken = broken
         self._frames: Deque[str] = deque()
@@ -91,9 +94,11 @@ class _Connection:
         self._has_ended = False
         #: More came than is kept; a new connection shows it again.
         self.had_surplus = False
-        #: What it was closed with.
-        self.code = 1006
-        self.reason = ""
+        #: What the server closed it with; None when it went away politely, or the line broke.
+        self.code: Optional[int] = None
+        self.reason = "the server went away"
+        self._clock = asyncio.get_running_loop().time
+        self._opened_at = self._clock()
         self._reader = asyncio.ensure_future(self._read())
 
     async def message_ids(self) -> AsyncIterator[str]:
@@ -109,14 +114,18 @@ class _Connection:
 
     async def acknowledge(self, id: str) -> None:
         """Marks a message read. When the connection is gone it comes again, and is then acknowledged again."""
-        with suppress(self._broken, OSError):
+        with suppress(*self._broken):
             await self._socket.send(json.dumps({"ack": id}))
+
+    @property
+    def was_good(self) -> bool:
+        """Whether it lived long enough to forget what was before it."""
+        return self._clock() - self._opened_at >= GOOD_AFTER
 
     async def close(self) -> None:
         self._reader.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._reader
-        with suppress(self._broken, OSError):
+        await asyncio.wait([self._reader])
+        with suppress(*self._broken):
             await self._socket.close()
 
     async def _read(self) -> None:
@@ -125,16 +134,14 @@ class _Connection:
                 id = _message_id(text)
                 if id is None:
                     continue
-                if len(self._frames) < AHEAD_MAX:
+                # After the first that is not kept none is, or their order would be lost.
+                self.had_surplus = self.had_surplus or len(self._frames) >= AHEAD_MAX
+                if not self.had_surplus:
                     self._frames.append(id)
-                else:
-                    self.had_surplus = True
                 self._news.set()
-        except (self._broken, OSError):
-            pass
+        except self._broken as error:
+            self.code, self.reason = close_frame(error)
         finally:
-            self.code = getattr(self._socket, "close_code", None) or self.code
-            self.reason = getattr(self._socket, "close_reason", None) or ""
             self._has_ended = True
             self._news.set()
 
@@ -153,7 +160,7 @@ async def _why_refused(transport: AsyncTransport, agent: str, was_there: bool) -
     try:
         await transport.json(call)
     except APIError as error:
-        if error.status != UPGRADE_REQUIRED and not may_pass(error):
+        if error.status != UPGRADE_REQUIRED and not (was_there and may_pass(error)):
             raise
         return error
     except E2AConnectionError as error:
@@ -170,7 +177,7 @@ def _why_closed(connection: _Connection, agent: str) -> E2AError:
             fix="Stop the other one, or listen for another agent.",
         )
     # Whether a key was revoked or an agent deleted, the next handshake tells.
-    return E2AConnectionError(f"The connection was closed ({connection.code} {connection.reason}).")
+    return E2AConnectionError(f"The connection ended ({connection.reason}).")
 
 
 async def _pause(agent: str, failure: E2AError, pauses: Pauses) -> None:
@@ -185,22 +192,3 @@ def _message_id(text: Any) -> Optional[str]:
     except (ValueError, TypeError, KeyError):
         return None
     return id if isinstance(id, str) else None
-
-
-def _websockets() -> Tuple[Any, Type[Exception]]:
-    """How to open a socket with the installed ``websockets``, and what it raises."""
-    try:
-        from websockets.exceptions import WebSocketException
-    except ImportError:
-        raise ConfigurationError(
-            "listen() needs the package websockets.", fix="Install it: pip install 'e2a[listen]'."
-        ) from None
-    options: Dict[str, Any] = {"open_timeout": OPEN_TIMEOUT, "close_timeout": CLOSE_TIMEOUT, "compression": None}
-    try:
-        from websockets.asyncio.client import connect
-    except ImportError:
-        # Before 13.0.
-        from websockets.client import connect
-
-        return (lambda url, headers: connect(url, extra_headers=headers, **options)), WebSocketException
-    return (lambda url, headers: connect(url, additional_headers=headers, **options)), WebSocketException

@@ -25,6 +25,7 @@ def listen(transport: Transport, messages: Messages, agent: Optional[str]) -> Ge
         try:
             ids = _wait(transport, agent, was_there)
             was_there = True
+            pauses.reset()
             for id in ids:
                 if id not in taken:
                     message = _get(messages, agent, id)
@@ -33,7 +34,6 @@ def listen(transport: Transport, messages: Messages, agent: Optional[str]) -> Ge
                     yield message
                     taken.add(id)
                 _acknowledge(messages, agent, id)
-                pauses.reset()
         except E2AError as error:
             # A server that never answered is an error; one that went away is waited for.
             if not (was_there and may_pass(error)):
