@@ -125,14 +125,17 @@ function add(name: string, request: { body: string; headers: Headers | null }, o
 
 const whole = agentRequest();
 const wholeExpect = {
-  ...{ id: eventId, type: "message.received", agent_id: "bot@agents.example.com" },
+  ...{ id: eventId, type: "message.received", agent_id: "bot@agents.example.com", source: "agent" },
   timestamp: "2026-05-15T11:59:59.000Z",
   data: { message_id: messageId, from: "alice@example.com", subject: "Hi", text: "Hello\n", verified: true },
 };
 const provenBody = { proven: "body", expect: wholeExpect } as const;
 const provenMessage = {
   proven: "message",
-  expect: { type: "message.received", data: { message_id: messageId, from: "alice@example.com", verified: true } },
+  expect: {
+    ...{ type: "message.received", id: null, timestamp: null, agent_id: null, source: "agent" },
+    data: { message_id: messageId, from: "alice@example.com", verified: true },
+  },
   unreadable: ["subject", "text", "html", "reply_text", "attachments", "to", "conversation_id"],
 } as const;
 
@@ -176,7 +179,7 @@ add("30 seconds early", whole, { ...provenBody, now: "2026-05-15T11:59:30Z" });
 add("300 seconds old", whole, { ...provenBody, now: "2026-05-15T12:05:00Z" });
 
 const account = accountRequest(accountEvent);
-add("an account's webhook", account, { proven: "body", expect: accountEvent });
+add("an account's webhook", account, { proven: "body", expect: { ...accountEvent, source: "account" } });
 add(
   "an account's webhook for received mail",
   (() => {
@@ -315,6 +318,14 @@ add(
   {
     body: agentBody(auth([secrets.current], signedAt, { verified: false })),
     headers: only(auth([secrets.current], signedAt, { verified: false }), /^X-/),
+  },
+  { reason: "body" },
+);
+add(
+  "only the X-E2A-Auth headers, the message id in data",
+  {
+    body: agentBody(auth(), { message_id: undefined, data: { message_id: messageId } }),
+    headers: only(whole.headers, /^X-/),
   },
   { reason: "body" },
 );
