@@ -1,6 +1,6 @@
 import { variable } from "./environment.ts";
 import { E2AError } from "./errors.ts";
-import { type CallOptions, Http, type PostOptions } from "./http.ts";
+import { type CallOptions, type Fetch, Http, type PostOptions } from "./http.ts";
 import { type ListenOptions, listen } from "./listen.ts";
 import type { Message } from "./message.ts";
 import { Account, Keys, Secrets, Sessions } from "./resources/account.ts";
@@ -26,7 +26,7 @@ export interface ClientOptions {
   /** Further attempts of a call that got no answer, or 429, or 500 and above. Default: 2. */
   retries?: number | undefined;
   /** Default: the global one. */
-  fetch?: typeof fetch | undefined;
+  fetch?: Fetch | undefined;
   /** Default: the global one; without any, and with `false`, `listen` uses long polls. */
   webSocket?: WebSocketConstructor | false | undefined;
 }
@@ -73,7 +73,7 @@ export class E2AClient {
       apiKey,
       origin: originOf(options.baseUrl ?? variable("E2A_URL") ?? LOCAL_SERVER),
       // Called as a method of something else, browsers' fetch refuses.
-      fetch: options.fetch ?? ((...args) => globalThis.fetch(...args)),
+      fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
       timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       retries: options.retries ?? RETRIES,
     });

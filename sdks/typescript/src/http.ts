@@ -21,11 +21,14 @@ export interface PostOptions extends CallOptions {
   idempotencyKey?: string | undefined;
 }
 
+/** As much of `fetch` as is used here. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
 export interface HttpOptions {
   /** Without a path. */
   origin: string;
   apiKey: string;
-  fetch: typeof fetch;
+  fetch: Fetch;
   timeoutMs: number;
   retries: number;
 }
@@ -73,7 +76,11 @@ export class Http {
 
   /** A request that the server answers within `waitSeconds`, whatever the time limit is otherwise. */
   async waiting<T>(path: string, query: QueryValues, waitSeconds: number, options: CallOptions = {}): Promise<T> {
-    return this.json(path, { query }, { timeoutMs: waitSeconds * 1000 + WAIT_MARGIN_MS, ...options });
+    return this.json(
+      path,
+      { query },
+      { ...options, timeoutMs: options.timeoutMs ?? waitSeconds * 1000 + WAIT_MARGIN_MS },
+    );
   }
 
   private async send<T>(

@@ -18,7 +18,7 @@ export {
   UnverifiedEmailError,
   type UnverifiedReason,
 } from "./errors.ts";
-export type { CallOptions, PostOptions } from "./http.ts";
+export type { CallOptions, Fetch, PostOptions } from "./http.ts";
 export type { List } from "./list.ts";
 export type { ListenOptions } from "./listen.ts";
 export type { Attachment, Message } from "./message.ts";

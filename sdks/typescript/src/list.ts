@@ -1,6 +1,9 @@
-/** What every page of a list has. */
-interface AnyPage {
-  next_token?: string | undefined;
+/** A page of a list, and what follows from it. */
+export interface Loaded<Page, Item> {
+  page: Page;
+  items: readonly Item[];
+  /** The token of the page behind it. */
+  next: string | undefined;
 }
 
 /**
@@ -11,13 +14,13 @@ interface AnyPage {
  *     const all = await client.agents.list().all()
  */
 export class List<Page, Item> implements PromiseLike<Page>, AsyncIterable<Item> {
-  private first: Promise<Page> | undefined;
+  private first: Promise<Loaded<Page, Item>> | undefined;
+  private readonly load: (token?: string) => Promise<Loaded<Page, Item>>;
 
-  /** @param load a page by its token; the first without @param itemsOf what a page lists */
-  constructor(
-    private readonly load: (token?: string) => Promise<Page>,
-    private readonly itemsOf: (page: Page) => readonly Item[],
-  ) {}
+  /** @param load a page by its token; the first without */
+  constructor(load: (token?: string) => Promise<Loaded<Page, Item>>) {
+    this.load = load;
+  }
 
   /** Reads the first page. */
   // biome-ignore lint/suspicious/noThenProperty: awaiting a list reads its first page
@@ -25,36 +28,41 @@ export class List<Page, Item> implements PromiseLike<Page>, AsyncIterable<Item> 
     onPage?: ((page: Page) => A | PromiseLike<A>) | null,
     onError?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return this.firstPage().then(onPage, onError);
+    return this.begin()
+      .then(({ page }) => page)
+      .then(onPage, onError);
   }
 
   /** Page after page. */
   async *pages(): AsyncGenerator<Page, void, undefined> {
-    let page = await this.firstPage();
-    for (;;) {
-      yield page;
-      const { next_token } = page as AnyPage;
-      if (next_token === undefined) return;
-      page = await this.load(next_token);
-    }
+    for await (const { page } of this.loads()) yield page;
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Item, void, undefined> {
-    for await (const page of this.pages()) yield* this.itemsOf(page);
+    for await (const { items } of this.loads()) yield* items;
   }
 
   /** Everything in one array, or as much of it as `max` says. */
   async all(max: number = Number.POSITIVE_INFINITY): Promise<Item[]> {
-    const items: Item[] = [];
-    for await (const page of this.pages()) {
-      items.push(...this.itemsOf(page));
-      if (items.length >= max) break;
+    const found: Item[] = [];
+    for await (const { items } of this.loads()) {
+      for (const item of items) found.push(item);
+      if (found.length >= max) break;
     }
-    return items.slice(0, max);
+    return found.slice(0, max);
   }
 
-  private firstPage(): Promise<Page> {
+  private begin(): Promise<Loaded<Page, Item>> {
     this.first ??= this.load();
     return this.first;
+  }
+
+  private async *loads(): AsyncGenerator<Loaded<Page, Item>, void, undefined> {
+    let loaded = await this.begin();
+    for (;;) {
+      yield loaded;
+      if (loaded.next === undefined) return;
+      loaded = await this.load(loaded.next);
+    }
   }
 }

@@ -40,12 +40,12 @@ export class Resource {
     asked: CallOptions & object = {},
   ): List<Page, Page[Key] extends readonly (infer Item)[] ? Item : never> {
     const { options, query } = split(asked);
-    const load = (values: QueryValues) => this.http.json<Page>(url, { query: values }, options);
-    return new List(
+    return new List(async (token) => {
       // Where a list begins is in the token, so that `after` goes with the first page only.
-      (token) => load(token === undefined ? query : { ...query, after: undefined, token }),
-      (page) => page[key] as never,
-    );
+      const values = token === undefined ? query : { ...query, after: undefined, token };
+      const page = await this.http.json<Page & { next_token?: string }>(url, { query: values }, options);
+      return { page, items: page[key] as never, next: page.next_token };
+    });
   }
 }
 

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import cases from "../../contract/cases.json" with { type: "json" };
+import vectors from "../../contract/vectors.json" with { type: "json" };
+import type * as Sdk from "../src/index.ts";
+import { mismatch } from "./contract/match.ts";
+import { type Case, playCase } from "./contract/play.ts";
+import { installedPackage } from "./package.ts";
+import { startServer, type TestServer } from "./server.ts";
+
+/** The contract of all SDKs (sdks/contract), with the package as it is installed. */
+
+let sdk: typeof Sdk;
+beforeAll(async () => {
+  sdk = await import((await installedPackage()).module);
+});
+
+interface Vector {
+  name: string;
+  body: string;
+  headers: Record<string, string> | null;
+  secrets: (keyof typeof vectors.secrets)[];
+  now?: string;
+  valid: boolean;
+  proven?: string;
+  expect?: object;
+  unreadable?: string[];
+  reason?: string;
+}
+
+describe("the signature vectors", () => {
+  for (const vector of vectors.vectors as unknown as Vector[]) {
+    const { name, body, headers, secrets, valid, reason } = vector;
+    const parse = (options: Sdk.ParseOptions = {}) =>
+      sdk.parseWebhook(
+        new TextEncoder().encode(body),
+        headers,
+        secrets.map((one) => vectors.secrets[one]),
+        { now: new Date(vector.now ?? vectors.now), ...options },
+      );
+
+    if (valid)
+      test(`believed: ${name}`, async () => {
+        const event = await parse();
+        expect(mismatch({ ...vector.expect, proven: vector.proven }, event)).toBeNull();
+        for (const field of vector.unreadable ?? []) {
+          expect(() => (event.data as unknown as Record<string, unknown>)[field]).toThrow(sdk.UnverifiedEmailError);
+          const allowed = await parse({ allowUnsignedFields: true });
+          expect((allowed.data as unknown as Record<string, unknown>)[field]).toEqual(JSON.parse(body)[field]);
+        }
+      });
+    else
+      test(`not believed (${reason}): ${name}`, async () => {
+        const error = await parse().catch((caught) => caught);
+        expect(error).toBeInstanceOf(sdk.UnverifiedEmailError);
+        expect([error.reason, error.name]).toEqual([reason, "UnverifiedEmailError"]);
+        expect(await parse({ allowUnsignedFields: true }).catch(({ reason }) => reason)).toBe(reason);
+      });
+  }
+});
+
+for (const database of ["sqlite", "postgres"] as const)
+  describe(`the scenarios, on the binary with ${database}`, () => {
+    let server: TestServer;
+    beforeAll(async () => {
+      server = await startServer(database);
+    });
+    afterAll(() => server[Symbol.asyncDispose]());
+
+    for (const scenario of cases.cases as Case[]) test(scenario.name, () => playCase(sdk, server, scenario), 120_000);
+  });
