@@ -78,8 +78,11 @@ export function openSocket(
   };
 
   socket.addEventListener("open", () => wake());
-  // A close follows.
-  socket.addEventListener("error", () => {});
+  // A close follows, but in some versions of Node not when the handshake failed.
+  socket.addEventListener("error", () => {
+    if (socket.readyState !== OPEN) closed ??= { code: 1006 };
+    wake();
+  });
   socket.addEventListener("message", ({ data }) => {
     unseen += 1;
     onText(String(data), it);

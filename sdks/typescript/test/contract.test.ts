@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import cases from "../../contract/cases.json" with { type: "json" };
 import vectors from "../../contract/vectors.json" with { type: "json" };
 import type * as Sdk from "../src/index.ts";
 import { mismatch } from "./contract/match.ts";
-import { type Case, playCase } from "./contract/play.ts";
+import { type Case, playCase, type World } from "./contract/play.ts";
 import { installedPackage } from "./package.ts";
 import { startServer, type TestServer } from "./server.ts";
 
@@ -68,3 +69,50 @@ for (const database of ["sqlite", "postgres"] as const)
 
     for (const scenario of cases.cases as Case[]) test(scenario.name, () => playCase(sdk, server, scenario), 120_000);
   });
+
+test.skipIf(!Bun.which("node"))("the scenarios, in Node, by long polls where it has no WebSocket", async () => {
+  const { folder } = await installedPackage();
+  await using server = await startServer();
+  await using control = controlOf(server);
+  const built = await Bun.build({
+    entrypoints: [join(import.meta.dir, "contract/in-node.ts")],
+    outdir: folder,
+    target: "node",
+    external: ["e2a-sdk"],
+  });
+  expect(built.success).toBe(true);
+  const script = join(folder, "in-node.js");
+  const casesFile = join(import.meta.dir, "../../contract/cases.json");
+  const child = Bun.spawn([process.env.E2A_TEST_NODE ?? "node", script, casesFile, control.url], {
+    ...{ cwd: folder, stdin: "ignore", stdout: "pipe", stderr: "inherit" },
+  });
+  const results = (await child.stdout.text()).trimEnd().split("\n");
+  expect(results.map((line) => JSON.parse(line))).toEqual(cases.cases.map(({ name }) => ({ name, error: null })));
+  expect(await child.exited).toBe(0);
+}, 300_000);
+
+/** What a scenario needs of the world, by HTTP for another process. */
+function controlOf(world: World): { url: string } & AsyncDisposable {
+  const { baseUrl, apiKey, secret } = world;
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    idleTimeout: 0,
+    async fetch(request) {
+      const asked = await request.json();
+      const verbs: Record<string, () => unknown> = {
+        "/account": () => ({ baseUrl, apiKey, secret }),
+        "/deliver": () => world.deliver(asked),
+        "/restart": () => world.restart(asked.how),
+        "/sink": () => world.sink(),
+        "/requests": () => world.requests(asked.url, asked.count),
+      };
+      try {
+        return Response.json((await verbs[new URL(request.url).pathname]?.()) ?? null);
+      } catch (error) {
+        return new Response(String(error), { status: 500 });
+      }
+    },
+  });
+  return { url: `http://127.0.0.1:${server.port}`, [Symbol.asyncDispose]: () => server.stop(true) };
+}
