@@ -27,6 +27,10 @@ const IDLE_MAX_MS = 300_000;
 const STABLE_MS = 30_000;
 /** Handshakes in a row that fail although the server itself can be reached: something between does not know WebSocket. */
 const HANDSHAKES_MAX = 3;
+/** An acknowledgement that was sent so long ago arrived, unless the socket was dead already. */
+const CERTAIN_MS = 60_000;
+/** How long the end of a listener may take. */
+const CLOSE_MS = 5_000;
 /** Acknowledged messages that are remembered, in case the server did not hear of it: more than can be on their way. */
 const ACKED_MAX = 10_000;
 
@@ -59,6 +63,8 @@ class Listener {
   /** In the queue, or in the caller's hands. */
   private readonly known = new Set<string>();
   private readonly acked = new Set<string>();
+  /** Acknowledgements sent by socket, and when. */
+  private readonly uncertain = new Map<string, number>();
   private readonly backoff: Backoff;
   private socket: Socket | null = null;
   private isPolling: boolean;
@@ -112,15 +118,30 @@ class Listener {
   }
 
   private async markRead(id: string): Promise<void> {
-    if (this.socket?.send(JSON.stringify({ ack: id }))) return;
-    const { agent, signal } = this;
+    if (this.socket && this.sendAck(this.socket, id)) return;
     try {
-      await this.backoff.persist(() =>
-        this.deps.messages.update(id, { status: "read" }, { agent, signal, retries: 0 }),
-      );
+      await this.backoff.persist(() => this.update(id, this.signal));
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error;
     }
+  }
+
+  private update(id: string, signal: AbortSignal): Promise<unknown> {
+    return this.deps.messages.update(id, { status: "read" }, { agent: this.agent, signal, retries: 0 });
+  }
+
+  /** By the socket, which does not say whether it arrived: until that is certain it is remembered. */
+  private sendAck(socket: Socket, id: string): boolean {
+    if (!socket.send(JSON.stringify({ ack: id }))) return false;
+    this.uncertain.delete(id);
+    this.uncertain.set(id, Date.now());
+    return true;
+  }
+
+  /** Acknowledgements that may have been lost with a socket. What is older arrived, or the server shows it again. */
+  private lately(): string[] {
+    for (const [id, at] of this.uncertain) if (Date.now() - at > CERTAIN_MS) this.uncertain.delete(id);
+    return [...this.uncertain.keys()];
   }
 
   /** Takes an id from the server. True when it was acknowledged before, of which the server has not heard. */
@@ -159,12 +180,13 @@ class Listener {
     const socket = openSocket(webSocket, http.options, url, (text, socket) => {
       this.backoff.reset();
       const id = idIn(text);
-      if (id !== null && this.take(id)) socket.send(JSON.stringify({ ack: id }));
+      if (id !== null && this.take(id)) this.sendAck(socket, id);
     });
     this.socket = socket;
     if (await socket.opened(http.options.timeoutMs, this.signal)) {
       this.failedHandshakes = 0;
       this.openedAt = Date.now();
+      for (const id of this.lately()) this.sendAck(socket, id);
     } else this.failedHandshakes += 1;
   }
 
@@ -189,8 +211,12 @@ class Listener {
     await socket?.close();
   }
 
+  /** What was acknowledged on a socket that broke since is told once more; closing another one makes it certain. */
   async close(): Promise<void> {
+    const isBroken = this.socket?.closed ?? this.isPolling;
     await this.drop();
+    const signal = AbortSignal.timeout(CLOSE_MS);
+    if (isBroken) await Promise.allSettled(this.lately().map((id) => this.update(id, signal)));
   }
 }
 

@@ -70,26 +70,32 @@ for (const database of ["sqlite", "postgres"] as const)
     for (const scenario of cases.cases as Case[]) test(scenario.name, () => playCase(sdk, server, scenario), 120_000);
   });
 
-test.skipIf(!Bun.which("node"))("the scenarios, in Node, by long polls where it has no WebSocket", async () => {
-  const { folder } = await installedPackage();
-  await using server = await startServer();
-  await using control = controlOf(server);
-  const built = await Bun.build({
-    entrypoints: [join(import.meta.dir, "contract/in-node.ts")],
-    outdir: folder,
-    target: "node",
-    external: ["e2a-sdk"],
-  });
-  expect(built.success).toBe(true);
-  const script = join(folder, "in-node.js");
-  const casesFile = join(import.meta.dir, "../../contract/cases.json");
-  const child = Bun.spawn([process.env.E2A_TEST_NODE ?? "node", script, casesFile, control.url], {
-    ...{ cwd: folder, stdin: "ignore", stdout: "pipe", stderr: "inherit" },
-  });
-  const results = (await child.stdout.text()).trimEnd().split("\n");
-  expect(results.map((line) => JSON.parse(line))).toEqual(cases.cases.map(({ name }) => ({ name, error: null })));
-  expect(await child.exited).toBe(0);
-}, 300_000);
+test.skipIf(!Bun.which("node"))(
+  "the scenarios, in Node, by long polls where it has no WebSocket",
+  async () => {
+    const { folder } = await installedPackage();
+    await using server = await startServer();
+    await using control = controlOf(server);
+    const built = await Bun.build({
+      entrypoints: [join(import.meta.dir, "contract/in-node.ts")],
+      outdir: folder,
+      target: "node",
+      external: ["e2a-sdk"],
+    });
+    expect(built.success).toBe(true);
+    const script = join(folder, "in-node.js");
+    const casesFile = join(import.meta.dir, "../../contract/cases.json");
+    const child = Bun.spawn([process.env.E2A_TEST_NODE ?? "node", script, casesFile, control.url], {
+      ...{ cwd: folder, stdin: "ignore", stdout: "pipe", stderr: "inherit" },
+    });
+    const results = (await child.stdout.text()).trimEnd().split("\n");
+    expect(results.map((line) => JSON.parse(line))).toEqual(cases.cases.map(({ name }) => ({ name, error: null })));
+    expect(await child.exited).toBe(0);
+  },
+  300_000,
+);
+
+type OneMail = Parameters<World["deliver"]>[0];
 
 /** What a scenario needs of the world, by HTTP for another process. */
 function controlOf(world: World): { url: string } & AsyncDisposable {
@@ -99,7 +105,7 @@ function controlOf(world: World): { url: string } & AsyncDisposable {
     hostname: "127.0.0.1",
     idleTimeout: 0,
     async fetch(request) {
-      const asked = await request.json();
+      const asked = (await request.json()) as never as { how: "kill"; url: string; count: number } & OneMail;
       const verbs: Record<string, () => unknown> = {
         "/account": () => ({ baseUrl, apiKey, secret }),
         "/deliver": () => world.deliver(asked),
