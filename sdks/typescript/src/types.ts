@@ -16,6 +16,8 @@ export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type Domain = Schemas["Domain"];
 export type Event = Schemas["Event"];
 export type EventType = Event["type"];
+/** The events of some types. */
+export type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;
 export type Forecast = Schemas["Forecast"];
 export type InboxMessage = Schemas["InboxMessage"];
 export type MessageDetail = Schemas["MessageDetail"];

@@ -1,15 +1,15 @@
 import { followEvents } from "../follow.ts";
 import type { CallOptions, PostOptions } from "../http.ts";
 import type { List } from "../list.ts";
-import type { Answer, Body, Delivery, DeliveryDetail, Event, EventType, Query, Webhook } from "../types.ts";
+import type { Answer, Body, Delivery, DeliveryDetail, Event, EventOf, EventType, Query, Webhook } from "../types.ts";
 import { path, Resource } from "./resource.ts";
 
 /** Which events are followed, and from where. */
-export interface FollowOptions {
+export interface FollowOptions<Type extends EventType = EventType> {
   /** The last event's id that you have seen. Default: what happens from now on. */
   after?: string | undefined;
   /** Default: all types. */
-  types?: readonly EventType[] | undefined;
+  types?: readonly Type[] | undefined;
   /** Only what is about this agent. */
   agent?: string | undefined;
   /** Ends the iteration; it rejects with the signal's reason. */
@@ -31,8 +31,10 @@ export class Events extends Resource {
    * Each event as it happens, for ever: none is missing and none comes twice, through restarts of the server too. Store the
    * `id` of what you are done with, and give it as `after` when you come back.
    */
-  follow(options: FollowOptions = {}): AsyncGenerator<Event, void, undefined> {
-    return followEvents(this.http, options);
+  follow<Type extends EventType = EventType>(
+    options: FollowOptions<Type> = {},
+  ): AsyncGenerator<EventOf<Type>, void, undefined> {
+    return followEvents(this.http, options) as AsyncGenerator<EventOf<Type>, void, undefined>;
   }
 
   /** A JSON Schema for each type. */
