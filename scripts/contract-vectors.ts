@@ -382,4 +382,9 @@ add(
   { reason: "signature" },
 );
 
-await Bun.write(path, `${JSON.stringify({ now, secrets: { ...secrets, ...forms }, vectors }, null, 2)}\n`);
+/** What the file should be. */
+export function contractVectors(): object {
+  return { now, secrets: { ...secrets, ...forms }, vectors };
+}
+
+if (import.meta.main) await Bun.write(path, `${JSON.stringify(contractVectors(), null, 2)}\n`);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { contractVectors } from "../../../scripts/contract-vectors.ts";
 import cases from "../../contract/cases.json" with { type: "json" };
 import vectors from "../../contract/vectors.json" with { type: "json" };
 import type * as Sdk from "../src/index.ts";
@@ -29,6 +30,10 @@ interface Vector {
 }
 
 describe("the signature vectors", () => {
+  test("are what the server signs (if not: bun scripts/contract-vectors.ts)", () => {
+    expect(vectors).toEqual(JSON.parse(JSON.stringify(contractVectors())));
+  });
+
   for (const vector of vectors.vectors as unknown as Vector[]) {
     const { name, body, headers, secrets, valid, reason } = vector;
     const parse = (options: Sdk.ParseOptions = {}) =>

@@ -146,16 +146,46 @@ test("the endpoint with Bun hears of events", async () => {
   expect(forged.status).toBe(401);
 });
 
-test("the installed types hold what test/types.ts says, for the strictest of compilers", async () => {
+/** What the README's and the docs' pieces of code take for granted. */
+const around = `
+declare const E2AClient: typeof import("e2a-sdk").E2AClient;
+declare const client: import("e2a-sdk").E2AClient;
+declare const request: Request;
+declare const process: { env: Record<string, string | undefined> };
+declare const app: { post(path: string, handler: (c: any, response: any) => unknown): void };
+declare const Bun: { serve(options: object): void };
+declare function createServer(listener: (request: any, response: any) => unknown): { listen(port: number): void };
+`;
+
+test("the installed types hold what test/types.ts says, and the code in README and docs, for the strictest of compilers", async () => {
   await cp(join(import.meta.dir, "types.ts"), join(folder, "types.ts"));
+  const files = ["types.ts", "around.d.ts"];
+  await Bun.write(join(folder, "around.d.ts"), around);
+  for (const page of ["README.md", "../../docs/sdk-typescript.md"])
+    for (const [, code] of (await Bun.file(join(source, page)).text()).matchAll(/```ts\n([\s\S]*?)```/g)) {
+      files.push(`piece-${files.length}.ts`);
+      await Bun.write(join(folder, files.at(-1) ?? ""), `${code}\nexport {};\n`);
+    }
+  expect(files.length).toBeGreaterThan(8);
   const compilerOptions = {
     ...{ target: "ES2022", module: "NodeNext", lib: ["ES2022", "DOM", "DOM.Iterable"], types: [] },
     ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true },
     skipLibCheck: false,
   };
-  await Bun.write(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["types.ts"] }));
+  await Bun.write(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
   const tsc = join(source, "../../node_modules/typescript/bin/tsc");
   const child = Bun.spawn([process.execPath, tsc, "-p", folder], { stdout: "pipe", stderr: "inherit" });
   expect(await child.stdout.text()).toBe("");
   expect(await child.exited).toBe(0);
+});
+
+test("it bundles for runtimes without Node's modules, and depends on nothing", async () => {
+  const { success, outputs } = await Bun.build({ entrypoints: [(await installedPackage()).module], target: "browser" });
+  expect(success).toBe(true);
+  expect(await outputs[0]?.text()).not.toMatch(/from "|require\(/);
+  const manifest = await Bun.file(join(folder, "node_modules/e2a-sdk/package.json")).json();
+  expect([manifest.dependencies, manifest.version]).toEqual([
+    undefined,
+    (await Bun.file(join(source, "package.json")).json()).version,
+  ]);
 });
