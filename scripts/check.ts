@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { checkSdkTypes } from "./sdk-types.ts";
 
 /**
  * Everything about the source that needs no running: types, lint and format, and versions that are named twice.
@@ -13,6 +14,7 @@ const repair = process.argv.includes("--write");
 /** Command lines run by Bun, all at once. */
 const commands: Record<string, string[]> = {
   types: ["node_modules/typescript/bin/tsc", "-p", "."],
+  "types of the SDK": ["node_modules/typescript/bin/tsc", "-p", "sdks/typescript", "--noEmit"],
   style: ["node_modules/@biomejs/biome/bin/biome", "check", ...(repair ? ["--write"] : []), "."],
 };
 
@@ -40,6 +42,7 @@ async function bunVersions(): Promise<string> {
 const complaints = await Promise.all([
   ...Object.entries(commands).map(async ([name, args]) => [name, await runCommand(args)]),
   bunVersions().then((text) => ["Bun versions", text]),
+  checkSdkTypes().then((text) => ["API types of the SDK", text]),
 ]);
 for (const [name, text] of complaints) {
   console.error(`check ${name}: ${text ? "failed" : "ok"}`);
