@@ -43,7 +43,7 @@ def key(server: Server) -> str:
 @pytest.fixture(scope="session")
 def secret(server: Server, key: str) -> str:
     """A signing secret of that account."""
-    with E2AClient(key, url=server.url) as client:
+    with E2AClient(key, base_url=server.url) as client:
         return client.secrets.create("tests").secret
 
 
@@ -55,14 +55,14 @@ def own_key(server: Server) -> str:
 
 @pytest.fixture
 def client(server: Server, key: str) -> Iterator[E2AClient]:
-    with E2AClient(key, url=server.url) as client:
+    with E2AClient(key, base_url=server.url) as client:
         yield client
 
 
 @pytest.fixture
 def async_client(server: Server, key: str) -> AsyncE2AClient:
     """The test closes it, in the loop that it runs in."""
-    return AsyncE2AClient(key, url=server.url)
+    return AsyncE2AClient(key, base_url=server.url)
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ class Player:
     def __init__(self, server: Server, side: Any, key: str, secret: str) -> None:
         self._server = server
         self._side = side
-        self._client = side.make(key, url=server.url)
+        self._client = side.make(key, base_url=server.url)
         self._others: List[Any] = []
         self._sinks: Dict[str, Sink] = {}
         self._iterators: Dict[str, Any] = {}
@@ -146,7 +146,7 @@ class Player:
     def _call(self, step: Mapping[str, Any], _: Mapping[str, Any]) -> None:
         client = self._client
         if "key" in step:
-            client = self._side.make(step["key"], url=self._server.url, max_retries=0)
+            client = self._side.make(step["key"], base_url=self._server.url, max_retries=0)
             self._others.append(client)
         until = time.monotonic() + UNTIL_MAX
         while True:

@@ -46,13 +46,13 @@ def test_settings_come_from_the_environment(
 
 
 def test_without_an_agent_the_only_one_is_meant(server: Server, own_key: str) -> None:
-    with E2AClient(own_key, url=server.url) as client:
+    with E2AClient(own_key, base_url=server.url) as client:
         with pytest.raises(ConfigurationError, match="no agent yet.*create"):
             client.messages.list().to_list()
         one = client.agents.create(slug=f"one-{uuid.uuid4().hex[:12]}").email
         server.deliver(one, mail("For the only one"))
         assert [message.subject for message in client.messages.list()] == ["For the only one"]
-    with E2AClient(own_key, url=server.url) as client:
+    with E2AClient(own_key, base_url=server.url) as client:
         client.agents.create(slug=f"two-{uuid.uuid4().hex[:12]}")
         with pytest.raises(ConfigurationError, match="several agents.*E2A_AGENT_EMAIL"):
             client.messages.wait()
@@ -63,13 +63,13 @@ def test_a_key_of_one_agent_needs_no_agent(server: Server, client: E2AClient, ag
     assert (made.scope, made.agent) == ("agent", agent)
     assert made.key not in repr(made)
     server.deliver(agent, mail("Mine"))
-    with E2AClient(made.key, url=server.url) as bot:
+    with E2AClient(made.key, base_url=server.url) as bot:
         assert [message.subject for message in bot.messages.list()] == ["Mine"]
         with pytest.raises(ForbiddenError) as refused:
             bot.approvals.approve("msg_" + "0" * 32)
         assert refused.value.fix
     client.keys.delete(made.id)
-    with E2AClient(made.key, url=server.url) as bot:
+    with E2AClient(made.key, base_url=server.url) as bot:
         with pytest.raises(AuthenticationError) as unknown:
             bot.agents.list().to_list()
         assert (unknown.value.status, unknown.value.code) == (401, "unauthenticated")
@@ -145,7 +145,7 @@ def test_any_call_can_be_made(client: E2AClient, agent: str) -> None:
 
 def test_a_lost_answer_does_nothing_twice(server: Server, client: E2AClient, key: str, agent: str) -> None:
     line = BreakingLine(server.url)
-    with E2AClient(key, url=line.url) as shaky:
+    with E2AClient(key, base_url=line.url) as shaky:
         line.lose = 2
         sent = shaky.send("somebody@elsewhere.example", "Once", "Once", from_=agent)
         assert sent.status == "sent"
@@ -166,7 +166,7 @@ def test_a_lost_answer_does_nothing_twice(server: Server, client: E2AClient, key
 @pytest.mark.anyio
 async def test_the_same_with_asyncio(server: Server, async_client: AsyncE2AClient, key: str, agent: str) -> None:
     line = BreakingLine(server.url)
-    async with async_client, AsyncE2AClient(key, url=line.url) as shaky:
+    async with async_client, AsyncE2AClient(key, base_url=line.url) as shaky:
         line.lose = 2
         sent = await shaky.send("somebody@elsewhere.example", "Once", "Once", from_=agent)
         assert [one.id async for one in async_client.outbox.list(agent=agent)] == [sent.message_id]
@@ -197,13 +197,15 @@ def test_a_key_of_ones_own_names_the_request(client: E2AClient, agent: str) -> N
     ids=["proxy says 503", "proxy says 502", "429", "connection closed", "half an answer"],
 )
 def test_what_may_pass_is_tried_again(trouble: bytes) -> None:
-    with Script(trouble, OK) as script, E2AClient(url=script.url) as client:
+    with Script(trouble, OK) as script, E2AClient(base_url=script.url) as client:
         assert client.health() == {"status": "ok"}
         assert len(script.requests) == 2
 
 
 def test_every_try_of_a_post_has_the_same_key() -> None:
-    with Script(b"", answer(200, '{"message_id": "msg_1"}')) as script, E2AClient("e2a_x", url=script.url) as client:
+    with Script(b"", answer(200, '{"message_id": "msg_1"}')) as script, E2AClient(
+        "e2a_x", base_url=script.url
+    ) as client:
         assert client.send("a@b.example", "s", "b").message_id == "msg_1"
         keys = [
             line for request in script.requests for line in request.split(b"\r\n") if b"idempotency-key" in line.lower()
@@ -222,7 +224,7 @@ def test_every_try_of_a_post_has_the_same_key() -> None:
     ],
 )
 def test_what_does_not_pass_is_said_at_once(refusal: bytes, kind: type, code: str) -> None:
-    with Script(refusal, OK) as script, E2AClient("e2a_x", url=script.url) as client:
+    with Script(refusal, OK) as script, E2AClient("e2a_x", base_url=script.url) as client:
         with pytest.raises(kind) as refused:
             client.send("a@b.example", "s", "b")
         assert type(refused.value) is kind and refused.value.code == code
@@ -231,17 +233,19 @@ def test_what_does_not_pass_is_said_at_once(refusal: bytes, kind: type, code: st
 
 def test_what_is_no_e2a_server_is_said() -> None:
     with Script(answer(301, "", "location: https://elsewhere.example/")) as script:
-        with E2AClient(url=script.url) as client, pytest.raises(ConfigurationError, match="redirects to https://else"):
+        with E2AClient(base_url=script.url) as client, pytest.raises(
+            ConfigurationError, match="redirects to https://else"
+        ):
             client.health()
     with Script(answer(200, "<h1>Hello</h1>", kind="text/html")) as script:
-        with E2AClient(url=script.url) as client, pytest.raises(E2AConnectionError, match="JSON.*E2A_URL"):
+        with E2AClient(base_url=script.url) as client, pytest.raises(E2AConnectionError, match="JSON.*E2A_URL"):
             client.health()
-    with E2AClient(url=f"http://127.0.0.1:{free_port()}", max_retries=0) as client:
+    with E2AClient(base_url=f"http://127.0.0.1:{free_port()}", max_retries=0) as client:
         with pytest.raises(E2AConnectionError, match="Cannot reach.*E2A_URL"):
             client.info()
     with Script(b"HTTP/1.1 200 OK\r\n") as script:
         # It never says the rest, and keeps the connection.
-        with E2AClient(url=script.url, timeout=0.2, max_retries=0) as client, pytest.raises(E2AConnectionError):
+        with E2AClient(base_url=script.url, timeout=0.2, max_retries=0) as client, pytest.raises(E2AConnectionError):
             client.health()
 
 
@@ -250,14 +254,16 @@ def test_a_server_that_says_nothing_is_given_up() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with E2AClient(url=url, timeout=0.2, max_retries=0) as client, pytest.raises(E2ATimeoutError, match="in time"):
+        with E2AClient(base_url=url, timeout=0.2, max_retries=0) as client, pytest.raises(
+            E2ATimeoutError, match="in time"
+        ):
             client.health()
 
 
 @pytest.mark.parametrize("url", ["localhost:8080", "ftp://a.example", "http://", "http://a.example/?x=1"])
 def test_a_wrong_url_is_said_before_anything_is_sent(url: str) -> None:
     with pytest.raises(ConfigurationError, match="E2A_URL"):
-        E2AClient(url=url)
+        E2AClient(base_url=url)
 
 
 def test_a_missing_key_is_said_before_anything_is_sent() -> None:

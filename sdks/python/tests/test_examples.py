@@ -106,7 +106,7 @@ def test_the_support_agent_waits_for_a_person(run: Any, server: Server, client: 
     # The newest first: the refund is approved, the price is not.
     said = run(own_key, "support_agent.py", "review").answer("a", "r", "Not in this tone.")
     assert "Refunds take five days." in said and "could not prove" in said
-    with E2AClient(own_key, url=server.url) as person:
+    with E2AClient(own_key, base_url=server.url) as person:
         fates = {one.subject: one for one in answers(person, agent)}
         assert fates["Re: Refund"].status == "sent"
         assert (fates["Re: Your price"].status, fates["Re: Your price"].rejection_reason) == (

@@ -112,12 +112,12 @@ async def test_a_newer_listener_takes_over(server: Server, async_client: AsyncE2
 async def test_a_revoked_key_ends_it(server: Server, client: E2AClient, agent: str) -> None:
     made = client.keys.create("to be revoked", agent=agent)
     server.deliver(agent, mail("First"))
-    async with AsyncE2AClient(made.key, url=server.url) as bot, aclosing(bot.listen(agent)) as messages:
+    async with AsyncE2AClient(made.key, base_url=server.url) as bot, aclosing(bot.listen(agent)) as messages:
         assert (await next_of(messages)).subject == "First"
         client.keys.delete(made.id)
         with pytest.raises(AuthenticationError):
             await next_of(messages)
-    with E2AClient(made.key, url=server.url) as bot_too, pytest.raises(AuthenticationError):
+    with E2AClient(made.key, base_url=server.url) as bot_too, pytest.raises(AuthenticationError):
         next(iter(bot_too.listen(agent)))
 
 
@@ -157,12 +157,14 @@ async def test_more_than_is_kept_comes_with_the_next_connection(
 
 async def test_a_server_that_was_never_there_is_an_error() -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    async with AsyncE2AClient("e2a_x", url=url, max_retries=0) as client:
+    async with AsyncE2AClient("e2a_x", base_url=url, max_retries=0) as client:
         with pytest.raises(E2AConnectionError, match="Cannot reach"):
             await next_of(client.listen("bot@e2a.localhost"))
         with pytest.raises(E2AConnectionError, match="Cannot reach"):
             await next_of(client.events.follow("evt_" + "0" * 32))
-    with E2AClient("e2a_x", url=url, max_retries=0) as sync, pytest.raises(E2AConnectionError, match="Cannot reach"):
+    with E2AClient("e2a_x", base_url=url, max_retries=0) as sync, pytest.raises(
+        E2AConnectionError, match="Cannot reach"
+    ):
         next(iter(sync.listen("bot@e2a.localhost")))
 
 
@@ -170,7 +172,7 @@ async def test_a_redirect_gets_no_key() -> None:
     with Script(answer(426, '{"detail": "Upgrade."}')) as thief:
         away = answer(302, "", f"location: {thief.url}/api/v1/agents/x/ws")
         with Script(away, away) as script:
-            async with AsyncE2AClient("e2a_x", url=script.url, max_retries=0) as client:
+            async with AsyncE2AClient("e2a_x", base_url=script.url, max_retries=0) as client:
                 with pytest.raises(ConfigurationError, match="redirects to"):
                     await next_of(client.listen("bot@e2a.localhost"))
         assert (len(script.requests), thief.requests) == (2, [])

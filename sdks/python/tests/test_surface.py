@@ -35,7 +35,7 @@ def test_every_operation_of_the_api_has_a_call() -> None:
         return httpx.Response(200, json={**item, **{name: [item] for name in lists}})
 
     with httpx.Client(transport=httpx.MockTransport(handler)) as http:
-        client = E2AClient("e2a_x", agent="x", http_client=http)
+        client = E2AClient("e2a_x", agent_email="x", http_client=http)
         for call in calls(client):
             result = call(**{name: "x" for name in required(call)})
             if hasattr(result, "to_list"):

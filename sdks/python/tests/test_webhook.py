@@ -174,7 +174,7 @@ def test_a_partly_proven_message_can_be_answered(
     (summary,) = client.messages.list(agent=agent).to_list()
     # What `e2a listen --forward` posts.
     whole = summary.get(peek=True)
-    with E2AClient(key, url=server.url, agent=agent, webhook_secret=secret) as mine:
+    with E2AClient(key, base_url=server.url, agent_email=agent, webhook_secret=secret) as mine:
         event = mine.parse_webhook(json.dumps(whole.raw).encode("utf-8"), whole.auth_headers)
         assert event.proven == "message" and event.message is not None
         assert event.message.reply("Thanks").status == "sent"

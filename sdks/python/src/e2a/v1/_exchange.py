@@ -91,7 +91,7 @@ def refusal(response: httpx.Response, settings: Settings) -> E2AError:
     location = response.headers.get("location")
     if response.is_redirect and location:
         return ConfigurationError(
-            f"{settings.url} redirects to {location}.", fix="Give url or E2A_URL the final address."
+            f"{settings.url} redirects to {location}.", fix="Give base_url or E2A_URL the final address."
         )
     problem = _object(response.content)
     if problem is None or not ("detail" in problem or "title" in problem):
@@ -108,7 +108,8 @@ def json_of(response: httpx.Response, settings: Settings) -> Any:
         return json.loads(response.content)
     except ValueError as cause:
         raise E2AConnectionError(
-            f"{settings.url} did not answer in JSON.", fix="Check that url or E2A_URL is the address of an e2a server."
+            f"{settings.url} did not answer in JSON.",
+            fix="Check that base_url or E2A_URL is the address of an e2a server.",
         ) from cause
 
 
@@ -118,7 +119,7 @@ def broken(cause: httpx.TransportError, settings: Settings) -> E2AConnectionErro
         return E2ATimeoutError(f"{settings.url} did not answer in time.", fix="Try again, or give a longer timeout.")
     reason = str(cause) or type(cause).__name__
     return E2AConnectionError(
-        f"Cannot reach {settings.url} ({reason}).", fix="Is the server running, and is url or E2A_URL its address?"
+        f"Cannot reach {settings.url} ({reason}).", fix="Is the server running, and is base_url or E2A_URL its address?"
     )
 
 

@@ -31,25 +31,25 @@ class Settings:
 
 def load_settings(
     *,
-    url: Optional[str],
+    base_url: Optional[str],
     api_key: Optional[str],
-    agent: Optional[str],
+    agent_email: Optional[str],
     webhook_secret: Optional[Secrets],
     timeout: float,
     max_retries: int,
     env: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Arguments over ``E2A_*`` over defaults. Raises ConfigurationError for a URL that is none."""
-    base = (url or env.get("E2A_URL") or DEFAULT_URL).rstrip("/")
+    base = (base_url or env.get("E2A_URL") or DEFAULT_URL).rstrip("/")
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ConfigurationError(
-            f'"{base}" is no address of a server.', fix=f"Give url or E2A_URL as in {DEFAULT_URL}."
+            f'"{base}" is no address of a server.', fix=f"Give base_url or E2A_URL as in {DEFAULT_URL}."
         )
     return Settings(
         url=base,
         api_key=api_key or env.get("E2A_API_KEY") or None,
-        agent=agent or env.get("E2A_AGENT_EMAIL") or None,
+        agent=agent_email or env.get("E2A_AGENT_EMAIL") or None,
         secrets=secret_list(webhook_secret, env),
         timeout=timeout,
         max_retries=max_retries,

@@ -39,8 +39,8 @@ class E2AClient:
         self,
         api_key: Optional[str] = None,
         *,
-        url: Optional[str] = None,
-        agent: Optional[str] = None,
+        base_url: Optional[str] = None,
+        agent_email: Optional[str] = None,
         webhook_secret: Optional[Secrets] = None,
         timeout: float = DEFAULT_TIMEOUT,
         max_retries: int = DEFAULT_MAX_RETRIES,
@@ -51,9 +51,9 @@ class E2AClient:
         :param http_client: for proxies, certificates and the like; it stays open when this client is closed
         """
         self._settings = load_settings(
-            url=url,
+            base_url=base_url,
             api_key=api_key,
-            agent=agent,
+            agent_email=agent_email,
             webhook_secret=webhook_secret,
             timeout=timeout,
             max_retries=max_retries,

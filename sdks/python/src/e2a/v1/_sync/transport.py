@@ -61,7 +61,9 @@ class Transport:
         if len(agents) != 1:
             raise ConfigurationError(
                 "You have no agent yet." if not agents else "You have several agents.",
-                fix="Create one: client.agents.create(slug=…)." if not agents else "Give agent, or E2A_AGENT_EMAIL.",
+                fix="Create one: client.agents.create(slug=…)."
+                if not agents
+                else "Give agent, or the client agent_email (E2A_AGENT_EMAIL).",
             )
         self._only_agent = str(agents[0]["email"])
         return self._only_agent
