@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from pathlib import Path
 from typing import Iterator, List
 
 import pytest
@@ -73,6 +74,12 @@ def agent(client: E2AClient) -> str:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one run has found out about httpx is news to no other."""
+    return tmp_path_factory.mktemp("mypy")
 
 
 def mail(subject: str, text: str = "Hello") -> List[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import uuid
 from datetime import datetime, timezone
 from pathlib import Path
@@ -249,9 +250,21 @@ def test_what_is_no_e2a_server_is_said() -> None:
             client.health()
 
 
-def test_a_server_that_says_nothing_is_given_up() -> None:
-    import socket
+def test_nobody_knows_whether_it_was_sent() -> None:
+    with Script(b"", answer(200, "", "x: y")) as script, E2AClient(
+        "e2a_x", base_url=script.url, max_retries=0
+    ) as client:
+        with pytest.raises(E2AConnectionError, match="may have done it.*idempotency_key") as uncertain:
+            client.send("a@b.example", "s", "b")
+        key = uncertain.value.idempotency_key
+        assert key and key.encode("ascii") in script.requests[0]
+    with E2AClient("e2a_x", base_url=f"http://127.0.0.1:{free_port()}", max_retries=0) as client:
+        with pytest.raises(E2AConnectionError, match="Is the server running") as unreached:
+            client.send("a@b.example", "s", "b")
+        assert unreached.value.idempotency_key is None
 
+
+def test_a_server_that_says_nothing_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with E2AClient(base_url=url, timeout=0.2, max_retries=0) as client, pytest.raises(

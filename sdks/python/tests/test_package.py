@@ -92,6 +92,6 @@ def test_the_client_that_waits_is_made_from_the_other() -> None:
     python("scripts/make_sync.py", "--check")
 
 
-def test_the_types_hold(tmp_path: Path) -> None:
+def test_the_types_hold(mypy_cache: Path) -> None:
     need("mypy")
-    python("-m", "mypy", "--cache-dir", str(tmp_path))
+    python("-m", "mypy", "--cache-dir", str(mypy_cache))

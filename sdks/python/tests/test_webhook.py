@@ -118,6 +118,18 @@ def test_hostile_bodies_are_refused(body: bytes) -> None:
     assert refused.value.reason == "malformed"
 
 
+def test_half_a_character_fits_no_signature() -> None:
+    _, headers = delivery()
+    for name in headers:
+        if not name.startswith("X-E2A-"):
+            continue
+        half = {**headers, name: "\ud800"}
+        auth = {field: value for field, value in half.items() if field.startswith("X-E2A-")}
+        for body, given in ((delivery(auth_headers=auth)[0], None), (delivery()[0], half), ('{"\ud800": 1}', headers)):
+            with pytest.raises(UnverifiedEmailError):
+                parse_webhook(body, given, SECRET)
+
+
 @pytest.mark.parametrize(
     "members",
     [{"raw_message": 5}, {"raw_message": "not base64!"}, {"message_id": None}, {"verified": "true"}, {"verified": 1}],

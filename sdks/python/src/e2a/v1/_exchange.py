@@ -164,6 +164,17 @@ class Tries:
             return 0.0
         return None
 
+    def outcome(self, failure: E2AError, key: Optional[str]) -> E2AError:
+        """The failure to raise. After a lost answer it says that the server may have done what ``key`` names."""
+        if key is None or not self.lost_an_answer or not isinstance(failure, E2AConnectionError):
+            return failure
+        uncertain = type(failure)(
+            failure.message,
+            fix="The server may have done it: look before you do it again, or give the same idempotency_key.",
+        )
+        uncertain.idempotency_key = key
+        return uncertain
+
     def is_done_after_all(self, failure: E2AError) -> bool:
         """Whether "not found" means that the DELETE whose answer was lost had been carried out."""
         return self._call.method == "DELETE" and self.lost_an_answer and getattr(failure, "status", None) == 404

@@ -54,7 +54,7 @@ def verify(body: Body, headers: Headers, secrets: Sequence[str], now: Optional[U
         )
     keys = [_key(secret) for secret in secrets]
     at = now.timestamp() if isinstance(now, datetime) else time.time() if now is None else now
-    content = body.encode("utf-8") if isinstance(body, str) else bytes(body)
+    content = _bytes(body) if isinstance(body, str) else bytes(body)
     fields = _fields(headers)
 
     signature = fields.get("webhook-signature")
@@ -90,7 +90,7 @@ def _verify_body(content: bytes, signature: str, fields: Mapping[str, str], keys
     id, timestamp = fields.get("webhook-id"), fields.get("webhook-timestamp")
     if not id or not timestamp:
         raise _missing(f"no {'webhook-timestamp' if id else 'webhook-id'}")
-    signed = f"{id}.{timestamp}.".encode("utf-8") + content
+    signed = _bytes(f"{id}.{timestamp}.") + content
     made = [base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()) for key in keys]
     given = [part[3:] for part in signature.split(" ") if part.startswith("v1,")]
     _compare(given, made)
@@ -108,7 +108,7 @@ def _verify_message(
     """``X-E2A-Auth-*``: the mail, and what was found out about it."""
     _need(auth)
     values = [auth.get(f"x-e2a-auth-{name}", "") for name in SIGNED]
-    signed = "\n".join(values).encode("utf-8")
+    signed = _bytes("\n".join(values))
     made = [hmac.new(key, signed, hashlib.sha256).hexdigest().encode("ascii") for key in keys]
     _compare([auth[SIGNATURE], *auth.get(f"{SIGNATURE}-previous", "").split(" ")], made)
     try:
@@ -132,7 +132,7 @@ def _verify_message(
 
 def _compare(given: Iterable[str], made: Sequence[bytes]) -> None:
     # All are compared, so that the time it takes says nothing about which one fits.
-    fits = [hmac.compare_digest(one.encode("utf-8", "replace"), other) for one in given for other in made]
+    fits = [hmac.compare_digest(_bytes(one), other) for one in given for other in made]
     if not any(fits):
         raise UnverifiedEmailError(
             "signature",
@@ -170,6 +170,11 @@ def _fields(headers: Headers) -> Dict[str, str]:
         () if headers is None else headers.items() if hasattr(headers, "items") else headers
     )
     return {_text(name).lower(): _text(value) for name, value in pairs}
+
+
+def _bytes(text: str) -> bytes:
+    # Half a character, which JSON can have, is no reason to stumble: it fits no signature.
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _text(value: Any) -> str:

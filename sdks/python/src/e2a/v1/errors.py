@@ -23,9 +23,12 @@ class ConfigurationError(E2AError):
 class E2AConnectionError(E2AError):
     """No answer of an e2a server: it cannot be reached, the line broke, or something else answered.
 
-    For a request that changes something, nobody knows whether the server did it. Ask again with the same
-    ``idempotency_key``, or look before you repeat it.
+    For a request that changes something, nobody knows whether the server did it. Ask again with this
+    ``idempotency_key``, and it is done once; or look before you repeat it.
     """
+
+    #: Under which a POST went out; None for what can be repeated without one.
+    idempotency_key: Optional[str] = None
 
 
 class E2ATimeoutError(E2AConnectionError):

@@ -48,7 +48,7 @@ class AsyncTransport:
                 return httpx.Response(204)
             pause = tries.pause(failure, cause)
             if pause is None:
-                raise failure from cause
+                raise tries.outcome(failure, parts["headers"].get("idempotency-key")) from cause
             await asyncio.sleep(pause)
 
     async def agent(self, given: Optional[str]) -> str:

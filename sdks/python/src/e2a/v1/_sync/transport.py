@@ -49,7 +49,7 @@ class Transport:
                 return httpx.Response(204)
             pause = tries.pause(failure, cause)
             if pause is None:
-                raise failure from cause
+                raise tries.outcome(failure, parts["headers"].get("idempotency-key")) from cause
             time.sleep(pause)
 
     def agent(self, given: Optional[str]) -> str:
