@@ -85,10 +85,11 @@ def test_the_body_may_be_text() -> None:
 def test_what_nothing_signs_cannot_be_read() -> None:
     body, headers = delivery(text="Forged")
     only_auth = {name: value for name, value in headers.items() if not name.startswith("webhook-")}
-    event = parse_webhook(body, only_auth, SECRET)
+    event = parse_webhook(body, {**only_auth, "X-E2A-Auth-Rank": "king"}, SECRET)
     message = event.message
     assert event.proven == "message" and message is not None
     assert (message.from_, message.verified, message.raw_bytes) == ("alice@example.com", True, MAIL)
+    assert message.auth_headers == only_auth
     for read in (
         lambda: message.text,
         lambda: message.subject,

@@ -44,6 +44,11 @@ class Proof:
     #: Whether it is an account's webhook, which wraps what happened in ``data``; else it is an agent's.
     is_event: bool
 
+    def auth_headers(self) -> Dict[str, str]:
+        """The same as the server writes them; without what somebody may have put beside them."""
+        names = [f"x-e2a-auth-{name}" for name in SIGNED] + [SIGNATURE, f"{SIGNATURE}-previous"]
+        return {name.title(): self.auth[name] for name in names if name in self.auth}
+
 
 def verify(body: Body, headers: Headers, secrets: Sequence[str], now: Optional[Union[float, datetime]] = None) -> Proof:
     """Raises UnverifiedEmailError, and ConfigurationError without a usable secret."""

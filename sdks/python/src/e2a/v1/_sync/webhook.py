@@ -84,7 +84,7 @@ def _unwrapped(proof: Proof) -> Dict[str, Any]:
     """An agent's webhook in the form of the account's. What is signed is taken from where it is signed."""
     data = dict(proof.body)
     if proof.proven == "message":
-        data["auth_headers"] = dict(proof.auth)
+        data["auth_headers"] = proof.auth_headers()
         data["from"] = proof.auth.get("x-e2a-auth-sender", "")
         data["verified"] = proof.auth.get("x-e2a-auth-verified") == "true"
     return {
