@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { checkWebApi } from "./web-api.ts";
+import { checkApiTypes } from "./api-types.ts";
 
 /**
  * Everything about the source that needs no running: types, lint and format, and versions that are named twice.
@@ -15,6 +15,7 @@ const repair = process.argv.includes("--write");
 const commands: Record<string, string[]> = {
   types: ["node_modules/typescript/bin/tsc", "-p", "."],
   "types of the dashboard": ["node_modules/typescript/bin/tsc", "-p", "web"],
+  "types of the SDK": ["node_modules/typescript/bin/tsc", "-p", "sdks/typescript", "--noEmit"],
   style: ["node_modules/@biomejs/biome/bin/biome", "check", ...(repair ? ["--write"] : []), "."],
 };
 
@@ -42,7 +43,7 @@ async function bunVersions(): Promise<string> {
 const complaints = await Promise.all([
   ...Object.entries(commands).map(async ([name, args]) => [name, await runCommand(args)]),
   bunVersions().then((text) => ["Bun versions", text]),
-  checkWebApi().then((text) => ["API types", text]),
+  checkApiTypes().then((text) => ["API types", text]),
 ]);
 for (const [name, text] of complaints) {
   console.error(`check ${name}: ${text ? "failed" : "ok"}`);

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { start } from "../src/app.ts";
 import { loadConfig } from "../src/config.ts";
 import { silentLog } from "../src/log.ts";
-import { writeWebApi } from "./web-api.ts";
+import { writeApiTypes } from "./api-types.ts";
 
 /**
  * Writes docs/openapi.json: what a server of this source says at /api/v1/openapi.json. A test fails when they differ.
- * Then the dashboard's types, which are made from it.
+ * Then the types of the dashboard and the SDK, which are made from it.
  *
  *   bun scripts/openapi.ts
  */
@@ -28,4 +28,4 @@ try {
 
 const biome = join(project, "node_modules/@biomejs/biome/bin/biome");
 process.exitCode = await Bun.spawn([process.execPath, biome, "format", "--write", path], { cwd: project }).exited;
-await writeWebApi();
+await writeApiTypes();

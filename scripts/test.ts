@@ -1,7 +1,9 @@
 import { join } from "node:path";
+import { type Counts, pythonTests } from "./test-python.ts";
 
 /**
- * The whole suite: the check, then the binary, which some tests drive, then `bun test`. Arguments go to `bun test`.
+ * The whole suite: the check, then the binary, which some tests drive, then `bun test` and the tests of the Python SDK.
+ * Arguments go to `bun test`, which then runs alone.
  *
  *   bun run test [part of a file name …] [-t name]
  *
@@ -15,12 +17,6 @@ const testTimeoutMs = 30_000;
 const tailLength = 4096;
 
 const project = join(import.meta.dir, "..");
-
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
 
 /** Runs a script of this project in the foreground. */
 async function succeeds(...script: string[]): Promise<boolean> {
@@ -53,10 +49,19 @@ async function bunTest(args: string[]): Promise<Counts> {
   return counts;
 }
 
-const checked = await succeeds("scripts/check.ts");
+function add(more: Counts): void {
+  counts.passed += more.passed;
+  counts.failed += more.failed;
+  counts.skipped += more.skipped;
+}
+
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-if (await succeeds("scripts/build.ts", "--if-changed")) Object.assign(counts, await bunTest(process.argv.slice(2)));
-else counts.failed = 1;
+const checked = await succeeds("scripts/check.ts");
+const args = process.argv.slice(2);
+if (await succeeds("scripts/build.ts", "--if-changed")) {
+  add(await bunTest(args));
+  if (args.length === 0) add(await pythonTests());
+} else counts.failed = 1;
 if (!checked) counts.failed += 1;
 
 console.log(

@@ -1,4 +1,4 @@
-/** Generated from docs/openapi.json by scripts/web-api.ts. */
+/** Generated from docs/openapi.json by scripts/api-types.ts. */
 
 export interface paths {
     "/api/health": {

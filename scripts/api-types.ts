@@ -1,0 +1,69 @@
+import { join } from "node:path";
+
+/**
+ * Writes the API's types for the dashboard and the SDK for TypeScript, from docs/openapi.json. `bun run check` fails when
+ * they differ. `bun scripts/openapi.ts` writes the document and then these.
+ *
+ *   bun scripts/api-types.ts
+ */
+
+interface Document {
+  paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
+}
+
+const project = join(import.meta.dir, "..");
+
+/** The files, and what of the document each is made from. */
+const targets: Record<string, (document: Document) => Document> = {
+  "web/src/api/schema.d.ts": (document) => document,
+  "sdks/typescript/src/schema.ts": withoutFailures,
+};
+
+/** Failures are errors that the SDK throws, the same for all calls: without them its file is a third as long. */
+function withoutFailures(document: Document): Document {
+  for (const operation of Object.values(document.paths).flatMap((methods) => Object.values(methods)))
+    operation.responses = Object.fromEntries(
+      Object.entries(operation.responses).filter(([status]) => status.startsWith("2")),
+    );
+  return document;
+}
+
+/** What each file should be, by its path. */
+async function texts(): Promise<[path: string, text: string][]> {
+  // The generator builds its output with the compiler's JavaScript API, which TypeScript 7 no longer has.
+  Bun.plugin({
+    name: "typescript-for-generators",
+    setup(build) {
+      build.module("typescript", async () => {
+        const compiler = await import("typescript-for-generators");
+        return { exports: { default: compiler.default }, loader: "object" };
+      });
+    },
+  });
+  const { default: generate, astToString } = await import("openapi-typescript");
+  const source = await Bun.file(join(project, "docs/openapi.json")).text();
+  return Promise.all(
+    Object.entries(targets).map(async ([path, partOf]): Promise<[string, string]> => {
+      const ast = await generate(partOf(JSON.parse(source)) as never);
+      return [path, `/** Generated from docs/openapi.json by scripts/api-types.ts. */\n\n${astToString(ast)}`];
+    }),
+  );
+}
+
+/** Writes them anew. */
+export async function writeApiTypes(): Promise<void> {
+  for (const [path, text] of await texts()) await Bun.write(join(project, path), text);
+}
+
+/** A complaint for each that is not what docs/openapi.json says, else "". */
+export async function checkApiTypes(): Promise<string> {
+  const complaints: string[] = [];
+  for (const [path, text] of await texts()) {
+    const found = Bun.file(join(project, path));
+    if ((await found.exists()) && (await found.text()) === text) continue;
+    complaints.push(`${path} is not what docs/openapi.json says. Run \`bun scripts/api-types.ts\`.\n`);
+  }
+  return complaints.join("");
+}
+
+if (import.meta.main) await writeApiTypes();

@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import { testPostgres } from "../src/testing/postgres.ts";
+
+/** How many tests passed, failed and were skipped. */
+export interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const folder = join(import.meta.dir, "../sdks/python");
+/** What the tests import. `.ci/run` installs Debian's packages of these. */
+const modules = ["httpx", "websockets", "pytest"];
+/** Where Debian's packages are, which another Python that is first on PATH does not see; then that one. */
+const candidates = process.platform === "win32" ? ["python"] : ["/usr/bin/python3", "python3"];
+/** Characters of the report's end that hold its summary for certain. */
+const tailLength = 1024;
+
+/**
+ * The tests of the Python SDK, with pytest, against the compiled binary, on SQLite and on a Postgres of their own.
+ * Without a Python that has what they need they are skipped, and it says so; where CI is set that is a failure.
+ */
+export async function pythonTests(): Promise<Counts> {
+  const python = candidates.find(hasModules);
+  if (python === undefined) {
+    const isCi = process.env.CI === "true";
+    console.error(
+      `Python SDK: ${isCi ? "failed" : "skipped"}. There is no Python 3.9 or newer here with ${modules.join(", ")}; ` +
+        "on Debian: apt-get install python3-httpx python3-websockets python3-pytest",
+    );
+    return { passed: 0, failed: isCi ? 1 : 0, skipped: isCi ? 0 : 1 };
+  }
+  try {
+    return await pytest(python);
+  } catch (error) {
+    console.error("Python SDK: failed.", error);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+async function pytest(python: string): Promise<Counts> {
+  await using postgres = await testPostgres();
+  const child = Bun.spawn([python, "-m", "pytest", "-q", `--color=${process.stdout.isTTY ? "yes" : "no"}`], {
+    cwd: folder,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+    // Nothing is left behind in the source.
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", E2A_SDK_TEST_POSTGRES: postgres.url },
+  });
+  let tail = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of child.stdout) {
+    process.stdout.write(chunk);
+    tail = (tail + decoder.decode(chunk, { stream: true })).slice(-tailLength);
+  }
+  const status = await child.exited;
+  const summary = Bun.stripANSI(tail).trimEnd().split("\n").at(-1) ?? "";
+  const count = (word: RegExp) => Number(summary.match(new RegExp(`(\\d+) ${word.source}`))?.[1] ?? 0);
+  const counts = { passed: count(/passed/), failed: count(/failed/) + count(/errors?/), skipped: count(/skipped/) };
+  // What ended before it could count, or could not be collected.
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+function hasModules(python: string): boolean {
+  const ask = `import sys, ${modules.join(", ")}; sys.exit(sys.version_info < (3, 9))`;
+  try {
+    return Bun.spawnSync([python, "-c", ask], { stdio: ["ignore", "ignore", "ignore"] }).success;
+  } catch {
+    return false;
+  }
+}

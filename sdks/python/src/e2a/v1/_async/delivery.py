@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Optional, Sequence
+
+from .._exchange import Call
+from .._wire import Time, present, segment, time_text
+from ..models import Delivery, Webhook
+from .paging import AsyncPager
+from .transport import AsyncTransport
+
+
+class AsyncWebhooks:
+    """Webhooks of the account, for events of your choice. An agent's own webhook is its ``webhook_url``."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        url: str,
+        *,
+        events: Optional[Sequence[str]] = None,
+        agents: Optional[Sequence[str]] = None,
+        description: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Webhook:
+        """Without ``events`` it gets all types, without ``agents`` all that happens in the account."""
+        body = {"url": url, "events": events, "agents": agents, "description": description}
+        call = Call("POST", "/webhooks", body=present(body), idempotency_key=idempotency_key)
+        return Webhook.from_wire(await self._transport.json(call))
+
+    def list(self) -> AsyncPager[Webhook]:
+        """The newest first."""
+        return AsyncPager(self._transport, "/webhooks", "webhooks", lambda item, _: Webhook.from_wire(item), {})
+
+    async def get(self, id: str) -> Webhook:
+        return Webhook.from_wire(await self._transport.json(Call("GET", _path(id))))
+
+    async def update(
+        self,
+        id: str,
+        *,
+        url: Optional[str] = None,
+        events: Optional[Sequence[str]] = None,
+        agents: Optional[Sequence[str]] = None,
+        description: Optional[str] = None,
+        status: Optional[str] = None,
+    ) -> Webhook:
+        """Changes what is given. ``status``: ``enabled`` or ``disabled``."""
+        body = {"url": url, "events": events, "agents": agents, "description": description, "status": status}
+        return Webhook.from_wire(await self._transport.json(Call("PATCH", _path(id), body=present(body))))
+
+    async def delete(self, id: str) -> None:
+        """Deletes a webhook with its deliveries."""
+        await self._transport.json(Call("DELETE", _path(id)))
+
+    async def test(self, id: str, *, idempotency_key: Optional[str] = None) -> Delivery:
+        """Sends it a ``webhook.test`` event; ``client.deliveries.get`` tells what becomes of it."""
+        call = Call("POST", f"{_path(id)}/test", idempotency_key=idempotency_key)
+        return Delivery.from_wire(await self._transport.json(call))
+
+
+class AsyncDeliveries:
+    """What was sent to webhooks, and what they answered."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        *,
+        agent: Optional[str] = None,
+        webhook: Optional[str] = None,
+        status: Optional[str] = None,
+        page_size: Optional[int] = None,
+        token: Optional[str] = None,
+    ) -> AsyncPager[Delivery]:
+        """The newest first. ``status``: ``pending``, ``paused``, ``succeeded`` or ``failed``."""
+        query = {"agent": agent, "webhook": webhook, "status": status, "page_size": page_size, "token": token}
+        return AsyncPager(self._transport, "/deliveries", "deliveries", lambda item, _: Delivery.from_wire(item), query)
+
+    async def get(self, id: str) -> Delivery:
+        """A delivery with every attempt (``tries``)."""
+        return Delivery.from_wire(await self._transport.json(Call("GET", f"/deliveries/{segment(id)}")))
+
+    async def redeliver(self, id: str, *, idempotency_key: Optional[str] = None) -> Delivery:
+        """Delivers it again, at once."""
+        call = Call("POST", f"/deliveries/{segment(id)}/redeliver", idempotency_key=idempotency_key)
+        return Delivery.from_wire(await self._transport.json(call))
+
+    async def redeliver_since(
+        self,
+        since: Time,
+        *,
+        agent: Optional[str] = None,
+        webhook: Optional[str] = None,
+        status: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> int:
+        """Delivers again what failed since then, a part of it at once: how many. Ask again until it says 0."""
+        body = {"since": time_text(since), "agent": agent, "webhook": webhook, "status": status}
+        call = Call("POST", "/deliveries/redeliver", body=present(body), idempotency_key=idempotency_key)
+        return int((await self._transport.json(call))["redelivered"])
+
+
+def _path(id: str) -> str:
+    return f"/webhooks/{segment(id)}"

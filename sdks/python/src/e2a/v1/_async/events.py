@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any, AsyncGenerator, Dict, Optional, Sequence, Union
+
+from .._exchange import Call, Pauses, may_pass
+from .._wire import present, segment, words
+from ..errors import E2AError
+from ..models import Event
+from .paging import AsyncPager
+from .transport import AsyncTransport
+
+#: The server's limit, and under the minute after which proxies give up. Seconds.
+WAIT = 50
+PAGE = 100
+
+
+class AsyncEvents:
+    """The event log: everything that happened in the last 30 days, in order."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        *,
+        after: Optional[str] = None,
+        types: Optional[Union[str, Sequence[str]]] = None,
+        agent: Optional[str] = None,
+        wait: Optional[int] = None,
+        sort: Optional[str] = None,
+        page_size: Optional[int] = None,
+        token: Optional[str] = None,
+    ) -> AsyncPager[Event]:
+        """The oldest first.
+
+        :param after: the id of the last event that you have seen
+        :param types: types of events, such as ``message.received``; all when it is not given
+        :param wait: seconds (up to 60) to wait for an event when there is none
+        :param sort: ``asc`` (the oldest first, the default) or ``desc``
+        """
+        query = {
+            "after": after,
+            "types": words(types),
+            "agent": agent,
+            "wait": wait,
+            "sort": sort,
+            "page_size": page_size,
+            "token": token,
+        }
+        return AsyncPager(self._transport, "/events", "events", lambda item, _: Event.from_wire(item), query)
+
+    async def get(self, id: str) -> Event:
+        return Event.from_wire(await self._transport.json(Call("GET", f"/events/{segment(id)}")))
+
+    async def follow(
+        self,
+        after: Optional[str] = None,
+        *,
+        types: Optional[Union[str, Sequence[str]]] = None,
+        agent: Optional[str] = None,
+    ) -> AsyncGenerator[Event, None]:
+        """Events as they happen, without end: what came after ``after`` first, without it from now on.
+
+        It goes on through restarts of the server. Keep the ``id`` of the last event you dealt with and give it as
+        ``after`` next time: nothing is missed and nothing comes twice.
+        """
+        query: Dict[str, Any] = {"types": words(types), "agent": agent}
+        pauses = Pauses()
+        after = after or await self._last(query)
+        was_there = False
+        while True:
+            call = Call(
+                "GET",
+                "/events",
+                query=present({**query, "after": after, "wait": WAIT, "page_size": PAGE}),
+                wait=WAIT,
+                max_retries=0 if was_there else None,
+            )
+            try:
+                events = (await self._transport.json(call))["events"]
+            except E2AError as error:
+                # A server that never answered is an error; one that went away is waited for.
+                if not (was_there and may_pass(error)):
+                    raise
+                await asyncio.sleep(pauses.next(error))
+                continue
+            was_there = True
+            pauses.reset()
+            for item in events:
+                event = Event.from_wire(item)
+                yield event
+                after = event.id
+
+    async def schemas(self) -> Dict[str, Any]:
+        """The JSON Schema of every type of event, by its name."""
+        return dict((await self._transport.json(Call("GET", "/events/schemas", public=True)))["schemas"])
+
+    async def schema(self, type: str) -> Dict[str, Any]:
+        """The JSON Schema of one type of event."""
+        return dict(await self._transport.json(Call("GET", f"/events/schemas/{segment(type)}", public=True)))
+
+    async def _last(self, query: Dict[str, Any]) -> Optional[str]:
+        """The latest event that there is; None: there is none yet, so everything is new."""
+        call = Call("GET", "/events", query=present({**query, "sort": "desc", "page_size": 1}))
+        events = (await self._transport.json(call))["events"]
+        return str(events[0]["id"]) if events else None

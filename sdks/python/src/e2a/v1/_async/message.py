@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence, Type, TypeVar
+
+from .._wire import Addresses, Attachable
+from ..errors import ConfigurationError
+from ..models import AttachmentData, MessageData, MessageSummaryData, Sent
+
+if TYPE_CHECKING:
+    from .messages import AsyncMessages
+
+B = TypeVar("B", bound="AsyncBound")
+
+
+@dataclass(frozen=True)
+class AsyncBound(MessageSummaryData):
+    """What can be done with a message, by the client that it came from."""
+
+    _messages: Any = field(default=None, repr=False, compare=False)
+    #: The agent whose mailbox it is in; None: the client's.
+    _agent: Optional[str] = field(default=None, repr=False, compare=False)
+
+    async def reply(
+        self,
+        body: str,
+        *,
+        html_body: Optional[str] = None,
+        reply_all: bool = False,
+        cc: Optional[Addresses] = None,
+        bcc: Optional[Addresses] = None,
+        attachments: Optional[Sequence[Attachable]] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        conversation_id: Optional[str] = None,
+        wait: bool = True,
+        idempotency_key: Optional[str] = None,
+    ) -> Sent:
+        """Answers it, in its conversation: to Reply-To, else From. See :meth:`AsyncE2AClient.send` for the rest."""
+        return await self._client.reply(
+            self.message_id,
+            body,
+            agent=self._agent,
+            html_body=html_body,
+            reply_all=reply_all,
+            cc=cc,
+            bcc=bcc,
+            attachments=attachments,
+            headers=headers,
+            conversation_id=conversation_id,
+            wait=wait,
+            idempotency_key=idempotency_key,
+        )
+
+    async def reply_all(
+        self,
+        body: str,
+        *,
+        html_body: Optional[str] = None,
+        cc: Optional[Addresses] = None,
+        bcc: Optional[Addresses] = None,
+        attachments: Optional[Sequence[Attachable]] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        conversation_id: Optional[str] = None,
+        wait: bool = True,
+        idempotency_key: Optional[str] = None,
+    ) -> Sent:
+        """As :meth:`reply`, also to everybody else that the message went to."""
+        return await self.reply(
+            body,
+            html_body=html_body,
+            reply_all=True,
+            cc=cc,
+            bcc=bcc,
+            attachments=attachments,
+            headers=headers,
+            conversation_id=conversation_id,
+            wait=wait,
+            idempotency_key=idempotency_key,
+        )
+
+    async def forward(
+        self,
+        to: Addresses,
+        body: Optional[str] = None,
+        *,
+        include: Optional[str] = None,
+        html_body: Optional[str] = None,
+        cc: Optional[Addresses] = None,
+        bcc: Optional[Addresses] = None,
+        attachments: Optional[Sequence[Attachable]] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        conversation_id: Optional[str] = None,
+        wait: bool = True,
+        idempotency_key: Optional[str] = None,
+    ) -> Sent:
+        """Passes it on. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        return await self._client.forward(
+            self.message_id,
+            to,
+            body,
+            agent=self._agent,
+            include=include,
+            html_body=html_body,
+            cc=cc,
+            bcc=bcc,
+            attachments=attachments,
+            headers=headers,
+            conversation_id=conversation_id,
+            wait=wait,
+            idempotency_key=idempotency_key,
+        )
+
+    async def mark_read(self) -> None:
+        """Also how ``listen`` is told, by hand, that it was dealt with."""
+        await self._client.update(self.message_id, agent=self._agent, status="read")
+
+    async def mark_unread(self) -> None:
+        await self._client.update(self.message_id, agent=self._agent, status="unread")
+
+    async def add_labels(self, *labels: str) -> None:
+        await self._client.update(self.message_id, agent=self._agent, add_labels=labels)
+
+    async def remove_labels(self, *labels: str) -> None:
+        await self._client.update(self.message_id, agent=self._agent, remove_labels=labels)
+
+    async def delete(self) -> None:
+        await self._client.delete(self.message_id, agent=self._agent)
+
+    @property
+    def _client(self) -> AsyncMessages:
+        if self._messages is None:
+            raise ConfigurationError(
+                "This message came without a client.", fix="Use client.parse_webhook(…) to act on what it returns."
+            )
+        messages: AsyncMessages = self._messages
+        return messages
+
+
+@dataclass(frozen=True)
+class AsyncMessageSummary(AsyncBound):
+    """A message as lists show it. ``get()`` has the whole."""
+
+    async def get(self, *, peek: bool = False) -> AsyncMessage:
+        """The whole message. It becomes read, unless ``peek``."""
+        return await self._client.get(self.message_id, agent=self._agent, peek=peek)
+
+
+@dataclass(frozen=True)
+class AsyncAttachment(AttachmentData):
+    """An attachment of a message. Name and type are the sender's claims."""
+
+    _message: Any = field(default=None, repr=False, compare=False)
+
+    async def read(self) -> bytes:
+        """Its bytes, decoded; fetched from the server."""
+        if self._message is None:
+            raise ConfigurationError("This attachment came without its message.")
+        message: AsyncBound = self._message
+        return await message._client.attachment(message.message_id, self.index, agent=message._agent)
+
+
+@dataclass(frozen=True)
+class AsyncMessage(AsyncBound, MessageData):
+    """A whole message, and what can be done with it."""
+
+    attachments: List[AsyncAttachment] = field(default_factory=list)
+
+
+def bound(kind: Type[B], value: Any, messages: Optional[AsyncMessages], agent: Optional[str]) -> B:
+    """A message of this kind from its JSON, with what it needs to act."""
+    message = kind.from_wire(value)
+    # Frozen for everybody else.
+    object.__setattr__(message, "_messages", messages)
+    object.__setattr__(message, "_agent", agent)
+    if isinstance(message, AsyncMessage):
+        # Past what a partly proven message refuses to tell.
+        for attachment in vars(message)["attachments"]:
+            object.__setattr__(attachment, "_message", message)
+    return message

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional, Sequence
+
+from .._exchange import Call
+from .._wire import Addresses, Attachable, Time, files, present, segment, several, time_text
+from ..models import Approved, AuditEntry, Outbound, Rejected
+from .paging import AsyncPager
+from .transport import AsyncTransport
+
+
+class AsyncOutbox:
+    """What agents sent, and what became of it."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        *,
+        status: Optional[str] = None,
+        type: Optional[str] = None,
+        agent: Optional[str] = None,
+        conversation_id: Optional[str] = None,
+        since: Optional[Time] = None,
+        until: Optional[Time] = None,
+        page_size: Optional[int] = None,
+        token: Optional[str] = None,
+    ) -> AsyncPager[Outbound]:
+        """What was sent, the newest first, of all agents that the key may use."""
+        query = {
+            "status": status,
+            "type": type,
+            "agent": agent,
+            "conversation_id": conversation_id,
+            "since": time_text(since),
+            "until": time_text(until),
+            "page_size": page_size,
+            "token": token,
+        }
+        return AsyncPager(self._transport, "/messages", "messages", lambda item, _: Outbound.from_wire(item), query)
+
+    async def get(self, id: str) -> Outbound:
+        """A sent message, and what became of it for each recipient."""
+        return Outbound.from_wire(await self._transport.json(Call("GET", _path(id))))
+
+    async def cancel(self, id: str) -> Outbound:
+        """Takes back what has not left yet. ConflictError when it is too late."""
+        return Outbound.from_wire(await self._transport.json(Call("POST", f"{_path(id)}/cancel")))
+
+    async def release(self, id: str) -> Outbound:
+        """Lets go on what the loop breaker stopped."""
+        return Outbound.from_wire(await self._transport.json(Call("POST", f"{_path(id)}/release")))
+
+    async def raw(self, id: str) -> bytes:
+        """The mail as it left, or will leave (``message/rfc822``)."""
+        return await self._transport.bytes(Call("GET", f"{_path(id)}/raw"))
+
+    async def attachment(self, id: str, index: int) -> bytes:
+        """The bytes of an attachment."""
+        return await self._transport.bytes(Call("GET", f"{_path(id)}/attachments/{index}"))
+
+
+class AsyncApprovals:
+    """Messages that wait for a person. Deciding needs a key of scope ``account``."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(
+        self, *, agent: Optional[str] = None, page_size: Optional[int] = None, token: Optional[str] = None
+    ) -> AsyncPager[Outbound]:
+        """What waits, the newest first."""
+        query = {"status": "pending_approval", "agent": agent, "page_size": page_size, "token": token}
+        return AsyncPager(self._transport, "/messages", "messages", lambda item, _: Outbound.from_wire(item), query)
+
+    async def approve(
+        self,
+        id: str,
+        *,
+        subject: Optional[str] = None,
+        body_text: Optional[str] = None,
+        body_html: Optional[str] = None,
+        to: Optional[Addresses] = None,
+        cc: Optional[Addresses] = None,
+        bcc: Optional[Addresses] = None,
+        attachments: Optional[Sequence[Attachable]] = None,
+        content_hash: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Approved:
+        """Lets a held message go, changed or as it is. ConflictError when it was decided before.
+
+        :param content_hash: ``Outbound.content_hash`` of what was looked at: the decision counts only while it is that
+        """
+        body: Mapping[str, Any] = {
+            "subject": subject,
+            "body_text": body_text,
+            "body_html": body_html,
+            "to": several(to),
+            "cc": several(cc),
+            "bcc": several(bcc),
+            "attachments": files(attachments),
+            "content_hash": content_hash,
+        }
+        call = Call("POST", f"{_path(id)}/approve", body=present(body), idempotency_key=idempotency_key)
+        return Approved.from_wire(await self._transport.json(call))
+
+    async def reject(
+        self,
+        id: str,
+        *,
+        reason: Optional[str] = None,
+        content_hash: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Rejected:
+        """Keeps a held message from leaving. The agent can read the reason."""
+        body = present({"reason": reason, "content_hash": content_hash})
+        call = Call("POST", f"{_path(id)}/reject", body=body, idempotency_key=idempotency_key)
+        return Rejected.from_wire(await self._transport.json(call))
+
+
+class AsyncAudit:
+    """Decisions about held messages."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> AsyncPager[AuditEntry]:
+        """The newest first."""
+        query = {"page_size": page_size, "token": token}
+        return AsyncPager(self._transport, "/audit", "entries", lambda item, _: AuditEntry.from_wire(item), query)
+
+
+def _path(id: str) -> str:
+    return f"/messages/{segment(id)}"

@@ -1,0 +1,176 @@
+# Written by scripts/make_sync.py from _async/agents.py: change that.
+from __future__ import annotations
+
+from typing import Any, Mapping, Optional, Sequence
+
+from .._exchange import Call
+from .._wire import Addresses, Attachable, agent_path, files, present, segment
+from ..models import Agent, Deleted, Domain, Forecast, TestMail
+from .paging import Pager
+from .transport import Transport
+
+
+class Agents:
+    """Agents: who gets and sends mail."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        *,
+        slug: Optional[str] = None,
+        email: Optional[str] = None,
+        name: Optional[str] = None,
+        agent_mode: Optional[str] = None,
+        webhook_url: Optional[str] = None,
+        idempotency_key: Optional[str] = None,
+    ) -> Agent:
+        """Registers an agent: by ``slug`` on the server's shared domain, or by ``email`` on a verified domain of yours.
+
+        :param agent_mode: ``cloud`` (needs ``webhook_url``) or ``local``; by default ``cloud`` with a ``webhook_url``,
+            else ``local``
+        """
+        body = {
+            "slug": slug,
+            "email": email,
+            "name": name,
+            "agent_mode": agent_mode or ("cloud" if webhook_url else "local"),
+            "webhook_url": webhook_url,
+        }
+        call = Call("POST", "/agents", body=present(body), idempotency_key=idempotency_key)
+        return Agent.from_wire(self._transport.json(call))
+
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> Pager[Agent]:
+        """The newest first."""
+        query = {"page_size": page_size, "token": token}
+        return Pager(self._transport, "/agents", "agents", lambda item, _: Agent.from_wire(item), query)
+
+    def get(self, agent: Optional[str] = None) -> Agent:
+        """The agent of this address; without one, the client's."""
+        agent = self._transport.agent(agent)
+        return Agent.from_wire(self._transport.json(Call("GET", agent_path(agent))))
+
+    def update(
+        self,
+        agent: Optional[str] = None,
+        *,
+        name: Optional[str] = None,
+        agent_mode: Optional[str] = None,
+        webhook_url: Optional[str] = None,
+        webhook_status: Optional[str] = None,
+        hitl_enabled: Optional[bool] = None,
+        hitl_ttl_seconds: Optional[int] = None,
+        hitl_expiration_action: Optional[str] = None,
+        hitl_notify_email: Optional[bool] = None,
+        hitl_rules: Optional[Mapping[str, Any]] = None,
+        hitl_allow: Optional[Sequence[str]] = None,
+        hitl_reviewers: Optional[Sequence[str]] = None,
+        undo_seconds: Optional[int] = None,
+        paused: Optional[bool] = None,
+    ) -> Agent:
+        """Changes what is given, all at once or nothing.
+
+        :param webhook_status: ``enabled`` switches a webhook on again
+        :param hitl_rules: what holds mail (``{"outside": True, …}``); ``{}``: everything is held
+        :param paused: nothing leaves, and all of it waits; mail still comes in
+        """
+        agent = self._transport.agent(agent)
+        body = {
+            "name": name,
+            "agent_mode": agent_mode,
+            "webhook_url": webhook_url,
+            "webhook_status": webhook_status,
+            "hitl_enabled": hitl_enabled,
+            "hitl_ttl_seconds": hitl_ttl_seconds,
+            "hitl_expiration_action": hitl_expiration_action,
+            "hitl_notify_email": hitl_notify_email,
+            "hitl_rules": hitl_rules,
+            "hitl_allow": hitl_allow,
+            "hitl_reviewers": hitl_reviewers,
+            "undo_seconds": undo_seconds,
+            "paused": paused,
+        }
+        return Agent.from_wire(self._transport.json(Call("PATCH", agent_path(agent), body=present(body))))
+
+    def delete(self, agent: str) -> Deleted:
+        """Deletes an agent with its messages and keys."""
+        return Deleted.from_wire(self._transport.json(Call("DELETE", agent_path(agent))))
+
+    def test(self, agent: Optional[str] = None, *, idempotency_key: Optional[str] = None) -> TestMail:
+        """Sends the agent a message from the relay, the whole way in."""
+        agent = self._transport.agent(agent)
+        call = Call("POST", f"{agent_path(agent)}/test", idempotency_key=idempotency_key)
+        return TestMail.from_wire(self._transport.json(call))
+
+    def check(
+        self,
+        to: Addresses,
+        subject: str,
+        body: str,
+        *,
+        agent: Optional[str] = None,
+        html_body: Optional[str] = None,
+        cc: Optional[Addresses] = None,
+        bcc: Optional[Addresses] = None,
+        reply_to: Optional[Addresses] = None,
+        attachments: Optional[Sequence[Attachable]] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        conversation_id: Optional[str] = None,
+        reply_to_message_id: Optional[str] = None,
+        references: Optional[Sequence[str]] = None,
+    ) -> Forecast:
+        """Whether this message would be held, and how it would leave. Nothing is sent."""
+        agent = self._transport.agent(agent)
+        content = {
+            "to": to,
+            "subject": subject,
+            "body": body,
+            "html_body": html_body,
+            "cc": cc,
+            "bcc": bcc,
+            "reply_to": reply_to,
+            "attachments": files(attachments),
+            "headers": headers,
+            "conversation_id": conversation_id,
+            "reply_to_message_id": reply_to_message_id,
+            "references": references,
+        }
+        call = Call("POST", f"{agent_path(agent)}/check", body=present(content))
+        return Forecast.from_wire(self._transport.json(call))
+
+
+class Domains:
+    """Domains of yours, beside the server's shared one."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(self, domain: str, *, idempotency_key: Optional[str] = None) -> Domain:
+        """Registers a domain; ``dns_records`` of the answer are to be published."""
+        call = Call("POST", "/domains", body={"domain": domain}, idempotency_key=idempotency_key)
+        return Domain.from_wire(self._transport.json(call))
+
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> Pager[Domain]:
+        query = {"page_size": page_size, "token": token}
+        return Pager(self._transport, "/domains", "domains", lambda item, _: Domain.from_wire(item), query)
+
+    def get(self, domain: str) -> Domain:
+        """A domain; its records are looked up (``checks``)."""
+        return Domain.from_wire(self._transport.json(Call("GET", _path(domain))))
+
+    def update(self, domain: str, *, paused: bool) -> Domain:
+        """Pauses what leaves from a domain, or lets it leave again."""
+        return Domain.from_wire(self._transport.json(Call("PATCH", _path(domain), body={"paused": paused})))
+
+    def verify(self, domain: str) -> Domain:
+        """Looks for the proof that it is yours. APIError (412, ``domain_not_verified``) says what was found instead."""
+        return Domain.from_wire(self._transport.json(Call("POST", f"{_path(domain)}/verify")))
+
+    def delete(self, domain: str) -> None:
+        """Deletes a domain without agents."""
+        self._transport.json(Call("DELETE", _path(domain)))
+
+
+def _path(domain: str) -> str:
+    return f"/domains/{segment(domain)}"

@@ -1,0 +1,253 @@
+# Written by scripts/make_sync.py from _async/messages.py: change that.
+from __future__ import annotations
+
+from typing import Any, List, Mapping, Optional, Sequence
+
+from .._exchange import Call
+from .._wire import Addresses, Attachable, Time, agent_path, files, present, segment, time_text
+from ..models import Conversation, Sent
+from .message import Message, MessageSummary, bound
+from .paging import Pager
+from .transport import Transport
+
+#: As the server's own default. Seconds.
+WAIT_DEFAULT = 30
+
+
+class Messages:
+    """Mail that agents received. Without ``agent`` the client's agent is meant."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(
+        self,
+        *,
+        agent: Optional[str] = None,
+        status: Optional[str] = None,
+        q: Optional[str] = None,
+        from_: Optional[str] = None,
+        conversation_id: Optional[str] = None,
+        label: Optional[str] = None,
+        since: Optional[Time] = None,
+        until: Optional[Time] = None,
+        sort: Optional[str] = None,
+        direction: Optional[str] = None,
+        page_size: Optional[int] = None,
+        token: Optional[str] = None,
+    ) -> Pager[MessageSummary]:
+        """Unread ones, the oldest first, unless asked otherwise.
+
+        :param status: ``unread`` (the default), ``read`` or ``all``
+        :param q: words that each begin a word of the subject, addresses, text or file names
+        :param sort: ``asc`` (the oldest first, the default) or ``desc``
+        :param direction: ``outbound`` lists what the agent sent, in the same form
+        """
+        query = {
+            "status": status,
+            "q": q,
+            "from": from_,
+            "conversation_id": conversation_id,
+            "label": label,
+            "since": time_text(since),
+            "until": time_text(until),
+            "sort": sort,
+            "direction": direction,
+            "page_size": page_size,
+            "token": token,
+        }
+        return Pager(self._transport, "/agents/{agent}/messages", "messages", self._summary, query, agent)
+
+    def wait(self, *, agent: Optional[str] = None, timeout: int = WAIT_DEFAULT) -> List[MessageSummary]:
+        """Unread messages, the oldest first, as soon as there are any; none when ``timeout`` seconds (1 to 60) are up."""
+        agent = self._transport.agent(agent)
+        call = Call("GET", f"{agent_path(agent)}/messages/wait", query={"timeout": timeout}, wait=timeout)
+        return [self._summary(item, agent) for item in (self._transport.json(call))["messages"]]
+
+    def get(self, id: str, *, agent: Optional[str] = None, peek: bool = False) -> Message:
+        """A whole message. It becomes read, unless ``peek``."""
+        agent = self._transport.agent(agent)
+        call = Call("GET", _path(agent, id), query={"peek": True if peek else None})
+        return bound(Message, self._transport.json(call), self, agent)
+
+    def update(
+        self,
+        id: str,
+        *,
+        agent: Optional[str] = None,
+        status: Optional[str] = None,
+        add_labels: Optional[Sequence[str]] = None,
+        remove_labels: Optional[Sequence[str]] = None,
+    ) -> MessageSummary:
+        """Changes its status (``unread`` or ``read``) and labels."""
+        agent = self._transport.agent(agent)
+        body = present(
+            {
+                "status": status,
+                "add_labels": None if add_labels is None else list(add_labels),
+                "remove_labels": None if remove_labels is None else list(remove_labels),
+            }
+        )
+        return self._summary(self._transport.json(Call("PATCH", _path(agent, id), body=body)), agent)
+
+    def delete(self, id: str, *, agent: Optional[str] = None) -> None:
+        agent = self._transport.agent(agent)
+        self._transport.json(Call("DELETE", _path(agent, id)))
+
+    def raw(self, id: str, *, agent: Optional[str] = None) -> bytes:
+        """The mail as it is stored (``message/rfc822``)."""
+        agent = self._transport.agent(agent)
+        return self._transport.bytes(Call("GET", f"{_path(agent, id)}/raw"))
+
+    def attachment(self, id: str, index: int, *, agent: Optional[str] = None) -> bytes:
+        """The bytes of an attachment, decoded."""
+        agent = self._transport.agent(agent)
+        return self._transport.bytes(Call("GET", f"{_path(agent, id)}/attachments/{index}"))
+
+    def reply(
+        self,
+        id: str,
+        body: str,
+        *,
+        agent: Optional[str] = None,
+        html_body: Optional[str] = None,
+        reply_all: bool = False,
+        cc: Optional[Addresses] = None,
+        bcc: Optional[Addresses] = None,
+        attachments: Optional[Sequence[Attachable]] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        conversation_id: Optional[str] = None,
+        wait: bool = True,
+        idempotency_key: Optional[str] = None,
+    ) -> Sent:
+        """Answers a message, in its conversation: to Reply-To, else From; with ``reply_all`` to all others too."""
+        agent = self._transport.agent(agent)
+        content = {
+            "body": body,
+            "html_body": html_body,
+            "reply_all": True if reply_all else None,
+            "cc": cc,
+            "bcc": bcc,
+            "attachments": files(attachments),
+            "headers": headers,
+            "conversation_id": conversation_id,
+        }
+        return submit(self._transport, f"{_path(agent, id)}/reply", content, wait, idempotency_key)
+
+    def forward(
+        self,
+        id: str,
+        to: Addresses,
+        body: Optional[str] = None,
+        *,
+        agent: Optional[str] = None,
+        include: Optional[str] = None,
+        html_body: Optional[str] = None,
+        cc: Optional[Addresses] = None,
+        bcc: Optional[Addresses] = None,
+        attachments: Optional[Sequence[Attachable]] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        conversation_id: Optional[str] = None,
+        wait: bool = True,
+        idempotency_key: Optional[str] = None,
+    ) -> Sent:
+        """Passes a message on. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        agent = self._transport.agent(agent)
+        content = {
+            "to": to,
+            "body": body,
+            "include": include,
+            "html_body": html_body,
+            "cc": cc,
+            "bcc": bcc,
+            "attachments": files(attachments),
+            "headers": headers,
+            "conversation_id": conversation_id,
+        }
+        return submit(self._transport, f"{_path(agent, id)}/forward", content, wait, idempotency_key)
+
+    def _summary(self, item: Any, agent: str) -> MessageSummary:
+        return bound(MessageSummary, item, self, agent)
+
+
+class Inbox:
+    """What all agents have received."""
+
+    def __init__(self, transport: Transport, messages: Messages) -> None:
+        self._transport = transport
+        self._messages = messages
+
+    def list(
+        self,
+        *,
+        agent: Optional[str] = None,
+        status: Optional[str] = None,
+        q: Optional[str] = None,
+        from_: Optional[str] = None,
+        label: Optional[str] = None,
+        since: Optional[Time] = None,
+        until: Optional[Time] = None,
+        sort: Optional[str] = None,
+        page_size: Optional[int] = None,
+        token: Optional[str] = None,
+    ) -> Pager[MessageSummary]:
+        """As ``client.messages.list``, over all agents that the key may use; ``agent_id`` says whose each is."""
+        query = {
+            "agent": agent,
+            "status": status,
+            "q": q,
+            "from": from_,
+            "label": label,
+            "since": time_text(since),
+            "until": time_text(until),
+            "sort": sort,
+            "page_size": page_size,
+            "token": token,
+        }
+        return Pager(self._transport, "/inbox", "messages", self._summary, query)
+
+    def _summary(self, item: Any, _: str) -> MessageSummary:
+        return bound(MessageSummary, item, self._messages, item.get("agent_id"))
+
+
+class Conversations:
+    """Messages that answer one another."""
+
+    def __init__(self, transport: Transport, messages: Messages) -> None:
+        self._transport = transport
+        self._messages = messages
+
+    def list(
+        self, *, agent: Optional[str] = None, page_size: Optional[int] = None, token: Optional[str] = None
+    ) -> Pager[Conversation]:
+        """An agent's conversations, the one with the latest message first."""
+        query = {"page_size": page_size, "token": token}
+        return Pager(
+            self._transport,
+            "/agents/{agent}/conversations",
+            "conversations",
+            lambda item, _: Conversation.from_wire(item),
+            query,
+            agent,
+        )
+
+    def get(
+        self, id: str, *, agent: Optional[str] = None, page_size: Optional[int] = None, token: Optional[str] = None
+    ) -> Pager[MessageSummary]:
+        """The messages of a conversation, in both directions, the oldest first."""
+        query = {"page_size": page_size, "token": token}
+        path = f"/agents/{{agent}}/conversations/{segment(id)}"
+        return Pager(self._transport, path, "messages", self._messages._summary, query, agent)
+
+
+def submit(
+    transport: Transport, path: str, content: Mapping[str, Any], wait: bool, idempotency_key: Optional[str]
+) -> Sent:
+    """Hands a message in, once. Without ``wait`` it is only queued when this returns."""
+    headers = {} if wait else {"prefer": "respond-async"}
+    call = Call("POST", path, body=present(content), headers=headers, idempotency_key=idempotency_key)
+    return Sent.from_wire(transport.json(call))
+
+
+def _path(agent: str, id: str) -> str:
+    return f"{agent_path(agent)}/messages/{segment(id)}"

@@ -1,0 +1,91 @@
+"""Arguments → what the API takes."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+import os
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Sequence, Union
+from urllib.parse import quote
+
+from .errors import ConfigurationError
+
+#: RFC 3339 text, or a datetime with a time zone.
+Time = Union[str, datetime]
+#: One ``a@b.example`` or ``Name <a@b.example>``, or several.
+Addresses = Union[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class File:
+    """Something to attach."""
+
+    filename: str
+    data: bytes
+    #: Guessed from the name when it is not given.
+    content_type: Optional[str] = None
+    #: For a picture that the HTML shows as ``cid:…``.
+    content_id: Optional[str] = None
+
+    @classmethod
+    def from_path(cls, path: Union[str, "os.PathLike[str]"], *, content_type: Optional[str] = None) -> "File":
+        """Reads a file; it is attached under its own name."""
+        path = Path(path)
+        return cls(path.name, path.read_bytes(), content_type)
+
+
+#: Something to attach: a File, a path, or the API's own ``{"filename", "data": base64, "content_type"?}``.
+Attachable = Union[File, "os.PathLike[str]", Mapping[str, Any]]
+
+
+def present(members: Mapping[str, Any]) -> Dict[str, Any]:
+    """Without what was not given."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def time_text(time: Optional[Time]) -> Optional[str]:
+    """RFC 3339 in UTC. Raises ConfigurationError for a datetime without a zone: nobody knows when that is."""
+    if not isinstance(time, datetime):
+        return time
+    if time.tzinfo is None:
+        raise ConfigurationError("A datetime needs a time zone.", fix="Use datetime.now(timezone.utc) or the like.")
+    return time.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+
+
+def words(given: Optional[Union[str, Sequence[str]]]) -> Optional[str]:
+    """A list as queries have it: with commas."""
+    return given if given is None or isinstance(given, str) else ",".join(given)
+
+
+def several(given: Optional[Addresses]) -> Optional[Sequence[str]]:
+    """One or several, as a list."""
+    return [given] if isinstance(given, str) else None if given is None else list(given)
+
+
+def files(given: Optional[Sequence[Attachable]]) -> Optional[Sequence[Mapping[str, Any]]]:
+    """Attachments as the API takes them."""
+    return None if given is None else [_file(one) for one in given]
+
+
+def _file(given: Attachable) -> Mapping[str, Any]:
+    if isinstance(given, os.PathLike):
+        given = File.from_path(given)
+    if not isinstance(given, File):
+        return given
+    kind = given.content_type or mimetypes.guess_type(given.filename)[0]
+    data = base64.b64encode(given.data).decode("ascii")
+    return present({"filename": given.filename, "content_type": kind, "data": data, "content_id": given.content_id})
+
+
+def segment(text: str) -> str:
+    """One segment of a path. Raises ConfigurationError for an empty one, which would name something else."""
+    if not text:
+        raise ConfigurationError("An id or address is empty.", fix="Give the one that the server gave you.")
+    return quote(text, safe="")
+
+
+def agent_path(agent: str) -> str:
+    return f"/agents/{segment(agent)}"

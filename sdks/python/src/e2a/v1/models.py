@@ -1,0 +1,627 @@
+"""What the API answers with, as dataclasses. :class:`~e2a.v1._decode.Model` says how they take what is new.
+
+Times are aware datetimes in UTC. ``from`` is a word of Python, so the field is ``from_``.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Dict, List, Optional
+
+from ._decode import NO_TIME, Model
+
+
+@dataclass(frozen=True)
+class Info(Model):
+    """What the server offers."""
+
+    shared_domain: str = ""
+    slug_registration_enabled: bool = False
+    public_url: Optional[str] = None
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class User(Model):
+    """The account that a key belongs to."""
+
+    id: str = ""
+    email: str = ""
+    name: str = ""
+    created_at: datetime = NO_TIME
+    #: Nothing of the account leaves.
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class Caller(User):
+    """The account, and what the key that asked may do in it."""
+
+    #: ``account`` or ``agent``.
+    scope: str = ""
+    #: The one agent that the key may use; None: all of the account.
+    agent: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class BrowserSession(Model):
+    """A browser that is signed in."""
+
+    id: str = ""
+    current: bool = False
+    created_at: datetime = NO_TIME
+    expires_at: datetime = NO_TIME
+    last_used_at: Optional[datetime] = None
+    user_agent: Optional[str] = None
+    ip: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class ApiKey(Model):
+    """An API key, without the key itself."""
+
+    id: str = ""
+    name: str = ""
+    #: ``account`` or ``agent``.
+    scope: str = ""
+    agent: Optional[str] = None
+    key_prefix: str = ""
+    created_at: datetime = NO_TIME
+    expires_at: Optional[datetime] = None
+    last_used_at: Optional[datetime] = None
+
+
+@dataclass(frozen=True)
+class NewApiKey(ApiKey):
+    """A key that was just made: the only time that it is shown."""
+
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class SigningSecret(Model):
+    """What deliveries are signed with, without the secret itself."""
+
+    id: str = ""
+    name: str = ""
+    secret_prefix: str = ""
+    created_at: datetime = NO_TIME
+    last_signed_at: Optional[datetime] = None
+
+
+@dataclass(frozen=True)
+class NewSigningSecret(SigningSecret):
+    """A secret that was just made: the only time that it is shown."""
+
+    secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Agent(Model):
+    """An agent; its ``id`` is its address."""
+
+    id: str = ""
+    domain: str = ""
+    email: str = ""
+    name: str = ""
+    webhook_url: str = ""
+    #: ``enabled`` or ``disabled``.
+    webhook_status: str = ""
+    webhook_failing_since: Optional[datetime] = None
+    webhook_disabled_reason: Optional[str] = None
+    #: ``cloud`` (webhook) or ``local`` (WebSocket or polling).
+    agent_mode: str = ""
+    domain_verified: bool = False
+    created_at: datetime = NO_TIME
+    #: A person approves what leaves.
+    hitl_enabled: bool = False
+    hitl_ttl_seconds: int = 0
+    #: What happens when nobody decides in time: ``approve`` or ``reject``.
+    hitl_expiration_action: str = ""
+    hitl_notify_email: bool = False
+    hitl_rules: Dict[str, Any] = field(default_factory=dict)
+    hitl_allow: List[str] = field(default_factory=list)
+    hitl_reviewers: List[str] = field(default_factory=list)
+    undo_seconds: int = 0
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class Deleted(Model):
+    """That an agent is gone."""
+
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class TestMail(Model):
+    """A message from the relay to an agent."""
+
+    status: str = ""
+    message_id: str = ""
+
+
+@dataclass(frozen=True)
+class DnsRecord(Model):
+    """A record to publish."""
+
+    host: str = ""
+    value: str = ""
+    priority: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class DnsRecords(Model):
+    """The records of a domain, by what they are for."""
+
+    mx: DnsRecord = field(default_factory=DnsRecord)
+    txt: Optional[DnsRecord] = None
+    spf: Optional[DnsRecord] = None
+    dmarc: Optional[DnsRecord] = None
+    dkim: Optional[DnsRecord] = None
+    dkim_ed25519: Optional[DnsRecord] = None
+
+
+@dataclass(frozen=True)
+class DnsCheck(Model):
+    """What was found in place of a record."""
+
+    record: str = ""
+    #: ``ok``, ``missing`` or ``mismatch``.
+    status: str = ""
+    found: List[str] = field(default_factory=list)
+    error: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Domain(Model):
+    """A domain of yours."""
+
+    domain: str = ""
+    verified: bool = False
+    verification_token: str = ""
+    dns_records: DnsRecords = field(default_factory=DnsRecords)
+    created_at: datetime = NO_TIME
+    verified_at: Optional[datetime] = None
+    degraded_at: Optional[datetime] = None
+    paused: bool = False
+    checks: List[DnsCheck] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class AttachmentData(Model):
+    """What is known of an attachment without its bytes. Name and type are the sender's claims."""
+
+    index: int = 0
+    filename: str = ""
+    content_type: str = ""
+    #: Bytes, decoded.
+    size: int = 0
+    content_id: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class SpfResult(Model):
+    result: str = ""
+    domain: str = ""
+
+
+@dataclass(frozen=True)
+class DkimResult(Model):
+    result: str = ""
+    domain: str = ""
+    selector: str = ""
+    algorithm: str = ""
+    #: The signing domain is of the same organisation as the From domain.
+    aligned: bool = False
+
+
+@dataclass(frozen=True)
+class DmarcResult(Model):
+    result: str = ""
+    policy: Optional[str] = None
+    aligned_by: List[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ArcResult(Model):
+    result: str = ""
+
+
+@dataclass(frozen=True)
+class Authentication(Model):
+    """What passed and what failed. ``verified`` of the message is the verdict."""
+
+    spf: SpfResult = field(default_factory=SpfResult)
+    dkim: List[DkimResult] = field(default_factory=list)
+    dmarc: DmarcResult = field(default_factory=DmarcResult)
+    arc: ArcResult = field(default_factory=ArcResult)
+
+
+@dataclass(frozen=True)
+class HeaderField(Model):
+    """A header field, decoded."""
+
+    name: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class MessageSummaryData(Model):
+    """A message as lists show it."""
+
+    message_id: str = ""
+    #: The bare address of the From field.
+    from_: str = ""
+    from_name: str = ""
+    to: List[str] = field(default_factory=list)
+    cc: List[str] = field(default_factory=list)
+    reply_to: List[str] = field(default_factory=list)
+    #: The address that it came to; it may have a ``+`` part.
+    recipient: str = ""
+    subject: str = ""
+    conversation_id: str = ""
+    #: ``unread`` or ``read``; of sent messages, what became of them.
+    status: str = ""
+    created_at: datetime = NO_TIME
+    #: ``inbound`` or ``outbound``.
+    direction: str = "inbound"
+    #: The From domain itself was proven.
+    verified: bool = False
+    verified_domain: Optional[str] = None
+    snippet: str = ""
+    has_attachments: bool = False
+    labels: List[str] = field(default_factory=list)
+    #: These three say that a program wrote it; do not answer such mail automatically.
+    auto_submitted: Optional[str] = None
+    list_id: Optional[str] = None
+    precedence: Optional[str] = None
+    #: The agent's address, in lists over several agents and in deliveries.
+    agent_id: Optional[str] = None
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether a program or a mailing list sent it: answering it without a person may never end."""
+        return (self.auto_submitted or self.list_id or self.precedence) is not None
+
+
+@dataclass(frozen=True)
+class MessageData(MessageSummaryData):
+    """A whole message."""
+
+    #: Plain text; made from the HTML when there is none.
+    text: str = ""
+    html: Optional[str] = None
+    #: The new part of the text, without what it quotes.
+    reply_text: str = ""
+    authentication: Authentication = field(default_factory=Authentication)
+    #: The proof, as ``X-E2A-Auth-*`` header fields.
+    auth_headers: Dict[str, str] = field(default_factory=dict, repr=False)
+    #: The mail as it is stored, in base64; ``raw_bytes`` has it decoded.
+    raw_message: str = field(default="", repr=False)
+    envelope_from: str = ""
+    #: The Message-ID field.
+    email_message_id: Optional[str] = None
+    headers: List[HeaderField] = field(default_factory=list, repr=False)
+    #: What is malformed about the mail.
+    defects: List[str] = field(default_factory=list)
+    #: The event that told of it, in a delivery.
+    event_id: Optional[str] = None
+
+    @property
+    def raw_bytes(self) -> bytes:
+        """The mail as it is stored (``message/rfc822``)."""
+        return base64.b64decode(self.raw_message)
+
+
+@dataclass(frozen=True)
+class Recipient(Model):
+    """What became of a message for one recipient."""
+
+    address: str = ""
+    status: str = ""
+    #: ``relay``, ``smtp`` or ``capture``.
+    method: Optional[str] = None
+    smtp_reply: Optional[str] = None
+    error: Optional[str] = None
+    attempts: int = 0
+    at: datetime = NO_TIME
+    next_attempt_at: Optional[datetime] = None
+
+
+@dataclass(frozen=True)
+class HoldReason(Model):
+    """Why a message waits for a person."""
+
+    rule: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Sent(Model):
+    """What became of a message that was handed in."""
+
+    message_id: str = ""
+    #: ``sent``, ``queued`` or ``pending_approval``, or what a person decided meanwhile.
+    status: str = ""
+    method: Optional[str] = None
+    email_message_id: str = ""
+    conversation_id: str = ""
+    approval_expires_at: Optional[datetime] = None
+    hold: Optional[HoldReason] = None
+    recipients: List[Recipient] = field(default_factory=list)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it waits for a person's decision."""
+        return self.status == "pending_approval"
+
+
+@dataclass(frozen=True)
+class ForecastRecipient(Model):
+    address: str = ""
+    method: str = ""
+    #: The agent never wrote to it before.
+    first_time: bool = False
+
+
+@dataclass(frozen=True)
+class Forecast(Model):
+    """What would happen to a message."""
+
+    #: ``send`` or ``hold``.
+    decision: str = ""
+    hold: Optional[HoldReason] = None
+    recipients: List[ForecastRecipient] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Link(Model):
+    """A link in a held message, with the host that it leads to."""
+
+    text: str = ""
+    host: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Original(Model):
+    """What the agent wrote, before a reviewer changed it."""
+
+    subject: str = ""
+    to: List[str] = field(default_factory=list)
+    cc: List[str] = field(default_factory=list)
+    bcc: List[str] = field(default_factory=list)
+    body_text: str = ""
+    body_html: Optional[str] = None
+    attachments: List[AttachmentData] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outbound(Model):
+    """A message that an agent sent, or wants to send."""
+
+    id: str = ""
+    agent_id: str = ""
+    direction: str = "outbound"
+    subject: str = ""
+    #: ``send``, ``reply``, ``forward``, ``test`` or ``notice``.
+    type: str = ""
+    conversation_id: str = ""
+    from_: str = ""
+    to: List[str] = field(default_factory=list)
+    cc: List[str] = field(default_factory=list)
+    bcc: List[str] = field(default_factory=list)
+    reply_to: List[str] = field(default_factory=list)
+    status: str = ""
+    approval_expires_at: Optional[datetime] = None
+    created_at: datetime = NO_TIME
+    email_message_id: str = ""
+    body_text: Optional[str] = None
+    body_html: Optional[str] = None
+    attachments: List[AttachmentData] = field(default_factory=list)
+    provider_message_id: Optional[str] = None
+    method: Optional[str] = None
+    hold: Optional[HoldReason] = None
+    #: Names what a reviewer looks at; a decision with it counts only while the message is still that.
+    content_hash: Optional[str] = None
+    first_time: List[str] = field(default_factory=list)
+    links: List[Link] = field(default_factory=list)
+    edited: bool = False
+    original: Optional[Original] = None
+    reviewed_at: Optional[datetime] = None
+    reviewed_by: Optional[str] = None
+    rejection_reason: Optional[str] = None
+    recipients: List[Recipient] = field(default_factory=list)
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Approved(Sent):
+    """A held message that was let go."""
+
+    edited: bool = False
+    provider_message_id: Optional[str] = None
+    content_hash: str = ""
+
+
+@dataclass(frozen=True)
+class Rejected(Model):
+    """A held message that was kept back."""
+
+    message_id: str = ""
+    status: str = ""
+    rejection_reason: str = ""
+
+
+@dataclass(frozen=True)
+class AuditDetail(Model):
+    reason: Optional[str] = None
+    before: Optional[Original] = None
+
+
+@dataclass(frozen=True)
+class AuditEntry(Model):
+    """A decision about a held message."""
+
+    id: str = ""
+    at: datetime = NO_TIME
+    action: str = ""
+    by: str = ""
+    how: str = ""
+    ip: Optional[str] = None
+    message_id: str = ""
+    agent_id: str = ""
+    content_hash: str = ""
+    detail: Optional[AuditDetail] = None
+
+
+@dataclass(frozen=True)
+class LastMessage(Model):
+    message_id: str = ""
+    direction: str = ""
+    from_: str = ""
+    snippet: str = ""
+
+
+@dataclass(frozen=True)
+class Conversation(Model):
+    """Messages that answer one another."""
+
+    conversation_id: str = ""
+    subject: str = ""
+    participants: List[str] = field(default_factory=list)
+    message_count: int = 0
+    unread_count: int = 0
+    last_message_at: datetime = NO_TIME
+    last_message: LastMessage = field(default_factory=LastMessage)
+
+
+@dataclass(frozen=True)
+class Suppression(Model):
+    """An address that nothing is sent to."""
+
+    address: str = ""
+    #: ``bounce``, ``complaint`` or ``manual``.
+    reason: str = ""
+    detail: str = ""
+    message_id: Optional[str] = None
+    created_at: datetime = NO_TIME
+
+
+@dataclass(frozen=True)
+class Webhook(Model):
+    """A webhook of the account."""
+
+    id: str = ""
+    url: str = ""
+    #: Types of events; empty is all.
+    events: List[str] = field(default_factory=list)
+    #: Addresses; empty is all of the account.
+    agents: List[str] = field(default_factory=list)
+    description: str = ""
+    #: ``enabled`` or ``disabled``.
+    status: str = ""
+    failing_since: Optional[datetime] = None
+    disabled_at: Optional[datetime] = None
+    disabled_reason: Optional[str] = None
+    created_at: datetime = NO_TIME
+    updated_at: datetime = NO_TIME
+
+
+@dataclass(frozen=True)
+class DeliveryTry(Model):
+    """One attempt: a status when the endpoint answered, an error when it did not."""
+
+    attempt: int = 0
+    started_at: datetime = NO_TIME
+    duration_ms: int = 0
+    status: Optional[int] = None
+    error: Optional[str] = None
+    #: How the answer began.
+    answer: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Delivery(Model):
+    """An event on its way to an endpoint. ``tries`` is there when one delivery was asked for."""
+
+    id: str = ""
+    event_id: str = ""
+    event_type: str = ""
+    message_id: Optional[str] = None
+    agent_id: Optional[str] = None
+    webhook_id: Optional[str] = None
+    endpoint_id: str = ""
+    url: Optional[str] = None
+    #: ``pending``, ``paused``, ``succeeded`` or ``failed``.
+    status: str = ""
+    attempts: int = 0
+    next_attempt_at: Optional[datetime] = None
+    last_status: Optional[int] = None
+    last_error: Optional[str] = None
+    created_at: datetime = NO_TIME
+    finished_at: Optional[datetime] = None
+    tries: List[DeliveryTry] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Event(Model):
+    """Something that happened. ``data`` depends on ``type``: ``client.events.schema(type)`` describes it."""
+
+    id: str = ""
+    type: str = ""
+    timestamp: datetime = NO_TIME
+    agent_id: Optional[str] = None
+    data: Dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AgentFigures(Model):
+    total: int = 0
+    paused: int = 0
+
+
+@dataclass(frozen=True)
+class FailingEndpoint(Model):
+    endpoint_id: str = ""
+    url: str = ""
+    failing_since: datetime = NO_TIME
+    #: Deliveries that wait for it.
+    waiting: int = 0
+
+
+@dataclass(frozen=True)
+class DeliveryFigures(Model):
+    pending: int = 0
+    failing_endpoints: List[FailingEndpoint] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class DomainFigures(Model):
+    total: int = 0
+    verified: int = 0
+
+
+@dataclass(frozen=True)
+class DayVolume(Model):
+    #: ``2026-05-15``, a day in UTC.
+    day: str = ""
+    received: int = 0
+    sent: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class Overview(Model):
+    """The account in figures."""
+
+    agents: AgentFigures = field(default_factory=AgentFigures)
+    unread: int = 0
+    pending_approval: int = 0
+    deliveries: DeliveryFigures = field(default_factory=DeliveryFigures)
+    domains: DomainFigures = field(default_factory=DomainFigures)
+    #: The last 30 days, the oldest first.
+    volume: List[DayVolume] = field(default_factory=list)

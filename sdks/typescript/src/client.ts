@@ -1,0 +1,159 @@
+import { variable } from "./environment.ts";
+import { E2AError } from "./errors.ts";
+import { type CallOptions, type Fetch, Http, type PostOptions } from "./http.ts";
+import { type ListenOptions, listen } from "./listen.ts";
+import type { Message } from "./message.ts";
+import { Account, Keys, Secrets, Sessions } from "./resources/account.ts";
+import { Agents, Domains, Suppressions } from "./resources/agents.ts";
+import { Deliveries, Events, Webhooks } from "./resources/events.ts";
+import { Conversations, Inbox, Messages } from "./resources/messages.ts";
+import { Approvals, Audit, Outbox } from "./resources/outbox.ts";
+import type { Context } from "./resources/resource.ts";
+import type { WebSocketConstructor } from "./socket.ts";
+import type { Answer, Body, Sent } from "./types.ts";
+import type { HeadersInput } from "./verify.ts";
+import { type ParseOptions, parseWebhook, type WebhookEvent } from "./webhook.ts";
+
+export interface ClientOptions {
+  /** `e2a_…`. Default: `E2A_API_KEY`. */
+  apiKey?: string | undefined;
+  /** Where the server is. Default: `E2A_URL`, or else http://127.0.0.1:8080. */
+  baseUrl?: string | undefined;
+  /** The agent that is meant where a call names none. Default: `E2A_AGENT_EMAIL`. */
+  agentEmail?: string | undefined;
+  /** Milliseconds for each attempt of a call. Default: 30,000. */
+  timeoutMs?: number | undefined;
+  /** Further attempts of a call that got no answer, or 429, or 500 and above. Default: 2. */
+  retries?: number | undefined;
+  /** Default: the global one. */
+  fetch?: Fetch | undefined;
+  /** Default: the global one; without any, and with `false`, `listen` uses long polls. */
+  webSocket?: WebSocketConstructor | false | undefined;
+}
+
+const LOCAL_SERVER = "http://127.0.0.1:8080";
+const TIMEOUT_MS = 30_000;
+const RETRIES = 2;
+
+/**
+ * A server of e2a, seen with one key.
+ *
+ * Data is as the API has it: members of requests and answers have the names that they have on the wire.
+ */
+export class E2AClient {
+  readonly account: Account;
+  readonly agents: Agents;
+  readonly approvals: Approvals;
+  readonly audit: Audit;
+  readonly conversations: Conversations;
+  readonly deliveries: Deliveries;
+  readonly domains: Domains;
+  readonly events: Events;
+  readonly inbox: Inbox;
+  readonly keys: Keys;
+  readonly messages: Messages;
+  readonly outbox: Outbox;
+  readonly secrets: Secrets;
+  readonly sessions: Sessions;
+  readonly suppressions: Suppressions;
+  readonly webhooks: Webhooks;
+  /** The agent that is meant where a call names none. */
+  readonly agentEmail: string | undefined;
+  readonly #http: Http;
+  readonly #webSocket: WebSocketConstructor | null;
+
+  constructor(options: ClientOptions = {}) {
+    const apiKey = options.apiKey ?? variable("E2A_API_KEY");
+    if (!apiKey)
+      throw new E2AError(
+        "There is no API key. Pass `apiKey`, or set E2A_API_KEY; `e2a bootstrap` or the dashboard makes one.",
+      );
+    this.agentEmail = options.agentEmail ?? variable("E2A_AGENT_EMAIL");
+    this.#http = new Http({
+      apiKey,
+      origin: originOf(options.baseUrl ?? variable("E2A_URL") ?? LOCAL_SERVER),
+      // Called as a method of something else, browsers' fetch refuses.
+      fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
+      timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+      retries: options.retries ?? RETRIES,
+    });
+    const global = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
+    this.#webSocket = (options.webSocket ?? global) || null;
+
+    const context: Context = { http: this.#http, agentEmail: this.agentEmail };
+    this.account = new Account(context);
+    this.agents = new Agents(context);
+    this.approvals = new Approvals(context);
+    this.audit = new Audit(context);
+    this.conversations = new Conversations(context);
+    this.deliveries = new Deliveries(context);
+    this.domains = new Domains(context);
+    this.events = new Events(context);
+    this.inbox = new Inbox(context);
+    this.keys = new Keys(context);
+    this.messages = new Messages(context);
+    this.outbox = new Outbox(context);
+    this.secrets = new Secrets(context);
+    this.sessions = new Sessions(context);
+    this.suppressions = new Suppressions(context);
+    this.webhooks = new Webhooks(context);
+  }
+
+  /** What the server offers. */
+  info(options?: CallOptions): Promise<Answer<"getInfo">> {
+    return this.#http.json("/api/v1/info", {}, options);
+  }
+
+  /** Whether the server answers. */
+  health(options?: CallOptions): Promise<Answer<"getHealth">> {
+    return this.#http.json("/api/health", {}, options);
+  }
+
+  /** Sends a mail, from `agentEmail` unless `from` says otherwise. Held for approval: status `pending_approval`. */
+  send(body: Body<"sendMessage">, options?: PostOptions): Promise<Sent> {
+    const from = body.from ?? this.agentEmail;
+    return this.#http.json("/api/v1/send", { method: "POST", body: from ? { ...body, from } : body }, options);
+  }
+
+  /**
+   * An agent's mail as it comes, for ever: unread messages first, oldest first, then new ones.
+   *
+   *     for await (const message of client.listen()) await message.reply("Thank you.");
+   *
+   * A message counts as done, and is marked read, when the loop asks for the next one. Leaving the loop, by `break` or
+   * by an error, leaves the message in hand unread, so it comes again; `message.ack()` before it says that it is done.
+   * When the connection breaks, or the server restarts, it goes on by itself: nothing unread is left out, and nothing comes
+   * twice in one iteration. After a crash of this program a message may come again: delivery is at least once.
+   *
+   * @throws {AuthenticationError} {@link NotFoundError} {@link ListenerReplacedError} when it cannot go on
+   */
+  listen(agent?: string, options?: ListenOptions): AsyncGenerator<Message, void, undefined> {
+    const email = agent ?? this.agentEmail;
+    if (!email)
+      throw new E2AError("Which agent? Pass its address, or give the client `agentEmail` (or set E2A_AGENT_EMAIL).");
+    return listen({ http: this.#http, messages: this.messages, webSocket: this.#webSocket }, email, options);
+  }
+
+  /** {@link parseWebhook}, with which no key and no server has to do. */
+  parseWebhook(
+    body: string | Uint8Array | ArrayBuffer,
+    headers?: HeadersInput | null,
+    secrets?: string | readonly string[],
+    options?: ParseOptions,
+  ): Promise<WebhookEvent> {
+    return parseWebhook(body, headers, secrets, options);
+  }
+}
+
+/** "https://mail.example.com/" → without what the paths bring themselves. */
+function originOf(baseUrl: string): string {
+  let url: URL;
+  try {
+    url = new URL(baseUrl);
+  } catch {
+    throw new E2AError(`baseUrl (E2A_URL) is no URL: "${baseUrl}". It is written like https://mail.example.com.`);
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:")
+    throw new E2AError(`baseUrl (E2A_URL) must begin with https:// or http://: "${baseUrl}".`);
+  return url.origin + url.pathname.replace(/\/+$/, "").replace(/\/api(\/v1)?$/, "");
+}

@@ -1,0 +1,148 @@
+import { fromBase64 } from "./environment.ts";
+import type { CallOptions, PostOptions } from "./http.ts";
+import type { Messages, ReplyBody } from "./resources/messages.ts";
+import type { AttachmentInfo, Authentication, Body, MessageDetail, Sent, WebhookMessage } from "./types.ts";
+
+/** What a message has, however it came. */
+type Content = MessageDetail | WebhookMessage;
+
+/** A received message, and what can be done with it. */
+export class Message<Data extends Content = MessageDetail> {
+  /** All that the server says of it, by the API's names. */
+  readonly data: Data;
+  /** The agent whose inbox it is in. */
+  readonly agent: string;
+  readonly attachments: readonly Attachment[];
+  readonly #messages: Messages;
+
+  constructor(messages: Messages, agent: string, data: Data) {
+    this.#messages = messages;
+    this.agent = agent;
+    this.data = data;
+    this.attachments = data.attachments.map((info) => new Attachment(this, info));
+  }
+
+  get id(): string {
+    return this.data.message_id;
+  }
+  get conversationId(): string {
+    return this.data.conversation_id;
+  }
+  /** The From address. Believe it only when `verified`. */
+  get from(): string {
+    return this.data.from;
+  }
+  get to(): readonly string[] {
+    return this.data.to;
+  }
+  get cc(): readonly string[] {
+    return this.data.cc ?? [];
+  }
+  get replyTo(): readonly string[] {
+    return this.data.reply_to ?? [];
+  }
+  /** The address that it was delivered to. */
+  get recipient(): string {
+    return this.data.recipient;
+  }
+  get subject(): string {
+    return this.data.subject;
+  }
+  get text(): string {
+    return this.data.text;
+  }
+  /** Null when it has none. Strangers wrote it: never show it without a sandbox. */
+  get html(): string | null {
+    return this.data.html;
+  }
+  /** The new part of the text, without what it quotes. */
+  get replyText(): string {
+    return this.data.reply_text;
+  }
+  /** Whether the domain of `from` itself was proven. */
+  get verified(): boolean {
+    return this.data.verified;
+  }
+  get authentication(): Authentication {
+    return this.data.authentication;
+  }
+  /** The signed X-E2A-Auth-* values. */
+  get authHeaders(): Readonly<Record<string, string>> {
+    return this.data.auth_headers;
+  }
+  get receivedAt(): Date {
+    return new Date("created_at" in this.data ? this.data.created_at : this.data.received_at);
+  }
+  /** A program, a mailing list or bulk mail sent it: do not answer, or two programs may thank each other forever. */
+  get isAutomatic(): boolean {
+    const { auto_submitted, list_id, precedence } = this.data;
+    return Boolean(auto_submitted || list_id || precedence);
+  }
+  /** The mail itself (RFC 5322). */
+  get raw(): Uint8Array<ArrayBuffer> {
+    return fromBase64(this.data.raw_message) ?? new Uint8Array();
+  }
+
+  /** To whom Reply-To, or else From, names. Text alone is the body. */
+  reply(reply: ReplyBody, options?: PostOptions): Promise<Sent> {
+    return this.#messages.reply(this.id, reply, { ...options, agent: this.agent });
+  }
+
+  /** To everybody who got it, too. */
+  replyAll(reply: ReplyBody, options?: PostOptions): Promise<Sent> {
+    const body = typeof reply === "string" ? { body: reply } : reply;
+    return this.reply({ ...body, reply_all: true }, options);
+  }
+
+  forward(body: Body<"forwardMessage">, options?: PostOptions): Promise<Sent> {
+    return this.#messages.forward(this.id, body, { ...options, agent: this.agent });
+  }
+
+  /** Marks it read. `listen` does that by itself when the next message is asked for. */
+  async ack(options?: CallOptions): Promise<void> {
+    await this.#messages.update(this.id, { status: "read" }, { ...options, agent: this.agent });
+  }
+
+  async addLabels(...labels: string[]): Promise<void> {
+    await this.#messages.update(this.id, { add_labels: labels }, { agent: this.agent });
+  }
+
+  async removeLabels(...labels: string[]): Promise<void> {
+    await this.#messages.update(this.id, { remove_labels: labels }, { agent: this.agent });
+  }
+
+  async delete(options?: CallOptions): Promise<void> {
+    await this.#messages.delete(this.id, { ...options, agent: this.agent });
+  }
+
+  /** @internal */
+  download(index: number, options?: CallOptions): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#messages.attachment(this.id, index, { ...options, agent: this.agent });
+  }
+}
+
+/** A file that came with a message. Its name and type are what the sender says. */
+export class Attachment {
+  readonly index: number;
+  readonly filename: string;
+  readonly contentType: string;
+  /** Bytes. */
+  readonly size: number;
+  /** For a picture that the HTML shows as `cid:…`. */
+  readonly contentId: string | undefined;
+  readonly #message: { download(index: number, options?: CallOptions): Promise<Uint8Array<ArrayBuffer>> };
+
+  constructor(message: { download: Message["download"] }, info: AttachmentInfo) {
+    this.#message = message;
+    this.index = info.index;
+    this.filename = info.filename;
+    this.contentType = info.content_type;
+    this.size = info.size;
+    this.contentId = info.content_id;
+  }
+
+  /** Its bytes. */
+  download(options?: CallOptions): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#message.download(this.index, options);
+  }
+}

@@ -1,0 +1,75 @@
+import type { CallOptions, PostOptions } from "../http.ts";
+import type { List } from "../list.ts";
+import type { Answer, ApiKey, Body, NewApiKey, NewSigningSecret, Overview, Session, SigningSecret } from "../types.ts";
+import { path, Resource } from "./resource.ts";
+
+/** Whose key it is. */
+export class Account extends Resource {
+  get(options?: CallOptions): Promise<Answer<"getMe">> {
+    return this.http.json("/api/v1/users/me", {}, options);
+  }
+
+  /** `{ paused: true }` freezes what all agents send. */
+  update(body: Body<"patchMe">, options?: CallOptions): Promise<Answer<"patchMe">> {
+    return this.http.json("/api/v1/users/me", { method: "PATCH", body }, options);
+  }
+
+  /** Figures at a glance. */
+  overview(options?: CallOptions): Promise<Overview> {
+    return this.http.json("/api/v1/overview", {}, options);
+  }
+
+  /** Everything that the account owns, as JSON text; it may be long, and is without hashes and secrets. */
+  export(options?: CallOptions): Promise<Uint8Array<ArrayBuffer>> {
+    return this.http.bytes("/api/v1/users/me/export", options);
+  }
+
+  /** Deletes the account with all that it has, for good. */
+  delete(confirm: "DELETE", options?: CallOptions): Promise<Answer<"deleteAccount">> {
+    return this.http.json("/api/v1/users/me", { method: "DELETE", query: { confirm } }, options);
+  }
+}
+
+export class Keys extends Resource {
+  /** `key` is shown this once. */
+  create(body: Body<"createKey">, options?: PostOptions): Promise<NewApiKey> {
+    return this.http.json("/api/v1/keys", { method: "POST", body }, options);
+  }
+
+  list(options?: CallOptions): List<Answer<"listKeys">, ApiKey> {
+    return this.pages<Answer<"listKeys">, "keys">("/api/v1/keys", "keys", { ...options });
+  }
+
+  /** It works no more from now on, on open sockets neither. */
+  async delete(id: string, options?: CallOptions): Promise<void> {
+    await this.http.json(path`/api/v1/keys/${id}`, { method: "DELETE" }, options);
+  }
+}
+
+/** Secrets that sign what the server delivers. The newest signs; the one before goes on beside it for 24 hours. */
+export class Secrets extends Resource {
+  /** `secret` is shown this once. */
+  create(body: Body<"createSigningSecret"> = {}, options?: PostOptions): Promise<NewSigningSecret> {
+    return this.http.json("/api/v1/users/me/signing-secrets", { method: "POST", body }, options);
+  }
+
+  list(options?: CallOptions): List<Answer<"listSigningSecrets">, SigningSecret> {
+    const url = "/api/v1/users/me/signing-secrets";
+    return this.pages<Answer<"listSigningSecrets">, "secrets">(url, "secrets", { ...options });
+  }
+
+  async delete(id: string, options?: CallOptions): Promise<void> {
+    await this.http.json(path`/api/v1/users/me/signing-secrets/${id}`, { method: "DELETE" }, options);
+  }
+}
+
+/** Browsers that are signed in. */
+export class Sessions extends Resource {
+  list(options?: CallOptions): List<Answer<"listSessions">, Session> {
+    return this.pages<Answer<"listSessions">, "sessions">("/api/v1/sessions", "sessions", { ...options });
+  }
+
+  async delete(id: string, options?: CallOptions): Promise<void> {
+    await this.http.json(path`/api/v1/sessions/${id}`, { method: "DELETE" }, options);
+  }
+}

@@ -1,0 +1,114 @@
+import { E2AError } from "../errors.ts";
+import type { CallOptions, PostOptions } from "../http.ts";
+import type { List } from "../list.ts";
+import { Message } from "../message.ts";
+import type {
+  Answer,
+  Body,
+  Conversation,
+  InboxMessage,
+  MessageDetail,
+  MessageSummary,
+  Query,
+  Sent,
+  WebhookMessage,
+} from "../types.ts";
+import type { WebhookEvent } from "../webhook.ts";
+import { type OfAgent, path, Resource, split } from "./resource.ts";
+
+/** What a reply is made of; text alone is its body. */
+export type ReplyBody = string | Body<"replyToMessage">;
+
+/** An agent's inbox. */
+export class Messages extends Resource {
+  /** Unread ones, oldest first, unless asked otherwise. */
+  list(query: Query<"listMessages"> & OfAgent = {}): List<Answer<"listMessages">, MessageSummary> {
+    const { agent, ...asked } = query;
+    return this.pages<Answer<"listMessages">, "messages">(`${this.agentPath(agent)}/messages`, "messages", asked);
+  }
+
+  /** Answers as soon as there are unread messages, oldest first; with none when `timeout` (seconds, 1 to 60) is up. */
+  wait(query: Query<"waitForMessages"> & OfAgent = {}): Promise<Answer<"waitForMessages">> {
+    const { agent, timeout = 30, ...options } = query;
+    return this.http.waiting(`${this.agentPath(agent)}/messages/wait`, { timeout }, timeout, split(options).options);
+  }
+
+  /** The whole message. It becomes read, unless `peek`. */
+  async get(id: string, options: OfAgent & Query<"getMessage"> = {}): Promise<Message> {
+    const { agent, peek, ...how } = options;
+    const detail = await this.http.json<MessageDetail>(this.path(agent, id), { query: { peek } }, how);
+    return new Message(this, this.agentOf(agent), detail);
+  }
+
+  /** Changes status and labels. */
+  update(id: string, body: Body<"updateMessage">, options: OfAgent = {}): Promise<MessageSummary> {
+    return this.http.json(this.path(options.agent, id), { method: "PATCH", body }, options);
+  }
+
+  async delete(id: string, options: OfAgent = {}): Promise<void> {
+    await this.http.json(this.path(options.agent, id), { method: "DELETE" }, options);
+  }
+
+  /** The mail as it is stored. */
+  raw(id: string, options: OfAgent = {}): Promise<Uint8Array<ArrayBuffer>> {
+    return this.http.bytes(`${this.path(options.agent, id)}/raw`, options);
+  }
+
+  /** The bytes of an attachment. */
+  attachment(id: string, index: number, options: OfAgent = {}): Promise<Uint8Array<ArrayBuffer>> {
+    return this.http.bytes(this.path(options.agent, id) + path`/attachments/${index}`, options);
+  }
+
+  /** To whom Reply-To, or else From, names; to all with `reply_all`. */
+  reply(id: string, reply: ReplyBody, options: OfAgent & PostOptions = {}): Promise<Sent> {
+    const body = typeof reply === "string" ? { body: reply } : reply;
+    return this.http.json(`${this.path(options.agent, id)}/reply`, { method: "POST", body }, options);
+  }
+
+  forward(id: string, body: Body<"forwardMessage">, options: OfAgent & PostOptions = {}): Promise<Sent> {
+    return this.http.json(`${this.path(options.agent, id)}/forward`, { method: "POST", body }, options);
+  }
+
+  /**
+   * The message of a `message.received` webhook. An agent's webhook brings it whole; of an account's, and where only the
+   * mail itself was proven, it is fetched (and stays unread).
+   */
+  async of(event: WebhookEvent, options: OfAgent = {}): Promise<Message<WebhookMessage | MessageDetail>> {
+    if (event.type !== "message.received") throw new E2AError(`An event ${event.type} brings no message.`);
+    const agent = options.agent ?? event.agent_id ?? undefined;
+    if (event.source === "agent" && event.proven === "body") return new Message(this, this.agentOf(agent), event.data);
+    return this.get(event.data.message_id, { ...options, agent, peek: true });
+  }
+
+  private path(agent: string | undefined, id: string): string {
+    return this.agentPath(agent) + path`/messages/${id}`;
+  }
+
+  private agentOf(agent: string | undefined): string {
+    return agent ?? this.context.agentEmail ?? "";
+  }
+}
+
+/** Messages that belong together. */
+export class Conversations extends Resource {
+  /** The latest first. */
+  list(query: Query<"listConversations"> & OfAgent = {}): List<Answer<"listConversations">, Conversation> {
+    const { agent, ...asked } = query;
+    const url = `${this.agentPath(agent)}/conversations`;
+    return this.pages<Answer<"listConversations">, "conversations">(url, "conversations", asked);
+  }
+
+  /** Both directions, oldest first. */
+  get(id: string, query: Query<"getConversation"> & OfAgent = {}): List<Answer<"getConversation">, MessageSummary> {
+    const { agent, ...asked } = query;
+    const url = this.agentPath(agent) + path`/conversations/${id}`;
+    return this.pages<Answer<"getConversation">, "messages">(url, "messages", asked);
+  }
+}
+
+/** The mail of all agents. */
+export class Inbox extends Resource {
+  list(query: Query<"listInbox"> & CallOptions = {}): List<Answer<"listInbox">, InboxMessage> {
+    return this.pages<Answer<"listInbox">, "messages">("/api/v1/inbox", "messages", query);
+  }
+}

@@ -1,0 +1,135 @@
+/** The part of a WebSocket that is used here; browsers', Node's, Bun's, Deno's and that of the package `ws` have it. */
+export interface WebSocketLike {
+  readonly readyState: number;
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: "open" | "error", listener: () => void): void;
+  addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
+  addEventListener(type: "close", listener: (event: { code: number; reason: string }) => void): void;
+}
+
+export type WebSocketConstructor = new (url: string) => WebSocketLike;
+
+/** How long a closing handshake may take before it is not waited for any more. */
+const CLOSE_MS = 2_000;
+const OPEN = 1;
+
+/** A WebSocket that can be awaited. */
+export interface Socket {
+  /** How it ended; null while it has not. */
+  readonly closed: { code: number } | null;
+  /** Resolves when the handshake is over: true when it is open. */
+  opened(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
+  /** Resolves with the next frame or the end; with "idle" when neither comes in time. Rejects when aborted. */
+  news(idleMs: number, signal: AbortSignal): Promise<"news" | "idle">;
+  /** False when it is not open. */
+  send(text: string): boolean;
+  /** Closes; what was sent before is sent. */
+  close(): Promise<void>;
+}
+
+/** Connects to a path of the server. `onText` is called for each frame. */
+export function openSocket(
+  Constructor: WebSocketConstructor,
+  server: { origin: string; apiKey: string },
+  path: string,
+  onText: (text: string, socket: Socket) => void,
+): Socket {
+  const socket = construct(Constructor, `${server.origin.replace(/^http/, "ws")}${path}`, server.apiKey);
+  let closed: { code: number } | null = null;
+  let wake: () => void = () => {};
+  /** Frames since somebody looked. */
+  let unseen = 0;
+
+  const happened = (): Promise<void> =>
+    new Promise((resolve) => {
+      wake = resolve;
+    });
+
+  const it: Socket = {
+    get closed() {
+      return closed;
+    },
+    async opened(timeoutMs, signal) {
+      const end = Date.now() + timeoutMs;
+      while (socket.readyState !== OPEN && !closed)
+        if ((await within(happened(), end - Date.now(), signal)) === "late") {
+          socket.close();
+          closed = { code: 1006 };
+        }
+      return socket.readyState === OPEN;
+    },
+    async news(idleMs, signal) {
+      if (unseen === 0 && !closed && (await within(happened(), idleMs, signal)) === "late") return "idle";
+      unseen = 0;
+      return "news";
+    },
+    send(text) {
+      if (socket.readyState !== OPEN) return false;
+      socket.send(text);
+      return true;
+    },
+    async close() {
+      if (closed) return;
+      const end = Date.now() + CLOSE_MS;
+      socket.close(1000);
+      while (!closed) if ((await within(happened(), end - Date.now(), null)) === "late") closed = { code: 1006 };
+    },
+  };
+
+  socket.addEventListener("open", () => wake());
+  // A close follows, but in some versions of Node not when the handshake failed.
+  socket.addEventListener("error", () => {
+    if (socket.readyState !== OPEN) closed ??= { code: 1006 };
+    wake();
+  });
+  socket.addEventListener("message", ({ data }) => {
+    unseen += 1;
+    onText(String(data), it);
+    wake();
+  });
+  socket.addEventListener("close", ({ code }) => {
+    closed ??= { code };
+    wake();
+  });
+  return it;
+}
+
+/** Where headers can be set, the key is one; else it goes with the URL, which proxies may write to their logs. */
+function construct(Constructor: WebSocketConstructor, url: string, apiKey: string): WebSocketLike {
+  const { Bun, Deno, process } = globalThis as {
+    Bun?: unknown;
+    Deno?: unknown;
+    process?: { release?: { name?: string } };
+  };
+  const takesHeaders = Bun !== undefined || (process?.release?.name === "node" && Deno === undefined);
+  if (takesHeaders && (Constructor as unknown) === (globalThis as { WebSocket?: unknown }).WebSocket) {
+    const WithHeaders = Constructor as unknown as new (url: string, options: object) => WebSocketLike;
+    return new WithHeaders(url, { headers: { authorization: `Bearer ${apiKey}` } });
+  }
+  return new Constructor(`${url}?token=${encodeURIComponent(apiKey)}`);
+}
+
+/** "late" when it takes longer; rejects when aborted. */
+function within(happened: Promise<void>, ms: number, signal: AbortSignal | null): Promise<"done" | "late"> {
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
+    };
+    const stop = () => {
+      end();
+      reject(signal?.reason);
+    };
+    if (signal?.aborted) return reject(signal.reason);
+    const timer = setTimeout(() => {
+      end();
+      resolve("late");
+    }, ms);
+    signal?.addEventListener("abort", stop);
+    void happened.then(() => {
+      end();
+      resolve("done");
+    });
+  });
+}

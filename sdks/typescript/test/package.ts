@@ -1,0 +1,51 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** An empty project into which the package was installed, as anybody would. */
+export interface InstalledPackage {
+  /** The project's folder. */
+  readonly folder: string;
+  /** The module that `import "e2a-sdk"` finds there. */
+  readonly module: string;
+}
+
+const source = join(import.meta.dir, "..");
+
+let made: Promise<InstalledPackage> | undefined;
+
+/** Packs the package, which builds it, and installs it into a new project; once for all tests of a file. */
+export function installedPackage(): Promise<InstalledPackage> {
+  made ??= pack();
+  return made;
+}
+
+async function pack(): Promise<InstalledPackage> {
+  // Left behind like all that tests leave in the system's folder for such things: it must outlive each test.
+  const folder = await mkdtemp(join(tmpdir(), "e2a-sdk-"));
+  // Bun does the same where there is no npm.
+  const npm = Bun.which("npm");
+  const [packing, installing] = npm
+    ? [
+        [npm, "pack", "--pack-destination", folder],
+        [npm, "install", "--offline", "--no-audit", "--no-fund"],
+      ]
+    : [
+        [process.execPath, "pm", "pack", "--destination", folder],
+        [process.execPath, "add"],
+      ];
+  await run(packing ?? [], source);
+  const [tarball] = [...new Bun.Glob("*.tgz").scanSync(folder)];
+  await Bun.write(
+    join(folder, "package.json"),
+    `${JSON.stringify({ name: "empty", private: true, type: "module" })}\n`,
+  );
+  await run([...(installing ?? []), `./${tarball}`], folder);
+  return { folder, module: join(folder, "node_modules/e2a-sdk/dist/index.js") };
+}
+
+async function run(command: string[], cwd: string): Promise<void> {
+  const child = Bun.spawn(command, { cwd, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const [output, errors, status] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  if (status !== 0) throw new Error(`${command.join(" ")} failed:\n${output}${errors}`);
+}
