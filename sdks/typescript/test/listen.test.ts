@@ -14,7 +14,9 @@ let server: TestApp;
 let line: Line;
 beforeEach(async () => {
   const port = await freePort();
-  server = await startTestApp({ set: { "http.listen_addr": `127.0.0.1:${port}` } });
+  server = await startTestApp({
+    set: { "http.listen_addr": `127.0.0.1:${port}`, "limits.api_requests_per_minute": 100_000 },
+  });
   await server.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
   line = await cuttableLine(server.app.httpUrl);
 });
