@@ -59,11 +59,12 @@ async function* messagesOf(listener: Listener): AsyncGenerator<Message, void, un
   }
 }
 
-/** Knows which messages are to come, by socket or by polling, and what was acknowledged. */
+/**
+ * Knows which messages are to come, by socket or by polling, and what was acknowledged. It connects and polls only when
+ * all that it knows of is done, so that what is unread then is new, or was acknowledged without the server's hearing of it.
+ */
 class Listener {
   private readonly queue: string[] = [];
-  /** In the queue, or in the caller's hands. */
-  private readonly known = new Set<string>();
   private readonly acked = new Set<string>();
   /** Acknowledgements sent by socket, and when. */
   private readonly uncertain = new Map<string, number>();
@@ -91,11 +92,7 @@ class Listener {
         throw new ListenerReplacedError(`Another consumer listens to ${this.agent} now.`);
       const id = this.queue.shift();
       if (id === undefined) await (this.isPolling ? this.poll() : this.hear());
-      else {
-        const message = await this.fetch(id);
-        if (!message) this.known.delete(id);
-        return message;
-      }
+      else return this.fetch(id);
     }
   }
 
@@ -111,7 +108,6 @@ class Listener {
 
   async ack(id: string): Promise<void> {
     this.acked.add(id);
-    this.known.delete(id);
     dropOldest(this.acked, ACKED_MAX);
     await this.markRead(id);
   }
@@ -147,8 +143,6 @@ class Listener {
   /** Takes an id from the server. True when it was acknowledged before, of which the server has not heard. */
   private take(id: string): boolean {
     if (this.acked.has(id)) return true;
-    if (this.known.has(id)) return false;
-    this.known.add(id);
     this.queue.push(id);
     return false;
   }
@@ -186,7 +180,6 @@ class Listener {
     if (await socket.opened(http.options.timeoutMs, this.signal)) {
       this.failedHandshakes = 0;
       this.openedAt = Date.now();
-      for (const id of this.lately()) this.sendAck(socket, id);
     } else this.failedHandshakes += 1;
   }
 

@@ -153,6 +153,43 @@ describe("listening by WebSocket", () => {
     await expectUnread("two");
   });
 
+  test("acknowledgements that were lost with a socket are told again, and what they were for does not come again", async () => {
+    let isLossy = true;
+    const sockets: WebSocket[] = [];
+    class Lossy extends WebSocket {
+      constructor(url: string) {
+        super(url);
+        sockets.push(this);
+      }
+      override send(data: string): void {
+        if (!isLossy) super.send(data);
+      }
+    }
+    const cut = async () => {
+      const closed = new Promise((resolve) => sockets.at(-1)?.addEventListener("close", resolve));
+      line.cut();
+      await closed;
+      line.mend();
+    };
+    for (const subject of ["one", "two"]) await mail(subject);
+    const messages = clientWith({ webSocket: Lossy }).listen();
+    expect(await take(messages, 2)).toEqual(["one", "two"]);
+    await cut();
+    await mail("three");
+    // The server shows "one" as unread once more.
+    expect(await take(messages, 1)).toEqual(["three"]);
+    isLossy = false;
+    await mail("four");
+    expect(await take(messages, 1)).toEqual(["four"]);
+    await expectUnread("one", "four");
+    isLossy = true;
+    await mail("five");
+    expect(await take(messages, 1)).toEqual(["five"]);
+    await cut();
+    await messages.return();
+    await expectUnread("five");
+  });
+
   test("where something between does not know WebSocket, long polls take its place", async () => {
     class Deaf extends EventTarget {
       readyState = 3;
