@@ -120,7 +120,7 @@ function provenMessage(body: Json, proof: Proof, isAllowed: boolean): MailEvent 
       get() {
         throw unverified(
           "unsigned_field",
-          `"${name}" is not covered by the signature; hand over the request's headers`,
+          `"${name}" is not covered by the signature; hand over the request's headers, or fetch the message`,
         );
       },
     });
