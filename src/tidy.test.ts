@@ -29,6 +29,8 @@ const arrows: Record<string, string[]> = {
     ...["config", "store", "inbound", "return-path", "approval-token", "html", "vault", "work", "dns"],
     ...["mail", "errors", "id", "log", "clock"],
   ],
+  verdict: ["mail"],
+  mcp: ["inbound", "outbound", "verdict", "version", "mail", "errors"],
   notify: ["store", "events", "vault", "work", "dns", "mail", "errors", "id", "log", "clock"],
   http: [
     ...[
@@ -40,6 +42,7 @@ const arrows: Record<string, string[]> = {
       "store",
       "notify",
       "inbound",
+      "mcp",
       "outbound",
       "dns",
       "vault",
@@ -60,7 +63,7 @@ const doors: Record<string, string[]> = {
   "smtp-server": ["inbound/smtp.ts"],
   mailauth: ["inbound/authenticate.ts", "inbound/mailauth.d.ts"],
   mailparser: ["inbound/read.ts"],
-  htmlparser2: ["outbound/"],
+  htmlparser2: ["inbound/seen-html.ts", "outbound/"],
   nodemailer: ["outbound/"],
   elysia: ["http/"],
   commander: ["cli/"],
@@ -68,6 +71,7 @@ const doors: Record<string, string[]> = {
   "drizzle-orm": ["store/"],
   "bun:sqlite": ["store/"],
   "openid-client": ["http/oidc.ts"],
+  "@modelcontextprotocol/server": ["mcp/"],
   pg: ["store/"],
   "dns-packet": ["dns.ts", "dns-socket.ts"],
   selfsigned: ["tls.ts"],
