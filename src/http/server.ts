@@ -14,6 +14,7 @@ import { eventSchemaRoutes, events } from "./events.ts";
 import { inbox } from "./inbox.ts";
 import { keys } from "./keys.ts";
 import { createRateLimits } from "./limits.ts";
+import { mcp } from "./mcp.ts";
 import { messages } from "./messages.ts";
 import { createMetrics, startMetrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
@@ -81,6 +82,7 @@ export function createApi(deps: RouteDeps) {
     .use(eventSchemaRoutes(deps))
     .use(events(deps))
     .use(domains(deps))
+    .use(mcp(deps))
     .use(signIn(deps));
   routes.push(...(api.routes as unknown as Route[]));
   return api;
