@@ -75,14 +75,10 @@ export class Api {
 
   /** The agent that a call is about: the one it names, else the key's, the usual one, or the only one. */
   async agentOf(named: string | undefined, signal: AbortSignal): Promise<string> {
-    if (named?.includes("@")) return named.trim().toLowerCase();
-    const { agent } = await this.options.who();
-    if (named === undefined) {
-      const usual = agent ?? this.options.defaultAgent;
-      if (usual !== null) return usual;
-    }
+    const wanted = named?.trim() ?? (await this.options.who()).agent ?? this.options.defaultAgent ?? undefined;
+    if (wanted?.includes("@")) return wanted.toLowerCase();
     const agents = await this.agents(signal);
-    const matches = named === undefined ? agents : agents.filter((one) => one.startsWith(`${named.toLowerCase()}@`));
+    const matches = wanted === undefined ? agents : agents.filter((one) => one.startsWith(`${wanted.toLowerCase()}@`));
     const [only] = matches;
     if (only !== undefined && matches.length === 1) return only;
     if (agents.length === 0)
@@ -91,7 +87,7 @@ export class Api {
       });
     const shown = (matches.length > 0 ? matches : agents).slice(0, namedAgentsMax);
     throw new ToolFailure(
-      named === undefined ? `This key has ${agents.length} agents.` : `No single agent is called "${named}".`,
+      wanted === undefined ? `This key has ${agents.length} agents.` : `No single agent is called "${wanted}".`,
       {
         fix: `Call the tool again with agent set to one of: ${shown.join(", ")}${agents.length > shown.length ? ", …" : ""}.`,
       },
