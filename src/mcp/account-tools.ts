@@ -34,7 +34,7 @@ export const whoami = tool({
     const more = agents.length > named.length ? `, … (${agents.length} in all)` : "";
     const lines = [
       me.agent === null
-        ? `You work for the account of ${me.email} and may use all of its ${agents.length} agents: ${named.join(", ") || "none yet"}${more}.`
+        ? `You work for the account of ${me.email}. Its agents: ${named.join(", ") || "none yet"}${more}.`
         : `You are the agent ${me.agent}, of the account of ${me.email}.`,
       me.agent !== null || agents.length <= 1
         ? ""

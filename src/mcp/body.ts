@@ -1,18 +1,10 @@
-/** The text of a message as a model should get it: what a person would read, in portions. */
+/** The text of a message as a model should get it: what a person would read. */
 import { withoutUnseen } from "../outbound/visible.ts";
 
 export interface Body {
   text: string;
   /** What was left out of it, one sentence each. */
   hidden: string[];
-}
-
-export interface Portion {
-  text: string;
-  /** Of the whole, in UTF-16 code units, as `offset` counts them. */
-  totalChars: number;
-  /** Where the next portion begins; null when this was the last. */
-  nextOffset: number | null;
 }
 
 /** The text less the characters that nobody sees; what HTML hides is not in a message's text anyway. */
@@ -34,13 +26,4 @@ export async function readHtml(html: string): Promise<Body> {
   else if (hiddenChars > 0)
     body.hidden.push(`${hiddenChars} characters that the HTML hides from its reader were left out.`);
   return body;
-}
-
-/** One portion of a text. Characters are never cut in two. */
-export function portionOf(text: string, offset: number, limit: number): Portion {
-  const isLow = (at: number) => /[\udc00-\udfff]/.test(text[at] ?? "");
-  const start = isLow(offset) ? offset + 1 : offset;
-  let end = Math.min(text.length, start + limit);
-  if (end < text.length && isLow(end)) end++;
-  return { text: text.slice(start, end), totalChars: text.length, nextOffset: end < text.length ? end : null };
 }

@@ -6,6 +6,9 @@ import { type Fence, shortLine } from "./untrusted.ts";
 /** What became of a message that was handed in. */
 export const Fate = Type.Object({
   status: Type.String(),
+  method: Type.Optional(
+    Type.String({ description: "`relay`: to an agent here; `smtp`: to the outside; `capture`: kept here, not sent." }),
+  ),
   hold: Type.Optional(Type.String({ description: "Why it waits for a person." })),
   approval_expires_at: Type.Optional(Type.String()),
   recipients: Type.Array(Type.Object({ address: Type.String(), status: Type.String() })),
@@ -21,9 +24,10 @@ export const Fate = Type.Object({
 type Known = Sent & { rejection_reason?: string };
 
 export function fateOf(message: Known): Static<typeof Fate> {
-  const { status, hold, approval_expires_at, recipients, rejection_reason } = message;
+  const { status, method, hold, approval_expires_at, recipients, rejection_reason } = message;
   return {
     status,
+    ...(method ? { method } : {}),
     ...(hold ? { hold: shortLine(hold.reason) } : {}),
     ...(approval_expires_at ? { approval_expires_at } : {}),
     recipients: recipients.map(({ address, status }) => ({ address: shortLine(address), status })),
@@ -54,10 +58,14 @@ const meanings: Record<string, string> = {
 };
 
 export function fateLines(message: Known, fence: Fence): string[] {
-  const { status, hold, recipients, untrusted } = fateOf(message);
+  const { status, method, hold, recipients, untrusted } = fateOf(message);
+  const meaning =
+    method === "capture"
+      ? "This server is for trying out: it keeps mail to the outside, and sends none."
+      : meanings[status];
   const list = recipients.map(({ address, status }) => `${address} ${status}`);
   return [
-    `Status ${status}. ${meanings[status] ?? ""}`.trim(),
+    `Status ${status}. ${meaning ?? ""}`.trim(),
     ...(hold ? [`Why it was held: ${hold}`] : []),
     ...(list.length > 0 ? [`Recipients: ${list.join(", ")}.`] : []),
     ...(untrusted.replies.length > 0 || untrusted.rejection_reason ? [fence.line(untrusted)] : []),

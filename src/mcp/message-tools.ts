@@ -1,50 +1,12 @@
 import { Type } from "@sinclair/typebox";
 import { agentPath, messagePath } from "./api.ts";
-import { portionOf, readBody } from "./body.ts";
+import { readBody } from "./body.ts";
 import { ToolFailure } from "./failure.ts";
 import { Fate, fateLines, fateOf } from "./fate.ts";
+import { type AskedPart, askedPortion, partArguments, partOutput } from "./portion.ts";
 import type { Detail, Outbound } from "./shapes.ts";
-import { type Context, choice, given, hints, orNull, tool, untrustedNote, whole } from "./tool.ts";
+import { type Context, choice, given, hints, orNull, tool, untrustedNote } from "./tool.ts";
 import { automaticReason, shortLine, shortList, verdictOf } from "./untrusted.ts";
-
-/** About 5,000 tokens. */
-const charsDefault = 20_000;
-const charsMax = 100_000;
-
-export const partArguments = {
-  offset: given.offset,
-  max_chars: Type.Optional(
-    whole(100, charsMax, { default: charsDefault, description: "Characters of text in one answer." }),
-  ),
-};
-
-/** Where a portion of text stands in the whole. */
-export const partOutput = {
-  total_chars: Type.Integer(),
-  offset: Type.Integer(),
-  next_offset: orNull(Type.Integer(), "Where to go on; null when this was the last part."),
-};
-
-/** The portion that was asked for. Throws ToolFailure for one behind the end. */
-export function askedPortion(
-  text: string,
-  { offset = 0, max_chars = charsDefault }: { offset?: number; max_chars?: number },
-) {
-  if (offset > 0 && offset >= text.length)
-    throw new ToolFailure(`The text has ${text.length} characters; there is nothing at offset ${offset}.`, {
-      fix: "Go on from next_offset, or begin at 0.",
-    });
-  const { text: portion, totalChars, nextOffset } = portionOf(text, offset, max_chars);
-  const lines =
-    offset === 0 && nextOffset === null
-      ? []
-      : [
-          `These are characters ${offset} to ${offset + portion.length} of ${totalChars}.${
-            nextOffset === null ? "" : ` For more, call again with offset ${nextOffset}.`
-          }`,
-        ];
-  return { portion, lines, structured: { total_chars: totalChars, offset, next_offset: nextOffset } };
-}
 
 const Attachments = Type.Array(
   Type.Object({ index: Type.Integer(), filename: Type.String(), content_type: Type.String(), size: Type.Integer() }),
@@ -114,9 +76,7 @@ export const getMessage = tool({
   },
 });
 
-type Asked = { offset?: number; max_chars?: number };
-
-function inbound(agent: string, message: Detail, newOnly: boolean, asked: Asked, { fence }: Context) {
+function inbound(agent: string, message: Detail, newOnly: boolean, asked: AskedPart, { fence }: Context) {
   const { message_id, conversation_id, direction, status, created_at: at, verified, labels, attachments } = message;
   const body = readBody(newOnly ? message.reply_text : message.text);
   const { portion, lines, structured } = askedPortion(body.text, asked);
@@ -150,7 +110,7 @@ function inbound(agent: string, message: Detail, newOnly: boolean, asked: Asked,
   };
 }
 
-function outbound(message: Outbound, asked: Asked, { fence }: Context) {
+function outbound(message: Outbound, asked: AskedPart, { fence }: Context) {
   const { id, agent_id: agent, conversation_id, status, created_at: at, body_text = "", attachments = [] } = message;
   const body = readBody(body_text);
   const { portion, lines, structured } = askedPortion(body.text, asked);

@@ -1,7 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { messagePath } from "./api.ts";
-import { portionOf, readBody } from "./body.ts";
+import { readBody } from "./body.ts";
 import { Fate, fateLines, fateOf } from "./fate.ts";
+import { portionOf } from "./portion.ts";
 import type { Outbound, Sent } from "./shapes.ts";
 import { given, hints, orNull, tool, untrustedNote } from "./tool.ts";
 import { type Fence, shortLine, shortList } from "./untrusted.ts";

@@ -70,6 +70,7 @@ export interface Hold {
 export interface Sent {
   message_id: string;
   status: string;
+  method?: string;
   conversation_id: string;
   approval_expires_at?: string;
   hold?: Hold;

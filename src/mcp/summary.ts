@@ -49,8 +49,7 @@ export function summaryLines(messages: readonly Static<typeof Summary>[], fence:
   if (messages.length === 0) return [];
   const lines = messages.map(({ message_id, conversation_id, at, status, verdict, labels, ...message }) => {
     const marks = [
-      ...(message.direction === "outbound" ? ["sent"] : []),
-      status,
+      `${message.direction} ${status}`,
       ...(message.has_attachments ? ["attachments"] : []),
       ...(labels.length > 0 ? [`labels ${JSON.stringify(labels)}`] : []),
     ];
