@@ -5,7 +5,7 @@ import { $ } from "bun";
 import { assetFolders } from "../src/assets.ts";
 
 /**
- * Builds the single binary, with dashboard and migrations inside.
+ * Builds the single binary, with dashboard, migrations and documentation inside.
  *
  *   bun run build                          dist/e2a, for this machine
  *   bun run build --target linux-arm64     dist/e2a-linux-arm64; also linux-x64, darwin-arm64, darwin-x64, windows-x64
@@ -111,7 +111,7 @@ async function programFiles(): Promise<string[]> {
 }
 
 /** Everything that goes into the binary, besides the Bun that compiles it. */
-const inputs = ["src/**", "migrations/**", "web/**", "scripts/build.ts", "package.json", "bun.lock"];
+const inputs = ["src/**", "migrations/**", "web/**", "docs/**", "scripts/build.ts", "package.json", "bun.lock"];
 
 /** Equal for equal inputs, so that what was built from them need not be built again. */
 async function inputsHash(): Promise<string> {

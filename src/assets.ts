@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Folders of the project that the binary carries; scripts/build.ts embeds them under the same names. */
-export const assetFolders = ["migrations", "web"] as const;
+export const assetFolders = ["migrations", "web", "docs"] as const;
 
 // Compiled, import.meta.dir is where the binary's own files are; else it is src/. A worker has another one: ask from the main thread.
 const root = Bun.isStandaloneExecutable ? import.meta.dir : join(import.meta.dir, "..");
@@ -59,4 +59,13 @@ export function dashboardFile(path: string): DashboardFile | null {
   if (!found) return null;
   const body = Bun.file(join(folder, name));
   return { body, contentType: body.type, immutable: hashedName.test(name) };
+}
+
+/** The pages of the documentation, as Markdown, by the names of their files without `.md`; in alphabetical order. */
+export function docPages(): { name: string; markdown: string }[] {
+  const folder = join(root, "docs");
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".md"))
+    .sort()
+    .map((file) => ({ name: file.replace(/\.md$/, ""), markdown: readFileSync(join(folder, file), "utf8") }));
 }

@@ -8,6 +8,7 @@ import { authApi } from "./auth-api.ts";
 import { conversations } from "./conversations.ts";
 import { decisions } from "./decisions.ts";
 import { deliveries } from "./deliveries.ts";
+import { docsPages } from "./docs-pages.ts";
 import { domains } from "./domains.ts";
 import { createDoor, parseBody } from "./door.ts";
 import { eventSchemaRoutes, events } from "./events.ts";
@@ -83,6 +84,7 @@ export function createApi(deps: RouteDeps) {
     .use(events(deps))
     .use(domains(deps))
     .use(mcp(deps))
+    .use(docsPages(deps))
     .use(signIn(deps));
   routes.push(...(api.routes as unknown as Route[]));
   return api;
