@@ -75,7 +75,9 @@ function refusal({ message, details }: ToolFailure, fence: Fence): CallToolResul
   return { isError: true, content: [{ type: "text", text: lines.join("\n") }] };
 }
 
-/** A schema as JSON has it: without what is only for our own checks. */
+/** A schema as clients need it: without what is only for our own checks, and patterns that say what an enum says. */
 function plain(schema: object): { type: "object"; [keyword: string]: unknown } {
-  return JSON.parse(JSON.stringify(schema)) as { type: "object" };
+  const short = (_: string, value: unknown) =>
+    typeof value === "object" && value !== null && "enum" in value ? { ...value, pattern: undefined } : value;
+  return JSON.parse(JSON.stringify(schema, short)) as { type: "object" };
 }
