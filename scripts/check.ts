@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { checkWebApi } from "./web-api.ts";
 
 /**
  * Everything about the source that needs no running: types, lint and format, and versions that are named twice.
@@ -13,6 +14,7 @@ const repair = process.argv.includes("--write");
 /** Command lines run by Bun, all at once. */
 const commands: Record<string, string[]> = {
   types: ["node_modules/typescript/bin/tsc", "-p", "."],
+  "types of the dashboard": ["node_modules/typescript/bin/tsc", "-p", "web"],
   style: ["node_modules/@biomejs/biome/bin/biome", "check", ...(repair ? ["--write"] : []), "."],
 };
 
@@ -40,6 +42,7 @@ async function bunVersions(): Promise<string> {
 const complaints = await Promise.all([
   ...Object.entries(commands).map(async ([name, args]) => [name, await runCommand(args)]),
   bunVersions().then((text) => ["Bun versions", text]),
+  checkWebApi().then((text) => ["API types", text]),
 ]);
 for (const [name, text] of complaints) {
   console.error(`check ${name}: ${text ? "failed" : "ok"}`);

@@ -57,7 +57,7 @@ export function createDoor(options: DoorOptions) {
     const method = request.method === "HEAD" ? "GET" : request.method;
     const found = find(method, url.pathname);
     if (!found) {
-      const file = method === "GET" ? dashboardResponse(path) : null;
+      const file = method === "GET" ? dashboardResponse(path, request.headers) : null;
       if (file) return file;
       throw new Failure("not_found", "There is nothing at this path.", { fix: "GET /api/docs lists what there is." });
     }
@@ -66,9 +66,9 @@ export function createDoor(options: DoorOptions) {
     visit.route = route.path;
 
     const about = route.hooks.detail?.operation;
-    const isPage = !programPath.test(route.path) || about?.produces?.type === "text/html";
+    const isPublic = about?.public ?? !programPath.test(route.path);
+    const isPage = isPublic && (!programPath.test(route.path) || about?.produces?.type === "text/html");
     visit.isPage = isPage;
-    const isPublic = about?.public ?? isPage;
     const isSocket = isSocketPath(route.path);
     let identity: Identity | null = null;
     if (!isPublic) {

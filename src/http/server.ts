@@ -15,6 +15,7 @@ import { eventSchemaRoutes, events } from "./events.ts";
 import { inbox } from "./inbox.ts";
 import { keys } from "./keys.ts";
 import { createRateLimits } from "./limits.ts";
+import { mailViews } from "./mail-view.ts";
 import { mcp } from "./mcp.ts";
 import { messages } from "./messages.ts";
 import { createMetrics, startMetrics } from "./metrics.ts";
@@ -67,6 +68,7 @@ export function createApi(deps: RouteDeps) {
     .use(signingSecrets(deps))
     .use(agents(deps))
     .use(messages(deps))
+    .use(mailViews(deps))
     .use(inbox(deps))
     .use(overview(deps))
     .use(replies(deps))
