@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "../scripts/build.ts";
-import { dashboardFile, migrations } from "./assets.ts";
+import { dashboardFile, docPages, migrations } from "./assets.ts";
 import { tempDir } from "./testing/temp.ts";
 
 test("both databases have the same steps, numbered from 1, one for each file", async () => {
@@ -55,16 +55,27 @@ test("what a client can undo is sent compressed, and reads the same", async () =
   expect(dashboardFile(`${script}.gz`)).toBeNull();
 });
 
+test("every page of the documentation has a title, and its links to others lead somewhere", () => {
+  const names = docPages().map(({ name }) => name);
+  expect(names).toContain("mcp");
+  for (const { name, markdown } of docPages()) {
+    expect(markdown).toMatch(/^# \S.*\n/);
+    for (const [, target = ""] of markdown.matchAll(/\]\(([\w-]+)\.md[#)]/g))
+      expect({ name, target: names.includes(target) ? target : `${target} is missing` }).toEqual({ name, target });
+  }
+});
+
 test("a compiled binary gives the same answers, wherever it is run", async () => {
   await using dir = await tempDir();
   const [entry, binary] = [join(dir.path, "ask.ts"), join(dir.path, "ask")];
   const module = JSON.stringify(join(import.meta.dir, "assets.ts"));
   await Bun.write(
     entry,
-    `const { dashboardFile, migrations } = await import(${module});
+    `const { dashboardFile, docPages, migrations } = await import(${module});
      const start = dashboardFile("/");
      console.log(JSON.stringify({
        migrations: [migrations("sqlite"), migrations("postgres")],
+       docs: docPages(),
        start: { ...start, body: await start.body.text() },
        none: dashboardFile("/../package.json"),
      }));`,

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /** Folders of the project that the binary carries; scripts/build.ts embeds each under its last name. */
-export const assetFolders = ["migrations", "dist/web"] as const;
+export const assetFolders = ["migrations", "dist/web", "docs"] as const;
 
 // Compiled, import.meta.dir is where the binary's own files are; else it is src/. A worker has another one: ask from the main thread.
 const root = Bun.isStandaloneExecutable ? import.meta.dir : join(import.meta.dir, "..");
@@ -79,4 +79,13 @@ function listDashboard(): Set<string> {
   if (!existsSync(dashboard)) return new Set();
   const files = readdirSync(dashboard, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return new Set(files.map((entry) => relative(dashboard, join(entry.parentPath, entry.name)).replaceAll("\\", "/")));
+}
+
+/** The pages of the documentation, as Markdown, by the names of their files without `.md`; in alphabetical order. */
+export function docPages(): { name: string; markdown: string }[] {
+  const folder = join(root, "docs");
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".md"))
+    .sort()
+    .map((file) => ({ name: file.replace(/\.md$/, ""), markdown: readFileSync(join(folder, file), "utf8") }));
 }

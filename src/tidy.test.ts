@@ -30,6 +30,8 @@ const arrows: Record<string, string[]> = {
     ...["config", "store", "inbound", "return-path", "approval-token", "html", "vault", "work", "dns"],
     ...["mail", "errors", "id", "log", "clock"],
   ],
+  verdict: ["mail"],
+  mcp: ["inbound", "outbound", "verdict", "version", "mail", "errors"],
   notify: ["store", "events", "vault", "work", "dns", "mail", "errors", "id", "log", "clock"],
   http: [
     ...[
@@ -41,6 +43,7 @@ const arrows: Record<string, string[]> = {
       "store",
       "notify",
       "inbound",
+      "mcp",
       "outbound",
       "dns",
       "vault",
@@ -61,7 +64,7 @@ const doors: Record<string, string[]> = {
   "smtp-server": ["inbound/smtp.ts"],
   mailauth: ["inbound/authenticate.ts", "inbound/mailauth.d.ts"],
   mailparser: ["inbound/read.ts"],
-  htmlparser2: ["outbound/", "http/safe-html.ts"],
+  htmlparser2: ["outbound/", "http/safe-html.ts", "inbound/seen-html.ts"],
   nodemailer: ["outbound/"],
   elysia: ["http/"],
   commander: ["cli/"],
@@ -69,6 +72,7 @@ const doors: Record<string, string[]> = {
   "drizzle-orm": ["store/"],
   "bun:sqlite": ["store/"],
   "openid-client": ["http/oidc.ts"],
+  "@modelcontextprotocol/server": ["mcp/"],
   pg: ["store/"],
   "dns-packet": ["dns.ts", "dns-socket.ts"],
   selfsigned: ["tls.ts"],

@@ -28,6 +28,8 @@ describe.skipIf(bash === null && !process.env.CI)("bash", () => {
     [["read", "--p"], ["--peek"]],
     [["agents", "list", "--u"], ["--url"]],
     [["outb"], ["outbox"]],
+    [["mc"], ["mcp"]],
+    [["mcp", "--ag"], ["--agent"]],
     [["pending", "a"], ["approve"]],
     [["pending", "approve", "--e"], ["--edit"]],
     [["pause", "--al"], ["--all"]],

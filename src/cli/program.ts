@@ -18,6 +18,7 @@ import { columns, type Io, write } from "./io.ts";
 import { keysCommand } from "./keys.ts";
 import { listenCommand } from "./listen.ts";
 import { loginCommand } from "./login.ts";
+import { mcpCommand } from "./mcp.ts";
 import { cancelCommand, outboxCommand } from "./outbox.ts";
 import { painter } from "./output.ts";
 import { pauseCommand, resumeCommand } from "./pause.ts";
@@ -56,7 +57,7 @@ export function buildProgram(io: Io): Command {
     for (const command of commands) program.addCommand(inherit(command.helpGroup(group), program));
   };
   add("Server:", serveCommand(io), bootstrapCommand(io));
-  add("Mail:", listenCommand(io), inboxCommand(io), readCommand(io));
+  add("Mail:", listenCommand(io), inboxCommand(io), readCommand(io), mcpCommand(io));
   add("Mail:", sendCommand(io), replyCommand(io), forwardCommand(io), outboxCommand(io), cancelCommand(io));
   add("Approval:", pendingCommand(io), checkCommand(io), auditCommand(io), pauseCommand(io), resumeCommand(io));
   add("Account:", agentsCommand(io), domainsCommand(io), keysCommand(io));

@@ -1,6 +1,7 @@
 /** `e2a read`: one message, whole. */
 import { Command } from "commander";
 import { headerValue } from "../mail.ts";
+import { verdictLine } from "../verdict.ts";
 import { saveAttachments } from "./attachments.ts";
 import { CliError } from "./failure.ts";
 import { example } from "./help.ts";
@@ -8,7 +9,6 @@ import { type Io, write } from "./io.ts";
 import { age, attachmentLines, facts, plain, plainLines, verifiedMark } from "./output.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
 import type { MessageDetail } from "./shapes.ts";
-import { verdictLine } from "./verdict.ts";
 
 interface ReadFlags {
   peek?: boolean;

@@ -1,4 +1,6 @@
 /** `listen --forward …/v1/responses`: each message to a model by the OpenAI Responses API, its answer as the reply. */
+
+import { verdictLine } from "../verdict.ts";
 import type { Client } from "./client.ts";
 import { CliError } from "./failure.ts";
 import { statusWords } from "./fates.ts";
@@ -6,7 +8,6 @@ import { plain, plainLines, size } from "./output.ts";
 import type { MessageDetail, Sent } from "./shapes.ts";
 import { NotTaken, type Target } from "./target.ts";
 import { postTo, readText, shownUrl, type UrlOptions } from "./target-url.ts";
-import { verdictLine } from "./verdict.ts";
 
 export interface ModelOptions extends UrlOptions {
   client: Client;

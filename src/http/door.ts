@@ -17,6 +17,8 @@ import { type createSockets, isSocketPath, type SocketData } from "./websocket.t
 
 /** A body without a key is a form of ours, or refused; nothing here needs more. */
 const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
+/** What is for programs: it needs a key unless it says otherwise, and failures are JSON. */
+const programPath = /^\/(?:api\/|mcp$)/;
 /** A path in the log; more of it helps nobody. */
 const LOGGED_PATH_CHARS_MAX = 200;
 
@@ -45,7 +47,11 @@ export function createDoor(options: DoorOptions) {
   const clientAddress = createClientAddress(config.http.trustedProxies);
   const find = createRouteTable(api.routes as unknown as Route[]);
 
-  async function answer(request: Request, server: Server<SocketData>, visit: Visit): Promise<Response | undefined> {
+  async function answer(
+    request: Request,
+    server: Server<SocketData> | null,
+    visit: Visit,
+  ): Promise<Response | undefined> {
     const url = new URL(request.url);
     const path = decodedPath(url);
     const method = request.method === "HEAD" ? "GET" : request.method;
@@ -60,8 +66,8 @@ export function createDoor(options: DoorOptions) {
     visit.route = route.path;
 
     const about = route.hooks.detail?.operation;
-    const isPublic = about?.public ?? !route.path.startsWith("/api/");
-    const isPage = isPublic && (!route.path.startsWith("/api/") || about?.produces?.type === "text/html");
+    const isPublic = about?.public ?? !programPath.test(route.path);
+    const isPage = isPublic && (!programPath.test(route.path) || about?.produces?.type === "text/html");
     visit.isPage = isPage;
     const isSocket = isSocketPath(route.path);
     let identity: Identity | null = null;
@@ -70,7 +76,7 @@ export function createDoor(options: DoorOptions) {
       visit.identity = identity;
       await limits.take(identity.proofId, config.limits.apiRequestsPerMinute);
     }
-    if (identity && isSocket && request.headers.get("upgrade")?.toLowerCase() === "websocket") {
+    if (server && identity && isSocket && request.headers.get("upgrade")?.toLowerCase() === "websocket") {
       // Browsers let any page open a socket to anywhere, cookies included (RFC 6455 10.2).
       if (identity.via === "session") requireOwnOrigin(request, config.http.publicUrl);
       await sockets.upgrade(request, server, identity, { path: route.path, params, query: url.searchParams });
@@ -96,6 +102,7 @@ export function createDoor(options: DoorOptions) {
         get signal() {
           return AbortSignal.any([request.signal, options.closing]);
         },
+        ask: async (further) => (await take(further, null, visit.clientIp)) as Response,
       };
       exchanges.set(inner, exchange);
       const response = await api.handle(inner);
@@ -105,11 +112,20 @@ export function createDoor(options: DoorOptions) {
     return identity && method === "POST" ? idempotency.once(request, identity, body, run) : run();
   }
 
-  return async (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {
+  return (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {
     const peer = server.requestIP(request)?.address ?? "";
+    return take(request, server, clientAddress(peer, request));
+  };
+
+  /** Answers a request and writes it down. Nothing when it became a WebSocket, which takes a `server`. */
+  async function take(
+    request: Request,
+    server: Server<SocketData> | null,
+    clientIp: string,
+  ): Promise<Response | undefined> {
     const visit: Visit = {
       id: newId("req"),
-      clientIp: clientAddress(peer, request),
+      clientIp,
       route: "",
       isPage: false,
       identity: null,
@@ -146,7 +162,7 @@ export function createDoor(options: DoorOptions) {
     if (!response) return undefined;
     finish(response, visit.id);
     return request.method === "HEAD" ? new Response(null, response) : response;
-  };
+  }
 
   /** What the log tells of a request. */
   interface Visit {

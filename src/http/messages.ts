@@ -163,10 +163,16 @@ export function messages(deps: RouteDeps) {
           await store.setReadStatus(message.agentId, message.id, "read");
           message.status = "read";
         }
-        return detailOnWire(mail, await signedHeaders(caller, mail));
+        const detail = detailOnWire(mail, await signedHeaders(caller, mail));
+        return query.raw === false ? { ...detail, raw_message: "" } : detail;
       },
       {
-        query: query({ peek: Type.Optional(flag({ default: false, description: "Leave it unread." })) }),
+        query: query({
+          peek: Type.Optional(flag({ default: false, description: "Leave it unread." })),
+          raw: Type.Optional(
+            flag({ default: true, description: "`false` leaves `raw_message` empty: it may have 25 MB and more." }),
+          ),
+        }),
         response: { 200: answer(MessageDetail) },
         ...operation({ id: "getMessage", tag: "messages", summary: "Read a message", description: "It becomes read." }),
       },

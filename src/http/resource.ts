@@ -51,6 +51,10 @@ export interface Exchange {
   readonly body: Uint8Array;
   /** Whether a person in a browser reads the answer, also when it is a failure. */
   readonly isPage: boolean;
+  /**
+   * One more request by the same client, through the same door: with its own key or cookie, limits and line in the log.
+   */
+  ask(request: Request): Promise<Response>;
   /** Set when a route failed, for the log. */
   failure?: Failure;
 }

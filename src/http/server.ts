@@ -8,6 +8,7 @@ import { authApi } from "./auth-api.ts";
 import { conversations } from "./conversations.ts";
 import { decisions } from "./decisions.ts";
 import { deliveries } from "./deliveries.ts";
+import { docsPages } from "./docs-pages.ts";
 import { domains } from "./domains.ts";
 import { createDoor, parseBody } from "./door.ts";
 import { eventSchemaRoutes, events } from "./events.ts";
@@ -15,6 +16,7 @@ import { inbox } from "./inbox.ts";
 import { keys } from "./keys.ts";
 import { createRateLimits } from "./limits.ts";
 import { mailViews } from "./mail-view.ts";
+import { mcp } from "./mcp.ts";
 import { messages } from "./messages.ts";
 import { createMetrics, startMetrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
@@ -83,6 +85,8 @@ export function createApi(deps: RouteDeps) {
     .use(eventSchemaRoutes(deps))
     .use(events(deps))
     .use(domains(deps))
+    .use(mcp(deps))
+    .use(docsPages(deps))
     .use(signIn(deps));
   routes.push(...(api.routes as unknown as Route[]));
   return api;

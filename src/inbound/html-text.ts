@@ -1,4 +1,5 @@
 import { compile } from "html-to-text";
+import { seenHtml } from "./seen-html.ts";
 
 /** Behind this many characters HTML is not converted; large newsletters have about 100,000. */
 export const htmlCharsMax = 128 * 1024;
@@ -17,8 +18,8 @@ const convert = compile({
 });
 
 /**
- * HTML as plain text, for messages without a text part. Only the first 128 Ki characters are read. Markup nested too
- * deep for the converter loses its tags and nothing else. Never throws.
+ * HTML as plain text, all of it. Only the first 128 Ki characters are read. Markup nested too deep for the converter
+ * loses its tags and nothing else. Never throws.
  */
 export function htmlToText(html: string): string {
   const head = html.slice(0, htmlCharsMax);
@@ -33,6 +34,24 @@ export function htmlToText(html: string): string {
     .replace(/<[^<>]*>/g, " ")
     .replace(/[ \t]+/g, " ")
     .trim();
+}
+
+/** HTML as its reader sees it. */
+export interface SeenText {
+  text: string;
+  /** Characters of text that it hides from its reader, and that are not in `text`; null when that cannot be told. */
+  hiddenChars: number | null;
+}
+
+/**
+ * HTML as plain text, for messages without a text part, less what it hides from its reader: an agent should not be told
+ * what no person would see. Otherwise as `htmlToText`.
+ */
+export function seenText(html: string): SeenText {
+  const head = html.slice(0, htmlCharsMax);
+  if (nesting(head) > nestingMax) return { text: htmlToText(head), hiddenChars: null };
+  const seen = seenHtml(head);
+  return { text: htmlToText(seen.html), hiddenChars: seen.hiddenChars };
 }
 
 /** Elements that hold nothing, or that end by themselves when the next one begins. */

@@ -5,7 +5,7 @@ import { splitAddress } from "../mail.ts";
 import { cleanFilename, cleanLine, cleanText } from "./clean-text.ts";
 import type { HeaderBlock } from "./headers.ts";
 import { asBuffer, asciiDomain, fieldsNamed, fieldText, hasStrayBytes, scanHeaders, singleAuthor } from "./headers.ts";
-import { htmlToText } from "./html-text.ts";
+import { seenText } from "./html-text.ts";
 import { replyText } from "./reply-text.ts";
 import { type ReadLimits, scanStructure } from "./structure.ts";
 
@@ -46,7 +46,8 @@ export async function readMail(raw: Uint8Array, limits: ReadLimits): Promise<Rea
   if (empty && structure.defects.length + body.defects.length > 0) body.text = rawText(raw, block);
 
   const fromHtml = body.html !== null && (body.text === null || structure.htmlAlone);
-  const text = cut(cleanText(fromHtml ? htmlToText(body.html ?? "") : (body.text ?? "")), textCharsMax);
+  const seen = fromHtml ? seenText(body.html ?? "") : null;
+  const text = cut(cleanText(seen?.text ?? body.text ?? ""), textCharsMax);
   const html = body.html === null ? null : cut(cleanText(body.html), htmlCharsMax);
   const newText = replyText(text);
   return {
@@ -62,12 +63,20 @@ export async function readMail(raw: Uint8Array, limits: ReadLimits): Promise<Rea
       ...header.defects,
       ...structure.defects,
       ...body.defects,
+      ...(seen ? hiding(seen.hiddenChars) : []),
       ...(text.includes("\ufffd") ? ["The text has bytes that its charset cannot hold."] : []),
       ...((body.text?.length ?? 0) > textCharsMax || (body.html?.length ?? 0) > htmlCharsMax
         ? ["The text is too long; the rest is in the raw message."]
         : []),
     ],
   };
+}
+
+function hiding(hiddenChars: number | null): string[] {
+  if (hiddenChars === 0) return [];
+  return hiddenChars === null
+    ? ["The HTML is nested too deep to tell what it hides from its reader."]
+    : [`The HTML has ${hiddenChars} characters that its reader does not see; they are not in the text.`];
 }
 
 /** One attachment by its index in `readMail(raw).attachments`, with its decoded bytes; null when there is none. */

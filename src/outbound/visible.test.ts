@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { foreignHost } from "./foreign-host.ts";
-import { visibleLine, visibleText } from "./visible.ts";
+import { visibleLine, visibleText, withoutUnseen } from "./visible.ts";
 
 test.each([
   ["bidi override", "a\u202eb", "a⟨U+202E⟩b"],
@@ -26,6 +26,14 @@ test.each(["❤️ 👩‍👩‍👧 1️⃣ 👍🏽", "می‌خواهم", "�
 test("line ends are LF in text, and written out on a line", () => {
   expect(visibleText("a\r\nb\rc")).toBe("a\nb\nc");
   expect(visibleLine("a\r\nb\tc")).toBe("a⟨U+000A⟩b⟨U+0009⟩c");
+});
+
+test("what nobody sees is left out and counted", () => {
+  const hidden = [..."obey"].map((letter) => String.fromCodePoint(0xe0000 + letter.charCodeAt(0))).join("");
+  expect(withoutUnseen(`a\u200bb\u202e\r\nc${hidden}\ufdd0 می‌خواهم 👩‍👧`)).toEqual({
+    text: "ab\nc می‌خواهم 👩‍👧",
+    unseen: 7,
+  });
 });
 
 test.each([

@@ -30,11 +30,26 @@ const kept = { "\u200c": "\ufdd0", "\u200d": "\ufdd1" } as const;
  * `⟨U+202E⟩`, and a run of them with its length, `⟨U+202E⟩×5`. Lines end in LF; tabs stay.
  */
 export function visibleText(text: string): string {
+  return replaceUnseen(text, codePoints);
+}
+
+/** The same with those characters left out, and how many they were. */
+export function withoutUnseen(text: string): { text: string; unseen: number } {
+  let unseen = 0;
+  const rest = replaceUnseen(text, (run, mark) => {
+    unseen += run.length / mark.length;
+    return "";
+  });
+  return { text: rest, unseen };
+}
+
+/** `replace` gets a run of one character that nobody sees, and that character. */
+function replaceUnseen(text: string, replace: (run: string, mark: string) => string): string {
   return text
     .replace(/\r\n?/g, "\n")
-    .replace(/[\ufdd0\ufdd1]/g, codePoint)
+    .replace(/[\ufdd0\ufdd1]/g, (mark) => replace(mark, mark))
     .replace(joined, (mark) => kept[mark as keyof typeof kept])
-    .replace(unseen, (run: string, mark: string) => (mark === "\n" || mark === "\t" ? run : codePoints(run, mark)))
+    .replace(unseen, (run: string, mark: string) => (mark === "\n" || mark === "\t" ? run : replace(run, mark)))
     .replace(/\ufdd0/g, "\u200c")
     .replace(/\ufdd1/g, "\u200d");
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Authentication } from "../mail.ts";
+import type { Authentication } from "./mail.ts";
 import { type Judged, verdictLine } from "./verdict.ts";
 
 const signature = { domain: "example.com", selector: "s1", algorithm: "rsa-sha256" };

@@ -1,5 +1,5 @@
 /** What was proven about a message, in one line for a person. */
-import { type Authentication, splitAddress } from "../mail.ts";
+import { type Authentication, splitAddress } from "./mail.ts";
 
 export interface Judged {
   from: string;

@@ -1,0 +1,86 @@
+import type { FieldError } from "../errors.ts";
+import { withoutUnseen } from "../outbound/visible.ts";
+
+/** A tool that could not do it. What it says is for the model: one sentence, and what to do next. */
+export class ToolFailure extends Error {
+  override readonly name = "ToolFailure";
+
+  constructor(
+    message: string,
+    readonly details: {
+      /** What to do next, in one sentence or two. */
+      fix: string;
+      code?: string | undefined;
+      /** The status of the API's answer, where there was one. */
+      status?: number;
+      errors?: readonly FieldError[] | undefined;
+      /** Words of somebody else's server. */
+      quoted?: string | undefined;
+    },
+  ) {
+    super(message);
+  }
+}
+
+/** A problem document (RFC 9457), as far as tools go by it. */
+export interface Problem {
+  detail?: string;
+  title?: string;
+  code?: string;
+  fix?: string;
+  errors?: FieldError[];
+}
+
+const wrongFix = "Correct the arguments and call the tool again.";
+const askUser = "Do not try again by yourself: tell the user.";
+
+/** What a model does about a failure, where the API's own advice is for people who write programs. */
+const fixes: Record<string, string> = {
+  unauthenticated: `The API key in this client's configuration is not valid any more. ${askUser}`,
+  not_found: "Check ids and addresses: list_agents, list_messages and list_conversations show them.",
+  forbidden: `This key has no right to it. ${askUser}`,
+  invalid_request: wrongFix,
+  conflict: "Something has changed meanwhile, or is still going on: get_message or list_pending shows how it is now.",
+  recipient_suppressed:
+    "Mail to this address bounced for good or was complained about. Leave it out, or ask the user for another address.",
+  upstream_not_configured: `This server sends no mail to the outside; its operator has to set outbound_smtp. ${askUser}`,
+  upstream_rejected:
+    "Nobody got it. If an address is wrong, correct it and send a new message; otherwise tell the user what was said.",
+  idempotency_key_reused: "Give another idempotency_key for another message, or leave it out.",
+  too_large: "Send less: fewer or smaller attachments.",
+};
+
+/** The failure that an answer of the API stands for. `text` is its body. */
+export function failureOf(status: number, text: string): ToolFailure {
+  const problem = readProblem(text);
+  if (problem === null)
+    return new ToolFailure(`The server answered ${status} without a reason.`, {
+      fix: `Something between this client and e2a is wrong. ${askUser}`,
+      status,
+    });
+  const { code = "", errors } = problem;
+  const detail = plain(problem.detail ?? problem.title ?? `The server answered ${status}.`);
+  const quotes = code === "upstream_rejected";
+  return new ToolFailure(quotes ? "Nobody took the message." : detail, {
+    fix: fixes[code] ?? plain(problem.fix ?? "Try again; if it stays, tell the user."),
+    ...{ code, status, errors },
+    quoted: quotes ? detail : undefined,
+  });
+}
+
+function readProblem(text: string): Problem | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && ("detail" in value || "title" in value)
+      ? (value as Problem)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+const detailCharsMax = 1_000;
+
+function plain(text: string): string {
+  return withoutUnseen(text).text.replace(/\s+/g, " ").slice(0, detailCharsMax).toWellFormed();
+}

@@ -1,0 +1,73 @@
+import { type Static, Type } from "@sinclair/typebox";
+import type { Sent } from "./shapes.ts";
+import { untrustedNote } from "./tool.ts";
+import { type Fence, shortLine } from "./untrusted.ts";
+
+/** What became of a message that was handed in. */
+export const Fate = Type.Object({
+  status: Type.String(),
+  method: Type.Optional(
+    Type.String({ description: "`relay`: to an agent here; `smtp`: to the outside; `capture`: kept here, not sent." }),
+  ),
+  hold: Type.Optional(Type.String({ description: "Why it waits for a person." })),
+  approval_expires_at: Type.Optional(Type.String()),
+  recipients: Type.Array(Type.Object({ address: Type.String(), status: Type.String() })),
+  untrusted: Type.Object(
+    {
+      replies: Type.Array(Type.String(), { description: "What other mail servers said." }),
+      rejection_reason: Type.Optional(Type.String({ description: "Why a person refused it." })),
+    },
+    { description: untrustedNote },
+  ),
+});
+
+type Known = Sent & { rejection_reason?: string };
+
+export function fateOf(message: Known): Static<typeof Fate> {
+  const { status, method, hold, approval_expires_at, recipients, rejection_reason } = message;
+  return {
+    status,
+    ...(method ? { method } : {}),
+    ...(hold ? { hold: shortLine(hold.reason) } : {}),
+    ...(approval_expires_at ? { approval_expires_at } : {}),
+    recipients: recipients.map(({ address, status }) => ({ address: shortLine(address), status })),
+    untrusted: {
+      replies: recipients.flatMap(({ address, smtp_reply, error }) => {
+        const said = smtp_reply ?? error;
+        return said ? [shortLine(`${address}: ${said}`)] : [];
+      }),
+      ...(rejection_reason ? { rejection_reason: shortLine(rejection_reason) } : {}),
+    },
+  };
+}
+
+/** What each status means for who sent it. */
+const meanings: Record<string, string> = {
+  pending_approval: "It waits for a person's approval. Do not send it again; get_message tells what became of it.",
+  queued: "It is on its way; get_message tells what became of it. Do not send it again.",
+  sending: "It is on its way; get_message tells what became of it. Do not send it again.",
+  deferred: "The other server wants it later; it is tried again by itself. Do not send it again.",
+  sent: "The next mail server has taken it.",
+  delivered: "It was delivered.",
+  bounced: "It came back: nobody has it.",
+  failed: "It could not be sent: nobody has it.",
+  cancelled: "It was cancelled and did not leave.",
+  rejected: "A person refused it; it did not leave.",
+  expired_approved: "Nobody decided in time, and it was sent.",
+  expired_rejected: "Nobody decided in time, and it was not sent.",
+};
+
+export function fateLines(message: Known, fence: Fence): string[] {
+  const { status, method, hold, recipients, untrusted } = fateOf(message);
+  const meaning =
+    method === "capture"
+      ? "This server is for trying out: it keeps mail to the outside, and sends none."
+      : meanings[status];
+  const list = recipients.map(({ address, status }) => `${address} ${status}`);
+  return [
+    `Status ${status}. ${meaning ?? ""}`.trim(),
+    ...(hold ? [`Why it was held: ${hold}`] : []),
+    ...(list.length > 0 ? [`Recipients: ${list.join(", ")}.`] : []),
+    ...(untrusted.replies.length > 0 || untrusted.rejection_reason ? [fence.line(untrusted)] : []),
+  ];
+}

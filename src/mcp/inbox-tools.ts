@@ -1,0 +1,239 @@
+import { Type } from "@sinclair/typebox";
+import { type Api, agentPath, messagePath } from "./api.ts";
+import type { Summary as ApiSummary, Conversation } from "./shapes.ts";
+import { Summary, summaryLines, summaryOf } from "./summary.ts";
+import { type Context, choice, given, hints, orNull, tool, untrustedNote, whole } from "./tool.ts";
+import { shortLine, shortList } from "./untrusted.ts";
+
+const pageDefault = 20;
+const pageMax = 50;
+/** Clients commonly give a call up after a minute. */
+const waitSecondsMax = 50;
+const waitSecondsDefault = 30;
+
+const nextCursor = orNull(Type.String(), "Give it as `cursor` for the next page; null on the last.");
+const page = {
+  agent: Type.String(),
+  messages: Type.Array(Summary),
+  next_cursor: nextCursor,
+};
+const filters = {
+  from: Type.Optional(Type.String({ maxLength: 320, description: "Only from this address." })),
+  label: Type.Optional(Type.String({ maxLength: 64 })),
+  since: given.since,
+  until: given.until,
+};
+
+interface ApiPage {
+  messages: ApiSummary[];
+  next_token?: string;
+}
+
+type Query = Record<string, string | number | undefined>;
+
+export const listMessages = tool({
+  name: "list_messages",
+  title: "List messages",
+  description: "Lists an agent's messages, newest first. For received and unread ones only, set status.",
+  hints: hints.read,
+  input: {
+    agent: given.agent,
+    status: Type.Optional(choice(["all", "unread", "read"], { default: "all" })),
+    direction: Type.Optional(
+      choice(["inbound", "outbound"], { default: "inbound", description: "`outbound`: sent mail." }),
+    ),
+    conversation_id: Type.Optional(given.conversationId),
+    ...filters,
+    order: Type.Optional(choice(["newest_first", "oldest_first"], { default: "newest_first" })),
+    limit: given.limit(pageDefault, pageMax),
+    cursor: given.cursor,
+  },
+  output: page,
+  async run({ order, limit, cursor, agent: named, ...filter }, context) {
+    const agent = await context.api.agentOf(named, context.signal);
+    const sort = order === "oldest_first" ? "asc" : "desc";
+    return listed(context, agent, { status: "all", ...filter, sort, page_size: limit ?? pageDefault, token: cursor });
+  },
+});
+
+export const searchMessages = tool({
+  name: "search_messages",
+  title: "Search messages",
+  description:
+    "Searches what an agent has received: subject, addresses, text and file names. Every word of the query must begin a word there. Newest first.",
+  hints: hints.read,
+  input: {
+    query: Type.String({ minLength: 1, maxLength: 1_000 }),
+    agent: given.agent,
+    ...filters,
+    limit: given.limit(pageDefault, pageMax),
+    cursor: given.cursor,
+  },
+  output: page,
+  async run({ query, limit, cursor, agent: named, ...filter }, context) {
+    const agent = await context.api.agentOf(named, context.signal);
+    const asked = { ...filter, q: query, status: "all", sort: "desc", page_size: limit ?? pageDefault, token: cursor };
+    return listed(context, agent, asked);
+  },
+});
+
+async function listed({ api, signal, fence }: Context, agent: string, query: Query) {
+  const answer = await api.json<ApiPage>("GET", agentPath(agent, "/messages"), { query, signal });
+  const messages = answer.messages.map(summaryOf);
+  const next = answer.next_token ?? null;
+  const head = `${messages.length || "No"} message${messages.length === 1 ? "" : "s"} of ${agent}.`;
+  return {
+    text: [head, ...summaryLines(messages, fence), ...moreLines(next)].join("\n"),
+    structured: { agent, messages, next_cursor: next },
+  };
+}
+
+function moreLines(next: string | null): string[] {
+  return next === null ? [] : [`There are more: call again with cursor ${JSON.stringify(next)}.`];
+}
+
+export const waitForMessage = tool({
+  name: "wait_for_message",
+  title: "Wait for mail",
+  description:
+    "Waits until the agent has unread mail, and answers at once when it has some already. get_message marks a message read, so that the next wait is for what comes after.",
+  hints: hints.read,
+  input: {
+    agent: given.agent,
+    timeout_seconds: Type.Optional(
+      whole(1, waitSecondsMax, { default: waitSecondsDefault, description: "How long to wait at most." }),
+    ),
+  },
+  output: { agent: Type.String(), timed_out: Type.Boolean(), messages: Type.Array(Summary) },
+  async run({ agent: named, timeout_seconds: timeout = waitSecondsDefault }, { api, signal, fence }) {
+    const agent = await api.agentOf(named, signal);
+    const path = agentPath(agent, "/messages/wait");
+    const messages = (await api.json<ApiPage>("GET", path, { query: { timeout }, signal })).messages.map(summaryOf);
+    const isOver = messages.length === 0;
+    const head = isOver
+      ? `No unread mail for ${agent} within ${timeout} seconds. Call again to go on waiting.`
+      : `${messages.length} unread of ${agent}, oldest first. Read each with get_message.`;
+    return {
+      text: [head, ...summaryLines(messages, fence)].join("\n"),
+      structured: { agent, timed_out: isOver, messages },
+    };
+  },
+});
+
+const labels = Type.Optional(
+  Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 50, description: "Free words of your own." }),
+);
+
+export const labelMessage = tool({
+  name: "label_message",
+  title: "Label a message",
+  description: "Adds and removes labels of a received message, or marks it read or unread.",
+  hints: hints.mark,
+  input: {
+    message_id: given.messageId,
+    agent: given.agent,
+    add_labels: labels,
+    remove_labels: labels,
+    status: Type.Optional(choice(["read", "unread"])),
+  },
+  output: { message_id: Type.String(), status: Type.String(), labels: Type.Array(Type.String()) },
+  async run({ message_id, agent: named, ...body }, { api, signal }) {
+    const path = agentPath(await api.agentOf(named, signal), messagePath(message_id));
+    const { status, labels: all } = await api.json<ApiSummary>("PATCH", path, { body, signal });
+    return {
+      text: `${message_id} is ${status}; labels: ${all.length > 0 ? JSON.stringify(all) : "none"}.`,
+      structured: { message_id, status, labels: all },
+    };
+  },
+});
+
+export const listConversations = tool({
+  name: "list_conversations",
+  title: "List conversations",
+  description: "Lists an agent's conversations, received and sent mail together, newest activity first.",
+  hints: hints.read,
+  input: { agent: given.agent, limit: given.limit(pageDefault, pageMax), cursor: given.cursor },
+  output: {
+    agent: Type.String(),
+    conversations: Type.Array(
+      Type.Object({
+        conversation_id: Type.String(),
+        message_count: Type.Integer(),
+        unread_count: Type.Integer(),
+        last_message_at: Type.String(),
+        last_message_id: Type.String(),
+        last_direction: Type.String(),
+        untrusted: Type.Object(
+          {
+            subject: Type.String(),
+            participants: Type.Array(Type.String()),
+            last_from: Type.String(),
+            last_snippet: Type.String(),
+          },
+          { description: untrustedNote },
+        ),
+      }),
+    ),
+    next_cursor: nextCursor,
+  },
+  async run({ agent: named, limit, cursor }, { api, signal, fence }) {
+    const agent = await api.agentOf(named, signal);
+    const answer = await api.json<{ conversations: Conversation[]; next_token?: string }>(
+      "GET",
+      agentPath(agent, "/conversations"),
+      { query: { page_size: limit ?? pageDefault, token: cursor }, signal },
+    );
+    const conversations = answer.conversations.map(({ subject, participants, last_message: last, ...known }) => ({
+      ...known,
+      ...{ last_message_id: last.message_id, last_direction: last.direction },
+      untrusted: {
+        ...{ subject: shortLine(subject), participants: shortList(participants) },
+        ...{ last_from: shortLine(last.from), last_snippet: shortLine(last.snippet) },
+      },
+    }));
+    const lines = conversations.map(
+      ({ conversation_id: id, message_count, unread_count, last_message_at, last_direction, untrusted }) =>
+        `${JSON.stringify(id)}: ${message_count} messages, ${unread_count} unread, last ${last_direction} ${last_message_at}\n${fence.line(untrusted)}`,
+    );
+    const next = answer.next_token ?? null;
+    const head = `${conversations.length || "No"} conversations of ${agent}.`;
+    return {
+      text: [head, ...(lines.length > 0 ? [fence.warning] : []), ...lines, ...moreLines(next)].join("\n"),
+      structured: { agent, conversations, next_cursor: next },
+    };
+  },
+});
+
+export const getConversation = tool({
+  name: "get_conversation",
+  title: "Get a conversation",
+  description: "Lists the messages of one conversation, received and sent, oldest first. get_message has their text.",
+  hints: hints.read,
+  input: {
+    conversation_id: given.conversationId,
+    agent: given.agent,
+    limit: given.limit(pageMax, pageMax),
+    cursor: given.cursor,
+  },
+  output: { ...page, conversation_id: Type.String(), untrusted: Type.Object({ subject: Type.String() }) },
+  async run({ conversation_id: id, agent: named, limit, cursor }, { api, signal, fence }) {
+    const agent = await api.agentOf(named, signal);
+    const { subject, ...answer } = await conversation(api, agent, id, {
+      ...{ query: { page_size: limit ?? pageMax, token: cursor }, signal },
+    });
+    const messages = answer.messages.map(summaryOf);
+    const next = answer.next_token ?? null;
+    const untrusted = { subject: shortLine(subject) };
+    const head = `${messages.length} messages of ${agent} in ${JSON.stringify(id)}, oldest first.`;
+    return {
+      text: [head, ...summaryLines(messages, fence), ...moreLines(next)].join("\n"),
+      structured: { conversation_id: id, agent, messages, next_cursor: next, untrusted },
+    };
+  },
+});
+
+function conversation(api: Api, agent: string, id: string, request: Parameters<Api["json"]>[2]) {
+  // A path of dots would be another path (URL Standard, 4.4).
+  const segment = /^\.{1,2}$/.test(id) ? "none" : encodeURIComponent(id);
+  return api.json<ApiPage & { subject: string }>("GET", agentPath(agent, `/conversations/${segment}`), request);
+}

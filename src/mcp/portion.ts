@@ -1,0 +1,53 @@
+/** Long texts come in portions. */
+import { Type } from "@sinclair/typebox";
+import { ToolFailure } from "./failure.ts";
+import { given, orNull, whole } from "./tool.ts";
+
+/** About 5,000 tokens. */
+const charsDefault = 20_000;
+const charsMax = 100_000;
+
+export const partArguments = {
+  offset: given.offset,
+  max_chars: Type.Optional(
+    whole(100, charsMax, { default: charsDefault, description: "Characters of text in one answer." }),
+  ),
+};
+
+export interface AskedPart {
+  offset?: number;
+  max_chars?: number;
+}
+
+/** Where a portion of text stands in the whole. */
+export const partOutput = {
+  total_chars: Type.Integer(),
+  offset: Type.Integer(),
+  next_offset: orNull(Type.Integer(), "Where to go on; null when this was the last part."),
+};
+
+/** The portion that was asked for, and what to say about it. Throws ToolFailure for one behind the end. */
+export function askedPortion(text: string, { offset = 0, max_chars = charsDefault }: AskedPart) {
+  if (offset > 0 && offset >= text.length)
+    throw new ToolFailure(`The text has ${text.length} characters; there is nothing at offset ${offset}.`, {
+      fix: "Go on from next_offset, or begin at 0.",
+    });
+  const { text: portion, nextOffset } = portionOf(text, offset, max_chars);
+  const isWhole = offset === 0 && nextOffset === null;
+  const where = `These are characters ${offset} to ${offset + portion.length} of ${text.length}.`;
+  const more = nextOffset === null ? "" : ` For more, call again with offset ${nextOffset}.`;
+  return {
+    portion,
+    lines: isWhole ? [] : [where + more],
+    structured: { total_chars: text.length, offset, next_offset: nextOffset },
+  };
+}
+
+/** A portion of a text, and where the next one begins; null when this was the last. Characters are never cut in two. */
+export function portionOf(text: string, offset: number, limit: number): { text: string; nextOffset: number | null } {
+  const isInside = (at: number) => /[\udc00-\udfff]/.test(text[at] ?? "");
+  const start = isInside(offset) ? offset + 1 : offset;
+  const end = Math.min(text.length, start + limit);
+  const whole = isInside(end) ? end + 1 : end;
+  return { text: text.slice(start, whole), nextOffset: whole < text.length ? whole : null };
+}

@@ -1,0 +1,236 @@
+import { createHash } from "node:crypto";
+import { Type } from "@sinclair/typebox";
+import { agentPath, messagePath } from "./api.ts";
+import { failureOf, ToolFailure } from "./failure.ts";
+import { Fate, fateLines, fateOf } from "./fate.ts";
+import type { Outbound, Sent } from "./shapes.ts";
+import { type Context, choice, expects, given, hints, orNull, tool } from "./tool.ts";
+
+const addresses = (description: string) =>
+  Type.Array(Type.String({ minLength: 1, maxLength: 1_000 }), {
+    maxItems: 1_000,
+    description,
+    [expects]: "a list of addresses such as bob@example.com",
+  });
+
+const attachment = Type.Object(
+  {
+    filename: Type.String({ minLength: 1, maxLength: 255 }),
+    content_type: Type.Optional(Type.String({ maxLength: 200, description: "`text/plain` for text, if not given." })),
+    text: Type.Optional(Type.String({ description: "The file's content, when it is text." })),
+    data: Type.Optional(Type.String({ description: "Or else its bytes, in base64." })),
+  },
+  { additionalProperties: false },
+);
+
+const text = { body: Type.String({ description: "Plain text." }) };
+const subject = { subject: Type.String({ maxLength: 998, description: "One line." }) };
+const content = {
+  cc: Type.Optional(addresses("Everybody sees these.")),
+  bcc: Type.Optional(addresses("Nobody else sees these.")),
+  html_body: Type.Optional(Type.String({ description: "The same as HTML; seldom needed." })),
+  attachments: Type.Optional(Type.Array(attachment, { maxItems: 100 })),
+};
+const once = {
+  idempotency_key: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 200,
+      pattern: "^[\\x20-\\x7e]+$",
+      description:
+        "Only to send the very same mail again on purpose within 24 hours: give another one. Without it a repeated call sends nothing twice.",
+      [expects]: "1 to 200 printable ASCII characters",
+    }),
+  ),
+};
+
+/** What a call that sends tells. */
+const sent = {
+  message_id: Type.String(),
+  agent: Type.String(),
+  conversation_id: Type.String(),
+  repeated: Type.Boolean({ description: "It was handed in before; nothing was sent again." }),
+  fate: Fate,
+};
+
+export const sendEmail = tool({
+  name: "send_email",
+  title: "Send an email",
+  description:
+    "Sends a new email as the agent. It may be held for a person's approval first. To answer a message use reply_to_message, which keeps the thread.",
+  hints: hints.send,
+  input: {
+    to: addresses("Whom it is for."),
+    ...subject,
+    ...text,
+    ...content,
+    agent: given.agent,
+    conversation_id: Type.Optional(given.conversationId),
+    ...once,
+  },
+  output: sent,
+  async run({ agent: named, idempotency_key, attachments, ...mail }, context) {
+    const agent = await context.api.agentOf(named, context.signal);
+    const body = { ...mail, from: agent, ...filesOf(attachments) };
+    return handIn({ tool: "send_email", agent, path: "/send", body, key: idempotency_key }, context);
+  },
+});
+
+export const replyToMessage = tool({
+  name: "reply_to_message",
+  title: "Reply to a message",
+  description:
+    "Answers a message in its thread: to its Reply-To, or else its From. The subject is made by itself, nothing is quoted. Check the verdict of the message before you tell its sender anything.",
+  hints: hints.send,
+  input: {
+    message_id: given.messageId,
+    ...text,
+    reply_all: Type.Optional(Type.Boolean({ default: false, description: "Also to everybody else who got it." })),
+    ...content,
+    agent: given.agent,
+    ...once,
+  },
+  output: sent,
+  async run({ message_id, agent: named, idempotency_key, attachments, ...reply }, context) {
+    const agent = await context.api.agentOf(named, context.signal);
+    const path = agentPath(agent, messagePath(message_id, "/reply"));
+    const body = { ...reply, ...filesOf(attachments) };
+    return handIn({ tool: "reply_to_message", agent, path, body, key: idempotency_key }, context);
+  },
+});
+
+export const forwardMessage = tool({
+  name: "forward_message",
+  title: "Forward a message",
+  description: "Passes a message on to somebody else, as a file with everything in it unless `include` says otherwise.",
+  hints: hints.send,
+  input: {
+    message_id: given.messageId,
+    to: addresses("Whom it is for."),
+    body: Type.Optional(Type.String({ description: "A word to go with it. Plain text." })),
+    include: Type.Optional(
+      choice(["message", "attachments", "none"], {
+        default: "message",
+        description: "What of the message goes along.",
+      }),
+    ),
+    ...content,
+    agent: given.agent,
+    ...once,
+  },
+  output: sent,
+  async run({ message_id, agent: named, idempotency_key, attachments, ...forward }, context) {
+    const agent = await context.api.agentOf(named, context.signal);
+    const path = agentPath(agent, messagePath(message_id, "/forward"));
+    const body = { ...forward, ...filesOf(attachments) };
+    return handIn({ tool: "forward_message", agent, path, body, key: idempotency_key }, context);
+  },
+});
+
+interface Forecast {
+  decision: "send" | "hold";
+  hold?: { rule: string; reason: string };
+  recipients: { address: string; method: string; first_time: boolean }[];
+}
+
+export const checkSend = tool({
+  name: "check_send",
+  title: "Check before sending",
+  description:
+    "Tells what would happen to an email, without sending it: whether it leaves or waits for a person, and to whom.",
+  hints: hints.look,
+  input: { to: addresses("Whom it is for."), ...subject, ...text, ...content, agent: given.agent },
+  output: {
+    agent: Type.String(),
+    decision: choice(["send", "hold"]),
+    hold: orNull(Type.String(), "Why it would wait."),
+    recipients: Type.Array(
+      Type.Object({
+        address: Type.String(),
+        method: Type.String({ description: "`relay`: an agent here; `smtp`: the outside; `capture`: kept, not sent." }),
+        first_time: Type.Boolean({ description: "The agent never wrote to it nor heard from it." }),
+      }),
+    ),
+  },
+  async run({ agent: named, attachments, ...mail }, { api, signal }) {
+    const agent = await api.agentOf(named, signal);
+    const body = { ...mail, ...filesOf(attachments) };
+    const { decision, hold, recipients } = await api.json<Forecast>("POST", agentPath(agent, "/check"), {
+      body,
+      signal,
+    });
+    const lines = recipients.map(
+      ({ address, method, first_time }) => `${address}: ${method}${first_time ? ", for the first time" : ""}`,
+    );
+    const head =
+      decision === "send" ? "It would leave at once." : `It would wait for a person. ${hold?.reason ?? ""}`.trim();
+    return {
+      text: [head, ...lines].join("\n"),
+      structured: { agent, decision, hold: hold?.reason ?? null, recipients },
+    };
+  },
+});
+
+/** Attachments as the API takes them. Throws ToolFailure for one without content. */
+function filesOf(attachments: { filename: string; content_type?: string; text?: string; data?: string }[] | undefined) {
+  if (attachments === undefined) return {};
+  return {
+    attachments: attachments.map(({ filename, content_type, text, data }, i) => {
+      if ((text === undefined) === (data === undefined))
+        throw new ToolFailure(`attachments.${i} needs its content: either text or data.`, {
+          fix: "Give `text` for a text file, or `data` with the bytes in base64.",
+        });
+      return text === undefined
+        ? { filename, content_type: content_type ?? "application/octet-stream", data }
+        : { filename, content_type: content_type ?? "text/plain", data: Buffer.from(text).toString("base64") };
+    }),
+  };
+}
+
+interface HandIn {
+  tool: string;
+  agent: string;
+  path: string;
+  body: unknown;
+  /** The model's own Idempotency-Key. */
+  key: string | undefined;
+}
+
+/** Refusals of one mail that are stepped over; a model that went on longer than this has been told often enough. */
+const refusalsMax = 5;
+
+/**
+ * Hands a mail in, once: the same call again, by a model that did not see the answer, finds the first one's mail. The
+ * API also keeps refusals under a key, for a day; but what was refused was not sent, and may be right by now, so the
+ * next key of the same mail is tried.
+ */
+async function handIn({ tool, agent, path, body, key }: HandIn, context: Context) {
+  const { api, signal } = context;
+  const own =
+    key ??
+    `mcp ${createHash("sha256")
+      .update(JSON.stringify([tool, agent, path, body]))
+      .digest("hex")}`;
+  for (let refusals = 0; ; refusals++) {
+    const headers = { "idempotency-key": refusals === 0 ? own : `${own} ${refusals}` };
+    const response = await api.ask("POST", path, { body, headers, signal });
+    const isReplayed = response.headers.has("idempotency-replayed");
+    if (response.ok) return told(agent, (await response.json()) as Sent, isReplayed, context);
+    if (!isReplayed || refusals === refusalsMax) throw failureOf(response.status, await response.text());
+  }
+}
+
+async function told(agent: string, first: Sent, isReplayed: boolean, { api, signal, fence }: Context) {
+  const { message_id, conversation_id } = first;
+  // What was told of it then may not be so any more.
+  const message = isReplayed ? await api.json<Outbound>("GET", messagePath(message_id), { signal }) : first;
+  const repeated = isReplayed
+    ? [
+        "This very mail was handed in before, within 24 hours: nothing was sent again. If it is to be sent once more on purpose, give an idempotency_key.",
+      ]
+    : [];
+  return {
+    text: [...repeated, `${message_id} from ${agent}.`, ...fateLines(message, fence)].join("\n"),
+    structured: { message_id, agent, conversation_id, repeated: isReplayed, fate: fateOf(message) },
+  };
+}

@@ -1,0 +1,107 @@
+/** The API's answers, as far as tools read them. */
+import type { Authentication } from "../mail.ts";
+
+export interface Me {
+  id: string;
+  email: string;
+  scope: "account" | "agent";
+  agent: string | null;
+}
+
+export interface Agent {
+  email: string;
+  name: string;
+  domain_verified: boolean;
+  hitl_enabled: boolean;
+  hitl_rules: Record<string, unknown> | null;
+  paused: boolean;
+}
+
+export interface Summary {
+  message_id: string;
+  from: string;
+  from_name: string;
+  to: string[];
+  cc?: string[];
+  reply_to?: string[];
+  subject: string;
+  conversation_id: string;
+  status: string;
+  created_at: string;
+  direction: "inbound" | "outbound";
+  verified: boolean;
+  verified_domain: string | null;
+  snippet: string;
+  has_attachments: boolean;
+  labels: string[];
+  auto_submitted: string | null;
+  list_id: string | null;
+  precedence: string | null;
+}
+
+export interface Attachment {
+  index: number;
+  filename: string;
+  content_type: string;
+  size: number;
+}
+
+export interface Detail extends Summary {
+  text: string;
+  html: string | null;
+  reply_text: string;
+  attachments: Attachment[];
+  authentication: Authentication;
+  defects: string[];
+}
+
+export interface Recipient {
+  address: string;
+  status: string;
+  smtp_reply?: string | null;
+  error?: string | null;
+}
+
+export interface Hold {
+  rule: string;
+  reason: string;
+}
+
+export interface Sent {
+  message_id: string;
+  status: string;
+  method?: string;
+  conversation_id: string;
+  approval_expires_at?: string;
+  hold?: Hold;
+  recipients: Recipient[];
+}
+
+export interface Outbound extends Sent {
+  id: string;
+  agent_id: string;
+  type: string;
+  subject: string;
+  from: string;
+  to: string[];
+  cc?: string[];
+  bcc?: string[];
+  created_at: string;
+  body_text?: string;
+  body_html?: string;
+  attachments?: Attachment[];
+  content_hash?: string;
+  first_time?: string[];
+  links?: { text: string; host: string; url: string }[];
+  rejection_reason?: string;
+}
+
+export interface Conversation {
+  conversation_id: string;
+  subject: string;
+  participants: string[];
+  message_count: number;
+  unread_count: number;
+  last_message_at: string;
+  last_message: { message_id: string; direction: "inbound" | "outbound"; from: string; snippet: string };
+}
