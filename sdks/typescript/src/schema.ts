@@ -3489,6 +3489,8 @@ export interface operations {
             query?: {
                 /** @description Leave it unread. */
                 peek?: boolean;
+                /** @description `false` leaves `raw_message` empty: it may have 25 MB and more. */
+                raw?: boolean;
             };
             header?: never;
             path: {
