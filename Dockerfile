@@ -11,7 +11,7 @@ FROM oven/bun:${BUN_VERSION} AS build
 WORKDIR /e2a
 # Packages first: this layer stays as long as they do.
 COPY package.json bun.lock bunfig.toml ./
-RUN bun install --frozen-lockfile --production --ignore-scripts
+RUN bun install --frozen-lockfile --ignore-scripts
 COPY tsconfig.json ./
 COPY migrations migrations
 COPY scripts scripts

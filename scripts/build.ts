@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { $ } from "bun";
 import { assetFolders } from "../src/assets.ts";
+import { buildWeb } from "./web.ts";
 
 /**
  * Builds the single binary, with dashboard and migrations inside.
@@ -47,7 +49,7 @@ export async function build({ entrypoints, outfile, target }: BuildOptions): Pro
       root: source,
       compile: {
         outfile: join(staging, basename(outfile)),
-        assets: assetFolders.map((folder) => join(project, folder)),
+        assets: assetFolders.map((folder) => join(project, folder)).filter((folder) => existsSync(folder)),
         ...(target && { target: `bun-${target}`, executablePath: await runtime(target) }),
         // Files that happen to lie where the binary is run must not configure it.
         autoloadDotenv: false,
@@ -109,7 +111,7 @@ async function programFiles(): Promise<string[]> {
 }
 
 /** Everything that goes into the binary, besides the Bun that compiles it. */
-const inputs = ["src/**", "migrations/**", "web/**", "scripts/build.ts", "package.json", "bun.lock"];
+const inputs = ["src/**", "migrations/**", "web/**", "scripts/build.ts", "scripts/web.ts", "package.json", "bun.lock"];
 
 /** Equal for equal inputs, so that what was built from them need not be built again. */
 async function inputsHash(): Promise<string> {
@@ -131,6 +133,9 @@ function targetsNamed(name: string): Target[] {
 if (import.meta.main) {
   const { values } = parseArgs({ options: { target: { type: "string" }, "if-changed": { type: "boolean" } } });
   const hash = await inputsHash();
+  let built: Promise<unknown> | undefined;
+  /** The dashboard is the same for all targets, so it is built once. */
+  const web = () => (built ??= buildWeb());
   for (const target of values.target ? targetsNamed(values.target) : [undefined]) {
     const extension = (target ?? process.platform).startsWith("win") ? ".exe" : "";
     const outfile = join(project, "dist", `e2a${target ? `-${target}` : ""}${extension}`);
@@ -139,6 +144,7 @@ if (import.meta.main) {
     if (current && values["if-changed"]) continue;
 
     const startedMs = performance.now();
+    await web();
     await build({ entrypoints: await programFiles(), outfile, target });
     await stamp.write(hash);
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { checkSdkTypes } from "./sdk-types.ts";
+import { checkWebApi } from "./web-api.ts";
 
 /**
  * Everything about the source that needs no running: types, lint and format, and versions that are named twice.
@@ -15,6 +16,7 @@ const repair = process.argv.includes("--write");
 const commands: Record<string, string[]> = {
   types: ["node_modules/typescript/bin/tsc", "-p", "."],
   "types of the SDK": ["node_modules/typescript/bin/tsc", "-p", "sdks/typescript", "--noEmit"],
+  "types of the dashboard": ["node_modules/typescript/bin/tsc", "-p", "web"],
   style: ["node_modules/@biomejs/biome/bin/biome", "check", ...(repair ? ["--write"] : []), "."],
 };
 
@@ -43,6 +45,7 @@ const complaints = await Promise.all([
   ...Object.entries(commands).map(async ([name, args]) => [name, await runCommand(args)]),
   bunVersions().then((text) => ["Bun versions", text]),
   checkSdkTypes().then((text) => ["API types of the SDK", text]),
+  checkWebApi().then((text) => ["API types of the dashboard", text]),
 ]);
 for (const [name, text] of complaints) {
   console.error(`check ${name}: ${text ? "failed" : "ok"}`);

@@ -5,10 +5,11 @@ import { start } from "../src/app.ts";
 import { loadConfig } from "../src/config.ts";
 import { silentLog } from "../src/log.ts";
 import { writeSdkTypes } from "./sdk-types.ts";
+import { writeWebApi } from "./web-api.ts";
 
 /**
  * Writes docs/openapi.json: what a server of this source says at /api/v1/openapi.json. A test fails when they differ.
- * Then the SDK's types, which are made from it.
+ * Then the types of the dashboard and the SDK, which are made from it.
  *
  *   bun scripts/openapi.ts
  */
@@ -28,4 +29,5 @@ try {
 
 const biome = join(project, "node_modules/@biomejs/biome/bin/biome");
 process.exitCode = await Bun.spawn([process.execPath, biome, "format", "--write", path], { cwd: project }).exited;
+await writeWebApi();
 await writeSdkTypes();

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { apiTypes } from "./api-types.ts";
 
 /**
  * Writes sdks/typescript/src/schema.ts: the API's types for the SDK, from docs/openapi.json. `bun run check` fails when
@@ -16,24 +17,13 @@ interface Document {
 
 /** What the file should be. */
 async function schemaText(): Promise<string> {
-  // The generator builds its output with the compiler's JavaScript API, which TypeScript 7 no longer has.
-  Bun.plugin({
-    name: "typescript-for-generators",
-    setup(build) {
-      build.module("typescript", async () => {
-        const compiler = await import("typescript-for-generators");
-        return { exports: { default: compiler.default }, loader: "object" };
-      });
-    },
-  });
-  const { default: generate, astToString } = await import("openapi-typescript");
   const document: Document = await Bun.file(join(project, "docs/openapi.json")).json();
   // Failures are errors that are thrown, the same for all calls: without them the file is a third as long.
   for (const operation of Object.values(document.paths).flatMap((methods) => Object.values(methods)))
     operation.responses = Object.fromEntries(
       Object.entries(operation.responses).filter(([status]) => status.startsWith("2")),
     );
-  return `/** Generated from docs/openapi.json by scripts/sdk-types.ts. */\n\n${astToString(await generate(document as never))}`;
+  return apiTypes(document, "scripts/sdk-types.ts");
 }
 
 /** Writes it anew. */

@@ -15,7 +15,7 @@ test("both databases have the same steps, numbered from 1, one for each file", a
 
 test("the dashboard's start page is found at / and by name, with its type", async () => {
   const start = dashboardFile("/");
-  expect(start).toMatchObject({ contentType: "text/html;charset=utf-8", immutable: false });
+  expect(start).toMatchObject({ contentType: "text/html;charset=utf-8", encoding: null, immutable: false });
   expect(await start?.body.text()).toBe((await dashboardFile("/index.html")?.body.text()) ?? "missing");
 });
 
@@ -31,12 +31,28 @@ test.each([
   expect(dashboardFile(path)).toBeNull();
 });
 
-test("every link of the start page to a file of the dashboard is found, and none leads to another host", async () => {
+test("every file that the start page loads is there, may be kept for ever, and is not of another host", async () => {
   const html = (await dashboardFile("/")?.body.text()) ?? "";
-  const targets = [...html.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, target]) => target!);
-  for (const target of targets) expect(target).toMatch(/^\/[^/]|^data:/);
-  for (const target of targets.filter((t) => /\.\w+$/.test(t) && !t.startsWith("/api/")))
-    expect(dashboardFile(target)).not.toBeNull();
+  const loaded = [...html.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, target]) => target!);
+  expect(loaded.length).toBeGreaterThan(3);
+  for (const target of loaded.filter((one) => !one.startsWith("/api/"))) {
+    expect(target).toMatch(/^\/assets\//);
+    expect(dashboardFile(target)).toMatchObject({ immutable: true });
+  }
+});
+
+test("what a client can undo is sent compressed, and reads the same", async () => {
+  const html = (await dashboardFile("/")?.body.text()) ?? "";
+  const script = /src="(\/assets\/main-[^"]+)"/.exec(html)?.[1] ?? "";
+  const plain = dashboardFile(script);
+  const gzip = dashboardFile(script, (coding) => coding === "gzip");
+  expect(plain).toMatchObject({ encoding: null });
+  expect(dashboardFile(script, () => true)).toMatchObject({ encoding: "br", contentType: plain!.contentType });
+  expect(gzip).toMatchObject({ encoding: "gzip", contentType: plain!.contentType });
+  expect(new TextDecoder().decode(Bun.gunzipSync(new Uint8Array(await gzip!.body.arrayBuffer())))).toBe(
+    await plain!.body.text(),
+  );
+  expect(dashboardFile(`${script}.gz`)).toBeNull();
 });
 
 test("a compiled binary gives the same answers, wherever it is run", async () => {

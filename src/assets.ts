@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
 
-/** Folders of the project that the binary carries; scripts/build.ts embeds them under the same names. */
-export const assetFolders = ["migrations", "web"] as const;
+/** Folders of the project that the binary carries; scripts/build.ts embeds each under its last name. */
+export const assetFolders = ["migrations", "dist/web"] as const;
 
 // Compiled, import.meta.dir is where the binary's own files are; else it is src/. A worker has another one: ask from the main thread.
 const root = Bun.isStandaloneExecutable ? import.meta.dir : join(import.meta.dir, "..");
@@ -34,12 +34,17 @@ export function migrations(dialect: Dialect): Migration[] {
     });
 }
 
+/** scripts/web.ts builds it here; from source it may not be there. */
+const dashboard = join(root, Bun.isStandaloneExecutable ? "web" : "dist/web");
+
 /** A static file of the dashboard. */
 export interface DashboardFile {
   /** A lazily read Blob; a Response streams it. */
   readonly body: Blob;
   /** With charset where it is text. */
   readonly contentType: string;
+  /** How the body is compressed, or null when it is not. */
+  readonly encoding: "br" | "gzip" | null;
   /** The name carries a hash of the content, so a browser may keep it for ever. */
   readonly immutable: boolean;
 }
@@ -47,16 +52,31 @@ export interface DashboardFile {
 /** `name-<8 or more characters of hash>.ext`, as bundlers name what they emit into assets/. */
 const hashedName = /^assets\/.*-[A-Za-z0-9_-]{8,}\.[a-z0-9]+$/;
 
+/** The compressed twins of a file, best first: its name with this added. */
+const twins = { br: ".br", gzip: ".gz" } as const;
+
 /**
- * The dashboard's file for a decoded URL path, or null. `/` is index.html. Only listed files are found, so no path leads outside.
+ * The dashboard's file for a decoded URL path, or null. `/` is index.html. Only listed files are found, so no path leads
+ * outside. `accepts` says which codings the client can undo.
  */
-export function dashboardFile(path: string): DashboardFile | null {
+export function dashboardFile(path: string, accepts: (coding: string) => boolean = () => false): DashboardFile | null {
   const name = path.replace(/^\//, "") || "index.html";
-  const folder = join(root, "web");
-  const found = readdirSync(folder, { recursive: true, withFileTypes: true }).some(
-    (entry) => entry.isFile() && join(entry.parentPath, entry.name) === join(folder, name),
-  );
-  if (!found) return null;
-  const body = Bun.file(join(folder, name));
-  return { body, contentType: body.type, immutable: hashedName.test(name) };
+  const listed = listDashboard();
+  if (!listed.has(name) || Object.values(twins).some((end) => name.endsWith(end))) return null;
+  const plain = Bun.file(join(dashboard, name));
+  const encoding =
+    (Object.keys(twins) as (keyof typeof twins)[]).find((one) => accepts(one) && listed.has(name + twins[one])) ?? null;
+  return {
+    body: encoding ? Bun.file(join(dashboard, name + twins[encoding])) : plain,
+    contentType: plain.type,
+    encoding,
+    immutable: hashedName.test(name),
+  };
+}
+
+/** The paths of all its files, with `/` between folders. Read again each time: from source it may be built meanwhile. */
+function listDashboard(): Set<string> {
+  if (!existsSync(dashboard)) return new Set();
+  const files = readdirSync(dashboard, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return new Set(files.map((entry) => relative(dashboard, join(entry.parentPath, entry.name)).replaceAll("\\", "/")));
 }

@@ -71,6 +71,8 @@ export interface PreparedE2a {
   idleMB: number;
   /** On an empty folder, and on the one that was there. */
   readyMs: { first: number; again: number };
+  /** How it was started, so that it can be started again. */
+  product: E2aOptions;
 }
 
 /**
@@ -99,7 +101,7 @@ export async function startPrepared(
   cleanUp.defer(() => server.stop());
   await Bun.sleep(idleSettleMs);
   const idleMB = memoryMB(server.pid).now;
-  return { server, key, idleMB, readyMs: { first: empty.readyMs, again: server.readyMs } };
+  return { server, key, idleMB, readyMs: { first: empty.readyMs, again: server.readyMs }, product };
 }
 
 /** Makes an account on the folder of a running server and returns its API key. */

@@ -6,7 +6,9 @@ import { LoadConnection, type Sent } from "./smtp-connection.ts";
 
 export interface LoadOrder {
   port: number;
-  to: string;
+  /** One address; several, of which each message goes to one in turn; or all of them with `everyone`. */
+  to: string | string[];
+  everyone?: boolean;
   connections: number;
   pipelined: boolean;
   /** The first message, and how many; past the last prepared one it starts over. */
@@ -21,12 +23,15 @@ export interface LoadOrder {
 let mails: Buffer[] = [];
 
 async function run(order: LoadOrder): Promise<Series<Sent>> {
-  const { port, to, connections, pipelined, first } = order;
+  const { port, connections, pipelined, first } = order;
+  const to = [order.to].flat();
   const kept = order.connection === "kept";
   const open = kept ? await Promise.all(Array.from({ length: connections }, () => LoadConnection.open(port))) : [];
   const senders = Array.from({ length: connections }, (_, i) => async (n: number) => {
     const connection = open[i] ?? (await LoadConnection.open(port));
-    const sent = await connection.send(mailFrom, to, mails[(first + n) % mails.length] as Buffer, pipelined);
+    const recipients = order.everyone ? to : (to[n % to.length] as string);
+    const mail = mails[(first + n) % mails.length] as Buffer;
+    const sent = await connection.send(mailFrom, recipients, mail, pipelined);
     if (!kept) connection.close();
     return sent;
   });

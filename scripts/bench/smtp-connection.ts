@@ -30,15 +30,16 @@ export class LoadConnection {
   }
 
   /**
-   * Sends one message and waits for its 250. Rejects on any other reply.
+   * Sends one message to one address or to many, and waits for its 250. Rejects on any other reply.
    * @param pipelined MAIL, RCPT and DATA at once, as mail servers do (RFC 2920), or each after the reply to the one before.
    */
-  async send(from: string, to: string, message: Buffer, pipelined: boolean): Promise<Sent> {
-    const commands = [`MAIL FROM:<${from}>\r\n`, `RCPT TO:<${to}>\r\n`, "DATA\r\n"];
+  async send(from: string, to: string | readonly string[], message: Buffer, pipelined: boolean): Promise<Sent> {
+    const recipients = [to].flat().map((address) => `RCPT TO:<${address}>\r\n`);
+    const commands = [`MAIL FROM:<${from}>\r\n`, ...recipients, "DATA\r\n"];
     if (pipelined) this.socket.write(Buffer.from(commands.join("")));
-    for (const [i, code] of ["250", "250", "354"].entries()) {
-      if (!pipelined) this.socket.write(Buffer.from(commands[i] as string));
-      await this.expect(code);
+    for (const command of commands) {
+      if (!pipelined) this.socket.write(Buffer.from(command));
+      await this.expect(command === "DATA\r\n" ? "354" : "250");
     }
     const bytes = Buffer.concat([message, finalDot]);
     const dotAt = wallMs();

@@ -78,6 +78,24 @@ for (const options of [
     expect(w.browser.cookies(w.origin)).toMatch(/^e2a_session=[\w-]+$/);
   });
 
+test("a command line that waits is still there after the provider, and after a link by mail", async () => {
+  await using w = await world(startTestApp);
+  w.provider.person = owner;
+  const waiting = new URLSearchParams({ cli_callback: "http://127.0.0.1:1/cb?a=b&c", cli_state: "its-own" });
+  const asked = "Give the command line on this computer access as owner@example.net?";
+  const page = await w.browser.open(`${w.origin}/api/auth/login?${waiting}`);
+  const confirm = await w.browser.click(page, "Continue with Example ID");
+  expect(confirm.text).toContain(asked);
+  expect(confirm.forms[0]?.fields).toEqual(Object.fromEntries(waiting));
+
+  const other = new Browser();
+  await other.submit(await other.open(`${w.origin}/api/auth/login?${waiting}`), "/email", { email: owner.email });
+  await w.it.app.drain();
+  const [mail] = await w.it.app.store.listOutbound(w.it.userId, { type: "notice" }, { limit: 1 });
+  const link = /^http\S+$/m.exec(mail?.message.content.text ?? "")?.[0] ?? "";
+  expect((await other.submit(await other.open(link), "/sign-in")).text).toContain(asked);
+});
+
 test("on an empty server the first who comes owns it, and nobody comes after", async () => {
   await using w = await world(bareApp);
   const methods = await (await fetch(`${w.origin}/api/auth/methods`)).json();

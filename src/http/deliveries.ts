@@ -18,6 +18,7 @@ const agent = Type.Optional(text({ max: ADDRESS_CHARS_MAX, description: "About t
 const webhook = Type.Optional(
   text({ max: ADDRESS_CHARS_MAX, description: "To this webhook; the agent's address for an agent's own." }),
 );
+const message = Type.Optional(text({ max: 64, description: "About this received message." }));
 
 /** What became of webhooks, and delivering them again. A key of one agent sees and redelivers that one's. */
 export function deliveries(deps: RouteDeps) {
@@ -43,7 +44,13 @@ export function deliveries(deps: RouteDeps) {
       "",
       async ({ query, caller }) => {
         const owner = ownerOf(caller);
-        const filter = { ...(await filterOf(caller, query)), ...optional("status", query.status) };
+        const eventId = query.message && (await store.eventOfMessage(owner, query.message));
+        if (eventId === null) throw notFound("message");
+        const filter = {
+          ...(await filterOf(caller, query)),
+          ...optional("eventId", eventId || undefined),
+          ...optional("status", query.status),
+        };
         const { rows, next } = await readPage<LoggedDelivery, [string]>(
           vault,
           query,
@@ -54,7 +61,7 @@ export function deliveries(deps: RouteDeps) {
         return { deliveries: rows.map(deliveryOnWire), ...next };
       },
       {
-        query: query({ agent, webhook, status: Type.Optional(choice(deliveryStatuses)), ...pageQuery }),
+        query: query({ agent, webhook, message, status: Type.Optional(choice(deliveryStatuses)), ...pageQuery }),
         response: { 200: answer(page("deliveries", Delivery)) },
         ...operation({
           id: "listDeliveries",

@@ -51,7 +51,7 @@ export function createDoor(options: DoorOptions) {
     const method = request.method === "HEAD" ? "GET" : request.method;
     const found = find(method, url.pathname);
     if (!found) {
-      const file = method === "GET" ? dashboardResponse(path) : null;
+      const file = method === "GET" ? dashboardResponse(path, request.headers) : null;
       if (file) return file;
       throw new Failure("not_found", "There is nothing at this path.", { fix: "GET /api/docs lists what there is." });
     }
@@ -60,9 +60,9 @@ export function createDoor(options: DoorOptions) {
     visit.route = route.path;
 
     const about = route.hooks.detail?.operation;
-    const isPage = !route.path.startsWith("/api/") || about?.produces?.type === "text/html";
+    const isPublic = about?.public ?? !route.path.startsWith("/api/");
+    const isPage = isPublic && (!route.path.startsWith("/api/") || about?.produces?.type === "text/html");
     visit.isPage = isPage;
-    const isPublic = about?.public ?? isPage;
     const isSocket = isSocketPath(route.path);
     let identity: Identity | null = null;
     if (!isPublic) {

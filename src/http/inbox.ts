@@ -5,12 +5,20 @@ import { answer, choice, query, text, time } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { pageQuery, readPage } from "./pages.ts";
 import { type RouteDeps, resource } from "./resource.ts";
-import { MessageSummary, page, summaryOnWire } from "./wire.ts";
+import { Authentication, MessageSummary, page, summaryOnWire } from "./wire.ts";
 
 const InboxMessage = Type.Object(
-  { ...MessageSummary.properties, agent_id: Type.String({ description: "The mailbox that has it." }) },
+  {
+    ...MessageSummary.properties,
+    agent_id: Type.String({ description: "The mailbox that has it." }),
+    authentication: Authentication,
+  },
   { $id: "InboxMessage" },
 );
+
+function inboxOnWire(row: LabelledMessage) {
+  return { ...summaryOnWire(row), agent_id: row.agentId, authentication: row.authentication };
+}
 
 /** What all mailboxes of an account have received, in one list. */
 export function inbox(deps: RouteDeps) {
@@ -42,7 +50,7 @@ export function inbox(deps: RouteDeps) {
               (row) => [row.createdAt.getTime(), row.id],
             )
           : await ofAgent((await ownAgent(store, caller, address)).id);
-      return { messages: rows.map((row) => ({ ...summaryOnWire(row), agent_id: row.agentId })), ...next };
+      return { messages: rows.map(inboxOnWire), ...next };
 
       function ofAgent(id: string) {
         return readPage<LabelledMessage, [number]>(

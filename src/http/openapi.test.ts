@@ -16,7 +16,7 @@ test("the reference page has every operation, schema and error code, and escapes
   ))
     for (const [method, { operationId }] of Object.entries(methods)) {
       expect(page).toContain(`id="${operationId}"`);
-      expect(page).toContain(`<span class="method">${method.toUpperCase()}</span> ${path}`);
+      expect(page).toContain(`<span class="method ${method.toUpperCase()}">${method.toUpperCase()}</span> ${path}`);
     }
   for (const name of Object.keys(document.components.schemas)) expect(page).toContain(`id="schema-${name}"`);
   for (const code of ["unauthenticated", "not_found", "idempotency_key_reused", "internal"])

@@ -56,6 +56,7 @@ export function publicRoutes(deps: RouteDeps, routes: readonly Route[]) {
       () => ({
         shared_domain: config.sharedDomain,
         slug_registration_enabled: true,
+        captures_mail: config.env === "development" && config.outboundSmtp.host === null,
         ...(config.http.publicUrl ? { public_url: config.http.publicUrl } : {}),
         version: deps.version,
       }),
@@ -65,6 +66,9 @@ export function publicRoutes(deps: RouteDeps, routes: readonly Route[]) {
             Type.Object({
               shared_domain: Type.String(),
               slug_registration_enabled: Type.Boolean(),
+              captures_mail: Type.Boolean({
+                description: "Mail to the outside is kept and shown here, and does not leave: a development server.",
+              }),
               public_url: Type.Optional(Type.String()),
               version: Type.String(),
             }),

@@ -14,6 +14,7 @@ import { eventSchemaRoutes, events } from "./events.ts";
 import { inbox } from "./inbox.ts";
 import { keys } from "./keys.ts";
 import { createRateLimits } from "./limits.ts";
+import { mailViews } from "./mail-view.ts";
 import { messages } from "./messages.ts";
 import { createMetrics, startMetrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
@@ -65,6 +66,7 @@ export function createApi(deps: RouteDeps) {
     .use(signingSecrets(deps))
     .use(agents(deps))
     .use(messages(deps))
+    .use(mailViews(deps))
     .use(inbox(deps))
     .use(overview(deps))
     .use(replies(deps))

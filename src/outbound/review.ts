@@ -1,8 +1,9 @@
 import { htmlCharsMax, htmlToText } from "../inbound/html-text.ts";
 import type { HeaderField, Mailbox } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
+import { foreignHost } from "./foreign-host.ts";
 import { misnamedHost, type ShownLink } from "./shown-links.ts";
-import { foreignHost, visibleLine, visibleText } from "./visible.ts";
+import { visibleLine, visibleText } from "./visible.ts";
 
 /** A held message and what a reviewer needs to know about it. */
 export interface Review {

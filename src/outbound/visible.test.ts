@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { foreignHost, visibleLine, visibleText } from "./visible.ts";
+import { foreignHost } from "./foreign-host.ts";
+import { visibleLine, visibleText } from "./visible.ts";
 
 test.each([
   ["bidi override", "a\u202eb", "a⟨U+202E⟩b"],

@@ -1,5 +1,3 @@
-import { domainToUnicode } from "node:url";
-
 /** Scripts whose words need ZWNJ and ZWJ between letters (Unicode 23.2); there they stay. */
 const joining =
   "\\p{Script=Arabic}\\p{Script=Syriac}\\p{Script=Devanagari}\\p{Script=Bengali}\\p{Script=Gujarati}\\p{Script=Gurmukhi}\\p{Script=Kannada}\\p{Script=Malayalam}\\p{Script=Oriya}\\p{Script=Sinhala}\\p{Script=Tamil}\\p{Script=Telugu}\\p{Script=Mongolian}";
@@ -54,11 +52,4 @@ function codePoints(run: string, mark: string): string {
 
 function codePoint(mark: string): string {
   return `⟨U+${(mark.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, "0")}⟩`;
-}
-
-/** How a host in A-labels reads in its own letters (RFC 5890), or null when it has none but ASCII. */
-export function foreignHost(host: string): string | null {
-  if (!/(?:^|\.)xn--/.test(host)) return null;
-  const unicode = domainToUnicode(host);
-  return visibleLine(unicode === "" || unicode === host ? "no readable name" : unicode);
 }

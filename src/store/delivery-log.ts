@@ -15,6 +15,8 @@ export interface DeliveryFilter {
   /** About this agent. */
   agentId?: string | undefined;
   endpointId?: string | undefined;
+  /** Of this event. */
+  eventId?: string | undefined;
   status?: DeliveryStatus | undefined;
 }
 
@@ -102,7 +104,7 @@ function refuseUnreachable({ id, url, disabledAt }: Endpoint): void {
 export function* redeliverFailed(
   s: Scope,
   owner: DeliveryOwner,
-  input: Omit<DeliveryFilter, "status"> & { since: Date; limit: number; now: Date },
+  input: Omit<DeliveryFilter, "status" | "eventId"> & { since: Date; limit: number; now: Date },
 ): Verb<number> {
   const { deliveries } = s.t;
   const wanted = input.endpointId ? [input.endpointId] : yield* endpointsOf(s, owner);
@@ -148,8 +150,17 @@ function* endpointsOf(s: Scope, { userId, agentId }: DeliveryOwner): Verb<string
 /** What an owner may see and asks for. Conditions that an index shall not be chosen by are hidden from SQLite. */
 function scopeOf(s: Scope, owner: DeliveryOwner, { agentId, status, ...filter }: DeliveryFilter): (SQL | undefined)[] {
   const { deliveries } = s.t;
-  const endpointId = owner.agentId ?? filter.endpointId;
   const isOwn = sql`${deliveries.userId} || '' = ${owner.userId}`;
+  if (filter.eventId)
+    return [
+      eq(deliveries.eventId, filter.eventId),
+      isOwn,
+      owner.agentId ? eq(deliveries.endpointId, owner.agentId) : undefined,
+      filter.endpointId ? eq(deliveries.endpointId, filter.endpointId) : undefined,
+      agentId ? sql`${deliveries.agentId} || '' = ${agentId}` : undefined,
+      status ? sql`${deliveries.status} || '' = ${status}` : undefined,
+    ];
+  const endpointId = owner.agentId ?? filter.endpointId;
   return [
     endpointId ? eq(deliveries.endpointId, endpointId) : agentId ? undefined : eq(deliveries.userId, owner.userId),
     endpointId || agentId ? isOwn : undefined,
@@ -163,6 +174,14 @@ function scopeOf(s: Scope, owner: DeliveryOwner, { agentId, status, ...filter }:
     // Written out, because a partial index is only found by a constant.
     status && status !== "succeeded" && !endpointId && !agentId ? sql`${deliveries.status} <> 'succeeded'` : undefined,
   ];
+}
+
+/** The event that tells of a received message; null when the account has none of that id. */
+export function* eventOfMessage(s: Scope, owner: DeliveryOwner, messageId: string): Verb<string | null> {
+  const { messages } = s.t;
+  const [row] = yield* ask(s.db.select().from(messages).where(eq(messages.id, messageId)));
+  const isOwn = row?.userId === owner.userId && (owner.agentId === null || row.agentId === owner.agentId);
+  return row && isOwn ? row.eventId : null;
 }
 
 function* ownDelivery(s: Scope, owner: DeliveryOwner, id: string): Verb<DeliveryRow | null> {

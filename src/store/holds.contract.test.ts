@@ -59,6 +59,14 @@ onEveryDatabase((it) => {
     expect(await strangers(agent.id, ["bob@people.example", "eve@people.example"])).toEqual([]);
   });
 
+  test("approved by mistake: it can be taken back until the agent's time for second thoughts is over", async () => {
+    const { agent, id } = await held();
+    await it.store.updateAgent(agent.id, { undoSeconds: 30 }, noon);
+    const decided = await it.store.decideHold(decision(id));
+    expect(decided).toMatchObject({ outbound: { recipients: [{ status: "queued", nextAttemptAt: later(90_000) }] } });
+    expect(await it.store.cancelOutbound(agent.userId, id, later(89_999))).toMatchObject({ cancelled: 1 });
+  });
+
   test("rejected: nothing leaves, the agent learns why, and nobody becomes known by it", async () => {
     const { agent, id } = await held();
     const decided = await it.store.decideHold(decision(id, { verdict: reject, ip: null, how: "link" }));

@@ -73,7 +73,9 @@ export function* decideHold(s: Scope, decision: Decision): Verb<Decided | null> 
   } else {
     const { edit } = verdict;
     const after = edit ? yield* applyEdit(s, message, edit, now) : message;
-    yield* letGo(s, agent, after, { status: "queued", by, now });
+    // A person may press the wrong key: the agent's time for second thoughts is theirs too.
+    const notBefore = new Date(now.getTime() + agent.undoSeconds * 1000);
+    yield* letGo(s, agent, after, { status: "queued", by, now, notBefore });
     const detail = edit ? { before: originalOf(message) } : null;
     yield* addAudit(s, after, { action: edit ? "edit_approve" : "approve", by, how, ip, detail, now });
     yield* tell(s, after, { type: "message.approved", by, how, edited: edit !== null }, now);
@@ -127,7 +129,7 @@ function* letGo(
   s: Scope,
   agent: AgentRow,
   message: OutboundRow,
-  { status, by, now }: { status: "queued" | "expired_approved"; by: string; now: Date },
+  { status, by, now, notBefore }: { status: "queued" | "expired_approved"; by: string; now: Date; notBefore: Date },
 ): Verb<void> {
   const { outboundMessages: messages, outboundRecipients } = s.t;
   const recipients = yield* recipientsOf(s, message.id);
@@ -142,7 +144,7 @@ function* letGo(
   yield* ask(
     s.db
       .update(outboundRecipients)
-      .set({ status: "queued", queue: isPaused ? "paused" : "ready", nextAttemptAt: now, updatedAt: now })
+      .set({ status: "queued", queue: isPaused ? "paused" : "ready", nextAttemptAt: notBefore, updatedAt: now })
       .where(and(eq(outboundRecipients.messageId, message.id), eq(outboundRecipients.queue, "held"))),
   );
   yield* noteCorrespondents(
@@ -236,7 +238,7 @@ function* expire(s: Scope, agent: AgentRow, message: OutboundRow, now: Date): Ve
   let reason = "Nobody decided in time.";
   if (agent.hitlExpirationAction === "approve" && message.hold?.rule !== "loop")
     try {
-      yield* letGo(s, agent, message, { status: "expired_approved", by, now });
+      yield* letGo(s, agent, message, { status: "expired_approved", by, now, notBefore: now });
       yield* addAudit(s, message, { ...at, action: "expire_approve", detail: null });
       return yield* tell(s, message, { type: "message.expired", action: "approve", rejection_reason: null }, now);
     } catch (error) {
@@ -318,7 +320,7 @@ export function* releaseLoop(
     ),
   );
   for (const message of held) {
-    yield* letGo(s, agent, message, { status: "queued", by, now });
+    yield* letGo(s, agent, message, { status: "queued", by, now, notBefore: now });
     yield* addAudit(s, message, { action: "release", by, how, ip, detail: null, now });
     yield* tell(s, message, { type: "message.approved", by, how, edited: false }, now);
   }

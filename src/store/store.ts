@@ -193,6 +193,7 @@ export function createStore(engine: Engine) {
     nextDeliveryDue: read(deliveryQueue.nextDeliveryDue),
     deliveriesOf: read(deliveries.deliveriesOf),
     listDeliveries: read(deliveryLog.listDeliveries),
+    eventOfMessage: read(deliveryLog.eventOfMessage),
     getDelivery: read(deliveryLog.getDelivery),
     redeliver: write(deliveryLog.redeliver),
     redeliverFailed: write(deliveryLog.redeliverFailed),

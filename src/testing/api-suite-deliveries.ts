@@ -93,6 +93,10 @@ export function deliveryCases(it: ApiWorld): void {
       expect((await it.api.get(`${path}?status=lost`)).body.errors).toEqual([
         { field: "status", message: "must be one of pending, paused, succeeded, failed" },
       ]);
+      const about = first.deliveries[0].message_id;
+      expect((await list(`message=${about}`)).deliveries).toEqual([first.deliveries[0]]);
+      expect((await list(`message=${about}&status=succeeded`)).deliveries).toEqual([]);
+      expect((await it.api.get(`${path}?message=msg_${"0".repeat(32)}`)).status).toBe(404);
       const other = `${path}?agent=${agent}&status=failed&token=${first.next_token}`;
       expect((await it.api.get(other)).status).toBe(400);
     });

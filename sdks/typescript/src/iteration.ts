@@ -15,9 +15,11 @@ export function stoppable<T>(
   const items = run(inner.signal);
   let isLeft = false;
 
+  const forget = () => outer?.removeEventListener("abort", stop);
+
   const leave = async (): Promise<IteratorResult<T, void>> => {
     isLeft = true;
-    outer?.removeEventListener("abort", stop);
+    forget();
     inner.abort();
     // Waits for the generator's own end, such as the last acknowledgement on its way.
     await items.return().catch(() => {});
@@ -29,6 +31,7 @@ export function stoppable<T>(
       try {
         return await items.next();
       } catch (error) {
+        forget();
         if (isLeft) return { done: true, value: undefined };
         throw error;
       }

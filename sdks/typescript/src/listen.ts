@@ -29,6 +29,8 @@ const STABLE_MS = 30_000;
 const HANDSHAKES_MAX = 3;
 /** An acknowledgement that was sent so long ago arrived, unless the socket was dead already. */
 const CERTAIN_MS = 60_000;
+/** As many of them are remembered: more are not on their way at once, as each message is fetched in between. */
+const UNCERTAIN_MAX = 50;
 /** How long the end of a listener may take. */
 const CLOSE_MS = 5_000;
 /** Acknowledged messages that are remembered, in case the server did not hear of it: more than can be on their way. */
@@ -57,11 +59,12 @@ async function* messagesOf(listener: Listener): AsyncGenerator<Message, void, un
   }
 }
 
-/** Knows which messages are to come, by socket or by polling, and what was acknowledged. */
+/**
+ * Knows which messages are to come, by socket or by polling, and what was acknowledged. It connects and polls only when
+ * all that it knows of is done, so that what is unread then is new, or was acknowledged without the server's hearing of it.
+ */
 class Listener {
   private readonly queue: string[] = [];
-  /** In the queue, or in the caller's hands. */
-  private readonly known = new Set<string>();
   private readonly acked = new Set<string>();
   /** Acknowledgements sent by socket, and when. */
   private readonly uncertain = new Map<string, number>();
@@ -89,11 +92,7 @@ class Listener {
         throw new ListenerReplacedError(`Another consumer listens to ${this.agent} now.`);
       const id = this.queue.shift();
       if (id === undefined) await (this.isPolling ? this.poll() : this.hear());
-      else {
-        const message = await this.fetch(id);
-        if (!message) this.known.delete(id);
-        return message;
-      }
+      else return this.fetch(id);
     }
   }
 
@@ -109,11 +108,7 @@ class Listener {
 
   async ack(id: string): Promise<void> {
     this.acked.add(id);
-    this.known.delete(id);
-    for (const oldest of this.acked) {
-      if (this.acked.size <= ACKED_MAX) break;
-      this.acked.delete(oldest);
-    }
+    dropOldest(this.acked, ACKED_MAX);
     await this.markRead(id);
   }
 
@@ -135,6 +130,7 @@ class Listener {
     if (!socket.send(JSON.stringify({ ack: id }))) return false;
     this.uncertain.delete(id);
     this.uncertain.set(id, Date.now());
+    dropOldest(this.uncertain, UNCERTAIN_MAX);
     return true;
   }
 
@@ -147,8 +143,6 @@ class Listener {
   /** Takes an id from the server. True when it was acknowledged before, of which the server has not heard. */
   private take(id: string): boolean {
     if (this.acked.has(id)) return true;
-    if (this.known.has(id)) return false;
-    this.known.add(id);
     this.queue.push(id);
     return false;
   }
@@ -186,7 +180,6 @@ class Listener {
     if (await socket.opened(http.options.timeoutMs, this.signal)) {
       this.failedHandshakes = 0;
       this.openedAt = Date.now();
-      for (const id of this.lately()) this.sendAck(socket, id);
     } else this.failedHandshakes += 1;
   }
 
@@ -204,19 +197,26 @@ class Listener {
     await this.backoff.wait();
   }
 
-  /** Lets go of a socket, so that the next look connects anew. */
-  private async drop(): Promise<void> {
+  /** Lets go of a socket, so that the next look connects anew. True when the server took all that was sent. */
+  private async drop(): Promise<boolean> {
     const { socket } = this;
     this.socket = null;
-    await socket?.close();
+    return (await socket?.close()) ?? false;
   }
 
-  /** What was acknowledged on a socket that broke since is told once more; closing another one makes it certain. */
+  /** What was acknowledged on a socket that broke is told once more. */
   async close(): Promise<void> {
-    const isBroken = this.socket?.closed ?? this.isPolling;
-    await this.drop();
+    if (await this.drop()) return;
     const signal = AbortSignal.timeout(CLOSE_MS);
-    if (isBroken) await Promise.allSettled(this.lately().map((id) => this.update(id, signal)));
+    await Promise.allSettled(this.lately().map((id) => this.update(id, signal)));
+  }
+}
+
+/** Keeps the newest of what was put in. */
+function dropOldest(items: Map<string, unknown> | Set<string>, max: number): void {
+  for (const oldest of items.keys()) {
+    if (items.size <= max) return;
+    items.delete(oldest);
   }
 }
 

@@ -513,6 +513,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/{email}/messages/{id}/html": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a message's HTML, harmless
+         * @description Only what lays text out, as a page that runs and loads nothing (its Content-Security-Policy). Links lead to a page of the dashboard that shows where they go.
+         */
+        get: operations["showMessageHtml"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{id}/html": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a sent message's HTML, harmless
+         * @description Only what lays text out, as a page that runs and loads nothing (its Content-Security-Policy). Links lead to a page of the dashboard that shows where they go.
+         */
+        get: operations["showOutboundHtml"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/inbox": {
         parameters: {
             query?: never;
@@ -1632,6 +1672,7 @@ export interface components {
             precedence: string | null;
             /** @description The mailbox that has it. */
             agent_id: string;
+            authentication: components["schemas"]["Authentication"];
         };
         Overview: {
             agents: {
@@ -2538,6 +2579,8 @@ export interface operations {
                     "application/json": {
                         shared_domain: string;
                         slug_registration_enabled: boolean;
+                        /** @description Mail to the outside is kept and shown here, and does not leave: a development server. */
+                        captures_mail: boolean;
                         public_url?: string;
                         version: string;
                     };
@@ -3582,6 +3625,60 @@ export interface operations {
                 };
                 content: {
                     "*/*": unknown;
+                };
+            };
+        };
+    };
+    showMessageHtml: {
+        parameters: {
+            query?: {
+                /** @description Load pictures from elsewhere: their server learns that somebody reads. */
+                images?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The agent's address; `@` may be written `%40`, case does not matter. */
+                email: string;
+                /** @description The resource's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page for a sandboxed frame */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+        };
+    };
+    showOutboundHtml: {
+        parameters: {
+            query?: {
+                /** @description Load pictures from elsewhere: their server learns that somebody reads. */
+                images?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description The resource's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page for a sandboxed frame */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
                 };
             };
         };
@@ -4750,6 +4847,8 @@ export interface operations {
                 agent?: string;
                 /** @description To this webhook; the agent's address for an agent's own. */
                 webhook?: string;
+                /** @description About this received message. */
+                message?: string;
                 status?: "pending" | "paused" | "succeeded" | "failed";
                 /** @description Entries in one answer. */
                 page_size?: number;

@@ -24,8 +24,8 @@ export interface Socket {
   news(idleMs: number, signal: AbortSignal): Promise<"news" | "idle">;
   /** False when it is not open. */
   send(text: string): boolean;
-  /** Closes; what was sent before is sent. */
-  close(): Promise<void>;
+  /** Closes. True when the other side agreed, and so has taken all that was sent before. */
+  close(): Promise<boolean>;
 }
 
 /** Connects to a path of the server. `onText` is called for each frame. */
@@ -70,10 +70,11 @@ export function openSocket(
       return true;
     },
     async close() {
-      if (closed) return;
+      if (closed) return false;
       const end = Date.now() + CLOSE_MS;
       socket.close(1000);
       while (!closed) if ((await within(happened(), end - Date.now(), null)) === "late") closed = { code: 1006 };
+      return closed.code === 1000 || closed.code === 1005;
     },
   };
 

@@ -28,13 +28,18 @@ export function valuesOf(headers: HeadersInput | null | undefined): Values {
   return values;
 }
 
-/** Keys for HMAC, of secrets in either form. */
-export async function keysOf(secrets: readonly string[]): Promise<CryptoKey[]> {
+/** HMAC-SHA256 with one secret. */
+export type Mac = (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
+
+/** A Mac for each secret, in either form. */
+export async function macsOf(secrets: readonly string[]): Promise<Mac[]> {
   const { subtle } = await webCrypto();
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
   return Promise.all(
-    secrets.map((secret) =>
-      subtle.importKey("raw", keyBytes(secret), { name: "HMAC", hash: "SHA-256" }, false, ["sign"]),
-    ),
+    secrets.map(async (secret) => {
+      const key = await subtle.importKey("raw", keyBytes(secret), algorithm, false, ["sign"]);
+      return async (bytes: Uint8Array<ArrayBuffer>) => new Uint8Array(await subtle.sign("HMAC", key, bytes));
+    }),
   );
 }
 
@@ -53,7 +58,7 @@ function keyBytes(secret: string): Uint8Array<ArrayBuffer> {
 export async function verifyStandard(
   values: Values,
   body: Uint8Array,
-  keys: CryptoKey[],
+  macs: readonly Mac[],
   nowMs: number,
 ): Promise<void> {
   const [id, timestamp, signatures] = needed(values, ["webhook-id", "webhook-timestamp", "webhook-signature"]);
@@ -65,7 +70,7 @@ export async function verifyStandard(
   const signed = new Uint8Array(head.length + body.length);
   signed.set(head);
   signed.set(body, head.length);
-  await verifyMac(signed, given, keys);
+  await verifyMac(signed, given, macs);
   if (!/^\d{1,12}$/.test(timestamp)) throw unverified("malformed", "webhook-timestamp is no time");
   verifyAge(Number(timestamp) * 1000, nowMs);
 }
@@ -90,7 +95,7 @@ export function hasProof(values: Values): boolean {
 }
 
 /** Checks the signature of the X-E2A-Auth-* headers, the current one or one of the previous, and its age. */
-export async function verifyProof(values: Values, keys: CryptoKey[], nowMs: number): Promise<Proof> {
+export async function verifyProof(values: Values, macs: readonly Mac[], nowMs: number): Promise<Proof> {
   const names = [
     "verified",
     "sender",
@@ -109,7 +114,7 @@ export async function verifyProof(values: Values, keys: CryptoKey[], nowMs: numb
   ]);
   const value = (name: string) => values.get(prefix + name) ?? "";
   const given = [signature, ...value("signature-previous").split(" ")].map(fromHex);
-  await verifyMac(encoder.encode(names.map(value).join("\n")), given, keys);
+  await verifyMac(encoder.encode(names.map(value).join("\n")), given, macs);
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(timestamp))
     throw unverified("malformed", "X-E2A-Auth-Timestamp is no time");
   verifyAge(Date.parse(timestamp), nowMs);
@@ -140,12 +145,11 @@ export function unverified(reason: UnverifiedReason, what: string): UnverifiedEm
 async function verifyMac(
   signed: Uint8Array<ArrayBuffer>,
   given: (Uint8Array | null)[],
-  keys: CryptoKey[],
+  macs: readonly Mac[],
 ): Promise<void> {
-  const { subtle } = await webCrypto();
   let isGood = false;
-  for (const key of keys) {
-    const mac = new Uint8Array(await subtle.sign("HMAC", key, signed));
+  for (const macOf of macs) {
+    const mac = await macOf(signed);
     for (const signature of given) if (signature && isEqual(mac, signature)) isGood = true;
   }
   if (!isGood) throw unverified("signature", "no signature is by one of the secrets");

@@ -4,7 +4,7 @@ import type { Event, WebhookMessage } from "./types.ts";
 import {
   type HeadersInput,
   hasProof,
-  keysOf,
+  macsOf,
   type Proof,
   sha256,
   unverified,
@@ -70,20 +70,20 @@ export async function parseWebhook(
   secrets?: string | readonly string[],
   options: ParseOptions = {},
 ): Promise<WebhookEvent> {
-  const keys = await keysOf(secretsOf(secrets));
+  const macs = await macsOf(secretsOf(secrets));
   const nowMs = (options.now ?? new Date()).getTime();
   const bytes = bytesOf(body);
   const values = valuesOf(headers);
 
   const isBodyProven = values.has("webhook-signature");
-  if (isBodyProven) await verifyStandard(values, bytes, keys, nowMs);
+  if (isBodyProven) await verifyStandard(values, bytes, macs, nowMs);
   const parsed = jsonObject(bytes);
   if (!parsed && (isBodyProven || hasProof(values))) throw unverified("malformed", "its body is no JSON object");
 
   const proofValues = hasProof(values) ? values : valuesOf(authHeadersIn(parsed));
   const isOfAccount = isBodyProven && isObject(parsed?.data);
   if (!isBodyProven || hasProof(proofValues)) {
-    const proof = await verifyProof(proofValues, keys, nowMs);
+    const proof = await verifyProof(proofValues, macs, nowMs);
     await verifyMessage(proof, parsed ?? {}, isOfAccount, isBodyProven);
     if (!isBodyProven) return provenMessage(parsed ?? {}, proof, options.allowUnsignedFields ?? false);
   }
@@ -120,7 +120,7 @@ function provenMessage(body: Json, proof: Proof, isAllowed: boolean): MailEvent 
       get() {
         throw unverified(
           "unsigned_field",
-          `"${name}" is not covered by the signature; hand over the request's headers`,
+          `"${name}" is not covered by the signature; hand over the request's headers, or fetch the message`,
         );
       },
     });

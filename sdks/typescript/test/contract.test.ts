@@ -75,7 +75,7 @@ for (const database of ["sqlite", "postgres"] as const)
     for (const scenario of cases.cases as Case[]) test(scenario.name, () => playCase(sdk, server, scenario), 120_000);
   });
 
-test.skipIf(!Bun.which("node"))(
+test.skipIf(!Bun.which("node") && !process.env.CI)(
   "the scenarios, in Node, by long polls where it has no WebSocket",
   async () => {
     const { folder } = await installedPackage();

@@ -14,7 +14,9 @@ let server: TestApp;
 let line: Line;
 beforeEach(async () => {
   const port = await freePort();
-  server = await startTestApp({ set: { "http.listen_addr": `127.0.0.1:${port}` } });
+  server = await startTestApp({
+    set: { "http.listen_addr": `127.0.0.1:${port}`, "limits.api_requests_per_minute": 100_000 },
+  });
   await server.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
   line = await cuttableLine(server.app.httpUrl);
 });
@@ -149,6 +151,42 @@ describe("listening by WebSocket", () => {
     expect(await caught(first.next())).toBeInstanceOf(ListenerReplacedError);
     await second.return();
     await expectUnread("two");
+  });
+
+  test("acknowledgements that were lost with a socket are told again, and what they were for does not come again", async () => {
+    let isLossy = true;
+    const sockets: WebSocket[] = [];
+    class Lossy extends WebSocket {
+      constructor(url: string) {
+        super(url);
+        sockets.push(this);
+      }
+      override send(data: string): void {
+        if (!isLossy) super.send(data);
+      }
+    }
+    const cut = async () => {
+      const closed = new Promise((resolve) => sockets.at(-1)?.addEventListener("close", resolve));
+      line.cut();
+      await closed;
+      line.mend();
+    };
+    for (const subject of ["one", "two"]) await mail(subject);
+    const messages = clientWith({ webSocket: Lossy }).listen();
+    expect(await take(messages, 2)).toEqual(["one", "two"]);
+    isLossy = false;
+    await cut();
+    await mail("three");
+    // The server shows "one" once more.
+    expect(await take(messages, 1)).toEqual(["three"]);
+    await expectUnread("three");
+    isLossy = true;
+    await mail("four");
+    expect(await take(messages, 1)).toEqual(["four"]);
+    await expectUnread("three", "four");
+    await cut();
+    await messages.return();
+    await expectUnread("four");
   });
 
   test("where something between does not know WebSocket, long polls take its place", async () => {

@@ -18,6 +18,8 @@ export async function startServer(database: "sqlite" | "postgres" = "sqlite"): P
   const env = {
     ...{ HOME: dir.path, E2A_ENV: "development", E2A_DATA_DIR: dir.path, E2A_DNS_SERVERS: "127.0.0.1:1" },
     ...{ E2A_SMTP_LISTEN_ADDR: `127.0.0.1:${smtpPort}`, E2A_HTTP_LISTEN_ADDR: `127.0.0.1:${httpPort}` },
+    // A test may ask until something has happened.
+    E2A_LIMITS_API_REQUESTS_PER_MINUTE: "100000",
     ...(postgres ? { E2A_DATABASE_URL: postgres.url } : {}),
   };
   const { stdout } = await runBinary(["bootstrap", "--email", "you@example.com"], env);

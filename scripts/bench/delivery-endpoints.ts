@@ -1,0 +1,142 @@
+/** Live endpoints beside dead ones: how soon they hear of a message when nothing waits, and when very much does. */
+import { within } from "./child.ts";
+import type { DeadHandlers } from "./dead.child.ts";
+import { addressOf, type DeliveryBench, makeAgents, raisedLimits, sendMail } from "./delivery-load.ts";
+import { countAttempts, openDatabase, pileUp, timeClaims } from "./delivery-pile.ts";
+import { type E2a, type PreparedE2a, startE2a, startPrepared } from "./e2a.ts";
+import { type CpuUse, scaled, startMeter } from "./process.ts";
+import type { Run } from "./run.ts";
+import { sharedDomain } from "./series.ts";
+import { type Latency, latency } from "./statistics.ts";
+
+const liveEndpoints = 20;
+/** Half of them take the connection and say nothing, half refuse it. */
+const deadEndpoints = 100;
+/** Begun a second, and for how long: a calm server, whose latency is not its own queue. */
+const calmPerSecond = 50;
+const calmSeconds = 20;
+const warmUpMessages = 200;
+/** A webhook may wait for a place that a silent endpoint has: for one whole attempt, 30 s. */
+const arrivalTimeoutMs = 120_000;
+
+/** Webhooks in one round. Times in milliseconds. */
+export interface EndpointsRound {
+  empty: Phase;
+  piled: Phase;
+  claimMs: { empty: Latency; piled: Latency };
+  /** Of the last percentile, piled to empty. */
+  p99Ratio: number;
+  /** Attempts a second at dead endpoints, over the whole time beside the pile. */
+  deadAttemptsPerSecond: number;
+}
+
+interface Phase {
+  /** From the 250 to the webhook. */
+  commitToWebhookMs: Latency;
+  /** Cores kept busy. */
+  cores: CpuUse;
+  /** Cores that programs which are none of ours kept busy (a Postgres server is one). */
+  otherCores: number;
+  /** From the start of the series with which the server warms up to its last webhook. */
+  warmUpSeconds: number;
+}
+
+/** Every message has to be one verified webhook. */
+export interface EndpointCounts {
+  messages: number;
+  webhooks: number;
+  duplicates: number;
+}
+
+/** Measures on an empty queue, stops, makes the pile, starts again and measures once more. Adds to `counts`. */
+export async function endpointsRound(bench: DeliveryBench, run: Run, counts: EndpointCounts): Promise<EndpointsRound> {
+  await using cleanUp = new AsyncDisposableStack();
+  const { options, say } = bench;
+  const { command, database } = options;
+  const dead = run.child<DeadHandlers>("dead.child.ts");
+  cleanUp.defer(() => dead.stop());
+  const { silentUrl, refusingUrl } = await dead.call("start", null);
+  const hook = await bench.sink.call("start", { keyed: "by message id" });
+  const named = (name: string, count: number) => Array.from({ length: count }, (_, i) => `${name}-${i + 1}`);
+  const [live, silent, refusing] = [
+    named("live", liveEndpoints),
+    named("silent", deadEndpoints / 2),
+    named("refusing", deadEndpoints / 2),
+  ];
+  const settings = { ...raisedLimits, E2A_SHARED_DOMAIN: sharedDomain, E2A_DNS_SERVERS: bench.dnsAddress };
+  const measure = (server: E2a) => calmPhase(bench, server, live.map(addressOf), dead.pid, counts);
+
+  say("e2a starts for webhooks");
+  const prepared: PreparedE2a = await startPrepared(
+    { command, folder: bench.folder, settings, database },
+    cleanUp,
+    async (empty, key) => {
+      for (const [slugs, url] of [
+        [live, hook],
+        [silent, silentUrl],
+        [refusing, refusingUrl],
+      ] as const)
+        await makeAgents(empty, key, slugs, { webhook_url: url, agent_mode: "cloud" });
+    },
+  );
+  say("webhooks with an empty queue");
+  const empty = await measure(prepared.server);
+  await prepared.server.stop();
+
+  say(`${options.waiting} deliveries pile up`);
+  const deadAgents = [...silent, ...refusing].map(addressOf);
+  const claimMs = await (async () => {
+    await using opened = await openDatabase(prepared.product);
+    const before = await timeClaims(opened.store, deadAgents);
+    await pileUp(opened.engine, opened.store, deadAgents, options.waiting);
+    return { empty: before, piled: await timeClaims(opened.store, deadAgents) };
+  })();
+
+  const startedAt = performance.now();
+  const again = await startE2a(prepared.product);
+  cleanUp.defer(() => again.stop());
+  say("webhooks beside the pile");
+  const piled = await measure(again);
+  const seconds = (performance.now() - startedAt) / 1000;
+  await again.stop();
+  await using opened = await openDatabase(prepared.product);
+  return {
+    empty,
+    piled,
+    claimMs,
+    p99Ratio: piled.commitToWebhookMs.p99 / empty.commitToWebhookMs.p99,
+    deadAttemptsPerSecond: (await countAttempts(opened.engine, deadAgents)) / seconds,
+  };
+}
+
+async function calmPhase(
+  bench: DeliveryBench,
+  server: E2a,
+  to: string[],
+  deadPid: number,
+  counts: EndpointCounts,
+): Promise<Phase> {
+  const { sink, load, dns } = bench;
+  const series = async (count: number) => {
+    const startedAt = performance.now();
+    const sent = await sendMail(bench, server, { to, count, perSecond: calmPerSecond });
+    await within(arrivalTimeoutMs, `waiting for ${count} webhooks`, sink.call("waitFor", count));
+    const { arrivals, duplicates } = await sink.call("take", null);
+    counts.messages += sent.sent.length;
+    counts.webhooks += [...arrivals.values()].filter((arrival) => arrival.verified).length;
+    counts.duplicates += duplicates;
+    return { ...sent, arrivals, seconds: (performance.now() - startedAt) / 1000 };
+  };
+  const warmUp = await series(warmUpMessages);
+  const readMeter = startMeter(server.pid, [load.pid, sink.pid, dns.pid, deadPid]);
+  const calm = await series(calmPerSecond * calmSeconds);
+  const meter = readMeter();
+  return {
+    commitToWebhookMs: latency(
+      calm.sent.map(({ queueId, replyAt }) => (calm.arrivals.get(queueId)?.at ?? Number.NaN) - replyAt),
+    ),
+    cores: scaled(meter.server, 1 / meter.seconds),
+    otherCores: meter.otherCores,
+    warmUpSeconds: warmUp.seconds,
+  };
+}

@@ -1,0 +1,82 @@
+/** What both parts of the delivery benchmark share: the processes around the server, agents, and one series of mail. */
+import { type Child, within } from "./child.ts";
+import type { DnsHandlers } from "./dns.child.ts";
+import type { E2a } from "./e2a.ts";
+import { HttpConnection } from "./http-connection.ts";
+import type { ListenersHandlers } from "./listeners.child.ts";
+import type { LoadHandlers, LoadOrder } from "./load.child.ts";
+import type { Round, RunOptions } from "./run.ts";
+import { type Series, seriesTimeoutMs, sharedDomain } from "./series.ts";
+import type { SinkHandlers } from "./sink.child.ts";
+import type { Sent } from "./smtp-connection.ts";
+
+export interface DeliveryOptions extends RunOptions {
+  /** Agents that listen on a WebSocket at the same time. */
+  listeners: number;
+  /** Deliveries that wait for endpoints which do not answer. */
+  waiting: number;
+  part: "sockets" | "endpoints" | "all";
+}
+
+/** What a round works with. */
+export interface DeliveryBench extends Round {
+  options: DeliveryOptions;
+  load: Child<LoadHandlers>;
+  listeners: Child<ListenersHandlers>;
+  sink: Child<SinkHandlers>;
+  dns: Child<DnsHandlers>;
+  dnsAddress: string;
+  /** Takes this many messages from those that are signed and not sent yet; returns the place of the first. */
+  reserve(count: number): number;
+}
+
+/** What is raised over its default so that one account and one address can make the load. */
+export const raisedLimits = {
+  E2A_SMTP_MAX_MESSAGES_PER_MINUTE_PER_IP: "1000000",
+  E2A_SMTP_MAX_MESSAGES_PER_CONNECTION: "1000000",
+  E2A_SMTP_MAX_RECIPIENTS: "10000",
+  E2A_LIMITS_API_REQUESTS_PER_MINUTE: "10000000",
+  E2A_LIMITS_AGENTS_PER_ACCOUNT: "1000000",
+  E2A_LIMITS_WEBSOCKETS_PER_KEY: "1000000",
+};
+
+/** HTTP connections over which agents are made, and handshakes under way at the same time. */
+export const atOnce = 50;
+
+export const addressOf = (slug: string) => `${slug}@${sharedDomain}`;
+
+/** Makes agents through the API. */
+export async function makeAgents(server: E2a, key: string, slugs: readonly string[], more: object): Promise<void> {
+  const port = Number(new URL(server.httpUrl).port);
+  let next = 0;
+  await Promise.all(
+    Array.from({ length: Math.min(atOnce, slugs.length) }, async () => {
+      const connection = await HttpConnection.open(port);
+      for (let n = next++; n < slugs.length; n = next++) {
+        const json = JSON.stringify({ slug: slugs[n], ...more });
+        const { status, body } = await connection.post("/api/v1/agents", [`Authorization: Bearer ${key}`], json);
+        if (status !== 201) throw new Error(`POST /agents: ${status} ${body}`);
+      }
+      connection.close();
+    }),
+  );
+}
+
+/** Sends messages that nobody has seen yet. */
+export function sendMail(
+  bench: DeliveryBench,
+  server: E2a,
+  order: Pick<LoadOrder, "to" | "everyone" | "count" | "perSecond">,
+): Promise<Series<Sent>> {
+  const first = bench.reserve(order.count);
+  const { connections } = bench.options;
+  const call = bench.load.call("run", {
+    port: server.smtpPort,
+    connections: Math.min(connections, order.count),
+    pipelined: true,
+    connection: "kept",
+    first,
+    ...order,
+  });
+  return within(seriesTimeoutMs, `sending ${order.count} messages`, call);
+}

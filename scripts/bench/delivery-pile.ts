@@ -1,0 +1,94 @@
+/** Deliveries that wait for dead endpoints, made in the database while no server has it open, and what a claim costs. */
+import { join } from "node:path";
+import { getTableColumns, sql } from "drizzle-orm";
+import { migrations } from "../../src/assets.ts";
+import { newId } from "../../src/id.ts";
+import { silentLog } from "../../src/log.ts";
+import { newAgent } from "../../src/store/agents.ts";
+import { askRaw, type Engine, type Verb } from "../../src/store/engine.ts";
+import { sqliteKit } from "../../src/store/kit.ts";
+import { openPostgres } from "../../src/store/postgres.ts";
+import { schema } from "../../src/store/schema.ts";
+import { openSqlite } from "../../src/store/sqlite.ts";
+import { createStore, type Store } from "../../src/store/store.ts";
+import { mailFor } from "../../src/testing/store-rows.ts";
+import type { E2aOptions } from "./e2a.ts";
+import { type Latency, latency } from "./statistics.ts";
+
+/** Claims that are timed, each with so many slots free as a server has that is not busy. */
+const claimsTimed = 200;
+const claimLimit = 16;
+/** How long ago the pile became due. */
+const overdueMs = 3_600_000;
+
+/** The database of a server that is stopped. */
+export async function openDatabase({ folder, settings }: E2aOptions) {
+  const url = settings.E2A_DATABASE_URL;
+  const engine = url
+    ? await openPostgres(url, { poolSize: 1, migrations: migrations("postgres"), log: silentLog })
+    : openSqlite(join(folder, "data", "e2a.db"), migrations("sqlite"));
+  return { engine, store: createStore(engine), [Symbol.asyncDispose]: () => engine.close() };
+}
+
+/** Makes `count` due deliveries, spread over the endpoints: one for each by the store, and copies of it. */
+export async function pileUp(engine: Engine, store: Store, endpoints: string[], count: number): Promise<void> {
+  const accepted = await store.acceptInbound(mailFor(endpoints, { receivedAt: new Date(Date.now() - overdueMs) }));
+  const ids = accepted.map(({ message }) => message.id);
+  const copies = Math.ceil(count / endpoints.length) - 1;
+  const { id: _, ...others } = getTableColumns(schema(sqliteKit).deliveries);
+  const columns = Object.values(others)
+    .map((column) => column.name)
+    .join(", ");
+  await engine.write(function* (): Verb<void> {
+    yield* askRaw(sql`
+      with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ${sql.raw(`${copies}`)})
+      insert into deliveries (id, ${sql.raw(columns)})
+      select id || '-' || n, ${sql.raw(columns)} from deliveries, numbers where message_id in (${list(ids)})`);
+  });
+}
+
+/** Attempts made at these endpoints so far. */
+export function countAttempts(engine: Engine, endpoints: string[]): Promise<number> {
+  return engine.read(function* (): Verb<number> {
+    const [row] = yield* askRaw<{ n: number }>(sql`
+      select count(*) as n from delivery_attempts join deliveries on deliveries.id = delivery_id
+      where endpoint_id in (${list(endpoints)})`);
+    return Number(row?.n);
+  });
+}
+
+const list = (values: string[]) =>
+  sql.join(
+    values.map((value) => sql`${value}`),
+    sql`, `,
+  );
+
+/** How long a claim takes while the dead endpoints have all that they may have in hand, and another one has mail. */
+export async function timeClaims(store: Store, dead: string[]): Promise<Latency> {
+  const owner = await store.firstUser();
+  if (!owner) throw new Error("the server has no account");
+  const now = new Date();
+  const id = `claimed-${newId("msg").slice(-8)}@${dead[0]?.split("@")[1]}`;
+  const probe = { id, userId: owner.id, name: "", webhookUrl: "https://hook.example/", mode: "cloud" as const };
+  await store.createAgent(newAgent(probe, now), Number.MAX_SAFE_INTEGER);
+  for (let i = 0; i < claimLimit; i++) await store.acceptInbound(mailFor(id, { receivedAt: now }));
+  const turn = { after: "" };
+  const took: number[] = [];
+  for (let i = 0; i < claimsTimed; i++) {
+    const startedAt = performance.now();
+    const claimed = await store.claimDueDeliveries({
+      now,
+      leaseUntil: new Date(now.getTime() + overdueMs),
+      leaseToken: `claim ${i}`,
+      limit: claimLimit,
+      busy: dead,
+      slots: (endpoint) => (endpoint === id ? claimLimit : 0),
+      turn,
+    });
+    took.push(performance.now() - startedAt);
+    if (claimed.length !== claimLimit) throw new Error(`a claim took ${claimed.length} of ${claimLimit}`);
+    for (const delivery of claimed) await store.finishDelivery(delivery, { kind: "released", at: now }, null, now);
+  }
+  await store.deleteAgent(id);
+  return latency(took);
+}

@@ -1,0 +1,52 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { api, ok } from "./client.ts";
+import { keys } from "./keys.ts";
+
+/** The account that is signed in. */
+export function useMe() {
+  return useQuery({
+    queryKey: keys.me,
+    queryFn: ({ signal }) => ok(api.GET("/api/v1/users/me", { signal })),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** What this server is: its shared domain, its version. */
+export function useInfo() {
+  return useQuery({
+    queryKey: keys.info,
+    queryFn: ({ signal }) => ok(api.GET("/api/v1/info", { signal })),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+export function useOverview() {
+  return useQuery({
+    queryKey: keys.overview,
+    queryFn: ({ signal }) => ok(api.GET("/api/v1/overview", { signal })),
+  });
+}
+
+/** Ends the session and goes to the sign-in page. */
+export async function signOut(): Promise<void> {
+  await api.POST("/api/auth/logout");
+  location.assign("/api/auth/login");
+}
+
+/** Freezes outbound mail of the whole account, or lets it go. */
+export function usePauseAccount() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (paused: boolean) => ok(api.PATCH("/api/v1/users/me", { body: { paused } })),
+    onSuccess: (me) => client.setQueryData(keys.me, me),
+    onSettled: () => client.invalidateQueries({ queryKey: keys.overview }),
+  });
+}
+
+/** Deletes the account with everything in it, and leaves. */
+export function useDeleteAccount() {
+  return useMutation({
+    mutationFn: () => ok(api.DELETE("/api/v1/users/me", { params: { query: { confirm: "DELETE" } } })),
+    onSuccess: () => location.assign("/api/auth/login"),
+  });
+}

@@ -1,0 +1,68 @@
+import createClient from "openapi-fetch";
+import { errorOf, unreachable } from "./problem.ts";
+import type { components, paths } from "./schema.d.ts";
+
+type Schemas = components["schemas"];
+export type Agent = Schemas["Agent"];
+export type MessageSummary = Schemas["MessageSummary"];
+export type MessageDetail = Schemas["MessageDetail"];
+export type Authentication = Schemas["Authentication"];
+export type Attachment = Schemas["Attachment"];
+export type Outbound = Schemas["Outbound"];
+export type Conversation = Schemas["Conversation"];
+export type Delivery = Schemas["Delivery"];
+export type DeliveryDetail = Schemas["DeliveryDetail"];
+export type Domain = Schemas["Domain"];
+export type Webhook = Schemas["Webhook"];
+export type ApiKey = Schemas["ApiKey"];
+export type SigningSecret = Schemas["SigningSecret"];
+export type Suppression = Schemas["Suppression"];
+export type AuditEntry = Schemas["AuditEntry"];
+export type Session = Schemas["Session"];
+/** One entry of the event log, and one frame of the live socket. */
+export type ApiEvent = Schemas["Event"];
+export type EventType = ApiEvent["type"];
+export type Overview = Schemas["Overview"];
+/** A received message in the list of all agents\' mail. */
+export type InboxMessage = Schemas["InboxMessage"];
+
+/**
+ * The API, typed by its own description: `await ok(api.GET("/api/v1/agents/{email}", { params: { path: { email } } }))`.
+ * The session cookie says who is asking. Every failure is thrown as an ApiError; without a session the browser goes to
+ * sign in and comes back to where it was.
+ */
+export const api = createClient<paths>({ fetch: (request) => fetch(request).catch(refuse) });
+
+api.use({
+  async onResponse({ response }) {
+    if (response.ok) return;
+    const error = await errorOf(response);
+    if (error.status === 401) {
+      signIn();
+      // The page is about to be left: an error would only flash up.
+      await new Promise(() => {});
+    }
+    throw error;
+  },
+});
+
+/** The body of a successful answer. */
+export async function ok<T>(answer: Promise<{ data?: T }>): Promise<T> {
+  return (await answer).data as T;
+}
+
+/** Goes to the sign-in page, which comes back here. */
+export function signIn(): void {
+  const here = location.pathname + location.search;
+  location.assign(`/api/auth/login?return_to=${encodeURIComponent(here)}`);
+}
+
+function refuse(cause: unknown): never {
+  if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+  throw unreachable(cause);
+}
+
+/** A new Idempotency-Key; `useOnce` says when to use one again. */
+export function idempotencyKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,51 @@
+import type { components } from "./schema.d.ts";
+
+export type Problem = components["schemas"]["Problem"];
+
+/** A request that failed: what the server said of it (RFC 9457), or what kept us from asking. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly code: string;
+  /** HTTP status; 0 when no answer came. */
+  readonly status: number;
+  /** What to do next, in one sentence. */
+  readonly fix: string | undefined;
+  readonly requestId: string | undefined;
+  /** What is wrong with which field of the request. */
+  readonly errors: readonly { field: string; message: string }[];
+
+  constructor(problem: Partial<Problem> & { status: number }, options?: ErrorOptions) {
+    super(problem.detail || problem.title || `The server answered ${problem.status}.`, options);
+    this.code = problem.code ?? "unknown";
+    this.status = problem.status;
+    this.fix = problem.fix;
+    this.requestId = problem.request_id;
+    this.errors = problem.errors ?? [];
+  }
+
+  /** What is wrong with one field of the request, or undefined. */
+  field(name: string): string | undefined {
+    return this.errors.find(({ field }) => field === name)?.message;
+  }
+}
+
+/** The error that an answer stands for. */
+export async function errorOf(response: Response): Promise<ApiError> {
+  const isProblem = response.headers.get("content-type")?.includes("json");
+  const problem: Partial<Problem> = isProblem ? await response.json().catch(() => ({})) : {};
+  const requestId = response.headers.get("x-request-id");
+  return new ApiError({ ...(requestId && { request_id: requestId }), ...problem, status: response.status });
+}
+
+/** The error when no answer came at all. */
+export function unreachable(cause: unknown): ApiError {
+  return new ApiError(
+    {
+      status: 0,
+      code: "unreachable",
+      detail: "The server did not answer.",
+      fix: "Check that `e2a serve` is running and that this machine is online; this page tries again by itself.",
+    },
+    { cause },
+  );
+}

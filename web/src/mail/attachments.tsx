@@ -1,0 +1,44 @@
+import { Download, Paperclip } from "lucide-react";
+import type { Attachment } from "../api/client.ts";
+import { Badge } from "../ui/badge.tsx";
+import { Untrusted } from "./untrusted.tsx";
+
+const units = ["bytes", "KB", "MB", "GB"];
+
+/** "3 KB", "1.2 MB" */
+export function sizeText(bytes: number): string {
+  const step = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1000 ** step;
+  return `${step === 0 || value >= 10 ? Math.round(value) : value.toFixed(1)} ${units[step]}`;
+}
+
+/** Names that end in what a computer runs. */
+const runnable =
+  /\.(?:exe|scr|bat|cmd|com|pif|msi|js|jse|vbs|vbe|wsf|ps1|jar|app|dmg|pkg|apk|sh|lnk|hta|reg|iso|img)\s*$/i;
+
+/** What is attached, each to be saved; nothing of it is opened here. `source` is the message's route. */
+export function Attachments({ attachments, source }: { attachments: readonly Attachment[]; source: string }) {
+  if (attachments.length === 0) return null;
+  return (
+    <ul aria-label="Attachments" className="flex flex-wrap gap-2">
+      {attachments.map(({ index, filename, content_type, size }) => (
+        <li key={index}>
+          <a
+            href={`${source}/attachments/${index}`}
+            download
+            title={content_type}
+            className="flex max-w-72 items-center gap-2 rounded-lg border border-line bg-surface px-2.5 py-1.5 text-sm shadow-card hover:bg-hover"
+          >
+            <Paperclip aria-hidden className="size-4 shrink-0 text-muted" />
+            <span className="min-w-0 truncate">
+              <Untrusted text={filename || `attachment-${index}`} />
+            </span>
+            <span className="shrink-0 text-xs text-muted">{sizeText(size)}</span>
+            {runnable.test(filename) && <Badge tone="bad">Program</Badge>}
+            <Download aria-hidden className="size-4 shrink-0 text-muted" />
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,120 @@
+import { Send, X } from "lucide-react";
+import { type FormEvent, type KeyboardEvent, useState } from "react";
+import type { MessageDetail } from "../api/client.ts";
+import { useForward, useReply } from "../api/messages.ts";
+import { ApiError } from "../api/problem.ts";
+import { Button, IconButton } from "../ui/button.tsx";
+import { Checkbox, Field, TextArea, TextInput } from "../ui/field.tsx";
+import { Keys } from "../ui/kbd.tsx";
+import { ErrorNote } from "../ui/states.tsx";
+import { toast } from "../ui/toast.tsx";
+import { Address } from "./untrusted.tsx";
+
+/** Answers or passes on a message in the agent's name, by the agent's own rules. */
+export function Composer({
+  mode,
+  agent,
+  message,
+  onClose,
+}: {
+  mode: "reply" | "forward";
+  agent: string;
+  message: MessageDetail;
+  onClose: () => void;
+}) {
+  const [body, setBody] = useState("");
+  const [to, setTo] = useState("");
+  const [all, setAll] = useState(false);
+  const reply = useReply(agent, message.message_id);
+  const forward = useForward(agent, message.message_id);
+  const { isPending, error } = mode === "reply" ? reply : forward;
+  const problem = error instanceof ApiError ? error : null;
+  const answerTo = message.reply_to?.length ? message.reply_to : [message.from];
+  const others = [...message.to, ...(message.cc ?? [])].filter((one) => one !== agent && !answerTo.includes(one));
+  const recipients = to.split(/[\s,;]+/).filter(Boolean);
+
+  const submit = async (event?: FormEvent) => {
+    event?.preventDefault();
+    const sent =
+      mode === "reply"
+        ? await reply.mutateAsync({ body, reply_all: all })
+        : await forward.mutateAsync({ to: recipients, body });
+    if (sent.status === "pending_approval") toast("It waits for approval", sent.hold?.reason);
+    else if (sent.method === "capture")
+      toast("Captured", "No upstream is configured, so it was kept here and not sent.");
+    else toast(sent.status === "sent" ? "Sent" : "On its way");
+    onClose();
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) void submit().catch(() => {});
+    if (event.key === "Escape" && body === "" && to === "") onClose();
+  };
+
+  return (
+    <form
+      onSubmit={(event) => void submit(event).catch(() => {})}
+      onKeyDown={onKeyDown}
+      aria-label={mode === "reply" ? "Reply" : "Forward"}
+      className="flex flex-col gap-3 rounded-xl border border-line bg-surface p-4 shadow-card"
+    >
+      <div className="flex items-start justify-between gap-2">
+        <p className="text-sm text-muted">
+          {mode === "reply" ? (
+            <>
+              As {agent}, to{" "}
+              {answerTo.map((address) => (
+                <Address key={address} address={address} className="text-ink" />
+              ))}
+            </>
+          ) : (
+            <>As {agent}, with the whole message attached</>
+          )}
+        </p>
+        <IconButton icon={X} label="Discard" onClick={onClose} className="-m-1.5" />
+      </div>
+      {mode === "forward" && (
+        <Field label="To" error={problem?.errors.find(({ field }) => field.startsWith("to"))?.message}>
+          {(control) => (
+            <TextInput
+              {...control}
+              autoFocus
+              placeholder="ann@example.com, bob@example.com"
+              value={to}
+              onChange={(event) => setTo(event.target.value)}
+            />
+          )}
+        </Field>
+      )}
+      <TextArea
+        aria-label="Text"
+        autoFocus={mode === "reply"}
+        rows={6}
+        value={body}
+        onChange={(event) => setBody(event.target.value)}
+      />
+      {mode === "reply" && others.length > 0 && (
+        <Checkbox
+          label={`Also to the ${others.length === 1 ? "other recipient" : `${others.length} others`}`}
+          hint={others.slice(0, 5).join(", ")}
+          checked={all}
+          onChange={(event) => setAll(event.target.checked)}
+        />
+      )}
+      {error && !problem?.errors.some(({ field }) => field.startsWith("to")) && <ErrorNote error={error} />}
+      <div className="flex items-center gap-3">
+        <Button
+          type="submit"
+          variant="primary"
+          icon={Send}
+          busy={isPending}
+          disabled={mode === "reply" ? body.trim() === "" : recipients.length === 0}
+        >
+          {mode === "reply" ? "Send reply" : "Forward"}
+        </Button>
+        <span className="hidden text-xs text-muted sm:inline">
+          <Keys keys="mod+enter" />
+        </span>
+      </div>
+    </form>
+  );
+}

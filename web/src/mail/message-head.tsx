@@ -1,0 +1,69 @@
+import { Bot, TriangleAlert } from "lucide-react";
+import type { ReactNode } from "react";
+import type { MessageDetail } from "../api/client.ts";
+import { Badge } from "../ui/badge.tsx";
+import { RelativeTime } from "../ui/time.tsx";
+import { hostOf } from "./hosts.ts";
+import { Address } from "./untrusted.tsx";
+import { VerdictBadge } from "./verdict.tsx";
+
+/** Who wrote it to whom, what is proven of that, and what a reader should be wary of. */
+export function MessageHead({ message }: { message: MessageDetail }) {
+  const elsewhere = (message.reply_to ?? []).filter((one) => hostOf(one) !== hostOf(message.from));
+  const envelope = message.envelope_from !== "" && hostOf(message.envelope_from) !== hostOf(message.from);
+  return (
+    <div className="flex flex-col gap-2 text-sm">
+      <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
+        <Address address={message.from} name={message.from_name} />
+        <VerdictBadge message={message} />
+        {message.auto_submitted && (
+          <Badge icon={Bot} tone="quiet">
+            Written by a program
+          </Badge>
+        )}
+        <span className="flex-1" />
+        <RelativeTime at={message.created_at} className="text-xs text-muted" />
+      </div>
+      <div className="flex flex-wrap gap-x-4 gap-y-1 text-xs text-muted">
+        <Addresses label="To" addresses={message.to} />
+        {message.cc && <Addresses label="Cc" addresses={message.cc} />}
+        {message.to.every((one) => one !== message.recipient) && (
+          <Addresses label="Delivered to" addresses={[message.recipient]} />
+        )}
+        {envelope && <Addresses label="Sent by" addresses={[message.envelope_from]} />}
+      </div>
+      {elsewhere.length > 0 && (
+        <Warning>
+          An answer goes to another domain: <Addresses label="" addresses={elsewhere} />
+        </Warning>
+      )}
+      {message.defects.map((defect) => (
+        <Warning key={defect}>{defect}</Warning>
+      ))}
+    </div>
+  );
+}
+
+const SHOWN_MAX = 6;
+
+function Addresses({ label, addresses }: { label: string; addresses: readonly string[] }) {
+  if (addresses.length === 0) return null;
+  return (
+    <span className="inline-flex flex-wrap gap-x-1.5">
+      {label && <span>{label}</span>}
+      {addresses.slice(0, SHOWN_MAX).map((address) => (
+        <Address key={address} address={address} className="text-ink" />
+      ))}
+      {addresses.length > SHOWN_MAX && <span>and {addresses.length - SHOWN_MAX} more</span>}
+    </span>
+  );
+}
+
+function Warning({ children }: { children: ReactNode }) {
+  return (
+    <p className="flex items-start gap-2 rounded-md bg-warn-soft px-2.5 py-1.5 text-xs text-warn">
+      <TriangleAlert aria-hidden className="mt-px size-4 shrink-0" />
+      <span>{children}</span>
+    </p>
+  );
+}

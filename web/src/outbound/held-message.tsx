@@ -1,0 +1,177 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { Check, Pencil, Repeat, X } from "lucide-react";
+import { useState } from "react";
+import type { Agent, Outbound } from "../api/client.ts";
+import { outboundQuery, useRelease } from "../api/outbound.ts";
+import { useShortcuts } from "../app/shortcuts.ts";
+import { OutboundStatus } from "../mail/outbound-status.tsx";
+import { Untrusted } from "../mail/untrusted.tsx";
+import { Button } from "../ui/button.tsx";
+import { Keys } from "../ui/kbd.tsx";
+import { Detail } from "../ui/split.tsx";
+import { ErrorNote, Loaded, SkeletonRows } from "../ui/states.tsx";
+import { RelativeTime } from "../ui/time.tsx";
+import { toast, toastError } from "../ui/toast.tsx";
+import { OutgoingContent } from "./content.tsx";
+import type { Verdict } from "./decisions.ts";
+import { ContentDiff } from "./diff.tsx";
+import { changesOf, contentOf, type Draft } from "./draft.ts";
+import { EditForm } from "./edit-form.tsx";
+import { HoldNote } from "./hold.tsx";
+
+interface Props {
+  id: string;
+  agent: (address: string) => Agent | undefined;
+  busy: boolean;
+  /** Why the last decision about it failed. */
+  problem: unknown;
+  /** Decides; fails with what the server says. */
+  decide: (message: Outbound, verdict: Verdict) => Promise<void>;
+  askReason: (message: Outbound) => void;
+  back: () => void;
+}
+
+/** A message that waits: all of it, why, and the decision. */
+export function HeldMessage(props: Props) {
+  const message = useQuery(outboundQuery(props.id));
+  return (
+    <Loaded query={message} skeleton={<Waiting />}>
+      {(data) => <Held {...props} message={data} />}
+    </Loaded>
+  );
+}
+
+function Waiting() {
+  return (
+    <div className="px-6 py-4">
+      <SkeletonRows />
+    </div>
+  );
+}
+
+function Held({ message, agent, busy, problem, decide, askReason, back }: Props & { message: Outbound }) {
+  const [editing, setEditing] = useState(false);
+  // What is on the screen is what a decision is about, whatever arrives meanwhile.
+  const [seen, setSeen] = useState(message);
+  const release = useRelease(message.id);
+  const waits = message.status === "pending_approval";
+  const changed = waits && message.content_hash !== seen.content_hash;
+  const active = waits && !changed && !editing && !busy;
+  const title = seen.subject || "No subject";
+
+  const approve = () => void decide(seen, { kind: "approve" }).catch(() => {});
+  const approveChanged = async (draft: Draft) => {
+    await decide(seen, { kind: "approve", changes: await changesOf(seen, draft) });
+    setEditing(false);
+  };
+  const letGo = () =>
+    release.mutate(undefined, {
+      onSuccess: () => toast("The loop goes on", "All that was held for the same reason leaves."),
+      onError: toastError,
+    });
+  const group = "Approvals";
+  useShortcuts(
+    active
+      ? [
+          { keys: "a", label: "Approve", group, run: approve },
+          { keys: "e", label: "Edit before approving", group, run: () => setEditing(true) },
+          { keys: "r", label: "Reject, with a reason", group, run: () => askReason(seen) },
+        ]
+      : [],
+  );
+
+  return (
+    <Detail
+      title={title}
+      heading={<Untrusted text={title} />}
+      back={back}
+      actions={
+        waits &&
+        !editing && (
+          <>
+            <Button variant="primary" icon={Check} busy={busy} disabled={changed} onClick={approve}>
+              Approve <Hint keys="a" />
+            </Button>
+            <Button icon={Pencil} disabled={!active} onClick={() => setEditing(true)}>
+              Edit <Hint keys="e" />
+            </Button>
+            <Button variant="danger" icon={X} disabled={!active} onClick={() => askReason(seen)}>
+              Reject <Hint keys="r" />
+            </Button>
+          </>
+        )
+      }
+    >
+      {problem !== undefined && <ErrorNote error={problem} />}
+      {!waits && <Decided message={message} />}
+      {changed && (
+        <section role="alert" className="flex flex-col gap-3 rounded-xl border border-warn/40 bg-warn-soft p-4 text-sm">
+          <p className="font-medium">The message was changed while it was open here.</p>
+          <ContentDiff before={contentOf(seen)} after={contentOf(message)} />
+          <div>
+            <Button onClick={() => setSeen(message)}>I have read the changes</Button>
+          </div>
+        </section>
+      )}
+      {waits && <HoldNote message={seen} agent={agent(seen.agent_id)} />}
+      {waits && seen.hold?.rule === "loop" && (
+        <div className="flex flex-wrap items-center gap-3 text-sm">
+          <Button icon={Repeat} busy={release.isPending} onClick={letGo}>
+            Let the loop go on
+          </Button>
+          <span className="text-xs text-muted">This message, and all that is held for the same reason.</span>
+        </div>
+      )}
+      {editing ? (
+        <EditForm message={seen} approve={approveChanged} onClose={() => setEditing(false)} />
+      ) : (
+        <OutgoingContent message={seen} />
+      )}
+      {waits && seen.content_hash && (
+        <p className="text-xs text-muted">
+          A decision is about exactly this content:{" "}
+          <code className="font-mono wrap-anywhere" title="SHA-256 over all recipients and the bytes">
+            {seen.content_hash.slice(0, 16)}…
+          </code>
+        </p>
+      )}
+    </Detail>
+  );
+}
+
+/** On a screen with a keyboard. */
+function Hint({ keys }: { keys: string }) {
+  return (
+    <span aria-hidden className="-mr-1 hidden opacity-80 lg:inline">
+      <Keys keys={keys} />
+    </span>
+  );
+}
+
+/** What happened to a message that waits no more. */
+function Decided({ message }: { message: Outbound }) {
+  const { status, reviewed_by, reviewed_at, rejection_reason, edited } = message;
+  return (
+    <div role="status" className="flex flex-col gap-1.5 rounded-xl border border-line bg-surface px-4 py-3 text-sm">
+      <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
+        <OutboundStatus status={status} />
+        {reviewed_at && (
+          <span>
+            {reviewed_by === "expiry" ? "Nobody decided in time" : `${reviewed_by} decided`}{" "}
+            <RelativeTime at={reviewed_at} />
+            {edited && ", with changes"}.
+          </span>
+        )}
+      </p>
+      {rejection_reason && (
+        <p className="text-muted">
+          Reason: <Untrusted text={rejection_reason} />
+        </p>
+      )}
+      <Link to="/outbox/$id" params={{ id: message.id }} className="link w-fit">
+        What became of it
+      </Link>
+    </div>
+  );
+}

@@ -1,0 +1,74 @@
+import { Undo2 } from "lucide-react";
+import { useEffect, useState } from "react";
+import type { Outbound } from "../api/client.ts";
+import { useCancel } from "../api/outbound.ts";
+import { useShortcuts } from "../app/shortcuts.ts";
+import { Button } from "../ui/button.tsx";
+import { ConfirmDialog } from "../ui/dialog.tsx";
+import { Keys } from "../ui/kbd.tsx";
+import { toast, toastError } from "../ui/toast.tsx";
+
+/** Longer than this before it leaves is a wait for a retry or a pace, and not the time to undo. */
+const UNDO_MS_MAX = 120_000;
+
+const SECOND = 1_000;
+
+/** Seconds until the first recipient's turn while nothing has left; null when it is not about seconds. */
+function useSecondsLeft({ status, recipients }: Outbound): number | null {
+  const waits = status === "queued" && recipients.every(({ attempts }) => attempts === 0);
+  const times = recipients.flatMap(({ next_attempt_at: at }) => (at ? [Date.parse(at)] : []));
+  const due = waits && times.length > 0 ? Math.min(...times) : null;
+  const [now, setNow] = useState(Date.now);
+  const left = due === null ? null : due - now;
+  const runs = left !== null && left > 0 && left <= UNDO_MS_MAX;
+  useEffect(() => {
+    if (!runs) return;
+    const timer = setInterval(() => setNow(Date.now()), SECOND / 2);
+    return () => clearInterval(timer);
+  }, [runs]);
+  return runs ? Math.ceil(left / SECOND) : null;
+}
+
+/** What of a message can still be taken back, and the button that does. */
+export function CancelButton({ message }: { message: Outbound }) {
+  const cancel = useCancel(message.id);
+  const [asking, setAsking] = useState(false);
+  const seconds = useSecondsLeft(message);
+  const waiting = message.recipients.filter(({ status }) => ["held", "queued", "deferred"].includes(status));
+  const run = () =>
+    cancel.mutate(undefined, { onSuccess: () => toast("Taken back", message.subject), onError: toastError });
+  useShortcuts(
+    seconds === null ? [] : [{ keys: "z", label: "Undo: it does not leave", group: "Outbox", run: () => run() }],
+  );
+  if (waiting.length === 0) return null;
+  if (seconds !== null)
+    return (
+      <Button variant="primary" icon={Undo2} busy={cancel.isPending} onClick={run}>
+        Undo <span className="tabular-nums">({seconds} s)</span> <Keys keys="z" />
+      </Button>
+    );
+  const all = waiting.length === message.recipients.length;
+  return (
+    <>
+      <Button variant="danger" icon={Undo2} onClick={() => setAsking(true)}>
+        Cancel
+      </Button>
+      <ConfirmDialog
+        open={asking}
+        onOpenChange={setAsking}
+        title="Take this message back?"
+        action={all ? "Cancel the message" : `Cancel for ${waiting.length} of ${message.recipients.length}`}
+        run={async () => {
+          await cancel.mutateAsync();
+          toast("Taken back", message.subject);
+        }}
+      >
+        <p>
+          {all
+            ? "It has not left to anybody. Cancelled, it never will."
+            : `${waiting.length} of ${message.recipients.length} recipients are still waiting for it. Who has it already keeps it.`}
+        </p>
+      </ConfirmDialog>
+    </>
+  );
+}

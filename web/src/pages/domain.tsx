@@ -1,0 +1,152 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { BadgeCheck, CircleCheck, Plus, RotateCw } from "lucide-react";
+import { useState } from "react";
+import { useInfo } from "../api/account.ts";
+import type { Domain } from "../api/client.ts";
+import { domainQuery, useDeleteDomain, usePauseDomain, useVerifyDomain } from "../api/domains.ts";
+import { RecordList, zoneFile } from "../domains/records.tsx";
+import { announce } from "../ui/announce.ts";
+import { Button, buttonClass } from "../ui/button.tsx";
+import { CodeBlock } from "../ui/copy.tsx";
+import { ConfirmDialog } from "../ui/dialog.tsx";
+import { Switch } from "../ui/field.tsx";
+import { Card, Page } from "../ui/page.tsx";
+import { ErrorNote, Loaded } from "../ui/states.tsx";
+import { RelativeTime } from "../ui/time.tsx";
+import { toast, toastError } from "../ui/toast.tsx";
+import { DomainState } from "./domains.tsx";
+
+const route = getRouteApi("/domains/$domain");
+
+/** A domain: what to publish, what DNS says of it, and its end. */
+export function DomainPage() {
+  const { domain: name } = route.useParams();
+  const domain = useQuery(domainQuery(name));
+  const shared = useInfo().data?.shared_domain === name;
+  const verify = useVerifyDomain(name);
+  const check = async () => {
+    const { data } = await domain.refetch();
+    const wrong = data?.checks?.filter(({ status }) => status !== "ok").length ?? 0;
+    announce(wrong === 0 ? "All records are right" : `${wrong} records are not right yet`);
+  };
+
+  return (
+    <Page
+      title={name}
+      actions={
+        domain.data && (
+          <>
+            <Button icon={RotateCw} busy={domain.isFetching} onClick={() => void check()}>
+              Look again
+            </Button>
+            {!domain.data.verified && (
+              <Button
+                variant="primary"
+                icon={BadgeCheck}
+                busy={verify.isPending}
+                onClick={() => verify.mutate(undefined, { onSuccess: () => toast(`${name} is verified`) })}
+              >
+                Verify
+              </Button>
+            )}
+          </>
+        )
+      }
+    >
+      <Loaded query={domain}>
+        {(data) => (
+          <>
+            {verify.error && <ErrorNote error={verify.error} />}
+            {shared ? (
+              <p className="max-w-prose text-sm text-muted">
+                The server’s own domain. Mail from outside reaches it, and is believed elsewhere, once whoever runs the
+                server has published these.
+              </p>
+            ) : (
+              <Progress domain={data} />
+            )}
+            <RecordList domain={data} />
+            <Card title="All at once" description="As a zone file, which many providers take as it is.">
+              <CodeBlock code={zoneFile(data)} label="zone file" />
+            </Card>
+            {!shared && <Control domain={data} />}
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}
+
+function Progress({ domain }: { domain: Domain }) {
+  const wrong = domain.checks?.filter(({ status }) => status !== "ok").length ?? 0;
+  return (
+    <div className="flex flex-col gap-3">
+      <div className="flex flex-wrap items-center gap-3 text-sm">
+        <DomainState domain={domain} />
+        {domain.verified_at && (
+          <span className="text-xs text-muted">
+            proven <RelativeTime at={domain.verified_at} />
+          </span>
+        )}
+      </div>
+      {!domain.verified ? (
+        <ol className="flex max-w-prose list-decimal flex-col gap-1 pl-5 text-sm text-muted">
+          <li>Copy the records below to where the domain’s DNS is kept.</li>
+          <li>Wait until they are seen here: this page looks again by itself. It can take minutes, rarely hours.</li>
+          <li>Press Verify. The proof is enough for that; the others make mail arrive, and be believed.</li>
+        </ol>
+      ) : wrong > 0 ? (
+        <p className="max-w-prose text-sm text-muted">
+          It is yours. {wrong === 1 ? "One record is" : `${wrong} records are`} not right yet: until then mail may not
+          arrive, or be taken for spam.
+        </p>
+      ) : (
+        <p className="flex flex-wrap items-center gap-x-3 gap-y-2 text-sm">
+          <CircleCheck aria-hidden className="size-4 text-ok" /> Everything is in place.
+          <Link to="/agents/new" className={buttonClass("default", "sm")}>
+            <Plus aria-hidden className="size-4" /> New agent
+          </Link>
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Control({ domain }: { domain: Domain }) {
+  const { domain: name, paused } = domain;
+  const navigate = useNavigate();
+  const pause = usePauseDomain(name);
+  const remove = useDeleteDomain(name);
+  const [deleting, setDeleting] = useState(false);
+  return (
+    <>
+      <Card>
+        <Switch
+          label="Pause"
+          hint="Outbound mail of all its agents waits, in its order. Inbound mail is still received."
+          checked={paused}
+          onChange={(next) => pause.mutate(next, { onError: toastError })}
+        />
+      </Card>
+      <Card title="Delete this domain" description="Not while agents have addresses at it.">
+        <Button variant="danger" onClick={() => setDeleting(true)}>
+          Delete domain
+        </Button>
+        <ConfirmDialog
+          open={deleting}
+          onOpenChange={setDeleting}
+          title={`Delete ${name}?`}
+          action="Delete domain"
+          run={async () => {
+            await remove.mutateAsync();
+            toast(`${name} is deleted`);
+            await navigate({ to: "/domains" });
+          }}
+        >
+          <p>Its signing keys go with it. Adding it again makes new ones, and the records have to be published anew.</p>
+        </ConfirmDialog>
+      </Card>
+    </>
+  );
+}

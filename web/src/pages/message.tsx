@@ -1,0 +1,132 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { ArrowLeft, Ellipsis, Forward, MailOpen, MessagesSquare, Reply, Trash2 } from "lucide-react";
+import { useEffect, useState } from "react";
+import type { MessageDetail } from "../api/client.ts";
+import { keys } from "../api/keys.ts";
+import { messageQuery, patchLists, useChangeMessage, useDeleteMessage } from "../api/messages.ts";
+import { useShortcuts } from "../app/shortcuts.ts";
+import { Composer } from "../mail/composer.tsx";
+import { Labels } from "../mail/labels.tsx";
+import { MessageBody } from "../mail/message-body.tsx";
+import { MessageHead } from "../mail/message-head.tsx";
+import { Untrusted } from "../mail/untrusted.tsx";
+import { Button, IconButton } from "../ui/button.tsx";
+import { ConfirmDialog } from "../ui/dialog.tsx";
+import { Menu } from "../ui/menu.tsx";
+import { Loaded } from "../ui/states.tsx";
+import { toast, toastError } from "../ui/toast.tsx";
+
+const route = getRouteApi("/inbox/$agent/$id");
+
+/** One received message. */
+export function MessagePage() {
+  const { agent, id } = route.useParams();
+  const message = useQuery(messageQuery(agent, id));
+  const client = useQueryClient();
+  const loaded = message.data !== undefined;
+  useEffect(() => {
+    if (!loaded) return;
+    // The server has marked it read by answering.
+    patchLists(client, id, { status: "read" });
+    void client.invalidateQueries({ queryKey: keys.overview });
+  }, [loaded, client, id]);
+
+  return (
+    <div className="h-full overflow-y-auto">
+      <Loaded query={message}>{(data) => <Message key={id} agent={agent} message={data} />}</Loaded>
+    </div>
+  );
+}
+
+function Message({ agent, message }: { agent: string; message: MessageDetail }) {
+  const id = message.message_id;
+  const [mode, setMode] = useState<"reply" | "forward" | null>(null);
+  const [deleting, setDeleting] = useState(false);
+  const navigate = route.useNavigate();
+  const change = useChangeMessage(agent, id);
+  const remove = useDeleteMessage(agent, id);
+  const back = () => navigate({ to: "/inbox", search: (search) => search });
+  const markUnread = () =>
+    change.mutate(
+      { status: "unread" },
+      {
+        onError: toastError,
+        onSuccess: () => {
+          toast("Marked unread");
+          void back();
+        },
+      },
+    );
+
+  useShortcuts([
+    { keys: "r", label: "Reply", group: "Message", run: () => setMode("reply") },
+    { keys: "f", label: "Forward", group: "Message", run: () => setMode("forward") },
+    { keys: "u", label: "Mark unread", group: "Message", run: markUnread },
+    { keys: "#", label: "Delete", group: "Message", run: () => setDeleting(true) },
+  ]);
+
+  return (
+    <article className="mx-auto flex min-h-full max-w-5xl flex-col gap-4 px-4 py-4 sm:px-8 sm:py-6">
+      <title>{`${message.subject || "No subject"} · e2a`}</title>
+      <div className="flex flex-wrap items-start gap-2">
+        <Link
+          to="/inbox"
+          search={(search) => search}
+          aria-label="Back to the list"
+          className="-ml-2 inline-flex size-8 items-center justify-center rounded-md text-muted hover:bg-hover lg:hidden"
+        >
+          <ArrowLeft aria-hidden className="size-4" />
+        </Link>
+        <div className="flex min-w-60 flex-1 flex-col gap-1.5">
+          <h1 className="text-xl font-semibold tracking-tight wrap-anywhere">
+            {message.subject ? <Untrusted text={message.subject} /> : <span className="text-muted">No subject</span>}
+          </h1>
+          <Labels agent={agent} id={id} labels={message.labels} />
+        </div>
+        <div className="flex items-center gap-2">
+          <Button icon={Reply} size="sm" onClick={() => setMode("reply")}>
+            Reply
+          </Button>
+          <Button icon={Forward} size="sm" onClick={() => setMode("forward")}>
+            Forward
+          </Button>
+          <Menu
+            trigger={<IconButton icon={Ellipsis} label="More" className="size-7" />}
+            items={[
+              {
+                label: "Show the conversation",
+                icon: MessagesSquare,
+                onSelect: () =>
+                  void navigate({
+                    to: "/inbox/$agent/thread/$id",
+                    params: { agent, id: message.conversation_id },
+                    search: { agent, view: "threads" },
+                  }),
+              },
+              { label: "Mark unread", icon: MailOpen, onSelect: markUnread },
+              null,
+              { label: "Delete", icon: Trash2, danger: true, onSelect: () => setDeleting(true) },
+            ]}
+          />
+        </div>
+      </div>
+      <MessageHead message={message} />
+      {mode && <Composer key={mode} mode={mode} agent={agent} message={message} onClose={() => setMode(null)} />}
+      <MessageBody agent={agent} message={message} />
+      <ConfirmDialog
+        open={deleting}
+        onOpenChange={setDeleting}
+        title="Delete this message?"
+        action="Delete message"
+        run={async () => {
+          await remove.mutateAsync();
+          toast("Message deleted");
+          await back();
+        }}
+      >
+        <p>It is gone for the agent too, with its attachments. There is no way back.</p>
+      </ConfirmDialog>
+    </article>
+  );
+}

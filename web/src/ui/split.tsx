@@ -1,0 +1,92 @@
+import { ArrowLeft } from "lucide-react";
+import type { ReactNode } from "react";
+import { cx } from "./cx.ts";
+
+/**
+ * A list, and beside it what is open of it. On a narrow screen there is room for one of the two: `open` says which.
+ * Only the list scrolls in the list's half, only the detail in the other.
+ */
+export function Split({
+  title,
+  actions,
+  filters,
+  list,
+  open,
+  detail,
+  hint,
+}: {
+  title: string;
+  actions?: ReactNode;
+  filters?: ReactNode;
+  list: ReactNode;
+  open: boolean;
+  detail: ReactNode;
+  /** In place of a detail, while nothing is open. */
+  hint: ReactNode;
+}) {
+  return (
+    <div className="flex h-full">
+      {!open && <title>{`${title} · e2a`}</title>}
+      <section
+        aria-label={title}
+        className={cx(
+          "h-full w-full min-w-0 flex-col border-line bg-surface lg:w-104 lg:shrink-0 lg:border-r",
+          open ? "hidden lg:flex" : "flex",
+        )}
+      >
+        <header className="flex flex-col gap-2 border-b border-line px-4 pt-3 pb-2.5">
+          <div className="flex min-h-8 flex-wrap items-center justify-between gap-2">
+            <h1 className="text-lg font-semibold tracking-tight">{title}</h1>
+            {actions && <div className="flex gap-2">{actions}</div>}
+          </div>
+          {filters && <div className="flex flex-wrap items-center gap-2">{filters}</div>}
+        </header>
+        <div className="min-h-0 flex-1">{list}</div>
+      </section>
+      <div className={cx("h-full min-w-0 flex-1", !open && "hidden lg:block")}>
+        {open ? (
+          detail
+        ) : (
+          <div className="flex h-full items-center justify-center px-6 text-center text-sm text-muted">{hint}</div>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** The frame of what is open beside a list: its heading (also the window's title), its actions, its content. */
+export function Detail({
+  title,
+  heading = title,
+  back,
+  actions,
+  children,
+}: {
+  title: string;
+  heading?: ReactNode;
+  /** Back to the list, on a narrow screen. */
+  back: () => void;
+  actions?: ReactNode;
+  children: ReactNode;
+}) {
+  return (
+    <article className="h-full overflow-y-auto">
+      <title>{`${title} · e2a`}</title>
+      <div className="sticky top-0 z-20 flex flex-wrap items-center gap-x-4 gap-y-2 border-b border-line bg-canvas px-4 py-2.5 sm:px-6">
+        <button
+          type="button"
+          aria-label="Back to the list"
+          onClick={back}
+          className="-ml-2 inline-flex size-8 items-center justify-center rounded-md text-muted hover:bg-hover lg:hidden"
+        >
+          <ArrowLeft aria-hidden className="size-4" />
+        </button>
+        <h2 className="line-clamp-2 min-w-0 flex-1 basis-48 text-lg font-semibold tracking-tight wrap-anywhere">
+          {heading}
+        </h2>
+        {actions && <div className="flex flex-wrap gap-2">{actions}</div>}
+      </div>
+      <div className="mx-auto flex max-w-4xl flex-col gap-5 px-4 py-5 sm:px-6">{children}</div>
+    </article>
+  );
+}
