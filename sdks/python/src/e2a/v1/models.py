@@ -19,6 +19,8 @@ class Info(Model):
 
     shared_domain: str = ""
     slug_registration_enabled: bool = False
+    #: Mail to the outside is kept and shown, and does not leave: a development server.
+    captures_mail: bool = False
     public_url: Optional[str] = None
     version: str = ""
 
@@ -280,6 +282,8 @@ class MessageSummaryData(Model):
     precedence: Optional[str] = None
     #: The agent's address, in lists over several agents and in deliveries.
     agent_id: Optional[str] = None
+    #: What passed and what failed; None in lists of one agent's messages.
+    authentication: Optional[Authentication] = None
 
     @property
     def is_automatic(self) -> bool:
@@ -296,6 +300,7 @@ class MessageData(MessageSummaryData):
     html: Optional[str] = None
     #: The new part of the text, without what it quotes.
     reply_text: str = ""
+    #: What passed and what failed.
     authentication: Authentication = field(default_factory=Authentication)
     #: The proof, as ``X-E2A-Auth-*`` header fields.
     auth_headers: Dict[str, str] = field(default_factory=dict, repr=False)

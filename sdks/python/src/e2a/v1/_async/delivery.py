@@ -71,12 +71,24 @@ class AsyncDeliveries:
         *,
         agent: Optional[str] = None,
         webhook: Optional[str] = None,
+        message: Optional[str] = None,
         status: Optional[str] = None,
         page_size: Optional[int] = None,
         token: Optional[str] = None,
     ) -> AsyncPager[Delivery]:
-        """The newest first. ``status``: ``pending``, ``paused``, ``succeeded`` or ``failed``."""
-        query = {"agent": agent, "webhook": webhook, "status": status, "page_size": page_size, "token": token}
+        """The newest first.
+
+        :param message: the id of the received message that they are about
+        :param status: ``pending``, ``paused``, ``succeeded`` or ``failed``
+        """
+        query = {
+            "agent": agent,
+            "webhook": webhook,
+            "message": message,
+            "status": status,
+            "page_size": page_size,
+            "token": token,
+        }
         return AsyncPager(self._transport, "/deliveries", "deliveries", lambda item, _: Delivery.from_wire(item), query)
 
     async def get(self, id: str) -> Delivery:

@@ -72,12 +72,24 @@ class Deliveries:
         *,
         agent: Optional[str] = None,
         webhook: Optional[str] = None,
+        message: Optional[str] = None,
         status: Optional[str] = None,
         page_size: Optional[int] = None,
         token: Optional[str] = None,
     ) -> Pager[Delivery]:
-        """The newest first. ``status``: ``pending``, ``paused``, ``succeeded`` or ``failed``."""
-        query = {"agent": agent, "webhook": webhook, "status": status, "page_size": page_size, "token": token}
+        """The newest first.
+
+        :param message: the id of the received message that they are about
+        :param status: ``pending``, ``paused``, ``succeeded`` or ``failed``
+        """
+        query = {
+            "agent": agent,
+            "webhook": webhook,
+            "message": message,
+            "status": status,
+            "page_size": page_size,
+            "token": token,
+        }
         return Pager(self._transport, "/deliveries", "deliveries", lambda item, _: Delivery.from_wire(item), query)
 
     def get(self, id: str) -> Delivery:
