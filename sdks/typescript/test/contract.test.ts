@@ -6,15 +6,18 @@ import vectors from "../../contract/vectors.json" with { type: "json" };
 import type * as Sdk from "../src/index.ts";
 import { mismatch } from "./contract/match.ts";
 import { type Case, playCase, type World } from "./contract/play.ts";
-import { installedPackage } from "./package.ts";
+import { type InstalledPackage, installPackage } from "./package.ts";
 import { startServer, type TestServer } from "./server.ts";
 
 /** The contract of all SDKs (sdks/contract), with the package as it is installed. */
 
+let installed: InstalledPackage;
 let sdk: typeof Sdk;
 beforeAll(async () => {
-  sdk = await import((await installedPackage()).module);
+  installed = await installPackage();
+  sdk = await import(installed.module);
 });
+afterAll(() => installed[Symbol.asyncDispose]());
 
 interface Vector {
   name: string;
@@ -78,7 +81,7 @@ for (const database of ["sqlite", "postgres"] as const)
 test.skipIf(!Bun.which("node") && !process.env.CI)(
   "the scenarios, in Node, by long polls where it has no WebSocket",
   async () => {
-    const { folder } = await installedPackage();
+    const { folder } = installed;
     await using server = await startServer();
     await using control = controlOf(server);
     const built = await Bun.build({

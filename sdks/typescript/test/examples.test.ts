@@ -2,23 +2,28 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { E2AClient } from "../src/index.ts";
-import { installedPackage } from "./package.ts";
+import { type InstalledPackage, installPackage } from "./package.ts";
 import { startServer, type TestServer } from "./server.ts";
 
 /** What the README and the examples promise, in an empty project into which the package was installed. */
 
 const source = join(import.meta.dir, "..");
 
+let installed: InstalledPackage;
 let folder: string;
 let server: TestServer;
 let client: E2AClient;
 beforeAll(async () => {
-  ({ folder } = await installedPackage());
+  installed = await installPackage();
+  folder = installed.folder;
   await cp(join(source, "examples"), join(folder, "examples"), { recursive: true });
   server = await startServer();
   client = new E2AClient({ baseUrl: server.baseUrl, apiKey: server.apiKey });
 });
-afterAll(() => server[Symbol.asyncDispose]());
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await installed[Symbol.asyncDispose]();
+});
 
 /** A program of the project; `line` waits for the next one that has this text in it. */
 function run(command: string[], env: Record<string, string> = {}) {
@@ -180,7 +185,7 @@ test("the installed types hold what test/types.ts says, and the code in README a
 });
 
 test("it bundles for runtimes without Node's modules, and depends on nothing", async () => {
-  const { success, outputs } = await Bun.build({ entrypoints: [(await installedPackage()).module], target: "browser" });
+  const { success, outputs } = await Bun.build({ entrypoints: [installed.module], target: "browser" });
   expect(success).toBe(true);
   expect(await outputs[0]?.text()).not.toMatch(/from "|require\(/);
   const manifest = await Bun.file(join(folder, "node_modules/e2a-sdk/package.json")).json();

@@ -1,9 +1,8 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempDir } from "../../../src/testing/temp.ts";
 
 /** An empty project into which the package was installed, as anybody would. */
-export interface InstalledPackage {
+export interface InstalledPackage extends AsyncDisposable {
   /** The project's folder. */
   readonly folder: string;
   /** The module that `import "e2a-sdk"` finds there. */
@@ -12,17 +11,10 @@ export interface InstalledPackage {
 
 const source = join(import.meta.dir, "..");
 
-let made: Promise<InstalledPackage> | undefined;
-
-/** Packs the package, which builds it, and installs it into a new project; once for all tests of a file. */
-export function installedPackage(): Promise<InstalledPackage> {
-  made ??= pack();
-  return made;
-}
-
-async function pack(): Promise<InstalledPackage> {
-  // Left behind like all that tests leave in the system's folder for such things: it must outlive each test.
-  const folder = await mkdtemp(join(tmpdir(), "e2a-sdk-"));
+/** Packs the package, which builds it, and installs it into a new project. */
+export async function installPackage(): Promise<InstalledPackage> {
+  const dir = await tempDir();
+  const folder = dir.path;
   // Bun does the same where there is no npm.
   const npm = Bun.which("npm");
   const [packing, installing] = npm
@@ -41,7 +33,8 @@ async function pack(): Promise<InstalledPackage> {
     `${JSON.stringify({ name: "empty", private: true, type: "module" })}\n`,
   );
   await run([...(installing ?? []), `./${tarball}`], folder);
-  return { folder, module: join(folder, "node_modules/e2a-sdk/dist/index.js") };
+  const module = join(folder, "node_modules/e2a-sdk/dist/index.js");
+  return { folder, module, [Symbol.asyncDispose]: dir[Symbol.asyncDispose] };
 }
 
 async function run(command: string[], cwd: string): Promise<void> {
