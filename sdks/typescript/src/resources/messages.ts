@@ -33,10 +33,10 @@ export class Messages extends Resource {
     return this.http.waiting(`${this.agentPath(agent)}/messages/wait`, { timeout }, timeout, split(options).options);
   }
 
-  /** The whole message. It becomes read, unless `peek`. */
+  /** The whole message. It becomes read, unless `peek`. With `raw: false` its bytes, 25 MB or more, are left out. */
   async get(id: string, options: OfAgent & Query<"getMessage"> = {}): Promise<Message> {
-    const { agent, peek, ...how } = options;
-    const detail = await this.http.json<MessageDetail>(this.path(agent, id), { query: { peek } }, how);
+    const { agent, peek, raw, ...how } = options;
+    const detail = await this.http.json<MessageDetail>(this.path(agent, id), { query: { peek, raw } }, how);
     return new Message(this, this.agentOf(agent), detail);
   }
 

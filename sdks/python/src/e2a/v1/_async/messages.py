@@ -63,10 +63,12 @@ class AsyncMessages:
         call = Call("GET", f"{agent_path(agent)}/messages/wait", query={"timeout": timeout}, wait=timeout)
         return [self._summary(item, agent) for item in (await self._transport.json(call))["messages"]]
 
-    async def get(self, id: str, *, agent: Optional[str] = None, peek: bool = False) -> AsyncMessage:
-        """A whole message. It becomes read, unless ``peek``."""
+    async def get(
+        self, id: str, *, agent: Optional[str] = None, peek: bool = False, raw: bool = True
+    ) -> AsyncMessage:
+        """A whole message. It becomes read, unless ``peek``. Without ``raw`` its bytes, 25 MB or more, are left out."""
         agent = await self._transport.agent(agent)
-        call = Call("GET", _path(agent, id), query={"peek": True if peek else None})
+        call = Call("GET", _path(agent, id), query={"peek": True if peek else None, "raw": None if raw is True else raw})
         return bound(AsyncMessage, await self._transport.json(call), self, agent)
 
     async def update(

@@ -64,10 +64,12 @@ class Messages:
         call = Call("GET", f"{agent_path(agent)}/messages/wait", query={"timeout": timeout}, wait=timeout)
         return [self._summary(item, agent) for item in (self._transport.json(call))["messages"]]
 
-    def get(self, id: str, *, agent: Optional[str] = None, peek: bool = False) -> Message:
-        """A whole message. It becomes read, unless ``peek``."""
+    def get(
+        self, id: str, *, agent: Optional[str] = None, peek: bool = False, raw: bool = True
+    ) -> Message:
+        """A whole message. It becomes read, unless ``peek``. Without ``raw`` its bytes, 25 MB or more, are left out."""
         agent = self._transport.agent(agent)
-        call = Call("GET", _path(agent, id), query={"peek": True if peek else None})
+        call = Call("GET", _path(agent, id), query={"peek": True if peek else None, "raw": None if raw is True else raw})
         return bound(Message, self._transport.json(call), self, agent)
 
     def update(
