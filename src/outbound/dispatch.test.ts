@@ -129,7 +129,8 @@ test("a message that was put off is tried again on the schedule, and given up af
         return "450 4.2.1 Later";
       },
     },
-    { seams: { clock } },
+    // Each reply counts here, also a slow one.
+    { seams: { clock }, set: { "outbound_smtp.timeout": "20s" } },
   );
   const { body } = await world.send("alice@outside.example");
   await world.it.app.drain();

@@ -21,6 +21,8 @@ import { syncerOf } from "./wal-sync.ts";
 
 /** How long a write waits for another process (a backup, `e2a bootstrap`) to let go of the file. */
 const BUSY_TIMEOUT_MS = 5_000;
+/** Pause before the log is turned on once more. */
+const WAL_RETRY_MS = 20;
 /** Verbs in one transaction at most, so that one turn cannot hold up the event loop for long. */
 const GROUP_MAX = 200;
 
@@ -50,7 +52,7 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
   const writer = new Database(path, { create: true, readwrite: true });
   if (!memory) chmodSync(path, 0o600);
   writer.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-  writer.exec("PRAGMA journal_mode = WAL");
+  turnOnWal(writer);
   // Migrations, and the log file itself, are on the disk before anything else happens.
   writer.exec("PRAGMA synchronous = FULL");
   writer.exec("PRAGMA foreign_keys = ON");
@@ -185,6 +187,22 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
       writer.close();
     },
   };
+}
+
+/**
+ * Turning the log on takes the whole file for a moment, and SQLite does not wait for that as it does for other locks
+ * ("busy handler"): when several processes make the file at once, all but one have to come back.
+ */
+function turnOnWal(client: Database): void {
+  for (let triedMs = 0; ; triedMs += WAL_RETRY_MS)
+    try {
+      client.exec("PRAGMA journal_mode = WAL");
+      return;
+    } catch (error) {
+      if (triedMs >= BUSY_TIMEOUT_MS || !String((error as { code?: unknown }).code).startsWith("SQLITE_BUSY"))
+        throw error;
+      Bun.sleepSync(WAL_RETRY_MS);
+    }
 }
 
 interface SqliteScope {
