@@ -146,6 +146,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       log,
       concurrency: config.webhook.concurrency,
       concurrencyPerEndpoint: config.webhook.concurrencyPerEndpoint,
+      failing: await store.failingEndpoints(),
       ratePerEndpoint: config.webhook.ratePerEndpoint,
       timeoutMs: config.webhook.timeout,
       writeMail,

@@ -11,6 +11,7 @@ import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
 import { startWork, type Work } from "../work.ts";
 import { createPace } from "./pace.ts";
+import { createPlaces } from "./places.ts";
 import type { Poster, PostOutcome } from "./post.ts";
 import { nextStep, wishOf } from "./retry.ts";
 import { authHeaders, signers, standardWebhookHeaders } from "./sign.ts";
@@ -19,8 +20,13 @@ import { authHeaders, signers, standardWebhookHeaders } from "./sign.ts";
 const LEASE_MARGIN_MS = 15_000;
 /** `last_signed_at` is a hint for people; writing it once a minute is enough. */
 const LAST_SIGNED_RESOLUTION_MS = 60_000;
-/** An endpoint that failed gets one attempt at a time until it answers. */
-const FAILING_CONCURRENCY = 1;
+
+/** A search is followed by a pause of so many times what it took. */
+const SEARCH_PAUSE_FACTOR = 50;
+/** Deliveries that one search takes, so that it is soon over. */
+const SEARCHED_AT_ONCE = 8;
+/** Endpoints of one claim; each costs a seek. */
+const NAMED_AT_ONCE = 50;
 
 export interface WebhookOptions {
   store: Store;
@@ -31,6 +37,8 @@ export interface WebhookOptions {
   /** Attempts in hand at most, over all endpoints and for each. */
   concurrency: number;
   concurrencyPerEndpoint: number;
+  /** Endpoints that failed last, when this process begins. */
+  failing: readonly string[];
   /** Attempts a second for each endpoint; 0 is no limit. */
   ratePerEndpoint: number;
   timeoutMs: number;
@@ -50,21 +58,55 @@ type WriteMail = (
  */
 export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const { store, clock } = options;
-  const inHand = new Map<string, number>();
-  const failing = new Set<string>();
   const turn = { after: "" };
   const random = options.random ?? Math.random;
-
+  const { concurrency: all, concurrencyPerEndpoint: perEndpoint, failing } = options;
+  const places = createPlaces({ all, perEndpoint, failing }, clock, random);
   const pace = createPace(options.ratePerEndpoint, clock);
+  const busy = () => [...new Set([...places.busy(), ...pace.waiting()])];
+  /** Endpoints that have something due, as far as anybody said so. */
+  const named = new Set<string>();
+  /** What is due and has not been named is searched for no sooner, so that a pile which makes a search dear slows nothing else. */
+  let searchAt = 0;
+  /** When the next one is due that was not due at the last search; undefined when something may have come in between. */
+  let nextDue: Date | null | undefined;
+  /** Who waits for the end of all that is due. */
+  let draining = 0;
 
-  const allowed = (endpoint: string) => (failing.has(endpoint) ? FAILING_CONCURRENCY : options.concurrencyPerEndpoint);
-  const slots = (endpoint: string) => Math.min(allowed(endpoint) - (inHand.get(endpoint) ?? 0), pace.free(endpoint));
-  const busy = () => [...new Set([...inHand.keys(), ...pace.waiting()])].filter((endpoint) => slots(endpoint) <= 0);
-  const count = (endpoint: string, by: number) => {
-    const next = (inHand.get(endpoint) ?? 0) + by;
-    if (next > 0) inHand.set(endpoint, next);
-    else inHand.delete(endpoint);
-  };
+  async function claim(limit: number, only?: readonly string[]): Promise<DeliveryRow[]> {
+    const placesOf = places.forClaim();
+    const now = clock.now();
+    const claimed = await store.claimDueDeliveries({
+      now: new Date(now),
+      leaseUntil: new Date(now + options.timeoutMs + LEASE_MARGIN_MS),
+      leaseToken: crypto.randomUUID(),
+      limit,
+      busy: busy(),
+      slots: (endpoint) => Math.min(placesOf(endpoint), pace.free(endpoint)),
+      turn,
+      ...(only ? { named: only } : {}),
+    });
+    for (const { endpointId } of claimed) {
+      places.take(endpointId);
+      pace.take(endpointId);
+    }
+    return claimed;
+  }
+
+  async function search(limit: number): Promise<DeliveryRow[]> {
+    nextDue = undefined;
+    if (clock.now() < searchAt && draining === 0) return [];
+    const [startedAt, now] = [performance.now(), clock.now()];
+    const wanted = Math.min(limit, SEARCHED_AT_ONCE);
+    const claimed = await claim(wanted);
+    if (claimed.length === 0) {
+      const due = await store.nextDeliveryDue(busy());
+      // What is due and was not claimed has no place: it is looked for again when one is free.
+      nextDue = due && due.getTime() > now ? due : null;
+    }
+    if (claimed.length < wanted) searchAt = clock.now() + (performance.now() - startedAt) * SEARCH_PAUSE_FACTOR;
+    return claimed;
+  }
 
   const work = startWork<DeliveryRow>({
     name: "webhook",
@@ -72,42 +114,43 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
     clock,
     log: options.log,
     async claim(limit) {
-      const claimed = await store.claimDueDeliveries({
-        now: new Date(clock.now()),
-        leaseUntil: new Date(clock.now() + options.timeoutMs + LEASE_MARGIN_MS),
-        leaseToken: crypto.randomUUID(),
-        limit,
-        busy: busy(),
-        slots,
-        turn,
-      });
-      for (const { endpointId } of claimed) {
-        count(endpointId, +1);
-        pace.take(endpointId);
-      }
-      return claimed;
+      const some = [...named].slice(0, NAMED_AT_ONCE);
+      for (const endpoint of some) named.delete(endpoint);
+      const claimed = some.length > 0 ? await claim(limit, some) : [];
+      return claimed.length > 0 || named.size > 0 ? claimed : search(limit);
     },
     async run(delivery) {
+      let isWell: boolean | null = null;
       try {
-        const ok = await attempt(delivery, options, random);
-        if (ok) failing.delete(delivery.endpointId);
-        else failing.add(delivery.endpointId);
+        isWell = await attempt(delivery, options, random);
       } finally {
-        count(delivery.endpointId, -1);
+        places.done(delivery.endpointId, isWell);
+        // There may be more for it, which had no place.
+        if (isWell) named.add(delivery.endpointId);
       }
     },
     async nextDue() {
-      const due = [await store.nextDeliveryDue(busy()), pace.nextFreeAt()].flatMap((at) => at?.getTime() ?? []);
-      return due.length > 0 ? new Date(Math.min(...due)) : null;
+      const due = nextDue === undefined ? new Date(searchAt) : nextDue;
+      const all = [due, places.nextFreeAt(), pace.nextFreeAt()].flatMap((at) => at?.getTime() ?? []);
+      return all.length > 0 ? new Date(Math.min(...all)) : null;
     },
   });
   const unsubscribe = store.onSignal((signal) => {
-    if (signal.topic === "deliveries") work.wake();
-    if (signal.topic === "agent") failing.delete(signal.key);
+    if (signal.topic === "agent") places.forget(signal.key);
+    if (signal.topic !== "deliveries") return;
+    if (signal.key === "") searchAt = 0;
+    else named.add(signal.key);
+    work.wake();
   });
   work.wake();
   return {
     ...work,
+    drain() {
+      draining++;
+      return work.drain().finally(() => {
+        draining--;
+      });
+    },
     close(graceMs) {
       unsubscribe();
       return work.close(graceMs);

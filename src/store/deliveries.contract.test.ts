@@ -124,6 +124,21 @@ onEveryDatabase((it) => {
     expect(await claim(store, { slots: () => 0 })).toEqual([]);
   });
 
+  test("a claim for endpoints that are named takes theirs, the oldest of each first, and within their slots", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const [one, two, other] = await queue(store, 3, 3);
+    const older = await addMessage(store, one!, { receivedAt: later(-1) });
+    const first = await claim(store, { named: [one!, two!], slots: (endpoint) => (endpoint === one ? 1 : 2) });
+    expect(first.map((row) => row.endpointId).sort()).toEqual([one!, two!, two!].sort());
+    expect(first.find((row) => row.endpointId === one)?.messageId).toBe(older.id);
+    expect(await claim(store, { named: [one!, two!], limit: 2 })).toHaveLength(2);
+    expect(await claim(store, { named: ["nobody@agents.example"] })).toEqual([]);
+    const rest = await claim(store);
+    expect(rest).toHaveLength(10 - 3 - 2);
+    expect(rest.filter((row) => row.endpointId === other)).toHaveLength(3);
+  });
+
   test("nobody is hidden by the pile of a dead endpoint, and all behind it have their turn", async () => {
     await using fresh = await freshSubject(it);
     const { store } = fresh;

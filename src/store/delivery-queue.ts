@@ -5,6 +5,10 @@ import type { DeliveryRow } from "./schema.ts";
 
 /** Due rows looked at in one claim, oldest first, for each row wanted: mostly enough, and then no endpoint is walked. */
 const CANDIDATES_PER_CLAIM = 4;
+/** Endpoints that one step of a walk looks at; more come in the next. */
+const WALKED_AT_ONCE = 64;
+/** The list of busy endpoints is filled up to a multiple of this: a statement is prepared for each length. */
+const BUSY_STEP = 32;
 /** Rows looked at for the next due time, before endpoints are walked: a read of one page or two. */
 const NEXT_DUE_CANDIDATES = 100;
 /** From so many rows on, those of busy endpoints are walked around: passing by each of them would take milliseconds. */
@@ -36,7 +40,7 @@ export function* addDelivery(s: Scope, { isFrozen, now, ...about }: NewDelivery)
   };
   const { deliveries } = s.t;
   yield* ask(s.prepared("addDelivery", () => s.db.insert(deliveries).values(placeholders(deliveries, row)), row));
-  s.signal({ topic: "deliveries", key: "" });
+  s.signal({ topic: "deliveries", key: about.endpointId });
   return row;
 }
 
@@ -50,6 +54,8 @@ interface DeliveryClaim {
   busy: string[];
   /** How many more an endpoint may have in hand. */
   slots: (endpointId: string) => number;
+  /** Endpoints that are known to have something due: only theirs is claimed, at the cost of a seek each. */
+  named?: readonly string[];
   /** A hint: the endpoint that a walk served last, "" at first. The claim moves it, so that all have their turn. */
   turn?: { after: string };
 }
@@ -74,15 +80,20 @@ export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<Delive
     }
   };
 
-  const looked = limit * CANDIDATES_PER_CLAIM;
-  const oldest = yield* oldestDue(s, now, [], looked);
-  take(oldest);
-  if (ids.size < limit && oldest.length === looked) {
+  const search = function* (): Verb<void> {
+    const looked = limit * CANDIDATES_PER_CLAIM;
+    const oldest = yield* oldestDue(s, now, [], looked);
+    take(oldest);
+    if (ids.size === limit || oldest.length < looked) return;
     const full = [...taken].filter(([endpoint, count]) => count >= input.slots(endpoint)).map(([endpoint]) => endpoint);
-    const busy = [...input.busy, ...full];
+    const busy = filledUp([...input.busy, ...full]);
     if (yield* isPile(s, now)) yield* walk(s, { ...input, busy }, () => limit - ids.size, take);
     else take(yield* oldestDue(s, now, busy, looked));
-  }
+  };
+  if (!input.named) yield* search();
+  else
+    for (const endpoint of input.named)
+      take(yield* oldestDueOf(s, endpoint, now, Math.min(limit - ids.size, input.slots(endpoint))));
 
   const claimed: DeliveryRow[] = [];
   for (const id of ids)
@@ -110,7 +121,7 @@ type Candidate = Pick<DeliveryRow, "id" | "endpointId">;
 
 /** Goes from endpoint to endpoint, from where the last walk ended, and hands the oldest of each to `take` while rows are wanted. */
 function* walk(s: Scope, input: DeliveryClaim, wanted: () => number, take: (rows: Candidate[]) => void): Verb<void> {
-  const { now, limit, slots, turn = { after: "" } } = input;
+  const { now, slots, turn = { after: "" } } = input;
   const { after } = turn;
   // To the last endpoint, then from the first one to where the walk began.
   for (const [from, to] of [
@@ -121,10 +132,10 @@ function* walk(s: Scope, input: DeliveryClaim, wanted: () => number, take: (rows
       const due: string[] = yield* dueEndpoints(s, { ...input, from: last, to });
       for (const endpoint of due) {
         if (wanted() <= 0) break;
-        take(yield* oldestDueOf(s, endpoint, now, Math.min(limit, slots(endpoint))));
+        take(yield* oldestDueOf(s, endpoint, now, Math.min(wanted(), slots(endpoint))));
         turn.after = endpoint;
       }
-      last = due.length < limit ? undefined : due.at(-1);
+      last = due.length < WALKED_AT_ONCE ? undefined : due.at(-1);
     }
 }
 
@@ -199,10 +210,10 @@ function* oldestDueOf(s: Scope, endpointId: string, now: Date, limit: number): V
   );
 }
 
-/** Endpoints that are not busy and have something due, after `from` and up to `to`, at most `limit`. */
+/** Endpoints that are not busy and have something due, after `from` and up to `to`, at most `WALKED_AT_ONCE`. */
 function* dueEndpoints(
   s: Scope,
-  input: Pick<DeliveryClaim, "now" | "limit" | "busy"> & { from: string; to: string | null },
+  input: Pick<DeliveryClaim, "now" | "busy"> & { from: string; to: string | null },
 ): Verb<string[]> {
   const upTo = input.to === null ? sql`` : sql`and endpoint_id <= ${sql.placeholder("to")}`;
   const rows = yield* ask(
@@ -214,7 +225,7 @@ function* dueEndpoints(
           .from(waitingEndpoints(s, upTo))
           .where(and(notBusy(sql`walk.endpoint`, input.busy), sql`walk.due <= ${timePlaceholder(s, "now")}`))
           .limit(sql.placeholder("limit")),
-      { from: input.from, to: input.to, now: input.now, limit: input.limit, ...busyValues(input.busy) },
+      { from: input.from, to: input.to, now: input.now, limit: WALKED_AT_ONCE, ...busyValues(input.busy) },
     ),
   );
   return rows.map((row) => row.endpoint);
@@ -246,12 +257,19 @@ function notBusy(endpoint: SQL, busy: string[]): SQL | undefined {
   return sql`${endpoint} not in (${sql.join(places, sql`, `)})`;
 }
 
+function filledUp(busy: string[]): string[] {
+  const [first] = busy;
+  const missing = (BUSY_STEP - (busy.length % BUSY_STEP)) % BUSY_STEP;
+  return first === undefined ? [] : [...busy, ...Array<string>(missing).fill(first)];
+}
+
 function busyValues(busy: string[]): Record<string, string> {
   return Object.fromEntries(busy.map((endpoint, i) => [`busy${i}`, endpoint]));
 }
 
 /** When the next delivery is due, busy endpoints left out; null when none waits. */
-export function* nextDeliveryDue(s: Scope, busy: string[]): Verb<Date | null> {
+export function* nextDeliveryDue(s: Scope, endpoints: string[]): Verb<Date | null> {
+  const busy = filledUp(endpoints);
   const earliest = yield* earliestDue(s, [], busy.length === 0 ? 1 : NEXT_DUE_CANDIDATES);
   const found = earliest.find((row) => !busy.includes(row.endpointId));
   if (found || busy.length === 0 || earliest.length < NEXT_DUE_CANDIDATES) return found?.at ?? null;

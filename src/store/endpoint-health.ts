@@ -1,6 +1,7 @@
+import { isNotNull } from "drizzle-orm";
 import { ensureRoleMailbox } from "./agents.ts";
 import { type Endpoint, freezeDeliveries, lockEndpoints, setHealth } from "./endpoints.ts";
-import type { Scope, Verb } from "./engine.ts";
+import { ask, type Scope, type Verb } from "./engine.ts";
 import { addEvent, logEvent } from "./events.ts";
 import { type Notice, queueNotice } from "./notices.ts";
 import type { DeliveryRow } from "./schema.ts";
@@ -17,6 +18,14 @@ const LAST_FAILED_RESOLUTION_MS = HOUR_MS;
 /** Notes that an endpoint answers again. */
 export function* noteSuccess(s: Scope, id: string): Verb<void> {
   yield* setHealth(s, id, { failingSince: null, lastFailedAt: null });
+}
+
+/** The endpoints of which the last attempt failed. */
+export function* failingEndpoints(s: Scope): Verb<string[]> {
+  const { agents, webhooks } = s.t;
+  const own = yield* ask(s.db.select({ id: agents.id }).from(agents).where(isNotNull(agents.webhookFailingSince)));
+  const others = yield* ask(s.db.select({ id: webhooks.id }).from(webhooks).where(isNotNull(webhooks.failingSince)));
+  return [...own, ...others].map(({ id }) => id);
 }
 
 /** Since when an endpoint has only failed, when it fails at `at` as well. */

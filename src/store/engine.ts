@@ -23,7 +23,7 @@ export interface Signal {
    * `events`: an account's log has more.
    */
   topic: "mail" | "deliveries" | "agent" | "keys" | "consumer" | "outbound" | "outcome" | "holds" | "events";
-  /** The agent's address, the account's, the key's or message's id, a lane, or `<agent> <consumer> <since>`; "" when the topic says it all. */
+  /** The agent's address, the account's, endpoint's, key's or message's id, a lane, or `<agent> <consumer> <since>`; "" when the topic says it all. */
   key: string;
 }
 

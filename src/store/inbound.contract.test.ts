@@ -65,7 +65,7 @@ onEveryDatabase((it) => {
     unsubscribe();
     expect(heard).toContainEqual({ topic: "mail", key: cloud.id });
     expect(heard).toContainEqual({ topic: "mail", key: local.id });
-    expect(heard).toContainEqual({ topic: "deliveries", key: "" });
+    expect(heard).toContainEqual({ topic: "deliveries", key: cloud.id });
     for (const { message } of accepted) {
       const deliveries = await it.store.deliveriesOf(message.id);
       expect(deliveries).toHaveLength(message.agentId === cloud.id ? 1 : 0);

@@ -178,6 +178,7 @@ export function createStore(engine: Engine) {
     getWebhook: read(webhooks.getWebhook),
     updateWebhook: write(webhooks.updateWebhook),
     testWebhook: write(endpointHealth.testWebhook),
+    failingEndpoints: read(endpointHealth.failingEndpoints),
     /** Deletes a webhook, and what waits for it in small steps; false when the account has none of that id. */
     async deleteWebhook(userId: string, id: string): Promise<boolean> {
       if (!(await engine.write((s) => webhooks.deleteWebhook(s, userId, id)))) return false;

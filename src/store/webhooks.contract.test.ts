@@ -3,7 +3,7 @@ import type { EventType } from "../events.ts";
 import { addAccount, addAgent, addMessage, later, noon } from "../testing/store-rows.ts";
 import { eventsOf, rejection } from "../testing/store-verbs.ts";
 import { freshSubject, onEveryDatabase } from "../testing/stores.ts";
-import { type Farewell, hasFailedTooLong, noteFailure } from "./endpoint-health.ts";
+import { type Farewell, hasFailedTooLong, noteFailure, noteSuccess } from "./endpoint-health.ts";
 import { getEndpoint } from "./endpoints.ts";
 import { addEvent } from "./events.ts";
 import type { DeliveryRow, WebhookRow } from "./schema.ts";
@@ -166,6 +166,18 @@ onEveryDatabase((it) => {
         },
       ]);
     });
+
+  test("the endpoints of which the last attempt failed are known", async () => {
+    await using fresh = await freshSubject(it);
+    const { store, engine } = fresh;
+    const agent = await addAgent(store, { mode: "cloud" });
+    const other = await hook(store, agent.userId);
+    await hook(store, agent.userId);
+    for (const { id } of [agent, other]) await engine.write((s) => noteFailure(s, id, noon, null));
+    expect((await store.failingEndpoints()).sort()).toEqual([agent.id, other.id].sort());
+    await engine.write((s) => noteSuccess(s, agent.id));
+    expect(await store.failingEndpoints()).toEqual([other.id]);
+  });
 
   test("an endpoint that asks for no more is switched off at once", async () => {
     const agent = await addAgent(it.store, { mode: "cloud" });

@@ -1,0 +1,117 @@
+import { describe, expect, test } from "bun:test";
+import { TestClock } from "../clock.ts";
+import { startTestApp } from "../testing/app.ts";
+import { serveRaw } from "../testing/raw-server.ts";
+import { startSink } from "../testing/sink.ts";
+import { deliver } from "../testing/smtp-client.ts";
+import { createPlaces } from "./places.ts";
+
+function places(options: { all?: number; failing?: string[] } = {}) {
+  const clock = new TestClock();
+  const { all = 8, failing = [] } = options;
+  return { clock, ...createPlaces({ all, perEndpoint: 4, failing }, clock, () => 1) };
+}
+
+/** How many attempts each of these endpoints may have, in one claim. */
+function granted(it: { forClaim(): (endpoint: string) => number }, endpoints: string[]): number[] {
+  return endpoints.map(it.forClaim());
+}
+
+describe("places", () => {
+  test("a stranger has one, an endpoint that answers all of its own, one that failed one again", () => {
+    const it = places();
+    expect(granted(it, ["a"])).toEqual([1]);
+    it.take("a");
+    expect(granted(it, ["a"])).toEqual([0]);
+    expect(it.busy()).toEqual(["a"]);
+    it.done("a", true);
+    expect(granted(it, ["a"])).toEqual([4]);
+    it.take("a");
+    expect(granted(it, ["a"])).toEqual([3]);
+    it.done("a", false);
+    expect(granted(it, ["a"])).toEqual([1]);
+  });
+
+  test("those that fail share half of all, also within one claim and from before the start", () => {
+    const failing = ["a", "b", "c", "d", "e", "f"];
+    const it = places({ failing });
+    // Asked twice about each, as a claim does.
+    const slots = it.forClaim();
+    for (let round = 0; round < 2; round++) expect(failing.map(slots)).toEqual([1, 1, 1, 1, 0, 0]);
+    expect(slots("stranger")).toBe(1);
+    for (const endpoint of ["a", "b", "c"]) it.take(endpoint);
+    expect(granted(it, ["d", "e", "f"])).toEqual([1, 0, 0]);
+    it.done("a", false);
+    expect(granted(it, ["d", "e", "f"])).toEqual([1, 1, 0]);
+  });
+
+  test("one that goes on failing rests, longer each time but never long, until it answers or is changed", () => {
+    const it = places();
+    const restsMs: number[] = [];
+    for (let failures = 1; failures <= 9; failures++) {
+      it.take("a");
+      it.done("a", false);
+      restsMs.push((it.nextFreeAt()?.getTime() ?? it.clock.now()) - it.clock.now());
+      expect(granted(it, ["a"])).toEqual([restsMs.at(-1) === 0 ? 1 : 0]);
+      it.clock.advance(restsMs.at(-1) as number);
+      expect(granted(it, ["a"])).toEqual([1]);
+    }
+    expect(restsMs).toEqual([0, 0, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
+    it.take("a");
+    it.done("a", false);
+    expect(it.busy()).toEqual(["a"]);
+    it.forget("a");
+    expect([it.busy(), it.nextFreeAt(), granted(it, ["a"])]).toEqual([[], null, [1]]);
+  });
+
+  test("an attempt that taught nothing changes nothing but its place", () => {
+    const it = places();
+    it.take("a");
+    it.done("a", true);
+    it.take("a");
+    it.done("a", null);
+    expect(granted(it, ["a"])).toEqual([4]);
+  });
+});
+
+/** Agents whose endpoints hang, with mail that waits for each, and one whose endpoint answers. */
+test("endpoints that hang never keep an endpoint that answers waiting, after a restart neither", async () => {
+  // Nobody ever hears an answer here, and time stands still, so what is in hand stays in hand.
+  using silent = await serveRaw(() => {});
+  await using sink = startSink();
+  const clock = new TestClock();
+  await using t = await startTestApp({ seams: { clock }, set: { "webhook.concurrency": 4 } });
+  const slugs = ["a-silent", "b-silent", "c-silent", "d-silent", "e-silent", "f-silent"];
+  for (const slug of slugs) {
+    const webhook_url = `http://127.0.0.1:${silent.port}/`;
+    expect((await t.api("POST", "/api/v1/agents", { slug, webhook_url })).status).toBe(201);
+  }
+  await t.api("POST", "/api/v1/agents", { slug: "live", webhook_url: sink.url });
+  const send = async (slug: string) => {
+    const message = `From: a@client.example\r\nSubject: ${slug}\r\nMessage-ID: <${crypto.randomUUID()}@client.example>\r\n\r\nHi\r\n`;
+    expect((await deliver(t.app.smtp.port, { to: `${slug}@e2a.localhost`, message })).code).toBe(250);
+  };
+  const open = () => silent.connections.filter((connection) => !connection.closed).length;
+  // One after the other fails once: it has been tried for half a minute.
+  for (const slug of slugs) {
+    await send(slug);
+    const attempts = async () =>
+      (await t.api("GET", `/api/v1/deliveries?agent=${slug}@e2a.localhost`)).body.deliveries[0].attempts;
+    while (open() === 0) await new Promise(setImmediate);
+    clock.advance(30_000);
+    while ((await attempts()) === 0);
+  }
+  for (const slug of slugs) await send(slug);
+  clock.advance(29_000);
+  while (open() < 2) await new Promise(setImmediate);
+  await send("live");
+  await sink.reached(1);
+  expect(open()).toBe(2);
+
+  await t.restart();
+  while (open() < 2) await new Promise(setImmediate);
+  await send("live");
+  await sink.reached(2);
+  expect(open()).toBe(2);
+  expect(sink.requests.map(({ body }) => body.subject)).toEqual(["live", "live"]);
+});

@@ -1,0 +1,100 @@
+import type { Clock } from "../clock.ts";
+
+/** Endpoints that failed last may have this part of all places, so that those which hang never have the places of all others. */
+const FAILING_SHARE = 0.5;
+/** Failures in a row after which an endpoint rests before the next attempt: one that refuses is else called all the time. */
+const FAILURES_WITHOUT_REST = 3;
+/**
+ * The rest doubles with each failure; the end is what somebody waits at most whose endpoint answers again. Half of it is
+ * chance, so that endpoints which failed together are not all tried again at the same moment.
+ */
+const REST_MS = { first: 1_000, max: 15_000 };
+/** Resting endpoints that a claim is told of; where there are more, one of them soon ends its rest anyway. */
+const RESTING_LISTED_MAX = 100;
+
+/** Who may have how many attempts in hand, over all endpoints and for each. */
+export interface Places {
+  /** For one claim: how many more an endpoint may have. */
+  forClaim(): (endpoint: string) => number;
+  /** Endpoints that may have no more, as far as they are worth naming. */
+  busy(): string[];
+  take(endpoint: string): void;
+  /** An attempt has ended; `isWell` when the endpoint took it, null when nothing was learnt of it. */
+  done(endpoint: string, isWell: boolean | null): void;
+  /** The endpoint was changed: what is known of it may be wrong. */
+  forget(endpoint: string): void;
+  /** When the first of those who rest may go on; null when none rests. */
+  nextFreeAt(): Date | null;
+}
+
+/**
+ * An endpoint that answered last has `perEndpoint` places. One of which nothing is known yet has one, and one that failed
+ * last has one as well, of those that all failing ones share; when it goes on failing it rests in between.
+ *
+ * @param all places in all
+ * @param failing endpoints that failed before this process began
+ */
+export function createPlaces(
+  options: { all: number; perEndpoint: number; failing: readonly string[] },
+  clock: Clock,
+  random: () => number,
+): Places {
+  const inHand = new Map<string, number>();
+  const well = new Set<string>();
+  const failing = new Map(options.failing.map((endpoint) => [endpoint, { failures: 1, restsUntil: 0 }]));
+  const failingMax = Math.max(1, Math.floor(options.all * FAILING_SHARE));
+
+  const rests = (endpoint: string) => (failing.get(endpoint)?.restsUntil ?? 0) > clock.now();
+  const free = (endpoint: string) => {
+    if (rests(endpoint)) return 0;
+    return (well.has(endpoint) ? options.perEndpoint : 1) - (inHand.get(endpoint) ?? 0);
+  };
+  const failingInHand = () => [...inHand.keys()].filter((endpoint) => failing.has(endpoint)).length;
+  const resting = () => [...failing.keys()].filter(rests);
+
+  return {
+    forClaim() {
+      const granted = new Set<string>();
+      const left = failingMax - failingInHand();
+      return (endpoint) => {
+        const count = free(endpoint);
+        if (count <= 0 || !failing.has(endpoint) || granted.has(endpoint)) return count;
+        if (granted.size >= left) return 0;
+        granted.add(endpoint);
+        return count;
+      };
+    },
+    busy: () => [
+      ...new Set([
+        ...[...inHand.keys()].filter((endpoint) => free(endpoint) <= 0),
+        ...resting().slice(0, RESTING_LISTED_MAX),
+      ]),
+    ],
+    take: (endpoint) => inHand.set(endpoint, (inHand.get(endpoint) ?? 0) + 1),
+    done(endpoint, isWell) {
+      const left = (inHand.get(endpoint) ?? 1) - 1;
+      if (left > 0) inHand.set(endpoint, left);
+      else inHand.delete(endpoint);
+      if (isWell === null) return;
+      if (isWell) {
+        failing.delete(endpoint);
+        well.add(endpoint);
+        return;
+      }
+      well.delete(endpoint);
+      const failures = (failing.get(endpoint)?.failures ?? 0) + 1;
+      const doubled = REST_MS.first * 2 ** Math.min(failures - FAILURES_WITHOUT_REST, 10);
+      const chance = 0.5 + random() / 2;
+      const restMs = failures < FAILURES_WITHOUT_REST ? 0 : Math.min(REST_MS.max, doubled) * chance;
+      failing.set(endpoint, { failures, restsUntil: clock.now() + restMs });
+    },
+    forget(endpoint) {
+      failing.delete(endpoint);
+    },
+    nextFreeAt() {
+      let first = Number.POSITIVE_INFINITY;
+      for (const endpoint of resting()) first = Math.min(first, failing.get(endpoint)?.restsUntil ?? first);
+      return Number.isFinite(first) ? new Date(first) : null;
+    },
+  };
+}
