@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import List
 
 import pytest
-from needs import need
+from needs import missing, need
 from server import Server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,7 +56,7 @@ def test_the_wheel_has_the_package_and_its_types(wheel: Path) -> None:
 
 def test_the_first_example_runs_as_written_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
     if "-" in sys.version or not Path("/usr/bin/python3").exists():
-        pytest.skip("needs the Python of the system, whose packages stand in for a package index")
+        missing("this is not the Python of the system, whose packages stand in for a package index")
     need("ensurepip")
     # Debian's httpx is there through the system's packages; e2a comes from the wheel alone.
     python("-m", "venv", "--system-site-packages", str(tmp_path / "venv"))
