@@ -101,6 +101,12 @@ export interface Authentication {
   dkim: { result: DkimResult; domain: string; selector: string; algorithm: string; aligned: boolean }[];
   dmarc: { result: DmarcResult; policy: "none" | "quarantine" | "reject" | null; aligned_by: ("spf" | "dkim")[] };
   arc: { result: ArcResult };
+  /**
+   * When the proof rests on DKIM alone: fields that the message has once and that no proving signature covers, such as
+   * "Reply-To". Empty when SPF aligns, too: then a host of the From domain handed the message in as it is. Absent in rows
+   * of earlier versions.
+   */
+  unsigned?: string[];
 }
 
 /** What was proven about a message's From domain. */

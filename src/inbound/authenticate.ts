@@ -5,20 +5,15 @@ import { dmarc as evaluateDmarc } from "mailauth/lib/dmarc/index.js";
 import { spf as evaluateSpf } from "mailauth/lib/spf/index.js";
 import { type Clock, systemClock } from "../clock.ts";
 import { DnsError, type DnsType, type Resolver } from "../dns.ts";
+import { asciiLabels, type HostName, hostName, sameOrganization } from "../host-name.ts";
 import type { ArcResult, Authentication, DkimResult, DmarcResult, Envelope, SpfResult, Verdict } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import { authenticationResults, domainCheck } from "./authentication-results.ts";
-import type { Author, HeaderBlock } from "./headers.ts";
-import { asciiDomain, scanHeaders, singleAuthor } from "./headers.ts";
+import { singleAuthor } from "./author.ts";
+import type { HeaderBlock } from "./headers.ts";
+import { scanHeaders } from "./headers.ts";
 import type { SignatureName } from "./signatures.ts";
-import {
-  printable,
-  proofGap,
-  sameOrganization,
-  selectSignatures,
-  signatureFrom,
-  signatureNames,
-} from "./signatures.ts";
+import { proofGap, selectSignatures, signatureFrom, signatureNames, unsignedFields } from "./signatures.ts";
 
 export interface AuthenticateOptions {
   resolver: Resolver;
@@ -26,7 +21,21 @@ export interface AuthenticateOptions {
   budgetMs: number;
   /** The name in our Authentication-Results field (RFC 8601 2.5). */
   authservId: string;
+  /**
+   * Whether this server hosts the domain. Mail from outside that claims such a domain needs a pass of SPF or DKIM for
+   * that very name. A rejection, and an answer that comes too late, count as yes. Default: no domain is hosted.
+   */
+  isHosted?: IsHosted;
   clock?: Clock;
+}
+
+/** Plain data in and out, so that another process can ask; the name is one in lower-case A-labels. */
+export type IsHosted = (domain: string) => Promise<boolean>;
+
+/** The From address, when DNS can be asked about its domain. */
+interface Author {
+  address: string;
+  domain: HostName;
 }
 
 /** Past these mailauth's header parser, quadratic in the lines of a field, costs more than a message may. */
@@ -44,8 +53,10 @@ const graceMsMax = 200;
  *
  * Verified means: exactly one plain From address, and DMARC passes, or its domain has no DMARC record and an SPF or DKIM
  * pass aligns with it. Alignment has to hold by the Public Suffix List as well as by DMARC's tree walk, so that a tenant
- * of a shared domain cannot speak for its landlord. Signatures that cover less than the message count as `policy`, not
- * as a pass (see `proofGap`). ARC is reported and proves nothing.
+ * of a shared domain cannot speak for its landlord; for a domain hosted here it has to be strict, whatever DNS says.
+ * Names that are no host names (HELO, MAIL FROM, `d=`) are never looked up, prove nothing and align with nothing.
+ * Signatures that cover less than the message count as `policy`, not as a pass (see `proofGap`). ARC is reported and
+ * proves nothing.
  *
  * Plain data in and out, no state. Never throws, and returns within the budget.
  */
@@ -58,7 +69,8 @@ export async function authenticate(
   const message = withCrlf(raw);
   const block = scanHeaders(message, headerLimits);
   const obstacle = obstacleIn(message, block);
-  const author = obstacle ? null : singleAuthor(block);
+  const author = obstacle ? null : authorOf(block);
+  const hosted = author ? budget.within(isHosted(options, author), true, true) : false;
   // DMARC's first question is known already; its answer arrives while the rest is at work.
   if (author) budget.lookUp(`_dmarc.${author.domain}`, "TXT").catch(() => {});
 
@@ -69,18 +81,26 @@ export async function authenticate(
   const proven = author && signed.author === author.address ? author : null;
   const unproven = author && signed.author === undefined ? unknownPolicy(author) : noAuthor;
   const [dmarc, arc] = await Promise.all([
-    proven ? checkDmarc(proven, spf, signed.signatures, budget) : unproven,
+    proven ? checkDmarc(proven, spf, signed.signatures, hosted, budget) : unproven,
     checkArc(signed.arc, block, envelope.remoteAddress, budget),
   ]);
   budget.end();
 
+  const passes = dmarc.result === "pass" || (dmarc.result === "none" && dmarc.alignedBy.length > 0);
+  const proving = signed.signatures.filter((signature) => signature.result === "pass" && dmarc.aligns(signature));
   const authentication: Authentication = {
-    spf,
-    dkim: signed.signatures.map(({ gap: _, ...signature }) => ({ ...signature, aligned: dmarc.aligns(signature) })),
+    spf: { result: spf.result, domain: spf.domain ?? "" },
+    dkim: signed.signatures.map((signature) => ({
+      result: signature.result,
+      domain: signature.domain ?? "",
+      selector: signature.selector,
+      algorithm: signature.algorithm,
+      aligned: dmarc.aligns(signature),
+    })),
     dmarc: { result: dmarc.result, policy: dmarc.policy, aligned_by: dmarc.alignedBy },
     arc: { result: arc },
+    unsigned: passes && !dmarc.alignedBy.includes("spf") ? unsignedFields(proving, block) : [],
   };
-  const passes = dmarc.result === "pass" || (dmarc.result === "none" && dmarc.alignedBy.length > 0);
   return {
     authentication,
     verified: passes,
@@ -95,6 +115,16 @@ export async function authenticate(
   };
 }
 
+function authorOf(block: HeaderBlock): Author | null {
+  const author = singleAuthor(block);
+  const domain = author && hostName(author.domain);
+  return author && domain ? { address: author.address, domain } : null;
+}
+
+async function isHosted(options: AuthenticateOptions, { domain }: Author): Promise<boolean> {
+  return (await options.isHosted?.(domain)) ?? false;
+}
+
 interface Budget {
   /** Milliseconds since the epoch. */
   startedAt: number;
@@ -102,6 +132,8 @@ interface Budget {
   trouble: boolean;
   /** The resolver, until there is only time left for arithmetic. */
   lookUp(name: string, type: string): Promise<never>;
+  /** Whether mailauth has asked for exactly this name. */
+  asked(name: string): boolean;
   /** The work's result; `late` when the time is up first, `broken` when it throws. */
   within<T>(work: Promise<T>, late: T, broken: T): Promise<T>;
   end(): void;
@@ -114,10 +146,15 @@ function startBudget({ resolver, budgetMs, clock = systemClock }: AuthenticateOp
   const end = new Promise<void>((resolve) => {
     cancelEnd = clock.after(budgetMs, resolve);
   });
+  const asked = new Set<string>();
   const budget: Budget = {
     startedAt: clock.now(),
     trouble: false,
+    asked: (name) => asked.has(name),
     async lookUp(name, type) {
+      // A-labels and macros are ASCII. What a resolver would have to convert first is another name than the one compared.
+      if (/[^\x20-\x7e]/.test(name)) throw new DnsError("EBADNAME", type, name);
+      asked.add(name.toLowerCase());
       try {
         // mailauth takes the shapes of node:dns, whatever its types say; `never` fits them all.
         return (await resolver.resolve(name, type as DnsType, { signal: stop.signal })) as never;
@@ -137,16 +174,31 @@ function startBudget({ resolver, budgetMs, clock = systemClock }: AuthenticateOp
 
 const spfResults: readonly string[] = ["pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"];
 
-/** SPF of the reverse-path's domain, or of the HELO name when it is null (RFC 7208 2.3, 2.4). */
-async function checkSpf(envelope: Envelope, mta: string, budget: Budget): Promise<Authentication["spf"]> {
-  const { mailFrom, helo, remoteAddress } = envelope;
-  const claimed = mailFrom === "" ? helo.toLowerCase() : (splitAddress(mailFrom)?.domain ?? mailFrom);
-  const domain = asciiDomain(claimed) ?? printable(claimed);
-  const checked = evaluateSpf({ sender: mailFrom, ip: remoteAddress, helo, mta, resolver: budget.lookUp });
-  const named = checked.then(({ status }) => ({
-    result: (spfResults.includes(status.result) ? status.result : "permerror") as SpfResult,
-    domain,
-  }));
+interface SpfCheck {
+  result: SpfResult;
+  /** The name that was evaluated; null when the client gave none. */
+  domain: HostName | null;
+}
+
+/**
+ * SPF of the reverse-path's domain, or of the HELO name when the reverse-path is null (RFC 7208 2.3, 2.4). What is not a
+ * host name is `none` (4.3), and mailauth is not asked; it gets the checked name and evaluates no other one.
+ */
+async function checkSpf(envelope: Envelope, mta: string, budget: Budget): Promise<SpfCheck> {
+  const { mailFrom, remoteAddress } = envelope;
+  const at = mailFrom.lastIndexOf("@");
+  const helo = hostName(envelope.helo);
+  const domain = mailFrom === "" ? helo : at > 0 ? hostName(mailFrom.slice(at + 1)) : null;
+  if (domain === null) return { result: "none", domain };
+  const sender = `${mailFrom === "" ? "postmaster" : mailFrom.slice(0, at)}@${domain}`;
+  // Without a name mailauth puts the client's address in its place (macro h, RFC 7208 7.2).
+  const checked = evaluateSpf({ sender, ip: remoteAddress, helo: helo ?? "", mta, resolver: budget.lookUp });
+  const named = checked.then(
+    ({ status }): SpfCheck => ({
+      result: (spfResults.includes(status.result) ? status.result : "permerror") as SpfResult,
+      domain,
+    }),
+  );
   return budget.within(named, { result: "temperror", domain }, { result: "permerror", domain });
 }
 
@@ -154,6 +206,8 @@ interface CheckedSignature extends SignatureName {
   result: DkimResult;
   /** Why a signature that verifies, or one that was not looked at, proves nothing. */
   gap: string | null;
+  /** Of a signature that passes: lower-cased names of the signed fields, one per signed occurrence. */
+  signedFields: string[];
 }
 
 interface Signed {
@@ -173,31 +227,37 @@ async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | n
     const { headerFrom, fromFields, results, arc } = found;
     const [from] = headerFrom;
     const parts = fromFields === 1 && headerFrom.length === 1 && from ? splitAddress(from) : null;
+    const domain = parts && hostName(parts.domain);
     return {
       signatures: [
-        ...results.filter((row) => row.status.result !== "none").map((row) => checkedSignature(row, block)),
-        ...skipped.map((name) => ({ ...name, result: "policy" as const, gap: "too many or too long signatures" })),
+        ...results.filter((row) => row.status.result !== "none").map((row) => checkedSignature(row, block, budget)),
+        ...skipped.map((name) => unchecked(name, "policy", "too many or too long signatures")),
       ],
-      author: parts && `${parts.local}@${asciiDomain(parts.domain)}`,
+      author: parts && domain && `${parts.local}@${domain}`,
       arc: (arc as ARCData | undefined) ?? null,
     };
   });
   return budget.within(named, unverified(block, "temperror", null), unverified(block, "permerror", null));
 }
 
-function checkedSignature(row: DKIMResult, block: HeaderBlock): CheckedSignature {
+function checkedSignature(row: DKIMResult, block: HeaderBlock, budget: Budget): CheckedSignature {
   const { result, testing, underSized } = row.status;
   const name = signatureFrom(row.signingDomain ?? "", row.selector ?? "", row.algo ?? "");
-  if (result !== "pass") {
-    return { ...name, result: (dkimResults.includes(result) ? result : "permerror") as DkimResult, gap: null };
-  }
+  if (result !== "pass") return unchecked(name, dkimResults.includes(result) ? (result as DkimResult) : "permerror");
+  // The name that is compared has to be the one whose key was fetched, byte for byte.
+  const keyName = `${asciiLabels(row.selector ?? "")}._domainkey.${name.domain}`;
+  if (name.domain === null || !budget.asked(keyName)) return unchecked(name, "policy", "domain is not a host name");
   const signedFields = (row.signingHeaders?.keys ?? "").toLowerCase().split(": ");
   const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields }, block);
-  return { ...name, result: gap ? "policy" : "pass", gap };
+  return { ...name, result: gap ? "policy" : "pass", gap, signedFields };
+}
+
+function unchecked(name: SignatureName, result: DkimResult, gap: string | null = null): CheckedSignature {
+  return { ...name, result, gap, signedFields: [] };
 }
 
 function unverified(block: HeaderBlock, result: DkimResult, gap: string | null): Signed {
-  const signatures = signatureNames(block).map((name) => ({ ...name, result, gap }));
+  const signatures = signatureNames(block).map((name) => unchecked(name, result, gap));
   return result === "temperror" ? { signatures } : { signatures, author: null, arc: null };
 }
 
@@ -218,15 +278,21 @@ const policies: readonly string[] = ["none", "quarantine", "reject"];
 
 async function checkDmarc(
   author: Author,
-  spf: Authentication["spf"],
+  spf: SpfCheck,
   signatures: readonly CheckedSignature[],
+  hosted: boolean | Promise<boolean>,
   budget: Budget,
 ): Promise<Alignment> {
-  const ours = ({ domain }: { domain: string }) => sameOrganization(domain, author.domain);
-  const spfDomains = spf.result === "pass" && ours(spf) ? [spf.domain] : [];
-  const dkimDomains = signatures.filter((signature) => signature.result === "pass" && ours(signature));
+  // As the owner of a hosted domain we ask for strict alignment (RFC 9989 4.7 adkim, aspf), whatever record DNS has.
+  const relates = (await hosted) ? (a: HostName, b: HostName) => a === b : sameOrganization;
+  const ours = ({ domain }: { domain: HostName | null }) => domain !== null && relates(domain, author.domain);
+  const spfDomains = spf.result === "pass" && spf.domain !== null && ours(spf) ? [spf.domain] : [];
+  const dkimDomains = signatures.flatMap((signature) =>
+    signature.result === "pass" && signature.domain !== null && ours(signature) ? [{ domain: signature.domain }] : [],
+  );
   const evaluated = evaluateDmarc({
-    headerFrom: [author.address],
+    // mailauth takes a bare domain, too; so it has no address to read in another way.
+    headerFrom: [author.domain],
     fromFields: 1,
     spfDomains,
     dkimDomains,
@@ -254,7 +320,8 @@ async function checkDmarc(
 
 /** The time was up before the From domain's policy, or who the author is, could be found out. */
 function unknownPolicy({ domain: authorDomain }: Author): Alignment {
-  const aligns = ({ domain }: { domain: string }) => sameOrganization(domain, authorDomain);
+  const aligns = ({ domain }: Pick<SignatureName, "domain">) =>
+    domain !== null && sameOrganization(domain, authorDomain);
   return { result: "temperror", policy: null, alignedBy: [], aligns };
 }
 

@@ -1,7 +1,7 @@
+import { asciiDomain } from "../host-name.ts";
 import { splitAddress } from "../mail.ts";
 import { cleanLine } from "./clean-text.ts";
 import { statusIn } from "./hard-bounce.ts";
-import { asciiDomain } from "./headers.ts";
 
 export type DeliveryAction = "failed" | "delayed" | "delivered" | "relayed" | "expanded";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Resolver } from "../dns.ts";
 import type { Envelope, ReadMail, Verdict } from "../mail.ts";
-import { authenticate } from "./authenticate.ts";
+import { authenticate, type IsHosted } from "./authenticate.ts";
 import { type ReadLimits, readMail } from "./read.ts";
 import { withTrace } from "./trace.ts";
 
@@ -34,15 +34,21 @@ export interface Examined {
 }
 
 /**
- * All that costs processor time about a message: authenticate → trace → read. Pure but for the resolver, with plain
- * data in and out, so that it can move to another thread.
+ * All that costs processor time about a message: authenticate → trace → read. Pure but for the two questions, to DNS and
+ * to the store, with plain data in and out, so that it can move to another thread.
  * Read is what is stored: a field that was removed as forged must not come back by another way.
  */
-export async function examine(job: Examination, settings: ExamineSettings, resolver: Resolver): Promise<Examined> {
+export async function examine(
+  job: Examination,
+  settings: ExamineSettings,
+  resolver: Resolver,
+  isHosted: IsHosted,
+): Promise<Examined> {
   const { raw, envelope, queueId } = job;
   const { hostname, verifyBudgetMs, limits } = settings;
   const verdict =
-    job.verdict ?? (await authenticate(raw, envelope, { resolver, budgetMs: verifyBudgetMs, authservId: hostname }));
+    job.verdict ??
+    (await authenticate(raw, envelope, { resolver, isHosted, budgetMs: verifyBudgetMs, authservId: hostname }));
   const [only, ...others] = envelope.rcptTo;
   const recipient = others.length === 0 ? only : undefined;
   const stored = withTrace(raw, { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) });

@@ -1,5 +1,3 @@
-import { domainToASCII } from "node:url";
-
 /** One header field where it stands in the raw bytes. */
 export interface RawField {
   /** Name as written, without white space. */
@@ -128,45 +126,4 @@ export function hasStrayBytes(field: RawField): boolean {
   } catch {
     return true;
   }
-}
-
-export interface Author {
-  /** Bare addr-spec, lower-cased, domain in A-labels. */
-  address: string;
-  domain: string;
-}
-
-/** A phrase of words and quoted strings, then one address, in angle brackets or alone (RFC 5322 3.4, RFC 6532). */
-const oneMailbox =
-  /^(?:(?:"(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*"|[^"(),:;<>@[\\\]\x00-\x08\x0a-\x1f])*<([^<>]{1,320})>|([^<> \t]{1,320}))$/;
-const plainAddress = /^([^\x00-\x20"(),:;<>@[\\\]\x7f]+)@([^\x00-\x20"(),:;<>@[\\\]\x7f]+)$/;
-const hostname = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-
-/** Two lines of the longest kind (RFC 5322 2.1.1); an address alone is at most 254 characters (RFC 5321 4.5.3.1.3). */
-const authorCharsMax = 2 * 998;
-
-/**
- * The author, when every reader of the message must find the same one: exactly one `From` field with exactly one
- * plain address. Null for several fields or mailboxes, groups, comments, quoted local parts, routes, domain literals
- * and anything else that two parsers could read differently; such a From proves nothing.
- */
-export function singleAuthor(block: HeaderBlock): Author | null {
-  const [from, ...more] = fieldsNamed(block, "from");
-  if (!from || more.length > 0 || hasStrayBytes(from)) return null;
-  const value = fieldText(from);
-  if (value.length > authorCharsMax) return null;
-  const mailbox = oneMailbox.exec(value);
-  const [, local, domain] = plainAddress.exec(mailbox?.[1] ?? mailbox?.[2] ?? "") ?? [];
-  // An encoded word in an address (RFC 2047 5 forbids it) is decoded by some readers and not by others.
-  if (!local || !domain || local.includes("=?")) return null;
-  const ascii = asciiDomain(domain);
-  if (ascii === null) return null;
-  return { address: `${local.toLowerCase()}@${ascii}`, domain: ascii };
-}
-
-/** A host name in lower-case A-labels without the root dot, or null when it is none (RFC 5890 2.3.2.1, RFC 1123 2.1). */
-export function asciiDomain(domain: string): string | null {
-  const plain = domain.replace(/\.$/, "").toLowerCase();
-  const ascii = /[^\x00-\x7f]/.test(plain) ? domainToASCII(plain) : plain;
-  return ascii.length <= 253 && hostname.test(ascii) ? ascii : null;
 }

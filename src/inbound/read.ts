@@ -1,10 +1,12 @@
 import libmime from "libmime";
 import { type AttachmentStream, MailParser, type MessageText, parseAddressHeader } from "mailparser";
+import { asciiDomain } from "../host-name.ts";
 import type { Attachment, HeaderField, Mailbox, ReadMail } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
+import { singleAuthor } from "./author.ts";
 import { cleanFilename, cleanLine, cleanText } from "./clean-text.ts";
 import type { HeaderBlock } from "./headers.ts";
-import { asBuffer, asciiDomain, fieldsNamed, fieldText, hasStrayBytes, scanHeaders, singleAuthor } from "./headers.ts";
+import { asBuffer, fieldsNamed, fieldText, hasStrayBytes, scanHeaders } from "./headers.ts";
 import { seenText } from "./html-text.ts";
 import { replyText } from "./reply-text.ts";
 import { type ReadLimits, scanStructure } from "./structure.ts";

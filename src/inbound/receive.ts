@@ -49,6 +49,7 @@ export type Receive = (
  */
 export function createReceive(options: ReceiveOptions): Receive {
   const { store, log, hostname } = options;
+  const isHosted = async (domain: string) => (await store.hostedDomain(domain)) !== null;
 
   return async function receive(envelope, recipients, raw, local) {
     const hops = countReceived(raw);
@@ -66,6 +67,7 @@ export function createReceive(options: ReceiveOptions): Receive {
       { raw, envelope, queueId, ...(local ? { verdict: localVerdict(local.domain, hostname) } : {}) },
       options,
       options.resolver,
+      isHosted,
     );
     screen(verdict, options);
 
@@ -169,6 +171,7 @@ function localVerdict(domain: string, hostname: string): Verdict {
       dkim: [],
       dmarc: { result: "none", policy: null, aligned_by: [] },
       arc: { result: "none" },
+      unsigned: [],
     },
     verified: true,
     verifiedDomain: domain,

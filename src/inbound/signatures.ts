@@ -1,9 +1,10 @@
-import { getDomain } from "tldts";
-import { asBuffer, asciiDomain, fieldsNamed, type HeaderBlock, type RawField } from "./headers.ts";
+import { type HostName, hostName, sameOrganization } from "../host-name.ts";
+import { asBuffer, fieldsNamed, type HeaderBlock, type RawField } from "./headers.ts";
 
 /** A DKIM signature as its tags name it, whether it was verified or not. */
 export interface SignatureName {
-  domain: string;
+  /** Null when `d=` is not a host name; such a signature proves nothing and aligns with nothing. */
+  domain: HostName | null;
   selector: string;
   algorithm: string;
 }
@@ -18,27 +19,20 @@ const signaturesNamedMax = 20;
 const signatureBytesMax = 8 * 1024;
 
 /**
- * Two domains of one organization by the Public Suffix List, private suffixes included: `a.example.com` and
- * `example.com` are, `alice.github.io` and `github.io` are not.
- */
-export function sameOrganization(a: string, b: string): boolean {
-  const organization = (domain: string) => getDomain(domain, { allowPrivateDomains: true }) ?? domain;
-  return a === b || organization(a) === organization(b);
-}
-
-/**
  * Picks the signatures worth the work, those of the author's organization first, and hides the others from the verifier:
  * `bytes` is the message without them, the very same bytes when there are none. `skipped` names what was hidden.
  */
 export function selectSignatures(
   raw: Uint8Array,
   block: HeaderBlock,
-  authorDomain: string | null,
+  authorDomain: HostName | null,
 ): { bytes: Buffer; skipped: SignatureName[] } {
   const bytes = asBuffer(raw);
   const all = fieldsNamed(block, "dkim-signature");
-  const aligned = (field: RawField) =>
-    authorDomain !== null && sameOrganization(signatureName(field).domain, authorDomain);
+  const aligned = (field: RawField) => {
+    const { domain } = signatureName(field);
+    return authorDomain !== null && domain !== null && sameOrganization(domain, authorDomain);
+  };
   const ranked = all.length > 1 ? [...all.filter(aligned), ...all.filter((field) => !aligned(field))] : all;
   const kept = new Set<RawField>();
   let bodyLengths = 0;
@@ -76,7 +70,7 @@ function signatureName(field: RawField): SignatureName {
 /** Names fit to be stored and shown, whatever the message had in their place. */
 export function signatureFrom(domain: string, selector: string, algorithm: string): SignatureName {
   return {
-    domain: asciiDomain(domain) ?? printable(domain),
+    domain: hostName(domain),
     selector: printable(selector),
     algorithm: printable(algorithm.toLowerCase()),
   };
@@ -85,7 +79,7 @@ export function signatureFrom(domain: string, selector: string, algorithm: strin
 /** DNS allows no longer names (RFC 1035 2.3.4). */
 const nameCharsMax = 255;
 
-export function printable(text: string): string {
+function printable(text: string): string {
   return text.slice(0, nameCharsMax).replace(/[^\x21-\x7e]/g, "?");
 }
 
@@ -131,3 +125,22 @@ export function proofGap(signature: VerifiedSignature, block: HeaderBlock): stri
   }
   return null;
 }
+
+/**
+ * Names of the fields of `singletons` that the message has and that these signatures leave out, in the order of RFC 5322
+ * 3.6. Anybody who passed the message on could have written them. A field counts as signed when one signature covers all
+ * its occurrences.
+ */
+export function unsignedFields(signatures: readonly Pick<VerifiedSignature, "signedFields">[], block: HeaderBlock) {
+  return singletons
+    .filter((name) => {
+      const present = fieldsNamed(block, name).length;
+      const covers = ({ signedFields }: Pick<VerifiedSignature, "signedFields">) =>
+        signedFields.filter((key) => key === name).length >= present;
+      return present > 0 && !signatures.some(covers);
+    })
+    .map((name) => canonicalNames[name] ?? name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase()));
+}
+
+/** Where capitals at the start of each word are not the name's usual spelling (RFC 5322 3.6.4, RFC 2045 4). */
+const canonicalNames: Record<string, string> = { "message-id": "Message-ID", "mime-version": "MIME-Version" };

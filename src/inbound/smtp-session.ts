@@ -1,6 +1,6 @@
 /** One client's dialogue, decided step by step. Knows nothing of the library that speaks the protocol. */
-import { domainToASCII } from "node:url";
 import type { Clock } from "../clock.ts";
+import { hostName } from "../host-name.ts";
 import type { Log } from "../log.ts";
 import type { Envelope } from "../mail.ts";
 import type { ClientCounts } from "./smtp-limits.ts";
@@ -134,11 +134,14 @@ function checked({ address: given, parameters, utf8 }: Path, known: readonly str
   return address;
 }
 
-/** smtp-server hands U-labels whatever was sent; DNS and our tables know A-labels (RFC 5890 2.3.2.1). */
+/**
+ * smtp-server hands U-labels whatever was sent; DNS and our tables know A-labels (RFC 5890 2.3.2.1). A domain that has no
+ * A-labels of its own stays as it is: made into another name, it would be proven by that one's records.
+ */
 function withAsciiDomain(address: string): string {
   const at = address.lastIndexOf("@");
   const domain = address.slice(at + 1);
-  return isAscii(domain) ? address : address.slice(0, at + 1) + (domainToASCII(domain) || domain);
+  return isAscii(domain) ? address : address.slice(0, at + 1) + (hostName(domain) ?? domain);
 }
 
 function isAscii(text: string): boolean {

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
+import { asciiDomain } from "../host-name.ts";
 import type { Envelope, Verdict } from "../mail.ts";
-import { asBuffer, asciiDomain, findBody, type RawField, walkFields } from "./headers.ts";
+import { asBuffer, findBody, type RawField, walkFields } from "./headers.ts";
 
 export interface TraceOptions {
   envelope: Envelope;
@@ -97,9 +98,14 @@ function fold(field: string): string {
   return [...lines, line].join("\r\n\t");
 }
 
+/**
+ * Programs that hand fields on as variables or attributes fold their names: CGI and WSGI make hyphens underscores, Apache
+ * and PHP every character but letters and digits. So names are compared by these alone.
+ */
 function isForged(field: RawField, hostname: string): boolean {
-  if (field.key.startsWith("x-e2a-")) return true;
-  if (field.key !== "authentication-results") return false;
+  const folded = field.key.replace(/[^a-z0-9]/g, "");
+  if (folded.startsWith("xe2a")) return true;
+  if (folded !== "authenticationresults") return false;
   const id = authservId(field.binary);
   return id === null || sameName(id, hostname);
 }

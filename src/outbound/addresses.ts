@@ -1,4 +1,4 @@
-import { asciiDomain } from "../inbound/headers.ts";
+import { asciiDomain } from "../host-name.ts";
 import type { Mailbox } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 

@@ -1,0 +1,86 @@
+import { expect, test } from "bun:test";
+import { parseAddressHeader } from "mailparser";
+import { singleAuthor } from "./author.ts";
+import { fieldText, scanHeaders } from "./headers.ts";
+
+const scan = (text: string) => scanHeaders(Buffer.from(text, "latin1"));
+const utf8 = (text: string) => scanHeaders(Buffer.from(text));
+
+test.each([
+  ["From: Alice <Alice@Example.COM>", "alice@example.com"],
+  ["From: alice@example.com", "alice@example.com"],
+  ["From: alice@example.com.", "alice@example.com"],
+  ["From: a@b\xc3\xbccher.example", "a@xn--bcher-kva.example"],
+  ["From: J\xf6rg <a@example.com>", null],
+  [`From: ${'"a" '.repeat(50_000)}<a@example.com>`, null],
+  ["From: a@-example.com", null],
+  ["From: a@exa mple.com", null],
+  ["From: a@b\r\nFROM: a@b", null],
+  ["Fr\xadom: a@example.com\r\nFrom: b@example.com", null],
+])("the author of %.60j is %j", (header, expected) => {
+  expect(singleAuthor(scan(`${header}\r\n\r\n`))?.address ?? null).toBe(expected);
+});
+
+/** Forms that name joe@shop.test and nobody else (RFC 5322 3.4), to us and to the parsers of other programs. */
+const oneAddress = [
+  "joe@shop.test <joe@shop.test>",
+  "Joe@Shop.TEST <joe@shop.test>",
+  '"joe@shop.test" <joe@shop.test>',
+  '"<joe@shop.test>" <joe@shop.test>',
+  "'joe@shop.test' <joe@shop.test>",
+  "=?utf-8?q?joe=40shop.test?= <joe@shop.test>",
+  "joe@shop.test (Sales) <joe@shop.test>",
+  "Joe (Sales) <joe@shop.test>",
+  "(Sales) Joe <joe@shop.test>",
+  "Joe <joe@shop.test> (Sales)",
+  "Joe (Sales) (Support) <joe@shop.test>",
+  '"Joe" (Sales) <joe@shop.test>',
+  "joe@shop.test (Joe of Sales)",
+  "(Sales) joe@shop.test",
+  "(Sales)<joe@shop.test>",
+  "Joe O'Neil (Büro) <joe@shop.test>",
+];
+
+test.each(oneAddress)("%s names one address, to every parser", (value) => {
+  expect(singleAuthor(utf8(`From: ${value}\r\n\r\n`))?.address).toBe("joe@shop.test");
+  const read = parseAddressHeader([value], { flatten: true, decodePunycode: false }).value;
+  expect(read.map(({ address }) => address)).toEqual(["joe@shop.test"]);
+});
+
+test.each([
+  "ceo@bank.test <joe@shop.test>",
+  '"ceo@bank.test" <joe@shop.test>',
+  '"<ceo@bank.test>" <joe@shop.test>',
+  "'ceo@bank.test' <joe@shop.test>",
+  "=?utf-8?q?ceo=40bank.test?= <joe@shop.test>",
+  "=?utf-8?b?Y2VvQGJhbmsudGVzdA==?= <joe@shop.test>",
+  "Joe ceo@bank.test <joe@shop.test>",
+  "joe@shop.test ceo@bank.test <joe@shop.test>",
+  "joe@shop.test joe@shop.test <joe@shop.test>",
+  'ceo@bank.test "joe@shop.test" <joe@shop.test>',
+  "Joe (ceo@bank.test) <joe@shop.test>",
+  "joe@shop.test (ceo@bank.test)",
+  "(ceo@bank.test) joe@shop.test",
+  "Joe (a (b) c) <joe@shop.test>",
+  "Joe (a\\) ceo@bank.test <joe@shop.test>",
+  "Joe (<ceo@bank.test>) <joe@shop.test>",
+  "Joe (a, b) <joe@shop.test>",
+  "Joe (Sales <joe@shop.test>",
+  "joe(Sales)@shop.test",
+  "joe@(Sales)shop.test",
+  "joe@shop.test <joe@bank.test>",
+  "joe@shop.test, joe@shop.test",
+  "<joe@shop.test> joe@shop.test",
+  "<joe@shop.test> <joe@shop.test>",
+  "joe@ｓhop.test",
+  "joe@sh\u00adop.test",
+  "joe@shop．test",
+])("%s does not leave one address beyond doubt", (value) => {
+  expect(singleAuthor(utf8(`From: ${value}\r\n\r\n`))).toBeNull();
+});
+
+test("a folded comment is read as one", () => {
+  const block = utf8("From: Joe (Sales\r\n and Support)\r\n <joe@shop.test>\r\n\r\n");
+  expect(block.fields.map(fieldText)).toEqual(["Joe (Sales and Support) <joe@shop.test>"]);
+  expect(singleAuthor(block)?.address).toBe("joe@shop.test");
+});
