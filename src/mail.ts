@@ -109,6 +109,11 @@ export interface Authentication {
   unsigned?: string[];
 }
 
+/** The results with every member, also of rows that earlier versions wrote. */
+export function wholeAuthentication(stored: Authentication): Required<Authentication> {
+  return { ...stored, unsigned: stored.unsigned ?? [] };
+}
+
 /** What was proven about a message's From domain. */
 export interface Verdict {
   authentication: Authentication;

@@ -12,6 +12,17 @@ const none: Authentication = {
 
 const cases: [judged: Partial<Judged>, line: string][] = [
   [
+    {
+      verified: true,
+      authentication: {
+        ...none,
+        dmarc: { result: "pass", policy: "reject", aligned_by: ["dkim"] },
+        unsigned: ["Reply-To", "Subject"],
+      },
+    },
+    "proven: example.com (DMARC by DKIM; not signed: Reply-To, Subject)",
+  ],
+  [
     { verified: true, authentication: { ...none, dmarc: { result: "pass", policy: "reject", aligned_by: ["dkim"] } } },
     "proven: example.com (DMARC by DKIM)",
   ],

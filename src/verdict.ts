@@ -12,7 +12,7 @@ export interface Judged {
 export function verdictLine(message: Judged): string {
   if (message.verified === true) {
     const domain = message.verified_domain ?? splitAddress(message.from)?.domain ?? message.from;
-    return `proven: ${domain}${message.authentication ? ` (${proof(message.authentication)})` : ""}`;
+    return `proven: ${domain}${message.authentication ? ` (${proof(message.authentication)}${unsigned(message.authentication)})` : ""}`;
   }
   if (message.verified === false)
     return `not proven: ${message.authentication ? doubt(message.authentication) : "no proof given"}`;
@@ -23,6 +23,11 @@ function proof({ dmarc, dkim }: Authentication): string {
   if (dmarc.result === "pass") return `DMARC by ${dmarc.aligned_by.map((way) => way.toUpperCase()).join(" and ")}`;
   const signed = dkim.some((signature) => signature.aligned && signature.result === "pass");
   return `aligned ${signed ? "DKIM" : "SPF"}, no DMARC record`;
+}
+
+/** Fields that whoever passed the message on could have written. */
+function unsigned({ unsigned: fields = [] }: Authentication): string {
+  return fields.length > 0 ? `; not signed: ${fields.join(", ")}` : "";
 }
 
 function doubt({ spf, dkim, dmarc }: Authentication): string {

@@ -182,6 +182,8 @@ export interface Sent {
   approval_expires_at?: string | null;
   hold?: Hold;
   recipients?: Recipient[];
+  /** Of a reply: whom it left out, and what to do. */
+  fix?: string;
 }
 
 export interface Outbound {

@@ -145,7 +145,7 @@ async function hasAnswer(client: Client, agent: string, message: MessageDetail):
   return false;
 }
 
-function outcome({ status, message_id: id, hold }: Sent): string {
+function outcome({ status, message_id: id, hold, fix }: Sent): string {
   const why = status === "pending_approval" ? `: ${plain(hold?.reason ?? "it waits for a person's approval")}` : "";
-  return `answered, ${statusWords(status)}${why} (${plain(id)})`;
+  return `answered, ${statusWords(status)}${why} (${plain(id)})${fix ? `. ${plain(fix)}` : ""}`;
 }

@@ -37,7 +37,8 @@ export function sentText(session: Session, sent: Sent, lead = ""): string {
   const { paint } = session;
   const recipients = sent.recipients ?? [];
   const { mark, style } = statusMark(sent.status);
-  const line = `${paint(style, mark)} ${lead}${sentence(sent)}`;
+  const note = sent.fix ? `\n${paint("yellow", "!")} ${plain(sent.fix)}` : "";
+  const line = `${paint(style, mark)} ${lead}${sentence(sent)}${note}`;
   return differ(recipients) ? `${line}\n\n${recipientTable(session, recipients)}` : line;
 }
 

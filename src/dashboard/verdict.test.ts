@@ -9,6 +9,7 @@ const nothing: Authentication = {
   dkim: [],
   dmarc: { result: "none", policy: null, aligned_by: [] },
   arc: { result: "none" },
+  unsigned: [],
 };
 const signature = {
   result: "pass",
@@ -32,6 +33,18 @@ test("what DMARC proves names the domain and what it was proven by", () => {
     "ok DKIM: Signed by example.com (selector s1, rsa-sha256), unchanged since.",
     "quiet SPF: example.com names no servers that may send for it.",
   ]);
+});
+
+test("fields that the signature leaves out are named", () => {
+  const dmarc = { result: "pass", policy: "reject", aligned_by: ["dkim"] } as const;
+  const proof = {
+    dkim: [signature],
+    dmarc: { ...dmarc, aligned_by: ["dkim" as const] },
+    unsigned: ["Reply-To", "Date"],
+  };
+  expect(explained(true, proof)).toContain(
+    "quiet DKIM: Not covered by the signature: Reply-To, Date. Whoever passed the message on could have written that.",
+  );
 });
 
 test("what passes for another domain counts for nothing, and says so", () => {

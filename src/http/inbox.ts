@@ -1,4 +1,5 @@
 import { Type } from "@sinclair/typebox";
+import { wholeAuthentication } from "../mail.ts";
 import type { LabelledMessage } from "../store/messages.ts";
 import { ownAgent } from "./agents.ts";
 import { answer, choice, query, text, time } from "./input.ts";
@@ -17,7 +18,7 @@ const InboxMessage = Type.Object(
 );
 
 function inboxOnWire(row: LabelledMessage) {
-  return { ...summaryOnWire(row), agent_id: row.agentId, authentication: row.authentication };
+  return { ...summaryOnWire(row), agent_id: row.agentId, authentication: wholeAuthentication(row.authentication) };
 }
 
 /** What all mailboxes of an account have received, in one list. */

@@ -53,6 +53,12 @@ export const Sent = Type.Object(
     approval_expires_at: Type.Optional(time()),
     hold: Type.Optional(hold),
     recipients: Type.Array(Recipient),
+    fix: Type.Optional(
+      Type.String({
+        description:
+          "Of a reply that left out addresses which nothing proves: which ones, and how to write to them all the same.",
+      }),
+    ),
   },
   { $id: "Sent" },
 );

@@ -8,6 +8,7 @@ import {
   replyRecipients,
   replySubject,
   replyThread,
+  type Unproven,
 } from "../outbound/reply.ts";
 import type { Caller } from "../store/accounts.ts";
 import type { AgentRow } from "../store/schema.ts";
@@ -19,6 +20,24 @@ import { notFound } from "./problem.ts";
 import { type RouteDeps, resource } from "./resource.ts";
 import * as input from "./send-input.ts";
 import { type Found, findMessage, mayWrite, submit, submitFailures } from "./submit.ts";
+import { optional } from "./wire.ts";
+
+/** Which addresses a reply did not go to because nobody vouches for them, and what to do; undefined when there are none. */
+function leftOut(unproven: Unproven[]): string | undefined {
+  if (unproven.length === 0) return undefined;
+  const fields = unproven.map(({ field, addresses }) => {
+    const named = addresses.slice(0, LEFT_OUT_NAMED_MAX).join(", ");
+    const more = addresses.length - LEFT_OUT_NAMED_MAX;
+    return `${field} (${named}${more > 0 ? ` and ${more} more` : ""})`;
+  });
+  return (
+    `The reply did not go to what is in ${fields.join(" and ")}, because the signature that proves the sender does not ` +
+    "cover it. To write there all the same, POST /api/v1/send with to and reply_to_message_id."
+  );
+}
+
+/** Addresses of one field that a sentence still names. */
+const LEFT_OUT_NAMED_MAX = 5;
 
 const inclusions = ["message", "attachments", "none"] as const;
 
@@ -81,7 +100,7 @@ export function replies(deps: RouteDeps) {
 
   /** Whom an answer goes to. Failure `invalid_request` when the original's own words do not tell. */
   function answered(original: Original, agent: AgentRow, all: boolean, more: ReturnType<typeof input.readRecipients>) {
-    const { to, cc, problems } = replyRecipients(original, agent.id, all);
+    const { to, cc, problems, unproven } = replyRecipients(original, agent.id, all);
     const errors: FieldError[] = problems.map((problem) => ({ field: "to", message: `would have ${problem}` }));
     if (errors.length === 0 && to.length === 0)
       errors.push({ field: "to", message: "is not known: the message names nobody to answer to" });
@@ -90,7 +109,7 @@ export function replies(deps: RouteDeps) {
     input.checkCount(recipients, complain, limits);
     if (errors.length > 0)
       throw invalid(errors, "Name the recipients yourself: POST /api/v1/send with to and reply_to_message_id.");
-    return recipients;
+    return { recipients, unproven };
   }
 
   return resource(deps, "/api/v1/agents/:email/messages")
@@ -99,11 +118,17 @@ export function replies(deps: RouteDeps) {
       async ({ params, body, caller, request, exchange, set, status }) => {
         const { agent, original } = await findOwn(caller, params.email, params.id);
         const given = await complete(body, (fitting, complain) => input.checkKnown(fitting, complain, deps));
+        const { recipients, unproven } = answered(
+          original,
+          agent,
+          given.reply_all ?? false,
+          input.readRecipients(given),
+        );
         const outcome = await submit(
           deps,
           {
             ...{ agent, type: "reply", replyTo: [] },
-            ...answered(original, agent, given.reply_all ?? false, input.readRecipients(given)),
+            ...recipients,
             subject: replySubject(original.subject),
             ...input.contentOf(given),
             conversationId: given.conversation_id || original.conversationId,
@@ -111,7 +136,7 @@ export function replies(deps: RouteDeps) {
           },
           { request, exchange, set },
         );
-        return status(outcome.status, outcome.sent);
+        return status(outcome.status, { ...outcome.sent, ...optional("fix", leftOut(unproven)) });
       },
       {
         body: NewReply,
@@ -122,6 +147,8 @@ export function replies(deps: RouteDeps) {
           summary: "Answer a message",
           description:
             "To its Reply-To, or else its From; of a message of the agent's own, to whom it went. Nothing is quoted. " +
+            "Where the sender is proven by a signature that leaves out Reply-To, To or Cc (`authentication.unsigned`), " +
+            "that field chooses no recipients, and `fix` names those left out. " +
             "The answers are those of POST /api/v1/send.",
           failures: submitFailures,
           example: { body: "Thank you.", reply_all: true },

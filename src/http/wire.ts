@@ -1,7 +1,7 @@
 /** The resources as clients see them, and how rows become them. Names and shapes are a promise: add, never change. */
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
 import type { DomainRecords, RecordCheck } from "../domains/records.ts";
-import type { Mailbox, OutboundStatus } from "../mail.ts";
+import { type Mailbox, type OutboundStatus, wholeAuthentication } from "../mail.ts";
 import type { LabelledMessage, StoredMail } from "../store/messages.ts";
 import type { AgentRow, ApiKeyRow, DomainRow, SigningSecretRow, UserRow } from "../store/schema.ts";
 
@@ -226,6 +226,11 @@ export const Authentication = Type.Object(
       aligned_by: Type.Array(oneOf("spf", "dkim")),
     }),
     arc: Type.Object({ result: dmarcResult }),
+    unsigned: Type.Array(Type.String(), {
+      description:
+        "When the proof rests on DKIM alone: fields of the message that no proving signature covers, such as `Reply-To`. " +
+        "Whoever passed the message on could have written them. Empty when SPF aligns, too, and when nothing is proven.",
+    }),
   },
   { $id: "Authentication" },
 );
@@ -276,7 +281,7 @@ export function detailOnWire(mail: StoredMail, authHeaders: Record<string, strin
     html: content.html,
     reply_text: content.replyText,
     attachments: content.attachments,
-    authentication: message.authentication,
+    authentication: wholeAuthentication(message.authentication),
     headers: content.headers,
     defects: content.defects,
   };

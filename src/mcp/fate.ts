@@ -15,6 +15,7 @@ export const Fate = Type.Object({
   untrusted: Type.Object(
     {
       replies: Type.Array(Type.String(), { description: "What other mail servers said." }),
+      left_out: Type.Optional(Type.String({ description: "Whom a reply did not go to, since nothing proves them." })),
       rejection_reason: Type.Optional(Type.String({ description: "Why a person refused it." })),
     },
     { description: untrustedNote },
@@ -24,7 +25,7 @@ export const Fate = Type.Object({
 type Known = Sent & { rejection_reason?: string };
 
 export function fateOf(message: Known): Static<typeof Fate> {
-  const { status, method, hold, approval_expires_at, recipients, rejection_reason } = message;
+  const { status, method, hold, approval_expires_at, recipients, rejection_reason, fix } = message;
   return {
     status,
     ...(method ? { method } : {}),
@@ -36,6 +37,7 @@ export function fateOf(message: Known): Static<typeof Fate> {
         const said = smtp_reply ?? error;
         return said ? [shortLine(`${address}: ${said}`)] : [];
       }),
+      ...(fix ? { left_out: shortLine(fix) } : {}),
       ...(rejection_reason ? { rejection_reason: shortLine(rejection_reason) } : {}),
     },
   };
@@ -57,6 +59,10 @@ const meanings: Record<string, string> = {
   expired_rejected: "Nobody decided in time, and it was not sent.",
 };
 
+const leftOut =
+  "The reply left out addresses: the signature that proves the sender does not cover the fields that name them, so " +
+  "somebody else may have put them there. Write to them with send_email only if you are sure.";
+
 export function fateLines(message: Known, fence: Fence): string[] {
   const { status, method, hold, recipients, untrusted } = fateOf(message);
   const meaning =
@@ -68,6 +74,9 @@ export function fateLines(message: Known, fence: Fence): string[] {
     `Status ${status}. ${meaning ?? ""}`.trim(),
     ...(hold ? [`Why it was held: ${hold}`] : []),
     ...(list.length > 0 ? [`Recipients: ${list.join(", ")}.`] : []),
-    ...(untrusted.replies.length > 0 || untrusted.rejection_reason ? [fence.line(untrusted)] : []),
+    ...(untrusted.left_out ? [leftOut] : []),
+    ...(untrusted.replies.length > 0 || untrusted.rejection_reason || untrusted.left_out
+      ? [fence.line(untrusted)]
+      : []),
   ];
 }

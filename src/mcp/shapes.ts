@@ -75,6 +75,8 @@ export interface Sent {
   approval_expires_at?: string;
   hold?: Hold;
   recipients: Recipient[];
+  /** Of a reply: whom it left out, and what to do. */
+  fix?: string;
 }
 
 export interface Outbound extends Sent {

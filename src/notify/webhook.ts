@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import type { Mailbox } from "../mail.ts";
+import { type Mailbox, wholeAuthentication } from "../mail.ts";
 import type { DeliveryStep, DeliveryWork, EndpointNews } from "../store/deliveries.ts";
 import { hasFailedTooLong } from "../store/endpoint-health.ts";
 import type { Endpoint } from "../store/endpoints.ts";
@@ -325,7 +325,7 @@ function webhookBody(mail: StoredMail, delivery: DeliveryRow, secrets: string[],
     auto_submitted: message.autoSubmitted,
     list_id: message.listId,
     precedence: message.precedence,
-    authentication: message.authentication,
+    authentication: wholeAuthentication(message.authentication),
     auth_headers: authHeadersOf(message, secrets, now),
     text: content.text,
     html: content.html,

@@ -22,16 +22,27 @@ interface Received {
   cc?: string[];
   id?: string | null;
   headers?: Record<string, string>;
+  unsigned?: string[];
 }
 
-function received({ from = ["ann@x.example"], replyTo = [], to = [agent], cc = [], id, headers = {} }: Received) {
+function received({
+  from = ["ann@x.example"],
+  replyTo = [],
+  to = [agent],
+  cc = [],
+  id,
+  headers = {},
+  unsigned,
+}: Received) {
   const row = {
     subject: "Hi",
     conversationId: "conv_1",
+    // Rows of earlier versions have no such member.
+    authentication: unsigned ? { unsigned } : {},
     emailMessageId: id === undefined ? "<3@x.example>" : id,
     ...{ from: boxes(...from), replyTo: boxes(...replyTo), to: boxes(...to), cc: boxes(...cc) },
   };
-  return inboundOriginal(row as MessageRow, {
+  return inboundOriginal(row as unknown as MessageRow, {
     headers: Object.entries(headers).map(([name, value]) => ({ name, value })),
   });
 }
@@ -63,6 +74,43 @@ describe("whom a reply goes to", () => {
       const found = replyRecipients(received(mail), agent, all);
       expect({ to: bare(found.to), cc: bare(found.cc), problems: found.problems }).toEqual({ to, cc, problems: [] });
     });
+
+  test.each<[name: string, mail: Received, all: boolean, to: string[], cc: string[], unproven: string[]]>([
+    [
+      "the author, not where an unsigned Reply-To leads",
+      { replyTo: ["thief@x.example"], unsigned: ["Reply-To", "Subject"] },
+      ...([false, ["ann@x.example"], [], ["Reply-To: thief@x.example"]] as const),
+    ],
+    [
+      "where a signed Reply-To leads",
+      { replyTo: ["desk@x.example"], unsigned: ["Subject"] },
+      ...([false, ["desk@x.example"], [], []] as const),
+    ],
+    [
+      "the author, when an unsigned Reply-To names nobody else",
+      { replyTo: ["ann@x.example"], unsigned: ["Reply-To"] },
+      ...([false, ["ann@x.example"], [], []] as const),
+    ],
+    [
+      "with all, nobody of an unsigned Cc",
+      { to: [agent, "cat@x.example"], cc: ["thief@x.example", agent], unsigned: ["Cc"] },
+      ...([true, ["ann@x.example"], ["cat@x.example"], ["Cc: thief@x.example"]] as const),
+    ],
+    [
+      "with all, nobody of an unsigned To",
+      { to: ["thief@x.example"], cc: ["cat@x.example"], unsigned: ["To"] },
+      ...([true, ["ann@x.example"], ["cat@x.example"], ["To: thief@x.example"]] as const),
+    ],
+    [
+      "without all, To and Cc matter to nobody",
+      { to: ["thief@x.example"], cc: ["thief@x.example"], unsigned: ["To", "Cc"] },
+      ...([false, ["ann@x.example"], [], []] as const),
+    ],
+  ] as never)("%s", (_name, mail, all, to, cc, unproven) => {
+    const found = replyRecipients(received(mail), agent, all);
+    const left = found.unproven.map(({ field, addresses }) => `${field}: ${addresses.join(", ")}`);
+    expect({ to: bare(found.to), cc: bare(found.cc), unproven: left }).toEqual({ to, cc, unproven });
+  });
 
   test("names what no mail can go to", () => {
     const { to, problems } = replyRecipients(received({ from: ["a..b@x.example"] }), agent, false);

@@ -1,4 +1,4 @@
-import { headerValue, type Mailbox, mailboxAddress } from "../mail.ts";
+import { headerValue, type Mailbox, mailboxAddress, wholeAuthentication } from "../mail.ts";
 import type { MailContent, MessageRow, OutboundRow } from "../store/schema.ts";
 import { readMailbox } from "./addresses.ts";
 import { isMessageId } from "./fields.ts";
@@ -21,20 +21,35 @@ export interface Original {
   answersTo: Mailbox[];
   /** Who else has it, as far as it says so itself. */
   others: Mailbox[];
+  /** Fields that answers would follow, if only what proves the sender had covered them; each with whom it names. */
+  unproven: { field: "Reply-To" | "To" | "Cc"; mailboxes: Mailbox[] }[];
   /** With its brackets; null when it has none that can be referred to. */
   messageId: string | null;
   /** What it follows from itself, oldest first. */
   references: string[];
 }
 
-/** A received message as something to answer. */
+/**
+ * A received message as something to answer. Where its sender is proven by a signature that leaves out Reply-To, To or
+ * Cc, whoever passed it on could have written that field, so it chooses no recipients.
+ */
 export function inboundOriginal(message: MessageRow, { headers }: Pick<MailContent, "headers">): Original {
   const { subject, conversationId, from, replyTo, to, cc } = message;
+  const { unsigned } = wholeAuthentication(message.authentication);
+  const fields = [
+    { field: "Reply-To", mailboxes: replyTo },
+    { field: "To", mailboxes: to },
+    { field: "Cc", mailboxes: cc },
+  ] as const;
+  const unproven = fields.filter(({ field }) => unsigned.includes(field));
+  const proven = ({ field }: (typeof fields)[number]) => !unsigned.includes(field);
+  const [answers, ...others] = fields.map((one) => (proven(one) ? one.mailboxes : []));
   return {
     subject,
     conversationId,
-    answersTo: replyTo.length > 0 ? replyTo : from,
-    others: [...to, ...cc],
+    answersTo: answers && answers.length > 0 ? answers : from,
+    others: others.flat(),
+    unproven,
     messageId: usableId(message.emailMessageId),
     references: ancestors(
       messageIdsIn(headerValue(headers, "References") ?? ""),
@@ -51,6 +66,7 @@ export function outboundOriginal({ subject, conversationId, emailMessageId, cont
     conversationId,
     answersTo: to.length > 0 ? to : cc,
     others: cc,
+    unproven: [],
     messageId: usableId(emailMessageId),
     references: ancestors(references.filter(isMessageId), inReplyTo && isMessageId(inReplyTo) ? [inReplyTo] : []),
   };
@@ -59,13 +75,13 @@ export function outboundOriginal({ subject, conversationId, emailMessageId, cont
 /**
  * Whom a reply goes to: the authors in To, and with `all` everybody else in Cc (RFC 5322 3.6.3). The agent itself,
  * also as a sub-address, gets no copy; a message it wrote to itself it may answer. `problems` has the addresses that no
- * mail can go to, each with the rest of a sentence.
+ * mail can go to, each with the rest of a sentence; `unproven` those that only unsigned fields name, by field.
  */
 export function replyRecipients(
   original: Original,
   agentId: string,
   all: boolean,
-): { to: Mailbox[]; cc: Mailbox[]; problems: string[] } {
+): { to: Mailbox[]; cc: Mailbox[]; problems: string[]; unproven: Unproven[] } {
   const notSelf = ({ address }: Mailbox) => mailboxAddress(address) !== agentId;
   const strangers = original.answersTo.filter(notSelf);
   const problems: string[] = [];
@@ -79,7 +95,25 @@ export function replyRecipients(
     });
   const to = usable(strangers.length > 0 ? strangers : original.answersTo);
   const cc = usable(all ? original.others.filter(notSelf) : []);
-  return { ...distinct({ to, cc, bcc: [] }), problems };
+  const chosen = new Set([...to, ...cc].map(({ address }) => address));
+  const unproven = original.unproven
+    .filter(({ field }) => all || field === "Reply-To")
+    .map(({ field, mailboxes }) => ({
+      field,
+      addresses: bareAddresses(mailboxes.filter(notSelf)).filter((address) => !chosen.has(address)),
+    }))
+    .filter(({ addresses }) => addresses.length > 0);
+  return { ...distinct({ to, cc, bcc: [] }), problems, unproven };
+}
+
+/** An unsigned field, and whom it names beside those a reply goes to. */
+export interface Unproven {
+  field: string;
+  addresses: string[];
+}
+
+function bareAddresses(mailboxes: readonly Mailbox[]): string[] {
+  return [...new Set(mailboxes.map(({ address }) => address))];
 }
 
 /** Each address once over all three; the first mention stays. */

@@ -601,7 +601,7 @@ export interface paths {
         put?: never;
         /**
          * Answer a message
-         * @description To its Reply-To, or else its From; of a message of the agent's own, to whom it went. Nothing is quoted. The answers are those of POST /api/v1/send.
+         * @description To its Reply-To, or else its From; of a message of the agent's own, to whom it went. Nothing is quoted. Where the sender is proven by a signature that leaves out Reply-To, To or Cc (`authentication.unsigned`), that field chooses no recipients, and `fix` names those left out. The answers are those of POST /api/v1/send.
          */
         post: operations["replyToMessage"];
         delete?: never;
@@ -1582,6 +1582,8 @@ export interface components {
                 /** @enum {string} */
                 result: "pass" | "fail" | "none" | "temperror" | "permerror";
             };
+            /** @description When the proof rests on DKIM alone: fields of the message that no proving signature covers, such as `Reply-To`. Whoever passed the message on could have written them. Empty when SPF aligns, too, and when nothing is proven. */
+            unsigned: string[];
         };
         MessageDetail: {
             message_id: string;
@@ -1750,6 +1752,8 @@ export interface components {
                 reason: string;
             };
             recipients: components["schemas"]["Recipient"][];
+            /** @description Of a reply that left out addresses which nothing proves: which ones, and how to write to them all the same. */
+            fix?: string;
         };
         Forecast: {
             /** @enum {string} */
@@ -1860,6 +1864,8 @@ export interface components {
                 reason: string;
             };
             recipients: components["schemas"]["Recipient"][];
+            /** @description Of a reply that left out addresses which nothing proves: which ones, and how to write to them all the same. */
+            fix?: string;
             edited: boolean;
             /** @description What the upstream called it. */
             provider_message_id?: string;

@@ -8,6 +8,7 @@ import { Checkbox, Field, TextArea, TextInput } from "../ui/field.tsx";
 import { Keys } from "../ui/kbd.tsx";
 import { ErrorNote } from "../ui/states.tsx";
 import { toast } from "../ui/toast.tsx";
+import { replyAddresses } from "./reply-addresses.ts";
 import { Address } from "./untrusted.tsx";
 
 /** Answers or passes on a message in the agent's name, by the agent's own rules. */
@@ -29,8 +30,7 @@ export function Composer({
   const forward = useForward(agent, message.message_id);
   const { isPending, error } = mode === "reply" ? reply : forward;
   const problem = error instanceof ApiError ? error : null;
-  const answerTo = message.reply_to?.length ? message.reply_to : [message.from];
-  const others = [...message.to, ...(message.cc ?? [])].filter((one) => one !== agent && !answerTo.includes(one));
+  const { answerTo, others } = replyAddresses(message, agent);
   const recipients = to.split(/[\s,;]+/).filter(Boolean);
 
   const submit = async (event?: FormEvent) => {
@@ -39,6 +39,7 @@ export function Composer({
       mode === "reply"
         ? await reply.mutateAsync({ body, reply_all: all })
         : await forward.mutateAsync({ to: recipients, body });
+    if (sent.fix) toast("Not to everybody", sent.fix);
     if (sent.status === "pending_approval") toast("It waits for approval", sent.hold?.reason);
     else if (sent.method === "capture")
       toast("Captured", "No upstream is configured, so it was kept here and not sent.");

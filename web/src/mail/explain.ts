@@ -35,6 +35,7 @@ export function explainVerdict({ from, verified, verified_domain, authentication
       ...(dkim.length === 0
         ? [{ tone: "quiet", check: "DKIM", text: "The message has no signature." } as const]
         : dkim.map((one) => dkimFinding(domain, one))),
+      ...unsignedFinding(authentication.unsigned),
       spfFinding(domain, spf, dmarc.aligned_by.includes("spf")),
       ...(arc.result === "none"
         ? []
@@ -80,6 +81,12 @@ function dkimFinding(domain: string, signature: Authentication["dkim"][number]):
     check: "DKIM",
     text: `Signed by ${by}${how}, which is not ${domain} and proves nothing about it.`,
   };
+}
+
+function unsignedFinding(fields: readonly string[]): Finding[] {
+  if (fields.length === 0) return [];
+  const text = `Not covered by the signature: ${fields.join(", ")}. Whoever passed the message on could have written that.`;
+  return [{ tone: "quiet", check: "DKIM", text }];
 }
 
 function spfFinding(domain: string, { result, domain: envelope }: Authentication["spf"], aligned: boolean): Finding {

@@ -9,7 +9,8 @@ import { VerdictBadge } from "./verdict.tsx";
 
 /** Who wrote it to whom, what is proven of that, and what a reader should be wary of. */
 export function MessageHead({ message }: { message: MessageDetail }) {
-  const elsewhere = (message.reply_to ?? []).filter((one) => hostOf(one) !== hostOf(message.from));
+  const isUnsigned = message.authentication.unsigned.includes("Reply-To");
+  const elsewhere = (message.reply_to ?? []).filter((one) => isUnsigned || hostOf(one) !== hostOf(message.from));
   const envelope = message.envelope_from !== "" && hostOf(message.envelope_from) !== hostOf(message.from);
   return (
     <div className="flex flex-col gap-2 text-sm">
@@ -34,7 +35,8 @@ export function MessageHead({ message }: { message: MessageDetail }) {
       </div>
       {elsewhere.length > 0 && (
         <Warning>
-          An answer goes to another domain: <Addresses label="" addresses={elsewhere} />
+          {isUnsigned ? "Answers are asked for here, which nothing proves: " : "An answer goes to another domain: "}
+          <Addresses label="" addresses={elsewhere} />
         </Warning>
       )}
       {message.defects.map((defect) => (

@@ -240,6 +240,9 @@ class Authentication(Model):
     dkim: List[DkimResult] = field(default_factory=list)
     dmarc: DmarcResult = field(default_factory=DmarcResult)
     arc: ArcResult = field(default_factory=ArcResult)
+    #: Fields such as ``Reply-To`` that the proving signatures leave out, when only they prove the sender: whoever
+    #: passed the message on could have written them.
+    unsigned: List[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -357,6 +360,8 @@ class Sent(Model):
     approval_expires_at: Optional[datetime] = None
     hold: Optional[HoldReason] = None
     recipients: List[Recipient] = field(default_factory=list)
+    #: Of a reply that left out addresses which nothing proves: which ones, and how to write to them all the same.
+    fix: Optional[str] = None
 
     @property
     def is_held(self) -> bool:

@@ -1,0 +1,13 @@
+import type { MessageDetail } from "../api/client.ts";
+
+type Addressed = Pick<MessageDetail, "from" | "to" | "cc" | "reply_to" | "authentication">;
+
+/** Whom the server lets a reply go to, and who else it goes to on request: never by a field that nothing proves. */
+export function replyAddresses(message: Addressed, agent: string): { answerTo: string[]; others: string[] } {
+  const { unsigned } = message.authentication;
+  const named = (field: string, addresses: string[] = []) => (unsigned.includes(field) ? [] : addresses);
+  const wished = named("Reply-To", message.reply_to);
+  const answerTo = wished.length > 0 ? wished : [message.from];
+  const others = [...named("To", message.to), ...named("Cc", message.cc)];
+  return { answerTo, others: others.filter((one) => one !== agent && !answerTo.includes(one)) };
+}
