@@ -2667,6 +2667,15 @@ export interface operations {
                     };
                 };
             };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `unauthenticated`: Authentication is required. */
             401: {
                 headers: {
@@ -2871,6 +2880,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `unauthenticated`: Authentication is required. */
@@ -3184,6 +3202,15 @@ export interface operations {
                     };
                 };
             };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `unauthenticated`: Authentication is required. */
             401: {
                 headers: {
@@ -3297,6 +3324,15 @@ export interface operations {
                     "application/json": {
                         keys: components["schemas"]["ApiKey"][];
                     };
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `unauthenticated`: Authentication is required. */
@@ -3521,6 +3557,15 @@ export interface operations {
                     "application/json": {
                         secrets: components["schemas"]["SigningSecret"][];
                     };
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `unauthenticated`: Authentication is required. */
@@ -5114,6 +5159,15 @@ export interface operations {
                     "application/json": components["schemas"]["Overview"];
                 };
             };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `unauthenticated`: Authentication is required. */
             401: {
                 headers: {
@@ -6258,6 +6312,10 @@ export interface operations {
                         data: string;
                         /** @description For a picture that the HTML shows as `cid:…`. */
                         content_id?: string;
+                        /** @description Has no effect: the attachment's place in the message that was read. */
+                        index?: number;
+                        /** @description Has no effect: the attachment's size in the message that was read. */
+                        size?: number;
                     }[];
                     /** @description What was looked at. The decision counts only while the message is still that. */
                     content_hash?: string;
@@ -7485,6 +7543,15 @@ export interface operations {
                     "application/json": {
                         webhooks: components["schemas"]["Webhook"][];
                     };
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `unauthenticated`: Authentication is required. */
