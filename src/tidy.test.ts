@@ -9,7 +9,8 @@ const arrows: Record<string, string[]> = {
   id: [],
   log: [],
   clock: [],
-  config: [],
+  "unknown-name": [],
+  config: ["unknown-name"],
   "ttl-cache": ["clock"],
   "dns-socket": ["clock"],
   dns: ["clock", "ttl-cache", "dns-socket"],
@@ -32,7 +33,7 @@ const arrows: Record<string, string[]> = {
     ...["mail", "errors", "id", "log", "clock"],
   ],
   verdict: ["mail"],
-  mcp: ["inbound", "outbound", "verdict", "version", "mail", "errors"],
+  mcp: ["inbound", "outbound", "verdict", "version", "mail", "errors", "unknown-name"],
   notify: ["store", "events", "vault", "work", "dns", "mail", "errors", "id", "log", "clock"],
   http: [
     ...[
@@ -53,7 +54,7 @@ const arrows: Record<string, string[]> = {
       "approval-token",
       "html",
     ],
-    ...["mail", "errors", "id", "log", "clock"],
+    ...["mail", "errors", "id", "log", "clock", "unknown-name"],
   ],
   app: ["*"],
   cli: ["*"],

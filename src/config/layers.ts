@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { nearest } from "../unknown-name.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -189,25 +190,6 @@ function unknownKey(key: string, source: string, keys: readonly ConfigKey[]): Co
     remedy: meant ? `Did you mean ${meant}?` : "Remove it; config.yaml.example lists every key.",
     source,
   };
-}
-
-/** The candidate with the fewest edits, when they are at most `editsMax`. */
-function nearest(name: string, candidates: readonly string[], editsMax: number): string | null {
-  const ranked = candidates.map((candidate) => ({ candidate, edits: editDistance(name, candidate) }));
-  const best = ranked.sort((a, b) => a.edits - b.edits)[0];
-  return best && best.edits <= editsMax ? best.candidate : null;
-}
-
-/** Levenshtein distance: insertions, deletions and replacements, one row of the table at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    row = next;
-  }
-  return row[b.length]!;
 }
 
 function reason(error: unknown): string {

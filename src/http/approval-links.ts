@@ -11,10 +11,14 @@ type Action = Approval["action"];
 /** A token whose message waits for exactly this decision, or what to tell instead. */
 type Looked = { approval: Approval; outbound: Outbound } | { outcome: Outcome };
 
-const LinkQuery = query({
-  t: Type.Optional(Type.String({ description: "The token." })),
-  token: Type.Optional(Type.String({ description: "The same, as older links name it." })),
-});
+const LinkQuery = query(
+  {
+    t: Type.Optional(Type.String({ description: "The token." })),
+    token: Type.Optional(Type.String({ description: "The same, as older links name it." })),
+  },
+  // A mail program that counts clicks adds its own (`utm_source`, `fbclid`), and the link must open all the same.
+  { others: "ignored" },
+);
 
 const pages = {
   400: "The link is damaged or made up, or the form is not valid",

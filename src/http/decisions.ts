@@ -8,7 +8,7 @@ import type { Outbound as StoredOutbound } from "../store/outbound.ts";
 import type { AuditRow } from "../store/schema.ts";
 import { reasonCharsMax } from "./approval-pages.ts";
 import { decider } from "./decider.ts";
-import { answer, type Given, invalid, optionalBody, text } from "./input.ts";
+import { answer, type Given, invalid, list, optionalBody, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { counterpart, ownOutbound } from "./outbound.ts";
 import { Approved, providerMessageId, Rejected } from "./outbound-wire.ts";
@@ -40,7 +40,7 @@ export function decisions(deps: RouteDeps) {
       subject: Type.Optional(input.subjectLine),
       body_text: Type.Optional(input.bodyText),
       body_html: Type.Optional(input.bodyHtml),
-      attachments: input.contentMembers.attachments,
+      attachments: Type.Optional(list(input.approvedAttachment, input.ATTACHMENTS_MAX)),
       content_hash: Type.Optional(contentHash),
     },
     (given, complain) => input.checkContent(contentIn(given), named(complain), config.limits),

@@ -97,6 +97,7 @@ export function createDoor(options: DoorOptions) {
         clientIp: visit.clientIp,
         identity,
         body,
+        takes: { body: route.hooks.body !== undefined, query: route.hooks.query !== undefined },
         isPage,
         // Made on demand: few routes wait, and every such signal hangs on to the one that lives as long as the server.
         get signal() {

@@ -13,6 +13,7 @@ import {
 } from "@sinclair/typebox";
 import { Value, type ValueError, ValueErrorType } from "@sinclair/typebox/value";
 import { Failure, type FieldError } from "../errors.ts";
+import { shownName, unknownSentence } from "../unknown-name.ts";
 
 /** Completes "must be …" when a value does not fit. Not part of the JSON schema. */
 export const expects = Symbol("expects");
@@ -111,14 +112,14 @@ type Check<P extends TProperties> = (
 ) => void;
 
 /**
- * A JSON object. Members nobody asked for are dropped, and `null` means "not given". `check` runs also when members
- * do not fit, so that everything wrong is named in one answer.
+ * A JSON object. A member that the schema does not name is refused, here and in objects within, and `null` means "not
+ * given". `check` runs also when members do not fit, so that everything wrong is named in one answer.
  */
 export function body<P extends TProperties>(
   properties: P,
   check: Check<P> = () => {},
 ): Input<StaticDecode<TObject<P>>> {
-  const schema = Type.Object(properties);
+  const schema = closed(Type.Object(properties));
   const members = splitNulls(schema);
   return input(schema, (value) => {
     const given = value instanceof JsonBody ? value.value : undefined;
@@ -142,7 +143,7 @@ export function openBody<P extends TProperties>(
   properties: P,
   check: Check<P> = () => {},
 ): Input<Opened<StaticDecode<TObject<P>>>> {
-  const schema = Type.Object(properties);
+  const schema = closed(Type.Object(properties));
   const members = splitNulls(schema);
   return input(schema, (value) => {
     const given = value instanceof JsonBody ? value.value : undefined;
@@ -184,11 +185,18 @@ export function optionalBody<P extends TProperties>(
   return { ...input(whole.schema, read), isOptional: true };
 }
 
-/** Query parameters. Each may be given once; an empty one counts as not given. */
-export function query<P extends TProperties>(properties: P): Input<StaticDecode<TObject<P>>> {
+/**
+ * Query parameters. Each may be given once; an empty one counts as not given. One that the schema does not name is
+ * refused, unless `others` are ignored: in addresses that people open, mail programs and other sites add their own.
+ */
+export function query<P extends TProperties>(
+  properties: P,
+  { others = "refused" }: { others?: "refused" | "ignored" } = {},
+): Input<StaticDecode<TObject<P>>> {
   const schema = Type.Object(properties);
   const members = splitNulls(schema);
   return input(schema, (value) => {
+    if (others === "refused") refuseUnknown(Object.keys(value as object), Object.keys(properties));
     const given: Record<string, unknown> = {};
     for (const [name, property] of Object.entries(properties)) {
       const raw = (value as Record<string, string | string[]>)[name];
@@ -196,6 +204,12 @@ export function query<P extends TProperties>(properties: P): Input<StaticDecode<
     }
     return decode(members, given);
   });
+}
+
+/** Failure `invalid_request` names query parameters that are not among `known`. */
+export function refuseUnknown(names: readonly string[], known: readonly string[]): void {
+  const errors = unknownMembers(names, known);
+  if (errors.length > 0) throw invalid(errors);
 }
 
 /** A success answer: typed and documented. Not checked at run time, and never altered; the tests check it. */
@@ -226,7 +240,28 @@ function splitNulls<P extends TProperties>(schema: TObject<P>): { schema: TObjec
     return [name, other ? Type.Optional(other) : property];
   });
   if (nullable.size === 0) return { schema, nullable };
-  return { schema: Type.Object(Object.fromEntries(properties)) as unknown as TObject<P>, nullable };
+  return { schema: closed(Type.Object(Object.fromEntries(properties))) as unknown as TObject<P>, nullable };
+}
+
+/** The schema with every object in it closed: it takes the members that it names and no others. */
+function closed<T extends TSchema>(schema: T): T {
+  if (schema.type === "array" && schema.items) return { ...schema, items: closed(schema.items) };
+  if (schema.type !== "object" || !schema.properties) return schema;
+  const properties = Object.entries<TSchema>(schema.properties).map(([name, property]) => {
+    const other = (property as { [otherwise]?: TSchema })[otherwise];
+    return [name, other ? Type.Optional(orNull(closed(other))) : closed(property)];
+  });
+  return { additionalProperties: false, ...schema, properties: Object.fromEntries(properties) };
+}
+
+/** Names that are not among `known`, each with what is wrong about it. */
+function unknownMembers(names: readonly string[], known: readonly string[]): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const name of names) {
+    if (errors.length >= ERRORS_MAX) break;
+    if (!known.includes(name)) errors.push({ field: shownName(name), message: unknownSentence(name, known) });
+  }
+  return errors;
 }
 
 function decode<P extends TProperties>(
@@ -251,12 +286,14 @@ function inspect<P extends TProperties>(
     if (value !== undefined && value !== null) known[name] = value;
     else if (value === null && nullable.has(name)) nulls[name] = null;
   }
-  const errors = new Map<string, FieldError>();
+  // First, as what is missing besides was probably given under the wrong name.
+  const unknown = unknownMembers(Object.keys(given), Object.keys(schema.properties));
+  const errors = new Map(unknown.map((error) => [error.field, error]));
   const complain = (field: string, message: string) => {
     if (!errors.has(field) && errors.size < ERRORS_MAX) errors.set(field, { field, message });
   };
   for (const error of Value.Errors(schema, known)) {
-    complain(fieldOf(error.path), sentence(error));
+    complain(shownPath(error), sentence(error));
     if (errors.size >= ERRORS_MAX) break;
   }
   const isWrong = (name: string) => [...errors.keys()].some((field) => field.split(".")[0] === name);
@@ -274,9 +311,24 @@ function inspect<P extends TProperties>(
 function sentence(error: ValueError): string {
   if (error.type === ValueErrorType.ObjectRequiredProperty) return "is required";
   if (error.type === ValueErrorType.ObjectAdditionalProperties)
-    return `is none of ${Object.keys(error.schema.properties).join(", ")}`;
+    return unknownSentence(lastOf(error.path), Object.keys(error.schema.properties));
   const says = (error.schema as { [expects]?: string })[expects];
   return says ? `must be ${says}` : "is not valid";
+}
+
+/** Where it is, with names of the client's own choice cut short. */
+function shownPath({ type, path }: ValueError): string {
+  if (type !== ValueErrorType.ObjectAdditionalProperties) return fieldOf(path);
+  const name = shownName(lastOf(path));
+  return `${fieldOf(path.slice(0, path.lastIndexOf("/")))}.${name}`;
+}
+
+/** The last name in a JSON pointer (RFC 6901 4). */
+function lastOf(pointer: string): string {
+  return pointer
+    .slice(pointer.lastIndexOf("/") + 1)
+    .replaceAll("~1", "/")
+    .replaceAll("~0", "~");
 }
 
 /** JSON pointer → dotted path: `/attachments/0/filename` → `attachments.0.filename`. */

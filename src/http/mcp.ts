@@ -8,7 +8,7 @@ import { type RouteDeps, resource } from "./resource.ts";
 export function mcp(deps: RouteDeps) {
   const { config, log } = deps;
 
-  return resource(deps, "/mcp").post("", async ({ request, exchange, caller }) => {
+  return resource(deps, "/mcp", { raw: true }).post("", async ({ request, exchange, caller }) => {
     requireKnownOrigin(request, config.http.publicUrl);
     // A session is somebody's browser. What runs there has no need of this, and what attacks it has.
     if (caller.via !== "key")

@@ -74,7 +74,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
       summary: "Email for AI agents.",
       description:
         "Every agent has an address; mail to it arrives verified and signed. Errors are problem documents " +
-        "(RFC 9457): decide by `code`, do what `fix` says. Unknown members of requests are ignored.",
+        "(RFC 9457): decide by `code`, do what `fix` says. A member or query parameter that no route knows is refused with 400, which names it and the nearest known one.",
     },
     servers: [{ url: "/" }],
     security: [{ key: [] }, { session: [] }],
@@ -178,7 +178,7 @@ function failuresOf(route: Route, about: Operation): FailureCode[] {
   const { body, query } = route.hooks;
   const named = route.path.includes("/:");
   return [
-    ...(body || query || named ? (["invalid_request"] as const) : []),
+    ...(body || query || named || !about.public ? (["invalid_request"] as const) : []),
     ...(about.public ? [] : (["unauthenticated", "rate_limited"] as const)),
     ...(named ? (["not_found"] as const) : []),
     ...(body ? (["too_large", "unsupported_media_type"] as const) : []),

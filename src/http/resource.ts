@@ -13,6 +13,7 @@ import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
 import type { SignInMail } from "./auth-mail.ts";
 import type { Identity } from "./identity.ts";
+import { invalid, refuseUnknown } from "./input.ts";
 import type { RateLimits } from "./limits.ts";
 
 export interface HttpDeps {
@@ -49,6 +50,8 @@ export interface Exchange {
   /** Null on public routes. */
   readonly identity: Identity | null;
   readonly body: Uint8Array;
+  /** What the route has a schema for. */
+  readonly takes: { readonly body: boolean; readonly query: boolean };
   /** Whether a person in a browser reads the answer, also when it is a failure. */
   readonly isPage: boolean;
   /**
@@ -68,10 +71,15 @@ export interface RouteDeps extends HttpDeps {
 // strings in its own way for schemas that are not TypeBox. Not normalised: answers go out as the handlers made them.
 const options = { aot: false, normalize: false } as const;
 
-/** A set of routes under `prefix` that need a caller; handlers get `caller` and `exchange`. */
-export function resource<const P extends string>(deps: RouteDeps, prefix: P) {
+/**
+ * A set of routes under `prefix` that need a caller; handlers get `caller` and `exchange`. What comes to a route that
+ * has no schema for it is refused, unless the routes read their `raw` bodies themselves.
+ */
+export function resource<const P extends string>(deps: RouteDeps, prefix: P, { raw = false } = {}) {
   return new Elysia({ ...options, prefix }).derive(({ request }) => {
     const exchange = deps.exchangeOf(request);
+    if (!exchange.takes.query) refuseUnknown([...new URL(request.url).searchParams.keys()], []);
+    if (!exchange.takes.body && !raw) refuseBody(exchange.body);
     // The door has authenticated already; this holds if a route is ever marked public by mistake.
     if (!exchange.identity) throw new Failure("unauthenticated", "This needs an API key.");
     return { exchange, caller: exchange.identity };
@@ -86,4 +94,22 @@ export function openResource<const P extends string>(deps: RouteDeps, prefix: P)
 /** The whole API's own instance; `use` the resources on it. */
 export function emptyApi() {
   return new Elysia(options);
+}
+
+/** Bytes of a body that is looked into although its route takes none; `{}` and `null` are all that may be in it. */
+const IDLE_BODY_BYTES_MAX = 4 * 1024;
+
+/** Failure `invalid_request` names the members of a body that no route reads. An empty object is no body. */
+function refuseBody(body: Uint8Array): void {
+  if (body.length === 0) return;
+  let given: unknown;
+  try {
+    if (body.length <= IDLE_BODY_BYTES_MAX) given = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch {
+    // Refused below, as everything is that is no object.
+  }
+  if (given === null) return;
+  if (typeof given !== "object" || Array.isArray(given))
+    throw invalid([{ field: "body", message: "must be empty: this request takes none" }]);
+  refuseUnknown(Object.keys(given), []);
 }

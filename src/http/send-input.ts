@@ -6,11 +6,12 @@ import { isFreeField } from "../outbound/compose.ts";
 import { isMessageId } from "../outbound/fields.ts";
 import { distinct } from "../outbound/reply.ts";
 import type { Store } from "../store/store.ts";
+import { ignoredMembers } from "./ignored-members.ts";
 import { type Complain, expects, list, text } from "./input.ts";
 
 /** Entries of one list: well above any `limits.recipients_per_message`. */
 const ADDRESSES_MAX = 1_000;
-const ATTACHMENTS_MAX = 100;
+export const ATTACHMENTS_MAX = 100;
 const FILENAME_CHARS_MAX = 255;
 const HEADERS_MAX = 50;
 /** RFC 5322 2.1.1. */
@@ -41,14 +42,18 @@ export const bodyText = anyText("Plain text.");
 
 export const bodyHtml = anyText("Empty for none.");
 
-const attachment = Type.Object(
-  {
-    filename: anyText("1 to 255 characters without slashes."),
-    content_type: Type.Optional(anyText("application/octet-stream when it is not given.")),
-    data: Type.String({ [expects]: "base64", contentEncoding: "base64" }),
-    content_id: Type.Optional(anyText("For a picture that the HTML shows as `cid:…`.")),
-  },
-  { [expects]: "an object with filename and data" },
+const attachmentMembers = {
+  filename: anyText("1 to 255 characters without slashes."),
+  content_type: Type.Optional(anyText("application/octet-stream when it is not given.")),
+  data: Type.String({ [expects]: "base64", contentEncoding: "base64" }),
+  content_id: Type.Optional(anyText("For a picture that the HTML shows as `cid:…`.")),
+};
+const attachmentSays = { [expects]: "an object with filename and data" };
+const attachment = Type.Object(attachmentMembers, attachmentSays);
+/** As a reviewer may hand it back: with what the message told of it beside. */
+export const approvedAttachment = Type.Object(
+  { ...attachmentMembers, ...ignoredMembers.approvedAttachment },
+  attachmentSays,
 );
 
 export const contentMembers = {

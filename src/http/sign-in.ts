@@ -87,16 +87,22 @@ export function signIn(deps: RouteDeps) {
         return waysIn(returnTo);
       },
       {
-        query: query({
-          provider: Type.Optional(
-            choice(["google", "oidc"], { description: "Leads on to this provider at once, where it is configured." }),
-          ),
-          return_to: Type.Optional(text({ max: 2_000, description: "A path of this server, for afterwards." })),
-          cli_callback: Type.Optional(
-            text({ max: 256, description: "Where a command line waits for a key: http on this computer itself." }),
-          ),
-          cli_state: Type.Optional(text({ max: 256, description: "Goes with `cli_callback`, and comes back to it." })),
-        }),
+        query: query(
+          {
+            provider: Type.Optional(
+              choice(["google", "oidc"], { description: "Leads on to this provider at once, where it is configured." }),
+            ),
+            return_to: Type.Optional(text({ max: 2_000, description: "A path of this server, for afterwards." })),
+            cli_callback: Type.Optional(
+              text({ max: 256, description: "Where a command line waits for a key: http on this computer itself." }),
+            ),
+            cli_state: Type.Optional(
+              text({ max: 256, description: "Goes with `cli_callback`, and comes back to it." }),
+            ),
+          },
+          // People come here by links of others, who add what they count by.
+          { others: "ignored" },
+        ),
         ...operation({
           id: "signIn",
           tag,

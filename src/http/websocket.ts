@@ -37,6 +37,7 @@ export interface SocketData {
 }
 
 const token = Type.Optional(text({ max: 128, description: "The API key, where headers cannot be set." }));
+const ListenQuery = query({ token });
 const FollowQuery = query({ token, ...eventFilter });
 
 function upgradeRequired(fix: string): Failure {
@@ -53,7 +54,7 @@ export function socketRoutes(deps: RouteDeps) {
         throw upgradeRequired("Connect with a WebSocket client, or poll GET /api/v1/agents/{email}/messages/wait.");
       },
       {
-        query: query({ token }),
+        query: ListenQuery,
         ...operation({
           id: "listen",
           tag: "messages",
@@ -129,6 +130,7 @@ export function createSockets({ store, hub, config }: HttpDeps) {
   ): Promise<Pick<SocketData, "attach"> & { isInstead: boolean }> {
     const proof = { id: caller.proofId, via: caller.via, expiresAt: caller.expiresAt };
     if (visit.path === agentPath) {
+      ListenQuery["~standard"].validate(Object.fromEntries(visit.query));
       const { id, userId, createdAt } = await ownAgent(store, caller, visit.params.email ?? "");
       const isInstead = hub.listens(id, caller.proofId);
       return { isInstead, attach: (socket) => hub.attach({ id, userId, createdAt }, proof, socket) };

@@ -1,6 +1,7 @@
 import type { TObject, TSchema } from "@sinclair/typebox";
 import { Value, type ValueError, ValueErrorType } from "@sinclair/typebox/value";
 import type { FieldError } from "../errors.ts";
+import { unknownSentence } from "../unknown-name.ts";
 import { ToolFailure } from "./failure.ts";
 import { expects } from "./tool.ts";
 
@@ -28,11 +29,11 @@ export function readArguments(input: TObject, given: Record<string, unknown> = {
   });
 }
 
-function sentence({ type, schema }: ValueError, input: TObject): string {
+function sentence({ type, schema, path }: ValueError, input: TObject): string {
   if (type === ValueErrorType.ObjectRequiredProperty) return "is required";
   if (type === ValueErrorType.ObjectAdditionalProperties) {
     const known = Object.keys((schema as TObject).properties ?? input.properties);
-    return `is no argument; there ${known.length === 1 ? "is" : "are"} ${known.join(", ") || "none"}`;
+    return unknownSentence(path.slice(path.lastIndexOf("/") + 1), known);
   }
   const says = (schema as TSchema & { [expects]?: string })[expects];
   if (says) return `must be ${says}`;

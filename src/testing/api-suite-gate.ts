@@ -160,7 +160,7 @@ export function gateCases(it: ApiWorld): void {
           "undo_seconds",
         ],
       });
-      expect(body.detail).toContain("hitl_rules.outsider is none of outside, first_time");
+      expect(body.detail).toContain("hitl_rules.outsider is unknown: did you mean outside?");
       const patterns = await it.api.patch(path(agent), { hitl_rules: { patterns: ["fine", ""] } });
       expect(patterns.body.errors).toEqual([{ field: "hitl_rules.patterns.1", message: expect.any(String) }]);
       const six = Array.from({ length: 6 }, (_, n) => `r${n}@review.example`);

@@ -113,7 +113,7 @@ export const hostileRequests: HostileRequest[] = [
     path: agents,
     body: `{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}`,
     ...invalid,
-    fields: ["slug", "webhook_url"],
+    fields: ["a", "slug", "webhook_url"],
   },
   {
     name: "deep nesting where it does",
@@ -228,7 +228,7 @@ export const hostileRequests: HostileRequest[] = [
     body: '{"__proto__":{"name":"x","scope":"account"}}',
     headers: json,
     ...invalid,
-    fields: ["name", "scope"],
+    fields: ["__proto__", "name", "scope"],
   },
   {
     name: "a key with everything wrong",

@@ -23,7 +23,7 @@ export function resourceCases(it: ApiWorld): void {
       });
       const { body: listed } = await mine.get("/api/v1/agents");
       expect(listed.agents.map((row: { id: string }) => row.id)).toEqual([second, first]);
-      const { body: changed } = await mine.put(`/api/v1/agents/${first}`, { name: "Bot", paused: true, unknown: 1 });
+      const { body: changed } = await mine.put(`/api/v1/agents/${first}`, { name: "Bot", paused: true });
       expect(changed).toEqual({ ...agent, name: "Bot", paused: true });
       expect((await mine.patch(`/api/v1/agents/${first}`, { paused: false })).body.paused).toBe(false);
       expect((await mine.delete(`/api/v1/agents/${first}`)).body).toEqual({ status: "deleted" });

@@ -13,6 +13,7 @@ import { replyCases } from "./api-suite-replies.ts";
 import { resourceCases } from "./api-suite-resources.ts";
 import { sendCases } from "./api-suite-send.ts";
 import { signInCases } from "./api-suite-sign-in.ts";
+import { strictCases } from "./api-suite-strict.ts";
 import { webhookCases } from "./api-suite-webhooks.ts";
 import { type ApiUnderTest, ApiWorld } from "./api-world.ts";
 
@@ -24,6 +25,7 @@ export function apiSuite(name: string, open: () => Promise<ApiUnderTest>): void 
     beforeAll(async () => it.enter(await open()));
     afterAll(() => it.leave());
     conventionCases(it);
+    strictCases(it);
     resourceCases(it);
     messageCases(it);
     sendCases(it);

@@ -422,11 +422,7 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
         cc: [1, {}],
       });
       expect(wrong.isError).toBe(true);
-      for (const said of [
-        "- subject is required",
-        "- body is required",
-        "- boddy is no argument; there are to, subject",
-      ])
+      for (const said of ["- subject is required", "- body is required", "- boddy is unknown: did you mean body?"])
         expect(wrong.text).toContain(said);
       const limit = await call(owner, "list_messages", { agent, limit: 1_000, status: "new" });
       expect(limit.text).toContain("- limit must be a whole number from 1 to 50");

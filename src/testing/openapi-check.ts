@@ -11,9 +11,12 @@ interface Schema {
   items?: Schema;
   anyOf?: Schema[];
   patternProperties?: Record<string, Schema>;
+  additionalProperties?: unknown;
 }
 
 interface Operation {
+  parameters?: { name: string; in: string }[];
+  requestBody?: { content: Record<string, { schema: Schema }> };
   responses: Record<string, { content?: Record<string, { schema?: Schema }> }>;
 }
 
@@ -30,11 +33,7 @@ export function complaints(
   path: string,
   answer: { status: number; contentType: string | null; body: unknown },
 ): string[] {
-  const [template] = Object.keys(document.paths)
-    .filter((candidate) => new RegExp(`^${candidate.replace(/\{\w+\}/g, "[^/]+")}$`).test(path))
-    .sort((a, b) => a.split("{").length - b.split("{").length);
-  if (!template) return [];
-  const operation = document.paths[template]?.[method.toLowerCase()];
+  const [template, operation] = find(document, method, path);
   if (!operation) return [];
   const where = `${method} ${template} → ${answer.status}`;
   const response = operation.responses[answer.status];
@@ -44,6 +43,38 @@ export function complaints(
   const media = response.content[type] ?? response.content["*/*"];
   if (!media) return [`${where} has type ${type}, documented are ${Object.keys(response.content).join(", ")}`];
   return media.schema ? [...misfits(document, media.schema, answer.body, where)] : [];
+}
+
+/** Query parameters and members of a body, at any depth, that an operation does not know. */
+export function unknownInRequest(
+  document: OpenApi,
+  method: string,
+  { pathname, searchParams }: URL,
+  body: unknown,
+): string[] {
+  const [, operation] = find(document, method, pathname);
+  if (!operation) return [];
+  const known = (operation.parameters ?? []).filter((one) => one.in === "query").map(({ name }) => name);
+  const schema = operation.requestBody?.content["application/json"]?.schema ?? { properties: {} };
+  return [...[...searchParams.keys()].filter((name) => !known.includes(name)), ...unknownMembers(schema, body)];
+}
+
+function unknownMembers(schema: Schema, value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap((one) => unknownMembers(schema.items ?? {}, one));
+  const { properties } = schema;
+  if (typeof value !== "object" || value === null || !properties) return [];
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const member = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    return member ? unknownMembers(member, inner).map((deeper) => `${name}.${deeper}`) : [name];
+  });
+}
+
+/** The operation of a path, and the path as the document writes it. */
+function find(document: OpenApi, method: string, path: string): [template: string, operation: Operation | undefined] {
+  const [template = ""] = Object.keys(document.paths)
+    .filter((candidate) => new RegExp(`^${candidate.replace(/\{\w+\}/g, "[^/]+")}$`).test(path))
+    .sort((a, b) => a.split("{").length - b.split("{").length);
+  return [template, document.paths[template]?.[method.toLowerCase()]];
 }
 
 /** What does not fit a schema on its own, one sentence each. */

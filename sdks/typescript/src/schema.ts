@@ -4257,6 +4257,10 @@ export interface operations {
                         data: string;
                         /** @description For a picture that the HTML shows as `cid:…`. */
                         content_id?: string;
+                        /** @description Has no effect: the attachment's place in the message that was read. */
+                        index?: number;
+                        /** @description Has no effect: the attachment's size in the message that was read. */
+                        size?: number;
                     }[];
                     /** @description What was looked at. The decision counts only while the message is still that. */
                     content_hash?: string;

@@ -1,10 +1,14 @@
 /** A small HTTP and WebSocket server that speaks the wire's shapes, for tests of the command line. */
 import type { Server, ServerWebSocket } from "bun";
+import { type OpenApi, unknownInRequest } from "../../testing/openapi-check.ts";
 import type { Agent, AuditEntry, Domain, MailEdit, MessageDetail, NewMail } from "../shapes.ts";
 import { decide, forecast } from "./approvals.ts";
 import { WireDelivery } from "./delivery.ts";
 import { problem, WireOutbox } from "./outbox.ts";
 import { agent, domain } from "./samples.ts";
+
+/** What the real server takes: the command line sends nothing else. */
+const described: OpenApi = await Bun.file(new URL("../../../docs/openapi.json", import.meta.url)).json();
 
 export const apiKey = `e2a_${"ab".repeat(32)}`;
 /** A key of one agent: it decides nothing. */
@@ -111,6 +115,8 @@ export class WireServer {
     const body = request.body ? await request.json() : undefined;
     const { method, headers } = request;
     this.requests.push({ method, path, query: Object.fromEntries(url.searchParams), body, headers });
+    const unknown = unknownInRequest(described, method, url, body);
+    if (unknown.length > 0) return problem(400, { detail: `Nobody knows ${unknown}.`, code: "invalid_request" });
     if (this.refusal) return problem(...this.refusal);
     const key = request.headers.get("authorization")?.replace("Bearer ", "") ?? "";
     if (![apiKey, agentKey].includes(key)) {

@@ -2673,6 +2673,15 @@ export interface operations {
                     };
                 };
             };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `unauthenticated`: Authentication is required. */
             401: {
                 headers: {
@@ -2877,6 +2886,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `unauthenticated`: Authentication is required. */
@@ -3190,6 +3208,15 @@ export interface operations {
                     };
                 };
             };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `unauthenticated`: Authentication is required. */
             401: {
                 headers: {
@@ -3303,6 +3330,15 @@ export interface operations {
                     "application/json": {
                         keys: components["schemas"]["ApiKey"][];
                     };
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `unauthenticated`: Authentication is required. */
@@ -3527,6 +3563,15 @@ export interface operations {
                     "application/json": {
                         secrets: components["schemas"]["SigningSecret"][];
                     };
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `unauthenticated`: Authentication is required. */
@@ -5120,6 +5165,15 @@ export interface operations {
                     "application/json": components["schemas"]["Overview"];
                 };
             };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `unauthenticated`: Authentication is required. */
             401: {
                 headers: {
@@ -6264,6 +6318,10 @@ export interface operations {
                         data: string;
                         /** @description For a picture that the HTML shows as `cid:…`. */
                         content_id?: string;
+                        /** @description Has no effect: the attachment's place in the message that was read. */
+                        index?: number;
+                        /** @description Has no effect: the attachment's size in the message that was read. */
+                        size?: number;
                     }[];
                     /** @description What was looked at. The decision counts only while the message is still that. */
                     content_hash?: string;
@@ -7491,6 +7549,15 @@ export interface operations {
                     "application/json": {
                         webhooks: components["schemas"]["Webhook"][];
                     };
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `unauthenticated`: Authentication is required. */
