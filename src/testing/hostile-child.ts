@@ -14,7 +14,7 @@ const hostile: TaskTable = {
     for (;;) kept.push(new Uint8Array(16 * 1024 * 1024).fill(1));
   },
   async exit({ word }: { word: string }) {
-    console.error(word);
+    process.stderr.write(`${word}\n`);
     process.exit(3);
   },
   async sleep() {
