@@ -11,6 +11,7 @@ import { Failure } from "./errors.ts";
 import { createSignInMail } from "./http/auth-mail.ts";
 import { startHttp } from "./http/server.ts";
 import { createSignInLink } from "./http/sign-in.ts";
+import type { ExamineSettings } from "./inbound/examine.ts";
 import { createReceive, type Receive } from "./inbound/receive.ts";
 import { type SmtpListener, startSmtp } from "./inbound/smtp.ts";
 import { createLog, type Log } from "./log.ts";
@@ -32,8 +33,11 @@ import { openPostgres } from "./store/postgres.ts";
 import type { AgentRow } from "./store/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import { createStore, type Store } from "./store/store.ts";
+import { childCommand } from "./tasks/child-command.ts";
+import { createOffload } from "./tasks/offload.ts";
 import { loadOrCreateTls, watchTls } from "./tls.ts";
 import { createVault, deriveKey, loadOrCreateKeyFile } from "./vault.ts";
+import { createPool, type Pool } from "./workers/pool.ts";
 
 /** How long a stopping server waits for what is in hand; systemd's own limit is 90 s. */
 const GRACE_MS = 20_000;
@@ -59,6 +63,8 @@ export interface Seams {
   lookup: Lookup;
   /** Certificates that webhook endpoints may be signed by, beside the well-known ones (PEM). */
   webhookCa: string;
+  /** Child processes that several servers share; each has its own otherwise. */
+  pool: Pool;
 }
 
 export interface App {
@@ -119,16 +125,19 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       ...(seams.webhookCa ? { extraCa: seams.webhookCa } : {}),
     });
     const returnPaths = createReturnPaths(deriveKey(masterKey, "return path"), config.outboundSmtp.returnPathDomain);
-    const { maxParts, maxDepth, maxHeaderBytes } = config.inbound;
+    const offload = createOffload({
+      pool: seams.pool ?? ownPool(log, closers),
+      resolver,
+      isHosted: async (domain) => (await store.hostedDomain(domain)) !== null,
+      log,
+      settings: examineSettings(config),
+    });
     const receive = createReceive({
       store,
-      resolver,
       log,
       returnPaths,
       hostname: config.smtp.domain,
-      verifyBudgetMs: config.dns.timeout,
-      limits: { maxParts, maxDepth, maxHeaderBytes },
-      hopsMax: config.inbound.maxHops,
+      examine: offload.examine,
       dnsTrouble: config.inbound.dnsTrouble,
       dmarcReject: config.inbound.dmarcReject,
     });
@@ -191,7 +200,8 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       version,
       approvals,
       signInMail,
-      sender: createSender({ store, clock, config, routes, dispatch }),
+      sender: createSender({ store, clock, config, routes, dispatch, compose: offload.compose }),
+      offload,
       sendTestMail: (agent) => sendTestMail(receive, agent, config, clock),
       health: () => health(store, config, clock),
     });
@@ -201,7 +211,8 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     closers.push(() => feed.close());
 
     const httpUrl = http.url;
-    const hold = { store, clock, log, routes, approvals, baseUrl: baseUrl(), sharedDomain };
+    const { reviewMail } = offload;
+    const hold = { store, clock, log, routes, approvals, baseUrl: baseUrl(), sharedDomain, reviewMail };
     const holds = startHolds(hold);
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));
 
@@ -244,6 +255,22 @@ export function openEngine(config: Config, log: Log): Promise<Engine> {
   if (database.kind === "postgres")
     return openPostgres(database.url, { poolSize: database.poolSize, migrations: migrations("postgres"), log });
   return Promise.resolve().then(() => openSqlite(database.path, migrations("sqlite")));
+}
+
+function ownPool(log: Log, closers: (() => unknown)[]): Pool {
+  const pool = createPool({ command: childCommand(), log });
+  closers.push(() => pool.close());
+  return pool;
+}
+
+function examineSettings({ smtp, dns, inbound }: Config): ExamineSettings {
+  const { maxParts, maxDepth, maxHeaderBytes, maxHops: hopsMax } = inbound;
+  return {
+    hostname: smtp.domain,
+    verifyBudgetMs: dns.timeout,
+    limits: { maxParts, maxDepth, maxHeaderBytes },
+    hopsMax,
+  };
 }
 
 function ownResolver(config: Config, clock: Clock, closers: (() => unknown)[]): Resolver {

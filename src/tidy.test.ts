@@ -56,9 +56,11 @@ const arrows: Record<string, string[]> = {
     ],
     ...["mail", "errors", "id", "log", "clock", "unknown-name"],
   ],
+  workers: ["dns", "errors", "log"],
+  tasks: ["workers", "inbound", "outbound", "http", "mcp", "dns", "mail", "errors", "log"],
   app: ["*"],
   cli: ["*"],
-  main: ["cli"],
+  main: ["cli", "tasks"],
 };
 
 /** One library, one door: who may import it. */

@@ -33,7 +33,11 @@ export function mcpCommand(io: Io): Command {
 
 async function serve(io: Io, { url, key, agent }: { url: string; key: string; agent: string | null }): Promise<void> {
   // With the protocol's library, as no other command needs it.
-  const [{ answerStdio }, { remoteApi }] = await Promise.all([import("../mcp/stdio.ts"), import("../mcp/remote.ts")]);
+  const [{ answerStdio }, { remoteApi }, { readHtml }] = await Promise.all([
+    import("../mcp/stdio.ts"),
+    import("../mcp/remote.ts"),
+    import("../mcp/body.ts"),
+  ]);
   const say = (text: string) => void io.stderr.write(`${painter(io.colour.stderr)("dim", plain(text))}\n`);
   const interrupt = new AbortController();
   const release = io.onInterrupt(() => interrupt.abort());
@@ -41,6 +45,7 @@ async function serve(io: Io, { url, key, agent }: { url: string; key: string; ag
   try {
     await answerStdio(remoteApi({ url, key, agent, userAgent: `e2a-mcp/${version}`, timeoutMs: answerTimeoutMs }), {
       ...{ stdin: io.stdin, stdout: io.stdout, signal: interrupt.signal },
+      readHtml,
       onFault: (tool, error) => say(`${tool} failed: ${error instanceof Error ? error.message : String(error)}`),
     });
   } finally {

@@ -80,7 +80,7 @@ export function approvalLinks(deps: RouteDeps) {
     if (!agent) return outcomePage({ kind: "gone" });
     // The page decides by its form, so it needs no links.
     const review = reviewOf({ outbound, agent, approveUrl: "", rejectUrl: "", reviewUrl: null });
-    return approvalPage({ review, action, token: given });
+    return approvalPage(await deps.offload.approvalPage({ review, action, token: given }));
   }
 
   async function act(action: Action, body: Uint8Array, ip: string): Promise<Response> {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import type { Review } from "../outbound/review.ts";
-import { approvalPage, type Outcome, outcomePage } from "./approval-pages.ts";
+import { approvalMarkup, approvalPage, type Outcome, outcomePage } from "./approval-pages.ts";
 
 const review: Review = {
   messageId: "msg_0198f3a1c2d37abc8def0123456789ab",
@@ -38,7 +38,7 @@ function elements(html: string): Element[] {
 }
 const named = (html: string, name: string) => elements(html).filter((element) => element.name === name);
 const open = (action: "approve" | "reject", change: Partial<Review> = {}) =>
-  approvalPage({ review: { ...review, ...change }, action, token: "THE-TOKEN" }).text();
+  approvalPage(approvalMarkup({ review: { ...review, ...change }, action, token: "THE-TOKEN" })).text();
 
 describe.each(["approve", "reject"] as const)("the page to %s", (action) => {
   test("shows what would leave, why it waits, and until when", async () => {
@@ -141,7 +141,10 @@ for (const [outcome, status, sentences] of outcomes)
   });
 
 test("every page is private, unframed, and allowed its own style and nothing else", async () => {
-  for (const response of [approvalPage({ review, action: "approve", token: "t" }), outcomePage({ kind: "forged" })]) {
+  for (const response of [
+    approvalPage(approvalMarkup({ review, action: "approve", token: "t" })),
+    outcomePage({ kind: "forged" }),
+  ]) {
     const header = (name: string) => response.headers.get(name);
     expect(header("cache-control")).toBe("no-store");
     expect(header("x-frame-options")).toBe("DENY");

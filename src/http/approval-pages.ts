@@ -52,10 +52,10 @@ export const pageHeaders: Record<string, string> = {
  * What a valid link opens: the held mail, whole, and under it the form for the one action that the token stands for. The
  * form posts `t`, and for a rejection `reason` (optional, at most 1,000 characters), to the path of the page.
  */
-export function approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Response {
+export function approvalMarkup(page: { review: Review; action: "approve" | "reject"; token: string }): string {
   const { review, action, token } = page;
   const { who, why, expiry, facts, bodies } = showReview(review);
-  return respond(
+  return pageMarkup(
     action === "approve" ? "Send this mail?" : "Reject this mail?",
     html`<p><b>${who}</b> wants to send it. Nothing is decided yet.</p>
 <p><b>Why it waits:</b> ${why}</p>
@@ -271,8 +271,17 @@ function note(text: string): SafeHtml {
 `;
 }
 
+/** The page that `approvalMarkup` wrote. */
+export function approvalPage(markup: string): Response {
+  return new Response(markup, { headers: pageHeaders });
+}
+
 function respond(title: string, content: SafeHtml, status = 200): Response {
-  const { text } = html`<!doctype html>
+  return new Response(pageMarkup(title, content), { status, headers: pageHeaders });
+}
+
+function pageMarkup(title: string, content: SafeHtml): string {
+  return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -287,6 +296,5 @@ ${content}
 </main>
 </body>
 </html>
-`;
-  return new Response(text, { status, headers: pageHeaders });
+`.text;
 }

@@ -132,9 +132,7 @@ export function decisions(deps: RouteDeps) {
   async function keptAttachments({ id, content }: StoredOutbound["message"]): Promise<OutboundAttachment[]> {
     if (content.attachments.length === 0) return [];
     const bytes = await store.outboundBytes(id);
-    // With the parser, as a server without mail does without it.
-    const { readAttachments } = await import("../inbound/read.ts");
-    const parts = bytes ? await readAttachments(bytes, config.inbound) : [];
+    const parts = bytes ? await deps.offload.attachments(bytes) : [];
     return content.attachments.map((listed) => {
       const found = counterpart(listed, content.attachments, parts);
       if (!found)

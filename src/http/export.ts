@@ -3,7 +3,7 @@ import { eventBody } from "../notify/webhook.ts";
 import type { EventPage, EventPosition } from "../store/events.ts";
 import type { AgentRow, UserRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
-import { outboundOnWire } from "./outbound-wire.ts";
+import { withBodyOnWire } from "./outbound-wire.ts";
 import type { RouteDeps } from "./resource.ts";
 import { sessionOnWire } from "./sessions.ts";
 import { suppressionOnWire } from "./suppressions.ts";
@@ -36,7 +36,8 @@ export function exportAccount(deps: RouteDeps, user: UserRow, signal: AbortSigna
   });
 }
 
-async function* piecesOf({ store, config, clock }: RouteDeps, user: UserRow): AsyncGenerator<string, void> {
+async function* piecesOf(deps: RouteDeps, user: UserRow): AsyncGenerator<string, void> {
+  const { store, config, clock } = deps;
   const domains = await store.listDomains(user.id);
   const agents = await store.listAgents(user.id);
   const hosted = new Set([config.sharedDomain, ...domains.filter((d) => d.verifiedAt).map((d) => d.domain)]);
@@ -56,7 +57,7 @@ async function* piecesOf({ store, config, clock }: RouteDeps, user: UserRow): As
   yield member("webhooks", (await store.listWebhooks(user.id)).map(webhookOnWire));
   yield* list("suppressions", suppressionsOf(store, user));
   yield* list("messages", messagesOf(store, [...agents, ...(await roleMailboxes(store, user, hosted))]));
-  yield* list("outbound_messages", outboundOf(store, user));
+  yield* list("outbound_messages", outboundOf(deps, user));
   yield* list("events", eventsOf(store, user));
   yield "}\n";
 }
@@ -92,12 +93,12 @@ async function* eventsOf(store: Store, user: UserRow) {
   }
 }
 
-async function* outboundOf(store: Store, user: UserRow) {
+async function* outboundOf({ store, offload }: RouteDeps, user: UserRow) {
   for (let after: string | undefined; ; ) {
     const rows = await store.listOutbound(user.id, {}, { sort: "asc", limit: PAGE, ...(after ? { after } : {}) });
     for (const row of rows) {
       const raw = await store.outboundBytes(row.message.id);
-      if (raw) yield { ...outboundOnWire(row, { withBody: true }), raw_message: raw.toString("base64") };
+      if (raw) yield { ...(await withBodyOnWire(row, offload)), raw_message: raw.toString("base64") };
     }
     after = rows.at(-1)?.message.id;
     if (!after || rows.length < PAGE) return;

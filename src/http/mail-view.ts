@@ -6,11 +6,6 @@ import { operation } from "./openapi.ts";
 import { ownOutbound } from "./outbound.ts";
 import { notFound } from "./problem.ts";
 import { type RouteDeps, resource } from "./resource.ts";
-import { safeHtml } from "./safe-html.ts";
-
-/** Pictures inside a mail go into its page; more than this would be slow to show. */
-const INLINE_BYTES_MAX = 8 * 1024 * 1024;
-const inlineType = /^image\/(?:png|jpeg|gif|webp|bmp|avif)$/;
 
 /**
  * What the browser lets the page do, whatever is in it: no script, no form, no request (or only pictures, when the reader
@@ -44,8 +39,8 @@ pre { white-space: pre-wrap; }
 }
 `;
 
-function page(html: string, images: boolean, pictures: Map<string, string>): Response {
-  const body = safeHtml(html, { images, inline: (id) => pictures.get(id) ?? null });
+/** @param body HTML by `safeHtml`. */
+function page(body: string, images: boolean): Response {
   const text = `<!doctype html><html><head><meta charset="utf-8"><title>Mail</title><style>${style}</style></head><body>${body}</body></html>`;
   return new Response(text, {
     headers: {
@@ -74,22 +69,10 @@ const about = {
 
 /** The HTML of received and sent mail. */
 export function mailViews(deps: RouteDeps) {
-  const { store, config } = deps;
+  const { store, offload } = deps;
 
-  /** The pictures that the HTML names by `cid:`, as data URLs by their Content-ID. */
-  async function picturesOf(raw: Uint8Array, html: string): Promise<Map<string, string>> {
-    const found = new Map<string, string>();
-    if (!/cid:/i.test(html)) return found;
-    // With the parser, as a server without mail does without it.
-    const { readAttachments } = await import("../inbound/read.ts");
-    let left = INLINE_BYTES_MAX;
-    for (const { attachment, content } of await readAttachments(raw, config.inbound)) {
-      const id = attachment.content_id;
-      if (!id || !inlineType.test(attachment.content_type) || content.byteLength > left) continue;
-      left -= content.byteLength;
-      found.set(id, `data:${attachment.content_type};base64,${Buffer.from(content).toString("base64")}`);
-    }
-    return found;
+  async function show(html: string, images: boolean, raw: Uint8Array): Promise<Response> {
+    return page(await offload.safeHtml(html, { images, raw }), images);
   }
 
   return resource(deps, "/api/v1")
@@ -99,7 +82,7 @@ export function mailViews(deps: RouteDeps) {
         const agent = await ownAgent(store, caller, params.email);
         const mail = await store.getMessage(agent.id, params.id);
         if (!mail || mail.content.html === null) throw notFound("HTML part");
-        return page(mail.content.html, query.images ?? false, await picturesOf(mail.raw, mail.content.html));
+        return show(mail.content.html, query.images ?? false, mail.raw);
       },
       {
         query: ViewQuery,
@@ -113,7 +96,7 @@ export function mailViews(deps: RouteDeps) {
         const { html } = message.content;
         const raw = html === null ? null : await store.outboundBytes(message.id);
         if (html === null || !raw) throw notFound("HTML part");
-        return page(html, query.images ?? false, await picturesOf(raw, html));
+        return show(html, query.images ?? false, raw);
       },
       {
         query: ViewQuery,

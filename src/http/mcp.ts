@@ -32,6 +32,7 @@ export function mcp(deps: RouteDeps) {
     headers.set("content-type", "application/json");
     const posted = new Request(request.url, { method: "POST", headers, signal: exchange.signal });
     return answerMcp(posted, exchange.body, api, {
+      readHtml: (html) => deps.offload.readHtml(html),
       onFault: (tool, error) => log.error("mcp.tool_failed", { request: exchange.id, tool }, error),
     });
   });

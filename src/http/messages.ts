@@ -236,9 +236,7 @@ export function messages(deps: RouteDeps) {
       async ({ params, caller }) => {
         const { raw, content } = await ownMessage(caller, params.email, params.id);
         const listed = content.attachments.find((attachment) => String(attachment.index) === params.index);
-        // With the parser, as a server without mail does without it.
-        const { readAttachment } = await import("../inbound/read.ts");
-        const read = listed && (await readAttachment(raw, listed.index, deps.config.inbound));
+        const read = listed && (await deps.offload.attachment(raw, listed.index));
         if (!read) throw notFound("attachment");
         return download(read.content, listed.content_type, listed.filename || `attachment-${listed.index}`);
       },

@@ -1,9 +1,10 @@
 /** What agents send, as clients see it. Names and shapes are a promise: add, never change. */
 import { type Static, Type } from "@sinclair/typebox";
 import type { Mailbox, Method } from "../mail.ts";
-import { linksOf } from "../outbound/shown-links.ts";
+import type { ShownLink } from "../outbound/shown-links.ts";
 import type { Outbound as StoredOutbound } from "../store/outbound.ts";
 import type { OriginalContent, OutboundRow, RecipientRow } from "../store/schema.ts";
+import type { Offload } from "./resource.ts";
 import {
   Attachment,
   addresses,
@@ -160,13 +161,21 @@ export const Outbound = Type.Object(
   { $id: "Outbound" },
 );
 
-export function outboundOnWire(
-  { message, recipients }: StoredOutbound,
-  options: { withBody: boolean },
-): Static<typeof Outbound> {
+/** A message as it stands in lists. */
+export function outboundOnWire(outbound: StoredOutbound): Static<typeof Outbound> {
+  return onWire(outbound, null);
+}
+
+/** A message with its texts and all its links. Failures as of `links`. */
+export async function withBodyOnWire(outbound: StoredOutbound, offload: Offload): Promise<Static<typeof Outbound>> {
+  const { text, html } = outbound.message.content;
+  return onWire(outbound, await offload.links(text, html));
+}
+
+/** @param links Null for a message without its texts. */
+function onWire({ message, recipients }: StoredOutbound, links: ShownLink[] | null): Static<typeof Outbound> {
   const { content, original } = message;
   const firstTime = recipients.flatMap((recipient) => (recipient.firstTime ? [recipient.address] : []));
-  const links = options.withBody ? linksOf(content.text, content.html) : [];
   return {
     id: message.id,
     agent_id: message.agentId,
@@ -183,16 +192,16 @@ export function outboundOnWire(
     ...optional("approval_expires_at", message.approvalExpiresAt?.toISOString()),
     created_at: message.createdAt.toISOString(),
     email_message_id: message.emailMessageId,
-    ...(options.withBody ? { body_text: content.text, ...optional("body_html", content.html ?? undefined) } : {}),
+    ...(links ? { body_text: content.text, ...optional("body_html", content.html ?? undefined) } : {}),
     ...optional("attachments", content.attachments.length > 0 ? content.attachments : undefined),
     ...optional("provider_message_id", providerMessageId(recipients)),
     ...optional("method", methodOf(recipients)),
     ...optional("hold", holdOf(message)),
     ...optional("content_hash", message.contentHash || undefined),
     ...optional("first_time", firstTime.length > 0 ? firstTime : undefined),
-    ...optional("links", links.length > 0 ? links : undefined),
+    ...optional("links", links && links.length > 0 ? links : undefined),
     edited: original !== null,
-    ...optional("original", original && options.withBody ? originalOnWire(original) : undefined),
+    ...optional("original", original && links ? originalOnWire(original) : undefined),
     ...optional("reviewed_at", message.reviewedAt?.toISOString()),
     ...optional("reviewed_by", message.reviewedBy ?? undefined),
     ...optional("rejection_reason", message.rejectionReason ?? undefined),

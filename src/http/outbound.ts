@@ -9,7 +9,7 @@ import { decider } from "./decider.ts";
 import { download } from "./download.ts";
 import { answer, choice, query, text, time } from "./input.ts";
 import { operation } from "./openapi.ts";
-import { Outbound, outboundOnWire } from "./outbound-wire.ts";
+import { Outbound, outboundOnWire, withBodyOnWire } from "./outbound-wire.ts";
 import { pageQuery, readPage } from "./pages.ts";
 import { notFound } from "./problem.ts";
 import { type RouteDeps, resource } from "./resource.ts";
@@ -30,7 +30,7 @@ const ListQuery = query({
 });
 
 export function outbound(deps: RouteDeps) {
-  const { store, vault, clock, config } = deps;
+  const { store, vault, clock, offload } = deps;
 
   return resource(deps, "/api/v1/messages")
     .get(
@@ -55,8 +55,10 @@ export function outbound(deps: RouteDeps) {
           ({ message }) => [message.id],
         );
         // Who decides has to see what about.
-        const messages = rows.map((row) =>
-          outboundOnWire(row, { withBody: row.message.status === "pending_approval" }),
+        const messages = await Promise.all(
+          rows.map((row) =>
+            row.message.status === "pending_approval" ? withBodyOnWire(row, offload) : outboundOnWire(row),
+          ),
         );
         return { messages, ...next };
       },
@@ -72,14 +74,10 @@ export function outbound(deps: RouteDeps) {
         }),
       },
     )
-    .get(
-      "/:id",
-      async ({ params, caller }) => outboundOnWire(await ownOutbound(store, caller, params.id), { withBody: true }),
-      {
-        response: { 200: answer(Outbound) },
-        ...operation({ id: "getOutbound", tag: "sending", summary: "Get a sent message and what became of it" }),
-      },
-    )
+    .get("/:id", async ({ params, caller }) => withBodyOnWire(await ownOutbound(store, caller, params.id), offload), {
+      response: { 200: answer(Outbound) },
+      ...operation({ id: "getOutbound", tag: "sending", summary: "Get a sent message and what became of it" }),
+    })
     .get(
       "/:id/raw",
       async ({ params, caller }) => {
@@ -104,9 +102,7 @@ export function outbound(deps: RouteDeps) {
         const wanted = listed.find((attachment) => String(attachment.index) === params.index);
         const bytes = wanted && (await store.outboundBytes(message.id));
         if (!wanted || !bytes) throw notFound("attachment");
-        // With the parser, as a server without mail does without it.
-        const { readAttachments } = await import("../inbound/read.ts");
-        const found = counterpart(wanted, listed, await readAttachments(bytes, config.inbound));
+        const found = counterpart(wanted, listed, await offload.attachments(bytes));
         if (!found) throw notFound("attachment");
         return download(found.content, wanted.content_type, wanted.filename);
       },
@@ -123,7 +119,7 @@ export function outbound(deps: RouteDeps) {
         const { message } = await ownOutbound(store, caller, params.id);
         const after = await store.cancelOutbound(caller.user.id, message.id, new Date(clock.now()));
         if (!after) throw notFound("outbound message");
-        if (after.cancelled > 0) return outboundOnWire(after, { withBody: true });
+        if (after.cancelled > 0) return withBodyOnWire(after, offload);
         throw new Failure(
           "conflict",
           `The message is ${words(after.message.status)}; nothing of it can be taken back.`,
@@ -153,7 +149,7 @@ export function outbound(deps: RouteDeps) {
           ...{ userId: caller.user.id, id: message.id, now: new Date(clock.now()) },
         });
         if (!after) throw notFound("outbound message");
-        if (after.released > 0) return outboundOnWire(after, { withBody: true });
+        if (after.released > 0) return withBodyOnWire(after, offload);
         const { status, hold } = after.message;
         const why = hold?.rule === "approval" ? "waits for approval" : `is ${words(status)}`;
         throw new Failure("conflict", `The loop breaker does not hold this message; it ${why}.`);

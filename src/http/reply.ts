@@ -90,9 +90,7 @@ export function replies(deps: RouteDeps) {
       const filename = `${original.subject.slice(0, 100).toWellFormed() || "message"}.eml`;
       return [{ filename, contentType: "message/rfc822", content: bytes }];
     }
-    // With the parser, as a server without mail does without it.
-    const { readAttachments } = await import("../inbound/read.ts");
-    const read = await readAttachments(bytes, config.inbound);
+    const read = await deps.offload.attachments(bytes);
     return read.map(({ attachment: { filename, content_type }, content }) => ({
       ...{ filename, contentType: content_type, content },
     }));

@@ -5,9 +5,13 @@ import type { Config } from "../config.ts";
 import type { Resolver } from "../dns.ts";
 import { Failure } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { Attachment } from "../mail.ts";
+import type { Body } from "../mcp/body.ts";
 import type { EventFeed } from "../notify/event-feed.ts";
 import type { Hub } from "../notify/hub.ts";
+import type { Review } from "../outbound/review.ts";
 import type { Sender } from "../outbound/send.ts";
+import type { ShownLink } from "../outbound/shown-links.ts";
 import type { AgentRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
@@ -15,6 +19,31 @@ import type { SignInMail } from "./auth-mail.ts";
 import type { Identity } from "./identity.ts";
 import { invalid, refuseUnknown } from "./input.ts";
 import type { RateLimits } from "./limits.ts";
+
+/** An attachment with its decoded bytes. */
+export interface ReadAttachment {
+  attachment: Attachment;
+  content: Uint8Array;
+}
+
+/**
+ * What takes long on bytes that strangers wrote, done in another process. Failures of each: `overloaded`, and
+ * `unavailable` for a message that takes too much time or memory.
+ */
+export interface Offload {
+  /** One attachment of a message by its index; null when there is none. */
+  attachment(raw: Uint8Array, index: number): Promise<ReadAttachment | null>;
+  /** All attachments of a message, in order. */
+  attachments(raw: Uint8Array): Promise<ReadAttachment[]>;
+  /** A mail's HTML, harmless; `raw` is the message with the pictures that it names by `cid:`. */
+  safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
+  /** What a person would read of an HTML file. */
+  readHtml(html: string): Promise<Body>;
+  /** All links of a mail. */
+  links(text: string, html: string | null): Promise<ShownLink[]>;
+  /** The page of a reviewer's link, as HTML. */
+  approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
+}
 
 export interface HttpDeps {
   config: Config;
@@ -33,6 +62,7 @@ export interface HttpDeps {
   /** Mails links that sign in. */
   signInMail: SignInMail;
   version: string;
+  offload: Offload;
   /** Mail from the relay itself to the agent, through the whole inbound path. */
   sendTestMail(agent: AgentRow): Promise<{ messageId: string }>;
   /** Whether the server can do its work; `reasons` has a sentence for each thing in the way. */

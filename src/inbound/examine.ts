@@ -1,18 +1,24 @@
 import { createHash } from "node:crypto";
 import type { Resolver } from "../dns.ts";
+import { Failure } from "../errors.ts";
 import type { Envelope, ReadMail, Verdict } from "../mail.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
+import { type Automation, automationOf } from "./automation.ts";
 import { type ReadLimits, readMail } from "./read.ts";
-import { withTrace } from "./trace.ts";
+import { type Report, readReport } from "./report.ts";
+import { applyTrace, countReceived, type Trace, traceOf } from "./trace.ts";
 
-/** One message to be examined. */
+/** One message to be examined; its bytes come beside it. */
 export interface Examination {
-  raw: Uint8Array;
   envelope: Envelope;
   /** The `id` of our Received field. */
   queueId: string;
-  /** For mail that this server wrote itself; it is not asked of DNS then. */
+  /** For mail that this server wrote itself; it is not asked of DNS then, and is no report. */
   verdict?: Verdict;
+  /** Whether a recipient is a signed return path. */
+  toReturnPath: boolean;
+  /** Whether a recipient is anything else; without one only the report is read. */
+  toMailbox: boolean;
 }
 
 export interface ExamineSettings {
@@ -21,39 +27,70 @@ export interface ExamineSettings {
   /** Time for the whole verification with all its DNS questions. */
   verifyBudgetMs: number;
   limits: ReadLimits;
+  /** Received fields a message may carry before it counts as looping (RFC 5321 6.3). */
+  hopsMax: number;
 }
 
 export interface Examined {
+  report: Report | null;
+  /** Null when no recipient is a mailbox. */
+  message: ExaminedMessage | null;
+}
+
+export interface ExaminedMessage extends Automation {
   verdict: Verdict;
   mail: ReadMail;
-  /** The message as it is stored: the received one under our trace fields. */
-  stored: Uint8Array;
-  /** Lower-hex SHA-256 of `stored`, and of the message as it came. */
+  /** How the message is stored: under our trace fields, without forged ones. */
+  trace: Trace;
+  /** Lower-hex SHA-256 of the message as it is stored, and as it came. */
   storedSha256: string;
   receivedSha256: string;
 }
 
 /**
- * All that costs processor time about a message: authenticate → trace → read. Pure but for the two questions, to DNS and
- * to the store, with plain data in and out, so that it can move to another thread.
+ * All that costs processor time about a message: count hops → recognise reports → authenticate → trace → read. Pure but
+ * for the two questions, to DNS and to the store, with plain data in and out: it runs in a child process.
+ *
  * Read is what is stored: a field that was removed as forged must not come back by another way.
+ * @param defect Given when reading the message whole has failed: it stands in the defects, and only the header and the raw
+ * text are read.
+ * Throws Failure `mail_loop`.
  */
 export async function examine(
+  raw: Uint8Array,
   job: Examination,
   settings: ExamineSettings,
   resolver: Resolver,
   isHosted: IsHosted,
+  defect: string | null = null,
 ): Promise<Examined> {
-  const { raw, envelope, queueId } = job;
-  const { hostname, verifyBudgetMs, limits } = settings;
+  const { envelope, queueId, toReturnPath } = job;
+  const { hostname, verifyBudgetMs, limits, hopsMax } = settings;
+  const hops = countReceived(raw);
+  if (hops > hopsMax) throw new Failure("mail_loop", `The message has passed ${hops} hosts; it seems to loop.`);
+  const report = job.verdict || defect !== null ? null : readReport(raw, envelope.mailFrom, { toReturnPath });
+  if (!job.toMailbox) return { report, message: null };
+
   const verdict =
     job.verdict ??
     (await authenticate(raw, envelope, { resolver, isHosted, budgetMs: verifyBudgetMs, authservId: hostname }));
   const [only, ...others] = envelope.rcptTo;
   const recipient = others.length === 0 ? only : undefined;
-  const stored = withTrace(raw, { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) });
-  const mail = await readMail(stored, limits);
-  return { verdict, mail, stored, storedSha256: sha256(stored), receivedSha256: sha256(raw) };
+  const options = { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) };
+  const trace = traceOf(raw, options);
+  const stored = applyTrace([raw], trace);
+  const mail = await readMail(stored, limits, defect);
+  return {
+    report,
+    message: {
+      verdict,
+      mail,
+      trace,
+      storedSha256: sha256(stored),
+      receivedSha256: sha256(raw),
+      ...automationOf(mail.headers, envelope.mailFrom),
+    },
+  };
 }
 
 function sha256(data: Uint8Array): string {

@@ -40,7 +40,7 @@ describe("line endings", () => {
         const buffer = new MessageBuffer(100, plenty);
         for (const piece of [bytes.subarray(0, first), bytes.subarray(first, second), bytes.subarray(second)])
           buffer.append(piece);
-        if (fits) expect(Buffer.from(buffer.finish()).toString()).toBe(text);
+        if (fits) expect(Buffer.concat(buffer.finish()).toString()).toBe(text);
         else expect(() => buffer.finish()).toThrow(/CR or a LF alone/);
       }
   });
@@ -50,7 +50,7 @@ describe("line endings", () => {
       const buffer = new MessageBuffer(4_000_000, plenty);
       for (const piece of ["x\r\n", "y".repeat(length - 10), "y".repeat(10), "\r\nz\r\n"])
         buffer.append(Buffer.from(piece));
-      return () => buffer.finish().length;
+      return () => Buffer.concat(buffer.finish()).length;
     });
     expect(tries[0]!()).toBe(900_008);
     expect(tries[1]!()).toBe(1_048_584);
@@ -117,7 +117,7 @@ describe("size", () => {
       ] as const) {
         const buffer = new MessageBuffer(100_000, plenty, declared);
         for (let at = 0; at < size; at += 1000) buffer.append(Buffer.alloc(Math.min(1000, size - at), "x"));
-        if (fits) expect(buffer.finish().length).toBe(size);
+        if (fits) expect(Buffer.concat(buffer.finish()).length).toBe(size);
         else expect(() => buffer.finish()).toThrow(/larger than 100000 bytes/);
       }
   });
@@ -141,7 +141,7 @@ describe("size", () => {
 });
 
 test("more mail at once than memory is meant for: 452 for what does not fit, room again when the rest is through", async () => {
-  await using server = await testListener({ maxBytesInHand: 600_000 });
+  await using server = await testListener({ maxBytesInHand: 1_200_000 });
   const [first, second] = [await SmtpClient.connect(server.port), await SmtpClient.connect(server.port)];
   const line = `${"x".repeat(998)}\r\n`;
   // A declared size is set aside at DATA.
@@ -163,4 +163,47 @@ test("more mail at once than memory is meant for: 452 for what does not fit, roo
   expect(server.received.map(({ raw }) => raw.length)).toEqual([400_000, 400_000]);
   first.destroy();
   second.destroy();
+});
+
+test("a declared size that finds no room is refused before it is sent", async () => {
+  await using server = await testListener({ maxBytesInHand: 1_000_000 });
+  const [first, second] = [await SmtpClient.connect(server.port), await SmtpClient.connect(server.port)];
+  await first.play(ready.replace("client.example>", "client.example> SIZE=400000"));
+  await second.play("< 220\n> EHLO client.example\n< 250\n> MAIL FROM:<a@client.example> SIZE=400000\n< 452 4.3.1");
+  first.send(".\r\n");
+  await first.expect("250 2.0.0");
+  await second.play("> MAIL FROM:<a@client.example> SIZE=400000\n< 250 2.1.0");
+  first.destroy();
+  second.destroy();
+});
+
+test("the largest message that is allowed comes in alone, whatever memory is meant for mail", () => {
+  const budget = new ByteBudget(1_000_000);
+  const large = new MessageBuffer(5_000_000, budget);
+  for (let i = 0; i < 5; i++) large.append(Buffer.alloc(1_000_000, "x\r\n".repeat(7)));
+  const small = new MessageBuffer(5_000_000, budget);
+  small.append(Buffer.from("x\r\n"));
+  expect(() => small.finish()).toThrow(/Too much mail/);
+  expect(budget.hasRoom(1)).toBe(false);
+  large.release();
+  expect(budget.hasRoom(1)).toBe(true);
+  new MessageBuffer(5_000_000, budget).append(Buffer.from("x\r\n"));
+});
+
+test("each byte in hand counts for the message as it came and as it is stored", () => {
+  const budget = new ByteBudget(100_000_000);
+  const buffers = Array.from({ length: 10 }, () => new MessageBuffer(20_000_000, budget));
+  const chunk = Buffer.from(`${"x".repeat(998)}\r\n`.repeat(1000));
+  for (const buffer of buffers) for (let i = 0; i < 10; i++) buffer.append(chunk);
+  const kept = buffers.filter((buffer) => {
+    try {
+      return buffer.finish().length > 0;
+    } catch {
+      return false;
+    }
+  });
+  // 10 MB each, twice, in pieces of 1 MiB.
+  expect(kept).toHaveLength(4);
+  for (const buffer of buffers) buffer.release();
+  expect(budget.hasRoom(50_000_000)).toBe(true);
 });

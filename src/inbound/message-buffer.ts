@@ -1,10 +1,12 @@
-/** A message while it arrives: kept in one piece, never beyond its limit, its line endings watched. */
+/** A message while it arrives: kept in pieces, never beyond its limit, its line endings watched. */
 import { Failure } from "../errors.ts";
 
 /** Room taken at first. Most mail fits. */
 const firstBytes = 16 * 1024;
-/** The most a declared size is believed before any of it has arrived. */
-const declaredBytesMax = 1024 * 1024;
+/** The most that is taken at once, whatever size was declared. */
+const pieceBytesMax = 1024 * 1024;
+/** A message exists as it came and, from its examination to the end of its transaction, as it is stored. */
+const copies = 2;
 /**
  * RFC 5321 4.5.3.1.6 asks for 1,000 octets a line and for no upper bound where possible. Mail with a whole
  * page or an attachment on one line exists and is taken; this is where a line stops being a line.
@@ -14,28 +16,49 @@ const lineBytesMax = 1024 * 1024;
 const cr = 13;
 const lf = 10;
 
-/** The memory that all messages on their way in may take together. */
+/**
+ * The memory that all messages on their way in may take together, in all their copies here. What the children that
+ * examine them take is bounded by the pool.
+ */
 export class ByteBudget {
   private taken = 0;
+  /** Pieces to be used again: freed memory is collected late, and a burst would have it twice. */
+  private spare: Uint8Array[] = [];
 
   constructor(private readonly maxBytes: number) {}
 
-  take(bytes: number): boolean {
-    if (this.taken + bytes > this.maxBytes) return false;
-    this.taken += bytes;
-    return true;
+  /** Whether a message of this size would find room now. */
+  hasRoom(messageBytes: number): boolean {
+    return this.taken === 0 || this.taken + messageBytes * copies <= this.maxBytes;
   }
 
-  giveBack(bytes: number): void {
-    this.taken -= bytes;
+  /**
+   * A piece of a message; null when there is no room.
+   * @param held What the message has already: if nothing else is in hand, it may have more than its share, so that the
+   * largest message that is allowed always comes in.
+   */
+  take(bytes: number, held: number): Uint8Array | null {
+    const more = bytes * copies;
+    if (this.taken + more > this.maxBytes && this.taken !== held * copies) return null;
+    this.taken += more;
+    return (bytes === pieceBytesMax && this.spare.pop()) || new Uint8Array(bytes);
+  }
+
+  giveBack(pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) {
+      this.taken -= piece.length * copies;
+      if (piece.length === pieceBytesMax) this.spare.push(piece);
+    }
+    if (this.taken === 0) this.spare = [];
   }
 }
 
-const noBytes = new Uint8Array(0);
-
-/** Collects DATA, dots already removed. Each byte is copied once, and once more each time the room doubles. */
+/** Collects DATA, dots already removed. Each byte is copied once. */
 export class MessageBuffer {
-  private bytes = noBytes;
+  /** Full, but for the last one. */
+  private pieces: Uint8Array[] = [];
+  /** Of all pieces. */
+  private room = 0;
   private length = 0;
   private excess: "message" | "server" | null = null;
   private defect: string | null = null;
@@ -48,54 +71,58 @@ export class MessageBuffer {
     private readonly budget: ByteBudget,
     declaredBytes = 0,
   ) {
-    this.resize(Math.min(maxBytes, Math.max(firstBytes, Math.min(declaredBytes, declaredBytesMax))));
+    this.grow(Math.max(firstBytes, declaredBytes));
   }
 
   append(chunk: Uint8Array): void {
     if (this.excess === null && this.length + chunk.length > this.maxBytes) this.excess = "message";
     if (this.excess === null && this.defect === null) this.inspect(chunk);
-    if (this.excess === null) this.makeRoom(chunk.length);
-    // What cannot be kept is read to its end all the same: the client hears the reply only then.
-    if (this.excess !== null) {
-      this.release();
-      return;
+    for (let at = 0; this.excess === null && at < chunk.length; ) {
+      if (this.length === this.room) this.grow(this.room);
+      const piece = this.pieces.at(-1);
+      if (this.excess !== null || !piece) break;
+      const part = chunk.subarray(at, at + this.room - this.length);
+      piece.set(part, piece.length - (this.room - this.length));
+      this.length += part.length;
+      at += part.length;
     }
-    this.bytes.set(chunk, this.length);
-    this.length += chunk.length;
+    // What cannot be kept is read to its end all the same: the client hears the reply only then.
+    if (this.excess !== null) this.release();
   }
 
-  /** Gives the memory back. To be called once the message is stored, refused or abandoned. */
+  /** Gives the memory back. To be called once the message is stored, refused or abandoned; its pieces are used again. */
   release(): void {
-    this.budget.giveBack(this.bytes.length);
-    this.bytes = noBytes;
+    this.budget.giveBack(this.pieces);
+    this.pieces = [];
+    this.room = 0;
+    this.length = 0;
   }
 
   /**
-   * The whole message, a view: its buffer may be up to twice as long. Throws Failure `too_large`, or `message_malformed` for a CR or LF outside a CRLF: a server that
-   * takes one for a line ending sees other messages than one that does not (RFC 5321 2.3.8; "SMTP smuggling").
+   * The whole message in pieces, valid until `release`. Throws Failure `too_large`, `overloaded`, or `message_malformed`
+   * for a CR or LF outside a CRLF: a server that takes one for a line ending sees other messages than one that does not
+   * (RFC 5321 2.3.8; "SMTP smuggling").
    */
-  finish(): Uint8Array {
+  finish(): Uint8Array[] {
     if (this.excess === "message") throw new Failure("too_large", `The message is larger than ${this.maxBytes} bytes`);
-    if (this.excess === "server")
-      throw new Failure("overloaded", "Too much mail is on its way in at the moment; try again later");
+    if (this.excess === "server") throw overloaded();
     if (this.afterCr) this.defect = bareLineEnding;
     if (this.defect !== null) throw new Failure("message_malformed", this.defect);
-    return this.bytes.subarray(0, this.length);
+    const unused = this.room - this.length;
+    return this.pieces.map((piece, i) =>
+      i === this.pieces.length - 1 ? piece.subarray(0, piece.length - unused) : piece,
+    );
   }
 
-  private makeRoom(more: number): void {
-    const needed = this.length + more;
-    if (needed > this.bytes.length) this.resize(Math.min(this.maxBytes, Math.max(needed, this.bytes.length * 2)));
-  }
-
-  private resize(bytes: number): void {
-    if (!this.budget.take(bytes - this.bytes.length)) {
+  private grow(wanted: number): void {
+    const bytes = Math.min(wanted, pieceBytesMax, this.maxBytes - this.room);
+    const piece = this.budget.take(bytes, this.room);
+    if (piece === null) {
       this.excess = "server";
       return;
     }
-    const larger = new Uint8Array(bytes);
-    larger.set(this.bytes.subarray(0, this.length));
-    this.bytes = larger;
+    this.pieces.push(piece);
+    this.room += bytes;
   }
 
   private inspect(chunk: Uint8Array): void {
@@ -121,3 +148,7 @@ export class MessageBuffer {
 }
 
 const bareLineEnding = "Lines must end with CR LF: the message has a CR or a LF alone";
+
+export function overloaded(): Failure {
+  return new Failure("overloaded", "Too much mail is on its way in at the moment; try again later");
+}

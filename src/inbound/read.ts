@@ -36,10 +36,12 @@ const parseTimeoutMs = 20_000;
  * Never throws. Broken MIME is read as far as it goes, and `defects` says what was wrong. Past a limit the structure is
  * not parsed at all: header and raw text are delivered, and a defect. Parts of type message/rfc822 are attachments.
  * Strings are free of control characters; address domains are A-labels.
+ * @param defect Given when reading it has failed before: then header and raw text are delivered, with this among the defects.
  */
-export async function readMail(raw: Uint8Array, limits: ReadLimits): Promise<ReadMail> {
+export async function readMail(raw: Uint8Array, limits: ReadLimits, defect: string | null = null): Promise<ReadMail> {
   const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
-  const structure = scanStructure(raw, block, limits);
+  const structure =
+    defect === null ? scanStructure(raw, block, limits) : { excess: defect, htmlAlone: false, defects: [] };
   const header = readHeader(block);
   const body = structure.excess ? rawBody(raw, block, structure.excess) : await parseBody(raw, block, limits);
 

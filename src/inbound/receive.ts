@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import type { Resolver } from "../dns.ts";
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import type { Log } from "../log.ts";
@@ -7,19 +6,20 @@ import { type Envelope, type ReadMail, splitAddress, type Verdict } from "../mai
 import type { ReturnPaths } from "../return-path.ts";
 import type { Accepted } from "../store/inbound.ts";
 import type { Store } from "../store/store.ts";
-import { automationOf } from "./automation.ts";
-import { takeReport } from "./bounces.ts";
-import type { ExamineSettings } from "./examine.ts";
-import { countReceived } from "./trace.ts";
+import { type ReportedMessage, takeReport } from "./bounces.ts";
+import type { Examination, Examined } from "./examine.ts";
+import type { Report } from "./report.ts";
+import { applyTrace } from "./trace.ts";
 
-export interface ReceiveOptions extends ExamineSettings {
+export interface ReceiveOptions {
   store: Store;
-  resolver: Resolver;
   log: Log;
+  /** Our name in the results of mail that this server wrote itself (RFC 8601 2.5). */
+  hostname: string;
+  /** Examines a message in another process, where it can take neither the time nor the memory of this one. */
+  examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
   /** Which recipients are no mailboxes, but the way back of mail that went out. */
   returnPaths: ReturnPaths;
-  /** Received fields a message may carry before it counts as looping (RFC 5321 6.3). */
-  hopsMax: number;
   /** What DNS trouble means while nothing else proves the sender: take it marked, or have it offered again. */
   dnsTrouble: "accept" | "defer";
   /** What a failed DMARC check of a domain with p=reject means. */
@@ -36,7 +36,8 @@ export interface Recipient {
 export type Receive = (
   envelope: Envelope,
   recipients: Recipient[],
-  raw: Uint8Array,
+  /** The message in one piece, or in the pieces it came in. */
+  raw: Uint8Array | readonly Uint8Array[],
   /** Mail that this server wrote itself: proven without DNS, because nobody else had it in hand. */
   local?: { domain: string },
 ) => Promise<{ id: string; accepted: Accepted[] }>;
@@ -44,37 +45,43 @@ export type Receive = (
 /**
  * The way in: one message from the final dot to its rows.
  *
- * sort out reports → examine (authenticate, trace, read) → screen → one transaction. The promise resolves after the commit
- * and not before, so "250" means stored. Throws a Failure that the SMTP door turns into a reply.
+ * examine (recognise reports, authenticate, trace, read) → take reports → screen → one transaction. The promise resolves
+ * after the commit and not before, so "250" means stored. Throws a Failure that the SMTP door turns into a reply.
  */
 export function createReceive(options: ReceiveOptions): Receive {
   const { store, log, hostname } = options;
-  const isHosted = async (domain: string) => (await store.hostedDomain(domain)) !== null;
 
   return async function receive(envelope, recipients, raw, local) {
-    const hops = countReceived(raw);
-    if (hops > options.hopsMax)
-      throw new Failure("mail_loop", `The message has passed ${hops} hosts; it seems to loop.`);
-
-    const { mailboxes, reported } = await sortOut(envelope, recipients, raw, local !== undefined);
-    // Each recipient has a message id of its own; the first one is the queue id the sender sees.
-    const addressed = mailboxes.map((recipient) => ({ ...recipient, messageId: newId("msg") }));
-    if (addressed.length === 0 && reported) return { id: newId("msg"), accepted: [] };
-    const queueId = addressed[0]?.messageId ?? "";
-    // Loaded with the first message: a server without mail starts faster, and is 13 MB smaller.
-    const { examine } = await import("./examine.ts");
-    const { verdict, mail, stored, storedSha256, receivedSha256 } = await examine(
-      { raw, envelope, queueId, ...(local ? { verdict: localVerdict(local.domain, hostname) } : {}) },
-      options,
-      options.resolver,
-      isHosted,
-    );
+    const pieces = raw instanceof Uint8Array ? [raw] : raw;
+    const sorted = recipients.map((recipient) => ({
+      ...recipient,
+      // No report is ever written here.
+      ref: local ? null : options.returnPaths.read(recipient.address),
+      // Each recipient has a message id of its own; the first one is the queue id the sender sees.
+      messageId: newId("msg"),
+    }));
+    const mailboxes = sorted.filter(({ ref }) => ref === null).map(({ ref: _, ...recipient }) => recipient);
+    const refs = sorted.flatMap(({ ref }) => (ref && ref !== "forged" ? [ref] : []));
+    const queueId = mailboxes[0]?.messageId ?? "";
+    const { report, message } = await options.examine(pieces, {
+      envelope,
+      queueId,
+      toReturnPath: refs.length > 0,
+      toMailbox: mailboxes.length > 0 || refs.length === 0,
+      ...(local ? { verdict: localVerdict(local.domain, hostname) } : {}),
+    });
+    await take(report, refs, envelope);
+    if (message === null) return { id: newId("msg"), accepted: [] };
+    const isReport = report !== null && report.kind !== "disposition";
+    const addressed = isReport ? mailboxes.map(toPostmaster) : mailboxes;
+    const { verdict, mail, storedSha256, receivedSha256 } = message;
+    const bytes = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
     screen(verdict, options);
 
     const accepted = await store.acceptInbound({
       envelopeFrom: envelope.mailFrom,
       recipients: addressed,
-      raw: { sha256: storedSha256, bytes: stored },
+      raw: { sha256: storedSha256, bytes: applyTrace(pieces, message.trace) },
       content: {
         text: mail.text,
         html: mail.html,
@@ -93,7 +100,9 @@ export function createReceive(options: ReceiveOptions): Receive {
       snippet: mail.snippet,
       entityType: local ? "agent" : "human",
       verdict,
-      ...automationOf(mail.headers, envelope.mailFrom),
+      autoSubmitted: message.autoSubmitted,
+      listId: message.listId,
+      precedence: message.precedence,
       dedupeKey: dedupeKey(envelope, mail, receivedSha256, verdict),
       receivedAt: envelope.receivedAt,
     });
@@ -110,7 +119,7 @@ export function createReceive(options: ReceiveOptions): Receive {
         checks: message.domainCheck,
         client: envelope.remoteAddress,
         protocol: envelope.protocol,
-        bytes: raw.byteLength,
+        bytes,
         defects: mail.defects.length,
       });
     const first = accepted.find(({ message }) => message.id === queueId) ?? accepted[0];
@@ -121,25 +130,16 @@ export function createReceive(options: ReceiveOptions): Receive {
    * Reports of other mail systems are no mail for an agent. Those that come to a signed return path are about a
    * message of ours and are recorded; others, which anybody may have written, go to the domain's postmaster.
    */
-  async function sortOut(envelope: Envelope, recipients: Recipient[], raw: Uint8Array, local: boolean) {
-    // No report is ever written here.
-    if (local) return { mailboxes: recipients, reported: false };
-    const sorted = recipients.map((recipient) => ({ ...recipient, ref: options.returnPaths.read(recipient.address) }));
-    const refs = sorted.flatMap(({ ref }) => (ref && ref !== "forged" ? [ref] : []));
-    const { readReport } = await import("./report.ts");
-    const report = readReport(raw, envelope.mailFrom, { toReturnPath: refs.length > 0 });
+  async function take(report: Report | null, refs: ReportedMessage[], envelope: Envelope): Promise<void> {
+    const context = { store, log, now: envelope.receivedAt };
     // Complaints come to an address that the domain's owner named to the provider; the copy inside has the return path.
     const complainedOf = report?.kind === "complaint" && options.returnPaths.read(report.returnPath ?? "");
-    if (complainedOf && complainedOf !== "forged" && refs.length === 0)
-      await takeReport(report, complainedOf, { store, log, now: envelope.receivedAt });
-    for (const ref of refs) await takeReport(report, ref, { store, log, now: envelope.receivedAt });
-    const mailboxes = sorted.filter(({ ref }) => ref === null).map(({ ref: _, ...recipient }) => recipient);
-    if (report === null || report.kind === "disposition") return { mailboxes, reported: refs.length > 0 };
-    return { mailboxes: mailboxes.map(toPostmaster), reported: refs.length > 0 };
+    if (complainedOf && complainedOf !== "forged" && refs.length === 0) await takeReport(report, complainedOf, context);
+    for (const ref of refs) await takeReport(report, ref, context);
   }
 }
 
-function toPostmaster(recipient: Recipient): Recipient {
+function toPostmaster<R extends Recipient>(recipient: R): R {
   return { ...recipient, mailbox: `postmaster@${splitAddress(recipient.mailbox)?.domain}` };
 }
 

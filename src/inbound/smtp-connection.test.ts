@@ -127,7 +127,7 @@ describe("closing", () => {
     const subjects: string[] = [];
     await using server = await testListener({
       receive: async (_envelope, _recipients, raw) => {
-        const subject = Buffer.from(raw).toString().trim();
+        const subject = Buffer.concat(raw).toString().trim();
         if (subject === "Subject: storing") {
           arrived();
           await stored;

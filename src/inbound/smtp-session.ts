@@ -19,8 +19,8 @@ export interface SessionSettings {
   log: Log;
   /** Which mailbox an address reaches, or null when there is none. `postmaster` comes without a domain. May throw Failure. */
   resolveRecipient(address: string, client: { remoteAddress: string }): Promise<{ mailbox: string } | null>;
-  /** Stores the message durably and resolves after the commit. Throws Failure, whose reply the client gets. */
-  receive(envelope: Envelope, recipients: AcceptedRecipient[], raw: Uint8Array): Promise<{ id: string }>;
+  /** Stores the message, which is in pieces that live until then, durably and resolves after the commit. Throws Failure, whose reply the client gets. */
+  receive(envelope: Envelope, recipients: AcceptedRecipient[], pieces: readonly Uint8Array[]): Promise<{ id: string }>;
 }
 
 /** The argument of MAIL or RCPT. */
@@ -87,7 +87,7 @@ export class Session {
   }
 
   /** Has the message stored and returns the text of the 250. Throws what `receive` throws. */
-  async message(facts: EnvelopeFacts, recipients: AcceptedRecipient[], raw: Uint8Array): Promise<string> {
+  async message(facts: EnvelopeFacts, recipients: AcceptedRecipient[], pieces: readonly Uint8Array[]): Promise<string> {
     const { clock, log, receive } = this.settings;
     const receivedAt = new Date(clock.now());
     const envelope: Envelope = {
@@ -97,12 +97,12 @@ export class Session {
       ...(this.tls && { tls: this.tls }),
       receivedAt,
     };
-    const { id } = await receive(envelope, recipients, raw);
+    const { id } = await receive(envelope, recipients, pieces);
     log.debug("smtp.accepted", {
       message: id,
       client: this.remoteAddress,
       recipients: recipients.length,
-      bytes: raw.length,
+      bytes: pieces.reduce((sum, piece) => sum + piece.length, 0),
       protocol: facts.protocol,
       ms: clock.now() - receivedAt.getTime(),
     });

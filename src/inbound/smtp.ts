@@ -9,7 +9,7 @@ import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMT
 import { SMTPConnection, type SMTPConnectionOptions } from "smtp-server/lib/smtp-connection.js";
 import type { TlsPair } from "../tls.ts";
 import { networkTest, plainAddress } from "./client-address.ts";
-import { ByteBudget, MessageBuffer } from "./message-buffer.ts";
+import { ByteBudget, MessageBuffer, overloaded } from "./message-buffer.ts";
 import { ClientCounts, type ClientLimits } from "./smtp-limits.ts";
 import { correctedReply, replyText } from "./smtp-reply.ts";
 import { type AcceptedRecipient, type Path, Session, type SessionSettings } from "./smtp-session.ts";
@@ -20,7 +20,7 @@ export interface SmtpOptions extends ClientLimits, SessionSettings {
   hostname: string;
   tls: TlsPair;
   maxMessageBytes: number;
-  /** All messages on their way in together. */
+  /** All messages on their way in together, in all the copies that exist of each here. */
   maxBytesInHand: number;
   /** Per message. */
   maxRecipients: number;
@@ -151,6 +151,9 @@ class Server extends SMTPServer {
 
   override onMailFrom(address: SMTPServerAddress, session: SMTPServerSession, callback: Callback): void {
     this.decide("MAIL", session, callback, ({ client }) => {
+      const size = declaredBytes(address);
+      // Now and not after the client has sent it all.
+      if (size <= this.settings.maxMessageBytes && !this.memory.hasRoom(size)) throw overloaded();
       address.address = client.mailFrom(pathOf(address, session));
     });
   }

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { asciiDomain } from "../host-name.ts";
 import type { Envelope, Verdict } from "../mail.ts";
-import { asBuffer, findBody, type RawField, walkFields } from "./headers.ts";
+import { findBody, type RawField, walkFields } from "./headers.ts";
 
 export interface TraceOptions {
   envelope: Envelope;
@@ -22,17 +22,44 @@ export interface TraceOptions {
  * be read. Every other byte stays as it was, so signatures still verify. Attached messages are left alone.
  */
 export function withTrace(raw: Uint8Array, options: TraceOptions): Uint8Array {
-  const bytes = asBuffer(raw);
+  return applyTrace([raw], traceOf(raw, options));
+}
+
+/** What `withTrace` changes, so that another process can do the same to its own copy of the message. */
+export interface Trace {
+  /** The fields on top. */
+  fields: string;
+  /** The parts of the message that stay, in order. */
+  kept: { start: number; end: number }[];
+}
+
+/** Finds what `withTrace` would add and remove. */
+export function traceOf(raw: Uint8Array, options: TraceOptions): Trace {
   const { headerEnd } = findBody(raw);
-  const pieces: Buffer[] = [Buffer.from(traceFields(options))];
-  let kept = 0;
+  const kept: Trace["kept"] = [];
+  let start = 0;
   for (const field of walkFields(raw, headerEnd)) {
     if (!isForged(field, options.hostname)) continue;
-    pieces.push(bytes.subarray(kept, field.start));
-    kept = field.end;
+    kept.push({ start, end: field.start });
+    start = field.end;
   }
-  pieces.push(bytes.subarray(kept));
-  return Buffer.concat(pieces);
+  kept.push({ start, end: raw.byteLength });
+  return { fields: traceFields(options), kept };
+}
+
+/** The message, given in pieces, with its trace: one copy of each byte. */
+export function applyTrace(pieces: readonly Uint8Array[], { fields, kept }: Trace): Buffer {
+  const out: Uint8Array[] = [Buffer.from(fields)];
+  for (const { start, end } of kept) {
+    let offset = 0;
+    for (const piece of pieces) {
+      const from = Math.max(start - offset, 0);
+      const to = Math.min(end - offset, piece.byteLength);
+      if (from < to) out.push(piece.subarray(from, to));
+      offset += piece.byteLength;
+    }
+  }
+  return Buffer.concat(out);
 }
 
 /** How many hosts a message has passed: its `Received` fields. Too many are a loop (RFC 5321 6.3). */

@@ -1,10 +1,10 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { agentPath, messagePath } from "./api.ts";
-import { readBody, readHtml } from "./body.ts";
+import { readBody } from "./body.ts";
 import { ToolFailure } from "./failure.ts";
 import { type AskedPart, askedPortion, partArguments, partOutput } from "./portion.ts";
 import type { Attachment, Detail } from "./shapes.ts";
-import { choice, given, hints, type Picture, tool, untrustedNote, whole } from "./tool.ts";
+import { type Context, choice, given, hints, type Picture, tool, untrustedNote, whole } from "./tool.ts";
 import { type Fence, shortLine } from "./untrusted.ts";
 
 /** Models take pictures of some megabytes; base64 makes four bytes of three. */
@@ -58,14 +58,15 @@ export const getAttachment = tool({
     ...partArguments,
   },
   output,
-  async run({ message_id, index, agent: named, as = "auto", ...asked }, { api, signal, fence }) {
+  async run({ message_id, index, agent: named, as = "auto", ...asked }, { api, signal, fence, readHtml }) {
     const agent = await api.agentOf(named, signal);
     const path = agentPath(agent, messagePath(message_id));
     const { attachments } = await api.json<Detail>("GET", path, { query: { raw: false, peek: true }, signal });
     const listed = attachments.find((file) => file.index === index);
     if (!listed) throw unknownIndex(message_id, index, attachments);
     const { content } = await api.bytes(`${path}/attachments/${index}`, { signal });
-    const shown = as === "base64" ? asBase64(content, asked) : await asItIs(message_id, listed, content, asked);
+    const shown =
+      as === "base64" ? asBase64(content, asked) : await asItIs(message_id, listed, content, asked, readHtml);
     return outcomeOf(message_id, listed, shown, fence);
   },
 });
@@ -78,7 +79,13 @@ function unknownIndex(id: string, index: number, attachments: readonly Attachmen
   });
 }
 
-async function asItIs(id: string, { content_type }: Attachment, content: Uint8Array, asked: AskedPart): Promise<Shown> {
+async function asItIs(
+  id: string,
+  { content_type }: Attachment,
+  content: Uint8Array,
+  asked: AskedPart,
+  readHtml: Context["readHtml"],
+): Promise<Shown> {
   const nothing = { total_chars: 0, offset: 0, next_offset: null };
   const mimeType = pictureType(content);
   if (mimeType !== null && content.length <= pictureBytesMax) {

@@ -2,6 +2,7 @@ import { type CallToolResult, ProtocolError, ProtocolErrorCode, Server } from "@
 import { version } from "../version.ts";
 import type { Api } from "./api.ts";
 import { readArguments } from "./arguments.ts";
+import type { Body } from "./body.ts";
 import { ToolFailure } from "./failure.ts";
 import type { Tool } from "./tool.ts";
 import { tools } from "./tools.ts";
@@ -16,10 +17,12 @@ To work through mail: wait_for_message, then get_message for each (it becomes re
 export interface McpOptions {
   /** Told of what went wrong on our side. */
   onFault: (tool: string, error: unknown) => void;
+  /** Reads HTML that strangers wrote; a server does it in another process. */
+  readHtml: (html: string) => Promise<Body>;
 }
 
 /** A server of our tools, for one connection or one request. */
-export function createMcpServer(api: Api, { onFault }: McpOptions): Server {
+export function createMcpServer(api: Api, { onFault, readHtml }: McpOptions): Server {
   const server = new Server(
     { name: "e2a", title: "e2a: email for agents", version },
     { capabilities: { tools: {} }, instructions },
@@ -48,7 +51,11 @@ export function createMcpServer(api: Api, { onFault }: McpOptions): Server {
     const fence = new Fence();
     try {
       const given = readArguments(tool.input, params.arguments);
-      const { text, structured, pictures = [] } = await tool.run(given, { api, signal: mcpReq.signal, fence });
+      const {
+        text,
+        structured,
+        pictures = [],
+      } = await tool.run(given, { api, signal: mcpReq.signal, fence, readHtml });
       return { content: [{ type: "text", text }, ...pictures], structuredContent: structured };
     } catch (error) {
       if (error instanceof ToolFailure) return refusal(error, fence);

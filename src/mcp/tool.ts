@@ -1,5 +1,6 @@
 import { type Static, type TObject, type TProperties, type TSchema, type TUnsafe, Type } from "@sinclair/typebox";
 import type { Api } from "./api.ts";
+import type { Body } from "./body.ts";
 import type { Fence } from "./untrusted.ts";
 
 /** What tools do, as clients ask before they let a model call one (MCP, ToolAnnotations). */
@@ -44,6 +45,8 @@ export interface Context {
   /** Ends what the call still does: the client has lost interest. */
   signal: AbortSignal;
   fence: Fence;
+  /** What a person would read of an HTML file. */
+  readHtml(html: string): Promise<Body>;
 }
 
 export interface Tool {

@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts";
 import { startWork, type Work } from "../work.ts";
 import { compose } from "./compose.ts";
 import type { Review } from "./review.ts";
-import { digestMail, reviewMail } from "./review-mail.ts";
+import type { ReviewMail } from "./review-mail.ts";
 import { reviewOf } from "./reviews.ts";
 import { type Routes, relayLane } from "./routes.ts";
 
@@ -33,6 +33,8 @@ export interface HoldOptions {
   /** Where links begin, without a slash at the end. */
   baseUrl: string;
   sharedDomain: string;
+  /** Writes the mail to a reviewer, in another process: held mail is hostile until somebody looked at it. */
+  reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
 }
 
 /** What one reviewer is told. */
@@ -122,8 +124,7 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
   }
 
   async function noticeOf({ reviewer, agent, reviews }: Telling, lane: string, userId: string, now: Date) {
-    const [only, ...others] = reviews;
-    const mail = only && others.length === 0 ? reviewMail(only) : digestMail(reviews, now);
+    const mail = await options.reviewMail(reviews, now);
     const id = newId("msg");
     const emailMessageId = `<${id.slice("msg_".length)}@${options.sharedDomain}>`;
     const { subject, text, html } = mail;

@@ -1,9 +1,11 @@
 import type { Outbound } from "../store/outbound.ts";
 import type { AgentRow } from "../store/schema.ts";
 import type { Review } from "./review.ts";
-import { linksOf } from "./shown-links.ts";
 
-/** What a reviewer is shown of a held message. The links decide about it as it is now; an edit voids them. */
+/**
+ * What a reviewer is shown of a held message, but for the links in it, which take long to find. The links to decide are about
+ * the message as it is now; an edit voids them.
+ */
 export function reviewOf(input: {
   outbound: Outbound;
   agent: AgentRow;
@@ -27,7 +29,7 @@ export function reviewOf(input: {
     text: content.text,
     html: content.html,
     attachments: content.attachments,
-    links: linksOf(content.text, content.html),
+    links: [],
     headers: content.headers,
     hold: message.hold ?? { rule: "approval", reason: "It waits for a person's approval." },
     createdAt: message.createdAt,

@@ -2,14 +2,12 @@ import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { Failure, type FieldError } from "../errors.ts";
 import { newId } from "../id.ts";
-import type { HeaderField, Mailbox, Method, OutboundAttachment, OutboundType } from "../mail.ts";
+import type { HeaderField, Mailbox, Method, OutboundAttachment, OutboundMail, OutboundType } from "../mail.ts";
 import type { Edit } from "../store/holds.ts";
 import type { Outbound } from "../store/outbound.ts";
 import type { AgentRow, Hold, OutboundContent, RecipientKind, RecipientRow } from "../store/schema.ts";
 import type { SendLimits } from "../store/send-limits.ts";
 import type { Store } from "../store/store.ts";
-import { compose } from "./compose.ts";
-import { contentHashOf } from "./content-hash.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { gateHold } from "./gate.ts";
 import { linkHosts } from "./links.ts";
@@ -70,6 +68,8 @@ export interface SendOptions {
   config: Config;
   routes: Routes;
   dispatch: Dispatch;
+  /** A message as bytes, and the hash that decisions are about; large ones are made in another process. */
+  compose(mail: OutboundMail): Promise<{ raw: Buffer; contentHash: string }>;
 }
 
 interface Addressee {
@@ -122,7 +122,8 @@ export function createSender(options: SendOptions): Sender {
       })),
     };
     const { attachments: _, ...said } = content;
-    const raw = await compose({ ...said, subject, attachments, messageId: emailMessageId, date: now });
+    const mail = { ...said, subject, attachments, messageId: emailMessageId, date: now };
+    const { raw, contentHash } = await options.compose(mail);
     const max = config.limits.outboundMessageSize;
     if (raw.byteLength > max)
       throw invalid([
@@ -132,7 +133,6 @@ export function createSender(options: SendOptions): Sender {
         },
       ]);
     const snippet = text.replace(/\s+/g, " ").trim().slice(0, SNIPPET_CHARS).toWellFormed();
-    const contentHash = contentHashOf(content, raw);
     const { type } = request;
     return { message: { id, agentId: agent.id, type, emailMessageId, subject, snippet, content, contentHash }, raw };
   }

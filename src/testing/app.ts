@@ -5,6 +5,7 @@ import { loadConfig } from "../config.ts";
 import { silentLog } from "../log.ts";
 import { createVault, loadOrCreateKeyFile } from "../vault.ts";
 import { type DnsServer, startDnsServer, type Zone } from "./dns-server.ts";
+import { testPool } from "./pool.ts";
 import { testPostgres } from "./postgres.ts";
 import { tempDir } from "./temp.ts";
 
@@ -54,7 +55,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       ...options.set,
     },
   });
-  const begin = () => start(config, { log: silentLog, ...options.seams });
+  const begin = () => start(config, { log: silentLog, pool: testPool(), ...options.seams });
   let app = await begin();
 
   const vault = createVault(await loadOrCreateKeyFile(join(config.dataDir, "encryption.key")));

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { type App, type Seams, start } from "../app.ts";
 import { loadConfig } from "../config.ts";
 import { silentLog } from "../log.ts";
+import { testPool } from "./pool.ts";
 import { tempDir } from "./temp.ts";
 
 export interface Bare extends AsyncDisposable {
@@ -18,7 +19,7 @@ export async function bareApp(options: { set?: Record<string, unknown>; seams?: 
     ...options.set,
   };
   const config = loadConfig({ env: {}, cwd: dir.path, root: dir.path, flags });
-  const app = await start(config, { log: silentLog, ...options.seams });
+  const app = await start(config, { log: silentLog, pool: testPool(), ...options.seams });
   return {
     app,
     async [Symbol.asyncDispose]() {

@@ -53,8 +53,8 @@ export async function testListener(overrides: Partial<SmtpOptions> = {}): Promis
     log: silentLog,
     resolveRecipient: async (address) =>
       /^(postmaster$|bot[@+])/.test(address) ? { mailbox: address.replace(/\+.*@/, "@") } : null,
-    receive: async (envelope, recipients, raw) => {
-      received.push({ envelope, recipients, raw });
+    receive: async (envelope, recipients, pieces) => {
+      received.push({ envelope, recipients, raw: Buffer.concat(pieces) });
       return { id: `msg_${received.length}` };
     },
     ...overrides,

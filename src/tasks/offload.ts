@@ -1,0 +1,182 @@
+/** The server's side of its children's tasks: one function a task, with what happens when a task kills its child. */
+import type { DnsType, Resolver } from "../dns.ts";
+import { Failure } from "../errors.ts";
+import type { IsHosted } from "../inbound/authenticate.ts";
+import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
+import type { Log } from "../log.ts";
+import type { Attachment, OutboundMail } from "../mail.ts";
+import type { Body } from "../mcp/body.ts";
+import type { Review } from "../outbound/review.ts";
+import type { ReviewMail } from "../outbound/review-mail.ts";
+import type { ShownLink } from "../outbound/shown-links.ts";
+import type { HostFunctions } from "../workers/child.ts";
+import type { Bytes } from "../workers/frames.ts";
+import { type Pool, TaskLost, type TaskOptions } from "../workers/pool.ts";
+import type { TaskName, TaskShapes } from "./tasks.ts";
+
+/** Text this short is searched for links here: a child costs more, even if each character looked at all others. */
+const INLINE_CHARS_MAX = 1_000;
+/** A message this short, without attachments, is composed here: some 0.5 ms. */
+const INLINE_COMPOSE_CHARS_MAX = 16 * 1024;
+
+export interface Offload {
+  /**
+   * Examines a message. One that kills two children is authenticated only, and read as raw text with a sentence among its
+   * defects. Failures: `mail_loop`, `overloaded`, and `unavailable` when that kills a child, too.
+   */
+  examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
+  /** One attachment by its index; null when there is none. Failures: `overloaded`, `unavailable`. */
+  attachment(raw: Uint8Array, index: number): Promise<{ attachment: Attachment; content: Uint8Array } | null>;
+  /** All attachments in order. Failures as of `attachment`. */
+  attachments(raw: Uint8Array): Promise<{ attachment: Attachment; content: Uint8Array }[]>;
+  /** A mail's HTML, harmless; `raw` is the message with the pictures that it names by `cid:`. Failure `overloaded`. */
+  safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
+  /** What a person would read of an HTML file. Failures as of `attachment`. */
+  readHtml(html: string): Promise<Body>;
+  /** All links of a mail; one entry says so when they cannot be found. Failure `overloaded`. */
+  links(text: string, html: string | null): Promise<ShownLink[]>;
+  /** The mail that tells a reviewer of held messages; links are looked for here. Failure `overloaded`. */
+  reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
+  /** The page of a reviewer's link. Failures as of `attachment`. */
+  approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
+  /** A message as bytes, with the hash that decisions are about. Failures: `overloaded`, `unavailable`. */
+  compose(mail: OutboundMail): Promise<{ raw: Buffer; contentHash: string }>;
+}
+
+export function createOffload(options: {
+  pool: Pool;
+  resolver: Resolver;
+  isHosted: IsHosted;
+  settings: ExamineSettings;
+  log: Log;
+}): Offload {
+  const { pool, resolver, isHosted, settings, log } = options;
+  const { limits } = settings;
+  const host: HostFunctions = {
+    resolve: ([name, type, fresh], signal) =>
+      resolver.resolve(name as string, type as DnsType, { signal, fresh: fresh === true }),
+    isHosted: ([domain]) => isHosted(domain as string),
+  };
+
+  async function run<Name extends TaskName>(
+    name: Name,
+    input: TaskShapes[Name]["input"],
+    blobs: readonly Bytes[] = [],
+    how: TaskOptions = {},
+  ): Promise<{ output: TaskShapes[Name]["output"]; blobs: Uint8Array[] }> {
+    const { output, blobs: results } = await pool.run(name, input, blobs, how);
+    return { output: output as TaskShapes[Name]["output"], blobs: results };
+  }
+
+  async function attachments(raw: Uint8Array, index: number | null) {
+    const read = run("attachments", { limits, index }, [raw]).catch(
+      unreadable("The message takes too much time or memory to be taken apart.", "Download it whole, with /raw."),
+    );
+    const { output, blobs } = await read;
+    return output.map((attachment, i) => ({ attachment, content: blobs[i] ?? new Uint8Array() }));
+  }
+
+  return {
+    async examine(pieces, job) {
+      try {
+        return (await run("examine", { job, settings, defect: null }, [pieces], { host })).output;
+      } catch (error) {
+        if (!(error instanceof TaskLost)) throw error;
+        log.warn("message.not_read", { message: job.queueId, client: job.envelope.remoteAddress, why: error.loss });
+        const defect = `The message is not read whole: reading it ${lossClauses[error.loss]}.`;
+        const alone = { host, alone: true };
+        const plain = run("examine", { job, settings, defect }, [pieces], alone);
+        return (await plain.catch(unreadable("The message cannot be examined at the moment; try again later"))).output;
+      }
+    },
+
+    async attachment(raw, index) {
+      return (await attachments(raw, index))[0] ?? null;
+    },
+
+    attachments: (raw) => attachments(raw, null),
+
+    async safeHtml(html, { images, raw }) {
+      const hasPictures = raw !== null && /cid:/i.test(html);
+      const shown = run("safeHtml", { html, images, limits }, hasPictures ? [raw] : []);
+      return (await shown.catch(otherwise("<p>This HTML takes too long to be shown safely.</p>"))).output;
+    },
+
+    async readHtml(html) {
+      const read = run("readHtml", { html });
+      return (await read.catch(unreadable("The HTML takes too much time or memory to be read."))).output;
+    },
+
+    async links(text, html) {
+      if (text.length + (html?.length ?? 0) <= INLINE_CHARS_MAX) {
+        const { linksOf } = await import("../outbound/shown-links.ts");
+        return linksOf(text, html);
+      }
+      return (await run("links", { text, html }).catch(otherwise([unknownLinks]))).output;
+    },
+
+    async reviewMail(reviews, now) {
+      const written = run("reviewMail", { reviews, now, digest: reviews.length > 1 });
+      return (await written.catch(lostTo(() => run("reviewMail", { reviews, now, digest: true })))).output;
+    },
+
+    async approvalPage(page) {
+      const shown = run("approvalPage", page);
+      return (await shown.catch(unreadable("The message takes too much time or memory to be shown."))).output;
+    },
+
+    async compose(mail) {
+      const chars = mail.text.length + (mail.html?.length ?? 0);
+      if (mail.attachments.length === 0 && chars <= INLINE_COMPOSE_CHARS_MAX) {
+        const [{ compose }, { contentHashOf }] = await Promise.all([
+          import("../outbound/compose.ts"),
+          import("../outbound/content-hash.ts"),
+        ]);
+        const raw = await compose(mail);
+        return { raw, contentHash: contentHashOf(mail, raw) };
+      }
+      const contents = mail.attachments.map(({ content }) => content);
+      const attachments = mail.attachments.map(({ content: _, ...attachment }) => attachment);
+      const composed = run("compose", { mail: { ...mail, attachments } }, contents);
+      const { output, blobs } = await composed.catch(unreadable("The message takes too much time to be composed."));
+      const [raw = new Uint8Array()] = blobs;
+      return { raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), contentHash: output.contentHash };
+    },
+  };
+}
+
+const lossClauses = {
+  time: "takes too much time",
+  memory: "takes too much memory",
+  crash: "ends the process that does it",
+} as const;
+
+/** Stands in the list of links where a reviewer would look for them. */
+const unknownLinks: ShownLink = {
+  text: "The links of this message cannot be listed: it takes too long to find them.",
+  host: "",
+  url: "about:blank",
+};
+
+/** For `catch`: a lost task as Failure `unavailable`, anything else as it is. */
+function unreadable(message: string, fix?: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof TaskLost)) throw error;
+    throw new Failure("unavailable", message, { cause: error, ...(fix ? { fix } : {}) });
+  };
+}
+
+/** For `catch`: what stands for the result of a lost task. */
+function otherwise<T>(output: T): (error: unknown) => { output: T; blobs: Uint8Array[] } {
+  return (error) => {
+    if (!(error instanceof TaskLost)) throw error;
+    return { output, blobs: [] };
+  };
+}
+
+function lostTo<T>(instead: () => Promise<T>): (error: unknown) => Promise<T> {
+  return (error) => {
+    if (!(error instanceof TaskLost)) throw error;
+    return instead();
+  };
+}

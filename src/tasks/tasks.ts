@@ -1,0 +1,133 @@
+/**
+ * What the server's children do: everything that costs more than a few milliseconds on bytes that strangers wrote. Each
+ * task gets and gives plain data, and loads what it needs when it is first asked for.
+ */
+import type { DnsAnswers, DnsType, Resolver } from "../dns.ts";
+import type { IsHosted } from "../inbound/authenticate.ts";
+import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
+import type { ReadLimits } from "../inbound/read.ts";
+import type { Attachment, OutboundAttachment, OutboundMail } from "../mail.ts";
+import type { Body } from "../mcp/body.ts";
+import type { Review } from "../outbound/review.ts";
+import type { ReviewMail } from "../outbound/review-mail.ts";
+import type { ShownLink } from "../outbound/shown-links.ts";
+import type { Host, TaskTable } from "../workers/serve.ts";
+
+/** What goes into each task and what comes out of it, byte strings apart. */
+export interface TaskShapes {
+  /** Blobs in: the message. */
+  examine: { input: { job: Examination; settings: ExamineSettings; defect: string | null }; output: Examined };
+  /** Blobs in: the message; out: the contents of the attachments, of one or of all. */
+  attachments: { input: { limits: ReadLimits; index: number | null }; output: Attachment[] };
+  /** Blobs in: the message that holds the pictures, or none. */
+  safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
+  readHtml: { input: { html: string }; output: Body };
+  links: { input: { text: string; html: string | null }; output: ShownLink[] };
+  /** A digest names each message, and shows nothing of their bodies. */
+  reviewMail: { input: { reviews: Review[]; now: Date; digest: boolean }; output: ReviewMail };
+  approvalPage: { input: { review: Review; action: "approve" | "reject"; token: string }; output: string };
+  /** Blobs in: the attachments; out: the message. */
+  compose: {
+    input: { mail: Omit<OutboundMail, "attachments"> & { attachments: Omit<OutboundAttachment, "content">[] } };
+    output: { contentHash: string };
+  };
+}
+
+export type TaskName = keyof TaskShapes;
+
+type Tasks = {
+  [Name in TaskName]: (
+    input: TaskShapes[Name]["input"],
+    blobs: Uint8Array[],
+    host: Host,
+  ) => Promise<{ output: TaskShapes[Name]["output"]; blobs?: Uint8Array[] }>;
+};
+
+const noBytes = new Uint8Array();
+
+const byName: Tasks = {
+  async examine({ job, settings, defect }, [raw = noBytes], host) {
+    const { examine } = await import("../inbound/examine.ts");
+    const isHosted: IsHosted = (domain) => host.call("isHosted", [domain]) as Promise<boolean>;
+    return { output: await examine(raw, job, settings, resolverOf(host), isHosted, defect) };
+  },
+
+  async attachments({ limits, index }, [raw = noBytes]) {
+    const { readAttachment, readAttachments } = await import("../inbound/read.ts");
+    if (index === null) {
+      const found = await readAttachments(raw, limits);
+      return { output: found.map(({ attachment }) => attachment), blobs: found.map(({ content }) => content) };
+    }
+    const found = await readAttachment(raw, index, limits);
+    return found ? { output: [found.attachment], blobs: [found.content] } : { output: [] };
+  },
+
+  async safeHtml({ html, images, limits }, [raw]) {
+    const { safeHtml } = await import("../http/safe-html.ts");
+    const pictures = raw ? await picturesOf(raw, limits) : new Map<string, string>();
+    return { output: safeHtml(html, { images, inline: (id) => pictures.get(id) ?? null }) };
+  },
+
+  async readHtml({ html }) {
+    const { readHtml } = await import("../mcp/body.ts");
+    return { output: await readHtml(html) };
+  },
+
+  async links({ text, html }) {
+    const { linksOf } = await import("../outbound/shown-links.ts");
+    return { output: linksOf(text, html) };
+  },
+
+  async reviewMail({ reviews, now, digest }) {
+    const { digestMail, reviewMail } = await import("../outbound/review-mail.ts");
+    const [first] = reviews;
+    return { output: digest || !first ? digestMail(reviews, now) : reviewMail(await withLinks(first)) };
+  },
+
+  async approvalPage({ review, action, token }) {
+    const { approvalMarkup } = await import("../http/approval-pages.ts");
+    return { output: approvalMarkup({ review: await withLinks(review), action, token }) };
+  },
+
+  async compose({ mail }, blobs) {
+    const { compose } = await import("../outbound/compose.ts");
+    const { contentHashOf } = await import("../outbound/content-hash.ts");
+    const attachments = mail.attachments.map((attachment, i) => ({ ...attachment, content: blobs[i] ?? noBytes }));
+    const raw = await compose({ ...mail, attachments });
+    return { output: { contentHash: contentHashOf(mail, raw) }, blobs: [raw] };
+  },
+};
+
+/** The tasks of the product, for `serveTasks`. */
+export const tasks: TaskTable = byName;
+
+/** The server's resolver, with its cache. */
+function resolverOf(host: Host): Resolver {
+  return {
+    resolve: <T extends DnsType>(name: string, type: T, options?: { signal?: AbortSignal; fresh?: boolean }) =>
+      host.call("resolve", [name, type, options?.fresh ?? false], options?.signal) as Promise<DnsAnswers[T]>,
+  };
+}
+
+/** Pictures inside a mail go into its page; more than this would be slow to show. */
+const INLINE_BYTES_MAX = 8 * 1024 * 1024;
+const inlineType = /^image\/(?:png|jpeg|gif|webp|bmp|avif)$/;
+
+/** The pictures of a message as data URLs, by their Content-ID. */
+async function picturesOf(raw: Uint8Array, limits: ReadLimits): Promise<Map<string, string>> {
+  const { readAttachments } = await import("../inbound/read.ts");
+  const found = new Map<string, string>();
+  let left = INLINE_BYTES_MAX;
+  for (const { attachment, content } of await readAttachments(raw, limits)) {
+    const id = attachment.content_id;
+    if (!id || !inlineType.test(attachment.content_type) || content.byteLength > left) continue;
+    left -= content.byteLength;
+    found.set(id, `data:${attachment.content_type};base64,${Buffer.from(content).toString("base64")}`);
+  }
+  return found;
+}
+
+async function withLinks(review: Review): Promise<Review> {
+  const { linksOf } = await import("../outbound/shown-links.ts");
+  return { ...review, links: linksOf(review.text, review.html) };
+}

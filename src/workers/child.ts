@@ -1,0 +1,261 @@
+/** One child process as the server sees it: its pipe, what it works on, and whether it still does. */
+import { readFileSync, writeFileSync } from "node:fs";
+import type { Subprocess } from "bun";
+import { errorAsData } from "./errors.ts";
+import { type Bytes, FrameReader, FrameWriter } from "./frames.ts";
+import type { FromChild, ToChild } from "./protocol.ts";
+
+/** Functions of the server that a task may call. They get plain data, and abort when the task no longer waits. */
+export type HostFunctions = Record<string, (args: unknown[], signal: AbortSignal) => Promise<unknown>>;
+
+/** Why a child was ended, or ended by itself. */
+export type Loss = "time" | "memory" | "crash";
+
+export interface ChildLimits {
+  /** Processor time that a child may spend without coming back to its pipe. */
+  stallMs: number;
+  /** Resident memory of one child. */
+  rssBytesMax: number;
+  /** From the start of a task to its result, waiting for DNS included. */
+  taskMs: number;
+}
+
+/** A task on its way through a child. */
+export interface Job {
+  readonly id: number;
+  readonly name: string;
+  readonly input: unknown;
+  readonly blobs: readonly Bytes[];
+  /** Of all blobs. */
+  readonly bytes: number;
+  readonly host: HostFunctions;
+  /** When the child that has it got it, by `performance.now()`. */
+  startedAt: number;
+  /** Children that died with it. */
+  deaths: number;
+  done(output: unknown, blobs: Uint8Array[]): void;
+  failed(error: FromChild & { kind: "failed" }): void;
+  lost(loss: Loss): void;
+}
+
+/** How often a busy child is looked at. Memory grows by some 100 MB between two looks at worst. */
+const WATCH_MS = 100;
+/** A child that was silent for this long is asked whether it is there. */
+const PING_AFTER_MS = 500;
+/** A machine may be so busy that a child gets no processor time; this is where waiting ends all the same. */
+const SILENCE_MS_MAX = 30_000;
+/** The last words of a child, for the log. */
+const LAST_WORDS_CHARS = 2_000;
+
+export class Child {
+  readonly jobs = new Map<number, Job>();
+  /** Bytes of the jobs. */
+  bytes = 0;
+  /** Resident memory when it was last looked at; 0 where it cannot be told. */
+  rssBytes = 0;
+  private readonly process: Subprocess<"pipe", "pipe", "pipe">;
+  private readonly writer: FrameWriter;
+  private readonly calls = new Map<number, AbortController>();
+  private watch: ReturnType<typeof setInterval> | null = null;
+  private heardAt = performance.now();
+  private cpuWhenHeard = 0;
+  private isAsked = false;
+  private loss: Loss | null = null;
+  private isEnding = false;
+  private lastWords = "";
+
+  /**
+   * @param onFree Called when a job has left.
+   * @param onDeath Called once, when the process has ended; its jobs are still listed.
+   */
+  constructor(
+    command: readonly string[],
+    private readonly limits: ChildLimits,
+    private readonly onFree: () => void,
+    onDeath: (child: Child, loss: Loss | null, lastWords: string) => void,
+  ) {
+    this.process = Bun.spawn([...command], {
+      // Nothing of the server's environment: it may hold secrets.
+      env: {},
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    this.process.unref();
+    this.writer = new FrameWriter(this.process.stdin, () => this.kill("crash"));
+    try {
+      // When memory runs out, the kernel ends a child and not the server.
+      if (process.platform === "linux") writeFileSync(`/proc/${this.pid}/oom_score_adj`, "1000");
+    } catch {
+      // It has ended already, which is noticed below.
+    }
+    const read = this.read();
+    const listen = this.listen();
+    Promise.all([this.process.exited, read, listen]).then(() => {
+      this.stopWatching();
+      for (const call of this.calls.values()) call.abort();
+      onDeath(this, this.isEnding ? null : (this.loss ?? "crash"), this.lastWords);
+    });
+  }
+
+  get pid(): number {
+    return this.process.pid;
+  }
+
+  /** Whether it takes no more jobs. */
+  get isLeaving(): boolean {
+    return this.isEnding || this.loss !== null;
+  }
+
+  take(job: Job): void {
+    if (this.jobs.size === 0) this.startWatching();
+    job.startedAt = performance.now();
+    this.jobs.set(job.id, job);
+    this.bytes += job.bytes;
+    const { id, name, input } = job;
+    this.send({ kind: "task", id, name, input }, job.blobs);
+  }
+
+  /** Lets it end by itself; it has no jobs. */
+  end(): void {
+    this.isEnding = true;
+    // The other end may be gone.
+    Promise.resolve()
+      .then(() => this.process.stdin.end())
+      .catch(() => {});
+  }
+
+  kill(loss: Loss | null): void {
+    if (loss === null) this.isEnding = true;
+    else this.loss ??= loss;
+    this.process.kill("SIGKILL");
+  }
+
+  get exited(): Promise<unknown> {
+    return this.process.exited;
+  }
+
+  private rss(): number {
+    if (process.platform !== "linux") return 0;
+    try {
+      return Number(readFileSync(`/proc/${this.pid}/statm`, "latin1").split(" ")[1]) * PAGE_BYTES;
+    } catch {
+      return 0;
+    }
+  }
+
+  private send(head: ToChild, blobs: readonly Bytes[] = []): void {
+    this.writer.send(head, blobs);
+  }
+
+  private async read(): Promise<void> {
+    const reader = new FrameReader(({ head, blobs }) => this.heard(head as FromChild, blobs));
+    try {
+      for await (const chunk of this.process.stdout) {
+        this.isHeard();
+        reader.push(chunk);
+      }
+    } catch {
+      // What a child of ours writes can be read; this one is broken.
+      this.kill("crash");
+    }
+  }
+
+  private async listen(): Promise<void> {
+    const decoder = new TextDecoder();
+    try {
+      for await (const chunk of this.process.stderr)
+        this.lastWords = (this.lastWords + decoder.decode(chunk, { stream: true })).slice(-LAST_WORDS_CHARS);
+    } catch {
+      // Its end is what matters.
+    }
+  }
+
+  private heard(message: FromChild, blobs: Uint8Array[]): void {
+    if (message.kind === "done") this.leave(message.id)?.done(message.output, blobs);
+    else if (message.kind === "failed") this.leave(message.id)?.failed(message);
+    else if (message.kind === "call") this.answer(message);
+    else if (message.kind === "abort") this.calls.get(message.call)?.abort();
+  }
+
+  private leave(id: number): Job | undefined {
+    const job = this.jobs.get(id);
+    if (!job) return undefined;
+    this.jobs.delete(id);
+    this.bytes -= job.bytes;
+    if (this.jobs.size === 0) this.stopWatching();
+    queueMicrotask(this.onFree);
+    return job;
+  }
+
+  private answer({ call, id, name, args }: FromChild & { kind: "call" }): void {
+    const ask = this.jobs.get(id)?.host[name];
+    const abort = new AbortController();
+    this.calls.set(call, abort);
+    const asked = ask ? ask(args, abort.signal) : Promise.reject(new Error(`the server has no ${name}`));
+    asked
+      .then(
+        (value) => this.send({ kind: "answer", call, value }),
+        (error: unknown) => this.send({ kind: "answer", call, error: errorAsData(error) }),
+      )
+      .finally(() => this.calls.delete(call));
+  }
+
+  private isHeard(): void {
+    this.heardAt = performance.now();
+    this.isAsked = false;
+  }
+
+  private startWatching(): void {
+    this.isHeard();
+    this.watch = setInterval(() => this.look(), WATCH_MS);
+    this.watch.unref();
+  }
+
+  private stopWatching(): void {
+    if (this.watch) clearInterval(this.watch);
+    this.watch = null;
+  }
+
+  private look(): void {
+    const { stallMs, rssBytesMax, taskMs } = this.limits;
+    const now = performance.now();
+    this.rssBytes = this.rss();
+    if (this.rssBytes > rssBytesMax) this.kill("memory");
+    else if ([...this.jobs.values()].some((job) => now - job.startedAt > taskMs)) this.kill("time");
+    else this.listenForLife(now, stallMs);
+  }
+
+  private listenForLife(now: number, stallMs: number): void {
+    const silentMs = now - this.heardAt;
+    if (silentMs < PING_AFTER_MS) return;
+    if (!this.isAsked) {
+      this.isAsked = true;
+      this.cpuWhenHeard = this.cpuMs() ?? 0;
+      this.send({ kind: "ping" });
+      return;
+    }
+    // Processor time counts, so that neither a busy machine nor a server that was stopped itself condemns a child.
+    const cpuMs = this.cpuMs();
+    const spentMs = cpuMs === null ? silentMs / 4 : cpuMs - this.cpuWhenHeard + PING_AFTER_MS;
+    if (spentMs > stallMs || silentMs > SILENCE_MS_MAX) this.kill("time");
+  }
+
+  /** Processor time so far; null where it cannot be told. */
+  private cpuMs(): number | null {
+    if (process.platform !== "linux") return null;
+    try {
+      const stat = readFileSync(`/proc/${this.pid}/stat`, "latin1");
+      // Behind the name, which is in brackets and may hold anything: utime and stime are fields 14 and 15 (proc(5)).
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** Of /proc/<pid>/statm: 4 KiB on the processors that we build for, but for arm64 kernels with larger pages. */
+const PAGE_BYTES = 4096;
+/** USER_HZ is 100 on every platform of Linux. */
+const TICK_MS = 10;

@@ -1,0 +1,193 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { DnsError } from "../dns.ts";
+import { Failure } from "../errors.ts";
+import { createLog, silentLog } from "../log.ts";
+import { createPool, type Pool, type PoolOptions, TaskLost } from "./pool.ts";
+
+const command = [process.execPath, join(import.meta.dir, "../testing/hostile-child.ts")];
+const pools: Pool[] = [];
+/** A short leash: what is tested is that there is one. */
+const limits = { stallMs: 2_000, rssBytesMax: 300e6 };
+
+function pool(options: Partial<PoolOptions> = {}): Pool {
+  const made = createPool({ command, log: silentLog, size: 1, ...options, limits: { ...limits, ...options.limits } });
+  pools.push(made);
+  return made;
+}
+
+afterAll(async () => {
+  await Promise.all(pools.map((one) => one.close()));
+});
+
+const lives = (pid: number) => existsSync(`/proc/${pid}`);
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await Bun.sleep(5);
+}
+
+describe("tasks in child processes", () => {
+  test("start no process before the first one", async () => {
+    const idle = pool();
+    expect(idle.pids()).toEqual([]);
+    await idle.run("echo", 1);
+    expect(idle.pids()).toHaveLength(1);
+  });
+
+  test("get and give data and bytes as they are, of any length, whole or in pieces", async () => {
+    const children = pool();
+    const when = new Date(0);
+    const bytes = Buffer.alloc(3_000_001, "abc");
+    const input = { when, nothing: null, list: [1, { a: "ü\ud800" }] };
+    const pieces = [bytes.subarray(0, 7), bytes.subarray(7, 7), bytes.subarray(7)];
+    const { output, blobs } = await children.run("echo", input, [new Uint8Array(), pieces, bytes]);
+    expect(output).toEqual(input);
+    expect(blobs.map((blob) => Buffer.compare(Buffer.from(blob), bytes))).toEqual([-1, 0, 0]);
+    expect(blobs[0]).toHaveLength(0);
+  });
+
+  test("run at the same time in one child, and answer in any order", async () => {
+    const children = pool();
+    const never = children.run("sleep", null);
+    never.catch(() => {});
+    const all = await Promise.all(Array.from({ length: 40 }, (_, i) => children.run("echo", i)));
+    expect(all.map(({ output }) => output)).toEqual(Array.from({ length: 40 }, (_, i) => i));
+    expect(children.pids()).toHaveLength(1);
+  });
+
+  test("throw their own failures", async () => {
+    const children = pool();
+    const failed = await children.run("no such task", null).catch((error: Error) => error);
+    expect(String(failed)).toContain("there is no task no such task");
+  });
+
+  test("ask the server, whose errors stay what they are, and may stop asking", async () => {
+    const children = pool();
+    let aborted = false;
+    const host = {
+      add: async ([a, b]: unknown[]) => Number(a) + Number(b),
+      refuse: async () => Promise.reject(new Failure("rate_limited", "Too often.", { retryAfterSeconds: 3 })),
+      look: async () => Promise.reject(new DnsError("ESERVFAIL", "TXT", "a.test")),
+      wait: (_: unknown[], signal: AbortSignal) =>
+        new Promise((_resolve, reject) =>
+          signal.addEventListener("abort", () => {
+            aborted = true;
+            reject(signal.reason);
+          }),
+        ),
+    };
+    const ask = (name: string, ...args: unknown[]) => children.run("ask", { name, args }, [], { host });
+    expect((await ask("add", 2, 3)).output).toBe(5);
+    const refused = (await ask("refuse").catch((error) => error)) as Failure;
+    expect(refused).toBeInstanceOf(Failure);
+    expect([refused.code, refused.details.retryAfterSeconds]).toEqual(["rate_limited", 3]);
+    const looked = (await ask("look").catch((error) => error)) as DnsError;
+    expect(looked).toBeInstanceOf(DnsError);
+    expect([looked.code, looked.hostname, looked.temporary]).toEqual(["ESERVFAIL", "a.test", true]);
+    expect((await children.run("giveUp", { name: "wait" }, [], { host })).output).toBe("no longer needed");
+    await until(() => aborted);
+    expect(String(await ask("unknown").catch((error) => error))).toContain("the server has no unknown");
+  });
+
+  test("know nothing of the server's environment", async () => {
+    process.env.E2A_POOL_TEST_SECRET = "hush";
+    try {
+      const { output } = await pool().run("environment", null);
+      expect(JSON.stringify(output)).not.toContain("hush");
+      expect(JSON.stringify(output)).not.toContain("E2A_");
+    } finally {
+      delete process.env.E2A_POOL_TEST_SECRET;
+    }
+  });
+});
+
+describe("a task that its child does not survive", () => {
+  test.each([
+    ["spin", "time"],
+    ["grow", "memory"],
+    ["exit", "crash"],
+  ] as const)("%s is lost for its %s, after a second try alone; its neighbours are done", async (name, loss) => {
+    const children = pool();
+    // In the same child: one under way, which is answered only the second time, and one behind the hostile one.
+    const asked = Promise.withResolvers<void>();
+    let asks = 0;
+    const slow = async () => {
+      asked.resolve();
+      return asks++ === 0 ? new Promise(() => {}) : "slow";
+    };
+    const neighbours = [children.run("ask", { name: "slow", args: [] }, [], { host: { slow } })];
+    await asked.promise;
+    const lost = children.run(name, { word: "last words" }).catch((error) => error);
+    neighbours.push(children.run("echo", "behind"));
+    expect(await lost).toBeInstanceOf(TaskLost);
+    expect((await lost).loss).toBe(loss);
+    expect((await Promise.all(neighbours)).map(({ output }) => output)).toEqual(["slow", "behind"]);
+    expect((await children.run("echo", "after")).output).toBe("after");
+  });
+
+  test("is logged in one line, with what the child said last", async () => {
+    const lines: string[] = [];
+    const log = createLog({ level: "info", format: "json", stream: { write: (line) => lines.push(line) } });
+    const children = pool({ log });
+    await children.run("exit", { word: "first\nsecond" }).catch(() => {});
+    const lost = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === "worker.lost");
+    expect(lost).toHaveLength(2);
+    expect(lost[0]).toMatchObject({ reason: "crash", tasks: "exit", said: "first second" });
+  });
+
+  test("takes too long even if it only waits", async () => {
+    const children = pool({ limits: { taskMs: 300 } });
+    expect((await children.run("sleep", null).catch((error) => error)).loss).toBe("time");
+  });
+
+  test("is given up when no process can be started", async () => {
+    const children = pool({ command: ["/nonexistent/program"] });
+    const all = await Promise.all([1, 2].map(() => children.run("echo", 1).catch((error) => error)));
+    expect(all.map((error) => error.loss)).toEqual(["crash", "crash"]);
+  });
+});
+
+test("a killed child costs its tasks a second try, not more", async () => {
+  const children = pool();
+  const asked: number[] = [];
+  const host = {
+    ping: async () => {
+      asked.push(1);
+      if (asked.length === 1) process.kill(children.pids()[0] as number, "SIGKILL");
+      return asked.length === 1 ? new Promise(() => {}) : "pong";
+    },
+  };
+  expect((await children.run("ask", { name: "ping", args: [] }, [], { host })).output).toBe("pong");
+  expect(asked).toHaveLength(2);
+});
+
+test("what waits is bounded: the next task is refused with a time to come back", async () => {
+  const children = pool({ limits: { queueMax: 3 } });
+  const many = Array.from({ length: 30 }, () => children.run("sleep", null));
+  const settled = await Promise.race(many.map((one) => one.catch((error) => error)));
+  expect(settled).toBeInstanceOf(Failure);
+  expect(settled.code).toBe("overloaded");
+  expect(settled.details.retryAfterSeconds).toBeGreaterThan(0);
+  for (const one of many) one.catch(() => {});
+});
+
+test("children that have had nothing to do for a while end, and come back with the next task", async () => {
+  const children = pool({ limits: { idleMs: 50 } });
+  await children.run("echo", 1);
+  const [pid = 0] = children.pids();
+  await until(() => children.pids().length === 0 && !lives(pid));
+  expect((await children.run("echo", 2)).output).toBe(2);
+});
+
+test("closing ends the children, also those that are stuck, and refuses what was not done", async () => {
+  const children = pool();
+  await children.run("echo", 1);
+  const stuck = children.run("spin", null).catch((error) => error);
+  const waiting = children.run("echo", 2).catch((error) => error);
+  const pids = children.pids();
+  expect(pids.filter(lives)).toHaveLength(1);
+  await children.close();
+  expect(pids.filter(lives)).toEqual([]);
+  expect([(await stuck).code, (await waiting).code]).toEqual(["unavailable", "unavailable"]);
+  expect((await children.run("echo", 3).catch((error) => error)).code).toBe("unavailable");
+});

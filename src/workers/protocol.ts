@@ -1,0 +1,17 @@
+import type { SentError } from "./errors.ts";
+
+/** Heads of the frames that go to a child. */
+export type ToChild =
+  | { kind: "task"; id: number; name: string; input: unknown }
+  | { kind: "answer"; call: number; value?: unknown; error?: SentError }
+  | { kind: "ping" };
+
+/** Heads of the frames that come from a child. The first one is `ready`. */
+export type FromChild =
+  | { kind: "ready" }
+  | { kind: "pong" }
+  | { kind: "done"; id: number; output: unknown }
+  | { kind: "failed"; id: number; error: SentError }
+  /** A question to the server, such as a DNS look-up; its answer comes as `answer`. */
+  | { kind: "call"; call: number; id: number; name: string; args: unknown[] }
+  | { kind: "abort"; call: number };
