@@ -81,7 +81,12 @@ function splitMailbox(value: string): { address: string; names: string[] } | nul
       if (found) at = pattern.lastIndex;
       return found;
     };
-    if (take(comment)) continue;
+    const before = value[at - 1] ?? " ";
+    if (take(comment)) {
+      // Between comment and address there is a space: `a@b.test(.c.test)` looks like another domain.
+      if (!' \t)>"'.includes(before) || !" \t(<".includes(value[at] ?? " ")) return null;
+      continue;
+    }
     const angle = take(bracketed);
     if (angle) {
       if (address !== null) return null;

@@ -26,7 +26,10 @@ export type Zone = Record<string, ZoneEntry>;
 export interface DnsServer extends AsyncDisposable {
   /** `127.0.0.1:port`, the same port over UDP and TCP. */
   readonly address: string;
-  /** What it answers from; change it at any time. Names in lower case without a root dot. */
+  /**
+   * What it answers from; change it at any time. Names in lower case without a root dot; `*.example` answers for the
+   * names below example that do not exist and are below no other name that does (RFC 4592).
+   */
   zone: Zone;
   /** Every question that arrived, in order. */
   readonly queries: { name: string; type: string; transport: "udp" | "tcp"; edns: boolean }[];
@@ -125,7 +128,7 @@ function answer({ zone, negativeTtlSeconds }: DnsServer, question: dnsPacket.Que
   const answers: dnsPacket.Answer[] = [];
   let name = question.name.toLowerCase();
   for (;;) {
-    const entry = zone[name];
+    const entry = zone[name] ?? (isThere(zone, name) ? undefined : zone[wildcardOver(zone, name)]);
     if (entry === "TIMEOUT") return null;
     if (entry === "SERVFAIL" || entry === "REFUSED") return { rcode: rcodes[entry] };
     const ttl = entry?.ttlSeconds ?? ttlSecondsDefault;
@@ -139,7 +142,7 @@ function answer({ zone, negativeTtlSeconds }: DnsServer, question: dnsPacket.Que
       if (zone[name] && answers.length < aliasesMax) continue;
       return { rcode: rcodes.NOERROR, answers };
     }
-    const exists = entry !== undefined || Object.keys(zone).some((other) => other.endsWith(`.${name}`));
+    const exists = entry !== undefined || isThere(zone, name);
     const soa = { mname: "ns.invalid", rname: "root.invalid", serial: 1, minimum: negativeTtlSeconds };
     return {
       rcode: exists ? rcodes.NOERROR : rcodes.NXDOMAIN,
@@ -147,6 +150,19 @@ function answer({ zone, negativeTtlSeconds }: DnsServer, question: dnsPacket.Que
       authorities: [{ type: "SOA", name: ".", ttl: negativeTtlSeconds, data: soa }],
     };
   }
+}
+
+/** Whether the name or one below it is in the zone. */
+function isThere(zone: Zone, name: string): boolean {
+  return zone[name] !== undefined || Object.keys(zone).some((other) => other.endsWith(`.${name}`));
+}
+
+/** The wildcard of the closest name above that exists (RFC 4592 3.3.1); it may not be in the zone. */
+function wildcardOver(zone: Zone, name: string): string {
+  let above = name;
+  do above = above.slice(above.indexOf(".") + 1);
+  while (above.includes(".") && !isThere(zone, above));
+  return `*.${above}`;
 }
 
 function records(type: string, name: string, ttl: number, entry: Exclude<ZoneEntry, string>): dnsPacket.Answer[] {
