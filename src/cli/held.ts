@@ -94,7 +94,10 @@ function linkTable({ paint, width }: Session, links: readonly Link[]): string {
 
 /** Whether a link's text names a host that is not where it leads. */
 function misleads({ text, host }: Link): boolean {
-  const named = /(?:[\p{L}\p{N}-]+\.)+\p{L}{2,}/u.exec(text)?.[0]?.toLowerCase();
+  const named = text
+    .toLowerCase()
+    .split(/[^\p{L}\p{N}.-]/u)
+    .find((word) => /[\p{L}\p{N}-]\.\p{L}{2,63}$/u.test(word.slice(-65)));
   const real = host.toLowerCase();
   return named !== undefined && named !== real && `www.${named}` !== real && named !== `www.${real}`;
 }

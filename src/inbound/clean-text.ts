@@ -37,7 +37,7 @@ export function cleanFilename(name: string, fallback: string): string {
 }
 
 /** Text without any of these characters at its beginning and its end. */
-function withoutEnds(text: string, characters: string): string {
+export function withoutEnds(text: string, characters: string): string {
   let start = 0;
   let end = text.length;
   while (start < end && characters.includes(text[start] as string)) start++;

@@ -224,6 +224,6 @@ export function readStyleSheet(css: string): StyleSheet {
 
 /** Of `.a > td.b:hover` it is `td.b`; `*` when it is nothing simple. */
 function lastCompound(selector: string): string {
-  const last = (selector.split(/[\s>+~]/).at(-1) ?? "").replace(/[:[].*$/s, "");
+  const last = (selector.split(/[\s>+~]/).at(-1) ?? "").split(/[:[]/, 1)[0] ?? "";
   return simpleSelector.test(last) ? unescaped(last).toLowerCase() : "*";
 }
