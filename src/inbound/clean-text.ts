@@ -33,7 +33,7 @@ export function cleanFilename(name: string, fallback: string): string {
   const extension = /\.[A-Za-z0-9]{1,10}$/.exec(plain.slice(-11))?.[0] ?? "";
   let stem = plain.slice(0, plain.length - extension.length);
   while (Buffer.byteLength(stem) > filenameBytesMax - extension.length) stem = stem.slice(0, -1);
-  return `${stem.toWellFormed()}${extension}`;
+  return `${withoutEnds(stem.toWellFormed(), ". ")}${extension}`;
 }
 
 /** Text without any of these characters at its beginning and its end. */
