@@ -281,7 +281,7 @@ function methodOf(recipients: readonly RecipientRow[]): Method | undefined {
 const queueIds = [
   /\bqueued as ([\w.-]{4,200})/i,
   /\bok:? +id=([\w.-]{4,200})/i,
-  /^250(?: 2\.\d\.\d)? ok:? +<?(?=[^\d>]{0,200}\d)([\w.-]{4,200})>?$/i,
+  /^250(?: 2\.\d\.\d)? ok:? +<?([\w.-]*\d[\w.-]{3,200})>?$/i,
 ];
 
 /** What the upstream called it, when it said so. */

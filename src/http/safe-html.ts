@@ -270,9 +270,9 @@ function deceives({ words, url }: { words: string; url: URL }): boolean {
 /** The host name that words are, alone or with what follows it in a URL. */
 function hostAlone(words: string): string | null {
   const [host = ""] = words.trim().split(/[/:?#]/, 1);
-  return /^[\p{L}\p{N}.-]+$/u.test(host) && /\.\p{L}{2,63}$/u.test(host.slice(-64)) && !/\s/.test(words.trim())
-    ? host
-    : null;
+  const ending = host.slice(host.lastIndexOf(".") + 1);
+  if (host === ending || /\s/.test(words.trim())) return null;
+  return /^[\p{L}\p{N}.-]+$/u.test(host) && /^\p{L}{2,63}$/u.test(ending) ? host : null;
 }
 
 /** Text without the two characters that write it backwards (Unicode 3.2 of TR9); others have honest uses. */

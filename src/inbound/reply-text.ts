@@ -1,3 +1,5 @@
+import { withoutEnds } from "./clean-text.ts";
+
 /** Lines that introduce a quote or end a letter are shorter; longer ones are words. */
 const telltaleCharsMax = 200;
 /** An introduction may be broken over as many lines, by programs that wrap at 76 characters. */
@@ -179,8 +181,7 @@ function isFrom(line: string): boolean {
 
 /** Which of the forms a line has; null when it is no introduction. */
 function introductionIn(text: string): { isAnchored: boolean } | null {
-  const tail = /[-\s]{1,40}$/.exec(text.slice(-40))?.[0] ?? "";
-  const line = text.slice(0, text.length - tail.length).replace(/^[-\s]{1,40}/, "");
+  const line = withoutEnds(text, "- \t\u00a0");
   if (!line.endsWith(":") && !line.endsWith("：")) return null;
   const rule = introductions.find(
     ({ begins, pattern, has = [], ends }) =>

@@ -41,10 +41,10 @@ const asMail = (kind: string, names: Record<string, unknown>): Record<string, Bu
   Object.fromEntries(Object.keys(names).map((name) => [name, hostileMails[`${kind}: ${name}`] as Build]));
 
 const groups = {
-  html: { small: 16 * 1024, entries: entries(hostileHtml, htmlReaders) },
-  text: { small: 32 * 1024, entries: entries(hostileText, textReaders) },
-  fields: { small: 64 * 1024, entries: entries(asMail("field", hostileFields), mailReaders) },
-  structures: { small: 64 * 1024, entries: entries(asMail("structure", hostileStructures), mailReaders) },
+  html: { small: 8 * 1024, entries: entries(hostileHtml, htmlReaders) },
+  text: { small: 16 * 1024, entries: entries(hostileText, textReaders) },
+  fields: { small: 32 * 1024, entries: entries(asMail("field", hostileFields), mailReaders) },
+  structures: { small: 32 * 1024, entries: entries(asMail("structure", hostileStructures), mailReaders) },
 };
 
 async function cpuMs(read: Read, input: unknown): Promise<number> {
