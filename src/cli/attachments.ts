@@ -1,6 +1,8 @@
 /** Attachments on their way to the disk: their names come from the sender, so nothing in them is believed. */
+
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { withoutEnds } from "../inbound/clean-text.ts";
 import type { Attachment } from "../mail.ts";
 import { CliError } from "./failure.ts";
 import { plain } from "./output.ts";
@@ -15,7 +17,7 @@ const deviceName = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$/i;
 /** A name for one file in one folder on any system: no path, no hidden file, no control or reserved characters. */
 export function safeFilename(name: string, index: number): string {
   const last = plain(name).split(/[/\\]/).at(-1) ?? "";
-  const clean = last.replace(/[<>:"|?*]/g, "_").replace(/^[\s.]+|[\s.]+$/g, "");
+  const clean = withoutEnds(last.replace(/[<>:"|?*]/g, "_"), " .");
   if (clean === "") return `attachment-${index}`;
   return shorten(deviceName.test(clean) ? `_${clean}` : clean);
 }

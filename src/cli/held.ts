@@ -94,7 +94,12 @@ function linkTable({ paint, width }: Session, links: readonly Link[]): string {
 
 /** Whether a link's text names a host that is not where it leads. */
 function misleads({ text, host }: Link): boolean {
-  const named = /(?:[\p{L}\p{N}-]+\.)+\p{L}{2,}/u.exec(text)?.[0]?.toLowerCase();
+  const isHost = (word: string) =>
+    /[\p{L}\p{N}-]\./u.test(word) && /^\p{L}{2,63}$/u.test(word.slice(word.lastIndexOf(".") + 1));
+  const named = text
+    .toLowerCase()
+    .split(/[^\p{L}\p{N}.-]/u)
+    .find(isHost);
   const real = host.toLowerCase();
   return named !== undefined && named !== real && `www.${named}` !== real && named !== `www.${real}`;
 }

@@ -25,8 +25,9 @@ export function painter(colour: boolean): Paint {
 }
 
 // Whole control sequences (ECMA-48 8.3: CSI; OSC, DCS, APC, PM and SOS with their strings), then any control left over.
+// A string ends where the next one begins: so each character is looked at once.
 const controlSequence =
-  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)/g;
+  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)/g;
 // Controls, bidirectional overrides, and characters nobody sees (zero-width space and kin, tags). ZWJ and ZWNJ stay: scripts and emoji need them.
 const unsafe = /[\p{Cc}\p{Bidi_Control}\u200b\u2028\u2029\u2060-\u2064\ufeff\u{e0000}-\u{e007f}]/gu;
 const unsafeExceptLayout = new RegExp(`(?![\\t\\n])${unsafe.source}`, "gu");

@@ -35,11 +35,7 @@ test.each([
     "<style>a{}</style><script>alert(1)</script><style></styl<x>e><script>1</script></style>a",
     "<style>a{}</style><style>/stylx>e>script>1/script></style>a",
   ],
-  [
-    "style that loads",
-    '<p style="background:url(https://e.example/x)">x</p>',
-    '<p style="background:ignored(https://e.example/x)">x</p>',
-  ],
+  ["style that loads", '<p style="background:url(https://e.example/x)">x</p>', '<p style="background:ignored()">x</p>'],
   [
     "the same, escaped",
     '<p style="background:u\\72l(https://e.example/x)">x</p>',
@@ -124,4 +120,37 @@ test("nesting without end stays shallow, and all its words are there", () => {
   const html = safe(`${"<table><tr><td>".repeat(100_000)}deep${"</td></tr></table>".repeat(100_000)}`);
   expect(html.match(/<table>/g)?.length).toBeLessThan(101);
   expect(html).toContain("deep");
+});
+
+test.each([
+  ["a comment that is never closed", "p{color:red}/*a", "p{color:red} "],
+  [
+    "a string that is never closed",
+    "p{background:url('https://e.example/x",
+    "p{background:ignored('https://e.example/x",
+  ],
+  [
+    "loading without url()",
+    "p{background:-webkit-image-set('https://e.example/x' 1x)}",
+    "p{background:ignored('https://e.example/x' 1x)}",
+  ],
+  [
+    "a URL with a comment in it",
+    "p{background:url(https://e.example/*/x);color:red}",
+    "p{background:ignored();color:red}",
+  ],
+  [
+    "code in old browsers",
+    "p{BEHAVIOR:url(x.htc);unicode-bidi:bidi-override}",
+    "p{ignored:ignored();ignored:bidi-override}",
+  ],
+])("a style sheet stays without %s", (_, css, shown) => {
+  expect(safe(`<style>${css}</style>`)).toBe(`<style>${shown}</style>`);
+});
+
+test("a picture of the mail that is shown without end is written some times only", () => {
+  const picture = `data:image/png;base64,${"A".repeat(1_000_000)}`;
+  const html = safeHtml("<img src=cid:x>".repeat(5_000), { images: false, inline: () => picture });
+  expect(html).toContain(picture);
+  expect(html.length).toBeLessThan(18 * 1024 * 1024);
 });

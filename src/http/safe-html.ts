@@ -1,5 +1,6 @@
 import { Tokenizer } from "htmlparser2";
 import { parse } from "tldts";
+import { harmlessCss } from "../inbound/css.ts";
 import { linkAddress, shownHost } from "./safe-links.ts";
 
 /** What may be shown, and how it is written. */
@@ -53,6 +54,8 @@ const attributes = new Set(
 const DEPTH_MAX = 100;
 /** Long newsletters have some thousands. Behind this many, tags are left out and the words stay. */
 const ELEMENTS_MAX = 20_000;
+/** Pictures of the mail itself are written where they stand, as often as they do; behind this many characters they are not. */
+const PICTURE_CHARS_MAX = 16 * 1024 * 1024;
 /** An end tag looks this far up for its element. */
 const CLOSE_REACH = 50;
 
@@ -80,6 +83,7 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
   let given = new Map<string, string>();
   let style = "";
   let elements = 0;
+  let pictureChars = 0;
   let done = 0;
 
   function text(part: string): void {
@@ -94,7 +98,7 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
   function close(): void {
     const closing = open.pop() as string;
     if (closing === "style") {
-      out.push(`<style>${safeCss(style, options.images)}</style>`);
+      out.push(`<style>${harmlessCss(style, { pictures: options.images })}</style>`);
       style = "";
       return;
     }
@@ -150,11 +154,12 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
       if (!attributes.has(key)) continue;
       // The text of a title is as untrusted as any other; ours says where a link goes.
       if (key === "title" && name === "a") continue;
-      write(key, key === "style" ? safeCss(content, options.images) : withoutOverrides(content));
+      write(key, key === "style" ? harmlessCss(content, { pictures: options.images }) : withoutOverrides(content));
     }
     // The body becomes a box of ours, and boxes have no such attribute.
     const colour = name === "body" ? given.get("bgcolor") : undefined;
-    if (colour && !given.has("style")) write("style", `background-color:${safeCss(colour, false).replace(/;/g, "")}`);
+    if (colour && !given.has("style"))
+      write("style", `background-color:${harmlessCss(colour, { pictures: false }).replace(/;/g, "")}`);
     if (name === "img") writePicture(write);
     if (name === "a") writeLink(write);
     const background = given.get("background");
@@ -165,8 +170,10 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
 
   function writePicture(write: (key: string, content: string) => void): void {
     const source = (given.get("src") ?? "").trim();
-    const found = /^cid:/i.test(source) ? options.inline(decoded(source.slice(4))) : source;
-    if (found && (picture.test(found) || (options.images && remote.test(found)))) write("src", found);
+    const found = (/^cid:/i.test(source) ? options.inline(decoded(source.slice(4))) : source) ?? "";
+    pictureChars += found.length;
+    if (pictureChars <= PICTURE_CHARS_MAX && (picture.test(found) || (options.images && remote.test(found))))
+      write("src", found);
     else if (remote.test(source)) write("data-e2a-blocked", "");
   }
 
@@ -252,22 +259,20 @@ function deceives({ words, url }: { words: string; url: URL }): boolean {
   if (url.hostname.split(".").some((label) => label.startsWith("xn--"))) return true;
   if (url.protocol === "mailto:" || url.protocol === "tel:") return false;
   const bare = (host: string) => host.toLowerCase().replace(/^www\./, "");
-  const alone = /^\s*([\p{L}\p{N}.-]+\.\p{L}{2,})(?:[/:?#]\S*)?\s*$/u.exec(words)?.[1];
-  const within = [...words.matchAll(/(?:https?:\/\/|\bwww\.)(?:[^\s/@]*@)?([\p{L}\p{N}.-]+)/giu)].map(
+  const within = [...words.matchAll(/(?:https?:\/\/|\bwww\.)(?:[^\s/@]{0,100}@)?([\p{L}\p{N}.-]+)/giu)].map(
     ([, host]) => host!,
   );
+  const alone = hostAlone(words);
   const claimed = [...(alone && parse(alone).isIcann ? [alone] : []), ...within];
   return claimed.some((host) => bare(URL.parse(`http://${host}`)?.hostname ?? host) !== bare(url.hostname));
 }
 
-/** Style without what loads (when nothing may), turns text around, or ends the element. Escapes go: they hide the rest. */
-function safeCss(css: string, images: boolean): string {
-  const plain = css
-    .replace(/[\\<]/g, "")
-    .replace(/\/\*[\s\S]*?\*\//g, " ")
-    .replace(/@(?:import|font-face|namespace|charset|layer)\b/gi, "@ignored")
-    .replace(/\b(?:unicode-bidi|behavior|-moz-binding)\s*:/gi, "ignored:");
-  return images ? plain : plain.replace(/\b(?:url|image-set|src|image)\s*\(/gi, "ignored(");
+/** The host name that words are, alone or with what follows it in a URL. */
+function hostAlone(words: string): string | null {
+  const [host = ""] = words.trim().split(/[/:?#]/, 1);
+  const ending = host.slice(host.lastIndexOf(".") + 1);
+  if (host === ending || /\s/.test(words.trim())) return null;
+  return /^[\p{L}\p{N}.-]+$/u.test(host) && /^\p{L}{2,63}$/u.test(ending) ? host : null;
 }
 
 /** Text without the two characters that write it backwards (Unicode 3.2 of TR9); others have honest uses. */

@@ -41,7 +41,13 @@ const delay =
 
 /** Where the returned message, or its header, begins. */
 const copyBegins =
-  /^(?:-{2,}.*(?:copy of (?:the|your) message|original (?:message|header)|header of the original|message header|returned message|below this line|undelivered message).*|received: .*|return-path: .*|original message (?:headers?|follows?):?.*|(?:the )?(?:original )?message (?:header )?follows:?.*|the header of the original message.*|x-received: .*)$/i;
+  /^(?:received: |return-path: |x-received: |original message(?: headers?| follows?)?:?|(?:the )?(?:original )?message (?:header )?follows:?|the header of the original message)/i;
+const copyAnnounced =
+  /copy of (?:the|your) message|original (?:message|header)|header of the original|message header|returned message|below this line|undelivered message/i;
+
+function beginsCopy(line: string): boolean {
+  return copyBegins.test(line) || (line.startsWith("--") && copyAnnounced.test(line));
+}
 
 /** An address that begins a line, alone, in quotes or brackets, with its link, or before what became of it. */
 const leadingAddress =
@@ -54,7 +60,7 @@ const leadingAddress =
  */
 export function readProse(subject: string, text: string, failed: readonly string[]): ProseBounce | null {
   const lines = text.split("\n", linesMax).map((line) => line.slice(0, lineCharsMax).trimEnd());
-  const copyAt = lines.findIndex((line) => copyBegins.test(line));
+  const copyAt = lines.findIndex(beginsCopy);
   const said = copyAt < 0 ? lines : lines.slice(0, copyAt);
   const explanation = cleanLine(said.join(" "));
   const delayed = delay.test(subject) || delay.test(explanation);

@@ -16,19 +16,31 @@ export function cleanLine(text: string): string {
 
 /** File systems allow 255 bytes a name; this leaves room for what a client adds. */
 const filenameBytesMax = 200;
+/** Of a longer name only its beginning and its end, with the extension, are looked at. */
+const filenameCharsMax = 2_000;
 
 /**
  * A file name that is one component on every system and shows as it is: no separators, no characters that Windows
  * refuses, no control, invisible or direction-changing characters, no dots at its ends. `fallback` when nothing is left.
  */
 export function cleanFilename(name: string, fallback: string): string {
-  const plain = cleanLine(name.replace(/[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, ""))
-    .replace(/[/\\:*?"<>|]/g, "_")
-    .replace(/^[. ]+|[. ]+$/g, "");
+  const looked =
+    name.length <= filenameCharsMax ? name : name.slice(0, filenameCharsMax / 2) + name.slice(-filenameCharsMax / 2);
+  const visible = cleanLine(looked.replace(/[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, ""));
+  const plain = withoutEnds(visible.replace(/[/\\:*?"<>|]/g, "_"), ". ");
   if (plain === "") return fallback;
   if (Buffer.byteLength(plain) <= filenameBytesMax) return plain;
-  const extension = /\.[A-Za-z0-9]{1,10}$/.exec(plain)?.[0] ?? "";
+  const extension = /\.[A-Za-z0-9]{1,10}$/.exec(plain.slice(-11))?.[0] ?? "";
   let stem = plain.slice(0, plain.length - extension.length);
   while (Buffer.byteLength(stem) > filenameBytesMax - extension.length) stem = stem.slice(0, -1);
-  return `${stem.toWellFormed()}${extension}`;
+  return `${withoutEnds(stem.toWellFormed(), ". ")}${extension}`;
+}
+
+/** Text without any of these characters at its beginning and its end. */
+export function withoutEnds(text: string, characters: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && characters.includes(text[start] as string)) start++;
+  while (end > start && characters.includes(text[end - 1] as string)) end--;
+  return text.slice(start, end);
 }

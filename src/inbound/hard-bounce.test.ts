@@ -108,10 +108,3 @@ const soft: [status: string | null, diagnostic: string][] = [
 test.each(soft)("%p %s is not hard", (status, diagnostic) => {
   expect(isHardBounce({ status, diagnostic })).toBe(false);
 });
-
-test("a hostile text takes no time", () => {
-  const started = performance.now();
-  for (const text of ["mailbox ", "5.", "550-", "a@", "user <", " ", "address is ", "x".repeat(999)])
-    for (const status of [null, "5.0.0", "5.1.1"]) isHardBounce({ status, diagnostic: text.repeat(100_000) });
-  expect(performance.now() - started).toBeLessThan(500);
-});

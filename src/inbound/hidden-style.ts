@@ -1,3 +1,5 @@
+import { type Declarations, readCss, unescaped } from "./css.ts";
+
 /** How text looks by what an element and those around it say. Null for a colour that is not known. */
 export interface Look {
   color: Rgb | null;
@@ -26,20 +28,18 @@ const fontSizeMax = 1;
 const offPagePixels = 500;
 const opacityMax = 0.05;
 
-/** What styles say, by property. */
-export type Declarations = ReadonlyMap<string, string>;
+/** The properties that are looked at here. */
+const wanted: ReadonlySet<string> = new Set(
+  (
+    "background background-color background-image bottom clip clip-path color display font font-size height left max-height " +
+    "max-width mso-hide opacity overflow overflow-x overflow-y position right text-indent top transform visibility width"
+  ).split(" "),
+);
 
-/** Style declarations; of two for one property the later counts. `!important` says nothing here. */
-export function declarations(styles: string): Declarations {
-  const plain = styles.replace(/\/\*[\s\S]*?(?:\*\/|$)/g, "").toLowerCase();
-  return new Map(
-    plain.split(";").flatMap((one) => {
-      const colon = one.indexOf(":");
-      if (colon < 0) return [];
-      const value = one.slice(colon + 1).replace(/!\s*important/g, "");
-      return [[one.slice(0, colon).trim(), value.trim()]];
-    }),
-  );
+/** What a style attribute declares; null when it is too long to be read whole. */
+export function declarations(styles: string): Declarations | null {
+  const { rules, isWhole } = readCss(styles, { isAttribute: true, wanted });
+  return isWhole ? (rules[0]?.declarations ?? new Map()) : null;
 }
 
 /** Whether styles leave nothing to see of an element, whatever is inside it. */
@@ -50,7 +50,8 @@ export function hidesBox(said: Declarations): boolean {
   const noSize = ["height", "max-height", "width", "max-width"].some(
     (name) => said.has(name) && pixels(value(name)) <= 1,
   );
-  if (noSize && /hidden|clip/.test(value("overflow"))) return true;
+  const overflow = ["overflow", "overflow-x", "overflow-y"].map(value);
+  if (noSize && overflow.some((one) => /hidden|clip/.test(one))) return true;
   if (/^rect\(\s*(?:0|1px)\b/.test(value("clip")) || /^inset\(\s*(?:50|100)%/.test(value("clip-path"))) return true;
   const isMoved = /absolute|fixed/.test(value("position"));
   if (isMoved && ["left", "right", "top", "bottom"].some((name) => pixels(value(name)) <= -offPagePixels)) return true;
@@ -61,7 +62,9 @@ export function hidesBox(said: Declarations): boolean {
 export function inheritedLook(outer: Look, said: Declarations, attributes: Record<string, string>): Look {
   const value = (name: string) => said.get(name) ?? "";
   const look = { ...outer };
-  if (said.has("font-size")) look.isTiny = isTiny(value("font-size"), outer.isTiny);
+  const [, shorthand = ""] = /(?:^| )([\d.]+[a-z%]{0,3})[ /]/.exec(value("font")) ?? [];
+  const size = value("font-size") || shorthand;
+  if (size !== "") look.isTiny = isTiny(size, outer.isTiny);
   if (said.has("visibility")) look.isInvisible = /hidden|collapse/.test(value("visibility"));
   const color = value("color") || (attributes.color ?? attributes.text ?? "");
   if (color !== "" && color !== "inherit") look.color = readColor(color) ?? null;
@@ -112,19 +115,35 @@ const colorNames: Record<string, Rgb> = {
 };
 
 function readColor(text: string): Rgb | undefined {
-  const [hex] = /#[\da-f]{8}|#[\da-f]{6}|#[\da-f]{3,4}/i.exec(text) ?? [];
-  if (hex) {
+  const [hex] = /#[\da-f]{3,8}/i.exec(text) ?? [];
+  if (hex && [4, 5, 7, 9].includes(hex.length)) {
     const digits =
       hex.length <= 5 ? [...hex.slice(1)].map((digit) => digit + digit) : (hex.slice(1).match(/../g) ?? []);
     return channels(digits.map((digit) => Number.parseInt(digit, 16)));
   }
-  const [, inside] = /\brgba?\(([^)]*)\)/.exec(text) ?? [];
-  if (inside !== undefined) {
-    const values = inside.split(/[\s,/]+/).filter(Boolean);
-    return channels(values.map((one) => number(one) * (one.endsWith("%") ? 2.55 : 1)));
-  }
+  const { name, values } = colorFunction(text);
+  if (name === "rgb") return channels(values.map((one) => number(one) * (one.endsWith("%") ? 2.55 : 1)));
+  if (name === "hsl") return fromHsl(values.map(number));
   if (/url\(|gradient/.test(text)) return undefined;
   return text.split(/\s+/).flatMap((word) => (Object.hasOwn(colorNames, word) ? [colorNames[word] as Rgb] : []))[0];
+}
+
+/** The first colour function in a value, and what is in its brackets. */
+function colorFunction(text: string): { name: "rgb" | "hsl" | null; values: string[] } {
+  const [, name, inside = ""] = /\b(rgb|hsl)a?\(([^()]*)\)/.exec(text) ?? [];
+  return { name: (name as "rgb" | "hsl" | undefined) ?? null, values: inside.split(/[\s,/]/).filter(Boolean) };
+}
+
+/** Hue in degrees, saturation and lightness in percent (CSS Color 4, 7.1). */
+function fromHsl([hue = Number.NaN, saturation = Number.NaN, lightness = Number.NaN]: number[]): Rgb | undefined {
+  if (Number.isNaN(hue + saturation + lightness)) return undefined;
+  const light = lightness / 100;
+  const chroma = (saturation / 100) * Math.min(light, 1 - light);
+  const channel = (offset: number) => {
+    const k = (((offset + hue / 30) % 12) + 12) % 12;
+    return Math.round(255 * (light - chroma * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
+  };
+  return [channel(0), channel(8), channel(4)];
 }
 
 function channels([red, green, blue]: number[]): Rgb | undefined {
@@ -133,8 +152,8 @@ function channels([red, green, blue]: number[]): Rgb | undefined {
 
 function isTransparent(color: string): boolean {
   if (color === "transparent" || /^#(?:[\da-f]{3}0|[\da-f]{6}0[\da-f])$/.test(color)) return true;
-  const [, alpha] = /^(?:rgba?|hsla?)\([^)]*[,/]\s*([\d.]+)\s*\)$/.exec(color) ?? [];
-  return alpha !== undefined && color.split(/[\s,/]+/).length >= 4 && number(alpha) <= opacityMax;
+  const { values } = colorFunction(color);
+  return values.length >= 4 && number(values[3] as string) <= opacityMax;
 }
 
 /** NaN, which no comparison holds for, when it is none. */
@@ -149,16 +168,21 @@ function pixels(text: string): number {
   return Number(amount) * ({ px: 1, pt: 1.33, em: 16, rem: 16, in: 96, cm: 38 }[unit ?? "px"] ?? 1);
 }
 
-/** The declarations that a style sheet has for an element. */
-export type StyleSheet = (name: string, attributes: Record<string, string>) => string[];
+/** The rules of the style sheets of one message. */
+export interface StyleSheet {
+  /** What they declare for an element, the later of two for one property last. */
+  rulesFor(name: string, attributes: Record<string, string>): Declarations[];
+  /** False when there is more of it than is read. */
+  isWhole: boolean;
+}
 
-/** Selectors kept of one sheet; newsletters have some hundred. */
-const selectorsMax = 2_000;
-/** Rules kept for one selector, the latest. */
-const rulesPerSelectorMax = 20;
+/** Selectors of one message; newsletters have some hundred. */
+const selectorsMax = 20_000;
 
+/** What a name in a selector may be made of: anything but what separates or matches otherwise; escapes. */
+const selectorName = String.raw`(?:[^\s\\.#:*>+~|,()[\]{}"'=]|\\[\s\S])+`;
 /** An element, a class or an id, or an element with one of these. */
-const simpleSelector = /^(?=.)[a-z\d]*(?:[.#][\w-]+)?$/;
+const simpleSelector = new RegExp(`^(?=.)[a-z\\d]*(?:[.#]${selectorName})?$`, "i");
 
 /**
  * The rules of a style sheet whose selectors are simple. Of the others it matters only that they may put a background
@@ -166,45 +190,40 @@ const simpleSelector = /^(?=.)[a-z\d]*(?:[.#][\w-]+)?$/;
  * some readers only, and are passed over.
  */
 export function readStyleSheet(css: string): StyleSheet {
-  const rules = new Map<string, string[]>();
-  const add = (key: string, declared: string) => {
-    const known = rules.get(key);
-    if (known) known.push(declared);
-    else if (rules.size < selectorsMax) rules.set(key, [declared]);
-    if (known && known.length > rulesPerSelectorMax) known.shift();
+  const sheet = readCss(css, { wanted });
+  /** By selector, what all its rules declare together. */
+  const rules = new Map<string, Map<string, string>>();
+  let isWhole = sheet.isWhole;
+  const add = (key: string, declared: Declarations) => {
+    const known = rules.get(key) ?? new Map<string, string>();
+    if (known.size === 0 && rules.size >= selectorsMax) isWhole = false;
+    else rules.set(key, known);
+    for (const [property, value] of declared) {
+      // Set anew, so that the later one is last.
+      known.delete(property);
+      known.set(property, value);
+    }
   };
-  let depth = 0;
-  let selector = "";
-  let isSkipped = false;
-  for (const [token] of css.replace(/\/\*[\s\S]*?(?:\*\/|$)|<!--|-->/g, "").matchAll(/[{}]|[^{}]+/g)) {
-    if (token === "{") {
-      if (depth++ === 0) isSkipped = selector.startsWith("@");
-    } else if (token === "}") {
-      depth = Math.max(0, depth - 1);
-      selector = "";
-    } else if (depth === 0) selector = token.slice(token.lastIndexOf(";") + 1).trim();
-    else if (depth === 1 && !isSkipped)
-      for (const one of selector.split(",")) {
-        const key = one.trim().toLowerCase();
-        if (simpleSelector.test(key)) add(key, token);
-        else if (/\bbackground/i.test(token)) add(lastCompound(key), "background:unknown");
-      }
+  for (const { selector, declarations } of sheet.rules) {
+    if (declarations.size === 0) continue;
+    const hasBackground = [...declarations.keys()].some((property) => property.startsWith("background"));
+    for (const one of selector.split(",")) {
+      const key = one.trim();
+      if (simpleSelector.test(key)) add(unescaped(key).toLowerCase(), declarations);
+      else if (hasBackground) add(lastCompound(key), new Map([["background", "unknown"]]));
+    }
   }
-  if (rules.size === 0) return () => [];
-  return (name, { class: classes = "", id = "" }) => {
-    const marks = [
-      ...classes
-        .split(/\s+/)
-        .filter(Boolean)
-        .map((one) => `.${one.toLowerCase()}`),
-      ...(id ? [`#${id.toLowerCase()}`] : []),
-    ];
-    return ["*", name, ...marks.flatMap((mark) => [mark, name + mark])].flatMap((key) => rules.get(key) ?? []);
+  const rulesFor = (name: string, { class: classes = "", id = "" }: Record<string, string>) => {
+    const marks = new Set(classes.toLowerCase().split(/\s+/).filter(Boolean));
+    const keys = ["*", name, ...[...marks].flatMap((mark) => [`.${mark}`, `${name}.${mark}`])];
+    if (id) keys.push(`#${id.toLowerCase()}`, `${name}#${id.toLowerCase()}`);
+    return keys.flatMap((key) => rules.get(key) ?? []);
   };
+  return { rulesFor: rules.size === 0 ? () => [] : rulesFor, isWhole };
 }
 
 /** Of `.a > td.b:hover` it is `td.b`; `*` when it is nothing simple. */
 function lastCompound(selector: string): string {
-  const last = (selector.split(/[\s>+~]+/).at(-1) ?? "").replace(/[:[].*$/, "");
-  return simpleSelector.test(last) ? last : "*";
+  const last = (selector.split(/[\s>+~]/).at(-1) ?? "").split(/[:[]/, 1)[0] ?? "";
+  return simpleSelector.test(last) ? unescaped(last).toLowerCase() : "*";
 }

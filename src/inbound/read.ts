@@ -79,7 +79,7 @@ export async function readMail(raw: Uint8Array, limits: ReadLimits, defect: stri
 function hiding(hiddenChars: number | null): string[] {
   if (hiddenChars === 0) return [];
   return hiddenChars === null
-    ? ["The HTML is nested too deep to tell what it hides from its reader."]
+    ? ["The HTML is too complex to tell what it hides from its reader."]
     : [`The HTML has ${hiddenChars} characters that its reader does not see; they are not in the text.`];
 }
 

@@ -1,76 +1,196 @@
-import EmailReplyParser from "email-reply-parser";
+import { withoutEnds } from "./clean-text.ts";
 
-/**
- * The library's patterns take time that grows with the third or fourth power of what they match: two kilobytes of
- * `1111from<>` cost a second. So it never sees whole messages. Lines that may mean something to it are shown as they
- * are, within the bounds below; each run of other lines is one placeholder.
- */
-const shownMax = 400;
-/** Names, addresses and dates of a quote's introduction fit; the worst such line costs about a millisecond. */
+/** Lines that introduce a quote or end a letter are shorter; longer ones are words. */
 const telltaleCharsMax = 200;
-const telltalesMax = 12;
+/** An introduction may be broken over as many lines, by programs that wrap at 76 characters. */
+const introductionLinesMax = 3;
 
-/** Lines that may introduce a quote or be a signature, in the languages that the library knows. */
-const telltale = new RegExp(
-  [
-    /^\s*-*\s*(?:On|Le|El|Il|Em|Am|Op|W dniu|Dnia|Den|pe|ср,|在|20\d\d|In data)\s?/,
-    /wrote|écrit|escribió|scritto|escreveu|schrieb|schreef|pisze|napisał|skrev|kirjoitti|写道|작성|メッセージ/,
-    /^\s*(?:From|Von|De|Van|Da)\s?:/,
-    /^-{1,12} ?(?:original|oprindelig|message|ursprüngliche)/i,
-    /^\s*(?:[-_+=]{2,4}|_{32}|-- )$/,
-    /^(?:sent from|get outlook|cheers|best wishes|von|gesendet|sendt|envoyé|télécharger|bien|bonne|enviado|verzonden|verstuurd)/i,
-    /regards|cordialement/i,
+/** How mail programs introduce the message below, by language: how the line begins, what is in it, how it ends. */
+const introductions: { begins?: string[]; pattern?: RegExp; has?: string[]; ends: string[] }[] = [
+  { begins: ["On "], ends: ["wrote:", "wrote :"] },
+  { has: [" on ", "at"], ends: ["wrote:"] },
+  { begins: ["Le "], ends: ["écrit:", "écrit :", "écrit\u00a0:", "écrit\u202f:"] },
+  { begins: ["El "], ends: ["escribió:"] },
+  { begins: ["Il ", "In data "], ends: ["scritto:"] },
+  { begins: ["Em "], ends: ["escreveu:"] },
+  { begins: ["Am "], has: ["schrieb "], ends: [":"] },
+  { has: ["<"], ends: ["schrieb:"] },
+  { begins: ["Op "], has: ["schreef "], ends: [":"] },
+  { begins: ["W dniu ", "Dnia "], ends: ["pisze:", "napisał:", "napisał(a):", "napisała:"] },
+  { begins: ["Den "], has: ["skrev "], ends: [":"] },
+  { pattern: /^[a-zæøå]{3,4}\. /, has: ["skrev "], ends: [":"] },
+  { pattern: /^(?:ma|ti|ke|to|pe|la|su) /, ends: ["kirjoitti:"] },
+  { pattern: /^(?:пн|вт|ср|чт|пт|сб|вс), /, has: [" г.", "<"], ends: [">:"] },
+  { has: ["<", " tarihinde "], ends: ["yazdı:"] },
+  { begins: ["在"], ends: ["写道：", "写道:"] },
+  { has: ["<", "于"], ends: ["写道：", "写道:"] },
+  { pattern: /^20\d\d\./, ends: ["작성:"] },
+  { pattern: /^20\d\d\//, ends: ["のメッセージ:"] },
+  // A date, a name and an address.
+  { pattern: /^20\d\d(?:-\d\d|年)/, has: ["<", "@"], ends: [">:"] },
+  { pattern: /^\d\d.\d\d.20\d\d/, has: ["<", "@"], ends: [">:", "> :"] },
+  { pattern: /^\d\d:\d\d/, has: ["<", "@", "20"], ends: [">:", "> :"] },
+  { has: ["20", " from ", "<", "@"], ends: [">:"] },
+];
+
+/** The first field of a header that mail programs put above the message below; an address follows in brackets. */
+const fromField =
+  /^\s{0,8}\*?(?:From|Von|De|Van|Da|Från|Fra|Lähettäjä|Od|От|Kimden|发件人|寄件者|差出人|보낸 사람)\*? ?[:：]/;
+/** `-----Original Message-----` in the languages of mail programs. */
+const originalMessage =
+  /^-{1,12} ?(?:original message|oprindelig besked|message d'origine|ursprüngliche nachricht) ?-{0,12}$/;
+
+/** What ends a letter: a line of one of these beginnings, or exactly one of these closings. */
+const signatureBeginnings = [
+  ...["Sent from ", "Get Outlook for ", "Sendt fra ", "Envoyé depuis ", "Envoyé de mon ", "Envoyé à partir de "],
+  ...["Télécharger Outlook pour ", "Enviado desde ", "Verzonden vanaf ", "Verstuurd vanaf "],
+];
+const closing = new RegExp(
+  `^(?:${[
+    /(?:cheers|best wishes|bien . vous),?!?/,
+    /(?:\w{1,20} )?(?:and )?regards,?!?！?/,
+    /(?:\w{1,20} )?cordialement,?!?/,
+    /bonne (?:journ.e|soir.e)!?/,
   ]
-    .map((pattern) => pattern.source)
-    .join("|"),
-  "i",
+    .map(({ source }) => source)
+    .join("|")})$`,
 );
+const separator = /^\s{0,8}(?:-{2,4}|_{2,4}|\+{2,4}|={2,4}|_{32})$|^-- $/;
+const postscript = /^P\.? ?S\b/i;
 
-/** Private use characters: a line that holds them becomes a placeholder itself. */
-const placeholder = /\uE000(\d+)\uE001/g;
+/** `words` are of the writer; the others may hide what is around them. */
+type Kind = "words" | "blank" | "quote" | "introduction" | "signature" | "postscript";
+
+interface Line {
+  text: string;
+  kind: Kind;
+}
+
+/** Lines that are shown or left out together, from the last to the first. */
+interface Fragment {
+  lines: Line[];
+  isQuoted: boolean;
+  isSignature: boolean;
+}
 
 /**
- * The new part of a plain text body: without the quoted message, its introduction, and the signature, as far as
- * email-reply-parser knows them. Lines of `text` end in LF. Behind 400 runs of lines, only lines quoted with ">" are
- * taken out, or everything, when the 400th is part of a quote. Time is linear in the text.
+ * The new part of a plain text body: without the quoted message, its introduction, and the signature, as far as the
+ * habits of mail programs tell them. Lines of `text` end in LF. Time is linear in the text: each line is looked at alone,
+ * or with the two behind it.
  */
 export function replyText(text: string): string {
-  const lines = collapseBlankLines(text.split("\n"));
-  const shown: string[] = [];
-  /** The lines behind each placeholder. */
-  const runs: string[][] = [];
-  let telltales = 0;
-  let runKind = "";
-  let read = 0;
-  for (; read < lines.length && shown.length < shownMax; read++) {
-    const line = lines[read] as string;
-    const short = line.length <= telltaleCharsMax && !/[\uE000\uE001]/.test(line);
-    const tells = short && telltales < telltalesMax && !line.startsWith(">") && telltale.test(line);
-    if (tells) telltales++;
-    if (tells || line === "") {
-      shown.push(line);
-      runKind = "";
-      continue;
+  const lines = classified(collapseBlankLines(text.split("\n")));
+  const visible: string[][] = [];
+  let fragment = null as Fragment | null;
+  const close = () => {
+    if (
+      fragment &&
+      !fragment.isQuoted &&
+      !fragment.isSignature &&
+      fragment.lines.some(({ kind }) => kind !== "blank")
+    ) {
+      const shown = fragment.lines.reverse().map((line) => line.text);
+      visible.push(shown[0] === "" ? shown.slice(1) : shown);
     }
-    const kind = line.startsWith(">") ? ">" : "plain";
-    if (kind === runKind) {
-      runs.at(-1)?.push(line);
-      continue;
-    }
-    shown.push(`${kind === ">" ? ">" : ""}\uE000${runs.length}\uE001`);
-    runs.push([line]);
-    runKind = kind;
+    fragment = null;
+  };
+  // From the end: only what stands below an introduction says whether it introduces a quote.
+  for (const line of lines.reverse()) {
+    const below = fragment?.lines.at(-1)?.kind;
+    if (fragment && below === "signature") {
+      fragment.isSignature = true;
+      close();
+    } else if (fragment && below === "introduction" && line.kind === "blank") {
+      fragment.isQuoted = true;
+      close();
+    } else if (below === "postscript") close();
+    const isQuote = line.kind === "quote";
+    const goesOn =
+      fragment?.isQuoted === isQuote || (fragment?.isQuoted && ["introduction", "blank"].includes(line.kind));
+    if (!goesOn) close();
+    fragment ??= { lines: [], isQuoted: isQuote, isSignature: false };
+    fragment.lines.push(line);
   }
-  const unquoted = (line: string) => !line.startsWith(">");
-  const rest = lines.slice(read);
-  if (telltales === 0 && shown.every(unquoted)) {
-    return [...lines.slice(0, read), ...rest.filter(unquoted)].join("\n").trim();
+  close();
+  return visible
+    .reverse()
+    .map((one) => one.join("\n"))
+    .join("\n")
+    .trim();
+}
+
+/** What each line is; an introduction over several lines becomes one. */
+function classified(texts: string[]): Line[] {
+  const lines: Line[] = [];
+  for (let i = 0; i < texts.length; i++) {
+    const text = texts[i] as string;
+    const joined = introductionAt(texts, i);
+    if (joined > 0) {
+      lines.push({ text: texts.slice(i, i + joined).join("\n"), kind: "introduction" });
+      i += joined - 1;
+    } else lines.push({ text, kind: kindOf(text) });
   }
-  const fragments = new EmailReplyParser().read(shown.join("\n")).getFragments();
-  const visible = fragments.filter((fragment) => !fragment.isHidden()).map((fragment) => fragment.getContent());
-  const reply = visible.join("\n").replace(placeholder, (_, run: string) => runs[Number(run)]?.join("\n") ?? "");
-  const quoteGoesOn = fragments.findLast((fragment) => !fragment.isEmpty())?.isHidden();
-  return [reply, ...(quoteGoesOn ? [] : rest.filter(unquoted))].join("\n").trim();
+  // Lines of dashes that come more than once above the quote are the writer's own.
+  const end = lines.findIndex(({ kind }) => kind === "introduction");
+  const separators = (end < 0 ? lines : lines.slice(0, end)).filter((line) => separator.test(line.text));
+  if (separators.length > 1) for (const line of separators) line.kind = "words";
+  // What was written below has postscripts of its own.
+  if (end >= 0) for (const line of lines.slice(end)) if (line.kind === "postscript") line.kind = "words";
+  return lines;
+}
+
+function kindOf(text: string): Kind {
+  if (text === "") return "blank";
+  if (text.startsWith(">") || text.startsWith(" >")) return "quote";
+  if (text.length > telltaleCharsMax) return "words";
+  if (postscript.test(text)) return "postscript";
+  return separator.test(text) || isSignature(text) ? "signature" : "words";
+}
+
+function isSignature(text: string): boolean {
+  const trimmed = text.trimEnd();
+  if (closing.test(trimmed.toLowerCase())) return true;
+  if (trimmed.startsWith("Von ") && trimmed.endsWith(" gesendet")) return true;
+  if (trimmed.startsWith("Gesendet von ") && trimmed.includes(" für ")) return true;
+  // "Sent from our warehouse on Monday." is a sentence.
+  return signatureBeginnings.some((one) => trimmed.startsWith(one)) && !trimmed.endsWith(".");
+}
+
+/** How many lines from there on are the introduction of a quote; 0 when they are none. */
+function introductionAt(texts: string[], at: number): number {
+  const first = texts[at] as string;
+  if (first === "" || first.startsWith(">") || first.length > telltaleCharsMax) return 0;
+  if (isFrom(first) || originalMessage.test(first.trimEnd().toLowerCase())) return 1;
+  // A rule right above the header of the message below belongs to it.
+  if (/^[-_=*]{5,80}$/.test(first.trimEnd()) && isFrom(texts[at + 1] ?? "")) return 2;
+  let joined = first;
+  for (let count = 1; count <= introductionLinesMax; count++) {
+    const rule = introductionIn(joined);
+    // Words that stand right above an introduction are not its beginning.
+    if (rule) return count > 1 && !rule.isAnchored && introductionAt(texts, at + 1) > 0 ? 0 : count;
+    const line = texts[at + count] ?? "";
+    if (line === "" || line.startsWith(">") || line.length > telltaleCharsMax) return 0;
+    joined += ` ${line}`;
+  }
+  return 0;
+}
+
+function isFrom(line: string): boolean {
+  return line.length <= telltaleCharsMax && fromField.test(line) && /[<[]/.test(line) && /[>\]]\s{0,8}$/.test(line);
+}
+
+/** Which of the forms a line has; null when it is no introduction. */
+function introductionIn(text: string): { isAnchored: boolean } | null {
+  const line = withoutEnds(text, "- \t\u00a0");
+  if (!line.endsWith(":") && !line.endsWith("：")) return null;
+  const rule = introductions.find(
+    ({ begins, pattern, has = [], ends }) =>
+      ends.some((one) => line.endsWith(one)) &&
+      (begins === undefined || begins.some((one) => line.startsWith(one))) &&
+      (pattern === undefined || pattern.test(line)) &&
+      has.every((one) => line.includes(one)),
+  );
+  return rule ? { isAnchored: rule.begins !== undefined || rule.pattern !== undefined } : null;
 }
 
 /** At most one empty line in a row, and no white space alone on a line. */

@@ -105,7 +105,7 @@ export function readReport(raw: Uint8Array, envelopeFrom: string, options: Repor
 
 /** The names under which mail systems write (RFC 2142 5, RFC 5321 4.5.1, and custom). */
 const systemFrom =
-  /(?:^|[<\s])(?:mailer[-_.]?daemon|mail-?daemon|postmaster|mdaemon|microsoftexchange[0-9a-f]{32})(?:@[^\s<>@]*)?>?(?:\s*\([^()]*\))?$/i;
+  /(?:^|[<\s])(?:mailer[-_.]?daemon|mail-?daemon|postmaster|mdaemon|microsoftexchange[0-9a-f]{32})(?:@[^\s<>@]{0,255})?>?(?:\s{0,9}\([^()]{0,255}\))?$/i;
 
 function bySystem(top: Part, envelopeFrom: string): boolean {
   if (envelopeFrom === "") return true;

@@ -1,41 +1,73 @@
 import { Parser } from "htmlparser2";
-import {
-  type Declarations,
-  declarations,
-  hidesBox,
-  inheritedLook,
-  type Look,
-  plainLook,
-  readStyleSheet,
-} from "./hidden-style.ts";
+import type { Declarations } from "./css.ts";
+import { declarations, hidesBox, inheritedLook, type Look, plainLook, readStyleSheet } from "./hidden-style.ts";
 
 /** HTML less what its reader does not see. */
 export interface SeenHtml {
   html: string;
-  /** How many characters of text were left out, white space not counted. */
-  hiddenChars: number;
+  /** How many characters of text were left out, white space not counted; null when that takes too much to find out. */
+  hiddenChars: number | null;
 }
 
 /** What has no text of its own to hide, or none that anybody sees anyway. */
-const unread = new Set(["head", "script", "style", "template", "title"]);
+const unread = new Set(["head", "script", "style", "title"]);
+/** What browsers do not display (HTML 15.3.1), or only where they cannot play or frame what it is for. */
+const undisplayed = new Set(["datalist", "iframe", "noembed", "noframes", "template"]);
+
+/** Deeper HTML is not looked into: closing an element costs time for each one that is open. Real mail stays below 100. */
+export const nestingMax = 400;
+/** Elements of one message; newsletters have some thousands. */
+const elementsMax = 40_000;
+/** Classes and ids looked up, and declarations that were found so, for all elements together; newsletters take 50,000. */
+const workMax = 300_000;
+
+/** Ends the parser's pass over HTML that is too complex. */
+class TooComplex extends Error {}
 
 /**
  * Leaves out the text that HTML hides from its reader: elements that are not displayed, have no size or lie off the
  * page, and letters that are too small, transparent or in the colour of their background, by attributes or by the simple
- * rules of its own style sheets. What takes more than that to find out stays. Never throws; time grows with length times
- * nesting.
+ * rules of its own style sheets. What takes more than that to find out stays. HTML with more elements, nesting or styles
+ * than the limits here stays as it is, and the count is null. Never throws; time and memory are linear in the length.
  */
 export function seenHtml(html: string): SeenHtml {
-  // Most HTML that programs make of plain text has neither.
-  if (!/<(?:style|font)|\b(?:style|hidden|bgcolor)\b/i.test(html)) return { html, hiddenChars: 0 };
-  const sheet = readStyleSheet(/<style/i.test(html) ? stylesOf(html) : "");
+  try {
+    return withoutHidden(html);
+  } catch (error) {
+    if (error instanceof TooComplex) return { html, hiddenChars: null };
+    throw error;
+  }
+}
+
+/** What marks an element whose text may be hidden; most HTML that programs make of plain text has none of it. */
+const hints = /<(?:style|font|datalist|iframe|noembed|noframes|template|dialog)|\b(?:style|hidden|bgcolor)\b/i;
+
+function withoutHidden(html: string): SeenHtml {
+  if (!hints.test(html)) return { html, hiddenChars: 0 };
+  const styles = /<style/i.test(html) ? stylesIn(html) : "";
+  const sheet = readStyleSheet(styles ?? "");
+  if (styles === null || !sheet.isWhole) throw new TooComplex();
   /** Programs that write mail repeat few styles many times. */
   const known = new Map<string, Declarations>();
-  const read = (styles: string) => {
+  let work = 0;
+  const spend = (amount: number) => {
+    work += amount;
+    if (work > workMax) throw new TooComplex();
+  };
+  const read = (styles: string): Declarations => {
     const said = known.get(styles) ?? declarations(styles);
+    if (said === null) throw new TooComplex();
     known.set(styles, said);
     return said;
   };
+  const styleOf = (name: string, attributes: Record<string, string>): Declarations => {
+    const found = sheet.rulesFor(name, attributes);
+    if (attributes.style) found.push(read(attributes.style));
+    spend(1 + (attributes.class?.length ?? 0) / 2 + found.reduce((sum, one) => sum + one.size, 0));
+    if (found.length <= 1) return found[0] ?? nothing;
+    return new Map(found.flatMap((one) => [...one]));
+  };
+
   /** The open elements; `cut` is where one that is left out as a whole began. */
   const open: { name: string; look: Look; cut: number | null }[] = [];
   const parts: string[] = [];
@@ -48,42 +80,68 @@ export function seenHtml(html: string): SeenHtml {
     if (start > copied) parts.push(html.slice(copied, start));
     copied = Math.max(copied, end);
   };
-  const parser: Parser = new Parser(
-    {
-      onopentag(name, attributes) {
-        const outer = open.at(-1)?.look ?? plainLook;
-        const said = read([...sheet(name, attributes), attributes.style ?? ""].join(";"));
-        const isCut = cuts === 0 && ("hidden" in attributes || hidesBox(said));
-        if (isCut) cuts++;
-        if (unread.has(name)) unreadOpen++;
-        open.push({ name, look: inheritedLook(outer, said, attributes), cut: isCut ? parser.startIndex : null });
-      },
-      ontext(data) {
-        if (unreadOpen > 0 || !(cuts > 0 || open.at(-1)?.look.isHidden)) return;
-        hiddenChars += data.replace(/\s+/g, "").length;
-        if (cuts === 0) leaveOut(parser.startIndex, parser.endIndex + 1);
-      },
-      onclosetag(_name, isImplied) {
-        const element = open.pop();
-        if (element && unread.has(element.name)) unreadOpen--;
-        if (element?.cut == null) return;
-        cuts--;
-        leaveOut(element.cut, isImplied ? parser.startIndex : parser.endIndex + 1);
-      },
+  const parser: Parser = parserWithin({
+    onopentag(name, attributes) {
+      const outer = open.at(-1)?.look ?? plainLook;
+      const said = styleOf(name, attributes);
+      const isUndisplayed = undisplayed.has(name) || (name === "dialog" && !("open" in attributes));
+      const isCut = cuts === 0 && ("hidden" in attributes || isUndisplayed || hidesBox(said));
+      if (isCut) cuts++;
+      if (unread.has(name)) unreadOpen++;
+      open.push({ name, look: inheritedLook(outer, said, attributes), cut: isCut ? parser.startIndex : null });
     },
-    { decodeEntities: true },
-  );
-  parser.write(html);
-  parser.end();
+    ontext(data) {
+      if (unreadOpen > 0 || !(cuts > 0 || open.at(-1)?.look.isHidden)) return;
+      hiddenChars += data.replace(/\s+/g, "").length;
+      if (cuts === 0) leaveOut(parser.startIndex, parser.endIndex + 1);
+    },
+    onclosetag(_name, isImplied) {
+      const element = open.pop();
+      if (element && unread.has(element.name)) unreadOpen--;
+      if (element?.cut == null) return;
+      cuts--;
+      leaveOut(element.cut, isImplied ? parser.startIndex : parser.endIndex + 1);
+    },
+  });
+  parser.end(html);
   parts.push(html.slice(copied));
   return { html: parts.join(""), hiddenChars };
 }
 
-/** What its style elements hold, wherever they stand. */
-function stylesOf(html: string): string {
+const nothing: Declarations = new Map();
+
+/** Whether HTML has no more elements and nesting than the limits. Time is linear in the length. */
+export function isWithinLimits(html: string): boolean {
+  return isRead(parserWithin({}), html);
+}
+
+type Handler = NonNullable<ConstructorParameters<typeof Parser>[0]>;
+
+/** A parser that throws `TooComplex` at the limits of elements and nesting. */
+function parserWithin(handler: Partial<Handler>): Parser {
+  let elements = 0;
+  let depth = 0;
+  return new Parser(
+    {
+      ...handler,
+      onopentagname(name) {
+        if (++elements > elementsMax || ++depth > nestingMax) throw new TooComplex();
+        handler.onopentagname?.(name);
+      },
+      onclosetag(name, isImplied) {
+        depth--;
+        handler.onclosetag?.(name, isImplied);
+      },
+    },
+    { decodeEntities: true },
+  );
+}
+
+/** What the style elements of HTML hold, wherever they stand; null beyond the limits of elements and nesting. */
+export function stylesIn(html: string): string | null {
   const found: string[] = [];
   let isStyle = false;
-  const parser = new Parser({
+  const parser = parserWithin({
     onopentagname(name) {
       isStyle = name === "style";
     },
@@ -94,7 +152,16 @@ function stylesOf(html: string): string {
       isStyle = false;
     },
   });
-  parser.write(html);
-  parser.end();
-  return found.join("\n");
+  return isRead(parser, html) ? found.join("\n") : null;
+}
+
+/** False when the parser met a limit. */
+function isRead(parser: Parser, html: string): boolean {
+  try {
+    parser.end(html);
+    return true;
+  } catch (error) {
+    if (error instanceof TooComplex) return false;
+    throw error;
+  }
 }

@@ -22,7 +22,7 @@ export async function readHtml(html: string): Promise<Body> {
   const { seenText } = await import("../inbound/html-text.ts");
   const { text, hiddenChars } = seenText(html);
   const body = readBody(text);
-  if (hiddenChars === null) body.hidden.push("Whether the HTML hides text cannot be told: it is nested too deep.");
+  if (hiddenChars === null) body.hidden.push("Whether the HTML hides text cannot be told: it is too complex.");
   else if (hiddenChars > 0)
     body.hidden.push(`${hiddenChars} characters that the HTML hides from its reader were left out.`);
   return body;

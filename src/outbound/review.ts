@@ -1,4 +1,4 @@
-import { htmlCharsMax, htmlToText } from "../inbound/html-text.ts";
+import { htmlCharsMax, shownText, styledText } from "../inbound/html-text.ts";
 import type { HeaderField, Mailbox } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import { foreignHost } from "./foreign-host.ts";
@@ -140,11 +140,13 @@ function showField({ name, value }: HeaderField): ShownLine {
 
 function showBodies({ text, html }: Review, bytesMax: number): ShownReview["bodies"] {
   if (html === null) return [showBody("Text", text, text.trim() === "" ? ["The mail has no text."] : [], bytesMax)];
-  const read = htmlToText(html);
+  const read = shownText(html);
+  const styled = styledText(html);
   const whole = html.length <= htmlCharsMax;
-  if (whole && folded(read) === folded(text))
+  if (whole && styled.length === 0 && folded(read) === folded(text))
     return [showBody("Text", text, ["There is an HTML version too. As text it says the same."], bytesMax)];
   const about = whole ? [] : [`Only the first ${htmlCharsMax / 1024} Ki characters of the HTML are read here.`];
+  if (styled.length > 0) about.push(`Its style sheets add the words “${visibleLine(cut(styled.join("” and “")))}”.`);
   const rich = showBody("HTML version, as text", read, about, bytesMax);
   return text.trim() === "" ? [rich] : [showBody("Text", text, [], bytesMax), rich];
 }
@@ -153,11 +155,23 @@ function showBody(label: string, text: string, notes: string[], bytesMax: number
   const bytes = Buffer.byteLength(text);
   if (bytes <= bytesMax) return { label, text: visibleText(text), notes };
   // A character cut in half would come out as U+FFFD.
-  const head = Buffer.from(text)
-    .toString("utf8", 0, bytesMax)
-    .replace(/\ufffd+$/, "");
+  const head = withoutHalf(Buffer.from(text).toString("utf8", 0, bytesMax));
   const note = `Too long for this mail: ${bytes - bytesMax} more bytes are not shown. The page that the links at the top open has the rest.`;
   return { label, text: visibleText(head), notes: [...notes, note] };
+}
+
+/** A cut leaves at most one character in half, which reads as up to three U+FFFD. */
+function withoutHalf(text: string): string {
+  let end = text.length;
+  while (end > text.length - 3 && text[end - 1] === "\ufffd") end--;
+  return text.slice(0, end);
+}
+
+/** More of what style sheets add is shown by nobody. */
+const styledCharsMax = 1_000;
+
+function cut(text: string): string {
+  return text.length > styledCharsMax ? `${text.slice(0, styledCharsMax).toWellFormed()}…` : text;
 }
 
 function folded(text: string): string {

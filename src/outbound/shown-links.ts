@@ -1,6 +1,7 @@
 import { domainToASCII } from "node:url";
 import { Tokenizer } from "htmlparser2";
 import { parse } from "tldts";
+import { cssCharsMax, readCss } from "../inbound/css.ts";
 import { linkHosts, unreadableLink } from "./links.ts";
 
 /** One way out of a mail: what its reader sees, and where it really leads. */
@@ -16,20 +17,24 @@ export interface ShownLink {
 /** What a reader follows, and what a mail program loads by itself. */
 const followed = ["href", "xlink:href", "action", "formaction"];
 const loaded = ["src", "srcset", "background", "poster", "data"];
-/** What style sheets load (CSS Values 4.5). */
-const styleUrl = /url\(\s*(?:["']([^"']*)["']|([^)\s]*))\s*\)|@import\s+["']([^"']+)/gi;
 const plainLink = /\b(?:https?:\/\/|www\.)[^\s<>"]+/giu;
+/** Links listed whole; nobody reads more. Of the others only the hosts are listed. */
+const linksMax = 10_000;
+/** Targets of links may be relative to it, so it is repeated in each of them. */
+const baseCharsMax = 500;
+
 /**
  * All links of a mail, in order, each pair of words and target once: those in the text, those of the HTML, and what the
  * HTML loads (pictures, style sheets). Targets inside the mail (`cid:`, `data:` pictures, `#…`) are left out. Hosts
- * that only the gate's wider search knows (bare names, comments) come last, with nothing but their name.
+ * that only the gate's wider search knows (bare names, comments, links behind the first 10,000) come last, with nothing
+ * but their name. Time and memory are linear in the length.
  */
 export function linksOf(text: string, html: string | null): ShownLink[] {
   const found = new Map<string, ShownLink>();
   const add = (words: string, url: string) => {
     const link = { text: words.replace(/\s+/g, " ").trim(), host: hostOf(url), url };
     const key = JSON.stringify([link.text, link.url]);
-    if (url !== "" && !found.has(key)) found.set(key, link);
+    if (url !== "" && found.size < linksMax && !found.has(key)) found.set(key, link);
   };
   for (const [match] of text.matchAll(plainLink)) {
     const words = withoutSentenceEnd(match);
@@ -73,17 +78,22 @@ function htmlLinks(html: string): Link[] {
   let attributes = new Map<string, string>();
   let attribute = "";
   let value = "";
-  let style = "";
+  let sheet = "";
+  /** Characters of style attributes that are still read. */
+  let styleChars = cssCharsMax;
 
   const words = (text: string) => {
-    if (element === "style") style += text;
+    if (element === "style") sheet += text;
     else if (open) open.text += text;
   };
+  const load = (url: string) => links.push({ text: "", url: resolved(url, base), followed: false });
   const begun = () => {
     if (element === "a") open = null;
     if (element === "img") words(` ${attributes.get("alt") ?? ""} `);
-    if (element === "base") base ??= attributes.get("href") ?? null;
-    style += `${attributes.get("style") ?? ""};`;
+    if (element === "base") base ??= shortBase(attributes.get("href"));
+    const style = attributes.get("style") ?? "";
+    styleChars -= style.length;
+    if (style.includes("(") && styleChars >= 0) readCss(style, { isAttribute: true }).urls.forEach(load);
     for (const name of element === "base" ? [] : followed) {
       const target = attributes.get(name);
       if (target === undefined) continue;
@@ -91,9 +101,7 @@ function htmlLinks(html: string): Link[] {
       links.push(link);
       if (element === "a") open = link;
     }
-    for (const name of loaded)
-      for (const target of targets(name, attributes.get(name) ?? ""))
-        links.push({ text: "", url: resolved(target, base), followed: false });
+    for (const name of loaded) for (const target of targets(name, attributes.get(name) ?? "")) load(target);
     attributes = new Map();
   };
 
@@ -134,8 +142,7 @@ function htmlLinks(html: string): Link[] {
   tokenizer.write(html);
   tokenizer.end();
 
-  for (const [, quoted, bare, imported] of style.matchAll(styleUrl))
-    links.push({ text: "", url: resolved(quoted ?? bare ?? imported ?? "", base), followed: false });
+  readCss(sheet).urls.forEach(load);
   return links
     .filter(({ url, followed }) => !/^(?:#|cid:)/i.test(url) && (followed || !/^data:/i.test(url)))
     .map((link) => (link.followed && link.text.trim() === "" ? { ...link, text: "(no words)" } : link));
@@ -145,6 +152,13 @@ function htmlLinks(html: string): Link[] {
 function targets(name: string, value: string): string[] {
   const list = name === "srcset" ? value.split(/,\s+/).map((one) => one.trim().split(/\s/)[0] as string) : [value];
   return list.filter((target) => target !== "");
+}
+
+/** The base of relative targets; of a long one only the host. */
+function shortBase(href: string | undefined): string | null {
+  if (href === undefined || href.length <= baseCharsMax) return href ?? null;
+  const origin = URL.parse(href)?.origin ?? "";
+  return origin.length > baseCharsMax || origin === "null" ? null : `${origin}/…/`;
 }
 
 /** An address as a browser would ask for it; as written when it is none without a page around it. */
@@ -159,24 +173,28 @@ function hostOf(url: string): string {
   return domainToASCII(parsed.pathname.slice(parsed.pathname.lastIndexOf("@") + 1));
 }
 
-/** What stands between host names: anything but letters, digits, hyphens and dots (UTS 46 knows four dots). */
-const betweenHosts = /[^\p{L}\p{N}\p{M}.。．｡-]+/u;
+/** What may be a host name in a text: letters, digits, hyphens and dots (UTS 46 knows four dots). */
+const hostLike = /[\p{L}\p{N}\p{M}.。．｡-]+/gu;
 /** RFC 1035 2.3.4, less the root. */
 const hostCharsMax = 253;
 
 /**
  * The host that a link's words name when the link leads to another one: `paypal.com` on a link to `evil.example`. Null
- * when they name none, or the target is that host or below it.
+ * when they name none, or the target is that host or below it. Time is linear in the words.
  */
 export function misnamedHost({ text, host }: ShownLink): string | null {
   const target = host.replace(/:\d+$/, "");
   const shown = text.replace(/\p{Default_Ignorable_Code_Point}/gu, "");
-  for (const word of shown.split(betweenHosts)) {
+  for (const { 0: word, index } of shown.matchAll(hostLike)) {
     if (word.length > hostCharsMax || !/.[.。．｡]./u.test(word)) continue;
-    const named = domainToASCII(word.replace(/^[.-]|[.-]$/g, "")).replace(/^www\./, "");
+    const named = domainToASCII(withoutEnds(word)).replace(/^www\./, "");
     // "report.pdf" and "e.g" are words, unless they stand where only a host does.
-    if (!parse(named).isIcann && !shown.includes(`://${word}`)) continue;
+    if (!parse(named).isIcann && !shown.startsWith("://", index - 3)) continue;
     if (target !== named && !target.endsWith(`.${named}`)) return named;
   }
   return null;
+}
+
+function withoutEnds(word: string): string {
+  return word.slice(/^[.-]/.test(word) ? 1 : 0, /[.-]$/.test(word) ? -1 : undefined);
 }

@@ -17,7 +17,8 @@ const unseen = new RegExp(
   ].join("|")})\\1*`,
   "gu",
 );
-const joined = new RegExp(`(?<=[${joining}]\\p{M}*)[\\u200c\\u200d](?=[${joining}])`, "gu");
+/** The joiner is looked for first and few marks before it, so that a flood of marks costs nothing. */
+const joined = new RegExp(`[\\u200c\\u200d](?=[${joining}])(?<=[${joining}]\\p{M}{0,6}[\\u200c\\u200d])`, "gu");
 
 /** As many of one character are written out one by one. */
 const runMax = 3;

@@ -1,6 +1,18 @@
 import { expect, test } from "bun:test";
 import { addAgent, addMessage } from "../testing/store-rows.ts";
 import { onEveryDatabase } from "../testing/stores.ts";
+import { queryWords } from "./search.ts";
+
+test.each([
+  ["one letter many times", "a ".repeat(16), ["a"]],
+  ["words that begin each other", "inv invoice in 2026 20", ["invoice", "2026"]],
+  ["all letters", "a b c d e f g h", ["a", "b", "c"]],
+  ["letters with words", "q x 7 z invoice", ["q", "x", "7", "invoice"]],
+  ["characters that are words", "会 議 の 東 京", ["会", "議", "の", "東", "京"]],
+  ["the same word sixteen times, then another", `${"word ".repeat(16)}last`, ["word"]],
+])("each word costs a look into the index, so few are looked for: %s", (_, query, looked) => {
+  expect(queryWords(query)).toEqual(looked);
+});
 
 /** Messages by name, as they are searched. */
 const mails = {

@@ -9,6 +9,10 @@ const INDEXED_TEXT_MAX = 100_000;
 const WORD_LENGTH_MAX = 100;
 /** Words of a query that count; the rest is ignored. */
 const QUERY_WORDS_MAX = 16;
+/** Words of one letter or digit that count: each is looked for in a large part of the whole index. */
+const QUERY_LETTERS_MAX = 3;
+/** A word of a query has at most as many characters of it; longer queries have none that count behind them. */
+const QUERY_TEXT_MAX = 4 * QUERY_WORDS_MAX * WORD_LENGTH_MAX;
 
 /** The index in SQLite, a virtual table, and in Postgres; not in the schema, because they have no column in common. */
 const ftsIndex = sqliteTable("message_search", { rowid: integer("rowid"), document: text("document") });
@@ -49,7 +53,7 @@ export function* indexMessage(s: Scope, row: MessageRow, content: MailContent): 
  */
 export function matching(s: Scope, agentId: string | null, query: string): SQL {
   const { messages } = s.t;
-  const terms = words(query).slice(0, QUERY_WORDS_MAX);
+  const terms = queryWords(query);
   const owner = agentId === null ? [] : [ownerWord(agentId)];
   // A query of punctuation alone matches nothing.
   if (terms.length === 0) return sql`1 = 0`;
@@ -58,6 +62,17 @@ export function matching(s: Scope, agentId: string | null, query: string): SQL {
           where message_search match ${[...owner.map((word) => `"${word}"`), ...terms.map((term) => `"${term}"*`)].join(" ")})`
     : sql`${messages.id} in (select message_id from message_search
           where document @@ ${[...owner.map((word) => `'${word}'`), ...terms.map((term) => `'${term}':*`)].join(" & ")}::tsquery)`;
+}
+
+/**
+ * The words of a query that are looked for: the first 16, of letters alone the first three. A word that begins another
+ * one is left out, because the other finds less and implies it.
+ */
+export function queryWords(query: string): string[] {
+  const asked = [...new Set(words(query.slice(0, QUERY_TEXT_MAX)).slice(0, QUERY_WORDS_MAX))];
+  const narrow = asked.filter((word) => !asked.some((other) => other !== word && other.startsWith(word)));
+  let letters = 0;
+  return narrow.filter((word) => !/^[a-z0-9]$/.test(word) || ++letters <= QUERY_LETTERS_MAX);
 }
 
 /** A word that stands for an agent in the index. No text has it, because of the sign; no address is longer (RFC 5321 4.5.3.1). */

@@ -137,7 +137,11 @@ function provenMessage(body: Json, proof: Proof, isAllowed: boolean): MailEvent 
 
 /** "bot+news@example.com" → "bot@example.com": what is behind a + is the recipient's own affair. */
 export function agentOf(recipient: string | undefined): string | null {
-  return recipient?.replace(/\+[^@]*(?=@[^@]*$)/, "") ?? null;
+  if (recipient === undefined) return null;
+  const at = recipient.lastIndexOf("@");
+  const plus = recipient.slice(0, Math.max(0, at)).lastIndexOf("@") + 1;
+  const tag = recipient.indexOf("+", plus);
+  return tag >= 0 && tag < at ? recipient.slice(0, tag) + recipient.slice(at) : recipient;
 }
 
 type Json = Record<string, unknown>;

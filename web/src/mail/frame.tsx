@@ -3,8 +3,7 @@ import { useState } from "react";
 import { Button } from "../ui/button.tsx";
 
 /** What would be loaded from elsewhere. Only decides whether the button is shown: the frame's policy blocks them. */
-const remotePictures =
-  /(?:src|srcset|background|poster)\s*=\s*["']?\s*(?:https?:)?\/\/|url\(\s*["']?\s*(?:https?:)?\/\//i;
+const remotePictures = /(?:src|srcset|background|poster)\s*=[\s"']*(?:https?:)?\/\/|url\([\s"']*(?:https?:)?\/\//i;
 
 /**
  * The HTML of a mail, in a frame without scripts, forms or an origin. `source` is its route (`…/html`), whose answer

@@ -10,12 +10,14 @@ type ShownLink = NonNullable<Outbound["links"]>[number];
 /** More are in the source; nobody reads so many. */
 const SHOWN_MAX = 100;
 
-/** What in a link's words reads like a host. */
-const named = /\b(?:[a-z0-9-]+\.)+[a-z]{2,}\b/i;
-
 /** The host that a link's words name, when it leads to another one. */
 function claimed({ text, host }: ShownLink): string | null {
-  const name = named.exec(text)?.[0].toLowerCase();
+  const isHost = (word: string) =>
+    /[a-z0-9-]\./.test(word) && /^[a-z]{2,63}$/.test(word.slice(word.lastIndexOf(".") + 1));
+  const name = text
+    .toLowerCase()
+    .split(/[^a-z0-9.-]/)
+    .find(isHost);
   if (!name || !host) return null;
   const plain = (one: string) => one.replace(/^www\./, "").replace(/:\d+$/, "");
   return plain(host).endsWith(plain(name)) ? null : name;

@@ -1,7 +1,7 @@
 import { CopyButton } from "./copy.tsx";
 
 /** What in JSON is a member's name, a string, or another value. */
-const parts = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+const parts = /("(?:[^"\\\n]|\\.)*")(:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 /** A value as indented JSON, with a button that copies it. Names and values differ in colour. */
 export function Json({ value, label }: { value: unknown; label: string }) {

@@ -1,0 +1,206 @@
+/** Style sheets of mail, read in one pass over their tokens (CSS Syntax 3). */
+import { tokenTypes as T, tokenize } from "css-tree/tokenizer";
+
+/** Characters of CSS read of one message, all its sheets and attributes together; large newsletters have 100,000. */
+export const cssCharsMax = 1024 * 1024;
+/** Longer values are not read: no colour, length or keyword is as long, white space, comments and URLs not counted. */
+const valueCharsMax = 1_000;
+
+/** Values by property, both lower-cased; of two for one property the later counts. `!important` is left out. */
+export type Declarations = ReadonlyMap<string, string>;
+
+export interface CssRule {
+  /** As written; "" for the declarations of a style attribute. */
+  selector: string;
+  declarations: Declarations;
+}
+
+export interface ReadCss {
+  /** Those that count on a screen of any size: not the ones inside other `@media`, `@supports` and the like. */
+  rules: CssRule[];
+  /** What is loaded: `url()`, `src()`, `image-set()` and `@import`, escapes resolved. */
+  urls: string[];
+  /** Strings of `content`, which are shown before or behind elements. */
+  texts: string[];
+  /** False when something is longer than what is read of it. */
+  isWhole: boolean;
+}
+
+/** Functions whose strings are URLs (CSS Values 4.5, CSS Images 4). */
+const urlFunctions = /(?:^|-)(?:url|src|image|image-set)$/;
+const alwaysApplies = /^@(?:layer\b.*|media(?: (?:only )?(?:all|screen))?)$/;
+const openers = new Map([
+  [T.Function, T.RightParenthesis],
+  [T.LeftParenthesis, T.RightParenthesis],
+  [T.LeftSquareBracket, T.RightSquareBracket],
+  [T.LeftCurlyBracket, T.RightCurlyBracket],
+]);
+
+/**
+ * Reads a style sheet, or what a style attribute holds. Only the values of the properties in `wanted` are kept. Never
+ * throws; time and memory are linear in the length.
+ */
+export function readCss(css: string, options: { isAttribute?: boolean; wanted?: ReadonlySet<string> } = {}): ReadCss {
+  const source = withPlainLetters(css.slice(0, cssCharsMax));
+  const found: ReadCss = { rules: [], urls: [], texts: [], isWhole: css.length <= cssCharsMax };
+  /** The open blocks: a rule of which declarations are kept, a group of rules, or something else. */
+  const blocks: (Map<string, string> | "group" | "other")[] = [];
+  /** What closes the open brackets within a selector or a value; while there are some, nothing else ends. */
+  const brackets: number[] = [];
+  /** Whether each open bracket is that of a function whose strings are URLs. */
+  const urlBrackets: boolean[] = [];
+  /** Where the current selector, at-rule or declaration began; null before its first token. */
+  let itemStart: number | null = null;
+  let isAtRule = false;
+  let isImport = false;
+  /** The property whose value is being read; null before the colon. */
+  let property: string | null = null;
+  let name = "";
+  let value = "";
+
+  const endItem = () => {
+    const block = blocks.at(-1);
+    if (property !== null && block instanceof Map && options.wanted?.has(property)) {
+      const text = value.replace(/ ?! ?important ?$/, "").trim();
+      if (text.length > valueCharsMax) found.isWhole = false;
+      else block.set(property, text);
+    }
+    itemStart = null;
+    property = null;
+    name = value = "";
+    isAtRule = isImport = false;
+  };
+  const openBlock = (start: number) => {
+    const prelude = source.slice(itemStart ?? start, start).trim();
+    const holdsRules = blocks.length === 0 || blocks.at(-1) === "group";
+    property = null;
+    endItem();
+    if (!holdsRules) blocks.push("other");
+    else if (prelude.startsWith("@"))
+      blocks.push(alwaysApplies.test(prelude.toLowerCase().replace(/\s+/g, " ")) ? "group" : "other");
+    else {
+      const declarations = new Map<string, string>();
+      found.rules.push({ selector: prelude, declarations });
+      blocks.push(declarations);
+    }
+  };
+  if (options.isAttribute) {
+    const declarations = new Map<string, string>();
+    found.rules.push({ selector: "", declarations });
+    blocks.push(declarations);
+  }
+
+  tokenize(source, (type, start, end) => {
+    if (type === T.Comment || type === T.WhiteSpace) {
+      if (value !== "" && !value.endsWith(" ")) value += " ";
+      return;
+    }
+    if (type === T.CDO || type === T.CDC) return;
+    const isFree = brackets.length === 0;
+    if (isFree && type === T.LeftCurlyBracket) return openBlock(start);
+    if (isFree && type === T.RightCurlyBracket && blocks.length > (options.isAttribute ? 1 : 0)) {
+      endItem();
+      blocks.pop();
+      return;
+    }
+    const holdsDeclarations = blocks.length > 0 && blocks.at(-1) !== "group";
+    if (isFree && type === T.Semicolon && (holdsDeclarations || isAtRule)) return endItem();
+
+    if (type === brackets.at(-1)) {
+      brackets.pop();
+      urlBrackets.pop();
+    } else {
+      const closer = openers.get(type);
+      if (closer !== undefined) {
+        brackets.push(closer);
+        urlBrackets.push(type === T.Function && urlFunctions.test(lower(source.slice(start, end - 1))));
+      }
+    }
+    if (itemStart === null) {
+      itemStart = start;
+      isAtRule = type === T.AtKeyword;
+      isImport = isAtRule && lower(source.slice(start, end)) === "@import";
+      if (type === T.Ident && holdsDeclarations) name = lower(unescaped(source.slice(start, end)));
+    } else if (property === null && isFree) {
+      property = type === T.Colon && name !== "" ? name : "";
+      if (type === T.Colon) return;
+    }
+
+    if (type === T.Url) found.urls.push(urlIn(source.slice(start, end)));
+    else if (type === T.String && (isImport || urlBrackets.at(-1))) {
+      found.urls.push(stringIn(source.slice(start, end)));
+      isImport = false;
+    } else if (type === T.String && property === "content") found.texts.push(stringIn(source.slice(start, end)));
+    if (property && value.length <= valueCharsMax && options.wanted?.has(property))
+      value += type === T.Url || type === T.BadUrl ? "url()" : lower(unescaped(source.slice(start, end)));
+  });
+  endItem();
+  return found;
+}
+
+/** What a style sheet may do where it is shown. */
+export interface CssLimits {
+  /** Whether it may load pictures; sheets and fonts it never may. */
+  pictures: boolean;
+}
+
+const loadingRules = new Set(["@import", "@font-face", "@namespace", "@charset", "@layer"]);
+/** They turn text around, or run code in old browsers. */
+const refusedProperties = new Set(["unicode-bidi", "behavior", "-moz-binding"]);
+const loadingFunctions = /(?:^|-)(?:url|src|image|image-set|cross-fade|element|expression)$/;
+
+/**
+ * A style sheet, or what a style attribute holds, written anew without what loads (when nothing may), turns text around,
+ * or ends the element. Escapes go: they hide the rest. "" when it is longer than 1 MiB. Time is linear in the length.
+ */
+export function harmlessCss(css: string, { pictures }: CssLimits): string {
+  if (css.length > cssCharsMax) return "";
+  const source = css.replace(/[\\<]/g, "");
+  const written: string[] = [];
+  tokenize(source, (type, start, end) => {
+    const text = source.slice(start, end);
+    const is = (names: ReadonlySet<string>) => names.has(text.toLowerCase());
+    if (type === T.Comment) written.push(" ");
+    else if (type === T.AtKeyword && is(loadingRules)) written.push("@ignored");
+    else if (type === T.Ident && is(refusedProperties)) written.push("ignored");
+    else if (type === T.BadUrl || (type === T.Url && !pictures)) written.push("ignored()");
+    else if (type === T.Function && !pictures && loadingFunctions.test(text.slice(0, -1).toLowerCase()))
+      written.push("ignored(");
+    else written.push(text);
+  });
+  return written.join("");
+}
+
+function lower(text: string): string {
+  return text.toLowerCase();
+}
+
+/**
+ * Letters that are written as escapes, which browsers take for the letters: the tokenizer knows `url(` only in plain
+ * ones. Other escapes keep their meaning.
+ */
+function withPlainLetters(css: string): string {
+  if (!css.includes("\\")) return css;
+  return css.replace(/\\(?:0{0,4}([46][1-9a-f]|[57][\da])(?![\da-f])[ \t\n\f]?|([g-z]))/gi, (_, hex: string, letter) =>
+    letter === undefined ? String.fromCharCode(Number.parseInt(hex, 16)) : letter,
+  );
+}
+
+/** Escapes resolved (CSS Syntax 4.3.7). */
+export function unescaped(text: string): string {
+  if (!text.includes("\\")) return text;
+  return text.replace(/\\(?:([\da-f]{1,6})(?:\r\n|[ \t\n\f\r])?|(\r\n|[\s\S]))/gi, (_, hex: string, one: string) => {
+    if (hex === undefined) return /^[\r\n\f]/.test(one) ? "" : one;
+    const code = Number.parseInt(hex, 16);
+    return code === 0 || code > 0x10ffff ? "\ufffd" : String.fromCodePoint(code);
+  });
+}
+
+function stringIn(token: string): string {
+  const quote = token[0] as string;
+  return unescaped(token.slice(1, token.length > 1 && token.endsWith(quote) ? -1 : undefined));
+}
+
+function urlIn(token: string): string {
+  return unescaped(token.slice("url(".length, token.endsWith(")") ? -1 : undefined).trim());
+}

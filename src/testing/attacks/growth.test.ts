@@ -1,0 +1,24 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import type { GrowthReport } from "./growth.ts";
+
+/** Linear readers take a tenth of it; one that is not never ends. */
+const killedAfterMs = 240_000;
+/** Bun itself, the input, and what is made of it; what explodes takes gigabytes. */
+const memoryBytesMax = 1024 * 1024 * 1024;
+
+test.concurrent.each(["html", "text", "fields", "structures"])(
+  "work on hostile input grows as the input does: %s",
+  async (group) => {
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, "growth.ts"), group], {
+      ...{ stdout: "pipe", stderr: "inherit", timeout: killedAfterMs, killSignal: "SIGKILL" },
+    });
+    const [output, status] = await Promise.all([child.stdout.text(), child.exited]);
+    expect(status).toBe(0);
+    const { tried, superlinear, maxRssBytes }: GrowthReport = JSON.parse(output);
+    expect(superlinear).toEqual([]);
+    expect(tried).toBeGreaterThan(100);
+    expect(maxRssBytes).toBeLessThan(memoryBytesMax);
+  },
+  killedAfterMs + 10_000,
+);
