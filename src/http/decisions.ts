@@ -8,6 +8,7 @@ import type { Outbound as StoredOutbound } from "../store/outbound.ts";
 import type { AuditRow } from "../store/schema.ts";
 import { reasonCharsMax } from "./approval-pages.ts";
 import { decider } from "./decider.ts";
+import type { Identity } from "./identity.ts";
 import { answer, type Given, invalid, list, optionalBody, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { counterpart, ownOutbound } from "./outbound.ts";
@@ -51,9 +52,10 @@ export function decisions(deps: RouteDeps) {
   });
 
   /** A message that waits for a decision. Failures `forbidden`, `not_found`, `conflict`. */
-  async function held(caller: Caller, id: string, seen: string | undefined): Promise<StoredOutbound> {
+  async function held(caller: Identity, id: string, seen: string | undefined): Promise<StoredOutbound> {
     requireDecider(caller);
     const found = await ownOutbound(store, caller, id);
+    await deps.answers.named(found.message, caller.proofId);
     if (found.message.status !== "pending_approval") throw await conflictOf({ kind: "decided", outbound: found });
     if (seen !== undefined && seen !== found.message.contentHash)
       throw await conflictOf({ kind: "superseded", outbound: found });
@@ -118,7 +120,7 @@ export function decisions(deps: RouteDeps) {
           html: given.body_html === undefined ? content.html : said.html,
           attachments: given.attachments === undefined ? await keptAttachments(message) : said.attachments,
           conversationId: message.conversationId,
-          ...{ idempotencyKey: null, wait: false },
+          ...{ asked: null, wait: false },
         },
         message,
       );

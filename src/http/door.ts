@@ -3,7 +3,7 @@ import type { AnyElysia } from "elysia";
 import { asFailure, Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import { dashboardResponse } from "./dashboard.ts";
-import { createIdempotency } from "./idempotency.ts";
+import { createIdempotency, requestHash } from "./idempotency.ts";
 import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
 import { JsonBody } from "./input.ts";
 import type { RateLimits } from "./limits.ts";
@@ -97,6 +97,13 @@ export function createDoor(options: DoorOptions) {
         clientIp: visit.clientIp,
         identity,
         body,
+        method: request.method,
+        get requestHash() {
+          return requestHash(request, identity, body);
+        },
+        get clientHasGone() {
+          return request.signal.aborted;
+        },
         takes: { body: route.hooks.body !== undefined, query: route.hooks.query !== undefined },
         isPage,
         // Made on demand: few routes wait, and every such signal hangs on to the one that lives as long as the server.

@@ -15,7 +15,7 @@ const KEY_CHARS_MAX = 255;
 export interface Idempotency {
   /**
    * Runs a request once for its Idempotency-Key: the same request again gets the stored answer, marked
-   * `Idempotency-Replayed: true`. Failures: `idempotency_key_reused`, `conflict` while the first is running.
+   * `Idempotency-Replayed: true` and `Idempotent-Replayed: true`. Failures: `idempotency_key_reused`, `conflict` while the first is running.
    */
   once(request: Request, identity: Identity, body: Uint8Array, run: () => Promise<Response>): Promise<Response>;
 }
@@ -75,16 +75,30 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
   };
 }
 
-function requestHash(request: Request, identity: Identity, body: Uint8Array): string {
+const hashes = new WeakMap<Request, string>();
+
+/**
+ * SHA-256 over the key's agent, method, path, query and the bytes of the body, in lower-case hex. The bytes as they came,
+ * not what they mean: programs that try again send the same ones, and no notion of "the same JSON" can be wrong.
+ */
+export function requestHash(request: Request, identity: Identity | null, body: Uint8Array): string {
+  const known = hashes.get(request);
+  if (known) return known;
   const { pathname, search } = new URL(request.url);
-  const head = JSON.stringify([identity.agentId, request.method, pathname, search]);
-  return createHash("sha256").update(head).update("\n").update(body).digest("hex");
+  const head = JSON.stringify([identity?.agentId ?? null, request.method, pathname, search]);
+  const hash = createHash("sha256").update(head).update("\n").update(body).digest("hex");
+  hashes.set(request, hash);
+  return hash;
 }
 
 function replay(status: number, body: string): Response {
   const type = status >= 400 ? "application/problem+json" : "application/json";
   return new Response(body === "" ? null : body, {
     status,
-    headers: { ...(body === "" ? {} : { "content-type": type }), "idempotency-replayed": "true" },
+    headers: {
+      ...(body === "" ? {} : { "content-type": type }),
+      "idempotency-replayed": "true",
+      "idempotent-replayed": "true",
+    },
   });
 }

@@ -119,6 +119,7 @@ export function outbound(deps: RouteDeps) {
         const { message } = await ownOutbound(store, caller, params.id);
         const after = await store.cancelOutbound(caller.user.id, message.id, new Date(clock.now()));
         if (!after) throw notFound("outbound message");
+        await deps.answers.named(message, caller.proofId);
         if (after.cancelled > 0) return withBodyOnWire(after, offload);
         throw new Failure(
           "conflict",

@@ -132,7 +132,7 @@ export function replies(deps: RouteDeps) {
             conversationId: given.conversation_id || original.conversationId,
             ...replyThread(original),
           },
-          { request, exchange, set },
+          { request, exchange, caller, set },
         );
         return status(outcome.status, { ...outcome.sent, ...optional("fix", leftOut(unproven)) });
       },
@@ -177,7 +177,7 @@ export function replies(deps: RouteDeps) {
             // A new thread for its reader, who has nothing of what came before.
             ...{ inReplyTo: null, references: [] },
           },
-          { request, exchange, set },
+          { request, exchange, caller, set },
         );
         return status(outcome.status, outcome.sent);
       },

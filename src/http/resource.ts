@@ -15,6 +15,7 @@ import type { ShownLink } from "../outbound/shown-links.ts";
 import type { AgentRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
+import type { Answers } from "./answers.ts";
 import type { SignInMail } from "./auth-mail.ts";
 import type { Identity } from "./identity.ts";
 import { invalid, refuseUnknown } from "./input.ts";
@@ -80,6 +81,12 @@ export interface Exchange {
   /** Null on public routes. */
   readonly identity: Identity | null;
   readonly body: Uint8Array;
+  /** The client's own method; a route for GET also answers HEAD. */
+  readonly method: string;
+  /** SHA-256 over method, path, query, body and the agent of the key: two requests with the same one ask for the same. */
+  readonly requestHash: string;
+  /** Whether the client has closed its connection. */
+  readonly clientHasGone: boolean;
   /** What the route has a schema for. */
   readonly takes: { readonly body: boolean; readonly query: boolean };
   /** Whether a person in a browser reads the answer, also when it is a failure. */
@@ -94,6 +101,7 @@ export interface Exchange {
 
 export interface RouteDeps extends HttpDeps {
   limits: RateLimits;
+  answers: Answers;
   exchangeOf(request: Request): Exchange;
 }
 

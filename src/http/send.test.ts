@@ -104,7 +104,7 @@ test("what looks like a loop is held until the account lets it go", async () => 
   // Mail to the reviewers would leave by the same upstream.
   await it.api("PATCH", `/api/v1/agents/${it.agent}`, { hitl_notify_email: false });
   for (let i = 0; i < 2; i++) expect((await it.send(["ann@outside.example"])).status).toBe(200);
-  const held = [await it.send(["ann@outside.example"]), await it.send(["ann@outside.example"])];
+  const held = [await it.send(["ann@outside.example"]), await it.send(["ann@outside.example"], { subject: "Again" })];
   for (const { status, body } of held)
     expect({ status, body }).toMatchObject({
       status: 202,

@@ -109,7 +109,7 @@ export function sends(deps: RouteDeps) {
       async ({ body, caller, request, exchange, set, status }) => {
         const given = await checked(caller, body);
         const message = await said(await authorOf(caller, given.from), given);
-        const outcome = await submit(deps, message, { request, exchange, set });
+        const outcome = await submit(deps, message, { request, exchange, caller, set });
         return status(outcome.status, outcome.sent);
       },
       {
@@ -138,7 +138,7 @@ export function sends(deps: RouteDeps) {
           throw invalid([{ field: "from", message: `must be ${agent.id}, whose path this is, or left out` }]);
         const { hold, recipients } = await deps.sender.check({
           ...(await said(agent, given)),
-          ...{ idempotencyKey: null, wait: false },
+          ...{ asked: null, wait: false },
         });
         return {
           decision: hold ? ("hold" as const) : ("send" as const),

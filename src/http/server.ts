@@ -2,6 +2,7 @@ import type { Server } from "bun";
 import { asFailure } from "../errors.ts";
 import { account } from "./account.ts";
 import { agents } from "./agents.ts";
+import { createAnswers } from "./answers.ts";
 import { approvalLinks } from "./approval-links.ts";
 import { audit } from "./audit.ts";
 import { authApi } from "./auth-api.ts";
@@ -100,7 +101,8 @@ export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
   const sockets = createSockets(deps);
   const metrics = createMetrics(store, () => clock.now());
   const limits = createRateLimits(store, clock);
-  const api = createApi({ ...deps, limits, exchangeOf: (request) => exchanges.get(request) as Exchange });
+  const answers = createAnswers(deps);
+  const api = createApi({ ...deps, limits, answers, exchangeOf: (request) => exchanges.get(request) as Exchange });
   const door = createDoor({ ...deps, limits, api, exchanges, sockets, metrics, closing: closing.signal });
 
   const { listenAddr, tlsCert, tlsKey } = config.http;

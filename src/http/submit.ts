@@ -5,9 +5,9 @@ import type { SendRequest } from "../outbound/send.ts";
 import type { Outbound } from "../store/outbound.ts";
 import type { AgentRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
+import type { Identity } from "./identity.ts";
 import { recipientOnWire, type Sent, sentOnWire } from "./outbound-wire.ts";
 import type { Exchange, RouteDeps } from "./resource.ts";
-import { bare } from "./wire.ts";
 
 /** Ways in which handing a message in may fail, beyond those of every request. */
 export const submitFailures = [
@@ -15,11 +15,12 @@ export const submitFailures = [
 ];
 
 /** What a route says; the rest of a message follows from the request. */
-export type Said = Omit<SendRequest, "idempotencyKey" | "wait" | "signal">;
+export type Said = Omit<SendRequest, "asked" | "wait" | "signal">;
 
 interface Context {
   request: Request;
   exchange: Exchange;
+  caller: Identity;
   set: { headers: Record<string, string | number> };
 }
 
@@ -35,22 +36,33 @@ interface Outcome {
 }
 
 /**
- * Hands a message in, and waits for its first try unless asked not to (RFC 7240 4.1).
- * Failures: the sender's, `idempotency_key_reused`, and `upstream_rejected` when nobody will get it.
+ * Hands a message in, and waits for its first try unless asked not to (RFC 7240 4.1). The same request again joins the
+ * first one: under its Idempotency-Key for a day, without one for two minutes, unless a final answer was handed over.
+ * Failures: the sender's, and `upstream_rejected` when nobody will get it.
  */
-export async function submit({ sender }: RouteDeps, said: Said, { request, exchange, set }: Context): Promise<Outcome> {
+export async function submit(
+  { sender, answers }: RouteDeps,
+  said: Said,
+  { request, exchange, caller, set }: Context,
+): Promise<Outcome> {
   const async = prefersAsync(request, set);
   const idempotencyKey = request.headers.get("idempotency-key");
+  const asked = { hash: exchange.requestHash, by: caller.proofId, idempotencyKey };
+  await answers.noted(asked.hash);
   const sent = await sender.send({
     ...said,
-    ...{ idempotencyKey, wait: !async },
+    ...{ asked, wait: !async },
     ...(async ? {} : { signal: exchange.signal }),
   });
-  if (idempotencyKey !== null && !isOf(said, sent))
-    throw new Failure("idempotency_key_reused", "This Idempotency-Key came with another message before.", {
-      fix: "Use a new key for each new message.",
-    });
-  return outcomeOf(sent);
+  if (!sent.fresh) {
+    set.headers["idempotent-replayed"] = "true";
+    if (idempotencyKey !== null) set.headers["idempotency-replayed"] = "true";
+  }
+  const outcome = outcomeOf(sent);
+  // What a client that has gone was told, it did not hear.
+  if (outcome.status === 200 && idempotencyKey === null && !exchange.clientHasGone)
+    answers.note(sent.message.id, asked.hash);
+  return outcome;
 }
 
 /** Whether the client wants no waiting (RFC 7240 4.1); the answer says that it gets its way. */
@@ -59,18 +71,6 @@ export function prefersAsync(request: Request, set: Context["set"]): boolean {
   const async = preferences.some((one) => one?.toLowerCase() === "respond-async");
   if (async) set.headers["preference-applied"] = "respond-async";
   return async;
-}
-
-/** Whether it is this request's message; the answer to an earlier one with its key may have been lost. */
-function isOf(said: Said, { message }: Outbound): boolean {
-  const facts = ({ to, cc, bcc, text, html }: Pick<Said, "to" | "cc" | "bcc" | "text" | "html">) =>
-    JSON.stringify([...[to, cc, bcc].map(bare), text, html]);
-  return (
-    message.agentId === said.agent.id &&
-    message.type === said.type &&
-    message.subject === said.subject &&
-    facts(message.content) === facts(said)
-  );
 }
 
 /** The message of the agent that has this id, in or out; null when it has none. */

@@ -136,6 +136,68 @@ test("kill -9 between a decision and the sending loses neither", async () => {
   expect(sink.messages).toHaveLength(1);
 }, 60_000);
 
+for (const database of ["sqlite", "postgres"] as const)
+  test(`kill -9 between commit and answer: the same request again finds its mail (${database})`, async () => {
+    await using dir = await tempDir();
+    await using postgres = database === "postgres" ? await testPostgres() : null;
+    const asked = Promise.withResolvers<void>();
+    let isHeld = true;
+    await using sink = await scriptedSmtp({
+      on(stage) {
+        if (stage !== "mail" || !isHeld) return undefined;
+        asked.resolve();
+        return { do: "hang" };
+      },
+    });
+    const httpPort = await freePort();
+    const env = {
+      E2A_DATA_DIR: dir.path,
+      E2A_SMTP_LISTEN_ADDR: `127.0.0.1:${await freePort()}`,
+      E2A_HTTP_LISTEN_ADDR: `127.0.0.1:${httpPort}`,
+      E2A_OUTBOUND_SMTP_HOST: sink.host,
+      E2A_OUTBOUND_SMTP_PORT: String(sink.port),
+      E2A_LOG_LEVEL: "error",
+      ...(postgres ? { E2A_DATABASE_URL: postgres.url } : {}),
+    };
+    const { stdout } = await runBinary(["bootstrap", "--email", "owner@example.net"], env);
+    const key = stdout.match(/API key: (e2a_[0-9a-f]{64})/)?.[1] ?? "";
+    const api = `http://127.0.0.1:${httpPort}/api/v1`;
+    const server = await startBinary(env);
+    await request(`${api}/agents`, key, "POST", { slug: "caller", agent_mode: "local" });
+    // One without an Idempotency-Key, and one whose first request never got to keep its answer.
+    const mail = { to: ["ann@outside.example"], subject: "Once", body: "Hello" };
+    const keyed = { "idempotency-key": "once" };
+    const sending = [
+      request(`${api}/send`, key, "POST", mail).catch(() => null),
+      request(`${api}/send`, key, "POST", mail, keyed).catch(() => null),
+    ];
+    await asked.promise;
+    const stored = async (): Promise<string[]> =>
+      (await request(`${api}/messages`, key, "GET")).body.messages.map(({ id }: { id: string }) => id);
+    while ((await stored()).length < 2);
+    const ids = await stored();
+    await server.kill();
+    expect(await Promise.all(sending)).toEqual([null, null]);
+    isHeld = false;
+
+    const again = await startBinary(env);
+    const plain = await request(`${api}/send`, key, "POST", mail);
+    // 409 for 30 s on Postgres, where the first one may still be running on another node.
+    const { headers, body } = await request(`${api}/send`, key, "POST", mail, keyed);
+    const answers = [plain, ...(database === "sqlite" ? [{ headers, body }] : [])];
+    for (const answer of answers) {
+      expect(ids).toContain(answer.body.message_id);
+      expect(answer.headers.get("idempotent-replayed")).toBe("true");
+    }
+    expect(new Set(answers.map((answer) => answer.body.message_id)).size).toBe(answers.length);
+    const other = await request(`${api}/send`, key, "POST", { ...mail, cc: ["bob@outside.example"] }, keyed);
+    expect(other).toMatchObject({ status: 422, body: { code: "idempotency_key_reused" } });
+    await sink.received(2);
+    expect((await stored()).toSorted()).toEqual(ids.toSorted());
+    expect(await again.stop()).toBe(0);
+    expect(sink.messages).toHaveLength(2);
+  }, 60_000);
+
 /** Who has got mail, when it is `count` people or the sink has fallen silent for good. */
 async function arrivedAt(sink: ScriptedSmtp, count: number): Promise<string[]> {
   const people = () => new Set(sink.messages.flatMap((message) => message.to));

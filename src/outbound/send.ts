@@ -18,6 +18,15 @@ const WAIT_MS = 10_000;
 /** Characters of the text that lists show, as for inbound mail. */
 const SNIPPET_CHARS = 200;
 
+/** Names a request, so that the same one again is known. */
+export interface Asked {
+  /** SHA-256 over all that it asks for, and as whom. */
+  hash: string;
+  /** The API key or session that it came with. */
+  by: string;
+  idempotencyKey: string | null;
+}
+
 export interface SendRequest {
   agent: AgentRow;
   type: OutboundType;
@@ -35,7 +44,8 @@ export interface SendRequest {
   /** Message-IDs with brackets, oldest first. */
   references: string[];
   headers: HeaderField[];
-  idempotencyKey: string | null;
+  /** The request that the message comes with: the same one again finds it. Null when nothing is to be stored. */
+  asked: Asked | null;
   /** Wait for the first try of every recipient, 10 s at most. */
   wait: boolean;
   /** Aborts the waiting, not the sending. */
@@ -45,10 +55,11 @@ export interface SendRequest {
 export interface Sender {
   /**
    * Sends: check → compose → one transaction → first try. Resolves when every recipient was tried, or after 10 s.
-   * Failures: `invalid_request` names local addresses that nobody has, and a message that is too large;
+   * `fresh` is false when the same request came before: the message is that one's.
+   * Failures: `idempotency_key_reused`; `invalid_request` names local addresses that nobody has, and a message that is too large;
    * `upstream_not_configured`, `recipient_suppressed`, `rate_limited`, `not_found`. Nothing is stored then.
    */
-  send(request: SendRequest): Promise<Outbound>;
+  send(request: SendRequest): Promise<Outbound & { fresh: boolean }>;
   /** Waits as `send` does, for a message that was queued by a decision. */
   settle(outbound: Outbound, signal?: AbortSignal): Promise<Outbound>;
   /** What `send` would do with it: held or not, and which way. Nothing is stored. Failures as of `send`. */
@@ -196,7 +207,12 @@ export function createSender(options: SendOptions): Sender {
           let sent: (Outbound & { fresh: boolean }) | null = null;
           try {
             sent = await store.acceptOutbound({
-              message: { ...message, idempotencyKey: request.idempotencyKey },
+              message: {
+                ...message,
+                idempotencyKey: request.asked?.idempotencyKey ?? null,
+                requestHash: request.asked?.hash ?? null,
+                requestBy: request.asked?.by ?? null,
+              },
               conversationId: request.conversationId,
               raw,
               recipients: wanted,
@@ -214,8 +230,9 @@ export function createSender(options: SendOptions): Sender {
           if (!sent) continue;
           for (const recipient of taken) dispatch.take(recipient, { message: sent.message, agent, raw });
           if (!outcome) return sent;
-          // Found by its Idempotency-Key, it is another message than the one watched.
-          return sent.fresh ? await outcome.of(sent) : await this.settle(sent, request.signal);
+          // Found as an earlier request's, it is another message than the one watched.
+          const settled = sent.fresh ? await outcome.of(sent) : await this.settle(sent, request.signal);
+          return { ...settled, fresh: sent.fresh };
         }
         throw new Failure("not_found", "There is no such agent.");
       } finally {

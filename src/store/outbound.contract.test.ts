@@ -82,6 +82,41 @@ onEveryDatabase((it) => {
     expect((await it.store.getOutbound(agent.userId, first.message.id))?.message.idempotencyKey).toBeNull();
   });
 
+  test("an Idempotency-Key is for one request only", async () => {
+    const agent = await addAgent(it.store);
+    const keyed = (requestHash: string) =>
+      addOutbound(it.store, agent.id, { message: { idempotencyKey: "key 2", requestHash, requestBy: "apk_1" } });
+    const first = await keyed("one");
+    expect(await keyed("one")).toEqual({ ...first, fresh: false });
+    expect(await rejection(keyed("two"))).toMatchObject({ code: "idempotency_key_reused" });
+  });
+
+  test("the same request without a key finds its message until it is answered, for its caller and for a while", async () => {
+    const agent = await addAgent(it.store);
+    const asked = (changes: object = {}, now = noon) =>
+      addOutbound(it.store, agent.id, { message: { requestHash: "hash", requestBy: "apk_1", ...changes }, now });
+    const first = await asked();
+    expect(await asked({}, later(130_000))).toEqual({ ...first, fresh: false });
+    const others = [{ requestBy: "apk_2" }, { requestHash: "other" }, { idempotencyKey: "key 3" }, { requestBy: null }];
+    for (const other of others) expect((await asked(other)).fresh).toBe(true);
+    await it.store.noteAnswered(first.message.id, later(1_000));
+    const next = await asked();
+    expect([next.fresh, next.message.id === first.message.id]).toEqual([true, false]);
+    expect((await asked({}, later(130_001))).fresh).toBe(true);
+  });
+
+  test("the same request at once, on two nodes, makes one message and counts once", async () => {
+    const nodes = await twoNodes(it);
+    const agent = await addAgent(it.store);
+    const limits = { perMinutePerAccount: 1 };
+    const message = { requestHash: "hash", requestBy: "apk_1" };
+    const all = await Promise.all(
+      Array.from({ length: 6 }, (_, i) => addOutbound(nodes[i % 2]!.store, agent.id, { message, limits })),
+    );
+    expect(new Set(all.map(({ message }) => message.id)).size).toBe(1);
+    expect(all.filter(({ fresh }) => fresh)).toHaveLength(1);
+  });
+
   test("the same Idempotency-Key at once, on two nodes, makes one message and counts once", async () => {
     const nodes = await twoNodes(it);
     const agent = await addAgent(it.store);

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, gte, inArray, isNull, lt, ne, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, ne, type SQL, sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import type { OutboundStatus, OutboundType } from "../mail.ts";
@@ -19,6 +19,11 @@ import {
 
 /** How long an Idempotency-Key names the message it came with (WIRE). */
 const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
+/**
+ * How long the same request without an Idempotency-Key means the message it came with, while no final answer was handed
+ * over: two minutes after its answer (WIRE), which takes 10 s at most.
+ */
+const REPEAT_MS = 130_000;
 /** References looked up for the conversation at most; the newest ones are last (RFC 5322 3.6.4). */
 const REFERENCES_MAX = 50;
 /** Recipients that an event names, so that its row stays small. */
@@ -27,7 +32,8 @@ const EVENT_RECIPIENTS_MAX = 50;
 export interface NewOutbound {
   message: Pick<
     OutboundRow,
-    "id" | "agentId" | "type" | "emailMessageId" | "idempotencyKey" | "subject" | "snippet" | "content" | "contentHash"
+    | ("id" | "agentId" | "type" | "emailMessageId" | "idempotencyKey" | "requestHash" | "requestBy")
+    | ("subject" | "snippet" | "content" | "contentHash")
   >;
   /** The conversation it belongs to; null finds it by the references, or begins one. */
   conversationId: string | null;
@@ -59,18 +65,17 @@ export interface Outbound {
 
 /**
  * Stores an outbound message and queues it for each of its recipients: all or nothing.
- * The same Idempotency-Key finds the first message (`fresh` false). What a gate or the loop breaker holds is stored
- * held. Null, and nothing is done, when the gate was changed meanwhile: decide again. Failures: `not_found` when the
- * agent is gone, `recipient_suppressed`, `rate_limited` with the time to wait.
+ * The same request finds the first message (`fresh` false): by its Idempotency-Key, or without one as long as no final
+ * answer was handed over. What a gate or the loop breaker holds is stored held. Null, and nothing is done, when the gate
+ * was changed meanwhile: decide again. Failures: `idempotency_key_reused` for another request, `not_found` when the agent
+ * is gone, `recipient_suppressed`, `rate_limited` with the time to wait.
  */
 export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & { fresh: boolean }) | null> {
   const { message, limits, now } = input;
   const agent = yield* lockAgent(s, message.agentId);
   if (!agent || agent.role) throw new Failure("not_found", "There is no such agent.");
-  if (message.idempotencyKey) {
-    const earlier = yield* earlierMessage(s, agent.userId, message.idempotencyKey, now);
-    if (earlier) return { ...earlier, fresh: false };
-  }
+  const earlier = yield* earlierMessage(s, agent.userId, message, now);
+  if (earlier) return { message: earlier, recipients: yield* recipientsOf(s, earlier.id), fresh: false };
   if (!sameGate(agent, input.gate.settings)) return null;
   const addresses = input.recipients.map((recipient) => recipient.address);
   yield* refuseSuppressed(s, agent.userId, input.recipients);
@@ -89,6 +94,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   const mayLease = queue === "ready" && notBefore <= now;
   const row: OutboundRow = {
     ...message,
+    answeredAt: null,
     userId: agent.userId,
     status: hold ? "pending_approval" : "queued",
     conversationId,
@@ -153,12 +159,26 @@ export function* lockAgent(s: Scope, id: string): Verb<AgentRow | null> {
   return rows[0] ?? null;
 }
 
+type Asked = Pick<OutboundRow, "agentId" | "idempotencyKey" | "requestHash" | "requestBy">;
+
+/** The message that came with the same request before. The caller holds the agent's lock. */
+function* earlierMessage(s: Scope, userId: string, asked: Asked, now: Date): Verb<OutboundRow | null> {
+  const { idempotencyKey: key, requestHash, requestBy } = asked;
+  if (key === null) return requestHash && requestBy ? yield* unansweredMessage(s, asked, now) : null;
+  const found = yield* keyedMessage(s, userId, key, now);
+  if (found && found.requestHash !== requestHash)
+    throw new Failure("idempotency_key_reused", "This Idempotency-Key came with another message before.", {
+      fix: "Use a new key for each new message.",
+    });
+  return found;
+}
+
 /** The message that came with this Idempotency-Key. An old one gives the key up. */
-function* earlierMessage(s: Scope, userId: string, key: string, now: Date): Verb<Outbound | null> {
+function* keyedMessage(s: Scope, userId: string, key: string, now: Date): Verb<OutboundRow | null> {
   const { outboundMessages } = s.t;
   const [found] = yield* ask(
     s.prepared(
-      "earlierMessage",
+      "keyedMessage",
       () =>
         s.db
           .select()
@@ -173,10 +193,49 @@ function* earlierMessage(s: Scope, userId: string, key: string, now: Date): Verb
     ),
   );
   if (!found) return null;
-  if (now.getTime() - found.createdAt.getTime() < IDEMPOTENCY_KEPT_MS)
-    return { message: found, recipients: yield* recipientsOf(s, found.id) };
+  if (now.getTime() - found.createdAt.getTime() < IDEMPOTENCY_KEPT_MS) return found;
   yield* ask(s.db.update(outboundMessages).set({ idempotencyKey: null }).where(eq(outboundMessages.id, found.id)));
   return null;
+}
+
+/** The newest message that came with the same request by the same caller, and of which nothing final was told yet. */
+function* unansweredMessage(s: Scope, asked: Asked, now: Date): Verb<OutboundRow | null> {
+  const { outboundMessages } = s.t;
+  const { agentId, requestHash, requestBy } = asked;
+  const [found] = yield* ask(
+    s.prepared(
+      "unansweredMessage",
+      () =>
+        s.db
+          .select()
+          .from(outboundMessages)
+          .where(
+            and(
+              eq(outboundMessages.agentId, sql.placeholder("agentId")),
+              eq(outboundMessages.requestHash, sql.placeholder("requestHash")),
+              isNotNull(outboundMessages.requestHash),
+              isNull(outboundMessages.idempotencyKey),
+              isNull(outboundMessages.answeredAt),
+              eq(outboundMessages.requestBy, sql.placeholder("requestBy")),
+            ),
+          )
+          .orderBy(desc(outboundMessages.createdAt))
+          .limit(1),
+      { agentId, requestHash, requestBy },
+    ),
+  );
+  return found && now.getTime() - found.createdAt.getTime() <= REPEAT_MS ? found : null;
+}
+
+/** Notes that a final answer about the message was handed to the client: the same request now means another message. */
+export function* noteAnswered(s: Scope, id: string, now: Date): Verb<void> {
+  const { outboundMessages } = s.t;
+  yield* ask(
+    s.db
+      .update(outboundMessages)
+      .set({ answeredAt: now })
+      .where(and(eq(outboundMessages.id, id), isNull(outboundMessages.answeredAt))),
+  );
 }
 
 /** Stores an outbound message with its bytes and recipients, as they are. */

@@ -257,6 +257,12 @@ export function schema(k: Kit) {
       emailMessageId: k.text("email_message_id").notNull(),
       /** The Idempotency-Key it came with: the same request finds it, even when its answer was lost. */
       idempotencyKey: k.text("idempotency_key"),
+      /** SHA-256 over the request it came with; null for the server's own mail. */
+      requestHash: k.text("request_hash"),
+      /** The API key or session of that request. */
+      requestBy: k.text("request_by"),
+      /** When a final answer was handed to the client. Until then, and for a while, the same request means this message. */
+      answeredAt: k.time("answered_at"),
       subject: k.text("subject").notNull(),
       snippet: k.text("snippet").notNull(),
       content: k.json<OutboundContent>("content").notNull(),

@@ -125,6 +125,8 @@ export function createStore(engine: Engine) {
 
     // Outbound mail, its queue and what became of it
     acceptOutbound: write(outbound.acceptOutbound),
+    // Forgotten, the same request would be taken for a repetition: no mail twice, at worst one too few.
+    noteAnswered: forgettable(outbound.noteAnswered),
     getOutbound: read(outbound.getOutbound),
     outboundBytes: read(outbound.outboundBytes),
     listOutbound: read(outbound.listOutbound),

@@ -161,6 +161,8 @@ export function outboundFor(agentId: string, changes: OutboundChanges = {}): New
       type: "send",
       emailMessageId: `<${unique("id")}@agents.example>`,
       idempotencyKey: null,
+      requestHash: null,
+      requestBy: null,
       subject: "Question",
       snippet: "How are you?",
       content: {
