@@ -52,7 +52,8 @@ export interface EventData {
   "message.failed": Fate;
   "message.bounced": Fate;
   "message.complained": Fate;
-  "message.held": Held & { approval_expires_at: string | null };
+  /** `withdrawn_by`: it waits again, because this person took the approval back. */
+  "message.held": Held & { approval_expires_at: string | null; withdrawn_by?: string };
   "message.approved": AboutMessage & { by: string; how: string; edited: boolean };
   "message.rejected": AboutMessage & { by: string; how: string; rejection_reason: string };
   "message.expired": AboutMessage & { action: "approve" | "reject"; rejection_reason: string | null };

@@ -30,32 +30,37 @@ async function mail(subject: string, from = "Ann <ann@example.com>", extra: stri
   await deliver(it.app.smtp.port, { from: "ann@example.com", to: agent, message });
 }
 
-inBrowser("mail appears while the list is open, is read by being opened, and is answered once", async () => {
-  const page = await context.newPage();
-  await page.goto("/inbox");
-  await page.getByText("No mail yet").waitFor();
-  await mail("A first question");
-  const row = page.getByRole("listitem").filter({ hasText: "A first question" });
-  await row.waitFor();
-  expect(await row.getByText("Unread").count()).toBe(1);
+inBrowser(
+  "mail appears while the list is open, stays unread until it is marked read, and is answered once",
+  async () => {
+    const page = await context.newPage();
+    await page.goto("/inbox");
+    await page.getByText("No mail yet").waitFor();
+    await mail("A first question");
+    const row = page.getByRole("listitem").filter({ hasText: "A first question" });
+    await row.waitFor();
+    expect(await row.getByText("Unread").count()).toBe(1);
 
-  // By keyboard: the next in the list, open, reply, send.
-  await page.keyboard.press("j");
-  await page.keyboard.press("Enter");
-  await page.getByRole("heading", { name: "A first question" }).waitFor();
-  await row.getByText("Unread").waitFor({ state: "detached" });
-  await page.keyboard.press("r");
-  await page.getByRole("textbox", { name: "Text" }).fill("Yes, I am.");
-  await page.keyboard.press("ControlOrMeta+Enter");
-  await page.getByText(/^(Captured|Sent|On its way)$/).waitFor();
-  const { body } = await it.api("GET", `/api/v1/agents/${agent}/messages?direction=outbound`);
-  expect(body.messages).toMatchObject([{ subject: "Re: A first question", to: ["ann@example.com"] }]);
+    // By keyboard: the next in the list, open, reply, send.
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "A first question" }).waitFor();
+    expect(await row.getByText("Unread").count()).toBe(1);
+    await page.keyboard.press("u");
+    await row.getByText("Unread").waitFor({ state: "detached" });
+    await page.keyboard.press("r");
+    await page.getByRole("textbox", { name: "Text" }).fill("Yes, I am.");
+    await page.keyboard.press("ControlOrMeta+Enter");
+    await page.getByText(/^(Captured|Sent|On its way)$/).waitFor();
+    const { body } = await it.api("GET", `/api/v1/agents/${agent}/messages?direction=outbound`);
+    expect(body.messages).toMatchObject([{ subject: "Re: A first question", to: ["ann@example.com"] }]);
 
-  await page.getByRole("button", { name: "More" }).click();
-  await page.getByRole("menuitem", { name: "Show the conversation" }).click();
-  await page.getByText("Yes, I am.").first().waitFor();
-  await page.close();
-});
+    await page.getByRole("button", { name: "More" }).click();
+    await page.getByRole("menuitem", { name: "Show the conversation" }).click();
+    await page.getByText("Yes, I am.").first().waitFor();
+    await page.close();
+  },
+);
 
 inBrowser("search finds words by their beginning, and its address is worth keeping", async () => {
   await mail("The yearly invoice");

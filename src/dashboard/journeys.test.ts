@@ -1,53 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { type ServeProcess, startBinary } from "../testing/binary.ts";
 import { chromiumRuns, startChromium } from "../testing/chromium.ts";
 import { startDnsServer } from "../testing/dns-server.ts";
 import { startSink } from "../testing/sink.ts";
 import { deliver } from "../testing/smtp-client.ts";
-import { tempDir } from "../testing/temp.ts";
+import { firstVisit } from "../testing/visit.ts";
 
 let browser: Browser;
 beforeAll(async () => {
   if (chromiumRuns) browser = await startChromium();
 });
 afterAll(() => browser?.close());
-
-interface Visit extends AsyncDisposable {
-  server: ServeProcess;
-  page: Page;
-  /** A request of the page, with its session. */
-  api(method: string, path: string, data?: unknown): ReturnType<typeof JSON.parse>;
-}
-
-/** The compiled binary on an empty folder, and a browser that has made the owner's account by the console's link. */
-async function firstVisit(env: Record<string, string> = {}): Promise<Visit> {
-  const dir = await tempDir();
-  const listen = { E2A_HTTP_LISTEN_ADDR: "127.0.0.1:0", E2A_SMTP_LISTEN_ADDR: "127.0.0.1:0" };
-  const server = await startBinary({ E2A_DATA_DIR: join(dir.path, "data"), ...listen, ...env });
-  const context = await browser.newContext({ baseURL: server.ready.http });
-  context.setDefaultTimeout(15_000);
-  const page = await context.newPage();
-  await page.goto(server.ready.sign_in);
-  await page.getByLabel("Your email address").fill("ann@example.net");
-  await page.getByRole("button", { name: "Make the account" }).click();
-  await page.getByRole("heading", { name: "Overview" }).waitFor();
-  return {
-    ...{ server, page },
-    async api(method, path, data) {
-      const headers = { origin: server.ready.http };
-      const answer = await page.request.fetch(`/api/v1${path}`, { method, headers, ...(data ? { data } : {}) });
-      if (!answer.ok()) throw new Error(`${method} ${path}: ${await answer.text()}`);
-      return answer.status() === 204 ? null : answer.json();
-    },
-    async [Symbol.asyncDispose]() {
-      await context.close();
-      await server.kill();
-      await dir[Symbol.asyncDispose]();
-    },
-  };
-}
 
 const goTo = (page: Page, name: string) => page.getByRole("navigation").getByRole("link", { name }).click();
 
@@ -56,7 +19,7 @@ const shows = (page: Page, text: string) => page.getByText(text).first().waitFor
 
 describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
   test("from the console's link to the first approved mail, without a reload", async () => {
-    await using visit = await firstVisit();
+    await using visit = await firstVisit(browser);
     const { page, server } = visit;
     const loads: string[] = [];
     page.on("load", () => loads.push(page.url()));
@@ -116,7 +79,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
 
   test("a domain: what to publish, what was found instead, verified", async () => {
     await using dns = await startDnsServer();
-    await using visit = await firstVisit({ E2A_DNS_SERVERS: dns.address });
+    await using visit = await firstVisit(browser, { E2A_DNS_SERVERS: dns.address });
     const { page } = visit;
     dns.zone["agents.example.com"] = { MX: [{ exchange: "mx.elsewhere.example", priority: 5 }] };
     await goTo(page, "Domains");
@@ -143,7 +106,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
 
   test("a webhook that fails is seen failing, mended, and gets what it missed once more", async () => {
     await using sink = startSink();
-    await using visit = await firstVisit();
+    await using visit = await firstVisit(browser);
     const { page } = visit;
     sink.answer = () => new Response("out of order", { status: 410 });
     await goTo(page, "Webhooks");
@@ -168,7 +131,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
   }, 20_000);
 
   test("a browser that is signed out elsewhere is out by itself", async () => {
-    await using visit = await firstVisit();
+    await using visit = await firstVisit(browser);
     const { page, server } = visit;
     const { key } = await visit.api("POST", "/keys", { name: "mine", scope: "account" });
     const other = await browser.newContext({ baseURL: server.ready.http });

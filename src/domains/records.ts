@@ -2,6 +2,7 @@
 import { type DnsAnswers, DnsError, type DnsType, type Resolver } from "../dns.ts";
 import { publicKeyOf } from "../outbound/published.ts";
 import type { DomainWithKeys } from "../store/domains.ts";
+import { allowsServer, isSpf } from "./spf.ts";
 
 export interface DnsRecord {
   host: string;
@@ -50,52 +51,96 @@ export function domainRecords(domain: DomainWithKeys, mailHost: string): DomainR
   return records;
 }
 
+/** What DNS has of each kind of record, or why it did not answer. */
+export type Published = Partial<Record<keyof DomainRecords, { values: string[] } | { error: string }>>;
+
+/** Looks each record up now, past the cache. Values of other kinds at the same name are left out. */
+export async function lookUpRecords(records: DomainRecords, resolver: Resolver): Promise<Published> {
+  const signal = AbortSignal.timeout(CHECK_BUDGET_MS);
+  const texts = async (host: string, isKind: (text: string) => boolean = () => true) =>
+    (await textsAt(resolver, host, signal)).filter(isKind);
+  const { mx, txt, spf, dmarc, dkim, dkim_ed25519 } = records;
+  const looked: [keyof DomainRecords, Promise<string[]>][] = [
+    ["mx", exchangesAt(resolver, mx.host, signal)],
+    // A domain has many other TXT records; they are no mismatch.
+    ...(txt ? [["txt", texts(txt.host, isProof)] as [keyof DomainRecords, Promise<string[]>]] : []),
+    ["spf", texts(spf.host, isSpf)],
+    ["dmarc", texts(dmarc.host, isDmarc)],
+  ];
+  if (dkim) looked.push(["dkim", texts(dkim.host)]);
+  if (dkim_ed25519) looked.push(["dkim_ed25519", texts(dkim_ed25519.host)]);
+  return Object.fromEntries(
+    await Promise.all(
+      looked.map(async ([record, values]) => [
+        record,
+        await values.then(
+          (found) => ({ values: found }),
+          (error) => ({ error: dnsTrouble(error) }),
+        ),
+      ]),
+    ),
+  );
+}
+
+const isProof = (text: string) => /^e2a-verify=/i.test(text);
+const isDmarc = (text: string) => /^v=DMARC1\s*(?:;|$)/i.test(text);
+
 /**
- * Looks each record up now, past the cache. SPF and DMARC may say more than we ask for: a domain that sends from
+ * Each record looked up now, past the cache. SPF and DMARC may say more than we ask for: a domain that sends from
  * elsewhere too needs that.
  */
 export async function checkRecords(records: DomainRecords, resolver: Resolver): Promise<RecordCheck[]> {
-  const signal = AbortSignal.timeout(CHECK_BUDGET_MS);
-  const texts = async (host: string) => (await lookUp(resolver, host, "TXT", signal)).map((parts) => parts.join(""));
-  const hosts = async (host: string) =>
-    (await lookUp(resolver, host, "MX", signal)).map(({ exchange }) => exchange.toLowerCase().replace(/\.$/, ""));
+  return checksOf(records, await lookUpRecords(records, resolver));
+}
 
-  const { mx, txt, spf, dmarc, dkim, dkim_ed25519 } = records;
-  const checks = [
-    check("mx", hosts(mx.host), (name) => name === mx.value),
-    // A domain has many other TXT records; they are no mismatch.
-    ...(txt ? [check("txt", texts(txt.host), (text) => text === txt.value, /^e2a-verify=/i)] : []),
-    check("spf", texts(spf.host), (text) => / \+?mx([ :/]|$)/i.test(text), /^v=spf1( |$)/i),
-    check("dmarc", texts(dmarc.host), () => true, /^v=DMARC1\s*(;|$)/i),
-  ];
-  if (dkim) checks.push(check("dkim", texts(dkim.host), (text) => publicKeyOf(text) === publicKeyOf(dkim.value)));
-  if (dkim_ed25519)
-    checks.push(
-      check("dkim_ed25519", texts(dkim_ed25519.host), (text) => publicKeyOf(text) === publicKeyOf(dkim_ed25519.value)),
-    );
-  return Promise.all(checks);
+/** Whether other servers receive the domain's mail, and this one does not. */
+export function receivesElsewhere({ mx: { value: own } }: DomainRecords, { mx }: Published): boolean {
+  const hosts = mx && "values" in mx ? mx.values : [];
+  return hosts.some((host) => host !== "") && !hosts.includes(own);
+}
+
+/** How what is published fits, in the order of the look-ups. */
+export function checksOf(records: DomainRecords, published: Published): RecordCheck[] {
+  const { mx, txt, spf, dkim, dkim_ed25519 } = records;
+  const hasKey = (values: string[], wanted: DnsRecord | undefined) =>
+    wanted !== undefined && values.some((text) => publicKeyOf(text) === publicKeyOf(wanted.value));
+  const byMx = !receivesElsewhere(records, published);
+  const fits: Record<keyof DomainRecords, (values: string[]) => boolean> = {
+    mx: (hosts) => hosts.includes(mx.value),
+    txt: (texts) => texts.includes(txt?.value ?? ""),
+    // Two records are an error, whatever they say (RFC 7208 4.5; RFC 7489 6.6.3).
+    spf: (texts) => texts.length === 1 && texts.some((text) => allowsServer(text, spf.host, mx.value, byMx)),
+    dmarc: (texts) => texts.length === 1,
+    dkim: (texts) => hasKey(texts, dkim),
+    dkim_ed25519: (texts) => hasKey(texts, dkim_ed25519),
+  };
+  return (Object.entries(published) as [keyof DomainRecords, NonNullable<Published[keyof Published]>][]).map(
+    ([record, looked]): RecordCheck => {
+      if ("error" in looked) return { record, status: "missing", error: looked.error };
+      if (looked.values.length === 0) return { record, status: "missing" };
+      if (fits[record](looked.values)) return { record, status: "ok" };
+      return { record, status: "mismatch", found: shown(looked.values) };
+    },
+  );
 }
 
 /** The TXT values at a host. Rejects with a DnsError only when DNS did not answer. */
 export async function publishedTexts(resolver: Resolver, host: string): Promise<string[]> {
-  const records = await lookUp(resolver, host, "TXT", AbortSignal.timeout(CHECK_BUDGET_MS));
-  return records.map((parts) => parts.join(""));
+  return textsAt(resolver, host, AbortSignal.timeout(CHECK_BUDGET_MS));
 }
 
-/** Only published values that match `kind` count; among them one has to fit. */
-async function check(
-  record: keyof DomainRecords,
-  published: Promise<string[]>,
-  fits: (value: string) => boolean,
-  kind = /^/,
-): Promise<RecordCheck> {
-  try {
-    const values = (await published).filter((value) => kind.test(value));
-    if (values.length === 0) return { record, status: "missing" };
-    return values.some(fits) ? { record, status: "ok" } : { record, status: "mismatch", found: shown(values) };
-  } catch (error) {
-    return { record, status: "missing", error: dnsTrouble(error) };
-  }
+/** The mail hosts of a domain, lower-cased, without a root dot; a null MX is "". Rejects as `publishedTexts`. */
+export async function publishedExchanges(resolver: Resolver, domain: string): Promise<string[]> {
+  return exchangesAt(resolver, domain, AbortSignal.timeout(CHECK_BUDGET_MS));
+}
+
+async function textsAt(resolver: Resolver, host: string, signal: AbortSignal): Promise<string[]> {
+  return (await lookUp(resolver, host, "TXT", signal)).map((parts) => parts.join(""));
+}
+
+async function exchangesAt(resolver: Resolver, domain: string, signal: AbortSignal): Promise<string[]> {
+  const records = await lookUp(resolver, domain, "MX", signal);
+  return records.map(({ exchange }) => exchange.toLowerCase().replace(/\.$/, ""));
 }
 
 /** One sentence on a look-up that failed. */

@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { type EditedPart, editableParts } from "../store/edited-parts.ts";
 import type { AuditRow, OriginalContent } from "../store/schema.ts";
 import { requireAccountKey } from "./agents.ts";
 import { answer, query } from "./input.ts";
@@ -12,7 +13,7 @@ const AuditEntry = Type.Object(
   {
     id: Type.String(),
     at: time(),
-    action: oneOf("approve", "edit_approve", "reject", "expire_approve", "expire_reject", "release"),
+    action: oneOf("approve", "edit_approve", "reject", "expire_approve", "expire_reject", "release", "undo"),
     by: Type.String({ description: "The address of who decided, or `expiry`." }),
     how: oneOf("api", "session", "cli", "link", "expiry"),
     ip: Type.Optional(Type.String({ description: "Where the decision came from." })),
@@ -23,6 +24,9 @@ const AuditEntry = Type.Object(
       Type.Object({
         reason: Type.Optional(Type.String({ description: "Of a rejection." })),
         before: Type.Optional(Original),
+        changed: Type.Optional(
+          Type.Array(oneOf(...editableParts), { description: "The parts that the edit changed." }),
+        ),
       }),
     ),
   },
@@ -58,9 +62,19 @@ export function audit(deps: RouteDeps) {
   );
 }
 
+interface Detail {
+  reason?: string;
+  before?: OriginalContent;
+  changed?: EditedPart[];
+}
+
 function entryOnWire(row: AuditRow): Static<typeof AuditEntry> {
-  const { reason, before } = (row.detail ?? {}) as { reason?: string; before?: OriginalContent };
-  const detail = { ...optional("reason", reason), ...optional("before", before && originalOnWire(before)) };
+  const { reason, before, changed } = (row.detail ?? {}) as Detail;
+  const detail = {
+    ...optional("reason", reason),
+    ...optional("before", before && originalOnWire(before)),
+    ...optional("changed", changed),
+  };
   return {
     id: row.id,
     at: row.createdAt.toISOString(),

@@ -6,13 +6,15 @@ import type { Caller } from "../store/accounts.ts";
 import type { Decided, Decision, Edit } from "../store/holds.ts";
 import type { Outbound as StoredOutbound } from "../store/outbound.ts";
 import type { AuditRow } from "../store/schema.ts";
+import type { Withdrawn } from "../store/withdraw.ts";
+import { htmlFromText } from "../text-html.ts";
 import { reasonCharsMax } from "./approval-pages.ts";
 import { decider } from "./decider.ts";
 import type { Identity } from "./identity.ts";
 import { answer, type Given, invalid, list, optionalBody, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { counterpart, ownOutbound } from "./outbound.ts";
-import { Approved, providerMessageId, Rejected } from "./outbound-wire.ts";
+import { Approved, editedPartsOf, Outbound, providerMessageId, Rejected, withBodyOnWire } from "./outbound-wire.ts";
 import { notFound } from "./problem.ts";
 import { type RouteDeps, resource } from "./resource.ts";
 import * as input from "./send-input.ts";
@@ -72,11 +74,14 @@ export function decisions(deps: RouteDeps) {
 
   async function conflictOf({ kind, outbound }: Exclude<Decided, { kind: "done" }>): Promise<Failure> {
     const { message } = outbound;
-    if (kind === "superseded")
-      return new Failure("conflict", "The message is not what content_hash names: it was changed.", {
+    if (kind === "superseded") {
+      const parts = editedPartsOf(message);
+      const what = parts && parts.length > 0 ? ` It differs from what the agent wrote in ${parts.join(", ")}.` : "";
+      return new Failure("conflict", `The message is not what content_hash names: it was changed.${what}`, {
         fix: `Look at it again: GET /api/v1/messages/${message.id}.`,
-        extra: { content_hash: message.contentHash },
+        extra: { content_hash: message.contentHash, ...optional("edited_parts", parts) },
       });
+    }
     const entry = message.reviewedAt ? await store.decisionAbout(message) : null;
     return new Failure("conflict", entry ? decisionSentence(entry) : undecidedSentence(outbound), {
       fix: `GET /api/v1/messages/${message.id} says what became of it.`,
@@ -110,14 +115,14 @@ export function decisions(deps: RouteDeps) {
     input.checkCount(recipients, complain, config.limits);
     if (errors.size > 0) throw invalid([...errors].map(([field, problem]) => ({ field, message: problem })));
     const said = input.contentOf(contentIn(given));
+    const bodies = await bodiesOf(content, given);
     const { replyTo, inReplyTo, references, headers } = content;
     try {
       return await sender.edit(
         {
           ...{ agent, type: message.type, ...recipients, replyTo, inReplyTo, references, headers },
           subject: given.subject ?? message.subject,
-          text: given.body_text ?? content.text,
-          html: given.body_html === undefined ? content.html : said.html,
+          ...bodies,
           attachments: given.attachments === undefined ? await keptAttachments(message) : said.attachments,
           conversationId: message.conversationId,
           ...{ asked: null, wait: false },
@@ -128,6 +133,25 @@ export function decisions(deps: RouteDeps) {
       if (!(error instanceof Failure) || error.code !== "invalid_request") throw error;
       throw invalid((error.details.errors ?? []).map((one) => ({ ...one, field: nameOf(one.field) })));
     }
+  }
+
+  /**
+   * The text and the HTML after an edit. They say one thing: when only one of them is given, and it is new, the other is
+   * made from it. Formatting that a text cannot hold is lost then; both given stand as they are.
+   */
+  async function bodiesOf(
+    { text, html }: StoredOutbound["message"]["content"],
+    { body_text: newText, body_html: newHtml }: EditedContent,
+  ): Promise<{ text: string; html: string | null }> {
+    if (newHtml === undefined) {
+      const isOther = newText !== undefined && newText !== text;
+      return { text: newText ?? text, html: html !== null && isOther ? htmlFromText(newText) || null : html };
+    }
+    if (newText !== undefined || newHtml === "" || newHtml === html)
+      return { text: newText ?? text, html: newHtml || null };
+    // With the parser, as a server without mail does without it.
+    const { htmlToText } = await import("../inbound/html-text.ts");
+    return { text: htmlToText(newHtml), html: newHtml };
   }
 
   /** What the message has attached, from its bytes. */
@@ -165,6 +189,7 @@ export function decisions(deps: RouteDeps) {
         return status(outcome.status, {
           ...outcome.sent,
           edited: settled.message.original !== null,
+          ...optional("edited_parts", editedPartsOf(settled.message)),
           ...optional("provider_message_id", providerMessageId(settled.recipients)),
           content_hash: settled.message.contentHash,
         });
@@ -177,7 +202,9 @@ export function decisions(deps: RouteDeps) {
           tag: "approval",
           summary: "Let a held message go, changed or as it is",
           description:
-            "What is given replaces what the agent wrote; what is not stays. 200: it has left; 202: it is queued " +
+            "What is given replaces what the agent wrote; what is not stays. Text and HTML leave saying the same: a new " +
+            '`body_text` alone makes the HTML anew, a new `body_html` alone the text, and `body_html: ""` drops the ' +
+            "HTML; give both to word both. 200: it has left; 202: it is queued " +
             "(after 10 seconds, or at once with `Prefer: respond-async`). 409: it was decided, or is not what " +
             "`content_hash` names; nothing is sent. An agent's key never decides.",
           failures: [...submitFailures, "internal"],
@@ -213,7 +240,56 @@ export function decisions(deps: RouteDeps) {
           example: { reason: "The price is wrong." },
         }),
       },
+    )
+    .post(
+      "/:id/undo",
+      async ({ params, caller, exchange, request }) => {
+        requireDecider(caller);
+        const { message } = await ownOutbound(store, caller, params.id);
+        const after = await store.withdrawApproval({
+          ...decider(exchange, request),
+          userId: caller.user.id,
+          id: message.id,
+          now: new Date(clock.now()),
+        });
+        if (!after) throw notFound("outbound message");
+        if (after.kind === "done") return withBodyOnWire(after.outbound, deps.offload);
+        throw await standingOf(after);
+      },
+      {
+        response: { 200: answer(Outbound) },
+        ...operation({
+          id: "undoApproval",
+          tag: "approval",
+          summary: "Take an approval back before the message leaves",
+          description:
+            "The message waits again, with its expiry and with the changes of an edit; it is approved, edited or rejected " +
+            "as before. `undo_seconds` of the agent is the time for it. 409 once a recipient is being tried.",
+          failures: ["forbidden", "conflict"],
+        }),
+      },
     );
+
+  /** Why an approval cannot be taken back. */
+  async function standingOf({ kind, outbound }: Exclude<Withdrawn, { kind: "done" }>): Promise<Failure> {
+    const { id, reviewedAt } = outbound.message;
+    if (kind === "waiting") return new Failure("conflict", "The message waits for a decision; no approval stands.");
+    if (kind === "leaving") {
+      const tried = outbound.recipients.filter(({ leaseToken, attempts }) => leaseToken !== null || attempts > 0);
+      const total = outbound.recipients.length;
+      return new Failure(
+        "conflict",
+        `It is too late: ${tried.length} of ${total} recipients are being tried, or were.`,
+        {
+          fix: `POST /api/v1/messages/${id}/cancel takes back the recipients who are still queued.`,
+        },
+      );
+    }
+    const entry = reviewedAt ? await store.decisionAbout(outbound.message) : null;
+    return new Failure("conflict", entry ? decisionSentence(entry) : undecidedSentence(outbound), {
+      fix: `Only a person's approval is taken back. GET /api/v1/messages/${id} says what became of it.`,
+    });
+  }
 }
 
 /** The members of an edit under the names that a new message has for them. */
@@ -243,6 +319,7 @@ const deeds: Record<AuditRow["action"], string> = {
   edit_approve: "changed and approved it",
   reject: "rejected it",
   release: "let it go",
+  undo: "took the approval back",
   expire_approve: "it was sent",
   expire_reject: "it was rejected",
 };

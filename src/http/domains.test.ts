@@ -70,7 +70,7 @@ test("each record is looked up: there, missing, or something else", async () => 
     [dkim?.host ?? ""]: { TXT: [dkim_ed25519?.value ?? ""] },
     [dkim_ed25519?.host ?? ""]: "SERVFAIL",
   };
-  expect(await checksOf(it, "d.test")).toEqual({
+  expect(await checksOf(it, "d.test")).toMatchObject({
     mx: { status: "mismatch", found: ["mx.other.test"] },
     txt: { status: "mismatch", found: ["e2a-verify=x"] },
     spf: { status: "mismatch", found: ["v=spf1 -all"] },
@@ -78,4 +78,60 @@ test("each record is looked up: there, missing, or something else", async () => 
     dkim: { status: "mismatch", found: [dkim_ed25519?.value ?? ""] },
     dkim_ed25519: { status: "missing", error: "DNS did not answer (ESERVFAIL)." },
   } as never);
+});
+
+test("a domain whose mail goes elsewhere keeps it: agents get a domain that receives nothing yet", async () => {
+  await using it = await startTestApp({ set: production });
+  await register(it, "acme.test");
+  it.dns.zone = {
+    "acme.test": {
+      MX: [
+        { exchange: "mx1.provider.test", priority: 1 },
+        { exchange: "mx2.provider.test", priority: 5 },
+      ],
+      TXT: ["v=spf1 include:_spf.provider.test ip4:192.0.2.0/24 -all"],
+    },
+    "_spf.provider.test": { TXT: ["v=spf1 ip4:198.51.100.0/24 a:out.provider.test -all"] },
+    // This one is taken too.
+    "agents.acme.test": { MX: [{ exchange: "mx1.provider.test", priority: 1 }] },
+  };
+  const { mx, spf } = (await checksOf(it, "acme.test")) as Record<string, Record<string, unknown>>;
+  expect(mx).toMatchObject({ status: "mismatch", suggested_domain: "bots.acme.test" });
+  expect(mx?.advice).toBe(
+    "Mail for acme.test goes to mx1.provider.test, mx2.provider.test today, and would stop arriving there if this " +
+      "record took its place. Leave it, and give agents a domain of their own: bots.acme.test.",
+  );
+  // Its other senders stay, what is not listed is still refused, and this server is named instead of the provider's MX.
+  expect(spf).toMatchObject({
+    status: "mismatch",
+    merged: "v=spf1 a:mx.test include:_spf.provider.test ip4:192.0.2.0/24 -all",
+    lookups: 3,
+  });
+  expect(spf?.advice).toContain("may have only one (RFC 7208 3.2)");
+
+  it.dns.zone["acme.test"] = { MX: [{ exchange: "mx1.provider.test", priority: 1 }], TXT: [String(spf?.merged)] };
+  expect((await checksOf(it, "acme.test")).spf).toEqual({ status: "ok", lookups: 3 } as never);
+  // The MX of somebody else lets somebody else send.
+  it.dns.zone["acme.test"] = { MX: [{ exchange: "mx1.provider.test", priority: 1 }], TXT: ["v=spf1 mx -all"] };
+  expect((await checksOf(it, "acme.test")).spf).toMatchObject({ merged: "v=spf1 a:mx.test mx -all" });
+});
+
+test("two SPF records become one, and one that needs too many look-ups says so", async () => {
+  await using it = await startTestApp({ set: production });
+  await register(it, "d.test");
+  it.dns.zone = { "d.test": { TXT: ["v=spf1 mx include:a.test ~all", "v=spf1 include:b.test include:a.test -all"] } };
+  const { spf } = (await checksOf(it, "d.test")) as Record<string, Record<string, unknown>>;
+  expect(spf).toMatchObject({ status: "mismatch", merged: "v=spf1 mx include:a.test include:b.test ~all", lookups: 3 });
+  expect(spf?.advice).toContain("has 2 SPF records");
+
+  const many = Array.from({ length: 9 }, (_, n) => `include:s${n}.test`).join(" ");
+  // The includes lead to each other: following them has an end.
+  it.dns.zone = { "d.test": { TXT: [`v=spf1 ${many} ~all`] }, "s0.test": { TXT: ["v=spf1 include:s0.test ?all"] } };
+  const crowded = ((await checksOf(it, "d.test")) as Record<string, Record<string, unknown>>).spf;
+  expect(crowded).toMatchObject({ merged: `v=spf1 mx ${many} ~all`, lookups: 11 });
+  expect(crowded?.advice).toContain("needs more than 10 DNS look-ups");
+
+  it.dns.zone = { "_dmarc.d.test": { TXT: ["v=DMARC1; p=none", "v=DMARC1; p=reject"] } };
+  const { dmarc } = (await checksOf(it, "d.test")) as Record<string, Record<string, unknown>>;
+  expect(dmarc).toMatchObject({ status: "mismatch", advice: expect.stringContaining("keep one") });
 });

@@ -2,14 +2,8 @@ import { randomBytes } from "node:crypto";
 import { domainToASCII } from "node:url";
 import { type Static, Type } from "@sinclair/typebox";
 import { getPublicSuffix } from "tldts";
-import {
-  checkRecords,
-  dnsTrouble,
-  domainRecords,
-  publishedTexts,
-  type RecordCheck,
-  shown,
-} from "../domains/records.ts";
+import { type AdvisedCheck, adviseRecords } from "../domains/advice.ts";
+import { dnsTrouble, domainRecords, publishedTexts, shown } from "../domains/records.ts";
 import { Failure } from "../errors.ts";
 import { domainWithKeys, newDkimKeys } from "../outbound/dkim-keys.ts";
 import type { Caller } from "../store/accounts.ts";
@@ -27,7 +21,7 @@ const DOMAIN_CHARS_MAX = 253;
 export function domains(deps: RouteDeps) {
   const { config, store, resolver, clock } = deps;
 
-  const onWire = (domain: DomainWithKeys, checks?: RecordCheck[]): Static<typeof Domain> =>
+  const onWire = (domain: DomainWithKeys, checks?: AdvisedCheck[]): Static<typeof Domain> =>
     domainOnWire(domain, domainRecords(domain, config.smtp.domain), checks);
 
   async function ownDomain(caller: Caller, name: string): Promise<DomainWithKeys> {
@@ -105,7 +99,7 @@ export function domains(deps: RouteDeps) {
       "/:domain",
       async ({ params, caller }) => {
         const domain = (await serverDomain(caller, params.domain)) ?? (await ownDomain(caller, params.domain));
-        return onWire(domain, await checkRecords(domainRecords(domain, config.smtp.domain), resolver));
+        return onWire(domain, await adviseRecords(domainRecords(domain, config.smtp.domain), resolver));
       },
       {
         response: { 200: answer(Domain) },
@@ -113,7 +107,9 @@ export function domains(deps: RouteDeps) {
           id: "getDomain",
           tag: "domains",
           summary: "Get a domain and look its records up",
-          description: "`checks` says for each record what DNS has now. Also answers for the server's shared domain.",
+          description:
+            "`checks` says for each record what DNS has now, and what to do where the domain has such a record for other " +
+            "uses: its mail and its other senders go on working. Also answers for the server's shared domain.",
           failures: ["forbidden"],
         }),
       },

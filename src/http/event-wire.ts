@@ -60,7 +60,13 @@ const data: Record<EventType, TObject> = {
   "message.failed": Type.Object(fate),
   "message.bounced": Type.Object(fate),
   "message.complained": Type.Object(fate),
-  "message.held": Type.Object({ ...held, approval_expires_at: nullable(time()) }),
+  "message.held": Type.Object({
+    ...held,
+    approval_expires_at: nullable(time()),
+    withdrawn_by: Type.Optional(
+      Type.String({ description: "It waits again, because this person took the approval back." }),
+    ),
+  }),
   "message.approved": Type.Object({ ...decided, edited: Type.Boolean() }),
   "message.rejected": Type.Object({ ...decided, rejection_reason: text }),
   "message.expired": Type.Object({

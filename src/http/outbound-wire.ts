@@ -2,6 +2,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { Mailbox, Method } from "../mail.ts";
 import type { ShownLink } from "../outbound/shown-links.ts";
+import { type EditedPart, editableParts, editedParts } from "../store/edited-parts.ts";
 import type { Outbound as StoredOutbound } from "../store/outbound.ts";
 import type { OriginalContent, OutboundRow, RecipientRow } from "../store/schema.ts";
 import type { Offload } from "./resource.ts";
@@ -82,11 +83,16 @@ export const Forecast = Type.Object(
 
 const contentHash = Type.String({ description: "SHA-256 over all recipients and the bytes: names what would leave." });
 
+const editedPartList = Type.Array(oneOf(...editableParts), {
+  description: "In what it differs from what the agent wrote.",
+});
+
 /** What who approves a message hears. */
 export const Approved = Type.Object(
   {
     ...Sent.properties,
-    edited: Type.Boolean(),
+    edited: Type.Boolean({ description: "Whether it is not what the agent wrote." }),
+    edited_parts: Type.Optional(editedPartList),
     provider_message_id: Type.Optional(Type.String({ description: "What the upstream called it." })),
     content_hash: contentHash,
   },
@@ -151,6 +157,7 @@ export const Outbound = Type.Object(
       ),
     ),
     edited: Type.Boolean({ description: "Whether a reviewer changed it." }),
+    edited_parts: Type.Optional(editedPartList),
     original: Type.Optional(Original),
     reviewed_at: Type.Optional(time()),
     reviewed_by: Type.Optional(Type.String({ description: "An address, or `expiry`." })),
@@ -189,7 +196,7 @@ function onWire({ message, recipients }: StoredOutbound, links: ShownLink[] | nu
     ...optional("bcc", some(content.bcc)),
     ...optional("reply_to", some(content.replyTo)),
     status: message.status,
-    ...optional("approval_expires_at", message.approvalExpiresAt?.toISOString()),
+    ...optional("approval_expires_at", expiryOf(message)),
     created_at: message.createdAt.toISOString(),
     email_message_id: message.emailMessageId,
     ...(links ? { body_text: content.text, ...optional("body_html", content.html ?? undefined) } : {}),
@@ -201,6 +208,7 @@ function onWire({ message, recipients }: StoredOutbound, links: ShownLink[] | nu
     ...optional("first_time", firstTime.length > 0 ? firstTime : undefined),
     ...optional("links", links && links.length > 0 ? links : undefined),
     edited: original !== null,
+    ...optional("edited_parts", editedPartsOf(message)),
     ...optional("original", original && links ? originalOnWire(original) : undefined),
     ...optional("reviewed_at", message.reviewedAt?.toISOString()),
     ...optional("reviewed_by", message.reviewedBy ?? undefined),
@@ -208,6 +216,11 @@ function onWire({ message, recipients }: StoredOutbound, links: ShownLink[] | nu
     recipients: recipients.map(recipientOnWire),
     attempts: Math.max(0, ...recipients.map((recipient) => recipient.attempts)),
   };
+}
+
+/** The parts that reviewers changed; undefined of a message as its agent wrote it. */
+export function editedPartsOf({ original, subject, content }: OutboundRow): EditedPart[] | undefined {
+  return original ? editedParts(original, { ...content, subject }) : undefined;
 }
 
 export function originalOnWire({ subject, ...content }: OriginalContent): Static<typeof Original> {
@@ -274,10 +287,15 @@ export function sentOnWire(
     ...optional("method", methodOf(recipients)),
     email_message_id: message.emailMessageId,
     conversation_id: message.conversationId,
-    ...optional("approval_expires_at", message.approvalExpiresAt?.toISOString()),
+    ...optional("approval_expires_at", expiryOf(message)),
     ...optional("hold", holdOf(message)),
     recipients: recipients.map(recipientOnWire),
   };
+}
+
+/** When a message that waits is decided by time; kept, but not shown, of one that does not any more. */
+function expiryOf({ approvalExpiresAt, status }: OutboundRow): string | undefined {
+  return status === "pending_approval" ? approvalExpiresAt?.toISOString() : undefined;
 }
 
 /** Why it waits; kept, but not shown, of a message that does not any more. */

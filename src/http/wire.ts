@@ -1,6 +1,7 @@
 /** The resources as clients see them, and how rows become them. Names and shapes are a promise: add, never change. */
 import { type Static, type TSchema, Type } from "@sinclair/typebox";
-import type { DomainRecords, RecordCheck } from "../domains/records.ts";
+import type { AdvisedCheck } from "../domains/advice.ts";
+import type { DomainRecords } from "../domains/records.ts";
 import { type Mailbox, type OutboundStatus, wholeAuthentication } from "../mail.ts";
 import type { LabelledMessage, StoredMail } from "../store/messages.ts";
 import type { AgentRow, ApiKeyRow, DomainRow, SigningSecretRow, UserRow } from "../store/schema.ts";
@@ -115,6 +116,18 @@ export const Domain = Type.Object(
           status: oneOf("ok", "missing", "mismatch"),
           found: Type.Optional(Type.Array(Type.String(), { description: "What is published instead." })),
           error: Type.Optional(Type.String({ description: "Why DNS did not answer." })),
+          advice: Type.Optional(Type.String({ description: "What to do about it." })),
+          merged: Type.Optional(
+            Type.String({
+              description: "The value to publish in place of all that was found: theirs and ours in one.",
+            }),
+          ),
+          suggested_domain: Type.Optional(
+            Type.String({ description: "A domain for agents, where this one receives its mail elsewhere." }),
+          ),
+          lookups: Type.Optional(
+            Type.Integer({ description: "DNS look-ups of the SPF record, merged if there is one; 11: more than 10." }),
+          ),
         }),
       ),
     ),
@@ -125,7 +138,7 @@ export const Domain = Type.Object(
 export function domainOnWire(
   row: DomainRow,
   records: DomainRecords,
-  checks: RecordCheck[] | undefined,
+  checks: AdvisedCheck[] | undefined,
 ): Static<typeof Domain> {
   return {
     domain: row.domain,

@@ -35,7 +35,7 @@ onEveryDatabase((it) => {
     for (const topic of ["outbound", "holds"] as const) expect(heard).toContainEqual({ topic, key: "" });
     if (decided?.kind !== "done") return expect.unreachable();
     expect(decided.outbound.message).toEqual({
-      ...{ ...message, status: "queued", approvalExpiresAt: null, noticeDueAt: null },
+      ...{ ...message, status: "queued", noticeDueAt: null },
       ...{ reviewedAt: later(60_000), reviewedBy: "ann@people.example" },
     });
     for (const row of decided.outbound.recipients)

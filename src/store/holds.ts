@@ -2,6 +2,7 @@ import { and, asc, eq, inArray, isNotNull, lte, sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import type { EventData } from "../events.ts";
 import { addAudit } from "./audit.ts";
+import { editedParts } from "./edited-parts.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 import { addEvent, type NewEvent } from "./events.ts";
 import { loopKeys } from "./loop-breaker.ts";
@@ -76,7 +77,8 @@ export function* decideHold(s: Scope, decision: Decision): Verb<Decided | null> 
     // A person may press the wrong key: the agent's time for second thoughts is theirs too.
     const notBefore = new Date(now.getTime() + agent.undoSeconds * 1000);
     yield* letGo(s, agent, after, { status: "queued", by, now, notBefore });
-    const detail = edit ? { before: originalOf(message) } : null;
+    const before = originalOf(message);
+    const detail = edit ? { before, changed: editedParts(before, originalOf(after)) } : null;
     yield* addAudit(s, after, { action: edit ? "edit_approve" : "approve", by, how, ip, detail, now });
     yield* tell(s, after, { type: "message.approved", by, how, edited: edit !== null }, now);
   }
@@ -138,7 +140,8 @@ function* letGo(
   yield* ask(
     s.db
       .update(messages)
-      .set({ status, reviewedAt: now, reviewedBy: by, noticeDueAt: null, approvalExpiresAt: null })
+      // The expiry stays, for an approval can be taken back.
+      .set({ status, reviewedAt: now, reviewedBy: by, noticeDueAt: null })
       .where(eq(messages.id, message.id)),
   );
   yield* ask(

@@ -260,12 +260,14 @@ export function* insertOutbound(s: Scope, row: OutboundRow, recipients: Recipien
     );
 }
 
-function* tellHeld(
+/** The event of a message that waits from now on; `withdrawnBy`: again, because that person took the approval back. */
+export function* tellHeld(
   s: Scope,
   { message, recipients }: Outbound,
   hold: Hold,
   loopBegins: boolean,
   now: Date,
+  withdrawnBy?: string,
 ): Verb<void> {
   const about = { userId: message.userId, agentId: message.agentId, now };
   const data = {
@@ -277,7 +279,11 @@ function* tellHeld(
     ...hold,
   };
   const approval_expires_at = message.approvalExpiresAt?.toISOString() ?? null;
-  yield* addEvent(s, { ...about, type: "message.held", data: { ...data, approval_expires_at } });
+  yield* addEvent(s, {
+    ...about,
+    type: "message.held",
+    data: { ...data, approval_expires_at, ...(withdrawnBy === undefined ? {} : { withdrawn_by: withdrawnBy }) },
+  });
   if (loopBegins)
     yield* addEvent(s, {
       ...about,

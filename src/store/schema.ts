@@ -57,7 +57,14 @@ export interface Hold {
 
 /** A message as it was before a reviewer changed it. */
 export type OriginalContent = OutboundContent & { subject: string };
-export type AuditAction = "approve" | "edit_approve" | "reject" | "expire_approve" | "expire_reject" | "release";
+export type AuditAction =
+  | "approve"
+  | "edit_approve"
+  | "reject"
+  | "expire_approve"
+  | "expire_reject"
+  | "release"
+  | "undo";
 /** By which way a decision came. */
 export type DecisionChannel = "api" | "session" | "cli" | "link" | "expiry";
 
@@ -366,7 +373,7 @@ export function schema(k: Kit) {
       how: k.text("how").$type<DecisionChannel>().notNull(),
       ip: k.text("ip"),
       contentHash: k.text("content_hash").notNull(),
-      /** The reason of a rejection; for an edit, what was there before. */
+      /** The reason of a rejection; for an edit, what was there before and which parts it changed. */
       detail: k.json<Record<string, unknown>>("detail"),
       createdAt: k.time("created_at").notNull(),
     }),

@@ -28,6 +28,7 @@ import { refuseSuppressed, sweepSendCounts } from "./send-limits.ts";
 import * as sessions from "./sessions.ts";
 import * as suppressions from "./suppressions.ts";
 import * as webhooks from "./webhooks.ts";
+import * as withdraw from "./withdraw.ts";
 
 /** Rows a sweep deletes in one transaction, so that it never holds up mail. */
 const SWEEP_BATCH = 500;
@@ -136,6 +137,7 @@ export function createStore(engine: Engine) {
     gateFacts: read(gateFacts),
     conversationOf: read(outbound.conversationOf),
     decideHold: write(holds.decideHold),
+    withdrawApproval: write(withdraw.withdrawApproval),
     releaseLoop: write(holds.releaseLoop),
     expireHolds: write(holds.expireHolds),
     nextHoldDue: read(holds.nextHoldDue),

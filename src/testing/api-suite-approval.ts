@@ -3,6 +3,8 @@ import { describe, expect, test } from "bun:test";
 import type { ApiWorld } from "./api-world.ts";
 
 const outside = "ann@outside.example";
+/** What an edit changes that words the two bodies of a message anew. */
+const both = ["body_text", "body_html"];
 const mail = { to: [outside], subject: "Hello", body: "Good day." };
 
 interface Held {
@@ -125,6 +127,7 @@ export function approvalCases(it: ApiWorld): void {
       });
       const first = await it.api.post(`${held.path}/approve`, {
         ...{ subject: "Hello again", body_text: "Good evening.", cc: [], bcc: ["New <new@outside.example>"] },
+        body_html: 'Good evening.<img src="cid:logo">',
         content_hash: held.body.content_hash,
       });
       expect(first).toMatchObject({ status: 200, body: { status: "sent", edited: true } });
@@ -132,7 +135,8 @@ export function approvalCases(it: ApiWorld): void {
       const { body: after } = await it.api.get(held.path);
       expect(after).toMatchObject({
         ...{ subject: "Hello again", body_text: "Good evening.", to: [outside], bcc: ["new@outside.example"] },
-        ...{ body_html: '<img src="cid:logo">', reply_to: ["desk@outside.example"], edited: true },
+        ...{ body_html: 'Good evening.<img src="cid:logo">', reply_to: ["desk@outside.example"], edited: true },
+        edited_parts: ["cc", "bcc", "subject", "body_text", "body_html"],
         ...{ email_message_id: held.body.email_message_id, conversation_id: held.body.conversation_id },
         ...{ attachments: held.body.attachments, content_hash: first.body.content_hash },
         original: {
@@ -153,7 +157,10 @@ export function approvalCases(it: ApiWorld): void {
       const files = await Promise.all([0, 1].map((n) => it.api.get(`${held.path}/attachments/${n}`)));
       expect(files.map((file) => file.body)).toEqual(["one", "two"]);
       expect(await entries(held.id)).toMatchObject([
-        { action: "edit_approve", content_hash: first.body.content_hash, detail: { before: { subject: "Hello" } } },
+        {
+          ...{ action: "edit_approve", content_hash: first.body.content_hash },
+          detail: { before: { subject: "Hello" }, changed: ["cc", "bcc", "subject", "body_text", "body_html"] },
+        },
       ]);
     });
 
@@ -165,6 +172,95 @@ export function approvalCases(it: ApiWorld): void {
       expect(body).toMatchObject({ to: ["x@outside.example"], subject: "Hello" });
       expect([body.body_html, body.attachments]).toEqual([undefined, undefined]);
       expect(body.recipients.map((row: { address: string }) => row.address)).toEqual(["x@outside.example"]);
+    });
+
+    test("leaves with a text and an HTML that say the same, whichever of them was changed", async () => {
+      const two = { body: "Pay 100.", html_body: "<p>Pay <b>100</b>.</p>" };
+      const rows: [edit: object, text: string, html: string | undefined, parts: string[]][] = [
+        [{ body_text: "Pay 110 & <no> more." }, "Pay 110 & <no> more.", "<p>Pay 110 &amp; &lt;no&gt; more.</p>", both],
+        [{ body_html: "<p>Pay <b>110</b>.</p>" }, "Pay 110.", "<p>Pay <b>110</b>.</p>", both],
+        [{ body_text: "Pay 110.", body_html: "Pay 110!" }, "Pay 110.", "Pay 110!", both],
+        [{ body_text: "Pay 110.", body_html: "" }, "Pay 110.", undefined, both],
+        // Handed back as it was, it is no change: the formatting stays.
+        [{ body_text: two.body, subject: "Bill" }, two.body, two.html_body, ["subject"]],
+        [{ body_html: two.html_body, subject: "Bill" }, two.body, two.html_body, ["subject"]],
+      ];
+      const agent = await heldAgent();
+      for (const [edit, text, html, parts] of rows) {
+        const held = await hold(two, agent);
+        const answer = await it.api.post(`${held.path}/approve`, edit);
+        expect(answer).toMatchObject({ status: 200, body: { edited: true, edited_parts: parts } });
+        const { body } = await it.api.get(held.path);
+        expect([body.body_text.trim(), body.body_html, body.edited_parts]).toEqual([text, html, parts]);
+        const bytes = await raw(held);
+        expect(bytes.includes("100")).toBe(!parts.includes("body_text"));
+        expect((await entries(held.id))[0].detail.changed).toEqual(parts);
+      }
+      // Without HTML there is none to make.
+      const plain = await hold({}, agent);
+      await it.api.post(`${plain.path}/approve`, { body_text: "Good evening." });
+      expect((await it.api.get(plain.path)).body).toMatchObject({ edited_parts: ["body_text"] });
+      expect((await it.api.get(plain.path)).body.body_html).toBeUndefined();
+    });
+
+    test("waits again when its approval is taken back in time, and leaves after the next one", async () => {
+      const agent = await heldAgent();
+      await it.api.patch(`/api/v1/agents/${agent}`, { undo_seconds: 120 });
+      const held = await hold({}, agent);
+      const queued = await it.api.post(`${held.path}/approve`, {}, { headers: { prefer: "respond-async" } });
+      expect(queued.body).toMatchObject({ status: "queued" });
+      expect((await it.api.get(held.path)).body.approval_expires_at).toBeUndefined();
+      const undone = await it.api.post(`${held.path}/undo`);
+      expect(undone).toMatchObject({ status: 200 });
+      const changing = { recipients: expect.anything() };
+      expect(undone.body).toEqual({ ...held.body, ...changing });
+      expect(undone.body.recipients).toMatchObject([{ address: outside, status: "held" }]);
+      const { body: waiting } = await it.api.get(`/api/v1/messages?status=pending_approval&agent=${agent}`);
+      expect(waiting.messages).toEqual([undone.body]);
+      expect(await entries(held.id)).toMatchObject([
+        { action: "undo", by: expect.stringContaining("@"), how: "api", content_hash: held.body.content_hash },
+        { action: "approve" },
+      ]);
+      expect((await it.api.post(`${held.path}/undo`)).body).toMatchObject({
+        ...{ status: 409, detail: "The message waits for a decision; no approval stands." },
+      });
+
+      await it.api.patch(`/api/v1/agents/${agent}`, { undo_seconds: 0 });
+      const sent = await it.api.post(`${held.path}/approve`, { content_hash: undone.body.content_hash });
+      expect(sent.body).toMatchObject({ status: "sent", edited: false });
+      expect((await it.api.post(`${held.path}/undo`)).body).toMatchObject({
+        ...{ status: 409, code: "conflict", detail: "It is too late: 1 of 1 recipients are being tried, or were." },
+      });
+    });
+
+    test("is decided about by content after an edit was taken back: 409 says what was changed", async () => {
+      const agent = await heldAgent();
+      await it.api.patch(`/api/v1/agents/${agent}`, { undo_seconds: 120 });
+      const held = await hold({}, agent);
+      const later = { headers: { prefer: "respond-async" } };
+      await it.api.post(`${held.path}/approve`, { subject: "Another", body_text: "Good night." }, later);
+      const { body: now } = await it.api.post(`${held.path}/undo`);
+      expect(now).toMatchObject({ status: "pending_approval", edited: true, subject: "Another" });
+      for (const action of ["approve", "reject"]) {
+        const { status, body } = await it.api.post(`${held.path}/${action}`, { content_hash: held.body.content_hash });
+        expect({ status, ...body }).toMatchObject({
+          ...{ status: 409, content_hash: now.content_hash, edited_parts: ["subject", "body_text"] },
+          detail: expect.stringContaining("differs from what the agent wrote in subject, body_text"),
+        });
+      }
+      expect((await it.api.get(held.path)).body).toEqual(now);
+    });
+
+    test("is not taken back by its agent, by another account, or when nobody approved it", async () => {
+      const agent = await heldAgent();
+      const own = it.api.as(await it.agentKey(agent));
+      const held = await hold({}, agent);
+      expect((await own.post(`${held.path}/undo`)).status).toBe(403);
+      const stranger = it.api.as(await it.server.newAccount());
+      expect((await stranger.post(`${held.path}/undo`)).status).toBe(404);
+      await it.api.post(`${held.path}/reject`);
+      const { status, body } = await it.api.post(`${held.path}/undo`);
+      expect({ status, detail: body.detail }).toEqual({ status: 409, detail: expect.stringMatching(/rejected it at/) });
     });
 
     test("keeps waiting, unchanged, when an edit is not valid", async () => {

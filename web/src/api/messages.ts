@@ -59,11 +59,14 @@ export async function refreshInbox(client: QueryClient): Promise<void> {
   );
 }
 
-/** A message, which becomes read by being opened. */
+/** A message as a person looks at it. It stays unread: an agent is handed only its unread mail. */
 export function messageQuery(email: string, id: string) {
   return queryOptions({
     queryKey: [...keys.inbox, "one", email, id],
-    queryFn: ({ signal }) => ok(api.GET("/api/v1/agents/{email}/messages/{id}", { ...messagePath(email, id), signal })),
+    queryFn: ({ signal }) => {
+      const params = { ...messagePath(email, id).params, query: { peek: true } };
+      return ok(api.GET("/api/v1/agents/{email}/messages/{id}", { params, signal }));
+    },
     // What was received does not change; status and labels are patched into the cache.
     staleTime: Number.POSITIVE_INFINITY,
   });

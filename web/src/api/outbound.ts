@@ -106,6 +106,21 @@ export function reject(id: string, body: { reason?: string; content_hash?: strin
   return ok(api.POST("/api/v1/messages/{id}/reject", { params, body }));
 }
 
+/** Takes an approval back: the message waits again. Fails with 409 once a recipient is being tried. */
+export function undo(id: string): Promise<Outbound> {
+  const params = { path: { id }, header: { "Idempotency-Key": idempotencyKey() } };
+  return ok(api.POST("/api/v1/messages/{id}/undo", { params }));
+}
+
+export function useUndo(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => undo(id),
+    onSuccess: (message) => client.setQueryData(outboundQuery(id).queryKey, message),
+    onSettled: () => outboundChanged(client),
+  });
+}
+
 export function cancel(id: string): Promise<Outbound> {
   const params = { path: { id }, header: { "Idempotency-Key": idempotencyKey() } };
   return ok(api.POST("/api/v1/messages/{id}/cancel", { params }));

@@ -795,7 +795,7 @@ export interface paths {
         put?: never;
         /**
          * Let a held message go, changed or as it is
-         * @description What is given replaces what the agent wrote; what is not stays. 200: it has left; 202: it is queued (after 10 seconds, or at once with `Prefer: respond-async`). 409: it was decided, or is not what `content_hash` names; nothing is sent. An agent's key never decides.
+         * @description What is given replaces what the agent wrote; what is not stays. Text and HTML leave saying the same: a new `body_text` alone makes the HTML anew, a new `body_html` alone the text, and `body_html: ""` drops the HTML; give both to word both. 200: it has left; 202: it is queued (after 10 seconds, or at once with `Prefer: respond-async`). 409: it was decided, or is not what `content_hash` names; nothing is sent. An agent's key never decides.
          */
         post: operations["approveMessage"];
         delete?: never;
@@ -818,6 +818,26 @@ export interface paths {
          * @description For good. The agent reads the reason at GET /api/v1/messages/{id}.
          */
         post: operations["rejectMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take an approval back before the message leaves
+         * @description The message waits again, with its expiry and with the changes of an edit; it is approved, edited or rejected as before. `undo_seconds` of the agent is the time for it. 409 once a recipient is being tried.
+         */
+        post: operations["undoApproval"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1267,7 +1287,7 @@ export interface paths {
         };
         /**
          * Get a domain and look its records up
-         * @description `checks` says for each record what DNS has now. Also answers for the server's shared domain.
+         * @description `checks` says for each record what DNS has now, and what to do where the domain has such a record for other uses: its mail and its other senders go on working. Also answers for the server's shared domain.
          */
         get: operations["getDomain"];
         put?: never;
@@ -1834,6 +1854,8 @@ export interface components {
             }[];
             /** @description Whether a reviewer changed it. */
             edited: boolean;
+            /** @description In what it differs from what the agent wrote. */
+            edited_parts?: ("to" | "cc" | "bcc" | "subject" | "body_text" | "body_html" | "attachments")[];
             original?: components["schemas"]["Original"];
             /** Format: date-time */
             reviewed_at?: string;
@@ -1866,7 +1888,10 @@ export interface components {
             recipients: components["schemas"]["Recipient"][];
             /** @description Of a reply that left out addresses which nothing proves: which ones, and how to write to them all the same. */
             fix?: string;
+            /** @description Whether it is not what the agent wrote. */
             edited: boolean;
+            /** @description In what it differs from what the agent wrote. */
+            edited_parts?: ("to" | "cc" | "bcc" | "subject" | "body_text" | "body_html" | "attachments")[];
             /** @description What the upstream called it. */
             provider_message_id?: string;
             /** @description SHA-256 over all recipients and the bytes: names what would leave. */
@@ -1883,7 +1908,7 @@ export interface components {
             /** Format: date-time */
             at: string;
             /** @enum {string} */
-            action: "approve" | "edit_approve" | "reject" | "expire_approve" | "expire_reject" | "release";
+            action: "approve" | "edit_approve" | "reject" | "expire_approve" | "expire_reject" | "release" | "undo";
             /** @description The address of who decided, or `expiry`. */
             by: string;
             /** @enum {string} */
@@ -1898,6 +1923,8 @@ export interface components {
                 /** @description Of a rejection. */
                 reason?: string;
                 before?: components["schemas"]["Original"];
+                /** @description The parts that the edit changed. */
+                changed?: ("to" | "cc" | "bcc" | "subject" | "body_text" | "body_html" | "attachments")[];
             };
         };
         Conversation: {
@@ -2287,6 +2314,8 @@ export interface components {
                 reason: string;
                 /** Format: date-time */
                 approval_expires_at: string | null;
+                /** @description It waits again, because this person took the approval back. */
+                withdrawn_by?: string;
             };
         };
         MessageApprovedEvent: {
@@ -2494,6 +2523,14 @@ export interface components {
                 found?: string[];
                 /** @description Why DNS did not answer. */
                 error?: string;
+                /** @description What to do about it. */
+                advice?: string;
+                /** @description The value to publish in place of all that was found: theirs and ours in one. */
+                merged?: string;
+                /** @description A domain for agents, where this one receives its mail elsewhere. */
+                suggested_domain?: string;
+                /** @description DNS look-ups of the SPF record, merged if there is one; 11: more than 10. */
+                lookups?: number;
             }[];
         };
         Problem: {
@@ -6542,6 +6579,95 @@ export interface operations {
             };
             /** @description `unsupported_media_type`: Unsupported media type. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency_key_reused`: The Idempotency-Key was used for another request. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited`: Too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undoApproval: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same request with the same key within 24 hours gets the first one's answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The resource's id. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Outbound */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outbound"];
+                };
+            };
+            /** @description `invalid_request`: The request is not valid. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`: Authentication is required. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: This key may not do that. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: Not found. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: Conflict with the current state. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

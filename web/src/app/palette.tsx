@@ -79,7 +79,10 @@ export default function Palette({ onClose, showShortcuts }: { onClose: () => voi
     <Dialog.Root open onOpenChange={(open) => !open && onClose()}>
       <Dialog.Portal>
         <Dialog.Backdrop className="fixed inset-0 z-40 bg-scrim" />
-        <Dialog.Popup className="fixed top-[12vh] left-1/2 z-50 flex max-h-[65dvh] w-[calc(100vw-1.5rem)] max-w-xl -translate-x-1/2 flex-col overflow-hidden rounded-xl bg-raised shadow-pop">
+        <Dialog.Popup
+          aria-modal="true"
+          className="fixed top-[12vh] left-1/2 z-50 flex max-h-[65dvh] w-[calc(100vw-1.5rem)] max-w-xl -translate-x-1/2 flex-col overflow-hidden rounded-xl bg-raised shadow-pop"
+        >
           <Dialog.Title className="sr-only">Find a page, an agent or a command</Dialog.Title>
           <input
             type="text"

@@ -61,7 +61,7 @@ export function Shell() {
       <Dialog.Root open={open === "menu"} onOpenChange={(next) => !next && close()}>
         <Dialog.Portal>
           <Dialog.Backdrop className="fixed inset-0 z-40 bg-scrim" />
-          <Dialog.Popup className="fixed inset-y-0 left-0 z-50 w-64 bg-sunken shadow-pop">
+          <Dialog.Popup aria-modal="true" className="fixed inset-y-0 left-0 z-50 w-64 bg-sunken shadow-pop">
             <Dialog.Title className="sr-only">Menu</Dialog.Title>
             <Dialog.Close render={<IconButton icon={X} label="Close" className="absolute top-2.5 right-2 z-10" />} />
             <Sidebar

@@ -1,7 +1,10 @@
 import { useLayoutEffect, useRef } from "react";
 
 export interface Shortcut {
-  /** One key, or two after each other: `?`, `j`, `g i`; `mod+k` is Command or Control. `event.key` spells them. */
+  /**
+   * One key, or two after each other: `?`, `j`, `g i`; `mod+k` is Command or Control. Characters as they are typed (`A`
+   * needs Shift), named keys in lower case: `escape`, `enter`.
+   */
   keys: string;
   /** What it does, for the list behind `?`. */
   label: string;
@@ -35,6 +38,26 @@ export function currentShortcuts(): Shortcut[] {
   return [...byKeys.values()];
 }
 
+/**
+ * What has the keyboard to itself while it is open. The role `dialog` alone is not enough: toasts and explanations have it
+ * too, and the page goes on working beside them (WAI-ARIA 1.2, aria-modal).
+ */
+const MODAL = "[aria-modal=true], dialog[open], [role=menu]";
+
+/** A key as shortcuts spell it: `Escape` → `escape`, while `a` and `A` stay two keys. */
+function spelled(key: string): string {
+  return key.length > 1 ? key.toLowerCase() : key;
+}
+
+/** Whether Escape closes something smaller first: an explanation that is open, or the toast that has the focus. */
+function closesByEscape(target: EventTarget | null): boolean {
+  if (document.querySelector("[data-closes-by-escape]")) return true;
+  return target instanceof Element && target.closest("[role=dialog], [role=alertdialog]") !== null;
+}
+
+/** Input types that take no text, so that letters pressed on them are the page's. */
+const PRESSED_TYPES = new Set(["checkbox", "radio", "button", "submit", "reset", "file"]);
+
 /** Listens to the keyboard until the returned function is called. */
 export function listenForShortcuts(): () => void {
   let first: { key: string; atMs: number } | null = null;
@@ -42,10 +65,14 @@ export function listenForShortcuts(): () => void {
   function onKeyDown(event: KeyboardEvent): void {
     const held = event.metaKey || event.ctrlKey;
     if (event.altKey || event.isComposing || event.defaultPrevented) return;
-    const key = held ? `mod+${event.key.toLowerCase()}` : event.key;
-    if (!held && isTyping(event.target)) return;
-    // A dialog has the keyboard to itself.
-    if (document.querySelector("[role=dialog], [role=alertdialog], [role=menu]") && !held) return;
+    const key = held ? `mod+${event.key.toLowerCase()}` : spelled(event.key);
+    if (!held && document.querySelector(MODAL)) return;
+    if (!held && isTyping(event.target)) {
+      // Out of the field first; the next Escape is the page's.
+      if (key === "escape") (event.target as HTMLElement).blur();
+      return;
+    }
+    if (key === "escape" && closesByEscape(event.target)) return;
     const began = first && event.timeStamp - first.atMs < SEQUENCE_MS ? `${first.key} ${key}` : null;
     const all = currentShortcuts();
     const found = all.find(({ keys }) => keys === began) ?? all.find(({ keys }) => keys === key);
@@ -61,7 +88,6 @@ export function listenForShortcuts(): () => void {
 }
 
 function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
-  );
+  if (target instanceof HTMLInputElement) return !PRESSED_TYPES.has(target.type);
+  return target instanceof HTMLElement && (target.isContentEditable || /^(TEXTAREA|SELECT)$/.test(target.tagName));
 }

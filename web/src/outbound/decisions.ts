@@ -1,9 +1,10 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Outbound } from "../api/client.ts";
-import { type Approval, approve, cancel, dropHeld, outboundChanged, reject } from "../api/outbound.ts";
+import { type Approval, approve, dropHeld, outboundChanged, reject, undo } from "../api/outbound.ts";
 import { ApiError } from "../api/problem.ts";
 import { toast, toastError } from "../ui/toast.tsx";
+import { namesOf } from "./parts.ts";
 
 export type Verdict = { kind: "approve"; changes?: Approval } | { kind: "reject"; reason: string };
 
@@ -17,10 +18,10 @@ export interface Tally {
 const AT_ONCE = 4;
 
 /**
- * Deciding about held mail. Every decision names the content that was looked at, so what was seen is what leaves; when
+ * Deciding about held mail. `undoSecondsOf` is what an agent leaves for second thoughts; undefined while that is not known. Every decision names the content that was looked at, so what was seen is what leaves; when
  * somebody else was faster, or the message is another one by now, it fails and nothing is sent.
  */
-export function useDecisions(undoSecondsOf: (agent: string) => number) {
+export function useDecisions(undoSecondsOf: (agent: string) => number | undefined) {
   const client = useQueryClient();
   const [busy, setBusy] = useState<ReadonlySet<string>>(new Set());
   const mark = (id: string, on: boolean) =>
@@ -28,16 +29,16 @@ export function useDecisions(undoSecondsOf: (agent: string) => number) {
 
   /** Decides and says how it went. Fails with an ApiError. */
   async function decide(message: Outbound, verdict: Verdict): Promise<void> {
-    const undoSeconds = verdict.kind === "approve" ? undoSecondsOf(message.agent_id) : 0;
+    const known = verdict.kind === "approve" ? undoSecondsOf(message.agent_id) : 0;
     mark(message.id, true);
     try {
-      const outcome = await send(message, verdict, undoSeconds > 0);
+      const outcome = await send(message, verdict, known !== 0);
       dropHeld(client, message.id);
+      const undoSeconds = outcome.status === "queued" ? (known ?? secondsLeft(outcome)) : 0;
       tell(message, verdict, outcome, undoSeconds, () =>
-        cancel(message.id).then(
-          () => toast("Taken back: it does not leave", message.subject),
-          (error) => toastError(error),
-        ),
+        undo(message.id)
+          .then(() => toast("Approval taken back; it waits again", message.subject), toastError)
+          .finally(() => outboundChanged(client)),
       );
     } finally {
       mark(message.id, false);
@@ -70,24 +71,31 @@ export function useDecisions(undoSecondsOf: (agent: string) => number) {
   return { busy, decide, decideAll };
 }
 
+type Outcome = Awaited<ReturnType<typeof approve>> | Awaited<ReturnType<typeof reject>>;
+
+/** Seconds until the first recipient's turn; 0 when that is now. */
+function secondsLeft(outcome: Outcome): number {
+  const recipients = "recipients" in outcome ? outcome.recipients : [];
+  const times = recipients.flatMap(({ next_attempt_at: at }) => (at ? [Date.parse(at)] : []));
+  return times.length > 0 ? Math.max(0, Math.round((Math.min(...times) - Date.now()) / 1000)) : 0;
+}
+
 /** `atOnce`: the answer does not wait until it has left. */
-function send(message: Outbound, verdict: Verdict, atOnce: boolean) {
+function send(message: Outbound, verdict: Verdict, atOnce: boolean): Promise<Outcome> {
   const seen = message.content_hash ? { content_hash: message.content_hash } : {};
   return verdict.kind === "approve"
     ? approve(message.id, { ...verdict.changes, ...seen }, atOnce)
     : reject(message.id, { ...(verdict.reason && { reason: verdict.reason }), ...seen });
 }
 
-function tell(
-  message: Outbound,
-  verdict: Verdict,
-  outcome: { status: string; method?: string },
-  undoSeconds: number,
-  undo: () => void,
-): void {
-  const about = message.subject || "No subject";
+function tell(message: Outbound, verdict: Verdict, outcome: Outcome, undoSeconds: number, undo: () => void): void {
+  const parts = "edited_parts" in outcome ? namesOf(outcome.edited_parts ?? []) : "";
+  const subject = message.subject || "No subject";
+  const about = parts ? `${subject}: changed ${parts}` : subject;
+  const method = "method" in outcome ? outcome.method : undefined;
   if (verdict.kind === "reject") toast("Rejected", about);
-  else if (outcome.method === "capture") toast("Approved and captured", "Without an upstream it does not leave.");
+  else if (method === "capture")
+    toast("Approved and captured", `${parts && `Changed ${parts}. `}Without an upstream it does not leave.`);
   else if (undoSeconds > 0)
     toast(`Approved; it leaves in ${undoSeconds} seconds`, about, {
       label: "Undo",

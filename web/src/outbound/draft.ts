@@ -1,6 +1,8 @@
+import { htmlFromText } from "../../../src/text-html.ts";
 import { type Attachment, api, type Outbound } from "../api/client.ts";
 import type { Approval } from "../api/outbound.ts";
 import type { Content } from "./diff.tsx";
+import type { Part } from "./parts.ts";
 
 /** A held message while a reviewer changes it: text as it stands in the fields. */
 export interface Draft {
@@ -9,8 +11,12 @@ export interface Draft {
   bcc: string;
   subject: string;
   text: string;
-  /** null: it has no HTML, or it was taken out. */
-  html: string | null;
+  /**
+   * Where the HTML comes from: `text` makes it anew once the text is changed, and leaves it as it is before; `own` is
+   * `ownHtml`; `none` leaves it out. `none` too where the message has no HTML.
+   */
+  html: "text" | "own" | "none";
+  ownHtml: string;
   /** Attachments that stay, by their index. */
   attachments: readonly number[];
 }
@@ -29,7 +35,8 @@ export function draftOf(message: Outbound): Draft {
     bcc: joined(message.bcc),
     subject: message.subject,
     text: message.body_text ?? "",
-    html: message.body_html ?? null,
+    html: message.body_html === undefined ? "none" : "text",
+    ownHtml: message.body_html ?? "",
     attachments: (message.attachments ?? []).map(({ index }) => index),
   };
 }
@@ -50,6 +57,62 @@ export function contentOf(
   };
 }
 
+function htmlOf(message: Outbound, draft: Draft): string {
+  if (draft.html === "own") return draft.ownHtml;
+  if (draft.html === "none") return "";
+  return draft.text === (message.body_text ?? "") ? (message.body_html ?? "") : htmlFromText(draft.text);
+}
+
+/** The parts that differ, by their names on the wire. */
+export function changedParts(before: Content, after: Content): Part[] {
+  return partNames.flatMap(([name, part]) =>
+    JSON.stringify(before[part]) === JSON.stringify(after[part]) ? [] : [name],
+  );
+}
+
+const partNames: readonly (readonly [Part, keyof Content])[] = [
+  ["to", "to"],
+  ["cc", "cc"],
+  ["bcc", "bcc"],
+  ["subject", "subject"],
+  ["body_text", "text"],
+  ["body_html", "html"],
+  ["attachments", "attachments"],
+];
+
+/**
+ * A draft of `base` put onto the message as somebody else changed it: parts that the draft leaves alone follow the message,
+ * the others stay as the draft has them. `clashes` names the parts that both changed, each its own way.
+ */
+export function rebase(base: Outbound, current: Outbound, draft: Draft): { draft: Draft; clashes: Part[] } {
+  const [old, now] = [draftOf(base), draftOf(current)];
+  const moved = { ...now };
+  const clashes: Part[] = [];
+  for (const [name, part] of [
+    ["to", "to"],
+    ["cc", "cc"],
+    ["bcc", "bcc"],
+    ["subject", "subject"],
+    ["body_text", "text"],
+  ] as const) {
+    if (draft[part] === old[part]) continue;
+    moved[part] = draft[part];
+    if (now[part] !== old[part] && now[part] !== draft[part]) clashes.push(name);
+  }
+  if (draft.html !== old.html || draft.ownHtml !== old.ownHtml) {
+    moved.html = draft.html;
+    moved.ownHtml = draft.ownHtml === old.ownHtml ? now.ownHtml : draft.ownHtml;
+    if (now.ownHtml !== old.ownHtml) clashes.push("body_html");
+  }
+  const labels = (message: Outbound, indexes: readonly number[]) =>
+    (message.attachments ?? []).filter(({ index }) => indexes.includes(index)).map(labelOf);
+  const dropped = labels(base, old.attachments).filter((label) => !labels(base, draft.attachments).includes(label));
+  moved.attachments = (current.attachments ?? [])
+    .filter((file) => !dropped.includes(labelOf(file)))
+    .map(({ index }) => index);
+  return { draft: moved, clashes };
+}
+
 /** What the message would say by the draft. */
 export function drafted(message: Outbound, draft: Draft): Content {
   return {
@@ -58,12 +121,15 @@ export function drafted(message: Outbound, draft: Draft): Content {
     bcc: addressesIn(draft.bcc),
     subject: draft.subject,
     text: draft.text,
-    html: draft.html ?? "",
+    html: htmlOf(message, draft),
     attachments: (message.attachments ?? []).filter(({ index }) => draft.attachments.includes(index)).map(labelOf),
   };
 }
 
-/** The members of an approval that the draft changes; attachments that stay are fetched, as they are given anew. */
+/**
+ * The members of an approval that the draft changes. Of text and HTML both are given when one of them changes, so that what
+ * was shown is what leaves. Attachments that stay are fetched, as they are given anew.
+ */
 export async function changesOf(message: Outbound, draft: Draft): Promise<Approval> {
   const before = contentOf(message);
   const after = drafted(message, draft);
@@ -73,8 +139,8 @@ export async function changesOf(message: Outbound, draft: Draft): Promise<Approv
     ...(differs("cc") && { cc: [...after.cc] }),
     ...(differs("bcc") && { bcc: [...after.bcc] }),
     ...(differs("subject") && { subject: after.subject }),
-    ...(differs("text") && { body_text: after.text }),
-    ...(differs("html") && { body_html: after.html }),
+    ...((differs("text") || differs("html")) && { body_text: after.text }),
+    ...((differs("html") || (differs("text") && before.html !== "")) && { body_html: after.html }),
     ...(differs("attachments") && { attachments: await kept(message, draft) }),
   };
 }

@@ -1,26 +1,34 @@
 import { useBlocker } from "@tanstack/react-router";
 import { Check, FileDiff, Pencil, X } from "lucide-react";
-import { type KeyboardEvent, useRef, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useRef, useState } from "react";
 import type { Outbound } from "../api/client.ts";
 import { ApiError } from "../api/problem.ts";
 import { Button } from "../ui/button.tsx";
 import { ConfirmDialog } from "../ui/dialog.tsx";
-import { Checkbox, Field, TextArea, TextInput } from "../ui/field.tsx";
+import { Checkbox, Field, Select, TextArea, TextInput } from "../ui/field.tsx";
 import { Keys } from "../ui/kbd.tsx";
 import { Card } from "../ui/page.tsx";
 import { ErrorNote } from "../ui/states.tsx";
 import { ContentDiff } from "./diff.tsx";
-import { contentOf, type Draft, drafted, draftOf } from "./draft.ts";
+import { changedParts, contentOf, type Draft, drafted, draftOf, rebase } from "./draft.ts";
+import { namesOf, type Part } from "./parts.ts";
 
 const fieldNames = ["to", "cc", "bcc", "subject", "body_text", "body_html"];
 
 /** Changes a held message in two steps: write, then look at what differs and approve that. */
 export function EditForm({
   message,
+  current,
+  follow,
   approve,
   onClose,
 }: {
+  /** The message that the changes are of. */
   message: Outbound;
+  /** The same as it is by now: somebody else may have decided, or changed it. */
+  current: Outbound;
+  /** Makes `current` the message that the changes are of. */
+  follow: () => void;
   /** Sends the changed message; fails with what the server says of it. */
   approve: (draft: Draft) => Promise<unknown>;
   onClose: () => void;
@@ -29,9 +37,13 @@ export function EditForm({
   const [step, setStep] = useState<"write" | "review">("write");
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
+  const [clashes, setClashes] = useState<readonly Part[]>([]);
+  const decided = current.status !== "pending_approval";
+  const moved = !decided && current.content_hash !== message.content_hash;
   const before = contentOf(message);
   const after = drafted(message, draft);
-  const changed = JSON.stringify(before) !== JSON.stringify(after);
+  const parts = changedParts(before, after);
+  const changed = parts.length > 0;
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
   // A key or a press beside it must not lose what was written; the decision itself leads on.
   const isLeaving = useRef(false);
@@ -42,8 +54,16 @@ export function EditForm({
     withResolver: true,
   });
 
+  const takeOver = () => {
+    const moving = rebase(message, current, draft);
+    setDraft(moving.draft);
+    setClashes(moving.clashes);
+    setError(null);
+    setStep("write");
+    follow();
+  };
   const submit = async () => {
-    if (!changed || busy) return;
+    if (!changed || busy || decided || moved) return;
     if (step === "write") return setStep("review");
     setBusy(true);
     setError(null);
@@ -67,23 +87,50 @@ export function EditForm({
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: the key works wherever the focus is within.
     <div onKeyDown={onKeyDown} className="flex flex-col gap-4">
-      {step === "write" ? (
+      {decided && (
+        <Notice>
+          <p className="font-medium">Somebody decided while you were changing it. Your changes did not leave.</p>
+          <p>While the approval can be undone above, you can go on. This is what you changed:</p>
+          <ContentDiff before={before} after={after} />
+        </Notice>
+      )}
+      {moved && (
+        <Notice>
+          <p className="font-medium">Somebody else changed the message while you were changing it.</p>
+          <ContentDiff before={before} after={contentOf(current)} />
+          <div>
+            <Button onClick={takeOver}>Put my changes onto it</Button>
+          </div>
+        </Notice>
+      )}
+      {clashes.length > 0 && !moved && !decided && (
+        <Notice>
+          <p>
+            You and somebody else both changed {namesOf(clashes)}. Yours is in the form, and would replace theirs: the
+            review shows it.
+          </p>
+        </Notice>
+      )}
+      {decided ? null : step === "write" ? (
         <Write message={message} draft={draft} change={change} error={error} />
       ) : (
         <Card title="What you change" description="This is what leaves; what the agent wrote is kept beside it.">
-          <ContentDiff before={before} after={after} />
+          <div className="flex flex-col gap-3">
+            <ContentDiff before={before} after={after} />
+            <OneSided parts={parts} hasBoth={before.html !== "" && after.html !== ""} />
+          </div>
         </Card>
       )}
-      {error !== null && !isAboutFields(error) && <ErrorNote error={error} />}
+      {error !== null && !isAboutFields(error) && !moved && !decided && <ErrorNote error={error} />}
       <div className="flex flex-wrap items-center gap-2">
-        {step === "write" ? (
-          <Button variant="primary" icon={FileDiff} disabled={!changed} onClick={() => setStep("review")}>
+        {decided ? null : step === "write" ? (
+          <Button variant="primary" icon={FileDiff} disabled={!changed || moved} onClick={() => setStep("review")}>
             Review the changes
           </Button>
         ) : (
           <>
-            <Button variant="primary" icon={Check} busy={busy} onClick={() => void submit()}>
-              Approve as changed
+            <Button variant="primary" icon={Check} busy={busy} disabled={moved} onClick={() => void submit()}>
+              Approve as changed: {namesOf(parts)}
             </Button>
             <Button icon={Pencil} onClick={() => setStep("write")}>
               Change more
@@ -112,6 +159,26 @@ export function EditForm({
   );
 }
 
+function Notice({ children }: { children: ReactNode }) {
+  return (
+    <section role="alert" className="flex flex-col gap-3 rounded-xl border border-warn/40 bg-warn-soft p-4 text-sm">
+      {children}
+    </section>
+  );
+}
+
+/** Warns of a message whose two bodies would come to say different things. */
+function OneSided({ parts, hasBoth }: { parts: readonly Part[]; hasBoth: boolean }) {
+  const [text, html] = [parts.includes("body_text"), parts.includes("body_html")];
+  if (!hasBoth || text === html) return null;
+  const [changed, kept] = text ? ["text", "HTML"] : ["HTML", "text"];
+  return (
+    <p role="note" className="rounded-lg bg-warn-soft px-3 py-2 text-sm">
+      Only the {changed} is changed: the {kept} leaves as the agent wrote it, and recipients may see either.
+    </p>
+  );
+}
+
 /** Whether every complaint has a field that shows it. */
 function isAboutFields(error: unknown): boolean {
   return (
@@ -120,6 +187,12 @@ function isAboutFields(error: unknown): boolean {
     error.errors.every(({ field }) => fieldNames.some((name) => field.startsWith(name)))
   );
 }
+
+const htmlHints: Record<Draft["html"], string> = {
+  text: "Made anew from the text when you change that; formatting and pictures in the text are lost then.",
+  own: "Most mail programs show this and not the text: change both.",
+  none: "Only the text leaves.",
+};
 
 function Write({
   message,
@@ -165,11 +238,7 @@ function Write({
             />
           )}
         </Field>
-        <Field
-          label="Text"
-          error={about("body_text")}
-          hint={draft.html !== null && "The HTML below says it once more: change both, or take the HTML out."}
-        >
+        <Field label="Text" error={about("body_text")}>
           {(control) => (
             <TextArea
               {...control}
@@ -184,21 +253,29 @@ function Write({
         </Field>
         {message.body_html !== undefined && (
           <>
-            <Checkbox
-              label="Send the HTML too"
-              checked={draft.html !== null}
-              onChange={({ target }) => change({ html: target.checked ? (message.body_html ?? "") : null })}
-            />
-            {draft.html !== null && (
-              <Field label="HTML" error={about("body_html")}>
+            <Field label="HTML" hint={htmlHints[draft.html]}>
+              {(control) => (
+                <Select
+                  {...control}
+                  value={draft.html}
+                  onChange={({ target }) => change({ html: target.value as Draft["html"] })}
+                >
+                  <option value="text">Follows the text</option>
+                  <option value="own">Written by hand</option>
+                  <option value="none">Left out</option>
+                </Select>
+              )}
+            </Field>
+            {draft.html === "own" && (
+              <Field label="HTML source" error={about("body_html")}>
                 {(control) => (
                   <TextArea
                     {...control}
                     rows={10}
                     spellCheck={false}
                     className="font-mono text-xs"
-                    value={draft.html ?? ""}
-                    onChange={({ target }) => change({ html: target.value })}
+                    value={draft.ownHtml}
+                    onChange={({ target }) => change({ ownHtml: target.value })}
                   />
                 )}
               </Field>

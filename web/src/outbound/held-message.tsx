@@ -9,6 +9,7 @@ import { OutboundStatus } from "../mail/outbound-status.tsx";
 import { Untrusted } from "../mail/untrusted.tsx";
 import { Button } from "../ui/button.tsx";
 import { Keys } from "../ui/kbd.tsx";
+import { Card } from "../ui/page.tsx";
 import { Detail } from "../ui/split.tsx";
 import { ErrorNote, Loaded, SkeletonRows } from "../ui/states.tsx";
 import { RelativeTime } from "../ui/time.tsx";
@@ -19,6 +20,8 @@ import { ContentDiff } from "./diff.tsx";
 import { changesOf, contentOf, type Draft } from "./draft.ts";
 import { EditForm } from "./edit-form.tsx";
 import { HoldNote } from "./hold.tsx";
+import { namesOf } from "./parts.ts";
+import { isWithdrawable, UndoApproval } from "./undo.tsx";
 
 interface Props {
   id: string;
@@ -57,6 +60,7 @@ function Held({ message, agent, busy, problem, decide, askReason, back }: Props 
   const release = useRelease(message.id);
   const waits = message.status === "pending_approval";
   const changed = waits && message.content_hash !== seen.content_hash;
+  const { original } = seen;
   const active = waits && !changed && !editing && !busy;
   const title = seen.subject || "No subject";
 
@@ -105,7 +109,7 @@ function Held({ message, agent, busy, problem, decide, askReason, back }: Props 
     >
       {problem !== undefined && <ErrorNote error={problem} />}
       {!waits && <Decided message={message} />}
-      {changed && (
+      {changed && !editing && (
         <section role="alert" className="flex flex-col gap-3 rounded-xl border border-warn/40 bg-warn-soft p-4 text-sm">
           <p className="font-medium">The message was changed while it was open here.</p>
           <ContentDiff before={contentOf(seen)} after={contentOf(message)} />
@@ -123,8 +127,19 @@ function Held({ message, agent, busy, problem, decide, askReason, back }: Props 
           <span className="text-xs text-muted">This message, and all that is held for the same reason.</span>
         </div>
       )}
+      {waits && original && !changed && !editing && (
+        <Card title="Changed before" description="An approval with changes was taken back. This is what they were.">
+          <ContentDiff before={contentOf(original)} after={contentOf(seen)} />
+        </Card>
+      )}
       {editing ? (
-        <EditForm message={seen} approve={approveChanged} onClose={() => setEditing(false)} />
+        <EditForm
+          message={seen}
+          current={message}
+          follow={() => setSeen(message)}
+          approve={approveChanged}
+          onClose={() => setEditing(false)}
+        />
       ) : (
         <OutgoingContent message={seen} />
       )}
@@ -151,7 +166,7 @@ function Hint({ keys }: { keys: string }) {
 
 /** What happened to a message that waits no more. */
 function Decided({ message }: { message: Outbound }) {
-  const { status, reviewed_by, reviewed_at, rejection_reason, edited } = message;
+  const { status, reviewed_by, reviewed_at, rejection_reason, edited_parts = [] } = message;
   return (
     <div role="status" className="flex flex-col gap-1.5 rounded-xl border border-line bg-surface px-4 py-3 text-sm">
       <p className="flex flex-wrap items-center gap-x-2 gap-y-1">
@@ -160,7 +175,7 @@ function Decided({ message }: { message: Outbound }) {
           <span>
             {reviewed_by === "expiry" ? "Nobody decided in time" : `${reviewed_by} decided`}{" "}
             <RelativeTime at={reviewed_at} />
-            {edited && ", with changes"}.
+            {edited_parts.length > 0 && `, with changes of ${namesOf(edited_parts)}`}.
           </span>
         )}
       </p>
@@ -169,9 +184,12 @@ function Decided({ message }: { message: Outbound }) {
           Reason: <Untrusted text={rejection_reason} />
         </p>
       )}
-      <Link to="/outbox/$id" params={{ id: message.id }} className="link w-fit">
-        What became of it
-      </Link>
+      <div className="flex flex-wrap items-center gap-3">
+        {isWithdrawable(message) && <UndoApproval message={message} />}
+        <Link to="/outbox/$id" params={{ id: message.id }} className="link w-fit">
+          What became of it
+        </Link>
+      </div>
     </div>
   );
 }

@@ -15,7 +15,8 @@ import { ContentDiff } from "./diff.tsx";
 import { contentOf } from "./draft.ts";
 import { MessageFate } from "./fate-badge.tsx";
 import { Fates } from "./fates.tsx";
-import { CancelButton } from "./undo.tsx";
+import { namesOf } from "./parts.ts";
+import { TakeBack } from "./undo.tsx";
 
 /** A message of an agent, and what became of it. */
 export function SentMessage({ id, back }: { id: string; back: () => void }) {
@@ -48,7 +49,7 @@ function Sent({ message, back }: { message: Outbound; back: () => void }) {
               <Hand aria-hidden className="size-4" /> Decide
             </Link>
           )}
-          <CancelButton message={message} />
+          <TakeBack message={message} />
         </>
       }
     >
@@ -74,7 +75,7 @@ function Sent({ message, back }: { message: Outbound; back: () => void }) {
 
 /** Who decided about it, and what they changed. */
 function Review({ message }: { message: Outbound }) {
-  const { hold, reviewed_by, reviewed_at, rejection_reason, original } = message;
+  const { hold, reviewed_by, reviewed_at, rejection_reason, original, edited_parts = [] } = message;
   if (!hold && !reviewed_at) return null;
   return (
     <Card title="Held">
@@ -84,7 +85,7 @@ function Review({ message }: { message: Outbound }) {
           <p>
             {reviewed_by === "expiry" ? "Nobody decided in time" : `${reviewed_by} decided`}{" "}
             <RelativeTime at={reviewed_at} />
-            {original && ", with changes"}.
+            {original && `, with changes of ${namesOf(edited_parts)}`}.
           </p>
         )}
         {rejection_reason && (

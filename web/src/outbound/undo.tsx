@@ -1,7 +1,7 @@
 import { Undo2 } from "lucide-react";
 import { useEffect, useState } from "react";
 import type { Outbound } from "../api/client.ts";
-import { useCancel } from "../api/outbound.ts";
+import { useCancel, useUndo } from "../api/outbound.ts";
 import { useShortcuts } from "../app/shortcuts.ts";
 import { Button } from "../ui/button.tsx";
 import { ConfirmDialog } from "../ui/dialog.tsx";
@@ -29,8 +29,35 @@ function useSecondsLeft({ status, recipients }: Outbound): number | null {
   return runs ? Math.ceil(left / SECOND) : null;
 }
 
+/** Whether a person's approval stands that can still be taken back: no recipient was tried. */
+export function isWithdrawable({ status, reviewed_at, reviewed_by, recipients }: Outbound): boolean {
+  const isApproved = status === "queued" && reviewed_at !== undefined && reviewed_by !== "expiry";
+  return isApproved && recipients.every(({ attempts }) => attempts === 0);
+}
+
+/** Takes an approval back: the message waits for a decision again. */
+export function UndoApproval({ message }: { message: Outbound }) {
+  const undo = useUndo(message.id);
+  const seconds = useSecondsLeft(message);
+  const run = () =>
+    undo.mutate(undefined, {
+      onSuccess: () => toast("Approval taken back; it waits again", message.subject),
+      onError: toastError,
+    });
+  useShortcuts([{ keys: "z", label: "Undo the approval: it waits again", group: "Outbox", run }]);
+  return (
+    <Button variant="primary" icon={Undo2} busy={undo.isPending} onClick={run}>
+      Undo the approval {seconds !== null && <span className="tabular-nums">({seconds} s)</span>} <Keys keys="z" />
+    </Button>
+  );
+}
+
 /** What of a message can still be taken back, and the button that does. */
-export function CancelButton({ message }: { message: Outbound }) {
+export function TakeBack({ message }: { message: Outbound }) {
+  return isWithdrawable(message) ? <UndoApproval message={message} /> : <CancelButton message={message} />;
+}
+
+function CancelButton({ message }: { message: Outbound }) {
   const cancel = useCancel(message.id);
   const [asking, setAsking] = useState(false);
   const seconds = useSecondsLeft(message);

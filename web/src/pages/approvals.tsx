@@ -31,7 +31,7 @@ export function ApprovalsPage() {
   const held = useHeld(search.agent);
   const agents = useAgents();
   const agentOf = (address: string) => agents.data?.find(({ email }) => email === address);
-  const { busy, decide, decideAll } = useDecisions((address) => agentOf(address)?.undo_seconds ?? 0);
+  const { busy, decide, decideAll } = useDecisions((address) => agentOf(address)?.undo_seconds);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [problems, setProblems] = useState<ReadonlyMap<string, unknown>>(new Map());
   const [asking, setAsking] = useState<Asking | null>(null);
@@ -91,8 +91,12 @@ export function ApprovalsPage() {
     { keys: "* n", label: "Select none", group, run: () => selectAll(false) },
     { keys: "A", label: "Approve all that are selected", group, run: () => bulk("approve") },
     { keys: "R", label: "Reject all that are selected", group, run: () => bulk("reject") },
-    { keys: "escape", label: "Back to the list", group, run: () => show(undefined) },
+    { keys: "escape", label: "Back to the list, or clear the selection", group, run: () => leave() },
   ]);
+  const leave = () => {
+    if (open !== undefined) show(undefined);
+    else if (chosen.length > 0) selectAll(false);
+  };
   const bulk = (kind: Asking["kind"]) => {
     if (chosen.length > 0) setAsking({ kind, messages: chosen });
   };

@@ -4,6 +4,7 @@ import { ScrollText } from "lucide-react";
 import { auditQuery } from "../api/audit.ts";
 import type { AuditEntry } from "../api/client.ts";
 import { Untrusted } from "../mail/untrusted.tsx";
+import { namesOf } from "../outbound/parts.ts";
 import { Badge, type Tone } from "../ui/badge.tsx";
 import { buttonClass } from "../ui/button.tsx";
 import { Card, Page } from "../ui/page.tsx";
@@ -16,6 +17,7 @@ const deeds: Record<AuditEntry["action"], [Tone, string]> = {
   edit_approve: ["ok", "Changed and approved"],
   reject: ["bad", "Rejected"],
   release: ["ok", "Loop released"],
+  undo: ["warn", "Approval withdrawn"],
   expire_approve: ["warn", "Sent, nobody decided"],
   expire_reject: ["warn", "Rejected, nobody decided"],
 };
@@ -56,6 +58,9 @@ function Row({ entry }: { entry: AuditEntry }) {
         </code>
       </div>
       <RelativeTime at={at} className="hidden text-right whitespace-nowrap text-muted md:block" />
+      {detail?.changed && detail.changed.length > 0 && (
+        <p className="text-muted md:col-span-3 md:col-start-2">Changed {namesOf(detail.changed)}.</p>
+      )}
       {detail?.reason && (
         <p className="text-muted wrap-anywhere md:col-span-3 md:col-start-2">
           “<Untrusted text={detail.reason} />”

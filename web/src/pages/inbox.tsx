@@ -32,8 +32,11 @@ export function InboxPage() {
 
   useShortcuts([
     {
-      ...{ keys: "escape", label: "Back to the list", group: "Inbox" },
-      run: () => open && void navigate({ to: "/inbox", search }),
+      ...{ keys: "escape", label: "Back to the list, or to all mail", group: "Inbox" },
+      run: () => {
+        if (open) void navigate({ to: "/inbox", search });
+        else if (filtered) void navigate({ to: "/inbox", search: search.agent ? { agent: search.agent } : {} });
+      },
     },
   ]);
 
@@ -184,7 +187,6 @@ function SearchBox({ text, onChange }: { text: string; onChange: (text: string) 
         placeholder="Search subjects, people, text, file names"
         value={typed}
         onChange={(event) => setTyped(event.target.value)}
-        onKeyDown={(event) => event.key === "Escape" && input.current?.blur()}
         className="h-8 w-full rounded-md border border-line bg-sunken pr-2 pl-8 text-sm placeholder:text-muted"
       />
     </div>

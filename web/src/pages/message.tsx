@@ -1,10 +1,9 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { ArrowLeft, Ellipsis, Forward, MailOpen, MessagesSquare, Reply, Trash2 } from "lucide-react";
-import { useEffect, useState } from "react";
+import { ArrowLeft, Ellipsis, Forward, Mail, MailOpen, MessagesSquare, Reply, Trash2 } from "lucide-react";
+import { useState } from "react";
 import type { MessageDetail } from "../api/client.ts";
-import { keys } from "../api/keys.ts";
-import { messageQuery, patchLists, useChangeMessage, useDeleteMessage } from "../api/messages.ts";
+import { messageQuery, useChangeMessage, useDeleteMessage } from "../api/messages.ts";
 import { useShortcuts } from "../app/shortcuts.ts";
 import { Composer } from "../mail/composer.tsx";
 import { Labels } from "../mail/labels.tsx";
@@ -23,14 +22,6 @@ const route = getRouteApi("/inbox/$agent/$id");
 export function MessagePage() {
   const { agent, id } = route.useParams();
   const message = useQuery(messageQuery(agent, id));
-  const client = useQueryClient();
-  const loaded = message.data !== undefined;
-  useEffect(() => {
-    if (!loaded) return;
-    // The server has marked it read by answering.
-    patchLists(client, id, { status: "read" });
-    void client.invalidateQueries({ queryKey: keys.overview });
-  }, [loaded, client, id]);
 
   return (
     <div className="h-full overflow-y-auto">
@@ -47,22 +38,24 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
   const change = useChangeMessage(agent, id);
   const remove = useDeleteMessage(agent, id);
   const back = () => navigate({ to: "/inbox", search: (search) => search });
-  const markUnread = () =>
+  const unread = message.status === "unread";
+  const mark = (status: "read" | "unread") =>
     change.mutate(
-      { status: "unread" },
+      { status },
       {
         onError: toastError,
-        onSuccess: () => {
-          toast("Marked unread");
-          void back();
-        },
+        onSuccess: () =>
+          status === "read"
+            ? toast("Marked read", "It is not handed to the agent any more.")
+            : toast("Marked unread", "The agent gets it when it next asks for unread mail."),
       },
     );
+  const toggle = () => mark(unread ? "read" : "unread");
 
   useShortcuts([
     { keys: "r", label: "Reply", group: "Message", run: () => setMode("reply") },
     { keys: "f", label: "Forward", group: "Message", run: () => setMode("forward") },
-    { keys: "u", label: "Mark unread", group: "Message", run: markUnread },
+    { keys: "u", label: "Mark read or unread", group: "Message", run: toggle },
     { keys: "#", label: "Delete", group: "Message", run: () => setDeleting(true) },
   ]);
 
@@ -91,6 +84,9 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
           <Button icon={Forward} size="sm" onClick={() => setMode("forward")}>
             Forward
           </Button>
+          <Button icon={unread ? MailOpen : Mail} size="sm" busy={change.isPending} onClick={toggle}>
+            {unread ? "Mark read" : "Mark unread"}
+          </Button>
           <Menu
             trigger={<IconButton icon={Ellipsis} label="More" className="size-7" />}
             items={[
@@ -104,7 +100,6 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
                     search: { agent, view: "threads" },
                   }),
               },
-              { label: "Mark unread", icon: MailOpen, onSelect: markUnread },
               null,
               { label: "Delete", icon: Trash2, danger: true, onSelect: () => setDeleting(true) },
             ]}
@@ -112,6 +107,11 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
         </div>
       </div>
       <MessageHead message={message} />
+      {unread && (
+        <p className="text-xs text-muted">
+          Unread: looking at it here changes nothing for the agent, which still gets it. Marked read, it does not.
+        </p>
+      )}
       {mode && <Composer key={mode} mode={mode} agent={agent} message={message} onClose={() => setMode(null)} />}
       <MessageBody agent={agent} message={message} />
       <ConfirmDialog

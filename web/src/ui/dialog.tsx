@@ -34,6 +34,7 @@ export function Dialog({
         <Base.Backdrop className="fixed inset-0 z-40 bg-scrim transition-opacity duration-100 data-ending-style:opacity-0 data-starting-style:opacity-0" />
         <Base.Popup
           ref={popup}
+          aria-modal="true"
           // What is to be filled in; else the dialog itself, which is then read out.
           initialFocus={() => popup.current?.querySelector<HTMLElement>("input, textarea, select") ?? popup.current}
           className={cx(

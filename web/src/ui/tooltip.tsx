@@ -25,7 +25,7 @@ export function Explain({ title, children, content }: { title: string; children:
       <Popover.Trigger openOnHover delay={150} render={children} />
       <Popover.Portal>
         <Popover.Positioner sideOffset={6} align="start" className="z-50">
-          <Popover.Popup initialFocus={false} className={`${popup} p-3`}>
+          <Popover.Popup data-closes-by-escape initialFocus={false} className={`${popup} p-3`}>
             <Popover.Title className="pb-1 text-sm font-semibold">{title}</Popover.Title>
             {content}
           </Popover.Popup>

@@ -52,6 +52,11 @@ export class Approvals extends Resource {
   reject(id: string, body: Body<"rejectMessage"> = {}, options?: PostOptions): Promise<Rejected> {
     return this.http.json(path`/api/v1/messages/${id}/reject`, { method: "POST", body }, options);
   }
+
+  /** Takes an approval back: the message waits again. 409 once a recipient is being tried. */
+  undo(id: string, options?: PostOptions): Promise<Outbound> {
+    return this.http.json(path`/api/v1/messages/${id}/undo`, { method: "POST" }, options);
+  }
 }
 
 /** Who decided what about held mail, and when. */

@@ -175,6 +175,14 @@ class DnsCheck(Model):
     status: str = ""
     found: List[str] = field(default_factory=list)
     error: Optional[str] = None
+    #: What to do about it.
+    advice: Optional[str] = None
+    #: The value to publish in place of all that was found.
+    merged: Optional[str] = None
+    #: A domain for agents, where this one receives its mail elsewhere.
+    suggested_domain: Optional[str] = None
+    #: DNS look-ups of the SPF record; 11 stands for more than 10.
+    lookups: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -440,6 +448,8 @@ class Outbound(Model):
     first_time: List[str] = field(default_factory=list)
     links: List[Link] = field(default_factory=list)
     edited: bool = False
+    #: In what it differs from what the agent wrote.
+    edited_parts: List[str] = field(default_factory=list)
     original: Optional[Original] = None
     reviewed_at: Optional[datetime] = None
     reviewed_by: Optional[str] = None
@@ -453,6 +463,8 @@ class Approved(Sent):
     """A held message that was let go."""
 
     edited: bool = False
+    #: In what it differs from what the agent wrote.
+    edited_parts: List[str] = field(default_factory=list)
     provider_message_id: Optional[str] = None
     content_hash: str = ""
 
@@ -470,6 +482,8 @@ class Rejected(Model):
 class AuditDetail(Model):
     reason: Optional[str] = None
     before: Optional[Original] = None
+    #: The parts that an edit changed.
+    changed: List[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,11 @@ class AsyncApprovals:
         call = Call("POST", f"{_path(id)}/reject", body=body, idempotency_key=idempotency_key)
         return Rejected.from_wire(await self._transport.json(call))
 
+    async def undo(self, id: str, *, idempotency_key: Optional[str] = None) -> Outbound:
+        """Takes an approval back: the message waits again. ConflictError once a recipient is being tried."""
+        call = Call("POST", f"{_path(id)}/undo", idempotency_key=idempotency_key)
+        return Outbound.from_wire(await self._transport.json(call))
+
 
 class AsyncAudit:
     """Decisions about held messages."""

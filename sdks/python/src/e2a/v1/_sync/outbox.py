@@ -119,6 +119,11 @@ class Approvals:
         call = Call("POST", f"{_path(id)}/reject", body=body, idempotency_key=idempotency_key)
         return Rejected.from_wire(self._transport.json(call))
 
+    def undo(self, id: str, *, idempotency_key: Optional[str] = None) -> Outbound:
+        """Takes an approval back: the message waits again. ConflictError once a recipient is being tried."""
+        call = Call("POST", f"{_path(id)}/undo", idempotency_key=idempotency_key)
+        return Outbound.from_wire(self._transport.json(call))
+
 
 class Audit:
     """Decisions about held messages."""
