@@ -28,6 +28,7 @@ import { createSigningKeys } from "./outbound/signing-keys.ts";
 import { composeTestMail } from "./outbound/test-mail.ts";
 import { createReturnPaths, type ReturnPaths } from "./return-path.ts";
 import type { Engine } from "./store/engine.ts";
+import type { Role } from "./store/folder-lock.ts";
 import { openPostgres } from "./store/postgres.ts";
 import type { AgentRow } from "./store/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
@@ -98,7 +99,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       : await loadOrCreateKeyFile(join(config.dataDir, "encryption.key"));
     const vault = createVault(masterKey);
 
-    const store = createStore(await openEngine(config, log));
+    const store = createStore(await openEngine(config, log, "server"));
     closers.push(() => store.close());
     await store.ensureSharedDomain({ domain: config.sharedDomain, now: new Date(clock.now()) });
     await store.takeOver(new Date(clock.now()));
@@ -238,12 +239,12 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
   }
 }
 
-/** Opens the configured database; migrations are applied on the way. */
-export function openEngine(config: Config, log: Log): Promise<Engine> {
+/** Opens the configured database; migrations are applied on the way. One server at a time may have a SQLite file. */
+export function openEngine(config: Config, log: Log, role: Role): Promise<Engine> {
   const { database } = config;
   if (database.kind === "postgres")
     return openPostgres(database.url, { poolSize: database.poolSize, migrations: migrations("postgres"), log });
-  return Promise.resolve().then(() => openSqlite(database.path, migrations("sqlite")));
+  return Promise.resolve().then(() => openSqlite(database.path, migrations("sqlite"), { role, log }));
 }
 
 function ownResolver(config: Config, clock: Clock, closers: (() => unknown)[]): Resolver {
@@ -351,7 +352,7 @@ async function health(store: Store, config: Config, clock: Clock): Promise<{ ok:
       reasons.push("Webhook deliveries have been due for more than five minutes.");
     if (tooOld(await store.outboundState(now))) reasons.push("Mail out has been due for more than five minutes.");
   } catch {
-    reasons.push("The store takes no writes.");
+    reasons.push(store.fault() ?? "The store takes no writes.");
   }
   const disk = statfsSync(config.dataDir);
   if (disk.bavail * disk.bsize < DISK_FREE_BYTES_MIN) reasons.push("Less than 100 MiB of disk are free.");

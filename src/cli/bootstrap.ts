@@ -54,7 +54,7 @@ async function makeAccount(io: Io, flags: BootstrapFlags) {
     import("../vault.ts"),
     import("../log.ts"),
   ]);
-  const store = createStore(await openEngine(config, silentLog));
+  const store = createStore(await openEngine(config, silentLog, "command"));
   try {
     const vault = createVault(
       config.signing.encryptionKey

@@ -59,6 +59,8 @@ export function createStore(engine: Engine) {
     dialect: engine.dialect,
     onSignal: (listener: (signal: Signal) => void) => engine.onSignal(listener),
     close: () => engine.close(),
+    /** Why the store takes no writes, as a sentence; null while nothing is known to be wrong. */
+    fault: () => engine.fault(),
 
     // Accounts: people, their keys and signing secrets
     createAccount: write(accounts.createAccount),
