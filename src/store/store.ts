@@ -16,6 +16,7 @@ import { gateFacts } from "./gate-facts.ts";
 import * as holds from "./holds.ts";
 import * as inbound from "./inbound.ts";
 import * as inbox from "./inbox.ts";
+import * as keyCanary from "./key-canary.ts";
 import * as messages from "./messages.ts";
 import * as notices from "./notices.ts";
 import * as outbound from "./outbound.ts";
@@ -151,6 +152,7 @@ export function createStore(engine: Engine) {
     // An outcome waits for the disk: one that is forgotten would send the message again.
     claimDueRecipients: forgettable(queue.claimDueRecipients),
     renewLeases: forgettable(queue.renewLeases),
+    renewLease: forgettable(queue.renewLease),
     outboundWork: read(queue.outboundWork),
     finishRecipient: write(queue.finishRecipient),
     nextRecipientDue: read(queue.nextRecipientDue),
@@ -236,6 +238,11 @@ export function createStore(engine: Engine) {
         { forgettable: true },
       ),
     probeWrite: write(requests.probeWrite),
+
+    // The key that sealed what is sealed here
+    keyCanary: read(keyCanary.keyCanary),
+    claimKeyCanary: write(keyCanary.claimKeyCanary),
+    sealedSample: read(keyCanary.sealedSample),
 
     /** Deletes what has outlived its use, in small steps. Null keeps for ever. */
     async sweep(input: {
