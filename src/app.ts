@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, statfsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { version } from "../package.json" with { type: "json" };
 import { createApprovalTokens } from "./approval-token.ts";
 import { migrations } from "./assets.ts";
@@ -15,12 +15,14 @@ import type { ExamineSettings } from "./inbound/examine.ts";
 import { createReceive, type Receive } from "./inbound/receive.ts";
 import { type SmtpListener, startSmtp } from "./inbound/smtp.ts";
 import { createLog, type Log } from "./log.ts";
+import { openMasterKey } from "./master-key.ts";
 import { createEventFeed } from "./notify/event-feed.ts";
 import { createHub } from "./notify/hub.ts";
 import { createPoster, type Lookup, resolverLookup, systemLookup } from "./notify/post.ts";
 import { startWebhooks } from "./notify/webhook.ts";
 import { type Dispatch, startDispatch, type UpstreamCheck } from "./outbound/dispatch.ts";
 import { startHolds } from "./outbound/holds.ts";
+import { type OutcomeJournal, openOutcomeJournal } from "./outbound/outcome-journal.ts";
 import { isPublished } from "./outbound/published.ts";
 import { createRoutes } from "./outbound/routes.ts";
 import { createSender } from "./outbound/send.ts";
@@ -29,6 +31,7 @@ import { createSigningKeys } from "./outbound/signing-keys.ts";
 import { composeTestMail } from "./outbound/test-mail.ts";
 import { createReturnPaths, type ReturnPaths } from "./return-path.ts";
 import type { Engine } from "./store/engine.ts";
+import type { Role } from "./store/folder-lock.ts";
 import { openPostgres } from "./store/postgres.ts";
 import type { AgentRow } from "./store/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
@@ -36,7 +39,7 @@ import { createStore, type Store } from "./store/store.ts";
 import { childCommand } from "./tasks/child-command.ts";
 import { createOffload } from "./tasks/offload.ts";
 import { loadOrCreateTls, watchTls } from "./tls.ts";
-import { createVault, deriveKey, loadOrCreateKeyFile } from "./vault.ts";
+import { deriveKey } from "./vault.ts";
 import { createPool, type Pool } from "./workers/pool.ts";
 
 /** How long a stopping server waits for what is in hand; systemd's own limit is 90 s. */
@@ -99,14 +102,17 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
 
   try {
     mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-    const masterKey = config.signing.encryptionKey
-      ? Buffer.from(config.signing.encryptionKey, "hex")
-      : await loadOrCreateKeyFile(join(config.dataDir, "encryption.key"));
-    const vault = createVault(masterKey);
-
-    const store = createStore(await openEngine(config, log));
+    const store = createStore(await openEngine(config, log, "server"));
     closers.push(() => store.close());
+    const { key: masterKey, vault } = await openMasterKey(
+      { encryptionKey: config.signing.encryptionKey, dataDir: config.dataDir },
+      store,
+    );
     await store.ensureSharedDomain({ domain: config.sharedDomain, now: new Date(clock.now()) });
+    const journal = openOutcomeJournal(join(storeFolder(config), "outcomes.journal"), log);
+    closers.push(() => journal.close());
+    // Before leases are given back: what an upstream has taken must not be claimed again.
+    await recordLeft(journal, store, log);
     await store.takeOver(new Date(clock.now()));
 
     const resolver = seams.resolver ?? ownResolver(config, clock, closers);
@@ -173,6 +179,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       log,
       receive,
       routes,
+      journal,
       returnPaths,
       signingKeys: createSigningKeys({ store, vault, clock }),
       isPublished: (keys) => isPublished(keys, resolver),
@@ -249,12 +256,27 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
   }
 }
 
-/** Opens the configured database; migrations are applied on the way. */
-export function openEngine(config: Config, log: Log): Promise<Engine> {
+/** Opens the configured database; migrations are applied on the way. One server at a time may have a SQLite file. */
+export function openEngine(config: Config, log: Log, role: Role): Promise<Engine> {
   const { database } = config;
   if (database.kind === "postgres")
     return openPostgres(database.url, { poolSize: database.poolSize, migrations: migrations("postgres"), log });
-  return Promise.resolve().then(() => openSqlite(database.path, migrations("sqlite")));
+  return Promise.resolve().then(() => openSqlite(database.path, migrations("sqlite"), { role, log }));
+}
+
+/** Where what belongs to the store is kept beside it. */
+function storeFolder({ database, dataDir }: Config): string {
+  return database.kind === "sqlite" && database.path !== ":memory:" ? dirname(database.path) : dataDir;
+}
+
+/** Records what an earlier process could not, because the store was away until it ended. */
+async function recordLeft(journal: OutcomeJournal, store: Store, log: Log): Promise<void> {
+  for (const { recipient, outcome, at } of journal.left) {
+    const status = await store.finishRecipient(recipient, outcome, at);
+    const fields = { message: recipient.messageId, recipient: recipient.n, outcome: outcome.kind };
+    if (status !== null) log.info("outbound.recorded_late", fields);
+  }
+  journal.forgetLeft();
 }
 
 function ownPool(log: Log, closers: (() => unknown)[]): Pool {
@@ -378,7 +400,7 @@ async function health(store: Store, config: Config, clock: Clock): Promise<{ ok:
       reasons.push("Webhook deliveries have been due for more than five minutes.");
     if (tooOld(await store.outboundState(now))) reasons.push("Mail out has been due for more than five minutes.");
   } catch {
-    reasons.push("The store takes no writes.");
+    reasons.push(store.fault() ?? "The store takes no writes.");
   }
   const disk = statfsSync(config.dataDir);
   if (disk.bavail * disk.bsize < DISK_FREE_BYTES_MIN) reasons.push("Less than 100 MiB of disk are free.");

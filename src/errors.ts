@@ -85,6 +85,24 @@ export class Failure extends Error {
   }
 }
 
+/** What lies on this machine, or in the database, keeps a server from starting until somebody decides what to do. */
+export class StartRefused extends Error {
+  override readonly name = "StartRefused";
+
+  /**
+   * @param message One sentence that says what is wrong, with the file or folder it is about.
+   * @param code Stable word for scripts.
+   * @param fix What to do.
+   */
+  constructor(
+    message: string,
+    readonly code: string,
+    readonly fix: string,
+  ) {
+    super(message);
+  }
+}
+
 /** Returns the failure itself, or wraps anything unexpected as `internal` without leaking its text. */
 export function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;

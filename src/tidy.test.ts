@@ -26,6 +26,7 @@ const arrows: Record<string, string[]> = {
   "text-html": [],
   work: ["clock", "log"],
   store: ["mail", "events", "errors", "id", "log"],
+  "master-key": ["store", "vault", "errors"],
   accounts: ["store", "vault", "id", "errors", "mail"],
   inbound: ["host-name", "store", "return-path", "dns", "tls", "mail", "errors", "id", "log", "clock", "ttl-cache"],
   domains: ["store", "dns", "outbound", "work", "clock", "log"],

@@ -73,7 +73,7 @@ export function createVault(master: Uint8Array): Vault {
  * @throws Failure `unavailable` when others may read the file or it holds no key; `fix` says what to do
  */
 export async function loadOrCreateKeyFile(path: string): Promise<Uint8Array> {
-  const existing = await readKeyFile(path);
+  const existing = await loadKeyFile(path);
   if (existing) return existing;
   try {
     await createKeyFile(path);
@@ -83,12 +83,17 @@ export async function loadOrCreateKeyFile(path: string): Promise<Uint8Array> {
       cause,
     });
   }
-  const made = await readKeyFile(path);
+  const made = await loadKeyFile(path);
   if (!made) throw new Failure("unavailable", `The key file ${path} vanished while it was made.`);
   return made;
 }
 
-async function readKeyFile(path: string): Promise<Uint8Array | null> {
+/**
+ * The master key in the file at `path`; null when there is no such file.
+ *
+ * @throws Failure `unavailable` when others may read the file or it holds no key; `fix` says what to do
+ */
+export async function loadKeyFile(path: string): Promise<Uint8Array | null> {
   let file: FileHandle;
   try {
     file = await open(path, "r");

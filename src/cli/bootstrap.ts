@@ -1,5 +1,4 @@
 /** `e2a bootstrap`: the first account and its API key, without a browser, on the server's own machine. */
-import { join } from "node:path";
 import { Command } from "commander";
 import { usageError } from "./failure.ts";
 import { example } from "./help.ts";
@@ -41,25 +40,19 @@ export function bootstrapCommand(io: Io): Command {
 
 async function makeAccount(io: Io, flags: BootstrapFlags) {
   const config = await serverConfig(io, flags);
-  const [
-    { openEngine },
-    { createStore },
-    { createOwner, issueKey },
-    { createVault, loadOrCreateKeyFile },
-    { silentLog },
-  ] = await Promise.all([
-    import("../app.ts"),
-    import("../store/store.ts"),
-    import("../accounts.ts"),
-    import("../vault.ts"),
-    import("../log.ts"),
-  ]);
-  const store = createStore(await openEngine(config, silentLog));
+  const [{ openEngine }, { createStore }, { createOwner, issueKey }, { openMasterKey }, { silentLog }] =
+    await Promise.all([
+      import("../app.ts"),
+      import("../store/store.ts"),
+      import("../accounts.ts"),
+      import("../master-key.ts"),
+      import("../log.ts"),
+    ]);
+  const store = createStore(await openEngine(config, silentLog, "command"));
   try {
-    const vault = createVault(
-      config.signing.encryptionKey
-        ? Buffer.from(config.signing.encryptionKey, "hex")
-        : await loadOrCreateKeyFile(join(config.dataDir, "encryption.key")),
+    const { vault } = await openMasterKey(
+      { encryptionKey: config.signing.encryptionKey, dataDir: config.dataDir },
+      store,
     );
     const now = new Date();
     const user =

@@ -2,7 +2,7 @@
  * How a command fails: one error type, five exit codes, and the two ways to show it.
  */
 import { CommanderError } from "commander";
-import { Failure, type FieldError } from "../errors.ts";
+import { Failure, type FieldError, StartRefused } from "../errors.ts";
 import type { Io } from "./io.ts";
 import { painter, plain, plainLines, toJson } from "./output.ts";
 
@@ -86,6 +86,8 @@ export function asCliError(error: unknown): CliError | null {
       cause: error,
     });
   }
+  if (error instanceof StartRefused)
+    return new CliError(error.message, { exit: exitCode.usage, code: error.code, fix: error.fix, cause: error });
   return new CliError(error instanceof Error ? error.message : String(error), { code: "internal", cause: error });
 }
 

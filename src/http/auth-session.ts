@@ -41,7 +41,7 @@ export function createBrowserSessions({ config, store, clock, limits }: RouteDep
   };
 
   return {
-    attempt: ({ clientIp }) => limits.take(`sign-in ${limitKey(clientIp)}`, config.limits.signInsPerMinute),
+    attempt: ({ clientIp }) => limits.take("address", `sign-in ${limitKey(clientIp)}`, config.limits.signInsPerMinute),
     async open(request, { clientIp }, { user, key }) {
       const earlier = cookie(request, sessionCookie);
       if (earlier) await store.endSession(tokenHash(earlier));

@@ -74,7 +74,7 @@ export function createDoor(options: DoorOptions) {
     if (!isPublic) {
       identity = await identify.caller(request, visit.clientIp, isSocket ? url.searchParams.get("token") : null);
       visit.identity = identity;
-      await limits.take(identity.proofId, config.limits.apiRequestsPerMinute);
+      await limits.take("proof", identity.proofId, config.limits.apiRequestsPerMinute);
     }
     if (server && identity && isSocket && request.headers.get("upgrade")?.toLowerCase() === "websocket") {
       // Browsers let any page open a socket to anywhere, cookies included (RFC 6455 10.2).

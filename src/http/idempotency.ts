@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { Failure } from "../errors.ts";
+import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
 import type { Identity } from "./identity.ts";
@@ -24,8 +25,8 @@ export interface Idempotency {
  * Answers are kept sealed: one of them may hold a new API key or signing secret, which nothing else here stores in a
  * readable form. Keys are the account's; a key bound to an agent never gets the answer that another key earned.
  */
-export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clock }): Idempotency {
-  const { store, vault, clock } = deps;
+export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clock; log: Log }): Idempotency {
+  const { store, vault, clock, log } = deps;
 
   return {
     async once(request, identity, body, run) {
@@ -57,18 +58,20 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
       if (start.kind === "replay")
         return replay(start.status, vault.openText(Buffer.from(start.body, "base64"), context));
 
-      const forget = () => store.finishIdempotent(userId, key, null);
+      // A store that fails here must not hide what the request came to; the key is free again after a while.
+      const finish = (answer: { status: number; body: string } | null) =>
+        store.finishIdempotent(userId, key, answer).catch((error) => log.warn("idempotency.not_kept", {}, error));
       try {
         const response = await run();
         // What may turn out otherwise next time is not an answer to keep.
-        if (response.status >= 500 || response.status === 429) await forget();
+        if (response.status >= 500 || response.status === 429) await finish(null);
         else {
           const sealed = Buffer.from(vault.seal(await response.clone().text(), context)).toString("base64");
-          await store.finishIdempotent(userId, key, { status: response.status, body: sealed });
+          await finish({ status: response.status, body: sealed });
         }
         return response;
       } catch (error) {
-        await forget();
+        await finish(null);
         throw error;
       }
     },

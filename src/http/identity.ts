@@ -45,7 +45,7 @@ export function createIdentify(deps: {
   const { config, store, clock, log, limits } = deps;
 
   async function refuse(clientIp: string, message: string): Promise<never> {
-    await limits.take(`auth ${limitKey(clientIp)}`, config.limits.authFailuresPerMinute);
+    await limits.take("address", `auth ${limitKey(clientIp)}`, config.limits.authFailuresPerMinute);
     throw new Failure("unauthenticated", message, {
       fix: "Send a valid API key as `Authorization: Bearer e2a_…`; make one with POST /api/v1/keys or `e2a bootstrap`.",
     });

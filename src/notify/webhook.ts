@@ -126,7 +126,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
       } finally {
         places.done(delivery.endpointId, isWell);
         // There may be more for it, which had no place.
-        if (isWell) named.add(delivery.endpointId);
+        if (isWell !== false) named.add(delivery.endpointId);
       }
     },
     async nextDue() {
@@ -158,8 +158,8 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   };
 }
 
-/** Makes one attempt and records it; returns whether the endpoint took it. */
-async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: () => number): Promise<boolean> {
+/** Makes one attempt and records it; returns whether the endpoint took it, null when it was not asked. */
+async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: () => number): Promise<boolean | null> {
   const { store, vault, poster, clock, log } = options;
   const record = (step: DeliveryStep, row: Parameters<Store["finishDelivery"]>[2], news: EndpointNews | null = null) =>
     store.finishDelivery(delivery, step, row, new Date(clock.now()), news);
@@ -169,14 +169,14 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
   const signing = signers(work?.secrets ?? [], startedAt);
   if (!work || signing.length === 0) {
     await store.dropDelivery(delivery);
-    return true;
+    return null;
   }
   const number = delivery.attempts + 1;
   const { endpoint } = work;
   if (endpoint.url === null) {
     const error = "The agent has no webhook any more; the message is in its inbox.";
     await record({ kind: "failed" }, { attempt: number, startedAt, durationMs: 0, status: null, error, answer: null });
-    return true;
+    return null;
   }
 
   const secrets = signing.map((secret) => vault.openText(secret.sealed, secret.id));
@@ -193,7 +193,7 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
   if (outcome.kind === "failed" && outcome.reason === "aborted") {
     // We are stopping: nothing was learnt about the endpoint, so the attempt does not count.
     await record({ kind: "released", at: startedAt }, null);
-    return true;
+    return null;
   }
   for (const secret of signing) noteSigned(store, secret, startedAt, log);
 

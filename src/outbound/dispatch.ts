@@ -12,6 +12,7 @@ import { startWork } from "../work.ts";
 import { contentHashOf } from "./content-hash.ts";
 import { signDkim } from "./dkim.ts";
 import { createOutages } from "./outage.ts";
+import type { OutcomeJournal } from "./outcome-journal.ts";
 import { retryDelay } from "./retry.ts";
 import { captureLane, domainOf, type Routes, relayLane } from "./routes.ts";
 import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
@@ -31,9 +32,17 @@ const LEASE_MS = 90_000;
 const RENEW_MS = 20_000;
 /** No dialogue takes longer: RFC 5321 4.5.3.2 gives ten minutes to the final dot alone. */
 const TRY_MS = 15 * 60_000;
-/** How long a store that takes no writes is waited for, before an outcome is given up. */
-const RECORD_TRIES_MAX = 60;
+/** Pause before an outcome is recorded once more. It is never given up while the process lives. */
 const RECORD_RETRY_MS = 1_000;
+/** The same, after a failure that time is not likely to mend. */
+const RECORD_RETRY_LONG_MS = 60_000;
+/** Nothing is handed to an upstream unless a write succeeded so recently: what it took could not be recorded. */
+const WRITE_FRESH_MS = 5_000;
+/**
+ * After a store that several nodes share was away, none claims for so long: leases may have ended meanwhile, and those
+ * who have outcomes to record (every second) must come first.
+ */
+const HELD_BACK_MS = 10_000;
 
 export interface DispatchOptions {
   store: Store;
@@ -41,6 +50,7 @@ export interface DispatchOptions {
   log: Log;
   receive: Receive;
   routes: Routes;
+  journal: OutcomeJournal;
   returnPaths: ReturnPaths;
   signingKeys: SigningKeys;
   /** Whether the world can see a key of the domain; decides between its own From and "via e2a". */
@@ -88,7 +98,7 @@ export interface Dispatch {
  * message again. Mail for agents of this server is recognised when it comes again, so it is there exactly once.
  */
 export function startDispatch(options: DispatchOptions): Dispatch {
-  const { store, clock, log, routes } = options;
+  const { store, clock, log, routes, journal } = options;
   const random = options.random ?? Math.random;
   const outages = createOutages(() => clock.now(), random);
   const upstreams = new Map([...routes.upstreams].map(([lane, settings]) => [lane, createUpstream(settings, log)]));
@@ -101,6 +111,38 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   let closed = false;
 
   let reservedBytes = 0;
+  /** When a write succeeded last. */
+  let wroteAt = Number.NEGATIVE_INFINITY;
+  /** Set when the store failed: no claims until then. */
+  let heldBackUntil: number | null = null;
+
+  function noteStoreFailed(): void {
+    if (store.dialect === "postgres") heldBackUntil = clock.now() + HELD_BACK_MS;
+  }
+
+  /** Whether claims have to wait for others to record what they have. Throws while the store is away. */
+  async function isHeldBack(): Promise<boolean> {
+    if (heldBackUntil === null) return false;
+    await store.probeWrite(new Date(clock.now()));
+    if (clock.now() < heldBackUntil) return true;
+    heldBackUntil = null;
+    return false;
+  }
+
+  async function claimDue(lanes: { lane: string; free: number }[]): Promise<RecipientRow[]> {
+    try {
+      if (await isHeldBack()) return [];
+      const now = new Date(clock.now());
+      const claimed = await store.claimDueRecipients({
+        ...{ now, leaseUntil: leaseUntil(), leaseToken: crypto.randomUUID(), lanes },
+      });
+      wroteAt = clock.now();
+      return claimed;
+    } catch (error) {
+      noteStoreFailed();
+      throw error;
+    }
+  }
 
   const room = (lane: string, perConnection: number) => {
     const connections = routes.upstreams.get(lane)?.connections;
@@ -120,15 +162,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     async claim() {
       const lanes = routes.lanes.map((lane) => ({ lane, free: free(lane) }));
       const open = lanes.filter((row) => row.free > 0);
-      const claimed =
-        open.length === 0
-          ? []
-          : await store.claimDueRecipients({
-              now: new Date(clock.now()),
-              leaseUntil: leaseUntil(),
-              leaseToken: crypto.randomUUID(),
-              lanes: open,
-            });
+      const claimed = open.length === 0 ? [] : await claimDue(open);
       for (const { lane, free } of lanes) {
         const taken = claimed.filter((row) => row.lane === lane).length;
         count(lane, taken);
@@ -141,6 +175,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     waiting: () => behind.size > 0,
     async nextDue() {
       const now = clock.now();
+      if (heldBackUntil !== null) return new Date(now + RECORD_RETRY_MS);
       const open = routes.lanes.filter((lane) => free(lane) > 0);
       const probes = routes.lanes.map((lane) => outages.until(lane) ?? 0).filter((until) => until > now);
       const due = await store.nextRecipientDue(open);
@@ -157,11 +192,15 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       // The message or its agent was deleted: the row went with it.
       if (!work) return;
       const outcome = await attempt(recipient, work).catch((error): RecipientOutcome => {
+        // The store was away before anything was handed over.
+        if (error instanceof Failure && error.code === "unavailable")
+          return { kind: "released", at: new Date(clock.now()), error: error.message };
         log.error("outbound.try_failed", { message: messageId, recipient: recipient.n }, error);
         return settle(recipient, { kind: "unknown", error: "The server met an unexpected error; see its log." });
       });
-      await record(recipient, outcome);
-      tell(recipient, outcome);
+      if (await record(recipient, outcome)) tell(recipient, outcome);
+      else if (outcome.kind !== "released")
+        log.warn("outbound.lease_lost", { message: messageId, recipient: recipient.n, lane, outcome: outcome.kind });
     } finally {
       leased.delete(recipient);
       reservedBytes -= known?.raw.byteLength ?? 0;
@@ -169,17 +208,47 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     }
   }
 
-  /** Insists while the lease lasts: what the next host has taken and the store does not know is sent twice. */
-  async function record(recipient: RecipientRow, outcome: RecipientOutcome): Promise<void> {
+  /**
+   * Records an outcome, however long the store is away: what the next host has taken and the store does not know is sent
+   * twice. Returns false when the recipient was somebody else's or gone by then.
+   */
+  async function record(recipient: RecipientRow, outcome: RecipientOutcome): Promise<boolean> {
+    const { messageId, n, leaseToken } = recipient;
+    const entry = { recipient: { messageId, n, leaseToken }, outcome, at: new Date(clock.now()) };
     for (let tries = 1; ; tries++)
       try {
-        await store.finishRecipient(recipient, outcome, new Date(clock.now()));
-        return;
+        const status = await store.finishRecipient(recipient, outcome, entry.at);
+        wroteAt = clock.now();
+        if (tries > 1) journal.remove(entry);
+        return status !== null;
       } catch (error) {
-        if (closed || tries === RECORD_TRIES_MAX) throw error;
-        log.error("outbound.record_failed", { message: recipient.messageId, recipient: recipient.n }, error);
-        await new Promise<void>((resolve) => clock.after(RECORD_RETRY_MS, resolve));
+        noteStoreFailed();
+        if (tries === 1) journal.add(entry);
+        log.error("outbound.record_failed", { message: messageId, recipient: n }, error);
+        if (closed) throw error;
+        const isTemporary = error instanceof Failure && error.code === "unavailable";
+        await pause(isTemporary ? RECORD_RETRY_MS : RECORD_RETRY_LONG_MS);
       }
+  }
+
+  const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
+
+  /**
+   * Waits until the store takes writes and no outcome waits for it. Returns whether the recipient is still ours: its
+   * lease may have ended, and somebody else may have sent it.
+   */
+  async function mayHandOver(recipient: RecipientRow): Promise<boolean> {
+    if (journal.size() === 0 && clock.now() - wroteAt < WRITE_FRESH_MS) return true;
+    for (; !closed; await pause(RECORD_RETRY_MS))
+      try {
+        const isOurs = await store.renewLease(recipient, leaseUntil());
+        wroteAt = clock.now();
+        if (!isOurs || journal.size() === 0) return isOurs;
+      } catch (error) {
+        noteStoreFailed();
+        log.warn("outbound.store_awaited", { message: recipient.messageId, recipient: recipient.n }, error);
+      }
+    return false;
   }
 
   async function attempt(recipient: RecipientRow, work: OutboundWork): Promise<RecipientOutcome> {
@@ -196,6 +265,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     if (own === null || !upstream)
       return settle(recipient, { kind: "refused", reply: "554 5.4.4 There is no upstream for mail to the outside" });
     const raw = await outsideForm(work);
+    if (!(await mayHandOver(recipient)))
+      return { kind: "released", at: new Date(clock.now()), error: "The store was away; nothing was sent." };
     const returnPath = options.returnPaths.make(recipient.messageId, recipient.n);
     const signal = AbortSignal.any([breakOff.signal, AbortSignal.timeout(TRY_MS)]);
     const outcome = await upstream.send({ from: returnPath, to: recipient.address }, raw, signal);
@@ -281,7 +352,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       if (tokens.length === 0) return renewLater();
       store
         .renewLeases(tokens, leaseUntil())
-        .catch((error) => log.error("outbound.renew_failed", {}, error))
+        .catch((error) => {
+          noteStoreFailed();
+          log.error("outbound.renew_failed", {}, error);
+        })
         .finally(() => closed || renewLater());
     });
   };
@@ -308,7 +382,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       reservedBytes -= bytes;
     },
     leaseUntil,
-    take: (recipient, known) => work.take({ recipient, work: known }),
+    take(recipient, known) {
+      // The store has just taken it.
+      wroteAt = clock.now();
+      work.take({ recipient, work: known });
+    },
     outage: (lane) => outages.reason(lane),
     check: () =>
       Promise.all(

@@ -61,10 +61,12 @@ export interface Engine {
   read<R>(verb: (s: Scope) => Verb<R>): Promise<R>;
   /**
    * Runs a verb in one transaction; resolves after the commit, rejects after the rollback.
-   * `forgettable` work may be undone by a power cut, though not by a crash of this process: it is not
-   * waited for until it is on the disk.
+   * `forgettable` work may be undone by a power cut, though not by a crash of this process: Postgres does not wait until
+   * it is on the disk. SQLite does.
    */
   write<R>(verb: (s: Scope) => Verb<R>, options?: { forgettable: boolean }): Promise<R>;
+  /** Why the store takes no writes, as a sentence; null while nothing is known to be wrong. */
+  fault(): string | null;
   /**
    * Runs `run` when no other server process has this database open, and keeps later ones out meanwhile: what an
    * earlier process had in hand is nobody's then. A server calls it once, before it claims anything.

@@ -2,8 +2,9 @@ import { DrizzleQueryError } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 
 /**
- * Turns a database error into a Failure: a unique violation is `conflict`, a full disk or a lock
- * that did not open in time is `unavailable`. Anything else, and every Failure, passes unchanged.
+ * Turns a database error into a Failure: a unique violation is `conflict`; a disk that is full, fails or may only be
+ * read, a lock that did not open in time, and a server that is away are `unavailable`. Anything else, and every Failure,
+ * passes unchanged.
  */
 export function asStoreFailure(error: unknown): unknown {
   if (error instanceof Failure) return error;
@@ -11,9 +12,18 @@ export function asStoreFailure(error: unknown): unknown {
   const code = codeOf(cause);
   if (code === "SQLITE_CONSTRAINT_UNIQUE" || code === "SQLITE_CONSTRAINT_PRIMARYKEY" || code === "23505")
     return new Failure("conflict", "It exists already.", { cause });
-  // 53xxx insufficient resources, 57P0x shutting down, 08xxx connection trouble (PostgreSQL, Appendix A).
-  if (/^SQLITE_(FULL|BUSY|LOCKED|IOERR|READONLY)/.test(code) || /^(53|57P0|08)/.test(code)) return unavailable(cause);
+  if (isTemporary(code)) return unavailable(cause);
   return cause;
+}
+
+/** Whether a code is about the state of the disk, the server or the line to it, and not about the query. */
+function isTemporary(code: string): boolean {
+  return (
+    /^SQLITE_(FULL|BUSY|LOCKED|IOERR|READONLY|CANTOPEN|PROTOCOL|NOMEM)/.test(code) ||
+    // 08 connection, 25006 read-only, 40 rolled back, 53 resources, 55P03 lock, 57 operator, 58 system (PostgreSQL, Appendix A).
+    /^(08...|25006|40...|53...|55P03|57014|57P0.|58...)$/.test(code) ||
+    /^(EIO|ENOSPC|EROFS|EDQUOT|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE)$/.test(code)
+  );
 }
 
 /** What the database itself said. Drizzle's error around it quotes the query's values, which may be mail: not for the log. */
@@ -32,5 +42,16 @@ export function unavailable(cause: unknown): Failure {
   return new Failure("unavailable", "The store cannot be used right now.", {
     fix: "Try again shortly; the server's operator finds the reason in its log.",
     cause,
+  });
+}
+
+/**
+ * The store failed in the commit, or the line to it broke before the answer: a crash, or the server at the other end, may
+ * still make it happen.
+ */
+export function uncertain(error: unknown): Failure {
+  return new Failure("unavailable", "The store failed while it wrote this down; it may or may not have happened.", {
+    fix: "Try again shortly, with the same Idempotency-Key if you sent one; or look first whether it is there.",
+    cause: databaseError(error),
   });
 }

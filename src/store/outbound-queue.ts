@@ -332,6 +332,30 @@ export function* renewLeases(s: Scope, leaseTokens: string[], until: Date): Verb
   return renewed;
 }
 
+/** Prolongs one recipient's lease. Returns false when it has passed to somebody else. */
+export function* renewLease(
+  s: Scope,
+  recipient: Pick<RecipientRow, "messageId" | "n" | "leaseToken">,
+  until: Date,
+): Verb<boolean> {
+  const { outboundRecipients: recipients } = s.t;
+  const rows = yield* ask(
+    s.db
+      .update(recipients)
+      .set({ nextAttemptAt: until })
+      .where(
+        and(
+          eq(recipients.messageId, recipient.messageId),
+          eq(recipients.n, recipient.n),
+          eq(recipients.leaseToken, recipient.leaseToken ?? ""),
+          eq(recipients.status, "sending"),
+        ),
+      )
+      .returning({ n: recipients.n }),
+  );
+  return rows.length > 0;
+}
+
 /** When the next recipient of these lanes is due; null when none waits. */
 export function* nextRecipientDue(s: Scope, lanes: string[]): Verb<Date | null> {
   const { outboundRecipients: recipients } = s.t;

@@ -14,7 +14,7 @@ import {
   tell,
   type Verb,
 } from "./engine.ts";
-import { asStoreFailure, codeOf, databaseError, unavailable } from "./failures.ts";
+import { asStoreFailure, codeOf, databaseError, unavailable, uncertain } from "./failures.ts";
 import { postgresKit, storable } from "./kit.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
 import { schema } from "./schema.ts";
@@ -69,14 +69,17 @@ export async function openPostgres(
     };
     client.on("error", onError);
 
+    let committing = false;
     async function attempt(): Promise<{ result: R; signals: Signal[] }> {
       const signals: Signal[] = [];
       const scope = scopeFor(client, signals);
+      committing = false;
       if (begin) await client.query(begin);
       const result = await drive(verb(scope), scope.db as unknown as NodePgDatabase);
       if (begin) {
         if (signals.length > 0)
           await client.query(NOTIFY, [CHANNEL, signals.map((s) => `${node}\t${s.topic}\t${s.key}`)]);
+        committing = true;
         await client.query("COMMIT");
       }
       return { result, signals };
@@ -93,7 +96,7 @@ export async function openPostgres(
           // The server says that it ends the connection (57P0x) a moment before it does.
           if (code.startsWith("57P0")) onError(databaseError(error) as Error);
           else if (begin) await client.query("ROLLBACK").catch(onError);
-          if (lost && !(error instanceof Failure)) throw unavailable(databaseError(error));
+          if (lost && !(error instanceof Failure)) throw (committing ? uncertain : unavailable)(databaseError(error));
           if (attempts < ATTEMPTS_MAX && (code === "40001" || code === "40P01")) continue;
           throw asStoreFailure(error);
         }
@@ -116,6 +119,8 @@ export async function openPostgres(
     dialect: "postgres",
     read: (verb) => track(run(verb, null)),
     write: (verb, options) => track(run(verb, options?.forgettable ? BEGIN_FORGETTABLE : "BEGIN")),
+    // The server is asked each time.
+    fault: () => null,
     takeOver: (run) => hearing.takeOver(run),
     onSignal(listener) {
       listeners.add(listener);

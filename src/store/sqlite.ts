@@ -1,8 +1,9 @@
-import { Database } from "bun:sqlite";
+import { constants, Database } from "bun:sqlite";
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import { SQL } from "drizzle-orm/sql";
+import { type Log, silentLog } from "../log.ts";
 import {
   type Engine,
   type PreparableQuery,
@@ -13,11 +14,13 @@ import {
   tell,
   type Verb,
 } from "./engine.ts";
-import { asStoreFailure, unavailable } from "./failures.ts";
+import { asStoreFailure, databaseError, unavailable, uncertain } from "./failures.ts";
+import { type FolderLock, lockFolder, type Role } from "./folder-lock.ts";
 import { sqliteKit } from "./kit.ts";
+import { checkLogMark, type LogMark, openLogMark } from "./log-mark.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
 import { schema } from "./schema.ts";
-import { syncerOf } from "./wal-sync.ts";
+import { createFaultState } from "./sqlite-fault.ts";
 
 /** How long a write waits for another process (a backup, `e2a bootstrap`) to let go of the file. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -25,44 +28,82 @@ const BUSY_TIMEOUT_MS = 5_000;
 const WAL_RETRY_MS = 20;
 /** Verbs in one transaction at most, so that one turn cannot hold up the event loop for long. */
 const GROUP_MAX = 200;
+/** Pages in the log before they are copied into the database, SQLite's own default: 4 MB, some 60 messages. */
+const CHECKPOINT_PAGES = 1_000;
+/** A write that proves, in recovery, that commits reach the disk again. */
+const PROBE = "INSERT INTO meta (key, value) VALUES ('probe', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1";
 
 /** What is to be done for a verb after the commit. */
 interface Outcome {
   settle: () => void;
   signals: Signal[];
-  item: Waiting;
 }
 
 interface Waiting {
-  forgettable: boolean;
   verb: (s: Scope) => Verb<unknown>;
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
 }
 
+export interface SqliteOptions {
+  /** Locks the database for this process. Default: opens it beside whoever has it open. */
+  role?: Role;
+  log?: Log;
+}
+
 /**
  * Opens (creating if needed) a SQLite database: WAL, group commit. `path` ":memory:" is a private database.
- * A verb resolves when its commit is on the disk; the disk is waited for outside the event loop, so that the next groups
- * are committed meanwhile (a quarter more messages out a second than with synchronous=FULL, measured). One connection does all: verbs run one after the other anyway, and a second one for reads would lose its
- * page cache at every commit (16 reads of the file a message, measured).
+ *
+ * A verb resolves when its commit is on the disk (`synchronous = FULL`). After a failed write or sync no write is taken
+ * until the store has recovered; sqlite-fault.ts says how and why. Checkpoints are made here, not by SQLite, which
+ * swallows their errors. One connection does all: verbs run one after the other anyway, and a second one for reads would
+ * lose its page cache at every commit (16 reads of the file a message, measured).
+ *
+ * @throws StartRefused when a server has the database open already, or when commits that were promised are missing
  */
-export function openSqlite(path: string, migrations: readonly Migration[]): Engine {
+export function openSqlite(path: string, migrations: readonly Migration[], options: SqliteOptions = {}): Engine {
   const memory = path === ":memory:";
   if (!memory) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const lock = options.role && !memory ? lockFolder(path, options.role) : null;
+  try {
+    return openLocked(path, migrations, { memory, lock, log: options.log ?? silentLog });
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
+}
+
+function openLocked(
+  path: string,
+  migrations: readonly Migration[],
+  { memory, lock, log }: { memory: boolean; lock: FolderLock | null; log: Log },
+): Engine {
+  if (lock) checkLogMark(path);
   const writer = new Database(path, { create: true, readwrite: true });
-  if (!memory) chmodSync(path, 0o600);
-  writer.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-  turnOnWal(writer);
-  // Migrations, and the log file itself, are on the disk before anything else happens.
-  writer.exec("PRAGMA synchronous = FULL");
-  writer.exec("PRAGMA foreign_keys = ON");
-  // Savepoints and sorting work in memory, not in files.
-  writer.exec("PRAGMA temp_store = MEMORY");
-  migrate(writer, migrations);
-  forgetStatistics(writer);
-  // From here on a commit is in the log but not forced to the disk: `syncer` does that, and "250" waits for it.
-  writer.exec("PRAGMA synchronous = NORMAL");
-  const syncer = memory ? null : syncerOf(`${path}-wal`);
+  let mark: LogMark | null = null;
+  try {
+    if (!memory) chmodSync(path, 0o600);
+    writer.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    turnOnWal(writer);
+    writer.exec("PRAGMA synchronous = FULL");
+    writer.exec("PRAGMA wal_autocheckpoint = 0");
+    writer.exec("PRAGMA foreign_keys = ON");
+    // Savepoints and sorting work in memory, not in files.
+    writer.exec("PRAGMA temp_store = MEMORY");
+    // Who closes the file last may remove the log, whose absence the next start of a server could not explain.
+    if (!memory && !lock) writer.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
+    migrate(writer, migrations);
+    forgetStatistics(writer);
+    if (lock) {
+      mark = openLogMark(path);
+      // Nothing is promised on top of a log that a process left behind which may have met a failed sync.
+      emptyLog();
+    }
+  } catch (error) {
+    writer.close();
+    mark?.close();
+    throw error;
+  }
 
   const tables = schema(sqliteKit);
   const listeners = new Set<(signal: Signal) => void>();
@@ -80,38 +121,76 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
   let idle = Promise.withResolvers<void>();
   idle.resolve();
   let closed = false;
+  const logState = writer.query<CheckpointRow, []>("PRAGMA wal_checkpoint(NOOP)");
+  const fault = createFaultState({
+    path,
+    log,
+    recover() {
+      if (writer.inTransaction) rollback.run();
+      emptyLog();
+      writer.query(PROBE).run(new Date().toISOString());
+      mark?.write();
+    },
+  });
 
   // Group commit: every verb that is waiting in this turn shares one transaction and one fsync.
   function flush() {
     const group = queue.slice(0, GROUP_MAX);
     queue = queue.slice(GROUP_MAX);
+    const reason = fault.reason() === null ? null : fault.retry();
+    if (reason !== null) {
+      for (const item of group) item.reject(unavailable(new Error(reason)));
+      return;
+    }
+    const progress = { committing: false };
     try {
-      const done = runGroup(group, false) ?? runGroup(group, true) ?? [];
-      const lasting = done.filter(({ item }) => !item.forgettable);
-      conclude(done.filter(({ item }) => item.forgettable));
-      if (!syncer) conclude(lasting);
-      else if (lasting.length > 0)
-        syncer.after((error) => {
-          if (!error) return conclude(lasting);
-          // It may be there after a crash, and it may not: nobody is told that it is.
-          for (const { item } of lasting) item.reject(asStoreFailure(error));
-        });
+      const done = runGroup(group, false, progress) ?? runGroup(group, true, progress) ?? [];
+      noteTrouble(() => mark?.write());
+      for (const { settle } of done) settle();
+      for (const { signals } of done) for (const signal of signals) tell(listeners, signal);
     } catch (error) {
-      // BEGIN or COMMIT failed (locked, disk full, I/O error): nothing of this group happened.
-      if (writer.inTransaction) rollback.run();
-      for (const item of group) item.reject(asStoreFailure(error));
+      // BEGIN or COMMIT failed (locked, disk full, I/O error): nothing of this group happened, as far as this process can see.
+      noteTrouble(() => {
+        if (writer.inTransaction) rollback.run();
+      });
+      fault.note(databaseError(error));
+      for (const item of group) item.reject(progress.committing ? uncertain(error) : asStoreFailure(error));
     }
   }
 
-  function conclude(done: Outcome[]) {
-    for (const { settle } of done) settle();
-    for (const { signals } of done) for (const signal of signals) tell(listeners, signal);
+  /** Copies the log into the database when it has grown long. What is in the log was promised rightly, whatever comes of it. */
+  function checkpointIfDue() {
+    if (memory || fault.reason() !== null) return;
+    noteTrouble(() => {
+      if ((logState.get()?.log ?? 0) < CHECKPOINT_PAGES) return;
+      // A reader in another process may hold a part of it back; the next commit tries again.
+      checkpoint(writer, "PASSIVE");
+      mark?.write(true);
+    });
+  }
+
+  function noteTrouble(step: () => void) {
+    try {
+      step();
+    } catch (error) {
+      if (!fault.note(error)) log.error("store.step_failed", {}, error);
+    }
+  }
+
+  /** Copies all of the log into the database and empties it. The mark is told in between: an empty log must not look lost. */
+  function emptyLog() {
+    if (memory) return;
+    checkpoint(writer, "PASSIVE");
+    mark?.write(true);
+    if (checkpoint(writer, "TRUNCATE").busy !== 0)
+      throw Object.assign(new Error("another process holds the log"), { code: "SQLITE_BUSY" });
+    mark?.write(true);
   }
 
   // A savepoint for each verb keeps one that throws from the others, but makes FTS5 write out what it has gathered:
   // four times the cost of a message. So a group runs without; if a verb throws, nothing has happened (null), and it runs
   // once more with them. Verbs can be run again, on Postgres too: their queries are all they do.
-  function runGroup(group: Waiting[], savepoints: boolean): Outcome[] | null {
+  function runGroup(group: Waiting[], savepoints: boolean, progress: { committing: boolean }): Outcome[] | null {
     const outcomes: Outcome[] = [];
     begin.run();
     for (const item of group) {
@@ -119,7 +198,7 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
       if (savepoints) savepoint.run();
       try {
         const result = drive(item.verb(scope.with(signals)), scope.db);
-        outcomes.push({ settle: () => item.resolve(result), signals, item });
+        outcomes.push({ settle: () => item.resolve(result), signals });
       } catch (error) {
         // A full disk or an I/O error may have undone the whole transaction by itself (SQLite, "Transactions" 2.2).
         if (!writer.inTransaction) throw error;
@@ -128,16 +207,19 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
           return null;
         }
         rollbackTo.run();
-        outcomes.push({ settle: () => item.reject(asStoreFailure(error)), signals: [], item });
+        fault.note(databaseError(error));
+        outcomes.push({ settle: () => item.reject(asStoreFailure(error)), signals: [] });
       }
       if (savepoints) release.run();
     }
+    progress.committing = true;
     commit.run();
     return outcomes;
   }
 
   function turn() {
     flush();
+    checkpointIfDue();
     if (queue.length > 0) setImmediate(turn);
     else {
       scheduled = false;
@@ -160,16 +242,18 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
         if (writer.inTransaction) rollback.run();
       }
     },
-    write<R>(verb: (s: Scope) => Verb<R>, options = { forgettable: false }): Promise<R> {
+    // Forgettable work waits as well: what lies in the log before a promised commit has to be as safe as that.
+    write<R>(verb: (s: Scope) => Verb<R>): Promise<R> {
       if (closed) return Promise.reject(unavailable(new Error("the store is closed")));
       return new Promise<R>((resolve, reject) => {
-        queue.push({ ...options, verb, resolve: resolve as (value: unknown) => void, reject });
+        queue.push({ verb, resolve: resolve as (value: unknown) => void, reject });
         if (scheduled) return;
         scheduled = true;
         idle = Promise.withResolvers<void>();
         setImmediate(turn);
       });
     },
+    fault: () => fault.reason(),
     // One server process owns the file.
     takeOver: (run) => run(),
     onSignal(listener) {
@@ -180,13 +264,29 @@ export function openSqlite(path: string, migrations: readonly Migration[]): Engi
       if (closed) return;
       closed = true;
       await idle.promise;
-      await syncer?.idle();
-      // Everything is in the one file then: it can be copied as it lies there.
-      writer.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-      syncer?.close();
+      fault.close();
+      // Everything is in the one file then: it can be copied as it lies there. Where that fails the log keeps it.
+      if (lock) noteTrouble(emptyLog);
       writer.close();
+      mark?.close();
+      lock?.release();
     },
   };
+}
+
+interface CheckpointRow {
+  /** 1 when another process kept it from finishing. */
+  busy: number;
+  /** Pages in the log; -1 without one. */
+  log: number;
+  checkpointed: number;
+}
+
+/** Makes a checkpoint and throws what goes wrong in it (SQLite, "PRAGMA wal_checkpoint"). */
+function checkpoint(client: Database, mode: "PASSIVE" | "TRUNCATE"): CheckpointRow {
+  const row = client.query<CheckpointRow, []>(`PRAGMA wal_checkpoint(${mode})`).get();
+  if (!row || row.log < 0) throw new Error("SQLite made no checkpoint: the database has no log.");
+  return row;
 }
 
 /**

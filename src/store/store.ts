@@ -16,6 +16,7 @@ import { gateFacts } from "./gate-facts.ts";
 import * as holds from "./holds.ts";
 import * as inbound from "./inbound.ts";
 import * as inbox from "./inbox.ts";
+import * as keyCanary from "./key-canary.ts";
 import * as messages from "./messages.ts";
 import * as notices from "./notices.ts";
 import * as outbound from "./outbound.ts";
@@ -60,6 +61,8 @@ export function createStore(engine: Engine) {
     dialect: engine.dialect,
     onSignal: (listener: (signal: Signal) => void) => engine.onSignal(listener),
     close: () => engine.close(),
+    /** Why the store takes no writes, as a sentence; null while nothing is known to be wrong. */
+    fault: () => engine.fault(),
 
     // Accounts: people, their keys and signing secrets
     createAccount: write(accounts.createAccount),
@@ -153,6 +156,7 @@ export function createStore(engine: Engine) {
     // An outcome waits for the disk: one that is forgotten would send the message again.
     claimDueRecipients: forgettable(queue.claimDueRecipients),
     renewLeases: forgettable(queue.renewLeases),
+    renewLease: forgettable(queue.renewLease),
     outboundWork: read(queue.outboundWork),
     finishRecipient: write(queue.finishRecipient),
     nextRecipientDue: read(queue.nextRecipientDue),
@@ -238,6 +242,11 @@ export function createStore(engine: Engine) {
         { forgettable: true },
       ),
     probeWrite: write(requests.probeWrite),
+
+    // The key that sealed what is sealed here
+    keyCanary: read(keyCanary.keyCanary),
+    claimKeyCanary: write(keyCanary.claimKeyCanary),
+    sealedSample: read(keyCanary.sealedSample),
 
     /** Deletes what has outlived its use, in small steps. Null keeps for ever. */
     async sweep(input: {

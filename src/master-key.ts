@@ -1,0 +1,63 @@
+import { join } from "node:path";
+import { StartRefused } from "./errors.ts";
+import type { Store } from "./store/store.ts";
+import { createVault, loadKeyFile, loadOrCreateKeyFile, type Vault } from "./vault.ts";
+
+const CONTEXT = "key canary";
+const TEXT = "e2a";
+
+export interface MasterKey {
+  key: Uint8Array;
+  vault: Vault;
+}
+
+/**
+ * The key that opens what the database holds sealed: `encryptionKey` (64 hex digits) or the file `encryption.key` in the
+ * data folder. A new key is made only for a database that holds nothing sealed.
+ *
+ * A text sealed with the key is kept in the database, so that a wrong key stops the start instead of each webhook.
+ * Of several nodes that start at once on an empty database the first decides which key it is.
+ *
+ * @throws StartRefused when the key is missing or another one
+ */
+export async function openMasterKey(
+  config: { encryptionKey: string | null; dataDir: string },
+  store: Store,
+): Promise<MasterKey> {
+  const file = join(config.dataDir, "encryption.key");
+  const source = config.encryptionKey ? "signing.encryption_key" : file;
+  const canary = await store.keyCanary();
+  const sample = canary === null ? await store.sealedSample() : null;
+  const isSealed = canary !== null || sample !== null;
+
+  const given = config.encryptionKey ? Buffer.from(config.encryptionKey, "hex") : await loadKeyFile(file);
+  if (!given && isSealed)
+    throw new StartRefused(
+      `The key file ${file} is missing, and the database holds secrets that only its key opens.`,
+      "key_missing",
+      "Put the file back from a backup, or copy it from another node. docs/faults.md says how to begin anew without it.",
+    );
+  const key = given ?? (await loadOrCreateKeyFile(file));
+  const vault = createVault(key);
+  const standing =
+    canary ??
+    ((sample === null || opens(vault, sample.sealed, sample.context)) &&
+      (await store.claimKeyCanary(Buffer.from(vault.seal(TEXT, CONTEXT)).toString("base64"))));
+  if (standing === false || !opens(vault, Buffer.from(standing, "base64"), CONTEXT))
+    throw new StartRefused(
+      `The encryption key in ${source} is not the one that sealed the secrets in the database.`,
+      "key_wrong",
+      "Put the right key there, from a backup or from another node: all nodes of one database have the same. " +
+        "docs/faults.md says how to begin anew without it.",
+    );
+  return { key, vault };
+}
+
+function opens(vault: Vault, sealed: Uint8Array, context: string): boolean {
+  try {
+    vault.open(sealed, context);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,57 @@
+/** Reads SQLite's write-ahead log as its recovery does (SQLite, "Database File Format" 4, "The Write-Ahead Log"). */
+
+const HEADER_BYTES = 32;
+const FRAME_HEADER_BYTES = 24;
+const MAGIC_LITTLE = 0x377f0682;
+const MAGIC_BIG = 0x377f0683;
+
+type Checksum = readonly [number, number];
+
+export interface LogHeader {
+  pageBytes: number;
+  salt: Checksum;
+  checksum: Checksum;
+  /** Byte order of the words that are summed. */
+  littleEndian: boolean;
+}
+
+/** The header of a log; null when it is missing or damaged, which SQLite takes for an empty log. */
+export function readLogHeader(wal: Buffer): LogHeader | null {
+  if (wal.length < HEADER_BYTES) return null;
+  const magic = wal.readUInt32BE(0);
+  if (magic !== MAGIC_LITTLE && magic !== MAGIC_BIG) return null;
+  const littleEndian = magic === MAGIC_LITTLE;
+  const checksum: Checksum = [wal.readUInt32BE(24), wal.readUInt32BE(28)];
+  const pageBytes = wal.readUInt32BE(8);
+  if (!isSame(sum([0, 0], wal.subarray(0, 24), littleEndian), checksum) || pageBytes < 512) return null;
+  return { pageBytes, salt: [wal.readUInt32BE(16), wal.readUInt32BE(20)], checksum, littleEndian };
+}
+
+/** The running checksum of the `number`th frame, from 1; null when it or one before it is missing or damaged. */
+export function frameOf(wal: Buffer, header: LogHeader, number: number): Checksum | null {
+  let running = header.checksum;
+  for (let n = 0; n < number; n++) {
+    const at = HEADER_BYTES + n * (FRAME_HEADER_BYTES + header.pageBytes);
+    const pageAt = at + FRAME_HEADER_BYTES;
+    if (wal.length < pageAt + header.pageBytes) return null;
+    if (!isSame([wal.readUInt32BE(at + 8), wal.readUInt32BE(at + 12)], header.salt)) return null;
+    running = sum(running, wal.subarray(at, at + 8), header.littleEndian);
+    running = sum(running, wal.subarray(pageAt, pageAt + header.pageBytes), header.littleEndian);
+    if (!isSame([wal.readUInt32BE(at + 16), wal.readUInt32BE(at + 20)], running)) return null;
+  }
+  return running;
+}
+
+function sum(before: Checksum, bytes: Buffer, littleEndian: boolean): Checksum {
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let [a, b] = before;
+  for (let at = 0; at < bytes.length; at += 8) {
+    a = (a + words.getUint32(at, littleEndian) + b) >>> 0;
+    b = (b + words.getUint32(at + 4, littleEndian) + a) >>> 0;
+  }
+  return [a, b];
+}
+
+function isSame(one: Checksum, other: Checksum): boolean {
+  return one[0] === other[0] && one[1] === other[1];
+}
