@@ -19,9 +19,12 @@ import { createHub } from "./notify/hub.ts";
 import { createPoster, type Lookup, resolverLookup, systemLookup } from "./notify/post.ts";
 import { startWebhooks } from "./notify/webhook.ts";
 import { type Dispatch, startDispatch, type UpstreamCheck } from "./outbound/dispatch.ts";
+import { createGatekeeper } from "./outbound/gatekeeper.ts";
 import { startHolds } from "./outbound/holds.ts";
 import { isPublished } from "./outbound/published.ts";
+import { createReviews, heldReview } from "./outbound/reviews.ts";
 import { createRoutes } from "./outbound/routes.ts";
+import { searchOutgoing } from "./outbound/search.ts";
 import { createSender } from "./outbound/send.ts";
 import { createServerMail } from "./outbound/server-mail.ts";
 import { createSigningKeys } from "./outbound/signing-keys.ts";
@@ -158,11 +161,17 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       await webhooks.close(WEBHOOK_GRACE_MS);
     });
 
+    const gatekeeper = createGatekeeper({
+      ...{ store, clock, sharedDomain: config.sharedDomain, readLimits: config.inbound },
+      search: searchOutgoing,
+    });
+    const reviews = createReviews({ store, readLimits: config.inbound, derive: heldReview });
     const dispatch = startDispatch({
       store,
       clock,
       log,
       receive,
+      gatekeeper,
       routes,
       returnPaths,
       signingKeys: createSigningKeys({ store, vault, clock }),
@@ -191,7 +200,8 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       version,
       approvals,
       signInMail,
-      sender: createSender({ store, clock, config, routes, dispatch }),
+      reviews,
+      sender: createSender({ store, clock, config, routes, dispatch, gatekeeper, derive: heldReview }),
       sendTestMail: (agent) => sendTestMail(receive, agent, config, clock),
       health: () => health(store, config, clock),
     });
@@ -201,7 +211,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     closers.push(() => feed.close());
 
     const httpUrl = http.url;
-    const hold = { store, clock, log, routes, approvals, baseUrl: baseUrl(), sharedDomain };
+    const hold = { store, clock, log, routes, approvals, reviews, baseUrl: baseUrl(), sharedDomain };
     const holds = startHolds(hold);
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));
 

@@ -3,7 +3,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import type { Mailbox, Method } from "../mail.ts";
 import { linksOf } from "../outbound/shown-links.ts";
 import type { Outbound as StoredOutbound } from "../store/outbound.ts";
-import type { OriginalContent, OutboundRow, RecipientRow } from "../store/schema.ts";
+import type { HeldReview, OriginalContent, OutboundRow, RecipientRow } from "../store/schema.ts";
 import {
   Attachment,
   addresses,
@@ -20,7 +20,7 @@ const method = oneOf("relay", "smtp", "capture");
 const hold = Type.Object(
   {
     rule: oneOf(
-      ...(["approval", "loop", "pattern", "unverified", "new_links"] as const),
+      ...(["approval", "loop", "pattern", "unverified", "new_links", "unsearched"] as const),
       ...(["first_time", "outside", "attachments", "max_recipients"] as const),
     ),
     reason: Type.String({ description: "One sentence." }),
@@ -156,11 +156,12 @@ export const Outbound = Type.Object(
 
 export function outboundOnWire(
   { message, recipients }: StoredOutbound,
-  options: { withBody: boolean },
+  options: { withBody: boolean; review?: HeldReview | null },
 ): Static<typeof Outbound> {
   const { content, original } = message;
   const firstTime = recipients.flatMap((recipient) => (recipient.firstTime ? [recipient.address] : []));
-  const links = options.withBody ? linksOf(content.text, content.html) : [];
+  const review = options.review ?? message.review;
+  const links = options.withBody ? (review?.links ?? linksOf(content.text, content.html)) : [];
   return {
     id: message.id,
     agent_id: message.agentId,

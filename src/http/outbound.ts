@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { Failure } from "../errors.ts";
-import type { Attachment } from "../mail.ts";
+import { counterpart } from "../outbound/attached-files.ts";
 import type { Caller } from "../store/accounts.ts";
 import type { OutboundFilter, Outbound as StoredOutbound } from "../store/outbound.ts";
 import type { Store } from "../store/store.ts";
@@ -14,6 +14,8 @@ import { pageQuery, readPage } from "./pages.ts";
 import { notFound } from "./problem.ts";
 import { type RouteDeps, resource } from "./resource.ts";
 import { outboundStatuses, page } from "./wire.ts";
+
+export { counterpart } from "../outbound/attached-files.ts";
 
 const ListQuery = query({
   status: Type.Optional(choice(outboundStatuses)),
@@ -31,6 +33,12 @@ const ListQuery = query({
 
 export function outbound(deps: RouteDeps) {
   const { store, vault, clock, config } = deps;
+
+  /** The bodies, and of a held message what is kept for its reviewers. */
+  async function withReview(row: StoredOutbound, withBody: boolean) {
+    const isHeld = row.message.status === "pending_approval";
+    return { withBody, review: withBody && isHeld ? await deps.reviews.of(row) : null };
+  }
 
   return resource(deps, "/api/v1/messages")
     .get(
@@ -55,8 +63,10 @@ export function outbound(deps: RouteDeps) {
           ({ message }) => [message.id],
         );
         // Who decides has to see what about.
-        const messages = rows.map((row) =>
-          outboundOnWire(row, { withBody: row.message.status === "pending_approval" }),
+        const messages = await Promise.all(
+          rows.map(async (row) =>
+            outboundOnWire(row, await withReview(row, row.message.status === "pending_approval")),
+          ),
         );
         return { messages, ...next };
       },
@@ -74,7 +84,10 @@ export function outbound(deps: RouteDeps) {
     )
     .get(
       "/:id",
-      async ({ params, caller }) => outboundOnWire(await ownOutbound(store, caller, params.id), { withBody: true }),
+      async ({ params, caller }) => {
+        const found = await ownOutbound(store, caller, params.id);
+        return outboundOnWire(found, await withReview(found, true));
+      },
       {
         response: { 200: answer(Outbound) },
         ...operation({ id: "getOutbound", tag: "sending", summary: "Get a sent message and what became of it" }),
@@ -183,24 +196,6 @@ export async function ownOutbound(store: Store, caller: Caller, id: string): Pro
   throw new Failure(code, message, {
     fix: "What an agent received is at /api/v1/agents/{email}/messages/{id}.",
   });
-}
-
-/**
- * The part of a message that a listed attachment became. Parts that the HTML shows stand before the others, whatever
- * the order in the request (RFC 2387), and only they have a Content-ID.
- */
-export function counterpart<Part extends { attachment: Attachment }>(
-  wanted: Attachment,
-  listed: readonly Attachment[],
-  parts: readonly Part[],
-): Part | undefined {
-  const shown = new Map(
-    parts.flatMap((part) => (part.attachment.content_id ? [[part.attachment.content_id, part]] : [])),
-  );
-  const isShown = ({ content_id }: Attachment) => content_id !== undefined && shown.has(content_id);
-  if (wanted.content_id !== undefined && isShown(wanted)) return shown.get(wanted.content_id);
-  const place = listed.filter((attachment) => !isShown(attachment)).indexOf(wanted);
-  return parts.filter((part) => !part.attachment.content_id)[place];
 }
 
 function words(status: string): string {

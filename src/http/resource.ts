@@ -7,6 +7,7 @@ import { Failure } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { EventFeed } from "../notify/event-feed.ts";
 import type { Hub } from "../notify/hub.ts";
+import type { Reviews } from "../outbound/reviews.ts";
 import type { Sender } from "../outbound/send.ts";
 import type { AgentRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
@@ -27,6 +28,7 @@ export interface HttpDeps {
   feed: EventFeed;
   /** The way out. */
   sender: Sender;
+  reviews: Reviews;
   /** Reads the tokens of magic links. */
   approvals: ApprovalTokens;
   /** Mails links that sign in. */
