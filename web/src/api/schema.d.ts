@@ -1544,6 +1544,7 @@ export interface components {
                 attachments?: boolean;
                 new_links?: boolean;
                 unverified?: boolean;
+                unsearched?: boolean;
                 patterns?: string[];
             } | null;
             /** @description Mail only to these addresses and domains is not held. */
