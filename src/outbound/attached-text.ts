@@ -19,7 +19,7 @@ export interface OutgoingText {
 export interface Unsearched {
   /** As a sentence names it. */
   name: string;
-  why: "binary" | "encrypted" | "unreadable" | "too large";
+  why: "binary" | "encrypted" | "unreadable" | "searched in part" | "too large";
 }
 
 /** All texts of a message, or of one file, and the parts that have none. */
@@ -28,8 +28,8 @@ export interface OutgoingTexts {
   unsearched: Unsearched[];
 }
 
-/** Bytes of all attached texts together that are searched: a long book. What is more is named as too large. */
-const textBytesMax = 4 * 1024 * 1024;
+/** Characters of all attached texts together that are searched: a long book. What is more is named as too large. */
+const textCharsMax = 4 * 1024 * 1024;
 /** Bytes of all attached messages together that are taken apart; what a large upstream takes in one mail. */
 const messageBytesMax = 32 * 1024 * 1024;
 /** Files in all, those in attached messages included. */
@@ -45,13 +45,13 @@ const nameCharsMax = 60;
 
 /** What may still be read of one message. */
 export interface FileBudget {
-  textBytes: number;
+  textChars: number;
   messageBytes: number;
   files: number;
 }
 
 export function newFileBudget(): FileBudget {
-  return { textBytes: textBytesMax, messageBytes: messageBytesMax, files: filesMax };
+  return { textChars: textCharsMax, messageBytes: messageBytesMax, files: filesMax };
 }
 
 interface File {
@@ -84,17 +84,20 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   if (--budget.files < 0) return { texts, unsearched: [{ name: where, why: "too large" }] };
   if (sealedType.test(type) || /\.(?:gpg|pgp|p7m)$/i.test(file.filename)) miss("encrypted");
 
-  const read = readText(file.content, file.contentType, type);
+  // A character has at most four bytes: what is behind would not be searched anyway.
+  const room = Math.max(0, Math.min(searchedCharsMax, budget.textChars));
+  const head = file.content.subarray(0, Math.max(headBytes, room * 4));
+  const isCut = head.byteLength < file.content.byteLength;
+  const read = readText(head, file.contentType, type);
   if (!read) miss(unsearched.length > 0 ? "encrypted" : "binary");
   else {
     if (!read.isWhole) miss("unreadable");
     else if (otherType.test(type) || packed.test(latin1(file.content.subarray(0, 8)))) miss("binary");
-    const charged = file.content.byteLength * read.texts.length;
-    const share = Math.min(1, Math.max(0, budget.textBytes) / charged);
-    budget.textBytes -= charged;
     for (const whole of read.texts) {
-      const text = whole.slice(0, Math.min(searchedCharsMax, Math.floor(whole.length * share)));
-      if (text.length < whole.length) miss("too large");
+      const text = whole.slice(0, Math.max(0, Math.min(searchedCharsMax, budget.textChars)));
+      budget.textChars -= text.length;
+      // Of a message this is the encoded form; what it says is read below.
+      if (isCut || text.length < whole.length) miss(messageType.test(type) ? "searched in part" : "too large");
       texts.push(...formsOf(text, type, where));
     }
   }
@@ -121,7 +124,12 @@ export function named(name: string, place: string): string {
 async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, depth: number): Promise<OutgoingTexts> {
   const texts: OutgoingText[] = [];
   const unsearched: Unsearched[] = [];
-  const add = (text: string, form: OutgoingText["form"]) => {
+  const add = (whole: string, form: OutgoingText["form"]) => {
+    const text = whole.slice(0, Math.max(0, Math.min(searchedCharsMax, budget.textChars)));
+    budget.textChars -= text.length;
+    // The reader itself ends at as many characters.
+    if (text.length < whole.length || text.length === searchedCharsMax)
+      unsearched.push({ name: where, why: "too large" });
     if (text !== "") texts.push({ where, text, form });
   };
   try {

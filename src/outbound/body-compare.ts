@@ -9,6 +9,8 @@ export interface BodyCompare {
   notes: string[];
 }
 
+/** Characters of the text that are compared: more than any HTML that is read has words. */
+const textCharsMax = 2 * htmlCharsMax;
 /** Words and figures named in one note, and characters of each. */
 const namedMax = 10;
 const nameCharsMax = 40;
@@ -33,11 +35,13 @@ const plainProperties = new Set(
  * Compares the two bodies of a mail as their readers get them. The words of every element count, inside `<body>` or not,
  * and all that styles, pictures and attributes may add or take away is named. Linear; never throws.
  */
-export function compareBodies(text: string, html: string): BodyCompare {
+export function compareBodies(whole: string, html: string): BodyCompare {
+  const text = whole.slice(0, textCharsMax);
   const notes: string[] = [];
   const head = html.slice(0, htmlCharsMax);
-  const isWhole = head.length === html.length;
-  if (!isWhole) notes.push(`Only the first ${htmlCharsMax / 1024} Ki characters of the HTML are read here.`);
+  const isWhole = head.length === html.length && text.length === whole.length;
+  if (head.length < html.length)
+    notes.push(`Only the first ${htmlCharsMax / 1024} Ki characters of the HTML are read here.`);
   const markup = readMarkup(head);
   const targets = new Set(markup.attributes.filter(({ name }) => name === "href").map(({ value }) => value.trim()));
   const inHtml = wordsOf(markup.text);

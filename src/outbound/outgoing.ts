@@ -7,6 +7,7 @@ import {
   type OutgoingTexts,
   type Unsearched,
 } from "./attached-text.ts";
+import { searchedCharsMax } from "./links.ts";
 import { readMarkup } from "./markup.ts";
 
 export type { OutgoingText, OutgoingTexts, Unsearched } from "./attached-text.ts";
@@ -88,7 +89,7 @@ async function openDataUrls(
 ): Promise<void> {
   if (!/data:/i.test(html)) return;
   let count = 0;
-  for (const { value } of readMarkup(html).attributes) {
+  for (const { value } of readMarkup(html.slice(0, searchedCharsMax)).attributes) {
     const found = dataUrl.exec(value);
     if (!found || ++count > dataUrlsMax) continue;
     const data = value.slice(found[0].length);
