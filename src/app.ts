@@ -21,9 +21,11 @@ import { createHub } from "./notify/hub.ts";
 import { createPoster, type Lookup, resolverLookup, systemLookup } from "./notify/post.ts";
 import { startWebhooks } from "./notify/webhook.ts";
 import { type Dispatch, startDispatch, type UpstreamCheck } from "./outbound/dispatch.ts";
+import { createGatekeeper } from "./outbound/gatekeeper.ts";
 import { startHolds } from "./outbound/holds.ts";
 import { type OutcomeJournal, openOutcomeJournal } from "./outbound/outcome-journal.ts";
 import { isPublished } from "./outbound/published.ts";
+import { createReviews } from "./outbound/reviews.ts";
 import { createRoutes } from "./outbound/routes.ts";
 import { createSender } from "./outbound/send.ts";
 import { createServerMail } from "./outbound/server-mail.ts";
@@ -173,11 +175,17 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       await webhooks.close(WEBHOOK_GRACE_MS);
     });
 
+    const gatekeeper = createGatekeeper({
+      ...{ store, clock, sharedDomain: config.sharedDomain, attachments: offload.attachments },
+      search: offload.searchOutgoing,
+    });
+    const reviews = createReviews({ store, attachments: offload.attachments, derive: offload.heldReview });
     const dispatch = startDispatch({
       store,
       clock,
       log,
       receive,
+      gatekeeper,
       routes,
       journal,
       returnPaths,
@@ -207,8 +215,18 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       version,
       approvals,
       signInMail,
-      sender: createSender({ store, clock, config, routes, dispatch, compose: offload.compose }),
       offload,
+      reviews,
+      sender: createSender({
+        store,
+        clock,
+        config,
+        routes,
+        dispatch,
+        gatekeeper,
+        compose: offload.compose,
+        derive: offload.heldReview,
+      }),
       sendTestMail: (agent) => sendTestMail(receive, agent, config, clock),
       health: () => health(store, config, clock),
     });
@@ -219,7 +237,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
 
     const httpUrl = http.url;
     const { reviewMail } = offload;
-    const hold = { store, clock, log, routes, approvals, baseUrl: baseUrl(), sharedDomain, reviewMail };
+    const hold = { store, clock, log, routes, approvals, reviews, baseUrl: baseUrl(), sharedDomain, reviewMail };
     const holds = startHolds(hold);
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));
 

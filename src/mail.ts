@@ -55,17 +55,19 @@ export type RecipientStatus =
  * are the wire's.
  */
 export interface GateRules {
-  /** A recipient is not an agent of this server. */
+  /** A recipient is not an agent of the account. */
   outside?: boolean;
-  /** A recipient whom the agent neither wrote to nor heard from before. */
+  /** A recipient to whom no mail of the agent has gone yet, and who has not proved to have written to it. */
   first_time?: boolean;
   /** More recipients than this. */
   max_recipients?: number;
   attachments?: boolean;
   /** A link to a host that the conversation has not seen. */
   new_links?: boolean;
-  /** The conversation has mail whose sender is not proven. */
+  /** The conversation, or a recipient, has mail whose sender is not proven. */
   unverified?: boolean;
+  /** A part that nobody here can read as text: binary, encrypted or too large. */
+  unsearched?: boolean;
   /** Text that looks like this: `secrets` (API keys, private keys), or words with `*` for anything. */
   patterns?: string[];
 }

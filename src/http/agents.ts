@@ -3,6 +3,7 @@ import type { Config } from "../config.ts";
 import { Failure } from "../errors.ts";
 import { splitAddress } from "../mail.ts";
 import { checkWebhookUrl, type UrlPolicy } from "../notify/address-guard.ts";
+import { hasRule } from "../outbound/gate.ts";
 import { type Caller, mayUse } from "../store/accounts.ts";
 import { type AgentChanges, newAgent } from "../store/agents.ts";
 import { switchedOff, webhookHealth, well } from "../store/endpoints.ts";
@@ -74,7 +75,11 @@ const changeMembers = {
     description: "Empty removes it, which only a local agent can do without.",
   }),
   agent_mode: Type.Optional(mode),
-  hitl_enabled: Type.Optional(flag({ description: "Hold outbound mail until a person approves it." })),
+  hitl_enabled: Type.Optional(
+    flag({
+      description: "Hold outbound mail until a person approves it. Rules without it switch it on.",
+    }),
+  ),
   hitl_ttl_seconds: Type.Optional(whole(1, HITL_TTL_SECONDS_MAX)),
   hitl_expiration_action: Type.Optional(choice(["approve", "reject"])),
   hitl_notify_email: Type.Optional(flag()),
@@ -129,6 +134,8 @@ export function agents(deps: RouteDeps) {
       Object.entries(wanted).map(([member, value]) => [columns[member as keyof typeof columns], value]),
     );
     if (changes.webhookUrl) changes.webhookUrl = checkWebhookUrl(changes.webhookUrl, urlPolicy);
+    // Rules that hold nothing would be a gate that looks closed.
+    if (changes.hitlRules && hasRule(changes.hitlRules)) changes.hitlEnabled ??= true;
     if (changes.hitlAllow) changes.hitlAllow = readAllowed(changes.hitlAllow);
     if (changes.hitlReviewers)
       changes.hitlReviewers = await outsiders(store, config.sharedDomain, readReviewers(changes.hitlReviewers));

@@ -1,8 +1,10 @@
 import { Type } from "@sinclair/typebox";
 import type { Approval } from "../approval-token.ts";
+import { attachedFiles } from "../outbound/attached-files.ts";
 import { reviewOf } from "../outbound/reviews.ts";
 import type { Outbound } from "../store/outbound.ts";
 import { approvalPage, type Outcome, outcomePage, reasonCharsMax } from "./approval-pages.ts";
+import { download } from "./download.ts";
 import { query } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { openResource, type RouteDeps } from "./resource.ts";
@@ -27,6 +29,16 @@ const pages = {
   410: "The link is too old, or its holder reviews no more",
   413: "The form is too large",
   422: "It may not leave any more; it still waits",
+};
+
+const { 413: _tooLarge, 422: _refused, ...filePages } = pages;
+
+/** Beside those of every download: the address has the token in it. */
+const fileHeaders = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "x-robots-tag": "noindex, nofollow",
 };
 
 /**
@@ -78,9 +90,24 @@ export function approvalLinks(deps: RouteDeps) {
     const { outbound } = looked;
     const agent = await store.getAgent(outbound.message.agentId);
     if (!agent) return outcomePage({ kind: "gone" });
+    const held = await deps.reviews.of(outbound);
     // The page decides by its form, so it needs no links.
-    const review = reviewOf({ outbound, agent, approveUrl: "", rejectUrl: "", reviewUrl: null });
+    const review = reviewOf({ outbound, held, agent, approveUrl: "", rejectUrl: "", reviewUrl: null });
     return approvalPage(await deps.offload.approvalPage({ review, action, token: given }));
+  }
+
+  /** One attachment of the message that a link is about, as a file to save. */
+  async function file(action: Action, index: string, { t, token }: { t?: string; token?: string }): Promise<Response> {
+    const looked = await look(t ?? token ?? "", action);
+    if ("outcome" in looked) return outcomePage(looked.outcome);
+    const { id, content } = looked.outbound.message;
+    const wanted = content.attachments.findIndex((attachment) => String(attachment.index) === index);
+    const raw = wanted < 0 ? null : await store.outboundBytes(id);
+    const found = raw && (await attachedFiles(raw, content.attachments, deps.offload.attachments))[wanted];
+    if (!found) return outcomePage({ kind: "gone" });
+    const response = download(found.content, found.contentType, found.filename);
+    for (const [name, value] of Object.entries(fileHeaders)) response.headers.set(name, value);
+    return response;
   }
 
   async function act(action: Action, body: Uint8Array, ip: string): Promise<Response> {
@@ -117,7 +144,26 @@ export function approvalLinks(deps: RouteDeps) {
       pages,
     });
 
+  const fileOf = (action: Action) =>
+    operation({
+      id: `${action}LinkAttachment`,
+      tag: "approval",
+      summary: `Download an attachment through a link of reviewer mail: ${action}`,
+      description: "Decides nothing. Works as long as the link does.",
+      public: true,
+      produces: { status: 200, description: "The decoded attachment", type: "*/*" },
+      pages: filePages,
+    });
+
   return openResource(deps, "/api/v1")
+    .get("/approve/attachments/:index", ({ params, query }) => file("approve", params.index, query), {
+      query: LinkQuery,
+      ...fileOf("approve"),
+    })
+    .get("/reject/attachments/:index", ({ params, query }) => file("reject", params.index, query), {
+      query: LinkQuery,
+      ...fileOf("reject"),
+    })
     .get("/approve", ({ query }) => show("approve", query), { query: LinkQuery, ...described("approve", false) })
     .get("/reject", ({ query }) => show("reject", query), { query: LinkQuery, ...described("reject", false) })
     .post("/approve", ({ exchange }) => act("approve", exchange.body, exchange.clientIp), described("approve", true))

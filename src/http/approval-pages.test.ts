@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import type { Review } from "../outbound/review.ts";
+import { heldOf } from "../testing/held-review.ts";
 import { approvalMarkup, approvalPage, type Outcome, outcomePage } from "./approval-pages.ts";
 
 const review: Review = {
@@ -8,12 +9,13 @@ const review: Review = {
   agent: { address: "support@agents.example", name: "Support" },
   from: { address: "support@agents.example", name: "Support" },
   to: [{ address: "ann@example.com", name: "Ann" }],
-  ...{ cc: [], bcc: [{ address: "dan@example.com", name: "" }], replyTo: [], links: [] },
+  ...{ cc: [], bcc: [{ address: "dan@example.com", name: "" }], replyTo: [] },
   firstTime: ["ann@example.com"],
   subject: "Your order",
   text: "Hello Ann.",
   html: null,
-  attachments: [{ filename: "invoice.pdf", content_type: "application/pdf", size: 84_213 }],
+  held: heldOf("", null),
+  attachments: [{ index: 0, filename: "invoice.pdf", content_type: "application/pdf", size: 84_213 }],
   hold: { rule: "first_time", reason: "The agent never wrote to ann@example.com before." },
   createdAt: new Date("2026-03-09T10:00:00Z"),
   expiresAt: new Date("2026-03-10T10:00:00Z"),
@@ -38,7 +40,12 @@ function elements(html: string): Element[] {
 }
 const named = (html: string, name: string) => elements(html).filter((element) => element.name === name);
 const open = (action: "approve" | "reject", change: Partial<Review> = {}) =>
-  approvalPage(approvalMarkup({ review: { ...review, ...change }, action, token: "THE-TOKEN" })).text();
+  approvalPage(
+    approvalMarkup({
+      review: { ...review, held: heldOf(change.text ?? "", change.html ?? null), ...change },
+      ...{ action, token: "THE-TOKEN" },
+    }),
+  ).text();
 
 describe.each(["approve", "reject"] as const)("the page to %s", (action) => {
   test("shows what would leave, why it waits, and until when", async () => {
@@ -86,14 +93,21 @@ test("held words become no markup, and hide nothing", async () => {
   const mailbox = { address: `"${evil}"@example.com`, name: evil };
   const html = await open("approve", {
     ...{ agent: mailbox, from: mailbox, to: [mailbox], replyTo: [mailbox], subject: evil, text: evil, html: evil },
-    attachments: [{ filename: evil, content_type: evil, size: 1 }],
-    links: [{ text: evil, host: "evil.example", url: evil }],
+    attachments: [{ index: 0, filename: evil, content_type: evil, size: 1 }],
+    held: heldOf("", evil, {
+      links: [{ text: evil, host: "evil.example", url: evil }],
+      notes: [evil],
+      attachmentTexts: [{ index: 0, text: evil, moreChars: 7 }],
+      unsearched: [{ name: evil, why: evil }],
+    }),
     hold: { rule: evil, reason: evil },
   });
   expect(named(html, "form")).toHaveLength(1);
   expect(named(html, "button")).toHaveLength(1);
   expect(named(html, "script")).toEqual([]);
-  expect(named(html, "a").map(({ attributes }) => attributes.href)).toEqual(["#decide"]);
+  expect(named(html, "a").map(({ attributes }) => attributes.href)).toEqual([
+    ...["#decide", "approve/attachments/0?t=THE-TOKEN"],
+  ]);
   expect(html).not.toContain("\u202e");
 });
 

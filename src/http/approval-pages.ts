@@ -67,6 +67,7 @@ ${facts.map(
 )}${bodies.map(
   ({ label, text, notes }) => html`${heading(label)}${text.trim() === "" ? "" : quote(text)}${notes.map(note)}`,
 )}${review.html === null ? "" : source(review.html)}
+${review.attachments.map((attachment) => attached(attachment, page))}
 <p class="muted">This is the end of the mail. What stands in the boxes are its words, not ours.</p>
 ${action === "approve" ? approveForm(token) : rejectForm(token)}
 ${
@@ -99,6 +100,25 @@ function rejectForm(token: string): SafeHtml {
 <button class="reject">Reject</button>
 </form>
 <p class="muted">To approve it, use the other link in the mail. To decide later, close this page.</p>`;
+}
+
+/** An attachment: a link to the file, and its text when it has one. */
+function attached(
+  { index, filename }: Review["attachments"][number],
+  { review, action, token }: { review: Review; action: "approve" | "reject"; token: string },
+): SafeHtml {
+  const read = review.held.attachmentTexts.find((one) => one.index === index);
+  const more = read?.moreChars ? `${read.moreChars} more characters are in the file.` : null;
+  return html`${heading(`Attachment ${index + 1}`)}${quote(visibleLine(filename))}
+<p><a href="${action}/attachments/${String(index)}?t=${encodeURIComponent(token)}" download>Download the file</a></p>
+${
+  read
+    ? html`<details>
+<summary>The file as text</summary>
+${read.text.trim() === "" ? note("It has no words.") : quote(visibleText(read.text))}${more ? note(more) : ""}
+</details>`
+    : note("The file is no text; it is not shown here.")
+}`;
 }
 
 /** The HTML as it would leave: what no text form shows (hidden parts, styles, pictures) is in it too. */

@@ -253,7 +253,7 @@ export function decisions(deps: RouteDeps) {
           now: new Date(clock.now()),
         });
         if (!after) throw notFound("outbound message");
-        if (after.kind === "done") return withBodyOnWire(after.outbound, deps.offload);
+        if (after.kind === "done") return withBodyOnWire(after.outbound, deps);
         throw await standingOf(after);
       },
       {

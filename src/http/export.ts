@@ -93,12 +93,13 @@ async function* eventsOf(store: Store, user: UserRow) {
   }
 }
 
-async function* outboundOf({ store, offload }: RouteDeps, user: UserRow) {
+async function* outboundOf(deps: RouteDeps, user: UserRow) {
+  const { store } = deps;
   for (let after: string | undefined; ; ) {
     const rows = await store.listOutbound(user.id, {}, { sort: "asc", limit: PAGE, ...(after ? { after } : {}) });
     for (const row of rows) {
       const raw = await store.outboundBytes(row.message.id);
-      if (raw) yield { ...(await withBodyOnWire(row, offload)), raw_message: raw.toString("base64") };
+      if (raw) yield { ...(await withBodyOnWire(row, deps)), raw_message: raw.toString("base64") };
     }
     after = rows.at(-1)?.message.id;
     if (!after || rows.length < PAGE) return;

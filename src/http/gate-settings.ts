@@ -18,21 +18,32 @@ const ENTRY_CHARS_MAX = 1_000;
 
 const gateRules = Type.Object(
   {
-    outside: Type.Optional(flag({ description: "A recipient is not an agent of this server." })),
+    outside: Type.Optional(flag({ description: "A recipient is not an agent of this account." })),
     first_time: Type.Optional(
-      flag({ description: "A recipient whom the agent neither wrote to nor heard from before." }),
+      flag({
+        description:
+          "A recipient to whom no mail of the agent has gone yet, and from whom none has come that was proven.",
+      }),
     ),
     max_recipients: Type.Optional(whole(1, RULE_RECIPIENTS_MAX, { description: "There are more recipients." })),
     attachments: Type.Optional(flag()),
     new_links: Type.Optional(flag({ description: "A link to a host that the conversation has not seen." })),
-    unverified: Type.Optional(flag({ description: "The conversation has mail whose sender is not proven." })),
+    unverified: Type.Optional(
+      flag({ description: "The conversation or a recipient has mail whose sender is not proven." }),
+    ),
+    unsearched: Type.Optional(
+      flag({ description: "A part that cannot be searched for patterns and links: binary, encrypted or too large." }),
+    ),
     patterns: Type.Optional(
       list(text({ max: ENTRY_CHARS_MAX }), patternsMax, {
         description: "`secrets` (API keys, private keys), or words with `*` for anything.",
       }),
     ),
   },
-  { additionalProperties: false, description: "Any of these holds. null, or no rule, holds everything." },
+  {
+    additionalProperties: false,
+    description: "Any of these holds, and switches the gate on. null, or no rule, holds everything.",
+  },
 );
 
 export const gateMembers = {

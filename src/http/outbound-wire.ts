@@ -1,6 +1,7 @@
 /** What agents send, as clients see it. Names and shapes are a promise: add, never change. */
 import { type Static, Type } from "@sinclair/typebox";
 import type { Mailbox, Method } from "../mail.ts";
+import type { Reviews } from "../outbound/reviews.ts";
 import type { ShownLink } from "../outbound/shown-links.ts";
 import { type EditedPart, editableParts, editedParts } from "../store/edited-parts.ts";
 import type { Outbound as StoredOutbound } from "../store/outbound.ts";
@@ -22,7 +23,7 @@ const method = oneOf("relay", "smtp", "capture");
 const hold = Type.Object(
   {
     rule: oneOf(
-      ...(["approval", "loop", "pattern", "unverified", "new_links"] as const),
+      ...(["approval", "loop", "pattern", "unverified", "new_links", "unsearched"] as const),
       ...(["first_time", "outside", "attachments", "max_recipients"] as const),
     ),
     reason: Type.String({ description: "One sentence." }),
@@ -173,10 +174,20 @@ export function outboundOnWire(outbound: StoredOutbound): Static<typeof Outbound
   return onWire(outbound, null);
 }
 
-/** A message with its texts and all its links. Failures as of `links`. */
-export async function withBodyOnWire(outbound: StoredOutbound, offload: Offload): Promise<Static<typeof Outbound>> {
-  const { text, html } = outbound.message.content;
-  return onWire(outbound, await offload.links(text, html));
+/** What finds the links of a message, and what its reviewers are shown. */
+export interface Readers {
+  readonly reviews: Reviews;
+  readonly offload: Offload;
+}
+
+/** A message with its texts and links; a held one with what is kept for its reviewers. Failures as of `Offload.links`. */
+export async function withBodyOnWire(
+  outbound: StoredOutbound,
+  { reviews, offload }: Readers,
+): Promise<Static<typeof Outbound>> {
+  const { status, content, review: kept } = outbound.message;
+  const review = status === "pending_approval" ? await reviews.of(outbound) : kept;
+  return onWire(outbound, review?.links ?? (await offload.links(content.text, content.html)));
 }
 
 /** @param links Null for a message without its texts. */

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { Failure } from "../errors.ts";
-import type { Attachment } from "../mail.ts";
+import { counterpart } from "../outbound/attached-files.ts";
 import type { Caller } from "../store/accounts.ts";
 import type { OutboundFilter, Outbound as StoredOutbound } from "../store/outbound.ts";
 import type { Store } from "../store/store.ts";
@@ -14,6 +14,8 @@ import { pageQuery, readPage } from "./pages.ts";
 import { notFound } from "./problem.ts";
 import { type RouteDeps, resource } from "./resource.ts";
 import { outboundStatuses, page } from "./wire.ts";
+
+export { counterpart } from "../outbound/attached-files.ts";
 
 const ListQuery = query({
   status: Type.Optional(choice(outboundStatuses)),
@@ -57,7 +59,7 @@ export function outbound(deps: RouteDeps) {
         // Who decides has to see what about.
         const messages = await Promise.all(
           rows.map((row) =>
-            row.message.status === "pending_approval" ? withBodyOnWire(row, offload) : outboundOnWire(row),
+            row.message.status === "pending_approval" ? withBodyOnWire(row, deps) : outboundOnWire(row),
           ),
         );
         return { messages, ...next };
@@ -74,7 +76,7 @@ export function outbound(deps: RouteDeps) {
         }),
       },
     )
-    .get("/:id", async ({ params, caller }) => withBodyOnWire(await ownOutbound(store, caller, params.id), offload), {
+    .get("/:id", async ({ params, caller }) => withBodyOnWire(await ownOutbound(store, caller, params.id), deps), {
       response: { 200: answer(Outbound) },
       ...operation({ id: "getOutbound", tag: "sending", summary: "Get a sent message and what became of it" }),
     })
@@ -120,7 +122,7 @@ export function outbound(deps: RouteDeps) {
         const after = await store.cancelOutbound(caller.user.id, message.id, new Date(clock.now()));
         if (!after) throw notFound("outbound message");
         await deps.answers.named(message, caller.proofId);
-        if (after.cancelled > 0) return withBodyOnWire(after, offload);
+        if (after.cancelled > 0) return withBodyOnWire(after, deps);
         throw new Failure(
           "conflict",
           `The message is ${words(after.message.status)}; nothing of it can be taken back.`,
@@ -150,7 +152,7 @@ export function outbound(deps: RouteDeps) {
           ...{ userId: caller.user.id, id: message.id, now: new Date(clock.now()) },
         });
         if (!after) throw notFound("outbound message");
-        if (after.released > 0) return withBodyOnWire(after, offload);
+        if (after.released > 0) return withBodyOnWire(after, deps);
         const { status, hold } = after.message;
         const why = hold?.rule === "approval" ? "waits for approval" : `is ${words(status)}`;
         throw new Failure("conflict", `The loop breaker does not hold this message; it ${why}.`);
@@ -180,24 +182,6 @@ export async function ownOutbound(store: Store, caller: Caller, id: string): Pro
   throw new Failure(code, message, {
     fix: "What an agent received is at /api/v1/agents/{email}/messages/{id}.",
   });
-}
-
-/**
- * The part of a message that a listed attachment became. Parts that the HTML shows stand before the others, whatever
- * the order in the request (RFC 2387), and only they have a Content-ID.
- */
-export function counterpart<Part extends { attachment: Attachment }>(
-  wanted: Attachment,
-  listed: readonly Attachment[],
-  parts: readonly Part[],
-): Part | undefined {
-  const shown = new Map(
-    parts.flatMap((part) => (part.attachment.content_id ? [[part.attachment.content_id, part]] : [])),
-  );
-  const isShown = ({ content_id }: Attachment) => content_id !== undefined && shown.has(content_id);
-  if (wanted.content_id !== undefined && isShown(wanted)) return shown.get(wanted.content_id);
-  const place = listed.filter((attachment) => !isShown(attachment)).indexOf(wanted);
-  return parts.filter((part) => !part.attachment.content_id)[place];
 }
 
 function words(status: string): string {

@@ -10,6 +10,7 @@ import type { Body } from "../mcp/body.ts";
 import type { EventFeed } from "../notify/event-feed.ts";
 import type { Hub } from "../notify/hub.ts";
 import type { Review } from "../outbound/review.ts";
+import type { Reviews } from "../outbound/reviews.ts";
 import type { Sender } from "../outbound/send.ts";
 import type { ShownLink } from "../outbound/shown-links.ts";
 import type { AgentRow } from "../store/schema.ts";
@@ -58,6 +59,7 @@ export interface HttpDeps {
   feed: EventFeed;
   /** The way out. */
   sender: Sender;
+  reviews: Reviews;
   /** Reads the tokens of magic links. */
   approvals: ApprovalTokens;
   /** Mails links that sign in. */

@@ -52,6 +52,7 @@ export const Agent = Type.Object(
         attachments: Type.Optional(Type.Boolean()),
         new_links: Type.Optional(Type.Boolean()),
         unverified: Type.Optional(Type.Boolean()),
+        unsearched: Type.Optional(Type.Boolean()),
         patterns: Type.Optional(Type.Array(Type.String())),
       }),
       "What is held while `hitl_enabled`; null and no rule at all hold everything.",

@@ -11,6 +11,7 @@ import type { Store } from "../store/store.ts";
 import { startWork } from "../work.ts";
 import { contentHashOf } from "./content-hash.ts";
 import { signDkim } from "./dkim.ts";
+import type { Gatekeeper } from "./gatekeeper.ts";
 import { createOutages } from "./outage.ts";
 import type { OutcomeJournal } from "./outcome-journal.ts";
 import { retryDelay } from "./retry.ts";
@@ -43,6 +44,8 @@ const WRITE_FRESH_MS = 5_000;
  * who have outcomes to record (every second) must come first.
  */
 const HELD_BACK_MS = 10_000;
+/** When the gate is asked again that could not be asked. */
+const GATE_RETRY_MS = 60_000;
 
 export interface DispatchOptions {
   store: Store;
@@ -52,6 +55,7 @@ export interface DispatchOptions {
   routes: Routes;
   journal: OutcomeJournal;
   returnPaths: ReturnPaths;
+  gatekeeper: Gatekeeper;
   signingKeys: SigningKeys;
   /** Whether the world can see a key of the domain; decides between its own From and "via e2a". */
   isPublished(keys: DomainKeys): Promise<boolean>;
@@ -191,6 +195,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       const work = known ?? (await store.outboundWork(messageId));
       // The message or its agent was deleted: the row went with it.
       if (!work) return;
+      // What was accepted a moment ago has been asked about just then.
+      if (!known && (await isHeldNow(recipient, work))) return;
       const outcome = await attempt(recipient, work).catch((error): RecipientOutcome => {
         // The store was away before anything was handed over.
         if (error instanceof Failure && error.code === "unavailable")
@@ -205,6 +211,18 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       leased.delete(recipient);
       reservedBytes -= known?.raw.byteLength ?? 0;
       count(lane, -1);
+    }
+  }
+
+  /** Whether the gate keeps it after all; what it cannot answer now is asked again later. */
+  async function isHeldNow(recipient: RecipientRow, work: OutboundWork): Promise<boolean> {
+    try {
+      return await options.gatekeeper.holds(recipient, work);
+    } catch (error) {
+      log.error("outbound.gate_failed", { message: recipient.messageId, recipient: recipient.n }, error);
+      const at = new Date(clock.now() + GATE_RETRY_MS);
+      await record(recipient, { kind: "released", at, error: "The gate could not be asked; see the server's log." });
+      return true;
     }
   }
 
@@ -252,6 +270,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   }
 
   async function attempt(recipient: RecipientRow, work: OutboundWork): Promise<RecipientOutcome> {
+    if (work.message.status === "rejected" || work.message.status === "expired_rejected")
+      return settle(recipient, { kind: "refused", reply: "554 5.7.1 Rejected by a reviewer; nothing was sent" });
     // What somebody approved is what leaves, to the byte.
     if (work.message.reviewedAt && contentHashOf(work.message.content, work.raw) !== work.message.contentHash)
       return settle(recipient, { kind: "refused", reply: "554 5.6.0 This is not what was approved; nothing was sent" });

@@ -1,20 +1,37 @@
 import { expect, test } from "bun:test";
 import type { GateRules } from "../mail.ts";
 import { type Gate, type GateFacts, gateHold, readAllowEntry } from "./gate.ts";
+import { searchOutgoing } from "./search.ts";
 
 const gate = (rules: GateRules | null, allow: string[] = []): Gate => ({ enabled: true, rules, allow });
-const mail = (facts: Partial<GateFacts> = {}): GateFacts => ({
-  recipients: ["ann@example.com"],
-  outside: [],
-  firstTime: [],
-  attachments: [],
-  subject: "Hello",
-  text: "Hello Ann",
-  html: null,
-  seenHosts: new Set(),
-  unverified: false,
-  ...facts,
-});
+type Facts = Partial<Omit<GateFacts, "search">> & {
+  subject?: string;
+  text?: string;
+  html?: string;
+  /** The conversation so far. */
+  seen?: string;
+};
+const mail = (facts: Facts = {}): Facts => facts;
+/** What the gate says after a real search. */
+async function hold(policy: Gate, { subject = "Hello", text = "Hello Ann", html, seen = "", ...facts }: Facts) {
+  const files = (facts.attachments ?? []).map((file) => ({
+    ...{ filename: file.filename, contentType: "text/plain", content: Buffer.from("Hello") },
+  }));
+  const people = { to: [], cc: [], bcc: [], replyTo: [] };
+  const search = await searchOutgoing({
+    message: {
+      ...{ ...people, subject, text, html: html ?? null, inReplyTo: null, references: [], headers: [] },
+      attachments: files,
+    },
+    patterns: policy.rules?.patterns ?? [],
+    links: policy.rules?.new_links ? { seen: [{ subject: "", text: seen, html: null }] } : null,
+  });
+  return gateHold(policy, {
+    ...{ recipients: ["ann@example.com"], outside: [], firstTime: [], attachments: [], unverified: false },
+    ...facts,
+    search,
+  });
+}
 const attachment = (filename: string) => ({ filename, content_type: "application/pdf" });
 const everything: GateRules = {
   outside: true,
@@ -26,30 +43,26 @@ const everything: GateRules = {
   patterns: ["secrets", "acme*merger"],
 };
 
-test.each<[string, Gate, GateFacts]>([
+test.each<[string, Gate, Facts]>([
   ["a gate that is off", { enabled: false, rules: null, allow: [] }, mail()],
   ["nothing that the rules name", gate(everything), mail()],
   ["all recipients allowed by address", gate(null, ["ann@example.com"]), mail()],
   ["all recipients allowed by domain", gate(null, ["example.com"]), mail()],
   ["an address in other letters", gate(null, ["xn--bcher-kva.example"]), mail({ recipients: ["Ann@Bücher.example"] })],
-  [
-    "only known hosts",
-    gate({ new_links: true }),
-    mail({ text: "https://A.example/", seenHosts: new Set(["a.example"]) }),
-  ],
+  ["only known hosts", gate({ new_links: true }), mail({ text: "https://A.example/", seen: "http://a.example" })],
   ["exactly as many recipients", gate({ max_recipients: 1 }), mail()],
   [
     "an allowed newcomer among acquaintances",
     gate({ first_time: true, outside: true }, ["new@example.org"]),
     mail({ recipients: ["ann@example.com", "new@example.org"], firstTime: ["new@example.org"] }),
   ],
-])("passes: %s", (_, policy, facts) => {
-  expect(gateHold(policy, facts)).toBeNull();
+])("passes: %s", async (_, policy, facts) => {
+  expect(await hold(policy, facts)).toBeNull();
 });
 
 const all = { rule: "approval", reason: "Every message of this agent waits for a person's approval." } as const;
 
-test.each<[string, Gate, GateFacts]>([
+test.each<[string, Gate, Facts]>([
   ["no rules", gate(null), mail()],
   ["rules with nothing in them", gate({}), mail()],
   ["rules all switched off", gate({ outside: false, patterns: [] }), mail()],
@@ -63,17 +76,17 @@ test.each<[string, Gate, GateFacts]>([
     mail({ recipients: ["bob@evil.example@example.com"] }),
   ],
   ["nobody", gate(null, ["example.com"]), mail({ recipients: [] })],
-])("holds everything: %s", (_, policy, facts) => {
-  expect(gateHold(policy, facts)).toEqual(all);
+])("holds everything: %s", async (_, policy, facts) => {
+  expect(await hold(policy, facts)).toEqual(all);
 });
 
-test.each<[GateRules, Partial<GateFacts>, string, string]>([
-  [{ outside: true }, { outside: ["ann@example.com"] }, "outside", "It leaves this server for ann@example.com."],
+test.each<[GateRules, Facts, string, string]>([
+  [{ outside: true }, { outside: ["ann@example.com"] }, "outside", "It leaves this account for ann@example.com."],
   [
     { first_time: true },
     { firstTime: ["ann@example.com", "b@c.example"] },
     "first_time",
-    "It goes to ann@example.com and b@c.example, to whom this agent has never written.",
+    "It goes to ann@example.com and b@c.example, with whom this agent has had no proven mail.",
   ],
   [
     { max_recipients: 2 },
@@ -91,7 +104,7 @@ test.each<[GateRules, Partial<GateFacts>, string, string]>([
   ],
   [
     { new_links: true },
-    { text: "https://bank.example@evil.example/", seenHosts: new Set(["bank.example"]) },
+    { text: "https://bank.example@evil.example/", seen: "https://bank.example" },
     "new_links",
     "It links to evil.example, which the conversation has not seen.",
   ],
@@ -99,33 +112,53 @@ test.each<[GateRules, Partial<GateFacts>, string, string]>([
     { new_links: true },
     {
       html: "<a href='javascript:x'>y</a><a href='https://['>z</a>",
-      seenHosts: new Set(["javascript:", "unreadable:"]),
+      seen: "javascript:y http://[",
     },
     "new_links",
     "It links to a javascript: address and an address that cannot be read, which the conversation has not seen.",
   ],
   [{ new_links: true }, { html: " ".repeat(2_000_000) }, "new_links", "It is too long to be searched for links."],
-  [{ unverified: true }, { unverified: true }, "unverified", "The conversation has mail from an unproven sender."],
-  [{ patterns: ["secrets"] }, { subject: "Password: hK3vTq9z" }, "pattern", "It holds what looks like a password."],
-  [{ patterns: ["acme*merger"] }, { text: "ACME merger" }, "pattern", 'It matches the pattern "acme*merger".'],
-  [{ patterns: ["*.key"] }, { attachments: [attachment("my.key")] }, "pattern", 'It matches the pattern "*.key".'],
-  [{ patterns: ["x"] }, { text: "a".repeat(2_000_000) }, "pattern", "It is too long to be searched for patterns."],
+  [
+    { unverified: true },
+    { unverified: true },
+    "unverified",
+    "The conversation or a recipient has mail from an unproven sender.",
+  ],
+  [
+    { patterns: ["secrets"] },
+    { subject: "Password: hK3vTq9z" },
+    "pattern",
+    "It holds what looks like a password in the subject.",
+  ],
+  [
+    { patterns: ["acme*merger"] },
+    { text: "ACME merger" },
+    "pattern",
+    'It matches the pattern "acme*merger" in the text.',
+  ],
+  [
+    { patterns: ["*.key"] },
+    { attachments: [attachment("my.key")] },
+    "pattern",
+    'It matches the pattern "*.key" in a file name.',
+  ],
+  [{ patterns: ["zz"] }, { text: "a".repeat(2_000_000) }, "pattern", "It is too long to be searched for patterns."],
   [
     { first_time: true, new_links: true },
     { firstTime: ["ann@example.com"], text: "https://evil.example" },
     "new_links",
-    "It links to evil.example, which the conversation has not seen, and it goes to ann@example.com, to whom this agent has never written.",
+    "It links to evil.example, which the conversation has not seen, and it goes to ann@example.com, with whom this agent has had no proven mail.",
   ],
-])("%j holds %j", (rules, facts, rule, reason) => {
-  expect(gateHold(gate(rules), mail(facts))).toEqual({ rule, reason } as ReturnType<typeof gateHold>);
+])("%j holds %j", async (rules, facts, rule, reason) => {
+  expect(await hold(gate(rules), facts)).toEqual({ rule, reason } as ReturnType<typeof gateHold>);
 });
 
-test("a reason of every rule at once is one bounded sentence that quotes no secret", () => {
+test("a reason of every rule at once is one bounded sentence that quotes no secret", async () => {
   const long = Array.from(
     { length: 50 },
     (_, i) => `${"n".repeat(60)}${i}@${"d".repeat(60)}.${"e".repeat(60)}.example`,
   );
-  const hold = gateHold(
+  const held = await hold(
     gate({ ...everything, patterns: ["secrets", ...Array.from({ length: 49 }, (_, i) => `${"x".repeat(190)}*${i}`)] }),
     mail({
       recipients: long,
@@ -136,12 +169,12 @@ test("a reason of every rule at once is one bounded sentence that quotes no secr
       unverified: true,
     }),
   );
-  expect(hold?.rule).toBe("pattern");
-  expect(hold?.reason.length).toBeLessThanOrEqual(500);
-  expect(hold?.reason).toEndWith(".");
-  expect(hold?.reason).not.toContain("hK3vTq9z");
-  for (const part of ["looks like", "unproven", "links to", "never written", "leaves", "attach", "50 recipients"])
-    expect(hold?.reason).toContain(part);
+  expect(held?.rule).toBe("pattern");
+  expect(held?.reason.length).toBeLessThanOrEqual(500);
+  expect(held?.reason).toEndWith(".");
+  expect(held?.reason).not.toContain("hK3vTq9z");
+  for (const part of ["looks like", "unproven", "links to", "no proven mail", "leaves", "attach", "50 recipients"])
+    expect(held?.reason).toContain(part);
 });
 
 test.each<[string, string]>([

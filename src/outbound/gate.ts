@@ -3,8 +3,10 @@ import type { GateRules } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import type { Hold, HoldRule } from "../store/schema.ts";
 import { readAddress } from "./addresses.ts";
-import { linkHosts, searchedCharsMax, unreadableLink } from "./links.ts";
-import { type Found, findPatterns } from "./patterns.ts";
+import type { Unsearched } from "./attached-text.ts";
+import { unreadableLink } from "./links.ts";
+import type { Found } from "./patterns.ts";
+import type { Search } from "./search.ts";
 
 /** An agent's policy for its mail out. */
 export interface Gate {
@@ -19,17 +21,14 @@ export interface Gate {
 export interface GateFacts {
   /** All addresses of the envelope, lower-cased. */
   recipients: string[];
-  /** Those that are no agents of this server. */
+  /** Those that are no agents of the account. */
   outside: string[];
-  /** Those whom the agent neither wrote to nor heard from. */
+  /** Those to whom no mail of the agent has gone, and who never proved to have written to it. */
   firstTime: string[];
-  attachments: { filename: string; content_type: string }[];
-  subject: string;
-  text: string;
-  html: string | null;
-  /** Hosts of the links in the conversation so far, from `linkHosts`. */
-  seenHosts: ReadonlySet<string>;
-  /** Whether the conversation has mail that came in without its From being proven. */
+  attachments: { filename: string }[];
+  /** What a search of all its texts found. */
+  search: Search;
+  /** Whether the conversation, or a recipient, has mail that came in without its From being proven. */
   unverified: boolean;
 }
 
@@ -48,7 +47,8 @@ interface Catch {
 /**
  * Whether the message waits for a person, and why, in one sentence of at most 500 characters that names every rule that
  * caught it; null when it may leave. Mail of which every recipient is on the allow list always may. An allowed recipient
- * among others counts as neither outside nor first-time. What is too long to be searched is held. Pure.
+ * among others counts as neither outside nor first-time. Text that is too long to be searched is held; what is no text
+ * is named in the reason, and held by the rule `unsearched`. Pure.
  */
 export function gateHold(gate: Gate, facts: GateFacts): Hold | null {
   if (!gate.enabled) return null;
@@ -61,7 +61,10 @@ export function gateHold(gate: Gate, facts: GateFacts): Hold | null {
     return { rule: "approval", reason: "Every message of this agent waits for a person's approval." };
   const others = (addresses: string[]) => addresses.filter((address) => !allowed(address));
   const caught = catches(rules, { ...facts, outside: others(facts.outside), firstTime: others(facts.firstTime) });
-  return caught[0] ? { rule: caught[0].rule, reason: reasonOf(caught) } : null;
+  if (!caught[0]) return null;
+  const searches = Boolean(rules.patterns?.length || rules.new_links);
+  const isSaid = !searches || caught.some(({ rule }) => rule === "unsearched");
+  return { rule: caught[0].rule, reason: reasonOf(caught, isSaid ? [] : facts.search.unsearched) };
 }
 
 /** The local part exactly as it is, so that a sub-address is an address of its own. */
@@ -71,47 +74,49 @@ function isAllowed(address: string, allow: ReadonlySet<string>): boolean {
   return allow.has(read.address) || allow.has(splitAddress(read.address)?.domain ?? read.address);
 }
 
-function hasRule(rules: GateRules): boolean {
-  const { outside, first_time, max_recipients, attachments, new_links, unverified, patterns } = rules;
-  const switches = outside || first_time || attachments || new_links || unverified;
+/** Whether any rule is switched on. */
+export function hasRule(rules: GateRules): boolean {
+  const { outside, first_time, max_recipients, attachments, new_links, unverified, unsearched, patterns } = rules;
+  const switches = outside || first_time || attachments || new_links || unverified || unsearched;
   return Boolean(switches) || typeof max_recipients === "number" || (patterns ?? []).length > 0;
 }
 
 /** In the order in which a hold is named for them: what is most likely to do harm comes first. */
 function catches(rules: GateRules, facts: GateFacts): Catch[] {
   const { recipients, outside, firstTime, attachments } = facts;
+  const { found, newHosts, isTooLong, unsearched } = facts.search;
   const caught: Catch[] = [];
   const add = (rule: HoldRule, holds: boolean, says: Catch["says"]) => holds && caught.push({ rule, says });
-  const long = facts.text.length > searchedCharsMax || (facts.html?.length ?? 0) > searchedCharsMax;
 
   if (rules.patterns?.length) {
-    const filenames = attachments.map(({ filename }) => filename);
-    const found = long ? null : findPatterns(rules.patterns, { ...facts, filenames });
-    const holds = !found || found.secrets.length > 0 || found.patterns.length > 0;
-    add("pattern", holds, (named) =>
-      found ? patternsSay(found, named) : "it is too long to be searched for patterns",
+    const isFound = found.secrets.length > 0 || found.patterns.length > 0;
+    add("pattern", isFound || isTooLong, (named) =>
+      isFound ? patternsSay(found, named) : "it is too long to be searched for patterns",
     );
   }
   add(
     "unverified",
     Boolean(rules.unverified && facts.unverified),
-    () => "the conversation has mail from an unproven sender",
+    () => "the conversation or a recipient has mail from an unproven sender",
   );
-  if (rules.new_links) {
-    const hosts = newHosts(facts);
-    add("new_links", long || hosts.length > 0, (named) =>
-      hosts.length > 0 ? linksSay(hosts, named) : "it is too long to be searched for links",
+  if (rules.new_links)
+    add("new_links", isTooLong || newHosts.length > 0, (named) =>
+      newHosts.length > 0 ? linksSay(newHosts, named) : "it is too long to be searched for links",
     );
-  }
+  add(
+    "unsearched",
+    Boolean(rules.unsearched) && unsearched.length > 0,
+    (named) => `it has parts that cannot be searched: ${unsearchedSay(unsearched, named)}`,
+  );
   add(
     "first_time",
     Boolean(rules.first_time) && firstTime.length > 0,
-    (named) => `it goes to ${list(firstTime, named, "recipient")}, to whom this agent has never written`,
+    (named) => `it goes to ${list(firstTime, named, "recipient")}, with whom this agent has had no proven mail`,
   );
   add(
     "outside",
     Boolean(rules.outside) && outside.length > 0,
-    (named) => `it leaves this server for ${list(outside, named, "recipient")}`,
+    (named) => `it leaves this account for ${list(outside, named, "recipient")}`,
   );
   add("attachments", Boolean(rules.attachments) && attachments.length > 0, (named) => {
     const names = attachments.map(({ filename }) => filename || "(no name)");
@@ -126,12 +131,7 @@ function catches(rules: GateRules, facts: GateFacts): Catch[] {
   return caught;
 }
 
-/** A link without a host, such as `javascript:`, is never an old acquaintance. */
-function newHosts({ text, html, seenHosts }: GateFacts): string[] {
-  return linkHosts(text, html).filter((host) => host.endsWith(":") || !seenHosts.has(host));
-}
-
-function patternsSay({ secrets, patterns }: Found, named: number): string {
+function patternsSay({ secrets, patterns, places }: Found, named: number): string {
   const matched = () =>
     named > 0
       ? `the pattern ${list(
@@ -140,12 +140,22 @@ function patternsSay({ secrets, patterns }: Found, named: number): string {
           "pattern",
         )}`
       : count(patterns.length, "pattern");
-  return [
+  const says = [
     ...(secrets.length > 0
       ? [`it holds what looks like ${named > 0 ? list(secrets, named, "kind of secret") : "a secret"}`]
       : []),
     ...(patterns.length > 0 ? [`it matches ${matched()}`] : []),
   ].join(" and ");
+  return named > 0 ? `${says} in ${list(places, named, "place")}` : says;
+}
+
+/** `the attachment a.png (binary) and 2 more`. */
+function unsearchedSay(unsearched: readonly Unsearched[], named: number): string {
+  return list(
+    unsearched.map(({ name, why }) => `${short(name)} (${why})`),
+    named,
+    "part",
+  );
 }
 
 function linksSay(hosts: string[], named: number): string {
@@ -156,13 +166,14 @@ function linksSay(hosts: string[], named: number): string {
   return `it links to ${list(shown, named, "host")}, which the conversation has not seen`;
 }
 
-/** The sentence with fewer and fewer names until it fits. */
-function reasonOf(caught: readonly Catch[]): string {
+/** The sentence with fewer and fewer names until it fits, and one more about what was not searched. */
+function reasonOf(caught: readonly Catch[], unsearched: readonly Unsearched[]): string {
   for (let named = namedMax; ; named--) {
     const parts = caught.map(({ says }) => says(named));
     const last = parts.at(-1);
     const sentence = parts.length > 1 ? `${parts.slice(0, -1).join(", ")}, and ${last}.` : `${last}.`;
-    const reason = sentence.charAt(0).toUpperCase() + sentence.slice(1);
+    const more = unsearched.length > 0 ? ` Not searched: ${unsearchedSay(unsearched, named)}.` : "";
+    const reason = sentence.charAt(0).toUpperCase() + sentence.slice(1) + more;
     if (reason.length <= reasonCharsMax || named === 0) return reason.slice(0, reasonCharsMax);
   }
 }

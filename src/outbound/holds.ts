@@ -4,13 +4,13 @@ import { newId } from "../id.ts";
 import type { Log } from "../log.ts";
 import type { DueNotice, Notice } from "../store/notices.ts";
 import type { Outbound } from "../store/outbound.ts";
-import type { AgentRow, OutboundContent } from "../store/schema.ts";
+import type { AgentRow, HeldReview, OutboundContent } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { startWork, type Work } from "../work.ts";
 import { compose } from "./compose.ts";
 import type { Review } from "./review.ts";
 import type { ReviewMail } from "./review-mail.ts";
-import { reviewOf } from "./reviews.ts";
+import { type Reviews, reviewOf } from "./reviews.ts";
 import { type Routes, relayLane } from "./routes.ts";
 
 /** Decided in one transaction when their time is over, at most. */
@@ -30,6 +30,7 @@ export interface HoldOptions {
   log: Log;
   routes: Routes;
   approvals: ApprovalTokens;
+  reviews: Reviews;
   /** Where links begin, without a slash at the end. */
   baseUrl: string;
   sharedDomain: string;
@@ -92,8 +93,9 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
     for (const outbound of due.outbound) {
       const agent = await store.getAgent(outbound.message.agentId);
       if (!agent?.hitlNotifyEmail) continue;
+      const held = await options.reviews.of(outbound);
       for (const reviewer of new Set([due.userEmail, ...agent.hitlReviewers])) {
-        const review = linked(outbound, agent, reviewer);
+        const review = linked(outbound, held, agent, reviewer);
         const known = due.digest && tellings.find((telling) => telling.reviewer === reviewer);
         if (known) known.reviews.push(review);
         else tellings.push({ reviewer, agent, reviews: [review] });
@@ -102,7 +104,7 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
     return tellings;
   }
 
-  function linked(outbound: Outbound, agent: AgentRow, reviewer: string): Review {
+  function linked(outbound: Outbound, held: HeldReview, agent: AgentRow, reviewer: string): Review {
     const { id: messageId, contentHash, approvalExpiresAt } = outbound.message;
     const expiresAt = approvalExpiresAt ?? new Date(clock.now());
     const url = (action: "approve" | "reject") => {
@@ -110,7 +112,7 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
       return `${options.baseUrl}/api/v1/${action}?t=${token}`;
     };
     const [approveUrl, rejectUrl] = [url("approve"), url("reject")];
-    return reviewOf({ outbound, agent, approveUrl, rejectUrl, reviewUrl: null });
+    return reviewOf({ outbound, held, agent, approveUrl, rejectUrl, reviewUrl: null });
   }
 
   /** Which way a reviewer is reached; null when there is none. */

@@ -43,6 +43,13 @@ export function linkHosts(text: string, html: string | null): string[] {
   return [...hosts];
 }
 
+/** The hosts of the URLs that a text writes out with a scheme, as `linkHosts` has them; bare names do not count. */
+export function urlHosts(text: string): string[] {
+  const hosts = new Set<string>();
+  withScheme(text.slice(0, searchedCharsMax).replace(ignorable, ""), hosts);
+  return [...hosts];
+}
+
 /** `outermost`: what is in comments and `srcdoc` is read as HTML once, so that nesting costs no time. */
 function inMarkup(markup: Markup, hosts: Set<string>, outermost: boolean): void {
   inWords(markup.text, hosts);

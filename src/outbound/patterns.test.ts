@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { findPatterns, readPattern, type Searched } from "./patterns.ts";
+import type { OutgoingText } from "./outgoing.ts";
+import { findPatterns, readPattern } from "./patterns.ts";
 
 /** Repeatable text that looks random, so that no file holds anything in the form of a key. */
 function random(length: number, alphabet: string): string {
@@ -14,10 +15,18 @@ const alnum = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const github = `ghp_${random(36, alnum)}`;
 
-const nothing: Searched = { subject: "", text: "", html: null, filenames: [] };
-const secretsIn = (searched: Partial<Searched>) => findPatterns(["secrets"], { ...nothing, ...searched }).secrets;
-const isIn = (pattern: string, searched: Partial<Searched>) =>
-  findPatterns([pattern], { ...nothing, ...searched }).patterns.length > 0;
+interface Searched {
+  subject?: string;
+  text?: string;
+  html?: string;
+  filenames?: string[];
+}
+const textsOf = ({ subject = "", text = "", html = "", filenames = [] }: Searched): OutgoingText[] => [
+  ...[subject, text, ...filenames].map((one) => ({ where: "the text", text: one, form: "words" as const })),
+  { where: "the HTML", text: html, form: "html" },
+];
+const secretsIn = (searched: Searched) => findPatterns(["secrets"], textsOf(searched)).secrets;
+const isIn = (pattern: string, searched: Searched) => findPatterns([pattern], textsOf(searched)).patterns.length > 0;
 
 test.each<[string, string]>([
   ["-----BEGIN RSA PRIVATE KEY-----", "a private key"],
@@ -75,7 +84,7 @@ test.each([
   expect(secretsIn({ subject: text, text, html: `<p>${text}</p>` })).toEqual([]);
 });
 
-test.each<[string, Partial<Searched>]>([
+test.each<[string, Searched]>([
   ["zero-width characters", { text: github.split("").join("\u200b") }],
   ["soft hyphens", { text: github.split("").join("\u00ad") }],
   ["direction controls", { text: `\u202e${github.slice(0, 9)}\u2066${github.slice(9)}` }],
@@ -95,6 +104,13 @@ test.each<[string, Partial<Searched>]>([
   ["a style", { html: `<style>/* ${github} */</style>` }],
   ["a doctype", { html: `<!doctype ${github}>` }],
   ["an unfinished tag", { html: `<p>x<a href="${github}` }],
+  ["line breaks of quoted-printable", { text: `${github.slice(0, 9)}=\r\n${github.slice(9)}` }],
+  ["quoted-printable", { text: github.replace(/./g, (c) => `=${c.charCodeAt(0).toString(16).toUpperCase()}`) }],
+  ["character references in a text", { text: github.replace(/./g, (c) => `&#x${c.charCodeAt(0).toString(16)};`) }],
+  ["escapes of JSON", { text: `{"k": "${github.replace(/./g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)}"}` }],
+  ["base64", { text: `Here: ${btoa(`The token is ${github}.`)}` }],
+  ["lines of base64", { text: `${btoa(`The token is ${github}.`).replace(/.{24}/g, "$&\r\n")}\r\nThanks` }],
+  ["base64 of UTF-16", { text: Buffer.from(`The token is ${github}.`, "utf16le").toString("base64") }],
   ["a file name", { filenames: [`${github}.txt`] }],
 ])("a token hidden by %s is found", (_, searched) => {
   expect(secretsIn(searched)).toEqual(["a GitHub token"]);
@@ -118,6 +134,7 @@ test.each<[string, string, boolean]>([
   ["a.c", "abc", false],
   ["(a+)+$", "aaaa", false],
   ["*secrets", "trade secrets", true],
+  ["a*b*c*d*e*f*g*h*i", "a b c d e f g h i", true],
 ])("the pattern %p in %p: %p", (pattern, text, found) => {
   expect(readPattern(pattern)).toBeNull();
   expect(isIn(pattern, { text })).toBe(found);
@@ -134,6 +151,7 @@ test.each<[string, string]>([
   ["a\nb", "line break"],
   ["a\0", "control character"],
   ["a*b*c*d*e*f*g*h*i*j", "more than 8 *"],
+  ["*a*b*c*d*e*f*g*h*", "more than 8 *"],
   ["x".repeat(201), "longer than 200"],
 ])("%p is no pattern: it %p", (pattern, problem) => {
   expect(readPattern(pattern)?.problem).toContain(problem);
@@ -178,7 +196,7 @@ const hostile = [
 test.each(hostile)("a quarter of a megabyte of %p takes no more than moments", (piece) => {
   const text = piece.repeat(Math.ceil(big / piece.length)).slice(0, big);
   const start = performance.now();
-  findPatterns(["secrets", "a*a*a*a*a*a*a*a*z", "ab*zz"], { ...nothing, text, html: text });
+  findPatterns(["secrets", "a*a*a*a*a*a*a*a*z", "ab*zz"], textsOf({ text, html: text }));
   expect(performance.now() - start).toBeLessThan(2_000);
 });
 
@@ -192,7 +210,7 @@ test("random mixtures of hostile pieces neither throw nor take long", () => {
     const pieces = Array.from({ length: 1 + below(6) }, () => hostile[below(hostile.length)]);
     const text = Array.from({ length: 1_000 }, () => pieces[below(pieces.length)]).join("");
     const start = performance.now();
-    findPatterns(["secrets", "a*1*b*:", "*"], { ...nothing, text, html: text });
+    findPatterns(["secrets", "a*1*b*:", "*"], textsOf({ text, html: text }));
     expect(performance.now() - start, JSON.stringify(pieces)).toBeLessThan(500);
   }
 });

@@ -1,3 +1,5 @@
+import type { OutgoingText } from "./attached-text.ts";
+import { decodings } from "./decodings.ts";
 import { readMarkup } from "./markup.ts";
 import { secretKinds } from "./secrets.ts";
 
@@ -10,18 +12,11 @@ const gapCharsMax = 200;
 /** The pattern that stands for `secretKinds`. */
 const secretsPattern = "secrets";
 
-/** What is searched of a message. */
-export interface Searched {
-  subject: string;
-  text: string;
-  html: string | null;
-  filenames: string[];
-}
-
-/** What was found: kinds of secrets as a sentence names them, and patterns as they were given. */
+/** What was found: kinds of secrets as a sentence names them, patterns as they were given, and where any of them is. */
 export interface Found {
   secrets: string[];
   patterns: string[];
+  places: string[];
 }
 
 /**
@@ -37,37 +32,42 @@ export function readPattern(text: string): { problem: string } | null {
 }
 
 /**
- * Looks for the patterns in everything that a message says, seen or unseen: subject, text, HTML with its attributes and
- * comments, names of attachments. Case, invisible characters, compatibility forms (Unicode NFKC), tags inside words,
- * percent-encoding and the kind of white space make no difference. Pure; linear in the length of the message.
+ * Looks for the patterns in the texts of a message, in what is seen of them and what is not: markup with its attributes
+ * and comments too. Case, invisible characters, compatibility forms (Unicode NFKC), tags inside words, the kind of white
+ * space, and the encodings of decodings.ts make no difference. Pure; linear in the length of the texts.
  */
-export function findPatterns(patterns: readonly string[], searched: Searched): Found {
-  const { readings, glued } = readingsOf(searched);
+export function findPatterns(patterns: readonly string[], texts: readonly OutgoingText[]): Found {
   const isSecrets = (pattern: string) => pattern.trim().toLowerCase() === secretsPattern;
-  const lines = readings.map((reading) => linesOf(reading));
-  const kinds = patterns.some(isSecrets)
-    ? [...readings, ...glued].flatMap((reading) => [...secretKinds(reading), ...secretKinds(squeeze(reading), true)])
-    : [];
-  return {
-    secrets: [...new Set(kinds)],
-    patterns: patterns.filter((p) => !isSecrets(p) && lines.some((reading) => matches(p, reading))),
-  };
+  const wanted = patterns.filter((pattern) => !isSecrets(pattern));
+  const wantsSecrets = wanted.length < patterns.length;
+  const secrets = new Set<string>();
+  const matched = new Set<string>();
+  const places = new Set<string>();
+  for (const searched of texts) {
+    const { readings, glued } = readingsOf(searched);
+    const kinds = wantsSecrets
+      ? [...readings, ...glued].flatMap((one) => [...secretKinds(one), ...secretKinds(squeeze(one), true)])
+      : [];
+    const lines = wanted.length > 0 ? readings.map(linesOf) : [];
+    const hits = wanted.filter((pattern) => lines.some((reading) => matches(pattern, reading)));
+    for (const kind of kinds) secrets.add(kind);
+    for (const hit of hits) matched.add(hit);
+    if (kinds.length > 0 || hits.length > 0) places.add(searched.where);
+  }
+  return { secrets: [...secrets], patterns: wanted.filter((one) => matched.has(one)), places: [...places] };
 }
 
 /** `glued`: words run together in it, which tokens survive and sentences do not. */
-function readingsOf({ subject, text, html, filenames }: Searched): { readings: string[]; glued: string[] } {
-  const readings = [subject, text, ...filenames];
-  const markup = html === null ? null : readMarkup(html);
-  if (markup) {
-    const unseen = [...markup.attributes.map(({ value }) => value), ...markup.comments, markup.code];
-    readings.push(markup.text, unseen.join("\n"));
-  }
-  return { readings: decodings(readings), glued: decodings(markup ? [markup.glued] : []) };
+function readingsOf({ text, form }: OutgoingText): { readings: string[]; glued: string[] } {
+  if (form !== "html") return { readings: readingsOfText([text]), glued: [] };
+  const markup = readMarkup(text);
+  const unseen = [...markup.attributes.map(({ value }) => value), ...markup.comments, markup.code];
+  return { readings: readingsOfText([markup.text, unseen.join("\n")]), glued: readingsOfText([markup.glued]) };
 }
 
-function decodings(texts: readonly string[]): string[] {
+function readingsOfText(texts: readonly string[]): string[] {
   const plain = texts.map(shown);
-  return [...new Set([...plain, ...plain.map(percentDecoded)])].filter((text) => text !== "");
+  return [...new Set([...plain, ...plain.flatMap((text) => decodings(text).map(shown))])].filter((text) => text !== "");
 }
 
 /** One character, U+FDFA, becomes eighteen in NFKC: a body full of it would outgrow any bound. No other is so long. */
@@ -82,10 +82,6 @@ function shown(text: string): string {
     .replace(/\r\n?|[\u2028\u2029]/g, "\n")
     .replace(/(?![\t\n])[\p{Cc}\p{Default_Ignorable_Code_Point}]+/gu, "")
     .replace(/[\u2010-\u2015\u2212]/g, "-");
-}
-
-function percentDecoded(text: string): string {
-  return text.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 /** Without white space and the marks of quoting at the beginnings of lines. */

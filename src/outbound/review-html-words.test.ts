@@ -1,13 +1,14 @@
 import { expect, test } from "bun:test";
+import { heldOf } from "../testing/held-review.ts";
 import { type Review, showReview } from "./review.ts";
 
 function bodiesOf(text: string, html: string) {
   const ann = { address: "ann@example.com", name: "Ann" };
   const review: Review = {
     ...{ messageId: "msg_1", agent: ann, from: ann, to: [], cc: [], bcc: [], replyTo: [], firstTime: [] },
-    ...{ subject: "Hi", text, html, attachments: [], links: [], hold: { rule: "all", reason: "all" } },
+    ...{ subject: "Hi", text, html, attachments: [], hold: { rule: "all", reason: "all" } },
     ...{ createdAt: new Date(0), expiresAt: new Date(0), onExpiry: "reject", contentHash: "" },
-    ...{ approveUrl: "", rejectUrl: "", reviewUrl: null },
+    ...{ approveUrl: "", rejectUrl: "", reviewUrl: null, held: heldOf(text, html) },
   };
   return showReview(review).bodies;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { heldOf } from "../testing/held-review.ts";
 import type { Review } from "./review.ts";
 import { digestMail, reviewMail } from "./review-mail.ts";
-import { linksOf } from "./shown-links.ts";
 
 const plain: Review = {
   messageId: "msg_0198f3a1c2d37abc8def0123456789ab",
@@ -18,8 +18,8 @@ const plain: Review = {
   subject: "Your order",
   text: "Hello Ann,\nthank you.\n",
   html: null,
-  attachments: [{ filename: "invoice.pdf", content_type: "application/pdf", size: 84_213 }],
-  links: [],
+  attachments: [{ index: 0, filename: "invoice.pdf", content_type: "application/pdf", size: 84_213 }],
+  held: heldOf("", null),
   headers: [{ name: "List-Unsubscribe", value: "<https://lists.example/leave>" }],
   hold: { rule: "first_time", reason: "The agent never wrote to ann@example.com before." },
   createdAt: new Date("2026-03-09T10:00:00Z"),
@@ -33,7 +33,7 @@ const plain: Review = {
 
 const withContent = (text: string, html: string | null = null): Review => ({
   ...plain,
-  ...{ text, html, links: linksOf(text, html) },
+  ...{ text, html, held: heldOf(text, html) },
 });
 /** Lines in which the server speaks: all that do not stand behind `|`. */
 const ours = (text: string) => text.split("\n").filter((line) => !line.startsWith("|"));
@@ -190,7 +190,7 @@ test("markup anywhere in a held mail is shown as words", () => {
       replyTo: [mailbox],
       subject: evil,
     },
-    attachments: [{ filename: evil, content_type: evil, size: 1 }],
+    attachments: [{ index: 0, filename: evil, content_type: evil, size: 1 }],
     headers: [{ name: evil, value: evil }],
     hold: { rule: evil, reason: evil },
   };
@@ -212,7 +212,7 @@ test("what nobody would see is written out", () => {
     withContent("other", `<p>${hidden.replace("\0", "&#x202e;").replace("\u200b", "\u2060")}</p>`),
     { ...plain, subject: hidden },
     { ...plain, cc: [{ address: "a@b.example", name: hidden }] },
-    { ...plain, attachments: [{ filename: hidden, content_type: "text/plain", size: 1 }] },
+    { ...plain, attachments: [{ index: 0, filename: hidden, content_type: "text/plain", size: 1 }] },
   ]) {
     const mail = reviewMail(review);
     const expected = review.html ? shown.replace("⟨U+0000⟩", "⟨U+202E⟩").replace("⟨U+200B⟩", "⟨U+2060⟩") : shown;
@@ -232,6 +232,38 @@ describe("HTML beside the text", () => {
     const { text } = reviewMail(withContent("Hello Ann,\nthank you.", "<p>Hello Ann, <b>thank</b> you.</p>"));
     expect(text).toContain("There is an HTML version too. As text it says the same.");
     expect(text).not.toContain("HTML version, as text:");
+  });
+
+  test.each<[string, string, string, string]>([
+    [
+      "words outside the body",
+      "Pay 100.",
+      "<title>Pay 900.</title><p>Pay 100.</p>",
+      "Only the HTML has the figures 900.",
+    ],
+    ["words after the body", "Pay 100.", "<body>Pay 100.</body><p>Or 900.</p>", "Only the HTML has the figures 900."],
+    ["other figures", "Pay 110 EUR.", "<p>Pay 100 EUR.</p>", "Only the text has the figures 110."],
+    ["a sign", "It grew by 5%.", "<p>It grew by -5%.</p>", "Only the HTML has the figures -5."],
+    ["a hidden word", "Do not pay.", '<p>Do <b style="display:none">not</b> pay.</p>', "hides 3 of its characters"],
+    ["a word struck out", "We pay 100 200.", "<p>We pay <s>100</s> 200.</p>", "change how its words read: <s>"],
+    ["a direction", "Code 123", '<p>Code <b dir="rtl">123</b></p>', "change how its words read: dir"],
+    ["a style sheet", "Hello", '<style>p:after{content:" 900"}</style><p>Hello</p>', "a style sheet or script"],
+    ["a style", "Hello", '<p style="font-size:0;transform:scale(-1)">Hello</p>', "transform"],
+    ["words of a picture", "Hello", '<p>Hello</p><img alt="Pay now">', "in place of pictures and in fields: Pay now."],
+  ])("does not say the same with %s", (_, text, html, note) => {
+    const mail = reviewMail(withContent(text, html));
+    expect(mail.text).not.toContain("says the same");
+    expect(mail.text).toContain("HTML version, as text:");
+    expect(mail.text.replace(/\n/g, " ")).toContain(note);
+    expect(seen(mail.html)).toContain(note);
+  });
+
+  test("says the same with the address of a link behind its words, and a picture is pointed out", () => {
+    const html =
+      '<p style="color:red">See <a href="https://a.example/">the page</a>.</p><img src="https://a.example/x">';
+    const { text } = reviewMail(withContent("See the page <https://a.example/>.", html));
+    expect(text).toContain("As text it says the same.");
+    expect(text).toContain("The HTML shows a picture; what is written there is not read here.");
   });
 
   test("is all there is when there is no text", () => {
@@ -287,7 +319,9 @@ test("a very long mail is cut, and says so", () => {
 
 test("many links are cut, and say so", () => {
   const text = Array.from({ length: 300 }, (_, i) => `https://h${i}.example/`).join("\n");
-  expect(reviewMail(withContent(text)).text).toContain("100 more are not in this mail.");
+  expect(reviewMail(withContent(text)).text).toContain(
+    "100 more are not shown here. The page that the links at the top open has more of them.",
+  );
 });
 
 describe("a digest", () => {

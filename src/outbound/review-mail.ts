@@ -60,7 +60,10 @@ export interface DigestEntry {
 }
 
 function digestEntry(review: Review, now: Date): DigestEntry {
-  const { who, why, expiry } = showReview({ ...review, text: "", html: null, links: [] });
+  const { who, why, expiry } = showReview({
+    ...review,
+    ...{ text: "", html: null, held: { ...review.held, links: [], moreLinks: 0, unsearched: [] } },
+  });
   return {
     ...{ agent: who, why, expiry, messageId: review.messageId },
     recipients: recipientsLine(review),

@@ -1,6 +1,6 @@
-import { htmlCharsMax, shownText, styledText } from "../inbound/html-text.ts";
 import type { HeaderField, Mailbox } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
+import type { HeldReview } from "../store/schema.ts";
 import { foreignHost } from "./foreign-host.ts";
 import { misnamedHost, type ShownLink } from "./shown-links.ts";
 import { visibleLine, visibleText } from "./visible.ts";
@@ -19,9 +19,9 @@ export interface Review {
   subject: string;
   text: string;
   html: string | null;
-  attachments: { filename: string; content_type: string; size: number }[];
-  /** What `linksOf` found. */
-  links: ShownLink[];
+  attachments: { index: number; filename: string; content_type: string; size: number }[];
+  /** What was made of its content for reviewers. */
+  held: HeldReview;
   /** Fields of the agent's own, such as List-Unsubscribe. */
   headers?: HeaderField[];
   hold: { rule: string; reason: string };
@@ -81,7 +81,8 @@ export function showReview(
     { label: "Answers go to", lines: mailboxes(review.replyTo) },
     { label: "Subject", lines: [{ text: visibleLine(review.subject), notes: [] }] },
     { label: "Attachments", lines: review.attachments.map(showAttachment) },
-    { label: "Links and where they lead", lines: showLinks(review.links, limits.links) },
+    { label: "Parts that no program here can read", lines: review.held.unsearched.map(showUnsearched) },
+    { label: "Links and where they lead", lines: showLinks(review.held, limits.links) },
     { label: "Further header fields", lines: (review.headers ?? []).map(showField) },
   ];
   return {
@@ -112,11 +113,16 @@ function showAttachment({ filename, content_type, size }: Review["attachments"][
   return { text: `${visibleLine(filename)}, ${visibleLine(content_type)}, ${showSize(size)}`, notes: [] };
 }
 
-function showLinks(links: readonly ShownLink[], max: number): ShownLine[] {
+function showUnsearched({ name, why }: HeldReview["unsearched"][number]): ShownLine {
+  return { text: `${visibleLine(name)}: ${visibleLine(why)}`, notes: [] };
+}
+
+function showLinks({ links, moreLinks }: HeldReview, max: number): ShownLine[] {
   const shown = links.slice(0, max).map(showLink);
-  if (links.length <= max) return shown;
-  const note = `${links.length - max} more are not in this mail. The page that the links at the top open has all of them.`;
-  return [...shown, { text: "…", notes: [note] }];
+  const more = links.length - shown.length + moreLinks;
+  if (more === 0) return shown;
+  const where = shown.length < links.length ? "The page that the links at the top open has more of them." : "";
+  return [...shown, { text: "…", notes: [`${more} more are not shown here. ${where}`.trim()] }];
 }
 
 function showLink(link: ShownLink): ShownLine {
@@ -138,16 +144,15 @@ function showField({ name, value }: HeaderField): ShownLine {
   return { text: `${visibleLine(name)}: ${visibleLine(value)}`, notes: [] };
 }
 
-function showBodies({ text, html }: Review, bytesMax: number): ShownReview["bodies"] {
-  if (html === null) return [showBody("Text", text, text.trim() === "" ? ["The mail has no text."] : [], bytesMax)];
-  const read = shownText(html);
-  const styled = styledText(html);
-  const whole = html.length <= htmlCharsMax;
-  if (whole && styled.length === 0 && folded(read) === folded(text))
-    return [showBody("Text", text, ["There is an HTML version too. As text it says the same."], bytesMax)];
-  const about = whole ? [] : [`Only the first ${htmlCharsMax / 1024} Ki characters of the HTML are read here.`];
-  if (styled.length > 0) about.push(`Its style sheets add the words “${visibleLine(cut(styled.join("” and “")))}”.`);
-  const rich = showBody("HTML version, as text", read, about, bytesMax);
+function showBodies({ text, html, held }: Review, bytesMax: number): ShownReview["bodies"] {
+  const notes = held.notes.map(visibleLine);
+  if (html === null || held.htmlText === null)
+    return [showBody("Text", text, text.trim() === "" ? ["The mail has no text."] : [], bytesMax)];
+  if (held.isSame) {
+    const same = "There is an HTML version too. As text it says the same.";
+    return [showBody("Text", text, [same, ...notes], bytesMax)];
+  }
+  const rich = showBody("HTML version, as text", held.htmlText, notes, bytesMax);
   return text.trim() === "" ? [rich] : [showBody("Text", text, [], bytesMax), rich];
 }
 
@@ -165,17 +170,6 @@ function withoutHalf(text: string): string {
   let end = text.length;
   while (end > text.length - 3 && text[end - 1] === "\ufffd") end--;
   return text.slice(0, end);
-}
-
-/** More of what style sheets add is shown by nobody. */
-const styledCharsMax = 1_000;
-
-function cut(text: string): string {
-  return text.length > styledCharsMax ? `${text.slice(0, styledCharsMax).toWellFormed()}…` : text;
-}
-
-function folded(text: string): string {
-  return text.replace(/\s+/g, " ").trim();
 }
 
 const timeFormat = new Intl.DateTimeFormat("en-GB", {

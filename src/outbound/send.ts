@@ -5,12 +5,12 @@ import { newId } from "../id.ts";
 import type { HeaderField, Mailbox, Method, OutboundAttachment, OutboundMail, OutboundType } from "../mail.ts";
 import type { Edit } from "../store/holds.ts";
 import type { Outbound } from "../store/outbound.ts";
-import type { AgentRow, Hold, OutboundContent, RecipientKind, RecipientRow } from "../store/schema.ts";
+import type { AgentRow, HeldReview, Hold, OutboundContent, RecipientKind, RecipientRow } from "../store/schema.ts";
 import type { SendLimits } from "../store/send-limits.ts";
 import type { Store } from "../store/store.ts";
 import type { Dispatch } from "./dispatch.ts";
-import { gateHold } from "./gate.ts";
-import { linkHosts } from "./links.ts";
+import type { Gatekeeper } from "./gatekeeper.ts";
+import type { Outgoing } from "./outgoing.ts";
 import { captureLane, type Routes, relayLane } from "./routes.ts";
 
 /** How long an answer waits for the first try (WIRE). */
@@ -81,6 +81,9 @@ export interface SendOptions {
   dispatch: Dispatch;
   /** A message as bytes, and the hash that decisions are about; large ones are made in another process. */
   compose(mail: OutboundMail): Promise<{ raw: Buffer; contentHash: string }>;
+  gatekeeper: Gatekeeper;
+  /** `heldReview`, here or in another process. */
+  derive(message: Outgoing, contentHash: string): Promise<HeldReview>;
 }
 
 interface Addressee {
@@ -91,7 +94,7 @@ interface Addressee {
 }
 
 export function createSender(options: SendOptions): Sender {
-  const { store, clock, config, routes, dispatch } = options;
+  const { store, clock, config, routes, dispatch, gatekeeper, derive } = options;
   const limits = sendLimits(config);
 
   /** The lane of each recipient. Failures name those that no lane takes. */
@@ -148,38 +151,10 @@ export function createSender(options: SendOptions): Sender {
     return { message: { id, agentId: agent.id, type, emailMessageId, subject, snippet, content, contentHash }, raw };
   }
 
-  /** Whether a person has to see it first, and by which settings that was decided. */
-  async function gate(agent: AgentRow, request: SendRequest, addressees: Addressee[], lanes: string[]) {
-    const { hitlEnabled, hitlRules, hitlAllow } = agent;
-    const settings = { hitlEnabled, hitlRules, hitlAllow };
-    if (!hitlEnabled) return { hold: null, settings, firstTime: [] };
-    const recipients = addressees.map(({ mailbox }) => mailbox.address);
-    // What it answers counts, whatever conversation the agent names: another one would be a way past the gate.
-    const answered = await store.conversationOf(agent.id, request.references);
-    const about = (conversationId: string | null) =>
-      store.gateFacts({
-        agentId: agent.id,
-        conversationId,
-        addresses: recipients,
-        withTexts: hitlRules?.new_links === true,
-      });
-    const seen = await about(answered ?? request.conversationId);
-    const named = request.conversationId === answered ? seen : await about(request.conversationId);
-    const hold = gateHold(
-      { enabled: hitlEnabled, rules: hitlRules, allow: hitlAllow },
-      {
-        recipients,
-        outside: recipients.filter((_, i) => lanes[i] !== relayLane),
-        firstTime: seen.firstTime,
-        attachments: request.attachments.map(({ filename, contentType }) => ({ filename, content_type: contentType })),
-        subject: request.subject,
-        text: request.text,
-        html: request.html,
-        seenHosts: new Set(seen.texts.flatMap(({ text, html }) => linkHosts(text, html))),
-        unverified: seen.unverified || named.unverified,
-      },
-    );
-    return { hold, settings, firstTime: seen.firstTime };
+  /** What the gate says about it. */
+  function gate(agent: AgentRow, request: SendRequest, addressees: Addressee[]) {
+    const addresses = addressees.map(({ mailbox }) => mailbox.address);
+    return gatekeeper.ask(agent, outgoingOf(request), addresses, request.conversationId);
   }
 
   return {
@@ -188,11 +163,13 @@ export function createSender(options: SendOptions): Sender {
       const lanes = await route(request.agent, addressees);
       const now = new Date(clock.now());
       const { message, raw } = await compile(request, now);
+      let review: HeldReview | null = null;
       const outcome = request.wait ? watchOutcome(message.id, request.signal) : null;
       try {
         // A gate that is changed at this moment is asked again; what it says now counts.
         for (let agent: AgentRow | null = request.agent; agent; agent = await store.getAgent(agent.id)) {
-          const decision = await gate(agent, request, addressees, lanes);
+          const decision = await gate(agent, request, addressees);
+          if (decision.hold) review ??= await derive(outgoingOf(request), message.contentHash);
           const wanted = addressees.map(({ mailbox, kind }, i) => {
             const lane = lanes[i] ?? relayLane;
             const mayLease = !decision.hold && agent?.undoSeconds === 0;
@@ -218,6 +195,7 @@ export function createSender(options: SendOptions): Sender {
               recipients: wanted,
               leaseUntil: dispatch.leaseUntil(),
               gate: decision,
+              review,
               limits,
               now,
             });
@@ -257,7 +235,7 @@ export function createSender(options: SendOptions): Sender {
       await compile(request, new Date(clock.now()));
       const to = addressees.map(({ mailbox, kind }) => ({ address: mailbox.address, kind }));
       await store.refuseSuppressed(request.agent.userId, to);
-      const { hold, firstTime } = await gate(request.agent, request, addressees, lanes);
+      const { hold, firstTime } = await gate(request.agent, request, addressees);
       const strangers = request.agent.hitlEnabled
         ? firstTime
         : (
@@ -288,7 +266,8 @@ export function createSender(options: SendOptions): Sender {
         kind,
         lane: lanes[i] ?? relayLane,
       }));
-      return { subject, snippet, content, contentHash, raw, recipients };
+      const review = await derive(outgoingOf(request), contentHash);
+      return { subject, snippet, content, contentHash, review, raw, recipients };
     },
   };
 
@@ -350,6 +329,12 @@ function addresseesOf({ to, cc, bcc }: SendRequest): Addressee[] {
   );
   const seen = new Set<string>();
   return all.filter(({ mailbox: { address } }) => !seen.has(address) && seen.add(address));
+}
+
+/** What would leave, as it is searched. */
+function outgoingOf(request: SendRequest): Outgoing {
+  const { to, cc, bcc, replyTo, subject, text, html, inReplyTo, references, headers, attachments } = request;
+  return { replyTo, to, cc, bcc, subject, text, html, inReplyTo, references, headers, attachments };
 }
 
 function sendLimits({ limits }: Config): SendLimits {

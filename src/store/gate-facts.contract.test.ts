@@ -6,19 +6,30 @@ import {
   decision,
   later,
   mailFor,
+  noon,
   outboundFor,
   watch,
 } from "../testing/store-rows.ts";
-import { onEveryDatabase } from "../testing/stores.ts";
+import { onEveryDatabase, unique } from "../testing/stores.ts";
+import type { Outbound } from "./outbound.ts";
 import type { OutboundContent } from "./schema.ts";
 
 const unproven = { ...mailFor("x").verdict, verified: false, verifiedDomain: null };
 
 onEveryDatabase((it) => {
-  test("first-time recipients are those whom the agent neither wrote to nor heard from", async () => {
+  /** The message really leaves: its one recipient is claimed, and the next host takes it. */
+  const leave = async (sent: Outbound) => {
+    const lease = { leaseUntil: later(9e6), leaseToken: unique("lease") };
+    const lanes = [{ lane: sent.recipients[0]?.lane ?? "", free: 9_999 }];
+    const claimed = await it.store.claimDueRecipients({ ...lease, now: later(1e6), lanes });
+    for (const row of claimed.filter(({ messageId }) => messageId === sent.message.id))
+      await it.store.finishRecipient(row, { kind: "sent", method: "smtp", status: "sent", reply: "250 ok" }, later(1));
+  };
+
+  test("first-time recipients are those to whom nothing went and from whom nothing proven came", async () => {
     const [agent, other] = [await addAgent(it.store), await addAgent(it.store)];
-    await addOutbound(it.store, agent.id, { recipients: ["wrote@people.example"] });
-    await addOutbound(it.store, other.id, { recipients: ["others@people.example"] });
+    await leave(await addOutbound(it.store, agent.id, { recipients: ["wrote@people.example"] }));
+    await leave(await addOutbound(it.store, other.id, { recipients: ["others@people.example"] }));
     await addMessage(it.store, agent.id, { from: [{ address: "heard@people.example", name: "" }] });
     await watch(it.store, agent.id);
     await addOutbound(it.store, agent.id, { recipients: ["held@people.example"] });
@@ -27,6 +38,57 @@ onEveryDatabase((it) => {
     expect(await it.store.gateFacts(facts)).toEqual({
       ...{ firstTime: ["others@people.example", "held@people.example"], unverified: false, texts: [] },
     });
+  });
+
+  test("mail that waits, came back or was forged makes nobody known, and a sub-address is somebody else", async () => {
+    const agent = await addAgent(it.store);
+    const strangers = async (...addresses: string[]) =>
+      (await it.store.gateFacts({ agentId: agent.id, conversationId: null, addresses, withTexts: false })).firstTime;
+    await addOutbound(it.store, agent.id, { recipients: ["queued@people.example"] });
+    expect(await strangers("queued@people.example")).toEqual(["queued@people.example"]);
+
+    const sent = await addOutbound(it.store, agent.id, { recipients: ["gone@people.example"] });
+    await leave(sent);
+    expect(await strangers("gone@people.example", "gone+x@people.example")).toEqual(["gone+x@people.example"]);
+    const report = { messageId: sent.message.id, n: 0, status: "bounced", detail: "550 5.1.1 no such user" } as const;
+    await it.store.recordReport({ ...report, suppress: false, addresses: [], now: later(2) });
+    expect(await strangers("gone@people.example")).toEqual(["gone@people.example"]);
+
+    const from = [{ address: "ceo@people.example", name: "" }];
+    await addMessage(it.store, agent.id, { from, verdict: unproven });
+    expect(await strangers("ceo@people.example")).toEqual(["ceo@people.example"]);
+    const { id } = await addMessage(it.store, agent.id, { from });
+    await it.store.deleteMessage(agent.id, id);
+    expect(await strangers("ceo@people.example")).toEqual([]);
+  });
+
+  test("an unproven sender is remembered by address and Reply-To, though the message is deleted", async () => {
+    const agent = await addAgent(it.store);
+    const doubtful = async (address: string, conversationId: string | null = null) =>
+      (await it.store.gateFacts({ agentId: agent.id, conversationId, addresses: [address], withTexts: false }))
+        .unverified;
+    const message = await addMessage(it.store, agent.id, {
+      from: [{ address: "mallory@evil.example", name: "" }],
+      replyTo: [{ address: "drop+box@evil.example", name: "" }],
+      verdict: unproven,
+    });
+    await it.store.deleteMessage(agent.id, message.id);
+    for (const address of ["mallory@evil.example", "mallory+new@evil.example", "drop@evil.example"])
+      expect({ address, is: await doubtful(address) }).toEqual({ address, is: true });
+    expect(await doubtful("ann@people.example")).toBe(false);
+    expect(await doubtful("ann@people.example", message.conversationId)).toBe(true);
+
+    await addMessage(it.store, agent.id, { from: [{ address: "mallory@evil.example", name: "" }] });
+    expect(await doubtful("mallory@evil.example")).toBe(false);
+    expect(await doubtful("drop@evil.example")).toBe(true);
+    expect(await doubtful("mallory@evil.example", message.conversationId)).toBe(true);
+
+    const swept = { deliveriesBefore: null, idempotencyBefore: noon };
+    await it.store.sweep({ ...swept, now: later(400 * 86_400_000), messagesBefore: null });
+    await it.store.sweep({ ...swept, now: later(300 * 86_400_000), messagesBefore: later(299 * 86_400_000) });
+    expect(await doubtful("drop@evil.example")).toBe(true);
+    await it.store.sweep({ ...swept, now: later(400 * 86_400_000), messagesBefore: later(370 * 86_400_000) });
+    expect(await doubtful("drop@evil.example")).toBe(false);
   });
 
   test("a conversation is unverified when one of its messages is", async () => {
@@ -52,23 +114,25 @@ onEveryDatabase((it) => {
     const { content } = outboundFor(agent.id).message;
     const say = async (text: string, ms: number) => {
       const said: OutboundContent = { ...content, text };
-      return (await addOutbound(it.store, agent.id, { conversationId, message: { content: said }, now: later(ms) }))
-        .message.id;
+      return await addOutbound(it.store, agent.id, { conversationId, message: { content: said }, now: later(ms) });
     };
-    await say("left", 1);
-    const cancelled = await say("cancelled", 2);
+    await leave(await say("left", 1));
+    await say("queued", 1);
+    const cancelled = (await say("cancelled", 2)).message.id;
     await it.store.cancelOutbound(agent.userId, cancelled, later(3));
     await watch(it.store, agent.id);
     await say("waits", 4);
-    await it.store.decideHold(decision(await say("rejected", 5), { verdict: { kind: "reject", reason: "" } }));
-    await it.store.decideHold(decision(await say("approved", 6)));
+    await it.store.decideHold(
+      decision((await say("rejected", 5)).message.id, { verdict: { kind: "reject", reason: "" } }),
+    );
+    await it.store.decideHold(decision((await say("approved", 6)).message.id));
     const facts = { agentId: agent.id, conversationId, addresses: [] };
     const { texts } = await it.store.gateFacts({ ...facts, withTexts: true });
     expect(texts).toEqual([
-      { text: "second", html: null },
-      { text: "first", html: "<p>first" },
-      { text: "approved", html: null },
-      { text: "left", html: null },
+      { subject: "Greeting", text: "second", html: null },
+      { subject: "Greeting", text: "first", html: "<p>first" },
+      { subject: "Question", text: "approved", html: null },
+      { subject: "Question", text: "left", html: null },
     ]);
     expect((await it.store.gateFacts({ ...facts, withTexts: false })).texts).toEqual([]);
   });

@@ -1,15 +1,16 @@
-import { and, desc, eq, inArray } from "drizzle-orm";
+import { and, desc, eq, inArray, isNotNull, or } from "drizzle-orm";
+import { strangersAmong } from "./correspondents.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
-import { strangersAmong } from "./send-limits.ts";
+import { isUnproven } from "./unproven.ts";
 
 /** What the gate wants to know of a message that is not stored yet. */
 export interface GateFacts {
-  /** Recipients the agent neither wrote to nor heard from. */
+  /** Recipients to whom nothing has gone, and from whom nothing proven has come. */
   firstTime: string[];
-  /** Whether the conversation has mail in it whose sender is not proven. */
+  /** Whether mail whose sender is not proven came in the conversation or from a recipient. */
   unverified: boolean;
-  /** Texts of the conversation so far, the newest first; empty unless asked for. */
-  texts: { text: string; html: string | null }[];
+  /** Texts of the conversation that came in or really left, the newest first; empty unless asked for. */
+  texts: { subject: string; text: string; html: string | null }[];
 }
 
 /** Messages of a conversation whose links count as seen. */
@@ -22,42 +23,40 @@ export function* gateFacts(
   const { agentId, conversationId } = input;
   const { messages, rawMail, outboundMessages: sent } = s.t;
   const firstTime = yield* strangersAmong(s, agentId, input.addresses);
-  if (conversationId === null) return { firstTime, unverified: false, texts: [] };
+  const unverified = yield* isUnproven(s, agentId, conversationId, input.addresses);
+  if (conversationId === null) return { firstTime, unverified, texts: [] };
   const mine = and(eq(messages.agentId, agentId), eq(messages.conversationId, conversationId));
-  const [unproven] = yield* ask(
-    s.db
-      .select({ id: messages.id })
-      .from(messages)
-      .where(and(mine, eq(messages.verified, false)))
-      .limit(1),
-  );
   const texts: GateFacts["texts"] = [];
   if (input.withTexts) {
     const received = yield* ask(
       s.db
-        .select({ content: rawMail.content })
+        .select({ subject: messages.subject, content: rawMail.content })
         .from(messages)
         .innerJoin(rawMail, eq(rawMail.sha256, messages.rawSha256))
         .where(mine)
         .orderBy(desc(messages.seq))
         .limit(TEXTS_MAX),
     );
-    // What was only held has been seen by nobody.
+    // What is held or queued has been seen by nobody; what a person approved has been seen by that person.
     const left = yield* ask(
       s.db
-        .select({ content: sent.content })
+        .select({ subject: sent.subject, content: sent.content })
         .from(sent)
         .where(
           and(
             eq(sent.agentId, agentId),
             eq(sent.conversationId, conversationId),
-            inArray(sent.status, ["queued", "sending", "sent", "delivered", "deferred", "expired_approved"]),
+            or(
+              inArray(sent.status, ["sent", "delivered", "expired_approved"]),
+              and(isNotNull(sent.reviewedAt), inArray(sent.status, ["queued", "sending", "deferred"])),
+            ),
           ),
         )
         .orderBy(desc(sent.createdAt))
         .limit(TEXTS_MAX),
     );
-    for (const { content } of [...received, ...left]) texts.push({ text: content.text, html: content.html });
+    for (const { subject, content } of [...received, ...left])
+      texts.push({ subject, text: content.text, html: content.html });
   }
-  return { firstTime, unverified: unproven !== undefined, texts };
+  return { firstTime, unverified, texts };
 }

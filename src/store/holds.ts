@@ -2,22 +2,34 @@ import { and, asc, eq, inArray, isNotNull, lte, sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import type { EventData } from "../events.ts";
 import { addAudit } from "./audit.ts";
+import { noteWritten, strangersAmong } from "./correspondents.ts";
 import { editedParts } from "./edited-parts.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 import { addEvent, type NewEvent } from "./events.ts";
 import { loopKeys } from "./loop-breaker.ts";
-import { getOutbound, lockAgent, type Outbound, recipientsOf } from "./outbound.ts";
+import {
+  type GateSettings,
+  getOutbound,
+  lockAgent,
+  type Outbound,
+  recipientsOf,
+  sameGate,
+  tellHeld,
+} from "./outbound.ts";
+import { lockRecipients } from "./outbound-queue.ts";
 import { isPausedAbove } from "./pauses.ts";
 import type {
   AgentRow,
   DecisionChannel,
+  HeldReview,
+  Hold,
   OriginalContent,
   OutboundContent,
   OutboundRow,
   RecipientKind,
   RecipientRow,
 } from "./schema.ts";
-import { noteCorrespondents, refuseSuppressed, strangersAmong } from "./send-limits.ts";
+import { refuseSuppressed } from "./send-limits.ts";
 
 /** A message as a reviewer changed it. */
 export interface Edit {
@@ -25,6 +37,8 @@ export interface Edit {
   snippet: string;
   content: OutboundContent;
   contentHash: string;
+  /** What reviewers would be shown of it; null makes it when somebody looks. */
+  review: HeldReview | null;
   raw: Buffer;
   recipients: { address: string; kind: RecipientKind; lane: string }[];
 }
@@ -89,20 +103,25 @@ export function* decideHold(s: Scope, decision: Decision): Verb<Decided | null> 
 /** Replaces what a held message says and whom it goes to. What the agent wrote is kept beside it. */
 function* applyEdit(s: Scope, message: OutboundRow, edit: Edit, now: Date): Verb<OutboundRow> {
   const { outboundMessages: messages, outboundRaw, outboundRecipients } = s.t;
-  const { subject, snippet, content, contentHash } = edit;
-  const changes = { subject, snippet, content, contentHash, original: message.original ?? originalOf(message) };
+  const { subject, snippet, content, contentHash, review } = edit;
+  const changes = { subject, snippet, content, contentHash, review, original: message.original ?? originalOf(message) };
   yield* ask(s.db.update(messages).set(changes).where(eq(messages.id, message.id)));
   yield* ask(s.db.update(outboundRaw).set({ bytes: edit.raw }).where(eq(outboundRaw.messageId, message.id)));
-  yield* ask(s.db.delete(outboundRecipients).where(eq(outboundRecipients.messageId, message.id)));
+  const mine = eq(outboundRecipients.messageId, message.id);
+  yield* ask(s.db.delete(outboundRecipients).where(and(mine, eq(outboundRecipients.queue, "held"))));
+  // Some may have got it before the gate was asked again: they are not written to a second time.
+  const gone = yield* recipientsOf(s, message.id);
+  const first = Math.max(0, ...gone.map(({ n }) => n + 1));
+  const others = edit.recipients.filter(({ address }) => !gone.some((one) => one.address === address));
   const strangers = yield* strangersAmong(
     s,
     message.agentId,
-    edit.recipients.map(({ address }) => address),
+    others.map(({ address }) => address),
   );
-  const rows = edit.recipients.map(
-    (recipient, n): RecipientRow => ({
+  const rows = others.map(
+    (recipient, i): RecipientRow => ({
       messageId: message.id,
-      n,
+      n: first + i,
       agentId: message.agentId,
       ...recipient,
       firstTime: strangers.includes(recipient.address),
@@ -150,7 +169,7 @@ function* letGo(
       .set({ status: "queued", queue: isPaused ? "paused" : "ready", nextAttemptAt: notBefore, updatedAt: now })
       .where(and(eq(outboundRecipients.messageId, message.id), eq(outboundRecipients.queue, "held"))),
   );
-  yield* noteCorrespondents(
+  yield* noteWritten(
     s,
     message.agentId,
     recipients.map(({ address }) => address),
@@ -184,6 +203,75 @@ function* refuse(
   );
   s.signal({ topic: "outcome", key: message.id });
   s.signal({ topic: "holds", key: "" });
+}
+
+/**
+ * Holds a message whose turn has come, because the gate of its agent holds it now. `held`: it waits for a decision, and
+ * the recipient is nobody's any more. `changed`: the gate was changed meanwhile, so it has to be asked again. `gone`: the
+ * lease has passed to somebody else, or the message is gone or decided; nothing is done.
+ */
+export function* holdQueued(
+  s: Scope,
+  input: {
+    recipient: Pick<RecipientRow, "messageId" | "n" | "leaseToken">;
+    gate: { hold: Hold; settings: GateSettings };
+    review: HeldReview | null;
+    now: Date;
+  },
+): Verb<"held" | "changed" | "gone"> {
+  const { outboundMessages: messages, outboundRecipients: rows } = s.t;
+  const { gate, now } = input;
+  const { messageId, n, leaseToken } = input.recipient;
+  const [about] = yield* ask(
+    s.db.select({ agentId: messages.agentId }).from(messages).where(eq(messages.id, messageId)),
+  );
+  const agent = about && (yield* lockAgent(s, about.agentId));
+  const [message] = yield* ask(s.locked(s.db.select().from(messages).where(eq(messages.id, messageId))));
+  yield* lockRecipients(s, eq(rows.messageId, messageId));
+  const before = yield* recipientsOf(s, messageId);
+  const mine = before.find((row) => row.n === n && row.leaseToken === leaseToken && row.queue === "ready");
+  if (!agent || !message || !mine || message.reviewedAt) return "gone";
+  const isFirst = message.status !== "pending_approval";
+  if (isFirst && !sameGate(agent, gate.settings)) return "changed";
+
+  // What is in somebody else's hand is theirs: it leaves, or is held when its gate is asked. What was tried is under way.
+  const waiting = before.filter(
+    (row) => row === mine || (row.leaseToken === null && row.attempts === 0 && ["ready", "paused"].includes(row.queue)),
+  );
+  const held = inArray(
+    rows.n,
+    waiting.map((row) => row.n),
+  );
+  yield* ask(
+    s.db
+      .update(rows)
+      .set({ status: "held", queue: "held", leaseToken: null, error: null, updatedAt: now })
+      .where(and(eq(rows.messageId, messageId), held)),
+  );
+  s.signal({ topic: "outcome", key: messageId });
+  if (!isFirst) return "held";
+  const changes = {
+    status: "pending_approval" as const,
+    hold: gate.hold,
+    review: input.review,
+    approvalExpiresAt: new Date(now.getTime() + agent.hitlTtlSeconds * 1000),
+    noticeDueAt: agent.hitlNotifyEmail ? now : null,
+  };
+  yield* ask(s.db.update(messages).set(changes).where(eq(messages.id, messageId)));
+  yield* tellHeld(s, { message: { ...message, ...changes }, recipients: before }, gate.hold, false, now);
+  s.signal({ topic: "holds", key: "" });
+  return "held";
+}
+
+/** Keeps what was made for the reviewers of a held message, unless the message has changed since. */
+export function* storeReview(s: Scope, id: string, review: HeldReview): Verb<void> {
+  const { outboundMessages: messages } = s.t;
+  yield* ask(
+    s.db
+      .update(messages)
+      .set({ review })
+      .where(and(eq(messages.id, id), eq(messages.contentHash, review.contentHash))),
+  );
 }
 
 type Told = "message.approved" | "message.rejected" | "message.expired";

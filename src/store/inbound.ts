@@ -2,6 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { newId } from "../id.ts";
 import type { EntityType, Mailbox, Verdict } from "../mail.ts";
 import { ensureRoleMailbox } from "./agents.ts";
+import { makeKnown } from "./correspondents.ts";
 import { addDelivery } from "./delivery-queue.ts";
 import { agentEndpoint } from "./endpoints.ts";
 import { ask, placeholders, type Scope, type Verb } from "./engine.ts";
@@ -10,6 +11,7 @@ import { dropOrphanedRaw } from "./messages.ts";
 import { conversationOf } from "./outbound.ts";
 import type { AgentRow, MailContent, MessageRow } from "./schema.ts";
 import { indexMessage } from "./search.ts";
+import { forgetUnproven, noteUnproven } from "./unproven.ts";
 
 /** A subject in an event, whose row shall stay small; the message has it whole. */
 const EVENT_SUBJECT_CHARS_MAX = 1_000;
@@ -142,6 +144,7 @@ function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipie
   if (stored.length === 0) return yield* earlierCopy(s, agent.id, mail);
 
   yield* indexMessage(s, row, mail.content);
+  yield* rememberSender(s, row);
   yield* tellReceived(s, row);
   const endpoint = agentEndpoint(agent);
   if (endpoint.url !== null)
@@ -151,6 +154,16 @@ function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipie
     });
   s.signal({ topic: "mail", key: agent.id });
   return { message: row, fresh: true };
+}
+
+/** What the gate will ask about the sender; it does not depend on whether the message is kept. */
+function* rememberSender(s: Scope, row: MessageRow): Verb<void> {
+  const { agentId, fromAddress: address, createdAt: now } = row;
+  if (!row.verified) yield* noteUnproven(s, row);
+  else if (address !== "") {
+    yield* makeKnown(s, "heard", { agentId, address, now });
+    yield* forgetUnproven(s, agentId, address);
+  }
 }
 
 function* tellReceived(s: Scope, row: MessageRow): Verb<void> {

@@ -148,6 +148,7 @@ export function* queueNotice(s: Scope, { recipient, lane, raw, ...notice }: Noti
     loopKey: null,
     approvalExpiresAt: null,
     original: null,
+    review: null,
     reviewedAt: null,
     reviewedBy: null,
     rejectionReason: null,

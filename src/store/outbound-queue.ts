@@ -1,6 +1,7 @@
 import { and, asc, eq, inArray, isNotNull, lte, notInArray, type SQL, sql } from "drizzle-orm";
 import { type Method, type OutboundStatus, statusOf } from "../mail.ts";
 import { getAgent } from "./agents.ts";
+import { makeKnown } from "./correspondents.ts";
 import { ask, askRaw, type Scope, timePlaceholder, type Verb } from "./engine.ts";
 import { addEvent } from "./events.ts";
 import type { AgentRow, OutboundRow, RecipientRow } from "./schema.ts";
@@ -182,6 +183,8 @@ export function* finishRecipient(
   );
   const row = rows[0];
   if (!row) return null;
+  if (outcome.kind === "sent" && message.type !== "notice")
+    yield* makeKnown(s, "left", { agentId: message.agentId, address: row.address, now });
   if (tried) yield* tellFate(s, message, row, now);
   if (outcome.kind === "failed" && outcome.suppress)
     yield* suppress(s, {

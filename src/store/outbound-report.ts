@@ -1,5 +1,6 @@
 import { and, eq } from "drizzle-orm";
 import type { RecipientStatus } from "../mail.ts";
+import { forgetBounced } from "./correspondents.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 import { lockMessage, refreshStatus, tellFate } from "./outbound-queue.ts";
 import type { RecipientRow } from "./schema.ts";
@@ -55,6 +56,7 @@ export function* recordReport(s: Scope, report: ReportedFate): Verb<RecipientRow
       .set({ status, smtpReply: detail, updatedAt: now })
       .where(and(eq(recipients.messageId, messageId), eq(recipients.n, n))),
   );
+  if (status === "bounced") yield* forgetBounced(s, { agentId: message.agentId, address: row.address, messageId });
   yield* tellFate(s, message, after, now);
   yield* refreshStatus(s, messageId, message);
   s.signal({ topic: "outcome", key: messageId });

@@ -2,20 +2,14 @@ import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, ne, type SQL, s
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import type { OutboundStatus, OutboundType } from "../mail.ts";
+import { noteWritten, strangersAmong, unwrittenAmong } from "./correspondents.ts";
 import { ask, placeholders, type Scope, type Verb } from "./engine.ts";
 import { addEvent } from "./events.ts";
 import { holdLoop, loopKeys } from "./loop-breaker.ts";
 import { lockRecipients, refreshStatus } from "./outbound-queue.ts";
 import { isPausedAbove } from "./pauses.ts";
-import type { AgentRow, Hold, OutboundRow, RecipientKind, RecipientRow } from "./schema.ts";
-import {
-  countSend,
-  noteCorrespondents,
-  paceOf,
-  refuseSuppressed,
-  type SendLimits,
-  strangersAmong,
-} from "./send-limits.ts";
+import type { AgentRow, HeldReview, Hold, OutboundRow, RecipientKind, RecipientRow } from "./schema.ts";
+import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-limits.ts";
 
 /** How long an Idempotency-Key names the message it came with (WIRE). */
 const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
@@ -43,6 +37,8 @@ export interface NewOutbound {
   leaseUntil: Date;
   /** What the gate decided, and by which settings. */
   gate: { hold: Hold | null; settings: GateSettings };
+  /** What reviewers are shown when the gate holds it. */
+  review: HeldReview | null;
   limits: SendLimits;
   now: Date;
 }
@@ -80,7 +76,8 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   const addresses = input.recipients.map((recipient) => recipient.address);
   yield* refuseSuppressed(s, agent.userId, input.recipients);
   const strangers = yield* strangersAmong(s, agent.id, addresses);
-  yield* countSend(s, agent, strangers.length, limits, now);
+  const unwritten = yield* unwrittenAmong(s, agent.id, addresses);
+  yield* countSend(s, agent, unwritten.length, limits, now);
   // The pace is that of the leaving: the time in which mail can be taken back comes before.
   const notBefore = yield* paceOf(s, agent.id, limits, new Date(now.getTime() + agent.undoSeconds * 1000));
   const found = input.conversationId ?? (yield* conversationOf(s, agent.id, message.content.references));
@@ -102,6 +99,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
     loopKey: loop?.key ?? null,
     approvalExpiresAt: hold ? new Date(now.getTime() + agent.hitlTtlSeconds * 1000) : null,
     original: null,
+    review: hold ? input.review : null,
     reviewedAt: null,
     reviewedBy: null,
     rejectionReason: null,
@@ -134,7 +132,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   yield* insertOutbound(s, row, recipients, input.raw);
   if (hold) s.signal({ topic: "holds", key: "" });
   if (hold) yield* tellHeld(s, { message: row, recipients }, hold, loop?.first ?? false, now);
-  else if (strangers.length > 0) yield* noteCorrespondents(s, agent.id, strangers, now);
+  else if (unwritten.length > 0) yield* noteWritten(s, agent.id, unwritten, now);
   if (queue === "ready")
     for (const lane of new Set(recipients.filter((one) => one.leaseToken === null).map((one) => one.lane)))
       s.signal({ topic: "outbound", key: lane });
@@ -260,7 +258,10 @@ export function* insertOutbound(s: Scope, row: OutboundRow, recipients: Recipien
     );
 }
 
-/** The event of a message that waits from now on; `withdrawnBy`: again, because that person took the approval back. */
+/**
+ * The event `message.held`, and `loop.stopped` for the first message of a loop; `withdrawnBy`: it waits again, because that
+ * person took the approval back.
+ */
 export function* tellHeld(
   s: Scope,
   { message, recipients }: Outbound,

@@ -55,6 +55,24 @@ export interface Hold {
   reason: string;
 }
 
+/** What a reviewer is shown of a held message beside what it says itself: made from it once, bounded. */
+export interface HeldReview {
+  /** Of the content that it was made from. */
+  contentHash: string;
+  /** Ways out of the mail, as `linksOf` gives them; `moreLinks` counts what is left out. */
+  links: { text: string; host: string; url: string }[];
+  moreLinks: number;
+  /** The HTML as text; null without HTML. */
+  htmlText: string | null;
+  /** Whether the HTML says to its reader what the text says, and what else is to be said about it, in sentences. */
+  isSame: boolean;
+  notes: string[];
+  /** Attachments that are text, by their index. `moreChars` are left out. */
+  attachmentTexts: { index: number; text: string; moreChars: number }[];
+  /** Parts that nobody here can read as text. */
+  unsearched: { name: string; why: string }[];
+}
+
 /** A message as it was before a reviewer changed it. */
 export type OriginalContent = OutboundContent & { subject: string };
 export type AuditAction =
@@ -289,6 +307,8 @@ export function schema(k: Kit) {
       noticeDueAt: k.time("notice_due_at"),
       /** When they were told, or somebody set about it. */
       notifiedAt: k.time("notified_at"),
+      /** What its reviewers are shown; null until it is held, and when nobody has looked yet. */
+      review: k.json<HeldReview>("review"),
       /** Its place in the pace of the agent: not tried before. */
       notBefore: k.time("not_before").notNull(),
       createdAt: k.time("created_at").notNull(),
@@ -329,11 +349,24 @@ export function schema(k: Kit) {
       updatedAt: k.time("updated_at").notNull(),
     }),
 
-    /** Whom an agent has written to: everybody else is a first-time recipient. */
+    /** Whom an agent writes to and hears from. Everybody without a `leftAt` or `heardAt` is a first-time recipient. */
     correspondents: k.table("correspondents", {
       agentId: k.text("agent_id").notNull(),
       address: k.text("address").notNull(),
       createdAt: k.time("created_at").notNull(),
+      /** When mail first went to it; null when all of it came back. */
+      leftAt: k.time("left_at"),
+      /** When mail that proved to be from it first came. */
+      heardAt: k.time("heard_at"),
+    }),
+
+    /** Conversations and addresses of an agent with mail whose sender is not proven. Outlives that mail. */
+    unproven: k.table("unproven", {
+      agentId: k.text("agent_id").notNull(),
+      /** `conversation <id>` or `address <address>`. */
+      key: k.text("key").notNull(),
+      /** When the latest such mail came. */
+      lastAt: k.time("last_at").notNull(),
     }),
 
     /** Messages of an account in a minute or a day: `minute <user>`, `day <user>`, `new <user>`. */

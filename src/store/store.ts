@@ -28,11 +28,14 @@ import * as requests from "./requests.ts";
 import { refuseSuppressed, sweepSendCounts } from "./send-limits.ts";
 import * as sessions from "./sessions.ts";
 import * as suppressions from "./suppressions.ts";
+import { sweepUnproven } from "./unproven.ts";
 import * as webhooks from "./webhooks.ts";
 import * as withdraw from "./withdraw.ts";
 
 /** Rows a sweep deletes in one transaction, so that it never holds up mail. */
 const SWEEP_BATCH = 500;
+/** How long the gate remembers an unproven sender after the last such mail, at least: a year. */
+const UNPROVEN_KEPT_MS = 365 * 86_400_000;
 
 /**
  * The list of verbs: all that the rest of the product can ask of the database.
@@ -141,6 +144,8 @@ export function createStore(engine: Engine) {
     conversationOf: read(outbound.conversationOf),
     decideHold: write(holds.decideHold),
     withdrawApproval: write(withdraw.withdrawApproval),
+    holdQueued: write(holds.holdQueued),
+    storeReview: forgettable(holds.storeReview),
     releaseLoop: write(holds.releaseLoop),
     expireHolds: write(holds.expireHolds),
     nextHoldDue: read(holds.nextHoldDue),
@@ -269,6 +274,8 @@ export function createStore(engine: Engine) {
       if (messagesBefore) {
         await inBatches(() => engine.write((s) => messages.sweepMessages(s, messagesBefore, SWEEP_BATCH)));
         await inBatches(() => engine.write((s) => outbound.sweepOutbound(s, messagesBefore, SWEEP_BATCH)));
+        const unprovenBefore = new Date(Math.min(messagesBefore.getTime(), input.now.getTime() - UNPROVEN_KEPT_MS));
+        await inBatches(() => engine.write((s) => sweepUnproven(s, unprovenBefore, SWEEP_BATCH)));
       }
     },
   };

@@ -65,6 +65,7 @@ onEveryDatabase((it) => {
     const content = { ...(await approved()).message.content, text: "Changed." };
     const edit: Edit = {
       ...{ subject: "Changed", snippet: "Changed.", content, contentHash: "another hash", raw: Buffer.from("x") },
+      review: null,
       recipients: [{ address: bob, kind: "to", lane: "upstream" }],
     };
     const { id, userId, message } = await approved([bob], { verdict: { kind: "approve", edit } });

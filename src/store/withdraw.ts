@@ -1,4 +1,4 @@
-import { and, eq, inArray } from "drizzle-orm";
+import { and, eq, inArray, isNull } from "drizzle-orm";
 import { addAudit, decisionAbout } from "./audit.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 import { getOutbound, lockAgent, type Outbound, recipientsOf, tellHeld } from "./outbound.ts";
@@ -88,7 +88,7 @@ export function* withdrawApproval(s: Scope, input: Withdrawal): Verb<Withdrawn |
   return done && { kind: "done", outbound: done };
 }
 
-/** What was only held makes nobody known: takes back what `noteCorrespondents` noted at the approval. */
+/** Takes back what `noteWritten` noted at the approval: nothing has gone there. */
 function* forgetCorrespondents(s: Scope, agentId: string, addresses: string[], notedAt: Date): Verb<void> {
   if (addresses.length === 0) return;
   const { correspondents } = s.t;
@@ -100,6 +100,8 @@ function* forgetCorrespondents(s: Scope, agentId: string, addresses: string[], n
           eq(correspondents.agentId, agentId),
           inArray(correspondents.address, addresses),
           eq(correspondents.createdAt, notedAt),
+          isNull(correspondents.leftAt),
+          isNull(correspondents.heardAt),
         ),
       ),
   );

@@ -6,9 +6,12 @@ import type { Examination, Examined, ExamineSettings } from "../inbound/examine.
 import type { Log } from "../log.ts";
 import type { Attachment, OutboundMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
+import type { Outgoing } from "../outbound/outgoing.ts";
 import type { Review } from "../outbound/review.ts";
 import type { ReviewMail } from "../outbound/review-mail.ts";
+import { foundNothing, type Search, type SearchRequest } from "../outbound/search.ts";
 import type { ShownLink } from "../outbound/shown-links.ts";
+import type { HeldReview } from "../store/schema.ts";
 import type { HostFunctions } from "../workers/child.ts";
 import type { Bytes } from "../workers/frames.ts";
 import { type Pool, TaskLost, type TaskOptions } from "../workers/pool.ts";
@@ -35,7 +38,11 @@ export interface Offload {
   readHtml(html: string): Promise<Body>;
   /** All links of a mail; one entry says so when they cannot be found. Failure `overloaded`. */
   links(text: string, html: string | null): Promise<ShownLink[]>;
-  /** The mail that tells a reviewer of held messages; links are looked for here. Failure `overloaded`. */
+  /** What reviewers of a held message are shown; when that cannot be made, it says so. Failure `overloaded`. */
+  heldReview(message: Outgoing, contentHash: string): Promise<HeldReview>;
+  /** What the gate looks for; a message that cannot be searched counts as too long. Failure `overloaded`. */
+  searchOutgoing(request: SearchRequest): Promise<Search>;
+  /** The mail that tells a reviewer of held messages. Failure `overloaded`. */
   reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
   /** The page of a reviewer's link. Failures as of `attachment`. */
   approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
@@ -115,6 +122,18 @@ export function createOffload(options: {
       return (await run("links", { text, html }).catch(otherwise([unknownLinks]))).output;
     },
 
+    async heldReview(message, contentHash) {
+      const { contents, rest } = apart(message);
+      const made = run("heldReview", { message: rest, contentHash }, contents);
+      return (await made.catch(otherwise(unknownReview(contentHash)))).output;
+    },
+
+    async searchOutgoing({ message, ...asked }) {
+      const { contents, rest } = apart(message);
+      const searched = run("searchOutgoing", { ...asked, message: rest }, contents);
+      return (await searched.catch(otherwise(unsearchable))).output;
+    },
+
     async reviewMail(reviews, now) {
       const written = run("reviewMail", { reviews, now, digest: reviews.length > 1 });
       return (await written.catch(lostTo(() => run("reviewMail", { reviews, now, digest: true })))).output;
@@ -157,6 +176,29 @@ const unknownLinks: ShownLink = {
   host: "",
   url: "about:blank",
 };
+
+/** What reviewers are shown of a message that takes too much time or memory to be read for them. */
+function unknownReview(contentHash: string): HeldReview {
+  return {
+    contentHash,
+    ...{ links: [unknownLinks], moreLinks: 0, htmlText: null, isSame: false, attachmentTexts: [] },
+    notes: ["The message takes too much time or memory to be read for its reviewers."],
+    unsearched: [{ name: "the message", why: "too large" }],
+  };
+}
+
+const unsearchable: Search = {
+  ...foundNothing,
+  isTooLong: true,
+  unsearched: [{ name: "the message", why: "too large" }],
+};
+
+/** The attachments' bytes, and the message without them. */
+function apart(message: Outgoing) {
+  const contents = message.attachments.map(({ content }) => content);
+  const attachments = message.attachments.map(({ content: _, ...attachment }) => attachment);
+  return { contents, rest: { ...message, attachments } };
+}
 
 /** For `catch`: a lost task as Failure `unavailable`, anything else as it is. */
 function unreadable(message: string, fix?: string): (error: unknown) => never {

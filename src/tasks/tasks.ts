@@ -8,9 +8,12 @@ import type { Examination, Examined, ExamineSettings } from "../inbound/examine.
 import type { ReadLimits } from "../inbound/read.ts";
 import type { Attachment, OutboundAttachment, OutboundMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
+import type { Outgoing } from "../outbound/outgoing.ts";
 import type { Review } from "../outbound/review.ts";
 import type { ReviewMail } from "../outbound/review-mail.ts";
+import type { Search, SearchRequest } from "../outbound/search.ts";
 import type { ShownLink } from "../outbound/shown-links.ts";
+import type { HeldReview } from "../store/schema.ts";
 import type { Host, TaskTable } from "../workers/serve.ts";
 
 /** What goes into each task and what comes out of it, byte strings apart. */
@@ -23,6 +26,9 @@ export interface TaskShapes {
   safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
   readHtml: { input: { html: string }; output: Body };
   links: { input: { text: string; html: string | null }; output: ShownLink[] };
+  /** Blobs in: the attachments, here and in the next. */
+  heldReview: { input: { message: WithoutContents; contentHash: string }; output: HeldReview };
+  searchOutgoing: { input: Omit<SearchRequest, "message"> & { message: WithoutContents }; output: Search };
   /** A digest names each message, and shows nothing of their bodies. */
   reviewMail: { input: { reviews: Review[]; now: Date; digest: boolean }; output: ReviewMail };
   approvalPage: { input: { review: Review; action: "approve" | "reject"; token: string }; output: string };
@@ -32,6 +38,11 @@ export interface TaskShapes {
     output: { contentHash: string };
   };
 }
+
+/** A message as it would leave, but for the bytes of its attachments. */
+type WithoutContents = Omit<Outgoing, "attachments"> & {
+  attachments: Omit<Outgoing["attachments"][number], "content">[];
+};
 
 export type TaskName = keyof TaskShapes;
 
@@ -78,15 +89,25 @@ const byName: Tasks = {
     return { output: linksOf(text, html) };
   },
 
+  async heldReview({ message, contentHash }, blobs) {
+    const { heldReview } = await import("../outbound/reviews.ts");
+    return { output: await heldReview(withContents(message, blobs), contentHash) };
+  },
+
+  async searchOutgoing({ message, ...asked }, blobs) {
+    const { searchOutgoing } = await import("../outbound/search.ts");
+    return { output: await searchOutgoing({ ...asked, message: withContents(message, blobs) }) };
+  },
+
   async reviewMail({ reviews, now, digest }) {
     const { digestMail, reviewMail } = await import("../outbound/review-mail.ts");
     const [first] = reviews;
-    return { output: digest || !first ? digestMail(reviews, now) : reviewMail(await withLinks(first)) };
+    return { output: digest || !first ? digestMail(reviews, now) : reviewMail(first) };
   },
 
   async approvalPage({ review, action, token }) {
     const { approvalMarkup } = await import("../http/approval-pages.ts");
-    return { output: approvalMarkup({ review: await withLinks(review), action, token }) };
+    return { output: approvalMarkup({ review, action, token }) };
   },
 
   async compose({ mail }, blobs) {
@@ -127,7 +148,7 @@ async function picturesOf(raw: Uint8Array, limits: ReadLimits): Promise<Map<stri
   return found;
 }
 
-async function withLinks(review: Review): Promise<Review> {
-  const { linksOf } = await import("../outbound/shown-links.ts");
-  return { ...review, links: linksOf(review.text, review.html) };
+function withContents(message: WithoutContents, blobs: readonly Uint8Array[]): Outgoing {
+  const attachments = message.attachments.map((attachment, i) => ({ ...attachment, content: blobs[i] ?? noBytes }));
+  return { ...message, attachments };
 }

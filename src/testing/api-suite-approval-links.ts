@@ -74,6 +74,49 @@ export function approvalLinkCases(it: ApiWorld): void {
   const title = (page: string) => /<h1>(.*?)<\/h1>/.exec(page)?.[1];
 
   describe("a link of reviewer mail", () => {
+    test("shows what is attached, as text and to download, as long as it is valid", async () => {
+      const evil = "<script>alert(1)</script>\u202e";
+      const files = [
+        { filename: "plan.html", content_type: "text/html", data: Buffer.from(`The plan: ${evil}`).toString("base64") },
+        { filename: "logo.png", content_type: "image/png", data: btoa("\x89PNG\r\n\x1a\n\x00\x01") },
+      ];
+      const { approve, reject, mine, id, noticeId, shown } = await told({ attachments: files });
+      const before = await shown();
+      const { body: notice } = await mine.get(`/api/v1/messages/${noticeId}`);
+      for (const { filename } of files) expect(notice.body_text).toContain(filename);
+      for (const { path, token } of [approve, reject]) {
+        const { body: page } = await open({ path, token });
+        expect(page).toContain("The plan: &lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩");
+        expect(page).toContain("The file is no text");
+        const hrefs = [...page.matchAll(/href="([^"#]*attachments[^"]*)"/g)].map(([, href]) => href as string);
+        expect(hrefs).toHaveLength(2);
+        for (const [i, href] of hrefs.entries()) {
+          const at = new URL(href, `http://a.example${path}`);
+          for (const method of ["HEAD", "GET"]) {
+            const answer = await fetch(`${it.server.url}${at.pathname}${at.search}`, { method });
+            expect(answer.status).toBe(200);
+            expect(answer.headers.get("content-disposition")).toStartWith(
+              `attachment; filename="${files[i]?.filename}"`,
+            );
+            expect(answer.headers.get("content-security-policy")).toStartWith("sandbox; default-src 'none'");
+            expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+            expect(answer.headers.get("cache-control")).toContain("no-store");
+            const bytes = Buffer.from(await answer.arrayBuffer()).toString("base64");
+            if (method === "GET") expect(bytes).toBe(files[i]?.data ?? "");
+          }
+        }
+      }
+      const file = (token: string, index: string | number, action = "approve") =>
+        it.api.call("GET", `/api/v1/${action}/attachments/${index}?t=${token}`, { key: null });
+      expect((await file(approve.token, 2)).status).toBe(404);
+      expect((await file(approve.token, "constructor")).status).toBe(404);
+      expect((await file(reject.token, 0)).status).toBe(400);
+      expect((await file(`${approve.token.slice(0, -4)}AAAA`, 0)).status).toBe(400);
+      expect(await shown()).toEqual(before);
+      expect((await mine.post(`/api/v1/messages/${id}/approve`)).body.status).toBe("sent");
+      expect((await file(approve.token, 0)).status).toBe(409);
+    });
+
     test("only shows what would leave, to whoever follows it and however often", async () => {
       const { approve, reject, shown } = await told();
       const before = await shown();

@@ -1,6 +1,11 @@
 /** What is held and what is not: the settings of an agent's gate, asking beforehand, and pauses. */
 import { describe, expect, test } from "bun:test";
+import type { ApiClient } from "./api-client.ts";
 import type { ApiWorld } from "./api-world.ts";
+import { harmlessWord, leaks, plantedSecret } from "./attacks/leaks.ts";
+
+const POLL_MS = 20;
+const PATIENCE_MS = 20_000;
 
 const outside = "ann@outside.example";
 
@@ -15,7 +20,16 @@ interface RuleCase {
 
 const ruleCases: RuleCase[] = [
   { rule: "outside", rules: { outside: true }, holds: { to: [outside] } },
-  { rule: "first_time", rules: { first_time: true }, holds: { to: ["new@outside.example"] } },
+  {
+    rule: "first_time",
+    rules: { first_time: true },
+    holds: { to: ["forged@outside.example"] },
+    // Nobody proves who sent it, so it makes nobody known.
+    async before(it, agent) {
+      await it.send(agent, "Who am I?", { from: "forged@outside.example" });
+      return {};
+    },
+  },
   {
     rule: "max_recipients",
     rules: { max_recipients: 2 },
@@ -41,6 +55,12 @@ const ruleCases: RuleCase[] = [
     passes: { body: "Of falcons we know all." },
   },
   {
+    rule: "unsearched",
+    rules: { unsearched: true },
+    holds: { attachments: [{ filename: "a.zip", content_type: "application/zip", data: btoa("PK\x03\x04\x00\xff") }] },
+    passes: { attachments: [{ filename: "a.txt", content_type: "text/plain", data: btoa("Good day.") }] },
+  },
+  {
     rule: "unverified",
     rules: { unverified: true },
     holds: {},
@@ -51,6 +71,10 @@ const ruleCases: RuleCase[] = [
     },
   },
 ];
+
+function attached(filename: string, content_type: string, content: string) {
+  return { attachments: [{ filename, content_type, data: Buffer.from(content).toString("base64") }] };
+}
 
 export function gateCases(it: ApiWorld): void {
   const path = (agent: string) => `/api/v1/agents/${agent}`;
@@ -87,15 +111,119 @@ export function gateCases(it: ApiWorld): void {
         const sent = await it.api.post("/api/v1/send", { ...held, from: agent });
         expect({ status: sent.status, hold: sent.body.hold }).toEqual({ status: 202, hold: asked.body.hold });
 
-        const known = rule === "first_time" ? "known@outside.example" : await it.newAgent();
+        const known = await it.newAgent();
         const free = { ...mail, to: [known], ...passes };
-        if (rule === "first_time") await it.send(agent, "Hello", { from: known });
+        if (rule === "first_time") await it.api.post("/api/v1/send", { ...mail, from: known, to: [agent] });
         expect((await it.api.post(`${path(agent)}/check`, free)).body).toMatchObject({
           decision: "send",
           recipients: free.to.map((address) => ({ address, first_time: rule !== "first_time" })),
         });
         expect((await it.api.post("/api/v1/send", { ...free, from: agent })).status).toBe(200);
       });
+
+    test.each(leaks.map(({ channel, ...leak }) => [channel, leak] as const))(
+      "finds a secret in %s, says where, and lets the same mail go without it",
+      async (_, { place, body }) => {
+        const agent = await it.newAgent();
+        const rules = { hitl_rules: { patterns: ["secrets"] }, hitl_notify_email: false };
+        expect((await it.api.patch(path(agent), rules)).body.hitl_enabled).toBe(true);
+        const secret = plantedSecret();
+        const sent = await it.api.post("/api/v1/send", { ...body(secret), from: agent });
+        expect(sent).toMatchObject({
+          ...{ status: 202, body: { status: "pending_approval", hold: { rule: "pattern" } } },
+        });
+        expect(sent.body.hold.reason).toContain(place);
+        expect(sent.body.hold.reason).not.toContain(secret);
+        const free = await it.api.post("/api/v1/send", { ...body(harmlessWord), from: agent });
+        expect({ status: free.status, is: free.body.status }).toEqual({ status: 200, is: "sent" });
+      },
+    );
+
+    test("finds a secret in what is forwarded", async () => {
+      const agent = await it.newAgent();
+      await it.api.patch(path(agent), { hitl_rules: { patterns: ["secrets"] }, hitl_notify_email: false });
+      await it.send(agent, "With it", { text: `It is ${plantedSecret()}.` });
+      await it.send(agent, "Without it");
+      const forward = async (subject: string) => {
+        const { messages } = (await it.inbox(agent)).body;
+        const { message_id: id } = messages.find((one: { subject: string }) => one.subject === subject);
+        const body = { to: [outside], body: "See this.", include: "message" };
+        return (await it.api.post(`${path(agent)}/messages/${id}/forward`, body)).body;
+      };
+      expect(await forward("With it")).toMatchObject({
+        status: "pending_approval",
+        hold: { reason: expect.stringContaining("in the attachment With it.eml") },
+      });
+      expect((await forward("Without it")).status).toBe("sent");
+    });
+
+    test.each<[string, (url: string) => object]>([
+      ["the subject", (url) => ({ subject: `See ${url}` })],
+      ["a header field", (url) => ({ headers: { "List-Help": `<${url}>` } })],
+      ["a display name", (url) => ({ to: [`"${url}" <${outside}>`] })],
+      ["attached text", (url) => attached("a.txt", "text/plain", `See ${url}`)],
+      ["attached HTML", (url) => attached("a.html", "text/html", `<a href="${url}">See</a>`)],
+      ["a calendar", (url) => attached("a.ics", "text/calendar", `URL:${url.slice(0, 14)}\r\n ${url.slice(14)}\r\n`)],
+      ["a message", (url) => attached("a.eml", "message/rfc822", `Subject: Hi\r\n\r\nSee ${url}\r\n`)],
+    ])("finds a link to a new host in %s, and lets a known host go", async (_, more) => {
+      const agent = await it.newAgent();
+      await it.api.patch(path(agent), { hitl_rules: { new_links: true }, hitl_notify_email: false });
+      await it.send(agent, "Hello", { text: "As on https://known.example/ we say." });
+      const { conversation_id } = (await it.inbox(agent)).body.messages[0];
+      const send = (url: string) =>
+        it.api.post("/api/v1/send", { ...mail, ...more(url), from: agent, conversation_id });
+      expect((await send("https://evil.example/x")).body).toMatchObject({
+        hold: { rule: "new_links", reason: expect.stringContaining("evil.example") },
+      });
+      expect((await send("https://known.example/x")).body.status).toBe("sent");
+    });
+
+    test("names what it could not search when something else holds the mail", async () => {
+      const agent = await it.newAgent();
+      await it.api.patch(path(agent), { hitl_rules: { patterns: ["falcon"] }, hitl_notify_email: false });
+      const picture = { filename: "a.png", content_type: "image/png", data: btoa("\x89PNG\r\n\x1a\n\x00\x00\x00") };
+      const send = (body: string) =>
+        it.api.post("/api/v1/send", { ...mail, from: agent, body, attachments: [picture] });
+      expect((await send("Of eagles.")).body.status).toBe("sent");
+      expect((await send("Of falcons.")).body.hold.reason).toBe(
+        'It matches the pattern "falcon" in the text. Not searched: the attachment a.png (binary).',
+      );
+    });
+
+    test("remembers who is unproven in another conversation, and when the agent has deleted the mail", async () => {
+      const agent = await it.newAgent();
+      await it.api.patch(path(agent), { hitl_rules: { unverified: true }, hitl_notify_email: false });
+      const headers = ["Reply-To: <drop@evil.example>"];
+      await it.send(agent, "It is me", { from: "mallory@evil.example", headers });
+      const own = it.api.as(await it.agentKey(agent));
+      const [{ message_id: id, conversation_id }] = (await own.get(`${path(agent)}/messages`)).body.messages;
+      expect((await own.delete(`${path(agent)}/messages/${id}`)).status).toBeLessThan(300);
+      const held = { body: { status: "pending_approval", hold: { rule: "unverified" } } };
+      for (const to of ["mallory@evil.example", "Mallory+x@Evil.example", "drop@evil.example"])
+        expect(await own.post("/api/v1/send", { ...mail, from: agent, to: [to] })).toMatchObject(held);
+      expect(await own.post("/api/v1/send", { ...mail, from: agent, conversation_id })).toMatchObject(held);
+      expect((await own.post("/api/v1/send", { ...mail, from: agent })).body.status).toBe("sent");
+    });
+
+    test("takes an agent of another account for somebody outside", async () => {
+      const agent = await it.newAgent();
+      const [sibling, stranger] = [await it.newAgent(), await it.newAgent(it.api.as(await it.server.newAccount()))];
+      await it.api.patch(path(agent), { hitl_rules: { outside: true }, hitl_notify_email: false });
+      const send = async (to: string) => (await it.api.post("/api/v1/send", { ...mail, from: agent, to: [to] })).body;
+      expect((await send(sibling)).status).toBe("sent");
+      expect(await send(stranger)).toMatchObject({
+        hold: { rule: "outside", reason: `It leaves this account for ${stranger}.` },
+      });
+    });
+
+    test("is switched on by rules, but not by empty ones or against the word given", async () => {
+      const agent = await it.newAgent();
+      const after = async (change: object) => (await it.api.patch(path(agent), change)).body.hitl_enabled;
+      expect(await after({ hitl_rules: {} })).toBe(false);
+      expect(await after({ hitl_rules: { outside: true }, hitl_enabled: false })).toBe(false);
+      expect(await after({ hitl_rules: { outside: true } })).toBe(true);
+      expect(await after({ hitl_rules: null })).toBe(true);
+    });
 
     test("lets mail pass that goes to allowed addresses and domains only", async () => {
       const agent = await it.newAgent();
@@ -190,6 +318,88 @@ export function gateCases(it: ApiWorld): void {
       expect({ status, is: body.status }).toEqual({ status: 202, is: "queued" });
       const cancelled = await it.api.post(`/api/v1/messages/${body.message_id}/cancel`);
       expect({ status: cancelled.status, is: cancelled.body.status }).toEqual({ status: 200, is: "cancelled" });
+    });
+  });
+
+  /** How many messages of an agent have each status, once none is queued or under way. */
+  async function settled(api: ApiClient, agent: string): Promise<Record<string, number>> {
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await Bun.sleep(POLL_MS)) {
+      const { messages } = (await api.get(`/api/v1/messages?agent=${agent}&page_size=100`)).body;
+      const statuses: string[] = messages.map((one: { status: string }) => one.status);
+      if (!statuses.some((status) => status === "queued" || status === "sending"))
+        return Object.fromEntries(
+          Map.groupBy(statuses, (one) => one)
+            .entries()
+            .map(([one, all]) => [one, all.length]),
+        );
+    }
+    throw new Error("messages are still queued");
+  }
+
+  describe("mail that waited while paused", () => {
+    test.each(["agent", "domain", "account"] as const)(
+      "is held when the pause of its %s ends and the gate was switched on",
+      async (level) => {
+        const mine = it.api.as(await it.server.newAccount());
+        const domain = `d${process.pid}-${it.made++}.example`;
+        await mine.post("/api/v1/domains", { domain });
+        await mine.post(`/api/v1/domains/${domain}/verify`);
+        const { email: agent } = (await mine.post("/api/v1/agents", { email: `bot@${domain}`, agent_mode: "local" }))
+          .body;
+        const paths = { agent: path(agent), domain: `/api/v1/domains/${domain}`, account: "/api/v1/users/me" };
+        await mine.patch(paths[level], { paused: true });
+        const count = 12;
+        for (let n = 0; n < count; n++) {
+          const to = [`ann${n}@outside.example`, `bob${n}@outside.example`];
+          const sent = await mine.post(
+            "/api/v1/send",
+            { ...mail, from: agent, to },
+            { headers: { prefer: "respond-async" } },
+          );
+          expect(sent.body.status).toBe("queued");
+        }
+        await mine.patch(path(agent), { hitl_enabled: true });
+        await mine.patch(paths[level], { paused: false });
+        expect(await settled(mine, agent)).toEqual({ pending_approval: count });
+        const { messages } = (await mine.get("/api/v1/messages?status=pending_approval")).body;
+        const [first] = messages;
+        expect(first).toMatchObject({
+          ...{ hold: { rule: "approval" }, approval_expires_at: expect.any(String) },
+          recipients: [{ status: "held" }, { status: "held" }],
+        });
+        const { events } = (await mine.get("/api/v1/events?types=message.held")).body;
+        expect(new Set(events.map(({ data }: { data: { message_id: string } }) => data.message_id)).size).toBe(count);
+        // What a person lets go is not asked about again.
+        expect((await mine.post(`/api/v1/messages/${first.id}/approve`)).body.status).toBe("sent");
+        expect((await mine.post(`/api/v1/messages/${messages[1].id}/reject`)).body.status).toBe("rejected");
+      },
+    );
+
+    test("is held by its facts of now, not by those of when it was handed in", async () => {
+      const mine = it.api.as(await it.server.newAccount());
+      const agent = await it.newAgent(mine);
+      const rules = { unverified: true, new_links: true, first_time: true, patterns: ["secrets"] };
+      const send = async (more: object) => (await mine.post("/api/v1/send", { ...mail, from: agent, ...more })).body;
+      await send({ to: ["old@outside.example"] });
+      expect(await settled(mine, agent)).toEqual({ sent: 1 });
+      await mine.patch(path(agent), { paused: true });
+      const file = { filename: "a.txt", content_type: "text/plain", data: btoa(`It is ${plantedSecret()}.`) };
+      const waiting = {
+        plain: await send({ to: ["old@outside.example"] }),
+        pattern: await send({ to: ["old@outside.example"], attachments: [file] }),
+        new_links: await send({ to: ["old@outside.example"], body: "See https://evil.example/" }),
+        first_time: await send({ to: ["new@outside.example"] }),
+        unverified: await send({ to: ["old@outside.example"], conversation_id: "one" }),
+      };
+      await mine.patch(path(agent), { hitl_rules: rules, hitl_notify_email: false });
+      const answers = [`In-Reply-To: ${waiting.unverified.email_message_id}`];
+      await it.send(agent, "Re: Hello", { from: "mallory@evil.example", headers: answers });
+      await mine.patch(path(agent), { paused: false });
+      await settled(mine, agent);
+      for (const [rule, { message_id: id }] of Object.entries(waiting))
+        expect((await mine.get(`/api/v1/messages/${id}`)).body).toMatchObject(
+          rule === "plain" ? { status: "sent" } : { status: "pending_approval", hold: { rule } },
+        );
     });
   });
 

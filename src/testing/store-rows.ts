@@ -181,6 +181,7 @@ export function outboundFor(agentId: string, changes: OutboundChanges = {}): New
       ...message,
     },
     gate: { hold: null, settings: openGate },
+    review: null,
     conversationId: null,
     raw: Buffer.from(`Subject: Question\r\n\r\nHow are you, ${unique("friend")}?\r\n`),
     recipients: wanted,

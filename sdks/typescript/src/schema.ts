@@ -844,6 +844,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/approve/attachments/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download an attachment through a link of reviewer mail: approve
+         * @description Decides nothing. Works as long as the link does.
+         */
+        get: operations["approveLinkAttachment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reject/attachments/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download an attachment through a link of reviewer mail: reject
+         * @description Decides nothing. Works as long as the link does.
+         */
+        get: operations["rejectLinkAttachment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/approve": {
         parameters: {
             query?: never;
@@ -1524,6 +1564,7 @@ export interface components {
                 attachments?: boolean;
                 new_links?: boolean;
                 unverified?: boolean;
+                unsearched?: boolean;
                 patterns?: string[];
             } | null;
             /** @description Mail only to these addresses and domains is not held. */
@@ -1767,7 +1808,7 @@ export interface components {
             /** @description Why it waits for somebody's decision. */
             hold?: {
                 /** @enum {string} */
-                rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "first_time" | "outside" | "attachments" | "max_recipients";
+                rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
                 /** @description One sentence. */
                 reason: string;
             };
@@ -1781,7 +1822,7 @@ export interface components {
             /** @description Why it waits for somebody's decision. */
             hold?: {
                 /** @enum {string} */
-                rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "first_time" | "outside" | "attachments" | "max_recipients";
+                rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
                 /** @description One sentence. */
                 reason: string;
             };
@@ -1836,7 +1877,7 @@ export interface components {
             /** @description Why it waits for somebody's decision. */
             hold?: {
                 /** @enum {string} */
-                rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "first_time" | "outside" | "attachments" | "max_recipients";
+                rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
                 /** @description One sentence. */
                 reason: string;
             };
@@ -1881,7 +1922,7 @@ export interface components {
             /** @description Why it waits for somebody's decision. */
             hold?: {
                 /** @enum {string} */
-                rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "first_time" | "outside" | "attachments" | "max_recipients";
+                rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
                 /** @description One sentence. */
                 reason: string;
             };
@@ -3274,25 +3315,27 @@ export interface operations {
                      * @enum {string}
                      */
                     agent_mode?: "cloud" | "local";
-                    /** @description Hold outbound mail until a person approves it. */
+                    /** @description Hold outbound mail until a person approves it. Rules without it switch it on. */
                     hitl_enabled?: boolean;
                     hitl_ttl_seconds?: number;
                     /** @enum {string} */
                     hitl_expiration_action?: "approve" | "reject";
                     hitl_notify_email?: boolean;
-                    /** @description Any of these holds. null, or no rule, holds everything. */
+                    /** @description Any of these holds, and switches the gate on. null, or no rule, holds everything. */
                     hitl_rules?: {
-                        /** @description A recipient is not an agent of this server. */
+                        /** @description A recipient is not an agent of this account. */
                         outside?: boolean;
-                        /** @description A recipient whom the agent neither wrote to nor heard from before. */
+                        /** @description A recipient to whom no mail of the agent has gone yet, and from whom none has come that was proven. */
                         first_time?: boolean;
                         /** @description There are more recipients. */
                         max_recipients?: number;
                         attachments?: boolean;
                         /** @description A link to a host that the conversation has not seen. */
                         new_links?: boolean;
-                        /** @description The conversation has mail whose sender is not proven. */
+                        /** @description The conversation or a recipient has mail whose sender is not proven. */
                         unverified?: boolean;
+                        /** @description A part that cannot be searched for patterns and links: binary, encrypted or too large. */
+                        unsearched?: boolean;
                         /** @description `secrets` (API keys, private keys), or words with `*` for anything. */
                         patterns?: string[];
                     } | null;
@@ -3372,25 +3415,27 @@ export interface operations {
                      * @enum {string}
                      */
                     agent_mode?: "cloud" | "local";
-                    /** @description Hold outbound mail until a person approves it. */
+                    /** @description Hold outbound mail until a person approves it. Rules without it switch it on. */
                     hitl_enabled?: boolean;
                     hitl_ttl_seconds?: number;
                     /** @enum {string} */
                     hitl_expiration_action?: "approve" | "reject";
                     hitl_notify_email?: boolean;
-                    /** @description Any of these holds. null, or no rule, holds everything. */
+                    /** @description Any of these holds, and switches the gate on. null, or no rule, holds everything. */
                     hitl_rules?: {
-                        /** @description A recipient is not an agent of this server. */
+                        /** @description A recipient is not an agent of this account. */
                         outside?: boolean;
-                        /** @description A recipient whom the agent neither wrote to nor heard from before. */
+                        /** @description A recipient to whom no mail of the agent has gone yet, and from whom none has come that was proven. */
                         first_time?: boolean;
                         /** @description There are more recipients. */
                         max_recipients?: number;
                         attachments?: boolean;
                         /** @description A link to a host that the conversation has not seen. */
                         new_links?: boolean;
-                        /** @description The conversation has mail whose sender is not proven. */
+                        /** @description The conversation or a recipient has mail whose sender is not proven. */
                         unverified?: boolean;
+                        /** @description A part that cannot be searched for patterns and links: binary, encrypted or too large. */
+                        unsearched?: boolean;
                         /** @description `secrets` (API keys, private keys), or words with `*` for anything. */
                         patterns?: string[];
                     } | null;
@@ -4387,6 +4432,62 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Outbound"];
+                };
+            };
+        };
+    };
+    approveLinkAttachment: {
+        parameters: {
+            query?: {
+                /** @description The token. */
+                t?: string;
+                /** @description The same, as older links name it. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The attachment's place in the message, from 0. */
+                index: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The decoded attachment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+        };
+    };
+    rejectLinkAttachment: {
+        parameters: {
+            query?: {
+                /** @description The token. */
+                t?: string;
+                /** @description The same, as older links name it. */
+                token?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The attachment's place in the message, from 0. */
+                index: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The decoded attachment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
                 };
             };
         };

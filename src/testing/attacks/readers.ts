@@ -11,6 +11,7 @@ import { withTrace } from "../../inbound/trace.ts";
 import { showReview } from "../../outbound/review.ts";
 import { linksOf, misnamedHost } from "../../outbound/shown-links.ts";
 import { visibleLine, visibleText } from "../../outbound/visible.ts";
+import { heldOf } from "../held-review.ts";
 import { headerBytesMax } from "./hostile-mails.ts";
 
 type Reader<Input> = (input: Input) => unknown;
@@ -23,9 +24,9 @@ function held(text: string, html: string | null) {
   const time = new Date(0);
   return {
     ...{ messageId: "msg_1", agent: person, from: person, to: [person], cc: [], bcc: [], replyTo: [], firstTime: [] },
-    ...{ subject: text.slice(0, 10_000), text, html, attachments: [], links: linksOf(text, html), contentHash: "" },
+    ...{ subject: text.slice(0, 10_000), text, html, attachments: [], contentHash: "" },
     ...{ hold: { rule: "all", reason: "all" }, createdAt: time, expiresAt: time, onExpiry: "reject" as const },
-    ...{ approveUrl: "", rejectUrl: "", reviewUrl: null },
+    ...{ approveUrl: "", rejectUrl: "", reviewUrl: null, held: heldOf(text, html) },
   };
 }
 

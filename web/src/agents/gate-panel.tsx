@@ -11,11 +11,12 @@ import { toast, toastError } from "../ui/toast.tsx";
 type Rules = NonNullable<Agent["hitl_rules"]>;
 
 const switches = [
-  ["outside", "Leaves this server", "A recipient is not an agent of this server."],
-  ["first_time", "Somebody new", "The agent neither wrote to a recipient nor heard from them before."],
+  ["outside", "Leaves this account", "A recipient is not an agent of this account."],
+  ["first_time", "Somebody new", "No mail has gone to a recipient yet, and none that was proven has come from there."],
   ["attachments", "Attachments", "It carries files."],
   ["new_links", "New links", "A link leads to a host that the conversation has not seen."],
-  ["unverified", "Unproven senders", "The conversation has mail whose sender is not proven."],
+  ["unverified", "Unproven senders", "The conversation or a recipient has mail whose sender is not proven."],
+  ["unsearched", "Unsearched parts", "A part is binary, encrypted or too large to be searched for words and links."],
 ] as const;
 
 const HOUR_SECONDS = 3_600;

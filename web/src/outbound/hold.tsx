@@ -12,7 +12,8 @@ const names: Record<Rule, string> = {
   unverified: "Unproven sender",
   new_links: "New link",
   first_time: "Somebody new",
-  outside: "Leaves this server",
+  unsearched: "Unsearched part",
+  outside: "Leaves this account",
   attachments: "Attachments",
   max_recipients: "Many recipients",
 };

@@ -1,0 +1,42 @@
+import type { Attachment } from "../mail.ts";
+import type { Outgoing } from "./outgoing.ts";
+
+/**
+ * The part of a message that a listed attachment became. Parts that the HTML shows stand before the others, whatever
+ * the order in the request (RFC 2387), and only they have a Content-ID.
+ */
+export function counterpart<Part extends { attachment: Attachment }>(
+  wanted: Attachment,
+  listed: readonly Attachment[],
+  parts: readonly Part[],
+): Part | undefined {
+  const shown = new Map(
+    parts.flatMap((part) => (part.attachment.content_id ? [[part.attachment.content_id, part]] : [])),
+  );
+  const isShown = ({ content_id }: Attachment) => content_id !== undefined && shown.has(content_id);
+  if (wanted.content_id !== undefined && isShown(wanted)) return shown.get(wanted.content_id);
+  const place = listed.filter((attachment) => !isShown(attachment)).indexOf(wanted);
+  return parts.filter((part) => !part.attachment.content_id)[place];
+}
+
+/** `readAttachments`, here or in another process. */
+export type ReadAttachments = (raw: Uint8Array) => Promise<{ attachment: Attachment; content: Uint8Array }[]>;
+
+/** Bytes of a file that cannot be read back: no text, so that a search names it. */
+const unreadable = new Uint8Array([0]);
+
+/** The attachments of a composed message with their bytes, in the order of the list. */
+export async function attachedFiles(
+  raw: Uint8Array,
+  listed: readonly Attachment[],
+  read: ReadAttachments,
+): Promise<Outgoing["attachments"]> {
+  if (listed.length === 0) return [];
+  const parts = await read(raw);
+  return listed.map((one) => ({
+    filename: one.filename,
+    contentType: one.content_type,
+    ...(one.content_id ? { contentId: one.content_id } : {}),
+    content: counterpart(one, listed, parts)?.content ?? unreadable,
+  }));
+}

@@ -1,0 +1,65 @@
+import { expect, test } from "bun:test";
+import { attachedTexts, newFileBudget } from "./attached-text.ts";
+
+const read = (filename: string, contentType: string, content: string | Uint8Array) =>
+  attachedTexts({ filename, contentType, content: Buffer.from(content) }, "the file", newFileBudget());
+const binary = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 0, 13, 0xff, 0xfe, 0xfd]);
+const mixed = (...parts: string[]) =>
+  `MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${parts.map((one) => `--b\r\n${one}\r\n`).join("")}--b--\r\n`;
+const base64Part = (type: string, content: Buffer, name = "x") =>
+  `Content-Type: ${type}; name=${name}\r\nContent-Disposition: attachment; filename=${name}\r\nContent-Transfer-Encoding: base64\r\n\r\n${content.toString("base64").replace(/.{76}/g, "$&\r\n")}`;
+
+test.each<[string, string, string, string | Uint8Array, string[]]>([
+  ["text", "a.txt", "text/plain", "Hello", []],
+  ["text of no known type", "a", "application/octet-stream", "Hello", []],
+  ["an empty file", "a.bin", "application/octet-stream", "", []],
+  ["a picture", "a.png", "image/png", binary, ["binary"]],
+  ["a picture that says it is text", "a.txt", "text/plain", binary, ["unreadable"]],
+  ["a PDF of ASCII alone", "a.pdf", "application/pdf", "%PDF-1.4\nHello", ["binary"]],
+  ["an archive by its first bytes", "a.txt", "text/plain", "PK\x03\x04Hello", ["binary"]],
+  ["rich text", "a.rtf", "application/rtf", "{\\rtf1 Hello}", ["binary"]],
+  ["a charset that nobody knows", "a.txt", "text/plain; charset=utf-7", "+AGcAaABw-", ["unreadable"]],
+  ["an encrypted file", "a.gpg", "application/octet-stream", binary, ["encrypted"]],
+  ["an S/MIME envelope", "smime.p7m", "application/pkcs7-mime", binary, ["encrypted"]],
+  ["a long text", "a.txt", "text/plain", "x".repeat(1_100_000), ["too large"]],
+  ["a message", "a.eml", "message/rfc822", "Subject: Hi\r\n\r\nHello\r\n", []],
+  ["a message with a picture", "a.eml", "message/rfc822", mixed(base64Part("image/png", binary)), ["binary"]],
+  [
+    "a large message with a picture",
+    "a.eml",
+    "message/rfc822",
+    mixed(base64Part("image/png", Buffer.concat([binary, Buffer.alloc(1_500_000)]))),
+    ["searched in part", "binary"],
+  ],
+  ["a message that is a part of one", "a.eml", "message/partial", "Subject: Hi\r\n\r\nHello\r\n", ["unreadable"]],
+  ["a message of too many parts", "a.eml", "message/rfc822", mixed(...Array(600).fill("\r\nx")), ["unreadable"]],
+])("of %s it is said what is not searched", async (_, filename, contentType, content, why) => {
+  const { unsearched } = await read(filename, contentType, content);
+  expect(unsearched.map((one) => one.why)).toEqual(why as (typeof unsearched)[number]["why"][]);
+});
+
+test("messages in messages are opened four deep, and what is deeper is named", async () => {
+  let message = "Subject: Hi\r\n\r\nthe innermost words\r\n";
+  const depths: boolean[] = [];
+  for (let depth = 0; depth < 6; depth++) {
+    const { texts, unsearched } = await read("a.eml", "message/rfc822", message);
+    const isFound = texts.some(({ text, form }) => form !== "raw" && text.includes("the innermost words"));
+    expect(unsearched.length > 0).toBe(!isFound);
+    depths.push(isFound);
+    message = mixed(base64Part("message/rfc822", Buffer.from(message), `m${depth}.eml`));
+  }
+  expect(depths).toEqual([true, true, true, true, false, false]);
+});
+
+test("a file's name is repeated unless it is long or looks like a secret", async () => {
+  const secret = `${"glp"}at-7abcdef4ghijkm9nopqr`;
+  const names = ["x.png", `${secret}.png`, `${"n".repeat(61)}.png`];
+  const { unsearched } = await read(
+    "a.eml",
+    "message/rfc822",
+    mixed(...names.map((name) => base64Part("image/png", binary, name))),
+  );
+  expect(unsearched.map(({ name }) => name)).toEqual([
+    ...["x.png in the file", "attachment 2 in the file", "attachment 3 in the file"],
+  ]);
+});
