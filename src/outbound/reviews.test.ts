@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { readAttachments } from "../inbound/read.ts";
 import { startTestApp } from "../testing/app.ts";
 import { createReviews, heldReview } from "./reviews.ts";
 
@@ -13,7 +14,7 @@ describe.each(["sqlite", "postgres"] as const)("what reviewers are shown, on %s,
     let made = 0;
     const reviews = createReviews({
       store,
-      attachments: async () => [],
+      attachments: (raw) => readAttachments(raw, it.app.config.inbound),
       derive: (...input) => {
         made++;
         return heldReview(...input);

@@ -34,7 +34,7 @@ onEveryDatabase((it) => {
 
   test("an approval taken back: the message waits as it did before, and it is told and written down", async () => {
     const { agent, message, id, userId } = await approved();
-    expect(await strangers(agent.id)).toEqual([]);
+    expect(await strangers(agent.id)).toEqual([bob]);
     const done = await undo(userId, id);
     if (done?.kind !== "done") return expect.unreachable();
     // Nobody was told of it yet, so that is still to be done.
@@ -57,7 +57,7 @@ onEveryDatabase((it) => {
     ]);
     // And it is decided as ever.
     expect(await it.store.decideHold(decision(id, { now: later(100_000) }))).toMatchObject({ kind: "done" });
-    expect(await strangers(agent.id)).toEqual([]);
+    expect(await strangers(agent.id)).toEqual([bob]);
     expect(await claim(id, minuteMs * 10)).toHaveLength(1);
   });
 
