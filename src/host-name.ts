@@ -31,14 +31,16 @@ export function hostName(text: string): HostName | null {
 
 /** Each label lower-cased and as an A-label, as `hostName` reads it; empty where there is none. Checks nothing else. */
 export function asciiLabels(text: string): string {
-  return text.normalize("NFC").toLowerCase().split(".").map(aLabel).join(".");
+  return text.split(".").map(aLabel).join(".");
 }
 
-/** The A-label of one normalized, lower-case label; "" when the label has none that stands for exactly this text. */
+/** The A-label of one label; "" when the label has none that stands for exactly this text, but for case and NFC. */
 function aLabel(text: string): string {
-  if (isAscii(text)) return text;
-  const ascii = domainToASCII(text);
-  return domainToUnicode(ascii) === text ? ascii : "";
+  if (isAscii(text)) return text.toLowerCase();
+  const plain = text.normalize("NFC").toLowerCase();
+  const ascii = domainToASCII(plain);
+  // The Kelvin sign is a "k" in NFC already.
+  return !isAscii(plain) && domainToUnicode(ascii) === plain ? ascii : "";
 }
 
 /**
