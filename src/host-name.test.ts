@@ -42,6 +42,8 @@ describe("a host name", () => {
     ["an underscore", "my_host.example.com"],
     ["a hyphen first", "-victim.com"],
     ["full-width letters", "ｖictim.com"],
+    ["a Kelvin sign", "\u212aim.example"],
+    ["a long s", "ba\u017fe.example"],
     ["a full-width dot", "victim．com"],
     ["an ideographic dot", "victim。com"],
     ["a full-width slash", "victim.com／x.evil.com"],

@@ -31,14 +31,16 @@ export function hostName(text: string): HostName | null {
 
 /** Each label lower-cased and as an A-label, as `hostName` reads it; empty where there is none. Checks nothing else. */
 export function asciiLabels(text: string): string {
-  return text.normalize("NFC").toLowerCase().split(".").map(aLabel).join(".");
+  return text.split(".").map(aLabel).join(".");
 }
 
-/** The A-label of one normalized, lower-case label; "" when the label has none that stands for exactly this text. */
+/** The A-label of one label; "" when the label has none that stands for exactly this text, but for case and NFC. */
 function aLabel(text: string): string {
-  if (isAscii(text)) return text;
-  const ascii = domainToASCII(text);
-  return domainToUnicode(ascii) === text ? ascii : "";
+  if (isAscii(text)) return text.toLowerCase();
+  const plain = text.normalize("NFC").toLowerCase();
+  const ascii = domainToASCII(plain);
+  // The Kelvin sign is a "k" in NFC already.
+  return !isAscii(plain) && domainToUnicode(ascii) === plain ? ascii : "";
 }
 
 /**
@@ -58,12 +60,16 @@ const addressDomain = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?
 
 /**
  * The domain of an address in one spelling, for storing and showing: lower-case A-labels without the root dot, or null.
- * More lenient than `hostName` (underscores, one label, mapped letters), so it proves nothing.
+ * More lenient than `hostName` (underscores, one label, a number at the end), so it proves nothing.
  */
 export function asciiDomain(domain: string): string | null {
-  const plain = domain.replace(/\.$/, "").toLowerCase();
-  const ascii = isAscii(plain) ? plain : domainToASCII(plain);
+  const ascii = asciiLabels(domain.replace(/\.$/, ""));
   return ascii.length <= nameCharsMax && addressDomain.test(ascii) ? ascii : null;
+}
+
+/** The same for a domain that a person types, with full-width letters and ideographic dots mapped (UTS 46). */
+export function typedDomain(domain: string): string | null {
+  return asciiDomain(isAscii(domain) ? domain : domainToASCII(domain));
 }
 
 function isAscii(text: string): boolean {

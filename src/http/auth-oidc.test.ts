@@ -96,6 +96,18 @@ test("a command line that waits is still there after the provider, and after a l
   expect((await other.submit(await other.open(link), "/sign-in")).text).toContain(asked);
 });
 
+test("an address that only lower-casing makes the owner's opens nothing", async () => {
+  await using w = await world(bareApp);
+  w.provider.person = { email: "kim@example.com", email_verified: true };
+  await w.signIn();
+  expect(await w.who()).toBe("kim@example.com");
+  w.provider.person = { email: "\u212aim@example.com", email_verified: true };
+  const other = new Browser();
+  await other.open(`${w.origin}/api/auth/login?provider=oidc&return_to=/agents`);
+  const response = await other.request(`${w.origin}/api/auth/me`);
+  expect(((await response.json()) as { user?: unknown }).user).toBeUndefined();
+});
+
 test("on an empty server the first who comes owns it, and nobody comes after", async () => {
   await using w = await world(bareApp);
   const methods = await (await fetch(`${w.origin}/api/auth/methods`)).json();

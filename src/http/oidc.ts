@@ -188,10 +188,17 @@ function inShort(error: unknown): Error {
   return new Error(parts.join(", ").slice(0, 500));
 }
 
+/** Nothing for an address that lower-casing makes another one: the Kelvin sign becomes the letter k. */
+function lowerCased(email: string): string {
+  const lower = email.toLowerCase();
+  const isAscii = (text: string) => !/[^\x00-\x7f]/.test(text);
+  return isAscii(lower) === isAscii(email) ? lower : "";
+}
+
 function personOf(claims: Record<string, unknown>): OidcPerson {
   const text = (name: string) => (typeof claims[name] === "string" ? (claims[name] as string).trim() : "");
   return {
-    email: text("email").toLowerCase(),
+    email: lowerCased(text("email")),
     // Nothing but the JSON value true: whoever leaves it out has verified nothing.
     emailVerified: claims.email_verified === true,
     name: text("name"),

@@ -16,6 +16,8 @@ const budgetMs = 2_000;
 
 interface Case {
   raw: Buffer | Promise<Buffer>;
+  /** Whether the server hosts a domain; default: it hosts none. */
+  isHosted?: (domain: string) => Promise<boolean>;
   /** What DNS holds; default: example.com may send from 127.0.0.1, publishes its keys and p=reject. */
   zone?: Zone;
   envelope?: Partial<Envelope>;
@@ -23,7 +25,7 @@ interface Case {
 
 const home: Zone = { ...senderZone("example.com"), ...rsa.zone, ...ed25519.zone };
 
-async function verify({ raw, zone = home, envelope = {} }: Case): Promise<Verdict> {
+async function verify({ raw, zone = home, envelope = {}, isHosted }: Case): Promise<Verdict> {
   await using server = await startDnsServer(zone);
   const resolver = createResolver({
     servers: [server.address],
@@ -40,7 +42,8 @@ async function verify({ raw, zone = home, envelope = {} }: Case): Promise<Verdic
     receivedAt: new Date("2026-05-15T12:00:00Z"),
     ...envelope,
   };
-  return await authenticate(await raw, whole, { resolver, budgetMs, authservId: "mx.agents.example.com" });
+  const options = { resolver, budgetMs, authservId: "mx.agents.example.com", ...(isHosted ? { isHosted } : {}) };
+  return await authenticate(await raw, whole, options);
 }
 
 /** Far from any server that example.com lets send. */
@@ -385,6 +388,24 @@ describe("DMARC and what is verified", () => {
     if (row.check) expect(verdict.domainCheck).toBe(row.check);
     const verified = row.verified === undefined ? "example.com" : row.verified;
     expect([verdict.verified, verdict.verifiedDomain]).toEqual([verified !== null, verified]);
+  });
+});
+
+describe("mail from outside that claims a domain hosted here", () => {
+  const bySubdomain = { raw: signMail(plainMail(), subdomain), zone: { ...home, ...subdomain.zone } };
+  const hosts = (name: string) => async (domain: string) => domain === name;
+
+  test.each<[string, Partial<Case>, boolean]>([
+    ["a sub-domain's signature does not do", { isHosted: hosts("example.com") }, false],
+    ["it does for a domain that is not hosted", { isHosted: hosts("mail.example.com") }, true],
+    ["nor does it when the store does not answer", { isHosted: () => Promise.reject(new Error("no store")) }, false],
+    ["nor does it when the store answers too late", { isHosted: () => new Promise(() => {}) }, false],
+    ["its own signature does", { raw: signMail(plainMail(), rsa), isHosted: hosts("example.com") }, true],
+  ])("%s", async (_name, more, verified) => {
+    const verdict = await verify({ ...bySubdomain, envelope: fromAfar, ...more });
+    expect([verdict.verified, verdict.verifiedDomain]).toEqual([verified, verified ? "example.com" : null]);
+    const answers = !/too late/.test(_name);
+    if (!verified) expect(verdict.domainCheck).toContain(answers ? "dmarc=fail" : "dmarc=temperror");
   });
 });
 

@@ -1,6 +1,6 @@
 /** Who wrote a message, as far as its From field leaves no doubt. */
 import libmime from "libmime";
-import { asciiDomain, hostName } from "../host-name.ts";
+import { asciiDomain } from "../host-name.ts";
 import { fieldsNamed, fieldText, type HeaderBlock, hasStrayBytes } from "./headers.ts";
 
 export interface Author {
@@ -35,8 +35,7 @@ function readAuthor(text: string): Author | null {
   const [, local, domain] = plainAddress.exec(text) ?? [];
   // An encoded word in an address (RFC 2047 5 forbids it) is decoded by some readers and not by others.
   if (!local || !domain || local.includes("=?")) return null;
-  // Letters that a mapping turns into others make another domain for programs that do not map.
-  const ascii = /[^\x00-\x7f]/.test(domain) ? hostName(domain) : asciiDomain(domain);
+  const ascii = asciiDomain(domain);
   return ascii === null ? null : { address: `${local.toLowerCase()}@${ascii}`, domain: ascii };
 }
 

@@ -100,6 +100,11 @@ describe("header", () => {
       { from: [{ address: "jörg@xn--bcher-kva.example", name: "Jörg" }], subject: "Grüße" },
     ],
     [
+      "a domain that a mapping would make another one stays as it is written",
+      ["From: ceo@ｂank.example"],
+      { from: [{ address: "ceo@ｂank.example", name: "" }] },
+    ],
+    [
       "an old comment as name",
       ["From: alice@example.com (Alice)"],
       { from: [{ address: "alice@example.com", name: "Alice" }] },

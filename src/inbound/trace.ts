@@ -138,7 +138,7 @@ function isForged(field: RawField, hostname: string): boolean {
 }
 
 function sameName(a: string, b: string): boolean {
-  const plain = (name: string) => asciiDomain(name) ?? name.toLowerCase();
+  const plain = (name: string) => asciiDomain(name) ?? name.normalize("NFKC").toLowerCase();
   return plain(a) === plain(b);
 }
 

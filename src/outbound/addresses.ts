@@ -1,4 +1,4 @@
-import { asciiDomain } from "../host-name.ts";
+import { typedDomain } from "../host-name.ts";
 import type { Mailbox } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 
@@ -79,7 +79,7 @@ export function readAddress(text: string): { address: string } | { problem: stri
   const written = text.slice(text.lastIndexOf("@") + 1);
   if (written.startsWith("[")) return problem("an IP address is not supported, it needs a domain name");
   // Percent signs and the like would be decoded by the conversion to A-labels.
-  const domain = /[\x00-,/:-@[-`{-\x7f]|\.$/.test(written) ? null : asciiDomain(written);
+  const domain = /[\x00-,/:-@[-`{-\x7f]|\.$/.test(written) ? null : typedDomain(written);
   const labels = domain?.split(".") ?? [];
   if (!domain || !labels.every((part) => label.test(part))) return problem("the domain is not a valid host name");
   if (numericLabel.test(labels.at(-1) ?? "")) return problem("an IP address is not supported, it needs a domain name");

@@ -83,7 +83,10 @@ export class Message<Data extends Content = MessageDetail> {
     return fromBase64(this.data.raw_message) ?? new Uint8Array();
   }
 
-  /** To whom Reply-To, or else From, names. Text alone is the body. */
+  /**
+   * To whom Reply-To, or else From, names. Text alone is the body. Where nothing vouches for Reply-To it goes to From,
+   * and `fix` of the answer says so.
+   */
   reply(reply: ReplyBody, options?: PostOptions): Promise<Sent> {
     return this.#messages.reply(this.id, reply, { ...options, agent: this.agent });
   }

@@ -1,4 +1,6 @@
-import type { MessageDetail } from "../api/client.ts";
+import type { components } from "../api/schema.d.ts";
+
+type MessageDetail = components["schemas"]["MessageDetail"];
 
 type Addressed = Pick<MessageDetail, "from" | "to" | "cc" | "reply_to" | "authentication">;
 
