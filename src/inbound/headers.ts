@@ -166,6 +166,8 @@ export function singleAuthor(block: HeaderBlock): Author | null {
 
 /** A host name in lower-case A-labels without the root dot, or null when it is none (RFC 5890 2.3.2.1, RFC 1123 2.1). */
 export function asciiDomain(domain: string): string | null {
+  // Longer names are none, and mapping their labels takes time that grows with the square of their number.
+  if (domain.length > 254) return null;
   const plain = domain.replace(/\.$/, "").toLowerCase();
   const ascii = /[^\x00-\x7f]/.test(plain) ? domainToASCII(plain) : plain;
   return ascii.length <= 253 && hostname.test(ascii) ? ascii : null;
