@@ -63,12 +63,15 @@ const addressDomain = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?
  * More lenient than `hostName` (underscores, one label, a number at the end), so it proves nothing.
  */
 export function asciiDomain(domain: string): string | null {
+  // Mapping the labels of a longer name takes time that grows with the square of their number.
+  if (domain.length > nameCharsMax + 1) return null;
   const ascii = asciiLabels(domain.replace(/\.$/, ""));
   return ascii.length <= nameCharsMax && addressDomain.test(ascii) ? ascii : null;
 }
 
 /** The same for a domain that a person types, with full-width letters and ideographic dots mapped (UTS 46). */
 export function typedDomain(domain: string): string | null {
+  if (domain.length > nameCharsMax + 1) return null;
   return asciiDomain(isAscii(domain) ? domain : domainToASCII(domain));
 }
 

@@ -264,6 +264,8 @@ function deceives({ words, url }: { words: string; url: URL }): boolean {
   );
   const alone = hostAlone(words);
   const claimed = [...(alone && parse(alone).isIcann ? [alone] : []), ...within];
+  // A longer name is none (RFC 1035 2.3.4), and no parser should be asked.
+  if (claimed.some((host) => host.length > 253)) return true;
   return claimed.some((host) => bare(URL.parse(`http://${host}`)?.hostname ?? host) !== bare(url.hostname));
 }
 

@@ -157,8 +157,25 @@ function isPublicName(name: string, hasPath: boolean): boolean {
   return isIcann === true && domain !== null;
 }
 
+/** No host with its port is as long, in letters of its own, in A-labels or in escapes (RFC 1035 2.3.4). */
+const hostTextMax = 2_000;
+
+/**
+ * Whether what stands for a host is so long that it is none. URL parsers take time for it that grows with the square of
+ * its labels, so it is asked before each of them.
+ */
+export function hasEndlessHost(target: string): boolean {
+  if (target.length <= hostTextMax) return false;
+  const plain = target.replace(/[\t\n\r]/g, "").replace(/^[\x00-\x20]+/, "");
+  const [prefix] = /^(?:(?:https?|ftp|wss?|file):[\\/]*|[\\/]{2,})/i.exec(plain) ?? [];
+  if (prefix === undefined) return false;
+  const [authority = ""] = plain.slice(prefix.length).split(/[\\/?#]/, 1);
+  return authority.length - authority.lastIndexOf("@") > hostTextMax;
+}
+
 /** The host that a target leads to, its scheme when it has none, or null when it leads nowhere outside the mail. */
 function hostOf(target: string): string | null {
+  if (hasEndlessHost(target)) return unreadableLink;
   const url = URL.parse(target) ?? URL.parse(target, "https://relative.invalid/");
   if (!url) return /^[\x00-\x20]*(?:[a-z][a-z0-9+.\t\r\n-]*:|[\\/]{2})/i.test(target) ? unreadableLink : null;
   if (url.hostname === "relative.invalid" || harmlessSchemes.has(url.protocol)) return null;

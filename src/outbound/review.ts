@@ -2,6 +2,7 @@ import type { HeaderField, Mailbox } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import type { HeldReview } from "../store/schema.ts";
 import { foreignHost } from "./foreign-host.ts";
+import { hasEndlessHost } from "./links.ts";
 import { misnamedHost, type ShownLink } from "./shown-links.ts";
 import { visibleLine, visibleText } from "./visible.ts";
 
@@ -133,7 +134,7 @@ function showLink(link: ShownLink): ShownLine {
   const foreign = foreignHost(host);
   if (named !== null) notes.push(`Its words name ${visibleLine(named)}, but it leads to ${host || "no host"}.`);
   if (foreign !== null) notes.push(`The host has other letters than a to z: it reads “${foreign}”.`);
-  if (URL.parse(url)?.username && !url.startsWith("mailto:"))
+  if (!hasEndlessHost(url) && URL.parse(url)?.username && !url.startsWith("mailto:"))
     notes.push(`What stands before the @ is no host; it leads to ${host}.`);
   if (text === "") notes.push("Loaded by the mail itself when somebody opens it.");
   const target = url === host ? "" : `: ${visibleLine(url)}`;

@@ -2,7 +2,7 @@ import { domainToASCII } from "node:url";
 import { Tokenizer } from "htmlparser2";
 import { parse } from "tldts";
 import { cssCharsMax, readCss } from "../inbound/css.ts";
-import { linkHosts, unreadableLink } from "./links.ts";
+import { hasEndlessHost, linkHosts, unreadableLink } from "./links.ts";
 
 /** One way out of a mail: what its reader sees, and where it really leads. */
 export interface ShownLink {
@@ -157,20 +157,23 @@ function targets(name: string, value: string): string[] {
 /** The base of relative targets; of a long one only the host. */
 function shortBase(href: string | undefined): string | null {
   if (href === undefined || href.length <= baseCharsMax) return href ?? null;
-  const origin = URL.parse(href)?.origin ?? "";
+  const origin = hasEndlessHost(href) ? "" : (URL.parse(href)?.origin ?? "");
   return origin.length > baseCharsMax || origin === "null" ? null : `${origin}/…/`;
 }
 
 /** An address as a browser would ask for it; as written when it is none without a page around it. */
 function resolved(url: string, base: string | null): string {
+  if (hasEndlessHost(url)) return url;
   const absolute = /^[\\/]{2}/.test(url) && base === null ? `https:${url}` : url;
   return URL.parse(absolute, base ?? undefined)?.href ?? url;
 }
 
 function hostOf(url: string): string {
+  if (hasEndlessHost(url)) return "";
   const parsed = URL.parse(url);
   if (parsed?.protocol !== "mailto:") return parsed?.host ?? "";
-  return domainToASCII(parsed.pathname.slice(parsed.pathname.lastIndexOf("@") + 1));
+  const domain = parsed.pathname.slice(parsed.pathname.lastIndexOf("@") + 1);
+  return domain.length > 3 * hostCharsMax ? "" : domainToASCII(domain);
 }
 
 /** What may be a host name in a text: letters, digits, hyphens and dots (UTS 46 knows four dots). */

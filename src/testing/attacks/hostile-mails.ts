@@ -122,6 +122,11 @@ export const hostileHtml: Record<string, Builder> = {
   "relative links to a long base": (chars) =>
     `<base href="https://a.example/${"b".repeat(chars / 2)}">${repeat("<a href=c>")(chars / 2)}`,
   "a long target": repeat("a", '<a href="https://x.example/', '">x</a>'),
+  "a host of labels with other letters": repeat("é.", '<a href="https://', 'b">x</a>'),
+  "an address of labels with other letters": repeat("é.", '<a href="mailto:a@', 'b">x</a>'),
+  "a host of coded labels": repeat("xn--9ca.", '<img src="//', 'b">'),
+  "a host of escapes with other letters": repeat("%C3%A9.", '<a href="\\\\', 'b">x</a>'),
+  "hosts with other letters in the words of a link": repeat("é.", '<a href="https://w.example/">www.', "</a>"),
   "a long host": repeat("a.", '<a href="https://', '">x</a>'),
   "a target of escapes": repeat("%41", '<a href="https://', '">x</a>'),
   "a target of other letters": numbered(
@@ -175,6 +180,8 @@ export const hostileText: Record<string, Builder> = {
         "http://",
         "https://a",
         "www.",
+        "é.",
+        "www.é.",
         "a.",
         "a.b ",
         "a@",
@@ -293,6 +300,7 @@ export const hostileFields: Record<string, Builder> = {
   ),
   "To: one domain of other letters": numbered((i) => String.fromCharCode(0x4e00 + (i % 20_000)), "To: a@"),
   "To: one domain of labels": repeat("a.", "To: a@", "b"),
+  "From: one domain of labels with other letters": repeat("é.", "From: a@", "b"),
 };
 
 const crlf = (text: string) => text.replace(/\r?\n/g, "\r\n");
