@@ -173,6 +173,7 @@ export function decisions(deps: RouteDeps) {
         ...operation({
           id: "approveMessage",
           tag: "approval",
+          takesAttachments: true,
           summary: "Let a held message go, changed or as it is",
           description:
             "What is given replaces what the agent wrote; what is not stays. 200: it has left; 202: it is queued " +

@@ -87,11 +87,7 @@ export class Session {
   }
 
   /** Has the message stored and returns the text of the 250. Throws what `receive` throws. */
-  async message(
-    facts: EnvelopeFacts,
-    recipients: AcceptedRecipient[],
-    pieces: readonly Uint8Array[],
-  ): Promise<string> {
+  async message(facts: EnvelopeFacts, recipients: AcceptedRecipient[], pieces: readonly Uint8Array[]): Promise<string> {
     const { clock, log, receive } = this.settings;
     const receivedAt = new Date(clock.now());
     const envelope: Envelope = {
