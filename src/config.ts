@@ -113,6 +113,7 @@ const schema = Type.Object({
     tls_key: key(kind.line, { path: "file" }),
     trusted_proxies: key(kind.networks, { default: "" }),
     max_body_size: key(kind.size("64KiB", "1GiB"), { default: "40MiB" }),
+    max_bytes_in_hand: key(kind.size("1MiB", "64GiB"), { default: "256MiB" }),
   }),
   metrics: Type.Object({ listen_addr: key(kind.listenAddressOrOff, { default: "off" }) }),
   database: Type.Object({

@@ -18,6 +18,7 @@ const table = {
   forbidden: { status: 403, title: "This key may not do that" },
   not_found: { status: 404, title: "Not found" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
+  request_timeout: { status: 408, title: "The request took too long to arrive" },
   conflict: { status: 409, title: "Conflict with the current state" },
   domain_not_verified: { status: 412, title: "The domain is not verified yet" },
   too_large: { status: 413, title: "The request is too large", smtp: [552, "5.3.4"] },

@@ -200,6 +200,7 @@ export function decisions(deps: RouteDeps) {
         ...operation({
           id: "approveMessage",
           tag: "approval",
+          takesAttachments: true,
           summary: "Let a held message go, changed or as it is",
           description:
             "What is given replaces what the agent wrote; what is not stays. Text and HTML leave saying the same: a new " +

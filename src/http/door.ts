@@ -2,6 +2,7 @@ import type { Server } from "bun";
 import type { AnyElysia } from "elysia";
 import { asFailure, Failure } from "../errors.ts";
 import { newId } from "../id.ts";
+import { BodyBudget, type BodyHold, readBody } from "./body.ts";
 import { dashboardResponse } from "./dashboard.ts";
 import { createIdempotency, requestHash } from "./idempotency.ts";
 import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
@@ -17,12 +18,12 @@ import { type createSockets, isSocketPath, type SocketData } from "./websocket.t
 
 /** A body without a key is a form of ours, or refused; nothing here needs more. */
 const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
+/** What a route without attachments takes: its longest texts are a few kilobytes. */
+const SMALL_BODY_BYTES_MAX = 256 * 1024;
 /** What is for programs: it needs a key unless it says otherwise, and failures are JSON. */
 const programPath = /^\/(?:api\/|mcp$)/;
 /** A path in the log; more of it helps nobody. */
 const LOGGED_PATH_CHARS_MAX = 200;
-
-const emptyBody = new Uint8Array();
 
 export interface DoorOptions extends HttpDeps {
   api: AnyElysia;
@@ -45,6 +46,7 @@ export function createDoor(options: DoorOptions) {
   const identify = createIdentify(options);
   const idempotency = createIdempotency(options);
   const clientAddress = createClientAddress(config.http.trustedProxies);
+  const bodies = new BodyBudget(config.http.maxBytesInHand);
   const find = createRouteTable(api.routes as unknown as Route[]);
 
   async function answer(
@@ -83,7 +85,19 @@ export function createDoor(options: DoorOptions) {
       return undefined;
     }
 
-    const body = await readBody(request, identity ? config.http.maxBodySize : PUBLIC_BODY_BYTES_MAX);
+    const takesAttachments = route.hooks.detail?.takesAttachments ?? about?.takesAttachments ?? false;
+    const bytesMax = Math.min(
+      takesAttachments ? Number.MAX_SAFE_INTEGER : SMALL_BODY_BYTES_MAX,
+      config.http.maxBodySize,
+    );
+    // What a route asks further is in the memory of the request that made it ask.
+    visit.hold = server ? bodies.open(identity?.proofId ?? visit.clientIp, takesAttachments) : null;
+    const body = await readBody(request, {
+      bytesMax: identity ? bytesMax : PUBLIC_BODY_BYTES_MAX,
+      hold: visit.hold,
+      isJson: route.hooks.body !== undefined || takesAttachments,
+      clock: options.clock,
+    });
     const wantsJson = route.hooks.body !== undefined && body.length > 0;
     if (wantsJson) requireJson(request);
     const run = async () => {
@@ -147,6 +161,8 @@ export function createDoor(options: DoorOptions) {
       visit.failure = failure;
       response = visit.isPage ? failurePage(failure) : problemResponse(failure, visit.id);
       if (failure instanceof MethodNotAllowed) response.headers.set("allow", failure.allowed.join(", "));
+    } finally {
+      visit.hold?.release();
     }
     const status = response?.status ?? 101;
     const durationMs = performance.now() - startedAt;
@@ -180,6 +196,8 @@ export function createDoor(options: DoorOptions) {
     route: string;
     isPage: boolean;
     identity: Identity | null;
+    /** The memory that its body takes. */
+    hold?: BodyHold | null;
     failure?: Failure | undefined;
   }
 }
@@ -241,20 +259,4 @@ function headersFor(request: Request, wantsJson: boolean): Headers {
   if (wantsJson) headers.set("content-type", "application/json");
   else headers.delete("content-type");
   return headers;
-}
-
-/** The whole body. Failure `too_large` as soon as it is known to be beyond `bytesMax`. */
-async function readBody(request: Request, bytesMax: number): Promise<Uint8Array> {
-  const tooLarge = () =>
-    new Failure("too_large", `The body has more than ${bytesMax} bytes.`, { fix: "Send less at once." });
-  if (!request.body) return emptyBody;
-  if (Number(request.headers.get("content-length") ?? 0) > bytesMax) throw tooLarge();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of request.body as ReadableStream<Uint8Array>) {
-    length += chunk.byteLength;
-    if (length > bytesMax) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
 }

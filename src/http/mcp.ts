@@ -1,4 +1,5 @@
 import { Failure } from "../errors.ts";
+import { withAttachments } from "./openapi.ts";
 import { type RouteDeps, resource } from "./resource.ts";
 
 /**
@@ -8,34 +9,38 @@ import { type RouteDeps, resource } from "./resource.ts";
 export function mcp(deps: RouteDeps) {
   const { config, log } = deps;
 
-  return resource(deps, "/mcp", { raw: true }).post("", async ({ request, exchange, caller }) => {
-    requireKnownOrigin(request, config.http.publicUrl);
-    // A session is somebody's browser. What runs there has no need of this, and what attacks it has.
-    if (caller.via !== "key")
-      throw new Failure("unauthenticated", "This takes an API key, not a session.", {
-        fix: "Send `Authorization: Bearer e2a_…`; keys are made in the dashboard or with `e2a keys create`.",
+  return resource(deps, "/mcp", { raw: true }).post(
+    "",
+    async ({ request, exchange, caller }) => {
+      requireKnownOrigin(request, config.http.publicUrl);
+      // A session is somebody's browser. What runs there has no need of this, and what attacks it has.
+      if (caller.via !== "key")
+        throw new Failure("unauthenticated", "This takes an API key, not a session.", {
+          fix: "Send `Authorization: Bearer e2a_…`; keys are made in the dashboard or with `e2a keys create`.",
+        });
+      // With the protocol's library, as a server without models does without it.
+      const [{ Api }, { answerMcp }] = await Promise.all([import("../mcp/api.ts"), import("../mcp/http.ts")]);
+      const authorization = request.headers.get("authorization") ?? "";
+      const api = new Api({
+        ask: (path, init) => {
+          const further = new Request(new URL(path, request.url).href, init);
+          further.headers.set("authorization", authorization);
+          further.headers.set("user-agent", request.headers.get("user-agent") ?? "");
+          return exchange.ask(further);
+        },
+        who: async () => ({ scope: caller.scope, agent: caller.agentId }),
+        defaultAgent: null,
       });
-    // With the protocol's library, as a server without models does without it.
-    const [{ Api }, { answerMcp }] = await Promise.all([import("../mcp/api.ts"), import("../mcp/http.ts")]);
-    const authorization = request.headers.get("authorization") ?? "";
-    const api = new Api({
-      ask: (path, init) => {
-        const further = new Request(new URL(path, request.url).href, init);
-        further.headers.set("authorization", authorization);
-        further.headers.set("user-agent", request.headers.get("user-agent") ?? "");
-        return exchange.ask(further);
-      },
-      who: async () => ({ scope: caller.scope, agent: caller.agentId }),
-      defaultAgent: null,
-    });
-    const headers = new Headers(request.headers);
-    headers.set("content-type", "application/json");
-    const posted = new Request(request.url, { method: "POST", headers, signal: exchange.signal });
-    return answerMcp(posted, exchange.body, api, {
-      readHtml: (html) => deps.offload.readHtml(html),
-      onFault: (tool, error) => log.error("mcp.tool_failed", { request: exchange.id, tool }, error),
-    });
-  });
+      const headers = new Headers(request.headers);
+      headers.set("content-type", "application/json");
+      const posted = new Request(request.url, { method: "POST", headers, signal: exchange.signal });
+      return answerMcp(posted, exchange.body, api, {
+        readHtml: (html) => deps.offload.readHtml(html),
+        onFault: (tool, error) => log.error("mcp.tool_failed", { request: exchange.id, tool }, error),
+      });
+    },
+    withAttachments(),
+  );
 }
 
 /**

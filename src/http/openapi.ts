@@ -13,6 +13,8 @@ export interface Operation {
   description?: string;
   /** Needs no key. The door goes by this too. */
   public?: true;
+  /** Its body may be as large as `http.max_body_size` says; all others are small. */
+  takesAttachments?: true;
   /** Ways to fail beyond those that all routes of its kind have. */
   failures?: FailureCode[];
   /** A success without JSON: its status and meaning, and its media type when it has a body. */
@@ -25,11 +27,18 @@ export interface Operation {
 
 interface Described {
   operation?: Operation;
+  /** Of a route that is not in the document: as in `Operation`. */
+  takesAttachments?: true;
 }
 
 /** Options for a route that describe it; spread them beside its schemas. */
 export function operation(operation: Operation): { detail: DocumentDecoration } {
   return { detail: { operation } as DocumentDecoration };
+}
+
+/** Options for a route that is not in the document, and takes attachments. */
+export function withAttachments(): { detail: DocumentDecoration } {
+  return { detail: { takesAttachments: true } as DocumentDecoration };
 }
 
 /** As much of an Elysia route as the door and the document need. */
@@ -181,7 +190,7 @@ function failuresOf(route: Route, about: Operation): FailureCode[] {
     ...(body || query || named || !about.public ? (["invalid_request"] as const) : []),
     ...(about.public ? [] : (["unauthenticated", "rate_limited"] as const)),
     ...(named ? (["not_found"] as const) : []),
-    ...(body ? (["too_large", "unsupported_media_type"] as const) : []),
+    ...(body ? (["too_large", "unsupported_media_type", "request_timeout", "overloaded"] as const) : []),
     ...(route.method === "POST" && !about.public ? (["idempotency_key_reused"] as const) : []),
     ...(about.failures ?? []),
   ];

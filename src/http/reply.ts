@@ -142,6 +142,7 @@ export function replies(deps: RouteDeps) {
         ...operation({
           id: "replyToMessage",
           tag: "sending",
+          takesAttachments: true,
           summary: "Answer a message",
           description:
             "To its Reply-To, or else its From; of a message of the agent's own, to whom it went. Nothing is quoted. " +
@@ -187,6 +188,7 @@ export function replies(deps: RouteDeps) {
         ...operation({
           id: "forwardMessage",
           tag: "sending",
+          takesAttachments: true,
           summary: "Pass a message on",
           description: "The answers are those of POST /api/v1/send.",
           failures: submitFailures,

@@ -118,6 +118,7 @@ export function sends(deps: RouteDeps) {
         ...operation({
           id: "sendMessage",
           tag: "sending",
+          takesAttachments: true,
           summary: "Send a message",
           description:
             "It is kept before anything is tried. 200: somebody has taken it, and nobody is still being tried. " +
@@ -152,6 +153,7 @@ export function sends(deps: RouteDeps) {
         ...operation({
           id: "checkMessage",
           tag: "approval",
+          takesAttachments: true,
           summary: "Ask whether a message would be held",
           description: "Takes the body of a send and decides as that would; nothing is stored or sent.",
           failures: ["forbidden", "recipient_suppressed", "upstream_not_configured"],

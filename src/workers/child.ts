@@ -29,8 +29,8 @@ export interface Job {
   /** Of all blobs. */
   readonly bytes: number;
   readonly host: HostFunctions;
-  /** When the child that has it got it, by `performance.now()`. */
-  startedAt: number;
+  /** How long the child that has it has had it, while the server itself was running. */
+  ranMs: number;
   /** Children that died with it. */
   deaths: number;
   done(output: unknown, blobs: Uint8Array[]): void;
@@ -57,7 +57,9 @@ export class Child {
   private readonly writer: FrameWriter;
   private readonly calls = new Map<number, AbortController>();
   private watch: ReturnType<typeof setInterval> | null = null;
-  private heardAt = performance.now();
+  private lookedAt = 0;
+  /** Since it was last heard. Time in which the server itself stood still does not count: it heard nothing then. */
+  private silentMs = 0;
   private cpuWhenHeard = 0;
   private isAsked = false;
   private loss: Loss | null = null;
@@ -109,7 +111,7 @@ export class Child {
 
   take(job: Job): void {
     if (this.jobs.size === 0) this.startWatching();
-    job.startedAt = performance.now();
+    job.ranMs = 0;
     this.jobs.set(job.id, job);
     this.bytes += job.bytes;
     const { id, name, input } = job;
@@ -202,12 +204,13 @@ export class Child {
   }
 
   private isHeard(): void {
-    this.heardAt = performance.now();
+    this.silentMs = 0;
     this.isAsked = false;
   }
 
   private startWatching(): void {
     this.isHeard();
+    this.lookedAt = performance.now();
     this.watch = setInterval(() => this.look(), WATCH_MS);
     this.watch.unref();
   }
@@ -220,14 +223,18 @@ export class Child {
   private look(): void {
     const { stallMs, rssBytesMax, taskMs } = this.limits;
     const now = performance.now();
+    const passedMs = Math.min(now - this.lookedAt, 2 * WATCH_MS);
+    this.lookedAt = now;
+    this.silentMs += passedMs;
+    for (const job of this.jobs.values()) job.ranMs += passedMs;
     this.rssBytes = this.rss();
     if (this.rssBytes > rssBytesMax) this.kill("memory");
-    else if ([...this.jobs.values()].some((job) => now - job.startedAt > taskMs)) this.kill("time");
-    else this.listenForLife(now, stallMs);
+    else if ([...this.jobs.values()].some((job) => job.ranMs > taskMs)) this.kill("time");
+    else this.listenForLife(stallMs);
   }
 
-  private listenForLife(now: number, stallMs: number): void {
-    const silentMs = now - this.heardAt;
+  private listenForLife(stallMs: number): void {
+    const { silentMs } = this;
     if (silentMs < PING_AFTER_MS) return;
     if (!this.isAsked) {
       this.isAsked = true;

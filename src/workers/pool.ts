@@ -217,7 +217,7 @@ export function createPool(options: PoolOptions): Pool {
           id: ++jobCount,
           ...{ name, input, blobs, host },
           bytes: blobs.reduce((sum, blob) => sum + lengthOf(blob), 0),
-          startedAt: 0,
+          ranMs: 0,
           deaths: alone ? 1 : 0,
           done: (output, results) => resolve({ output, blobs: results }),
           failed: ({ error }) => reject(errorFromData(error)),

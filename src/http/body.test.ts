@@ -1,0 +1,135 @@
+import { describe, expect, test } from "bun:test";
+import { connect } from "node:net";
+import { request, startTestApp, type TestApp } from "../testing/app.ts";
+import { JsonShape } from "./body.ts";
+
+/** The problem of a JSON text, given whole or in pieces of one length; null when it may be parsed. */
+function problemOf(text: string, piece = text.length || 1): string | null {
+  const shape = new JsonShape();
+  const bytes = Buffer.from(text);
+  try {
+    for (let at = 0; at < bytes.length; at += piece) shape.push(bytes.subarray(at, at + piece));
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+describe("the shape of JSON", () => {
+  const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
+  test.each([
+    ["nothing", "", null],
+    ["32 levels", nested(32), null],
+    ["33 levels", nested(33), "The body is nested deeper than 32 levels."],
+    ["objects", '{"a":'.repeat(33), "The body is nested deeper than 32 levels."],
+    ["levels one after the other", `[${"[],".repeat(5000)}0]`, null],
+    ["brackets in strings", JSON.stringify(["[".repeat(100), "{".repeat(100)]), null],
+    ["brackets behind escaped quotes", JSON.stringify('\\"[[['.repeat(100)), null],
+    [
+      "brackets behind a string that ends in a backslash",
+      `["\\\\",${nested(32)}]`,
+      "The body is nested deeper than 32 levels.",
+    ],
+    ["many values", `[${"0,".repeat(20_001)}0]`, "The body has more than 20000 values."],
+    ["white space", " ".repeat(600_000), "The body has more than 524288 bytes outside of strings."],
+    ["a long string", JSON.stringify("x".repeat(600_000)), null],
+  ])("%s, in pieces of any length", (_name, text, problem) => {
+    for (const piece of [1, 2, 3, 7, text.length || 1]) expect(problemOf(text, piece)).toBe(problem);
+  });
+});
+
+const message = (bytes: number) => ({
+  to: ["bob@example.org"],
+  subject: "x",
+  body: "x",
+  attachments: [{ filename: "a.bin", data: Buffer.alloc(bytes).toString("base64") }],
+});
+
+/** A started upload: a client that sends headers and part of the body, and then nothing. */
+async function halfUpload(app: TestApp, key: string, bytes: number): Promise<{ abandon(): Promise<void> }> {
+  const { hostname, port } = new URL(app.app.httpUrl);
+  const socket = connect(Number(port), hostname);
+  socket.write(
+    `POST /api/v1/send HTTP/1.1\r\nhost: e2a\r\nauthorization: Bearer ${key}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n{"to":"`,
+  );
+  await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
+  return {
+    abandon: () =>
+      new Promise((resolve) => {
+        socket.once("close", () => resolve());
+        socket.destroy();
+      }),
+  };
+}
+
+describe("bodies in hand", () => {
+  test("of one key have their share of the memory, others have theirs, and all of it comes back", async () => {
+    await using app = await startTestApp({
+      set: { "http.max_bytes_in_hand": "4MiB", "limits.api_requests_per_minute": "10000" },
+    });
+    await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+    const other = (await app.api("POST", "/api/v1/keys", { name: "other", scope: "account" })).body.key as string;
+    const send = (key: string, bytes: number) =>
+      request(`${app.app.httpUrl}/api/v1/send`, key, "POST", message(bytes), { prefer: "respond-async" });
+    const until = async (key: string, bytes: number, status: number) => {
+      for (;;) {
+        const answer = await send(key, bytes);
+        if (answer.status === status) return answer;
+      }
+    };
+
+    const upload = await halfUpload(app, app.key, 300_000);
+    const refused = await until(app.key, 75_000, 503);
+    expect(refused.body).toMatchObject({ code: "overloaded", status: 503 });
+    expect(refused.body.fix).toContain("one after the other");
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect((await send(other, 75_000)).status).toBe(202);
+    // Requests without attachments have memory of their own.
+    expect((await app.api("PATCH", "/api/v1/agents/bot@e2a.localhost", { name: "Bot" })).status).toBe(200);
+    await upload.abandon();
+    await until(app.key, 75_000, 202);
+
+    // Nothing stays taken, however a request ends.
+    const post = (body: string) =>
+      fetch(`${app.app.httpUrl}/api/v1/send`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${app.key}`, "content-type": "application/json" },
+        body,
+      });
+    for (let i = 0; i < 5; i++) {
+      expect((await post("[".repeat(200_000))).status).toBe(400);
+      expect((await post(`"${"x".repeat(200_000)}`)).status).toBe(400);
+      expect((await post(JSON.stringify({ ...message(100_000), to: ["no address"] }))).status).toBe(400);
+    }
+    // More than the share of one key, but alone.
+    expect((await send(app.key, 600_000)).status).toBe(202);
+  });
+
+  test("are small where no attachments are, and the answer names the limit", async () => {
+    await using app = await startTestApp();
+    const large = { slug: "bot", name: "x".repeat(300_000) };
+    const refused = await app.api("POST", "/api/v1/agents", large);
+    expect([refused.status, refused.body.code]).toEqual([413, "too_large"]);
+    expect(refused.body.detail).toContain("262144 bytes");
+    expect((await app.api("POST", "/api/v1/send", message(300_000))).body.code).not.toBe("too_large");
+  });
+
+  test("of nothing but brackets are refused at the first of them, and others do not wait meanwhile", async () => {
+    await using app = await startTestApp();
+    const brackets = "[".repeat(30_000_000);
+    const answer = await fetch(`${app.app.httpUrl}/api/v1/send`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${app.key}`, "content-type": "application/json" },
+      body: brackets,
+    }).then((response) => response.json() as Promise<{ detail: string }>);
+    expect(answer).toMatchObject({ status: 400, code: "invalid_request" });
+    expect(answer.detail).toContain("nested deeper than 32 levels");
+    const models = await fetch(`${app.app.httpUrl}/mcp`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${app.key}`, "content-type": "application/json" },
+      body: brackets.slice(0, 1_000_000),
+    });
+    expect(models.status).toBe(400);
+  });
+});

@@ -1,0 +1,146 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { silentLog } from "../log.ts";
+import { request, startTestApp } from "../testing/app.ts";
+import { freePort, runBinary, startBinary } from "../testing/binary.ts";
+import { plainMail, senderZone, signingKey, signMail } from "../testing/signed-mail.ts";
+import { deliver } from "../testing/smtp-client.ts";
+import { tempDir } from "../testing/temp.ts";
+import { createPool } from "../workers/pool.ts";
+
+const bot = "bot@e2a.localhost";
+const envelope = { from: "alice@example.com", to: bot };
+const rsa = signingKey("example.com");
+const zone = { ...senderZone("example.com"), ...rsa.zone };
+
+/** An application whose children know mail that they cannot read: its X-Test-Poison says how. */
+async function hostileApp() {
+  const pool = createPool({
+    command: [process.execPath, join(import.meta.dir, "../testing/hostile-child.ts")],
+    log: silentLog,
+    size: 1,
+    limits: { stallMs: 1_000 },
+  });
+  const app = await startTestApp({ zone, seams: { pool } });
+  await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const poisoned = (how: string, subject: string) =>
+    signMail(plainMail({ to: bot, subject, messageId: `<${how}@example.com>`, extra: [`X-Test-Poison: ${how}`] }), rsa);
+  return {
+    app,
+    pool,
+    poisoned,
+    send: (message: Uint8Array) => deliver(app.app.smtp.port, { ...envelope, message }),
+    async inbox() {
+      const { body } = await app.api("GET", `/api/v1/agents/${bot}/messages?status=all`);
+      const ids = body.messages.map(({ message_id }: { message_id: string }) => message_id);
+      const all = ids.map((id: string) => app.api("GET", `/api/v1/agents/${bot}/messages/${id}`));
+      return (await Promise.all(all)).map((answer) => answer.body);
+    },
+    async [Symbol.asyncDispose]() {
+      await app[Symbol.asyncDispose]();
+      await pool.close();
+    },
+  };
+}
+
+describe("mail that a child does not survive", () => {
+  test.each([
+    ["whole", "The message is not read whole: reading it takes too much time."],
+    ["crash", "The message is not read whole: reading it ends the process that does it."],
+  ])("(%s) is verified and arrives as raw text with a defect; mail beside it arrives as ever", async (how, defect) => {
+    await using t = await hostileApp();
+    const ordinary = await signMail(plainMail({ to: bot, subject: "ordinary" }), rsa);
+    const raw = await t.poisoned(how, "=?utf-8?q?poison?=");
+    const replies = await Promise.all([t.send(raw), t.send(ordinary)]);
+    expect(replies.map(({ code }) => code)).toEqual([250, 250]);
+    const mails = await t.inbox();
+    const [poison, other] = ["poison", "ordinary"].map((subject) => mails.find((mail) => mail.subject === subject));
+    expect(mails).toHaveLength(2);
+    expect(poison).toMatchObject({ verified: true, verified_domain: "example.com", from: "alice@example.com" });
+    expect(poison.defects).toContain(defect);
+    expect(poison.text).toContain("please read this");
+    expect(Buffer.from(poison.raw_message, "base64").subarray(-raw.length).equals(raw)).toBe(true);
+    expect(other).toMatchObject({ verified: true, defects: [] });
+  });
+
+  test("even as raw text is put off, and the server goes on", async () => {
+    await using t = await hostileApp();
+    const reply = await t.send(await t.poisoned("always", "poison"));
+    expect(reply.lines[0]).toMatch(/^451 4\.3\.0 The message cannot be examined at the moment; try again later/);
+    expect((await t.send(await signMail(plainMail({ to: bot, subject: "ordinary" }), rsa))).code).toBe(250);
+    expect((await t.inbox()).map(({ subject }) => subject)).toEqual(["ordinary"]);
+  });
+});
+
+test("kill -9 of the child that has a message: the message is there once", async () => {
+  await using t = await hostileApp();
+  const kill = () => process.kill(t.pool.pids()[0] as number, "SIGKILL");
+  const sent = Promise.all(
+    Array.from({ length: 20 }, (_, i) => {
+      const from = `alice@host${i}.example.com`;
+      const message = plainMail({ to: bot, from, subject: `number ${i}`, messageId: `<${i}@example.com>` });
+      return deliver(t.app.app.smtp.port, { from, to: bot, message });
+    }),
+  );
+  // The child asks about senders: it has messages in hand.
+  while (!t.app.dns.queries.some(({ name }) => name.includes("host"))) await Bun.sleep(1);
+  kill();
+  expect((await sent).map(({ code }) => code)).toEqual(Array.from({ length: 20 }, () => 250));
+  const subjects = (await t.inbox()).map(({ subject }) => subject);
+  const expected = Array.from({ length: 20 }, (_, i) => `number ${i}`);
+  expect(subjects.toSorted()).toEqual(expected.toSorted());
+});
+
+/** The children of a process that still run. */
+function childrenOf(pid: number): number[] {
+  return readdirSync("/proc").flatMap((name) => {
+    if (!/^\d+$/.test(name)) return [];
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "latin1");
+      return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] === String(pid) ? [Number(name)] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+const isAlive = (pid: number) =>
+  existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+
+test.each(["stop", "kill"] as const)(
+  "the compiled server's children know no secret, and go with it (%s)",
+  async (end) => {
+    await using dir = await tempDir();
+    const [smtpPort, httpPort] = [await freePort(), await freePort()];
+    const env = {
+      E2A_DATA_DIR: dir.path,
+      E2A_SMTP_LISTEN_ADDR: `127.0.0.1:${smtpPort}`,
+      E2A_HTTP_LISTEN_ADDR: `127.0.0.1:${httpPort}`,
+      E2A_SIGNING_ENCRYPTION_KEY: "ab".repeat(32),
+      E2A_DNS_SERVERS: "127.0.0.1:1",
+      E2A_LOG_LEVEL: "error",
+    };
+    const { stdout } = await runBinary(["bootstrap", "--email", "owner@example.net"], env);
+    const key = stdout.match(/API key: (e2a_[0-9a-f]{64})/)?.[1] ?? "";
+    await using server = await startBinary(env);
+    const api = `http://127.0.0.1:${httpPort}/api/v1`;
+    expect((await request(`${api}/agents`, key, "POST", { slug: "bot", agent_mode: "local" })).status).toBe(201);
+    expect(childrenOf(server.process.pid)).toEqual([]);
+    expect((await deliver(smtpPort, { ...envelope, message: plainMail({ to: bot }) })).code).toBe(250);
+    const children = childrenOf(server.process.pid);
+    expect(children.length).toBeGreaterThan(0);
+    for (const child of children) {
+      const seen = ["environ", "cmdline"].map((file) => readFileSync(`/proc/${child}/${file}`, "latin1")).join("\0");
+      expect(seen).not.toContain("ab".repeat(32));
+      expect(seen).not.toContain("E2A_");
+      // What a terminal sends to the whole group.
+      process.kill(child, "SIGINT");
+    }
+    expect((await deliver(smtpPort, { ...envelope, message: plainMail({ to: bot }) })).code).toBe(250);
+    expect(childrenOf(server.process.pid)).toEqual(children);
+    if (end === "stop") expect(await server.stop()).toBe(0);
+    else await server.kill();
+    while (children.some(isAlive)) await Bun.sleep(5);
+  },
+);
