@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { TestClock } from "../clock.ts";
-import type { Log } from "../log.ts";
-import { silentLog } from "../log.ts";
+import { type Log, silentLog } from "../log.ts";
 import { startTestApp } from "../testing/app.ts";
 import { cuttableLine } from "../testing/line.ts";
 import { testPostgres } from "../testing/postgres.ts";
@@ -30,9 +29,24 @@ function watchedLog() {
 }
 
 /** Mail in hand at an upstream that holds its last reply, on a Postgres whose line can be cut. */
-async function inHand(clock: TestClock) {
+async function inHandOnPostgres(clock: TestClock) {
   const postgres = await testPostgres();
   const line = await cuttableLine(postgres.url);
+  const mail = await inHand(clock, { "database.url": line.urlOf(postgres.url) });
+  return {
+    ...mail,
+    line,
+    async [Symbol.asyncDispose]() {
+      line.mend();
+      await mail[Symbol.asyncDispose]();
+      await line[Symbol.asyncDispose]();
+      await postgres.drop();
+    },
+  };
+}
+
+/** Mail in hand at an upstream that holds its last reply. */
+async function inHand(clock: TestClock, set: Record<string, unknown> = {}) {
   const reached = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
   const smtp = await scriptedSmtp({
@@ -46,7 +60,7 @@ async function inHand(clock: TestClock) {
   const watched = watchedLog();
   const it = await startTestApp({
     set: {
-      "database.url": line.urlOf(postgres.url),
+      ...set,
       "outbound_smtp.host": smtp.host,
       "outbound_smtp.port": smtp.port,
       "outbound_smtp.tls": "off",
@@ -58,22 +72,19 @@ async function inHand(clock: TestClock) {
   const { body } = await it.api("POST", "/api/v1/send", mail, { prefer: "respond-async" });
   await reached.promise;
   return {
-    ...{ it, line, smtp, watched },
+    ...{ it, smtp, watched },
     id: body.message_id as string,
     answer: () => released.resolve(),
     async [Symbol.asyncDispose]() {
-      line.mend();
       await it[Symbol.asyncDispose]();
       await smtp[Symbol.asyncDispose]();
-      await line[Symbol.asyncDispose]();
-      await postgres.drop();
     },
   };
 }
 
 test("a database that is away for minutes while the upstream takes a message: the outcome is recorded, and it leaves once", async () => {
   const clock = new TestClock();
-  await using mail = await inHand(clock);
+  await using mail = await inHandOnPostgres(clock);
   const { it, line, smtp, watched } = mail;
   line.cut();
   mail.answer();
@@ -95,7 +106,7 @@ test("a database that is away for minutes while the upstream takes a message: th
 
 test("an outcome that could not be recorded until the server ended is read again at the next start", async () => {
   const clock = new TestClock();
-  await using mail = await inHand(clock);
+  await using mail = await inHandOnPostgres(clock);
   const { it, line, smtp, watched } = mail;
   line.cut();
   mail.answer();
@@ -111,3 +122,16 @@ test("an outcome that could not be recorded until the server ended is read again
   expect(smtp.messages).toHaveLength(1);
   expect((await it.api("GET", `/api/v1/messages/${mail.id}`)).body.status).toBe("sent");
 }, 60_000);
+
+test("an outcome whose lease has passed to another node is not logged as sent", async () => {
+  const clock = new TestClock();
+  await using mail = await inHand(clock);
+  const { it, watched } = mail;
+  const late = new Date(clock.now() + 10 * 60_000);
+  const lanes = [{ lane: "upstream", free: 10 }];
+  const stolen = await it.app.store.claimDueRecipients({ now: late, leaseUntil: late, leaseToken: "another", lanes });
+  expect(stolen.map(({ messageId }) => messageId)).toEqual([mail.id]);
+  mail.answer();
+  await watched.until("outbound.lease_lost");
+  expect(watched.seen).not.toContain("outbound.sent");
+}, 30_000);
