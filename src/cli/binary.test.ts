@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { binaryPath, freePort, runBinary, startBinary } from "../testing/binary.ts";
+import { testPostgres } from "../testing/postgres.ts";
 import { startSink } from "../testing/sink.ts";
 import { deliver } from "../testing/smtp-client.ts";
 import { tempDir } from "../testing/temp.ts";
@@ -142,15 +143,27 @@ describe("the compiled binary, as a newcomer uses it", () => {
     expect(stdout).not.toContain(secret);
   });
 
-  test("three processes that start at once on an empty database agree", async () => {
+  test("three servers that start at once on an empty Postgres agree", async () => {
     await using dir = await tempDir();
-    const env = serverEnv(dir.path, "shared");
+    await using postgres = await testPostgres();
+    const env = { ...serverEnv(dir.path, "shared"), E2A_DATABASE_URL: postgres.url };
     const servers = await Promise.all([startBinary(env), startBinary(env), startBinary(env)]);
     for (const server of servers) {
       expect((await fetch(`${server.ready.http}/api/ready`)).status).toBe(200);
       expect(await server.stop()).toBe(0);
     }
-  });
+  }, 60_000);
+
+  test("three servers that start at once on an empty SQLite folder: one serves, the others end with 2", async () => {
+    await using dir = await tempDir();
+    const env = serverEnv(dir.path, "shared");
+    const started = await Promise.allSettled([startBinary(env), startBinary(env), startBinary(env)]);
+    const [server, ...more] = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    expect(more).toEqual([]);
+    for (const one of started)
+      if (one.status === "rejected") expect(String(one.reason)).toContain("Another e2a process");
+    expect(await server?.stop()).toBe(0);
+  }, 60_000);
 });
 
 function serverEnv(dir: string, data: string): Record<string, string> {

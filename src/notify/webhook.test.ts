@@ -238,3 +238,38 @@ test("an attempt that hangs when the server stops goes back to the queue as it w
   const [delivery] = await t.app.store.deliveriesOf(body.messages[0].message_id);
   expect(delivery).toMatchObject({ status: "succeeded", attempts: 1 });
 });
+
+test("an endpoint that was not asked keeps one place: a delivery without a webhook says nothing about the next one", async () => {
+  const clock = new TestClock();
+  await using failing = startSink();
+  await using hanging = startSink();
+  await using healthy = startSink();
+  await using t = await startTestApp({ seams: { clock } });
+  failing.answer = () => new Response(null, { status: 500 });
+  await withAgent(t, "bot", failing.url);
+  await withAgent(t, "other", healthy.url);
+  await send(t, bot, "fails");
+  await t.app.drain();
+  expect(failing.requests).toHaveLength(1);
+  // The second attempt finds no webhook, so nothing is posted.
+  expect((await t.api("PATCH", `/api/v1/agents/${bot}`, { webhook_url: null })).status).toBe(200);
+  clock.advance(10_000);
+  await t.app.drain();
+  const go = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  hanging.answer = async () => {
+    asked.resolve();
+    await go.promise;
+    return new Response();
+  };
+  expect((await t.api("PATCH", `/api/v1/agents/${bot}`, { webhook_url: hanging.url })).status).toBe(200);
+  for (const subject of ["one", "two", "three"]) await send(t, bot, subject);
+  await asked.promise;
+  // The worker has looked again when this one has arrived.
+  await send(t, "other@e2a.localhost", "in between");
+  await healthy.reached(1);
+  expect(hanging.requests).toHaveLength(1);
+  go.resolve();
+  await t.app.drain();
+  expect(hanging.requests).toHaveLength(3);
+}, 30_000);

@@ -1,4 +1,4 @@
-import { constants, Database } from "bun:sqlite";
+import { Database } from "bun:sqlite";
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
@@ -66,7 +66,12 @@ export function openSqlite(path: string, migrations: readonly Migration[], optio
   if (!memory) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const lock = options.role && !memory ? lockFolder(path, options.role) : null;
   try {
-    return openLocked(path, migrations, { memory, lock, log: options.log ?? silentLog });
+    return openLocked(path, migrations, {
+      memory,
+      marked: options.role !== undefined && !memory,
+      lock,
+      log: options.log ?? silentLog,
+    });
   } catch (error) {
     lock?.release();
     throw error;
@@ -76,7 +81,7 @@ export function openSqlite(path: string, migrations: readonly Migration[], optio
 function openLocked(
   path: string,
   migrations: readonly Migration[],
-  { memory, lock, log }: { memory: boolean; lock: FolderLock | null; log: Log },
+  { memory, marked, lock, log }: { memory: boolean; marked: boolean; lock: FolderLock | null; log: Log },
 ): Engine {
   if (lock) checkLogMark(path);
   const writer = new Database(path, { create: true, readwrite: true });
@@ -90,15 +95,11 @@ function openLocked(
     writer.exec("PRAGMA foreign_keys = ON");
     // Savepoints and sorting work in memory, not in files.
     writer.exec("PRAGMA temp_store = MEMORY");
-    // Who closes the file last may remove the log, whose absence the next start of a server could not explain.
-    if (!memory && !lock) writer.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
     migrate(writer, migrations);
     forgetStatistics(writer);
-    if (lock) {
-      mark = openLogMark(path);
-      // Nothing is promised on top of a log that a process left behind which may have met a failed sync.
-      emptyLog();
-    }
+    if (marked) mark = openLogMark(path);
+    // Nothing is promised on top of a log that a process left behind which may have met a failed sync.
+    if (lock) emptyLog();
   } catch (error) {
     writer.close();
     mark?.close();
@@ -176,6 +177,14 @@ function openLocked(
       if (!fault.note(error)) log.error("store.step_failed", {}, error);
     }
   }
+
+  /** Before the file is closed, which empties the log as far as others let it: Bun does so at every end that is not a kill. */
+  function leave() {
+    if (lock) return emptyLog();
+    if (!memory) checkpoint(writer, "PASSIVE");
+    mark?.write(true);
+  }
+  if (marked) process.once("exit", leave);
 
   /** Copies all of the log into the database and empties it. The mark is told in between: an empty log must not look lost. */
   function emptyLog() {
@@ -266,7 +275,8 @@ function openLocked(
       await idle.promise;
       fault.close();
       // Everything is in the one file then: it can be copied as it lies there. Where that fails the log keeps it.
-      if (lock) noteTrouble(emptyLog);
+      noteTrouble(leave);
+      process.off("exit", leave);
       writer.close();
       mark?.close();
       lock?.release();

@@ -22,8 +22,8 @@ export interface ServeProcess extends AsyncDisposable {
 }
 
 /** Runs `e2a serve` from the compiled binary with these E2A_* variables, until it says that it is ready. */
-export async function startBinary(env: Record<string, string>): Promise<ServeProcess> {
-  const child = Bun.spawn([binaryPath(), "serve"], {
+export async function startBinary(env: Record<string, string>, binary = binaryPath()): Promise<ServeProcess> {
+  const child = Bun.spawn([binary, "serve"], {
     env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", ...env },
     // No config.yaml lies there.
     cwd: import.meta.dir,
@@ -56,8 +56,9 @@ export async function startBinary(env: Record<string, string>): Promise<ServePro
 export async function runBinary(
   args: string[],
   env: Record<string, string>,
+  binary = binaryPath(),
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const child = Bun.spawn([binaryPath(), ...args], {
+  const child = Bun.spawn([binary, ...args], {
     env: { PATH: process.env.PATH ?? "", HOME: env.HOME ?? "/nonexistent", ...env },
     stdin: "ignore",
     stdout: "pipe",

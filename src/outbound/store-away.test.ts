@@ -1,0 +1,137 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { TestClock } from "../clock.ts";
+import { type Log, silentLog } from "../log.ts";
+import { startTestApp } from "../testing/app.ts";
+import { cuttableLine } from "../testing/line.ts";
+import { testPostgres } from "../testing/postgres.ts";
+import { scriptedSmtp } from "../testing/scripted-smtp.ts";
+
+/** Collects the events of the log, and lets a test wait for one. */
+function watchedLog() {
+  const seen: string[] = [];
+  let wake = () => {};
+  const note = (event: string) => {
+    seen.push(event);
+    wake();
+  };
+  const log: Log = { ...silentLog, info: note, warn: note, error: note };
+  return {
+    log,
+    seen,
+    async until(event: string, count = 1) {
+      while (seen.filter((one) => one === event).length < count)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+    },
+  };
+}
+
+/** Mail in hand at an upstream that holds its last reply, on a Postgres whose line can be cut. */
+async function inHandOnPostgres(clock: TestClock) {
+  const postgres = await testPostgres();
+  const line = await cuttableLine(postgres.url);
+  const mail = await inHand(clock, { "database.url": line.urlOf(postgres.url) });
+  return {
+    ...mail,
+    line,
+    async [Symbol.asyncDispose]() {
+      line.mend();
+      await mail[Symbol.asyncDispose]();
+      await line[Symbol.asyncDispose]();
+      await postgres.drop();
+    },
+  };
+}
+
+/** Mail in hand at an upstream that holds its last reply. */
+async function inHand(clock: TestClock, set: Record<string, unknown> = {}) {
+  const reached = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const smtp = await scriptedSmtp({
+    async on(stage) {
+      if (stage !== "message") return undefined;
+      reached.resolve();
+      await released.promise;
+      return undefined;
+    },
+  });
+  const watched = watchedLog();
+  const it = await startTestApp({
+    set: {
+      ...set,
+      "outbound_smtp.host": smtp.host,
+      "outbound_smtp.port": smtp.port,
+      "outbound_smtp.tls": "off",
+    },
+    seams: { clock, log: watched.log },
+  });
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const mail = { to: ["ann@outside.example"], subject: "Once", body: "Hello" };
+  const { body } = await it.api("POST", "/api/v1/send", mail, { prefer: "respond-async" });
+  await reached.promise;
+  return {
+    ...{ it, smtp, watched },
+    id: body.message_id as string,
+    answer: () => released.resolve(),
+    async [Symbol.asyncDispose]() {
+      await it[Symbol.asyncDispose]();
+      await smtp[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("a database that is away for minutes while the upstream takes a message: the outcome is recorded, and it leaves once", async () => {
+  const clock = new TestClock();
+  await using mail = await inHandOnPostgres(clock);
+  const { it, line, smtp, watched } = mail;
+  line.cut();
+  mail.answer();
+  // Past the lease, and past the minute after which an outcome was given up.
+  for (let tries = 1; tries <= 65; tries++) {
+    await watched.until("outbound.record_failed", tries);
+    clock.advance(1_000);
+  }
+  line.mend();
+  while (!watched.seen.includes("outbound.sent")) {
+    clock.advance(1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  clock.advance(5 * 60_000);
+  await it.app.drain();
+  expect(smtp.messages).toHaveLength(1);
+  expect((await it.api("GET", `/api/v1/messages/${mail.id}`)).body.status).toBe("sent");
+}, 60_000);
+
+test("an outcome that could not be recorded until the server ended is read again at the next start", async () => {
+  const clock = new TestClock();
+  await using mail = await inHandOnPostgres(clock);
+  const { it, line, smtp, watched } = mail;
+  line.cut();
+  mail.answer();
+  await watched.until("outbound.record_failed");
+  expect(await Bun.file(join(it.dataDir, "outcomes.journal")).text()).toContain(mail.id);
+  const closing = it.app.close();
+  line.mend();
+  clock.advance(1_000);
+  await closing;
+  await it.restart();
+  clock.advance(5 * 60_000);
+  await it.app.drain();
+  expect(smtp.messages).toHaveLength(1);
+  expect((await it.api("GET", `/api/v1/messages/${mail.id}`)).body.status).toBe("sent");
+}, 60_000);
+
+test("an outcome whose lease has passed to another node is not logged as sent", async () => {
+  const clock = new TestClock();
+  await using mail = await inHand(clock);
+  const { it, watched } = mail;
+  const late = new Date(clock.now() + 10 * 60_000);
+  const lanes = [{ lane: "upstream", free: 10 }];
+  const stolen = await it.app.store.claimDueRecipients({ now: late, leaseUntil: late, leaseToken: "another", lanes });
+  expect(stolen.map(({ messageId }) => messageId)).toEqual([mail.id]);
+  mail.answer();
+  await watched.until("outbound.lease_lost");
+  expect(watched.seen).not.toContain("outbound.sent");
+}, 30_000);

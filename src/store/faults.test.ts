@@ -1,0 +1,147 @@
+import { describe, expect, test } from "bun:test";
+import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { killedAtRandom, syncFailsThenPowerCut, victimOf, writesFailForAWhile } from "../testing/attacks/faults.ts";
+import { binaryPath, runBinary, startBinary } from "../testing/binary.ts";
+import { canInjectFaults, errno } from "../testing/faults/faulty-disk.ts";
+import { testPostgres } from "../testing/postgres.ts";
+import { tempDir } from "../testing/temp.ts";
+
+const serverEnv = (folder: string) => ({
+  E2A_DATA_DIR: folder,
+  E2A_SMTP_LISTEN_ADDR: "127.0.0.1:0",
+  E2A_HTTP_LISTEN_ADDR: "127.0.0.1:0",
+  E2A_DNS_SERVERS: "127.0.0.1:1",
+  E2A_LOG_LEVEL: "error",
+});
+
+describe.skipIf(!canInjectFaults)("a disk that fails under the compiled binary", () => {
+  for (const which of ["log", "database"] as const)
+    test(`one failed sync of the ${which}, then a power cut: nothing that was promised is lost`, async () => {
+      const { promised, lost, doubled } = await syncFailsThenPowerCut(binaryPath(), which);
+      expect(promised).toBeGreaterThanOrEqual(40);
+      expect({ lost, doubled }).toEqual({ lost: 0, doubled: 0 });
+    }, 120_000);
+
+  for (const [name, reason] of [
+    ["ENOSPC", /disk is full/],
+    ["EROFS", /takes no writes/],
+  ] as const)
+    test(`${name}: 451 and 503, readiness says why, and it passes by itself`, async () => {
+      const { promised, lost, doubled, reasons } = await writesFailForAWhile(binaryPath(), errno[name]);
+      expect(promised).toBeGreaterThanOrEqual(40);
+      expect({ lost, doubled }).toEqual({ lost: 0, doubled: 0 });
+      expect(reasons[0]).toMatch(reason);
+    }, 120_000);
+
+  for (const how of ["kill -9", "power cut"] as const)
+    test(`${how} at random moments: nothing that was promised is lost`, async () => {
+      const { promised, lost, doubled } = await killedAtRandom(binaryPath(), how, 3);
+      expect(promised).toBeGreaterThanOrEqual(30);
+      expect({ lost, doubled }).toEqual({ lost: 0, doubled: 0 });
+    }, 120_000);
+
+  test("a sync that fails under POST /agents: 503 that says it may have happened, and the agent is not there", async () => {
+    await using victim = await victimOf(binaryPath());
+    victim.disk.set("failLogSync", 1);
+    // Idempotency-Keys are rows of their own; without one this is the next commit.
+    const { status, body } = await victim.api("POST", "/v1/agents", { slug: "perhaps", agent_mode: "local" });
+    expect(status).toBe(503);
+    expect(body).toMatchObject({
+      code: "unavailable",
+      detail: expect.stringContaining("may or may not have happened"),
+    });
+    await victim.untilReady(true);
+    expect((await victim.api("GET", "/v1/agents/perhaps@e2a.localhost")).status).toBe(404);
+    expect((await victim.api("POST", "/v1/agents", { slug: "perhaps", agent_mode: "local" })).status).toBe(201);
+  }, 60_000);
+
+  const damages: [name: string, damage: (log: string) => void][] = [
+    ["is gone", (log) => rmSync(log)],
+    ["has a spoilt header", (log) => overwrite(log, 16, Buffer.alloc(8, 0xff))],
+    ["has a spoilt page in its middle", (log) => overwrite(log, 32 + 3 * 4120 + 2_000, Buffer.alloc(8, 0xff))],
+    ["was cut short", (log) => truncateSync(log, 32 + 4120)],
+  ];
+  for (const [name, damage] of damages)
+    test(`the log of a killed server ${name}: the start ends with 2 and says what to do`, async () => {
+      await using victim = await victimOf(binaryPath());
+      const { disk, promised } = victim;
+      await victim.send(() => promised.size >= 20);
+      await victim.kill();
+      const log = join(disk.folder, "e2a.db-wal");
+      const intact = readFileSync(log);
+      damage(log);
+      const { code, stderr } = await runBinary(["serve"], serverEnv(disk.folder));
+      expect(code).toBe(2);
+      expect(stderr).toContain(log);
+      expect(stderr).toContain(`delete ${disk.folder}/e2a.db-mark`);
+      // Nothing was touched: with the log back nothing is missing.
+      writeFileSync(log, intact);
+      await victim.start();
+      expect(await victim.count()).toMatchObject({ lost: 0, doubled: 0 });
+      // And who has decided to go on without it can.
+      await victim.kill();
+      rmSync(log, { force: true });
+      rmSync(join(disk.folder, "e2a.db-mark"));
+      await victim.start();
+    }, 60_000);
+});
+
+function overwrite(path: string, at: number, bytes: Buffer): void {
+  const fd = openSync(path, "r+");
+  writeSync(fd, bytes, 0, bytes.length, at);
+  closeSync(fd);
+}
+
+describe("one server has a SQLite folder", () => {
+  test("a second one ends with 2 and names the first; bootstrap works beside it; kill -9 leaves no lock", async () => {
+    await using dir = await tempDir();
+    const env = serverEnv(join(dir.path, "data"));
+    await using first = await startBinary(env);
+    const second = await runBinary(["serve"], env);
+    expect(second.code).toBe(2);
+    expect(second.stderr).toContain(`pid ${first.process.pid}`);
+    expect(second.stderr).toContain(join(dir.path, "data"));
+    const beside = await runBinary(["bootstrap", "--email", "you@example.com"], env);
+    expect([beside.code, beside.stdout]).toEqual([0, expect.stringContaining("API key: e2a_")]);
+    await first.kill();
+    await using third = await startBinary(env);
+    expect(await third.stop()).toBe(0);
+  }, 60_000);
+});
+
+for (const database of ["sqlite", "postgres"] as const)
+  describe(`the encryption key (${database})`, () => {
+    test("missing, or another one: the start ends with 2 and says what to do; no key is made", async () => {
+      await using dir = await tempDir();
+      await using postgres = database === "postgres" ? await testPostgres() : null;
+      const env = { ...serverEnv(dir.path), ...(postgres ? { E2A_DATABASE_URL: postgres.url } : {}) };
+      const keyFile = join(dir.path, "encryption.key");
+      expect((await runBinary(["bootstrap", "--email", "you@example.com"], env)).code).toBe(0);
+      const key = readFileSync(keyFile, "utf8");
+
+      rmSync(keyFile);
+      const missing = await runBinary(["serve"], env);
+      expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining(`${keyFile} is missing`)]);
+      expect(await Bun.file(keyFile).exists()).toBe(false);
+      expect((await runBinary(["bootstrap", "--email", "you@example.com"], env)).code).toBe(2);
+
+      writeFileSync(keyFile, `${"ab".repeat(32)}\n`, { mode: 0o600 });
+      const wrong = await runBinary(["serve"], env);
+      expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining("is not the one that sealed")]);
+
+      writeFileSync(keyFile, key, { mode: 0o600 });
+      await using server = await startBinary(env);
+      expect((await fetch(`${server.ready.http}/api/ready`)).status).toBe(200);
+    }, 60_000);
+  });
+
+test("nodes with different keys that start at once on an empty Postgres: one key wins, and the others end with 2", async () => {
+  await using dir = await tempDir();
+  await using postgres = await testPostgres();
+  const env = (node: number) => ({ ...serverEnv(join(dir.path, `${node}`)), E2A_DATABASE_URL: postgres.url });
+  const nodes = await Promise.all(
+    [1, 2, 3].map((node) => runBinary(["bootstrap", "--email", `n${node}@example.com`], env(node))),
+  );
+  expect(nodes.map(({ code }) => code).toSorted()).toEqual([0, 2, 2]);
+}, 60_000);
