@@ -93,6 +93,7 @@ export function createOidcSignIn(deps: RouteDeps) {
     /** Sends the browser to the provider. Failures: `not_found`, `rate_limited`, `unavailable`. */
     async leave(request: Request, exchange: Exchange, provider: ProviderId, returnTo: string): Promise<Response> {
       const client = clientOf(provider);
+      if (exchange.method === "HEAD") return new Response(null);
       await sessions.attempt(exchange);
       const { url, memory } = await client.begin(redirectUri(provider, request));
       const whole: Memory = { ...memory, provider, returnTo, until: clock.now() + AWAY_MS };
@@ -103,6 +104,8 @@ export function createOidcSignIn(deps: RouteDeps) {
     /** Signs in whoever the provider sent back. What goes wrong is a page with a way to begin again. */
     async comeBack(request: Request, exchange: Exchange, provider: ProviderId): Promise<Response> {
       const client = clientOf(provider);
+      // The provider's code works once, and HEAD changes nothing (RFC 9110 9.2.1).
+      if (exchange.method === "HEAD") return new Response(null);
       await sessions.attempt(exchange);
       const memory = remembered(request, provider);
       const forget = ["set-cookie", memoryHeader(null)] as const;

@@ -4,6 +4,7 @@ import { TestClock } from "../clock.ts";
 import { request, startTestApp } from "../testing/app.ts";
 import { SocketClient } from "../testing/socket-client.ts";
 import { addAgent, outboundFor } from "../testing/store-rows.ts";
+import { requestHash } from "./idempotency.ts";
 
 const wrongKey = `e2a_${"0".repeat(64)}`;
 
@@ -87,6 +88,34 @@ test("a failed request leaves its Idempotency-Key free only when it may end othe
   const replayed = await it.api("POST", "/api/v1/agents", slug, headers);
   expect(replayed.headers.get("idempotency-replayed")).toBe("true");
   expect(replayed.headers.get("content-type")).toBe("application/problem+json");
+});
+
+test("what failed by chance leaves its Idempotency-Key free at once, and a first request that died after 30 s", async () => {
+  const clock = new TestClock(Date.UTC(2026, 4, 15, 12, 0, 20));
+  await using it = await startTestApp({ set: { "limits.sends_per_minute_per_account": 1 }, seams: { clock } });
+  const agent = `limited@${it.app.config.sharedDomain}`;
+  await it.api("POST", "/api/v1/agents", { slug: "limited", agent_mode: "local" });
+  const send = (subject: string, key: string) =>
+    it.api("POST", "/api/v1/send", { from: agent, to: [agent], subject, body: "x" }, { "idempotency-key": key });
+  expect((await send("First", "one")).status).toBe(200);
+  expect((await send("Second", "two")).status).toBe(429);
+  clock.advance(60_000);
+  const [second, again] = [await send("Second", "two"), await send("Second", "two")];
+  expect([second.status, again.body.message_id]).toEqual([200, second.body.message_id]);
+
+  // What a process leaves that dies before it answers.
+  const body = { name: "k", scope: "account" };
+  const url = `${it.app.httpUrl}/api/v1/keys`;
+  const hash = requestHash(new Request(url, { method: "POST" }), null, Buffer.from(JSON.stringify(body)));
+  await it.app.store.startIdempotent({
+    ...{ userId: it.userId, key: "three", requestHash: hash, now: new Date(clock.now()) },
+    ...{ expiredBefore: new Date(0), abandonedBefore: new Date(0) },
+  });
+  const create = () => request(url, it.key, "POST", body, { "idempotency-key": "three" });
+  clock.advance(29_000);
+  expect((await create()).status).toBe(409);
+  clock.advance(2_000);
+  expect((await create()).status).toBe(201);
 });
 
 test("closing lets a running request end, and wakes who waits", async () => {

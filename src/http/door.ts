@@ -78,7 +78,13 @@ export function createDoor(options: DoorOptions) {
       visit.identity = identity;
       await limits.take("proof", identity.proofId, config.limits.apiRequestsPerMinute);
     }
-    if (server && identity && isSocket && request.headers.get("upgrade")?.toLowerCase() === "websocket") {
+    if (
+      server &&
+      identity &&
+      isSocket &&
+      request.method === "GET" &&
+      request.headers.get("upgrade")?.toLowerCase() === "websocket"
+    ) {
       // Browsers let any page open a socket to anywhere, cookies included (RFC 6455 10.2).
       if (identity.via === "session") requireOwnOrigin(request, config.http.publicUrl);
       await sockets.upgrade(request, server, identity, { path: route.path, params, query: url.searchParams });

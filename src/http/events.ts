@@ -43,7 +43,9 @@ export function events(deps: RouteDeps) {
     .get(
       "",
       async ({ query, caller, exchange }) => {
-        const { sort = "asc", wait = 0, token } = query;
+        const { sort = "asc", token } = query;
+        // Nobody waits for an answer without content.
+        const wait = exchange.method === "HEAD" ? 0 : (query.wait ?? 0);
         if (query.after !== undefined && token !== undefined)
           throw invalid([{ field: "after", message: "cannot be given together with token" }]);
         if (wait > 0 && sort === "desc") throw invalid([{ field: "wait", message: "goes with sort asc only" }]);

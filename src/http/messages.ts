@@ -60,11 +60,11 @@ export function messages(deps: RouteDeps) {
   }
 
   /** Signed afresh for each answer: receivers refuse old signatures. */
-  async function signedHeaders(caller: Caller, mail: StoredMail): Promise<Record<string, string>> {
+  async function signedHeaders(caller: Caller, mail: StoredMail, isRead: boolean): Promise<Record<string, string>> {
     const now = new Date(clock.now());
     const signing = signers(await store.listSecrets(caller.user.id), now);
     if (signing.length === 0) return {};
-    for (const secret of signing) noteSigned(store, secret, now, log);
+    if (isRead) for (const secret of signing) noteSigned(store, secret, now, log);
     const secrets = signing.map((secret) => vault.openText(secret.sealed, secret.id));
     return authHeadersOf(mail.message, secrets, now);
   }
@@ -125,7 +125,9 @@ export function messages(deps: RouteDeps) {
       async ({ params, query, caller, exchange }) => {
         const agent = await ownAgent(store, caller, params.email);
         const { signal } = exchange;
-        const end = clock.now() + (query.timeout ?? WAIT_SECONDS_DEFAULT) * 1000;
+        // Nobody waits for an answer without content.
+        const waitSeconds = exchange.method === "HEAD" ? 0 : (query.timeout ?? WAIT_SECONDS_DEFAULT);
+        const end = clock.now() + waitSeconds * 1000;
         for (;;) {
           // Waiting begins before looking, so that mail in between is not missed.
           const found = new AbortController();
@@ -156,14 +158,16 @@ export function messages(deps: RouteDeps) {
     )
     .get(
       "/:id",
-      async ({ params, query, caller }) => {
+      async ({ params, query, caller, exchange }) => {
         const mail = await ownMessage(caller, params.email, params.id);
         const { message } = mail;
-        if (!query.peek && message.status === "unread") {
+        // A person who looks has not read for the agent, and HEAD is safe (RFC 9110 9.2.1).
+        const isRead = exchange.method === "GET" && caller.via === "key";
+        if (isRead && !query.peek && message.status === "unread") {
           await store.setReadStatus(message.agentId, message.id, "read");
           message.status = "read";
         }
-        const detail = detailOnWire(mail, await signedHeaders(caller, mail));
+        const detail = detailOnWire(mail, await signedHeaders(caller, mail, isRead));
         return query.raw === false ? { ...detail, raw_message: "" } : detail;
       },
       {
@@ -174,7 +178,12 @@ export function messages(deps: RouteDeps) {
           ),
         }),
         response: { 200: answer(MessageDetail) },
-        ...operation({ id: "getMessage", tag: "messages", summary: "Read a message", description: "It becomes read." }),
+        ...operation({
+          id: "getMessage",
+          tag: "messages",
+          summary: "Read a message",
+          description: "An unread one becomes read by an API key's GET; never by HEAD or by a browser's session.",
+        }),
       },
     )
     .patch(

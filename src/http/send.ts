@@ -123,7 +123,9 @@ export function sends(deps: RouteDeps) {
           description:
             "It is kept before anything is tried. 200: somebody has taken it, and nobody is still being tried. " +
             "202: it is under way (after 10 seconds, or at once with `Prefer: respond-async`), or held for a decision. " +
-            "502: every recipient was refused for good.",
+            "502: every recipient was refused for good. Without an Idempotency-Key the same request by the same key within " +
+            "two minutes of an answer that was not final, or never arrived, gets the first message's answer, marked " +
+            "`Idempotent-Replayed: true`.",
           failures: [...submitFailures, "not_found"],
           example: { from: "my-bot@agents.example.com", to: ["bob@example.com"], subject: "Hello", body: "Good day." },
         }),

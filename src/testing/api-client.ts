@@ -73,7 +73,7 @@ export class ApiClient {
     const contentType = response.headers.get("content-type");
     const json = contentType?.includes("json") && text !== "" ? JSON.parse(text) : text || null;
     expect(response.headers.get("x-request-id")).toMatch(/^req_[0-9a-f]{32}$/);
-    if (response.status >= 400 && contentType?.includes("json")) {
+    if (method !== "HEAD" && response.status >= 400 && contentType?.includes("json")) {
       expect(contentType).toBe("application/problem+json");
       expect(json.status).toBe(response.status);
       if (!response.headers.has("idempotency-replayed"))

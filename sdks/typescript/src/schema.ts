@@ -466,7 +466,7 @@ export interface paths {
         };
         /**
          * Read a message
-         * @description It becomes read.
+         * @description An unread one becomes read by an API key's GET; never by HEAD or by a browser's session.
          */
         get: operations["getMessage"];
         put?: never;
@@ -641,7 +641,7 @@ export interface paths {
         put?: never;
         /**
          * Send a message
-         * @description It is kept before anything is tried. 200: somebody has taken it, and nobody is still being tried. 202: it is under way (after 10 seconds, or at once with `Prefer: respond-async`), or held for a decision. 502: every recipient was refused for good.
+         * @description It is kept before anything is tried. 200: somebody has taken it, and nobody is still being tried. 202: it is under way (after 10 seconds, or at once with `Prefer: respond-async`), or held for a decision. 502: every recipient was refused for good. Without an Idempotency-Key the same request by the same key within two minutes of an answer that was not final, or never arrived, gets the first message's answer, marked `Idempotent-Replayed: true`.
          */
         post: operations["sendMessage"];
         delete?: never;
