@@ -143,6 +143,16 @@ export const Outbound = Type.Object(
         { description: "In lists only while it waits for approval." },
       ),
     ),
+    unsearched: Type.Optional(
+      Type.Array(Type.Object({ name: Type.String(), why: Type.String() }), {
+        description: "While it waits for approval: parts that nobody here can read as text.",
+      }),
+    ),
+    review_notes: Type.Optional(
+      Type.Array(Type.String(), {
+        description: "While it waits for approval: how its HTML differs from its text, and what it hides. Sentences.",
+      }),
+    ),
     edited: Type.Boolean({ description: "Whether a reviewer changed it." }),
     original: Type.Optional(Original),
     reviewed_at: Type.Optional(time()),
@@ -186,6 +196,8 @@ export function outboundOnWire(
     ...optional("content_hash", message.contentHash || undefined),
     ...optional("first_time", firstTime.length > 0 ? firstTime : undefined),
     ...optional("links", links.length > 0 ? links : undefined),
+    ...optional("unsearched", options.review?.unsearched.length ? options.review.unsearched : undefined),
+    ...optional("review_notes", options.review?.notes.length ? options.review.notes : undefined),
     edited: original !== null,
     ...optional("original", original && options.withBody ? originalOnWire(original) : undefined),
     ...optional("reviewed_at", message.reviewedAt?.toISOString()),
