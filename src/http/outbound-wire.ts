@@ -5,7 +5,7 @@ import type { Reviews } from "../outbound/reviews.ts";
 import type { ShownLink } from "../outbound/shown-links.ts";
 import { type EditedPart, editableParts, editedParts } from "../store/edited-parts.ts";
 import type { Outbound as StoredOutbound } from "../store/outbound.ts";
-import type { OriginalContent, OutboundRow, RecipientRow } from "../store/schema.ts";
+import type { HeldReview, OriginalContent, OutboundRow, RecipientRow } from "../store/schema.ts";
 import type { Offload } from "./resource.ts";
 import {
   Attachment,
@@ -157,6 +157,16 @@ export const Outbound = Type.Object(
         { description: "In lists only while it waits for approval." },
       ),
     ),
+    unsearched: Type.Optional(
+      Type.Array(Type.Object({ name: Type.String(), why: Type.String() }), {
+        description: "While it waits for approval: parts that nobody here can read as text.",
+      }),
+    ),
+    review_notes: Type.Optional(
+      Type.Array(Type.String(), {
+        description: "While it waits for approval: how its HTML differs from its text, and what it hides. Sentences.",
+      }),
+    ),
     edited: Type.Boolean({ description: "Whether a reviewer changed it." }),
     edited_parts: Type.Optional(editedPartList),
     original: Type.Optional(Original),
@@ -171,7 +181,7 @@ export const Outbound = Type.Object(
 
 /** A message as it stands in lists. */
 export function outboundOnWire(outbound: StoredOutbound): Static<typeof Outbound> {
-  return onWire(outbound, null);
+  return onWire(outbound, null, null);
 }
 
 /** What finds the links of a message, and what its reviewers are shown. */
@@ -186,12 +196,17 @@ export async function withBodyOnWire(
   { reviews, offload }: Readers,
 ): Promise<Static<typeof Outbound>> {
   const { status, content, review: kept } = outbound.message;
-  const review = status === "pending_approval" ? await reviews.of(outbound) : kept;
-  return onWire(outbound, review?.links ?? (await offload.links(content.text, content.html)));
+  const review = status === "pending_approval" ? await reviews.of(outbound) : null;
+  const links = (review ?? kept)?.links ?? (await offload.links(content.text, content.html));
+  return onWire(outbound, links, review);
 }
 
-/** @param links Null for a message without its texts. */
-function onWire({ message, recipients }: StoredOutbound, links: ShownLink[] | null): Static<typeof Outbound> {
+/** @param links Null for a message without its texts. @param review Null for a message that waits for nobody. */
+function onWire(
+  { message, recipients }: StoredOutbound,
+  links: ShownLink[] | null,
+  review: HeldReview | null,
+): Static<typeof Outbound> {
   const { content, original } = message;
   const firstTime = recipients.flatMap((recipient) => (recipient.firstTime ? [recipient.address] : []));
   return {
@@ -218,6 +233,8 @@ function onWire({ message, recipients }: StoredOutbound, links: ShownLink[] | nu
     ...optional("content_hash", message.contentHash || undefined),
     ...optional("first_time", firstTime.length > 0 ? firstTime : undefined),
     ...optional("links", links && links.length > 0 ? links : undefined),
+    ...optional("unsearched", review?.unsearched.length ? review.unsearched : undefined),
+    ...optional("review_notes", review?.notes.length ? review.notes : undefined),
     edited: original !== null,
     ...optional("edited_parts", editedPartsOf(message)),
     ...optional("original", original && links ? originalOnWire(original) : undefined),

@@ -103,6 +103,12 @@ test.each<[GateRules, Facts, string, string]>([
     "It has attached a, b, c and 2 more.",
   ],
   [
+    { attachments: true },
+    { attachments: ["fdp.\u202eexe\u200b\r\n"].map(attachment) },
+    "attachments",
+    "It has attached fdp.exe.",
+  ],
+  [
     { new_links: true },
     { text: "https://bank.example@evil.example/", seen: "https://bank.example" },
     "new_links",

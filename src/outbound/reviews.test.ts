@@ -41,11 +41,15 @@ describe.each(["sqlite", "postgres"] as const)("what reviewers are shown, on %s,
     // Marked, so that whoever shows it shows what is kept.
     await store.storeReview(id, {
       ...review,
+      notes: ["kept"],
+      unsearched: [{ name: "kept", why: "binary" }],
       links: [{ text: "kept", host: "kept.example", url: "https://kept.example/" }],
     });
     for (const path of ["/api/v1/messages?status=pending_approval", `/api/v1/messages/${id}`]) {
       const { body } = await it.api("GET", path);
-      expect((body.messages?.[0] ?? body).links).toEqual([expect.objectContaining({ host: "kept.example" })]);
+      expect(body.messages?.[0] ?? body).toMatchObject({
+        ...{ links: [{ host: "kept.example" }], review_notes: ["kept"], unsearched: [{ name: "kept", why: "binary" }] },
+      });
     }
     // What was kept for other content is not shown.
     await store.storeReview(id, { ...review, contentHash: "another" });

@@ -361,6 +361,10 @@ export function gateCases(it: ApiWorld): void {
         await mine.patch(path(agent), { hitl_enabled: true });
         await mine.patch(paths[level], { paused: false });
         expect(await settled(mine, agent)).toEqual({ pending_approval: count });
+        // Another pause and its end let nothing go.
+        await mine.patch(paths[level], { paused: true });
+        await mine.patch(paths[level], { paused: false });
+        expect(await settled(mine, agent)).toEqual({ pending_approval: count });
         const { messages } = (await mine.get("/api/v1/messages?status=pending_approval")).body;
         const [first] = messages;
         expect(first).toMatchObject({

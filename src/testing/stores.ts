@@ -187,7 +187,7 @@ export function newSecret(name = "first") {
 export const noRows = {
   ...{ agents: 0, messages: 0, raw_mail: 0, message_labels: 0, message_search: 0, deliveries: 0 },
   ...{ outbound_messages: 0, outbound_raw: 0, outbound_recipients: 0, correspondents: 0, loop_releases: 0 },
-  ...{ suppressions: 0, send_counts: 0 },
+  ...{ suppressions: 0, send_counts: 0, unproven: 0 },
 };
 
 /** How many rows of each kind the database holds beside accounts: what a deletion must leave behind is nothing. */

@@ -1893,6 +1893,13 @@ export interface components {
                 host: string;
                 url: string;
             }[];
+            /** @description While it waits for approval: parts that nobody here can read as text. */
+            unsearched?: {
+                name: string;
+                why: string;
+            }[];
+            /** @description While it waits for approval: how its HTML differs from its text, and what it hides. Sentences. */
+            review_notes?: string[];
             /** @description Whether a reviewer changed it. */
             edited: boolean;
             /** @description In what it differs from what the agent wrote. */

@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import { systemClock } from "../clock.ts";
+import { readAttachments } from "../inbound/read.ts";
+import { startTestApp } from "../testing/app.ts";
+import { compose } from "./compose.ts";
+import { contentHashOf } from "./content-hash.ts";
+import type { Dispatch } from "./dispatch.ts";
+import { createGatekeeper } from "./gatekeeper.ts";
+import { heldReview } from "./reviews.ts";
+import { createRoutes } from "./routes.ts";
+import { searchOutgoing } from "./search.ts";
+import { createSender } from "./send.ts";
+
+test("a gate that is switched on between the decision and the storing is asked again: held, not lost", async () => {
+  await using it = await startTestApp();
+  const { store, config } = it.app;
+  const id = "bot@e2a.localhost";
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const gatekeeper = createGatekeeper({
+    ...{ store, clock: systemClock, sharedDomain: config.sharedDomain },
+    attachments: (raw) => readAttachments(raw, config.inbound),
+    search: searchOutgoing,
+  });
+  let asked = 0;
+  const sender = createSender({
+    ...{ store, config, clock: systemClock, routes: createRoutes(config, null), derive: heldReview },
+    async compose(mail) {
+      const raw = await compose(mail);
+      return { raw, contentHash: contentHashOf(mail, raw) };
+    },
+    gatekeeper: {
+      ...gatekeeper,
+      async ask(...question) {
+        const answer = await gatekeeper.ask(...question);
+        // Somebody switches it on after the first answer was found.
+        if (++asked === 1) await it.api("PATCH", `/api/v1/agents/${id}`, { hitl_enabled: true });
+        return answer;
+      },
+    },
+    // No room for a try at once: whatever is let go would stand in the queue.
+    dispatch: { reserve: () => null, leaseUntil: () => new Date() } as unknown as Dispatch,
+  });
+  const agent = await store.getAgent(id);
+  if (!agent) throw new Error("there is no agent");
+  const sent = await sender.send({
+    ...{ agent, type: "send", to: [{ address: "ann@outside.example", name: "" }], cc: [], bcc: [], replyTo: [] },
+    ...{ subject: "Hello", text: "Good day.", html: null, attachments: [], conversationId: null, inReplyTo: null },
+    ...{ references: [], headers: [], asked: null, wait: false },
+  });
+  expect({ asked, status: sent.message.status, hold: sent.message.hold?.rule }).toEqual({
+    ...{ asked: 2, status: "pending_approval", hold: "approval" },
+  });
+});
