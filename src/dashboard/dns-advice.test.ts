@@ -45,10 +45,10 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await works.getByText("Ownership is proven").waitFor();
     expect(await works.getByRole("listitem").allInnerTexts()).toEqual([
       "Ownership is proven",
-      "Mail in does not arrive here",
-      "Signature cannot be checked",
-      "Senders do not include this server",
-      "Policy is not published",
+      "Incoming mail does not arrive here",
+      "The DKIM signature cannot be checked",
+      "SPF does not allow this server",
+      "A DMARC policy is not published",
     ]);
     await page.getByText("5 of 6 records are not right").waitFor();
     await page.getByRole("navigation").getByRole("link", { name: "Domains" }).click();

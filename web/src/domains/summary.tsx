@@ -7,10 +7,10 @@ type State = "ok" | "missing" | "unknown";
 
 /** What a domain does for its agents, and the records it takes. */
 const abilities: readonly { name: string; records: readonly RecordName[]; ok: string; missing: string }[] = [
-  { name: "Mail in", records: ["mx"], ok: "arrives here", missing: "does not arrive here" },
-  { name: "Signature", records: ["dkim"], ok: "can be checked", missing: "cannot be checked" },
-  { name: "Senders", records: ["spf"], ok: "include this server", missing: "do not include this server" },
-  { name: "Policy", records: ["dmarc"], ok: "is published", missing: "is not published" },
+  { name: "Incoming mail", records: ["mx"], ok: "arrives here", missing: "does not arrive here" },
+  { name: "The DKIM signature", records: ["dkim"], ok: "can be checked", missing: "cannot be checked" },
+  { name: "SPF", records: ["spf"], ok: "allows this server", missing: "does not allow this server" },
+  { name: "A DMARC policy", records: ["dmarc"], ok: "is published", missing: "is not published" },
 ];
 
 /** What is proven about a domain, and what works with it by now: "verified" is only the first line. */

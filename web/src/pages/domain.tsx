@@ -97,7 +97,7 @@ function Progress({ domain }: { domain: Domain }) {
         {domain.paused && <DomainState domain={domain} />}
         {domain.verified_at && (
           <span className="text-xs text-muted">
-            proven <RelativeTime at={domain.verified_at} />
+            Verified <RelativeTime at={domain.verified_at} />
           </span>
         )}
       </div>
