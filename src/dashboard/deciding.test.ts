@@ -82,7 +82,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     expect(after.body_html).not.toContain("100");
     await page.getByRole("navigation").getByRole("link", { name: "Audit" }).click();
     await shows("Changed text and HTML.");
-  }, 30_000);
+  }, 60_000);
 
   test("HTML written by hand beside an old text is warned of, and leaves as it was shown", async () => {
     const id = await hold("By hand", { html_body: "<p>Pay <b>100</b>.</p>" });
@@ -99,7 +99,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await page.getByRole("button", { name: "Approve as changed: text and HTML" }).click();
     await shows(/Approved; it leaves in/);
     expect(await messageNow(id)).toMatchObject({ body_text: "Hello.\nPay 110.", body_html: "<p>Pay <b>110</b>.</p>" });
-  }, 30_000);
+  }, 60_000);
 
   test("an approval that is undone waits again, from the toast, the outbox and the command line", async () => {
     const id = await hold("Too early");
@@ -145,7 +145,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     expect(mine.map(({ action, how }: Record<string, string>) => `${action} ${how}`)).toEqual([
       ...["undo cli", "approve session", "undo session", "approve session", "undo session", "approve session"],
     ]);
-  }, 40_000);
+  }, 60_000);
 
   test("who opened one content does not approve another: the change is shown and has to be read", async () => {
     const id = await hold("Version A");
@@ -160,7 +160,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await page.getByRole("button", { name: /^Approve/ }).click();
     await shows(/Approved; it leaves in/);
     expect(await messageNow(id)).toMatchObject({ status: "queued", body_text: "Pay 900." });
-  }, 30_000);
+  }, 60_000);
 
   test("a change that collides with another person's is put onto the new message, and approved", async () => {
     const id = await hold("Contested");
@@ -183,7 +183,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
       ...{ status: "queued", subject: "Their subject", cc: ["carol@example.com"] },
       body_text: "Hello.\nPay 110.\nThanks",
     });
-  }, 30_000);
+  }, 60_000);
 
   test("a change is not lost by another person's decision, and goes on when that is undone", async () => {
     const id = await hold("Decided meanwhile");
@@ -198,5 +198,5 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await approveButton().click();
     await shows(/Approved; it leaves in/);
     expect(await messageNow(id)).toMatchObject({ status: "queued", body_text: "Hello.\nPay 110.\nThanks" });
-  }, 30_000);
+  }, 60_000);
 });

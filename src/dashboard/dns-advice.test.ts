@@ -61,5 +61,5 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await page.getByRole("heading", { name: "agents.acme.example" }).waitFor();
     await record("Mail in").getByText("Not there yet").waitFor();
     expect(await record("Mail in").getByText(dns_records.mx.value, { exact: true }).isVisible()).toBe(true);
-  }, 40_000);
+  }, 60_000);
 });
