@@ -90,7 +90,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await page.getByRole("heading", { name: "agents.example.com" }).waitFor();
     const record = (name: string) =>
       page.getByRole("list", { name: "DNS records" }).getByRole("listitem").filter({ hasText: name });
-    await record("Mail in").getByText("mx.elsewhere.example").waitFor();
+    await record("Mail in").getByText("mx.elsewhere.example", { exact: true }).waitFor();
     await record("Mail in").getByText("Something else is there").waitFor();
     await record("Says that the domain is yours").getByText("Not there yet").waitFor();
 
