@@ -188,6 +188,11 @@ export class Client extends Exchange {
     return this.json("POST", `${messagePath(id)}/reject`, { body: decision });
   }
 
+  /** Takes an approval back; the mail waits again. 409 once a recipient is being tried. */
+  undoApproval(id: string): Promise<Outbound> {
+    return this.json("POST", `${messagePath(id)}/undo`);
+  }
+
   pauseAgent(email: string, paused: boolean): Promise<Pausable> {
     return this.json("PATCH", agentPath(email), { body: { paused } });
   }

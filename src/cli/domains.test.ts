@@ -53,10 +53,36 @@ test("a verified one ends with 0", async () => {
   expect(out).toMatch(/txt +ok/);
 });
 
+test("verified says what it proves, and which records are still to come", async () => {
+  const advice = "Mail for example.com goes to mx.provider.test today.";
+  const checks = [
+    { record: "txt", status: "ok" as const },
+    { record: "mx", status: "mismatch" as const, found: ["mx.provider.test"], advice },
+    { record: "dkim", status: "missing" as const },
+  ];
+  server.domains = [domain("example.com", { verified: true, checks })];
+  const { code, out } = await shell.run(["domains", "verify", "example.com"], { env: server.env, terminal: true });
+  expect(code).toBe(0);
+  expect(out).toContain("is verified. That proves it is yours; 2 of 3 records are not right yet: mx, dkim.");
+  expect(out).toContain(`mx has instead: mx.provider.test\nmx: ${advice}\n`);
+});
+
+test("a record that others use is shown merged, from the beginning", async () => {
+  const dns_records = { spf: { host: "example.com", value: "v=spf1 mx ~all" } };
+  const merged = "v=spf1 mx include:_spf.provider.test -all";
+  const checks = [
+    { record: "spf", status: "mismatch" as const, found: ["v=spf1 include:_spf.provider.test -all"], merged },
+  ];
+  server.domains = [domain("example.com", { dns_records, checks })];
+  const { out } = await shell.run(["domains", "register", "example.com"], { env: server.env, terminal: true });
+  expect(out).toContain(`example.com  ${merged}\n`);
+  expect(out).not.toContain("v=spf1 mx ~all");
+});
+
 test("list and delete", async () => {
   server.domains = [domain("example.com"), domain("example.org", { verified: true })];
   const { out } = await shell.run(["domains", "list"], { env: server.env, terminal: true });
-  expect(out).toMatch(/example.com +no +now\nexample.org +yes +now/);
+  expect(out).toMatch(/example.com +not proven +now\nexample.org +proven +now/);
   expect((await shell.run(["domains", "delete", "example.com", "-y"], { env: server.env })).code).toBe(0);
   expect(server.requests.at(-1)).toMatchObject({ method: "DELETE", path: "/domains/example.com" });
 });

@@ -28,7 +28,9 @@ function registerCommand(io: Io): Command {
     .argument("<domain>", "for example agents.example.com")
     .action(async (name: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const domain = await session.client.registerDomain(name);
+      const registered = await session.client.registerDomain(name);
+      // With what DNS has already, so that a record for other uses is not replaced. Registered it is either way.
+      const domain = await session.client.domain(registered.domain).catch(() => registered);
       await session.show(domain, () =>
         [
           `${session.paint("green", "✓")} ${session.paint("bold", plain(domain.domain))} is registered. Publish these records:`,
@@ -51,7 +53,7 @@ function verifyCommand(io: Io): Command {
       const { paint } = session;
       const head = refusal
         ? `${paint("yellow", "✗")} ${paint("bold", plain(domain.domain))} is not verified yet.`
-        : `${paint("green", "✓")} ${paint("bold", plain(domain.domain))} is verified.`;
+        : `${paint("green", "✓")} ${paint("bold", plain(domain.domain))} is verified.${missingPart(domain)}`;
       await session.show(domain, () => `${head}\n\n${recordTable(session, domain)}`);
       if (refusal) throw refusal;
     });
@@ -61,13 +63,21 @@ function verifyCommand(io: Io): Command {
 /** "Not verified yet" (412) still has much to show: the records, and what was found of each. */
 async function verify(session: Session, name: string): Promise<{ domain: Domain; refusal?: CliError }> {
   try {
-    return { domain: await session.client.verifyDomain(name) };
+    await session.client.verifyDomain(name);
+    return { domain: await session.client.domain(name) };
   } catch (error) {
     if (!(error instanceof CliError) || error.problem.status !== 412) throw error;
     const domain = await session.client.domain(name);
     const checks = error.problem.checks ?? (error.problem.domain as Partial<Domain> | undefined)?.checks;
     return { domain: Array.isArray(checks) ? { ...domain, checks: checks as RecordCheck[] } : domain, refusal: error };
   }
+}
+
+/** What "verified" does not say: which records mail still needs. */
+function missingPart({ checks = [] }: Domain): string {
+  const wrong = checks.filter(({ status }) => status !== "ok").map(({ record }) => record);
+  if (wrong.length === 0) return "";
+  return ` That proves it is yours; ${wrong.length} of ${checks.length} records are not right yet: ${wrong.join(", ")}.`;
 }
 
 interface RecordRow {
@@ -95,15 +105,17 @@ function recordTable({ paint, width }: Session, domain: Domain): string {
       { title: "HOST", value: (row) => row.dns.host },
       {
         title: "VALUE",
-        value: (row) => (row.dns.priority === undefined ? row.dns.value : `${row.dns.priority} ${row.dns.value}`),
+        value: ({ dns, check }) =>
+          check?.merged ?? (dns.priority === undefined ? dns.value : `${dns.priority} ${dns.value}`),
       },
     ],
     rows,
     { width, paint },
   );
-  const found = (domain.checks ?? [])
-    .filter((check) => check.status === "mismatch" && check.found)
-    .map((check) => `${check.record} has instead: ${plain([check.found].flat().join(" | "))}`);
+  const found = (domain.checks ?? []).flatMap(({ record, status, found, advice }) => [
+    ...(status === "mismatch" && found ? [`${record} has instead: ${plain([found].flat().join(" | "))}`] : []),
+    ...(advice ? [`${record}: ${plain(advice)}`] : []),
+  ]);
   return [lines, ...found].join("\n");
 }
 
@@ -127,8 +139,8 @@ function domainTable({ paint, width }: Session, domains: Domain[]): string {
     [
       { title: "DOMAIN", value: (domain) => domain.domain, style: () => "bold" },
       {
-        title: "VERIFIED",
-        value: (domain) => (domain.verified ? "yes" : "no") + (domain.paused ? ", paused" : ""),
+        title: "OWNERSHIP",
+        value: (domain) => (domain.verified ? "proven" : "not proven") + (domain.paused ? ", paused" : ""),
         style: (domain) => (domain.verified ? "green" : "yellow"),
       },
       { title: "AGE", value: (domain) => age(domain.created_at, now) },

@@ -1,4 +1,5 @@
 /** Editing a held mail in the user's editor, up to the decision to let it go so. */
+import { htmlFromText } from "../text-html.ts";
 import { unifiedDiff } from "./diff.ts";
 import { type Draft, draftOf, draftText, editOf, parseDraft } from "./draft.ts";
 import { editText } from "./editor.ts";
@@ -46,6 +47,11 @@ export async function editAndApprove<T>(
   }
 }
 
+/** The HTML that goes with a new text, where the mail has some and the edit says nothing of it. */
+export function htmlAnew({ body_html: html }: Outbound, { body_text: text, body_html }: MailEdit): MailEdit {
+  return html && text !== undefined && body_html === undefined ? { body_html: htmlFromText(text) } : {};
+}
+
 /** Shows what changed and asks; also what becomes of the HTML, which the editor did not show. */
 async function confirmed(session: Session, mail: Outbound, draft: Draft): Promise<MailEdit | "again" | "back"> {
   const { io, paint } = session;
@@ -57,8 +63,8 @@ async function confirmed(session: Session, mail: Outbound, draft: Draft): Promis
   const after = { ...draft, text: edit.body_text ?? before.text };
   await write(io.stdout, `\n${unifiedDiff(draftText(before), draftText(after), paint)}\n\n`);
   if (edit.body_text !== undefined && mail.body_html) {
-    const question = "The mail also has HTML, which would still say the old text. Send it without the HTML?";
-    if (await confirm(io, question, true)) edit.body_html = "";
+    const question = "The mail also has HTML. Make it anew from the text, without its formatting? (No drops the HTML.)";
+    Object.assign(edit, (await confirm(io, question, true)) ? htmlAnew(mail, edit) : { body_html: "" });
   }
   const choice = await key(io, "Let it go with these changes?", [
     { value: "e", label: "Edit again", hint: "Enter" },

@@ -114,10 +114,18 @@ describe("approve", () => {
     expect(body()).toMatchObject({ attachments: [] });
   });
 
+  test("a new text takes the HTML with it, and so does its answer", async () => {
+    server.outbox.mails = [heldMail(1, { body_html: "<p>Text 1</p>" })];
+    expect((await run(["pending", "approve", id, "--body", "Pay <110>"])).code).toBe(0);
+    expect(body()).toMatchObject({ body_text: "Pay <110>", body_html: "<p>Pay &lt;110&gt;</p>" });
+    server.outbox.mails = [heldMail(1)];
+    await run(["pending", "approve", id, "--body", "New"]);
+    expect(body()).not.toHaveProperty("body_html");
+  });
+
   const refusals: [what: string, line: string[], code: number, said: string][] = [
     ["another content than the one named", ["approve", id, "--content-hash", "abc"], 1, "was changed since you saw it"],
     ["the same for reject", ["reject", id, "--content-hash", "abc"], 1, "was changed since you saw it"],
-    ["a text beside HTML that says another", ["approve", id, "--body", "New"], 2, "Add --html-body '' to drop it."],
     ["flags and the editor", ["approve", id, "--edit", "--subject", "New"], 2, "not both"],
     ["what the server does not take", ["approve", id, "--to", "bob"], 1, 'to: "bob" is not an address'],
     ["an unknown mail", ["approve", "msg_9"], 1, "There is no message msg_9."],

@@ -2,7 +2,7 @@
 import { Command, Option } from "commander";
 import { readAttachments } from "./attach.ts";
 import { addressOption, type ContentFlags, givenBody, readContent } from "./compose.ts";
-import { editAndApprove } from "./edit.ts";
+import { editAndApprove, htmlAnew } from "./edit.ts";
 import { CliError, usageError } from "./failure.ts";
 import { heldText } from "./held.ts";
 import { example } from "./help.ts";
@@ -10,9 +10,9 @@ import { canAsk, type Io } from "./io.ts";
 import { outboundText } from "./outbox.ts";
 import { plain, table, until } from "./output.ts";
 import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
-import { boundTo, review } from "./review.ts";
+import { approvedLead, boundTo, review } from "./review.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
-import type { Approved, Bound, MailEdit, Outbound, OutboxPage } from "./shapes.ts";
+import type { Approved, MailEdit, Outbound, OutboxPage } from "./shapes.ts";
 import { transmit } from "./transmit.ts";
 
 const anId = "msg_00112233445566778899aabbccddeeff";
@@ -27,7 +27,8 @@ export function pendingCommand(io: Io): Command {
     .addCommand(listCommand(io))
     .addCommand(showCommand(io))
     .addCommand(approveCommand(io))
-    .addCommand(rejectCommand(io));
+    .addCommand(rejectCommand(io))
+    .addCommand(undoCommand(io));
   return example(command, [
     "e2a pending",
     `e2a pending approve ${anId}`,
@@ -160,8 +161,10 @@ function approveCommand(io: Io): Command {
       const given = await givenEdit(io, flags);
       const session = await openSession(io, command);
       if (flags.edit) return approveEdited(session, id, flags, given);
-      const bound = await contentOf(session, id, flags, given);
-      await letGo(session, (options) => session.client.approve(id, { ...given, ...bound }, options));
+      const mail = await session.client.outbound(id);
+      const bound = flags.contentHash === undefined ? boundTo(mail) : { content_hash: flags.contentHash };
+      const edit = { ...given, ...htmlAnew(mail, given) };
+      await letGo(session, (options) => session.client.approve(id, { ...edit, ...bound }, options));
     });
   return example(command, [
     `e2a pending approve ${anId}`,
@@ -187,15 +190,6 @@ async function givenEdit(io: Io, flags: ApproveFlags): Promise<MailEdit> {
   };
 }
 
-/** The content that the decision is about: as named, else as it is now. A new text beside old HTML is refused. */
-async function contentOf(session: Session, id: string, flags: ApproveFlags, given: MailEdit): Promise<Bound> {
-  const mail = await session.client.outbound(id);
-  if (given.body_text !== undefined && given.body_html === undefined && mail.body_html) {
-    throw usageError("The mail also has HTML, which would still say the old text.", `Add --html-body '' to drop it.`);
-  }
-  return flags.contentHash === undefined ? boundTo(mail) : { content_hash: flags.contentHash };
-}
-
 async function approveEdited(session: Session, id: string, flags: ApproveFlags, given: MailEdit): Promise<void> {
   if (!canAsk(session.io))
     throw usageError("An editor needs a terminal.", "Give the changes as flags, such as --subject.");
@@ -212,7 +206,7 @@ async function approveEdited(session: Session, id: string, flags: ApproveFlags, 
 }
 
 function letGo(session: Session, approve: (options: { wait: boolean }) => Promise<Approved>): Promise<void> {
-  return transmit(session, true, approve, "Approved. ");
+  return transmit(session, true, approve, approvedLead);
 }
 
 function rejectCommand(io: Io): Command {
@@ -236,4 +230,23 @@ function rejectCommand(io: Io): Command {
       );
     });
   return example(command, [`e2a pending reject ${anId} --reason 'The price is wrong.'`]);
+}
+
+function undoCommand(io: Io): Command {
+  const command = new Command("undo")
+    .summary("take an approval back before the mail leaves")
+    .description(
+      "The mail waits for a decision again, with the changes of an edit. The agent's undo_seconds are the time for it.",
+    )
+    .argument("<id>", "its id, msg_…")
+    .action(async (id: string, _flags: unknown, command: Command) => {
+      const session = await openSession(io, command);
+      const mail = await session.client.undoApproval(id);
+      await session.show(
+        mail,
+        () =>
+          `${session.paint("green", "✓")} The approval is taken back; it waits again: e2a pending ${plain(mail.id)}`,
+      );
+    });
+  return example(command, [`e2a pending undo ${anId}`]);
 }

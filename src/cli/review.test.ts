@@ -135,20 +135,20 @@ describe("editing", () => {
     expect(await stat(path).catch(({ code }) => code)).toBe("ENOENT");
   });
 
-  const htmlAnswers: [keys: string, html: string | undefined][] = [
-    [enter, ""],
-    ["n", undefined],
+  const htmlAnswers: [keys: string, html: string][] = [
+    [enter, "<p>Better text</p>"],
+    ["n", ""],
   ];
   for (const [keys, html] of htmlAnswers) {
-    test(`HTML ${html === "" ? "goes with its old text" : "stays when asked"}`, async () => {
+    test(`HTML ${html === "" ? "is dropped when asked" : "is made anew from the text"}`, async () => {
       server.outbox.mails = [heldMail(1, { body_html: "<p>Text 1</p>" })];
       const running = start(await editor(change));
       await answer(running, "Mail 1 of 1: what now?", "e");
-      await answer(running, "Send it without the HTML?", keys);
+      await answer(running, "Make it anew from the text", keys);
       await answer(running, "Let it go with these changes?", "a");
       await running.done;
       expect(decisions()[0]?.[1]).toMatchObject({ body_text: "Better text" });
-      expect(mail(1)?.body_html).toBe(html ?? "<p>Text 1</p>");
+      expect(mail(1)?.body_html).toBe(html);
     });
   }
 
@@ -192,13 +192,18 @@ describe("refusals", () => {
     await running.printed("! It was rejected by carol@example.com at noon.");
     await running.printed("! Report 2: cancelled meanwhile.");
     await running.printed("Mail 3 of 3: what now?");
-    Object.assign(mail(3) ?? {}, { body_text: "Something else" });
+    const changed = heldMail(3, { body_text: "Something else" });
+    server.outbox.mails[2] = changed;
+    running.stdin.write("a");
+    // What was changed is shown as it is now, and then decided.
+    await running.printed("! The mail was changed since you saw it. Look at it again.");
+    await running.printed("Mail 3 of 3: what now?", 3);
+    await running.printed("Something else");
+    expect(mail(3)?.status).toBe("pending_approval");
     running.stdin.write("a");
     const { code, out } = await running.done;
     expect(code).toBe(0);
-    expect(out).toContain("! The mail was changed since you saw it. Look at it again.");
-    expect(out).toEndWith("3 held: 3 decided or changed elsewhere.\n");
-    expect(mail(3)?.status).toBe("pending_approval");
+    expect(out).toEndWith("3 held: 1 approved, 2 decided or changed elsewhere.\n");
   });
 
   test("an agent's key ends it with 4", async () => {

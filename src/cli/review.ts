@@ -7,7 +7,7 @@ import { rows, write } from "./io.ts";
 import { plain } from "./output.ts";
 import { isCancelled, key, text } from "./prompts.ts";
 import type { Session } from "./session.ts";
-import type { Bound, MailEdit, Outbound } from "./shapes.ts";
+import type { Approved, Bound, MailEdit, Outbound } from "./shapes.ts";
 import { sentText } from "./transmit.ts";
 
 const outcomes = ["approved", "edited", "rejected", "skipped", "failed", "gone"] as const;
@@ -22,6 +22,8 @@ const outcomeWords: Record<Outcome, string> = {
   gone: "decided or changed elsewhere",
 };
 
+/** A mail that is changed under the reviewer's eyes more often is passed over. */
+const SHOWN_AGAIN_MAX = 3;
 /** The server takes no longer reason. */
 const reasonCharsMax = 1000;
 /** Lines beside a mail's text that should fit the screen with it: facts, links, the question. */
@@ -58,8 +60,8 @@ function summary(tally: Outcome[], total: number): string {
   return `${total} held: ${parts.join(", ")}.${still}`;
 }
 
-/** One mail, until it is decided or passed over. */
-async function one(session: Session, id: string, progress: string): Promise<Outcome | "quit"> {
+/** One mail, until it is decided or passed over. One that was changed meanwhile is shown again, `again` times at most. */
+async function one(session: Session, id: string, progress: string, again = SHOWN_AGAIN_MAX): Promise<Outcome | "quit"> {
   try {
     const mail = await session.client.outbound(id);
     if (mail.status === "pending_approval") return await decide(session, mail, progress);
@@ -77,6 +79,9 @@ async function one(session: Session, id: string, progress: string): Promise<Outc
         .map((said) => plain(said ?? ""))
         .join(" "),
     );
+    const mayShow = status === 409 && again > 0;
+    if (mayShow && (await session.client.outbound(id)).status === "pending_approval")
+      return one(session, id, progress, again - 1);
     return status === 409 || status === 404 ? "gone" : "failed";
   }
 }
@@ -91,7 +96,7 @@ async function decide(session: Session, mail: Outbound, progress: string): Promi
   const approve = async (edit: MailEdit): Promise<Outcome> => {
     const changed = Object.keys(edit).length > 0;
     const sent = await client.approve(mail.id, { ...edit, ...seen }, { wait: true });
-    await write(io.stdout, `${sentText(session, sent, changed ? "Approved with changes. " : "Approved. ")}\n`);
+    await write(io.stdout, `${sentText(session, sent, approvedLead(sent))}\n`);
     return changed ? "edited" : "approved";
   };
   for (;;) {
@@ -134,6 +139,12 @@ async function goingBack<T>(step: () => Promise<T | null>): Promise<T | null> {
     if (isCancelled(error)) return null;
     throw error;
   }
+}
+
+/** `Approved, with another subject, body_text. `: the beginning of what is said of an approval. */
+export function approvedLead({ edited, edited_parts: parts = [] }: Approved): string {
+  if (parts.length > 0) return `Approved, with another ${plain(parts.join(", "))}. `;
+  return edited ? "Approved with changes. " : "Approved. ";
 }
 
 /** What makes a decision one about this content. */

@@ -50,6 +50,9 @@ export interface RecordCheck {
   record: string;
   status: "ok" | "missing" | "mismatch";
   found?: string | string[] | null;
+  advice?: string | null;
+  /** Publish this in place of all that was found. */
+  merged?: string | null;
 }
 
 export interface Domain {
@@ -236,6 +239,8 @@ export interface Bound {
 
 export interface Approved extends Sent {
   edited?: boolean;
+  /** In what it differs from what the agent wrote. */
+  edited_parts?: string[];
 }
 
 export interface Rejected {

@@ -11,15 +11,15 @@ import type { Sent } from "./shapes.ts";
  * Posts a mail, with progress on a terminal, and shows what the server says, after `lead`. Throws exit code 3 when the
  * mail is held, and 1 when a recipient's server refused it.
  */
-export async function transmit(
+export async function transmit<S extends Sent>(
   session: Session,
   wait: boolean,
-  post: (options: SendOptions) => Promise<Sent>,
-  lead = "",
+  post: (options: SendOptions) => Promise<S>,
+  lead: (sent: S) => string = () => "",
 ): Promise<void> {
   const progress = uploadProgress(session.io);
   const sent = await post({ wait, onSent: progress.onSent }).finally(progress.end);
-  await session.show(sent, () => sentText(session, sent, lead));
+  await session.show(sent, () => sentText(session, sent, lead(sent)));
   // Everything is said: the code alone is left.
   if (sent.status === "pending_approval") throw new CliError("", { exit: exitCode.held, code: "held" });
   const recipients = sent.recipients ?? [];

@@ -155,8 +155,8 @@ describe.skipIf(!chromiumRuns)("approvals", () => {
     await shows("A decision is about");
     await page.keyboard.press("a");
     await page.getByRole("button", { name: "Undo" }).click();
-    await shows("Taken back: it does not leave");
-    expect(await messageNow(id)).toMatchObject({ status: "cancelled" });
+    await shows("Approval taken back; it waits again");
+    expect(await messageNow(id)).toMatchObject({ status: "pending_approval" });
     await it.api("PATCH", `/api/v1/agents/${agent}`, { undo_seconds: 0 });
   });
 

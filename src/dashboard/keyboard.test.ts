@@ -51,7 +51,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await page.getByText("Nothing waits").waitFor();
     const after = await Promise.all(ids.map((id) => visit.api("GET", `/messages/${id}`)));
     expect(after.map(({ status }) => status)).toEqual(ids.map(() => "queued"));
-  }, 30_000);
+  }, 60_000);
 
   test("Escape closes what is open, under a toast, in every list that opens something", async () => {
     const message = "From: Bob <bob@example.com>\r\nSubject: Are you there?\r\n\r\nYes.\r\n";
@@ -83,7 +83,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
       await page.keyboard.press("Escape");
       await page.waitForURL((url) => url.pathname === path);
     }
-  }, 30_000);
+  }, 60_000);
 
   test("Escape leaves the field, then the search, and clears what is selected", async () => {
     await goTo("Inbox");
@@ -109,7 +109,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
       .getByText(/^\d+ selected$/)
       .first()
       .waitFor({ state: "detached" });
-  }, 30_000);
+  }, 60_000);
 
   test("a dialog keeps its keys to itself, and Escape closes nothing else", async () => {
     await hold("Behind a dialog");
@@ -128,5 +128,5 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     expect(page.url()).toBe(url);
     const id = url.split("/").at(-1);
     expect(await visit.api("GET", `/messages/${id}`)).toMatchObject({ status: "pending_approval" });
-  }, 30_000);
+  }, 60_000);
 });

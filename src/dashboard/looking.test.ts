@@ -65,5 +65,5 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await page.keyboard.press("u");
     await page.getByRole("button", { name: "Mark read" }).waitFor();
     expect(await unread()).toEqual(["A question"]);
-  }, 30_000);
+  }, 60_000);
 });

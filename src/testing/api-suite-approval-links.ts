@@ -157,6 +157,23 @@ export function approvalLinkCases(it: ApiWorld): void {
       expect((await mine.post(`/api/v1/messages/${id}/reject`)).body.detail).toMatch(/approved it at .*, by link\.$/);
     });
 
+    test("works again once its approval is taken back, and not for a message that an edit changed", async () => {
+      const { mine, agent, approve, reject, id, shown } = await told();
+      await mine.patch(`/api/v1/agents/${agent}`, { undo_seconds: 120 });
+      await press(approve.path, { t: approve.token });
+      expect((await mine.post(`/api/v1/messages/${id}/undo`)).status).toBe(200);
+      expect((await open(approve)).status).toBe(200);
+      const second = await press(approve.path, { t: approve.token });
+      expect({ status: second.status, title: title(second.body) }).toEqual({ status: 200, title: "Approved" });
+      await mine.post(`/api/v1/messages/${id}/undo`);
+
+      const later = { headers: { prefer: "respond-async" } };
+      await mine.post(`/api/v1/messages/${id}/approve`, { body_text: "Good night." }, later);
+      await mine.post(`/api/v1/messages/${id}/undo`);
+      for (const link of [approve, reject]) expect((await press(link.path, { t: link.token })).status).toBe(409);
+      expect(await shown()).toMatchObject({ status: "pending_approval", body_text: "Good night." });
+    });
+
     test("rejects with the reason in the form", async () => {
       const { reject, shown } = await told();
       for (const reason of ["x".repeat(1001), "a\0b"]) {

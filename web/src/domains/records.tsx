@@ -4,6 +4,7 @@ import { Untrusted } from "../mail/untrusted.tsx";
 import { CopyButton } from "../ui/copy.tsx";
 import { cx } from "../ui/cx.ts";
 import { Card } from "../ui/page.tsx";
+import { OtherDomain } from "./other-domain.tsx";
 
 type Records = Domain["dns_records"];
 export type RecordName = keyof Records;
@@ -51,23 +52,50 @@ function RecordCard({
   check,
 }: {
   purpose: Purpose;
-  record: NonNullable<Records[RecordName]> & { priority?: number };
+  record: PublishedRecord;
   check: Check | undefined;
 }) {
   return (
     <Card title={purpose.title} description={purpose.purpose} actions={<CheckState check={check} />}>
       <div className="flex flex-col gap-3">
-        <dl className="grid grid-cols-[max-content_minmax(0,1fr)] items-center gap-x-4 gap-y-1 text-sm">
-          <dt className="text-muted">Type</dt>
-          <dd className="font-mono text-xs">{purpose.type}</dd>
-          <Value name="Name" value={record.host} />
-          <Value name="Value" value={record.value} />
-          {record.priority !== undefined && <Value name="Priority" value={String(record.priority)} />}
-        </dl>
-        {check && <Found check={check} />}
+        {takesMailAway(check) && check ? (
+          <>
+            <Found check={check} />
+            <details className="text-sm">
+              <summary className="cursor-pointer text-muted">The record for a domain that only agents use</summary>
+              <div className="pt-3">
+                <Values purpose={purpose} record={record} />
+              </div>
+            </details>
+          </>
+        ) : (
+          <>
+            {check && <Found check={check} />}
+            <Values purpose={purpose} record={check?.merged ? { ...record, value: check.merged } : record} />
+          </>
+        )}
       </div>
     </Card>
   );
+}
+
+type PublishedRecord = NonNullable<Records[RecordName]> & { priority?: number };
+
+function Values({ purpose, record }: { purpose: Purpose; record: PublishedRecord }) {
+  return (
+    <dl className="grid grid-cols-[max-content_minmax(0,1fr)] items-center gap-x-4 gap-y-1 text-sm">
+      <dt className="text-muted">Type</dt>
+      <dd className="font-mono text-xs">{purpose.type}</dd>
+      <Value name="Name" value={record.host} />
+      <Value name="Value" value={record.value} />
+      {record.priority !== undefined && <Value name="Priority" value={String(record.priority)} />}
+    </dl>
+  );
+}
+
+/** Whether publishing our record would take the domain's mail away from the servers that receive it today. */
+function takesMailAway(check: Check | undefined): boolean {
+  return check?.record === "mx" && check.status === "mismatch" && check.advice !== undefined;
 }
 
 function Value({ name, value }: { name: string; value: string }) {
@@ -101,17 +129,31 @@ function CheckState({ check }: { check: Check | undefined }) {
 
 function Found({ check }: { check: Check }) {
   if (check.error) return <p className="text-xs text-warn">{check.error}</p>;
-  if (check.status !== "mismatch") return null;
+  const { found = [], advice, merged, suggested_domain, lookups } = check;
+  if (found.length === 0 && !advice) return null;
   return (
-    <div className="rounded-md bg-bad-soft px-3 py-2 text-xs">
-      <p className="font-medium">Found instead:</p>
-      <ul className="flex flex-col gap-0.5 pt-1 font-mono">
-        {check.found?.map((value) => (
-          <li key={value} className="wrap-anywhere">
-            <Untrusted text={value} />
-          </li>
-        ))}
-      </ul>
+    <div className={cx("flex flex-col gap-2 rounded-md px-3 py-2 text-xs", advice ? "bg-warn-soft" : "bg-bad-soft")}>
+      {advice && (
+        <p className="text-sm">
+          <Untrusted text={advice} />
+        </p>
+      )}
+      {suggested_domain && <OtherDomain name={suggested_domain} />}
+      {found.length > 0 && (
+        <div>
+          <p className="font-medium">{advice ? "Found:" : "Found instead:"}</p>
+          <ul className="flex flex-col gap-0.5 pt-1 font-mono">
+            {found.map((value) => (
+              <li key={value} className="wrap-anywhere">
+                <Untrusted text={value} />
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
+      {merged && (
+        <p className="font-medium">The value below is both in one{lookups ? `, with ${lookups} look-ups` : ""}.</p>
+      )}
     </div>
   );
 }
@@ -119,14 +161,28 @@ function Found({ check }: { check: Check }) {
 /** A string of DNS holds so many bytes; longer text is several of them (RFC 7208 3.3). */
 const STRING_BYTES = 255;
 
-/** All records in the form of a zone file (RFC 1035 5), which many providers take as it is. */
-export function zoneFile({ dns_records }: Domain): string {
+/**
+ * What is still to be published, in the form of a zone file (RFC 1035 5), which many providers take as it is. A record that
+ * would take the domain's mail away from where it goes today is left out, with a remark; a merged one says what it replaces.
+ * "" when everything is there.
+ */
+export function zoneFile({ dns_records, checks }: Domain): string {
   const lines = recordNames.flatMap((name) => {
-    const record: (Records[RecordName] & { priority?: number }) | undefined = dns_records[name];
-    if (!record) return [];
-    if (purposes[name].type === "MX") return [`${record.host}. 3600 IN MX ${record.priority} ${record.value}.`];
-    const strings = record.value.match(new RegExp(`.{1,${STRING_BYTES}}`, "g")) ?? [];
-    return [`${record.host}. 3600 IN TXT ${strings.map((one) => `"${one}"`).join(" ")}`];
+    const record: PublishedRecord | undefined = dns_records[name];
+    const check = checks?.find((one) => one.record === name);
+    if (!record || check?.status === "ok") return [];
+    const { host, value, priority } = record;
+    if (takesMailAway(check)) return [`; ${host}. already has MX records, which stay as they are`];
+    if (purposes[name].type === "MX") return [`${host}. 3600 IN MX ${priority} ${value}.`];
+    const replaces = check?.merged && check.found ? [`; in place of the SPF record of ${host}.`] : [];
+    return [...replaces, `${host}. 3600 IN TXT ${quoted(check?.merged ?? value)}`];
   });
-  return `${lines.join("\n")}\n`;
+  return lines.length > 0 ? `${lines.join("\n")}\n` : "";
+}
+
+/** Text as character-strings of a zone file (RFC 1035 5.1). Merged records hold what others published. */
+function quoted(text: string): string {
+  const strings = text.match(new RegExp(`.{1,${STRING_BYTES}}`, "gs")) ?? [];
+  const escaped = (one: string) => one.replace(/["\\]/g, "\\$&").replace(/[^\x20-\x7e]/g, "");
+  return strings.map((one) => `"${escaped(one)}"`).join(" ");
 }

@@ -140,9 +140,11 @@ export function EditForm({
         <Button variant="ghost" icon={X} onClick={onClose}>
           Discard the changes
         </Button>
-        <span className="hidden text-xs text-muted sm:inline">
-          <Keys keys="mod+enter" />
-        </span>
+        {!decided && (
+          <span className="hidden text-xs text-muted sm:inline">
+            <Keys keys="mod+enter" />
+          </span>
+        )}
       </div>
       {left.status === "blocked" && (
         <ConfirmDialog

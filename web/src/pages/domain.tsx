@@ -6,6 +6,7 @@ import { useInfo } from "../api/account.ts";
 import type { Domain } from "../api/client.ts";
 import { domainQuery, useDeleteDomain, usePauseDomain, useVerifyDomain } from "../api/domains.ts";
 import { RecordList, zoneFile } from "../domains/records.tsx";
+import { DomainSummary } from "../domains/summary.tsx";
 import { announce } from "../ui/announce.ts";
 import { Button, buttonClass } from "../ui/button.tsx";
 import { CodeBlock } from "../ui/copy.tsx";
@@ -45,7 +46,12 @@ export function DomainPage() {
                 variant="primary"
                 icon={BadgeCheck}
                 busy={verify.isPending}
-                onClick={() => verify.mutate(undefined, { onSuccess: () => toast(`${name} is verified`) })}
+                onClick={() =>
+                  verify.mutate(undefined, {
+                    onSuccess: () =>
+                      toast(`${name} is verified`, "It is proven to be yours. Below is what its mail still needs."),
+                  })
+                }
               >
                 Verify
               </Button>
@@ -67,9 +73,14 @@ export function DomainPage() {
               <Progress domain={data} />
             )}
             <RecordList domain={data} />
-            <Card title="All at once" description="As a zone file, which many providers take as it is.">
-              <CodeBlock code={zoneFile(data)} label="zone file" />
-            </Card>
+            {zoneFile(data) && (
+              <Card
+                title="What is missing, at once"
+                description="As a zone file, which many providers take as it is. It leaves the domain’s other records alone."
+              >
+                <CodeBlock code={zoneFile(data)} label="zone file" />
+              </Card>
+            )}
             {!shared && <Control domain={data} />}
           </>
         )}
@@ -83,13 +94,14 @@ function Progress({ domain }: { domain: Domain }) {
   return (
     <div className="flex flex-col gap-3">
       <div className="flex flex-wrap items-center gap-3 text-sm">
-        <DomainState domain={domain} />
+        {domain.paused && <DomainState domain={domain} />}
         {domain.verified_at && (
           <span className="text-xs text-muted">
-            proven <RelativeTime at={domain.verified_at} />
+            Verified <RelativeTime at={domain.verified_at} />
           </span>
         )}
       </div>
+      <DomainSummary domain={domain} />
       {!domain.verified ? (
         <ol className="flex max-w-prose list-decimal flex-col gap-1 pl-5 text-sm text-muted">
           <li>Copy the records below to where the domain’s DNS is kept.</li>
@@ -98,8 +110,8 @@ function Progress({ domain }: { domain: Domain }) {
         </ol>
       ) : wrong > 0 ? (
         <p className="max-w-prose text-sm text-muted">
-          It is yours. {wrong === 1 ? "One record is" : `${wrong} records are`} not right yet: until then mail may not
-          arrive, or be taken for spam.
+          Verified says that the domain is yours, and nothing more. {wrong} of {domain.checks?.length} records are not
+          right yet: until then mail may not arrive, or be taken for spam.
         </p>
       ) : (
         <p className="flex flex-wrap items-center gap-x-3 gap-y-2 text-sm">

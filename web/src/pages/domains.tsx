@@ -1,9 +1,10 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { Globe, Plus } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { useInfo } from "../api/account.ts";
 import type { Domain } from "../api/client.ts";
-import { useCreateDomain, useDomains } from "../api/domains.ts";
+import { domainQuery, useCreateDomain, useDomains } from "../api/domains.ts";
 import { ApiError } from "../api/problem.ts";
 import { useShortcuts } from "../app/shortcuts.ts";
 import { Badge } from "../ui/badge.tsx";
@@ -14,6 +15,9 @@ import { Card, Page } from "../ui/page.tsx";
 import { EmptyState, ErrorNote, Loaded } from "../ui/states.tsx";
 import { type Column, Table } from "../ui/table.tsx";
 import { RelativeTime } from "../ui/time.tsx";
+
+/** What DNS said stays good for the list this long. */
+const CHECKED_MS = 60_000;
 
 const columns: Column<Domain>[] = [
   {
@@ -28,7 +32,8 @@ const columns: Column<Domain>[] = [
       </Link>
     ),
   },
-  { header: "State", cell: (domain) => <DomainState domain={domain} /> },
+  { header: "Ownership", cell: (domain) => <DomainState domain={domain} /> },
+  { header: "Records", cell: (domain) => <RecordsState domain={domain} /> },
   {
     header: "Added",
     secondary: true,
@@ -40,10 +45,20 @@ const columns: Column<Domain>[] = [
 export function DomainState({ domain: { verified, paused } }: { domain: Domain }) {
   return (
     <span className="inline-flex flex-wrap gap-1">
-      {verified ? <Badge tone="ok">Verified</Badge> : <Badge tone="warn">Not verified</Badge>}
+      {verified ? <Badge tone="ok">Proven</Badge> : <Badge tone="warn">Not proven</Badge>}
       {paused && <Badge tone="warn">Paused</Badge>}
     </span>
   );
+}
+
+/** How many of a domain's records are right now: a proven domain can still have none that mail needs. */
+function RecordsState({ domain: { domain } }: { domain: Domain }) {
+  const { data, isPending } = useQuery({ ...domainQuery(domain), refetchInterval: false, staleTime: CHECKED_MS });
+  const checks = data?.checks ?? [];
+  const right = checks.filter(({ status }) => status === "ok").length;
+  if (checks.length === 0) return <span className="text-muted">{isPending ? "Looking …" : "Not known"}</span>;
+  const all = right === checks.length;
+  return <Badge tone={all ? "ok" : "warn"}>{all ? "All are right" : `${right} of ${checks.length} are right`}</Badge>;
 }
 
 /** The domains that agents may have addresses at. */
