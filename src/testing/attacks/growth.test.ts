@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { GrowthReport } from "./growth.ts";
 
 /** Linear readers take a tenth of it; one that is not never ends. */
-const killedAfterMs = 240_000;
+const killedAfterMs = 600_000;
 /** Bun itself, the input, and what is made of it; what explodes takes gigabytes. */
 const memoryBytesMax = 1024 * 1024 * 1024;
 

@@ -42,7 +42,7 @@ const asMail = (kind: string, names: Record<string, unknown>): Record<string, Bu
 
 const groups = {
   html: { small: 8 * 1024, entries: entries(hostileHtml, htmlReaders) },
-  text: { small: 16 * 1024, entries: entries(hostileText, textReaders) },
+  text: { small: 8 * 1024, entries: entries(hostileText, textReaders) },
   fields: { small: 32 * 1024, entries: entries(asMail("field", hostileFields), mailReaders) },
   structures: { small: 32 * 1024, entries: entries(asMail("structure", hostileStructures), mailReaders) },
 };

@@ -1,5 +1,5 @@
 /** Everything that reads what strangers wrote, as functions of what they wrote. */
-import { plain, plainLines, toJson } from "../../cli/output.ts";
+import { plainLines, toJson } from "../../cli/output.ts";
 import { safeHtml } from "../../http/safe-html.ts";
 import { automationOf } from "../../inbound/automation.ts";
 import { isHardBounce } from "../../inbound/hard-bounce.ts";
@@ -10,7 +10,7 @@ import { readReport } from "../../inbound/report.ts";
 import { withTrace } from "../../inbound/trace.ts";
 import { showReview } from "../../outbound/review.ts";
 import { linksOf, misnamedHost } from "../../outbound/shown-links.ts";
-import { visibleLine, visibleText } from "../../outbound/visible.ts";
+import { visibleText } from "../../outbound/visible.ts";
 import { heldOf } from "../held-review.ts";
 import { headerBytesMax } from "./hostile-mails.ts";
 
@@ -44,9 +44,7 @@ export const textReaders: Record<string, Reader<string>> = {
   links: (text) => linksOf(text, null).map(misnamedHost),
   review: (text) => showReview(held(text, null), { bodyBytes: 200 * 1024, links: 200 }),
   "visible text": visibleText,
-  "visible line": visibleLine,
   "terminal, lines": plainLines,
-  "terminal, one line": plain,
   "terminal, JSON": (text) => toJson({ text }, true),
   "hard bounce": (text) => isHardBounce({ status: "5.0.0", diagnostic: text }),
 };
