@@ -147,7 +147,7 @@ export class Child {
   }
 
   private send(head: ToChild, blobs: readonly Bytes[] = []): void {
-    this.writer.send(head, blobs);
+    this.writer.send(head, blobs, head.kind !== "task");
   }
 
   private async read(): Promise<void> {

@@ -31,7 +31,7 @@ export async function serveTasks(table: TaskTable): Promise<never> {
   await dieWithParent();
 
   const writer = new FrameWriter(Bun.stdout.writer(), () => process.exit(0));
-  const send = (head: FromChild, blobs: Uint8Array[] = []) => writer.send(head, blobs);
+  const send = (head: FromChild, blobs: Uint8Array[] = []) => writer.send(head, blobs, head.kind !== "done");
   const calls = new Map<number, (answer: ToChild & { kind: "answer" }) => void>();
   let callCount = 0;
 
