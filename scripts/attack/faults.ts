@@ -1,0 +1,52 @@
+/** Faults under the binary: what it promised, and what is left of that. */
+import {
+  killedAtRandom,
+  syncFailsThenPowerCut,
+  type Tally,
+  writesFailForAWhile,
+} from "../../src/testing/attacks/faults.ts";
+import { storeAwayWhileSending } from "../../src/testing/attacks/store-away.ts";
+import { errno } from "../../src/testing/faults/faulty-disk.ts";
+import type { AttackOptions } from "./world.ts";
+
+export interface FaultRow extends Tally {
+  name: string;
+  /** Why the scenario came to no end. */
+  error?: string;
+}
+
+/** How often a process is killed, or the power cut. */
+const rounds = 5;
+/** Longer than the leases of mail in hand. */
+const awaySeconds = 100;
+
+/** Every fault there is for a database. Faults of a disk are injected under SQLite; Postgres has its own. */
+export async function attackFaults({ command, database, progress }: AttackOptions): Promise<FaultRow[]> {
+  const [binary = ""] = command;
+  const ofDisk: [string, () => Promise<Tally>][] = [
+    ["kill -9 at random moments", () => killedAtRandom(binary, "kill -9", rounds)],
+    ["power cut at random moments", () => killedAtRandom(binary, "power cut", rounds)],
+    ["a sync of the log fails, then a power cut", () => syncFailsThenPowerCut(binary, "log")],
+    ["a sync in a checkpoint fails, then a power cut", () => syncFailsThenPowerCut(binary, "database")],
+    ["a full disk for a while, then a power cut", () => writesFailForAWhile(binary, errno.ENOSPC)],
+    ["a read-only file system for a while, then a power cut", () => writesFailForAWhile(binary, errno.EROFS)],
+  ];
+  const scenarios: [string, () => Promise<Tally>][] = [
+    ...(database === "sqlite" ? ofDisk : []),
+    [
+      `no writes for ${awaySeconds} s with mail at the upstream`,
+      () => storeAwayWhileSending(binary, database, awaySeconds),
+    ],
+  ];
+  const rows: FaultRow[] = [];
+  for (const [name, run] of scenarios) {
+    progress(`${database}: ${name}`);
+    try {
+      const { promised, lost, doubled } = await run();
+      rows.push({ name, promised, lost, doubled });
+    } catch (error) {
+      rows.push({ name, promised: 0, lost: 0, doubled: 0, error: (error as Error).message });
+    }
+  }
+  return rows;
+}

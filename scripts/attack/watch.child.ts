@@ -1,0 +1,85 @@
+/** Watches a server from a process of its own: how long `/api/health` takes, and how much memory it holds. */
+import { readdirSync, readFileSync } from "node:fs";
+import { answerCalls, type Handlers } from "../bench/child.ts";
+
+/** Between two questions. A stand-still of the server is seen to this precision. */
+const probeIntervalMs = 10;
+const memoryIntervalMs = 20;
+
+/** What was seen between `begin` and `end`. */
+export interface Watched {
+  /** The longest wait for `/api/health`, in milliseconds. */
+  healthMs: number;
+  /** The same for a server in the watching process that does nothing: what the machine itself adds. */
+  controlMs: number;
+  /** Most resident memory of the server and its child processes together, in MB (10^6 bytes). */
+  peakMB: number;
+  /** Questions that got no answer, or another one than 200. */
+  failures: number;
+}
+
+let watching: { stop: () => Promise<Watched> } | null = null;
+
+const handlers = {
+  begin({ url, pid }: { url: string; pid: number }): void {
+    const seen: Watched = { healthMs: 0, controlMs: 0, peakMB: 0, failures: 0 };
+    let isOver = false;
+    const control = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("ok") });
+    const probe = async (target: string, note: (ms: number) => void) => {
+      while (!isOver) {
+        const startedAt = performance.now();
+        try {
+          const response = await fetch(target);
+          await response.arrayBuffer();
+          if (response.status !== 200) seen.failures++;
+        } catch {
+          seen.failures++;
+        }
+        note(performance.now() - startedAt);
+        await Bun.sleep(probeIntervalMs);
+      }
+    };
+    const probes = [
+      probe(`${url}/api/health`, (ms) => (seen.healthMs = Math.max(seen.healthMs, ms))),
+      probe(control.url.href, (ms) => (seen.controlMs = Math.max(seen.controlMs, ms))),
+    ];
+    const look = () => (seen.peakMB = Math.max(seen.peakMB, residentMB(pid)));
+    const sampling = setInterval(look, memoryIntervalMs);
+    watching = {
+      async stop() {
+        look();
+        isOver = true;
+        clearInterval(sampling);
+        await Promise.all(probes);
+        await control.stop(true);
+        return seen;
+      },
+    };
+  },
+  async end(): Promise<Watched> {
+    const watched = await watching?.stop();
+    watching = null;
+    if (!watched) throw new Error("nothing is watched");
+    return watched;
+  },
+} satisfies Handlers;
+export type WatchHandlers = typeof handlers;
+
+/** Resident memory of a process and all its descendants (proc_pid_status(5)); 0 where there is no /proc. */
+function residentMB(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const own = (Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024) / 1e6;
+    return own + childrenOf(pid).reduce((sum, child) => sum + residentMB(child), 0);
+  } catch {
+    return 0;
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+    readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+  );
+}
+
+answerCalls(handlers);
