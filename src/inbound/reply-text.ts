@@ -157,7 +157,7 @@ function isSignature(text: string): boolean {
 }
 
 /** How many lines from there on are the introduction of a quote; 0 when they are none. */
-function introductionAt(texts: string[], at: number): number {
+function introductionAt(texts: string[], at: number, looksBelow = true): number {
   const first = texts[at] as string;
   if (first === "" || first.startsWith(">") || first.length > telltaleCharsMax) return 0;
   if (isFrom(first) || originalMessage.test(first.trimEnd().toLowerCase())) return 1;
@@ -167,7 +167,10 @@ function introductionAt(texts: string[], at: number): number {
   for (let count = 1; count <= introductionLinesMax; count++) {
     const rule = introductionIn(joined);
     // Words that stand right above an introduction are not its beginning.
-    if (rule) return count > 1 && !rule.isAnchored && introductionAt(texts, at + 1) > 0 ? 0 : count;
+    if (rule) {
+      const isBelow = looksBelow && count > 1 && !rule.isAnchored && introductionAt(texts, at + 1, false) > 0;
+      return isBelow ? 0 : count;
+    }
     const line = texts[at + count] ?? "";
     if (line === "" || line.startsWith(">") || line.length > telltaleCharsMax) return 0;
     joined += ` ${line}`;
