@@ -57,7 +57,9 @@ export function strictCases(it: ApiWorld): void {
         });
       }
       // One name in two objects, and as a value, is given once in each.
-      const fine = send(`,"headers":{"X-A":"to"},"attachments":[{"filename":"data","data":""},{"filename":"b","data":""}]`);
+      const fine = send(
+        `,"headers":{"X-A":"to"},"attachments":[{"filename":"data","data":""},{"filename":"b","data":""}]`,
+      );
       const sent = await it.api.call("POST", "/api/v1/send", {
         ...{ body: fine, headers: { "content-type": "application/json" } },
       });
