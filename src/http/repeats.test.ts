@@ -72,18 +72,6 @@ for (const database of ["sqlite", "postgres"] as const) {
     expect(await it.upstream.received(5)).toHaveLength(5);
   });
 
-  test(`what nobody took, and was said so, is tried anew when it is asked for again (${database})`, async () => {
-    let reply: string | undefined = "550 5.7.1 Not today";
-    await using it = await startSending((stage) => (stage === "rcpt" ? reply : undefined), { database });
-    const refused = await it.send();
-    expect([refused.status, refused.body.code]).toEqual([502, "upstream_rejected"]);
-    reply = undefined;
-    const again = await it.send();
-    expect([again.status, again.body.status, replayed(again)]).toEqual([200, "sent", null]);
-    expect(again.body.message_id).not.toBe(refused.body.message_id);
-    expect(await it.upstream.received(1)).toHaveLength(1);
-  });
-
   test(`a client that gave up before its answer, and tries again, joins its first mail (${database})`, async () => {
     const asked = Promise.withResolvers<void>();
     const released = Promise.withResolvers<void>();

@@ -58,19 +58,11 @@ export async function submit(
     set.headers["idempotent-replayed"] = "true";
     if (idempotencyKey !== null) set.headers["idempotency-replayed"] = "true";
   }
+  const outcome = outcomeOf(sent);
   // What a client that has gone was told, it did not hear.
-  const noteFinal = () => {
-    if (idempotencyKey === null && !exchange.clientHasGone) answers.note(sent.message.id, asked.hash);
-  };
-  try {
-    const outcome = outcomeOf(sent);
-    if (outcome.status === 200) noteFinal();
-    return outcome;
-  } catch (error) {
-    // That nobody will get it is as final as that somebody has.
-    if (error instanceof Failure && error.code === "upstream_rejected") noteFinal();
-    throw error;
-  }
+  if (outcome.status === 200 && idempotencyKey === null && !exchange.clientHasGone)
+    answers.note(sent.message.id, asked.hash);
+  return outcome;
 }
 
 /** Whether the client wants no waiting (RFC 7240 4.1); the answer says that it gets its way. */
