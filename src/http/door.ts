@@ -2,11 +2,13 @@ import type { Server } from "bun";
 import type { AnyElysia } from "elysia";
 import { asFailure, Failure } from "../errors.ts";
 import { newId } from "../id.ts";
+import { shownName } from "../unknown-name.ts";
 import { BodyBudget, type BodyHold, readBody } from "./body.ts";
 import { dashboardResponse } from "./dashboard.ts";
 import { createIdempotency, requestHash } from "./idempotency.ts";
 import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
-import { JsonBody } from "./input.ts";
+import { invalid, JsonBody } from "./input.ts";
+import { repeatedMember } from "./json-members.ts";
 import type { RateLimits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
@@ -208,7 +210,7 @@ export function createDoor(options: DoorOptions) {
   }
 }
 
-/** Elysia's parser for our bodies: strict UTF-8, then JSON. Failure `invalid_request` says which of the two is wrong. */
+/** Elysia's parser for our bodies: strict UTF-8, then JSON without repeated members. Failure `invalid_request` says what is wrong. */
 export function parseBody(body: Uint8Array): JsonBody {
   let text: string;
   try {
@@ -216,12 +218,17 @@ export function parseBody(body: Uint8Array): JsonBody {
   } catch {
     throw new Failure("invalid_request", "The body is not UTF-8.", { fix: "Send JSON as UTF-8 (RFC 8259 8.1)." });
   }
+  let value: unknown;
   try {
-    return new JsonBody(JSON.parse(text));
+    value = JSON.parse(text);
   } catch (error) {
     const reason = error instanceof SyntaxError ? ` (${error.message.replace(/^JSON Parse error: /, "")})` : "";
     throw new Failure("invalid_request", `The body is not JSON${reason}.`, { fix: "Send one JSON object." });
   }
+  const repeated = repeatedMember(text);
+  if (repeated !== null)
+    throw invalid([{ field: shownName(repeated), message: "is given twice" }], "Give each member once.");
+  return new JsonBody(value);
 }
 
 /** Every answer says which request it belongs to, and is neither kept nor sniffed unless it says otherwise. */

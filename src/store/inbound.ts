@@ -1,6 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { newId } from "../id.ts";
-import type { EntityType, Mailbox, Verdict } from "../mail.ts";
+import { type EntityType, type Mailbox, type Verdict, wholeAuthentication } from "../mail.ts";
 import { ensureRoleMailbox } from "./agents.ts";
 import { makeKnown } from "./correspondents.ts";
 import { addDelivery } from "./delivery-queue.ts";
@@ -11,7 +11,7 @@ import { dropOrphanedRaw } from "./messages.ts";
 import { conversationOf } from "./outbound.ts";
 import type { AgentRow, MailContent, MessageRow } from "./schema.ts";
 import { indexMessage } from "./search.ts";
-import { forgetUnproven, noteUnproven } from "./unproven.ts";
+import { forgetUnproven, noteUnproven, noteUnsignedReplyTo } from "./unproven.ts";
 
 /** A subject in an event, whose row shall stay small; the message has it whole. */
 const EVENT_SUBJECT_CHARS_MAX = 1_000;
@@ -159,8 +159,9 @@ function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipie
 /** What the gate will ask about the sender; it does not depend on whether the message is kept. */
 function* rememberSender(s: Scope, row: MessageRow): Verb<void> {
   const { agentId, fromAddress: address, createdAt: now } = row;
-  if (!row.verified) yield* noteUnproven(s, row);
-  else if (address !== "") {
+  if (!row.verified) return yield* noteUnproven(s, row);
+  if (wholeAuthentication(row.authentication).unsigned.includes("Reply-To")) yield* noteUnsignedReplyTo(s, row);
+  if (address !== "") {
     yield* makeKnown(s, "heard", { agentId, address, now });
     yield* forgetUnproven(s, agentId, address);
   }
