@@ -84,6 +84,23 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await shows("Changed text and HTML.");
   }, 60_000);
 
+  test("an edit is reviewed and approved by the keyboard alone", async () => {
+    const id = await hold("By keys");
+    await open(id);
+    await writeText("Hello.\nPay 110.");
+    await page.keyboard.down("Control");
+    await page.keyboard.down("Enter");
+    await changes("Text").waitFor();
+    // The key is held down and repeats by itself: it must not approve what nobody has read.
+    await page.keyboard.down("Enter");
+    await page.keyboard.up("Enter");
+    await page.keyboard.up("Control");
+    expect((await messageNow(id)).status).toBe("pending_approval");
+    await page.keyboard.press("Control+Enter");
+    await shows(/Approved; it leaves in/);
+    expect(await messageNow(id)).toMatchObject({ body_text: "Hello.\nPay 110.", edited_parts: ["body_text"] });
+  }, 60_000);
+
   test("HTML written by hand beside an old text is warned of, and leaves as it was shown", async () => {
     const id = await hold("By hand", { html_body: "<p>Pay <b>100</b>.</p>" });
     await open(id);
