@@ -121,6 +121,21 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     expect(await notes().count()).toBe(0);
   }, 60_000);
 
+  test("a decision that got no answer says that it is not made again by itself", async () => {
+    const id = await hold("No answer", { attachments: [{ filename: "a.txt", data: btoa("x") }] });
+    await open(id);
+    await shows(/^1 byte$/);
+    const path = `**/api/v1/messages/${id}/approve`;
+    await page.route(path, (route) => route.abort());
+    await page.keyboard.press("a");
+    await shows(/The server did not answer/);
+    await shows(/is online, then try again\.$/);
+    expect((await messageNow(id)).status).toBe("pending_approval");
+    await page.unroute(path);
+    await page.keyboard.press("a");
+    await shows(/Approved; it leaves in/);
+  }, 60_000);
+
   test("HTML written by hand beside an old text is warned of, and leaves as it was shown", async () => {
     const id = await hold("By hand", { html_body: "<p>Pay <b>100</b>.</p>" });
     await open(id);
