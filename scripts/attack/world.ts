@@ -58,6 +58,7 @@ export async function startWorld(
           E2A_LIMITS_SENDS_PER_MINUTE_PER_ACCOUNT: "100000",
           E2A_LIMITS_SENDS_PER_DAY_PER_ACCOUNT: "1000000",
           E2A_LIMITS_NEW_RECIPIENTS_PER_DAY_PER_ACCOUNT: "1000000",
+          E2A_LIMITS_LOOP_MESSAGES: "100000",
           ...options.settings,
         },
       },
