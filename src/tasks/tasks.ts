@@ -73,7 +73,9 @@ const byName: Tasks = {
   async examine({ job, settings, dns, defect }, [raw = noBytes], host) {
     const { examine } = await import("../inbound/examine.ts");
     const isHosted: IsHosted = (domain) => host.call("isHosted", [domain]) as Promise<boolean>;
-    return { output: await examine(raw, job, settings, dns ? resolverFor(dns) : resolverOf(host), isHosted, defect) };
+    return {
+      output: await examine(raw, job, settings, dns ? resolverFor(dns, host) : resolverOf(host), isHosted, defect),
+    };
   },
 
   async attachments({ limits, index }, [raw = noBytes]) {
@@ -140,7 +142,12 @@ const RESOLVERS_MAX = 8;
 const resolvers = new Map<string, ReturnType<typeof createResolver>>();
 
 /** A resolver of the child's own: a message takes some six questions, and a call for each costs more than the question. */
-function resolverFor(dns: DnsSettings): Resolver {
+function resolverFor(dns: DnsSettings, host: Host): Resolver {
+  const resolver = ownResolver(dns);
+  return { resolve: (name, type, options) => host.waitFor(resolver.resolve(name, type, options)) };
+}
+
+function ownResolver(dns: DnsSettings): Resolver {
   const key = JSON.stringify(dns);
   const known = resolvers.get(key);
   if (known) return known;

@@ -51,7 +51,7 @@ export class Child {
   readonly jobs = new Map<number, Job>();
   /** Bytes of the jobs. */
   bytes = 0;
-  /** How many calls each job that waits for the server has open. */
+  /** How many answers each job that has nothing to do waits for: of the server, or of somebody outside. */
   private readonly openCalls = new Map<number, number>();
   /** Resident memory when it was last looked at; 0 where it cannot be told. */
   rssBytes = 0;
@@ -102,7 +102,7 @@ export class Child {
     });
   }
 
-  /** Jobs that have something to do here, and do not wait for an answer of the server, such as DNS. */
+  /** Jobs that have something to do here, and do not wait for an answer of the server or of DNS. */
   get active(): number {
     return this.jobs.size - this.openCalls.size;
   }
@@ -191,6 +191,7 @@ export class Child {
     else if (message.kind === "failed") this.leave(message.id)?.failed(message);
     else if (message.kind === "call") this.answer(message);
     else if (message.kind === "abort") this.calls.get(message.call)?.abort();
+    else if (message.kind === "waits") this.countCall(message.id, message.more);
   }
 
   private leave(id: number): Job | undefined {
