@@ -13,6 +13,7 @@ import type { RateLimits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
 import { MethodNotAllowed, problemResponse } from "./problem.ts";
+import { requestUrl, routableUrl } from "./request-url.ts";
 import type { Exchange, HttpDeps } from "./resource.ts";
 import { createRouteTable } from "./route-table.ts";
 import { failurePage } from "./sign-in-pages.ts";
@@ -56,7 +57,8 @@ export function createDoor(options: DoorOptions) {
     server: Server<SocketData> | null,
     visit: Visit,
   ): Promise<Response | undefined> {
-    const url = new URL(request.url);
+    const url = requestUrl(request);
+    visit.path = url.pathname;
     const path = decodedPath(url);
     const method = request.method === "HEAD" ? "GET" : request.method;
     const found = find(method, url.pathname);
@@ -109,7 +111,7 @@ export function createDoor(options: DoorOptions) {
     const wantsJson = route.hooks.body !== undefined && body.length > 0;
     if (wantsJson) requireJson(request);
     const run = async () => {
-      const inner = new Request(request.url, {
+      const inner = new Request(routableUrl(url), {
         method,
         headers: headersFor(request, wantsJson),
         ...(wantsJson ? { body } : {}),
@@ -120,6 +122,7 @@ export function createDoor(options: DoorOptions) {
         identity,
         body,
         method: request.method,
+        origin: url.origin,
         get requestHash() {
           return requestHash(request, identity, body);
         },
@@ -157,6 +160,7 @@ export function createDoor(options: DoorOptions) {
       id: newId("req"),
       clientIp,
       route: "",
+      path: "",
       isPage: false,
       identity: null,
     };
@@ -178,7 +182,7 @@ export function createDoor(options: DoorOptions) {
     const fields = {
       request: visit.id,
       method: request.method,
-      path: new URL(request.url).pathname.slice(0, LOGGED_PATH_CHARS_MAX),
+      path: visit.path.slice(0, LOGGED_PATH_CHARS_MAX),
       status,
       ms: Math.round(durationMs),
       by: visit.identity?.proofId,
@@ -202,6 +206,8 @@ export function createDoor(options: DoorOptions) {
     readonly clientIp: string;
     /** The pattern of the route; "" when there is none. */
     route: string;
+    /** "" when the request has no URL. */
+    path: string;
     isPage: boolean;
     identity: Identity | null;
     /** The memory that its body takes. */

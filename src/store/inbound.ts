@@ -10,7 +10,7 @@ import { addEvent } from "./events.ts";
 import { dropOrphanedRaw } from "./messages.ts";
 import { conversationOf } from "./outbound.ts";
 import type { AgentRow, MailContent, MessageRow } from "./schema.ts";
-import { indexMessage } from "./search.ts";
+import { indexMessage, searchWords } from "./search.ts";
 import { forgetUnproven, noteUnproven, noteUnsignedReplyTo } from "./unproven.ts";
 
 /** A subject in an event, whose row shall stay small; the message has it whole. */
@@ -79,11 +79,12 @@ export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
   const accepted: Accepted[] = [];
   // Agents are locked in the order of their addresses, so two messages cannot wait for each other.
   const recipients = [...mail.recipients].sort((a, b) => (a.mailbox < b.mailbox ? -1 : 1));
+  const words = searchWords(mail, mail.content, recipients.length);
   let previous = "";
   for (const recipient of recipients) {
     if (recipient.mailbox === previous) continue;
     previous = recipient.mailbox;
-    const one = yield* acceptFor(s, mail, recipient);
+    const one = yield* acceptFor(s, mail, recipient, words);
     if (one) accepted.push(one);
   }
   // The bytes of a second offer carry a newer Received field and belong to nobody.
@@ -91,7 +92,12 @@ export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
   return accepted;
 }
 
-function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipients"][number]): Verb<Accepted | null> {
+function* acceptFor(
+  s: Scope,
+  mail: InboundMail,
+  recipient: InboundMail["recipients"][number],
+  words: string,
+): Verb<Accepted | null> {
   const agent =
     (yield* takeSeq(s, recipient.mailbox)) ??
     ((yield* ensureRoleMailbox(s, recipient.mailbox, mail.receivedAt)) && (yield* takeSeq(s, recipient.mailbox)));
@@ -143,7 +149,7 @@ function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipie
   );
   if (stored.length === 0) return yield* earlierCopy(s, agent.id, mail);
 
-  yield* indexMessage(s, row, mail.content);
+  yield* indexMessage(s, row, words);
   yield* rememberSender(s, row);
   yield* tellReceived(s, row);
   const endpoint = agentEndpoint(agent);

@@ -71,7 +71,8 @@ export function createOffload(options: {
     name: Name,
     input: TaskShapes[Name]["input"],
     blobs: readonly Bytes[] = [],
-    how: TaskOptions = {},
+    // Mail waits for DNS, and its sender has minutes; whoever asks for anything else looks at a screen.
+    how: TaskOptions = { isUrgent: true },
   ): Promise<{ output: TaskShapes[Name]["output"]; blobs: Uint8Array[] }> {
     const { output, blobs: results } = await pool.run(name, input, blobs, how);
     return { output: output as TaskShapes[Name]["output"], blobs: results };

@@ -63,6 +63,11 @@ export const badMessages: BadMessage[] = [
     },
   },
   {
+    name: "base64 in lines of two characters",
+    message: () => ({ attachments: [file({ data: "AA\nAA\n".repeat(1_000) })] }),
+    errors: { "attachments.0.data": /lines of at least 16 characters/ },
+  },
+  {
     name: "base64 that is none, the place named",
     message: () => ({
       attachments: [file({}), file({ data: "b25" }), file({ data: "b25l!" }), file({ data: "b2=l" })],
