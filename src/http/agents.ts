@@ -4,6 +4,7 @@ import { Failure } from "../errors.ts";
 import { splitAddress } from "../mail.ts";
 import { checkWebhookUrl, type UrlPolicy } from "../notify/address-guard.ts";
 import { hasRule } from "../outbound/gate.ts";
+import { reservedLocalParts, roleLocalParts } from "../reserved-names.ts";
 import { type Caller, mayUse } from "../store/accounts.ts";
 import { type AgentChanges, newAgent } from "../store/agents.ts";
 import { switchedOff, webhookHealth, well } from "../store/endpoints.ts";
@@ -23,15 +24,6 @@ const WEBHOOK_URL_CHARS_MAX = 2_048;
 /** RFC 5321 4.5.3.1.1 and 4.5.3.1.3. */
 const LOCAL_PART_CHARS_MAX = 64;
 const ADDRESS_CHARS_MAX = 254;
-
-/** Local parts that mean a role everywhere (RFC 2142, RFC 5321 4.5.1), and so can be nobody's agent. */
-const roleLocalParts = ["postmaster", "abuse", "mailer-daemon"];
-/** On the shared domain also those that readers would take for the operator. */
-const reservedSlugs = new Set([
-  ...roleLocalParts,
-  ...["admin", "administrator", "billing", "bounce", "bounces", "contact", "e2a", "help", "hostmaster", "info"],
-  ...["mail", "no-reply", "noreply", "notifications", "root", "security", "support", "system", "webmaster"],
-]);
 
 const slugPattern = "^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$";
 /** A dot-atom (RFC 5322 3.2.3) without "+", which begins a sub-address here. */
@@ -115,7 +107,7 @@ export function agents(deps: RouteDeps) {
   const NewAgent = body(newAgentMembers, ({ slug, email, webhook_url, agent_mode }, complain, isWrong) => {
     if (slug === undefined && email === undefined && !isWrong("email")) complain("slug", "is required, or else email");
     if (slug !== undefined && email !== undefined) complain("email", "cannot be given together with slug");
-    if (slug !== undefined && reservedSlugs.has(slug)) complain("slug", "is reserved");
+    if (slug !== undefined && reservedLocalParts.has(slug)) complain("slug", "is reserved");
     if (email !== undefined) checkLocalPart(email, complain);
     if (webhook_url) checkUrl(webhook_url, urlPolicy, complain);
     else if (agent_mode !== "local" && !isWrong("agent_mode")) complain("webhook_url", "is required for a cloud agent");

@@ -166,3 +166,30 @@ test("a message has a size that may leave, as it is and as it becomes", async ()
   const more = { to: "bob@outside.example", attachments: [file(20_000)] };
   expect(await it.api("POST", forward, more)).toMatchObject({ status: 400, body: { errors: [{ field: "include" }] } });
 });
+
+test("nobody speaks for the server's own addresses, or for those of others, at the domain that mail leaves from", async () => {
+  const shared = "agents.example";
+  const set = { shared_domain: shared, "outbound_smtp.from_domain": shared };
+  await using it = await startWithUpstream(undefined, set);
+  await it.api("POST", "/api/v1/domains", { domain: "tenant.example" });
+  await it.api("POST", "/api/v1/domains/tenant.example/verify");
+  const locals = ["noreply", "security", "bot", "nobody-yet"];
+  for (const local of locals) {
+    await it.api("POST", "/api/v1/agents", { email: `${local}@tenant.example`, agent_mode: "local", name: "e2a" });
+    const sent = await it.send(["ann@outside.example"], { from: `${local}@tenant.example` });
+    expect(sent).toMatchObject({ status: 200, body: { status: "sent" } });
+  }
+  const received = await it.upstream.received(locals.length);
+  const fields = received.map(({ raw }) =>
+    raw
+      .toString()
+      .match(/^(?:From|Reply-To): .*$/gm)
+      ?.map((one) => one.trim()),
+  );
+  expect(fields).toEqual(
+    locals.map((local) => [
+      `From: e2a via e2a <${local}=tenant.example@${shared}>`,
+      `Reply-To: e2a <${local}@tenant.example>`,
+    ]),
+  );
+});

@@ -3,7 +3,6 @@ import { Failure } from "../errors.ts";
 import { isHardBounce } from "../inbound/hard-bounce.ts";
 import type { Receive } from "../inbound/receive.ts";
 import type { Log } from "../log.ts";
-import { splitAddress } from "../mail.ts";
 import type { ReturnPaths } from "../return-path.ts";
 import type { OutboundWork, RecipientOutcome } from "../store/outbound-queue.ts";
 import type { RecipientRow } from "../store/schema.ts";
@@ -18,7 +17,7 @@ import { retryDelay } from "./retry.ts";
 import { captureLane, domainOf, type Routes, relayLane } from "./routes.ts";
 import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
 import { createUpstream, type SendOutcome, type Upstream } from "./upstream.ts";
-import { sendVia } from "./via.ts";
+import { sendVia, viaLocalPart } from "./via.ts";
 
 /** Claimed items in hand for each connection to an upstream: while one is sent, the next is read and signed. */
 const CLAIMED_PER_CONNECTION = 2;
@@ -331,10 +330,12 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const { fromDomain } = options;
     if (fromDomain === null || fromDomain === domain || (await options.isPublished(keys)))
       return signDkim(raw, keys.keys, now);
+    const kindOf = async (local: string) =>
+      (await store.findMailbox(`${local}@${fromDomain}`, options.sharedDomain)).kind;
+    const local = viaLocalPart(from.address, (await kindOf("postmaster")) !== "foreign");
     // Where the name is somebody's own address, it would speak for them.
-    const taken = await store.findMailbox(`${splitAddress(from.address)?.local}@${fromDomain}`, options.sharedDomain);
-    if (taken.kind === "mailbox") return signDkim(raw, keys.keys, now);
-    const via = sendVia(raw, { agent: from, fromDomain });
+    if (local === null || (await kindOf(local)) === "mailbox") return signDkim(raw, keys.keys, now);
+    const via = sendVia(raw, { agent: from, local, fromDomain });
     return signDkim(via, (await options.signingKeys(fromDomain)).keys, now);
   }
 

@@ -5,6 +5,8 @@ const bytes = Buffer.from("504b03040001fffe80", "hex");
 const zip = `data:application/zip;base64,${bytes.toString("base64")}`;
 const named = (why: Unsearched["why"]) => [{ name: "a file inside the HTML", why }];
 
+const nobody = { replyTo: [], to: [], cc: [], bcc: [], inReplyTo: null, references: [], headers: [], attachments: [] };
+
 async function unsearchedIn(html: string): Promise<Unsearched[]> {
   const nobody = {
     replyTo: [],
@@ -37,4 +39,20 @@ test("files in the HTML that are too many to be opened are named", async () => {
   expect(await unsearchedIn('<img src="data:text/plain,hi">'.repeat(300))).toEqual([]);
   const many = Array.from({ length: 200 }, (_, i) => `<img src="data:text/plain,${i}">`).join("");
   expect(await unsearchedIn(`${many}<a href="${zip}">a</a>`)).toEqual(named("too large"));
+});
+
+test("a file in attached HTML, and in that of an attached message, is opened", async () => {
+  const html = `<a href="${zip}">a</a>`;
+  const attached = (filename: string, contentType: string, content: string) => ({
+    ...{ filename, contentType, content: Buffer.from(content) },
+  });
+  const attachments = [
+    attached("a.html", "text/html", html),
+    attached("b.eml", "message/rfc822", `Content-Type: text/html\r\n\r\n${html}\r\n`),
+  ];
+  const { unsearched } = await outgoingTexts({ ...nobody, subject: "", text: "", html: null, attachments });
+  expect(unsearched).toEqual([
+    { name: "a file inside the attachment a.html", why: "binary" },
+    { name: "a file inside the attachment b.eml", why: "binary" },
+  ]);
 });

@@ -29,7 +29,7 @@ export interface Outgoing {
   attachments: { filename: string; contentType: string; contentId?: string; content: Uint8Array }[];
 }
 
-/** `data:` addresses of one HTML body that are read as files; a page has a handful. */
+/** `data:` addresses of one HTML text that are read as files; a page has a handful. */
 const dataUrlsMax = 200;
 
 /**
@@ -75,7 +75,8 @@ export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
     add("a file name", filename, "data");
     await open({ filename, contentType: "", content }, "a file inside the text");
   }
-  if (html !== null) await openDataUrls(html, open, (one) => unsearched.push(one));
+  for (const { where, text: markup, form } of texts.slice())
+    if (form === "html") await openDataUrls(markup, `a file inside ${where}`, open, (one) => unsearched.push(one));
   for (const { where, text: said } of texts.slice())
     if (said.includes("-----BEGIN PGP MESSAGE") && !unsearched.some(({ name }) => name === where))
       unsearched.push({ name: where, why: "encrypted" });
@@ -91,13 +92,13 @@ const dataTypeMax = 500;
 /** Where a URL ends that is not the whole of its attribute. */
 const urlEnd = /[\s"'()<>]/g;
 
-/** Files that the HTML carries within itself (RFC 2397): in attributes, and in style sheets however they are spelt. */
+/** Files that HTML carries within itself (RFC 2397): in attributes, and in style sheets however they are spelt. */
 async function openDataUrls(
   html: string,
+  where: string,
   open: (file: { filename: string; contentType: string; content: Uint8Array }, where: string) => Promise<void>,
   miss: (unsearched: Unsearched) => void,
 ): Promise<void> {
-  const where = "a file inside the HTML";
   const { attributes, code } = readMarkup(html.slice(0, searchedCharsMax));
   const places = attributes.flatMap(({ name, value }) =>
     // URLs are read without tabs and line ends (WHATWG URL 4.4).

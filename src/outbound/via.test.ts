@@ -18,7 +18,7 @@ function composed(from: Mailbox, replyTo: Mailbox[] = []): Promise<Buffer> {
 
 test("From is ours, and answers go to the agent; the rest stays byte for byte", async () => {
   const raw = await composed(agent);
-  const via = sendVia(raw, { agent, fromDomain });
+  const via = sendVia(raw, { agent, local: "bot", fromDomain });
   const from = "Support Bot via e2a <bot@send.example.net>\r\nReply-To: Support Bot <bot@agents.example.com>";
   expect(via.toString()).toBe(raw.toString().replace("Support Bot <bot@agents.example.com>", from));
   expect(await readMail(via, limits)).toMatchObject({
@@ -30,7 +30,7 @@ test("From is ours, and answers go to the agent; the rest stays byte for byte", 
 
 test("a Reply-To that the message has stays", async () => {
   const replyTo = [{ address: "desk@example.com", name: "Desk" }];
-  const via = sendVia(await composed(agent, replyTo), { agent, fromDomain });
+  const via = sendVia(await composed(agent, replyTo), { agent, local: "bot", fromDomain });
   expect((await readMail(via, limits)).replyTo).toEqual(replyTo);
 });
 
@@ -44,7 +44,7 @@ test.each([
   [`${" ".repeat(100)}Bot`, "Bot via e2a"],
 ])("an agent named %p is shown as %p", async (name, shown) => {
   const read = await readMail(
-    sendVia(await composed({ ...agent, name }), { agent: { ...agent, name }, fromDomain }),
+    sendVia(await composed({ ...agent, name }), { agent: { ...agent, name }, local: "bot", fromDomain }),
     limits,
   );
   expect(read.from).toEqual([{ address: "bot@send.example.net", name: shown }]);
@@ -54,7 +54,9 @@ test.each([
 
 test("what is not one of our messages is not touched", () => {
   const twice = Buffer.from("From: a@b.example\r\nFrom: c@d.example\r\n\r\n");
-  expect(() => sendVia(twice, { agent, fromDomain })).toThrow();
-  expect(() => sendVia(Buffer.from("To: a@b.example\r\n\r\n"), { agent, fromDomain })).toThrow();
-  expect(() => sendVia(twice.subarray(19), { agent: { address: "a@b>\r\nBcc: x@y", name: "" }, fromDomain })).toThrow();
+  expect(() => sendVia(twice, { agent, local: "bot", fromDomain })).toThrow();
+  expect(() => sendVia(Buffer.from("To: a@b.example\r\n\r\n"), { agent, local: "bot", fromDomain })).toThrow();
+  expect(() =>
+    sendVia(twice.subarray(19), { agent: { address: "a@b>\r\nBcc: x@y", name: "" }, local: "bot", fromDomain }),
+  ).toThrow();
 });
