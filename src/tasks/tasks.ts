@@ -73,7 +73,16 @@ const byName: Tasks = {
   async examine({ job, settings, dns, defect }, [raw = noBytes], host) {
     const { examine } = await import("../inbound/examine.ts");
     const isHosted: IsHosted = (domain) => host.call("isHosted", [domain]) as Promise<boolean>;
-    return { output: await examine(raw, job, settings, dns ? resolverFor(dns) : resolverOf(host), isHosted, defect) };
+    return {
+      output: await examine(
+        raw,
+        job,
+        settings,
+        dns ? waitingFor(resolverFor(dns), host) : resolverOf(host),
+        isHosted,
+        defect,
+      ),
+    };
   },
 
   async attachments({ limits, index }, [raw = noBytes]) {
@@ -153,6 +162,11 @@ function resolverFor(dns: DnsSettings): Resolver {
   const made = createResolver({ servers, timeoutMs, cacheEntries, clock: systemClock });
   resolvers.set(key, made);
   return made;
+}
+
+/** The same resolver, for a task whose place others get while it waits. */
+function waitingFor(resolver: Resolver, host: Host): Resolver {
+  return { resolve: (name, type, options) => host.wait(resolver.resolve(name, type, options)) };
 }
 
 /** The server's resolver, with its cache. */

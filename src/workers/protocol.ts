@@ -14,4 +14,7 @@ export type FromChild =
   | { kind: "failed"; id: number; error: SentError }
   /** A question to the server, such as a DNS look-up; its answer comes as `answer`. */
   | { kind: "call"; call: number; id: number; name: string; args: unknown[] }
-  | { kind: "abort"; call: number };
+  | { kind: "abort"; call: number }
+  /** The task waits for something outside of both, such as DNS; then it goes on. */
+  | { kind: "waits"; id: number }
+  | { kind: "resumes"; id: number };
