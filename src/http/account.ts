@@ -50,7 +50,9 @@ export function account(deps: RouteDeps) {
       "/export",
       ({ caller, exchange }) => {
         requireAccountKey(caller);
-        return new Response(exportAccount(deps, caller.user, exchange.signal), {
+        // Nobody reads what HEAD would begin.
+        const content = exchange.method === "HEAD" ? null : exportAccount(deps, caller.user, exchange.signal);
+        return new Response(content, {
           headers: {
             "content-type": "application/json",
             "content-disposition": 'attachment; filename="e2a-export.json"',
@@ -62,7 +64,7 @@ export function account(deps: RouteDeps) {
         tag,
         summary: "Download all that the account owns",
         description: "Streamed, messages included; no key hashes and no secrets.",
-        failures: ["forbidden"],
+        failures: ["forbidden", "overloaded"],
         produces: { status: 200, description: "The export", type: "application/json" },
       }),
     )

@@ -45,13 +45,18 @@ const message = (bytes: number) => ({
   attachments: [{ filename: "a.bin", data: Buffer.alloc(bytes).toString("base64") }],
 });
 
-/** A started upload: a client that sends headers and part of the body, and then nothing. */
-async function halfUpload(app: TestApp, key: string, bytes: number): Promise<{ abandon(): Promise<void> }> {
+/** A started upload: a client that sends headers and so many bytes of the body, and then nothing. */
+async function halfUpload(
+  app: TestApp,
+  key: string,
+  bytes: number,
+  sent = bytes - 1,
+): Promise<{ abandon(): Promise<void> }> {
   const { hostname, port } = new URL(app.app.httpUrl);
   const socket = connect(Number(port), hostname);
   socket.write(
     `POST /api/v1/send HTTP/1.1\r\nhost: e2a\r\nauthorization: Bearer ${key}\r\n` +
-      `content-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n{"to":"`,
+      `content-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n{"to":"${"x".repeat(sent - 7)}`,
   );
   await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
   return {
@@ -80,15 +85,17 @@ describe("bodies in hand", () => {
     };
 
     const upload = await halfUpload(app, app.key, 300_000);
-    const refused = await until(app.key, 75_000, 503);
+    const refused = await until(app.key, 225_000, 503);
     expect(refused.body).toMatchObject({ code: "overloaded", status: 503 });
     expect(refused.body.fix).toContain("one after the other");
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
-    expect((await send(other, 75_000)).status).toBe(202);
+    expect((await send(other, 225_000)).status).toBe(202);
+    // So have small messages.
+    expect((await send(app.key, 10_000)).status).toBe(202);
     // Requests without attachments have memory of their own.
     expect((await app.api("PATCH", "/api/v1/agents/bot@e2a.localhost", { name: "Bot" })).status).toBe(200);
     await upload.abandon();
-    await until(app.key, 75_000, 202);
+    await until(app.key, 225_000, 202);
 
     // Nothing stays taken, however a request ends.
     const post = (body: string) =>
@@ -104,6 +111,18 @@ describe("bodies in hand", () => {
     }
     // More than the share of one key, but alone.
     expect((await send(app.key, 600_000)).status).toBe(202);
+  });
+
+  test("count when they come, not when they are announced", async () => {
+    await using app = await startTestApp({
+      set: { "http.max_bytes_in_hand": "4MiB", "limits.api_requests_per_minute": "10000" },
+    });
+    await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+    const send = () =>
+      request(`${app.app.httpUrl}/api/v1/send`, app.key, "POST", message(225_000), { prefer: "respond-async" });
+    const uploads = await Promise.all([1, 2, 3].map(() => halfUpload(app, app.key, 300_000, 100)));
+    for (let i = 0; i < 5; i++) expect((await send()).status).toBeLessThan(300);
+    for (const upload of uploads) await upload.abandon();
   });
 
   test("are small where no attachments are, and the answer names the limit", async () => {

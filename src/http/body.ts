@@ -7,8 +7,10 @@ import { Failure } from "../errors.ts";
  * the message that is made of it.
  */
 const copies = 5;
-/** Of all memory for bodies, what routes without attachments have for themselves: large sends do not lock anybody out. */
+/** Of all memory for bodies, what small ones have for themselves: large sends lock nobody out who sends a few lines. */
 const smallShare = 0.25;
+/** A body that is small; it is what routes without attachments take at most. */
+export const SMALL_BODY_BYTES_MAX = 256 * 1024;
 /** What one caller may take of either part. */
 const callerShare = 0.5;
 const RETRY_AFTER_SECONDS = 2;
@@ -23,9 +25,9 @@ export class BodyBudget {
     this.small = new Account(maxBytes * smallShare);
   }
 
-  /** What one request has taken so far: nothing. `isLarge` for routes that take attachments. */
-  open(caller: string, isLarge: boolean): BodyHold {
-    return new BodyHold(isLarge ? this.large : this.small, caller);
+  /** What one request has taken so far: nothing. `mayGrow` for routes that take attachments. */
+  open(caller: string, mayGrow: boolean): BodyHold {
+    return new BodyHold(this.small, mayGrow ? this.large : null, caller);
   }
 
   /** Bytes taken by all requests in hand. */
@@ -45,15 +47,37 @@ class Account {
 export class BodyHold {
   private bytes = 0;
 
+  /** @param large What a body is counted in once it is not small any more. */
   constructor(
-    private readonly account: Account,
+    private account: Account,
+    private large: Account | null,
     private readonly caller: string,
   ) {}
 
   /** Raises what is held to a body of so many bytes. Failure `overloaded`, with Retry-After, when there is no room. */
   reserve(bodyBytes: number): void {
-    const more = bodyBytes * copies - this.bytes;
+    const more = this.checked(bodyBytes);
     if (more <= 0) return;
+    const { account, caller } = this;
+    this.bytes += more;
+    account.taken += more;
+    account.byCaller.set(caller, (account.byCaller.get(caller) ?? 0) + more);
+  }
+
+  /** Fails as `reserve` does, and takes nothing: what a client announces costs no memory until it comes. */
+  check(bodyBytes: number): void {
+    this.checked(bodyBytes);
+  }
+
+  /** What a body of so many bytes would take beyond what it has. Moves to the account of its size. */
+  private checked(bodyBytes: number): number {
+    if (this.large && bodyBytes > SMALL_BODY_BYTES_MAX) {
+      this.release();
+      this.account = this.large;
+      this.large = null;
+    }
+    const more = bodyBytes * copies - this.bytes;
+    if (more <= 0) return 0;
     const { account, caller } = this;
     const ofCaller = account.byCaller.get(caller) ?? 0;
     // The largest body that is allowed always comes in when it is the only one: of the caller, and of all.
@@ -65,9 +89,7 @@ export class BodyHold {
         fair ? "Too many large requests are in hand at the moment." : "Too many large requests of yours are in hand.",
         { fix: "Send them one after the other.", retryAfterSeconds: RETRY_AFTER_SECONDS },
       );
-    this.bytes += more;
-    account.taken += more;
-    account.byCaller.set(caller, ofCaller + more);
+    return more;
   }
 
   release(): void {
@@ -84,8 +106,6 @@ const emptyBody = new Uint8Array();
 /** A body has this long, and longer by its size at the rate of a slow line. */
 const ARRIVAL_MS = 30_000;
 const ARRIVAL_BYTES_PER_MS = 64;
-/** What is taken first of a body that does not say its length. */
-const FIRST_BYTES = 64 * 1024;
 
 export interface BodyOptions {
   bytesMax: number;
@@ -109,9 +129,10 @@ export async function readBody(request: Request, options: BodyOptions): Promise<
   if (!request.body) return emptyBody;
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > bytesMax) throw tooLarge();
-  hold?.reserve(declared);
+  hold?.check(declared);
+  const lengthMax = declared || bytesMax;
   const shape = options.isJson ? new JsonShape() : null;
-  let body = new Uint8Array(declared || Math.min(FIRST_BYTES, bytesMax));
+  let body = emptyBody;
   let length = 0;
   const reader = (request.body as ReadableStream<Uint8Array>).getReader();
   let isLate = false;
@@ -126,7 +147,7 @@ export async function readBody(request: Request, options: BodyOptions): Promise<
       if (needed > bytesMax) throw tooLarge();
       shape?.push(chunk);
       if (needed > body.byteLength) {
-        const larger = new Uint8Array(Math.min(bytesMax, Math.max(needed, 2 * body.byteLength)));
+        const larger = new Uint8Array(Math.max(needed, Math.min(lengthMax, 2 * body.byteLength)));
         hold?.reserve(larger.byteLength);
         larger.set(body.subarray(0, length));
         body = larger;

@@ -3,7 +3,7 @@ import type { AnyElysia } from "elysia";
 import { asFailure, Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import { shownName } from "../unknown-name.ts";
-import { BodyBudget, type BodyHold, readBody } from "./body.ts";
+import { BodyBudget, type BodyHold, readBody, SMALL_BODY_BYTES_MAX } from "./body.ts";
 import { dashboardResponse } from "./dashboard.ts";
 import { createIdempotency, requestHash } from "./idempotency.ts";
 import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
@@ -21,8 +21,6 @@ import { type createSockets, isSocketPath, type SocketData } from "./websocket.t
 
 /** A body without a key is a form of ours, or refused; nothing here needs more. */
 const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
-/** What a route without attachments takes: its longest texts are a few kilobytes. */
-const SMALL_BODY_BYTES_MAX = 256 * 1024;
 /** What is for programs: it needs a key unless it says otherwise, and failures are JSON. */
 const programPath = /^\/(?:api\/|mcp$)/;
 /** A path in the log; more of it helps nobody. */

@@ -1,4 +1,5 @@
 import { domainRecords } from "../domains/records.ts";
+import { Failure } from "../errors.ts";
 import { eventBody } from "../notify/webhook.ts";
 import type { EventPage, EventPosition } from "../store/events.ts";
 import type { AgentRow, UserRow } from "../store/schema.ts";
@@ -13,8 +14,28 @@ import { agentOnWire, detailOnWire, domainOnWire, keyOnWire, secretOnWire, userO
 /** Rows that are read at once; the bytes of messages come one by one. */
 const PAGE = 100;
 
-/** All that an account owns as one JSON document, made while it is read. Nothing in it opens anything. */
+const RETRY_AFTER_SECONDS = 30;
+/** Accounts whose export is on its way: each piece may be a whole message, several times in memory. */
+const underWay = new WeakMap<Store, Set<string>>();
+
+/**
+ * All that an account owns as one JSON document, made while it is read. Nothing in it opens anything. Failure `overloaded`
+ * while another export of the account is on its way.
+ */
 export function exportAccount(deps: RouteDeps, user: UserRow, signal: AbortSignal): ReadableStream<Uint8Array> {
+  const exports = underWay.get(deps.store) ?? new Set();
+  underWay.set(deps.store, exports);
+  if (exports.has(user.id))
+    throw new Failure("overloaded", "An export of this account is on its way.", {
+      fix: "Read it to its end, or close it.",
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    });
+  exports.add(user.id);
+  const end = () => {
+    exports.delete(user.id);
+    signal.removeEventListener("abort", end);
+  };
+  signal.addEventListener("abort", end);
   const pieces = piecesOf(deps, user);
   const encoder = new TextEncoder();
   return new ReadableStream({
@@ -22,15 +43,19 @@ export function exportAccount(deps: RouteDeps, user: UserRow, signal: AbortSigna
       try {
         signal.throwIfAborted();
         const piece = await pieces.next();
-        if (piece.done) controller.close();
-        else controller.enqueue(encoder.encode(piece.value));
+        if (piece.done) {
+          end();
+          controller.close();
+        } else controller.enqueue(encoder.encode(piece.value));
       } catch (error) {
+        end();
         // The status has gone out long ago; a broken stream is the only way left to say that it is not whole.
         if (!signal.aborted) deps.log.error("export.failed", { user: user.id }, error);
         controller.error(error);
       }
     },
     async cancel() {
+      end();
       await pieces.return(undefined);
     },
   });

@@ -74,7 +74,14 @@ const byName: Tasks = {
     const { examine } = await import("../inbound/examine.ts");
     const isHosted: IsHosted = (domain) => host.call("isHosted", [domain]) as Promise<boolean>;
     return {
-      output: await examine(raw, job, settings, dns ? resolverFor(dns, host) : resolverOf(host), isHosted, defect),
+      output: await examine(
+        raw,
+        job,
+        settings,
+        dns ? waitingFor(resolverFor(dns), host) : resolverOf(host),
+        isHosted,
+        defect,
+      ),
     };
   },
 
@@ -142,12 +149,7 @@ const RESOLVERS_MAX = 8;
 const resolvers = new Map<string, ReturnType<typeof createResolver>>();
 
 /** A resolver of the child's own: a message takes some six questions, and a call for each costs more than the question. */
-function resolverFor(dns: DnsSettings, host: Host): Resolver {
-  const resolver = ownResolver(dns);
-  return { resolve: (name, type, options) => host.waitFor(resolver.resolve(name, type, options)) };
-}
-
-function ownResolver(dns: DnsSettings): Resolver {
+function resolverFor(dns: DnsSettings): Resolver {
   const key = JSON.stringify(dns);
   const known = resolvers.get(key);
   if (known) return known;
@@ -160,6 +162,11 @@ function ownResolver(dns: DnsSettings): Resolver {
   const made = createResolver({ servers, timeoutMs, cacheEntries, clock: systemClock });
   resolvers.set(key, made);
   return made;
+}
+
+/** The same resolver, for a task whose place others get while it waits. */
+function waitingFor(resolver: Resolver, host: Host): Resolver {
+  return { resolve: (name, type, options) => host.wait(resolver.resolve(name, type, options)) };
 }
 
 /** The server's resolver, with its cache. */

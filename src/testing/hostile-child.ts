@@ -30,6 +30,9 @@ const hostile: TaskTable = {
   async ask({ name, args }: { name: string; args: unknown[] }, _blobs, host) {
     return { output: await host.call(name, args) };
   },
+  async listen(_input: null, _blobs, host) {
+    return { output: await host.wait(new Promise(() => {})) };
+  },
   async giveUp({ name }: { name: string }, _blobs, host) {
     const stop = new AbortController();
     const asked = host.call(name, [], stop.signal);

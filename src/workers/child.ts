@@ -51,8 +51,8 @@ export class Child {
   readonly jobs = new Map<number, Job>();
   /** Bytes of the jobs. */
   bytes = 0;
-  /** How many answers each job that has nothing to do waits for: of the server, or of somebody outside. */
-  private readonly openCalls = new Map<number, number>();
+  /** What each job that waits waits for: calls to the server, and the network. */
+  private readonly waits = new Map<number, number>();
   /** Resident memory when it was last looked at; 0 where it cannot be told. */
   rssBytes = 0;
   private readonly process: Subprocess<"pipe", "pipe", "pipe">;
@@ -102,14 +102,14 @@ export class Child {
     });
   }
 
-  /** Jobs that have something to do here, and do not wait for an answer of the server or of DNS. */
+  /** Jobs that have something to do here, and do not wait for the server or for DNS. */
   get active(): number {
-    return this.jobs.size - this.openCalls.size;
+    return this.jobs.size - this.waits.size;
   }
 
   get activeBytes(): number {
     let bytes = this.bytes;
-    for (const id of this.openCalls.keys()) bytes -= this.jobs.get(id)?.bytes ?? 0;
+    for (const id of this.waits.keys()) bytes -= this.jobs.get(id)?.bytes ?? 0;
     return bytes;
   }
 
@@ -190,15 +190,16 @@ export class Child {
     if (message.kind === "done") this.leave(message.id)?.done(message.output, blobs);
     else if (message.kind === "failed") this.leave(message.id)?.failed(message);
     else if (message.kind === "call") this.answer(message);
+    else if (message.kind === "waits") this.countWait(message.id, +1);
+    else if (message.kind === "resumes") this.countWait(message.id, -1);
     else if (message.kind === "abort") this.calls.get(message.call)?.abort();
-    else if (message.kind === "waits") this.countCall(message.id, message.more);
   }
 
   private leave(id: number): Job | undefined {
     const job = this.jobs.get(id);
     if (!job) return undefined;
     this.jobs.delete(id);
-    this.openCalls.delete(id);
+    this.waits.delete(id);
     this.bytes -= job.bytes;
     if (this.jobs.size === 0) this.stopWatching();
     queueMicrotask(this.onFree);
@@ -209,7 +210,7 @@ export class Child {
     const ask = this.jobs.get(id)?.host[name];
     const abort = new AbortController();
     this.calls.set(call, abort);
-    this.countCall(id, +1);
+    this.countWait(id, +1);
     const asked = ask ? ask(args, abort.signal) : Promise.reject(new Error(`the server has no ${name}`));
     asked
       .then(
@@ -218,17 +219,17 @@ export class Child {
       )
       .finally(() => {
         this.calls.delete(call);
-        this.countCall(id, -1);
+        this.countWait(id, -1);
       });
   }
 
   /** A job that begins to wait makes room for another one. */
-  private countCall(id: number, by: number): void {
+  private countWait(id: number, by: number): void {
     if (!this.jobs.has(id)) return;
-    const open = this.openCalls.get(id) ?? 0;
-    if (open + by > 0) this.openCalls.set(id, open + by);
-    else this.openCalls.delete(id);
-    if (open === 0) queueMicrotask(this.onFree);
+    const count = this.waits.get(id) ?? 0;
+    if (count + by > 0) this.waits.set(id, count + by);
+    else this.waits.delete(id);
+    if (count === 0) queueMicrotask(this.onFree);
   }
 
   private isHeard(): void {

@@ -162,12 +162,13 @@ test("a killed child costs its tasks a second try, not more", async () => {
 });
 
 test.each([
-  ["tasks that wait for the server take no places", 40, false],
-  ["a task that somebody waits for is done, however many others wait", 800, true],
-])("%s", async (_, count, isUrgent) => {
+  ["tasks that wait for the server take no places", "ask", 40, false],
+  ["tasks that wait for the network take no places", "listen", 40, false],
+  ["a task that somebody waits for is done, however many others wait", "ask", 800, true],
+])("%s", async (_, task, count, isUrgent) => {
   const children = pool();
   const host = { look: () => new Promise(() => {}) };
-  const many = Array.from({ length: count }, () => children.run("ask", { name: "look", args: [] }, [], { host }));
+  const many = Array.from({ length: count }, () => children.run(task, { name: "look", args: [] }, [], { host }));
   for (const one of many) one.catch(() => {});
   expect((await children.run("echo", "done", [], { isUrgent })).output).toBe("done");
 });

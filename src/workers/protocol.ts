@@ -15,5 +15,6 @@ export type FromChild =
   /** A question to the server, such as a DNS look-up; its answer comes as `answer`. */
   | { kind: "call"; call: number; id: number; name: string; args: unknown[] }
   | { kind: "abort"; call: number }
-  /** The task waits for so many things more (or, below 0, less) that need nothing of the child, such as DNS. */
-  | { kind: "waits"; id: number; more: number };
+  /** The task waits for something outside of both, such as DNS; then it goes on. */
+  | { kind: "waits"; id: number }
+  | { kind: "resumes"; id: number };

@@ -7,8 +7,8 @@ import type { FromChild, ToChild } from "./protocol.ts";
 export interface Host {
   /** Rejects with the server's error. An aborted call rejects with the signal's reason at once. */
   call(name: string, args: unknown[], signal?: AbortSignal): Promise<unknown>;
-  /** Waits for something outside, such as DNS. Meanwhile the task takes no place of the child. */
-  waitFor<T>(answer: Promise<T>): Promise<T>;
+  /** Waits for something outside of this process, such as DNS; others get the task's place when it takes a while. */
+  wait<T>(something: Promise<T>): Promise<T>;
 }
 
 /** One task: plain data and byte strings in and out. What it throws reaches the caller, a `Failure` as a `Failure`. */
@@ -21,10 +21,10 @@ export type Task = (
 /** By name. */
 export type TaskTable = Record<string, Task>;
 
-/** The server is told of waits from here on; most answers of DNS come sooner. */
-const LONG_WAIT_MS = 20;
 /** After a task over this much, memory is given back at once: nothing here waits for a collection. */
 const COLLECT_BYTES = 4 * 1024 * 1024;
+/** A shorter wait is not worth two messages. */
+const WAIT_TOLD_MS = 100;
 
 /**
  * Serves until standard input ends, which is when the server has gone. Signals that a terminal or a supervisor sends to
@@ -41,19 +41,6 @@ export async function serveTasks(table: TaskTable): Promise<never> {
 
   function hostOf(id: number): Host {
     return {
-      async waitFor(answer) {
-        let isTold = false;
-        const timer = setTimeout(() => {
-          isTold = true;
-          send({ kind: "waits", id, more: 1 });
-        }, LONG_WAIT_MS);
-        try {
-          return await answer;
-        } finally {
-          clearTimeout(timer);
-          if (isTold) send({ kind: "waits", id, more: -1 });
-        }
-      },
       call(name, args, signal) {
         const call = ++callCount;
         return new Promise((resolve, reject) => {
@@ -71,6 +58,17 @@ export async function serveTasks(table: TaskTable): Promise<never> {
             else resolve(value);
           });
           send({ kind: "call", call, id, name, args });
+        });
+      },
+      wait(something) {
+        let isTold = false;
+        const timer = setTimeout(() => {
+          isTold = true;
+          send({ kind: "waits", id });
+        }, WAIT_TOLD_MS);
+        return something.finally(() => {
+          clearTimeout(timer);
+          if (isTold) send({ kind: "resumes", id });
         });
       },
     };
