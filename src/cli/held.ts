@@ -1,6 +1,6 @@
 /** A mail that waits for approval, as its reviewer reads it. */
 import { bareAddress } from "./draft.ts";
-import { attachmentLines, facts, fit, plainLines, table, until } from "./output.ts";
+import { attachmentLines, facts, fit, plain, plainLines, table, until } from "./output.ts";
 import type { Session } from "./session.ts";
 import type { Link, Outbound } from "./shapes.ts";
 
@@ -49,10 +49,17 @@ export async function heldText(
     head,
     body(text) || none,
     html === null ? "" : section("HTML, which most readers show instead of the text:", body(html)),
+    section("Before you decide:", notesOf(session, mail)),
     section("Links:", linkTable(session, mail.links ?? [])),
     section("Attachments:", attachmentLines(mail.attachments, paint)),
   ];
   return { text: parts.filter(Boolean).join("\n\n"), isCut };
+}
+
+/** What the bodies alone do not show: how they differ, what the HTML hides, what nobody could search. */
+function notesOf({ paint }: Session, { review_notes: notes = [], unsearched = [] }: Outbound): string {
+  const parts = unsearched.map(({ name, why }) => `Could not be searched: ${name} (${why}).`);
+  return [...notes, ...parts].map((note) => paint("yellow", `! ${plain(note)}`)).join("\n");
 }
 
 function marked({ first_time: strangers = [] }: Outbound, list: readonly string[] | undefined): string | undefined {

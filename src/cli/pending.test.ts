@@ -57,6 +57,15 @@ describe("the list", () => {
 });
 
 describe("show", () => {
+  test("how the bodies differ, and what nobody could search", async () => {
+    const unsearched = [{ name: "plan\x1b[2J.zip", why: "binary" }];
+    server.outbox.mails = [heldMail(1, { review_notes: ["Only the HTML has the figures 90."], unsearched })];
+    const { out } = await run(["pending", "show", id]);
+    expect(out).toContain(
+      "Before you decide:\n! Only the HTML has the figures 90.\n! Could not be searched: plan.zip (binary).\n",
+    );
+  });
+
   test("a held mail whole, a decided one with the decision", async () => {
     const long = Array.from({ length: 99 }, (_, n) => `Line ${n + 1}`).join("\n");
     server.outbox.mails = [heldMail(1, { body_text: long })];

@@ -10,7 +10,7 @@ import { canAsk, type Io } from "./io.ts";
 import { outboundText } from "./outbox.ts";
 import { plain, table, until } from "./output.ts";
 import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
-import { approvedLead, boundTo, review } from "./review.ts";
+import { approvedWords, boundTo, review } from "./review.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
 import type { Approved, MailEdit, Outbound, OutboxPage } from "./shapes.ts";
 import { transmit } from "./transmit.ts";
@@ -206,7 +206,7 @@ async function approveEdited(session: Session, id: string, flags: ApproveFlags, 
 }
 
 function letGo(session: Session, approve: (options: { wait: boolean }) => Promise<Approved>): Promise<void> {
-  return transmit(session, true, approve, approvedLead);
+  return transmit(session, true, approve, approvedWords);
 }
 
 function rejectCommand(io: Io): Command {

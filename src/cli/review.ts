@@ -8,7 +8,7 @@ import { plain } from "./output.ts";
 import { isCancelled, key, text } from "./prompts.ts";
 import type { Session } from "./session.ts";
 import type { Approved, Bound, MailEdit, Outbound } from "./shapes.ts";
-import { sentText } from "./transmit.ts";
+import { type Said, sentText } from "./transmit.ts";
 
 const outcomes = ["approved", "edited", "rejected", "skipped", "failed", "gone"] as const;
 type Outcome = (typeof outcomes)[number];
@@ -96,7 +96,7 @@ async function decide(session: Session, mail: Outbound, progress: string): Promi
   const approve = async (edit: MailEdit): Promise<Outcome> => {
     const changed = Object.keys(edit).length > 0;
     const sent = await client.approve(mail.id, { ...edit, ...seen }, { wait: true });
-    await write(io.stdout, `${sentText(session, sent, approvedLead(sent))}\n`);
+    await write(io.stdout, `${sentText(session, sent, approvedWords(sent))}\n`);
     return changed ? "edited" : "approved";
   };
   for (;;) {
@@ -141,11 +141,15 @@ async function goingBack<T>(step: () => Promise<T | null>): Promise<T | null> {
   }
 }
 
-/** `Approved, with another subject, body_text. `: the beginning of what is said of an approval. */
-export function approvedLead({ edited, edited_parts: parts = [] }: Approved): string {
-  if (parts.length > 0) return `Approved, with another ${plain(parts.join(", "))}. `;
-  return edited ? "Approved with changes. " : "Approved. ";
+/** What is said of an approval: `Approved, with another subject, text. `, and how to take it back while it waits. */
+export function approvedWords({ edited, edited_parts: parts = [], status, message_id: id }: Approved): Said {
+  const changed = parts.map((part) => partNames[part] ?? plain(part)).join(", ");
+  const how = changed ? `, with another ${changed}` : edited ? " with changes" : "";
+  const behind = status === "queued" ? `; until it leaves, take it back: e2a pending undo ${plain(id)}` : "";
+  return { before: `Approved${how}. `, behind };
 }
+
+const partNames: Record<string, string> = { body_text: "text", body_html: "HTML" };
 
 /** What makes a decision one about this content. */
 export function boundTo({ content_hash: hash }: Outbound): Bound {

@@ -214,6 +214,10 @@ export interface Outbound {
   /** Recipients the agent had nothing to do with before. */
   first_time?: string[];
   links?: Link[];
+  /** Parts that nobody could search, while it waits. */
+  unsearched?: { name: string; why: string }[];
+  /** How its HTML differs from its text, and what it hides, while it waits. */
+  review_notes?: string[];
   edited?: boolean;
   reviewed_at?: string | null;
   reviewed_by?: string | null;

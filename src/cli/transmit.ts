@@ -7,19 +7,27 @@ import { uploadProgress } from "./progress.ts";
 import type { Session } from "./session.ts";
 import type { Sent } from "./shapes.ts";
 
+/** What is said of a mail before and behind the server's answer. */
+export interface Said {
+  before: string;
+  behind: string;
+}
+
+const nothingMore: Said = { before: "", behind: "" };
+
 /**
- * Posts a mail, with progress on a terminal, and shows what the server says, after `lead`. Throws exit code 3 when the
+ * Posts a mail, with progress on a terminal, and shows what the server says, within what `said` says. Throws exit code 3 when the
  * mail is held, and 1 when a recipient's server refused it.
  */
 export async function transmit<S extends Sent>(
   session: Session,
   wait: boolean,
   post: (options: SendOptions) => Promise<S>,
-  lead: (sent: S) => string = () => "",
+  said: (sent: S) => Said = () => nothingMore,
 ): Promise<void> {
   const progress = uploadProgress(session.io);
   const sent = await post({ wait, onSent: progress.onSent }).finally(progress.end);
-  await session.show(sent, () => sentText(session, sent, lead(sent)));
+  await session.show(sent, () => sentText(session, sent, said(sent)));
   // Everything is said: the code alone is left.
   if (sent.status === "pending_approval") throw new CliError("", { exit: exitCode.held, code: "held" });
   const recipients = sent.recipients ?? [];
@@ -33,12 +41,12 @@ export async function transmit<S extends Sent>(
 }
 
 /** What the server said to a mail, for a person: one line, and a table where recipients fared differently. */
-export function sentText(session: Session, sent: Sent, lead = ""): string {
+export function sentText(session: Session, sent: Sent, { before, behind } = nothingMore): string {
   const { paint } = session;
   const recipients = sent.recipients ?? [];
   const { mark, style } = statusMark(sent.status);
   const note = sent.fix ? `\n${paint("yellow", "!")} ${plain(sent.fix)}` : "";
-  const line = `${paint(style, mark)} ${lead}${sentence(sent)}${note}`;
+  const line = `${paint(style, mark)} ${before}${sentence(sent)}${behind}${note}`;
   return differ(recipients) ? `${line}\n\n${recipientTable(session, recipients)}` : line;
 }
 

@@ -84,6 +84,58 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await shows("Changed text and HTML.");
   }, 60_000);
 
+  test("an edit is reviewed and approved by the keyboard alone", async () => {
+    const id = await hold("By keys");
+    await open(id);
+    await writeText("Hello.\nPay 110.");
+    await page.keyboard.down("Control");
+    await page.keyboard.down("Enter");
+    await changes("Text").waitFor();
+    // The key is held down and repeats by itself: it must not approve what nobody has read.
+    await page.keyboard.down("Enter");
+    await page.keyboard.up("Enter");
+    await page.keyboard.up("Control");
+    expect((await messageNow(id)).status).toBe("pending_approval");
+    await page.keyboard.press("Control+Enter");
+    await shows(/Approved; it leaves in/);
+    expect(await messageNow(id)).toMatchObject({ body_text: "Hello.\nPay 110.", edited_parts: ["body_text"] });
+  }, 60_000);
+
+  test("what a look at the HTML does not show is said before anybody decides", async () => {
+    const notes = () => page.getByRole("region", { name: "Before you decide" });
+    const row = (subject: string) =>
+      page.getByRole("link", { name: subject }).locator("xpath=ancestor::div[@aria-busy]");
+    const html_body = '<p>Hello. Pay <b>90</b>.</p><p style="display:none">Secret words</p>';
+    const archive = { filename: "plan.zip", content_type: "application/zip", data: btoa("PK\x03\x04\x00\x00\x00") };
+    const id = await hold("Two prices", { html_body, attachments: [archive] });
+    const other = await hold("Other words", { body: "We do not agree", html_body: "<p>We agree</p>" });
+    const same = await hold("One price", { body: "Pay 100.", html_body: "<p>Pay <b>100</b>.</p>" });
+    await open(id);
+    for (const note of ["the figures 100", "the figures 90", "hides 11 of its characters", "plan.zip (binary)"])
+      await notes().getByText(note).waitFor();
+    await row("Two prices").getByText("HTML needs a look").waitFor();
+    expect(await row("One price").getByText("HTML needs a look").count()).toBe(0);
+    await open(other);
+    await notes().getByText("The text and the HTML do not have the same words.").waitFor();
+    await open(same);
+    expect(await notes().count()).toBe(0);
+  }, 60_000);
+
+  test("a decision that got no answer says that it is not made again by itself", async () => {
+    const id = await hold("No answer", { attachments: [{ filename: "a.txt", data: btoa("x") }] });
+    await open(id);
+    await shows(/^1 byte$/);
+    const path = `**/api/v1/messages/${id}/approve`;
+    await page.route(path, (route) => route.abort());
+    await page.keyboard.press("a");
+    await shows(/The server did not answer/);
+    await shows(/is online, then try again\.$/);
+    expect((await messageNow(id)).status).toBe("pending_approval");
+    await page.unroute(path);
+    await page.keyboard.press("a");
+    await shows(/Approved; it leaves in/);
+  }, 60_000);
+
   test("HTML written by hand beside an old text is warned of, and leaves as it was shown", async () => {
     const id = await hold("By hand", { html_body: "<p>Pay <b>100</b>.</p>" });
     await open(id);

@@ -91,7 +91,7 @@ inBrowser("who a mail is from cannot be dressed up", async () => {
   await page.getByText("calls itself security@bank.example").waitFor();
   expect(await page.getByRole("heading", { level: 1 }).last().innerText()).toContain("⟨U+202E⟩");
   expect(await page.getByText(/^reads as/).count()).toBeGreaterThan(0);
-  expect(await page.getByText("An answer goes to another domain").isVisible()).toBe(true);
+  expect(await page.getByText("Replies go to another domain").isVisible()).toBe(true);
   // The badge explains itself to who moves there by keyboard.
   await page.getByRole("button", { name: "Sender not proven" }).last().press("Enter");
   await page.getByText("Nothing proves that this comes from xn--bnk-5cd.example").waitFor();

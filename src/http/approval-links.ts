@@ -72,15 +72,16 @@ export function approvalLinks(deps: RouteDeps) {
   }
 
   async function decidedOutcome({ message }: Outbound): Promise<Outcome> {
+    const messageId = message.id;
     const entry = message.reviewedAt ? await store.decisionAbout(message) : null;
     if (!entry) {
       const decision = message.status === "cancelled" ? "cancelled" : "approved";
-      return { kind: "decided", decision, by: null, how: null, at: null };
+      return { kind: "decided", messageId, decision, by: null, how: null, at: null };
     }
     const { action, decidedBy: by, how, createdAt: at } = entry;
     const isRejected = action === "reject" || action === "expire_reject";
     if (how === "expiry") return { kind: "expired", ended: { at, onExpiry: isRejected ? "reject" : "approve" } };
-    return { kind: "decided", decision: isRejected ? "rejected" : "approved", by, how, at };
+    return { kind: "decided", messageId, decision: isRejected ? "rejected" : "approved", by, how, at };
   }
 
   async function show(action: Action, { t, token }: { t?: string; token?: string }): Promise<Response> {
@@ -128,7 +129,9 @@ export function approvalLinks(deps: RouteDeps) {
     if (!decided) return outcomePage({ kind: "gone" });
     if (decided.kind === "superseded") return outcomePage({ kind: "superseded", reviewUrl: null });
     if (decided.kind === "decided") return outcomePage(await decidedOutcome(decided.outbound));
-    return outcomePage(action === "approve" ? { kind: "approved" } : { kind: "rejected", reason: reason || null });
+    if (action === "reject") return outcomePage({ kind: "rejected", reason: reason || null });
+    const agent = await store.getAgent(looked.outbound.message.agentId);
+    return outcomePage({ kind: "approved", messageId, undoSeconds: agent?.undoSeconds ?? 0 });
   }
 
   const described = (action: Action, acts: boolean) =>

@@ -117,21 +117,27 @@ test("a long text and the source of the HTML come whole", async () => {
   for (const part of [text, "&lt;!-- hidden note --&gt;", "&lt;i&gt;last&lt;/i&gt;"]) expect(html).toContain(part);
 });
 
+const { messageId } = review;
 const outcomes: [Outcome, number, string[]][] = [
-  [{ kind: "approved" }, 200, ["Approved", "exactly as you saw it"]],
+  [{ kind: "approved", messageId, undoSeconds: 0 }, 200, ["Approved", "leaves now, exactly as you saw it"]],
+  [
+    { kind: "approved", messageId, undoSeconds: 30 },
+    200,
+    ["leaves in 30 seconds, exactly as you saw it", `<code>e2a pending undo ${messageId}</code>`],
+  ],
   [{ kind: "rejected", reason: null }, 200, ["Rejected", "is not sent"]],
   [{ kind: "rejected", reason: "Too <b>short</b>." }, 200, ["Too &lt;b&gt;short&lt;/b&gt;."]],
   [
-    { kind: "decided", decision: "rejected", by: "ann@example.com", how: "cli", at },
+    { kind: "decided", messageId, decision: "rejected", by: "ann@example.com", how: "cli", at },
     409,
     ["Already rejected", "by ann@example.com, on the command line, on Mon, 9 Mar 2026, 12:00 UTC", "changed nothing"],
   ],
   [
-    { kind: "decided", decision: "approved", by: "expiry", how: "expiry", at },
+    { kind: "decided", messageId, decision: "approved", by: "expiry", how: "expiry", at },
     409,
-    ["Already approved", "was approved, by itself, because nobody decided in time, on"],
+    ["Already approved", "by itself, because nobody decided in time, on", `<code>e2a pending undo ${messageId}</code>`],
   ],
-  [{ kind: "decided", decision: "cancelled", by: null, how: null, at: null }, 409, ["was cancelled."]],
+  [{ kind: "decided", messageId, decision: "cancelled", by: null, how: null, at: null }, 409, ["was cancelled."]],
   [{ kind: "superseded", reviewUrl: null }, 409, ["has changed", "e2a pending list"]],
   [{ kind: "superseded", reviewUrl: "https://e2a.example/r" }, 409, ['href="https://e2a.example/r"']],
   [

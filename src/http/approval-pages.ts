@@ -131,11 +131,13 @@ function source(markup: string): SafeHtml {
 
 /** What became of opening a link or pressing a button. */
 export type Outcome =
-  | { kind: "approved" }
+  /** `undoSeconds`: how long the approval can be taken back; 0 is not at all. */
+  | { kind: "approved"; messageId: string; undoSeconds: number }
   | { kind: "rejected"; reason: string | null }
   /** `by` is an address, or `expiry`. */
   | {
       kind: "decided";
+      messageId: string;
       decision: "approved" | "rejected" | "cancelled";
       by: string | null;
       how: DecisionChannel | null;
@@ -173,7 +175,9 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
         status: 200,
         title: "Approved",
         sentences: [
-          "The mail leaves now, exactly as you saw it. If the agent is paused or has an undo time, it leaves after that.",
+          outcome.undoSeconds === 0
+            ? "The mail leaves now, exactly as you saw it. If the agent is paused, it leaves after that."
+            : html`The mail leaves in ${String(outcome.undoSeconds)} seconds, exactly as you saw it. Until then you can take the approval back in the dashboard, or on the command line: ${undoCommand(outcome.messageId)}`,
           "You can close this page.",
         ],
       };
@@ -194,7 +198,7 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
         sentences: [
           `${decidedSentence(outcome)} Your click changed nothing.`,
           outcome.decision === "approved"
-            ? "If it should not have left, write to its recipients: a mail cannot be called back. While it still waits in the queue, e2a can cancel it."
+            ? html`A mail that has left cannot be called back. If it is still waiting to leave, take the approval back in the dashboard, or on the command line: ${undoCommand(outcome.messageId)}`
             : "Nothing was sent. If it should be, let the agent write it again.",
         ],
       };
@@ -267,6 +271,10 @@ const channels: Record<DecisionChannel, string> = {
   link: "by a link from the mail",
   expiry: "by itself, because nobody decided in time",
 };
+
+function undoCommand(messageId: string): SafeHtml {
+  return html`<code>e2a pending undo ${messageId}</code>`;
+}
 
 function decidedSentence({ decision, by, how, at }: Extract<Outcome, { kind: "decided" }>): string {
   const who = by === null || how === "expiry" || by === "expiry" ? "" : ` by ${visibleLine(by)}`;

@@ -49,12 +49,14 @@ export function compareBodies(whole: string, html: string): BodyCompare {
   // A text names the target of a link behind its words.
   const withoutTargets = wordsOf(text.replace(/<([^<>\s]{1,2000})>/g, (all, url) => (targets.has(url) ? " " : all)));
   const isEqual = [inText, withoutTargets].some((words) => words.join(" ") === inHtml.join(" "));
-  if (!isEqual && text.trim() !== "") notes.push(...differentFigures(inText, inHtml));
+  if (!isEqual && text.trim() !== "") {
+    const figures = differentFigures(inText, inHtml);
+    notes.push(...(figures.length > 0 ? figures : ["The text and the HTML do not have the same words."]));
+  }
 
   const { hiddenChars } = seenText(head);
   if (hiddenChars === null) notes.push("The HTML is nested too deep to tell what it hides from its reader.");
-  else if (hiddenChars > 0)
-    notes.push(`The HTML hides ${hiddenChars} of its characters from its reader; here they are shown.`);
+  else if (hiddenChars > 0) notes.push(`The HTML hides ${hiddenChars} of its characters from its reader.`);
 
   const known = new Set([...inText, ...inHtml]);
   const shown = markup.attributes.filter(({ name }) => shownAttributes.has(name)).map(({ value }) => value);
@@ -69,7 +71,7 @@ export function compareBodies(whole: string, html: string): BodyCompare {
   const changes = changing(head, markup);
   const styled = styledText(head);
   if (styled.length > 0) notes.push(`Its style sheets add the words ${list(styled.map((words) => `“${words}”`))}.`);
-  if (changes.length > 0) notes.push(`The HTML has what can change how its words read: ${list(changes)}.`);
+  if (changes.length > 0) notes.push(`The HTML has markup that can change how its words read: ${list(changes)}.`);
   // Comments that Outlook reads as HTML say more than the elements do.
   const isAll = wordsOf(shownText(head)).every((word) => known.has(word));
   const isUnchanged = hiddenChars === 0 && more.length === 0 && changes.length === 0;

@@ -31,7 +31,7 @@ export type InboxMessage = Schemas["InboxMessage"];
  * The session cookie says who is asking. Every failure is thrown as an ApiError; without a session the browser goes to
  * sign in and comes back to where it was.
  */
-export const api = createClient<paths>({ fetch: (request) => fetch(request).catch(refuse) });
+export const api = createClient<paths>({ fetch: (request) => fetch(request).catch((cause) => refuse(cause, request)) });
 
 api.use({
   async onResponse({ response }) {
@@ -57,9 +57,9 @@ export function signIn(): void {
   location.assign(`/api/auth/login?return_to=${encodeURIComponent(here)}`);
 }
 
-function refuse(cause: unknown): never {
+function refuse(cause: unknown, { method }: Request): never {
   if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
-  throw unreachable(cause);
+  throw unreachable(cause, method === "GET");
 }
 
 /** A new Idempotency-Key; `useOnce` says when to use one again. */

@@ -37,14 +37,14 @@ export async function errorOf(response: Response): Promise<ApiError> {
   return new ApiError({ ...(requestId && { request_id: requestId }), ...problem, status: response.status });
 }
 
-/** The error when no answer came at all. */
-export function unreachable(cause: unknown): ApiError {
+/** The error when no answer came at all. What is only looked at is asked for again; what was to be done is not. */
+export function unreachable(cause: unknown, isRead: boolean): ApiError {
   return new ApiError(
     {
       status: 0,
       code: "unreachable",
       detail: "The server did not answer.",
-      fix: "Check that `e2a serve` is running and that this machine is online; this page tries again by itself.",
+      fix: `Check that \`e2a serve\` is running and that this machine is online${isRead ? "; this page tries again by itself" : ", then try again"}.`,
     },
     { cause },
   );

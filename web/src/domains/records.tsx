@@ -163,7 +163,8 @@ const STRING_BYTES = 255;
 
 /**
  * What is still to be published, in the form of a zone file (RFC 1035 5), which many providers take as it is. A record that
- * would take the domain's mail away from where it goes today is left out, with a remark; a merged one says what it replaces.
+ * would take the domain's mail away from where it goes today is left out, with a remark. A merged SPF record is a comment: an
+ * import would put it beside the one that is there, and two fail both (RFC 7208 4.5).
  * "" when everything is there.
  */
 export function zoneFile({ dns_records, checks }: Domain): string {
@@ -174,8 +175,9 @@ export function zoneFile({ dns_records, checks }: Domain): string {
     const { host, value, priority } = record;
     if (takesMailAway(check)) return [`; ${host}. already has MX records, which stay as they are`];
     if (purposes[name].type === "MX") return [`${host}. 3600 IN MX ${priority} ${value}.`];
-    const replaces = check?.merged && check.found ? [`; in place of the SPF record of ${host}.`] : [];
-    return [...replaces, `${host}. 3600 IN TXT ${quoted(check?.merged ?? value)}`];
+    const line = `${host}. 3600 IN TXT ${quoted(check?.merged ?? value)}`;
+    if (!check?.merged || !check.found) return [line];
+    return [`; Change the SPF record of ${host} by hand to this one; beside it, both would fail:`, `; ${line}`];
   });
   return lines.length > 0 ? `${lines.join("\n")}\n` : "";
 }

@@ -9,6 +9,7 @@ const units = ["bytes", "KB", "MB", "GB"];
 export function sizeText(bytes: number): string {
   const step = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
   const value = bytes / 1000 ** step;
+  if (bytes === 1) return "1 byte";
   return `${step === 0 || value >= 10 ? Math.round(value) : value.toFixed(1)} ${units[step]}`;
 }
 

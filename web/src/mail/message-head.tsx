@@ -35,7 +35,9 @@ export function MessageHead({ message }: { message: MessageDetail }) {
       </div>
       {elsewhere.length > 0 && (
         <Warning>
-          {isUnsigned ? "Answers are asked for here, which nothing proves: " : "An answer goes to another domain: "}
+          {isUnsigned
+            ? "Replies do not go to this Reply-To, which the sender’s signature does not cover: "
+            : "Replies go to another domain: "}
           <Addresses label="" addresses={elsewhere} />
         </Warning>
       )}

@@ -30,11 +30,11 @@ export function OutgoingContent({ message }: { message: Outbound }) {
 }
 
 const kinds: Record<Outbound["type"], string> = {
-  send: "A mail of its own",
-  reply: "An answer",
-  forward: "Passed on",
-  test: "A test",
-  notice: "A notice to reviewers",
+  send: "New message",
+  reply: "Reply",
+  forward: "Forwarded message",
+  test: "Test",
+  notice: "Notice to reviewers",
 };
 
 function Envelope({ message }: { message: Outbound }) {
@@ -61,7 +61,7 @@ function Envelope({ message }: { message: Outbound }) {
         ["To", to.length > 0 ? list(to) : "Nobody openly"],
         ...(cc ? ([["Cc", list(cc)]] as const) : []),
         ...(bcc ? ([["Bcc", list(bcc)]] as const) : []),
-        ...(reply_to ? ([["Answers go to", list(reply_to)]] as const) : []),
+        ...(reply_to ? ([["Reply-To", list(reply_to)]] as const) : []),
         [
           "Kind",
           <span key="kind">

@@ -32,7 +32,7 @@ export function RejectDialog({
       open
       onOpenChange={(open) => !open && onClose()}
       title={`Reject ${count(messages)}`}
-      description="It does not leave, for good."
+      description="A rejected message never leaves."
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>

@@ -1,6 +1,6 @@
 import { useBlocker } from "@tanstack/react-router";
 import { Check, FileDiff, Pencil, X } from "lucide-react";
-import { type KeyboardEvent, type ReactNode, useRef, useState } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import type { Outbound } from "../api/client.ts";
 import { ApiError } from "../api/problem.ts";
 import { Button } from "../ui/button.tsx";
@@ -38,6 +38,11 @@ export function EditForm({
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const [clashes, setClashes] = useState<readonly Part[]>([]);
+  // The field that had the focus is gone: without this, keys would go to the page and not to the form.
+  const review = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (step === "review") review.current?.focus();
+  }, [step]);
   const decided = current.status !== "pending_approval";
   const moved = !decided && current.content_hash !== message.content_hash;
   const before = contentOf(message);
@@ -81,7 +86,8 @@ export function EditForm({
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "Enter" || !(event.metaKey || event.ctrlKey)) return;
     event.preventDefault();
-    void submit();
+    // A key that is held down must not approve what it has just opened.
+    if (!event.repeat) void submit();
   };
 
   return (
@@ -114,23 +120,25 @@ export function EditForm({
       {decided ? null : step === "write" ? (
         <Write message={message} draft={draft} change={change} error={error} />
       ) : (
-        <Card title="What you change" description="This is what leaves; what the agent wrote is kept beside it.">
-          <div className="flex flex-col gap-3">
-            <ContentDiff before={before} after={after} />
-            <OneSided parts={parts} hasBoth={before.html !== "" && after.html !== ""} />
-          </div>
-        </Card>
+        <div ref={review} tabIndex={-1} className="outline-none">
+          <Card title="What you change" description="This is what leaves; what the agent wrote is kept beside it.">
+            <div className="flex flex-col gap-3">
+              <ContentDiff before={before} after={after} />
+              <OneSided parts={parts} hasBoth={before.html !== "" && after.html !== ""} />
+            </div>
+          </Card>
+        </div>
       )}
       {error !== null && !isAboutFields(error) && !moved && !decided && <ErrorNote error={error} />}
       <div className="flex flex-wrap items-center gap-2">
         {decided ? null : step === "write" ? (
           <Button variant="primary" icon={FileDiff} disabled={!changed || moved} onClick={() => setStep("review")}>
-            Review the changes
+            Review the changes <Hint />
           </Button>
         ) : (
           <>
             <Button variant="primary" icon={Check} busy={busy} disabled={moved} onClick={() => void submit()}>
-              Approve as changed: {namesOf(parts)}
+              Approve as changed: {namesOf(parts)} <Hint />
             </Button>
             <Button icon={Pencil} onClick={() => setStep("write")}>
               Change more
@@ -140,11 +148,6 @@ export function EditForm({
         <Button variant="ghost" icon={X} onClick={onClose}>
           Discard the changes
         </Button>
-        {!decided && (
-          <span className="hidden text-xs text-muted sm:inline">
-            <Keys keys="mod+enter" />
-          </span>
-        )}
       </div>
       {left.status === "blocked" && (
         <ConfirmDialog
@@ -158,6 +161,15 @@ export function EditForm({
         </ConfirmDialog>
       )}
     </div>
+  );
+}
+
+/** The key of the step, on a screen with a keyboard. */
+function Hint() {
+  return (
+    <span aria-hidden className="-mr-1 hidden opacity-80 lg:inline">
+      <Keys keys="mod+enter" />
+    </span>
   );
 }
 

@@ -19,7 +19,7 @@ import type { Verdict } from "./decisions.ts";
 import { ContentDiff } from "./diff.tsx";
 import { changesOf, contentOf, type Draft } from "./draft.ts";
 import { EditForm } from "./edit-form.tsx";
-import { HoldNote } from "./hold.tsx";
+import { HoldNote, ReviewNotes } from "./hold.tsx";
 import { namesOf } from "./parts.ts";
 import { isWithdrawable, UndoApproval } from "./undo.tsx";
 
@@ -141,7 +141,10 @@ function Held({ message, agent, busy, problem, decide, askReason, back }: Props 
           onClose={() => setEditing(false)}
         />
       ) : (
-        <OutgoingContent message={seen} />
+        <>
+          {waits && <ReviewNotes message={seen} />}
+          <OutgoingContent message={seen} />
+        </>
       )}
       {waits && seen.content_hash && (
         <p className="text-xs text-muted">

@@ -1,5 +1,6 @@
-import { Clock, Hand, Repeat } from "lucide-react";
+import { Clock, Hand, Repeat, TriangleAlert } from "lucide-react";
 import type { Agent, Outbound } from "../api/client.ts";
+import { Untrusted } from "../mail/untrusted.tsx";
 import { Badge } from "../ui/badge.tsx";
 import { RelativeTime } from "../ui/time.tsx";
 
@@ -40,10 +41,32 @@ export function HoldNote({ message, agent }: { message: Outbound; agent: Agent |
         <p className="flex items-start gap-2.5 text-xs">
           <Clock aria-hidden className="size-4 shrink-0 text-warn" />
           <span>
-            Undecided, it is {sends ? "sent" : "rejected"} <RelativeTime at={expires} className="font-medium" />.
+            Without a decision it is {sends ? "sent" : "rejected"} <RelativeTime at={expires} className="font-medium" />
+            .
           </span>
         </p>
       )}
     </div>
+  );
+}
+
+/** What a look at the message does not show: how its two bodies differ, what the HTML hides, what nobody could search. */
+export function ReviewNotes({ message }: { message: Outbound }) {
+  const { review_notes: notes = [], unsearched = [] } = message;
+  const files = unsearched.map(({ name, why }) => `Could not be searched: ${name} (${why}).`);
+  if (notes.length + files.length === 0) return null;
+  return (
+    <section aria-label="Before you decide" className="rounded-xl border border-warn/40 bg-warn-soft px-4 py-3 text-sm">
+      <ul className="flex flex-col gap-1.5">
+        {[...notes, ...files].map((note) => (
+          <li key={note} className="flex items-start gap-2.5">
+            <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-warn" />
+            <span className="min-w-0 wrap-anywhere">
+              <Untrusted text={note} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }

@@ -24,6 +24,7 @@ export function QueueRow({
   showAgent: boolean;
 }) {
   const { id, subject, to, cc = [], bcc = [], hold, first_time, approval_expires_at, attachments } = message;
+  const notes = message.review_notes ?? [];
   const [first = "nobody", ...others] = [...to, ...cc, ...bcc];
   return (
     <div
@@ -64,6 +65,7 @@ export function QueueRow({
         <div className="flex flex-wrap gap-1 pt-1">
           {hold && <RuleBadge rule={hold.rule} />}
           {first_time && <Badge tone="warn">First time</Badge>}
+          {notes.length > 0 && <Badge tone="warn">HTML needs a look</Badge>}
         </div>
       </div>
     </div>

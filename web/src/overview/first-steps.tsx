@@ -104,7 +104,7 @@ export function FirstSteps({
       </ol>
       {domainless && (
         <p className="border-t border-line px-4 py-2.5 text-xs text-muted">
-          Later: an own domain gives agents addresses of yours, once its DNS records are set.
+          Later: add a domain of your own. Once its DNS records are set, agents can have addresses on it.
         </p>
       )}
     </Card>

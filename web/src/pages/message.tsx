@@ -46,7 +46,7 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
         onError: toastError,
         onSuccess: () =>
           status === "read"
-            ? toast("Marked read", "It is not handed to the agent any more.")
+            ? toast("Marked read", "The agent no longer gets it.")
             : toast("Marked unread", "The agent gets it when it next asks for unread mail."),
       },
     );
@@ -72,7 +72,7 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
           <ArrowLeft aria-hidden className="size-4" />
         </Link>
         <div className="flex min-w-60 flex-1 flex-col gap-1.5">
-          <h1 className="text-xl font-semibold tracking-tight wrap-anywhere">
+          <h1 title={message.subject} className="line-clamp-4 text-xl font-semibold tracking-tight wrap-anywhere">
             {message.subject ? <Untrusted text={message.subject} /> : <span className="text-muted">No subject</span>}
           </h1>
           <Labels agent={agent} id={id} labels={message.labels} />
@@ -109,7 +109,8 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
       <MessageHead message={message} />
       {unread && (
         <p className="text-xs text-muted">
-          Unread: looking at it here changes nothing for the agent, which still gets it. Marked read, it does not.
+          Unread. Opening it here does not mark it read: the agent still gets it. Once it is marked read, the agent does
+          not.
         </p>
       )}
       {mode && <Composer key={mode} mode={mode} agent={agent} message={message} onClose={() => setMode(null)} />}
