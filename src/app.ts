@@ -56,6 +56,8 @@ const SWEEP_INTERVAL_MS = 15 * 60_000;
 const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
 /** Below this the store may fail at any moment. */
 const DISK_FREE_BYTES_MIN = 100 * 1024 * 1024;
+/** How long readiness waits for the store. */
+const STORE_ANSWER_MS = 3_000;
 /** A due delivery that nobody took for this long means that the workers stand still. */
 const QUEUE_AGE_MS_MAX = 5 * 60_000;
 
@@ -415,7 +417,7 @@ async function health(store: Store, config: Config, clock: Clock): Promise<{ ok:
   const reasons: string[] = [];
   const now = new Date(clock.now());
   try {
-    await store.probeWrite(now);
+    await inTime(store.probeWrite(now), clock);
     const tooOld = ({ oldestDueAt }: { oldestDueAt: Date | null }) =>
       oldestDueAt !== null && now.getTime() - oldestDueAt.getTime() > QUEUE_AGE_MS_MAX;
     if (tooOld(await store.queueState(now)))
@@ -427,6 +429,14 @@ async function health(store: Store, config: Config, clock: Clock): Promise<{ ok:
   const disk = statfsSync(config.dataDir);
   if (disk.bavail * disk.bsize < DISK_FREE_BYTES_MIN) reasons.push("Less than 100 MiB of disk are free.");
   return { ok: reasons.length === 0, reasons };
+}
+
+/** Rejects when the store has not answered in time: a line that went dead breaks only after many minutes. */
+function inTime<T>(answer: Promise<T>, clock: Clock): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(STORE_ANSWER_MS, () => reject(new Error("The store does not answer.")));
+    answer.then(resolve, reject).finally(cancel);
+  });
 }
 
 function keepSwept(store: Store, config: Config, clock: Clock, log: Log, closers: (() => unknown)[]) {

@@ -36,6 +36,8 @@ const TRY_MS = 15 * 60_000;
 const RECORD_RETRY_MS = 1_000;
 /** The same, after a failure that time is not likely to mend. */
 const RECORD_RETRY_LONG_MS = 60_000;
+/** A store that has not answered by then may never do: a line that went dead refuses nothing for many minutes. */
+const RECORD_LATE_MS = 2_000;
 /** Nothing is handed to an upstream unless a write succeeded so recently: what it took could not be recorded. */
 const WRITE_FRESH_MS = 5_000;
 /**
@@ -135,6 +137,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   async function claimDue(lanes: { lane: string; free: number }[]): Promise<RecipientRow[]> {
     try {
       if (await isHeldBack()) return [];
+      await renewOverdue();
       const now = new Date(clock.now());
       const claimed = await store.claimDueRecipients({
         ...{ now, leaseUntil: leaseUntil(), leaseToken: crypto.randomUUID(), lanes },
@@ -232,20 +235,29 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   async function record(recipient: RecipientRow, outcome: RecipientOutcome): Promise<boolean> {
     const { messageId, n, leaseToken } = recipient;
     const entry = { recipient: { messageId, n, leaseToken }, outcome, at: new Date(clock.now()) };
-    for (let tries = 1; ; tries++)
+    let kept = false;
+    const keep = () => {
+      if (!kept) journal.add(entry);
+      kept = true;
+    };
+    for (;;) {
+      const cancelKeep = clock.after(RECORD_LATE_MS, keep);
       try {
         const status = await store.finishRecipient(recipient, outcome, entry.at);
         wroteAt = clock.now();
-        if (tries > 1) journal.remove(entry);
+        if (kept) journal.remove(entry);
         return status !== null;
       } catch (error) {
         noteStoreFailed();
-        if (tries === 1) journal.add(entry);
+        keep();
         log.error("outbound.record_failed", { message: messageId, recipient: n }, error);
         if (closed) throw error;
         const isTemporary = error instanceof Failure && error.code === "unavailable";
         await pause(isTemporary ? RECORD_RETRY_MS : RECORD_RETRY_LONG_MS);
+      } finally {
+        cancelKeep();
       }
+    }
   }
 
   const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
@@ -365,14 +377,27 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     else if (outcome.kind === "failed") log.warn("outbound.failed", { ...fields, ...more, error: outcome.error });
   }
 
+  let renewedAt = clock.now();
+  async function renew(): Promise<void> {
+    const tokens = [...leased].flatMap(({ leaseToken }) => leaseToken ?? []);
+    const now = clock.now();
+    if (tokens.length > 0) await store.renewLeases(tokens, leaseUntil());
+    renewedAt = now;
+  }
+
+  /**
+   * After a suspend, or a clock that was set forward, leases look ended whose mail is in hand here. They are renewed before
+   * a claim, which would take it once more.
+   */
+  async function renewOverdue(): Promise<void> {
+    if (clock.now() - renewedAt > 2 * RENEW_MS) await renew();
+  }
+
   /** Keeps what is in hand ours: a large message on a slow line takes longer than a lease. */
   let cancelRenewal = () => {};
   const renewLater = () => {
     cancelRenewal = clock.after(RENEW_MS, () => {
-      const tokens = [...leased].flatMap(({ leaseToken }) => leaseToken ?? []);
-      if (tokens.length === 0) return renewLater();
-      store
-        .renewLeases(tokens, leaseUntil())
+      renew()
         .catch((error) => {
           noteStoreFailed();
           log.error("outbound.renew_failed", {}, error);

@@ -123,6 +123,60 @@ test("an outcome that could not be recorded until the server ended is read again
   expect((await it.api("GET", `/api/v1/messages/${mail.id}`)).body.status).toBe("sent");
 }, 60_000);
 
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test("a database that answers nothing any more: the outcome is in the journal, readiness says so, and the mail leaves once", async () => {
+  const clock = new TestClock();
+  await using mail = await inHandOnPostgres(clock);
+  const { it, line, smtp } = mail;
+  line.freeze();
+  mail.answer();
+  while (smtp.messages.length === 0) await turn();
+  const journal = join(it.dataDir, "outcomes.journal");
+  while (!(await Bun.file(journal).text()).includes(mail.id)) {
+    clock.advance(1_000);
+    await turn();
+  }
+  const ready = fetch(`${it.app.httpUrl}/api/ready`);
+  let isAnswered = false;
+  void ready.finally(() => {
+    isAnswered = true;
+  });
+  while (!isAnswered) {
+    clock.advance(1_000);
+    await turn();
+  }
+  expect((await ready).status).toBe(503);
+  line.cut();
+  const closing = it.app.close();
+  line.mend();
+  clock.advance(1_000);
+  await closing;
+  await it.restart();
+  clock.advance(5 * 60_000);
+  await it.app.drain();
+  expect(smtp.messages).toHaveLength(1);
+  expect((await it.api("GET", `/api/v1/messages/${mail.id}`)).body.status).toBe("sent");
+}, 60_000);
+
+test("a clock that jumps past the lease, as after a suspend: mail in hand is not claimed once more", async () => {
+  const inner = new TestClock();
+  let jumpedMs = 0;
+  const clock = { now: () => inner.now() + jumpedMs, after: inner.after.bind(inner) };
+  await using mail = await inHand(clock as TestClock);
+  const { it, smtp } = mail;
+  jumpedMs = 10 * 60_000;
+  // What is said to the queue makes it claim before any timer is due.
+  for (const paused of [true, false]) await it.api("PUT", "/api/v1/agents/bot@e2a.localhost", { paused });
+  const second = { to: ["bob@outside.example"], subject: "Next", body: "Hello" };
+  await it.api("POST", "/api/v1/send", second, { prefer: "respond-async" });
+  mail.answer();
+  await mail.watched.until("outbound.sent", 2);
+  await it.app.drain();
+  expect(smtp.messages.map(({ to }) => to[0]).toSorted()).toEqual(["ann@outside.example", "bob@outside.example"]);
+  expect(mail.watched.seen).not.toContain("outbound.lease_lost");
+}, 30_000);
+
 test("an outcome whose lease has passed to another node is not logged as sent", async () => {
   const clock = new TestClock();
   await using mail = await inHand(clock);

@@ -93,7 +93,98 @@ function overwrite(path: string, at: number, bytes: Buffer): void {
   closeSync(fd);
 }
 
+describe("another program has the database open", () => {
+  /** Opens the database as sqlite3 would, reads, and closes it when told: `hold` inside a read transaction. */
+  function reader(folder: string, hold: boolean) {
+    const program = `
+      const { Database } = require("bun:sqlite");
+      const database = new Database(process.argv[1]);
+      database.exec("BEGIN");
+      database.query("SELECT count(*) FROM messages").get();
+      console.log("reading");
+      process.stdin.once("data", () => { database.exec("ROLLBACK"); database.close(); process.exit(); });
+      process.stdin.resume();`;
+    const child = Bun.spawn([process.execPath, "-e", program, join(folder, "e2a.db")], {
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    const close = async () => {
+      child.stdin.write("x");
+      await child.stdin.end();
+      await child.exited;
+    };
+    return {
+      close,
+      started: child.stdout
+        .getReader()
+        .read()
+        .then(() => (hold ? undefined : close())),
+    };
+  }
+
+  async function served(folder: string) {
+    const env = serverEnv(folder);
+    const { stdout } = await runBinary(["bootstrap", "--email", "you@example.com"], env);
+    const key = stdout.match(/API key: (\S+)/)?.[1] ?? "";
+    const server = await startBinary(env);
+    const ask = async (at: string, method: string, path: string, body?: unknown) => {
+      const response = await fetch(`${at}/api/v1${path}`, {
+        method,
+        headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+      return (await response.json()) as { agents: { email: string }[] };
+    };
+    const make = (slug: string) => ask(server.ready.http, "POST", "/agents", { slug, agent_mode: "local" });
+    const names = async (at: string) =>
+      (await ask(at, "GET", "/agents")).agents.map(({ email }) => email.split("@")[0]).toSorted();
+    return { env, server, make, names };
+  }
+
+  test("it copies the log of a killed server and removes it: nothing is lost, and the next start works", async () => {
+    await using dir = await tempDir();
+    const { env, server, make, names } = await served(dir.path);
+    await using _ = server;
+    await make("first");
+    await make("second");
+    await server.kill();
+    await reader(dir.path, false).started;
+    expect(await Bun.file(join(dir.path, "e2a.db-wal")).exists()).toBe(false);
+    await using next = await startBinary(env);
+    expect(await names(next.ready.http)).toEqual(["first", "second"]);
+  }, 60_000);
+
+  test("it reads across a stop and a start: the start works, while it reads and after it has closed", async () => {
+    await using dir = await tempDir();
+    const { env, server, make, names } = await served(dir.path);
+    await using _ = server;
+    await make("first");
+    const reading = reader(dir.path, true);
+    await reading.started;
+    await make("second");
+    expect(await server.stop()).toBe(0);
+    await using beside = await startBinary(env);
+    expect(await names(beside.ready.http)).toEqual(["first", "second"]);
+    expect(await beside.stop()).toBe(0);
+    await reading.close();
+    await using next = await startBinary(env);
+    expect(await names(next.ready.http)).toEqual(["first", "second"]);
+  }, 60_000);
+});
+
 describe("one server has a SQLite folder", () => {
+  test("a lock file with spoilt content keeps nobody out", async () => {
+    await using dir = await tempDir();
+    const env = serverEnv(dir.path);
+    for (const content of [Buffer.alloc(4096), Buffer.from("12345\n")]) {
+      writeFileSync(join(dir.path, "e2a.db-lock"), content);
+      await using server = await startBinary(env);
+      const second = await runBinary(["serve"], env);
+      expect([second.code, second.stderr]).toEqual([2, expect.stringContaining(`pid ${server.process.pid}`)]);
+    }
+  }, 60_000);
+
   test("a second one ends with 2 and names the first; bootstrap works beside it; kill -9 leaves no lock", async () => {
     await using dir = await tempDir();
     const env = serverEnv(join(dir.path, "data"));

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { chmodSync, closeSync, openSync, readSync } from "node:fs";
+import { chmodSync, closeSync, openSync, readSync, truncateSync } from "node:fs";
 import { dirname } from "node:path";
 import { StartRefused } from "../errors.ts";
 
@@ -59,8 +59,12 @@ function tryLock(file: string, role: Role): FolderLock | null {
     return { release: () => client.close() };
   } catch (error) {
     client.close();
-    if (String((error as { code?: unknown }).code).startsWith("SQLITE_BUSY")) return null;
-    throw error;
+    const code = String((error as { code?: unknown }).code);
+    if (code.startsWith("SQLITE_BUSY")) return null;
+    // Its content was spoilt, say by a power cut: the lock is taken before that is read, so nobody holds it.
+    if (!code.startsWith("SQLITE_NOTADB") && !code.startsWith("SQLITE_CORRUPT")) throw error;
+    truncateSync(file);
+    return tryLock(file, role);
   }
 }
 

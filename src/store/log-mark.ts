@@ -1,14 +1,22 @@
-import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, readSync, statSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { StartRefused } from "../errors.ts";
-import { frameOf, readLogHeader } from "./wal-file.ts";
+import { FRAME_HEADER_BYTES, frameOf, HEADER_BYTES, readLogHeader } from "./wal-file.ts";
 
-const MAGIC = "e2amark1";
-const MARK_BYTES = 40;
+const MAGIC = "e2amark2";
+const HEAD_OF_MARK_BYTES = 36;
+/** Pages that were written last, remembered with a checksum each: a mail writes some 30, and one page alone may not have changed. */
+const PAGES_MAX = 16;
+const PAGE_ENTRY_BYTES = 8;
+const MARK_BYTES = HEAD_OF_MARK_BYTES + PAGES_MAX * PAGE_ENTRY_BYTES + 4;
 /** The head of SQLite's shared memory: two copies of the log's state, then what was copied out of it ("WAL-mode File Format" 2). */
 const STATE_BYTES = 48;
 const BACKFILLED_AT = 96;
+const PAGE_SIZE_IN_STATE_AT = 14;
 const HEAD_BYTES = 100;
+/** Offset of the page size in a database ("Database File Format" 1.3.2); 1 stands for 65,536. */
+const PAGE_SIZE_AT = 16;
+const DATABASE_HEAD_BYTES = 18;
 /**
  * The log may have begun anew so many times since the mark was last written: by a commit whose process died before it
  * wrote the mark, or by a command beside the server. SQLite adds one to the first salt each time.
@@ -23,6 +31,8 @@ interface Mark {
   backfilled: number;
   /** The running checksum of the last frame. */
   checksum: readonly [number, number];
+  /** Page number → CRC-32 of its bytes, for those that were written last. */
+  pages: ReadonlyMap<number, number>;
 }
 
 /**
@@ -33,18 +43,21 @@ interface Mark {
  * when the log begins anew and after a checkpoint), never newer. It must be asked before SQLite opens the
  * database: the first write afterwards overwrites the evidence.
  *
+ * Another program that opens the database after a crash (sqlite3, a backup, an older e2a) copies the log into it and removes
+ * the log. Then the pages that were written last are in the database, and nothing is missing.
+ *
  * @throws StartRefused with what to do
  */
 export function checkLogMark(path: string): void {
   const file = `${path}-mark`;
   const mark = existsSync(file) ? parse(readFileSync(file)) : null;
-  if (!mark || mark.frames <= mark.backfilled || isKept(mark, `${path}-wal`)) return;
+  if (!mark || mark.frames <= mark.backfilled || isKept(mark, `${path}-wal`) || isCopied(mark, path)) return;
   throw new StartRefused(
     `The log ${path}-wal does not hold all that was promised: ${mark.frames - mark.backfilled} of its pages had not been ` +
       "copied into the database when the server ended, and they are missing or damaged.",
     "log_missing",
-    `Put the file back, or restore a backup. To start without what is lost, delete ${file}. (A program that opened the ` +
-      "database since then, such as sqlite3, may have copied the pages and removed the log; then nothing is lost.)",
+    `Put the file back, or restore a backup. To start without what is lost, delete ${file}. (A program that changed the ` +
+      "database since then, such as sqlite3, has copied the pages and removed the log; then nothing is lost.)",
   );
 }
 
@@ -62,6 +75,24 @@ function isKept(mark: Mark, walPath: string): boolean {
   return newer >= 1 && newer <= NEWER_LOGS_MAX;
 }
 
+/** Whether the log was removed, as SQLite does when all of it is in the database, and its last pages are there. */
+function isCopied(mark: Mark, path: string): boolean {
+  if (mark.pages.size === 0 || (existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0)) return false;
+  const fd = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(DATABASE_HEAD_BYTES);
+    readSync(fd, head, 0, head.length, 0);
+    const pageBytes = head.readUInt16BE(PAGE_SIZE_AT) === 1 ? 65_536 : head.readUInt16BE(PAGE_SIZE_AT);
+    const page = Buffer.alloc(pageBytes);
+    return [...mark.pages].every(
+      ([number, sum]) =>
+        readSync(fd, page, 0, pageBytes, (number - 1) * pageBytes) === pageBytes && crc32(page) === sum,
+    );
+  } finally {
+    closeSync(fd);
+  }
+}
+
 export interface LogMark {
   /** Writes down how far the log goes. `lasting`: to the disk, before the log may begin anew. */
   write(lasting?: boolean): void;
@@ -74,10 +105,34 @@ export function openLogMark(path: string): LogMark {
   const file = `${path}-mark`;
   const fd = openSync(file, existsSync(file) ? "r+" : "wx+", 0o600);
   const shared = openSync(`${path}-shm`, "r");
+  const wal = openSync(`${path}-wal`, "r");
   const head = Buffer.alloc(HEAD_BYTES);
   const bytes = Buffer.alloc(MARK_BYTES);
   bytes.write(MAGIC, "latin1");
   let salt = "";
+  let seen = { salt: "", frames: 0 };
+  const pages = new Map<number, number>();
+
+  /** Notes the pages of the frames that came since the last mark. Frames of commits do not change. */
+  function notePages(now: string, frames: number): void {
+    const first = Math.max(seen.salt === now ? Math.min(seen.frames, frames) : 0, frames - PAGES_MAX);
+    seen = { salt: now, frames };
+    if (first === frames) return;
+    const size = head.readUInt16LE(PAGE_SIZE_IN_STATE_AT);
+    const pageBytes = size === 1 ? 65_536 : size;
+    const frameBytes = FRAME_HEADER_BYTES + pageBytes;
+    const fresh = Buffer.alloc((frames - first) * frameBytes);
+    if (readSync(wal, fresh, 0, fresh.length, HEADER_BYTES + first * frameBytes) < fresh.length) {
+      pages.clear();
+      return;
+    }
+    for (let at = 0; at < fresh.length; at += frameBytes) {
+      const number = fresh.readUInt32BE(at);
+      pages.delete(number);
+      pages.set(number, crc32(fresh.subarray(at + FRAME_HEADER_BYTES, at + frameBytes)));
+    }
+    for (const number of [...pages.keys()].slice(0, -PAGES_MAX)) pages.delete(number);
+  }
 
   return {
     write(lasting = false) {
@@ -90,9 +145,15 @@ export function openLogMark(path: string): LogMark {
       bytes.writeUInt32BE(head.readUInt32LE(BACKFILLED_AT), 20);
       bytes.writeUInt32BE(head.readUInt32LE(24), 24);
       bytes.writeUInt32BE(head.readUInt32LE(28), 28);
+      const now = bytes.toString("latin1", 8, 16);
+      notePages(now, head.readUInt32LE(16));
+      bytes.fill(0, HEAD_OF_MARK_BYTES);
+      [...pages].forEach(([number, sum], n) => {
+        bytes.writeUInt32BE(number, HEAD_OF_MARK_BYTES + n * PAGE_ENTRY_BYTES);
+        bytes.writeUInt32BE(sum, HEAD_OF_MARK_BYTES + n * PAGE_ENTRY_BYTES + 4);
+      });
       bytes.writeUInt32BE(crc32(bytes.subarray(0, MARK_BYTES - 4)), MARK_BYTES - 4);
       writeSync(fd, bytes, 0, MARK_BYTES, 0);
-      const now = bytes.toString("latin1", 8, 16);
       if (!lasting && now === salt) return;
       fdatasyncSync(fd);
       salt = now;
@@ -100,6 +161,7 @@ export function openLogMark(path: string): LogMark {
     close() {
       closeSync(fd);
       closeSync(shared);
+      closeSync(wal);
     },
   };
 }
@@ -113,5 +175,10 @@ function parse(bytes: Buffer): Mark | null {
     frames: bytes.readUInt32BE(16),
     backfilled: bytes.readUInt32BE(20),
     checksum: [bytes.readUInt32BE(24), bytes.readUInt32BE(28)],
+    pages: new Map(
+      Array.from({ length: PAGES_MAX }, (_, n) => HEAD_OF_MARK_BYTES + n * PAGE_ENTRY_BYTES)
+        .filter((at) => bytes.readUInt32BE(at) > 0)
+        .map((at) => [bytes.readUInt32BE(at), bytes.readUInt32BE(at + 4)]),
+    ),
   };
 }

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { chmodSync, mkdirSync } from "node:fs";
+import { chmodSync, closeSync, fdatasyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import { SQL } from "drizzle-orm/sql";
@@ -14,7 +14,7 @@ import {
   tell,
   type Verb,
 } from "./engine.ts";
-import { asStoreFailure, databaseError, unavailable, uncertain } from "./failures.ts";
+import { asStoreFailure, codeOf, databaseError, unavailable, uncertain } from "./failures.ts";
 import { type FolderLock, lockFolder, type Role } from "./folder-lock.ts";
 import { sqliteKit } from "./kit.ts";
 import { checkLogMark, type LogMark, openLogMark } from "./log-mark.ts";
@@ -30,6 +30,8 @@ const WAL_RETRY_MS = 20;
 const GROUP_MAX = 200;
 /** Pages in the log before they are copied into the database, SQLite's own default: 4 MB, some 60 messages. */
 const CHECKPOINT_PAGES = 1_000;
+/** Portion of a log that is written anew. */
+const REWRITE_BYTES = 1024 * 1024;
 /** A write that proves, in recovery, that commits reach the disk again. */
 const PROBE = "INSERT INTO meta (key, value) VALUES ('probe', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1";
 
@@ -99,7 +101,7 @@ function openLocked(
     forgetStatistics(writer);
     if (marked) mark = openLogMark(path);
     // Nothing is promised on top of a log that a process left behind which may have met a failed sync.
-    if (lock) emptyLog();
+    if (lock) secureLog();
   } catch (error) {
     writer.close();
     mark?.close();
@@ -128,7 +130,7 @@ function openLocked(
     log,
     recover() {
       if (writer.inTransaction) rollback.run();
-      emptyLog();
+      secureLog();
       writer.query(PROBE).run(new Date().toISOString());
       mark?.write();
     },
@@ -180,20 +182,46 @@ function openLocked(
 
   /** Before the file is closed, which empties the log as far as others let it: Bun does so at every end that is not a kill. */
   function leave() {
-    if (lock) return emptyLog();
+    if (lock) {
+      emptyLog();
+      return;
+    }
     if (!memory) checkpoint(writer, "PASSIVE");
     mark?.write(true);
   }
   if (marked) process.once("exit", leave);
 
-  /** Copies all of the log into the database and empties it. The mark is told in between: an empty log must not look lost. */
-  function emptyLog() {
-    if (memory) return;
+  /**
+   * Copies all of the log into the database and empties it. The mark is told in between: an empty log must not look lost.
+   * Returns false when another process reads from it, which may go on for hours: nobody waits for that.
+   */
+  function emptyLog(): boolean {
+    if (memory) return true;
     checkpoint(writer, "PASSIVE");
     mark?.write(true);
-    if (checkpoint(writer, "TRUNCATE").busy !== 0)
-      throw Object.assign(new Error("another process holds the log"), { code: "SQLITE_BUSY" });
+    writer.exec("PRAGMA busy_timeout = 0");
+    try {
+      if (checkpoint(writer, "TRUNCATE").busy !== 0) return false;
+    } catch (error) {
+      if (codeOf(error).startsWith("SQLITE_BUSY")) return false;
+      throw error;
+    } finally {
+      writer.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    }
     mark?.write(true);
+    return true;
+  }
+
+  /** Leaves no page behind whose sync may have failed: the log is emptied, or else written anew where it lies, and synced. */
+  function secureLog() {
+    if (emptyLog()) return;
+    // Nobody else may write meanwhile; who reads finds the same bytes.
+    writer.exec("BEGIN IMMEDIATE");
+    try {
+      rewriteFile(`${path}-wal`);
+    } finally {
+      writer.exec("ROLLBACK");
+    }
   }
 
   // A savepoint for each verb keeps one that throws from the others, but makes FTS5 write out what it has gathered:
@@ -282,6 +310,23 @@ function openLocked(
       lock?.release();
     },
   };
+}
+
+/** Writes what a file holds over itself and syncs it, so that pages of a failed sync, which count as clean, are written. */
+function rewriteFile(path: string): void {
+  const fd = openSync(path, "r+");
+  try {
+    const bytes = Buffer.alloc(REWRITE_BYTES);
+    for (let at = 0; ; ) {
+      const length = readSync(fd, bytes, 0, bytes.length, at);
+      if (length === 0) break;
+      for (let done = 0; done < length; ) done += writeSync(fd, bytes, done, length - done, at + done);
+      at += length;
+    }
+    fdatasyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 interface CheckpointRow {

@@ -1,7 +1,7 @@
 /** Reads SQLite's write-ahead log as its recovery does (SQLite, "Database File Format" 4, "The Write-Ahead Log"). */
 
-const HEADER_BYTES = 32;
-const FRAME_HEADER_BYTES = 24;
+export const HEADER_BYTES = 32;
+export const FRAME_HEADER_BYTES = 24;
 const MAGIC_LITTLE = 0x377f0682;
 const MAGIC_BIG = 0x377f0683;
 

@@ -7,6 +7,8 @@ export interface Line extends AsyncDisposable {
   /** Breaks what is open; whoever connects from now on is hung up on. */
   cut(): void;
   mend(): void;
+  /** Carries nothing more, and breaks nothing, until it is cut. */
+  freeze(): void;
   /** When the nth connection since the cut was attempted, in milliseconds; waits for it. */
   attempt(nth: number): Promise<number>;
 }
@@ -61,6 +63,12 @@ export async function cuttableLine(url: string): Promise<Line> {
     },
     mend() {
       isCut = false;
+    },
+    freeze() {
+      for (const socket of open) {
+        socket.unpipe();
+        socket.pause();
+      }
     },
     attempt: (nth) => slot(nth - 1).promise,
     async [Symbol.asyncDispose]() {
