@@ -139,6 +139,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       isHosted: async (domain) => (await store.hostedDomain(domain)) !== null,
       log,
       settings: examineSettings(config),
+      dns: seams.resolver || seams.clock ? null : { ...dnsSettings(config), server: crypto.randomUUID() },
     });
     const receive = createReceive({
       store,
@@ -313,9 +314,12 @@ function examineSettings({ smtp, dns, inbound }: Config): ExamineSettings {
   };
 }
 
+function dnsSettings({ dns }: Config) {
+  return { servers: [...dns.servers], timeoutMs: dns.timeout, cacheEntries: dns.cacheEntries };
+}
+
 function ownResolver(config: Config, clock: Clock, closers: (() => unknown)[]): Resolver {
-  const { servers, timeout: timeoutMs, cacheEntries } = config.dns;
-  const resolver = createResolver({ servers, clock, timeoutMs, cacheEntries });
+  const resolver = createResolver({ ...dnsSettings(config), clock });
   closers.push(() => resolver.close());
   return resolver;
 }

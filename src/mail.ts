@@ -242,7 +242,7 @@ export function splitAddress(address: string): { local: string; domain: string }
   const at = address.lastIndexOf("@");
   if (at <= 0 || at === address.length - 1) return null;
   return {
-    local: address.slice(0, at).toLowerCase(),
+    local: address.slice(0, at).toLowerCase().normalize("NFC"),
     domain: address
       .slice(at + 1)
       .toLowerCase()

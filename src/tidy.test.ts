@@ -60,7 +60,7 @@ const arrows: Record<string, string[]> = {
     ...["mail", "errors", "id", "log", "clock", "unknown-name"],
   ],
   workers: ["dns", "errors", "log"],
-  tasks: ["workers", "inbound", "outbound", "http", "mcp", "store", "dns", "mail", "errors", "log"],
+  tasks: ["workers", "inbound", "outbound", "http", "mcp", "store", "clock", "dns", "mail", "errors", "log"],
   app: ["*"],
   cli: ["*"],
   main: ["cli", "tasks"],

@@ -21,7 +21,8 @@ export function shownName(name: string): string {
 
 /** The candidate with the fewest edits, when they are at most `editsMax`. */
 export function nearest(name: string, candidates: readonly string[], editsMax: number): string | null {
-  const ranked = candidates.map((candidate) => ({ candidate, edits: editDistance(name, candidate) }));
+  const near = candidates.filter((candidate) => Math.abs(candidate.length - name.length) <= editsMax);
+  const ranked = near.map((candidate) => ({ candidate, edits: editDistance(name, candidate) }));
   const best = ranked.sort((a, b) => a.edits - b.edits)[0];
   return best && best.edits <= editsMax ? best.candidate : null;
 }

@@ -53,10 +53,10 @@ export function createOidcSignIn(deps: RouteDeps) {
     });
   }
 
-  function redirectUri(provider: ProviderId, request: Request): string {
+  function redirectUri(provider: ProviderId, exchange: Exchange): string {
     if (provider === "google" && config.oauth.redirectUrl) return config.oauth.redirectUrl;
     // A made-up host leads nowhere: the provider sends people only to addresses that are registered there.
-    return (config.http.publicUrl ?? new URL(request.url).origin) + callbackPaths[provider];
+    return (config.http.publicUrl ?? exchange.origin) + callbackPaths[provider];
   }
 
   function remembered(request: Request, provider: ProviderId): Memory | null {
@@ -91,11 +91,11 @@ export function createOidcSignIn(deps: RouteDeps) {
 
   return {
     /** Sends the browser to the provider. Failures: `not_found`, `rate_limited`, `unavailable`. */
-    async leave(request: Request, exchange: Exchange, provider: ProviderId, returnTo: string): Promise<Response> {
+    async leave(exchange: Exchange, provider: ProviderId, returnTo: string): Promise<Response> {
       const client = clientOf(provider);
       if (exchange.method === "HEAD") return new Response(null);
       await sessions.attempt(exchange);
-      const { url, memory } = await client.begin(redirectUri(provider, request));
+      const { url, memory } = await client.begin(redirectUri(provider, exchange));
       const whole: Memory = { ...memory, provider, returnTo, until: clock.now() + AWAY_MS };
       const sealed = Buffer.from(vault.seal(JSON.stringify(whole), memoryCookie)).toString("base64url");
       return new Response(null, { status: 303, headers: { location: url.href, "set-cookie": memoryHeader(sealed) } });

@@ -222,6 +222,7 @@ export class JsonShape {
 
 function wrongShape(what: string): Failure {
   return new Failure("invalid_request", `The body ${what}.`, {
+    errors: [{ field: "body", message: what }],
     fix: "Send what the route asks for, and nothing else.",
   });
 }

@@ -2,15 +2,18 @@ import type { Server } from "bun";
 import type { AnyElysia } from "elysia";
 import { asFailure, Failure } from "../errors.ts";
 import { newId } from "../id.ts";
+import { shownName } from "../unknown-name.ts";
 import { BodyBudget, type BodyHold, readBody } from "./body.ts";
 import { dashboardResponse } from "./dashboard.ts";
 import { createIdempotency, requestHash } from "./idempotency.ts";
 import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
-import { JsonBody } from "./input.ts";
+import { invalid, JsonBody } from "./input.ts";
+import { repeatedMember } from "./json-members.ts";
 import type { RateLimits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
 import { MethodNotAllowed, problemResponse } from "./problem.ts";
+import { requestUrl, routableUrl } from "./request-url.ts";
 import type { Exchange, HttpDeps } from "./resource.ts";
 import { createRouteTable } from "./route-table.ts";
 import { failurePage } from "./sign-in-pages.ts";
@@ -54,7 +57,8 @@ export function createDoor(options: DoorOptions) {
     server: Server<SocketData> | null,
     visit: Visit,
   ): Promise<Response | undefined> {
-    const url = new URL(request.url);
+    const url = requestUrl(request);
+    visit.path = url.pathname;
     const path = decodedPath(url);
     const method = request.method === "HEAD" ? "GET" : request.method;
     const found = find(method, url.pathname);
@@ -107,7 +111,7 @@ export function createDoor(options: DoorOptions) {
     const wantsJson = route.hooks.body !== undefined && body.length > 0;
     if (wantsJson) requireJson(request);
     const run = async () => {
-      const inner = new Request(request.url, {
+      const inner = new Request(routableUrl(url), {
         method,
         headers: headersFor(request, wantsJson),
         ...(wantsJson ? { body } : {}),
@@ -118,6 +122,7 @@ export function createDoor(options: DoorOptions) {
         identity,
         body,
         method: request.method,
+        origin: url.origin,
         get requestHash() {
           return requestHash(request, identity, body);
         },
@@ -155,6 +160,7 @@ export function createDoor(options: DoorOptions) {
       id: newId("req"),
       clientIp,
       route: "",
+      path: "",
       isPage: false,
       identity: null,
     };
@@ -176,7 +182,7 @@ export function createDoor(options: DoorOptions) {
     const fields = {
       request: visit.id,
       method: request.method,
-      path: new URL(request.url).pathname.slice(0, LOGGED_PATH_CHARS_MAX),
+      path: visit.path.slice(0, LOGGED_PATH_CHARS_MAX),
       status,
       ms: Math.round(durationMs),
       by: visit.identity?.proofId,
@@ -200,6 +206,8 @@ export function createDoor(options: DoorOptions) {
     readonly clientIp: string;
     /** The pattern of the route; "" when there is none. */
     route: string;
+    /** "" when the request has no URL. */
+    path: string;
     isPage: boolean;
     identity: Identity | null;
     /** The memory that its body takes. */
@@ -208,7 +216,7 @@ export function createDoor(options: DoorOptions) {
   }
 }
 
-/** Elysia's parser for our bodies: strict UTF-8, then JSON. Failure `invalid_request` says which of the two is wrong. */
+/** Elysia's parser for our bodies: strict UTF-8, then JSON without repeated members. Failure `invalid_request` says what is wrong. */
 export function parseBody(body: Uint8Array): JsonBody {
   let text: string;
   try {
@@ -216,12 +224,17 @@ export function parseBody(body: Uint8Array): JsonBody {
   } catch {
     throw new Failure("invalid_request", "The body is not UTF-8.", { fix: "Send JSON as UTF-8 (RFC 8259 8.1)." });
   }
+  let value: unknown;
   try {
-    return new JsonBody(JSON.parse(text));
+    value = JSON.parse(text);
   } catch (error) {
     const reason = error instanceof SyntaxError ? ` (${error.message.replace(/^JSON Parse error: /, "")})` : "";
     throw new Failure("invalid_request", `The body is not JSON${reason}.`, { fix: "Send one JSON object." });
   }
+  const repeated = repeatedMember(text);
+  if (repeated !== null)
+    throw invalid([{ field: shownName(repeated), message: "is given twice" }], "Give each member once.");
+  return new JsonBody(value);
 }
 
 /** Every answer says which request it belongs to, and is neither kept nor sniffed unless it says otherwise. */

@@ -7,6 +7,7 @@ import type { EventRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { ownAgent } from "./agents.ts";
 import { Event, eventSchemas } from "./event-wire.ts";
+import { requireStanding } from "./identity.ts";
 import { answer, choice, invalid, query, text, whole } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { pageQuery, readPage } from "./pages.ts";
@@ -60,6 +61,7 @@ export function events(deps: RouteDeps) {
           },
           (row) => [row.xid, row.seq],
         );
+        if (wait > 0) await requireStanding(deps, caller);
         return { events: rows.map(eventBody), ...next };
       },
       {

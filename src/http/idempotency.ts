@@ -6,6 +6,7 @@ import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
 import type { Identity } from "./identity.ts";
 import { invalid } from "./input.ts";
+import { requestUrl } from "./request-url.ts";
 
 /** How long an answer is replayed (WIRE). */
 const KEPT_MS = 24 * 3_600_000;
@@ -87,7 +88,7 @@ const hashes = new WeakMap<Request, string>();
 export function requestHash(request: Request, identity: Identity | null, body: Uint8Array): string {
   const known = hashes.get(request);
   if (known) return known;
-  const { pathname, search } = new URL(request.url);
+  const { pathname, search } = requestUrl(request);
   const head = JSON.stringify([identity?.agentId ?? null, request.method, pathname, search]);
   const hash = createHash("sha256").update(head).update("\n").update(body).digest("hex");
   hashes.set(request, hash);

@@ -104,6 +104,20 @@ export function createIdentify(deps: {
 }
 
 /**
+ * For an answer that waited: Failure `unauthenticated` when the caller's key or session has ended meanwhile, which a
+ * WebSocket is closed for.
+ */
+export async function requireStanding(
+  { store, clock }: { store: Store; clock: Clock },
+  { proofId, expiresAt, via }: Identity,
+): Promise<void> {
+  const hasExpired = expiresAt !== null && expiresAt.getTime() <= clock.now();
+  if (!hasExpired && (await store.proofStands(proofId))) return;
+  const message = via === "session" ? "The session has ended." : "The API key was revoked or has expired.";
+  throw new Failure("unauthenticated", `${message} It did so while this request waited.`);
+}
+
+/**
  * What changes something by cookie, or signs a browser in, must come from our own pages (RFC 6265 8.2 has the attack).
  * Throws Failure `forbidden` otherwise.
  */

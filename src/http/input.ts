@@ -19,6 +19,8 @@ import { shownName, unknownSentence } from "../unknown-name.ts";
 export const expects = Symbol("expects");
 /** Wrong fields named in one answer; more help nobody. */
 const ERRORS_MAX = 50;
+/** Errors looked at for it: a field may have several, and names that are cut short fall together. */
+const ERRORS_SEEN_MAX = 4 * ERRORS_MAX;
 
 // TypeBox knows formats only by registration. JavaScript's own parser takes February 30th for March 2nd.
 FormatRegistry.Set("date-time", (text) => {
@@ -292,9 +294,11 @@ function inspect<P extends TProperties>(
   const complain = (field: string, message: string) => {
     if (!errors.has(field) && errors.size < ERRORS_MAX) errors.set(field, { field, message });
   };
+  let seen = 0;
   for (const error of Value.Errors(schema, known)) {
-    complain(shownPath(error), sentence(error));
-    if (errors.size >= ERRORS_MAX) break;
+    const field = shownPath(error);
+    if (!errors.has(field)) complain(field, sentence(error));
+    if (errors.size >= ERRORS_MAX || ++seen >= ERRORS_SEEN_MAX) break;
   }
   const isWrong = (name: string) => [...errors.keys()].some((field) => field.split(".")[0] === name);
   // What fits its schema is as deep as the schema at most, once what nobody asked for is gone; only that is safe to walk.

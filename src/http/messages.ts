@@ -7,6 +7,7 @@ import type { Outbound, OutboundFilter } from "../store/outbound.ts";
 import type { AgentRow } from "../store/schema.ts";
 import { ownAgent } from "./agents.ts";
 import { download } from "./download.ts";
+import { type Identity, requireStanding } from "./identity.ts";
 import { answer, body, choice, flag, type Given, invalid, list, query, text, time, whole } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { outboundSummaryOnWire } from "./outbound-wire.ts";
@@ -51,6 +52,13 @@ const ListQuery = query({
 
 export function messages(deps: RouteDeps) {
   const { store, vault, clock, hub, log } = deps;
+
+  /** Failures when the key has ended, or the address is another agent's, since the caller began to wait for its mail. */
+  async function requireSame({ id, createdAt }: AgentRow, caller: Identity): Promise<void> {
+    await requireStanding(deps, caller);
+    const now = await ownAgent(store, caller, id);
+    if (now.createdAt.getTime() !== createdAt.getTime()) throw notFound("agent");
+  }
 
   async function ownMessage(caller: Caller, address: string, id: string): Promise<StoredMail> {
     const agent = await ownAgent(store, caller, address);
@@ -128,7 +136,7 @@ export function messages(deps: RouteDeps) {
         // Nobody waits for an answer without content.
         const waitSeconds = exchange.method === "HEAD" ? 0 : (query.timeout ?? WAIT_SECONDS_DEFAULT);
         const end = clock.now() + waitSeconds * 1000;
-        for (;;) {
+        for (let hasWaited = false; ; hasWaited = true) {
           // Waiting begins before looking, so that mail in between is not missed.
           const found = new AbortController();
           const leftMs = Math.max(0, end - clock.now());
@@ -136,6 +144,7 @@ export function messages(deps: RouteDeps) {
           const rows = await store.listMessages(agent.id, { status: "unread" }, { sort: "asc", limit: WAIT_BATCH });
           if (rows.length > 0 || leftMs === 0 || signal.aborted) {
             found.abort();
+            if (hasWaited) await requireSame(agent, caller);
             return { messages: rows.map(summaryOnWire) };
           }
           await news;

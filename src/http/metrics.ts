@@ -79,8 +79,9 @@ export function startMetrics(config: Config, metrics: Metrics) {
   return Bun.serve({
     hostname: listen.host || "::",
     port: listen.port,
+    development: false,
     async fetch(request) {
-      if (new URL(request.url).pathname !== "/metrics" || request.method !== "GET")
+      if (URL.parse(request.url, "http://localhost")?.pathname !== "/metrics" || request.method !== "GET")
         return new Response("Only GET /metrics is here.\n", { status: 404 });
       return new Response(await metrics.text(), { headers: { "content-type": "text/plain; version=0.0.4" } });
     },

@@ -85,6 +85,8 @@ export interface Exchange {
   readonly body: Uint8Array;
   /** The client's own method; a route for GET also answers HEAD. */
   readonly method: string;
+  /** Scheme and host by which the client came here. */
+  readonly origin: string;
   /** SHA-256 over method, path, query, body and the agent of the key: two requests with the same one ask for the same. */
   readonly requestHash: string;
   /** Whether the client has closed its connection. */

@@ -121,6 +121,35 @@ test("what looks like a loop is held until the account lets it go", async () => 
   });
 });
 
+test("what the loop breaker lets go on is held by a gate that was switched on meanwhile", async () => {
+  await using it = await startWithUpstream(undefined, { "limits.loop_messages": 2 });
+  const path = `/api/v1/agents/${it.agent}`;
+  await it.api("PATCH", path, { hitl_notify_email: false });
+  const send = (subject: string) => it.send(["ann@outside.example"], { subject });
+  for (const subject of ["One", "Two"]) expect((await send(subject)).status).toBe(200);
+  const stopped = [await send("Three"), await send("Four")].map(({ body }) => body.message_id);
+  await it.api("PATCH", path, { hitl_enabled: true });
+  const holds = async (query: string) => (await it.api("GET", `/api/v1/events?types=message.held${query}`)).body.events;
+  let last = (await holds("")).at(-1).id;
+  expect((await it.api("POST", `/api/v1/messages/${stopped[0]}/release`)).status).toBe(200);
+  // The gate is asked when the turn of each comes.
+  for (const _ of stopped) {
+    const [event] = await holds(`&after=${last}&wait=20&page_size=1`);
+    expect(event.data).toMatchObject({ rule: "approval" });
+    last = event.id;
+  }
+  for (const id of stopped) {
+    const held = await it.api("GET", `/api/v1/messages/${id}`);
+    expect(held.body).toMatchObject({ status: "pending_approval", recipients: [{ status: "held", attempts: 0 }] });
+    // It is the gate's now: a release is no way around it.
+    expect((await it.api("POST", `/api/v1/messages/${id}/release`)).status).toBe(409);
+  }
+  const approved = await it.api("POST", `/api/v1/messages/${stopped[1]}/approve`);
+  expect(approved).toMatchObject({ status: 200, body: { status: "sent" } });
+  const received = await it.upstream.received(3);
+  expect(received.length).toBe(3);
+});
+
 test("a message has a size that may leave, as it is and as it becomes", async () => {
   await using it = await startWithUpstream(undefined, { "limits.outbound_message_size": "64KiB" });
   const file = (bytes: number) => ({ filename: "a", data: Buffer.alloc(bytes).toString("base64") });

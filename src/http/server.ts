@@ -1,5 +1,6 @@
 import type { Server } from "bun";
 import { asFailure } from "../errors.ts";
+import { newId } from "../id.ts";
 import { account } from "./account.ts";
 import { agents } from "./agents.ts";
 import { createAnswers } from "./answers.ts";
@@ -113,6 +114,13 @@ export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
     // The door has its own limits, with an answer that says so.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     ...(tlsCert && tlsKey ? { tls: { cert: Bun.file(tlsCert), key: Bun.file(tlsKey) } } : {}),
+    // Else Bun answers what nobody caught with a page that shows our source.
+    development: false,
+    error(error) {
+      const id = newId("req");
+      deps.log.error("http.failed", { request: id }, error);
+      return problemResponse(asFailure(error), id);
+    },
     fetch: door,
     websocket: sockets.handler,
   });

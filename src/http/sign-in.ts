@@ -83,7 +83,7 @@ export function signIn(deps: RouteDeps) {
         const signedIn = await sessions.of(request);
         if (signedIn && cli) return confirmPage(signedIn.user.email, cli);
         if (signedIn) return new Response(null, { status: 303, headers: { location: returnTo } });
-        if (query.provider) return oidc.leave(request, exchange, query.provider, returnTo);
+        if (query.provider) return oidc.leave(exchange, query.provider, returnTo);
         return waysIn(returnTo);
       },
       {

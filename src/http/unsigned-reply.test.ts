@@ -62,6 +62,15 @@ describe("authentication.unsigned", () => {
     expect({ verified, unsigned: authentication.unsigned }).toEqual({ verified: true, unsigned });
   });
 
+  test("names a field that makes a file of the signed text", async () => {
+    const signed = await signMail(plainMail({ from: "joe@shop.test" }), key, { headerList: usual });
+    const message = Buffer.concat([Buffer.from("Content-Disposition: attachment; filename=a.html\r\n"), signed]);
+    await deliver(it.app.smtp.port, { from: "joe@shop.test", to: agent, message });
+    const { body } = await it.api("GET", "/api/v1/inbox?page_size=1");
+    expect(body.messages[0]).toMatchObject({ verified: true, has_attachments: true });
+    expect(body.messages[0].authentication.unsigned).toEqual(["Content-Disposition"]);
+  });
+
   test("of several signatures it is enough that one covers a field", async () => {
     const one = await signMail(plainMail({ from: "joe@shop.test" }), key, { headerList: ["From", "Subject"] });
     const message = await signMail(one, key, { headerList: ["From", "To", "Date"] });
@@ -151,4 +160,16 @@ describe("a reply", () => {
       untrusted: { left_out: expect.stringContaining(thief) },
     });
   });
+});
+
+test("the rule unverified holds mail to whom only an unsigned Reply-To names", async () => {
+  const { body: two } = await it.api("POST", "/api/v1/agents", { slug: "careful", agent_mode: "local" });
+  await it.api("PATCH", `/api/v1/agents/${two.email}`, { hitl_rules: { unverified: true }, hitl_notify_email: false });
+  const send = async (to: string) =>
+    (await it.api("POST", "/api/v1/send", { from: two.email, to: [to], subject: "Yes", body: "Here it is." })).body;
+  await received(usual, { to: two.email });
+  expect((await send(thief)).status).toBe("sent");
+  await received(["From"], { to: two.email });
+  expect(await send(thief)).toMatchObject({ status: "pending_approval", hold: { rule: "unverified" } });
+  expect((await send("joe@shop.test")).status).toBe("sent");
 });

@@ -4,7 +4,7 @@ import { asciiDomain } from "../host-name.ts";
 import { fieldsNamed, fieldText, type HeaderBlock, hasStrayBytes } from "./headers.ts";
 
 export interface Author {
-  /** Bare addr-spec, lower-cased, domain in A-labels. */
+  /** Bare addr-spec, lower-cased and in NFC, domain in A-labels. */
   address: string;
   domain: string;
 }
@@ -36,7 +36,7 @@ function readAuthor(text: string): Author | null {
   // An encoded word in an address (RFC 2047 5 forbids it) is decoded by some readers and not by others.
   if (!local || !domain || local.includes("=?")) return null;
   const ascii = asciiDomain(domain);
-  return ascii === null ? null : { address: `${local.toLowerCase()}@${ascii}`, domain: ascii };
+  return ascii === null ? null : { address: `${local.toLowerCase().normalize("NFC")}@${ascii}`, domain: ascii };
 }
 
 /**

@@ -83,7 +83,7 @@ function printable(text: string): string {
   return text.slice(0, nameCharsMax).replace(/[^\x21-\x7e]/g, "?");
 }
 
-/** Fields that readers show or build on and that RFC 5322 3.6 or RFC 2045 allow once. */
+/** Fields that readers show or build on and that RFC 5322 3.6, RFC 2045 or RFC 2183 allow once. */
 const singletons = [
   "from",
   "sender",
@@ -98,6 +98,8 @@ const singletons = [
   "mime-version",
   "content-type",
   "content-transfer-encoding",
+  // RFC 2183: makes a file of the body.
+  "content-disposition",
 ];
 
 /** What a verifier found out about a signature that is arithmetically right. */

@@ -76,6 +76,30 @@ describe("each limit has its reply", () => {
     expect(server.received[0]!.envelope.rcptTo).toEqual(["bot@a.example", "bot@b.example"]);
   });
 
+  test("the same recipient again and again", async () => {
+    await using server = await testListener({ maxRecipients: 2 });
+    const client = await SmtpClient.connect(server.port);
+    const again = `> RCPT TO:<${to}>\n< 250 2.1.5\n`.repeat(4);
+    await client.play(`
+      < 220
+      > EHLO c.example
+      < 250
+      > MAIL FROM:<>
+      < 250
+      ${again}
+      > MAIL FROM:<>
+      < 503
+      > RSET
+      < 250
+      > MAIL FROM:<>
+      < 250
+      ${again}
+      > RCPT TO:<${to}>
+      < 421 4.7.0 Too many RCPT commands`);
+    await client.closed;
+    expect((await deliver(server.port, { to, message })).code).toBe(250);
+  });
+
   test("guessed recipients", async () => {
     await using server = await testListener();
     const client = await SmtpClient.connect(server.port);

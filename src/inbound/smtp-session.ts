@@ -15,6 +15,8 @@ export interface AcceptedRecipient {
 export interface SessionSettings {
   /** MAIL commands on one connection. */
   maxMessagesPerConnection: number;
+  /** Recipients of one message. */
+  maxRecipients: number;
   clock: Clock;
   log: Log;
   /** Which mailbox an address reaches, or null when there is none. `postmaster` comes without a domain. May throw Failure. */
@@ -37,6 +39,8 @@ export type EnvelopeFacts = Pick<Envelope, "mailFrom" | "helo" | "protocol">;
 
 /** Recipients refused for good on one connection before it is closed: a sender with a guessed list soon gets there. */
 const refusedRecipientsMax = 20;
+/** RCPT commands of one transaction, as a multiple of the recipients that it may have: a repeated one is answered as well. */
+const repeatsMax = 2;
 const mailParameters = ["SIZE", "BODY", "SMTPUTF8"];
 const rcptParameters: string[] = [];
 
@@ -44,6 +48,8 @@ export class Session {
   tls: Envelope["tls"];
   private messages = 0;
   private refusedRecipients = 0;
+  /** RCPT commands since the last MAIL. */
+  private askedRecipients = 0;
   private leaveCounts?: () => void;
 
   constructor(
@@ -69,11 +75,15 @@ export class Session {
     // Counted here and not after DATA: a transaction that comes to nothing costs the same look-ups.
     this.clients.countMessage(this.remoteAddress);
     this.messages += 1;
+    this.askedRecipients = 0;
     return address;
   }
 
   /** Finds the mailbox. Throws a Refusal, or whatever the look-up threw. */
   async rcptTo(path: Path): Promise<AcceptedRecipient> {
+    this.askedRecipients += 1;
+    if (this.askedRecipients > repeatsMax * this.settings.maxRecipients)
+      throw new Refusal(421, "4.7.0", "Too many RCPT commands for one message");
     try {
       const address = checked(path, rcptParameters);
       const found = await this.settings.resolveRecipient(address, { remoteAddress: this.remoteAddress });

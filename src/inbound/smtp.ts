@@ -22,8 +22,6 @@ export interface SmtpOptions extends ClientLimits, SessionSettings {
   maxMessageBytes: number;
   /** All messages on their way in together, in all the copies that exist of each here. */
   maxBytesInHand: number;
-  /** Per message. */
-  maxRecipients: number;
   /** The longest silence of a client that owes us input. */
   idleTimeoutMs: number;
   /** The longest a connection may last, whatever it does. */
@@ -208,7 +206,10 @@ class Server extends SMTPServer {
     decision: (connection: Connection) => T | Promise<T>,
   ): void {
     const connection = this.connectionOf.get(session)!;
+    // Pipelined commands are answered one a turn: else a client that sends thousands keeps all other sockets waiting.
+    const isPipelined = command === "MAIL" || command === "RCPT";
     (async () => decision(connection))()
+      .finally(() => (isPipelined ? new Promise<void>((resolve) => setImmediate(resolve)) : undefined))
       .then(
         (result) => callback(null, result),
         (error: unknown) => callback(connection.client.refusal(command, error)),

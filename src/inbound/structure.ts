@@ -150,6 +150,10 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): number {
   }
 }
 
+/** Defects that leave a part as it came: another program may make words of it. */
+export const unknownEncoding = "A part has an unknown transfer encoding.";
+export const unknownCharset = "A text part has an unknown charset.";
+
 const encodings = ["7bit", "8bit", "binary", "base64", "quoted-printable"];
 
 function describe(header: HeaderBlock, defects: Set<string>) {
@@ -163,16 +167,16 @@ function describe(header: HeaderBlock, defects: Set<string>) {
   // A boundary ends in no space (RFC 2046 5.1.1).
   const boundary = type.startsWith("multipart/") ? (params.boundary?.trimEnd() ?? "") : null;
   if (boundary === "") defects.add("A multipart has no boundary.");
-  if (!encodings.includes(encoding)) defects.add("A part has an unknown transfer encoding.");
+  if (!encodings.includes(encoding)) defects.add(unknownEncoding);
   if (type.startsWith("text/") && params.charset && !isCharset(params.charset)) {
-    defects.add("A text part has an unknown charset.");
+    defects.add(unknownCharset);
   }
   const inlineHtml = type === "text/html" && value("content-disposition", "inline").value.toLowerCase() === "inline";
   return { type, boundary: boundary || null, encoding, inlineHtml };
 }
 
 /** The labels of the Encoding Standard, and the code pages and national sets that it leaves out. */
-function isCharset(label: string): boolean {
+export function isCharset(label: string): boolean {
   if (/^(?:cp|ibm)-?\d{3,5}$|^iso-2022-(?:kr|cn)$|^hz-gb-2312$/i.test(label.trim())) return true;
   try {
     return new TextDecoder(label as Bun.Encoding) !== null;

@@ -1,7 +1,8 @@
-import { scanHeaders } from "../inbound/headers.ts";
-import { type ReadLimits, scanStructure } from "../inbound/structure.ts";
+import { type HeaderBlock, scanHeaders } from "../inbound/headers.ts";
+import { isCharset, type ReadLimits, scanStructure, unknownCharset, unknownEncoding } from "../inbound/structure.ts";
 import { searchedCharsMax } from "./links.ts";
 import { secretKinds } from "./secrets.ts";
+import { uuencodedFiles } from "./uuencode.ts";
 
 /** One text of a message that somebody could read once it has left. */
 export interface OutgoingText {
@@ -68,6 +69,10 @@ const otherType =
 /** First bytes of files that pack their text: PDF, ZIP (also office files), gzip, 7z, RAR, xz, bzip2, zstd, RTF. */
 const packed = /^(?:%PDF-|PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|\xfd7zXZ|BZh|\x28\xb5\x2f\xfd|\{\\rtf)/;
 const messageType = /^message\/(?:rfc822|global|partial|external-body)$/;
+/** Messages by name; a page saved with all that it shows is one, too (RFC 2557). */
+const messageName = /\.(?:eml|mht|mhtml)$/i;
+/** What browsers open as markup, whatever its type says. */
+const markupName = /\.(?:x?html?|xht|xml|svg)$/i;
 
 /**
  * The texts of one attached file and of everything inside it. A message is read as a mail program reads it and, since
@@ -98,18 +103,23 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
       budget.textChars -= text.length;
       // Of a message this is the encoded form; what it says is read below.
       if (isCut || text.length < whole.length) miss(messageType.test(type) ? "searched in part" : "too large");
-      texts.push(...formsOf(text, type, where));
+      texts.push(...formsOf(text, type, file.filename, where));
     }
   }
 
-  if (!messageType.test(type) && !/\.eml$/i.test(file.filename)) return { texts, unsearched };
+  const isMultipart = type.startsWith("multipart/");
+  if (!messageType.test(type) && !isMultipart && !messageName.test(file.filename)) return { texts, unsearched };
   if (type === "message/partial" || type === "message/external-body") miss("unreadable");
   budget.messageBytes -= file.content.byteLength;
   if (depth >= depthMax || budget.messageBytes < 0) {
     miss("too large");
     return { texts, unsearched };
   }
-  const inside = await messageTexts(file.content, where, budget, depth);
+  // Its parts stand in it without the header that they are parts of.
+  const whole = isMultipart
+    ? Buffer.concat([Buffer.from(`Content-Type: ${file.contentType}\r\n\r\n`), file.content])
+    : file.content;
+  const inside = await messageTexts(whole, where, budget, depth);
   // The message was read as one: what is packed in it is named by its own name.
   return { texts: [...texts, ...inside.texts], unsearched: [...unsearched, ...inside.unsearched] };
 }
@@ -136,7 +146,7 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
     // With the parser, as a server without mail does without it.
     const { readAttachments, readMail } = await import("../inbound/read.ts");
     const block = scanHeaders(raw, { bytesMax: readLimits.maxHeaderBytes, fieldsMax: headerFieldsMax });
-    if (block.cut || scanStructure(raw, block, readLimits).excess) unsearched.push({ name: where, why: "unreadable" });
+    if (!isWhollyRead(raw, block)) unsearched.push({ name: where, why: "unreadable" });
     const mail = await readMail(raw, readLimits);
     for (const { name, value } of mail.headers) {
       // What routes and proves a message has host names that lead nowhere.
@@ -147,6 +157,11 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
     }
     add(mail.text, "words");
     if (mail.html !== null) add(mail.html, "html");
+    for (const { filename, content } of uuencodedFiles(mail.text)) {
+      const inside = await attachedTexts({ filename, contentType: "", content }, where, budget, depth + 1);
+      texts.push(...inside.texts);
+      unsearched.push(...inside.unsearched);
+    }
     for (const { attachment, content } of await readAttachments(raw, readLimits)) {
       const { filename, content_type: contentType, content_id: contentId = "", index } = attachment;
       add(filename, "data");
@@ -162,9 +177,23 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
   return { texts, unsearched };
 }
 
-/** How a text is searched for links, by its type; markup is read as both. */
-function formsOf(text: string, type: string, where: string): OutgoingText[] {
-  const isMarkup = /^(?:text\/html|application\/xhtml\+xml|image\/svg\+xml)$/.test(type) || text.includes("</");
+/** Whether nothing in a message is left as it came: too much, or in a charset or encoding that nobody here knows. */
+function isWhollyRead(raw: Uint8Array, block: HeaderBlock): boolean {
+  const { excess, defects } = scanStructure(raw, block, readLimits);
+  if (block.cut || excess !== null || defects.includes(unknownCharset) || defects.includes(unknownEncoding))
+    return false;
+  // RFC 2047 2, RFC 2231 5.
+  return block.fields.every(({ binary }) =>
+    binary.matchAll(/=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?[bq]\?/gi).every(([, label = ""]) => isCharset(label)),
+  );
+}
+
+/** How a text is searched for links, by its type and name; markup is read as both. */
+function formsOf(text: string, type: string, filename: string, where: string): OutgoingText[] {
+  const isMarkup =
+    /^(?:text|application|image)\/(?:[\w.-]+\+)?(?:html|xml)$/.test(type) ||
+    markupName.test(filename) ||
+    text.includes("</");
   const isMessage = messageType.test(type);
   const isProse = /^text\/(?:plain|markdown|csv|calendar|vcard|x-vcard|x-vcalendar)$/.test(type);
   // RFC 5545 3.1 and RFC 6350 3.2: a line goes on behind a line end and one space.
@@ -186,9 +215,12 @@ function readText(
   const [, label] = /;\s{0,5}charset\s{0,5}=\s{0,5}["']?([\w.:+-]{1,40})/i.exec(contentType) ?? [];
   const declared = label === undefined ? null : decoder(label);
   const isDeclared = /^text\/|^message\/|[/+](?:json|xml|yaml|x-yaml|javascript|sql|x-sh|csv)$/.test(type);
-  const isWhole = label === undefined || declared !== null;
-  if (bytes.includes(0)) {
-    const wide = wideCharset(bytes);
+  // A charset in pieces (RFC 2231 3) is put together by some readers and passed over by others.
+  const isInPieces = /;\s{0,5}charset\*/i.test(contentType);
+  const isWhole = (label === undefined || declared !== null) && !isInPieces;
+  const marked = byteOrderMark(bytes);
+  if (marked || bytes.includes(0)) {
+    const wide = marked ?? wideCharset(bytes);
     if (!wide && !isDeclared) return null;
     const decoded = wide ? [new TextDecoder(wide).decode(bytes)] : [];
     // UTF-32 and a stray zero: the letters stand as they are between the zeros.
@@ -212,10 +244,13 @@ function decoder(label: string): TextDecoder | null {
   }
 }
 
-/** UTF-16 by its byte order mark, or by zeros in every other place. */
-function wideCharset(bytes: Buffer): "utf-16le" | "utf-16be" | null {
+function byteOrderMark(bytes: Buffer): "utf-16le" | "utf-16be" | null {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return "utf-16le";
-  if (bytes[0] === 0xfe && bytes[1] === 0xff) return "utf-16be";
+  return bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : null;
+}
+
+/** UTF-16 by zeros in every other place. */
+function wideCharset(bytes: Buffer): "utf-16le" | "utf-16be" | null {
   const end = Math.min(bytes.length, headBytes) & ~1;
   let [even, odd] = [0, 0];
   for (let i = 0; i < end; i += 2) {

@@ -62,6 +62,8 @@ test.each<[string, string[]]>([
   ['<svg><a xlink:href="https://evil.example">', ["evil.example"]],
   ['<p style="background:url(//evil.example/x)">', ["evil.example"]],
   ['<style>@import "//evil.example"; a.com { }</style>', ["evil.example"]],
+  [String.raw`<p style="background:url(ht\74ps://evil.example/x)">`, ["evil.example"]],
+  [String.raw`<style>@import 'ht\74 ps:/\2f evil.example';</style>`, ["evil.example"]],
   ['<!--[if mso]><a href="//evil.example">x</a><![endif]-->', ["evil.example"]],
   ["<iframe srcdoc=\"<a href='//evil.example'>x</a>\">", ["evil.example"]],
   ['<p>x <a href="https://evil.example', ["evil.example"]],

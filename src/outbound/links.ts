@@ -1,4 +1,5 @@
 import { parse } from "tldts";
+import { cssReadings } from "./css-text.ts";
 import { type Markup, readMarkup } from "./markup.ts";
 
 /** Behind this many characters a body is not searched; the gate holds such mail instead. A novel has about as many. */
@@ -53,16 +54,20 @@ export function urlHosts(text: string): string[] {
 /** `outermost`: what is in comments and `srcdoc` is read as HTML once, so that nesting costs no time. */
 function inMarkup(markup: Markup, hosts: Set<string>, outermost: boolean): void {
   inWords(markup.text, hosts);
-  withScheme(markup.code, hosts);
-  withoutScheme(markup.code, hosts);
+  for (const code of cssReadings(markup.code)) {
+    withScheme(code, hosts);
+    withoutScheme(code, hosts);
+  }
   for (const { name, value } of markup.attributes) {
     if (name === "!doctype" || name.startsWith("xmlns")) continue;
     const plainName = name.slice(name.lastIndexOf(":") + 1);
     if (plainName === "src" && inlinePicture.test(value.trimStart())) continue;
     if (urlAttributes.has(plainName)) inTarget(value, hosts);
     else {
-      withScheme(value, hosts);
-      withoutScheme(value, hosts);
+      for (const reading of plainName === "style" ? cssReadings(value) : [value]) {
+        withScheme(reading, hosts);
+        withoutScheme(reading, hosts);
+      }
       const [, refresh] = (plainName === "content" && /url\s*=\s*["']?([^"']*)/i.exec(value)) || [];
       if (refresh !== undefined) inTarget(refresh, hosts);
     }

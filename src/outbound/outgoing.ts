@@ -7,8 +7,10 @@ import {
   type OutgoingTexts,
   type Unsearched,
 } from "./attached-text.ts";
+import { cssReadings } from "./css-text.ts";
 import { searchedCharsMax } from "./links.ts";
 import { readMarkup } from "./markup.ts";
+import { uuencodedFiles } from "./uuencode.ts";
 
 export type { OutgoingText, OutgoingTexts, Unsearched } from "./attached-text.ts";
 
@@ -69,7 +71,11 @@ export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
     add("the type of an attachment", file.contentType, "data");
     await open(file, `the attachment ${named(file.filename, `number ${i + 1}`)}`);
   }
-  if (html !== null) await openDataUrls(html, open);
+  for (const { filename, content } of uuencodedFiles(text)) {
+    add("a file name", filename, "data");
+    await open({ filename, contentType: "", content }, "a file inside the text");
+  }
+  if (html !== null) await openDataUrls(html, open, (one) => unsearched.push(one));
   for (const { where, text: said } of texts.slice())
     if (said.includes("-----BEGIN PGP MESSAGE") && !unsearched.some(({ name }) => name === where))
       unsearched.push({ name: where, why: "encrypted" });
@@ -80,26 +86,50 @@ function lines(parts: readonly string[]): string {
   return parts.filter((part) => part !== "").join("\n");
 }
 
-const dataUrl = /^\s{0,20}data:([^,;]{0,100})((?:;[^,;]{0,100}){0,5}),/i;
+/** Characters between the scheme and the comma: a media type with its parameters has a few dozen. */
+const dataTypeMax = 500;
+/** Where a URL ends that is not the whole of its attribute. */
+const urlEnd = /[\s"'()<>]/g;
 
-/** Files that the HTML carries within itself (RFC 2397). */
+/** Files that the HTML carries within itself (RFC 2397): in attributes, and in style sheets however they are spelt. */
 async function openDataUrls(
   html: string,
   open: (file: { filename: string; contentType: string; content: Uint8Array }, where: string) => Promise<void>,
+  miss: (unsearched: Unsearched) => void,
 ): Promise<void> {
-  if (!/data:/i.test(html)) return;
-  let count = 0;
-  for (const { value } of readMarkup(html.slice(0, searchedCharsMax)).attributes) {
-    const found = dataUrl.exec(value);
-    if (!found || ++count > dataUrlsMax) continue;
-    const data = value.slice(found[0].length);
-    const isBase64 = /;\s{0,5}base64/i.test(found[2] ?? "");
-    const content = isBase64
-      ? Buffer.from(
-          data.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))),
-          "base64",
-        )
-      : Buffer.from(data);
-    await open({ filename: "", contentType: found[1] || "text/plain", content }, "a file inside the HTML");
+  const where = "a file inside the HTML";
+  const { attributes, code } = readMarkup(html.slice(0, searchedCharsMax));
+  const places = attributes.flatMap(({ name, value }) =>
+    // URLs are read without tabs and line ends (WHATWG URL 4.4).
+    name === "style" ? cssReadings(value) : [value.replace(/[\t\n\r]/g, "").trimStart()],
+  );
+  const seen = new Set<string>();
+  for (const place of [...places, ...cssReadings(code)])
+    for (const { type, data, url } of dataUrls(place)) {
+      if (seen.has(url)) continue;
+      seen.add(url);
+      if (seen.size > dataUrlsMax) return miss({ name: where, why: "too large" });
+      await open({ filename: "", contentType: type || "text/plain", content: contentOf(type, data) }, where);
+    }
+}
+
+/** Every `data:` URL of an attribute or a style sheet. One at its very beginning is the whole of it. */
+function* dataUrls(place: string): Generator<{ type: string; data: string; url: string }> {
+  let end = 0;
+  for (const { index } of place.matchAll(/data:/gi)) {
+    if (index < end) continue;
+    const typeAt = index + "data:".length;
+    const [type = ""] = place.slice(typeAt, typeAt + dataTypeMax).split(",", 1);
+    const dataAt = typeAt + type.length + 1;
+    if (place[dataAt - 1] !== "," || (index > 0 && /[\s"'()<>]/.test(type))) continue;
+    urlEnd.lastIndex = dataAt;
+    end = index === 0 ? place.length : (urlEnd.exec(place)?.index ?? place.length);
+    yield { type, data: place.slice(dataAt, end), url: place.slice(index, end) };
   }
+}
+
+function contentOf(type: string, data: string): Uint8Array {
+  if (!/;\s{0,5}base64$/i.test(type.trimEnd())) return Buffer.from(data);
+  const plain = data.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(plain, "base64");
 }

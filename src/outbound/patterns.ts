@@ -1,4 +1,5 @@
 import type { OutgoingText } from "./attached-text.ts";
+import { cssText } from "./css-text.ts";
 import { decodings } from "./decodings.ts";
 import { readMarkup } from "./markup.ts";
 import { secretKinds } from "./secrets.ts";
@@ -61,7 +62,9 @@ export function findPatterns(patterns: readonly string[], texts: readonly Outgoi
 function readingsOf({ text, form }: OutgoingText): { readings: string[]; glued: string[] } {
   if (form !== "html") return { readings: readingsOfText([text]), glued: [] };
   const markup = readMarkup(text);
-  const unseen = [...markup.attributes.map(({ value }) => value), ...markup.comments, markup.code];
+  const styles = markup.attributes.flatMap(({ name, value }) => (name === "style" ? [cssText(value)] : []));
+  const attributes = markup.attributes.map(({ value }) => value);
+  const unseen = [...attributes, ...styles, ...markup.comments, markup.code, cssText(markup.code)];
   return { readings: readingsOfText([markup.text, unseen.join("\n")]), glued: readingsOfText([markup.glued]) };
 }
 

@@ -17,6 +17,8 @@ import { captureLane, type Routes, relayLane } from "./routes.ts";
 const WAIT_MS = 10_000;
 /** Characters of the text that lists show, as for inbound mail. */
 const SNIPPET_CHARS = 200;
+/** Of which the snippet is made, white space included. */
+const SNIPPET_SOURCE_CHARS = 20 * SNIPPET_CHARS;
 
 /** Names a request, so that the same one again is known. */
 export interface Asked {
@@ -146,7 +148,8 @@ export function createSender(options: SendOptions): Sender {
           message: `makes a message of ${raw.byteLength} bytes, encoded; at most ${max} may leave`,
         },
       ]);
-    const snippet = text.replace(/\s+/g, " ").trim().slice(0, SNIPPET_CHARS).toWellFormed();
+    const beginning = text.trimStart().slice(0, SNIPPET_SOURCE_CHARS);
+    const snippet = beginning.replace(/\s+/g, " ").trim().slice(0, SNIPPET_CHARS).toWellFormed();
     const { type } = request;
     return { message: { id, agentId: agent.id, type, emailMessageId, subject, snippet, content, contentHash }, raw };
   }

@@ -90,7 +90,7 @@ export function* decideHold(s: Scope, decision: Decision): Verb<Decided | null> 
     const after = edit ? yield* applyEdit(s, message, edit, now) : message;
     // A person may press the wrong key: the agent's time for second thoughts is theirs too.
     const notBefore = new Date(now.getTime() + agent.undoSeconds * 1000);
-    yield* letGo(s, agent, after, { status: "queued", by, now, notBefore });
+    yield* letGo(s, agent, after, by, { status: "queued", isReviewed: true, now, notBefore });
     const before = originalOf(message);
     const detail = edit ? { before, changed: editedParts(before, originalOf(after)) } : null;
     yield* addAudit(s, after, { action: edit ? "edit_approve" : "approve", by, how, ip, detail, now });
@@ -145,13 +145,18 @@ function originalOf({ subject, content }: OutboundRow): OriginalContent {
   return { ...content, subject };
 }
 
-/** Queues what was held; its agent is locked. Failure `recipient_suppressed`, before anything is done, when it may not leave. */
+/**
+ * Queues what was held; its agent is locked. `isReviewed`: it was decided about, so the gate is not asked when its turn
+ * comes. Failure `recipient_suppressed`, before anything is done, when it may not leave.
+ */
 function* letGo(
   s: Scope,
   agent: AgentRow,
   message: OutboundRow,
-  { status, by, now, notBefore }: { status: "queued" | "expired_approved"; by: string; now: Date; notBefore: Date },
+  by: string,
+  how: { status: "queued" | "expired_approved"; isReviewed: boolean; now: Date; notBefore: Date },
 ): Verb<void> {
+  const { status, isReviewed, now, notBefore } = how;
   const { outboundMessages: messages, outboundRecipients } = s.t;
   const recipients = yield* recipientsOf(s, message.id);
   yield* refuseSuppressed(s, message.userId, recipients);
@@ -160,7 +165,11 @@ function* letGo(
     s.db
       .update(messages)
       // The expiry stays, for an approval can be taken back.
-      .set({ status, reviewedAt: now, reviewedBy: by, noticeDueAt: null })
+      .set({
+        ...{ status, noticeDueAt: null },
+        // What is let go unreviewed is the loop breaker's no more, whoever holds it next.
+        ...(isReviewed ? { reviewedAt: now, reviewedBy: by } : { loopKey: null }),
+      })
       .where(eq(messages.id, message.id)),
   );
   yield* ask(
@@ -329,7 +338,7 @@ function* expire(s: Scope, agent: AgentRow, message: OutboundRow, now: Date): Ve
   let reason = "Nobody decided in time.";
   if (agent.hitlExpirationAction === "approve" && message.hold?.rule !== "loop")
     try {
-      yield* letGo(s, agent, message, { status: "expired_approved", by, now, notBefore: now });
+      yield* letGo(s, agent, message, by, { status: "expired_approved", isReviewed: true, now, notBefore: now });
       yield* addAudit(s, message, { ...at, action: "expire_approve", detail: null });
       return yield* tell(s, message, { type: "message.expired", action: "approve", rejection_reason: null }, now);
     } catch (error) {
@@ -411,7 +420,8 @@ export function* releaseLoop(
     ),
   );
   for (const message of held) {
-    yield* letGo(s, agent, message, { status: "queued", by, now, notBefore: now });
+    // That mail goes on is no review of what it says: the gate of now is asked when its turn comes.
+    yield* letGo(s, agent, message, by, { status: "queued", isReviewed: false, now, notBefore: now });
     yield* addAudit(s, message, { action: "release", by, how, ip, detail: null, now });
     yield* tell(s, message, { type: "message.approved", by, how, edited: false }, now);
   }

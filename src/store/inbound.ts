@@ -1,6 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { newId } from "../id.ts";
-import type { EntityType, Mailbox, Verdict } from "../mail.ts";
+import { type EntityType, type Mailbox, type Verdict, wholeAuthentication } from "../mail.ts";
 import { ensureRoleMailbox } from "./agents.ts";
 import { makeKnown } from "./correspondents.ts";
 import { addDelivery } from "./delivery-queue.ts";
@@ -10,8 +10,8 @@ import { addEvent } from "./events.ts";
 import { dropOrphanedRaw } from "./messages.ts";
 import { conversationOf } from "./outbound.ts";
 import type { AgentRow, MailContent, MessageRow } from "./schema.ts";
-import { indexMessage } from "./search.ts";
-import { forgetUnproven, noteUnproven } from "./unproven.ts";
+import { indexMessage, searchWords } from "./search.ts";
+import { forgetUnproven, noteUnproven, noteUnsignedReplyTo } from "./unproven.ts";
 
 /** A subject in an event, whose row shall stay small; the message has it whole. */
 const EVENT_SUBJECT_CHARS_MAX = 1_000;
@@ -79,11 +79,12 @@ export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
   const accepted: Accepted[] = [];
   // Agents are locked in the order of their addresses, so two messages cannot wait for each other.
   const recipients = [...mail.recipients].sort((a, b) => (a.mailbox < b.mailbox ? -1 : 1));
+  const words = searchWords(mail, mail.content, recipients.length);
   let previous = "";
   for (const recipient of recipients) {
     if (recipient.mailbox === previous) continue;
     previous = recipient.mailbox;
-    const one = yield* acceptFor(s, mail, recipient);
+    const one = yield* acceptFor(s, mail, recipient, words);
     if (one) accepted.push(one);
   }
   // The bytes of a second offer carry a newer Received field and belong to nobody.
@@ -91,7 +92,12 @@ export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
   return accepted;
 }
 
-function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipients"][number]): Verb<Accepted | null> {
+function* acceptFor(
+  s: Scope,
+  mail: InboundMail,
+  recipient: InboundMail["recipients"][number],
+  words: string,
+): Verb<Accepted | null> {
   const agent =
     (yield* takeSeq(s, recipient.mailbox)) ??
     ((yield* ensureRoleMailbox(s, recipient.mailbox, mail.receivedAt)) && (yield* takeSeq(s, recipient.mailbox)));
@@ -143,7 +149,7 @@ function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipie
   );
   if (stored.length === 0) return yield* earlierCopy(s, agent.id, mail);
 
-  yield* indexMessage(s, row, mail.content);
+  yield* indexMessage(s, row, words);
   yield* rememberSender(s, row);
   yield* tellReceived(s, row);
   const endpoint = agentEndpoint(agent);
@@ -159,8 +165,9 @@ function* acceptFor(s: Scope, mail: InboundMail, recipient: InboundMail["recipie
 /** What the gate will ask about the sender; it does not depend on whether the message is kept. */
 function* rememberSender(s: Scope, row: MessageRow): Verb<void> {
   const { agentId, fromAddress: address, createdAt: now } = row;
-  if (!row.verified) yield* noteUnproven(s, row);
-  else if (address !== "") {
+  if (!row.verified) return yield* noteUnproven(s, row);
+  if (wholeAuthentication(row.authentication).unsigned.includes("Reply-To")) yield* noteUnsignedReplyTo(s, row);
+  if (address !== "") {
     yield* makeKnown(s, "heard", { agentId, address, now });
     yield* forgetUnproven(s, agentId, address);
   }

@@ -95,7 +95,7 @@ onEveryDatabase((it) => {
     expect(released).toMatchObject({ released: 3, message: { id: held[1]!.id, status: "queued" } });
     for (const { id } of held) {
       const after = await store.getOutbound(agent.userId, id);
-      expect(after?.message).toMatchObject({ status: "queued", hold: { rule: "loop" }, approvalExpiresAt: null });
+      expect(after?.message).toMatchObject({ status: "queued", hold: { rule: "loop" } });
       expect(after?.recipients[0]).toMatchObject({ status: "queued", queue: "ready", nextAttemptAt: now });
     }
     expect((await claim()).map((row) => row.messageId)).toEqual(held.map(({ id }) => id));

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { addAgent, addMessage } from "../testing/store-rows.ts";
 import { onEveryDatabase } from "../testing/stores.ts";
-import { queryWords } from "./search.ts";
+import { queryWords, searchWords } from "./search.ts";
 
 test.each([
   ["one letter many times", "a ".repeat(16), ["a"]],
@@ -12,6 +12,23 @@ test.each([
   ["the same word sixteen times, then another", `${"word ".repeat(16)}last`, ["word"]],
 ])("each word costs a look into the index, so few are looked for: %s", (_, query, looked) => {
   expect(queryWords(query)).toEqual(looked);
+});
+
+test.each([
+  ["different words", Array.from({ length: 30_000 }, (_, i) => `w${i.toString(36)}`).join(" ")],
+  ["characters that are words", Array.from({ length: 20_000 }, (_, i) => String.fromCharCode(0x4e00 + i)).join("")],
+  ["the same word many times", "word ".repeat(20_000)],
+  ["one character that stands for many", "\ufdfa".repeat(100_000)],
+])("a message is indexed by so many words for all its recipients together: %s", (_, text) => {
+  const mail = { subject: "Agenda", from: [], to: [], cc: [] };
+  const indexed = (recipients: number) => searchWords(mail, { text, attachments: [] }, recipients).split(" ");
+  for (const recipients of [1, 10, 100]) {
+    const words = indexed(recipients);
+    expect(words.length * recipients).toBeLessThanOrEqual(50_000);
+    expect(new Set(words).size).toBe(words.length);
+    expect(words).toContain("agenda");
+  }
+  expect(indexed(1).join(" ").length).toBeLessThanOrEqual(200_001);
 });
 
 /** Messages by name, as they are searched. */

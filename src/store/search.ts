@@ -5,6 +5,15 @@ import type { MailContent, MessageRow } from "./schema.ts";
 
 /** Words of the head and of the body that are indexed at most, in characters: both together stay under the 1 MiB of a tsvector. */
 const INDEXED_TEXT_MAX = 100_000;
+/**
+ * Different words of one message that are indexed for all its recipients together, in SQLite about 1 µs each: mail to a
+ * hundred agents must not stop the server. Long letters have some 2,000.
+ */
+const INDEXED_WORDS_MAX = 50_000;
+/** Of a message to many recipients, each has at least so many indexed. */
+const RECIPIENT_WORDS_MIN = 500;
+/** What is folded at once: one character may stand for 18. */
+const FOLDED_PIECE = 1_000;
 /** Longer words are cut, in messages and in queries alike. A lexeme of Postgres has at most 2,046 bytes. */
 const WORD_LENGTH_MAX = 100;
 /** Words of a query that count; the rest is ignored. */
@@ -23,10 +32,8 @@ const tsvectorIndex = sqliteTable("message_search", { messageId: text("message_i
  * Subject, addresses, attachment names and body are indexed; a query finds the messages in which each of
  * its words begins a word. The words are found here, so that both databases find the same ones.
  */
-export function* indexMessage(s: Scope, row: MessageRow, content: MailContent): Verb<void> {
-  const people = [...row.from, ...row.to, ...row.cc].map((m) => `${m.name} ${m.address}`);
-  const head = [row.subject, ...people, ...content.attachments.map((a) => a.filename)].join(" ");
-  const document = `${ownerWord(row.agentId)} ${indexed(head)} ${indexed(content.text)}`.replace(/ +/g, " ").trim();
+export function* indexMessage(s: Scope, row: MessageRow, words: string): Verb<void> {
+  const document = `${ownerWord(row.agentId)} ${words}`.trim();
   const id = sql.placeholder("id");
   yield* ask(
     s.prepared(
@@ -44,6 +51,19 @@ export function* indexMessage(s: Scope, row: MessageRow, content: MailContent): 
       { id: row.id, document },
     ),
   );
+}
+
+/** The words by which a message is found, each once, separated by spaces: the same for each of its recipients. */
+export function searchWords(
+  mail: Pick<MessageRow, "subject" | "from" | "to" | "cc">,
+  content: Pick<MailContent, "text" | "attachments">,
+  recipients: number,
+): string {
+  const people = [...mail.from, ...mail.to, ...mail.cc].map((m) => `${m.name} ${m.address}`);
+  const head = [mail.subject, ...people, ...content.attachments.map((a) => a.filename)].join(" ");
+  const found = new Set([...indexed(head), ...indexed(content.text)]);
+  const max = Math.max(RECIPIENT_WORDS_MIN, Math.floor(INDEXED_WORDS_MAX / recipients));
+  return [...found].slice(0, max).join(" ");
 }
 
 /**
@@ -80,8 +100,16 @@ function ownerWord(agentId: string): string {
   return `§${agentId.slice(0, 320).replace(/[^a-z0-9]/g, "§")}`;
 }
 
-function indexed(text: string): string {
-  return words(text.slice(0, INDEXED_TEXT_MAX)).join(" ").slice(0, INDEXED_TEXT_MAX).trim();
+/** The words of as much of a text as is indexed. */
+function indexed(text: string): string[] {
+  const found: string[] = [];
+  let length = 0;
+  for (const word of words(text.slice(0, INDEXED_TEXT_MAX))) {
+    length += word.length + 1;
+    if (length > INDEXED_TEXT_MAX) break;
+    found.push(word);
+  }
+  return found;
 }
 
 /**
@@ -92,10 +120,21 @@ function words(text: string): string[] {
   // Most mail by far; without the classes of Unicode it takes a tenth of the time.
   if (/^[\x00-\x7f]*$/.test(text))
     return (text.toLowerCase().match(/[a-z0-9]+/g) ?? []).map((word) => word.slice(0, WORD_LENGTH_MAX));
-  const folded = text
-    .normalize("NFKD")
+  const folded = decomposed(text)
     .replace(/\p{M}+/gu, "")
     .toLowerCase()
     .replace(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/gu, " $& ");
   return (folded.match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => word.slice(0, WORD_LENGTH_MAX));
+}
+
+/** The text in form NFKD, as far as it then has `INDEXED_TEXT_MAX` characters. */
+function decomposed(text: string): string {
+  let result = "";
+  for (let at = 0; at < text.length && result.length < INDEXED_TEXT_MAX; ) {
+    // Both halves of a character stay together.
+    const end = at + FOLDED_PIECE + (/[\ud800-\udbff]/.test(text[at + FOLDED_PIECE - 1] ?? "") ? 1 : 0);
+    result += text.slice(at, end).normalize("NFKD");
+    at = end;
+  }
+  return result.slice(0, INDEXED_TEXT_MAX);
 }

@@ -1,5 +1,5 @@
 import { and, eq, inArray, lt, sql } from "drizzle-orm";
-import { mailboxAddress } from "../mail.ts";
+import { type Mailbox, mailboxAddress } from "../mail.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 import type { MessageRow } from "./schema.ts";
 
@@ -17,9 +17,26 @@ const addressKeys = (address: string) => [...new Set([addressKey(address), `addr
  * the message.
  */
 export function* noteUnproven(s: Scope, message: MessageRow): Verb<void> {
-  const { agentId, conversationId, from, replyTo, createdAt } = message;
-  const addresses = [...from, ...replyTo].slice(0, ADDRESSES_MAX).map(({ address }) => addressKey(address));
-  const keys = [...new Set([conversationKey(conversationId), ...addresses])].sort();
+  const { conversationId, from, replyTo } = message;
+  yield* note(s, message, [conversationKey(conversationId), ...addressesOf([...from, ...replyTo])]);
+}
+
+/**
+ * Remembers whom an unsigned Reply-To of a proven message names beside its author: whoever passed the message on could
+ * have asked for answers there.
+ */
+export function* noteUnsignedReplyTo(s: Scope, message: MessageRow): Verb<void> {
+  const author = addressKey(message.fromAddress);
+  const keys = addressesOf(message.replyTo).filter((key) => key !== author);
+  if (keys.length > 0) yield* note(s, message, keys);
+}
+
+function addressesOf(mailboxes: readonly Mailbox[]): string[] {
+  return mailboxes.slice(0, ADDRESSES_MAX).map(({ address }) => addressKey(address));
+}
+
+function* note(s: Scope, { agentId, createdAt }: MessageRow, given: string[]): Verb<void> {
+  const keys = [...new Set(given)].sort();
   yield* ask(
     s.db
       .insert(s.t.unproven)

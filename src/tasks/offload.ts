@@ -15,7 +15,7 @@ import type { HeldReview } from "../store/schema.ts";
 import type { HostFunctions } from "../workers/child.ts";
 import type { Bytes } from "../workers/frames.ts";
 import { type Pool, TaskLost, type TaskOptions } from "../workers/pool.ts";
-import type { TaskName, TaskShapes } from "./tasks.ts";
+import type { DnsSettings, TaskName, TaskShapes } from "./tasks.ts";
 
 /** Text this short is searched for links here: a child costs more, even if each character looked at all others. */
 const INLINE_CHARS_MAX = 1_000;
@@ -55,9 +55,11 @@ export function createOffload(options: {
   resolver: Resolver;
   isHosted: IsHosted;
   settings: ExamineSettings;
+  /** How children ask DNS themselves; null: `resolver` does, which tests may have replaced. */
+  dns: DnsSettings | null;
   log: Log;
 }): Offload {
-  const { pool, resolver, isHosted, settings, log } = options;
+  const { pool, resolver, isHosted, settings, dns, log } = options;
   const { limits } = settings;
   const host: HostFunctions = {
     resolve: ([name, type, fresh], signal) =>
@@ -69,7 +71,8 @@ export function createOffload(options: {
     name: Name,
     input: TaskShapes[Name]["input"],
     blobs: readonly Bytes[] = [],
-    how: TaskOptions = {},
+    // Mail waits for DNS, and its sender has minutes; whoever asks for anything else looks at a screen.
+    how: TaskOptions = { isUrgent: true },
   ): Promise<{ output: TaskShapes[Name]["output"]; blobs: Uint8Array[] }> {
     const { output, blobs: results } = await pool.run(name, input, blobs, how);
     return { output: output as TaskShapes[Name]["output"], blobs: results };
@@ -86,13 +89,13 @@ export function createOffload(options: {
   return {
     async examine(pieces, job) {
       try {
-        return (await run("examine", { job, settings, defect: null }, [pieces], { host })).output;
+        return (await run("examine", { job, settings, dns, defect: null }, [pieces], { host })).output;
       } catch (error) {
         if (!(error instanceof TaskLost)) throw error;
         log.warn("message.not_read", { message: job.queueId, client: job.envelope.remoteAddress, why: error.loss });
         const defect = `The message is not read whole: reading it ${lossClauses[error.loss]}.`;
         const alone = { host, alone: true };
-        const plain = run("examine", { job, settings, defect }, [pieces], alone);
+        const plain = run("examine", { job, settings, dns, defect }, [pieces], alone);
         return (await plain.catch(unreadable("The message cannot be examined at the moment; try again later"))).output;
       }
     },

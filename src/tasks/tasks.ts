@@ -2,7 +2,8 @@
  * What the server's children do: everything that costs more than a few milliseconds on bytes that strangers wrote. Each
  * task gets and gives plain data, and loads what it needs when it is first asked for.
  */
-import type { DnsAnswers, DnsType, Resolver } from "../dns.ts";
+import { systemClock } from "../clock.ts";
+import { createResolver, type DnsAnswers, type DnsType, type Resolver, type ResolverOptions } from "../dns.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
 import type { ReadLimits } from "../inbound/read.ts";
@@ -19,7 +20,16 @@ import type { Host, TaskTable } from "../workers/serve.ts";
 /** What goes into each task and what comes out of it, byte strings apart. */
 export interface TaskShapes {
   /** Blobs in: the message. */
-  examine: { input: { job: Examination; settings: ExamineSettings; defect: string | null }; output: Examined };
+  examine: {
+    input: {
+      job: Examination;
+      settings: ExamineSettings;
+      /** Null: the server answers questions to DNS, each by a call. */
+      dns: DnsSettings | null;
+      defect: string | null;
+    };
+    output: Examined;
+  };
   /** Blobs in: the message; out: the contents of the attachments, of one or of all. */
   attachments: { input: { limits: ReadLimits; index: number | null }; output: Attachment[] };
   /** Blobs in: the message that holds the pictures, or none. */
@@ -44,6 +54,9 @@ type WithoutContents = Omit<Outgoing, "attachments"> & {
   attachments: Omit<Outgoing["attachments"][number], "content">[];
 };
 
+/** How a child asks DNS itself. `server` names the server whose answers it caches. */
+export type DnsSettings = Omit<ResolverOptions, "clock"> & { server: string };
+
 export type TaskName = keyof TaskShapes;
 
 type Tasks = {
@@ -57,10 +70,10 @@ type Tasks = {
 const noBytes = new Uint8Array();
 
 const byName: Tasks = {
-  async examine({ job, settings, defect }, [raw = noBytes], host) {
+  async examine({ job, settings, dns, defect }, [raw = noBytes], host) {
     const { examine } = await import("../inbound/examine.ts");
     const isHosted: IsHosted = (domain) => host.call("isHosted", [domain]) as Promise<boolean>;
-    return { output: await examine(raw, job, settings, resolverOf(host), isHosted, defect) };
+    return { output: await examine(raw, job, settings, dns ? resolverFor(dns) : resolverOf(host), isHosted, defect) };
   },
 
   async attachments({ limits, index }, [raw = noBytes]) {
@@ -121,6 +134,26 @@ const byName: Tasks = {
 
 /** The tasks of the product, for `serveTasks`. */
 export const tasks: TaskTable = byName;
+
+/** A child of tests serves many servers, each with its own DNS; one of the product has one. */
+const RESOLVERS_MAX = 8;
+const resolvers = new Map<string, ReturnType<typeof createResolver>>();
+
+/** A resolver of the child's own: a message takes some six questions, and a call for each costs more than the question. */
+function resolverFor(dns: DnsSettings): Resolver {
+  const key = JSON.stringify(dns);
+  const known = resolvers.get(key);
+  if (known) return known;
+  for (const [oldest, resolver] of resolvers) {
+    if (resolvers.size < RESOLVERS_MAX) break;
+    resolvers.delete(oldest);
+    resolver.close();
+  }
+  const { servers, timeoutMs, cacheEntries } = dns;
+  const made = createResolver({ servers, timeoutMs, cacheEntries, clock: systemClock });
+  resolvers.set(key, made);
+  return made;
+}
 
 /** The server's resolver, with its cache. */
 function resolverOf(host: Host): Resolver {

@@ -63,6 +63,11 @@ export const badMessages: BadMessage[] = [
     },
   },
   {
+    name: "base64 in lines of two characters",
+    message: () => ({ attachments: [file({ data: "AA\nAA\n".repeat(1_000) })] }),
+    errors: { "attachments.0.data": /lines of at least 16 characters/ },
+  },
+  {
     name: "base64 that is none, the place named",
     message: () => ({
       attachments: [file({}), file({ data: "b25" }), file({ data: "b25l!" }), file({ data: "b2=l" })],
@@ -130,10 +135,10 @@ export const badMessages: BadMessage[] = [
     },
   },
   {
-    name: "what is no object, and what is too deep to be looked at",
+    name: "what is no object, and nesting where a text belongs",
     message: () => ({
       headers: ["X-A: b"],
-      attachments: [file({ more: JSON.parse(`${"[".repeat(25_000)}${"]".repeat(25_000)}`) }), file({})],
+      attachments: [file({ more: JSON.parse(`${"[".repeat(25)}${"]".repeat(25)}`) }), file({})],
     }),
     errors: { headers: /^must be an object/, "attachments.0.more": /is unknown/ },
   },

@@ -28,6 +28,21 @@ export function doorCases(it: ApiWorld): void {
   };
 
   describe("the door", () => {
+    test.each([
+      ["a host of one letter", ["GET /api/v1/agents HTTP/1.1", "Host: x"], "200"],
+      ["a host of three letters", ["GET /api/v1/agents HTTP/1.1", "Host: e2a"], "200"],
+      ["no host, as load balancers ask", ["GET /api/health HTTP/1.0"], "200"],
+      ["an empty host", ["GET /api/health HTTP/1.1", "Host:"], "200"],
+      ["a path in the host", ["GET /api/health HTTP/1.1", "Host: x/y"], "400"],
+      ["a person in the host", ["GET /api/health HTTP/1.1", "Host: a@b"], "400"],
+      ["a question in the host", ["GET /api/health HTTP/1.1", "Host: a?b"], "400"],
+      ["letters that no host has", ["GET /api/health HTTP/1.1", "Host: \u00e9"], "400"],
+      ["a port that is none", ["GET /api/health HTTP/1.1", "Host: a:99999"], "400"],
+    ])("answers by path whatever the Host is: %s", async (_, lines, status) => {
+      const answer = await raw([...lines, `Authorization: Bearer ${it.api.key}`]);
+      expect(answer.split(" ")[1]).toBe(status);
+    });
+
     test("takes changes by cookie from its own pages only, by host and port", async () => {
       const cookie = await browser();
       const own = new URL(it.server.url);

@@ -205,6 +205,17 @@ export function gateCases(it: ApiWorld): void {
       expect((await own.post("/api/v1/send", { ...mail, from: agent })).body.status).toBe("sent");
     });
 
+    test("remembers an unproven address in whatever form of Unicode it is written", async () => {
+      const agent = await it.newAgent();
+      await it.api.patch(path(agent), { hitl_rules: { unverified: true }, hitl_notify_email: false });
+      const [composed, decomposed] = ["ren\u00e9@evil.example", "rene\u0301@evil.example"];
+      await it.send(agent, "It is me", { from: "x@evil.example", headers: [`Reply-To: <${decomposed}>`] });
+      for (const to of [decomposed, composed])
+        expect(await it.api.post("/api/v1/send", { ...mail, from: agent, to: [to] })).toMatchObject({
+          body: { status: "pending_approval", hold: { rule: "unverified" } },
+        });
+    });
+
     test("takes an agent of another account for somebody outside", async () => {
       const agent = await it.newAgent();
       const [sibling, stranger] = [await it.newAgent(), await it.newAgent(it.api.as(await it.server.newAccount()))];

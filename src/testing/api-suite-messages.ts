@@ -142,6 +142,34 @@ export function messageCases(it: ApiWorld): void {
       expect((await it.api.get(`${path}?timeout=1`)).body.messages).toEqual([]);
     });
 
+    test("are nobody's who waited for another agent of the same address", async () => {
+      const [mine, theirs] = [it.api.as(await it.server.newAccount()), it.api.as(await it.server.newAccount())];
+      const agent = await it.newAgent(mine);
+      const waiting = mine.get(`/api/v1/agents/${agent}/messages/wait?timeout=30`);
+      // By the time of this answer the request above waits.
+      await mine.get("/api/v1/agents");
+      expect((await mine.delete(`/api/v1/agents/${agent}`)).status).toBe(200);
+      const taken = await theirs.post("/api/v1/agents", { slug: agent.split("@")[0], agent_mode: "local" });
+      expect(taken.status).toBe(201);
+      await it.send(agent, "For the new one");
+      expect(await waiting).toMatchObject({ status: 404, body: { code: "not_found" } });
+      expect((await theirs.get(`/api/v1/agents/${agent}/messages`)).body.messages).toHaveLength(1);
+    });
+
+    test("are kept from a key that was revoked while it waited", async () => {
+      const agent = await it.newAgent();
+      const { body } = await it.api.post("/api/v1/keys", { name: "revoked", scope: "agent", agent });
+      const revoked = it.api.as(body.key);
+      const waiting = [`/api/v1/agents/${agent}/messages/wait?timeout=30`, "/api/v1/events?wait=30"].map((path) =>
+        revoked.get(path),
+      );
+      await revoked.get("/api/v1/agents");
+      await it.api.delete(`/api/v1/keys/${body.id}`);
+      await it.send(agent, "After that");
+      for (const answer of await Promise.all(waiting))
+        expect(answer).toMatchObject({ status: 401, body: { code: "unauthenticated" } });
+    });
+
     test("have labels", async () => {
       const agent = await it.newAgent();
       await it.send(agent, "Labelled");

@@ -34,6 +34,41 @@ export function strictCases(it: ApiWorld): void {
     Object.fromEntries((body?.errors ?? []).map(({ field, message }) => [field, message]));
   const unknown = expect.stringMatching(/^is unknown/);
 
+  describe("members that are given twice", () => {
+    test("are refused, wherever they stand and however they are spelt", async () => {
+      const agent = await it.newAgent();
+      const path = `/api/v1/agents/${agent}`;
+      const send = (more: string) => `{"from":"${agent}","to":["ann@outside.example"],"subject":"s","body":"b"${more}}`;
+      const rows: [method: string, path: string, body: string, field: string][] = [
+        ["PATCH", path, `{"hitl_enabled":true,"hitl_enabled":false}`, "hitl_enabled"],
+        ["PATCH", path, `{"hitl_enabled":true,"hitl\\u005fenabled" : false}`, "hitl_enabled"],
+        ["PATCH", path, `{"name":"\\"a\\\\","hitl_rules":{"outside":true,"outside":false}}`, "hitl_rules.outside"],
+        ["POST", "/api/v1/send", send(`,"to":["eve@outside.example"]`), "to"],
+        [
+          ...(["POST", "/api/v1/send"] as const),
+          send(`,"attachments":[{"filename":"a","data":""},{"data":"YQ==","filename":"b","data":"Yg=="}]`),
+          "attachments.1.data",
+        ],
+      ];
+      for (const [method, at, body, field] of rows) {
+        const answer = await it.api.call(method, at, { body, headers: { "content-type": "application/json" } });
+        expect({ body, status: answer.status, errors: answer.body.errors }).toEqual({
+          ...{ body, status: 400, errors: [{ field, message: "is given twice" }] },
+        });
+      }
+      // One name in two objects, and as a value, is given once in each.
+      const fine = send(
+        `,"headers":{"X-A":"to"},"attachments":[{"filename":"data","data":""},{"filename":"b","data":""}]`,
+      );
+      const sent = await it.api.call("POST", "/api/v1/send", {
+        ...{ body: fine, headers: { "content-type": "application/json" } },
+      });
+      expect(sent.status).toBe(200);
+      expect((await it.api.get(path)).body).toMatchObject({ hitl_enabled: false, hitl_rules: null });
+      expect((await it.api.get(`/api/v1/messages?agent=${agent}`)).body.messages).toHaveLength(1);
+    });
+  });
+
   describe("members and parameters that nobody knows", () => {
     test("are refused by every operation, by name", async () => {
       const all = await operations();

@@ -51,6 +51,8 @@ export class Child {
   readonly jobs = new Map<number, Job>();
   /** Bytes of the jobs. */
   bytes = 0;
+  /** How many calls each job that waits for the server has open. */
+  private readonly openCalls = new Map<number, number>();
   /** Resident memory when it was last looked at; 0 where it cannot be told. */
   rssBytes = 0;
   private readonly process: Subprocess<"pipe", "pipe", "pipe">;
@@ -98,6 +100,17 @@ export class Child {
       for (const call of this.calls.values()) call.abort();
       onDeath(this, this.isEnding ? null : (this.loss ?? "crash"), this.lastWords);
     });
+  }
+
+  /** Jobs that have something to do here, and do not wait for an answer of the server, such as DNS. */
+  get active(): number {
+    return this.jobs.size - this.openCalls.size;
+  }
+
+  get activeBytes(): number {
+    let bytes = this.bytes;
+    for (const id of this.openCalls.keys()) bytes -= this.jobs.get(id)?.bytes ?? 0;
+    return bytes;
   }
 
   get pid(): number {
@@ -184,6 +197,7 @@ export class Child {
     const job = this.jobs.get(id);
     if (!job) return undefined;
     this.jobs.delete(id);
+    this.openCalls.delete(id);
     this.bytes -= job.bytes;
     if (this.jobs.size === 0) this.stopWatching();
     queueMicrotask(this.onFree);
@@ -194,13 +208,26 @@ export class Child {
     const ask = this.jobs.get(id)?.host[name];
     const abort = new AbortController();
     this.calls.set(call, abort);
+    this.countCall(id, +1);
     const asked = ask ? ask(args, abort.signal) : Promise.reject(new Error(`the server has no ${name}`));
     asked
       .then(
         (value) => this.send({ kind: "answer", call, value }),
         (error: unknown) => this.send({ kind: "answer", call, error: errorAsData(error) }),
       )
-      .finally(() => this.calls.delete(call));
+      .finally(() => {
+        this.calls.delete(call);
+        this.countCall(id, -1);
+      });
+  }
+
+  /** A job that begins to wait makes room for another one. */
+  private countCall(id: number, by: number): void {
+    if (!this.jobs.has(id)) return;
+    const open = this.openCalls.get(id) ?? 0;
+    if (open + by > 0) this.openCalls.set(id, open + by);
+    else this.openCalls.delete(id);
+    if (open === 0) queueMicrotask(this.onFree);
   }
 
   private isHeard(): void {

@@ -161,6 +161,17 @@ test("a killed child costs its tasks a second try, not more", async () => {
   expect(asked).toHaveLength(2);
 });
 
+test.each([
+  ["tasks that wait for the server take no places", 40, false],
+  ["a task that somebody waits for is done, however many others wait", 800, true],
+])("%s", async (_, count, isUrgent) => {
+  const children = pool();
+  const host = { look: () => new Promise(() => {}) };
+  const many = Array.from({ length: count }, () => children.run("ask", { name: "look", args: [] }, [], { host }));
+  for (const one of many) one.catch(() => {});
+  expect((await children.run("echo", "done", [], { isUrgent })).output).toBe("done");
+});
+
 test("what waits is bounded: the next task is refused with a time to come back", async () => {
   const children = pool({ limits: { queueMax: 3 } });
   const many = Array.from({ length: 30 }, () => children.run("sleep", null));

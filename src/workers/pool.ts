@@ -22,10 +22,14 @@ const TASK_MS = 90_000;
 const IDLE_MS = 60_000;
 /** More children would only wait for the one thread that stores mail. */
 const CHILDREN_MAX = 4;
-/** Tasks in one child at a time: most of a task's life is waiting for DNS. */
+/** Tasks in one child at a time, but for those that wait for the server: DNS may take seconds, and no time of the child. */
 const TASKS_PER_CHILD = 16;
+/** With those that wait: two children have as many as the SMTP door has connections. */
+const TASKS_PER_CHILD_MAX = 250;
 /** Bytes in one child at a time, unless a single task has more: each costs several in memory. */
 const BYTES_PER_CHILD = 16 * 1024 * 1024;
+/** With those that wait. */
+const BYTES_PER_CHILD_MAX = 4 * BYTES_PER_CHILD;
 /** An idle child above this is replaced: memory that grew once is not given back. */
 const RSS_BYTES_KEPT = 256 * 1024 * 1024;
 /** Tasks that wait; the next one is refused, for mail with a 452 and for HTTP with a 503. */
@@ -52,6 +56,8 @@ export interface TaskOptions {
   host?: HostFunctions;
   /** In a child of its own: a task like it has killed one. */
   alone?: boolean;
+  /** Somebody waits for it: it is done before tasks that are not, and theirs does not count against it. */
+  isUrgent?: boolean;
 }
 
 /** A task killed the child that did it, the second one where it was tried twice. */
@@ -101,6 +107,7 @@ export function createPool(options: PoolOptions): Pool {
   /** Ending or killed, but not gone yet. */
   const leaving = new Set<Child>();
   const queue: Job[] = [];
+  const urgent: Job[] = [];
   const suspects: Job[] = [];
   /** Each has one suspect at a time. */
   const lone = new Set<Child>();
@@ -134,17 +141,21 @@ export function createPool(options: PoolOptions): Pool {
   }
 
   /** The child with the least to do that has room for the job; a new one when all that live have something to do. */
-  function childFor(job: Job): Child | null {
+  function childFor(job: Job, isUrgent: boolean): Child | null {
     let best: Child | null = null;
     for (const child of children) {
-      if (child.isLeaving || child.jobs.size >= TASKS_PER_CHILD) continue;
-      if (child.jobs.size > 0 && child.bytes + job.bytes > BYTES_PER_CHILD) continue;
-      if (!best || child.jobs.size < best.jobs.size) best = child;
+      if (child.isLeaving || child.active >= TASKS_PER_CHILD) continue;
+      if (child.active > 0 && child.activeBytes + job.bytes > BYTES_PER_CHILD) continue;
+      const hasRoom =
+        child.jobs.size < TASKS_PER_CHILD_MAX &&
+        (child.jobs.size === 0 || child.bytes + job.bytes <= BYTES_PER_CHILD_MAX);
+      if (!hasRoom && !isUrgent) continue;
+      if (!best || child.active < best.active) best = child;
     }
     if (best && best.jobs.size === 0) return best;
     const starts = [...children].filter((child) => !child.isLeaving).length < size;
     // One more process is worth it only for work that would wait for the others.
-    if (starts && (!best || best.jobs.size >= TASKS_PER_CHILD / 4 || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)) {
+    if (starts && (!best || best.active >= TASKS_PER_CHILD / 4 || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)) {
       best = spawn();
       children.add(best);
     }
@@ -153,12 +164,13 @@ export function createPool(options: PoolOptions): Pool {
 
   function schedule(): void {
     if (isClosed) return;
-    for (let job = queue[0]; job; job = queue[0]) {
-      const child = tried(job, () => childFor(job as Job));
-      if (child === null) break;
-      queue.shift();
-      if (child) child.take(job);
-    }
+    for (const waiting of [urgent, queue])
+      for (let job = waiting[0]; job; job = waiting[0]) {
+        const child = tried(job, () => childFor(job as Job, waiting === urgent));
+        if (child === null) break;
+        waiting.shift();
+        if (child) child.take(job);
+      }
     for (let suspect = suspects[0]; suspect; suspect = suspects[0]) {
       let child = [...lone].find((one) => one.jobs.size === 0 && !one.isLeaving);
       if (!child && lone.size >= size) break;
@@ -203,9 +215,9 @@ export function createPool(options: PoolOptions): Pool {
   }
 
   return {
-    run(name, input, blobs = [], { host = {}, alone = false } = {}) {
+    run(name, input, blobs = [], { host = {}, alone = false, isUrgent = false } = {}) {
       if (isClosed) return Promise.reject(errorFromData(closedError));
-      const waiting = alone ? suspects : queue;
+      const waiting = alone ? suspects : isUrgent ? urgent : queue;
       if (waiting.length >= limits.queueMax)
         return Promise.reject(
           new Failure("overloaded", "The server has too much to do at the moment; try again later.", {
@@ -232,7 +244,7 @@ export function createPool(options: PoolOptions): Pool {
     async close() {
       isClosed = true;
       if (idleTimer) clearTimeout(idleTimer);
-      for (const job of [...queue.splice(0), ...suspects.splice(0)])
+      for (const job of [...urgent.splice(0), ...queue.splice(0), ...suspects.splice(0)])
         job.failed({ kind: "failed", id: job.id, error: closedError });
       const all = [...children, ...leaving, ...lone];
       for (const child of all) {

@@ -40,6 +40,23 @@ const wide = (text: string, bigEndian = false) => {
   return bigEndian ? bytes.swap16() : bytes;
 };
 
+const css = (word: string) => hex(word, "\\0000");
+/** POSIX uuencode, of up to 45 bytes. */
+const uuencoded = (word: string) => {
+  const bytes = Buffer.from(`It is ${word}.`);
+  const digits = bytes
+    .toString("binary")
+    .match(/[\s\S]{1,3}/g)
+    ?.map((three) => {
+      const [a = 0, b = 0, c = 0] = Buffer.from(three, "binary");
+      const bits = (a << 16) | (b << 8) | c;
+      return [18, 12, 6, 0]
+        .map((shift) => String.fromCharCode(((bits >> shift) & 0x3f) + 0x20).replace(" ", "`"))
+        .join("");
+    });
+  return `begin 644 note.txt\r\n${String.fromCharCode(bytes.length + 0x20)}${digits?.join("")}\r\n\`\r\nend\r\n`;
+};
+
 /** A message as a file, with its header and body. */
 const eml = (head: string[], body: string) =>
   file(
@@ -71,6 +88,7 @@ const ways: [channel: string, place: string, body: Leak["body"]][] = [
   ["percent-encoding", "the text", (w) => ({ ...mail, body: `See /x?${hex(w, "%")}` })],
   ["quoted-printable in the text", "the text", (w) => ({ ...mail, body: `It is ${hex(w, "=")}` })],
   ["character references in the text", "the text", (w) => ({ ...mail, body: `It is ${hex(w, "&#x", ";")}` })],
+  ["uuencode in the text", "a file inside the text", (w) => ({ ...mail, body: `Hello\n${uuencoded(w)}` })],
   ["base64 in the text", "the text", (w) => ({ ...mail, body: `Read this:\n${base64(`It is ${w} here.`)}\n` })],
 
   ["the words of the HTML", "the HTML", (w) => html(`<p>It is ${w}.</p>`)],
@@ -83,6 +101,12 @@ const ways: [channel: string, place: string, body: Leak["body"]][] = [
   ["an attribute of no meaning", "the HTML", (w) => html(`<p data-x="${w}">Hello</p>`)],
   ["a comment", "the HTML", (w) => html(`<!-- ${w} --><p>Hello</p>`)],
   ["a style sheet", "the HTML", (w) => html(`<style>.a::after{content:"${w}"}</style><p>Hello</p>`)],
+  ["escapes in a style sheet", "the HTML", (w) => html(`<style>.a::after{content:"${css(w)}"}</style>Hello`)],
+  [
+    "a style sheet that says the word in two",
+    "the HTML",
+    (w) => html(`<style>.a::after{content:"${w.slice(0, 9)}" /**/ "${w.slice(9)}"}</style>Hello`),
+  ],
   ["a style", "the HTML", (w) => html(`<p style="font-family:${w}">Hello</p>`)],
   ["hidden words", "the HTML", (w) => html(`<p style="display:none">${w}</p><p>Hello</p>`)],
   [
@@ -123,6 +147,17 @@ const ways: [channel: string, place: string, body: Leak["body"]][] = [
   ["escapes in JSON", "the attachment a.json", (w) => file("a.json", "application/json", `{"k":"${hex(w, "\\u00")}"}`)],
   ["attached XML", "the attachment a.xml", (w) => file("a.xml", "application/xml", `<a><b c="${w}"/></a>`)],
   ["attached HTML", "the attachment a.html", (w) => file("a.html", "text/html", `<p>${split(w, "<i></i>")}</p>`)],
+  [
+    "attached HTML of void elements under another type",
+    "the attachment a.html",
+    (w) => file("a.html", "application/octet-stream", `It is ${split(w, "<wbr>")}`),
+  ],
+  [
+    "attached XHTML of empty elements",
+    "the attachment a.xhtml",
+    (w) => file("a.xhtml", "text/plain", `It is ${split(w, "<b/>")}`),
+  ],
+  ["attached XML of empty elements", "the attachment a", (w) => file("a", "text/xml", `It is ${split(w, "<b/>")}`)],
   ["a comment in attached HTML", "the attachment a.html", (w) => file("a.html", "text/html", `<!--${w}--><p>Hi</p>`)],
   [
     "an attached drawing",
@@ -138,6 +173,11 @@ const ways: [channel: string, place: string, body: Leak["body"]][] = [
   ["attached source", "the attachment a.py", (w) => file("a.py", "application/octet-stream", `KEY = "${w}"\n`)],
   ["text that says it is a picture", "the attachment a.png", (w) => file("a.png", "image/png", `It is ${w}.`)],
   ["UTF-16 with a mark", "the attachment a.txt", (w) => file("a.txt", "text/plain", wide(`\ufeffIt is ${w}.`))],
+  [
+    "UTF-16 with a mark and no letter of one byte",
+    "the attachment a.txt",
+    (w) => file("a.txt", "text/plain", wide(`\ufeff${fullWidth(w)}`)),
+  ],
   [
     "UTF-16 without a mark",
     "the attachment a.bin",
@@ -168,6 +208,7 @@ const ways: [channel: string, place: string, body: Leak["body"]][] = [
     "the attachment note.eml",
     (w) => eml(["Content-Transfer-Encoding: quoted-printable"], `It is ${w.slice(0, 9)}=\r\n${hex(w.slice(9), "=")}`),
   ],
+  ["uuencode in a message", "the attachment note.eml", (w) => eml([], uuencoded(w))],
   [
     "base64 in a message",
     "the attachment note.eml",

@@ -18,8 +18,9 @@ export interface Tally {
 const AT_ONCE = 4;
 
 /**
- * Deciding about held mail. `undoSecondsOf` is what an agent leaves for second thoughts; undefined while that is not known. Every decision names the content that was looked at, so what was seen is what leaves; when
- * somebody else was faster, or the message is another one by now, it fails and nothing is sent.
+ * Deciding about held mail. `undoSecondsOf` is what an agent leaves for second thoughts; undefined while that is not
+ * known. Every decision names the content that was looked at, so what was seen is what leaves; when somebody else was
+ * faster, or the message is another one by now, it fails and nothing is sent.
  */
 export function useDecisions(undoSecondsOf: (agent: string) => number | undefined) {
   const client = useQueryClient();
@@ -34,7 +35,8 @@ export function useDecisions(undoSecondsOf: (agent: string) => number | undefine
     try {
       const outcome = await send(message, verdict, known !== 0);
       dropHeld(client, message.id);
-      const undoSeconds = outcome.status === "queued" ? (known ?? secondsLeft(outcome)) : 0;
+      // The list of agents may be older than their settings; the answer never is, but this machine's clock may be wrong.
+      const undoSeconds = outcome.status === "queued" ? known || secondsLeft(outcome) : 0;
       tell(message, verdict, outcome, undoSeconds, () =>
         undo(message.id)
           .then(() => toast("Approval taken back; it waits again", message.subject), toastError)

@@ -1,0 +1,40 @@
+import { expect, test } from "bun:test";
+import { outgoingTexts, type Unsearched } from "./outgoing.ts";
+
+const bytes = Buffer.from("504b03040001fffe80", "hex");
+const zip = `data:application/zip;base64,${bytes.toString("base64")}`;
+const named = (why: Unsearched["why"]) => [{ name: "a file inside the HTML", why }];
+
+async function unsearchedIn(html: string): Promise<Unsearched[]> {
+  const nobody = {
+    replyTo: [],
+    to: [],
+    cc: [],
+    bcc: [],
+    inReplyTo: null,
+    references: [],
+    headers: [],
+    attachments: [],
+  };
+  return (await outgoingTexts({ ...nobody, subject: "", text: "", html })).unsearched;
+}
+
+test.each([
+  ["a link", `<a href="${zip}">a</a>`],
+  ["a link in character references", `<a href="${zip.replace("data", "d&#97;ta")}">a</a>`],
+  ["a link over two lines", `<a href="${zip.replace("data", "da\nta")}">a</a>`],
+  ["one of several pictures", `<img srcset="a.png 1x, ${zip} 2x">`],
+  ["an address with many parameters", `<a href="${zip.replace(";", ";a=1;b=2;c=3;d=4;e=5;f=6;")}">a</a>`],
+  ["a style", `<p style="background:url(${zip})">a</p>`],
+  ["a style in escapes", `<p style="background:\\75rl(${zip.replace("data", "d\\61 ta")})">a</p>`],
+  ["a style sheet", `<style>p{background:url('${zip}')}</style>`],
+  ["a style sheet in escapes", `<style>p{background:url(${zip.replace("data", "\\64 ata")})}</style>`],
+])("a file in %s is opened", async (_, html) => {
+  expect(await unsearchedIn(html)).toEqual(named("binary"));
+});
+
+test("files in the HTML that are too many to be opened are named", async () => {
+  expect(await unsearchedIn('<img src="data:text/plain,hi">'.repeat(300))).toEqual([]);
+  const many = Array.from({ length: 200 }, (_, i) => `<img src="data:text/plain,${i}">`).join("");
+  expect(await unsearchedIn(`${many}<a href="${zip}">a</a>`)).toEqual(named("too large"));
+});
