@@ -210,7 +210,15 @@ onEveryDatabase((it) => {
     await store.sweep({ ...before, messagesBefore: null });
     expect(await countRows(fresh)).toMatchObject({ messages: 600, raw_mail: 20 });
     await store.sweep({ ...before, messagesBefore: later(18) });
-    const left = { ...noRows, agents: 30, messages: 60, raw_mail: 2, message_search: 60, deliveries: 60, correspondents: 30 };
+    const left = {
+      ...noRows,
+      agents: 30,
+      messages: 60,
+      raw_mail: 2,
+      message_search: 60,
+      deliveries: 60,
+      correspondents: 30,
+    };
     expect(await countRows(fresh)).toEqual(left);
     const kept = await store.messagesAfter(ids[0]!, 0, { unreadOnly: false, limit: 5 });
     expect(kept.map((row) => row.createdAt.getTime()).sort()).toEqual([18, 19].map((ms) => later(ms).getTime()));
