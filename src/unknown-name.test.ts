@@ -25,6 +25,7 @@ test("an unknown name is told what it probably stands for", () => {
     ["attachment", "attachments"],
     ["replyto", "reply_to"],
     ["subjet", "subject"],
+    ["text", "body"],
   ];
   for (const [name, meant] of rows)
     expect([name, unknownSentence(name, members)]).toEqual([name, `is unknown: did you mean ${meant}?`]);

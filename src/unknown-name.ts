@@ -3,6 +3,9 @@ const NAME_CHARS_MAX = 64;
 /** Known names that are all listed when none is near; more are a matter for the documentation. */
 const LISTED_MAX = 20;
 
+/** Names by which a request may call what it calls otherwise: a message that came in has its words in `text`. */
+const synonyms = new Map([["text", "body"]]);
+
 /** Says of a name that it is unknown, and which of the `known` names is near, or which there are. Completes "<name> …". */
 export function unknownSentence(name: string, known: readonly string[]): string {
   const meant = meantBy(name.slice(0, NAME_CHARS_MAX), known);
@@ -26,6 +29,8 @@ export function nearest(name: string, candidates: readonly string[], editsMax: n
 
 /** The known name in another style (`htmlBody`), with a few typing mistakes, or with some of its words (`html`). */
 function meantBy(name: string, known: readonly string[]): string | null {
+  const synonym = synonyms.get(name.toLowerCase());
+  if (synonym !== undefined && known.includes(synonym)) return synonym;
   const plain = plainOf(name);
   const editsMax = Math.min(3, Math.floor((plain.length - 1) / 2));
   const plains = known.map(plainOf);

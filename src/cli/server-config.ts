@@ -6,7 +6,7 @@ import type { Io } from "./io.ts";
 
 export interface ServerFlags {
   config?: string;
-  set: Record<string, string>;
+  set?: Record<string, string>;
   dataDir?: string;
 }
 
@@ -15,10 +15,10 @@ export function serverOptions(command: Command): Command {
   return command
     .option("-c, --config <file>", "the YAML file (default: ./config.yaml, then /etc/e2a/config.yaml)")
     .option("--data-dir <folder>", "where the database, keys and certificate are kept")
-    .option("--set <key=value>", "set any key of config.yaml.example; may be repeated", collect, {});
+    .option("--set <key=value>", "set any key of config.yaml.example; may be repeated", collect);
 }
 
-function collect(pair: string, before: Record<string, string>): Record<string, string> {
+function collect(pair: string, before: Record<string, string> = {}): Record<string, string> {
   const at = pair.indexOf("=");
   if (at <= 0) throw new InvalidArgumentError("Write it as key=value, for example http.listen_addr=:9000.");
   return { ...before, [pair.slice(0, at)]: pair.slice(at + 1) };

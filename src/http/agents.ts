@@ -107,7 +107,8 @@ export function agents(deps: RouteDeps) {
   const NewAgent = body(newAgentMembers, ({ slug, email, webhook_url, agent_mode }, complain, isWrong) => {
     if (slug === undefined && email === undefined && !isWrong("email")) complain("slug", "is required, or else email");
     if (slug !== undefined && email !== undefined) complain("email", "cannot be given together with slug");
-    if (slug !== undefined && reservedLocalParts.has(slug)) complain("slug", "is reserved");
+    if (slug !== undefined && reservedLocalParts.has(slug))
+      complain("slug", "is reserved for the server: choose another name");
     if (email !== undefined) checkLocalPart(email, complain);
     if (webhook_url) checkUrl(webhook_url, urlPolicy, complain);
     else if (agent_mode !== "local" && !isWrong("agent_mode")) complain("webhook_url", "is required for a cloud agent");

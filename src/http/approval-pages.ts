@@ -68,7 +68,7 @@ ${facts.map(
   ({ label, text, notes }) => html`${heading(label)}${text.trim() === "" ? "" : quote(text)}${notes.map(note)}`,
 )}${review.html === null ? "" : source(review.html)}
 ${review.attachments.map((attachment) => attached(attachment, page))}
-<p class="muted">This is the end of the mail. What stands in the boxes are its words, not ours.</p>
+<p class="muted">This is the end of the mail. The boxes quote it; all else is written by this server.</p>
 ${action === "approve" ? approveForm(token) : rejectForm(token)}
 ${
   review.reviewUrl === null

@@ -352,6 +352,8 @@ function badText(value: unknown, field: string, complain: Complain): void {
 
 /** The failure that names wrong fields; its detail says it all in one line. */
 export function invalid(errors: FieldError[], fix?: string): Failure {
-  const detail = errors.map(({ field, message }) => `${field} ${message}`.trim().replace(/\.$/, "")).join("; ");
-  return new Failure("invalid_request", `${detail}.`, { errors, ...(fix ? { fix } : {}) });
+  const parts = errors.map(({ field, message }) => `${field} ${message}`.trim().replace(/\.$/, ""));
+  // A question has its mark already.
+  const detail = parts.map((part, i) => part + (part.endsWith("?") ? "" : i < parts.length - 1 ? ";" : ".")).join(" ");
+  return new Failure("invalid_request", detail, { errors, ...(fix ? { fix } : {}) });
 }

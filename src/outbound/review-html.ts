@@ -49,7 +49,7 @@ export function reviewHtml(review: Review, { who, why, expiry, facts, bodies }: 
     { label: "Reject…", url: review.rejectUrl, kind: "reject" },
   ]);
   return document(
-    "A mail waits for your yes",
+    "A mail waits for your decision",
     html`<p style="${look.line}"><b>${who}</b> wants to send the mail below.</p>
 <p style="${look.line}"><b>Why it waits:</b> ${why}</p>
 <p style="${look.line}">${expiry}</p>
@@ -62,7 +62,7 @@ ${facts.map(
 ${bodies.map(
   ({ label, text, notes }) => html`${heading(label)}${text.trim() === "" ? "" : quote(text)}${notes.map(note)}`,
 )}
-<p class="muted" style="${look.muted}">This is the end of the held mail. What stands in the boxes are its words, not ours.</p>
+<p class="muted" style="${look.muted}">This is the end of the held mail. The boxes quote it; all else is written by this server.</p>
 ${links}
 ${
   review.reviewUrl === null

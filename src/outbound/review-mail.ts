@@ -114,7 +114,7 @@ function cutAddress(address: string): string {
 function reviewText(review: Review, { who, why, expiry, facts, bodies }: ShownReview): string {
   const id = review.messageId;
   return [
-    `${who} wants to send the mail below. It waits for your yes.`,
+    `${who} wants to send the mail below. It waits for your decision.`,
     "",
     `Why it waits: ${why}`,
     expiry,
@@ -131,8 +131,8 @@ function reviewText(review: Review, { who, why, expiry, facts, bodies }: ShownRe
     `  e2a pending approve ${id}`,
     `  e2a pending reject ${id} --reason "..."`,
     "",
-    "Below, what stands behind | are the words of the held mail, not ours.",
-    "|+ goes on with a long line. What begins with ^ is said by this server.",
+    "Below, lines that begin with | quote the held mail, and |+ continues a long line.",
+    "Lines that begin with ^ are notes by this server.",
     ...facts.flatMap(({ label, lines }) => [
       "",
       `${label}:`,
@@ -153,7 +153,7 @@ function reviewText(review: Review, { who, why, expiry, facts, bodies }: ShownRe
 function digestText(title: string, entries: readonly DigestEntry[], more: string | null): string {
   return [
     `${title}. Each is shown and decided on its own page; opening one decides nothing.`,
-    "What stands behind | are the words of the held mail, not ours.",
+    "Lines that begin with | quote the held mail.",
     ...entries.flatMap((entry, i) => [
       "",
       `${i + 1}. ${entry.agent}`,

@@ -103,7 +103,7 @@ function showMailbox({ address, name }: Mailbox, firstTime: ReadonlySet<string>)
   const foreign = foreignHost(domain);
   const notes: string[] = [];
   if (firstTime.has(address.toLowerCase()))
-    notes.push("First time: the agent has had no mail with this address before.");
+    notes.push("First time: the agent has sent nothing to this address, and got no proven mail from it.");
   if (foreign !== null) notes.push(`The domain has other letters than a to z: it reads “${foreign}”.`);
   if (/[^\x00-\x7f]/.test(local)) notes.push("The part before the @ has other letters than a to z.");
   // The address first: no name, however long, gets in front of it.

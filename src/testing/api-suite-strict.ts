@@ -127,6 +127,10 @@ export function strictCases(it: ApiWorld): void {
         }));
         expect([at, answer.status, answer.body.errors]).toEqual([at, 400, expected]);
       }
+      const two = await it.api.call("PATCH", path, { body: { hitl_enable: true, undo_seconds: 500 } });
+      expect(two.body.detail).toBe(
+        "hitl_enable is unknown: did you mean hitl_enabled? undo_seconds must be a whole number from 0 to 120.",
+      );
       expect((await it.api.get(path)).body).toMatchObject({ hitl_enabled: false, hitl_rules: null });
       expect((await it.api.get(`/api/v1/messages?agent=${agent}`)).body.messages).toEqual([]);
     });
