@@ -1,6 +1,6 @@
 /** Watches a server from a process of its own: how long `/api/health` takes, and how much memory it holds. */
-import { readdirSync, readFileSync } from "node:fs";
 import { answerCalls, type Handlers } from "../bench/child.ts";
+import { descendantsOf, memoryMB } from "../bench/process.ts";
 
 /** Between two questions. A stand-still of the server is seen to this precision. */
 const probeIntervalMs = 10;
@@ -65,21 +65,9 @@ const handlers = {
 } satisfies Handlers;
 export type WatchHandlers = typeof handlers;
 
-/** Resident memory of a process and all its descendants (proc_pid_status(5)); 0 where there is no /proc. */
+/** Resident memory of a process and all that it has started; 0 where there is no /proc. */
 function residentMB(pid: number): number {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    const own = (Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024) / 1e6;
-    return own + childrenOf(pid).reduce((sum, child) => sum + residentMB(child), 0);
-  } catch {
-    return 0;
-  }
-}
-
-function childrenOf(pid: number): number[] {
-  return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
-    readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number),
-  );
+  return [pid, ...descendantsOf(pid)].reduce((sum, one) => sum + (memoryMB(one).now || 0), 0);
 }
 
 answerCalls(handlers);

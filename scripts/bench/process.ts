@@ -1,5 +1,5 @@
 /** What processes use, from Linux's /proc. Elsewhere every figure is NaN. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** Clock ticks a second in /proc: USER_HZ, 100 on every Linux architecture that Bun runs on. */
 const ticksPerSecond = 100;
@@ -20,13 +20,14 @@ export interface MeterReading {
   otherCores: number;
 }
 
-/** Begins to measure a server's CPU, and that of the whole machine. `ours` are the processes that are no noise. */
+/** Begins to measure the CPU of a server with its child processes, and that of the whole machine. `ours` are the processes that are no noise. */
 export function startMeter(serverPid: number, ours: readonly number[]): () => MeterReading {
-  const look = () => ({
-    at: performance.now() / 1000,
-    server: cpuSeconds(serverPid),
-    noise: machineSeconds() - [serverPid, process.pid, ...ours].reduce((sum, pid) => sum + cpuSeconds(pid).all, 0),
-  });
+  const look = () => {
+    const server = cpuSeconds(serverPid);
+    for (const child of descendantsOf(serverPid)) server.all += cpuSeconds(child).all;
+    const known = server.all + [process.pid, ...ours].reduce((sum, pid) => sum + cpuSeconds(pid).all, 0);
+    return { at: performance.now() / 1000, server, noise: machineSeconds() - known };
+  };
   const before = look();
   return () => {
     const after = look();
@@ -41,6 +42,22 @@ export function startMeter(serverPid: number, ours: readonly number[]): () => Me
 
 export function scaled({ all, main }: CpuUse, factor: number): CpuUse {
   return { all: all * factor, main: main * factor };
+}
+
+/** The processes that a process has started, and those that they have started (proc_pid_task_children(5)). */
+export function descendantsOf(pid: number): number[] {
+  const children = threadsOf(pid).flatMap((thread) =>
+    read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
+  );
+  return children.flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
 }
 
 /** Resident memory in MB (10^6 bytes): now, and the most so far. */
