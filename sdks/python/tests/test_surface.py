@@ -17,7 +17,10 @@ PATHS: Dict[str, Dict[str, Any]] = json.loads(
 )["paths"]
 
 #: No calls of a program: signing a browser in, and the description itself. And what PATCH does too.
-NOT_CALLS = re.compile(r"^get /api/v1/openapi\.json$|^\w+ /api/auth/|^put /api/v1/agents/\{email\}$")
+# Files of an approval link are for the browser that opened it.
+NOT_CALLS = re.compile(
+    r"^get /api/v1/openapi\.json$|^\w+ /api/auth/|^put /api/v1/agents/\{email\}$|^get /api/v1/(approve|reject)/attachments/"
+)
 
 
 def is_call(operation: Dict[str, Any]) -> bool:

@@ -405,6 +405,14 @@ class Link(Model):
 
 
 @dataclass(frozen=True)
+class UnsearchedPart(Model):
+    """A part of a held message that the gate could not search, and why."""
+
+    name: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Original(Model):
     """What the agent wrote, before a reviewer changed it."""
 
@@ -447,6 +455,10 @@ class Outbound(Model):
     content_hash: Optional[str] = None
     first_time: List[str] = field(default_factory=list)
     links: List[Link] = field(default_factory=list)
+    #: While it waits for approval: parts that nobody here can read as text.
+    unsearched: List[UnsearchedPart] = field(default_factory=list)
+    #: While it waits for approval: how its HTML differs from its text, and what it hides. Sentences.
+    review_notes: List[str] = field(default_factory=list)
     edited: bool = False
     #: In what it differs from what the agent wrote.
     edited_parts: List[str] = field(default_factory=list)
