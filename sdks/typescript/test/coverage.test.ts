@@ -5,6 +5,8 @@ import { E2AClient } from "../src/index.ts";
 /** Operations that are no calls of a program, beside the pages and sockets: signing a browser in, the server's own affairs. */
 const notCalls = [
   ...["getReady", "getOpenApi", "getSignInMethods", "getSession", "signInWithKey", "mailSignInLink", "logOut"],
+  // Files of an approval link, for the browser that opened it.
+  ...["approveLinkAttachment", "rejectLinkAttachment"],
   // PATCH does the same.
   "updateAgent",
   // One schema is in the answer that has them all.

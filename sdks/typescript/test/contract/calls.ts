@@ -119,7 +119,10 @@ export async function call(client: Sdk.E2AClient, name: string, args: Args): Pro
     return { items };
   }
   // Awaited, a list is its first page.
-  if (name === "conversations.get") return client.conversations.get(args.id, args);
+  if (name === "conversations.get") {
+    const { id, ...query } = args;
+    return client.conversations.get(id, query);
+  }
   const made = calls[name];
   if (!made) throw new Error(`The contract has an unknown call ${name}.`);
   return (await made(client, args)) ?? null;
