@@ -136,7 +136,7 @@ export function agents(deps: RouteDeps) {
     const isMoved = changes.webhookUrl !== undefined && changes.webhookUrl !== agent.webhookUrl;
     const status = webhook_status ?? (isMoved ? "enabled" : undefined);
     if (status) Object.assign(changes, webhookHealth(status === "enabled" ? well : switchedOff(now)));
-    const after = await store.updateAgent(agent.id, changes, now, requireWebhook);
+    const after = await store.updateAgent(agent.id, changes, now);
     if (!after) throw notFound("agent");
     return onWire(store, after);
   }
@@ -296,12 +296,6 @@ function refuseRoleMailbox(agent: AgentRow): void {
     throw new Failure("forbidden", `${agent.id} is the domain's own mailbox; it cannot be changed or deleted.`, {
       fix: "Delete the domain to be rid of it.",
     });
-}
-
-/** Asserted inside the change's transaction, on the row that results. */
-function requireWebhook(agent: AgentRow): void {
-  if (agent.mode === "cloud" && agent.webhookUrl === "")
-    throw invalid([{ field: "webhook_url", message: "is required for a cloud agent" }]);
 }
 
 function checkLocalPart(email: string, complain: Complain): void {
