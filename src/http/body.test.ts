@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { request, startTestApp, type TestApp } from "../testing/app.ts";
-import { JsonShape } from "./body.ts";
+import { JsonShape } from "./json-shape.ts";
 
 /** The problem of a JSON text, given whole or in pieces of one length; null when it may be parsed. */
 function problemOf(text: string, piece = text.length || 1): string | null {

@@ -4,7 +4,7 @@ import { TestClock } from "../clock.ts";
 import { request, startTestApp } from "../testing/app.ts";
 import { SocketClient } from "../testing/socket-client.ts";
 import { addAgent, outboundFor } from "../testing/store-rows.ts";
-import { requestHash } from "./idempotency.ts";
+import { RequestHash } from "./idempotency.ts";
 
 const wrongKey = `e2a_${"0".repeat(64)}`;
 
@@ -106,9 +106,10 @@ test("what failed by chance leaves its Idempotency-Key free at once, and a first
   // What a process leaves that dies before it answers.
   const body = { name: "k", scope: "account" };
   const url = `${it.app.httpUrl}/api/v1/keys`;
-  const hash = requestHash(new Request(url, { method: "POST" }), null, Buffer.from(JSON.stringify(body)));
+  const hash = new RequestHash(new Request(url, { method: "POST" }), null);
+  hash.update(Buffer.from(JSON.stringify(body)));
   await it.app.store.startIdempotent({
-    ...{ userId: it.userId, key: "three", requestHash: hash, now: new Date(clock.now()) },
+    ...{ userId: it.userId, key: "three", requestHash: hash.digest(), now: new Date(clock.now()) },
     ...{ expiredBefore: new Date(0), abandonedBefore: new Date(0) },
   });
   const create = () => request(url, it.key, "POST", body, { "idempotency-key": "three" });

@@ -19,7 +19,7 @@ import type { Vault } from "../vault.ts";
 import type { Answers } from "./answers.ts";
 import type { SignInMail } from "./auth-mail.ts";
 import type { Identity } from "./identity.ts";
-import { invalid, refuseUnknown } from "./input.ts";
+import { invalid, type JsonBody, refuseUnknown } from "./input.ts";
 import type { RateLimits } from "./limits.ts";
 
 /** An attachment with its decoded bytes. */
@@ -82,7 +82,10 @@ export interface Exchange {
   readonly clientIp: string;
   /** Null on public routes. */
   readonly identity: Identity | null;
+  /** The body as it came; empty where the route has a schema for one with attachments. */
   readonly body: Uint8Array;
+  /** The body as its schema takes it. Failure `invalid_request` when it is not JSON. */
+  parsedBody(): JsonBody;
   /** The client's own method; a route for GET also answers HEAD. */
   readonly method: string;
   /** Scheme and host by which the client came here. */
