@@ -7,7 +7,7 @@ import { JsonShape } from "./json-shape.ts";
  * Memory that a byte of a body costs until its answer is there: as it came, as text, as the parsed value, decoded, and as
  * the message that is made of it.
  */
-const copies = 5;
+const bodyCopies = 5;
 /** Of all memory for bodies, what small ones have for themselves: large sends lock nobody out who sends a few lines. */
 const smallShare = 0.25;
 /** A body that is small; it is what routes without attachments take at most. */
@@ -21,9 +21,10 @@ export class BodyBudget {
   private readonly large: Account;
   private readonly small: Account;
 
-  constructor(maxBytes: number) {
-    this.large = new Account(maxBytes * (1 - smallShare));
-    this.small = new Account(maxBytes * smallShare);
+  /** @param copies Memory that a byte costs. */
+  constructor(maxBytes: number, copies = bodyCopies) {
+    this.large = new Account(maxBytes * (1 - smallShare), copies);
+    this.small = new Account(maxBytes * smallShare, copies);
   }
 
   /** What one request has taken so far: nothing. `mayGrow` for routes that take attachments. */
@@ -41,7 +42,10 @@ class Account {
   taken = 0;
   readonly byCaller = new Map<string, number>();
 
-  constructor(readonly maxBytes: number) {}
+  constructor(
+    readonly maxBytes: number,
+    readonly copies: number,
+  ) {}
 }
 
 /** What one request has taken; `release` gives it back. */
@@ -77,9 +81,9 @@ export class BodyHold {
       this.account = this.large;
       this.large = null;
     }
-    const more = bodyBytes * copies - this.bytes;
-    if (more <= 0) return 0;
     const { account, caller } = this;
+    const more = bodyBytes * account.copies - this.bytes;
+    if (more <= 0) return 0;
     const ofCaller = account.byCaller.get(caller) ?? 0;
     // The largest body that is allowed always comes in when it is the only one: of the caller, and of all.
     const fits = account.taken + more <= account.maxBytes || account.taken === this.bytes;
@@ -107,7 +111,7 @@ export class BodyHold {
 const ARRIVAL_MS = 30_000;
 const ARRIVAL_BYTES_PER_MS = 64;
 /** Looked at in one turn: a millisecond or two. */
-const PIECE_BYTES = 128 * 1024;
+const PIECE_BYTES = 64 * 1024;
 
 /** Takes a body piece by piece; what it throws ends the reading. A piece is the taker's to keep. */
 export interface BodyTaker {

@@ -8,6 +8,7 @@ import { createIdempotency, RequestHash } from "./idempotency.ts";
 import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
 import { JsonBody } from "./input.ts";
 import { JsonBodyReader, parseJson } from "./json-body.ts";
+import { streamOf } from "./large-answer.ts";
 import type { RateLimits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
@@ -51,6 +52,7 @@ export function createDoor(options: DoorOptions) {
   const idempotency = createIdempotency(options);
   const clientAddress = createClientAddress(config.http.trustedProxies);
   const bodies = new BodyBudget(config.http.maxBytesInHand);
+  const answersInHand = new BodyBudget(config.http.maxBytesInHand, 1);
   const find = createRouteTable(api.routes as unknown as Route[]);
 
   async function answer(
@@ -137,6 +139,16 @@ export function createDoor(options: DoorOptions) {
         parsedBody: () => new JsonBody(json ? json.end() : parseJson(body)),
         method: request.method,
         origin: url.origin,
+        turn: () => turns.take(visit.party),
+        inPieces(pieces, bytes) {
+          const hold = answersInHand.open(identity?.proofId ?? visit.clientIp, true);
+          hold.reserve(bytes);
+          return streamOf(
+            pieces,
+            () => turns.take(visit.party),
+            () => hold.release(),
+          );
+        },
         get requestHash() {
           return hash.digest();
         },
@@ -218,7 +230,11 @@ export function createDoor(options: DoorOptions) {
     else log.info("http.request", fields);
     if (!response) return undefined;
     finish(response, visit.id);
-    return request.method === "HEAD" ? new Response(null, response) : response;
+    if (request.method !== "HEAD") return response;
+    const { body } = response;
+    const withoutBody = new Response(null, response);
+    await body?.cancel();
+    return withoutBody;
   }
 
   /** What the log tells of a request. */

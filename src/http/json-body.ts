@@ -13,8 +13,6 @@ import { JsonShape, wrongShape } from "./json-shape.ts";
 const LONG_BYTES = 4 * 1024;
 /** What is left to parse: a hundred attachments and three thousand addresses, without what is long in them. */
 const SKELETON_BYTES_MAX = 2 * 1024 * 1024;
-/** The name of a member, as it may be escaped; a longer one is not one of ours. */
-const NAME_BYTES_MAX = 256;
 
 /** What is kept of one that is too long: still too long when all of it is escapes of six bytes for one character. */
 const CUT_BYTES = 16 * 1024;
@@ -39,19 +37,19 @@ const longMembers: Record<string, () => LongString> = {
  */
 export class JsonBodyReader {
   private readonly shape = new JsonShape({
-    bare: (piece) => this.bare(piece),
-    text: (piece) => this.text(piece),
+    bare: (bytes, start, end) => this.bare(bytes, start, end),
+    text: (bytes, start, end) => this.text(bytes, start, end),
     textEnd: () => this.textEnd(),
   });
-  private readonly skeleton: Uint8Array[] = [];
-  private skeletonBytes = 0;
-  /** The string that is being read, while it is short. */
-  private short: Uint8Array[] = [];
-  private shortBytes = 0;
+  /** What is left to parse. */
+  private readonly skeleton = new Skeleton();
+  /** Where the string that is being read begins in the skeleton, and the last one before it; -1 when it is not there. */
+  private textStart = -1;
+  private lastText = { start: 0, end: 0 };
+  /** The last string with a colon behind it. */
+  private name = { start: 0, end: 0 };
+  /** The string that is being read, once it is long. */
   private long: LongString | null = null;
-  /** The last string that was short enough for a name, and the last one with a colon behind it. */
-  private lastShort = "";
-  private name = "";
   private readonly taken: (string | Base64Bytes)[] = [];
   /** Begins what stands for a string that was taken out. The client cannot know it, so no string of theirs begins so. */
   private readonly mark = `${crypto.randomUUID()}:`;
@@ -63,51 +61,48 @@ export class JsonBodyReader {
   /** The parsed value, in which long base64 is `Base64Bytes`. */
   end(): unknown {
     if (this.shape.inString) throw notJson("Unterminated string");
-    const value = parseJson(Buffer.concat(this.skeleton));
+    const value = parseJson(this.skeleton.bytes());
     return this.taken.length === 0 ? value : this.restored(value);
   }
 
-  private bare(piece: Uint8Array): void {
-    if (piece.includes(0x3a)) this.name = this.lastShort;
-    this.keep(piece);
+  private bare(bytes: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end; at++) if (bytes[at] === COLON) this.name = this.lastText;
+    this.skeleton.add(bytes, start, end);
   }
 
-  private text(piece: Uint8Array): void {
+  private text(bytes: Uint8Array, start: number, end: number): void {
     if (this.long) {
-      this.long.push(piece);
+      this.long.push(bytes.subarray(start, end));
       return;
     }
-    this.short.push(piece.slice());
-    this.shortBytes += piece.length;
-    if (this.shortBytes <= LONG_BYTES) return;
-    const make = Object.hasOwn(longMembers, this.name) ? longMembers[this.name] : undefined;
+    const { skeleton } = this;
+    if (this.textStart < 0) {
+      skeleton.addByte(QUOTE);
+      this.textStart = skeleton.length;
+    }
+    if (skeleton.length - this.textStart + end - start <= LONG_BYTES) {
+      skeleton.add(bytes, start, end);
+      return;
+    }
+    const name = unescaped(skeleton.bytes(this.name.start, this.name.end).toString("latin1"));
+    const make = Object.hasOwn(longMembers, name) ? longMembers[name] : undefined;
     this.long = make ? make() : new CutText();
-    for (const part of this.short) this.long.push(part);
-    this.short = [];
+    this.long.push(skeleton.bytes(this.textStart));
+    this.long.push(bytes.subarray(start, end));
+    skeleton.length = this.textStart;
   }
 
   private textEnd(): void {
+    const { skeleton } = this;
     if (this.long) {
-      this.keep(Buffer.from(`"${this.mark}${this.taken.length}"`));
+      const stand = Buffer.from(`${this.mark}${this.taken.length}`);
+      skeleton.add(stand, 0, stand.length);
       this.taken.push(this.long.end());
-      this.lastShort = "";
-    } else {
-      const text = Buffer.concat(this.short);
-      this.keep(Buffer.from('"'));
-      this.keep(text);
-      this.keep(Buffer.from('"'));
-      this.lastShort = text.length <= NAME_BYTES_MAX ? unescaped(text.toString("latin1")) : "";
+      this.long = null;
     }
-    this.long = null;
-    this.short = [];
-    this.shortBytes = 0;
-  }
-
-  private keep(piece: Uint8Array): void {
-    this.skeletonBytes += piece.length;
-    if (this.skeletonBytes > SKELETON_BYTES_MAX)
-      throw wrongShape(`has more than ${SKELETON_BYTES_MAX} bytes beside its texts and attachments`);
-    this.skeleton.push(piece.slice());
+    this.lastText = { start: this.textStart, end: skeleton.length };
+    this.textStart = -1;
+    skeleton.addByte(QUOTE);
   }
 
   /** The value with what was taken out in its place. It is as deep and has as many values as `JsonShape` lets pass. */
@@ -120,6 +115,45 @@ export class JsonBodyReader {
     return Object.fromEntries(members);
   }
 }
+
+/** Bytes that come one behind the other. */
+class Skeleton {
+  length = 0;
+  private room = Buffer.alloc(SKELETON_BYTES_MIN);
+
+  add(bytes: Uint8Array, start: number, end: number): void {
+    this.grow(end - start);
+    if (end - start > COPIED_BY_CALL) this.room.set(bytes.subarray(start, end), this.length);
+    else for (let at = start; at < end; at++) this.room[this.length + at - start] = bytes[at] as number;
+    this.length += end - start;
+  }
+
+  addByte(byte: number): void {
+    this.grow(1);
+    this.room[this.length++] = byte;
+  }
+
+  /** Those from `start` to before `end`; they stay as they are until others are added. */
+  bytes(start = 0, end = this.length): Buffer {
+    return this.room.subarray(start, end);
+  }
+
+  private grow(by: number): void {
+    const needed = this.length + by;
+    if (needed > SKELETON_BYTES_MAX)
+      throw wrongShape(`has more than ${SKELETON_BYTES_MAX} bytes beside its texts and attachments`);
+    if (needed <= this.room.length) return;
+    const larger = Buffer.alloc(Math.max(needed, 2 * this.room.length));
+    larger.set(this.bytes());
+    this.room = larger;
+  }
+}
+
+const SKELETON_BYTES_MIN = 4 * 1024;
+/** A call costs more than copying so many bytes by hand. */
+const COPIED_BY_CALL = 32;
+const QUOTE = 0x22;
+const COLON = 0x3a;
 
 /** All of a text, with its escapes undone. */
 class LongText implements LongString {

@@ -11,12 +11,12 @@ const JSON_BARE_BYTES_MAX = 512 * 1024;
 const quote = 0x22;
 const backslash = 0x5c;
 
-/** Gets a JSON text in its parts, each in pieces of any length. */
+/** Gets a JSON text in its parts, each in pieces of any length: the bytes from `start` to before `end`. */
 export interface JsonParts {
   /** What stands outside of strings. */
-  bare(piece: Uint8Array): void;
+  bare(bytes: Uint8Array, start: number, end: number): void;
   /** What stands between the quotes of a string, with its escapes. */
-  text(piece: Uint8Array): void;
+  text(bytes: Uint8Array, start: number, end: number): void;
   /** The string is over. */
   textEnd(): void;
 }
@@ -52,12 +52,12 @@ export class JsonShape {
       const isEscaped = backslashes % 2 === 1;
       if (found < 0) {
         this.isEscaping = isEscaped;
-        this.parts?.text(bytes.subarray(start));
+        this.parts?.text(bytes, start, bytes.length);
         return bytes.length;
       }
       if (!isEscaped) {
         this.inString = false;
-        this.parts?.text(bytes.subarray(start, found));
+        this.parts?.text(bytes, start, found);
         this.parts?.textEnd();
         return found + 1;
       }
@@ -83,7 +83,7 @@ export class JsonShape {
       if (this.depth > JSON_DEPTH_MAX) throw wrongShape(`is nested deeper than ${JSON_DEPTH_MAX} levels`);
       if (this.values > JSON_VALUES_MAX) throw wrongShape(`has more than ${JSON_VALUES_MAX} values`);
     }
-    if (end > start) this.parts?.bare(bytes.subarray(start, end));
+    if (end > start) this.parts?.bare(bytes, start, end);
     if (found < 0) return end;
     this.inString = true;
     return found + 1;

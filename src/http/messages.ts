@@ -9,6 +9,7 @@ import { ownAgent } from "./agents.ts";
 import { download } from "./download.ts";
 import { type Identity, requireStanding } from "./identity.ts";
 import { answer, body, choice, flag, type Given, invalid, list, query, text, time, whole } from "./input.ts";
+import { sized } from "./large-answer.ts";
 import { operation } from "./openapi.ts";
 import { outboundSummaryOnWire } from "./outbound-wire.ts";
 import { pageQuery, readPage } from "./pages.ts";
@@ -177,7 +178,7 @@ export function messages(deps: RouteDeps) {
           message.status = "read";
         }
         const detail = detailOnWire(mail, await signedHeaders(caller, mail, isRead));
-        return query.raw === false ? { ...detail, raw_message: "" } : detail;
+        return sized(exchange, query.raw === false ? { ...detail, raw_message: "" } : detail);
       },
       {
         query: query({
@@ -238,9 +239,9 @@ export function messages(deps: RouteDeps) {
     )
     .get(
       "/:id/raw",
-      async ({ params, caller }) => {
+      async ({ params, caller, exchange }) => {
         const { message, raw } = await ownMessage(caller, params.email, params.id);
-        return download(raw, "message/rfc822", `${message.id}.eml`);
+        return download(exchange, raw, "message/rfc822", `${message.id}.eml`);
       },
       operation({
         id: "getRawMessage",
@@ -251,12 +252,12 @@ export function messages(deps: RouteDeps) {
     )
     .get(
       "/:id/attachments/:index",
-      async ({ params, caller }) => {
+      async ({ params, caller, exchange }) => {
         const { raw, content } = await ownMessage(caller, params.email, params.id);
         const listed = content.attachments.find((attachment) => String(attachment.index) === params.index);
         const read = listed && (await deps.offload.attachment(raw, listed.index));
         if (!read) throw notFound("attachment");
-        return download(read.content, listed.content_type, listed.filename || `attachment-${listed.index}`);
+        return download(exchange, read.content, listed.content_type, listed.filename || `attachment-${listed.index}`);
       },
       operation({
         id: "getAttachment",

@@ -102,6 +102,13 @@ export interface Exchange {
    * One more request by the same client, through the same door: with its own key or cookie, limits and line in the log.
    */
   ask(request: Request): Promise<Response>;
+  /** Resolves when it is this client's turn to have a few milliseconds of work done. */
+  turn(): Promise<void>;
+  /**
+   * A body in pieces, which are made one a turn, as they are read. `bytes` is the memory that it takes meanwhile.
+   * Failure `overloaded` when too much is being read already.
+   */
+  inPieces(pieces: Iterator<Uint8Array>, bytes: number): ReadableStream<Uint8Array>;
   /** Set when a route failed, for the log. */
   failure?: Failure;
 }
