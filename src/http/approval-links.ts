@@ -108,8 +108,10 @@ export function approvalLinks(deps: RouteDeps) {
     if ("outcome" in looked) return outcomePage(looked.outcome);
     const { id, content } = looked.outbound.message;
     const wanted = content.attachments.findIndex((attachment) => String(attachment.index) === index);
-    const raw = wanted < 0 ? null : await store.outboundBytes(id);
-    const found = raw && (await attachedFiles(raw, content.attachments, deps.offload.attachments))[wanted];
+    const found = await exchange.withWholeMessage(async () => {
+      const raw = wanted < 0 ? null : await store.outboundBytes(id);
+      return raw && (await attachedFiles(raw, content.attachments, deps.offload.attachments))[wanted];
+    });
     if (!found) return outcomePage({ kind: "gone" });
     const response = download(exchange, found.content, found.contentType, found.filename);
     for (const [name, value] of Object.entries(fileHeaders)) response.headers.set(name, value);

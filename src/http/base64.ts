@@ -12,6 +12,8 @@ export class Base64Bytes {
 
 /** Lines of base64 are 76 characters long, or 64 (RFC 2045 6.8, RFC 7468 2); taking out breaks costs time for each. */
 const LINE_CHARS_MIN = 16;
+/** What is decoded is moved to more memory below this, and has all the memory that it can take beyond. */
+const COPIED_BYTES_MAX = 1024 * 1024;
 /** In lines of any length. */
 const BREAKS_FREE = 1_000;
 
@@ -20,7 +22,10 @@ const BREAKS_FREE = 1_000;
  * byte may be anything.
  */
 export class Base64Reader {
-  private bytes = new Uint8Array();
+  /** @param charsMax About as many characters as can come at most: memory for large ones is asked for once. */
+  constructor(private readonly charsMax = 0) {}
+
+  private bytes: Uint8Array = new Uint8Array();
   private byteCount = 0;
   private charCount = 0;
   private padding = 0;
@@ -63,7 +68,10 @@ export class Base64Reader {
   private grow(by: number): void {
     const needed = this.byteCount + by;
     if (needed <= this.bytes.length) return;
-    const larger = new Uint8Array(Math.max(needed, 2 * this.bytes.length));
+    const doubled = Math.max(needed, 2 * this.bytes.length);
+    const whole = Math.ceil((this.charsMax * 3) / 4);
+    // Not cleared: what is never written to costs no memory.
+    const larger = Buffer.allocUnsafeSlow(doubled < COPIED_BYTES_MAX ? doubled : Math.max(doubled, whole));
     larger.set(this.bytes.subarray(0, this.byteCount));
     this.bytes = larger;
   }

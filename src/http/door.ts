@@ -17,13 +17,15 @@ import { requestUrl, routableUrl } from "./request-url.ts";
 import type { Exchange, HttpDeps } from "./resource.ts";
 import { createRouteTable } from "./route-table.ts";
 import { failurePage } from "./sign-in-pages.ts";
-import type { Party, Turns } from "./turns.ts";
+import { createSlots, type Party, type Turns } from "./turns.ts";
 import { type createSockets, isSocketPath, type SocketData } from "./websocket.ts";
 
 /** A body without a key is a form of ours, or refused; nothing here needs more. */
 const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
 /** What is for programs: it needs a key unless it says otherwise, and failures are JSON. */
 const programPath = /^\/(?:api\/|mcp$)/;
+/** Messages that are read as a whole at a time: each has up to 25 MB, and its parts as much again. */
+const WHOLE_MESSAGES_MAX = 4;
 /** What load balancers ask; begun at the host, which may be anything. */
 const probePath = /^https?:\/\/[^/?#]*\/api\/(?:health|ready)(?:$|\?)/;
 /** A path in the log; more of it helps nobody. */
@@ -52,6 +54,7 @@ export function createDoor(options: DoorOptions) {
   const idempotency = createIdempotency(options);
   const clientAddress = createClientAddress(config.http.trustedProxies);
   const bodies = new BodyBudget(config.http.maxBytesInHand);
+  const wholeMessages = createSlots(WHOLE_MESSAGES_MAX);
   const answersInHand = new BodyBudget(config.http.maxBytesInHand, 1);
   const find = createRouteTable(api.routes as unknown as Route[]);
 
@@ -107,7 +110,8 @@ export function createDoor(options: DoorOptions) {
     visit.hold = server ? bodies.open(identity?.proofId ?? visit.clientIp, takesAttachments) : null;
     const wantsBody = route.hooks.body !== undefined;
     const whole = new WholeBody(wantsBody || takesAttachments);
-    const json = wantsBody && takesAttachments ? new JsonBodyReader() : null;
+    const json =
+      wantsBody && takesAttachments ? new JsonBodyReader(Number(request.headers.get("content-length")) || 0) : null;
     const hash = new RequestHash(request, identity);
     const taker = {
       push(piece: Uint8Array) {
@@ -140,6 +144,7 @@ export function createDoor(options: DoorOptions) {
         method: request.method,
         origin: url.origin,
         turn: () => turns.take(visit.party),
+        withWholeMessage: (work) => wholeMessages(visit.party, work),
         inPieces(pieces, bytes) {
           const hold = answersInHand.open(identity?.proofId ?? visit.clientIp, true);
           hold.reserve(bytes);

@@ -25,10 +25,10 @@ interface LongString {
 }
 
 /** Members that may be long, by name, wherever they are. */
-const longMembers: Record<string, () => LongString> = {
+const longMembers: Record<string, (bytesMax: number) => LongString> = {
   body: () => new LongText(),
   html_body: () => new LongText(),
-  data: () => new LongBase64(),
+  data: (bytesMax) => new LongBase64(bytesMax),
 };
 
 /**
@@ -41,6 +41,7 @@ export class JsonBodyReader {
     text: (bytes, start, end) => this.text(bytes, start, end),
     textEnd: () => this.textEnd(),
   });
+  private bytes = 0;
   /** What is left to parse. */
   private readonly skeleton = new Skeleton();
   /** Where the string that is being read begins in the skeleton, and the last one before it; -1 when it is not there. */
@@ -54,8 +55,12 @@ export class JsonBodyReader {
   /** Begins what stands for a string that was taken out. The client cannot know it, so no string of theirs begins so. */
   private readonly mark = `${crypto.randomUUID()}:`;
 
+  /** @param bytesMax Bytes that the body may have, where that is known. */
+  constructor(private readonly bytesMax = 0) {}
+
   push(bytes: Uint8Array): void {
     this.shape.push(bytes);
+    this.bytes += bytes.length;
   }
 
   /** The parsed value, in which long base64 is `Base64Bytes`. */
@@ -86,7 +91,7 @@ export class JsonBodyReader {
     }
     const name = unescaped(skeleton.bytes(this.name.start, this.name.end).toString("latin1"));
     const make = Object.hasOwn(longMembers, name) ? longMembers[name] : undefined;
-    this.long = make ? make() : new CutText();
+    this.long = make ? make(Math.max(0, this.bytesMax - this.bytes)) : new CutText();
     this.long.push(skeleton.bytes(this.textStart));
     this.long.push(bytes.subarray(start, end));
     skeleton.length = this.textStart;
@@ -181,8 +186,12 @@ class LongText implements LongString {
 
 /** Base64, as the bytes that it stands for. */
 class LongBase64 implements LongString {
-  private readonly reader = new Base64Reader();
+  private readonly reader: Base64Reader;
   private rest = "";
+
+  constructor(bytesMax: number) {
+    this.reader = new Base64Reader(bytesMax);
+  }
 
   push(piece: Uint8Array): void {
     // What is not ASCII is not base64 either, whatever it stands for.

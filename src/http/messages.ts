@@ -168,18 +168,19 @@ export function messages(deps: RouteDeps) {
     )
     .get(
       "/:id",
-      async ({ params, query, caller, exchange }) => {
-        const mail = await ownMessage(caller, params.email, params.id);
-        const { message } = mail;
-        // A person who looks has not read for the agent, and HEAD is safe (RFC 9110 9.2.1).
-        const isRead = exchange.method === "GET" && caller.via === "key";
-        if (isRead && !query.peek && message.status === "unread") {
-          await store.setReadStatus(message.agentId, message.id, "read");
-          message.status = "read";
-        }
-        const detail = detailOnWire(mail, await signedHeaders(caller, mail, isRead));
-        return sized(exchange, query.raw === false ? { ...detail, raw_message: "" } : detail);
-      },
+      ({ params, query, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const mail = await ownMessage(caller, params.email, params.id);
+          const { message } = mail;
+          // A person who looks has not read for the agent, and HEAD is safe (RFC 9110 9.2.1).
+          const isRead = exchange.method === "GET" && caller.via === "key";
+          if (isRead && !query.peek && message.status === "unread") {
+            await store.setReadStatus(message.agentId, message.id, "read");
+            message.status = "read";
+          }
+          const detail = detailOnWire(mail, await signedHeaders(caller, mail, isRead));
+          return sized(exchange, query.raw === false ? { ...detail, raw_message: "" } : detail);
+        }),
       {
         query: query({
           peek: Type.Optional(flag({ default: false, description: "Leave it unread." })),
@@ -239,10 +240,11 @@ export function messages(deps: RouteDeps) {
     )
     .get(
       "/:id/raw",
-      async ({ params, caller, exchange }) => {
-        const { message, raw } = await ownMessage(caller, params.email, params.id);
-        return download(exchange, raw, "message/rfc822", `${message.id}.eml`);
-      },
+      ({ params, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const { message, raw } = await ownMessage(caller, params.email, params.id);
+          return download(exchange, raw, "message/rfc822", `${message.id}.eml`);
+        }),
       operation({
         id: "getRawMessage",
         tag: "messages",
@@ -252,13 +254,14 @@ export function messages(deps: RouteDeps) {
     )
     .get(
       "/:id/attachments/:index",
-      async ({ params, caller, exchange }) => {
-        const { raw, content } = await ownMessage(caller, params.email, params.id);
-        const listed = content.attachments.find((attachment) => String(attachment.index) === params.index);
-        const read = listed && (await deps.offload.attachment(raw, listed.index));
-        if (!read) throw notFound("attachment");
-        return download(exchange, read.content, listed.content_type, listed.filename || `attachment-${listed.index}`);
-      },
+      ({ params, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const { raw, content } = await ownMessage(caller, params.email, params.id);
+          const listed = content.attachments.find((attachment) => String(attachment.index) === params.index);
+          const read = listed && (await deps.offload.attachment(raw, listed.index));
+          if (!read) throw notFound("attachment");
+          return download(exchange, read.content, listed.content_type, listed.filename || `attachment-${listed.index}`);
+        }),
       operation({
         id: "getAttachment",
         tag: "messages",

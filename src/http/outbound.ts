@@ -88,12 +88,13 @@ export function outbound(deps: RouteDeps) {
     )
     .get(
       "/:id/raw",
-      async ({ params, caller, exchange }) => {
-        const { message } = await ownOutbound(store, caller, params.id);
-        const bytes = await store.outboundBytes(message.id);
-        if (!bytes) throw notFound("outbound message");
-        return download(exchange, bytes, "message/rfc822", `${message.id}.eml`);
-      },
+      ({ params, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const { message } = await ownOutbound(store, caller, params.id);
+          const bytes = await store.outboundBytes(message.id);
+          if (!bytes) throw notFound("outbound message");
+          return download(exchange, bytes, "message/rfc822", `${message.id}.eml`);
+        }),
       operation({
         id: "getRawOutbound",
         tag: "sending",
@@ -104,16 +105,17 @@ export function outbound(deps: RouteDeps) {
     )
     .get(
       "/:id/attachments/:index",
-      async ({ params, caller, exchange }) => {
-        const { message } = await ownOutbound(store, caller, params.id);
-        const listed = message.content.attachments;
-        const wanted = listed.find((attachment) => String(attachment.index) === params.index);
-        const bytes = wanted && (await store.outboundBytes(message.id));
-        if (!wanted || !bytes) throw notFound("attachment");
-        const found = counterpart(wanted, listed, await offload.attachments(bytes));
-        if (!found) throw notFound("attachment");
-        return download(exchange, found.content, wanted.content_type, wanted.filename);
-      },
+      ({ params, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const { message } = await ownOutbound(store, caller, params.id);
+          const listed = message.content.attachments;
+          const wanted = listed.find((attachment) => String(attachment.index) === params.index);
+          const bytes = wanted && (await store.outboundBytes(message.id));
+          if (!wanted || !bytes) throw notFound("attachment");
+          const found = counterpart(wanted, listed, await offload.attachments(bytes));
+          if (!found) throw notFound("attachment");
+          return download(exchange, found.content, wanted.content_type, wanted.filename);
+        }),
       operation({
         id: "getOutboundAttachment",
         tag: "sending",

@@ -104,6 +104,8 @@ export interface Exchange {
   ask(request: Request): Promise<Response>;
   /** Resolves when it is this client's turn to have a few milliseconds of work done. */
   turn(): Promise<void>;
+  /** Does work that has a whole message in memory: few at a time, the others wait for their turn. */
+  withWholeMessage<T>(work: () => Promise<T>): Promise<T>;
   /**
    * A body in pieces, which are made one a turn, as they are read. `bytes` is the memory that it takes meanwhile.
    * Failure `overloaded` when too much is being read already.

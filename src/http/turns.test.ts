@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createTurns, type Party, type Turns } from "./turns.ts";
+import { createSlots, createTurns, type Party, type Turns } from "./turns.ts";
 
 const client = (address: string, connection = "1"): Party => ({ lane: "client", address, connection });
 const probe: Party = { lane: "probe", address: "load balancer", connection: "1" };
@@ -89,4 +89,31 @@ test("a turn that took long ends the round", async () => {
   for (let i = 0; i < 100; i++) await null;
   expect(hasCome).toBe(false);
   await next;
+});
+
+test("few works run at a time, and a party that has many waits longer than one that has one", async () => {
+  const slots = createSlots(2);
+  const gates = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
+  const began: string[] = [];
+  const run = (name: string, party: Party, gate: number) =>
+    slots(party, async () => {
+      began.push(name);
+      await gates[gate]?.promise;
+    });
+  const all = [
+    run("a1", client("a"), 0),
+    run("a2", client("a"), 1),
+    run("a3", client("a"), 2),
+    run("a4", client("a"), 3),
+    run("b1", client("b"), 4),
+  ];
+  expect(began).toEqual(["a1", "a2"]);
+  gates[0]?.reject(new Error("it failed"));
+  await expect(all[0] as Promise<void>).rejects.toThrow("it failed");
+  gates[1]?.resolve();
+  await all[1];
+  expect(began).toEqual(["a1", "a2", "a3", "b1"]);
+  for (const gate of gates) gate.resolve();
+  await Promise.all(all.slice(1));
+  expect(began.at(-1)).toBe("a4");
 });

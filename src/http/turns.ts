@@ -64,6 +64,26 @@ export function createTurns(now: () => number = () => performance.now()): Turns 
   };
 }
 
+/** Runs work for a party; at most a few run at a time, and those that wait get their turn as of `Turns`. */
+export type Slots = <T>(party: Party, work: () => Promise<T>) => Promise<T>;
+
+/** @param count Works that run at a time. */
+export function createSlots(count: number): Slots {
+  const line = new Rota<() => void>();
+  let free = count;
+  return async ({ lane, address, connection }, work) => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => line.add([lane, address, connection], resolve));
+    try {
+      return await work();
+    } finally {
+      const next = line.next();
+      if (next) next();
+      else free++;
+    }
+  };
+}
+
 /** A queue of queues: each branch gives one item in its turn, and then stands at the end of the line. */
 class Rota<T> {
   size = 0;
