@@ -181,3 +181,41 @@ test("metrics tell how much mail out waits on each way, and since when", async (
     "e2a_outbound_oldest_due_seconds 90",
   ]);
 });
+
+/** The answers to requests that are written at the same moment, each on a connection of its own, in the order in which they came. */
+async function answersInOrder(url: string, key: string, paths: readonly string[]): Promise<string[]> {
+  const { hostname, port } = new URL(url);
+  const sockets = await Promise.all(
+    paths.map(
+      () =>
+        new Promise<ReturnType<typeof connect>>((resolve, reject) => {
+          const socket = connect(Number(port), hostname, () => resolve(socket));
+          socket.on("error", reject);
+        }),
+    ),
+  );
+  const came: string[] = [];
+  const answered = sockets.map(
+    (socket, i) =>
+      new Promise<void>((resolve) => {
+        socket.once("data", (data) => {
+          came.push(`${paths[i]} ${data.toString("latin1").split(" ")[1]}`);
+          resolve();
+        });
+      }),
+  );
+  for (const [i, socket] of sockets.entries())
+    socket.write(`GET ${paths[i]} HTTP/1.1\r\nHost: e2a\r\nAuthorization: Bearer ${key}\r\n\r\n`);
+  await Promise.all(answered);
+  for (const socket of sockets) socket.destroy();
+  return came;
+}
+
+test("a burst of requests keeps no load balancer waiting for its probe", async () => {
+  await using it = await startTestApp({ set: { "limits.api_requests_per_minute": 10_000 } });
+  const burst = Array.from({ length: 300 }, () => "/api/v1/agents");
+  const came = await answersInOrder(it.app.httpUrl, it.key, [...burst, "/api/health"]);
+  expect(came).toHaveLength(301);
+  expect(came.filter((answer) => answer.endsWith(" 200"))).toHaveLength(301);
+  expect(came.indexOf("/api/health 200")).toBeLessThan(150);
+});

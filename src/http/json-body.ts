@@ -198,7 +198,8 @@ class LongBase64 implements LongString {
     const given = this.rest + Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString("latin1");
     const end = wholeEscapes(given);
     this.rest = given.slice(end);
-    this.reader.push(withoutEscapes(given.slice(0, end)));
+    const whole = given.slice(0, end);
+    this.reader.push(mayNotStand.test(whole) ? withoutEscapes(whole) : whole);
   }
 
   end(): Base64Bytes | string {
@@ -207,6 +208,9 @@ class LongBase64 implements LongString {
     return bytes ? new Base64Bytes(bytes) : notBase64;
   }
 }
+
+/** In a JSON string an escape begins so, or it is not JSON (RFC 8259 7). */
+const mayNotStand = /[\\\x00-\x1f]/;
 
 /** Stands for what was not base64, and is complained about as that. */
 const notBase64 = "?";
