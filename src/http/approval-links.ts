@@ -111,7 +111,7 @@ export function approvalLinks(deps: RouteDeps) {
     const found = await exchange.withWholeMessage(async () => {
       const raw = wanted < 0 ? null : await store.outboundBytes(id);
       return raw && (await attachedFiles(raw, content.attachments, deps.offload.attachments))[wanted];
-    });
+    }, "child");
     if (!found) return outcomePage({ kind: "gone" });
     const response = download(exchange, found.content, found.contentType, found.filename);
     for (const [name, value] of Object.entries(fileHeaders)) response.headers.set(name, value);

@@ -54,7 +54,7 @@ export function createDoor(options: DoorOptions) {
   const idempotency = createIdempotency(options);
   const clientAddress = createClientAddress(config.http.trustedProxies);
   const bodies = new BodyBudget(config.http.maxBytesInHand);
-  const wholeMessages = createSlots(WHOLE_MESSAGES_MAX);
+  const wholeMessages = { server: createSlots(WHOLE_MESSAGES_MAX), child: createSlots(WHOLE_MESSAGES_MAX) };
   const answersInHand = new BodyBudget(config.http.maxBytesInHand, 1);
   const find = createRouteTable(api.routes as unknown as Route[]);
 
@@ -144,7 +144,7 @@ export function createDoor(options: DoorOptions) {
         method: request.method,
         origin: url.origin,
         turn: () => turns.take(visit.party),
-        withWholeMessage: (work) => wholeMessages(visit.party, work),
+        withWholeMessage: (work, by = "server") => wholeMessages[by](visit.party, work),
         inPieces(pieces, bytes) {
           const hold = answersInHand.open(identity?.proofId ?? visit.clientIp, true);
           hold.reserve(bytes);

@@ -261,7 +261,7 @@ export function messages(deps: RouteDeps) {
           const read = listed && (await deps.offload.attachment(raw, listed.index));
           if (!read) throw notFound("attachment");
           return download(exchange, read.content, listed.content_type, listed.filename || `attachment-${listed.index}`);
-        }),
+        }, "child"),
       operation({
         id: "getAttachment",
         tag: "messages",

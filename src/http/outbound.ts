@@ -115,7 +115,7 @@ export function outbound(deps: RouteDeps) {
           const found = counterpart(wanted, listed, await offload.attachments(bytes));
           if (!found) throw notFound("attachment");
           return download(exchange, found.content, wanted.content_type, wanted.filename);
-        }),
+        }, "child"),
       operation({
         id: "getOutboundAttachment",
         tag: "sending",

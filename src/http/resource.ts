@@ -104,8 +104,11 @@ export interface Exchange {
   ask(request: Request): Promise<Response>;
   /** Resolves when it is this client's turn to have a few milliseconds of work done. */
   turn(): Promise<void>;
-  /** Does work that has a whole message in memory: few at a time, the others wait for their turn. */
-  withWholeMessage<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Does work that has a whole message in memory: few at a time, the others wait for their turn. Those that wait for a
+   * child process are counted by themselves, so that a message which takes it long keeps only its like waiting.
+   */
+  withWholeMessage<T>(work: () => Promise<T>, by?: "server" | "child"): Promise<T>;
   /**
    * A body in pieces, which are made one a turn, as they are read. `bytes` is the memory that it takes meanwhile.
    * Failure `overloaded` when too much is being read already.
