@@ -1,5 +1,6 @@
 /** Small inputs that are dear to read: by SMTP, by HTTP, and as mail that a person is to approve. */
 
+import { hostileConnections } from "../../src/testing/attacks/hostile-connections.ts";
 import { headerBytesMax, hostileHtml, hostileMails } from "../../src/testing/attacks/hostile-mails.ts";
 import { hostileRequests } from "../../src/testing/attacks/hostile-requests.ts";
 import { deliver } from "../../src/testing/smtp-client.ts";
@@ -44,6 +45,15 @@ export async function attackInputs(options: AttackOptions & { only?: string }): 
       const asked = Array.from({ length: request.parallel ?? 1 }, () => world.ask(request.method, path, body));
       const answers = (await Promise.all(asked)).map(({ status }) => status);
       return { answers: answers.map(String), isRight: answers.every((status) => request.answers.includes(status)) };
+    });
+  const target = { httpUrl: world.server.httpUrl, key: world.key, agent: world.agent };
+  for (const connections of hostileConnections)
+    await run(`connections: ${connections.name}`, async () => {
+      const statuses = await connections.run(target);
+      return {
+        answers: statuses.map(String),
+        isRight: statuses.every((status) => connections.answers.includes(status)),
+      };
     });
   for (const [name, build] of Object.entries(hostileMails))
     await run(`mail: ${name}`, async () => {

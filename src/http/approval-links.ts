@@ -7,7 +7,7 @@ import { approvalPage, type Outcome, outcomePage, reasonCharsMax } from "./appro
 import { download } from "./download.ts";
 import { query } from "./input.ts";
 import { operation } from "./openapi.ts";
-import { openResource, type RouteDeps } from "./resource.ts";
+import { type Exchange, openResource, type RouteDeps } from "./resource.ts";
 
 type Action = Approval["action"];
 /** A token whose message waits for exactly this decision, or what to tell instead. */
@@ -98,15 +98,22 @@ export function approvalLinks(deps: RouteDeps) {
   }
 
   /** One attachment of the message that a link is about, as a file to save. */
-  async function file(action: Action, index: string, { t, token }: { t?: string; token?: string }): Promise<Response> {
+  async function file(
+    exchange: Exchange,
+    action: Action,
+    index: string,
+    { t, token }: { t?: string; token?: string },
+  ): Promise<Response> {
     const looked = await look(t ?? token ?? "", action);
     if ("outcome" in looked) return outcomePage(looked.outcome);
     const { id, content } = looked.outbound.message;
     const wanted = content.attachments.findIndex((attachment) => String(attachment.index) === index);
-    const raw = wanted < 0 ? null : await store.outboundBytes(id);
-    const found = raw && (await attachedFiles(raw, content.attachments, deps.offload.attachments))[wanted];
+    const found = await exchange.withWholeMessage(async () => {
+      const raw = wanted < 0 ? null : await store.outboundBytes(id);
+      return raw && (await attachedFiles(raw, content.attachments, deps.offload.attachments))[wanted];
+    }, "child");
     if (!found) return outcomePage({ kind: "gone" });
-    const response = download(found.content, found.contentType, found.filename);
+    const response = download(exchange, found.content, found.contentType, found.filename);
     for (const [name, value] of Object.entries(fileHeaders)) response.headers.set(name, value);
     return response;
   }
@@ -159,11 +166,15 @@ export function approvalLinks(deps: RouteDeps) {
     });
 
   return openResource(deps, "/api/v1")
-    .get("/approve/attachments/:index", ({ params, query }) => file("approve", params.index, query), {
-      query: LinkQuery,
-      ...fileOf("approve"),
-    })
-    .get("/reject/attachments/:index", ({ params, query }) => file("reject", params.index, query), {
+    .get(
+      "/approve/attachments/:index",
+      ({ params, query, exchange }) => file(exchange, "approve", params.index, query),
+      {
+        query: LinkQuery,
+        ...fileOf("approve"),
+      },
+    )
+    .get("/reject/attachments/:index", ({ params, query, exchange }) => file(exchange, "reject", params.index, query), {
       query: LinkQuery,
       ...fileOf("reject"),
     })

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
+import { systemClock } from "../clock.ts";
 import { request, startTestApp, type TestApp } from "../testing/app.ts";
-import { JsonShape } from "./body.ts";
+import { readBody } from "./body.ts";
+import { JsonShape } from "./json-shape.ts";
 
 /** The problem of a JSON text, given whole or in pieces of one length; null when it may be parsed. */
 function problemOf(text: string, piece = text.length || 1): string | null {
@@ -35,6 +37,55 @@ describe("the shape of JSON", () => {
     ["a long string", JSON.stringify("x".repeat(600_000)), null],
   ])("%s, in pieces of any length", (_name, text, problem) => {
     for (const piece of [1, 2, 3, 7, text.length || 1]) expect(problemOf(text, piece)).toBe(problem);
+  });
+});
+
+describe("reading a body", () => {
+  const sent = (chunks: Uint8Array[]) =>
+    new Request("http://e2a.example/", {
+      method: "POST",
+      body: new ReadableStream({
+        start(controller) {
+          for (const chunk of chunks) controller.enqueue(chunk);
+          controller.close();
+        },
+      }),
+    });
+
+  test("has a turn for each piece, and pieces are small however the body comes", async () => {
+    for (const chunks of [[1_000_000], [1_000, 900_000, 99_000]].map((sizes) =>
+      sizes.map((n) => Buffer.alloc(n, "x")),
+    )) {
+      const seen: string[] = [];
+      const taken: number[] = [];
+      const taker = {
+        push(piece: Uint8Array) {
+          seen.push("piece");
+          taken.push(piece.length);
+        },
+      };
+      const turn = async () => {
+        seen.push("turn");
+      };
+      const length = await readBody(sent(chunks), taker, {
+        ...{ bytesMax: 2_000_000, hold: null, clock: systemClock, turn },
+      });
+      expect([length, taken.reduce((a, b) => a + b)]).toEqual([1_000_000, 1_000_000]);
+      expect(Math.max(...taken)).toBeLessThanOrEqual(64 * 1024);
+      expect(seen.join(" ")).not.toContain("piece piece");
+    }
+  });
+
+  test("ends with what its taker throws, and takes no more", async () => {
+    let pieces = 0;
+    const taker = {
+      push() {
+        if (++pieces === 3) throw new Error("enough");
+      },
+    };
+    const options = { bytesMax: 2_000_000, hold: null, clock: systemClock, turn: async () => {} };
+    await expect(readBody(sent([Buffer.alloc(1_000_000)]), taker, options)).rejects.toThrow("enough");
+    expect(pieces).toBe(3);
   });
 });
 

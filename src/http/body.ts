@@ -1,12 +1,13 @@
-/** Request bodies: how much of them is in hand, how they are read, and what JSON may be like before it is parsed. */
+/** Request bodies: how much of them is in hand, and how they are read. */
 import type { Clock } from "../clock.ts";
 import { Failure } from "../errors.ts";
+import { JsonShape } from "./json-shape.ts";
 
 /**
  * Memory that a byte of a body costs until its answer is there: as it came, as text, as the parsed value, decoded, and as
  * the message that is made of it.
  */
-const copies = 5;
+const bodyCopies = 5;
 /** Of all memory for bodies, what small ones have for themselves: large sends lock nobody out who sends a few lines. */
 const smallShare = 0.25;
 /** A body that is small; it is what routes without attachments take at most. */
@@ -20,9 +21,10 @@ export class BodyBudget {
   private readonly large: Account;
   private readonly small: Account;
 
-  constructor(maxBytes: number) {
-    this.large = new Account(maxBytes * (1 - smallShare));
-    this.small = new Account(maxBytes * smallShare);
+  /** @param copies Memory that a byte costs. */
+  constructor(maxBytes: number, copies = bodyCopies) {
+    this.large = new Account(maxBytes * (1 - smallShare), copies);
+    this.small = new Account(maxBytes * smallShare, copies);
   }
 
   /** What one request has taken so far: nothing. `mayGrow` for routes that take attachments. */
@@ -40,7 +42,10 @@ class Account {
   taken = 0;
   readonly byCaller = new Map<string, number>();
 
-  constructor(readonly maxBytes: number) {}
+  constructor(
+    readonly maxBytes: number,
+    readonly copies: number,
+  ) {}
 }
 
 /** What one request has taken; `release` gives it back. */
@@ -76,9 +81,9 @@ export class BodyHold {
       this.account = this.large;
       this.large = null;
     }
-    const more = bodyBytes * copies - this.bytes;
-    if (more <= 0) return 0;
     const { account, caller } = this;
+    const more = bodyBytes * account.copies - this.bytes;
+    if (more <= 0) return 0;
     const ofCaller = account.byCaller.get(caller) ?? 0;
     // The largest body that is allowed always comes in when it is the only one: of the caller, and of all.
     const fits = account.taken + more <= account.maxBytes || account.taken === this.bytes;
@@ -102,37 +107,41 @@ export class BodyHold {
   }
 }
 
-const emptyBody = new Uint8Array();
 /** A body has this long, and longer by its size at the rate of a slow line. */
 const ARRIVAL_MS = 30_000;
 const ARRIVAL_BYTES_PER_MS = 64;
+/** Looked at in one turn: a millisecond or two. */
+const PIECE_BYTES = 64 * 1024;
+
+/** Takes a body piece by piece; what it throws ends the reading. A piece is the taker's to keep. */
+export interface BodyTaker {
+  push(piece: Uint8Array): void;
+}
 
 export interface BodyOptions {
   bytesMax: number;
   /** Null: it is in memory already, and counted. */
   hold: BodyHold | null;
-  /** Whether it is JSON, whose shape is checked while it arrives. */
-  isJson: boolean;
   clock: Clock;
+  /** Resolves when there is time for another piece. */
+  turn(): Promise<void>;
 }
 
 /**
- * The whole body. Failures: `too_large` as soon as it is known to be beyond `bytesMax`, `overloaded` when there is no memory
- * for it, `request_timeout` when it takes too long to arrive, and those of `JsonShape`.
+ * Reads the whole body into `taker`, a piece a turn, and tells how many bytes it had. Failures: `too_large` as soon as it
+ * is known to be beyond `bytesMax`, `overloaded` when there is no memory for it, `request_timeout` when it takes too long
+ * to arrive, and those of the taker.
  */
-export async function readBody(request: Request, options: BodyOptions): Promise<Uint8Array> {
-  const { bytesMax, hold, clock } = options;
+export async function readBody(request: Request, taker: BodyTaker, options: BodyOptions): Promise<number> {
+  const { bytesMax, hold, clock, turn } = options;
   const tooLarge = () =>
     new Failure("too_large", `The body has more than ${bytesMax} bytes, which is the most that this path takes.`, {
       fix: "Send less at once.",
     });
-  if (!request.body) return emptyBody;
+  if (!request.body) return 0;
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > bytesMax) throw tooLarge();
   hold?.check(declared);
-  const lengthMax = declared || bytesMax;
-  const shape = options.isJson ? new JsonShape() : null;
-  let body = emptyBody;
   let length = 0;
   const reader = (request.body as ReadableStream<Uint8Array>).getReader();
   let isLate = false;
@@ -143,17 +152,17 @@ export async function readBody(request: Request, options: BodyOptions): Promise<
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       const chunk = next.value;
-      const needed = length + chunk.byteLength;
-      if (needed > bytesMax) throw tooLarge();
-      shape?.push(chunk);
-      if (needed > body.byteLength) {
-        const larger = new Uint8Array(Math.max(needed, Math.min(lengthMax, 2 * body.byteLength)));
-        hold?.reserve(larger.byteLength);
-        larger.set(body.subarray(0, length));
-        body = larger;
+      length += chunk.byteLength;
+      if (length > bytesMax) throw tooLarge();
+      hold?.reserve(length);
+      for (let at = 0; at < chunk.byteLength; at += PIECE_BYTES) {
+        if (at > 0) await turn();
+        taker.push(chunk.subarray(at, at + PIECE_BYTES));
       }
-      body.set(chunk, length);
-      length = needed;
+      if (length === declared) continue;
+      // What arrives meanwhile comes as one chunk, however small its pieces were on the line.
+      await new Promise(setImmediate);
+      await turn();
     }
   } catch (error) {
     reader.cancel().catch(() => {});
@@ -165,85 +174,27 @@ export async function readBody(request: Request, options: BodyOptions): Promise<
     throw new Failure("request_timeout", "The body did not arrive in time.", {
       fix: "Send it at once, on a faster line.",
     });
-  hold?.reserve(length);
-  return body.subarray(0, length);
+  return length;
 }
 
-/** Our own schemas are four levels deep; a parser's stack, and its time for a level, are not. */
-const JSON_DEPTH_MAX = 32;
-/** Values in all: a hundred attachments and a thousand recipients are some thousands. */
-const JSON_VALUES_MAX = 20_000;
-/** Outside of strings: numbers, brackets and white space of a body with so many values. */
-const JSON_BARE_BYTES_MAX = 512 * 1024;
+/** A body as the bytes that came. */
+export class WholeBody implements BodyTaker {
+  private readonly pieces: Uint8Array[] = [];
+  private readonly shape = new JsonShape();
 
-const quote = 0x22;
-const backslash = 0x5c;
+  /** @param isJson Whether its shape is checked while it arrives. */
+  constructor(private readonly isJson: boolean) {}
 
-/**
- * Bounds what parsing a JSON text can cost, before it is parsed: one pass over its bytes, piece by piece. It takes no
- * notice of whether the text is JSON. Failure `invalid_request` names the limit.
- */
-export class JsonShape {
-  private depth = 0;
-  private values = 0;
-  private bareBytes = 0;
-  private inString = false;
-  /** Whether the piece before ended in a backslash that takes the next byte with it. */
-  private isEscaping = false;
-
-  push(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) at = this.inString ? this.skipString(bytes, at) : this.takeBare(bytes, at);
+  push(piece: Uint8Array): void {
+    if (this.isJson) this.shape.push(piece);
+    this.pieces.push(piece);
   }
 
-  /** The place behind the string, or the end of the piece. */
-  private skipString(bytes: Uint8Array, start: number): number {
-    let from = this.isEscaping ? start + 1 : start;
-    this.isEscaping = false;
-    for (;;) {
-      const found = bytes.indexOf(quote, from);
-      const end = found < 0 ? bytes.length : found;
-      let backslashes = 0;
-      while (end - 1 - backslashes >= from && bytes[end - 1 - backslashes] === backslash) backslashes++;
-      const isEscaped = backslashes % 2 === 1;
-      if (found < 0) {
-        this.isEscaping = isEscaped;
-        return bytes.length;
-      }
-      if (!isEscaped) {
-        this.inString = false;
-        return found + 1;
-      }
-      from = found + 1;
-    }
-  }
-
-  /** The place behind the next quote, or the end of the piece. */
-  private takeBare(bytes: Uint8Array, start: number): number {
-    const found = bytes.indexOf(quote, start);
-    const end = found < 0 ? bytes.length : found;
-    this.bareBytes += end - start;
-    if (this.bareBytes > JSON_BARE_BYTES_MAX)
-      throw wrongShape(`has more than ${JSON_BARE_BYTES_MAX} bytes outside of strings`);
-    for (let at = start; at < end; at++) {
-      const byte = bytes[at];
-      // [ and {, then ] and }
-      if (byte === 0x5b || byte === 0x7b) {
-        this.depth++;
-        this.values++;
-      } else if (byte === 0x5d || byte === 0x7d) this.depth--;
-      else if (byte === 0x2c) this.values++;
-      if (this.depth > JSON_DEPTH_MAX) throw wrongShape(`is nested deeper than ${JSON_DEPTH_MAX} levels`);
-      if (this.values > JSON_VALUES_MAX) throw wrongShape(`has more than ${JSON_VALUES_MAX} values`);
-    }
-    if (found < 0) return end;
-    this.inString = true;
-    return found + 1;
+  get bytes(): Uint8Array {
+    const [first, ...more] = this.pieces;
+    if (!first) return emptyBody;
+    return more.length === 0 ? first : Buffer.concat(this.pieces);
   }
 }
 
-function wrongShape(what: string): Failure {
-  return new Failure("invalid_request", `The body ${what}.`, {
-    errors: [{ field: "body", message: what }],
-    fix: "Send what the route asks for, and nothing else.",
-  });
-}
+const emptyBody = new Uint8Array();

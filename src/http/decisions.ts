@@ -12,6 +12,7 @@ import { reasonCharsMax } from "./approval-pages.ts";
 import { decider } from "./decider.ts";
 import type { Identity } from "./identity.ts";
 import { answer, type Given, invalid, list, optionalBody, text } from "./input.ts";
+import { sized } from "./large-answer.ts";
 import { operation } from "./openapi.ts";
 import { counterpart, ownOutbound } from "./outbound.ts";
 import { Approved, editedPartsOf, Outbound, providerMessageId, Rejected, withBodyOnWire } from "./outbound-wire.ts";
@@ -254,7 +255,7 @@ export function decisions(deps: RouteDeps) {
           now: new Date(clock.now()),
         });
         if (!after) throw notFound("outbound message");
-        if (after.kind === "done") return withBodyOnWire(after.outbound, deps);
+        if (after.kind === "done") return sized(exchange, await withBodyOnWire(after.outbound, deps));
         throw await standingOf(after);
       },
       {

@@ -4,7 +4,7 @@ import { TestClock } from "../clock.ts";
 import { request, startTestApp } from "../testing/app.ts";
 import { SocketClient } from "../testing/socket-client.ts";
 import { addAgent, outboundFor } from "../testing/store-rows.ts";
-import { requestHash } from "./idempotency.ts";
+import { RequestHash } from "./idempotency.ts";
 
 const wrongKey = `e2a_${"0".repeat(64)}`;
 
@@ -106,9 +106,10 @@ test("what failed by chance leaves its Idempotency-Key free at once, and a first
   // What a process leaves that dies before it answers.
   const body = { name: "k", scope: "account" };
   const url = `${it.app.httpUrl}/api/v1/keys`;
-  const hash = requestHash(new Request(url, { method: "POST" }), null, Buffer.from(JSON.stringify(body)));
+  const hash = new RequestHash(new Request(url, { method: "POST" }), null);
+  hash.update(Buffer.from(JSON.stringify(body)));
   await it.app.store.startIdempotent({
-    ...{ userId: it.userId, key: "three", requestHash: hash, now: new Date(clock.now()) },
+    ...{ userId: it.userId, key: "three", requestHash: hash.digest(), now: new Date(clock.now()) },
     ...{ expiredBefore: new Date(0), abandonedBefore: new Date(0) },
   });
   const create = () => request(url, it.key, "POST", body, { "idempotency-key": "three" });
@@ -179,4 +180,42 @@ test("metrics tell how much mail out waits on each way, and since when", async (
     'e2a_outbound_waiting{lane="quo\\"te"} 1',
     "e2a_outbound_oldest_due_seconds 90",
   ]);
+});
+
+/** The answers to requests that are written at the same moment, each on a connection of its own, in the order in which they came. */
+async function answersInOrder(url: string, key: string, paths: readonly string[]): Promise<string[]> {
+  const { hostname, port } = new URL(url);
+  const sockets = await Promise.all(
+    paths.map(
+      () =>
+        new Promise<ReturnType<typeof connect>>((resolve, reject) => {
+          const socket = connect(Number(port), hostname, () => resolve(socket));
+          socket.on("error", reject);
+        }),
+    ),
+  );
+  const came: string[] = [];
+  const answered = sockets.map(
+    (socket, i) =>
+      new Promise<void>((resolve) => {
+        socket.once("data", (data) => {
+          came.push(`${paths[i]} ${data.toString("latin1").split(" ")[1]}`);
+          resolve();
+        });
+      }),
+  );
+  for (const [i, socket] of sockets.entries())
+    socket.write(`GET ${paths[i]} HTTP/1.1\r\nHost: e2a\r\nAuthorization: Bearer ${key}\r\n\r\n`);
+  await Promise.all(answered);
+  for (const socket of sockets) socket.destroy();
+  return came;
+}
+
+test("a burst of requests keeps no load balancer waiting for its probe", async () => {
+  await using it = await startTestApp({ set: { "limits.api_requests_per_minute": 10_000 } });
+  const burst = Array.from({ length: 300 }, () => "/api/v1/agents");
+  const came = await answersInOrder(it.app.httpUrl, it.key, [...burst, "/api/health"]);
+  expect(came).toHaveLength(301);
+  expect(came.filter((answer) => answer.endsWith(" 200"))).toHaveLength(301);
+  expect(came.indexOf("/api/health 200")).toBeLessThan(150);
 });

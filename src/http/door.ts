@@ -2,13 +2,13 @@ import type { Server } from "bun";
 import type { AnyElysia } from "elysia";
 import { asFailure, Failure } from "../errors.ts";
 import { newId } from "../id.ts";
-import { shownName } from "../unknown-name.ts";
-import { BodyBudget, type BodyHold, readBody, SMALL_BODY_BYTES_MAX } from "./body.ts";
+import { BodyBudget, type BodyHold, readBody, SMALL_BODY_BYTES_MAX, WholeBody } from "./body.ts";
 import { dashboardResponse } from "./dashboard.ts";
-import { createIdempotency, requestHash } from "./idempotency.ts";
+import { createIdempotency, RequestHash } from "./idempotency.ts";
 import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
-import { invalid, JsonBody } from "./input.ts";
-import { repeatedMember } from "./json-members.ts";
+import { JsonBody } from "./input.ts";
+import { JsonBodyReader, parseJson } from "./json-body.ts";
+import { streamOf } from "./large-answer.ts";
 import type { RateLimits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
@@ -17,12 +17,17 @@ import { requestUrl, routableUrl } from "./request-url.ts";
 import type { Exchange, HttpDeps } from "./resource.ts";
 import { createRouteTable } from "./route-table.ts";
 import { failurePage } from "./sign-in-pages.ts";
+import { createSlots, type Party, type Turns } from "./turns.ts";
 import { type createSockets, isSocketPath, type SocketData } from "./websocket.ts";
 
 /** A body without a key is a form of ours, or refused; nothing here needs more. */
 const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
 /** What is for programs: it needs a key unless it says otherwise, and failures are JSON. */
 const programPath = /^\/(?:api\/|mcp$)/;
+/** Messages that are read as a whole at a time: each has up to 25 MB, and its parts as much again. */
+const WHOLE_MESSAGES_MAX = 4;
+/** What load balancers ask; begun at the host, which may be anything. */
+const probePath = /^https?:\/\/[^/?#]*\/api\/(?:health|ready)(?:$|\?)/;
 /** A path in the log; more of it helps nobody. */
 const LOGGED_PATH_CHARS_MAX = 200;
 
@@ -32,6 +37,7 @@ export interface DoorOptions extends HttpDeps {
   sockets: ReturnType<typeof createSockets>;
   metrics: Metrics;
   limits: RateLimits;
+  turns: Turns;
   /** Aborts when the server stops. */
   closing: AbortSignal;
 }
@@ -43,11 +49,13 @@ export interface DoorOptions extends HttpDeps {
  * a body without a key must be 401 whatever is in it, and is not even read.
  */
 export function createDoor(options: DoorOptions) {
-  const { api, exchanges, sockets, config, log, metrics, limits } = options;
+  const { api, exchanges, sockets, config, log, metrics, limits, turns } = options;
   const identify = createIdentify(options);
   const idempotency = createIdempotency(options);
   const clientAddress = createClientAddress(config.http.trustedProxies);
   const bodies = new BodyBudget(config.http.maxBytesInHand);
+  const wholeMessages = { server: createSlots(WHOLE_MESSAGES_MAX), child: createSlots(WHOLE_MESSAGES_MAX) };
+  const answersInHand = new BodyBudget(config.http.maxBytesInHand, 1);
   const find = createRouteTable(api.routes as unknown as Route[]);
 
   async function answer(
@@ -100,29 +108,54 @@ export function createDoor(options: DoorOptions) {
     );
     // What a route asks further is in the memory of the request that made it ask.
     visit.hold = server ? bodies.open(identity?.proofId ?? visit.clientIp, takesAttachments) : null;
-    const body = await readBody(request, {
+    const wantsBody = route.hooks.body !== undefined;
+    const whole = new WholeBody(wantsBody || takesAttachments);
+    const json =
+      wantsBody && takesAttachments ? new JsonBodyReader(Number(request.headers.get("content-length")) || 0) : null;
+    const hash = new RequestHash(request, identity);
+    const taker = {
+      push(piece: Uint8Array) {
+        if (identity) hash.update(piece);
+        (json ?? whole).push(piece);
+      },
+    };
+    const length = await readBody(request, taker, {
       bytesMax: identity ? bytesMax : PUBLIC_BODY_BYTES_MAX,
       hold: visit.hold,
-      isJson: route.hooks.body !== undefined || takesAttachments,
       clock: options.clock,
+      turn: () => turns.take(visit.party),
     });
-    const wantsJson = route.hooks.body !== undefined && body.length > 0;
+    const wantsJson = wantsBody && length > 0;
     if (wantsJson) requireJson(request);
+    const body = whole.bytes;
     const run = async () => {
       const inner = new Request(routableUrl(url), {
         method,
         headers: headersFor(request, wantsJson),
-        ...(wantsJson ? { body } : {}),
+        // It only tells that there is one; what is in it comes from `parsedBody`.
+        ...(wantsJson ? { body: "{}" } : {}),
       });
       const exchange: Exchange = {
         id: visit.id,
         clientIp: visit.clientIp,
         identity,
         body,
+        parsedBody: () => new JsonBody(json ? json.end() : parseJson(body)),
         method: request.method,
         origin: url.origin,
+        turn: () => turns.take(visit.party),
+        withWholeMessage: (work, by = "server") => wholeMessages[by](visit.party, work),
+        inPieces(pieces, bytes) {
+          const hold = answersInHand.open(identity?.proofId ?? visit.clientIp, true);
+          hold.reserve(bytes);
+          return streamOf(
+            pieces,
+            () => turns.take(visit.party),
+            () => hold.release(),
+          );
+        },
         get requestHash() {
-          return requestHash(request, identity, body);
+          return hash.digest();
         },
         get clientHasGone() {
           return request.signal.aborted;
@@ -133,30 +166,37 @@ export function createDoor(options: DoorOptions) {
         get signal() {
           return AbortSignal.any([request.signal, options.closing]);
         },
-        ask: async (further) => (await take(further, null, visit.clientIp)) as Response,
+        ask: async (further) => (await take(further, null, visit.party)) as Response,
       };
       exchanges.set(inner, exchange);
       const response = await api.handle(inner);
       visit.failure = exchange.failure;
       return response;
     };
-    return identity && method === "POST" ? idempotency.once(request, identity, body, run) : run();
+    return identity && method === "POST" ? idempotency.once(request, identity, hash, run) : run();
   }
 
-  return (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {
-    const peer = server.requestIP(request)?.address ?? "";
-    return take(request, server, clientAddress(peer, request));
+  return async (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {
+    const peer = server.requestIP(request);
+    const lane = probePath.test(request.url) ? "probe" : "client";
+    const address = clientAddress(peer?.address ?? "", request);
+    const party: Party = { lane, address, connection: `${peer?.port}` };
+    await turns.take(party);
+    // Nobody reads the answer, and looking changes nothing (RFC 9110 9.2.1).
+    if (request.signal.aborted && ["GET", "HEAD"].includes(request.method)) return new Response(null, { status: 499 });
+    return take(request, server, party);
   };
 
   /** Answers a request and writes it down. Nothing when it became a WebSocket, which takes a `server`. */
   async function take(
     request: Request,
     server: Server<SocketData> | null,
-    clientIp: string,
+    party: Party,
   ): Promise<Response | undefined> {
     const visit: Visit = {
       id: newId("req"),
-      clientIp,
+      clientIp: party.address,
+      party,
       route: "",
       path: "",
       isPage: false,
@@ -195,13 +235,19 @@ export function createDoor(options: DoorOptions) {
     else log.info("http.request", fields);
     if (!response) return undefined;
     finish(response, visit.id);
-    return request.method === "HEAD" ? new Response(null, response) : response;
+    if (request.method !== "HEAD") return response;
+    const { body } = response;
+    const withoutBody = new Response(null, response);
+    await body?.cancel();
+    return withoutBody;
   }
 
   /** What the log tells of a request. */
   interface Visit {
     readonly id: string;
     readonly clientIp: string;
+    /** Whose turns its work is done in. */
+    readonly party: Party;
     /** The pattern of the route; "" when there is none. */
     route: string;
     /** "" when the request has no URL. */
@@ -212,27 +258,6 @@ export function createDoor(options: DoorOptions) {
     hold?: BodyHold | null;
     failure?: Failure | undefined;
   }
-}
-
-/** Elysia's parser for our bodies: strict UTF-8, then JSON without repeated members. Failure `invalid_request` says what is wrong. */
-export function parseBody(body: Uint8Array): JsonBody {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(body);
-  } catch {
-    throw new Failure("invalid_request", "The body is not UTF-8.", { fix: "Send JSON as UTF-8 (RFC 8259 8.1)." });
-  }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    const reason = error instanceof SyntaxError ? ` (${error.message.replace(/^JSON Parse error: /, "")})` : "";
-    throw new Failure("invalid_request", `The body is not JSON${reason}.`, { fix: "Send one JSON object." });
-  }
-  const repeated = repeatedMember(text);
-  if (repeated !== null)
-    throw invalid([{ field: shownName(repeated), message: "is given twice" }], "Give each member once.");
-  return new JsonBody(value);
 }
 
 /** Every answer says which request it belongs to, and is neither kept nor sniffed unless it says otherwise. */

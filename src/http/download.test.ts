@@ -1,6 +1,12 @@
 import { expect, test } from "bun:test";
 import { download } from "./download.ts";
 
+const exchange = {
+  inPieces(): never {
+    throw new Error("a small file goes out at once");
+  },
+};
+
 test.each([
   ["report.pdf", `filename="report.pdf"; filename*=UTF-8''report.pdf`],
   ["Übersicht 1.pdf", `filename="_bersicht 1.pdf"; filename*=UTF-8''%C3%9Cbersicht%201.pdf`],
@@ -11,7 +17,7 @@ test.each([
   ["\ud800.txt", `filename="_.txt"; filename*=UTF-8''%EF%BF%BD.txt`],
   ["it's (1)*.txt", `filename="it's (1)*.txt"; filename*=UTF-8''it%27s%20%281%29%2A.txt`],
 ])("a file named %j is saved under a harmless name", (name, disposition) => {
-  expect(download(new Uint8Array(), "text/plain", name).headers.get("content-disposition")).toBe(
+  expect(download(exchange, new Uint8Array(), "text/plain", name).headers.get("content-disposition")).toBe(
     `attachment; ${disposition}`,
   );
 });
@@ -23,7 +29,7 @@ test.each([
   ["", "application/octet-stream"],
   ["nonsense", "application/octet-stream"],
 ])("a part of type %j goes out as %s, sandboxed", (type, sent) => {
-  const { headers } = download(new Uint8Array(), type, "x");
+  const { headers } = download(exchange, new Uint8Array(), type, "x");
   expect(headers.get("content-type")).toBe(sent);
   expect(headers.get("content-security-policy")).toStartWith("sandbox; default-src 'none'");
 });

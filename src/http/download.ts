@@ -1,3 +1,6 @@
+import { bodyOf } from "./large-answer.ts";
+import type { Exchange } from "./resource.ts";
+
 /** A media type that is safe in a header: type, subtype and nothing else (RFC 9110 8.3.1). */
 const mediaType = /^[a-z0-9!#$&^_.+-]{1,127}\/[a-z0-9!#$&^_.+-]{1,127}$/i;
 /** What file systems and browsers cope with. */
@@ -5,10 +8,16 @@ const FILENAME_CHARS_MAX = 200;
 
 /**
  * Bytes that strangers wrote, on their way to a browser: always a file to save, never a page of ours. The type is
- * not sniffed, and if somebody shows the file all the same, it runs nothing.
+ * not sniffed, and if somebody shows the file all the same, it runs nothing. Failure `overloaded` when too many large
+ * files are being read.
  */
-export function download(bytes: Uint8Array, contentType: string, filename: string): Response {
-  return new Response(new Blob([bytes as Uint8Array<ArrayBuffer>]), {
+export function download(
+  exchange: Pick<Exchange, "inPieces">,
+  bytes: Uint8Array,
+  contentType: string,
+  filename: string,
+): Response {
+  return new Response(bodyOf(exchange, bytes), {
     headers: {
       "content-type": mediaType.test(contentType) ? contentType : "application/octet-stream",
       "content-disposition": attachmentDisposition(filename),

@@ -12,7 +12,8 @@ test("an account has one export on its way at a time, and others have theirs", a
   const { store, config } = app.app;
   const deps = { store, config, clock: systemClock, log: silentLog } as unknown as RouteDeps;
   const user = (id: string) => ({ id, email: `${id}@example.net`, createdAt: new Date(0) }) as UserRow;
-  const begin = (id: string, signal = new AbortController().signal) => exportAccount(deps, user(id), signal);
+  const begin = (id: string, signal = new AbortController().signal) =>
+    exportAccount(deps, user(id), { signal, turn: () => Promise.resolve() });
   const unread = begin("one");
   expect(() => begin("one")).toThrow(Failure);
   await begin("two").cancel();

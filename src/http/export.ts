@@ -4,12 +4,13 @@ import { eventBody } from "../notify/webhook.ts";
 import type { EventPage, EventPosition } from "../store/events.ts";
 import type { AgentRow, UserRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
+import { joined, jsonPieces } from "./large-answer.ts";
 import { withBodyOnWire } from "./outbound-wire.ts";
-import type { RouteDeps } from "./resource.ts";
+import type { Exchange, RouteDeps } from "./resource.ts";
 import { sessionOnWire } from "./sessions.ts";
 import { suppressionOnWire } from "./suppressions.ts";
 import { webhookOnWire } from "./webhooks.ts";
-import { agentOnWire, detailOnWire, domainOnWire, keyOnWire, secretOnWire, userOnWire } from "./wire.ts";
+import { agentOnWire, asBase64, detailOnWire, domainOnWire, keyOnWire, secretOnWire, userOnWire } from "./wire.ts";
 
 /** Rows that are read at once; the bytes of messages come one by one. */
 const PAGE = 100;
@@ -19,10 +20,14 @@ const RETRY_AFTER_SECONDS = 30;
 const underWay = new WeakMap<Store, Set<string>>();
 
 /**
- * All that an account owns as one JSON document, made while it is read. Nothing in it opens anything. Failure `overloaded`
+ * All that an account owns as one JSON document, made while it is read, a piece a turn. Nothing in it opens anything. Failure `overloaded`
  * while another export of the account is on its way.
  */
-export function exportAccount(deps: RouteDeps, user: UserRow, signal: AbortSignal): ReadableStream<Uint8Array> {
+export function exportAccount(
+  deps: RouteDeps,
+  user: UserRow,
+  { signal, turn }: Pick<Exchange, "signal" | "turn">,
+): ReadableStream<Uint8Array> {
   const exports = underWay.get(deps.store) ?? new Set();
   underWay.set(deps.store, exports);
   if (exports.has(user.id))
@@ -42,6 +47,7 @@ export function exportAccount(deps: RouteDeps, user: UserRow, signal: AbortSigna
     async pull(controller) {
       try {
         signal.throwIfAborted();
+        await turn();
         const piece = await pieces.next();
         if (piece.done) {
           end();
@@ -66,20 +72,23 @@ async function* piecesOf(deps: RouteDeps, user: UserRow): AsyncGenerator<string,
   const domains = await store.listDomains(user.id);
   const agents = await store.listAgents(user.id);
   const hosted = new Set([config.sharedDomain, ...domains.filter((d) => d.verifiedAt).map((d) => d.domain)]);
-  const member = (name: string, value: unknown) => `,\n"${name}":${JSON.stringify(value)}`;
+  function* member(name: string, value: unknown) {
+    yield `,\n"${name}":`;
+    yield* joined(jsonPieces(value));
+  }
   yield `{"user":${JSON.stringify(userOnWire(user))}`;
-  yield member("keys", (await store.listKeys(user.id)).map(keyOnWire));
-  yield member("sessions", (await store.listSessions(user.id, new Date(clock.now()))).map(sessionOnWire));
-  yield member("secrets", (await store.listSecrets(user.id)).map(secretOnWire));
-  yield member(
+  yield* member("keys", (await store.listKeys(user.id)).map(keyOnWire));
+  yield* member("sessions", (await store.listSessions(user.id, new Date(clock.now()))).map(sessionOnWire));
+  yield* member("secrets", (await store.listSecrets(user.id)).map(secretOnWire));
+  yield* member(
     "domains",
     domains.map((domain) => domainOnWire(domain, domainRecords(domain, config.smtp.domain), undefined)),
   );
-  yield member(
+  yield* member(
     "agents",
     agents.map((agent) => agentOnWire(agent, hosted.has(agent.domain))),
   );
-  yield member("webhooks", (await store.listWebhooks(user.id)).map(webhookOnWire));
+  yield* member("webhooks", (await store.listWebhooks(user.id)).map(webhookOnWire));
   yield* list("suppressions", suppressionsOf(store, user));
   yield* list("messages", messagesOf(store, [...agents, ...(await roleMailboxes(store, user, hosted))]));
   yield* list("outbound_messages", outboundOf(deps, user));
@@ -92,7 +101,8 @@ async function* list(name: string, entries: AsyncIterable<unknown>): AsyncGenera
   yield `,\n"${name}":[`;
   let separator = "\n";
   for await (const entry of entries) {
-    yield separator + JSON.stringify(entry);
+    yield separator;
+    yield* joined(jsonPieces(entry));
     separator = ",\n";
   }
   yield "\n]";
@@ -124,7 +134,7 @@ async function* outboundOf(deps: RouteDeps, user: UserRow) {
     const rows = await store.listOutbound(user.id, {}, { sort: "asc", limit: PAGE, ...(after ? { after } : {}) });
     for (const row of rows) {
       const raw = await store.outboundBytes(row.message.id);
-      if (raw) yield { ...(await withBodyOnWire(row, deps)), raw_message: raw.toString("base64") };
+      if (raw) yield { ...(await withBodyOnWire(row, deps)), raw_message: asBase64(raw) };
     }
     after = rows.at(-1)?.message.id;
     if (!after || rows.length < PAGE) return;

@@ -19,7 +19,7 @@ export interface Idempotency {
    * Runs a request once for its Idempotency-Key: the same request again gets the stored answer, marked
    * `Idempotency-Replayed: true` and `Idempotent-Replayed: true`. Failures: `idempotency_key_reused`, `conflict` while the first is running.
    */
-  once(request: Request, identity: Identity, body: Uint8Array, run: () => Promise<Response>): Promise<Response>;
+  once(request: Request, identity: Identity, hash: RequestHash, run: () => Promise<Response>): Promise<Response>;
 }
 
 /**
@@ -30,7 +30,7 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
   const { store, vault, clock, log } = deps;
 
   return {
-    async once(request, identity, body, run) {
+    async once(request, identity, hash, run) {
       const key = request.headers.get("idempotency-key");
       if (key === null) return run();
       if (!/^[\x20-\x7e]+$/.test(key) || key.length > KEY_CHARS_MAX)
@@ -43,7 +43,7 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
       const start = await store.startIdempotent({
         userId,
         key,
-        requestHash: requestHash(request, identity, body),
+        requestHash: hash.digest(),
         now: new Date(now),
         expiredBefore: new Date(now - KEPT_MS),
         abandonedBefore: new Date(now - ABANDONED_MS),
@@ -79,20 +79,28 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
   };
 }
 
-const hashes = new WeakMap<Request, string>();
-
 /**
  * SHA-256 over the key's agent, method, path, query and the bytes of the body, in lower-case hex. The bytes as they came,
  * not what they mean: programs that try again send the same ones, and no notion of "the same JSON" can be wrong.
  */
-export function requestHash(request: Request, identity: Identity | null, body: Uint8Array): string {
-  const known = hashes.get(request);
-  if (known) return known;
-  const { pathname, search } = requestUrl(request);
-  const head = JSON.stringify([identity?.agentId ?? null, request.method, pathname, search]);
-  const hash = createHash("sha256").update(head).update("\n").update(body).digest("hex");
-  hashes.set(request, hash);
-  return hash;
+export class RequestHash {
+  private readonly hash = createHash("sha256");
+  private hex: string | null = null;
+
+  constructor(request: Request, identity: Identity | null) {
+    const { pathname, search } = requestUrl(request);
+    this.hash.update(JSON.stringify([identity?.agentId ?? null, request.method, pathname, search])).update("\n");
+  }
+
+  /** More of the body. */
+  update(bytes: Uint8Array): void {
+    this.hash.update(bytes);
+  }
+
+  digest(): string {
+    this.hex ??= this.hash.digest("hex");
+    return this.hex;
+  }
 }
 
 function replay(status: number, body: string): Response {

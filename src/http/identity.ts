@@ -150,7 +150,9 @@ export function createClientAddress(trustedProxies: readonly string[]): (peer: s
   const trusted = networkTest(trustedProxies);
   return (peer, request) => {
     let client = plainAddress(peer) || peer;
-    const hops = (request.headers.get("x-forwarded-for") ?? "").split(",").reverse();
+    const forwarded = request.headers.get("x-forwarded-for");
+    if (forwarded === null) return client;
+    const hops = forwarded.split(",").reverse();
     for (const hop of hops) {
       if (!trusted(client)) break;
       const named = plainAddress(hop.trim());

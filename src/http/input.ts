@@ -4,16 +4,19 @@
  */
 import {
   FormatRegistry,
+  Kind,
   type StaticDecode,
   type TObject,
   type TProperties,
   type TSchema,
   type TUnsafe,
   Type,
+  TypeRegistry,
 } from "@sinclair/typebox";
 import { Value, type ValueError, ValueErrorType } from "@sinclair/typebox/value";
 import { Failure, type FieldError } from "../errors.ts";
 import { shownName, unknownSentence } from "../unknown-name.ts";
+import { Base64Bytes } from "./base64.ts";
 
 /** Completes "must be …" when a value does not fit. Not part of the JSON schema. */
 export const expects = Symbol("expects");
@@ -29,6 +32,9 @@ FormatRegistry.Set("date-time", (text) => {
   const midnight = new Date(`${date}T00:00:00Z`);
   return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(date);
 });
+
+// Long base64 is decoded before the body is parsed; short base64 is still text.
+TypeRegistry.Set("Base64", (_, value) => typeof value === "string" || value instanceof Base64Bytes);
 
 interface Described {
   description?: string;
@@ -60,6 +66,14 @@ export function choice<const T extends string>(values: readonly T[], options: De
   const literals = values.map((value) => Type.Literal(value));
   // TypeBox wants a tuple to see the members' types; a list has them too.
   return Type.Union(literals, { [expects]: `one of ${values.join(", ")}`, ...options }) as TSchema as TUnsafe<T>;
+}
+
+/** Bytes as base64 (RFC 4648 4). Whether text is base64 is for `decodeBase64` to say. */
+export function base64() {
+  return Type.Unsafe<string | Base64Bytes>({
+    [Kind]: "Base64",
+    ...{ type: "string", contentEncoding: "base64", [expects]: "base64" },
+  });
 }
 
 /** A time with its zone (RFC 3339), decoded to a Date. */
@@ -345,7 +359,7 @@ function badText(value: unknown, field: string, complain: Complain): void {
   if (typeof value === "string") {
     if (value.includes("\0")) complain(field, "must not contain the NUL character");
     else if (!value.isWellFormed()) complain(field, "must be well-formed Unicode (it has a lone surrogate)");
-  } else if (typeof value === "object" && value !== null) {
+  } else if (typeof value === "object" && value !== null && !(value instanceof Base64Bytes)) {
     for (const [key, inner] of Object.entries(value)) badText(inner, `${field}.${key}`, complain);
   }
 }

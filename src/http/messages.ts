@@ -9,6 +9,7 @@ import { ownAgent } from "./agents.ts";
 import { download } from "./download.ts";
 import { type Identity, requireStanding } from "./identity.ts";
 import { answer, body, choice, flag, type Given, invalid, list, query, text, time, whole } from "./input.ts";
+import { sized } from "./large-answer.ts";
 import { operation } from "./openapi.ts";
 import { outboundSummaryOnWire } from "./outbound-wire.ts";
 import { pageQuery, readPage } from "./pages.ts";
@@ -167,18 +168,19 @@ export function messages(deps: RouteDeps) {
     )
     .get(
       "/:id",
-      async ({ params, query, caller, exchange }) => {
-        const mail = await ownMessage(caller, params.email, params.id);
-        const { message } = mail;
-        // A person who looks has not read for the agent, and HEAD is safe (RFC 9110 9.2.1).
-        const isRead = exchange.method === "GET" && caller.via === "key";
-        if (isRead && !query.peek && message.status === "unread") {
-          await store.setReadStatus(message.agentId, message.id, "read");
-          message.status = "read";
-        }
-        const detail = detailOnWire(mail, await signedHeaders(caller, mail, isRead));
-        return query.raw === false ? { ...detail, raw_message: "" } : detail;
-      },
+      ({ params, query, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const mail = await ownMessage(caller, params.email, params.id);
+          const { message } = mail;
+          // A person who looks has not read for the agent, and HEAD is safe (RFC 9110 9.2.1).
+          const isRead = exchange.method === "GET" && caller.via === "key";
+          if (isRead && !query.peek && message.status === "unread") {
+            await store.setReadStatus(message.agentId, message.id, "read");
+            message.status = "read";
+          }
+          const detail = detailOnWire(mail, await signedHeaders(caller, mail, isRead));
+          return sized(exchange, query.raw === false ? { ...detail, raw_message: "" } : detail);
+        }),
       {
         query: query({
           peek: Type.Optional(flag({ default: false, description: "Leave it unread." })),
@@ -238,10 +240,11 @@ export function messages(deps: RouteDeps) {
     )
     .get(
       "/:id/raw",
-      async ({ params, caller }) => {
-        const { message, raw } = await ownMessage(caller, params.email, params.id);
-        return download(raw, "message/rfc822", `${message.id}.eml`);
-      },
+      ({ params, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const { message, raw } = await ownMessage(caller, params.email, params.id);
+          return download(exchange, raw, "message/rfc822", `${message.id}.eml`);
+        }),
       operation({
         id: "getRawMessage",
         tag: "messages",
@@ -251,13 +254,14 @@ export function messages(deps: RouteDeps) {
     )
     .get(
       "/:id/attachments/:index",
-      async ({ params, caller }) => {
-        const { raw, content } = await ownMessage(caller, params.email, params.id);
-        const listed = content.attachments.find((attachment) => String(attachment.index) === params.index);
-        const read = listed && (await deps.offload.attachment(raw, listed.index));
-        if (!read) throw notFound("attachment");
-        return download(read.content, listed.content_type, listed.filename || `attachment-${listed.index}`);
-      },
+      ({ params, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const { raw, content } = await ownMessage(caller, params.email, params.id);
+          const listed = content.attachments.find((attachment) => String(attachment.index) === params.index);
+          const read = listed && (await deps.offload.attachment(raw, listed.index));
+          if (!read) throw notFound("attachment");
+          return download(exchange, read.content, listed.content_type, listed.filename || `attachment-${listed.index}`);
+        }, "child"),
       operation({
         id: "getAttachment",
         tag: "messages",

@@ -8,6 +8,7 @@ import { ownAgent, requireAccountKey } from "./agents.ts";
 import { decider } from "./decider.ts";
 import { download } from "./download.ts";
 import { answer, choice, query, text, time } from "./input.ts";
+import { sized } from "./large-answer.ts";
 import { operation } from "./openapi.ts";
 import { Outbound, outboundOnWire, withBodyOnWire } from "./outbound-wire.ts";
 import { pageQuery, readPage } from "./pages.ts";
@@ -37,7 +38,7 @@ export function outbound(deps: RouteDeps) {
   return resource(deps, "/api/v1/messages")
     .get(
       "",
-      async ({ query, caller }) => {
+      async ({ query, caller, exchange }) => {
         if (query.type === "notice") requireAccountKey(caller);
         const agent = query.agent ?? caller.agentId;
         const filter: OutboundFilter = {
@@ -62,7 +63,7 @@ export function outbound(deps: RouteDeps) {
             row.message.status === "pending_approval" ? withBodyOnWire(row, deps) : outboundOnWire(row),
           ),
         );
-        return { messages, ...next };
+        return sized(exchange, { messages, ...next });
       },
       {
         query: ListQuery,
@@ -76,18 +77,24 @@ export function outbound(deps: RouteDeps) {
         }),
       },
     )
-    .get("/:id", async ({ params, caller }) => withBodyOnWire(await ownOutbound(store, caller, params.id), deps), {
-      response: { 200: answer(Outbound) },
-      ...operation({ id: "getOutbound", tag: "sending", summary: "Get a sent message and what became of it" }),
-    })
+    .get(
+      "/:id",
+      async ({ params, caller, exchange }) =>
+        sized(exchange, await withBodyOnWire(await ownOutbound(store, caller, params.id), deps)),
+      {
+        response: { 200: answer(Outbound) },
+        ...operation({ id: "getOutbound", tag: "sending", summary: "Get a sent message and what became of it" }),
+      },
+    )
     .get(
       "/:id/raw",
-      async ({ params, caller }) => {
-        const { message } = await ownOutbound(store, caller, params.id);
-        const bytes = await store.outboundBytes(message.id);
-        if (!bytes) throw notFound("outbound message");
-        return download(bytes, "message/rfc822", `${message.id}.eml`);
-      },
+      ({ params, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const { message } = await ownOutbound(store, caller, params.id);
+          const bytes = await store.outboundBytes(message.id);
+          if (!bytes) throw notFound("outbound message");
+          return download(exchange, bytes, "message/rfc822", `${message.id}.eml`);
+        }),
       operation({
         id: "getRawOutbound",
         tag: "sending",
@@ -98,16 +105,17 @@ export function outbound(deps: RouteDeps) {
     )
     .get(
       "/:id/attachments/:index",
-      async ({ params, caller }) => {
-        const { message } = await ownOutbound(store, caller, params.id);
-        const listed = message.content.attachments;
-        const wanted = listed.find((attachment) => String(attachment.index) === params.index);
-        const bytes = wanted && (await store.outboundBytes(message.id));
-        if (!wanted || !bytes) throw notFound("attachment");
-        const found = counterpart(wanted, listed, await offload.attachments(bytes));
-        if (!found) throw notFound("attachment");
-        return download(found.content, wanted.content_type, wanted.filename);
-      },
+      ({ params, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const { message } = await ownOutbound(store, caller, params.id);
+          const listed = message.content.attachments;
+          const wanted = listed.find((attachment) => String(attachment.index) === params.index);
+          const bytes = wanted && (await store.outboundBytes(message.id));
+          if (!wanted || !bytes) throw notFound("attachment");
+          const found = counterpart(wanted, listed, await offload.attachments(bytes));
+          if (!found) throw notFound("attachment");
+          return download(exchange, found.content, wanted.content_type, wanted.filename);
+        }, "child"),
       operation({
         id: "getOutboundAttachment",
         tag: "sending",
@@ -117,12 +125,12 @@ export function outbound(deps: RouteDeps) {
     )
     .post(
       "/:id/cancel",
-      async ({ params, caller }) => {
+      async ({ params, caller, exchange }) => {
         const { message } = await ownOutbound(store, caller, params.id);
         const after = await store.cancelOutbound(caller.user.id, message.id, new Date(clock.now()));
         if (!after) throw notFound("outbound message");
         await deps.answers.named(message, caller.proofId);
-        if (after.cancelled > 0) return withBodyOnWire(after, deps);
+        if (after.cancelled > 0) return sized(exchange, await withBodyOnWire(after, deps));
         throw new Failure(
           "conflict",
           `The message is ${words(after.message.status)}; nothing of it can be taken back.`,
@@ -152,7 +160,7 @@ export function outbound(deps: RouteDeps) {
           ...{ userId: caller.user.id, id: message.id, now: new Date(clock.now()) },
         });
         if (!after) throw notFound("outbound message");
-        if (after.released > 0) return withBodyOnWire(after, deps);
+        if (after.released > 0) return sized(exchange, await withBodyOnWire(after, deps));
         const { status, hold } = after.message;
         const why = hold?.rule === "approval" ? "waits for approval" : `is ${words(status)}`;
         throw new Failure("conflict", `The loop breaker does not hold this message; it ${why}.`);

@@ -19,7 +19,7 @@ import type { Vault } from "../vault.ts";
 import type { Answers } from "./answers.ts";
 import type { SignInMail } from "./auth-mail.ts";
 import type { Identity } from "./identity.ts";
-import { invalid, refuseUnknown } from "./input.ts";
+import { invalid, type JsonBody, refuseUnknown } from "./input.ts";
 import type { RateLimits } from "./limits.ts";
 
 /** An attachment with its decoded bytes. */
@@ -82,7 +82,10 @@ export interface Exchange {
   readonly clientIp: string;
   /** Null on public routes. */
   readonly identity: Identity | null;
+  /** The body as it came; empty where the route has a schema for one with attachments. */
   readonly body: Uint8Array;
+  /** The body as its schema takes it. Failure `invalid_request` when it is not JSON. */
+  parsedBody(): JsonBody;
   /** The client's own method; a route for GET also answers HEAD. */
   readonly method: string;
   /** Scheme and host by which the client came here. */
@@ -99,6 +102,18 @@ export interface Exchange {
    * One more request by the same client, through the same door: with its own key or cookie, limits and line in the log.
    */
   ask(request: Request): Promise<Response>;
+  /** Resolves when it is this client's turn to have a few milliseconds of work done. */
+  turn(): Promise<void>;
+  /**
+   * Does work that has a whole message in memory: few at a time, the others wait for their turn. Those that wait for a
+   * child process are counted by themselves, so that a message which takes it long keeps only its like waiting.
+   */
+  withWholeMessage<T>(work: () => Promise<T>, by?: "server" | "child"): Promise<T>;
+  /**
+   * A body in pieces, which are made one a turn, as they are read. `bytes` is the memory that it takes meanwhile.
+   * Failure `overloaded` when too much is being read already.
+   */
+  inPieces(pieces: Iterator<Uint8Array>, bytes: number): ReadableStream<Uint8Array>;
   /** Set when a route failed, for the log. */
   failure?: Failure;
 }

@@ -6,8 +6,9 @@ import { isFreeField } from "../outbound/compose.ts";
 import { isMessageId } from "../outbound/fields.ts";
 import { distinct } from "../outbound/reply.ts";
 import type { Store } from "../store/store.ts";
+import { decodeBase64 } from "./base64.ts";
 import { ignoredMembers } from "./ignored-members.ts";
-import { type Complain, expects, list, text } from "./input.ts";
+import { base64, type Complain, expects, list, text } from "./input.ts";
 
 /** Entries of one list: well above any `limits.recipients_per_message`. */
 const ADDRESSES_MAX = 1_000;
@@ -45,7 +46,7 @@ export const bodyHtml = anyText("Empty for none.");
 const attachmentMembers = {
   filename: anyText("1 to 255 characters without slashes."),
   content_type: Type.Optional(anyText("application/octet-stream when it is not given.")),
-  data: Type.String({ [expects]: "base64", contentEncoding: "base64" }),
+  data: base64(),
   content_id: Type.Optional(anyText("For a picture that the HTML shows as `cid:…`.")),
 };
 const attachmentSays = { [expects]: "an object with filename and data" };
@@ -180,7 +181,7 @@ export function contentOf(given: GivenContent): {
       filename,
       contentType: content_type || "application/octet-stream",
       ...(bareId(content_id) === "" ? {} : { contentId: bareId(content_id) }),
-      content: Buffer.from(data, "base64"),
+      content: decodeBase64(data) ?? new Uint8Array(),
     })),
     headers: Object.entries(given.headers ?? {}).map(([name, value]) => ({ name, value })),
   };
@@ -238,10 +239,10 @@ function checkAttachments(attachments: Static<typeof attachment>[], complain: Co
       complain(`${field}.filename`, `must be 1 to ${FILENAME_CHARS_MAX} characters without slashes and line breaks`);
     if (content_type && !mediaType.test(content_type))
       complain(`${field}.content_type`, "must be a media type such as application/pdf");
-    const size = base64Size(data);
-    if (size === null)
+    const decoded = decodeBase64(data);
+    if (decoded === null)
       complain(`${field}.data`, "must be base64 (RFC 4648 4), whole or in lines of at least 16 characters");
-    bytes += size ?? 0;
+    bytes += decoded?.byteLength ?? 0;
     const id = bareId(content_id);
     if (id === "") continue;
     if (!contentId.test(id))
@@ -250,29 +251,6 @@ function checkAttachments(attachments: Static<typeof attachment>[], complain: Co
     ids.add(id);
   }
   return bytes;
-}
-
-/** Lines of base64 are 76 characters long, or 64 (RFC 2045 6.8, RFC 7468 2); taking out breaks costs time for each. */
-const BASE64_LINE_CHARS_MIN = 16;
-/** In lines of any length. */
-const BASE64_BREAKS_FREE = 1_000;
-
-/** Bytes that base64 stands for, line breaks allowed (RFC 2045 6.8); null when it is none, or in shorter lines. */
-function base64Size(data: string): number | null {
-  const breaksMax = BASE64_BREAKS_FREE + 2 * Math.ceil(data.length / BASE64_LINE_CHARS_MIN);
-  if (/[^A-Za-z0-9+/=\r\n]/.test(data) || countOf(data, "\n", breaksMax) + countOf(data, "\r", breaksMax) > breaksMax)
-    return null;
-  const folded = /[\r\n]/.test(data) ? data.replace(/[\r\n]+/g, "") : data;
-  const padding = folded.indexOf("=");
-  if (folded.length % 4 !== 0 || (padding >= 0 && !/^={1,2}$/.test(folded.slice(padding)))) return null;
-  return (folded.length / 4) * 3 - (padding < 0 ? 0 : folded.length - padding);
-}
-
-/** How often the character is in the text; one more than `max` when it is more often. */
-function countOf(text: string, character: string, max: number): number {
-  let count = 0;
-  for (let at = text.indexOf(character); at >= 0 && count <= max; at = text.indexOf(character, at + 1)) count++;
-  return count;
 }
 
 function bareId(id = ""): string {

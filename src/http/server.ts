@@ -12,7 +12,7 @@ import { decisions } from "./decisions.ts";
 import { deliveries } from "./deliveries.ts";
 import { docsPages } from "./docs-pages.ts";
 import { domains } from "./domains.ts";
-import { createDoor, parseBody } from "./door.ts";
+import { createDoor } from "./door.ts";
 import { eventSchemaRoutes, events } from "./events.ts";
 import { inbox } from "./inbox.ts";
 import { keys } from "./keys.ts";
@@ -34,6 +34,7 @@ import { sessions } from "./sessions.ts";
 import { signIn } from "./sign-in.ts";
 import { failurePage } from "./sign-in-pages.ts";
 import { suppressions } from "./suppressions.ts";
+import { createTurns } from "./turns.ts";
 import { webhooks } from "./webhooks.ts";
 import { createSockets, type SocketData, socketRoutes } from "./websocket.ts";
 
@@ -56,7 +57,7 @@ export interface HttpListener {
 export function createApi(deps: RouteDeps) {
   const routes: Route[] = [];
   const api = emptyApi()
-    .onParse(({ request }) => parseBody(deps.exchangeOf(request).body))
+    .onParse(({ request }) => deps.exchangeOf(request).parsedBody())
     .onError(({ error, request }) => {
       const exchange = deps.exchangeOf(request);
       exchange.failure = asFailure(error);
@@ -104,7 +105,8 @@ export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
   const limits = createRateLimits(store, clock);
   const answers = createAnswers(deps);
   const api = createApi({ ...deps, limits, answers, exchangeOf: (request) => exchanges.get(request) as Exchange });
-  const door = createDoor({ ...deps, limits, api, exchanges, sockets, metrics, closing: closing.signal });
+  const turns = createTurns();
+  const door = createDoor({ ...deps, limits, api, exchanges, sockets, metrics, turns, closing: closing.signal });
 
   const { listenAddr, tlsCert, tlsKey } = config.http;
   const server: Server<SocketData> = Bun.serve<SocketData>({

@@ -5,6 +5,7 @@ import type { DomainRecords } from "../domains/records.ts";
 import { type Mailbox, type OutboundStatus, wholeAuthentication } from "../mail.ts";
 import type { LabelledMessage, StoredMail } from "../store/messages.ts";
 import type { AgentRow, ApiKeyRow, DomainRow, SigningSecretRow, UserRow } from "../store/schema.ts";
+import { Base64Bytes } from "./base64.ts";
 
 export const time = (description?: string) =>
   Type.String({ format: "date-time", ...(description ? { description } : {}) });
@@ -283,12 +284,17 @@ export const MessageDetail = Type.Object(
   { $id: "MessageDetail" },
 );
 
+/** Bytes as JSON has them: `Base64Bytes`, of which only what writes JSON makes text, in pieces when it is long. */
+export function asBase64(bytes: Uint8Array): string {
+  return new Base64Bytes(bytes) as unknown as string;
+}
+
 export function detailOnWire(mail: StoredMail, authHeaders: Record<string, string>): Static<typeof MessageDetail> {
   const { message, content } = mail;
   return {
     ...summaryOnWire(message),
     auth_headers: authHeaders,
-    raw_message: mail.raw.toString("base64"),
+    raw_message: asBase64(mail.raw),
     envelope_from: message.envelopeFrom,
     email_message_id: message.emailMessageId,
     text: content.text,

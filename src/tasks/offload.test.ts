@@ -144,3 +144,35 @@ test.each(["stop", "kill"] as const)(
     while (children.some(isAlive)) await Bun.sleep(5);
   },
 );
+
+test("long texts reach a child and the reader as they were written, whatever is beside them", async () => {
+  await using app = await startTestApp();
+  await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  // No length of a piece is a multiple of these, so that each kind of character is cut somewhere.
+  const text = `a${"wörd 😀 ".repeat(20_000)}end`;
+  const html = `<p>${"😀é ".repeat(30_000)}</p>`;
+  const attachments = [{ filename: "a.txt", data: Buffer.from("attached").toString("base64") }];
+  for (const [more, words] of [
+    [{ body: text }, { text }],
+    [
+      { body: "short", html_body: html },
+      { text: "short", html },
+    ],
+    [
+      { body: text, html_body: html, attachments },
+      { text, html },
+    ],
+  ] as const) {
+    const sent = await app.api("POST", "/api/v1/send", { to: [bot], subject: "s", ...more });
+    expect(sent.status).toBe(200);
+    const { messages } = (await app.api("GET", `/api/v1/agents/${bot}/messages?sort=desc`)).body;
+    const received = await app.api("GET", `/api/v1/agents/${bot}/messages/${messages[0].message_id}?peek=true`);
+    const { text: itsText, html: itsHtml } = received.body;
+    expect(itsText.trimEnd() === words.text).toBe(true);
+    if ("html" in words) expect(itsHtml.trimEnd() === words.html).toBe(true);
+  }
+  await app.api("PUT", `/api/v1/agents/${bot}`, { hitl_enabled: true, hitl_notify_email: false });
+  const held = await app.api("POST", "/api/v1/send", { to: [bot], subject: "s", body: text, html_body: html });
+  const { body } = await app.api("GET", `/api/v1/messages/${held.body.message_id}`);
+  expect([body.status, body.body_text === text]).toEqual(["pending_approval", true]);
+});

@@ -122,18 +122,19 @@ export function createOffload(options: {
         const { linksOf } = await import("../outbound/shown-links.ts");
         return linksOf(text, html);
       }
-      return (await run("links", { text, html }).catch(otherwise([unknownLinks]))).output;
+      const { rest, blobs } = await withoutTexts({ text, html });
+      return (await run("links", rest, blobs).catch(otherwise([unknownLinks]))).output;
     },
 
     async heldReview(message, contentHash) {
-      const { contents, rest } = apart(message);
-      const made = run("heldReview", { message: rest, contentHash }, contents);
+      const { blobs, rest } = await apart(message);
+      const made = run("heldReview", { message: rest, contentHash }, blobs);
       return (await made.catch(otherwise(unknownReview(contentHash)))).output;
     },
 
     async searchOutgoing({ message, ...asked }) {
-      const { contents, rest } = apart(message);
-      const searched = run("searchOutgoing", { ...asked, message: rest }, contents);
+      const { blobs, rest } = await apart(message);
+      const searched = run("searchOutgoing", { ...asked, message: rest }, blobs);
       return (await searched.catch(otherwise(unsearchable))).output;
     },
 
@@ -157,11 +158,11 @@ export function createOffload(options: {
         const raw = await compose(mail);
         return { raw, contentHash: contentHashOf(mail, raw) };
       }
-      const contents = mail.attachments.map(({ content }) => content);
-      const attachments = mail.attachments.map(({ content: _, ...attachment }) => attachment);
-      const composed = run("compose", { mail: { ...mail, attachments } }, contents);
-      const { output, blobs } = await composed.catch(unreadable("The message takes too much time to be composed."));
-      const [raw = new Uint8Array()] = blobs;
+      const { rest, blobs } = await apart(mail);
+      const composed = run("compose", { mail: rest }, blobs);
+      const made = await composed.catch(unreadable("The message takes too much time to be composed."));
+      const { output } = made;
+      const [raw = new Uint8Array()] = made.blobs;
       return { raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), contentHash: output.contentHash };
     },
   };
@@ -196,11 +197,44 @@ const unsearchable: Search = {
   unsearched: [{ name: "the message", why: "too large" }],
 };
 
-/** The attachments' bytes, and the message without them. */
-function apart(message: Outgoing) {
-  const contents = message.attachments.map(({ content }) => content);
+/** The attachments' bytes and long texts, and the message without them. */
+async function apart<T extends { text: string; html: string | null; attachments: { content: Uint8Array }[] }>(
+  message: T,
+) {
   const attachments = message.attachments.map(({ content: _, ...attachment }) => attachment);
-  return { contents, rest: { ...message, attachments } };
+  const { rest, blobs } = await withoutTexts({ ...message, attachments });
+  return {
+    blobs: [...message.attachments.map(({ content }) => content), ...blobs],
+    rest: rest as typeof rest & { attachments: Omit<T["attachments"][number], "content">[] },
+  };
+}
+
+/** Text that is shorter travels with its message, which is copied in one go. */
+const APART_CHARS_MIN = 64 * 1024;
+
+/** Long texts as UTF-8, and the message without them. Half a surrogate pair becomes U+FFFD, as it does in any message. */
+async function withoutTexts<T extends { text: string; html: string | null }>(message: T) {
+  const { text, html } = message;
+  const texts = { text: text.length >= APART_CHARS_MIN, html: html !== null && html.length >= APART_CHARS_MIN };
+  const blobs: Bytes[] = [];
+  if (texts.text) blobs.push(await utf8(text));
+  if (texts.html) blobs.push(await utf8(html ?? ""));
+  const rest = { ...message, text: texts.text ? "" : text, html: texts.html ? "" : html, texts };
+  return { rest, blobs };
+}
+
+/** A text as UTF-8, in pieces; between any two the event loop comes round. */
+async function utf8(text: string): Promise<Uint8Array[]> {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < text.length; ) {
+    const end = at + APART_CHARS_MIN;
+    // Not between the halves of a surrogate pair.
+    const isSplit = end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800;
+    pieces.push(Buffer.from(text.slice(at, isSplit ? end + 1 : end)));
+    at = isSplit ? end + 1 : end;
+    await new Promise(setImmediate);
+  }
+  return pieces;
 }
 
 /** For `catch`: a lost task as Failure `unavailable`, anything else as it is. */

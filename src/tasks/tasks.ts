@@ -35,7 +35,7 @@ export interface TaskShapes {
   /** Blobs in: the message that holds the pictures, or none. */
   safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
   readHtml: { input: { html: string }; output: Body };
-  links: { input: { text: string; html: string | null }; output: ShownLink[] };
+  links: { input: { text: string; html: string | null; texts: TextsApart }; output: ShownLink[] };
   /** Blobs in: the attachments, here and in the next. */
   heldReview: { input: { message: WithoutContents; contentHash: string }; output: HeldReview };
   searchOutgoing: { input: Omit<SearchRequest, "message"> & { message: WithoutContents }; output: Search };
@@ -44,15 +44,27 @@ export interface TaskShapes {
   approvalPage: { input: { review: Review; action: "approve" | "reject"; token: string }; output: string };
   /** Blobs in: the attachments; out: the message. */
   compose: {
-    input: { mail: Omit<OutboundMail, "attachments"> & { attachments: Omit<OutboundAttachment, "content">[] } };
+    input: {
+      mail: Omit<OutboundMail, "attachments"> & {
+        attachments: Omit<OutboundAttachment, "content">[];
+        texts: TextsApart;
+      };
+    };
     output: { contentHash: string };
   };
 }
 
-/** A message as it would leave, but for the bytes of its attachments. */
+/** A message as it would leave, but for the bytes of its attachments and for long texts. */
 type WithoutContents = Omit<Outgoing, "attachments"> & {
   attachments: Omit<Outgoing["attachments"][number], "content">[];
+  texts: TextsApart;
 };
+
+/** Texts that travel as byte strings behind the attachments, because they are long: their UTF-8. Else they are in place. */
+export interface TextsApart {
+  text: boolean;
+  html: boolean;
+}
 
 /** How a child asks DNS itself. `server` names the server whose answers it caches. */
 export type DnsSettings = Omit<ResolverOptions, "clock"> & { server: string };
@@ -106,8 +118,9 @@ const byName: Tasks = {
     return { output: await readHtml(html) };
   },
 
-  async links({ text, html }) {
+  async links(given, blobs) {
     const { linksOf } = await import("../outbound/shown-links.ts");
+    const { text, html } = withTexts(given, blobs);
     return { output: linksOf(text, html) };
   },
 
@@ -135,9 +148,9 @@ const byName: Tasks = {
   async compose({ mail }, blobs) {
     const { compose } = await import("../outbound/compose.ts");
     const { contentHashOf } = await import("../outbound/content-hash.ts");
-    const attachments = mail.attachments.map((attachment, i) => ({ ...attachment, content: blobs[i] ?? noBytes }));
-    const raw = await compose({ ...mail, attachments });
-    return { output: { contentHash: contentHashOf(mail, raw) }, blobs: [raw] };
+    const whole = withContents(mail, blobs);
+    const raw = await compose(whole);
+    return { output: { contentHash: contentHashOf(whole, raw) }, blobs: [raw] };
   },
 };
 
@@ -195,7 +208,25 @@ async function picturesOf(raw: Uint8Array, limits: ReadLimits): Promise<Map<stri
   return found;
 }
 
-function withContents(message: WithoutContents, blobs: readonly Uint8Array[]): Outgoing {
+function withContents<T extends { text: string; html: string | null; texts: TextsApart; attachments: object[] }>(
+  message: T,
+  blobs: readonly Uint8Array[],
+) {
   const attachments = message.attachments.map((attachment, i) => ({ ...attachment, content: blobs[i] ?? noBytes }));
-  return { ...message, attachments };
+  return { ...withTexts(message, blobs.slice(attachments.length)), attachments } as Omit<T, "attachments" | "texts"> & {
+    attachments: (T["attachments"][number] & { content: Uint8Array })[];
+  };
+}
+
+function withTexts<T extends { text: string; html: string | null; texts: TextsApart }>(
+  { texts, ...message }: T,
+  blobs: readonly Uint8Array[],
+) {
+  const [first = noBytes, second = noBytes] = blobs;
+  const textOf = (bytes: Uint8Array) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
+  return {
+    ...message,
+    text: texts.text ? textOf(first) : message.text,
+    html: texts.html ? textOf(texts.text ? second : first) : message.html,
+  };
 }
