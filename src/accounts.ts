@@ -39,16 +39,21 @@ export function newSigningSecret(vault: Vault, name: string): { secret: string; 
   };
 }
 
+/** A new API key: `e2a_` and 64 hex digits. */
+export function newApiKey(): string {
+  return `e2a_${randomBytes(32).toString("hex")}`;
+}
+
 /**
- * Makes an API key, `e2a_` and 64 hex digits, and returns it this once; only its hash is stored.
+ * Makes an API key and returns it this once; only its hash is stored.
  * The caller has checked that the agent, if any, is the user's.
  */
 export async function issueKey(
-  store: Store,
+  store: Pick<Store, "createKey">,
   input: { userId: string; name: string; scope: KeyScope; agentId: string | null; expiresAt: Date | null; now: Date },
+  key = newApiKey(),
 ): Promise<{ key: string; row: ApiKeyRow }> {
   const { userId, name, scope, agentId, expiresAt, now } = input;
-  const key = `e2a_${randomBytes(32).toString("hex")}`;
   const keyPrefix = key.slice(0, "e2a_".length + PREFIX_CHARS);
   const row = await store.createKey(
     userId,

@@ -13,7 +13,7 @@ import { answer, body, flag, invalid, query, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { pageQuery, readPage } from "./pages.ts";
 import { notFound } from "./problem.ts";
-import { type RouteDeps, resource } from "./resource.ts";
+import { making, type RouteDeps, resource } from "./resource.ts";
 import { Domain, domainOnWire, page } from "./wire.ts";
 
 const DOMAIN_CHARS_MAX = 253;
@@ -41,9 +41,9 @@ export function domains(deps: RouteDeps) {
   return resource(deps, "/api/v1/domains")
     .post(
       "",
-      async ({ body, caller, status }) => {
+      async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
-        const created = await store.createDomain({
+        const created = await making<DomainWithKeys>(deps, exchange, (made) => onWire(made)).createDomain({
           userId: caller.user.id,
           domain: registrableName(body.domain),
           verificationToken: `e2a-verify=${randomBytes(16).toString("hex")}`,

@@ -1,11 +1,12 @@
 import { Type } from "@sinclair/typebox";
-import { issueKey } from "../accounts.ts";
+import { issueKey, newApiKey } from "../accounts.ts";
 import { mayUse } from "../store/accounts.ts";
+import type { ApiKeyRow } from "../store/schema.ts";
 import { requireAccountKey } from "./agents.ts";
 import { answer, body, choice, invalid, text, time } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { notFound } from "./problem.ts";
-import { type RouteDeps, resource } from "./resource.ts";
+import { making, type RouteDeps, resource } from "./resource.ts";
 import { ApiKey, keyOnWire, NewApiKey } from "./wire.ts";
 
 export function keys(deps: RouteDeps) {
@@ -45,21 +46,27 @@ export function keys(deps: RouteDeps) {
     )
     .post(
       "",
-      async ({ body, caller, status }) => {
+      async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
         const now = new Date(clock.now());
         const agent = body.agent === undefined ? null : await store.getAgent(body.agent.toLowerCase());
         if (body.agent !== undefined && !(agent && mayUse(caller, agent)))
           throw invalid([{ field: "agent", message: "must be an agent of yours" }]);
-        const { key, row } = await issueKey(store, {
-          userId: caller.user.id,
-          name: body.name,
-          scope: body.scope,
-          agentId: agent?.id ?? null,
-          expiresAt: body.expires_at ?? null,
-          now,
-        });
-        return status(201, { ...keyOnWire(row), key });
+        const key = newApiKey();
+        const shown = (row: ApiKeyRow) => ({ ...keyOnWire(row), key });
+        const { row } = await issueKey(
+          making(deps, exchange, shown),
+          {
+            userId: caller.user.id,
+            name: body.name,
+            scope: body.scope,
+            agentId: agent?.id ?? null,
+            expiresAt: body.expires_at ?? null,
+            now,
+          },
+          key,
+        );
+        return status(201, shown(row));
       },
       {
         body: NewKey,

@@ -1,10 +1,11 @@
 import { Type } from "@sinclair/typebox";
 import { newSigningSecret } from "../accounts.ts";
+import type { SigningSecretRow } from "../store/schema.ts";
 import { requireAccountKey } from "./agents.ts";
 import { answer, body, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { notFound } from "./problem.ts";
-import { type RouteDeps, resource } from "./resource.ts";
+import { making, type RouteDeps, resource } from "./resource.ts";
 import { NewSigningSecret, SigningSecret, secretOnWire } from "./wire.ts";
 
 export function signingSecrets(deps: RouteDeps) {
@@ -29,11 +30,12 @@ export function signingSecrets(deps: RouteDeps) {
     )
     .post(
       "",
-      async ({ body, caller, status }) => {
+      async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
         const { secret, row } = newSigningSecret(vault, body.name ?? "");
-        const stored = await store.createSecret(caller.user.id, row, new Date(clock.now()));
-        return status(201, { ...secretOnWire(stored), secret });
+        const shown = (stored: SigningSecretRow) => ({ ...secretOnWire(stored), secret });
+        const make = making(deps, exchange, shown);
+        return status(201, shown(await make.createSecret(caller.user.id, row, new Date(clock.now()))));
       },
       {
         body: body({ name: Type.Optional(text({ max: 100 })) }),

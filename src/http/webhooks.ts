@@ -9,7 +9,7 @@ import { wrongTypes } from "./events.ts";
 import { answer, body, type Complain, choice, invalid, list, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { notFound } from "./problem.ts";
-import { type RouteDeps, resource } from "./resource.ts";
+import { making, type RouteDeps, resource } from "./resource.ts";
 import { oneOf, optional, time } from "./wire.ts";
 
 const TYPES_MAX = 100;
@@ -84,9 +84,9 @@ export function webhooks(deps: RouteDeps) {
   return resource(deps, "/api/v1/webhooks")
     .post(
       "",
-      async ({ body, caller, status }) => {
+      async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
-        const made = await store.createWebhook(
+        const made = await making(deps, exchange, webhookOnWire).createWebhook(
           {
             userId: caller.user.id,
             url: checkWebhookUrl(body.url, policy),
@@ -184,9 +184,13 @@ export function webhooks(deps: RouteDeps) {
     )
     .post(
       "/:id/test",
-      async ({ params, caller }) => {
+      async ({ params, caller, exchange }) => {
         requireAccountKey(caller);
-        const made = await store.testWebhook(caller.user.id, params.id, new Date(clock.now()));
+        const made = await making(deps, exchange, deliveryOnWire, 200).testWebhook(
+          caller.user.id,
+          params.id,
+          new Date(clock.now()),
+        );
         if (!made) throw notFound("webhook");
         return deliveryOnWire(made);
       },

@@ -25,6 +25,7 @@ import { recordReport } from "./outbound-report.ts";
 import { overview } from "./overview.ts";
 import * as pauses from "./pauses.ts";
 import * as requests from "./requests.ts";
+import { sweepReservedAddresses } from "./reserved-addresses.ts";
 import { refuseSuppressed, sweepSendCounts } from "./send-limits.ts";
 import * as sessions from "./sessions.ts";
 import * as suppressions from "./suppressions.ts";
@@ -56,6 +57,28 @@ export function createStore(engine: Engine) {
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { forgettable: true });
 
+  /**
+   * The verbs that make something, whose repetition would make it again. `keep` says with what a repeated request is
+   * answered: it is stored in the same transaction, so that no crash lies between the two. It may be asked twice.
+   */
+  const making = (keep: ((made: unknown) => requests.KeptAnswer | null) | null) => {
+    const make = <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
+      write(function* (s: Scope, ...args: A): Verb<R> {
+        const made = yield* verb(s, ...args);
+        const kept = keep?.(made);
+        if (kept) yield* requests.keepAnswer(s, kept);
+        return made;
+      });
+    return {
+      createKey: make(accounts.createKey),
+      createSecret: make(accounts.createSecret),
+      createDomain: make(domains.createDomain),
+      createAgent: make(agents.createAgent),
+      createWebhook: make(webhooks.createWebhook),
+      testWebhook: make(endpointHealth.testWebhook),
+    };
+  };
+
   const inBatches = async (batch: () => Promise<number>) => {
     while ((await batch()) === SWEEP_BATCH);
   };
@@ -67,19 +90,20 @@ export function createStore(engine: Engine) {
     /** Why the store takes no writes, as a sentence; null while nothing is known to be wrong. */
     fault: () => engine.fault(),
 
+    ...making(null),
+    making,
+
     // Accounts: people, their keys and signing secrets
     createAccount: write(accounts.createAccount),
     getUser: read(accounts.getUser),
     findUserByEmail: read(accounts.findUserByEmail),
     firstUser: read(accounts.firstUser),
-    createKey: write(accounts.createKey),
     listKeys: read(accounts.listKeys),
     deleteKey: write(accounts.deleteKey),
     findKey: read(accounts.findKey),
     touchKey: forgettable(accounts.touchKey),
     proofStands: read(accounts.proofStands),
     listSecrets: read(accounts.listSecrets),
-    createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
     touchSecret: forgettable(accounts.touchSecret),
     deleteAccount: write(deleteAccount),
@@ -98,7 +122,6 @@ export function createStore(engine: Engine) {
     endSession: write(sessions.endSession),
 
     // Domains and their DKIM keys
-    createDomain: write(domains.createDomain),
     ensureSharedDomain: write(domains.ensureSharedDomain),
     ensureDkimKeys: write(domains.ensureDkimKeys),
     signingDomain: read(domains.signingDomain),
@@ -112,7 +135,6 @@ export function createStore(engine: Engine) {
     nextDomainCheckDue: read(domainWatch.nextDomainCheckDue),
 
     // Agents
-    createAgent: write(agents.createAgent),
     listAgents: read(agents.listAgents),
     getAgent: read(agents.getAgent),
     updateAgent: write(agents.updateAgent),
@@ -186,11 +208,9 @@ export function createStore(engine: Engine) {
     lastPosition: read(events.lastPosition),
 
     // Webhooks of accounts
-    createWebhook: write(webhooks.createWebhook),
     listWebhooks: read(webhooks.listWebhooks),
     getWebhook: read(webhooks.getWebhook),
     updateWebhook: write(webhooks.updateWebhook),
-    testWebhook: write(endpointHealth.testWebhook),
     failingEndpoints: read(endpointHealth.failingEndpoints),
     /** Deletes a webhook, and what waits for it in small steps; false when the account has none of that id. */
     async deleteWebhook(userId: string, id: string): Promise<boolean> {
@@ -263,6 +283,7 @@ export function createStore(engine: Engine) {
     }) {
       await engine.write((s) => sessions.sweepSessions(s, input.now));
       await engine.write((s) => sweepSendCounts(s, input.now));
+      await engine.write((s) => sweepReservedAddresses(s, input.now));
       await engine.write((s) => requests.sweepIdempotency(s, input.idempotencyBefore));
       await engine.write((s) => requests.sweepRequestCounts(s, Math.floor(input.now.getTime() / 60_000) - 1));
       const { messagesBefore, deliveriesBefore } = input;
