@@ -1,5 +1,17 @@
 import { describe, expect, test } from "bun:test";
-import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { killedAtRandom, syncFailsThenPowerCut, victimOf, writesFailForAWhile } from "../testing/attacks/faults.ts";
 import { binaryPath, runBinary, startBinary } from "../testing/binary.ts";
@@ -198,6 +210,44 @@ describe("one server has a SQLite folder", () => {
     await first.kill();
     await using third = await startBinary(env);
     expect(await third.stop()).toBe(0);
+  }, 60_000);
+
+  test("the lock file removed from under a server lets no second one in, and bootstrap works beside it", async () => {
+    await using dir = await tempDir();
+    const env = serverEnv(dir.path);
+    await using first = await startBinary(env);
+    for (const replace of [() => {}, () => writeFileSync(join(dir.path, "e2a.db-lock"), "")]) {
+      rmSync(join(dir.path, "e2a.db-lock"));
+      replace();
+      const second = await runBinary(["serve"], env);
+      expect([second.code, second.stderr]).toEqual([2, expect.stringContaining(`pid ${first.process.pid}`)]);
+    }
+    rmSync(join(dir.path, "e2a.db-lock"));
+    const beside = await runBinary(["bootstrap", "--email", "you@example.com"], env);
+    expect([beside.code, beside.stdout]).toEqual([0, expect.stringContaining("API key: e2a_")]);
+    expect((await fetch(`${first.ready.http}/api/ready`)).status).toBe(200);
+    await first.kill();
+    await using third = await startBinary(env);
+    expect(await third.stop()).toBe(0);
+  }, 60_000);
+
+  test("a database behind a link is served from where it lies, and has one server by either name", async () => {
+    await using dir = await tempDir();
+    const [real, linked] = [join(dir.path, "real"), join(dir.path, "linked")];
+    mkdirSync(real);
+    mkdirSync(linked);
+    symlinkSync("../real/mail.db", join(linked, "e2a.db"));
+    await using first = await startBinary(serverEnv(linked));
+    expect(existsSync(join(real, "mail.db-lock"))).toBe(true);
+    expect(readdirSync(linked).filter((name) => name.startsWith("e2a.db-") || name === "outcomes.journal")).toEqual([]);
+    const second = await runBinary(["serve"], {
+      ...serverEnv(join(dir.path, "other")),
+      E2A_DATABASE_URL: `sqlite:${join(real, "mail.db")}`,
+    });
+    expect([second.code, second.stderr]).toEqual([2, expect.stringContaining(`pid ${first.process.pid}`)]);
+    await first.kill();
+    await using again = await startBinary(serverEnv(linked));
+    expect(await again.stop()).toBe(0);
   }, 60_000);
 });
 

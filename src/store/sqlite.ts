@@ -19,6 +19,7 @@ import { type FolderLock, lockFolder, type Role } from "./folder-lock.ts";
 import { sqliteKit } from "./kit.ts";
 import { checkLogMark, type LogMark, openLogMark } from "./log-mark.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
+import { realFile } from "./real-file.ts";
 import { schema } from "./schema.ts";
 import { createFaultState } from "./sqlite-fault.ts";
 
@@ -54,7 +55,7 @@ export interface SqliteOptions {
 }
 
 /**
- * Opens (creating if needed) a SQLite database: WAL, group commit. `path` ":memory:" is a private database.
+ * Opens (creating if needed) a SQLite database: WAL, group commit. ":memory:" is a private database.
  *
  * A verb resolves when its commit is on the disk (`synchronous = FULL`). After a failed write or sync no write is taken
  * until the store has recovered; sqlite-fault.ts says how and why. Checkpoints are made here, not by SQLite, which
@@ -63,8 +64,9 @@ export interface SqliteOptions {
  *
  * @throws StartRefused when a server has the database open already, or when commits that were promised are missing
  */
-export function openSqlite(path: string, migrations: readonly Migration[], options: SqliteOptions = {}): Engine {
-  const memory = path === ":memory:";
+export function openSqlite(given: string, migrations: readonly Migration[], options: SqliteOptions = {}): Engine {
+  const memory = given === ":memory:";
+  const path = memory ? given : realFile(given);
   if (!memory) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const lock = options.role && !memory ? lockFolder(path, options.role) : null;
   try {
