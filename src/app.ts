@@ -39,6 +39,7 @@ import { realFile } from "./store/real-file.ts";
 import type { AgentRow } from "./store/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import { createStore, type Store } from "./store/store.ts";
+import { createStoreThreads, openSqliteStore, type StoreThreads } from "./store/threads.ts";
 import { childCommand } from "./tasks/child-command.ts";
 import { createOffload } from "./tasks/offload.ts";
 import { loadOrCreateTls, watchTls } from "./tls.ts";
@@ -73,6 +74,8 @@ export interface Seams {
   webhookCa: string;
   /** Child processes that several servers share; each has its own otherwise. */
   pool: Pool;
+  /** Threads of the store that several servers share; each has its own otherwise. */
+  storeThreads: StoreThreads;
 }
 
 export interface App {
@@ -107,7 +110,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
 
   try {
     mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-    const store = createStore(await openEngine(config, log, "server"));
+    const store = await openStore(config, log, seams.storeThreads, closers);
     closers.push(() => store.close());
     const { key: masterKey, vault } = await openMasterKey(
       { encryptionKey: config.signing.encryptionKey, dataDir: config.dataDir },
@@ -276,6 +279,21 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     await closeAll();
     throw error;
   }
+}
+
+/** Opens the server's store. A SQLite file gets threads, so that no statement keeps sockets waiting; Postgres has a server. */
+async function openStore(
+  config: Config,
+  log: Log,
+  shared: StoreThreads | undefined,
+  closers: (() => unknown)[],
+): Promise<Store> {
+  const { database } = config;
+  if (database.kind === "postgres" || database.path === ":memory:")
+    return createStore(await openEngine(config, log, "server"));
+  const threads = shared ?? createStoreThreads();
+  if (!shared) closers.push(() => threads.close());
+  return openSqliteStore(threads, { path: database.path, migrations: migrations("sqlite"), role: "server", log });
 }
 
 /** Opens the configured database; migrations are applied on the way. One server at a time may have a SQLite file. */

@@ -78,19 +78,21 @@ export async function timeClaims(store: Store, dead: string[]): Promise<Latency>
   const probe = { id, userId: owner.id, name: "", webhookUrl: "https://hook.example/", mode: "cloud" as const };
   await store.createAgent(newAgent(probe, now), Number.MAX_SAFE_INTEGER);
   for (let i = 0; i < claimLimit; i++) await store.acceptInbound(mailFor(id, { receivedAt: now }));
-  const turn = { after: "" };
+  const slots = { of: new Map([[id, claimLimit]]), others: 0, failing: new Set<string>(), failingMax: 0 };
+  let after = "";
   const took: number[] = [];
   for (let i = 0; i < claimsTimed; i++) {
     const startedAt = performance.now();
-    const claimed = await store.claimDueDeliveries({
+    const { claimed, ...next } = await store.claimDueDeliveries({
       now,
       leaseUntil: new Date(now.getTime() + overdueMs),
       leaseToken: `claim ${i}`,
       limit: claimLimit,
       busy: dead,
-      slots: (endpoint) => (endpoint === id ? claimLimit : 0),
-      turn,
+      slots,
+      after,
     });
+    after = next.after;
     took.push(performance.now() - startedAt);
     if (claimed.length !== claimLimit) throw new Error(`a claim took ${claimed.length} of ${claimLimit}`);
     for (const delivery of claimed) await store.finishDelivery(delivery, { kind: "released", at: now }, null, now);

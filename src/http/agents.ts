@@ -15,7 +15,7 @@ import { answer, body, type Complain, choice, flag, type Given, invalid, query, 
 import { operation } from "./openapi.ts";
 import { pageQuery, readPage } from "./pages.ts";
 import { notFound } from "./problem.ts";
-import { making, type RouteDeps, resource } from "./resource.ts";
+import { type RouteDeps, resource } from "./resource.ts";
 import { Agent, agentOnWire, page } from "./wire.ts";
 
 /** A week: the longest that a held message may wait. */
@@ -136,7 +136,7 @@ export function agents(deps: RouteDeps) {
     const isMoved = changes.webhookUrl !== undefined && changes.webhookUrl !== agent.webhookUrl;
     const status = webhook_status ?? (isMoved ? "enabled" : undefined);
     if (status) Object.assign(changes, webhookHealth(status === "enabled" ? well : switchedOff(now)));
-    const after = await store.updateAgent(agent.id, changes, now, requireWebhook);
+    const after = await store.updateAgent(agent.id, changes, now);
     if (!after) throw notFound("agent");
     return onWire(store, after);
   }
@@ -170,7 +170,7 @@ export function agents(deps: RouteDeps) {
           new Date(clock.now()),
         );
         const shown = await onWire(store, row);
-        await making(deps, exchange, () => shown).createAgent(row, config.limits.agentsPerAccount);
+        await store.createAgent(row, config.limits.agentsPerAccount, exchange.keep(201, shown));
         return status(201, shown);
       },
       {
@@ -298,12 +298,6 @@ function refuseRoleMailbox(agent: AgentRow): void {
     throw new Failure("forbidden", `${agent.id} is the domain's own mailbox; it cannot be changed or deleted.`, {
       fix: "Delete the domain to be rid of it.",
     });
-}
-
-/** Asserted inside the change's transaction, on the row that results. */
-function requireWebhook(agent: AgentRow): void {
-  if (agent.mode === "cloud" && agent.webhookUrl === "")
-    throw invalid([{ field: "webhook_url", message: "is required for a cloud agent" }]);
 }
 
 function checkLocalPart(email: string, complain: Complain): void {

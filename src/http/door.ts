@@ -5,7 +5,7 @@ import { newId } from "../id.ts";
 import { shownName } from "../unknown-name.ts";
 import { BodyBudget, type BodyHold, readBody, SMALL_BODY_BYTES_MAX } from "./body.ts";
 import { dashboardResponse } from "./dashboard.ts";
-import { createIdempotency, type KeepAnswer, requestHash } from "./idempotency.ts";
+import { createIdempotency, type KeepAnswer, keepNothing, requestHash } from "./idempotency.ts";
 import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
 import { invalid, JsonBody } from "./input.ts";
 import { repeatedMember } from "./json-members.ts";
@@ -108,7 +108,7 @@ export function createDoor(options: DoorOptions) {
     });
     const wantsJson = route.hooks.body !== undefined && body.length > 0;
     if (wantsJson) requireJson(request);
-    const run = async (keep: KeepAnswer | null) => {
+    const run = async (keep: KeepAnswer) => {
       const inner = new Request(routableUrl(url), {
         method,
         headers: headersFor(request, wantsJson),
@@ -141,7 +141,7 @@ export function createDoor(options: DoorOptions) {
       visit.failure = exchange.failure;
       return response;
     };
-    return identity && method === "POST" ? idempotency.once(request, identity, body, run) : run(null);
+    return identity && method === "POST" ? idempotency.once(request, identity, body, run) : run(keepNothing);
   }
 
   return (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {

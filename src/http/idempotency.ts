@@ -24,15 +24,15 @@ export interface Idempotency {
     request: Request,
     identity: Identity,
     body: Uint8Array,
-    run: (keep: KeepAnswer | null) => Promise<Response>,
+    run: (keep: KeepAnswer) => Promise<Response>,
   ): Promise<Response>;
 }
 
 /**
- * The answer to a request, sealed, for the transaction that makes what it asks for: a repetition gets it though the first
- * request died before it could answer.
+ * The answer to a request, sealed, for the transaction that makes what it asks for. Null for requests that are not to be
+ * answered again.
  */
-export type KeepAnswer = (status: number, body: unknown) => KeptAnswer;
+export type KeepAnswer = (status: number, body: unknown) => KeptAnswer | null;
 
 /**
  * Answers are kept sealed: one of them may hold a new API key or signing secret, which nothing else here stores in a
@@ -44,7 +44,7 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
   return {
     async once(request, identity, body, run) {
       const key = request.headers.get("idempotency-key");
-      if (key === null) return run(null);
+      if (key === null) return run(keepNothing);
       if (!/^[\x20-\x7e]+$/.test(key) || key.length > KEY_CHARS_MAX)
         throw invalid([
           { field: "Idempotency-Key", message: `must have 1 to ${KEY_CHARS_MAX} printable ASCII characters` },
@@ -102,6 +102,9 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
 export function principalKey({ agentId }: Pick<Identity, "agentId">, key: string): string {
   return agentId === null ? key : `${agentId}\n${key}`;
 }
+
+/** For requests without an Idempotency-Key. */
+export const keepNothing: KeepAnswer = () => null;
 
 const hashes = new WeakMap<Request, string>();
 

@@ -1,12 +1,12 @@
 import { Type } from "@sinclair/typebox";
-import { issueKey, newApiKey } from "../accounts.ts";
+import { issueKey } from "../accounts.ts";
 import { mayUse } from "../store/accounts.ts";
 import type { ApiKeyRow } from "../store/schema.ts";
 import { requireAccountKey } from "./agents.ts";
 import { answer, body, choice, invalid, text, time } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { notFound } from "./problem.ts";
-import { making, type RouteDeps, resource } from "./resource.ts";
+import { type RouteDeps, resource } from "./resource.ts";
 import { ApiKey, keyOnWire, NewApiKey } from "./wire.ts";
 
 export function keys(deps: RouteDeps) {
@@ -52,10 +52,9 @@ export function keys(deps: RouteDeps) {
         const agent = body.agent === undefined ? null : await store.getAgent(body.agent.toLowerCase());
         if (body.agent !== undefined && !(agent && mayUse(caller, agent)))
           throw invalid([{ field: "agent", message: "must be an agent of yours" }]);
-        const key = newApiKey();
-        const shown = (row: ApiKeyRow) => ({ ...keyOnWire(row), key });
-        const { row } = await issueKey(
-          making(deps, exchange, shown),
+        const shown = ({ row, key }: { row: ApiKeyRow; key: string }) => ({ ...keyOnWire(row), key });
+        const issued = await issueKey(
+          store,
           {
             userId: caller.user.id,
             name: body.name,
@@ -64,9 +63,9 @@ export function keys(deps: RouteDeps) {
             expiresAt: body.expires_at ?? null,
             now,
           },
-          key,
+          (issued) => exchange.keep(201, shown(issued)),
         );
-        return status(201, shown(row));
+        return status(201, shown(issued));
       },
       {
         body: NewKey,

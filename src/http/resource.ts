@@ -84,8 +84,11 @@ export interface Exchange {
   /** Null on public routes. */
   readonly identity: Identity | null;
   readonly body: Uint8Array;
-  /** Set when the request has an Idempotency-Key: makes the answer that `making` stores with what it made. */
-  readonly keep: KeepAnswer | null;
+  /**
+   * The answer to this request, for the verb that makes what it asks for: a repetition under the same Idempotency-Key gets
+   * it, also when the process died right behind the commit. Null without such a key.
+   */
+  readonly keep: KeepAnswer;
   /** The client's own method; a route for GET also answers HEAD. */
   readonly method: string;
   /** Scheme and host by which the client came here. */
@@ -134,19 +137,6 @@ export function resource<const P extends string>(deps: RouteDeps, prefix: P, { r
 /** A set of routes that anybody may use. Each must also say so to the door: `operation({ public: true, … })`. */
 export function openResource<const P extends string>(deps: RouteDeps, prefix: P) {
   return new Elysia({ ...options, prefix }).derive(({ request }) => ({ exchange: deps.exchangeOf(request) }));
-}
-
-/**
- * The verbs that make something, for a route that answers `status` with `body` of what was made. A repetition of the
- * request under its Idempotency-Key gets that answer, also when the process died right behind the commit.
- */
-export function making<Made>(
-  { store }: RouteDeps,
-  { keep }: Exchange,
-  body: (made: Made) => unknown,
-  status = 201,
-): ReturnType<Store["making"]> {
-  return store.making(keep && ((made) => (made === null ? null : keep(status, body(made as Made)))));
 }
 
 /** The whole API's own instance; `use` the resources on it. */

@@ -1,11 +1,11 @@
 import { Type } from "@sinclair/typebox";
 import { newSigningSecret } from "../accounts.ts";
-import type { SigningSecretRow } from "../store/schema.ts";
+import { secretRow } from "../store/accounts.ts";
 import { requireAccountKey } from "./agents.ts";
 import { answer, body, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { notFound } from "./problem.ts";
-import { making, type RouteDeps, resource } from "./resource.ts";
+import { type RouteDeps, resource } from "./resource.ts";
 import { NewSigningSecret, SigningSecret, secretOnWire } from "./wire.ts";
 
 export function signingSecrets(deps: RouteDeps) {
@@ -33,9 +33,10 @@ export function signingSecrets(deps: RouteDeps) {
       async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
         const { secret, row } = newSigningSecret(vault, body.name ?? "");
-        const shown = (stored: SigningSecretRow) => ({ ...secretOnWire(stored), secret });
-        const make = making(deps, exchange, shown);
-        return status(201, shown(await make.createSecret(caller.user.id, row, new Date(clock.now()))));
+        const now = new Date(clock.now());
+        const shown = { ...secretOnWire(secretRow(caller.user.id, row, now)), secret };
+        await store.createSecret(caller.user.id, row, now, exchange.keep(201, shown));
+        return status(201, shown);
       },
       {
         body: body({ name: Type.Optional(text({ max: 100 })) }),

@@ -3,13 +3,14 @@ import type { EventType } from "../events.ts";
 import { checkWebhookUrl } from "../notify/address-guard.ts";
 import type { Caller } from "../store/accounts.ts";
 import type { WebhookRow } from "../store/schema.ts";
+import { webhookRow } from "../store/webhooks.ts";
 import { checkUrl, ownAgent, requireAccountKey, webhookUrl, webhookUrlPolicy } from "./agents.ts";
 import { Delivery, deliveryOnWire, EventTypeName } from "./delivery-wire.ts";
 import { wrongTypes } from "./events.ts";
 import { answer, body, type Complain, choice, invalid, list, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { notFound } from "./problem.ts";
-import { making, type RouteDeps, resource } from "./resource.ts";
+import { type RouteDeps, resource } from "./resource.ts";
 import { oneOf, optional, time } from "./wire.ts";
 
 const TYPES_MAX = 100;
@@ -86,7 +87,8 @@ export function webhooks(deps: RouteDeps) {
       "",
       async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
-        const made = await making(deps, exchange, webhookOnWire).createWebhook(
+        const now = new Date(clock.now());
+        const row = webhookRow(
           {
             userId: caller.user.id,
             url: checkWebhookUrl(body.url, policy),
@@ -94,9 +96,11 @@ export function webhooks(deps: RouteDeps) {
             agents: await ownAgents(caller, body.agents ?? []),
             description: body.description ?? "",
           },
-          new Date(clock.now()),
+          now,
         );
-        return status(201, webhookOnWire(made));
+        const shown = webhookOnWire(row);
+        await store.createWebhook(row, now, exchange.keep(201, shown));
+        return status(201, shown);
       },
       {
         body: NewWebhook,
@@ -184,13 +188,9 @@ export function webhooks(deps: RouteDeps) {
     )
     .post(
       "/:id/test",
-      async ({ params, caller, exchange }) => {
+      async ({ params, caller }) => {
         requireAccountKey(caller);
-        const made = await making(deps, exchange, deliveryOnWire, 200).testWebhook(
-          caller.user.id,
-          params.id,
-          new Date(clock.now()),
-        );
+        const made = await store.testWebhook(caller.user.id, params.id, new Date(clock.now()));
         if (!made) throw notFound("webhook");
         return deliveryOnWire(made);
       },

@@ -33,9 +33,12 @@ async function store(t: TestApp, count: number, filler = "", first = 1): Promise
 const numbersOf = (frames: { subject: string }[]) => frames.map(({ subject }) => Number.parseInt(subject, 10));
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
 
-/** The server is in this process: after so many turns of the event loop it has done all that waits for nobody else. */
-async function serverIsAtRest(): Promise<void> {
-  for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate);
+/** The server is in this process: after so many turns of the event loop and answers of its store it has done all that waits for nobody else. */
+async function serverIsAtRest(t: TestApp): Promise<void> {
+  for (let turn = 0; turn < 200; turn++) {
+    await t.app.store.queueState(new Date());
+    await new Promise(setImmediate);
+  }
 }
 
 describe("a consumer that stops reading", () => {
@@ -48,9 +51,9 @@ describe("a consumer that stops reading", () => {
     await store(it.t, many, filler);
     await using slow = await it.connect();
     slow.pause();
-    await serverIsAtRest();
+    await serverIsAtRest(it.t);
     it.clock.advance(29_000);
-    await serverIsAtRest();
+    await serverIsAtRest(it.t);
     it.clock.advance(1_000);
     slow.resume();
     expect(await slow.closed()).toEqual({ code: 1013, reason: "too slow" });
@@ -69,7 +72,7 @@ describe("a consumer that stops reading", () => {
     await store(it.t, many - 1, filler);
     await using slow = await it.connect();
     slow.pause();
-    await serverIsAtRest();
+    await serverIsAtRest(it.t);
     await store(it.t, 1, "live", many);
     it.clock.advance(29_000);
     slow.resume();
@@ -89,7 +92,7 @@ describe("a consumer that stops reading", () => {
       await new Promise(setImmediate);
     }
     await slow.sent();
-    await serverIsAtRest();
+    await serverIsAtRest(it.t);
     it.clock.advance(60_000);
     slow.resume();
     await slow.ended;

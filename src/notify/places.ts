@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { DeliverySlots } from "../store/delivery-queue.ts";
 
 /** Endpoints that failed last may have this part of all places, so that those which hang never have the places of all others. */
 const FAILING_SHARE = 0.5;
@@ -9,13 +10,15 @@ const FAILURES_WITHOUT_REST = 3;
  * chance, so that endpoints which failed together are not all tried again at the same moment.
  */
 const REST_MS = { first: 1_000, max: 15_000 };
+/** Endpoints that answered last and are remembered; the one that was served least recently becomes a stranger again. */
+const WELL_MAX = 2_000;
 /** Resting endpoints that a claim is told of; where there are more, one of them soon ends its rest anyway. */
 const RESTING_LISTED_MAX = 100;
 
 /** Who may have how many attempts in hand, over all endpoints and for each. */
 export interface Places {
-  /** For one claim: how many more an endpoint may have. */
-  forClaim(): (endpoint: string) => number;
+  /** How many more endpoints may have, for one claim: all of which something is known, or only those of `named`. */
+  forClaim(named?: readonly string[]): DeliverySlots;
   /** Endpoints that may have no more, as far as they are worth naming. */
   busy(): string[];
   take(endpoint: string): void;
@@ -53,15 +56,15 @@ export function createPlaces(
   const resting = () => [...failing.keys()].filter(rests);
 
   return {
-    forClaim() {
-      const granted = new Set<string>();
-      const left = failingMax - failingInHand();
-      return (endpoint) => {
-        const count = free(endpoint);
-        if (count <= 0 || !failing.has(endpoint) || granted.has(endpoint)) return count;
-        if (granted.size >= left) return 0;
-        granted.add(endpoint);
-        return count;
+    forClaim(named) {
+      const known = named ?? new Set([...inHand.keys(), ...well, ...failing.keys()]);
+      const of = new Map<string, number>();
+      for (const endpoint of known) of.set(endpoint, free(endpoint));
+      return {
+        of,
+        others: 1,
+        failing: new Set(named ? named.filter((endpoint) => failing.has(endpoint)) : failing.keys()),
+        failingMax: Math.max(0, failingMax - failingInHand()),
       };
     },
     busy: () => [
@@ -78,7 +81,9 @@ export function createPlaces(
       if (isWell === null) return;
       if (isWell) {
         failing.delete(endpoint);
+        well.delete(endpoint);
         well.add(endpoint);
+        if (well.size > WELL_MAX) for (const oldest of well) return well.delete(oldest);
         return;
       }
       well.delete(endpoint);

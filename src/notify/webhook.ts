@@ -58,7 +58,7 @@ type WriteMail = (
  */
 export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const { store, clock } = options;
-  const turn = { after: "" };
+  let after = "";
   const random = options.random ?? Math.random;
   const { concurrency: all, concurrencyPerEndpoint: perEndpoint, failing } = options;
   const places = createPlaces({ all, perEndpoint, failing }, clock, random);
@@ -74,18 +74,20 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   let draining = 0;
 
   async function claim(limit: number, only?: readonly string[]): Promise<DeliveryRow[]> {
-    const placesOf = places.forClaim();
+    const slots = places.forClaim(only);
+    const paced = new Map([...slots.of].map(([endpoint, free]) => [endpoint, Math.min(free, pace.free(endpoint))]));
     const now = clock.now();
-    const claimed = await store.claimDueDeliveries({
+    const { claimed, ...next } = await store.claimDueDeliveries({
       now: new Date(now),
       leaseUntil: new Date(now + options.timeoutMs + LEASE_MARGIN_MS),
       leaseToken: crypto.randomUUID(),
       limit,
       busy: busy(),
-      slots: (endpoint) => Math.min(placesOf(endpoint), pace.free(endpoint)),
-      turn,
+      slots: { ...slots, of: paced },
+      after,
       ...(only ? { named: only } : {}),
     });
+    after = next.after;
     for (const { endpointId } of claimed) {
       places.take(endpointId);
       pace.take(endpointId);

@@ -9,6 +9,7 @@ import { ask, type Scope, type Verb } from "./engine.ts";
 import { dropMessagesOf } from "./messages.ts";
 import { freezeOutbound, thawOutbound } from "./outbound-queue.ts";
 import { isPausedAbove } from "./pauses.ts";
+import { type KeptAnswer, keepAnswer } from "./requests.ts";
 import { reserveAddresses, takeAddress } from "./reserved-addresses.ts";
 import type { AgentRow } from "./schema.ts";
 
@@ -65,7 +66,12 @@ export function newAgent(input: Pick<AgentRow, "id" | "userId" | "name" | "webho
  * Adds an agent. Failure `conflict` when the address is taken or kept for another account, its domain is not hosted any
  * more or the account is full.
  */
-export function* createAgent(s: Scope, agent: AgentRow, agentsMax: number): Verb<AgentRow> {
+export function* createAgent(
+  s: Scope,
+  agent: AgentRow,
+  agentsMax: number,
+  keep: KeptAnswer | null = null,
+): Verb<AgentRow> {
   yield* lockUser(s, agent.userId);
   const mine = yield* ask(
     s.db
@@ -90,6 +96,7 @@ export function* createAgent(s: Scope, agent: AgentRow, agentsMax: number): Verb
       fix: "Choose another slug or address.",
       errors: [{ field: "email", message: "is taken" }],
     });
+  yield* keepAnswer(s, keep);
   return agent;
 }
 
@@ -144,15 +151,10 @@ export function* getAgent(s: Scope, id: string): Verb<AgentRow | null> {
 
 /**
  * Changes an agent in one step. Pausing freezes its waiting mail and deliveries, un-pausing releases them.
- * `check` sees the whole new row before the commit; what it throws undoes the change.
+ *
+ * @throws Failure `invalid_request` when the change would leave a cloud agent without a webhook
  */
-export function* updateAgent(
-  s: Scope,
-  id: string,
-  changes: AgentChanges,
-  now: Date,
-  check: (after: AgentRow) => void = () => {},
-): Verb<AgentRow | null> {
+export function* updateAgent(s: Scope, id: string, changes: AgentChanges, now: Date): Verb<AgentRow | null> {
   const [before] = yield* ask(s.locked(s.db.select().from(s.t.agents).where(eq(s.t.agents.id, id))));
   if (!before) return null;
   const rows =
@@ -161,7 +163,10 @@ export function* updateAgent(
       : yield* ask(s.db.update(s.t.agents).set(changes).where(eq(s.t.agents.id, id)).returning());
   const after = rows[0];
   if (!after) return null;
-  check(after);
+  if (after.mode === "cloud" && after.webhookUrl === "") {
+    const missing = { field: "webhook_url", message: "is required for a cloud agent" };
+    throw new Failure("invalid_request", `${missing.field} ${missing.message}.`, { errors: [missing] });
+  }
   const [wasFrozen, isFrozen] = [agentEndpoint(before).isFrozen, agentEndpoint(after).isFrozen];
   if (wasFrozen !== isFrozen) yield* isFrozen ? freezeDeliveries(s, id) : releaseDeliveries(s, id, now);
   if (before.paused !== after.paused) {

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
 import { addAgent, addMessage, later, mailFor, noon } from "../testing/store-rows.ts";
 import { countRows, freshSubject, onEveryDatabase, type Subject, twoNodes } from "../testing/stores.ts";
+import type { DeliverySlots } from "./delivery-queue.ts";
 import { askRaw, type Verb } from "./engine.ts";
 import type { DeliveryRow } from "./schema.ts";
 import type { Store } from "./store.ts";
@@ -9,7 +10,16 @@ import type { Store } from "./store.ts";
 const LEASE_MS = 45_000;
 
 /** Claims as a worker does, unless told otherwise. */
-function claim(store: Store, changes: Partial<Parameters<Store["claimDueDeliveries"]>[0]> = {}) {
+async function claim(store: Store, changes: Partial<Parameters<Store["claimDueDeliveries"]>[0]> = {}) {
+  return (await claimFrom(store, changes)).claimed;
+}
+
+/** As many for each endpoint; `of` names others. */
+const slotsOf = (others: number, of: Record<string, number> = {}): DeliverySlots => ({
+  ...{ others, of: new Map(Object.entries(of)), failing: new Set<string>(), failingMax: 0 },
+});
+
+function claimFrom(store: Store, changes: Partial<Parameters<Store["claimDueDeliveries"]>[0]> = {}) {
   const now = changes.now ?? noon;
   return store.claimDueDeliveries({
     now,
@@ -17,8 +27,7 @@ function claim(store: Store, changes: Partial<Parameters<Store["claimDueDeliveri
     leaseToken: crypto.randomUUID(),
     limit: 10,
     busy: [],
-    slots: () => 1_000,
-    turn: { after: "" },
+    slots: slotsOf(1_000),
     ...changes,
   });
 }
@@ -110,7 +119,7 @@ onEveryDatabase((it) => {
     const [quick, other] = await queue(store, 2, 3);
     const count = (rows: DeliveryRow[], endpoint?: string) => rows.filter((row) => row.endpointId === endpoint).length;
 
-    const slots = (endpoint: string) => (endpoint === dead ? 2 : 5);
+    const slots = slotsOf(5, { [dead!]: 2 });
     // The pile of the dead one is longer than what a claim looks at first.
     const first = await claim(store, { limit: 4, slots });
     expect([count(first, dead), first.length]).toEqual([2, 4]);
@@ -121,7 +130,19 @@ onEveryDatabase((it) => {
     expect(await claim(store, { busy: [dead!, quick!, other!] })).toEqual([]);
     expect(await store.nextDeliveryDue([dead!])).toEqual(later(LEASE_MS));
     expect(await store.nextDeliveryDue([dead!, quick!, other!])).toBeNull();
-    expect(await claim(store, { slots: () => 0 })).toEqual([]);
+    expect(await claim(store, { slots: slotsOf(0) })).toEqual([]);
+  });
+
+  test("of endpoints that failed last only so many are served in one claim, each with its slots", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const failing = await queue(store, 3, 3);
+    const [well] = await queue(store, 1, 3);
+    const slots = { ...slotsOf(2), failing: new Set(failing), failingMax: 2 };
+    const rows = await claim(store, { limit: 100, slots });
+    const counts = failing.map((id) => rows.filter((row) => row.endpointId === id).length);
+    expect([counts.toSorted(), rows.filter((row) => row.endpointId === well).length]).toEqual([[0, 2, 2], 2]);
+    expect(await claim(store, { slots: { ...slots, failingMax: 0 }, busy: [well!] })).toEqual([]);
   });
 
   test("a claim for endpoints that are named takes theirs, the oldest of each first, and within their slots", async () => {
@@ -129,7 +150,7 @@ onEveryDatabase((it) => {
     const { store } = fresh;
     const [one, two, other] = await queue(store, 3, 3);
     const older = await addMessage(store, one!, { receivedAt: later(-1) });
-    const first = await claim(store, { named: [one!, two!], slots: (endpoint) => (endpoint === one ? 1 : 2) });
+    const first = await claim(store, { named: [one!, two!], slots: slotsOf(2, { [one!]: 1 }) });
     expect(first.map((row) => row.endpointId).sort()).toEqual([one!, two!, two!].sort());
     expect(first.find((row) => row.endpointId === one)?.messageId).toBe(older.id);
     expect(await claim(store, { named: [one!, two!], limit: 2 })).toHaveLength(2);
@@ -150,11 +171,15 @@ onEveryDatabase((it) => {
     expect(await store.nextDeliveryDue([dead!])).toEqual(later(1));
     expect(await store.nextDeliveryDue([dead!, ...ids])).toBeNull();
 
-    const turn = { after: "" };
     const rows: DeliveryRow[] = [];
-    const behind = { now: later(9), limit: 3, busy: [dead!], slots: () => 1, turn };
+    let after = "";
+    const claimBehind = async () => {
+      const found = await claimFrom(store, { now: later(9), limit: 3, busy: [dead!], slots: slotsOf(1), after });
+      after = found.after;
+      return found.claimed;
+    };
     for (let round = 1; round <= 10; round++) {
-      rows.push(...(await claim(store, behind)));
+      rows.push(...(await claimBehind()));
       // Nobody is a whole turn ahead of another.
       const served = ids.map((id) => rows.filter((row) => row.endpointId === id).length);
       expect([rows.length, Math.max(...served) - Math.min(...served) <= 1]).toEqual([3 * round, true]);
@@ -163,11 +188,11 @@ onEveryDatabase((it) => {
     const times = rows.filter((row) => row.endpointId === ids[0]).map((row) => row.createdAt);
     expect(times).toEqual([later(1), later(2), later(3)]);
     while (rows.length < 50) {
-      const more = await claim(store, behind);
+      const more = await claimBehind();
       expect(more).not.toEqual([]);
       rows.push(...more);
     }
-    expect(await claim(store, behind)).toEqual([]);
+    expect(await claimBehind()).toEqual([]);
     expect(new Set(rows.map((row) => row.id)).size).toBe(50);
     expect(await store.nextDeliveryDue([dead!])).toEqual(later(9 + LEASE_MS));
   });
@@ -288,14 +313,14 @@ onEveryDatabase((it) => {
     }
   });
 
-  test("a check that throws undoes a change", async () => {
+  test("a change that would leave a cloud agent without a webhook is undone", async () => {
     const agent = await addAgent(it.store);
-    const refuse = (after: { name: string }) => {
-      if (after.name === "new") throw new Error("refused");
-    };
-    await expect(it.store.updateAgent(agent.id, { name: "new" }, noon, refuse)).rejects.toThrow("refused");
-    expect((await it.store.getAgent(agent.id))?.name).toBe("Bot");
-    expect((await it.store.updateAgent(agent.id, {}, noon, refuse))?.name).toBe("Bot");
+    const errors = [{ field: "webhook_url", message: "is required for a cloud agent" }];
+    await expect(it.store.updateAgent(agent.id, { name: "new", mode: "cloud" }, noon)).rejects.toMatchObject({
+      ...{ code: "invalid_request", details: { errors } },
+    });
+    expect(await it.store.getAgent(agent.id)).toMatchObject({ name: "Bot", mode: "local" });
+    expect((await it.store.updateAgent(agent.id, {}, noon))?.name).toBe("Bot");
     expect(await it.store.updateAgent("nobody@agents.example", { name: "x" }, noon)).toBeNull();
   });
 

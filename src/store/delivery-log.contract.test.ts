@@ -29,9 +29,10 @@ async function attempt(store: Store, delivery: DeliveryRow, step: DeliveryStep, 
 }
 
 /** Claims everything that is due; the tests here share a database, and nobody works on it. */
-function claim(store: Store): Promise<DeliveryRow[]> {
+async function claim(store: Store): Promise<DeliveryRow[]> {
   const input = { now: later(1_000), leaseUntil: later(1_001), leaseToken: crypto.randomUUID(), limit: 1_000 };
-  return store.claimDueDeliveries({ ...input, busy: [], slots: () => 1_000 });
+  const slots = { of: new Map(), others: 1_000, failing: new Set<string>(), failingMax: 0 };
+  return (await store.claimDueDeliveries({ ...input, busy: [], slots })).claimed;
 }
 
 const failed = { kind: "failed" } as const;

@@ -52,29 +52,52 @@ interface DeliveryClaim {
   limit: number;
   /** Endpoints with no free slot. */
   busy: string[];
-  /** How many more an endpoint may have in hand. */
-  slots: (endpointId: string) => number;
+  slots: DeliverySlots;
   /** Endpoints that are known to have something due: only theirs is claimed, at the cost of a seek each. */
   named?: readonly string[];
-  /** A hint: the endpoint that a walk served last, "" at first. The claim moves it, so that all have their turn. */
-  turn?: { after: string };
+  /** A hint: the endpoint that a walk served last, "" at first, so that all have their turn. */
+  after?: string;
+}
+
+/** How many more deliveries endpoints may have in hand. */
+export interface DeliverySlots {
+  /** Endpoint → how many more. */
+  of: ReadonlyMap<string, number>;
+  /** How many more each endpoint may have that `of` does not name. */
+  others: number;
+  /** Endpoints that failed last; at most `failingMax` of them are served in one claim. */
+  failing: ReadonlySet<string>;
+  failingMax: number;
+}
+
+/** The slots of an endpoint, for one claim: which of the failing ones are served is settled by who is asked for first. */
+function slotsFor({ of, others, failing, failingMax }: DeliverySlots): (endpoint: string) => number {
+  const granted = new Set<string>();
+  return (endpoint) => {
+    const free = of.get(endpoint) ?? others;
+    if (free <= 0 || !failing.has(endpoint) || granted.has(endpoint)) return free;
+    if (granted.size >= failingMax) return 0;
+    granted.add(endpoint);
+    return free;
+  };
 }
 
 /**
  * Claims due deliveries for `leaseToken`: their due time moves to `leaseUntil`, so that a claimer
  * that dies loses nothing. The oldest come first. Where endpoints without a free slot have so many that
  * the others are not seen behind them, it goes from endpoint to endpoint instead, so that a dead one never fills
- * the claim of another, however much waits for it.
+ * the claim of another, however much waits for it. Returns them with the `after` of the next claim.
  */
-export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<DeliveryRow[]> {
+export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<{ claimed: DeliveryRow[]; after: string }> {
   const { now, limit } = input;
+  const slots = slotsFor(input.slots);
+  let after = input.after ?? "";
   const ids = new Set<string>();
   const taken = new Map<string, number>();
   const take = (rows: { id: string; endpointId: string }[]) => {
     for (const { id, endpointId } of rows) {
       const already = taken.get(endpointId) ?? 0;
-      if (ids.size >= limit || ids.has(id) || input.busy.includes(endpointId) || already >= input.slots(endpointId))
-        continue;
+      if (ids.size >= limit || ids.has(id) || input.busy.includes(endpointId) || already >= slots(endpointId)) continue;
       taken.set(endpointId, already + 1);
       ids.add(id);
     }
@@ -85,15 +108,15 @@ export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<Delive
     const oldest = yield* oldestDue(s, now, [], looked);
     take(oldest);
     if (ids.size === limit || oldest.length < looked) return;
-    const full = [...taken].filter(([endpoint, count]) => count >= input.slots(endpoint)).map(([endpoint]) => endpoint);
+    const full = [...taken].filter(([endpoint, count]) => count >= slots(endpoint)).map(([endpoint]) => endpoint);
     const busy = filledUp([...input.busy, ...full]);
-    if (yield* isPile(s, now)) yield* walk(s, { ...input, busy }, () => limit - ids.size, take);
+    if (yield* isPile(s, now)) after = yield* walk(s, { now, busy, slots, after }, () => limit - ids.size, take);
     else take(yield* oldestDue(s, now, busy, looked));
   };
   if (!input.named) yield* search();
   else
     for (const endpoint of input.named)
-      take(yield* oldestDueOf(s, endpoint, now, Math.min(limit - ids.size, input.slots(endpoint))));
+      take(yield* oldestDueOf(s, endpoint, now, Math.min(limit - ids.size, slots(endpoint))));
 
   const claimed: DeliveryRow[] = [];
   for (const id of ids)
@@ -114,15 +137,23 @@ export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<Delive
         ),
       )),
     );
-  return claimed;
+  return { claimed, after };
 }
 
 type Candidate = Pick<DeliveryRow, "id" | "endpointId">;
 
-/** Goes from endpoint to endpoint, from where the last walk ended, and hands the oldest of each to `take` while rows are wanted. */
-function* walk(s: Scope, input: DeliveryClaim, wanted: () => number, take: (rows: Candidate[]) => void): Verb<void> {
-  const { now, slots, turn = { after: "" } } = input;
-  const { after } = turn;
+/**
+ * Goes from endpoint to endpoint, from where the last walk ended, and hands the oldest of each to `take` while rows are
+ * wanted. Returns the endpoint that was served last.
+ */
+function* walk(
+  s: Scope,
+  input: Pick<DeliveryClaim, "now" | "busy"> & { slots: (endpoint: string) => number; after: string },
+  wanted: () => number,
+  take: (rows: Candidate[]) => void,
+): Verb<string> {
+  const { now, slots, after } = input;
+  let served = after;
   // To the last endpoint, then from the first one to where the walk began.
   for (const [from, to] of [
     [after, null],
@@ -133,10 +164,11 @@ function* walk(s: Scope, input: DeliveryClaim, wanted: () => number, take: (rows
       for (const endpoint of due) {
         if (wanted() <= 0) break;
         take(yield* oldestDueOf(s, endpoint, now, Math.min(wanted(), slots(endpoint))));
-        turn.after = endpoint;
+        served = endpoint;
       }
       last = due.length < WALKED_AT_ONCE ? undefined : due.at(-1);
     }
+  return served;
 }
 
 /** Whether so much is pending, and due by `by` if that is given, that the rows of busy endpoints may be too many to pass by. */

@@ -68,7 +68,8 @@ onDatabases(
       const lease = { now: noon, leaseUntil: later(1e6) };
       const by = { by: "ann@people.example", how: "api", ip: null, now: noon } as const;
       const facts = { agentId: agent.id, conversationId, addresses: ["a@b.example"], withTexts: true };
-      const claim = { ...lease, leaseToken: "mine", limit: 1, busy: ["dead"], slots: () => 1, turn: { after: "m" } };
+      const slots = { of: new Map(), others: 1, failing: new Set<string>(), failingMax: 0 };
+      const claim = { ...lease, leaseToken: "mine", limit: 1, busy: ["dead"], slots, after: "m" };
       const verbs: Record<string, (s: Scope) => Verb<unknown>> = {
         acceptOutbound: (s) => acceptOutbound(s, input),
         claimDueRecipients: (s) => claimDueRecipients(s, { ...lease, leaseToken: "mine", lanes }),

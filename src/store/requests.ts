@@ -83,7 +83,9 @@ export function* finishIdempotent(
  * Keeps the answer together with what the request makes. Failure `conflict`, which undoes that, when the key has an answer
  * by now: the request took so long that a repetition of it was carried out instead.
  */
-export function* keepAnswer(s: Scope, { userId, key, answer }: KeptAnswer): Verb<void> {
+export function* keepAnswer(s: Scope, keep: KeptAnswer | null): Verb<void> {
+  if (!keep) return;
+  const { userId, key, answer } = keep;
   const { idempotencyKeys: keys } = s.t;
   const kept = yield* ask(
     s.db

@@ -34,7 +34,12 @@ export interface FaultState {
  * - A start does the same before it promises anything, because the recovery of a log reads through the same memory: it
  *   may bring back a commit whose sync failed, which is then copied and synced as everything else.
  */
-export function createFaultState(options: { path: string; log: Log; recover(): void }): FaultState {
+export function createFaultState(options: {
+  path: string;
+  log: Log;
+  onChange(reason: string | null): void;
+  recover(): void;
+}): FaultState {
   const { path, log } = options;
   let reason: string | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -45,6 +50,7 @@ export function createFaultState(options: { path: string; log: Log; recover(): v
     const sentence = sentenceFor(error, path);
     if (sentence !== reason) log.error("store.faulted", { reason: sentence }, error);
     reason = sentence;
+    options.onChange(reason);
     clearTimeout(timer);
     if (!closed) timer = setTimeout(attempt, RETRY_MS).unref();
   }
@@ -59,6 +65,7 @@ export function createFaultState(options: { path: string; log: Log; recover(): v
     }
     clearTimeout(timer);
     reason = null;
+    options.onChange(null);
     log.info("store.recovered");
   }
 

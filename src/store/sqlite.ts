@@ -1,19 +1,8 @@
 import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, fdatasyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
-import { SQL } from "drizzle-orm/sql";
 import { type Log, silentLog } from "../log.ts";
-import {
-  type Engine,
-  type PreparableQuery,
-  Run,
-  type Scope,
-  type Signal,
-  type Step,
-  tell,
-  type Verb,
-} from "./engine.ts";
+import { type Engine, type Scope, type Signal, tell, type Verb } from "./engine.ts";
 import { asStoreFailure, codeOf, databaseError, unavailable, uncertain } from "./failures.ts";
 import { type FolderLock, lockFolder, type Role } from "./folder-lock.ts";
 import { sqliteKit } from "./kit.ts";
@@ -22,9 +11,8 @@ import { type Migration, pendingMigrations } from "./migrate.ts";
 import { realFile } from "./real-file.ts";
 import { schema } from "./schema.ts";
 import { createFaultState } from "./sqlite-fault.ts";
+import { BUSY_TIMEOUT_MS, drive, readsOn, scopeFor } from "./sqlite-scope.ts";
 
-/** How long a write waits for another process (a backup, `e2a bootstrap`) to let go of the file. */
-const BUSY_TIMEOUT_MS = 5_000;
 /** Pause before the log is turned on once more. */
 const WAL_RETRY_MS = 20;
 /** Verbs in one transaction at most, so that one turn cannot hold up the event loop for long. */
@@ -52,6 +40,8 @@ export interface SqliteOptions {
   /** Locks the database for this process. Default: opens it beside whoever has it open. */
   role?: Role;
   log?: Log;
+  /** Told why the store takes no writes, as a sentence, whenever that changes; null when it takes them again. */
+  onFault?: (reason: string | null) => void;
 }
 
 /**
@@ -59,8 +49,7 @@ export interface SqliteOptions {
  *
  * A verb resolves when its commit is on the disk (`synchronous = FULL`). After a failed write or sync no write is taken
  * until the store has recovered; sqlite-fault.ts says how and why. Checkpoints are made here, not by SQLite, which
- * swallows their errors. One connection does all: verbs run one after the other anyway, and a second one for reads would
- * lose its page cache at every commit (16 reads of the file a message, measured).
+ * swallows their errors. This connection writes, and reads too; threads.ts opens others beside it that only read.
  *
  * @throws StartRefused when a server has the database open already, or when commits that were promised are missing
  */
@@ -75,6 +64,7 @@ export function openSqlite(given: string, migrations: readonly Migration[], opti
       marked: options.role !== undefined && !memory,
       lock,
       log: options.log ?? silentLog,
+      onFault: options.onFault ?? (() => {}),
     });
   } catch (error) {
     lock?.release();
@@ -85,7 +75,13 @@ export function openSqlite(given: string, migrations: readonly Migration[], opti
 function openLocked(
   path: string,
   migrations: readonly Migration[],
-  { memory, marked, lock, log }: { memory: boolean; marked: boolean; lock: FolderLock | null; log: Log },
+  {
+    memory,
+    marked,
+    lock,
+    log,
+    onFault,
+  }: { memory: boolean; marked: boolean; lock: FolderLock | null; log: Log; onFault: (reason: string | null) => void },
 ): Engine {
   if (lock) checkLogMark(path);
   const writer = new Database(path, { create: true, readwrite: true });
@@ -113,7 +109,7 @@ function openLocked(
   const tables = schema(sqliteKit);
   const listeners = new Set<(signal: Signal) => void>();
   const scope = scopeFor(writer, tables);
-  const snapshot = writer.query("BEGIN");
+  const read = readsOn(writer, scope);
   const begin = writer.query("BEGIN IMMEDIATE");
   const commit = writer.query("COMMIT");
   const rollback = writer.query("ROLLBACK");
@@ -130,6 +126,7 @@ function openLocked(
   const fault = createFaultState({
     path,
     log,
+    onChange: onFault,
     recover() {
       if (writer.inTransaction) rollback.run();
       secureLog();
@@ -270,16 +267,7 @@ function openLocked(
     dialect: "sqlite",
     async read<R>(verb: (s: Scope) => Verb<R>): Promise<R> {
       if (closed) throw unavailable(new Error("the store is closed"));
-      // One snapshot for all steps, whatever another process writes meanwhile.
-      snapshot.run();
-      try {
-        return drive(verb(scope.with([])), scope.db);
-      } catch (error) {
-        throw asStoreFailure(error);
-      } finally {
-        // A verb that should only read leaves nothing behind, even if it did more.
-        if (writer.inTransaction) rollback.run();
-      }
+      return read(verb);
     },
     // Forgettable work waits as well: what lies in the log before a promised commit has to be as safe as that.
     write<R>(verb: (s: Scope) => Verb<R>): Promise<R> {
@@ -360,45 +348,6 @@ function turnOnWal(client: Database): void {
         throw error;
       Bun.sleepSync(WAL_RETRY_MS);
     }
-}
-
-interface SqliteScope {
-  db: BunSQLiteDatabase;
-  with(signals: Signal[]): Scope;
-}
-
-function scopeFor(client: Database, t: Scope["t"]): SqliteScope {
-  const db = drizzle({ client });
-  const cache = new Map<string, unknown>();
-  const shared = {
-    db,
-    t,
-    dialect: "sqlite" as const,
-    locked: <Q>(query: Q) => query,
-    skipLocked: <Q>(query: Q) => query,
-    prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>) {
-      if (!cache.has(name)) cache.set(name, build().prepare());
-      return new Run(cache.get(name), values) as unknown as PromiseLike<T>;
-    },
-  };
-  return { db, with: (signals) => ({ ...shared, signal: (signal) => signals.push(signal) }) };
-}
-
-interface SyncQuery {
-  prepare(): { execute(values?: Record<string, unknown>): { sync(): unknown } };
-}
-
-/** Runs a verb's steps one after the other, synchronously. */
-function drive<R>(verb: Verb<R>, db: BunSQLiteDatabase): R {
-  let step = verb.next();
-  while (!step.done) step = verb.next(runStep(step.value, db));
-  return step.value;
-}
-
-function runStep(step: Step, db: BunSQLiteDatabase): unknown {
-  if (step instanceof Run) return (step.query as ReturnType<SyncQuery["prepare"]>).execute(step.values).sync();
-  if (step instanceof SQL) return db.all(step);
-  return (step as unknown as SyncQuery).prepare().execute().sync();
 }
 
 function migrate(client: Database, migrations: readonly Migration[]) {

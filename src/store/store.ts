@@ -39,14 +39,39 @@ const SWEEP_BATCH = 500;
 const UNPROVEN_KEPT_MS = 365 * 86_400_000;
 
 /**
+ * Where a verb runs when the store is a SQLite file with threads of its own. `caller`: it finds a few small rows by an
+ * index, which costs less than handing it over. `reader`: it walks many rows, or carries whole messages. `writer`: all else.
+ */
+export type Place = "caller" | "reader" | "writer";
+
+const places = new WeakMap<object, Place>();
+
+/** Where a verb of a store runs (see Place). */
+export function placeOf(verb: object): Place {
+  return places.get(verb) ?? "writer";
+}
+
+function placed<F extends object>(place: Place, verb: F): F {
+  places.set(verb, place);
+  return verb;
+}
+
+/**
  * The list of verbs: all that the rest of the product can ask of the database.
  * Each is one transaction, and each is a promise that settles after its commit or rollback.
+ * Arguments and results are plain data, so that a verb can run on another thread.
  */
 export function createStore(engine: Engine) {
-  const read =
+  const reading =
+    (place: Place) =>
     <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
-    (...args: A): Promise<R> =>
-      engine.read((s) => verb(s, ...args));
+      placed(place, (...args: A): Promise<R> => engine.read((s) => verb(s, ...args)));
+  /** Finds a few small rows by an index. */
+  const lookUp = reading("caller");
+  /** Walks rows, or reads whole messages. */
+  const scan = reading("reader");
+  /** Reads what a write has just made or claimed, and what few ask for: it is in the writer's memory. */
+  const follow = reading("writer");
   const write =
     <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
     (...args: A): Promise<R> =>
@@ -56,28 +81,6 @@ export function createStore(engine: Engine) {
     <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { forgettable: true });
-
-  /**
-   * The verbs that make something, whose repetition would make it again. `keep` says with what a repeated request is
-   * answered: it is stored in the same transaction, so that no crash lies between the two. It may be asked twice.
-   */
-  const making = (keep: ((made: unknown) => requests.KeptAnswer | null) | null) => {
-    const make = <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
-      write(function* (s: Scope, ...args: A): Verb<R> {
-        const made = yield* verb(s, ...args);
-        const kept = keep?.(made);
-        if (kept) yield* requests.keepAnswer(s, kept);
-        return made;
-      });
-    return {
-      createKey: make(accounts.createKey),
-      createSecret: make(accounts.createSecret),
-      createDomain: make(domains.createDomain),
-      createAgent: make(agents.createAgent),
-      createWebhook: make(webhooks.createWebhook),
-      testWebhook: make(endpointHealth.testWebhook),
-    };
-  };
 
   const inBatches = async (batch: () => Promise<number>) => {
     while ((await batch()) === SWEEP_BATCH);
@@ -90,20 +93,19 @@ export function createStore(engine: Engine) {
     /** Why the store takes no writes, as a sentence; null while nothing is known to be wrong. */
     fault: () => engine.fault(),
 
-    ...making(null),
-    making,
-
     // Accounts: people, their keys and signing secrets
     createAccount: write(accounts.createAccount),
-    getUser: read(accounts.getUser),
-    findUserByEmail: read(accounts.findUserByEmail),
-    firstUser: read(accounts.firstUser),
-    listKeys: read(accounts.listKeys),
+    getUser: lookUp(accounts.getUser),
+    findUserByEmail: lookUp(accounts.findUserByEmail),
+    firstUser: lookUp(accounts.firstUser),
+    createKey: write(accounts.createKey),
+    listKeys: lookUp(accounts.listKeys),
     deleteKey: write(accounts.deleteKey),
-    findKey: read(accounts.findKey),
+    findKey: lookUp(accounts.findKey),
     touchKey: forgettable(accounts.touchKey),
-    proofStands: read(accounts.proofStands),
-    listSecrets: read(accounts.listSecrets),
+    proofStands: lookUp(accounts.proofStands),
+    listSecrets: lookUp(accounts.listSecrets),
+    createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
     touchSecret: forgettable(accounts.touchSecret),
     deleteAccount: write(deleteAccount),
@@ -112,70 +114,72 @@ export function createStore(engine: Engine) {
     createFirstAccount: write(sessions.createFirstAccount),
     createSignInToken: write(sessions.createSignInToken),
     mailSignInToken: write(sessions.mailSignInToken),
-    findSignInToken: read(sessions.findSignInToken),
+    findSignInToken: lookUp(sessions.findSignInToken),
     useSignInToken: write(sessions.useSignInToken),
     createSession: write(sessions.createSession),
-    findSession: read(sessions.findSession),
-    listSessions: read(sessions.listSessions),
+    findSession: lookUp(sessions.findSession),
+    listSessions: lookUp(sessions.listSessions),
     touchSession: forgettable(sessions.touchSession),
     deleteSession: write(sessions.deleteSession),
     endSession: write(sessions.endSession),
 
     // Domains and their DKIM keys
+    createDomain: write(domains.createDomain),
     ensureSharedDomain: write(domains.ensureSharedDomain),
     ensureDkimKeys: write(domains.ensureDkimKeys),
-    signingDomain: read(domains.signingDomain),
-    hostedDomain: read(domains.hostedDomain),
-    listDomains: read(domains.listDomains),
-    getDomain: read(domains.getDomain),
+    signingDomain: lookUp(domains.signingDomain),
+    hostedDomain: lookUp(domains.hostedDomain),
+    listDomains: lookUp(domains.listDomains),
+    getDomain: lookUp(domains.getDomain),
     markDomainVerified: write(domains.markDomainVerified),
     deleteDomain: write(domains.deleteDomain),
     claimDomainChecks: write(domainWatch.claimDomainChecks),
     recordDomainCheck: write(domainWatch.recordDomainCheck),
-    nextDomainCheckDue: read(domainWatch.nextDomainCheckDue),
+    nextDomainCheckDue: lookUp(domainWatch.nextDomainCheckDue),
 
     // Agents
-    listAgents: read(agents.listAgents),
-    getAgent: read(agents.getAgent),
+    createAgent: write(agents.createAgent),
+    listAgents: scan(agents.listAgents),
+    getAgent: lookUp(agents.getAgent),
     updateAgent: write(agents.updateAgent),
     deleteAgent: write(agents.deleteAgent),
-    findMailbox: read(agents.findMailbox),
+    findMailbox: lookUp(agents.findMailbox),
 
     // Inbound mail
     acceptInbound: write(inbound.acceptInbound),
-    listMessages: read(messages.listMessages),
-    listInbox: read(inbox.listInbox),
-    messagesAfter: read(messages.messagesAfter),
-    getMessage: read(messages.getMessage),
+    listMessages: scan(messages.listMessages),
+    listInbox: scan(inbox.listInbox),
+    messagesAfter: follow(messages.messagesAfter),
+    getMessage: scan(messages.getMessage),
     setReadStatus: write(messages.setReadStatus),
     updateMessage: write(messages.updateMessage),
     deleteMessage: write(messages.deleteMessage),
-    countMessages: read(messages.countMessages),
+    countMessages: scan(messages.countMessages),
 
     // Outbound mail, its queue and what became of it
     acceptOutbound: write(outbound.acceptOutbound),
     // Forgotten, the same request would be taken for a repetition: no mail twice, at worst one too few.
     noteAnswered: forgettable(outbound.noteAnswered),
-    getOutbound: read(outbound.getOutbound),
-    outboundBytes: read(outbound.outboundBytes),
-    listOutbound: read(outbound.listOutbound),
+    getOutbound: scan(outbound.getOutbound),
+    outboundBytes: scan(outbound.outboundBytes),
+    listOutbound: scan(outbound.listOutbound),
     cancelOutbound: write(outbound.cancelOutbound),
 
     // Held mail: what the gate asks, decisions, expiry, and telling the reviewers
-    gateFacts: read(gateFacts),
-    conversationOf: read(outbound.conversationOf),
+    gateFacts: scan(gateFacts),
+    conversationOf: lookUp(outbound.conversationOf),
     decideHold: write(holds.decideHold),
     withdrawApproval: write(withdraw.withdrawApproval),
     holdQueued: write(holds.holdQueued),
     storeReview: forgettable(holds.storeReview),
     releaseLoop: write(holds.releaseLoop),
     expireHolds: write(holds.expireHolds),
-    nextHoldDue: read(holds.nextHoldDue),
+    nextHoldDue: lookUp(holds.nextHoldDue),
     claimNotices: write(notices.claimNotices),
     storeNotices: write(notices.storeNotices),
-    heldMessage: read(holds.heldMessage),
-    listAudit: read(listAudit),
-    decisionAbout: read(decisionAbout),
+    heldMessage: scan(holds.heldMessage),
+    listAudit: scan(listAudit),
+    decisionAbout: lookUp(decisionAbout),
     pauseDomain: write(pauses.pauseDomain),
     pauseAccount: write(pauses.pauseAccount),
 
@@ -184,34 +188,36 @@ export function createStore(engine: Engine) {
     claimDueRecipients: forgettable(queue.claimDueRecipients),
     renewLeases: forgettable(queue.renewLeases),
     renewLease: forgettable(queue.renewLease),
-    outboundWork: read(queue.outboundWork),
+    outboundWork: follow(queue.outboundWork),
     finishRecipient: write(queue.finishRecipient),
-    nextRecipientDue: read(queue.nextRecipientDue),
+    nextRecipientDue: lookUp(queue.nextRecipientDue),
     adoptLanes: write(queue.adoptLanes),
     recordReport: write(recordReport),
-    outboundState: read(queue.outboundState),
-    refuseSuppressed: read(refuseSuppressed),
+    outboundState: follow(queue.outboundState),
+    refuseSuppressed: lookUp(refuseSuppressed),
     suppress: write(suppressions.suppress),
-    getSuppression: read(suppressions.getSuppression),
-    listSuppressions: read(suppressions.listSuppressions),
+    getSuppression: lookUp(suppressions.getSuppression),
+    listSuppressions: scan(suppressions.listSuppressions),
     unsuppress: write(suppressions.unsuppress),
 
-    overview: read(overview),
+    overview: scan(overview),
 
     // Conversations: both directions together
-    listConversations: read(listConversations),
-    getConversation: read(getConversation),
+    listConversations: scan(listConversations),
+    getConversation: scan(getConversation),
 
     // The event log
-    readEvents: read(events.readEvents),
-    getEvent: read(events.getEvent),
-    lastPosition: read(events.lastPosition),
+    readEvents: scan(events.readEvents),
+    getEvent: lookUp(events.getEvent),
+    lastPosition: lookUp(events.lastPosition),
 
     // Webhooks of accounts
-    listWebhooks: read(webhooks.listWebhooks),
-    getWebhook: read(webhooks.getWebhook),
+    createWebhook: write(webhooks.createWebhook),
+    listWebhooks: lookUp(webhooks.listWebhooks),
+    getWebhook: lookUp(webhooks.getWebhook),
     updateWebhook: write(webhooks.updateWebhook),
-    failingEndpoints: read(endpointHealth.failingEndpoints),
+    testWebhook: write(endpointHealth.testWebhook),
+    failingEndpoints: follow(endpointHealth.failingEndpoints),
     /** Deletes a webhook, and what waits for it in small steps; false when the account has none of that id. */
     async deleteWebhook(userId: string, id: string): Promise<boolean> {
       if (!(await engine.write((s) => webhooks.deleteWebhook(s, userId, id)))) return false;
@@ -221,17 +227,17 @@ export function createStore(engine: Engine) {
 
     // Webhook deliveries
     claimDueDeliveries: forgettable(deliveryQueue.claimDueDeliveries),
-    deliveryWork: read(deliveries.deliveryWork),
+    deliveryWork: follow(deliveries.deliveryWork),
     finishDelivery: forgettable(deliveries.finishDelivery),
     dropDelivery: forgettable(deliveries.dropDelivery),
-    nextDeliveryDue: read(deliveryQueue.nextDeliveryDue),
-    deliveriesOf: read(deliveries.deliveriesOf),
-    listDeliveries: read(deliveryLog.listDeliveries),
-    eventOfMessage: read(deliveryLog.eventOfMessage),
-    getDelivery: read(deliveryLog.getDelivery),
+    nextDeliveryDue: lookUp(deliveryQueue.nextDeliveryDue),
+    deliveriesOf: scan(deliveries.deliveriesOf),
+    listDeliveries: scan(deliveryLog.listDeliveries),
+    eventOfMessage: lookUp(deliveryLog.eventOfMessage),
+    getDelivery: scan(deliveryLog.getDelivery),
     redeliver: write(deliveryLog.redeliver),
     redeliverFailed: write(deliveryLog.redeliverFailed),
-    queueState: read(deliveryQueue.queueState),
+    queueState: follow(deliveryQueue.queueState),
 
     // Idempotent requests
     startIdempotent: write(requests.startIdempotent),
@@ -269,9 +275,9 @@ export function createStore(engine: Engine) {
     probeWrite: write(requests.probeWrite),
 
     // The key that sealed what is sealed here
-    keyCanary: read(keyCanary.keyCanary),
+    keyCanary: lookUp(keyCanary.keyCanary),
     claimKeyCanary: write(keyCanary.claimKeyCanary),
-    sealedSample: read(keyCanary.sealedSample),
+    sealedSample: lookUp(keyCanary.sealedSample),
 
     /** Deletes what has outlived its use, in small steps. Null keeps for ever. */
     async sweep(input: {

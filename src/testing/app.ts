@@ -7,6 +7,7 @@ import { createVault, loadOrCreateKeyFile } from "../vault.ts";
 import { type DnsServer, startDnsServer, type Zone } from "./dns-server.ts";
 import { testPool } from "./pool.ts";
 import { testPostgres } from "./postgres.ts";
+import { testStoreThreads } from "./store-threads.ts";
 import { tempDir } from "./temp.ts";
 
 export interface TestApp extends AsyncDisposable {
@@ -55,7 +56,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
       ...options.set,
     },
   });
-  const begin = () => start(config, { log: silentLog, pool: testPool(), ...options.seams });
+  const begin = () =>
+    start(config, { log: silentLog, pool: testPool(), storeThreads: testStoreThreads(), ...options.seams });
   let app = await begin();
 
   const vault = createVault(await loadOrCreateKeyFile(join(config.dataDir, "encryption.key")));

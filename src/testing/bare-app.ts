@@ -3,6 +3,7 @@ import { type App, type Seams, start } from "../app.ts";
 import { loadConfig } from "../config.ts";
 import { silentLog } from "../log.ts";
 import { testPool } from "./pool.ts";
+import { testStoreThreads } from "./store-threads.ts";
 import { tempDir } from "./temp.ts";
 
 export interface Bare extends AsyncDisposable {
@@ -19,7 +20,12 @@ export async function bareApp(options: { set?: Record<string, unknown>; seams?: 
     ...options.set,
   };
   const config = loadConfig({ env: {}, cwd: dir.path, root: dir.path, flags });
-  const app = await start(config, { log: silentLog, pool: testPool(), ...options.seams });
+  const app = await start(config, {
+    log: silentLog,
+    pool: testPool(),
+    storeThreads: testStoreThreads(),
+    ...options.seams,
+  });
   return {
     app,
     async [Symbol.asyncDispose]() {

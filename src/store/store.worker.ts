@@ -1,0 +1,144 @@
+/** A thread that has SQLite databases open, and runs the verbs that it is sent; threads.ts is its other side. */
+import { type Log, silentLog } from "../log.ts";
+import type { Engine } from "./engine.ts";
+import { openSqlite } from "./sqlite.ts";
+import { openSqliteReader } from "./sqlite-reader.ts";
+import { createStore, type Store } from "./store.ts";
+import {
+  type Answer,
+  type Call,
+  errorToSend,
+  type Opening,
+  type Order,
+  type Report,
+  received,
+  send,
+} from "./thread-messages.ts";
+
+declare const self: Worker;
+
+interface Served {
+  readonly verbs: Record<string, (...args: unknown[]) => Promise<unknown>>;
+  close(): Promise<void>;
+}
+
+const databases = new Map<number, Served>();
+
+self.onmessage = ({ data }: MessageEvent<Order>) => {
+  if (data.kind === "open") open(data.database, data.opening);
+  else if (data.kind === "calls") for (const call of data.calls) void run(data.database, call);
+  else if (data.kind === "close") void close(data.database);
+  else void leave(data.done);
+};
+
+function open(database: number, opening: Opening): void {
+  try {
+    databases.set(database, opening.kind === "writer" ? serveWriter(database, opening) : serveReader(opening.path));
+    report({ kind: "opened", database });
+  } catch (error) {
+    report({ kind: "opened", database, error: errorToSend(error) });
+  }
+}
+
+function serveWriter(database: number, { path, migrations, role }: Opening & { kind: "writer" }): Served {
+  const engine = openSqlite(path, migrations, {
+    role,
+    log: logTo(database),
+    onFault: (reason) => report({ kind: "fault", database, reason }),
+  });
+  engine.onSignal((signal) => outboxOf(database).signals.push(signal));
+  return { verbs: verbsOf(createStore(engine)), close: () => engine.close() };
+}
+
+function serveReader(path: string): Served {
+  const reader = openSqliteReader(path);
+  const refuse = () => Promise.reject(new Error("This thread only reads."));
+  const engine: Engine = {
+    dialect: "sqlite",
+    read: reader.read,
+    write: refuse,
+    takeOver: refuse,
+    fault: () => null,
+    onSignal: () => () => {},
+    close: async () => reader.close(),
+  };
+  return { verbs: verbsOf(createStore(engine)), close: engine.close };
+}
+
+const verbsOf = (store: Store) => store as unknown as Served["verbs"];
+
+/** The log of a database is kept by the thread that opened it, which also knows the level. */
+function logTo(database: number): Log {
+  const write =
+    (level: "info" | "warn" | "error"): Log["error"] =>
+    (event, fields = {}, error) =>
+      report({
+        kind: "log",
+        database,
+        level,
+        event,
+        fields,
+        ...(error !== undefined && { error: errorToSend(error) }),
+      });
+  return { ...silentLog, info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+async function run(database: number, { call, verb, args }: Call): Promise<void> {
+  const answer: Answer = { call };
+  try {
+    const served = databases.get(database);
+    if (!served) throw new Error("The database is not open.");
+    answer.result = await served.verbs[verb]?.(...received(args));
+  } catch (error) {
+    answer.error = errorToSend(error);
+  }
+  outboxOf(database).answers.push(answer);
+}
+
+/** Answers and signals that wait for the end of this turn: all of a commit leave in one message. */
+const outboxes = new Map<number, Report & { kind: "answers" }>();
+
+function outboxOf(database: number): Report & { kind: "answers" } {
+  const found = outboxes.get(database);
+  if (found) return found;
+  const outbox: Report & { kind: "answers" } = { kind: "answers", database, answers: [], signals: [] };
+  // Signals are gathered in the commit, answers in the microtasks behind it, in their order: one more turn of those has all.
+  if (outboxes.size === 0) queueMicrotask(() => queueMicrotask(() => queueMicrotask(flush)));
+  outboxes.set(database, outbox);
+  return outbox;
+}
+
+function flush(): void {
+  const waiting = [...outboxes.values()];
+  outboxes.clear();
+  for (const outbox of waiting)
+    try {
+      report(outbox);
+    } catch (error) {
+      // A result that cannot be sent. The verb has happened; whoever asked must not wait for ever.
+      const sent = errorToSend(error);
+      report({ ...outbox, answers: outbox.answers.map(({ call }) => ({ call, error: sent })) });
+    }
+}
+
+async function close(database: number): Promise<void> {
+  const served = databases.get(database);
+  databases.delete(database);
+  let error: unknown;
+  try {
+    await served?.close();
+  } catch (failed) {
+    error = failed;
+  }
+  report({ kind: "closed", database, ...(error !== undefined && { error: errorToSend(error) }) });
+}
+
+async function leave(done: Int32Array): Promise<void> {
+  await Promise.allSettled([...databases.values()].map((served) => served.close()));
+  Atomics.store(done, 0, 1);
+  Atomics.notify(done, 0);
+}
+
+function report(message: Report): void {
+  send(self as unknown as { postMessage(message: unknown, transfer: ArrayBuffer[]): void }, message);
+}

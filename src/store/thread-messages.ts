@@ -1,0 +1,127 @@
+import { Failure, type FailureDetails, StartRefused } from "../errors.ts";
+import type { LogFields } from "../log.ts";
+import type { Signal } from "./engine.ts";
+import type { Role } from "./folder-lock.ts";
+import type { Migration } from "./migrate.ts";
+
+/** Bytes from which an array is handed over instead of copied once more on its way. */
+const HANDED_OVER_BYTES_MIN = 16 * 1024;
+
+/** How a thread opens a database: to write, as the one that owns the file, or only to read beside that one. */
+export type Opening =
+  | { kind: "writer"; path: string; migrations: readonly Migration[]; role: Role }
+  | { kind: "reader"; path: string };
+
+/** What a store's thread is told. `database` numbers the databases that it has open, `call` the calls of a database. */
+export type Order =
+  | { kind: "open"; database: number; opening: Opening }
+  | { kind: "calls"; database: number; calls: Call[] }
+  | { kind: "close"; database: number }
+  /** Empties the log and closes the file while the process ends; then `done[0]` is 1. */
+  | { kind: "leave"; done: Int32Array };
+
+export interface Call {
+  call: number;
+  verb: string;
+  args: unknown[];
+}
+
+export interface Answer {
+  call: number;
+  result?: unknown;
+  error?: SentError;
+}
+
+/** What a store's thread says. Signals come with the answers of the same commit, and count after them. */
+export type Report =
+  | { kind: "opened"; database: number; error?: SentError }
+  | { kind: "answers"; database: number; answers: Answer[]; signals: Signal[] }
+  | { kind: "fault"; database: number; reason: string | null }
+  | {
+      kind: "log";
+      database: number;
+      level: "info" | "warn" | "error";
+      event: string;
+      fields: LogFields;
+      error?: SentError;
+    }
+  | { kind: "closed"; database: number; error?: SentError };
+
+/** A thrown value as plain data. Errors of a thread keep their causes, for the log. */
+export type SentError =
+  | { kind: "failure"; code: Failure["code"]; message: string; details: FailureDetails; cause?: SentError }
+  | { kind: "refused"; message: string; code: string; fix: string }
+  | { kind: "error"; name: string; message: string; code?: string | undefined; stack?: string | undefined };
+
+/** An error as plain data, which a thread can be sent. */
+export function errorToSend(error: unknown): SentError {
+  if (error instanceof Failure) {
+    const { cause, ...details } = error.details;
+    const sent = { kind: "failure" as const, code: error.code, message: error.message, details };
+    return cause === undefined ? sent : { ...sent, cause: errorToSend(cause) };
+  }
+  if (error instanceof StartRefused)
+    return { kind: "refused", message: error.message, code: error.code, fix: error.fix };
+  if (!(error instanceof Error)) return { kind: "error", name: "Error", message: String(error) };
+  const { name, message, stack } = error;
+  const code = (error as { code?: unknown }).code;
+  return { kind: "error", name, message, stack, code: typeof code === "string" ? code : undefined };
+}
+
+/** The error again, of its own class. */
+export function errorReceived(sent: SentError): Error {
+  if (sent.kind === "failure")
+    return new Failure(sent.code, sent.message, {
+      ...sent.details,
+      ...(sent.cause && { cause: errorReceived(sent.cause) }),
+    });
+  if (sent.kind === "refused") return new StartRefused(sent.message, sent.code, sent.fix);
+  const error = new Error(sent.message);
+  error.name = sent.name;
+  if (sent.stack) error.stack = sent.stack;
+  return sent.code === undefined ? error : Object.assign(error, { code: sent.code });
+}
+
+/**
+ * Sends a message to the other side of a thread. Large byte arrays are copied once and handed over; the sender keeps its own.
+ * Everything else is cloned: dates, sets and `undefined` arrive as they are, a Buffer as a Uint8Array (see `received`).
+ */
+export function send(port: { postMessage(message: unknown, transfer: ArrayBuffer[]): void }, message: Order | Report) {
+  const transfer: ArrayBuffer[] = [];
+  port.postMessage(withCopies(message, transfer), transfer);
+}
+
+function withCopies(value: unknown, transfer: ArrayBuffer[]): unknown {
+  if (!isComposite(value) || value instanceof Int32Array) return value;
+  if (value instanceof Uint8Array) {
+    if (value.length < HANDED_OVER_BYTES_MIN) return value;
+    const copy = new Uint8Array(value.length);
+    copy.set(value);
+    transfer.push(copy.buffer);
+    return copy;
+  }
+  if (Array.isArray(value)) {
+    if (!value.some(isComposite)) return value;
+    return value.map((item) => withCopies(item, transfer));
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withCopies(item, transfer)]));
+}
+
+/** What was received, with each byte array as the Buffer that it was before. Changes the value in place. */
+export function received<T>(value: T): T {
+  if (!isComposite(value)) return value;
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength) as unknown as T;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (isComposite(value[i])) value[i] = received(value[i]);
+    return value;
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
+  const fields = value as Record<string, unknown>;
+  for (const key of Object.keys(fields)) if (isComposite(fields[key])) fields[key] = received(fields[key]);
+  return value;
+}
+
+function isComposite(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,282 @@
+import { type Log, silentLog } from "../log.ts";
+import { type Engine, type Signal, tell } from "./engine.ts";
+import { unavailable, uncertain } from "./failures.ts";
+import type { Role } from "./folder-lock.ts";
+import type { Migration } from "./migrate.ts";
+import { openSqliteReader } from "./sqlite-reader.ts";
+import { createStore, placeOf, type Store } from "./store.ts";
+import {
+  type Answer,
+  type Call,
+  errorReceived,
+  errorToSend,
+  type Opening,
+  type Order,
+  type Report,
+  received,
+  send,
+} from "./thread-messages.ts";
+
+/** Reader threads at most. Each runs one verb at a time; the second one serves while the first is in a long search. */
+const READERS_MAX = 2;
+/** How long a process that ends at once waits for its log to be emptied. */
+const LEAVE_MS = 5_000;
+
+/** Threads that run the verbs of SQLite stores. One process needs them once, however many databases it opens. */
+export interface StoreThreads {
+  /** The thread of all writers. */
+  readonly writer: StoreThread;
+  /** A thread to read on: an idle one, or else the one with the fewest calls in hand. Started when first needed. */
+  reader(): StoreThread;
+  /** Ends the threads. Stores must have been closed before. */
+  close(): void;
+}
+
+export interface StoreThread {
+  /** Calls that have no answer yet. */
+  readonly inHand: number;
+  open(opening: Opening, hears: Hears): Promise<ThreadDatabase>;
+  /** Empties the logs and closes the files, synchronously: for the end of a process that closes nothing. */
+  leave(): void;
+  close(): void;
+}
+
+/** What a database tells beside its answers. */
+interface Hears {
+  onSignal(signal: Signal): void;
+  onFault(reason: string | null): void;
+  log: Log;
+}
+
+interface ThreadDatabase {
+  call(verb: string, args: unknown[]): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** Creates the threads, and starts the writer's. */
+export function createStoreThreads(): StoreThreads {
+  const writer = startThread();
+  const readers: StoreThread[] = [];
+  // Whoever ends the process without closing (an error, process.exit) leaves a file that can be copied as it lies there.
+  const leave = () => writer.leave();
+  process.once("exit", leave);
+  return {
+    writer,
+    reader() {
+      const least = readers.toSorted((a, b) => a.inHand - b.inHand)[0];
+      if (least && (least.inHand === 0 || readers.length === READERS_MAX)) return least;
+      const started = startThread();
+      readers.push(started);
+      return started;
+    },
+    close() {
+      process.off("exit", leave);
+      for (const thread of [writer, ...readers]) thread.close();
+    },
+  };
+}
+
+/**
+ * Opens a SQLite file as the server's store: one thread writes, up to two read, and this one only looks up small rows.
+ * So neither a disk that is slow to sync, nor the indexing of large mail, nor a long search keeps sockets waiting.
+ *
+ * @throws StartRefused as openSqlite does
+ */
+export async function openSqliteStore(
+  threads: StoreThreads,
+  { path, migrations, role, log }: { path: string; migrations: readonly Migration[]; role: Role; log: Log },
+): Promise<Store> {
+  const listeners = new Set<(signal: Signal) => void>();
+  let fault: string | null = null;
+  let closing: Promise<void> | undefined;
+  const writer = await threads.writer.open(
+    { kind: "writer", path, migrations, role },
+    {
+      onSignal: (signal) => tell(listeners, signal),
+      onFault: (reason) => {
+        fault = reason;
+      },
+      log,
+    },
+  );
+  const reader = openSqliteReader(path);
+  const readers = new Map<StoreThread, Promise<ThreadDatabase>>();
+
+  function onReader(verb: string, args: unknown[]): Promise<unknown> {
+    if (closing) return Promise.reject(unavailable(new Error("the store is closed")));
+    const thread = threads.reader();
+    let opened = readers.get(thread);
+    if (!opened) {
+      opened = thread.open({ kind: "reader", path }, { onSignal() {}, onFault() {}, log: silentLog });
+      readers.set(thread, opened);
+    }
+    return opened.then((database) => database.call(verb, args));
+  }
+
+  const callers: Engine = {
+    dialect: "sqlite",
+    read: reader.read,
+    write: () => Promise.reject(new Error("This connection only reads.")),
+    takeOver: () => Promise.reject(new Error("This connection only reads.")),
+    fault: () => fault,
+    onSignal(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    // The writer's connection is the last one, so that it empties the log.
+    close: () =>
+      (closing ??= (async () => {
+        reader.close();
+        for (const opened of readers.values())
+          await opened.then(
+            (database) => database.close(),
+            () => {},
+          );
+        await writer.close();
+      })()),
+  };
+  const store = createStore(callers);
+  const own = new Set<string>(["dialect", "onSignal", "close", "fault", "takeOver"]);
+  const verbs = Object.entries(store).filter(([name]) => !own.has(name));
+  const elsewhere = Object.fromEntries(
+    verbs.flatMap(([name, verb]): [string, (...args: unknown[]) => Promise<unknown>][] => {
+      const place = placeOf(verb as object);
+      if (place === "caller") return [];
+      return [[name, (...args) => (place === "reader" ? onReader(name, args) : writer.call(name, args))]];
+    }),
+  );
+  return { ...store, ...elsewhere, takeOver: (now) => writer.call("takeOver", [now]) } as Store;
+}
+
+interface Asked {
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+interface Opened extends Hears {
+  readonly asked: Map<number, Asked>;
+  started: Asked | null;
+  closed: Asked | null;
+}
+
+function startThread(): StoreThread {
+  const worker = new Worker(workerPath());
+  // Only an open database keeps the process alive, as its sockets do.
+  worker.unref();
+  const databases = new Map<number, Opened>();
+  let databaseCount = 0;
+  let callCount = 0;
+  let inHand = 0;
+  let ended: unknown = null;
+
+  function settle(database: Opened, { call, result, error }: Answer): void {
+    const asked = database.asked.get(call);
+    if (!asked) return;
+    database.asked.delete(call);
+    inHand--;
+    if (error) asked.reject(errorReceived(error));
+    else asked.resolve(received(result));
+  }
+
+  worker.onmessage = ({ data }: MessageEvent<Report>) => {
+    const database = databases.get(data.database);
+    if (!database) return;
+    if (data.kind === "answers") {
+      for (const answer of data.answers) settle(database, answer);
+      for (const signal of data.signals) database.onSignal(signal);
+    } else if (data.kind === "fault") database.onFault(data.reason);
+    else if (data.kind === "log") {
+      const { level, event, fields, error } = data;
+      if (level === "info") database.log.info(event, fields);
+      else database.log[level](event, fields, error && errorReceived(error));
+    } else {
+      const asked = data.kind === "opened" ? database.started : database.closed;
+      if (data.kind === "closed" || data.error) databases.delete(data.database);
+      if (databases.size === 0) worker.unref();
+      if (data.error) asked?.reject(errorReceived(data.error));
+      else asked?.resolve(undefined);
+    }
+  };
+
+  /** An error outside of every verb: what is in hand may have happened or not. It surfaces here as uncaught, as it would without threads. */
+  worker.onerror = (event) => {
+    ended = event.error ?? new Error(event.message);
+    for (const { asked, started, closed } of databases.values()) {
+      for (const one of [...asked.values(), started, closed]) one?.reject(uncertain(ended));
+      asked.clear();
+    }
+    queueMicrotask(() => {
+      throw ended;
+    });
+  };
+
+  const tellWorker = (order: Order) => send(worker as unknown as Parameters<typeof send>[0], order);
+
+  return {
+    get inHand() {
+      return inHand;
+    },
+    async open(opening, hears) {
+      const id = ++databaseCount;
+      const database: Opened = { ...hears, asked: new Map(), started: null, closed: null };
+      databases.set(id, database);
+      worker.ref();
+      const started = new Promise((resolve, reject) => {
+        database.started = { resolve, reject };
+      });
+      tellWorker({ kind: "open", database: id, opening });
+      await started;
+      database.started = null;
+
+      let calls: Call[] = [];
+      const flush = () => {
+        const waiting = calls;
+        calls = [];
+        try {
+          tellWorker({ kind: "calls", database: id, calls: waiting });
+        } catch {
+          // One of them has an argument that is no plain data: an error in its caller, which the others do not share.
+          for (const one of waiting) sendAlone(one);
+        }
+      };
+      const sendAlone = (one: Call) => {
+        try {
+          tellWorker({ kind: "calls", database: id, calls: [one] });
+        } catch (error) {
+          settle(database, { call: one.call, error: errorToSend(error) });
+        }
+      };
+      return {
+        call(verb, args) {
+          if (ended !== null) return Promise.reject(unavailable(ended));
+          if (!databases.has(id) || database.closed)
+            return Promise.reject(unavailable(new Error("the store is closed")));
+          return new Promise((resolve, reject) => {
+            const call = ++callCount;
+            inHand++;
+            database.asked.set(call, { resolve, reject });
+            if (calls.push({ call, verb, args }) === 1) queueMicrotask(flush);
+          });
+        },
+        close: () =>
+          new Promise<void>((resolve, reject) => {
+            if (calls.length > 0) flush();
+            database.closed = { resolve: () => resolve(), reject };
+            tellWorker({ kind: "close", database: id });
+          }),
+      };
+    },
+    leave() {
+      if (databases.size === 0 || ended !== null) return;
+      const done = new Int32Array(new SharedArrayBuffer(4));
+      tellWorker({ kind: "leave", done });
+      Atomics.wait(done, 0, 0, LEAVE_MS);
+    },
+    close: () => worker.terminate(),
+  };
+}
+
+/** In the compiled program the worker has its path relative to src/; see scripts/build.ts. */
+function workerPath(): string {
+  return Bun.isStandaloneExecutable ? "./store/store.worker.ts" : new URL("./store.worker.ts", import.meta.url).href;
+}
