@@ -103,9 +103,11 @@ export class BodyHold {
 }
 
 const emptyBody = new Uint8Array();
-/** A body has this long, and longer by its size at the rate of a slow line. */
+/** A body has this long, and longer as long as it keeps coming at the rate of a slow line (512 kbit/s). */
 const ARRIVAL_MS = 30_000;
 const ARRIVAL_BYTES_PER_MS = 64;
+/** How often the rate is looked at: what stalls keeps its memory no longer than that. */
+const RATE_WINDOW_MS = 10_000;
 
 export interface BodyOptions {
   bytesMax: number;
@@ -118,7 +120,7 @@ export interface BodyOptions {
 
 /**
  * The whole body. Failures: `too_large` as soon as it is known to be beyond `bytesMax`, `overloaded` when there is no memory
- * for it, `request_timeout` when it takes too long to arrive, and those of `JsonShape`.
+ * for it, `request_timeout` when it comes too slowly, and those of `JsonShape`.
  */
 export async function readBody(request: Request, options: BodyOptions): Promise<Uint8Array> {
   const { bytesMax, hold, clock } = options;
@@ -136,10 +138,15 @@ export async function readBody(request: Request, options: BodyOptions): Promise<
   let length = 0;
   const reader = (request.body as ReadableStream<Uint8Array>).getReader();
   let isLate = false;
-  const cancel = clock.after(ARRIVAL_MS + (declared || bytesMax) / ARRIVAL_BYTES_PER_MS, () => {
-    isLate = true;
-    reader.cancel().catch(() => {});
-  });
+  let cancelCheck = () => {};
+  const checkAfter = (ms: number, before: number) => {
+    cancelCheck = clock.after(ms, () => {
+      if (length - before >= RATE_WINDOW_MS * ARRIVAL_BYTES_PER_MS) return checkAfter(RATE_WINDOW_MS, length);
+      isLate = true;
+      reader.cancel().catch(() => {});
+    });
+  };
+  checkAfter(ARRIVAL_MS, 0);
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       const chunk = next.value;
@@ -159,7 +166,7 @@ export async function readBody(request: Request, options: BodyOptions): Promise<
     reader.cancel().catch(() => {});
     throw error;
   } finally {
-    cancel();
+    cancelCheck();
   }
   if (isLate)
     throw new Failure("request_timeout", "The body did not arrive in time.", {
