@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import {
   closeSync,
@@ -15,7 +16,7 @@ import {
 import { join } from "node:path";
 import { killedAtRandom, syncFailsThenPowerCut, victimOf, writesFailForAWhile } from "../testing/attacks/faults.ts";
 import { binaryPath, runBinary, startBinary } from "../testing/binary.ts";
-import { canInjectFaults, errno } from "../testing/faults/faulty-disk.ts";
+import { canInjectFaults, errno, faultyDisk } from "../testing/faults/faulty-disk.ts";
 import { testPostgres } from "../testing/postgres.ts";
 import { tempDir } from "../testing/temp.ts";
 
@@ -45,6 +46,34 @@ describe.skipIf(!canInjectFaults)("a disk that fails under the compiled binary",
       expect({ lost, doubled }).toEqual({ lost: 0, doubled: 0 });
       expect(reasons[0]).toMatch(reason);
     }, 120_000);
+
+  for (const [name, reason] of [
+    ["ENOSPC", "its disk is full"],
+    ["EROFS", "The store takes no writes"],
+  ] as const)
+    test(`${name} during a migration: the start ends with 2 and says why, and the next one finds all as it was`, async () => {
+      await using disk = await faultyDisk();
+      const env = { ...disk.env, ...serverEnv(disk.folder) };
+      const path = join(disk.folder, "e2a.db");
+      for (const prepare of [
+        () => {},
+        // As an earlier release left it.
+        () => {
+          using database = new Database(path);
+          database.exec("DROP TABLE reserved_addresses; DELETE FROM schema_migrations WHERE number = 13");
+        },
+      ]) {
+        prepare();
+        disk.set("writeError", errno[name]);
+        const { code, stderr } = await runBinary(["serve"], env);
+        expect([code, stderr]).toEqual([2, expect.stringContaining(reason)]);
+        expect(stderr).toContain(path);
+        disk.set("writeError", 0);
+        expect((await runBinary(["bootstrap", "--email", "you@example.com"], env)).code).toBe(0);
+      }
+      await using server = await startBinary(env);
+      expect((await fetch(`${server.ready.http}/api/ready`)).status).toBe(200);
+    }, 60_000);
 
   for (const how of ["kill -9", "power cut"] as const)
     test(`${how} at random moments: nothing that was promised is lost`, async () => {

@@ -10,7 +10,7 @@ import { checkLogMark, type LogMark, openLogMark } from "./log-mark.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
 import { realFile } from "./real-file.ts";
 import { schema } from "./schema.ts";
-import { createFaultState } from "./sqlite-fault.ts";
+import { createFaultState, diskRefusal } from "./sqlite-fault.ts";
 import { BUSY_TIMEOUT_MS, drive, readsOn, scopeFor } from "./sqlite-scope.ts";
 
 /** Pause before the log is turned on once more. */
@@ -51,7 +51,8 @@ export interface SqliteOptions {
  * until the store has recovered; sqlite-fault.ts says how and why. Checkpoints are made here, not by SQLite, which
  * swallows their errors. This connection writes, and reads too; threads.ts opens others beside it that only read.
  *
- * @throws StartRefused when a server has the database open already, or when commits that were promised are missing
+ * @throws StartRefused when a server has the database open already, when commits that were promised are missing, or when
+ *   the disk takes no writes
  */
 export function openSqlite(given: string, migrations: readonly Migration[], options: SqliteOptions = {}): Engine {
   const memory = given === ":memory:";
@@ -68,7 +69,7 @@ export function openSqlite(given: string, migrations: readonly Migration[], opti
     });
   } catch (error) {
     lock?.release();
-    throw error;
+    throw diskRefusal(error, path) ?? error;
   }
 }
 
@@ -366,7 +367,8 @@ function migrate(client: Database, migrations: readonly Migration[]) {
     }
     client.exec("COMMIT");
   } catch (error) {
-    client.exec("ROLLBACK");
+    // A full disk may have undone it by itself (SQLite, "Transactions" 2.2).
+    if (client.inTransaction) client.exec("ROLLBACK");
     client.close();
     throw error;
   }
