@@ -18,6 +18,8 @@ import {
 declare const self: Worker;
 
 interface Served {
+  /** Calls in hand. */
+  readonly running: Set<Promise<void>>;
   readonly verbs: Record<string, (...args: unknown[]) => Promise<unknown>>;
   close(): Promise<void>;
 }
@@ -26,7 +28,7 @@ const databases = new Map<number, Served>();
 
 self.onmessage = ({ data }: MessageEvent<Order>) => {
   if (data.kind === "open") open(data.database, data.opening);
-  else if (data.kind === "calls") for (const call of data.calls) void run(data.database, call);
+  else if (data.kind === "calls") for (const call of data.calls) begin(data.database, call);
   else if (data.kind === "close") void close(data.database);
   else void leave(data.done);
 };
@@ -47,7 +49,7 @@ function serveWriter(database: number, { path, migrations, role }: Opening & { k
     onFault: (reason) => report({ kind: "fault", database, reason }),
   });
   engine.onSignal((signal) => outboxOf(database).signals.push(signal));
-  return { verbs: verbsOf(createStore(engine)), close: () => engine.close() };
+  return { running: new Set(), verbs: verbsOf(createStore(engine)), close: () => engine.close() };
 }
 
 function serveReader(path: string): Served {
@@ -62,7 +64,7 @@ function serveReader(path: string): Served {
     onSignal: () => () => {},
     close: async () => reader.close(),
   };
-  return { verbs: verbsOf(createStore(engine)), close: engine.close };
+  return { running: new Set(), verbs: verbsOf(createStore(engine)), close: engine.close };
 }
 
 const verbsOf = (store: Store) => store as unknown as Served["verbs"];
@@ -83,11 +85,16 @@ function logTo(database: number): Log {
   return { ...silentLog, info: write("info"), warn: write("warn"), error: write("error") };
 }
 
-async function run(database: number, { call, verb, args }: Call): Promise<void> {
+function begin(database: number, call: Call): void {
+  const served = databases.get(database);
+  if (!served) return;
+  const running = run(database, served, call).finally(() => served.running.delete(running));
+  served.running.add(running);
+}
+
+async function run(database: number, served: Served, { call, verb, args }: Call): Promise<void> {
   const answer: Answer = { call };
   try {
-    const served = databases.get(database);
-    if (!served) throw new Error("The database is not open.");
     answer.result = await served.verbs[verb]?.(...received(args));
   } catch (error) {
     answer.error = errorToSend(error);
@@ -127,9 +134,12 @@ async function close(database: number): Promise<void> {
   let error: unknown;
   try {
     await served?.close();
+    // What was in hand is answered before the word that all is closed.
+    await Promise.all(served?.running ?? []);
   } catch (failed) {
     error = failed;
   }
+  flush();
   report({ kind: "closed", database, ...(error !== undefined && { error: errorToSend(error) }) });
 }
 
