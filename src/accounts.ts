@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { newId } from "./id.ts";
-import type { NewSecret } from "./store/accounts.ts";
+import { keyRow, type NewSecret } from "./store/accounts.ts";
+import type { KeptAnswer } from "./store/requests.ts";
 import type { ApiKeyRow, KeyScope, UserRow } from "./store/schema.ts";
 import type { Store } from "./store/store.ts";
 import type { Vault } from "./vault.ts";
@@ -41,21 +42,18 @@ export function newSigningSecret(vault: Vault, name: string): { secret: string; 
 
 /**
  * Makes an API key, `e2a_` and 64 hex digits, and returns it this once; only its hash is stored.
- * The caller has checked that the agent, if any, is the user's.
+ * The caller has checked that the agent, if any, is the user's. `keep`: what a repetition of the request is answered with.
  */
 export async function issueKey(
   store: Store,
   input: { userId: string; name: string; scope: KeyScope; agentId: string | null; expiresAt: Date | null; now: Date },
+  keep: (issued: { key: string; row: ApiKeyRow }) => KeptAnswer | null = () => null,
 ): Promise<{ key: string; row: ApiKeyRow }> {
   const { userId, name, scope, agentId, expiresAt, now } = input;
   const key = `e2a_${randomBytes(32).toString("hex")}`;
   const keyPrefix = key.slice(0, "e2a_".length + PREFIX_CHARS);
-  const row = await store.createKey(
-    userId,
-    { name, scope, agentId, expiresAt, keyHash: tokenHash(key), keyPrefix },
-    now,
-  );
-  return { key, row };
+  const row = keyRow(userId, { name, scope, agentId, expiresAt, keyHash: tokenHash(key), keyPrefix }, now);
+  return { key, row: await store.createKey(userId, row, now, keep({ key, row })) };
 }
 
 /** Lower-hex SHA-256 of a key or token. These are 256 random bits, so a plain hash is enough to keep them. */

@@ -35,6 +35,7 @@ import { createReturnPaths, type ReturnPaths } from "./return-path.ts";
 import type { Engine } from "./store/engine.ts";
 import type { Role } from "./store/folder-lock.ts";
 import { openPostgres } from "./store/postgres.ts";
+import { realFile } from "./store/real-file.ts";
 import type { AgentRow } from "./store/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import { createStore, type Store } from "./store/store.ts";
@@ -305,7 +306,7 @@ export function openEngine(config: Config, log: Log, role: Role): Promise<Engine
 
 /** Where what belongs to the store is kept beside it. */
 function storeFolder({ database, dataDir }: Config): string {
-  return database.kind === "sqlite" && database.path !== ":memory:" ? dirname(database.path) : dataDir;
+  return database.kind === "sqlite" && database.path !== ":memory:" ? dirname(realFile(database.path)) : dataDir;
 }
 
 /** Records what an earlier process could not, because the store was away until it ended. */

@@ -71,19 +71,31 @@ export function openUdp(server: ServerAddress, message: Buffer): Channel {
   };
 }
 
-/** Each message after its length in two bytes (RFC 7766 8). */
+/**
+ * Each message after its length in two bytes (RFC 7766 8). One question gets one answer: the connection ends with the first
+ * message, whatever it is, so that a server can send no more than 64 KiB.
+ */
 export function openTcp(server: ServerAddress, message: Buffer): Channel {
   const length = Buffer.alloc(2);
   length.writeUInt16BE(message.length);
   const socket = connect(server.port, server.host, () => socket.write(Buffer.concat([length, message])));
   return {
     onMessage(take) {
-      let received = Buffer.alloc(0);
-      socket.on("data", (chunk: Buffer) => {
-        received = Buffer.concat([received, chunk]);
-        const whole = received.length >= 2 ? 2 + received.readUInt16BE(0) : Number.POSITIVE_INFINITY;
-        if (received.length >= whole) take(received.subarray(2, whole));
-      });
+      let chunks: Buffer[] = [];
+      let received = 0;
+      const read = (chunk: Buffer) => {
+        // Put together twice at most, for its length and when it is whole: a server may send byte by byte.
+        chunks.push(chunk);
+        received += chunk.length;
+        if (received < 2) return;
+        if (chunks[0] && chunks[0].length < 2) chunks = [Buffer.concat(chunks)];
+        const whole = 2 + (chunks[0] as Buffer).readUInt16BE(0);
+        if (received < whole) return;
+        socket.off("data", read);
+        socket.destroy();
+        take(Buffer.concat(chunks).subarray(2, whole));
+      };
+      socket.on("data", read);
     },
     onError(take) {
       socket.on("error", take);

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
+import { type AddressInfo, createServer } from "node:net";
 import { systemClock, TestClock } from "./clock.ts";
 import { createResolver, type DnsError, type DnsType } from "./dns.ts";
 import { startDnsServer } from "./testing/dns-server.ts";
@@ -226,6 +227,38 @@ test("answers with another id or to another question are not believed", async ()
   const resolver = resolverFor(`127.0.0.1:${liar.address().port}`);
   expect(await resolver.resolve("example.com", "A")).toEqual(["192.0.2.1"]);
   liar.close();
+});
+
+test("over TCP the first message is all that is read: a server that goes on talking is hung up on at once", async () => {
+  const hungUp = Promise.withResolvers<void>();
+  const talker = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("close", () => hungUp.resolve());
+    socket.once("data", () => {
+      const talk = () => {
+        // Whole messages, to no question of ours.
+        while (!socket.destroyed && socket.write(Buffer.alloc(2 + 512, 2)));
+      };
+      socket.on("drain", talk);
+      talk();
+    });
+  });
+  await new Promise<void>((resolve) => talker.listen(0, "127.0.0.1", resolve));
+  const { port } = talker.address() as AddressInfo;
+  const udp = createSocket("udp4");
+  udp.on("message", (query, from) => {
+    const truncated = Buffer.from(query.subarray(0, query.indexOf(0, 12) + 5));
+    truncated.writeUInt16BE(0x8380, 2);
+    truncated.writeUInt16BE(0, 10);
+    udp.send(truncated, from.port, from.address);
+  });
+  await new Promise<void>((resolve) => udp.bind(port, "127.0.0.1", resolve));
+  // No time passes: what ends it is the message.
+  const resolver = createResolver({ servers: [`127.0.0.1:${port}`], clock: new TestClock(), timeoutMs, cacheEntries });
+  expect(await codeOf(resolver.resolve("example.com", "TXT"))).toBe("ETIMEOUT");
+  await hungUp.promise;
+  udp.close();
+  talker.close();
 });
 
 test.each(["example.com", "192.0.2.1:99999", "192.0.2.1:53:53", "[2001:db8::1", ""])("%p is no server", (server) => {

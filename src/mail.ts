@@ -62,7 +62,7 @@ export interface GateRules {
   /** More recipients than this. */
   max_recipients?: number;
   attachments?: boolean;
-  /** A link to a host that the conversation has not seen. */
+  /** A link to a host that a recipient has not seen in the conversation. */
   new_links?: boolean;
   /** The conversation, or a recipient, has mail whose sender is not proven. */
   unverified?: boolean;

@@ -97,6 +97,6 @@ export async function timeClaims(store: Store, dead: string[]): Promise<Latency>
     if (claimed.length !== claimLimit) throw new Error(`a claim took ${claimed.length} of ${claimLimit}`);
     for (const delivery of claimed) await store.finishDelivery(delivery, { kind: "released", at: now }, null, now);
   }
-  await store.deleteAgent(id);
+  await store.deleteAgent(id, new Date());
   return latency(took);
 }

@@ -157,7 +157,7 @@ export function agents(deps: RouteDeps) {
   return resource(deps, "/api/v1/agents")
     .post(
       "",
-      async ({ body, caller, status }) => {
+      async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
         const row = newAgent(
           {
@@ -169,7 +169,9 @@ export function agents(deps: RouteDeps) {
           },
           new Date(clock.now()),
         );
-        return status(201, await onWire(store, await store.createAgent(row, config.limits.agentsPerAccount)));
+        const shown = await onWire(store, row);
+        await store.createAgent(row, config.limits.agentsPerAccount, exchange.keep(201, shown));
+        return status(201, shown);
       },
       {
         body: NewAgent,
@@ -244,7 +246,7 @@ export function agents(deps: RouteDeps) {
         requireAccountKey(caller);
         const agent = await ownAgent(store, caller, params.email);
         refuseRoleMailbox(agent);
-        if (!(await store.deleteAgent(agent.id))) throw notFound("agent");
+        if (!(await store.deleteAgent(agent.id, new Date(clock.now())))) throw notFound("agent");
         return { status: "deleted" as const };
       },
       {

@@ -1,11 +1,15 @@
 import { expect, test } from "bun:test";
-import { TestClock } from "../clock.ts";
+import { join } from "node:path";
+import { createOwner } from "../accounts.ts";
+import { systemClock, TestClock } from "../clock.ts";
+import type { Failure } from "../errors.ts";
 import { createLog } from "../log.ts";
 import { startTestApp, type TestApp, type TestAppOptions } from "../testing/app.ts";
 import { type Bare, bareApp } from "../testing/bare-app.ts";
 import { Browser, type Page } from "../testing/browser.ts";
 import { type OidcProviderUnderTest, startOidcProvider } from "../testing/identity-provider.ts";
-import { mayJoin } from "./auth-oidc.ts";
+import { createVault, loadOrCreateKeyFile } from "../vault.ts";
+import { accountOf, mayJoin } from "./auth-oidc.ts";
 import { oidcProviders } from "./oidc.ts";
 
 const ann = { email: "Ann@example.com", email_verified: true, name: "Ann" };
@@ -288,4 +292,24 @@ test("of Google's accounts only those that a domain itself manages count for it"
       mayJoin({ email, hostedDomain }, "google", lists),
       mayJoin({ email, hostedDomain }, "oidc", lists),
     ]).toEqual([email, byGoogle, byOther]);
+});
+
+test("an account whose address Google verifies, but does not host, opens by no Google sign-in", async () => {
+  const lists = { "oauth.allowed_emails": ["eve@example.com"], "oauth.allowed_domains": ["example.org"] };
+  await using it = await startTestApp({ set: lists });
+  const { store, config } = it.app;
+  const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
+  for (const email of ["eve@example.com", "ann@gmail.com"])
+    await createOwner(store, vault, { email, name: "", now: new Date() });
+  const signsIn = async (email: string, hostedDomain: string | null, id: "google" | "oidc" = "google") => {
+    const person = { email, emailVerified: true, name: "", hostedDomain };
+    const account = accountOf({ config, store, vault, clock: systemClock }, person, { id, name: "It" });
+    return (await account.catch(({ code }: Failure) => ({ email: code }))).email;
+  };
+  expect(await signsIn("owner@example.net", null)).toBe("forbidden");
+  expect(await signsIn("owner@example.net", "example.com")).toBe("forbidden");
+  expect(await signsIn("owner@example.net", "example.net")).toBe("owner@example.net");
+  expect(await signsIn("owner@example.net", null, "oidc")).toBe("owner@example.net");
+  expect(await signsIn("ann@gmail.com", null)).toBe("ann@gmail.com");
+  expect(await signsIn("eve@example.com", null)).toBe("eve@example.com");
 });

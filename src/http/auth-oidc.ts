@@ -39,7 +39,7 @@ interface Memory extends OidcMemory {
 
 /** Signing in at an OpenID provider: away from here, and back. */
 export function createOidcSignIn(deps: RouteDeps) {
-  const { config, store, vault, clock, log } = deps;
+  const { config, vault, clock, log } = deps;
   const sessions = createBrowserSessions(deps);
   const clients = new Map(oidcProviders(config).map((one) => [one.id, createOidcClient(one, clock)]));
   const memoryHeader = (value: string | null) =>
@@ -69,26 +69,6 @@ export function createOidcSignIn(deps: RouteDeps) {
     }
   }
 
-  /** The account of somebody whose address the provider has verified. Failure `forbidden` when there is none for them. */
-  async function accountOf(person: OidcPerson, provider: OidcProvider): Promise<UserRow> {
-    const { email, name } = person;
-    if (!emailPattern.test(email) || !person.emailVerified)
-      throw new Failure("forbidden", `${provider.name} does not say that ${email || "your address"} is verified.`, {
-        fix: "Have it verified there, or sign in another way.",
-      });
-    const known = await store.findUserByEmail(email);
-    if (known) return known;
-    const owner = { email, name, now: new Date(clock.now()) };
-    const { allowedEmails, allowedDomains } = config.oauth;
-    if (mayJoin(person, provider.id, config.oauth)) return createOwner(store, vault, owner);
-    const isOpen = allowedEmails.length === 0 && allowedDomains.length === 0;
-    const first = isOpen ? await createFirstOwner(store, vault, owner) : null;
-    if (first) return first;
-    throw new Failure("forbidden", `There is no account for ${email} on this server.`, {
-      fix: `Its operator makes one with "e2a bootstrap --email ${email}", or lets you in with oauth.allowed_emails.`,
-    });
-  }
-
   return {
     /** Sends the browser to the provider. Failures: `not_found`, `rate_limited`, `unavailable`. */
     async leave(exchange: Exchange, provider: ProviderId, returnTo: string): Promise<Response> {
@@ -115,7 +95,7 @@ export function createOidcSignIn(deps: RouteDeps) {
             fix: `Begin again; there are ${AWAY_MS / 60_000} minutes for it.`,
           });
         const person = await client.finish(new URL(request.url).searchParams, memory);
-        const user = await accountOf(person, client.provider);
+        const user = await accountOf(deps, person, client.provider);
         const { setCookie } = await sessions.open(request, exchange, { user });
         const response = new Response(null, { status: 303, headers: { location: memory.returnTo } });
         response.headers.append(...forget);
@@ -134,17 +114,59 @@ export function createOidcSignIn(deps: RouteDeps) {
   };
 }
 
+/** The account of somebody whose address the provider has verified. Failure `forbidden` when there is none for them. */
+export async function accountOf(
+  { config, store, vault, clock }: Pick<RouteDeps, "config" | "store" | "vault" | "clock">,
+  person: OidcPerson,
+  provider: Pick<OidcProvider, "id" | "name">,
+): Promise<UserRow> {
+  const { email, name } = person;
+  if (!emailPattern.test(email) || !person.emailVerified)
+    throw new Failure("forbidden", `${provider.name} does not say that ${email || "your address"} is verified.`, {
+      fix: "Have it verified there, or sign in another way.",
+    });
+  if (!isCurrent(person, provider.id, config.oauth))
+    throw new Failure(
+      "forbidden",
+      `${provider.name} does not host ${splitAddress(email)?.domain}: ${email} may be somebody else's by now.`,
+      {
+        fix: "Sign in another way, or have the server's operator add the address to oauth.allowed_emails.",
+      },
+    );
+  const known = await store.findUserByEmail(email);
+  if (known) return known;
+  const owner = { email, name, now: new Date(clock.now()) };
+  const { allowedEmails, allowedDomains } = config.oauth;
+  if (mayJoin(person, provider.id, config.oauth)) return createOwner(store, vault, owner);
+  const isOpen = allowedEmails.length === 0 && allowedDomains.length === 0;
+  const first = isOpen ? await createFirstOwner(store, vault, owner) : null;
+  if (first) return first;
+  throw new Failure("forbidden", `There is no account for ${email} on this server.`, {
+    fix: `Its operator makes one with "e2a bootstrap --email ${email}", or lets you in with oauth.allowed_emails.`,
+  });
+}
+
 /**
- * Whether somebody without an account may make one. Google also verifies addresses at domains that it does not host,
- * and keeps them verified when their owner has left: there only an account of the domain itself counts.
+ * Whether a verified address is the person's still, at each sign-in. Google also verifies addresses at domains that it does
+ * not host, and keeps them verified when their owner has left: there only an account of the domain itself counts, or the
+ * operator's word for the address.
  */
-export function mayJoin(
+export function isCurrent(
   { email, hostedDomain }: Pick<OidcPerson, "email" | "hostedDomain">,
+  provider: ProviderId,
+  { allowedEmails }: Pick<Config["oauth"], "allowedEmails">,
+): boolean {
+  const domain = splitAddress(email)?.domain ?? "";
+  return provider !== "google" || domain === "gmail.com" || hostedDomain === domain || allowedEmails.includes(email);
+}
+
+/** Whether somebody without an account may make one. */
+export function mayJoin(
+  person: Pick<OidcPerson, "email" | "hostedDomain">,
   provider: ProviderId,
   { allowedEmails, allowedDomains }: Pick<Config["oauth"], "allowedEmails" | "allowedDomains">,
 ): boolean {
-  if (allowedEmails.includes(email)) return true;
-  const domain = splitAddress(email)?.domain ?? "";
-  const isHosted = provider !== "google" || domain === "gmail.com" || hostedDomain === domain;
-  return isHosted && allowedDomains.includes(domain);
+  if (allowedEmails.includes(person.email)) return true;
+  const domain = splitAddress(person.email)?.domain ?? "";
+  return isCurrent(person, provider, { allowedEmails }) && allowedDomains.includes(domain);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { systemClock } from "../clock.ts";
+import { systemClock, TestClock } from "../clock.ts";
 import { request, startTestApp, type TestApp } from "../testing/app.ts";
 import { readBody } from "./body.ts";
 import { JsonShape } from "./json-shape.ts";
@@ -102,7 +102,7 @@ async function halfUpload(
   key: string,
   bytes: number,
   sent = bytes - 1,
-): Promise<{ abandon(): Promise<void> }> {
+): Promise<{ answer: Promise<string>; abandon(): Promise<void> }> {
   const { hostname, port } = new URL(app.app.httpUrl);
   const socket = connect(Number(port), hostname);
   socket.write(
@@ -111,6 +111,7 @@ async function halfUpload(
   );
   await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
   return {
+    answer: new Promise((resolve) => socket.once("data", (data) => resolve(data.toString()))),
     abandon: () =>
       new Promise((resolve) => {
         socket.once("close", () => resolve());
@@ -174,6 +175,35 @@ describe("bodies in hand", () => {
     const uploads = await Promise.all([1, 2, 3].map(() => halfUpload(app, app.key, 300_000, 100)));
     for (let i = 0; i < 5; i++) expect((await send()).status).toBeLessThan(300);
     for (const upload of uploads) await upload.abandon();
+  });
+
+  test("that stall are given up within a minute, whatever size they announced, and give their memory back", async () => {
+    const clock = new TestClock();
+    await using app = await startTestApp({
+      set: { "http.max_bytes_in_hand": "64MiB", "limits.api_requests_per_minute": "100000" },
+      seams: { clock },
+    });
+    await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+    const send = () =>
+      request(`${app.app.httpUrl}/api/v1/send`, app.key, "POST", message(1_000_000), { prefer: "respond-async" });
+    let answer = "";
+    const stall = async () => {
+      answer = "";
+      const upload = await halfUpload(app, app.key, 20_000_000, 4_500_000);
+      void upload.answer.then((text) => {
+        answer = text;
+      });
+    };
+    await stall();
+    // It is refused itself when another request has the memory just then.
+    while ((await send()).status !== 503) if (answer !== "") await stall();
+    for (let seconds = 0; seconds < 60 && answer === ""; seconds++) {
+      clock.advance(1_000);
+      await send();
+    }
+    expect(answer).toStartWith("HTTP/1.1 408 ");
+    expect(answer).toContain('"code":"request_timeout"');
+    expect((await send()).status).toBeLessThan(300);
   });
 
   test("are small where no attachments are, and the answer names the limit", async () => {

@@ -107,9 +107,11 @@ export class BodyHold {
   }
 }
 
-/** A body has this long, and longer by its size at the rate of a slow line. */
+/** A body has this long, and longer as long as it keeps coming at the rate of a slow line (512 kbit/s). */
 const ARRIVAL_MS = 30_000;
 const ARRIVAL_BYTES_PER_MS = 64;
+/** How often the rate is looked at: what stalls keeps its memory no longer than that. */
+const RATE_WINDOW_MS = 10_000;
 /** Looked at in one turn: a millisecond or two. */
 const PIECE_BYTES = 64 * 1024;
 
@@ -129,8 +131,8 @@ export interface BodyOptions {
 
 /**
  * Reads the whole body into `taker`, a piece a turn, and tells how many bytes it had. Failures: `too_large` as soon as it
- * is known to be beyond `bytesMax`, `overloaded` when there is no memory for it, `request_timeout` when it takes too long
- * to arrive, and those of the taker.
+ * is known to be beyond `bytesMax`, `overloaded` when there is no memory for it, `request_timeout` when it comes too slowly,
+ * and those of the taker.
  */
 export async function readBody(request: Request, taker: BodyTaker, options: BodyOptions): Promise<number> {
   const { bytesMax, hold, clock, turn } = options;
@@ -145,10 +147,15 @@ export async function readBody(request: Request, taker: BodyTaker, options: Body
   let length = 0;
   const reader = (request.body as ReadableStream<Uint8Array>).getReader();
   let isLate = false;
-  const cancel = clock.after(ARRIVAL_MS + (declared || bytesMax) / ARRIVAL_BYTES_PER_MS, () => {
-    isLate = true;
-    reader.cancel().catch(() => {});
-  });
+  let cancelCheck = () => {};
+  const checkAfter = (ms: number, before: number) => {
+    cancelCheck = clock.after(ms, () => {
+      if (length - before >= RATE_WINDOW_MS * ARRIVAL_BYTES_PER_MS) return checkAfter(RATE_WINDOW_MS, length);
+      isLate = true;
+      reader.cancel().catch(() => {});
+    });
+  };
+  checkAfter(ARRIVAL_MS, 0);
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       const chunk = next.value;
@@ -168,7 +175,7 @@ export async function readBody(request: Request, taker: BodyTaker, options: Body
     reader.cancel().catch(() => {});
     throw error;
   } finally {
-    cancel();
+    cancelCheck();
   }
   if (isLate)
     throw new Failure("request_timeout", "The body did not arrive in time.", {

@@ -5,9 +5,10 @@ import { getPublicSuffix } from "tldts";
 import { type AdvisedCheck, adviseRecords } from "../domains/advice.ts";
 import { dnsTrouble, domainRecords, publishedTexts, shown } from "../domains/records.ts";
 import { Failure } from "../errors.ts";
+import { newId } from "../id.ts";
 import { domainWithKeys, newDkimKeys } from "../outbound/dkim-keys.ts";
 import type { Caller } from "../store/accounts.ts";
-import type { DomainWithKeys } from "../store/domains.ts";
+import { claimRows, type DomainWithKeys } from "../store/domains.ts";
 import { requireAccountKey } from "./agents.ts";
 import { answer, body, flag, invalid, query, text } from "./input.ts";
 import { operation } from "./openapi.ts";
@@ -41,17 +42,20 @@ export function domains(deps: RouteDeps) {
   return resource(deps, "/api/v1/domains")
     .post(
       "",
-      async ({ body, caller, status }) => {
+      async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
-        const created = await store.createDomain({
+        const claim = {
+          id: newId("dom"),
           userId: caller.user.id,
           domain: registrableName(body.domain),
           verificationToken: `e2a-verify=${randomBytes(16).toString("hex")}`,
           dkimKeys: await newDkimKeys(deps.vault),
           domainsMax: config.limits.domainsPerAccount,
           now: new Date(clock.now()),
-        });
-        return status(201, onWire(created));
+        };
+        const shown = onWire(claimRows(claim));
+        await store.createDomain(claim, exchange.keep(201, shown));
+        return status(201, shown);
       },
       {
         body: body({ domain: text({ min: 1, max: DOMAIN_CHARS_MAX, description: "Such as agents.example.com." }) }),

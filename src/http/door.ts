@@ -4,7 +4,7 @@ import { asFailure, Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import { BodyBudget, type BodyHold, readBody, SMALL_BODY_BYTES_MAX, WholeBody } from "./body.ts";
 import { dashboardResponse } from "./dashboard.ts";
-import { createIdempotency, RequestHash } from "./idempotency.ts";
+import { createIdempotency, type KeepAnswer, keepNothing, RequestHash } from "./idempotency.ts";
 import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
 import { JsonBody } from "./input.ts";
 import { JsonBodyReader, parseJson } from "./json-body.ts";
@@ -128,7 +128,7 @@ export function createDoor(options: DoorOptions) {
     const wantsJson = wantsBody && length > 0;
     if (wantsJson) requireJson(request);
     const body = whole.bytes;
-    const run = async () => {
+    const run = async (keep: KeepAnswer) => {
       const inner = new Request(routableUrl(url), {
         method,
         headers: headersFor(request, wantsJson),
@@ -141,6 +141,7 @@ export function createDoor(options: DoorOptions) {
         identity,
         body,
         parsedBody: () => new JsonBody(json ? json.end() : parseJson(body)),
+        keep,
         method: request.method,
         origin: url.origin,
         turn: () => turns.take(visit.party),
@@ -173,7 +174,7 @@ export function createDoor(options: DoorOptions) {
       visit.failure = exchange.failure;
       return response;
     };
-    return identity && method === "POST" ? idempotency.once(request, identity, hash, run) : run();
+    return identity && method === "POST" ? idempotency.once(request, identity, hash, run) : run(keepNothing);
   }
 
   return async (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {

@@ -27,7 +27,9 @@ const gateRules = Type.Object(
     ),
     max_recipients: Type.Optional(whole(1, RULE_RECIPIENTS_MAX, { description: "There are more recipients." })),
     attachments: Type.Optional(flag()),
-    new_links: Type.Optional(flag({ description: "A link to a host that the conversation has not seen." })),
+    new_links: Type.Optional(
+      flag({ description: "A link to a host that a recipient has not seen in the conversation." }),
+    ),
     unverified: Type.Optional(
       flag({ description: "The conversation or a recipient has mail whose sender is not proven." }),
     ),

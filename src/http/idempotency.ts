@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { Failure } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { KeptAnswer } from "../store/requests.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
 import type { Identity } from "./identity.ts";
@@ -19,12 +20,23 @@ export interface Idempotency {
    * Runs a request once for its Idempotency-Key: the same request again gets the stored answer, marked
    * `Idempotency-Replayed: true` and `Idempotent-Replayed: true`. Failures: `idempotency_key_reused`, `conflict` while the first is running.
    */
-  once(request: Request, identity: Identity, hash: RequestHash, run: () => Promise<Response>): Promise<Response>;
+  once(
+    request: Request,
+    identity: Identity,
+    hash: RequestHash,
+    run: (keep: KeepAnswer) => Promise<Response>,
+  ): Promise<Response>;
 }
 
 /**
+ * The answer to a request, sealed, for the transaction that makes what it asks for. Null for requests that are not to be
+ * answered again.
+ */
+export type KeepAnswer = (status: number, body: unknown) => KeptAnswer | null;
+
+/**
  * Answers are kept sealed: one of them may hold a new API key or signing secret, which nothing else here stores in a
- * readable form. Keys are the account's; a key bound to an agent never gets the answer that another key earned.
+ * readable form.
  */
 export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clock; log: Log }): Idempotency {
   const { store, vault, clock, log } = deps;
@@ -32,17 +44,19 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
   return {
     async once(request, identity, hash, run) {
       const key = request.headers.get("idempotency-key");
-      if (key === null) return run();
+      if (key === null) return run(keepNothing);
       if (!/^[\x20-\x7e]+$/.test(key) || key.length > KEY_CHARS_MAX)
         throw invalid([
           { field: "Idempotency-Key", message: `must have 1 to ${KEY_CHARS_MAX} printable ASCII characters` },
         ]);
       const userId = identity.user.id;
-      const context = `idempotency ${userId} ${key}`;
+      const ownKey = principalKey(identity, key);
+      const context = `idempotency ${userId} ${ownKey}`;
+      const sealed = (text: string) => Buffer.from(vault.seal(text, context)).toString("base64");
       const now = clock.now();
       const start = await store.startIdempotent({
         userId,
-        key,
+        key: ownKey,
         requestHash: hash.digest(),
         now: new Date(now),
         expiredBefore: new Date(now - KEPT_MS),
@@ -61,15 +75,17 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
 
       // A store that fails here must not hide what the request came to; the key is free again after a while.
       const finish = (answer: { status: number; body: string } | null) =>
-        store.finishIdempotent(userId, key, answer).catch((error) => log.warn("idempotency.not_kept", {}, error));
+        store.finishIdempotent(userId, ownKey, answer).catch((error) => log.warn("idempotency.not_kept", {}, error));
+      let kept = false;
       try {
-        const response = await run();
+        const response = await run((status, body) => {
+          kept = true;
+          return { userId, key: ownKey, answer: { status, body: sealed(JSON.stringify(body)) } };
+        });
         // What may turn out otherwise next time is not an answer to keep.
         if (response.status >= 500 || response.status === 429) await finish(null);
-        else {
-          const sealed = Buffer.from(vault.seal(await response.clone().text(), context)).toString("base64");
-          await finish({ status: response.status, body: sealed });
-        }
+        else if (!kept || !response.ok)
+          await finish({ status: response.status, body: sealed(await response.clone().text()) });
         return response;
       } catch (error) {
         await finish(null);
@@ -78,6 +94,17 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
     },
   };
 }
+
+/**
+ * An Idempotency-Key as it is stored: whoever has an account key or session shares the account's keys, and each agent's
+ * keys share their own. No header field can hold the line end.
+ */
+export function principalKey({ agentId }: Pick<Identity, "agentId">, key: string): string {
+  return agentId === null ? key : `${agentId}\n${key}`;
+}
+
+/** For requests without an Idempotency-Key. */
+export const keepNothing: KeepAnswer = () => null;
 
 /**
  * SHA-256 over the key's agent, method, path, query and the bytes of the body, in lower-case hex. The bytes as they came,

@@ -122,15 +122,26 @@ export async function requireStanding(
  * Throws Failure `forbidden` otherwise.
  */
 export function requireOwnOrigin(request: Request, publicUrl: string | null): void {
-  const origin = request.headers.get("origin") ?? "";
-  const own = [
-    URL.parse(origin)?.host === request.headers.get("host"),
-    origin === (publicUrl && new URL(publicUrl).origin),
-  ];
-  if (origin !== "" && own.includes(true)) return;
+  if (isOwnOrigin(request, publicUrl)) return;
   throw new Failure("forbidden", "This must come from one of this server's own pages.", {
-    fix: "Use an API key outside the browser.",
+    fix:
+      "Use an API key outside the browser. Behind a proxy that does TLS, set http.public_url to the address in the " +
+      "browser, such as https://mail.example.com.",
   });
+}
+
+/**
+ * Whether the Origin is the public address, or the one by which the request came here: scheme, host and port (RFC 6454 4).
+ * Under the public address's own name no other counts: cookies know no scheme and no port, so that a page at http:// or at
+ * another port has them too.
+ */
+export function isOwnOrigin(request: Request, publicUrl: string | null): boolean {
+  const origin = request.headers.get("origin") ?? "";
+  const known = publicUrl === null ? null : new URL(publicUrl);
+  if (origin === "" || origin === known?.origin) return origin !== "";
+  // Not the host of the URL, which the router may have replaced.
+  const came = URL.parse(`${new URL(request.url).protocol}//${request.headers.get("host")}`);
+  return origin === came?.origin && came.hostname !== known?.hostname;
 }
 
 /** The value of a cookie, or null (RFC 6265 4.2). */

@@ -1,6 +1,7 @@
 import { Type } from "@sinclair/typebox";
 import { issueKey } from "../accounts.ts";
 import { mayUse } from "../store/accounts.ts";
+import type { ApiKeyRow } from "../store/schema.ts";
 import { requireAccountKey } from "./agents.ts";
 import { answer, body, choice, invalid, text, time } from "./input.ts";
 import { operation } from "./openapi.ts";
@@ -45,21 +46,26 @@ export function keys(deps: RouteDeps) {
     )
     .post(
       "",
-      async ({ body, caller, status }) => {
+      async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
         const now = new Date(clock.now());
         const agent = body.agent === undefined ? null : await store.getAgent(body.agent.toLowerCase());
         if (body.agent !== undefined && !(agent && mayUse(caller, agent)))
           throw invalid([{ field: "agent", message: "must be an agent of yours" }]);
-        const { key, row } = await issueKey(store, {
-          userId: caller.user.id,
-          name: body.name,
-          scope: body.scope,
-          agentId: agent?.id ?? null,
-          expiresAt: body.expires_at ?? null,
-          now,
-        });
-        return status(201, { ...keyOnWire(row), key });
+        const shown = ({ row, key }: { row: ApiKeyRow; key: string }) => ({ ...keyOnWire(row), key });
+        const issued = await issueKey(
+          store,
+          {
+            userId: caller.user.id,
+            name: body.name,
+            scope: body.scope,
+            agentId: agent?.id ?? null,
+            expiresAt: body.expires_at ?? null,
+            now,
+          },
+          (issued) => exchange.keep(201, shown(issued)),
+        );
+        return status(201, shown(issued));
       },
       {
         body: NewKey,

@@ -86,6 +86,7 @@ test("pages of other sites are turned away, also those whose name was bound to t
     [`http://evil.example:${port}`, `evil.example:${port}`],
     ["null", host],
     [`http://127.0.0.1:${Number(port) + 1}`, host],
+    [`https://${host}`, host],
     ["http://127.0.0.1.evil.example", "127.0.0.1.evil.example"],
   ];
   for (const [origin, named] of refused) {

@@ -1,4 +1,5 @@
 import { Failure } from "../errors.ts";
+import { isOwnOrigin } from "./identity.ts";
 import { withAttachments } from "./openapi.ts";
 import { type RouteDeps, resource } from "./resource.ts";
 
@@ -51,10 +52,10 @@ export function mcp(deps: RouteDeps) {
 function requireKnownOrigin(request: Request, publicUrl: string | null): void {
   const origin = request.headers.get("origin");
   if (origin === null || (publicUrl && origin === new URL(publicUrl).origin)) return;
-  const url = URL.parse(origin);
+  const url = isOwnOrigin(request, publicUrl) ? URL.parse(origin) : null;
   const isNumber = url !== null && (/^[\d.]+$/.test(url.hostname) || url.hostname.startsWith("["));
   const isHere = url !== null && (url.hostname === "localhost" || url.hostname.endsWith(".localhost"));
-  if (url?.host === request.headers.get("host") && (isNumber || isHere)) return;
+  if (isNumber || isHere) return;
   throw new Failure("forbidden", "A page of another site may not come here.", {
     fix: "Connect from a program, or set http.public_url to the address under which this server's own pages are reached.",
   });

@@ -18,6 +18,7 @@ import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
 import type { Answers } from "./answers.ts";
 import type { SignInMail } from "./auth-mail.ts";
+import type { KeepAnswer } from "./idempotency.ts";
 import type { Identity } from "./identity.ts";
 import { invalid, type JsonBody, refuseUnknown } from "./input.ts";
 import type { RateLimits } from "./limits.ts";
@@ -86,6 +87,11 @@ export interface Exchange {
   readonly body: Uint8Array;
   /** The body as its schema takes it. Failure `invalid_request` when it is not JSON. */
   parsedBody(): JsonBody;
+  /**
+   * The answer to this request, for the verb that makes what it asks for: a repetition under the same Idempotency-Key gets
+   * it, also when the process died right behind the commit. Null without such a key.
+   */
+  readonly keep: KeepAnswer;
   /** The client's own method; a route for GET also answers HEAD. */
   readonly method: string;
   /** Scheme and host by which the client came here. */

@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import { newSigningSecret } from "../accounts.ts";
+import { secretRow } from "../store/accounts.ts";
 import { requireAccountKey } from "./agents.ts";
 import { answer, body, text } from "./input.ts";
 import { operation } from "./openapi.ts";
@@ -29,11 +30,13 @@ export function signingSecrets(deps: RouteDeps) {
     )
     .post(
       "",
-      async ({ body, caller, status }) => {
+      async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
         const { secret, row } = newSigningSecret(vault, body.name ?? "");
-        const stored = await store.createSecret(caller.user.id, row, new Date(clock.now()));
-        return status(201, { ...secretOnWire(stored), secret });
+        const now = new Date(clock.now());
+        const shown = { ...secretOnWire(secretRow(caller.user.id, row, now)), secret };
+        await store.createSecret(caller.user.id, row, now, exchange.keep(201, shown));
+        return status(201, shown);
       },
       {
         body: body({ name: Type.Optional(text({ max: 100 })) }),

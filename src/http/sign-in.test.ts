@@ -260,6 +260,26 @@ test("behind https the cookie is for https only", async () => {
   expect(signedIn.headers.get("set-cookie")).toMatch(/; HttpOnly; SameSite=Lax; Secure$/);
 });
 
+test("under the public name only the public origin signs in, not http, not another port; another name stands for itself", async () => {
+  await using it = await startTestApp({ set: { "http.public_url": "https://mail.example.com" } });
+  const status = async (host: string, origin: string) => {
+    const body = new URLSearchParams({ api_key: it.key });
+    const init = { method: "POST", redirect: "manual", headers: { host, origin }, body } as const;
+    return (await fetch(`${it.app.httpUrl}/sign-in/key`, init)).status;
+  };
+  const own = new URL(it.app.httpUrl);
+  const statuses = [
+    await status("mail.example.com", "https://mail.example.com"),
+    await status(own.host, "https://mail.example.com"),
+    await status(own.host, own.origin),
+    await status("mail.example.com", "http://mail.example.com"),
+    await status("mail.example.com:8080", "http://mail.example.com:8080"),
+    await status("mail.example.com", "https://mail.example.com:8443"),
+    await status(own.host, `https://${own.host}`),
+  ];
+  expect(statuses).toEqual([303, 303, 303, 403, 403, 403, 403]);
+});
+
 test("its pages can be neither framed, nor cached, nor made to load or run anything", async () => {
   await using it = await startTestApp();
   const { httpUrl: origin } = it.app;

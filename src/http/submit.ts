@@ -5,6 +5,7 @@ import type { SendRequest } from "../outbound/send.ts";
 import type { Outbound } from "../store/outbound.ts";
 import type { AgentRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
+import { principalKey } from "./idempotency.ts";
 import type { Identity } from "./identity.ts";
 import { recipientOnWire, type Sent, sentOnWire } from "./outbound-wire.ts";
 import type { Exchange, RouteDeps } from "./resource.ts";
@@ -46,7 +47,8 @@ export async function submit(
   { request, exchange, caller, set }: Context,
 ): Promise<Outcome> {
   const async = prefersAsync(request, set);
-  const idempotencyKey = request.headers.get("idempotency-key");
+  const key = request.headers.get("idempotency-key");
+  const idempotencyKey = key === null ? null : principalKey(caller, key);
   const asked = { hash: exchange.requestHash, by: caller.proofId, idempotencyKey };
   await answers.noted(asked.hash);
   const sent = await sender.send({

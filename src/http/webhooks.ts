@@ -3,6 +3,7 @@ import type { EventType } from "../events.ts";
 import { checkWebhookUrl } from "../notify/address-guard.ts";
 import type { Caller } from "../store/accounts.ts";
 import type { WebhookRow } from "../store/schema.ts";
+import { webhookRow } from "../store/webhooks.ts";
 import { checkUrl, ownAgent, requireAccountKey, webhookUrl, webhookUrlPolicy } from "./agents.ts";
 import { Delivery, deliveryOnWire, EventTypeName } from "./delivery-wire.ts";
 import { wrongTypes } from "./events.ts";
@@ -84,9 +85,10 @@ export function webhooks(deps: RouteDeps) {
   return resource(deps, "/api/v1/webhooks")
     .post(
       "",
-      async ({ body, caller, status }) => {
+      async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
-        const made = await store.createWebhook(
+        const now = new Date(clock.now());
+        const row = webhookRow(
           {
             userId: caller.user.id,
             url: checkWebhookUrl(body.url, policy),
@@ -94,9 +96,11 @@ export function webhooks(deps: RouteDeps) {
             agents: await ownAgents(caller, body.agents ?? []),
             description: body.description ?? "",
           },
-          new Date(clock.now()),
+          now,
         );
-        return status(201, webhookOnWire(made));
+        const shown = webhookOnWire(row);
+        await store.createWebhook(row, now, exchange.keep(201, shown));
+        return status(201, shown);
       },
       {
         body: NewWebhook,

@@ -199,7 +199,7 @@ describe("the right to listen ends", () => {
       await using client = await it.connect();
       await client.reached(3);
       const agent = await it.t.app.store.getAgent(bot);
-      await it.t.app.store.deleteAgent(bot);
+      await it.t.app.store.deleteAgent(bot, new Date());
       it.clock.advance(1);
       await it.t.app.store.createAgent({ ...agent!, lastSeq: 0, createdAt: new Date(it.clock.now()) }, 10);
       await store(it.t, 5);

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { request } from "../testing/app.ts";
 import { freePort, runBinary, type ServeProcess, startBinary } from "../testing/binary.ts";
+import { cuttableLine } from "../testing/line.ts";
 import { testPostgres } from "../testing/postgres.ts";
 import { type ScriptedSmtp, scriptedSmtp } from "../testing/scripted-smtp.ts";
 import { tempDir } from "../testing/temp.ts";
@@ -204,3 +206,55 @@ async function arrivedAt(sink: ScriptedSmtp, count: number): Promise<string[]> {
   for (let seen = sink.messages.length; people().size < count; seen++) await sink.received(seen);
   return [...people()];
 }
+
+test("kill -9 behind the upstream's 250, while the database is silent: the message is not sent again", async () => {
+  await using dir = await tempDir();
+  await using postgres = await testPostgres();
+  await using line = await cuttableLine(postgres.url);
+  const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  await using sink = await scriptedSmtp({
+    async on(stage) {
+      if (stage !== "message") return undefined;
+      reached.resolve();
+      await released.promise;
+      return undefined;
+    },
+  });
+  const httpPort = await freePort();
+  const env = {
+    E2A_DATA_DIR: dir.path,
+    E2A_SMTP_LISTEN_ADDR: `127.0.0.1:${await freePort()}`,
+    E2A_HTTP_LISTEN_ADDR: `127.0.0.1:${httpPort}`,
+    E2A_OUTBOUND_SMTP_HOST: sink.host,
+    E2A_OUTBOUND_SMTP_PORT: String(sink.port),
+    E2A_OUTBOUND_SMTP_TLS: "off",
+    E2A_LOG_LEVEL: "error",
+    E2A_DATABASE_URL: line.urlOf(postgres.url),
+  };
+  const { stdout } = await runBinary(["bootstrap", "--email", "owner@example.net"], env);
+  const key = stdout.match(/API key: (e2a_[0-9a-f]{64})/)?.[1] ?? "";
+  const api = `http://127.0.0.1:${httpPort}/api/v1`;
+  const server = await startBinary(env);
+  await request(`${api}/agents`, key, "POST", { slug: "once", agent_mode: "local" });
+  const mail = { to: ["ann@outside.example"], subject: "Once", body: "Hello" };
+  const { body } = await request(`${api}/send`, key, "POST", mail, { prefer: "respond-async" });
+  await reached.promise;
+  line.freeze();
+  released.resolve();
+  await sink.received(1);
+  const journal = Bun.file(join(dir.path, "outcomes.journal"));
+  while (!(await journal.text()).includes(body.message_id));
+  await server.kill();
+  line.cut();
+  line.mend();
+
+  const again = await startBinary(env);
+  expect((await request(`${api}/messages/${body.message_id}`, key, "GET")).body.status).toBe("sent");
+  await request(`${api}/send`, key, "POST", { ...mail, subject: "Second" });
+  expect((await sink.received(2)).map(({ raw }) => /^Subject: (.*)\r$/m.exec(raw.toString())?.[1])).toEqual([
+    "Once",
+    "Second",
+  ]);
+  expect(await again.stop()).toBe(0);
+  expect(sink.messages).toHaveLength(2);
+}, 60_000);

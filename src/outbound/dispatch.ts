@@ -36,7 +36,12 @@ const TRY_MS = 15 * 60_000;
 const RECORD_RETRY_MS = 1_000;
 /** The same, after a failure that time is not likely to mend. */
 const RECORD_RETRY_LONG_MS = 60_000;
-/** A store that has not answered by then may never do: a line that went dead refuses nothing for many minutes. */
+/** An outcome that the store has not taken by then goes to the disk. */
+const RECORD_SLOW_MS = 100;
+/**
+ * A store that has not answered by then may never do: a line that went dead refuses nothing for many minutes. Nothing more
+ * is handed over meanwhile.
+ */
 const RECORD_LATE_MS = 2_000;
 /** Nothing is handed to an upstream unless a write succeeded so recently: what it took could not be recorded. */
 const WRITE_FRESH_MS = 5_000;
@@ -99,8 +104,9 @@ export interface Dispatch {
 /**
  * The way out: claim → route → receive() for agents of this server, an upstream for the rest → what became of it.
  *
- * At least once: between the upstream's 250 and our commit lies one transaction, and a crash inside it sends the
- * message again. Mail for agents of this server is recognised when it comes again, so it is there exactly once.
+ * At least once: the upstream's 250 stands in a journal until our commit, so a crash between the two sends nothing again;
+ * one of the machine, before the journal is on its disk, may. Mail for agents of this server is recognised when it comes
+ * again, so it is there exactly once.
  */
 export function startDispatch(options: DispatchOptions): Dispatch {
   const { store, clock, log, routes, journal } = options;
@@ -235,17 +241,16 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   async function record(recipient: RecipientRow, outcome: RecipientOutcome): Promise<boolean> {
     const { messageId, n, leaseToken } = recipient;
     const entry = { recipient: { messageId, n, leaseToken }, outcome, at: new Date(clock.now()) };
-    let kept = false;
-    const keep = () => {
-      if (!kept) journal.add(entry);
-      kept = true;
-    };
+    // What has only been written yet survives this process, though not the machine: what costs time is the disk.
+    if (outcome.kind === "sent" && outcome.method === "smtp") journal.note(entry);
+    const cancelSync = clock.after(RECORD_SLOW_MS, () => journal.sync());
+    const keep = () => journal.keep(entry);
     for (;;) {
       const cancelKeep = clock.after(RECORD_LATE_MS, keep);
       try {
         const status = await store.finishRecipient(recipient, outcome, entry.at);
         wroteAt = clock.now();
-        if (kept) journal.remove(entry);
+        journal.remove(entry);
         return status !== null;
       } catch (error) {
         noteStoreFailed();
@@ -256,6 +261,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         await pause(isTemporary ? RECORD_RETRY_MS : RECORD_RETRY_LONG_MS);
       } finally {
         cancelKeep();
+        cancelSync();
       }
     }
   }

@@ -24,7 +24,12 @@ async function hold(policy: Gate, { subject = "Hello", text = "Hello Ann", html,
       attachments: files,
     },
     patterns: policy.rules?.patterns ?? [],
-    links: policy.rules?.new_links ? { seen: [{ subject: "", text: seen, html: null }] } : null,
+    links: policy.rules?.new_links
+      ? {
+          recipients: ["ann@example.com"],
+          seen: [{ subject: "", text: seen, html: null, seenBy: ["ann@example.com"] }],
+        }
+      : null,
   });
   return gateHold(policy, {
     ...{ recipients: ["ann@example.com"], outside: [], firstTime: [], attachments: [], unverified: false },
@@ -112,7 +117,7 @@ test.each<[GateRules, Facts, string, string]>([
     { new_links: true },
     { text: "https://bank.example@evil.example/", seen: "https://bank.example" },
     "new_links",
-    "It links to evil.example, which the conversation has not seen.",
+    "It links to evil.example, which a recipient has not seen in this conversation.",
   ],
   [
     { new_links: true },
@@ -121,7 +126,7 @@ test.each<[GateRules, Facts, string, string]>([
       seen: "javascript:y http://[",
     },
     "new_links",
-    "It links to a javascript: address and an address that cannot be read, which the conversation has not seen.",
+    "It links to a javascript: address and an address that cannot be read, which a recipient has not seen in this conversation.",
   ],
   [{ new_links: true }, { html: " ".repeat(2_000_000) }, "new_links", "It is too long to be searched for links."],
   [
@@ -153,7 +158,7 @@ test.each<[GateRules, Facts, string, string]>([
     { first_time: true, new_links: true },
     { firstTime: ["ann@example.com"], text: "https://evil.example" },
     "new_links",
-    "It links to evil.example, which the conversation has not seen, and it goes to ann@example.com, with whom this agent has had no proven mail.",
+    "It links to evil.example, which a recipient has not seen in this conversation, and it goes to ann@example.com, with whom this agent has had no proven mail.",
   ],
 ])("%j holds %j", async (rules, facts, rule, reason) => {
   expect(await hold(gate(rules), facts)).toEqual({ rule, reason } as ReturnType<typeof gateHold>);

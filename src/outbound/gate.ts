@@ -163,7 +163,7 @@ function linksSay(hosts: string[], named: number): string {
     if (host === unreadableLink) return "an address that cannot be read";
     return host.endsWith(":") ? `a ${host} address` : host;
   });
-  return `it links to ${list(shown, named, "host")}, which the conversation has not seen`;
+  return `it links to ${list(shown, named, "host")}, which a recipient has not seen in this conversation`;
 }
 
 /** The sentence with fewer and fewer names until it fits, and one more about what was not searched. */

@@ -77,7 +77,7 @@ export function createGatekeeper({
         firstTime: seen.firstTime,
         attachments: message.attachments,
         search: isSearched
-          ? await search({ message, patterns, links: withTexts ? { seen: seen.texts } : null })
+          ? await search({ message, patterns, links: withTexts ? { recipients: addresses, seen: seen.texts } : null })
           : foundNothing,
         unverified: seen.unverified || named.unverified,
       },

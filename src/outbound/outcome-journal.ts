@@ -1,10 +1,13 @@
-import { closeSync, existsSync, fdatasyncSync, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fdatasync, fdatasyncSync, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
+import { promisify } from "node:util";
 import type { Log } from "../log.ts";
 import type { RecipientOutcome } from "../store/outbound-queue.ts";
 import type { RecipientRow } from "../store/schema.ts";
 
-/** Room that the file has from the start, so that outcomes can be kept on a disk that has become full: some 150 of them. */
-const JOURNAL_BYTES = 64 * 1024;
+/** An outcome takes one, or several when its reply is long. A write that stays in a page is done whole or not at all. */
+const SLOT_BYTES = 512;
+/** Room that the file has from the start, so that outcomes can be kept on a disk that has become full. */
+const JOURNAL_SLOTS = 128;
 
 /** Whose outcome it is: the lease says that nobody else has tried meanwhile. */
 export type Leased = Pick<RecipientRow, "messageId" | "n" | "leaseToken">;
@@ -19,46 +22,72 @@ export interface Unrecorded {
 export interface OutcomeJournal {
   /** What an earlier process could not record. */
   readonly left: readonly Unrecorded[];
-  /** Keeps an outcome until `remove`, on the disk if that takes it. */
-  add(entry: Unrecorded): void;
+  /**
+   * Writes an outcome down until `remove`. A process that is killed from now on does not lose it; a power cut may, before
+   * `sync`. Some microseconds.
+   */
+  note(entry: Unrecorded): void;
+  /** Begins to bring to the disk what was noted. */
+  sync(): void;
+  /** Notes an outcome that the store is late to take, or refused, and syncs. */
+  keep(entry: Unrecorded): void;
   remove(entry: Unrecorded): void;
-  /** How many wait. */
+  /** How many are kept, because the store is late or refused them. */
   size(): number;
   /** Forgets what an earlier process left: it is recorded now. */
   forgetLeft(): void;
-  close(): void;
+  close(): Promise<void>;
 }
 
+const syncFile = promisify(fdatasync);
+
 /**
- * Outcomes of mail out that the store could not take, in a file of their own: a line of JSON each, then zeros. The next
- * start records them before anything is claimed, so what a next host has taken is not sent again.
+ * What became of mail out, from the moment an upstream has taken it until the store knows, in a file of its own: a line of
+ * JSON each, in slots, between zeros. The next start records what stands there before anything is claimed, so what a next
+ * host has taken is not sent again.
  *
  * A line that stays behind although it was recorded does no harm: its lease has ended, so it is recorded once only.
  */
 export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
-  const waiting = new Set<Unrecorded>();
+  const slots = new Map<Unrecorded, { first: number; count: number }>();
+  const kept = new Set<Unrecorded>();
   const left = existsSync(path) ? parse(readFileSync(path, "utf8"), log) : [];
   const fd = openSync(path, existsSync(path) ? "r+" : "wx+", 0o600);
-  let end = left.length > 0 ? fstatSync(fd).size : 0;
+  /** Which slots are taken. What an earlier process left lies in them until it is recorded. */
+  const taken: boolean[] = left.length > 0 ? Array(Math.ceil(fstatSync(fd).size / SLOT_BYTES)).fill(true) : [];
+  let isDirty = false;
+  let syncing: Promise<void> | null = null;
   try {
-    const missing = JOURNAL_BYTES - fstatSync(fd).size;
-    if (missing > 0) writeSync(fd, Buffer.alloc(missing), 0, missing, JOURNAL_BYTES - missing);
+    const missing = JOURNAL_SLOTS * SLOT_BYTES - fstatSync(fd).size;
+    if (missing > 0) writeSync(fd, Buffer.alloc(missing), 0, missing, JOURNAL_SLOTS * SLOT_BYTES - missing);
     fdatasyncSync(fd);
   } catch (error) {
     log.warn("outbound.journal_failed", {}, error);
   }
 
-  function append(entry: Unrecorded): void {
-    const line = Buffer.from(`${JSON.stringify(entry)}\n`);
-    writeSync(fd, line, 0, line.length, end);
-    end += line.length;
-    fdatasyncSync(fd);
+  /** The first of so many slots in a row that are free. */
+  function freeSlots(count: number): number {
+    for (let first = 0, run = 0; ; first++) {
+      run = taken[first] ? 0 : run + 1;
+      if (run === count) return first - count + 1;
+    }
   }
 
-  function clear(): void {
-    if (waiting.size > 0 || end === 0) return;
-    writeSync(fd, Buffer.alloc(end), 0, end, 0);
-    end = 0;
+  function write(entry: Unrecorded): void {
+    const line = Buffer.from(`${JSON.stringify(entry)}\n`);
+    const count = Math.ceil(line.length / SLOT_BYTES);
+    const first = freeSlots(count);
+    const bytes = Buffer.alloc(count * SLOT_BYTES);
+    line.copy(bytes);
+    writeSync(fd, bytes, 0, bytes.length, first * SLOT_BYTES);
+    for (let slot = first; slot < first + count; slot++) taken[slot] = true;
+    slots.set(entry, { first, count });
+    isDirty = true;
+  }
+
+  function erase(first: number, count: number): void {
+    writeSync(fd, Buffer.alloc(count * SLOT_BYTES), 0, count * SLOT_BYTES, first * SLOT_BYTES);
+    for (let slot = first; slot < first + count; slot++) taken[slot] = false;
   }
 
   /** The disk may be the very reason why the store takes nothing; memory has the outcome all the same. */
@@ -66,29 +95,53 @@ export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
     try {
       step();
     } catch (error) {
-      log.error("outbound.journal_failed", { waiting: waiting.size }, error);
+      log.error("outbound.journal_failed", { waiting: kept.size }, error);
     }
+  }
+
+  function note(entry: Unrecorded): void {
+    if (!slots.has(entry)) attempt(() => write(entry));
+  }
+
+  function sync(): void {
+    if (!isDirty || syncing) return;
+    isDirty = false;
+    syncing = syncFile(fd)
+      .catch((error) => log.error("outbound.journal_failed", { waiting: kept.size }, error))
+      .then(() => {
+        syncing = null;
+        // What was noted meanwhile was late as well.
+        if (kept.size > 0) sync();
+      });
   }
 
   return {
     left,
-    add(entry) {
-      waiting.add(entry);
-      attempt(() => append(entry));
+    note,
+    sync,
+    keep(entry) {
+      kept.add(entry);
+      note(entry);
+      sync();
     },
     remove(entry) {
-      waiting.delete(entry);
-      attempt(clear);
+      kept.delete(entry);
+      const place = slots.get(entry);
+      slots.delete(entry);
+      if (place) attempt(() => erase(place.first, place.count));
     },
-    size: () => waiting.size,
-    forgetLeft: () => attempt(clear),
-    close: () => closeSync(fd),
+    size: () => kept.size,
+    forgetLeft: () => attempt(() => erase(0, taken.length)),
+    async close() {
+      while (syncing) await syncing;
+      closeSync(fd);
+    },
   };
 }
 
 function parse(text: string, log: Log): Unrecorded[] {
   const entries: Unrecorded[] = [];
-  for (const line of text.replaceAll("\0", "").split("\n").filter(Boolean))
+  for (const line of text.split(/[\0\n]+/).filter(Boolean))
     try {
       const { recipient, outcome, at } = JSON.parse(line) as Unrecorded;
       const { messageId, n, leaseToken } = recipient;

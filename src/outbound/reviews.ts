@@ -1,3 +1,4 @@
+import { Failure } from "../errors.ts";
 import { shownText } from "../inbound/html-text.ts";
 import type { Outbound } from "../store/outbound.ts";
 import type { AgentRow, HeldReview } from "../store/schema.ts";
@@ -6,6 +7,7 @@ import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
 import { attachedTexts, named, newFileBudget } from "./attached-text.ts";
 import { compareBodies } from "./body-compare.ts";
 import { type Outgoing, outgoingTexts } from "./outgoing.ts";
+import { unknownReview } from "./plain-review.ts";
 import type { Review } from "./review.ts";
 import { linksOf } from "./shown-links.ts";
 import { visibleLine } from "./visible.ts";
@@ -90,8 +92,15 @@ export function createReviews({ store, attachments: read, derive }: ReviewsOptio
       const { id, content, contentHash, subject, review } = message;
       if (review?.contentHash === contentHash) return review;
       const raw = content.attachments.length > 0 ? await store.outboundBytes(id) : null;
-      const attachments = raw ? await attachedFiles(raw, content.attachments, read) : [];
-      const made = await derive({ ...content, subject, attachments }, contentHash);
+      const files = raw ? attachedFiles(raw, content.attachments, read) : Promise.resolve([]);
+      const attachments = await files.catch((error: unknown) => {
+        // A message that cannot be taken apart has to be decided about all the same.
+        if (error instanceof Failure && error.code === "unavailable") return null;
+        throw error;
+      });
+      const made = attachments
+        ? await derive({ ...content, subject, attachments }, contentHash)
+        : unknownReview(contentHash);
       if (message.status === "pending_approval") await store.storeReview(id, made);
       return made;
     },

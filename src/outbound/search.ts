@@ -1,3 +1,4 @@
+import type { SeenText } from "../store/gate-facts.ts";
 import type { Unsearched } from "./attached-text.ts";
 import { linkHosts, searchedCharsMax, urlHosts } from "./links.ts";
 import { type Outgoing, type OutgoingText, outgoingTexts } from "./outgoing.ts";
@@ -8,14 +9,14 @@ export interface SearchRequest {
   message: Outgoing;
   /** As the rule `patterns` has them; none are not looked for. */
   patterns: string[];
-  /** Whether links are looked for, and what of the conversation has been seen already. */
-  links: { seen: { subject: string; text: string; html: string | null }[] } | null;
+  /** Whether links are looked for, the recipients, and what of the conversation each of them has seen already. */
+  links: { recipients: string[]; seen: SeenText[] } | null;
 }
 
 /** What the texts of a message hold. */
 export interface Search {
   found: Found;
-  /** Hosts of links that the conversation has not seen, as `linkHosts` gives them. */
+  /** Hosts of links that a recipient has not seen, as `linkHosts` gives them. */
   newHosts: string[];
   /** A text, or all of them together, is longer than what is searched. */
   isTooLong: boolean;
@@ -38,20 +39,26 @@ export async function searchOutgoing({ message, patterns, links }: SearchRequest
   const searched = texts.filter(({ text }) => text.length <= searchedCharsMax);
   return {
     found: findPatterns(patterns, patterns.length > 0 ? searched : []),
-    newHosts: links ? newHosts(searched, links.seen) : [],
+    newHosts: links ? newHosts(searched, links) : [],
     isTooLong: searched.length < texts.length || unsearched.some(({ why }) => why === "too large"),
     unsearched,
   };
 }
 
 /** A link without a host, such as `javascript:`, is never the same link twice. */
-function newHosts(texts: readonly OutgoingText[], seen: { subject: string; text: string; html: string | null }[]) {
+function newHosts(texts: readonly OutgoingText[], links: NonNullable<SearchRequest["links"]>): string[] {
   const hosts = new Set(texts.flatMap(hostsIn));
-  const known = new Set<string>();
-  if (hosts.size > 0)
-    for (const { subject, text, html } of seen)
-      for (const host of linkHosts(`${subject}\n${text}`, html)) known.add(host);
-  return [...hosts].filter((host) => host.endsWith(":") || !known.has(host));
+  if (hosts.size === 0) return [];
+  const seenBy = new Map<string, Set<string>>();
+  for (const seen of links.seen)
+    for (const host of linkHosts(`${seen.subject}\n${seen.text}`, seen.html)) {
+      if (!hosts.has(host)) continue;
+      const known = seenBy.get(host) ?? new Set();
+      for (const address of seen.seenBy) known.add(address);
+      seenBy.set(host, known);
+    }
+  const isKnown = (host: string) => links.recipients.every((address) => seenBy.get(host)?.has(address));
+  return [...hosts].filter((host) => host.endsWith(":") || !isKnown(host));
 }
 
 function hostsIn({ text, form }: OutgoingText): string[] {

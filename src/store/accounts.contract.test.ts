@@ -80,7 +80,7 @@ onEveryDatabase((it) => {
     unsubscribe();
     expect(heard.filter((signal) => signal.topic === "keys")).toEqual([{ topic: "keys", key: account.id }]);
     expect(await it.store.findKey(account.keyHash, noon)).toBeNull();
-    await it.store.deleteAgent(agent.id);
+    await it.store.deleteAgent(agent.id, new Date());
     expect(await it.store.listKeys(user.id)).toEqual([]);
   });
 

@@ -2,6 +2,7 @@ import { and, asc, desc, eq, sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
+import { type KeptAnswer, keepAnswer } from "./requests.ts";
 import type { AgentRow, ApiKeyRow, KeyScope, SigningSecretRow, UserRow } from "./schema.ts";
 
 /** Signing secrets an account may hold: the newest signs, the others let receivers rotate. */
@@ -68,10 +69,22 @@ export function* firstUser(s: Scope): Verb<UserRow | null> {
 }
 
 /** Adds an API key. The caller has checked that the agent, if any, is the user's. */
-export function* createKey(s: Scope, userId: string, key: NewKey, now: Date): Verb<ApiKeyRow> {
-  const row = { id: newId("apk"), userId, ...key, createdAt: now, lastUsedAt: null };
+export function* createKey(
+  s: Scope,
+  userId: string,
+  key: NewKey,
+  now: Date,
+  keep: KeptAnswer | null = null,
+): Verb<ApiKeyRow> {
+  const row = keyRow(userId, key, now);
   yield* ask(s.db.insert(s.t.apiKeys).values(row));
+  yield* keepAnswer(s, keep);
   return row;
+}
+
+/** A key as `createKey` stores it. */
+export function keyRow(userId: string, key: NewKey, now: Date): ApiKeyRow {
+  return { id: newId("apk"), userId, ...key, createdAt: now, lastUsedAt: null };
 }
 
 export function* listKeys(s: Scope, userId: string): Verb<ApiKeyRow[]> {
@@ -171,16 +184,28 @@ export function* listSecrets(s: Scope, userId: string): Verb<SigningSecretRow[]>
 }
 
 /** Adds a secret, which signs from now on. Failure `conflict` when the account holds five. */
-export function* createSecret(s: Scope, userId: string, secret: NewSecret, now: Date): Verb<SigningSecretRow> {
+export function* createSecret(
+  s: Scope,
+  userId: string,
+  secret: NewSecret,
+  now: Date,
+  keep: KeptAnswer | null = null,
+): Verb<SigningSecretRow> {
   yield* lockUser(s, userId);
   const held = yield* listSecrets(s, userId);
   if (held.length >= SIGNING_SECRETS_MAX)
     throw new Failure("conflict", `An account holds at most ${SIGNING_SECRETS_MAX} signing secrets.`, {
       fix: "Delete one that no receiver uses any more.",
     });
-  const row = { ...secret, userId, createdAt: now, lastSignedAt: null };
+  const row = secretRow(userId, secret, now);
   yield* ask(s.db.insert(s.t.signingSecrets).values(row));
+  yield* keepAnswer(s, keep);
   return row;
+}
+
+/** A secret as `createSecret` stores it. */
+export function secretRow(userId: string, secret: NewSecret, now: Date): SigningSecretRow {
+  return { ...secret, userId, createdAt: now, lastSignedAt: null };
 }
 
 /** Removes a secret; false when there is none of that id. Failure `conflict` for the last one. */

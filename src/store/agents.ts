@@ -9,6 +9,8 @@ import { ask, type Scope, type Verb } from "./engine.ts";
 import { dropMessagesOf } from "./messages.ts";
 import { freezeOutbound, thawOutbound } from "./outbound-queue.ts";
 import { isPausedAbove } from "./pauses.ts";
+import { type KeptAnswer, keepAnswer } from "./requests.ts";
+import { reserveAddresses, takeAddress } from "./reserved-addresses.ts";
 import type { AgentRow } from "./schema.ts";
 
 /** Local parts that reach the domain's owner even though no agent has them (RFC 5321 4.5.1, RFC 2142 4). */
@@ -60,8 +62,16 @@ export function newAgent(input: Pick<AgentRow, "id" | "userId" | "name" | "webho
   };
 }
 
-/** Adds an agent. Failure `conflict` when the address is taken, its domain is not hosted any more or the account is full. */
-export function* createAgent(s: Scope, agent: AgentRow, agentsMax: number): Verb<AgentRow> {
+/**
+ * Adds an agent. Failure `conflict` when the address is taken or kept for another account, its domain is not hosted any
+ * more or the account is full.
+ */
+export function* createAgent(
+  s: Scope,
+  agent: AgentRow,
+  agentsMax: number,
+  keep: KeptAnswer | null = null,
+): Verb<AgentRow> {
   yield* lockUser(s, agent.userId);
   const mine = yield* ask(
     s.db
@@ -79,12 +89,14 @@ export function* createAgent(s: Scope, agent: AgentRow, agentsMax: number): Verb
       fix: "Register the domain and verify it first.",
       errors: [{ field: "email", message: "is not at a verified domain of yours" }],
     });
+  yield* takeAddress(s, agent.id, agent.userId, agent.createdAt);
   const made = yield* ask(s.db.insert(s.t.agents).values(agent).onConflictDoNothing().returning({ id: s.t.agents.id }));
   if (made.length === 0)
     throw new Failure("conflict", `${agent.id} is taken.`, {
       fix: "Choose another slug or address.",
       errors: [{ field: "email", message: "is taken" }],
     });
+  yield* keepAnswer(s, keep);
   return agent;
 }
 
@@ -166,8 +178,12 @@ export function* updateAgent(s: Scope, id: string, changes: AgentChanges, now: D
   return after;
 }
 
-/** Deletes an agent with its messages, deliveries and keys. Raw mail nobody else holds goes too. */
-export function* deleteAgent(s: Scope, id: string): Verb<boolean> {
+/**
+ * Deletes an agent with its messages, deliveries and keys. Raw mail nobody else holds goes too. Its address on a domain of
+ * the server stays with the account.
+ */
+export function* deleteAgent(s: Scope, id: string, now: Date): Verb<boolean> {
+  yield* reserveAddresses(s, [id], now);
   yield* dropMessagesOf(s, id);
   const gone = yield* ask(s.db.delete(s.t.agents).where(eq(s.t.agents.id, id)).returning({ id: s.t.agents.id }));
   s.signal({ topic: "agent", key: id });

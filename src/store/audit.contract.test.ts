@@ -44,9 +44,9 @@ onEveryDatabase((it) => {
     await using fresh = await freshSubject(it);
     const user = await addAccount(fresh.store);
     const agent = await decisions(fresh, user.id, 2);
-    await fresh.store.deleteAgent(agent.id);
+    await fresh.store.deleteAgent(agent.id, new Date());
     expect(await fresh.store.listAudit(user.id, { limit: 9 })).toHaveLength(2);
-    await fresh.store.deleteAccount(user.id);
+    await fresh.store.deleteAccount(user.id, new Date());
     expect(await countRows(fresh, ["audit"])).toEqual({ audit: 0 });
   });
 });

@@ -36,7 +36,7 @@ onEveryDatabase((it) => {
 
     const heard: Signal[] = [];
     const unsubscribe = it.store.onSignal((signal) => heard.push(signal));
-    const rows = await it.store.deleteAccount(user.id);
+    const rows = await it.store.deleteAccount(user.id, new Date());
     unsubscribe();
 
     expect(rows).toEqual({
@@ -75,7 +75,7 @@ onEveryDatabase((it) => {
     });
     expect(counts.map(({ key }) => key)).not.toContain(`day ${user.id}`);
     expect(counts.map(({ key }) => key)).toEqual(["day", "minute", "new"].map((what) => `${what} ${other.id}`));
-    expect(await it.store.deleteAccount(user.id)).toBeNull();
+    expect(await it.store.deleteAccount(user.id, new Date())).toBeNull();
   });
 
   test("requests are counted by key and minute, also all at once", async () => {

@@ -2,6 +2,7 @@ import { eq, sql } from "drizzle-orm";
 import { lockUser } from "./accounts.ts";
 import { ask, askRaw, type Scope, type Verb } from "./engine.ts";
 import { dropMessagesOf } from "./messages.ts";
+import { reserveAddresses } from "./reserved-addresses.ts";
 import { dropSendCounts } from "./send-limits.ts";
 
 /** How many rows went, by resource. */
@@ -12,9 +13,10 @@ export type DeletedRows = Record<
 
 /**
  * Deletes an account and all that it owns; the foreign keys take what is not counted here.
- * Null when there is no such account. Its sockets hear of it by the signals.
+ * Null when there is no such account. Its sockets hear of it by the signals. Its addresses on domains of the server stay
+ * with whoever makes an account with the same address again.
  */
-export function* deleteAccount(s: Scope, userId: string): Verb<DeletedRows | null> {
+export function* deleteAccount(s: Scope, userId: string, now: Date): Verb<DeletedRows | null> {
   const { users, agents, apiKeys, sessions } = s.t;
   yield* lockUser(s, userId);
   // Locked, so that no message comes in between and leaves its bytes behind.
@@ -33,6 +35,11 @@ export function* deleteAccount(s: Scope, userId: string): Verb<DeletedRows | nul
     suppressions: yield* count(s.t.suppressions, userId),
     webhooks: yield* count(s.t.webhooks, userId),
   };
+  yield* reserveAddresses(
+    s,
+    mine.map(({ id }) => id),
+    now,
+  );
   for (const agent of mine) yield* dropMessagesOf(s, agent.id);
   yield* dropSendCounts(s, userId);
   const gone = yield* ask(s.db.delete(users).where(eq(users.id, userId)).returning({ id: users.id }));

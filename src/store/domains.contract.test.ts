@@ -96,7 +96,7 @@ onEveryDatabase((it) => {
     expect(await codeOf(it.store.createAgent(at(stranger.id), 5))).toBe("conflict");
     const made = at(owner.id);
     expect(await codeOf(it.store.createAgent(made, 5))).toBe("done");
-    await it.store.deleteAgent(made.id);
+    await it.store.deleteAgent(made.id, new Date());
     await it.store.deleteDomain(owner.id, domain);
     expect(await codeOf(it.store.createAgent(at(owner.id), 5))).toBe("conflict");
   });
@@ -129,7 +129,7 @@ onEveryDatabase((it) => {
     expect(await codeOf(it.store.deleteDomain(a.id, domain))).toBe("invalid_request");
     expect(await it.store.deleteDomain(b.id, domain)).toBe(true);
     expect(await it.store.deleteDomain(b.id, domain)).toBe(false);
-    await it.store.deleteAgent(agent.id);
+    await it.store.deleteAgent(agent.id, new Date());
     expect(await it.store.deleteDomain(a.id, domain)).toBe(true);
     expect(await it.store.hostedDomain(domain)).toBeNull();
   });

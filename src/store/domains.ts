@@ -5,6 +5,7 @@ import { lockUser } from "./accounts.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 import { addEvent } from "./events.ts";
 import { dropMessagesOf } from "./messages.ts";
+import { type KeptAnswer, keepAnswer } from "./requests.ts";
 import type { DkimKeyRow, DomainRow } from "./schema.ts";
 
 export type NewDkimKey = Pick<DkimKeyRow, "id" | "selector" | "algorithm" | "publicKey" | "sealedPrivateKey">;
@@ -19,14 +20,8 @@ const notWatched = { checkDueAt: null, seenRecords: [], suspectSince: null, degr
  */
 export function* createDomain(
   s: Scope,
-  input: {
-    userId: string;
-    domain: string;
-    verificationToken: string;
-    dkimKeys: NewDkimKey[];
-    domainsMax: number;
-    now: Date;
-  },
+  input: NewClaim & { domainsMax: number },
+  keep: KeptAnswer | null = null,
 ): Verb<DomainWithKeys> {
   yield* lockUser(s, input.userId);
   const mine = yield* ask(s.db.select().from(s.t.domains).where(eq(s.t.domains.userId, input.userId)));
@@ -40,18 +35,37 @@ export function* createDomain(
     });
   if (yield* hostedDomain(s, input.domain))
     throw new Failure("conflict", `${input.domain} is in use on this server.`, { fix: "Use a domain of your own." });
-  const row: DomainRow = {
-    id: newId("dom"),
-    userId: input.userId,
-    domain: input.domain,
-    verificationToken: input.verificationToken,
-    paused: false,
-    createdAt: input.now,
-    verifiedAt: null,
-    ...notWatched,
-  };
+  const { dkimKeys, ...row } = claimRows(input);
   yield* ask(s.db.insert(s.t.domains).values(row));
-  return { ...row, dkimKeys: yield* addDkimKeys(s, row.id, input.dkimKeys, input.now) };
+  yield* addDkimKeys(s, row.id, input.dkimKeys, input.now);
+  yield* keepAnswer(s, keep);
+  return { ...row, dkimKeys };
+}
+
+export interface NewClaim {
+  /** A new one unless given. */
+  id?: string;
+  userId: string;
+  domain: string;
+  verificationToken: string;
+  dkimKeys: NewDkimKey[];
+  now: Date;
+}
+
+/** A claim as `createDomain` stores it. */
+export function claimRows({
+  id = newId("dom"),
+  userId,
+  domain,
+  verificationToken,
+  dkimKeys,
+  now,
+}: NewClaim): DomainWithKeys {
+  return {
+    ...{ id, userId, domain, verificationToken, paused: false, createdAt: now, verifiedAt: null },
+    ...notWatched,
+    dkimKeys: dkimKeys.map((key) => ({ ...key, domainId: id, createdAt: now })),
+  };
 }
 
 /** Makes sure the shared domain exists, as the server's own, and returns it. */

@@ -1,9 +1,22 @@
+import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { closeSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { killedAtRandom, syncFailsThenPowerCut, victimOf, writesFailForAWhile } from "../testing/attacks/faults.ts";
 import { binaryPath, runBinary, startBinary } from "../testing/binary.ts";
-import { canInjectFaults, errno } from "../testing/faults/faulty-disk.ts";
+import { canInjectFaults, errno, faultyDisk } from "../testing/faults/faulty-disk.ts";
 import { testPostgres } from "../testing/postgres.ts";
 import { tempDir } from "../testing/temp.ts";
 
@@ -33,6 +46,34 @@ describe.skipIf(!canInjectFaults)("a disk that fails under the compiled binary",
       expect({ lost, doubled }).toEqual({ lost: 0, doubled: 0 });
       expect(reasons[0]).toMatch(reason);
     }, 120_000);
+
+  for (const [name, reason] of [
+    ["ENOSPC", "its disk is full"],
+    ["EROFS", "The store takes no writes"],
+  ] as const)
+    test(`${name} during a migration: the start ends with 2 and says why, and the next one finds all as it was`, async () => {
+      await using disk = await faultyDisk();
+      const env = { ...disk.env, ...serverEnv(disk.folder) };
+      const path = join(disk.folder, "e2a.db");
+      for (const prepare of [
+        () => {},
+        // As an earlier release left it.
+        () => {
+          using database = new Database(path);
+          database.exec("DROP TABLE reserved_addresses; DELETE FROM schema_migrations WHERE number = 13");
+        },
+      ]) {
+        prepare();
+        disk.set("writeError", errno[name]);
+        const { code, stderr } = await runBinary(["serve"], env);
+        expect([code, stderr]).toEqual([2, expect.stringContaining(reason)]);
+        expect(stderr).toContain(path);
+        disk.set("writeError", 0);
+        expect((await runBinary(["bootstrap", "--email", "you@example.com"], env)).code).toBe(0);
+      }
+      await using server = await startBinary(env);
+      expect((await fetch(`${server.ready.http}/api/ready`)).status).toBe(200);
+    }, 60_000);
 
   for (const how of ["kill -9", "power cut"] as const)
     test(`${how} at random moments: nothing that was promised is lost`, async () => {
@@ -198,6 +239,44 @@ describe("one server has a SQLite folder", () => {
     await first.kill();
     await using third = await startBinary(env);
     expect(await third.stop()).toBe(0);
+  }, 60_000);
+
+  test("the lock file removed from under a server lets no second one in, and bootstrap works beside it", async () => {
+    await using dir = await tempDir();
+    const env = serverEnv(dir.path);
+    await using first = await startBinary(env);
+    for (const replace of [() => {}, () => writeFileSync(join(dir.path, "e2a.db-lock"), "")]) {
+      rmSync(join(dir.path, "e2a.db-lock"));
+      replace();
+      const second = await runBinary(["serve"], env);
+      expect([second.code, second.stderr]).toEqual([2, expect.stringContaining(`pid ${first.process.pid}`)]);
+    }
+    rmSync(join(dir.path, "e2a.db-lock"));
+    const beside = await runBinary(["bootstrap", "--email", "you@example.com"], env);
+    expect([beside.code, beside.stdout]).toEqual([0, expect.stringContaining("API key: e2a_")]);
+    expect((await fetch(`${first.ready.http}/api/ready`)).status).toBe(200);
+    await first.kill();
+    await using third = await startBinary(env);
+    expect(await third.stop()).toBe(0);
+  }, 60_000);
+
+  test("a database behind a link is served from where it lies, and has one server by either name", async () => {
+    await using dir = await tempDir();
+    const [real, linked] = [join(dir.path, "real"), join(dir.path, "linked")];
+    mkdirSync(real);
+    mkdirSync(linked);
+    symlinkSync("../real/mail.db", join(linked, "e2a.db"));
+    await using first = await startBinary(serverEnv(linked));
+    expect(existsSync(join(real, "mail.db-lock"))).toBe(true);
+    expect(readdirSync(linked).filter((name) => name.startsWith("e2a.db-") || name === "outcomes.journal")).toEqual([]);
+    const second = await runBinary(["serve"], {
+      ...serverEnv(join(dir.path, "other")),
+      E2A_DATABASE_URL: `sqlite:${join(real, "mail.db")}`,
+    });
+    expect([second.code, second.stderr]).toEqual([2, expect.stringContaining(`pid ${first.process.pid}`)]);
+    await first.kill();
+    await using again = await startBinary(serverEnv(linked));
+    expect(await again.stop()).toBe(0);
   }, 60_000);
 });
 

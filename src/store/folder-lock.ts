@@ -2,6 +2,7 @@ import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, openSync, readSync, truncateSync } from "node:fs";
 import { dirname } from "node:path";
 import { StartRefused } from "../errors.ts";
+import { inodeHolder, lockInode } from "./inode-lock.ts";
 
 /** Offset and length of `user_version` in a SQLite file (SQLite, "Database File Format" 1.3): the holder's mark. */
 const USER_VERSION_AT = 60;
@@ -18,10 +19,12 @@ export interface FolderLock {
 }
 
 /**
- * Locks a SQLite database for one process, with `<path>-lock` beside it.
+ * Locks a SQLite database for one process, with `<path>-lock` beside it, and the database file itself, which nobody
+ * removes from under a server unnoticed.
  *
- * The lock is SQLite's own exclusive lock on that file: the operating system drops it when the process dies, however it
- * dies, and it works wherever SQLite does. The file's `user_version` names the holder: its process id, negative for a command.
+ * The lock beside it is SQLite's own exclusive lock on that file: the operating system drops it when the process dies,
+ * however it dies, and it works wherever SQLite does. The file's `user_version` names the holder: its process id, negative
+ * for a command.
  *
  * A server throws StartRefused when another server holds the lock, and waits for a command. A command gets null instead:
  * it is a guest beside the server.
@@ -29,11 +32,14 @@ export interface FolderLock {
 export function lockFolder(path: string, role: Role): FolderLock | null {
   const file = `${path}-lock`;
   for (let waitedMs = 0; ; waitedMs += COMMAND_RETRY_MS) {
-    const lock = tryLock(file, role);
-    if (lock) return lock;
-    const holder = holderOf(file);
+    const beside = tryLock(file, role);
+    const inode = beside ? lockInode(path) : null;
+    if (beside && inode) return both(inode, beside);
+    beside?.release();
+    // Where the lock beside was free, it was removed from under the process that has the database.
+    const holder = beside ? inodeHolder(path) : holderOf(file);
     if (role === "command" && (holder >= 0 || waitedMs >= COMMAND_WAIT_MS)) return null;
-    if (holder > 0 || waitedMs >= COMMAND_WAIT_MS)
+    if (beside || holder > 0 || waitedMs >= COMMAND_WAIT_MS)
       throw new StartRefused(
         `Another e2a process${holder === 0 ? "" : `, pid ${Math.abs(holder)},`} has the database in ${dirname(path)} open.`,
         "folder_in_use",
@@ -42,6 +48,16 @@ export function lockFolder(path: string, role: Role): FolderLock | null {
       );
     Bun.sleepSync(COMMAND_RETRY_MS);
   }
+}
+
+/** Let go in this order, whoever gets the lock beside gets the other one as well. */
+function both(inode: FolderLock, beside: FolderLock): FolderLock {
+  return {
+    release() {
+      inode.release();
+      beside.release();
+    },
+  };
 }
 
 function tryLock(file: string, role: Role): FolderLock | null {

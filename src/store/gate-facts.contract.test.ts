@@ -104,19 +104,24 @@ onEveryDatabase((it) => {
     expect((await it.store.gateFacts({ ...facts, agentId: other.id })).unverified).toBe(false);
   });
 
-  test("the texts of a conversation are what came in and what left, not what waits or was refused", async () => {
+  test("the texts of a conversation are those that a recipient wrote provenly or got, not what waits or was refused", async () => {
     const agent = await addAgent(it.store);
-    const first = await addMessage(it.store, agent.id, { content: { text: "first", html: "<p>first" } });
+    const from = [{ address: "ann@people.example", name: "" }];
+    const first = await addMessage(it.store, agent.id, { from, content: { text: "first", html: "<p>first" } });
     const { conversationId } = first;
     const references = [first.emailMessageId ?? ""];
-    await addMessage(it.store, agent.id, { content: { text: "second" }, references });
+    await addMessage(it.store, agent.id, { from, content: { text: "second" }, references });
+    await addMessage(it.store, agent.id, { from, content: { text: "forged" }, references, verdict: unproven });
+    await addMessage(it.store, agent.id, { content: { text: "by somebody else" }, references });
     await addMessage(it.store, agent.id, { content: { text: "of another conversation" } });
     const { content } = outboundFor(agent.id).message;
-    const say = async (text: string, ms: number) => {
-      const said: OutboundContent = { ...content, text };
-      return await addOutbound(it.store, agent.id, { conversationId, message: { content: said }, now: later(ms) });
+    const bob = "bob@people.example";
+    const say = async (text: string, ms: number, to = bob) => {
+      const message = { content: { ...content, text } satisfies OutboundContent };
+      return await addOutbound(it.store, agent.id, { conversationId, message, recipients: [to], now: later(ms) });
     };
     await leave(await say("left", 1));
+    await leave(await say("to somebody else", 1, "eve@people.example"));
     await say("queued", 1);
     const cancelled = (await say("cancelled", 2)).message.id;
     await it.store.cancelOutbound(agent.userId, cancelled, later(3));
@@ -126,13 +131,13 @@ onEveryDatabase((it) => {
       decision((await say("rejected", 5)).message.id, { verdict: { kind: "reject", reason: "" } }),
     );
     await it.store.decideHold(decision((await say("approved", 6)).message.id));
-    const facts = { agentId: agent.id, conversationId, addresses: [] };
+    const facts = { agentId: agent.id, conversationId, addresses: ["ann@people.example", bob] };
     const { texts } = await it.store.gateFacts({ ...facts, withTexts: true });
     expect(texts).toEqual([
-      { subject: "Greeting", text: "second", html: null },
-      { subject: "Greeting", text: "first", html: "<p>first" },
-      { subject: "Question", text: "approved", html: null },
-      { subject: "Question", text: "left", html: null },
+      { subject: "Greeting", text: "second", html: null, seenBy: facts.addresses },
+      { subject: "Greeting", text: "first", html: "<p>first", seenBy: facts.addresses },
+      { subject: "Question", text: "approved", html: null, seenBy: [bob] },
+      { subject: "Question", text: "left", html: null, seenBy: [bob] },
     ]);
     expect((await it.store.gateFacts({ ...facts, withTexts: false })).texts).toEqual([]);
   });

@@ -51,7 +51,7 @@ onEveryDatabase((it) => {
 
   test("a mailbox that vanished is left out; the others get their mail", async () => {
     const [a, b] = [await addAgent(it.store), await addAgent(it.store)];
-    await it.store.deleteAgent(b.id);
+    await it.store.deleteAgent(b.id, new Date());
     const accepted = await it.store.acceptInbound(mailFor([a.id, b.id]));
     expect(accepted.map(({ message }) => message.agentId)).toEqual([a.id]);
     expect(await it.store.acceptInbound(mailFor([b.id]))).toEqual([]);

@@ -114,11 +114,11 @@ onEveryDatabase((it) => {
       // The sender stays known to each agent.
       correspondents: 3,
     });
-    await store.deleteAgent(b.id);
+    await store.deleteAgent(b.id, new Date());
     expect((await store.getMessage(c.id, idOf(c.id)))?.raw.length).toBeGreaterThan(0);
     await store.deleteMessage(c.id, idOf(c.id));
-    await store.deleteAgent(a.id);
-    await store.deleteAgent(c.id);
+    await store.deleteAgent(a.id, new Date());
+    await store.deleteAgent(c.id, new Date());
     expect(await countRows(fresh)).toEqual(noRows);
   });
 
@@ -171,7 +171,7 @@ onEveryDatabase((it) => {
       await addMessage(fresh.store, agent.id);
       await Promise.all([
         ...Array.from({ length: 5 }, () => nodes[0].store.acceptInbound(mailFor(agent.id))),
-        nodes[1].store.deleteAgent(agent.id),
+        nodes[1].store.deleteAgent(agent.id, new Date()),
       ]);
     }
     expect(await countRows(fresh)).toEqual(noRows);
@@ -181,8 +181,8 @@ onEveryDatabase((it) => {
     const agent = await addAgent(it.store);
     const heard: unknown[] = [];
     const unsubscribe = it.engine.onSignal((signal) => heard.push(signal));
-    expect(await it.store.deleteAgent(agent.id)).toBe(true);
-    expect(await it.store.deleteAgent(agent.id)).toBe(false);
+    expect(await it.store.deleteAgent(agent.id, new Date())).toBe(true);
+    expect(await it.store.deleteAgent(agent.id, new Date())).toBe(false);
     unsubscribe();
     expect(heard).toContainEqual({ topic: "agent", key: agent.id });
     expect(await it.store.getAgent(agent.id)).toBeNull();

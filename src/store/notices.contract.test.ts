@@ -215,7 +215,7 @@ onEveryDatabase((it) => {
     const sent = await addOutbound(store, agent.id, { limits, now: later(7), recipients: ["ann@people.example"] });
     expect(sent.message).toMatchObject({ hold: null, notBefore: later(7) });
 
-    await store.deleteAgent(agent.id);
+    await store.deleteAgent(agent.id, new Date());
     expect(await countRows(fresh)).toEqual(noRows);
   });
 
@@ -225,7 +225,7 @@ onEveryDatabase((it) => {
     const other = await watch(store, (await addAgent(store, { userId: user.id })).id);
     const ids = [await hold(0), await hold(0, other.id)];
     const due = await claim(store, 0);
-    await store.deleteAgent(agent.id);
+    await store.deleteAgent(agent.id, new Date());
     await store.storeNotices([noticeFor(agent), noticeFor(other)], ids, later(1));
     expect(await store.listOutbound(user.id, { type: "notice" }, { limit: 9 })).toHaveLength(1);
     expect(due).toHaveLength(1);

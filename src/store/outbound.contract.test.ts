@@ -63,7 +63,7 @@ onEveryDatabase((it) => {
   test("without an agent, or from a role mailbox, there is nothing to send", async () => {
     const agent = await addAgent(it.store);
     await addMessage(it.store, "postmaster@agents.example");
-    await it.store.deleteAgent(agent.id);
+    await it.store.deleteAgent(agent.id, new Date());
     for (const sender of [agent.id, "postmaster@agents.example"])
       expect(await rejection(addOutbound(it.store, sender))).toMatchObject({ code: "not_found" });
   });
@@ -342,7 +342,7 @@ onEveryDatabase((it) => {
     const agent = await addAgent(store);
     const { message, recipients } = await addOutbound(store, agent.id, { recipients: [{ lease: "mine" }] });
     await addOutbound(store, agent.id);
-    await store.deleteAgent(agent.id);
+    await store.deleteAgent(agent.id, new Date());
     expect(await countRows(fresh)).toEqual(noRows);
     expect([await store.outboundWork(message.id), await claim(store, later(DAY_MS))]).toEqual([null, []]);
     const failed = { kind: "failed", reply: "550 no", error: null, suppress: true } as const;

@@ -1,4 +1,5 @@
 import { and, eq, isNull, lt, sql } from "drizzle-orm";
+import { Failure } from "../errors.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
 
 export type IdempotentStart =
@@ -47,22 +48,56 @@ export function* startIdempotent(
   return { kind: taken.length > 0 ? "first" : "running" };
 }
 
-/** Forgets keys whose first request has no answer: it died, and its message is found by the key all the same. */
+/**
+ * Forgets keys whose first request has no answer: it died before it made anything, or its message is found by the key all
+ * the same.
+ */
 export function* forgetUnanswered(s: Scope): Verb<void> {
   yield* ask(s.db.delete(s.t.idempotencyKeys).where(isNull(s.t.idempotencyKeys.status)));
 }
 
-/** Keeps the answer for replays; `answer` null forgets the key, so that a failed request can be tried again. */
+/** An answer for the repetitions of a request; `body` is sealed. */
+export interface KeptAnswer {
+  userId: string;
+  key: string;
+  answer: { status: number; body: string };
+}
+
+/**
+ * Keeps the answer for replays; `answer` null forgets the key, so that a failed request can be tried again, unless it has
+ * an answer: then the request was carried out, whatever failed behind it.
+ */
 export function* finishIdempotent(
   s: Scope,
   userId: string,
   key: string,
-  answer: { status: number; body: string } | null,
+  answer: KeptAnswer["answer"] | null,
 ): Verb<void> {
   const { idempotencyKeys: keys } = s.t;
   const mine = and(eq(keys.userId, userId), eq(keys.key, key));
   if (answer) yield* ask(s.db.update(keys).set(answer).where(mine));
-  else yield* ask(s.db.delete(keys).where(mine));
+  else yield* ask(s.db.delete(keys).where(and(mine, isNull(keys.status))));
+}
+
+/**
+ * Keeps the answer together with what the request makes. Failure `conflict`, which undoes that, when the key has an answer
+ * by now: the request took so long that a repetition of it was carried out instead.
+ */
+export function* keepAnswer(s: Scope, keep: KeptAnswer | null): Verb<void> {
+  if (!keep) return;
+  const { userId, key, answer } = keep;
+  const { idempotencyKeys: keys } = s.t;
+  const kept = yield* ask(
+    s.db
+      .update(keys)
+      .set(answer)
+      .where(and(eq(keys.userId, userId), eq(keys.key, key), isNull(keys.status)))
+      .returning({ key: keys.key }),
+  );
+  if (kept.length === 0)
+    throw new Failure("conflict", "Another request with this Idempotency-Key was carried out meanwhile.", {
+      fix: "Send the request again: it gets that answer.",
+    });
 }
 
 /** Forgets keys older than `before`. */

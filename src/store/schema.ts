@@ -227,6 +227,14 @@ export function schema(k: Kit) {
       createdAt: k.time("created_at").notNull(),
     }),
 
+    /** Addresses of deleted agents on the server's own domains, which only the account that had them may take again. */
+    reservedAddresses: k.table("reserved_addresses", {
+      address: k.text("address").primaryKey(),
+      /** Lower-hex SHA-256 of the account's address, so that it outlives the account. */
+      ownerHash: k.text("owner_hash").notNull(),
+      releasedAt: k.time("released_at").notNull(),
+    }),
+
     rawMail: k.table("raw_mail", {
       /** Lower-hex SHA-256 of `bytes`: the key, and the body hash that is signed. */
       sha256: k.text("sha256").primaryKey(),
@@ -280,7 +288,7 @@ export function schema(k: Kit) {
       status: k.text("status").$type<OutboundStatus>().notNull(),
       conversationId: k.text("conversation_id").notNull(),
       emailMessageId: k.text("email_message_id").notNull(),
-      /** The Idempotency-Key it came with: the same request finds it, even when its answer was lost. */
+      /** The Idempotency-Key it came with, as `idempotencyKeys` has it: the same request finds it, even when its answer was lost. */
       idempotencyKey: k.text("idempotency_key"),
       /** SHA-256 over the request it came with; null for the server's own mail. */
       requestHash: k.text("request_hash"),
@@ -488,6 +496,7 @@ export function schema(k: Kit) {
 
     idempotencyKeys: k.table("idempotency_keys", {
       userId: k.text("user_id").notNull(),
+      /** As its principal sent it: of an agent's key, behind the agent's address and a line end. */
       key: k.text("key").notNull(),
       requestHash: k.text("request_hash").notNull(),
       /** Null while the first request is still running. */

@@ -1,5 +1,6 @@
 import { accessSync, constants } from "node:fs";
 import { dirname } from "node:path";
+import { StartRefused } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { codeOf } from "./failures.ts";
 
@@ -90,6 +91,19 @@ export function createFaultState(options: {
 /** Trouble of the disk or file system, which says nothing about the verb that met it. */
 function isDiskTrouble(error: unknown): boolean {
   return /^(SQLITE_(IOERR|FULL|READONLY|CANTOPEN)|EIO$|ENOSPC$|EROFS$|EDQUOT$)/.test(codeOf(error));
+}
+
+/**
+ * What to say when a database cannot be opened because its disk is full, read-only or broken; null for any other trouble.
+ * Migrations are one transaction, so nothing has changed.
+ */
+export function diskRefusal(error: unknown, path: string): StartRefused | null {
+  if (!isDiskTrouble(error) || codeOf(error).startsWith("SQLITE_CANTOPEN")) return null;
+  return new StartRefused(
+    `The database ${path} cannot be opened. ${sentenceFor(error, path)}`,
+    "store_unwritable",
+    "Make room, or let its folder be written to, and start again; the database is as it was.",
+  );
 }
 
 function sentenceFor(error: unknown, path: string): string {

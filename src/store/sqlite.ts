@@ -8,8 +8,9 @@ import { type FolderLock, lockFolder, type Role } from "./folder-lock.ts";
 import { sqliteKit } from "./kit.ts";
 import { checkLogMark, type LogMark, openLogMark } from "./log-mark.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
+import { realFile } from "./real-file.ts";
 import { schema } from "./schema.ts";
-import { createFaultState } from "./sqlite-fault.ts";
+import { createFaultState, diskRefusal } from "./sqlite-fault.ts";
 import { BUSY_TIMEOUT_MS, drive, readsOn, scopeFor } from "./sqlite-scope.ts";
 
 /** Pause before the log is turned on once more. */
@@ -44,16 +45,18 @@ export interface SqliteOptions {
 }
 
 /**
- * Opens (creating if needed) a SQLite database: WAL, group commit. `path` ":memory:" is a private database.
+ * Opens (creating if needed) a SQLite database: WAL, group commit. ":memory:" is a private database.
  *
  * A verb resolves when its commit is on the disk (`synchronous = FULL`). After a failed write or sync no write is taken
  * until the store has recovered; sqlite-fault.ts says how and why. Checkpoints are made here, not by SQLite, which
  * swallows their errors. This connection writes, and reads too; threads.ts opens others beside it that only read.
  *
- * @throws StartRefused when a server has the database open already, or when commits that were promised are missing
+ * @throws StartRefused when a server has the database open already, when commits that were promised are missing, or when
+ *   the disk takes no writes
  */
-export function openSqlite(path: string, migrations: readonly Migration[], options: SqliteOptions = {}): Engine {
-  const memory = path === ":memory:";
+export function openSqlite(given: string, migrations: readonly Migration[], options: SqliteOptions = {}): Engine {
+  const memory = given === ":memory:";
+  const path = memory ? given : realFile(given);
   if (!memory) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const lock = options.role && !memory ? lockFolder(path, options.role) : null;
   try {
@@ -66,7 +69,7 @@ export function openSqlite(path: string, migrations: readonly Migration[], optio
     });
   } catch (error) {
     lock?.release();
-    throw error;
+    throw diskRefusal(error, path) ?? error;
   }
 }
 
@@ -364,7 +367,8 @@ function migrate(client: Database, migrations: readonly Migration[]) {
     }
     client.exec("COMMIT");
   } catch (error) {
-    client.exec("ROLLBACK");
+    // A full disk may have undone it by itself (SQLite, "Transactions" 2.2).
+    if (client.inTransaction) client.exec("ROLLBACK");
     client.close();
     throw error;
   }

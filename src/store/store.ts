@@ -25,6 +25,7 @@ import { recordReport } from "./outbound-report.ts";
 import { overview } from "./overview.ts";
 import * as pauses from "./pauses.ts";
 import * as requests from "./requests.ts";
+import { sweepReservedAddresses } from "./reserved-addresses.ts";
 import { refuseSuppressed, sweepSendCounts } from "./send-limits.ts";
 import * as sessions from "./sessions.ts";
 import * as suppressions from "./suppressions.ts";
@@ -288,6 +289,7 @@ export function createStore(engine: Engine) {
     }) {
       await engine.write((s) => sessions.sweepSessions(s, input.now));
       await engine.write((s) => sweepSendCounts(s, input.now));
+      await engine.write((s) => sweepReservedAddresses(s, input.now));
       await engine.write((s) => requests.sweepIdempotency(s, input.idempotencyBefore));
       await engine.write((s) => requests.sweepRequestCounts(s, Math.floor(input.now.getTime() / 60_000) - 1));
       const { messagesBefore, deliveriesBefore } = input;

@@ -6,6 +6,7 @@ import { lockUser } from "./accounts.ts";
 import { addDelivery } from "./delivery-queue.ts";
 import { freezeDeliveries, type Health, releaseDeliveries, switchedOff, well } from "./endpoints.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
+import { type KeptAnswer, keepAnswer } from "./requests.ts";
 import type { DeliveryRow, EventRow, WebhookRow } from "./schema.ts";
 
 /** Webhooks of one account. Each event looks at all of them. */
@@ -14,13 +15,26 @@ export const WEBHOOKS_MAX = 50;
 export type NewWebhook = Pick<WebhookRow, "userId" | "url" | "events" | "agents" | "description">;
 
 /** Adds a webhook. Failure `conflict` when the account has as many as it may. */
-export function* createWebhook(s: Scope, webhook: NewWebhook, now: Date): Verb<WebhookRow> {
+export function* createWebhook(
+  s: Scope,
+  webhook: NewWebhook,
+  now: Date,
+  keep: KeptAnswer | null = null,
+): Verb<WebhookRow> {
   yield* lockUser(s, webhook.userId);
   if ((yield* listWebhooks(s, webhook.userId)).length >= WEBHOOKS_MAX)
     throw new Failure("conflict", `An account has at most ${WEBHOOKS_MAX} webhooks.`, {
       fix: "Delete one that is not used, or let one endpoint get more types of events.",
     });
-  const row: WebhookRow = {
+  const row = webhookRow(webhook, now);
+  yield* ask(s.db.insert(s.t.webhooks).values(row));
+  yield* keepAnswer(s, keep);
+  return row;
+}
+
+/** A webhook as `createWebhook` stores it. */
+export function webhookRow(webhook: NewWebhook, now: Date): WebhookRow {
+  return {
     id: newId("whk"),
     ...webhook,
     failingSince: null,
@@ -30,8 +44,6 @@ export function* createWebhook(s: Scope, webhook: NewWebhook, now: Date): Verb<W
     createdAt: now,
     updatedAt: now,
   };
-  yield* ask(s.db.insert(s.t.webhooks).values(row));
-  return row;
 }
 
 /** The account's webhooks, newest first. */

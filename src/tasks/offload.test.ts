@@ -73,6 +73,36 @@ describe("mail that a child does not survive", () => {
   });
 });
 
+describe("held mail that a child does not survive", () => {
+  test.each([["reviewMail"], ["heldReview reviewMail"], ["attachments heldReview reviewMail"]])(
+    "(%s): its reviewers are told, with links to decide and nothing of what it says",
+    async (tasks) => {
+      await using t = await hostileApp();
+      const { app } = t;
+      await app.api("PATCH", `/api/v1/agents/${bot}`, { hitl_enabled: true });
+      const file = { filename: "a.txt", content_type: "text/plain", data: btoa("Hello") };
+      const mail = { to: ["ann@outside.example"], subject: "Quarterly figures", body: `X-Test-Poison: ${tasks}` };
+      const sent = await app.api("POST", "/api/v1/send", { ...mail, attachments: [file] });
+      expect(sent.body.status).toBe("pending_approval");
+      await app.app.drain();
+      const [notice] = await app.app.store.listOutbound(app.userId, { type: "notice" }, { limit: 1 });
+      const { subject, content } = notice?.message ?? {};
+      expect(content?.to).toEqual([{ address: "owner@example.net", name: "" }]);
+      expect(subject).toBe("A mail waits for your approval");
+      expect(content?.text).toContain(sent.body.message_id);
+      expect(`${content?.text}${content?.html}`).not.toMatch(/Quarterly|Poison|ann@outside/);
+      const approve = /^Approve: (http\S+)$/m.exec(content?.text ?? "")?.[1] ?? "";
+      expect(content?.html).toContain(Bun.escapeHTML(approve));
+      const token = new URL(approve).searchParams.get("t") ?? "";
+      await fetch(new URL("/api/v1/approve", approve), { method: "POST", body: new URLSearchParams({ t: token }) });
+      expect((await app.api("GET", `/api/v1/messages/${sent.body.message_id}`)).body.reviewed_by).toBe(
+        "owner@example.net",
+      );
+    },
+    60_000,
+  );
+});
+
 test("kill -9 of the child that has a message: the message is there once", async () => {
   await using t = await hostileApp();
   const kill = () => process.kill(t.pool.pids()[0] as number, "SIGKILL");

@@ -7,6 +7,7 @@ import type { Log } from "../log.ts";
 import type { Attachment, OutboundMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
 import type { Outgoing } from "../outbound/outgoing.ts";
+import { plainReviewMail, unknownLinks, unknownReview } from "../outbound/plain-review.ts";
 import type { Review } from "../outbound/review.ts";
 import type { ReviewMail } from "../outbound/review-mail.ts";
 import { foundNothing, type Search, type SearchRequest } from "../outbound/search.ts";
@@ -42,7 +43,7 @@ export interface Offload {
   heldReview(message: Outgoing, contentHash: string): Promise<HeldReview>;
   /** What the gate looks for; a message that cannot be searched counts as too long. Failure `overloaded`. */
   searchOutgoing(request: SearchRequest): Promise<Search>;
-  /** The mail that tells a reviewer of held messages. Failure `overloaded`. */
+  /** The mail that tells a reviewer of held messages; it shows nothing of those that kill a child. Failure `overloaded`. */
   reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
   /** The page of a reviewer's link. Failures as of `attachment`. */
   approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
@@ -140,7 +141,8 @@ export function createOffload(options: {
 
     async reviewMail(reviews, now) {
       const written = run("reviewMail", { reviews, now, digest: reviews.length > 1 });
-      return (await written.catch(lostTo(() => run("reviewMail", { reviews, now, digest: true })))).output;
+      const digest = written.catch(lostTo(() => run("reviewMail", { reviews, now, digest: true })));
+      return (await digest.catch(otherwise(plainReviewMail(reviews)))).output;
     },
 
     async approvalPage(page) {
@@ -173,23 +175,6 @@ const lossClauses = {
   memory: "takes too much memory",
   crash: "ends the process that does it",
 } as const;
-
-/** Stands in the list of links where a reviewer would look for them. */
-const unknownLinks: ShownLink = {
-  text: "The links of this message cannot be listed: it takes too long to find them.",
-  host: "",
-  url: "about:blank",
-};
-
-/** What reviewers are shown of a message that takes too much time or memory to be read for them. */
-function unknownReview(contentHash: string): HeldReview {
-  return {
-    contentHash,
-    ...{ links: [unknownLinks], moreLinks: 0, htmlText: null, isSame: false, attachmentTexts: [] },
-    notes: ["The message takes too much time or memory to be read for its reviewers."],
-    unsearched: [{ name: "the message", why: "too large" }],
-  };
-}
 
 const unsearchable: Search = {
   ...foundNothing,

@@ -43,7 +43,7 @@ export function doorCases(it: ApiWorld): void {
       expect(answer.split(" ")[1]).toBe(status);
     });
 
-    test("takes changes by cookie from its own pages only, by host and port", async () => {
+    test("takes changes by cookie from its own pages only, by scheme, host and port", async () => {
       const cookie = await browser();
       const own = new URL(it.server.url);
       const create = (origin: string | null) =>
@@ -57,6 +57,7 @@ export function doorCases(it: ApiWorld): void {
       const foreign = [
         `${own.protocol}//${own.hostname}:${Number(own.port) + 1}`,
         `${own.protocol}//${own.hostname}`,
+        `${own.protocol === "http:" ? "https:" : "http:"}//${own.host}`,
         `${own.protocol}//evil.example:${own.port}`,
         `${own.protocol}//${own.hostname}.evil.example:${own.port}`,
         "null",
@@ -80,6 +81,7 @@ export function doorCases(it: ApiWorld): void {
           ...(from === null ? [] : [`Origin: ${from}`]),
         ]);
       expect(await upgrade("https://evil.example")).toContain(" 403 ");
+      expect(await upgrade(origin.replace("http:", "https:"))).toContain(" 403 ");
       expect(await upgrade(null)).toContain(" 403 ");
       expect(await upgrade(origin)).toContain(" 101 ");
     });

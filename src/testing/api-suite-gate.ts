@@ -167,15 +167,39 @@ export function gateCases(it: ApiWorld): void {
       ["a message", (url) => attached("a.eml", "message/rfc822", `Subject: Hi\r\n\r\nSee ${url}\r\n`)],
     ])("finds a link to a new host in %s, and lets a known host go", async (_, more) => {
       const agent = await it.newAgent();
+      const known = { ...mail, from: agent, body: "As on https://known.example/ we say." };
+      const { conversation_id } = (await it.api.post("/api/v1/send", known)).body;
       await it.api.patch(path(agent), { hitl_rules: { new_links: true }, hitl_notify_email: false });
-      await it.send(agent, "Hello", { text: "As on https://known.example/ we say." });
-      const { conversation_id } = (await it.inbox(agent)).body.messages[0];
       const send = (url: string) =>
         it.api.post("/api/v1/send", { ...mail, ...more(url), from: agent, conversation_id });
       expect((await send("https://evil.example/x")).body).toMatchObject({
         hold: { rule: "new_links", reason: expect.stringContaining("evil.example") },
       });
       expect((await send("https://known.example/x")).body.status).toBe("sent");
+    });
+
+    test("takes no link for seen that only another conversation's people have seen, or that nobody proven wrote", async () => {
+      const agent = await it.newAgent();
+      const send = async (more: object) => (await it.api.post("/api/v1/send", { ...mail, from: agent, ...more })).body;
+      const link = { body: "See https://known.example/" };
+      const ours = await send({ ...link, to: ["a@outside.example", "b@outside.example"] });
+      const theirs = await send({ ...link, to: ["c@outside.example"] });
+      await it.send(agent, "Hello", { text: "See https://known.example/" });
+      const unproven = (await it.inbox(agent)).body.messages[0];
+      await it.api.patch(path(agent), { hitl_rules: { new_links: true }, hitl_notify_email: false });
+      const inOurs = { ...link, conversation_id: ours.conversation_id };
+      expect((await send({ ...inOurs, to: ["a@outside.example"], cc: ["b@outside.example"] })).status).toBe("sent");
+      const held = [
+        { ...inOurs, to: ["c@outside.example"] },
+        { ...inOurs, to: ["a@outside.example"], bcc: ["c@outside.example"] },
+        { ...link, to: ["a@outside.example"], conversation_id: theirs.conversation_id },
+        { ...link, to: [unproven.from], conversation_id: unproven.conversation_id },
+      ];
+      for (const message of held)
+        expect(await send(message)).toMatchObject({
+          status: "pending_approval",
+          hold: { rule: "new_links", reason: expect.stringContaining("known.example") },
+        });
     });
 
     test("names what it could not search when something else holds the mail", async () => {

@@ -144,13 +144,20 @@ export function messageCases(it: ApiWorld): void {
 
     test("are nobody's who waited for another agent of the same address", async () => {
       const [mine, theirs] = [it.api.as(await it.server.newAccount()), it.api.as(await it.server.newAccount())];
-      const agent = await it.newAgent(mine);
+      const domain = `d${it.made++}-${process.pid}.example`;
+      const agent = `bot@${domain}`;
+      const take = async (by: typeof mine) => {
+        await by.post("/api/v1/domains", { domain });
+        await by.post(`/api/v1/domains/${domain}/verify`);
+        return (await by.post("/api/v1/agents", { email: agent, agent_mode: "local" })).status;
+      };
+      expect(await take(mine)).toBe(201);
       const waiting = mine.get(`/api/v1/agents/${agent}/messages/wait?timeout=30`);
       // By the time of this answer the request above waits.
       await mine.get("/api/v1/agents");
       expect((await mine.delete(`/api/v1/agents/${agent}`)).status).toBe(200);
-      const taken = await theirs.post("/api/v1/agents", { slug: agent.split("@")[0], agent_mode: "local" });
-      expect(taken.status).toBe(201);
+      await mine.delete(`/api/v1/domains/${domain}`);
+      expect(await take(theirs)).toBe(201);
       await it.send(agent, "For the new one");
       expect(await waiting).toMatchObject({ status: 404, body: { code: "not_found" } });
       expect((await theirs.get(`/api/v1/agents/${agent}/messages`)).body.messages).toHaveLength(1);

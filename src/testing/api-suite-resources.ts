@@ -63,6 +63,22 @@ export function resourceCases(it: ApiWorld): void {
       expect((await it.api.put(path, { webhook_url: "", agent_mode: "local" })).body.webhook_url).toBe("");
     });
 
+    test("leave their address to their account when they are deleted", async () => {
+      const agent = await it.newAgent();
+      const slug = agent.split("@")[0];
+      await it.api.delete(`/api/v1/agents/${agent}`);
+      const stranger = it.api.as(await it.server.newAccount());
+      const refused = await stranger.post("/api/v1/agents", { slug, agent_mode: "local" });
+      expect(refused).toMatchObject({
+        status: 409,
+        body: {
+          code: "conflict",
+          detail: `${agent} was an agent of another account, which may still get mail for it.`,
+        },
+      });
+      expect((await it.api.post("/api/v1/agents", { slug, agent_mode: "local" })).status).toBe(201);
+    });
+
     test("get test mail through the whole inbound path", async () => {
       const agent = await it.newAgent();
       const { body } = await it.api.post(`/api/v1/agents/${agent}/test`);
@@ -257,11 +273,9 @@ export function resourceCases(it: ApiWorld): void {
         ...{ keys: 1, secrets: 1, suppressions: 0, webhooks: 0 },
       });
       expect((await mine.get("/api/v1/users/me")).status).toBe(401);
-      expect(await newAgentNamed(agent.split("@")[0] as string)).toBe(201);
+      // What is still sent there is for nobody else.
+      const stranger = await it.api.post("/api/v1/agents", { slug: agent.split("@")[0], agent_mode: "local" });
+      expect(stranger).toMatchObject({ status: 409, body: { code: "conflict" } });
     });
-
-    async function newAgentNamed(slug: string): Promise<number> {
-      return (await it.api.post("/api/v1/agents", { slug, agent_mode: "local" })).status;
-    }
   });
 }

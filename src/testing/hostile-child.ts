@@ -53,4 +53,23 @@ function poisoned(name: "examine"): TaskTable[string] {
   };
 }
 
-await serveTasks({ ...tasks, ...hostile, examine: poisoned("examine") as NonNullable<TaskTable[string]> });
+/** Waits for ever in a task of reviewers when the message names it: `X-Test-Poison: heldReview reviewMail`. */
+function poisonedReview(name: "heldReview" | "reviewMail" | "attachments"): TaskTable[string] {
+  return async (input, blobs, host) => {
+    const seen = JSON.stringify(input) + blobs.map((blob) => Buffer.from(blob).toString("latin1")).join("");
+    const [, named = ""] = /X-Test-Poison: ([a-zA-Z ]*)/.exec(seen) ?? [];
+    if (named.split(" ").includes(name)) for (;;);
+    return (tasks[name] as NonNullable<TaskTable[string]>)(input as never, blobs, host);
+  };
+}
+
+const reviewers = Object.fromEntries(
+  (["heldReview", "reviewMail", "attachments"] as const).map((name) => [name, poisonedReview(name)]),
+);
+
+await serveTasks({
+  ...tasks,
+  ...hostile,
+  ...reviewers,
+  examine: poisoned("examine") as NonNullable<TaskTable[string]>,
+});

@@ -3337,7 +3337,7 @@ export interface operations {
                         /** @description There are more recipients. */
                         max_recipients?: number;
                         attachments?: boolean;
-                        /** @description A link to a host that the conversation has not seen. */
+                        /** @description A link to a host that a recipient has not seen in the conversation. */
                         new_links?: boolean;
                         /** @description The conversation or a recipient has mail whose sender is not proven. */
                         unverified?: boolean;
@@ -3437,7 +3437,7 @@ export interface operations {
                         /** @description There are more recipients. */
                         max_recipients?: number;
                         attachments?: boolean;
-                        /** @description A link to a host that the conversation has not seen. */
+                        /** @description A link to a host that a recipient has not seen in the conversation. */
                         new_links?: boolean;
                         /** @description The conversation or a recipient has mail whose sender is not proven. */
                         unverified?: boolean;

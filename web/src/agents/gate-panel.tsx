@@ -14,7 +14,7 @@ const switches = [
   ["outside", "Leaves this account", "A recipient is not an agent of this account."],
   ["first_time", "Somebody new", "No mail has gone to a recipient yet, and none that was proven has come from there."],
   ["attachments", "Attachments", "It carries files."],
-  ["new_links", "New links", "A link leads to a host that the conversation has not seen."],
+  ["new_links", "New links", "A link leads to a host that a recipient has not seen in the conversation."],
   ["unverified", "Unproven senders", "The conversation or a recipient has mail whose sender is not proven."],
   ["unsearched", "Unsearched parts", "A part is binary, encrypted or too large to be searched for words and links."],
 ] as const;

@@ -1,5 +1,5 @@
 import { ArrowLeft } from "lucide-react";
-import type { ReactNode } from "react";
+import { type ReactNode, useSyncExternalStore } from "react";
 import { cx } from "./cx.ts";
 
 /**
@@ -54,6 +54,15 @@ export function Split({
   );
 }
 
+/** Where `lg:` begins: the list and the detail stand side by side. */
+const wide = window.matchMedia("(min-width: 64rem)");
+const isWide = () => wide.matches;
+
+function subscribeToWidth(listener: () => void): () => void {
+  wide.addEventListener("change", listener);
+  return () => wide.removeEventListener("change", listener);
+}
+
 /** The frame of what is open beside a list: its heading (also the window's title), its actions, its content. */
 export function Detail({
   title,
@@ -69,6 +78,8 @@ export function Detail({
   actions?: ReactNode;
   children: ReactNode;
 }) {
+  // Alone on a narrow screen, it is what the page is about.
+  const Heading = useSyncExternalStore(subscribeToWidth, isWide) ? "h2" : "h1";
   return (
     <article className="h-full overflow-y-auto">
       <title>{`${title} · e2a`}</title>
@@ -81,9 +92,9 @@ export function Detail({
         >
           <ArrowLeft aria-hidden className="size-4" />
         </button>
-        <h2 className="line-clamp-2 min-w-0 flex-1 basis-48 text-lg font-semibold tracking-tight wrap-anywhere">
+        <Heading className="line-clamp-2 min-w-0 flex-1 basis-48 text-lg font-semibold tracking-tight wrap-anywhere">
           {heading}
-        </h2>
+        </Heading>
         {actions && <div className="flex flex-wrap gap-2">{actions}</div>}
       </div>
       <div className="mx-auto flex max-w-4xl flex-col gap-5 px-4 py-5 sm:px-6">{children}</div>

@@ -1,22 +1,25 @@
-import { useEffect, useState } from "react";
+import { useSyncExternalStore } from "react";
 
 const exactFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const dayFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const dateFormat = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const relativeFormat = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "narrow" });
 
-const MINUTE = 60_000;
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** "5 min. ago", "in 2 days"; the date when it is more than a week away. */
+/** "5 min. ago", "in 2 days"; the date when it is more than a week away. What is ahead is rounded, as `e2a pending` does. */
 export function relativeTime(at: Date, now: Date): string {
   const ms = at.getTime() - now.getTime();
   const distance = Math.abs(ms);
+  const whole = ms > 0 ? Math.round : Math.trunc;
   if (distance < MINUTE) return ms > 0 ? "in a moment" : "just now";
-  if (distance < HOUR) return relativeFormat.format(Math.trunc(ms / MINUTE), "minute");
-  if (distance < DAY) return relativeFormat.format(Math.trunc(ms / HOUR), "hour");
-  if (distance < 7 * DAY) return relativeFormat.format(Math.trunc(ms / DAY), "day");
+  if (whole(distance / MINUTE) < 60) return relativeFormat.format(whole(ms / MINUTE), "minute");
+  if (whole(distance / HOUR) < 24) return relativeFormat.format(whole(ms / HOUR), "hour");
+  const days = whole(distance / DAY);
+  if (ms > 0 ? days <= 7 : days < 7) return relativeFormat.format(whole(ms / DAY), "day");
   return (at.getFullYear() === now.getFullYear() ? dayFormat : dateFormat).format(at);
 }
 
@@ -27,24 +30,30 @@ export function exactTime(at: Date): string {
 
 const listeners = new Set<() => void>();
 let ticking: ReturnType<typeof setInterval> | undefined;
+/** One for the whole page, so that a list and what is open of it say the same of one instant. */
+let shared = new Date();
 
-/** The time, anew each half minute; one timer for all. */
+function tick() {
+  shared = new Date();
+  for (const listener of listeners) listener();
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  ticking ??= setInterval(tick, MINUTE / 2);
+  // What is shown anew may tell of a moment that the others do not know yet.
+  if (Math.abs(Date.now() - shared.getTime()) > SECOND) tick();
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size > 0) return;
+    clearInterval(ticking);
+    ticking = undefined;
+  };
+}
+
+/** The time, anew each half minute and whenever something new is shown; the same for all of the page. */
 export function useNow(): Date {
-  const [now, setNow] = useState(() => new Date());
-  useEffect(() => {
-    const tick = () => setNow(new Date());
-    listeners.add(tick);
-    ticking ??= setInterval(() => {
-      for (const listener of listeners) listener();
-    }, MINUTE / 2);
-    return () => {
-      listeners.delete(tick);
-      if (listeners.size > 0) return;
-      clearInterval(ticking);
-      ticking = undefined;
-    };
-  }, []);
-  return now;
+  return useSyncExternalStore(subscribe, () => shared);
 }
 
 /** How long ago, or how soon; the exact time on hover. */

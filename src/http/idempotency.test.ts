@@ -1,0 +1,88 @@
+/** Idempotency-Keys: whose they are, and what a repetition gets when the first request never came to its answer. */
+import { expect, test } from "bun:test";
+import type { Failure } from "../errors.ts";
+import { request, startTestApp } from "../testing/app.ts";
+
+const loopback = "http://127.0.0.1:9/hook";
+
+for (const database of ["sqlite", "postgres"] as const) {
+  test(`a request that died behind its commit is not carried out again: its repetition gets the answer (${database})`, async () => {
+    await using it = await startTestApp({ database });
+    await it.api("POST", "/api/v1/agents", { slug: "first", agent_mode: "local" });
+    const requests = [
+      ["/api/v1/agents", { slug: "bot", agent_mode: "local" }, "/api/v1/agents"],
+      ["/api/v1/domains", { domain: "agents.customer.example" }, "/api/v1/domains"],
+      ["/api/v1/keys", { name: "reader", scope: "agent", agent: "first@e2a.localhost" }, "/api/v1/keys"],
+      ["/api/v1/users/me/signing-secrets", { name: "next" }, "/api/v1/users/me/signing-secrets"],
+      ["/api/v1/webhooks", { url: loopback, events: ["message.held"] }, "/api/v1/webhooks"],
+    ] as const;
+    const count = async (list: string) => Object.values((await it.api("GET", list)).body).flat().length;
+    // As when the process is killed between the commit and the answer: it is written down nowhere.
+    it.app.store.finishIdempotent = () => Promise.reject(new Error("The process is dead."));
+    const before = [];
+    for (const [i, [path, body, list]] of requests.entries()) {
+      const first = await it.api("POST", path, body, { "idempotency-key": `key ${i}` });
+      expect(first.status).toBeLessThan(202);
+      before.push({ answer: first.body, rows: await count(list) });
+    }
+    await it.restart();
+    for (const [i, [path, body, list]] of requests.entries()) {
+      const again = await it.api("POST", path, body, { "idempotency-key": `key ${i}` });
+      expect({ answer: again.body, rows: await count(list) }).toEqual(before[i] as (typeof before)[number]);
+      expect(again.headers.get("idempotent-replayed")).toBe("true");
+    }
+  });
+}
+
+test("a first request that outlives its patience makes nothing once its repetition was carried out", async () => {
+  await using it = await startTestApp();
+  const { store } = it.app;
+  const answer = { userId: it.userId, key: "slow", answer: { status: 201, body: "sealed" } };
+  const webhook = { userId: it.userId, url: loopback, events: [], agents: [], description: "" };
+  const now = new Date();
+  const start = { userId: it.userId, key: "slow", requestHash: "hash", now, expiredBefore: new Date(0) };
+  await store.startIdempotent({ ...start, abandonedBefore: new Date(0) });
+  expect(await store.startIdempotent({ ...start, abandonedBefore: new Date(now.getTime() + 1) })).toEqual({
+    kind: "first",
+  });
+  await store.createWebhook(webhook, now, answer);
+  const late = store.createWebhook(webhook, now, answer);
+  expect(await late.catch(({ code }: Failure) => code)).toBe("conflict");
+  expect(await store.listWebhooks(it.userId)).toHaveLength(1);
+});
+
+for (const database of ["sqlite", "postgres"] as const)
+  test(`each agent's keys have Idempotency-Keys of their own, and the account's keys share theirs (${database})`, async () => {
+    await using it = await startTestApp({ database });
+    const agents = [];
+    for (const slug of ["one", "two"]) {
+      const { body: agent } = await it.api("POST", "/api/v1/agents", { slug, agent_mode: "local" });
+      const { body } = await it.api("POST", "/api/v1/keys", { name: slug, scope: "agent", agent: agent.email });
+      agents.push({ from: agent.email as string, key: body.key as string });
+    }
+    const send = (key: string, from: string) =>
+      request(
+        `${it.app.httpUrl}/api/v1/send`,
+        key,
+        "POST",
+        { from, to: ["ann@outside.example"], subject: "Hello", body: "Good day." },
+        { "idempotency-key": "the same" },
+      );
+    const answers = [];
+    for (const { key, from } of agents) answers.push(await send(key, from));
+    answers.push(await send(it.key, agents[0]?.from ?? ""));
+    expect(answers.map(({ status, headers }) => [status, headers.get("idempotent-replayed")])).toEqual(
+      Array.from({ length: 3 }, () => [200, null]),
+    );
+    expect(new Set(answers.map(({ body }) => body.message_id)).size).toBe(3);
+
+    const { body: other } = await it.api("POST", "/api/v1/keys", { name: "other", scope: "account" });
+    const { body: second } = await it.api("POST", "/api/v1/keys", {
+      ...{ name: "second", scope: "agent", agent: agents[1]?.from },
+    });
+    const again = [await send(other.key, agents[0]?.from ?? ""), await send(second.key, agents[1]?.from ?? "")];
+    expect(again.map(({ body, headers }) => [body.message_id, headers.get("idempotent-replayed")])).toEqual([
+      [answers[2]?.body.message_id, "true"],
+      [answers[1]?.body.message_id, "true"],
+    ]);
+  });
