@@ -7,7 +7,15 @@ import { startDnsServer } from "../testing/dns-server.ts";
 import { plainMail, senderZone, signingKey, signMail } from "../testing/signed-mail.ts";
 import { authenticate } from "./authenticate.ts";
 import { scanHeaders, scanOnce } from "./headers.ts";
-import { applyTrace, countReceived, type TraceOptions, tracedHeader, traceOf, withTrace } from "./trace.ts";
+import {
+  applyTrace,
+  applyTraceInSteps,
+  countReceived,
+  type TraceOptions,
+  tracedHeader,
+  traceOf,
+  withTrace,
+} from "./trace.ts";
 
 const envelope: Envelope = {
   mailFrom: "alice@example.com",
@@ -188,4 +196,23 @@ test("the header of the stored message is the one that a scan of it finds", () =
       expect({ text, header }).toEqual({ text, header: scanHeaders(applyTrace([raw], trace)) as typeof header });
   }
   expect(derived).toBeGreaterThan(2_500);
+});
+
+test("a large message gets its trace in steps, between which others have their turn", async () => {
+  const raw = Buffer.concat([
+    Buffer.from("X-E2A-A: forged\r\nSubject: s\r\n\r\n"),
+    Buffer.alloc(5_000_000, "abcdef\r\n"),
+  ]);
+  const trace = traceOf(raw, options);
+  const pieces = [raw.subarray(0, 20), raw.subarray(20, 3_000_000), raw.subarray(3_000_000)];
+  let turns = 0;
+  const count = () => {
+    turns++;
+    next = setImmediate(count);
+  };
+  let next = setImmediate(count);
+  const stored = await applyTraceInSteps(pieces, trace);
+  clearImmediate(next);
+  expect(stored.equals(applyTrace([raw], trace))).toBe(true);
+  expect(turns).toBeGreaterThan(5);
 });

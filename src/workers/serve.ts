@@ -46,6 +46,9 @@ export async function serveTasks(table: TaskTable): Promise<never> {
   const send = (head: FromChild, blobs: Uint8Array[] = []) => link.writer.send(head, blobs);
   const calls = new Map<number, (answer: ToChild & { kind: "answer" }) => void>();
   let callCount = 0;
+  /** What tasks wait for. One timer looks after all of them: most are answered from a cache. */
+  const waits = new Set<{ id: number; since: number; isTold: boolean }>();
+  let watch: ReturnType<typeof setInterval> | null = null;
 
   function hostOf(id: number): Host {
     return {
@@ -68,18 +71,30 @@ export async function serveTasks(table: TaskTable): Promise<never> {
           send({ kind: "call", call, id, name, args });
         });
       },
-      wait(something) {
-        let isTold = false;
-        const timer = setTimeout(() => {
-          isTold = true;
-          send({ kind: "waits", id });
-        }, WAIT_TOLD_MS);
-        return something.finally(() => {
-          clearTimeout(timer);
-          if (isTold) send({ kind: "resumes", id });
-        });
+      async wait(something) {
+        const wait = { id, since: performance.now(), isTold: false };
+        waits.add(wait);
+        watch ??= setInterval(tellLongWaits, WAIT_TOLD_MS / 2);
+        try {
+          return await something;
+        } finally {
+          waits.delete(wait);
+          if (wait.isTold) send({ kind: "resumes", id });
+        }
       },
     };
+  }
+
+  function tellLongWaits(): void {
+    const now = performance.now();
+    for (const wait of waits) {
+      if (wait.isTold || now - wait.since < WAIT_TOLD_MS) continue;
+      wait.isTold = true;
+      send({ kind: "waits", id: wait.id });
+    }
+    if (waits.size > 0 || !watch) return;
+    clearInterval(watch);
+    watch = null;
   }
 
   async function run({ id, name, input }: ToChild & { kind: "task" }, blobs: Uint8Array[]): Promise<void> {
