@@ -70,7 +70,7 @@ const arrows: Record<string, string[]> = {
 /** One library, one door: who may import it. */
 const doors: Record<string, string[]> = {
   "smtp-server": ["inbound/smtp.ts"],
-  mailauth: ["inbound/authenticate.ts", "inbound/mailauth.d.ts"],
+  mailauth: ["inbound/authenticate.ts", "inbound/dkim-verify.ts", "inbound/mailauth.d.ts"],
   mailparser: ["inbound/read.ts"],
   htmlparser2: ["outbound/", "http/safe-html.ts", "inbound/seen-html.ts", "inbound/html-text.ts"],
   "css-tree": ["inbound/css.ts", "inbound/css-tree.d.ts"],

@@ -1,6 +1,5 @@
 import type { ARCData, DKIMResult, DMARCResult } from "mailauth";
 import { arc as evaluateArc } from "mailauth/lib/arc/index.js";
-import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import { dmarc as evaluateDmarc } from "mailauth/lib/dmarc/index.js";
 import { spf as evaluateSpf } from "mailauth/lib/spf/index.js";
 import { type Clock, systemClock } from "../clock.ts";
@@ -10,8 +9,9 @@ import type { ArcResult, Authentication, DkimResult, DmarcResult, Envelope, SpfR
 import { splitAddress } from "../mail.ts";
 import { authenticationResults, domainCheck } from "./authentication-results.ts";
 import { singleAuthor } from "./author.ts";
-import type { HeaderBlock } from "./headers.ts";
-import { scanHeaders } from "./headers.ts";
+import { verifyDkim } from "./dkim-verify.ts";
+import type { HeaderBlock, WholeHeader } from "./headers.ts";
+import { asBuffer, scanHeaders } from "./headers.ts";
 import type { SignatureName } from "./signatures.ts";
 import { proofGap, selectSignatures, signatureFrom, signatureNames, unsignedFields } from "./signatures.ts";
 
@@ -26,6 +26,8 @@ export interface AuthenticateOptions {
    * that very name. A rejection, and an answer that comes too late, count as yes. Default: no domain is hosted.
    */
   isHosted?: IsHosted;
+  /** The message's header, where the caller has scanned it to its end. */
+  block?: WholeHeader | null;
   clock?: Clock;
 }
 
@@ -66,8 +68,10 @@ export async function authenticate(
   options: AuthenticateOptions,
 ): Promise<Verdict> {
   const budget = startBudget(options);
-  const message = withCrlf(raw);
-  const block = scanHeaders(message, headerLimits);
+  const message = withCrlf(asBuffer(raw));
+  const known =
+    options.block && options.block.bodyStart <= headerLimits.bytesMax && message.byteLength === raw.byteLength;
+  const block = (known && options.block) || scanHeaders(message, headerLimits);
   const obstacle = obstacleIn(message, block);
   const author = obstacle ? null : authorOf(block);
   const hosted = author ? budget.within(isHosted(options, author), true, true) : false;
@@ -222,7 +226,9 @@ const dkimResults: readonly string[] = ["pass", "fail", "neutral", "policy", "te
 
 async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | null, budget: Budget): Promise<Signed> {
   const { bytes, skipped } = selectSignatures(raw, block, author?.domain ?? null);
-  const verified = dkimVerify(bytes, { resolver: budget.lookUp, curTime: new Date(budget.startedAt), strict: true });
+  const bodyStart = bytes.byteLength - (raw.byteLength - block.bodyStart);
+  const options = { resolver: budget.lookUp, curTime: new Date(budget.startedAt), strict: true };
+  const verified = verifyDkim(bytes, bodyStart, options);
   const named = verified.then((found): Signed => {
     const { headerFrom, fromFields, results, arc } = found;
     const [from] = headerFrom;
@@ -343,12 +349,12 @@ async function checkArc(
   return budget.within(checked, "temperror", "permerror");
 }
 
-/** The message with every bare LF made CRLF, which is what mailauth hashes anyway, but one await an LF later. */
-function withCrlf(raw: Uint8Array): Uint8Array {
+/** The message with every bare LF made CRLF, as it is signed; the same bytes where there is none. */
+function withCrlf(raw: Buffer): Buffer {
   let bare = 0;
-  for (let i = 0; i < raw.length; i++) if (raw[i] === 0x0a && raw[i - 1] !== 0x0d) bare++;
+  for (let i = raw.indexOf(0x0a); i >= 0; i = raw.indexOf(0x0a, i + 1)) if (raw[i - 1] !== 0x0d) bare++;
   if (bare === 0) return raw;
-  const out = new Uint8Array(raw.length + bare);
+  const out = Buffer.allocUnsafeSlow(raw.length + bare);
   let length = 0;
   for (let i = 0; i < raw.length; i++) {
     if (raw[i] === 0x0a && raw[i - 1] !== 0x0d) out[length++] = 0x0d;
@@ -358,14 +364,20 @@ function withCrlf(raw: Uint8Array): Uint8Array {
 }
 
 /** Why a message is not worth verifying: work that is quadratic in the length of a line or a field. */
-function obstacleIn(message: Uint8Array, block: HeaderBlock): string | null {
-  let lineStart = 0;
+function obstacleIn(message: Buffer, block: HeaderBlock): string | null {
   let headerLines = 0;
-  for (let i = message.indexOf(0x0a); i >= 0; i = message.indexOf(0x0a, lineStart)) {
-    if (i < block.bodyStart) headerLines++;
-    if (i - lineStart > lineBytesMax) return "line too long";
-    lineStart = i + 1;
-  }
-  if (message.length - lineStart > lineBytesMax) return "line too long";
+  for (let at = message.indexOf(0x0a); at >= 0 && at < block.bodyStart; at = message.indexOf(0x0a, at + 1))
+    headerLines++;
+  if (hasLongLine(message)) return "line too long";
   return block.cut || headerLines > headerLinesMax ? "header too large" : null;
+}
+
+/** Looks for the last line end within reach of each line's start, so that short lines cost nothing. */
+function hasLongLine(message: Buffer): boolean {
+  for (let start = 0; message.length - start > lineBytesMax; ) {
+    const end = message.lastIndexOf(0x0a, start + lineBytesMax);
+    if (end < start) return true;
+    start = end + 1;
+  }
+  return false;
 }

@@ -4,9 +4,10 @@ import { Failure } from "../errors.ts";
 import type { Envelope, ReadMail, Verdict } from "../mail.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
 import { type Automation, automationOf } from "./automation.ts";
+import { scanOnce } from "./headers.ts";
 import { type ReadLimits, readMail } from "./read.ts";
 import { type Report, readReport } from "./report.ts";
-import { applyTrace, countReceived, type Trace, traceOf } from "./trace.ts";
+import { applyTrace, countReceived, type Trace, tracedHeader, traceOf } from "./trace.ts";
 
 /** One message to be examined; its bytes come beside it. */
 export interface Examination {
@@ -66,20 +67,21 @@ export async function examine(
 ): Promise<Examined> {
   const { envelope, queueId, toReturnPath } = job;
   const { hostname, verifyBudgetMs, limits, hopsMax } = settings;
-  const hops = countReceived(raw);
+  const header = scanOnce(raw);
+  const hops = countReceived(raw, header);
   if (hops > hopsMax) throw new Failure("mail_loop", `The message has passed ${hops} hosts; it seems to loop.`);
-  const report = job.verdict || defect !== null ? null : readReport(raw, envelope.mailFrom, { toReturnPath });
+  const report =
+    job.verdict || defect !== null ? null : readReport(raw, envelope.mailFrom, { toReturnPath, block: header });
   if (!job.toMailbox) return { report, message: null };
 
-  const verdict =
-    job.verdict ??
-    (await authenticate(raw, envelope, { resolver, isHosted, budgetMs: verifyBudgetMs, authservId: hostname }));
+  const asking = { resolver, isHosted, budgetMs: verifyBudgetMs, authservId: hostname, block: header };
+  const verdict = job.verdict ?? (await authenticate(raw, envelope, asking));
   const [only, ...others] = envelope.rcptTo;
   const recipient = others.length === 0 ? only : undefined;
   const options = { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) };
-  const trace = traceOf(raw, options);
+  const trace = traceOf(raw, options, header);
   const stored = applyTrace([raw], trace);
-  const mail = await readMail(stored, limits, defect);
+  const mail = await readMail(stored, limits, defect, header && tracedHeader(raw, header, trace));
   return {
     report,
     message: {

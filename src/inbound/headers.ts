@@ -20,6 +20,9 @@ export interface HeaderBlock {
   cut: boolean;
 }
 
+/** A block that was scanned to its end, so that all who read the same message can share it. */
+export type WholeHeader = HeaderBlock & { cut: false };
+
 export interface HeaderLimits {
   bytesMax: number;
   fieldsMax: number;
@@ -46,6 +49,19 @@ export function scanHeaders(raw: Uint8Array, limits: HeaderLimits = noLimits): H
   return { fields, bodyStart, cut: scanned < headerEnd };
 }
 
+/** Headers beyond these are scanned by each reader for itself, within its own limits; real ones are below 64 KB. */
+const sharedLimits: HeaderLimits = { bytesMax: 256 * 1024, fieldsMax: 500 };
+
+/** The header for all who read a message; null when it is too large to be kept for them. */
+export function scanOnce(raw: Uint8Array): WholeHeader | null {
+  const block = scanHeaders(raw, sharedLimits);
+  return isWhole(block) ? block : null;
+}
+
+function isWhole(block: HeaderBlock): block is WholeHeader {
+  return !block.cut;
+}
+
 /** The fields one by one, for blocks of any size; `headerEnd` as `findBody` gives it. */
 export function* walkFields(raw: Uint8Array, headerEnd: number): Generator<RawField> {
   const text = asBuffer(raw).toString("latin1", 0, headerEnd);
@@ -66,7 +82,7 @@ export function findBody(raw: Uint8Array): { headerEnd: number; bodyStart: numbe
   if (bytes[0] === 0x0a) return { headerEnd: 0, bodyStart: 1 };
   if (bytes[0] === 0x0d && bytes[1] === 0x0a) return { headerEnd: 0, bodyStart: 2 };
   const crlf = bytes.indexOf("\n\r\n");
-  const lf = bytes.subarray(0, crlf < 0 ? undefined : crlf).indexOf("\n\n");
+  const lf = bytes.subarray(0, crlf < 0 ? undefined : crlf + 1).indexOf("\n\n");
   if (lf >= 0) return { headerEnd: lf + 1, bodyStart: lf + 2 };
   if (crlf >= 0) return { headerEnd: crlf + 1, bodyStart: crlf + 3 };
   return { headerEnd: bytes.length, bodyStart: bytes.length };

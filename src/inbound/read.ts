@@ -5,7 +5,7 @@ import type { Attachment, HeaderField, Mailbox, ReadMail } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import { singleAuthor } from "./author.ts";
 import { cleanFilename, cleanLine, cleanText } from "./clean-text.ts";
-import type { HeaderBlock } from "./headers.ts";
+import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasStrayBytes, scanHeaders } from "./headers.ts";
 import { seenText } from "./html-text.ts";
 import { replyText } from "./reply-text.ts";
@@ -37,12 +37,19 @@ const parseTimeoutMs = 20_000;
  * not parsed at all: header and raw text are delivered, and a defect. Parts of type message/rfc822 are attachments.
  * Strings are free of control characters; address domains are A-labels.
  * @param defect Given when reading it has failed before: then header and raw text are delivered, with this among the defects.
+ * @param header The message's header, where it has been scanned.
  */
-export async function readMail(raw: Uint8Array, limits: ReadLimits, defect: string | null = null): Promise<ReadMail> {
-  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
+export async function readMail(
+  raw: Uint8Array,
+  limits: ReadLimits,
+  defect: string | null = null,
+  header: WholeHeader | null = null,
+): Promise<ReadMail> {
+  const isKnown = header && header.bodyStart <= limits.maxHeaderBytes && header.fields.length <= fieldsMax;
+  const block = isKnown ? header : scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
   const structure =
     defect === null ? scanStructure(raw, block, limits) : { excess: defect, htmlAlone: false, defects: [] };
-  const header = readHeader(block);
+  const fields = readHeader(block);
   const body = structure.excess ? rawBody(raw, block, structure.excess) : await parseBody(raw, block, limits);
 
   // Nothing came of something broken: then the raw text is better than none.
@@ -55,7 +62,7 @@ export async function readMail(raw: Uint8Array, limits: ReadLimits, defect: stri
   const html = body.html === null ? null : cut(cleanText(body.html), htmlCharsMax);
   const newText = replyText(text);
   return {
-    ...header,
+    ...fields,
     text,
     html,
     replyText: newText,
@@ -64,7 +71,7 @@ export async function readMail(raw: Uint8Array, limits: ReadLimits, defect: stri
       .toWellFormed(),
     attachments: body.parts.map((part) => part.attachment),
     defects: [
-      ...header.defects,
+      ...fields.defects,
       ...structure.defects,
       ...body.defects,
       ...(seen ? hiding(seen.hiddenChars) : []),

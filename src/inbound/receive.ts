@@ -9,7 +9,8 @@ import type { Store } from "../store/store.ts";
 import { type ReportedMessage, takeReport } from "./bounces.ts";
 import type { Examination, Examined } from "./examine.ts";
 import type { Report } from "./report.ts";
-import { applyTraceInTurns } from "./trace.ts";
+
+import { applyTraceInSteps } from "./trace.ts";
 
 export interface ReceiveOptions {
   store: Store;
@@ -81,7 +82,7 @@ export function createReceive(options: ReceiveOptions): Receive {
     const accepted = await store.acceptInbound({
       envelopeFrom: envelope.mailFrom,
       recipients: addressed,
-      raw: { sha256: storedSha256, bytes: await applyTraceInTurns(pieces, message.trace) },
+      raw: { sha256: storedSha256, bytes: await applyTraceInSteps(pieces, message.trace) },
       content: {
         text: mail.text,
         html: mail.html,

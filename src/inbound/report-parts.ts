@@ -26,13 +26,13 @@ const headerLimits = { bytesMax: 256 * 1024, fieldsMax: 1_000 };
 /** Fields that are looked at have a few hundred characters (RFC 2045 5.1, RFC 2183). */
 const fieldCharsMax = 2_000;
 
-/** The message as its own outermost part. Only its header is looked at. */
-export function readTop(raw: Uint8Array): Part {
-  return readPart(asBuffer(raw));
+/** The message as its own outermost part. Only its header is looked at, and not scanned again when it is given. */
+export function readTop(raw: Uint8Array, block: HeaderBlock | null): Part {
+  return readPart(asBuffer(raw), block);
 }
 
-function readPart(bytes: Buffer): Part {
-  const header = scanHeaders(bytes, headerLimits);
+function readPart(bytes: Buffer, block: HeaderBlock | null = null): Part {
+  const header = block ?? scanHeaders(bytes, headerLimits);
   const { value, params } = libmime.parseHeaderValue(fieldOf(header, "content-type") || "text/plain", {
     stripComments: true,
   });

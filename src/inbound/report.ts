@@ -11,7 +11,7 @@ import {
   valuesIn,
 } from "./delivery-status.ts";
 import { statusIn } from "./hard-bounce.ts";
-import { fieldsNamed, scanHeaders } from "./headers.ts";
+import { fieldsNamed, scanHeaders, type WholeHeader } from "./headers.ts";
 import { htmlToText } from "./html-text.ts";
 import { childrenOf, contentOf, fieldOf, fileNameOf, type Part, readableOf, readTop, textOf } from "./report-parts.ts";
 
@@ -44,6 +44,8 @@ export type Report =
 export interface ReportOptions {
   /** It came to a signed return path, so it is about mail of ours; bounces are then known by their text, too. */
   toReturnPath: boolean;
+  /** The message's header, where it has been scanned. */
+  block?: WholeHeader | null;
 }
 
 /** A status group has about 500 bytes; a notification about 100 recipients fits. */
@@ -70,7 +72,7 @@ const originalBytesMax = 64 * 1024;
  * and the recipient among its own first. Never throws; time is linear in `raw`.
  */
 export function readReport(raw: Uint8Array, envelopeFrom: string, options: ReportOptions): Report | null {
-  const top = readTop(raw);
+  const top = readTop(raw, options.block ?? null);
   // With two of them, readers differ on what the message is.
   if (fieldsNamed(top.header, "content-type").length > 1) return null;
   const { toReturnPath } = options;

@@ -2,10 +2,20 @@ import { describe, expect, test } from "bun:test";
 import { systemClock } from "../clock.ts";
 import { createResolver } from "../dns.ts";
 import type { Envelope } from "../mail.ts";
+import { generator } from "../testing/attacks/mutations.ts";
 import { startDnsServer } from "../testing/dns-server.ts";
 import { plainMail, senderZone, signingKey, signMail } from "../testing/signed-mail.ts";
 import { authenticate } from "./authenticate.ts";
-import { countReceived, type TraceOptions, withTrace } from "./trace.ts";
+import { scanHeaders, scanOnce } from "./headers.ts";
+import {
+  applyTrace,
+  applyTraceInSteps,
+  countReceived,
+  type TraceOptions,
+  tracedHeader,
+  traceOf,
+  withTrace,
+} from "./trace.ts";
 
 const envelope: Envelope = {
   mailFrom: "alice@example.com",
@@ -156,4 +166,53 @@ test.each([
   ["", 0],
 ])("hops of %j: %d", (raw, hops) => {
   expect(countReceived(Buffer.from(raw))).toBe(hops);
+});
+
+test("the header of the stored message is the one that a scan of it finds", () => {
+  const below = generator(5322);
+  const pieces = [
+    ...[
+      "Subject: a\r\n",
+      "X-E2A-Auth: b\r\n",
+      "x_e2a_c:\r\n d\r\n",
+      " folded\r\n",
+      "\tmore: x\r\n",
+      ": e\r\n",
+      "no colon\r\n",
+    ],
+    ...["Name\r\n : f\r\n", "Authentication-Results: mx.agents.example.com; g\r\n", "\r\n", "Cut: h", "X: i\n", "\n"],
+  ];
+  let derived = 0;
+  for (let i = 0; i < 5_000; i++) {
+    const text = Array.from({ length: below(12) }, () => pieces[below(pieces.length)]).join("");
+    const raw = Buffer.from(text);
+    const block = scanOnce(raw);
+    if (!block) throw new Error("such a header is not too large");
+    const trace = traceOf(raw, options, block);
+    expect(trace).toEqual(traceOf(raw, options));
+    const header = tracedHeader(raw, block, trace);
+    if (header) derived++;
+    if (header)
+      expect({ text, header }).toEqual({ text, header: scanHeaders(applyTrace([raw], trace)) as typeof header });
+  }
+  expect(derived).toBeGreaterThan(2_500);
+});
+
+test("a large message gets its trace in steps, between which others have their turn", async () => {
+  const raw = Buffer.concat([
+    Buffer.from("X-E2A-A: forged\r\nSubject: s\r\n\r\n"),
+    Buffer.alloc(5_000_000, "abcdef\r\n"),
+  ]);
+  const trace = traceOf(raw, options);
+  const pieces = [raw.subarray(0, 20), raw.subarray(20, 3_000_000), raw.subarray(3_000_000)];
+  let turns = 0;
+  const count = () => {
+    turns++;
+    next = setImmediate(count);
+  };
+  let next = setImmediate(count);
+  const stored = await applyTraceInSteps(pieces, trace);
+  clearImmediate(next);
+  expect(stored.equals(applyTrace([raw], trace))).toBe(true);
+  expect(turns).toBeGreaterThan(5);
 });

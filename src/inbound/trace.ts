@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { asciiDomain } from "../host-name.ts";
 import type { Envelope, Verdict } from "../mail.ts";
-import { findBody, type RawField, walkFields } from "./headers.ts";
+import { findBody, type RawField, scanHeaders, type WholeHeader, walkFields } from "./headers.ts";
 
 export interface TraceOptions {
   envelope: Envelope;
@@ -33,12 +33,14 @@ export interface Trace {
   kept: { start: number; end: number }[];
 }
 
-/** Finds what `withTrace` would add and remove. */
-export function traceOf(raw: Uint8Array, options: TraceOptions): Trace {
-  const { headerEnd } = findBody(raw);
+/**
+ * Finds what `withTrace` would add and remove.
+ * @param block The message's header, where it has been scanned.
+ */
+export function traceOf(raw: Uint8Array, options: TraceOptions, block: WholeHeader | null = null): Trace {
   const kept: Trace["kept"] = [];
   let start = 0;
-  for (const field of walkFields(raw, headerEnd)) {
+  for (const field of fieldsOf(raw, block)) {
     if (!isForged(field, options.hostname)) continue;
     kept.push({ start, end: field.start });
     start = field.end;
@@ -56,7 +58,7 @@ export function applyTrace(pieces: readonly Uint8Array[], trace: Trace): Buffer 
 const COPIED_AT_ONCE_BYTES = 512 * 1024;
 
 /** The same in the thread that serves sockets: a large message is copied bit by bit. */
-export async function applyTraceInTurns(pieces: readonly Uint8Array[], trace: Trace): Promise<Buffer> {
+export async function applyTraceInSteps(pieces: readonly Uint8Array[], trace: Trace): Promise<Buffer> {
   const parts = tracedPieces(pieces, trace);
   const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
   if (bytes <= COPIED_AT_ONCE_BYTES) return Buffer.concat(parts);
@@ -90,11 +92,46 @@ function tracedPieces(pieces: readonly Uint8Array[], { fields, kept }: Trace): U
   return out;
 }
 
-/** How many hosts a message has passed: its `Received` fields. Too many are a loop (RFC 5321 6.3). */
-export function countReceived(raw: Uint8Array): number {
+/**
+ * The header of the message with its trace, made of its header without; null where it has to be scanned anew, because its
+ * first line would be read as part of the field above.
+ */
+export function tracedHeader(raw: Uint8Array, block: WholeHeader, { fields, kept }: Trace): WholeHeader | null {
+  const lineEnd = raw.indexOf(0x0a);
+  const colon = raw.indexOf(0x3a);
+  const isFirst = colon > 0 && colon < lineEnd && raw[0] !== 0x20 && raw[0] !== 0x09;
+  if (block.fields.length > 0 && !isFirst) return null;
+  const added = Buffer.from(fields);
+  const traced = scanHeaders(added).fields;
+  // How far the bytes of each kept part move.
+  let range = 0;
+  let shift = added.byteLength - (kept[0]?.start ?? 0);
+  for (const field of block.fields) {
+    for (let next = kept[range + 1]; next && field.start >= (kept[range]?.end ?? 0); next = kept[range + 1]) {
+      if (field.start < next.start) break;
+      shift -= next.start - (kept[range]?.end ?? 0);
+      range++;
+    }
+    const { start, end } = kept[range] ?? { start: 0, end: 0 };
+    if (field.start < start || field.start >= end) continue;
+    traced.push({ ...field, start: field.start + shift, end: field.end + shift });
+  }
+  const removed = raw.byteLength - kept.reduce((sum, { start, end }) => sum + end - start, 0);
+  return { fields: traced, bodyStart: block.bodyStart + added.byteLength - removed, cut: false };
+}
+
+/**
+ * How many hosts a message has passed: its `Received` fields. Too many are a loop (RFC 5321 6.3).
+ * @param block The message's header, where it has been scanned.
+ */
+export function countReceived(raw: Uint8Array, block: WholeHeader | null = null): number {
   let count = 0;
-  for (const field of walkFields(raw, findBody(raw).headerEnd)) if (field.key === "received") count++;
+  for (const field of fieldsOf(raw, block)) if (field.key === "received") count++;
   return count;
+}
+
+function fieldsOf(raw: Uint8Array, block: WholeHeader | null): Iterable<RawField> {
+  return block ? block.fields : walkFields(raw, findBody(raw).headerEnd);
 }
 
 /** RFC 5322 2.1.1 wants lines of at most 78 characters; words longer than that stay whole. */

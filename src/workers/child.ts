@@ -1,8 +1,8 @@
-/** One child process as the server sees it: its pipe, what it works on, and whether it still does. */
+/** One child process as the server sees it: its link, what it works on, and whether it still does. */
 import { readFileSync, writeFileSync } from "node:fs";
-import type { Subprocess } from "bun";
 import { errorAsData } from "./errors.ts";
-import { type Bytes, FrameReader, FrameWriter } from "./frames.ts";
+import type { Bytes } from "./frames.ts";
+import { type Link, type LinkedProcess, startLinked } from "./link.ts";
 import type { FromChild, ToChild } from "./protocol.ts";
 
 /** Functions of the server that a task may call. They get plain data, and abort when the task no longer waits. */
@@ -12,7 +12,7 @@ export type HostFunctions = Record<string, (args: unknown[], signal: AbortSignal
 export type Loss = "time" | "memory" | "crash";
 
 export interface ChildLimits {
-  /** Processor time that a child may spend without coming back to its pipe. */
+  /** Processor time that a child may spend without coming back to its link. */
   stallMs: number;
   /** Resident memory of one child. */
   rssBytesMax: number;
@@ -55,8 +55,8 @@ export class Child {
   private readonly waits = new Map<number, number>();
   /** Resident memory when it was last looked at; 0 where it cannot be told. */
   rssBytes = 0;
-  private readonly process: Subprocess<"pipe", "pipe", "pipe">;
-  private readonly writer: FrameWriter;
+  private readonly process: LinkedProcess;
+  private readonly link: Link;
   private readonly calls = new Map<number, AbortController>();
   private watch: ReturnType<typeof setInterval> | null = null;
   private lookedAt = 0;
@@ -78,24 +78,26 @@ export class Child {
     private readonly onFree: () => void,
     onDeath: (child: Child, loss: Loss | null, lastWords: string) => void,
   ) {
-    this.process = Bun.spawn([...command], {
-      // Nothing of the server's environment: it may hold secrets.
-      env: {},
-      stdin: "pipe",
-      stdout: "pipe",
-      stderr: "pipe",
+    const closed = Promise.withResolvers<void>();
+    const started = startLinked(command, {
+      onFrame: ({ head, blobs }) => this.heard(head as FromChild, blobs),
+      onChunk: () => this.isHeard(),
+      onClose: (error) => {
+        // What a child of ours writes can be read; this one is broken.
+        if (error && !this.isLeaving) this.kill("crash");
+        closed.resolve();
+      },
     });
+    this.process = started.process;
+    this.link = started.link;
     this.process.unref();
-    this.writer = new FrameWriter(this.process.stdin, () => this.kill("crash"));
     try {
       // When memory runs out, the kernel ends a child and not the server.
       if (process.platform === "linux") writeFileSync(`/proc/${this.pid}/oom_score_adj`, "1000");
     } catch {
       // It has ended already, which is noticed below.
     }
-    const read = this.read();
-    const listen = this.listen();
-    Promise.all([this.process.exited, read, listen]).then(() => {
+    Promise.all([this.process.exited, closed.promise, this.listen()]).then(() => {
       this.stopWatching();
       for (const call of this.calls.values()) call.abort();
       onDeath(this, this.isEnding ? null : (this.loss ?? "crash"), this.lastWords);
@@ -134,10 +136,7 @@ export class Child {
   /** Lets it end by itself; it has no jobs. */
   end(): void {
     this.isEnding = true;
-    // The other end may be gone.
-    Promise.resolve()
-      .then(() => this.process.stdin.end())
-      .catch(() => {});
+    this.link.end();
   }
 
   kill(loss: Loss | null): void {
@@ -160,20 +159,7 @@ export class Child {
   }
 
   private send(head: ToChild, blobs: readonly Bytes[] = []): void {
-    this.writer.send(head, blobs, head.kind !== "task");
-  }
-
-  private async read(): Promise<void> {
-    const reader = new FrameReader(({ head, blobs }) => this.heard(head as FromChild, blobs));
-    try {
-      for await (const chunk of this.process.stdout) {
-        this.isHeard();
-        reader.push(chunk);
-      }
-    } catch {
-      // What a child of ours writes can be read; this one is broken.
-      this.kill("crash");
-    }
+    this.link.writer.send(head, blobs);
   }
 
   private async listen(): Promise<void> {
@@ -241,7 +227,6 @@ export class Child {
     this.isHeard();
     this.lookedAt = performance.now();
     this.watch = setInterval(() => this.look(), WATCH_MS);
-    this.watch.unref();
   }
 
   private stopWatching(): void {

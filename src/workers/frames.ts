@@ -1,9 +1,9 @@
-/** Messages between the server and its children over a pipe: a length, a head, and raw bytes behind it. */
-import { deserialize, serialize } from "node:v8";
+/** Messages between the server and its children: a length, a head of plain data, its long texts, and raw bytes behind it. */
+import { decodePlainData, encodePlainData } from "./plain-data.ts";
 
 /** What one side sends the other: plain data, and byte strings that travel beside it without being encoded. */
 export interface Frame {
-  /** Anything `structuredClone` takes, without large byte arrays. */
+  /** Anything that `encodePlainData` takes. */
   head: unknown;
   blobs: Uint8Array[];
 }
@@ -17,147 +17,238 @@ export function piecesOf(bytes: Bytes): readonly Uint8Array[] {
 }
 
 export function lengthOf(bytes: Bytes): number {
-  return piecesOf(bytes).reduce((sum, piece) => sum + piece.byteLength, 0);
+  return bytes instanceof Uint8Array ? bytes.byteLength : bytes.reduce((sum, piece) => sum + piece.byteLength, 0);
 }
 
-/** Written at once; then the pipe has to take it before more is copied, so that a large frame never stalls the loop. */
+/** Written at once: small frames are gathered up to this, and large ones cut, so that none stalls the loop. */
 const SLICE_BYTES = 256 * 1024;
-/** Head length and number of blobs. */
-const PREFIX_BYTES = 8;
-/** Added to the number of blobs: the head is JSON, not a structured clone. */
-const JSON_FLAG = 0x8000_0000;
-/** Text and HTML of a message at their limits are 5 MB, and held mail is up to 40 MB; more is a broken sender. */
+/** Head length, number of texts, number of blobs; then the length of each. */
+const PREFIX_BYTES = 12;
+/** Added to the length of a text in UTF-16; the others are Latin-1. Both are decoded by copying. */
+const UTF16_FLAG = 0x8000_0000;
+/** Header fields of a message, or the reviews of many; more is a broken sender. */
 const HEAD_BYTES_MAX = 128 * 1024 * 1024;
-/** Attachments of one message. */
-const BLOBS_MAX = 10_000;
+/** Attachments of one message, or long header fields. */
+const PARTS_MAX = 100_000;
 
-/** The half of Bun's FileSink that a writer needs. */
+/** Where a writer's bytes go. */
 export interface Sink {
-  write(chunk: Uint8Array): unknown;
-  flush(): unknown;
+  /** Takes as many bytes as there is room for, and says how many. When not all: `FrameWriter.drain` is called later. */
+  write(chunk: Uint8Array): number;
 }
 
-/** Writes frames in order; small ones that come together leave together. */
+/** Writes frames in order; those of one turn of the event loop leave together. */
 export class FrameWriter {
-  private queue: { head: Uint8Array; blobs: readonly Bytes[]; isJson: boolean }[] = [];
-  private isWriting = false;
+  private queue: Uint8Array[] = [];
+  private state: "idle" | "due" | "full" | "closed" = "idle";
 
-  /** @param onError Called when the other side is gone; what is still queued is dropped. */
-  constructor(
-    private readonly sink: Sink,
-    private readonly onError: (error: unknown) => void,
-  ) {}
+  constructor(private readonly sink: Sink) {}
 
-  /** @param isJson For a head that JSON can carry: a third of the cost of a structured clone. */
-  send(head: unknown, blobs: readonly Bytes[] = [], isJson = false): void {
-    this.queue.push({ head: isJson ? Buffer.from(JSON.stringify(head)) : serialize(head), blobs, isJson });
-    if (this.isWriting) return;
-    this.isWriting = true;
-    queueMicrotask(() => {
-      this.drain()
-        .catch((error: unknown) => {
-          this.queue = [];
-          this.onError(error);
-        })
-        .finally(() => {
-          this.isWriting = false;
-        });
-    });
+  /** The bytes of `blobs` are read later: they have to stay as they are until the other side has answered. */
+  send(head: unknown, blobs: readonly Bytes[] = []): void {
+    if (this.state === "closed") return;
+    this.queue.push(opening(head, blobs));
+    for (const blob of blobs) for (const piece of piecesOf(blob)) if (piece.byteLength > 0) this.queue.push(piece);
+    if (this.state !== "idle") return;
+    this.state = "due";
+    setImmediate(() => this.drain());
   }
 
-  private async drain(): Promise<void> {
-    let pending = 0;
-    const write = async (chunk: Uint8Array) => {
-      this.sink.write(chunk);
-      pending += chunk.byteLength;
-      if (pending < SLICE_BYTES) return;
-      pending = 0;
-      await this.sink.flush();
-    };
-    for (;;) {
-      const frame = this.queue.shift();
-      if (!frame) {
-        if (pending === 0) return;
-        pending = 0;
-        await this.sink.flush();
-        continue;
+  /** Writes until the sink is full. */
+  drain(): void {
+    if (this.state === "closed") return;
+    while (this.queue.length > 0) {
+      const chunk = this.nextChunk();
+      const taken = this.sink.write(chunk);
+      // A sink may find itself closed by the write.
+      if (this.isClosed()) return;
+      if (taken < chunk.byteLength) {
+        this.queue.unshift(chunk.subarray(taken));
+        this.state = "full";
+        return;
       }
-      const prefix = Buffer.alloc(PREFIX_BYTES + 4 * frame.blobs.length);
-      prefix.writeUInt32LE(frame.head.byteLength, 0);
-      prefix.writeUInt32LE(frame.blobs.length + (frame.isJson ? JSON_FLAG : 0), 4);
-      for (const [i, blob] of frame.blobs.entries()) prefix.writeUInt32LE(lengthOf(blob), PREFIX_BYTES + 4 * i);
-      await write(prefix);
-      for (const piece of [frame.head, ...frame.blobs.flatMap(piecesOf)])
-        for (let start = 0; start < piece.byteLength; start += SLICE_BYTES)
-          await write(piece.subarray(start, start + SLICE_BYTES));
     }
+    this.state = "idle";
+  }
+
+  /** Drops what is queued, and what is sent from now on. */
+  close(): void {
+    this.state = "closed";
+    this.queue = [];
+  }
+
+  private isClosed(): boolean {
+    return this.state === "closed";
+  }
+
+  private nextChunk(): Uint8Array {
+    let count = 0;
+    for (let bytes = 0; count < this.queue.length; count++) {
+      bytes += (this.queue[count] as Uint8Array).byteLength;
+      if (bytes > SLICE_BYTES) break;
+    }
+    if (count > 1) return Buffer.concat(this.queue.splice(0, count));
+    const first = this.queue.shift() as Uint8Array;
+    if (first.byteLength <= SLICE_BYTES) return first;
+    this.queue.unshift(first.subarray(SLICE_BYTES));
+    return first.subarray(0, SLICE_BYTES);
   }
 }
 
-/** Puts frames together from the chunks of a pipe. Each byte is copied once. Throws RangeError on a broken stream. */
+/** All of a frame but its blobs. */
+function opening(head: unknown, blobs: readonly Bytes[]): Buffer {
+  const { json, texts } = encodePlainData(head);
+  const encoded = texts.map((text) => {
+    const isUtf16 = /[^\x00-\xff]/.test(text);
+    return { bytes: Buffer.from(text, isUtf16 ? "utf16le" : "latin1"), flag: isUtf16 ? UTF16_FLAG : 0 };
+  });
+  const headBytes = Buffer.byteLength(json);
+  const tableEnd = PREFIX_BYTES + 4 * (texts.length + blobs.length);
+  const out = Buffer.allocUnsafeSlow(encoded.reduce((sum, { bytes }) => sum + bytes.byteLength, tableEnd + headBytes));
+  out.writeUInt32LE(headBytes, 0);
+  out.writeUInt32LE(texts.length, 4);
+  out.writeUInt32LE(blobs.length, 8);
+  let at = PREFIX_BYTES;
+  for (const { bytes, flag } of encoded) at = out.writeUInt32LE(bytes.byteLength + flag, at);
+  for (const blob of blobs) at = out.writeUInt32LE(lengthOf(blob), at);
+  at += out.write(json, at);
+  for (const { bytes } of encoded) {
+    out.set(bytes, at);
+    at += bytes.byteLength;
+  }
+  return out;
+}
+
+/**
+ * Puts frames together from the chunks of a stream; a frame that came in one chunk keeps its bytes there. Texts are
+ * decoded as they come, so that no turn of the event loop decodes more than a chunk. Throws RangeError, or what
+ * `decodePlainData` throws, on a broken stream.
+ */
 export class FrameReader {
-  /** The field being filled, and how far. */
-  private target = Buffer.alloc(PREFIX_BYTES);
+  private stage: "prefix" | "table" | "head" | "text" | "blob" = "prefix";
+  /** Bytes of the field that comes next. */
+  private wanted = PREFIX_BYTES;
+  /** The beginning of a field that did not come in one chunk, and how far it is filled. */
+  private partial: Buffer | null = null;
   private filled = 0;
-  private stage: "prefix" | "lengths" | "head" | "blobs" = "prefix";
   private headBytes = 0;
-  private isJson = false;
+  private textCount = 0;
+  private blobCount = 0;
   private lengths: number[] = [];
-  private head: unknown;
-  private blobs: Buffer[] = [];
+  private json = "";
+  private texts: string[] = [];
+  private text: TextDecoding | null = null;
+  private blobs: Uint8Array[] = [];
 
   constructor(private readonly onFrame: (frame: Frame) => void) {}
 
-  push(chunk: Uint8Array): void {
-    let at = 0;
-    while (at < chunk.byteLength) {
-      const taken = Math.min(chunk.byteLength - at, this.target.byteLength - this.filled);
-      this.target.set(chunk.subarray(at, at + taken), this.filled);
-      this.filled += taken;
-      at += taken;
-      // A field of length 0 is complete without another byte.
-      while (this.filled === this.target.byteLength) this.advance();
+  push(bytes: Uint8Array): void {
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = 0; ; ) {
+      if (this.text) {
+        at += this.text.take(chunk.subarray(at));
+        if (this.text.left > 0) return;
+        this.texts.push(this.text.decoded);
+        this.text = null;
+        this.nextPart();
+      } else if (this.partial === null && chunk.byteLength - at >= this.wanted) {
+        const end = at + this.wanted;
+        this.advance(chunk.subarray(at, end));
+        at = end;
+      } else if (at === chunk.byteLength) {
+        return;
+      } else {
+        this.partial ??= Buffer.allocUnsafeSlow(this.wanted);
+        const end = Math.min(chunk.byteLength, at + this.wanted - this.filled);
+        this.partial.set(chunk.subarray(at, end), this.filled);
+        this.filled += end - at;
+        at = end;
+        if (this.filled < this.wanted) return;
+        const field = this.partial;
+        this.partial = null;
+        this.filled = 0;
+        this.advance(field);
+      }
     }
   }
 
   private expect(stage: FrameReader["stage"], bytes: number): void {
     this.stage = stage;
-    this.target = Buffer.allocUnsafeSlow(bytes);
-    this.filled = 0;
+    this.wanted = bytes;
   }
 
-  private advance(): void {
-    const field = this.target;
+  private advance(field: Buffer): void {
     if (this.stage === "prefix") {
       this.headBytes = field.readUInt32LE(0);
-      const flagged = field.readUInt32LE(4);
-      this.isJson = flagged >= JSON_FLAG;
-      const count = flagged - (this.isJson ? JSON_FLAG : 0);
-      if (this.headBytes > HEAD_BYTES_MAX || count > BLOBS_MAX) throw new RangeError("a frame is too large");
-      this.expect("lengths", 4 * count);
-    } else if (this.stage === "lengths") {
-      this.lengths = Array.from({ length: field.byteLength / 4 }, (_, i) => field.readUInt32LE(4 * i));
+      this.textCount = field.readUInt32LE(4);
+      this.blobCount = field.readUInt32LE(8);
+      if (this.headBytes > HEAD_BYTES_MAX || this.textCount + this.blobCount > PARTS_MAX)
+        throw new RangeError("a frame is too large");
+      this.expect("table", 4 * (this.textCount + this.blobCount));
+    } else if (this.stage === "table") {
+      this.lengths = [];
+      for (let at = 0; at < field.byteLength; at += 4) this.lengths.push(field.readUInt32LE(at));
+      this.texts = [];
       this.blobs = [];
       this.expect("head", this.headBytes);
     } else if (this.stage === "head") {
-      this.head = this.isJson ? JSON.parse(field.toString()) : deserialize(field);
-      this.nextBlob();
+      this.json = field.toString();
+      this.nextPart();
     } else {
       this.blobs.push(field);
-      this.nextBlob();
+      this.nextPart();
     }
   }
 
-  private nextBlob(): void {
-    const bytes = this.lengths[this.blobs.length];
-    if (bytes !== undefined) {
-      this.expect("blobs", bytes);
-      return;
+  private nextPart(): void {
+    const length = this.lengths[this.texts.length + this.blobs.length];
+    if (this.texts.length < this.textCount) {
+      this.text = new TextDecoding(length as number);
+      this.expect("text", 0);
+    } else if (length !== undefined) {
+      this.expect("blob", length);
+    } else {
+      const { json, texts, blobs } = this;
+      this.json = "";
+      this.texts = [];
+      this.blobs = [];
+      this.expect("prefix", PREFIX_BYTES);
+      this.onFrame({ head: decodePlainData({ json, texts }), blobs });
     }
-    const { head, blobs } = this;
-    this.head = undefined;
-    this.blobs = [];
-    this.expect("prefix", PREFIX_BYTES);
-    this.onFrame({ head, blobs });
+  }
+}
+
+/** A text on its way in. */
+class TextDecoding {
+  decoded = "";
+  /** Bytes that are still to come. */
+  left: number;
+  private readonly isUtf16: boolean;
+  /** The first half of a character whose second one comes with the next chunk. */
+  private half: number | null = null;
+
+  constructor(flaggedLength: number) {
+    this.isUtf16 = flaggedLength >= UTF16_FLAG;
+    this.left = flaggedLength - (this.isUtf16 ? UTF16_FLAG : 0);
+  }
+
+  /** Takes what is its own from the beginning of a chunk, and says how much that was. */
+  take(chunk: Buffer): number {
+    const taken = Math.min(this.left, chunk.byteLength);
+    this.left -= taken;
+    if (!this.isUtf16) {
+      this.decoded += chunk.toString("latin1", 0, taken);
+      return taken;
+    }
+    let start = 0;
+    if (this.half !== null && taken > 0) {
+      this.decoded += String.fromCharCode(this.half + (chunk[0] as number) * 256);
+      this.half = null;
+      start = 1;
+    }
+    const end = taken - ((taken - start) % 2);
+    this.decoded += chunk.toString("utf16le", start, end);
+    if (end < taken) this.half = chunk[end] as number;
+    return taken;
   }
 }

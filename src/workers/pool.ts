@@ -20,8 +20,12 @@ const RSS_BYTES_MAX = 1024 * 1024 * 1024;
 const TASK_MS = 90_000;
 /** A server without mail goes back to its size. */
 const IDLE_MS = 60_000;
-/** More children would only wait for the one thread that stores mail. */
+/**
+ * One core is the server's own; a second child beside it would only make both compile the same code. More children than
+ * this would wait for the one thread that stores mail.
+ */
 const CHILDREN_MAX = 4;
+const CORES_FOR_SERVER = 1;
 /** Tasks in one child at a time, but for those that wait for the server: DNS may take seconds, and no time of the child. */
 const TASKS_PER_CHILD = 16;
 /** With those that wait: two children have as many as the SMTP door has connections. */
@@ -47,7 +51,7 @@ export interface PoolOptions {
   /** What to run: a program that calls `serveTasks`. */
   command: readonly string[];
   log: Log;
-  /** Children at most, and as many again for tasks that are done alone. Default: one a core, four at most. */
+  /** Children at most, and as many again for tasks that are done alone. Default: one for each core but one, four at most. */
   size?: number;
   limits?: Partial<PoolLimits>;
 }
@@ -98,7 +102,7 @@ export interface Pool {
 /** A pool without children: the first one starts with the first task. */
 export function createPool(options: PoolOptions): Pool {
   const { command, log } = options;
-  const size = options.size ?? Math.max(1, Math.min(CHILDREN_MAX, availableParallelism()));
+  const size = options.size ?? Math.max(1, Math.min(CHILDREN_MAX, availableParallelism() - CORES_FOR_SERVER));
   const limits: PoolLimits = {
     ...{ stallMs: STALL_MS, rssBytesMax: RSS_BYTES_MAX, taskMs: TASK_MS, idleMs: IDLE_MS, queueMax: QUEUE_MAX },
     ...options.limits,
@@ -114,6 +118,8 @@ export function createPool(options: PoolOptions): Pool {
   let jobCount = 0;
   let isClosed = false;
   let idleTimer: ReturnType<typeof setTimeout> | null = null;
+  /** When a task came or went. */
+  let usedAt = 0;
 
   function spawn(): Child {
     return new Child(command, limits, schedule, onDeath);
@@ -198,12 +204,18 @@ export function createPool(options: PoolOptions): Pool {
   function retire(): void {
     if (suspects.length === 0) for (const child of lone) if (child.jobs.size === 0 && !child.isLeaving) leave(child);
     for (const child of children) if (child.jobs.size === 0 && child.rssBytes > RSS_BYTES_KEPT) leave(child);
-    if (idleTimer) clearTimeout(idleTimer);
-    idleTimer = null;
-    if (children.size === 0) return;
+    usedAt = performance.now();
+    if (children.size > 0 && !idleTimer) waitForIdleness(limits.idleMs);
+  }
+
+  /** One timer for many tasks: it looks when the last one was, and waits for what is left of the time. */
+  function waitForIdleness(ms: number): void {
     idleTimer = setTimeout(() => {
-      for (const child of children) if (child.jobs.size === 0) leave(child);
-    }, limits.idleMs);
+      idleTimer = null;
+      const leftMs = limits.idleMs - (performance.now() - usedAt);
+      if (leftMs <= 0) for (const child of children) if (child.jobs.size === 0) leave(child);
+      if (children.size > 0) waitForIdleness(leftMs > 0 ? leftMs : limits.idleMs);
+    }, Math.ceil(ms));
     idleTimer.unref();
   }
 

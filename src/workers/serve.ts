@@ -1,6 +1,6 @@
-/** The child's side: takes tasks from standard input, and answers on standard output. */
+/** The child's side: takes tasks from its link, and answers there. */
 import { errorAsData, errorFromData } from "./errors.ts";
-import { FrameReader, FrameWriter } from "./frames.ts";
+import { linkToParent } from "./link.ts";
 import type { FromChild, ToChild } from "./protocol.ts";
 
 /** What a task may ask of the server. */
@@ -27,17 +27,28 @@ const COLLECT_BYTES = 4 * 1024 * 1024;
 const WAIT_TOLD_MS = 100;
 
 /**
- * Serves until standard input ends, which is when the server has gone. Signals that a terminal or a supervisor sends to
+ * Serves until the link ends, which is when the server has gone. Signals that a terminal or a supervisor sends to
  * the whole group are the server's business: it ends its children when it has finished.
  */
 export async function serveTasks(table: TaskTable): Promise<never> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   await dieWithParent();
 
-  const writer = new FrameWriter(Bun.stdout.writer(), () => process.exit(0));
-  const send = (head: FromChild, blobs: Uint8Array[] = []) => writer.send(head, blobs, head.kind !== "done");
+  const link = linkToParent({
+    onFrame({ head, blobs }) {
+      const message = head as ToChild;
+      if (message.kind === "task") void run(message, blobs);
+      else if (message.kind === "ping") send({ kind: "pong" });
+      else calls.get(message.call)?.(message);
+    },
+    onClose: () => process.exit(0),
+  });
+  const send = (head: FromChild, blobs: Uint8Array[] = []) => link.writer.send(head, blobs);
   const calls = new Map<number, (answer: ToChild & { kind: "answer" }) => void>();
   let callCount = 0;
+  /** What tasks wait for. One timer looks after all of them: most are answered from a cache. */
+  const waits = new Set<{ id: number; since: number; isTold: boolean }>();
+  let watch: ReturnType<typeof setInterval> | null = null;
 
   function hostOf(id: number): Host {
     return {
@@ -60,18 +71,30 @@ export async function serveTasks(table: TaskTable): Promise<never> {
           send({ kind: "call", call, id, name, args });
         });
       },
-      wait(something) {
-        let isTold = false;
-        const timer = setTimeout(() => {
-          isTold = true;
-          send({ kind: "waits", id });
-        }, WAIT_TOLD_MS);
-        return something.finally(() => {
-          clearTimeout(timer);
-          if (isTold) send({ kind: "resumes", id });
-        });
+      async wait(something) {
+        const wait = { id, since: performance.now(), isTold: false };
+        waits.add(wait);
+        watch ??= setInterval(tellLongWaits, WAIT_TOLD_MS / 2);
+        try {
+          return await something;
+        } finally {
+          waits.delete(wait);
+          if (wait.isTold) send({ kind: "resumes", id });
+        }
       },
     };
+  }
+
+  function tellLongWaits(): void {
+    const now = performance.now();
+    for (const wait of waits) {
+      if (wait.isTold || now - wait.since < WAIT_TOLD_MS) continue;
+      wait.isTold = true;
+      send({ kind: "waits", id: wait.id });
+    }
+    if (waits.size > 0 || !watch) return;
+    clearInterval(watch);
+    watch = null;
   }
 
   async function run({ id, name, input }: ToChild & { kind: "task" }, blobs: Uint8Array[]): Promise<void> {
@@ -87,15 +110,8 @@ export async function serveTasks(table: TaskTable): Promise<never> {
     if (bytes > COLLECT_BYTES) setImmediate(() => Bun.gc(true));
   }
 
-  const reader = new FrameReader(({ head, blobs }) => {
-    const message = head as ToChild;
-    if (message.kind === "task") void run(message, blobs);
-    else if (message.kind === "ping") send({ kind: "pong" });
-    else calls.get(message.call)?.(message);
-  });
   send({ kind: "ready" });
-  for await (const chunk of Bun.stdin.stream()) reader.push(chunk);
-  process.exit(0);
+  return new Promise(() => {});
 }
 
 /** prctl(2): the signal that the kernel sends when the parent dies. */
@@ -103,7 +119,7 @@ const PR_SET_PDEATHSIG = 1;
 const SIGKILL = 9;
 
 /**
- * A child that is stuck in a computation never sees its input end, so on Linux the kernel kills it with its parent.
+ * A child that is stuck in a computation never sees its link end, so on Linux the kernel kills it with its parent.
  * Elsewhere such a child lives until its computation ends.
  */
 async function dieWithParent(): Promise<void> {
@@ -118,6 +134,6 @@ async function dieWithParent(): Promise<void> {
       symbols.prctl(PR_SET_PDEATHSIG, BigInt(SIGKILL));
       return;
     } catch {
-      // The other one, or none: the end of standard input remains.
+      // The other one, or none: the end of the link remains.
     }
 }

@@ -1,0 +1,81 @@
+/** Plain data as JSON, with its dates, and with its long strings beside it, where neither side has to quote or parse them. */
+
+/** A string this long costs more inside JSON than beside it. */
+const TEXT_CHARS_MIN = 512;
+/** A long string is compared with so many before it: a message's new text is often how its whole text begins. */
+const TEXTS_COMPARED_MAX = 4;
+/** Begins each string that stands for something else; strings that begin with it themselves get an `s` behind it. */
+const MARK = "\0";
+const MARK_IN_JSON = "\\u0000";
+
+export interface PlainData {
+  json: string;
+  texts: string[];
+}
+
+/**
+ * Takes null, booleans, numbers, strings, dates, arrays and plain objects; members that are undefined are left out.
+ * Throws TypeError for anything else.
+ */
+export function encodePlainData(data: unknown): PlainData {
+  const texts: string[] = [];
+  const json = JSON.stringify(data, function (this: Record<string, unknown>, key, value: unknown) {
+    if (typeof value === "string") {
+      if (value.length >= TEXT_CHARS_MIN) return MARK + textMark(value, texts);
+      // A date has become its toJSON by now.
+      if (typeof this[key] === "object") return `${MARK}d${value}`;
+      return value.charCodeAt(0) === 0 ? `${MARK}s${value}` : value;
+    }
+    if (typeof value === "number") return Number.isFinite(value) ? value : `${MARK}n${value}`;
+    if (typeof value === "object" && value !== null && !isPlain(value))
+      throw new TypeError(`${key || "the value"} is not plain data`);
+    return value;
+  });
+  return { json, texts };
+}
+
+/** The data again. Throws SyntaxError for JSON, and RangeError for texts, that no encoder has made. */
+export function decodePlainData({ json, texts }: PlainData): unknown {
+  const data: unknown = JSON.parse(json);
+  return json.includes(MARK_IN_JSON) ? restored(data, texts) : data;
+}
+
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null || Array.isArray(value);
+}
+
+/** `t` with the text's index, and its length where it is the beginning of a longer one. */
+function textMark(text: string, texts: string[]): string {
+  for (let i = texts.length - 1; i >= 0 && i >= texts.length - TEXTS_COMPARED_MAX; i--)
+    if (texts[i]?.startsWith(text)) return `t${i}:${text.length}`;
+  texts.push(text);
+  return `t${texts.length - 1}:${text.length}`;
+}
+
+function restored(value: unknown, texts: readonly string[]): unknown {
+  if (typeof value === "string") return value.charCodeAt(0) === 0 ? unmarked(value, texts) : value;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) value[i] = restored(value[i], texts);
+  } else if (typeof value === "object" && value !== null) {
+    const members = value as Record<string, unknown>;
+    for (const key of Object.keys(members)) {
+      const member = members[key];
+      const again = restored(member, texts);
+      if (again !== member) members[key] = again;
+    }
+  }
+  return value;
+}
+
+function unmarked(marked: string, texts: readonly string[]): unknown {
+  const kind = marked[1];
+  const rest = marked.slice(2);
+  if (kind === "s") return rest;
+  if (kind === "d") return new Date(rest);
+  if (kind === "n") return Number(rest);
+  const [index, length] = rest.split(":").map(Number);
+  const text = texts[index ?? -1];
+  if (kind !== "t" || text === undefined || length === undefined) throw new RangeError("a text is missing");
+  return text.length === length ? text : text.slice(0, length);
+}
