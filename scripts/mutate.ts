@@ -1,0 +1,204 @@
+import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { $ } from "bun";
+import { table } from "./bench/table.ts";
+
+/**
+ * Plants small mistakes in copies of the source, one at a time, and says which of them the tests do not see.
+ *
+ *   bun run mutate                   every area; on two cores this takes hours
+ *   bun run mutate store             one area: testdata/mutants/store.json
+ *   bun run mutate store --only S16  one mistake
+ *   bun run mutate --list            only checks that each mistake can still be planted
+ *
+ * An entry says what to find in which file (exactly once), what to put there, why somebody would notice, and which tests
+ * should. The tests of an entry have to pass before its mistake is planted. An entry that no longer applies is an error,
+ * so that the list follows the code. A test that only fails by its time limit counts as caught, and is listed as slow.
+ *
+ * Exit status: 0 when every mistake is caught, 1 when one is not, 2 when an entry does not apply.
+ */
+
+interface Mutant {
+  /** Unique over all areas. */
+  id: string;
+  file: string;
+  find: string;
+  replace: string;
+  /** What goes wrong then, as somebody would notice it. */
+  reason: string;
+  /** Test files that should fail. */
+  tests: string[];
+  /** Only tests whose name has this (`bun test -t`). */
+  name?: string;
+  /** The tests drive the compiled program, which is built anew. */
+  binary?: boolean;
+}
+
+interface Result {
+  area: string;
+  mutant: Mutant;
+  outcome: "caught" | "slow" | "not caught" | "tests fail without it";
+  seconds: number;
+}
+
+/** Longest run of an entry's tests; a mistake may make one of them wait for ever. */
+const limitMs = 180_000;
+const project = join(import.meta.dir, "..");
+const folder = join(project, "testdata", "mutants");
+
+async function readMutants(area?: string): Promise<Map<string, Mutant[]>> {
+  const files = (await Array.fromAsync(new Bun.Glob("*.json").scan(folder))).sort();
+  const areas = files.map((file) => basename(file, ".json"));
+  if (area !== undefined && !areas.includes(area)) {
+    console.error(`No area "${area}". There are: ${areas.join(", ")}.`);
+    process.exit(2);
+  }
+  const chosen = area === undefined ? areas : [area];
+  return new Map(
+    await Promise.all(
+      chosen.map(async (name) => [name, await Bun.file(join(folder, `${name}.json`)).json()] as [string, Mutant[]]),
+    ),
+  );
+}
+
+/** Why an entry cannot be planted; null when it can. */
+async function whyNot({ file, find, replace, tests }: Mutant): Promise<string | null> {
+  const path = join(project, file);
+  if (!(await Bun.file(path).exists())) return `${file} is gone`;
+  const count = (await Bun.file(path).text()).split(find).length - 1;
+  if (count !== 1) return `${file} has what it looks for ${count} times`;
+  if (find === replace) return "it changes nothing";
+  if (tests.length === 0) return "it names no tests";
+  for (const test of tests) if (!(await Bun.file(join(project, test)).exists())) return `${test} is gone`;
+  return null;
+}
+
+/** A copy of what git has of the project, and of what is changed in it, with the installed packages of the original. */
+async function copyProject(): Promise<string> {
+  const copy = await mkdtemp(join(tmpdir(), "mutate-"));
+  const listed = await $`git ls-files --cached --others --exclude-standard -z`.cwd(project).quiet().text();
+  for (const file of listed.split("\0").filter(Boolean)) {
+    if (!(await Bun.file(join(project, file)).exists())) continue;
+    await mkdir(dirname(join(copy, file)), { recursive: true });
+    await cp(join(project, file), join(copy, file));
+  }
+  await symlink(join(project, "node_modules"), join(copy, "node_modules"));
+  for (const made of ["dist", ".bun"])
+    await cp(join(project, made), join(copy, made), { recursive: true, force: true });
+  return copy;
+}
+
+async function run(copy: string, args: string[]): Promise<"passed" | "failed" | "too slow"> {
+  const child = Bun.spawn([process.execPath, ...args], { cwd: copy, stdio: ["ignore", "ignore", "ignore"] });
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    child.kill("SIGKILL");
+  }, limitMs);
+  const status = await child.exited;
+  clearTimeout(timer);
+  return late ? "too slow" : status === 0 ? "passed" : "failed";
+}
+
+async function testsOf(copy: string, { tests, name, binary }: Mutant): Promise<"passed" | "failed" | "too slow"> {
+  if (binary && (await run(copy, ["scripts/build.ts"])) !== "passed") return "failed";
+  return run(copy, ["test", "--timeout=30000", "--bail", ...tests, ...(name ? ["-t", name] : [])]);
+}
+
+/** What the tests say of the code as it is, asked once for the same tests. */
+const sound = new Map<string, Promise<boolean>>();
+
+async function plant(copy: string, area: string, mutant: Mutant): Promise<Result> {
+  const startedMs = performance.now();
+  const done = (outcome: Result["outcome"]): Result => {
+    const seconds = (performance.now() - startedMs) / 1000;
+    return { area, mutant, outcome, seconds };
+  };
+  const key = JSON.stringify([mutant.tests, mutant.name, mutant.binary]);
+  let isSound = sound.get(key);
+  if (!isSound) {
+    isSound = testsOf(copy, mutant).then((said) => said === "passed");
+    sound.set(key, isSound);
+  }
+  if (!(await isSound)) return done("tests fail without it");
+  const path = join(copy, mutant.file);
+  const before = await Bun.file(path).text();
+  await Bun.write(
+    path,
+    before.replace(mutant.find, () => mutant.replace),
+  );
+  try {
+    const said = await testsOf(copy, mutant);
+    return done(said === "passed" ? "not caught" : said === "failed" ? "caught" : "slow");
+  } finally {
+    await Bun.write(path, before);
+  }
+}
+
+const { values, positionals } = parseArgs({
+  options: {
+    list: { type: "boolean" },
+    only: { type: "string" },
+    parallel: { type: "string", default: String(availableParallelism()) },
+  },
+  allowPositionals: true,
+});
+
+const areas = await readMutants(positionals[0]);
+const all = [...areas].flatMap(([area, mutants]) => mutants.map((mutant) => ({ area, mutant })));
+const seen = new Set<string>();
+let inapplicable = 0;
+for (const { area, mutant } of all) {
+  const why = seen.has(mutant.id) ? "another entry has its id" : await whyNot(mutant);
+  seen.add(mutant.id);
+  if (why === null) continue;
+  inapplicable++;
+  console.error(`${area} ${mutant.id}: ${why}.`);
+}
+if (inapplicable > 0) {
+  console.error(`${inapplicable} of ${all.length} entries do not apply. Bring them up to date in testdata/mutants/.`);
+  process.exit(2);
+}
+if (values.list) {
+  console.log(`${all.length} mistakes in ${areas.size} areas, all of which can be planted.`);
+  process.exit(0);
+}
+
+const wanted = all.filter(({ mutant }) => values.only === undefined || mutant.id === values.only);
+const results: Result[] = [];
+const waiting = [...wanted];
+await Promise.all(
+  Array.from({ length: Math.max(1, Number(values.parallel)) }, async () => {
+    const copy = await copyProject();
+    try {
+      for (let next = waiting.shift(); next; next = waiting.shift()) {
+        const result = await plant(copy, next.area, next.mutant);
+        results.push(result);
+        const { mutant, outcome, seconds } = result;
+        console.error(
+          `${results.length}/${wanted.length} ${next.area} ${mutant.id}: ${outcome} (${seconds.toFixed(0)} s)`,
+        );
+      }
+    } finally {
+      await rm(copy, { recursive: true, force: true });
+    }
+  }),
+);
+
+const count = (area: string, ...outcomes: Result["outcome"][]) =>
+  results.filter((result) => result.area === area && outcomes.includes(result.outcome)).length;
+const named = [...new Set(results.map(({ area }) => area))].sort();
+const rows = named.map((area) => [
+  area,
+  String(results.filter((result) => result.area === area).length),
+  String(count(area, "caught", "slow")),
+  String(count(area, "slow")),
+  String(count(area, "not caught", "tests fail without it")),
+]);
+console.log(table([["area", "mistakes", "caught", "of them slow", "not caught"], ...rows], 5).join("\n"));
+const missed = results.filter(({ outcome }) => outcome === "not caught" || outcome === "tests fail without it");
+for (const { area, mutant, outcome } of missed.sort((a, b) => (a.mutant.id < b.mutant.id ? -1 : 1)))
+  console.log(`${area} ${mutant.id} ${outcome}: ${mutant.reason} (${mutant.file})`);
+process.exitCode = missed.length > 0 ? 1 : 0;
