@@ -163,6 +163,30 @@ describe("DKIM", () => {
     expect(verdict.verified).toBe(expected.includes("pass"));
   });
 
+  // All that readers show or build on, and may be there once.
+  test.each([
+    ...["From: Eve <eve@elsewhere.net>", "Sender: eve@elsewhere.net", "Reply-To: eve@elsewhere.net"],
+    ...["To: eve@elsewhere.net", "Cc: eve@elsewhere.net", "Date: Fri, 15 May 2026 13:00:00 +0000"],
+    ...["Message-ID: <eve@elsewhere.net>", "In-Reply-To: <eve@elsewhere.net>", "References: <eve@elsewhere.net>"],
+    ...["MIME-Version: 2.0", "Content-Type: text/html", "Content-Transfer-Encoding: base64"],
+    "Content-Disposition: attachment; filename=a.exe",
+  ])("a second field beside the signed one proves nothing: %s", async (second) => {
+    const name = second.split(":")[0] as string;
+    const firsts: Record<string, string> = {
+      ...{ Sender: "alice@example.com", "Reply-To": "alice@example.com", Cc: "alice@example.com" },
+      ...{ "In-Reply-To": "<q@example.com>", References: "<q@example.com>", "MIME-Version": "1.0" },
+      ...{ "Content-Type": "text/plain", "Content-Transfer-Encoding": "7bit", "Content-Disposition": "inline" },
+    };
+    const plain = plainMail();
+    const has = new RegExp(`^${name}:`, "im").test(plain.toString());
+    const first = has ? plain : plainMail({ extra: [`${name}: ${firsts[name]}`] });
+    const signed = await signMail(first, rsa, { headerList: [name, "From"] });
+    const results = async (raw: Buffer) =>
+      (await verify({ raw, envelope: fromAfar })).authentication.dkim.map(({ result }) => result);
+    expect(await results(signed)).toEqual(["pass"]);
+    expect(await results(Buffer.concat([Buffer.from(`${second}\r\n`), signed]))).toEqual(["policy"]);
+  });
+
   test("names what was checked", async () => {
     const { authentication } = await verify({ raw: signed() });
     expect(authentication.dkim).toEqual([
