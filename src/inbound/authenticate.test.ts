@@ -163,6 +163,30 @@ describe("DKIM", () => {
     expect(verdict.verified).toBe(expected.includes("pass"));
   });
 
+  // All that readers show or build on, and may be there once.
+  test.each([
+    ...["From: Eve <eve@elsewhere.net>", "Sender: eve@elsewhere.net", "Reply-To: eve@elsewhere.net"],
+    ...["To: eve@elsewhere.net", "Cc: eve@elsewhere.net", "Date: Fri, 15 May 2026 13:00:00 +0000"],
+    ...["Message-ID: <eve@elsewhere.net>", "In-Reply-To: <eve@elsewhere.net>", "References: <eve@elsewhere.net>"],
+    ...["MIME-Version: 2.0", "Content-Type: text/html", "Content-Transfer-Encoding: base64"],
+    "Content-Disposition: attachment; filename=a.exe",
+  ])("a second field beside the signed one proves nothing: %s", async (second) => {
+    const name = second.split(":")[0] as string;
+    const firsts: Record<string, string> = {
+      ...{ Sender: "alice@example.com", "Reply-To": "alice@example.com", Cc: "alice@example.com" },
+      ...{ "In-Reply-To": "<q@example.com>", References: "<q@example.com>", "MIME-Version": "1.0" },
+      ...{ "Content-Type": "text/plain", "Content-Transfer-Encoding": "7bit", "Content-Disposition": "inline" },
+    };
+    const plain = plainMail();
+    const has = new RegExp(`^${name}:`, "im").test(plain.toString());
+    const first = has ? plain : plainMail({ extra: [`${name}: ${firsts[name]}`] });
+    const signed = await signMail(first, rsa, { headerList: [name, "From"] });
+    const results = async (raw: Buffer) =>
+      (await verify({ raw, envelope: fromAfar })).authentication.dkim.map(({ result }) => result);
+    expect(await results(signed)).toEqual(["pass"]);
+    expect(await results(Buffer.concat([Buffer.from(`${second}\r\n`), signed]))).toEqual(["policy"]);
+  });
+
   test("names what was checked", async () => {
     const { authentication } = await verify({ raw: signed() });
     expect(authentication.dkim).toEqual([
@@ -517,10 +541,10 @@ describe("when DNS does not work", () => {
     const server = await startDnsServer();
     await server.close();
     const { address } = server;
-    const resolver = createResolver({ servers: [address], clock: systemClock, timeoutMs: 5_000, cacheEntries: 10 });
-    const started = performance.now();
-    const verdict = await authenticate(await raw, envelope(), { resolver, budgetMs: 5_000, authservId: "mx" });
-    expect(performance.now() - started).toBeLessThan(1_000);
+    // Nothing can end by its time here.
+    const clock = new TestClock();
+    const resolver = createResolver({ servers: [address], clock, timeoutMs: 5_000, cacheEntries: 10 });
+    const verdict = await authenticate(await raw, envelope(), { resolver, budgetMs: 5_000, authservId: "mx", clock });
     expect(verdict.authentication).toMatchObject(temperror);
     expect(verdict.verified).toBe(false);
     expect(verdict.domainCheck).toBe("spf=temperror; dkim=temperror; dmarc=temperror");
@@ -532,16 +556,20 @@ describe("when DNS does not work", () => {
       "sel._domainkey.example.com": "TIMEOUT",
       "_dmarc.example.com": "TIMEOUT",
     });
-    const resolver = createResolver({
-      servers: [server.address],
-      clock: systemClock,
-      timeoutMs: 60_000,
-      cacheEntries: 10,
+    const clock = new TestClock();
+    const resolver = createResolver({ servers: [server.address], clock, timeoutMs: 60_000, cacheEntries: 10 });
+    const asked = server.nextQuery();
+    const verdict = authenticate(await raw, envelope(), { resolver, budgetMs: 300, authservId: "mx", clock });
+    let isThere = false;
+    void verdict.finally(() => {
+      isThere = true;
     });
-    const started = performance.now();
-    const verdict = await authenticate(await raw, envelope(), { resolver, budgetMs: 300, authservId: "mx" });
-    expect(performance.now() - started).toBeLessThan(1_000);
-    expect(verdict.authentication).toMatchObject(temperror);
+    await asked;
+    clock.advance(150);
+    await new Promise(setImmediate);
+    expect(isThere).toBe(false);
+    clock.advance(150);
+    expect((await verdict).authentication).toMatchObject(temperror);
     resolver.close();
   });
 

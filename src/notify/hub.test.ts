@@ -55,6 +55,31 @@ for (const database of ["sqlite", "postgres"] as const)
     });
   });
 
+/** Resolves when the server has told another agent's listener of mail: whoever listened before has had a turn. */
+async function othersHaveHeard(t: TestApp, slug: string) {
+  await t.api("POST", "/api/v1/agents", { slug, agent_mode: "local" });
+  const address = `${slug}@e2a.localhost`;
+  await using listener = listen(t.app.httpUrl, address, t.key);
+  await listener.opened;
+  await t.api("POST", `/api/v1/agents/${address}/test`);
+  await listener.reached(1);
+}
+
+test("who has read everything hears only what is new when it comes back", async () => {
+  await using t = await appWithBot();
+  for (const n of [1, 2]) await send(t, `m-${n}`);
+  const { body } = await t.api("GET", `/api/v1/agents/${bot}/messages`);
+  for (const { message_id } of body.messages) await t.api("GET", `/api/v1/agents/${bot}/messages/${message_id}`);
+  await using again = listen(t.app.httpUrl, bot, t.key);
+  await again.opened;
+  await othersHaveHeard(t, "other");
+  for (const n of [3, 4]) {
+    await send(t, `m-${n}`);
+    await again.reached(n - 2);
+  }
+  expect(again.frames.map((frame) => frame.subject)).toEqual(["m-3", "m-4"]);
+});
+
 test("what was acknowledged does not come again, what was not does", async () => {
   await using t = await appWithBot();
   for (const n of [1, 2]) await send(t, `m-${n}`);
@@ -140,9 +165,13 @@ test("a paused agent hears nothing until it is released", async () => {
   await send(t, "while paused");
   await using listener = listen(t.app.httpUrl, bot, t.key);
   await listener.opened;
+  await othersHaveHeard(t, "other");
+  await send(t, "while it listens");
+  await othersHaveHeard(t, "third");
+  expect(listener.frames).toEqual([]);
   await t.api("PATCH", `/api/v1/agents/${bot}`, { paused: false });
-  await listener.reached(1);
-  expect(listener.frames.map((frame) => frame.subject)).toEqual(["while paused"]);
+  await listener.reached(2);
+  expect(listener.frames.map((frame) => frame.subject)).toEqual(["while paused", "while it listens"]);
 });
 
 test("wait answers as soon as mail is there", async () => {

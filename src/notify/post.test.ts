@@ -117,6 +117,21 @@ describe("a POST", () => {
     });
   });
 
+  test("is sent once: what may have been taken does not go to the next address", async () => {
+    using poster = openPoster({ lookup: async () => [{ address: "127.0.0.1" }, { address: "127.0.0.1" }] });
+    const ends: ((socket: Socket) => void)[] = [
+      (socket) => socket.resetAndDestroy(),
+      (socket) => socket.end(),
+      (socket) => socket.end("HTTP/1.1 2"),
+      (socket) => socket.end("nonsense\r\n\r\n"),
+    ];
+    for (const end of ends) {
+      using server = await serveRaw(end);
+      const outcome = await poster.post(`http://hook.test:${server.port}/`, request);
+      expect([outcome.kind, server.connections.length]).toEqual(["failed", 1]);
+    }
+  });
+
   test("reaches localhost and literal addresses without a look-up", async () => {
     using server = await serveRaw(answer("ok"));
     using poster = openPoster({ lookup: () => Promise.reject(new Error("nobody may ask")) });

@@ -111,6 +111,9 @@ describe("an endpoint that fails", () => {
     await send(t, bot, "Hi");
     await t.app.drain();
     expect(sink.requests.length).toBe(1);
+    const failingSince = async () => (await t.api("GET", `/api/v1/agents/${bot}`)).body.webhook_failing_since;
+    const firstFailure = await failingSince();
+    expect(firstFailure).toBe(new Date(clock.now()).toISOString());
 
     // 5 s, 5 min, 30 min; each with up to a fifth of jitter.
     for (const [count, seconds] of [
@@ -125,6 +128,7 @@ describe("an endpoint that fails", () => {
       clock.advance(seconds * 420);
       await t.app.drain();
       expect(sink.requests.length).toBe(count);
+      expect(await failingSince()).toBe(count === 4 ? undefined : firstFailure);
     }
     expect(new Set(sink.requests.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
     expect(new Set(sink.requests.map(({ headers }) => headers["x-e2a-auth-signature"])).size).toBe(4);
