@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { sealMessage } from "mailauth";
 import { systemClock, TestClock } from "../clock.ts";
-import { createResolver } from "../dns.ts";
+import { createResolver, type DnsType } from "../dns.ts";
 import type { Envelope, Verdict } from "../mail.ts";
 import { startDnsServer, type Zone } from "../testing/dns-server.ts";
 import { plainMail, senderZone, signingKey, signMail } from "../testing/signed-mail.ts";
@@ -192,6 +192,19 @@ describe("DKIM", () => {
     expect(authentication.dkim).toEqual([
       { result: "pass", domain: "example.com", selector: "sel", algorithm: "rsa-sha256", aligned: true },
     ]);
+  });
+
+  test.each([
+    ["adkim=s", false],
+    ["adkim=r", true],
+  ])("by %s a broken signature of a sub-domain is shown as aligned: %p", async (tag, aligned) => {
+    const raw = (await signMail(plainMail(), subdomain)).toString().replace("please", "Please");
+    const zone: Zone = { ...home, ...subdomain.zone, "_dmarc.example.com": { TXT: [`v=DMARC1; p=reject; ${tag}`] } };
+    const { authentication } = await verify({ raw: Buffer.from(raw), zone });
+    expect(authentication.dkim).toEqual([
+      { result: "fail", domain: "mail.example.com", selector: "sel", algorithm: "rsa-sha256", aligned },
+    ]);
+    expect(authentication.dmarc.aligned_by).toEqual(["spf"]);
   });
 
   test("only one signature with an l= is verified", async () => {
@@ -585,6 +598,28 @@ describe("when DNS does not work", () => {
     expect(verdict.domainCheck).toBe("spf=pass; dkim=pass; dmarc=temperror");
     expect(verdict.verified).toBe(false);
     resolver.close();
+  });
+
+  test("a key that cannot be asked for in time makes ARC temperror, not fail", async () => {
+    await using server = await startDnsServer({ ...home, "sel._domainkey.elsewhere.net": "TIMEOUT" });
+    const clock = new TestClock();
+    const real = createResolver({ servers: [server.address], clock: systemClock, timeoutMs: 60_000, cacheEntries: 10 });
+    const resolver: typeof real = {
+      ...real,
+      resolve(name: string, ...rest: [DnsType, { signal?: AbortSignal }?]) {
+        const answer = real.resolve(name, ...rest);
+        // DNS is given up here; the budget ends 200 ms later, which never come.
+        if (name.includes("elsewhere")) queueMicrotask(() => clock.advance(4_800));
+        return answer as never;
+      },
+    };
+    const mail = plainMail();
+    const key = { signingDomain: "elsewhere.net", selector: "sel", privateKey: stranger.privateKey };
+    const seal = await sealMessage(mail, { ...key, cv: "none", authResults: "elsewhere.net; none" });
+    const options = { resolver, budgetMs: 5_000, authservId: "mx", clock };
+    const verdict = await authenticate(Buffer.concat([seal, mail]), envelope(), options);
+    expect(verdict.authentication.arc.result).toBe("temperror");
+    real.close();
   });
 
   test("a resolver that never comes back is temperror at the end of the budget", async () => {

@@ -117,6 +117,16 @@ test.each<[string, Searched]>([
   expect(secretsIn(searched)).toEqual(["a GitHub token"]);
 });
 
+test.each([
+  // Without digits it is a token only where nothing else has run together with it.
+  [`ghp_${random(36, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")}`, "a GitHub token"],
+  [`Password: hK3vTq9z`, "a password"],
+  ["https://ann:hK3vTq9z@a.example/", "a URL with a password"],
+  [btoa(`The token is ${github}.`), "a GitHub token"],
+])("%p with block tags between its characters holds %p", (text, kind) => {
+  expect(secretsIn({ html: `<div>${[...text].join("</div><div>")}</div>` })).toEqual([kind]);
+});
+
 test.each<[string, string, boolean]>([
   ["top secret", "This is TOP\n  Secret!", true],
   ["top secret", "This is topsecret", false],
