@@ -211,8 +211,8 @@ test("what nobody could tell this node while its line was lost is found once it 
   store.listMessages = (...asked) => counted(listMessages(...asked));
   store.readEvents = (...asked) => counted(readEvents(...asked));
   await using follower = await SocketClient.open(follow, t.key);
-  const mail = t.api("GET", `/api/v1/agents/${bot}/messages/wait?timeout=20`);
-  const events = t.api("GET", `/api/v1/events?after=${event.id}&wait=20`);
+  const mail = t.api("GET", `/api/v1/agents/${bot}/messages/wait?timeout=15`);
+  const events = t.api("GET", `/api/v1/events?after=${event.id}&wait=15`);
   await looked.promise;
   // By another hand, which tells nobody.
   await using sql = new SQL((t.app.config.database as { url: string }).url, { max: 1 });
