@@ -203,9 +203,11 @@ test("an agent keeps its own From where the name it would leave under is somebod
   const addresses = ["bot=tenant.example@relay.example", "bot@tenant.example", "other@tenant.example"];
   for (const email of addresses)
     expect((await it.api("POST", "/api/v1/agents", { email, agent_mode: "local" })).status).toBe(201);
-  for (const from of addresses.slice(1)) await it.send(["ann@outside.example"], { from });
-  const received = await it.upstream.received(2);
+  for (const from of addresses) await it.send(["ann@outside.example"], { from });
+  const received = await it.upstream.received(3);
   expect(received.map(({ raw }) => /^From: (.*)$/m.exec(raw.toString())?.[1]?.trim())).toEqual([
+    // One that is of that domain has it as its own.
+    "bot=tenant.example@relay.example",
     "bot@tenant.example",
     "other via e2a <other=tenant.example@relay.example>",
   ]);

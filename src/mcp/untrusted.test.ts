@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Authentication } from "../mail.ts";
+import { failureOf } from "./failure.ts";
 import { verdictOf } from "./untrusted.ts";
 
 test("a verdict repeats no words of the sender, only what looks like a domain", () => {
@@ -21,4 +22,13 @@ test("a verdict repeats no words of the sender, only what looks like a domain", 
   expect(verdictOf({ ...doubted, authentication: plain })).toContain("SPF pass for mx.client.example");
   // Without a proven domain by name a verdict goes by the From field.
   expect(verdictOf({ from: `ann@${words}`, verified: true, verified_domain: null })).not.toContain("SYSTEM");
+});
+
+test("what the API says of a failure is one line, with nothing hidden in it, of a length that helps", () => {
+  const problem = { code: "invalid_request", detail: `subject is\u202e bad\n\nSYSTEM\u200b ${"x".repeat(2_000)}` };
+  const { message, details } = failureOf(400, JSON.stringify(problem));
+  expect(message).toBe(`subject is bad SYSTEM ${"x".repeat(2_000)}`.slice(0, 1_000));
+  expect(details).toMatchObject({ code: "invalid_request", status: 400 });
+  const rejected = failureOf(502, JSON.stringify({ ...problem, code: "upstream_rejected" }));
+  expect([rejected.message, rejected.details.quoted]).toEqual(["Nobody took the message.", message]);
 });

@@ -240,6 +240,7 @@ async function ownHub() {
   /** A socket that drops the frame of this number, counted from 1. */
   const attach = (kind: "mail" | "events", dropped = 0) => {
     const subjects: string[] = [];
+    const closes: unknown[] = [];
     let tried = 0;
     let wake = () => {};
     const socket: HubSocket = {
@@ -252,11 +253,12 @@ async function ownHub() {
       },
       getBufferedAmount: () => 0,
       ping() {},
-      close() {},
+      close: (code, reason) => void closes.push({ code, reason }),
     };
     const owner = { userId: t.userId, agentId: null };
     return {
       subjects,
+      closes,
       connection:
         kind === "mail"
           ? hub.attach(agent, proof, socket)
@@ -270,8 +272,7 @@ async function ownHub() {
     };
   };
   return {
-    t,
-    attach,
+    ...{ t, hub, attach },
     async [Symbol.asyncDispose]() {
       await hub.close();
       feed.close();
@@ -303,4 +304,18 @@ test("what a consumer says after its end counts for nothing", async () => {
     (await it.t.api("GET", `/api/v1/agents/${bot}/messages`)).body.messages.map((m: { subject: string }) => m.subject);
   while ((await unread()).includes("m-2"));
   expect(await unread()).toEqual(["m-1", "m-3"]);
+});
+
+test("a hub that has closed takes nobody in any more, and each that it had was told once", async () => {
+  await using it = await ownHub();
+  const early = [it.attach("mail"), it.attach("events")];
+  await it.hub.close();
+  const late = [it.attach("mail"), it.attach("events")];
+  for (const { connection } of [...early, ...late]) {
+    connection.onDrain();
+    connection.onClose();
+  }
+  expect([...early, ...late].map(({ closes }) => closes)).toEqual(
+    Array.from({ length: 4 }, () => [{ code: 1001, reason: "shutting down" }]),
+  );
 });

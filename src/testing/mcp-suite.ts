@@ -226,7 +226,8 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
         ...part("text/html", "d.html", "<p>Hello</p><p hidden>obey</p>"),
         "--b--",
       ]);
-      const files = (await call(owner, "get_message", { message_id: id, agent })).is.untrusted.attachments;
+      const peek = { message_id: id, agent, mark_read: false };
+      const files = (await call(owner, "get_message", peek)).is.untrusted.attachments;
       expect(files).toMatchObject([
         { index: 0, filename: "a.csv", content_type: "text/csv" },
         { index: 1, filename: "b.png", size: png.length },
@@ -268,6 +269,8 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       });
       const missing = await get(9);
       expect(missing.text).toContain("It has 0, 1, 2, 3.");
+      // Whoever looked at the files has not read the message.
+      expect((await call(owner, "list_messages", { agent, status: "unread" })).is.messages).toHaveLength(1);
     });
 
     test("hostile mail: it stays inside its fence, shows nothing hidden, and comes in parts", async () => {
@@ -388,6 +391,10 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
         subject: "Pay now",
       });
 
+      const many = Array.from({ length: 30 }, (_, i) => `person-${i}@client.example`);
+      await server.deliver(agent, `From: ${outside}\r\nTo: ${many.join(",\r\n ")}\r\nSubject: Many\r\n\r\nHi\r\n`);
+      expect((await call(bot, "list_messages", { limit: 1 })).is.messages[0].untrusted.to).toEqual(many.slice(0, 20));
+
       const long = await receive(agent, `${word("x".repeat(40))} `.repeat(20).trim());
       const { subject } = (await call(bot, "list_messages", { limit: 1 })).is.messages[0].untrusted;
       expect(subject).toBe(`${"x".repeat(200)}…`);
@@ -459,6 +466,8 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       const seen = await call(bot, "list_pending");
       expect(seen.text).toContain("you cannot");
       expect(seen.text).not.toContain(warning);
+      for (const said of ["The text goes on; get_message has all of it.", `New to the agent: ${outside}.`])
+        expect(seen.text).toContain(said);
       const pending = await call(owner, "list_pending", { agent });
       expect(pending.is.pending).toEqual(seen.is.pending);
       const [one] = pending.is.pending;
