@@ -111,6 +111,7 @@ export function doorCases(it: ApiWorld): void {
       const chunked = (path: string, ...more: string[]) =>
         raw(
           [`POST ${path} HTTP/1.1`, `Host: ${host}`, ...more, "Transfer-Encoding: chunked"],
+          // Whole, so that a server that takes it answers as well.
           [...Array.from({ length: 8 }, () => chunk), "0\r\n\r\n"],
         );
       const json = "Content-Type: application/json";
