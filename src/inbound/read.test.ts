@@ -171,6 +171,16 @@ describe("body", () => {
       ],
       { text: "Hi\nfooter", html: "<p>Hello</p><br/>\n<p>footer</p>" },
     ],
+    [
+      "an alternative, and HTML as a file",
+      [
+        ...dated,
+        "Content-Type: multipart/mixed; boundary=m",
+        ...["", "--m", ...alternative("Hi", "<p>Hello</p>").slice(2), "--m"],
+        ...["Content-Type: text/html", "Content-Disposition: attachment; filename=a.html", "", "<p>File</p>", "--m--"],
+      ],
+      { text: "Hi", html: "<p>Hello</p>" },
+    ],
     ["base64", [...dated, "Content-Transfer-Encoding: base64", "", "SGk="], { text: "Hi" }],
     ["flowed", [...dated, "Content-Type: text/plain; format=flowed", "", "one ", "two", ""], { text: "one two" }],
     [
@@ -185,6 +195,13 @@ describe("body", () => {
     const mail = await read(...lines);
     expect(mail).toMatchObject(expected);
     expect(mail.defects).toEqual([]);
+  });
+
+  test("HTML behind an alternative that is not closed is in the text", async () => {
+    const open = alternative("Hi", "<p>Hello</p>").slice(2, -2);
+    const mixed = ["Content-Type: multipart/mixed; boundary=m", "", "--m", ...open];
+    const mail = await read(...dated, ...mixed, "--m", "Content-Type: text/html", "", "<p>More</p>", "--m--", "");
+    expect(mail).toMatchObject({ text: "Hello\n\nMore", defects: ["A multipart is not closed."] });
   });
 
   test("what HTML hides from its reader is in neither text nor snippet, and said to be missing", async () => {
