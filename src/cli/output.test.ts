@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { superlinear } from "../testing/growth.ts";
-import { age, fit, painter, plain, plainLines, table, toJson } from "./output.ts";
+import { age, fit, painter, plain, plainLines, table, toJson, verifiedMark } from "./output.ts";
 
 const esc = "\x1b";
 
@@ -97,4 +97,8 @@ test("ages", () => {
     ["nonsense", ""],
   ] as const;
   for (const [time, shown] of cases) expect(age(time, now)).toBe(shown);
+});
+
+test("a message that nobody examined is marked neither as proven nor as not", () => {
+  expect([true, false, null, undefined].map((verified) => verifiedMark(verified).mark)).toEqual(["✓", "✗", "·", "·"]);
 });

@@ -140,6 +140,25 @@ for (const [name, report] of Object.entries(others))
       expect(read(text.replaceAll("\n", "\r\n"), "reports@mail.example", toReturnPath)).toEqual(report);
   });
 
+test("a complaint has its User-Agent or its Version, as RFC 5965 3.1 asks for both", async () => {
+  const whole = await fixture("complaint-yahoo");
+  const [withVersion, withAgent] = [/^User-Agent: .*\n/m, /^Version: .*\n/m].map((field) => whole.replace(field, ""));
+  for (const text of [withVersion!, withAgent!]) expect(read(text, "", false)?.kind).toBe("complaint");
+  expect(read(withVersion!.replace(/^Version: .*\n/m, ""), "", false)).toBeNull();
+});
+
+test("what is written for people is nobody's reason where there are several recipients", async () => {
+  const one = await fixture("gmail-without-diagnostic");
+  const group = "Final-Recipient: rfc822; ann@shop.example\nAction: failed\nStatus: 5.0.0\n";
+  const report = read(one.replace(group, `${group}\n${group.replace("ann@", "ben@")}`), "", true);
+  expect(report).toMatchObject({
+    recipients: [
+      { finalRecipient: ann, diagnostic: "" },
+      { finalRecipient: "ben@shop.example", diagnostic: "" },
+    ],
+  });
+});
+
 describe("ordinary mail is none of these", () => {
   for (const name of ["vacation", "vacation-postmaster"])
     test(`${name}, wherever it comes to`, async () => {

@@ -176,6 +176,8 @@ onEveryDatabase((it) => {
     const [other] = await claim(store, { lanes, now: later(120), leaseToken: unique("new") });
     expect(other).toMatchObject({ n: 1 });
     expect(await store.renewLeases([kept, passed, done], later(600))).toBe(1);
+    const stillOurs = (i: number) => store.renewLease(made.recipients[i]!, later(600));
+    expect([await stillOurs(0), await stillOurs(1), await stillOurs(2)]).toEqual([true, false, false]);
     expect((await claim(store, { lanes, now: later(599) })).map((row) => row.n)).toEqual([2]);
     expect(await store.finishRecipient(made.recipients[0]!, sent, later(599))).not.toBeNull();
     expect(await store.finishRecipient(made.recipients[1]!, sent, later(599))).toBeNull();
