@@ -9,6 +9,8 @@ test.each<[string, string, string[], string]>([
   ["both", "A: b\r\nC: d\n\r\n\nbody", ["A=b", "C=d"], "\nbody"],
   ["a folded value", "A: b\r\n c\r\n\td\r\nE: f\r\n\r\n", ["A=b c\td", "E=f"], ""],
   ["a folded name", "A\r\n : b\r\nC: d\r\n\r\n", ["A=b", "C=d"], ""],
+  ["a name folded far", `A\r\n${" ".repeat(5_000)}: b\r\nC: d\r\n\r\n`, ["A=b", "C=d"], ""],
+  ["a colon on the next line", "Z: y\r\nA\r\n:b\r\nC\n:d\r\n\r\n", ["Z=y", "A=b", "C=d"], ""],
   ["space before the colon", "A : b\r\n\r\n", ["A=b"], ""],
   ["no field name", "nonsense\r\nA: b\r\nmore nonsense\r\nC: d\r\n\r\n", ["=nonsense", "A=b more nonsense", "C=d"], ""],
   ["a colon first", "A: b\r\n: c\r\n\r\n", ["A=b : c"], ""],
