@@ -51,6 +51,23 @@ describe("a body that is taken apart", () => {
     for (const piece of pieces) expect(read(text, piece)).toEqual(whole);
   });
 
+  test("keeps texts of some kilobytes that no member may have longer, and the beginning of longer ones", () => {
+    const subject = String.raw`\u6f22`.repeat(900);
+    const long = "x".repeat(20_000);
+    const text = `{"a":"b","subject":"${subject}","headers":{"x-a":"${subject}\\\\"},"long":"${long}"}`;
+    for (const piece of pieces) {
+      const whole = JSON.parse(text) as { long: string };
+      const given = read(text, piece) as { long: string };
+      expect(given).toEqual({ ...whole, long: given.long });
+      expect(given.long).toMatch(/^x{10000,}$/);
+    }
+  });
+
+  test.each([[String.raw`\u12`], ["\t"], [String.raw`\x`]])("refuses %j in a text of some kilobytes", (end) => {
+    const text = `{"subject":"${String.raw`\u6f22`.repeat(900)}${end}"}`;
+    for (const piece of pieces) expect(problemOf(text, piece)).toContain("not JSON");
+  });
+
   test("keeps no text of the client's for one that was taken out", () => {
     const body = "x".repeat(5_000);
     expect(read(JSON.stringify({ body, to: ["0", "1:0", ":0"], "0": "x" }), 100)).toMatchObject({

@@ -30,6 +30,7 @@ const CUT_BYTES = 16 * 1024;
 
 /** A string that is taken out of the JSON text; its pieces are what stands between its quotes, cut anywhere. */
 interface LongString {
+  /** The bytes may change once it has returned. */
   push(piece: Uint8Array): void;
   /** What stands for it in the parsed value. */
   end(): string | Base64Bytes;
@@ -190,6 +191,11 @@ class LongText implements LongString {
     return this.parts.join("");
   }
 
+  /** Without what was cut through at its end. */
+  endCut(): string {
+    return this.parts.join("");
+  }
+
   private take(text: string): void {
     const given = this.rest + text;
     const end = wholeEscapes(given);
@@ -232,20 +238,19 @@ const mayNotStand = /[\\\x00-\x1f]/;
 /** Stands for what was not base64, and is complained about as that. */
 const notBase64 = "?";
 
-/** The beginning of a text that is too long wherever it is. */
+/** A text of which only the beginning is kept once it is too long wherever it is. */
 class CutText implements LongString {
-  private readonly pieces: Uint8Array[] = [];
+  private readonly text = new LongText();
   private bytes = 0;
 
   push(piece: Uint8Array): void {
     if (this.bytes > CUT_BYTES) return;
-    this.pieces.push(piece.slice(0, CUT_BYTES));
+    this.text.push(piece.subarray(0, CUT_BYTES - this.bytes));
     this.bytes += piece.length;
   }
 
   end(): string {
-    const text = new TextDecoder().decode(Buffer.concat(this.pieces).subarray(0, CUT_BYTES));
-    return withoutEscapes(text.slice(0, wholeEscapes(text)));
+    return this.bytes > CUT_BYTES ? this.text.endCut() : this.text.end();
   }
 }
 

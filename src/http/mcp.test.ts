@@ -224,12 +224,31 @@ test("a picture beyond what models take is not shown", async () => {
   expect(result.content.map(({ type }: { type: string }) => type)).toEqual(["text"]);
 });
 
-test("a body may be as large as the API's", async () => {
+test("a body may not be larger than the API's", async () => {
   await using it = await startTestApp({ set: { "http.max_body_size": "64KiB" } });
   const big = await post(it, " ".repeat(70_000));
   expect([big.status, big.body.code]).toEqual([413, "too_large"]);
   const fits = await post(it, JSON.stringify(listTools) + " ".repeat(60_000));
   expect(fits.status).toBe(200);
+});
+
+test("what is longer than a model writes is refused, however large the API's bodies may be", async () => {
+  await using it = await startTestApp();
+  await it.api("POST", "/api/v1/agents", { slug: "my-bot", agent_mode: "local" });
+  const agent = "my-bot@e2a.localhost";
+  const send = (bytes: number) => {
+    const attachments = [{ filename: "a.bin", data: Buffer.alloc(bytes, "e2a").toString("base64") }];
+    const sent = { agent, to: agent, subject: "s", body: "b", attachments };
+    return post(it, { ...whoami, params: { name: "send_email", arguments: sent } });
+  };
+  const large = await send(2 * 1024 * 1024);
+  expect([large.status, large.body.code, large.body.detail]).toEqual([
+    413,
+    "too_large",
+    expect.stringContaining("2097152 bytes"),
+  ]);
+  const fits = await send(1024 * 1024);
+  expect([fits.status, fits.body.result.isError ?? false]).toEqual([200, false]);
 });
 
 test("a server that stops lets a wait go", async () => {

@@ -4,6 +4,12 @@ import { withAttachments } from "./openapi.ts";
 import { type RouteDeps, resource } from "./resource.ts";
 
 /**
+ * A request. It is parsed at once, and what it asks the API for is written as JSON once more: some 10 ms. Models write
+ * less; programs have the API, which takes large bodies apart while they arrive.
+ */
+const REQUEST_BYTES_MAX = 2 * 1024 * 1024;
+
+/**
  * The Model Context Protocol, for models. Its tools are clients of the API: what they ask goes through the same door
  * once more, as the same caller, so that limits, Idempotency-Keys, rights and the log are the API's own.
  */
@@ -40,7 +46,7 @@ export function mcp(deps: RouteDeps) {
         onFault: (tool, error) => log.error("mcp.tool_failed", { request: exchange.id, tool }, error),
       });
     },
-    withAttachments(),
+    withAttachments(REQUEST_BYTES_MAX),
   );
 }
 

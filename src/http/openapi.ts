@@ -29,6 +29,8 @@ interface Described {
   operation?: Operation;
   /** Of a route that is not in the document: as in `Operation`. */
   takesAttachments?: true;
+  /** Bytes that its body may have at most, however large `http.max_body_size` is. */
+  bodyBytesMax?: number;
 }
 
 /** Options for a route that describe it; spread them beside its schemas. */
@@ -36,9 +38,9 @@ export function operation(operation: Operation): { detail: DocumentDecoration } 
   return { detail: { operation } as DocumentDecoration };
 }
 
-/** Options for a route that is not in the document, and takes attachments. */
-export function withAttachments(): { detail: DocumentDecoration } {
-  return { detail: { takesAttachments: true } as DocumentDecoration };
+/** Options for a route that is not in the document, and takes attachments in bodies of at most so many bytes. */
+export function withAttachments(bodyBytesMax: number): { detail: DocumentDecoration } {
+  return { detail: { takesAttachments: true, bodyBytesMax } as DocumentDecoration };
 }
 
 /** As much of an Elysia route as the door and the document need. */

@@ -156,6 +156,17 @@ describe("DKIM", () => {
       async () => Buffer.concat([Buffer.from("Subject: Pay me\r\n"), await signed()]),
       ["policy"],
     ],
+    [
+      "a second Subject on top, and the signed one with its colon on the next line",
+      async () => Buffer.concat([Buffer.from("Subject: Pay me\r\n"), await changed(/^Subject:/m, "Subject\r\n:")]),
+      ["policy"],
+    ],
+    ["the Subject with its colon on the next line", () => changed(/^Subject:/m, "Subject\r\n:"), ["pass"]],
+    [
+      "a line that is a field for some readers and a part of the Subject for the verifier",
+      () => signMail(plainMail({ subject: "Hello\r\nPay me: now" }), rsa),
+      ["policy"],
+    ],
   ])("%s", async (_name, raw, expected, zone = home) => {
     // From afar, so that a signature is all there is to go by.
     const verdict = await verify({ raw: raw(), zone, envelope: fromAfar });

@@ -13,7 +13,14 @@ import { verifyDkim } from "./dkim-verify.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, scanHeaders } from "./headers.ts";
 import type { SignatureName } from "./signatures.ts";
-import { proofGap, selectSignatures, signatureFrom, signatureNames, unsignedFields } from "./signatures.ts";
+import {
+  isReadAlike,
+  proofGap,
+  selectSignatures,
+  signatureFrom,
+  signatureNames,
+  unsignedFields,
+} from "./signatures.ts";
 
 export interface AuthenticateOptions {
   resolver: Resolver;
@@ -231,12 +238,13 @@ async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | n
   const verified = verifyDkim(bytes, bodyStart, options);
   const named = verified.then((found): Signed => {
     const { headerFrom, fromFields, results, arc } = found;
+    const signed = { block, isReadAlike: isReadAlike(found.fields, raw, block) };
     const [from] = headerFrom;
     const parts = fromFields === 1 && headerFrom.length === 1 && from ? splitAddress(from) : null;
     const domain = parts && hostName(parts.domain);
     return {
       signatures: [
-        ...results.filter((row) => row.status.result !== "none").map((row) => checkedSignature(row, block, budget)),
+        ...results.filter((row) => row.status.result !== "none").map((row) => checkedSignature(row, signed, budget)),
         ...skipped.map((name) => unchecked(name, "policy", "too many or too long signatures")),
       ],
       author: parts && domain && `${parts.local}@${domain}`,
@@ -246,7 +254,11 @@ async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | n
   return budget.within(named, unverified(block, "temperror", null), unverified(block, "permerror", null));
 }
 
-function checkedSignature(row: DKIMResult, block: HeaderBlock, budget: Budget): CheckedSignature {
+function checkedSignature(
+  row: DKIMResult,
+  { block, isReadAlike }: { block: HeaderBlock; isReadAlike: boolean },
+  budget: Budget,
+): CheckedSignature {
   const { result, testing, underSized } = row.status;
   const name = signatureFrom(row.signingDomain ?? "", row.selector ?? "", row.algo ?? "");
   if (result !== "pass") return unchecked(name, dkimResults.includes(result) ? (result as DkimResult) : "permerror");
@@ -254,7 +266,7 @@ function checkedSignature(row: DKIMResult, block: HeaderBlock, budget: Budget): 
   const keyName = `${asciiLabels(row.selector ?? "")}._domainkey.${name.domain}`;
   if (name.domain === null || !budget.asked(keyName)) return unchecked(name, "policy", "domain is not a host name");
   const signedFields = (row.signingHeaders?.keys ?? "").toLowerCase().split(": ");
-  const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields }, block);
+  const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields, isReadAlike }, block);
   return { ...name, result: gap ? "policy" : "pass", gap, signedFields };
 }
 

@@ -6,22 +6,32 @@ import { createHash, type Hash } from "node:crypto";
 import type { DKIMVerifyOptions, DKIMVerifyResult } from "mailauth";
 import { DkimVerifier } from "mailauth/lib/dkim/dkim-verifier.js";
 
+export interface Verified extends Pick<DKIMVerifyResult, "headerFrom" | "fromFields" | "results"> {
+  arc?: unknown;
+  /** The header as the verifier has read it. */
+  fields: readonly VerifiedField[];
+}
+
+/** A field as a verifier reads it. */
+export interface VerifiedField {
+  /** Its name in lower case; null for a line that begins with its colon. */
+  key: string | null;
+  /** All of it but its last line end. */
+  line: Buffer;
+}
+
 /**
  * What `dkimVerify` of mailauth finds, but for `mimeStructureStart`.
  * @param message Each LF in it has a CR before it.
  * @param bodyStart Behind the empty line that ends the header, or the message's length.
  */
-export async function verifyDkim(
-  message: Buffer,
-  bodyStart: number,
-  options: DKIMVerifyOptions,
-): Promise<Pick<DKIMVerifyResult, "headerFrom" | "fromFields" | "results"> & { arc?: unknown }> {
+export async function verifyDkim(message: Buffer, bodyStart: number, options: DKIMVerifyOptions): Promise<Verified> {
   const verifier = new MessageVerifier(options);
   await verifier.emitHeaders(message.subarray(0, bodyStart));
   if (bodyStart < message.byteLength) await verifier.nextChunk(message.subarray(bodyStart));
   await verifier.finalChunk();
-  const { headerFrom, fromFields, results, arc } = verifier;
-  return { headerFrom, fromFields, results, arc };
+  const { headerFrom, fromFields, results, arc, headers } = verifier;
+  return { headerFrom, fromFields, results, arc, fields: headers ? headers.parsed : [] };
 }
 
 class MessageVerifier extends DkimVerifier {

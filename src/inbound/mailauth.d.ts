@@ -24,6 +24,8 @@ declare module "mailauth/lib/dkim/dkim-verifier.js" {
     fromFields: number;
     results: import("mailauth").DKIMResult[];
     arc: unknown;
+    /** Of the message; false before `emitHeaders`. */
+    headers: { parsed: { key: string | null; line: Buffer }[] } | false;
     emitHeaders(header: Buffer): Promise<void>;
     addBodyHash(canonicalization: string, algorithm: string, maxBodyLength: number | ""): string;
     nextChunk(body: Buffer): Promise<void>;

@@ -1,4 +1,5 @@
 import { type HostName, hostName, sameOrganization } from "../host-name.ts";
+import type { VerifiedField } from "./dkim-verify.ts";
 import { asBuffer, fieldsNamed, type HeaderBlock, type RawField } from "./headers.ts";
 
 /** A DKIM signature as its tags name it, whether it was verified or not. */
@@ -108,18 +109,40 @@ export interface VerifiedSignature {
   testing?: boolean;
   /** Bytes of the body behind the l= length. */
   unsignedBodyBytes?: number;
+  /** As of `isReadAlike`. */
+  isReadAlike: boolean;
   /** Lower-cased names of the signed fields, one per signed occurrence. */
   signedFields: readonly string[];
 }
 
 /**
+ * Whether a verifier has read the fields of `singletons` as they are read here, byte for byte. Otherwise what it says of
+ * them is about another message: a field that only one of the two sees was signed, or is shown, without the other.
+ */
+export function isReadAlike(verified: readonly VerifiedField[], raw: Uint8Array, block: HeaderBlock): boolean {
+  const bytes = asBuffer(raw);
+  return singletons.every((name) => {
+    const theirs = verified.filter(({ key }) => key === name).map(({ line }) => line.toString("latin1"));
+    const ours = fieldsNamed(block, name).map(({ start, end }) => bytes.toString("latin1", start, end));
+    return ours.length === theirs.length && ours.every((line, i) => withoutLineEnd(line) === theirs[i]);
+  });
+}
+
+function withoutLineEnd(line: string): string {
+  let end = line.length;
+  while (end > 0 && (line[end - 1] === "\n" || line[end - 1] === "\r")) end--;
+  return line.slice(0, end);
+}
+
+/**
  * Why a signature that verifies does not prove the message, or null when it does (RFC 6376 8.2, 8.15, RFC 8601 2.7.1
- * "policy"): the key is for testing, the body goes on behind what is signed, or a second Subject, From, … stands beside
- * the signed one.
+ * "policy"): the key is for testing, the body goes on behind what is signed, a second Subject, From, … stands beside the
+ * signed one, or the verifier has read another one than its reader will see.
  */
 export function proofGap(signature: VerifiedSignature, block: HeaderBlock): string | null {
   if (signature.testing) return "testing key";
   if (signature.unsignedBodyBytes) return "body longer than signed";
+  if (!signature.isReadAlike) return "header can be read in two ways";
   for (const name of singletons) {
     const present = block.fields.filter((field) => field.key === name).length;
     const signed = signature.signedFields.filter((key) => key === name).length;

@@ -100,6 +100,8 @@ describe("what speaks in our name goes", () => {
     ["X-E2A-Anything: a\r\n b\r\n\tc"],
     ["X-E2A-Auth-Verified : true"],
     ["X-E2A-Auth-Verified\r\n : true"],
+    ["X-E2A-Auth-Verified\r\n:true"],
+    [`Authentication-Results\r\n:${ours}; dmarc=pass`],
     ["X-E2A\u00a0-Auth-Verified: true"],
     [`Authentication-Results: ${ours}; dmarc=pass`],
     [`AUTHENTICATION-RESULTS:${ours.toUpperCase()};dmarc=pass`],

@@ -48,6 +48,8 @@ export interface Forgery {
   signatures?: readonly Signature[];
   /** Header lines that came on top after signing. */
   onTop?: readonly string[];
+  /** A field whose line was written anew after signing. */
+  rewritten?: { field: string; write(name: string, value: string): string };
   /** Against whom it is an attack; default all. */
   against?: readonly VictimKind[];
   /** Whether the mail is to be believed. */
@@ -164,6 +166,13 @@ const envelopes: Forgery[] = [
   },
 ];
 
+/** Spellings of a field that hash as the usual one does, and that some readers take for no field (RFC 6376 3.4.2). */
+const respelt: [how: string, write: (name: string, value: string) => string][] = [
+  ["whose colon begins the next line", (name, value) => `${name}\r\n:${value}`],
+  ["whose colon stands far out on the next line", (name, value) => `${name}\r\n${" ".repeat(1_200)}:${value}`],
+  ["whose colon is behind a space on the next line", (name, value) => `${name}\r\n :${value}`],
+];
+
 const signatures: Forgery[] = [
   {
     name: "a sub-domain that the victim handed to somebody signs",
@@ -207,6 +216,12 @@ const signatures: Forgery[] = [
     ...{ signatures: [byVictim()], onTop: ["From : x@evil.test"], verified: false },
   },
   { name: "a second Subject on top", signatures: [byVictim()], onTop: ["Subject: Pay me"], verified: false },
+  ...respelt.flatMap(([how, write]) =>
+    ["Subject", "To", "Date", "Message-ID"].map((field) => ({
+      name: `a second ${field} on top of the signed one, ${how}`,
+      ...{ signatures: [byVictim()], onTop: [`${field}: <x@evil.test>`], rewritten: { field, write }, verified: false },
+    })),
+  ),
   { name: "an expired signature", signatures: [byVictim({ tags: "d={V}; s=good; t=1; x=2" })], verified: false },
 ];
 
@@ -339,11 +354,16 @@ export function forgedMail(forgery: Forgery, kind: VictimKind, to: string, id: s
   const signed = (forgery.signatures ?? []).map(({ tags, by, fields = everyField, body: other = body }) =>
     signatureLine({ header, body: other }, keys[by], fill(tags), fields),
   );
+  const { rewritten } = forgery;
+  const sent = header.map((line) => {
+    const [name = "", value = ""] = line.split(/:(.*)/s);
+    return name === rewritten?.field ? rewritten.write(name, value) : line;
+  });
   return {
     client: clients[forgery.client ?? "forger"],
     helo: fill(forgery.helo ?? "mail.evil.test"),
     mailFrom: fill(forgery.mailFrom ?? "x@evil.test"),
-    raw: Buffer.from([...(forgery.onTop ?? []).map(fill), ...signed, ...header, "", body].join("\r\n")),
+    raw: Buffer.from([...(forgery.onTop ?? []).map(fill), ...signed, ...sent, "", body].join("\r\n")),
   };
 }
 

@@ -193,4 +193,22 @@ export const hostileConnections: readonly HostileConnections[] = [
       ),
     answers: [200, 503],
   },
+  {
+    name: "a call of a tool with 38 MB by the Model Context Protocol",
+    run: async ({ httpUrl, key }) => {
+      const call = { name: "nothing", arguments: { text: "x".repeat(38 * mebibyte) } };
+      const answer = await fetch(`${httpUrl}/mcp`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${key}`,
+          "content-type": "application/json",
+          accept: "application/json, text/event-stream",
+        },
+        body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: call }),
+      });
+      await answer.arrayBuffer();
+      return [answer.status];
+    },
+    answers: [413],
+  },
 ];
