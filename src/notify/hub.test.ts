@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { startTestApp, type TestApp } from "../testing/app.ts";
 import { listen } from "../testing/listener.ts";
 import { deliver } from "../testing/smtp-client.ts";
+import { until } from "../testing/until.ts";
 
 const bot = "bot@e2a.localhost";
 
@@ -89,10 +90,10 @@ test("what was acknowledged does not come again, what was not does", async () =>
     listener.send({ ack: listener.frames[0].message_id });
     // Anything else a client may send is ignored.
     for (const nonsense of ["", { ack: 7 }, { ack: "msg_unknown" }, null]) listener.send(nonsense);
-    for (;;) {
+    await until("one of two is read", async () => {
       const { body } = await t.api("GET", `/api/v1/agents/${bot}/messages`);
-      if (body.messages.length === 1) break;
-    }
+      return body.messages.length === 1;
+    });
   }
   await using again = listen(t.app.httpUrl, bot, t.key);
   await again.reached(1);
