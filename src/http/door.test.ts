@@ -5,6 +5,7 @@ import { type LogFields, silentLog } from "../log.ts";
 import { request, startTestApp } from "../testing/app.ts";
 import { SocketClient } from "../testing/socket-client.ts";
 import { addAgent, outboundFor } from "../testing/store-rows.ts";
+import { until } from "../testing/until.ts";
 import { RequestHash } from "./idempotency.ts";
 
 const wrongKey = `e2a_${"0".repeat(64)}`;
@@ -68,7 +69,10 @@ test("a key has so many WebSockets", async () => {
   expect(await SocketClient.refusal(urls[1] as string, it.key)).toBe(429);
   await first[Symbol.asyncDispose]();
   // The server hears of the end a moment after the client.
-  while ((await SocketClient.refusal(urls[1] as string, it.key)) === 429);
+  await until(
+    "the socket that was closed counts no more",
+    async () => (await SocketClient.refusal(urls[1] as string, it.key)) !== 429,
+  );
 });
 
 test("an answer to an Idempotency-Key outlives the server, sealed, and is forgotten after a day", async () => {

@@ -240,7 +240,7 @@ const notBase64 = "?";
 
 /** A text of which only the beginning is kept once it is too long wherever it is. */
 class CutText implements LongString {
-  private readonly text = new LongText();
+  private readonly text = new LongText("");
   private bytes = 0;
 
   push(piece: Uint8Array): void {

@@ -4,6 +4,7 @@ import { TestClock } from "../clock.ts";
 import { type LogFields, silentLog } from "../log.ts";
 import { request, startTestApp, type TestAppOptions } from "../testing/app.ts";
 import { type ScriptedOptions, scriptedSmtp } from "../testing/scripted-smtp.ts";
+import { until } from "../testing/until.ts";
 
 const ann = "ann@outside.example";
 
@@ -132,7 +133,7 @@ for (const database of ["sqlite", "postgres"] as const) {
     expect(await first).toBeNull();
     released.resolve();
     const [id] = await it.stored();
-    while ((await it.api("GET", `/api/v1/messages/${id}`)).body.status !== "sent");
+    await until("it is sent", async () => (await it.api("GET", `/api/v1/messages/${id}`)).body.status === "sent");
     const again = await it.send();
     expect([again.status, again.body.message_id, again.body.status, replayed(again)]).toEqual([
       200,
@@ -153,7 +154,7 @@ for (const database of ["sqlite", "postgres"] as const) {
       { database },
     );
     const all = Promise.all(Array.from({ length: 6 }, () => it.send()));
-    while ((await it.stored()).length === 0);
+    await until("one is stored", async () => (await it.stored()).length > 0);
     released.resolve();
     const answers = await all;
     expect(new Set(answers.map(({ body }) => body.message_id)).size).toBe(1);

@@ -8,7 +8,10 @@ import { startTestApp, type TestApp } from "../testing/app.ts";
 import { listen } from "../testing/listener.ts";
 import { opcode, RawWebSocket } from "../testing/raw-websocket.ts";
 import { mailFor } from "../testing/store-rows.ts";
+
 import { openNode } from "../testing/stores.ts";
+
+import { until } from "../testing/until.ts";
 
 /** What becomes of a WebSocket that is slow, silent, greedy, or whose right to listen ends. */
 
@@ -123,7 +126,10 @@ test("a consumer is pinged every half minute, and closed when it has not answere
   // The ack behind the answer shows when the server has heard both.
   client.send(opcode.pong, "");
   client.send(opcode.text, JSON.stringify({ ack: client.texts()[0].message_id }));
-  while ((await it.t.api("GET", `/api/v1/agents/${bot}/messages`)).body.messages.length > 0);
+  await until("all is read", async () => {
+    const { body } = await it.t.api("GET", `/api/v1/agents/${bot}/messages`);
+    return body.messages.length === 0;
+  });
   const seen = client.frames.length;
   it.clock.advance(30_000);
   await client.until(opcode.ping, seen);
@@ -137,7 +143,10 @@ test("what acknowledges without end is closed; acks are taken in the order in wh
   await using client = await it.connect();
   await client.reached(300);
   client.send(opcode.text, ...client.texts().map(({ message_id }) => JSON.stringify({ ack: message_id })));
-  while ((await it.t.api("GET", `/api/v1/agents/${bot}/messages`)).body.messages.length > 0);
+  await until("all is read", async () => {
+    const { body } = await it.t.api("GET", `/api/v1/agents/${bot}/messages`);
+    return body.messages.length === 0;
+  });
   client.send(opcode.text, ...Array.from({ length: 200_000 }, () => `{"ack":"msg_nonsense"}`));
   expect(await client.closed()).toEqual({ code: 1008, reason: "too many acks" });
 });

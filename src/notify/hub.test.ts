@@ -5,8 +5,10 @@ import { silentLog } from "../log.ts";
 import { startTestApp, type TestApp } from "../testing/app.ts";
 import { listen } from "../testing/listener.ts";
 import { deliver } from "../testing/smtp-client.ts";
+
 import { SocketClient } from "../testing/socket-client.ts";
 import { mailFor } from "../testing/store-rows.ts";
+import { until } from "../testing/until.ts";
 import { createEventFeed } from "./event-feed.ts";
 import { createHub } from "./hub.ts";
 import type { HubSocket } from "./live-socket.ts";
@@ -97,10 +99,10 @@ test("what was acknowledged does not come again, what was not does", async () =>
     listener.send({ ack: listener.frames[0].message_id });
     // Anything else a client may send is ignored.
     for (const nonsense of ["", { ack: 7 }, { ack: "msg_unknown" }, null]) listener.send(nonsense);
-    for (;;) {
+    await until("one of two is read", async () => {
       const { body } = await t.api("GET", `/api/v1/agents/${bot}/messages`);
-      if (body.messages.length === 1) break;
-    }
+      return body.messages.length === 1;
+    });
   }
   await using again = listen(t.app.httpUrl, bot, t.key);
   await again.reached(1);

@@ -6,6 +6,7 @@ import { cuttableLine } from "../testing/line.ts";
 import { testPostgres } from "../testing/postgres.ts";
 import { type ScriptedSmtp, scriptedSmtp } from "../testing/scripted-smtp.ts";
 import { tempDir } from "../testing/temp.ts";
+import { until } from "../testing/until.ts";
 
 const senders = 4;
 const messages = 160;
@@ -176,7 +177,7 @@ for (const database of ["sqlite", "postgres"] as const)
     await asked.promise;
     const stored = async (): Promise<string[]> =>
       (await request(`${api}/messages`, key, "GET")).body.messages.map(({ id }: { id: string }) => id);
-    while ((await stored()).length < 2);
+    await until("both are stored", async () => (await stored()).length >= 2);
     const ids = await stored();
     await server.kill();
     expect(await Promise.all(sending)).toEqual([null, null]);
@@ -243,7 +244,7 @@ test("kill -9 behind the upstream's 250, while the database is silent: the messa
   released.resolve();
   await sink.received(1);
   const journal = Bun.file(join(dir.path, "outcomes.journal"));
-  while (!(await journal.text()).includes(body.message_id));
+  await until("its outcome is in the journal", async () => (await journal.text()).includes(body.message_id));
   await server.kill();
   line.cut();
   line.mend();

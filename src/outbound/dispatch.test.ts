@@ -1,10 +1,18 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { TestClock } from "../clock.ts";
 import { Failure } from "../errors.ts";
+import { silentLog } from "../log.ts";
+import { createReturnPaths } from "../return-path.ts";
+import type { Store } from "../store/store.ts";
 import { startTestApp, type TestApp, type TestAppOptions } from "../testing/app.ts";
 import { testPool } from "../testing/pool.ts";
 import { type ScriptedOptions, scriptedSmtp } from "../testing/scripted-smtp.ts";
 import { deliver } from "../testing/smtp-client.ts";
+import { addAgent, addOutbound } from "../testing/store-rows.ts";
+import { startDispatch } from "./dispatch.ts";
+import { openOutcomeJournal } from "./outcome-journal.ts";
+import { createRoutes } from "./routes.ts";
 
 const minuteMs = 60_000;
 
@@ -314,29 +322,61 @@ test("one upstream that is down holds up no other", async () => {
   ]);
 });
 
-test("a stopped server sends the rest when it starts again", async () => {
-  const clock = new TestClock();
-  const reached = Promise.withResolvers<void>();
-  let down = true;
-  await using world = await withUpstream(
-    {
-      on(stage) {
-        if (stage !== "rcpt" || !down) return undefined;
-        reached.resolve();
-        return { do: "hang" };
-      },
+test("a dialogue that hangs when the server stops is broken off: it was a try, and the next start goes on", async () => {
+  let hangs = true;
+  const asked = Promise.withResolvers<void>();
+  await using smtp = await scriptedSmtp({
+    on(stage) {
+      if (stage !== "rcpt" || !hangs) return undefined;
+      asked.resolve();
+      return { do: "hang" };
     },
-    { seams: { clock }, set: { "outbound_smtp.timeout": "60s" } },
-  );
-  const { body } = await world.send("alice@outside.example", { prefer: "respond-async" });
-  await reached.promise;
-  world.smtp.hangUp("reset");
-  await world.it.restart();
-  down = false;
-  clock.advance(6 * minuteMs);
-  await world.it.app.drain();
-  expect(await outbound(world.it, body.message_id)).toMatchObject({ status: "sent" });
-  expect(world.smtp.messages.map(({ to }) => to)).toEqual([["alice@outside.example"]]);
+  });
+  // It serves no upstream itself: what waits for one is left to the dispatches made here.
+  await using it = await startTestApp();
+  const { store, config } = it.app;
+  const clock = new TestClock();
+  let isRecorded = false;
+  const slow: Store = {
+    ...store,
+    async finishRecipient(...outcome) {
+      const status = await store.finishRecipient(...outcome);
+      for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
+      isRecorded = true;
+      return status;
+    },
+  };
+  const outboundSmtp = { ...config.outboundSmtp, host: smtp.host, port: smtp.port, tls: "off" as const };
+  const journal = openOutcomeJournal(join(it.dataDir, "other.journal"), silentLog);
+  const begin = () =>
+    startDispatch({
+      ...{ store: slow, clock, log: silentLog, journal, fromDomain: null, sharedDomain: config.sharedDomain },
+      ...{ routes: createRoutes({ ...config, outboundSmtp }, null), hostname: "e2a.example" },
+      returnPaths: createReturnPaths(new Uint8Array(32), "e2a.example"),
+      receive: () => Promise.reject(new Error("nothing is for an agent here")),
+      gatekeeper: { ask: () => Promise.reject(new Error("nothing is asked")), holds: async () => false },
+      signingKeys: async () => ({ keys: [], published: [] }),
+      isPublished: async () => true,
+    });
+  const agent = await addAgent(store, { userId: it.userId });
+  const raw = Buffer.from(`From: <${agent.id}>\r\nSubject: Hello\r\n\r\nHi there\r\n`);
+  const { message } = await addOutbound(store, agent.id, { raw, now: new Date(clock.now()) });
+  const first = begin();
+  await asked.promise;
+  await first.close(500);
+  // Before the store is closed, that is.
+  expect(isRecorded).toBe(true);
+  const recipient = async () => (await store.getOutbound(it.userId, message.id))?.recipients[0];
+  expect(await recipient()).toMatchObject({ status: "deferred", attempts: 1, leaseToken: null });
+  expect(smtp.connections.open).toBe(0);
+  hangs = false;
+  clock.advance(10 * minuteMs);
+  const second = begin();
+  await second.drain();
+  await second.close(1_000);
+  await journal.close();
+  expect(await recipient()).toMatchObject({ status: "sent", attempts: 2 });
+  expect(smtp.messages).toHaveLength(1);
 });
 
 describe("a bounce", () => {

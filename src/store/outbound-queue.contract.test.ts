@@ -360,7 +360,9 @@ onEveryDatabase((it) => {
     for (const row of await claim(fresh.store, { now: later(2) }))
       await fresh.store.finishRecipient(row, sent, later(3));
     for (const { message, recipients } of await fresh.store.listOutbound(agent.userId, {}, { limit: 100 })) {
-      expect(["sent", "cancelled"]).toContain(message.status);
+      // Of those that were cancelled at the same time either counted.
+      const wasCancelled = message.status === "cancelled" && ids.indexOf(message.id) % 4 === 0;
+      expect(wasCancelled ? "sent" : message.status).toBe("sent");
       for (const row of recipients) expect(row.queue).toBe("done");
     }
   });

@@ -121,6 +121,7 @@ export function conversationCases(it: ApiWorld): void {
         status: 200,
         body: made,
       });
+      await it.nextMillisecond();
       await mine.post(path, { address: "a/b+c@outside.example" });
       for (const spelling of ["ann@outside.example", "ANN%40outside.EXAMPLE"])
         expect((await mine.get(`${path}/${spelling}`)).body).toEqual(made);

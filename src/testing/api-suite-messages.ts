@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { createHash, createHmac } from "node:crypto";
 import type { ApiWorld } from "./api-world.ts";
 import { SocketClient } from "./socket-client.ts";
+import { until } from "./until.ts";
 
 export function messageCases(it: ApiWorld): void {
   describe("messages", () => {
@@ -203,7 +204,7 @@ export function messageCases(it: ApiWorld): void {
       await it.send(agent, "Live");
       expect(await socket.next()).toMatchObject({ subject: "Live", message_id: expect.stringMatching(/^msg_/) });
       socket.send(JSON.stringify({ ack: missed.message_id }));
-      while ((await it.subjects(agent, "")).includes("Missed"));
+      await until("it is read", async () => !(await it.subjects(agent, "")).includes("Missed"));
       expect(await it.subjects(agent, "")).toEqual(["Live"]);
     });
 

@@ -7,6 +7,7 @@ export function resourceCases(it: ApiWorld): void {
     test("are registered, listed newest first, changed and deleted", async () => {
       const mine = it.api.as(await it.server.newAccount());
       const first = await it.newAgent(mine);
+      await it.nextMillisecond();
       const second = await it.newAgent(mine);
       const { body: agent } = await mine.get(`/api/v1/agents/${first}`);
       expect(agent).toMatchObject({
@@ -39,7 +40,10 @@ export function resourceCases(it: ApiWorld): void {
     test("come in pages when a page size is given", async () => {
       const mine = it.api.as(await it.server.newAccount());
       const all: string[] = [];
-      for (let i = 0; i < 5; i++) all.unshift(await it.newAgent(mine));
+      for (let i = 0; i < 5; i++) {
+        await it.nextMillisecond();
+        all.unshift(await it.newAgent(mine));
+      }
       const seen: string[] = [];
       for (let token: string | undefined, pages = 0; pages < 3; pages++) {
         const { body } = await mine.get(`/api/v1/agents?page_size=2${token ? `&token=${token}` : ""}`);

@@ -39,6 +39,11 @@ export class ApiWorld {
     return body.email;
   }
 
+  /** Resolves in another millisecond, so that a list that is sorted by time tells what came before from what comes after. */
+  async nextMillisecond(): Promise<void> {
+    for (const now = Date.now(); Date.now() === now; ) await new Promise(setImmediate);
+  }
+
   /** A key that is bound to the agent. */
   async agentKey(agent: string): Promise<string> {
     const { body } = await this.api.post("/api/v1/keys", { name: "one agent", scope: "agent", agent });

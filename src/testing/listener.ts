@@ -1,3 +1,5 @@
+import { within } from "./until.ts";
+
 /** A WebSocket consumer for tests: keeps every frame, lets a test wait for one. */
 export interface Listener extends AsyncDisposable {
   // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever shape it expects and fails when it is another.
@@ -27,8 +29,11 @@ export function listen(httpUrl: string, agent: string, key: string): Listener {
     frames,
     opened: new Promise((resolve) => socket.addEventListener("open", () => resolve())),
     closed,
-    reached: (count) =>
-      frames.length >= count ? Promise.resolve() : new Promise((resolve) => waiting.push({ count, resolve })),
+    reached(count) {
+      if (frames.length >= count) return Promise.resolve();
+      const there = new Promise<void>((resolve) => waiting.push({ count, resolve }));
+      return within(there, () => `${count} frames, and there are ${frames.length}: ${Bun.inspect(frames)}`);
+    },
     send: (value) => socket.send(JSON.stringify(value)),
     close: () => socket.close(),
     async [Symbol.asyncDispose]() {

@@ -1,3 +1,5 @@
+import { within } from "./until.ts";
+
 /** A webhook endpoint for tests: keeps every request, answers as it is told. */
 export interface Sink extends AsyncDisposable {
   readonly url: string;
@@ -23,8 +25,11 @@ export function startSink(): Sink {
     url: "",
     requests,
     answer: () => new Response(null, { status: 204 }),
-    reached: (count) =>
-      requests.length >= count ? Promise.resolve() : new Promise((resolve) => waiting.push({ count, resolve })),
+    reached(count) {
+      if (requests.length >= count) return Promise.resolve();
+      const there = new Promise<void>((resolve) => waiting.push({ count, resolve }));
+      return within(there, () => `${count} requests, and there were ${requests.length}`);
+    },
     async [Symbol.asyncDispose]() {
       await server.stop(true);
     },
