@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { within } from "./until.ts";
 
 /** Opcodes of RFC 6455 5.2. */
 export const opcode = { text: 1, close: 8, ping: 9, pong: 10 } as const;
@@ -116,10 +117,11 @@ export class RawWebSocket implements AsyncDisposable {
   }
 
   private more(): Promise<void> {
-    return new Promise((resolve, reject) => {
+    const more = new Promise<void>((resolve, reject) => {
       this.wake = resolve;
       void this.ended.then(() => reject(new Error("the connection is gone")));
     });
+    return within(more, () => `more than ${this.frames.length} frames`);
   }
 
   private take(data: Buffer): void {
