@@ -137,6 +137,7 @@ describe("header", () => {
     ["ids glued together", ["References: <a@b><c@d>,<e@f>"], { references: ["<a@b>", "<c@d>", "<e@f>"] }],
     ["a date that is none", ["Date: yesterday"], { date: null }],
     ["an old zone", ["Date: 15 May 26 12:00 EST"], { date: new Date("2026-05-15T17:00:00Z") }],
+    ["a date before all mail", ["Date: Wed, 31 Dec 1969 12:00:00 +0000"], { date: null }],
     ["a year of five digits", ["Date: Fri, 15 May 10000 12:00:00 +0000"], { date: null }],
     ["the last year of four", ["Date: 31 Dec 9999 12:00:00 +0000"], { date: new Date("9999-12-31T12:00:00Z") }],
     ["the longest id", [`Message-ID: <${"a".repeat(994)}@b>`], { messageId: `<${"a".repeat(994)}@b>` }],
@@ -220,6 +221,8 @@ describe("body", () => {
       { text: "Hi", html: "<p>Hello</p>" },
     ],
     ["base64", [...dated, "Content-Transfer-Encoding: base64", "", "SGk="], { text: "Hi" }],
+    ["an old code page", [...dated, "Content-Type: text/plain; charset=cp850", "", "Hi"], { text: "Hi" }],
+    ["base64 in uneven lines", [...dated, "Content-Transfer-Encoding: base64", "", "aGVsb", "G8="], { text: "hello" }],
     ["flowed", [...dated, "Content-Type: text/plain; format=flowed", "", "one ", "two", ""], { text: "one two" }],
     [
       "koi8-r",
@@ -354,6 +357,27 @@ describe("what was wrong is said, and the rest delivered", () => {
     ["a bad Date", ["From: alice@example.com", "Date: soon", "", "Hi"], "The Date field cannot be read."],
     ["a line that is no field", ["nonsense", ...dated, "", "Hi"], "The header has a line that is not a field."],
     ["no closing boundary", [...mixed, "--b", "", "Hi"], "A multipart is not closed.", { text: "Hi" }],
+    [
+      "no closing boundary of a multipart in another one",
+      [...mixed, "--b", "Content-Type: multipart/mixed; boundary=c", "", "--c", "", "Hi", "--b--"],
+      "A multipart is not closed.",
+      { text: "Hi" },
+    ],
+    [
+      "too many parts behind a boundary that ends in a space",
+      [...dated, 'Content-Type: multipart/mixed; boundary="b "', "", ...Array(60).fill("--b\r\n\r\nHi")],
+      "The message has more than 50 parts.",
+    ],
+    [
+      "too many parts behind delimiters with white space",
+      [...mixed, ...Array(60).fill("--b \t\r\n\r\nHi")],
+      "The message has more than 50 parts.",
+    ],
+    [
+      "too many parts whose headers have no end",
+      [...mixed, ...Array(60).fill("--b\r\nX: y")],
+      "The message has more than 50 parts.",
+    ],
     [
       "no boundary",
       [...dated, "Content-Type: multipart/mixed", "", "--b", "", "Hi", "--b--"],
