@@ -226,6 +226,13 @@ describe("DKIM", () => {
     expect(authenticationResults).toContain('reason="too many or too long signatures"');
   });
 
+  test("a signature of more than 8 KiB is named and not verified", async () => {
+    const raw = await changed(/ h=[^;]*;/, ` h=from:${"x:".repeat(4_096)}x;`);
+    const { authentication, authenticationResults } = await verify({ raw });
+    expect(authentication.dkim).toMatchObject([{ result: "policy", domain: "example.com" }]);
+    expect(authenticationResults).toContain('reason="too many or too long signatures"');
+  });
+
   test("of a crowd of signatures ten are verified, the author's first", async () => {
     const junk = (i: number) =>
       `DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=junk${i}.example; s=s; h=from; bh=AAAA; b=AAAA`;
@@ -650,15 +657,17 @@ describe("when DNS does not work", () => {
   }
 });
 
-test.each([
+test.each<[string, string, Buffer?]>([
   ["10,000 fields", "X-A: b\r\n".repeat(10_000)],
   ["a field of 30,000 lines", `X-A: b\r\n${" c\r\n".repeat(30_000)}`],
   ["a header of 1 MB", `X-A: ${"b".repeat(1_000_000)}\r\n`],
-])("%s is not worth verifying", async (_name, bulk) => {
-  const raw = Buffer.concat([Buffer.from(bulk), await signMail(plainMail(), rsa)]);
+  ["a line of more than 1 MiB", "", plainMail({ body: `${"b".repeat(1024 * 1024)}\r\n` })],
+])("%s is not worth verifying", async (_name, bulk, mail = plainMail()) => {
+  const raw = Buffer.concat([Buffer.from(bulk), await signMail(mail, rsa)]);
   const started = performance.now();
   const verdict = await verify({ raw });
   expect(performance.now() - started).toBeLessThan(500);
   expect(verdict.verified).toBe(false);
   expect(verdict.authentication.spf.result).toBe("pass");
+  expect(verdict.authentication.dkim.map(({ result }) => result)).not.toContain("pass");
 });

@@ -137,11 +137,13 @@ describe("header", () => {
     ["ids glued together", ["References: <a@b><c@d>,<e@f>"], { references: ["<a@b>", "<c@d>", "<e@f>"] }],
     ["a date that is none", ["Date: yesterday"], { date: null }],
     ["an old zone", ["Date: 15 May 26 12:00 EST"], { date: new Date("2026-05-15T17:00:00Z") }],
+    ["a date before all mail", ["Date: Wed, 31 Dec 1969 12:00:00 +0000"], { date: null }],
     ["a year of five digits", ["Date: Fri, 15 May 10000 12:00:00 +0000"], { date: null }],
     ["the last year of four", ["Date: 31 Dec 9999 12:00:00 +0000"], { date: new Date("9999-12-31T12:00:00Z") }],
     ["the longest id", [`Message-ID: <${"a".repeat(994)}@b>`], { messageId: `<${"a".repeat(994)}@b>` }],
     ["an id that is longer", [`Message-ID: <${"a".repeat(995)}@b>`], { messageId: null }],
     ["addresses that are none", ["To: undisclosed-recipients:;", "Cc: Alice, <>, @x, y@"], { to: [], cc: [] }],
+    ["quoted local parts that no other program reads", [`To: "a b"@example.com, "<x>"@example.com`], { to: [] }],
   ])("%s", async (_name, lines, expected) => {
     const mail = await read(...lines, "", "Hi");
     for (const [name, value] of Object.entries(expected)) expect(mail[name as keyof ReadMail]).toEqual(value as never);
@@ -177,6 +179,11 @@ describe("body", () => {
       "only HTML",
       [...dated, "Content-Type: text/html", "", "<p>Hi <b>you</b></p>"],
       { text: "Hi you", html: "<p>Hi <b>you</b></p>" },
+    ],
+    [
+      "as much HTML as is read for a text",
+      [...dated, "Content-Type: text/html", "", `<p>${"x".repeat(131_069)}`],
+      { text: "x".repeat(131_069) },
     ],
     ["an empty text beside HTML", alternative(" ", "<p>Hi</p>"), { text: "Hi", html: "<p>Hi</p>" }],
     ["text and its alternative", alternative("Hi", "<p>Hello</p>"), { text: "Hi", html: "<p>Hello</p>" }],
@@ -220,6 +227,8 @@ describe("body", () => {
       { text: "Hi", html: "<p>Hello</p>" },
     ],
     ["base64", [...dated, "Content-Transfer-Encoding: base64", "", "SGk="], { text: "Hi" }],
+    ["an old code page", [...dated, "Content-Type: text/plain; charset=cp850", "", "Hi"], { text: "Hi" }],
+    ["base64 in uneven lines", [...dated, "Content-Transfer-Encoding: base64", "", "aGVsb", "G8="], { text: "hello" }],
     ["flowed", [...dated, "Content-Type: text/plain; format=flowed", "", "one ", "two", ""], { text: "one two" }],
     [
       "koi8-r",
@@ -359,8 +368,34 @@ describe("what was wrong is said, and the rest delivered", () => {
     ],
     ["no Date", ["From: alice@example.com", "", "Hi"], "The message has no Date field."],
     ["a bad Date", ["From: alice@example.com", "Date: soon", "", "Hi"], "The Date field cannot be read."],
-    ["a line that is no field", ["nonsense", ...dated, "", "Hi"], "The header has a line that is not a field."],
+    [
+      "a line that is no field",
+      ["nonsense", "From: alice@example.com", "", "Hi"],
+      "The header has a line that is not a field.",
+      { headers: [{ name: "From", value: "alice@example.com" }] },
+    ],
     ["no closing boundary", [...mixed, "--b", "", "Hi"], "A multipart is not closed.", { text: "Hi" }],
+    [
+      "no closing boundary of a multipart in another one",
+      [...mixed, "--b", "Content-Type: multipart/mixed; boundary=c", "", "--c", "", "Hi", "--b--"],
+      "A multipart is not closed.",
+      { text: "Hi" },
+    ],
+    [
+      "too many parts behind a boundary that ends in a space",
+      [...dated, 'Content-Type: multipart/mixed; boundary="b "', "", ...Array(60).fill("--b\r\n\r\nHi")],
+      "The message has more than 50 parts.",
+    ],
+    [
+      "too many parts behind delimiters with white space",
+      [...mixed, ...Array(60).fill("--b \t\r\n\r\nHi")],
+      "The message has more than 50 parts.",
+    ],
+    [
+      "too many parts whose headers have no end",
+      [...mixed, ...Array(60).fill("--b\r\nX: y")],
+      "The message has more than 50 parts.",
+    ],
     [
       "no boundary",
       [...dated, "Content-Type: multipart/mixed", "", "--b", "", "Hi", "--b--"],
@@ -424,6 +459,12 @@ describe("what was wrong is said, and the rest delivered", () => {
       { text: "x".repeat(1_048_576) },
     ],
     [
+      "too long a text of HTML",
+      [...dated, "Content-Type: text/html", "", `<p>${"x".repeat(131_069)}y`],
+      "The text is too long; the rest is in the raw message.",
+      { text: "x".repeat(131_069) },
+    ],
+    [
       "too long an HTML",
       alternative("Hi", `<p>${"x".repeat(4_194_301)}y`),
       "The text is too long; the rest is in the raw message.",
@@ -434,6 +475,19 @@ describe("what was wrong is said, and the rest delivered", () => {
     expect(mail.defects).toContain(defect);
     expect(mail).toMatchObject(expected);
     expect(mail.text !== "" || mail.attachments.length > 0).toBe(true);
+  });
+
+  test("a text that is cut within a character has no other defect", async () => {
+    const mail = await read(...dated, "Content-Type: text/plain; charset=utf-8", "", `${"x".repeat(1_048_575)}😀`);
+    expect(mail.text.slice(1_048_574)).toBe("x\ufffd");
+    expect(mail.defects).toEqual(["The text is too long; the rest is in the raw message."]);
+    const { snippet } = await read(...dated, "Content-Type: text/plain; charset=utf-8", "", `${"x".repeat(199)}😀`);
+    expect(snippet).toBe(`${"x".repeat(199)}\ufffd`);
+  });
+
+  test.each(["Sender", "Reply-To", "To", "Cc", "Date", "Message-ID", "Content-Type"])("two %s fields", async (name) => {
+    const mail = await read("From: alice@example.com", `${name}: a`, `${name}: b`, "", "Hi");
+    expect(mail.defects).toContain(`The message has 2 ${name} fields.`);
   });
 
   test("8-bit characters that are no UTF-8", async () => {

@@ -7,7 +7,7 @@ import { singleAuthor } from "./author.ts";
 import { cleanFilename, cleanLine, cleanText } from "./clean-text.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasStrayBytes, scanHeaders } from "./headers.ts";
-import { seenText } from "./html-text.ts";
+import { htmlCharsMax as readHtmlCharsMax, seenText } from "./html-text.ts";
 import { replyText } from "./reply-text.ts";
 import { type ReadLimits, scanStructure } from "./structure.ts";
 
@@ -58,7 +58,9 @@ export async function readMail(
 
   const fromHtml = body.html !== null && (body.text === null || structure.htmlAlone);
   const seen = fromHtml ? seenText(body.html ?? "") : null;
-  const text = cut(cleanText(seen?.text ?? body.text ?? ""), textCharsMax);
+  const isPartOfHtml = fromHtml && (body.html?.length ?? 0) > readHtmlCharsMax;
+  const whole = cleanText(seen?.text ?? body.text ?? "");
+  const text = cut(whole, textCharsMax);
   const html = body.html === null ? null : cut(cleanText(body.html), htmlCharsMax);
   const newText = replyText(text);
   return {
@@ -75,8 +77,8 @@ export async function readMail(
       ...structure.defects,
       ...body.defects,
       ...(seen ? hiding(seen.hiddenChars) : []),
-      ...(text.includes("\ufffd") ? ["The text has bytes that its charset cannot hold."] : []),
-      ...((body.text?.length ?? 0) > textCharsMax || (body.html?.length ?? 0) > htmlCharsMax
+      ...(whole.includes("\ufffd") ? ["The text has bytes that its charset cannot hold."] : []),
+      ...(isPartOfHtml || whole.length > textCharsMax || (body.html?.length ?? 0) > htmlCharsMax
         ? ["The text is too long; the rest is in the raw message."]
         : []),
     ],

@@ -218,6 +218,37 @@ describe("an endpoint", () => {
     });
   });
 
+  test("that rests after failures is asked at once when its URL is changed, or it is switched on again", async () => {
+    // It stands still, so a rest never ends by itself.
+    const clock = new TestClock();
+    await using down = startSink();
+    await using up = startSink();
+    await using t = await startTestApp({ seams: { clock } });
+    await newBot(t);
+    const id = await hook(t, down.url, { events: ["message.received"] });
+    down.answer = () => new Response(null, { status: 500 });
+    const failThreeTimes = async () => {
+      const before = down.requests.length;
+      for (const subject of ["one", "two", "three", "while it rests"]) {
+        await mail(t, subject);
+        await t.app.drain();
+      }
+      expect(down.requests).toHaveLength(before + 3);
+    };
+    const change = async (body: object) =>
+      expect((await t.api("PATCH", `/api/v1/webhooks/${id}`, body)).status).toBe(200);
+    await failThreeTimes();
+    await change({ url: up.url });
+    await up.reached(1);
+    expect(up.requests[0]?.body.data.subject).toBe("while it rests");
+    await change({ url: down.url });
+    await failThreeTimes();
+    await change({ status: "disabled" });
+    down.answer = () => new Response(null, { status: 204 });
+    await change({ status: "enabled" });
+    await down.reached(7);
+  });
+
   test("that was dead for an hour gets everything in the end, each event under one id", async () => {
     const clock = new TestClock();
     await using sink = startSink();

@@ -24,8 +24,8 @@ export interface Places {
   take(endpoint: string): void;
   /** An attempt has ended; `isWell` when the endpoint took it, null when nothing was learnt of it. */
   done(endpoint: string, isWell: boolean | null): void;
-  /** The endpoint was changed: what is known of it may be wrong. */
-  forget(endpoint: string): void;
+  /** The endpoint was changed: what is known of it may be wrong. Returns whether it had failed last. */
+  forget(endpoint: string): boolean;
   /** When the first of those who rest may go on; null when none rests. */
   nextFreeAt(): Date | null;
 }
@@ -93,9 +93,7 @@ export function createPlaces(
       const restMs = failures < FAILURES_WITHOUT_REST ? 0 : Math.min(REST_MS.max, doubled) * chance;
       failing.set(endpoint, { failures, restsUntil: clock.now() + restMs });
     },
-    forget(endpoint) {
-      failing.delete(endpoint);
-    },
+    forget: (endpoint) => failing.delete(endpoint),
     nextFreeAt() {
       let first = Number.POSITIVE_INFINITY;
       for (const endpoint of resting()) first = Math.min(first, failing.get(endpoint)?.restsUntil ?? first);

@@ -138,8 +138,9 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
     },
   });
   const unsubscribe = store.onSignal((signal) => {
-    if (signal.topic === "agent") places.forget(signal.key);
-    if (signal.topic !== "deliveries") return;
+    const isChanged = signal.topic === "agent" || signal.topic === "webhook";
+    // What waits for an endpoint that rests may go to another URL now.
+    if (!(isChanged ? places.forget(signal.key) : signal.topic === "deliveries")) return;
     if (signal.key === "") searchAt = 0;
     else named.add(signal.key);
     work.wake();

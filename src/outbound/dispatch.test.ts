@@ -1,15 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { TestClock } from "../clock.ts";
+
 import { Failure } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import { createReturnPaths } from "../return-path.ts";
 import type { Store } from "../store/store.ts";
+
 import { startTestApp, type TestApp, type TestAppOptions } from "../testing/app.ts";
 import { testPool } from "../testing/pool.ts";
 import { type ScriptedOptions, scriptedSmtp } from "../testing/scripted-smtp.ts";
 import { deliver } from "../testing/smtp-client.ts";
+
 import { addAgent, addOutbound } from "../testing/store-rows.ts";
+import { deriveKey, loadOrCreateKeyFile } from "../vault.ts";
 import { startDispatch } from "./dispatch.ts";
 import { openOutcomeJournal } from "./outcome-journal.ts";
 import { createRoutes } from "./routes.ts";
@@ -412,6 +416,10 @@ describe("a bounce", () => {
     const { body } = await world.send(["alice@outside.example", "bob@outside.example"]);
     const returnPath = smtp.messages.find((message) => message.to[0] === "alice@outside.example")?.from ?? "";
     expect(returnPath).toMatch(/^bounce\+.*@e2a\.localhost$/);
+    // Bounces of what was sent before an upgrade come back after it: the purpose of the key is part of the format.
+    const key = deriveKey(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")), "return path");
+    const sent = { messageId: body.message_id, recipient: expect.any(Number) };
+    expect(createReturnPaths(key, "e2a.localhost").read(returnPath)).toEqual(sent);
     const message = dsn(returnPath, "failed", "5.1.1", "550 5.1.1 User unknown");
     await deliver(it.app.smtp.port, { from: "", to: returnPath, message });
     expect(await outbound(it, body.message_id)).toMatchObject({

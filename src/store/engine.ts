@@ -20,9 +20,19 @@ export interface Signal {
    * `mail`: an agent has a new message. `deliveries`: something is due. `agent`: changed or gone.
    * `keys`: a key or session was revoked. `consumer`: an agent has a new WebSocket consumer.
    * `outbound`: mail out is due. `outcome`: something became of an outbound message. `holds`: one is held, or decided.
-   * `events`: an account's log has more.
+   * `events`: an account's log has more. `webhook`: an account's webhook was changed or is gone.
    */
-  topic: "mail" | "deliveries" | "agent" | "keys" | "consumer" | "outbound" | "outcome" | "holds" | "events";
+  topic:
+    | "mail"
+    | "deliveries"
+    | "agent"
+    | "webhook"
+    | "keys"
+    | "consumer"
+    | "outbound"
+    | "outcome"
+    | "holds"
+    | "events";
   /** The agent's address, the account's, endpoint's, key's or message's id, a lane, or `<agent> <consumer> <since>`; "" when the topic says it all. */
   key: string;
 }

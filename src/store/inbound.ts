@@ -186,7 +186,7 @@ function* tellReceived(s: Scope, row: MessageRow): Verb<void> {
       email_message_id: row.emailMessageId,
       from: row.fromAddress,
       recipient: row.recipient,
-      subject: row.subject.slice(0, EVENT_SUBJECT_CHARS_MAX),
+      subject: row.subject.slice(0, EVENT_SUBJECT_CHARS_MAX).toWellFormed(),
       snippet: row.snippet,
       has_attachments: row.hasAttachments,
       entity_type: row.entityType,

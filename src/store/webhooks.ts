@@ -104,6 +104,7 @@ export function* updateWebhook(
       .returning(),
   );
   if (enabled !== wasEnabled) yield* enabled ? releaseDeliveries(s, id, now) : freezeDeliveries(s, id);
+  s.signal({ topic: "webhook", key: id });
   return after ?? null;
 }
 
@@ -116,6 +117,7 @@ export function* deleteWebhook(s: Scope, userId: string, id: string): Verb<boole
       .where(and(eq(webhooks.id, id), eq(webhooks.userId, userId)))
       .returning({ id: webhooks.id }),
   );
+  s.signal({ topic: "webhook", key: id });
   return gone.length > 0;
 }
 
