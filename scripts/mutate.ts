@@ -4,13 +4,15 @@ import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { $ } from "bun";
 import { table } from "./bench/table.ts";
+import { findPython, pytestCommand } from "./test-python.ts";
 
 /**
  * Plants small mistakes in copies of the source, one at a time, and says which of them the tests do not see.
  *
  *   bun run mutate                   every area; on two cores this takes hours
  *   bun run mutate store             one area: testdata/mutants/store.json
- *   bun run mutate store --only S16  one mistake
+ *   bun run mutate store --only S16  one mistake; several are separated by commas
+ *   bun run mutate --sample 4        four of each area
  *   bun run mutate --list            only checks that each mistake can still be planted
  *
  * An entry says what to find in which file (exactly once), what to put there, why somebody would notice, and which tests
@@ -28,9 +30,9 @@ interface Mutant {
   replace: string;
   /** What goes wrong then, as somebody would notice it. */
   reason: string;
-  /** Test files that should fail. */
+  /** Test files that should fail: all of Bun's, or all of pytest's (`sdks/python/tests/…`). */
   tests: string[];
-  /** Only tests whose name has this (`bun test -t`). */
+  /** Only tests whose name fits (`bun test -t`, a regular expression; `pytest -k`). */
   name?: string;
   /** The tests drive the compiled program, which is built anew. */
   binary?: boolean;
@@ -63,6 +65,8 @@ async function readMutants(area?: string): Promise<Map<string, Mutant[]>> {
   );
 }
 
+const isPython = (test: string) => test.endsWith(".py");
+
 /** Why an entry cannot be planted; null when it can. */
 async function whyNot({ file, find, replace, tests }: Mutant): Promise<string | null> {
   const path = join(project, file);
@@ -71,6 +75,7 @@ async function whyNot({ file, find, replace, tests }: Mutant): Promise<string | 
   if (count !== 1) return `${file} has what it looks for ${count} times`;
   if (find === replace) return "it changes nothing";
   if (tests.length === 0) return "it names no tests";
+  if (tests.some(isPython) && !tests.every(isPython)) return "it names tests of two kinds";
   for (const test of tests) if (!(await Bun.file(join(project, test)).exists())) return `${test} is gone`;
   return null;
 }
@@ -90,21 +95,45 @@ async function copyProject(): Promise<string> {
   return copy;
 }
 
-async function run(copy: string, args: string[]): Promise<"passed" | "failed" | "too slow"> {
-  const child = Bun.spawn([process.execPath, ...args], { cwd: copy, stdio: ["ignore", "ignore", "ignore"] });
+async function run(
+  copy: string,
+  cmd: readonly string[],
+  env: Record<string, string> = {},
+): Promise<"passed" | "failed" | "too slow"> {
+  const child = Bun.spawn([...cmd], {
+    cwd: copy,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "ignore", "ignore"],
+    // A process group of its own: servers that a broken test leaves behind end with it.
+    detached: true,
+  });
   let late = false;
   const timer = setTimeout(() => {
     late = true;
-    child.kill("SIGKILL");
+    endGroup(child.pid);
   }, limitMs);
   const status = await child.exited;
   clearTimeout(timer);
+  endGroup(child.pid);
   return late ? "too slow" : status === 0 ? "passed" : "failed";
 }
 
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // Nobody of it is left.
+  }
+}
+
 async function testsOf(copy: string, { tests, name, binary }: Mutant): Promise<"passed" | "failed" | "too slow"> {
-  if (binary && (await run(copy, ["scripts/build.ts"])) !== "passed") return "failed";
-  return run(copy, ["test", "--timeout=30000", "--bail", ...tests, ...(name ? ["-t", name] : [])]);
+  const bun = process.execPath;
+  if (binary && (await run(copy, [bun, "scripts/build.ts"])) !== "passed") return "failed";
+  if (tests.every(isPython)) {
+    const { cmd, env } = pytestCommand(findPython() ?? "python3", tests, name);
+    return run(copy, cmd, env);
+  }
+  return run(copy, [bun, "test", "--timeout=30000", "--bail", ...tests, ...(name ? ["-t", name] : [])]);
 }
 
 /** What the tests say of the code as it is, asked once for the same tests. */
@@ -141,10 +170,17 @@ const { values, positionals } = parseArgs({
   options: {
     list: { type: "boolean" },
     only: { type: "string" },
+    sample: { type: "string" },
     parallel: { type: "string", default: String(availableParallelism()) },
   },
   allowPositionals: true,
 });
+
+/** So many of them as `--sample` says, evenly spread; all without it. */
+function sampled(mutants: Mutant[]): Mutant[] {
+  const count = Math.min(Number(values.sample ?? mutants.length), mutants.length);
+  return Array.from({ length: count }, (_, i) => mutants[Math.floor((i * mutants.length) / count)] as Mutant);
+}
 
 const areas = await readMutants(positionals[0]);
 const all = [...areas].flatMap(([area, mutants]) => mutants.map((mutant) => ({ area, mutant })));
@@ -166,7 +202,11 @@ if (values.list) {
   process.exit(0);
 }
 
-const wanted = all.filter(({ mutant }) => values.only === undefined || mutant.id === values.only);
+const only = values.only?.split(",");
+const wanted =
+  only === undefined
+    ? [...areas].flatMap(([area, mutants]) => sampled(mutants).map((mutant) => ({ area, mutant })))
+    : all.filter(({ mutant }) => only.includes(mutant.id));
 const results: Result[] = [];
 const waiting = [...wanted];
 await Promise.all(

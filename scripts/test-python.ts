@@ -15,13 +15,26 @@ const modules = ["httpx", "websockets", "pytest"];
 const candidates = process.platform === "win32" ? ["python"] : ["/usr/bin/python3", "python3"];
 /** Characters of the report's end that hold its summary for certain. */
 const tailLength = 1024;
+/** Nothing is left behind in the source. */
+const pytestEnv = { PYTHONDONTWRITEBYTECODE: "1" };
+
+/** A Python that can run the tests of the SDK; undefined when there is none here. */
+export function findPython(): string | undefined {
+  return candidates.find(hasModules);
+}
+
+/** The command that runs some of them, by their paths below the project, on SQLite. `name`: as `pytest -k`. */
+export function pytestCommand(python: string, files: readonly string[], name?: string) {
+  const cmd = [python, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", ...files, ...(name ? ["-k", name] : [])];
+  return { cmd, env: pytestEnv };
+}
 
 /**
  * The tests of the Python SDK, with pytest, against the compiled binary, on SQLite and on a Postgres of their own.
  * Without a Python that has what they need they are skipped, and it says so; where CI is set that is a failure.
  */
 export async function pythonTests(): Promise<Counts> {
-  const python = candidates.find(hasModules);
+  const python = findPython();
   if (python === undefined) {
     const isCi = process.env.CI === "true";
     console.error(
@@ -45,8 +58,7 @@ async function pytest(python: string): Promise<Counts> {
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",
-    // Nothing is left behind in the source.
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", E2A_SDK_TEST_POSTGRES: postgres.url },
+    env: { ...process.env, ...pytestEnv, E2A_SDK_TEST_POSTGRES: postgres.url },
   });
   let tail = "";
   const decoder = new TextDecoder();

@@ -234,6 +234,7 @@ describe("values", () => {
     ["dns.servers", "dns.example.com"],
     ["http.public_url", "mail.example.com"],
     ["http.public_url", "https://mail.example.com/?a=b"],
+    ["http.public_url", "https://user:word@mail.example.com"],
     ["database.url", "mysql://localhost/db"],
     ["database.url", "postgres://u:1/2@h/db"],
     ["database.url", "postgres://u:100%@h/db"],
@@ -247,6 +248,7 @@ describe("values", () => {
     ["outbound_smtp.ca_file", "absent.pem"],
     ["outbound_smtp.connections", "0"],
     ["outbound_smtp.return_path_domain", "bounce@example.com"],
+    ["oauth.oidc_name", "single\r\nsign-on"],
     ["oauth.allowed_emails", "ann@example.com, bob"],
     ["oauth.allowed_domains", "@example.com"],
     ["limits.sends_per_minute_per_agent", "-1"],
@@ -261,6 +263,18 @@ describe("values", () => {
     expect(others).toEqual([]);
     expect(complaint).toMatchObject({ key, source: "the command line" });
     expect(complaint?.remedy).toStartWith("Correct");
+  });
+
+  const wrongSecrets: [key: string, text: string][] = [
+    ["signing.hmac_secret", "hunter2"],
+    ["signing.encryption_key", "hunter2"],
+    ["database.url", "postgres://u:hunter2/@h/db"],
+    ["outbound_smtp.by_domain", "a.example=smtp://u:hunter2@smtp.example.net:0"],
+  ];
+  test.each(wrongSecrets)("%s: %p is refused without being shown", (key, text) => {
+    const complaints = complaintsOf({ flags: { [key]: text } });
+    expect(complaints).toMatchObject([{ key }]);
+    expect(new ConfigError(complaints).message).not.toContain("hunter2");
   });
 
   test("texts in YAML stay as they are written", () => {
@@ -442,6 +456,7 @@ describe("production", () => {
     ["signing.hmac_secret", "your-secret-key-at-least-32-characters"],
     ["signing.hmac_secret", "a".repeat(64)],
     ["signing.hmac_secret", "0123456789abcdef".repeat(4)],
+    ["signing.hmac_secret", "k7qzm2xwbv9t".repeat(4)],
     ["signing.hmac_secret", "12345678901234567890123456789012"],
     ["signing.hmac_secret", "abcdefghijklmnopqrstuvwxyz0123456789"],
     ["signing.encryption_key", "0".repeat(64)],

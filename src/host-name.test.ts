@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type HostName, hostName, sameOrganization } from "./host-name.ts";
+import { asciiDomain, type HostName, hostName, sameOrganization, typedDomain } from "./host-name.ts";
 import { generator, mutated } from "./testing/attacks/mutations.ts";
 
 describe("a host name", () => {
@@ -16,6 +16,7 @@ describe("a host name", () => {
     ["1.example", "1.example"],
     ["co.uk", "co.uk"],
     [`${"a".repeat(63)}.example`, `${"a".repeat(63)}.example`],
+    [`${"a.".repeat(126)}b`, `${"a.".repeat(126)}b`],
   ])("%s is %s", (text, expected) => {
     expect(hostName(text) as string | null).toBe(expected);
   });
@@ -51,6 +52,7 @@ describe("a host name", () => {
     ["a zero-width joiner", "victim\u200d.com"],
     ["a long label", `${"a".repeat(64)}.example`],
     ["a long name", `${"a.".repeat(126)}aa`],
+    ["a name that is long as A-labels", `${"ü.".repeat(40)}example`],
     ["an IPv4 address", "192.0.2.1"],
     ["a hexadecimal address", "0x7f.0x1"],
     ["an address literal", "[192.0.2.1]"],
@@ -58,6 +60,17 @@ describe("a host name", () => {
   ])("is not a text with %s", (_name, text) => {
     expect(hostName(text)).toBeNull();
   });
+});
+
+test.each([
+  ["of 253 characters", `${"a.".repeat(126)}b`, true],
+  ["of 253 characters and the root dot", `${"a.".repeat(126)}b.`, true],
+  ["of 254 characters", `${"a.".repeat(125)}abcd`, false],
+  ["of more than 253 characters as A-labels", `${"ü.".repeat(40)}example`, false],
+  ["of a megabyte", "a.".repeat(500_000), false],
+])("the domain %s of an address is stored: %p", (_name, text, isStored) => {
+  const expected = isStored ? text.replace(/\.$/, "") : null;
+  expect([asciiDomain(text), typedDomain(text)]).toEqual([expected, expected]);
 });
 
 const checked = (text: string) => hostName(text) as HostName;

@@ -21,6 +21,12 @@ test("the case it comes back in does not matter", () => {
   expect(createReturnPaths(key, "Agents.EXAMPLE").read(path)).toEqual({ messageId, recipient: 11 });
 });
 
+test("a path that an earlier version made is still read: bounces take days", () => {
+  const old = "bounce+0198f3a1c2d37abc8def0123456789ab.1a.odwrxwpunsxw7phboova@agents.example";
+  expect(paths.read(old)).toEqual({ messageId, recipient: 46 });
+  expect(paths.make(messageId, 46)).toBe(old);
+});
+
 test("the same path is made every time, and another for each recipient and message", () => {
   expect(paths.make(messageId, 3)).toBe(paths.make(messageId, 3));
   const all = [0, 1, 2].flatMap((n) => [paths.make(messageId, n), paths.make(`msg_${"0".repeat(32)}`, n)]);

@@ -24,6 +24,11 @@ describe("createVault", () => {
     expect(Buffer.from(one).equals(two)).toBe(false);
   });
 
+  test("what an earlier version sealed is still opened", () => {
+    const sealed = Buffer.from("AbuYKcBqoaAAFvHI/D71t+1jaMCzgZ/w5Mn9SPeBJeR9HgnaYA==", "base64");
+    expect(vault.openText(sealed, "wsec_1")).toBe("a secret");
+  });
+
   test("a change of any byte is noticed", () => {
     const sealed = vault.seal("a secret", "c");
     for (let i = 0; i < sealed.length; i++) {
@@ -46,7 +51,9 @@ describe("createVault", () => {
   });
 });
 
-test("deriveKey gives one key for each purpose, none of them the master", () => {
+test("deriveKey gives one key for each purpose, none of them the master, and the same in every version", () => {
+  const old = "b7bd9b0ee116b2dabe16822859fb0248b3b182aec9b93730dc33569e7c3bba78";
+  expect(Buffer.from(deriveKey(key, "sessions")).toString("hex")).toBe(old);
   expect(deriveKey(key, "sessions")).toEqual(deriveKey(key, "sessions"));
   expect(deriveKey(key, "sessions")).toHaveLength(32);
   expect(deriveKey(key, "sessions")).not.toEqual(deriveKey(key, "approvals"));
@@ -84,6 +91,27 @@ describe("loadOrCreateKeyFile", () => {
     const [one, two] = await Promise.all([run(), run()]);
     expect(one).toMatch(/^[0-9a-f]{64}$/);
     expect(two).toBe(one);
+  });
+
+  test("on a file system without hard links a key is made all the same, and the key of a faster process is kept", async () => {
+    await using dir = await tempDir();
+    const script = `
+      const files = require("node:fs/promises");
+      const [faster, slower] = ["faster.key", "slower.key"].map((name) => process.argv[1] + "/" + name);
+      files.link = async (from, to) => {
+        if (to === slower) await files.writeFile(to, "ab".repeat(32), { mode: 0o600 });
+        throw Object.assign(new Error("no hard links"), { code: "EPERM" });
+      };
+      const { loadOrCreateKeyFile } = await import(${JSON.stringify(join(import.meta.dir, "vault.ts"))});
+      for (const path of [faster, slower])
+        console.log(Buffer.from(await loadOrCreateKeyFile(path)).toString("hex"));`;
+    const { stdout } = Bun.spawn([process.execPath, "-e", script, dir.path], { stdin: "ignore" });
+    const [made, found] = (await new Response(stdout).text()).split("\n");
+    expect(await readFile(join(dir.path, "faster.key"), "utf8")).toBe(`${made}\n`);
+    expect(made).toMatch(/^[0-9a-f]{64}$/);
+    expect(found).toBe("ab".repeat(32));
+    expect((await stat(join(dir.path, "faster.key"))).mode & 0o777).toBe(0o600);
+    expect((await readdir(dir.path)).sort()).toEqual(["faster.key", "slower.key"]);
   });
 
   test("refuses a file that others may read, and says what to do", async () => {

@@ -21,6 +21,11 @@ test.each([
   ["frames and objects", '<iframe src="https://e.example">x</iframe><object data=x>y</object><embed src=z>a', "a"],
   ["form controls", '<form action="https://e.example"><input name=password><button>Go</button></form>', "Go"],
   ["comments, also those for Word", "a<!--[if mso]><script>alert(1)</script><![endif]-->b", "ab"],
+  [
+    "markup that is written out",
+    "&lt;script&gt;alert(1)&lt;/script&gt; &amp;lt;",
+    "&lt;script&gt;alert(1)&lt;/script&gt; &amp;lt;",
+  ],
   ["a javascript link", '<a href="javascript:alert(1)">x</a>', "<a>x</a>"],
   ["one with a tab in its scheme", '<a href="java\tscript:alert(1)">x</a>', "<a>x</a>"],
   ["a data link", '<a href="data:text/html,<script>alert(1)</script>">x</a>', "<a>x</a>"],

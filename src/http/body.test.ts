@@ -107,7 +107,7 @@ async function halfUpload(
   const socket = connect(Number(port), hostname);
   socket.write(
     `POST /api/v1/send HTTP/1.1\r\nhost: e2a\r\nauthorization: Bearer ${key}\r\n` +
-      `content-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n{"body":"${"x".repeat(sent - 9)}`,
+      `content-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n{"attachments":[{"data":"${"x".repeat(sent - 25)}`,
   );
   await new Promise<void>((resolve) => socket.once("connect", () => resolve()));
   return {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { TestClock } from "../clock.ts";
+import { type LogFields, silentLog } from "../log.ts";
 import { request, startTestApp } from "../testing/app.ts";
 import { SocketClient } from "../testing/socket-client.ts";
 import { addAgent, outboundFor } from "../testing/store-rows.ts";
@@ -39,6 +40,14 @@ test("wrong keys are counted by address; a right one still passes", async () => 
   expect((await from("203.0.113.9, 192.0.2.1")).status).toBe(429);
   expect((await from("192.0.2.2")).status).toBe(401);
   expect((await from("192.0.2.1", it.key)).status).toBe(200);
+  // Whoever has one address of an IPv6 network has all 2^64 of it.
+  for (const [client, status] of [
+    ["2001:db8:1:2::1", 401],
+    ["2001:db8:1:2:ffff::2", 401],
+    ["2001:db8:1:2:1:2:3:4", 429],
+    ["2001:db8:1:3::1", 401],
+  ] as const)
+    expect([client, (await from(client)).status]).toEqual([client, status]);
 });
 
 test("X-Forwarded-For is believed from trusted proxies only", async () => {
@@ -148,6 +157,15 @@ test("a client that sends no more of its body holds nobody up", async () => {
   expect((await it.api("GET", "/api/v1/agents")).status).toBe(200);
   socket.destroy();
   expect((await it.api("GET", "/api/v1/agents")).status).toBe(200);
+});
+
+test("the log has a path of any length with its beginning only", async () => {
+  const paths: unknown[] = [];
+  const info = (event: string, fields: LogFields = {}) => void (event === "http.request" && paths.push(fields.path));
+  await using it = await startTestApp({ seams: { log: { ...silentLog, info } } });
+  expect((await it.api("GET", `/api/v1/agents/${"x".repeat(5_000)}`)).status).toBe(404);
+  expect((await it.api("GET", `/api/v1/${"y".repeat(5_000)}`)).status).toBe(404);
+  expect(paths).toEqual([`/api/v1/agents/${"x".repeat(185)}`, `/api/v1/${"y".repeat(192)}`]);
 });
 
 test("readiness names what is in the way", async () => {

@@ -1,7 +1,13 @@
 /** Idempotency-Keys: whose they are, and what a repetition gets when the first request never came to its answer. */
 import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { TestClock } from "../clock.ts";
 import type { Failure } from "../errors.ts";
+import { silentLog } from "../log.ts";
 import { request, startTestApp } from "../testing/app.ts";
+import { createVault, loadOrCreateKeyFile } from "../vault.ts";
+import { createIdempotency, RequestHash } from "./idempotency.ts";
+import type { Identity } from "./identity.ts";
 
 const loopback = "http://127.0.0.1:9/hook";
 
@@ -49,6 +55,36 @@ test("a first request that outlives its patience makes nothing once its repetiti
   const late = store.createWebhook(webhook, now, answer);
   expect(await late.catch(({ code }: Failure) => code)).toBe("conflict");
   expect(await store.listWebhooks(it.userId)).toHaveLength(1);
+});
+
+test("a request that ended in a failure of the server leaves its Idempotency-Key free at once", async () => {
+  await using it = await startTestApp();
+  const { store } = it.app;
+  const create = () =>
+    it.api("POST", "/api/v1/webhooks", { url: loopback, events: ["message.held"] }, { "idempotency-key": "once" });
+  const { createWebhook } = store;
+  store.createWebhook = () => Promise.reject(new Error("The disk made a noise."));
+  expect((await create()).status).toBe(500);
+  store.createWebhook = createWebhook;
+  const [first, again] = [await create(), await create()];
+  expect([first.status, first.headers.get("idempotency-replayed")]).toEqual([201, null]);
+  expect([again.body, again.headers.get("idempotency-replayed")]).toEqual([first.body, "true"]);
+});
+
+test("what throws on the way to its answer leaves its Idempotency-Key free at once", async () => {
+  await using it = await startTestApp();
+  const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
+  const idempotency = createIdempotency({ store: it.app.store, vault, clock: new TestClock(), log: silentLog });
+  const identity = { user: { id: it.userId }, agentId: null } as Identity;
+  const once = (run: () => Promise<Response>) => {
+    const request = new Request("http://e2a.localhost/api/v1/keys", {
+      ...{ method: "POST", headers: { "idempotency-key": "thrown" } },
+    });
+    return idempotency.once(request, identity, new RequestHash(request, identity), run);
+  };
+  const thrown = new Error("It broke in the middle.");
+  expect(await once(() => Promise.reject(thrown)).catch((error) => error)).toBe(thrown);
+  expect((await once(async () => Response.json({}, { status: 201 }))).status).toBe(201);
 });
 
 for (const database of ["sqlite", "postgres"] as const)

@@ -111,6 +111,31 @@ describe("a body that is taken apart", () => {
   });
 });
 
+test.each(["body", "html_body"])(
+  "%s of more than 4 MiB is refused, in so many bytes and as soon as it is there",
+  async (field) => {
+    const text = Buffer.from(`{"${field}":"${"x".repeat(5 * 1024 * 1024)}`);
+    const reader = new JsonBodyReader();
+    let read = 0;
+    expect(() => {
+      for (; read < text.length; read += 65_536) reader.push(text.subarray(read, read + 65_536));
+    }).toThrow(`${field} has more than 4194304 bytes: send it as an attachment`);
+    expect(read).toBeLessThan(4.2 * 1024 * 1024);
+
+    await using app = await startTestApp();
+    await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+    const mail = { to: ["bob@example.org"], subject: "s", body: "b" };
+    // Two bytes each: too many bytes, though not too many characters.
+    const { status, body } = await app.api("POST", "/api/v1/send", { ...mail, [field]: "é".repeat(2_100_000) });
+    expect([status, body.errors]).toEqual([
+      400,
+      [{ field, message: "has more than 4194304 bytes: send it as an attachment" }],
+    ]);
+    const most = { ...mail, [field]: "x".repeat(4 * 1024 * 1024) };
+    expect((await app.api("POST", "/api/v1/send", most, { prefer: "respond-async" })).status).toBe(202);
+  },
+);
+
 test("long members that may not be long are refused as ever, whatever they hold", async () => {
   await using app = await startTestApp();
   await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });

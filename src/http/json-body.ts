@@ -2,7 +2,7 @@
  * JSON bodies. One that may have attachments is taken apart while it arrives: long texts and base64 are decoded piece by
  * piece and are not in the text that is parsed, so that parsing costs what the short members cost, however large it is.
  */
-import { Failure } from "../errors.ts";
+import { Failure, type FieldError } from "../errors.ts";
 import { shownName } from "../unknown-name.ts";
 import { Base64Bytes, Base64Reader } from "./base64.ts";
 import { invalid } from "./input.ts";
@@ -13,6 +13,17 @@ import { JsonShape, wrongShape } from "./json-shape.ts";
 const LONG_BYTES = 4 * 1024;
 /** What is left to parse: a hundred attachments and three thousand addresses, without what is long in them. */
 const SKELETON_BYTES_MAX = 2 * 1024 * 1024;
+
+/**
+ * A text or the HTML of a message, in UTF-8. Mail programs cut long before that (Gmail at 102 KB), and it is read, searched
+ * and stored as one string.
+ */
+export const TEXT_BYTES_MAX = 4 * 1024 * 1024;
+
+/** What is wrong with a longer one. */
+export function textTooLong(field: string): FieldError {
+  return { field, message: `has more than ${TEXT_BYTES_MAX} bytes: send it as an attachment` };
+}
 
 /** What is kept of one that is too long: still too long when all of it is escapes of six bytes for one character. */
 const CUT_BYTES = 16 * 1024;
@@ -27,8 +38,8 @@ interface LongString {
 
 /** Members that may be long, by name, wherever they are. */
 const longMembers: Record<string, (bytesMax: number) => LongString> = {
-  body: () => new LongText(),
-  html_body: () => new LongText(),
+  body: () => new LongText("body"),
+  html_body: () => new LongText("html_body"),
   data: (bytesMax) => new LongBase64(bytesMax),
 };
 
@@ -166,6 +177,10 @@ class LongText implements LongString {
   private readonly decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   private readonly parts: string[] = [];
   private rest = "";
+  private chars = 0;
+
+  /** @param member Its name, for when it is too long. */
+  constructor(private readonly member: string) {}
 
   push(piece: Uint8Array): void {
     this.take(utf8(() => this.decoder.decode(piece, { stream: true })));
@@ -186,7 +201,10 @@ class LongText implements LongString {
     const given = this.rest + text;
     const end = wholeEscapes(given);
     this.rest = given.slice(end);
-    this.parts.push(withoutEscapes(given.slice(0, end)));
+    const part = withoutEscapes(given.slice(0, end));
+    this.chars += part.length;
+    if (this.chars > TEXT_BYTES_MAX) throw invalid([textTooLong(this.member)]);
+    this.parts.push(part);
   }
 }
 
@@ -223,7 +241,7 @@ const notBase64 = "?";
 
 /** A text of which only the beginning is kept once it is too long wherever it is. */
 class CutText implements LongString {
-  private readonly text = new LongText();
+  private readonly text = new LongText("a text");
   private bytes = 0;
 
   push(piece: Uint8Array): void {

@@ -1,6 +1,7 @@
 /** The same request again, without an Idempotency-Key: when it means the same mail, and when it means another one. */
 import { expect, test } from "bun:test";
 import { TestClock } from "../clock.ts";
+import { type LogFields, silentLog } from "../log.ts";
 import { request, startTestApp, type TestAppOptions } from "../testing/app.ts";
 import { type ScriptedOptions, scriptedSmtp } from "../testing/scripted-smtp.ts";
 
@@ -178,6 +179,40 @@ for (const database of ["sqlite", "postgres"] as const) {
     expect((await send()).body).toMatchObject({ status: "pending_approval" });
   });
 }
+
+test("a client that hangs up ends its request: nobody waits on for what becomes of the mail", async () => {
+  const asked = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const ends: string[] = [];
+  const info = (event: string, { path, method }: LogFields = {}) => {
+    if (event === "outbound.sent" || (method === "POST" && path === "/api/v1/send")) ends.push(event);
+  };
+  const on = async (stage: string) => {
+    if (stage !== "message") return undefined;
+    asked.resolve();
+    await released.promise;
+    return undefined;
+  };
+  // A clock that stands still: no wait ends by itself.
+  await using it = await startSending(on, { seams: { clock: new TestClock(), log: { ...silentLog, info } } });
+  const abandoned = new AbortController();
+  const first = fetch(`${it.app.httpUrl}/api/v1/send`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${it.key}`, "content-type": "application/json" },
+    body: JSON.stringify(it.mail()),
+    signal: abandoned.signal,
+  }).catch(() => null);
+  await asked.promise;
+  abandoned.abort();
+  expect(await first).toBeNull();
+  const [id] = await it.stored();
+  const status = async () => (await it.api("GET", `/api/v1/messages/${id}`)).body.status;
+  for (let n = 0; n < 200 && ends.length === 0; n++) expect(await status()).toBe("sending");
+  released.resolve();
+  while ((await status()) !== "sent");
+  await it.app.drain();
+  expect(ends).toEqual(["http.request", "outbound.sent"]);
+});
 
 test("a refusal for good is told again, and nothing is tried again", async () => {
   await using it = await startSending((stage) => (stage === "rcpt" ? "550 5.1.1 No such user here" : undefined));

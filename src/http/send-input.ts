@@ -9,6 +9,7 @@ import type { Store } from "../store/store.ts";
 import { decodeBase64 } from "./base64.ts";
 import { ignoredMembers } from "./ignored-members.ts";
 import { base64, type Complain, expects, list, text } from "./input.ts";
+import { TEXT_BYTES_MAX, textTooLong } from "./json-body.ts";
 
 /** Entries of one list: well above any `limits.recipients_per_message`. */
 const ADDRESSES_MAX = 1_000;
@@ -106,8 +107,12 @@ const nobody: Complain = () => {};
 export function checkContent(given: GivenContent, complain: Complain, limits: ContentLimits): void {
   checkCount(readRecipients(given, complain), complain, limits);
   checkHeaders(given.headers ?? {}, complain);
-  const texts = [given.body ?? "", given.html_body ?? ""].map((text) => Buffer.byteLength(text));
-  const bytes = checkAttachments(given.attachments ?? [], complain) + texts.reduce((a, b) => a + b);
+  let bytes = checkAttachments(given.attachments ?? [], complain);
+  for (const name of ["body", "html_body"] as const) {
+    const ofText = Buffer.byteLength(given[name] ?? "");
+    bytes += ofText;
+    if (ofText > TEXT_BYTES_MAX) complain(name, textTooLong(name).message);
+  }
   const { outboundMessageSize: max } = limits;
   if (bytes > max)
     complain(given.attachments?.length ? "attachments" : "body", `makes ${bytes} bytes; at most ${max} may leave`);

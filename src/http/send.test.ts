@@ -193,3 +193,22 @@ test("nobody speaks for the server's own addresses, or for those of others, at t
     ]),
   );
 });
+
+test("an agent keeps its own From where the name it would leave under is somebody's address", async () => {
+  await using it = await startWithUpstream(undefined, { "outbound_smtp.from_domain": "relay.example" });
+  for (const domain of ["tenant.example", "relay.example"]) {
+    await it.api("POST", "/api/v1/domains", { domain });
+    await it.api("POST", `/api/v1/domains/${domain}/verify`);
+  }
+  const addresses = ["bot=tenant.example@relay.example", "bot@tenant.example", "other@tenant.example"];
+  for (const email of addresses)
+    expect((await it.api("POST", "/api/v1/agents", { email, agent_mode: "local" })).status).toBe(201);
+  for (const from of addresses) await it.send(["ann@outside.example"], { from });
+  const received = await it.upstream.received(3);
+  expect(received.map(({ raw }) => /^From: (.*)$/m.exec(raw.toString())?.[1]?.trim())).toEqual([
+    // One that is of that domain has it as its own.
+    "bot=tenant.example@relay.example",
+    "bot@tenant.example",
+    "other via e2a <other=tenant.example@relay.example>",
+  ]);
+});

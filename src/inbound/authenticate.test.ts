@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { sealMessage } from "mailauth";
 import { systemClock, TestClock } from "../clock.ts";
-import { createResolver } from "../dns.ts";
+import { createResolver, type DnsType } from "../dns.ts";
 import type { Envelope, Verdict } from "../mail.ts";
 import { startDnsServer, type Zone } from "../testing/dns-server.ts";
 import { plainMail, senderZone, signingKey, signMail } from "../testing/signed-mail.ts";
@@ -174,11 +174,48 @@ describe("DKIM", () => {
     expect(verdict.verified).toBe(expected.includes("pass"));
   });
 
+  // All that readers show or build on, and may be there once.
+  test.each([
+    ...["From: Eve <eve@elsewhere.net>", "Sender: eve@elsewhere.net", "Reply-To: eve@elsewhere.net"],
+    ...["To: eve@elsewhere.net", "Cc: eve@elsewhere.net", "Date: Fri, 15 May 2026 13:00:00 +0000"],
+    ...["Message-ID: <eve@elsewhere.net>", "In-Reply-To: <eve@elsewhere.net>", "References: <eve@elsewhere.net>"],
+    ...["MIME-Version: 2.0", "Content-Type: text/html", "Content-Transfer-Encoding: base64"],
+    "Content-Disposition: attachment; filename=a.exe",
+  ])("a second field beside the signed one proves nothing: %s", async (second) => {
+    const name = second.split(":")[0] as string;
+    const firsts: Record<string, string> = {
+      ...{ Sender: "alice@example.com", "Reply-To": "alice@example.com", Cc: "alice@example.com" },
+      ...{ "In-Reply-To": "<q@example.com>", References: "<q@example.com>", "MIME-Version": "1.0" },
+      ...{ "Content-Type": "text/plain", "Content-Transfer-Encoding": "7bit", "Content-Disposition": "inline" },
+    };
+    const plain = plainMail();
+    const has = new RegExp(`^${name}:`, "im").test(plain.toString());
+    const first = has ? plain : plainMail({ extra: [`${name}: ${firsts[name]}`] });
+    const signed = await signMail(first, rsa, { headerList: [name, "From"] });
+    const results = async (raw: Buffer) =>
+      (await verify({ raw, envelope: fromAfar })).authentication.dkim.map(({ result }) => result);
+    expect(await results(signed)).toEqual(["pass"]);
+    expect(await results(Buffer.concat([Buffer.from(`${second}\r\n`), signed]))).toEqual(["policy"]);
+  });
+
   test("names what was checked", async () => {
     const { authentication } = await verify({ raw: signed() });
     expect(authentication.dkim).toEqual([
       { result: "pass", domain: "example.com", selector: "sel", algorithm: "rsa-sha256", aligned: true },
     ]);
+  });
+
+  test.each([
+    ["adkim=s", false],
+    ["adkim=r", true],
+  ])("by %s a broken signature of a sub-domain is shown as aligned: %p", async (tag, aligned) => {
+    const raw = (await signMail(plainMail(), subdomain)).toString().replace("please", "Please");
+    const zone: Zone = { ...home, ...subdomain.zone, "_dmarc.example.com": { TXT: [`v=DMARC1; p=reject; ${tag}`] } };
+    const { authentication } = await verify({ raw: Buffer.from(raw), zone });
+    expect(authentication.dkim).toEqual([
+      { result: "fail", domain: "mail.example.com", selector: "sel", algorithm: "rsa-sha256", aligned },
+    ]);
+    expect(authentication.dmarc.aligned_by).toEqual(["spf"]);
   });
 
   test("only one signature with an l= is verified", async () => {
@@ -528,10 +565,10 @@ describe("when DNS does not work", () => {
     const server = await startDnsServer();
     await server.close();
     const { address } = server;
-    const resolver = createResolver({ servers: [address], clock: systemClock, timeoutMs: 5_000, cacheEntries: 10 });
-    const started = performance.now();
-    const verdict = await authenticate(await raw, envelope(), { resolver, budgetMs: 5_000, authservId: "mx" });
-    expect(performance.now() - started).toBeLessThan(1_000);
+    // Nothing can end by its time here.
+    const clock = new TestClock();
+    const resolver = createResolver({ servers: [address], clock, timeoutMs: 5_000, cacheEntries: 10 });
+    const verdict = await authenticate(await raw, envelope(), { resolver, budgetMs: 5_000, authservId: "mx", clock });
     expect(verdict.authentication).toMatchObject(temperror);
     expect(verdict.verified).toBe(false);
     expect(verdict.domainCheck).toBe("spf=temperror; dkim=temperror; dmarc=temperror");
@@ -543,16 +580,20 @@ describe("when DNS does not work", () => {
       "sel._domainkey.example.com": "TIMEOUT",
       "_dmarc.example.com": "TIMEOUT",
     });
-    const resolver = createResolver({
-      servers: [server.address],
-      clock: systemClock,
-      timeoutMs: 60_000,
-      cacheEntries: 10,
+    const clock = new TestClock();
+    const resolver = createResolver({ servers: [server.address], clock, timeoutMs: 60_000, cacheEntries: 10 });
+    const asked = server.nextQuery();
+    const verdict = authenticate(await raw, envelope(), { resolver, budgetMs: 300, authservId: "mx", clock });
+    let isThere = false;
+    void verdict.finally(() => {
+      isThere = true;
     });
-    const started = performance.now();
-    const verdict = await authenticate(await raw, envelope(), { resolver, budgetMs: 300, authservId: "mx" });
-    expect(performance.now() - started).toBeLessThan(1_000);
-    expect(verdict.authentication).toMatchObject(temperror);
+    await asked;
+    clock.advance(150);
+    await new Promise(setImmediate);
+    expect(isThere).toBe(false);
+    clock.advance(150);
+    expect((await verdict).authentication).toMatchObject(temperror);
     resolver.close();
   });
 
@@ -568,6 +609,28 @@ describe("when DNS does not work", () => {
     expect(verdict.domainCheck).toBe("spf=pass; dkim=pass; dmarc=temperror");
     expect(verdict.verified).toBe(false);
     resolver.close();
+  });
+
+  test("a key that cannot be asked for in time makes ARC temperror, not fail", async () => {
+    await using server = await startDnsServer({ ...home, "sel._domainkey.elsewhere.net": "TIMEOUT" });
+    const clock = new TestClock();
+    const real = createResolver({ servers: [server.address], clock: systemClock, timeoutMs: 60_000, cacheEntries: 10 });
+    const resolver: typeof real = {
+      ...real,
+      resolve(name: string, ...rest: [DnsType, { signal?: AbortSignal }?]) {
+        const answer = real.resolve(name, ...rest);
+        // DNS is given up here; the budget ends 200 ms later, which never come.
+        if (name.includes("elsewhere")) queueMicrotask(() => clock.advance(4_800));
+        return answer as never;
+      },
+    };
+    const mail = plainMail();
+    const key = { signingDomain: "elsewhere.net", selector: "sel", privateKey: stranger.privateKey };
+    const seal = await sealMessage(mail, { ...key, cv: "none", authResults: "elsewhere.net; none" });
+    const options = { resolver, budgetMs: 5_000, authservId: "mx", clock };
+    const verdict = await authenticate(Buffer.concat([seal, mail]), envelope(), options);
+    expect(verdict.authentication.arc.result).toBe("temperror");
+    real.close();
   });
 
   test("a resolver that never comes back is temperror at the end of the budget", async () => {

@@ -68,6 +68,8 @@ test.each([
   "Joe (Sales <joe@shop.test>",
   "joe(Sales)@shop.test",
   "joe@shop.test(Sales)",
+  "=?utf-8?q?ceo=40bank.test?=@shop.test",
+  "Joe <=?utf-8?q?ceo=40bank.test?=@shop.test>",
   "joe@bank.test(.shop.test)",
   "(bank)joe@shop.test",
   "joe@(Sales)shop.test",

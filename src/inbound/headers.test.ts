@@ -8,6 +8,7 @@ test.each<[string, string, string[], string]>([
   ["LF", "A: b\nC: d\n\nbody", ["A=b", "C=d"], "body"],
   ["both", "A: b\r\nC: d\n\r\n\nbody", ["A=b", "C=d"], "\nbody"],
   ["a folded value", "A: b\r\n c\r\n\td\r\nE: f\r\n\r\n", ["A=b c\td", "E=f"], ""],
+  ["a folded line that looks like a field", "A: b\r\n\tB: c\r\nD: e\r\n B: f\r\n\r\n", ["A=b\tB: c", "D=e B: f"], ""],
   ["a folded name", "A\r\n : b\r\nC: d\r\n\r\n", ["A=b", "C=d"], ""],
   ["a name folded far", `A\r\n${" ".repeat(5_000)}: b\r\nC: d\r\n\r\n`, ["A=b", "C=d"], ""],
   ["a colon on the next line", "Z: y\r\nA\r\n:b\r\nC\n:d\r\n\r\n", ["Z=y", "A=b", "C=d"], ""],

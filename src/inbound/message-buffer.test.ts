@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { SmtpClient } from "../testing/smtp-client.ts";
 import { testListener } from "../testing/smtp-listener.ts";
-import { ByteBudget, MessageBuffer } from "./message-buffer.ts";
+import { ByteBudget, IntakeTurns, MessageBuffer } from "./message-buffer.ts";
 
 const plenty = new ByteBudget(1e9);
 
@@ -206,4 +206,41 @@ test("each byte in hand counts for the message as it came and as it is stored", 
   expect(kept).toHaveLength(4);
   for (const buffer of buffers) buffer.release();
   expect(budget.hasRoom(50_000_000)).toBe(true);
+});
+
+/** Hands over as long as nobody tells it to wait. */
+class EagerSender {
+  handed = 0;
+  private isPaused = false;
+
+  constructor(
+    private readonly turns: IntakeTurns,
+    private readonly chunk: number,
+  ) {}
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+    while (!this.isPaused) {
+      this.handed += this.chunk;
+      this.turns.took(this.chunk, this);
+    }
+  }
+}
+
+test("many senders hand over little more than a megabyte in one turn of the event loop, and all have their turn", async () => {
+  const [turns, chunk] = [new IntakeTurns(), 64 * 1024];
+  const senders = Array.from({ length: 50 }, () => new EagerSender(turns, chunk));
+  const handed = () => senders.reduce((sum, sender) => sum + sender.handed, 0);
+  for (const sender of senders) sender.resume();
+  for (let turn = 0; turn < 100; turn++) {
+    const before = handed();
+    await new Promise(setImmediate);
+    expect(handed() - before).toBeLessThanOrEqual(1024 * 1024 + 3 * chunk);
+  }
+  const counts = senders.map((sender) => sender.handed / chunk);
+  expect(Math.min(...counts)).toBeGreaterThan(4);
 });

@@ -53,6 +53,49 @@ export class ByteBudget {
   }
 }
 
+/** What all connections together may hand over in one turn of the event loop: a millisecond or two. */
+const turnBytesMax = 1024 * 1024;
+
+/** Sources that go on in one turn; each hands over a buffer of 64 KiB or so. */
+const resumedAtOnce = 4;
+
+/** A source that can be told to wait. */
+interface Pausable {
+  pause(): unknown;
+  resume(): unknown;
+}
+
+/**
+ * Keeps mail on its way in from holding up everything else: what all connections hand over in one turn of the event loop is
+ * bounded, and whoever comes when that is used up goes on in the next one, in the order of coming.
+ */
+export class IntakeTurns {
+  private taken = 0;
+  private isScheduled = false;
+  private readonly waiting: Pausable[] = [];
+
+  /** Counts what a source has just handed over, and pauses it when the turn is used up. */
+  took(bytes: number, source: Pausable): void {
+    this.taken += bytes;
+    if (this.taken >= turnBytesMax) {
+      source.pause();
+      this.waiting.push(source);
+    }
+    this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
+      this.taken = 0;
+      for (const source of this.waiting.splice(0, resumedAtOnce)) source.resume();
+      if (this.waiting.length > 0) this.schedule();
+    });
+  }
+}
+
 /** Collects DATA, dots already removed. Each byte is copied once. */
 export class MessageBuffer {
   /** Full, but for the last one. */

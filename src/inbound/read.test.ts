@@ -1,12 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import type { ReadMail } from "../mail.ts";
-import { type ReadLimits, readAttachment, readMail } from "./read.ts";
+import { type ReadLimits, readAttachment, readAttachments, readMail } from "./read.ts";
 
 const limits: ReadLimits = { maxParts: 50, maxDepth: 10, maxHeaderBytes: 64 * 1024 };
 
 const message = (...lines: string[]) => Buffer.from(lines.join("\r\n"));
 const read = (...lines: string[]) => readMail(message(...lines), limits);
 const dated = ["From: alice@example.com", "Date: Fri, 15 May 2026 12:00:00 +0000"];
+const alternative = (text: string, html: string) => [
+  ...dated,
+  "Content-Type: multipart/alternative; boundary=b",
+  ...["", "--b", "Content-Type: text/plain", "", text],
+  ...["--b", "Content-Type: text/html", "", html, "--b--", ""],
+];
 
 test("a whole message", async () => {
   const mail = await read(
@@ -131,19 +137,40 @@ describe("header", () => {
     ["ids glued together", ["References: <a@b><c@d>,<e@f>"], { references: ["<a@b>", "<c@d>", "<e@f>"] }],
     ["a date that is none", ["Date: yesterday"], { date: null }],
     ["an old zone", ["Date: 15 May 26 12:00 EST"], { date: new Date("2026-05-15T17:00:00Z") }],
+    ["a year of five digits", ["Date: Fri, 15 May 10000 12:00:00 +0000"], { date: null }],
+    ["the last year of four", ["Date: 31 Dec 9999 12:00:00 +0000"], { date: new Date("9999-12-31T12:00:00Z") }],
+    ["the longest id", [`Message-ID: <${"a".repeat(994)}@b>`], { messageId: `<${"a".repeat(994)}@b>` }],
+    ["an id that is longer", [`Message-ID: <${"a".repeat(995)}@b>`], { messageId: null }],
     ["addresses that are none", ["To: undisclosed-recipients:;", "Cc: Alice, <>, @x, y@"], { to: [], cc: [] }],
   ])("%s", async (_name, lines, expected) => {
-    expect(await read(...lines, "", "Hi")).toMatchObject(expected);
+    const mail = await read(...lines, "", "Hi");
+    for (const [name, value] of Object.entries(expected)) expect(mail[name as keyof ReadMail]).toEqual(value as never);
+  });
+
+  test("of 150 References the latest 100 stay", async () => {
+    const ids = Array.from({ length: 150 }, (_, i) => `<${i}@example.com>`);
+    const { references } = await read(`References: ${ids.join("\r\n ")}`, "", "Hi");
+    expect(references).toEqual(ids.slice(50));
+  });
+
+  test("of 1,001 mailboxes the first 1,000 stay", async () => {
+    const addresses = Array.from({ length: 1_001 }, (_, i) => `a${i}@example.com`);
+    const mail = await read(`To: ${addresses.join(",\r\n ")}`, "", "Hi");
+    expect(mail.to.map(({ address }) => address)).toEqual(addresses.slice(0, 1_000));
+  });
+
+  test("of 1,001 fields the first 1,000 are read", async () => {
+    const fields = Array.from({ length: 1_000 }, (_, i) => `X-A: ${i}`);
+    const whole = await read(...fields, "", "Hi");
+    expect(whole.headers.map(({ value }) => value)).toEqual(fields.map((field) => field.slice(5)));
+    expect(whole.defects).not.toContain("The header is too large; fields are missing.");
+    const cut = await read(...fields, "X-A: last", "", "Hi");
+    expect(cut.headers).toEqual(whole.headers);
+    expect(cut.defects).toContain("The header is too large; fields are missing.");
   });
 });
 
 describe("body", () => {
-  const alternative = (text: string, html: string) => [
-    ...dated,
-    "Content-Type: multipart/alternative; boundary=b",
-    ...["", "--b", "Content-Type: text/plain", "", text],
-    ...["--b", "Content-Type: text/html", "", html, "--b--", ""],
-  ];
   test.each<[string, string[], Partial<ReadMail>]>([
     ["no MIME", [...dated, "", "Hi", ""], { text: "Hi\n", html: null }],
     [
@@ -171,6 +198,27 @@ describe("body", () => {
       ],
       { text: "Hi\nfooter", html: "<p>Hello</p><br/>\n<p>footer</p>" },
     ],
+    [
+      "an alternative of text, and of HTML with its picture",
+      [
+        ...dated,
+        "Content-Type: multipart/alternative; boundary=a",
+        ...["", "--a", "", "Hi", "--a", "Content-Type: multipart/related; boundary=r", ""],
+        ...["--r", "Content-Type: text/html", "", "<p>Hello</p>"],
+        ...["--r", "Content-Type: image/png", "Content-ID: <logo>", "", "x", "--r--", "--a--"],
+      ],
+      { text: "Hi", html: "<p>Hello</p>" },
+    ],
+    [
+      "an alternative, then an HTML file",
+      [
+        ...dated,
+        "Content-Type: multipart/mixed; boundary=m",
+        ...["", "--m", ...alternative("Hi", "<p>Hello</p>").slice(2)],
+        ...["--m", "Content-Type: text/html", "Content-Disposition: attachment", "", "<p>file</p>", "--m--"],
+      ],
+      { text: "Hi", html: "<p>Hello</p>" },
+    ],
     ["base64", [...dated, "Content-Transfer-Encoding: base64", "", "SGk="], { text: "Hi" }],
     ["flowed", [...dated, "Content-Type: text/plain; format=flowed", "", "one ", "two", ""], { text: "one two" }],
     [
@@ -185,6 +233,13 @@ describe("body", () => {
     const mail = await read(...lines);
     expect(mail).toMatchObject(expected);
     expect(mail.defects).toEqual([]);
+  });
+
+  test("HTML behind an alternative that is not closed is in the text", async () => {
+    const open = alternative("Hi", "<p>Hello</p>").slice(2, -2);
+    const mixed = ["Content-Type: multipart/mixed; boundary=m", "", "--m", ...open];
+    const mail = await read(...dated, ...mixed, "--m", "Content-Type: text/html", "", "<p>More</p>", "--m--", "");
+    expect(mail).toMatchObject({ text: "Hello\n\nMore", defects: ["A multipart is not closed."] });
   });
 
   test("what HTML hides from its reader is in neither text nor snippet, and said to be missing", async () => {
@@ -362,7 +417,18 @@ describe("what was wrong is said, and the rest delivered", () => {
       "The header is too large; fields are missing.",
       { text: "Hi" },
     ],
-    ["too long a text", [...dated, "", "x".repeat(1_100_000)], "The text is too long; the rest is in the raw message."],
+    [
+      "too long a text",
+      [...dated, "", `${"x".repeat(1_048_576)}y`],
+      "The text is too long; the rest is in the raw message.",
+      { text: "x".repeat(1_048_576) },
+    ],
+    [
+      "too long an HTML",
+      alternative("Hi", `<p>${"x".repeat(4_194_301)}y`),
+      "The text is too long; the rest is in the raw message.",
+      { text: "Hi", html: `<p>${"x".repeat(4_194_301)}` },
+    ],
   ])("%s", async (_name, lines, defect, expected = {}) => {
     const mail = await read(...lines);
     expect(mail.defects).toContain(defect);
@@ -379,10 +445,45 @@ describe("what was wrong is said, and the rest delivered", () => {
     expect(mail).toMatchObject({ subject: "Grüße", from: [{ address: "a@example.com", name: "Jörg" }], text: "Hi" });
   });
 
-  test("past a limit the raw text is shown", async () => {
-    const mail = await read(...mixed, ...Array(60).fill("--b\r\n\r\nHi"));
-    expect(mail.text).toStartWith("--b\n\nHi\n--b\n");
-    expect(await readAttachment(message(...mixed, ...Array(60).fill("--b\r\n\r\nHi")), 0, limits)).toBeNull();
+  const file = ["--b", "Content-Disposition: attachment", "", "Hi"];
+  const files = (count: number) => [...mixed, ...Array<string[]>(count).fill(file).flat(), "--b--"];
+
+  test("past a limit the raw text is shown, and there are no attachments", async () => {
+    const mail = await read(...files(60));
+    expect(mail.text).toStartWith("--b\nContent-Disposition: attachment\n\nHi\n--b\n");
+    expect(mail.attachments).toEqual([]);
+    expect(await readAttachment(message(...files(60)), 0, limits)).toBeNull();
+    // Here the parser itself would go on.
+    const deep = message(...dated, ...nested(11), "", "--b10", ...file.slice(1), "--b10--");
+    expect(await readAttachment(deep, 0, limits)).toBeNull();
+    expect(await readAttachments(deep, limits)).toEqual([]);
+    const flat = message(...dated, ...nested(10), "", "--b9", ...file.slice(1), "--b9--");
+    expect(await readAttachments(flat, limits)).toHaveLength(1);
+    const body = `${"--b\n\nHi\n".repeat(60)}${"x".repeat(300_000)}`;
+    expect((await read(...mixed, body)).text).toBe(body.slice(0, 262_144));
+  });
+
+  describe("at a limit all is read, past it nothing", () => {
+    const partHeader = (bytes: number) => ["--b", `X: ${"x".repeat(bytes - 7)}`, "", "Hi"];
+    const dashes = (count: number) => [...mixed, "--b", "", "Hi", ...Array(count - 2).fill("--"), "--b--"];
+    test.each<[string, string[], string[], string]>([
+      ["depth", [...dated, ...nested(10)], [...dated, ...nested(11)], "nested more than 10 deep."],
+      // The message itself counts as a part.
+      ["parts", files(49), files(50), "has more than 50 parts."],
+      [
+        "the bytes of all part headers",
+        [...mixed, ...partHeader(40_000), ...partHeader(25_536), "--b--"],
+        [...mixed, ...partHeader(40_000), ...partHeader(26_000), "--b--"],
+        "headers of the parts have more than 65536 bytes.",
+      ],
+      ["lines that may be boundaries", dashes(100_000), dashes(100_001), "too many lines that may be boundaries."],
+      ["lines", [...dated, "", "\n".repeat(999_997)], [...dated, "", "\n".repeat(999_998)], "more than 1000000 lines."],
+    ])("%s", async (_name, within, past, defect) => {
+      const found = async (lines: string[]) =>
+        (await read(...lines)).defects.filter((found) => /limit|too many|more than|cannot be read/.test(found));
+      expect(await found(within)).toEqual([]);
+      expect(await found(past)).toEqual([expect.stringContaining(defect)]);
+    });
   });
 });
 

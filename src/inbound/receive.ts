@@ -6,6 +6,7 @@ import { type Envelope, type ReadMail, splitAddress, type Verdict } from "../mai
 import type { ReturnPaths } from "../return-path.ts";
 import type { Accepted } from "../store/inbound.ts";
 import type { Store } from "../store/store.ts";
+import { giveAway } from "../store/thread-messages.ts";
 import { type ReportedMessage, takeReport } from "./bounces.ts";
 import type { Examination, Examined } from "./examine.ts";
 import type { Report } from "./report.ts";
@@ -82,7 +83,7 @@ export function createReceive(options: ReceiveOptions): Receive {
     const accepted = await store.acceptInbound({
       envelopeFrom: envelope.mailFrom,
       recipients: addressed,
-      raw: { sha256: storedSha256, bytes: await applyTraceInSteps(pieces, message.trace) },
+      raw: { sha256: storedSha256, bytes: giveAway(await applyTraceInSteps(pieces, message.trace)) },
       content: {
         text: mail.text,
         html: mail.html,

@@ -9,7 +9,7 @@ import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMT
 import { SMTPConnection, type SMTPConnectionOptions } from "smtp-server/lib/smtp-connection.js";
 import type { TlsPair } from "../tls.ts";
 import { networkTest, plainAddress } from "./client-address.ts";
-import { ByteBudget, MessageBuffer, overloaded } from "./message-buffer.ts";
+import { ByteBudget, IntakeTurns, MessageBuffer, overloaded } from "./message-buffer.ts";
 import { ClientCounts, type ClientLimits } from "./smtp-limits.ts";
 import { correctedReply, replyText } from "./smtp-reply.ts";
 import { type AcceptedRecipient, type Path, Session, type SessionSettings } from "./smtp-session.ts";
@@ -80,6 +80,7 @@ type Callback<T = void> = (error?: Error | null, result?: T) => void;
 class Server extends SMTPServer {
   private readonly clients: ClientCounts;
   private readonly memory: ByteBudget;
+  private readonly turns = new IntakeTurns();
   private readonly isProxy: (address: string) => boolean;
   private readonly connectionOf = new WeakMap<SMTPServerSession, Connection>();
   private readonly accepted = new WeakMap<SMTPServerAddress, AcceptedRecipient>();
@@ -167,7 +168,10 @@ class Server extends SMTPServer {
     const { mailFrom, rcptTo } = session.envelope;
     const message = new MessageBuffer(this.settings.maxMessageBytes, this.memory, declaredBytes(mailFrom));
     connection.inHand = "transfer";
-    stream.on("data", (chunk: Uint8Array) => message.append(chunk));
+    stream.on("data", (chunk: Uint8Array) => {
+      message.append(chunk);
+      this.turns.took(chunk.length, stream);
+    });
     // The client left before the final dot. Nothing was promised.
     stream.once("error", () => {
       message.release();

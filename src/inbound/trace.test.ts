@@ -64,6 +64,16 @@ test.each<[string, Partial<TraceOptions>, string]>([
   ["a recipient that breaks out", { recipient: "a>\r\nX: y@b" }, "for <aX:y@b>; Fri"],
   ["IPv6", { envelope: { ...envelope, remoteAddress: "2001:db8::1" } }, "([IPv6:2001:db8::1])"],
   ["an address literal", { envelope: { ...envelope, helo: "[192.0.2.1]" } }, "from [192.0.2.1] ([192.0.2.1])"],
+  [
+    "the longest HELO name",
+    { envelope: { ...envelope, helo: `${"a.".repeat(126)}b` } },
+    `from ${"a.".repeat(126)}b ([192.0.2.1])`,
+  ],
+  [
+    "a HELO name that is longer",
+    { envelope: { ...envelope, helo: `${"a.".repeat(125)}abcd` } },
+    "from unknown ([192.0.2.1])",
+  ],
   ["a HELO that is no name", { envelope: { ...envelope, helo: "x\r\nX-E2A-Auth-Verified: true" } }, "from unknown ("],
   ["no TLS", { envelope: { ...envelope, protocol: "ESMTP", tls: undefined } }, "with ESMTP id msg_"],
   ["the reverse-path", { returnPath: true }, "Return-Path: <alice@example.com> Authentication-Results:"],
@@ -164,6 +174,7 @@ test("lines stay legal however long the results are", () => {
 
 test.each([
   ["Received: a\r\nreceived : b\r\nX-Received: c\r\nReceived:\r\n d\r\n\r\nReceived: e\r\n", 3],
+  ["Received-SPF: pass\r\nReceived: a\r\nARC-Received: b\r\n\r\n", 1],
   ["Subject: x\r\n\r\nReceived: a\r\n", 0],
   ["", 0],
 ])("hops of %j: %d", (raw, hops) => {

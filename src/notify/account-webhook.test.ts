@@ -190,6 +190,34 @@ describe("an endpoint", () => {
     expect((await t.api("GET", `/api/v1/deliveries?agent=${bot}&status=paused`)).body.deliveries).toEqual([]);
   });
 
+  test("that succeeds after five bad days stays on, and its next failure is a first one", async () => {
+    const clock = new TestClock();
+    await using sink = startSink();
+    await using t = await startTestApp({ seams: { clock } });
+    await newBot(t, { webhook_url: sink.url });
+    const pass = async (hours: number) => {
+      clock.advance(hours * HOUR_MS);
+      await t.app.drain();
+    };
+    const shown = async () => (await t.api("GET", `/api/v1/agents/${bot}`)).body;
+    sink.answer = () => new Response(null, { status: 500 });
+    for (let hour = 0; hour < 120; hour += 6) {
+      await mail(t, `hour ${hour}`);
+      await pass(hour === 114 ? 0 : 6);
+    }
+    expect(await shown()).toMatchObject({ webhook_status: "enabled", webhook_failing_since: expect.any(String) });
+    sink.answer = () => new Response(null, { status: 204 });
+    await pass(12);
+    const well = await shown();
+    expect([well.webhook_status, well.webhook_failing_since]).toEqual(["enabled", undefined]);
+    sink.answer = () => new Response(null, { status: 500 });
+    await mail(t, "once more");
+    await pass(0);
+    expect(await shown()).toMatchObject({
+      ...{ webhook_status: "enabled", webhook_failing_since: new Date(clock.now()).toISOString() },
+    });
+  });
+
   test("that was dead for an hour gets everything in the end, each event under one id", async () => {
     const clock = new TestClock();
     await using sink = startSink();

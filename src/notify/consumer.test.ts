@@ -8,6 +8,7 @@ import { startTestApp, type TestApp } from "../testing/app.ts";
 import { listen } from "../testing/listener.ts";
 import { opcode, RawWebSocket } from "../testing/raw-websocket.ts";
 import { mailFor } from "../testing/store-rows.ts";
+import { openNode } from "../testing/stores.ts";
 
 /** What becomes of a WebSocket that is slow, silent, greedy, or whose right to listen ends. */
 
@@ -273,6 +274,54 @@ describe("one consumer an agent", () => {
     } finally {
       await other.close();
     }
+  });
+
+  test("over all nodes, in one order: by time, then by name, told again to who has not heard", async () => {
+    await using it = await appWithBot("postgres");
+    const { store: own, config } = it.t.app;
+    const other = await openNode("postgres", (config.database as { url: string }).url);
+    try {
+      const told: { id: string; since: number | null }[] = [];
+      let since = 0;
+      const { announceConsumers } = own;
+      own.announceConsumers = async (consumers) => {
+        told.push(...consumers.map(({ id, since }) => ({ id, since })));
+        since = await announceConsumers(consumers);
+        return since;
+      };
+      await store(it.t, 1);
+      await using client = await it.connect();
+      await client.reached(1);
+      await store(it.t, 1, "", 2);
+      await client.reached(2);
+      // What it hears of itself is nobody else.
+      expect(told).toEqual([{ id: expect.any(String), since: null }]);
+      const id = told[0]?.id ?? "";
+      const place = since;
+      /** Another node's consumer, which this node hears of before the mail behind it. */
+      const rival = async (name: string, at: number, number: number) => {
+        await other.store.announceConsumers([{ agentId: bot, id: name, since: at }]);
+        await other.store.acceptInbound(mailFor(bot, { subject: `${number}` }));
+        return Promise.race([client.closed(), client.reached(number)]);
+      };
+      // One that is older and comes late has missed it.
+      expect(await rival("~", place - 1, 3)).toBeUndefined();
+      expect(told.slice(1)).toEqual([{ id, since: place }]);
+      // Of two that came in the same microsecond the names decide.
+      expect(await rival("!", place, 4)).toBeUndefined();
+      expect(told.slice(2)).toEqual([{ id, since: place }]);
+      expect(await rival("~", place, 5)).toEqual({ code: 4000, reason: "replaced" });
+    } finally {
+      await other.store.close();
+    }
+  });
+
+  test("one that the other nodes could not be told of is closed with 1011", async () => {
+    await using it = await appWithBot("postgres");
+    it.t.app.store.announceConsumers = () => Promise.reject(new Error("The database is away."));
+    await using client = await it.connect();
+    const outcome = await Promise.race([client.closed(), serverIsAtRest(it.t)]);
+    expect(outcome).toEqual({ code: 1011, reason: "internal error" });
   });
 
   test("one that takes the place of the key's own does not count against the key's limit", async () => {

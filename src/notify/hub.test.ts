@@ -1,7 +1,15 @@
 import { describe, expect, test } from "bun:test";
+import { SQL } from "bun";
+import { systemClock } from "../clock.ts";
+import { silentLog } from "../log.ts";
 import { startTestApp, type TestApp } from "../testing/app.ts";
 import { listen } from "../testing/listener.ts";
 import { deliver } from "../testing/smtp-client.ts";
+import { SocketClient } from "../testing/socket-client.ts";
+import { mailFor } from "../testing/store-rows.ts";
+import { createEventFeed } from "./event-feed.ts";
+import { createHub } from "./hub.ts";
+import type { HubSocket } from "./live-socket.ts";
 
 const bot = "bot@e2a.localhost";
 
@@ -54,6 +62,31 @@ for (const database of ["sqlite", "postgres"] as const)
       precedence: null,
     });
   });
+
+/** Resolves when the server has told another agent's listener of mail: whoever listened before has had a turn. */
+async function othersHaveHeard(t: TestApp, slug: string) {
+  await t.api("POST", "/api/v1/agents", { slug, agent_mode: "local" });
+  const address = `${slug}@e2a.localhost`;
+  await using listener = listen(t.app.httpUrl, address, t.key);
+  await listener.opened;
+  await t.api("POST", `/api/v1/agents/${address}/test`);
+  await listener.reached(1);
+}
+
+test("who has read everything hears only what is new when it comes back", async () => {
+  await using t = await appWithBot();
+  for (const n of [1, 2]) await send(t, `m-${n}`);
+  const { body } = await t.api("GET", `/api/v1/agents/${bot}/messages`);
+  for (const { message_id } of body.messages) await t.api("GET", `/api/v1/agents/${bot}/messages/${message_id}`);
+  await using again = listen(t.app.httpUrl, bot, t.key);
+  await again.opened;
+  await othersHaveHeard(t, "other");
+  for (const n of [3, 4]) {
+    await send(t, `m-${n}`);
+    await again.reached(n - 2);
+  }
+  expect(again.frames.map((frame) => frame.subject)).toEqual(["m-3", "m-4"]);
+});
 
 test("what was acknowledged does not come again, what was not does", async () => {
   await using t = await appWithBot();
@@ -140,9 +173,13 @@ test("a paused agent hears nothing until it is released", async () => {
   await send(t, "while paused");
   await using listener = listen(t.app.httpUrl, bot, t.key);
   await listener.opened;
+  await othersHaveHeard(t, "other");
+  await send(t, "while it listens");
+  await othersHaveHeard(t, "third");
+  expect(listener.frames).toEqual([]);
   await t.api("PATCH", `/api/v1/agents/${bot}`, { paused: false });
-  await listener.reached(1);
-  expect(listener.frames.map((frame) => frame.subject)).toEqual(["while paused"]);
+  await listener.reached(2);
+  expect(listener.frames.map((frame) => frame.subject)).toEqual(["while paused", "while it listens"]);
 });
 
 test("wait answers as soon as mail is there", async () => {
@@ -152,4 +189,162 @@ test("wait answers as soon as mail is there", async () => {
   const answer = await waiting;
   expect(answer.status).toBe(200);
   expect(JSON.stringify(answer.body)).toContain("worth the wait");
+});
+
+test("what was acknowledged just before the server stops is read when it is back", async () => {
+  await using t = await appWithBot();
+  await send(t, "m-1");
+  const { store } = t.app;
+  const { setReadStatus } = store;
+  const taken = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  store.setReadStatus = async (...asked) => {
+    taken.resolve();
+    await released.promise;
+    return setReadStatus(...asked);
+  };
+  await using listener = listen(t.app.httpUrl, bot, t.key);
+  await listener.reached(1);
+  listener.send({ ack: listener.frames[0].message_id });
+  await taken.promise;
+  const { httpUrl } = t.app;
+  const restarted = t.restart();
+  expect((await listener.closed).code).toBe(1001);
+  // A server that did not wait for the ack goes on with its end, and answers nobody any more.
+  const answers = () =>
+    fetch(`${httpUrl}/api/health`)
+      .then(({ ok }) => ok)
+      .catch(() => false);
+  for (let n = 0; n < 30 && (await answers()); n++);
+  for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate);
+  released.resolve();
+  await restarted;
+  expect((await t.api("GET", `/api/v1/agents/${bot}/messages`)).body.messages).toEqual([]);
+});
+
+test("what nobody could tell this node while its line was lost is found once it is back", async () => {
+  await using t = await appWithBot("postgres");
+  await send(t, "m-1");
+  const { store } = t.app;
+  const [event] = (await t.api("GET", "/api/v1/events")).body.events;
+  await store.setReadStatus(bot, event.data.message_id, "read");
+  const follow = `${t.app.httpUrl.replace(/^http/, "ws")}/api/v1/events/ws?after=${event.id}`;
+  const looked = Promise.withResolvers<void>();
+  let looks = 0;
+  const { listMessages, readEvents } = store;
+  const counted = async <T>(look: Promise<T>): Promise<T> => {
+    const found = await look;
+    if (++looks === 3) looked.resolve();
+    return found;
+  };
+  store.listMessages = (...asked) => counted(listMessages(...asked));
+  store.readEvents = (...asked) => counted(readEvents(...asked));
+  await using follower = await SocketClient.open(follow, t.key);
+  const mail = t.api("GET", `/api/v1/agents/${bot}/messages/wait?timeout=15`);
+  const events = t.api("GET", `/api/v1/events?after=${event.id}&wait=15`);
+  await looked.promise;
+  // By another hand, which tells nobody.
+  await using sql = new SQL((t.app.config.database as { url: string }).url, { max: 1 });
+  await sql`UPDATE messages SET status = 'unread'`;
+  await sql`INSERT INTO events (id, user_id, agent_id, type, data, created_at)
+    SELECT ${`evt_${"f".repeat(32)}`}, user_id, agent_id, type, data, created_at FROM events WHERE id = ${event.id}`;
+  await sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'e2a listen'`;
+  expect((await mail).body.messages).toMatchObject([{ subject: "m-1" }]);
+  expect((await events).body.events).toMatchObject([{ id: `evt_${"f".repeat(32)}` }]);
+  expect(await follower.next()).toMatchObject({ id: `evt_${"f".repeat(32)}` });
+});
+
+/** A hub of its own on the app's store, with three messages for the agent; its sockets are in the test's hand. */
+async function ownHub() {
+  const t = await appWithBot();
+  const { store } = t.app;
+  for (const n of [1, 2, 3]) await store.acceptInbound(mailFor(bot, { subject: `m-${n}` }));
+  const agent = await store.getAgent(bot);
+  if (!agent) throw new Error("there is no agent");
+  const feed = createEventFeed({ store, clock: systemClock });
+  const hub = createHub({ store, feed, clock: systemClock, log: silentLog });
+  const { body } = await t.api("GET", "/api/v1/keys");
+  const proof = { id: body.keys[0].id as string, via: "key", expiresAt: null } as const;
+  /** A socket that drops the frame of this number, counted from 1. */
+  const attach = (kind: "mail" | "events", dropped = 0) => {
+    const subjects: string[] = [];
+    const closes: unknown[] = [];
+    let tried = 0;
+    let wake = () => {};
+    const socket: HubSocket = {
+      send(frame) {
+        const isDropped = ++tried === dropped;
+        const { subject, data } = JSON.parse(frame);
+        if (!isDropped) subjects.push(subject ?? data.subject);
+        wake();
+        return isDropped ? 0 : frame.length;
+      },
+      getBufferedAmount: () => 0,
+      ping() {},
+      close: (code, reason) => void closes.push({ code, reason }),
+    };
+    const owner = { userId: t.userId, agentId: null };
+    return {
+      subjects,
+      closes,
+      connection:
+        kind === "mail"
+          ? hub.attach(agent, proof, socket)
+          : hub.follow({ owner, types: [], after: null }, proof, socket),
+      async until(isThere: (tried: number) => boolean) {
+        while (!isThere(tried))
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+      },
+    };
+  };
+  return {
+    ...{ t, hub, attach },
+    async [Symbol.asyncDispose]() {
+      await hub.close();
+      feed.close();
+      await t[Symbol.asyncDispose]();
+    },
+  };
+}
+
+for (const kind of ["mail", "events"] as const)
+  test(`a frame that the network dropped comes again when there is room (${kind})`, async () => {
+    await using it = await ownHub();
+    const { subjects, connection, until } = it.attach(kind, 2);
+    await until((tried) => tried === 2);
+    connection.onDrain();
+    await until(() => subjects.includes("m-3"));
+    expect(subjects).toEqual(["m-1", "m-2", "m-3"]);
+  });
+
+test("what a consumer says after its end counts for nothing", async () => {
+  await using it = await ownHub();
+  const { store } = it.t.app;
+  const [first, second] = await store.listMessages(bot, { status: "unread" }, { sort: "asc", limit: 2 });
+  const old = it.attach("mail");
+  await old.until((tried) => tried === 3);
+  const now = it.attach("mail");
+  old.connection.onMessage(JSON.stringify({ ack: first?.id }));
+  now.connection.onMessage(JSON.stringify({ ack: second?.id }));
+  const unread = async () =>
+    (await it.t.api("GET", `/api/v1/agents/${bot}/messages`)).body.messages.map((m: { subject: string }) => m.subject);
+  while ((await unread()).includes("m-2"));
+  expect(await unread()).toEqual(["m-1", "m-3"]);
+});
+
+test("a hub that has closed takes nobody in any more, and each that it had was told once", async () => {
+  await using it = await ownHub();
+  const early = [it.attach("mail"), it.attach("events")];
+  await it.hub.close();
+  const late = [it.attach("mail"), it.attach("events")];
+  for (const { connection } of [...early, ...late]) {
+    connection.onDrain();
+    connection.onClose();
+  }
+  expect([...early, ...late].map(({ closes }) => closes)).toEqual(
+    Array.from({ length: 4 }, () => [{ code: 1001, reason: "shutting down" }]),
+  );
 });

@@ -117,6 +117,21 @@ describe("a POST", () => {
     });
   });
 
+  test("is sent once: what may have been taken does not go to the next address", async () => {
+    using poster = openPoster({ lookup: async () => [{ address: "127.0.0.1" }, { address: "127.0.0.1" }] });
+    const ends: ((socket: Socket) => void)[] = [
+      (socket) => socket.resetAndDestroy(),
+      (socket) => socket.end(),
+      (socket) => socket.end("HTTP/1.1 2"),
+      (socket) => socket.end("nonsense\r\n\r\n"),
+    ];
+    for (const end of ends) {
+      using server = await serveRaw(end);
+      const outcome = await poster.post(`http://hook.test:${server.port}/`, request);
+      expect([outcome.kind, server.connections.length]).toEqual(["failed", 1]);
+    }
+  });
+
   test("reaches localhost and literal addresses without a look-up", async () => {
     using server = await serveRaw(answer("ok"));
     using poster = openPoster({ lookup: () => Promise.reject(new Error("nobody may ask")) });
@@ -199,18 +214,28 @@ describe("an answer's body", () => {
   test.each(["", "Content-Length: 10000000000\r\n", "Content-Encoding: gzip\r\n"])(
     "without an end is cut off (%j)",
     async (headers) => {
+      // More than the kernel holds between the two ends.
+      const endless = 128 * 1024 * 1024;
+      const piece = "x".repeat(65_536);
+      let poured = 0;
       using server = await serveRaw((socket) => {
         socket.write(`HTTP/1.1 200 OK\r\n${headers}\r\n`);
         const pour = () => {
-          while (!socket.destroyed && socket.write("x".repeat(65_536)));
+          while (!socket.destroyed && poured < endless) {
+            poured += piece.length;
+            if (!socket.write(piece)) return;
+          }
+          socket.end();
         };
         socket.on("drain", pour);
         pour();
       });
-      using poster = openPoster();
+      // The time for a body never ends.
+      using poster = openPoster({ clock: new TestClock() });
       const outcome = await poster.post(`http://hook.test:${server.port}/`, request);
       expect(outcome).toMatchObject({ status: 200 });
       await server.closed(1);
+      expect(poured).toBeLessThan(endless);
     },
   );
 

@@ -1,11 +1,16 @@
+import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { Webhook } from "standardwebhooks";
 import { TestClock } from "../clock.ts";
+import { silentLog } from "../log.ts";
 import { startTestApp, type TestApp } from "../testing/app.ts";
 import { type Sink, startSink } from "../testing/sink.ts";
 import { deliver } from "../testing/smtp-client.ts";
 import { tempDir } from "../testing/temp.ts";
+import { createVault, loadOrCreateKeyFile } from "../vault.ts";
+import { createPoster, systemLookup } from "./post.ts";
+import { startWebhooks } from "./webhook.ts";
 
 const bot = "bot@e2a.localhost";
 
@@ -111,6 +116,9 @@ describe("an endpoint that fails", () => {
     await send(t, bot, "Hi");
     await t.app.drain();
     expect(sink.requests.length).toBe(1);
+    const failingSince = async () => (await t.api("GET", `/api/v1/agents/${bot}`)).body.webhook_failing_since;
+    const firstFailure = await failingSince();
+    expect(firstFailure).toBe(new Date(clock.now()).toISOString());
 
     // 5 s, 5 min, 30 min; each with up to a fifth of jitter.
     for (const [count, seconds] of [
@@ -125,6 +133,7 @@ describe("an endpoint that fails", () => {
       clock.advance(seconds * 420);
       await t.app.drain();
       expect(sink.requests.length).toBe(count);
+      expect(await failingSince()).toBe(count === 4 ? undefined : firstFailure);
     }
     expect(new Set(sink.requests.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
     expect(new Set(sink.requests.map(({ headers }) => headers["x-e2a-auth-signature"])).size).toBe(4);
@@ -273,3 +282,94 @@ test("an endpoint that was not asked keeps one place: a delivery without a webho
   await t.app.drain();
   expect(hanging.requests).toHaveLength(3);
 }, 30_000);
+
+test("with no signing secret nothing is posted", async () => {
+  await using sink = startSink();
+  await using t = await startTestApp();
+  await withAgent(t, "bot", sink.url);
+  {
+    using database = new Database(join(t.dataDir, "e2a.db"));
+    database.exec("DELETE FROM signing_secrets");
+  }
+  await send(t, bot, "Hi");
+  await t.app.drain();
+  expect(sink.requests).toHaveLength(0);
+  const { body } = await t.api("GET", `/api/v1/agents/${bot}/messages`);
+  expect(body.messages).toHaveLength(1);
+});
+
+test("another node posts nothing to an endpoint that answers just before its time is up", async () => {
+  const clock = new TestClock();
+  const timeoutMs = 30_000;
+  await using sink = startSink();
+  await using t = await startTestApp({ seams: { clock }, set: { "webhook.timeout": `${timeoutMs}ms` } });
+  await withAgent(t, "bot", sink.url);
+  const go = Promise.withResolvers<void>();
+  sink.answer = async () => {
+    await go.promise;
+    return new Response();
+  };
+  await send(t, bot, "Hi");
+  await sink.reached(1);
+  clock.advance(timeoutMs - 1);
+  const policy = { allowLoopback: true, allowHttp: true, allowedNetworks: [] };
+  const poster = createPoster({ lookup: systemLookup, policy, timeoutMs, clock });
+  const other = startWebhooks({
+    ...{ store: t.app.store, vault: createVault(await loadOrCreateKeyFile(join(t.dataDir, "encryption.key"))) },
+    ...{ poster, clock, log: silentLog, concurrency: 8, concurrencyPerEndpoint: 8, failing: [], ratePerEndpoint: 0 },
+    ...{ timeoutMs, writeMail: async () => null },
+  });
+  await Promise.race([other.drain(), sink.reached(2)]);
+  expect(sink.requests).toHaveLength(1);
+  go.resolve();
+  await t.app.drain();
+  await other.drain();
+  await other.close(0);
+  poster.close();
+  expect(sink.requests).toHaveLength(1);
+  const { body } = await t.api("GET", `/api/v1/agents/${bot}/messages`);
+  expect(await t.app.store.deliveriesOf(body.messages[0].message_id)).toMatchObject([
+    { status: "succeeded", attempts: 1 },
+  ]);
+});
+
+test("the next delivery of an endpoint that answers waits for no search", async () => {
+  // It stands still, so the pause after a search never ends.
+  const clock = new TestClock();
+  await using slow = startSink();
+  await using other = startSink();
+  await using t = await startTestApp({ seams: { clock } });
+  await withAgent(t, "bot", slow.url);
+  await withAgent(t, "other", other.url);
+  const go = Promise.withResolvers<void>();
+  slow.answer = async () => {
+    await go.promise;
+    return new Response();
+  };
+  for (const subject of ["one", "two", "three"]) await send(t, bot, subject);
+  await slow.reached(1);
+  // The worker has looked for a place for the others when this one has arrived.
+  await send(t, "other@e2a.localhost", "in between");
+  await other.reached(1);
+  expect(slow.requests).toHaveLength(1);
+  go.resolve();
+  await slow.reached(3);
+});
+
+test("a changed URL ends the rest of an endpoint that fails", async () => {
+  // It stands still, so a rest never ends by itself.
+  const clock = new TestClock();
+  await using down = startSink();
+  await using up = startSink();
+  await using t = await startTestApp({ seams: { clock } });
+  down.answer = () => new Response(null, { status: 500 });
+  await withAgent(t, "bot", down.url);
+  for (const subject of ["one", "two", "three", "while it rests"]) {
+    await send(t, bot, subject);
+    await t.app.drain();
+  }
+  expect(down.requests).toHaveLength(3);
+  expect((await t.api("PATCH", `/api/v1/agents/${bot}`, { webhook_url: up.url })).status).toBe(200);
+  await t.app.drain();
+  expect(up.requests.map(({ body }) => body.subject)).toEqual(["while it rests"]);
+});

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { TestClock } from "../clock.ts";
+import { Failure } from "../errors.ts";
 import { startTestApp, type TestApp, type TestAppOptions } from "../testing/app.ts";
+import { testPool } from "../testing/pool.ts";
 import { type ScriptedOptions, scriptedSmtp } from "../testing/scripted-smtp.ts";
 import { deliver } from "../testing/smtp-client.ts";
 
@@ -49,6 +51,11 @@ describe("an upstream that", () => {
       { http: 502, status: "failed", smtp_reply: "550 5.7.1 Not from you" },
     ],
     [
+      "does not know the recipient",
+      { on: (stage) => (stage === "rcpt" ? "550 5.1.1 User unknown" : undefined) },
+      { http: 502, status: "failed", smtp_reply: "550 5.1.1 User unknown" },
+    ],
+    [
       "refuses the content",
       { on: (stage) => (stage === "message" ? "554 5.6.0 No" : undefined) },
       { http: 502, status: "failed", smtp_reply: "554 5.6.0 No" },
@@ -92,6 +99,9 @@ describe("an upstream that", () => {
     const { http: _, ...fate } = expected;
     expect(message).toMatchObject({ status: fate.status, recipients: [{ address: "alice@outside.example", ...fate }] });
     expect(message.recipients).toHaveLength(1);
+    // Only an address that does not exist is written to no more.
+    const suppressed = await world.it.app.store.listSuppressions(world.it.userId, { limit: 9 });
+    expect(suppressed).toHaveLength(fate.smtp_reply === "550 5.1.1 User unknown" ? 1 : 0);
   });
 
   test("refuses one of three recipients: the others have it, and each knows its fate", async () => {
@@ -148,6 +158,97 @@ test("a message that was put off is tried again on the schedule, and given up af
   });
   expect(message.recipients[0].attempts).toBe(replies);
   expect(replies).toBeGreaterThan(15);
+});
+
+test("mail to an agent here that cannot be taken now is tried again, and arrives once", async () => {
+  const clock = new TestClock();
+  const pool = testPool();
+  let busy = 2;
+  const seams = {
+    clock,
+    pool: {
+      ...pool,
+      async run(...task: Parameters<typeof pool.run>) {
+        if (task[0] === "examine" && busy-- > 0) throw new Failure("overloaded", "Too much at once.");
+        return pool.run(...task);
+      },
+    },
+  };
+  await using world = await withUpstream({}, { seams });
+  const { it } = world;
+  await it.api("POST", "/api/v1/agents", { slug: "peer", agent_mode: "local" });
+  const mail = { from: "bot@e2a.localhost", to: ["peer@e2a.localhost"], subject: "Hello", body: "Hi" };
+  const { status, body } = await it.api("POST", "/api/v1/send", mail);
+  const shown = () => outbound(it, body.message_id);
+  expect(status).toBe(202);
+  expect((await shown()).recipients).toMatchObject([{ status: "deferred", smtp_reply: "452 4.3.1 Too much at once." }]);
+  for (const [attempts, fate] of [
+    [2, "deferred"],
+    [3, "delivered"],
+  ] as const) {
+    clock.advance(60 * minuteMs);
+    await it.app.drain();
+    expect((await shown()).recipients).toMatchObject([{ status: fate, attempts }]);
+  }
+  expect((await it.api("GET", "/api/v1/agents/peer@e2a.localhost/messages")).body.messages).toHaveLength(1);
+});
+
+test("sends that are refused take nothing of the room for tries at once", async () => {
+  const clock = new TestClock();
+  const set = { "outbound_smtp.connections": 1, "limits.sends_per_minute_per_account": 1 };
+  await using world = await withUpstream({}, { seams: { clock }, set });
+  const { it, send } = world;
+  await it.api("POST", "/api/v1/suppressions", { address: "gone@outside.example" });
+  const atOnce = { prefer: "respond-async" };
+  // More than the 10 that one connection has room for, and several recipients each.
+  for (let n = 0; n < 6; n++)
+    expect((await send(["ann@outside.example", "gone@outside.example"], atOnce)).status).toBe(422);
+  const leaves = async (to: string) => {
+    const { body } = await send(to, atOnce);
+    await it.app.drain();
+    expect((await outbound(it, body.message_id)).status).toBe("sent");
+  };
+  await leaves("ann@outside.example");
+  for (let n = 0; n < 6; n++)
+    expect((await send(["ann@outside.example", "bob@outside.example"], atOnce)).status).toBe(429);
+  // What was sent gave back its room as well.
+  for (let n = 0; n < 12; n++) {
+    clock.advance(minuteMs);
+    await leaves(`person-${n}@outside.example`);
+  }
+});
+
+test("mail in hand for longer than a lease stays in hand", async () => {
+  const clock = new TestClock();
+  const asked = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  await using world = await withUpstream(
+    {
+      async on(stage) {
+        if (stage !== "message") return undefined;
+        asked.resolve();
+        await released.promise;
+        return undefined;
+      },
+    },
+    { seams: { clock }, set: { "outbound_smtp.timeout": "20s" } },
+  );
+  const { store } = world.it.app;
+  const { body } = await world.send("alice@outside.example", { prefer: "respond-async" });
+  await asked.promise;
+  for (let seconds = 0; seconds < 200; seconds += 20) {
+    clock.advance(20_000);
+    // Behind a renewal, as there is one writer.
+    await store.probeWrite(new Date(clock.now()));
+    const now = new Date(clock.now());
+    const lanes = [{ lane: "upstream", free: 9 }];
+    // As another node would.
+    expect(await store.claimDueRecipients({ now, leaseUntil: now, leaseToken: "other", lanes })).toEqual([]);
+  }
+  released.resolve();
+  await world.it.app.drain();
+  expect(world.smtp.messages).toHaveLength(1);
+  expect(await outbound(world.it, body.message_id)).toMatchObject({ status: "sent", recipients: [{ attempts: 1 }] });
 });
 
 test("while the upstream is down nothing is lost, doubled or used up", async () => {
@@ -214,18 +315,28 @@ test("one upstream that is down holds up no other", async () => {
 });
 
 test("a stopped server sends the rest when it starts again", async () => {
+  const clock = new TestClock();
+  const reached = Promise.withResolvers<void>();
   let down = true;
-  await using world = await withUpstream({
-    on: (stage) => (stage === "rcpt" && down ? { do: "hang" } : undefined),
-  });
+  await using world = await withUpstream(
+    {
+      on(stage) {
+        if (stage !== "rcpt" || !down) return undefined;
+        reached.resolve();
+        return { do: "hang" };
+      },
+    },
+    { seams: { clock }, set: { "outbound_smtp.timeout": "60s" } },
+  );
   const { body } = await world.send("alice@outside.example", { prefer: "respond-async" });
-  down = false;
+  await reached.promise;
   world.smtp.hangUp("reset");
   await world.it.restart();
+  down = false;
+  clock.advance(6 * minuteMs);
   await world.it.app.drain();
-  const message = await outbound(world.it, body.message_id);
-  if (message.status !== "sent") expect(message.recipients).toMatchObject([{ status: "deferred" }]);
-  else expect(world.smtp.messages).toHaveLength(1);
+  expect(await outbound(world.it, body.message_id)).toMatchObject({ status: "sent" });
+  expect(world.smtp.messages.map(({ to }) => to)).toEqual([["alice@outside.example"]]);
 });
 
 describe("a bounce", () => {

@@ -305,8 +305,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     if (!(await mayHandOver(recipient)))
       return { kind: "released", at: new Date(clock.now()), error: "The store was away; nothing was sent." };
     const returnPath = options.returnPaths.make(recipient.messageId, recipient.n);
-    const signal = AbortSignal.any([breakOff.signal, AbortSignal.timeout(TRY_MS)]);
-    const outcome = await upstream.send({ from: returnPath, to: recipient.address }, raw, signal);
+    const tooLong = new AbortController();
+    const cancelEnd = clock.after(TRY_MS, () => tooLong.abort());
+    const signal = AbortSignal.any([breakOff.signal, tooLong.signal]);
+    const outcome = await upstream.send({ from: returnPath, to: recipient.address }, raw, signal).finally(cancelEnd);
     if (outcome.kind === "unreachable") {
       if (!closed) {
         outages.down(own, outcome.error);

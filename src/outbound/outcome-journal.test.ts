@@ -53,6 +53,13 @@ test("the file does not grow with the mail that passes through it", async () => 
   await journal.close();
 });
 
+test.skipIf(process.platform === "win32")("the file is its owner's alone", async () => {
+  await using dir = await tempDir();
+  const path = join(dir.path, "outcomes.journal");
+  await openOutcomeJournal(path, silentLog).close();
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
 test("a line that was cut short takes no other with it", async () => {
   await using dir = await tempDir();
   const path = join(dir.path, "outcomes.journal");

@@ -20,10 +20,13 @@ function watchedLog() {
     log,
     seen,
     async until(event: string, count = 1) {
-      while (seen.filter((one) => one === event).length < count)
+      while (seen.filter((one) => one === event).length < count) {
+        // Then nothing more is done about it.
+        if (seen.includes("outbound.run_failed")) throw new Error("an outcome was given up");
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
+      }
     },
   };
 }
@@ -95,6 +98,7 @@ test("a database that is away for minutes while the upstream takes a message: th
   }
   line.mend();
   while (!watched.seen.includes("outbound.sent")) {
+    expect(watched.seen).not.toContain("outbound.run_failed");
     clock.advance(1_000);
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -157,11 +157,11 @@ describe("a failure is placed exactly, and the next message goes out:", () => {
       test(`${what} at ${stage}: ${kind}`, async () => {
         // After a strange answer to EHLO the client tries HELO (RFC 5321 4.1.4).
         const times = stage === "ehlo" && typeof action === "string" ? 2 : 1;
-        await using w = await world({ auth: signIn, on: at(stage, action, times) }, { timeoutMs: shortMs });
-        const started = performance.now();
+        // Only silence is waited for.
+        const timeoutMs = what === "hangs" ? shortMs : 60_000;
+        await using w = await world({ auth: signIn, on: at(stage, action, times) }, { timeoutMs });
         const outcome = await send(w);
         expect(outcome.kind).toBe(kind);
-        expect(performance.now() - started).toBeLessThan(shortMs + 500);
         expect(textOf(outcome)).not.toMatch(/[\u0000-\u001f]|undefined|\[object|correct horse|relay-user/);
         if (kind === "unreachable") expect(textOf(outcome)).toContain(w.upstream.settings.name);
         expect(w.smtp.messages).toHaveLength(0);

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { readMail } from "../inbound/read.ts";
 import type { Mailbox } from "../mail.ts";
 import { compose } from "./compose.ts";
-import { sendVia } from "./via.ts";
+import { sendVia, viaLocalPart } from "./via.ts";
 
 const limits = { maxParts: 10, maxDepth: 10, maxHeaderBytes: 64 * 1024 };
 const agent = { address: "bot@agents.example.com", name: "Support Bot" };
@@ -59,4 +59,16 @@ test("what is not one of our messages is not touched", () => {
   expect(() =>
     sendVia(twice.subarray(19), { agent: { address: "a@b>\r\nBcc: x@y", name: "" }, local: "bot", fromDomain }),
   ).toThrow();
+});
+
+test.each([
+  ["bot@agents.example.com", false, "bot"],
+  ["bot@agents.example.com", true, "bot=agents.example.com"],
+  ["postmaster@agents.example.com", false, "postmaster=agents.example.com"],
+  ["support@agents.example.com", false, "support=agents.example.com"],
+  [`${"b".repeat(64)}@agents.example.com`, false, "b".repeat(64)],
+  [`${"b".repeat(45)}@agents.example.com`, true, `${"b".repeat(45)}=agents.example.com`],
+  [`${"b".repeat(46)}@agents.example.com`, true, null],
+])("%s goes out, where mailboxes exist: %p, as %p", (address, hasMailboxes, local) => {
+  expect(viaLocalPart(address, hasMailboxes)).toBe(local);
 });

@@ -1,10 +1,14 @@
-import { expect, test } from "bun:test";
+import { Database } from "bun:sqlite";
+import { expect, spyOn, test } from "bun:test";
+import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import { addAccount } from "../testing/store-rows.ts";
 import { keysLike, put, rejection } from "../testing/store-verbs.ts";
-import { freshSubject, onDatabases, onEveryDatabase, twoNodes, unique } from "../testing/stores.ts";
+import { freshSubject, onDatabases, onEveryDatabase, openNode, twoNodes, unique } from "../testing/stores.ts";
+import { tempDir } from "../testing/temp.ts";
 import { askRaw, type Scope, type Signal, type Verb } from "./engine.ts";
+import { openSqliteReader } from "./sqlite-reader.ts";
 
 onEveryDatabase((it) => {
   test("a verb that throws leaves nothing, and takes nothing from the others of its turn", async () => {
@@ -181,6 +185,45 @@ onDatabases(
       await limitPages(1_000_000);
       await fresh.engine.write((s) => put(s, "d", megabyte));
       expect((await keysLike(fresh, "")).filter((key) => key !== "probe")).toEqual(["d"]);
+    });
+
+    test("a read leaves nothing, even if its verb writes", async () => {
+      const prefix = unique("only-read");
+      expect(await it.engine.read((s) => put(s, prefix))).toBe(prefix);
+      expect(await keysLike(it, prefix)).toEqual([]);
+    });
+
+    test("a read of two steps sees one state while another process commits between them", async () => {
+      if (it.place.location === ":memory:") return;
+      const reader = openSqliteReader(it.place.location);
+      for (const { read } of [it.engine, reader]) {
+        const key = unique("between");
+        const seen = await read(function* (): Verb<number[]> {
+          const count = () => askRaw<{ n: number }>(sql`select count(*) as n from meta where key = ${key}`);
+          const [before] = yield* count();
+          using other = new Database(it.place.location);
+          other.query("INSERT INTO meta (key, value) VALUES (?, '')").run(key);
+          const [after] = yield* count();
+          return [before!.n, after!.n];
+        });
+        expect(seen).toEqual([0, 0]);
+        expect(await keysLike(it, key)).toEqual([key]);
+      }
+      reader.close();
+    });
+
+    test("a file of which another program still reads is opened when that has ended", async () => {
+      await using dir = await tempDir();
+      const path = join(dir.path, "e2a.db");
+      // Not in WAL mode yet, so that turning it on needs the file alone, and SQLite does not wait for that.
+      using other = new Database(path);
+      other.exec("CREATE TABLE old (id INTEGER); BEGIN; SELECT * FROM old");
+      other.query("SELECT count(*) FROM old").get();
+      using wait = spyOn(Bun, "sleepSync").mockImplementation(() => other.exec("COMMIT"));
+      const { engine } = await openNode("sqlite", path);
+      expect(wait).toHaveBeenCalledTimes(1);
+      expect(await engine.read(() => askRaw(sql`select name from sqlite_schema where name = 'old'`))).toHaveLength(1);
+      await engine.close();
     });
 
     test("the file is readable by its owner only", async () => {

@@ -83,6 +83,15 @@ onEveryDatabase((it) => {
     }
   });
 
+  test("an event has at most 1,000 characters of a subject that its message has whole", async () => {
+    const agent = await addAgent(it.store);
+    const subject = `${"a".repeat(999)}bc`;
+    const [accepted] = await it.store.acceptInbound(mailFor(agent.id, { subject }));
+    expect((await it.store.getMessage(agent.id, accepted!.message.id))?.message.subject).toBe(subject);
+    const event = await it.store.getEvent(accepted!.message.eventId);
+    expect(event?.data).toHaveProperty("subject", subject.slice(0, 1_000));
+  });
+
   test("the same message offered again is found, not stored again", async () => {
     const agent = await addAgent(it.store, { mode: "cloud" });
     const offer = { dedupeKey: unique("key") };

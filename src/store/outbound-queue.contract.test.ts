@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { OutboundStatus, RecipientStatus } from "../mail.ts";
-import { addAgent, addOutbound, later, noon } from "../testing/store-rows.ts";
+import { addAgent, addOutbound, later, noon, watch } from "../testing/store-rows.ts";
 import { eventsOf } from "../testing/store-verbs.ts";
 import { freshSubject, onEveryDatabase, twoNodes, unique } from "../testing/stores.ts";
 import type { Signal } from "./engine.ts";
@@ -176,6 +176,8 @@ onEveryDatabase((it) => {
     const [other] = await claim(store, { lanes, now: later(120), leaseToken: unique("new") });
     expect(other).toMatchObject({ n: 1 });
     expect(await store.renewLeases([kept, passed, done], later(600))).toBe(1);
+    const stillOurs = (i: number) => store.renewLease(made.recipients[i]!, later(600));
+    expect([await stillOurs(0), await stillOurs(1), await stillOurs(2)]).toEqual([true, false, false]);
     expect((await claim(store, { lanes, now: later(599) })).map((row) => row.n)).toEqual([2]);
     expect(await store.finishRecipient(made.recipients[0]!, sent, later(599))).not.toBeNull();
     expect(await store.finishRecipient(made.recipients[1]!, sent, later(599))).toBeNull();
@@ -192,7 +194,9 @@ onEveryDatabase((it) => {
       expect(heard).toContainEqual({ topic: "outcome", key: message.id });
       const after = await store.getOutbound(agent.userId, message.id);
       expect(after?.message.status).toBe(row.status);
-      expect(after?.recipients[0]).toMatchObject({ ...row, leaseToken: null, updatedAt: later(7) });
+      // What taught nothing changes nothing: readiness tells by this time since when mail waits.
+      const updatedAt = outcome.kind === "released" ? noon : later(7);
+      expect(after?.recipients[0]).toMatchObject({ ...row, leaseToken: null, updatedAt });
       expect(await store.nextRecipientDue([lane])).toEqual(again);
       expect(await eventsOf(it, agent.userId)).toEqual(
         event === null
@@ -292,6 +296,29 @@ onEveryDatabase((it) => {
     expect(await store.finishRecipient(b!, sent, later(8))).toBeNull();
     await store.updateAgent(agent.id, { paused: false }, later(8));
     expect(await claim(store, { now: later(8) })).toHaveLength(3);
+  });
+
+  test("what nobody has in hand at a restart stays as it is: put off, with an undo time, held or paused", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const agent = await addAgent(store);
+    const putOff = await addOutbound(store, agent.id, { recipients: [{ lease: "mine" }, {}] });
+    await store.finishRecipient(putOff.recipients[0]!, retry(500), later(1));
+    await store.updateAgent(agent.id, { undoSeconds: 60 }, later(1));
+    await addOutbound(store, agent.id, { now: later(1) });
+    const paused = await addAgent(store, { userId: agent.userId });
+    await store.updateAgent(paused.id, { paused: true }, later(1));
+    await addOutbound(store, paused.id, { now: later(1) });
+    await watch(store, agent.id);
+    await addOutbound(store, agent.id, { now: later(1) });
+    const before = await store.listOutbound(agent.userId, {}, { limit: 9 });
+    const queues = before.flatMap(({ recipients }) => recipients.map(({ queue }) => queue));
+    expect(queues.toSorted()).toEqual(["held", "paused", "ready", "ready", "ready"]);
+    await store.takeOver(later(100));
+    expect(await store.listOutbound(agent.userId, {}, { limit: 9 })).toEqual(before);
+    expect((await claim(store, { now: later(499) })).map(({ messageId, n }) => [messageId, n])).toEqual([
+      [putOff.message.id, 1],
+    ]);
   });
 
   test("what waits in a lane that is gone goes by another one; what is done stays as it was", async () => {

@@ -61,6 +61,19 @@ onEveryDatabase((it) => {
     },
   );
 
+  test("what waits for approval is held during a pause of any level, and still when it ends", async () => {
+    for (const level of ["agent", "domain", "account"] as const) {
+      const one = await world(it.store);
+      await watch(it.store, one.agent.id);
+      const held = await one.send();
+      const queues = async () => [await one.queueOf(one.first), await one.queueOf(held)];
+      await one.pause(level, true);
+      expect({ level, queues: await queues() }).toEqual({ level, queues: ["paused", "held"] });
+      await one.pause(level, false);
+      expect({ level, queues: await queues() }).toEqual({ level, queues: ["ready", "held"] });
+    }
+  });
+
   test("one level that is on keeps all frozen, whatever the order in which they end", async () => {
     for (const off of orders)
       for (const on of [off, off.toReversed()]) {

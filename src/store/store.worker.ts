@@ -150,5 +150,5 @@ async function leave(done: Int32Array): Promise<void> {
 }
 
 function report(message: Report): void {
-  send(self as unknown as { postMessage(message: unknown, transfer: ArrayBuffer[]): void }, message);
+  send(self as unknown as { postMessage(message: unknown, transfer: ArrayBuffer[]): void }, message, true);
 }

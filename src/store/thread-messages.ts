@@ -82,30 +82,47 @@ export function errorReceived(sent: SentError): Error {
   return sent.code === undefined ? error : Object.assign(error, { code: sent.code });
 }
 
-/**
- * Sends a message to the other side of a thread. Large byte arrays are copied once and handed over; the sender keeps its own.
- * Everything else is cloned: dates, sets and `undefined` arrive as they are, a Buffer as a Uint8Array (see `received`).
- */
-export function send(port: { postMessage(message: unknown, transfer: ArrayBuffer[]): void }, message: Order | Report) {
-  const transfer: ArrayBuffer[] = [];
-  port.postMessage(withCopies(message, transfer), transfer);
+const given = new WeakSet<Uint8Array>();
+
+/** Marks bytes that their owner needs no more: the store takes their memory instead of copying it, and leaves them empty. */
+export function giveAway<B extends Uint8Array>(bytes: B): B {
+  given.add(bytes);
+  return bytes;
 }
 
-function withCopies(value: unknown, transfer: ArrayBuffer[]): unknown {
+/**
+ * Sends a message to the other side of a thread. Large byte arrays are copied once and handed over; the sender keeps its
+ * own, but for those that were given away. Everything else is cloned: dates, sets and `undefined` arrive as they are, a
+ * Buffer as a Uint8Array (see `received`).
+ *
+ * @param givesAll nothing in the message is needed any more
+ */
+export function send(
+  port: { postMessage(message: unknown, transfer: ArrayBuffer[]): void },
+  message: Order | Report,
+  givesAll = false,
+): void {
+  const transfer = new Set<ArrayBuffer>();
+  const sent = withoutLarge(message, givesAll, transfer);
+  port.postMessage(sent, [...transfer]);
+}
+
+function withoutLarge(value: unknown, givesAll: boolean, transfer: Set<ArrayBuffer>): unknown {
   if (!isComposite(value) || value instanceof Int32Array) return value;
   if (value instanceof Uint8Array) {
     if (value.length < HANDED_OVER_BYTES_MIN) return value;
-    const copy = new Uint8Array(value.length);
-    copy.set(value);
-    transfer.push(copy.buffer);
-    return copy;
+    const isOwn = value.buffer instanceof ArrayBuffer && value.buffer.byteLength === value.length;
+    const handed = isOwn && (givesAll || given.has(value)) ? value : Buffer.allocUnsafeSlow(value.length);
+    if (handed !== value) handed.set(value);
+    transfer.add(handed.buffer as ArrayBuffer);
+    return handed;
   }
   if (Array.isArray(value)) {
     if (!value.some(isComposite)) return value;
-    return value.map((item) => withCopies(item, transfer));
+    return value.map((item) => withoutLarge(item, givesAll, transfer));
   }
   if (Object.getPrototypeOf(value) !== Object.prototype) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withCopies(item, transfer)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutLarge(item, givesAll, transfer)]));
 }
 
 /** What was received, with each byte array as the Buffer that it was before. Changes the value in place. */

@@ -111,7 +111,8 @@ export function doorCases(it: ApiWorld): void {
       const chunked = (path: string, ...more: string[]) =>
         raw(
           [`POST ${path} HTTP/1.1`, `Host: ${host}`, ...more, "Transfer-Encoding: chunked"],
-          Array.from({ length: 8 }, () => chunk),
+          // Whole, so that a server that takes it answers as well.
+          [...Array.from({ length: 8 }, () => chunk), "0\r\n\r\n"],
         );
       const json = "Content-Type: application/json";
       expect(await chunked("/api/v1/agents", `Authorization: Bearer ${it.server.key}`, json)).toContain(" 413 ");

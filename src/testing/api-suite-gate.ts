@@ -95,6 +95,20 @@ export function gateCases(it: ApiWorld): void {
       expect(await it.api.post("/api/v1/send", threaded)).toMatchObject({ body: { hold: { rule: "unverified" } } });
     });
 
+    test("looks at the conversation that the agent names as well, whatever the message answers", async () => {
+      const agent = await it.newAgent();
+      await it.api.patch(path(agent), { hitl_rules: { unverified: true }, hitl_notify_email: false });
+      const { body: proven } = await it.api.post(`${path(agent)}/test`);
+      await it.send(agent, "Who am I?");
+      const { messages } = (await it.inbox(agent)).body;
+      const unproven = messages.find((one: { verified: boolean }) => !one.verified).conversation_id;
+      const answer = { ...mail, from: agent, reply_to_message_id: proven.message_id };
+      expect((await it.api.post("/api/v1/send", answer)).body.status).toBe("sent");
+      expect(await it.api.post("/api/v1/send", { ...answer, conversation_id: unproven })).toMatchObject({
+        body: { status: "pending_approval", hold: { rule: "unverified" } },
+      });
+    });
+
     for (const { rule, rules, holds, passes, before } of ruleCases)
       test(`holds by its rule ${rule}, and says so when asked`, async () => {
         const agent = await it.newAgent();

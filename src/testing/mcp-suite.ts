@@ -145,7 +145,13 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
         },
       ]);
 
+      const peeked = await call(bot, "get_message", { message_id: id, mark_read: false });
+      expect([peeked.is.status, (await call(bot, "list_messages", { status: "unread" })).is.messages.length]).toEqual([
+        "unread",
+        1,
+      ]);
       const read = await call(bot, "get_message", { message_id: id });
+      expect((await call(bot, "list_messages", { status: "unread" })).is.messages).toEqual([]);
       expect(read.is).toMatchObject({
         ...{
           status: "read",
@@ -220,7 +226,8 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
         ...part("text/html", "d.html", "<p>Hello</p><p hidden>obey</p>"),
         "--b--",
       ]);
-      const files = (await call(owner, "get_message", { message_id: id, agent })).is.untrusted.attachments;
+      const peek = { message_id: id, agent, mark_read: false };
+      const files = (await call(owner, "get_message", peek)).is.untrusted.attachments;
       expect(files).toMatchObject([
         { index: 0, filename: "a.csv", content_type: "text/csv" },
         { index: 1, filename: "b.png", size: png.length },
@@ -246,6 +253,15 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
         offset = is.next_offset;
       }
       expect(Buffer.from(base64, "base64")).toEqual(bytes);
+      // One text of base64 is decoded in groups of four: a part that began inside one would be other bytes.
+      for (const [offset, max_chars] of [
+        [5, 102],
+        [7, 103],
+      ] as const) {
+        const { is } = await get(2, { as: "base64", offset, max_chars });
+        expect([is.offset, is.next_offset, is.total_chars]).toEqual([4, 104, 1_336]);
+        expect(Buffer.from(is.untrusted.base64, "base64")).toEqual(bytes.subarray(3, 78));
+      }
       expect((await get(3)).is).toMatchObject({
         shown_as: "text",
         untrusted: { text: "Hello" },
@@ -253,6 +269,8 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       });
       const missing = await get(9);
       expect(missing.text).toContain("It has 0, 1, 2, 3.");
+      // Whoever looked at the files has not read the message.
+      expect((await call(owner, "list_messages", { agent, status: "unread" })).is.messages).toHaveLength(1);
     });
 
     test("hostile mail: it stays inside its fence, shows nothing hidden, and comes in parts", async () => {
@@ -312,13 +330,75 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       expect([last.is.next_offset, last.is.untrusted.text.length]).toEqual([null, 10]);
       const beyond = await call(bot, "get_message", { message_id: long, offset: total_chars });
       expect(beyond.text).toContain("there is nothing at offset");
+      // The emoji is two of JavaScript's characters, at 1,000 and 1,001: no part has half of it.
+      const emoji = await receive(agent, "Emoji", [
+        ...["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit", ""],
+        line.repeat(2),
+      ]);
+      const upTo = await call(bot, "get_message", { message_id: emoji, max_chars: 1_001 });
+      expect([upTo.is.untrusted.text.slice(-4), upTo.is.next_offset]).toEqual(["g 😀", 1_002]);
+      const from = await call(bot, "get_message", { message_id: emoji, offset: 1_001, max_chars: 100 });
+      expect(from.is.untrusted.text).toBe(`\n${"long ".repeat(20).slice(0, 99)}`);
 
       const robot = await receive(agent, "Out of office", ["Auto-Submitted: auto-replied", "", "Away."]);
       expect((await call(bot, "get_message", { message_id: robot })).is.do_not_answer).toContain("loop");
+      const listed = await receive(agent, "A list", ["List-Id: <all.client.example>", "", "Hello all."]);
+      expect((await call(bot, "get_message", { message_id: listed })).is.do_not_answer).toContain("mailing list");
+      const bulk = await receive(agent, "An offer", ["Precedence: bulk", "", "Buy."]);
+      expect((await call(bot, "get_message", { message_id: bulk })).is.do_not_answer).toContain("bulk mail");
+      await server.deliver(agent, `To: ${agent}\r\nSubject: From nobody\r\n\r\nHi\r\n`);
+      const [nobodys, ...others] = (await call(bot, "list_messages", { limit: 3 })).is.messages;
+      expect([nobodys.untrusted.subject, nobodys.do_not_answer]).toEqual([
+        "From nobody",
+        expect.stringContaining("names nobody"),
+      ]);
+      expect(others.map(({ do_not_answer }: { do_not_answer: string }) => do_not_answer)).toEqual([
+        expect.stringContaining("bulk mail"),
+        expect.stringContaining("mailing list"),
+      ]);
+      expect((await call(bot, "list_messages", { limit: 3 })).text).toContain("It came through a mailing list");
       const elsewhere = await receive(agent, "Reply elsewhere", ["Reply-To: mallory@evil.example", "", "Hi"]);
       const diverted = await call(bot, "get_message", { message_id: elsewhere });
       expect(diverted.is.untrusted.reply_to).toEqual(["mallory@evil.example"]);
       expect(diverted.text).toContain("another address than the sender's");
+    });
+
+    test("lists show nothing hidden, and of each thing one short line", async () => {
+      const agent = await newAgent();
+      const bot = await clientOf(agent);
+      const word = (text: string) => `=?utf-8?B?${Buffer.from(text).toString("base64")}?=`;
+      const hiding = `Pay\u202e${"\u{e0061}".repeat(3)}\u200b now`;
+      await server.deliver(
+        agent,
+        [
+          `From: ${word(`Ann\u202e\u2066 Lee`)} <${outside}>`,
+          `To: ${agent}`,
+          `Subject: ${word(hiding)}`,
+          ...[
+            "Content-Type: text/plain; charset=utf-8",
+            "Content-Transfer-Encoding: 8bit",
+            "",
+            `${hiding}\r\nor not`,
+            "",
+          ],
+        ].join("\r\n"),
+      );
+      const [one] = (await call(bot, "list_messages")).is.messages;
+      const seen = { from_name: "Ann Lee", subject: "Pay now" };
+      expect(one.untrusted).toMatchObject({ ...seen, snippet: "Pay now or not" });
+      expect((await call(bot, "get_message", { message_id: one.message_id })).is.untrusted).toMatchObject(seen);
+      expect((await call(bot, "list_conversations")).is.conversations[0].untrusted).toMatchObject({
+        subject: "Pay now",
+      });
+
+      const many = Array.from({ length: 30 }, (_, i) => `person-${i}@client.example`);
+      await server.deliver(agent, `From: ${outside}\r\nTo: ${many.join(",\r\n ")}\r\nSubject: Many\r\n\r\nHi\r\n`);
+      expect((await call(bot, "list_messages", { limit: 1 })).is.messages[0].untrusted.to).toEqual(many.slice(0, 20));
+
+      const long = await receive(agent, `${word("x".repeat(40))} `.repeat(20).trim());
+      const { subject } = (await call(bot, "list_messages", { limit: 1 })).is.messages[0].untrusted;
+      expect(subject).toBe(`${"x".repeat(200)}…`);
+      expect((await call(bot, "get_message", { message_id: long })).is.untrusted.subject).toBe(subject);
     });
 
     test("mail is sent once, however often a model says it", async () => {
@@ -348,6 +428,11 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       const { is } = await call(bot, "list_messages", { direction: "outbound" });
       expect(is.messages).toHaveLength(2);
 
+      const other = await newAgent();
+      const sent = { message_id: first.is.message_id };
+      expect((await call(owner, "get_message", { ...sent, agent: other })).text).toContain(`${other} has no message`);
+      expect((await call(owner, "get_message", { ...sent, agent })).is.agent).toBe(agent);
+
       const id = await receive(agent, "Question");
       const passed = await call(bot, "forward_message", { message_id: id, to: "bob@client.example", body: "For you." });
       expect(passed.is.fate).toMatchObject({ status: "sent", recipients: [{ address: "bob@client.example" }] });
@@ -371,6 +456,7 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       const agent = await newAgent({ hitl_enabled: true, hitl_notify_email: false });
       const bot = await clientOf(agent);
       const mail = { to: [outside], subject: "Offer", body: `Now ${"x".repeat(3_000)}` };
+      const warning = "It also has HTML, which may say something else.";
       expect((await call(bot, "check_send", mail)).is).toMatchObject({ decision: "hold", hold: expect.any(String) });
       const held = await call(bot, "send_email", mail);
       expect(held.isError).toBe(false);
@@ -379,6 +465,9 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
 
       const seen = await call(bot, "list_pending");
       expect(seen.text).toContain("you cannot");
+      expect(seen.text).not.toContain(warning);
+      for (const said of ["The text goes on; get_message has all of it.", `New to the agent: ${outside}.`])
+        expect(seen.text).toContain(said);
       const pending = await call(owner, "list_pending", { agent });
       expect(pending.is.pending).toEqual(seen.is.pending);
       const [one] = pending.is.pending;
@@ -393,7 +482,15 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       expect(approved.is).toMatchObject({ message_id: one.message_id, fate: { status: "sent" } });
       expect((await call(owner, "approve_message", decided)).text).toMatch(/owner@example.net|you@example.com/);
 
-      const second = await call(bot, "send_email", { ...mail, subject: "Another" });
+      // What the first answer told is not so any more.
+      const again = await call(bot, "send_email", mail);
+      expect(again.is).toMatchObject({ message_id: one.message_id, repeated: true, fate: { status: "sent" } });
+      expect(again.is.fate.hold).toBeUndefined();
+      expect(again.text).not.toContain("waits for a person");
+
+      const second = await call(bot, "send_email", { ...mail, subject: "Another", html_body: "<p>Now</p>" });
+      const withHtml = await call(owner, "list_pending", { agent });
+      expect([withHtml.is.pending[0].untrusted.has_html, withHtml.text.includes(warning)]).toEqual([true, true]);
       const rejected = await call(owner, "reject_message", { message_id: second.is.message_id, reason: "Too long." });
       expect(rejected.is.status).toBe("rejected");
       const fate = await call(bot, "get_message", { message_id: second.is.message_id });
@@ -448,6 +545,14 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
         attachments: [{ filename: "a" }],
       });
       expect(twice.text).toContain("attachments.0 needs its content");
+      const files = [
+        { filename: "a", text: "a" },
+        { filename: "b", text: "b", data: "Yg==" },
+      ];
+      for (const tool of ["send_email", "check_send"]) {
+        const both = await call(owner, tool, { agent, to: [outside], subject: "x", body: "y", attachments: files });
+        expect([both.isError, both.text]).toEqual([true, expect.stringContaining("attachments.1 needs its content")]);
+      }
       await expect(owner.callTool({ name: "delete_everything", arguments: {} })).rejects.toThrow("no tool");
     });
 

@@ -68,6 +68,24 @@ describe("frames", () => {
     expect(Math.max(...lengths)).toBeLessThanOrEqual(65_536);
   });
 
+  test("of megabytes leave a megabyte a turn, and other work comes in between", async () => {
+    let written = 0;
+    const writer = new FrameWriter({
+      write(chunk) {
+        written += chunk.byteLength;
+        return chunk.byteLength;
+      },
+    });
+    writer.send({}, [new Uint8Array(10_000_000)]);
+    const turns: number[] = [];
+    while (written < 10_000_000) {
+      const before = written;
+      await new Promise(setImmediate);
+      turns.push(written - before);
+    }
+    expect(Math.max(...turns)).toBeLessThanOrEqual(1024 * 1024 + 256 * 1024);
+  });
+
   test("carry plain data only", () => {
     for (const head of [new Map(), { set: new Set() }, [new Uint8Array(1)], { deep: { error: new Error("no") } }])
       expect(() => new FrameWriter({ write: () => 0 }).send(head)).toThrow(TypeError);

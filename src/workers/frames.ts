@@ -27,6 +27,8 @@ const PREFIX_BYTES = 12;
 /** Added to the length of a text in UTF-16; the others are Latin-1. Both are decoded by copying. */
 const UTF16_FLAG = 0x8000_0000;
 /** Header fields of a message, or the reviews of many; more is a broken sender. */
+/** Written in one turn of the event loop: the other side may read as fast as we write. */
+const TURN_BYTES = 1024 * 1024;
 const HEAD_BYTES_MAX = 128 * 1024 * 1024;
 /** Attachments of one message, or long header fields. */
 const PARTS_MAX = 100_000;
@@ -54,12 +56,18 @@ export class FrameWriter {
     setImmediate(() => this.drain());
   }
 
-  /** Writes until the sink is full. */
+  /** Writes until the sink is full, or enough was written for one turn of the event loop. */
   drain(): void {
     if (this.state === "closed") return;
-    while (this.queue.length > 0) {
+    for (let written = 0; this.queue.length > 0; ) {
+      if (written >= TURN_BYTES) {
+        this.state = "due";
+        setImmediate(() => this.drain());
+        return;
+      }
       const chunk = this.nextChunk();
       const taken = this.sink.write(chunk);
+      written += taken;
       // A sink may find itself closed by the write.
       if (this.isClosed()) return;
       if (taken < chunk.byteLength) {

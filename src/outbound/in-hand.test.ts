@@ -1,0 +1,194 @@
+/** How much mail is in hand at once, for how long, and what becomes of it when the server stops. */
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { systemClock, TestClock } from "../clock.ts";
+import { readAttachments } from "../inbound/read.ts";
+import { silentLog } from "../log.ts";
+import { createReturnPaths } from "../return-path.ts";
+import { startTestApp, type TestApp } from "../testing/app.ts";
+import { type ScriptedOptions, scriptedSmtp } from "../testing/scripted-smtp.ts";
+import { addAgent, outboundFor } from "../testing/store-rows.ts";
+import { createVault, loadOrCreateKeyFile } from "../vault.ts";
+import { startDispatch } from "./dispatch.ts";
+import { createGatekeeper } from "./gatekeeper.ts";
+import { openOutcomeJournal } from "./outcome-journal.ts";
+import { captureLane, createRoutes } from "./routes.ts";
+import { searchOutgoing } from "./search.ts";
+import { createSigningKeys } from "./signing-keys.ts";
+
+const minuteMs = 60_000;
+
+/** An app with an agent, whose clock stands still, and a patient way to an upstream that answers as scripted. */
+async function withUpstream(on: ScriptedOptions["on"], connections = 10) {
+  const smtp = await scriptedSmtp(on ? { on } : {});
+  const clock = new TestClock();
+  const it = await startTestApp({
+    set: {
+      "outbound_smtp.host": smtp.host,
+      "outbound_smtp.port": smtp.port,
+      "outbound_smtp.tls": "off",
+      "outbound_smtp.timeout": "60s",
+      "outbound_smtp.connections": connections,
+    },
+    seams: { clock },
+  });
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  return {
+    ...{ it, smtp, clock },
+    /** Hands a mail in without waiting; returns its id. */
+    async send(to: string): Promise<string> {
+      const mail = { to: [to], subject: "Hello", body: "Hi there" };
+      return (await it.api("POST", "/api/v1/send", mail, { prefer: "respond-async" })).body.message_id;
+    },
+    async [Symbol.asyncDispose]() {
+      await it[Symbol.asyncDispose]();
+      await smtp[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** An upstream that says nothing to the first recipients; `reached` resolves at the first of them. */
+function hangingUpstream() {
+  const reached = Promise.withResolvers<void>();
+  const it = {
+    hangs: true,
+    reached: reached.promise,
+    on: ((stage) => {
+      if (stage !== "rcpt" || !it.hangs) return undefined;
+      reached.resolve();
+      return { do: "hang" };
+    }) as ScriptedOptions["on"],
+  };
+  return it;
+}
+
+const outbound = async (it: TestApp, id: string) => (await it.api("GET", `/api/v1/messages/${id}`)).body;
+
+/** A dispatch of its own beside the app's: it works on what the test leases for it. */
+async function ownDispatch(it: TestApp) {
+  const { store, config } = it.app;
+  const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
+  const journal = openOutcomeJournal(join(it.dataDir, "own.journal"), silentLog);
+  const dispatch = startDispatch({
+    ...{ store, clock: systemClock, log: silentLog, routes: createRoutes(config, null), journal },
+    ...{ sharedDomain: config.sharedDomain, hostname: config.smtp.domain, fromDomain: null },
+    receive: () => Promise.reject(new Error("There is no mail to mailboxes here.")),
+    returnPaths: createReturnPaths(Buffer.alloc(32), config.sharedDomain),
+    gatekeeper: createGatekeeper({
+      ...{ store, clock: systemClock, sharedDomain: config.sharedDomain, search: searchOutgoing },
+      attachments: (raw) => readAttachments(raw, config.inbound),
+    }),
+    signingKeys: createSigningKeys({ store, vault, clock: systemClock }),
+    isPublished: async () => true,
+  });
+  const agent = await addAgent(store, { userId: it.userId });
+  return {
+    dispatch,
+    /** Stores a mail under a lease and hands it over as `raw`. */
+    async take(lane: string, raw: Buffer, lease: string | null) {
+      const now = new Date();
+      const mail = outboundFor(agent.id, {
+        recipients: [{ lane, lease }],
+        leaseUntil: dispatch.leaseUntil(),
+        raw,
+        now,
+      });
+      // What is stored is small all the same.
+      const sent = await store.acceptOutbound({ ...mail, raw: raw.subarray(0, 1_000) });
+      const [recipient] = sent?.recipients ?? [];
+      if (!sent || recipient?.leaseToken !== lease) throw new Error("it was not leased");
+      dispatch.take(recipient, { message: sent.message, agent, raw });
+      return sent.message.id;
+    },
+    async [Symbol.asyncDispose]() {
+      await dispatch.close(1_000);
+      journal.close();
+    },
+  };
+}
+
+test("mail waits for its try in memory up to 64 MiB in all, and gives back what it took", async () => {
+  await using it = await startTestApp();
+  await using own = await ownDispatch(it);
+  const { dispatch } = own;
+  const mib = 1024 * 1024;
+  expect(dispatch.reserve(captureLane, 63 * mib)).toBeString();
+  expect(dispatch.reserve(captureLane, 2 * mib)).toBeNull();
+  expect(dispatch.reserve(captureLane, mib)).toBeString();
+  dispatch.unreserve(captureLane, mib);
+  dispatch.unreserve(captureLane, 63 * mib);
+  for (let n = 0; n < 2; n++) {
+    const lease = dispatch.reserve(captureLane, 64 * mib);
+    expect([n, lease]).toEqual([n, expect.any(String)]);
+    const id = await own.take(captureLane, Buffer.alloc(64 * mib), lease);
+    await dispatch.drain();
+    expect(await outbound(it, id)).toMatchObject({ status: "sent" });
+  }
+});
+
+test("a server that stops breaks off what hangs, and it is queued again", async () => {
+  const upstream = hangingUpstream();
+  await using world = await withUpstream(upstream.on);
+  await using own = await ownDispatch(world.it);
+  const raw = Buffer.from("From: a@agents.example\r\n\r\nHi\r\n");
+  const id = await own.take("upstream", raw, own.dispatch.reserve("upstream", raw.length));
+  await upstream.reached;
+  await own.dispatch.close(1_500);
+  const [recipient] = (await world.it.app.store.getOutbound(world.it.userId, id))?.recipients ?? [];
+  // By the end of the grace, not by that of its connection: what is left to that is recorded too late.
+  expect(recipient).toMatchObject({ leaseToken: null, status: "deferred" });
+  expect(recipient?.smtpReply).toContain("the caller stopped waiting");
+});
+
+test("what comes while all hands are full leaves in its order, as soon as there is room", async () => {
+  let permits = 0;
+  let wake = () => {};
+  const permit = (count: number) => {
+    permits += count;
+    wake();
+  };
+  await using world = await withUpstream(async (stage) => {
+    if (stage !== "message") return undefined;
+    while (permits === 0)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    permits--;
+    return undefined;
+  }, 1);
+  const ids: string[] = [];
+  const status = async (n: number) => (await outbound(world.it, ids[n - 1] ?? "")).status;
+  // One connection has ten in hand at most; the eleventh queues.
+  for (let n = 1; n <= 11; n++) ids.push(await world.send(`person-${n}@outside.example`));
+  permit(1);
+  const isSent = async (id: string) => (await outbound(world.it, id)).status === "sent";
+  while (!(await Promise.all(ids.map(isSent))).includes(true));
+  // There is room again, but the eleventh was there before.
+  ids.push(await world.send("person-12@outside.example"));
+  permit(8);
+  // Nobody looks by the clock, which stands still.
+  for (let n = 0; n < 300 && (await status(11)) === "queued"; n++);
+  expect([await status(11), await status(12)]).toEqual(["sending", "queued"]);
+  permit(3);
+  for (let n = 0; n < 300 && world.smtp.messages.length < 12; n++) await status(12);
+  const order = world.smtp.messages.flatMap(({ to }) => to);
+  expect([order.length, ...order.slice(-2)]).toEqual([12, "person-11@outside.example", "person-12@outside.example"]);
+});
+
+test("a try that goes on and on ends after a quarter of an hour, and comes again", async () => {
+  const upstream = hangingUpstream();
+  await using world = await withUpstream(upstream.on);
+  const { it, clock, smtp } = world;
+  const id = await world.send("alice@outside.example");
+  await upstream.reached;
+  const status = async () => (await outbound(it, id)).recipients[0].status;
+  clock.advance(15 * minuteMs - 1_000);
+  for (let n = 0; n < 20; n++) expect(await status()).toBe("sending");
+  clock.advance(1_000);
+  for (let n = 0; n < 300 && (await status()) === "sending"; n++);
+  expect([await status(), smtp.connections.open]).toEqual(["deferred", 0]);
+  upstream.hangs = false;
+  clock.advance(6 * minuteMs);
+  await it.app.drain();
+  expect(await status()).toBe("sent");
+});
