@@ -40,6 +40,8 @@ interface LongString {
 const longMembers: Record<string, (bytesMax: number) => LongString> = {
   body: () => new LongText("body"),
   html_body: () => new LongText("html_body"),
+  body_text: () => new LongText("body_text"),
+  body_html: () => new LongText("body_html"),
   data: (bytesMax) => new LongBase64(bytesMax),
 };
 
