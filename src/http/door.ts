@@ -103,7 +103,8 @@ export function createDoor(options: DoorOptions) {
 
     const takesAttachments = route.hooks.detail?.takesAttachments ?? about?.takesAttachments ?? false;
     const bytesMax = Math.min(
-      takesAttachments ? (route.hooks.detail?.bodyBytesMax ?? Number.MAX_SAFE_INTEGER) : SMALL_BODY_BYTES_MAX,
+      takesAttachments ? Number.MAX_SAFE_INTEGER : SMALL_BODY_BYTES_MAX,
+      route.hooks.detail?.bodyBytesMax ?? Number.MAX_SAFE_INTEGER,
       config.http.maxBodySize,
     );
     // What a route asks further is in the memory of the request that made it ask.

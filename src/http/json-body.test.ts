@@ -163,6 +163,19 @@ test("long members that may not be long are refused as ever, whatever they hold"
   expect([unknown.status, unknown.body.errors.length]).toEqual([400, 2]);
 });
 
+test("what a reviewer writes in place of the agent's words leaves whole, however long it is", async () => {
+  await using app = await startTestApp();
+  const { body: agent } = await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  await app.api("PUT", `/api/v1/agents/${agent.email}`, { hitl_enabled: true, hitl_notify_email: false });
+  const mail = { to: ["bob@example.org"], subject: "s", body: "b", html_body: "<p>b</p>" };
+  const held = await app.api("POST", "/api/v1/send", mail);
+  const path = `/api/v1/messages/${held.body.message_id}`;
+  const words = { body_text: "Good day. ".repeat(4_000).trim(), body_html: `<p>${"Good day. ".repeat(4_000)}</p>` };
+  const approved = await app.api("POST", `${path}/approve`, words);
+  expect([held.status, approved.status]).toEqual([202, 200]);
+  expect((await app.api("GET", path)).body).toMatchObject(words);
+});
+
 test("a large file arrives as it was, and its request is known again", async () => {
   await using app = await startTestApp();
   await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });

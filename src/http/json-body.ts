@@ -40,6 +40,8 @@ interface LongString {
 const longMembers: Record<string, (bytesMax: number) => LongString> = {
   body: () => new LongText("body"),
   html_body: () => new LongText("html_body"),
+  body_text: () => new LongText("body_text"),
+  body_html: () => new LongText("body_html"),
   data: (bytesMax) => new LongBase64(bytesMax),
 };
 
@@ -179,6 +181,7 @@ class LongText implements LongString {
   private rest = "";
   private chars = 0;
 
+  /** @param member Its name, for when it is too long. */
   constructor(private readonly member: string) {}
 
   push(piece: Uint8Array): void {
@@ -240,7 +243,7 @@ const notBase64 = "?";
 
 /** A text of which only the beginning is kept once it is too long wherever it is. */
 class CutText implements LongString {
-  private readonly text = new LongText("");
+  private readonly text = new LongText("a text");
   private bytes = 0;
 
   push(piece: Uint8Array): void {
