@@ -88,6 +88,19 @@ describe("with configured files", () => {
     expect(loaded).toEqual({ ...configured, selfSigned: false });
   });
 
+  test.each([
+    [31, 0],
+    [29, 1],
+    [-1, 1],
+  ])("a certificate that ends in %d days is warned of %d times, and used", async (daysLeft, times) => {
+    await using dir = await tempDir();
+    const paths = await write(dir.path, await pair(hostname, daysLeft));
+    const warned: string[] = [];
+    const log = { ...silentLog, warn: (event: string) => void warned.push(event) };
+    const { selfSigned } = await loadOrCreateTls({ ...paths, dataDir: join(dir.path, "data"), hostname, log });
+    expect({ selfSigned, warned }).toEqual({ selfSigned: false, warned: Array(times).fill("tls.expires_soon") });
+  });
+
   const complaints: [
     what: string,
     spoil: (dir: string) => Promise<{ certPath?: string; keyPath?: string }>,

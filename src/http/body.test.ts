@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { systemClock, TestClock } from "../clock.ts";
 import { request, startTestApp, type TestApp } from "../testing/app.ts";
-import { readBody } from "./body.ts";
+import { BodyBudget, readBody, SMALL_BODY_BYTES_MAX } from "./body.ts";
 import { JsonShape } from "./json-shape.ts";
 
 /** The problem of a JSON text, given whole or in pieces of one length; null when it may be parsed. */
@@ -119,6 +119,22 @@ async function halfUpload(
       }),
   };
 }
+
+test("what a body took comes back once, also when it outgrew the small ones and was released twice", () => {
+  const budget = new BodyBudget(64 * 1024 * 1024);
+  const hold = budget.open("key", true);
+  for (const bytes of [SMALL_BODY_BYTES_MAX, 2 * SMALL_BODY_BYTES_MAX]) hold.reserve(bytes);
+  const other = budget.open("key", true);
+  other.reserve(1_000);
+  const taken = budget.taken;
+  expect(taken).toBeGreaterThan(2 * SMALL_BODY_BYTES_MAX);
+  hold.release();
+  const left = budget.taken;
+  hold.release();
+  expect(budget.taken).toBe(left);
+  other.release();
+  expect(budget.taken).toBe(0);
+});
 
 describe("bodies in hand", () => {
   test("of one key have their share of the memory, others have theirs, and all of it comes back", async () => {

@@ -72,6 +72,12 @@ onEveryDatabase((it) => {
     const left = { kind: "sent", method: "smtp", status: "sent", reply: "250 ok" } as const;
     expect(await it.store.finishRecipient(mine[1]!, left, later(3))).toBe("pending_approval");
 
+    const deferred = await waiting(2);
+    const later451 = { kind: "retry", at: later(9e6), reply: "451 later", error: null } as const;
+    await it.store.finishRecipient(deferred.mine[1]!, later451, later(1));
+    expect(await it.store.holdQueued(on(deferred.mine[0]!, deferred.gate))).toBe("held");
+    expect((await statuses(deferred.sent)).recipients).toEqual(["held", "deferred", "held"]);
+
     const { content, subject, snippet } = sent.message;
     const edit: Edit = {
       ...{ content, subject, snippet, contentHash: "new", review: null, raw: Buffer.from("Subject: x\r\n\r\ny\r\n") },

@@ -46,6 +46,15 @@ onEveryDatabase((it) => {
     expect((await say(other.id, "conv_a", 4)).hold).toBeNull();
   });
 
+  test("a limit of 0 holds nothing", async () => {
+    const agent = await addAgent(it.store);
+    for (let i = 0; i < 5; i++) {
+      const more = { conversationId: "conv_a", limits: { ...limits, loopMessages: 0 }, now: later(i) };
+      const { message } = await addOutbound(it.store, agent.id, { ...more, recipients: ["bob@people.example"] });
+      expect(message.hold).toBeNull();
+    }
+  });
+
   test("one message too many to an address is held, whatever the conversation", async () => {
     const agent = await addAgent(it.store);
     const to = "machine with a space@people.example";

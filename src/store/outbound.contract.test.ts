@@ -259,6 +259,8 @@ onEveryDatabase((it) => {
     const queued = await addOutbound(store, agent.id, { recipients: ["a@people.example", "b@people.example"] });
     const heard: Signal[] = [];
     store.onSignal((signal) => heard.push(signal));
+    expect(await store.cancelOutbound((await addAgent(store)).userId, queued.message.id, later(1))).toBeNull();
+    expect(statuses(await store.getOutbound(agent.userId, queued.message.id))).toEqual(["queued", "queued"]);
     const gone = await store.cancelOutbound(agent.userId, queued.message.id, later(1));
     expect(gone).toMatchObject({ cancelled: 2, message: { status: "cancelled" } });
     expect(heard).toContainEqual({ topic: "outcome", key: queued.message.id });

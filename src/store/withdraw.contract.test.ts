@@ -122,6 +122,7 @@ onEveryDatabase((it) => {
   test("only a person's approval that stands is taken back, by its own account", async () => {
     const { id, userId } = await approved();
     expect(await undo((await addAccount(it.store)).id, id)).toBeNull();
+    expect((await it.store.getOutbound(userId, id))?.message.status).toBe("queued");
     expect(await undo(userId, "msg_0")).toBeNull();
     await it.store.cancelOutbound(userId, id, later(70_000));
     expect(await undo(userId, id)).toMatchObject({ kind: "not_approved" });
