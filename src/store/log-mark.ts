@@ -63,16 +63,20 @@ export function checkLogMark(path: string): void {
 
 function isKept(mark: Mark, walPath: string): boolean {
   if (!existsSync(walPath)) return false;
-  const wal = readFileSync(walPath);
-  const header = readLogHeader(wal);
-  if (!header) return false;
-  if (header.salt[0] === mark.salt[0] && header.salt[1] === mark.salt[1]) {
-    const frame = frameOf(wal, header, mark.frames);
-    return frame !== null && frame[0] === mark.checksum[0] && frame[1] === mark.checksum[1];
+  const wal = openSync(walPath, "r");
+  try {
+    const header = readLogHeader(wal);
+    if (!header) return false;
+    if (header.salt[0] === mark.salt[0] && header.salt[1] === mark.salt[1]) {
+      const frame = frameOf(wal, header, mark.frames);
+      return frame !== null && frame[0] === mark.checksum[0] && frame[1] === mark.checksum[1];
+    }
+    // A newer log: SQLite begins one only when all of the one before is in the database.
+    const newer = (header.salt[0] - mark.salt[0]) >>> 0;
+    return newer >= 1 && newer <= NEWER_LOGS_MAX;
+  } finally {
+    closeSync(wal);
   }
-  // A newer log: SQLite begins one only when all of the one before is in the database.
-  const newer = (header.salt[0] - mark.salt[0]) >>> 0;
-  return newer >= 1 && newer <= NEWER_LOGS_MAX;
 }
 
 /** Whether the log was removed, as SQLite does when all of it is in the database, and its last pages are there. */

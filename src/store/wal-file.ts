@@ -1,5 +1,7 @@
 /** Reads SQLite's write-ahead log as its recovery does (SQLite, "Database File Format" 4, "The Write-Ahead Log"). */
 
+import { readSync } from "node:fs";
+
 export const HEADER_BYTES = 32;
 export const FRAME_HEADER_BYTES = 24;
 const MAGIC_LITTLE = 0x377f0682;
@@ -16,8 +18,9 @@ export interface LogHeader {
 }
 
 /** The header of a log; null when it is missing or damaged, which SQLite takes for an empty log. */
-export function readLogHeader(wal: Buffer): LogHeader | null {
-  if (wal.length < HEADER_BYTES) return null;
+export function readLogHeader(fd: number): LogHeader | null {
+  const wal = Buffer.alloc(HEADER_BYTES);
+  if (readSync(fd, wal, 0, HEADER_BYTES, 0) < HEADER_BYTES) return null;
   const magic = wal.readUInt32BE(0);
   if (magic !== MAGIC_LITTLE && magic !== MAGIC_BIG) return null;
   const littleEndian = magic === MAGIC_LITTLE;
@@ -27,17 +30,19 @@ export function readLogHeader(wal: Buffer): LogHeader | null {
   return { pageBytes, salt: [wal.readUInt32BE(16), wal.readUInt32BE(20)], checksum, littleEndian };
 }
 
-/** The running checksum of the `number`th frame, from 1; null when it or one before it is missing or damaged. */
-export function frameOf(wal: Buffer, header: LogHeader, number: number): Checksum | null {
+/**
+ * The running checksum of the `number`th frame, from 1, of the log that is open as `fd`; null when it or one before it is
+ * missing or damaged. Frames are read one by one: a log that another program kept from being emptied has gigabytes.
+ */
+export function frameOf(fd: number, header: LogHeader, number: number): Checksum | null {
   let running = header.checksum;
+  const frame = Buffer.alloc(FRAME_HEADER_BYTES + header.pageBytes);
   for (let n = 0; n < number; n++) {
-    const at = HEADER_BYTES + n * (FRAME_HEADER_BYTES + header.pageBytes);
-    const pageAt = at + FRAME_HEADER_BYTES;
-    if (wal.length < pageAt + header.pageBytes) return null;
-    if (!isSame([wal.readUInt32BE(at + 8), wal.readUInt32BE(at + 12)], header.salt)) return null;
-    running = sum(running, wal.subarray(at, at + 8), header.littleEndian);
-    running = sum(running, wal.subarray(pageAt, pageAt + header.pageBytes), header.littleEndian);
-    if (!isSame([wal.readUInt32BE(at + 16), wal.readUInt32BE(at + 20)], running)) return null;
+    if (readSync(fd, frame, 0, frame.length, HEADER_BYTES + n * frame.length) < frame.length) return null;
+    if (!isSame([frame.readUInt32BE(8), frame.readUInt32BE(12)], header.salt)) return null;
+    running = sum(running, frame.subarray(0, 8), header.littleEndian);
+    running = sum(running, frame.subarray(FRAME_HEADER_BYTES), header.littleEndian);
+    if (!isSame([frame.readUInt32BE(16), frame.readUInt32BE(20)], running)) return null;
   }
   return running;
 }
