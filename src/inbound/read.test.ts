@@ -190,6 +190,16 @@ describe("body", () => {
       [...dated, "Content-Type: text/html", "", `<p>${"x".repeat(131_069)}`],
       { text: "x".repeat(131_069) },
     ],
+    [
+      "a field within a field",
+      [...dated, "Content-X: y", "Content-Type", " ", " : text/html", "Content-Type: text/plain", "", "<b>Hi</b>"],
+      { text: "<b>Hi</b>", html: null },
+    ],
+    [
+      "another field within a field",
+      [...dated, "Content-X: y", "Content-Disposition", "\t", "\t: attachment", "", "Hi"],
+      { text: "Hi", attachments: [] },
+    ],
     ["an empty text beside HTML", alternative(" ", "<p>Hi</p>"), { text: "Hi", html: "<p>Hi</p>" }],
     ["text and its alternative", alternative("Hi", "<p>Hello</p>"), { text: "Hi", html: "<p>Hello</p>" }],
     [
