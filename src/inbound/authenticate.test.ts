@@ -116,6 +116,13 @@ describe("DKIM", () => {
   const signed = () => signMail(plainMail(), rsa);
   const changed = async (from: string | RegExp, to: string) =>
     Buffer.from((await signed()).toString().replace(from, to));
+  /** Signed multipart mail, of which something is written anew afterwards. */
+  const inParts = async (from: string, to: string) => {
+    const lines = ["--b", "Content-Type: text/plain", "", "Do not pay this:", "", "Hello", "", "Pay me.", "--b--", ""];
+    const mail = plainMail({ body: lines.join("\r\n") }).toString();
+    const parts = mail.replace("Content-Type: text/plain; charset=utf-8", "Content-Type: multipart/mixed; boundary=b");
+    return Buffer.from((await signMail(Buffer.from(parts), rsa)).toString().replace(from, to));
+  };
   const weak = signingKey("example.com", { selector: "weak", bits: 768 });
   const testing = signingKey("example.com", { selector: "test", recordTags: "t=y; " });
   const body = plainMail().length - plainMail({ body: "" }).length;
@@ -161,6 +168,20 @@ describe("DKIM", () => {
       async () => Buffer.concat([Buffer.from("Subject: Pay me\r\n"), await changed(/^Subject:/m, "Subject\r\n:")]),
       ["policy"],
     ],
+    ["a signed value that goes on without a fold", () => changed("Subject: Hello", "Subject: Hel\r\nlo"), ["policy"]],
+    [
+      "a signed field that stands first, behind white space",
+      async () => {
+        const [subject = ""] = (await signed()).toString().match(/^Subject: .*\r\n/m) ?? [];
+        return Buffer.from(` ${subject}${(await changed(subject, "")).toString()}`);
+      },
+      ["policy"],
+    ],
+    ["signed parts", () => inParts("", ""), ["pass"]],
+    ["white space in a line of a part's text", () => inParts("\r\nHello", " \r\nHello"), ["pass"]],
+    ["white space behind a delimiter", () => inParts("--b\r\n", "--b  \r\n"), ["pass"]],
+    ["white space in the line behind a part's header", () => inParts("\r\n\r\nDo not", "\r\n \r\nDo not"), ["policy"]],
+    ["too much white space behind a delimiter", () => inParts("--b\r\n", `--b${" ".repeat(2_000)}\r\n`), ["policy"]],
     ["the Subject with its colon on the next line", () => changed(/^Subject:/m, "Subject\r\n:"), ["pass"]],
     [
       "a line that is a field for some readers and a part of the Subject for the verifier",

@@ -12,7 +12,7 @@ import { singleAuthor } from "./author.ts";
 import { verifyDkim } from "./dkim-verify.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, scanHeaders } from "./headers.ts";
-import type { SignatureName } from "./signatures.ts";
+import type { SignatureName, VerifiedSignature } from "./signatures.ts";
 import {
   isReadAlike,
   proofGap,
@@ -21,6 +21,7 @@ import {
   signatureNames,
   unsignedFields,
 } from "./signatures.ts";
+import { scanStructure } from "./structure.ts";
 
 export interface AuthenticateOptions {
   resolver: Resolver;
@@ -47,8 +48,11 @@ interface Author {
   domain: HostName;
 }
 
-/** Past these mailauth's header parser, quadratic in the lines of a field, costs more than a message may. */
-const headerLimits = { bytesMax: 256 * 1024, fieldsMax: 1_000 };
+/**
+ * Past these mailauth's header parser, quadratic in the lines of a field, costs more than a message may. Readers see at
+ * least as many fields, ours on top included.
+ */
+const headerLimits = { bytesMax: 256 * 1024, fieldsMax: 900 };
 const headerLinesMax = 5_000;
 /** RFC 5321 4.5.3.1.6 allows 1,000; this is where relaxed canonicalization gets slower than the rest of the work. */
 const lineBytesMax = 1024 * 1024;
@@ -238,7 +242,12 @@ async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | n
   const verified = verifyDkim(bytes, bodyStart, options);
   const named = verified.then((found): Signed => {
     const { headerFrom, fromFields, results, arc } = found;
-    const signed = { block, isReadAlike: isReadAlike(found.fields, raw, block) };
+    const passes = results.some((row) => row.status.result === "pass");
+    const signed = {
+      block,
+      isReadAlike: isReadAlike(found.fields, raw, block),
+      hangsOnSpaces: passes && hangsOnSpaces(raw, block),
+    };
     const [from] = headerFrom;
     const parts = fromFields === 1 && headerFrom.length === 1 && from ? splitAddress(from) : null;
     const domain = parts && hostName(parts.domain);
@@ -254,9 +263,19 @@ async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | n
   return budget.within(named, unverified(block, "temperror", null), unverified(block, "permerror", null));
 }
 
+/** Far more than honest senders sign. */
+const structureLimits = { maxParts: 10_000, maxDepth: 100, maxHeaderBytes: 8 * 1024 * 1024 };
+
+/** Whether white space that relaxed canonicalization ignores (RFC 6376 3.4.4) decides what the parts of a message are. */
+function hangsOnSpaces(raw: Uint8Array, block: HeaderBlock): boolean {
+  const body = asBuffer(raw).subarray(block.bodyStart);
+  if (!body.includes(" \r\n") && !body.includes("\t\r\n")) return false;
+  return scanStructure(raw, block, structureLimits).hangsOnSpaces;
+}
+
 function checkedSignature(
   row: DKIMResult,
-  { block, isReadAlike }: { block: HeaderBlock; isReadAlike: boolean },
+  { block, ...alike }: { block: HeaderBlock } & Pick<VerifiedSignature, "isReadAlike" | "hangsOnSpaces">,
   budget: Budget,
 ): CheckedSignature {
   const { result, testing, underSized } = row.status;
@@ -266,7 +285,7 @@ function checkedSignature(
   const keyName = `${asciiLabels(row.selector ?? "")}._domainkey.${name.domain}`;
   if (name.domain === null || !budget.asked(keyName)) return unchecked(name, "policy", "domain is not a host name");
   const signedFields = (row.signingHeaders?.keys ?? "").toLowerCase().split(": ");
-  const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields, isReadAlike }, block);
+  const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields, ...alike }, block);
   return { ...name, result: gap ? "policy" : "pass", gap, signedFields };
 }
 
@@ -375,11 +394,16 @@ function withCrlf(raw: Buffer): Buffer {
   return out;
 }
 
-/** Why a message is not worth verifying: work that is quadratic in the length of a line or a field. */
+/**
+ * Why a message is not worth verifying: work that is quadratic in the length of a line or a field, or a header of which
+ * readers see less than verifiers.
+ */
 function obstacleIn(message: Buffer, block: HeaderBlock): string | null {
   let headerLines = 0;
   for (let at = message.indexOf(0x0a); at >= 0 && at < block.bodyStart; at = message.indexOf(0x0a, at + 1))
     headerLines++;
+  // The first line would go on the field that the next host puts on top, and be gone.
+  if (message[0] === 0x20 || message[0] === 0x09) return "header begins with white space";
   if (hasLongLine(message)) return "line too long";
   return block.cut || headerLines > headerLinesMax ? "header too large" : null;
 }

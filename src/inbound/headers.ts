@@ -118,10 +118,14 @@ export function fieldsNamed(block: HeaderBlock, key: string): RawField[] {
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const windows1252 = new TextDecoder("windows-1252");
 
-/** The value unfolded (RFC 5322 2.2.3) and trimmed, as UTF-8 (RFC 6532), or as Windows-1252 where it is not UTF-8. */
+/** The value on one line, one character a byte (RFC 5322 2.2.3). A line end before anything but white space is a space. */
+export function unfolded({ binary }: RawField): string {
+  return binary.replace(/\r?\n(?=[ \t])/g, "").replace(/[\r\n]+/g, " ");
+}
+
+/** The value unfolded and trimmed, as UTF-8 (RFC 6532), or as Windows-1252 where it is not UTF-8. */
 export function fieldText(field: RawField): string {
-  const unfolded = field.binary.replace(/\r?\n(?=[ \t])/g, "").replace(/[\r\n]+/g, " ");
-  return decodeBinary(unfolded).trim();
+  return decodeBinary(unfolded(field)).trim();
 }
 
 function decodeBinary(binary: string): string {

@@ -125,6 +125,11 @@ describe("header", () => {
       ["From: =?utf-8?q?=3Cceo=40bank=2Eexample=3E?= <alice@example.com>"],
       { from: [{ address: "alice@example.com", name: "<ceo@bank.example>" }] },
     ],
+    [
+      "control characters in a name",
+      ["From: =?utf-8?q?Al=07ice=0ASmith?= <alice@example.com>"],
+      { from: [{ address: "alice@example.com", name: "Alice Smith" }] },
+    ],
     ["control characters", ["Subject: a\x00b\x1b[31mc\x07 =?utf-8?q?d=00e=0Af?="], { subject: "ab[31mc de f" }],
     [
       "broken encoded words",
@@ -184,6 +189,16 @@ describe("body", () => {
       "as much HTML as is read for a text",
       [...dated, "Content-Type: text/html", "", `<p>${"x".repeat(131_069)}`],
       { text: "x".repeat(131_069) },
+    ],
+    [
+      "a field within a field",
+      [...dated, "Content-X: y", "Content-Type", " ", " : text/html", "Content-Type: text/plain", "", "<b>Hi</b>"],
+      { text: "<b>Hi</b>", html: null },
+    ],
+    [
+      "another field within a field",
+      [...dated, "Content-X: y", "Content-Disposition", "\t", "\t: attachment", "", "Hi"],
+      { text: "Hi", attachments: [] },
     ],
     ["an empty text beside HTML", alternative(" ", "<p>Hi</p>"), { text: "Hi", html: "<p>Hi</p>" }],
     ["text and its alternative", alternative("Hi", "<p>Hello</p>"), { text: "Hi", html: "<p>Hello</p>" }],

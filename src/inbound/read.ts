@@ -6,7 +6,7 @@ import { splitAddress } from "../mail.ts";
 import { singleAuthor } from "./author.ts";
 import { cleanFilename, cleanLine, cleanText } from "./clean-text.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
-import { asBuffer, fieldsNamed, fieldText, hasStrayBytes, scanHeaders } from "./headers.ts";
+import { asBuffer, fieldsNamed, fieldText, hasStrayBytes, scanHeaders, unfolded } from "./headers.ts";
 import { htmlCharsMax as readHtmlCharsMax, seenText } from "./html-text.ts";
 import { replyText } from "./reply-text.ts";
 import { type ReadLimits, scanStructure } from "./structure.ts";
@@ -48,7 +48,9 @@ export async function readMail(
   const isKnown = header && header.bodyStart <= limits.maxHeaderBytes && header.fields.length <= fieldsMax;
   const block = isKnown ? header : scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
   const structure =
-    defect === null ? scanStructure(raw, block, limits) : { excess: defect, htmlAlone: false, defects: [] };
+    defect === null
+      ? scanStructure(raw, block, limits)
+      : { excess: defect, htmlAlone: false, defects: [], hangsOnSpaces: false };
   const fields = readHeader(block);
   const body = structure.excess ? rawBody(raw, block, structure.excess) : await parseBody(raw, block, limits);
 
@@ -290,7 +292,9 @@ async function parseBody(
     parser.on("error", (error: Error) => stop(cleanLine(error.message)));
     parser.on("end", finish);
     const described = block.fields.filter((field) => /^(?:content-|mime-version$)/.test(field.key));
-    parser.write(Buffer.from(`${described.map((field) => `${field.name}:${field.binary}`).join("")}\r\n`, "latin1"));
+    // On one line each: of a value's other lines the parser would make fields that nobody else sees.
+    const lines = described.map((field) => `${field.name}:${unfolded(field)}\r\n`);
+    parser.write(Buffer.from(`${lines.join("")}\r\n`, "latin1"));
     parser.end(asBuffer(raw).subarray(block.bodyStart));
   });
   return body;

@@ -111,6 +111,8 @@ export interface VerifiedSignature {
   unsignedBodyBytes?: number;
   /** As of `isReadAlike`. */
   isReadAlike: boolean;
+  /** As of `Structure`. */
+  hangsOnSpaces: boolean;
   /** Lower-cased names of the signed fields, one per signed occurrence. */
   signedFields: readonly string[];
 }
@@ -123,9 +125,16 @@ export function isReadAlike(verified: readonly VerifiedField[], raw: Uint8Array,
   const bytes = asBuffer(raw);
   return singletons.every((name) => {
     const theirs = verified.filter(({ key }) => key === name).map(({ line }) => line.toString("latin1"));
-    const ours = fieldsNamed(block, name).map(({ start, end }) => bytes.toString("latin1", start, end));
+    const fields = fieldsNamed(block, name);
+    const ours = fields.map(({ start, end }) => bytes.toString("latin1", start, end));
+    if (fields.some(hasBrokenValue)) return false;
     return ours.length === theirs.length && ours.every((line, i) => withoutLineEnd(line) === theirs[i]);
   });
+}
+
+/** Whether the value goes on in a line without white space before it, which a verifier joins and a reader does not. */
+function hasBrokenValue({ binary }: RawField): boolean {
+  return /\n[^ \t]/.test(binary);
 }
 
 function withoutLineEnd(line: string): string {
@@ -143,6 +152,7 @@ export function proofGap(signature: VerifiedSignature, block: HeaderBlock): stri
   if (signature.testing) return "testing key";
   if (signature.unsignedBodyBytes) return "body longer than signed";
   if (!signature.isReadAlike) return "header can be read in two ways";
+  if (signature.hangsOnSpaces) return "parts depend on unsigned white space";
   for (const name of singletons) {
     const present = block.fields.filter((field) => field.key === name).length;
     const signed = signature.signedFields.filter((key) => key === name).length;

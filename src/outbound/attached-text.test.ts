@@ -94,6 +94,12 @@ test("messages in messages are opened four deep, and what is deeper is named", a
   expect(depths).toEqual([true, true, true, true, false, false]);
 });
 
+test.each(["\r", "\n", "\r\n"])("a message with the line ends %j is read as it leaves", async (lineEnd) => {
+  const lines = ["Content-Transfer-Encoding: base64", "", Buffer.from("the inner words").toString("base64"), ""];
+  const { texts } = await read("a.eml", "message/rfc822", lines.join(lineEnd));
+  expect(texts.map(({ text }) => text.trim())).toContain("the inner words");
+});
+
 test("a file's name is repeated unless it is long or looks like a secret", async () => {
   const secret = `${"glp"}at-7abcdef4ghijkm9nopqr`;
   const names = ["x.png", `${secret}.png`, `${"n".repeat(61)}.png`];

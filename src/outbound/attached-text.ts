@@ -1,5 +1,6 @@
-import { type HeaderBlock, scanHeaders } from "../inbound/headers.ts";
+import { asBuffer, type HeaderBlock, scanHeaders } from "../inbound/headers.ts";
 import { isCharset, type ReadLimits, scanStructure, unknownCharset, unknownEncoding } from "../inbound/structure.ts";
+import { wholeLines } from "./compose.ts";
 import { searchedCharsMax } from "./links.ts";
 import { secretKinds } from "./secrets.ts";
 import { uuencodedFiles } from "./uuencode.ts";
@@ -119,7 +120,8 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   const whole = isMultipart
     ? Buffer.concat([Buffer.from(`Content-Type: ${file.contentType}\r\n\r\n`), file.content])
     : file.content;
-  const inside = await messageTexts(whole, where, budget, depth);
+  // With the line ends that it leaves with.
+  const inside = await messageTexts(wholeLines(asBuffer(whole)), where, budget, depth);
   // The message was read as one: what is packed in it is named by its own name.
   return { texts: [...texts, ...inside.texts], unsearched: [...unsearched, ...inside.unsearched] };
 }

@@ -147,7 +147,16 @@ function isMessage(contentType: string): boolean {
 function sendableMessage(bytes: Buffer): Buffer | null {
   const lines = scanLines(bytes);
   if (lines.nul || lines.longestBytes > lineBytesMax) return null;
-  return lines.stray ? Buffer.from(bytes.toString("latin1").replace(/\r\n?|\n/g, "\r\n"), "latin1") : bytes;
+  return lines.stray ? crlfLines(bytes) : bytes;
+}
+
+/** A message with CRLF wherever a line ends, at a CR or LF alone too; the same bytes where nothing changes. */
+export function wholeLines(bytes: Buffer): Buffer {
+  return scanLines(bytes).stray ? crlfLines(bytes) : bytes;
+}
+
+function crlfLines(bytes: Buffer): Buffer {
+  return Buffer.from(bytes.toString("latin1").replace(/\r\n?|\n/g, "\r\n"), "latin1");
 }
 
 /** One pass over the bytes: NUL, CR or LF without the other, and the longest line, whatever ends it. */

@@ -179,6 +179,15 @@ export function gateCases(it: ApiWorld): void {
       ["attached HTML", (url) => attached("a.html", "text/html", `<a href="${url}">See</a>`)],
       ["a calendar", (url) => attached("a.ics", "text/calendar", `URL:${url.slice(0, 14)}\r\n ${url.slice(14)}\r\n`)],
       ["a message", (url) => attached("a.eml", "message/rfc822", `Subject: Hi\r\n\r\nSee ${url}\r\n`)],
+      [
+        "a message whose lines end in CR alone",
+        (url) =>
+          attached(
+            "a.eml",
+            "message/rfc822",
+            `Content-Transfer-Encoding: base64\r\r${Buffer.from(`See ${url}`).toString("base64")}\r`,
+          ),
+      ],
     ])("finds a link to a new host in %s, and lets a known host go", async (_, more) => {
       const agent = await it.newAgent();
       const known = { ...mail, from: agent, body: "As on https://known.example/ we say." };

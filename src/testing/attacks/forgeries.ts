@@ -222,6 +222,12 @@ const signatures: Forgery[] = [
       ...{ signatures: [byVictim()], onTop: [`${field}: <x@evil.test>`], rewritten: { field, write }, verified: false },
     })),
   ),
+  {
+    name: "a signed Subject that goes on in a line without a fold",
+    signatures: [byVictim()],
+    rewritten: { field: "Subject", write: (name, value) => `${name}:${value.slice(0, 3)}\r\n${value.slice(3)}` },
+    verified: false,
+  },
   { name: "an expired signature", signatures: [byVictim({ tags: "d={V}; s=good; t=1; x=2" })], verified: false },
 ];
 
