@@ -274,8 +274,12 @@ export function createDoor(options: DoorOptions) {
   }
 }
 
-/** Whether a request reads a page of a list. One that waits for news looks at a few rows, and keeps nobody else waiting. */
-function isList({ hooks }: Route, url: URL): boolean {
+/**
+ * Whether a request reads a page of a list, or counts what an account has. One that waits for news looks at a few rows, and
+ * keeps nobody else waiting.
+ */
+function isList({ path, hooks }: Route, url: URL): boolean {
+  if (path === "/api/v1/overview") return true;
   return hooks.query?.schema.properties?.page_size !== undefined && !url.searchParams.has("wait");
 }
 
