@@ -1,5 +1,5 @@
 import libmime from "libmime";
-import { asBuffer, fieldsNamed, fieldText, type HeaderBlock, scanHeaders } from "./headers.ts";
+import { asBuffer, fieldsNamed, fieldText, type HeaderBlock, type RawField, scanHeaders } from "./headers.ts";
 
 export interface ReadLimits {
   /** MIME parts in the whole message. */
@@ -168,6 +168,10 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): number {
 /** Defects that leave a part as it came: another program may make words of it. */
 export const unknownEncoding = "A part has an unknown transfer encoding.";
 export const unknownCharset = "A text part has an unknown charset.";
+/** A defect that other programs repair in another way. */
+export const ambiguousPart = "How a part is encoded can be read in two ways.";
+
+const describing = ["content-type", "content-transfer-encoding", "content-disposition"];
 
 const encodings = ["7bit", "8bit", "binary", "base64", "quoted-printable"];
 
@@ -183,11 +187,21 @@ function describe(header: HeaderBlock, defects: Set<string>) {
   const boundary = type.startsWith("multipart/") ? (params.boundary?.trimEnd() ?? "") : null;
   if (boundary === "") defects.add("A multipart has no boundary.");
   if (!encodings.includes(encoding)) defects.add(unknownEncoding);
+  const isRepeated = describing.some((key) => fieldsNamed(header, key).length > 1);
+  // RFC 2045 6.4: a multipart is not encoded itself.
+  const isEncodedWhole = boundary !== null && ["base64", "quoted-printable"].includes(encoding);
+  if (isRepeated || isEncodedWhole || header.fields.some(hasOddLine)) defects.add(ambiguousPart);
   if (type.startsWith("text/") && params.charset && !isCharset(params.charset)) {
     defects.add(unknownCharset);
   }
   const inlineHtml = type === "text/html" && value("content-disposition", "inline").value.toLowerCase() === "inline";
   return { type, boundary: boundary || null, encoding, inlineHtml };
+}
+
+/** Whether the value has a line without a fold, or of white space alone: some readers begin a field there. */
+function hasOddLine({ binary }: RawField): boolean {
+  const further = binary.split("\n").slice(1);
+  return further.some((line) => line !== "" && (!/^[ \t]/.test(line) || line.trim() === ""));
 }
 
 /** The labels of the Encoding Standard, and the code pages and national sets that it leaves out. */

@@ -180,6 +180,15 @@ export function gateCases(it: ApiWorld): void {
       ["a calendar", (url) => attached("a.ics", "text/calendar", `URL:${url.slice(0, 14)}\r\n ${url.slice(14)}\r\n`)],
       ["a message", (url) => attached("a.eml", "message/rfc822", `Subject: Hi\r\n\r\nSee ${url}\r\n`)],
       [
+        "a message that others decode otherwise",
+        (url) =>
+          attached(
+            "a.eml",
+            "message/rfc822",
+            `Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n\r\nSee ${url}\r\n`,
+          ),
+      ],
+      [
         "a message whose lines end in CR alone",
         (url) =>
           attached(
