@@ -22,6 +22,8 @@ export interface Structure {
    * header, which goes on behind it, or more of it behind a delimiter than one may have.
    */
   hangsOnSpaces: boolean;
+  /** What stands in multiparts outside of their parts (RFC 2046 5.1.1), as offsets: where each begins and ends. */
+  outside: [start: number, end: number][];
 }
 
 /** Each line costs a parser some 250 ns, however short; 25 MB of real text or base64 have less than half of these. */
@@ -54,7 +56,9 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   const open: OpenMultipart[] = [];
   let htmlAlone = false;
   let hangsOnSpaces = false;
-  const over = (excess: string): Structure => ({ excess, htmlAlone, defects: [...defects], hangsOnSpaces });
+  const outside: Structure["outside"] = [];
+  let outsideStart = -1;
+  const over = (excess: string): Structure => ({ excess, htmlAlone, defects: [...defects], hangsOnSpaces, outside });
   let parts = 1;
   let dashLines = 0;
   let headerBytes = 0;
@@ -71,12 +75,15 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
     }
     const delimiter = Buffer.from(`--${part.boundary}`, "latin1");
     open.push({ delimiter, alternative: alternative || part.type === "multipart/alternative" });
+    outsideStart = start;
     leaf = null;
     return open.length <= limits.maxDepth;
   };
   const leave = (end: number) => {
     if (leaf?.base64 && isCutBase64(bytes.subarray(leaf.start, end))) defects.add("A base64 part is cut off.");
     leaf = null;
+    if (outsideStart >= 0 && outsideStart < end) outside.push([outsideStart, end]);
+    outsideStart = -1;
   };
 
   const tooDeep = `The message has multiparts nested more than ${limits.maxDepth} deep.`;
@@ -95,7 +102,8 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
     if (open.length - 1 > found.level) defects.add("A multipart is not closed.");
     open.length = found.closes ? found.level : found.level + 1;
     at = found.end;
-    if (!found.closes) {
+    if (found.closes) outsideStart = at;
+    else {
       if (++parts > limits.maxParts) return over(`The message has more than ${limits.maxParts} parts.`);
       const headerEnd = partHeaderEnd(bytes, at, limits.maxHeaderBytes - headerBytes);
       if (headerEnd < 0) return over(`The headers of the parts have more than ${limits.maxHeaderBytes} bytes.`);
@@ -112,7 +120,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   }
   leave(bytes.length);
   if (open.length > 0) defects.add("A multipart is not closed.");
-  return { excess: null, htmlAlone, defects: [...defects], hangsOnSpaces };
+  return { excess: null, htmlAlone, defects: [...defects], hangsOnSpaces, outside };
 }
 
 /** Whether a line has white space and nothing else. */

@@ -3,6 +3,7 @@ import {
   ambiguousPart,
   isCharset,
   type ReadLimits,
+  type Structure,
   scanStructure,
   unknownCharset,
   unknownEncoding,
@@ -155,7 +156,11 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
     // With the parser, as a server without mail does without it.
     const { readAttachments, readMail } = await import("../inbound/read.ts");
     const block = scanHeaders(raw, { bytesMax: readLimits.maxHeaderBytes, fieldsMax: headerFieldsMax });
-    if (!isWhollyRead(raw, block)) {
+    const structure = scanStructure(raw, block, readLimits);
+    const outside = structure.outside.map(([start, end]) => Buffer.from(raw.subarray(start, end)).toString("utf8"));
+    for (const text of outside) add(text, "words");
+    // Where others see a delimiter they see parts.
+    if (!isWhollyRead(block, structure) || outside.some((text) => /^--/m.test(text))) {
       unsearched.push({ name: where, why: "unreadable" });
       // Others may show what is encoded here as it stands.
       add(Buffer.from(raw).toString("utf8"), "data");
@@ -194,8 +199,7 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
  * Whether nothing in a message is left as it came: too much, in a charset or encoding that nobody here knows, or encoded
  * in a way that two readers take differently.
  */
-function isWhollyRead(raw: Uint8Array, block: HeaderBlock): boolean {
-  const { excess, defects } = scanStructure(raw, block, readLimits);
+function isWhollyRead(block: HeaderBlock, { excess, defects }: Structure): boolean {
   const unread = [unknownCharset, unknownEncoding, ambiguousPart];
   if (block.cut || excess !== null || defects.some((defect) => unread.includes(defect))) return false;
   // RFC 2047 2, RFC 2231 5.
