@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
+import { join } from "node:path";
+import { issueKey } from "../accounts.ts";
 import { TestClock } from "../clock.ts";
 import { type LogFields, silentLog } from "../log.ts";
 import { request, startTestApp } from "../testing/app.ts";
 import { SocketClient } from "../testing/socket-client.ts";
-import { addAgent, outboundFor } from "../testing/store-rows.ts";
+import { addAgent, addMessage, multiplyMessages, outboundFor } from "../testing/store-rows.ts";
 import { until } from "../testing/until.ts";
 import { RequestHash } from "./idempotency.ts";
 
@@ -50,6 +52,30 @@ test("wrong keys are counted by address; a right one still passes", async () => 
   ] as const)
     expect([client, (await from(client)).status]).toEqual([client, status]);
 });
+
+test("an account that searches many times at once keeps another one's lists waiting for a search or two", async () => {
+  await using it = await startTestApp();
+  const { store, httpUrl } = it.app;
+  const bot = await addAgent(store);
+  await addMessage(store, bot.id);
+  multiplyMessages(join(it.dataDir, "e2a.db"), 40_000);
+  const issued = { userId: bot.userId, name: "searcher", scope: "account" as const, agentId: null, expiresAt: null };
+  const { key } = await issueKey(store, { ...issued, now: new Date() });
+  let answered = 0;
+  const first = Promise.withResolvers<void>();
+  const searches = Array.from({ length: 30 }, async () => {
+    const search = `${httpUrl}/api/v1/agents/${bot.id}/messages?status=all&from=nobody@people.example`;
+    const { status } = await request(search, key, "GET");
+    answered++;
+    first.resolve();
+    return status;
+  });
+  await first.promise;
+  expect((await it.api("GET", "/api/v1/agents")).status).toBe(200);
+  // Both threads had a search in hand, and may have begun another one each.
+  expect(answered).toBeLessThan(10);
+  expect(new Set(await Promise.all(searches))).toEqual(new Set([200]));
+}, 60_000);
 
 test("X-Forwarded-For is believed from trusted proxies only", async () => {
   await using it = await startTestApp({ set: { "limits.auth_failures_per_minute": 1 } });

@@ -26,6 +26,10 @@ const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
 const programPath = /^\/(?:api\/|mcp$)/;
 /** Messages that are read as a whole at a time: each has up to 25 MB, and its parts as much again. */
 const WHOLE_MESSAGES_MAX = 4;
+/** Lists that are read from SQLite at a time: one for each thread that reads. */
+const SQLITE_LISTS_MAX = 2;
+/** Of the connections to Postgres, what lists may have: the others are for mail and for what is written. */
+const listsShare = 0.5;
 /** What load balancers ask; begun at the host, which may be anything. */
 const probePath = /^https?:\/\/[^/?#]*\/api\/(?:health|ready)(?:$|\?)/;
 /** A path in the log; more of it helps nobody. */
@@ -55,6 +59,10 @@ export function createDoor(options: DoorOptions) {
   const clientAddress = createClientAddress(config.http.trustedProxies);
   const bodies = new BodyBudget(config.http.maxBytesInHand);
   const wholeMessages = { server: createSlots(WHOLE_MESSAGES_MAX), child: createSlots(WHOLE_MESSAGES_MAX) };
+  const { database } = config;
+  const lists = createSlots(
+    database.kind === "sqlite" ? SQLITE_LISTS_MAX : Math.max(1, Math.floor(database.poolSize * listsShare)),
+  );
   const answersInHand = new BodyBudget(config.http.maxBytesInHand, 1);
   const find = createRouteTable(api.routes as unknown as Route[]);
 
@@ -175,7 +183,11 @@ export function createDoor(options: DoorOptions) {
       visit.failure = exchange.failure;
       return response;
     };
-    return identity && method === "POST" ? idempotency.once(request, identity, hash, run) : run(keepNothing);
+    if (identity && method === "POST") return idempotency.once(request, identity, hash, run);
+    if (!identity || method !== "GET" || !isList(route, url)) return run(keepNothing);
+    // A search may walk through all of an inbox. Accounts take turns, and in an account its keys.
+    const account: Party = { lane: "client", address: identity.user.id, connection: identity.proofId };
+    return lists(account, async () => (request.signal.aborted ? gone() : run(keepNothing)));
   }
 
   return async (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {
@@ -185,7 +197,7 @@ export function createDoor(options: DoorOptions) {
     const party: Party = { lane, address, connection: `${peer?.port}` };
     await turns.take(party);
     // Nobody reads the answer, and looking changes nothing (RFC 9110 9.2.1).
-    if (request.signal.aborted && ["GET", "HEAD"].includes(request.method)) return new Response(null, { status: 499 });
+    if (request.signal.aborted && ["GET", "HEAD"].includes(request.method)) return gone();
     return take(request, server, party);
   };
 
@@ -260,6 +272,16 @@ export function createDoor(options: DoorOptions) {
     hold?: BodyHold | null;
     failure?: Failure | undefined;
   }
+}
+
+/** Whether a request reads a page of a list. One that waits for news looks at a few rows, and keeps nobody else waiting. */
+function isList({ hooks }: Route, url: URL): boolean {
+  return hooks.query?.schema.properties?.page_size !== undefined && !url.searchParams.has("wait");
+}
+
+/** Nobody reads the answer. */
+function gone(): Response {
+  return new Response(null, { status: 499 });
 }
 
 /** Every answer says which request it belongs to, and is neither kept nor sniffed unless it says otherwise. */

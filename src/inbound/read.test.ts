@@ -125,6 +125,11 @@ describe("header", () => {
       ["From: =?utf-8?q?=3Cceo=40bank=2Eexample=3E?= <alice@example.com>"],
       { from: [{ address: "alice@example.com", name: "<ceo@bank.example>" }] },
     ],
+    [
+      "control characters in a name",
+      ["From: =?utf-8?q?Al=07ice=0ASmith?= <alice@example.com>"],
+      { from: [{ address: "alice@example.com", name: "Alice Smith" }] },
+    ],
     ["control characters", ["Subject: a\x00b\x1b[31mc\x07 =?utf-8?q?d=00e=0Af?="], { subject: "ab[31mc de f" }],
     [
       "broken encoded words",

@@ -134,6 +134,32 @@ function overwrite(path: string, at: number, bytes: Buffer): void {
   closeSync(fd);
 }
 
+test.skipIf(Bun.which("prlimit") === null)(
+  "a server whose clients have taken all descriptors before the first read goes on when some are free",
+  async () => {
+    await using dir = await tempDir();
+    const env = serverEnv(dir.path);
+    const { stdout } = await runBinary(["bootstrap", "--email", "you@example.com"], env);
+    const key = stdout.match(/API key: (\S+)/)?.[1] ?? "";
+    await using server = await startBinary(env);
+    const ask = async (path: string) => {
+      const response = await fetch(`${server.ready.http}${path}`, { headers: { authorization: `Bearer ${key}` } });
+      await response.text();
+      return response.status;
+    };
+    // Its connection is used again.
+    expect(await ask("/api/health")).toBe(200);
+    const { pid } = server.process;
+    const limit = (descriptors: number) =>
+      expect(Bun.spawnSync(["prlimit", "--pid", `${pid}`, `--nofile=${descriptors}:`]).exitCode).toBe(0);
+    limit(Math.max(...readdirSync(`/proc/${pid}/fd`).map(Number)) + 1);
+    expect(await ask("/api/v1/agents")).toBeOneOf([200, 503]);
+    limit(1_024);
+    expect(await ask("/api/v1/agents")).toBe(200);
+  },
+  60_000,
+);
+
 describe("another program has the database open", () => {
   /** Opens the database as sqlite3 would, reads, and closes it when told: `hold` inside a read transaction. */
   function reader(folder: string, hold: boolean) {

@@ -19,6 +19,13 @@ const WAL_RETRY_MS = 20;
 const GROUP_MAX = 200;
 /** Pages in the log before they are copied into the database, SQLite's own default: 4 MB, some 60 messages. */
 const CHECKPOINT_PAGES = 1_000;
+/**
+ * Pages at which readers of the log are waited for, so that the next commit begins it anew: 32 MB. As long as one search
+ * follows the other, there is no moment without a reader, and the log would grow for ever.
+ */
+const RESTART_PAGES = 8_000;
+/** How long writes wait for them, at the most: searches end within that, a backup by another program may not. */
+const RESTART_WAIT_MS = 1_000;
 /** Portion of a log that is written anew. */
 const REWRITE_BYTES = 1024 * 1024;
 /** A write that proves, in recovery, that commits reach the disk again. */
@@ -124,6 +131,7 @@ function openLocked(
   idle.resolve();
   let closed = false;
   const logState = writer.query<CheckpointRow, []>("PRAGMA wal_checkpoint(NOOP)");
+  let restartAtPages = RESTART_PAGES;
   const fault = createFaultState({
     path,
     log,
@@ -165,9 +173,12 @@ function openLocked(
   function checkpointIfDue() {
     if (memory || fault.reason() !== null) return;
     noteTrouble(() => {
-      if ((logState.get()?.log ?? 0) < CHECKPOINT_PAGES) return;
-      // A reader in another process may hold a part of it back; the next commit tries again.
-      checkpoint(writer, "PASSIVE");
+      const pages = logState.get()?.log ?? 0;
+      if (pages < CHECKPOINT_PAGES) restartAtPages = RESTART_PAGES;
+      if (pages < CHECKPOINT_PAGES) return;
+      // A reader may hold a part of it back; the next commit tries again.
+      if (pages < restartAtPages) checkpoint(writer, "PASSIVE");
+      else restartAtPages = checkpointWhole("RESTART", RESTART_WAIT_MS) ? RESTART_PAGES : pages + RESTART_PAGES;
       mark?.write(true);
     });
   }
@@ -199,17 +210,22 @@ function openLocked(
     if (memory) return true;
     checkpoint(writer, "PASSIVE");
     mark?.write(true);
-    writer.exec("PRAGMA busy_timeout = 0");
+    if (!checkpointWhole("TRUNCATE", 0)) return false;
+    mark?.write(true);
+    return true;
+  }
+
+  /** Copies all of the log, so that it can begin anew. Returns false when others read from it for longer than `waitMs`. */
+  function checkpointWhole(mode: "RESTART" | "TRUNCATE", waitMs: number): boolean {
+    writer.exec(`PRAGMA busy_timeout = ${waitMs}`);
     try {
-      if (checkpoint(writer, "TRUNCATE").busy !== 0) return false;
+      return checkpoint(writer, mode).busy === 0;
     } catch (error) {
       if (codeOf(error).startsWith("SQLITE_BUSY")) return false;
       throw error;
     } finally {
       writer.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     }
-    mark?.write(true);
-    return true;
   }
 
   /** Leaves no page behind whose sync may have failed: the log is emptied, or else written anew where it lies, and synced. */
@@ -329,7 +345,7 @@ interface CheckpointRow {
 }
 
 /** Makes a checkpoint and throws what goes wrong in it (SQLite, "PRAGMA wal_checkpoint"). */
-function checkpoint(client: Database, mode: "PASSIVE" | "TRUNCATE"): CheckpointRow {
+function checkpoint(client: Database, mode: "PASSIVE" | "RESTART" | "TRUNCATE"): CheckpointRow {
   const row = client.query<CheckpointRow, []>(`PRAGMA wal_checkpoint(${mode})`).get();
   if (!row || row.log < 0) throw new Error("SQLite made no checkpoint: the database has no log.");
   return row;

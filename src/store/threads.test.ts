@@ -1,10 +1,9 @@
-import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { migrations } from "../assets.ts";
 import { silentLog } from "../log.ts";
-import { addAccount, addAgent, addMessage, later, mailFor, noon } from "../testing/store-rows.ts";
+import { addAccount, addAgent, addMessage, later, mailFor, multiplyMessages, noon } from "../testing/store-rows.ts";
 import { testStoreThreads } from "../testing/store-threads.ts";
 import { newSecret } from "../testing/stores.ts";
 import { tempDir } from "../testing/temp.ts";
@@ -15,26 +14,6 @@ import { openSqliteStore } from "./threads.ts";
 function open(path: string): Promise<Store> {
   const options = { path, migrations: migrations("sqlite"), role: "server" as const, log: silentLog };
   return openSqliteStore(testStoreThreads(), options);
-}
-
-/** So many copies of each message, written around the store. */
-function multiplyMessages(path: string, times: number): void {
-  using database = new Database(path);
-  const columns = (database.query("SELECT name FROM pragma_table_info('messages')").all() as { name: string }[]).map(
-    ({ name }) => name,
-  );
-  const changed: Record<string, string> = {
-    id: "id || '-' || copy",
-    seq: "seq + copy",
-    event_id: "event_id || '-' || copy",
-    n: "NULL",
-    dedupe_key: "NULL",
-  };
-  const values = columns.map((name) => changed[name] ?? `"${name}"`).join(", ");
-  const names = columns.map((name) => `"${name}"`).join(", ");
-  database.exec(`
-    WITH RECURSIVE numbers (copy) AS (SELECT 1 UNION ALL SELECT copy + 1 FROM numbers WHERE copy < ${times})
-    INSERT INTO messages (${names}) SELECT ${values} FROM messages, numbers`);
 }
 
 // Errors are caught here, not by `expect().rejects`: that waits inside of the thread's message, and hears no other one.
@@ -63,6 +42,31 @@ test("mail is taken and keys are found while a search walks through an inbox", a
   await Promise.all(searches);
   await store.close();
 });
+
+test("the log begins anew although one search follows the other", async () => {
+  await using dir = await tempDir();
+  const path = join(dir.path, "e2a.db");
+  let store = await open(path);
+  const agent = await addAgent(store);
+  await addMessage(store, agent.id);
+  await store.close();
+  multiplyMessages(path, 60_000);
+  store = await open(path);
+
+  let isOver = false;
+  const searchers = ["first", "second", "third"].map(async () => {
+    while (!isOver) await store.listMessages(agent.id, { from: "nobody@people.example" }, { sort: "asc", limit: 10 });
+  });
+  const megabytes: number[] = [];
+  for (let n = 0; n < 30; n++) {
+    await store.acceptInbound(mailFor(agent.id, { bytes: Buffer.alloc(3_000_000, `${n} `), receivedAt: later(n) }));
+    megabytes.push(statSync(`${path}-wal`).size / 1e6);
+  }
+  isOver = true;
+  await Promise.all(searchers);
+  await store.close();
+  expect(Math.max(...megabytes)).toBeLessThan(60);
+}, 60_000);
 
 test("what was written is read at once, wherever it is read, and the bytes are the same", async () => {
   await using dir = await tempDir();

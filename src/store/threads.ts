@@ -3,7 +3,7 @@ import { type Engine, type Signal, tell } from "./engine.ts";
 import { unavailable, uncertain } from "./failures.ts";
 import type { Role } from "./folder-lock.ts";
 import type { Migration } from "./migrate.ts";
-import { openSqliteReader } from "./sqlite-reader.ts";
+import { openSqliteReader, type Reader } from "./sqlite-reader.ts";
 import { createStore, placeOf, type Store } from "./store.ts";
 import {
   type Answer,
@@ -17,8 +17,8 @@ import {
   send,
 } from "./thread-messages.ts";
 
-/** Reader threads at most. Each runs one verb at a time; the second one serves while the first is in a long search. */
-const READERS_MAX = 2;
+/** Reader threads. Each runs one verb at a time; the second one serves while the first is in a long search. */
+const READERS = 2;
 /** How long a process that ends at once waits for its log to be emptied. */
 const LEAVE_MS = 5_000;
 
@@ -26,8 +26,8 @@ const LEAVE_MS = 5_000;
 export interface StoreThreads {
   /** The thread of all writers. */
   readonly writer: StoreThread;
-  /** A thread to read on: an idle one, or else the one with the fewest calls in hand. Started when first needed. */
-  reader(): StoreThread;
+  /** The threads that only read. */
+  readonly readers: readonly StoreThread[];
   /** Ends the threads. Stores must have been closed before. */
   close(): void;
 }
@@ -53,22 +53,19 @@ interface ThreadDatabase {
   close(): Promise<void>;
 }
 
-/** Creates the threads, and starts the writer's. */
+/**
+ * Starts the threads. All of them at once, before anybody can connect: a thread that is started while clients have taken
+ * the last descriptor ends the process.
+ */
 export function createStoreThreads(): StoreThreads {
   const writer = startThread();
-  const readers: StoreThread[] = [];
+  const readers = Array.from({ length: READERS }, startThread);
   // Whoever ends the process without closing (an error, process.exit) leaves a file that can be copied as it lies there.
   const leave = () => writer.leave();
   process.once("exit", leave);
   return {
     writer,
-    reader() {
-      const least = readers.toSorted((a, b) => a.inHand - b.inHand)[0];
-      if (least && (least.inHand === 0 || readers.length === READERS_MAX)) return least;
-      const started = startThread();
-      readers.push(started);
-      return started;
-    },
+    readers,
     close() {
       process.off("exit", leave);
       for (const thread of [writer, ...readers]) thread.close();
@@ -77,7 +74,7 @@ export function createStoreThreads(): StoreThreads {
 }
 
 /**
- * Opens a SQLite file as the server's store: one thread writes, up to two read, and this one only looks up small rows.
+ * Opens a SQLite file as the server's store: one thread writes, two read, and this one only looks up small rows.
  * So neither a disk that is slow to sync, nor the indexing of large mail, nor a long search keeps sockets waiting.
  *
  * @throws StartRefused as openSqlite does
@@ -99,18 +96,28 @@ export async function openSqliteStore(
       log,
     },
   );
-  const reader = openSqliteReader(path);
-  const readers = new Map<StoreThread, Promise<ThreadDatabase>>();
+  const readers: { thread: StoreThread; database: ThreadDatabase }[] = [];
+  const closeAll = async () => {
+    for (const { database } of readers) await database.close();
+    await writer.close();
+  };
+  let reader: Reader;
+  try {
+    for (const thread of threads.readers) {
+      const database = await thread.open({ kind: "reader", path }, { onSignal() {}, onFault() {}, log: silentLog });
+      readers.push({ thread, database });
+    }
+    reader = openSqliteReader(path);
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
 
+  /** On the thread with the fewest calls in hand. */
   function onReader(verb: string, args: unknown[]): Promise<unknown> {
     if (closing) return Promise.reject(unavailable(new Error("the store is closed")));
-    const thread = threads.reader();
-    let opened = readers.get(thread);
-    if (!opened) {
-      opened = thread.open({ kind: "reader", path }, { onSignal() {}, onFault() {}, log: silentLog });
-      readers.set(thread, opened);
-    }
-    return opened.then((database) => database.call(verb, args));
+    const { database } = readers.reduce((least, one) => (one.thread.inHand < least.thread.inHand ? one : least));
+    return database.call(verb, args);
   }
 
   const callers: Engine = {
@@ -127,12 +134,7 @@ export async function openSqliteStore(
     close: () =>
       (closing ??= (async () => {
         reader.close();
-        for (const opened of readers.values())
-          await opened.then(
-            (database) => database.close(),
-            () => {},
-          );
-        await writer.close();
+        await closeAll();
       })()),
   };
   const store = createStore(callers);

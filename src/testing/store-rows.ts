@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { newId } from "../id.ts";
 import { type AgentMode, splitAddress } from "../mail.ts";
 import { type AgentChanges, newAgent } from "../store/agents.ts";
@@ -252,4 +253,24 @@ export function newKey(agentId: string | null = null, expiresAt: Date | null = n
 /** The domain part of an agent's address. */
 export function domainOf(address: string): string {
   return splitAddress(address)?.domain ?? "";
+}
+
+/** So many copies of each message in a SQLite file, written around the store. */
+export function multiplyMessages(path: string, times: number): void {
+  using database = new Database(path);
+  const columns = (database.query("SELECT name FROM pragma_table_info('messages')").all() as { name: string }[]).map(
+    ({ name }) => name,
+  );
+  const changed: Record<string, string> = {
+    id: "id || '-' || copy",
+    seq: "seq + copy",
+    event_id: "event_id || '-' || copy",
+    n: "NULL",
+    dedupe_key: "NULL",
+  };
+  const values = columns.map((name) => changed[name] ?? `"${name}"`).join(", ");
+  const names = columns.map((name) => `"${name}"`).join(", ");
+  database.exec(`
+    WITH RECURSIVE numbers (copy) AS (SELECT 1 UNION ALL SELECT copy + 1 FROM numbers WHERE copy < ${times})
+    INSERT INTO messages (${names}) SELECT ${values} FROM messages, numbers`);
 }
