@@ -190,16 +190,6 @@ describe("body", () => {
       [...dated, "Content-Type: text/html", "", `<p>${"x".repeat(131_069)}`],
       { text: "x".repeat(131_069) },
     ],
-    [
-      "a field within a field",
-      [...dated, "Content-X: y", "Content-Type", " ", " : text/html", "Content-Type: text/plain", "", "<b>Hi</b>"],
-      { text: "<b>Hi</b>", html: null },
-    ],
-    [
-      "another field within a field",
-      [...dated, "Content-X: y", "Content-Disposition", "\t", "\t: attachment", "", "Hi"],
-      { text: "Hi", attachments: [] },
-    ],
     ["an empty text beside HTML", alternative(" ", "<p>Hi</p>"), { text: "Hi", html: "<p>Hi</p>" }],
     ["text and its alternative", alternative("Hi", "<p>Hello</p>"), { text: "Hi", html: "<p>Hello</p>" }],
     [
@@ -357,6 +347,18 @@ describe("what was wrong is said, and the rest delivered", () => {
       { text: "Hi", from: [] },
     ],
     ["an empty From", ["From: ", "", "Hi"], "The From field has no address.", { text: "Hi" }],
+    [
+      "a field within a field",
+      [...dated, "Content-X: y", "Content-Type", " ", " : text/html", "Content-Type: text/plain", "", "<b>Hi</b>"],
+      "How a part is encoded can be read in two ways.",
+      { text: "<b>Hi</b>", html: null },
+    ],
+    [
+      "another field within a field",
+      [...dated, "Content-X: y", "Content-Disposition", "\t", "\t: attachment", "", "Hi"],
+      "How a part is encoded can be read in two ways.",
+      { text: "Hi", attachments: [] },
+    ],
     ["two From fields", ["From: b@example.net", ...dated, "", "Hi"], "The message has 2 From fields."],
     [
       "two From addresses",

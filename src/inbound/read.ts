@@ -50,7 +50,7 @@ export async function readMail(
   const structure =
     defect === null
       ? scanStructure(raw, block, limits)
-      : { excess: defect, htmlAlone: false, defects: [], hangsOnSpaces: false };
+      : { excess: defect, htmlAlone: false, defects: [], hangsOnSpaces: false, outside: [] };
   const fields = readHeader(block);
   const body = structure.excess ? rawBody(raw, block, structure.excess) : await parseBody(raw, block, limits);
 

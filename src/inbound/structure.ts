@@ -1,5 +1,5 @@
 import libmime from "libmime";
-import { asBuffer, fieldsNamed, fieldText, type HeaderBlock, scanHeaders } from "./headers.ts";
+import { asBuffer, fieldsNamed, fieldText, type HeaderBlock, type RawField, scanHeaders } from "./headers.ts";
 
 export interface ReadLimits {
   /** MIME parts in the whole message. */
@@ -22,6 +22,8 @@ export interface Structure {
    * header, which goes on behind it, or more of it behind a delimiter than one may have.
    */
   hangsOnSpaces: boolean;
+  /** What stands in multiparts outside of their parts (RFC 2046 5.1.1), as offsets: where each begins and ends. */
+  outside: [start: number, end: number][];
 }
 
 /** Each line costs a parser some 250 ns, however short; 25 MB of real text or base64 have less than half of these. */
@@ -54,7 +56,9 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   const open: OpenMultipart[] = [];
   let htmlAlone = false;
   let hangsOnSpaces = false;
-  const over = (excess: string): Structure => ({ excess, htmlAlone, defects: [...defects], hangsOnSpaces });
+  const outside: Structure["outside"] = [];
+  let outsideStart = -1;
+  const over = (excess: string): Structure => ({ excess, htmlAlone, defects: [...defects], hangsOnSpaces, outside });
   let parts = 1;
   let dashLines = 0;
   let headerBytes = 0;
@@ -71,12 +75,15 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
     }
     const delimiter = Buffer.from(`--${part.boundary}`, "latin1");
     open.push({ delimiter, alternative: alternative || part.type === "multipart/alternative" });
+    outsideStart = start;
     leaf = null;
     return open.length <= limits.maxDepth;
   };
   const leave = (end: number) => {
     if (leaf?.base64 && isCutBase64(bytes.subarray(leaf.start, end))) defects.add("A base64 part is cut off.");
     leaf = null;
+    if (outsideStart >= 0 && outsideStart < end) outside.push([outsideStart, end]);
+    outsideStart = -1;
   };
 
   const tooDeep = `The message has multiparts nested more than ${limits.maxDepth} deep.`;
@@ -95,7 +102,8 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
     if (open.length - 1 > found.level) defects.add("A multipart is not closed.");
     open.length = found.closes ? found.level : found.level + 1;
     at = found.end;
-    if (!found.closes) {
+    if (found.closes) outsideStart = at;
+    else {
       if (++parts > limits.maxParts) return over(`The message has more than ${limits.maxParts} parts.`);
       const headerEnd = partHeaderEnd(bytes, at, limits.maxHeaderBytes - headerBytes);
       if (headerEnd < 0) return over(`The headers of the parts have more than ${limits.maxHeaderBytes} bytes.`);
@@ -112,7 +120,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   }
   leave(bytes.length);
   if (open.length > 0) defects.add("A multipart is not closed.");
-  return { excess: null, htmlAlone, defects: [...defects], hangsOnSpaces };
+  return { excess: null, htmlAlone, defects: [...defects], hangsOnSpaces, outside };
 }
 
 /** Whether a line has white space and nothing else. */
@@ -168,6 +176,10 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): number {
 /** Defects that leave a part as it came: another program may make words of it. */
 export const unknownEncoding = "A part has an unknown transfer encoding.";
 export const unknownCharset = "A text part has an unknown charset.";
+/** A defect that other programs repair in another way. */
+export const ambiguousPart = "How a part is encoded can be read in two ways.";
+
+const describing = ["content-type", "content-transfer-encoding", "content-disposition"];
 
 const encodings = ["7bit", "8bit", "binary", "base64", "quoted-printable"];
 
@@ -183,11 +195,21 @@ function describe(header: HeaderBlock, defects: Set<string>) {
   const boundary = type.startsWith("multipart/") ? (params.boundary?.trimEnd() ?? "") : null;
   if (boundary === "") defects.add("A multipart has no boundary.");
   if (!encodings.includes(encoding)) defects.add(unknownEncoding);
+  const isRepeated = describing.some((key) => fieldsNamed(header, key).length > 1);
+  // RFC 2045 6.4: a multipart is not encoded itself.
+  const isEncodedWhole = boundary !== null && ["base64", "quoted-printable"].includes(encoding);
+  if (isRepeated || isEncodedWhole || header.fields.some(hasOddLine)) defects.add(ambiguousPart);
   if (type.startsWith("text/") && params.charset && !isCharset(params.charset)) {
     defects.add(unknownCharset);
   }
   const inlineHtml = type === "text/html" && value("content-disposition", "inline").value.toLowerCase() === "inline";
   return { type, boundary: boundary || null, encoding, inlineHtml };
+}
+
+/** Whether the value has a line without a fold, or of white space alone: some readers begin a field there. */
+function hasOddLine({ binary }: RawField): boolean {
+  const further = binary.split("\n").slice(1);
+  return further.some((line) => line !== "" && (!/^[ \t]/.test(line) || line.trim() === ""));
 }
 
 /** The labels of the Encoding Standard, and the code pages and national sets that it leaves out. */

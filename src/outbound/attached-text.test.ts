@@ -75,6 +75,34 @@ test.each<[string, string, string, string | Uint8Array, string[]]>([
     ["binary"],
   ],
   ["a message that is a part of one", "a.eml", "message/partial", "Subject: Hi\r\n\r\nHello\r\n", ["unreadable"]],
+  [
+    "a message with two encodings",
+    "a.eml",
+    "message/rfc822",
+    "Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n\r\nHello\r\n",
+    ["unreadable"],
+  ],
+  [
+    "a part with an encoding within a field",
+    "a.eml",
+    "message/rfc822",
+    mixed("X-A: b\r\nContent-Transfer-Encoding\r\n \r\n : base64\r\n\r\nHello"),
+    ["unreadable"],
+  ],
+  [
+    "a multipart that is encoded as a whole",
+    "a.eml",
+    "message/rfc822",
+    "Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: base64\r\n\r\nLS1i\r\n",
+    ["unreadable"],
+  ],
+  [
+    "a multipart with two boundaries",
+    "a.eml",
+    "message/rfc822",
+    "Content-Type: multipart/mixed; boundary=a; boundary=b\r\n\r\n--a\r\n\r\nA\r\n--a--\r\n--b\r\n\r\nB\r\n--b--\r\n",
+    ["unreadable"],
+  ],
   ["a message of too many parts", "a.eml", "message/rfc822", mixed(...Array(600).fill("\r\nx")), ["unreadable"]],
 ])("of %s it is said what is not searched", async (_, filename, contentType, content, why) => {
   const { unsearched } = await read(filename, contentType, content);

@@ -1,5 +1,13 @@
 import { asBuffer, type HeaderBlock, scanHeaders } from "../inbound/headers.ts";
-import { isCharset, type ReadLimits, scanStructure, unknownCharset, unknownEncoding } from "../inbound/structure.ts";
+import {
+  ambiguousPart,
+  isCharset,
+  type ReadLimits,
+  type Structure,
+  scanStructure,
+  unknownCharset,
+  unknownEncoding,
+} from "../inbound/structure.ts";
 import { wholeLines } from "./compose.ts";
 import { searchedCharsMax } from "./links.ts";
 import { secretKinds } from "./secrets.ts";
@@ -148,7 +156,15 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
     // With the parser, as a server without mail does without it.
     const { readAttachments, readMail } = await import("../inbound/read.ts");
     const block = scanHeaders(raw, { bytesMax: readLimits.maxHeaderBytes, fieldsMax: headerFieldsMax });
-    if (!isWhollyRead(raw, block)) unsearched.push({ name: where, why: "unreadable" });
+    const structure = scanStructure(raw, block, readLimits);
+    const outside = structure.outside.map(([start, end]) => Buffer.from(raw.subarray(start, end)).toString("utf8"));
+    for (const text of outside) add(text, "words");
+    // Where others see a delimiter they see parts.
+    if (!isWhollyRead(block, structure) || outside.some((text) => /^--/m.test(text))) {
+      unsearched.push({ name: where, why: "unreadable" });
+      // Others may show what is encoded here as it stands.
+      add(Buffer.from(raw).toString("utf8"), "data");
+    }
     const mail = await readMail(raw, readLimits);
     for (const { name, value } of mail.headers) {
       // What routes and proves a message has host names that lead nowhere.
@@ -179,11 +195,13 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
   return { texts, unsearched };
 }
 
-/** Whether nothing in a message is left as it came: too much, or in a charset or encoding that nobody here knows. */
-function isWhollyRead(raw: Uint8Array, block: HeaderBlock): boolean {
-  const { excess, defects } = scanStructure(raw, block, readLimits);
-  if (block.cut || excess !== null || defects.includes(unknownCharset) || defects.includes(unknownEncoding))
-    return false;
+/**
+ * Whether nothing in a message is left as it came: too much, in a charset or encoding that nobody here knows, or encoded
+ * in a way that two readers take differently.
+ */
+function isWhollyRead(block: HeaderBlock, { excess, defects }: Structure): boolean {
+  const unread = [unknownCharset, unknownEncoding, ambiguousPart];
+  if (block.cut || excess !== null || defects.some((defect) => unread.includes(defect))) return false;
   // RFC 2047 2, RFC 2231 5.
   return block.fields.every(({ binary }) =>
     binary.matchAll(/=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?[bq]\?/gi).every(([, label = ""]) => isCharset(label)),

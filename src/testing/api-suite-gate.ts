@@ -72,6 +72,8 @@ const ruleCases: RuleCase[] = [
   },
 ];
 
+const parted = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+
 function attached(filename: string, content_type: string, content: string) {
   return { attachments: [{ filename, content_type, data: Buffer.from(content).toString("base64") }] };
 }
@@ -179,6 +181,23 @@ export function gateCases(it: ApiWorld): void {
       ["attached HTML", (url) => attached("a.html", "text/html", `<a href="${url}">See</a>`)],
       ["a calendar", (url) => attached("a.ics", "text/calendar", `URL:${url.slice(0, 14)}\r\n ${url.slice(14)}\r\n`)],
       ["a message", (url) => attached("a.eml", "message/rfc822", `Subject: Hi\r\n\r\nSee ${url}\r\n`)],
+      [
+        "what stands before the first part of a message",
+        (url) => attached("a.eml", "message/rfc822", `${parted}See ${url}\r\n--b\r\n\r\nHi\r\n--b--\r\n`),
+      ],
+      [
+        "what stands behind the last part of a message",
+        (url) => attached("a.eml", "message/rfc822", `${parted}--b\r\n\r\nHi\r\n--b--\r\nSee ${url}\r\n`),
+      ],
+      [
+        "a message that others decode otherwise",
+        (url) =>
+          attached(
+            "a.eml",
+            "message/rfc822",
+            `Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n\r\nSee ${url}\r\n`,
+          ),
+      ],
       [
         "a message whose lines end in CR alone",
         (url) =>
