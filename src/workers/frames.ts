@@ -26,9 +26,9 @@ const SLICE_BYTES = 256 * 1024;
 const PREFIX_BYTES = 12;
 /** Added to the length of a text in UTF-16; the others are Latin-1. Both are decoded by copying. */
 const UTF16_FLAG = 0x8000_0000;
-/** Header fields of a message, or the reviews of many; more is a broken sender. */
 /** Written in one turn of the event loop: the other side may read as fast as we write. */
 const TURN_BYTES = 1024 * 1024;
+/** Header fields of a message, or the reviews of many; more is a broken sender. */
 const HEAD_BYTES_MAX = 128 * 1024 * 1024;
 /** Attachments of one message, or long header fields. */
 const PARTS_MAX = 100_000;
