@@ -87,6 +87,42 @@ test("what throws on the way to its answer leaves its Idempotency-Key free at on
   expect((await once(async () => Response.json({}, { status: 201 }))).status).toBe(201);
 });
 
+test("a request that comes too late does not replace the answer of its repetition", async () => {
+  await using it = await startTestApp();
+  const { store } = it.app;
+  const clock = new TestClock();
+  const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
+  const idempotency = createIdempotency({ store, vault, clock, log: silentLog });
+  const identity = { user: { id: it.userId }, agentId: null } as Identity;
+  const once = (run: Parameters<typeof idempotency.once>[3]) => {
+    const request = new Request("http://e2a.localhost/api/v1/webhooks", {
+      ...{ method: "POST", headers: { "idempotency-key": "slow" } },
+    });
+    return idempotency.once(request, identity, new RequestHash(request, identity), run);
+  };
+  const webhook = { userId: it.userId, url: loopback, events: [], agents: [], description: "" };
+  const create: Parameters<typeof once>[0] = (keep) =>
+    store.createWebhook(webhook, new Date(), keep(201, "made")).then(
+      () => Response.json("made", { status: 201 }),
+      ({ code }: Failure) => Response.json(code, { status: 409 }),
+    );
+  const started = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const late = once(async (keep) => {
+    started.resolve();
+    await released.promise;
+    return create(keep);
+  });
+  await started.promise;
+  clock.advance(31_000);
+  expect((await once(create)).status).toBe(201);
+  released.resolve();
+  expect((await late).status).toBe(409);
+  const again = await once(create);
+  expect([again.status, await again.json()]).toEqual([201, "made"]);
+  expect(await store.listWebhooks(it.userId)).toHaveLength(1);
+});
+
 for (const database of ["sqlite", "postgres"] as const)
   test(`each agent's keys have Idempotency-Keys of their own, and the account's keys share theirs (${database})`, async () => {
     await using it = await startTestApp({ database });
