@@ -5,6 +5,7 @@ import { TestClock } from "../clock.ts";
 import type { Failure } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import { request, startTestApp } from "../testing/app.ts";
+import { scriptedSmtp } from "../testing/scripted-smtp.ts";
 import { createVault, loadOrCreateKeyFile } from "../vault.ts";
 import { createIdempotency, RequestHash } from "./idempotency.ts";
 import type { Identity } from "./identity.ts";
@@ -121,6 +122,29 @@ test("a request that comes too late does not replace the answer of its repetitio
   const again = await once(create);
   expect([again.status, await again.json()]).toEqual([201, "made"]);
   expect(await store.listWebhooks(it.userId)).toHaveLength(1);
+});
+
+test("another request with the key of a mail is refused, and the mail's own request still gets its answer", async () => {
+  await using upstream = await scriptedSmtp({
+    on: (stage) => (stage === "rcpt" ? "550 5.1.1 No such user" : undefined),
+  });
+  await using it = await startTestApp({
+    set: {
+      ...{ "outbound_smtp.host": upstream.host, "outbound_smtp.port": upstream.port, "outbound_smtp.tls": "off" },
+    },
+  });
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const send = (subject: string) =>
+    it.api(
+      ...(["POST", "/api/v1/send"] as const),
+      { to: ["ann@outside.example"], subject, body: "Good day." },
+      { "idempotency-key": "once" },
+    );
+  const first = await send("First");
+  expect(first.status).toBe(502);
+  expect(await send("Second")).toMatchObject({ status: 422, body: { code: "idempotency_key_reused" } });
+  const again = await send("First");
+  expect([again.status, again.body.message_id]).toEqual([502, first.body.message_id]);
 });
 
 for (const database of ["sqlite", "postgres"] as const)
