@@ -47,3 +47,31 @@ export function step<Model extends object, Real, Given>(
     toString: () => `${name}(${fc.stringify(value)})`,
   }));
 }
+
+/**
+ * Texts in which these pieces, any graphemes, control characters, halves of surrogate pairs and line ends stand side by side: what
+ * somebody writes who looks for a gap between two readers.
+ */
+export function textWith(pieces: readonly string[], maxPieces = 12): fc.Arbitrary<string> {
+  const odd = fc.constantFrom(
+    "\0",
+    "\r",
+    "\n",
+    "\r\n",
+    "\t",
+    " ",
+    "\ud83d",
+    "\u202e",
+    "\ufeff",
+    "\u0301",
+    "\u2028",
+    "\x7f",
+  );
+  const piece = fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom(...pieces) },
+    { weight: 2, arbitrary: fc.string({ unit: "grapheme", maxLength: 8 }) },
+    { weight: 1, arbitrary: fc.string({ unit: "grapheme-ascii", maxLength: 100, size: "max" }) },
+    { weight: 1, arbitrary: odd },
+  );
+  return fc.array(piece, { maxLength: maxPieces, size: "max" }).map((parts) => parts.join(""));
+}
