@@ -157,7 +157,7 @@ const claim = command(
     const healthy = [0, 1, 2].filter((endpoint) => !model.failing.has(endpoint) || failingMax === 3);
     const possible = healthy
       .map((endpoint) => Math.min(may(endpoint), of(due, endpoint).length))
-      .reduce((a, b) => a + b);
+      .reduce((a, b) => a + b, 0);
     if (due.length <= LOOKED_AT * limit) expect(taken.length).toBeGreaterThanOrEqual(Math.min(limit, possible));
     for (const row of taken) {
       Object.assign(row, { lease: token, at: now.getTime() + LEASE_MS });
