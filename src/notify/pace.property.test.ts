@@ -50,7 +50,10 @@ test("whoever waits until an endpoint is said to be free finds it free", () =>
       const pace = createPace(perSecond, clock);
       for (const ms of pauses) {
         clock.advance(ms);
-        while (pace.free("hook") > 0) pace.take("hook");
+        for (let taken = 0; pace.free("hook") > 0; taken++) {
+          expect(taken).toBeLessThan(perSecond);
+          pace.take("hook");
+        }
         const next = pace.nextFreeAt() as Date;
         clock.advance(next.getTime() - clock.now());
         expect(pace.free("hook")).toBeGreaterThan(0);
