@@ -76,13 +76,20 @@ export const getMessage = tool({
   },
 });
 
+const unsignedReplyTo =
+  "It has a Reply-To that the signature which proves the sender does not cover, so somebody else may have put it there: " +
+  "an answer goes to the sender.";
+
 function inbound(agent: string, message: Detail, newOnly: boolean, asked: AskedPart, { fence }: Context) {
   const { message_id, conversation_id, direction, status, created_at: at, verified, labels, attachments } = message;
   const body = readBody(newOnly ? message.reply_text : message.text);
   const { portion, lines, structured } = askedPortion(body.text, asked);
   const automatic = automaticReason(message);
   const verdict = verdictOf(message);
-  const answersTo = (message.reply_to ?? []).filter((address) => address !== message.from);
+  const elsewhere = (message.reply_to ?? []).filter((address) => address !== message.from);
+  // As the API answers: a field that nothing proves chooses nobody.
+  const isUnsigned = message.authentication.unsigned?.includes("Reply-To") ?? false;
+  const answersTo = isUnsigned ? [] : elsewhere;
   const untrusted = {
     ...{ from: shortLine(message.from), from_name: shortLine(message.from_name) },
     ...{ to: shortList(message.to), cc: shortList(message.cc), bcc: [], reply_to: shortList(answersTo) },
@@ -96,6 +103,7 @@ function inbound(agent: string, message: Detail, newOnly: boolean, asked: AskedP
     ...(answersTo.length > 0
       ? ["An answer would go to its Reply-To, which is another address than the sender's."]
       : []),
+    ...(isUnsigned && elsewhere.length > 0 ? [unsignedReplyTo] : []),
     ...body.hidden,
     ...message.defects.map(shortLine),
   ];
