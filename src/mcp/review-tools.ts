@@ -95,13 +95,14 @@ function heldOf(message: Outbound): Static<typeof Held> {
 function heldText(held: Static<typeof Held>, fence: Fence): string {
   const { message_id, agent, type, created_at, approval_expires_at, hold, content_hash, recipients_new, hidden } = held;
   return [
-    `${message_id}: a ${type} by ${agent}, handed in ${created_at}${approval_expires_at ? `, decided by itself ${approval_expires_at}` : ""}. ${hold}`,
+    `${message_id}: a ${type} by ${agent}, handed in ${created_at}${approval_expires_at ? `, decided by itself ${approval_expires_at}` : ""}.`,
     `content_hash ${content_hash}`,
     ...(recipients_new.length > 0 ? [`New to the agent: ${recipients_new.join(", ")}.`] : []),
     ...hidden,
     ...(held.is_cut ? ["The text goes on; get_message has all of it."] : []),
     ...(held.untrusted.has_html ? ["It also has HTML, which may say something else."] : []),
-    fence.line(held.untrusted),
+    // It names files and hosts, which are the agent's words.
+    fence.line({ hold, ...held.untrusted }),
   ].join("\n");
 }
 

@@ -168,7 +168,7 @@ export function gateCases(it: ApiWorld): void {
       };
       expect(await forward("With it")).toMatchObject({
         status: "pending_approval",
-        hold: { reason: expect.stringContaining("in the attachment With it.eml") },
+        hold: { reason: expect.stringContaining("in the attachment “With it.eml”") },
       });
       expect((await forward("Without it")).status).toBe("sent");
     });
@@ -252,7 +252,7 @@ export function gateCases(it: ApiWorld): void {
         it.api.post("/api/v1/send", { ...mail, from: agent, body, attachments: [picture] });
       expect((await send("Of eagles.")).body.status).toBe("sent");
       expect((await send("Of falcons.")).body.hold.reason).toBe(
-        'It matches the pattern "falcon" in the text. Not searched: the attachment a.png (binary).',
+        'It matches the pattern "falcon" in the text. Not searched: the attachment “a.png” (binary).',
       );
     });
 
