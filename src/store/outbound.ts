@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, ne, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, min, ne, type SQL, sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import type { OutboundStatus, OutboundType } from "../mail.ts";
@@ -295,30 +295,42 @@ export function* tellHeld(
 
 /**
  * The conversation of the agent's newest message that these Message-IDs name: of what came in, else of what went out.
+ *
+ * Anybody may send a mail under an id that is another's, and would have the answers to that one filed in a conversation of
+ * their own. So an id of the agent's own mail is never that of a mail that came in, and any other is that of its first.
  */
 export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
   const wanted = references.slice(-REFERENCES_MAX);
   if (wanted.length === 0) return null;
   const { messages, outboundMessages } = s.t;
+  const own = yield* ask(
+    s.db
+      .select({ emailMessageId: outboundMessages.emailMessageId, conversationId: outboundMessages.conversationId })
+      .from(outboundMessages)
+      .where(and(eq(outboundMessages.agentId, agentId), inArray(outboundMessages.emailMessageId, wanted)))
+      // Not the bare column: SQLite would walk all of the agent's mail to save itself the sorting.
+      .orderBy(desc(sql`${outboundMessages.id} || ''`)),
+  );
+  const others = wanted.filter((id) => !own.some(({ emailMessageId }) => emailMessageId === id));
+  const firsts =
+    others.length === 0
+      ? []
+      : yield* ask(
+          s.db
+            .select({ seq: min(messages.seq) })
+            .from(messages)
+            .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, others)))
+            .groupBy(messages.emailMessageId),
+        );
+  if (firsts.length === 0) return own[0]?.conversationId ?? null;
+  const newest = Math.max(...firsts.map(({ seq }) => seq ?? 0));
   const [inbound] = yield* ask(
     s.db
       .select({ id: messages.conversationId })
       .from(messages)
-      .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, wanted)))
-      // Not the bare column, here and below: SQLite would walk all of the agent's mail to save itself the sorting.
-      .orderBy(desc(sql`${messages.seq} + 0`))
-      .limit(1),
+      .where(and(eq(messages.agentId, agentId), eq(messages.seq, newest))),
   );
-  if (inbound) return inbound.id;
-  const [outbound] = yield* ask(
-    s.db
-      .select({ id: outboundMessages.conversationId })
-      .from(outboundMessages)
-      .where(and(eq(outboundMessages.agentId, agentId), inArray(outboundMessages.emailMessageId, wanted)))
-      .orderBy(desc(sql`${outboundMessages.id} || ''`))
-      .limit(1),
-  );
-  return outbound?.id ?? null;
+  return inbound?.id ?? null;
 }
 
 /** A message's recipients in their order. */
