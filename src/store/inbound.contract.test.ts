@@ -194,7 +194,7 @@ onEveryDatabase((it) => {
     expect(await follow(question.emailMessageId ?? "")).toBe(question.conversationId);
     const both = [question.emailMessageId ?? "", offer.emailMessageId];
     expect(await follow(...both)).toBe(question.conversationId);
-    expect(await it.store.conversationOf(agent.id, both)).toBe(question.conversationId);
+    expect(await it.store.conversationsOf(agent.id, both)).toEqual([question.conversationId, offer.conversationId]);
   });
 
   test("role mailboxes: made by their first mail, owned by the domain's owner, not listed as agents", async () => {

@@ -18,8 +18,8 @@ const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
  * over: two minutes after its answer (WIRE), which takes 10 s at most.
  */
 const REPEAT_MS = 130_000;
-/** References looked up for the conversation at most; the newest ones are last (RFC 5322 3.6.4). */
-const REFERENCES_MAX = 50;
+/** References looked up for the conversation at most, more than a message of ours has; the newest are last (RFC 5322 3.6.4). */
+const REFERENCES_MAX = 200;
 /** Recipients that an event names, so that its row stays small. */
 const EVENT_RECIPIENTS_MAX = 50;
 
@@ -293,22 +293,29 @@ export function* tellHeld(
     });
 }
 
+/** The conversation of the agent's newest message that these Message-IDs name: of what came in, else of what went out. */
+export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
+  const [newest] = yield* conversationsOf(s, agentId, references);
+  return newest ?? null;
+}
+
 /**
- * The conversation of the agent's newest message that these Message-IDs name: of what came in, else of what went out.
+ * All conversations of messages that these Message-IDs name, each once: of what came in, the newest first, and behind them
+ * of what went out.
  *
  * Anybody may send a mail under an id that is another's, and would have the answers to that one filed in a conversation of
  * their own. So an id of the agent's own mail is never that of a mail that came in, and any other is that of its first.
  */
-export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
+export function* conversationsOf(s: Scope, agentId: string, references: string[]): Verb<string[]> {
   const wanted = references.slice(-REFERENCES_MAX);
-  if (wanted.length === 0) return null;
+  if (wanted.length === 0) return [];
   const { messages, outboundMessages } = s.t;
   const own = yield* ask(
     s.db
       .select({ emailMessageId: outboundMessages.emailMessageId, conversationId: outboundMessages.conversationId })
       .from(outboundMessages)
       .where(and(eq(outboundMessages.agentId, agentId), inArray(outboundMessages.emailMessageId, wanted)))
-      // Not the bare column: SQLite would walk all of the agent's mail to save itself the sorting.
+      // Not the bare column, here and below: SQLite would walk all of the agent's mail to save itself the sorting.
       .orderBy(desc(sql`${outboundMessages.id} || ''`)),
   );
   const others = wanted.filter((id) => !own.some(({ emailMessageId }) => emailMessageId === id));
@@ -322,15 +329,18 @@ export function* conversationOf(s: Scope, agentId: string, references: string[])
             .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, others)))
             .groupBy(messages.emailMessageId),
         );
-  if (firsts.length === 0) return own[0]?.conversationId ?? null;
-  const newest = Math.max(...firsts.map(({ seq }) => seq ?? 0));
-  const [inbound] = yield* ask(
-    s.db
-      .select({ id: messages.conversationId })
-      .from(messages)
-      .where(and(eq(messages.agentId, agentId), eq(messages.seq, newest))),
-  );
-  return inbound?.id ?? null;
+  const seqs = firsts.flatMap(({ seq }) => seq ?? []);
+  const received =
+    seqs.length === 0
+      ? []
+      : yield* ask(
+          s.db
+            .select({ conversationId: messages.conversationId })
+            .from(messages)
+            .where(and(eq(messages.agentId, agentId), inArray(messages.seq, seqs)))
+            .orderBy(desc(sql`${messages.seq} + 0`)),
+        );
+  return [...new Set([...received, ...own].map(({ conversationId }) => conversationId))];
 }
 
 /** A message's recipients in their order. */

@@ -167,7 +167,7 @@ export function createStore(engine: Engine) {
 
     // Held mail: what the gate asks, decisions, expiry, and telling the reviewers
     gateFacts: scan(gateFacts),
-    conversationOf: lookUp(outbound.conversationOf),
+    conversationsOf: lookUp(outbound.conversationsOf),
     decideHold: write(holds.decideHold),
     withdrawApproval: write(withdraw.withdrawApproval),
     holdQueued: write(holds.holdQueued),
