@@ -28,10 +28,14 @@ const Held = Type.Object({
       to: Type.Array(Type.String()),
       cc: Type.Array(Type.String()),
       bcc: Type.Array(Type.String()),
+      reply_to: Type.Array(Type.String()),
       subject: Type.String(),
       text: Type.String(),
       has_html: Type.Boolean(),
       attachments: Type.Array(Type.String()),
+      headers: Type.Array(Type.String(), {
+        description: "What else leaves in the header: recipients' names, ids of the thread, the agent's own fields.",
+      }),
       link_hosts: Type.Array(Type.String(), { description: "Where its links really lead." }),
     },
     { description: untrustedNote },
@@ -73,7 +77,7 @@ export const listPending = tool({
 });
 
 function heldOf(message: Outbound): Static<typeof Held> {
-  const { body_text = "", body_html, hold, first_time, links = [], attachments = [] } = message;
+  const { body_text = "", body_html, hold, first_time, links = [], headers = [], attachments = [] } = message;
   const body = readBody(body_text);
   const { text, nextOffset } = portionOf(body.text, 0, charsShown);
   return {
@@ -83,10 +87,12 @@ function heldOf(message: Outbound): Static<typeof Held> {
     ...{ recipients_new: shortList(first_time), hidden: body.hidden, is_cut: nextOffset !== null },
     untrusted: {
       ...{ to: shortList(message.to), cc: shortList(message.cc), bcc: shortList(message.bcc) },
+      reply_to: shortList(message.reply_to),
       ...{ subject: shortLine(message.subject), text, has_html: body_html !== undefined },
       attachments: attachments.map(({ filename, content_type, size }) =>
         shortLine(`${filename} (${content_type}, ${size} bytes)`),
       ),
+      headers: headers.map(({ name, value }) => shortLine(`${name}: ${value}`)),
       link_hosts: shortList([...new Set(links.map(({ host }) => host))]),
     },
   };

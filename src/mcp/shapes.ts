@@ -88,6 +88,8 @@ export interface Outbound extends Sent {
   to: string[];
   cc?: string[];
   bcc?: string[];
+  reply_to?: string[];
+  headers?: { name: string; value: string }[];
   created_at: string;
   body_text?: string;
   body_html?: string;

@@ -473,7 +473,7 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       const [one] = pending.is.pending;
       expect(one).toMatchObject({
         ...{ message_id: held.is.message_id, agent, is_cut: true, recipients_new: [outside] },
-        untrusted: { to: [outside], subject: "Offer", attachments: [] },
+        untrusted: { to: [outside], subject: "Offer", attachments: [], reply_to: [], headers: [] },
       });
       const other = await call(owner, "approve_message", { message_id: one.message_id, content_hash: "0".repeat(64) });
       expect(other.text).toContain("not what content_hash names");
