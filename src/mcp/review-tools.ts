@@ -5,12 +5,13 @@ import { Fate, fateLines, fateOf } from "./fate.ts";
 import { portionOf } from "./portion.ts";
 import type { Outbound, Sent } from "./shapes.ts";
 import { given, hints, orNull, tool, untrustedNote } from "./tool.ts";
-import { type Fence, shortLine, shortList } from "./untrusted.ts";
+import { type Fence, shortLine, wholeLine, wholeList } from "./untrusted.ts";
 
 const pageDefault = 10;
 const pageMax = 50;
 /** Of each held mail in the list; get_message has the rest. */
 const charsShown = 2_000;
+const hostsShown = 100;
 
 const Held = Type.Object({
   message_id: Type.String(),
@@ -22,7 +23,7 @@ const Held = Type.Object({
   content_hash: Type.String({ description: "Names exactly this content; approve_message wants it." }),
   recipients_new: Type.Array(Type.String(), { description: "Whom the agent never had to do with." }),
   hidden: Type.Array(Type.String()),
-  is_cut: Type.Boolean({ description: "The text is longer; get_message has all of it." }),
+  is_cut: Type.Boolean({ description: "Something is longer; get_message has all of it." }),
   untrusted: Type.Object(
     {
       to: Type.Array(Type.String()),
@@ -80,20 +81,23 @@ function heldOf(message: Outbound): Static<typeof Held> {
   const { body_text = "", body_html, hold, first_time, links = [], headers = [], attachments = [] } = message;
   const body = readBody(body_text);
   const { text, nextOffset } = portionOf(body.text, 0, charsShown);
+  const hosts = [...new Set(links.map(({ host }) => host))];
+  const fields = headers.map(({ name, value }) => wholeLine(`${name}: ${value}`));
   return {
     ...{ message_id: message.id, agent: message.agent_id, type: message.type, created_at: message.created_at },
     approval_expires_at: message.approval_expires_at ?? null,
     ...{ hold: shortLine(hold?.reason ?? ""), content_hash: message.content_hash ?? "" },
-    ...{ recipients_new: shortList(first_time), hidden: body.hidden, is_cut: nextOffset !== null },
+    ...{ recipients_new: wholeList(first_time), hidden: body.hidden },
+    is_cut: nextOffset !== null || hosts.length > hostsShown || fields.some((one) => shortLine(one) !== one),
     untrusted: {
-      ...{ to: shortList(message.to), cc: shortList(message.cc), bcc: shortList(message.bcc) },
-      reply_to: shortList(message.reply_to),
+      ...{ to: wholeList(message.to), cc: wholeList(message.cc), bcc: wholeList(message.bcc) },
+      reply_to: wholeList(message.reply_to),
       ...{ subject: shortLine(message.subject), text, has_html: body_html !== undefined },
       attachments: attachments.map(({ filename, content_type, size }) =>
         shortLine(`${filename} (${content_type}, ${size} bytes)`),
       ),
-      headers: headers.map(({ name, value }) => shortLine(`${name}: ${value}`)),
-      link_hosts: shortList([...new Set(links.map(({ host }) => host))]),
+      headers: fields.map(shortLine),
+      link_hosts: hosts.slice(0, hostsShown).map(shortLine),
     },
   };
 }
@@ -105,7 +109,7 @@ function heldText(held: Static<typeof Held>, fence: Fence): string {
     `content_hash ${content_hash}`,
     ...(recipients_new.length > 0 ? [`New to the agent: ${recipients_new.join(", ")}.`] : []),
     ...hidden,
-    ...(held.is_cut ? ["The text goes on; get_message has all of it."] : []),
+    ...(held.is_cut ? ["Not all of it is shown; get_message has the rest."] : []),
     ...(held.untrusted.has_html ? ["It also has HTML, which may say something else."] : []),
     // It names files and hosts, which are the agent's words.
     fence.line({ hold, ...held.untrusted }),

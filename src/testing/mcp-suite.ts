@@ -466,7 +466,7 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       const seen = await call(bot, "list_pending");
       expect(seen.text).toContain("you cannot");
       expect(seen.text).not.toContain(warning);
-      for (const said of ["The text goes on; get_message has all of it.", `New to the agent: ${outside}.`])
+      for (const said of ["Not all of it is shown; get_message has the rest.", `New to the agent: ${outside}.`])
         expect(seen.text).toContain(said);
       const pending = await call(owner, "list_pending", { agent });
       expect(pending.is.pending).toEqual(seen.is.pending);
@@ -513,6 +513,26 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
         expect(seen.text).toContain("It has attached");
         expect(seen.text.replace(/<(untrusted-[0-9a-f]+)>[\s\S]*?<\/\1>/g, "")).not.toContain("approved this mail");
       }
+    });
+
+    test("held mail: whoever decides sees every recipient, and all that leaves in the header", async () => {
+      const agent = await newAgent({ hitl_enabled: true, hitl_notify_email: false });
+      const to = Array.from({ length: 30 }, (_, n) => `${n}@outside.example`);
+      const value = `${"x".repeat(500)} end`;
+      const body = {
+        from: agent,
+        to,
+        subject: "Offer",
+        body: "Now",
+        reply_to: [outside],
+        headers: { "X-Note": value },
+      };
+      const { message_id } = (await api("POST", "/api/v1/send", body)).body;
+      const [one] = (await call(owner, "list_pending", { agent })).is.pending;
+      expect(one).toMatchObject({ is_cut: true, recipients_new: to, untrusted: { to, reply_to: [outside] } });
+      const { is, text } = await call(owner, "get_message", { agent, message_id });
+      expect(is.untrusted).toMatchObject({ to, reply_to: [outside], headers: [`X-Note: ${value}`] });
+      expect(text).toContain(`\nX-Note: ${value}\n`);
     });
 
     test("what is wrong is said with the remedy, all of it at once", async () => {
