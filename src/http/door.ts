@@ -28,8 +28,8 @@ const programPath = /^\/(?:api\/|mcp$)/;
 const WHOLE_MESSAGES_MAX = 4;
 /** Lists that are read from SQLite at a time: one for each thread that reads. */
 const SQLITE_LISTS_MAX = 2;
-/** Of the connections to Postgres, what lists may have: the others are for mail and for what is written. */
-const listsShare = 0.5;
+/** Of the connections to Postgres, what lists may have: half of those that read. The others are for single messages. */
+const listsShare = 0.25;
 /** What load balancers ask; begun at the host, which may be anything. */
 const probePath = /^https?:\/\/[^/?#]*\/api\/(?:health|ready)(?:$|\?)/;
 /** A path in the log; more of it helps nobody. */
@@ -60,10 +60,14 @@ export function createDoor(options: DoorOptions) {
   const idempotency = createIdempotency(options);
   const clientAddress = createClientAddress(config.http.trustedProxies);
   const bodies = new BodyBudget(config.http.maxBytesInHand);
-  const wholeMessages = { server: createSlots(WHOLE_MESSAGES_MAX), child: createSlots(WHOLE_MESSAGES_MAX) };
+  const wholeMessages = {
+    server: createSlots(WHOLE_MESSAGES_MAX, options.clock),
+    child: createSlots(WHOLE_MESSAGES_MAX, options.clock),
+  };
   const { database } = config;
   const lists = createSlots(
     database.kind === "sqlite" ? SQLITE_LISTS_MAX : Math.max(1, Math.floor(database.poolSize * listsShare)),
+    options.clock,
   );
   const answersInHand = new BodyBudget(config.http.maxBytesInHand, 1);
   const find = createRouteTable(api.routes as unknown as Route[]);
