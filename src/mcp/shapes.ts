@@ -107,5 +107,11 @@ export interface Conversation {
   message_count: number;
   unread_count: number;
   last_message_at: string;
-  last_message: { message_id: string; direction: "inbound" | "outbound"; from: string; snippet: string };
+  last_message: {
+    message_id: string;
+    direction: "inbound" | "outbound";
+    from: string;
+    verified: boolean;
+    snippet: string;
+  };
 }

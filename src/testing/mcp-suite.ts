@@ -180,6 +180,7 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       expect(talks.is.conversations).toMatchObject([
         { conversation_id, message_count: 2, unread_count: 0, untrusted: { subject: "Invoice 42", last_from: agent } },
       ]);
+      expect(talks.text).not.toContain("NOT PROVEN");
       const talk = await call(bot, "get_conversation", { conversation_id });
       expect(talk.is.messages).toMatchObject([{ message_id: id }, { message_id: reply.is.message_id, status: "sent" }]);
 
@@ -387,9 +388,9 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       const seen = { from_name: "Ann Lee", subject: "Pay now" };
       expect(one.untrusted).toMatchObject({ ...seen, snippet: "Pay now or not" });
       expect((await call(bot, "get_message", { message_id: one.message_id })).is.untrusted).toMatchObject(seen);
-      expect((await call(bot, "list_conversations")).is.conversations[0].untrusted).toMatchObject({
-        subject: "Pay now",
-      });
+      const talks = await call(bot, "list_conversations");
+      expect(talks.is.conversations[0]).toMatchObject({ last_verified: false, untrusted: { subject: "Pay now" } });
+      expect(talks.text).toContain("its sender NOT PROVEN");
 
       const many = Array.from({ length: 30 }, (_, i) => `person-${i}@client.example`);
       await server.deliver(agent, `From: ${outside}\r\nTo: ${many.join(",\r\n ")}\r\nSubject: Many\r\n\r\nHi\r\n`);

@@ -1996,6 +1996,8 @@ export interface components {
                 /** @enum {string} */
                 direction: "inbound" | "outbound";
                 from: string;
+                /** @description Whether the From domain itself is proven. */
+                verified: boolean;
                 snippet: string;
             };
         };

@@ -521,6 +521,7 @@ class LastMessage(Model):
     message_id: str = ""
     direction: str = ""
     from_: str = ""
+    verified: bool = False
     snippet: str = ""
 
 
