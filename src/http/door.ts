@@ -191,6 +191,8 @@ export function createDoor(options: DoorOptions) {
       exchanges.set(inner, exchange);
       const response = await api.handle(inner);
       visit.failure = exchange.failure;
+      // The key belongs to another request, whose repetition must not find this answer under it.
+      if (exchange.failure?.code === "idempotency_key_reused") throw exchange.failure;
       return response;
     };
     if (identity && method === "POST") return idempotency.once(request, identity, hash, run);

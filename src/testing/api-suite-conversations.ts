@@ -69,6 +69,7 @@ export function conversationCases(it: ApiWorld): void {
       expect(subjects).toEqual(["Topic 3", "Topic 2", "Topic 1"]);
       expect(second.next_token).toBeUndefined();
       expect((await conversationsOf(other, `?token=${first.next_token}`)).body.errors[0].field).toBe("token");
+      expect((await conversationsOf(agent, `?token=${first.next_token}.`)).status).toBe(400);
 
       const { conversation_id: id } = first.conversations[0];
       await send({ from: agent, to: ["ann@outside.example"], subject: "More", body: "More.", conversation_id: id });
