@@ -34,12 +34,12 @@ import { composeTestMail } from "./outbound/test-mail.ts";
 import { createReturnPaths, type ReturnPaths } from "./return-path.ts";
 import type { Engine } from "./store/engine.ts";
 import type { Role } from "./store/folder-lock.ts";
-import { openPostgres } from "./store/postgres.ts";
 import { realFile } from "./store/real-file.ts";
 import type { AgentRow } from "./store/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import { createStore, type Store } from "./store/store.ts";
-import { createStoreThreads, openSqliteStore, type StoreThreads } from "./store/threads.ts";
+import { openPostgresStore, openSqliteStore } from "./store/threaded-store.ts";
+import { createStoreThreads, type StoreThreads } from "./store/threads.ts";
 import { childCommand } from "./tasks/child-command.ts";
 import { createOffload } from "./tasks/offload.ts";
 import { loadOrCreateTls, watchTls } from "./tls.ts";
@@ -281,7 +281,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
   }
 }
 
-/** Opens the server's store. A SQLite file gets threads, so that no statement keeps sockets waiting; Postgres has a server. */
+/** Opens the server's store, on threads of its own: no statement, and no large row, keeps sockets waiting. */
 async function openStore(
   config: Config,
   log: Log,
@@ -289,19 +289,25 @@ async function openStore(
   closers: (() => unknown)[],
 ): Promise<Store> {
   const { database } = config;
-  if (database.kind === "postgres" || database.path === ":memory:")
+  // A database in memory has no second connection.
+  if (database.kind === "sqlite" && database.path === ":memory:")
     return createStore(await openEngine(config, log, "server"));
   const threads = shared ?? createStoreThreads();
   if (!shared) closers.push(() => threads.close());
+  if (database.kind === "postgres") {
+    const { url, poolSize } = database;
+    return openPostgresStore(threads, { url, poolSize, migrations: migrations("postgres"), log });
+  }
   return openSqliteStore(threads, { path: database.path, migrations: migrations("sqlite"), role: "server", log });
 }
 
 /** Opens the configured database; migrations are applied on the way. One server at a time may have a SQLite file. */
-export function openEngine(config: Config, log: Log, role: Role): Promise<Engine> {
+export async function openEngine(config: Config, log: Log, role: Role): Promise<Engine> {
   const { database } = config;
-  if (database.kind === "postgres")
-    return openPostgres(database.url, { poolSize: database.poolSize, migrations: migrations("postgres"), log });
-  return Promise.resolve().then(() => openSqlite(database.path, migrations("sqlite"), { role, log }));
+  if (database.kind === "sqlite") return openSqlite(database.path, migrations("sqlite"), { role, log });
+  // Imported late: a server on SQLite needs no driver for Postgres in its memory.
+  const { openPostgres } = await import("./store/postgres.ts");
+  return openPostgres(database.url, { poolSize: database.poolSize, migrations: migrations("postgres"), log });
 }
 
 /** Where what belongs to the store is kept beside it. */

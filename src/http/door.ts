@@ -5,7 +5,7 @@ import { newId } from "../id.ts";
 import { BodyBudget, type BodyHold, readBody, SMALL_BODY_BYTES_MAX, WholeBody } from "./body.ts";
 import { dashboardResponse } from "./dashboard.ts";
 import { createIdempotency, type KeepAnswer, keepNothing, RequestHash } from "./idempotency.ts";
-import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
+import { createClientAddress, createIdentify, type Identity, requireOwnOrigin, watchStanding } from "./identity.ts";
 import { JsonBody } from "./input.ts";
 import { JsonBodyReader, parseJson } from "./json-body.ts";
 import { streamOf } from "./large-answer.ts";
@@ -28,12 +28,14 @@ const programPath = /^\/(?:api\/|mcp$)/;
 const WHOLE_MESSAGES_MAX = 4;
 /** Lists that are read from SQLite at a time: one for each thread that reads. */
 const SQLITE_LISTS_MAX = 2;
-/** Of the connections to Postgres, what lists may have: the others are for mail and for what is written. */
-const listsShare = 0.5;
+/** Of the connections to Postgres, what lists may have: half of those that read. The others are for single messages. */
+const listsShare = 0.25;
 /** What load balancers ask; begun at the host, which may be anything. */
 const probePath = /^https?:\/\/[^/?#]*\/api\/(?:health|ready)(?:$|\?)/;
 /** A path in the log; more of it helps nobody. */
 const LOGGED_PATH_CHARS_MAX = 200;
+/** What keys and signing secrets are made of; a client may have put one into the path by mistake. */
+const secretInPath = /[0-9a-f]{64}/gi;
 
 export interface DoorOptions extends HttpDeps {
   api: AnyElysia;
@@ -47,7 +49,7 @@ export interface DoorOptions extends HttpDeps {
 }
 
 /**
- * The way of every request: find the route → who is it → within limits? → read the body → once only? → the route.
+ * The way of every request: find the route → who is it → within limits? → read the body → is it still? → once only? → the route.
  *
  * This comes before Elysia and not from its hooks, because Elysia parses a body before any hook that knows the route:
  * a body without a key must be 401 whatever is in it, and is not even read.
@@ -58,10 +60,14 @@ export function createDoor(options: DoorOptions) {
   const idempotency = createIdempotency(options);
   const clientAddress = createClientAddress(config.http.trustedProxies);
   const bodies = new BodyBudget(config.http.maxBytesInHand);
-  const wholeMessages = { server: createSlots(WHOLE_MESSAGES_MAX), child: createSlots(WHOLE_MESSAGES_MAX) };
+  const wholeMessages = {
+    server: createSlots(WHOLE_MESSAGES_MAX, options.clock),
+    child: createSlots(WHOLE_MESSAGES_MAX, options.clock),
+  };
   const { database } = config;
   const lists = createSlots(
     database.kind === "sqlite" ? SQLITE_LISTS_MAX : Math.max(1, Math.floor(database.poolSize * listsShare)),
+    options.clock,
   );
   const answersInHand = new BodyBudget(config.http.maxBytesInHand, 1);
   const find = createRouteTable(api.routes as unknown as Route[]);
@@ -91,9 +97,11 @@ export function createDoor(options: DoorOptions) {
     visit.isPage = isPage;
     const isSocket = isSocketPath(route.path);
     let identity: Identity | null = null;
+    let requireStanding = async () => {};
     if (!isPublic) {
       identity = await identify.caller(request, visit.clientIp, isSocket ? url.searchParams.get("token") : null);
       visit.identity = identity;
+      requireStanding = watchStanding(options, identity);
       await limits.take("proof", identity.proofId, config.limits.apiRequestsPerMinute);
     }
     if (
@@ -134,6 +142,8 @@ export function createDoor(options: DoorOptions) {
       clock: options.clock,
       turn: () => turns.take(visit.party),
     });
+    // A key that is revoked while its body arrives opens nothing any more, kept answers included.
+    await requireStanding();
     const wantsJson = wantsBody && length > 0;
     if (wantsJson) requireJson(request);
     const body = whole.bytes;
@@ -189,7 +199,11 @@ export function createDoor(options: DoorOptions) {
     if (!identity || method !== "GET" || !isList(route, url)) return run(keepNothing);
     // A search may walk through all of an inbox. Accounts take turns, and in an account its keys.
     const account: Party = { lane: "client", address: identity.user.id, connection: identity.proofId };
-    return lists(account, async () => (request.signal.aborted ? gone() : run(keepNothing)));
+    return lists(account, async () => {
+      if (request.signal.aborted) return gone();
+      await requireStanding();
+      return run(keepNothing);
+    });
   }
 
   return async (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {
@@ -236,7 +250,7 @@ export function createDoor(options: DoorOptions) {
     const fields = {
       request: visit.id,
       method: request.method,
-      path: visit.path.slice(0, LOGGED_PATH_CHARS_MAX),
+      path: visit.path.replace(secretInPath, "…").slice(0, LOGGED_PATH_CHARS_MAX),
       status,
       ms: Math.round(durationMs),
       by: visit.identity?.proofId,

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { systemClock, TestClock } from "../clock.ts";
 import { createSlots, createTurns, type Party, type Turns } from "./turns.ts";
 
 const client = (address: string, connection = "1"): Party => ({ lane: "client", address, connection });
@@ -92,7 +93,7 @@ test("a turn that took long ends the round", async () => {
 });
 
 test("few works run at a time, and a party that has many waits longer than one that has one", async () => {
-  const slots = createSlots(2);
+  const slots = createSlots(2, systemClock);
   const gates = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
   const began: string[] = [];
   const run = (name: string, party: Party, gate: number) =>
@@ -116,4 +117,21 @@ test("few works run at a time, and a party that has many waits longer than one t
   for (const gate of gates) gate.resolve();
   await Promise.all(all.slice(1));
   expect(began.at(-1)).toBe("a4");
+});
+
+test("who gets no turn in a minute is told so, and takes no slot from others", async () => {
+  const clock = new TestClock();
+  const slots = createSlots(1, clock);
+  const gate = Promise.withResolvers<void>();
+  const began: string[] = [];
+  const first = slots(client("a"), () => gate.promise);
+  const late = slots(client("a"), async () => void began.push("late")).catch((error) => error);
+  clock.advance(30_000);
+  const next = slots(client("b"), async () => void began.push("next"));
+  clock.advance(30_000);
+  expect(await late).toMatchObject({ code: "overloaded", details: { retryAfterSeconds: 5 } });
+  gate.resolve();
+  await Promise.all([first, next]);
+  await slots(client("a"), async () => void began.push("again"));
+  expect(began).toEqual(["next", "again"]);
 });

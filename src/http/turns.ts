@@ -1,9 +1,14 @@
 /** Shares the thread that serves sockets among requests: little work at a time, then whoever else has something to do. */
+import type { Clock } from "../clock.ts";
+import { Failure } from "../errors.ts";
 
 /** Work begun in one round of the event loop before the next one; a request without waiting costs about a millisecond. */
 const SLICE_MS = 4;
 /** Turns in one round at most, however short they are. */
 const TURNS_PER_ROUND = 8;
+/** A request waits this long for a slot at most. The server closes a connection on which nothing was sent for 90 s. */
+const SLOT_WAIT_MS_MAX = 60_000;
+const RETRY_AFTER_SECONDS = 5;
 
 /** Whose work it is. Turns go round the lanes, in a lane round the addresses, and of an address round its connections. */
 export interface Party {
@@ -64,22 +69,43 @@ export function createTurns(now: () => number = () => performance.now()): Turns 
   };
 }
 
-/** Runs work for a party; at most a few run at a time, and those that wait get their turn as of `Turns`. */
+/**
+ * Runs work for a party; at most a few run at a time, and those that wait get their turn as of `Turns`. Failure
+ * `overloaded` after a minute without.
+ */
 export type Slots = <T>(party: Party, work: () => Promise<T>) => Promise<T>;
 
 /** @param count Works that run at a time. */
-export function createSlots(count: number): Slots {
-  const line = new Rota<() => void>();
+export function createSlots(count: number, clock: Clock): Slots {
+  /** Each tells whether it still wanted the slot. */
+  const line = new Rota<() => boolean>();
   let free = count;
   return async ({ lane, address, connection }, work) => {
     if (free > 0) free--;
-    else await new Promise<void>((resolve) => line.add([lane, address, connection], resolve));
+    else
+      await new Promise<void>((resolve, reject) => {
+        let isLate = false;
+        const cancel = clock.after(SLOT_WAIT_MS_MAX, () => {
+          isLate = true;
+          reject(
+            new Failure("overloaded", "Others are being served, and it did not get to this request in time.", {
+              fix: "Send fewer such requests at once, and this one again.",
+              retryAfterSeconds: RETRY_AFTER_SECONDS,
+            }),
+          );
+        });
+        line.add([lane, address, connection], () => {
+          cancel();
+          if (!isLate) resolve();
+          return !isLate;
+        });
+      });
     try {
       return await work();
     } finally {
-      const next = line.next();
-      if (next) next();
-      else free++;
+      let next = line.next();
+      while (next && !next()) next = line.next();
+      if (!next) free++;
     }
   };
 }

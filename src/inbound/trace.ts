@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { concatInSteps } from "../concat.ts";
 import { asciiDomain } from "../host-name.ts";
 import type { Envelope, Verdict } from "../mail.ts";
 import { findBody, type RawField, scanHeaders, type WholeHeader, walkFields } from "./headers.ts";
@@ -54,28 +55,9 @@ export function applyTrace(pieces: readonly Uint8Array[], trace: Trace): Buffer 
   return Buffer.concat(tracedPieces(pieces, trace));
 }
 
-/** Copied before the event loop comes round: a millisecond, or a few where memory is new. */
-const COPIED_AT_ONCE_BYTES = 512 * 1024;
-
-/** The same in the thread that serves sockets: a large message is copied bit by bit. */
-export async function applyTraceInSteps(pieces: readonly Uint8Array[], trace: Trace): Promise<Buffer> {
-  const parts = tracedPieces(pieces, trace);
-  const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
-  if (bytes <= COPIED_AT_ONCE_BYTES) return Buffer.concat(parts);
-  const all = Buffer.allocUnsafeSlow(bytes);
-  let at = 0;
-  let copied = 0;
-  for (const part of parts)
-    for (let from = 0; from < part.byteLength; from += COPIED_AT_ONCE_BYTES) {
-      const piece = part.subarray(from, from + COPIED_AT_ONCE_BYTES);
-      all.set(piece, at);
-      at += piece.byteLength;
-      copied += piece.byteLength;
-      if (copied < COPIED_AT_ONCE_BYTES) continue;
-      copied = 0;
-      await new Promise(setImmediate);
-    }
-  return all;
+/** The same in the thread that serves sockets. */
+export function applyTraceInSteps(pieces: readonly Uint8Array[], trace: Trace): Promise<Buffer> {
+  return concatInSteps(tracedPieces(pieces, trace));
 }
 
 function tracedPieces(pieces: readonly Uint8Array[], { fields, kept }: Trace): Uint8Array[] {

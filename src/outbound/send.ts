@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { concatInSteps } from "../concat.ts";
 import type { Config } from "../config.ts";
 import { Failure, type FieldError } from "../errors.ts";
 import { newId } from "../id.ts";
@@ -8,6 +9,7 @@ import type { Outbound } from "../store/outbound.ts";
 import type { AgentRow, HeldReview, Hold, OutboundContent, RecipientKind, RecipientRow } from "../store/schema.ts";
 import type { SendLimits } from "../store/send-limits.ts";
 import type { Store } from "../store/store.ts";
+import { giveAway } from "../store/thread-messages.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { Gatekeeper } from "./gatekeeper.ts";
 import type { Outgoing } from "./outgoing.ts";
@@ -194,7 +196,8 @@ export function createSender(options: SendOptions): Sender {
                 requestBy: request.asked?.by ?? null,
               },
               conversationId: request.conversationId,
-              raw,
+              // A copy for the store: the first try, which comes from here, reads the bytes as well.
+              raw: giveAway(await concatInSteps([raw])),
               recipients: wanted,
               leaseUntil: dispatch.leaseUntil(),
               gate: decision,
@@ -270,7 +273,7 @@ export function createSender(options: SendOptions): Sender {
         lane: lanes[i] ?? relayLane,
       }));
       const review = await derive(outgoingOf(request), contentHash);
-      return { subject, snippet, content, contentHash, review, raw, recipients };
+      return { subject, snippet, content, contentHash, review, raw: giveAway(raw), recipients };
     },
   };
 

@@ -41,19 +41,61 @@ export async function openPostgres(
   url: string,
   options: { poolSize: number; migrations: readonly Migration[]; log: Log },
 ): Promise<Engine> {
-  const { log } = options;
-  const pool = new pg.Pool({ connectionString: url, max: options.poolSize, application_name: "e2a" });
-  pool.on("error", (error) => log.warn("store.connection_lost", {}, error));
-  const scopeFor = scopes();
   const node = crypto.randomUUID();
   const listeners = new Set<(signal: Signal) => void>();
   const emit = (signal: Signal) => tell(listeners, signal);
-  const hearing = await migrate(pool, options.migrations)
-    .then(() => listen(url, node, emit, log))
+  const connections = connectPostgres(url, { ...options, node, emit });
+  const hearing = await migrate(connections.pool, options.migrations)
+    .then(() => listen(url, node, emit, options.log))
     .catch(async (error: unknown) => {
-      await pool.end();
+      await connections.close();
       throw error;
     });
+  let closing: Promise<void> | undefined;
+  return {
+    dialect: "postgres",
+    read: connections.read,
+    write: connections.write,
+    // The server is asked each time.
+    fault: () => null,
+    takeOver: (run) => hearing.takeOver(run),
+    onSignal(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: () =>
+      (closing ??= (async () => {
+        await connections.close();
+        await hearing.close();
+      })()),
+  };
+}
+
+/** Connections to Postgres, on which verbs run. */
+export interface PostgresConnections extends Pick<Engine, "read" | "write" | "close"> {
+  readonly pool: pg.Pool;
+}
+
+/**
+ * Makes a pool of connections to a database that is up to date, for verbs that read; `openPostgres` writes on one, too.
+ *
+ * @param node what committed signals are sent as
+ * @param emit hears them in this process
+ */
+export function connectPostgres(
+  url: string,
+  {
+    poolSize,
+    log,
+    node = "",
+    emit = () => {},
+  }: { poolSize: number; log: Log; node?: string; emit?: (signal: Signal) => void },
+): PostgresConnections {
+  // Else a host that vanishes without a word keeps its connections for ever.
+  const options = { connectionString: url, max: poolSize, application_name: "e2a", keepAlive: true };
+  const pool = new pg.Pool(options);
+  pool.on("error", (error) => log.warn("store.connection_lost", {}, error));
+  const scopeFor = scopes();
 
   let closed = false;
 
@@ -115,25 +157,19 @@ export async function openPostgres(
     return running;
   }
 
+  async function end(): Promise<void> {
+    closed = true;
+    // A pool that ends forgets those who still wait for a connection.
+    await Promise.allSettled(inHand);
+    await pool.end();
+  }
+
+  let ending: Promise<void> | undefined;
   return {
-    dialect: "postgres",
+    pool,
     read: (verb) => track(run(verb, null)),
     write: (verb, options) => track(run(verb, options?.forgettable ? BEGIN_FORGETTABLE : "BEGIN")),
-    // The server is asked each time.
-    fault: () => null,
-    takeOver: (run) => hearing.takeOver(run),
-    onSignal(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    async close() {
-      if (closed) return;
-      closed = true;
-      // A pool that ends forgets those who still wait for a connection.
-      await Promise.allSettled(inHand);
-      await hearing.close();
-      await pool.end();
-    },
+    close: () => (ending ??= end()),
   };
 }
 

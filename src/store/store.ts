@@ -39,8 +39,8 @@ const SWEEP_BATCH = 500;
 const UNPROVEN_KEPT_MS = 365 * 86_400_000;
 
 /**
- * Where a verb runs when the store is a SQLite file with threads of its own. `caller`: it finds a few small rows by an
- * index, which costs less than handing it over. `reader`: it walks many rows, or carries whole messages. `writer`: all else.
+ * Where a verb runs when the store has threads of its own. `caller`: it finds a few small rows by an index, which on SQLite
+ * costs less than handing it over. `reader`: it walks many rows, or carries whole messages. `writer`: all else.
  */
 export type Place = "caller" | "reader" | "writer";
 
@@ -167,7 +167,7 @@ export function createStore(engine: Engine) {
 
     // Held mail: what the gate asks, decisions, expiry, and telling the reviewers
     gateFacts: scan(gateFacts),
-    conversationOf: lookUp(outbound.conversationOf),
+    conversationsOf: lookUp(outbound.conversationsOf),
     decideHold: write(holds.decideHold),
     withdrawApproval: write(withdraw.withdrawApproval),
     holdQueued: write(holds.holdQueued),

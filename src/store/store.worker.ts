@@ -1,9 +1,9 @@
-/** A thread that has SQLite databases open, and runs the verbs that it is sent; threads.ts is its other side. */
+/** A thread that has databases open, and runs the verbs that it is sent; threads.ts is its other side. */
 import { type Log, silentLog } from "../log.ts";
 import type { Engine } from "./engine.ts";
 import { openSqlite } from "./sqlite.ts";
 import { openSqliteReader } from "./sqlite-reader.ts";
-import { createStore, type Store } from "./store.ts";
+import { createStore } from "./store.ts";
 import {
   type Answer,
   type Call,
@@ -21,53 +21,65 @@ interface Served {
   /** Calls in hand. */
   readonly running: Set<Promise<void>>;
   readonly verbs: Record<string, (...args: unknown[]) => Promise<unknown>>;
+  readonly dialect: Engine["dialect"];
   close(): Promise<void>;
 }
 
 const databases = new Map<number, Served>();
 
 self.onmessage = ({ data }: MessageEvent<Order>) => {
-  if (data.kind === "open") open(data.database, data.opening);
+  if (data.kind === "open") void open(data.database, data.opening);
   else if (data.kind === "calls") for (const call of data.calls) begin(data.database, call);
   else if (data.kind === "close") void close(data.database);
   else void leave(data.done);
 };
 
-function open(database: number, opening: Opening): void {
+async function open(database: number, opening: Opening): Promise<void> {
   try {
-    databases.set(database, opening.kind === "writer" ? serveWriter(database, opening) : serveReader(opening.path));
+    const engine = await openEngine(database, opening);
+    const verbs = createStore(engine) as unknown as Served["verbs"];
+    databases.set(database, { running: new Set(), verbs, dialect: engine.dialect, close: () => engine.close() });
     report({ kind: "opened", database });
   } catch (error) {
     report({ kind: "opened", database, error: errorToSend(error) });
   }
 }
 
-function serveWriter(database: number, { path, migrations, role }: Opening & { kind: "writer" }): Served {
-  const engine = openSqlite(path, migrations, {
-    role,
-    log: logTo(database),
-    onFault: (reason) => report({ kind: "fault", database, reason }),
-  });
+async function openEngine(database: number, opening: Opening): Promise<Engine> {
+  const log = logTo(database);
+  switch (opening.kind) {
+    case "sqlite writer": {
+      const { path, migrations, role } = opening;
+      const onFault = (reason: string | null) => report({ kind: "fault", database, reason });
+      return signalling(database, openSqlite(path, migrations, { role, log, onFault }));
+    }
+    case "sqlite reader": {
+      const { read, close } = openSqliteReader(opening.path);
+      return onlyReads("sqlite", read, async () => close());
+    }
+    case "postgres writer": {
+      // Imported late: a server on SQLite needs no driver for Postgres in its memory.
+      const { openPostgres } = await import("./postgres.ts");
+      const { url, migrations, poolSize } = opening;
+      return signalling(database, await openPostgres(url, { poolSize, migrations, log }));
+    }
+    case "postgres reader": {
+      const { connectPostgres } = await import("./postgres.ts");
+      const { read, close } = connectPostgres(opening.url, { poolSize: opening.poolSize, log });
+      return onlyReads("postgres", read, close);
+    }
+  }
+}
+
+function signalling(database: number, engine: Engine): Engine {
   engine.onSignal((signal) => outboxOf(database).signals.push(signal));
-  return { running: new Set(), verbs: verbsOf(createStore(engine)), close: () => engine.close() };
+  return engine;
 }
 
-function serveReader(path: string): Served {
-  const reader = openSqliteReader(path);
+function onlyReads(dialect: Engine["dialect"], read: Engine["read"], close: Engine["close"]): Engine {
   const refuse = () => Promise.reject(new Error("This thread only reads."));
-  const engine: Engine = {
-    dialect: "sqlite",
-    read: reader.read,
-    write: refuse,
-    takeOver: refuse,
-    fault: () => null,
-    onSignal: () => () => {},
-    close: async () => reader.close(),
-  };
-  return { running: new Set(), verbs: verbsOf(createStore(engine)), close: engine.close };
+  return { dialect, read, write: refuse, takeOver: refuse, fault: () => null, onSignal: () => () => {}, close };
 }
-
-const verbsOf = (store: Store) => store as unknown as Served["verbs"];
 
 /** The log of a database is kept by the thread that opened it, which also knows the level. */
 function logTo(database: number): Log {
@@ -144,7 +156,9 @@ async function close(database: number): Promise<void> {
 }
 
 async function leave(done: Int32Array): Promise<void> {
-  await Promise.allSettled([...databases.values()].map((served) => served.close()));
+  // A file has to be left in order; a server only sees that its clients are gone.
+  const files = [...databases.values()].filter(({ dialect }) => dialect === "sqlite");
+  await Promise.allSettled(files.map((served) => served.close()));
   Atomics.store(done, 0, 1);
   Atomics.notify(done, 0);
 }

@@ -7,17 +7,19 @@ import type { Migration } from "./migrate.ts";
 /** Bytes from which an array is handed over instead of copied once more on its way. */
 const HANDED_OVER_BYTES_MIN = 16 * 1024;
 
-/** How a thread opens a database: to write, as the one that owns the file, or only to read beside that one. */
+/** How a thread opens a database: to write (a SQLite file as its owner), or only to read beside the one that writes. */
 export type Opening =
-  | { kind: "writer"; path: string; migrations: readonly Migration[]; role: Role }
-  | { kind: "reader"; path: string };
+  | { kind: "sqlite writer"; path: string; migrations: readonly Migration[]; role: Role }
+  | { kind: "sqlite reader"; path: string }
+  | { kind: "postgres writer"; url: string; migrations: readonly Migration[]; poolSize: number }
+  | { kind: "postgres reader"; url: string; poolSize: number };
 
 /** What a store's thread is told. `database` numbers the databases that it has open, `call` the calls of a database. */
 export type Order =
   | { kind: "open"; database: number; opening: Opening }
   | { kind: "calls"; database: number; calls: Call[] }
   | { kind: "close"; database: number }
-  /** Empties the log and closes the file while the process ends; then `done[0]` is 1. */
+  /** Empties SQLite's logs and closes the files while the process ends; then `done[0]` is 1. */
   | { kind: "leave"; done: Int32Array };
 
 export interface Call {

@@ -1,10 +1,6 @@
-import { type Log, silentLog } from "../log.ts";
-import { type Engine, type Signal, tell } from "./engine.ts";
+import type { Log } from "../log.ts";
+import type { Signal } from "./engine.ts";
 import { unavailable, uncertain } from "./failures.ts";
-import type { Role } from "./folder-lock.ts";
-import type { Migration } from "./migrate.ts";
-import { openSqliteReader, type Reader } from "./sqlite-reader.ts";
-import { createStore, placeOf, type Store } from "./store.ts";
 import {
   type Answer,
   type Call,
@@ -17,12 +13,12 @@ import {
   send,
 } from "./thread-messages.ts";
 
-/** Reader threads. Each runs one verb at a time; the second one serves while the first is in a long search. */
+/** Reader threads. On SQLite each runs one verb at a time; the second one serves while the first is in a long search. */
 const READERS = 2;
 /** How long a process that ends at once waits for its log to be emptied. */
 const LEAVE_MS = 5_000;
 
-/** Threads that run the verbs of SQLite stores. One process needs them once, however many databases it opens. */
+/** Threads that run the verbs of stores. One process needs them once, however many databases it opens. */
 export interface StoreThreads {
   /** The thread of all writers. */
   readonly writer: StoreThread;
@@ -42,13 +38,14 @@ export interface StoreThread {
 }
 
 /** What a database tells beside its answers. */
-interface Hears {
+export interface Hears {
   onSignal(signal: Signal): void;
   onFault(reason: string | null): void;
   log: Log;
 }
 
-interface ThreadDatabase {
+/** A database that a thread has open. */
+export interface ThreadDatabase {
   call(verb: string, args: unknown[]): Promise<unknown>;
   close(): Promise<void>;
 }
@@ -71,83 +68,6 @@ export function createStoreThreads(): StoreThreads {
       for (const thread of [writer, ...readers]) thread.close();
     },
   };
-}
-
-/**
- * Opens a SQLite file as the server's store: one thread writes, two read, and this one only looks up small rows.
- * So neither a disk that is slow to sync, nor the indexing of large mail, nor a long search keeps sockets waiting.
- *
- * @throws StartRefused as openSqlite does
- */
-export async function openSqliteStore(
-  threads: StoreThreads,
-  { path, migrations, role, log }: { path: string; migrations: readonly Migration[]; role: Role; log: Log },
-): Promise<Store> {
-  const listeners = new Set<(signal: Signal) => void>();
-  let fault: string | null = null;
-  let closing: Promise<void> | undefined;
-  const writer = await threads.writer.open(
-    { kind: "writer", path, migrations, role },
-    {
-      onSignal: (signal) => tell(listeners, signal),
-      onFault: (reason) => {
-        fault = reason;
-      },
-      log,
-    },
-  );
-  const readers: { thread: StoreThread; database: ThreadDatabase }[] = [];
-  const closeAll = async () => {
-    for (const { database } of readers) await database.close();
-    await writer.close();
-  };
-  let reader: Reader;
-  try {
-    for (const thread of threads.readers) {
-      const database = await thread.open({ kind: "reader", path }, { onSignal() {}, onFault() {}, log: silentLog });
-      readers.push({ thread, database });
-    }
-    reader = openSqliteReader(path);
-  } catch (error) {
-    await closeAll();
-    throw error;
-  }
-
-  /** On the thread with the fewest calls in hand. */
-  function onReader(verb: string, args: unknown[]): Promise<unknown> {
-    if (closing) return Promise.reject(unavailable(new Error("the store is closed")));
-    const { database } = readers.reduce((least, one) => (one.thread.inHand < least.thread.inHand ? one : least));
-    return database.call(verb, args);
-  }
-
-  const callers: Engine = {
-    dialect: "sqlite",
-    read: reader.read,
-    write: () => Promise.reject(new Error("This connection only reads.")),
-    takeOver: () => Promise.reject(new Error("This connection only reads.")),
-    fault: () => fault,
-    onSignal(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    // The writer's connection is the last one, so that it empties the log.
-    close: () =>
-      (closing ??= (async () => {
-        reader.close();
-        await closeAll();
-      })()),
-  };
-  const store = createStore(callers);
-  const own = new Set<string>(["dialect", "onSignal", "close", "fault", "takeOver"]);
-  const verbs = Object.entries(store).filter(([name]) => !own.has(name));
-  const elsewhere = Object.fromEntries(
-    verbs.flatMap(([name, verb]): [string, (...args: unknown[]) => Promise<unknown>][] => {
-      const place = placeOf(verb as object);
-      if (place === "caller") return [];
-      return [[name, (...args) => (place === "reader" ? onReader(name, args) : writer.call(name, args))]];
-    }),
-  );
-  return { ...store, ...elsewhere, takeOver: (now) => writer.call("takeOver", [now]) } as Store;
 }
 
 interface Asked {

@@ -27,9 +27,18 @@ export function conversationCases(it: ApiWorld): void {
             message_count: 2,
             unread_count: 1,
             last_message_at: expect.any(String),
-            last_message: { message_id: reply.message_id, direction: "outbound", from: agent, snippet: "Twelve." },
+            last_message: {
+              message_id: reply.message_id,
+              direction: "outbound",
+              from: agent,
+              verified: true,
+              snippet: "Twelve.",
+            },
           },
-          expect.objectContaining({ subject: "Lone", message_count: 1, unread_count: 1 }),
+          expect.objectContaining({
+            ...{ subject: "Lone", message_count: 1, unread_count: 1 },
+            last_message: expect.objectContaining({ from: "alice@sender.example", verified: false }),
+          }),
         ],
       });
 

@@ -1,0 +1,140 @@
+import { type Log, silentLog } from "../log.ts";
+import { type Engine, type Signal, tell } from "./engine.ts";
+import { unavailable } from "./failures.ts";
+import type { Role } from "./folder-lock.ts";
+import type { Migration } from "./migrate.ts";
+import { openSqliteReader, type Reader } from "./sqlite-reader.ts";
+import { createStore, placeOf, type Store } from "./store.ts";
+import type { Opening } from "./thread-messages.ts";
+import type { StoreThread, StoreThreads, ThreadDatabase } from "./threads.ts";
+
+/** A quarter of the connections to Postgres is for each reader thread; the rest for the thread that writes. */
+const READER_SHARE = 4;
+
+/**
+ * Opens a SQLite file as the server's store: one thread writes, two read, and this one only looks up small rows.
+ * So neither a disk that is slow to sync, nor the indexing of large mail, nor a long search keeps sockets waiting.
+ *
+ * @throws StartRefused as openSqlite does
+ */
+export async function openSqliteStore(
+  threads: StoreThreads,
+  { path, migrations, role, log }: { path: string; migrations: readonly Migration[]; role: Role; log: Log },
+): Promise<Store> {
+  const opened = await openAll(
+    threads,
+    { kind: "sqlite writer", path, migrations, role },
+    { kind: "sqlite reader", path },
+    log,
+  );
+  let own: Reader;
+  try {
+    own = openSqliteReader(path);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+  return storeOn(opened, "sqlite", own);
+}
+
+/**
+ * Opens a Postgres database as the server's store, through the same threads: what the driver does with large rows (it
+ * gets bytes as hexadecimal text) keeps no socket waiting. All of it together has `poolSize` connections, and one to listen.
+ */
+export async function openPostgresStore(
+  threads: StoreThreads,
+  { url, poolSize, migrations, log }: { url: string; poolSize: number; migrations: readonly Migration[]; log: Log },
+): Promise<Store> {
+  const share = Math.floor(poolSize / READER_SHARE);
+  const readers = share > 0 ? threads.readers.length : 0;
+  const opened = await openAll(
+    threads,
+    { kind: "postgres writer", url, migrations, poolSize: poolSize - readers * share },
+    readers > 0 ? { kind: "postgres reader", url, poolSize: share } : null,
+    log,
+  );
+  return storeOn(opened, "postgres", null);
+}
+
+interface Opened {
+  readonly writer: ThreadDatabase;
+  /** Empty when there are too few connections: the writer reads as well then. */
+  readonly readers: readonly { thread: StoreThread; database: ThreadDatabase }[];
+  readonly listeners: Set<(signal: Signal) => void>;
+  fault(): string | null;
+  close(): Promise<void>;
+}
+
+async function openAll(threads: StoreThreads, writing: Opening, reading: Opening | null, log: Log): Promise<Opened> {
+  const listeners = new Set<(signal: Signal) => void>();
+  let fault: string | null = null;
+  const writer = await threads.writer.open(writing, {
+    onSignal: (signal) => tell(listeners, signal),
+    onFault: (reason) => {
+      fault = reason;
+    },
+    log,
+  });
+  const readers: { thread: StoreThread; database: ThreadDatabase }[] = [];
+  const close = async () => {
+    // The connection that writes to a SQLite file is the last one, so that it empties the log.
+    for (const { database } of readers) await database.close();
+    await writer.close();
+  };
+  try {
+    if (reading)
+      for (const thread of threads.readers) {
+        const readersLog = reading.kind === "postgres reader" ? log : silentLog;
+        const database = await thread.open(reading, { onSignal() {}, onFault() {}, log: readersLog });
+        readers.push({ thread, database });
+      }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { writer, readers, listeners, fault: () => fault, close };
+}
+
+/** @param own this thread's connection for small look-ups; null leaves those to the writer. */
+function storeOn(
+  { writer, readers, listeners, fault, close }: Opened,
+  dialect: Engine["dialect"],
+  own: Reader | null,
+): Store {
+  let closing: Promise<void> | undefined;
+  const notHere = () => Promise.reject(new Error("This connection only reads."));
+  const callers: Engine = {
+    dialect,
+    read: own?.read ?? notHere,
+    write: notHere,
+    takeOver: notHere,
+    fault,
+    onSignal(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close: () =>
+      (closing ??= (async () => {
+        own?.close();
+        await close();
+      })()),
+  };
+
+  /** On the thread with the fewest calls in hand. */
+  function onReader(verb: string, args: unknown[]): Promise<unknown> {
+    if (closing) return Promise.reject(unavailable(new Error("the store is closed")));
+    const { database } = readers.reduce((least, one) => (one.thread.inHand < least.thread.inHand ? one : least));
+    return database.call(verb, args);
+  }
+
+  const store = createStore(callers);
+  const ours = new Set<string>(["dialect", "onSignal", "close", "fault", "takeOver"]);
+  const verbs = Object.entries(store).filter(([name]) => !ours.has(name));
+  const elsewhere = verbs.flatMap(([name, verb]): [string, (...args: unknown[]) => Promise<unknown>][] => {
+    const place = placeOf(verb as object);
+    if (place === "caller" && own) return [];
+    if (place === "reader" && readers.length > 0) return [[name, (...args) => onReader(name, args)]];
+    return [[name, (...args) => writer.call(name, args)]];
+  });
+  return { ...store, ...Object.fromEntries(elsewhere), takeOver: (now) => writer.call("takeOver", [now]) } as Store;
+}
