@@ -60,3 +60,14 @@ test("whoever waits until an endpoint is said to be free finds it free", () =>
       }
     }),
   ));
+
+test("a wait that adds up to one attempt only in fractions is long enough", () => {
+  const clock = new TestClock(1_000_000);
+  const pace = createPace(6, clock);
+  for (const ms of [0, 692, 0]) {
+    clock.advance(ms);
+    while (pace.free("hook") > 0) pace.take("hook");
+    clock.advance((pace.nextFreeAt()?.getTime() ?? 0) - clock.now());
+    expect(pace.free("hook")).toBe(1);
+  }
+});
