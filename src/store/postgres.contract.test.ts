@@ -216,6 +216,23 @@ onDatabases(
       await owner.unsafe(`DROP ROLE ${role}`);
     });
 
+    test("a database that takes writes again takes them on every connection", async () => {
+      await using server = await testPostgres();
+      await using node = await nodeWith({}, server.url);
+      const database = new URL(server.url).pathname.slice(1);
+      const lets = async (what: string) => {
+        await using owner = new SQL(server.url, { max: 1 });
+        await owner.unsafe("SET default_transaction_read_only TO off");
+        await owner.unsafe(`ALTER DATABASE ${database} SET default_transaction_read_only TO ${what}`);
+      };
+      // No connection for verbs is open yet.
+      await lets("on");
+      expect(await failure(node.engine.write((s) => put(s, "before")))).toBe("unavailable");
+      await lets("off");
+      await node.engine.write((s) => put(s, "after"));
+      expect(await keysLike(node, "")).toEqual(["after"]);
+    });
+
     test("a serialization failure or deadlock is tried again and seen by nobody", async () => {
       const prefix = unique("again");
       for (const code of ["40001", "40P01"]) {
