@@ -37,6 +37,14 @@ const value = fc.oneof(
     .tuple(textWith(["Ann", "Lee", ".", ",", "(a)", '"'], 3), address)
     .map(([name, one]) => `"${name.replace(/["\\\r\n]/g, "")}" <${one}>`),
   fc.tuple(address, address).map(([one, other]) => `${one} <${other}>`),
+  fc
+    .tuple(
+      address,
+      fc.constantFrom("", " ", "Eve ", "(a) ", ", ", '"Eve" '),
+      address,
+      fc.constantFrom("", " Eve", " (a)", " a@b.example"),
+    )
+    .map(([one, between, other, behind]) => `<${one}> ${between}<${other}>${behind}`),
 );
 
 test("an author is the one address that two parsers find, or nobody", () =>

@@ -184,6 +184,12 @@ describe("what the operator can decide", () => {
     expect([authentication.spf.result, authentication.dmarc.result]).toEqual(["temperror", "temperror"]);
   });
 
+  test("DNS that does not answer about SPF alone puts mail off as well that nothing else proves", async () => {
+    const zone: Zone = { ...home, "example.com": "TIMEOUT" };
+    await using t = await appWithBot({ zone, set: { "dns.timeout": "300ms", "inbound.dns_trouble": "defer" } });
+    expect((await send(t, { message: plainMail() })).code).toBe(451);
+  });
+
   test("a message that has passed too many hosts is refused as a loop", async () => {
     await using t = await appWithBot({ set: { "inbound.max_hops": "10" } });
     const hops = (count: number) => Array.from({ length: count }, (_, i) => `Received: from a${i} by b${i}`);

@@ -86,6 +86,16 @@ test("an address is all that stands where one has to, never a part of it", () =>
     { share: 5 },
   ));
 
+test("any printable name in double quotes is a name, and the address behind it is the same", () =>
+  holds(
+    fc.property(address, fc.string({ unit: "grapheme-ascii", maxLength: 60 }), (text, called) => {
+      expect(readMailbox(`"${called.replace(/["\\]/g, "\\$&")}" <${text}>`)).toEqual({
+        mailbox: { ...(readAddress(text) as { address: string }), name: called.replace(/\s+/g, " ").trim() },
+      });
+    }),
+    { share: 5 },
+  ));
+
 test("mailboxes that are written in a field are read from it again, as they were", () =>
   holds(
     fc.asyncProperty(fc.array(fc.tuple(address, name), { minLength: 1, maxLength: 4 }), async (pairs) => {

@@ -149,7 +149,7 @@ function patternsSay({ secrets, patterns, places }: Found, named: number): strin
   return named > 0 ? `${says} in ${list(places, named, "place")}` : says;
 }
 
-/** `the attachment a.png (binary) and 2 more`. */
+/** `the attachment “a.png” (binary) and 2 more`. */
 function unsearchedSay(unsearched: readonly Unsearched[], named: number): string {
   return list(
     unsearched.map(({ name, why }) => `${short(name)} (${why})`),

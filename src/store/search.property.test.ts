@@ -7,7 +7,7 @@ import { addAgent, addMessage } from "../testing/store-rows.ts";
 import { onDatabases } from "../testing/stores.ts";
 import { queryWords } from "./search.ts";
 
-const anyText = textWith([
+const oddText = textWith([
   "invoice",
   "Straße",
   "CAFÉ",
@@ -30,7 +30,7 @@ const anyText = textWith([
   "!",
   "§",
   "ΟΔΟΣ",
-  "οδοσεις",
+  "οδοσεις ",
   "%",
   "_",
   "ß",
@@ -43,14 +43,25 @@ const anyText = textWith([
   "x".repeat(150),
 ]);
 
+/** Few words, so that messages and queries share some. */
+const fewWords = fc
+  .array(fc.constantFrom("inv", "invoice", "inventory", "bücher", "bucher", "buch"), { maxLength: 3 })
+  .map((words) => words.join(" "));
+// A final sigma stands at the end of a word.
+const anyText = fc
+  .oneof(oddText, fewWords)
+  .filter((text) => !/ς[\p{L}\p{N}\p{M}]/u.test(text.normalize("NFKD").toLowerCase()));
+
 /** The words of a text as a person sees them: runs of letters and digits, with their marks, ligatures taken apart. */
 const runs = (text: string) => text.normalize("NFKD").match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu) ?? [];
-/** Whether two texts have a word's letters alike, whatever case and marks they have. */
+/** A text without what a search passes over: marks, and the case of letters. */
 const plain = (text: string) =>
-  text
-    .normalize("NFKD")
-    .replace(/\p{M}+/gu, "")
-    .toLowerCase();
+  sigma(
+    text
+      .normalize("NFKD")
+      .replace(/\p{M}+/gu, "")
+      .toLowerCase(),
+  );
 
 test("the words of a query are letters and digits alone, few, and none is said twice", () =>
   holds(
@@ -94,22 +105,28 @@ onDatabases(
             }
             const found = await search(query);
             const all = plain([subject, text, "alice@sender.example Alice", agent.id].join(" "));
-            const words = queryWords(query);
-            expect(found.includes(id)).toBe(words.length > 0 && words.every((word) => has(all, word)));
+            const asked = wordsOf(plain(query)).map((word) => word.slice(0, 100));
+            const letters = new Set(asked.filter((word) => word.length === 1));
+            // Of longer queries only a part counts.
+            if (asked.length <= 16 && letters.size <= 3)
+              expect(found.includes(id)).toBe(asked.length > 0 && asked.every((word) => has(all, word)));
             await store.deleteMessage(agent.id, id);
           },
         ),
-        { share: it.place.dialect === "sqlite" ? 0.6 : 0.3 },
+        { share: it.place.dialect === "sqlite" ? 0.8 : 0.3 },
       );
     });
   },
 );
 
+/** The words of a text, where each character of Chinese and Japanese is one. */
+function wordsOf(text: string): string[] {
+  return runs(text.replace(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/gu, " $& "));
+}
+
 /** Whether a word of the text begins so. */
 function has(text: string, word: string): boolean {
-  return runs(sigma(text).replace(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/gu, " $& ")).some((one) =>
-    one.startsWith(sigma(word)),
-  );
+  return wordsOf(text).some((one) => one.startsWith(word));
 }
 
 /** One form of the letter for all places. */

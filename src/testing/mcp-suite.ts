@@ -184,6 +184,8 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       const talk = await call(bot, "get_conversation", { conversation_id });
       expect(talk.is.messages).toMatchObject([{ message_id: id }, { message_id: reply.is.message_id, status: "sent" }]);
 
+      const searched = await call(bot, "search_messages", { query: "invo pay" });
+      expect(searched.is.messages).toMatchObject([{ message_id: id, status: "read" }]);
       const labelled = await call(bot, "label_message", { message_id: id, add_labels: ["paid"], status: "unread" });
       expect(labelled.is).toEqual({ message_id: id, status: "unread", labels: ["paid"] });
       const found = await call(bot, "search_messages", { query: "invo pay" });
