@@ -503,28 +503,29 @@ function inTime<T>(answer: Promise<T>, clock: Clock): Promise<T> {
 }
 
 function keepSwept(store: Store, config: Config, clock: Clock, log: Log, closers: (() => unknown)[]) {
-  let running: Promise<void> = Promise.resolve();
+  let isOver = false;
   let cancel = () => {};
   const before = (ms: number) => new Date(clock.now() - ms);
   // 0 keeps for ever.
   const beforeUnlessKept = (ms: number) => (ms > 0 ? before(ms) : null);
   const later = () => {
+    if (isOver) return;
     cancel = clock.after(SWEEP_INTERVAL_MS, () => {
-      running = store
+      store
         .sweep({
           now: new Date(clock.now()),
           messagesBefore: beforeUnlessKept(config.retention.messages),
           deliveriesBefore: beforeUnlessKept(config.retention.deliveries),
           idempotencyBefore: before(IDEMPOTENCY_KEPT_MS),
         })
-        .catch((error) => log.error("sweep.failed", {}, error))
+        .catch((error) => isOver || log.error("sweep.failed", {}, error))
         .finally(later);
     });
   };
   later();
-  closers.push(async () => {
+  closers.push(() => {
+    isOver = true;
     cancel();
-    await running;
-    cancel();
+    // A sweep that is under way ends with the store: it may have millions of rows to go through.
   });
 }

@@ -6,10 +6,12 @@ import type { Failure } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import { cuttableLine } from "../testing/line.ts";
 import { testPostgres } from "../testing/postgres.ts";
+import { addAgent, addMessage, later, noon } from "../testing/store-rows.ts";
 import { keysLike, put, rejection } from "../testing/store-verbs.ts";
 import { freshSubject, onDatabases, openNode, twoNodes, unique } from "../testing/stores.ts";
 import { ask, askRaw, type Engine, type Signal, type Verb } from "./engine.ts";
 import { openPostgres, type PostgresLimits } from "./postgres.ts";
+import { createStore } from "./store.ts";
 
 onDatabases(
   (database) => database.dialect === "postgres",
@@ -165,6 +167,24 @@ onDatabases(
       expect(await failure(node.engine.write((s) => put(s, key)))).toBe("conflict");
     });
 
+    test("a sweep whose transactions take too long goes on in smaller ones", async () => {
+      await using fresh = await freshSubject(it);
+      const agent = await addAgent(fresh.store);
+      for (let n = 0; n < 40; n++) await addMessage(fresh.store, agent.id);
+      await fresh.engine.write(function* (): Verb<void> {
+        yield* askRaw(sql`create function slow() returns trigger language plpgsql as
+          'begin perform pg_sleep(0.02); return old; end'`);
+        yield* askRaw(sql`create trigger slow before delete on messages for each row execute function slow()`);
+      });
+      await using node = await nodeWith({ statementMs: 500 }, fresh.place.location);
+      const ages = { messagesBefore: later(1), deliveriesBefore: null, idempotencyBefore: noon };
+      await createStore(node.engine).sweep({ now: noon, ...ages });
+      expect(await fresh.store.countMessages(agent.id)).toEqual({ total: 0, unread: 0 });
+      await fresh.engine.write(function* (): Verb<void> {
+        yield* askRaw(sql`drop function slow cascade`);
+      });
+    });
+
     test("a node that is suspended inside a transaction does not keep its locks from the others", async () => {
       await using node = await nodeWith({ idleInTransactionMs: 200 });
       const key = unique("suspended");
@@ -214,6 +234,23 @@ onDatabases(
       await owner.unsafe(`REASSIGN OWNED BY ${role} TO CURRENT_USER`);
       await owner.unsafe(`DROP OWNED BY ${role}`);
       await owner.unsafe(`DROP ROLE ${role}`);
+    });
+
+    test("a database that takes writes again takes them on every connection", async () => {
+      await using server = await testPostgres();
+      await using node = await nodeWith({}, server.url);
+      const database = new URL(server.url).pathname.slice(1);
+      const lets = async (what: string) => {
+        await using owner = new SQL(server.url, { max: 1 });
+        await owner.unsafe("SET default_transaction_read_only TO off");
+        await owner.unsafe(`ALTER DATABASE ${database} SET default_transaction_read_only TO ${what}`);
+      };
+      // No connection for verbs is open yet.
+      await lets("on");
+      expect(await failure(node.engine.write((s) => put(s, "before")))).toBe("unavailable");
+      await lets("off");
+      await node.engine.write((s) => put(s, "after"));
+      expect(await keysLike(node, "")).toEqual(["after"]);
     });
 
     test("a serialization failure or deadlock is tried again and seen by nobody", async () => {

@@ -32,6 +32,8 @@ const NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload
 const BEGIN_FORGETTABLE = "BEGIN; SET LOCAL synchronous_commit TO OFF";
 /** The server has no room for another connection (PostgreSQL, Appendix A). */
 const TOO_MANY_CONNECTIONS = "53300";
+/** The transaction may only read (the same). */
+const READ_ONLY = "25006";
 /** How long a pool then makes do with the connections that it has. */
 const FEWER_MS = 10_000;
 /** Pause before the listening connection is opened again. */
@@ -239,6 +241,8 @@ export function connectPostgres(
           const code = codeOf(databaseError(error));
           // The server says that it ends the connection (57P0x) a moment before it does.
           if (code.startsWith("57P0")) onError(databaseError(error) as Error);
+          // What a connection may do is decided when it is opened: the next one may be let write, or reach another server.
+          else if (code === READ_ONLY) onError(databaseError(error) as Error);
           else if (begin) await client.query("ROLLBACK").catch(onError);
           if (lost && !(error instanceof Failure)) throw (committing ? uncertain : unavailable)(databaseError(error));
           if (attempts < ATTEMPTS_MAX && (code === "40001" || code === "40P01")) continue;

@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { Failure } from "../errors.ts";
 import * as accounts from "./accounts.ts";
 import * as agents from "./agents.ts";
 import { decisionAbout, listAudit } from "./audit.ts";
@@ -35,6 +36,8 @@ import * as withdraw from "./withdraw.ts";
 
 /** Rows a sweep deletes in one transaction, so that it never holds up mail. */
 const SWEEP_BATCH = 500;
+/** A transaction that does not get done is tried again with so much less. */
+const SWEEP_SHRINKS = 10;
 /** How long the gate remembers an unproven sender after the last such mail, at least: a year. */
 const UNPROVEN_KEPT_MS = 365 * 86_400_000;
 
@@ -88,8 +91,15 @@ export function createStore(engine: Engine) {
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { lasting: true });
 
-  const inBatches = async (batch: () => Promise<number>) => {
-    while ((await batch()) === SWEEP_BATCH);
+  /** Deletes rows in small steps, and in smaller ones when those take too long: 500 messages may have gigabytes. */
+  const inBatches = async (batch: (s: Scope, limit: number) => Verb<number>) => {
+    for (let limit = SWEEP_BATCH; ; )
+      try {
+        if ((await engine.write((s) => batch(s, limit))) < limit) return;
+      } catch (error) {
+        if (limit === 1 || !(error instanceof Failure && error.code === "unavailable")) throw error;
+        limit = Math.ceil(limit / SWEEP_SHRINKS);
+      }
   };
 
   return {
@@ -227,7 +237,7 @@ export function createStore(engine: Engine) {
     /** Deletes a webhook, and what waits for it in small steps; false when the account has none of that id. */
     async deleteWebhook(userId: string, id: string): Promise<boolean> {
       if (!(await engine.write((s) => webhooks.deleteWebhook(s, userId, id)))) return false;
-      await inBatches(() => engine.write((s) => webhooks.dropDeliveries(s, id, SWEEP_BATCH)));
+      await inBatches((s, limit) => webhooks.dropDeliveries(s, id, limit));
       return true;
     },
 
@@ -303,15 +313,15 @@ export function createStore(engine: Engine) {
       await engine.write((s) => requests.sweepRequestCounts(s, Math.floor(input.now.getTime() / 60_000) - 1));
       const { messagesBefore, deliveriesBefore } = input;
       if (deliveriesBefore) {
-        await inBatches(() => engine.write((s) => deliveries.sweepDeliveries(s, deliveriesBefore, SWEEP_BATCH)));
-        await inBatches(() => engine.write((s) => events.sweepEvents(s, deliveriesBefore, SWEEP_BATCH)));
-        await inBatches(() => engine.write((s) => outbound.sweepOutbound(s, deliveriesBefore, SWEEP_BATCH, "notice")));
+        await inBatches((s, limit) => deliveries.sweepDeliveries(s, deliveriesBefore, limit));
+        await inBatches((s, limit) => events.sweepEvents(s, deliveriesBefore, limit));
+        await inBatches((s, limit) => outbound.sweepOutbound(s, deliveriesBefore, limit, "notice"));
       }
       if (messagesBefore) {
-        await inBatches(() => engine.write((s) => messages.sweepMessages(s, messagesBefore, SWEEP_BATCH)));
-        await inBatches(() => engine.write((s) => outbound.sweepOutbound(s, messagesBefore, SWEEP_BATCH)));
+        await inBatches((s, limit) => messages.sweepMessages(s, messagesBefore, limit));
+        await inBatches((s, limit) => outbound.sweepOutbound(s, messagesBefore, limit));
         const unprovenBefore = new Date(Math.min(messagesBefore.getTime(), input.now.getTime() - UNPROVEN_KEPT_MS));
-        await inBatches(() => engine.write((s) => sweepUnproven(s, unprovenBefore, SWEEP_BATCH)));
+        await inBatches((s, limit) => sweepUnproven(s, unprovenBefore, limit));
       }
     },
   };
