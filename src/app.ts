@@ -38,7 +38,7 @@ import { realFile } from "./store/real-file.ts";
 import type { AgentRow } from "./store/schema.ts";
 import { openSqlite } from "./store/sqlite.ts";
 import { createStore, type Store } from "./store/store.ts";
-import { openPostgresStore, openSqliteStore } from "./store/threaded-store.ts";
+import { openPostgresStore, openSqliteStore, type ThreadedStore } from "./store/threaded-store.ts";
 import { createStoreThreads, type StoreThreads } from "./store/threads.ts";
 import { childCommand } from "./tasks/child-command.ts";
 import { createOffload } from "./tasks/offload.ts";
@@ -52,6 +52,8 @@ const GRACE_MS = 20_000;
 const WEBHOOK_GRACE_MS = 3_000;
 /** What an upstream is slow to answer is broken off, and tried again after the restart. */
 const OUTBOUND_GRACE_MS = 5_000;
+/** How often a server that stops looks whether its store answers at all. */
+const STOP_LOOK_MS = 5_000;
 /** How often rows that have outlived their use are deleted. */
 const SWEEP_INTERVAL_MS = 15 * 60_000;
 /** How long answers to an Idempotency-Key are kept (WIRE). */
@@ -103,15 +105,19 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
   const clock = seams.clock ?? systemClock;
   const log = seams.log ?? createLog(config.log);
   const closers: (() => unknown)[] = [];
+  let unlessAnswered = () => () => {};
   const closeAll = async () => {
+    const cancel = unlessAnswered();
     for (let close = closers.pop(); close; close = closers.pop())
       await Promise.resolve(close()).catch((error) => log.error("close.failed", {}, error));
+    cancel();
   };
 
   try {
     mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
     const store = await openStore(config, log, seams.storeThreads, closers);
     closers.push(() => store.close());
+    unlessAnswered = () => giveUpUnlessAnswered(store, clock, log);
     const { key: masterKey, vault } = await openMasterKey(
       { encryptionKey: config.signing.encryptionKey, dataDir: config.dataDir },
       store,
@@ -287,11 +293,11 @@ async function openStore(
   log: Log,
   shared: StoreThreads | undefined,
   closers: (() => unknown)[],
-): Promise<Store> {
+): Promise<ThreadedStore> {
   const { database } = config;
   // A database in memory has no second connection.
   if (database.kind === "sqlite" && database.path === ":memory:")
-    return createStore(await openEngine(config, log, "server"));
+    return { ...createStore(await openEngine(config, log, "server")), giveUp() {} };
   const threads = shared ?? createStoreThreads();
   if (!shared) closers.push(() => threads.close());
   if (database.kind === "postgres") {
@@ -442,18 +448,50 @@ async function health(store: Store, config: Config, clock: Clock): Promise<{ ok:
   const reasons: string[] = [];
   const now = new Date(clock.now());
   try {
-    await inTime(store.probeWrite(now), clock);
+    const look = async () => {
+      await store.probeWrite(now);
+      return [await store.queueState(now), await store.outboundState(now)] as const;
+    };
+    const [deliveries, outbound] = await inTime(look(), clock);
     const tooOld = ({ oldestDueAt }: { oldestDueAt: Date | null }) =>
       oldestDueAt !== null && now.getTime() - oldestDueAt.getTime() > QUEUE_AGE_MS_MAX;
-    if (tooOld(await store.queueState(now)))
-      reasons.push("Webhook deliveries have been due for more than five minutes.");
-    if (tooOld(await store.outboundState(now))) reasons.push("Mail out has been due for more than five minutes.");
+    if (tooOld(deliveries)) reasons.push("Webhook deliveries have been due for more than five minutes.");
+    if (tooOld(outbound)) reasons.push("Mail out has been due for more than five minutes.");
   } catch {
     reasons.push(store.fault() ?? "The store takes no writes.");
   }
   const disk = statfsSync(config.dataDir);
   if (disk.bavail * disk.bsize < DISK_FREE_BYTES_MIN) reasons.push("Less than 100 MiB of disk are free.");
   return { ok: reasons.length === 0, reasons };
+}
+
+/**
+ * Gives the store up once it does not answer any more: a server that stops waits for nobody who may never come back. What it
+ * promised is stored or in the journal. Returns how to end the looking.
+ */
+function giveUpUnlessAnswered(store: ThreadedStore, clock: Clock, log: Log): () => void {
+  let cancel = () => {};
+  let isOver = false;
+  const later = () => {
+    cancel = clock.after(STOP_LOOK_MS, async () => {
+      try {
+        await inTime(
+          store.probeWrite(new Date(clock.now())).catch(() => {}),
+          clock,
+        );
+        if (!isOver) later();
+      } catch (error) {
+        if (isOver) return;
+        log.error("store.given_up", {}, error);
+        store.giveUp();
+      }
+    });
+  };
+  later();
+  return () => {
+    isOver = true;
+    cancel();
+  };
 }
 
 /** Rejects when the store has not answered in time: a line that went dead breaks only after many minutes. */

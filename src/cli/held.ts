@@ -29,6 +29,7 @@ export async function heldText(
       ["To", marked(mail, mail.to)],
       ["Cc", marked(mail, mail.cc)],
       ["Bcc", marked(mail, mail.bcc)],
+      ["Reply-To", mail.reply_to?.join(", ")],
       ["Kind", mail.type === "send" ? null : mail.type],
       ["Subject", mail.subject],
     ],
@@ -51,6 +52,7 @@ export async function heldText(
     html === null ? "" : section("HTML, which most readers show instead of the text:", body(html)),
     section("Before you decide:", notesOf(session, mail)),
     section("Links:", linkTable(session, mail.links ?? [])),
+    section("Further header fields:", fieldLines(mail)),
     section("Attachments:", attachmentLines(mail.attachments, paint)),
   ];
   return { text: parts.filter(Boolean).join("\n\n"), isCut };
@@ -60,6 +62,10 @@ export async function heldText(
 function notesOf({ paint }: Session, { review_notes: notes = [], unsearched = [] }: Outbound): string {
   const parts = unsearched.map(({ name, why }) => `Could not be searched: ${name} (${why}).`);
   return [...notes, ...parts].map((note) => paint("yellow", `! ${plain(note)}`)).join("\n");
+}
+
+function fieldLines({ headers = [] }: Outbound): string {
+  return headers.map(({ name, value }) => `${plain(name)}: ${plain(value)}`).join("\n");
 }
 
 function marked({ first_time: strangers = [] }: Outbound, list: readonly string[] | undefined): string | undefined {

@@ -66,6 +66,14 @@ describe("show", () => {
     );
   });
 
+  test("where answers go, and what else leaves in the header", async () => {
+    const headers = [{ name: "X-Note", value: "a\x1b[2J secret" }];
+    server.outbox.mails = [heldMail(1, { reply_to: ["desk@example.net"], headers })];
+    const { out } = await run(["pending", "show", id]);
+    expect(out).toMatch(/^Reply-To: +desk@example\.net$/m);
+    expect(out).toContain("Further header fields:\nX-Note: a secret\n");
+  });
+
   test("a held mail whole, a decided one with the decision", async () => {
     const long = Array.from({ length: 99 }, (_, n) => `Line ${n + 1}`).join("\n");
     server.outbox.mails = [heldMail(1, { body_text: long })];

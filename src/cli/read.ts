@@ -71,12 +71,14 @@ function automation({ auto_submitted, list_id, precedence }: MessageDetail): str
 /** Header block, verdict, attachments, text. */
 function readable({ paint }: Session, message: MessageDetail): string {
   const header = (name: string) => (message.headers ? headerValue(message.headers, name) : null);
+  const replyTo = header("Reply-To") ?? message.reply_to?.join(", ");
+  const isUnsigned = message.authentication?.unsigned?.includes("Reply-To");
   const head = facts(
     [
       ["From", header("From") ?? message.from],
       ["To", header("To") ?? message.to.join(", ")],
       ["Cc", header("Cc") ?? message.cc?.join(", ")],
-      ["Reply-To", header("Reply-To") ?? message.reply_to?.join(", ")],
+      ["Reply-To", replyTo && isUnsigned ? `${replyTo} (not signed: replies do not go there)` : replyTo],
       ["Subject", message.subject],
       ["Received", `${message.created_at} (${age(message.created_at, Date.now())})`],
       ["Automatic", automation(message)],

@@ -200,6 +200,7 @@ export interface Outbound {
   to: string[];
   cc?: string[];
   bcc?: string[];
+  reply_to?: string[];
   status: OutboundStatus;
   approval_expires_at?: string | null;
   created_at: string;
@@ -214,6 +215,8 @@ export interface Outbound {
   /** Recipients the agent had nothing to do with before. */
   first_time?: string[];
   links?: Link[];
+  /** What leaves in the header beside the other members. */
+  headers?: HeaderField[];
   /** Parts that nobody could search, while it waits. */
   unsearched?: { name: string; why: string }[];
   /** How its HTML differs from its text, and what it hides, while it waits. */

@@ -111,7 +111,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     const other = await hold("Other words", { body: "We do not agree", html_body: "<p>We agree</p>" });
     const same = await hold("One price", { body: "Pay 100.", html_body: "<p>Pay <b>100</b>.</p>" });
     await open(id);
-    for (const note of ["the figures 100", "the figures 90", "hides 11 of its characters", "plan.zip (binary)"])
+    for (const note of ["the figures 100", "the figures 90", "hides 11 of its characters", "“plan.zip” (binary)"])
       await notes().getByText(note).waitFor();
     await row("Two prices").getByText("HTML needs a look").waitFor();
     expect(await row("One price").getByText("HTML needs a look").count()).toBe(0);

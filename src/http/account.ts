@@ -51,7 +51,7 @@ export function account(deps: RouteDeps) {
       ({ caller, exchange }) => {
         requireAccountKey(caller);
         // Nobody reads what HEAD would begin.
-        const content = exchange.method === "HEAD" ? null : exportAccount(deps, caller.user, exchange);
+        const content = exchange.method === "HEAD" ? null : exportAccount(deps, caller, exchange);
         return new Response(content, {
           headers: {
             "content-type": "application/json",

@@ -1,8 +1,11 @@
 import { Type } from "@sinclair/typebox";
 import type { Config } from "../config.ts";
 import { Failure } from "../errors.ts";
+import { singleAuthor } from "../inbound/author.ts";
+import { scanHeaders } from "../inbound/headers.ts";
 import { splitAddress } from "../mail.ts";
 import { checkWebhookUrl, type UrlPolicy } from "../notify/address-guard.ts";
+import { mailboxField } from "../outbound/fields.ts";
 import { hasRule } from "../outbound/gate.ts";
 import { reservedLocalParts, roleLocalParts } from "../reserved-names.ts";
 import { type Caller, mayUse } from "../store/accounts.ts";
@@ -104,6 +107,15 @@ export function agents(deps: RouteDeps) {
   const { config, store, clock } = deps;
   const urlPolicy = webhookUrlPolicy(config);
 
+  /** Failure `invalid_request` for a name that readers would take for another address than the agent's. */
+  function requireOwnName(name: string, address: string): void {
+    if (singleAuthor(scanHeaders(Buffer.from(mailboxField("From", [{ address, name }]))))) return;
+    throw invalid(
+      [{ field: "name", message: "has an address in it, which readers would take for the sender's" }],
+      "Give it a name without an address.",
+    );
+  }
+
   const NewAgent = body(newAgentMembers, ({ slug, email, webhook_url, agent_mode }, complain, isWrong) => {
     if (slug === undefined && email === undefined && !isWrong("email")) complain("slug", "is required, or else email");
     if (slug !== undefined && email !== undefined) complain("email", "cannot be given together with slug");
@@ -123,6 +135,7 @@ export function agents(deps: RouteDeps) {
     requireAccountKey(caller);
     const agent = await ownAgent(store, caller, address);
     refuseRoleMailbox(agent);
+    if (wanted.name !== undefined) requireOwnName(wanted.name, agent.id);
     const changes: AgentChanges = Object.fromEntries(
       Object.entries(wanted).map(([member, value]) => [columns[member as keyof typeof columns], value]),
     );
@@ -159,11 +172,13 @@ export function agents(deps: RouteDeps) {
       "",
       async ({ body, caller, exchange, status }) => {
         requireAccountKey(caller);
+        const id = await addressOf(caller, body);
+        const { name = "" } = body;
+        requireOwnName(name, id);
         const row = newAgent(
           {
-            id: await addressOf(caller, body),
+            ...{ id, name },
             userId: caller.user.id,
-            name: body.name ?? "",
             webhookUrl: body.webhook_url ? checkWebhookUrl(body.webhook_url, urlPolicy) : "",
             mode: body.agent_mode ?? "cloud",
           },

@@ -10,12 +10,12 @@ import { createVault, deriveKey, loadOrCreateKeyFile } from "../vault.ts";
 const HOUR_MS = 3_600_000;
 
 /** An app with one held message, and the tokens that its reviewers' links have. */
-async function startHeld(settings: object = {}, options: TestAppOptions = {}) {
+async function startHeld(settings: object = {}, options: TestAppOptions = {}, more: object = {}) {
   const clock = new TestClock();
   const it = await startTestApp({ ...options, seams: { clock, ...options.seams } });
   const { body: agent } = await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
   await it.api("PATCH", `/api/v1/agents/${agent.email}`, { hitl_enabled: true, hitl_ttl_seconds: 3600, ...settings });
-  const mail = { to: ["ann@outside.example"], subject: "Hello", body: "Good day." };
+  const mail = { to: ["ann@outside.example"], subject: "Hello", body: "Good day.", ...more };
   const { body: sent } = await it.api("POST", "/api/v1/send", mail);
   const path = `/api/v1/messages/${sent.message_id}`;
   const { body: held } = await it.api("GET", path);
@@ -63,6 +63,13 @@ test.each([
   expect(text).toContain(says);
   const late = await held.it.api("POST", `${held.path}/approve`);
   expect(late).toMatchObject({ status: 409, body: { detail: expect.stringMatching(/^Nobody decided in time: /) } });
+});
+
+test("a link shows the fields that leave with the message, the ids of its thread among them", async () => {
+  const more = { references: ["<a-secret@x>"], headers: { "X-Note": "another secret" } };
+  await using held = await startHeld({}, {}, more);
+  const { text } = await held.open(held.tokens.make(held.approval));
+  for (const line of ["References: &lt;a-secret@x&gt;", "X-Note: another secret"]) expect(text).toContain(line);
 });
 
 test("an old link to a message that a person decided says who", async () => {

@@ -32,6 +32,7 @@ export const Conversation = Type.Object(
       message_id: Type.String(),
       direction: oneOf("inbound", "outbound"),
       from: Type.String(),
+      verified: Type.Boolean({ description: "Whether the From domain itself is proven." }),
       snippet: Type.String(),
     }),
   },
@@ -39,7 +40,7 @@ export const Conversation = Type.Object(
 );
 
 function conversationOnWire(row: StoredConversation): Static<typeof Conversation> {
-  const { id, direction, from, snippet, createdAt } = row.last;
+  const { id, direction, from, verified, snippet, createdAt } = row.last;
   return {
     conversation_id: row.id,
     subject: row.subject,
@@ -47,7 +48,7 @@ function conversationOnWire(row: StoredConversation): Static<typeof Conversation
     message_count: row.messageCount,
     unread_count: row.unreadCount,
     last_message_at: createdAt.toISOString(),
-    last_message: { message_id: id, direction, from, snippet },
+    last_message: { message_id: id, direction, from, verified, snippet },
   };
 }
 

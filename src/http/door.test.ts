@@ -101,6 +101,79 @@ test("a key has so many WebSockets", async () => {
   );
 });
 
+/** A POST of which all but the last byte has come: `end` sends that one, and resolves with the status. */
+function slowPost(url: string, headers: Record<string, string>, body: unknown): { end(): Promise<number> } {
+  const { hostname, port, pathname } = new URL(url);
+  const text = JSON.stringify(body);
+  const fields = { host: `${hostname}:${port}`, "content-type": "application/json", ...headers };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  const socket = connect(Number(port), hostname);
+  const answer = new Promise<string>((resolve) => socket.once("data", (data) => resolve(data.toString())));
+  socket.write(
+    `POST ${pathname} HTTP/1.1\r\n${lines.join("")}content-length: ${text.length}\r\n\r\n${text.slice(0, -1)}`,
+  );
+  return {
+    async end() {
+      socket.write(text.slice(-1));
+      const status = Number((await answer).slice("HTTP/1.1 ".length, "HTTP/1.1 200".length));
+      socket.destroy();
+      return status;
+    },
+  };
+}
+
+test("a key or session that ends while a body arrives opens nothing", async () => {
+  const clock = new TestClock();
+  await using it = await startTestApp({ seams: { clock } });
+  const { httpUrl, config } = it.app;
+  const agent = `bot@${config.sharedDomain}`;
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const issue = async (more: object) => (await it.api("POST", "/api/v1/keys", { name: "stolen", ...more })).body;
+  const [whole, own, signedIn] = [
+    await issue({ scope: "account" }),
+    await issue({ scope: "agent", agent }),
+    await issue({ scope: "account" }),
+  ];
+  const form = new URLSearchParams({ api_key: signedIn.key });
+  const entered = await fetch(`${httpUrl}/sign-in/key`, {
+    ...{ method: "POST", body: form, headers: { origin: httpUrl }, redirect: "manual" },
+  });
+  const session = (entered.headers.get("set-cookie") ?? "").split(";")[0] ?? "";
+  const newKey = { name: "made with it", scope: "account" };
+  const post = (path: string, headers: Record<string, string>, body: unknown) =>
+    slowPost(`${httpUrl}/api/v1${path}`, headers, body);
+  const uploads = [
+    post("/keys", { authorization: `Bearer ${whole.key}` }, newKey),
+    post("/send", { authorization: `Bearer ${own.key}` }, { to: [agent], subject: "Late", body: "x" }),
+    post("/keys", { cookie: session, origin: httpUrl }, newKey),
+  ];
+  await until("all of them are known by their keys", async () => {
+    const [{ keys }, { sessions }] = await Promise.all(
+      ["/api/v1/keys", "/api/v1/sessions"].map(async (path) => (await it.api("GET", path)).body),
+    );
+    const used = keys.filter((key: { id: string; last_used_at: string | null }) => key.last_used_at !== null);
+    return (
+      [whole, own].every(({ id }) => used.some((key: { id: string }) => key.id === id)) && sessions[0].last_used_at
+    );
+  });
+  for (const { id } of [whole, own, signedIn]) expect((await it.api("DELETE", `/api/v1/keys/${id}`)).status).toBe(204);
+  clock.advance(1_000);
+  expect(await Promise.all(uploads.map((upload) => upload.end()))).toEqual([401, 401, 401]);
+  const { keys } = (await it.api("GET", "/api/v1/keys")).body;
+  expect(keys.some(({ name }: { name: string }) => name === newKey.name)).toBe(false);
+  expect((await it.api("GET", `/api/v1/agents/${agent}/messages?status=all`)).body.messages).toEqual([]);
+});
+
+test("a key in a path does not reach the log", async () => {
+  const paths: unknown[] = [];
+  const info = (_event: string, fields: LogFields = {}) => paths.push(fields.path);
+  await using it = await startTestApp({ seams: { log: { ...silentLog, info } } });
+  await it.api("GET", `/api/v1/agents/${it.key}`);
+  await it.api("GET", `/${it.key.toUpperCase()}/x`);
+  expect(paths).toContain("/api/v1/agents/e2a_…");
+  expect(paths.join("\n").toLowerCase()).not.toContain(it.key.slice("e2a_".length));
+});
+
 test("an answer to an Idempotency-Key outlives the server, sealed, and is forgotten after a day", async () => {
   const clock = new TestClock();
   await using it = await startTestApp({ seams: { clock } });

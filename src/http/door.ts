@@ -5,7 +5,7 @@ import { newId } from "../id.ts";
 import { BodyBudget, type BodyHold, readBody, SMALL_BODY_BYTES_MAX, WholeBody } from "./body.ts";
 import { dashboardResponse } from "./dashboard.ts";
 import { createIdempotency, type KeepAnswer, keepNothing, RequestHash } from "./idempotency.ts";
-import { createClientAddress, createIdentify, type Identity, requireOwnOrigin } from "./identity.ts";
+import { createClientAddress, createIdentify, type Identity, requireOwnOrigin, watchStanding } from "./identity.ts";
 import { JsonBody } from "./input.ts";
 import { JsonBodyReader, parseJson } from "./json-body.ts";
 import { streamOf } from "./large-answer.ts";
@@ -34,6 +34,8 @@ const listsShare = 0.25;
 const probePath = /^https?:\/\/[^/?#]*\/api\/(?:health|ready)(?:$|\?)/;
 /** A path in the log; more of it helps nobody. */
 const LOGGED_PATH_CHARS_MAX = 200;
+/** What keys and signing secrets are made of; a client may have put one into the path by mistake. */
+const secretInPath = /[0-9a-f]{64}/gi;
 
 export interface DoorOptions extends HttpDeps {
   api: AnyElysia;
@@ -47,7 +49,7 @@ export interface DoorOptions extends HttpDeps {
 }
 
 /**
- * The way of every request: find the route → who is it → within limits? → read the body → once only? → the route.
+ * The way of every request: find the route → who is it → within limits? → read the body → is it still? → once only? → the route.
  *
  * This comes before Elysia and not from its hooks, because Elysia parses a body before any hook that knows the route:
  * a body without a key must be 401 whatever is in it, and is not even read.
@@ -95,9 +97,11 @@ export function createDoor(options: DoorOptions) {
     visit.isPage = isPage;
     const isSocket = isSocketPath(route.path);
     let identity: Identity | null = null;
+    let requireStanding = async () => {};
     if (!isPublic) {
       identity = await identify.caller(request, visit.clientIp, isSocket ? url.searchParams.get("token") : null);
       visit.identity = identity;
+      requireStanding = watchStanding(options, identity);
       await limits.take("proof", identity.proofId, config.limits.apiRequestsPerMinute);
     }
     if (
@@ -138,6 +142,8 @@ export function createDoor(options: DoorOptions) {
       clock: options.clock,
       turn: () => turns.take(visit.party),
     });
+    // A key that is revoked while its body arrives opens nothing any more, kept answers included.
+    await requireStanding();
     const wantsJson = wantsBody && length > 0;
     if (wantsJson) requireJson(request);
     const body = whole.bytes;
@@ -185,13 +191,19 @@ export function createDoor(options: DoorOptions) {
       exchanges.set(inner, exchange);
       const response = await api.handle(inner);
       visit.failure = exchange.failure;
+      // The key belongs to another request, whose repetition must not find this answer under it.
+      if (exchange.failure?.code === "idempotency_key_reused") throw exchange.failure;
       return response;
     };
     if (identity && method === "POST") return idempotency.once(request, identity, hash, run);
     if (!identity || method !== "GET" || !isList(route, url)) return run(keepNothing);
     // A search may walk through all of an inbox. Accounts take turns, and in an account its keys.
     const account: Party = { lane: "client", address: identity.user.id, connection: identity.proofId };
-    return lists(account, async () => (request.signal.aborted ? gone() : run(keepNothing)));
+    return lists(account, async () => {
+      if (request.signal.aborted) return gone();
+      await requireStanding();
+      return run(keepNothing);
+    });
   }
 
   return async (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {
@@ -238,7 +250,7 @@ export function createDoor(options: DoorOptions) {
     const fields = {
       request: visit.id,
       method: request.method,
-      path: visit.path.slice(0, LOGGED_PATH_CHARS_MAX),
+      path: visit.path.replace(secretInPath, "…").slice(0, LOGGED_PATH_CHARS_MAX),
       status,
       ms: Math.round(durationMs),
       by: visit.identity?.proofId,

@@ -1,19 +1,20 @@
 import { expect, test } from "bun:test";
-import { systemClock } from "../clock.ts";
+import { systemClock, TestClock } from "../clock.ts";
 import { Failure } from "../errors.ts";
 import { silentLog } from "../log.ts";
-import type { UserRow } from "../store/schema.ts";
 import { startTestApp } from "../testing/app.ts";
 import { exportAccount } from "./export.ts";
+import type { Identity } from "./identity.ts";
 import type { RouteDeps } from "./resource.ts";
 
 test("an account has one export on its way at a time, and others have theirs", async () => {
   await using app = await startTestApp();
   const { store, config } = app.app;
   const deps = { store, config, clock: systemClock, log: silentLog } as unknown as RouteDeps;
-  const user = (id: string) => ({ id, email: `${id}@example.net`, createdAt: new Date(0) }) as UserRow;
+  const caller = (id: string) =>
+    ({ user: { id, email: `${id}@example.net`, createdAt: new Date(0) }, proofId: "", expiresAt: null }) as Identity;
   const begin = (id: string, signal = new AbortController().signal) =>
-    exportAccount(deps, user(id), { signal, turn: () => Promise.resolve() });
+    exportAccount(deps, caller(id), { signal, turn: () => Promise.resolve() });
   const unread = begin("one");
   expect(() => begin("one")).toThrow(Failure);
   await begin("two").cancel();
@@ -22,4 +23,22 @@ test("an account has one export on its way at a time, and others have theirs", a
   begin("one", gone.signal);
   gone.abort();
   await begin("one").cancel();
+});
+
+test("breaks off when its key is revoked while it is read", async () => {
+  const clock = new TestClock();
+  await using it = await startTestApp({ seams: { clock } });
+  const { store, config } = it.app;
+  const { body: key } = await it.api("POST", "/api/v1/keys", { name: "stolen", scope: "account" });
+  const caller = { user: await store.getUser(it.userId), proofId: key.id, expiresAt: null } as Identity;
+  const deps = { store, config, clock, log: silentLog } as unknown as RouteDeps;
+  const turn = () => Promise.resolve();
+  const reader = exportAccount(deps, caller, { signal: new AbortController().signal, turn }).getReader();
+  await reader.read();
+  await it.api("DELETE", `/api/v1/keys/${key.id}`);
+  clock.advance(1_000);
+  const readOn = async () => {
+    while (!(await reader.read()).done);
+  };
+  await expect(readOn()).rejects.toMatchObject({ code: "unauthenticated" });
 });

@@ -4,6 +4,7 @@ import { eventBody } from "../notify/webhook.ts";
 import type { EventPage, EventPosition } from "../store/events.ts";
 import type { AgentRow, UserRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
+import { type Identity, watchStanding } from "./identity.ts";
 import { joined, jsonPieces } from "./large-answer.ts";
 import { withBodyOnWire } from "./outbound-wire.ts";
 import type { Exchange, RouteDeps } from "./resource.ts";
@@ -20,14 +21,16 @@ const RETRY_AFTER_SECONDS = 30;
 const underWay = new WeakMap<Store, Set<string>>();
 
 /**
- * All that an account owns as one JSON document, made while it is read, a piece a turn. Nothing in it opens anything. Failure `overloaded`
- * while another export of the account is on its way.
+ * All that an account owns as one JSON document, made while it is read, a piece a turn. Nothing in it opens anything. It
+ * breaks off when the caller's key or session ends. Failure `overloaded` while another export of the account is on its way.
  */
 export function exportAccount(
   deps: RouteDeps,
-  user: UserRow,
+  caller: Identity,
   { signal, turn }: Pick<Exchange, "signal" | "turn">,
 ): ReadableStream<Uint8Array> {
+  const { user } = caller;
+  const requireStanding = watchStanding(deps, caller);
   const exports = underWay.get(deps.store) ?? new Set();
   underWay.set(deps.store, exports);
   if (exports.has(user.id))
@@ -48,6 +51,7 @@ export function exportAccount(
       try {
         signal.throwIfAborted();
         await turn();
+        await requireStanding();
         const piece = await pieces.next();
         if (piece.done) {
           end();
@@ -56,7 +60,8 @@ export function exportAccount(
       } catch (error) {
         end();
         // The status has gone out long ago; a broken stream is the only way left to say that it is not whole.
-        if (!signal.aborted) deps.log.error("export.failed", { user: user.id }, error);
+        if (error instanceof Failure) deps.log.warn("export.ended", { user: user.id }, error);
+        else if (!signal.aborted) deps.log.error("export.failed", { user: user.id }, error);
         controller.error(error);
       }
     },

@@ -5,6 +5,7 @@ import { TestClock } from "../clock.ts";
 import type { Failure } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import { request, startTestApp } from "../testing/app.ts";
+import { scriptedSmtp } from "../testing/scripted-smtp.ts";
 import { createVault, loadOrCreateKeyFile } from "../vault.ts";
 import { createIdempotency, RequestHash } from "./idempotency.ts";
 import type { Identity } from "./identity.ts";
@@ -85,6 +86,65 @@ test("what throws on the way to its answer leaves its Idempotency-Key free at on
   const thrown = new Error("It broke in the middle.");
   expect(await once(() => Promise.reject(thrown)).catch((error) => error)).toBe(thrown);
   expect((await once(async () => Response.json({}, { status: 201 }))).status).toBe(201);
+});
+
+test("a request that comes too late does not replace the answer of its repetition", async () => {
+  await using it = await startTestApp();
+  const { store } = it.app;
+  const clock = new TestClock();
+  const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
+  const idempotency = createIdempotency({ store, vault, clock, log: silentLog });
+  const identity = { user: { id: it.userId }, agentId: null } as Identity;
+  const once = (run: Parameters<typeof idempotency.once>[3]) => {
+    const request = new Request("http://e2a.localhost/api/v1/webhooks", {
+      ...{ method: "POST", headers: { "idempotency-key": "slow" } },
+    });
+    return idempotency.once(request, identity, new RequestHash(request, identity), run);
+  };
+  const webhook = { userId: it.userId, url: loopback, events: [], agents: [], description: "" };
+  const create: Parameters<typeof once>[0] = (keep) =>
+    store.createWebhook(webhook, new Date(), keep(201, "made")).then(
+      () => Response.json("made", { status: 201 }),
+      ({ code }: Failure) => Response.json(code, { status: 409 }),
+    );
+  const started = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const late = once(async (keep) => {
+    started.resolve();
+    await released.promise;
+    return create(keep);
+  });
+  await started.promise;
+  clock.advance(31_000);
+  expect((await once(create)).status).toBe(201);
+  released.resolve();
+  expect((await late).status).toBe(409);
+  const again = await once(create);
+  expect([again.status, await again.json()]).toEqual([201, "made"]);
+  expect(await store.listWebhooks(it.userId)).toHaveLength(1);
+});
+
+test("another request with the key of a mail is refused, and the mail's own request still gets its answer", async () => {
+  await using upstream = await scriptedSmtp({
+    on: (stage) => (stage === "rcpt" ? "550 5.1.1 No such user" : undefined),
+  });
+  await using it = await startTestApp({
+    set: {
+      ...{ "outbound_smtp.host": upstream.host, "outbound_smtp.port": upstream.port, "outbound_smtp.tls": "off" },
+    },
+  });
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const send = (subject: string) =>
+    it.api(
+      ...(["POST", "/api/v1/send"] as const),
+      { to: ["ann@outside.example"], subject, body: "Good day." },
+      { "idempotency-key": "once" },
+    );
+  const first = await send("First");
+  expect(first.status).toBe(502);
+  expect(await send("Second")).toMatchObject({ status: 422, body: { code: "idempotency_key_reused" } });
+  const again = await send("First");
+  expect([again.status, again.body.message_id]).toEqual([502, first.body.message_id]);
 });
 
 for (const database of ["sqlite", "postgres"] as const)

@@ -117,6 +117,22 @@ export async function requireStanding(
   throw new Failure("unauthenticated", `${message} It did so while this request waited.`);
 }
 
+/** For so long a key or session that was looked at counts as standing. */
+const STANDING_MS = 1_000;
+
+/**
+ * The same for a request that takes long: a client that sends or reads slowly, or waits for its turn, may outlast its key.
+ * To be called after each wait; it asks the store at most once a second. The caller was identified just now.
+ */
+export function watchStanding(deps: { store: Store; clock: Clock }, identity: Identity): () => Promise<void> {
+  let lookedAt = deps.clock.now();
+  return async () => {
+    if (deps.clock.now() - lookedAt < STANDING_MS) return;
+    await requireStanding(deps, identity);
+    lookedAt = deps.clock.now();
+  };
+}
+
 /**
  * What changes something by cookie, or signs a browser in, must come from our own pages (RFC 6265 8.2 has the attack).
  * Throws Failure `forbidden` otherwise.

@@ -1,6 +1,7 @@
 /** What agents send, as clients see it. Names and shapes are a promise: add, never change. */
 import { type Static, Type } from "@sinclair/typebox";
 import type { Mailbox, Method } from "../mail.ts";
+import { furtherFields } from "../outbound/further-fields.ts";
 import type { Reviews } from "../outbound/reviews.ts";
 import type { ShownLink } from "../outbound/shown-links.ts";
 import { type EditedPart, editableParts, editedParts } from "../store/edited-parts.ts";
@@ -157,6 +158,13 @@ export const Outbound = Type.Object(
         { description: "In lists only while it waits for approval." },
       ),
     ),
+    headers: Type.Optional(
+      Type.Array(Type.Object({ name: Type.String(), value: Type.String() }), {
+        description:
+          "What leaves in the header beside the members above: recipients' names, the ids of the thread, the agent's own " +
+          "fields. In lists only while it waits for approval.",
+      }),
+    ),
     unsearched: Type.Optional(
       Type.Array(Type.Object({ name: Type.String(), why: Type.String() }), {
         description: "While it waits for approval: parts that nobody here can read as text.",
@@ -208,6 +216,7 @@ function onWire(
   review: HeldReview | null,
 ): Static<typeof Outbound> {
   const { content, original } = message;
+  const headers = links ? furtherFields(content) : [];
   const firstTime = recipients.flatMap((recipient) => (recipient.firstTime ? [recipient.address] : []));
   return {
     id: message.id,
@@ -233,6 +242,7 @@ function onWire(
     ...optional("content_hash", message.contentHash || undefined),
     ...optional("first_time", firstTime.length > 0 ? firstTime : undefined),
     ...optional("links", links && links.length > 0 ? links : undefined),
+    ...optional("headers", headers.length > 0 ? headers : undefined),
     ...optional("unsearched", review?.unsearched.length ? review.unsearched : undefined),
     ...optional("review_notes", review?.notes.length ? review.notes : undefined),
     edited: original !== null,

@@ -42,7 +42,10 @@ export async function readPage<Row, P extends (string | number)[]>(
 
 function openToken(vault: Vault, token: string, context: string): unknown {
   try {
-    return JSON.parse(vault.openText(Buffer.from(token, "base64url"), context));
+    const sealed = Buffer.from(token, "base64url");
+    // The decoder passes over what is no base64url; a token has one spelling.
+    if (sealed.toString("base64url") !== token) throw new RangeError("not base64url");
+    return JSON.parse(vault.openText(sealed, context));
   } catch {
     throw invalid(
       [{ field: "token", message: "must be the next_token of a list with the same filters" }],

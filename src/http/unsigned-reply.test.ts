@@ -152,6 +152,7 @@ describe("a reply", () => {
     const { out, code } = await shell.run(["reply", id, "--agent", agent, "--body", "Yes."], terminal);
     await shell.close();
     expect(read.out).toContain("not signed: Reply-To, To, Cc, Subject");
+    expect(read.out).toContain(`${thief} (not signed: replies do not go there)`);
     expect(code).toBe(0);
     expect(out).toContain("joe@shop.test");
     expect(out).toContain(`! The reply did not go to what is in Reply-To (${thief})`);
@@ -160,6 +161,13 @@ describe("a reply", () => {
   test("is said to models, with the addresses inside the fence", async () => {
     const { message_id: id } = await received(["From"]);
     const client = await connectHttp({ url: it.app.httpUrl }, it.key, "auto");
+    const read = (await client.callTool({ name: "get_message", arguments: { message_id: id, agent } })) as never as {
+      content: { text: string }[];
+      structuredContent: { untrusted: { reply_to: string[] } };
+    };
+    expect(read.structuredContent.untrusted.reply_to).toEqual([]);
+    expect(read.content[0]?.text).toContain("an answer goes to the sender");
+    expect(read.content[0]?.text).not.toContain(thief);
     const call = { name: "reply_to_message", arguments: { message_id: id, agent, body: "Yes." } };
     const { content, structuredContent } = (await client.callTool(call)) as never as {
       content: { text: string }[];

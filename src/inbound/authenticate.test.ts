@@ -117,10 +117,12 @@ describe("DKIM", () => {
   const changed = async (from: string | RegExp, to: string) =>
     Buffer.from((await signed()).toString().replace(from, to));
   /** Signed multipart mail, of which something is written anew afterwards. */
-  const inParts = async (from: string, to: string) => {
-    const lines = ["--b", "Content-Type: text/plain", "", "Do not pay this:", "", "Hello", "", "Pay me.", "--b--", ""];
+  const inParts = async (from: string, to: string, boundary = "b") => {
+    const words = ["Content-Type: text/plain", "", "Do not pay this:", "", "Hello", "", "Pay me."];
+    const lines = [`--${boundary}`, ...words, `--${boundary}`, ...words, `--${boundary}--`, ""];
     const mail = plainMail({ body: lines.join("\r\n") }).toString();
-    const parts = mail.replace("Content-Type: text/plain; charset=utf-8", "Content-Type: multipart/mixed; boundary=b");
+    const type = `Content-Type: multipart/mixed; boundary="${boundary}"`;
+    const parts = mail.replace("Content-Type: text/plain; charset=utf-8", type);
     return Buffer.from((await signMail(Buffer.from(parts), rsa)).toString().replace(from, to));
   };
   const weak = signingKey("example.com", { selector: "weak", bits: 768 });
@@ -182,6 +184,11 @@ describe("DKIM", () => {
     ["white space behind a delimiter", () => inParts("--b\r\n", "--b  \r\n"), ["pass"]],
     ["white space in the line behind a part's header", () => inParts("\r\n\r\nDo not", "\r\n \r\nDo not"), ["policy"]],
     ["too much white space behind a delimiter", () => inParts("--b\r\n", `--b${" ".repeat(2_000)}\r\n`), ["policy"]],
+    ["signed parts with white space in the delimiter", () => inParts("", "", "a b"), ["pass"]],
+    ["more white space in a delimiter", () => inParts("\r\n--a b\r\n", "\r\n--a  b\r\n", "a b"), ["policy"]],
+    ["a line of white space in a delimiter", () => inParts("--a b", `--a${"\t".repeat(2_000)}b`, "a b"), ["policy"]],
+    ["more white space in the last delimiter", () => inParts("--a b--", "--a  b--", "a b"), ["policy"]],
+    ["more white space in the boundary", () => inParts('="a b"', '="a  b"', "a b"), ["policy"]],
     ["the Subject with its colon on the next line", () => changed(/^Subject:/m, "Subject\r\n:"), ["pass"]],
     [
       "a line that is a field for some readers and a part of the Subject for the verifier",

@@ -263,14 +263,23 @@ async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | n
   return budget.within(named, unverified(block, "temperror", null), unverified(block, "permerror", null));
 }
 
+/** A boundary has 70 characters at most (RFC 2046 5.1.1). */
+const DELIMITER_CHARS_MAX = 80;
 /** Far more than honest senders sign. */
 const structureLimits = { maxParts: 10_000, maxDepth: 100, maxHeaderBytes: 8 * 1024 * 1024 };
 
 /** Whether white space that relaxed canonicalization ignores (RFC 6376 3.4.4) decides what the parts of a message are. */
 function hangsOnSpaces(raw: Uint8Array, block: HeaderBlock): boolean {
   const body = asBuffer(raw).subarray(block.bodyStart);
-  if (!body.includes(" \r\n") && !body.includes("\t\r\n")) return false;
+  if (!body.includes(" \r\n") && !body.includes("\t\r\n") && !hasSpacedDashes(body)) return false;
   return scanStructure(raw, block, structureLimits).hangsOnSpaces;
+}
+
+/** Whether there are lines with two hyphens in front and white space, as the delimiters of some mail programs are. */
+function hasSpacedDashes(body: Buffer): boolean {
+  const isSpaced = (at: number) => /^--[^\n]*[ \t]/.test(body.toString("latin1", at, at + DELIMITER_CHARS_MAX));
+  for (let lf = body.indexOf("\n--"); lf >= 0; lf = body.indexOf("\n--", lf + 1)) if (isSpaced(lf + 1)) return true;
+  return isSpaced(0);
 }
 
 function checkedSignature(

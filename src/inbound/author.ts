@@ -1,6 +1,7 @@
 /** Who wrote a message, as far as its From field leaves no doubt. */
 import libmime from "libmime";
 import { asciiDomain } from "../host-name.ts";
+import { withoutEnds } from "./clean-text.ts";
 import { fieldsNamed, fieldText, type HeaderBlock, hasStrayBytes } from "./headers.ts";
 
 export interface Author {
@@ -35,31 +36,44 @@ function readAuthor(text: string): Author | null {
   const [, local, domain] = plainAddress.exec(text) ?? [];
   // An encoded word in an address (RFC 2047 5 forbids it) is decoded by some readers and not by others.
   if (!local || !domain || local.includes("=?")) return null;
+  if (invisible.test(local)) return null;
   const ascii = asciiDomain(domain);
   return ascii === null ? null : { address: `${local.toLowerCase().normalize("NFC")}@${ascii}`, domain: ascii };
 }
 
+/** What shows as nothing, or turns the characters around it. */
+const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
+
 /**
- * Whether a name leaves the address as the only one. A name that is an address is what some readers show, and take, for
- * the author; outside quotes an "@" is not allowed at all, except that many programs repeat the address there.
+ * Whether a name leaves the address as the only one. A name that is an address, or has one in angle brackets, is what some
+ * readers show, and take, for the author; outside quotes an "@" is not allowed at all, except that many programs repeat the
+ * address there.
  */
 function fits(name: string, author: Author, names: readonly string[]): boolean {
-  const shown = name.includes("=?") ? libmime.decodeWords(name) : name;
-  const address = withoutWrapping(shown);
-  if (readAuthor(address)?.address === author.address) return names.length === 1;
-  return !plainAddress.test(address) && (name.startsWith('"') || !name.includes("@"));
+  const shown = (name.includes("=?") ? libmime.decodeWords(name) : name).normalize("NFKC");
+  const isOwn = (text: string) => readAuthor(text)?.address === author.address;
+  if (isOwn(withoutWrapping(shown))) return names.length === 1;
+  const inside = withoutSigns(shown);
+  if (inside.includes("@") && !/\s/.test(inside)) return false;
+  if (shown.matchAll(addressInBrackets).some(([, address = ""]) => !isOwn(address))) return false;
+  return name.startsWith('"') || !name.normalize("NFKC").includes("@");
 }
+
+const addressInBrackets = /<([^<>@]+@[^<>@]+)>/g;
 
 /** Without the quotes, brackets and spaces that people put around an address. */
 function withoutWrapping(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && wrapping.includes(text[start] as string)) start++;
-  while (end > start && wrapping.includes(text[end - 1] as string)) end--;
-  return text.slice(start, end);
+  return withoutEnds(text, " \t\"'<>()[]");
 }
 
-const wrapping = " \t\"'<>()[]";
+/** Without whatever is neither a letter nor a digit at its ends: a comma there hides no address from its reader. */
+function withoutSigns(text: string): string {
+  const characters = [...text];
+  const isSaid = (character: string) => /[\p{L}\p{N}]/u.test(character);
+  const start = characters.findIndex(isSaid);
+  return start < 0 ? "" : characters.slice(start, characters.findLastIndex(isSaid) + 1).join("");
+}
+
 const quoted = /"(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*"/y;
 /** Without nesting, escapes and whatever could make a reader see an address in it (RFC 5322 3.2.2). */
 const comment = /\([^"(),:;<>@[\\\]\x00-\x08\x0a-\x1f]*\)/y;

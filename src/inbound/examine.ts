@@ -3,8 +3,9 @@ import type { Resolver } from "../dns.ts";
 import { Failure } from "../errors.ts";
 import type { Envelope, ReadMail, Verdict } from "../mail.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
+import { singleAuthor } from "./author.ts";
 import { type Automation, automationOf } from "./automation.ts";
-import { scanOnce } from "./headers.ts";
+import { type HeaderBlock, scanHeaders, scanOnce } from "./headers.ts";
 import { type ReadLimits, readMail } from "./read.ts";
 import { type Report, readReport } from "./report.ts";
 import { applyTrace, countReceived, type Trace, tracedHeader, traceOf } from "./trace.ts";
@@ -75,7 +76,9 @@ export async function examine(
   if (!job.toMailbox) return { report, message: null };
 
   const asking = { resolver, isHosted, budgetMs: verifyBudgetMs, authservId: hostname, block: header };
-  const verdict = job.verdict ?? (await authenticate(raw, envelope, asking));
+  const verdict = job.verdict
+    ? unlessDoubtful(job.verdict, header ?? scanHeaders(raw))
+    : await authenticate(raw, envelope, asking);
   const [only, ...others] = envelope.rcptTo;
   const recipient = others.length === 0 ? only : undefined;
   const options = { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) };
@@ -92,6 +95,17 @@ export async function examine(
       receivedSha256: sha256(raw),
       ...automationOf(mail.headers, envelope.mailFrom),
     },
+  };
+}
+
+/** Mail that this server wrote itself is believed as other mail is: only while its From names one author beyond doubt. */
+function unlessDoubtful(verdict: Verdict, block: HeaderBlock): Verdict {
+  if (singleAuthor(block)) return verdict;
+  const { authentication, domainCheck } = verdict;
+  return {
+    ...verdict,
+    authentication: { ...authentication, dmarc: { result: "permerror", policy: null, aligned_by: [] } },
+    ...{ verified: false, verifiedDomain: null, domainCheck: `${domainCheck}; dmarc=permerror` },
   };
 }
 

@@ -346,3 +346,26 @@ test("a test message goes the whole way and is marked as ours", async () => {
   });
   expect(detail.auth_headers["X-E2A-Auth-Entity-Type"]).toBe("agent");
 });
+
+test("mail between agents is not believed when the sender's name is another address", async () => {
+  await using t = await appWithBot();
+  const other = "other@e2a.localhost";
+  await t.api("POST", "/api/v1/agents", { slug: "other", agent_mode: "local", name: "Other" });
+  const say = (subject: string) =>
+    t.api("POST", "/api/v1/send", { from: other, to: [bot], subject, body: "Pay this invoice." });
+  await say("as itself");
+  // As earlier versions let it be named.
+  await t.app.store.updateAgent(other, { name: "ceo@example.com" }, new Date());
+  await say("as somebody else");
+  const told = (await inbox(t)).map((m: Record<string, unknown>) => [m.subject, m.from, m.verified, m.verified_domain]);
+  expect(told).toEqual([
+    ["as itself", other, true, "e2a.localhost"],
+    ["as somebody else", other, false, null],
+  ]);
+  const [, { message_id: id }] = await inbox(t);
+  const { auth_headers } = (await t.api("GET", `/api/v1/agents/${bot}/messages/${id}`)).body;
+  expect(auth_headers).toMatchObject({
+    "X-E2A-Auth-Verified": "false",
+    "X-E2A-Auth-Domain-Check": "local=pass; dmarc=permerror",
+  });
+});

@@ -103,3 +103,18 @@ test("of many lines, quoted ones go", () => {
   const quoted = Array.from({ length: 600 }, (_, i) => (i % 2 ? ">" : `> line ${i}`));
   expect(replyText(["Yes.", "", "On Fri Bob <b@example.com> wrote:", ...quoted].join("\n"))).toBe("Yes.");
 });
+
+test.each([
+  "Hello\n\nFrom here on\n--\nJoe\n\nFrom: Ann <ann@x.test>\nSubject: x\n\nold",
+  "Hello\n-- \nJoe",
+  "Yes\n\nOn Mon, 1 Jan 2026, Ann <ann@x.test> wrote:\n> old\n\nSent from my phone",
+  "Yes\n\n-----Original Message-----\nFrom: Ann <ann@x.test>\n\nold",
+  "Yes\nBest regards,\nJoe\nP.S. more",
+])("white space at the ends of lines, which no signature of the mail covers, decides nothing: %j", (text) => {
+  const lines = text.split("\n");
+  for (const space of [" ", "\t", " ".repeat(1_000)])
+    for (const at of lines.keys()) {
+      const changed = lines.with(at, `${(lines[at] as string).trimEnd()}${space}`);
+      expect(replyText(changed.join("\n"))).toBe(replyText(text));
+    }
+});

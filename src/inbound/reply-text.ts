@@ -55,7 +55,7 @@ const closing = new RegExp(
     .map(({ source }) => source)
     .join("|")})$`,
 );
-const separator = /^\s{0,8}(?:-{2,4}|_{2,4}|\+{2,4}|={2,4}|_{32})$|^-- $/;
+const separator = /^\s{0,8}(?:-{2,4}|_{2,4}|\+{2,4}|={2,4}|_{32})$/;
 const postscript = /^P\.? ?S\b/i;
 
 /** `words` are of the writer; the others may hide what is around them. */
@@ -79,7 +79,8 @@ interface Fragment {
  * or with the two behind it.
  */
 export function replyText(text: string): string {
-  const lines = classified(collapseBlankLines(text.split("\n")));
+  // White space at the end of a line decides nothing: a signature of the mail does not cover it (RFC 6376 3.4.4).
+  const lines = classified(collapseBlankLines(text.split("\n").map((line) => line.trimEnd())));
   const visible: string[][] = [];
   let fragment = null as Fragment | null;
   const close = () => {
@@ -202,7 +203,6 @@ function collapseBlankLines(lines: string[]): string[] {
   for (const line of lines) {
     const blank = line.trim() === "";
     if (blank && kept.at(-1) === "") continue;
-    // "-- " keeps its space: it is how a signature begins (RFC 3676 4.3).
     kept.push(blank ? "" : line);
   }
   return kept;

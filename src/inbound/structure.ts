@@ -18,8 +18,9 @@ export interface Structure {
   /** What is wrong with the structure but can be lived with, one sentence each. */
   defects: string[];
   /**
-   * Whether white space at the end of a line decides what belongs to which part: a line of nothing else in a part's
-   * header, which goes on behind it, or more of it behind a delimiter than one may have.
+   * Whether white space that may change on the way decides what belongs to which part: a line of nothing else in a part's
+   * header, which goes on behind it; more of it behind a delimiter than one may have; or as much of it in a line as makes
+   * it a delimiter or not.
    */
   hangsOnSpaces: boolean;
   /** What stands in multiparts outside of their parts (RFC 2046 5.1.1), as offsets: where each begins and ends. */
@@ -36,6 +37,8 @@ const partFieldsMax = 200;
 interface OpenMultipart {
   /** `--` and the boundary. */
   delimiter: Buffer;
+  /** The delimiter's words, when it has white space. */
+  spaced: string[] | null;
   /** It, or one around it, is multipart/alternative. */
   alternative: boolean;
 }
@@ -74,7 +77,8 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       return true;
     }
     const delimiter = Buffer.from(`--${part.boundary}`, "latin1");
-    open.push({ delimiter, alternative: alternative || part.type === "multipart/alternative" });
+    const spaced = /[ \t]/.test(part.boundary) ? delimiter.toString("latin1").split(/[ \t]+/) : null;
+    open.push({ delimiter, spaced, alternative: alternative || part.type === "multipart/alternative" });
     outsideStart = start;
     leaf = null;
     return open.length <= limits.maxDepth;
@@ -93,8 +97,8 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   for (let at = lineStart(bytes, block.bodyStart); at >= 0; ) {
     if (++dashLines > dashLinesMax) return over("The message has too many lines that may be boundaries.");
     const found = matchDelimiter(bytes, at, open);
-    if (found === "padded") hangsOnSpaces = true;
-    if (!found || found === "padded") {
+    if (found === "respaced") hangsOnSpaces = true;
+    if (!found || found === "respaced") {
       at = lineStart(bytes, at + 1);
       continue;
     }
@@ -148,15 +152,34 @@ const delimiterTailMax = 1_000;
 
 function matchDelimiter(bytes: Buffer, at: number, open: readonly OpenMultipart[]) {
   for (let level = open.length - 1; level >= 0; level--) {
-    const { delimiter } = open[level] as OpenMultipart;
+    const { delimiter, spaced } = open[level] as OpenMultipart;
     const behind = at + delimiter.length;
-    if (behind > bytes.length || bytes.compare(delimiter, 0, delimiter.length, at, behind) !== 0) continue;
+    if (behind > bytes.length || bytes.compare(delimiter, 0, delimiter.length, at, behind) !== 0) {
+      if (spaced !== null && isSpacedLine(bytes, at, spaced)) return "respaced";
+      continue;
+    }
     const text = bytes.toString("latin1", behind, behind + delimiterTailMax);
     const tail = delimiterTail.exec(text);
-    if (!tail && (text.startsWith("--") ? text.slice(2) : text).trim() === "") return "padded";
+    if (!tail && (text.startsWith("--") ? text.slice(2) : text).trim() === "") return "respaced";
     if (tail) return { level, closes: tail[1] !== undefined, end: behind + tail[0].length };
   }
   return null;
+}
+
+/** Whether the line at `at` is these words but for the white space between them, and perhaps two hyphens at its end. */
+function isSpacedLine(bytes: Buffer, at: number, words: readonly string[]): boolean {
+  const isSpace = (byte: number | undefined) => byte === 0x20 || byte === 0x09;
+  let next = at;
+  for (const [i, word] of words.entries()) {
+    const start = next;
+    while (isSpace(bytes[next])) next++;
+    if (i > 0 && next === start) return false;
+    if (bytes.toString("latin1", next, next + word.length) !== word) return false;
+    next += word.length;
+  }
+  if (bytes[next] === 0x2d && bytes[next + 1] === 0x2d) next += 2;
+  while (isSpace(bytes[next]) || bytes[next] === 0x0d) next++;
+  return next >= bytes.length || bytes[next] === 0x0a;
 }
 
 /** The end of a part's header: behind its empty line, or at a line that may be the next delimiter; -1 when too far. */

@@ -72,7 +72,8 @@ export function fateLines(message: Known, fence: Fence): string[] {
   const list = recipients.map(({ address, status }) => `${address} ${status}`);
   return [
     `Status ${status}. ${meaning ?? ""}`.trim(),
-    ...(hold ? [`Why it was held: ${hold}`] : []),
+    // It names files and hosts, which are the words of whoever wrote the message.
+    ...(hold ? [`Why it was held: ${fence.line(hold)}`] : []),
     ...(list.length > 0 ? [`Recipients: ${list.join(", ")}.`] : []),
     ...(untrusted.left_out ? [leftOut] : []),
     ...(untrusted.replies.length > 0 || untrusted.rejection_reason || untrusted.left_out

@@ -163,6 +163,7 @@ export const listConversations = tool({
         last_message_at: Type.String(),
         last_message_id: Type.String(),
         last_direction: Type.String(),
+        last_verified: Type.Boolean({ description: "Whether the domain that the last one says it is from is proven." }),
         untrusted: Type.Object(
           {
             subject: Type.String(),
@@ -186,14 +187,17 @@ export const listConversations = tool({
     const conversations = answer.conversations.map(({ subject, participants, last_message: last, ...known }) => ({
       ...known,
       ...{ last_message_id: last.message_id, last_direction: last.direction },
+      last_verified: last.direction === "inbound" && last.verified,
       untrusted: {
         ...{ subject: shortLine(subject), participants: shortList(participants) },
         ...{ last_from: shortLine(last.from), last_snippet: shortLine(last.snippet) },
       },
     }));
     const lines = conversations.map(
-      ({ conversation_id: id, message_count, unread_count, last_message_at, last_direction, untrusted }) =>
-        `${JSON.stringify(id)}: ${message_count} messages, ${unread_count} unread, last ${last_direction} ${last_message_at}\n${fence.line(untrusted)}`,
+      ({ conversation_id: id, message_count, unread_count, last_message_at, untrusted, ...last }) =>
+        `${JSON.stringify(id)}: ${message_count} messages, ${unread_count} unread, last ${last.last_direction} ${last_message_at}${
+          last.last_direction === "inbound" && !last.last_verified ? ", its sender NOT PROVEN" : ""
+        }\n${fence.line(untrusted)}`,
     );
     const next = answer.next_token ?? null;
     const head = `${conversations.length || "No"} conversations of ${agent}.`;

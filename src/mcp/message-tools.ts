@@ -6,7 +6,7 @@ import { Fate, fateLines, fateOf } from "./fate.ts";
 import { type AskedPart, askedPortion, partArguments, partOutput } from "./portion.ts";
 import type { Detail, Outbound } from "./shapes.ts";
 import { type Context, choice, given, hints, orNull, tool, untrustedNote } from "./tool.ts";
-import { automaticReason, shortLine, shortList, verdictOf } from "./untrusted.ts";
+import { automaticReason, shortLine, shortList, verdictOf, wholeLine, wholeList } from "./untrusted.ts";
 
 const Attachments = Type.Array(
   Type.Object({ index: Type.Integer(), filename: Type.String(), content_type: Type.String(), size: Type.Integer() }),
@@ -53,6 +53,7 @@ export const getMessage = tool({
         bcc: Type.Array(Type.String()),
         reply_to: Type.Array(Type.String(), { description: "Where an answer goes, when not to `from`." }),
         subject: Type.String(),
+        headers: Type.Array(Type.String(), { description: "Of a sent one: what else leaves in its header." }),
         text: Type.String(),
         attachments: Attachments,
       },
@@ -76,17 +77,24 @@ export const getMessage = tool({
   },
 });
 
+const unsignedReplyTo =
+  "It has a Reply-To that the signature which proves the sender does not cover, so somebody else may have put it there: " +
+  "an answer goes to the sender.";
+
 function inbound(agent: string, message: Detail, newOnly: boolean, asked: AskedPart, { fence }: Context) {
   const { message_id, conversation_id, direction, status, created_at: at, verified, labels, attachments } = message;
   const body = readBody(newOnly ? message.reply_text : message.text);
   const { portion, lines, structured } = askedPortion(body.text, asked);
   const automatic = automaticReason(message);
   const verdict = verdictOf(message);
-  const answersTo = (message.reply_to ?? []).filter((address) => address !== message.from);
+  const elsewhere = (message.reply_to ?? []).filter((address) => address !== message.from);
+  // As the API answers: a field that nothing proves chooses nobody.
+  const isUnsigned = message.authentication.unsigned?.includes("Reply-To") ?? false;
+  const answersTo = isUnsigned ? [] : elsewhere;
   const untrusted = {
     ...{ from: shortLine(message.from), from_name: shortLine(message.from_name) },
     ...{ to: shortList(message.to), cc: shortList(message.cc), bcc: [], reply_to: shortList(answersTo) },
-    ...{ subject: shortLine(message.subject), text: portion },
+    ...{ subject: shortLine(message.subject), headers: [], text: portion },
     attachments: attachments.map((file) => ({ ...file, filename: shortLine(file.filename) })),
   };
   const known = [
@@ -96,6 +104,7 @@ function inbound(agent: string, message: Detail, newOnly: boolean, asked: AskedP
     ...(answersTo.length > 0
       ? ["An answer would go to its Reply-To, which is another address than the sender's."]
       : []),
+    ...(isUnsigned && elsewhere.length > 0 ? [unsignedReplyTo] : []),
     ...body.hidden,
     ...message.defects.map(shortLine),
   ];
@@ -117,8 +126,9 @@ function outbound(message: Outbound, asked: AskedPart, { fence }: Context) {
   const verdict = verdictOf({ ...message, direction: "outbound", verified: false, verified_domain: null });
   const untrusted = {
     ...{ from: shortLine(message.from), from_name: "" },
-    ...{ to: shortList(message.to), cc: shortList(message.cc), bcc: shortList(message.bcc), reply_to: [] },
-    ...{ subject: shortLine(message.subject), text: portion },
+    ...{ to: wholeList(message.to), cc: wholeList(message.cc), bcc: wholeList(message.bcc) },
+    ...{ reply_to: wholeList(message.reply_to), subject: wholeLine(message.subject), text: portion },
+    headers: (message.headers ?? []).map(({ name, value }) => wholeLine(`${name}: ${value}`)),
     attachments: attachments.map((file) => ({ ...file, filename: shortLine(file.filename) })),
   };
   const known = [
@@ -146,12 +156,13 @@ interface Shown {
   bcc: string[];
   reply_to: string[];
   subject: string;
+  headers: string[];
   text: string;
   attachments: { index: number; filename: string; content_type: string; size: number }[];
 }
 
 /** A message as a person would see it. */
-function mailText({ from, from_name, to, cc, bcc, reply_to, subject, text, attachments }: Shown): string {
+function mailText({ from, from_name, to, cc, bcc, reply_to, subject, headers, text, attachments }: Shown): string {
   const files = attachments.map(
     ({ index, filename, content_type, size }) => `Attachment ${index}: ${filename} (${content_type}, ${size} bytes)`,
   );
@@ -161,6 +172,7 @@ function mailText({ from, from_name, to, cc, bcc, reply_to, subject, text, attac
       list.length > 0 ? [`${name}: ${list.join(", ")}`] : [],
     ),
     `Subject: ${subject}`,
+    ...headers,
     ...files,
     "",
     text,

@@ -5,12 +5,13 @@ import { Fate, fateLines, fateOf } from "./fate.ts";
 import { portionOf } from "./portion.ts";
 import type { Outbound, Sent } from "./shapes.ts";
 import { given, hints, orNull, tool, untrustedNote } from "./tool.ts";
-import { type Fence, shortLine, shortList } from "./untrusted.ts";
+import { type Fence, shortLine, wholeLine, wholeList } from "./untrusted.ts";
 
 const pageDefault = 10;
 const pageMax = 50;
 /** Of each held mail in the list; get_message has the rest. */
 const charsShown = 2_000;
+const hostsShown = 100;
 
 const Held = Type.Object({
   message_id: Type.String(),
@@ -22,16 +23,20 @@ const Held = Type.Object({
   content_hash: Type.String({ description: "Names exactly this content; approve_message wants it." }),
   recipients_new: Type.Array(Type.String(), { description: "Whom the agent never had to do with." }),
   hidden: Type.Array(Type.String()),
-  is_cut: Type.Boolean({ description: "The text is longer; get_message has all of it." }),
+  is_cut: Type.Boolean({ description: "Something is longer; get_message has all of it." }),
   untrusted: Type.Object(
     {
       to: Type.Array(Type.String()),
       cc: Type.Array(Type.String()),
       bcc: Type.Array(Type.String()),
+      reply_to: Type.Array(Type.String()),
       subject: Type.String(),
       text: Type.String(),
       has_html: Type.Boolean(),
       attachments: Type.Array(Type.String()),
+      headers: Type.Array(Type.String(), {
+        description: "What else leaves in the header: recipients' names, ids of the thread, the agent's own fields.",
+      }),
       link_hosts: Type.Array(Type.String(), { description: "Where its links really lead." }),
     },
     { description: untrustedNote },
@@ -73,21 +78,26 @@ export const listPending = tool({
 });
 
 function heldOf(message: Outbound): Static<typeof Held> {
-  const { body_text = "", body_html, hold, first_time, links = [], attachments = [] } = message;
+  const { body_text = "", body_html, hold, first_time, links = [], headers = [], attachments = [] } = message;
   const body = readBody(body_text);
   const { text, nextOffset } = portionOf(body.text, 0, charsShown);
+  const hosts = [...new Set(links.map(({ host }) => host))];
+  const fields = headers.map(({ name, value }) => wholeLine(`${name}: ${value}`));
   return {
     ...{ message_id: message.id, agent: message.agent_id, type: message.type, created_at: message.created_at },
     approval_expires_at: message.approval_expires_at ?? null,
     ...{ hold: shortLine(hold?.reason ?? ""), content_hash: message.content_hash ?? "" },
-    ...{ recipients_new: shortList(first_time), hidden: body.hidden, is_cut: nextOffset !== null },
+    ...{ recipients_new: wholeList(first_time), hidden: body.hidden },
+    is_cut: nextOffset !== null || hosts.length > hostsShown || fields.some((one) => shortLine(one) !== one),
     untrusted: {
-      ...{ to: shortList(message.to), cc: shortList(message.cc), bcc: shortList(message.bcc) },
+      ...{ to: wholeList(message.to), cc: wholeList(message.cc), bcc: wholeList(message.bcc) },
+      reply_to: wholeList(message.reply_to),
       ...{ subject: shortLine(message.subject), text, has_html: body_html !== undefined },
       attachments: attachments.map(({ filename, content_type, size }) =>
         shortLine(`${filename} (${content_type}, ${size} bytes)`),
       ),
-      link_hosts: shortList([...new Set(links.map(({ host }) => host))]),
+      headers: fields.map(shortLine),
+      link_hosts: hosts.slice(0, hostsShown).map(shortLine),
     },
   };
 }
@@ -95,13 +105,14 @@ function heldOf(message: Outbound): Static<typeof Held> {
 function heldText(held: Static<typeof Held>, fence: Fence): string {
   const { message_id, agent, type, created_at, approval_expires_at, hold, content_hash, recipients_new, hidden } = held;
   return [
-    `${message_id}: a ${type} by ${agent}, handed in ${created_at}${approval_expires_at ? `, decided by itself ${approval_expires_at}` : ""}. ${hold}`,
+    `${message_id}: a ${type} by ${agent}, handed in ${created_at}${approval_expires_at ? `, decided by itself ${approval_expires_at}` : ""}.`,
     `content_hash ${content_hash}`,
     ...(recipients_new.length > 0 ? [`New to the agent: ${recipients_new.join(", ")}.`] : []),
     ...hidden,
-    ...(held.is_cut ? ["The text goes on; get_message has all of it."] : []),
+    ...(held.is_cut ? ["Not all of it is shown; get_message has the rest."] : []),
     ...(held.untrusted.has_html ? ["It also has HTML, which may say something else."] : []),
-    fence.line(held.untrusted),
+    // It names files and hosts, which are the agent's words.
+    fence.line({ hold, ...held.untrusted }),
   ].join("\n");
 }
 

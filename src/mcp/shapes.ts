@@ -88,6 +88,8 @@ export interface Outbound extends Sent {
   to: string[];
   cc?: string[];
   bcc?: string[];
+  reply_to?: string[];
+  headers?: { name: string; value: string }[];
   created_at: string;
   body_text?: string;
   body_html?: string;
@@ -105,5 +107,11 @@ export interface Conversation {
   message_count: number;
   unread_count: number;
   last_message_at: string;
-  last_message: { message_id: string; direction: "inbound" | "outbound"; from: string; snippet: string };
+  last_message: {
+    message_id: string;
+    direction: "inbound" | "outbound";
+    from: string;
+    verified: boolean;
+    snippet: string;
+  };
 }

@@ -34,11 +34,20 @@ export class Fence {
   }
 }
 
-/** Somebody else's words on one line, with nothing hidden in them, cut to a length that fits a list. */
+/** Somebody else's words on one line, with nothing hidden in them. */
+export function wholeLine(text: string): string {
+  return withoutUnseen(text).text.replace(/\s+/g, " ").trim();
+}
+
+/** The same, cut to a length that fits a list. */
 export function shortLine(text: string): string {
-  const { text: seen } = withoutUnseen(text);
-  const line = seen.replace(/\s+/g, " ").trim();
+  const line = wholeLine(text);
   return line.length > lineCharsMax ? `${line.slice(0, lineCharsMax).toWellFormed()}…` : line;
+}
+
+/** All of a list of addresses, each on one line: whom a mail goes to is nothing to be cut. */
+export function wholeList(list: readonly string[] = []): string[] {
+  return list.map(wholeLine);
 }
 
 /** The first of a list of addresses, each on one line. */

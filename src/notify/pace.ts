@@ -12,6 +12,9 @@ export interface Pace {
   nextFreeAt(): Date | null;
 }
 
+/** Tokens are sums of fractions, which may fall short of a whole one by less than this. */
+const ROUNDING = 1e-9;
+
 /** A pace of `perSecond` for each endpoint of this process; 0 is no limit. */
 export function createPace(perSecond: number, clock: Clock): Pace {
   if (perSecond === 0)
@@ -27,14 +30,16 @@ export function createPace(perSecond: number, clock: Clock): Pace {
     buckets.delete(endpoint);
     return perSecond;
   }
-  const waiting = () => [...buckets.keys()].filter((endpoint) => tokensOf(endpoint) < 1);
+  const free = (endpoint: string) => Math.floor(tokensOf(endpoint) + ROUNDING);
+  const waiting = () => [...buckets.keys()].filter((endpoint) => free(endpoint) < 1);
 
   return {
-    free: (endpoint) => Math.floor(tokensOf(endpoint)),
+    free,
     take: (endpoint) => buckets.set(endpoint, { tokens: tokensOf(endpoint) - 1, at: clock.now() }),
     waiting,
     nextFreeAt() {
-      const waits = waiting().map((endpoint) => ((1 - tokensOf(endpoint)) / perSecond) * 1000);
+      const whole = 1 - ROUNDING / 2;
+      const waits = waiting().map((endpoint) => ((whole - tokensOf(endpoint)) / perSecond) * 1000);
       return waits.length > 0 ? new Date(clock.now() + Math.ceil(Math.min(...waits))) : null;
     },
   };

@@ -1,3 +1,4 @@
+import { cleanLine } from "../inbound/clean-text.ts";
 import { asBuffer, type HeaderBlock, scanHeaders } from "../inbound/headers.ts";
 import {
   ambiguousPart,
@@ -137,7 +138,12 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
 /** A name for a sentence; its place instead when it has what looks like a secret, which no sentence repeats. */
 export function named(name: string, place: string): string {
   const isPlain = name.trim() !== "" && [...name].length <= nameCharsMax && secretKinds(name).length === 0;
-  return isPlain ? name : place;
+  return isPlain ? inQuotes(name) : place;
+}
+
+/** Somebody else's words in a sentence of ours: so that they are not read as ours. */
+export function inQuotes(words: string): string {
+  return `“${cleanLine(words).replace(/[“”„]/g, "'")}”`;
 }
 
 /** A message as a mail program shows it: header, bodies, and its own attachments. */

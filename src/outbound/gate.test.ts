@@ -100,18 +100,18 @@ test.each<[GateRules, Facts, string, string]>([
     "It has 3 recipients, more than 2.",
   ],
   [{ max_recipients: 0 }, {}, "max_recipients", "It has 1 recipient, more than 0."],
-  [{ attachments: true }, { attachments: [attachment("a.pdf")] }, "attachments", "It has attached a.pdf."],
+  [{ attachments: true }, { attachments: [attachment("a.pdf")] }, "attachments", "It has attached “a.pdf”."],
   [
     { attachments: true },
     { attachments: ["a", "b", "c", "fdp.\u202eexe\r\n", ""].map(attachment) },
     "attachments",
-    "It has attached a, b, c and 2 more.",
+    "It has attached “a”, “b”, “c” and 2 more.",
   ],
   [
     { attachments: true },
     { attachments: ["fdp.\u202eexe\u200b\r\n"].map(attachment) },
     "attachments",
-    "It has attached fdp.exe.",
+    "It has attached “fdp.exe”.",
   ],
   [
     { new_links: true },

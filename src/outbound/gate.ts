@@ -3,7 +3,7 @@ import type { GateRules } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import type { Hold, HoldRule } from "../store/schema.ts";
 import { readAddress } from "./addresses.ts";
-import type { Unsearched } from "./attached-text.ts";
+import { inQuotes, type Unsearched } from "./attached-text.ts";
 import { unreadableLink } from "./links.ts";
 import type { Found } from "./patterns.ts";
 import type { Search } from "./search.ts";
@@ -119,7 +119,7 @@ function catches(rules: GateRules, facts: GateFacts): Catch[] {
     (named) => `it leaves this account for ${list(outside, named, "recipient")}`,
   );
   add("attachments", Boolean(rules.attachments) && attachments.length > 0, (named) => {
-    const names = attachments.map(({ filename }) => filename || "(no name)");
+    const names = attachments.map(({ filename }) => (filename ? inQuotes(filename) : "(no name)"));
     return named > 0 ? `it has attached ${list(names, named, "file")}` : `it has ${count(names.length, "attachment")}`;
   });
   const max = rules.max_recipients;
@@ -149,7 +149,7 @@ function patternsSay({ secrets, patterns, places }: Found, named: number): strin
   return named > 0 ? `${says} in ${list(places, named, "place")}` : says;
 }
 
-/** `the attachment a.png (binary) and 2 more`. */
+/** `the attachment “a.png” (binary) and 2 more`. */
 function unsearchedSay(unsearched: readonly Unsearched[], named: number): string {
   return list(
     unsearched.map(({ name, why }) => `${short(name)} (${why})`),

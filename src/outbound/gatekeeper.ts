@@ -62,11 +62,12 @@ export function createGatekeeper({
     if (!hitlEnabled) return { hold: null, settings, firstTime: [] };
     const withTexts = rules?.new_links === true;
     // What it answers counts, whatever conversation the agent names: another one would be a way past the gate.
-    const answered = await store.conversationOf(agent.id, message.references);
-    const about = (conversation: string | null) =>
+    const answered = await store.conversationsOf(agent.id, message.references);
+    const [newest, ...others] = [...new Set([...answered, ...(conversationId === null ? [] : [conversationId])])];
+    const about = (conversation: string | null, withTexts: boolean) =>
       store.gateFacts({ agentId: agent.id, conversationId: conversation, addresses, withTexts });
-    const seen = await about(answered ?? conversationId);
-    const named = conversationId === answered ? seen : await about(conversationId);
+    const seen = await about(newest ?? null, withTexts);
+    const named = await Promise.all(others.map((conversation) => about(conversation, false)));
     const patterns = rules?.patterns ?? [];
     const isSearched = patterns.length > 0 || withTexts || rules?.unsearched === true;
     const hold = gateHold(
@@ -79,7 +80,7 @@ export function createGatekeeper({
         search: isSearched
           ? await search({ message, patterns, links: withTexts ? { recipients: addresses, seen: seen.texts } : null })
           : foundNothing,
-        unverified: seen.unverified || named.unverified,
+        unverified: [seen, ...named].some(({ unverified }) => unverified),
       },
     );
     return { hold, settings, firstTime: seen.firstTime };

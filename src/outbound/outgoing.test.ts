@@ -52,7 +52,7 @@ test("a file in attached HTML, and in that of an attached message, is opened", a
   ];
   const { unsearched } = await outgoingTexts({ ...nobody, subject: "", text: "", html: null, attachments });
   expect(unsearched).toEqual([
-    { name: "a file inside the attachment a.html", why: "binary" },
-    { name: "a file inside the attachment b.eml", why: "binary" },
+    { name: "a file inside the attachment “a.html”", why: "binary" },
+    { name: "a file inside the attachment “b.eml”", why: "binary" },
   ]);
 });

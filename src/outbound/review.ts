@@ -23,7 +23,7 @@ export interface Review {
   attachments: { index: number; filename: string; content_type: string; size: number }[];
   /** What was made of its content for reviewers. */
   held: HeldReview;
-  /** Fields of the agent's own, such as List-Unsubscribe. */
+  /** The ids of the thread, and fields of the agent's own, such as List-Unsubscribe. */
   headers?: HeaderField[];
   hold: { rule: string; reason: string };
   createdAt: Date;

@@ -6,6 +6,7 @@ import type { Store } from "../store/store.ts";
 import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
 import { attachedTexts, named, newFileBudget } from "./attached-text.ts";
 import { compareBodies } from "./body-compare.ts";
+import { threadFields } from "./further-fields.ts";
 import { type Outgoing, outgoingTexts } from "./outgoing.ts";
 import { unknownReview } from "./plain-review.ts";
 import type { Review } from "./review.ts";
@@ -135,7 +136,7 @@ export function reviewOf(input: {
     text: content.text,
     html: content.html,
     attachments: content.attachments,
-    headers: content.headers,
+    headers: [...threadFields(content), ...content.headers],
     hold: message.hold ?? { rule: "approval", reason: "It waits for a person's approval." },
     createdAt: message.createdAt,
     expiresAt: message.approvalExpiresAt ?? message.createdAt,

@@ -161,6 +161,37 @@ test("a database that answers nothing any more: the outcome is in the journal, r
   expect((await it.api("GET", `/api/v1/messages/${mail.id}`)).body.status).toBe("sent");
 }, 60_000);
 
+test("a server that stops while its database answers nothing ends all the same, and the mail leaves once", async () => {
+  const clock = new TestClock();
+  await using mail = await inHandOnPostgres(clock);
+  const { it, line, smtp } = mail;
+  line.freeze();
+  mail.answer();
+  while (smtp.messages.length === 0) await turn();
+  // Looks for due work, and waits for the store.
+  clock.advance(20_000);
+  const unanswered = fetch(`${it.app.httpUrl}/api/v1/agents`, {
+    headers: { authorization: `Bearer e2a_${"0".repeat(64)}` },
+  }).catch((error) => error);
+  const closing = it.app.close();
+  let isClosed = false;
+  void closing.finally(() => {
+    isClosed = true;
+  });
+  while (!isClosed) {
+    clock.advance(1_000);
+    await turn();
+  }
+  await unanswered;
+  line.cut();
+  line.mend();
+  await it.restart();
+  clock.advance(5 * 60_000);
+  await it.app.drain();
+  expect(smtp.messages).toHaveLength(1);
+  expect((await it.api("GET", `/api/v1/messages/${mail.id}`)).body.status).toBe("sent");
+}, 60_000);
+
 test("a clock that jumps past the lease, as after a suspend: mail in hand is not claimed once more", async () => {
   const inner = new TestClock();
   let jumpedMs = 0;

@@ -45,6 +45,7 @@ onEveryDatabase((it) => {
           unreadCount: 1,
           last: {
             ...{ id: third.id, direction: "inbound", from: "dave@sender.example", snippet: "Re: Offer!" },
+            verified: true,
             createdAt: later(5_000),
           },
         },
@@ -56,6 +57,7 @@ onEveryDatabase((it) => {
           unreadCount: 1,
           last: {
             ...{ id: answer.id, direction: "outbound", from: agent, snippet: "Re: Question!" },
+            verified: true,
             createdAt: later(3_000),
           },
         },
@@ -65,7 +67,11 @@ onEveryDatabase((it) => {
           participants: [],
           messageCount: 1,
           unreadCount: 1,
-          last: { id: alone.id, direction: "inbound", from: "", snippet: "Alone!", createdAt: later(2_000) },
+          last: {
+            ...{ id: alone.id, direction: "inbound", from: "", snippet: "Alone!" },
+            verified: alone.verified,
+            createdAt: later(2_000),
+          },
         },
       ]);
     });

@@ -23,7 +23,15 @@ export interface Conversation {
   participants: string[];
   messageCount: number;
   unreadCount: number;
-  last: { id: string; direction: "inbound" | "outbound"; from: string; snippet: string; createdAt: Date };
+  last: {
+    id: string;
+    direction: "inbound" | "outbound";
+    from: string;
+    /** Whether the From domain is proven; the agent's own mail always is. */
+    verified: boolean;
+    snippet: string;
+    createdAt: Date;
+  };
   position: ConversationsPosition;
 }
 
@@ -88,6 +96,7 @@ function* headsOf(
         conversationId: messages.conversationId,
         seq: messages.seq,
         from: messages.fromAddress,
+        verified: messages.verified,
         snippet: messages.snippet,
         createdAt: messages.createdAt,
       })
@@ -141,6 +150,7 @@ function* headsOf(
         id: row.id,
         direction: "seq" in row ? "inbound" : "outbound",
         from: "seq" in row ? row.from : agentId,
+        verified: "seq" in row ? row.verified : true,
         snippet: row.snippet,
         createdAt: row.createdAt,
       },

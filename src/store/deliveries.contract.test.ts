@@ -334,6 +334,17 @@ onEveryDatabase((it) => {
     expect(await claim(store, { now: later(1) })).toHaveLength(3);
   });
 
+  test("a lease on what was paused meanwhile is given back at start as well: let go on, it is due at once", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const [agent] = await queue(store, 1, 1);
+    await claim(store);
+    await store.updateAgent(agent!, { paused: true }, later(1));
+    await store.takeOver(later(2));
+    await store.updateAgent(agent!, { paused: false }, later(3));
+    expect(await claim(store, { now: later(3) })).toHaveLength(1);
+  });
+
   test("a sweep deletes finished deliveries that are old, with their attempts, and no others", async () => {
     await using fresh = await freshSubject(it);
     const { store } = fresh;

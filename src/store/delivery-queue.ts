@@ -343,14 +343,19 @@ function* earliestDue(s: Scope, busy: string[], limit: number): Verb<{ endpointI
  */
 export function* releaseLeases(s: Scope, now: Date): Verb<number> {
   const { deliveries } = s.t;
-  const rows = yield* ask(
-    s.db
-      .update(deliveries)
-      .set({ leaseToken: null, nextAttemptAt: now })
-      .where(and(pending(s), isNotNull(deliveries.leaseToken)))
-      .returning({ id: deliveries.id }),
-  );
-  return rows.length;
+  let released = 0;
+  // What was paused while it was in hand as well: let go on, it would wait for the end of a lease that nobody holds.
+  for (const waiting of [pending(s), sql`${deliveries.status} = 'paused'`]) {
+    const rows = yield* ask(
+      s.db
+        .update(deliveries)
+        .set({ leaseToken: null, nextAttemptAt: now })
+        .where(and(waiting, isNotNull(deliveries.leaseToken)))
+        .returning({ id: deliveries.id }),
+    );
+    released += rows.length;
+  }
+  return released;
 }
 
 /** Figures for readiness and metrics: how many wait, and since when the oldest overdue one has. */

@@ -72,9 +72,9 @@ export interface Engine {
   /**
    * Runs a verb in one transaction; resolves after the commit, rejects after the rollback.
    * `forgettable` work may be undone by a power cut, though not by a crash of this process: Postgres does not wait until
-   * it is on the disk. SQLite does.
+   * it is on the disk. SQLite does. `lasting` work may take many minutes; any other fails on Postgres after some seconds.
    */
-  write<R>(verb: (s: Scope) => Verb<R>, options?: { forgettable: boolean }): Promise<R>;
+  write<R>(verb: (s: Scope) => Verb<R>, options?: { forgettable?: boolean; lasting?: boolean }): Promise<R>;
   /** Why the store takes no writes, as a sentence; null while nothing is known to be wrong. */
   fault(): string | null;
   /**

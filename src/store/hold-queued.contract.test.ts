@@ -93,4 +93,12 @@ onEveryDatabase((it) => {
     ]);
     expect(after?.message.status).toBe("queued");
   });
+
+  test("an approval of what is held in part says that the rest is being sent", async () => {
+    const { sent, mine, gate } = await waiting(2);
+    await it.store.holdQueued(on(mine[0]!, gate));
+    const approved = await it.store.decideHold(decision(sent.message.id));
+    expect(approved?.outbound.message.status).toBe("sending");
+    expect(await statuses(sent)).toEqual({ is: "sending", recipients: ["queued", "sending", "queued"] });
+  });
 });

@@ -16,7 +16,7 @@ import {
   sameGate,
   tellHeld,
 } from "./outbound.ts";
-import { lockRecipients } from "./outbound-queue.ts";
+import { lockRecipients, refreshStatus } from "./outbound-queue.ts";
 import { isPausedAbove } from "./pauses.ts";
 import type {
   AgentRow,
@@ -178,6 +178,8 @@ function* letGo(
       .set({ status: "queued", queue: isPaused ? "paused" : "ready", nextAttemptAt: notBefore, updatedAt: now })
       .where(and(eq(outboundRecipients.messageId, message.id), eq(outboundRecipients.queue, "held"))),
   );
+  // Held only in part, it may be on its way to others.
+  yield* refreshStatus(s, message.id, { status });
   yield* noteWritten(
     s,
     message.agentId,

@@ -1,5 +1,15 @@
 import { expect, test } from "bun:test";
-import { addAccount, addAgent, addDomain, addMessage, later, mailFor, noon, recipient } from "../testing/store-rows.ts";
+import {
+  addAccount,
+  addAgent,
+  addDomain,
+  addMessage,
+  addOutbound,
+  later,
+  mailFor,
+  noon,
+  recipient,
+} from "../testing/store-rows.ts";
 import { freshSubject, onEveryDatabase, twoNodes, unique } from "../testing/stores.ts";
 import type { Signal } from "./engine.ts";
 
@@ -167,6 +177,24 @@ onEveryDatabase((it) => {
     // However long the chain: the newest references are the last ones.
     const chain = [...Array.from({ length: 2_000 }, (_, i) => id(`far-${i}`)), id("4")];
     expect(await conversation(agent.id, id("8"), chain)).toBe(first);
+  });
+
+  test("an id is that of the message that had it first, and the agent's own ids of its own mail", async () => {
+    const agent = await addAgent(it.store);
+    const arrival = (emailMessageId: string, references: string[] = []) =>
+      addMessage(it.store, agent.id, { emailMessageId, references });
+    const offer = (await addOutbound(it.store, agent.id)).message;
+    const question = await arrival(`<question-${agent.id}>`);
+    // By somebody who has seen both ids.
+    const thief = await arrival(offer.emailMessageId);
+    const again = await arrival(question.emailMessageId ?? "");
+    expect(new Set([offer, question, thief, again].map(({ conversationId }) => conversationId)).size).toBe(4);
+    const follow = async (...ids: string[]) => (await arrival(`<${crypto.randomUUID()}@x>`, ids)).conversationId;
+    expect(await follow(offer.emailMessageId)).toBe(offer.conversationId);
+    expect(await follow(question.emailMessageId ?? "")).toBe(question.conversationId);
+    const both = [question.emailMessageId ?? "", offer.emailMessageId];
+    expect(await follow(...both)).toBe(question.conversationId);
+    expect(await it.store.conversationsOf(agent.id, both)).toEqual([question.conversationId, offer.conversationId]);
   });
 
   test("role mailboxes: made by their first mail, owned by the domain's owner, not listed as agents", async () => {

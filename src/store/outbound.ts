@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, ne, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, min, ne, type SQL, sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import type { OutboundStatus, OutboundType } from "../mail.ts";
@@ -18,8 +18,8 @@ const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
  * over: two minutes after its answer (WIRE), which takes 10 s at most.
  */
 const REPEAT_MS = 130_000;
-/** References looked up for the conversation at most; the newest ones are last (RFC 5322 3.6.4). */
-const REFERENCES_MAX = 50;
+/** References looked up for the conversation at most, more than a message of ours has; the newest are last (RFC 5322 3.6.4). */
+const REFERENCES_MAX = 200;
 /** Recipients that an event names, so that its row stays small. */
 const EVENT_RECIPIENTS_MAX = 50;
 
@@ -293,32 +293,54 @@ export function* tellHeld(
     });
 }
 
-/**
- * The conversation of the agent's newest message that these Message-IDs name: of what came in, else of what went out.
- */
+/** The conversation of the agent's newest message that these Message-IDs name: of what came in, else of what went out. */
 export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
+  const [newest] = yield* conversationsOf(s, agentId, references);
+  return newest ?? null;
+}
+
+/**
+ * All conversations of messages that these Message-IDs name, each once: of what came in, the newest first, and behind them
+ * of what went out.
+ *
+ * Anybody may send a mail under an id that is another's, and would have the answers to that one filed in a conversation of
+ * their own. So an id of the agent's own mail is never that of a mail that came in, and any other is that of its first.
+ */
+export function* conversationsOf(s: Scope, agentId: string, references: string[]): Verb<string[]> {
   const wanted = references.slice(-REFERENCES_MAX);
-  if (wanted.length === 0) return null;
+  if (wanted.length === 0) return [];
   const { messages, outboundMessages } = s.t;
-  const [inbound] = yield* ask(
+  const own = yield* ask(
     s.db
-      .select({ id: messages.conversationId })
-      .from(messages)
-      .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, wanted)))
-      // Not the bare column, here and below: SQLite would walk all of the agent's mail to save itself the sorting.
-      .orderBy(desc(sql`${messages.seq} + 0`))
-      .limit(1),
-  );
-  if (inbound) return inbound.id;
-  const [outbound] = yield* ask(
-    s.db
-      .select({ id: outboundMessages.conversationId })
+      .select({ emailMessageId: outboundMessages.emailMessageId, conversationId: outboundMessages.conversationId })
       .from(outboundMessages)
       .where(and(eq(outboundMessages.agentId, agentId), inArray(outboundMessages.emailMessageId, wanted)))
-      .orderBy(desc(sql`${outboundMessages.id} || ''`))
-      .limit(1),
+      // Not the bare column, here and below: SQLite would walk all of the agent's mail to save itself the sorting.
+      .orderBy(desc(sql`${outboundMessages.id} || ''`)),
   );
-  return outbound?.id ?? null;
+  const others = wanted.filter((id) => !own.some(({ emailMessageId }) => emailMessageId === id));
+  const firsts =
+    others.length === 0
+      ? []
+      : yield* ask(
+          s.db
+            .select({ seq: min(messages.seq) })
+            .from(messages)
+            .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, others)))
+            .groupBy(messages.emailMessageId),
+        );
+  const seqs = firsts.flatMap(({ seq }) => seq ?? []);
+  const received =
+    seqs.length === 0
+      ? []
+      : yield* ask(
+          s.db
+            .select({ conversationId: messages.conversationId })
+            .from(messages)
+            .where(and(eq(messages.agentId, agentId), inArray(messages.seq, seqs)))
+            .orderBy(desc(sql`${messages.seq} + 0`)),
+        );
+  return [...new Set([...received, ...own].map(({ conversationId }) => conversationId))];
 }
 
 /** A message's recipients in their order. */

@@ -1,10 +1,15 @@
 import { expect, test } from "bun:test";
+import { SQL } from "bun";
 import { sql } from "drizzle-orm";
+import { migrations } from "../assets.ts";
 import type { Failure } from "../errors.ts";
+import { silentLog } from "../log.ts";
 import { cuttableLine } from "../testing/line.ts";
+import { testPostgres } from "../testing/postgres.ts";
 import { keysLike, put, rejection } from "../testing/store-verbs.ts";
 import { freshSubject, onDatabases, openNode, twoNodes, unique } from "../testing/stores.ts";
-import { askRaw, type Engine, type Signal, type Verb } from "./engine.ts";
+import { ask, askRaw, type Engine, type Signal, type Verb } from "./engine.ts";
+import { openPostgres, type PostgresLimits } from "./postgres.ts";
 
 onDatabases(
   (database) => database.dialect === "postgres",
@@ -109,6 +114,106 @@ onDatabases(
       expect(((await rejection(lostRead)) as Failure).code).toBe("unavailable");
       await Promise.all(Array.from({ length: 20 }, (_, i) => it.engine.write((s) => put(s, `${prefix}-c${i}`))));
       expect(await keysLike(it, prefix)).toHaveLength(20);
+    });
+
+    /** One more node with limits of its own; closed at the end. */
+    async function nodeWith(limits: Partial<PostgresLimits>, url = it.place.location) {
+      const options = { poolSize: 2, migrations: migrations("postgres"), log: silentLog, limits };
+      const engine = await openPostgres(url, options);
+      return { engine, [Symbol.asyncDispose]: () => engine.close() };
+    }
+    const failure = async (verb: Promise<unknown>) => ((await rejection(verb)) as Failure).code;
+
+    test("verbs whose connections say nothing any more fail, and leave them to nobody", async () => {
+      await using line = await cuttableLine(it.place.location);
+      await using node = await nodeWith({ verbMs: 300 }, line.urlOf(it.place.location));
+      const prefix = unique("frozen");
+      const both = (name: string) => ["a", "b"].map((n) => node.engine.write((s) => put(s, `${prefix}-${name}${n}`)));
+      await Promise.all(both("before"));
+      line.freeze();
+      expect(await Promise.all(both("frozen").map(failure))).toEqual(["unavailable", "unavailable"]);
+      await Promise.all(both("after"));
+      expect(await keysLike(it, prefix)).toHaveLength(4);
+    });
+
+    test("a listening connection that says nothing any more is opened again", async () => {
+      await using line = await cuttableLine(it.place.location);
+      await using node = await nodeWith({ listenTriedMs: 100, connectMs: 300 }, line.urlOf(it.place.location));
+      await node.engine.takeOver(async () => {});
+      const hears = listener(node);
+      line.freeze();
+      await hears.until(({ topic, key }) => topic === "keys" && key === "");
+      const key = unique("heard");
+      await tell(it, key);
+      await hears.until((signal) => signal.key === key);
+    });
+
+    test("a lock that somebody else keeps makes a verb `unavailable`", async () => {
+      await using node = await nodeWith({ statementMs: 200 });
+      const key = unique("locked");
+      const release = Promise.withResolvers<void>();
+      const locked = Promise.withResolvers<void>();
+      const holder = it.engine.write(function* (s): Verb<void> {
+        yield* put(s, key);
+        locked.resolve();
+        yield* ask(release.promise);
+      });
+      await locked.promise;
+      expect(await failure(node.engine.write((s) => put(s, key)))).toBe("unavailable");
+      release.resolve();
+      await holder;
+      expect(await failure(node.engine.write((s) => put(s, key)))).toBe("conflict");
+    });
+
+    test("a node that is suspended inside a transaction does not keep its locks from the others", async () => {
+      await using node = await nodeWith({ idleInTransactionMs: 200 });
+      const key = unique("suspended");
+      const awake = Promise.withResolvers<void>();
+      const locked = Promise.withResolvers<void>();
+      const suspended = node.engine.write(function* (s): Verb<void> {
+        yield* put(s, key);
+        locked.resolve();
+        yield* ask(awake.promise);
+        yield* put(s, `${key}-later`);
+      });
+      await locked.promise;
+      await it.engine.write((s) => put(s, key));
+      awake.resolve();
+      expect(await failure(suspended)).toBe("unavailable");
+      expect(await keysLike(it, key)).toEqual([key]);
+    });
+
+    test("closing ends although the server answers nothing, and what is in hand fails", async () => {
+      await using line = await cuttableLine(it.place.location);
+      const { engine } = await nodeWith({}, line.urlOf(it.place.location));
+      const key = unique("closing");
+      await Promise.all(["a", "b"].map((n) => engine.write((s) => put(s, `${key}-${n}`))));
+      line.freeze();
+      // More than there are connections.
+      const inHand = ["c", "d", "e", "f"].map((n) => engine.write((s) => put(s, `${key}-${n}`)));
+      const codes = Promise.all(inHand.map(failure));
+      await engine.close();
+      expect(new Set(await codes)).toEqual(new Set(["unavailable"]));
+    });
+
+    test("a server that has no room for another connection: all are served by those that it has", async () => {
+      await using server = await testPostgres();
+      const role = unique("few").replace("-", "_");
+      const [database, user] = [new URL(server.url).pathname.slice(1), new URL(server.url)];
+      user.username = role;
+      {
+        await using owner = new SQL(server.url, { max: 1 });
+        await owner.unsafe(`CREATE ROLE ${role} LOGIN CONNECTION LIMIT 3`);
+        await owner.unsafe(`ALTER DATABASE ${database} OWNER TO ${role}`);
+      }
+      const options = { poolSize: 10, migrations: migrations("postgres"), log: silentLog };
+      const engine = await openPostgres(user.href, options);
+      await Promise.all(Array.from({ length: 30 }, (_, n) => engine.write((s) => put(s, `key-${n}`))));
+      await engine.close();
+      await using owner = new SQL(server.url, { max: 1 });
+      await owner.unsafe(`REASSIGN OWNED BY ${role} TO CURRENT_USER`);
+      await owner.unsafe(`DROP OWNED BY ${role}`);
+      await owner.unsafe(`DROP ROLE ${role}`);
     });
 
     test("a serialization failure or deadlock is tried again and seen by nobody", async () => {

@@ -30,8 +30,49 @@ const CHANNEL = "e2a";
 const NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload";
 /** The commit does not wait for the disk (PostgreSQL, "Asynchronous Commit"); one message, so no further round trip. */
 const BEGIN_FORGETTABLE = "BEGIN; SET LOCAL synchronous_commit TO OFF";
+/** The server has no room for another connection (PostgreSQL, Appendix A). */
+const TOO_MANY_CONNECTIONS = "53300";
+/** How long a pool then makes do with the connections that it has. */
+const FEWER_MS = 10_000;
 /** Pause before the listening connection is opened again. */
 const LISTEN_RETRY_MS = 1_000;
+/** How long verbs that are in hand may take once their connections close, and how long connections take to say goodbye. */
+const CLOSE_MS = 5_000;
+const GOODBYE_MS = 1_000;
+/** A deletion of all that an account has, and what a start does once, may take longer than anything else. */
+const LASTING_MS = 15 * 60_000;
+const BEGIN_LASTING = `BEGIN; SET LOCAL statement_timeout TO ${LASTING_MS}`;
+
+/**
+ * What has no answer by then has failed. A server that is frozen, or a line that went dead, refuses nothing: whoever waits for
+ * it without an end keeps a connection from everybody else, and its locks from other nodes.
+ */
+export interface PostgresLimits {
+  /** Opening a connection, or waiting for a free one. */
+  connectMs: number;
+  /** One statement, its wait for locks included. The server counts, and undoes what it did. */
+  statementMs: number;
+  /**
+   * Between two statements of a transaction. The server counts: a node that is suspended must not keep its locks from the
+   * others.
+   */
+  idleInTransactionMs: number;
+  /** A verb on its connection. The connection is closed then, because the server says nothing on it any more. */
+  verbMs: number;
+  /** How often a listening connection, on which nothing else is said, is tried. */
+  listenTriedMs: number;
+}
+
+/** With the minute that a request waits for its turn at most, an answer comes before HTTP takes its connection for dead. */
+const LIMITS: PostgresLimits = {
+  connectMs: 20_000,
+  statementMs: 20_000,
+  idleInTransactionMs: 10_000,
+  verbMs: 25_000,
+  listenTriedMs: 30_000,
+};
+/** A line without a word is asked by the kernel after so long whether it is there. */
+const KEEP_ALIVE_MS = 30_000;
 
 /**
  * Connects to Postgres, applies what migrations are missing and listens for other nodes' signals.
@@ -39,18 +80,15 @@ const LISTEN_RETRY_MS = 1_000;
  */
 export async function openPostgres(
   url: string,
-  options: { poolSize: number; migrations: readonly Migration[]; log: Log },
+  options: { poolSize: number; migrations: readonly Migration[]; log: Log; limits?: Partial<PostgresLimits> },
 ): Promise<Engine> {
   const node = crypto.randomUUID();
   const listeners = new Set<(signal: Signal) => void>();
   const emit = (signal: Signal) => tell(listeners, signal);
+  await migrate(url, options.migrations);
+  const limits = { ...LIMITS, ...options.limits };
+  const hearing = await listen(url, { node, emit, log: options.log, limits });
   const connections = connectPostgres(url, { ...options, node, emit });
-  const hearing = await migrate(connections.pool, options.migrations)
-    .then(() => listen(url, node, emit, options.log))
-    .catch(async (error: unknown) => {
-      await connections.close();
-      throw error;
-    });
   let closing: Promise<void> | undefined;
   return {
     dialect: "postgres",
@@ -72,8 +110,18 @@ export async function openPostgres(
 }
 
 /** Connections to Postgres, on which verbs run. */
-export interface PostgresConnections extends Pick<Engine, "read" | "write" | "close"> {
-  readonly pool: pg.Pool;
+export type PostgresConnections = Pick<Engine, "read" | "write" | "close">;
+
+/** How every connection is made. */
+function connectionOptions(url: string, name: string, connectMs = LIMITS.connectMs): pg.ClientConfig {
+  return {
+    connectionString: url,
+    application_name: name,
+    connectionTimeoutMillis: connectMs,
+    // Else a host that vanishes without a word keeps its connections for ever.
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+  };
 }
 
 /**
@@ -85,31 +133,85 @@ export interface PostgresConnections extends Pick<Engine, "read" | "write" | "cl
 export function connectPostgres(
   url: string,
   {
-    poolSize,
     log,
     node = "",
     emit = () => {},
-  }: { poolSize: number; log: Log; node?: string; emit?: (signal: Signal) => void },
+    ...options
+  }: {
+    poolSize: number;
+    log: Log;
+    node?: string;
+    emit?: (signal: Signal) => void;
+    limits?: Partial<PostgresLimits>;
+  },
 ): PostgresConnections {
-  // Else a host that vanishes without a word keeps its connections for ever.
-  const options = { connectionString: url, max: poolSize, application_name: "e2a", keepAlive: true };
-  const pool = new pg.Pool(options);
+  const limits = { ...LIMITS, ...options.limits };
+  const { connectMs, statementMs, idleInTransactionMs } = limits;
+  // Not in the connection's first message: poolers such as PgBouncer refuse settings there that they do not know.
+  const text = `SET statement_timeout TO ${statementMs}; SET idle_in_transaction_session_timeout TO ${idleInTransactionMs}`;
+  const pool = new pg.Pool({
+    ...connectionOptions(url, "e2a", connectMs),
+    max: options.poolSize,
+    onConnect: async (client) => void (await client.query({ text, query_timeout: connectMs } as pg.QueryConfig)),
+  });
   pool.on("error", (error) => log.warn("store.connection_lost", {}, error));
   const scopeFor = scopes();
 
   let closed = false;
+  /** Ends the wait for a connection of those who have none, when all is closed. */
+  const ended = Promise.withResolvers<never>();
+  ended.promise.catch(() => {});
+  /** Closes the connection of each verb that has one. */
+  const cuts = new Set<(why: string) => void>();
+
+  let isRestoring = false;
+  /** A connection, for which one waits while the server has no room for another one: then those that there are have to do. */
+  async function connect(): Promise<pg.PoolClient> {
+    for (;;)
+      try {
+        return await pool.connect();
+      } catch (error) {
+        if (codeOf(error) !== TOO_MANY_CONNECTIONS || pool.totalCount === 0) throw error;
+        pool.options.max = pool.totalCount;
+        if (isRestoring) continue;
+        isRestoring = true;
+        setTimeout(() => {
+          isRestoring = false;
+          pool.options.max = options.poolSize;
+        }, FEWER_MS).unref();
+      }
+  }
+
+  async function acquire(): Promise<pg.PoolClient> {
+    const connecting = connect();
+    try {
+      return await Promise.race([connecting, ended.promise]);
+    } catch (error) {
+      connecting.then(
+        (client) => client.release(true),
+        () => {},
+      );
+      throw unavailable(error);
+    }
+  }
 
   async function run<R>(verb: (s: Scope) => Verb<R>, begin: string | null): Promise<R> {
     if (closed) throw unavailable(new Error("the store is closed"));
-    const client = await pool.connect().catch((error: unknown) => {
-      throw unavailable(error);
-    });
+    const client = await acquire();
     let lost: Error | undefined;
     // A lost connection is an event also while a verb has it; without a listener it would end the process.
     const onError = (error: Error) => {
-      lost = error;
+      lost ??= error;
     };
     client.on("error", onError);
+    const cut = (why: string) => {
+      onError(new Error(why));
+      // With a query under way that closes the socket at once.
+      client.end().catch(() => {});
+    };
+    cuts.add(cut);
+    const verbMs = begin === BEGIN_LASTING ? LASTING_MS : limits.verbMs;
+    const late = setTimeout(cut, verbMs, `Postgres has not answered within ${verbMs / 1_000} s.`);
 
     let committing = false;
     async function attempt(): Promise<{ result: R; signals: Signal[] }> {
@@ -144,6 +246,8 @@ export function connectPostgres(
         }
       }
     } finally {
+      clearTimeout(late);
+      cuts.delete(cut);
       client.off("error", onError);
       client.release(lost);
     }
@@ -160,17 +264,27 @@ export function connectPostgres(
   async function end(): Promise<void> {
     closed = true;
     // A pool that ends forgets those who still wait for a connection.
+    await within(CLOSE_MS, Promise.allSettled(inHand));
+    ended.reject(new Error("the store is closed"));
+    for (const cut of cuts) cut("the store is closed");
     await Promise.allSettled(inHand);
-    await pool.end();
+    await within(GOODBYE_MS, pool.end());
   }
 
   let ending: Promise<void> | undefined;
   return {
-    pool,
     read: (verb) => track(run(verb, null)),
-    write: (verb, options) => track(run(verb, options?.forgettable ? BEGIN_FORGETTABLE : "BEGIN")),
+    write: (verb, { forgettable, lasting } = {}) =>
+      track(run(verb, lasting ? BEGIN_LASTING : forgettable ? BEGIN_FORGETTABLE : "BEGIN")),
     close: () => (ending ??= end()),
   };
+}
+
+/** Waits for something, though no longer than so many milliseconds. */
+async function within(ms: number, something: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, ms);
+  await Promise.race([something, late.promise]).finally(() => clearTimeout(timer));
 }
 
 /** "No key": a row that is only named by a new row's foreign key is not waited for, so locks have one order. */
@@ -227,13 +341,16 @@ async function runStep(step: Step, db: NodePgDatabase): Promise<unknown> {
  * Hears other nodes' signals on a connection of its own, opened again when it breaks. The connection also holds this
  * server's lock, which the database lets go when the process dies.
  */
-async function listen(url: string, node: string, emit: (signal: Signal) => void, log: Log) {
+async function listen(
+  url: string,
+  { node, emit, log, limits }: { node: string; emit: (signal: Signal) => void; log: Log; limits: PostgresLimits },
+) {
   let client: pg.Client | undefined;
   let closed = false;
   let serves = false;
 
   async function open(): Promise<void> {
-    const fresh = new pg.Client({ connectionString: url, application_name: "e2a listen", keepAlive: true });
+    const fresh = new pg.Client(connectionOptions(url, "e2a listen"));
     fresh.on("notification", ({ payload }) => {
       const [from, topic, key] = (payload ?? "").split("\t");
       if (from !== node && topic) emit({ topic: topic as Signal["topic"], key: key ?? "" });
@@ -254,6 +371,24 @@ async function listen(url: string, node: string, emit: (signal: Signal) => void,
     if (closed) await fresh.end();
     // Only from here on: a connection that never came up has its failure already, and two timers each would double.
     else fresh.on("end", retry);
+    tryLater(fresh);
+  }
+  /** A line that went dead shows only when something is said on it: without that, nothing would be heard for hours. */
+  function tryLater(listening: pg.Client): void {
+    const timer = setTimeout(async () => {
+      listening.off("end", stop);
+      // Before that it may wait for another server's lock.
+      if (serves) await tryOut(listening);
+      if (client === listening && !closed) tryLater(listening);
+    }, limits.listenTriedMs);
+    timer.unref();
+    const stop = () => clearTimeout(timer);
+    listening.once("end", stop);
+  }
+  async function tryOut(listening: pg.Client): Promise<void> {
+    const late = setTimeout(() => listening.emit("error", new Error("Postgres does not answer.")), limits.connectMs);
+    await listening.query("SELECT 1").catch(() => {});
+    clearTimeout(late);
   }
   function retry(): void {
     if (!closed) setTimeout(reopen, LISTEN_RETRY_MS).unref();
@@ -286,13 +421,17 @@ async function listen(url: string, node: string, emit: (signal: Signal) => void,
     },
     async close() {
       closed = true;
-      await client?.end();
+      if (client) await within(GOODBYE_MS, client.end());
     },
   };
 }
 
-async function migrate(pool: pg.Pool, migrations: readonly Migration[]) {
-  const client = await pool.connect();
+/** On a connection of its own, without limits: a migration takes its time, and waits for that of another node. */
+async function migrate(url: string, migrations: readonly Migration[]) {
+  const client = new pg.Client(connectionOptions(url, "e2a"));
+  // Its loss shows in what is asked next; without a listener it would end the process.
+  client.on("error", () => {});
+  await client.connect();
   try {
     await client.query("SELECT pg_advisory_lock($1)", [MIGRATION_LOCK]);
     await client.query(
@@ -315,7 +454,7 @@ async function migrate(pool: pg.Pool, migrations: readonly Migration[]) {
       }
     }
   } finally {
-    await client.query("SELECT pg_advisory_unlock($1)", [MIGRATION_LOCK]).catch(() => {});
-    client.release();
+    // Its lock ends with it.
+    await within(GOODBYE_MS, client.end());
   }
 }

@@ -64,8 +64,8 @@ export interface KeptAnswer {
 }
 
 /**
- * Keeps the answer for replays; `answer` null forgets the key, so that a failed request can be tried again, unless it has
- * an answer: then the request was carried out, whatever failed behind it.
+ * Keeps the answer for replays; `answer` null forgets the key, so that a failed request can be tried again. Neither
+ * touches a key that has an answer: then the request was carried out, whatever failed behind it or came too late.
  */
 export function* finishIdempotent(
   s: Scope,
@@ -74,9 +74,9 @@ export function* finishIdempotent(
   answer: KeptAnswer["answer"] | null,
 ): Verb<void> {
   const { idempotencyKeys: keys } = s.t;
-  const mine = and(eq(keys.userId, userId), eq(keys.key, key));
-  if (answer) yield* ask(s.db.update(keys).set(answer).where(mine));
-  else yield* ask(s.db.delete(keys).where(and(mine, isNull(keys.status))));
+  const unanswered = and(eq(keys.userId, userId), eq(keys.key, key), isNull(keys.status));
+  if (answer) yield* ask(s.db.update(keys).set(answer).where(unanswered));
+  else yield* ask(s.db.delete(keys).where(unanswered));
 }
 
 /**

@@ -44,6 +44,7 @@ const mails = {
   cjk: { subject: "会議のお知らせ", content: { text: "明日の会議は東京で行います。测试邮件，请查收。" } },
   korean: { subject: "안녕하세요", content: { text: "회의 일정을 확인해 주세요" } },
   hebrew: { subject: "שלום עולם", content: { text: "מכתב בעברית" } },
+  greek: { subject: "Νέες ΟΔΟΣΗΜΑΝΣΕΙΣ", content: { text: "ο ΝΟΜΟΣ’ του" } },
   arabic: { subject: "مرحبا بالعالم", content: { text: "رسالة باللغة العربية" } },
   emoji: { subject: "Party 🎉🎉 tonight", content: { text: "bring 🍕pizza🍕 and 👨‍👩‍👧" } },
   hostile: {
@@ -94,6 +95,9 @@ const queries: [query: string, found: Name[]][] = [
   ["北京", []],
   ["안녕", ["korean"]],
   ["일정", ["korean"]],
+  ["ΟΔΟΣ", ["greek"]],
+  ["νομος", ["greek"]],
+  ["νομοσ", ["greek"]],
   ["שלום", ["hebrew"]],
   ["عالم", []],
   ["بالعالم", ["arabic"]],

@@ -79,9 +79,18 @@ export function matching(s: Scope, agentId: string | null, query: string): SQL {
   if (terms.length === 0) return sql`1 = 0`;
   return s.dialect === "sqlite"
     ? sql`messages.n in (select rowid from message_search
-          where message_search match ${[...owner.map((word) => `"${word}"`), ...terms.map((term) => `"${term}"*`)].join(" ")})`
+          where message_search match ${[...owner.map((word) => `"${word}"`), ...terms.map((term) => oneOf(spelled(term), " OR ", (word) => `"${word}"*`))].join(" AND ")})`
     : sql`${messages.id} in (select message_id from message_search
-          where document @@ ${[...owner.map((word) => `'${word}'`), ...terms.map((term) => `'${term}':*`)].join(" & ")}::tsquery)`;
+          where document @@ ${[...owner.map((word) => `'${word}'`), ...terms.map((term) => oneOf(spelled(term), " | ", (word) => `'${word}':*`))].join(" & ")}::tsquery)`;
+}
+
+function oneOf(words: string[], or: string, written: (word: string) => string): string {
+  return words.length === 1 ? written(words[0] as string) : `(${words.map(written).join(or)})`;
+}
+
+/** A sigma is lower-cased by what follows it, so one at the end of a word may stand in the index in either form. */
+function spelled(word: string): string[] {
+  return /[σς]$/.test(word) ? [`${word.slice(0, -1)}σ`, `${word.slice(0, -1)}ς`] : [word];
 }
 
 /**

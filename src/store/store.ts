@@ -82,6 +82,12 @@ export function createStore(engine: Engine) {
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { forgettable: true });
 
+  // What deletes all that somebody has, or goes through a whole queue.
+  const lasting =
+    <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
+    (...args: A): Promise<R> =>
+      engine.write((s) => verb(s, ...args), { lasting: true });
+
   const inBatches = async (batch: () => Promise<number>) => {
     while ((await batch()) === SWEEP_BATCH);
   };
@@ -108,7 +114,7 @@ export function createStore(engine: Engine) {
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
     touchSecret: forgettable(accounts.touchSecret),
-    deleteAccount: write(deleteAccount),
+    deleteAccount: lasting(deleteAccount),
 
     // Signing in: the first account, one-time tokens and the sessions of browsers
     createFirstAccount: write(sessions.createFirstAccount),
@@ -132,7 +138,7 @@ export function createStore(engine: Engine) {
     listDomains: lookUp(domains.listDomains),
     getDomain: lookUp(domains.getDomain),
     markDomainVerified: write(domains.markDomainVerified),
-    deleteDomain: write(domains.deleteDomain),
+    deleteDomain: lasting(domains.deleteDomain),
     claimDomainChecks: write(domainWatch.claimDomainChecks),
     recordDomainCheck: write(domainWatch.recordDomainCheck),
     nextDomainCheckDue: lookUp(domainWatch.nextDomainCheckDue),
@@ -142,7 +148,7 @@ export function createStore(engine: Engine) {
     listAgents: scan(agents.listAgents),
     getAgent: lookUp(agents.getAgent),
     updateAgent: write(agents.updateAgent),
-    deleteAgent: write(agents.deleteAgent),
+    deleteAgent: lasting(agents.deleteAgent),
     findMailbox: lookUp(agents.findMailbox),
 
     // Inbound mail
@@ -167,7 +173,7 @@ export function createStore(engine: Engine) {
 
     // Held mail: what the gate asks, decisions, expiry, and telling the reviewers
     gateFacts: scan(gateFacts),
-    conversationOf: lookUp(outbound.conversationOf),
+    conversationsOf: lookUp(outbound.conversationsOf),
     decideHold: write(holds.decideHold),
     withdrawApproval: write(withdraw.withdrawApproval),
     holdQueued: write(holds.holdQueued),
@@ -191,7 +197,7 @@ export function createStore(engine: Engine) {
     outboundWork: follow(queue.outboundWork),
     finishRecipient: write(queue.finishRecipient),
     nextRecipientDue: lookUp(queue.nextRecipientDue),
-    adoptLanes: write(queue.adoptLanes),
+    adoptLanes: lasting(queue.adoptLanes),
     recordReport: write(recordReport),
     outboundState: follow(queue.outboundState),
     refuseSuppressed: lookUp(refuseSuppressed),
@@ -250,12 +256,15 @@ export function createStore(engine: Engine) {
      */
     takeOver: (now: Date) =>
       engine.takeOver(() =>
-        engine.write(function* (s): Verb<void> {
-          yield* deliveryQueue.releaseLeases(s, now);
-          yield* queue.releaseRecipientLeases(s, now);
-          yield* requests.forgetUnanswered(s);
-          yield* events.adoptEvents(s);
-        }),
+        engine.write(
+          function* (s): Verb<void> {
+            yield* deliveryQueue.releaseLeases(s, now);
+            yield* queue.releaseRecipientLeases(s, now);
+            yield* requests.forgetUnanswered(s);
+            yield* events.adoptEvents(s);
+          },
+          { lasting: true },
+        ),
       ),
 
     /**

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { SQL } from "bun";
 import { migrations } from "../assets.ts";
 import { silentLog } from "../log.ts";
+import { cuttableLine } from "../testing/line.ts";
 import { testPostgres } from "../testing/postgres.ts";
 import { addAccount, addAgent, addMessage, later, mailFor, multiplyMessages, noon } from "../testing/store-rows.ts";
 import { testStoreThreads } from "../testing/store-threads.ts";
@@ -166,6 +167,28 @@ test("all threads together keep to the number of connections that was configured
   ]);
   await store.close();
 });
+
+test("a database that does not answer: what is asked beyond a bound fails at once, and the rest when it is given up", async () => {
+  await using database = await testPostgres();
+  await using line = await cuttableLine(database.url);
+  const options = { url: line.urlOf(database.url), poolSize: 1, migrations: migrations("postgres"), log: silentLog };
+  const store = await openPostgresStore(testStoreThreads(), options);
+  await store.probeWrite(noon);
+  line.freeze();
+  let failed = 0;
+  const asked = Array.from({ length: 20_010 }, () =>
+    store.probeWrite(noon).catch((error) => {
+      failed++;
+      return error;
+    }),
+  );
+  await new Promise(setImmediate);
+  expect(failed).toBe(10);
+  store.giveUp();
+  const errors = await Promise.all([...asked, store.probeWrite(noon).catch((error) => error)]);
+  expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(["unavailable"]));
+  await store.close();
+}, 30_000);
 
 test("a database that cannot be reached is named by the error that its driver has", async () => {
   const options = { url: "postgres://e2a@127.0.0.1:1/e2a", poolSize: 5, migrations: [], log: silentLog };

@@ -8,6 +8,15 @@ import { createStore, placeOf, type Store } from "./store.ts";
 import type { Opening } from "./thread-messages.ts";
 import type { StoreThread, StoreThreads, ThreadDatabase } from "./threads.ts";
 
+/** A store on threads. */
+export interface ThreadedStore extends Store {
+  /**
+   * Waits for no thread any more: verbs in hand fail, as if the line to the database had broken, and so do later ones. For a
+   * server that has to end while its database does not answer.
+   */
+  giveUp(): void;
+}
+
 /** A quarter of the connections to Postgres is for each reader thread; the rest for the thread that writes. */
 const READER_SHARE = 4;
 
@@ -20,7 +29,7 @@ const READER_SHARE = 4;
 export async function openSqliteStore(
   threads: StoreThreads,
   { path, migrations, role, log }: { path: string; migrations: readonly Migration[]; role: Role; log: Log },
-): Promise<Store> {
+): Promise<ThreadedStore> {
   const opened = await openAll(
     threads,
     { kind: "sqlite writer", path, migrations, role },
@@ -44,7 +53,7 @@ export async function openSqliteStore(
 export async function openPostgresStore(
   threads: StoreThreads,
   { url, poolSize, migrations, log }: { url: string; poolSize: number; migrations: readonly Migration[]; log: Log },
-): Promise<Store> {
+): Promise<ThreadedStore> {
   const share = Math.floor(poolSize / READER_SHARE);
   const readers = share > 0 ? threads.readers.length : 0;
   const opened = await openAll(
@@ -100,7 +109,7 @@ function storeOn(
   { writer, readers, listeners, fault, close }: Opened,
   dialect: Engine["dialect"],
   own: Reader | null,
-): Store {
+): ThreadedStore {
   let closing: Promise<void> | undefined;
   const notHere = () => Promise.reject(new Error("This connection only reads."));
   const callers: Engine = {
@@ -136,5 +145,13 @@ function storeOn(
     if (place === "reader" && readers.length > 0) return [[name, (...args) => onReader(name, args)]];
     return [[name, (...args) => writer.call(name, args)]];
   });
-  return { ...store, ...Object.fromEntries(elsewhere), takeOver: (now) => writer.call("takeOver", [now]) } as Store;
+  return {
+    ...(store as Store),
+    ...(Object.fromEntries(elsewhere) as Partial<Store>),
+    takeOver: (now) => writer.call("takeOver", [now]) as Promise<void>,
+    giveUp() {
+      const reason = new Error("the store does not answer, and the server ends");
+      for (const database of [writer, ...readers.map((reader) => reader.database)]) database.giveUp(reason);
+    },
+  };
 }

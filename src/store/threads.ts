@@ -15,6 +15,13 @@ import {
 
 /** Reader threads. On SQLite each runs one verb at a time; the second one serves while the first is in a long search. */
 const READERS = 2;
+/**
+ * Calls of one database without an answer, a few KB each. A database that does not answer must not fill the memory with what
+ * clients ask who have gone long since.
+ */
+const CALLS_MAX = 20_000;
+/** How long a database may take to close. It bounds what is in hand itself; a disk that hangs does not. */
+const CLOSE_MS = 15_000;
 /** How long a process that ends at once waits for its log to be emptied. */
 const LEAVE_MS = 5_000;
 
@@ -46,7 +53,10 @@ export interface Hears {
 
 /** A database that a thread has open. */
 export interface ThreadDatabase {
+  /** Failure `unavailable` also when too many calls have no answer. */
   call(verb: string, args: unknown[]): Promise<unknown>;
+  /** Waits for no answer any more: calls in hand may have happened or not, and later ones are refused. */
+  giveUp(reason: Error): void;
   close(): Promise<void>;
 }
 
@@ -79,6 +89,7 @@ interface Opened extends Hears {
   readonly asked: Map<number, Asked>;
   started: Asked | null;
   closed: Asked | null;
+  givenUp: Error | null;
 }
 
 function startThread(): StoreThread {
@@ -140,7 +151,7 @@ function startThread(): StoreThread {
     },
     async open(opening, hears) {
       const id = ++databaseCount;
-      const database: Opened = { ...hears, asked: new Map(), started: null, closed: null };
+      const database: Opened = { ...hears, asked: new Map(), started: null, closed: null, givenUp: null };
       databases.set(id, database);
       worker.ref();
       const started = new Promise((resolve, reject) => {
@@ -173,6 +184,9 @@ function startThread(): StoreThread {
           if (ended !== null) return Promise.reject(unavailable(ended));
           if (!databases.has(id) || database.closed)
             return Promise.reject(unavailable(new Error("the store is closed")));
+          if (database.givenUp) return Promise.reject(unavailable(database.givenUp));
+          if (database.asked.size >= CALLS_MAX)
+            return Promise.reject(unavailable(new Error(`${CALLS_MAX} calls of the store have no answer`)));
           return new Promise((resolve, reject) => {
             const call = ++callCount;
             inHand++;
@@ -180,10 +194,23 @@ function startThread(): StoreThread {
             if (calls.push({ call, verb, args }) === 1) queueMicrotask(flush);
           });
         },
+        giveUp(reason) {
+          database.givenUp = reason;
+          inHand -= database.asked.size;
+          for (const one of database.asked.values()) one.reject(uncertain(reason));
+          database.asked.clear();
+        },
         close: () =>
           new Promise<void>((resolve, reject) => {
             if (calls.length > 0) flush();
-            database.closed = { resolve: () => resolve(), reject };
+            const late = setTimeout(() => reject(new Error("the store's thread does not answer")), CLOSE_MS);
+            const settled = <T>(settle: (value: T) => void) => {
+              return (value: T) => {
+                clearTimeout(late);
+                settle(value);
+              };
+            };
+            database.closed = { resolve: settled(() => resolve()), reject: settled(reject) };
             tellWorker({ kind: "close", database: id });
           }),
       };

@@ -116,6 +116,27 @@ export function approvalCases(it: ApiWorld): void {
       expect(await it.subjects(reader, "")).toEqual(["Hello"]);
     });
 
+    test("shows all that leaves in the header to whoever decides", async () => {
+      const held = await hold({
+        ...{
+          to: ['"Ann, as told" <ann@outside.example>'],
+          cc: ["c@outside.example"],
+          reply_to: ["desk@outside.example"],
+        },
+        ...{ references: ["<a-secret@x>", "<b@x>"], headers: { "X-Note": "another secret" } },
+      });
+      const headers = [
+        { name: "To", value: '"Ann, as told" <ann@outside.example>' },
+        { name: "In-Reply-To", value: "<b@x>" },
+        { name: "References", value: "<a-secret@x> <b@x>" },
+        { name: "X-Note", value: "another secret" },
+      ];
+      expect((await it.api.get(held.path)).body).toMatchObject({ headers, reply_to: ["desk@outside.example"] });
+      const { messages } = (await it.api.get("/api/v1/messages?status=pending_approval")).body;
+      expect(messages.find(({ id }: { id: string }) => id === held.body.id)).toMatchObject({ headers });
+      await it.api.post(`${held.path}/reject`);
+    });
+
     test("leaves as it was changed, and what the agent wrote is kept", async () => {
       const held = await hold({
         ...{ to: ["Ann <ann@outside.example>"], cc: ["c@outside.example"], bcc: ["b@outside.example"] },

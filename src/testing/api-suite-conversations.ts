@@ -27,9 +27,18 @@ export function conversationCases(it: ApiWorld): void {
             message_count: 2,
             unread_count: 1,
             last_message_at: expect.any(String),
-            last_message: { message_id: reply.message_id, direction: "outbound", from: agent, snippet: "Twelve." },
+            last_message: {
+              message_id: reply.message_id,
+              direction: "outbound",
+              from: agent,
+              verified: true,
+              snippet: "Twelve.",
+            },
           },
-          expect.objectContaining({ subject: "Lone", message_count: 1, unread_count: 1 }),
+          expect.objectContaining({
+            ...{ subject: "Lone", message_count: 1, unread_count: 1 },
+            last_message: expect.objectContaining({ from: "alice@sender.example", verified: false }),
+          }),
         ],
       });
 
@@ -60,6 +69,7 @@ export function conversationCases(it: ApiWorld): void {
       expect(subjects).toEqual(["Topic 3", "Topic 2", "Topic 1"]);
       expect(second.next_token).toBeUndefined();
       expect((await conversationsOf(other, `?token=${first.next_token}`)).body.errors[0].field).toBe("token");
+      expect((await conversationsOf(agent, `?token=${first.next_token}.`)).status).toBe(400);
 
       const { conversation_id: id } = first.conversations[0];
       await send({ from: agent, to: ["ann@outside.example"], subject: "More", body: "More.", conversation_id: id });

@@ -168,7 +168,7 @@ export function gateCases(it: ApiWorld): void {
       };
       expect(await forward("With it")).toMatchObject({
         status: "pending_approval",
-        hold: { reason: expect.stringContaining("in the attachment With it.eml") },
+        hold: { reason: expect.stringContaining("in the attachment “With it.eml”") },
       });
       expect((await forward("Without it")).status).toBe("sent");
     });
@@ -252,7 +252,7 @@ export function gateCases(it: ApiWorld): void {
         it.api.post("/api/v1/send", { ...mail, from: agent, body, attachments: [picture] });
       expect((await send("Of eagles.")).body.status).toBe("sent");
       expect((await send("Of falcons.")).body.hold.reason).toBe(
-        'It matches the pattern "falcon" in the text. Not searched: the attachment a.png (binary).',
+        'It matches the pattern "falcon" in the text. Not searched: the attachment “a.png” (binary).',
       );
     });
 
@@ -269,6 +269,27 @@ export function gateCases(it: ApiWorld): void {
         expect(await own.post("/api/v1/send", { ...mail, from: agent, to: [to] })).toMatchObject(held);
       expect(await own.post("/api/v1/send", { ...mail, from: agent, conversation_id })).toMatchObject(held);
       expect((await own.post("/api/v1/send", { ...mail, from: agent })).body.status).toBe("sent");
+    });
+
+    test("asks about every conversation that a message refers to", async () => {
+      const agent = await it.newAgent();
+      await it.api.patch(path(agent), { hitl_rules: { unverified: true }, hitl_notify_email: false });
+      await it.send(agent, "It is me", { from: "mallory@evil.example" });
+      const [{ message_id: doubtful }] = (await it.inbox(agent)).body.messages;
+      const clean = (await it.api.post("/api/v1/send", { ...mail, from: agent })).body;
+      const { body: doubted } = await it.api.get(`${path(agent)}/messages/${doubtful}?peek=true`);
+      const ids = [doubted.email_message_id, clean.email_message_id];
+      const held = { body: { status: "pending_approval", hold: { rule: "unverified" } } };
+      const more = { from: agent, conversation_id: clean.conversation_id };
+      for (const refers of [
+        { reply_to_message_id: doubtful, references: ids.slice(1) },
+        { references: ids },
+        { references: ids.toReversed() },
+        { references: [...ids, ...Array.from({ length: 98 }, (_, n) => `<${n}@unknown.example>`)] },
+      ])
+        expect(await it.api.post("/api/v1/send", { ...mail, ...more, ...refers })).toMatchObject(held);
+      const { body } = await it.api.post("/api/v1/send", { ...mail, ...more, references: ids.slice(1) });
+      expect(body.status).toBe("sent");
     });
 
     test("remembers an unproven address in whatever form of Unicode it is written", async () => {

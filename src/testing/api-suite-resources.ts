@@ -37,6 +37,19 @@ export function resourceCases(it: ApiWorld): void {
         expect((await it.api.get(`/api/v1/agents/${spelling}`)).body.id).toBe(agent);
     });
 
+    test("have no name that readers take for another address", async () => {
+      const agent = await it.newAgent();
+      const refused = { status: 400, body: { errors: [{ field: "name" }] } };
+      for (const name of ["ceo@bank.example", "<ceo@bank.example>,", "CEO <ceo@bank.example>"]) {
+        expect(await it.api.patch(`/api/v1/agents/${agent}`, { name })).toMatchObject(refused);
+        expect(
+          await it.api.post("/api/v1/agents", { slug: `${it.made++}-named`, agent_mode: "local", name }),
+        ).toMatchObject(refused);
+      }
+      for (const name of [agent, "Support, 24/7 (Bank)", "Ann <3"])
+        expect((await it.api.patch(`/api/v1/agents/${agent}`, { name })).body.name).toBe(name);
+    });
+
     test("come in pages when a page size is given", async () => {
       const mine = it.api.as(await it.server.newAccount());
       const all: string[] = [];

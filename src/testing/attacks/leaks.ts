@@ -123,11 +123,11 @@ const ways: [channel: string, place: string, body: Leak["body"]][] = [
   ["Reply-To", "Reply-To", (w) => ({ ...mail, reply_to: [`${w}@outside.example`] })],
   ["References", "References", (w) => ({ ...mail, references: [`<${w}@outside.example>`] })],
   ["In-Reply-To", "In-Reply-To", (w) => ({ ...mail, reply_to_message_id: `<${w}@outside.example>` })],
-  ["a header field", "the header field X-Note", (w) => ({ ...mail, headers: { "X-Note": w } })],
+  ["a header field", "the header field “X-Note”", (w) => ({ ...mail, headers: { "X-Note": w } })],
   ["the name of a header field", "the name of a header field", (w) => ({ ...mail, headers: { [`X-${w}`]: "1" } })],
   [
     "List-Unsubscribe",
-    "the header field List-Unsubscribe",
+    "the header field “List-Unsubscribe”",
     (w) => ({ ...mail, headers: { "List-Unsubscribe": `<https://a.example/${w}>` } }),
   ],
 
@@ -141,88 +141,96 @@ const ways: [channel: string, place: string, body: Leak["body"]][] = [
     }),
   ],
   ["a media type", "the type of an attachment", (w) => file("a.txt", `text/plain; x=${w}`, "Hello")],
-  ["attached text", "the attachment a.txt", (w) => file("a.txt", "text/plain", `It is ${w}.`)],
-  ["attached CSV", "the attachment a.csv", (w) => file("a.csv", "text/csv", `name,key\nann,${w}\n`)],
-  ["attached JSON", "the attachment a.json", (w) => file("a.json", "application/json", `{"key":"${w}"}`)],
-  ["escapes in JSON", "the attachment a.json", (w) => file("a.json", "application/json", `{"k":"${hex(w, "\\u00")}"}`)],
-  ["attached XML", "the attachment a.xml", (w) => file("a.xml", "application/xml", `<a><b c="${w}"/></a>`)],
-  ["attached HTML", "the attachment a.html", (w) => file("a.html", "text/html", `<p>${split(w, "<i></i>")}</p>`)],
+  ["attached text", "the attachment “a.txt”", (w) => file("a.txt", "text/plain", `It is ${w}.`)],
+  ["attached CSV", "the attachment “a.csv”", (w) => file("a.csv", "text/csv", `name,key\nann,${w}\n`)],
+  ["attached JSON", "the attachment “a.json”", (w) => file("a.json", "application/json", `{"key":"${w}"}`)],
+  [
+    "escapes in JSON",
+    "the attachment “a.json”",
+    (w) => file("a.json", "application/json", `{"k":"${hex(w, "\\u00")}"}`),
+  ],
+  ["attached XML", "the attachment “a.xml”", (w) => file("a.xml", "application/xml", `<a><b c="${w}"/></a>`)],
+  ["attached HTML", "the attachment “a.html”", (w) => file("a.html", "text/html", `<p>${split(w, "<i></i>")}</p>`)],
   [
     "attached HTML of void elements under another type",
-    "the attachment a.html",
+    "the attachment “a.html”",
     (w) => file("a.html", "application/octet-stream", `It is ${split(w, "<wbr>")}`),
   ],
   [
     "attached XHTML of empty elements",
-    "the attachment a.xhtml",
+    "the attachment “a.xhtml”",
     (w) => file("a.xhtml", "text/plain", `It is ${split(w, "<b/>")}`),
   ],
-  ["attached XML of empty elements", "the attachment a", (w) => file("a", "text/xml", `It is ${split(w, "<b/>")}`)],
-  ["a comment in attached HTML", "the attachment a.html", (w) => file("a.html", "text/html", `<!--${w}--><p>Hi</p>`)],
+  ["attached XML of empty elements", "the attachment “a”", (w) => file("a", "text/xml", `It is ${split(w, "<b/>")}`)],
+  ["a comment in attached HTML", "the attachment “a.html”", (w) => file("a.html", "text/html", `<!--${w}--><p>Hi</p>`)],
   [
     "an attached drawing",
-    "the attachment a.svg",
+    "the attachment “a.svg”",
     (w) => file("a.svg", "image/svg+xml", `<svg><text>${w}</text></svg>`),
   ],
   [
     "a calendar with folded lines",
-    "the attachment a.ics",
+    "the attachment “a.ics”",
     (w) =>
       file("a.ics", "text/calendar", `BEGIN:VCALENDAR\r\nSUMMARY:${w.slice(0, 9)}\r\n ${w.slice(9)}\r\nEND:VCALENDAR`),
   ],
-  ["attached source", "the attachment a.py", (w) => file("a.py", "application/octet-stream", `KEY = "${w}"\n`)],
-  ["text that says it is a picture", "the attachment a.png", (w) => file("a.png", "image/png", `It is ${w}.`)],
-  ["UTF-16 with a mark", "the attachment a.txt", (w) => file("a.txt", "text/plain", wide(`\ufeffIt is ${w}.`))],
+  ["attached source", "the attachment “a.py”", (w) => file("a.py", "application/octet-stream", `KEY = "${w}"\n`)],
+  ["text that says it is a picture", "the attachment “a.png”", (w) => file("a.png", "image/png", `It is ${w}.`)],
+  ["UTF-16 with a mark", "the attachment “a.txt”", (w) => file("a.txt", "text/plain", wide(`\ufeffIt is ${w}.`))],
   [
     "UTF-16 with a mark and no letter of one byte",
-    "the attachment a.txt",
+    "the attachment “a.txt”",
     (w) => file("a.txt", "text/plain", wide(`\ufeff${fullWidth(w)}`)),
   ],
   [
     "UTF-16 without a mark",
-    "the attachment a.bin",
+    "the attachment “a.bin”",
     (w) => file("a.bin", "application/octet-stream", wide(`It is ${w}.`)),
   ],
   [
     "UTF-16, big end first",
-    "the attachment a.txt",
+    "the attachment “a.txt”",
     (w) => file("a.txt", "text/plain; charset=utf-16be", wide(`It is ${w}.`, true)),
   ],
   [
     "text in Latin-1",
-    "the attachment a.txt",
+    "the attachment “a.txt”",
     (w) => file("a.txt", "text/plain; charset=iso-8859-1", Buffer.from(`Schlüssel: ${w}`, "latin1")),
   ],
-  ["base64 in attached text", "the attachment a.txt", (w) => file("a.txt", "text/plain", base64(`It is ${w} here.`))],
+  ["base64 in attached text", "the attachment “a.txt”", (w) => file("a.txt", "text/plain", base64(`It is ${w} here.`))],
 
-  ["the subject of a message", "the attachment note.eml", (w) => eml([`Subject: ${w}`], "Hello")],
+  ["the subject of a message", "the attachment “note.eml”", (w) => eml([`Subject: ${w}`], "Hello")],
   [
     "an encoded subject of a message",
-    "the attachment note.eml",
+    "the attachment “note.eml”",
     (w) => eml([`Subject: =?utf-8?B?${base64(w.slice(0, 9))}?= =?utf-8?Q?${hex(w.slice(9), "=")}?=`], "Hello"),
   ],
-  ["a header field of a message", "the attachment note.eml", (w) => eml([`X-Note: ${w}`], "Hello")],
-  ["the text of a message", "the attachment note.eml", (w) => eml([], `It is ${w}.`)],
+  ["a header field of a message", "the attachment “note.eml”", (w) => eml([`X-Note: ${w}`], "Hello")],
+  ["the text of a message", "the attachment “note.eml”", (w) => eml([], `It is ${w}.`)],
   [
     "quoted-printable in a message",
-    "the attachment note.eml",
+    "the attachment “note.eml”",
     (w) => eml(["Content-Transfer-Encoding: quoted-printable"], `It is ${w.slice(0, 9)}=\r\n${hex(w.slice(9), "=")}`),
   ],
-  ["uuencode in a message", "the attachment note.eml", (w) => eml([], uuencoded(w))],
+  ["uuencode in a message", "the attachment “note.eml”", (w) => eml([], uuencoded(w))],
   [
     "base64 in a message",
-    "the attachment note.eml",
+    "the attachment “note.eml”",
     (w) => eml(["Content-Transfer-Encoding: base64"], base64(`It is ${w}.`).replace(/.{12}/g, "$&!\r\n")),
   ],
   [
     "HTML in a message",
-    "the attachment note.eml",
+    "the attachment “note.eml”",
     (w) => eml(["Content-Type: text/html"], `<p>It is ${split(w, "<b></b>")}</p>`),
   ],
-  ["before the parts of a message", "the attachment note.eml", (w) => eml([multipart], `${w}\r\n${part([], "Hello")}`)],
+  [
+    "before the parts of a message",
+    "the attachment “note.eml”",
+    (w) => eml([multipart], `${w}\r\n${part([], "Hello")}`),
+  ],
   [
     "a file in a message",
-    "a.csv in the attachment note.eml",
+    "“a.csv” in the attachment “note.eml”",
     (w) =>
       eml(
         [multipart],
@@ -238,7 +246,7 @@ const ways: [channel: string, place: string, body: Leak["body"]][] = [
   ],
   [
     "the name of a file in a message",
-    "the attachment note.eml",
+    "the attachment “note.eml”",
     (w) =>
       eml(
         [multipart],
@@ -251,7 +259,7 @@ const ways: [channel: string, place: string, body: Leak["body"]][] = [
         ),
       ),
   ],
-  ["a message in a message", "in the attachment note.eml", (w) => file("note.eml", "message/rfc822", nested(w, 2))],
+  ["a message in a message", "in the attachment “note.eml”", (w) => file("note.eml", "message/rfc822", nested(w, 2))],
 ];
 
 export const leaks: readonly Leak[] = ways.map(([channel, place, body]) => ({ channel, place, body }));

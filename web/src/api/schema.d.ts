@@ -1893,6 +1893,11 @@ export interface components {
                 host: string;
                 url: string;
             }[];
+            /** @description What leaves in the header beside the members above: recipients' names, the ids of the thread, the agent's own fields. In lists only while it waits for approval. */
+            headers?: {
+                name: string;
+                value: string;
+            }[];
             /** @description While it waits for approval: parts that nobody here can read as text. */
             unsearched?: {
                 name: string;
@@ -1991,6 +1996,8 @@ export interface components {
                 /** @enum {string} */
                 direction: "inbound" | "outbound";
                 from: string;
+                /** @description Whether the From domain itself is proven. */
+                verified: boolean;
                 snippet: string;
             };
         };

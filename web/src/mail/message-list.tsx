@@ -91,5 +91,5 @@ function Row({ message, showAgent }: { message: InboxMessage; showAgent: boolean
 /** The name that a sender gives itself, unless it is made to be taken for an address. */
 function Sender({ message }: { message: InboxMessage }) {
   const name = message.from_name.trim();
-  return <Untrusted text={name && !name.includes("@") ? name : message.from || "No sender"} />;
+  return <Untrusted text={name && !name.normalize("NFKC").includes("@") ? name : message.from || "No sender"} />;
 }

@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { MessagesSquare } from "lucide-react";
+import { MessagesSquare, ShieldAlert } from "lucide-react";
 import type { Conversation } from "../api/client.ts";
 import { conversationsQuery } from "../api/messages.ts";
 import { cx } from "../ui/cx.ts";
@@ -46,6 +46,9 @@ function Row({ agent, thread }: { agent: string; thread: Conversation }) {
             <Untrusted text={who} />
             {more > 0 && ` and ${more} more`}
           </span>
+          {!thread.last_message.verified && (
+            <ShieldAlert aria-label="Its last sender is not proven" className="size-3.5 shrink-0 text-warn" />
+          )}
           <RelativeTime at={thread.last_message_at} className="relative z-10 shrink-0 text-xs text-muted" />
         </div>
         <Link

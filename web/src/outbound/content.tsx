@@ -38,7 +38,7 @@ const kinds: Record<Outbound["type"], string> = {
 };
 
 function Envelope({ message }: { message: Outbound }) {
-  const { from, to, cc, bcc, reply_to, first_time = [], conversation_id, agent_id, type } = message;
+  const { from, to, cc, bcc, reply_to, headers = [], first_time = [], conversation_id, agent_id, type } = message;
   const list = (addresses: readonly string[]) => (
     <ul className="flex flex-wrap gap-x-3 gap-y-1">
       {addresses.map((address) => (
@@ -62,6 +62,9 @@ function Envelope({ message }: { message: Outbound }) {
         ...(cc ? ([["Cc", list(cc)]] as const) : []),
         ...(bcc ? ([["Bcc", list(bcc)]] as const) : []),
         ...(reply_to ? ([["Reply-To", list(reply_to)]] as const) : []),
+        ...(headers.length > 0
+          ? ([["Further header fields", <Fields key="headers" fields={headers} />]] as const)
+          : []),
         [
           "Kind",
           <span key="kind">
@@ -73,6 +76,19 @@ function Envelope({ message }: { message: Outbound }) {
         ],
       ]}
     />
+  );
+}
+
+function Fields({ fields }: { fields: NonNullable<Outbound["headers"]> }) {
+  return (
+    <ul className="flex flex-col gap-1">
+      {fields.map(({ name, value }, n) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: fields may be there twice and never move.
+        <li key={n} className="font-mono text-xs wrap-anywhere">
+          <Untrusted text={`${name}: ${value}`} />
+        </li>
+      ))}
+    </ul>
   );
 }
 

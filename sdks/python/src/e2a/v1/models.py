@@ -455,6 +455,8 @@ class Outbound(Model):
     content_hash: Optional[str] = None
     first_time: List[str] = field(default_factory=list)
     links: List[Link] = field(default_factory=list)
+    #: What leaves in the header beside the other members: recipients' names, ids of the thread, the agent's own fields.
+    headers: List[HeaderField] = field(default_factory=list)
     #: While it waits for approval: parts that nobody here can read as text.
     unsearched: List[UnsearchedPart] = field(default_factory=list)
     #: While it waits for approval: how its HTML differs from its text, and what it hides. Sentences.
@@ -519,6 +521,7 @@ class LastMessage(Model):
     message_id: str = ""
     direction: str = ""
     from_: str = ""
+    verified: bool = False
     snippet: str = ""
 
 
