@@ -193,6 +193,9 @@ describe("watching", () => {
     await writeFile(paths.keyPath, renewed.key);
     await watched.reload();
     expect(watched.pairs).toEqual([renewed]);
+    await write(dir.path, old);
+    await watched.reload();
+    expect(watched.pairs).toEqual([renewed, old]);
     watched.close();
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { TestClock } from "../clock.ts";
+import { until } from "../testing/until.ts";
 import { Client } from "./client.ts";
 import { CliError } from "./failure.ts";
 import { Handover } from "./handover.ts";
@@ -155,6 +156,23 @@ test("when a hundred have stepped aside the line waits instead, in order", async
   await taken[100];
   expect(new Set(given)).toEqual(new Set(Array.from({ length: 101 }, (_, n) => id(n))));
   expect(server.marked).toEqual([id(100)]);
+});
+
+test("what stepped aside and is taken at last makes room for another", async () => {
+  server.messages = Array.from({ length: 102 }, (_, n) => message(n));
+  const stubborn = id(100);
+  answer = ({ message_id }) => {
+    const tries = given.filter((one) => one === message_id).length;
+    if (message_id === stubborn && tries > 20) end.abort();
+    return message_id === id(101) || (message_id !== stubborn && tries > 4) ? undefined : no();
+  };
+  const handover = open();
+  changed = () => setImmediate(() => clock.advance(minute));
+  await Promise.all(server.messages.slice(0, 100).map((_, n) => take(handover, n)));
+  clock.advance(minute);
+  await handover.idle();
+  await until("all are taken", () => server.marked.length === 100);
+  expect(await Promise.all([take(handover, 100), take(handover, 101)])).toEqual(["dealt with", "dealt with"]);
 });
 
 describe("a target that takes nothing now", () => {

@@ -128,6 +128,8 @@ describe("read", () => {
     server.messages = [message(1, { html: "<p>Hi</p>", text: "" })];
     expect((await read(["--html"], false)).out).toBe("<p>Hi</p>");
     expect((await read()).out).toContain("read it with --html");
+    server.messages = [message(1, { html: "<p>Hi\x1b]0;owned\x07</p>" })];
+    expect((await read(["--html"])).out).toBe("<p>Hi</p>\n");
     server.messages = [message(1)];
     expect(await read(["--html"], false)).toMatchObject({ code: 1, out: "" });
   });

@@ -266,6 +266,19 @@ describe("a lost answer", () => {
     expect(ran).toEqual({ code: 0, out: `✓ Sent to b@x by smtp (${id})\n`, err: "" });
   });
 
+  test("is not suspected where the first answer is a conflict", async () => {
+    let asked = 0;
+    const conflict = () => Response.json({ detail: "No such turn.", code: "conflict" }, { status: 409 });
+    const busy = Bun.serve({
+      port: 0,
+      fetch: () => (++asked === 1 ? conflict() : new Response(null, { status: 204 })),
+    });
+    const flags = ["--agent", "bot@e2a.localhost", "--to", "b@x", "--subject", "S", "--body", "B"];
+    const { code, err } = await run(["send", ...flags, "--url", busy.url.origin]);
+    await busy.stop(true);
+    expect([code, err, asked]).toEqual([1, "error: No such turn.\n", 1]);
+  });
+
   test("is not suspected where nobody listens: the mail has not left", async () => {
     await server.close();
     const { code, err } = await send(["--body", "B"]);

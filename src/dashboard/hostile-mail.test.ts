@@ -111,6 +111,27 @@ test.skipIf(!chromiumRuns)(
   },
 );
 
+test.skipIf(!chromiumRuns)("a mail's own style hides no mark of a false link", async () => {
+  const hiding = ["position: absolute; left: -9999px", "float: left; width: 0; overflow: hidden"];
+  for (const style of hiding) {
+    const important = style.replaceAll(/;|$/g, " !important;");
+    const id = await received(
+      `<style>span.e2a-host { ${important} }</style><p><a href="https://evil.example/">https://bank.com</a></p>`,
+    );
+    const page = await context.newPage();
+    await page.goto(`/inbox/${agent}/${id}`);
+    const frame = page.locator('iframe[title="The message as HTML"]');
+    const mark = frame.contentFrame().getByText("evil.example", { exact: true });
+    await mark.waitFor({ state: "attached" });
+    const [box, around] = [await mark.boundingBox(), await frame.boundingBox()];
+    expect([style, box !== null && box.width > 40 && box.height > 8 && box.x > (around?.x ?? 0)]).toEqual([
+      style,
+      true,
+    ]);
+    await page.close();
+  }
+});
+
 test.skipIf(!chromiumRuns)("pictures load when the reader asks, without saying from where", async () => {
   const id = await received(`<img src="${canaryUrl}/asked.png">`);
   const page = await context.newPage();

@@ -115,3 +115,23 @@ inBrowser("an agent is made in one step, with a key in its programs", async () =
   await page.getByText("A test mail is in its inbox").waitFor();
   await page.close();
 });
+
+inBrowser("mail that came while the live connection was down is there once it is back", async () => {
+  const page = await context.newPage();
+  const asked: string[] = [];
+  const lines: { close(): Promise<void> }[] = [];
+  await page.routeWebSocket("**/api/v1/events/ws*", (line) => {
+    asked.push(new URL(line.url()).search);
+    lines.push(line, line.connectToServer());
+  });
+  await page.goto("/inbox");
+  await page.getByText("Live: changes appear by themselves").waitFor({ state: "attached" });
+  const row = (subject: string) => page.getByRole("listitem").filter({ hasText: subject });
+  await mail("Heard at once");
+  await row("Heard at once").waitFor();
+  for (const line of lines) await line.close();
+  await mail("Came in between");
+  await row("Came in between").waitFor();
+  expect(asked).toEqual(["", expect.stringMatching(/^\?after=evt_[0-9a-f]{32}$/)]);
+  await page.close();
+});

@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { createOwner } from "../accounts.ts";
 import { createApprovalTokens } from "../approval-token.ts";
 import { TestClock } from "../clock.ts";
 import { createLog } from "../log.ts";
 import { startTestApp, type TestAppOptions } from "../testing/app.ts";
-import { deriveKey, loadOrCreateKeyFile } from "../vault.ts";
+import { createVault, deriveKey, loadOrCreateKeyFile } from "../vault.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -102,6 +103,50 @@ test("a link that rejects approves nothing, nor does one of another server or of
   const nothing = tokens.make({ ...approval, messageId: `msg_${"0".repeat(32)}` });
   for (const look of [open, press]) expect(await look(nothing)).toMatchObject({ status: 404 });
   expect(await held.status()).toBe("pending_approval");
+});
+
+test("who has another account on the server reviews no more for that", async () => {
+  await using held = await startHeld();
+  const { it, approval, tokens, open, press } = held;
+  const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
+  const email = "eve@outside.example";
+  await createOwner(it.app.store, vault, { email, name: "Eve", now: new Date(held.clock.now()) });
+  const token = tokens.make({ ...approval, reviewer: email });
+  for (const look of [open, press]) expect(await look(token)).toMatchObject({ status: 410 });
+  expect(await held.status()).toBe("pending_approval");
+});
+
+test("the owner and each reviewer are told, each by links of their own", async () => {
+  await using held = await startHeld({ hitl_reviewers: ["bob@review.example"] });
+  await held.it.app.drain();
+  const { messages } = (await held.it.api("GET", "/api/v1/messages?type=notice")).body;
+  expect(messages.map(({ to }: { to: string[] }) => to.join()).sort()).toEqual([
+    "bob@review.example",
+    "owner@example.net",
+  ]);
+  const mails = await Promise.all(
+    messages.map(async ({ id }: { id: string }) => (await held.it.api("GET", `/api/v1/messages/${id}`)).body.body_text),
+  );
+  const links = mails.flatMap((text: string) => text.match(/\/api\/v1\/(?:approve|reject)\?t=\S+/g) ?? []);
+  expect(new Set(links).size).toBe(4);
+});
+
+test("of a stopped loop reviewers read that time rejects it, whatever the agent says of its holds", async () => {
+  await using held = await startHeld(
+    { hitl_enabled: false, hitl_expiration_action: "approve" },
+    { set: { "limits.loop_messages": 1 } },
+  );
+  const mail = { to: ["ann@outside.example"], subject: "Again", body: "Good day." };
+  const { body } = await held.it.api("POST", "/api/v1/send", mail);
+  const { hold, content_hash: contentHash } = (await held.it.api("GET", `/api/v1/messages/${body.message_id}`)).body;
+  expect(hold.rule).toBe("loop");
+  const { text } = await held.open(
+    held.tokens.make({
+      ...{ messageId: body.message_id, action: "approve", contentHash, reviewer: "owner@example.net" },
+      expiresAt: new Date(held.clock.now() + HOUR_MS),
+    }),
+  );
+  expect(text).toContain("Unless somebody decides before, it is rejected on");
 });
 
 test("a suppressed recipient keeps the message waiting, and the page says why", async () => {

@@ -23,7 +23,7 @@ function policy(images: boolean): string {
 
 /**
  * Mail is written for white paper. The mail's own style comes later and wins, but for the marks of false links: what is
- * important in a layer wins over what is important outside of any (CSS Cascade 5, 6.4.3).
+ * important in a layer wins over what is important outside of any (CSS Cascade 5, 6.4.3), and `all` is every property.
  */
 const style = `
 :root { color-scheme: light; background: #fff; color: #17181c; }
@@ -33,7 +33,7 @@ img[data-e2a-blocked] { min-width: 1.5em; min-height: 1.5em; background: #ececf0
 table { max-width: 100%; }
 pre { white-space: pre-wrap; }
 @layer e2a {
-  .e2a-host { display: inline !important; visibility: visible !important; opacity: 1 !important; margin: 0 .35em !important;
+  .e2a-host { all: initial !important; display: inline !important; visibility: visible !important; opacity: 1 !important; margin: 0 .35em !important;
     padding: 0 .4em !important; border-radius: 4px !important; background: #fdeae8 !important; color: #b3261e !important;
     font: 12px/1.5 ui-monospace, monospace !important; }
 }

@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { createOwner, issueKey } from "../accounts.ts";
 import { startTestApp } from "../testing/app.ts";
 import { type ScriptedOptions, scriptedSmtp } from "../testing/scripted-smtp.ts";
+import { createVault, loadOrCreateKeyFile } from "../vault.ts";
 
 /** An app with one agent and an upstream that answers as scripted. */
 async function startWithUpstream(on: ScriptedOptions["on"], set: Record<string, unknown> = {}) {
@@ -18,6 +21,14 @@ async function startWithUpstream(on: ScriptedOptions["on"], set: Record<string, 
     upstream,
     agent: agent.email as string,
     api: it.api,
+    /** The Authorization of another account. */
+    async neighbour() {
+      const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
+      const now = new Date();
+      const { id } = await createOwner(it.app.store, vault, { email: "neighbour@example.org", name: "", now });
+      const issued = { userId: id, name: "test", scope: "account" as const, agentId: null, expiresAt: null, now };
+      return { authorization: `Bearer ${(await issueKey(it.app.store, issued)).key}` };
+    },
     send: (to: string[], more: object = {}, headers: Record<string, string> = {}) =>
       it.api("POST", "/api/v1/send", { to, subject: "Hello", body: "Good day.", ...more }, headers),
     async [Symbol.asyncDispose]() {
@@ -192,6 +203,27 @@ test("nobody speaks for the server's own addresses, or for those of others, at t
       `Reply-To: e2a <${local}@tenant.example>`,
     ]),
   );
+});
+
+test("only the operator's agents leave under bare names at a domain that is hosted elsewhere", async () => {
+  await using it = await startWithUpstream(undefined, { "outbound_smtp.from_domain": "company.example" });
+  const neighbour = await it.neighbour();
+  for (const [domain, headers] of [["own.example"], ["evil.example", neighbour]] as const) {
+    await it.api("POST", "/api/v1/domains", { domain }, headers);
+    await it.api("POST", `/api/v1/domains/${domain}/verify`, undefined, headers);
+  }
+  await it.api("POST", "/api/v1/agents", { slug: "ceo", agent_mode: "local" }, neighbour);
+  const senders = [["bot@own.example"], ["bot@evil.example", neighbour], ["ceo@e2a.localhost", neighbour]] as const;
+  for (const [from, headers] of senders) {
+    await it.api("POST", "/api/v1/agents", { email: from, agent_mode: "local" }, headers);
+    expect(await it.send(["ann@outside.example"], { from }, headers)).toMatchObject({ status: 200 });
+  }
+  const received = await it.upstream.received(3);
+  expect(received.map(({ raw }) => /^From: (.*)$/m.exec(raw.toString())?.[1]?.trim())).toEqual([
+    "bot via e2a <bot@company.example>",
+    "bot via e2a <bot=evil.example@company.example>",
+    "ceo via e2a <ceo=e2a.localhost@company.example>",
+  ]);
 });
 
 test("an agent keeps its own From where the name it would leave under is somebody's address", async () => {

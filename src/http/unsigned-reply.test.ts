@@ -79,6 +79,20 @@ describe("authentication.unsigned", () => {
     expect(body.messages[0].authentication.unsigned).toEqual(["Message-ID", "MIME-Version", "Content-Type"]);
   });
 
+  test("what only another domain's signature covers is in it", async () => {
+    const one = await signMail(plainMail({ from: "joe@shop.test" }), key, { headerList: ["From", "Subject"] });
+    const message = await signMail(one, { ...key, domain: "near.test" }, { headerList: usual });
+    await deliver(it.app.smtp.port, { from: "joe@shop.test", to: agent, message });
+    const { body } = await it.api("GET", "/api/v1/inbox?page_size=1");
+    expect(body.messages[0].authentication).toMatchObject({
+      dkim: [
+        { domain: "near.test", result: "pass" },
+        { domain: "shop.test", result: "pass" },
+      ],
+      unsigned: ["To", "Date", "Message-ID", "MIME-Version", "Content-Type"],
+    });
+  });
+
   test("an unproven mail has it empty", async () => {
     const message = plainMail({ from: "joe@shop.test" });
     await deliver(it.app.smtp.port, { from: "joe@shop.test", to: agent, message });

@@ -50,6 +50,7 @@ const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
  * address there.
  */
 function fits(name: string, author: Author, names: readonly string[]): boolean {
+  if (inUtf7.test(name)) return false;
   const shown = (name.includes("=?") ? libmime.decodeWords(name) : name).normalize("NFKC");
   const isOwn = (text: string) => readAuthor(text)?.address === author.address;
   if (isOwn(withoutWrapping(shown))) return names.length === 1;
@@ -59,6 +60,9 @@ function fits(name: string, author: Author, names: readonly string[]): boolean {
   return name.startsWith('"') || !name.normalize("NFKC").includes("@");
 }
 
+const ignorable = /\p{Default_Ignorable_Code_Point}/gu;
+/** An encoding that writes "@" in letters, which some readers know and others show as it is. */
+const inUtf7 = /=\?(?:x-)?(?:unicode-\d-\d-)?utf-?7[?*]/i;
 const addressInBrackets = /<([^<>@]+@[^<>@]+)>/g;
 
 /** Without the quotes, brackets and spaces that people put around an address. */
@@ -68,7 +72,8 @@ function withoutWrapping(text: string): string {
 
 /** Without whatever is neither a letter nor a digit at its ends: a comma there hides no address from its reader. */
 function withoutSigns(text: string): string {
-  const characters = [...text];
+  // Fillers are letters that show as nothing.
+  const characters = [...text.replace(ignorable, "")];
   const isSaid = (character: string) => /[\p{L}\p{N}]/u.test(character);
   const start = characters.findIndex(isSaid);
   return start < 0 ? "" : characters.slice(start, characters.findLastIndex(isSaid) + 1).join("");

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
+import { TestClock } from "../clock.ts";
 import { startTestApp, type TestApp, type TestAppOptions } from "../testing/app.ts";
 import type { Zone } from "../testing/dns-server.ts";
 import { plainMail, senderZone, signingKey, signMail } from "../testing/signed-mail.ts";
@@ -182,6 +183,27 @@ describe("what the operator can decide", () => {
     const { verified, authentication } = await only(t);
     expect(verified).toBe(false);
     expect([authentication.spf.result, authentication.dmarc.result]).toEqual(["temperror", "temperror"]);
+  });
+
+  test("DNS that does not answer about SPF alone puts mail off as well that nothing else proves", async () => {
+    const zone: Zone = { ...home, "example.com": "TIMEOUT" };
+    await using t = await appWithBot({ zone, set: { "dns.timeout": "300ms", "inbound.dns_trouble": "defer" } });
+    expect((await send(t, { message: plainMail() })).code).toBe(451);
+  });
+
+  test.each([
+    [{}, ["Hello"]],
+    [{ "retention.messages": "1d" }, []],
+  ] as const)("how long mail is kept, %j", async (set, kept) => {
+    const clock = new TestClock();
+    await using t = await appWithBot({ set, seams: { clock } });
+    await send(t, { message: plainMail({ subject: "Hello" }) });
+    clock.advance(48 * 3_600_000);
+    // A sweep that has begun is over when the server has stopped.
+    await t.restart();
+    clock.advance(15 * 60_000);
+    await t.restart();
+    expect((await inbox(t)).map((m: { subject: string }) => m.subject)).toEqual(kept);
   });
 
   test("a message that has passed too many hosts is refused as a loop", async () => {

@@ -160,7 +160,7 @@ describe("each limit has its reply", () => {
     const client = await SmtpClient.connect(server.port);
     await client.play(`< 220\n> EHLO c.example\n< 250\n> MAIL FROM:<>\n< 250\n> RCPT TO:<${to}>\n< 250\n> DATA\n< 354`);
     server.clock.advance(60_000);
-    await client.expect("421 4.4.2");
+    await client.expect("421 4.4.2 The session has lasted too long");
     await client.closed;
     expect(server.received).toEqual([]);
   });

@@ -1,9 +1,9 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { agentPath, messagePath } from "./api.ts";
 import { readBody } from "./body.ts";
 import { ToolFailure } from "./failure.ts";
+import { findMessage } from "./find-message.ts";
 import { type AskedPart, askedPortion, partArguments, partOutput } from "./portion.ts";
-import type { Attachment, Detail } from "./shapes.ts";
+import type { Attachment } from "./shapes.ts";
 import { type Context, choice, given, hints, type Picture, tool, untrustedNote, whole } from "./tool.ts";
 import { type Fence, shortLine } from "./untrusted.ts";
 
@@ -48,7 +48,7 @@ export const getAttachment = tool({
   name: "get_attachment",
   title: "Read an attachment",
   description:
-    "Reads one attachment of a received message by its index: text as text, pictures as pictures. Other files only as base64, in parts.",
+    "Reads one attachment of a message, received or sent, by its index: text as text, pictures as pictures. Other files only as base64, in parts.",
   hints: hints.read,
   input: {
     message_id: given.messageId,
@@ -58,10 +58,11 @@ export const getAttachment = tool({
     ...partArguments,
   },
   output,
-  async run({ message_id, index, agent: named, as = "auto", ...asked }, { api, signal, fence, readHtml }) {
-    const agent = await api.agentOf(named, signal);
-    const path = agentPath(agent, messagePath(message_id));
-    const { attachments } = await api.json<Detail>("GET", path, { query: { raw: false, peek: true }, signal });
+  async run({ message_id, index, agent: named, as = "auto", ...asked }, context) {
+    const { api, signal, fence, readHtml } = context;
+    const found = await findMessage(message_id, named, { raw: false, peek: true }, context);
+    const { path } = found;
+    const { attachments = [] } = "received" in found ? found.received : found.sent;
     const listed = attachments.find((file) => file.index === index);
     if (!listed) throw unknownIndex(message_id, index, attachments);
     const { content } = await api.bytes(`${path}/attachments/${index}`, { signal });

@@ -16,6 +16,20 @@ export function readBody(text: string): Body {
   };
 }
 
+/**
+ * The HTML version of a message as its reader sees it, which most mail programs show instead of the text. Null where there
+ * is none, or where it says the same and hides nothing.
+ */
+export async function otherVersion(
+  { body_text: text = "", body_html: html }: { body_text?: string; body_html?: string },
+  read: (html: string) => Promise<Body>,
+): Promise<Body | null> {
+  if (html === undefined) return null;
+  const version = await read(html);
+  const words = (written: string) => written.replace(/\s+/g, " ").trim();
+  return version.hidden.length === 0 && words(version.text) === words(readBody(text).text) ? null : version;
+}
+
 /** The text of an HTML file, less what it hides from its reader. */
 export async function readHtml(html: string): Promise<Body> {
   // With the converter, as mail without HTML does without it.

@@ -1,9 +1,10 @@
 import { Type } from "@sinclair/typebox";
-import { agentPath, messagePath } from "./api.ts";
-import { readBody } from "./body.ts";
+import { type Body, otherVersion, readBody } from "./body.ts";
 import { ToolFailure } from "./failure.ts";
 import { Fate, fateLines, fateOf } from "./fate.ts";
-import { type AskedPart, askedPortion, partArguments, partOutput } from "./portion.ts";
+import { findMessage } from "./find-message.ts";
+import { type AskedPart, askedPortion, charsDefault, partArguments, partOutput, portionOf } from "./portion.ts";
+import { notesOf } from "./review-tools.ts";
 import type { Detail, Outbound } from "./shapes.ts";
 import { type Context, choice, given, hints, orNull, tool, untrustedNote } from "./tool.ts";
 import { automaticReason, shortLine, shortList, verdictOf, wholeLine, wholeList } from "./untrusted.ts";
@@ -16,13 +17,16 @@ export const getMessage = tool({
   name: "get_message",
   title: "Read a message",
   description:
-    "Reads one message, received or sent, as plain text; long ones in parts. A received one becomes read. Of a sent one it also tells what became of it.",
+    "Reads one message, received or sent, as plain text; long ones in parts. A received one becomes read. Of a sent one it also tells what became of it, and what its HTML says otherwise.",
   hints: { ...hints.mark, openWorldHint: true },
   input: {
     message_id: given.messageId,
     agent: given.agent,
     part: Type.Optional(
-      choice(["whole", "new"], { default: "whole", description: "`new`: without what the message quotes." }),
+      choice(["whole", "new", "html"], {
+        default: "whole",
+        description: "`new`: without what the message quotes. `html`: the HTML version as its reader sees it.",
+      }),
     ),
     ...partArguments,
     mark_read: Type.Optional(Type.Boolean({ default: true })),
@@ -55,35 +59,41 @@ export const getMessage = tool({
         subject: Type.String(),
         headers: Type.Array(Type.String(), { description: "Of a sent one: what else leaves in its header." }),
         text: Type.String(),
+        html_text: Type.Optional(
+          Type.String({ description: "Of a sent one: what its HTML shows, where that is something else." }),
+        ),
+        notes: Type.Optional(Type.Array(Type.String(), { description: "Of a held one: what its reviewers are told." })),
         attachments: Attachments,
       },
       { description: untrustedNote },
     ),
   },
   async run({ message_id: id, agent: named, part = "whole", mark_read = true, ...asked }, context) {
-    const { api, signal } = context;
-    const agent = await api.agentOf(named, signal);
-    const query = { raw: false, peek: !mark_read };
-    const received = await api.ask("GET", agentPath(agent, messagePath(id)), { query, signal });
-    if (received.ok) return inbound(agent, (await received.json()) as Detail, part === "new", asked, context);
-    const sent = await api.ask("GET", messagePath(id), { signal });
-    const message = sent.ok ? ((await sent.json()) as Outbound) : null;
-    if (message !== null && (named === undefined || message.agent_id === agent))
-      return outbound(message, asked, context);
-    throw new ToolFailure(`${agent} has no message ${id}.`, {
-      code: "not_found",
-      fix: "list_messages shows the ids. If another agent has it, say so with `agent`.",
-    });
+    const query = { raw: false as const, peek: !mark_read };
+    const found = await findMessage(id, named, query, context);
+    return "received" in found
+      ? inbound(found.agent, found.received, part, asked, context)
+      : outbound(found.sent, part, asked, context);
   },
 });
+
+type Part = "whole" | "new" | "html";
+
+/** The text that a call asks for. Throws ToolFailure for HTML that there is none of. */
+async function askedBody(part: Part, text: string, html: string | null, { readHtml }: Context): Promise<Body> {
+  if (part !== "html") return readBody(text);
+  if (html !== null) return readHtml(html);
+  throw new ToolFailure("The message has no HTML.", { fix: "Call again without part." });
+}
 
 const unsignedReplyTo =
   "It has a Reply-To that the signature which proves the sender does not cover, so somebody else may have put it there: " +
   "an answer goes to the sender.";
 
-function inbound(agent: string, message: Detail, newOnly: boolean, asked: AskedPart, { fence }: Context) {
+async function inbound(agent: string, message: Detail, part: Part, asked: AskedPart, context: Context) {
+  const { fence } = context;
   const { message_id, conversation_id, direction, status, created_at: at, verified, labels, attachments } = message;
-  const body = readBody(newOnly ? message.reply_text : message.text);
+  const body = await askedBody(part, part === "new" ? message.reply_text : message.text, message.html, context);
   const { portion, lines, structured } = askedPortion(body.text, asked);
   const automatic = automaticReason(message);
   const verdict = verdictOf(message);
@@ -119,28 +129,49 @@ function inbound(agent: string, message: Detail, newOnly: boolean, asked: AskedP
   };
 }
 
-function outbound(message: Outbound, asked: AskedPart, { fence }: Context) {
+const otherHtml =
+  "It also has HTML, which most readers show instead of the text, and which is not the same. As text it says:";
+
+async function outbound(message: Outbound, part: Part, asked: AskedPart, context: Context) {
+  const { fence, readHtml } = context;
   const { id, agent_id: agent, conversation_id, status, created_at: at, body_text = "", attachments = [] } = message;
-  const body = readBody(body_text);
+  const body = await askedBody(part, body_text, message.body_html ?? null, context);
   const { portion, lines, structured } = askedPortion(body.text, asked);
+  const html = part === "html" ? null : await otherVersion(message, readHtml);
+  const htmlShown = html && portionOf(html.text, 0, asked.max_chars ?? charsDefault);
+  const htmlNext = htmlShown?.nextOffset ?? null;
+  const notes = notesOf(message);
+  const hidden = [...body.hidden, ...(html?.hidden ?? [])];
   const verdict = verdictOf({ ...message, direction: "outbound", verified: false, verified_domain: null });
   const untrusted = {
     ...{ from: shortLine(message.from), from_name: "" },
     ...{ to: wholeList(message.to), cc: wholeList(message.cc), bcc: wholeList(message.bcc) },
     ...{ reply_to: wholeList(message.reply_to), subject: wholeLine(message.subject), text: portion },
     headers: (message.headers ?? []).map(({ name, value }) => wholeLine(`${name}: ${value}`)),
+    ...(htmlShown ? { html_text: htmlShown.text } : {}),
+    ...(notes.length > 0 ? { notes } : {}),
     attachments: attachments.map((file) => ({ ...file, filename: shortLine(file.filename) })),
   };
   const known = [
     `${id} of ${agent}, in conversation ${JSON.stringify(conversation_id)}, handed in ${at}.`,
     ...fateLines(message, fence),
-    ...body.hidden,
+    ...hidden,
   ];
+  const version = htmlShown
+    ? [
+        otherHtml,
+        fence.around(htmlShown.text),
+        ...(htmlNext === null ? [] : [`The HTML goes on: call again with part "html" and offset ${htmlNext}.`]),
+      ]
+    : [];
   return {
-    text: [...known, fence.warning, fence.around(mailText(untrusted)), ...lines].join("\n"),
+    text: [
+      ...[...known, fence.warning, fence.around(mailText(untrusted)), ...lines, ...version],
+      ...(notes.length > 0 ? [`Before somebody decides: ${fence.line(notes)}`] : []),
+    ].join("\n"),
     structured: {
       ...{ message_id: id, agent, conversation_id, direction: "outbound", status, at, verified: false, verdict },
-      ...{ do_not_answer: null, labels: [], hidden: body.hidden, defects: [] },
+      ...{ do_not_answer: null, labels: [], hidden, defects: [] },
       ...structured,
       fate: fateOf(message),
       untrusted,

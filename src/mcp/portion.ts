@@ -4,7 +4,7 @@ import { ToolFailure } from "./failure.ts";
 import { given, orNull, whole } from "./tool.ts";
 
 /** About 5,000 tokens. */
-const charsDefault = 20_000;
+export const charsDefault = 20_000;
 const charsMax = 100_000;
 
 export const partArguments = {

@@ -1,10 +1,10 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { messagePath } from "./api.ts";
-import { readBody } from "./body.ts";
+import { otherVersion, readBody } from "./body.ts";
 import { Fate, fateLines, fateOf } from "./fate.ts";
 import { portionOf } from "./portion.ts";
 import type { Outbound, Sent } from "./shapes.ts";
-import { given, hints, orNull, tool, untrustedNote } from "./tool.ts";
+import { type Context, given, hints, orNull, tool, untrustedNote } from "./tool.ts";
 import { type Fence, shortLine, wholeLine, wholeList } from "./untrusted.ts";
 
 const pageDefault = 10;
@@ -33,6 +33,10 @@ const Held = Type.Object({
       subject: Type.String(),
       text: Type.String(),
       has_html: Type.Boolean(),
+      html_text: orNull(Type.String(), "The HTML as its reader sees it, where it says something else than the text."),
+      notes: Type.Array(Type.String(), {
+        description: "What the bodies alone do not show, and what nobody could search.",
+      }),
       attachments: Type.Array(Type.String()),
       headers: Type.Array(Type.String(), {
         description: "What else leaves in the header: recipients' names, ids of the thread, the agent's own fields.",
@@ -54,12 +58,13 @@ export const listPending = tool({
     cursor: given.cursor,
   },
   output: { pending: Type.Array(Held), next_cursor: orNull(Type.String()) },
-  async run({ agent: named, limit, cursor }, { api, signal, fence }) {
+  async run({ agent: named, limit, cursor }, { api, signal, fence, readHtml }) {
     const agent = named === undefined ? undefined : await api.agentOf(named, signal);
     const { scope } = await api.who();
     const query = { status: "pending_approval", agent, page_size: limit ?? pageDefault, token: cursor };
     const answer = await api.json<{ messages: Outbound[]; next_token?: string }>("GET", "/messages", { query, signal });
-    const pending = answer.messages.map(heldOf);
+    const pending: Static<typeof Held>[] = [];
+    for (const message of answer.messages) pending.push(await heldOf(message, readHtml));
     const next = answer.next_token ?? null;
     const decide =
       scope === "account"
@@ -77,9 +82,11 @@ export const listPending = tool({
   },
 });
 
-function heldOf(message: Outbound): Static<typeof Held> {
+async function heldOf(message: Outbound, readHtml: Context["readHtml"]): Promise<Static<typeof Held>> {
   const { body_text = "", body_html, hold, first_time, links = [], headers = [], attachments = [] } = message;
   const body = readBody(body_text);
+  const html = await otherVersion(message, readHtml);
+  const htmlText = html && portionOf(html.text, 0, charsShown);
   const { text, nextOffset } = portionOf(body.text, 0, charsShown);
   const hosts = [...new Set(links.map(({ host }) => host))];
   const fields = headers.map(({ name, value }) => wholeLine(`${name}: ${value}`));
@@ -87,12 +94,17 @@ function heldOf(message: Outbound): Static<typeof Held> {
     ...{ message_id: message.id, agent: message.agent_id, type: message.type, created_at: message.created_at },
     approval_expires_at: message.approval_expires_at ?? null,
     ...{ hold: shortLine(hold?.reason ?? ""), content_hash: message.content_hash ?? "" },
-    ...{ recipients_new: wholeList(first_time), hidden: body.hidden },
-    is_cut: nextOffset !== null || hosts.length > hostsShown || fields.some((one) => shortLine(one) !== one),
+    ...{ recipients_new: wholeList(first_time), hidden: [...body.hidden, ...(html?.hidden ?? [])] },
+    is_cut:
+      nextOffset !== null ||
+      (htmlText?.nextOffset ?? null) !== null ||
+      hosts.length > hostsShown ||
+      fields.some((one) => shortLine(one) !== one),
     untrusted: {
       ...{ to: wholeList(message.to), cc: wholeList(message.cc), bcc: wholeList(message.bcc) },
       reply_to: wholeList(message.reply_to),
       ...{ subject: shortLine(message.subject), text, has_html: body_html !== undefined },
+      ...{ html_text: htmlText?.text ?? null, notes: notesOf(message) },
       attachments: attachments.map(({ filename, content_type, size }) =>
         shortLine(`${filename} (${content_type}, ${size} bytes)`),
       ),
@@ -100,6 +112,11 @@ function heldOf(message: Outbound): Static<typeof Held> {
       link_hosts: hosts.slice(0, hostsShown).map(shortLine),
     },
   };
+}
+
+/** What a reviewer of a held message is told beside what it says. */
+export function notesOf({ review_notes: notes = [], unsearched = [] }: Outbound): string[] {
+  return [...notes, ...unsearched.map(({ name, why }) => `Could not be searched: ${name} (${why}).`)].map(wholeLine);
 }
 
 function heldText(held: Static<typeof Held>, fence: Fence): string {

@@ -97,6 +97,10 @@ export interface Outbound extends Sent {
   content_hash?: string;
   first_time?: string[];
   links?: { text: string; host: string; url: string }[];
+  /** Of a held one: what the server says of its HTML. */
+  review_notes?: string[];
+  /** Of a held one: parts that nobody could search. */
+  unsearched?: { name: string; why: string }[];
   rejection_reason?: string;
 }
 

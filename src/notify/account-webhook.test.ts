@@ -292,6 +292,8 @@ describe("an endpoint", () => {
     expect([slow.requests.length, quick.requests.length]).toEqual([2, 1]);
     for (const count of [3, 4, 5, 6]) {
       clock.advance(500);
+      // Its time alone brings it, and nobody who looks for work.
+      await slow.reached(count);
       await t.app.drain();
       expect(slow.requests).toHaveLength(count);
     }

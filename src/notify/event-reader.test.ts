@@ -1,7 +1,12 @@
 import { describe, expect, test } from "bun:test";
+import { SQL } from "bun";
+import { TestClock } from "../clock.ts";
+import type { EventPage } from "../store/events.ts";
 import { startTestApp, type TestApp } from "../testing/app.ts";
 import { deliver } from "../testing/smtp-client.ts";
 import { SocketClient } from "../testing/socket-client.ts";
+import { until } from "../testing/until.ts";
+import { createEventFeed } from "./event-feed.ts";
 
 const bots = ["one@e2a.localhost", "two@e2a.localhost"] as const;
 
@@ -99,4 +104,40 @@ describe("a follower", () => {
     await send(t, bots[0], "now");
     expect([subjectOf(await after.next()), subjectOf(await after.next())]).toEqual(["meanwhile", "now"]);
   });
+});
+
+test("who waits for an event hears of it as soon as no older one can come any more", async () => {
+  await using t = await appWithBots("postgres");
+  const { store, config } = t.app;
+  if (config.database.kind !== "postgres") throw new Error("this is about Postgres");
+  const looks: EventPage[] = [];
+  const watched = {
+    ...store,
+    async readEvents(...asked: Parameters<typeof store.readEvents>) {
+      const page = await store.readEvents(...asked);
+      looks.push(page);
+      return page;
+    },
+  };
+  const clock = new TestClock();
+  const feed = createEventFeed({ store: watched, clock });
+  const owner = { userId: t.userId, agentId: null };
+  const query = { owner, after: await store.lastPosition(owner), sort: "asc", types: [], limit: 10 } as const;
+  await using older = await new SQL(config.database.url, { max: 1 }).reserve();
+  await older`BEGIN`;
+  await older`SELECT pg_current_xact_id()`;
+  const heard: string[] = [];
+  const reading = feed.read({ ...query, types: [] }, 60_000).then((rows) => {
+    heard.push(...rows.map(({ type }) => type));
+  });
+  await send(t, bots[0], "committed first");
+  await until("the event is committed", () => looks.some(({ isBehind }) => isBehind));
+  await older`COMMIT`;
+  for (let ms = 0; heard.length === 0 && ms < 20_000; ms += 25) {
+    clock.advance(25);
+    await store.lastPosition(owner);
+  }
+  expect(heard).toEqual(["message.received"]);
+  feed.close();
+  await reading;
 });

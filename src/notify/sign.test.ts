@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { Webhook } from "standardwebhooks";
-import { authHeaders, canonical, standardWebhookHeaders, standardWebhookSecret } from "./sign.ts";
+import { authHeaders, canonical, signers, standardWebhookHeaders, standardWebhookSecret } from "./sign.ts";
 
 const secret = "0123456789abcdef".repeat(4);
 const raw =
@@ -33,6 +33,17 @@ function receiverAccepts(headers: Headers, key: string): boolean {
   const given = h("signature");
   return given.length === expected.length && timingSafeEqual(Buffer.from(given), Buffer.from(expected));
 }
+
+test("a secret signs until a day after its successor was made, however old it is itself", () => {
+  const aged = (ms: number) => ({ createdAt: new Date(now.getTime() - ms) });
+  const dayMs = 86_400_000;
+  const [month, year] = [aged(30 * dayMs), aged(365 * dayMs)];
+  for (const [newest, signing] of [
+    [aged(dayMs - 1), 2],
+    [aged(dayMs), 1],
+  ] as const)
+    expect(signers([newest, month, year], now)).toEqual([newest, month].slice(0, signing));
+});
 
 describe("authHeaders", () => {
   test("gives the vector's digits, in the wire's order", () => {

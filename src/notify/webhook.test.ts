@@ -88,6 +88,18 @@ test("a delivery verifies with the README's ten lines and with a stock Standard 
   expect(raw).toContain("\r\nReceived: from client.example ([127.0.0.1]) by e2a.localhost");
 });
 
+test("a delivery names whom the message names, each where the message does", async () => {
+  await using sink = startSink();
+  await using t = await startTestApp();
+  await withAgent(t, "bot", sink.url);
+  const head = `From: ann@client.example\r\nTo: ${bot}\r\nCc: bob@client.example\r\nReply-To: desk@client.example\r\n`;
+  await deliver(t.app.smtp.port, { to: bot, message: `${head}Subject: To all\r\n\r\nHello\r\n` });
+  await t.app.drain();
+  expect(sink.requests[0]?.body).toMatchObject({
+    ...{ from: "ann@client.example", to: [bot], cc: ["bob@client.example"], reply_to: ["desk@client.example"] },
+  });
+});
+
 test("a delivery says when no person wrote the message", async () => {
   await using sink = startSink();
   await using t = await startTestApp();

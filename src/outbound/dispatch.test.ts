@@ -437,6 +437,30 @@ describe("a bounce", () => {
     expect(suppressed).toMatchObject([{ address: "alice@outside.example", reason: "bounce" }]);
   });
 
+  test("that is faster than the upstream's own answer is asked to come again", async () => {
+    let returnPath = "";
+    const bounce = async () => {
+      const message = dsn(returnPath, "failed", "5.1.1", "550 5.1.1 User unknown");
+      return (await deliver(world.it.app.smtp.port, { from: "", to: returnPath, message })).code;
+    };
+    const early: number[] = [];
+    await using world = await withUpstream(
+      {
+        async on(stage, argument) {
+          if (stage === "mail") returnPath = argument;
+          if (stage === "message") early.push(await bounce());
+          return undefined;
+        },
+      },
+      { set: { "outbound_smtp.timeout": "30s" } },
+    );
+    const { body } = await world.send("alice@outside.example");
+    expect(early).toEqual([451]);
+    expect(await outbound(world.it, body.message_id)).toMatchObject({ recipients: [{ status: "sent" }] });
+    expect(await bounce()).toBe(250);
+    expect(await outbound(world.it, body.message_id)).toMatchObject({ recipients: [{ status: "bounced" }] });
+  });
+
   test("that somebody made up changes nothing", async () => {
     await using world = await withUpstream();
     const { it, smtp } = world;

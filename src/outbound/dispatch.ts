@@ -352,7 +352,9 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       return signDkim(raw, keys.keys, now);
     const kindOf = async (local: string) =>
       (await store.findMailbox(`${local}@${fromDomain}`, options.sharedDomain)).kind;
-    const local = viaLocalPart(from.address, (await kindOf("postmaster")) !== "foreign");
+    // Bare names are the operator's alone to give: at that domain they may be people's, or another account's agent's.
+    const isOperators = (await store.firstUser())?.id === message.userId;
+    const local = viaLocalPart(from.address, !isOperators || (await kindOf("postmaster")) !== "foreign");
     // Where the name is somebody's own address, it would speak for them.
     if (local === null || (await kindOf(local)) === "mailbox") return signDkim(raw, keys.keys, now);
     const via = sendVia(raw, { agent: from, local, fromDomain });

@@ -132,6 +132,12 @@ describe("whom a reply goes to", () => {
     expect([bare(all.to), bare(all.cc)]).toEqual([["ann@x.example"], ["bob@x.example"]]);
     expect(replyThread(original).references).toEqual(["<1@x.example>", "<2@agents.example>"]);
   });
+
+  test("of the agent's own message that had only copies, to those", () => {
+    const content = { to: [], cc: boxes("bob@x.example"), bcc: [], references: [], inReplyTo: null };
+    const original = outboundOriginal({ subject: "Hi", emailMessageId: "<2@agents.example>", content } as never);
+    expect(bare(replyRecipients(original, agent, false).to)).toEqual(["bob@x.example"]);
+  });
 });
 
 test("an address is kept where it is named first", () => {

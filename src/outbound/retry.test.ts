@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { createOutages } from "./outage.ts";
 import { attemptsMax, outageDelay, retryDelay } from "./retry.ts";
 
 const minuteMs = 60_000;
@@ -25,4 +26,17 @@ test("waits vary, so that what failed together does not come back together", () 
 test("an upstream that is down is asked every 5 minutes at most", () => {
   const seconds = [1, 2, 3, 7, 8, 500].map((failures) => outageDelay(failures, 0.5) / 1000);
   expect(seconds).toEqual([5, 10, 20, 300, 300, 300]);
+});
+
+test("messages in hand together that find an upstream down count as one failure", () => {
+  let now = 0;
+  const outages = createOutages(
+    () => now,
+    () => 0.5,
+  );
+  for (let i = 0; i < 10; i++) outages.down("upstream", "It cannot be reached.");
+  expect(outages.until("upstream")).toBe(5_000);
+  now = 5_000;
+  outages.down("upstream", "It cannot be reached.");
+  expect(outages.until("upstream")).toBe(now + 10_000);
 });

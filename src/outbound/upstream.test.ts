@@ -282,6 +282,12 @@ describe("the door:", () => {
       says: /\(535 5.7.8\)/,
     },
     {
+      what: "a reply that repeats the credentials as they were sent",
+      server: { auth: signIn, on: at("auth", `535 5.7.8 not ${btoa("\0relay-user\0correct horse")}`) },
+      settings: signIn,
+      says: /\(535 5.7.8\)/,
+    },
+    {
       what: "unknown certificate",
       server: { tls: "starttls" },
       settings: { ca: null, ...signIn },

@@ -71,6 +71,6 @@ test.each([
   [`${"b".repeat(64)}@agents.example.com`, false, "b".repeat(64)],
   [`${"b".repeat(45)}@agents.example.com`, true, `${"b".repeat(45)}=agents.example.com`],
   [`${"b".repeat(46)}@agents.example.com`, true, null],
-])("%s goes out, where mailboxes exist: %p, as %p", (address, hasMailboxes, local) => {
-  expect(viaLocalPart(address, hasMailboxes)).toBe(local);
+])("%s goes out, its domain named: %p, as %p", (address, isNamed, local) => {
+  expect(viaLocalPart(address, isNamed)).toBe(local);
 });

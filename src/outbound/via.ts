@@ -33,12 +33,12 @@ export function sendVia(raw: Uint8Array, via: { agent: Mailbox; local: string; f
 }
 
 /**
- * The local part under which an agent's mail leaves at another domain. Where that domain has mailboxes, or the agent's
- * own local part would speak for the operator, the agent's domain is a part of it (`noreply=acme.example`), as no slug
- * can be. Null when it would be too long.
+ * The local part under which an agent's mail leaves at another domain. Where `isNamed`, or where the agent's own local part
+ * would speak for the operator, the agent's domain is a part of it (`noreply=acme.example`), as no slug can be. Null when it
+ * would be too long.
  */
-export function viaLocalPart(address: string, hasMailboxes: boolean): string | null {
+export function viaLocalPart(address: string, isNamed: boolean): string | null {
   const { local, domain } = splitAddress(address) ?? { local: "", domain: "" };
-  const chosen = hasMailboxes || reservedLocalParts.has(local) ? `${local}=${domain}` : local;
+  const chosen = isNamed || reservedLocalParts.has(local) ? `${local}=${domain}` : local;
   return Buffer.byteLength(chosen) <= localBytesMax ? chosen : null;
 }

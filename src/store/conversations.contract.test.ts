@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { eq, sql } from "drizzle-orm";
-import { addAgent, addMessage, addOutbound, later } from "../testing/store-rows.ts";
+import { addAgent, addMessage, addOutbound, later, noticeFor, watch } from "../testing/store-rows.ts";
 import { onEveryDatabase, type Subject } from "../testing/stores.ts";
 import type { ConversationPosition, ConversationsPosition } from "./conversations.ts";
 import { ask, type Verb } from "./engine.ts";
@@ -111,6 +111,14 @@ onEveryDatabase((it) => {
       await it.store.deleteMessage(agent, message.id);
       expect(await it.store.listConversations(agent, { limit: 5 })).toEqual([]);
       expect(await it.store.getConversation(agent, message.conversationId, { limit: 5 })).toBeNull();
+    });
+
+    test("have no mail to reviewers among them", async () => {
+      const agent = await addAgent(it.store);
+      await watch(it.store, agent.id);
+      const held = await sent(agent.id, 0, "Held");
+      await it.store.storeNotices([noticeFor(agent)], [held.id], later(1_000));
+      expect(await allConversations(it, agent.id, 5)).toEqual([held.conversationId]);
     });
 
     test("name fifty people at most", async () => {

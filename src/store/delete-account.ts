@@ -41,6 +41,9 @@ export function* deleteAccount(s: Scope, userId: string, now: Date): Verb<Delete
     now,
   );
   for (const agent of mine) yield* dropMessagesOf(s, agent.id);
+  // The server's own mail to the person stands in a mailbox of the server's, with the person's address.
+  const { outboundMessages } = s.t;
+  yield* ask(s.db.delete(outboundMessages).where(eq(outboundMessages.userId, userId)));
   yield* dropSendCounts(s, userId);
   const gone = yield* ask(s.db.delete(users).where(eq(users.id, userId)).returning({ id: users.id }));
   if (gone.length === 0) return null;

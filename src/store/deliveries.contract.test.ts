@@ -360,4 +360,15 @@ onEveryDatabase((it) => {
     expect(await store.deliveriesOf(a!.messageId!)).toEqual([]);
     for (const kept of [b!, c!]) expect(await store.deliveriesOf(kept.messageId!)).toHaveLength(1);
   });
+
+  test("a sweep keeps what waits for a paused agent, however long ago its mail came", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const agent = await addAgent(store, { mode: "cloud" });
+    const message = await addMessage(store, agent.id);
+    await store.updateAgent(agent.id, { paused: true }, noon);
+    await store.sweep({ now: noon, messagesBefore: null, deliveriesBefore: later(1), idempotencyBefore: noon });
+    await store.updateAgent(agent.id, { paused: false }, later(2));
+    expect(await claim(store, { now: later(2) })).toMatchObject([{ messageId: message.id }]);
+  });
 });

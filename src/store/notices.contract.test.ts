@@ -197,6 +197,11 @@ onEveryDatabase((it) => {
     expect(await store.finishRecipient(claimed[0]!, outcome, later(6))).toBe("sent");
     // Nothing tells the agent, who could else find the links in it.
     expect(await eventsOf(fresh, user.id)).toEqual(events);
+    // Nor is there a copy for whoever gets hold of the database, once it has left.
+    expect((await store.outboundBytes(notices[0]!.id))?.byteLength).toBe(0);
+    const kept = (await store.getOutbound(user.id, notices[0]!.id))?.message;
+    expect(kept).toMatchObject({ subject: notices[0]!.subject, content: { text: "", html: null } });
+    expect(await store.outboundBytes(notices[1]!.id)).toEqual(notices[1]!.raw);
 
     const listed = async (type?: "notice") =>
       (await store.listOutbound(user.id, type ? { type } : {}, { limit: 9 })).map(({ message }) => message.id);

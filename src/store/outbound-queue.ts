@@ -195,8 +195,28 @@ export function* finishRecipient(
       messageId: message.id,
       now,
     });
+  if (final && message.type === "notice" && row.method !== "capture") yield* forgetContent(s, message.id);
   s.signal({ topic: "outcome", key: message.id });
   return yield* refreshStatus(s, message.id, message);
+}
+
+/**
+ * Keeps of the server's own mail that it was sent, and no more: it has links that sign in, or decide about held mail, and
+ * whoever reads a copy of the database shall not have them. What is captured is there to be looked at.
+ */
+function* forgetContent(s: Scope, messageId: string): Verb<void> {
+  const { outboundMessages, outboundRaw } = s.t;
+  const mine = eq(outboundMessages.id, messageId);
+  const [row] = yield* ask(s.db.select({ content: outboundMessages.content }).from(outboundMessages).where(mine));
+  if (!row) return;
+  const content = { ...row.content, text: "", html: null };
+  yield* ask(s.db.update(outboundMessages).set({ content, snippet: "" }).where(mine));
+  yield* ask(
+    s.db
+      .update(outboundRaw)
+      .set({ bytes: Buffer.alloc(0) })
+      .where(eq(outboundRaw.messageId, messageId)),
+  );
 }
 
 /** What was tried before stays "deferred", also while its upstream is down. */

@@ -87,6 +87,24 @@ onEveryDatabase((it) => {
     expect((await addMessage(store, server.id)).seq).toBe(1);
   });
 
+  test("mail that signs in goes with the account that it was for, not with the mailbox that it is from", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const [operator, user] = [await addAccount(store), await addAccount(store, later(1))];
+    const domain = `${unique("d")}.example`;
+    await store.ensureSharedDomain({ domain, now: noon });
+    const mails: string[] = [];
+    for (const { id: userId, email } of [operator, user]) {
+      const { now: _, ...token } = newToken(userId, later(1_000));
+      const notice = noticeFor({ id: `postmaster@${domain}`, userId }, { recipient: email });
+      expect(await store.mailSignInToken({ token: { ...token, userId }, notice, now: noon })).toBe(true);
+      mails.push(notice.id);
+    }
+    expect(await store.deleteAccount(user.id, later(5))).toMatchObject({ outboundMessages: 1 });
+    expect(await store.listOutbound(user.id, { type: "notice" }, { limit: 9 })).toEqual([]);
+    expect(await Promise.all(mails.map((id) => store.outboundBytes(id)))).toEqual([expect.any(Buffer), null]);
+  });
+
   test("a session opens its account until it expires or is ended, and everyone hears of that", async () => {
     const [user, stranger] = [await addAccount(it.store), await addAccount(it.store)];
     const wanted = newSession(user.id, { expiresAt: later(10) });

@@ -83,7 +83,7 @@ test("the log begins anew although one search follows the other", async () => {
   const agent = await addAgent(store);
   await addMessage(store, agent.id);
   await store.close();
-  multiplyMessages(path, 60_000);
+  multiplyMessages(path, 15_000);
   store = await open(path);
 
   let isOver = false;

@@ -80,6 +80,14 @@ export function resourceCases(it: ApiWorld): void {
       expect((await it.api.put(path, { webhook_url: "", agent_mode: "local" })).body.webhook_url).toBe("");
     });
 
+    test("have their webhook switched on by another URL, and by nothing else that is not about it", async () => {
+      const path = `/api/v1/agents/${await it.newAgent()}`;
+      const url = "http://127.0.0.1:9/hook";
+      await it.api.put(path, { agent_mode: "cloud", webhook_url: url, webhook_status: "disabled" });
+      expect((await it.api.put(path, { webhook_url: url, name: "Bot" })).body.webhook_status).toBe("disabled");
+      expect((await it.api.put(path, { webhook_url: `${url}/2` })).body.webhook_status).toBe("enabled");
+    });
+
     test("leave their address to their account when they are deleted", async () => {
       const agent = await it.newAgent();
       const slug = agent.split("@")[0];

@@ -184,6 +184,8 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       const talk = await call(bot, "get_conversation", { conversation_id });
       expect(talk.is.messages).toMatchObject([{ message_id: id }, { message_id: reply.is.message_id, status: "sent" }]);
 
+      const searched = await call(bot, "search_messages", { query: "invo pay" });
+      expect(searched.is.messages).toMatchObject([{ message_id: id, status: "read" }]);
       const labelled = await call(bot, "label_message", { message_id: id, add_labels: ["paid"], status: "unread" });
       expect(labelled.is).toEqual({ message_id: id, status: "unread", labels: ["paid"] });
       const found = await call(bot, "search_messages", { query: "invo pay" });
@@ -534,6 +536,44 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       const { is, text } = await call(owner, "get_message", { agent, message_id });
       expect(is.untrusted).toMatchObject({ to, reply_to: [outside], headers: [`X-Note: ${value}`] });
       expect(text).toContain(`\nX-Note: ${value}\n`);
+    });
+
+    test("held mail: whoever decides reads its HTML, and the files that leave with it", async () => {
+      const agent = await newAgent({ hitl_enabled: true, hitl_notify_email: false });
+      const mail = { from: agent, to: [outside], subject: "Offer", body: "Thank you, Bob." };
+      const attachments = [
+        { filename: "a.csv", content_type: "text/csv", data: Buffer.from("iban,DE12").toString("base64") },
+      ];
+      const html_body = `<p>Please pay 9,999 EUR.</p><p style="display:none">unseen</p><p>${"x ".repeat(1_500)}end</p>`;
+      const { message_id } = (await api("POST", "/api/v1/send", { ...mail, html_body, attachments })).body;
+
+      const listed = await call(owner, "list_pending", { agent });
+      const [one] = listed.is.pending;
+      expect(one).toMatchObject({ is_cut: true, untrusted: { has_html: true, text: "Thank you, Bob." } });
+      expect(one.untrusted.html_text).toStartWith("Please pay 9,999 EUR.");
+      expect(one.untrusted.notes).toContain("Only the HTML has the figures 9,999.");
+      expect(one.hidden).toEqual([expect.stringContaining("that the HTML hides")]);
+      expect(listed.text).toContain("Please pay 9,999 EUR.");
+
+      const read = await call(owner, "get_message", { agent, message_id });
+      expect(read.text).toContain("which is not the same");
+      expect(read.is.untrusted.html_text).toEndWith("end");
+      expect(read.is.untrusted.notes).toEqual(one.untrusted.notes);
+      const outsideFence = (text: string) => text.replace(/<(untrusted-[0-9a-f]+)>[\s\S]*?<\/\1>/g, "");
+      for (const { text } of [listed, read]) expect(outsideFence(text)).not.toContain("9,999");
+      const part = await call(owner, "get_message", { agent, message_id, part: "html", offset: 3_000 });
+      expect(part.is.untrusted.text).toEndWith("x end");
+      const file = await call(owner, "get_attachment", { agent, message_id, index: 0 });
+      expect(file.is.untrusted).toMatchObject({ filename: "a.csv", text: "iban,DE12" });
+
+      // The same in both is told once.
+      const same = { ...mail, html_body: "<p>Thank <b>you</b>, Bob.</p>" };
+      const plain = (await api("POST", "/api/v1/send", same)).body.message_id;
+      expect((await call(owner, "list_pending", { agent })).is.pending[0].untrusted.html_text).toBeNull();
+      const seen = await call(owner, "get_message", { agent, message_id: plain });
+      expect(seen.text).not.toContain("It also has HTML");
+      const none = await call(owner, "get_message", { agent, message_id: await receive(agent, "text"), part: "html" });
+      expect(none.text).toContain("has no HTML");
     });
 
     test("what is wrong is said with the remedy, all of it at once", async () => {

@@ -24,6 +24,8 @@ from e2a.v1 import (
     NotFoundError,
 )
 from e2a.v1._async import listening
+from e2a.v1._exchange import RETRY_AFTER_MAX, Pauses
+from e2a.v1.errors import api_error
 
 #: Nothing takes that long unless it is broken. Seconds.
 PATIENCE = 60
@@ -170,6 +172,13 @@ async def test_a_server_that_was_never_there_is_an_error() -> None:
         E2AConnectionError, match="Cannot reach"
     ):
         next(iter(sync.listen("bot@e2a.localhost")))
+
+
+async def test_it_comes_back_no_sooner_than_the_server_says_nor_much_later() -> None:
+    busy = {"detail": "Slower.", "code": "rate_limited"}
+    assert Pauses().next(api_error(429, busy, 20.0)) == 20
+    assert Pauses().next(api_error(429, busy, 3600.0)) == RETRY_AFTER_MAX
+    assert Pauses().next(api_error(429, busy, None)) <= Pauses.FIRST
 
 
 async def test_a_redirect_gets_no_key() -> None:

@@ -8,6 +8,7 @@ import {
 } from "@tanstack/react-query";
 import { api, type InboxMessage, type MessageDetail, type MessageSummary, ok } from "./client.ts";
 import { keys } from "./keys.ts";
+import { withNewest } from "./newest.ts";
 import { useOnce } from "./once.ts";
 import { inPages, PAGE_SIZE, pageQuery, rowsOf } from "./pages.ts";
 import type { paths } from "./schema.d.ts";
@@ -48,13 +49,9 @@ export async function refreshInbox(client: QueryClient): Promise<void> {
       const data = state.data as InfiniteData<InboxPage, string | undefined> | undefined;
       if (!data || data.pages.length < 2) return client.invalidateQueries({ queryKey, exact: true });
       const fresh = await inboxPage(queryKey[2] as InboxQuery, undefined);
-      const known = new Set(data.pages.flatMap((page) => page.messages.map(({ message_id }) => message_id)));
-      const news = fresh.messages.filter(({ message_id }) => !known.has(message_id));
-      // More came than one page holds: begin anew rather than show a list with a hole.
-      if (news.length === fresh.messages.length) return client.resetQueries({ queryKey, exact: true });
-      const [first, ...rest] = data.pages as [InboxPage, ...InboxPage[]];
-      const top = { ...first, messages: [...news, ...first.messages] };
-      client.setQueryData(queryKey, { ...data, pages: [top, ...rest] });
+      const pages = withNewest(data.pages, fresh);
+      if (pages === null) return client.resetQueries({ queryKey, exact: true });
+      client.setQueryData(queryKey, { ...data, pages });
     }),
   );
 }

@@ -21,7 +21,8 @@ import { changesOf, contentOf, type Draft } from "./draft.ts";
 import { EditForm } from "./edit-form.tsx";
 import { HoldNote, ReviewNotes } from "./hold.tsx";
 import { namesOf } from "./parts.ts";
-import { isWithdrawable, UndoApproval } from "./undo.tsx";
+import { UndoApproval } from "./undo.tsx";
+import { isWithdrawable } from "./withdrawable.ts";
 
 interface Props {
   id: string;

@@ -7,6 +7,7 @@ import { Button } from "../ui/button.tsx";
 import { ConfirmDialog } from "../ui/dialog.tsx";
 import { Keys } from "../ui/kbd.tsx";
 import { toast, toastError } from "../ui/toast.tsx";
+import { isWithdrawable } from "./withdrawable.ts";
 
 /** Longer than this before it leaves is a wait for a retry or a pace, and not the time to undo. */
 const UNDO_MS_MAX = 120_000;
@@ -27,12 +28,6 @@ function useSecondsLeft({ status, recipients }: Outbound): number | null {
     return () => clearInterval(timer);
   }, [runs]);
   return runs ? Math.ceil(left / SECOND) : null;
-}
-
-/** Whether a person's approval stands that can still be taken back: no recipient was tried. */
-export function isWithdrawable({ status, reviewed_at, reviewed_by, recipients }: Outbound): boolean {
-  const isApproved = status === "queued" && reviewed_at !== undefined && reviewed_by !== "expiry";
-  return isApproved && recipients.every(({ attempts }) => attempts === 0);
 }
 
 /** Takes an approval back: the message waits for a decision again. */
