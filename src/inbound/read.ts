@@ -17,10 +17,12 @@ export type { ReadLimits } from "./structure.ts";
 const fieldsMax = 1_000;
 /** Mailboxes kept of one field; a list longer than this is not meant to be read. */
 const mailboxesMax = 1_000;
+/** RFC 5321 4.5.3.1.3 has 254. Longer ones reach nobody, and an index of Postgres takes 2,704 bytes in all. */
+const addressBytesMax = 998;
 /** Ids kept of a References field, the latest; threads are found by the last few. */
 const referencesMax = 100;
 /** RFC 5322 2.1.1: an id does not fold. */
-const messageIdCharsMax = 998;
+const messageIdBytesMax = 998;
 /** Text kept of a message; the whole of it is in the raw mail. */
 const textCharsMax = 1024 * 1024;
 const htmlCharsMax = 4 * 1024 * 1024;
@@ -194,7 +196,8 @@ function readMailboxes(block: HeaderBlock, key: string): Mailbox[] {
     const parts = splitAddress(cleanLine(address ?? ""));
     if (!parts || /[\s<>]/.test(parts.local)) continue;
     const domain = asciiDomain(parts.domain) ?? parts.domain;
-    mailboxes.push({ address: `${parts.local}@${domain}`, name: cleanLine(name) });
+    const whole = `${parts.local}@${domain}`;
+    if (Buffer.byteLength(whole) <= addressBytesMax) mailboxes.push({ address: whole, name: cleanLine(name) });
   }
   return mailboxes;
 }
@@ -204,7 +207,7 @@ function readMessageIds(value: string): string[] {
   const bracketed = value.match(/<[^<>\s]+>/g) ?? [];
   const ids = bracketed.length > 0 ? bracketed : value.split(/[\s,]+/).filter((word) => /^[^<>@]+@[^<>@]+$/.test(word));
   return ids
-    .filter((id) => id.length <= messageIdCharsMax)
+    .filter((id) => Buffer.byteLength(id) <= messageIdBytesMax)
     .slice(-referencesMax)
     .map((id) => cleanLine(id.startsWith("<") ? id : `<${id}>`));
 }

@@ -32,6 +32,20 @@ async function only(t: TestApp) {
 }
 
 for (const database of ["sqlite", "postgres"] as const)
+  test(`mail with addresses and ids that are longer than any index takes is kept (${database})`, async () => {
+    await using t = await appWithBot({ database });
+    // Nothing in it repeats, so that no database makes it shorter.
+    const long = createHash("shake256", { outputLength: 3_000 }).update("long").digest("hex");
+    const signs = Array.from({ length: 900 }, (_, n) => String.fromCharCode(0x4e00 + ((n * 7_919) % 20_000))).join("");
+    for (const field of [`From: ${long}@example.com`, `Reply-To: ${long}@example.com`, `Message-ID: <${signs}@x>`]) {
+      const author = field.startsWith("From") ? [] : ["From: alice@example.com"];
+      const message = [...author, field, "Subject: Hi", "", "Hello", ""].join("\r\n");
+      expect((await send(t, { message })).code).toBe(250);
+    }
+    expect(await inbox(t)).toHaveLength(3);
+  });
+
+for (const database of ["sqlite", "postgres"] as const)
   test(`a signed message is verified, stored as it came under our trace, and signed for the agent (${database})`, async () => {
     await using t = await appWithBot({ database });
     const raw = await signMail(
