@@ -1,8 +1,9 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { TestClock } from "./clock.ts";
+import { type Clock, systemClock, TestClock } from "./clock.ts";
 import { startTestApp } from "./testing/app.ts";
+import { scriptedSmtp } from "./testing/scripted-smtp.ts";
 import { addMessage, multiplyMessages } from "./testing/store-rows.ts";
 
 test("a server that is told to stop does not wait for all that a sweep has to delete", async () => {
@@ -17,4 +18,32 @@ test("a server that is told to stop does not wait for all that a sweep has to de
   using database = new Database(path, { readonly: true });
   const { left } = database.query("SELECT count(*) AS left FROM messages").get() as { left: number };
   expect(left).toBeGreaterThan(0);
+});
+
+test("a node whose clock is wrong goes by the database's: what it has in hand is nobody else's", async () => {
+  const reached = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  await using smtp = await scriptedSmtp({
+    async on(stage) {
+      if (stage !== "message") return undefined;
+      reached.resolve();
+      await released.promise;
+      return undefined;
+    },
+  });
+  const late: Clock = { ...systemClock, now: () => Date.now() - 10 * 60_000 };
+  await using it = await startTestApp({
+    database: "postgres",
+    set: { "outbound_smtp.host": smtp.host, "outbound_smtp.port": smtp.port, "outbound_smtp.tls": "off" },
+    seams: { machineClock: late },
+  });
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const mail = { to: ["ann@outside.example"], subject: "Once", body: "Hello" };
+  await it.api("POST", "/api/v1/send", mail, { prefer: "respond-async" });
+  await reached.promise;
+  // What another node would take, whose clock is right.
+  const lanes = [{ lane: "upstream", free: 1 }];
+  const lease = { leaseUntil: new Date(Date.now() + 60_000), leaseToken: "another node", lanes };
+  expect(await it.app.store.claimDueRecipients({ now: new Date(), ...lease })).toEqual([]);
+  released.resolve();
 });

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { version } from "../package.json" with { type: "json" };
 import { createApprovalTokens } from "./approval-token.ts";
 import { migrations } from "./assets.ts";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, followClock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createResolver, type Resolver } from "./dns.ts";
 import { startDomainWatch } from "./domains/watch.ts";
@@ -68,6 +68,8 @@ const QUEUE_AGE_MS_MAX = 5 * 60_000;
 /** The outside world, replaceable in tests. */
 export interface Seams {
   clock: Clock;
+  /** The machine's own, which a server on Postgres corrects by the database's. */
+  machineClock: Clock;
   log: Log;
   resolver: Resolver;
   /** Address look-up for webhook hosts. */
@@ -102,7 +104,6 @@ export interface App {
  * The only place that constructs. Throws when something cannot start, with nothing left open.
  */
 export async function start(config: Config, seams: Partial<Seams> = {}): Promise<App> {
-  const clock = seams.clock ?? systemClock;
   const log = seams.log ?? createLog(config.log);
   const closers: (() => unknown)[] = [];
   let unlessAnswered = () => () => {};
@@ -117,6 +118,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
     const store = await openStore(config, log, seams.storeThreads, closers);
     closers.push(() => store.close());
+    const clock = seams.clock ?? (await serverClock(store, seams.machineClock ?? systemClock, log, closers));
     unlessAnswered = () => giveUpUnlessAnswered(store, clock, log);
     const { key: masterKey, vault } = await openMasterKey(
       { encryptionKey: config.signing.encryptionKey, dataDir: config.dataDir },
@@ -492,6 +494,19 @@ function giveUpUnlessAnswered(store: ThreadedStore, clock: Clock, log: Log): () 
     isOver = true;
     cancel();
   };
+}
+
+/**
+ * The clock that a server goes by. Nodes on one Postgres share its database's: a lease of a node whose own clock is late
+ * would be over for the others before it began, and they would send its mail once more.
+ */
+async function serverClock(store: Store, own: Clock, log: Log, closers: (() => unknown)[]): Promise<Clock> {
+  if (store.dialect !== "postgres") return own;
+  const clock = await followClock(store.databaseTime, own, (aheadMs) => {
+    log.warn("clock.differs", { database_ahead_seconds: Math.round(aheadMs / 1_000) });
+  });
+  closers.push(() => clock.close());
+  return clock;
 }
 
 /** Rejects when the store has not answered in time: a line that went dead breaks only after many minutes. */

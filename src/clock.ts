@@ -16,6 +16,63 @@ export const systemClock: Clock = {
   },
 };
 
+/** How often the difference to another clock is looked at. */
+const COMPARED_EVERY_MS = 10_000;
+/** Clocks that differ by less are taken for the same one. Those that NTP keeps differ by milliseconds. */
+const SAME_MS = 2_000;
+
+/** A clock that goes by another one, which several machines share. */
+export interface FollowingClock extends Clock {
+  /** Goes on as it is. */
+  close(): void;
+}
+
+/**
+ * A machine's clock, corrected by one that is further away.
+ *
+ * @param theirs asks that one, in milliseconds since the epoch; may be slow, and may fail later on
+ * @param onDiffers hears by how many milliseconds it is ahead of the machine's, whenever that changes
+ */
+export async function followClock(
+  theirs: () => Promise<number>,
+  own: Clock,
+  onDiffers: (aheadMs: number) => void,
+): Promise<FollowingClock> {
+  let aheadMs = 0;
+  let isOver = false;
+  let cancel = () => {};
+
+  async function compare(): Promise<void> {
+    const askedAt = own.now();
+    const time = await theirs();
+    const answeredAt = own.now();
+    const mayErrBy = Math.abs(answeredAt - askedAt) / 2;
+    const found = Math.round(time - (askedAt + answeredAt) / 2);
+    if (Math.abs(found - aheadMs) < SAME_MS + mayErrBy) return;
+    aheadMs = found;
+    onDiffers(aheadMs);
+  }
+  function compareLater(): void {
+    cancel = own.after(COMPARED_EVERY_MS, () => {
+      compare()
+        // The other one is away; its next answer counts.
+        .catch(() => {})
+        .finally(() => isOver || compareLater());
+    });
+  }
+
+  await compare();
+  compareLater();
+  return {
+    now: () => own.now() + aheadMs,
+    after: (delayMs, run) => own.after(delayMs, run),
+    close() {
+      isOver = true;
+      cancel();
+    },
+  };
+}
+
 /** A clock that stands still until a test moves it; timers due on the way run in order. */
 export class TestClock implements Clock {
   private timers = new Set<{ at: number; run: () => void }>();

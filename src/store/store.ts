@@ -292,6 +292,10 @@ export function createStore(engine: Engine) {
         { forgettable: true },
       ),
     probeWrite: write(requests.probeWrite),
+    /** The time of the database's clock, which all nodes share, in milliseconds since the epoch. Postgres only. */
+    databaseTime: follow(function* (): Verb<number> {
+      return Math.floor((yield* databaseMicroseconds()) / 1_000);
+    }),
 
     // The key that sealed what is sealed here
     keyCanary: lookUp(keyCanary.keyCanary),
