@@ -301,15 +301,24 @@ test("an account whose address Google verifies, but does not host, opens by no G
   const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
   for (const email of ["eve@example.com", "ann@gmail.com"])
     await createOwner(store, vault, { email, name: "", now: new Date() });
-  const signsIn = async (email: string, hostedDomain: string | null, id: "google" | "oidc" = "google") => {
+  const google = "https://accounts.google.com";
+  const signsIn = async (
+    email: string,
+    hostedDomain: string | null,
+    id: "google" | "oidc" = "google",
+    issuer = id === "google" ? google : "https://login.example.com",
+  ) => {
     const person = { email, emailVerified: true, name: "", hostedDomain };
-    const account = accountOf({ config, store, vault, clock: systemClock }, person, { id, name: "It" });
+    const account = accountOf({ config, store, vault, clock: systemClock }, person, { id, name: "It", issuer });
     return (await account.catch(({ code }: Failure) => ({ email: code }))).email;
   };
   expect(await signsIn("owner@example.net", null)).toBe("forbidden");
   expect(await signsIn("owner@example.net", "example.com")).toBe("forbidden");
   expect(await signsIn("owner@example.net", "example.net")).toBe("owner@example.net");
   expect(await signsIn("owner@example.net", null, "oidc")).toBe("owner@example.net");
+  // It is Google by whatever key it is configured.
+  expect(await signsIn("owner@example.net", null, "oidc", google)).toBe("forbidden");
+  expect(await signsIn("new@example.org", null, "oidc", google)).toBe("forbidden");
   expect(await signsIn("ann@gmail.com", null)).toBe("ann@gmail.com");
   expect(await signsIn("eve@example.com", null)).toBe("eve@example.com");
 });

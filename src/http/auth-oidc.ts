@@ -8,6 +8,7 @@ import { createBrowserSessions } from "./auth-session.ts";
 import { cookie } from "./identity.ts";
 import {
   createOidcClient,
+  googleIssuer,
   type OidcClient,
   type OidcMemory,
   type OidcPerson,
@@ -118,14 +119,15 @@ export function createOidcSignIn(deps: RouteDeps) {
 export async function accountOf(
   { config, store, vault, clock }: Pick<RouteDeps, "config" | "store" | "vault" | "clock">,
   person: OidcPerson,
-  provider: Pick<OidcProvider, "id" | "name">,
+  provider: Pick<OidcProvider, "id" | "name" | "issuer">,
 ): Promise<UserRow> {
   const { email, name } = person;
+  const verifier = provider.issuer === googleIssuer ? "google" : provider.id;
   if (!emailPattern.test(email) || !person.emailVerified)
     throw new Failure("forbidden", `${provider.name} does not say that ${email || "your address"} is verified.`, {
       fix: "Have it verified there, or sign in another way.",
     });
-  if (!isCurrent(person, provider.id, config.oauth))
+  if (!isCurrent(person, verifier, config.oauth))
     throw new Failure(
       "forbidden",
       `${provider.name} does not host ${splitAddress(email)?.domain}: ${email} may be somebody else's by now.`,
@@ -137,7 +139,7 @@ export async function accountOf(
   if (known) return known;
   const owner = { email, name, now: new Date(clock.now()) };
   const { allowedEmails, allowedDomains } = config.oauth;
-  if (mayJoin(person, provider.id, config.oauth)) return createOwner(store, vault, owner);
+  if (mayJoin(person, verifier, config.oauth)) return createOwner(store, vault, owner);
   const isOpen = allowedEmails.length === 0 && allowedDomains.length === 0;
   const first = isOpen ? await createFirstOwner(store, vault, owner) : null;
   if (first) return first;

@@ -8,6 +8,9 @@ const METADATA_KEPT_MS = 3_600_000;
 /** How long one request to a provider may take; a person waits. */
 const REQUEST_SECONDS_MAX = 10;
 
+/** What Google calls itself, whichever key of the configuration names it. */
+export const googleIssuer = "https://accounts.google.com";
+
 export type ProviderId = "google" | "oidc";
 
 /** An OpenID provider that people may sign in with. */
@@ -54,7 +57,7 @@ export interface OidcClient {
 /** The configured providers. Google is one like any other. */
 export function oidcProviders({ oauth }: Config): OidcProvider[] {
   const { googleClientId, googleClientSecret, oidcIssuer, oidcClientId, oidcClientSecret, oidcName } = oauth;
-  const google = { id: "google", name: "Google", issuer: "https://accounts.google.com" } as const;
+  const google = { id: "google", name: "Google", issuer: googleIssuer } as const;
   return [
     ...(googleClientId !== null ? [{ ...google, clientId: googleClientId, clientSecret: googleClientSecret }] : []),
     ...(oidcIssuer !== null && oidcClientId !== null
