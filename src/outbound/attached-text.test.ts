@@ -137,6 +137,6 @@ test("a file's name is repeated unless it is long or looks like a secret", async
     mixed(...names.map((name) => base64Part("image/png", binary, name))),
   );
   expect(unsearched.map(({ name }) => name)).toEqual([
-    ...["x.png in the file", "attachment 2 in the file", "attachment 3 in the file"],
+    ...["“x.png” in the file", "attachment 2 in the file", "attachment 3 in the file"],
   ]);
 });
