@@ -7,7 +7,6 @@ import { type Counts, pythonTests } from "./test-python.ts";
  * Arguments go to `bun test`, which then runs alone.
  *
  *   bun run test [part of a file name …] [-t name]
- *   bun run test --update-timings      the whole suite, and writes down how long each file took
  *
  * The last line is `N passed, N failed` and perhaps `, N skipped`. A failed check counts as one failed test. The exit
  * status is 0 only when nothing failed and at least one test ran.
@@ -15,8 +14,6 @@ import { type Counts, pythonTests } from "./test-python.ts";
 
 /** A test may start a whole server, or two; on a busy machine the first answer takes a while. */
 const testTimeoutMs = 30_000;
-/** How long each file took, in milliseconds: the slowest are begun first, so that no worker is left with one at the end. */
-const timingsFile = "testdata/test-timings.json";
 /** Each worker has a Postgres, a browser and child processes of its own. */
 const workersMax = 4;
 /** Characters of the report's end that hold its summary for certain. */
@@ -33,7 +30,7 @@ async function succeeds(...script: string[]): Promise<boolean> {
 async function bunTest(args: string[]): Promise<Counts> {
   const workers = Math.min(availableParallelism(), workersMax);
   // A worker keeps what it has started (Postgres, a browser, child processes) for the files that it runs.
-  const parallel = [`--parallel=${workers}`, "--no-isolate", `--timings=${timingsFile}`];
+  const parallel = [`--parallel=${workers}`, "--no-isolate"];
   const child = Bun.spawn([process.execPath, "test", `--timeout=${testTimeoutMs}`, ...parallel, ...args], {
     cwd: project,
     stdin: "ignore",
@@ -69,7 +66,7 @@ const checked = await succeeds("scripts/check.ts");
 const args = process.argv.slice(2);
 if (await succeeds("scripts/build.ts", "--if-changed")) {
   add(await bunTest(args));
-  if (args.every((arg) => arg === "--update-timings")) add(await pythonTests());
+  if (args.length === 0) add(await pythonTests());
 } else counts.failed = 1;
 if (!checked) counts.failed += 1;
 
