@@ -69,7 +69,7 @@ onDatabases(
       const by = { by: "ann@people.example", how: "api", ip: null, now: noon } as const;
       const facts = { agentId: agent.id, conversationId, addresses: ["a@b.example"], withTexts: true };
       const slots = { of: new Map(), others: 1, failing: new Set<string>(), failingMax: 0 };
-      const claim = { ...lease, leaseToken: "mine", limit: 1, busy: ["dead"], slots, after: "m" };
+      const claim = { ...lease, leaseToken: "mine", limit: 1, busy: ["dead"], slots, after: "m", fullAccount: "usr" };
       const verbs: Record<string, (s: Scope) => Verb<unknown>> = {
         acceptOutbound: (s) => acceptOutbound(s, input),
         claimDueRecipients: (s) => claimDueRecipients(s, { ...lease, leaseToken: "mine", lanes }),
