@@ -114,6 +114,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
       messageId: row.id,
       n,
       agentId: agent.id,
+      userId: row.userId,
       ...recipient,
       firstTime: strangers.includes(recipient.address),
       status: hold ? "held" : lease ? "sending" : "queued",
