@@ -503,3 +503,16 @@ export function* sweepOutbound(s: Scope, before: Date, limit: number, type?: Out
   );
   return gone.length;
 }
+
+/** Deletes up to `limit` of what an agent, or an account with all its agents, has handed in; returns how many went. */
+export function* dropSomeOutboundOf(
+  s: Scope,
+  owner: { agentId: string } | { userId: string },
+  limit: number,
+): Verb<number> {
+  const { outboundMessages: messages } = s.t;
+  const whose = "agentId" in owner ? eq(messages.agentId, owner.agentId) : eq(messages.userId, owner.userId);
+  const some = s.db.select({ id: messages.id }).from(messages).where(whose).limit(limit);
+  const gone = yield* ask(s.db.delete(messages).where(inArray(messages.id, some)).returning({ id: messages.id }));
+  return gone.length;
+}
