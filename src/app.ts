@@ -457,6 +457,8 @@ async function health(store: Store, config: Config, clock: Clock): Promise<{ ok:
     const [deliveries, outbound] = await inTime(look(), clock);
     const tooOld = ({ oldestDueAt }: { oldestDueAt: Date | null }) =>
       oldestDueAt !== null && now.getTime() - oldestDueAt.getTime() > QUEUE_AGE_MS_MAX;
+    const fault = store.fault();
+    if (fault !== null) reasons.push(fault);
     if (tooOld(deliveries)) reasons.push("Webhook deliveries have been due for more than five minutes.");
     if (tooOld(outbound)) reasons.push("Mail out has been due for more than five minutes.");
   } catch {
