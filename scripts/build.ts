@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { $ } from "bun";
 import { assetFolders } from "../src/assets.ts";
@@ -69,6 +69,13 @@ export async function build({ entrypoints, outfile, target }: BuildOptions): Pro
   } finally {
     await rm(staging, { recursive: true, force: true });
   }
+}
+
+/** Paths of all files that the bundler reads for the program and its workers. */
+export async function bundleProgram(): Promise<string[]> {
+  const options = { root: source, target: "bun", format: "esm", splitting: true, metafile: true } as const;
+  const { metafile } = await Bun.build({ entrypoints: await programFiles(), ...options });
+  return Object.keys(metafile!.inputs).map((file) => resolve(file));
 }
 
 /** The path of a Bun of this version for another platform, fetched once into .bun/ from the package registry. */
