@@ -34,8 +34,11 @@ import { sweepUnproven } from "./unproven.ts";
 import * as webhooks from "./webhooks.ts";
 import * as withdraw from "./withdraw.ts";
 
-/** Rows a sweep deletes in one transaction, so that it never holds up mail. */
-const SWEEP_BATCH = 500;
+/** Rows that are deleted in one transaction at first, and at the most. */
+const SWEEP_BATCH = 100;
+const SWEEP_BATCH_MAX = 500;
+/** What such a transaction may take, so that it never holds up mail: the next one has half as many, or twice as many. */
+const SWEEP_MS = 100;
 /** A transaction that does not get done is tried again with so much less. */
 const SWEEP_SHRINKS = 10;
 /** How long the gate remembers an unproven sender after the last such mail, at least: a year. */
@@ -91,17 +94,18 @@ export function createStore(engine: Engine) {
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { lasting: true });
 
-  /**
-   * Deletes rows in small steps, and in smaller ones when those take too long: 500 messages may have gigabytes. Returns how
-   * many went.
-   */
+  /** Deletes rows in steps of about one length: 500 messages may have gigabytes. Returns how many went. */
   const inBatches = async (batch: (s: Scope, limit: number) => Verb<number>): Promise<number> => {
     let all = 0;
     for (let limit = SWEEP_BATCH; ; )
       try {
+        const startedAt = performance.now();
         const gone = await engine.write((s) => batch(s, limit));
+        const took = performance.now() - startedAt;
         all += gone;
         if (gone < limit) return all;
+        if (took > SWEEP_MS) limit = Math.ceil(limit / 2);
+        else if (took < SWEEP_MS / 2) limit = Math.min(SWEEP_BATCH_MAX, limit * 2);
       } catch (error) {
         if (limit === 1 || !(error instanceof Failure && error.code === "unavailable")) throw error;
         limit = Math.ceil(limit / SWEEP_SHRINKS);
