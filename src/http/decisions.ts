@@ -126,6 +126,7 @@ export function decisions(deps: RouteDeps) {
           ...bodies,
           attachments: given.attachments === undefined ? await keptAttachments(message) : said.attachments,
           conversationId: message.conversationId,
+          originalConversation: content.originalConversation ?? null,
           ...{ asked: null, wait: false },
         },
         message,
