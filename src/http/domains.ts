@@ -120,10 +120,11 @@ export function domains(deps: RouteDeps) {
     )
     .post(
       "/:domain/verify",
-      async ({ params, caller }) => {
+      async ({ params, caller, exchange }) => {
         const domain = await ownDomain(caller, params.domain);
         if (domain.verifiedAt) return onWire(domain);
         if (config.env !== "development") await requireToken(domain);
+        await exchange.requireStanding();
         try {
           const { verifiedAt } = await store.markDomainVerified(domain.id, new Date(clock.now()));
           return onWire({ ...domain, verifiedAt });

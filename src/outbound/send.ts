@@ -52,6 +52,8 @@ export interface SendRequest {
   headers: HeaderField[];
   /** The request that the message comes with: the same one again finds it. Null when nothing is to be stored. */
   asked: Asked | null;
+  /** Rejects when whoever asked may not any more: composing and searching take as long as others keep them waiting. */
+  requireStanding?: () => Promise<void>;
   /** Wait for the first try of every recipient, 10 s at most. */
   wait: boolean;
   /** Aborts the waiting, not the sending. */
@@ -193,6 +195,7 @@ export function createSender(options: SendOptions): Sender {
           let taken: RecipientRow[] = [];
           let sent: (Outbound & { fresh: boolean }) | null = null;
           try {
+            await request.requireStanding?.();
             sent = await store.acceptOutbound({
               message: {
                 ...message,
