@@ -252,8 +252,18 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
 
     const httpUrl = http.url;
     const { reviewMail } = offload;
-    const hold = { store, clock, log, routes, approvals, reviews, baseUrl: baseUrl(), sharedDomain, reviewMail };
-    const holds = startHolds(hold);
+    const lane = routes.laneFor(sharedDomain);
+    const holds = startHolds({
+      store,
+      clock,
+      log,
+      lane,
+      approvals,
+      reviews,
+      baseUrl: baseUrl(),
+      sharedDomain,
+      reviewMail,
+    });
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));
 
     const domainWatch = startDomainWatch({ store, resolver, clock, log, mailHost: config.smtp.domain });

@@ -116,6 +116,16 @@ inBrowser("an agent is made in one step, with a key in its programs", async () =
   await page.close();
 });
 
+inBrowser("an agent is made although the server's own settings have not come yet", async () => {
+  const page = await context.newPage();
+  await page.route("**/api/v1/info", () => {});
+  await page.goto("/agents/new");
+  await page.getByRole("textbox", { name: "Address" }).fill("at-once");
+  await page.keyboard.press("Enter");
+  await page.getByText("at-once@e2a.localhost is there.").waitFor();
+  await page.close();
+});
+
 inBrowser("mail that came while the live connection was down is there once it is back", async () => {
   const page = await context.newPage();
   const asked: string[] = [];

@@ -16,7 +16,8 @@ import type { OutcomeJournal } from "./outcome-journal.ts";
 import { retryDelay } from "./retry.ts";
 import { captureLane, domainOf, type Routes, relayLane } from "./routes.ts";
 import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
-import { createUpstream, type SendOutcome, type Upstream } from "./upstream.ts";
+import { createUpstream, type Upstream } from "./upstream.ts";
+import type { SendOutcome } from "./upstream-session.ts";
 import { sendVia, viaLocalPart } from "./via.ts";
 
 /** Claimed items in hand for each connection to an upstream: while one is sent, the next is read and signed. */

@@ -1,6 +1,6 @@
 /** What a person reads when an upstream cannot be used or says something: one line, the cause and the remedy. */
 import type { NodemailerError } from "nodemailer";
-import type { UpstreamSettings } from "./upstream.ts";
+import type { UpstreamSettings } from "./upstream-settings.ts";
 
 /** Of a reply that is kept and shown; real ones are one to three lines of at most 512 bytes (RFC 5321 4.5.3.1.5). */
 const replyChars = 500;

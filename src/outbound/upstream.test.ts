@@ -8,7 +8,9 @@ import {
   type Stage,
   scriptedSmtp,
 } from "../testing/scripted-smtp.ts";
-import { createUpstream, type PoolLimits, type SendOutcome, type Upstream, type UpstreamSettings } from "./upstream.ts";
+import { createUpstream, type PoolLimits, type Upstream } from "./upstream.ts";
+import type { SendOutcome } from "./upstream-session.ts";
+import type { UpstreamSettings } from "./upstream-settings.ts";
 
 /** Long enough never to be met; the tests that wait for one say so. */
 const calmMs = 5_000;

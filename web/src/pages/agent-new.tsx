@@ -29,7 +29,8 @@ export function NewAgentPage() {
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     const agent = await create.mutateAsync({
-      ...(chosen === shared ? { slug: local.trim() } : { email: `${local.trim()}@${chosen}` }),
+      // A slug is of the shared domain, whichever that is: it may not be known yet.
+      ...(domain === null || domain === shared ? { slug: local.trim() } : { email: `${local.trim()}@${domain}` }),
       ...(name.trim() && { name: name.trim() }),
       agent_mode: mode,
       ...(mode === "cloud" && { webhook_url: webhook.trim() }),
@@ -114,7 +115,7 @@ export function NewAgentPage() {
             )}
             {create.error && !fields.some((field) => problem?.field(field)) && <ErrorNote error={create.error} />}
             <div>
-              <Button type="submit" variant="primary" busy={create.isPending} disabled={local.trim() === "" || !shared}>
+              <Button type="submit" variant="primary" busy={create.isPending} disabled={local.trim() === ""}>
                 Create agent
               </Button>
             </div>
