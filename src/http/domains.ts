@@ -54,6 +54,7 @@ export function domains(deps: RouteDeps) {
           now: new Date(clock.now()),
         };
         const shown = onWire(claimRows(claim));
+        await exchange.requireStanding();
         await store.createDomain(claim, exchange.keep(201, shown));
         return status(201, shown);
       },
