@@ -299,7 +299,7 @@ describe("the door:", () => {
       what: "unknown certificate, implicit",
       server: { tls: "implicit" },
       settings: { ca: null, ...signIn },
-      says: /certificate that nobody known/,
+      says: /certificate from an unknown authority/,
     },
     {
       what: "TLS to a server without",
