@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { GateSettings } from "../store/outbound.ts";
-import type { OutboundWork } from "../store/outbound-queue.ts";
+import type { OutboundWork } from "../store/outbound-work.ts";
 import type { AgentRow, Hold, RecipientRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
