@@ -124,7 +124,8 @@ export function createDoor(options: DoorOptions) {
       config.http.maxBodySize,
     );
     // What a route asks further is in the memory of the request that made it ask.
-    visit.hold = server ? bodies.open(identity?.proofId ?? visit.clientIp, takesAttachments) : null;
+    const holder = { id: identity?.proofId ?? visit.clientIp, account: identity?.user.id ?? null };
+    visit.hold = server ? bodies.open(holder, takesAttachments) : null;
     const wantsBody = route.hooks.body !== undefined;
     const whole = new WholeBody(wantsBody || takesAttachments);
     const json =
@@ -172,7 +173,7 @@ export function createDoor(options: DoorOptions) {
             return work();
           }),
         inPieces(pieces, bytes) {
-          const hold = answersInHand.open(identity?.proofId ?? visit.clientIp, true);
+          const hold = answersInHand.open(holder, true);
           hold.reserve(bytes);
           return streamOf(
             pieces,

@@ -114,6 +114,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
       messageId: row.id,
       n,
       agentId: agent.id,
+      userId: row.userId,
       ...recipient,
       firstTime: strangers.includes(recipient.address),
       status: hold ? "held" : lease ? "sending" : "queued",
@@ -501,5 +502,18 @@ export function* sweepOutbound(s: Scope, before: Date, limit: number, type?: Out
   const gone = yield* ask(
     s.db.delete(outboundMessages).where(inArray(outboundMessages.id, old)).returning({ id: outboundMessages.id }),
   );
+  return gone.length;
+}
+
+/** Deletes up to `limit` of what an agent, or an account with all its agents, has handed in; returns how many went. */
+export function* dropSomeOutboundOf(
+  s: Scope,
+  owner: { agentId: string } | { userId: string },
+  limit: number,
+): Verb<number> {
+  const { outboundMessages: messages } = s.t;
+  const whose = "agentId" in owner ? eq(messages.agentId, owner.agentId) : eq(messages.userId, owner.userId);
+  const some = s.db.select({ id: messages.id }).from(messages).where(whose).limit(limit);
+  const gone = yield* ask(s.db.delete(messages).where(inArray(messages.id, some)).returning({ id: messages.id }));
   return gone.length;
 }
