@@ -121,7 +121,7 @@ async function programFiles(): Promise<string[]> {
 
 /** Everything that goes into the binary, besides the Bun that compiles it. */
 const inputs = [
-  ...["src/**", "migrations/**", "web/**", "docs/**", "scripts/build.ts", "scripts/web.ts"],
+  ...["src/**", "migrations/**", "web/index.html", "web/src/**", "docs/**", "scripts/build.ts", "scripts/web.ts"],
   ...["package.json", "bun.lock"],
 ];
 

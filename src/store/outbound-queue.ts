@@ -1,10 +1,9 @@
 import { and, asc, eq, inArray, isNotNull, lte, notInArray, type SQL, sql } from "drizzle-orm";
 import { type Method, type OutboundStatus, statusOf } from "../mail.ts";
-import { getAgent } from "./agents.ts";
 import { makeKnown } from "./correspondents.ts";
 import { ask, askRaw, type Scope, timePlaceholder, type Verb } from "./engine.ts";
 import { addEvent } from "./events.ts";
-import type { AgentRow, OutboundRow, RecipientRow } from "./schema.ts";
+import type { OutboundRow, RecipientRow } from "./schema.ts";
 import { suppress } from "./suppressions.ts";
 
 /** Room in a lane, and the account that had the last turn in it: the next one comes first. */
@@ -155,31 +154,6 @@ function ready(s: Scope): SQL {
 /** Something may still be tried, or decided. */
 function open(s: Scope): SQL {
   return sql`${s.t.outboundRecipients.queue} <> 'done'`;
-}
-
-/** All that one try needs; null when the message or its agent is gone. */
-export interface OutboundWork {
-  message: OutboundRow;
-  agent: AgentRow;
-  raw: Buffer;
-}
-
-export function* outboundWork(s: Scope, messageId: string): Verb<OutboundWork | null> {
-  const { outboundMessages, outboundRaw } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "outboundWork",
-      () =>
-        s.db
-          .select({ message: outboundMessages, raw: outboundRaw.bytes })
-          .from(outboundMessages)
-          .innerJoin(outboundRaw, eq(outboundRaw.messageId, outboundMessages.id))
-          .where(eq(outboundMessages.id, sql.placeholder("messageId"))),
-      { messageId },
-    ),
-  );
-  const agent = rows[0] && (yield* getAgent(s, rows[0].message.agentId));
-  return rows[0] && agent ? { ...rows[0], agent } : null;
 }
 
 /** What a try came to, for one recipient. */

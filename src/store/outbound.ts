@@ -294,18 +294,19 @@ export function* tellHeld(
     });
 }
 
-/** The conversation of the agent's newest message that these Message-IDs name: of what came in, else of what went out. */
+/** The conversation of the agent's newest message that these Message-IDs name: of what went out, else of what came in. */
 export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
   const [newest] = yield* conversationsOf(s, agentId, references);
   return newest ?? null;
 }
 
 /**
- * All conversations of messages that these Message-IDs name, each once: of what came in, the newest first, and behind them
- * of what went out.
+ * All conversations of messages that these Message-IDs name, each once: of what went out, the newest first, and behind them
+ * of what came in.
  *
  * Anybody may send a mail under an id that is another's, and would have the answers to that one filed in a conversation of
- * their own. So an id of the agent's own mail is never that of a mail that came in, and any other is that of its first.
+ * their own. So an id of the agent's own mail is never that of a mail that came in, and any other is that of its first. Who
+ * foresees an id can be the first to have it; the agent's own ids cannot be foreseen, so they come before all others.
  */
 export function* conversationsOf(s: Scope, agentId: string, references: string[]): Verb<string[]> {
   const wanted = references.slice(-REFERENCES_MAX);
@@ -341,7 +342,7 @@ export function* conversationsOf(s: Scope, agentId: string, references: string[]
             .where(and(eq(messages.agentId, agentId), inArray(messages.seq, seqs)))
             .orderBy(desc(sql`${messages.seq} + 0`)),
         );
-  return [...new Set([...received, ...own].map(({ conversationId }) => conversationId))];
+  return [...new Set([...own, ...received].map(({ conversationId }) => conversationId))];
 }
 
 /** A message's recipients in their order. */

@@ -43,6 +43,8 @@ export interface OutboundContent {
   inReplyTo: string | null;
   references: string[];
   headers: HeaderField[];
+  /** The conversation of what it answers or passes on, where the agent filed it in another one. */
+  originalConversation?: string;
 }
 
 /** `approval`: every message of the agent waits. `loop`: the loop breaker. The others are the gate's (`GateRules`). */

@@ -23,6 +23,7 @@ import * as notices from "./notices.ts";
 import * as outbound from "./outbound.ts";
 import * as queue from "./outbound-queue.ts";
 import { recordReport } from "./outbound-report.ts";
+import { outboundWork } from "./outbound-work.ts";
 import { overview } from "./overview.ts";
 import * as pauses from "./pauses.ts";
 import * as requests from "./requests.ts";
@@ -234,7 +235,7 @@ export function createStore(engine: Engine) {
     claimDueRecipients: forgettable(queue.claimDueRecipients),
     renewLeases: forgettable(queue.renewLeases),
     renewLease: forgettable(queue.renewLease),
-    outboundWork: follow(queue.outboundWork),
+    outboundWork: follow(outboundWork),
     finishRecipient: write(queue.finishRecipient),
     nextRecipientDue: lookUp(queue.nextRecipientDue),
     adoptLanes: lasting(queue.adoptLanes),
