@@ -5,7 +5,6 @@ import { SQL } from "bun";
 import { type Clock, systemClock, TestClock } from "./clock.ts";
 import { startTestApp } from "./testing/app.ts";
 import { scriptedSmtp } from "./testing/scripted-smtp.ts";
-import { deliver } from "./testing/smtp-client.ts";
 import { addMessage, multiplyMessages } from "./testing/store-rows.ts";
 
 test("a server that is told to stop does not wait for all that a sweep has to delete", async () => {
@@ -59,10 +58,10 @@ test("a server whose Postgres has a full disk is not ready, although what needs 
   await owner.unsafe(`
     CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;
-    CREATE TRIGGER no_room BEFORE INSERT ON messages EXECUTE FUNCTION no_room()`);
+    CREATE TRIGGER no_room BEFORE INSERT ON outbound_messages EXECUTE FUNCTION no_room()`);
   expect((await it.api("GET", "/api/ready")).status).toBe(200);
-  const message = "From: a@client.example\r\n\r\nHi\r\n";
-  expect((await deliver(it.app.smtp.port, { to: "bot@e2a.localhost", message })).code).toBe(451);
+  const mail = { to: ["bot@e2a.localhost"], subject: "No room", body: "Hello" };
+  expect((await it.api("POST", "/api/v1/send", mail)).status).toBe(503);
   expect(await it.api("GET", "/api/ready")).toMatchObject({
     status: 503,
     body: { reasons: ["The store takes no writes: the disk of its database is full."] },
