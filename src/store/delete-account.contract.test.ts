@@ -1,15 +1,6 @@
 import { expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
-import {
-  addAccount,
-  addAgent,
-  addDomain,
-  addMessage,
-  addOutbound,
-  later,
-  newKey,
-  noon,
-} from "../testing/store-rows.ts";
+import { addAccount, addAgent, addDomain, addMessage, addOutbound, newKey, noon } from "../testing/store-rows.ts";
 import { countRows, freshSubject, onEveryDatabase, unique } from "../testing/stores.ts";
 import { askRaw, type Signal, type Verb } from "./engine.ts";
 
@@ -97,9 +88,9 @@ onEveryDatabase((it) => {
 
   test("a sweep forgets the requests of minutes that are over, and of none that counts", async () => {
     await using fresh = await freshSubject(it);
-    const minute = noon.getTime() / 60_000;
+    const minute = Math.floor(noon.getTime() / 60_000);
     const ages = { messagesBefore: null, deliveriesBefore: null, idempotencyBefore: noon };
-    const sweepAt = (ms: number) => fresh.store.sweep({ ...ages, now: later(ms) });
+    const sweepAt = (ms: number) => fresh.store.sweep({ ...ages, now: new Date(minute * 60_000 + ms) });
     expect(await fresh.store.countRequest("key", minute)).toBe(1);
     await sweepAt(59_999);
     expect(await fresh.store.countRequest("key", minute)).toBe(2);
