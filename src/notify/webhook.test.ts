@@ -142,7 +142,7 @@ test("a signing secret says when it was last used, to the minute", async () => {
   expect(sink.requests).toHaveLength(4);
 });
 
-test("a delivery says when it is tried next, but not while it is being tried", async () => {
+test("a delivery says what its last attempt came to, and when it is tried next unless it is being tried", async () => {
   const clock = new TestClock();
   const [arrived, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<Response>()];
   await using sink = startSink();
@@ -164,6 +164,14 @@ test("a delivery says when it is tried next, but not while it is being tried", a
   expect(waiting).toMatchObject({ status: "pending", attempts: 1, last_status: 500 });
   // The first wait of the schedule is 5 s, with its jitter.
   expect(Math.abs(Date.parse(waiting.next_attempt_at) - clock.now() - 5_000)).toBeLessThanOrEqual(1_000);
+  expect(waiting.last_error).toBeUndefined();
+  // Nobody is there any more: what it answered before is no news.
+  await sink[Symbol.asyncDispose]();
+  clock.advance(6_000);
+  await t.app.drain();
+  const unanswered = await shown();
+  expect(unanswered).toMatchObject({ attempts: 2, last_error: expect.stringMatching(/^(?:connect|reset): /) });
+  expect(unanswered.last_status).toBeUndefined();
 });
 
 describe("an endpoint that fails", () => {

@@ -436,6 +436,24 @@ describe("a bounce", () => {
     expect(suppressed).toMatchObject([{ address: "alice@outside.example", reason: "bounce" }]);
   });
 
+  test.each([
+    ["delivered", "delivered"],
+    ["relayed", "delivered"],
+    ["expanded", "delivered"],
+    ["delayed", "deferred"],
+    ["failed", "bounced"],
+  ])("that says %s makes the recipient %s", async (action, status) => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    const { body } = await world.send("alice@outside.example");
+    const returnPath = smtp.messages[0]?.from ?? "";
+    const message = dsn(returnPath, [action, "2.0.0", "what its host said"]);
+    await deliver(it.app.smtp.port, { from: "", to: returnPath, message });
+    expect((await outbound(it, body.message_id)).recipients).toMatchObject([
+      { status, smtp_reply: "what its host said" },
+    ]);
+  });
+
   test("of an address that many stand behind says the worst of them", async () => {
     await using world = await withUpstream();
     const { it, smtp } = world;

@@ -67,8 +67,9 @@ export function webhookCases(it: ApiWorld): void {
         expect([status, body.errors?.map((one: { field: string }) => one.field)]).toEqual([400, [field]]);
       }
       expect((await it.api.get(`${path}/${made.id}`)).body).toEqual(made);
-      const { body } = await it.api.patch(`${path}/${made.id}`, { agents: [own.toUpperCase(), own] });
-      expect(body.agents).toEqual([own]);
+      const spelled = { agents: [own.toUpperCase(), own], url: "HTTPS://Hooks.Example.com:443/Mail" };
+      const { body } = await it.api.patch(`${path}/${made.id}`, spelled);
+      expect(body).toMatchObject({ agents: [own], url: "https://hooks.example.com/Mail" });
       await it.api.delete(`${path}/${made.id}`);
     });
 

@@ -235,6 +235,7 @@ def test_every_try_of_a_post_has_the_same_key() -> None:
         (answer(500, '{"detail": "Broken.", "code": "internal"}'), ServerError, "internal"),
         (answer(502, '{"detail": "No.", "code": "upstream_rejected"}'), ServerError, "upstream_rejected"),
         (answer(429, '{"detail": "Slower."}', "retry-after: 3600"), RateLimitError, ""),
+        (answer(429, '{"detail": "Slower."}', "retry-after: Fri, 31 Dec 2100 23:59:59 GMT"), RateLimitError, ""),
         (answer(418, '{"title": "Teapot"}'), APIError, ""),
         (answer(400, "[1]"), InvalidRequestError, ""),
     ],

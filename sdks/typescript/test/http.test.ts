@@ -95,6 +95,10 @@ describe("a call", () => {
     const running = script(problem(500, "internal", soon), problem(409, "conflict", soon), ok);
     await running.client.send(mail);
     expect(running.seen).toHaveLength(3);
+
+    const late = script(problem(408, "request_timeout", soon), ok);
+    await late.client.send(mail);
+    expect(late.seen).toHaveLength(2);
   });
 
   test("is not made again where that helps nobody", async () => {
