@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { $ } from "bun";
 import { assetFolders } from "../src/assets.ts";
@@ -71,6 +71,13 @@ export async function build({ entrypoints, outfile, target }: BuildOptions): Pro
   }
 }
 
+/** Paths of all files that the bundler reads for the program and its workers. */
+export async function bundleProgram(): Promise<string[]> {
+  const options = { root: source, target: "bun", format: "esm", splitting: true, metafile: true } as const;
+  const { metafile } = await Bun.build({ entrypoints: await programFiles(), ...options });
+  return Object.keys(metafile!.inputs).map((file) => resolve(file));
+}
+
 /** The path of a Bun of this version for another platform, fetched once into .bun/ from the package registry. */
 async function runtime(target: Target): Promise<string> {
   const name = runtimePackages[target];
@@ -114,7 +121,7 @@ async function programFiles(): Promise<string[]> {
 
 /** Everything that goes into the binary, besides the Bun that compiles it. */
 const inputs = [
-  ...["src/**", "migrations/**", "web/**", "docs/**", "scripts/build.ts", "scripts/web.ts"],
+  ...["src/**", "migrations/**", "web/index.html", "web/src/**", "docs/**", "scripts/build.ts", "scripts/web.ts"],
   ...["package.json", "bun.lock"],
 ];
 

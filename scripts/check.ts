@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { checkApiTypes } from "./api-types.ts";
+import { checkNotices } from "./notices.ts";
 
 /**
  * Everything about the source that needs no running: types, lint and format, regular expressions whose time is not linear,
- * planted mistakes that no longer apply, and versions that are named twice.
+ * planted mistakes that no longer apply, licenses of packages, and versions that are named twice.
  *
  *   bun run check       complains
  *   bun run format      the same, but repairs lint and format where that is safe
@@ -47,6 +48,7 @@ const complaints = await Promise.all([
   ...Object.entries(commands).map(async ([name, args]) => [name, await runCommand(args)]),
   bunVersions().then((text) => ["Bun versions", text]),
   checkApiTypes().then((text) => ["API types", text]),
+  checkNotices().then((text) => ["third-party notices", text]),
 ]);
 for (const [name, text] of complaints) {
   console.error(`check ${name}: ${text ? "failed" : "ok"}`);

@@ -13,8 +13,6 @@ const folder = join(import.meta.dir, "../sdks/python");
 const modules = ["httpx", "websockets", "pytest"];
 /** Where Debian's packages are, which another Python that is first on PATH does not see; then that one. */
 const candidates = process.platform === "win32" ? ["python"] : ["/usr/bin/python3", "python3"];
-/** Characters of the report's end that hold its summary for certain. */
-const tailLength = 1024;
 /** Nothing is left behind in the source. */
 const pytestEnv = { PYTHONDONTWRITEBYTECODE: "1" };
 
@@ -30,7 +28,8 @@ export function pytestCommand(python: string, files: readonly string[], name?: s
 }
 
 /**
- * The tests of the Python SDK, with pytest, against the compiled binary, on SQLite and on a Postgres of their own.
+ * The tests of the Python SDK, with pytest, against the compiled binary, on SQLite and on a Postgres of their own. Its
+ * report is written when it is whole, so that it can run beside other tests.
  * Without a Python that has what they need they are skipped, and it says so; where CI is set that is a failure.
  */
 export async function pythonTests(): Promise<Counts> {
@@ -60,14 +59,9 @@ async function pytest(python: string): Promise<Counts> {
     stderr: "inherit",
     env: { ...process.env, ...pytestEnv, E2A_SDK_TEST_POSTGRES: postgres.url },
   });
-  let tail = "";
-  const decoder = new TextDecoder();
-  for await (const chunk of child.stdout) {
-    process.stdout.write(chunk);
-    tail = (tail + decoder.decode(chunk, { stream: true })).slice(-tailLength);
-  }
-  const status = await child.exited;
-  const summary = Bun.stripANSI(tail).trimEnd().split("\n").at(-1) ?? "";
+  const [report, status] = await Promise.all([child.stdout.text(), child.exited]);
+  process.stdout.write(report);
+  const summary = Bun.stripANSI(report).trimEnd().split("\n").at(-1) ?? "";
   const count = (word: RegExp) => Number(summary.match(new RegExp(`(\\d+) ${word.source}`))?.[1] ?? 0);
   const counts = { passed: count(/passed/), failed: count(/failed/) + count(/errors?/), skipped: count(/skipped/) };
   // What ended before it could count, or could not be collected.

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { type Counts, pythonTests } from "./test-python.ts";
 
 /**
- * The whole suite: the check, then the binary, which some tests drive, then `bun test` and the tests of the Python SDK.
+ * The whole suite: the check beside the build of the binary, which some tests drive; then `bun test` beside the tests of
+ * the Python SDK.
  * Arguments go to `bun test`, which then runs alone.
  *
  *   bun run test [part of a file name …] [-t name]
@@ -62,11 +63,14 @@ function add(more: Counts): void {
 }
 
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-const checked = await succeeds("scripts/check.ts");
 const args = process.argv.slice(2);
-if (await succeeds("scripts/build.ts", "--if-changed")) {
-  add(await bunTest(args));
-  if (args.length === 0) add(await pythonTests());
+const [checked, built] = await Promise.all([
+  succeeds("scripts/check.ts"),
+  succeeds("scripts/build.ts", "--if-changed"),
+]);
+if (built) {
+  const suites = [bunTest(args), ...(args.length === 0 ? [pythonTests()] : [])];
+  for (const found of await Promise.all(suites)) add(found);
 } else counts.failed = 1;
 if (!checked) counts.failed += 1;
 

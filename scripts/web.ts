@@ -1,6 +1,6 @@
 import { watch } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { compile, optimize } from "@tailwindcss/node";
 import { Scanner } from "@tailwindcss/oxide";
@@ -76,12 +76,17 @@ export async function buildWeb(outdir = join(project, "dist", "web")): Promise<W
   }
 }
 
-/** Bundles an entry point of web/src/ into assets/ and returns its name there. */
-async function bundle(entry: string, outdir: string, format: "esm" | "iife"): Promise<string> {
+/** Paths of all files that the bundler reads for the dashboard. */
+export async function bundleDashboard(): Promise<string[]> {
+  const { metafile } = await Bun.build({ ...settings("main.tsx", "esm"), metafile: true });
+  return Object.keys(metafile!.inputs).map((file) => resolve(file));
+}
+
+/** How an entry point of web/src/ is bundled. */
+function settings(entry: string, format: "esm" | "iife") {
   const name = "assets/[name]-[hash].[ext]";
-  const result = await Bun.build({
+  return {
     entrypoints: [join(web, "src", entry)],
-    outdir,
     target: "browser",
     format,
     splitting: format === "esm",
@@ -90,7 +95,12 @@ async function bundle(entry: string, outdir: string, format: "esm" | "iife"): Pr
     jsx: { runtime: "automatic", development: false },
     naming: { entry: name, chunk: name, asset: name },
     publicPath: "/",
-  });
+  } satisfies Bun.BuildConfig;
+}
+
+/** Bundles an entry point of web/src/ into assets/ and returns its name there. */
+async function bundle(entry: string, outdir: string, format: "esm" | "iife"): Promise<string> {
+  const result = await Bun.build({ ...settings(entry, format), outdir });
   const output = result.outputs.find(({ kind }) => kind === "entry-point");
   if (!output) throw new Error(`Bun made nothing of web/src/${entry}`);
   return output.path.split(/[/\\]/).at(-1) as string;

@@ -1,9 +1,11 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { SQL } from "bun";
 import { type Clock, systemClock, TestClock } from "./clock.ts";
 import { startTestApp } from "./testing/app.ts";
 import { scriptedSmtp } from "./testing/scripted-smtp.ts";
+import { deliver } from "./testing/smtp-client.ts";
 import { addMessage, multiplyMessages } from "./testing/store-rows.ts";
 
 test("a server that is told to stop does not wait for all that a sweep has to delete", async () => {
@@ -46,4 +48,23 @@ test("a node whose clock is wrong goes by the database's: what it has in hand is
   const lease = { leaseUntil: new Date(Date.now() + 60_000), leaseToken: "another node", lanes };
   expect(await it.app.store.claimDueRecipients({ now: new Date(), ...lease })).toEqual([]);
   released.resolve();
+});
+
+test("a server whose Postgres has a full disk is not ready, although what needs no room is still written", async () => {
+  await using it = await startTestApp({ database: "postgres" });
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const { database } = it.app.config;
+  await using owner = new SQL(database.kind === "postgres" ? database.url : "", { max: 1 });
+  // What Postgres says when a table cannot grow any more.
+  await owner.unsafe(`
+    CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;
+    CREATE TRIGGER no_room BEFORE INSERT ON messages EXECUTE FUNCTION no_room()`);
+  expect((await it.api("GET", "/api/ready")).status).toBe(200);
+  const message = "From: a@client.example\r\n\r\nHi\r\n";
+  expect((await deliver(it.app.smtp.port, { to: "bot@e2a.localhost", message })).code).toBe(451);
+  expect(await it.api("GET", "/api/ready")).toMatchObject({
+    status: 503,
+    body: { reasons: ["The store takes no writes: the disk of its database is full."] },
+  });
 });

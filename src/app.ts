@@ -252,8 +252,18 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
 
     const httpUrl = http.url;
     const { reviewMail } = offload;
-    const hold = { store, clock, log, routes, approvals, reviews, baseUrl: baseUrl(), sharedDomain, reviewMail };
-    const holds = startHolds(hold);
+    const lane = routes.laneFor(sharedDomain);
+    const holds = startHolds({
+      store,
+      clock,
+      log,
+      lane,
+      approvals,
+      reviews,
+      baseUrl: baseUrl(),
+      sharedDomain,
+      reviewMail,
+    });
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));
 
     const domainWatch = startDomainWatch({ store, resolver, clock, log, mailHost: config.smtp.domain });
@@ -457,14 +467,26 @@ async function health(store: Store, config: Config, clock: Clock): Promise<{ ok:
     const [deliveries, outbound] = await inTime(look(), clock);
     const tooOld = ({ oldestDueAt }: { oldestDueAt: Date | null }) =>
       oldestDueAt !== null && now.getTime() - oldestDueAt.getTime() > QUEUE_AGE_MS_MAX;
+    const fault = store.fault();
+    if (fault !== null) reasons.push(fault);
     if (tooOld(deliveries)) reasons.push("Webhook deliveries have been due for more than five minutes.");
     if (tooOld(outbound)) reasons.push("Mail out has been due for more than five minutes.");
   } catch {
     reasons.push(store.fault() ?? "The store takes no writes.");
   }
-  const disk = statfsSync(config.dataDir);
-  if (disk.bavail * disk.bsize < DISK_FREE_BYTES_MIN) reasons.push("Less than 100 MiB of disk are free.");
+  const free = freeBytes(config.dataDir);
+  if (free === null) reasons.push("The data folder cannot be read.");
+  else if (free < DISK_FREE_BYTES_MIN) reasons.push("Less than 100 MiB of disk are free.");
   return { ok: reasons.length === 0, reasons };
+}
+
+function freeBytes(folder: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return null;
+  }
 }
 
 /**

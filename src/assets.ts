@@ -89,3 +89,8 @@ export function docPages(): { name: string; markdown: string }[] {
     .sort()
     .map((file) => ({ name: file.replace(/\.md$/, ""), markdown: readFileSync(join(folder, file), "utf8") }));
 }
+
+/** The license of e2a and those of the packages in it, as plain text. */
+export function thirdPartyNotices(): Promise<string> {
+  return Bun.file(join(root, "docs", "third-party-notices.txt")).text();
+}

@@ -161,4 +161,19 @@ describe("which agent a command is about", () => {
     await inbox({ E2A_AGENT_EMAIL: "env@e2a.localhost" }, "--agent", "flag");
     expect(asked()).toBe("/agents/flag@e2a.localhost/messages");
   });
+
+  test("a name is the whole local part, of one agent", async () => {
+    server.agents = ["sales@e2a.localhost", "sales-eu@e2a.localhost", "eu@a.example", "eu@b.example"].map((one) =>
+      agent(one),
+    );
+    await inbox({}, "--agent", "Sales");
+    expect(asked()).toBe("/agents/sales@e2a.localhost/messages");
+    const part = await inbox({}, "--agent", "sal");
+    expect([part.code, part.err]).toEqual([2, expect.stringContaining('You have no agent "sal".')]);
+    const shared = await inbox({}, "--agent", "eu");
+    expect([shared.code, shared.err]).toEqual([
+      2,
+      expect.stringContaining("Choose one of: eu@a.example, eu@b.example."),
+    ]);
+  });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { dependencies } from "../../package.json" with { type: "json" };
 import { binaryPath, freePort, runBinary, startBinary } from "../testing/binary.ts";
 import { testPostgres } from "../testing/postgres.ts";
 import { startSink } from "../testing/sink.ts";
@@ -164,6 +165,13 @@ describe("the compiled binary, as a newcomer uses it", () => {
       if (one.status === "rejected") expect(String(one.reason)).toContain("Another e2a process");
     expect(await server?.stop()).toBe(0);
   }, 60_000);
+
+  test("licenses: its own, and the notice of each package that it is made of", async () => {
+    const { code, stdout } = await runBinary(["licenses"], {});
+    expect(code).toBe(0);
+    expect(stdout).toStartWith("e2a\n\nMIT License\n");
+    for (const name of Object.keys(dependencies)) expect(stdout).toMatch(new RegExp(`^${name} [0-9]+\\.`, "m"));
+  });
 });
 
 function serverEnv(dir: string, data: string): Record<string, string> {

@@ -58,7 +58,7 @@ test("verified says what it proves, and which records are still to come", async 
   const checks = [
     { record: "txt", status: "ok" as const },
     { record: "mx", status: "mismatch" as const, found: ["mx.provider.test"], advice },
-    { record: "dkim", status: "missing" as const },
+    { record: "dkim\x1b]0;title\x07", status: "missing" as const },
   ];
   server.domains = [domain("example.com", { verified: true, checks })];
   const { code, out } = await shell.run(["domains", "verify", "example.com"], { env: server.env, terminal: true });

@@ -75,7 +75,7 @@ async function verify(session: Session, name: string): Promise<{ domain: Domain;
 
 /** What "verified" does not say: which records mail still needs. */
 function missingPart({ checks = [] }: Domain): string {
-  const wrong = checks.filter(({ status }) => status !== "ok").map(({ record }) => record);
+  const wrong = checks.filter(({ status }) => status !== "ok").map(({ record }) => plain(record));
   if (wrong.length === 0) return "";
   return ` That proves it is yours; ${wrong.length} of ${checks.length} records are not right yet: ${wrong.join(", ")}.`;
 }

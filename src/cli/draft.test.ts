@@ -45,7 +45,7 @@ describe("the file", () => {
     ["To: bob\nSubject: x\n\nHi", '"bob" is not an address such as bob@example.com.'],
     ["Subject: x\n\nHi", "It has no recipient."],
     ["To: b@example.com\nX-Spam: no\n\nHi", "Line 2: only To, Cc, Bcc and Subject stand before the empty line."],
-    ["# remark\nTo: b@example.com\nto: c@example.com\n\nHi", "Line 3: to is there twice."],
+    ["# remark\nTo: b@example.com\nto: c@example.com\n\nHi", "Line 3: to is given twice."],
     ["To: b@example.com\nDear Bob\n\nHi", "Line 2: only To, Cc, Bcc and Subject stand before the empty line."],
   ];
   for (const [edited, said] of wrong)

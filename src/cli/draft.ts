@@ -60,7 +60,7 @@ export function parseDraft(file: string): Draft | { wrong: string[] } {
     current = name?.toLowerCase() ?? "";
     if (![...addressFields, "subject"].includes(current as AddressField))
       wrong.push(`Line ${i + 1}: only To, Cc, Bcc and Subject stand before the empty line.`);
-    else if (fields.has(current)) wrong.push(`Line ${i + 1}: ${name} is there twice.`);
+    else if (fields.has(current)) wrong.push(`Line ${i + 1}: ${name} is given twice.`);
     fields.set(current, value.trim());
   });
   const list = (name: AddressField) => {

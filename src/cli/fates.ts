@@ -39,7 +39,7 @@ export function statusMark(status: OutboundStatus | RecipientStatus): Mark {
 
 /** "pending_approval" → "pending approval" */
 export function statusWords(status: string): string {
-  return status.replaceAll("_", " ");
+  return plain(status).replaceAll("_", " ");
 }
 
 /** More names than this in one sentence are counted. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { superlinear } from "../testing/growth.ts";
+import { statusWords } from "./fates.ts";
 import { age, fit, painter, plain, plainLines, table, toJson, verifiedMark } from "./output.ts";
 
 const esc = "\x1b";
@@ -37,11 +38,17 @@ describe("text from mail cannot command the terminal", () => {
   });
 
   test("JSON escapes what it would leave bare, and stays the same JSON", () => {
-    const value = { subject: `a${esc}[31m\x9b31m\u202eb\x7f日本` };
-    const text = toJson(value, false);
-    expect(text).not.toMatch(/[\x1b\x7f-\x9f\u202e]/);
-    expect(text).toContain("日本");
-    expect(JSON.parse(text)).toEqual(value);
+    const value = { subject: `a${esc}[31m\x9b31m\u202eb\x7f\u200b\u{e0041}日本👩‍💻` };
+    for (const isIndented of [false, true]) {
+      const text = toJson(value, isIndented);
+      expect(text).not.toMatch(/[\x1b\x7f-\x9f\u202e\u200b\u{e0041}]/u);
+      expect(text).toContain("日本👩‍💻");
+      expect(JSON.parse(text)).toEqual(value);
+    }
+  });
+
+  test("a status that no server of ours has shows as text", () => {
+    expect(statusWords(`pending_approval${esc}]0;title\x07\u202e`)).toBe("pending approval");
   });
 });
 

@@ -32,6 +32,9 @@ const controlSequence =
 const unsafe = /[\p{Cc}\p{Bidi_Control}\u200b\u2028\u2029\u2060-\u2064\ufeff\u{e0000}-\u{e007f}]/gu;
 const unsafeExceptLayout = new RegExp(`(?![\\t\\n])${unsafe.source}`, "gu");
 
+/** Line breaks here are what the JSON is laid out with; those of texts are escaped. */
+const unsafeInJson = new RegExp(`(?!\\n)${unsafe.source}`, "gu");
+
 /** One line of safe text: no control sequences, control characters, bidirectional overrides or invisible tags. */
 export function plain(text: string): string {
   return text
@@ -50,11 +53,10 @@ export function plainLines(text: string): string {
     .replace(unsafeExceptLayout, "");
 }
 
-/** JSON that is safe to show in a terminal: what JSON leaves bare and a terminal may obey is written as \uXXXX. */
+/** JSON that is safe to show in a terminal: what JSON leaves bare, and a terminal may obey or nobody sees, is written as \uXXXX. */
 export function toJson(value: unknown, indented: boolean): string {
-  return JSON.stringify(value, null, indented ? 2 : 0).replace(
-    /[\x7f-\x9f\p{Bidi_Control}\u2028\u2029]/gu,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  return JSON.stringify(value, null, indented ? 2 : 0).replace(unsafeInJson, (char) =>
+    Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, "0")}`).join(""),
   );
 }
 

@@ -16,6 +16,7 @@ import { example } from "./help.ts";
 import { inboxCommand } from "./inbox.ts";
 import { columns, type Io, write } from "./io.ts";
 import { keysCommand } from "./keys.ts";
+import { licensesCommand } from "./licenses.ts";
 import { listenCommand } from "./listen.ts";
 import { loginCommand } from "./login.ts";
 import { mcpCommand } from "./mcp.ts";
@@ -63,7 +64,7 @@ export function buildProgram(io: Io): Command {
   add("Account:", agentsCommand(io), domainsCommand(io), keysCommand(io));
   add("Events:", webhooksCommand(io), deliveriesCommand(io), eventsCommand(io));
   const ownGroup = "This command line:";
-  add(ownGroup, loginCommand(io), configCommand(io), completionCommand(io));
+  add(ownGroup, loginCommand(io), configCommand(io), completionCommand(io), licensesCommand(io));
   program.addHelpCommand(new Command("help").argument("[command]").summary("explain a command").helpGroup(ownGroup));
   return example(program, ["e2a serve", "e2a agents register --slug my-bot", "e2a listen"]);
 }

@@ -70,6 +70,6 @@ export async function readMail(session: Session, flags: MailFlags): Promise<NewM
 function headerField(line: string, before: Record<string, string> = {}): Record<string, string> {
   const [, name, value] = /^([!-9;-~]+):[ \t]*(.*)$/s.exec(line) ?? [];
   if (name === undefined || value === undefined) throw new InvalidArgumentError("Write it as 'Name: value'.");
-  if (name in before) throw new InvalidArgumentError(`${name} is there twice.`);
+  if (name in before) throw new InvalidArgumentError(`${name} is given twice.`);
   return { ...before, [name]: value };
 }

@@ -112,9 +112,9 @@ function explainStart(error: unknown): never {
   const { code, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number };
   const where = port ? `${address ?? ""}:${port}` : "an address";
   if (code === "EADDRINUSE")
-    throw new CliError(`${where} is in use by another program.`, {
+    throw new CliError(`${where} is already in use.`, {
       code: "address_in_use",
-      fix: "Stop it, or choose another with --set http.listen_addr=:9000 or --set smtp.listen_addr=:2526.",
+      fix: "Stop the program that uses it, or choose another address with --set http.listen_addr=:9000 or --set smtp.listen_addr=:2526.",
       cause: error,
     });
   if (code === "EACCES")

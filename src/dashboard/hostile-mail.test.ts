@@ -116,7 +116,7 @@ test.skipIf(!chromiumRuns)("a mail's own style hides no mark of a false link", a
   for (const style of hiding) {
     const important = style.replaceAll(/;|$/g, " !important;");
     const id = await received(
-      `<style>span.e2a-host { ${important} }</style><p><a href="https://evil.example/">https://bank.com</a></p>`,
+      `<style>span.e2a-host { ${important} } .e2a-host::before { content: "bank.com " !important; }</style><p><a href="https://evil.example/">https://bank.com</a></p>`,
     );
     const page = await context.newPage();
     await page.goto(`/inbox/${agent}/${id}`);
@@ -124,6 +124,14 @@ test.skipIf(!chromiumRuns)("a mail's own style hides no mark of a false link", a
     const mark = frame.contentFrame().getByText("evil.example", { exact: true });
     await mark.waitFor({ state: "attached" });
     const [box, around] = [await mark.boundingBox(), await frame.boundingBox()];
+    const shown = await mark.evaluate((element) => {
+      const { getComputedStyle } = globalThis as unknown as Record<
+        string,
+        (of: unknown, part: string) => { content: string }
+      >;
+      return getComputedStyle?.(element, "::before").content;
+    });
+    expect(shown).toBe("none");
     expect([style, box !== null && box.width > 40 && box.height > 8 && box.x > (around?.x ?? 0)]).toEqual([
       style,
       true,

@@ -107,6 +107,7 @@ test.each([
   ["another host without a scheme", "https://evil.example/", "bank.com", "evil.example"],
   ["another host in a sentence", "https://evil.example/", "Go to www.bank.com now", "evil.example"],
   ["another host behind a hidden true one", "https://evil.example/", "www.evil.example www.bank.com", "evil.example"],
+  ["another host with what nobody sees in it", "https://evil.example/", "ba\u200bnk\u00ad.com", "evil.example"],
   ["look-alike letters", "https://xn--pple-43d.com/", "Apple", "xn--pple-43d.com (аpple.com)"],
 ])("a link says its real host when its words claim %s", (_, url, words, host) => {
   expect(safe(`<a href="${url}">${words}</a>`)).toContain(`</a><span class="e2a-host">${host}</span>`);
@@ -119,6 +120,15 @@ test.each([
   ["mailto:ann@example.com", "ann@example.com"],
 ])("%s shown as %p claims nothing false", (url, words) => {
   expect(safe(`<a href="${url}">${words}</a>`)).not.toContain("e2a-host");
+});
+
+test("a mail does not set the mark of a false link itself", () => {
+  for (const name of ["e2a-host", "E2A-Host", "a e2a-host b", "e2a-host\te2a-host"]) {
+    const html = safe(`<a href="https://evil.example/">Pay</a><span class="${name}">bank.com</span>`);
+    expect(html).toContain("bank.com</span>");
+    expect(html).not.toMatch(/e2a-host/i);
+  }
+  expect(safe('<p class="one two">x</p>')).toContain('class="one two"');
 });
 
 test("nesting without end stays shallow, and all its words are there", () => {

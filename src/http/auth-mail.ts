@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { tokenHash } from "../accounts.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import { captureLane, type Routes, relayLane } from "../outbound/routes.ts";
+import { captureLane, type Routes } from "../outbound/routes.ts";
 import type { WriteServerMail } from "../outbound/server-mail.ts";
 import type { Store } from "../store/store.ts";
 
@@ -61,7 +61,7 @@ export function createSignInMail(options: SignInMailOptions): SignInMail {
   }
 
   return {
-    isAvailable: lane !== null && lane !== relayLane,
+    isAvailable: lane !== null,
     ask(request) {
       const work = send(request)
         .catch((error) => log.error("sign_in.mail_failed", {}, error))

@@ -8,6 +8,7 @@ import { startTestApp, type TestApp, type TestAppOptions } from "../testing/app.
 import { type Bare, bareApp } from "../testing/bare-app.ts";
 import { Browser, type Page } from "../testing/browser.ts";
 import { type OidcProviderUnderTest, startOidcProvider } from "../testing/identity-provider.ts";
+import { startScriptedProvider } from "../testing/scripted-provider.ts";
 import { createVault, loadOrCreateKeyFile } from "../vault.ts";
 import { accountOf, mayJoin } from "./auth-oidc.ts";
 import { oidcProviders } from "./oidc.ts";
@@ -227,6 +228,48 @@ test("a provider that does not answer is a page that says so, and is asked again
   back.person = owner;
   expect((await w.signIn()).url).toBe(`${w.origin}/agents`);
 });
+
+/** A server whose provider says what the test wants it to. */
+async function scriptedWorld() {
+  const provider = startScriptedProvider();
+  const set = { "oauth.oidc_issuer": provider.issuer, "oauth.oidc_client_id": provider.clientId };
+  const it = await startTestApp({ set: { ...set, "limits.sign_ins_per_minute": 1_000 } });
+  const signIn = () => new Browser().open(`${it.app.httpUrl}/api/auth/login?provider=oidc&return_to=/agents`);
+  return {
+    ...{ it, provider, signIn },
+    async [Symbol.asyncDispose]() {
+      await it[Symbol.asyncDispose]();
+      await provider[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("an address is verified by the document that names it, not by another one", async () => {
+  await using w = await scriptedWorld();
+  const { email } = owner;
+  for (const [idToken, userInfo, isLetIn] of [
+    [{ email, email_verified: true }, {}, true],
+    [{}, { email, email_verified: true }, true],
+    [{ email_verified: true }, { email }, false],
+    [{ email }, { email_verified: true }, false],
+  ] as const) {
+    Object.assign(w.provider, { idToken, userInfo });
+    const { url } = await w.signIn();
+    expect([idToken, userInfo, url === `${w.it.app.httpUrl}/agents`]).toEqual([idToken, userInfo, isLetIn]);
+  }
+});
+
+test.each(["/.well-known/openid-configuration", "/token", "/keys", "/me"])(
+  "of an answer of the provider without end (%s) no more is read than there is in any",
+  async (endless) => {
+    await using w = await scriptedWorld();
+    Object.assign(w.provider, { endless, userInfo: { ...owner } });
+    const page = await w.signIn();
+    expect([page.status, page.text]).toEqual([503, expect.stringContaining("cannot be used for signing in")]);
+    // And what the buffers between the two hold.
+    expect(w.provider.taken()).toBeLessThan(32 * 1024 * 1024);
+  },
+);
 
 test("a way that is not configured is not found", async () => {
   await using w = await world(startTestApp);

@@ -124,9 +124,10 @@ async function halfUpload(
 
 test("what a body took comes back once, also when it outgrew the small ones and was released twice", () => {
   const budget = new BodyBudget(64 * 1024 * 1024);
-  const hold = budget.open("key", true);
+  const caller = { id: "key", account: "account" };
+  const hold = budget.open(caller, true);
   for (const bytes of [SMALL_BODY_BYTES_MAX, 2 * SMALL_BODY_BYTES_MAX]) hold.reserve(bytes);
-  const other = budget.open("key", true);
+  const other = budget.open(caller, true);
   other.reserve(1_000);
   const taken = budget.taken;
   expect(taken).toBeGreaterThan(2 * SMALL_BODY_BYTES_MAX);
@@ -138,13 +139,32 @@ test("what a body took comes back once, also when it outgrew the small ones and 
   expect(budget.taken).toBe(0);
 });
 
+test("an account has three quarters, whatever number of keys, a key half, and others the rest", () => {
+  const budget = new BodyBudget(64 * 1024 * 1024, 1);
+  const all = 48 * 1024 * 1024;
+  const hold = (id: string, account: string | null, part: number) => {
+    const held = budget.open({ id, account }, true);
+    held.reserve(all * part);
+    return held;
+  };
+  const [first] = [hold("key 1", "one", 0.5), hold("key 2", "one", 0.25)];
+  for (const key of ["key 2", "key 3"]) expect(() => hold(key, "one", 0.1)).toThrow("requests of yours");
+  const others = [hold("key 4", "two", 0.1), hold("192.0.2.1", null, 0.1)];
+  first?.release();
+  hold("key 3", "one", 0.1);
+  for (const one of others) one.release();
+  expect(budget.taken).toBeCloseTo(all * 0.35);
+});
+
 describe("bodies in hand", () => {
   test("of one key have their share of the memory, others have theirs, and all of it comes back", async () => {
     await using app = await startTestApp({
       set: { "http.max_bytes_in_hand": "4MiB", "limits.api_requests_per_minute": "10000" },
     });
     await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
-    const other = (await app.api("POST", "/api/v1/keys", { name: "other", scope: "account" })).body.key as string;
+    const key = (await app.api("POST", "/api/v1/keys", { name: "other", scope: "account" })).body.key as string;
+    const other = await app.newAccount();
+    await request(`${app.app.httpUrl}/api/v1/agents`, other, "POST", { slug: "other", agent_mode: "local" });
     const send = (key: string, bytes: number) =>
       request(`${app.app.httpUrl}/api/v1/send`, key, "POST", message(bytes), { prefer: "respond-async" });
     const until = async (key: string, bytes: number, status: number) => {
@@ -159,6 +179,7 @@ describe("bodies in hand", () => {
     expect(refused.body).toMatchObject({ code: "overloaded", status: 503 });
     expect(refused.body.fix).toContain("one after the other");
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect((await send(key, 225_000)).status).toBe(503);
     expect((await send(other, 225_000)).status).toBe(202);
     // So have small messages.
     expect((await send(app.key, 10_000)).status).toBe(202);

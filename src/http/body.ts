@@ -12,11 +12,18 @@ const bodyCopies = 5;
 const smallShare = 0.25;
 /** A body that is small; it is what routes without attachments take at most. */
 export const SMALL_BODY_BYTES_MAX = 256 * 1024;
-/** What one caller may take of either part. */
+/** What one key, session or address may take of either part, and all of an account together: keys cost nothing. */
 const callerShare = 0.5;
+const accountShare = 0.75;
 const RETRY_AFTER_SECONDS = 2;
 
-/** The memory that all request bodies in hand may take together, and each caller's share of it. */
+/** Whose memory it is: by what a request is made, and the account, where that has one. */
+export interface BodyCaller {
+  readonly id: string;
+  readonly account: string | null;
+}
+
+/** The memory that all request bodies in hand may take together, and each caller's and account's share of it. */
 export class BodyBudget {
   private readonly large: Account;
   private readonly small: Account;
@@ -28,8 +35,10 @@ export class BodyBudget {
   }
 
   /** What one request has taken so far: nothing. `mayGrow` for routes that take attachments. */
-  open(caller: string, mayGrow: boolean): BodyHold {
-    return new BodyHold(this.small, mayGrow ? this.large : null, caller);
+  open({ id, account }: BodyCaller, mayGrow: boolean): BodyHold {
+    const shares = new Map([[id, callerShare]]);
+    if (account !== null) shares.set(account, accountShare);
+    return new BodyHold(this.small, mayGrow ? this.large : null, shares);
   }
 
   /** Bytes taken by all requests in hand. */
@@ -56,17 +65,14 @@ export class BodyHold {
   constructor(
     private account: Account,
     private large: Account | null,
-    private readonly caller: string,
+    private readonly shares: ReadonlyMap<string, number>,
   ) {}
 
   /** Raises what is held to a body of so many bytes. Failure `overloaded`, with Retry-After, when there is no room. */
   reserve(bodyBytes: number): void {
     const more = this.checked(bodyBytes);
     if (more <= 0) return;
-    const { account, caller } = this;
-    this.bytes += more;
-    account.taken += more;
-    account.byCaller.set(caller, (account.byCaller.get(caller) ?? 0) + more);
+    this.count(more);
   }
 
   /** Fails as `reserve` does, and takes nothing: what a client announces costs no memory until it comes. */
@@ -81,13 +87,15 @@ export class BodyHold {
       this.account = this.large;
       this.large = null;
     }
-    const { account, caller } = this;
+    const { account } = this;
     const more = bodyBytes * account.copies - this.bytes;
     if (more <= 0) return 0;
-    const ofCaller = account.byCaller.get(caller) ?? 0;
-    // The largest body that is allowed always comes in when it is the only one: of the caller, and of all.
+    // The largest body that is allowed always comes in when it is the only one: of the caller, of the account, and of all.
     const fits = account.taken + more <= account.maxBytes || account.taken === this.bytes;
-    const fair = ofCaller + more <= account.maxBytes * callerShare || ofCaller === this.bytes;
+    const fair = [...this.shares].every(([holder, share]) => {
+      const held = account.byCaller.get(holder) ?? 0;
+      return held + more <= account.maxBytes * share || held === this.bytes;
+    });
     if (!fits || !fair)
       throw new Failure(
         "overloaded",
@@ -98,12 +106,18 @@ export class BodyHold {
   }
 
   release(): void {
-    const { account, caller } = this;
-    account.taken -= this.bytes;
-    const rest = (account.byCaller.get(caller) ?? 0) - this.bytes;
-    if (rest > 0) account.byCaller.set(caller, rest);
-    else account.byCaller.delete(caller);
-    this.bytes = 0;
+    this.count(-this.bytes);
+  }
+
+  private count(more: number): void {
+    const { account } = this;
+    this.bytes += more;
+    account.taken += more;
+    for (const holder of this.shares.keys()) {
+      const held = (account.byCaller.get(holder) ?? 0) + more;
+      if (held > 0) account.byCaller.set(holder, held);
+      else account.byCaller.delete(holder);
+    }
   }
 }
 

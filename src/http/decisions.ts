@@ -126,6 +126,7 @@ export function decisions(deps: RouteDeps) {
           ...bodies,
           attachments: given.attachments === undefined ? await keptAttachments(message) : said.attachments,
           conversationId: message.conversationId,
+          originalConversation: content.originalConversation ?? null,
           ...{ asked: null, wait: false },
         },
         message,
@@ -178,6 +179,7 @@ export function decisions(deps: RouteDeps) {
         const { content_hash: seen, ...changes } = body;
         const found = await held(caller, params.id, seen);
         const edit = Object.keys(changes).length > 0 ? await edited(found, changes) : null;
+        await exchange.requireStanding();
         const decided = await decide({
           ...decider(exchange, request),
           ...{ userId: caller.user.id, id: found.message.id, now: new Date(clock.now()) },

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import { startTestApp, type TestApp } from "../testing/app.ts";
+import { TestClock } from "../clock.ts";
+import type { Resolver } from "../dns.ts";
+import { request, startTestApp, type TestApp } from "../testing/app.ts";
 
 const production = {
   env: "production",
@@ -38,6 +40,30 @@ test("the TXT record proves a domain; until it is there, 412 says what is", asyn
   // No cache stands in the way of a record that was published a moment ago.
   it.dns.zone = { "d.test": { TXT: ["other", txt?.value ?? ""] } };
   expect(await verify()).toMatchObject({ status: 200, body: { verified: true } });
+});
+
+test("a key that ends while DNS is asked proves no domain", async () => {
+  const clock = new TestClock();
+  const asked = Promise.withResolvers<void>();
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  let token = "";
+  const resolver: Resolver = {
+    async resolve() {
+      asked.resolve();
+      await answered;
+      return [[token]] as never;
+    },
+  };
+  await using it = await startTestApp({ set: production, seams: { clock, resolver } });
+  token = (await register(it, "d.test")).txt?.value ?? "";
+  const { id, key } = (await it.api("POST", "/api/v1/keys", { name: "stolen", scope: "account" })).body;
+  const verified = request(`${it.app.httpUrl}/api/v1/domains/d.test/verify`, key, "POST");
+  await asked.promise;
+  await it.api("DELETE", `/api/v1/keys/${id}`);
+  clock.advance(1_000);
+  answer();
+  expect((await verified).status).toBe(401);
+  expect((await it.api("GET", "/api/v1/domains")).body.domains).toMatchObject([{ domain: "d.test", verified: false }]);
 });
 
 test("each record is looked up: there, missing, or something else", async () => {

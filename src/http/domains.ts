@@ -54,6 +54,7 @@ export function domains(deps: RouteDeps) {
           now: new Date(clock.now()),
         };
         const shown = onWire(claimRows(claim));
+        await exchange.requireStanding();
         await store.createDomain(claim, exchange.keep(201, shown));
         return status(201, shown);
       },
@@ -120,10 +121,11 @@ export function domains(deps: RouteDeps) {
     )
     .post(
       "/:domain/verify",
-      async ({ params, caller }) => {
+      async ({ params, caller, exchange }) => {
         const domain = await ownDomain(caller, params.domain);
         if (domain.verifiedAt) return onWire(domain);
         if (config.env !== "development") await requireToken(domain);
+        await exchange.requireStanding();
         try {
           const { verifiedAt } = await store.markDomainVerified(domain.id, new Date(clock.now()));
           return onWire({ ...domain, verifiedAt });

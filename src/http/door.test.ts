@@ -5,6 +5,7 @@ import { issueKey } from "../accounts.ts";
 import { TestClock } from "../clock.ts";
 import { type LogFields, silentLog } from "../log.ts";
 import { request, startTestApp } from "../testing/app.ts";
+import { testPool } from "../testing/pool.ts";
 import { SocketClient } from "../testing/socket-client.ts";
 import { addAgent, addMessage, multiplyMessages, outboundFor } from "../testing/store-rows.ts";
 import { until } from "../testing/until.ts";
@@ -162,6 +163,54 @@ test("a key or session that ends while a body arrives opens nothing", async () =
   const { keys } = (await it.api("GET", "/api/v1/keys")).body;
   expect(keys.some(({ name }: { name: string }) => name === newKey.name)).toBe(false);
   expect((await it.api("GET", `/api/v1/agents/${agent}/messages?status=all`)).body.messages).toEqual([]);
+});
+
+test("a key that ends while a child process keeps its requests waiting sends, decides and reads nothing", async () => {
+  const clock = new TestClock();
+  const pool = testPool();
+  const waiting: string[] = [];
+  let gate = Promise.resolve();
+  const held: typeof pool.run = async (name, ...rest) => {
+    waiting.push(name);
+    await gate;
+    return pool.run(name, ...rest);
+  };
+  await using it = await startTestApp({ seams: { clock, pool: { ...pool, run: held } } });
+  const agent = `bot@${it.app.config.sharedDomain}`;
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const attachments = [{ filename: "a.txt", data: "YQ==" }];
+  const mail = { to: [agent], subject: "Hello", body: "x", attachments };
+  const sent = (await it.api("POST", "/api/v1/send", mail)).body.message_id;
+  await it.api("PATCH", `/api/v1/agents/${agent}`, { hitl_enabled: true, hitl_notify_email: false });
+  const waits = (await it.api("POST", "/api/v1/send", { ...mail, to: ["ann@outside.example"] })).body.message_id;
+  await it.api("PATCH", `/api/v1/agents/${agent}`, { hitl_enabled: false });
+
+  const stolen = (await it.api("POST", "/api/v1/keys", { name: "stolen", scope: "account" })).body;
+  const { promise, resolve: open } = Promise.withResolvers<void>();
+  gate = promise;
+  waiting.length = 0;
+  const ask = (method: string, path: string, body?: unknown, more = {}) =>
+    request(`${it.app.httpUrl}/api/v1${path}`, stolen.key, method, body, more);
+  const once = { "idempotency-key": "order-17" };
+  const late = { ...mail, subject: "Late" };
+  const asked = [
+    ask("POST", "/send", late, once),
+    ask("POST", `/messages/${waits}/approve`, { subject: "Late" }),
+    ask("GET", `/messages/${sent}/attachments/0`),
+  ];
+  await until("all of them wait", () => waiting.length === asked.length);
+  expect((await it.api("DELETE", `/api/v1/keys/${stolen.id}`)).status).toBe(204);
+  clock.advance(1_000);
+  open();
+  expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([401, 401, 401]);
+  const { messages } = (await it.api("GET", "/api/v1/messages")).body;
+  const seen = messages.map(({ id, subject, status }: Record<string, string>) => [id, subject, status]);
+  expect(seen).toEqual([
+    [waits, "Hello", "pending_approval"],
+    [sent, "Hello", "delivered"],
+  ]);
+  // What the key was told is nobody else's answer.
+  expect((await it.api("POST", "/api/v1/send", late, once)).status).toBe(200);
 });
 
 test("a key in a path does not reach the log", async () => {

@@ -124,7 +124,8 @@ export function createDoor(options: DoorOptions) {
       config.http.maxBodySize,
     );
     // What a route asks further is in the memory of the request that made it ask.
-    visit.hold = server ? bodies.open(identity?.proofId ?? visit.clientIp, takesAttachments) : null;
+    const holder = { id: identity?.proofId ?? visit.clientIp, account: identity?.user.id ?? null };
+    visit.hold = server ? bodies.open(holder, takesAttachments) : null;
     const wantsBody = route.hooks.body !== undefined;
     const whole = new WholeBody(wantsBody || takesAttachments);
     const json =
@@ -164,9 +165,15 @@ export function createDoor(options: DoorOptions) {
         method: request.method,
         origin: url.origin,
         turn: () => turns.take(visit.party),
-        withWholeMessage: (work, by = "server") => wholeMessages[by](visit.party, work),
+        requireStanding,
+        withWholeMessage: (work, by = "server") =>
+          wholeMessages[by](visit.party, async () => {
+            // Reading a message may mark it read.
+            await requireStanding();
+            return work();
+          }),
         inPieces(pieces, bytes) {
-          const hold = answersInHand.open(identity?.proofId ?? visit.clientIp, true);
+          const hold = answersInHand.open(holder, true);
           hold.reserve(bytes);
           return streamOf(
             pieces,
@@ -190,6 +197,8 @@ export function createDoor(options: DoorOptions) {
       };
       exchanges.set(inner, exchange);
       const response = await api.handle(inner);
+      // What was read while a key was revoked goes to nobody.
+      if (method === "GET") await requireStanding().catch((error) => withdrawn(response, error));
       visit.failure = exchange.failure;
       // The key belongs to another request, whose repetition must not find this answer under it.
       if (exchange.failure?.code === "idempotency_key_reused") throw exchange.failure;
@@ -297,6 +306,12 @@ export function createDoor(options: DoorOptions) {
 function isList({ path, hooks }: Route, url: URL): boolean {
   if (path === "/api/v1/overview") return true;
   return hooks.query?.schema.properties?.page_size !== undefined && !url.searchParams.has("wait");
+}
+
+/** Throws the failure in place of an answer that is not given; its memory is free again. */
+async function withdrawn(response: Response, failure: unknown): Promise<never> {
+  await response.body?.cancel();
+  throw failure;
 }
 
 /** Nobody reads the answer. */

@@ -82,8 +82,8 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
           kept = true;
           return { userId, key: ownKey, answer: { status, body: sealed(JSON.stringify(body)) } };
         });
-        // What may turn out otherwise next time is not an answer to keep.
-        if (response.status >= 500 || response.status === 429) await finish(null);
+        // What may turn out otherwise next time, or is about who asks, is not an answer to keep.
+        if (response.status >= 500 || response.status === 429 || response.status === 401) await finish(null);
         else if (!kept || !response.ok)
           await finish({ status: response.status, body: sealed(await response.clone().text()) });
         return response;

@@ -75,7 +75,7 @@ export function keys(deps: RouteDeps) {
           tag: "keys",
           summary: "Create an API key",
           description: "The key is shown only in this answer; its hash is stored.",
-          failures: ["forbidden"],
+          failures: ["forbidden", "conflict"],
           example: { name: "inbox reader", scope: "agent", agent: "my-bot@agents.example.com" },
         }),
       },

@@ -36,6 +36,7 @@ pre { white-space: pre-wrap; }
   .e2a-host { all: initial !important; display: inline !important; visibility: visible !important; opacity: 1 !important; margin: 0 .35em !important;
     padding: 0 .4em !important; border-radius: 4px !important; background: #fdeae8 !important; color: #b3261e !important;
     font: 12px/1.5 ui-monospace, monospace !important; }
+  .e2a-host::before, .e2a-host::after { content: none !important; }
 }
 `;
 

@@ -1,4 +1,4 @@
-import type { ClientAuth, Configuration } from "openid-client";
+import type { ClientAuth, Configuration, CustomFetchOptions } from "openid-client";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config.ts";
 import { Failure } from "../errors.ts";
@@ -7,6 +7,8 @@ import { Failure } from "../errors.ts";
 const METADATA_KEPT_MS = 3_600_000;
 /** How long one request to a provider may take; a person waits. */
 const REQUEST_SECONDS_MAX = 10;
+/** What a provider says of itself, its keys and its people; real answers have some kilobytes. */
+const ANSWER_BYTES_MAX = 1024 * 1024;
 
 /** What Google calls itself, whichever key of the configuration names it. */
 export const googleIssuer = "https://accounts.google.com";
@@ -124,10 +126,14 @@ export function createOidcClient(provider: OidcProvider, clock: Clock): OidcClie
           idTokenExpected: true,
         });
         const claims: Record<string, unknown> = { ...tokens.claims() };
-        // Not every provider puts the address into the ID token (OpenID Connect Core 5.4).
-        if (claims.email === undefined)
-          Object.assign(claims, await client.fetchUserInfo(known, tokens.access_token, String(claims.sub)));
-        return personOf(claims);
+        if (claims.email !== undefined) return personOf(claims);
+        // Not every provider puts the address into the ID token (OpenID Connect Core 5.4). What the token says of an
+        // address is not about the one that stands elsewhere.
+        const { email_verified: _, ...others } = claims;
+        return personOf({
+          ...others,
+          ...(await client.fetchUserInfo(known, tokens.access_token, String(claims.sub))),
+        });
       } catch (error) {
         throw refusal(provider, error);
       }
@@ -152,11 +158,28 @@ async function discover({ issuer, clientId, clientSecret, name }: OidcProvider):
       clientId,
       undefined,
       clientSecret === null ? client.None() : withSecret(clientSecret),
-      { execute: [client.enableNonRepudiationChecks, ...insecure], timeout: REQUEST_SECONDS_MAX },
+      {
+        execute: [client.enableNonRepudiationChecks, ...insecure],
+        timeout: REQUEST_SECONDS_MAX,
+        [client.customFetch]: boundedFetch,
+      },
     );
   } catch (error) {
     throw unreachable(name, error);
   }
+}
+
+/** An answer, read whole, when it is no longer than any should be. Throws TypeError, as for one that does not come. */
+async function boundedFetch(url: string, init: CustomFetchOptions): Promise<Response> {
+  const { body, status, headers } = await fetch(url, init as RequestInit);
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > ANSWER_BYTES_MAX) throw new TypeError(`the answer has more than ${ANSWER_BYTES_MAX} bytes`);
+    chunks.push(chunk);
+  }
+  return new Response(chunks.length > 0 ? Buffer.concat(chunks) : null, { status, headers });
 }
 
 function unreachable(name: string, error: unknown): Failure {

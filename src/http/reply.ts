@@ -130,6 +130,7 @@ export function replies(deps: RouteDeps) {
             subject: replySubject(original.subject),
             ...input.contentOf(given),
             conversationId: given.conversation_id || original.conversationId,
+            originalConversation: original.conversationId,
             ...replyThread(original),
           },
           { request, exchange, caller, set },
@@ -175,6 +176,7 @@ export function replies(deps: RouteDeps) {
             ...content,
             attachments,
             conversationId: given.conversation_id || original.conversationId,
+            originalConversation: original.conversationId,
             // A new thread for its reader, who has nothing of what came before.
             ...{ inReplyTo: null, references: [] },
           },

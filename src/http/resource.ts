@@ -108,6 +108,11 @@ export interface Exchange {
    * One more request by the same client, through the same door: with its own key or cookie, limits and line in the log.
    */
   ask(request: Request): Promise<Response>;
+  /**
+   * For a verb that has waited, right before it changes something: Failure `unauthenticated` when the caller's key or
+   * session has ended since. What only reads is asked by the door. It asks the store at most once a second.
+   */
+  requireStanding(): Promise<void>;
   /** Resolves when it is this client's turn to have a few milliseconds of work done. */
   turn(): Promise<void>;
   /**

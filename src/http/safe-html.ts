@@ -60,6 +60,7 @@ const PICTURE_CHARS_MAX = 16 * 1024 * 1024;
 const CLOSE_REACH = 50;
 
 const picture = /^data:image\/(?:png|jpe?g|gif|webp|bmp|avif);base64,[\w+/=\s]*$/i;
+const ignorable = /\p{Default_Ignorable_Code_Point}/gu;
 const remote = /^\s*(?:https?:)?\/\//i;
 
 /**
@@ -152,6 +153,11 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
     const write = (key: string, content: string) => written.push(` ${key}="${escapeAttribute(content)}"`);
     for (const [key, content] of given) {
       if (!attributes.has(key)) continue;
+      // The mark of a false link is ours to set.
+      if (key === "class") {
+        write(key, withoutMark(content));
+        continue;
+      }
       // The text of a title is as untrusted as any other; ours says where a link goes.
       if (key === "title" && name === "a") continue;
       write(key, key === "style" ? harmlessCss(content, { pictures: options.images }) : withoutOverrides(content));
@@ -254,8 +260,14 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
   return out.join("");
 }
 
+function withoutMark(classes: string): string {
+  return classes.replace(/[^\s]+/g, (name) => (name.toLowerCase() === "e2a-host" ? "" : name));
+}
+
 /** Whether the words of a link name another host than it leads to, or its host has letters that may look like others. */
-function deceives({ words, url }: { words: string; url: URL }): boolean {
+function deceives({ words: written, url }: { words: string; url: URL }): boolean {
+  // What nobody sees between two letters makes no other name of them for whoever reads it.
+  const words = written.replace(ignorable, "");
   if (url.hostname.split(".").some((label) => label.startsWith("xn--"))) return true;
   if (url.protocol === "mailto:" || url.protocol === "tel:") return false;
   const bare = (host: string) => host.toLowerCase().replace(/^www\./, "");

@@ -227,7 +227,7 @@ function checkHeaders(headers: Record<string, string>, complain: Complain): void
     if (!/^[a-z0-9-]{1,76}$/.test(key)) complain(field, "must have a name of 1 to 76 letters, digits and hyphens");
     else if (!isFreeField(name)) complain(field, "is set by the server");
     else if (receiptFields.test(name)) complain(field, "asks for receipts, which come to nobody here");
-    else if (seen.has(key)) complain(field, "is there twice");
+    else if (seen.has(key)) complain(field, "is given twice");
     else if (!/\S/.test(value) || value.length > LINE_CHARS_MAX || !oneLine.test(value))
       complain(field, `must be one line of 1 to ${LINE_CHARS_MAX} printable characters`);
     seen.add(key);
@@ -252,7 +252,7 @@ function checkAttachments(attachments: Static<typeof attachment>[], complain: Co
     if (id === "") continue;
     if (!contentId.test(id))
       complain(`${field}.content_id`, "must be at most 255 ASCII characters without white space");
-    else if (ids.has(id)) complain(`${field}.content_id`, "is there twice");
+    else if (ids.has(id)) complain(`${field}.content_id`, "is used by another attachment");
     ids.add(id);
   }
   return bytes;

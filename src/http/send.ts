@@ -69,8 +69,9 @@ export function sends(deps: RouteDeps) {
 
   /** Where a new message stands among others. */
   async function threadOf(agent: AgentRow, answers: string | undefined, references: string[]) {
-    if (!answers) return { inReplyTo: references.at(-1) ?? null, references, conversationId: null };
-    if (input.isThreadId(answers)) return { ...replyThread({ messageId: answers, references }), conversationId: null };
+    const originalConversation = null;
+    if (!answers) return { inReplyTo: references.at(-1) ?? null, references, originalConversation };
+    if (input.isThreadId(answers)) return { ...replyThread({ messageId: answers, references }), originalConversation };
     const found = await findMessage(store, agent, answers);
     if (!found)
       throw invalid([{ field: "reply_to_message_id", message: `is no message of ${agent.id}, nor a Message-ID` }]);
@@ -78,7 +79,7 @@ export function sends(deps: RouteDeps) {
     const { messageId } = original;
     return {
       ...replyThread({ messageId, references: references.length > 0 ? references : original.references }),
-      conversationId: original.conversationId,
+      originalConversation: original.conversationId,
     };
   }
 
@@ -99,7 +100,7 @@ export function sends(deps: RouteDeps) {
       replyTo: input.readMailboxes("reply_to", given.reply_to),
       ...input.contentOf(given),
       ...thread,
-      conversationId: given.conversation_id || thread.conversationId,
+      conversationId: given.conversation_id || thread.originalConversation,
     };
   }
 

@@ -16,7 +16,7 @@ export const submitFailures = [
 ];
 
 /** What a route says; the rest of a message follows from the request. */
-export type Said = Omit<SendRequest, "asked" | "wait" | "signal">;
+export type Said = Omit<SendRequest, "asked" | "wait" | "signal" | "requireStanding">;
 
 interface Context {
   request: Request;
@@ -53,7 +53,7 @@ export async function submit(
   await answers.noted(asked.hash);
   const sent = await sender.send({
     ...said,
-    ...{ asked, wait: !async },
+    ...{ asked, wait: !async, requireStanding: exchange.requireStanding },
     ...(async ? {} : { signal: exchange.signal }),
   });
   if (!sent.fresh) {

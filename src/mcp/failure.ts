@@ -58,7 +58,8 @@ export function failureOf(status: number, text: string): ToolFailure {
       fix: `Something between this client and e2a is wrong. ${askUser}`,
       status,
     });
-  const { code = "", errors } = problem;
+  const { code = "" } = problem;
+  const errors = problem.errors?.map(({ field, message }) => ({ field: plain(field), message: plain(message) }));
   const detail = plain(problem.detail ?? problem.title ?? `The server answered ${status}.`);
   const quotes = code === "upstream_rejected";
   return new ToolFailure(quotes ? "Nobody took the message." : detail, {

@@ -74,7 +74,8 @@ export function fateLines(message: Known, fence: Fence): string[] {
     `Status ${status}. ${meaning ?? ""}`.trim(),
     // It names files and hosts, which are the words of whoever wrote the message.
     ...(hold ? [`Why it was held: ${fence.line(hold)}`] : []),
-    ...(list.length > 0 ? [`Recipients: ${list.join(", ")}.`] : []),
+    // Of an answer they are the words of whoever is answered.
+    ...(list.length > 0 ? [`Recipients: ${fence.line(list)}`] : []),
     ...(untrusted.left_out ? [leftOut] : []),
     ...(untrusted.replies.length > 0 || untrusted.rejection_reason || untrusted.left_out
       ? [fence.line(untrusted)]

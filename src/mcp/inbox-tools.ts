@@ -3,7 +3,7 @@ import { type Api, agentPath, messagePath } from "./api.ts";
 import type { Summary as ApiSummary, Conversation } from "./shapes.ts";
 import { Summary, summaryLines, summaryOf } from "./summary.ts";
 import { type Context, choice, given, hints, orNull, tool, untrustedNote, whole } from "./tool.ts";
-import { shortLine, shortList } from "./untrusted.ts";
+import { conversationName, shortLine, shortList } from "./untrusted.ts";
 
 const pageDefault = 20;
 const pageMax = 50;
@@ -137,11 +137,11 @@ export const labelMessage = tool({
     status: Type.Optional(choice(["read", "unread"])),
   },
   output: { message_id: Type.String(), status: Type.String(), labels: Type.Array(Type.String()) },
-  async run({ message_id, agent: named, ...body }, { api, signal }) {
+  async run({ message_id, agent: named, ...body }, { api, signal, fence }) {
     const path = agentPath(await api.agentOf(named, signal), messagePath(message_id));
     const { status, labels: all } = await api.json<ApiSummary>("PATCH", path, { body, signal });
     return {
-      text: `${message_id} is ${status}; labels: ${all.length > 0 ? JSON.stringify(all) : "none"}.`,
+      text: `${message_id} is ${status}; labels: ${all.length > 0 ? fence.line(all) : "none"}`,
       structured: { message_id, status, labels: all },
     };
   },
@@ -195,7 +195,7 @@ export const listConversations = tool({
     }));
     const lines = conversations.map(
       ({ conversation_id: id, message_count, unread_count, last_message_at, untrusted, ...last }) =>
-        `${JSON.stringify(id)}: ${message_count} messages, ${unread_count} unread, last ${last.last_direction} ${last_message_at}${
+        `${conversationName(id, fence)}: ${message_count} messages, ${unread_count} unread, last ${last.last_direction} ${last_message_at}${
           last.last_direction === "inbound" && !last.last_verified ? ", its sender NOT PROVEN" : ""
         }\n${fence.line(untrusted)}`,
     );
@@ -228,7 +228,7 @@ export const getConversation = tool({
     const messages = answer.messages.map(summaryOf);
     const next = answer.next_token ?? null;
     const untrusted = { subject: shortLine(subject) };
-    const head = `${messages.length} messages of ${agent} in ${JSON.stringify(id)}, oldest first.`;
+    const head = `${messages.length} messages of ${agent} in ${conversationName(id, fence)}, oldest first.`;
     return {
       text: [head, ...summaryLines(messages, fence), ...moreLines(next)].join("\n"),
       structured: { conversation_id: id, agent, messages, next_cursor: next, untrusted },

@@ -7,7 +7,15 @@ import { type AskedPart, askedPortion, charsDefault, partArguments, partOutput, 
 import { notesOf } from "./review-tools.ts";
 import type { Detail, Outbound } from "./shapes.ts";
 import { type Context, choice, given, hints, orNull, tool, untrustedNote } from "./tool.ts";
-import { automaticReason, shortLine, shortList, verdictOf, wholeLine, wholeList } from "./untrusted.ts";
+import {
+  automaticReason,
+  conversationName,
+  shortLine,
+  shortList,
+  verdictOf,
+  wholeLine,
+  wholeList,
+} from "./untrusted.ts";
 
 const Attachments = Type.Array(
   Type.Object({ index: Type.Integer(), filename: Type.String(), content_type: Type.String(), size: Type.Integer() }),
@@ -108,7 +116,7 @@ async function inbound(agent: string, message: Detail, part: Part, asked: AskedP
     attachments: attachments.map((file) => ({ ...file, filename: shortLine(file.filename) })),
   };
   const known = [
-    `${message_id} of ${agent}, in conversation ${JSON.stringify(conversation_id)}, received ${at}.`,
+    `${message_id} of ${agent}, in conversation ${conversationName(conversation_id, fence)}, received ${at}.`,
     verdict,
     ...(automatic ? [automatic] : []),
     ...(answersTo.length > 0
@@ -150,10 +158,10 @@ async function outbound(message: Outbound, part: Part, asked: AskedPart, context
     headers: (message.headers ?? []).map(({ name, value }) => wholeLine(`${name}: ${value}`)),
     ...(htmlShown ? { html_text: htmlShown.text } : {}),
     ...(notes.length > 0 ? { notes } : {}),
-    attachments: attachments.map((file) => ({ ...file, filename: shortLine(file.filename) })),
+    attachments: attachments.map((file) => ({ ...file, filename: wholeLine(file.filename) })),
   };
   const known = [
-    `${id} of ${agent}, in conversation ${JSON.stringify(conversation_id)}, handed in ${at}.`,
+    `${id} of ${agent}, in conversation ${conversationName(conversation_id, fence)}, handed in ${at}.`,
     ...fateLines(message, fence),
     ...hidden,
   ];

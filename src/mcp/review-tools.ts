@@ -90,6 +90,10 @@ async function heldOf(message: Outbound, readHtml: Context["readHtml"]): Promise
   const { text, nextOffset } = portionOf(body.text, 0, charsShown);
   const hosts = [...new Set(links.map(({ host }) => host))];
   const fields = headers.map(({ name, value }) => wholeLine(`${name}: ${value}`));
+  const files = attachments.map(({ filename, content_type, size }) =>
+    wholeLine(`${filename} (${content_type}, ${size} bytes)`),
+  );
+  const subject = wholeLine(message.subject);
   return {
     ...{ message_id: message.id, agent: message.agent_id, type: message.type, created_at: message.created_at },
     approval_expires_at: message.approval_expires_at ?? null,
@@ -99,15 +103,13 @@ async function heldOf(message: Outbound, readHtml: Context["readHtml"]): Promise
       nextOffset !== null ||
       (htmlText?.nextOffset ?? null) !== null ||
       hosts.length > hostsShown ||
-      fields.some((one) => shortLine(one) !== one),
+      [subject, ...fields, ...files].some((one) => shortLine(one) !== one),
     untrusted: {
       ...{ to: wholeList(message.to), cc: wholeList(message.cc), bcc: wholeList(message.bcc) },
       reply_to: wholeList(message.reply_to),
-      ...{ subject: shortLine(message.subject), text, has_html: body_html !== undefined },
+      ...{ subject: shortLine(subject), text, has_html: body_html !== undefined },
       ...{ html_text: htmlText?.text ?? null, notes: notesOf(message) },
-      attachments: attachments.map(({ filename, content_type, size }) =>
-        shortLine(`${filename} (${content_type}, ${size} bytes)`),
-      ),
+      attachments: files.map(shortLine),
       headers: fields.map(shortLine),
       link_hosts: hosts.slice(0, hostsShown).map(shortLine),
     },
@@ -124,7 +126,7 @@ function heldText(held: Static<typeof Held>, fence: Fence): string {
   return [
     `${message_id}: a ${type} by ${agent}, handed in ${created_at}${approval_expires_at ? `, decided by itself ${approval_expires_at}` : ""}.`,
     `content_hash ${content_hash}`,
-    ...(recipients_new.length > 0 ? [`New to the agent: ${recipients_new.join(", ")}.`] : []),
+    ...(recipients_new.length > 0 ? [`New to the agent: ${fence.line(recipients_new)}`] : []),
     ...hidden,
     ...(held.is_cut ? ["Not all of it is shown; get_message has the rest."] : []),
     ...(held.untrusted.has_html ? ["It also has HTML, which may say something else."] : []),

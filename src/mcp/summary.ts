@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { Summary as ApiSummary } from "./shapes.ts";
 import { orNull, untrustedNote } from "./tool.ts";
-import { automaticReason, type Fence, shortLine, shortList, verdictOf } from "./untrusted.ts";
+import { automaticReason, conversationName, type Fence, shortLine, shortList, verdictOf } from "./untrusted.ts";
 
 /** A message in a list. */
 export const Summary = Type.Object({
@@ -48,13 +48,9 @@ export function summaryOf(message: ApiSummary): Static<typeof Summary> {
 export function summaryLines(messages: readonly Static<typeof Summary>[], fence: Fence): string[] {
   if (messages.length === 0) return [];
   const lines = messages.map(({ message_id, conversation_id, at, status, verdict, labels, ...message }) => {
-    const marks = [
-      `${message.direction} ${status}`,
-      ...(message.has_attachments ? ["attachments"] : []),
-      ...(labels.length > 0 ? [`labels ${JSON.stringify(labels)}`] : []),
-    ];
+    const marks = [`${message.direction} ${status}`, ...(message.has_attachments ? ["attachments"] : [])];
     const warning = message.do_not_answer ? ` ${message.do_not_answer}` : "";
-    return `${message_id} in ${JSON.stringify(conversation_id)}, ${at}, ${marks.join(", ")}. ${verdict}${warning}\n${fence.line(message.untrusted)}`;
+    return `${message_id} in ${conversationName(conversation_id, fence)}, ${at}, ${marks.join(", ")}. ${verdict}${warning}\n${fence.line({ ...message.untrusted, ...(labels.length > 0 ? { labels } : {}) })}`;
   });
   return [fence.warning, ...lines];
 }

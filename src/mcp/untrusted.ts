@@ -34,6 +34,11 @@ export class Fence {
   }
 }
 
+/** A conversation's id as a call takes it. One that the agent chose itself may be a sentence. */
+export function conversationName(id: string, fence: Fence): string {
+  return /^conv_[0-9a-f]{32}$/.test(id) ? id : fence.line(id);
+}
+
 /** Somebody else's words on one line, with nothing hidden in them. */
 export function wholeLine(text: string): string {
   return withoutUnseen(text).text.replace(/\s+/g, " ").trim();

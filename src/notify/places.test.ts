@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { TestClock } from "../clock.ts";
-import { startTestApp } from "../testing/app.ts";
+import { request, startTestApp } from "../testing/app.ts";
 import { serveRaw } from "../testing/raw-server.ts";
 import { startSink } from "../testing/sink.ts";
 import { deliver } from "../testing/smtp-client.ts";
@@ -12,6 +12,8 @@ function places(options: { all?: number; failing?: string[] } = {}) {
   return { clock, ...createPlaces({ all, perEndpoint: 4, failing }, clock, () => 1) };
 }
 
+const at = (endpointId: string, userId = "usr_1") => ({ endpointId, userId });
+
 /** How many attempts each of these endpoints may have, in one claim. */
 function granted(it: Pick<Places, "forClaim">, endpoints: string[]): number[] {
   const { of, others } = it.forClaim();
@@ -22,14 +24,14 @@ describe("places", () => {
   test("a stranger has one, an endpoint that answers all of its own, one that failed one again", () => {
     const it = places();
     expect(granted(it, ["a"])).toEqual([1]);
-    it.take("a");
+    it.take(at("a"));
     expect(granted(it, ["a"])).toEqual([0]);
     expect(it.busy()).toEqual(["a"]);
-    it.done("a", true);
+    it.done(at("a"), true);
     expect(granted(it, ["a"])).toEqual([4]);
-    it.take("a");
+    it.take(at("a"));
     expect(granted(it, ["a"])).toEqual([3]);
-    it.done("a", false);
+    it.done(at("a"), false);
     expect(granted(it, ["a"])).toEqual([1]);
   });
 
@@ -38,16 +40,16 @@ describe("places", () => {
     const it = places({ failing });
     expect(it.forClaim()).toMatchObject({ others: 1, failingMax: 4 });
     expect([...it.forClaim().failing]).toEqual(failing);
-    for (const endpoint of ["a", "b", "c"]) it.take(endpoint);
+    for (const endpoint of ["a", "b", "c"]) it.take(at(endpoint));
     expect(it.forClaim().failingMax).toBe(1);
     expect(granted(it, ["a", "d", "e"])).toEqual([0, 1, 1]);
-    it.done("a", false);
+    it.done(at("a"), false);
     expect(it.forClaim().failingMax).toBe(2);
   });
 
   test("a claim for named endpoints is told of those alone", () => {
     const it = places({ failing: ["a", "b"] });
-    it.take("c");
+    it.take(at("c"));
     const { of, failing } = it.forClaim(["b", "c"]);
     expect([[...of], [...failing]]).toEqual([
       [
@@ -61,8 +63,8 @@ describe("places", () => {
   test("of endpoints that answer the last two thousand are known", () => {
     const it = places();
     for (let n = 0; n <= 2_000; n++) {
-      it.take(`e${n}`);
-      it.done(`e${n}`, true);
+      it.take(at(`e${n}`));
+      it.done(at(`e${n}`), true);
     }
     expect(granted(it, ["e0", "e1", "e2000"])).toEqual([1, 4, 4]);
   });
@@ -71,27 +73,44 @@ describe("places", () => {
     const it = places();
     const restsMs: number[] = [];
     for (let failures = 1; failures <= 9; failures++) {
-      it.take("a");
-      it.done("a", false);
+      it.take(at("a"));
+      it.done(at("a"), false);
       restsMs.push((it.nextFreeAt()?.getTime() ?? it.clock.now()) - it.clock.now());
       expect(granted(it, ["a"])).toEqual([restsMs.at(-1) === 0 ? 1 : 0]);
       it.clock.advance(restsMs.at(-1) as number);
       expect(granted(it, ["a"])).toEqual([1]);
     }
     expect(restsMs).toEqual([0, 0, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
-    it.take("a");
-    it.done("a", false);
+    it.take(at("a"));
+    it.done(at("a"), false);
     expect(it.busy()).toEqual(["a"]);
     it.forget("a");
     expect([it.busy(), it.nextFreeAt(), granted(it, ["a"])]).toEqual([[], null, [1]]);
   });
 
+  test("an account has three quarters of all, however many endpoints it has, and others the rest", () => {
+    const it = places();
+    for (let n = 0; n < 5; n++) it.take(at(`e${n}`));
+    expect(it.fullAccount()).toBeNull();
+    it.take(at("e5"));
+    expect(it.fullAccount()).toBe("usr_1");
+    it.take(at("f", "usr_2"));
+    const { accounts } = it.forClaim();
+    expect([...(accounts?.of ?? [])]).toEqual([
+      ["usr_1", 0],
+      ["usr_2", 5],
+    ]);
+    expect(accounts?.others).toBe(6);
+    it.done(at("e0"), true);
+    expect([it.fullAccount(), it.forClaim().accounts?.of.get("usr_1")]).toEqual([null, 1]);
+  });
+
   test("an attempt that taught nothing changes nothing but its place", () => {
     const it = places();
-    it.take("a");
-    it.done("a", true);
-    it.take("a");
-    it.done("a", null);
+    it.take(at("a"));
+    it.done(at("a"), true);
+    it.take(at("a"));
+    it.done(at("a"), null);
     expect(granted(it, ["a"])).toEqual([4]);
   });
 });
@@ -137,4 +156,25 @@ test("endpoints that hang never keep an endpoint that answers waiting, after a r
   await sink.reached(2);
   expect(open()).toBe(2);
   expect(sink.requests.map(({ body }) => body.subject)).toEqual(["live", "live"]);
+});
+
+test("an account whose endpoints are slow never keeps another account's endpoint waiting", async () => {
+  using silent = await serveRaw(() => {});
+  await using sink = startSink();
+  await using t = await startTestApp({ set: { "webhook.concurrency": 4 } });
+  const slugs = ["a-slow", "b-slow", "c-slow", "d-slow", "e-slow"];
+  for (const slug of slugs)
+    await t.api("POST", "/api/v1/agents", { slug, webhook_url: `http://127.0.0.1:${silent.port}/${slug}` });
+  const neighbour = await t.newAccount();
+  const live = { slug: "live", webhook_url: sink.url };
+  expect((await request(`${t.app.httpUrl}/api/v1/agents`, neighbour, "POST", live)).status).toBe(201);
+  for (const slug of [...slugs, "live"]) {
+    const message = `From: a@client.example\r\nSubject: ${slug}\r\nMessage-ID: <${slug}@client.example>\r\n\r\nHi\r\n`;
+    expect((await deliver(t.app.smtp.port, { to: `${slug}@e2a.localhost`, message })).code).toBe(250);
+  }
+  await sink.reached(1);
+  expect(sink.requests[0]?.body.subject).toBe("live");
+  const open = () => silent.connections.filter((connection) => !connection.closed).length;
+  while (open() < 3) await new Promise(setImmediate);
+  expect(open()).toBe(3);
 });

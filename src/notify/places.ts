@@ -1,8 +1,14 @@
 import type { Clock } from "../clock.ts";
 import type { DeliverySlots } from "../store/delivery-queue.ts";
+import type { DeliveryRow } from "../store/schema.ts";
 
 /** Endpoints that failed last may have this part of all places, so that those which hang never have the places of all others. */
 const FAILING_SHARE = 0.5;
+/**
+ * Of all places, what the endpoints of one account may have: one whose endpoints answer slowly, and well, never keeps the
+ * others waiting. More than half, so that at most one account has its part at a time.
+ */
+const ACCOUNT_SHARE = 0.75;
 /** Failures in a row after which an endpoint rests before the next attempt: one that refuses is else called all the time. */
 const FAILURES_WITHOUT_REST = 3;
 /**
@@ -15,15 +21,20 @@ const WELL_MAX = 2_000;
 /** Resting endpoints that a claim is told of; where there are more, one of them soon ends its rest anyway. */
 const RESTING_LISTED_MAX = 100;
 
-/** Who may have how many attempts in hand, over all endpoints and for each. */
+/** What takes a place: a delivery to an endpoint of an account. */
+type Placed = Pick<DeliveryRow, "endpointId" | "userId">;
+
+/** Who may have how many attempts in hand: over all endpoints, for each, and for all of an account. */
 export interface Places {
   /** How many more endpoints may have, for one claim: all of which something is known, or only those of `named`. */
   forClaim(named?: readonly string[]): DeliverySlots;
   /** Endpoints that may have no more, as far as they are worth naming. */
   busy(): string[];
-  take(endpoint: string): void;
+  /** The account that may have no more; null when each may. */
+  fullAccount(): string | null;
+  take(delivery: Placed): void;
   /** An attempt has ended; `isWell` when the endpoint took it, null when nothing was learnt of it. */
-  done(endpoint: string, isWell: boolean | null): void;
+  done(delivery: Placed, isWell: boolean | null): void;
   /** The endpoint was changed: what is known of it may be wrong. Returns whether it had failed last. */
   forget(endpoint: string): boolean;
   /** When the first of those who rest may go on; null when none rests. */
@@ -43,10 +54,17 @@ export function createPlaces(
   random: () => number,
 ): Places {
   const inHand = new Map<string, number>();
+  const byAccount = new Map<string, number>();
+  const accountMax = Math.ceil(options.all * ACCOUNT_SHARE);
   const well = new Set<string>();
   const failing = new Map(options.failing.map((endpoint) => [endpoint, { failures: 1, restsUntil: 0 }]));
   const failingMax = Math.max(1, Math.floor(options.all * FAILING_SHARE));
 
+  const count = (counts: Map<string, number>, key: string, by: number) => {
+    const left = (counts.get(key) ?? 0) + by;
+    if (left > 0) counts.set(key, left);
+    else counts.delete(key);
+  };
   const rests = (endpoint: string) => (failing.get(endpoint)?.restsUntil ?? 0) > clock.now();
   const free = (endpoint: string) => {
     if (rests(endpoint)) return 0;
@@ -63,6 +81,10 @@ export function createPlaces(
       return {
         of,
         others: 1,
+        accounts: {
+          of: new Map([...byAccount].map(([account, taken]) => [account, accountMax - taken])),
+          others: accountMax,
+        },
         failing: new Set(named ? named.filter((endpoint) => failing.has(endpoint)) : failing.keys()),
         failingMax: Math.max(0, failingMax - failingInHand()),
       };
@@ -73,11 +95,14 @@ export function createPlaces(
         ...resting().slice(0, RESTING_LISTED_MAX),
       ]),
     ],
-    take: (endpoint) => inHand.set(endpoint, (inHand.get(endpoint) ?? 0) + 1),
-    done(endpoint, isWell) {
-      const left = (inHand.get(endpoint) ?? 1) - 1;
-      if (left > 0) inHand.set(endpoint, left);
-      else inHand.delete(endpoint);
+    fullAccount: () => [...byAccount].find(([, taken]) => taken >= accountMax)?.[0] ?? null,
+    take({ endpointId, userId }) {
+      count(inHand, endpointId, +1);
+      count(byAccount, userId, +1);
+    },
+    done({ endpointId: endpoint, userId }, isWell) {
+      count(inHand, endpoint, -1);
+      count(byAccount, userId, -1);
       if (isWell === null) return;
       if (isWell) {
         failing.delete(endpoint);

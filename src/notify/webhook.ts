@@ -54,7 +54,7 @@ type WriteMail = (
 
 /**
  * Delivers to webhooks, messages to agents' own and events to accounts': claim → sign → POST → done, later or given up.
- * An endpoint has few attempts in hand, so a dead one never holds up another.
+ * An endpoint has few attempts in hand, and an account not all, so what is dead or slow never holds up others.
  */
 export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const { store, clock } = options;
@@ -83,14 +83,15 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
       leaseToken: crypto.randomUUID(),
       limit,
       busy: busy(),
+      fullAccount: places.fullAccount(),
       slots: { ...slots, of: paced },
       after,
       ...(only ? { named: only } : {}),
     });
     after = next.after;
-    for (const { endpointId } of claimed) {
-      places.take(endpointId);
-      pace.take(endpointId);
+    for (const delivery of claimed) {
+      places.take(delivery);
+      pace.take(delivery.endpointId);
     }
     return claimed;
   }
@@ -102,7 +103,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
     const wanted = Math.min(limit, SEARCHED_AT_ONCE);
     const claimed = await claim(wanted);
     if (claimed.length === 0) {
-      const due = await store.nextDeliveryDue(busy());
+      const due = await store.nextDeliveryDue(busy(), places.fullAccount());
       // What is due and was not claimed has no place: it is looked for again when one is free.
       nextDue = due && due.getTime() > now ? due : null;
     }
@@ -126,7 +127,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
       try {
         isWell = await attempt(delivery, options, random);
       } finally {
-        places.done(delivery.endpointId, isWell);
+        places.done(delivery, isWell);
         // There may be more for it, which had no place.
         if (isWell !== false) named.add(delivery.endpointId);
       }

@@ -181,6 +181,12 @@ describe("structure", () => {
     expect((await readAttachment(raw, 0, limits))?.content).toEqual(Buffer.of(0, 13, 255));
   });
 
+  test("a part that no HTML shows is a file, and mail programs list it", async () => {
+    const { text } = await roundTrip({ attachments: [png] });
+    expect(text).toContain("Content-Disposition: attachment; filename=logo.png\r\n");
+    expect(text).not.toMatch(/^Content-ID:/im);
+  });
+
   test("boundaries are new each time, the rest is not", async () => {
     const changes = { html, attachments: [png] };
     const [one, two] = [await roundTrip(changes), await roundTrip(changes)];

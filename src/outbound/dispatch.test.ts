@@ -7,7 +7,7 @@ import { silentLog } from "../log.ts";
 import { createReturnPaths } from "../return-path.ts";
 import type { Store } from "../store/store.ts";
 
-import { startTestApp, type TestApp, type TestAppOptions } from "../testing/app.ts";
+import { request, startTestApp, type TestApp, type TestAppOptions } from "../testing/app.ts";
 import { testPool } from "../testing/pool.ts";
 import { type ScriptedOptions, scriptedSmtp } from "../testing/scripted-smtp.ts";
 import { deliver } from "../testing/smtp-client.ts";
@@ -305,6 +305,27 @@ test("readiness says that mail waits for an upstream, however often that is aske
   }
   const answer = await ready();
   expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining("Mail out has been due")]);
+});
+
+test("whatever an account has handed in, another account's mail has its turn", async () => {
+  const answer = Promise.withResolvers<void>();
+  const on = async (stage: string) => (stage === "message" ? void (await answer.promise) : undefined);
+  const set = { "outbound_smtp.connections": 1, "outbound_smtp.timeout": "20s" };
+  await using t = await withUpstream({ on }, { set });
+  const neighbour = await t.it.newAccount();
+  const call = (path: string, body: unknown) =>
+    request(`${t.it.app.httpUrl}/api/v1${path}`, neighbour, "POST", body, { prefer: "respond-async" });
+  await call("/agents", { slug: "neighbour", agent_mode: "local" });
+  const many = Array.from({ length: 20 }, (_, i) => `p${i}@outside.example`);
+  for (const key of ["one", "two", "three"])
+    expect((await t.send(many, { prefer: "respond-async", "idempotency-key": key })).status).toBe(202);
+  const one = { to: ["friend@outside.example"], subject: "Hello", body: "Hi there" };
+  expect((await call("/send", one)).status).toBe(202);
+  answer.resolve();
+  await t.it.app.drain();
+  const order = t.smtp.messages.flatMap(({ to }) => to);
+  expect(order).toHaveLength(61);
+  expect(order.indexOf("friend@outside.example")).toBeLessThan(30);
 });
 
 test("one upstream that is down holds up no other", async () => {

@@ -4,7 +4,8 @@ import { isHardBounce } from "../inbound/hard-bounce.ts";
 import type { Receive } from "../inbound/receive.ts";
 import type { Log } from "../log.ts";
 import type { ReturnPaths } from "../return-path.ts";
-import type { OutboundWork, RecipientOutcome } from "../store/outbound-queue.ts";
+import type { LaneRoom, RecipientOutcome } from "../store/outbound-queue.ts";
+import type { OutboundWork } from "../store/outbound-work.ts";
 import type { RecipientRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { startWork } from "../work.ts";
@@ -16,7 +17,8 @@ import type { OutcomeJournal } from "./outcome-journal.ts";
 import { retryDelay } from "./retry.ts";
 import { captureLane, domainOf, type Routes, relayLane } from "./routes.ts";
 import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
-import { createUpstream, type SendOutcome, type Upstream } from "./upstream.ts";
+import { createUpstream, type Upstream } from "./upstream.ts";
+import type { SendOutcome } from "./upstream-session.ts";
 import { sendVia, viaLocalPart } from "./via.ts";
 
 /** Claimed items in hand for each connection to an upstream: while one is sent, the next is read and signed. */
@@ -116,6 +118,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   const inHand = new Map<string, number>();
   /** Lanes whose last claim left something behind: newcomers queue there, in their order. */
   const behind = new Set<string>();
+  /** The account that had the last turn in a lane. */
+  const served = new Map<string, string>();
   /** What is in hand: several may share a token, those that were claimed together. */
   const leased = new Set<RecipientRow>();
   const breakOff = new AbortController();
@@ -140,7 +144,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     return false;
   }
 
-  async function claimDue(lanes: { lane: string; free: number }[]): Promise<RecipientRow[]> {
+  async function claimDue(lanes: LaneRoom[]): Promise<RecipientRow[]> {
     try {
       if (await isHeldBack()) return [];
       await renewOverdue();
@@ -172,12 +176,15 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     clock,
     log,
     async claim() {
-      const lanes = routes.lanes.map((lane) => ({ lane, free: free(lane) }));
+      const lanes = routes.lanes.map((lane) => ({ lane, free: free(lane), after: served.get(lane) }));
       const open = lanes.filter((row) => row.free > 0);
       const claimed = open.length === 0 ? [] : await claimDue(open);
       for (const { lane, free } of lanes) {
-        const taken = claimed.filter((row) => row.lane === lane).length;
+        const rows = claimed.filter((row) => row.lane === lane);
+        const taken = rows.length;
         count(lane, taken);
+        const last = rows.at(-1);
+        if (last) served.set(lane, last.userId);
         if (taken < free) behind.delete(lane);
         else if (free > 0) behind.add(lane);
       }

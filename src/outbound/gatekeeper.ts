@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { GateSettings } from "../store/outbound.ts";
-import type { OutboundWork } from "../store/outbound-queue.ts";
+import type { OutboundWork } from "../store/outbound-work.ts";
 import type { AgentRow, Hold, RecipientRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
@@ -18,10 +18,15 @@ export interface GateAnswer {
 
 export interface Gatekeeper {
   /**
-   * Whether a person has to see the message first. `conversationId` is the one that the agent names, or null; what the
-   * message answers counts beside it.
+   * Whether a person has to see the message first. `conversations`: that of the message which it answers or passes on, and
+   * the one that the agent names. What its references name counts beside them.
    */
-  ask(agent: AgentRow, message: Outgoing, addresses: string[], conversationId: string | null): Promise<GateAnswer>;
+  ask(
+    agent: AgentRow,
+    message: Outgoing,
+    addresses: string[],
+    conversations: readonly (string | null | undefined)[],
+  ): Promise<GateAnswer>;
   /**
    * Asks again about a message whose turn has come after it waited (a pause, an undo time, a busy lane): what its agent's
    * settings were when it was handed in does not count. True when it is held now, or is nobody's to send any more.
@@ -56,14 +61,19 @@ export function createGatekeeper({
     return addresses.filter((_, i) => owners[i] !== userId);
   }
 
-  async function ask(agent: AgentRow, message: Outgoing, addresses: string[], conversationId: string | null) {
+  async function ask(
+    agent: AgentRow,
+    message: Outgoing,
+    addresses: string[],
+    conversations: readonly (string | null | undefined)[],
+  ) {
     const { hitlEnabled, hitlRules: rules, hitlAllow } = agent;
     const settings = { hitlEnabled, hitlRules: rules, hitlAllow };
     if (!hitlEnabled) return { hold: null, settings, firstTime: [] };
     const withTexts = rules?.new_links === true;
-    // What it answers counts, whatever conversation the agent names: another one would be a way past the gate.
+    // What it follows from counts, whatever conversation the agent names: another one would be a way past the gate.
     const answered = await store.conversationsOf(agent.id, message.references);
-    const [newest, ...others] = [...new Set([...answered, ...(conversationId === null ? [] : [conversationId])])];
+    const [newest, ...others] = [...new Set([...answered, ...conversations.filter((id) => typeof id === "string")])];
     const about = (conversation: string | null, withTexts: boolean) =>
       store.gateFacts({ agentId: agent.id, conversationId: conversation, addresses, withTexts });
     const seen = await about(newest ?? null, withTexts);
@@ -94,11 +104,12 @@ export function createGatekeeper({
       const isHeld = message.status === "pending_approval";
       for (let agent: AgentRow | null = first; agent; agent = await store.getAgent(agent.id)) {
         if (!isHeld && (!agent.hitlEnabled || recipient.attempts > 0)) return false;
-        const { content, subject, conversationId } = message;
+        const { subject, conversationId } = message;
+        const { originalConversation, ...content } = message.content;
         const attachments = await attachedFiles(raw, content.attachments, read);
         const outgoing = { ...content, subject, attachments };
         const addresses = [...content.to, ...content.cc, ...content.bcc].map(({ address }) => address);
-        const gate = await ask(agent, outgoing, [...new Set(addresses)], conversationId);
+        const gate = await ask(agent, outgoing, [...new Set(addresses)], [originalConversation, conversationId]);
         const hold = gate.hold ?? (isHeld ? message.hold : null);
         if (!hold) return false;
         const now = new Date(clock.now());

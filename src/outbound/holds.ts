@@ -11,7 +11,6 @@ import { compose } from "./compose.ts";
 import type { Review } from "./review.ts";
 import type { ReviewMail } from "./review-mail.ts";
 import { type Reviews, reviewOf } from "./reviews.ts";
-import { type Routes, relayLane } from "./routes.ts";
 
 /** Decided in one transaction when their time is over, at most. */
 const EXPIRED_AT_ONCE = 100;
@@ -28,7 +27,8 @@ export interface HoldOptions {
   store: Store;
   clock: Clock;
   log: Log;
-  routes: Routes;
+  /** The queue of the server's own mail to people elsewhere; null when it has no way there. */
+  lane: string | null;
   approvals: ApprovalTokens;
   reviews: Reviews;
   /** Where links begin, without a slash at the end. */
@@ -118,8 +118,7 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
   /** Which way a reviewer is reached; null when there is none. */
   async function laneTo(reviewer: string): Promise<string | null> {
     const found = await store.findMailbox(reviewer, options.sharedDomain);
-    const lane = found.kind === "foreign" ? options.routes.laneFor(options.sharedDomain) : null;
-    if (lane !== null && lane !== relayLane) return lane;
+    if (found.kind === "foreign" && options.lane !== null) return options.lane;
     const why = found.kind === "foreign" ? "no upstream is configured" : "the address is on this server";
     log.warn("holds.not_told", { reviewer, why });
     return null;

@@ -112,10 +112,14 @@ describe("whom a reply goes to", () => {
     expect({ to: bare(found.to), cc: bare(found.cc), unproven: left }).toEqual({ to, cc, unproven });
   });
 
-  test("names what no mail can go to", () => {
+  test("says which address no mail can go to, without repeating it", () => {
     const { to, problems } = replyRecipients(received({ from: ["a..b@x.example"] }), agent, false);
     expect(to).toEqual([]);
-    expect(problems).toEqual([expect.stringMatching(/^"a\.\.b@x\.example", which is not an address: /)]);
+    expect(problems).toEqual([
+      "the address that the message names, which is not an address: the part before the @ has a dot too many",
+    ]);
+    const several = replyRecipients(received({ from: ["ann@x.example", "a..b@x.example"] }), agent, false);
+    expect(several.problems).toEqual([expect.stringMatching(/^number 2 of the 2 addresses that the message names, /)]);
   });
 
   test("of the agent's own message, to those it went to", () => {

@@ -74,8 +74,9 @@ export function outboundOriginal({ subject, conversationId, emailMessageId, cont
 
 /**
  * Whom a reply goes to: the authors in To, and with `all` everybody else in Cc (RFC 5322 3.6.3). The agent itself,
- * also as a sub-address, gets no copy; a message it wrote to itself it may answer. `problems` has the addresses that no
- * mail can go to, each with the rest of a sentence; `unproven` those that only unsigned fields name, by field.
+ * also as a sub-address, gets no copy; a message it wrote to itself it may answer. `problems` says which addresses no mail
+ * can go to, and why, in our own words: a refusal is read as the server's, and the address is a stranger's. `unproven` has
+ * those that only unsigned fields name, by field.
  */
 export function replyRecipients(
   original: Original,
@@ -86,11 +87,12 @@ export function replyRecipients(
   const strangers = original.answersTo.filter(notSelf);
   const problems: string[] = [];
   const usable = (mailboxes: Mailbox[]) =>
-    mailboxes.flatMap(({ address, name }) => {
+    mailboxes.flatMap(({ address, name }, i) => {
       const read = readMailbox(address);
       if ("mailbox" in read)
         return [{ address: read.mailbox.address, name: name.slice(0, NAME_CHARS_MAX).toWellFormed() }];
-      problems.push(`${JSON.stringify(address)}, which ${read.problem}`);
+      const which = mailboxes.length === 1 ? "the address" : `number ${i + 1} of the ${mailboxes.length} addresses`;
+      problems.push(`${which} that the message names, which ${read.problem}`);
       return [];
     });
   const to = usable(strangers.length > 0 ? strangers : original.answersTo);

@@ -1,6 +1,5 @@
 import { html, raw, type SafeHtml } from "../html.ts";
 import type { Review, ShownReview } from "./review.ts";
-import type { DigestEntry } from "./review-mail.ts";
 
 /**
  * What Outlook needs is inline, because it takes little from a style sheet; the sheet only turns the colours for dark
@@ -73,6 +72,19 @@ ${
 <p style="${look.code}">e2a pending approve ${review.messageId}</p>
 <p style="${look.code}">e2a pending reject ${review.messageId} --reason "…"</p>`,
   );
+}
+
+/** One hold in a digest. `subject` and `recipients` are the held mail's words. */
+export interface DigestEntry {
+  agent: string;
+  recipients: string;
+  subject: string;
+  why: string;
+  expiry: string;
+  age: string;
+  messageId: string;
+  /** Pages that show the mail whole; none acts by being opened. */
+  pages: { label: string; url: string }[];
 }
 
 /** The HTML of a digest. */

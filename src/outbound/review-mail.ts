@@ -1,5 +1,5 @@
 import { type Review, type ReviewLimits, type ShownReview, showReview } from "./review.ts";
-import { digestHtml, reviewHtml } from "./review-html.ts";
+import { type DigestEntry, digestHtml, reviewHtml } from "./review-html.ts";
 import { visibleLine } from "./visible.ts";
 
 export type { Review } from "./review.ts";
@@ -44,19 +44,6 @@ export function digestMail(reviews: readonly Review[], now: Date): ReviewMail {
   const rest = reviews.length - entries.length;
   const more = rest > 0 ? `${rest} more are not listed here. See all: e2a pending list` : null;
   return { subject: title, text: digestText(title, entries, more), html: digestHtml(title, entries, more) };
-}
-
-/** One hold in a digest. `subject` and `recipients` are the held mail's words. */
-export interface DigestEntry {
-  agent: string;
-  recipients: string;
-  subject: string;
-  why: string;
-  expiry: string;
-  age: string;
-  messageId: string;
-  /** Pages that show the mail whole; none acts by being opened. */
-  pages: { label: string; url: string }[];
 }
 
 function digestEntry(review: Review, now: Date): DigestEntry {

@@ -1,6 +1,6 @@
 import type { Config } from "../config.ts";
 import { splitAddress } from "../mail.ts";
-import type { UpstreamSettings } from "./upstream.ts";
+import type { UpstreamSettings } from "./upstream-settings.ts";
 
 /** Lanes of the queue: what is stuck in one holds up no other. Stored with each recipient. */
 export const relayLane = "relay";

@@ -44,7 +44,15 @@ test("a gate that is switched on between the decision and the storing is asked a
   if (!agent) throw new Error("there is no agent");
   const sent = await sender.send({
     ...{ agent, type: "send", to: [{ address: "ann@outside.example", name: "" }], cc: [], bcc: [], replyTo: [] },
-    ...{ subject: "Hello", text: "Good day.", html: null, attachments: [], conversationId: null, inReplyTo: null },
+    ...{
+      subject: "Hello",
+      text: "Good day.",
+      html: null,
+      attachments: [],
+      conversationId: null,
+      originalConversation: null,
+      inReplyTo: null,
+    },
     ...{ references: [], headers: [], asked: null, wait: false },
   });
   expect({ asked, status: sent.message.status, hold: sent.message.hold?.rule }).toEqual({

@@ -44,12 +44,16 @@ export interface SendRequest {
   attachments: OutboundAttachment[];
   /** Null: found by the references, or a new one. */
   conversationId: string | null;
+  /** The conversation of the message that it answers or passes on; null when it names none. */
+  originalConversation: string | null;
   inReplyTo: string | null;
   /** Message-IDs with brackets, oldest first. */
   references: string[];
   headers: HeaderField[];
   /** The request that the message comes with: the same one again finds it. Null when nothing is to be stored. */
   asked: Asked | null;
+  /** Rejects when whoever asked may not any more: composing and searching take as long as others keep them waiting. */
+  requireStanding?: () => Promise<void>;
   /** Wait for the first try of every recipient, 10 s at most. */
   wait: boolean;
   /** Aborts the waiting, not the sending. */
@@ -126,11 +130,13 @@ export function createSender(options: SendOptions): Sender {
 
   async function compile(request: SendRequest, now: Date, known?: { id: string; emailMessageId: string }) {
     const { agent, to, cc, bcc, replyTo, subject, text, html, attachments, inReplyTo, references, headers } = request;
+    const { conversationId, originalConversation: original } = request;
     const from = { address: agent.id, name: agent.name };
     const id = known?.id ?? newId("msg");
     const emailMessageId = known?.emailMessageId ?? `<${id.slice("msg_".length)}@${agent.domain}>`;
     const content: OutboundContent = {
       ...{ from, replyTo, to, cc, bcc, text, html, inReplyTo, references, headers },
+      ...(original !== null && original !== conversationId ? { originalConversation: original } : {}),
       attachments: attachments.map(({ filename, contentType, contentId, content }, index) => ({
         index,
         filename,
@@ -159,7 +165,8 @@ export function createSender(options: SendOptions): Sender {
   /** What the gate says about it. */
   function gate(agent: AgentRow, request: SendRequest, addressees: Addressee[]) {
     const addresses = addressees.map(({ mailbox }) => mailbox.address);
-    return gatekeeper.ask(agent, outgoingOf(request), addresses, request.conversationId);
+    const { originalConversation, conversationId } = request;
+    return gatekeeper.ask(agent, outgoingOf(request), addresses, [originalConversation, conversationId]);
   }
 
   return {
@@ -188,6 +195,7 @@ export function createSender(options: SendOptions): Sender {
           let taken: RecipientRow[] = [];
           let sent: (Outbound & { fresh: boolean }) | null = null;
           try {
+            await request.requireStanding?.();
             sent = await store.acceptOutbound({
               message: {
                 ...message,

@@ -5,8 +5,21 @@ import { Readable } from "node:stream";
 import { createSecureContext, rootCertificates, type SecureContext, TLSSocket } from "node:tls";
 import type { NodemailerError } from "nodemailer";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
-import type { SendOutcome, UpstreamSettings } from "./upstream.ts";
+import type { UpstreamSettings } from "./upstream-settings.ts";
 import { explainUnreachable, oneLine, type SetUpStep } from "./upstream-trouble.ts";
+
+/** Texts are one line of at most 500 characters. */
+export type SendOutcome =
+  /** The 2yz after the final dot. */
+  | { kind: "accepted"; reply: string }
+  /** 4yz at any point, or the connection failed within the transaction before the final dot. */
+  | { kind: "deferred"; reply: string }
+  /** 5yz at any point, or the server lacks SMTPUTF8 or takes smaller messages only. */
+  | { kind: "refused"; reply: string }
+  /** The final dot may have been sent, the answer never came: the message may have arrived. */
+  | { kind: "unknown"; error: string }
+  /** Nothing was learned about this message: DNS, connecting, TLS, greeting, sign-in. Names host:port, cause, remedy. */
+  | { kind: "unreachable"; error: string };
 
 /** `stale`: the connection was gone before the server said a word about this message, so another one may try. */
 export type TransactionOutcome = SendOutcome | { kind: "stale"; error: string };

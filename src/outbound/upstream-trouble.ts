@@ -1,6 +1,6 @@
 /** What a person reads when an upstream cannot be used or says something: one line, the cause and the remedy. */
 import type { NodemailerError } from "nodemailer";
-import type { UpstreamSettings } from "./upstream.ts";
+import type { UpstreamSettings } from "./upstream-settings.ts";
 
 /** Of a reply that is kept and shown; real ones are one to three lines of at most 512 bytes (RFC 5321 4.5.3.1.5). */
 const replyChars = 500;
@@ -43,20 +43,21 @@ export function explainUnreachable(error: NodemailerError, step: SetUpStep, sett
       ? `${name} sent no greeting within ${waited}. If it expects TLS from the first byte (port 465), set tls "implicit".`
       : `${name} did not answer within ${waited}. Check host and port; many networks block outgoing mail ports.`;
   }
-  if (error.response) return `${name} does not take mail now${said}. Try again later, or ask who runs it.`;
+  if (error.response)
+    return `${name} does not accept mail at the moment${said}. Try again later, or ask whoever runs it.`;
   if (error.code === "ECONNECTION" || /^E(CONNRESET|PIPE)$/.test(system))
-    return `${name} closed the connection before it took any mail. Check port and tls mode, and whether it lets this host in.`;
+    return `${name} closed the connection before it accepted any mail. Check port and tls mode, and whether this host may connect.`;
   return `${name} cannot be reached (${oneLine(system || "no cause given")}). Check host and port, and the network.`;
 }
 
 /** Why a certificate is not trusted, by OpenSSL's names, and the remedy. Null for any other trouble. */
 function certificateTrouble(code: string): string | null {
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
-    return "for another name. Set the host of this upstream to the name in its certificate.";
-  if (code === "CERT_HAS_EXPIRED") return "that has expired. It has to be renewed there.";
+    return "for a different name. Set the host of this upstream to the name in its certificate.";
+  if (code === "CERT_HAS_EXPIRED") return "that has expired. Its owner has to renew it.";
   if (code === "CERT_NOT_YET_VALID") return "that is not valid yet. Check the clocks of both machines.";
   if (/SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|CERT_UNTRUSTED|ERR_TLS_CERT|CERT_/.test(code))
-    return `that nobody known has signed (${code}). If it is meant to, name its CA in ca_file.`;
+    return `from an unknown authority (${code}). If you trust it, set ca_file to the certificate of that authority.`;
   return null;
 }
 

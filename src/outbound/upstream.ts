@@ -3,39 +3,8 @@
  * connection closes, also behind the final dot, which doubles mail; here nothing is sent twice.
  */
 import type { Log } from "../log.ts";
-import { type TransactionOutcome, UpstreamSession } from "./upstream-session.ts";
-
-export interface UpstreamSettings {
-  /** For logs and lanes: host:port. */
-  name: string;
-  host: string;
-  port: number;
-  /** starttls is required and never falls back to clear text; off is for loopback, which the configuration checks. */
-  tls: "starttls" | "implicit" | "off";
-  username: string | null;
-  password: string | null;
-  /** Certificates to trust beside the well-known ones (PEM), or null. */
-  ca: string | null;
-  /** Our EHLO name. */
-  hostname: string;
-  /** For connecting up to the greeting, and for any silence on the socket. */
-  timeoutMs: number;
-  /** At most at once. */
-  connections: number;
-}
-
-/** Texts are one line of at most 500 characters. */
-export type SendOutcome =
-  /** The 2yz after the final dot. */
-  | { kind: "accepted"; reply: string }
-  /** 4yz at any point, or the connection failed within the transaction before the final dot. */
-  | { kind: "deferred"; reply: string }
-  /** 5yz at any point, or the server lacks SMTPUTF8 or takes smaller messages only. */
-  | { kind: "refused"; reply: string }
-  /** The final dot may have been sent, the answer never came: the message may have arrived. */
-  | { kind: "unknown"; error: string }
-  /** Nothing was learned about this message: DNS, connecting, TLS, greeting, sign-in. Names host:port, cause, remedy. */
-  | { kind: "unreachable"; error: string };
+import { type SendOutcome, type TransactionOutcome, UpstreamSession } from "./upstream-session.ts";
+import type { UpstreamSettings } from "./upstream-settings.ts";
 
 export type UpstreamCheck = { ok: true; tls: string | null; signedIn: boolean } | { ok: false; error: string };
 

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
+import { sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import { addAccount, addAgent, later, newKey, noon } from "../testing/store-rows.ts";
 import { freshSubject, newSecret, onEveryDatabase, twoNodes, unique } from "../testing/stores.ts";
-import type { Signal } from "./engine.ts";
+import { askRaw, type Signal, type Verb } from "./engine.ts";
 
 /** How many resolved, and the codes of the failures of the rest. */
 function tally(outcomes: PromiseSettledResult<unknown>[]): { done: number; codes: string[] } {
@@ -92,6 +93,29 @@ onEveryDatabase((it) => {
       done: 0,
       codes: ["conflict"],
     });
+  });
+
+  test("an account has two keys for each agent and a thousand more, and expired ones make room", async () => {
+    await using fresh = await freshSubject(it);
+    const { store, engine } = fresh;
+    const { id: userId } = await addAccount(store);
+    await addAgent(store, { userId });
+    for (const expired of [later(-1), noon]) await store.createKey(userId, newKey(null, expired), later(-2));
+    const key = await store.createKey(userId, newKey(null, later(1)), noon);
+    await engine.write(function* (): Verb<void> {
+      const same = sql`user_id, name, scope, agent_id, key_prefix, created_at, expires_at`;
+      yield* askRaw(sql`
+        with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < 999)
+        insert into api_keys (id, key_hash, ${same}) select id || '-' || n, key_hash || n, ${same}
+        from api_keys, numbers where id = ${key.id}`);
+    });
+    expect(await store.listKeys(userId)).toHaveLength(1_002);
+    for (let i = 0; i < 2; i++) await store.createKey(userId, newKey(), noon);
+    expect(await store.listKeys(userId)).toHaveLength(1_002);
+    const more = () => store.createKey(userId, newKey(), noon);
+    expect(tally(await Promise.allSettled([more(), more()]))).toEqual({ done: 0, codes: ["conflict"] });
+    await store.deleteKey(userId, key.id);
+    expect(tally(await Promise.allSettled([more(), more()]))).toEqual({ done: 1, codes: ["conflict"] });
   });
 
   test("a key or session stands until it is revoked; that it has expired is seen from its time", async () => {

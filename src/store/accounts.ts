@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, sql } from "drizzle-orm";
+import { and, asc, desc, eq, lte, type SQL, sql } from "drizzle-orm";
 import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import { ask, type Scope, type Verb } from "./engine.ts";
@@ -7,6 +7,9 @@ import type { AgentRow, ApiKeyRow, KeyScope, SigningSecretRow, UserRow } from ".
 
 /** Signing secrets an account may hold: the newest signs, the others let receivers rotate. */
 const SIGNING_SECRETS_MAX = 5;
+/** Keys an account may hold, and more for each of its agents: a list of them is read at once. */
+const KEYS_MAX = 1_000;
+const KEYS_PER_AGENT = 2;
 /** `last_used_at` is a hint for people; writing it once a minute is enough. */
 const LAST_USED_RESOLUTION_MS = 60_000;
 
@@ -69,6 +72,7 @@ export function* firstUser(s: Scope): Verb<UserRow | null> {
 }
 
 /** Adds an API key. The caller has checked that the agent, if any, is the user's. */
+/** Adds a key. Expired ones make room for it; Failure `conflict` when the account holds too many that still open something. */
 export function* createKey(
   s: Scope,
   userId: string,
@@ -76,10 +80,26 @@ export function* createKey(
   now: Date,
   keep: KeptAnswer | null = null,
 ): Verb<ApiKeyRow> {
+  yield* lockUser(s, userId);
+  const { apiKeys, agents } = s.t;
+  const mine = eq(apiKeys.userId, userId);
+  const max = KEYS_MAX + KEYS_PER_AGENT * (yield* countOf(s, agents, eq(agents.userId, userId)));
+  if ((yield* countOf(s, apiKeys, mine)) >= max) {
+    yield* ask(s.db.delete(apiKeys).where(and(mine, lte(apiKeys.expiresAt, now))));
+    if ((yield* countOf(s, apiKeys, mine)) >= max)
+      throw new Failure("conflict", `The account holds ${max} API keys, the most that it may.`, {
+        fix: "Revoke those that are not used any more.",
+      });
+  }
   const row = keyRow(userId, key, now);
-  yield* ask(s.db.insert(s.t.apiKeys).values(row));
+  yield* ask(s.db.insert(apiKeys).values(row));
   yield* keepAnswer(s, keep);
   return row;
+}
+
+function* countOf(s: Scope, table: Scope["t"]["apiKeys" | "agents"], which: SQL): Verb<number> {
+  const [row] = yield* ask(s.db.select({ count: sql<number>`count(*)` }).from(table).where(which));
+  return Number(row?.count ?? 0);
 }
 
 /** A key as `createKey` stores it. */

@@ -1,10 +1,56 @@
 import { expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
 import { addAccount, addAgent, addDomain, addMessage, addOutbound, newKey, noon } from "../testing/store-rows.ts";
-import { countRows, freshSubject, onEveryDatabase, unique } from "../testing/stores.ts";
-import { askRaw, type Signal, type Verb } from "./engine.ts";
+import { countRows, freshSubject, onEveryDatabase, type Subject, unique } from "../testing/stores.ts";
+import { askRaw, type Engine, type Signal, type Verb } from "./engine.ts";
+import { createStore, type Store } from "./store.ts";
+
+/** More than ever go in one step. */
+const MANY = 501;
+
+/** How many messages, both ways, are there after each write that `run` makes. */
+async function leftAfterWrites({ engine }: Subject, run: (store: Store) => Promise<unknown>): Promise<number[]> {
+  const left: number[] = [];
+  const count = () =>
+    engine.read(function* (): Verb<number> {
+      const [row] = yield* askRaw<{ n: number }>(
+        sql`select (select count(*) from messages) + (select count(*) from outbound_messages) as n`,
+      );
+      return Number(row?.n);
+    });
+  const write: Engine["write"] = async (verb, options) => {
+    const result = await engine.write(verb, options);
+    left.push(await count());
+    return result;
+  };
+  await run(createStore({ ...engine, write }));
+  return left;
+}
 
 onEveryDatabase((it) => {
+  const deletions = {
+    "an agent": (store: Store, { agent }: { agent: string }) => store.deleteAgent(agent, noon),
+    "an account": (store: Store, { userId }: { userId: string }) => store.deleteAccount(userId, noon),
+    "a domain": (store: Store, { userId, domain }: { userId: string; domain: string }) =>
+      store.deleteDomain(userId, domain),
+  };
+  for (const [what, run] of Object.entries(deletions))
+    test(`${what} with much mail goes in steps, between which others write`, async () => {
+      await using fresh = await freshSubject(it);
+      const { store } = fresh;
+      const { id: userId } = await addAccount(store);
+      const domain = `${unique("d")}.example`;
+      if (what === "a domain") await addDomain(store, userId, domain);
+      const agent = what === "a domain" ? `postmaster@${domain}` : (await addAgent(store, { userId })).id;
+      await Promise.all(Array.from({ length: MANY }, () => addMessage(store, agent)));
+      if (what !== "a domain") await addOutbound(store, agent);
+      const out = what === "a domain" ? 0 : 1;
+      const left = await leftAfterWrites(fresh, (stepping) => run(stepping, { agent, userId, domain }));
+      const steps = [MANY + out, ...left].map((before, i, all) => before - (all[i + 1] ?? before));
+      expect(Math.max(...steps)).toBeLessThan(MANY);
+      expect(left.at(-1)).toBe(0);
+    });
+
   test("an account goes with all that it owns, and nobody else's", async () => {
     const [user, other] = [await addAccount(it.store), await addAccount(it.store)];
     const [agent, kept] = [

@@ -11,6 +11,13 @@ export type DeletedRows = Record<
   number
 >;
 
+/** Mailboxes of an account, those of roles included. */
+export function* mailboxesOf(s: Scope, userId: string): Verb<string[]> {
+  const { agents } = s.t;
+  const rows = yield* ask(s.db.select({ id: agents.id }).from(agents).where(eq(agents.userId, userId)));
+  return rows.map(({ id }) => id);
+}
+
 /**
  * Deletes an account and all that it owns; the foreign keys take what is not counted here.
  * Null when there is no such account. Its sockets hear of it by the signals. Its addresses on domains of the server stay

@@ -145,6 +145,36 @@ onEveryDatabase((it) => {
     expect(await claim(store, { slots: { ...slots, failingMax: 0 }, busy: [well!] })).toEqual([]);
   });
 
+  for (const more of [0, 6_000])
+    test(`an account has its slots and no more, and hides nobody with ${more} more that wait`, async () => {
+      await using fresh = await freshSubject(it);
+      const { store } = fresh;
+      const one = await addAgent(store, { mode: "cloud" });
+      const crowd = [
+        one,
+        ...(await Promise.all([1, 2, 3].map(() => addAgent(store, { mode: "cloud", userId: one.userId })))),
+      ];
+      for (let i = 0; i < 15; i++) await store.acceptInbound(mailFor(crowd.map(({ id }) => id)));
+      if (more > 0) await multiplyDeliveries(fresh, more / 60);
+      const quiet = await addAgent(store, { mode: "cloud" });
+      for (const ms of [1, 2]) await addMessage(store, quiet.id, { receivedAt: later(ms) });
+      const slots = { ...slotsOf(1_000), accounts: { of: new Map([[one.userId, 3]]), others: 100 } };
+      const now = later(2);
+      const owners = (rows: DeliveryRow[]) => rows.map(({ userId }) => userId).toSorted();
+      const named = await claim(store, { now, slots, named: [...crowd.map(({ id }) => id), quiet.id], limit: 4 });
+      expect(owners(named)).toEqual([one.userId, one.userId, one.userId, quiet.userId].toSorted());
+      const first = await claim(store, { now, slots, limit: 4 });
+      expect(owners(first)).toEqual([one.userId, one.userId, one.userId, quiet.userId].toSorted());
+      expect(await claim(store, { now, slots: { ...slots, accounts: { of: new Map(), others: 0 } } })).toEqual([]);
+      await addMessage(store, quiet.id, { receivedAt: later(7) });
+      const fullAccount = one.userId;
+      expect(await claim(store, { now, slots, fullAccount })).toEqual([]);
+      expect(await store.nextDeliveryDue([], fullAccount)).toEqual(later(7));
+      expect(await store.nextDeliveryDue([crowd[0]!.id], fullAccount)).toEqual(later(7));
+      expect(await store.nextDeliveryDue([quiet.id], fullAccount)).toBeNull();
+      expect(owners(await claim(store, { now: later(7), slots, fullAccount }))).toEqual([quiet.userId]);
+    });
+
   test("a claim for endpoints that are named takes theirs, the oldest of each first, and within their slots", async () => {
     await using fresh = await freshSubject(it);
     const { store } = fresh;

@@ -52,6 +52,8 @@ interface DeliveryClaim {
   limit: number;
   /** Endpoints with no free slot. */
   busy: string[];
+  /** The account with no free slot, if one has none. */
+  fullAccount?: string | null;
   slots: DeliverySlots;
   /** Endpoints that are known to have something due: only theirs is claimed, at the cost of a seek each. */
   named?: readonly string[];
@@ -65,6 +67,8 @@ export interface DeliverySlots {
   of: ReadonlyMap<string, number>;
   /** How many more each endpoint may have that `of` does not name. */
   others: number;
+  /** The same for all endpoints of an account together. */
+  accounts?: { of: ReadonlyMap<string, number>; others: number };
   /** Endpoints that failed last; at most `failingMax` of them are served in one claim. */
   failing: ReadonlySet<string>;
   failingMax: number;
@@ -94,24 +98,32 @@ export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<{ clai
   let after = input.after ?? "";
   const ids = new Set<string>();
   const taken = new Map<string, number>();
-  const take = (rows: { id: string; endpointId: string }[]) => {
-    for (const { id, endpointId } of rows) {
+  const takenBy = new Map<string, number>();
+  const { accounts } = input.slots;
+  const slotsOf = (account: string) => accounts?.of.get(account) ?? accounts?.others ?? Number.POSITIVE_INFINITY;
+  const take = (rows: Candidate[]) => {
+    for (const { id, endpointId, userId } of rows) {
       const already = taken.get(endpointId) ?? 0;
-      if (ids.size >= limit || ids.has(id) || input.busy.includes(endpointId) || already >= slots(endpointId)) continue;
+      const ofAccount = takenBy.get(userId) ?? 0;
+      if (ids.size >= limit || ids.has(id) || ofAccount >= slotsOf(userId)) continue;
+      if (input.busy.includes(endpointId) || already >= slots(endpointId)) continue;
       taken.set(endpointId, already + 1);
+      takenBy.set(userId, ofAccount + 1);
       ids.add(id);
     }
   };
 
   const search = function* (): Verb<void> {
     const looked = limit * CANDIDATES_PER_CLAIM;
-    const oldest = yield* oldestDue(s, now, [], looked);
+    const oldest = yield* oldestDue(s, { now, busy: [], fullAccount: input.fullAccount, limit: looked });
     take(oldest);
     if (ids.size === limit || oldest.length < looked) return;
+    const fullAccount = input.fullAccount ?? [...takenBy].find(([account, count]) => count >= slotsOf(account))?.[0];
     const full = [...taken].filter(([endpoint, count]) => count >= slots(endpoint)).map(([endpoint]) => endpoint);
     const busy = filledUp([...input.busy, ...full]);
-    if (yield* isPile(s, now)) after = yield* walk(s, { now, busy, slots, after }, () => limit - ids.size, take);
-    else take(yield* oldestDue(s, now, busy, looked));
+    if (yield* isPile(s, now))
+      after = yield* walk(s, { now, busy, fullAccount, slots, after }, () => limit - ids.size, take);
+    else take(yield* oldestDue(s, { now, busy, fullAccount, limit: looked }));
   };
   if (!input.named) yield* search();
   else
@@ -140,7 +152,7 @@ export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<{ clai
   return { claimed, after };
 }
 
-type Candidate = Pick<DeliveryRow, "id" | "endpointId">;
+type Candidate = Pick<DeliveryRow, "id" | "endpointId" | "userId">;
 
 /**
  * Goes from endpoint to endpoint, from where the last walk ended, and hands the oldest of each to `take` while rows are
@@ -148,7 +160,7 @@ type Candidate = Pick<DeliveryRow, "id" | "endpointId">;
  */
 function* walk(
   s: Scope,
-  input: Pick<DeliveryClaim, "now" | "busy"> & { slots: (endpoint: string) => number; after: string },
+  input: Pick<DeliveryClaim, "now" | "busy" | "fullAccount"> & { slots: (endpoint: string) => number; after: string },
   wanted: () => number,
   take: (rows: Candidate[]) => void,
 ): Verb<string> {
@@ -191,7 +203,10 @@ function* isPile(s: Scope, by: Date | null): Verb<boolean> {
   return rows.length > 0;
 }
 
-function* oldestDue(s: Scope, now: Date, busy: string[], limit: number): Verb<Candidate[]> {
+function* oldestDue(
+  s: Scope,
+  { now, busy, fullAccount, limit }: Pick<DeliveryClaim, "now" | "busy" | "fullAccount" | "limit">,
+): Verb<Candidate[]> {
   const { deliveries } = s.t;
   return yield* ask(
     s.prepared(
@@ -199,19 +214,20 @@ function* oldestDue(s: Scope, now: Date, busy: string[], limit: number): Verb<Ca
       () =>
         s.skipLocked(
           s.db
-            .select({ id: deliveries.id, endpointId: deliveries.endpointId })
+            .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
             .from(deliveries)
             .where(
               and(
                 pending(s),
                 lte(deliveries.nextAttemptAt, timePlaceholder(s, "now")),
                 notBusy(sql`${deliveries.endpointId}`, busy),
+                notFull(sql`${deliveries.userId}`),
               ),
             )
             .orderBy(asc(deliveries.nextAttemptAt))
             .limit(sql.placeholder("limit")),
         ),
-      { now, limit, ...busyValues(busy) },
+      { now, limit, ...busyValues(busy), ...fullValue(fullAccount) },
     ),
   );
 }
@@ -225,7 +241,7 @@ function* oldestDueOf(s: Scope, endpointId: string, now: Date, limit: number): V
       () =>
         s.skipLocked(
           s.db
-            .select({ id: deliveries.id, endpointId: deliveries.endpointId })
+            .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
             .from(deliveries)
             .where(
               and(
@@ -245,7 +261,7 @@ function* oldestDueOf(s: Scope, endpointId: string, now: Date, limit: number): V
 /** Endpoints that are not busy and have something due, after `from` and up to `to`, at most `WALKED_AT_ONCE`. */
 function* dueEndpoints(
   s: Scope,
-  input: Pick<DeliveryClaim, "now" | "busy"> & { from: string; to: string | null },
+  input: Pick<DeliveryClaim, "now" | "busy" | "fullAccount"> & { from: string; to: string | null },
 ): Verb<string[]> {
   const upTo = input.to === null ? sql`` : sql`and endpoint_id <= ${sql.placeholder("to")}`;
   const rows = yield* ask(
@@ -255,9 +271,18 @@ function* dueEndpoints(
         s.db
           .select({ endpoint: sql<string>`walk.endpoint` })
           .from(waitingEndpoints(s, upTo))
-          .where(and(notBusy(sql`walk.endpoint`, input.busy), sql`walk.due <= ${timePlaceholder(s, "now")}`))
+          .where(
+            and(
+              notBusy(sql`walk.endpoint`, input.busy),
+              sql`walk.due <= ${timePlaceholder(s, "now")}`,
+              notFull(accountOfWalked(s)),
+            ),
+          )
           .limit(sql.placeholder("limit")),
-      { from: input.from, to: input.to, now: input.now, limit: WALKED_AT_ONCE, ...busyValues(input.busy) },
+      {
+        ...{ from: input.from, to: input.to, now: input.now, limit: WALKED_AT_ONCE },
+        ...{ ...busyValues(input.busy), ...fullValue(input.fullAccount) },
+      },
     ),
   );
   return rows.map((row) => row.endpoint);
@@ -289,6 +314,20 @@ function notBusy(endpoint: SQL, busy: string[]): SQL | undefined {
   return sql`${endpoint} not in (${sql.join(places, sql`, `)})`;
 }
 
+/** No account's id is "", which stands for none. */
+function notFull(account: SQL): SQL {
+  return sql`${account} <> ${sql.placeholder("fullAccount")}`;
+}
+
+function fullValue(account: string | null | undefined): { fullAccount: string } {
+  return { fullAccount: account ?? "" };
+}
+
+/** Whose the endpoint is that a walk has come to: one seek. */
+function accountOfWalked(s: Scope): SQL {
+  return sql`(select user_id from ${s.t.deliveries} where status = 'pending' and endpoint_id = walk.endpoint limit 1)`;
+}
+
 function filledUp(busy: string[]): string[] {
   const [first] = busy;
   const missing = (BUSY_STEP - (busy.length % BUSY_STEP)) % BUSY_STEP;
@@ -299,13 +338,14 @@ function busyValues(busy: string[]): Record<string, string> {
   return Object.fromEntries(busy.map((endpoint, i) => [`busy${i}`, endpoint]));
 }
 
-/** When the next delivery is due, busy endpoints left out; null when none waits. */
-export function* nextDeliveryDue(s: Scope, endpoints: string[]): Verb<Date | null> {
+/** When the next delivery is due, busy endpoints and those of a full account left out; null when none waits. */
+export function* nextDeliveryDue(s: Scope, endpoints: string[], fullAccount: string | null = null): Verb<Date | null> {
   const busy = filledUp(endpoints);
-  const earliest = yield* earliestDue(s, [], busy.length === 0 ? 1 : NEXT_DUE_CANDIDATES);
+  const isAny = busy.length === 0;
+  const earliest = yield* earliestDue(s, { busy: [], fullAccount, limit: isAny ? 1 : NEXT_DUE_CANDIDATES });
   const found = earliest.find((row) => !busy.includes(row.endpointId));
-  if (found || busy.length === 0 || earliest.length < NEXT_DUE_CANDIDATES) return found?.at ?? null;
-  if (!(yield* isPile(s, null))) return (yield* earliestDue(s, busy, 1))[0]?.at ?? null;
+  if (found || isAny || earliest.length < NEXT_DUE_CANDIDATES) return found?.at ?? null;
+  if (!(yield* isPile(s, null))) return (yield* earliestDue(s, { busy, fullAccount, limit: 1 }))[0]?.at ?? null;
   const [rest] = yield* ask(
     s.prepared(
       `nextDeliveryDue ${busy.length}`,
@@ -313,14 +353,17 @@ export function* nextDeliveryDue(s: Scope, endpoints: string[]): Verb<Date | nul
         s.db
           .select({ at: sql<Date | null>`min(walk.due)`.mapWith(s.t.deliveries.nextAttemptAt) })
           .from(waitingEndpoints(s))
-          .where(notBusy(sql`walk.endpoint`, busy)),
-      { from: "", ...busyValues(busy) },
+          .where(and(notBusy(sql`walk.endpoint`, busy), notFull(accountOfWalked(s)))),
+      { from: "", ...busyValues(busy), ...fullValue(fullAccount) },
     ),
   );
   return rest?.at ?? null;
 }
 
-function* earliestDue(s: Scope, busy: string[], limit: number): Verb<{ endpointId: string; at: Date }[]> {
+function* earliestDue(
+  s: Scope,
+  { busy, fullAccount, limit }: { busy: string[]; fullAccount: string | null; limit: number },
+): Verb<{ endpointId: string; at: Date }[]> {
   const { deliveries } = s.t;
   return yield* ask(
     s.prepared(
@@ -329,10 +372,10 @@ function* earliestDue(s: Scope, busy: string[], limit: number): Verb<{ endpointI
         s.db
           .select({ endpointId: deliveries.endpointId, at: deliveries.nextAttemptAt })
           .from(deliveries)
-          .where(and(pending(s), notBusy(sql`${deliveries.endpointId}`, busy)))
+          .where(and(pending(s), notBusy(sql`${deliveries.endpointId}`, busy), notFull(sql`${deliveries.userId}`)))
           .orderBy(asc(deliveries.nextAttemptAt))
           .limit(sql.placeholder("limit")),
-      { limit, ...busyValues(busy) },
+      { limit, ...busyValues(busy), ...fullValue(fullAccount) },
     ),
   );
 }

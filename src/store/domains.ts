@@ -175,9 +175,20 @@ export function* markDomainVerified(s: Scope, id: string, now: Date): Verb<Domai
 
 /** Deletes a claim and its keys. Failure `invalid_request` while agents use it. */
 export function* deleteDomain(s: Scope, userId: string, domain: string): Verb<boolean> {
-  const row = yield* getDomain(s, userId, domain);
+  const row = yield* domainToDelete(s, userId, domain);
   if (!row) return false;
   if (row.verifiedAt) {
+    yield* dropMessagesOf(s, `postmaster@${domain}`);
+    yield* ask(s.db.delete(s.t.agents).where(and(eq(s.t.agents.domain, domain), eq(s.t.agents.role, true))));
+  }
+  yield* ask(s.db.delete(s.t.domains).where(eq(s.t.domains.id, row.id)));
+  return true;
+}
+
+/** The domain, if it may be deleted; null when there is none. Failure `invalid_request` while it has agents. */
+export function* domainToDelete(s: Scope, userId: string, domain: string): Verb<DomainWithKeys | null> {
+  const row = yield* getDomain(s, userId, domain);
+  if (row?.verifiedAt) {
     const agents = yield* ask(
       s.db
         .select({ id: s.t.agents.id })
@@ -190,11 +201,8 @@ export function* deleteDomain(s: Scope, userId: string, domain: string): Verb<bo
         fix: "Delete its agents first, then the domain.",
         errors: [{ field: "domain", message: "has agents" }],
       });
-    yield* dropMessagesOf(s, `postmaster@${domain}`);
-    yield* ask(s.db.delete(s.t.agents).where(and(eq(s.t.agents.domain, domain), eq(s.t.agents.role, true))));
   }
-  yield* ask(s.db.delete(s.t.domains).where(eq(s.t.domains.id, row.id)));
-  return true;
+  return row;
 }
 
 function* addDkimKeys(s: Scope, domainId: string, keys: NewDkimKey[], now: Date): Verb<DkimKeyRow[]> {

@@ -202,3 +202,11 @@ export function* sweepEvents(s: Scope, before: Date, limit: number): Verb<number
   const gone = yield* ask(s.db.delete(events).where(inArray(events.id, old)).returning({ id: events.id }));
   return gone.length;
 }
+
+/** Deletes up to `limit` events of an account; returns how many went. */
+export function* dropSomeEventsOf(s: Scope, userId: string, limit: number): Verb<number> {
+  const { events } = s.t;
+  const some = s.db.select({ id: events.id }).from(events).where(eq(events.userId, userId)).limit(limit);
+  const gone = yield* ask(s.db.delete(events).where(inArray(events.id, some)).returning({ id: events.id }));
+  return gone.length;
+}

@@ -123,6 +123,7 @@ function* applyEdit(s: Scope, message: OutboundRow, edit: Edit, now: Date): Verb
       messageId: message.id,
       n: first + i,
       agentId: message.agentId,
+      userId: message.userId,
       ...recipient,
       firstTime: strangers.includes(recipient.address),
       status: "held",

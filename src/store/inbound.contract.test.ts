@@ -193,8 +193,22 @@ onEveryDatabase((it) => {
     expect(await follow(offer.emailMessageId)).toBe(offer.conversationId);
     expect(await follow(question.emailMessageId ?? "")).toBe(question.conversationId);
     const both = [question.emailMessageId ?? "", offer.emailMessageId];
-    expect(await follow(...both)).toBe(question.conversationId);
-    expect(await it.store.conversationsOf(agent.id, both)).toEqual([question.conversationId, offer.conversationId]);
+    expect(await follow(...both)).toBe(offer.conversationId);
+    expect(await it.store.conversationsOf(agent.id, both)).toEqual([offer.conversationId, question.conversationId]);
+  });
+
+  test("who foresaw an id does not get the answers to what the agent wrote in another conversation", async () => {
+    const agent = await addAgent(it.store);
+    const order = `<order-1235-${agent.id}>`;
+    const arrival = (emailMessageId: string, references: string[] = []) =>
+      addMessage(it.store, agent.id, { emailMessageId, references });
+    const thief = await arrival(order);
+    const customer = await arrival(order);
+    expect(customer.conversationId).not.toBe(thief.conversationId);
+    const { conversationId } = customer;
+    const reply = (await addOutbound(it.store, agent.id, { conversationId })).message;
+    const answer = await arrival(`<second-${agent.id}>`, [order, reply.emailMessageId]);
+    expect(answer.conversationId).toBe(conversationId);
   });
 
   test("role mailboxes: made by their first mail, owned by the domain's owner, not listed as agents", async () => {

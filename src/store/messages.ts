@@ -216,22 +216,28 @@ export function* deleteMessage(s: Scope, agentId: string, id: string): Verb<bool
 export function* dropMessagesOf(s: Scope, agentId: string): Verb<void> {
   const { messages, agents } = s.t;
   yield* ask(s.locked(s.db.select({ id: agents.id }).from(agents).where(eq(agents.id, agentId))));
-  const gone = yield* ask(
-    s.db.delete(messages).where(eq(messages.agentId, agentId)).returning({ raw: messages.rawSha256 }),
-  );
-  yield* dropOrphanedRaw(
-    s,
-    gone.map((row) => row.raw),
-  );
+  yield* dropMessages(s, eq(messages.agentId, agentId));
+}
+
+/** Deletes up to `limit` of an agent's messages; returns how many went. */
+export function* dropSomeMessagesOf(s: Scope, agentId: string, limit: number): Verb<number> {
+  const { messages, agents } = s.t;
+  yield* ask(s.locked(s.db.select({ id: agents.id }).from(agents).where(eq(agents.id, agentId))));
+  const some = s.db.select({ id: messages.id }).from(messages).where(eq(messages.agentId, agentId)).limit(limit);
+  return yield* dropMessages(s, inArray(messages.id, some));
 }
 
 /** Deletes up to `limit` messages older than `before`; returns how many went. */
 export function* sweepMessages(s: Scope, before: Date, limit: number): Verb<number> {
   const { messages } = s.t;
   const old = s.db.select({ id: messages.id }).from(messages).where(lt(messages.createdAt, before)).limit(limit);
-  const gone = yield* ask(
-    s.db.delete(messages).where(inArray(messages.id, old)).returning({ raw: messages.rawSha256 }),
-  );
+  return yield* dropMessages(s, inArray(messages.id, old));
+}
+
+/** Deletes messages, with their bytes where nobody else holds them; returns how many went. */
+function* dropMessages(s: Scope, which: SQL): Verb<number> {
+  const { messages } = s.t;
+  const gone = yield* ask(s.db.delete(messages).where(which).returning({ raw: messages.rawSha256 }));
   yield* dropOrphanedRaw(
     s,
     gone.map((row) => row.raw),

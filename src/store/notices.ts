@@ -163,6 +163,7 @@ export function* queueNotice(s: Scope, { recipient, lane, raw, ...notice }: Noti
     n: 0,
     // Nobody's, so that neither pauses nor the loop breaker see it.
     agentId: "",
+    userId: row.userId,
     address: recipient,
     kind: "to",
     firstTime: false,

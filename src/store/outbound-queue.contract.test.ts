@@ -112,6 +112,36 @@ onEveryDatabase((it) => {
     expect((await store.outboundState(later(600))).oldestDueAt).toEqual(later(500));
   });
 
+  test("accounts take turns in a lane where more is due than it has room for", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const [busy, quiet, third] = [await addAgent(store), await addAgent(store), await addAgent(store)];
+    for (let i = 0; i < 5; i++) await addOutbound(store, busy!.id, { recipients: [{}, {}] });
+    for (const ms of [1, 2]) await addOutbound(store, quiet!.id, { now: later(ms) });
+    await addOutbound(store, third!.id, { now: later(500) });
+    let after: string | undefined;
+    const turns: string[] = [];
+    const step = async (free: number) => {
+      const rows = await claim(store, { now: later(2), lanes: [{ lane: "upstream", free, after }] });
+      after = rows.at(-1)?.userId;
+      turns.push(...rows.map(({ userId }) => (userId === busy!.userId ? "busy" : "quiet")));
+      return rows.map(({ messageId, n }) => `${messageId} ${n}`);
+    };
+    const found = [...(await step(1)), ...(await step(1)), ...(await step(2)), ...(await step(5)), ...(await step(9))];
+    expect(turns.slice(0, 4).toSorted()).toEqual(["busy", "busy", "quiet", "quiet"]);
+    expect(turns.slice(0, 2).toSorted()).toEqual(["busy", "quiet"]);
+    expect(turns.slice(4)).toEqual(Array(8).fill("busy"));
+    expect(new Set(found).size).toBe(12);
+    expect(await claim(store, { now: later(2) })).toEqual([]);
+
+    // In one claim as well, and what an account leaves of its turns is the others'.
+    await addOutbound(store, quiet!.id, { now: later(700) });
+    for (let i = 0; i < 5; i++) await addOutbound(store, busy!.id, { now: later(600) });
+    const rows = await claim(store, { now: later(700), lanes: [{ lane: "upstream", free: 5 }] });
+    const count = (agent: typeof busy) => rows.filter(({ userId }) => userId === agent?.userId).length;
+    expect([count(busy), count(quiet), count(third)]).toEqual([3, 1, 1]);
+  });
+
   test("eight claimers at once share the work of two lanes and never overlap, while others finish theirs", async () => {
     await using fresh = await freshSubject(it);
     const nodes = await twoNodes(fresh);

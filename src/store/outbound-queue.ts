@@ -1,50 +1,114 @@
 import { and, asc, eq, inArray, isNotNull, lte, notInArray, type SQL, sql } from "drizzle-orm";
 import { type Method, type OutboundStatus, statusOf } from "../mail.ts";
-import { getAgent } from "./agents.ts";
 import { makeKnown } from "./correspondents.ts";
 import { ask, askRaw, type Scope, timePlaceholder, type Verb } from "./engine.ts";
 import { addEvent } from "./events.ts";
-import type { AgentRow, OutboundRow, RecipientRow } from "./schema.ts";
+import type { OutboundRow, RecipientRow } from "./schema.ts";
 import { suppress } from "./suppressions.ts";
+
+/** Room in a lane, and the account that had the last turn in it: the next one comes first. */
+export interface LaneRoom {
+  lane: string;
+  free: number;
+  after?: string | undefined;
+}
 
 /**
  * Claims due recipients, in each lane as many as it has room for: their due time moves to the end of the lease, so
- * that a claimer that dies loses nothing. On Postgres it passes by what another transaction has locked, the message
- * included: everybody else locks a message before its recipients, so a claim that waited could wait in a circle.
+ * that a claimer that dies loses nothing. Where more are due the accounts take turns, each with its oldest, so that
+ * nobody waits for all that somebody else has handed in. On Postgres it passes by what another transaction has locked, the
+ * message included: everybody else locks a message before its recipients, so a claim that waited could wait in a circle.
  */
 export function* claimDueRecipients(
   s: Scope,
-  input: { now: Date; leaseUntil: Date; leaseToken: string; lanes: { lane: string; free: number }[] },
+  input: { now: Date; leaseUntil: Date; leaseToken: string; lanes: LaneRoom[] },
 ): Verb<RecipientRow[]> {
-  const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
   const claimed: RecipientRow[] = [];
-  for (const { lane, free } of input.lanes) {
-    const due = yield* ask(
-      s.prepared(
-        "dueRecipients",
-        () =>
-          s.skipLocked(
-            s.db
-              .select({ messageId: recipients.messageId, n: recipients.n })
-              .from(recipients)
-              .innerJoin(messages, eq(messages.id, recipients.messageId))
-              .where(
-                and(
-                  ready(s),
-                  eq(recipients.lane, sql.placeholder("lane")),
-                  lte(recipients.nextAttemptAt, timePlaceholder(s, "now")),
-                ),
-              )
-              .orderBy(asc(recipients.nextAttemptAt), asc(recipients.messageId), asc(recipients.n))
-              .limit(sql.placeholder("limit")),
-          ),
-        { lane, now: input.now, limit: free },
-      ),
-    );
+  for (const room of input.lanes) {
+    const oldest = yield* dueIn(s, { ...room, now: input.now });
+    // A lane whose due mail fits in has no turns to take.
+    const due = room.free > 0 && oldest.length === room.free ? yield* dealt(s, room, oldest, input.now) : oldest;
     for (const { messageId, n } of due)
       claimed.push(...(yield* leaseRecipient(s, { messageId, n, until: input.leaseUntil, token: input.leaseToken })));
   }
   return claimed;
+}
+
+type Due = Pick<RecipientRow, "messageId" | "n">;
+
+/** The oldest that are due in a lane, of all accounts or of one. */
+function* dueIn(s: Scope, input: { lane: string; free: number; now: Date; userId?: string }): Verb<Due[]> {
+  const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
+  const { lane, free, now, userId } = input;
+  return yield* ask(
+    s.prepared(
+      `dueRecipients ${userId !== undefined}`,
+      () =>
+        s.skipLocked(
+          s.db
+            .select({ messageId: recipients.messageId, n: recipients.n })
+            .from(recipients)
+            .innerJoin(messages, eq(messages.id, recipients.messageId))
+            .where(
+              and(
+                ready(s),
+                eq(recipients.lane, sql.placeholder("lane")),
+                userId === undefined ? undefined : eq(recipients.userId, sql.placeholder("userId")),
+                lte(recipients.nextAttemptAt, timePlaceholder(s, "now")),
+              ),
+            )
+            .orderBy(asc(recipients.nextAttemptAt), asc(recipients.messageId), asc(recipients.n))
+            .limit(sql.placeholder("limit")),
+        ),
+      { lane, now, limit: free, ...(userId === undefined ? {} : { userId }) },
+    ),
+  );
+}
+
+/** As many as there is room for: in turns one of each account that has something due, then what is left of the oldest. */
+function* dealt(s: Scope, { lane, free, after }: LaneRoom, oldest: Due[], now: Date): Verb<Due[]> {
+  const accounts = after === undefined ? [] : yield* accountsDue(s, { lane, now, limit: free, after });
+  if (accounts.length < free)
+    accounts.push(...(yield* accountsDue(s, { lane, now, limit: free - accounts.length, upTo: after })));
+  // It was the only one's turn, and is again.
+  if (accounts.every((account) => account === after)) return oldest;
+  const own: Due[][] = [];
+  for (const userId of accounts) own.push(yield* dueIn(s, { lane, free, now, userId }));
+  const dealt = new Map<string, Due>();
+  const take = (due: Due | undefined) => due && dealt.size < free && dealt.set(`${due.messageId} ${due.n}`, due);
+  for (let round = 0; round < free; round++) for (const mine of own) take(mine[round]);
+  for (const due of oldest) take(due);
+  return [...dealt.values()];
+}
+
+/** Accounts that have something due in a lane, by id: those after one, up to one, or all. Two seeks for each. */
+function* accountsDue(
+  s: Scope,
+  input: { lane: string; now: Date; limit: number; after?: string; upTo?: string | undefined },
+): Verb<string[]> {
+  const { after, upTo, ...values } = input;
+  const waiting = sql`from ${s.t.outboundRecipients} where queue = 'ready' and lane = ${sql.placeholder("lane")}`;
+  const end = upTo === undefined ? sql`` : sql`and user_id <= ${sql.placeholder("upTo")}`;
+  const next = (begin: SQL) => sql`(select min(user_id) ${waiting} ${begin} ${end})`;
+  const walk = sql`(
+    with recursive steps (account) as (
+      select ${next(after === undefined ? sql`` : sql`and user_id > ${sql.placeholder("after")}`)}
+      union all select ${next(sql`and user_id > steps.account`)} from steps where account is not null)
+    select account, (select min(next_attempt_at) ${waiting} and user_id = account) as due
+    from steps where account is not null) as walk`;
+  const rows = yield* ask(
+    s.prepared(
+      `accountsDue ${after === undefined} ${upTo === undefined}`,
+      () =>
+        s.db
+          .select({ account: sql<string>`walk.account` })
+          .from(walk)
+          .where(sql`walk.due <= ${timePlaceholder(s, "now")}`)
+          .limit(sql.placeholder("limit")),
+      { ...values, ...(after === undefined ? {} : { after }), ...(upTo === undefined ? {} : { upTo }) },
+    ),
+  );
+  return rows.map(({ account }) => account);
 }
 
 function* leaseRecipient(
@@ -90,31 +154,6 @@ function ready(s: Scope): SQL {
 /** Something may still be tried, or decided. */
 function open(s: Scope): SQL {
   return sql`${s.t.outboundRecipients.queue} <> 'done'`;
-}
-
-/** All that one try needs; null when the message or its agent is gone. */
-export interface OutboundWork {
-  message: OutboundRow;
-  agent: AgentRow;
-  raw: Buffer;
-}
-
-export function* outboundWork(s: Scope, messageId: string): Verb<OutboundWork | null> {
-  const { outboundMessages, outboundRaw } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "outboundWork",
-      () =>
-        s.db
-          .select({ message: outboundMessages, raw: outboundRaw.bytes })
-          .from(outboundMessages)
-          .innerJoin(outboundRaw, eq(outboundRaw.messageId, outboundMessages.id))
-          .where(eq(outboundMessages.id, sql.placeholder("messageId"))),
-      { messageId },
-    ),
-  );
-  const agent = rows[0] && (yield* getAgent(s, rows[0].message.agentId));
-  return rows[0] && agent ? { ...rows[0], agent } : null;
 }
 
 /** What a try came to, for one recipient. */

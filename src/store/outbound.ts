@@ -114,6 +114,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
       messageId: row.id,
       n,
       agentId: agent.id,
+      userId: row.userId,
       ...recipient,
       firstTime: strangers.includes(recipient.address),
       status: hold ? "held" : lease ? "sending" : "queued",
@@ -293,18 +294,19 @@ export function* tellHeld(
     });
 }
 
-/** The conversation of the agent's newest message that these Message-IDs name: of what came in, else of what went out. */
+/** The conversation of the agent's newest message that these Message-IDs name: of what went out, else of what came in. */
 export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
   const [newest] = yield* conversationsOf(s, agentId, references);
   return newest ?? null;
 }
 
 /**
- * All conversations of messages that these Message-IDs name, each once: of what came in, the newest first, and behind them
- * of what went out.
+ * All conversations of messages that these Message-IDs name, each once: of what went out, the newest first, and behind them
+ * of what came in.
  *
  * Anybody may send a mail under an id that is another's, and would have the answers to that one filed in a conversation of
- * their own. So an id of the agent's own mail is never that of a mail that came in, and any other is that of its first.
+ * their own. So an id of the agent's own mail is never that of a mail that came in, and any other is that of its first. Who
+ * foresees an id can be the first to have it; the agent's own ids cannot be foreseen, so they come before all others.
  */
 export function* conversationsOf(s: Scope, agentId: string, references: string[]): Verb<string[]> {
   const wanted = references.slice(-REFERENCES_MAX);
@@ -340,7 +342,7 @@ export function* conversationsOf(s: Scope, agentId: string, references: string[]
             .where(and(eq(messages.agentId, agentId), inArray(messages.seq, seqs)))
             .orderBy(desc(sql`${messages.seq} + 0`)),
         );
-  return [...new Set([...received, ...own].map(({ conversationId }) => conversationId))];
+  return [...new Set([...own, ...received].map(({ conversationId }) => conversationId))];
 }
 
 /** A message's recipients in their order. */
@@ -500,5 +502,18 @@ export function* sweepOutbound(s: Scope, before: Date, limit: number, type?: Out
   const gone = yield* ask(
     s.db.delete(outboundMessages).where(inArray(outboundMessages.id, old)).returning({ id: outboundMessages.id }),
   );
+  return gone.length;
+}
+
+/** Deletes up to `limit` of what an agent, or an account with all its agents, has handed in; returns how many went. */
+export function* dropSomeOutboundOf(
+  s: Scope,
+  owner: { agentId: string } | { userId: string },
+  limit: number,
+): Verb<number> {
+  const { outboundMessages: messages } = s.t;
+  const whose = "agentId" in owner ? eq(messages.agentId, owner.agentId) : eq(messages.userId, owner.userId);
+  const some = s.db.select({ id: messages.id }).from(messages).where(whose).limit(limit);
+  const gone = yield* ask(s.db.delete(messages).where(inArray(messages.id, some)).returning({ id: messages.id }));
   return gone.length;
 }

@@ -41,6 +41,8 @@ function planOf(file: Database, statement: string): string[] {
 
 /** Indexes of which a walk is short: they hold only what waits. */
 const waitingOnly = /USING (COVERING )?INDEX (deliveries_due|outbound_(messages_(expiry|notice)|recipients_due))\b/;
+/** A walk from account to account looks at its own steps, one row each. */
+const steps = /^SCAN (steps|CONSTANT ROW)$/;
 /** An account or agent has any number of rows, so this alone finds nothing. */
 const tooWide = /USING INDEX (audit|outbound_messages)_(user|agent|user_status|pace) \((user_id|agent_id)=\?\)/;
 
@@ -60,7 +62,7 @@ onDatabases(
       const waiting = (await addOutbound(it.store, held.id)).message.id;
       const other = (await addOutbound(it.store, held.id)).message.id;
       const { engine } = await it.place.open();
-      const lanes = [{ lane: "upstream", free: 9 }];
+      const lanes = [{ lane: "upstream", free: 1, after: "usr" }];
       const limits = { perMinutePerAgent: 9, burstPerAgent: 9, perMinutePerAccount: 9, loopMessages: 9 };
       const input = outboundFor(agent.id, { limits, conversationId, references: ["<a@b>"] });
       const row = { messageId: id, n: 0, leaseToken: "mine" };
@@ -69,7 +71,7 @@ onDatabases(
       const by = { by: "ann@people.example", how: "api", ip: null, now: noon } as const;
       const facts = { agentId: agent.id, conversationId, addresses: ["a@b.example"], withTexts: true };
       const slots = { of: new Map(), others: 1, failing: new Set<string>(), failingMax: 0 };
-      const claim = { ...lease, leaseToken: "mine", limit: 1, busy: ["dead"], slots, after: "m" };
+      const claim = { ...lease, leaseToken: "mine", limit: 1, busy: ["dead"], slots, after: "m", fullAccount: "usr" };
       const verbs: Record<string, (s: Scope) => Verb<unknown>> = {
         acceptOutbound: (s) => acceptOutbound(s, input),
         claimDueRecipients: (s) => claimDueRecipients(s, { ...lease, leaseToken: "mine", lanes }),
@@ -98,7 +100,7 @@ onDatabases(
         expect({ name, unread: statements.filter((text) => text === "") }).toEqual({ name, unread: [] });
         const plans = statements.flatMap((statement) => planOf(file, statement));
         for (const plan of plans)
-          if ((plan.startsWith("SCAN") && !waitingOnly.test(plan)) || tooWide.test(plan))
+          if ((plan.startsWith("SCAN") && !waitingOnly.test(plan) && !steps.test(plan)) || tooWide.test(plan))
             wrong.push(`${name}: ${plan}`);
       }
       expect(wrong).toEqual([]);

@@ -34,6 +34,10 @@ const BEGIN_FORGETTABLE = "BEGIN; SET LOCAL synchronous_commit TO OFF";
 const TOO_MANY_CONNECTIONS = "53300";
 /** The transaction may only read (the same). */
 const READ_ONLY = "25006";
+/** The disk is full (the same). A probe that changes a row in its place does not meet it. */
+const DISK_FULL = "53100";
+/** How long a disk counts as full after a write has met it. */
+const FULL_MS = 30_000;
 /** How long a pool then makes do with the connections that it has. */
 const FEWER_MS = 10_000;
 /** Pause before the listening connection is opened again. */
@@ -82,7 +86,14 @@ const KEEP_ALIVE_MS = 30_000;
  */
 export async function openPostgres(
   url: string,
-  options: { poolSize: number; migrations: readonly Migration[]; log: Log; limits?: Partial<PostgresLimits> },
+  options: {
+    poolSize: number;
+    migrations: readonly Migration[];
+    log: Log;
+    /** Told why writes fail, as a sentence, when that changes; null when it may have passed. */
+    onFault?: (reason: string | null) => void;
+    limits?: Partial<PostgresLimits>;
+  },
 ): Promise<Engine> {
   const node = crypto.randomUUID();
   const listeners = new Set<(signal: Signal) => void>();
@@ -90,14 +101,15 @@ export async function openPostgres(
   await migrate(url, options.migrations);
   const limits = { ...LIMITS, ...options.limits };
   const hearing = await listen(url, { node, emit, log: options.log, limits });
-  const connections = connectPostgres(url, { ...options, node, emit });
+  const full = createFullState(options.onFault ?? (() => {}));
+  const connections = connectPostgres(url, { ...options, node, emit, onFull: full.note });
   let closing: Promise<void> | undefined;
   return {
     dialect: "postgres",
     read: connections.read,
     write: connections.write,
-    // The server is asked each time.
-    fault: () => null,
+    // Anything else shows when the server is asked.
+    fault: full.reason,
     takeOver: (run) => hearing.takeOver(run),
     onSignal(listener) {
       listeners.add(listener);
@@ -105,9 +117,29 @@ export async function openPostgres(
     },
     close: () =>
       (closing ??= (async () => {
+        full.close();
         await connections.close();
         await hearing.close();
       })()),
+  };
+}
+
+/** Remembers for a while that the server's disk is full. */
+function createFullState(onChange: (reason: string | null) => void) {
+  let reason: string | null = null;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const change = (now: string | null) => {
+    if (now !== reason) onChange(now);
+    reason = now;
+  };
+  return {
+    reason: () => reason,
+    note() {
+      change("The store takes no writes: the disk of its database is full.");
+      clearTimeout(timer);
+      timer = setTimeout(change, FULL_MS, null).unref();
+    },
+    close: () => clearTimeout(timer),
   };
 }
 
@@ -131,6 +163,7 @@ function connectionOptions(url: string, name: string, connectMs = LIMITS.connect
  *
  * @param node what committed signals are sent as
  * @param emit hears them in this process
+ * @param onFull told of each write that found the disk full
  */
 export function connectPostgres(
   url: string,
@@ -138,12 +171,14 @@ export function connectPostgres(
     log,
     node = "",
     emit = () => {},
+    onFull = () => {},
     ...options
   }: {
     poolSize: number;
     log: Log;
     node?: string;
     emit?: (signal: Signal) => void;
+    onFull?: () => void;
     limits?: Partial<PostgresLimits>;
   },
 ): PostgresConnections {
@@ -239,6 +274,7 @@ export function connectPostgres(
           return result;
         } catch (error) {
           const code = codeOf(databaseError(error));
+          if (begin && code === DISK_FULL) onFull();
           // The server says that it ends the connection (57P0x) a moment before it does.
           if (code.startsWith("57P0")) onError(databaseError(error) as Error);
           // What a connection may do is decided when it is opened: the next one may be let write, or reach another server.

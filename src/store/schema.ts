@@ -43,6 +43,8 @@ export interface OutboundContent {
   inReplyTo: string | null;
   references: string[];
   headers: HeaderField[];
+  /** The conversation of what it answers or passes on, where the agent filed it in another one. */
+  originalConversation?: string;
 }
 
 /** `approval`: every message of the agent waits. `loop`: the loop breaker. The others are the gate's (`GateRules`). */
@@ -334,6 +336,8 @@ export function schema(k: Kit) {
       /** 0, 1, 2 …: its place in the message, and in its return path. */
       n: k.int("n").notNull(),
       agentId: k.text("agent_id").notNull(),
+      /** Whose turn it is when it leaves. */
+      userId: k.text("user_id").notNull(),
       address: k.text("address").notNull(),
       kind: k.text("kind").$type<RecipientKind>().notNull(),
       /** The agent had neither written to nor heard from this address when it handed the message in. */

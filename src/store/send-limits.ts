@@ -24,9 +24,9 @@ export interface SendLimits {
 }
 
 const reasons = {
-  bounce: "mail to it came back",
-  complaint: "its owner complained about mail",
-  manual: "somebody put it there",
+  bounce: "mail to it bounced",
+  complaint: "the recipient complained",
+  manual: "it was added by hand",
 };
 
 /** Failure `recipient_suppressed` that names each recipient the account does not write to any more. */
@@ -60,7 +60,7 @@ export function* refuseSuppressed(
   if (found.length === 0) return;
   const errors = found.map(({ address, reason }) => ({
     field: recipients.find((recipient) => recipient.address === address)?.kind ?? "to",
-    message: `has ${address}, which is on the suppression list: ${reasons[reason]}`,
+    message: `includes ${address}, which is on the suppression list because ${reasons[reason]}`,
   }));
   throw new Failure("recipient_suppressed", `${errors.map((error) => error.message).join("; ")}.`, {
     errors,

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { StartRefused } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { codeOf } from "./failures.ts";
+import { MOVED } from "./in-place.ts";
 
 /** Pause between two attempts to recover. */
 const RETRY_MS = 1_000;
@@ -90,7 +91,8 @@ export function createFaultState(options: {
 
 /** Trouble of the disk or file system, which says nothing about the verb that met it. */
 function isDiskTrouble(error: unknown): boolean {
-  return /^(SQLITE_(IOERR|FULL|READONLY|CANTOPEN)|EIO$|ENOSPC$|EROFS$|EDQUOT$)/.test(codeOf(error));
+  const code = codeOf(error);
+  return code === MOVED || /^(SQLITE_(IOERR|FULL|READONLY|CANTOPEN)|EIO$|ENOSPC$|EROFS$|EDQUOT$)/.test(code);
 }
 
 /**
@@ -108,6 +110,7 @@ export function diskRefusal(error: unknown, path: string): StartRefused | null {
 
 function sentenceFor(error: unknown, path: string): string {
   const code = codeOf(error);
+  if (code === MOVED) return `The store takes no writes: ${(error as Error).message}. Restart it.`;
   if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT")
     return "The store takes no writes: its disk is full.";
   if (code === "EROFS" || code.startsWith("SQLITE_READONLY") || isReadOnly(dirname(path)))

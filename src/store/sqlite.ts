@@ -5,6 +5,7 @@ import { type Log, silentLog } from "../log.ts";
 import { type Engine, type Scope, type Signal, tell, type Verb } from "./engine.ts";
 import { asStoreFailure, codeOf, databaseError, unavailable, uncertain } from "./failures.ts";
 import { type FolderLock, lockFolder, type Role } from "./folder-lock.ts";
+import { rememberPlaces } from "./in-place.ts";
 import { sqliteKit } from "./kit.ts";
 import { checkLogMark, type LogMark, openLogMark } from "./log-mark.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
@@ -94,6 +95,8 @@ function openLocked(
   if (lock) checkLogMark(path);
   const writer = new Database(path, { create: true, readwrite: true });
   let mark: LogMark | null = null;
+  /** Throws when the files were replaced: nothing that is written is promised then. */
+  let requireInPlace = () => {};
   try {
     if (!memory) chmodSync(path, 0o600);
     writer.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
@@ -106,6 +109,7 @@ function openLocked(
     migrate(writer, migrations);
     forgetStatistics(writer);
     if (marked) mark = openLogMark(path);
+    if (marked) requireInPlace = rememberPlaces([path, `${path}-wal`, `${path}-shm`]);
     // Nothing is promised on top of a log that a process left behind which may have met a failed sync.
     if (lock) secureLog();
   } catch (error) {
@@ -137,6 +141,7 @@ function openLocked(
     log,
     onChange: onFault,
     recover() {
+      requireInPlace();
       if (writer.inTransaction) rollback.run();
       secureLog();
       writer.query(PROBE).run(new Date().toISOString());
@@ -156,6 +161,7 @@ function openLocked(
     const progress = { committing: false };
     try {
       const done = runGroup(group, false, progress) ?? runGroup(group, true, progress) ?? [];
+      requireInPlace();
       noteTrouble(() => mark?.write());
       for (const { settle } of done) settle();
       for (const { signals } of done) for (const signal of signals) tell(listeners, signal);

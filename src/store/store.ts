@@ -4,7 +4,7 @@ import * as accounts from "./accounts.ts";
 import * as agents from "./agents.ts";
 import { decisionAbout, listAudit } from "./audit.ts";
 import { getConversation, listConversations } from "./conversations.ts";
-import { deleteAccount } from "./delete-account.ts";
+import { type DeletedRows, deleteAccount, mailboxesOf } from "./delete-account.ts";
 import * as deliveries from "./deliveries.ts";
 import * as deliveryLog from "./delivery-log.ts";
 import * as deliveryQueue from "./delivery-queue.ts";
@@ -23,6 +23,7 @@ import * as notices from "./notices.ts";
 import * as outbound from "./outbound.ts";
 import * as queue from "./outbound-queue.ts";
 import { recordReport } from "./outbound-report.ts";
+import { outboundWork } from "./outbound-work.ts";
 import { overview } from "./overview.ts";
 import * as pauses from "./pauses.ts";
 import * as requests from "./requests.ts";
@@ -34,8 +35,11 @@ import { sweepUnproven } from "./unproven.ts";
 import * as webhooks from "./webhooks.ts";
 import * as withdraw from "./withdraw.ts";
 
-/** Rows a sweep deletes in one transaction, so that it never holds up mail. */
-const SWEEP_BATCH = 500;
+/** Rows that are deleted in one transaction at first, and at the most. */
+const SWEEP_BATCH = 100;
+const SWEEP_BATCH_MAX = 500;
+/** What such a transaction may take, so that it never holds up mail: the next one has half as many, or twice as many. */
+const SWEEP_MS = 100;
 /** A transaction that does not get done is tried again with so much less. */
 const SWEEP_SHRINKS = 10;
 /** How long the gate remembers an unproven sender after the last such mail, at least: a year. */
@@ -91,16 +95,28 @@ export function createStore(engine: Engine) {
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { lasting: true });
 
-  /** Deletes rows in small steps, and in smaller ones when those take too long: 500 messages may have gigabytes. */
-  const inBatches = async (batch: (s: Scope, limit: number) => Verb<number>) => {
+  /** Deletes rows in steps of about one length: 500 messages may have gigabytes. Returns how many went. */
+  const inBatches = async (batch: (s: Scope, limit: number) => Verb<number>): Promise<number> => {
+    let all = 0;
     for (let limit = SWEEP_BATCH; ; )
       try {
-        if ((await engine.write((s) => batch(s, limit))) < limit) return;
+        const startedAt = performance.now();
+        const gone = await engine.write((s) => batch(s, limit));
+        const took = performance.now() - startedAt;
+        all += gone;
+        if (gone < limit) return all;
+        if (took > SWEEP_MS) limit = Math.ceil(limit / 2);
+        else if (took < SWEEP_MS / 2) limit = Math.min(SWEEP_BATCH_MAX, limit * 2);
       } catch (error) {
         if (limit === 1 || !(error instanceof Failure && error.code === "unavailable")) throw error;
         limit = Math.ceil(limit / SWEEP_SHRINKS);
       }
   };
+
+  // Before what owns them goes: a mailbox may have a million messages, and on SQLite nobody else writes in the meantime.
+  const emptyMailbox = (agentId: string) => inBatches((s, limit) => messages.dropSomeMessagesOf(s, agentId, limit));
+  const emptyOutbox = (owner: { agentId: string } | { userId: string }) =>
+    inBatches((s, limit) => outbound.dropSomeOutboundOf(s, owner, limit));
 
   return {
     dialect: engine.dialect,
@@ -124,7 +140,14 @@ export function createStore(engine: Engine) {
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
     touchSecret: forgettable(accounts.touchSecret),
-    deleteAccount: lasting(deleteAccount),
+    async deleteAccount(userId: string, now: Date): Promise<DeletedRows | null> {
+      let gone = 0;
+      for (const agentId of await engine.read((s) => mailboxesOf(s, userId))) gone += await emptyMailbox(agentId);
+      const goneOut = await emptyOutbox({ userId });
+      await inBatches((s, limit) => events.dropSomeEventsOf(s, userId, limit));
+      const rows = await engine.write((s) => deleteAccount(s, userId, now), { lasting: true });
+      return rows && { ...rows, messages: rows.messages + gone, outboundMessages: rows.outboundMessages + goneOut };
+    },
 
     // Signing in: the first account, one-time tokens and the sessions of browsers
     createFirstAccount: write(sessions.createFirstAccount),
@@ -148,7 +171,11 @@ export function createStore(engine: Engine) {
     listDomains: lookUp(domains.listDomains),
     getDomain: lookUp(domains.getDomain),
     markDomainVerified: write(domains.markDomainVerified),
-    deleteDomain: lasting(domains.deleteDomain),
+    async deleteDomain(userId: string, domain: string): Promise<boolean> {
+      const found = await engine.read((s) => domains.domainToDelete(s, userId, domain));
+      if (found?.verifiedAt) await emptyMailbox(`postmaster@${domain}`);
+      return engine.write((s) => domains.deleteDomain(s, userId, domain), { lasting: true });
+    },
     claimDomainChecks: write(domainWatch.claimDomainChecks),
     recordDomainCheck: write(domainWatch.recordDomainCheck),
     nextDomainCheckDue: lookUp(domainWatch.nextDomainCheckDue),
@@ -158,7 +185,11 @@ export function createStore(engine: Engine) {
     listAgents: scan(agents.listAgents),
     getAgent: lookUp(agents.getAgent),
     updateAgent: write(agents.updateAgent),
-    deleteAgent: lasting(agents.deleteAgent),
+    async deleteAgent(id: string, now: Date): Promise<boolean> {
+      await emptyMailbox(id);
+      await emptyOutbox({ agentId: id });
+      return engine.write((s) => agents.deleteAgent(s, id, now), { lasting: true });
+    },
     findMailbox: lookUp(agents.findMailbox),
 
     // Inbound mail
@@ -204,7 +235,7 @@ export function createStore(engine: Engine) {
     claimDueRecipients: forgettable(queue.claimDueRecipients),
     renewLeases: forgettable(queue.renewLeases),
     renewLease: forgettable(queue.renewLease),
-    outboundWork: follow(queue.outboundWork),
+    outboundWork: follow(outboundWork),
     finishRecipient: write(queue.finishRecipient),
     nextRecipientDue: lookUp(queue.nextRecipientDue),
     adoptLanes: lasting(queue.adoptLanes),

@@ -47,10 +47,10 @@ async function open(database: number, opening: Opening): Promise<void> {
 
 async function openEngine(database: number, opening: Opening): Promise<Engine> {
   const log = logTo(database);
+  const onFault = (reason: string | null) => report({ kind: "fault", database, reason });
   switch (opening.kind) {
     case "sqlite writer": {
       const { path, migrations, role } = opening;
-      const onFault = (reason: string | null) => report({ kind: "fault", database, reason });
       return signalling(database, openSqlite(path, migrations, { role, log, onFault }));
     }
     case "sqlite reader": {
@@ -61,7 +61,7 @@ async function openEngine(database: number, opening: Opening): Promise<Engine> {
       // Imported late: a server on SQLite needs no driver for Postgres in its memory.
       const { openPostgres } = await import("./postgres.ts");
       const { url, migrations, poolSize } = opening;
-      return signalling(database, await openPostgres(url, { poolSize, migrations, log }));
+      return signalling(database, await openPostgres(url, { poolSize, migrations, log, onFault }));
     }
     case "postgres reader": {
       const { connectPostgres } = await import("./postgres.ts");

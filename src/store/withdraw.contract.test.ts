@@ -129,6 +129,16 @@ onEveryDatabase((it) => {
     expect(last).toMatchObject({ action: "edit_approve", detail: { before: { subject: "Changed" } } });
   });
 
+  test("whom an approval taken back would have reached for the first time is new again to the day's limit", async () => {
+    const { agent, id, userId } = await approved();
+    expect(await undo(userId, id)).toMatchObject({ kind: "done" });
+    const limits = { newRecipientsPerDayPerAccount: 1 };
+    const send = (address: string) =>
+      addOutbound(it.store, agent.id, { recipients: [address], limits, gate: { hold: null, settings: agent } });
+    expect((await send("carol@people.example")).fresh).toBe(true);
+    expect(await send(bob).catch((error) => error)).toMatchObject({ code: "rate_limited" });
+  });
+
   test("it is too late once a recipient is being tried", async () => {
     const { id, userId } = await approved([bob, "eve@people.example"]);
     expect(await claim(id, 2 * minuteMs)).toHaveLength(2);

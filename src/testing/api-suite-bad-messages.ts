@@ -81,7 +81,7 @@ export const badMessages: BadMessage[] = [
   {
     name: "two files of one Content-ID",
     message: () => ({ attachments: twoFiles }),
-    errors: { "attachments.1.content_id": /twice/ },
+    errors: { "attachments.1.content_id": /used by another attachment/ },
   },
   {
     name: "an attachment without a name or content",

@@ -292,6 +292,41 @@ export function gateCases(it: ApiWorld): void {
       expect(body.status).toBe("sent");
     });
 
+    test("asks about the conversation of what is passed on or answered, whichever one the agent names", async () => {
+      const agent = await it.newAgent();
+      await it.api.patch(path(agent), { hitl_rules: { unverified: true }, hitl_notify_email: false });
+      await it.send(agent, "With an id", { from: "mallory@evil.example" });
+      await it.server.deliver({
+        ...{ to: agent, from: "mallory@evil.example" },
+        message: "From: mallory@evil.example\r\nSubject: Without\r\n\r\nHello\r\n",
+      });
+      const { messages } = (await it.inbox(agent)).body;
+      const held = { body: { status: "pending_approval", hold: { rule: "unverified" } } };
+      for (const { message_id: id } of messages) {
+        const named = { ...mail, conversation_id: `clean ${id}` };
+        const { subject: _, ...forward } = named;
+        expect(await it.api.post(`${path(agent)}/messages/${id}/forward`, forward)).toMatchObject(held);
+        expect(await it.api.post("/api/v1/send", { ...named, from: agent, reply_to_message_id: id })).toMatchObject(
+          held,
+        );
+      }
+    });
+
+    test("still knows when its turn comes that a message passes on unproven mail", async () => {
+      const agent = await it.newAgent();
+      await it.send(agent, "It is me", { from: "mallory@evil.example" });
+      const [{ message_id: id }] = (await it.inbox(agent)).body.messages;
+      await it.api.patch(path(agent), { paused: true });
+      const { subject: _, ...forward } = { ...mail, conversation_id: "clean" };
+      const { body: queued } = await it.api.post(`${path(agent)}/messages/${id}/forward`, forward, {
+        headers: { prefer: "respond-async" },
+      });
+      await it.api.patch(path(agent), { hitl_rules: { unverified: true }, hitl_notify_email: false });
+      await it.api.patch(path(agent), { paused: false });
+      expect(await settled(it.api, agent)).toEqual({ pending_approval: 1 });
+      expect((await it.api.get(`/api/v1/messages/${queued.message_id}`)).body.hold.rule).toBe("unverified");
+    });
+
     test("remembers an unproven address in whatever form of Unicode it is written", async () => {
       const agent = await it.newAgent();
       await it.api.patch(path(agent), { hitl_rules: { unverified: true }, hitl_notify_email: false });

@@ -17,6 +17,8 @@ export interface TestApp extends AsyncDisposable {
   /** The owner's account key. */
   readonly key: string;
   readonly userId: string;
+  /** Makes another account; its key. */
+  newAccount(): Promise<string>;
   /** One API request as the owner; `body` is sent as JSON. */
   api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<ApiAnswer>;
   /** Stops the app and starts it again on the same data, on new ports. */
@@ -62,9 +64,12 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
 
   const vault = createVault(await loadOrCreateKeyFile(join(config.dataDir, "encryption.key")));
   const now = new Date();
-  const user = await createOwner(app.store, vault, { email: "owner@example.net", name: "Owner", now });
-  const issued = { userId: user.id, name: "test", scope: "account" as const, agentId: null, expiresAt: null, now };
-  const { key } = await issueKey(app.store, issued);
+  async function account(email: string) {
+    const user = await createOwner(app.store, vault, { email, name: "Owner", now });
+    const issued = { userId: user.id, name: "test", scope: "account" as const, agentId: null, expiresAt: null, now };
+    return { userId: user.id, key: (await issueKey(app.store, issued)).key };
+  }
+  const { userId, key } = await account("owner@example.net");
 
   return {
     get app() {
@@ -73,7 +78,8 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
     dns,
     dataDir: config.dataDir,
     key,
-    userId: user.id,
+    userId,
+    newAccount: async () => (await account(`${crypto.randomUUID()}@example.net`)).key,
     api: (method, path, body, headers) => request(`${app.httpUrl}${path}`, key, method, body, headers),
     async restart() {
       await app.close();

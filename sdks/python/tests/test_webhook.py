@@ -155,6 +155,16 @@ def test_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         parse_webhook(body, headers, "whsec_?")
 
 
+@pytest.mark.parametrize("empty", ["", " ", "whsec_", ["", SECRET], [SECRET, "whsec_"]])
+def test_an_empty_secret_verifies_nothing(empty: Any) -> None:
+    body, _ = delivery()
+    for key in ("", " "):
+        with pytest.raises(ConfigurationError, match="empty"):
+            parse_webhook(body, standard(body, key), empty)
+    with pytest.raises(ConfigurationError, match="empty"):
+        E2AClient("e2a_x", webhook_secret=empty).parse_webhook(body, standard(body, ""))
+
+
 def test_without_a_client_a_message_can_be_read_but_not_answered() -> None:
     body, headers = delivery()
     event = parse_webhook(body, headers, SECRET)

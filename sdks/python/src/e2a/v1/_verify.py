@@ -208,8 +208,16 @@ def _json(content: bytes) -> Optional[Mapping[str, Any]]:
 def _key(secret: str) -> bytes:
     """The 64 characters as shown, or the form of Standard Webhooks: ``whsec_`` and the base64 of the same."""
     if not secret.startswith("whsec_"):
-        return secret.encode("utf-8")
-    try:
-        return base64.b64decode(secret[len("whsec_") :], validate=True)
-    except (binascii.Error, ValueError):
-        raise ConfigurationError("A webhook secret begins with whsec_ and is no base64 behind it.") from None
+        key = secret.encode("utf-8")
+    else:
+        try:
+            key = base64.b64decode(secret[len("whsec_") :], validate=True)
+        except (binascii.Error, ValueError):
+            raise ConfigurationError("A webhook secret begins with whsec_ and is no base64 behind it.") from None
+    # An empty key would make everybody's signature a good one.
+    if not key.strip():
+        raise ConfigurationError(
+            "A webhook secret is empty.",
+            fix="Give the 64 characters that were shown when it was made; is the variable that holds them set?",
+        )
+    return key
