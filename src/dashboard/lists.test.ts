@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
+import { QueryClient } from "@tanstack/react-query";
+import { keys } from "../../web/src/api/keys.ts";
 import { withNewest } from "../../web/src/api/newest.ts";
 import { isWithdrawable } from "../../web/src/outbound/withdrawable.ts";
+import { type EventType, eventTypes } from "../events.ts";
 
 const page = (...ids: number[]) => ({ messages: ids.map((id) => ({ message_id: `msg_${id}` })) });
 
@@ -36,4 +39,65 @@ test("an approval can be taken back while it stands and nobody was tried, and on
   expect(can({ reviewed_by: "expiry" })).toBe(false);
   expect(can({ reviewed_at: undefined })).toBe(false);
   expect(can({ status: "sent" })).toBe(false);
+});
+
+/** By a path that the type check of the server does not follow: these are written for a browser. */
+const ofPage = (file: string) => import(new URL(`../../web/src/api/${file}`, import.meta.url).href);
+const { createEffects }: { createEffects(client: QueryClient): (event: object) => void } = await ofPage("effects.ts");
+const { addToLog }: { addToLog(client: QueryClient, news: readonly object[]): void } = await ofPage("events.ts");
+
+/** What the queries of the page are asked again for after an event. */
+async function askedAgainAfter(type: EventType): Promise<string[]> {
+  const client = new QueryClient();
+  for (const key of Object.values(keys)) client.setQueryData([...key, "list"], { pages: [] });
+  const settled = new Promise<void>((resolve) => {
+    client.getQueryCache().subscribe(({ query, type }) => {
+      if (type === "updated" && query.queryKey[0] === "overview") resolve();
+    });
+  });
+  createEffects(client)({ type });
+  await settled;
+  const all = client.getQueryCache().getAll();
+  return all.flatMap(({ queryKey, state }) => (state.isInvalidated ? [`${queryKey[0]}`] : [])).sort();
+}
+
+test("what an event changes is asked for again, wherever it is shown", async () => {
+  const mail = ["conversations", "outbound"];
+  const decided = ["audit", ...mail];
+  const refused = [...mail, "suppressions"];
+  const shown: Record<EventType, string[]> = {
+    "message.received": ["conversations", "inbox"],
+    ...{ "message.sent": mail, "message.delivered": mail, "message.deferred": mail, "message.failed": mail },
+    ...{ "message.bounced": refused, "message.complained": refused },
+    ...{ "message.held": mail, "loop.stopped": mail },
+    ...{ "message.approved": decided, "message.rejected": decided, "message.expired": decided },
+    // An agent says whether its domain is verified, and whether its own webhook is on.
+    ...{ "domain.verified": ["agents", "domains"], "domain.degraded": ["domains"] },
+    ...{ "webhook.disabled": ["agents", "webhooks"], "webhook.test": [] },
+  };
+  const found = await Promise.all(
+    eventTypes.map(async (type) => [type, await askedAgainAfter(type)] as [EventType, string[]]),
+  );
+  for (const [type, asked] of found)
+    expect([type, asked]).toEqual([type, [...shown[type], "deliveries", "overview"].sort()]);
+});
+
+test("events go on top of the log, the newest first, each once, and only into lists that they belong into", () => {
+  const client = new QueryClient();
+  const event = (n: number, type = "message.sent", agent_id = "a@x.example") => ({ id: `evt_${n}`, type, agent_id });
+  const listKey = (filter: object) => [...keys.events, "list", filter];
+  const filters = [{}, { types: "message.sent" }, { agent: "b@x.example" }];
+  for (const filter of filters)
+    client.setQueryData(listKey(filter), { pages: [{ events: [event(2)] }, { events: [event(1)] }], pageParams: [] });
+  const news = [event(2), event(3), event(4, "message.held"), event(5, "message.sent", "b@x.example")];
+  for (const _ of ["first", "again"]) addToLog(client, news);
+  const ids = (filter: object) =>
+    client
+      .getQueryData<{ pages: { events: { id: string }[] }[] }>(listKey(filter))
+      ?.pages.map(({ events }) => events.map(({ id }) => id.slice(4)).join(" "));
+  expect(filters.map(ids)).toEqual([
+    ["5 4 3 2", "1"],
+    ["5 3 2", "1"],
+    ["5 2", "1"],
+  ]);
 });

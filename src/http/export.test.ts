@@ -3,6 +3,7 @@ import { systemClock, TestClock } from "../clock.ts";
 import { Failure } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import { startTestApp } from "../testing/app.ts";
+import { addMessage, addOutbound, noon } from "../testing/store-rows.ts";
 import { exportAccount } from "./export.ts";
 import type { Identity } from "./identity.ts";
 import type { RouteDeps } from "./resource.ts";
@@ -41,4 +42,28 @@ test("breaks off when its key is revoked while it is read", async () => {
     while (!(await reader.read()).done);
   };
   await expect(readOn()).rejects.toMatchObject({ code: "unauthenticated" });
+});
+
+test("has all of every list, also of those that are longer than a page", async () => {
+  await using it = await startTestApp();
+  const { store } = it.app;
+  const { body: agent } = await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const numbers = Array.from({ length: 101 }, (_, n) => `${n}`);
+  for (const subject of numbers) {
+    await addMessage(store, agent.email, { subject });
+    await addOutbound(store, agent.email, { message: { subject } });
+    // All at the same time: the pages then go on by the address.
+    const address = `bob${subject}@people.example`;
+    await store.suppress({ userId: it.userId, address, reason: "manual", detail: "", messageId: null, now: noon });
+  }
+  const { body } = await it.api("GET", "/api/v1/users/me/export");
+  const sorted = (texts: string[]) => texts.sort((a, b) => Number(a) - Number(b));
+  const subjects = (list: { subject: string }[]) => sorted(list.map(({ subject }) => subject));
+  expect(subjects(body.messages)).toEqual(numbers);
+  expect(subjects(body.outbound_messages)).toEqual(numbers);
+  expect(sorted(body.suppressions.map(({ address }: { address: string }) => /\d+/.exec(address)?.[0] ?? ""))).toEqual(
+    numbers,
+  );
+  const received = body.events.filter(({ type }: { type: string }) => type === "message.received");
+  expect(received.map(({ data }: { data: { subject: string } }) => data.subject)).toEqual(numbers);
 });

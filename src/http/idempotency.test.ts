@@ -72,6 +72,28 @@ test("a request that ended in a failure of the server leaves its Idempotency-Key
   expect([again.body, again.headers.get("idempotency-replayed")]).toEqual([first.body, "true"]);
 });
 
+test("a request that came too soon is carried out under the same Idempotency-Key when its time has come", async () => {
+  const clock = new TestClock();
+  await using it = await startTestApp({ set: { "limits.sends_per_minute_per_account": 1 }, seams: { clock } });
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const send = (key: string) =>
+    it.api(
+      "POST",
+      "/api/v1/send",
+      { to: ["ann@outside.example"], subject: key, body: "Hi" },
+      { "idempotency-key": key },
+    );
+  expect((await send("first")).status).toBe(200);
+  for (const _ of ["once", "twice"]) {
+    const { status, headers } = await send("second");
+    expect([status, headers.get("idempotency-replayed")]).toEqual([429, null]);
+  }
+  clock.advance(60_000);
+  const [made, again] = [await send("second"), await send("second")];
+  expect([made.status, made.headers.get("idempotency-replayed")]).toEqual([200, null]);
+  expect([again.body, again.headers.get("idempotency-replayed")]).toEqual([made.body, "true"]);
+});
+
 test("what throws on the way to its answer leaves its Idempotency-Key free at once", async () => {
   await using it = await startTestApp();
   const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));

@@ -13,6 +13,11 @@ test.each([
     "Yes.\n\nOn Fri, May 15, 2026 at 12:00 PM Bob\n<bob@example.com> wrote:\n> Coming?\n",
     "Yes.",
   ],
+  [
+    "an introduction over three lines",
+    "Yes.\n\nOn Fri, May 15, 2026 at 12:00 PM\nBob of the Example Company\n<bob@example.com> wrote:\n> Coming?\n",
+    "Yes.",
+  ],
   ["German", "Ja.\n\nAm 15.05.2026 um 12:00 schrieb Bob <bob@example.com>:\n> Kommst du?\n", "Ja."],
   ["French", "Oui.\n\nLe ven. 15 mai 2026 à 12:00, Bob <bob@example.com> a écrit :\n> Tu viens ?\n", "Oui."],
   ["Outlook", "Yes.\n\n-----Original Message-----\nFrom: Bob <bob@example.com>\nSent: Friday\n\nComing?\n", "Yes."],

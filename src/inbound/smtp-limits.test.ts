@@ -51,6 +51,15 @@ describe("each limit has its reply", () => {
     expect(await send()).toBe("250 2.0.0");
   });
 
+  test("messages of one IPv6 network in a minute", async () => {
+    await using server = await testListener({ maxMessagesPerMinutePerIp: 1, proxyTrusted: ["127.0.0.1/32"] });
+    const send = async (address: string) =>
+      (await deliver(server.port, { to, message, proxy: `PROXY TCP6 ${address} ::1 1 25\r\n` })).code;
+    expect(await send("2001:db8:0:1::1")).toBe(250);
+    expect(await send("2001:db8:0:1:ffff::9")).toBe(451);
+    expect(await send("2001:db8:0:2::1")).toBe(250);
+  });
+
   test("recipients of one message; the transaction goes on with those it has", async () => {
     await using server = await testListener({ maxRecipients: 2 });
     const client = await SmtpClient.connect(server.port);

@@ -3,6 +3,7 @@ import { SQL } from "bun";
 import { TestClock } from "../clock.ts";
 import type { EventPage } from "../store/events.ts";
 import { startTestApp, type TestApp } from "../testing/app.ts";
+import { startSink } from "../testing/sink.ts";
 import { deliver } from "../testing/smtp-client.ts";
 import { SocketClient } from "../testing/socket-client.ts";
 import { until } from "../testing/until.ts";
@@ -57,6 +58,19 @@ test("without a position it begins now, and a filter leaves out the rest", async
   expect(subjectOf(await ofOne.next())).toBe("to one");
   await t.api("POST", "/api/v1/send", { from: bots[0], to: ["bob@people.example"], subject: "Out", body: "Hi" });
   expect(await sent.next()).toMatchObject({ type: "message.sent", data: { recipient: "bob@people.example" } });
+});
+
+test("who was away for long gets all that was missed, however much, and then what is new", async () => {
+  await using sink = startSink();
+  await using t = await appWithBots();
+  const { body: webhook } = await t.api("POST", "/api/v1/webhooks", { url: sink.url, events: ["message.bounced"] });
+  const test = async () => (await t.app.store.testWebhook(t.userId, webhook.id, new Date()))?.delivery.eventId ?? "";
+  const ids: string[] = [];
+  for (let n = 0; n <= 250; n++) ids.push(await test());
+  await using back = await follow(t, `after=${ids[0]}`);
+  for (const id of ids.slice(1)) expect((await back.next()).id).toBe(id);
+  const live = await test();
+  expect((await back.next()).id).toBe(live);
 });
 
 test("a follower takes nobody's place: the agent's own listener stays", async () => {

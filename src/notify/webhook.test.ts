@@ -118,6 +118,62 @@ test("a delivery says when no person wrote the message", async () => {
   }
 });
 
+test("a signing secret says when it was last used, to the minute", async () => {
+  const clock = new TestClock();
+  await using sink = startSink();
+  await using t = await startTestApp({ seams: { clock } });
+  await withAgent(t, "bot", sink.url);
+  const lastSigned = async () =>
+    (await t.api("GET", "/api/v1/users/me/signing-secrets")).body.secrets[0].last_signed_at;
+  const begin = clock.now();
+  const at = (ms: number) => new Date(begin + ms).toISOString();
+  expect(await lastSigned()).toBeUndefined();
+  for (const [ms, said] of [
+    [0, at(0)],
+    [59_999, at(0)],
+    [60_000, at(60_000)],
+    [150_000, at(150_000)],
+  ] as const) {
+    clock.advance(begin + ms - clock.now());
+    await send(t, bot, "Hi");
+    await t.app.drain();
+    expect(await lastSigned()).toBe(said);
+  }
+  expect(sink.requests).toHaveLength(4);
+});
+
+test("a delivery says what its last attempt came to, and when it is tried next unless it is being tried", async () => {
+  const clock = new TestClock();
+  const [arrived, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<Response>()];
+  await using sink = startSink();
+  await using t = await startTestApp({ seams: { clock } });
+  await withAgent(t, "bot", sink.url);
+  sink.answer = () => {
+    arrived.resolve();
+    return answer.promise;
+  };
+  await send(t, bot, "Hi");
+  await arrived.promise;
+  const shown = async () => (await t.api("GET", "/api/v1/deliveries")).body.deliveries[0];
+  const underWay = await shown();
+  expect(underWay).toMatchObject({ status: "pending", attempts: 0 });
+  expect(underWay.next_attempt_at).toBeUndefined();
+  answer.resolve(new Response(null, { status: 500 }));
+  await t.app.drain();
+  const waiting = await shown();
+  expect(waiting).toMatchObject({ status: "pending", attempts: 1, last_status: 500 });
+  // The first wait of the schedule is 5 s, with its jitter.
+  expect(Math.abs(Date.parse(waiting.next_attempt_at) - clock.now() - 5_000)).toBeLessThanOrEqual(1_000);
+  expect(waiting.last_error).toBeUndefined();
+  // Nobody is there any more: what it answered before is no news.
+  await sink[Symbol.asyncDispose]();
+  clock.advance(6_000);
+  await t.app.drain();
+  const unanswered = await shown();
+  expect(unanswered).toMatchObject({ attempts: 2, last_error: expect.stringMatching(/^(?:connect|reset): /) });
+  expect(unanswered.last_status).toBeUndefined();
+});
+
 describe("an endpoint that fails", () => {
   test("is tried again on schedule, under the same id, signed afresh, until it answers", async () => {
     const clock = new TestClock();
@@ -301,6 +357,8 @@ test("with no signing secret nothing is posted", async () => {
   await withAgent(t, "bot", sink.url);
   {
     using database = new Database(join(t.dataDir, "e2a.db"));
+    // The application may be writing.
+    database.run("PRAGMA busy_timeout = 10000");
     database.exec("DELETE FROM signing_secrets");
   }
   await send(t, bot, "Hi");

@@ -405,7 +405,7 @@ test("a dialogue that hangs when the server stops is broken off: it was a try, a
 });
 
 describe("a bounce", () => {
-  const dsn = (returnPath: string, action: string, status: string, diagnostic: string) =>
+  const dsn = (returnPath: string, ...entries: [action: string, status: string, diagnostic: string][]) =>
     [
       "From: Mail Delivery System <MAILER-DAEMON@mx.outside.example>",
       `To: ${returnPath}`,
@@ -422,11 +422,10 @@ describe("a bounce", () => {
       "",
       "Reporting-MTA: dns; mx.outside.example",
       "",
-      "Final-Recipient: rfc822; alice@outside.example",
-      `Action: ${action}`,
-      `Status: ${status}`,
-      `Diagnostic-Code: smtp; ${diagnostic}`,
-      "",
+      ...entries.flatMap(([action, status, diagnostic]) => [
+        "Final-Recipient: rfc822; alice@outside.example",
+        ...[`Action: ${action}`, `Status: ${status}`, `Diagnostic-Code: smtp; ${diagnostic}`, ""],
+      ]),
       "--b--",
       "",
     ].join("\r\n");
@@ -441,7 +440,7 @@ describe("a bounce", () => {
     const key = deriveKey(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")), "return path");
     const sent = { messageId: body.message_id, recipient: expect.any(Number) };
     expect(createReturnPaths(key, "e2a.localhost").read(returnPath)).toEqual(sent);
-    const message = dsn(returnPath, "failed", "5.1.1", "550 5.1.1 User unknown");
+    const message = dsn(returnPath, ["failed", "5.1.1", "550 5.1.1 User unknown"]);
     await deliver(it.app.smtp.port, { from: "", to: returnPath, message });
     expect(await outbound(it, body.message_id)).toMatchObject({
       status: "sent",
@@ -458,10 +457,49 @@ describe("a bounce", () => {
     expect(suppressed).toMatchObject([{ address: "alice@outside.example", reason: "bounce" }]);
   });
 
+  test.each([
+    ["delivered", "delivered"],
+    ["relayed", "delivered"],
+    ["expanded", "delivered"],
+    ["delayed", "deferred"],
+    ["failed", "bounced"],
+  ])("that says %s makes the recipient %s", async (action, status) => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    const { body } = await world.send("alice@outside.example");
+    const returnPath = smtp.messages[0]?.from ?? "";
+    const message = dsn(returnPath, [action, "2.0.0", "what its host said"]);
+    await deliver(it.app.smtp.port, { from: "", to: returnPath, message });
+    expect((await outbound(it, body.message_id)).recipients).toMatchObject([
+      { status, smtp_reply: "what its host said" },
+    ]);
+  });
+
+  test("of an address that many stand behind says the worst of them", async () => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    const { body } = await world.send("alice@outside.example");
+    const [delivered, delayed, failed] = [
+      ["delivered", "2.0.0", "250 2.0.0 Ok"],
+      ["delayed", "4.4.1", "451 4.4.1 No answer from host"],
+      ["failed", "5.2.2", "552 5.2.2 Mailbox full"],
+    ] as const;
+    for (const [entries, status] of [
+      [[delivered, delayed], "deferred"],
+      [[delayed, failed, delivered], "bounced"],
+    ] as const) {
+      const returnPath = smtp.messages[0]?.from ?? "";
+      const message = dsn(returnPath, ...entries.map((entry): [string, string, string] => [...entry]));
+      await deliver(it.app.smtp.port, { from: "", to: returnPath, message });
+      const recipients = [{ address: "alice@outside.example", status }];
+      expect(await outbound(it, body.message_id)).toMatchObject({ recipients });
+    }
+  });
+
   test("that is faster than the upstream's own answer is asked to come again", async () => {
     let returnPath = "";
     const bounce = async () => {
-      const message = dsn(returnPath, "failed", "5.1.1", "550 5.1.1 User unknown");
+      const message = dsn(returnPath, ["failed", "5.1.1", "550 5.1.1 User unknown"]);
       return (await deliver(world.it.app.smtp.port, { from: "", to: returnPath, message })).code;
     };
     const early: number[] = [];
@@ -488,7 +526,7 @@ describe("a bounce", () => {
     const { body } = await world.send("alice@outside.example");
     const genuine = smtp.messages[0]?.from ?? "";
     const forged = genuine.replace(/\.[a-z2-7]{20}@/, ".aaaaaaaaaaaaaaaaaaaa@");
-    const message = dsn(forged, "failed", "5.1.1", "550 5.1.1 User unknown");
+    const message = dsn(forged, ["failed", "5.1.1", "550 5.1.1 User unknown"]);
     expect((await deliver(it.app.smtp.port, { from: "", to: forged, message })).code).toBe(550);
     await deliver(it.app.smtp.port, { from: "", to: "bot@e2a.localhost", message });
     expect(await outbound(it, body.message_id)).toMatchObject({ status: "sent" });

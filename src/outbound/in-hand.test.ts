@@ -181,12 +181,17 @@ test("a try that goes on and on ends after a quarter of an hour, and comes again
   const { it, clock, smtp } = world;
   const id = await world.send("alice@outside.example");
   await upstream.reached;
-  const status = async () => (await outbound(it, id)).recipients[0].status;
+  const recipient = async () => (await outbound(it, id)).recipients[0];
+  const status = async () => (await recipient()).status;
+  // While it is being tried, no next try is known; its lease is nobody's concern.
+  expect(await recipient()).toMatchObject({ status: "sending", attempts: 0 });
+  expect((await recipient()).next_attempt_at).toBeUndefined();
   clock.advance(15 * minuteMs - 1_000);
   for (let n = 0; n < 20; n++) expect(await status()).toBe("sending");
   clock.advance(1_000);
   for (let n = 0; n < 300 && (await status()) === "sending"; n++);
   expect([await status(), smtp.connections.open]).toEqual(["deferred", 0]);
+  expect(Date.parse((await recipient()).next_attempt_at)).toBeGreaterThan(clock.now());
   upstream.hangs = false;
   clock.advance(6 * minuteMs);
   await it.app.drain();

@@ -348,6 +348,18 @@ describe("a digest", () => {
     expect(ours(mail.text).join("\n")).not.toContain("evil.example");
   });
 
+  test.each([
+    [59, "for less than a minute"],
+    [59 * 60 + 59, "for 59 min"],
+    [60 * 60, "for 1 h"],
+    [48 * 3600 - 1, "for 47 h"],
+    [48 * 3600, "for 2 days"],
+    [7 * 86_400 - 1, "for 6 days"],
+  ])("says how long each hold has waited: %p seconds", (seconds, said) => {
+    const at = new Date(plain.createdAt.getTime() + seconds * 1_000);
+    expect(digestMail([plain, plain], at).text).toContain(`Waits ${said}.`);
+  });
+
   test("links the pages of the decisions when there is no dashboard", () => {
     const mail = digestMail(
       reviews.map((review) => ({ ...review, reviewUrl: null })),

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
 import { addAccount, addAgent, addDomain, addMessage, addOutbound, newKey, noon } from "../testing/store-rows.ts";
-import { freshSubject, onEveryDatabase, type Subject, unique } from "../testing/stores.ts";
+import { countRows, freshSubject, onEveryDatabase, type Subject, unique } from "../testing/stores.ts";
 import { askRaw, type Engine, type Signal, type Verb } from "./engine.ts";
 import { createStore, type Store } from "./store.ts";
 
@@ -130,5 +130,20 @@ onEveryDatabase((it) => {
     expect(counts.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
     expect(await it.store.countRequest(other, 5)).toBe(1);
     expect(await it.store.countRequest(key, 6)).toBe(1);
+  });
+
+  test("a sweep forgets the requests of minutes that are over, and of none that counts", async () => {
+    await using fresh = await freshSubject(it);
+    const minute = Math.floor(noon.getTime() / 60_000);
+    const ages = { messagesBefore: null, deliveriesBefore: null, idempotencyBefore: noon };
+    const sweepAt = (ms: number) => fresh.store.sweep({ ...ages, now: new Date(minute * 60_000 + ms) });
+    expect(await fresh.store.countRequest("key", minute)).toBe(1);
+    await sweepAt(59_999);
+    expect(await fresh.store.countRequest("key", minute)).toBe(2);
+    // Another node's clock may be a little behind.
+    await sweepAt(60_000);
+    expect(await fresh.store.countRequest("key", minute)).toBe(3);
+    await sweepAt(120_000);
+    expect(await countRows(fresh, ["request_counts"])).toEqual({ request_counts: 0 });
   });
 });

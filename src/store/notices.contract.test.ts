@@ -224,6 +224,28 @@ onEveryDatabase((it) => {
     expect(await countRows(fresh)).toEqual(noRows);
   });
 
+  test("mail to reviewers goes with the retention of deliveries, and no other mail does", async () => {
+    const { fresh, store, user, agent, hold } = await world();
+    await using _ = fresh;
+    const id = await hold(0);
+    const [gone, waiting] = [noticeFor(agent), noticeFor(agent, { recipient: "eve@people.example" })];
+    await store.storeNotices([gone, waiting], [id], later(1));
+    const due = { now: later(1), leaseUntil: later(1e6), leaseToken: "mine", lanes: [{ lane: "upstream", free: 1 }] };
+    const [claimed] = await store.claimDueRecipients(due);
+    await store.finishRecipient(claimed!, { kind: "sent", method: "smtp", status: "sent", reply: null }, later(2));
+    await store.cancelOutbound(user.id, id, later(2));
+    const sweep = (messagesBefore: Date | null, deliveriesBefore: Date | null) =>
+      store.sweep({ now: noon, messagesBefore, deliveriesBefore, idempotencyBefore: noon });
+    const isThere = async (...ids: string[]) =>
+      Promise.all(ids.map(async (one) => (await store.getOutbound(user.id, one)) !== null));
+    await sweep(null, null);
+    expect(await isThere(gone.id, waiting.id, id)).toEqual([true, true, true]);
+    await sweep(null, later(9));
+    expect(await isThere(gone.id, waiting.id, id)).toEqual([false, true, true]);
+    await sweep(later(9), null);
+    expect(await isThere(waiting.id, id)).toEqual([true, false]);
+  });
+
   test("a digest about an agent that is gone meanwhile is not lost for the others", async () => {
     const { fresh, store, user, agent, hold } = await world();
     await using _ = fresh;

@@ -8,6 +8,13 @@ import type { Withdrawal } from "./withdraw.ts";
 const bob = "bob@people.example";
 const minuteMs = 60_000;
 
+function editTo(subject: string, content: Edit["content"]): Edit {
+  return {
+    ...{ subject, snippet: "Changed.", content, contentHash: "another hash", raw: Buffer.from("x") },
+    ...{ review: null, recipients: [{ address: bob, kind: "to", lane: "upstream" }] },
+  };
+}
+
 onEveryDatabase((it) => {
   /** An approved message of an agent that leaves a minute for second thoughts. */
   async function approved(recipients = [bob], verdict: Parameters<typeof decision>[1] = {}) {
@@ -62,12 +69,7 @@ onEveryDatabase((it) => {
   });
 
   test("an approval with changes taken back: they stay in it, and reviewers are told of the new content", async () => {
-    const content = { ...(await approved()).message.content, text: "Changed." };
-    const edit: Edit = {
-      ...{ subject: "Changed", snippet: "Changed.", content, contentHash: "another hash", raw: Buffer.from("x") },
-      review: null,
-      recipients: [{ address: bob, kind: "to", lane: "upstream" }],
-    };
+    const edit = editTo("Changed", { ...(await approved()).message.content, text: "Changed." });
     const { id, userId, message } = await approved([bob], { verdict: { kind: "approve", edit } });
     expect(await undo(userId, id)).toMatchObject({
       kind: "done",
@@ -100,14 +102,31 @@ onEveryDatabase((it) => {
     expect(await statusAt(new Date(late.getTime() + minuteMs * 15))).toBe("expired_rejected");
   });
 
-  test("reviewers who were told of this content are not told again", async () => {
+  test("reviewers who were told are told again only when their links name another content", async () => {
     const agent = await watch(it.store, (await addAgent(it.store)).id, { undoSeconds: 60 });
-    const { id } = (await addOutbound(it.store, agent.id, { recipients: [bob] })).message;
+    const { id, content } = (await addOutbound(it.store, agent.id, { recipients: [bob] })).message;
     await it.store.storeNotices([], [id], later(1_000));
     await it.store.decideHold(decision(id));
     expect(await undo(agent.userId, id)).toMatchObject({
       outbound: { message: { noticeDueAt: null, notifiedAt: later(1_000) } },
     });
+    await it.store.decideHold(decision(id, { verdict: { kind: "approve", edit: editTo("Changed", content) } }));
+    expect(await undo(agent.userId, id)).toMatchObject({
+      outbound: { message: { noticeDueAt: later(90_000), notifiedAt: later(1_000) } },
+    });
+  });
+
+  test("what the agent wrote is kept beside the message, however often it is changed", async () => {
+    const { id, userId, message } = await approved();
+    for (const subject of ["Changed", "Changed again"]) {
+      await undo(userId, id);
+      await it.store.decideHold(decision(id, { verdict: { kind: "approve", edit: editTo(subject, message.content) } }));
+      expect((await it.store.getOutbound(userId, id))?.message).toMatchObject({
+        ...{ subject, original: { ...message.content, subject: message.subject } },
+      });
+    }
+    const [last] = await it.store.listAudit(userId, { limit: 1 });
+    expect(last).toMatchObject({ action: "edit_approve", detail: { before: { subject: "Changed" } } });
   });
 
   test("whom an approval taken back would have reached for the first time is new again to the day's limit", async () => {

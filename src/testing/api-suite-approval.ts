@@ -195,6 +195,31 @@ export function approvalCases(it: ApiWorld): void {
       expect(body.recipients.map((row: { address: string }) => row.address)).toEqual(["x@outside.example"]);
     });
 
+    test("keeps every part that a reviewer does not name", async () => {
+      const agent = await heldAgent();
+      const other = ["x@outside.example"];
+      const partsOf = ({ to, cc, bcc, subject, body_text, attachments }: Record<string, unknown>) => ({
+        ...{ to, cc, bcc, subject, body_text, attachments },
+      });
+      for (const edit of [
+        ...[{ to: other }, { cc: other }, { bcc: other }, { subject: "Another" }, { body_text: "Another." }],
+        { attachments: [] },
+      ]) {
+        const held = await hold(
+          {
+            ...{ cc: ["c@outside.example"], bcc: ["b@outside.example"] },
+            attachments: [{ filename: "one.txt", content_type: "text/plain", data: btoa("one") }],
+          },
+          agent,
+        );
+        const { status, body } = await it.api.post(`${held.path}/approve`, edit);
+        expect({ status, parts: body.edited_parts }).toEqual({ status: 200, parts: Object.keys(edit) });
+        const named = Object.fromEntries(Object.keys(edit).map((name) => [name, "named"]));
+        const { body: after } = await it.api.get(held.path);
+        expect({ ...partsOf(after), ...named }).toEqual({ ...partsOf(held.body), ...named });
+      }
+    });
+
     test("leaves with a text and an HTML that say the same, whichever of them was changed", async () => {
       const two = { body: "Pay 100.", html_body: "<p>Pay <b>100</b>.</p>" };
       const rows: [edit: object, text: string, html: string | undefined, parts: string[]][] = [

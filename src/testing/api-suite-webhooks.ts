@@ -54,6 +54,25 @@ export function webhookCases(it: ApiWorld): void {
       expect((await it.api.post(path, { url, events: "all" })).body.errors).toMatchObject([{ field: "events" }]);
     });
 
+    test("are changed by the same rules, and a change that is refused changes nothing", async () => {
+      const { body: made } = await it.api.post(path, { url });
+      const [own, other] = [await it.newAgent(), await it.newAgent(it.api.as(await it.server.newAccount()))];
+      for (const [change, field] of [
+        [{ agents: [own, other] }, "agents.1"],
+        [{ url: "https://10.0.0.7/x" }, "url"],
+        [{ events: ["message.receeved"] }, "events"],
+        [{ status: "on" }, "status"],
+      ] as const) {
+        const { status, body } = await it.api.patch(`${path}/${made.id}`, { description: "changed", ...change });
+        expect([status, body.errors?.map((one: { field: string }) => one.field)]).toEqual([400, [field]]);
+      }
+      expect((await it.api.get(`${path}/${made.id}`)).body).toEqual(made);
+      const spelled = { agents: [own.toUpperCase(), own], url: "HTTPS://Hooks.Example.com:443/Mail" };
+      const { body } = await it.api.patch(`${path}/${made.id}`, spelled);
+      expect(body).toMatchObject({ agents: [own], url: "https://hooks.example.com/Mail" });
+      await it.api.delete(`${path}/${made.id}`);
+    });
+
     test("are the account's alone", async () => {
       const { id } = (await it.api.post(path, { url })).body;
       const stranger = it.api.as(await it.server.newAccount());

@@ -7,6 +7,7 @@ import socket
 import uuid
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import List
 
 import pytest
 from conftest import mail
@@ -203,6 +204,20 @@ def test_what_may_pass_is_tried_again(trouble: bytes) -> None:
         assert len(script.requests) == 2
 
 
+def test_the_next_try_comes_when_the_server_asks_for_it_and_else_ever_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: List[float] = []
+    monkeypatch.setattr("e2a.v1._sync.transport.time.sleep", pauses.append)
+    slower = answer(429, '{"detail": "Slower.", "code": "rate_limited"}', "retry-after: 37")
+    with Script(slower, OK) as script, E2AClient(base_url=script.url) as client:
+        assert client.health() == {"status": "ok"}
+        assert pauses == [37.0]
+    pauses.clear()
+    down = answer(503, "")
+    with Script(down, down, down, OK) as script, E2AClient(base_url=script.url, max_retries=3) as client:
+        assert client.health() == {"status": "ok"}
+        assert [longest / 2 <= pause <= longest for pause, longest in zip(pauses, (0.25, 1.0, 4.0))] == [True] * 3
+
+
 def test_every_try_of_a_post_has_the_same_key() -> None:
     with Script(b"", answer(200, '{"message_id": "msg_1"}')) as script, E2AClient(
         "e2a_x", base_url=script.url
@@ -220,6 +235,7 @@ def test_every_try_of_a_post_has_the_same_key() -> None:
         (answer(500, '{"detail": "Broken.", "code": "internal"}'), ServerError, "internal"),
         (answer(502, '{"detail": "No.", "code": "upstream_rejected"}'), ServerError, "upstream_rejected"),
         (answer(429, '{"detail": "Slower."}', "retry-after: 3600"), RateLimitError, ""),
+        (answer(429, '{"detail": "Slower."}', "retry-after: Fri, 31 Dec 2100 23:59:59 GMT"), RateLimitError, ""),
         (answer(418, '{"title": "Teapot"}'), APIError, ""),
         (answer(400, "[1]"), InvalidRequestError, ""),
     ],

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import {
   APIError,
   E2AClient,
@@ -95,6 +95,10 @@ describe("a call", () => {
     const running = script(problem(500, "internal", soon), problem(409, "conflict", soon), ok);
     await running.client.send(mail);
     expect(running.seen).toHaveLength(3);
+
+    const late = script(problem(408, "request_timeout", soon), ok);
+    await late.client.send(mail);
+    expect(late.seen).toHaveLength(2);
   });
 
   test("is not made again where that helps nobody", async () => {
@@ -116,6 +120,24 @@ describe("a call", () => {
     const once = script(problem(503, "unavailable", soon));
     expect(await caught(once.client.agents.list({ retries: 0 }))).toBeInstanceOf(ServerError);
     expect(once.seen).toHaveLength(1);
+  });
+
+  test("is made again after as many seconds as the server asks for, and else after ever longer pauses", async () => {
+    const timeoutMs = 77_777;
+    const pauses: number[] = [];
+    const later = globalThis.setTimeout;
+    using _ = spyOn(globalThis, "setTimeout").mockImplementation(((run: () => void, ms: number) => {
+      if (ms === timeoutMs) return later(run, ms);
+      pauses.push(ms);
+      return later(run, 0);
+    }) as typeof setTimeout);
+    const asked = script(problem(503, "unavailable", { "retry-after": "37" }), ok);
+    await asked.client.send(mail, { timeoutMs });
+    expect(pauses).toEqual([37_000]);
+    pauses.length = 0;
+    const away = script(problem(503, "unavailable"), problem(503, "unavailable"), problem(503, "unavailable"), ok);
+    await away.client.send(mail, { timeoutMs, retries: 3 });
+    expect(pauses.map((ms, n) => ms >= 250 * 2 ** n && ms <= 500 * 2 ** n)).toEqual([true, true, true]);
   });
 
   test("that deletes is content when its first attempt had done it", async () => {
