@@ -22,7 +22,7 @@ import * as outbound from "./bench/outbound-report.ts";
  *     --waiting 200000                     delivery: deliveries that wait for endpoints which do not answer
  *     --part sockets | endpoints | all     delivery
  *     --no-pipelining                      inbound: each SMTP command after the reply to the one before
- *     --database sqlite | postgres         postgres: as the tests run it, see src/testing/postgres.ts
+ *     --database sqlite | postgres         postgres: as the tests run it, see test/support/postgres.ts
  *     --binary dist/e2a | source           default: dist/e2a when it has been built, else the source
  *     --profile <folder>                   source only: writes CPU profiles there
  *     --json                               the whole result as one JSON document

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { testPostgres } from "../src/testing/postgres.ts";
+import { testPostgres } from "../test/support/postgres.ts";
 
 /** How many tests passed, failed and were skipped. */
 export interface Counts {

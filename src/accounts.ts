@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { newId } from "./id.ts";
-import { keyRow, type NewSecret } from "./store/accounts.ts";
-import type { KeptAnswer } from "./store/requests.ts";
+import { keyRow, type NewSecret } from "./store/accounts/accounts.ts";
+import type { KeptAnswer } from "./store/accounts/requests.ts";
 import type { ApiKeyRow, KeyScope, UserRow } from "./store/schema.ts";
 import type { Store } from "./store/store.ts";
 import type { Vault } from "./vault.ts";

@@ -2,10 +2,10 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { SQL } from "bun";
+import { scriptedSmtp } from "../test/smtp/scripted-smtp.ts";
+import { addMessage, multiplyMessages } from "../test/store/rows.ts";
+import { startTestApp } from "../test/support/app.ts";
 import { type Clock, systemClock, TestClock } from "./clock.ts";
-import { startTestApp } from "./testing/app.ts";
-import { scriptedSmtp } from "./testing/scripted-smtp.ts";
-import { addMessage, multiplyMessages } from "./testing/store-rows.ts";
 
 test("a server that is told to stop does not wait for all that a sweep has to delete", async () => {
   const clock = new TestClock();

@@ -1,16 +1,19 @@
 import { mkdirSync, readFileSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { version } from "../package.json" with { type: "json" };
-import { createApprovalTokens } from "./approval-token.ts";
+import { createGatekeeper } from "./approval/gatekeeper.ts";
+import { startHolds } from "./approval/holds.ts";
+import { createReviews } from "./approval/reviews.ts";
+import { createApprovalTokens } from "./approval/token.ts";
 import { migrations } from "./assets.ts";
 import { type Clock, followClock, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import { createResolver, type Resolver } from "./dns.ts";
 import { startDomainWatch } from "./domains/watch.ts";
 import { Failure } from "./errors.ts";
-import { createSignInMail } from "./http/auth-mail.ts";
 import { startHttp } from "./http/server.ts";
-import { createSignInLink } from "./http/sign-in.ts";
+import { createSignInMail } from "./http/sign-in/mail.ts";
+import { createSignInLink } from "./http/sign-in/routes.ts";
 import type { ExamineSettings } from "./inbound/examine.ts";
 import { createReceive, type Receive } from "./inbound/receive.ts";
 import { type SmtpListener, startSmtp } from "./inbound/smtp.ts";
@@ -21,22 +24,19 @@ import { createHub } from "./notify/hub.ts";
 import { createPoster, type Lookup, resolverLookup, systemLookup } from "./notify/post.ts";
 import { startWebhooks } from "./notify/webhook.ts";
 import { type Dispatch, startDispatch, type UpstreamCheck } from "./outbound/dispatch.ts";
-import { createGatekeeper } from "./outbound/gatekeeper.ts";
-import { startHolds } from "./outbound/holds.ts";
 import { type OutcomeJournal, openOutcomeJournal } from "./outbound/outcome-journal.ts";
 import { isPublished } from "./outbound/published.ts";
-import { createReviews } from "./outbound/reviews.ts";
 import { createRoutes } from "./outbound/routes.ts";
 import { createSender } from "./outbound/send.ts";
 import { createServerMail } from "./outbound/server-mail.ts";
 import { createSigningKeys } from "./outbound/signing-keys.ts";
 import { composeTestMail } from "./outbound/test-mail.ts";
 import { createReturnPaths, type ReturnPaths } from "./return-path.ts";
-import type { Engine } from "./store/engine.ts";
-import type { Role } from "./store/folder-lock.ts";
-import { realFile } from "./store/real-file.ts";
+import type { Engine } from "./store/engine/engine.ts";
+import type { Role } from "./store/engine/folder-lock.ts";
+import { realFile } from "./store/engine/real-file.ts";
+import { openSqlite } from "./store/engine/sqlite.ts";
 import type { AgentRow } from "./store/schema.ts";
-import { openSqlite } from "./store/sqlite.ts";
 import { createStore, type Store } from "./store/store.ts";
 import { openPostgresStore, openSqliteStore, type ThreadedStore } from "./store/threaded-store.ts";
 import { createStoreThreads, type StoreThreads } from "./store/threads.ts";
@@ -324,7 +324,7 @@ export async function openEngine(config: Config, log: Log, role: Role): Promise<
   const { database } = config;
   if (database.kind === "sqlite") return openSqlite(database.path, migrations("sqlite"), { role, log });
   // Imported late: a server on SQLite needs no driver for Postgres in its memory.
-  const { openPostgres } = await import("./store/postgres.ts");
+  const { openPostgres } = await import("./store/engine/postgres.ts");
   return openPostgres(database.url, { poolSize: database.poolSize, migrations: migrations("postgres"), log });
 }
 

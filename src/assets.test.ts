@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "../scripts/build.ts";
+import { tempDir } from "../test/support/temp.ts";
 import { dashboardFile, docPages, migrations } from "./assets.ts";
-import { tempDir } from "./testing/temp.ts";
 
 test("both databases have the same steps, numbered from 1, one for each file", async () => {
   const names = (dialect: "sqlite" | "postgres") => migrations(dialect).map(({ number, name }) => `${number} ${name}`);

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
 import { type AddressInfo, createServer } from "node:net";
+import { startDnsServer } from "../test/support/dns-server.ts";
 import { systemClock, TestClock } from "./clock.ts";
 import { createResolver, type DnsError, type DnsType } from "./dns.ts";
-import { startDnsServer } from "./testing/dns-server.ts";
 
 const timeoutMs = 5_000;
 const cacheEntries = 100;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { generator, mutated } from "../test/attacks/mutations.ts";
 import { asciiDomain, type HostName, hostName, sameOrganization, typedDomain } from "./host-name.ts";
-import { generator, mutated } from "./testing/attacks/mutations.ts";
 
 describe("a host name", () => {
   test.each([

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { holds } from "../test/support/property.ts";
 import { createReturnPaths } from "./return-path.ts";
-import { holds } from "./testing/property.ts";
 
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const id = fc.stringMatching(/^msg_[0-9a-f]{32}$/);

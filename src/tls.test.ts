@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { connect, createServer } from "node:tls";
 import { generate } from "selfsigned";
+import { tempDir } from "../test/support/temp.ts";
 import { silentLog } from "./log.ts";
-import { tempDir } from "./testing/temp.ts";
 import { loadOrCreateTls, type TlsPair, watchTls } from "./tls.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;

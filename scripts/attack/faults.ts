@@ -1,12 +1,7 @@
 /** Faults under the binary: what it promised, and what is left of that. */
-import {
-  killedAtRandom,
-  syncFailsThenPowerCut,
-  type Tally,
-  writesFailForAWhile,
-} from "../../src/testing/attacks/faults.ts";
-import { storeAwayWhileSending } from "../../src/testing/attacks/store-away.ts";
-import { errno } from "../../src/testing/faults/faulty-disk.ts";
+import { killedAtRandom, syncFailsThenPowerCut, type Tally, writesFailForAWhile } from "../../test/attacks/faults.ts";
+import { storeAwayWhileSending } from "../../test/attacks/store-away.ts";
+import { errno } from "../../test/faults/faulty-disk.ts";
 import type { AttackOptions } from "./world.ts";
 
 export interface FaultRow extends Tally {

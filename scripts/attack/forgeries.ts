@@ -1,6 +1,6 @@
 /** Forged identities: each against every kind of victim, as its verdict is in the agent's inbox. */
-import { forge } from "../../src/testing/attacks/forge.ts";
-import { type Forgery, forgeries, forgeryZone, type VictimKind, victims } from "../../src/testing/attacks/forgeries.ts";
+import { forge } from "../../test/attacks/forge.ts";
+import { type Forgery, forgeries, forgeryZone, type VictimKind, victims } from "../../test/attacks/forgeries.ts";
 import { type AttackOptions, startWorld, type World } from "./world.ts";
 
 export interface ForgeriesResult {

@@ -1,9 +1,9 @@
 /** Small inputs that are dear to read: by SMTP, by HTTP, and as mail that a person is to approve. */
 
-import { hostileConnections } from "../../src/testing/attacks/hostile-connections.ts";
-import { headerBytesMax, hostileHtml, hostileMails } from "../../src/testing/attacks/hostile-mails.ts";
-import { hostileRequests } from "../../src/testing/attacks/hostile-requests.ts";
-import { deliver } from "../../src/testing/smtp-client.ts";
+import { hostileConnections } from "../../test/attacks/hostile-connections.ts";
+import { headerBytesMax, hostileHtml, hostileMails } from "../../test/attacks/hostile-mails.ts";
+import { hostileRequests } from "../../test/attacks/hostile-requests.ts";
+import { deliver } from "../../test/smtp/smtp-client.ts";
 import type { Watched } from "./watch.child.ts";
 import type { AttackOptions, World } from "./world.ts";
 import { startWorld } from "./world.ts";

@@ -1,5 +1,5 @@
 /** Secrets in every field of mail that leaves: held or let through. */
-import { harmlessWord, leaks, plantedSecret } from "../../src/testing/attacks/leaks.ts";
+import { harmlessWord, leaks, plantedSecret } from "../../test/attacks/leaks.ts";
 import { type AttackOptions, startWorld } from "./world.ts";
 
 export interface LeaksResult {

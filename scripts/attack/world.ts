@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Zone } from "../../src/testing/dns-server.ts";
-import { startDnsServer } from "../../src/testing/dns-server.ts";
+import type { Zone } from "../../test/support/dns-server.ts";
+import { startDnsServer } from "../../test/support/dns-server.ts";
 import { startChild } from "../bench/child.ts";
 import { api, type E2a, startPrepared } from "../bench/e2a.ts";
 import type { Watched, WatchHandlers } from "./watch.child.ts";

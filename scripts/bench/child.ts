@@ -34,7 +34,7 @@ export function startChild<H extends Handlers>(file: string): Child<H> {
     else call?.reject(new Error(`${file}: ${error}`));
   };
   const subprocess: Subprocess = Bun.spawn({
-    cmd: [process.execPath, "--no-orphans", `${import.meta.dir}/${file}`],
+    cmd: [process.execPath, "--no-orphans", `${import.meta.dir}/./${file}`],
     stdio: ["ignore", "inherit", "inherit"],
     serialization: "advanced",
     ipc: (message) => settle(message as Answer),

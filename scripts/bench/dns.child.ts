@@ -1,5 +1,5 @@
 /** DNS on loopback for a benchmark: the zone it is given, and no name beside it. */
-import { type DnsServer, startDnsServer, type Zone } from "../../src/testing/dns-server.ts";
+import { type DnsServer, startDnsServer, type Zone } from "../../test/support/dns-server.ts";
 import { answerCalls } from "./child.ts";
 
 let server: DnsServer;

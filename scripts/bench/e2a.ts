@@ -1,7 +1,7 @@
 /** The product as an operator runs it: a process of its own, on a folder of its own, on loopback. */
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { testPostgres } from "../../src/testing/postgres.ts";
+import { testPostgres } from "../../test/support/postgres.ts";
 import { within } from "./child.ts";
 import { memoryMB } from "./process.ts";
 

@@ -1,5 +1,5 @@
 /** Where mail leaves to: an SMTP server that takes everything, throws it away and counts. */
-import { freePort } from "../../src/testing/binary.ts";
+import { freePort } from "../../test/support/binary.ts";
 import type { BareHandlers } from "./bare-smtp.child.ts";
 import { within } from "./child.ts";
 import type { Run } from "./run.ts";

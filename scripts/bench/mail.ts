@@ -1,7 +1,7 @@
 /** Mail as a real sender would send it: 4 KB, text and HTML, signed with a 2048-bit key. */
 import { generateKeyPairSync } from "node:crypto";
 import { createTransport } from "nodemailer";
-import type { Zone } from "../../src/testing/dns-server.ts";
+import type { Zone } from "../../test/support/dns-server.ts";
 
 const senderDomain = "sender.example";
 const selector = "bench";

@@ -2,8 +2,8 @@
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { withoutEnds } from "../inbound/clean-text.ts";
 import type { Attachment } from "../mail.ts";
+import { withoutEnds } from "../message/text/clean.ts";
 import { CliError } from "./failure.ts";
 import { plain } from "./output.ts";
 

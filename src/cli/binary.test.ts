@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { dependencies } from "../../package.json" with { type: "json" };
-import { binaryPath, freePort, runBinary, startBinary } from "../testing/binary.ts";
-import { testPostgres } from "../testing/postgres.ts";
-import { startSink } from "../testing/sink.ts";
-import { deliver } from "../testing/smtp-client.ts";
-import { tempDir } from "../testing/temp.ts";
+import { deliver } from "../../test/smtp/smtp-client.ts";
+import { binaryPath, freePort, runBinary, startBinary } from "../../test/support/binary.ts";
+import { testPostgres } from "../../test/support/postgres.ts";
+import { startSink } from "../../test/support/sink.ts";
+import { tempDir } from "../../test/support/temp.ts";
 
 const mail = (subject: string) =>
   `From: ann@client.example\r\nTo: my-bot@e2a.localhost\r\nSubject: ${subject}\r\n\r\nHi\r\n`;

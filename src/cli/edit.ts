@@ -1,5 +1,5 @@
 /** Editing a held mail in the user's editor, up to the decision to let it go so. */
-import { htmlFromText } from "../text-html.ts";
+import { htmlFromText } from "../message/html/from-text.ts";
 import { unifiedDiff } from "./diff.ts";
 import { type Draft, draftOf, draftText, editOf, parseDraft } from "./draft.ts";
 import { editText } from "./editor.ts";

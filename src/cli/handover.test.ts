@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { until } from "../../test/support/until.ts";
 import { TestClock } from "../clock.ts";
-import { until } from "../testing/until.ts";
 import { Client } from "./client.ts";
 import { CliError } from "./failure.ts";
 import { Handover } from "./handover.ts";

@@ -80,7 +80,7 @@ const htmlCharsRead = 128 * 1024;
 async function htmlShown({ body_html: html }: Outbound, text: string): Promise<string | null> {
   if (!html) return null;
   // The converter is loaded only for mail that has HTML.
-  const { htmlToText } = await import("../inbound/html-text.ts");
+  const { htmlToText } = await import("../message/html/text.ts");
   const shown = plainLines(htmlToText(html)).trim();
   const more = html.length > htmlCharsRead ? "\n(It goes on: only its first 128 KB are shown.)" : "";
   const words = (written: string) => written.replace(/\s+/g, " ");

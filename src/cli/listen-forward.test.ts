@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { freePort } from "../testing/binary.ts";
-import { type Sink, startSink } from "../testing/sink.ts";
+import { freePort } from "../../test/support/binary.ts";
+import { type Sink, startSink } from "../../test/support/sink.ts";
 import { retryAfterMs } from "./target-url.ts";
 import { agent, message } from "./testing/samples.ts";
 import { WireServer } from "./testing/server.ts";

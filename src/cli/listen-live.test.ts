@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { createHash, createHmac } from "node:crypto";
-import { startTestApp, type TestApp } from "../testing/app.ts";
-import { freePort } from "../testing/binary.ts";
-import { type Sink, startSink } from "../testing/sink.ts";
-import { deliver } from "../testing/smtp-client.ts";
+import { deliver } from "../../test/smtp/smtp-client.ts";
+import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { freePort } from "../../test/support/binary.ts";
+import { type Sink, startSink } from "../../test/support/sink.ts";
 import { Shell } from "./testing/shell.ts";
 
 const bot = "bot@e2a.localhost";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { type Sink, startSink } from "../testing/sink.ts";
+import { type Sink, startSink } from "../../test/support/sink.ts";
 import { answerOf, modelInput, speaksResponses, whyAutomatic } from "./target-model.ts";
 import { agent, message } from "./testing/samples.ts";
 import { WireServer } from "./testing/server.ts";

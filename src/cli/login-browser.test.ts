@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
-import { startTestApp, type TestApp } from "../testing/app.ts";
-import { Browser, type Page } from "../testing/browser.ts";
+import { Browser, type Page } from "../../test/browser/browser.ts";
+import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { type Running, Shell } from "./testing/shell.ts";
 
 let it: TestApp;

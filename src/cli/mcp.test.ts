@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { binaryPath, freePort, runBinary } from "../testing/binary.ts";
-import { mcpSuite } from "../testing/mcp-suite.ts";
-import { connectStdio, startMcpApp } from "../testing/mcp-world.ts";
+import { mcpSuite } from "../../test/mcp/suite.ts";
+import { connectStdio, startMcpApp } from "../../test/mcp/world.ts";
+import { binaryPath, freePort, runBinary } from "../../test/support/binary.ts";
 
 mcpSuite("e2a mcp, compiled, stateless", startMcpApp, connectStdio, "auto");
 mcpSuite("e2a mcp, compiled, for clients that begin with initialize", startMcpApp, connectStdio, "legacy");

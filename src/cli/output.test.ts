@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { superlinear } from "../testing/growth.ts";
+import { superlinear } from "../../test/support/growth.ts";
 import { statusWords } from "./fates.ts";
 import { age, fit, painter, plain, plainLines, table, toJson, verifiedMark } from "./output.ts";
 

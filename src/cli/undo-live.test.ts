@@ -1,6 +1,6 @@
 /** An approval at a terminal, against the real server: it says how to take it back while that can be done. */
 import { expect, test } from "bun:test";
-import { startTestApp } from "../testing/app.ts";
+import { startTestApp } from "../../test/support/app.ts";
 import { Shell } from "./testing/shell.ts";
 
 const agent = "bot@e2a.localhost";

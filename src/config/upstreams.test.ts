@@ -4,7 +4,7 @@ import { ConfigError, type LoadOptions, loadConfig, printConfig } from "../confi
 import type { DomainUpstream } from "./upstreams.ts";
 
 /** A folder without configuration files, so that only what a test gives is seen. */
-const empty = fileURLToPath(new URL(".", import.meta.url));
+const empty = fileURLToPath(new URL("./", import.meta.url));
 
 function load(flags: Record<string, unknown>, options: LoadOptions = {}) {
   return loadConfig({ env: { HOME: empty }, cwd: empty, root: empty, platform: "linux", flags, ...options });

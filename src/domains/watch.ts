@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Resolver } from "../dns.ts";
 import type { Log } from "../log.ts";
-import type { WatchedDomain } from "../store/domain-watch.ts";
+import type { WatchedDomain } from "../store/accounts/domain-watch.ts";
 import type { Store } from "../store/store.ts";
 import { startWork, type Work } from "../work.ts";
 import { checkRecords, domainRecords } from "./records.ts";

@@ -1,8 +1,8 @@
 /** Every forged identity against every kind of victim, through SMTP, DNS and the store of the real application. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { startTestApp, type TestApp } from "../testing/app.ts";
-import { forge } from "../testing/attacks/forge.ts";
-import { type Forgery, forgeries, forgeryZone, type VictimKind, victims } from "../testing/attacks/forgeries.ts";
+import { forge } from "../../test/attacks/forge.ts";
+import { type Forgery, forgeries, forgeryZone, type VictimKind, victims } from "../../test/attacks/forgeries.ts";
+import { startTestApp, type TestApp } from "../../test/support/app.ts";
 
 const agent = `bot@${victims.shared}`;
 

@@ -7,11 +7,12 @@ import { DnsError, type DnsType, type Resolver } from "../dns.ts";
 import { asciiLabels, type HostName, hostName, sameOrganization } from "../host-name.ts";
 import type { ArcResult, Authentication, DkimResult, DmarcResult, Envelope, SpfResult, Verdict } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
+import { singleAuthor } from "../message/author.ts";
+import type { HeaderBlock, WholeHeader } from "../message/headers.ts";
+import { asBuffer, scanHeaders } from "../message/headers.ts";
+import { scanStructure } from "../message/structure.ts";
 import { authenticationResults, domainCheck } from "./authentication-results.ts";
-import { singleAuthor } from "./author.ts";
 import { verifyDkim } from "./dkim-verify.ts";
-import type { HeaderBlock, WholeHeader } from "./headers.ts";
-import { asBuffer, scanHeaders } from "./headers.ts";
 import type { SignatureName, VerifiedSignature } from "./signatures.ts";
 import {
   isReadAlike,
@@ -21,7 +22,6 @@ import {
   signatureNames,
   unsignedFields,
 } from "./signatures.ts";
-import { scanStructure } from "./structure.ts";
 
 export interface AuthenticateOptions {
   resolver: Resolver;

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
-import { request } from "../testing/app.ts";
-import { freePort, runBinary, type ServeProcess, startBinary } from "../testing/binary.ts";
-import { testPostgres } from "../testing/postgres.ts";
-import { sendStubbornly } from "../testing/stubborn-sender.ts";
-import { tempDir } from "../testing/temp.ts";
+import { sendStubbornly } from "../../test/smtp/stubborn-sender.ts";
+import { request } from "../../test/support/app.ts";
+import { freePort, runBinary, type ServeProcess, startBinary } from "../../test/support/binary.ts";
+import { testPostgres } from "../../test/support/postgres.ts";
+import { tempDir } from "../../test/support/temp.ts";
 
 const senders = 4;
 const messages = 240;

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
+import { generator } from "../../test/attacks/mutations.ts";
+import { plainMail, type SigningKey, signingKey, signMail } from "../../test/smtp/signed-mail.ts";
 import { DnsError } from "../dns.ts";
-import { generator } from "../testing/attacks/mutations.ts";
-import { plainMail, type SigningKey, signingKey, signMail } from "../testing/signed-mail.ts";
+import { findBody } from "../message/headers.ts";
 import { verifyDkim } from "./dkim-verify.ts";
-import { findBody } from "./headers.ts";
 
 const keys = [
   signingKey("example.com"),

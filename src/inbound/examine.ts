@@ -2,13 +2,13 @@ import { createHash } from "node:crypto";
 import type { Resolver } from "../dns.ts";
 import { Failure } from "../errors.ts";
 import type { Envelope, ReadMail, Verdict } from "../mail.ts";
+import { singleAuthor } from "../message/author.ts";
+import { type Automation, automationOf } from "../message/automation.ts";
+import { type HeaderBlock, scanHeaders, scanOnce } from "../message/headers.ts";
+import { type ReadLimits, readMail } from "../message/read.ts";
+import { type Report, readReport } from "../message/report/report.ts";
+import { applyTrace, countReceived, type Trace, tracedHeader, traceOf } from "../message/trace.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
-import { singleAuthor } from "./author.ts";
-import { type Automation, automationOf } from "./automation.ts";
-import { type HeaderBlock, scanHeaders, scanOnce } from "./headers.ts";
-import { type ReadLimits, readMail } from "./read.ts";
-import { type Report, readReport } from "./report.ts";
-import { applyTrace, countReceived, type Trace, tracedHeader, traceOf } from "./trace.ts";
 
 /** One message to be examined; its bytes come beside it. */
 export interface Examination {

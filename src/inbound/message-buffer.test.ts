@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { SmtpClient } from "../testing/smtp-client.ts";
-import { testListener } from "../testing/smtp-listener.ts";
+import { SmtpClient } from "../../test/smtp/smtp-client.ts";
+import { testListener } from "../../test/smtp/smtp-listener.ts";
 import { ByteBudget, IntakeTurns, MessageBuffer } from "./message-buffer.ts";
 
 const plenty = new ByteBudget(1e9);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
+import { plainMail, senderZone, signingKey, signMail } from "../../test/smtp/signed-mail.ts";
+import { deliver, type OneMessage, SmtpClient } from "../../test/smtp/smtp-client.ts";
+import { startTestApp, type TestApp, type TestAppOptions } from "../../test/support/app.ts";
+import type { Zone } from "../../test/support/dns-server.ts";
 import { TestClock } from "../clock.ts";
-import { startTestApp, type TestApp, type TestAppOptions } from "../testing/app.ts";
-import type { Zone } from "../testing/dns-server.ts";
-import { plainMail, senderZone, signingKey, signMail } from "../testing/signed-mail.ts";
-import { deliver, type OneMessage, SmtpClient } from "../testing/smtp-client.ts";
 
 const bot = "bot@e2a.localhost";
 const rsa = signingKey("example.com");

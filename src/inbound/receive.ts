@@ -3,15 +3,14 @@ import { Failure } from "../errors.ts";
 import { newId } from "../id.ts";
 import type { Log } from "../log.ts";
 import { type Envelope, type ReadMail, splitAddress, type Verdict } from "../mail.ts";
+import type { Report } from "../message/report/report.ts";
+import { applyTraceInSteps } from "../message/trace.ts";
 import type { ReturnPaths } from "../return-path.ts";
-import type { Accepted } from "../store/inbound.ts";
+import type { Accepted } from "../store/mail/inbound.ts";
 import type { Store } from "../store/store.ts";
 import { giveAway } from "../store/thread-messages.ts";
 import { type ReportedMessage, takeReport } from "./bounces.ts";
 import type { Examination, Examined } from "./examine.ts";
-import type { Report } from "./report.ts";
-
-import { applyTraceInSteps } from "./trace.ts";
 
 export interface ReceiveOptions {
   store: Store;

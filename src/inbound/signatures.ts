@@ -1,6 +1,6 @@
 import { type HostName, hostName, sameOrganization } from "../host-name.ts";
+import { asBuffer, fieldsNamed, type HeaderBlock, type RawField } from "../message/headers.ts";
 import type { VerifiedField } from "./dkim-verify.ts";
-import { asBuffer, fieldsNamed, type HeaderBlock, type RawField } from "./headers.ts";
 
 /** A DKIM signature as its tags name it, whether it was verified or not. */
 export interface SignatureName {

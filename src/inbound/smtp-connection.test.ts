@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { SmtpClient } from "../testing/smtp-client.ts";
-import { testHostname, testListener, testTls } from "../testing/smtp-listener.ts";
+import { SmtpClient } from "../../test/smtp/smtp-client.ts";
+import { testHostname, testListener, testTls } from "../../test/smtp/smtp-listener.ts";
 
 const to = "bot@e2a.example";
 const upToData = `> MAIL FROM:<a@client.example>\n< 250\n> RCPT TO:<${to}>\n< 250\n> DATA\n< 354`;

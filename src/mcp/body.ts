@@ -1,5 +1,5 @@
 /** The text of a message as a model should get it: what a person would read. */
-import { withoutUnseen } from "../outbound/visible.ts";
+import { withoutUnseen } from "../message/text/visible.ts";
 
 export interface Body {
   text: string;
@@ -33,7 +33,7 @@ export async function otherVersion(
 /** The text of an HTML file, less what it hides from its reader. */
 export async function readHtml(html: string): Promise<Body> {
   // With the converter, as mail without HTML does without it.
-  const { seenText } = await import("../inbound/html-text.ts");
+  const { seenText } = await import("../message/html/text.ts");
   const { text, hiddenChars } = seenText(html);
   const body = readBody(text);
   if (hiddenChars === null) body.hidden.push("Whether the HTML hides text cannot be told: it is too complex.");

@@ -1,5 +1,5 @@
 import type { FieldError } from "../errors.ts";
-import { withoutUnseen } from "../outbound/visible.ts";
+import { withoutUnseen } from "../message/text/visible.ts";
 
 /** A tool that could not do it. What it says is for the model: one sentence, and what to do next. */
 export class ToolFailure extends Error {

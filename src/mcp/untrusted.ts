@@ -1,7 +1,7 @@
 /** Mail is what strangers write to a model. Here is how it is kept apart from what the tools themselves say. */
 import { randomBytes } from "node:crypto";
 import { type Authentication, splitAddress } from "../mail.ts";
-import { withoutUnseen } from "../outbound/visible.ts";
+import { withoutUnseen } from "../message/text/visible.ts";
 import { verdictLine } from "../verdict.ts";
 
 /** Enough of a subject, a name or a snippet for a list. */

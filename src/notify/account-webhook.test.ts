@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { Webhook } from "standardwebhooks";
+import { deliver } from "../../test/smtp/smtp-client.ts";
+import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { startSink } from "../../test/support/sink.ts";
 import { TestClock } from "../clock.ts";
-import { startTestApp, type TestApp } from "../testing/app.ts";
-import { startSink } from "../testing/sink.ts";
-import { deliver } from "../testing/smtp-client.ts";
 
 const bot = "bot@e2a.localhost";
 const HOUR_MS = 3_600_000;

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import type { Socket } from "node:net";
-import { request } from "../testing/app.ts";
-import { freePort, runBinary, type ServeProcess, startBinary } from "../testing/binary.ts";
-import { testPostgres } from "../testing/postgres.ts";
-import { serveRaw } from "../testing/raw-server.ts";
-import { sendStubbornly } from "../testing/stubborn-sender.ts";
-import { tempDir } from "../testing/temp.ts";
+import { sendStubbornly } from "../../test/smtp/stubborn-sender.ts";
+import { request } from "../../test/support/app.ts";
+import { freePort, runBinary, type ServeProcess, startBinary } from "../../test/support/binary.ts";
+import { testPostgres } from "../../test/support/postgres.ts";
+import { serveRaw } from "../../test/support/raw-server.ts";
+import { tempDir } from "../../test/support/temp.ts";
 
 /** Each is two events. For the long run: E2A_CHAOS_MESSAGES=2500 bun test chaos --timeout 900000 */
 const messages = Number(process.env.E2A_CHAOS_MESSAGES ?? 120);

@@ -1,17 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { SQL } from "bun";
+import { mailFor } from "../../test/store/rows.ts";
+import { openNode } from "../../test/store/stores.ts";
+import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { listen } from "../../test/support/listener.ts";
+import { opcode, RawWebSocket } from "../../test/support/raw-websocket.ts";
+import { until } from "../../test/support/until.ts";
 import { tokenHash } from "../accounts.ts";
 import { start } from "../app.ts";
 import { TestClock } from "../clock.ts";
 import { silentLog } from "../log.ts";
-import { startTestApp, type TestApp } from "../testing/app.ts";
-import { listen } from "../testing/listener.ts";
-import { opcode, RawWebSocket } from "../testing/raw-websocket.ts";
-import { mailFor } from "../testing/store-rows.ts";
-
-import { openNode } from "../testing/stores.ts";
-
-import { until } from "../testing/until.ts";
 
 /** What becomes of a WebSocket that is slow, silent, greedy, or whose right to listen ends. */
 

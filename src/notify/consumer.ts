@@ -1,4 +1,4 @@
-import type { News } from "../store/messages.ts";
+import type { News } from "../store/mail/messages.ts";
 import type { AgentRow } from "../store/schema.ts";
 import { CLOSE, type HubSocket, LiveSocket, type Proof, type SocketDeps } from "./live-socket.ts";
 

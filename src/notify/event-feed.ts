@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { EventType } from "../events.ts";
-import type { EventOwner, EventPage, EventPosition } from "../store/events.ts";
+import type { EventOwner, EventPage, EventPosition } from "../store/events/events.ts";
 import type { EventRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 

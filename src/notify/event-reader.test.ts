@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { SQL } from "bun";
+import { deliver } from "../../test/smtp/smtp-client.ts";
+import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { startSink } from "../../test/support/sink.ts";
+import { SocketClient } from "../../test/support/socket-client.ts";
+import { until } from "../../test/support/until.ts";
 import { TestClock } from "../clock.ts";
-import type { EventPage } from "../store/events.ts";
-import { startTestApp, type TestApp } from "../testing/app.ts";
-import { startSink } from "../testing/sink.ts";
-import { deliver } from "../testing/smtp-client.ts";
-import { SocketClient } from "../testing/socket-client.ts";
-import { until } from "../testing/until.ts";
+import type { EventPage } from "../store/events/events.ts";
 import { createEventFeed } from "./event-feed.ts";
 
 const bots = ["one@e2a.localhost", "two@e2a.localhost"] as const;

@@ -1,4 +1,4 @@
-import type { EventPosition } from "../store/events.ts";
+import type { EventPosition } from "../store/events/events.ts";
 import type { EventFeed, EventQuery } from "./event-feed.ts";
 import { type HubSocket, LiveSocket, type Proof, type SocketDeps } from "./live-socket.ts";
 import { eventBody } from "./webhook.ts";

@@ -1,14 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { SQL } from "bun";
+import { deliver } from "../../test/smtp/smtp-client.ts";
+import { mailFor } from "../../test/store/rows.ts";
+import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { listen } from "../../test/support/listener.ts";
+import { SocketClient } from "../../test/support/socket-client.ts";
+import { until } from "../../test/support/until.ts";
 import { systemClock } from "../clock.ts";
 import { silentLog } from "../log.ts";
-import { startTestApp, type TestApp } from "../testing/app.ts";
-import { listen } from "../testing/listener.ts";
-import { deliver } from "../testing/smtp-client.ts";
-
-import { SocketClient } from "../testing/socket-client.ts";
-import { mailFor } from "../testing/store-rows.ts";
-import { until } from "../testing/until.ts";
 import { createEventFeed } from "./event-feed.ts";
 import { createHub } from "./hub.ts";
 import type { HubSocket } from "./live-socket.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import type { Signal } from "../store/engine.ts";
+import type { Signal } from "../store/engine/engine.ts";
 import type { Store } from "../store/store.ts";
 import { Consumer, type Listened } from "./consumer.ts";
 import type { EventFeed, EventQuery } from "./event-feed.ts";

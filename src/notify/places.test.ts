@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { deliver } from "../../test/smtp/smtp-client.ts";
+import { request, startTestApp } from "../../test/support/app.ts";
+import { serveRaw } from "../../test/support/raw-server.ts";
+import { startSink } from "../../test/support/sink.ts";
 import { TestClock } from "../clock.ts";
-import { request, startTestApp } from "../testing/app.ts";
-import { serveRaw } from "../testing/raw-server.ts";
-import { startSink } from "../testing/sink.ts";
-import { deliver } from "../testing/smtp-client.ts";
 import { createPlaces, type Places } from "./places.ts";
 
 function places(options: { all?: number; failing?: string[] } = {}) {

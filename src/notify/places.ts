@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { DeliverySlots } from "../store/delivery-queue.ts";
+import type { DeliverySlots } from "../store/events/delivery-queue.ts";
 import type { DeliveryRow } from "../store/schema.ts";
 
 /** Endpoints that failed last may have this part of all places, so that those which hang never have the places of all others. */

@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { generate } from "selfsigned";
+import { startTestApp } from "../../test/support/app.ts";
+import { startDnsServer, type Zone } from "../../test/support/dns-server.ts";
+import { serveRaw } from "../../test/support/raw-server.ts";
 import { systemClock, TestClock } from "../clock.ts";
 import { createResolver } from "../dns.ts";
-import { startTestApp } from "../testing/app.ts";
-import { startDnsServer, type Zone } from "../testing/dns-server.ts";
-import { serveRaw } from "../testing/raw-server.ts";
 import {
   createPoster,
   type Poster,

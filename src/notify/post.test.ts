@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import type { Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { generate } from "selfsigned";
+import { serveRaw } from "../../test/support/raw-server.ts";
 import { systemClock, TestClock } from "../clock.ts";
-import { serveRaw } from "../testing/raw-server.ts";
 import { createPoster, type Poster, type PosterOptions, type PostFailure, type PostOutcome } from "./post.ts";
 
 const development = { allowLoopback: true, allowHttp: true, allowedNetworks: [] };

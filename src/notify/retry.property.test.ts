@@ -1,10 +1,10 @@
 /** Retries of webhooks as a model of the clock: each wait is longer than the one before, they end, and a restart changes no time. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { startTestApp } from "../../test/support/app.ts";
+import { holds } from "../../test/support/property.ts";
+import { startSink } from "../../test/support/sink.ts";
 import { TestClock } from "../clock.ts";
-import { startTestApp } from "../testing/app.ts";
-import { holds } from "../testing/property.ts";
-import { startSink } from "../testing/sink.ts";
 import type { PostOutcome } from "./post.ts";
 import { attemptsMax, nextStep } from "./retry.ts";
 

@@ -1,11 +1,11 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import { type Mailbox, wholeAuthentication } from "../mail.ts";
-import type { DeliveryStep, DeliveryWork, EndpointNews } from "../store/deliveries.ts";
-import { hasFailedTooLong } from "../store/endpoint-health.ts";
-import type { Endpoint } from "../store/endpoints.ts";
-import type { StoredMail } from "../store/messages.ts";
-import type { Notice } from "../store/notices.ts";
+import type { DeliveryStep, DeliveryWork, EndpointNews } from "../store/events/deliveries.ts";
+import { hasFailedTooLong } from "../store/events/endpoint-health.ts";
+import type { Endpoint } from "../store/events/endpoints.ts";
+import type { StoredMail } from "../store/mail/messages.ts";
+import type { Notice } from "../store/outbound/notices.ts";
 import type { DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";

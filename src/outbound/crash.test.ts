@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { request } from "../testing/app.ts";
-import { freePort, runBinary, type ServeProcess, startBinary } from "../testing/binary.ts";
-import { cuttableLine } from "../testing/line.ts";
-import { testPostgres } from "../testing/postgres.ts";
-import { type ScriptedSmtp, scriptedSmtp } from "../testing/scripted-smtp.ts";
-import { tempDir } from "../testing/temp.ts";
-import { until } from "../testing/until.ts";
+import { type ScriptedSmtp, scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
+import { request } from "../../test/support/app.ts";
+import { freePort, runBinary, type ServeProcess, startBinary } from "../../test/support/binary.ts";
+import { cuttableLine } from "../../test/support/line.ts";
+import { testPostgres } from "../../test/support/postgres.ts";
+import { tempDir } from "../../test/support/temp.ts";
+import { until } from "../../test/support/until.ts";
 
 const senders = 4;
 const messages = 160;

@@ -1,18 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { type ScriptedOptions, scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
+import { deliver } from "../../test/smtp/smtp-client.ts";
+import { addAgent, addOutbound } from "../../test/store/rows.ts";
+import { request, startTestApp, type TestApp, type TestAppOptions } from "../../test/support/app.ts";
+import { testPool } from "../../test/support/pool.ts";
 import { TestClock } from "../clock.ts";
-
 import { Failure } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import { createReturnPaths } from "../return-path.ts";
 import type { Store } from "../store/store.ts";
-
-import { request, startTestApp, type TestApp, type TestAppOptions } from "../testing/app.ts";
-import { testPool } from "../testing/pool.ts";
-import { type ScriptedOptions, scriptedSmtp } from "../testing/scripted-smtp.ts";
-import { deliver } from "../testing/smtp-client.ts";
-
-import { addAgent, addOutbound } from "../testing/store-rows.ts";
 import { deriveKey, loadOrCreateKeyFile } from "../vault.ts";
 import { startDispatch } from "./dispatch.ts";
 import { openOutcomeJournal } from "./outcome-journal.ts";
@@ -539,7 +536,7 @@ describe("a bounce", () => {
 
 describe("reports of other mail systems are no mail for an agent:", () => {
   const fixture = async (name: string) => {
-    const file = Bun.file(new URL(`../inbound/report-fixtures/${name}.eml`, import.meta.url));
+    const file = Bun.file(new URL(`../message/report/fixtures/${name}.eml`, import.meta.url));
     return (await file.text()).replace(/\r?\n/g, "\r\n");
   };
   const inboxOf = async (it: TestApp, name: string) =>

@@ -1,17 +1,18 @@
+import type { Gatekeeper } from "../approval/gatekeeper.ts";
 import type { Clock } from "../clock.ts";
 import { Failure } from "../errors.ts";
-import { isHardBounce } from "../inbound/hard-bounce.ts";
 import type { Receive } from "../inbound/receive.ts";
 import type { Log } from "../log.ts";
+import { signDkim } from "../message/dkim.ts";
+import { isHardBounce } from "../message/report/hard-bounce.ts";
+import { sendVia, viaLocalPart } from "../message/via.ts";
 import type { ReturnPaths } from "../return-path.ts";
-import type { LaneRoom, RecipientOutcome } from "../store/outbound-queue.ts";
-import type { OutboundWork } from "../store/outbound-work.ts";
+import type { LaneRoom, RecipientOutcome } from "../store/outbound/queue.ts";
+import type { OutboundWork } from "../store/outbound/work.ts";
 import type { RecipientRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { startWork } from "../work.ts";
 import { contentHashOf } from "./content-hash.ts";
-import { signDkim } from "./dkim.ts";
-import type { Gatekeeper } from "./gatekeeper.ts";
 import { createOutages } from "./outage.ts";
 import type { OutcomeJournal } from "./outcome-journal.ts";
 import { retryDelay } from "./retry.ts";
@@ -19,7 +20,6 @@ import { captureLane, domainOf, type Routes, relayLane } from "./routes.ts";
 import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
 import type { SendOutcome } from "./upstream-session.ts";
-import { sendVia, viaLocalPart } from "./via.ts";
 
 /** Claimed items in hand for each connection to an upstream: while one is sent, the next is read and signed. */
 const CLAIMED_PER_CONNECTION = 2;

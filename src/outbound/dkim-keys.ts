@@ -1,7 +1,7 @@
 import { generateKeyPair, type KeyObject, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { newId } from "../id.ts";
-import type { DomainWithKeys, NewDkimKey } from "../store/domains.ts";
+import type { DomainWithKeys, NewDkimKey } from "../store/accounts/domains.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
 

@@ -1,19 +1,19 @@
 /** How much mail is in hand at once, for how long, and what becomes of it when the server stops. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { type ScriptedOptions, scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
+import { addAgent, outboundFor } from "../../test/store/rows.ts";
+import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { createGatekeeper } from "../approval/gatekeeper.ts";
+import { searchOutgoing } from "../approval/search.ts";
 import { systemClock, TestClock } from "../clock.ts";
-import { readAttachments } from "../inbound/read.ts";
 import { silentLog } from "../log.ts";
+import { readAttachments } from "../message/read.ts";
 import { createReturnPaths } from "../return-path.ts";
-import { startTestApp, type TestApp } from "../testing/app.ts";
-import { type ScriptedOptions, scriptedSmtp } from "../testing/scripted-smtp.ts";
-import { addAgent, outboundFor } from "../testing/store-rows.ts";
 import { createVault, loadOrCreateKeyFile } from "../vault.ts";
 import { startDispatch } from "./dispatch.ts";
-import { createGatekeeper } from "./gatekeeper.ts";
 import { openOutcomeJournal } from "./outcome-journal.ts";
 import { captureLane, createRoutes } from "./routes.ts";
-import { searchOutgoing } from "./search.ts";
 import { createSigningKeys } from "./signing-keys.ts";
 
 const minuteMs = 60_000;

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { tempDir } from "../../test/support/temp.ts";
 import { silentLog } from "../log.ts";
-import { tempDir } from "../testing/temp.ts";
 import { openOutcomeJournal, type Unrecorded } from "./outcome-journal.ts";
 
 let made = 0;

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fdatasync, fdatasyncSync, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import type { Log } from "../log.ts";
-import type { RecipientOutcome } from "../store/outbound-queue.ts";
+import type { RecipientOutcome } from "../store/outbound/queue.ts";
 import type { RecipientRow } from "../store/schema.ts";
 
 /** An outcome takes one, or several when its reply is long. A write that stays in a page is done whole or not at all. */

@@ -1,7 +1,7 @@
 import { headerValue, type Mailbox, mailboxAddress, wholeAuthentication } from "../mail.ts";
+import { readMailbox } from "../message/addresses.ts";
+import { isMessageId } from "../message/fields.ts";
 import type { MailContent, MessageRow, OutboundRow } from "../store/schema.ts";
-import { readMailbox } from "./addresses.ts";
-import { isMessageId } from "./fields.ts";
 
 /** Ids kept of a thread: the oldest, which names it, and the latest (RFC 5322 3.6.4, RFC 5537 3.4.4). */
 const REFERENCES_MAX = 100;

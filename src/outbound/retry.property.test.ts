@@ -1,10 +1,10 @@
 /** Retries of mail as a model of the clock: each wait is longer than the one before, they end, and a restart changes no time. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
+import { startTestApp } from "../../test/support/app.ts";
+import { holds } from "../../test/support/property.ts";
 import { TestClock } from "../clock.ts";
-import { startTestApp } from "../testing/app.ts";
-import { holds } from "../testing/property.ts";
-import { scriptedSmtp } from "../testing/scripted-smtp.ts";
 import { attemptsMax, outageDelay, retryDelay } from "./retry.ts";
 
 const HOUR_MS = 3_600_000;

@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
+import { startTestApp } from "../../test/support/app.ts";
+import { createGatekeeper } from "../approval/gatekeeper.ts";
+import { heldReview } from "../approval/reviews.ts";
+import { searchOutgoing } from "../approval/search.ts";
 import { systemClock } from "../clock.ts";
-import { readAttachments } from "../inbound/read.ts";
-import { startTestApp } from "../testing/app.ts";
-import { compose } from "./compose.ts";
+import { compose } from "../message/compose.ts";
+import { readAttachments } from "../message/read.ts";
 import { contentHashOf } from "./content-hash.ts";
 import type { Dispatch } from "./dispatch.ts";
-import { createGatekeeper } from "./gatekeeper.ts";
-import { heldReview } from "./reviews.ts";
 import { createRoutes } from "./routes.ts";
-import { searchOutgoing } from "./search.ts";
 import { createSender } from "./send.ts";
 
 test("a gate that is switched on between the decision and the storing is asked again: held, not lost", async () => {

@@ -1,18 +1,18 @@
+import type { Gatekeeper } from "../approval/gatekeeper.ts";
+import type { Outgoing } from "../approval/outgoing.ts";
 import type { Clock } from "../clock.ts";
 import { concatInSteps } from "../concat.ts";
 import type { Config } from "../config.ts";
 import { Failure, type FieldError } from "../errors.ts";
 import { newId } from "../id.ts";
 import type { HeaderField, Mailbox, Method, OutboundAttachment, OutboundMail, OutboundType } from "../mail.ts";
-import type { Edit } from "../store/holds.ts";
-import type { Outbound } from "../store/outbound.ts";
+import type { Edit } from "../store/outbound/holds.ts";
+import type { Outbound } from "../store/outbound/outbound.ts";
+import type { SendLimits } from "../store/outbound/send-limits.ts";
 import type { AgentRow, HeldReview, Hold, OutboundContent, RecipientKind, RecipientRow } from "../store/schema.ts";
-import type { SendLimits } from "../store/send-limits.ts";
 import type { Store } from "../store/store.ts";
 import { giveAway } from "../store/thread-messages.ts";
 import type { Dispatch } from "./dispatch.ts";
-import type { Gatekeeper } from "./gatekeeper.ts";
-import type { Outgoing } from "./outgoing.ts";
 import { captureLane, type Routes, relayLane } from "./routes.ts";
 
 /** How long an answer waits for the first try (WIRE). */

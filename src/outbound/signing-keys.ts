@@ -1,8 +1,8 @@
 import { createPrivateKey } from "node:crypto";
 import type { Clock } from "../clock.ts";
+import type { DkimSigningKey } from "../message/dkim.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
-import type { DkimSigningKey } from "./dkim.ts";
 import { domainWithKeys } from "./dkim-keys.ts";
 
 /** Opening and parsing a key costs as much as signing with it; a key that was replaced signs this long at most. */

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
+import { startTestApp } from "../../test/support/app.ts";
+import { cuttableLine } from "../../test/support/line.ts";
+import { testPostgres } from "../../test/support/postgres.ts";
 import { TestClock } from "../clock.ts";
 import { type Log, silentLog } from "../log.ts";
-import { startTestApp } from "../testing/app.ts";
-import { cuttableLine } from "../testing/line.ts";
-import { testPostgres } from "../testing/postgres.ts";
-import { scriptedSmtp } from "../testing/scripted-smtp.ts";
 
 /** Collects the events of the log, and lets a test wait for one. */
 function watchedLog() {

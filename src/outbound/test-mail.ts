@@ -1,4 +1,4 @@
-import { compose } from "./compose.ts";
+import { compose } from "../message/compose.ts";
 
 /**
  * Composes the mail of `POST /agents/{email}/test`: from the relay itself, saying that the way in works.

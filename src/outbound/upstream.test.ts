@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { silentLog } from "../log.ts";
 import {
   loopbackTls,
   type Scripted,
@@ -7,7 +6,8 @@ import {
   type ScriptedSmtp,
   type Stage,
   scriptedSmtp,
-} from "../testing/scripted-smtp.ts";
+} from "../../test/smtp/scripted-smtp.ts";
+import { silentLog } from "../log.ts";
 import { createUpstream, type PoolLimits, type Upstream } from "./upstream.ts";
 import type { SendOutcome } from "./upstream-session.ts";
 import type { UpstreamSettings } from "./upstream-settings.ts";

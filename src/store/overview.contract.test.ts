@@ -9,9 +9,9 @@ import {
   noon,
   noticeFor,
   watch,
-} from "../testing/store-rows.ts";
-import { onEveryDatabase, unique } from "../testing/stores.ts";
-import { noteFailure } from "./endpoint-health.ts";
+} from "../../test/store/rows.ts";
+import { onEveryDatabase, unique } from "../../test/store/stores.ts";
+import { noteFailure } from "./events/endpoint-health.ts";
 
 const DAY_MS = 86_400_000;
 const nothing = { received: 0, sent: 0, failed: 0 };

@@ -1,6 +1,6 @@
 import { and, eq, gte, inArray, isNotNull, type SQL, sql } from "drizzle-orm";
-import { agentEndpoint, webhookEndpoint } from "./endpoints.ts";
-import { ask, type Scope, type Verb } from "./engine.ts";
+import { ask, type Scope, type Verb } from "./engine/engine.ts";
+import { agentEndpoint, webhookEndpoint } from "./events/endpoints.ts";
 
 const DAY_MS = 86_400_000;
 /** Deliveries that are counted: passing by each of a pile would take too long. */

@@ -1,19 +1,19 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { addAgent, addMessage, addOutbound, decision, later, noon, outboundFor, watch } from "../testing/store-rows.ts";
-import { type Node, onDatabases } from "../testing/stores.ts";
-import { updateAgent } from "./agents.ts";
-import { decisionAbout } from "./audit.ts";
-import { claimDueDeliveries, nextDeliveryDue } from "./delivery-queue.ts";
-import { type Engine, Run, type Scope, type Verb } from "./engine.ts";
-import { gateFacts } from "./gate-facts.ts";
-import { decideHold, expireHolds, nextHoldDue, releaseLoop } from "./holds.ts";
-import { listInbox } from "./inbox.ts";
-import { claimNotices, storeNotices } from "./notices.ts";
-import { acceptOutbound, cancelOutbound, getOutbound } from "./outbound.ts";
-import { claimDueRecipients, finishRecipient, nextRecipientDue, renewLeases } from "./outbound-queue.ts";
+import { addAgent, addMessage, addOutbound, decision, later, noon, outboundFor, watch } from "../../test/store/rows.ts";
+import { type Node, onDatabases } from "../../test/store/stores.ts";
+import { updateAgent } from "./accounts/agents.ts";
+import { decisionAbout } from "./accounts/audit.ts";
+import { pauseAccount } from "./accounts/pauses.ts";
+import { type Engine, Run, type Scope, type Verb } from "./engine/engine.ts";
+import { claimDueDeliveries, nextDeliveryDue } from "./events/delivery-queue.ts";
+import { gateFacts } from "./mail/gate-facts.ts";
+import { listInbox } from "./mail/inbox.ts";
+import { decideHold, expireHolds, nextHoldDue, releaseLoop } from "./outbound/holds.ts";
+import { claimNotices, storeNotices } from "./outbound/notices.ts";
+import { acceptOutbound, cancelOutbound, getOutbound } from "./outbound/outbound.ts";
+import { claimDueRecipients, finishRecipient, nextRecipientDue, renewLeases } from "./outbound/queue.ts";
 import { overview } from "./overview.ts";
-import { pauseAccount } from "./pauses.ts";
 
 interface Compiled {
   toSQL?(): { sql: string };

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { getTableColumns, getTableName, sql } from "drizzle-orm";
 import type { SQLiteColumn } from "drizzle-orm/sqlite-core";
-import { addAccount, addAgent, addMessage, later, mailFor, newKey, noon } from "../testing/store-rows.ts";
-import { databases, newSecret, onEveryDatabase } from "../testing/stores.ts";
-import { askRaw, type Engine, type Verb } from "./engine.ts";
-import { postgresKit, sqliteKit } from "./kit.ts";
+import { addAccount, addAgent, addMessage, later, mailFor, newKey, noon } from "../../test/store/rows.ts";
+import { databases, newSecret, onEveryDatabase } from "../../test/store/stores.ts";
+import { askRaw, type Engine, type Verb } from "./engine/engine.ts";
+import { postgresKit, sqliteKit } from "./engine/kit.ts";
 import { schema } from "./schema.ts";
 
 interface Column {

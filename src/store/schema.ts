@@ -15,7 +15,7 @@ import type {
   ReadStatus,
   RecipientStatus,
 } from "../mail.ts";
-import type { Kit } from "./kit.ts";
+import type { Kit } from "./engine/kit.ts";
 
 export type KeyScope = "account" | "agent";
 export type DeliveryStatus = "pending" | "paused" | "succeeded" | "failed";

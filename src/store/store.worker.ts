@@ -1,8 +1,8 @@
 /** A thread that has databases open, and runs the verbs that it is sent; threads.ts is its other side. */
 import { type Log, silentLog } from "../log.ts";
-import type { Engine } from "./engine.ts";
-import { openSqlite } from "./sqlite.ts";
-import { openSqliteReader } from "./sqlite-reader.ts";
+import type { Engine } from "./engine/engine.ts";
+import { openSqlite } from "./engine/sqlite.ts";
+import { openSqliteReader } from "./engine/sqlite-reader.ts";
 import { createStore } from "./store.ts";
 import {
   type Answer,
@@ -59,12 +59,12 @@ async function openEngine(database: number, opening: Opening): Promise<Engine> {
     }
     case "postgres writer": {
       // Imported late: a server on SQLite needs no driver for Postgres in its memory.
-      const { openPostgres } = await import("./postgres.ts");
+      const { openPostgres } = await import("./engine/postgres.ts");
       const { url, migrations, poolSize } = opening;
       return signalling(database, await openPostgres(url, { poolSize, migrations, log, onFault }));
     }
     case "postgres reader": {
-      const { connectPostgres } = await import("./postgres.ts");
+      const { connectPostgres } = await import("./engine/postgres.ts");
       const { read, close } = connectPostgres(opening.url, { poolSize: opening.poolSize, log });
       return onlyReads("postgres", read, close);
     }

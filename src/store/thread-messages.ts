@@ -1,8 +1,8 @@
 import { Failure, type FailureDetails, StartRefused } from "../errors.ts";
 import type { LogFields } from "../log.ts";
-import type { Signal } from "./engine.ts";
-import type { Role } from "./folder-lock.ts";
-import type { Migration } from "./migrate.ts";
+import type { Signal } from "./engine/engine.ts";
+import type { Role } from "./engine/folder-lock.ts";
+import type { Migration } from "./engine/migrate.ts";
 
 /** Bytes from which an array is handed over instead of copied once more on its way. */
 const HANDED_OVER_BYTES_MIN = 16 * 1024;

@@ -1,9 +1,9 @@
 import { type Log, silentLog } from "../log.ts";
-import { type Engine, type Signal, tell } from "./engine.ts";
-import { unavailable } from "./failures.ts";
-import type { Role } from "./folder-lock.ts";
-import type { Migration } from "./migrate.ts";
-import { openSqliteReader, type Reader } from "./sqlite-reader.ts";
+import { type Engine, type Signal, tell } from "./engine/engine.ts";
+import { unavailable } from "./engine/failures.ts";
+import type { Role } from "./engine/folder-lock.ts";
+import type { Migration } from "./engine/migrate.ts";
+import { openSqliteReader, type Reader } from "./engine/sqlite-reader.ts";
 import { createStore, placeOf, type Store } from "./store.ts";
 import type { Opening } from "./thread-messages.ts";
 import type { StoreThread, StoreThreads, ThreadDatabase } from "./threads.ts";

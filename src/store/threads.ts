@@ -1,6 +1,6 @@
 import type { Log } from "../log.ts";
-import type { Signal } from "./engine.ts";
-import { unavailable, uncertain } from "./failures.ts";
+import type { Signal } from "./engine/engine.ts";
+import { unavailable, uncertain } from "./engine/failures.ts";
 import {
   type Answer,
   type Call,

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { plainMail, senderZone, signingKey, signMail } from "../../test/smtp/signed-mail.ts";
+import { deliver } from "../../test/smtp/smtp-client.ts";
+import { request, startTestApp } from "../../test/support/app.ts";
+import { freePort, runBinary, startBinary } from "../../test/support/binary.ts";
+import { tempDir } from "../../test/support/temp.ts";
 import { silentLog } from "../log.ts";
-import { request, startTestApp } from "../testing/app.ts";
-import { freePort, runBinary, startBinary } from "../testing/binary.ts";
-import { plainMail, senderZone, signingKey, signMail } from "../testing/signed-mail.ts";
-import { deliver } from "../testing/smtp-client.ts";
-import { tempDir } from "../testing/temp.ts";
 import { createPool } from "../workers/pool.ts";
 
 const bot = "bot@e2a.localhost";
@@ -17,7 +17,7 @@ const zone = { ...senderZone("example.com"), ...rsa.zone };
 /** An application whose children know mail that they cannot read: its X-Test-Poison says how. */
 async function hostileApp() {
   const pool = createPool({
-    command: [process.execPath, join(import.meta.dir, "../testing/hostile-child.ts")],
+    command: [process.execPath, join(import.meta.dir, "../../test/support/hostile-child.ts")],
     log: silentLog,
     size: 1,
     limits: { stallMs: 1_000 },

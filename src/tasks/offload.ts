@@ -1,4 +1,10 @@
 /** The server's side of its children's tasks: one function a task, with what happens when a task kills its child. */
+
+import type { Outgoing } from "../approval/outgoing.ts";
+import { plainReviewMail, unknownLinks, unknownReview } from "../approval/plain-review.ts";
+import type { Review } from "../approval/review.ts";
+import type { ReviewMail } from "../approval/review-mail.ts";
+import { foundNothing, type Search, type SearchRequest } from "../approval/search.ts";
 import type { DnsType, Resolver } from "../dns.ts";
 import { Failure } from "../errors.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
@@ -6,12 +12,7 @@ import type { Examination, Examined, ExamineSettings } from "../inbound/examine.
 import type { Log } from "../log.ts";
 import type { Attachment, OutboundMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
-import type { Outgoing } from "../outbound/outgoing.ts";
-import { plainReviewMail, unknownLinks, unknownReview } from "../outbound/plain-review.ts";
-import type { Review } from "../outbound/review.ts";
-import type { ReviewMail } from "../outbound/review-mail.ts";
-import { foundNothing, type Search, type SearchRequest } from "../outbound/search.ts";
-import type { ShownLink } from "../outbound/shown-links.ts";
+import type { ShownLink } from "../message/html/shown-links.ts";
 import type { HeldReview } from "../store/schema.ts";
 import type { HostFunctions } from "../workers/child.ts";
 import type { Bytes } from "../workers/frames.ts";
@@ -120,7 +121,7 @@ export function createOffload(options: {
 
     async links(text, html) {
       if (text.length + (html?.length ?? 0) <= INLINE_CHARS_MAX) {
-        const { linksOf } = await import("../outbound/shown-links.ts");
+        const { linksOf } = await import("../message/html/shown-links.ts");
         return linksOf(text, html);
       }
       const { rest, blobs } = await withoutTexts({ text, html });
@@ -154,7 +155,7 @@ export function createOffload(options: {
       const chars = mail.text.length + (mail.html?.length ?? 0);
       if (mail.attachments.length === 0 && chars <= INLINE_COMPOSE_CHARS_MAX) {
         const [{ compose }, { contentHashOf }] = await Promise.all([
-          import("../outbound/compose.ts"),
+          import("../message/compose.ts"),
           import("../outbound/content-hash.ts"),
         ]);
         const raw = await compose(mail);

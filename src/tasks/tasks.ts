@@ -2,18 +2,19 @@
  * What the server's children do: everything that costs more than a few milliseconds on bytes that strangers wrote. Each
  * task gets and gives plain data, and loads what it needs when it is first asked for.
  */
+
+import type { Outgoing } from "../approval/outgoing.ts";
+import type { Review } from "../approval/review.ts";
+import type { ReviewMail } from "../approval/review-mail.ts";
+import type { Search, SearchRequest } from "../approval/search.ts";
 import { systemClock } from "../clock.ts";
 import { createResolver, type DnsAnswers, type DnsType, type Resolver, type ResolverOptions } from "../dns.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
-import type { ReadLimits } from "../inbound/read.ts";
 import type { Attachment, OutboundAttachment, OutboundMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
-import type { Outgoing } from "../outbound/outgoing.ts";
-import type { Review } from "../outbound/review.ts";
-import type { ReviewMail } from "../outbound/review-mail.ts";
-import type { Search, SearchRequest } from "../outbound/search.ts";
-import type { ShownLink } from "../outbound/shown-links.ts";
+import type { ShownLink } from "../message/html/shown-links.ts";
+import type { ReadLimits } from "../message/read.ts";
 import type { HeldReview } from "../store/schema.ts";
 import type { Host, TaskTable } from "../workers/serve.ts";
 
@@ -98,7 +99,7 @@ const byName: Tasks = {
   },
 
   async attachments({ limits, index }, [raw = noBytes]) {
-    const { readAttachment, readAttachments } = await import("../inbound/read.ts");
+    const { readAttachment, readAttachments } = await import("../message/read.ts");
     if (index === null) {
       const found = await readAttachments(raw, limits);
       return { output: found.map(({ attachment }) => attachment), blobs: found.map(({ content }) => content) };
@@ -108,7 +109,7 @@ const byName: Tasks = {
   },
 
   async safeHtml({ html, images, limits }, [raw]) {
-    const { safeHtml } = await import("../http/safe-html.ts");
+    const { safeHtml } = await import("../message/html/safe.ts");
     const pictures = raw ? await picturesOf(raw, limits) : new Map<string, string>();
     return { output: safeHtml(html, { images, inline: (id) => pictures.get(id) ?? null }) };
   },
@@ -119,34 +120,34 @@ const byName: Tasks = {
   },
 
   async links(given, blobs) {
-    const { linksOf } = await import("../outbound/shown-links.ts");
+    const { linksOf } = await import("../message/html/shown-links.ts");
     const { text, html } = withTexts(given, blobs);
     return { output: linksOf(text, html) };
   },
 
   async heldReview({ message, contentHash }, blobs) {
-    const { heldReview } = await import("../outbound/reviews.ts");
+    const { heldReview } = await import("../approval/reviews.ts");
     return { output: await heldReview(withContents(message, blobs), contentHash) };
   },
 
   async searchOutgoing({ message, ...asked }, blobs) {
-    const { searchOutgoing } = await import("../outbound/search.ts");
+    const { searchOutgoing } = await import("../approval/search.ts");
     return { output: await searchOutgoing({ ...asked, message: withContents(message, blobs) }) };
   },
 
   async reviewMail({ reviews, now, digest }) {
-    const { digestMail, reviewMail } = await import("../outbound/review-mail.ts");
+    const { digestMail, reviewMail } = await import("../approval/review-mail.ts");
     const [first] = reviews;
     return { output: digest || !first ? digestMail(reviews, now) : reviewMail(first) };
   },
 
   async approvalPage({ review, action, token }) {
-    const { approvalMarkup } = await import("../http/approval-pages.ts");
+    const { approvalMarkup } = await import("../http/pages/approval-pages.ts");
     return { output: approvalMarkup({ review, action, token }) };
   },
 
   async compose({ mail }, blobs) {
-    const { compose } = await import("../outbound/compose.ts");
+    const { compose } = await import("../message/compose.ts");
     const { contentHashOf } = await import("../outbound/content-hash.ts");
     const whole = withContents(mail, blobs);
     const raw = await compose(whole);
@@ -196,7 +197,7 @@ const inlineType = /^image\/(?:png|jpeg|gif|webp|bmp|avif)$/;
 
 /** The pictures of a message as data URLs, by their Content-ID. */
 async function picturesOf(raw: Uint8Array, limits: ReadLimits): Promise<Map<string, string>> {
-  const { readAttachments } = await import("../inbound/read.ts");
+  const { readAttachments } = await import("../message/read.ts");
   const found = new Map<string, string>();
   let left = INLINE_BYTES_MAX;
   for (const { attachment, content } of await readAttachments(raw, limits)) {

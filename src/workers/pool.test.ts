@@ -6,7 +6,7 @@ import { Failure } from "../errors.ts";
 import { createLog, silentLog } from "../log.ts";
 import { createPool, type Pool, type PoolOptions, TaskLost } from "./pool.ts";
 
-const command = [process.execPath, join(import.meta.dir, "../testing/hostile-child.ts")];
+const command = [process.execPath, join(import.meta.dir, "../../test/support/hostile-child.ts")];
 const pools: Pool[] = [];
 /** A short leash: what is tested is that there is one. */
 const limits = { stallMs: 2_000, rssBytesMax: 300e6 };

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { startTestApp, type TestApp } from "../../../src/testing/app.ts";
-import { freePort } from "../../../src/testing/binary.ts";
-import { cuttableLine, type Line } from "../../../src/testing/line.ts";
-import { deliver } from "../../../src/testing/smtp-client.ts";
+import { deliver } from "../../../test/smtp/smtp-client.ts";
+import { startTestApp, type TestApp } from "../../../test/support/app.ts";
+import { freePort } from "../../../test/support/binary.ts";
+import { cuttableLine, type Line } from "../../../test/support/line.ts";
 import type * as Sdk from "../src/index.ts";
 import { AuthenticationError, E2AClient, ListenerReplacedError, type Message, NotFoundError } from "../src/index.ts";
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { tempDir } from "../../../src/testing/temp.ts";
+import { tempDir } from "../../../test/support/temp.ts";
 
 /** An empty project into which the package was installed, as anybody would. */
 export interface InstalledPackage extends AsyncDisposable {

@@ -1,8 +1,8 @@
-import { freePort, runBinary, type ServeProcess, startBinary } from "../../../src/testing/binary.ts";
-import { testPostgres } from "../../../src/testing/postgres.ts";
-import { startSink } from "../../../src/testing/sink.ts";
-import { deliver } from "../../../src/testing/smtp-client.ts";
-import { tempDir } from "../../../src/testing/temp.ts";
+import { deliver } from "../../../test/smtp/smtp-client.ts";
+import { freePort, runBinary, type ServeProcess, startBinary } from "../../../test/support/binary.ts";
+import { testPostgres } from "../../../test/support/postgres.ts";
+import { startSink } from "../../../test/support/sink.ts";
+import { tempDir } from "../../../test/support/temp.ts";
 import type { World } from "./contract/play.ts";
 
 /** The compiled binary, run for an SDK: an account with a key and a signing secret, ports that stay. */

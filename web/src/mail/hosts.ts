@@ -1,5 +1,5 @@
 import punycode from "punycode/punycode.es6.js";
-import { visibleLine } from "../../../src/outbound/visible.ts";
+import { visibleLine } from "../../../src/message/text/visible.ts";
 
 /** How a host in A-labels reads in its own letters (RFC 5890), or null when it has none but ASCII. */
 export function foreignHost(host: string): string | null {

@@ -1,4 +1,4 @@
-import { visibleLine, visibleText } from "../../../src/outbound/visible.ts";
+import { visibleLine, visibleText } from "../../../src/message/text/visible.ts";
 import { Badge } from "../ui/badge.tsx";
 import { cx } from "../ui/cx.ts";
 import { foreignHost, hostOf, linkTarget, targetName } from "./hosts.ts";

@@ -1,4 +1,4 @@
-import { htmlFromText } from "../../../src/text-html.ts";
+import { htmlFromText } from "../../../src/message/html/from-text.ts";
 import { type Attachment, api, type Outbound } from "../api/client.ts";
 import type { Approval } from "../api/outbound.ts";
 import type { Content } from "./diff.tsx";

@@ -1,6 +1,6 @@
 import { getRouteApi } from "@tanstack/react-router";
 import { ExternalLink, ShieldAlert } from "lucide-react";
-import { visibleLine } from "../../../src/outbound/visible.ts";
+import { visibleLine } from "../../../src/message/text/visible.ts";
 import { foreignHost, linkTarget, targetName } from "../mail/hosts.ts";
 import { ForeignName } from "../mail/untrusted.tsx";
 import { buttonClass } from "../ui/button.tsx";

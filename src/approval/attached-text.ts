@@ -1,0 +1,303 @@
+import { wholeLines } from "../message/compose.ts";
+import { asBuffer, type HeaderBlock, scanHeaders } from "../message/headers.ts";
+import { searchedCharsMax } from "../message/html/links.ts";
+import {
+  ambiguousPart,
+  isCharset,
+  type ReadLimits,
+  type Structure,
+  scanStructure,
+  unknownCharset,
+  unknownEncoding,
+} from "../message/structure.ts";
+import { cleanLine } from "../message/text/clean.ts";
+import { uuencodedFiles } from "../message/uuencode.ts";
+import { secretKinds } from "./secrets.ts";
+
+/** One text of a message that somebody could read once it has left. */
+export interface OutgoingText {
+  /** As a sentence names it: "the subject", "the header field X-Note", "the attachment plan.csv". */
+  where: string;
+  text: string;
+  /**
+   * `words`: bare host names in it count as links. `data`: only written-out URLs do. `html`: it is markup. `raw`: a
+   * message in transfer encoding, whose links are found in its decoded parts.
+   */
+  form: "words" | "data" | "html" | "raw";
+}
+
+/** A part of a message that nobody here can read as text. */
+export interface Unsearched {
+  /** As a sentence names it. */
+  name: string;
+  why: "binary" | "encrypted" | "unreadable" | "searched in part" | "too large";
+}
+
+/** All texts of a message, or of one file, and the parts that have none. */
+export interface OutgoingTexts {
+  texts: OutgoingText[];
+  unsearched: Unsearched[];
+}
+
+/** Characters of all attached texts together that are searched: a long book. What is more is named as too large. */
+const textCharsMax = 4 * 1024 * 1024;
+/** Bytes of all attached messages together that are taken apart; what a large upstream takes in one mail. */
+const messageBytesMax = 32 * 1024 * 1024;
+/** Files in all, those in attached messages included. */
+const filesMax = 500;
+/** Messages inside messages. */
+const depthMax = 4;
+/** Bytes at the beginning of a file that tell text from anything else. */
+const headBytes = 4 * 1024;
+const readLimits: ReadLimits = { maxParts: 500, maxDepth: 20, maxHeaderBytes: 256 * 1024 };
+const headerFieldsMax = 1_000;
+/** Characters of a file's or header field's name that a sentence repeats. */
+const nameCharsMax = 60;
+
+/** What may still be read of one message. */
+export interface FileBudget {
+  textChars: number;
+  messageBytes: number;
+  files: number;
+}
+
+export function newFileBudget(): FileBudget {
+  return { textChars: textCharsMax, messageBytes: messageBytesMax, files: filesMax };
+}
+
+interface File {
+  filename: string;
+  contentType: string;
+  content: Uint8Array;
+}
+
+/** Types whose bytes are encrypted or wrapped in a signature that hides the content (RFC 8551, RFC 3156). */
+const sealedType = /^application\/(?:x-)?(?:pkcs7-mime|pgp-encrypted)$/;
+/** Types that say something with other means than text. */
+const otherType =
+  /^(?:image\/(?!svg)|audio\/|video\/|font\/|application\/(?:pdf|zip|gzip|x-tar|vnd\.|msword|rtf))|^text\/rtf$/;
+/** First bytes of files that pack their text: PDF, ZIP (also office files), gzip, 7z, RAR, xz, bzip2, zstd, RTF. */
+const packed = /^(?:%PDF-|PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|\xfd7zXZ|BZh|\x28\xb5\x2f\xfd|\{\\rtf)/;
+const messageType = /^message\/(?:rfc822|global|partial|external-body)$/;
+/** Messages by name; a page saved with all that it shows is one, too (RFC 2557). */
+const messageName = /\.(?:eml|mht|mhtml)$/i;
+/** What browsers open as markup, whatever its type says. */
+const markupName = /\.(?:x?html?|xht|xml|svg)$/i;
+
+/**
+ * The texts of one attached file and of everything inside it. A message is read as a mail program reads it and, since
+ * no two of those agree, as plain text too. Never throws.
+ */
+export async function attachedTexts(file: File, where: string, budget: FileBudget, depth = 0): Promise<OutgoingTexts> {
+  const type = (file.contentType.split(";")[0] ?? "").trim().toLowerCase();
+  const texts: OutgoingText[] = [];
+  const unsearched: Unsearched[] = [];
+  const miss = (why: Unsearched["why"]) => {
+    if (!unsearched.some((one) => one.name === where && one.why === why)) unsearched.push({ name: where, why });
+  };
+  if (file.content.byteLength === 0) return { texts, unsearched };
+  if (--budget.files < 0) return { texts, unsearched: [{ name: where, why: "too large" }] };
+  if (sealedType.test(type) || /\.(?:gpg|pgp|p7m)$/i.test(file.filename)) miss("encrypted");
+
+  // A character has at most four bytes: what is behind would not be searched anyway.
+  const room = Math.max(0, Math.min(searchedCharsMax, budget.textChars));
+  const head = file.content.subarray(0, Math.max(headBytes, room * 4));
+  const isCut = head.byteLength < file.content.byteLength;
+  const read = readText(head, file.contentType, type);
+  if (!read) miss(unsearched.length > 0 ? "encrypted" : "binary");
+  else {
+    if (!read.isWhole) miss("unreadable");
+    else if (otherType.test(type) || packed.test(latin1(file.content.subarray(0, 8)))) miss("binary");
+    for (const whole of read.texts) {
+      const text = whole.slice(0, Math.max(0, Math.min(searchedCharsMax, budget.textChars)));
+      budget.textChars -= text.length;
+      // Of a message this is the encoded form; what it says is read below.
+      if (isCut || text.length < whole.length) miss(messageType.test(type) ? "searched in part" : "too large");
+      texts.push(...formsOf(text, type, file.filename, where));
+    }
+  }
+
+  const isMultipart = type.startsWith("multipart/");
+  if (!messageType.test(type) && !isMultipart && !messageName.test(file.filename)) return { texts, unsearched };
+  if (type === "message/partial" || type === "message/external-body") miss("unreadable");
+  budget.messageBytes -= file.content.byteLength;
+  if (depth >= depthMax || budget.messageBytes < 0) {
+    miss("too large");
+    return { texts, unsearched };
+  }
+  // Its parts stand in it without the header that they are parts of.
+  const whole = isMultipart
+    ? Buffer.concat([Buffer.from(`Content-Type: ${file.contentType}\r\n\r\n`), file.content])
+    : file.content;
+  // With the line ends that it leaves with.
+  const inside = await messageTexts(wholeLines(asBuffer(whole)), where, budget, depth);
+  // The message was read as one: what is packed in it is named by its own name.
+  return { texts: [...texts, ...inside.texts], unsearched: [...unsearched, ...inside.unsearched] };
+}
+
+/** A name for a sentence; its place instead when it has what looks like a secret, which no sentence repeats. */
+export function named(name: string, place: string): string {
+  const isPlain = name.trim() !== "" && [...name].length <= nameCharsMax && secretKinds(name).length === 0;
+  return isPlain ? inQuotes(name) : place;
+}
+
+/** Somebody else's words in a sentence of ours: so that they are not read as ours. */
+export function inQuotes(words: string): string {
+  return `“${cleanLine(words).replace(/[“”„]/g, "'")}”`;
+}
+
+/** A message as a mail program shows it: header, bodies, and its own attachments. */
+async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, depth: number): Promise<OutgoingTexts> {
+  const texts: OutgoingText[] = [];
+  const unsearched: Unsearched[] = [];
+  const add = (whole: string, form: OutgoingText["form"]) => {
+    const text = whole.slice(0, Math.max(0, Math.min(searchedCharsMax, budget.textChars)));
+    budget.textChars -= text.length;
+    // The reader itself ends at as many characters.
+    if (text.length < whole.length || text.length === searchedCharsMax)
+      unsearched.push({ name: where, why: "too large" });
+    if (text !== "") texts.push({ where, text, form });
+  };
+  try {
+    // With the parser, as a server without mail does without it.
+    const { readAttachments, readMail } = await import("../message/read.ts");
+    const block = scanHeaders(raw, { bytesMax: readLimits.maxHeaderBytes, fieldsMax: headerFieldsMax });
+    const structure = scanStructure(raw, block, readLimits);
+    const outside = structure.outside.map(([start, end]) => Buffer.from(raw.subarray(start, end)).toString("utf8"));
+    for (const text of outside) add(text, "words");
+    // Where others see a delimiter they see parts.
+    if (!isWhollyRead(block, structure) || outside.some((text) => /^--/m.test(text))) {
+      unsearched.push({ name: where, why: "unreadable" });
+      // Others may show what is encoded here as it stands.
+      add(Buffer.from(raw).toString("utf8"), "data");
+    }
+    const mail = await readMail(raw, readLimits);
+    for (const { name, value } of mail.headers) {
+      // What routes and proves a message has host names that lead nowhere.
+      const isTrace = /^(?:received|arc-|dkim-|authentication-|message-id|references|in-reply-to|return-path)/i.test(
+        name,
+      );
+      add(`${name}: ${value}`, isTrace ? "data" : "words");
+    }
+    add(mail.text, "words");
+    if (mail.html !== null) add(mail.html, "html");
+    for (const { filename, content } of uuencodedFiles(mail.text)) {
+      const inside = await attachedTexts({ filename, contentType: "", content }, where, budget, depth + 1);
+      texts.push(...inside.texts);
+      unsearched.push(...inside.unsearched);
+    }
+    for (const { attachment, content } of await readAttachments(raw, readLimits)) {
+      const { filename, content_type: contentType, content_id: contentId = "", index } = attachment;
+      add(filename, "data");
+      add(contentId, "data");
+      const name = `${named(filename, `attachment ${index + 1}`)} in ${where}`;
+      const inside = await attachedTexts({ filename, contentType, content }, name, budget, depth + 1);
+      texts.push(...inside.texts);
+      unsearched.push(...inside.unsearched);
+    }
+  } catch {
+    unsearched.push({ name: where, why: "unreadable" });
+  }
+  return { texts, unsearched };
+}
+
+/**
+ * Whether nothing in a message is left as it came: too much, in a charset or encoding that nobody here knows, or encoded
+ * in a way that two readers take differently.
+ */
+function isWhollyRead(block: HeaderBlock, { excess, defects }: Structure): boolean {
+  const unread = [unknownCharset, unknownEncoding, ambiguousPart];
+  if (block.cut || excess !== null || defects.some((defect) => unread.includes(defect))) return false;
+  // RFC 2047 2, RFC 2231 5.
+  return block.fields.every(({ binary }) =>
+    binary.matchAll(/=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?[bq]\?/gi).every(([, label = ""]) => isCharset(label)),
+  );
+}
+
+/** How a text is searched for links, by its type and name; markup is read as both. */
+function formsOf(text: string, type: string, filename: string, where: string): OutgoingText[] {
+  const isMarkup =
+    /^(?:text|application|image)\/(?:[\w.-]+\+)?(?:html|xml)$/.test(type) ||
+    markupName.test(filename) ||
+    text.includes("</");
+  const isMessage = messageType.test(type);
+  const isProse = /^text\/(?:plain|markdown|csv|calendar|vcard|x-vcard|x-vcalendar)$/.test(type);
+  // RFC 5545 3.1 and RFC 6350 3.2: a line goes on behind a line end and one space.
+  const isFolded = /calendar|vcard/.test(type);
+  const whole = isFolded ? text.replace(/\r?\n[ \t]/g, "") : text;
+  if (isMessage) return [{ where, text: whole, form: "raw" }];
+  const forms: OutgoingText[] = [{ where, text: whole, form: isProse ? "words" : "data" }];
+  if (isMarkup) forms.push({ where, text: whole, form: "html" });
+  return forms;
+}
+
+/** Every way in which the bytes are text, or null when they are not. `isWhole`: no charset is left unread. */
+function readText(
+  content: Uint8Array,
+  contentType: string,
+  type: string,
+): { texts: string[]; isWhole: boolean } | null {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  const [, label] = /;\s{0,5}charset\s{0,5}=\s{0,5}["']?([\w.:+-]{1,40})/i.exec(contentType) ?? [];
+  const declared = label === undefined ? null : decoder(label);
+  const isDeclared = /^text\/|^message\/|[/+](?:json|xml|yaml|x-yaml|javascript|sql|x-sh|csv)$/.test(type);
+  // A charset in pieces (RFC 2231 3) is put together by some readers and passed over by others.
+  const isInPieces = /;\s{0,5}charset\*/i.test(contentType);
+  const isWhole = (label === undefined || declared !== null) && !isInPieces;
+  const marked = byteOrderMark(bytes);
+  if (marked || bytes.includes(0)) {
+    const wide = marked ?? wideCharset(bytes);
+    if (!wide && !isDeclared) return null;
+    const decoded = wide ? [new TextDecoder(wide).decode(bytes)] : [];
+    // UTF-32 and a stray zero: the letters stand as they are between the zeros.
+    return { texts: [...decoded, latin1(bytes).replaceAll("\0", "")], isWhole: isWhole && wide !== null };
+  }
+  const utf8 = bytes.toString("utf8");
+  const texts = [utf8];
+  if (declared) texts.push(declared.decode(bytes));
+  if (utf8.includes("\ufffd")) {
+    if (!isDeclared && !declared && !looksLikeText(bytes)) return null;
+    texts.push(new TextDecoder("windows-1252").decode(bytes));
+  }
+  return { texts: [...new Set(texts)], isWhole };
+}
+
+function decoder(label: string): TextDecoder | null {
+  try {
+    return new TextDecoder(label as Bun.Encoding);
+  } catch {
+    return null;
+  }
+}
+
+function byteOrderMark(bytes: Buffer): "utf-16le" | "utf-16be" | null {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return "utf-16le";
+  return bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : null;
+}
+
+/** UTF-16 by zeros in every other place. */
+function wideCharset(bytes: Buffer): "utf-16le" | "utf-16be" | null {
+  const end = Math.min(bytes.length, headBytes) & ~1;
+  let [even, odd] = [0, 0];
+  for (let i = 0; i < end; i += 2) {
+    if (bytes[i] === 0) even++;
+    if (bytes[i + 1] === 0) odd++;
+  }
+  if (odd > end / 8 && even < odd / 8) return "utf-16le";
+  return even > end / 8 && odd < even / 8 ? "utf-16be" : null;
+}
+
+/** Whether bytes that are no UTF-8 are text of another charset: almost no control characters. */
+function looksLikeText(bytes: Buffer): boolean {
+  const end = Math.min(bytes.length, headBytes);
+  let controls = 0;
+  for (let i = 0; i < end; i++) {
+    const byte = bytes[i] as number;
+    if (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0c && byte !== 0x0d && byte !== 0x1b) controls++;
+  }
+  return controls <= end / 100;
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}

@@ -1,0 +1,127 @@
+import { readMarkup } from "../message/html/markup.ts";
+import { htmlCharsMax, seenText, shownText, styledText } from "../message/html/text.ts";
+
+/** What a reviewer has to know about the HTML of a mail beside its text. */
+export interface BodyCompare {
+  /** The HTML says the same words and figures to its reader as the text, and nothing in it can change how they read. */
+  isSame: boolean;
+  /** Sentences of the server. */
+  notes: string[];
+}
+
+/** Characters of the text that are compared: more than any HTML that is read has words. */
+const textCharsMax = 2 * htmlCharsMax;
+/** Words and figures named in one note, and characters of each. */
+const namedMax = 10;
+const nameCharsMax = 40;
+/** Attributes whose value a mail program shows as words. */
+const shownAttributes = new Set(["alt", "placeholder", "value", "label", "title"]);
+/** Attributes that load a picture or the like. */
+const pictureAttributes = new Set(["src", "srcset", "background", "poster", "data"]);
+/** Elements that strike words out, move them, put them in another order, or show what is no text. */
+const tellingElements =
+  /<(s|strike|del|ins|bdo|sup|sub|select|svg|math|object|embed|iframe|video|audio|canvas|details|dialog|template|noscript|marquee|ruby|meter|progress)(?=[\s/>])/gi;
+/** Style properties that leave words as they are, or whose hiding values `seenText` knows. */
+const plainProperties = new Set(
+  (
+    "background background-color border border-bottom border-collapse border-color border-left border-radius border-right " +
+    "border-spacing border-style border-top border-width color font font-family font-style font-weight letter-spacing " +
+    "line-height margin margin-bottom margin-left margin-right margin-top padding padding-bottom padding-left " +
+    "padding-right padding-top text-align vertical-align word-break word-wrap overflow-wrap"
+  ).split(" "),
+);
+
+/**
+ * Compares the two bodies of a mail as their readers get them. The words of every element count, inside `<body>` or not,
+ * and all that styles, pictures and attributes may add or take away is named. Linear; never throws.
+ */
+export function compareBodies(whole: string, html: string): BodyCompare {
+  const text = whole.slice(0, textCharsMax);
+  const notes: string[] = [];
+  const head = html.slice(0, htmlCharsMax);
+  const isWhole = head.length === html.length && text.length === whole.length;
+  if (head.length < html.length)
+    notes.push(`Only the first ${htmlCharsMax / 1024} Ki characters of the HTML are read here.`);
+  const markup = readMarkup(head);
+  const targets = new Set(markup.attributes.filter(({ name }) => name === "href").map(({ value }) => value.trim()));
+  const inHtml = wordsOf(markup.text);
+  const inText = wordsOf(text);
+  // A text names the target of a link behind its words.
+  const withoutTargets = wordsOf(text.replace(/<([^<>\s]{1,2000})>/g, (all, url) => (targets.has(url) ? " " : all)));
+  const isEqual = [inText, withoutTargets].some((words) => words.join(" ") === inHtml.join(" "));
+  if (!isEqual && text.trim() !== "") {
+    const figures = differentFigures(inText, inHtml);
+    notes.push(...(figures.length > 0 ? figures : ["The text and the HTML do not have the same words."]));
+  }
+
+  const { hiddenChars } = seenText(head);
+  if (hiddenChars === null) notes.push("The HTML is nested too deep to tell what it hides from its reader.");
+  else if (hiddenChars > 0) notes.push(`The HTML hides ${hiddenChars} of its characters from its reader.`);
+
+  const known = new Set([...inText, ...inHtml]);
+  const shown = markup.attributes.filter(({ name }) => shownAttributes.has(name)).map(({ value }) => value);
+  const more = shown.filter((value) => wordsOf(value).some((word) => !known.has(word)));
+  if (more.length > 0) notes.push(`The HTML shows further words in place of pictures and in fields: ${list(more)}.`);
+
+  const pictures = markup.attributes.filter(({ name, value }) => pictureAttributes.has(name) && value !== "").length;
+  if (pictures > 0)
+    notes.push(
+      `The HTML shows ${pictures === 1 ? "a picture" : `${pictures} pictures`}; what is written there is not read here.`,
+    );
+  const changes = changing(head, markup);
+  const styled = styledText(head);
+  if (styled.length > 0) notes.push(`Its style sheets add the words ${list(styled.map((words) => `“${words}”`))}.`);
+  if (changes.length > 0) notes.push(`The HTML has markup that can change how its words read: ${list(changes)}.`);
+  // Comments that Outlook reads as HTML say more than the elements do.
+  const isAll = wordsOf(shownText(head)).every((word) => known.has(word));
+  const isUnchanged = hiddenChars === 0 && more.length === 0 && changes.length === 0;
+  return { isSame: isWhole && isEqual && isAll && isUnchanged, notes };
+}
+
+/** Words, figures with their signs, and symbols, in one form of each letter. */
+function wordsOf(text: string): string[] {
+  const folded = text
+    .normalize("NFKC")
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, "")
+    .replace(/[\u2010-\u2015\u2212]/g, "-")
+    .toLowerCase();
+  return (folded.match(/-?\p{N}[\p{N}.,:/]*|[\p{L}\p{M}\p{N}]+|[\p{Sc}\p{So}%]/gu) ?? []).map((word) =>
+    word.replace(/(?<![.,:/])[.,:/]+$/, ""),
+  );
+}
+
+function differentFigures(inText: readonly string[], inHtml: readonly string[]): string[] {
+  const figures = (words: readonly string[]) => new Set(words.filter((word) => /\p{N}/u.test(word)));
+  const [text, html] = [figures(inText), figures(inHtml)];
+  const onlyText = [...text.difference(html)];
+  const onlyHtml = [...html.difference(text)];
+  return [
+    ...(onlyText.length > 0 ? [`Only the text has the figures ${list(onlyText)}.`] : []),
+    ...(onlyHtml.length > 0 ? [`Only the HTML has the figures ${list(onlyHtml)}.`] : []),
+  ];
+}
+
+/** Elements, attributes and style properties beyond those that leave words as they are. */
+function changing(html: string, { attributes, code }: ReturnType<typeof readMarkup>): string[] {
+  const found = new Set<string>();
+  for (const [, name = ""] of html.matchAll(tellingElements)) found.add(`<${name.toLowerCase()}>`);
+  if (code.trim() !== "") found.add("a style sheet or script");
+  for (const { name, value } of attributes) {
+    if (name === "dir" || name === "hidden" || name === "start" || name === "reversed") found.add(name);
+    if (name !== "style") continue;
+    for (const part of value.split(";")) {
+      const property = part.slice(0, part.indexOf(":")).trim().toLowerCase();
+      if (part.trim() !== "" && (!plainProperties.has(property) || /url|\\|\/\*/i.test(part)))
+        found.add(property === "" ? "a style" : property);
+    }
+  }
+  return [...found];
+}
+
+function list(items: readonly string[]): string {
+  const named = items.slice(0, namedMax).map((item) => {
+    const characters = [...item.replace(/\s+/g, " ").trim()];
+    return characters.length <= nameCharsMax ? characters.join("") : `${characters.slice(0, nameCharsMax).join("")}…`;
+  });
+  return `${named.join(", ")}${items.length > namedMax ? ` and ${items.length - namedMax} more` : ""}`;
+}

@@ -1,0 +1,117 @@
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
+import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { TestClock } from "../clock.ts";
+
+const agent = "bot@e2a.localhost";
+const outside = "ann@outside.example";
+
+/** The application with an agent, a clock that stands still, and an upstream. */
+async function withUpstream(settings: object) {
+  const clock = new TestClock();
+  const smtp = await scriptedSmtp({});
+  const it = await startTestApp({
+    seams: { clock },
+    set: { "outbound_smtp.host": smtp.host, "outbound_smtp.port": smtp.port, "outbound_smtp.tls": "off" },
+  });
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  await it.api("PATCH", `/api/v1/agents/${agent}`, settings);
+  return {
+    ...{ it, clock, smtp },
+    send: async (to: string[]) =>
+      (
+        await it.api(
+          "POST",
+          "/api/v1/send",
+          { from: agent, to, subject: "Hello", body: "Hi there" },
+          { prefer: "respond-async" },
+        )
+      ).body,
+    shown: async (id: string) => (await it.api("GET", `/api/v1/messages/${id}`)).body,
+    async pass(ms: number) {
+      clock.advance(ms);
+      await it.app.drain();
+    },
+    async [Symbol.asyncDispose]() {
+      await it[Symbol.asyncDispose]();
+      await smtp[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Changes the database behind the application's back. */
+function tamper(it: TestApp, statement: string, ...values: (string | Uint8Array)[]): void {
+  using file = new Database(join(it.dataDir, "e2a.db"));
+  // The application may be writing.
+  file.run("PRAGMA busy_timeout = 10000");
+  file.query(statement).run(...values);
+}
+
+describe("the gate is asked again", () => {
+  test("when an undo time ends: what it holds now waits for a person, and leaves once after that", async () => {
+    await using world = await withUpstream({ undo_seconds: 60 });
+    const { it, smtp, shown, pass } = world;
+    const { message_id: id } = await world.send([outside, "bob@outside.example"]);
+    await it.api("PATCH", `/api/v1/agents/${agent}`, { hitl_enabled: true });
+    await pass(61_000);
+    expect(await shown(id)).toMatchObject({
+      ...{ status: "pending_approval", hold: { rule: "approval" } },
+      recipients: [{ status: "held" }, { status: "held" }],
+    });
+    const toOthers = () => smtp.messages.filter(({ to }) => to.some((one) => one.endsWith("@outside.example")));
+    expect(toOthers()).toEqual([]);
+    await it.api("POST", `/api/v1/messages/${id}/approve`, undefined, { prefer: "respond-async" });
+    await pass(61_000);
+    expect((await shown(id)).status).toBe("sent");
+    await pass(3_600_000);
+    expect(toOthers()).toHaveLength(2);
+  });
+
+  test("but not when its settings let the message go, or when nobody switched it on", async () => {
+    await using world = await withUpstream({ undo_seconds: 60 });
+    const first = await world.send([outside]);
+    await world.pass(61_000);
+    expect((await world.shown(first.message_id)).status).toBe("sent");
+    const second = await world.send([outside]);
+    await world.it.api("PATCH", `/api/v1/agents/${agent}`, { hitl_rules: { first_time: true, patterns: ["secrets"] } });
+    await world.pass(61_000);
+    expect((await world.shown(second.message_id)).status).toBe("sent");
+  });
+
+  test("for a message to somebody here and somebody outside, which a reviewer then changes", async () => {
+    await using world = await withUpstream({ undo_seconds: 60 });
+    const { it, shown, pass } = world;
+    await it.api("POST", "/api/v1/agents", { slug: "other", agent_mode: "local" });
+    const { message_id: id } = await world.send(["other@e2a.localhost", outside]);
+    await it.api("PATCH", `/api/v1/agents/${agent}`, { hitl_rules: { outside: true } });
+    await pass(61_000);
+    expect((await shown(id)).recipients.map(({ status }: { status: string }) => status)).toEqual(["held", "held"]);
+    const change = { to: ["other@e2a.localhost"], body_text: "Hi there, changed" };
+    await it.api("POST", `/api/v1/messages/${id}/approve`, change, { prefer: "respond-async" });
+    await pass(61_000);
+    const { status, recipients } = await shown(id);
+    expect({ status, to: recipients.map(({ address }: { address: string }) => address) }).toEqual({
+      ...{ status: "delivered", to: ["other@e2a.localhost"] },
+    });
+  });
+});
+
+test("bytes that were changed after the approval do not leave", async () => {
+  await using world = await withUpstream({ undo_seconds: 60, hitl_enabled: true, hitl_notify_email: false });
+  const { message_id: id } = await world.send([outside]);
+  await world.it.api("POST", `/api/v1/messages/${id}/approve`, undefined, { prefer: "respond-async" });
+  tamper(
+    world.it,
+    "UPDATE outbound_raw SET bytes = ? WHERE message_id = ?",
+    Buffer.from("Subject: x\r\n\r\ny\r\n"),
+    id,
+  );
+  await world.pass(61_000);
+  expect(await world.shown(id)).toMatchObject({
+    status: "failed",
+    recipients: [{ smtp_reply: expect.stringMatching(/^554 5.6.0/) }],
+  });
+  expect(world.smtp.messages).toEqual([]);
+});

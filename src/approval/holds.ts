@@ -1,0 +1,153 @@
+import type { Clock } from "../clock.ts";
+import { newId } from "../id.ts";
+import type { Log } from "../log.ts";
+import { compose } from "../message/compose.ts";
+import type { DueNotice, Notice } from "../store/outbound/notices.ts";
+import type { Outbound } from "../store/outbound/outbound.ts";
+import type { AgentRow, HeldReview, OutboundContent } from "../store/schema.ts";
+import type { Store } from "../store/store.ts";
+import { startWork, type Work } from "../work.ts";
+import type { Review } from "./review.ts";
+import type { ReviewMail } from "./review-mail.ts";
+import { type Reviews, reviewOf } from "./reviews.ts";
+import type { ApprovalTokens } from "./token.ts";
+
+/** Decided in one transaction when their time is over, at most. */
+const EXPIRED_AT_ONCE = 100;
+/** Mails about single messages in a minute, for one account; more come as one digest. */
+const NOTICES_PER_MINUTE = 5;
+/** Held messages looked at in one claim: enough for a burst to be seen as one. */
+const NOTICES_AT_ONCE = 200;
+/** How long telling the reviewers of one account may take, before somebody else does it again. */
+const LEASE_MS = 60_000;
+/** Accounts whose reviewers are told at the same time. */
+const CONCURRENCY = 4;
+
+export interface HoldOptions {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  /** The queue of the server's own mail to people elsewhere; null when it has no way there. */
+  lane: string | null;
+  approvals: ApprovalTokens;
+  reviews: Reviews;
+  /** Where links begin, without a slash at the end. */
+  baseUrl: string;
+  sharedDomain: string;
+  /** Writes the mail to a reviewer, in another process: held mail is hostile until somebody looked at it. */
+  reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
+}
+
+/** What one reviewer is told. */
+interface Telling {
+  reviewer: string;
+  agent: AgentRow;
+  reviews: Review[];
+}
+
+/**
+ * What happens to held mail by itself: reviewers are told of it, and its time runs out.
+ *
+ * Reviewer mail goes through the queue of mail out, outside the gate. It never goes to a mailbox of this server: an agent
+ * that reads the links of its own mail would hold its own leash.
+ */
+export function startHolds(options: HoldOptions): Work<DueNotice> {
+  const { store, clock, log } = options;
+
+  const work = startWork<DueNotice>({
+    name: "holds",
+    concurrency: CONCURRENCY,
+    clock,
+    log,
+    async claim() {
+      const now = new Date(clock.now());
+      while ((await store.expireHolds(now, EXPIRED_AT_ONCE)) === EXPIRED_AT_ONCE);
+      return store.claimNotices({
+        now,
+        leaseUntil: new Date(now.getTime() + LEASE_MS),
+        perMinute: NOTICES_PER_MINUTE,
+        limit: NOTICES_AT_ONCE,
+      });
+    },
+    async run(due) {
+      const now = new Date(clock.now());
+      const notices: Notice[] = [];
+      for (const telling of await tellingsOf(due)) {
+        const lane = await laneTo(telling.reviewer);
+        if (lane !== null) notices.push(await noticeOf(telling, lane, due.userId, now));
+      }
+      const about = due.outbound.map(({ message }) => message.id);
+      await store.storeNotices(notices, about, now);
+      log.info("holds.told", { messages: about.length, mails: notices.length, digest: due.digest });
+    },
+    nextDue: () => store.nextHoldDue(),
+  });
+  const unsubscribe = store.onSignal((signal) => {
+    if (signal.topic === "holds") work.wake();
+  });
+  work.wake();
+
+  /** One for each message and reviewer, or one for each reviewer when there are too many. */
+  async function tellingsOf(due: DueNotice): Promise<Telling[]> {
+    const tellings: Telling[] = [];
+    for (const outbound of due.outbound) {
+      const agent = await store.getAgent(outbound.message.agentId);
+      if (!agent?.hitlNotifyEmail) continue;
+      const held = await options.reviews.of(outbound);
+      for (const reviewer of new Set([due.userEmail, ...agent.hitlReviewers])) {
+        const review = linked(outbound, held, agent, reviewer);
+        const known = due.digest && tellings.find((telling) => telling.reviewer === reviewer);
+        if (known) known.reviews.push(review);
+        else tellings.push({ reviewer, agent, reviews: [review] });
+      }
+    }
+    return tellings;
+  }
+
+  function linked(outbound: Outbound, held: HeldReview, agent: AgentRow, reviewer: string): Review {
+    const { id: messageId, contentHash, approvalExpiresAt } = outbound.message;
+    const expiresAt = approvalExpiresAt ?? new Date(clock.now());
+    const url = (action: "approve" | "reject") => {
+      const token = options.approvals.make({ messageId, action, contentHash, reviewer, expiresAt });
+      return `${options.baseUrl}/api/v1/${action}?t=${token}`;
+    };
+    const [approveUrl, rejectUrl] = [url("approve"), url("reject")];
+    return reviewOf({ outbound, held, agent, approveUrl, rejectUrl, reviewUrl: null });
+  }
+
+  /** Which way a reviewer is reached; null when there is none. */
+  async function laneTo(reviewer: string): Promise<string | null> {
+    const found = await store.findMailbox(reviewer, options.sharedDomain);
+    if (found.kind === "foreign" && options.lane !== null) return options.lane;
+    const why = found.kind === "foreign" ? "no upstream is configured" : "the address is on this server";
+    log.warn("holds.not_told", { reviewer, why });
+    return null;
+  }
+
+  async function noticeOf({ reviewer, agent, reviews }: Telling, lane: string, userId: string, now: Date) {
+    const mail = await options.reviewMail(reviews, now);
+    const id = newId("msg");
+    const emailMessageId = `<${id.slice("msg_".length)}@${options.sharedDomain}>`;
+    const { subject, text, html } = mail;
+    const content: OutboundContent = {
+      from: { address: `noreply@${options.sharedDomain}`, name: "e2a" },
+      to: [{ address: reviewer, name: "" }],
+      ...{ replyTo: [], cc: [], bcc: [], text, html, attachments: [], inReplyTo: null, references: [], headers: [] },
+    };
+    const { attachments: _, ...said } = content;
+    const raw = await compose({ ...said, subject, attachments: [], messageId: emailMessageId, date: now });
+    const notice: Notice = {
+      ...{ id, agentId: agent.id, userId, emailMessageId, subject, content, raw },
+      ...{ recipient: reviewer, lane },
+    };
+    return notice;
+  }
+
+  return {
+    ...work,
+    close(graceMs) {
+      unsubscribe();
+      return work.close(graceMs);
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import type { HeaderField, Mailbox } from "../mail.ts";
+import { cssReadings } from "../message/html/css-text.ts";
+import { searchedCharsMax } from "../message/html/links.ts";
+import { readMarkup } from "../message/html/markup.ts";
+import { uuencodedFiles } from "../message/uuencode.ts";
+import {
+  attachedTexts,
+  named,
+  newFileBudget,
+  type OutgoingText,
+  type OutgoingTexts,
+  type Unsearched,
+} from "./attached-text.ts";
+
+export type { OutgoingText, OutgoingTexts, Unsearched } from "./attached-text.ts";
+
+/** A message as it would leave. Plain data: it can be handed to another process. */
+export interface Outgoing {
+  replyTo: Mailbox[];
+  to: Mailbox[];
+  cc: Mailbox[];
+  bcc: Mailbox[];
+  subject: string;
+  text: string;
+  html: string | null;
+  inReplyTo: string | null;
+  references: string[];
+  headers: HeaderField[];
+  attachments: { filename: string; contentType: string; contentId?: string; content: Uint8Array }[];
+}
+
+/** `data:` addresses of one HTML text that are read as files; a page has a handful. */
+const dataUrlsMax = 200;
+
+/**
+ * Every text of a message that leaves with it: the header with its addresses, names and ids, the bodies, and what is
+ * attached, with messages and pages attached to those. Time and memory are linear in the message; what a limit of
+ * attached-text.ts leaves out is in `unsearched`. Never throws.
+ */
+export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
+  const { subject, text, html, inReplyTo, references, headers, attachments } = message;
+  const texts: OutgoingText[] = [];
+  const unsearched: Unsearched[] = [];
+  const add = (where: string, value: string, form: OutgoingText["form"]) => {
+    if (value !== "") texts.push({ where, text: value, form });
+  };
+  add("the subject", subject, "words");
+  add("the text", text, "words");
+  if (html !== null) add("the HTML", html, "html");
+  // Not From: its words are its account's choice.
+  const people = [...message.to, ...message.cc, ...message.bcc];
+  add("a display name", lines([...people, ...message.replyTo].map(({ name }) => name)), "data");
+  add("an address", lines(people.map(({ address }) => address)), "data");
+  add("Reply-To", lines(message.replyTo.map(({ address }) => address)), "data");
+  add("In-Reply-To", inReplyTo ?? "", "data");
+  add("References", lines(references), "data");
+  for (const { name, value } of headers) {
+    add("the name of a header field", name, "data");
+    add(`the header field ${named(name, "with that name")}`, value, "words");
+  }
+
+  const budget = newFileBudget();
+  const open = async (file: Outgoing["attachments"][number], where: string) => {
+    const found = await attachedTexts(file, where, budget);
+    texts.push(...found.texts);
+    unsearched.push(...found.unsearched);
+  };
+  for (const [i, file] of attachments.entries()) {
+    add("a file name", file.filename, "data");
+    add("a Content-ID", file.contentId ?? "", "data");
+    add("the type of an attachment", file.contentType, "data");
+    await open(file, `the attachment ${named(file.filename, `number ${i + 1}`)}`);
+  }
+  for (const { filename, content } of uuencodedFiles(text)) {
+    add("a file name", filename, "data");
+    await open({ filename, contentType: "", content }, "a file inside the text");
+  }
+  for (const { where, text: markup, form } of texts.slice())
+    if (form === "html") await openDataUrls(markup, `a file inside ${where}`, open, (one) => unsearched.push(one));
+  for (const { where, text: said } of texts.slice())
+    if (said.includes("-----BEGIN PGP MESSAGE") && !unsearched.some(({ name }) => name === where))
+      unsearched.push({ name: where, why: "encrypted" });
+  return { texts, unsearched };
+}
+
+function lines(parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join("\n");
+}
+
+/** Characters between the scheme and the comma: a media type with its parameters has a few dozen. */
+const dataTypeMax = 500;
+/** Where a URL ends that is not the whole of its attribute. */
+const urlEnd = /[\s"'()<>]/g;
+
+/** Files that HTML carries within itself (RFC 2397): in attributes, and in style sheets however they are spelt. */
+async function openDataUrls(
+  html: string,
+  where: string,
+  open: (file: { filename: string; contentType: string; content: Uint8Array }, where: string) => Promise<void>,
+  miss: (unsearched: Unsearched) => void,
+): Promise<void> {
+  const { attributes, code } = readMarkup(html.slice(0, searchedCharsMax));
+  const places = attributes.flatMap(({ name, value }) =>
+    // URLs are read without tabs and line ends (WHATWG URL 4.4).
+    name === "style" ? cssReadings(value) : [value.replace(/[\t\n\r]/g, "").trimStart()],
+  );
+  const seen = new Set<string>();
+  for (const place of [...places, ...cssReadings(code)])
+    for (const { type, data, url } of dataUrls(place)) {
+      if (seen.has(url)) continue;
+      seen.add(url);
+      if (seen.size > dataUrlsMax) return miss({ name: where, why: "too large" });
+      await open({ filename: "", contentType: type || "text/plain", content: contentOf(type, data) }, where);
+    }
+}
+
+/** Every `data:` URL of an attribute or a style sheet. One at its very beginning is the whole of it. */
+function* dataUrls(place: string): Generator<{ type: string; data: string; url: string }> {
+  let end = 0;
+  for (const { index } of place.matchAll(/data:/gi)) {
+    if (index < end) continue;
+    const typeAt = index + "data:".length;
+    const [type = ""] = place.slice(typeAt, typeAt + dataTypeMax).split(",", 1);
+    const dataAt = typeAt + type.length + 1;
+    if (place[dataAt - 1] !== "," || (index > 0 && /[\s"'()<>]/.test(type))) continue;
+    urlEnd.lastIndex = dataAt;
+    end = index === 0 ? place.length : (urlEnd.exec(place)?.index ?? place.length);
+    yield { type, data: place.slice(dataAt, end), url: place.slice(index, end) };
+  }
+}
+
+function contentOf(type: string, data: string): Uint8Array {
+  if (!/;\s{0,5}base64$/i.test(type.trimEnd())) return Buffer.from(data);
+  const plain = data.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(plain, "base64");
+}

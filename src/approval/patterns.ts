@@ -1,0 +1,148 @@
+import { cssText } from "../message/html/css-text.ts";
+import { readMarkup } from "../message/html/markup.ts";
+import type { OutgoingText } from "./attached-text.ts";
+import { decodings } from "./decodings.ts";
+import { secretKinds } from "./secrets.ts";
+
+/** Patterns of one agent, characters of one, and `*` in one: together they bound the time of a search. */
+export const patternsMax = 50;
+const patternCharsMax = 200;
+const starsMax = 8;
+/** What a `*` may stand for, in characters, all on one line: about three lines of plain text. */
+const gapCharsMax = 200;
+/** The pattern that stands for `secretKinds`. */
+const secretsPattern = "secrets";
+
+/** What was found: kinds of secrets as a sentence names them, patterns as they were given, and where any of them is. */
+export interface Found {
+  secrets: string[];
+  patterns: string[];
+  places: string[];
+}
+
+/**
+ * Null when the text is a pattern: `secrets`, or words with `*` for up to 200 characters of one line, 1 to 200
+ * characters with at most 8 `*`. Otherwise a problem, the rest of a sentence that begins with the field's name.
+ */
+export function readPattern(text: string): { problem: string } | null {
+  if (text.length > patternCharsMax) return { problem: `is longer than ${patternCharsMax} characters` };
+  if (/[\p{Cc}\u2028\u2029]/u.test(text)) return { problem: "has a control character or a line break" };
+  if (piecesOf(text).length === 0) return { problem: "has nothing to look for" };
+  if (shown(text).split("*").length - 1 > starsMax) return { problem: `has more than ${starsMax} *` };
+  return null;
+}
+
+/**
+ * Looks for the patterns in the texts of a message, in what is seen of them and what is not: markup with its attributes
+ * and comments too. Case, invisible characters, compatibility forms (Unicode NFKC), tags inside words, the kind of white
+ * space, and the encodings of decodings.ts make no difference. Pure; linear in the length of the texts.
+ */
+export function findPatterns(patterns: readonly string[], texts: readonly OutgoingText[]): Found {
+  const isSecrets = (pattern: string) => pattern.trim().toLowerCase() === secretsPattern;
+  const wanted = patterns.filter((pattern) => !isSecrets(pattern));
+  const wantsSecrets = wanted.length < patterns.length;
+  const secrets = new Set<string>();
+  const matched = new Set<string>();
+  const places = new Set<string>();
+  for (const searched of texts) {
+    const { readings, glued } = readingsOf(searched);
+    const kinds = wantsSecrets
+      ? [...readings, ...glued].flatMap((one) => [...secretKinds(one), ...secretKinds(squeeze(one), true)])
+      : [];
+    const lines = wanted.length > 0 ? readings.map(linesOf) : [];
+    const hits = wanted.filter((pattern) => lines.some((reading) => matches(pattern, reading)));
+    for (const kind of kinds) secrets.add(kind);
+    for (const hit of hits) matched.add(hit);
+    if (kinds.length > 0 || hits.length > 0) places.add(searched.where);
+  }
+  return { secrets: [...secrets], patterns: wanted.filter((one) => matched.has(one)), places: [...places] };
+}
+
+/** `glued`: words run together in it, which tokens survive and sentences do not. */
+function readingsOf({ text, form }: OutgoingText): { readings: string[]; glued: string[] } {
+  if (form !== "html") return { readings: readingsOfText([text]), glued: [] };
+  const markup = readMarkup(text);
+  const styles = markup.attributes.flatMap(({ name, value }) => (name === "style" ? [cssText(value)] : []));
+  const attributes = markup.attributes.map(({ value }) => value);
+  const unseen = [...attributes, ...styles, ...markup.comments, markup.code, cssText(markup.code)];
+  return { readings: readingsOfText([markup.text, unseen.join("\n")]), glued: readingsOfText([markup.glued]) };
+}
+
+function readingsOfText(texts: readonly string[]): string[] {
+  const plain = texts.map(shown);
+  return [...new Set([...plain, ...plain.flatMap((text) => decodings(text).map(shown))])].filter((text) => text !== "");
+}
+
+/** One character, U+FDFA, becomes eighteen in NFKC: a body full of it would outgrow any bound. No other is so long. */
+const swelling = /[\ufdfa\ufdfb]/g;
+
+/** As a reader sees it: nothing invisible, one form of each letter, one kind of hyphen, LF line ends. */
+function shown(text: string): string {
+  if (/^[\t\n\x20-\x7e]*$/.test(text)) return text;
+  return text
+    .replace(swelling, " ")
+    .normalize("NFKC")
+    .replace(/\r\n?|[\u2028\u2029]/g, "\n")
+    .replace(/(?![\t\n])[\p{Cc}\p{Default_Ignorable_Code_Point}]+/gu, "")
+    .replace(/[\u2010-\u2015\u2212]/g, "-");
+}
+
+/** Without white space and the marks of quoting at the beginnings of lines. */
+function squeeze(text: string): string {
+  return text.replace(/\n[> \t]*/g, "").replace(/\s+/g, "");
+}
+
+/** A text in lower case with one character for each run of white space: a space in both where it is within a line. */
+interface Lines {
+  flat: string;
+  /** As long as `flat`, with LF where lines end. */
+  broken: string;
+}
+
+function linesOf(text: string): Lines {
+  const broken = text.toLowerCase().replace(/\s+/g, (space) => (space.includes("\n") ? "\n" : " "));
+  return { flat: broken.replaceAll("\n", " "), broken };
+}
+
+/**
+ * Whether the pieces between the `*` follow each other. For each piece only the nearest end of the one before matters,
+ * which comes along as the text is read, so that the time is the text's length times the number of pieces.
+ */
+function matches(pattern: string, { flat, broken }: Lines): boolean {
+  const [first, ...others] = piecesOf(pattern);
+  // Nothing to look for is nowhere, not everywhere.
+  if (first === undefined) return false;
+  let ends = occurrences(flat, first);
+  for (const piece of others) {
+    if (ends.length === 0) return false;
+    ends = following(ends, piece, flat, broken);
+  }
+  return ends.length > 0;
+}
+
+/** What is between the `*`, in the form of `Lines.flat`; space beside a `*` is not meant. */
+function piecesOf(pattern: string): string[] {
+  const pieces = linesOf(shown(pattern)).flat.split("*");
+  return pieces.map((piece) => piece.trim()).filter((piece) => piece !== "");
+}
+
+/** Where the piece ends, each time that it is in the text; ascending. */
+function occurrences(text: string, piece: string): number[] {
+  const ends: number[] = [];
+  for (let at = text.indexOf(piece); at >= 0; at = text.indexOf(piece, at + 1)) ends.push(at + piece.length);
+  return ends;
+}
+
+/** Of those, the ones that begin on the same line as, and not too far behind, one of the given ends. */
+function following(ends: readonly number[], piece: string, flat: string, broken: string): number[] {
+  const reached: number[] = [];
+  let next = 0;
+  for (const end of occurrences(flat, piece)) {
+    const start = end - piece.length;
+    while (next < ends.length && (ends[next] as number) <= start) next++;
+    const nearest = ends[next - 1];
+    if (nearest === undefined || start - nearest > gapCharsMax) continue;
+    if (!broken.slice(nearest, start).includes("\n")) reached.push(end);
+  }
+  return reached;
+}

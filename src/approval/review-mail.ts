@@ -1,0 +1,186 @@
+import { visibleLine } from "../message/text/visible.ts";
+import { type Review, type ReviewLimits, type ShownReview, showReview } from "./review.ts";
+import { type DigestEntry, digestHtml, reviewHtml } from "./review-html.ts";
+
+export type { Review } from "./review.ts";
+
+/** A mail of the server to a reviewer. */
+export interface ReviewMail {
+  subject: string;
+  text: string;
+  html: string;
+}
+
+/** More of it would not arrive everywhere, and nobody reads more links than this in a mail. */
+const limits: ReviewLimits = { bodyBytes: 200 * 1024, links: 200 };
+/** What a list of mails shows of a subject line before it is cut. */
+const subjectCharsMax = 80;
+const addressCharsMax = 60;
+/** RFC 5322 2.1.1, and room for the prefix. */
+const columnsMax = 74;
+const entriesMax = 100;
+
+/**
+ * The mail that asks a reviewer about one held message: everything that would leave, why it waits, until when, and how
+ * to decide.
+ *
+ * The held mail is hostile until somebody looked at it. In the text its words stand behind `|` on every line, lines of
+ * the server never begin so, and the links are above them; in the HTML everything is escaped and stands in boxes.
+ */
+export function reviewMail(review: Review): ReviewMail {
+  const shown = showReview(review, limits);
+  return { subject: subjectLine(review), text: reviewText(review, shown), html: reviewHtml(review, shown) };
+}
+
+/**
+ * One mail for many holds at once, when one each would be too many. Each is decided on its own page: nothing here decides
+ * about all of them.
+ */
+export function digestMail(reviews: readonly Review[], now: Date): ReviewMail {
+  const agents = [...new Set(reviews.map(({ agent }) => visibleLine(agent.address)))];
+  const whose = agents.length === 1 ? cut(agents[0] as string, addressCharsMax) : `${agents.length} agents`;
+  const title = `${reviews.length} mails of ${whose} wait for you`;
+  const entries = reviews.slice(0, entriesMax).map((review) => digestEntry(review, now));
+  const rest = reviews.length - entries.length;
+  const more = rest > 0 ? `${rest} more are not listed here. See all: e2a pending list` : null;
+  return { subject: title, text: digestText(title, entries, more), html: digestHtml(title, entries, more) };
+}
+
+function digestEntry(review: Review, now: Date): DigestEntry {
+  const { who, why, expiry } = showReview({
+    ...review,
+    ...{ text: "", html: null, held: { ...review.held, links: [], moreLinks: 0, unsearched: [] } },
+  });
+  return {
+    ...{ agent: who, why, expiry, messageId: review.messageId },
+    recipients: recipientsLine(review),
+    subject: cut(visibleLine(review.subject), 2 * subjectCharsMax) || "(no subject)",
+    age: `Waits ${age(now.getTime() - review.createdAt.getTime())}.`,
+    pages:
+      review.reviewUrl !== null
+        ? [{ label: "Look at it", url: review.reviewUrl }]
+        : [
+            { label: "Look and approve", url: review.approveUrl },
+            { label: "Look and reject", url: review.rejectUrl },
+          ],
+  };
+}
+
+function age(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return "for less than a minute";
+  if (minutes < 60) return `for ${minutes} min`;
+  return minutes < 48 * 60 ? `for ${Math.floor(minutes / 60)} h` : `for ${Math.floor(minutes / 1440)} days`;
+}
+
+function subjectLine(review: Review): string {
+  const subject = cut(visibleLine(review.subject), subjectCharsMax).replace(/["“”„«»]/g, "'");
+  return `Approve? "${subject || "(no subject)"}" to ${recipientsLine(review)}`;
+}
+
+/** `ann@example.com (+2)`. */
+function recipientsLine({ to, cc, bcc }: Review): string {
+  const all = [...to, ...cc, ...bcc];
+  const first = visibleLine(all[0]?.address ?? "nobody");
+  return `${cutAddress(first)}${all.length > 1 ? ` (+${all.length - 1})` : ""}`;
+}
+
+/** In whole characters. */
+function cut(text: string, charsMax: number): string {
+  const characters = [...text];
+  return characters.length <= charsMax ? text : `${characters.slice(0, charsMax - 1).join("")}…`;
+}
+
+/** What is cut of a long address is the middle: its domain ends it, and who owns that is what matters. */
+function cutAddress(address: string): string {
+  const characters = [...address];
+  if (characters.length <= addressCharsMax) return address;
+  return `${characters.slice(0, 20).join("")}…${characters.slice(21 - addressCharsMax).join("")}`;
+}
+
+function reviewText(review: Review, { who, why, expiry, facts, bodies }: ShownReview): string {
+  const id = review.messageId;
+  return [
+    `${who} wants to send the mail below. It waits for your decision.`,
+    "",
+    `Why it waits: ${why}`,
+    expiry,
+    "",
+    "To decide, open one of these. Each shows the mail again and asks before",
+    "anything happens.",
+    "",
+    `Approve:\n${review.approveUrl}`,
+    "",
+    `Reject:\n${review.rejectUrl}`,
+    ...(review.reviewUrl === null ? [] : ["", `Edit it, or see it in the dashboard:\n${review.reviewUrl}`]),
+    "",
+    "Or on the command line:",
+    `  e2a pending approve ${id}`,
+    `  e2a pending reject ${id} --reason "..."`,
+    "",
+    "Below, lines that begin with | quote the held mail, and |+ continues a long line.",
+    "Lines that begin with ^ are notes by this server.",
+    ...facts.flatMap(({ label, lines }) => [
+      "",
+      `${label}:`,
+      ...lines.flatMap(({ text, notes }) => [quoted(text), ...notes.map((note) => `  ^ ${note}`)]),
+    ]),
+    ...bodies.flatMap(({ label, text, notes }) => [
+      "",
+      `${label}:`,
+      ...(text.trim() === "" ? [] : [quoted(text)]),
+      ...notes.map((note) => `  ^ ${note}`),
+    ]),
+    "",
+    "End of the held mail. To decide, use the links at the top.",
+    "",
+  ].join("\n");
+}
+
+function digestText(title: string, entries: readonly DigestEntry[], more: string | null): string {
+  return [
+    `${title}. Each is shown and decided on its own page; opening one decides nothing.`,
+    "Lines that begin with | quote the held mail.",
+    ...entries.flatMap((entry, i) => [
+      "",
+      `${i + 1}. ${entry.agent}`,
+      quoted(`To: ${entry.recipients}`),
+      quoted(`Subject: ${entry.subject}`),
+      `   Why: ${entry.why}`,
+      `   ${entry.age} ${entry.expiry}`,
+      ...entry.pages.map(({ label, url }) => `   ${label}: ${url}`),
+      `   e2a pending show ${entry.messageId}`,
+    ]),
+    ...(more === null ? [] : ["", more]),
+    "",
+  ].join("\n");
+}
+
+/** The held mail's words with `|` before every line. Long lines are broken here: a reader's program would lose the `|`. */
+function quoted(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => `| ${wrapped(line).join("\n|+")}`)
+    .join("\n");
+}
+
+/** A line in pieces of at most 74 columns, broken behind a space where there is one. Nothing is lost. */
+function wrapped(line: string): string[] {
+  if (Bun.stringWidth(line) + line.split("\t").length * 8 <= columnsMax) return [line];
+  const pieces: string[] = [];
+  let piece = "";
+  let columns = 0;
+  for (const character of line) {
+    const width = character === "\t" ? 8 : Bun.stringWidth(character);
+    if (columns + width > columnsMax) {
+      const space = piece.lastIndexOf(" ") + 1;
+      const end = space > columnsMax / 2 ? space : piece.length;
+      pieces.push(piece.slice(0, end));
+      piece = piece.slice(end);
+      columns = Bun.stringWidth(piece);
+    }
+    piece += character;
+    columns += width;
+  }
+  return [...pieces, piece];
+}

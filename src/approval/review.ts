@@ -1,0 +1,190 @@
+import type { HeaderField, Mailbox } from "../mail.ts";
+import { splitAddress } from "../mail.ts";
+import { foreignHost } from "../message/html/foreign-host.ts";
+import { hasEndlessHost } from "../message/html/links.ts";
+import { misnamedHost, type ShownLink } from "../message/html/shown-links.ts";
+import { visibleLine, visibleText } from "../message/text/visible.ts";
+import type { HeldReview } from "../store/schema.ts";
+
+/** A held message and what a reviewer needs to know about it. */
+export interface Review {
+  messageId: string;
+  agent: { address: string; name: string };
+  from: Mailbox;
+  to: Mailbox[];
+  cc: Mailbox[];
+  bcc: Mailbox[];
+  replyTo: Mailbox[];
+  /** Those of the recipients to whom the agent never wrote, and from whom it never heard. */
+  firstTime: string[];
+  subject: string;
+  text: string;
+  html: string | null;
+  attachments: { index: number; filename: string; content_type: string; size: number }[];
+  /** What was made of its content for reviewers. */
+  held: HeldReview;
+  /** The ids of the thread, and fields of the agent's own, such as List-Unsubscribe. */
+  headers?: HeaderField[];
+  hold: { rule: string; reason: string };
+  createdAt: Date;
+  expiresAt: Date;
+  onExpiry: "approve" | "reject";
+  contentHash: string;
+  approveUrl: string;
+  rejectUrl: string;
+  /** Its page in the dashboard. */
+  reviewUrl: string | null;
+}
+
+/** Words of the held mail, and what the server says about them. The two never share a line. */
+export interface ShownLine {
+  /** The mail's own words, on one line, with nothing hidden in them. */
+  text: string;
+  /** The server's. */
+  notes: string[];
+}
+
+/** Everything that would leave, in the order in which a reviewer reads it: for mail, page and terminal alike. */
+export interface ShownReview {
+  /** Whose mail it is, why it waits, and what happens when nobody decides: sentences of the server. */
+  who: string;
+  why: string;
+  expiry: string;
+  /** From, recipients, subject, attachments, links, further fields. Only those that the mail has. */
+  facts: { label: string; lines: ShownLine[] }[];
+  /** The text, and what the HTML says when it says something else. Many lines each. */
+  bodies: { label: string; text: string; notes: string[] }[];
+}
+
+/** How much is shown: for mail, which has to arrive anywhere. */
+export interface ReviewLimits {
+  /** Of the text, and of the HTML as text. */
+  bodyBytes: number;
+  links: number;
+}
+
+/**
+ * What a reviewer is shown of a held message. Nothing of it can hide or change direction. Without limits nothing is cut;
+ * what is cut is said, with the page that has the rest.
+ */
+export function showReview(
+  review: Review,
+  limits: ReviewLimits = { bodyBytes: Infinity, links: Infinity },
+): ShownReview {
+  const firstTime = new Set(review.firstTime.map((address) => address.toLowerCase()));
+  const mailboxes = (list: readonly Mailbox[]) => list.map((mailbox) => showMailbox(mailbox, firstTime));
+  const name = visibleLine(review.agent.name);
+  const facts = [
+    { label: "From", lines: mailboxes([review.from]) },
+    { label: "To", lines: mailboxes(review.to) },
+    { label: "Cc", lines: mailboxes(review.cc) },
+    { label: "Bcc (hidden from the others)", lines: mailboxes(review.bcc) },
+    { label: "Answers go to", lines: mailboxes(review.replyTo) },
+    { label: "Subject", lines: [{ text: visibleLine(review.subject), notes: [] }] },
+    { label: "Attachments", lines: review.attachments.map(showAttachment) },
+    { label: "Parts that no program here can read", lines: review.held.unsearched.map(showUnsearched) },
+    { label: "Links and where they lead", lines: showLinks(review.held, limits.links) },
+    { label: "Further header fields", lines: (review.headers ?? []).map(showField) },
+  ];
+  return {
+    who: `${visibleLine(review.agent.address)}${name && name !== review.agent.address ? ` (“${name}”)` : ""}`,
+    why: `${visibleLine(review.hold.reason)} (rule: ${visibleLine(review.hold.rule)})`,
+    expiry:
+      review.onExpiry === "approve"
+        ? `Unless somebody decides before, it is sent as it is on ${showTime(review.expiresAt)}.`
+        : `Unless somebody decides before, it is rejected on ${showTime(review.expiresAt)}, and nothing is sent.`,
+    facts: facts.filter(({ lines }) => lines.length > 0),
+    bodies: showBodies(review, limits.bodyBytes),
+  };
+}
+
+function showMailbox({ address, name }: Mailbox, firstTime: ReadonlySet<string>): ShownLine {
+  const { local = "", domain = "" } = splitAddress(address) ?? {};
+  const foreign = foreignHost(domain);
+  const notes: string[] = [];
+  if (firstTime.has(address.toLowerCase()))
+    notes.push("First time: the agent has sent nothing to this address, and got no proven mail from it.");
+  if (foreign !== null) notes.push(`The domain has other letters than a to z: it reads “${foreign}”.`);
+  if (/[^\x00-\x7f]/.test(local)) notes.push("The part before the @ has other letters than a to z.");
+  // The address first: no name, however long, gets in front of it.
+  return { text: `${visibleLine(address)}${name ? `, named “${visibleLine(name)}”` : ""}`, notes };
+}
+
+function showAttachment({ filename, content_type, size }: Review["attachments"][number]): ShownLine {
+  return { text: `${visibleLine(filename)}, ${visibleLine(content_type)}, ${showSize(size)}`, notes: [] };
+}
+
+function showUnsearched({ name, why }: HeldReview["unsearched"][number]): ShownLine {
+  return { text: `${visibleLine(name)}: ${visibleLine(why)}`, notes: [] };
+}
+
+function showLinks({ links, moreLinks }: HeldReview, max: number): ShownLine[] {
+  const shown = links.slice(0, max).map(showLink);
+  const more = links.length - shown.length + moreLinks;
+  if (more === 0) return shown;
+  const where = shown.length < links.length ? "The page that the links at the top open has more of them." : "";
+  return [...shown, { text: "…", notes: [`${more} more are not shown here. ${where}`.trim()] }];
+}
+
+function showLink(link: ShownLink): ShownLine {
+  const { text, host, url } = link;
+  const words = text !== "" && text !== url ? `, shown as “${visibleLine(text)}”` : "";
+  const notes: string[] = [];
+  const named = misnamedHost(link);
+  const foreign = foreignHost(host);
+  if (named !== null) notes.push(`Its words name ${visibleLine(named)}, but it leads to ${host || "no host"}.`);
+  if (foreign !== null) notes.push(`The host has other letters than a to z: it reads “${foreign}”.`);
+  if (!hasEndlessHost(url) && URL.parse(url)?.username && !url.startsWith("mailto:"))
+    notes.push(`What stands before the @ is no host; it leads to ${host}.`);
+  if (text === "") notes.push("Loaded by the mail itself when somebody opens it.");
+  const target = url === host ? "" : `: ${visibleLine(url)}`;
+  return { text: `${host === "" ? "no host" : visibleLine(host)}${target}${words}`, notes };
+}
+
+function showField({ name, value }: HeaderField): ShownLine {
+  return { text: `${visibleLine(name)}: ${visibleLine(value)}`, notes: [] };
+}
+
+function showBodies({ text, html, held }: Review, bytesMax: number): ShownReview["bodies"] {
+  const notes = held.notes.map(visibleLine);
+  if (html === null || held.htmlText === null)
+    return [showBody("Text", text, text.trim() === "" ? ["The mail has no text."] : [], bytesMax)];
+  if (held.isSame) {
+    const same = "There is an HTML version too. As text it says the same.";
+    return [showBody("Text", text, [same, ...notes], bytesMax)];
+  }
+  const rich = showBody("HTML version, as text", held.htmlText, notes, bytesMax);
+  return text.trim() === "" ? [rich] : [showBody("Text", text, [], bytesMax), rich];
+}
+
+function showBody(label: string, text: string, notes: string[], bytesMax: number): ShownReview["bodies"][number] {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= bytesMax) return { label, text: visibleText(text), notes };
+  // A character cut in half would come out as U+FFFD.
+  const head = withoutHalf(Buffer.from(text).toString("utf8", 0, bytesMax));
+  const note = `Too long for this mail: ${bytes - bytesMax} more bytes are not shown. The page that the links at the top open has the rest.`;
+  return { label, text: visibleText(head), notes: [...notes, note] };
+}
+
+/** A cut leaves at most one character in half, which reads as up to three U+FFFD. */
+function withoutHalf(text: string): string {
+  let end = text.length;
+  while (end > text.length - 3 && text[end - 1] === "\ufffd") end--;
+  return text.slice(0, end);
+}
+
+const timeFormat = new Intl.DateTimeFormat("en-GB", {
+  ...{ weekday: "short", day: "numeric", month: "short", year: "numeric" },
+  ...{ hour: "2-digit", minute: "2-digit", timeZone: "UTC" },
+});
+
+/** `Tue, 10 Mar 2026, 10:00 UTC`. */
+export function showTime(time: Date): string {
+  return `${timeFormat.format(time)} UTC`;
+}
+
+/** `812 bytes`, `1.5 KB`, `3.2 MB`: decimal, as mail programs count. */
+export function showSize(bytes: number): string {
+  if (bytes < 1_000) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
+  return bytes < 999_950 ? `${(bytes / 1e3).toFixed(1)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}

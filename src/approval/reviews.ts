@@ -1,0 +1,147 @@
+import { Failure } from "../errors.ts";
+import { linksOf } from "../message/html/shown-links.ts";
+import { shownText } from "../message/html/text.ts";
+import { visibleLine } from "../message/text/visible.ts";
+import type { Outbound } from "../store/outbound/outbound.ts";
+import type { AgentRow, HeldReview } from "../store/schema.ts";
+import type { Store } from "../store/store.ts";
+import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
+import { attachedTexts, named, newFileBudget } from "./attached-text.ts";
+import { compareBodies } from "./body-compare.ts";
+import { threadFields } from "./further-fields.ts";
+import { type Outgoing, outgoingTexts } from "./outgoing.ts";
+import { unknownReview } from "./plain-review.ts";
+import type { Review } from "./review.ts";
+
+/** Nobody reads more links; the rest is counted. */
+const linksMax = 1_000;
+const linkTextCharsMax = 500;
+/** The longest address that browsers and servers agree on. */
+const linkUrlCharsMax = 2_048;
+/** Characters of attached text that a reviewer reads on the page: of one file, and of all. The rest is downloaded. */
+const fileCharsMax = 64 * 1024;
+const filesCharsMax = 256 * 1024;
+const unsearchedMax = 100;
+
+/**
+ * What a reviewer is shown of a message beside what it says itself. Bounded whatever the message is, and made once: it
+ * is kept with the message. Never throws.
+ */
+export async function heldReview(message: Outgoing, contentHash: string): Promise<HeldReview> {
+  const { text, html, attachments } = message;
+  const { unsearched } = await outgoingTexts({ ...message, attachments: [] });
+  const attachmentTexts: HeldReview["attachmentTexts"] = [];
+  const budget = newFileBudget();
+  let room = filesCharsMax;
+  for (const [index, file] of attachments.entries()) {
+    const found = await attachedTexts(file, `the attachment ${named(file.filename, `number ${index + 1}`)}`, budget);
+    unsearched.push(...found.unsearched);
+    const [first] = found.texts;
+    if (!first) continue;
+    const decoded = found.texts.filter(({ form }) => form === "words" || form === "data");
+    // Of a message what it says; of any other file its text, in the charset that it names or that its bytes look like.
+    const whole = first.form === "raw" ? decoded.map(({ text }) => text).join("\n") : first.text;
+    const shown = whole.slice(0, Math.min(fileCharsMax, room)).toWellFormed();
+    room -= shown.length;
+    attachmentTexts.push({ index, text: shown, moreChars: whole.length - shown.length });
+  }
+  return {
+    contentHash,
+    ...bodyReview(text, html),
+    attachmentTexts,
+    unsearched: unsearched.slice(0, unsearchedMax).map(({ name, why }) => ({ name: visibleLine(name), why })),
+  };
+}
+
+/** What a reviewer is shown of the bodies: where their links lead, and whether both say the same. */
+export function bodyReview(
+  text: string,
+  html: string | null,
+): Pick<HeldReview, "links" | "moreLinks" | "htmlText" | "isSame" | "notes"> {
+  const links = linksOf(text, html);
+  return {
+    links: links.slice(0, linksMax).map((link) => ({
+      text: cut(link.text, linkTextCharsMax),
+      host: cut(link.host, linkTextCharsMax),
+      url: cut(link.url, linkUrlCharsMax),
+    })),
+    moreLinks: Math.max(0, links.length - linksMax),
+    htmlText: html === null ? null : shownText(html),
+    ...(html === null ? { isSame: true, notes: [] } : compareBodies(text, html)),
+  };
+}
+
+function cut(text: string, charsMax: number): string {
+  return text.length <= charsMax ? text : `${text.slice(0, charsMax - 1).toWellFormed()}…`;
+}
+
+export interface Reviews {
+  /** What is kept for the reviewers of a message, made now when nobody has looked since it was held. */
+  of(outbound: Outbound): Promise<HeldReview>;
+}
+
+export interface ReviewsOptions {
+  store: Store;
+  attachments: ReadAttachments;
+  /** `heldReview`, here or in another process. */
+  derive(message: Outgoing, contentHash: string): Promise<HeldReview>;
+}
+
+export function createReviews({ store, attachments: read, derive }: ReviewsOptions): Reviews {
+  return {
+    async of({ message }) {
+      const { id, content, contentHash, subject, review } = message;
+      if (review?.contentHash === contentHash) return review;
+      const raw = content.attachments.length > 0 ? await store.outboundBytes(id) : null;
+      const files = raw ? attachedFiles(raw, content.attachments, read) : Promise.resolve([]);
+      const attachments = await files.catch((error: unknown) => {
+        // A message that cannot be taken apart has to be decided about all the same.
+        if (error instanceof Failure && error.code === "unavailable") return null;
+        throw error;
+      });
+      const made = attachments
+        ? await derive({ ...content, subject, attachments }, contentHash)
+        : unknownReview(contentHash);
+      if (message.status === "pending_approval") await store.storeReview(id, made);
+      return made;
+    },
+  };
+}
+
+/**
+ * What a reviewer is shown of a held message, but for the links in it, which take long to find. The links to decide are about
+ * the message as it is now; an edit voids them.
+ */
+export function reviewOf(input: {
+  outbound: Outbound;
+  held: HeldReview;
+  agent: AgentRow;
+  approveUrl: string;
+  rejectUrl: string;
+  reviewUrl: string | null;
+}): Review {
+  const { agent, outbound, ...more } = input;
+  const { message, recipients } = outbound;
+  const { content } = message;
+  return {
+    messageId: message.id,
+    agent: { address: agent.id, name: agent.name },
+    from: content.from,
+    to: content.to,
+    cc: content.cc,
+    bcc: content.bcc,
+    replyTo: content.replyTo,
+    firstTime: recipients.filter((recipient) => recipient.firstTime).map((recipient) => recipient.address),
+    subject: message.subject,
+    text: content.text,
+    html: content.html,
+    attachments: content.attachments,
+    headers: [...threadFields(content), ...content.headers],
+    hold: message.hold ?? { rule: "approval", reason: "It waits for a person's approval." },
+    createdAt: message.createdAt,
+    expiresAt: message.approvalExpiresAt ?? message.createdAt,
+    onExpiry: message.hold?.rule === "loop" ? "reject" : agent.hitlExpirationAction,
+    contentHash: message.contentHash,
+    ...more,
+  };
+}

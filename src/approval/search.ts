@@ -1,0 +1,68 @@
+import { linkHosts, searchedCharsMax, urlHosts } from "../message/html/links.ts";
+import type { SeenText } from "../store/mail/gate-facts.ts";
+import type { Unsearched } from "./attached-text.ts";
+import { type Outgoing, type OutgoingText, outgoingTexts } from "./outgoing.ts";
+import { type Found, findPatterns } from "./patterns.ts";
+
+/** What is asked about a message. Plain data: it can be handed to another process. */
+export interface SearchRequest {
+  message: Outgoing;
+  /** As the rule `patterns` has them; none are not looked for. */
+  patterns: string[];
+  /** Whether links are looked for, the recipients, and what of the conversation each of them has seen already. */
+  links: { recipients: string[]; seen: SeenText[] } | null;
+}
+
+/** What the texts of a message hold. */
+export interface Search {
+  found: Found;
+  /** Hosts of links that a recipient has not seen, as `linkHosts` gives them. */
+  newHosts: string[];
+  /** A text, or all of them together, is longer than what is searched. */
+  isTooLong: boolean;
+  unsearched: Unsearched[];
+}
+
+/** Nothing, as of a message that nobody searched. */
+export const foundNothing: Search = {
+  found: { secrets: [], patterns: [], places: [] },
+  newHosts: [],
+  isTooLong: false,
+  unsearched: [],
+};
+
+/**
+ * Searches everything that would leave with a message. Linear in its size, some seconds for the largest. Never throws.
+ */
+export async function searchOutgoing({ message, patterns, links }: SearchRequest): Promise<Search> {
+  const { texts, unsearched } = await outgoingTexts(message);
+  const searched = texts.filter(({ text }) => text.length <= searchedCharsMax);
+  return {
+    found: findPatterns(patterns, patterns.length > 0 ? searched : []),
+    newHosts: links ? newHosts(searched, links) : [],
+    isTooLong: searched.length < texts.length || unsearched.some(({ why }) => why === "too large"),
+    unsearched,
+  };
+}
+
+/** A link without a host, such as `javascript:`, is never the same link twice. */
+function newHosts(texts: readonly OutgoingText[], links: NonNullable<SearchRequest["links"]>): string[] {
+  const hosts = new Set(texts.flatMap(hostsIn));
+  if (hosts.size === 0) return [];
+  const seenBy = new Map<string, Set<string>>();
+  for (const seen of links.seen)
+    for (const host of linkHosts(`${seen.subject}\n${seen.text}`, seen.html)) {
+      if (!hosts.has(host)) continue;
+      const known = seenBy.get(host) ?? new Set();
+      for (const address of seen.seenBy) known.add(address);
+      seenBy.set(host, known);
+    }
+  const isKnown = (host: string) => links.recipients.every((address) => seenBy.get(host)?.has(address));
+  return [...hosts].filter((host) => host.endsWith(":") || !isKnown(host));
+}
+
+function hostsIn({ text, form }: OutgoingText): string[] {
+  if (form === "raw") return [];
+  if (form === "html") return linkHosts("", text);
+  return form === "words" ? linkHosts(text, null) : urlHosts(text);
+}

@@ -1,0 +1,363 @@
+import type { Server } from "bun";
+import type { AnyElysia } from "elysia";
+import { asFailure, Failure } from "../../errors.ts";
+import { newId } from "../../id.ts";
+import { dashboardResponse } from "../pages/dashboard.ts";
+import { failurePage } from "../sign-in/pages.ts";
+import { BodyBudget, type BodyHold, readBody, SMALL_BODY_BYTES_MAX, WholeBody } from "./body.ts";
+import { createIdempotency, type KeepAnswer, keepNothing, RequestHash } from "./idempotency.ts";
+import { createClientAddress, createIdentify, type Identity, requireOwnOrigin, watchStanding } from "./identity.ts";
+import { JsonBody } from "./input.ts";
+import { JsonBodyReader, parseJson } from "./json-body.ts";
+import { streamOf } from "./large-answer.ts";
+import type { RateLimits } from "./limits.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Route } from "./openapi.ts";
+import { MethodNotAllowed, problemResponse } from "./problem.ts";
+import { requestUrl, routableUrl } from "./request-url.ts";
+import type { Exchange, HttpDeps } from "./resource.ts";
+import { createRouteTable } from "./route-table.ts";
+import { createSlots, type Party, type Turns } from "./turns.ts";
+import { type createSockets, isSocketPath, type SocketData } from "./websocket.ts";
+
+/** A body without a key is a form of ours, or refused; nothing here needs more. */
+const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
+/** What is for programs: it needs a key unless it says otherwise, and failures are JSON. */
+const programPath = /^\/(?:api\/|mcp$)/;
+/** Messages that are read as a whole at a time: each has up to 25 MB, and its parts as much again. */
+const WHOLE_MESSAGES_MAX = 4;
+/** Lists that are read from SQLite at a time: one for each thread that reads. */
+const SQLITE_LISTS_MAX = 2;
+/** Of the connections to Postgres, what lists may have: half of those that read. The others are for single messages. */
+const listsShare = 0.25;
+/** What load balancers ask; begun at the host, which may be anything. */
+const probePath = /^https?:\/\/[^/?#]*\/api\/(?:health|ready)(?:$|\?)/;
+/** A path in the log; more of it helps nobody. */
+const LOGGED_PATH_CHARS_MAX = 200;
+/** What keys and signing secrets are made of; a client may have put one into the path by mistake. */
+const secretInPath = /[0-9a-f]{64}/gi;
+
+export interface DoorOptions extends HttpDeps {
+  api: AnyElysia;
+  exchanges: WeakMap<Request, Exchange>;
+  sockets: ReturnType<typeof createSockets>;
+  metrics: Metrics;
+  limits: RateLimits;
+  turns: Turns;
+  /** Aborts when the server stops. */
+  closing: AbortSignal;
+}
+
+/**
+ * The way of every request: find the route → who is it → within limits? → read the body → is it still? → once only? → the route.
+ *
+ * This comes before Elysia and not from its hooks, because Elysia parses a body before any hook that knows the route:
+ * a body without a key must be 401 whatever is in it, and is not even read.
+ */
+export function createDoor(options: DoorOptions) {
+  const { api, exchanges, sockets, config, log, metrics, limits, turns } = options;
+  const identify = createIdentify(options);
+  const idempotency = createIdempotency(options);
+  const clientAddress = createClientAddress(config.http.trustedProxies);
+  const bodies = new BodyBudget(config.http.maxBytesInHand);
+  const wholeMessages = {
+    server: createSlots(WHOLE_MESSAGES_MAX, options.clock),
+    child: createSlots(WHOLE_MESSAGES_MAX, options.clock),
+  };
+  const { database } = config;
+  const lists = createSlots(
+    database.kind === "sqlite" ? SQLITE_LISTS_MAX : Math.max(1, Math.floor(database.poolSize * listsShare)),
+    options.clock,
+  );
+  const answersInHand = new BodyBudget(config.http.maxBytesInHand, 1);
+  const find = createRouteTable(api.routes as unknown as Route[]);
+
+  async function answer(
+    request: Request,
+    server: Server<SocketData> | null,
+    visit: Visit,
+  ): Promise<Response | undefined> {
+    const url = requestUrl(request);
+    visit.path = url.pathname;
+    const path = decodedPath(url);
+    const method = request.method === "HEAD" ? "GET" : request.method;
+    const found = find(method, url.pathname);
+    if (!found) {
+      const file = method === "GET" ? dashboardResponse(path, request.headers) : null;
+      if (file) return file;
+      throw new Failure("not_found", "There is nothing at this path.", { fix: "GET /api/docs lists what there is." });
+    }
+    if ("allowed" in found) throw new MethodNotAllowed(request.method, found.allowed);
+    const { route, params } = found;
+    visit.route = route.path;
+
+    const about = route.hooks.detail?.operation;
+    const isPublic = about?.public ?? !programPath.test(route.path);
+    const isPage = isPublic && (!programPath.test(route.path) || about?.produces?.type === "text/html");
+    visit.isPage = isPage;
+    const isSocket = isSocketPath(route.path);
+    let identity: Identity | null = null;
+    let requireStanding = async () => {};
+    if (!isPublic) {
+      identity = await identify.caller(request, visit.clientIp, isSocket ? url.searchParams.get("token") : null);
+      visit.identity = identity;
+      requireStanding = watchStanding(options, identity);
+      await limits.take("proof", identity.proofId, config.limits.apiRequestsPerMinute);
+    }
+    if (
+      server &&
+      identity &&
+      isSocket &&
+      request.method === "GET" &&
+      request.headers.get("upgrade")?.toLowerCase() === "websocket"
+    ) {
+      // Browsers let any page open a socket to anywhere, cookies included (RFC 6455 10.2).
+      if (identity.via === "session") requireOwnOrigin(request, config.http.publicUrl);
+      await sockets.upgrade(request, server, identity, { path: route.path, params, query: url.searchParams });
+      return undefined;
+    }
+
+    const takesAttachments = route.hooks.detail?.takesAttachments ?? about?.takesAttachments ?? false;
+    const bytesMax = Math.min(
+      takesAttachments ? Number.MAX_SAFE_INTEGER : SMALL_BODY_BYTES_MAX,
+      route.hooks.detail?.bodyBytesMax ?? Number.MAX_SAFE_INTEGER,
+      config.http.maxBodySize,
+    );
+    // What a route asks further is in the memory of the request that made it ask.
+    const holder = { id: identity?.proofId ?? visit.clientIp, account: identity?.user.id ?? null };
+    visit.hold = server ? bodies.open(holder, takesAttachments) : null;
+    const wantsBody = route.hooks.body !== undefined;
+    const whole = new WholeBody(wantsBody || takesAttachments);
+    const json =
+      wantsBody && takesAttachments ? new JsonBodyReader(Number(request.headers.get("content-length")) || 0) : null;
+    const hash = new RequestHash(request, identity);
+    const taker = {
+      push(piece: Uint8Array) {
+        if (identity) hash.update(piece);
+        (json ?? whole).push(piece);
+      },
+    };
+    const length = await readBody(request, taker, {
+      bytesMax: identity ? bytesMax : PUBLIC_BODY_BYTES_MAX,
+      hold: visit.hold,
+      clock: options.clock,
+      turn: () => turns.take(visit.party),
+    });
+    // A key that is revoked while its body arrives opens nothing any more, kept answers included.
+    await requireStanding();
+    const wantsJson = wantsBody && length > 0;
+    if (wantsJson) requireJson(request);
+    const body = whole.bytes;
+    const run = async (keep: KeepAnswer) => {
+      const inner = new Request(routableUrl(url), {
+        method,
+        headers: headersFor(request, wantsJson),
+        // It only tells that there is one; what is in it comes from `parsedBody`.
+        ...(wantsJson ? { body: "{}" } : {}),
+      });
+      const exchange: Exchange = {
+        id: visit.id,
+        clientIp: visit.clientIp,
+        identity,
+        body,
+        parsedBody: () => new JsonBody(json ? json.end() : parseJson(body)),
+        keep,
+        method: request.method,
+        origin: url.origin,
+        turn: () => turns.take(visit.party),
+        requireStanding,
+        withWholeMessage: (work, by = "server") =>
+          wholeMessages[by](visit.party, async () => {
+            // Reading a message may mark it read.
+            await requireStanding();
+            return work();
+          }),
+        inPieces(pieces, bytes) {
+          const hold = answersInHand.open(holder, true);
+          hold.reserve(bytes);
+          return streamOf(
+            pieces,
+            () => turns.take(visit.party),
+            () => hold.release(),
+          );
+        },
+        get requestHash() {
+          return hash.digest();
+        },
+        get clientHasGone() {
+          return request.signal.aborted;
+        },
+        takes: { body: route.hooks.body !== undefined, query: route.hooks.query !== undefined },
+        isPage,
+        // Made on demand: few routes wait, and every such signal hangs on to the one that lives as long as the server.
+        get signal() {
+          return AbortSignal.any([request.signal, options.closing]);
+        },
+        ask: async (further) => (await take(further, null, visit.party)) as Response,
+      };
+      exchanges.set(inner, exchange);
+      const response = await api.handle(inner);
+      // What was read while a key was revoked goes to nobody.
+      if (method === "GET") await requireStanding().catch((error) => withdrawn(response, error));
+      visit.failure = exchange.failure;
+      // The key belongs to another request, whose repetition must not find this answer under it.
+      if (exchange.failure?.code === "idempotency_key_reused") throw exchange.failure;
+      return response;
+    };
+    if (identity && method === "POST") return idempotency.once(request, identity, hash, run);
+    if (!identity || method !== "GET" || !isList(route, url)) return run(keepNothing);
+    // A search may walk through all of an inbox. Accounts take turns, and in an account its keys.
+    const account: Party = { lane: "client", address: identity.user.id, connection: identity.proofId };
+    return lists(account, async () => {
+      if (request.signal.aborted) return gone();
+      await requireStanding();
+      return run(keepNothing);
+    });
+  }
+
+  return async (request: Request, server: Server<SocketData>): Promise<Response | undefined> => {
+    const peer = server.requestIP(request);
+    const lane = probePath.test(request.url) ? "probe" : "client";
+    const address = clientAddress(peer?.address ?? "", request);
+    const party: Party = { lane, address, connection: `${peer?.port}` };
+    await turns.take(party);
+    // Nobody reads the answer, and looking changes nothing (RFC 9110 9.2.1).
+    if (request.signal.aborted && ["GET", "HEAD"].includes(request.method)) return gone();
+    return take(request, server, party);
+  };
+
+  /** Answers a request and writes it down. Nothing when it became a WebSocket, which takes a `server`. */
+  async function take(
+    request: Request,
+    server: Server<SocketData> | null,
+    party: Party,
+  ): Promise<Response | undefined> {
+    const visit: Visit = {
+      id: newId("req"),
+      clientIp: party.address,
+      party,
+      route: "",
+      path: "",
+      isPage: false,
+      identity: null,
+    };
+    const startedAt = performance.now();
+    let response: Response | undefined;
+    try {
+      response = await answer(request, server, visit);
+    } catch (error) {
+      const failure = asFailure(error);
+      visit.failure = failure;
+      response = visit.isPage ? failurePage(failure) : problemResponse(failure, visit.id);
+      if (failure instanceof MethodNotAllowed) response.headers.set("allow", failure.allowed.join(", "));
+    } finally {
+      visit.hold?.release();
+    }
+    const status = response?.status ?? 101;
+    const durationMs = performance.now() - startedAt;
+    metrics.request(request.method, visit.route, status, durationMs);
+    const fields = {
+      request: visit.id,
+      method: request.method,
+      path: visit.path.replace(secretInPath, "…").slice(0, LOGGED_PATH_CHARS_MAX),
+      status,
+      ms: Math.round(durationMs),
+      by: visit.identity?.proofId,
+      ip: visit.clientIp,
+    };
+    const cause = visit.failure?.details.cause ?? visit.failure;
+    // Not our failure: the upstream's answer, which the log has already.
+    if (visit.failure?.code === "upstream_rejected") log.info("http.request", fields);
+    else if (status === 503) log.warn("http.unavailable", fields, cause);
+    else if (status >= 500) log.error("http.failed", fields, cause);
+    else if (visit.route.endsWith("/health") || visit.route.endsWith("/ready")) log.debug("http.request", fields);
+    else log.info("http.request", fields);
+    if (!response) return undefined;
+    finish(response, visit.id);
+    if (request.method !== "HEAD") return response;
+    const { body } = response;
+    const withoutBody = new Response(null, response);
+    await body?.cancel();
+    return withoutBody;
+  }
+
+  /** What the log tells of a request. */
+  interface Visit {
+    readonly id: string;
+    readonly clientIp: string;
+    /** Whose turns its work is done in. */
+    readonly party: Party;
+    /** The pattern of the route; "" when there is none. */
+    route: string;
+    /** "" when the request has no URL. */
+    path: string;
+    isPage: boolean;
+    identity: Identity | null;
+    /** The memory that its body takes. */
+    hold?: BodyHold | null;
+    failure?: Failure | undefined;
+  }
+}
+
+/**
+ * Whether a request reads a page of a list, or counts what an account has. One that waits for news looks at a few rows, and
+ * keeps nobody else waiting.
+ */
+function isList({ path, hooks }: Route, url: URL): boolean {
+  if (path === "/api/v1/overview") return true;
+  return hooks.query?.schema.properties?.page_size !== undefined && !url.searchParams.has("wait");
+}
+
+/** Throws the failure in place of an answer that is not given; its memory is free again. */
+async function withdrawn(response: Response, failure: unknown): Promise<never> {
+  await response.body?.cancel();
+  throw failure;
+}
+
+/** Nobody reads the answer. */
+function gone(): Response {
+  return new Response(null, { status: 499 });
+}
+
+/** Every answer says which request it belongs to, and is neither kept nor sniffed unless it says otherwise. */
+function finish(response: Response, requestId: string): void {
+  const { headers } = response;
+  headers.set("x-request-id", requestId);
+  headers.set("x-content-type-options", "nosniff");
+  if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
+}
+
+/** The path with its escapes undone. Failure `invalid_request` for escapes that are no UTF-8, and for NUL. */
+function decodedPath(url: URL): string {
+  try {
+    decodeURIComponent(url.search.replaceAll("+", " "));
+    const path = decodeURIComponent(url.pathname);
+    if (!path.includes("\0")) return path;
+  } catch {
+    // Refused below, as NUL is.
+  }
+  throw new Failure("invalid_request", "The URL has escapes that stand for no text.", {
+    fix: "Escape UTF-8, byte by byte (RFC 3986 2.5).",
+  });
+}
+
+function requireJson(request: Request): void {
+  const coding = request.headers.get("content-encoding");
+  if (coding !== null && coding.toLowerCase() !== "identity")
+    throw new Failure("unsupported_media_type", `Bodies with Content-Encoding ${coding.slice(0, 100)} are not read.`, {
+      fix: "Send the JSON as it is.",
+    });
+  const type = request.headers.get("content-type");
+  if (type === null || /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(type.trim())) return;
+  throw new Failure("unsupported_media_type", `This takes JSON, not ${type.slice(0, 100)}.`, {
+    fix: "Send `Content-Type: application/json`.",
+  });
+}
+
+function headersFor(request: Request, wantsJson: boolean): Headers {
+  const headers = new Headers(request.headers);
+  // Elysia parses what has a type; only what a route asked for may have one.
+  if (wantsJson) headers.set("content-type", "application/json");
+  else headers.delete("content-type");
+  return headers;
+}

@@ -1,0 +1,191 @@
+import { tokenHash } from "../../accounts.ts";
+import { limitKey, networkTest, plainAddress } from "../../client-address.ts";
+import type { Clock } from "../../clock.ts";
+import type { Config } from "../../config.ts";
+import { Failure } from "../../errors.ts";
+import type { Log } from "../../log.ts";
+import { type Caller, lastUseIsDue } from "../../store/accounts/accounts.ts";
+import type { ApiKeyRow, UserRow } from "../../store/schema.ts";
+import type { Store } from "../../store/store.ts";
+import type { RateLimits } from "./limits.ts";
+
+/** The browser's session cookie. */
+export const sessionCookie = "e2a_session";
+
+/** Who is calling, and by what proof. */
+export interface Identity extends Caller {
+  /** The API key's or session's id: what limits and sockets are counted by. */
+  readonly proofId: string;
+  readonly via: "key" | "session";
+  /** When the proof ends by itself; null for never. */
+  readonly expiresAt: Date | null;
+}
+
+export interface Identify {
+  /**
+   * The caller of a request, by its API key or else its session cookie.
+   * Failures: `unauthenticated`, `rate_limited` after too many wrong keys, `forbidden` for a foreign Origin.
+   */
+  caller(request: Request, clientIp: string, queryToken?: string | null): Promise<Identity>;
+  /** Whose API key this is. Failures: `unauthenticated`, `rate_limited` after too many wrong ones. */
+  keyHolder(key: string, clientIp: string): Promise<{ key: ApiKeyRow; user: UserRow }>;
+}
+
+/**
+ * Keys and session tokens are looked up by their SHA-256, so no comparison leaks how much of one was right.
+ * Wrong ones are counted by client address; a right one always passes, also from a counted address.
+ */
+export function createIdentify(deps: {
+  config: Config;
+  store: Store;
+  clock: Clock;
+  log: Log;
+  limits: RateLimits;
+}): Identify {
+  const { config, store, clock, log, limits } = deps;
+
+  async function refuse(clientIp: string, message: string): Promise<never> {
+    await limits.take("address", `auth ${limitKey(clientIp)}`, config.limits.authFailuresPerMinute);
+    throw new Failure("unauthenticated", message, {
+      fix: "Send a valid API key as `Authorization: Bearer e2a_…`; make one with POST /api/v1/keys or `e2a bootstrap`.",
+    });
+  }
+
+  async function keyHolder(key: string, clientIp: string) {
+    const now = new Date(clock.now());
+    const found = /^e2a_[0-9a-f]{64}$/.test(key) ? await store.findKey(tokenHash(key), now) : null;
+    if (!found) return refuse(clientIp, "The API key is unknown, revoked or expired.");
+    const { id } = found.key;
+    if (lastUseIsDue(found.key, now))
+      void store.touchKey(id, now).catch((error) => log.warn("key.touch_failed", { key: id }, error));
+    return found;
+  }
+
+  async function byKey(given: string, clientIp: string): Promise<Identity> {
+    const { key, user } = await keyHolder(given, clientIp);
+    return { user, scope: key.scope, agentId: key.agentId, proofId: key.id, via: "key", expiresAt: key.expiresAt };
+  }
+
+  async function bySession(token: string, request: Request, clientIp: string): Promise<Identity> {
+    const now = new Date(clock.now());
+    const found = await store.findSession(tokenHash(token), now);
+    if (!found) return refuse(clientIp, "The session has ended.");
+    if (!["GET", "HEAD"].includes(request.method)) requireOwnOrigin(request, config.http.publicUrl);
+    const { id } = found.session;
+    if (lastUseIsDue(found.session, now))
+      void store
+        .touchSession(id, { now, ip: clientIp })
+        .catch((error) => log.warn("session.touch_failed", { session: id }, error));
+    return {
+      user: found.user,
+      scope: "account",
+      agentId: null,
+      proofId: id,
+      via: "session",
+      expiresAt: found.session.expiresAt,
+    };
+  }
+
+  async function caller(request: Request, clientIp: string, queryToken?: string | null): Promise<Identity> {
+    const authorization = request.headers.get("authorization");
+    if (authorization !== null) {
+      const [, key = ""] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
+      return byKey(key, clientIp);
+    }
+    if (queryToken) return byKey(queryToken, clientIp);
+    const session = cookie(request, sessionCookie);
+    if (session) return bySession(session, request, clientIp);
+    throw new Failure("unauthenticated", "This needs an API key.", {
+      fix: "Send it as `Authorization: Bearer e2a_…`; make one with POST /api/v1/keys or `e2a bootstrap`.",
+    });
+  }
+
+  return { caller, keyHolder };
+}
+
+/**
+ * For an answer that waited: Failure `unauthenticated` when the caller's key or session has ended meanwhile, which a
+ * WebSocket is closed for.
+ */
+export async function requireStanding(
+  { store, clock }: { store: Store; clock: Clock },
+  { proofId, expiresAt, via }: Identity,
+): Promise<void> {
+  const hasExpired = expiresAt !== null && expiresAt.getTime() <= clock.now();
+  if (!hasExpired && (await store.proofStands(proofId))) return;
+  const message = via === "session" ? "The session has ended." : "The API key was revoked or has expired.";
+  throw new Failure("unauthenticated", `${message} It did so while this request waited.`);
+}
+
+/** For so long a key or session that was looked at counts as standing. */
+const STANDING_MS = 1_000;
+
+/**
+ * The same for a request that takes long: a client that sends or reads slowly, or waits for its turn, may outlast its key.
+ * To be called after each wait; it asks the store at most once a second. The caller was identified just now.
+ */
+export function watchStanding(deps: { store: Store; clock: Clock }, identity: Identity): () => Promise<void> {
+  let lookedAt = deps.clock.now();
+  return async () => {
+    if (deps.clock.now() - lookedAt < STANDING_MS) return;
+    await requireStanding(deps, identity);
+    lookedAt = deps.clock.now();
+  };
+}
+
+/**
+ * What changes something by cookie, or signs a browser in, must come from our own pages (RFC 6265 8.2 has the attack).
+ * Throws Failure `forbidden` otherwise.
+ */
+export function requireOwnOrigin(request: Request, publicUrl: string | null): void {
+  if (isOwnOrigin(request, publicUrl)) return;
+  throw new Failure("forbidden", "This must come from one of this server's own pages.", {
+    fix:
+      "Use an API key outside the browser. Behind a proxy that does TLS, set http.public_url to the address in the " +
+      "browser, such as https://mail.example.com.",
+  });
+}
+
+/**
+ * Whether the Origin is the public address, or the one by which the request came here: scheme, host and port (RFC 6454 4).
+ * Under the public address's own name no other counts: cookies know no scheme and no port, so that a page at http:// or at
+ * another port has them too.
+ */
+export function isOwnOrigin(request: Request, publicUrl: string | null): boolean {
+  const origin = request.headers.get("origin") ?? "";
+  const known = publicUrl === null ? null : new URL(publicUrl);
+  if (origin === "" || origin === known?.origin) return origin !== "";
+  // Not the host of the URL, which the router may have replaced.
+  const came = URL.parse(`${new URL(request.url).protocol}//${request.headers.get("host")}`);
+  return origin === came?.origin && came.hostname !== known?.hostname;
+}
+
+/** The value of a cookie, or null (RFC 6265 4.2). */
+export function cookie(request: Request, name: string): string | null {
+  for (const pair of (request.headers.get("cookie") ?? "").split(";")) {
+    const [key, value] = pair.trim().split("=", 2);
+    if (key === name && value) return value;
+  }
+  return null;
+}
+
+/**
+ * The client's address: the connection's, or, when that is a trusted proxy, the last address in X-Forwarded-For
+ * that no trusted proxy has. Anybody can write the rest of that field.
+ */
+export function createClientAddress(trustedProxies: readonly string[]): (peer: string, request: Request) => string {
+  const trusted = networkTest(trustedProxies);
+  return (peer, request) => {
+    let client = plainAddress(peer) || peer;
+    const forwarded = request.headers.get("x-forwarded-for");
+    if (forwarded === null) return client;
+    const hops = forwarded.split(",").reverse();
+    for (const hop of hops) {
+      if (!trusted(client)) break;
+      const named = plainAddress(hop.trim());
+      if (named === "") break;
+      client = named;
+    }
+    return client;
+  };
+}

@@ -1,0 +1,110 @@
+import { expect, test } from "bun:test";
+import { connect } from "node:net";
+import { startTestApp } from "../../../test/support/app.ts";
+import { Base64Bytes } from "./base64.ts";
+import { jsonPieces, sized, streamOf } from "./large-answer.ts";
+
+const values: [string, unknown][] = [
+  ["a text", "x".repeat(200_000)],
+  ["escapes", '"\\\n\u0001\u2028'.repeat(50_000)],
+  ["surrogate pairs at every place", `a${"😀".repeat(100_000)}`],
+  ["lone surrogates", "\ud800".repeat(100_000)],
+  ["a list of texts", Array.from({ length: 5 }, () => "word ".repeat(20_000))],
+  [
+    "members of which some are not given",
+    { a: "x".repeat(100_000), b: undefined, c: null, d: [undefined, 1], "ä\n": 2 },
+  ],
+  ["dates, numbers and truth", { long: "x".repeat(100_000), at: new Date(0), is: true, n: Number.NaN, e: [], o: {} }],
+  ["many small ones", Array.from({ length: 20_000 }, (_, i) => ({ i, text: `${i}` }))],
+];
+
+test.each(values)("pieces of %s are the same JSON, and none is large", (_name, value) => {
+  const pieces = [...jsonPieces(value)];
+  expect(pieces.join("") === JSON.stringify(value)).toBe(true);
+  expect(pieces.length).toBeGreaterThan(1);
+  expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThan(500_000);
+});
+
+test("bytes become base64 a piece at a time", () => {
+  for (const length of [0, 1, 2, 3, 49_152, 49_153, 200_000]) {
+    const bytes = crypto.getRandomValues(Buffer.alloc(Math.min(length, 65_536)));
+    const all = Buffer.alloc(length, bytes);
+    const pieces = [...jsonPieces({ raw: new Base64Bytes(all) })];
+    expect(JSON.parse(pieces.join(""))).toEqual({ raw: all.toString("base64") });
+  }
+});
+
+test("a large answer is made as it is read, and gives its memory back when the reader goes", async () => {
+  let turns = 0;
+  let ended = 0;
+  const exchange = {
+    inPieces(pieces: Iterator<Uint8Array>) {
+      return streamOf(
+        pieces,
+        async () => {
+          turns++;
+        },
+        () => ended++,
+      );
+    },
+  };
+  const value = { raw: new Base64Bytes(new Uint8Array(5_000_000)) };
+  const reader = (sized(exchange, value) as unknown as Response).body?.getReader();
+  for (let i = 0; i < 3; i++) expect((await reader?.read())?.value?.byteLength).toBeLessThan(200_000);
+  // A piece a turn, and none ahead of the reader.
+  expect([turns, ended]).toEqual([3, 0]);
+  await reader?.cancel();
+  expect([turns, ended]).toEqual([3, 1]);
+
+  const small = { text: "x" };
+  expect(sized(exchange, small)).toBe(small);
+  const whole = sized(exchange, value) as unknown as Response;
+  expect(JSON.parse(await whole.text())).toEqual({ raw: value.raw.toJSON() });
+  expect(ended).toBe(2);
+});
+
+test("large answers that are not read are bounded by their memory, small ones are not, and closing one makes room", async () => {
+  await using it = await startTestApp({
+    set: { "http.max_bytes_in_hand": "16MiB", "limits.api_requests_per_minute": 10_000 },
+  });
+  const agent = `bot@${it.app.config.sharedDomain}`;
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const content = Buffer.alloc(6_000_000, "e2a attachment ");
+  const attachments = [{ filename: "a.bin", data: content.toString("base64") }];
+  for (const more of [{ attachments }, {}])
+    expect((await it.api("POST", "/api/v1/send", { to: [agent], subject: "s", body: "b", ...more })).status).toBe(200);
+  const { messages } = (await it.api("GET", `/api/v1/agents/${agent}/messages`)).body;
+  const [large, small] = messages.map(
+    ({ message_id: id }: { message_id: string }) => `/api/v1/agents/${agent}/messages/${id}`,
+  ) as [string, string];
+  const headers = { authorization: `Bearer ${it.key}` };
+  const get = (path: string, method = "GET") => fetch(`${it.app.httpUrl}${path}`, { method, headers });
+
+  const raw = Buffer.from(await (await get(`${large}/raw`)).arrayBuffer());
+  expect(raw.length).toBeGreaterThan(8_000_000);
+  const detail = (await (await get(`${large}?peek=true`)).json()) as { raw_message: string; subject: string };
+  expect([detail.subject, Buffer.from(detail.raw_message, "base64").equals(raw)]).toEqual(["s", true]);
+  expect(Buffer.from(await (await get(`${large}/attachments/0`)).arrayBuffer()).equals(content)).toBe(true);
+
+  const { hostname, port } = new URL(it.app.httpUrl);
+  const reader = connect(Number(port), hostname);
+  reader.write(`GET ${large}/raw HTTP/1.1\r\nHost: e2a\r\nAuthorization: Bearer ${it.key}\r\n\r\n`);
+  await new Promise((resolve) => reader.once("data", resolve));
+  reader.pause();
+  const refused = await get(`${large}/raw`);
+  expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([503, "overloaded"]);
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+  for (const path of [small, `${small}/raw`]) {
+    const answer = await get(path);
+    expect(answer.status).toBe(200);
+    await answer.arrayBuffer();
+  }
+  reader.destroy();
+  for (;;) {
+    const answer = await get(`${large}/raw`, "HEAD");
+    if (answer.status === 200) break;
+  }
+  // HEAD made nothing, and left nothing taken.
+  const again = await get(`${large}/raw`);
+  expect([again.status, Buffer.from(await again.arrayBuffer()).equals(raw)]).toEqual([200, true]);
+}, 60_000);

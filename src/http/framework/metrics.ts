@@ -1,0 +1,89 @@
+import type { Config } from "../../config.ts";
+import type { Store } from "../../store/store.ts";
+
+export interface Metrics {
+  /** Counts one answered request. `route` is the pattern, never the path: there are few of them. */
+  request(method: string, route: string, status: number, durationMs: number): void;
+  /** The figures in Prometheus' text format. */
+  text(): Promise<string>;
+}
+
+/** A client may send any method; as labels there are only these. */
+const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+/** The figures of this process, and of the queue that it works on. */
+export function createMetrics(store: Store, now: () => number): Metrics {
+  const startedAt = now();
+  const requests = new Map<string, { count: number; seconds: number }>();
+
+  return {
+    request(method, route, status, durationMs) {
+      const labels = `method="${methods.has(method) ? method : "other"}",route="${route}",status="${status}"`;
+      const row = requests.get(labels) ?? { count: 0, seconds: 0 };
+      row.count++;
+      row.seconds += durationMs / 1000;
+      requests.set(labels, row);
+    },
+    async text() {
+      const queue = await store.queueState(new Date(now()));
+      const outbound = await store.outboundState(new Date(now()));
+      const rows = [...requests];
+      return [
+        family(
+          "e2a_http_requests_total",
+          "counter",
+          "HTTP requests answered.",
+          rows.map(([l, r]) => [l, r.count]),
+        ),
+        family(
+          "e2a_http_request_seconds_total",
+          "counter",
+          "Time spent on them.",
+          rows.map(([labels, row]) => [labels, row.seconds]),
+        ),
+        family("e2a_deliveries_waiting", "gauge", "Webhook deliveries to be tried.", [["", queue.waiting]]),
+        family("e2a_deliveries_oldest_due_seconds", "gauge", "Since when the oldest due delivery waits.", [
+          ["", queue.oldestDueAt ? (now() - queue.oldestDueAt.getTime()) / 1000 : 0],
+        ]),
+        family(
+          "e2a_outbound_waiting",
+          "gauge",
+          "Recipients of outbound mail to be tried, for each way out.",
+          outbound.waiting.map(({ lane, count }) => [`lane="${escaped(lane)}"`, count]),
+        ),
+        family("e2a_outbound_oldest_due_seconds", "gauge", "Since when the oldest due recipient waits.", [
+          ["", outbound.oldestDueAt ? (now() - outbound.oldestDueAt.getTime()) / 1000 : 0],
+        ]),
+        family("process_resident_memory_bytes", "gauge", "Memory in use.", [["", process.memoryUsage.rss()]]),
+        family("process_start_time_seconds", "gauge", "When the process started.", [["", startedAt / 1000]]),
+      ].join("");
+    },
+  };
+}
+
+/** A family in the text format 0.0.4: help, type, a line for each set of labels. */
+function family(name: string, type: "counter" | "gauge", help: string, samples: [labels: string, value: number][]) {
+  const lines = samples.map(([labels, value]) => `${name}${labels ? `{${labels}}` : ""} ${value}\n`);
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
+}
+
+/** A label's value: lanes are named by upstreams, and those by the configuration. */
+function escaped(value: string): string {
+  return value.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n");
+}
+
+/** Serves `/metrics` on a listener of its own, so that it can stay inside; null when it is off. */
+export function startMetrics(config: Config, metrics: Metrics) {
+  const listen = config.metrics.listenAddr;
+  if (!listen) return null;
+  return Bun.serve({
+    hostname: listen.host || "::",
+    port: listen.port,
+    development: false,
+    async fetch(request) {
+      if (URL.parse(request.url, "http://localhost")?.pathname !== "/metrics" || request.method !== "GET")
+        return new Response("Only GET /metrics is here.\n", { status: 404 });
+      return new Response(await metrics.text(), { headers: { "content-type": "text/plain; version=0.0.4" } });
+    },
+  });
+}

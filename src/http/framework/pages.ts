@@ -1,0 +1,55 @@
+import { Type } from "@sinclair/typebox";
+import type { Vault } from "../../vault.ts";
+import { invalid, text, whole } from "./input.ts";
+
+const PAGE_SIZE_DEFAULT = 50;
+const PAGE_SIZE_MAX = 100;
+/** A token is about 120 characters; this leaves room to grow. */
+const TOKEN_CHARS_MAX = 512;
+
+/** The query parameters of every list. */
+export const pageQuery = {
+  page_size: Type.Optional(whole(1, PAGE_SIZE_MAX, { description: "Entries in one answer." })),
+  token: Type.Optional(
+    text({ max: TOKEN_CHARS_MAX, description: "`next_token` of the page before, with the same filters." }),
+  ),
+};
+
+/**
+ * One page of a list by keyset. `filters` is everything that decides which rows come in which order. A token is the
+ * last row's position, sealed for these filters: one that is made up, or used with others, is 400 instead of a list
+ * with holes.
+ *
+ * @param read gets the position of the last row of the page before, and how many rows to return at most
+ * @param position where a row stands in the order
+ */
+export async function readPage<Row, P extends (string | number)[]>(
+  vault: Vault,
+  request: { page_size?: number | undefined; token?: string | undefined },
+  filters: unknown,
+  read: (after: P | null, limit: number) => Promise<Row[]>,
+  position: (row: Row) => P,
+): Promise<{ rows: Row[]; next: { next_token?: string } }> {
+  const size = request.page_size ?? PAGE_SIZE_DEFAULT;
+  const context = `page ${JSON.stringify(filters)}`;
+  const after = request.token === undefined ? null : (openToken(vault, request.token, context) as P);
+  const rows = await read(after, size + 1);
+  const last = rows.length > size ? rows[size - 1] : undefined;
+  if (!last) return { rows, next: {} };
+  const token = Buffer.from(vault.seal(JSON.stringify(position(last)), context)).toString("base64url");
+  return { rows: rows.slice(0, size), next: { next_token: token } };
+}
+
+function openToken(vault: Vault, token: string, context: string): unknown {
+  try {
+    const sealed = Buffer.from(token, "base64url");
+    // The decoder passes over what is no base64url; a token has one spelling.
+    if (sealed.toString("base64url") !== token) throw new RangeError("not base64url");
+    return JSON.parse(vault.openText(sealed, context));
+  } catch {
+    throw invalid(
+      [{ field: "token", message: "must be the next_token of a list with the same filters" }],
+      "Leave the token out to begin at the first page.",
+    );
+  }
+}

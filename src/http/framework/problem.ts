@@ -1,0 +1,41 @@
+import { Failure } from "../../errors.ts";
+
+/**
+ * A failure as a problem document (RFC 9457). The cause stays inside; the log has it under the same request id.
+ */
+export function problemResponse(failure: Failure, requestId: string): Response {
+  const { status, title } = failure.http;
+  const { fix, errors, extra, retryAfterSeconds } = failure.details;
+  const headers = new Headers({ "content-type": "application/problem+json" });
+  if (retryAfterSeconds !== undefined) headers.set("retry-after", String(Math.max(1, retryAfterSeconds)));
+  // RFC 9110 11.6.1 and 15.5.22: what these statuses must tell.
+  if (status === 401) headers.set("www-authenticate", 'Bearer realm="e2a"');
+  if (status === 426) headers.set("upgrade", "websocket");
+  const document = {
+    ...extra,
+    type: `/api/docs#${failure.code}`,
+    title,
+    status,
+    detail: failure.message,
+    code: failure.code,
+    ...(fix ? { fix } : {}),
+    request_id: requestId,
+    ...(errors && errors.length > 0 ? { errors } : {}),
+  };
+  return new Response(JSON.stringify(document), { status, headers });
+}
+
+/** The failure for a method that a known path does not have. `allowed` goes out as the Allow header. */
+export class MethodNotAllowed extends Failure {
+  constructor(
+    method: string,
+    readonly allowed: readonly string[],
+  ) {
+    super("method_not_allowed", `This path does not know ${method}.`, { fix: `Use ${allowed.join(" or ")}.` });
+  }
+}
+
+/** What an unknown or foreign resource gets: the same either way, so that nobody learns what others have. */
+export function notFound(what: string): Failure {
+  return new Failure("not_found", `There is no ${what} of that name here that this key may see.`);
+}

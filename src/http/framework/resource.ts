@@ -1,0 +1,183 @@
+import { Elysia } from "elysia";
+import type { Review } from "../../approval/review.ts";
+import type { Reviews } from "../../approval/reviews.ts";
+import type { ApprovalTokens } from "../../approval/token.ts";
+import type { Clock } from "../../clock.ts";
+import type { Config } from "../../config.ts";
+import type { Resolver } from "../../dns.ts";
+import { Failure } from "../../errors.ts";
+import type { Log } from "../../log.ts";
+import type { Attachment } from "../../mail.ts";
+import type { Body } from "../../mcp/body.ts";
+import type { ShownLink } from "../../message/html/shown-links.ts";
+import type { EventFeed } from "../../notify/event-feed.ts";
+import type { Hub } from "../../notify/hub.ts";
+import type { Sender } from "../../outbound/send.ts";
+import type { AgentRow } from "../../store/schema.ts";
+import type { Store } from "../../store/store.ts";
+import type { Vault } from "../../vault.ts";
+import type { SignInMail } from "../sign-in/mail.ts";
+import type { Answers } from "./answers.ts";
+import type { KeepAnswer } from "./idempotency.ts";
+import type { Identity } from "./identity.ts";
+import { invalid, type JsonBody, refuseUnknown } from "./input.ts";
+import type { RateLimits } from "./limits.ts";
+
+/** An attachment with its decoded bytes. */
+export interface ReadAttachment {
+  attachment: Attachment;
+  content: Uint8Array;
+}
+
+/**
+ * What takes long on bytes that strangers wrote, done in another process. Failures of each: `overloaded`, and
+ * `unavailable` for a message that takes too much time or memory.
+ */
+export interface Offload {
+  /** One attachment of a message by its index; null when there is none. */
+  attachment(raw: Uint8Array, index: number): Promise<ReadAttachment | null>;
+  /** All attachments of a message, in order. */
+  attachments(raw: Uint8Array): Promise<ReadAttachment[]>;
+  /** A mail's HTML, harmless; `raw` is the message with the pictures that it names by `cid:`. */
+  safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
+  /** What a person would read of an HTML file. */
+  readHtml(html: string): Promise<Body>;
+  /** All links of a mail. */
+  links(text: string, html: string | null): Promise<ShownLink[]>;
+  /** The page of a reviewer's link, as HTML. */
+  approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
+}
+
+export interface HttpDeps {
+  config: Config;
+  store: Store;
+  vault: Vault;
+  clock: Clock;
+  log: Log;
+  resolver: Resolver;
+  hub: Hub;
+  /** Says when an account's event log has more. */
+  feed: EventFeed;
+  /** The way out. */
+  sender: Sender;
+  reviews: Reviews;
+  /** Reads the tokens of magic links. */
+  approvals: ApprovalTokens;
+  /** Mails links that sign in. */
+  signInMail: SignInMail;
+  version: string;
+  offload: Offload;
+  /** Mail from the relay itself to the agent, through the whole inbound path. */
+  sendTestMail(agent: AgentRow): Promise<{ messageId: string }>;
+  /** Whether the server can do its work; `reasons` has a sentence for each thing in the way. */
+  health(): Promise<{ ok: boolean; reasons: string[] }>;
+}
+
+/** What the door knows about one request before a route gets it. */
+export interface Exchange {
+  /** The request id: in the answer, in problems, in the log. */
+  readonly id: string;
+  /** Aborts when the client has gone or the server stops. */
+  readonly signal: AbortSignal;
+  /** The client's address, as far as it is known. */
+  readonly clientIp: string;
+  /** Null on public routes. */
+  readonly identity: Identity | null;
+  /** The body as it came; empty where the route has a schema for one with attachments. */
+  readonly body: Uint8Array;
+  /** The body as its schema takes it. Failure `invalid_request` when it is not JSON. */
+  parsedBody(): JsonBody;
+  /**
+   * The answer to this request, for the verb that makes what it asks for: a repetition under the same Idempotency-Key gets
+   * it, also when the process died right behind the commit. Null without such a key.
+   */
+  readonly keep: KeepAnswer;
+  /** The client's own method; a route for GET also answers HEAD. */
+  readonly method: string;
+  /** Scheme and host by which the client came here. */
+  readonly origin: string;
+  /** SHA-256 over method, path, query, body and the agent of the key: two requests with the same one ask for the same. */
+  readonly requestHash: string;
+  /** Whether the client has closed its connection. */
+  readonly clientHasGone: boolean;
+  /** What the route has a schema for. */
+  readonly takes: { readonly body: boolean; readonly query: boolean };
+  /** Whether a person in a browser reads the answer, also when it is a failure. */
+  readonly isPage: boolean;
+  /**
+   * One more request by the same client, through the same door: with its own key or cookie, limits and line in the log.
+   */
+  ask(request: Request): Promise<Response>;
+  /**
+   * For a verb that has waited, right before it changes something: Failure `unauthenticated` when the caller's key or
+   * session has ended since. What only reads is asked by the door. It asks the store at most once a second.
+   */
+  requireStanding(): Promise<void>;
+  /** Resolves when it is this client's turn to have a few milliseconds of work done. */
+  turn(): Promise<void>;
+  /**
+   * Does work that has a whole message in memory: few at a time, the others wait for their turn. Those that wait for a
+   * child process are counted by themselves, so that a message which takes it long keeps only its like waiting.
+   */
+  withWholeMessage<T>(work: () => Promise<T>, by?: "server" | "child"): Promise<T>;
+  /**
+   * A body in pieces, which are made one a turn, as they are read. `bytes` is the memory that it takes meanwhile.
+   * Failure `overloaded` when too much is being read already.
+   */
+  inPieces(pieces: Iterator<Uint8Array>, bytes: number): ReadableStream<Uint8Array>;
+  /** Set when a route failed, for the log. */
+  failure?: Failure;
+}
+
+export interface RouteDeps extends HttpDeps {
+  limits: RateLimits;
+  answers: Answers;
+  exchangeOf(request: Request): Exchange;
+}
+
+// Not compiled: Elysia's compiler reads the source text of handlers, which a bundler may rewrite, and parses query
+// strings in its own way for schemas that are not TypeBox. Not normalised: answers go out as the handlers made them.
+const options = { aot: false, normalize: false } as const;
+
+/**
+ * A set of routes under `prefix` that need a caller; handlers get `caller` and `exchange`. What comes to a route that
+ * has no schema for it is refused, unless the routes read their `raw` bodies themselves.
+ */
+export function resource<const P extends string>(deps: RouteDeps, prefix: P, { raw = false } = {}) {
+  return new Elysia({ ...options, prefix }).derive(({ request }) => {
+    const exchange = deps.exchangeOf(request);
+    if (!exchange.takes.query) refuseUnknown([...new URL(request.url).searchParams.keys()], []);
+    if (!exchange.takes.body && !raw) refuseBody(exchange.body);
+    // The door has authenticated already; this holds if a route is ever marked public by mistake.
+    if (!exchange.identity) throw new Failure("unauthenticated", "This needs an API key.");
+    return { exchange, caller: exchange.identity };
+  });
+}
+
+/** A set of routes that anybody may use. Each must also say so to the door: `operation({ public: true, … })`. */
+export function openResource<const P extends string>(deps: RouteDeps, prefix: P) {
+  return new Elysia({ ...options, prefix }).derive(({ request }) => ({ exchange: deps.exchangeOf(request) }));
+}
+
+/** The whole API's own instance; `use` the resources on it. */
+export function emptyApi() {
+  return new Elysia(options);
+}
+
+/** Bytes of a body that is looked into although its route takes none; `{}` and `null` are all that may be in it. */
+const IDLE_BODY_BYTES_MAX = 4 * 1024;
+
+/** Failure `invalid_request` names the members of a body that no route reads. An empty object is no body. */
+function refuseBody(body: Uint8Array): void {
+  if (body.length === 0) return;
+  let given: unknown;
+  try {
+    if (body.length <= IDLE_BODY_BYTES_MAX) given = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch {
+    // Refused below, as everything is that is no object.
+  }
+  if (given === null) return;
+  if (typeof given !== "object" || Array.isArray(given))
+    throw invalid([{ field: "body", message: "must be empty: this request takes none" }]);
+  refuseUnknown(Object.keys(given), []);
+}

@@ -1,0 +1,170 @@
+import { Type } from "@sinclair/typebox";
+import type { Server, ServerWebSocket, WebSocketHandler } from "bun";
+import { Failure } from "../../errors.ts";
+import type { HubConnection } from "../../notify/hub.ts";
+import type { HubSocket } from "../../notify/live-socket.ts";
+import { ownAgent } from "../resources/agents.ts";
+import { eventFilter, eventsWanted } from "../resources/events.ts";
+import type { Identity } from "./identity.ts";
+import { query, text } from "./input.ts";
+import { operation } from "./openapi.ts";
+import { type HttpDeps, type RouteDeps, resource } from "./resource.ts";
+
+/** An ack is 45 characters; nothing a client may say is near this. */
+const FRAME_BYTES_MAX = 16 * 1024;
+/**
+ * What may wait in memory for one socket, before what is more is dropped. The hub sends one frame after the other, so only
+ * answers to pings of a client that does not read get here.
+ */
+const WAITING_BYTES_MAX = 64 * 1024;
+/** A client with as many sockets as it may have is told to come back when one may have closed. */
+const RETRY_AFTER_SECONDS = 30;
+
+const agentPath = "/api/v1/agents/:email/ws";
+const eventsPath = "/api/v1/events/ws";
+
+/** Whether a route, by its pattern, speaks WebSocket. */
+export function isSocketPath(path: string): boolean {
+  return path === agentPath || path === eventsPath;
+}
+
+/** What travels with a socket from its handshake. */
+export interface SocketData {
+  readonly proofId: string;
+  /** What the hub does with it once it is open. */
+  readonly attach: (socket: HubSocket) => HubConnection;
+  connection?: HubConnection;
+}
+
+const token = Type.Optional(text({ max: 128, description: "The API key, where headers cannot be set." }));
+const ListenQuery = query({ token });
+const FollowQuery = query({ token, ...eventFilter });
+
+function upgradeRequired(fix: string): Failure {
+  return new Failure("upgrade_required", "This path speaks WebSocket.", { fix });
+}
+
+/** The paths as plain HTTP sees them: documented, and 426 for a valid key without an upgrade. */
+export function socketRoutes(deps: RouteDeps) {
+  return resource(deps, "/api/v1")
+    .get(
+      "/agents/:email/ws",
+      async ({ params, caller }): Promise<Response> => {
+        await ownAgent(deps.store, caller, params.email);
+        throw upgradeRequired("Connect with a WebSocket client, or poll GET /api/v1/agents/{email}/messages/wait.");
+      },
+      {
+        query: ListenQuery,
+        ...operation({
+          id: "listen",
+          tag: "messages",
+          summary: "Hear of new messages on a WebSocket",
+          description:
+            'Unread messages first, then live ones, each a text frame with `message_id`, `from`, `subject` and more. `{"ack":"msg_…"}` ' +
+            "marks one read. One consumer an agent: a newer one closes the older with 4000.",
+          failures: ["upgrade_required"],
+          produces: { status: 101, description: "The WebSocket is open" },
+        }),
+      },
+    )
+    .get(
+      "/events/ws",
+      async ({ query, caller }): Promise<Response> => {
+        await eventsWanted(deps.store, caller, query);
+        throw upgradeRequired("Connect with a WebSocket client, or poll GET /api/v1/events with `wait`.");
+      },
+      {
+        query: FollowQuery,
+        ...operation({
+          id: "followEvents",
+          tag: "events",
+          summary: "Follow the event log on a WebSocket",
+          description:
+            "What came after `after`, then live; without it live from now on. Each event is a text frame. Any number of " +
+            "clients may follow; one that reads too slowly is closed with 1013 and goes on from its last event.",
+          failures: ["upgrade_required", "not_found"],
+          produces: { status: 101, description: "The WebSocket is open" },
+        }),
+      },
+    );
+}
+
+/** The sockets of this process: the handshake, and what Bun calls for each. */
+export function createSockets({ store, hub, config }: HttpDeps) {
+  const open = new Map<string, number>();
+  const count = (proofId: string, by: number) => {
+    const next = (open.get(proofId) ?? 0) + by;
+    if (next > 0) open.set(proofId, next);
+    else open.delete(proofId);
+  };
+
+  const handler: WebSocketHandler<SocketData> = {
+    maxPayloadLength: FRAME_BYTES_MAX,
+    backpressureLimit: WAITING_BYTES_MAX,
+    // The hub pings, and closes what does not answer.
+    idleTimeout: 0,
+    sendPings: false,
+    perMessageDeflate: false,
+    open(socket: ServerWebSocket<SocketData>) {
+      socket.data.connection = socket.data.attach(socket);
+    },
+    message(socket, message) {
+      if (typeof message === "string") socket.data.connection?.onMessage(message);
+    },
+    pong(socket) {
+      socket.data.connection?.onPong();
+    },
+    drain(socket) {
+      socket.data.connection?.onDrain();
+    },
+    close(socket) {
+      count(socket.data.proofId, -1);
+      socket.data.connection?.onClose();
+    },
+  };
+
+  /** Whom the socket is for. `isInstead`: it takes the place of one that the caller has, which may be dead without our knowing. */
+  async function admitted(
+    caller: Identity,
+    visit: SocketVisit,
+  ): Promise<Pick<SocketData, "attach"> & { isInstead: boolean }> {
+    const proof = { id: caller.proofId, via: caller.via, expiresAt: caller.expiresAt };
+    if (visit.path === agentPath) {
+      ListenQuery["~standard"].validate(Object.fromEntries(visit.query));
+      const { id, userId, createdAt } = await ownAgent(store, caller, visit.params.email ?? "");
+      const isInstead = hub.listens(id, caller.proofId);
+      return { isInstead, attach: (socket) => hub.attach({ id, userId, createdAt }, proof, socket) };
+    }
+    const { value: asked } = FollowQuery["~standard"].validate(Object.fromEntries(visit.query));
+    const wanted = await eventsWanted(store, caller, asked);
+    const after = wanted.after ?? (await store.lastPosition(wanted.owner)) ?? { xid: 0, seq: 0 };
+    return { isInstead: false, attach: (socket) => hub.follow({ ...wanted, after }, proof, socket) };
+  }
+
+  return {
+    handler,
+    /** Turns the request into a socket. Failures: `invalid_request`, `not_found`, `rate_limited`, `upgrade_required`. */
+    async upgrade(request: Request, server: Server<SocketData>, caller: Identity, visit: SocketVisit): Promise<void> {
+      const { attach, isInstead } = await admitted(caller, visit);
+      if ((open.get(caller.proofId) ?? 0) - (isInstead ? 1 : 0) >= config.limits.websocketsPerKey)
+        throw new Failure("rate_limited", `This key has ${config.limits.websocketsPerKey} open WebSockets.`, {
+          fix: "Close one that is not used.",
+          retryAfterSeconds: RETRY_AFTER_SECONDS,
+        });
+      count(caller.proofId, +1);
+      if (server.upgrade(request, { data: { proofId: caller.proofId, attach } })) return;
+      count(caller.proofId, -1);
+      throw new Failure("upgrade_required", "The WebSocket handshake is not complete.", {
+        fix: "Send Sec-WebSocket-Key and Sec-WebSocket-Version: 13 (RFC 6455 4.1).",
+      });
+    },
+  };
+}
+
+/** As much of a request as says whom a socket is for. */
+interface SocketVisit {
+  /** The route's pattern. */
+  readonly path: string;
+  readonly params: Record<string, string | undefined>;
+  readonly query: URLSearchParams;
+}

@@ -1,0 +1,328 @@
+/** The pages behind the links of reviewer mail: HTML, no script, nothing from elsewhere. Opening one decides nothing. */
+import { createHash } from "node:crypto";
+import { type Review, showReview, showTime } from "../../approval/review.ts";
+import { html, raw, type SafeHtml } from "../../html.ts";
+import { visibleLine, visibleText } from "../../message/text/visible.ts";
+import type { DecisionChannel } from "../../store/schema.ts";
+
+/** The longest reason for a rejection, in characters: the form's limit, to be checked again where it arrives. */
+export const reasonCharsMax = 1_000;
+
+const style = `
+:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 22%, transparent); --soft: color-mix(in srgb, currentColor 6%, transparent); --muted: color-mix(in srgb, currentColor 72%, transparent); }
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; overflow-wrap: anywhere; background: light-dark(#fff, #18181b); color: light-dark(#18181b, #f4f4f5); }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; }
+h2 { font-size: .875rem; margin: 1.25rem 0 .25rem; color: var(--muted); }
+p { margin: 0 0 .75rem; }
+a { color: light-dark(#1d4ed8, #93c5fd); }
+.quote { margin: 0 0 .25rem; padding: .5rem .75rem; border-left: 4px solid var(--line); background: var(--soft); white-space: pre-wrap; overflow: hidden; }
+.note { margin: 0 0 .5rem 1rem; font-size: .875rem; font-weight: 600; color: light-dark(#92400e, #fbbf24); }
+.muted { font-size: .875rem; color: var(--muted); }
+code, .source { font: 14px/1.4 ui-monospace, monospace; }
+summary { cursor: pointer; padding: .5rem 0; }
+form { margin: 1.5rem 0 0; padding: 1.25rem 0 0; border-top: 1px solid var(--line); }
+form + p { margin-top: 1rem; }
+label { display: block; font-weight: 600; }
+textarea { width: 100%; margin: .25rem 0 1rem; padding: .5rem .75rem; font: inherit; color: inherit; background: transparent; border: 1px solid color-mix(in srgb, currentColor 55%, transparent); border-radius: 6px; }
+button { min-height: 3rem; padding: .625rem 1.5rem; font: inherit; font-weight: 600; color: #fff; border: 0; border-radius: 6px; cursor: pointer; }
+.approve { background: #166534; }
+.reject { background: #b91c1c; }
+:focus-visible { outline: 3px solid light-dark(#1d4ed8, #93c5fd); outline-offset: 2px; }
+@media (max-width: 30rem) { button { width: 100%; } }
+`;
+
+/**
+ * The headers of every page here.
+ *
+ * `no-referrer` keeps the token, which is in the address, from anybody else. It also makes the browser send the form with
+ * `Origin: null` (Fetch 3.2): the token in the form is what proves the reviewer, so the origin must not be asked for.
+ */
+export const pageHeaders: Record<string, string> = {
+  "content-type": "text/html; charset=utf-8",
+  "cache-control": "no-store",
+  "content-security-policy": `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
+  "x-frame-options": "DENY",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "x-robots-tag": "noindex, nofollow",
+};
+
+/**
+ * What a valid link opens: the held mail, whole, and under it the form for the one action that the token stands for. The
+ * form posts `t`, and for a rejection `reason` (optional, at most 1,000 characters), to the path of the page.
+ */
+export function approvalMarkup(page: { review: Review; action: "approve" | "reject"; token: string }): string {
+  const { review, action, token } = page;
+  const { who, why, expiry, facts, bodies } = showReview(review);
+  return pageMarkup(
+    action === "approve" ? "Send this mail?" : "Reject this mail?",
+    html`<p><b>${who}</b> wants to send it. Nothing is decided yet.</p>
+<p><b>Why it waits:</b> ${why}</p>
+<p>${expiry}</p>
+<p><a href="#decide">${action === "approve" ? "To the button that sends it" : "To the button that rejects it"}</a></p>
+${facts.map(
+  ({ label, lines }) =>
+    html`${heading(label)}${lines.map(({ text, notes }) => html`${quote(text)}${notes.map(note)}`)}`,
+)}${bodies.map(
+  ({ label, text, notes }) => html`${heading(label)}${text.trim() === "" ? "" : quote(text)}${notes.map(note)}`,
+)}${review.html === null ? "" : source(review.html)}
+${review.attachments.map((attachment) => attached(attachment, page))}
+<p class="muted">This is the end of the mail. The boxes quote it; all else is written by this server.</p>
+${action === "approve" ? approveForm(token) : rejectForm(token)}
+${
+  review.reviewUrl === null
+    ? ""
+    : html`<p class="muted"><a href="${review.reviewUrl}">Edit it, or see it in the dashboard</a></p>
+`
+}<p class="muted">On the command line: <code>${
+      action === "approve"
+        ? `e2a pending approve ${review.messageId}`
+        : `e2a pending reject ${review.messageId} --reason "…"`
+    }</code></p>`,
+  );
+}
+
+function approveForm(token: string): SafeHtml {
+  return html`<form id="decide" method="post" action="approve">
+<input type="hidden" name="t" value="${token}">
+<button class="approve">Approve and send</button>
+</form>
+<p class="muted">To reject it, use the other link in the mail. To decide later, close this page.</p>`;
+}
+
+function rejectForm(token: string): SafeHtml {
+  return html`<form id="decide" method="post" action="reject">
+<input type="hidden" name="t" value="${token}">
+<label for="reason">Reason (optional)</label>
+<p class="muted" id="reason-reader">The agent reads it, and can do better next time.</p>
+<textarea id="reason" name="reason" rows="4" maxlength="${String(reasonCharsMax)}" aria-describedby="reason-reader"></textarea>
+<button class="reject">Reject</button>
+</form>
+<p class="muted">To approve it, use the other link in the mail. To decide later, close this page.</p>`;
+}
+
+/** An attachment: a link to the file, and its text when it has one. */
+function attached(
+  { index, filename }: Review["attachments"][number],
+  { review, action, token }: { review: Review; action: "approve" | "reject"; token: string },
+): SafeHtml {
+  const read = review.held.attachmentTexts.find((one) => one.index === index);
+  const more = read?.moreChars ? `${read.moreChars} more characters are in the file.` : null;
+  return html`${heading(`Attachment ${index + 1}`)}${quote(visibleLine(filename))}
+<p><a href="${action}/attachments/${String(index)}?t=${encodeURIComponent(token)}" download>Download the file</a></p>
+${
+  read
+    ? html`<details>
+<summary>The file as text</summary>
+${read.text.trim() === "" ? note("It has no words.") : quote(visibleText(read.text))}${more ? note(more) : ""}
+</details>`
+    : note("The file is no text; it is not shown here.")
+}`;
+}
+
+/** The HTML as it would leave: what no text form shows (hidden parts, styles, pictures) is in it too. */
+function source(markup: string): SafeHtml {
+  return html`<details>
+<summary>The source of the HTML version, whole</summary>
+<div class="quote source" dir="ltr">${visibleText(markup)}</div>
+</details>`;
+}
+
+/** What became of opening a link or pressing a button. */
+export type Outcome =
+  /** `undoSeconds`: how long the approval can be taken back; 0 is not at all. */
+  | { kind: "approved"; messageId: string; undoSeconds: number }
+  | { kind: "rejected"; reason: string | null }
+  /** `by` is an address, or `expiry`. */
+  | {
+      kind: "decided";
+      messageId: string;
+      decision: "approved" | "rejected" | "cancelled";
+      by: string | null;
+      how: DecisionChannel | null;
+      at: Date | null;
+    }
+  /** The content changed after the link was made. */
+  | { kind: "superseded"; reviewUrl: string | null }
+  /** When the time to decide was over, and what happened then; null when the message is not known any more. */
+  | { kind: "expired"; ended: { at: Date; onExpiry: "approve" | "reject" } | null }
+  | { kind: "forged" }
+  /** Whom it was mailed to reviews this agent's mail no more. */
+  | { kind: "dismissed" }
+  /** The message is deleted. */
+  | { kind: "gone" }
+  /** A reason that is too long, or the like: one sentence. Nothing was decided. */
+  | { kind: "invalid"; problem: string };
+
+/** The page that says what happened, and what to do now. Status: 200, 409, 410, 400 or 404. */
+export function outcomePage(outcome: Outcome): Response {
+  const { status, title, sentences } = words(outcome);
+  return respond(
+    title,
+    html`${sentences.map(
+      (sentence) => html`<p>${sentence}</p>
+`,
+    )}`,
+    status,
+  );
+}
+
+function words(outcome: Outcome): { status: number; title: string; sentences: (string | SafeHtml)[] } {
+  switch (outcome.kind) {
+    case "approved":
+      return {
+        status: 200,
+        title: "Approved",
+        sentences: [
+          outcome.undoSeconds === 0
+            ? "The mail leaves now, exactly as you saw it. If the agent is paused, it leaves after that."
+            : html`The mail leaves in ${String(outcome.undoSeconds)} seconds, exactly as you saw it. Until then you can take the approval back in the dashboard, or on the command line: ${undoCommand(outcome.messageId)}`,
+          "You can close this page.",
+        ],
+      };
+    case "rejected":
+      return {
+        status: 200,
+        title: "Rejected",
+        sentences: [
+          "The mail is not sent. The agent learns that it was rejected.",
+          ...(outcome.reason === null ? [] : ["It also reads your reason:", quote(visibleText(outcome.reason))]),
+          "You can close this page.",
+        ],
+      };
+    case "decided":
+      return {
+        status: 409,
+        title: `Already ${outcome.decision}`,
+        sentences: [
+          `${decidedSentence(outcome)} Your click changed nothing.`,
+          outcome.decision === "approved"
+            ? html`A mail that has left cannot be called back. If it is still waiting to leave, take the approval back in the dashboard, or on the command line: ${undoCommand(outcome.messageId)}`
+            : "Nothing was sent. If it should be, let the agent write it again.",
+        ],
+      };
+    case "superseded":
+      return {
+        status: 409,
+        title: "The mail has changed",
+        sentences: [
+          "Its content is not what it was when this link was made, so the link decides nothing any more. The mail still waits.",
+          outcome.reviewUrl === null
+            ? html`Look at what it says now: <code>e2a pending list</code>`
+            : html`<a href="${outcome.reviewUrl}">Look at what it says now</a>, and decide there.`,
+        ],
+      };
+    case "expired":
+      return {
+        status: 410,
+        title: "This link is too old",
+        sentences: [
+          outcome.ended === null
+            ? "Its time is over, and so is the wait of the mail that it was for."
+            : outcome.ended.onExpiry === "approve"
+              ? `The time to decide ended on ${showTime(outcome.ended.at)}. Nobody had decided by then, so the mail was sent, as its agent is set up.`
+              : `The time to decide ended on ${showTime(outcome.ended.at)}. Nobody had decided by then, so the mail was rejected and nothing was sent.`,
+          outcome.ended?.onExpiry === "approve"
+            ? "To keep mail back when nobody answers, change what the agent does on expiry."
+            : "If it should still be sent, let the agent write it again. An agent can be given more time.",
+        ],
+      };
+    case "forged":
+      return {
+        status: 400,
+        title: "This link does not work",
+        sentences: [
+          "It is not whole, or this server did not make it. Nothing was decided.",
+          "Open the link from the mail again. If your mail program broke it over two lines, copy both.",
+          html`Or decide on the command line: <code>e2a pending list</code>`,
+        ],
+      };
+    case "dismissed":
+      return {
+        status: 410,
+        title: "You do not review this mail any more",
+        sentences: [
+          "The address that this link was mailed to is not a reviewer of the agent now. Nothing was decided; the mail still waits.",
+          "If that is a mistake, ask whoever owns the agent.",
+        ],
+      };
+    case "gone":
+      return {
+        status: 404,
+        title: "The mail is gone",
+        sentences: [
+          "It was deleted, with its agent or by its owner, and is not sent. There is nothing left to decide.",
+        ],
+      };
+    case "invalid":
+      return {
+        status: 400,
+        title: "Nothing was decided",
+        sentences: [visibleLine(outcome.problem), "Go back, change it, and press the button again."],
+      };
+  }
+}
+
+const channels: Record<DecisionChannel, string> = {
+  api: "through the API",
+  session: "in the dashboard",
+  cli: "on the command line",
+  link: "by a link from the mail",
+  expiry: "by itself, because nobody decided in time",
+};
+
+function undoCommand(messageId: string): SafeHtml {
+  return html`<code>e2a pending undo ${messageId}</code>`;
+}
+
+function decidedSentence({ decision, by, how, at }: Extract<Outcome, { kind: "decided" }>): string {
+  const who = by === null || how === "expiry" || by === "expiry" ? "" : ` by ${visibleLine(by)}`;
+  const way = how === null ? "" : `, ${channels[how]}`;
+  return `This mail was ${decision}${who}${way}${at === null ? "" : `, on ${showTime(at)}`}.`;
+}
+
+function heading(label: string): SafeHtml {
+  return html`<h2>${label}</h2>
+`;
+}
+
+/** The held mail's own words. */
+function quote(text: string): SafeHtml {
+  return html`<div class="quote" dir="auto">${text}</div>
+`;
+}
+
+/** The server's words about what stands above. */
+function note(text: string): SafeHtml {
+  return html`<p class="note">${text}</p>
+`;
+}
+
+/** The page that `approvalMarkup` wrote. */
+export function approvalPage(markup: string): Response {
+  return new Response(markup, { headers: pageHeaders });
+}
+
+function respond(title: string, content: SafeHtml, status = 200): Response {
+  return new Response(pageMarkup(title, content), { status, headers: pageHeaders });
+}
+
+function pageMarkup(title: string, content: SafeHtml): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title} · e2a</title>
+<style>${raw(style)}</style>
+</head>
+<body>
+<main>
+<h1>${title}</h1>
+${content}
+</main>
+</body>
+</html>
+`.text;
+}

@@ -1,0 +1,131 @@
+import { createHash } from "node:crypto";
+import { docPages } from "../../assets.ts";
+import { html, raw, type SafeHtml } from "../../html.ts";
+import { notFound } from "../framework/problem.ts";
+import { openResource, type RouteDeps } from "../framework/resource.ts";
+
+/** What helps nobody who is about to use a server. */
+const asides = new Set(["benchmarks"]);
+/** A description in a list is a sentence or two. */
+const descriptionCharsMax = 200;
+
+const style = `
+:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); }
+body { font: 16px/1.6 system-ui, sans-serif; max-width: 46rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; background: light-dark(#fff, #18181b); color: light-dark(#18181b, #f4f4f5); }
+h1, h2, h3 { line-height: 1.25; }
+h2 { margin-top: 2.5rem; }
+a { color: light-dark(#1d4ed8, #93c5fd); }
+code, pre { font: 14px/1.5 ui-monospace, monospace; }
+pre { overflow: auto; padding: .75rem; border: 1px solid var(--line); border-radius: 6px; }
+table { display: block; overflow: auto; border-collapse: collapse; }
+th, td { text-align: left; vertical-align: top; padding: .375rem 1rem .375rem 0; border-bottom: 1px solid var(--line); }
+:focus-visible { outline: 3px solid light-dark(#1d4ed8, #93c5fd); outline-offset: 2px; }
+`;
+const policy = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+
+interface Page {
+  name: string;
+  title: string;
+  description: string;
+  markdown: string;
+}
+
+/**
+ * The documentation that the binary carries: Markdown for models at `/docs/<name>.md`, listed in `/llms.txt`
+ * (llmstxt.org), and the same for people at `/docs`.
+ */
+export function docsPages({ config, ...deps }: RouteDeps) {
+  let known: Page[] | undefined;
+  const pages = () => (known ??= docPages().map(describe));
+  const base = config.http.publicUrl?.replace(/\/$/, "") ?? "";
+
+  return openResource({ config, ...deps }, "")
+    .get("/llms.txt", () => text(llmsTxt(pages(), base), "text/plain"))
+    .get("/docs", () => page("Documentation", index(pages())))
+    .get("/docs/:page", ({ params }) => {
+      const asMarkdown = params.page.endsWith(".md");
+      const found = pages().find(({ name }) => name === params.page.replace(/\.md$/, ""));
+      if (!found) throw notFound("page");
+      return asMarkdown ? text(found.markdown, "text/markdown") : page(found.title, rendered(found));
+    });
+}
+
+/** A page with its title, and the first of its prose as a description. */
+function describe({ name, markdown }: { name: string; markdown: string }): Page {
+  const [, title = name] = /^# (.+)$/m.exec(markdown) ?? [];
+  const blocks = markdown.replace(/^```[\s\S]*?^```$/gm, "").split(/\n{2,}/);
+  const prose = blocks.find((block) => /^[\w`*"]/.test(block.trim())) ?? "";
+  const plain = prose
+    .replace(/\[([^\]]*)\]\([^)]*\)|`/g, "$1")
+    .replace(/\s+/g, " ")
+    .trim();
+  // A sentence that ends in a colon speaks of what follows it there.
+  const told = plain.replace(/(?<=\.) [^.]*:$/, "").replace(/:$/, ".");
+  const cut =
+    told.length > descriptionCharsMax ? `${told.slice(0, descriptionCharsMax).replace(/\s\S*$/, "")} …` : told;
+  return { name, title, description: cut, markdown };
+}
+
+function llmsTxt(pages: readonly Page[], base: string): string {
+  const entry = ({ name, title, description }: Page) => `- [${title}](${base}/docs/${name}.md): ${description}`;
+  return [
+    "# e2a",
+    "",
+    "> Email for AI agents: an agent gets a real address. Mail to it arrives verified and signed, by webhook, WebSocket or request; what it sends goes through an HTTP API, and a person can hold the leash.",
+    "",
+    "Requests need `Authorization: Bearer e2a_…`, a key of an account or of one agent. Errors are problem documents: decide by `code`, do what `fix` says. Models can use the tools at `/mcp` (Model Context Protocol, streamable HTTP) with the same keys.",
+    "",
+    "## Docs",
+    "",
+    ...pages.filter(({ name }) => !asides.has(name)).map(entry),
+    "",
+    "## API",
+    "",
+    `- [OpenAPI 3.1](${base}/api/v1/openapi.json): every route, parameter and answer`,
+    `- [Reference](${base}/api/docs): the same to read`,
+    "",
+    "## Optional",
+    "",
+    ...pages.filter(({ name }) => asides.has(name)).map(entry),
+    "",
+  ].join("\n");
+}
+
+function index(pages: readonly Page[]): SafeHtml {
+  return html`<h1>Documentation</h1>
+<ul>
+${pages.map(({ name, title, description }) => html`<li><a href="/docs/${name}">${title}</a>: ${description}</li>\n`)}</ul>
+<p>The API: <a href="/api/docs">reference</a>, <a href="/api/v1/openapi.json">OpenAPI</a>. For models: <a href="/llms.txt">llms.txt</a>.</p>`;
+}
+
+/** Our own Markdown as HTML; links between its files become links between pages. */
+function rendered({ name, markdown }: Page): SafeHtml {
+  const body = Bun.markdown.html(markdown, { headings: { ids: true } });
+  return html`<p><a href="/docs">Documentation</a> · <a href="/docs/${name}.md">Markdown</a></p>
+${raw(body.replace(/(<a href=")([\w-]+)\.md([#"])/g, "$1/docs/$2$3"))}`;
+}
+
+function page(title: string, content: SafeHtml): Response {
+  const { text } = html`<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title} · e2a</title>
+<style>${raw(style)}</style>
+<main>
+${content}
+</main>
+</html>
+`;
+  return new Response(text, {
+    headers: {
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": policy,
+      "cache-control": "no-cache",
+    },
+  });
+}
+
+function text(body: string, type: string): Response {
+  return new Response(body, { headers: { "content-type": `${type}; charset=utf-8`, "cache-control": "no-cache" } });
+}

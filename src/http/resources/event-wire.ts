@@ -1,0 +1,153 @@
+/** Every type of event as clients read it, each with a JSON Schema of its own. */
+import { type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
+import { type EventData, type EventType, eventTypes } from "../../events.ts";
+import { nullable, oneOf, time } from "./wire.ts";
+
+const text = Type.String();
+const maybe = (description?: string) => nullable(Type.String(), description);
+
+const aboutMessage = {
+  message_id: Type.String(),
+  agent_id: Type.String({ description: "The agent's address." }),
+  conversation_id: Type.String(),
+};
+
+const fate = {
+  ...aboutMessage,
+  email_message_id: Type.String({ description: "The Message-ID field." }),
+  recipient: Type.String({ description: "Whom this is about." }),
+  status: oneOf("held", "queued", "sending", "sent", "delivered", "deferred", "bounced", "failed", "cancelled"),
+  method: nullable(oneOf("relay", "smtp", "capture"), "How it left; null when it did not."),
+  smtp_reply: maybe("The last reply of the next host, or what its bounce says."),
+  error: maybe("What kept it from leaving, when no reply says so."),
+  attempts: Type.Integer(),
+};
+
+const held = {
+  ...aboutMessage,
+  subject: text,
+  recipients: Type.Array(Type.String(), { description: "The first 50 of them." }),
+  rule: Type.String({ description: "Which rule holds it: `approval` holds everything, `loop` is the loop breaker." }),
+  reason: Type.String({ description: "The same for people, one sentence." }),
+};
+
+const decided = {
+  ...aboutMessage,
+  by: Type.String({ description: "The address of who decided." }),
+  how: oneOf("api", "session", "cli", "link", "expiry"),
+};
+
+const data: Record<EventType, TObject> = {
+  "message.received": Type.Object({
+    ...aboutMessage,
+    email_message_id: maybe("The Message-ID field; null when it has none."),
+    from: Type.String({ description: "The From field's address. Believe it only when `verified`." }),
+    recipient: Type.String({ description: "The envelope's recipient, sub-address included." }),
+    subject: Type.String({ description: "Up to 1,000 characters." }),
+    snippet: text,
+    has_attachments: Type.Boolean(),
+    entity_type: oneOf("human", "agent"),
+    verified: Type.Boolean({ description: "The From domain itself is proven." }),
+    verified_domain: maybe(),
+    auto_submitted: maybe(),
+    list_id: maybe(),
+    precedence: maybe(),
+    received_at: time(),
+  }),
+  "message.sent": Type.Object(fate),
+  "message.delivered": Type.Object(fate),
+  "message.deferred": Type.Object(fate),
+  "message.failed": Type.Object(fate),
+  "message.bounced": Type.Object(fate),
+  "message.complained": Type.Object(fate),
+  "message.held": Type.Object({
+    ...held,
+    approval_expires_at: nullable(time()),
+    withdrawn_by: Type.Optional(
+      Type.String({ description: "It waits again, because this person took the approval back." }),
+    ),
+  }),
+  "message.approved": Type.Object({ ...decided, edited: Type.Boolean() }),
+  "message.rejected": Type.Object({ ...decided, rejection_reason: text }),
+  "message.expired": Type.Object({
+    ...aboutMessage,
+    action: oneOf("approve", "reject"),
+    rejection_reason: maybe(),
+  }),
+  "domain.verified": Type.Object({ domain: text }),
+  "domain.degraded": Type.Object({
+    domain: text,
+    problems: Type.Array(Type.Object({ record: text, status: oneOf("missing", "mismatch") })),
+  }),
+  "loop.stopped": Type.Object({ ...held, release: Type.String({ description: "The request that lets it go on." }) }),
+  "webhook.disabled": Type.Object({
+    endpoint_id: Type.String({ description: "The webhook's id; of an agent's own webhook, the agent's address." }),
+    webhook_id: maybe(),
+    agent_id: maybe(),
+    url: text,
+    reason: Type.String({ description: "One sentence." }),
+    failing_since: nullable(time()),
+  }),
+  "webhook.test": Type.Object({ webhook_id: text, url: text }),
+};
+
+const descriptions: Record<EventType, string> = {
+  "message.received": "An agent got mail.",
+  "message.sent": "The next host took a message for a recipient.",
+  "message.delivered": "A report says that it arrived.",
+  "message.deferred": "It could not leave yet and is tried again.",
+  "message.failed": "It will not leave.",
+  "message.bounced": "It came back.",
+  "message.complained": "The recipient's provider reports it as unwanted.",
+  "message.held": "A message waits for somebody's decision.",
+  "message.approved": "Somebody let a held message go.",
+  "message.rejected": "Somebody refused a held message.",
+  "message.expired": "Nobody decided in time.",
+  "domain.verified": "A domain was proven.",
+  "domain.degraded": "A proven domain's records are not what they should be any more.",
+  "loop.stopped": "The loop breaker stopped a conversation.",
+  "webhook.disabled": "An endpoint was switched off; what is for it waits.",
+  "webhook.test": "Somebody tried a webhook.",
+};
+
+function envelope<P extends TProperties>(type: EventType, members: P) {
+  return Type.Object(
+    {
+      id: Type.String({ description: "The same in the log, at every webhook and on the WebSocket." }),
+      type: Type.Unsafe<EventType>({ type: "string", const: type }),
+      timestamp: time(),
+      agent_id: Type.Optional(Type.String({ description: "The agent it is about." })),
+      ...members,
+    },
+    { description: descriptions[type] },
+  );
+}
+
+/** The JSON Schema (2020-12) of a whole event, by its type. */
+export const eventSchemas = Object.fromEntries(
+  eventTypes.map((type) => [
+    type,
+    {
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      title: type,
+      ...JSON.parse(JSON.stringify(envelope(type, { data: data[type] }))),
+    },
+  ]),
+) as Record<EventType, Record<string, unknown>>;
+
+const nameOf = (type: EventType) => `${type.replace(/(^|\.)(.)/g, (_, __, first: string) => first.toUpperCase())}Event`;
+
+/** An event of any type; `type` tells which. */
+export const Event = Type.Unsafe<{
+  id: string;
+  type: EventType;
+  timestamp: string;
+  agent_id?: string;
+  data: EventData[EventType];
+}>(
+  Type.Union(
+    eventTypes.map((type) => Type.Object(envelope(type, { data: data[type] }).properties, { $id: nameOf(type) })),
+    { $id: "Event" },
+  ),
+);
+export type EventOnWire = Static<typeof Event>;

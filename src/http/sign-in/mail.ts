@@ -1,0 +1,93 @@
+import { randomBytes } from "node:crypto";
+import { tokenHash } from "../../accounts.ts";
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../log.ts";
+import { captureLane, type Routes } from "../../outbound/routes.ts";
+import type { WriteServerMail } from "../../outbound/server-mail.ts";
+import type { Store } from "../../store/store.ts";
+
+/** Long enough for slow mail; short enough for a link in a mailbox. */
+const LINK_LIFETIME_MS = 15 * 60_000;
+
+export interface SignInMailOptions {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  routes: Routes;
+  writeMail: WriteServerMail;
+  /** Where links begin, without a slash at the end. Never what a request says: it could name somebody else's server. */
+  baseUrl: () => string;
+  sharedDomain: string;
+}
+
+export interface SignInMail {
+  /** Whether mail leaves this server at all, or is at least kept for the developer to look at. */
+  readonly isAvailable: boolean;
+  /**
+   * Mails a link that signs in once to the account of this address, if there is one. Returns at once and tells nothing:
+   * neither the answer nor its time says who has an account here.
+   */
+  ask(request: { email: string; returnTo: string; clientIp: string }): void;
+  /** Resolves when what was asked for so far is queued. */
+  drain(): Promise<void>;
+}
+
+/** Mail that signs people in: written by the server itself, and sent like all its mail through the queue of mail out. */
+export function createSignInMail(options: SignInMailOptions): SignInMail {
+  const { store, clock, log, routes, sharedDomain } = options;
+  const lane = routes.laneFor(sharedDomain);
+  const underWay = new Set<Promise<void>>();
+
+  async function send({ email, returnTo, clientIp }: Parameters<SignInMail["ask"]>[0]): Promise<void> {
+    // The answer leaves first, so that it takes as long for an address without an account.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (lane === null) return;
+    const user = await store.findUserByEmail(email);
+    if (!user) return;
+    const token = randomBytes(32).toString("base64url");
+    const now = new Date(clock.now());
+    const link = `${options.baseUrl()}/sign-in?t=${token}`;
+    const subject = `Sign in to e2a at ${new URL(link).host}`;
+    const notice = await options.writeMail(user, { subject, text: mailText(user.email, link, clientIp), now });
+    if (!notice) return log.warn("sign_in.not_mailed", { user: user.id, why: "the address is on this server" });
+    const sent = await store.mailSignInToken({
+      token: { tokenHash: tokenHash(token), userId: user.id, returnTo, expiresAt: later(now) },
+      notice,
+      now,
+    });
+    if (!sent) return log.warn("sign_in.not_mailed", { user: user.id, why: "enough links are open" });
+    // Nobody gets this mail, and nobody but the developer reads this log.
+    log.info("sign_in.mailed", { user: user.id, ...(lane === captureLane ? { link } : {}) });
+  }
+
+  return {
+    isAvailable: lane !== null,
+    ask(request) {
+      const work = send(request)
+        .catch((error) => log.error("sign_in.mail_failed", {}, error))
+        .finally(() => underWay.delete(work));
+      underWay.add(work);
+    },
+    async drain() {
+      await Promise.all(underWay);
+    },
+  };
+}
+
+function later(now: Date): Date {
+  return new Date(now.getTime() + LINK_LIFETIME_MS);
+}
+
+function mailText(email: string, link: string, clientIp: string): string {
+  return [
+    `Open this link to sign in as ${email}:`,
+    "",
+    link,
+    "",
+    `It works once, within ${LINK_LIFETIME_MS / 60_000} minutes.`,
+    "",
+    `It was asked for from the address ${clientIp}. If that was not you, there is`,
+    "nothing to do: without the link nobody gets in.",
+    "",
+  ].join("\n");
+}

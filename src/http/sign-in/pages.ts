@@ -1,0 +1,209 @@
+/** The pages around signing in: HTML that needs no dashboard and no script, and loads nothing from elsewhere. */
+import { createHash } from "node:crypto";
+import type { Failure } from "../../errors.ts";
+import { html, raw, type SafeHtml } from "../../html.ts";
+import type { OidcProvider } from "./oidc-client.ts";
+import { type CliCallback, signInPath } from "./return-to.ts";
+
+const style = `
+:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 30%, transparent); }
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 28rem; margin: 10vh auto 0; padding: 0 1rem 3rem; overflow-wrap: anywhere; background: light-dark(#fff, #18181b); color: light-dark(#18181b, #f4f4f5); }
+h1 { font-size: 1.5rem; line-height: 1.25; }
+h2 { font-size: 1rem; margin: 2rem 0 .5rem; padding-top: 1.5rem; border-top: 1px solid var(--line); }
+a { color: light-dark(#1d4ed8, #93c5fd); }
+label { display: block; font-weight: 600; }
+input { width: 100%; font: inherit; color: inherit; background: transparent; padding: .5rem .75rem; margin: .25rem 0 .75rem; border: 1px solid light-dark(#71717a, #a1a1aa); border-radius: 6px; }
+button, .button { display: block; width: 100%; min-height: 2.75rem; margin: 0 0 .75rem; padding: .5rem 1rem; font: inherit; font-weight: 600; text-align: center; text-decoration: none; color: #fff; background: #1d4ed8; border: 0; border-radius: 6px; cursor: pointer; }
+.wrong { color: light-dark(#b00020, #ff8a80); }
+code { font: 14px/1.4 ui-monospace, monospace; }
+:focus-visible { outline: 3px solid light-dark(#1d4ed8, #93c5fd); outline-offset: 2px; }
+`;
+
+const hashOf = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+
+interface PageOptions {
+  status?: number;
+  /** What its forms may be sent to, as a CSP source list; "" for anywhere. */
+  formTo?: string;
+  script?: string;
+}
+
+function page(title: string, content: SafeHtml, { status = 200, formTo = "'self'", script }: PageOptions = {}) {
+  const { text } = html`<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title} · e2a</title>
+<style>${raw(style)}</style>
+<main>
+<h1>${title}</h1>
+${content}
+</main>
+${script ? html`<script>${raw(script)}</script>` : ""}
+</html>
+`;
+  const policy = [
+    `default-src 'none'; style-src ${hashOf(style)}`,
+    ...(script ? [`script-src ${hashOf(script)}`] : []),
+    ...(formTo === "" ? [] : [`form-action ${formTo}`]),
+    "base-uri 'none'; frame-ancestors 'none'",
+  ];
+  return new Response(text, {
+    status,
+    headers: {
+      "content-type": "text/html; charset=utf-8",
+      "cache-control": "no-store",
+      "content-security-policy": policy.join("; "),
+      "x-frame-options": "DENY",
+      // Not no-referrer: that would turn the Origin of the forms into "null", and these pages link nowhere else.
+      "referrer-policy": "same-origin",
+      "x-robots-tag": "noindex",
+    },
+  });
+}
+
+/** What the sign-in page offers. */
+export interface WaysIn {
+  /** There is no account yet: whoever is first owns the server. */
+  isFirst: boolean;
+  providers: readonly OidcProvider[];
+  emailLink: boolean;
+  returnTo: string;
+  /** A form that was sent, and what was wrong with it. */
+  wrong?: { form: "email" | "key"; message: string; status: number };
+}
+
+/** Every way in that this server has. */
+export function waysInPage({ isFirst, providers, emailLink, returnTo, wrong }: WaysIn): Response {
+  const hidden = html`<input type="hidden" name="return_to" value="${returnTo}">`;
+  const complaint = (form: "email" | "key") =>
+    wrong?.form === form ? html`<p class="wrong" role="alert">${wrong.message}</p>` : "";
+  const buttons = providers.map(
+    ({ id, name }) =>
+      html`<a class="button" href="${signInPath({ provider: id, returnTo })}">Continue with ${name}</a>\n`,
+  );
+  const first = html`<p>This server has no account yet; the first one owns it. Open the link that the server printed
+when it started${providers.length > 0 ? ", or go on here" : ""}.</p>`;
+  const byEmail = html`<h2>With a link by mail</h2>
+<form method="post" action="/sign-in/email">${hidden}
+<label>Email address <input type="email" name="email" required autocomplete="email"></label>
+${complaint("email")}<button>Send me a link</button>
+</form>`;
+  const byKey = html`<h2>With an API key</h2>
+<form method="post" action="/sign-in/key">${hidden}
+<label>API key of the account <input type="password" name="api_key" required autocomplete="off" spellcheck="false"></label>
+${complaint("key")}<button>Sign in</button>
+</form>
+<p>Or open the link that the server prints each time it starts.</p>`;
+  return page(
+    "Sign in",
+    html`${isFirst ? first : ""}${buttons}${!isFirst && emailLink ? byEmail : ""}${isFirst ? "" : byKey}`,
+    {
+      ...(wrong ? { status: wrong.status } : {}),
+    },
+  );
+}
+
+/** `email` is the account that the link opens; null when it will make the first one. */
+export function linkPage(token: string, email: string | null): Response {
+  if (email === null) return accountForm(token, "", null);
+  return page(
+    "Sign in",
+    html`<form method="post" action="/sign-in">
+<input type="hidden" name="t" value="${token}">
+<p>This link signs you in as ${email}, once.</p>
+<button>Sign in</button>
+</form>`,
+  );
+}
+
+/** The first account's form again, with what was wrong. */
+export function emailPage(token: string, email: string): Response {
+  return accountForm(token, email, "This is not an email address.");
+}
+
+function accountForm(token: string, email: string, wrong: string | null): Response {
+  return page(
+    "Make your account",
+    html`<p>This server has no account yet. The first one owns it.</p>
+<form method="post" action="/sign-in">
+<input type="hidden" name="t" value="${token}">
+<label>Your email address <input type="email" name="email" value="${email}" required autofocus autocomplete="email"></label>
+${wrong ? html`<p class="wrong" role="alert">${wrong}</p>` : ""}
+<button>Make the account</button>
+</form>`,
+    wrong ? { status: 400 } : {},
+  );
+}
+
+/** The same for every address: it does not tell who has an account. */
+export function mailedPage(email: string): Response {
+  return page(
+    "Look into your mail",
+    html`<p>If there is an account for ${email}, a link that signs you in is on its way there. It works once, for 15 minutes.</p>
+<p><a href="/api/auth/login">Sign in another way</a></p>`,
+  );
+}
+
+/** Asks before a command line gets a key: whoever sent somebody here must not get one by that. */
+export function confirmPage(email: string, { url, state }: CliCallback): Response {
+  return page(
+    "Sign in on the command line",
+    html`<p>Give the command line on this computer access as ${email}?</p>
+<p>It gets an API key of your account. Go on only if you have just run <code>e2a login</code> here yourself.</p>
+<form method="post" action="/sign-in/cli">
+<input type="hidden" name="cli_callback" value="${url.href}">
+<input type="hidden" name="cli_state" value="${state}">
+<button>Give access</button>
+</form>
+<p><a href="/">Cancel</a></p>`,
+  );
+}
+
+const submitAtOnce = "document.forms[0].submit()";
+
+/** Hands the key over: by a form, so that it is in no address and no history. */
+export function handOverPage({ url, state }: CliCallback, key: string, agentEmail: string): Response {
+  // A source of the policy has no query; "," and ";" would end it. It knows no IPv6 address (CSP Level 3, 2.3.1).
+  const source = (url.origin + url.pathname).replaceAll(";", "%3B").replaceAll(",", "%2C");
+  return page(
+    "One moment",
+    html`<p>The command line gets its key now.</p>
+<form method="post" action="${url.href}">
+<input type="hidden" name="cli_state" value="${state}">
+<input type="hidden" name="api_key" value="${key}">
+<input type="hidden" name="agent_email" value="${agentEmail}">
+<button>Go on</button>
+</form>`,
+    { formTo: url.hostname === "[::1]" ? "" : source, script: submitAtOnce },
+  );
+}
+
+/** What went wrong while signing in, and the way to begin again. */
+export function refusedPage(failure: Failure, again: string): Response {
+  const { fix } = failure.details;
+  return withoutReferrer(
+    page(
+      "You are not signed in",
+      html`<p>${failure.message}</p>${fix ? html`<p>${fix}</p>` : ""}<p><a href="${again}">To the sign-in page</a></p>`,
+      { status: failure.http.status },
+    ),
+  );
+}
+
+export function failurePage(failure: Failure): Response {
+  const { fix, retryAfterSeconds } = failure.details;
+  const { status, title } = failure.http;
+  // Not every page is about a key.
+  const heading = failure.code === "forbidden" ? "This is not allowed" : title;
+  const response = page(heading, html`<p>${failure.message}</p>${fix ? html`<p>${fix}</p>` : ""}`, { status });
+  if (retryAfterSeconds !== undefined) response.headers.set("retry-after", String(Math.max(1, retryAfterSeconds)));
+  return withoutReferrer(response);
+}
+
+/** For a page without a form, where the secret of a link may be in the address. */
+function withoutReferrer(response: Response): Response {
+  response.headers.set("referrer-policy", "no-referrer");
+  return response;
+}

@@ -1,0 +1,76 @@
+import { type Static, Type } from "@sinclair/typebox";
+import type { SessionRow } from "../../store/schema.ts";
+import { answer } from "../framework/input.ts";
+import { operation } from "../framework/openapi.ts";
+import { notFound } from "../framework/problem.ts";
+import { type RouteDeps, resource } from "../framework/resource.ts";
+import { requireAccountKey } from "../resources/agents.ts";
+import { optional, time } from "../resources/wire.ts";
+import { sessionCookieHeader } from "./session-cookie.ts";
+
+const Session = Type.Object(
+  {
+    id: Type.String(),
+    current: Type.Boolean({ description: "It is the one that asks." }),
+    created_at: time("When the browser signed in."),
+    expires_at: time(),
+    last_used_at: Type.Optional(time("To the minute.")),
+    user_agent: Type.Optional(Type.String({ description: "What the browser says it is." })),
+    ip: Type.Optional(Type.String({ description: "From where it was last used." })),
+  },
+  { $id: "Session" },
+);
+
+/** The browsers that are signed in to the account. */
+export function sessions(deps: RouteDeps) {
+  const { config, store, clock } = deps;
+
+  return resource(deps, "/api/v1/sessions")
+    .get(
+      "",
+      async ({ caller }) => {
+        requireAccountKey(caller);
+        const rows = await store.listSessions(caller.user.id, new Date(clock.now()));
+        return { sessions: rows.map((row) => ({ ...sessionOnWire(row), current: row.id === caller.proofId })) };
+      },
+      {
+        response: { 200: answer(Type.Object({ sessions: Type.Array(Session) })) },
+        ...operation({
+          id: "listSessions",
+          tag: "account",
+          summary: "List the browsers that are signed in",
+          description: "Newest first.",
+          failures: ["forbidden"],
+        }),
+      },
+    )
+    .delete(
+      "/:id",
+      async ({ params, caller }) => {
+        requireAccountKey(caller);
+        if (!(await store.deleteSession(caller.user.id, params.id))) throw notFound("session");
+        const mine = params.id === caller.proofId ? { "set-cookie": sessionCookieHeader(config, null) } : {};
+        return new Response(null, { status: 204, headers: mine });
+      },
+      operation({
+        id: "deleteSession",
+        tag: "account",
+        summary: "Sign a browser out",
+        description: "At once, also its open WebSockets.",
+        failures: ["forbidden"],
+        produces: { status: 204, description: "Signed out" },
+      }),
+    );
+}
+
+/** A session as its account sees it; nothing in it opens anything. */
+export function sessionOnWire(row: SessionRow): Omit<Static<typeof Session>, "current"> {
+  return {
+    id: row.id,
+    created_at: row.createdAt.toISOString(),
+    expires_at: row.expiresAt.toISOString(),
+    ...optional("last_used_at", row.lastUsedAt?.toISOString()),
+    ...optional("user_agent", row.userAgent ?? undefined),
+    ...optional("ip", row.ip ?? undefined),
+  };
+}

@@ -1,0 +1,197 @@
+import { isAscii } from "node:buffer";
+import { randomBytes } from "node:crypto";
+import type { HeaderField, OutboundAttachment, OutboundMail } from "../mail.ts";
+import { idField, isMessageId, mailboxField, textField } from "./fields.ts";
+import { cleanFilename } from "./text/clean.ts";
+
+/** Ids kept of References: the oldest, which names the thread, and the latest (RFC 5322 3.6.4, RFC 5537 3.4.4). */
+const referencesMax = 50;
+/** Real ids have 30 to 100 characters; some servers refuse header fields of more than 10 to 20 KB. */
+const referencesCharsMax = 8 * 1024;
+/** RFC 5322 2.1.1, without CRLF. */
+const lineBytesMax = 998;
+/** Longer field names do not leave room for a value on the line. */
+const fieldNameCharsMax = 76;
+
+/** Fields that say what a message is, or where it has been; compose writes the first, servers on the way the others. */
+const ownFields = new Set([
+  ...["from", "sender", "reply-to", "to", "cc", "bcc", "subject", "date", "message-id", "in-reply-to", "references"],
+  ...["auto-submitted", "x-auto-response-suppress", "mime-version", "dkim-signature", "domainkey-signature"],
+  ...["received", "return-path", "received-spf", "authentication-results", "delivered-to"],
+]);
+const ownPrefixes = /^(?:content|resent|arc|x-e2a)-/;
+
+/** Whether a header field may be added by the author of a message: a valid name (RFC 5322 3.6.8) that nobody else owns. */
+export function isFreeField(name: string): boolean {
+  const key = name.toLowerCase();
+  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name) || name.length > fieldNameCharsMax) return false;
+  return !ownFields.has(key) && !ownPrefixes.test(key);
+}
+
+/**
+ * The message as bytes: CRLF, no line over 998 bytes, MIME (RFC 5322, RFC 2045). Bcc is left out.
+ *
+ * The same mail gives the same bytes, except for the boundaries, which nobody can predict. 8-bit bytes occur only in
+ * addresses whose local part is not ASCII (RFC 6532) and inside attached messages. What does not fit in its place
+ * (addresses, ids and fields that are none) is left out: nothing in a mail can become another field or part.
+ * Throws when the author or the Message-ID is unusable, for nothing could be sent then.
+ */
+export async function compose(mail: OutboundMail): Promise<Buffer> {
+  const { mimeFields, body } = await composeEntity(mail);
+  const from = mailboxField("From", [mail.from]);
+  if (from === "") throw new Error("the author's address is not an address");
+  const messageId = idField("Message-ID", [mail.messageId]);
+  if (messageId === "") throw new Error("the Message-ID is not a message id");
+  const head = [
+    from,
+    mailboxField("Reply-To", mail.replyTo),
+    mailboxField("To", mail.to),
+    mailboxField("Cc", mail.cc),
+    textField("Subject", mail.subject),
+    messageId,
+    `Date: ${mail.date.toUTCString().replace("GMT", "+0000")}\r\n`,
+    idField("In-Reply-To", mail.inReplyTo === null ? [] : [mail.inReplyTo]),
+    idField("References", boundedReferences(mail.references)),
+    "Auto-Submitted: auto-generated\r\n",
+    "X-Auto-Response-Suppress: All\r\n",
+    ...mail.headers.map(freeField),
+    ...mimeFields,
+    "\r\n",
+  ];
+  return Buffer.concat([Buffer.from(head.join("")), body]);
+}
+
+function freeField({ name, value }: HeaderField): string {
+  return isFreeField(name) && value.trim() !== "" ? textField(name, value) : "";
+}
+
+/** The first id and as many of the last ones as fit. */
+function boundedReferences(references: readonly string[]): string[] {
+  const ids = references.filter(isMessageId);
+  const [first, ...rest] = ids;
+  if (first === undefined) return [];
+  let chars = first.length;
+  const kept: string[] = [];
+  for (const id of rest.reverse()) {
+    chars += 1 + id.length;
+    if (kept.length === referencesMax - 1 || chars > referencesCharsMax) break;
+    kept.push(id);
+  }
+  return [first, ...kept.reverse()];
+}
+
+/**
+ * The MIME part of the message by MailComposer. Its fields for people and threads are not used: it passes encoded words
+ * through, turns A-labels back into Unicode beside a non-ASCII local part, and does not cut long words.
+ */
+async function composeEntity(mail: OutboundMail): Promise<{ mimeFields: string[]; body: Buffer }> {
+  // Loaded only when needed: an idle server does without it.
+  const { default: MailComposer } = await import("nodemailer/lib/mail-composer");
+  const text = { contentType: "text/plain; charset=utf-8", content: withCrlf(mail.text) };
+  const html = mail.html === null ? [] : [{ contentType: "text/html; charset=utf-8", content: withCrlf(mail.html) }];
+  const hasText = mail.text !== "" || html.length === 0;
+  const attachments = mail.attachments.map((attachment, i) => attachmentPart(attachment, i, html.length > 0));
+  // A multipart says the widest encoding of what is in it (RFC 2045 6.4).
+  const eightBit = attachments.some((part) => isMessage(part.contentType) && !isAscii(part.content));
+  const options = {
+    alternatives: [...(hasText ? [text] : []), ...html],
+    attachments,
+    ...(eightBit && { headers: { "Content-Transfer-Encoding": "8bit" } }),
+    // "=_" is in no quoted-printable or base64 text (RFC 2045 6.7); the rest is not to be guessed.
+    boundaryPrefix: "=_",
+    baseBoundary: randomBytes(16).toString("hex"),
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    // Neither is used; without them the composer makes up its own.
+    messageId: "<unused@invalid>",
+    date: mail.date,
+  };
+  const bytes = await new Promise<Buffer>((resolve, reject) =>
+    new MailComposer(options).compile().build((error, built) => (error ? reject(error) : resolve(built))),
+  );
+  const bodyStart = bytes.indexOf("\r\n\r\n") + 4;
+  const fields = bytes.toString("latin1", 0, bodyStart - 4).split(/\r\n(?![ \t])/);
+  const mimeFields = fields.filter((field) => /^(?:MIME-Version|Content-[\w-]+):/i.test(field));
+  return { mimeFields: mimeFields.map((field) => `${field}\r\n`), body: bytes.subarray(bodyStart) };
+}
+
+function withCrlf(text: string): string {
+  return text.toWellFormed().replace(/\r\n?|\n/g, "\r\n");
+}
+
+function attachmentPart(attachment: OutboundAttachment, index: number, hasHtml: boolean) {
+  const { buffer, byteOffset, byteLength } = attachment.content;
+  const bytes = Buffer.from(buffer, byteOffset, byteLength);
+  const filename = cleanFilename(attachment.filename, `attachment-${index + 1}`);
+  const message = isMessage(attachment.contentType) ? sendableMessage(bytes) : null;
+  if (message)
+    return { filename, contentType: "message/rfc822", contentDisposition: disposition(false), content: message };
+
+  const contentType = safeContentType(attachment.contentType);
+  const cid = hasHtml && /^[\x21-\x3b\x3d\x3f-\x7e]{1,255}$/.test(attachment.contentId ?? "") && attachment.contentId;
+  return { filename, contentType, contentDisposition: disposition(Boolean(cid)), content: bytes, ...(cid && { cid }) };
+}
+
+function disposition(inline: boolean): "inline" | "attachment" {
+  return inline ? "inline" : "attachment";
+}
+
+function isMessage(contentType: string): boolean {
+  return /^\s*message\/rfc822\s*(?:;|$)/i.test(contentType);
+}
+
+/**
+ * A message as the content of a message/rfc822 part, which may not be encoded (RFC 2046 5.2.1): with CRLF, so that no
+ * line of it ends ours. Null when only an encoding could carry it: NUL, or lines longer than SMTP takes.
+ */
+function sendableMessage(bytes: Buffer): Buffer | null {
+  const lines = scanLines(bytes);
+  if (lines.nul || lines.longestBytes > lineBytesMax) return null;
+  return lines.stray ? crlfLines(bytes) : bytes;
+}
+
+/** A message with CRLF wherever a line ends, at a CR or LF alone too; the same bytes where nothing changes. */
+export function wholeLines(bytes: Buffer): Buffer {
+  return scanLines(bytes).stray ? crlfLines(bytes) : bytes;
+}
+
+function crlfLines(bytes: Buffer): Buffer {
+  return Buffer.from(bytes.toString("latin1").replace(/\r\n?|\n/g, "\r\n"), "latin1");
+}
+
+/** One pass over the bytes: NUL, CR or LF without the other, and the longest line, whatever ends it. */
+function scanLines(bytes: Buffer): { nul: boolean; stray: boolean; longestBytes: number } {
+  let stray = bytes.at(-1) === 0x0d;
+  let nul = false;
+  let longestBytes = 0;
+  let start = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] as number;
+    if (byte > 0x0d) continue;
+    if (byte === 0) nul = true;
+    if (byte !== 0x0d && byte !== 0x0a) continue;
+    stray ||= byte === 0x0a ? bytes[i - 1] !== 0x0d : bytes[i + 1] !== 0x0a;
+    longestBytes = Math.max(longestBytes, i - start);
+    start = i + 1;
+  }
+  return { nul, stray, longestBytes: Math.max(longestBytes, bytes.length - start) };
+}
+
+const typeToken = /^[A-Za-z0-9][\w.+-]{0,126}\/[A-Za-z0-9][\w.+-]{0,126}$/;
+const typeParameter = /^\s*([a-z]+)\s*=\s*"?([\w.+:-]{1,100})"?\s*$/i;
+/** Parameters that say how to read the content; others are about parts and names, which are ours. */
+const typeParameters = new Set(["charset", "method", "format", "profile", "version"]);
+
+/**
+ * The type and its harmless parameters. Types whose content must be MIME itself, and what is no type (RFC 2045 5.1),
+ * are application/octet-stream.
+ */
+function safeContentType(given: string): string {
+  const [type = "", ...parameters] = given.split(";");
+  if (!typeToken.test(type.trim()) || /^\s*(?:multipart|message)\//i.test(type)) return "application/octet-stream";
+  const kept = parameters.flatMap((parameter) => {
+    const [, name = "", value] = typeParameter.exec(parameter) ?? [];
+    return typeParameters.has(name.toLowerCase()) ? [`; ${name.toLowerCase()}=${value}`] : [];
+  });
+  return `${type.trim().toLowerCase()}${kept.join("")}`;
+}

@@ -1,0 +1,96 @@
+import type { Mailbox } from "../mail.ts";
+import { directionControls, nameCharsMax, readAddress } from "./addresses.ts";
+import { cleanLine } from "./text/clean.ts";
+
+/** Where lines are folded (RFC 5322 2.1.1), and what an encoded word may have so that it fits behind any field name. */
+const lineCharsMax = 76;
+const encodedCharsMax = 40;
+/** A longer word does not fit in a line of 998 bytes with a field name before it, so it is encoded and cut. */
+export const wordCharsMax = 900;
+/** Ids are never cut; longer ones are left out. */
+const messageIdCharsMax = 900;
+
+/** What a reader may decode although it only looks like an encoded word (RFC 2047 2), also across white space. */
+const encodedWordLike = /=\?[^?]*\?[bq]\?/i;
+/** Words of a phrase that need no quotes (RFC 5322 3.2.5), with less than atext allows. */
+const plainPhrase = /^[\w-]+(?: [\w-]+)*$/;
+
+/**
+ * A field of free text (RFC 5322 3.6.5) with its CRLF, encoded where it is not plain ASCII (RFC 2047), folded. Whatever
+ * the text has, it stays one field: controls go, white space of any kind is one space.
+ */
+export function textField(name: string, text: string): string {
+  const clean = cleanLine(text);
+  const words = clean.split(" ");
+  return fold(name, isPlain(clean, words) ? words : encodedWords(clean));
+}
+
+/** A field of mailboxes (RFC 5322 3.4) with its CRLF, or "" without any. Addresses that are none are left out. */
+export function mailboxField(name: string, mailboxes: readonly Mailbox[]): string {
+  const written = mailboxes.map(mailboxWords).filter((words) => words.length > 0);
+  const words = written.flatMap((mailbox, i) =>
+    i < written.length - 1 ? [...mailbox.slice(0, -1), `${mailbox.at(-1)},`] : mailbox,
+  );
+  return words.length > 0 ? fold(name, words) : "";
+}
+
+/** A field of message ids (RFC 5322 3.6.4) with its CRLF, or "" without any. What is no id is left out. */
+export function idField(name: string, ids: readonly string[]): string {
+  const valid = ids.filter(isMessageId);
+  return valid.length > 0 ? fold(name, valid) : "";
+}
+
+/** Angle brackets around printable ASCII without brackets: stricter than RFC 5322, so that it is one word everywhere. */
+export function isMessageId(id: string): boolean {
+  return id.length <= messageIdCharsMax && /^<[\x21-\x3b\x3d\x3f-\x7e]+>$/.test(id) && !encodedWordLike.test(id);
+}
+
+function mailboxWords({ address, name }: Mailbox): string[] {
+  const read = readAddress(address);
+  if ("problem" in read) return [];
+  const clean = [...cleanLine(name.replace(directionControls, ""))].slice(0, nameCharsMax).join("").trim();
+  if (clean === "") return [read.address];
+  const quoted = plainPhrase.test(clean) ? clean : `"${clean.replace(/["\\]/g, "\\$&")}"`;
+  const words = quoted.split(" ");
+  return [...(isPlain(clean, words) ? words : encodedWords(clean)), `<${read.address}>`];
+}
+
+function isPlain(text: string, words: readonly string[]): boolean {
+  return /^[\x20-\x7e]*$/.test(text) && !encodedWordLike.test(text) && words.every((w) => w.length <= wordCharsMax);
+}
+
+/** RFC 2047 5, fit for phrases too: Q where most of the text stays readable, B elsewhere; never cut inside a character. */
+function encodedWords(text: string): string[] {
+  const ascii = text.replace(/[^\x20-\x7e]/g, "").length;
+  const encoding = ascii * 2 > text.length ? "Q" : "B";
+  const encode = encoding === "Q" ? encodeQ : (part: string) => Buffer.from(part).toString("base64");
+  const words: string[] = [];
+  let part = "";
+  for (const character of text) {
+    if (encode(part + character).length > encodedCharsMax) {
+      words.push(part);
+      part = "";
+    }
+    part += character;
+  }
+  return [...words, part].map((word) => `=?UTF-8?${encoding}?${encode(word)}?=`);
+}
+
+function encodeQ(text: string): string {
+  return text.replace(/[^A-Za-z0-9]/gu, (character) =>
+    character === " " ? "_" : Buffer.from(character).toString("hex").toUpperCase().replace(/../g, "=$&"),
+  );
+}
+
+/** No line is longer than it must be, and none is only white space. */
+function fold(name: string, words: readonly string[]): string {
+  let folded = "";
+  let line = `${name}: ${words[0]}`;
+  for (const word of words.slice(1)) {
+    if (line.length + 1 + word.length > lineCharsMax) {
+      folded += `${line}\r\n`;
+      line = ` ${word}`;
+    } else line += ` ${word}`;
+  }
+  return `${folded}${line}\r\n`;
+}

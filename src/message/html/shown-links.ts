@@ -1,0 +1,203 @@
+import { domainToASCII } from "node:url";
+import { Tokenizer } from "htmlparser2";
+import { parse } from "tldts";
+import { cssCharsMax, readCss } from "./css.ts";
+import { hasEndlessHost, linkHosts, unreadableLink } from "./links.ts";
+
+/** One way out of a mail: what its reader sees, and where it really leads. */
+export interface ShownLink {
+  /** The words of the link; "" when the mail loads it by itself, as it does pictures. */
+  text: string;
+  /** Host of the target in A-labels, with a port that is not the usual one; "" when it has none. */
+  host: string;
+  /** The target, whole. */
+  url: string;
+}
+
+/** What a reader follows, and what a mail program loads by itself. */
+const followed = ["href", "xlink:href", "action", "formaction"];
+const loaded = ["src", "srcset", "background", "poster", "data"];
+const plainLink = /\b(?:https?:\/\/|www\.)[^\s<>"]+/giu;
+/** Links listed whole; nobody reads more. Of the others only the hosts are listed. */
+const linksMax = 10_000;
+/** Targets of links may be relative to it, so it is repeated in each of them. */
+const baseCharsMax = 500;
+
+/**
+ * All links of a mail, in order, each pair of words and target once: those in the text, those of the HTML, and what the
+ * HTML loads (pictures, style sheets). Targets inside the mail (`cid:`, `data:` pictures, `#…`) are left out. Hosts
+ * that only the gate's wider search knows (bare names, comments, links behind the first 10,000) come last, with nothing
+ * but their name. Time and memory are linear in the length.
+ */
+export function linksOf(text: string, html: string | null): ShownLink[] {
+  const found = new Map<string, ShownLink>();
+  const add = (words: string, url: string) => {
+    const link = { text: words.replace(/\s+/g, " ").trim(), host: hostOf(url), url };
+    const key = JSON.stringify([link.text, link.url]);
+    if (url !== "" && found.size < linksMax && !found.has(key)) found.set(key, link);
+  };
+  for (const [match] of text.matchAll(plainLink)) {
+    const words = withoutSentenceEnd(match);
+    add(words, /^www\./i.test(words) ? `http://${words}` : words);
+  }
+  if (html !== null) for (const link of htmlLinks(html)) add(link.text, link.url);
+  const links = [...found.values()];
+  const known = new Set(links.map(({ host }) => host.replace(/:\d+$/, "")));
+  const rest = linkHosts(text, html).filter(
+    (host) => !known.has(host) && host !== unreadableLink && !host.endsWith(":"),
+  );
+  return [...links, ...rest.map((host) => ({ text: host, host, url: host }))];
+}
+
+/** Full stops behind a link are the sentence's, and so is a bracket that was opened before it. */
+function withoutSentenceEnd(match: string): string {
+  let unopened = match.split(")").length - match.split("(").length;
+  let end = match.length;
+  for (; end > 0; end--) {
+    const last = match[end - 1] as string;
+    if (last === ")" && unopened > 0) unopened--;
+    else if (!".,;:!?'»”’".includes(last)) break;
+  }
+  return match.slice(0, end);
+}
+
+interface Link {
+  text: string;
+  url: string;
+  /** False: a mail program loads it by itself. */
+  followed: boolean;
+}
+
+/** Links of HTML as they stand in its source: nothing is rendered, so what a style sheet hides is found too. */
+function htmlLinks(html: string): Link[] {
+  const links: Link[] = [];
+  /** The link whose words are being read. */
+  let open: Link | null = null;
+  let base: string | null = null;
+  let element = "";
+  let attributes = new Map<string, string>();
+  let attribute = "";
+  let value = "";
+  let sheet = "";
+  /** Characters of style attributes that are still read. */
+  let styleChars = cssCharsMax;
+
+  const words = (text: string) => {
+    if (element === "style") sheet += text;
+    else if (open) open.text += text;
+  };
+  const load = (url: string) => links.push({ text: "", url: resolved(url, base), followed: false });
+  const begun = () => {
+    if (element === "a") open = null;
+    if (element === "img") words(` ${attributes.get("alt") ?? ""} `);
+    if (element === "base") base ??= shortBase(attributes.get("href"));
+    const style = attributes.get("style") ?? "";
+    styleChars -= style.length;
+    if (style.includes("(") && styleChars >= 0) readCss(style, { isAttribute: true }).urls.forEach(load);
+    for (const name of element === "base" ? [] : followed) {
+      const target = attributes.get(name);
+      if (target === undefined) continue;
+      const link = { text: "", url: resolved(target, base), followed: element !== "link" };
+      links.push(link);
+      if (element === "a") open = link;
+    }
+    for (const name of loaded) for (const target of targets(name, attributes.get(name) ?? "")) load(target);
+    attributes = new Map();
+  };
+
+  const tokenizer = new Tokenizer(
+    { xmlMode: false, decodeEntities: true },
+    {
+      ontext: (start, end) => words(html.slice(start, end)),
+      ontextentity: (codePoint) => words(String.fromCodePoint(codePoint)),
+      onopentagname(start, end) {
+        element = html.slice(start, end).toLowerCase();
+      },
+      onattribname(start, end) {
+        attribute = html.slice(start, end).toLowerCase();
+        value = "";
+      },
+      onattribdata(start, end) {
+        value += html.slice(start, end);
+      },
+      onattribentity(codePoint) {
+        value += String.fromCodePoint(codePoint);
+      },
+      onattribend() {
+        if (!attributes.has(attribute)) attributes.set(attribute, value);
+      },
+      onopentagend: begun,
+      onselfclosingtag: begun,
+      onclosetag(start, end) {
+        element = "";
+        if (html.slice(start, end).toLowerCase() === "a") open = null;
+      },
+      oncomment() {},
+      oncdata() {},
+      ondeclaration() {},
+      onprocessinginstruction() {},
+      onend() {},
+    },
+  );
+  tokenizer.write(html);
+  tokenizer.end();
+
+  readCss(sheet).urls.forEach(load);
+  return links
+    .filter(({ url, followed }) => !/^(?:#|cid:)/i.test(url) && (followed || !/^data:/i.test(url)))
+    .map((link) => (link.followed && link.text.trim() === "" ? { ...link, text: "(no words)" } : link));
+}
+
+/** `srcset` is a list of addresses with sizes (HTML 4.8.4.2.1). */
+function targets(name: string, value: string): string[] {
+  const list = name === "srcset" ? value.split(/,\s+/).map((one) => one.trim().split(/\s/)[0] as string) : [value];
+  return list.filter((target) => target !== "");
+}
+
+/** The base of relative targets; of a long one only the host. */
+function shortBase(href: string | undefined): string | null {
+  if (href === undefined || href.length <= baseCharsMax) return href ?? null;
+  const origin = hasEndlessHost(href) ? "" : (URL.parse(href)?.origin ?? "");
+  return origin.length > baseCharsMax || origin === "null" ? null : `${origin}/…/`;
+}
+
+/** An address as a browser would ask for it; as written when it is none without a page around it. */
+function resolved(url: string, base: string | null): string {
+  if (hasEndlessHost(url)) return url;
+  const absolute = /^[\\/]{2}/.test(url) && base === null ? `https:${url}` : url;
+  return URL.parse(absolute, base ?? undefined)?.href ?? url;
+}
+
+function hostOf(url: string): string {
+  if (hasEndlessHost(url)) return "";
+  const parsed = URL.parse(url);
+  if (parsed?.protocol !== "mailto:") return parsed?.host ?? "";
+  const domain = parsed.pathname.slice(parsed.pathname.lastIndexOf("@") + 1);
+  return domain.length > 3 * hostCharsMax ? "" : domainToASCII(domain);
+}
+
+/** What may be a host name in a text: letters, digits, hyphens and dots (UTS 46 knows four dots). */
+const hostLike = /[\p{L}\p{N}\p{M}.。．｡-]+/gu;
+/** RFC 1035 2.3.4, less the root. */
+const hostCharsMax = 253;
+
+/**
+ * The host that a link's words name when the link leads to another one: `paypal.com` on a link to `evil.example`. Null
+ * when they name none, or the target is that host or below it. Time is linear in the words.
+ */
+export function misnamedHost({ text, host }: ShownLink): string | null {
+  const target = host.replace(/:\d+$/, "");
+  const shown = text.replace(/\p{Default_Ignorable_Code_Point}/gu, "");
+  for (const { 0: word, index } of shown.matchAll(hostLike)) {
+    if (word.length > hostCharsMax || !/.[.。．｡]./u.test(word)) continue;
+    const named = domainToASCII(withoutEnds(word)).replace(/^www\./, "");
+    // "report.pdf" and "e.g" are words, unless they stand where only a host does.
+    if (!parse(named).isIcann && !shown.startsWith("://", index - 3)) continue;
+    if (target !== named && !target.endsWith(`.${named}`)) return named;
+  }
+  return null;
+}
+
+function withoutEnds(word: string): string {
+  return word.slice(/^[.-]/.test(word) ? 1 : 0, /[.-]$/.test(word) ? -1 : undefined);
+}

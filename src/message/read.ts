@@ -1,0 +1,344 @@
+import libmime from "libmime";
+import { type AttachmentStream, MailParser, type MessageText, parseAddressHeader } from "mailparser";
+import { asciiDomain } from "../host-name.ts";
+import type { Attachment, HeaderField, Mailbox, ReadMail } from "../mail.ts";
+import { splitAddress } from "../mail.ts";
+import { singleAuthor } from "./author.ts";
+import type { HeaderBlock, WholeHeader } from "./headers.ts";
+import { asBuffer, fieldsNamed, fieldText, hasStrayBytes, scanHeaders, unfolded } from "./headers.ts";
+import { htmlCharsMax as readHtmlCharsMax, seenText } from "./html/text.ts";
+import { type ReadLimits, scanStructure } from "./structure.ts";
+import { cleanFilename, cleanLine, cleanText } from "./text/clean.ts";
+import { replyText } from "./text/reply.ts";
+
+export type { ReadLimits } from "./structure.ts";
+
+/** Real mail has 20 to 100 fields. */
+const fieldsMax = 1_000;
+/** Mailboxes kept of one field; a list longer than this is not meant to be read. */
+const mailboxesMax = 1_000;
+/** RFC 5321 4.5.3.1.3 has 254. Longer ones reach nobody, and an index of Postgres takes 2,704 bytes in all. */
+const addressBytesMax = 998;
+/** Ids kept of a References field, the latest; threads are found by the last few. */
+const referencesMax = 100;
+/** RFC 5322 2.1.1: an id does not fold. */
+const messageIdBytesMax = 998;
+/** Text kept of a message; the whole of it is in the raw mail. */
+const textCharsMax = 1024 * 1024;
+const htmlCharsMax = 4 * 1024 * 1024;
+/** Raw text shown in place of a structure that is not worth parsing. */
+const rawTextBytesMax = 256 * 1024;
+const snippetCharsMax = 200;
+/** A parser that stalls must not stall the session; 25 MB take well under a second. */
+const parseTimeoutMs = 20_000;
+
+/**
+ * Reads a message: decoded header, text, HTML, the new part of the text, and what is attached (RFC 5322, 2045 to 2047).
+ *
+ * Never throws. Broken MIME is read as far as it goes, and `defects` says what was wrong. Past a limit the structure is
+ * not parsed at all: header and raw text are delivered, and a defect. Parts of type message/rfc822 are attachments.
+ * Strings are free of control characters; address domains are A-labels.
+ * @param defect Given when reading it has failed before: then header and raw text are delivered, with this among the defects.
+ * @param header The message's header, where it has been scanned.
+ */
+export async function readMail(
+  raw: Uint8Array,
+  limits: ReadLimits,
+  defect: string | null = null,
+  header: WholeHeader | null = null,
+): Promise<ReadMail> {
+  const isKnown = header && header.bodyStart <= limits.maxHeaderBytes && header.fields.length <= fieldsMax;
+  const block = isKnown ? header : scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
+  const structure =
+    defect === null
+      ? scanStructure(raw, block, limits)
+      : { excess: defect, htmlAlone: false, defects: [], hangsOnSpaces: false, outside: [] };
+  const fields = readHeader(block);
+  const body = structure.excess ? rawBody(raw, block, structure.excess) : await parseBody(raw, block, limits);
+
+  // Nothing came of something broken: then the raw text is better than none.
+  const empty = body.text === null && body.html === null && body.parts.length === 0;
+  if (empty && structure.defects.length + body.defects.length > 0) body.text = rawText(raw, block);
+
+  const fromHtml = body.html !== null && (body.text === null || structure.htmlAlone);
+  const seen = fromHtml ? seenText(body.html ?? "") : null;
+  const isPartOfHtml = fromHtml && (body.html?.length ?? 0) > readHtmlCharsMax;
+  const whole = cleanText(seen?.text ?? body.text ?? "");
+  const text = cut(whole, textCharsMax);
+  const html = body.html === null ? null : cut(cleanText(body.html), htmlCharsMax);
+  const newText = replyText(text);
+  return {
+    ...fields,
+    text,
+    html,
+    replyText: newText,
+    snippet: cleanLine((newText || text).slice(0, 4 * snippetCharsMax))
+      .slice(0, snippetCharsMax)
+      .toWellFormed(),
+    attachments: body.parts.map((part) => part.attachment),
+    defects: [
+      ...fields.defects,
+      ...structure.defects,
+      ...body.defects,
+      ...(seen ? hiding(seen.hiddenChars) : []),
+      ...(whole.includes("\ufffd") ? ["The text has bytes that its charset cannot hold."] : []),
+      ...(isPartOfHtml || whole.length > textCharsMax || (body.html?.length ?? 0) > htmlCharsMax
+        ? ["The text is too long; the rest is in the raw message."]
+        : []),
+    ],
+  };
+}
+
+function hiding(hiddenChars: number | null): string[] {
+  if (hiddenChars === 0) return [];
+  return hiddenChars === null
+    ? ["The HTML is too complex to tell what it hides from its reader."]
+    : [`The HTML has ${hiddenChars} characters that its reader does not see; they are not in the text.`];
+}
+
+/** One attachment by its index in `readMail(raw).attachments`, with its decoded bytes; null when there is none. */
+export async function readAttachment(
+  raw: Uint8Array,
+  index: number,
+  limits: ReadLimits,
+): Promise<{ attachment: Attachment; content: Uint8Array } | null> {
+  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
+  if (scanStructure(raw, block, limits).excess) return null;
+  const { parts } = await parseBody(raw, block, limits, index);
+  const part = parts[index];
+  return part?.content ? { attachment: part.attachment, content: part.content } : null;
+}
+
+/** Every attachment with its decoded bytes, in the order of `readMail(raw).attachments`; none past a limit. */
+export async function readAttachments(
+  raw: Uint8Array,
+  limits: ReadLimits,
+): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
+  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
+  if (scanStructure(raw, block, limits).excess) return [];
+  const { parts } = await parseBody(raw, block, limits, "all");
+  return parts.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
+}
+
+type Header = Pick<
+  ReadMail,
+  | "from"
+  | "to"
+  | "cc"
+  | "replyTo"
+  | "subject"
+  | "messageId"
+  | "inReplyTo"
+  | "references"
+  | "date"
+  | "headers"
+  | "defects"
+>;
+
+/** Fields that RFC 5322 3.6 allows once, and that readers of the message rely on. */
+const onceOnly = ["From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "Content-Type"];
+
+function readHeader(block: HeaderBlock): Header {
+  const first = (key: string) => {
+    const [field] = fieldsNamed(block, key);
+    return field ? fieldText(field) : "";
+  };
+  const defects: string[] = [];
+  if (block.cut) defects.push("The header is too large; fields are missing.");
+  if (block.fields.some(hasStrayBytes)) defects.push("The header has 8-bit characters that are not UTF-8.");
+  if (block.fields.some((field) => field.key === "")) defects.push("The header has a line that is not a field.");
+  for (const name of onceOnly) {
+    const count = fieldsNamed(block, name.toLowerCase()).length;
+    if (count > 1) defects.push(`The message has ${count} ${name} fields.`);
+  }
+
+  const author = singleAuthor(block);
+  const read = readMailboxes(block, "from");
+  const from = author ? [{ address: author.address, name: read[0]?.name ?? "" }] : read;
+  if (fieldsNamed(block, "from").length === 0) defects.push("The message has no From field.");
+  else if (from.length === 0) defects.push("The From field has no address.");
+  else if (from.length > 1) defects.push("The message has more than one From address.");
+  else if (!author) defects.push("The From field can be read in more than one way.");
+
+  const dateText = first("date").replace(/\([^()]*\)/g, "");
+  const date = new Date(dateText);
+  const dated = date.getTime() > 0 && date.getUTCFullYear() < 10_000;
+  if (!dated) defects.push(dateText ? "The Date field cannot be read." : "The message has no Date field.");
+
+  return {
+    from,
+    to: readMailboxes(block, "to"),
+    cc: readMailboxes(block, "cc"),
+    replyTo: readMailboxes(block, "reply-to"),
+    subject: cleanLine(decodeWords(first("subject"))),
+    messageId: readMessageIds(first("message-id"))[0] ?? null,
+    inReplyTo: readMessageIds(first("in-reply-to")),
+    references: readMessageIds(first("references")),
+    date: dated ? date : null,
+    headers: readFields(block),
+    defects,
+  };
+}
+
+function readFields(block: HeaderBlock): HeaderField[] {
+  return block.fields
+    .filter((field) => field.name !== "")
+    .map((field) => ({ name: field.name, value: cleanLine(decodeWords(fieldText(field))) }));
+}
+
+/** All mailboxes of all fields of this name, members of groups included (RFC 5322 3.4). */
+function readMailboxes(block: HeaderBlock, key: string): Mailbox[] {
+  const values = fieldsNamed(block, key).map(fieldText);
+  if (values.length === 0) return [];
+  const mailboxes: Mailbox[] = [];
+  for (const { address, name } of parseAddressHeader(values, { flatten: true, decodePunycode: false }).value) {
+    if (mailboxes.length === mailboxesMax) break;
+    const parts = splitAddress(cleanLine(address ?? ""));
+    if (!parts || /[\s<>]/.test(parts.local)) continue;
+    const domain = asciiDomain(parts.domain) ?? parts.domain;
+    const whole = `${parts.local}@${domain}`;
+    if (Buffer.byteLength(whole) <= addressBytesMax) mailboxes.push({ address: whole, name: cleanLine(name) });
+  }
+  return mailboxes;
+}
+
+/** Ids in angle brackets; where there are none, words with an "@" are taken for ids (RFC 5322 3.6.4). */
+function readMessageIds(value: string): string[] {
+  const bracketed = value.match(/<[^<>\s]+>/g) ?? [];
+  const ids = bracketed.length > 0 ? bracketed : value.split(/[\s,]+/).filter((word) => /^[^<>@]+@[^<>@]+$/.test(word));
+  return ids
+    .filter((id) => Buffer.byteLength(id) <= messageIdBytesMax)
+    .slice(-referencesMax)
+    .map((id) => cleanLine(id.startsWith("<") ? id : `<${id}>`));
+}
+
+/** RFC 2047. Broken encoded words stay as they are. */
+function decodeWords(text: string): string {
+  if (!text.includes("=?")) return text;
+  try {
+    return libmime.decodeWords(text);
+  } catch {
+    return text;
+  }
+}
+
+interface Part {
+  attachment: Attachment;
+  /** Only of the parts that were asked for. */
+  content: Buffer | null;
+}
+
+interface Body {
+  /** Null when no part is plain text. */
+  text: string | null;
+  html: string | null;
+  parts: Part[];
+  defects: string[];
+}
+
+/** What stands in for the body when its structure is not parsed. */
+function rawBody(raw: Uint8Array, block: HeaderBlock, defect: string): Body {
+  const defects = [defect, "The body is shown as it was received."];
+  return { text: rawText(raw, block), html: null, parts: [], defects };
+}
+
+function rawText(raw: Uint8Array, { bodyStart }: HeaderBlock): string {
+  return asBuffer(raw).toString("utf8", bodyStart, bodyStart + rawTextBytesMax);
+}
+
+/** The parser without its costly link detection. */
+class BodyParser extends MailParser {
+  /** How text parts look inside the HTML of the message. */
+  override textToHtml(text: string): string {
+    const escaped = text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+    return `<p>${escaped.replace(/\n/g, "<br/>")}</p>`;
+  }
+}
+
+/** The body by mailparser, which gets of the header only what describes the body. */
+async function parseBody(
+  raw: Uint8Array,
+  block: HeaderBlock,
+  limits: ReadLimits,
+  wanted: number | "all" = -1,
+): Promise<Body> {
+  const parser = new BodyParser({
+    skipHtmlToText: true,
+    ignoreEmbedded: true,
+    keepDeliveryStatus: true,
+    checksumAlgo: false,
+    maxHeadSize: limits.maxHeaderBytes * headerCostFactor,
+    maxChildNodes: limits.maxParts,
+  });
+  const body: Body = { text: null, html: null, parts: [], defects: [] };
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => stop("it takes too long"), parseTimeoutMs);
+    const stop = (reason: string) => {
+      body.defects.push(`The MIME structure cannot be read to its end: ${reason}.`);
+      finish();
+    };
+    const finish = () => {
+      clearTimeout(timer);
+      parser
+        .removeAllListeners("data")
+        .on("error", () => {})
+        .destroy();
+      resolve();
+    };
+    parser.on("data", (data: AttachmentStream | MessageText) => {
+      if (data.type === "attachment") collect(data, body.parts, wanted);
+      else {
+        body.text = data.text?.trim() ? data.text : null;
+        body.html = data.html ?? null;
+      }
+    });
+    parser.on("error", (error: Error) => stop(cleanLine(error.message)));
+    parser.on("end", finish);
+    const described = block.fields.filter((field) => /^(?:content-|mime-version$)/.test(field.key));
+    // On one line each: of a value's other lines the parser would make fields that nobody else sees.
+    const lines = described.map((field) => `${field.name}:${unfolded(field)}\r\n`);
+    parser.write(Buffer.from(`${lines.join("")}\r\n`, "latin1"));
+    parser.end(asBuffer(raw).subarray(block.bodyStart));
+  });
+  return body;
+}
+
+/** mailsplit counts every header line as 64 bytes at least; scanStructure has counted real ones. */
+const headerCostFactor = 64;
+
+function collect(part: AttachmentStream, parts: Part[], wanted: number | "all"): void {
+  const index = parts.length;
+  const isWanted = wanted === "all" || wanted === index;
+  const contentType = /^[\w.+-]+\/[\w.+-]+$/.test(part.contentType ?? "")
+    ? part.contentType.toLowerCase()
+    : "application/octet-stream";
+  const contentId = part.cid ? cleanLine(part.cid) : "";
+  const attachment: Attachment = {
+    index,
+    filename: cleanFilename(part.filename || "", defaultName(index, contentType)),
+    content_type: contentType,
+    size: 0,
+    ...(contentId && { content_id: contentId }),
+  };
+  const read: Part = { attachment, content: null };
+  parts.push(read);
+  const chunks: Buffer[] = [];
+  part.content.on("data", (chunk: Buffer) => {
+    attachment.size += chunk.length;
+    if (isWanted) chunks.push(chunk);
+  });
+  part.content.on("error", () => part.release?.());
+  part.content.on("end", () => {
+    if (isWanted) read.content = Buffer.concat(chunks);
+    part.release?.();
+  });
+}
+
+function defaultName(index: number, contentType: string): string {
+  const extension = contentType === "message/rfc822" ? "eml" : libmime.detectExtension(contentType);
+  return `attachment-${index + 1}.${extension}`;
+}
+
+function cut(text: string, charsMax: number): string {
+  return text.length > charsMax ? text.slice(0, charsMax).toWellFormed() : text;
+}

@@ -1,0 +1,149 @@
+import { asciiDomain } from "../../host-name.ts";
+import { splitAddress } from "../../mail.ts";
+import { cleanLine } from "../text/clean.ts";
+import { statusIn } from "./hard-bounce.ts";
+
+export type DeliveryAction = "failed" | "delayed" | "delivered" | "relayed" | "expanded";
+
+/** What a mail system says became of a message for one recipient (RFC 3464 2.3). */
+export interface DeliveryReport {
+  /** Bare, lower-cased address; null when it is none, such as a local account's name. */
+  finalRecipient: string | null;
+  /** The address before any forwarding, as the sender wrote it; often absent. */
+  originalRecipient: string | null;
+  action: DeliveryAction;
+  /** The enhanced status code, such as 5.1.1 (RFC 3463). */
+  status: string | null;
+  /** What the server said: one line, 500 characters at most, no controls. */
+  diagnostic: string;
+}
+
+/** Fields of one group, names lower-cased, in order. */
+export type Group = [name: string, value: string][];
+
+/** Recipients of a message are 50 at most; a forwarder may expand them. */
+const recipientsMax = 100;
+const groupsMax = 200;
+const groupFieldsMax = 100;
+const valueCharsMax = 2_000;
+export const diagnosticCharsMax = 500;
+
+/**
+ * The machine-readable part of a report: groups of header-like fields between empty lines (RFC 3464 2.1, RFC 5965 3,
+ * RFC 8098 3.1). Lines of `text` end in LF. A second Final-Recipient begins a new group, with or without an empty line.
+ */
+export function readGroups(text: string): Group[] {
+  const groups: Group[] = [];
+  let group: Group = [];
+  const close = () => {
+    if (group.length > 0) groups.push(group);
+    group = [];
+  };
+  for (const line of text.split("\n")) {
+    if (groups.length === groupsMax) return groups;
+    if (line.trim() === "") {
+      close();
+      continue;
+    }
+    const last = group.at(-1);
+    if (/^[ \t]/.test(line) && last) {
+      last[1] = `${last[1]} ${line.trim()}`.slice(0, valueCharsMax);
+      continue;
+    }
+    const colon = line.indexOf(":");
+    if (colon <= 0 || group.length === groupFieldsMax) continue;
+    const name = line.slice(0, colon).trim().toLowerCase();
+    if (name === "final-recipient" && group.some(([key]) => key === name)) close();
+    group.push([name, line.slice(colon + 1, colon + 1 + valueCharsMax).trim()]);
+  }
+  close();
+  return groups;
+}
+
+/** The first value of that field in any of the groups, or "". */
+export function valueIn(groups: readonly Group[], name: string): string {
+  return valuesIn(groups, name)[0] ?? "";
+}
+
+export function valuesIn(groups: readonly Group[], name: string): string[] {
+  return groups.flatMap((group) => group.filter(([key]) => key === name).map(([, value]) => value));
+}
+
+/** The recipients of a delivery status, 100 at most; groups without an outcome are left out (RFC 3464 2.3). */
+export function deliveryReports(groups: readonly Group[]): DeliveryReport[] {
+  const reports: DeliveryReport[] = [];
+  for (const group of groups) {
+    const value = (name: string) => valueIn([group], name);
+    if (!value("final-recipient") && !value("original-recipient")) continue;
+    const status = statusIn(value("status"));
+    const action = readAction(value("action"), status);
+    if (action === null) continue;
+    reports.push({
+      finalRecipient: typedAddress(value("final-recipient")),
+      originalRecipient: typedAddress(value("original-recipient")),
+      action,
+      status,
+      // `smtp; 550 …`: the type says nothing that the text does not.
+      diagnostic: diagnosticLine(value("diagnostic-code").replace(/^[\w.-]{1,40};/, "")),
+    });
+    if (reports.length === recipientsMax) break;
+  }
+  return reports;
+}
+
+/** Actions as RFC 3464 2.3.3 names them, as some servers do, or by the class of the status. */
+function readAction(value: string, status: string | null): DeliveryAction | null {
+  const [word = ""] = /^[a-z]*/.exec(value.toLowerCase()) ?? [];
+  switch (word) {
+    case "failed":
+    case "delayed":
+    case "delivered":
+    case "relayed":
+    case "expanded":
+      return word;
+    case "failure":
+    case "expired":
+    case "error":
+      return "failed";
+    default:
+      return status === null
+        ? null
+        : status.startsWith("5")
+          ? "failed"
+          : status.startsWith("4")
+            ? "delayed"
+            : "delivered";
+  }
+}
+
+/** The address in `rfc822; ann@x.example` or `utf-8; \x{3B1}@x.example` (RFC 3464 2.3, RFC 6533 3), or null. */
+export function typedAddress(value: string): string | null {
+  const [, type = "", rest = ""] = /^(?:([\w-]{1,40})\s*;)?(.*)$/s.exec(value) ?? [];
+  if (/^(?:x400|x-local|local|unknown)$/i.test(type)) return null;
+  const address = /^utf-8$/i.test(type)
+    ? rest.replace(/\\x\{([0-9A-Fa-f]{1,6})\}/g, (_, hex: string) => character(hex))
+    : rest;
+  return plainAddress(address);
+}
+
+function character(hex: string): string {
+  const code = Number.parseInt(hex, 16);
+  return code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd";
+}
+
+/** A bare, lower-cased address with its domain in A-labels; null when it is none (RFC 5321 4.5.3.1: 64 and 255 octets). */
+export function plainAddress(text: string): string | null {
+  const word = text.trim().slice(0, 400);
+  const bare = /<([^<>]*)>/.exec(word)?.[1] ?? word.split(/\s/, 1)[0] ?? "";
+  const parts = splitAddress(bare);
+  if (!parts || !/^[^\s\x00-\x1f\x7f-\x9f<>()[\]:;,"]{1,64}$/.test(parts.local)) return null;
+  const domain = asciiDomain(parts.domain);
+  return domain === null ? null : `${parts.local.toWellFormed()}@${domain}`;
+}
+
+export function diagnosticLine(text: string): string {
+  return cleanLine(text.slice(0, 4 * diagnosticCharsMax))
+    .slice(0, diagnosticCharsMax)
+    .toWellFormed()
+    .trim();
+}

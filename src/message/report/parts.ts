@@ -1,0 +1,136 @@
+import libmime from "libmime";
+import { asBuffer, fieldsNamed, fieldText, type HeaderBlock, scanHeaders } from "../headers.ts";
+
+/** A message or one part of it, not decoded. */
+export interface Part {
+  header: HeaderBlock;
+  /** `type/subtype`, lower-cased; text/plain when there is none or it cannot be read (RFC 2045 5.2). */
+  type: string;
+  /** Parameters of Content-Type by lower-cased name. */
+  params: Record<string, string>;
+  body: Buffer;
+  /** Header and body. */
+  whole: Buffer;
+}
+
+/** Reports have three or four parts (RFC 6522 3). */
+const partsMax = 20;
+/** Multiparts inside a report's first part: related, and in it alternative, in those of Gmail. */
+const depthMax = 4;
+/** What people read comes first among the parts of each. */
+const readableAmong = 3;
+/** Lines that look like a delimiter until they are read to their end. Real mail has none. */
+const lookalikesMax = 1_000;
+/** Header of the message, or of one part. Hosts on the way add to it; real ones stay below 64 KB. */
+const headerLimits = { bytesMax: 256 * 1024, fieldsMax: 1_000 };
+/** Fields that are looked at have a few hundred characters (RFC 2045 5.1, RFC 2183). */
+const fieldCharsMax = 2_000;
+
+/** The message as its own outermost part. Only its header is looked at, and not scanned again when it is given. */
+export function readTop(raw: Uint8Array, block: HeaderBlock | null): Part {
+  return readPart(asBuffer(raw), block);
+}
+
+function readPart(bytes: Buffer, block: HeaderBlock | null = null): Part {
+  const header = block ?? scanHeaders(bytes, headerLimits);
+  const { value, params } = libmime.parseHeaderValue(fieldOf(header, "content-type") || "text/plain", {
+    stripComments: true,
+  });
+  const type = value.trim().toLowerCase();
+  return {
+    header,
+    type: /^[\w.+-]+\/[\w.+-]+$/.test(type) ? type : "text/plain",
+    params,
+    body: bytes.subarray(header.bodyStart),
+    whole: bytes,
+  };
+}
+
+/** The first field of that name, unfolded and cut to 2,000 characters; "" when there is none. `key` is lower-cased. */
+export function fieldOf(header: HeaderBlock, key: string): string {
+  const [field] = fieldsNamed(header, key);
+  return field ? fieldText({ ...field, binary: field.binary.slice(0, fieldCharsMax) }) : "";
+}
+
+/** The file name of an attachment, or "". */
+export function fileNameOf(part: Part): string {
+  const disposition = fieldOf(part.header, "content-disposition");
+  const named = disposition
+    ? libmime.parseHeaderValue(disposition, { stripComments: true }).params.filename
+    : undefined;
+  return named ?? part.params.name ?? "";
+}
+
+/** The parts right inside a multipart, the first 20; none when it is no multipart (RFC 2046 5.1). Time is linear. */
+export function childrenOf(part: Part, max = partsMax): Part[] {
+  const boundary = part.type.startsWith("multipart/") ? part.params.boundary?.trimEnd() : undefined;
+  if (!boundary) return [];
+  const line = Buffer.from(`\n--${boundary}`, "latin1");
+  const children: Part[] = [];
+  let start = -1;
+  let lookalikes = 0;
+  const { whole } = part;
+  // From the line end before the body, so that a delimiter in its first line counts.
+  for (let at = whole.indexOf(line, part.header.bodyStart - 1); at >= 0; at = whole.indexOf(line, at + 1)) {
+    const behind = at + line.length;
+    const tail = delimiterTail.exec(whole.toString("latin1", behind, behind + delimiterTailMax));
+    if (!tail) {
+      if (++lookalikes > lookalikesMax) return children;
+      continue;
+    }
+    if (start >= 0) children.push(readPart(whole.subarray(start, at + 1)));
+    start = behind + tail[0].length;
+    if (tail[1] !== undefined || children.length === max) return children;
+  }
+  // Cut off, or never closed.
+  if (start >= 0) children.push(readPart(whole.subarray(start)));
+  return children;
+}
+
+/** White space and line end behind a delimiter, and how far to look for them (RFC 2046 5.1.1 transport padding). */
+const delimiterTail = /^(--)?[ \t]*(?:\r*\n|$)/;
+const delimiterTailMax = 1_000;
+
+/** The first `bytesMax` bytes of a part, its transfer encoding undone (RFC 2045 6). */
+export function contentOf(part: Part, bytesMax: number): Buffer {
+  switch (fieldOf(part.header, "content-transfer-encoding").toLowerCase()) {
+    case "base64":
+      return Buffer.from(part.body.toString("latin1", 0, 2 * bytesMax), "base64").subarray(0, bytesMax);
+    case "quoted-printable":
+      return Buffer.from(
+        part.body
+          .toString("latin1", 0, bytesMax)
+          .replace(/=\r?\n/g, "")
+          .replace(/=([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+        "latin1",
+      );
+    default:
+      return part.body.subarray(0, bytesMax);
+  }
+}
+
+/** The same as text, by the part's charset where it is known and else as UTF-8, line ends as LF. */
+export function textOf(part: Part, bytesMax: number): string {
+  return decoderFor(part.params.charset).decode(contentOf(part, bytesMax)).replace(/\r\n?/g, "\n");
+}
+
+function decoderFor(charset = "utf-8"): TextDecoder {
+  try {
+    return new TextDecoder((/^(?:us-)?ascii$/i.test(charset) ? "utf-8" : charset) as Bun.Encoding);
+  } catch {
+    return new TextDecoder();
+  }
+}
+
+/** The first part that people read: plain text before HTML, from within nested multiparts too. Null when there is none. */
+export function readableOf(part: Part, depth = 0): Part | null {
+  if (!part.type.startsWith("multipart/")) return /^text\/(?:plain|html)$/.test(part.type) ? part : null;
+  if (depth === depthMax) return null;
+  let html: Part | null = null;
+  for (const child of childrenOf(part, readableAmong)) {
+    const found = readableOf(child, depth + 1);
+    if (found?.type === "text/plain") return found;
+    html ??= found;
+  }
+  return html;
+}

@@ -1,0 +1,125 @@
+import { expect, test } from "bun:test";
+import { replyText } from "./reply.ts";
+
+test.each([
+  ["no quote", "Hello,\n\nhow are you?\n\nAlice", "Hello,\n\nhow are you?\n\nAlice"],
+  [
+    "a quote below",
+    "Yes.\n\nOn Fri, May 15, 2026 at 12:00 PM Bob <bob@example.com> wrote:\n> Coming?\n> Bob\n",
+    "Yes.",
+  ],
+  [
+    "an introduction over two lines",
+    "Yes.\n\nOn Fri, May 15, 2026 at 12:00 PM Bob\n<bob@example.com> wrote:\n> Coming?\n",
+    "Yes.",
+  ],
+  [
+    "an introduction over three lines",
+    "Yes.\n\nOn Fri, May 15, 2026 at 12:00 PM\nBob of the Example Company\n<bob@example.com> wrote:\n> Coming?\n",
+    "Yes.",
+  ],
+  ["German", "Ja.\n\nAm 15.05.2026 um 12:00 schrieb Bob <bob@example.com>:\n> Kommst du?\n", "Ja."],
+  ["French", "Oui.\n\nLe ven. 15 mai 2026 à 12:00, Bob <bob@example.com> a écrit :\n> Tu viens ?\n", "Oui."],
+  ["Outlook", "Yes.\n\n-----Original Message-----\nFrom: Bob <bob@example.com>\nSent: Friday\n\nComing?\n", "Yes."],
+  ["a signature", "Yes.\n\n-- \nAlice\nExample Inc.", "Yes."],
+  ["a phone", "Yes.\n\nSent from my iPhone", "Yes."],
+  ["answers between quotes", "> One?\nFirst.\n\n> Two?\nSecond.", "First.\nSecond."],
+  [
+    "a long line",
+    `${"word ".repeat(500).trim()}\n\nOn Fri Bob <b@example.com> wrote:\n> x`,
+    "word ".repeat(500).trim(),
+  ],
+  ["private use characters", "a\uE0007\uE001b\n\nOn Fri Bob <b@example.com> wrote:\n> x", "a\uE0007\uE001b"],
+  [
+    "Gmail in German, wrapped",
+    "Ja.\n\nAm So., 1. Nov. 2026 um 10:12 Uhr schrieb Firma <\nb@example.com>:\n\n> Passt es?",
+    "Ja.",
+  ],
+  [
+    "Gmail in Dutch, wrapped",
+    "Ja.\n\nOp zo 1 nov 2026 om 10:12 schreef Bedrijf <\nb@example.com>:\n\n> Past het?",
+    "Ja.",
+  ],
+  [
+    "Gmail in Swedish, wrapped",
+    "Ja.\n\nDen sön 1 nov. 2026 kl 10:12 skrev Bob <\nb@example.com>:\n\n> Passar det?",
+    "Ja.",
+  ],
+  ["Gmail in Japanese", "はい。\n\n2026年11月1日(日) 10:12 ボブ <b@example.com>:\n\n> 火曜日？", "はい。"],
+  ["Gmail in Chinese", "好。\n\nBob <b@example.com> 于2026年11月1日周日 10:12写道：\n\n> 可以吗？", "好。"],
+  [
+    "Gmail in Turkish, without a gap",
+    "Evet.\nBob <b@example.com>, 1 Kas 2026 Paz, 10:12 tarihinde şunu yazdı:\n\n> Uygun mu?",
+    "Evet.",
+  ],
+  [
+    "a date with its zone, wrapped",
+    "Yes.\n\n2026-11-01 13:29 GMT+02:00 A Long Name <\nb@example.com>:\n\n> Which?",
+    "Yes.",
+  ],
+  ["Outlook in Swedish", "Ja.\n\nFrån: Bob <b@example.com>\nSkickat: måndag\n\nPassar det?", "Ja."],
+  ["Outlook in Chinese", "好。\n\n发件人: Bob <b@example.com>\n\n可以吗？", "好。"],
+  [
+    "Outlook with a rule",
+    "Ja.\n\n-------------------------\nVon: Bob <b@example.com>\nGesendet: Montag\n\nPasst es?",
+    "Ja.",
+  ],
+  [
+    "Proton",
+    "Yes.\n\n------- Original Message -------\nOn Monday at 3:59 PM, Bob <b@example.com> wrote:\n\n> One\n > Two",
+    "Yes.",
+  ],
+  [
+    "a postscript behind the signature",
+    "Send 40 chairs.\n\nBest regards,\nAlice\n\nPS: and 3 tables.",
+    "Send 40 chairs.\n\nPS: and 3 tables.",
+  ],
+  ["the quoted letter's postscript", "Yes.\n\nFrom: Bob <b@example.com>\n\nComing?\n\nPS: bring Ann.", "Yes."],
+  [
+    "lines of dashes in a list",
+    "The order:\n\n--\n2 tables\n--\n4 chairs\n--\n\nBy Friday.",
+    "The order:\n\n--\n2 tables\n--\n4 chairs\n--\n\nBy Friday.",
+  ],
+  [
+    "a sentence that begins as a telephone's",
+    "Two are missing.\n\nSent from our warehouse on Monday.\n\nFind them.",
+    "Two are missing.\n\nSent from our warehouse on Monday.\n\nFind them.",
+  ],
+  [
+    "words above what looks like an introduction",
+    "On the second line it stops.\nWhich did you write: none?",
+    "On the second line it stops.\nWhich did you write: none?",
+  ],
+  [
+    "nothing but a forwarded message",
+    "From: Bob <b@example.com>\nSent: Friday\n\nComing?",
+    "From: Bob <b@example.com>\nSent: Friday\n\nComing?",
+  ],
+  ["only a quote", "> x\n> y", ""],
+  ["empty", "", ""],
+])("%s", (_name, text, expected) => {
+  expect(replyText(text)).toBe(expected);
+});
+
+test("of many lines, quoted ones go", () => {
+  const long = Array.from({ length: 600 }, (_, i) => (i % 2 ? "" : `line ${i}`)).concat("end");
+  expect(replyText(long.join("\n"))).toBe(long.join("\n"));
+  expect(replyText([...long, "> quoted", "end"].join("\n"))).toBe([...long, "end"].join("\n"));
+  const quoted = Array.from({ length: 600 }, (_, i) => (i % 2 ? ">" : `> line ${i}`));
+  expect(replyText(["Yes.", "", "On Fri Bob <b@example.com> wrote:", ...quoted].join("\n"))).toBe("Yes.");
+});
+
+test.each([
+  "Hello\n\nFrom here on\n--\nJoe\n\nFrom: Ann <ann@x.test>\nSubject: x\n\nold",
+  "Hello\n-- \nJoe",
+  "Yes\n\nOn Mon, 1 Jan 2026, Ann <ann@x.test> wrote:\n> old\n\nSent from my phone",
+  "Yes\n\n-----Original Message-----\nFrom: Ann <ann@x.test>\n\nold",
+  "Yes\nBest regards,\nJoe\nP.S. more",
+])("white space at the ends of lines, which no signature of the mail covers, decides nothing: %j", (text) => {
+  const lines = text.split("\n");
+  for (const space of [" ", "\t", " ".repeat(1_000)])
+    for (const at of lines.keys()) {
+      const changed = lines.with(at, `${(lines[at] as string).trimEnd()}${space}`);
+      expect(replyText(changed.join("\n"))).toBe(replyText(text));
+    }
+});

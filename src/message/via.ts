@@ -1,0 +1,44 @@
+import type { Mailbox } from "../mail.ts";
+import { splitAddress } from "../mail.ts";
+import { reservedLocalParts } from "../reserved-names.ts";
+import { mailboxField } from "./fields.ts";
+import { asBuffer, fieldsNamed, scanHeaders } from "./headers.ts";
+
+/** So long that " via e2a" behind it is still seen in any list of messages. */
+const nameCharsMax = 60;
+/** RFC 5321 4.5.3.1.1. */
+const localBytesMax = 64;
+
+/**
+ * Sends one of our own composed messages in the name of `fromDomain`: From becomes `"<name> via e2a" <local@fromDomain>`
+ * and Reply-To the agent's own address, unless the message has a Reply-To already. To be signed afterwards.
+ *
+ * `local` is as `viaLocalPart` gives it; Reply-To tells agents apart that share it. The name is the agent's own choice,
+ * cut and always followed by "via e2a".
+ * Throws when the message has not exactly one From field, or the agent has no address.
+ */
+export function sendVia(raw: Uint8Array, via: { agent: Mailbox; local: string; fromDomain: string }): Buffer {
+  const { address, name } = via.agent;
+  const label = [...(name.trim() || (splitAddress(address)?.local ?? ""))].slice(0, nameCharsMax).join("").trim();
+  const from = mailboxField("From", [{ address: `${via.local}@${via.fromDomain}`, name: `${label} via e2a` }]);
+  const ownAddress = mailboxField("Reply-To", [{ address, name }]);
+  const block = scanHeaders(raw);
+  const [field, ...more] = fieldsNamed(block, "from");
+  if (!field || more.length > 0 || from === "" || ownAddress === "")
+    throw new Error("the message cannot be sent in another domain's name");
+  const answered = fieldsNamed(block, "reply-to").length > 0;
+  const replyTo = answered ? "" : ownAddress;
+  const bytes = asBuffer(raw);
+  return Buffer.concat([bytes.subarray(0, field.start), Buffer.from(from + replyTo), bytes.subarray(field.end)]);
+}
+
+/**
+ * The local part under which an agent's mail leaves at another domain. Where `isNamed`, or where the agent's own local part
+ * would speak for the operator, the agent's domain is a part of it (`noreply=acme.example`), as no slug can be. Null when it
+ * would be too long.
+ */
+export function viaLocalPart(address: string, isNamed: boolean): string | null {
+  const { local, domain } = splitAddress(address) ?? { local: "", domain: "" };
+  const chosen = isNamed || reservedLocalParts.has(local) ? `${local}=${domain}` : local;
+  return Buffer.byteLength(chosen) <= localBytesMax ? chosen : null;
+}

@@ -1,0 +1,66 @@
+import { and, eq, sql } from "drizzle-orm";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { freezeOutbound, thawOutbound } from "../outbound/queue.ts";
+import type { AgentRow, DomainRow, UserRow } from "../schema.ts";
+
+/** Whether the domain or the account of an agent is paused. */
+export function* isPausedAbove(s: Scope, agent: Pick<AgentRow, "domain" | "userId">): Verb<boolean> {
+  const { domains, users } = s.t;
+  const { domain, userId } = agent;
+  const paused = yield* ask(
+    s.prepared(
+      "pausedAbove",
+      () =>
+        s.db
+          .select({ id: users.id })
+          .from(users)
+          .leftJoin(domains, and(eq(domains.domain, sql.placeholder("domain")), eq(domains.userId, users.id)))
+          .where(and(eq(users.id, sql.placeholder("userId")), sql`(${users.paused} or ${domains.paused})`))
+          .limit(1),
+      { domain, userId },
+    ),
+  );
+  return paused.length > 0;
+}
+
+/** Freezes or releases all mail out of a domain's agents. Null when the account has no such domain. */
+export function* pauseDomain(s: Scope, userId: string, domain: string, paused: boolean): Verb<DomainRow | null> {
+  const { domains, agents } = s.t;
+  const [row] = yield* ask(
+    s.db
+      .update(domains)
+      .set({ paused })
+      .where(and(eq(domains.userId, userId), eq(domains.domain, domain)))
+      .returning(),
+  );
+  if (!row) return null;
+  const all = yield* ask(
+    s.locked(
+      s.db
+        .select()
+        .from(agents)
+        .where(and(eq(agents.userId, userId), eq(agents.domain, domain)))
+        .orderBy(agents.id),
+    ),
+  );
+  yield* follow(s, all);
+  return row;
+}
+
+/** Freezes or releases all mail out of an account. Null when there is no such account. */
+export function* pauseAccount(s: Scope, userId: string, paused: boolean): Verb<UserRow | null> {
+  const { users, agents } = s.t;
+  const [row] = yield* ask(s.db.update(users).set({ paused }).where(eq(users.id, userId)).returning());
+  if (!row) return null;
+  const all = yield* ask(s.locked(s.db.select().from(agents).where(eq(agents.userId, userId)).orderBy(agents.id)));
+  yield* follow(s, all);
+  return row;
+}
+
+/** Makes the queue of each agent follow from the pauses of itself, its domain and its account. */
+function* follow(s: Scope, agents: AgentRow[]): Verb<void> {
+  for (const agent of agents) {
+    if (agent.paused || (yield* isPausedAbove(s, agent))) yield* freezeOutbound(s, agent.id);
+    else yield* thawOutbound(s, agent.id);
+  }
+}

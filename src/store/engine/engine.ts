@@ -1,0 +1,128 @@
+import { type Column, type DriverValueEncoder, getTableColumns, type SQL, sql, type Table } from "drizzle-orm";
+import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
+import type { Tables } from "../schema.ts";
+
+/** A step of a verb: a drizzle query, prepared or not, or raw SQL. */
+export type Step = PromiseLike<unknown> | SQL | Run;
+
+/**
+ * A verb of the domain, as a generator that yields queries and gets their rows back.
+ *
+ * One verb is one transaction. It cannot await, so nobody can hold a transaction
+ * across DNS, SMTP or HTTP. It may be run more than once before it commits (a deadlock,
+ * a neighbour that throws), so queries are all it does. Verbs compose with `yield*`.
+ */
+export type Verb<R> = Generator<Step, R, unknown>;
+
+/** What committed work tells the rest of the process, and on Postgres the other nodes. A hint, never the truth. */
+export interface Signal {
+  /**
+   * `mail`: an agent has a new message. `deliveries`: something is due. `agent`: changed or gone.
+   * `keys`: a key or session was revoked. `consumer`: an agent has a new WebSocket consumer.
+   * `outbound`: mail out is due. `outcome`: something became of an outbound message. `holds`: one is held, or decided.
+   * `events`: an account's log has more. `webhook`: an account's webhook was changed or is gone.
+   */
+  topic:
+    | "mail"
+    | "deliveries"
+    | "agent"
+    | "webhook"
+    | "keys"
+    | "consumer"
+    | "outbound"
+    | "outcome"
+    | "holds"
+    | "events";
+  /** The agent's address, the account's, endpoint's, key's or message's id, a lane, or `<agent> <consumer> <since>`; "" when the topic says it all. */
+  key: string;
+}
+
+/** What a verb may use. `db` builds queries; it must never run one itself. */
+export interface Scope {
+  readonly db: BunSQLiteDatabase;
+  readonly t: Tables;
+  readonly dialect: "sqlite" | "postgres";
+  /** Locks the rows it returns until the transaction ends: FOR NO KEY UPDATE on Postgres, nothing on SQLite (one writer). */
+  locked<Q>(query: Q): Q;
+  /** Lets concurrent claimers pass each other: FOR NO KEY UPDATE SKIP LOCKED on Postgres, nothing on SQLite (one writer). */
+  skipLocked<Q>(query: Q): Q;
+  /** Builds a query once per process and binds `values` to its placeholders: for the hot path, where building costs more than running. */
+  prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>): PromiseLike<T>;
+  /** Sends a signal after the commit; dropped on rollback. */
+  signal(signal: Signal): void;
+}
+
+export interface PreparableQuery<T> extends PromiseLike<T> {
+  prepare(): unknown;
+}
+
+/** A prepared query with its values; made by `Scope.prepared`, run by the engine. */
+export class Run {
+  constructor(
+    readonly query: unknown,
+    readonly values: Record<string, unknown>,
+  ) {}
+}
+
+/** Runs verbs on one kind of database. */
+export interface Engine {
+  readonly dialect: "sqlite" | "postgres";
+  /** Runs a verb that only reads. On Postgres each of its steps sees its own snapshot. */
+  read<R>(verb: (s: Scope) => Verb<R>): Promise<R>;
+  /**
+   * Runs a verb in one transaction; resolves after the commit, rejects after the rollback.
+   * `forgettable` work may be undone by a power cut, though not by a crash of this process: Postgres does not wait until
+   * it is on the disk. SQLite does. `lasting` work may take many minutes; any other fails on Postgres after some seconds.
+   */
+  write<R>(verb: (s: Scope) => Verb<R>, options?: { forgettable?: boolean; lasting?: boolean }): Promise<R>;
+  /** Why the store takes no writes, as a sentence; null while nothing is known to be wrong. */
+  fault(): string | null;
+  /**
+   * Runs `run` when no other server process has this database open, and keeps later ones out meanwhile: what an
+   * earlier process had in hand is nobody's then. A server calls it once, before it claims anything.
+   */
+  takeOver(run: () => Promise<void>): Promise<void>;
+  /** Calls `listener` for every signal of committed work, here or on another node. Returns the unsubscriber. */
+  onSignal(listener: (signal: Signal) => void): () => void;
+  /** Waits for the writes in hand, then closes. */
+  close(): Promise<void>;
+}
+
+/** Yields a query and returns its rows with their type: `const rows = yield* ask(db.select()…)`. */
+export function* ask<T>(query: PromiseLike<T>): Generator<Step, T, unknown> {
+  return (yield query) as T;
+}
+
+/** Like `ask`, for raw SQL: returns the rows as the database names them. */
+export function* askRaw<T>(query: SQL): Generator<Step, T[], unknown> {
+  return (yield query) as T[];
+}
+
+/** Calls every listener. What one throws stops neither the others nor the engine; it surfaces as an uncaught error. */
+export function tell(listeners: Iterable<(signal: Signal) => void>, signal: Signal): void {
+  for (const listener of listeners)
+    try {
+      listener(signal);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+}
+
+/** A placeholder for each column of a row, so that its insert is built once. */
+export function placeholders<Row extends object>(table: Table, row: Row): Row {
+  const columns: Record<string, Column> = getTableColumns(table);
+  const place = (key: string) => sql`${sql.param(sql.placeholder(key), nullable(columns[key] as Column))}`;
+  return Object.fromEntries(Object.keys(row).map((key) => [key, place(key)])) as Row;
+}
+
+/** Drizzle hands what a placeholder stands for to its column as it is; a column of times or JSON knows no null. */
+function nullable(column: Column): DriverValueEncoder<unknown, unknown> {
+  return { mapToDriverValue: (value) => (value === null ? null : column.mapToDriverValue(value)) };
+}
+
+/** A placeholder for a time in a condition or an assignment, converted as a column of times is. */
+export function timePlaceholder(s: Scope, name: string): SQL {
+  return sql`${sql.param(sql.placeholder(name), s.t.events.createdAt)}`;
+}

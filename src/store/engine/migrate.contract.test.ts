@@ -1,0 +1,103 @@
+import { expect, test } from "bun:test";
+import { sql } from "drizzle-orm";
+import { addAccount, noon } from "../../../test/store/rows.ts";
+import { databases, type Node, onDatabases, openNode } from "../../../test/store/stores.ts";
+import { migrations } from "../../assets.ts";
+import { askRaw, type Verb } from "./engine.ts";
+import { MigrationError } from "./migrate.ts";
+
+const tablesOf = {
+  sqlite: sql`select name from sqlite_schema where type = 'table' order by name`,
+  postgres: sql`select table_name as name from information_schema.tables where table_schema = 'public' order by 1`,
+};
+
+function ask<Row>(node: Node, query: (typeof tablesOf)["sqlite"]): Promise<Row[]> {
+  return node.engine.read(function* (): Verb<Row[]> {
+    return yield* askRaw<Row>(query);
+  });
+}
+const tables = async (node: Node) =>
+  (await ask<{ name: string }>(node, tablesOf[node.engine.dialect])).map((t) => t.name);
+const applied = async (node: Node) =>
+  (await ask<{ number: number | string }>(node, sql`select number from schema_migrations order by number`)).map((row) =>
+    Number(row.number),
+  );
+
+const fruit = [
+  { number: 1, name: "apples", sql: "CREATE TABLE apples (id TEXT PRIMARY KEY);" },
+  { number: 2, name: "pears", sql: "CREATE TABLE pears (id TEXT); INSERT INTO pears VALUES ('one');" },
+];
+
+onDatabases(
+  (database) => database.shared,
+  (it) => {
+    test("migrations are applied once, in order, and data outlives the next start", async () => {
+      await using place = await it.database.create();
+      const first = await place.open(fruit.slice(0, 1));
+      expect(await applied(first)).toEqual([1]);
+      const second = await place.open(fruit);
+      const third = await place.open(fruit);
+      expect(await applied(third)).toEqual([1, 2]);
+      expect(await ask(second, sql`select id from pears`)).toEqual([{ id: "one" }]);
+    });
+
+    test("the real ones are numbered without gaps and make a working store at the second start too", async () => {
+      await using place = await it.database.create();
+      const user = await addAccount((await place.open()).store);
+      const again = await place.open();
+      expect(await again.store.findUserByEmail(user.email)).toEqual(user);
+      expect(await applied(again)).toEqual(migrations(it.database.dialect).map((_, i) => i + 1));
+    });
+
+    test("eight nodes that start at once on an empty database apply them once", async () => {
+      await using place = await it.database.create();
+      const nodes = await Promise.all(Array.from({ length: 8 }, () => place.open()));
+      await Promise.all(nodes.map((node) => node.store.probeWrite(noon)));
+      expect(await applied(nodes[7]!)).toEqual(migrations(it.database.dialect).map((m) => m.number));
+    });
+
+    test("a database that a newer binary has changed is refused, and left as it is", async () => {
+      await using place = await it.database.create();
+      const newer = await place.open(fruit);
+      const error = await place.open(fruit.slice(0, 1)).catch((cause: unknown) => cause);
+      expect(error).toBeInstanceOf(MigrationError);
+      expect((error as Error).message).toMatch(/has migration 2.*knows 1/);
+      expect(await place.open([]).catch((cause: unknown) => cause)).toBeInstanceOf(MigrationError);
+      expect(await applied(newer)).toEqual([1, 2]);
+      await newer.store.close();
+    });
+
+    test("a migration that fails leaves nothing of itself, and the next start can apply a better one", async () => {
+      await using place = await it.database.create();
+      const broken = { number: 2, name: "pears", sql: "CREATE TABLE pears (id TEXT); INSERT INTO nowhere VALUES (1);" };
+      const attempt = place.open([fruit[0]!, broken]);
+      await expect(attempt).rejects.toThrow(/nowhere/);
+      const mended = await place.open(fruit);
+      expect(await tables(mended)).toEqual(["apples", "pears", "schema_migrations"]);
+      expect(await applied(mended)).toEqual([1, 2]);
+      expect(await ask(mended, sql`select id from pears`)).toEqual([{ id: "one" }]);
+    });
+  },
+);
+
+test("two processes that start at once on an empty SQLite file both come up", async () => {
+  await using place = await databases.find((one) => one.name === "SQLite file")!.create();
+  const code = `
+    const { openNode } = await import(${JSON.stringify(new URL("../../../test/store/stores.ts", import.meta.url).href)});
+    const node = await openNode("sqlite", process.argv[1]);
+    await node.store.probeWrite(new Date());
+    await node.engine.close();`;
+  const start = () => Bun.spawn([process.execPath, "-e", code, place.location], { stderr: "pipe" });
+  const processes = Array.from({ length: 4 }, start);
+  const errors = await Promise.all(processes.map((child) => child.stderr.text()));
+  expect(await Promise.all(processes.map((child) => child.exited))).toEqual([0, 0, 0, 0]);
+  expect(errors.join("")).toBe("");
+});
+
+test("what cannot be opened says so, and leaves no connection behind", async () => {
+  for (const [dialect, location] of [
+    ["sqlite", import.meta.path],
+    ["postgres", "postgres://127.0.0.1:1/none"],
+  ] as const)
+    expect(await openNode(dialect, location).catch((error: unknown) => error)).toBeInstanceOf(Error);
+});

@@ -1,0 +1,35 @@
+import { Database } from "bun:sqlite";
+import { schema } from "../schema.ts";
+import type { Scope, Verb } from "./engine.ts";
+import { unavailable } from "./failures.ts";
+import { sqliteKit } from "./kit.ts";
+import { BUSY_TIMEOUT_MS, readsOn, scopeFor } from "./sqlite-scope.ts";
+
+/** A connection that only reads. */
+export interface Reader {
+  /** Runs a verb that only reads, in one snapshot. */
+  read<R>(verb: (s: Scope) => Verb<R>): Promise<R>;
+  close(): void;
+}
+
+/**
+ * Opens a database that is open for writing elsewhere in this process. It sees every commit that has resolved. It has to
+ * be closed before the one that writes, which empties the log only when it is the last.
+ */
+export function openSqliteReader(path: string): Reader {
+  const client = new Database(path, { readonly: true });
+  client.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  client.exec("PRAGMA temp_store = MEMORY");
+  const read = readsOn(client, scopeFor(client, schema(sqliteKit)));
+  let closed = false;
+  return {
+    async read(verb) {
+      if (closed) throw unavailable(new Error("the store is closed"));
+      return read(verb);
+    },
+    close() {
+      closed = true;
+      client.close();
+    },
+  };
+}

@@ -1,0 +1,152 @@
+import { and, asc, eq, inArray, isNotNull, isNull, lt, sql } from "drizzle-orm";
+import type { EventData } from "../../events.ts";
+import { listSecrets } from "../accounts/accounts.ts";
+import { ask, placeholders, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { getMessage, type StoredMail } from "../mail/messages.ts";
+import type { DeliveryAttemptRow, DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../schema.ts";
+import { type Farewell, noteFailure, noteSuccess } from "./endpoint-health.ts";
+import { type Endpoint, getEndpoint } from "./endpoints.ts";
+import { getEvent } from "./events.ts";
+
+/** All that one attempt needs; null when what it was to deliver, or its endpoint, is gone. */
+export interface DeliveryWork {
+  endpoint: Endpoint;
+  /** An agent's own webhook gets the message; an account's gets the event, and what was proven about its message. */
+  content: { kind: "message"; mail: StoredMail } | { kind: "event"; event: EventRow; message: MessageRow | null };
+  /** Newest first. */
+  secrets: SigningSecretRow[];
+}
+
+export function* deliveryWork(s: Scope, delivery: DeliveryRow): Verb<DeliveryWork | null> {
+  const endpoint = yield* getEndpoint(s, delivery.endpointId);
+  const content = endpoint && (yield* contentOf(s, delivery));
+  return content && { endpoint, content, secrets: yield* listSecrets(s, delivery.userId) };
+}
+
+function* contentOf(s: Scope, delivery: DeliveryRow): Verb<DeliveryWork["content"] | null> {
+  if (delivery.messageId !== null) {
+    const mail = yield* getMessage(s, delivery.endpointId, delivery.messageId);
+    return mail && { kind: "message", mail };
+  }
+  const event = yield* getEvent(s, delivery.eventId);
+  if (!event) return null;
+  if (event.type !== "message.received") return { kind: "event", event, message: null };
+  const { message_id } = event.data as EventData["message.received"];
+  const [message] = yield* ask(s.db.select().from(s.t.messages).where(eq(s.t.messages.id, message_id)));
+  return { kind: "event", event, message: message ?? null };
+}
+
+/** Removes a delivery of which nothing is left to deliver. */
+export function* dropDelivery(s: Scope, { id, leaseToken }: Pick<DeliveryRow, "id" | "leaseToken">): Verb<void> {
+  const { deliveries } = s.t;
+  yield* ask(s.db.delete(deliveries).where(and(eq(deliveries.id, id), eq(deliveries.leaseToken, leaseToken ?? ""))));
+}
+
+export type DeliveryStep =
+  | { kind: "succeeded" }
+  | { kind: "retry"; at: Date }
+  | { kind: "failed" }
+  /** Nothing was tried; it goes back as it was. */
+  | { kind: "released"; at: Date };
+
+/** What an attempt says about its endpoint. */
+export type EndpointNews = { kind: "well" } | { kind: "failing"; farewell: Farewell | null };
+
+/**
+ * Records what an attempt came to, and what it says about the endpoint. Does nothing, and returns false, when the lease has passed
+ * to somebody else meanwhile.
+ */
+export function* finishDelivery(
+  s: Scope,
+  delivery: Pick<DeliveryRow, "id" | "leaseToken" | "endpointId">,
+  step: DeliveryStep,
+  attempt: Omit<DeliveryAttemptRow, "deliveryId"> | null,
+  now: Date,
+  news: EndpointNews | null = null,
+): Verb<boolean> {
+  const { deliveries, deliveryAttempts } = s.t;
+  const done = step.kind === "succeeded" || step.kind === "failed";
+  const tried = attempt !== null;
+  const rows = yield* ask(
+    s.prepared(
+      `finishDelivery ${done} ${tried}`,
+      () =>
+        s.db
+          .update(deliveries)
+          .set({
+            leaseToken: null,
+            ...(done
+              ? { status: sql`${sql.placeholder("status")}`, finishedAt: timePlaceholder(s, "at") }
+              : { nextAttemptAt: timePlaceholder(s, "at") }),
+            ...(tried
+              ? {
+                  attempts: sql`${sql.placeholder("attempts")}`,
+                  lastStatus: sql`${sql.placeholder("lastStatus")}`,
+                  lastError: sql`${sql.placeholder("lastError")}`,
+                }
+              : {}),
+          })
+          .where(
+            and(eq(deliveries.id, sql.placeholder("id")), eq(deliveries.leaseToken, sql.placeholder("leaseToken"))),
+          )
+          .returning({ id: deliveries.id }),
+      {
+        id: delivery.id,
+        leaseToken: delivery.leaseToken ?? "",
+        status: step.kind,
+        at: "at" in step ? step.at : now,
+        attempts: attempt?.attempt,
+        lastStatus: attempt?.status,
+        lastError: attempt?.error,
+      },
+    ),
+  );
+  if (rows.length === 0) return false;
+  if (attempt) {
+    const row: DeliveryAttemptRow = { deliveryId: delivery.id, ...attempt };
+    yield* ask(
+      s.prepared("insertAttempt", () => s.db.insert(deliveryAttempts).values(placeholders(deliveryAttempts, row)), row),
+    );
+  }
+  if (news?.kind === "well") yield* noteSuccess(s, delivery.endpointId);
+  else if (news) yield* noteFailure(s, delivery.endpointId, attempt?.startedAt ?? now, news.farewell);
+  return true;
+}
+
+/** An agent's deliveries of one message with their attempts, for people who ask what happened. */
+export function* deliveriesOf(s: Scope, messageId: string): Verb<(DeliveryRow & { tries: DeliveryAttemptRow[] })[]> {
+  const { deliveries, deliveryAttempts } = s.t;
+  const rows = yield* ask(s.db.select().from(deliveries).where(eq(deliveries.messageId, messageId)));
+  const all: (DeliveryRow & { tries: DeliveryAttemptRow[] })[] = [];
+  for (const row of rows) {
+    const tries = yield* ask(
+      s.db
+        .select()
+        .from(deliveryAttempts)
+        .where(eq(deliveryAttempts.deliveryId, row.id))
+        .orderBy(asc(deliveryAttempts.attempt)),
+    );
+    all.push({ ...row, tries });
+  }
+  return all;
+}
+
+/** Deletes up to `limit` deliveries older than `before` that are finished, or wait for a webhook that is switched off. */
+export function* sweepDeliveries(s: Scope, before: Date, limit: number): Verb<number> {
+  const { deliveries } = s.t;
+  let gone = 0;
+  for (const isOld of [
+    and(isNotNull(deliveries.finishedAt), lt(deliveries.finishedAt, before)),
+    // Written out, because a partial index is only found by a constant.
+    and(sql`${deliveries.status} = 'paused'`, lt(deliveries.createdAt, before), isNull(deliveries.messageId)),
+  ]) {
+    const old = s.db
+      .select({ id: deliveries.id })
+      .from(deliveries)
+      .where(isOld)
+      .limit(limit - gone);
+    gone += (yield* ask(s.db.delete(deliveries).where(inArray(deliveries.id, old)).returning({ id: deliveries.id })))
+      .length;
+  }
+  return gone;
+}

@@ -1,0 +1,412 @@
+import { and, asc, eq, isNotNull, lte, type SQL, sql } from "drizzle-orm";
+import { newId } from "../../id.ts";
+import { ask, askRaw, placeholders, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import type { DeliveryRow } from "../schema.ts";
+
+/** Due rows looked at in one claim, oldest first, for each row wanted: mostly enough, and then no endpoint is walked. */
+const CANDIDATES_PER_CLAIM = 4;
+/** Endpoints that one step of a walk looks at; more come in the next. */
+const WALKED_AT_ONCE = 64;
+/** The list of busy endpoints is filled up to a multiple of this: a statement is prepared for each length. */
+const BUSY_STEP = 32;
+/** Rows looked at for the next due time, before endpoints are walked: a read of one page or two. */
+const NEXT_DUE_CANDIDATES = 100;
+/** From so many rows on, those of busy endpoints are walked around: passing by each of them would take milliseconds. */
+const PILE_ROWS = 5_000;
+
+/** An event on its way to one endpoint. */
+export type NewDelivery = Pick<
+  DeliveryRow,
+  "userId" | "agentId" | "eventId" | "eventType" | "messageId" | "endpointId"
+> & {
+  /** It waits until its endpoint, or the agent whose it is, is let go on. */
+  isFrozen: boolean;
+  now: Date;
+};
+
+/** Queues a delivery, due at once, and returns it. */
+export function* addDelivery(s: Scope, { isFrozen, now, ...about }: NewDelivery): Verb<DeliveryRow> {
+  const row: DeliveryRow = {
+    id: newId("dlv"),
+    ...about,
+    status: isFrozen ? "paused" : "pending",
+    attempts: 0,
+    nextAttemptAt: now,
+    leaseToken: null,
+    lastStatus: null,
+    lastError: null,
+    createdAt: now,
+    finishedAt: null,
+  };
+  const { deliveries } = s.t;
+  yield* ask(s.prepared("addDelivery", () => s.db.insert(deliveries).values(placeholders(deliveries, row)), row));
+  s.signal({ topic: "deliveries", key: about.endpointId });
+  return row;
+}
+
+/** What a claim is for. */
+interface DeliveryClaim {
+  now: Date;
+  leaseUntil: Date;
+  leaseToken: string;
+  limit: number;
+  /** Endpoints with no free slot. */
+  busy: string[];
+  /** The account with no free slot, if one has none. */
+  fullAccount?: string | null;
+  slots: DeliverySlots;
+  /** Endpoints that are known to have something due: only theirs is claimed, at the cost of a seek each. */
+  named?: readonly string[];
+  /** A hint: the endpoint that a walk served last, "" at first, so that all have their turn. */
+  after?: string;
+}
+
+/** How many more deliveries endpoints may have in hand. */
+export interface DeliverySlots {
+  /** Endpoint → how many more. */
+  of: ReadonlyMap<string, number>;
+  /** How many more each endpoint may have that `of` does not name. */
+  others: number;
+  /** The same for all endpoints of an account together. */
+  accounts?: { of: ReadonlyMap<string, number>; others: number };
+  /** Endpoints that failed last; at most `failingMax` of them are served in one claim. */
+  failing: ReadonlySet<string>;
+  failingMax: number;
+}
+
+/** The slots of an endpoint, for one claim: which of the failing ones are served is settled by who is asked for first. */
+function slotsFor({ of, others, failing, failingMax }: DeliverySlots): (endpoint: string) => number {
+  const granted = new Set<string>();
+  return (endpoint) => {
+    const free = of.get(endpoint) ?? others;
+    if (free <= 0 || !failing.has(endpoint) || granted.has(endpoint)) return free;
+    if (granted.size >= failingMax) return 0;
+    granted.add(endpoint);
+    return free;
+  };
+}
+
+/**
+ * Claims due deliveries for `leaseToken`: their due time moves to `leaseUntil`, so that a claimer
+ * that dies loses nothing. The oldest come first. Where endpoints without a free slot have so many that
+ * the others are not seen behind them, it goes from endpoint to endpoint instead, so that a dead one never fills
+ * the claim of another, however much waits for it. Returns them with the `after` of the next claim.
+ */
+export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<{ claimed: DeliveryRow[]; after: string }> {
+  const { now, limit } = input;
+  const slots = slotsFor(input.slots);
+  let after = input.after ?? "";
+  const ids = new Set<string>();
+  const taken = new Map<string, number>();
+  const takenBy = new Map<string, number>();
+  const { accounts } = input.slots;
+  const slotsOf = (account: string) => accounts?.of.get(account) ?? accounts?.others ?? Number.POSITIVE_INFINITY;
+  const take = (rows: Candidate[]) => {
+    for (const { id, endpointId, userId } of rows) {
+      const already = taken.get(endpointId) ?? 0;
+      const ofAccount = takenBy.get(userId) ?? 0;
+      if (ids.size >= limit || ids.has(id) || ofAccount >= slotsOf(userId)) continue;
+      if (input.busy.includes(endpointId) || already >= slots(endpointId)) continue;
+      taken.set(endpointId, already + 1);
+      takenBy.set(userId, ofAccount + 1);
+      ids.add(id);
+    }
+  };
+
+  const search = function* (): Verb<void> {
+    const looked = limit * CANDIDATES_PER_CLAIM;
+    const oldest = yield* oldestDue(s, { now, busy: [], fullAccount: input.fullAccount, limit: looked });
+    take(oldest);
+    if (ids.size === limit || oldest.length < looked) return;
+    const fullAccount = input.fullAccount ?? [...takenBy].find(([account, count]) => count >= slotsOf(account))?.[0];
+    const full = [...taken].filter(([endpoint, count]) => count >= slots(endpoint)).map(([endpoint]) => endpoint);
+    const busy = filledUp([...input.busy, ...full]);
+    if (yield* isPile(s, now))
+      after = yield* walk(s, { now, busy, fullAccount, slots, after }, () => limit - ids.size, take);
+    else take(yield* oldestDue(s, { now, busy, fullAccount, limit: looked }));
+  };
+  if (!input.named) yield* search();
+  else
+    for (const endpoint of input.named)
+      take(yield* oldestDueOf(s, endpoint, now, Math.min(limit - ids.size, slots(endpoint))));
+
+  const claimed: DeliveryRow[] = [];
+  for (const id of ids)
+    claimed.push(
+      ...(yield* ask(
+        s.prepared(
+          "leaseDelivery",
+          () =>
+            s.db
+              .update(s.t.deliveries)
+              .set({
+                nextAttemptAt: timePlaceholder(s, "leaseUntil"),
+                leaseToken: sql`${sql.placeholder("leaseToken")}`,
+              })
+              .where(eq(s.t.deliveries.id, sql.placeholder("id")))
+              .returning(),
+          { id, leaseUntil: input.leaseUntil, leaseToken: input.leaseToken },
+        ),
+      )),
+    );
+  return { claimed, after };
+}
+
+type Candidate = Pick<DeliveryRow, "id" | "endpointId" | "userId">;
+
+/**
+ * Goes from endpoint to endpoint, from where the last walk ended, and hands the oldest of each to `take` while rows are
+ * wanted. Returns the endpoint that was served last.
+ */
+function* walk(
+  s: Scope,
+  input: Pick<DeliveryClaim, "now" | "busy" | "fullAccount"> & { slots: (endpoint: string) => number; after: string },
+  wanted: () => number,
+  take: (rows: Candidate[]) => void,
+): Verb<string> {
+  const { now, slots, after } = input;
+  let served = after;
+  // To the last endpoint, then from the first one to where the walk began.
+  for (const [from, to] of [
+    [after, null],
+    ["", after],
+  ] as const)
+    for (let last: string | undefined = from; wanted() > 0 && last !== undefined; ) {
+      const due: string[] = yield* dueEndpoints(s, { ...input, from: last, to });
+      for (const endpoint of due) {
+        if (wanted() <= 0) break;
+        take(yield* oldestDueOf(s, endpoint, now, Math.min(wanted(), slots(endpoint))));
+        served = endpoint;
+      }
+      last = due.length < WALKED_AT_ONCE ? undefined : due.at(-1);
+    }
+  return served;
+}
+
+/** Whether so much is pending, and due by `by` if that is given, that the rows of busy endpoints may be too many to pass by. */
+function* isPile(s: Scope, by: Date | null): Verb<boolean> {
+  const { deliveries } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      `deliveryPile ${by !== null}`,
+      () =>
+        s.db
+          .select({ at: deliveries.nextAttemptAt })
+          .from(deliveries)
+          .where(and(pending(s), by ? lte(deliveries.nextAttemptAt, timePlaceholder(s, "by")) : undefined))
+          .orderBy(asc(deliveries.nextAttemptAt))
+          .limit(1)
+          .offset(PILE_ROWS),
+      { by },
+    ),
+  );
+  return rows.length > 0;
+}
+
+function* oldestDue(
+  s: Scope,
+  { now, busy, fullAccount, limit }: Pick<DeliveryClaim, "now" | "busy" | "fullAccount" | "limit">,
+): Verb<Candidate[]> {
+  const { deliveries } = s.t;
+  return yield* ask(
+    s.prepared(
+      `oldestDue ${busy.length}`,
+      () =>
+        s.skipLocked(
+          s.db
+            .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
+            .from(deliveries)
+            .where(
+              and(
+                pending(s),
+                lte(deliveries.nextAttemptAt, timePlaceholder(s, "now")),
+                notBusy(sql`${deliveries.endpointId}`, busy),
+                notFull(sql`${deliveries.userId}`),
+              ),
+            )
+            .orderBy(asc(deliveries.nextAttemptAt))
+            .limit(sql.placeholder("limit")),
+        ),
+      { now, limit, ...busyValues(busy), ...fullValue(fullAccount) },
+    ),
+  );
+}
+
+function* oldestDueOf(s: Scope, endpointId: string, now: Date, limit: number): Verb<Candidate[]> {
+  if (limit <= 0) return [];
+  const { deliveries } = s.t;
+  return yield* ask(
+    s.prepared(
+      "oldestDueOf",
+      () =>
+        s.skipLocked(
+          s.db
+            .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
+            .from(deliveries)
+            .where(
+              and(
+                pending(s),
+                eq(deliveries.endpointId, sql.placeholder("endpointId")),
+                lte(deliveries.nextAttemptAt, timePlaceholder(s, "now")),
+              ),
+            )
+            .orderBy(asc(deliveries.endpointId), asc(deliveries.nextAttemptAt))
+            .limit(sql.placeholder("limit")),
+        ),
+      { endpointId, now, limit },
+    ),
+  );
+}
+
+/** Endpoints that are not busy and have something due, after `from` and up to `to`, at most `WALKED_AT_ONCE`. */
+function* dueEndpoints(
+  s: Scope,
+  input: Pick<DeliveryClaim, "now" | "busy" | "fullAccount"> & { from: string; to: string | null },
+): Verb<string[]> {
+  const upTo = input.to === null ? sql`` : sql`and endpoint_id <= ${sql.placeholder("to")}`;
+  const rows = yield* ask(
+    s.prepared(
+      `dueEndpoints ${input.busy.length} ${input.to === null}`,
+      () =>
+        s.db
+          .select({ endpoint: sql<string>`walk.endpoint` })
+          .from(waitingEndpoints(s, upTo))
+          .where(
+            and(
+              notBusy(sql`walk.endpoint`, input.busy),
+              sql`walk.due <= ${timePlaceholder(s, "now")}`,
+              notFull(accountOfWalked(s)),
+            ),
+          )
+          .limit(sql.placeholder("limit")),
+      {
+        ...{ from: input.from, to: input.to, now: input.now, limit: WALKED_AT_ONCE },
+        ...{ ...busyValues(input.busy), ...fullValue(input.fullAccount) },
+      },
+    ),
+  );
+  return rows.map((row) => row.endpoint);
+}
+
+/**
+ * `walk (endpoint, due)`: every endpoint after the placeholder `from` that has something pending, in order, with its earliest
+ * due time. Two seeks for each endpoint, however many rows it has, and none for those behind a LIMIT.
+ */
+function waitingEndpoints(s: Scope, upTo = sql``): SQL {
+  const waiting = sql`from ${s.t.deliveries} where status = 'pending' and endpoint_id`;
+  const next = (after: SQL) => sql`(select min(endpoint_id) ${waiting} > ${after} ${upTo})`;
+  return sql`(
+    with recursive steps (endpoint) as (
+      select ${next(sql`${sql.placeholder("from")}`)}
+      union all select ${next(sql`steps.endpoint`)} from steps where endpoint is not null)
+    select endpoint, (select min(next_attempt_at) ${waiting} = endpoint) as due
+    from steps where endpoint is not null) as walk`;
+}
+
+/** Written out, because a partial index is only found by a constant. */
+function pending(s: Scope): SQL {
+  return sql`${s.t.deliveries.status} = 'pending'`;
+}
+
+function notBusy(endpoint: SQL, busy: string[]): SQL | undefined {
+  if (busy.length === 0) return undefined;
+  const places = busy.map((_, i) => sql`${sql.placeholder(`busy${i}`)}`);
+  return sql`${endpoint} not in (${sql.join(places, sql`, `)})`;
+}
+
+/** No account's id is "", which stands for none. */
+function notFull(account: SQL): SQL {
+  return sql`${account} <> ${sql.placeholder("fullAccount")}`;
+}
+
+function fullValue(account: string | null | undefined): { fullAccount: string } {
+  return { fullAccount: account ?? "" };
+}
+
+/** Whose the endpoint is that a walk has come to: one seek. */
+function accountOfWalked(s: Scope): SQL {
+  return sql`(select user_id from ${s.t.deliveries} where status = 'pending' and endpoint_id = walk.endpoint limit 1)`;
+}
+
+function filledUp(busy: string[]): string[] {
+  const [first] = busy;
+  const missing = (BUSY_STEP - (busy.length % BUSY_STEP)) % BUSY_STEP;
+  return first === undefined ? [] : [...busy, ...Array<string>(missing).fill(first)];
+}
+
+function busyValues(busy: string[]): Record<string, string> {
+  return Object.fromEntries(busy.map((endpoint, i) => [`busy${i}`, endpoint]));
+}
+
+/** When the next delivery is due, busy endpoints and those of a full account left out; null when none waits. */
+export function* nextDeliveryDue(s: Scope, endpoints: string[], fullAccount: string | null = null): Verb<Date | null> {
+  const busy = filledUp(endpoints);
+  const isAny = busy.length === 0;
+  const earliest = yield* earliestDue(s, { busy: [], fullAccount, limit: isAny ? 1 : NEXT_DUE_CANDIDATES });
+  const found = earliest.find((row) => !busy.includes(row.endpointId));
+  if (found || isAny || earliest.length < NEXT_DUE_CANDIDATES) return found?.at ?? null;
+  if (!(yield* isPile(s, null))) return (yield* earliestDue(s, { busy, fullAccount, limit: 1 }))[0]?.at ?? null;
+  const [rest] = yield* ask(
+    s.prepared(
+      `nextDeliveryDue ${busy.length}`,
+      () =>
+        s.db
+          .select({ at: sql<Date | null>`min(walk.due)`.mapWith(s.t.deliveries.nextAttemptAt) })
+          .from(waitingEndpoints(s))
+          .where(and(notBusy(sql`walk.endpoint`, busy), notFull(accountOfWalked(s)))),
+      { from: "", ...busyValues(busy), ...fullValue(fullAccount) },
+    ),
+  );
+  return rest?.at ?? null;
+}
+
+function* earliestDue(
+  s: Scope,
+  { busy, fullAccount, limit }: { busy: string[]; fullAccount: string | null; limit: number },
+): Verb<{ endpointId: string; at: Date }[]> {
+  const { deliveries } = s.t;
+  return yield* ask(
+    s.prepared(
+      `earliestDue ${busy.length}`,
+      () =>
+        s.db
+          .select({ endpointId: deliveries.endpointId, at: deliveries.nextAttemptAt })
+          .from(deliveries)
+          .where(and(pending(s), notBusy(sql`${deliveries.endpointId}`, busy), notFull(sql`${deliveries.userId}`)))
+          .orderBy(asc(deliveries.nextAttemptAt))
+          .limit(sql.placeholder("limit")),
+      { limit, ...busyValues(busy), ...fullValue(fullAccount) },
+    ),
+  );
+}
+
+/**
+ * Gives back every lease at once. Only for a store that one process owns (SQLite), at start:
+ * whoever held them is dead.
+ */
+export function* releaseLeases(s: Scope, now: Date): Verb<number> {
+  const { deliveries } = s.t;
+  let released = 0;
+  // What was paused while it was in hand as well: let go on, it would wait for the end of a lease that nobody holds.
+  for (const waiting of [pending(s), sql`${deliveries.status} = 'paused'`]) {
+    const rows = yield* ask(
+      s.db
+        .update(deliveries)
+        .set({ leaseToken: null, nextAttemptAt: now })
+        .where(and(waiting, isNotNull(deliveries.leaseToken)))
+        .returning({ id: deliveries.id }),
+    );
+    released += rows.length;
+  }
+  return released;
+}
+
+/** Figures for readiness and metrics: how many wait, and since when the oldest overdue one has. */
+export function* queueState(s: Scope, now: Date): Verb<{ waiting: number; oldestDueAt: Date | null }> {
+  const { deliveries } = s.t;
+  const [count] = yield* askRaw<{ waiting: number }>(
+    sql`select count(*) as waiting from ${deliveries} where ${deliveries.status} = 'pending'`,
+  );
+  const due = yield* nextDeliveryDue(s, []);
+  return { waiting: Number(count?.waiting ?? 0), oldestDueAt: due && due <= now ? due : null };
+}

@@ -1,0 +1,98 @@
+import { isNotNull } from "drizzle-orm";
+import { ensureRoleMailbox } from "../accounts/agents.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Notice, queueNotice } from "../outbound/notices.ts";
+import type { DeliveryRow } from "../schema.ts";
+import { type Endpoint, freezeDeliveries, lockEndpoints, setHealth } from "./endpoints.ts";
+import { addEvent, logEvent } from "./events.ts";
+import { getWebhook, queueFor } from "./webhooks.ts";
+
+const HOUR_MS = 3_600_000;
+/** An endpoint that has only failed for so long is switched off. */
+const FAILING_MS_MAX = 5 * 24 * HOUR_MS;
+/** Between failures further apart than this (the longest wait between attempts, with jitter) nobody knows how it did. */
+const SILENCE_MS_MAX = 36 * HOUR_MS;
+/** The last failure need not be known more exactly: an agent's row is not written at every attempt. */
+const LAST_FAILED_RESOLUTION_MS = HOUR_MS;
+
+/** Notes that an endpoint answers again. */
+export function* noteSuccess(s: Scope, id: string): Verb<void> {
+  yield* setHealth(s, id, { failingSince: null, lastFailedAt: null });
+}
+
+/** The endpoints of which the last attempt failed. */
+export function* failingEndpoints(s: Scope): Verb<string[]> {
+  const { agents, webhooks } = s.t;
+  const own = yield* ask(s.db.select({ id: agents.id }).from(agents).where(isNotNull(agents.webhookFailingSince)));
+  const others = yield* ask(s.db.select({ id: webhooks.id }).from(webhooks).where(isNotNull(webhooks.failingSince)));
+  return [...own, ...others].map(({ id }) => id);
+}
+
+/** Since when an endpoint has only failed, when it fails at `at` as well. */
+function failingSince({ failingSince: since, lastFailedAt }: Endpoint, at: Date): Date {
+  const isNew = !since || !lastFailedAt || at.getTime() - lastFailedAt.getTime() > SILENCE_MS_MAX;
+  return isNew ? at : since;
+}
+
+/** Whether an endpoint that fails at `at` has only failed for so long that it is to be switched off. */
+export function hasFailedTooLong(endpoint: Endpoint, at: Date): boolean {
+  return at.getTime() - failingSince(endpoint, at).getTime() >= FAILING_MS_MAX;
+}
+
+/** Why an endpoint is switched off, and what its owner is told by mail; null when no mail can be sent. */
+export interface Farewell {
+  reason: string;
+  notice: Notice | null;
+}
+
+/** Notes that an attempt failed at `at`. With a `farewell` the endpoint is switched off, unless it is already. */
+export function* noteFailure(s: Scope, id: string, at: Date, farewell: Farewell | null): Verb<void> {
+  const [endpoint] = yield* lockEndpoints(s, [id]);
+  if (!endpoint || endpoint.disabledAt) return;
+  const since = failingSince(endpoint, at);
+  if (farewell) return yield* disableEndpoint(s, { ...endpoint, failingSince: since }, farewell, at);
+  const { lastFailedAt } = endpoint;
+  const isKnown = since === endpoint.failingSince && lastFailedAt !== null;
+  if (!isKnown || at.getTime() - lastFailedAt.getTime() >= LAST_FAILED_RESOLUTION_MS)
+    yield* setHealth(s, id, { failingSince: since, lastFailedAt: at });
+}
+
+/** Switches an endpoint off, with an event: what is made for it waits until somebody switches it on. */
+function* disableEndpoint(s: Scope, endpoint: Endpoint, { reason, notice }: Farewell, now: Date): Verb<void> {
+  const { id, userId, agentId, webhookId, failingSince } = endpoint;
+  yield* setHealth(s, id, { failingSince, lastFailedAt: now, disabledAt: now, disabledReason: reason });
+  yield* freezeDeliveries(s, id);
+  yield* addEvent(s, {
+    userId,
+    agentId,
+    type: "webhook.disabled",
+    data: {
+      endpoint_id: id,
+      webhook_id: webhookId,
+      agent_id: agentId,
+      url: endpoint.url ?? "",
+      reason,
+      failing_since: failingSince?.toISOString() ?? null,
+    },
+    now,
+  });
+  if (notice && (yield* ensureRoleMailbox(s, notice.agentId, now))) {
+    yield* queueNotice(s, notice, now);
+    s.signal({ topic: "outbound", key: "" });
+  }
+  if (agentId) s.signal({ topic: "agent", key: agentId });
+}
+
+/** Sends a test event to a webhook alone, even to one that is switched off. Null when the account has none of that id. */
+export function* testWebhook(s: Scope, userId: string, id: string, now: Date): Verb<LoggedTest | null> {
+  const webhook = yield* getWebhook(s, userId, id);
+  if (!webhook) return null;
+  const { url } = webhook;
+  const event = yield* logEvent(s, { userId, agentId: null, type: "webhook.test", data: { webhook_id: id, url }, now });
+  return { delivery: yield* queueFor(s, webhook, event, false), url };
+}
+
+interface LoggedTest {
+  delivery: DeliveryRow;
+  url: string;
+}

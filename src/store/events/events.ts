@@ -1,0 +1,212 @@
+import { and, asc, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
+import type { EventData, EventType } from "../../events.ts";
+import { newId } from "../../id.ts";
+import { ask, askRaw, type Scope, type Verb } from "../engine/engine.ts";
+import type { EventRow } from "../schema.ts";
+import { queueForWebhooks } from "./webhooks.ts";
+
+/** Rows looked at in one read, when only some types are wanted: a few milliseconds. */
+const SCAN_ROWS = 2_000;
+
+/** A fact worth telling. Written in the same transaction as what it tells. */
+export type NewEvent = {
+  [T in EventType]: {
+    /** Made here unless somebody knows it already. */
+    id?: string;
+    userId: string;
+    agentId: string | null;
+    type: T;
+    data: EventData[T];
+    now: Date;
+  };
+}[EventType];
+
+/** Adds an event to the log and queues it for the account's webhooks. Returns its id. */
+export function* addEvent(s: Scope, event: NewEvent): Verb<string> {
+  const added = yield* logEvent(s, event);
+  yield* queueForWebhooks(s, added);
+  return added.id;
+}
+
+/** Adds an event to the log alone. */
+export function* logEvent(s: Scope, event: NewEvent): Verb<Omit<EventRow, "xid" | "seq">> {
+  const { now, id = newId("evt"), ...rest } = event;
+  const row = { id, ...rest, createdAt: now };
+  yield* ask(
+    s.prepared(
+      "addEvent",
+      () =>
+        s.db.insert(s.t.events).values({
+          id: sql.placeholder("id"),
+          userId: sql.placeholder("userId"),
+          agentId: sql.placeholder("agentId"),
+          type: sql.placeholder("type"),
+          data: sql.placeholder("data"),
+          createdAt: sql.placeholder("createdAt"),
+        }),
+      row,
+    ),
+  );
+  s.signal({ topic: "events", key: event.userId });
+  return row;
+}
+
+/** The event of this id, whoever's it is, or null. */
+export function* getEvent(s: Scope, id: string): Verb<EventRow | null> {
+  const { events } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "getEvent",
+      () =>
+        s.db
+          .select()
+          .from(events)
+          .where(eq(events.id, sql.placeholder("id"))),
+      { id },
+    ),
+  );
+  return rows[0] ?? null;
+}
+
+/** Whose events: an account's, or those about one of its agents. */
+export interface EventOwner {
+  userId: string;
+  agentId: string | null;
+}
+
+/** Where an event stands in the log. */
+export type EventPosition = Pick<EventRow, "xid" | "seq">;
+
+export interface EventPage {
+  rows: EventRow[];
+  /** Where to read on when `rows` are fewer than wanted, though there may be more; null at the end of the log. */
+  scannedTo: EventPosition | null;
+  /** Something is committed that readers have to wait for: something older may still come. A moment later it can be read. */
+  isBehind: boolean;
+}
+
+/**
+ * Events in the order of the log, at most `limit`, from `after` on. What was read once stays before whatever comes:
+ * on Postgres only what is older than every running transaction is shown.
+ */
+export function* readEvents(
+  s: Scope,
+  owner: EventOwner,
+  page: { after: EventPosition | null; sort: "asc" | "desc"; types: EventType[]; limit: number },
+): Verb<EventPage> {
+  const { events } = s.t;
+  const { after, sort, types, limit } = page;
+  const horizon = yield* horizonOf(s);
+  // SQLite has one transaction at a time, and finds no more than the first of two columns by an index.
+  const isOne = s.dialect === "sqlite";
+  const beyond = (from: EventPosition | null, operator: SQL) => {
+    if (!from) return undefined;
+    if (isOne) return sql`${events.seq} ${operator} ${from.seq}`;
+    return sql`(${events.xid}, ${events.seq}) ${operator} (${from.xid}, ${from.seq})`;
+  };
+  const base = [
+    ...ownedBy(s, owner),
+    horizon === null ? undefined : lt(events.xid, horizon),
+    beyond(after, sort === "asc" ? sql`>` : sql`<`),
+  ];
+  const order = (isOne ? [events.seq] : [events.xid, events.seq]).map(sort === "asc" ? asc : desc);
+  let scannedTo: EventPosition | null = null;
+  if (types.length > 0) {
+    const [last] = yield* ask(
+      s.db
+        .select({ xid: events.xid, seq: events.seq })
+        .from(events)
+        .where(and(...base))
+        .orderBy(...order)
+        .limit(1)
+        .offset(SCAN_ROWS - 1),
+    );
+    scannedTo = last ?? null;
+  }
+  const rows = yield* ask(
+    s.db
+      .select()
+      .from(events)
+      .where(
+        and(
+          ...base,
+          types.length > 0 ? inArray(events.type, types) : undefined,
+          beyond(scannedTo, sort === "asc" ? sql`<=` : sql`>=`),
+        ),
+      )
+      .orderBy(...order)
+      .limit(limit),
+  );
+  const isBehind = horizon !== null && (yield* isAnyFrom(s, owner, horizon));
+  return { rows, scannedTo: rows.length < limit ? scannedTo : null, isBehind };
+}
+
+/** An address can have had another owner. The account's column is hidden, so that SQLite takes the agent's index. */
+function ownedBy(s: Scope, { userId, agentId }: EventOwner): SQL[] {
+  const { events } = s.t;
+  return agentId === null
+    ? [eq(events.userId, userId)]
+    : [eq(events.agentId, agentId), sql`${events.userId} || '' = ${userId}`];
+}
+
+/** The end of the log as it can be read now; null when it is empty. */
+export function* lastPosition(s: Scope, owner: EventOwner): Verb<EventPosition | null> {
+  const { rows } = yield* readEvents(s, owner, { after: null, sort: "desc", types: [], limit: 1 });
+  return rows[0] ?? null;
+}
+
+/** The oldest running transaction, null on SQLite: what younger ones wrote may still get something older before it. */
+function* horizonOf(s: Scope): Verb<number | null> {
+  if (s.dialect === "sqlite") return null;
+  const [row] = yield* askRaw<{ xmin: string }>(sql`select pg_snapshot_xmin(pg_current_snapshot())::text as xmin`);
+  return Number(row?.xmin);
+}
+
+function* isAnyFrom(s: Scope, owner: EventOwner, horizon: number): Verb<boolean> {
+  const { events } = s.t;
+  const rows = yield* ask(
+    s.db
+      .select({ id: events.id })
+      .from(events)
+      .where(and(eq(events.userId, owner.userId), sql`${events.xid} >= ${horizon}`))
+      .limit(1),
+  );
+  return rows.length > 0;
+}
+
+/**
+ * Makes the log readable that a dump brought from another Postgres server, whose transactions had other numbers. Only
+ * while no other server has the database open.
+ */
+export function* adoptEvents(s: Scope): Verb<void> {
+  if (s.dialect === "sqlite") return;
+  const { events } = s.t;
+  const horizon = yield* horizonOf(s);
+  const [newest] = yield* ask(s.db.select({ xid: events.xid }).from(events).orderBy(desc(events.createdAt)).limit(1));
+  if (newest && horizon !== null && newest.xid >= horizon) yield* ask(s.db.update(events).set({ xid: 0 }));
+}
+
+/** Deletes up to `limit` events older than `before`, but for those that still wait for an endpoint. */
+export function* sweepEvents(s: Scope, before: Date, limit: number): Verb<number> {
+  const { events, deliveries } = s.t;
+  const old = s.db
+    .select({ id: events.id })
+    .from(events)
+    .where(
+      and(
+        lt(events.createdAt, before),
+        sql`not exists (select 1 from ${deliveries} where ${deliveries.eventId} = ${events.id} and ${deliveries.finishedAt} is null)`,
+      ),
+    )
+    .limit(limit);
+  const gone = yield* ask(s.db.delete(events).where(inArray(events.id, old)).returning({ id: events.id }));
+  return gone.length;
+}
+
+/** Deletes up to `limit` events of an account; returns how many went. */
+export function* dropSomeEventsOf(s: Scope, userId: string, limit: number): Verb<number> {
+  const { events } = s.t;
+  const some = s.db.select({ id: events.id }).from(events).where(eq(events.userId, userId)).limit(limit);
+  const gone = yield* ask(s.db.delete(events).where(inArray(events.id, some)).returning({ id: events.id }));
+  return gone.length;
+}

@@ -1,0 +1,299 @@
+import { and, asc, desc, eq, gt, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
+import type { ReadStatus } from "../../mail.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import type { MailContent, MessageRow } from "../schema.ts";
+import { matching } from "./search.ts";
+
+export interface MessageFilter {
+  status?: ReadStatus;
+  q?: string;
+  from?: string;
+  conversationId?: string;
+  label?: string;
+  since?: Date;
+  until?: Date;
+}
+
+export type LabelledMessage = MessageRow & { labels: string[] };
+
+/**
+ * One page of an agent's messages in the order of arrival.
+ * `after` is the `seq` of the last row of the page before; keyset, never offset.
+ */
+export function* listMessages(
+  s: Scope,
+  agentId: string,
+  filter: MessageFilter,
+  page: { sort: "asc" | "desc"; after?: number; limit: number },
+): Verb<LabelledMessage[]> {
+  const { messages, messageLabels } = s.t;
+  const conditions: (SQL | undefined)[] = [
+    eq(messages.agentId, agentId),
+    filter.status === "unread" ? sql`${messages.status} = 'unread'` : undefined,
+    filter.status === "read" ? eq(messages.status, "read") : undefined,
+    filter.from ? eq(messages.fromAddress, filter.from) : undefined,
+    filter.conversationId ? eq(messages.conversationId, filter.conversationId) : undefined,
+    filter.since ? gte(messages.createdAt, filter.since) : undefined,
+    filter.until ? lt(messages.createdAt, filter.until) : undefined,
+    filter.label
+      ? inArray(
+          messages.id,
+          s.db.select({ id: messageLabels.messageId }).from(messageLabels).where(eq(messageLabels.label, filter.label)),
+        )
+      : undefined,
+    filter.q ? matching(s, agentId, filter.q) : undefined,
+    page.after === undefined
+      ? undefined
+      : page.sort === "asc"
+        ? gt(messages.seq, page.after)
+        : lt(messages.seq, page.after),
+  ];
+  const rows = yield* ask(
+    s.db
+      .select()
+      .from(messages)
+      .where(and(...conditions))
+      .orderBy(page.sort === "asc" ? asc(messages.seq) : desc(messages.seq))
+      .limit(page.limit),
+  );
+  return yield* withLabels(s, rows);
+}
+
+/** Longest subject in a notification: one line of RFC 5322 2.1.1. The message itself has it whole. */
+const NEWS_SUBJECT_CHARS = 998;
+
+/** What a consumer is told of a message. */
+export type News = Pick<
+  MessageRow,
+  | ("id" | "seq" | "eventId" | "conversationId" | "fromAddress" | "recipient" | "subject" | "createdAt" | "verified")
+  | ("autoSubmitted" | "listId" | "precedence")
+>;
+
+/** An agent's messages after a position, oldest first, for the WebSocket hub. */
+export function* messagesAfter(
+  s: Scope,
+  agentId: string,
+  after: number,
+  options: { unreadOnly: boolean; limit: number },
+): Verb<News[]> {
+  const { messages } = s.t;
+  return yield* ask(
+    s.prepared(
+      `messagesAfter ${options.unreadOnly}`,
+      () =>
+        s.db
+          .select({
+            id: messages.id,
+            seq: messages.seq,
+            eventId: messages.eventId,
+            conversationId: messages.conversationId,
+            fromAddress: messages.fromAddress,
+            recipient: messages.recipient,
+            subject: sql<string>`substr(${messages.subject}, 1, ${sql.raw(`${NEWS_SUBJECT_CHARS}`)})`,
+            createdAt: messages.createdAt,
+            verified: messages.verified,
+            autoSubmitted: messages.autoSubmitted,
+            listId: messages.listId,
+            precedence: messages.precedence,
+          })
+          .from(messages)
+          .where(
+            and(
+              eq(messages.agentId, sql.placeholder("agentId")),
+              gt(messages.seq, sql.placeholder("after")),
+              // Written out, because a partial index is only found by a constant.
+              options.unreadOnly ? sql`${messages.status} = 'unread'` : undefined,
+            ),
+          )
+          .orderBy(asc(messages.seq))
+          .limit(sql.placeholder("limit")),
+      { agentId, after, limit: options.limit },
+    ),
+  );
+}
+
+export interface StoredMail {
+  message: LabelledMessage;
+  raw: Buffer;
+  content: MailContent;
+}
+
+/** A message with its bytes and what was read from them, or null when the agent has none of that id. */
+export function* getMessage(s: Scope, agentId: string, id: string): Verb<StoredMail | null> {
+  const { messages, rawMail } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "getMessage",
+      () =>
+        s.db
+          .select({ message: messages, raw: rawMail.bytes, content: rawMail.content })
+          .from(messages)
+          .innerJoin(rawMail, eq(rawMail.sha256, messages.rawSha256))
+          .where(and(eq(messages.id, sql.placeholder("id")), eq(messages.agentId, sql.placeholder("agentId")))),
+      { id, agentId },
+    ),
+  );
+  const row = rows[0];
+  if (!row) return null;
+  const labels = yield* ask(
+    s.prepared(
+      "labelsOfMessage",
+      () =>
+        s.db
+          .select()
+          .from(s.t.messageLabels)
+          .where(eq(s.t.messageLabels.messageId, sql.placeholder("id"))),
+      { id },
+    ),
+  );
+  const message = { ...row.message, labels: labels.map(({ label }) => label).sort() };
+  return { message, raw: row.raw, content: row.content };
+}
+
+/** Sets the read status; null when the agent has no such message. */
+export function* setReadStatus(s: Scope, agentId: string, id: string, status: ReadStatus): Verb<MessageRow | null> {
+  const { messages } = s.t;
+  const rows = yield* ask(
+    s.db
+      .update(messages)
+      .set({ status })
+      .where(and(eq(messages.id, id), eq(messages.agentId, agentId)))
+      .returning(),
+  );
+  return rows[0] ?? null;
+}
+
+/** Changes status and labels in one step; null when the agent has no such message. */
+export function* updateMessage(
+  s: Scope,
+  agentId: string,
+  id: string,
+  changes: { status?: ReadStatus; addLabels: string[]; removeLabels: string[] },
+): Verb<LabelledMessage | null> {
+  const { messages, messageLabels } = s.t;
+  const found = changes.status
+    ? yield* setReadStatus(s, agentId, id, changes.status)
+    : (yield* ask(
+        s.db
+          .select()
+          .from(messages)
+          .where(and(eq(messages.id, id), eq(messages.agentId, agentId))),
+      ))[0];
+  if (!found) return null;
+  if (changes.removeLabels.length > 0)
+    yield* ask(
+      s.db
+        .delete(messageLabels)
+        .where(and(eq(messageLabels.messageId, id), inArray(messageLabels.label, changes.removeLabels))),
+    );
+  if (changes.addLabels.length > 0)
+    yield* ask(
+      s.db
+        .insert(messageLabels)
+        .values(changes.addLabels.map((label) => ({ messageId: id, label })))
+        .onConflictDoNothing(),
+    );
+  return (yield* withLabels(s, [found]))[0] ?? null;
+}
+
+/** Deletes a message and, when nobody else holds them, its bytes. */
+export function* deleteMessage(s: Scope, agentId: string, id: string): Verb<boolean> {
+  const { messages } = s.t;
+  const gone = yield* ask(
+    s.db
+      .delete(messages)
+      .where(and(eq(messages.id, id), eq(messages.agentId, agentId)))
+      .returning({ raw: messages.rawSha256 }),
+  );
+  yield* dropOrphanedRaw(
+    s,
+    gone.map((row) => row.raw),
+  );
+  return gone.length > 0;
+}
+
+/** Deletes all messages of an agent, who gets no more until the transaction ends. */
+export function* dropMessagesOf(s: Scope, agentId: string): Verb<void> {
+  const { messages, agents } = s.t;
+  yield* ask(s.locked(s.db.select({ id: agents.id }).from(agents).where(eq(agents.id, agentId))));
+  yield* dropMessages(s, eq(messages.agentId, agentId));
+}
+
+/** Deletes up to `limit` of an agent's messages; returns how many went. */
+export function* dropSomeMessagesOf(s: Scope, agentId: string, limit: number): Verb<number> {
+  const { messages, agents } = s.t;
+  yield* ask(s.locked(s.db.select({ id: agents.id }).from(agents).where(eq(agents.id, agentId))));
+  const some = s.db.select({ id: messages.id }).from(messages).where(eq(messages.agentId, agentId)).limit(limit);
+  return yield* dropMessages(s, inArray(messages.id, some));
+}
+
+/** Deletes up to `limit` messages older than `before`; returns how many went. */
+export function* sweepMessages(s: Scope, before: Date, limit: number): Verb<number> {
+  const { messages } = s.t;
+  const old = s.db.select({ id: messages.id }).from(messages).where(lt(messages.createdAt, before)).limit(limit);
+  return yield* dropMessages(s, inArray(messages.id, old));
+}
+
+/** Deletes messages, with their bytes where nobody else holds them; returns how many went. */
+function* dropMessages(s: Scope, which: SQL): Verb<number> {
+  const { messages } = s.t;
+  const gone = yield* ask(s.db.delete(messages).where(which).returning({ raw: messages.rawSha256 }));
+  yield* dropOrphanedRaw(
+    s,
+    gone.map((row) => row.raw),
+  );
+  return gone.length;
+}
+
+/** Deletes those of the raw mails that no message refers to any more. */
+export function* dropOrphanedRaw(s: Scope, hashes: string[]): Verb<void> {
+  const { rawMail, messages } = s.t;
+  const unique = [...new Set(hashes)];
+  // Both databases bound the number of parameters in one statement.
+  for (let i = 0; i < unique.length; i += 500) {
+    const some = inArray(rawMail.sha256, unique.slice(i, i + 500));
+    // Locked first: whoever else deletes a message of these bytes is waited for, and the next statement sees it gone.
+    yield* ask(s.locked(s.db.select({ sha256: rawMail.sha256 }).from(rawMail).where(some).orderBy(rawMail.sha256)));
+    yield* ask(
+      s.db
+        .delete(rawMail)
+        .where(and(some, sql`not exists (select 1 from ${messages} where ${messages.rawSha256} = ${rawMail.sha256})`)),
+    );
+  }
+}
+
+/** Messages with their labels, in the order given. */
+export function* withLabels(s: Scope, rows: MessageRow[]): Verb<LabelledMessage[]> {
+  if (rows.length === 0) return [];
+  const { messageLabels } = s.t;
+  const labels = yield* ask(
+    s.db
+      .select()
+      .from(messageLabels)
+      .where(
+        inArray(
+          messageLabels.messageId,
+          rows.map((row) => row.id),
+        ),
+      ),
+  );
+  const byMessage = Map.groupBy(labels, (row) => row.messageId);
+  // Sorted here: the databases sort by different alphabets.
+  const labelsOf = (id: string) => (byMessage.get(id) ?? []).map((row) => row.label).sort();
+  return rows.map((row) => ({ ...row, labels: labelsOf(row.id) }));
+}
+
+/** How many messages an agent has, and how many are unread. */
+export function* countMessages(s: Scope, agentId: string): Verb<{ total: number; unread: number }> {
+  const { messages } = s.t;
+  const mine = eq(messages.agentId, agentId);
+  // Two questions, because each has an index that answers it without the rows.
+  const total = yield* ask(s.db.select({ n: sql<number>`count(*)` }).from(messages).where(mine));
+  const unread = yield* ask(
+    s.db
+      .select({ n: sql<number>`count(*)` })
+      .from(messages)
+      .where(and(mine, sql`${messages.status} = 'unread'`)),
+  );
+  return { total: Number(total[0]?.n), unread: Number(unread[0]?.n) };
+}

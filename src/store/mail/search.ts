@@ -1,0 +1,149 @@
+import { type SQL, sql } from "drizzle-orm";
+import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import type { MailContent, MessageRow } from "../schema.ts";
+
+/** Words of the head and of the body that are indexed at most, in characters: both together stay under the 1 MiB of a tsvector. */
+const INDEXED_TEXT_MAX = 100_000;
+/**
+ * Different words of one message that are indexed for all its recipients together, in SQLite about 1 µs each: mail to a
+ * hundred agents must not stop the server. Long letters have some 2,000.
+ */
+const INDEXED_WORDS_MAX = 50_000;
+/** Of a message to many recipients, each has at least so many indexed. */
+const RECIPIENT_WORDS_MIN = 500;
+/** What is folded at once: one character may stand for 18. */
+const FOLDED_PIECE = 1_000;
+/** Longer words are cut, in messages and in queries alike. A lexeme of Postgres has at most 2,046 bytes. */
+const WORD_LENGTH_MAX = 100;
+/** Words of a query that count; the rest is ignored. */
+const QUERY_WORDS_MAX = 16;
+/** Words of one letter or digit that count: each is looked for in a large part of the whole index. */
+const QUERY_LETTERS_MAX = 3;
+/** A word of a query has at most as many characters of it; longer queries have none that count behind them. */
+const QUERY_TEXT_MAX = 4 * QUERY_WORDS_MAX * WORD_LENGTH_MAX;
+
+/** The index in SQLite, a virtual table, and in Postgres; not in the schema, because they have no column in common. */
+const ftsIndex = sqliteTable("message_search", { rowid: integer("rowid"), document: text("document") });
+const tsvectorIndex = sqliteTable("message_search", { messageId: text("message_id"), document: text("document") });
+
+/**
+ * Full-text search: the one place where the two databases differ on purpose (FTS5, tsvector).
+ * Subject, addresses, attachment names and body are indexed; a query finds the messages in which each of
+ * its words begins a word. The words are found here, so that both databases find the same ones.
+ */
+export function* indexMessage(s: Scope, row: MessageRow, words: string): Verb<void> {
+  const document = `${ownerWord(row.agentId)} ${words}`.trim();
+  const id = sql.placeholder("id");
+  yield* ask(
+    s.prepared(
+      "indexMessage",
+      () =>
+        s.dialect === "sqlite"
+          ? s.db.insert(ftsIndex).values({
+              rowid: sql`(select n from messages where id = ${id})`,
+              document: sql.placeholder("document"),
+            })
+          : s.db.insert(tsvectorIndex).values({
+              messageId: id,
+              document: sql`array_to_tsvector(string_to_array(${sql.placeholder("document")}, ' '))`,
+            }),
+      { id: row.id, document },
+    ),
+  );
+}
+
+/** The words by which a message is found, each once, separated by spaces: the same for each of its recipients. */
+export function searchWords(
+  mail: Pick<MessageRow, "subject" | "from" | "to" | "cc">,
+  content: Pick<MailContent, "text" | "attachments">,
+  recipients: number,
+): string {
+  const people = [...mail.from, ...mail.to, ...mail.cc].map((m) => `${m.name} ${m.address}`);
+  const head = [mail.subject, ...people, ...content.attachments.map((a) => a.filename)].join(" ");
+  const found = new Set([...indexed(head), ...indexed(content.text)]);
+  const max = Math.max(RECIPIENT_WORDS_MIN, Math.floor(INDEXED_WORDS_MAX / recipients));
+  return [...found].slice(0, max).join(" ");
+}
+
+/**
+ * A condition on messages: those in which each word of `query` begins a word. Any text is a valid query. It narrows by
+ * the agent, so that one mailbox's search costs nothing for what others have, but it may let others' pass; with null it
+ * finds what anybody has.
+ */
+export function matching(s: Scope, agentId: string | null, query: string): SQL {
+  const { messages } = s.t;
+  const terms = queryWords(query);
+  const owner = agentId === null ? [] : [ownerWord(agentId)];
+  // A query of punctuation alone matches nothing.
+  if (terms.length === 0) return sql`1 = 0`;
+  return s.dialect === "sqlite"
+    ? sql`messages.n in (select rowid from message_search
+          where message_search match ${[...owner.map((word) => `"${word}"`), ...terms.map((term) => oneOf(spelled(term), " OR ", (word) => `"${word}"*`))].join(" AND ")})`
+    : sql`${messages.id} in (select message_id from message_search
+          where document @@ ${[...owner.map((word) => `'${word}'`), ...terms.map((term) => oneOf(spelled(term), " | ", (word) => `'${word}':*`))].join(" & ")}::tsquery)`;
+}
+
+function oneOf(words: string[], or: string, written: (word: string) => string): string {
+  return words.length === 1 ? written(words[0] as string) : `(${words.map(written).join(or)})`;
+}
+
+/** A sigma is lower-cased by what follows it, so one at the end of a word may stand in the index in either form. */
+function spelled(word: string): string[] {
+  return /[σς]$/.test(word) ? [`${word.slice(0, -1)}σ`, `${word.slice(0, -1)}ς`] : [word];
+}
+
+/**
+ * The words of a query that are looked for: the first 16, of letters alone the first three. A word that begins another
+ * one is left out, because the other finds less and implies it.
+ */
+export function queryWords(query: string): string[] {
+  const asked = [...new Set(words(query.slice(0, QUERY_TEXT_MAX)).slice(0, QUERY_WORDS_MAX))];
+  const narrow = asked.filter((word) => !asked.some((other) => other !== word && other.startsWith(word)));
+  let letters = 0;
+  return narrow.filter((word) => !/^[a-z0-9]$/.test(word) || ++letters <= QUERY_LETTERS_MAX);
+}
+
+/** A word that stands for an agent in the index. No text has it, because of the sign; no address is longer (RFC 5321 4.5.3.1). */
+function ownerWord(agentId: string): string {
+  return `§${agentId.slice(0, 320).replace(/[^a-z0-9]/g, "§")}`;
+}
+
+/** The words of as much of a text as is indexed. */
+function indexed(text: string): string[] {
+  const found: string[] = [];
+  let length = 0;
+  for (const word of words(text.slice(0, INDEXED_TEXT_MAX))) {
+    length += word.length + 1;
+    if (length > INDEXED_TEXT_MAX) break;
+    found.push(word);
+  }
+  return found;
+}
+
+/**
+ * The words of a text: runs of letters and digits, lower-cased, without diacritics. Chinese and Japanese are written
+ * without spaces; each of their characters counts as a word.
+ */
+function words(text: string): string[] {
+  // Most mail by far; without the classes of Unicode it takes a tenth of the time.
+  if (/^[\x00-\x7f]*$/.test(text))
+    return (text.toLowerCase().match(/[a-z0-9]+/g) ?? []).map((word) => word.slice(0, WORD_LENGTH_MAX));
+  const folded = decomposed(text)
+    .replace(/\p{M}+/gu, "")
+    .toLowerCase()
+    .replace(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/gu, " $& ");
+  return (folded.match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => word.slice(0, WORD_LENGTH_MAX));
+}
+
+/** The text in form NFKD, as far as it then has `INDEXED_TEXT_MAX` characters. */
+function decomposed(text: string): string {
+  let result = "";
+  for (let at = 0; at < text.length && result.length < INDEXED_TEXT_MAX; ) {
+    // Both halves of a character stay together.
+    const end = at + FOLDED_PIECE + (/[\ud800-\udbff]/.test(text[at + FOLDED_PIECE - 1] ?? "") ? 1 : 0);
+    result += text.slice(at, end).normalize("NFKD");
+    at = end;
+  }
+  return result.slice(0, INDEXED_TEXT_MAX);
+}

@@ -1,0 +1,29 @@
+import type { OriginalContent } from "../schema.ts";
+
+/** The parts of a message that a reviewer can change, by their names on the wire, in the order in which they are told. */
+export const editableParts = ["to", "cc", "bcc", "subject", "body_text", "body_html", "attachments"] as const;
+export type EditedPart = (typeof editableParts)[number];
+
+/** The parts in which two contents of a message differ. */
+export function editedParts(before: OriginalContent, after: OriginalContent): EditedPart[] {
+  const [old, now] = [partsOf(before), partsOf(after)];
+  return editableParts.filter((part) => JSON.stringify(old[part]) !== JSON.stringify(now[part]));
+}
+
+function partsOf({ to, cc, bcc, subject, text, html, attachments }: OriginalContent): Record<EditedPart, unknown> {
+  const addresses = (list: OriginalContent["to"]) => list.map(({ address, name }) => [address, name]);
+  return {
+    to: addresses(to),
+    cc: addresses(cc),
+    bcc: addresses(bcc),
+    subject,
+    body_text: text,
+    body_html: html,
+    attachments: attachments.map(({ filename, content_type, size, content_id }) => [
+      filename,
+      content_type,
+      size,
+      content_id ?? null,
+    ]),
+  };
+}

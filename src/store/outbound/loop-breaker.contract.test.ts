@@ -1,0 +1,170 @@
+import { expect, test } from "bun:test";
+import { addAccount, addAgent, addOutbound, later } from "../../../test/store/rows.ts";
+import { freshSubject, onEveryDatabase, unique } from "../../../test/store/stores.ts";
+import { eventsOf } from "../../../test/store/verbs.ts";
+
+const WINDOW_MS = 600_000;
+const limits = { loopMessages: 3, loopWindowMs: WINDOW_MS };
+
+/** What a person says who lets a loop go on. */
+function release(userId: string, id: string, now: Date) {
+  return { ...{ userId, id, now }, by: "ann@people.example", how: "api" as const, ip: null };
+}
+
+onEveryDatabase((it) => {
+  /** Sends in a conversation, to a stranger unless told otherwise; tells whether it was held, and why. */
+  async function say(agentId: string, conversationId: string, ms: number, to = `${unique("bob")}@people.example`) {
+    const { message } = await addOutbound(it.store, agentId, {
+      ...{ conversationId, limits, now: later(ms), recipients: [to] },
+    });
+    return message;
+  }
+  const told = async (userId: string) => (await eventsOf(it, userId)).map(({ type }) => type);
+
+  test("one message too many in a conversation is held, with its event and the way to release it", async () => {
+    const agent = await addAgent(it.store);
+    for (let i = 0; i < 3; i++) expect((await say(agent.id, "conv_a", i)).hold).toBeNull();
+    const held = await say(agent.id, "conv_a", 3);
+    expect(held).toMatchObject({ status: "pending_approval", loopKey: "conversation conv_a", hold: { rule: "loop" } });
+    expect(held.hold?.reason).toContain("more than 3 messages in this conversation within 10 minutes");
+    const events = await eventsOf(it, agent.userId);
+    const about = {
+      ...{ message_id: held.id, agent_id: agent.id, conversation_id: "conv_a", ...held.hold },
+      ...{ subject: "Question", recipients: [expect.stringContaining("bob-")] },
+    };
+    const approval_expires_at = held.approvalExpiresAt?.toISOString() ?? "";
+    expect(events).toEqual([
+      { type: "message.held", agentId: agent.id, data: { ...about, approval_expires_at } },
+      {
+        type: "loop.stopped",
+        agentId: agent.id,
+        data: { ...about, release: `POST /api/v1/messages/${held.id}/release` },
+      },
+    ]);
+    expect((await say(agent.id, "conv_b", 4)).hold).toBeNull();
+    const other = await addAgent(it.store);
+    expect((await say(other.id, "conv_a", 4)).hold).toBeNull();
+  });
+
+  test("a limit of 0 holds nothing", async () => {
+    const agent = await addAgent(it.store);
+    for (let i = 0; i < 5; i++) {
+      const more = { conversationId: "conv_a", limits: { ...limits, loopMessages: 0 }, now: later(i) };
+      const { message } = await addOutbound(it.store, agent.id, { ...more, recipients: ["bob@people.example"] });
+      expect(message.hold).toBeNull();
+    }
+  });
+
+  test("one message too many to an address is held, whatever the conversation", async () => {
+    const agent = await addAgent(it.store);
+    const to = "machine with a space@people.example";
+    for (let i = 0; i < 3; i++) expect((await say(agent.id, `conv_${i}`, i, to)).hold).toBeNull();
+    const held = await say(agent.id, "conv_9", 3, to);
+    expect(held).toMatchObject({ loopKey: `address ${to}` });
+    expect(held.hold?.reason).toContain(`messages to ${to} within`);
+    expect((await say(agent.id, "conv_9", 4)).hold).toBeNull();
+  });
+
+  test("a first message, of no conversation yet, counts for its addresses only", async () => {
+    const agent = await addAgent(it.store);
+    const begin = (ms: number) => addOutbound(it.store, agent.id, { limits, now: later(ms) });
+    for (let i = 0; i < 5; i++) expect((await begin(i)).message.hold).toBeNull();
+  });
+
+  test("only what was sent within the window counts", async () => {
+    const agent = await addAgent(it.store);
+    for (const ms of [0, 1_000, 2_000]) await say(agent.id, "conv_a", ms);
+    expect((await say(agent.id, "conv_a", WINDOW_MS)).hold).toBeNull();
+    // Three are in the window again: those of 1 s, 2 s and 10 min.
+    expect((await say(agent.id, "conv_a", WINDOW_MS + 999)).hold).not.toBeNull();
+  });
+
+  test("a stop lasts until it is released, is told once, and lets everything go that it held", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const agent = await addAgent(store);
+    const say = async (ms: number) =>
+      (
+        await addOutbound(store, agent.id, {
+          ...{ conversationId: "conv_a", limits, now: later(ms), recipients: ["bob@people.example"] },
+        })
+      ).message;
+    for (let i = 0; i < 3; i++) await say(i);
+    const held = [await say(3), await say(4), await say(10 * WINDOW_MS)];
+    const types = async () => (await eventsOf(fresh, agent.userId)).map(({ type }) => type);
+    expect(await types()).toEqual(["message.held", "loop.stopped", "message.held", "message.held"]);
+
+    const now = later(10 * WINDOW_MS + 1);
+    const claim = () =>
+      store.claimDueRecipients({
+        ...{ now, leaseUntil: later(1e9), leaseToken: "c", lanes: [{ lane: "upstream", free: 9 }] },
+      });
+    expect(await claim()).toHaveLength(3);
+    const released = await store.releaseLoop(release(agent.userId, held[1]!.id, now));
+    expect(released).toMatchObject({ released: 3, message: { id: held[1]!.id, status: "queued" } });
+    for (const { id } of held) {
+      const after = await store.getOutbound(agent.userId, id);
+      expect(after?.message).toMatchObject({ status: "queued", hold: { rule: "loop" } });
+      expect(after?.recipients[0]).toMatchObject({ status: "queued", queue: "ready", nextAttemptAt: now });
+    }
+    expect((await claim()).map((row) => row.messageId)).toEqual(held.map(({ id }) => id));
+    expect(await store.releaseLoop(release(agent.userId, held[0]!.id, now))).toMatchObject({ released: 0 });
+  });
+
+  test("after a release the count begins anew, for the conversation and for whom it went to", async () => {
+    const agent = await addAgent(it.store);
+    const to = "bob@people.example";
+    for (let i = 0; i < 3; i++) await say(agent.id, "conv_a", i, to);
+    const held = await say(agent.id, "conv_a", 3, to);
+    await it.store.releaseLoop(release(agent.userId, held.id, later(10)));
+    for (let i = 11; i < 14; i++) expect((await say(agent.id, "conv_a", i, to)).hold).toBeNull();
+    expect((await say(agent.id, "conv_a", 14, to)).loopKey).toBe("conversation conv_a");
+    expect((await told(agent.userId)).filter((type) => type === "loop.stopped")).toHaveLength(2);
+    // A release that is older than the window changes nothing.
+    const quiet = await addAgent(it.store);
+    for (let i = 0; i < 3; i++) await say(quiet.id, "conv_a", i, to);
+    await it.store.releaseLoop(release(quiet.userId, (await say(quiet.id, "conv_a", 3, to)).id, later(10)));
+    const laterOn = 2 * WINDOW_MS;
+    for (let i = 0; i < 3; i++) expect((await say(quiet.id, "conv_a", laterOn + i, to)).hold).toBeNull();
+    expect((await say(quiet.id, "conv_a", laterOn + 3, to)).hold).not.toBeNull();
+  });
+
+  test("one stop's release leaves the others as they are", async () => {
+    const agent = await addAgent(it.store);
+    for (let i = 0; i < 3; i++) {
+      await say(agent.id, "conv_a", i);
+      await say(agent.id, "conv_b", i);
+    }
+    const [a, b] = [await say(agent.id, "conv_a", 3), await say(agent.id, "conv_b", 3)];
+    expect(await it.store.releaseLoop(release(agent.userId, a.id, later(4)))).toMatchObject({ released: 1 });
+    expect((await it.store.getOutbound(agent.userId, b.id))?.message.status).toBe("pending_approval");
+    expect((await say(agent.id, "conv_b", 5)).hold).not.toBeNull();
+  });
+
+  test("released mail of a paused agent waits for the end of the pause", async () => {
+    const agent = await addAgent(it.store);
+    for (let i = 0; i < 3; i++) await say(agent.id, "conv_a", i);
+    const held = await say(agent.id, "conv_a", 3);
+    await it.store.updateAgent(agent.id, { paused: true }, later(4));
+    const released = await it.store.releaseLoop(release(agent.userId, held.id, later(5)));
+    expect(released?.recipients[0]).toMatchObject({ status: "queued", queue: "paused" });
+    expect(released?.message.status).toBe("queued");
+  });
+
+  test("only what the breaker holds is released, and only by its owner", async () => {
+    const [agent, stranger] = [await addAgent(it.store), await addAccount(it.store)];
+    const sent = await say(agent.id, "conv_a", 0);
+    expect(await it.store.releaseLoop(release(agent.userId, sent.id, later(1)))).toMatchObject({ released: 0 });
+    for (let i = 1; i < 3; i++) await say(agent.id, "conv_a", i);
+    const held = await say(agent.id, "conv_a", 3);
+    expect(await it.store.releaseLoop(release(stranger.id, held.id, later(4)))).toBeNull();
+    await it.store.cancelOutbound(agent.userId, held.id, later(5));
+    expect(await it.store.releaseLoop(release(agent.userId, held.id, later(6)))).toMatchObject({
+      ...{ released: 0, message: { status: "cancelled" } },
+    });
+    await it.store.updateAgent(agent.id, { hitlEnabled: true }, later(7));
+    const gated = await say(agent.id, "conv_a", 8);
+    expect(gated.hold?.rule).toBe("approval");
+    expect(await it.store.releaseLoop(release(agent.userId, gated.id, later(9)))).toMatchObject({ released: 0 });
+  });
+});

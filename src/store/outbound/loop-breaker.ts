@@ -1,0 +1,111 @@
+import { and, eq, gt, sql } from "drizzle-orm";
+import { ask, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import type { Hold } from "../schema.ts";
+import type { SendLimits } from "./send-limits.ts";
+
+const MINUTE_MS = 60_000;
+
+/** What the loop breaker counts a message for: its conversation, unless it begins one, and each of its recipients. */
+export function loopKeys(conversationId: string | null, recipients: { address: string }[]): string[] {
+  const addresses = new Set(recipients.map(({ address }) => `address ${address}`));
+  return [...(conversationId ? [`conversation ${conversationId}`] : []), ...addresses];
+}
+
+function partsOf(key: string): { kind: string; name: string } {
+  const space = key.indexOf(" ");
+  return { kind: key.slice(0, space), name: key.slice(space + 1) };
+}
+
+/**
+ * Whether this message looks like one more turn of a loop: one of its `keys` had its share within the window, or is
+ * stopped already. `first`: it is the message at which the loop is stopped.
+ */
+export function* holdLoop(
+  s: Scope,
+  agentId: string,
+  keys: string[],
+  limits: SendLimits,
+  now: Date,
+): Verb<{ key: string; hold: Hold; first: boolean } | null> {
+  const { loopMessages, loopWindowMs } = limits;
+  if (loopMessages === 0) return null;
+  const since = new Date(now.getTime() - loopWindowMs);
+  for (const key of keys) {
+    const stopped = yield* isStopped(s, agentId, key);
+    if (!stopped) {
+      if (!(yield* hadItsShare(s, agentId, key, since, loopMessages))) continue;
+      const released = yield* releasedAt(s, agentId, key);
+      if (released && released > since && !(yield* hadItsShare(s, agentId, key, released, loopMessages))) continue;
+    }
+    const { kind, name } = partsOf(key);
+    const where = kind === "conversation" ? "in this conversation" : `to ${name}`;
+    const minutes = Math.round(loopWindowMs / MINUTE_MS);
+    const reason = `It looks like a loop: more than ${loopMessages} messages ${where} within ${minutes} minutes.`;
+    return { key, hold: { rule: "loop", reason }, first: !stopped };
+  }
+  return null;
+}
+
+function* isStopped(s: Scope, agentId: string, key: string): Verb<boolean> {
+  const { outboundMessages: messages } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "loopStopped",
+      () =>
+        s.db
+          .select({ id: messages.id })
+          .from(messages)
+          .where(
+            and(
+              eq(messages.agentId, sql.placeholder("agentId")),
+              eq(messages.loopKey, sql.placeholder("key")),
+              // Written out, because a partial index is only found by a constant.
+              sql`${messages.status} = 'pending_approval'`,
+            ),
+          )
+          .limit(1),
+      { agentId, key },
+    ),
+  );
+  return rows.length > 0;
+}
+
+/** Whether an agent has sent this many messages after a time, in a conversation or to an address. */
+function* hadItsShare(s: Scope, agentId: string, key: string, after: Date, share: number): Verb<boolean> {
+  const { kind, name } = partsOf(key);
+  const { outboundMessages, outboundRecipients } = s.t;
+  const [table, column] =
+    kind === "conversation"
+      ? ([outboundMessages, outboundMessages.conversationId] as const)
+      : ([outboundRecipients, outboundRecipients.address] as const);
+  const rows = yield* ask(
+    s.prepared(
+      `sentIn ${kind}`,
+      () =>
+        s.db
+          .select({ at: table.createdAt })
+          .from(table)
+          .where(
+            and(
+              eq(table.agentId, sql.placeholder("agentId")),
+              eq(column, sql.placeholder("name")),
+              gt(table.createdAt, timePlaceholder(s, "after")),
+            ),
+          )
+          .limit(sql.placeholder("share")),
+      { agentId, name, after, share },
+    ),
+  );
+  return rows.length >= share;
+}
+
+function* releasedAt(s: Scope, agentId: string, key: string): Verb<Date | null> {
+  const { loopReleases } = s.t;
+  const rows = yield* ask(
+    s.db
+      .select({ at: loopReleases.releasedAt })
+      .from(loopReleases)
+      .where(and(eq(loopReleases.agentId, agentId), eq(loopReleases.loopKey, key))),
+  );
+  return rows[0]?.at ?? null;
+}

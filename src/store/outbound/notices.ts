@@ -1,0 +1,183 @@
+import { and, asc, desc, eq, gt, inArray, isNotNull, lte, notInArray } from "drizzle-orm";
+import { getAgent } from "../accounts/agents.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import type { OutboundContent, OutboundRow, RecipientRow } from "../schema.ts";
+import { insertOutbound, type Outbound, recipientsOf } from "./outbound.ts";
+
+/** The span in which mails to reviewers of an account are counted. */
+const MINUTE_MS = 60_000;
+
+/** Held messages of one account of which its reviewers are to be told. */
+export interface DueNotice {
+  userId: string;
+  userEmail: string;
+  /** One mail for all, because there are too many. */
+  digest: boolean;
+  outbound: Outbound[];
+}
+
+/**
+ * Claims what reviewers are to be told: each message by itself, up to `perMinute` a minute and account; what is more
+ * waits for a minute's end and comes in one digest. A claimer that dies has its work done again after `leaseUntil`.
+ */
+export function* claimNotices(
+  s: Scope,
+  input: { now: Date; leaseUntil: Date; perMinute: number; limit: number },
+): Verb<DueNotice[]> {
+  const { now, leaseUntil, perMinute } = input;
+  const { outboundMessages: messages, users } = s.t;
+  const isDue = and(isNotNull(messages.noticeDueAt), lte(messages.noticeDueAt, now));
+  const dueFirst = [asc(messages.noticeDueAt), asc(messages.id)];
+  const waiting = yield* ask(
+    s.db
+      .select({ userId: messages.userId })
+      .from(messages)
+      .where(isDue)
+      .orderBy(...dueFirst)
+      .limit(input.limit),
+  );
+  if (waiting.length === 0) return [];
+  // Locked, so that two claimers do not give an account its share twice.
+  const ids = [...new Set(waiting.map((row) => row.userId))];
+  const accounts = yield* ask(s.locked(s.db.select().from(users).where(inArray(users.id, ids)).orderBy(users.id)));
+  const due = yield* ask(
+    s.skipLocked(
+      s.db
+        .select()
+        .from(messages)
+        .where(isDue)
+        .orderBy(...dueFirst)
+        .limit(input.limit),
+    ),
+  );
+  const byAccount = Map.groupBy(due, (row) => row.userId);
+  const notices: DueNotice[] = [];
+  for (const { id: userId, email: userEmail } of accounts) {
+    const rows = byAccount.get(userId) ?? [];
+    const pending = rows.filter((row) => row.status === "pending_approval");
+    yield* setNotice(
+      s,
+      rows.filter((row) => row.status !== "pending_approval"),
+      { noticeDueAt: null },
+    );
+    if (pending.length === 0) continue;
+    const told = yield* lastTold(s, userId, pending, new Date(now.getTime() - MINUTE_MS), perMinute);
+    // What had to wait once comes now, as one; what is claimed again comes as it would have come.
+    const waited = pending.some((row) => row.notifiedAt === null && row.noticeDueAt && row.noticeDueAt > row.createdAt);
+    const digest = waited || pending.length > perMinute - told.length;
+    if (digest && !waited && told[0]) {
+      yield* setNotice(s, pending, { noticeDueAt: new Date(told[0].getTime() + MINUTE_MS) });
+      continue;
+    }
+    yield* setNotice(s, pending, { noticeDueAt: leaseUntil, notifiedAt: now });
+    const outbound: Outbound[] = [];
+    for (const message of pending) outbound.push({ message, recipients: yield* recipientsOf(s, message.id) });
+    notices.push({ userId, userEmail, digest, outbound });
+  }
+  return notices;
+}
+
+/** When reviewers of an account were told of other messages than these, the newest first, at most `limit`. */
+function* lastTold(s: Scope, userId: string, but: OutboundRow[], after: Date, limit: number): Verb<Date[]> {
+  const { outboundMessages: messages } = s.t;
+  const ids = but.map((row) => row.id);
+  const rows = yield* ask(
+    s.db
+      .select({ at: messages.notifiedAt })
+      .from(messages)
+      .where(and(eq(messages.userId, userId), gt(messages.notifiedAt, after), notInArray(messages.id, ids)))
+      .orderBy(desc(messages.notifiedAt))
+      .limit(limit),
+  );
+  return rows.flatMap(({ at }) => at ?? []);
+}
+
+function* setNotice(
+  s: Scope,
+  rows: { id: string }[],
+  changes: Partial<Pick<OutboundRow, "noticeDueAt" | "notifiedAt">>,
+): Verb<void> {
+  const { outboundMessages: messages } = s.t;
+  const ids = rows.map((row) => row.id);
+  if (ids.length > 0) yield* ask(s.db.update(messages).set(changes).where(inArray(messages.id, ids)));
+}
+
+/** A mail of the server itself to one person. */
+export interface Notice {
+  id: string;
+  /** The agent it is about; the notice goes when the agent goes. */
+  agentId: string;
+  userId: string;
+  emailMessageId: string;
+  subject: string;
+  content: OutboundContent;
+  raw: Buffer;
+  recipient: string;
+  lane: string;
+}
+
+/**
+ * Queues mail to reviewers, outside gate, pace and pause, and notes that they were told: all or nothing. Nothing is done
+ * when somebody else has told them of all these messages meanwhile, or all are decided.
+ */
+export function* storeNotices(s: Scope, notices: Notice[], aboutIds: string[], now: Date): Verb<void> {
+  const { outboundMessages: messages } = s.t;
+  const untold = and(inArray(messages.id, aboutIds), isNotNull(messages.noticeDueAt));
+  const about = yield* ask(s.db.select({ id: messages.id }).from(messages).where(untold));
+  if (about.length === 0) return;
+  for (const notice of notices) if (yield* getAgent(s, notice.agentId)) yield* queueNotice(s, notice, now);
+  const told = yield* ask(s.locked(s.db.select({ id: messages.id }).from(messages).where(untold).orderBy(messages.id)));
+  yield* setNotice(s, told, { noticeDueAt: null, notifiedAt: now });
+  s.signal({ topic: "outbound", key: "" });
+}
+
+/** Queues a mail of the server itself, outside gate, pace and pause. Its agent is there. */
+export function* queueNotice(s: Scope, { recipient, lane, raw, ...notice }: Notice, now: Date): Verb<void> {
+  const row: OutboundRow = {
+    ...notice,
+    type: "notice",
+    status: "queued",
+    conversationId: "",
+    idempotencyKey: null,
+    requestHash: null,
+    requestBy: null,
+    answeredAt: null,
+    snippet: "",
+    contentHash: "",
+    hold: null,
+    loopKey: null,
+    approvalExpiresAt: null,
+    original: null,
+    review: null,
+    reviewedAt: null,
+    reviewedBy: null,
+    rejectionReason: null,
+    noticeDueAt: null,
+    notifiedAt: null,
+    // Long ago, so that it takes no place in the agent's pace.
+    notBefore: new Date(0),
+    createdAt: now,
+  };
+  const one: RecipientRow = {
+    messageId: row.id,
+    n: 0,
+    // Nobody's, so that neither pauses nor the loop breaker see it.
+    agentId: "",
+    userId: row.userId,
+    address: recipient,
+    kind: "to",
+    firstTime: false,
+    status: "queued",
+    queue: "ready",
+    lane,
+    method: null,
+    attempts: 0,
+    nextAttemptAt: now,
+    leaseToken: null,
+    smtpReply: null,
+    error: null,
+    createdAt: now,
+    updatedAt: now,
+  };
+  yield* insertOutbound(s, row, [one], raw);
+}

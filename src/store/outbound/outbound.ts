@@ -1,0 +1,519 @@
+import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, min, ne, type SQL, sql } from "drizzle-orm";
+import { Failure } from "../../errors.ts";
+import { newId } from "../../id.ts";
+import type { OutboundStatus, OutboundType } from "../../mail.ts";
+import { isPausedAbove } from "../accounts/pauses.ts";
+import { ask, placeholders, type Scope, type Verb } from "../engine/engine.ts";
+import { addEvent } from "../events/events.ts";
+import { noteWritten, strangersAmong, unwrittenAmong } from "../mail/correspondents.ts";
+import type { AgentRow, HeldReview, Hold, OutboundRow, RecipientKind, RecipientRow } from "../schema.ts";
+import { holdLoop, loopKeys } from "./loop-breaker.ts";
+import { lockRecipients, refreshStatus } from "./queue.ts";
+import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-limits.ts";
+
+/** How long an Idempotency-Key names the message it came with (WIRE). */
+const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
+/**
+ * How long the same request without an Idempotency-Key means the message it came with, while no final answer was handed
+ * over: two minutes after its answer (WIRE), which takes 10 s at most.
+ */
+const REPEAT_MS = 130_000;
+/** References looked up for the conversation at most, more than a message of ours has; the newest are last (RFC 5322 3.6.4). */
+const REFERENCES_MAX = 200;
+/** Recipients that an event names, so that its row stays small. */
+const EVENT_RECIPIENTS_MAX = 50;
+
+export interface NewOutbound {
+  message: Pick<
+    OutboundRow,
+    | ("id" | "agentId" | "type" | "emailMessageId" | "idempotencyKey" | "requestHash" | "requestBy")
+    | ("subject" | "snippet" | "content" | "contentHash")
+  >;
+  /** The conversation it belongs to; null finds it by the references, or begins one. */
+  conversationId: string | null;
+  raw: Buffer;
+  /** In the order of the message. `lease`: the caller has room for it and tries it at once, until `leaseUntil`. */
+  recipients: { address: string; kind: RecipientKind; lane: string; lease: string | null }[];
+  leaseUntil: Date;
+  /** What the gate decided, and by which settings. */
+  gate: { hold: Hold | null; settings: GateSettings };
+  /** What reviewers are shown when the gate holds it. */
+  review: HeldReview | null;
+  limits: SendLimits;
+  now: Date;
+}
+
+/** The settings of an agent's gate. */
+export type GateSettings = Pick<AgentRow, "hitlEnabled" | "hitlRules" | "hitlAllow">;
+
+/** Whether two gates decide alike. */
+export function sameGate(one: GateSettings, other: GateSettings): boolean {
+  const facts = ({ hitlEnabled, hitlRules, hitlAllow }: GateSettings) =>
+    JSON.stringify([hitlEnabled, hitlRules, hitlAllow]);
+  return facts(one) === facts(other);
+}
+
+export interface Outbound {
+  message: OutboundRow;
+  /** In the order of the message. */
+  recipients: RecipientRow[];
+}
+
+/**
+ * Stores an outbound message and queues it for each of its recipients: all or nothing.
+ * The same request finds the first message (`fresh` false): by its Idempotency-Key, or without one as long as no final
+ * answer was handed over. What a gate or the loop breaker holds is stored held. Null, and nothing is done, when the gate
+ * was changed meanwhile: decide again. Failures: `idempotency_key_reused` for another request, `not_found` when the agent
+ * is gone, `recipient_suppressed`, `rate_limited` with the time to wait.
+ */
+export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & { fresh: boolean }) | null> {
+  const { message, limits, now } = input;
+  const agent = yield* lockAgent(s, message.agentId);
+  if (!agent || agent.role) throw new Failure("not_found", "There is no such agent.");
+  const earlier = yield* earlierMessage(s, agent.userId, message, now);
+  if (earlier) return { message: earlier, recipients: yield* recipientsOf(s, earlier.id), fresh: false };
+  if (!sameGate(agent, input.gate.settings)) return null;
+  const addresses = input.recipients.map((recipient) => recipient.address);
+  yield* refuseSuppressed(s, agent.userId, input.recipients);
+  const strangers = yield* strangersAmong(s, agent.id, addresses);
+  const unwritten = yield* unwrittenAmong(s, agent.id, addresses);
+  yield* countSend(s, agent, unwritten.length, limits, now);
+  // The pace is that of the leaving: the time in which mail can be taken back comes before.
+  const notBefore = yield* paceOf(s, agent.id, limits, new Date(now.getTime() + agent.undoSeconds * 1000));
+  const found = input.conversationId ?? (yield* conversationOf(s, agent.id, message.content.references));
+  const conversationId = found ?? newId("conv");
+
+  const gate = input.gate.hold;
+  const loop = gate ? null : yield* holdLoop(s, agent.id, loopKeys(found, input.recipients), limits, now);
+  const hold = gate ?? loop?.hold ?? null;
+  const isPaused = agent.paused || (yield* isPausedAbove(s, agent));
+  const queue = hold ? "held" : isPaused ? "paused" : "ready";
+  const mayLease = queue === "ready" && notBefore <= now;
+  const row: OutboundRow = {
+    ...message,
+    answeredAt: null,
+    userId: agent.userId,
+    status: hold ? "pending_approval" : "queued",
+    conversationId,
+    hold,
+    loopKey: loop?.key ?? null,
+    approvalExpiresAt: hold ? new Date(now.getTime() + agent.hitlTtlSeconds * 1000) : null,
+    original: null,
+    review: hold ? input.review : null,
+    reviewedAt: null,
+    reviewedBy: null,
+    rejectionReason: null,
+    noticeDueAt: hold && agent.hitlNotifyEmail ? now : null,
+    notifiedAt: null,
+    notBefore,
+    createdAt: now,
+  };
+  const recipients = input.recipients.map(({ lease: wanted, ...recipient }, n): RecipientRow => {
+    const lease = mayLease ? wanted : null;
+    return {
+      messageId: row.id,
+      n,
+      agentId: agent.id,
+      userId: row.userId,
+      ...recipient,
+      firstTime: strangers.includes(recipient.address),
+      status: hold ? "held" : lease ? "sending" : "queued",
+      queue,
+      method: null,
+      attempts: 0,
+      nextAttemptAt: lease ? input.leaseUntil : notBefore,
+      leaseToken: lease,
+      smtpReply: null,
+      error: null,
+      createdAt: now,
+      updatedAt: now,
+    };
+  });
+  if (recipients.some((recipient) => recipient.leaseToken)) row.status = "sending";
+  yield* insertOutbound(s, row, recipients, input.raw);
+  if (hold) s.signal({ topic: "holds", key: "" });
+  if (hold) yield* tellHeld(s, { message: row, recipients }, hold, loop?.first ?? false, now);
+  else if (unwritten.length > 0) yield* noteWritten(s, agent.id, unwritten, now);
+  if (queue === "ready")
+    for (const lane of new Set(recipients.filter((one) => one.leaseToken === null).map((one) => one.lane)))
+      s.signal({ topic: "outbound", key: lane });
+  return { message: row, recipients, fresh: true };
+}
+
+/** The agent's row, locked: messages of one agent are accepted one after the other, so that limits hold. */
+export function* lockAgent(s: Scope, id: string): Verb<AgentRow | null> {
+  const rows = yield* ask(
+    s.prepared(
+      "lockAgent",
+      () =>
+        s.locked(
+          s.db
+            .select()
+            .from(s.t.agents)
+            .where(eq(s.t.agents.id, sql.placeholder("id"))),
+        ),
+      { id },
+    ),
+  );
+  return rows[0] ?? null;
+}
+
+type Asked = Pick<OutboundRow, "agentId" | "idempotencyKey" | "requestHash" | "requestBy">;
+
+/** The message that came with the same request before. The caller holds the agent's lock. */
+function* earlierMessage(s: Scope, userId: string, asked: Asked, now: Date): Verb<OutboundRow | null> {
+  const { idempotencyKey: key, requestHash, requestBy } = asked;
+  if (key === null) return requestHash && requestBy ? yield* unansweredMessage(s, asked, now) : null;
+  const found = yield* keyedMessage(s, userId, key, now);
+  if (found && found.requestHash !== requestHash)
+    throw new Failure("idempotency_key_reused", "This Idempotency-Key came with another message before.", {
+      fix: "Use a new key for each new message.",
+    });
+  return found;
+}
+
+/** The message that came with this Idempotency-Key. An old one gives the key up. */
+function* keyedMessage(s: Scope, userId: string, key: string, now: Date): Verb<OutboundRow | null> {
+  const { outboundMessages } = s.t;
+  const [found] = yield* ask(
+    s.prepared(
+      "keyedMessage",
+      () =>
+        s.db
+          .select()
+          .from(outboundMessages)
+          .where(
+            and(
+              eq(outboundMessages.userId, sql.placeholder("userId")),
+              eq(outboundMessages.idempotencyKey, sql.placeholder("key")),
+            ),
+          ),
+      { userId, key },
+    ),
+  );
+  if (!found) return null;
+  if (now.getTime() - found.createdAt.getTime() < IDEMPOTENCY_KEPT_MS) return found;
+  yield* ask(s.db.update(outboundMessages).set({ idempotencyKey: null }).where(eq(outboundMessages.id, found.id)));
+  return null;
+}
+
+/** The newest message that came with the same request by the same caller, and of which nothing final was told yet. */
+function* unansweredMessage(s: Scope, asked: Asked, now: Date): Verb<OutboundRow | null> {
+  const { outboundMessages } = s.t;
+  const { agentId, requestHash, requestBy } = asked;
+  const [found] = yield* ask(
+    s.prepared(
+      "unansweredMessage",
+      () =>
+        s.db
+          .select()
+          .from(outboundMessages)
+          .where(
+            and(
+              eq(outboundMessages.agentId, sql.placeholder("agentId")),
+              eq(outboundMessages.requestHash, sql.placeholder("requestHash")),
+              isNotNull(outboundMessages.requestHash),
+              isNull(outboundMessages.idempotencyKey),
+              isNull(outboundMessages.answeredAt),
+              eq(outboundMessages.requestBy, sql.placeholder("requestBy")),
+            ),
+          )
+          .orderBy(desc(outboundMessages.createdAt))
+          .limit(1),
+      { agentId, requestHash, requestBy },
+    ),
+  );
+  return found && now.getTime() - found.createdAt.getTime() <= REPEAT_MS ? found : null;
+}
+
+/** Notes that a final answer about the message was handed to the client: the same request now means another message. */
+export function* noteAnswered(s: Scope, id: string, now: Date): Verb<void> {
+  const { outboundMessages } = s.t;
+  yield* ask(
+    s.db
+      .update(outboundMessages)
+      .set({ answeredAt: now })
+      .where(and(eq(outboundMessages.id, id), isNull(outboundMessages.answeredAt))),
+  );
+}
+
+/** Stores an outbound message with its bytes and recipients, as they are. */
+export function* insertOutbound(s: Scope, row: OutboundRow, recipients: RecipientRow[], raw: Buffer): Verb<void> {
+  const { outboundMessages, outboundRaw, outboundRecipients } = s.t;
+  yield* ask(
+    s.prepared("insertOutbound", () => s.db.insert(outboundMessages).values(placeholders(outboundMessages, row)), {
+      ...row,
+    }),
+  );
+  const bytes = { messageId: row.id, bytes: raw };
+  yield* ask(
+    s.prepared("insertOutboundRaw", () => s.db.insert(outboundRaw).values(placeholders(outboundRaw, bytes)), bytes),
+  );
+  for (const recipient of recipients)
+    yield* ask(
+      s.prepared(
+        "insertRecipient",
+        () => s.db.insert(outboundRecipients).values(placeholders(outboundRecipients, recipient)),
+        { ...recipient },
+      ),
+    );
+}
+
+/**
+ * The event `message.held`, and `loop.stopped` for the first message of a loop; `withdrawnBy`: it waits again, because that
+ * person took the approval back.
+ */
+export function* tellHeld(
+  s: Scope,
+  { message, recipients }: Outbound,
+  hold: Hold,
+  loopBegins: boolean,
+  now: Date,
+  withdrawnBy?: string,
+): Verb<void> {
+  const about = { userId: message.userId, agentId: message.agentId, now };
+  const data = {
+    message_id: message.id,
+    agent_id: message.agentId,
+    conversation_id: message.conversationId,
+    subject: message.subject,
+    recipients: recipients.slice(0, EVENT_RECIPIENTS_MAX).map(({ address }) => address),
+    ...hold,
+  };
+  const approval_expires_at = message.approvalExpiresAt?.toISOString() ?? null;
+  yield* addEvent(s, {
+    ...about,
+    type: "message.held",
+    data: { ...data, approval_expires_at, ...(withdrawnBy === undefined ? {} : { withdrawn_by: withdrawnBy }) },
+  });
+  if (loopBegins)
+    yield* addEvent(s, {
+      ...about,
+      type: "loop.stopped",
+      data: { ...data, release: `POST /api/v1/messages/${message.id}/release` },
+    });
+}
+
+/** The conversation of the agent's newest message that these Message-IDs name: of what went out, else of what came in. */
+export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
+  const [newest] = yield* conversationsOf(s, agentId, references);
+  return newest ?? null;
+}
+
+/**
+ * All conversations of messages that these Message-IDs name, each once: of what went out, the newest first, and behind them
+ * of what came in.
+ *
+ * Anybody may send a mail under an id that is another's, and would have the answers to that one filed in a conversation of
+ * their own. So an id of the agent's own mail is never that of a mail that came in, and any other is that of its first. Who
+ * foresees an id can be the first to have it; the agent's own ids cannot be foreseen, so they come before all others.
+ */
+export function* conversationsOf(s: Scope, agentId: string, references: string[]): Verb<string[]> {
+  const wanted = references.slice(-REFERENCES_MAX);
+  if (wanted.length === 0) return [];
+  const { messages, outboundMessages } = s.t;
+  const own = yield* ask(
+    s.db
+      .select({ emailMessageId: outboundMessages.emailMessageId, conversationId: outboundMessages.conversationId })
+      .from(outboundMessages)
+      .where(and(eq(outboundMessages.agentId, agentId), inArray(outboundMessages.emailMessageId, wanted)))
+      // Not the bare column, here and below: SQLite would walk all of the agent's mail to save itself the sorting.
+      .orderBy(desc(sql`${outboundMessages.id} || ''`)),
+  );
+  const others = wanted.filter((id) => !own.some(({ emailMessageId }) => emailMessageId === id));
+  const firsts =
+    others.length === 0
+      ? []
+      : yield* ask(
+          s.db
+            .select({ seq: min(messages.seq) })
+            .from(messages)
+            .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, others)))
+            .groupBy(messages.emailMessageId),
+        );
+  const seqs = firsts.flatMap(({ seq }) => seq ?? []);
+  const received =
+    seqs.length === 0
+      ? []
+      : yield* ask(
+          s.db
+            .select({ conversationId: messages.conversationId })
+            .from(messages)
+            .where(and(eq(messages.agentId, agentId), inArray(messages.seq, seqs)))
+            .orderBy(desc(sql`${messages.seq} + 0`)),
+        );
+  return [...new Set([...own, ...received].map(({ conversationId }) => conversationId))];
+}
+
+/** A message's recipients in their order. */
+export function* recipientsOf(s: Scope, messageId: string): Verb<RecipientRow[]> {
+  const { outboundRecipients } = s.t;
+  return yield* ask(
+    s.prepared(
+      "recipientsOf",
+      () =>
+        s.db
+          .select()
+          .from(outboundRecipients)
+          .where(eq(outboundRecipients.messageId, sql.placeholder("messageId")))
+          .orderBy(outboundRecipients.n),
+      { messageId },
+    ),
+  );
+}
+
+/** An outbound message with what became of it, or null when the account has none of that id. */
+export function* getOutbound(s: Scope, userId: string, id: string): Verb<Outbound | null> {
+  const { outboundMessages } = s.t;
+  const [message] = yield* ask(
+    s.prepared(
+      "getOutbound",
+      () =>
+        s.db
+          .select()
+          .from(outboundMessages)
+          .where(
+            and(eq(outboundMessages.id, sql.placeholder("id")), eq(outboundMessages.userId, sql.placeholder("userId"))),
+          ),
+      { id, userId },
+    ),
+  );
+  return message ? { message, recipients: yield* recipientsOf(s, id) } : null;
+}
+
+/** The bytes of an outbound message as composed; null when it is gone. */
+export function* outboundBytes(s: Scope, id: string): Verb<Buffer | null> {
+  const { outboundRaw } = s.t;
+  const rows = yield* ask(
+    s.db.select({ bytes: outboundRaw.bytes }).from(outboundRaw).where(eq(outboundRaw.messageId, id)),
+  );
+  return rows[0]?.bytes ?? null;
+}
+
+export interface OutboundFilter {
+  status?: OutboundStatus;
+  agentId?: string;
+  conversationId?: string;
+  since?: Date;
+  until?: Date;
+  /** Without one, all but what the server itself wrote (`notice`). */
+  type?: OutboundType;
+}
+
+/** One page of an account's outbound messages, newest first. `after` is the id of the last row of the page before. */
+export function* listOutbound(
+  s: Scope,
+  userId: string,
+  filter: OutboundFilter,
+  page: { after?: string; limit: number; sort?: "asc" | "desc" },
+): Verb<Outbound[]> {
+  const { outboundMessages: messages } = s.t;
+  const oldestFirst = page.sort === "asc";
+  const conditions: (SQL | undefined)[] = [
+    eq(messages.userId, userId),
+    filter.status ? eq(messages.status, filter.status) : undefined,
+    filter.type ? eq(messages.type, filter.type) : ne(messages.type, "notice"),
+    filter.agentId ? eq(messages.agentId, filter.agentId) : undefined,
+    filter.conversationId ? eq(messages.conversationId, filter.conversationId) : undefined,
+    filter.since ? gte(messages.createdAt, filter.since) : undefined,
+    filter.until ? lt(messages.createdAt, filter.until) : undefined,
+    page.after ? (oldestFirst ? gt(messages.id, page.after) : lt(messages.id, page.after)) : undefined,
+  ];
+  const rows = yield* ask(
+    s.db
+      .select()
+      .from(messages)
+      .where(and(...conditions))
+      .orderBy(oldestFirst ? messages.id : desc(messages.id))
+      .limit(page.limit),
+  );
+  return yield* withRecipients(s, rows);
+}
+
+/** Outbound messages with what became of them, in the order given. */
+export function* withRecipients(s: Scope, rows: OutboundRow[]): Verb<Outbound[]> {
+  if (rows.length === 0) return [];
+  const { outboundRecipients } = s.t;
+  const ids = rows.map((row) => row.id);
+  const recipients = yield* ask(
+    s.db
+      .select()
+      .from(outboundRecipients)
+      .where(inArray(outboundRecipients.messageId, ids))
+      .orderBy(outboundRecipients.messageId, outboundRecipients.n),
+  );
+  const byMessage = Map.groupBy(recipients, (recipient) => recipient.messageId);
+  return rows.map((message) => ({ message, recipients: byMessage.get(message.id) ?? [] }));
+}
+
+/**
+ * Takes a message back as far as it has not left. `cancelled` counts the recipients who will not get it: 0 is too
+ * late. Null when the account has no such message.
+ */
+export function* cancelOutbound(
+  s: Scope,
+  userId: string,
+  id: string,
+  now: Date,
+): Verb<(Outbound & { cancelled: number }) | null> {
+  const { outboundRecipients, outboundMessages } = s.t;
+  yield* ask(
+    s.locked(s.db.select({ id: outboundMessages.id }).from(outboundMessages).where(eq(outboundMessages.id, id))),
+  );
+  const before = yield* getOutbound(s, userId, id);
+  if (!before) return null;
+  yield* lockRecipients(s, eq(outboundRecipients.messageId, id));
+  const gone = yield* ask(
+    s.db
+      .update(outboundRecipients)
+      .set({ status: "cancelled", queue: "done", error: null, updatedAt: now })
+      .where(
+        and(
+          eq(outboundRecipients.messageId, id),
+          inArray(outboundRecipients.queue, ["ready", "held", "paused"]),
+          // What is in somebody's hand may be with the next host already.
+          isNull(outboundRecipients.leaseToken),
+        ),
+      )
+      .returning({ n: outboundRecipients.n }),
+  );
+  if (gone.length > 0) yield* refreshStatus(s, id);
+  s.signal({ topic: "outcome", key: id });
+  const after = yield* getOutbound(s, userId, id);
+  return after && { ...after, cancelled: gone.length };
+}
+
+/**
+ * Deletes up to `limit` outbound messages older than `before` for which nothing more will be tried; `type`: only such.
+ */
+export function* sweepOutbound(s: Scope, before: Date, limit: number, type?: OutboundType): Verb<number> {
+  const { outboundMessages } = s.t;
+  const old = s.db
+    .select({ id: outboundMessages.id })
+    .from(outboundMessages)
+    .where(
+      and(
+        lt(outboundMessages.createdAt, before),
+        type ? eq(outboundMessages.type, type) : undefined,
+        sql`not exists (select 1 from outbound_recipients r where r.message_id = ${outboundMessages.id} and r.queue <> 'done')`,
+      ),
+    )
+    .limit(limit);
+  const gone = yield* ask(
+    s.db.delete(outboundMessages).where(inArray(outboundMessages.id, old)).returning({ id: outboundMessages.id }),
+  );
+  return gone.length;
+}
+
+/** Deletes up to `limit` of what an agent, or an account with all its agents, has handed in; returns how many went. */
+export function* dropSomeOutboundOf(
+  s: Scope,
+  owner: { agentId: string } | { userId: string },
+  limit: number,
+): Verb<number> {
+  const { outboundMessages: messages } = s.t;
+  const whose = "agentId" in owner ? eq(messages.agentId, owner.agentId) : eq(messages.userId, owner.userId);
+  const some = s.db.select({ id: messages.id }).from(messages).where(whose).limit(limit);
+  const gone = yield* ask(s.db.delete(messages).where(inArray(messages.id, some)).returning({ id: messages.id }));
+  return gone.length;
+}

@@ -1,0 +1,511 @@
+import { and, asc, eq, inArray, isNotNull, lte, notInArray, type SQL, sql } from "drizzle-orm";
+import { type Method, type OutboundStatus, statusOf } from "../../mail.ts";
+import { suppress } from "../accounts/suppressions.ts";
+import { ask, askRaw, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { addEvent } from "../events/events.ts";
+import { makeKnown } from "../mail/correspondents.ts";
+import type { OutboundRow, RecipientRow } from "../schema.ts";
+
+/** Room in a lane, and the account that had the last turn in it: the next one comes first. */
+export interface LaneRoom {
+  lane: string;
+  free: number;
+  after?: string | undefined;
+}
+
+/**
+ * Claims due recipients, in each lane as many as it has room for: their due time moves to the end of the lease, so
+ * that a claimer that dies loses nothing. Where more are due the accounts take turns, each with its oldest, so that
+ * nobody waits for all that somebody else has handed in. On Postgres it passes by what another transaction has locked, the
+ * message included: everybody else locks a message before its recipients, so a claim that waited could wait in a circle.
+ */
+export function* claimDueRecipients(
+  s: Scope,
+  input: { now: Date; leaseUntil: Date; leaseToken: string; lanes: LaneRoom[] },
+): Verb<RecipientRow[]> {
+  const claimed: RecipientRow[] = [];
+  for (const room of input.lanes) {
+    const oldest = yield* dueIn(s, { ...room, now: input.now });
+    // A lane whose due mail fits in has no turns to take.
+    const due = room.free > 0 && oldest.length === room.free ? yield* dealt(s, room, oldest, input.now) : oldest;
+    for (const { messageId, n } of due)
+      claimed.push(...(yield* leaseRecipient(s, { messageId, n, until: input.leaseUntil, token: input.leaseToken })));
+  }
+  return claimed;
+}
+
+type Due = Pick<RecipientRow, "messageId" | "n">;
+
+/** The oldest that are due in a lane, of all accounts or of one. */
+function* dueIn(s: Scope, input: { lane: string; free: number; now: Date; userId?: string }): Verb<Due[]> {
+  const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
+  const { lane, free, now, userId } = input;
+  return yield* ask(
+    s.prepared(
+      `dueRecipients ${userId !== undefined}`,
+      () =>
+        s.skipLocked(
+          s.db
+            .select({ messageId: recipients.messageId, n: recipients.n })
+            .from(recipients)
+            .innerJoin(messages, eq(messages.id, recipients.messageId))
+            .where(
+              and(
+                ready(s),
+                eq(recipients.lane, sql.placeholder("lane")),
+                userId === undefined ? undefined : eq(recipients.userId, sql.placeholder("userId")),
+                lte(recipients.nextAttemptAt, timePlaceholder(s, "now")),
+              ),
+            )
+            .orderBy(asc(recipients.nextAttemptAt), asc(recipients.messageId), asc(recipients.n))
+            .limit(sql.placeholder("limit")),
+        ),
+      { lane, now, limit: free, ...(userId === undefined ? {} : { userId }) },
+    ),
+  );
+}
+
+/** As many as there is room for: in turns one of each account that has something due, then what is left of the oldest. */
+function* dealt(s: Scope, { lane, free, after }: LaneRoom, oldest: Due[], now: Date): Verb<Due[]> {
+  const accounts = after === undefined ? [] : yield* accountsDue(s, { lane, now, limit: free, after });
+  if (accounts.length < free)
+    accounts.push(...(yield* accountsDue(s, { lane, now, limit: free - accounts.length, upTo: after })));
+  // It was the only one's turn, and is again.
+  if (accounts.every((account) => account === after)) return oldest;
+  const own: Due[][] = [];
+  for (const userId of accounts) own.push(yield* dueIn(s, { lane, free, now, userId }));
+  const dealt = new Map<string, Due>();
+  const take = (due: Due | undefined) => due && dealt.size < free && dealt.set(`${due.messageId} ${due.n}`, due);
+  for (let round = 0; round < free; round++) for (const mine of own) take(mine[round]);
+  for (const due of oldest) take(due);
+  return [...dealt.values()];
+}
+
+/** Accounts that have something due in a lane, by id: those after one, up to one, or all. Two seeks for each. */
+function* accountsDue(
+  s: Scope,
+  input: { lane: string; now: Date; limit: number; after?: string; upTo?: string | undefined },
+): Verb<string[]> {
+  const { after, upTo, ...values } = input;
+  const waiting = sql`from ${s.t.outboundRecipients} where queue = 'ready' and lane = ${sql.placeholder("lane")}`;
+  const end = upTo === undefined ? sql`` : sql`and user_id <= ${sql.placeholder("upTo")}`;
+  const next = (begin: SQL) => sql`(select min(user_id) ${waiting} ${begin} ${end})`;
+  const walk = sql`(
+    with recursive steps (account) as (
+      select ${next(after === undefined ? sql`` : sql`and user_id > ${sql.placeholder("after")}`)}
+      union all select ${next(sql`and user_id > steps.account`)} from steps where account is not null)
+    select account, (select min(next_attempt_at) ${waiting} and user_id = account) as due
+    from steps where account is not null) as walk`;
+  const rows = yield* ask(
+    s.prepared(
+      `accountsDue ${after === undefined} ${upTo === undefined}`,
+      () =>
+        s.db
+          .select({ account: sql<string>`walk.account` })
+          .from(walk)
+          .where(sql`walk.due <= ${timePlaceholder(s, "now")}`)
+          .limit(sql.placeholder("limit")),
+      { ...values, ...(after === undefined ? {} : { after }), ...(upTo === undefined ? {} : { upTo }) },
+    ),
+  );
+  return rows.map(({ account }) => account);
+}
+
+function* leaseRecipient(
+  s: Scope,
+  lease: { messageId: string; n: number; until: Date; token: string },
+): Verb<RecipientRow[]> {
+  const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "leaseRecipient",
+      () =>
+        s.db
+          .update(recipients)
+          .set({
+            status: "sending",
+            nextAttemptAt: timePlaceholder(s, "until"),
+            leaseToken: sql`${sql.placeholder("token")}`,
+          })
+          .where(and(eq(recipients.messageId, sql.placeholder("messageId")), eq(recipients.n, sql.placeholder("n"))))
+          .returning(),
+      lease,
+    ),
+  );
+  yield* ask(
+    s.prepared(
+      "markSending",
+      () =>
+        s.db
+          .update(messages)
+          .set({ status: "sending" })
+          .where(and(eq(messages.id, sql.placeholder("messageId")), inArray(messages.status, ["queued", "deferred"]))),
+      { messageId: lease.messageId },
+    ),
+  );
+  return rows;
+}
+
+/** Written out, because a partial index is only found by a constant. */
+function ready(s: Scope): SQL {
+  return sql`${s.t.outboundRecipients.queue} = 'ready'`;
+}
+
+/** Something may still be tried, or decided. */
+function open(s: Scope): SQL {
+  return sql`${s.t.outboundRecipients.queue} <> 'done'`;
+}
+
+/** What a try came to, for one recipient. */
+export type RecipientOutcome =
+  /** The next host has it, or the mailbox here. */
+  | { kind: "sent"; method: Method; status: "sent" | "delivered"; reply: string | null }
+  /** Not now: once more at `at`. */
+  | { kind: "retry"; at: Date; reply: string | null; error: string | null }
+  /** Never. `suppress`: the address does not exist, and the account shall not write to it again. */
+  | { kind: "failed"; reply: string | null; error: string | null; suppress: boolean }
+  /** Nothing was learned about this recipient, so nothing counts; once more at `at`. */
+  | { kind: "released"; at: Date; error: string | null };
+
+/**
+ * Records what a try came to, with its event. Returns the message's status now; null, and nothing is done, when the
+ * lease has passed to somebody else or the message is gone.
+ */
+export function* finishRecipient(
+  s: Scope,
+  recipient: Pick<RecipientRow, "messageId" | "n" | "leaseToken">,
+  outcome: RecipientOutcome,
+  now: Date,
+): Verb<OutboundStatus | null> {
+  const { outboundRecipients: recipients } = s.t;
+  const message = yield* lockMessage(s, recipient.messageId);
+  if (!message) return null;
+  const final = outcome.kind === "sent" || outcome.kind === "failed";
+  const tried = outcome.kind !== "released";
+  const rows = yield* ask(
+    s.prepared(
+      `finishRecipient ${outcome.kind}`,
+      () =>
+        s.db
+          .update(recipients)
+          .set({
+            leaseToken: null,
+            status: final ? sql`${sql.placeholder("status")}` : waitingStatus(s, tried ? 1 : 0),
+            error: sql`${sql.placeholder("error")}`,
+            ...(tried ? { updatedAt: timePlaceholder(s, "now") } : {}),
+            ...(final ? { queue: "done" as const } : { nextAttemptAt: timePlaceholder(s, "at") }),
+            ...(outcome.kind === "sent" ? { method: sql`${sql.placeholder("method")}` } : {}),
+            ...(tried
+              ? { attempts: sql`${recipients.attempts} + 1`, smtpReply: sql`${sql.placeholder("reply")}` }
+              : {}),
+          })
+          .where(
+            and(
+              eq(recipients.messageId, sql.placeholder("messageId")),
+              eq(recipients.n, sql.placeholder("n")),
+              eq(recipients.leaseToken, sql.placeholder("leaseToken")),
+            ),
+          )
+          .returning(),
+      {
+        messageId: recipient.messageId,
+        n: recipient.n,
+        leaseToken: recipient.leaseToken ?? "",
+        status: outcome.kind === "sent" ? outcome.status : "failed",
+        error: "error" in outcome ? outcome.error : null,
+        reply: "reply" in outcome ? outcome.reply : null,
+        method: outcome.kind === "sent" ? outcome.method : null,
+        at: "at" in outcome ? outcome.at : now,
+        now,
+      },
+    ),
+  );
+  const row = rows[0];
+  if (!row) return null;
+  if (outcome.kind === "sent" && message.type !== "notice")
+    yield* makeKnown(s, "left", { agentId: message.agentId, address: row.address, now });
+  if (tried) yield* tellFate(s, message, row, now);
+  if (outcome.kind === "failed" && outcome.suppress)
+    yield* suppress(s, {
+      userId: message.userId,
+      address: row.address,
+      reason: "bounce",
+      detail: outcome.reply ?? outcome.error ?? "",
+      messageId: message.id,
+      now,
+    });
+  if (final && message.type === "notice" && row.method !== "capture") yield* forgetContent(s, message.id);
+  s.signal({ topic: "outcome", key: message.id });
+  return yield* refreshStatus(s, message.id, message);
+}
+
+/**
+ * Keeps of the server's own mail that it was sent, and no more: it has links that sign in, or decide about held mail, and
+ * whoever reads a copy of the database shall not have them. What is captured is there to be looked at.
+ */
+function* forgetContent(s: Scope, messageId: string): Verb<void> {
+  const { outboundMessages, outboundRaw } = s.t;
+  const mine = eq(outboundMessages.id, messageId);
+  const [row] = yield* ask(s.db.select({ content: outboundMessages.content }).from(outboundMessages).where(mine));
+  if (!row) return;
+  const content = { ...row.content, text: "", html: null };
+  yield* ask(s.db.update(outboundMessages).set({ content, snippet: "" }).where(mine));
+  yield* ask(
+    s.db
+      .update(outboundRaw)
+      .set({ bytes: Buffer.alloc(0) })
+      .where(eq(outboundRaw.messageId, messageId)),
+  );
+}
+
+/** What was tried before stays "deferred", also while its upstream is down. */
+function waitingStatus(s: Scope, tries: 0 | 1): SQL {
+  return sql`case when ${s.t.outboundRecipients.attempts} + ${sql.raw(`${tries}`)} > 0 then 'deferred' else 'queued' end`;
+}
+
+/** What the fate of a recipient needs of its message: not the content, which can be large. */
+type MessageHead = Pick<
+  OutboundRow,
+  "id" | "userId" | "agentId" | "type" | "conversationId" | "emailMessageId" | "status"
+>;
+
+/** The message, locked: whoever changes its recipients does so one after the other. */
+export function* lockMessage(s: Scope, id: string): Verb<MessageHead | null> {
+  const { outboundMessages } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "lockOutbound",
+      () =>
+        s.locked(
+          s.db
+            .select({
+              id: outboundMessages.id,
+              userId: outboundMessages.userId,
+              agentId: outboundMessages.agentId,
+              type: outboundMessages.type,
+              conversationId: outboundMessages.conversationId,
+              emailMessageId: outboundMessages.emailMessageId,
+              status: outboundMessages.status,
+            })
+            .from(outboundMessages)
+            .where(eq(outboundMessages.id, sql.placeholder("id"))),
+        ),
+      { id },
+    ),
+  );
+  return rows[0] ?? null;
+}
+
+type FateType = `message.${"sent" | "delivered" | "deferred" | "failed" | "bounced" | "complained"}`;
+
+/**
+ * The event of a recipient's fate: `message.sent`, `delivered`, `deferred`, `failed` or `bounced`. What goes to reviewers
+ * is none of the agent's mail, and it shall not learn where the links are that hold its leash.
+ */
+export function* tellFate(
+  s: Scope,
+  message: MessageHead,
+  recipient: RecipientRow,
+  now: Date,
+  type = `message.${recipient.status}` as FateType,
+): Verb<void> {
+  if (message.type === "notice") return;
+  yield* addEvent(s, {
+    userId: message.userId,
+    agentId: message.agentId,
+    type,
+    data: {
+      message_id: message.id,
+      agent_id: message.agentId,
+      conversation_id: message.conversationId,
+      email_message_id: message.emailMessageId,
+      recipient: recipient.address,
+      status: recipient.status,
+      method: recipient.method,
+      smtp_reply: recipient.smtpReply,
+      error: recipient.error,
+      attempts: recipient.attempts,
+    },
+    now,
+  });
+}
+
+/** What somebody decided stays said, whatever becomes of the recipients. */
+const decided: OutboundStatus[] = ["rejected", "expired_approved", "expired_rejected"];
+
+/** Makes the status of a message, which is `known.status` so far, follow its recipients'. Returns it. */
+export function* refreshStatus(s: Scope, id: string, known?: Pick<OutboundRow, "status">): Verb<OutboundStatus> {
+  const { outboundMessages, outboundRecipients } = s.t;
+  const rows = yield* ask(
+    s.prepared(
+      "fatesOf",
+      () =>
+        s.db
+          .select({ status: outboundRecipients.status })
+          .from(outboundRecipients)
+          .where(eq(outboundRecipients.messageId, sql.placeholder("id"))),
+      { id },
+    ),
+  );
+  if (known && decided.includes(known.status)) return known.status;
+  const status = statusOf(rows.map((row) => row.status));
+  if (status !== known?.status)
+    yield* ask(
+      s.prepared(
+        "setOutboundStatus",
+        () =>
+          s.db
+            .update(outboundMessages)
+            .set({ status: sql`${sql.placeholder("status")}` })
+            .where(and(eq(outboundMessages.id, sql.placeholder("id")), notInArray(outboundMessages.status, decided))),
+        { id, status },
+      ),
+    );
+  return status;
+}
+
+/**
+ * Locks recipients in the one order in which all do who change several at once, so that nobody waits in a circle. Who
+ * locks more does so from the top: account, agents by address, messages by id, recipients. SQLite has one writer.
+ */
+export function* lockRecipients(s: Scope, which: SQL | undefined): Verb<void> {
+  if (s.dialect === "sqlite") return;
+  const { outboundRecipients: recipients } = s.t;
+  const { messageId, n } = recipients;
+  yield* ask(s.locked(s.db.select({ n }).from(recipients).where(which).orderBy(messageId, n)));
+}
+
+/** Prolongs leases that are still held. Returns how many: fewer than given when some have passed to somebody else. */
+export function* renewLeases(s: Scope, leaseTokens: string[], until: Date): Verb<number> {
+  const { outboundRecipients: recipients } = s.t;
+  const tokens = [...new Set(leaseTokens)];
+  if (tokens.length > 0) yield* lockRecipients(s, inArray(recipients.leaseToken, tokens));
+  let renewed = 0;
+  for (const token of tokens) {
+    const rows = yield* ask(
+      s.db
+        .update(recipients)
+        .set({ nextAttemptAt: until })
+        .where(and(eq(recipients.leaseToken, token), eq(recipients.status, "sending")))
+        .returning({ n: recipients.n }),
+    );
+    renewed += rows.length;
+  }
+  return renewed;
+}
+
+/** Prolongs one recipient's lease. Returns false when it has passed to somebody else. */
+export function* renewLease(
+  s: Scope,
+  recipient: Pick<RecipientRow, "messageId" | "n" | "leaseToken">,
+  until: Date,
+): Verb<boolean> {
+  const { outboundRecipients: recipients } = s.t;
+  const rows = yield* ask(
+    s.db
+      .update(recipients)
+      .set({ nextAttemptAt: until })
+      .where(
+        and(
+          eq(recipients.messageId, recipient.messageId),
+          eq(recipients.n, recipient.n),
+          eq(recipients.leaseToken, recipient.leaseToken ?? ""),
+          eq(recipients.status, "sending"),
+        ),
+      )
+      .returning({ n: recipients.n }),
+  );
+  return rows.length > 0;
+}
+
+/** When the next recipient of these lanes is due; null when none waits. */
+export function* nextRecipientDue(s: Scope, lanes: string[]): Verb<Date | null> {
+  const { outboundRecipients: recipients } = s.t;
+  let earliest: Date | null = null;
+  for (const lane of lanes) {
+    const rows = yield* ask(
+      s.prepared(
+        "nextRecipientDue",
+        () =>
+          s.db
+            .select({ at: recipients.nextAttemptAt })
+            .from(recipients)
+            .where(and(ready(s), eq(recipients.lane, sql.placeholder("lane"))))
+            .orderBy(asc(recipients.nextAttemptAt))
+            .limit(1),
+        { lane },
+      ),
+    );
+    const at = rows[0]?.at;
+    if (at && (!earliest || at < earliest)) earliest = at;
+  }
+  return earliest;
+}
+
+/**
+ * Gives back every lease at once. Only for a store that one process owns (SQLite), at start: whoever held them is dead.
+ * What the dead one had in hand may have left: it is sent again, as it must not be lost.
+ */
+export function* releaseRecipientLeases(s: Scope, now: Date): Verb<number> {
+  const { outboundRecipients: recipients } = s.t;
+  const rows = yield* ask(
+    s.db
+      .update(recipients)
+      .set({
+        leaseToken: null,
+        status: waitingStatus(s, 0),
+        nextAttemptAt: now,
+      })
+      .where(and(open(s), isNotNull(recipients.leaseToken)))
+      .returning({ messageId: recipients.messageId }),
+  );
+  for (const id of new Set(rows.map((row) => row.messageId))) yield* refreshStatus(s, id);
+  return rows.length;
+}
+
+/** Moves what waits in a lane that the configuration no longer knows to one it does. */
+export function* adoptLanes(s: Scope, known: string[], heir: string): Verb<number> {
+  const { outboundRecipients: recipients } = s.t;
+  const rows = yield* ask(
+    s.db
+      .update(recipients)
+      .set({ lane: heir })
+      .where(and(open(s), notInArray(recipients.lane, known)))
+      .returning({ n: recipients.n }),
+  );
+  return rows.length;
+}
+
+/** Freezes what waits to leave an agent. What is in somebody's hand is finished. */
+export function* freezeOutbound(s: Scope, agentId: string): Verb<void> {
+  const { outboundRecipients: recipients } = s.t;
+  const waiting = and(eq(recipients.agentId, agentId), open(s), eq(recipients.queue, "ready"));
+  yield* lockRecipients(s, waiting);
+  yield* ask(s.db.update(recipients).set({ queue: "paused" }).where(waiting));
+}
+
+/** Releases what `freezeOutbound` froze, in the order in which it came; a later retry keeps its time. */
+export function* thawOutbound(s: Scope, agentId: string): Verb<void> {
+  const { outboundRecipients: recipients } = s.t;
+  const waiting = and(eq(recipients.agentId, agentId), open(s), eq(recipients.queue, "paused"));
+  yield* lockRecipients(s, waiting);
+  yield* ask(s.db.update(recipients).set({ queue: "ready" }).where(waiting));
+  s.signal({ topic: "outbound", key: "" });
+}
+
+/** Figures for readiness and metrics: how many recipients wait in each lane, and when the oldest one was due. */
+export function* outboundState(
+  s: Scope,
+  now: Date,
+): Verb<{ waiting: { lane: string; count: number }[]; oldestDueAt: Date | null }> {
+  const { outboundRecipients: recipients } = s.t;
+  const waiting = yield* askRaw<{ lane: string; count: number }>(
+    sql`select lane, count(*) as count from ${recipients} where ${ready(s)} group by lane order by lane`,
+  );
+  const lanes = waiting.map(({ lane, count }) => ({ lane, count: Number(count) }));
+  const due = yield* nextRecipientDue(
+    s,
+    lanes.map(({ lane }) => lane),
+  );
+  return { waiting: lanes, oldestDueAt: due && due <= now ? due : null };
+}

@@ -1,0 +1,184 @@
+import { and, desc, eq, gt, inArray, sql } from "drizzle-orm";
+import { Failure } from "../../errors.ts";
+import { ask, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import type { AgentRow, RecipientKind } from "../schema.ts";
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+const minuteOf = (userId: string) => `minute ${userId}`;
+const dayOf = (userId: string) => `day ${userId}`;
+const newOf = (userId: string) => `new ${userId}`;
+
+/** How much may leave. 0 is no limit. */
+export interface SendLimits {
+  perMinutePerAgent: number;
+  /** How many more are taken and put off before an agent is refused. */
+  burstPerAgent: number;
+  perMinutePerAccount: number;
+  perDayPerAccount: number;
+  newRecipientsPerDayPerAccount: number;
+  /** Messages in one conversation, or to one address, within `loopWindowMs`; more are held. */
+  loopMessages: number;
+  loopWindowMs: number;
+}
+
+const reasons = {
+  bounce: "mail to it bounced",
+  complaint: "the recipient complained",
+  manual: "it was added by hand",
+};
+
+/** Failure `recipient_suppressed` that names each recipient the account does not write to any more. */
+export function* refuseSuppressed(
+  s: Scope,
+  userId: string,
+  recipients: { address: string; kind: RecipientKind }[],
+): Verb<void> {
+  const { suppressions } = s.t;
+  const addresses = Object.fromEntries(recipients.map(({ address }, i) => [`address${i}`, address]));
+  const found = yield* ask(
+    s.prepared(
+      `suppressedOf ${recipients.length}`,
+      () =>
+        s.db
+          .select()
+          .from(suppressions)
+          .where(
+            and(
+              eq(suppressions.userId, sql.placeholder("userId")),
+              inArray(
+                suppressions.address,
+                Object.keys(addresses).map((name) => sql.placeholder(name)),
+              ),
+            ),
+          )
+          .orderBy(suppressions.address),
+      { userId, ...addresses },
+    ),
+  );
+  if (found.length === 0) return;
+  const errors = found.map(({ address, reason }) => ({
+    field: recipients.find((recipient) => recipient.address === address)?.kind ?? "to",
+    message: `includes ${address}, which is on the suppression list because ${reasons[reason]}`,
+  }));
+  throw new Failure("recipient_suppressed", `${errors.map((error) => error.message).join("; ")}.`, {
+    errors,
+    fix: `Leave it out, or take it off the list with DELETE /api/v1/suppressions/${found[0]?.address}.`,
+    extra: {
+      suppressed: found.map(({ address, reason, detail, createdAt }) => ({
+        address,
+        reason,
+        detail,
+        created_at: createdAt.toISOString(),
+      })),
+    },
+  });
+}
+
+/** Counts a message against the account's limits, with so many first-time recipients. Failure `rate_limited` beyond them. */
+export function* countSend(s: Scope, agent: AgentRow, strangers: number, limits: SendLimits, now: Date): Verb<void> {
+  const user = agent.userId;
+  const refuse = (bucketMs: number, count: number, what: string) => {
+    const seconds = Math.ceil((bucketMs - (now.getTime() % bucketMs)) / 1000);
+    return new Failure("rate_limited", `This account may send at most ${count} ${what}.`, {
+      fix: `Wait ${seconds} seconds; nothing of this request was sent.`,
+      retryAfterSeconds: seconds,
+    });
+  };
+  if (limits.perMinutePerAccount > 0)
+    if ((yield* add(s, minuteOf(user), MINUTE_MS, 1, now)) > limits.perMinutePerAccount)
+      throw refuse(MINUTE_MS, limits.perMinutePerAccount, "messages a minute");
+  if (limits.perDayPerAccount > 0)
+    if ((yield* add(s, dayOf(user), DAY_MS, 1, now)) > limits.perDayPerAccount)
+      throw refuse(DAY_MS, limits.perDayPerAccount, "messages a day");
+  if (strangers > 0 && limits.newRecipientsPerDayPerAccount > 0)
+    if ((yield* add(s, newOf(user), DAY_MS, strangers, now)) > limits.newRecipientsPerDayPerAccount)
+      throw refuse(DAY_MS, limits.newRecipientsPerDayPerAccount, "first-time recipients a day");
+}
+
+function* add(s: Scope, key: string, bucketMs: number, by: number, now: Date): Verb<number> {
+  const { sendCounts } = s.t;
+  const bucket = now.getTime() - (now.getTime() % bucketMs);
+  const rows = yield* ask(
+    s.prepared(
+      "countSend",
+      () =>
+        s.db
+          .insert(sendCounts)
+          .values({ key: sql.placeholder("key"), bucket: sql.placeholder("bucket"), count: sql.placeholder("by") })
+          .onConflictDoUpdate({
+            target: [sendCounts.key, sendCounts.bucket],
+            set: { count: sql`${sendCounts.count} + excluded.count` },
+          })
+          .returning({ count: sendCounts.count }),
+      { key, bucket, by },
+    ),
+  );
+  return rows[0]?.count ?? by;
+}
+
+/**
+ * When the agent's next message may be tried: now, or, beyond its pace, a minute after the one that fills it.
+ * Failure `rate_limited` when a whole burst waits already.
+ */
+export function* paceOf(s: Scope, agentId: string, limits: SendLimits, now: Date): Verb<Date> {
+  const { perMinutePerAgent, burstPerAgent } = limits;
+  if (perMinutePerAgent === 0) return now;
+  const { outboundMessages: messages } = s.t;
+  const later = () =>
+    and(eq(messages.agentId, sql.placeholder("agentId")), gt(messages.notBefore, timePlaceholder(s, "after")));
+  const [filling] = yield* ask(
+    s.prepared(
+      "paceFilling",
+      () =>
+        s.db
+          .select({ at: messages.notBefore })
+          .from(messages)
+          .where(later())
+          .orderBy(desc(messages.notBefore))
+          .limit(1)
+          .offset(sql.placeholder("rank")),
+      { agentId, after: new Date(now.getTime() - MINUTE_MS), rank: perMinutePerAgent - 1 },
+    ),
+  );
+  if (!filling) return now;
+  const waiting = yield* ask(
+    s.prepared(
+      "paceWaiting",
+      () =>
+        s.db
+          .select({ at: messages.notBefore })
+          .from(messages)
+          .where(later())
+          .orderBy(messages.notBefore)
+          .limit(sql.placeholder("limit")),
+      { agentId, after: now, limit: burstPerAgent + 1 },
+    ),
+  );
+  const slot = filling.at.getTime() + MINUTE_MS;
+  if (waiting.length < burstPerAgent) return new Date(slot);
+  const free = waiting[0]?.at.getTime() ?? slot;
+  const seconds = Math.max(1, Math.ceil((free - now.getTime()) / 1000));
+  throw new Failure("rate_limited", `This agent sends more than ${perMinutePerAgent} messages a minute.`, {
+    fix: `Wait ${seconds} seconds; ${waiting.length} of its messages are waiting already.`,
+    retryAfterSeconds: seconds,
+  });
+}
+
+/** Forgets what an account has sent, when the account goes. */
+export function* dropSendCounts(s: Scope, userId: string): Verb<void> {
+  const keys = [minuteOf(userId), dayOf(userId), newOf(userId)];
+  yield* ask(s.db.delete(s.t.sendCounts).where(inArray(s.t.sendCounts.key, keys)));
+}
+
+/** Forgets counts of days that are over, and releases that count no more. */
+export function* sweepSendCounts(s: Scope, now: Date): Verb<void> {
+  const before = now.getTime() - 2 * DAY_MS;
+  yield* ask(s.db.delete(s.t.sendCounts).where(sql`${s.t.sendCounts.bucket} < ${before}`));
+  yield* ask(
+    s.db
+      .delete(s.t.loopReleases)
+      .where(sql`${s.t.loopReleases.releasedAt} < ${sql.param(new Date(before), s.t.loopReleases.releasedAt)}`),
+  );
+}

@@ -1,9 +1,0 @@
-import { createStoreThreads, type StoreThreads } from "../store/threads.ts";
-
-let shared: StoreThreads | null = null;
-
-/** The store's threads of this test process: its many servers share them, and they end with it. */
-export function testStoreThreads(): StoreThreads {
-  shared ??= createStoreThreads();
-  return shared;
-}

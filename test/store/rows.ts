@@ -1,0 +1,276 @@
+import { Database } from "bun:sqlite";
+import { newId } from "../../src/id.ts";
+import { type AgentMode, splitAddress } from "../../src/mail.ts";
+import { type AgentChanges, newAgent } from "../../src/store/accounts/agents.ts";
+import type { InboundMail } from "../../src/store/mail/inbound.ts";
+import type { Decision } from "../../src/store/outbound/holds.ts";
+import type { Notice } from "../../src/store/outbound/notices.ts";
+import type { NewOutbound, Outbound } from "../../src/store/outbound/outbound.ts";
+import type { SendLimits } from "../../src/store/outbound/send-limits.ts";
+import type { AgentRow, DomainRow, Hold, UserRow } from "../../src/store/schema.ts";
+import type { Store } from "../../src/store/store.ts";
+import { newSecret, unique } from "./stores.ts";
+
+/** The time at which rows of tests come to be, unless they say otherwise. */
+export const noon = new Date("2026-05-15T12:00:00.123Z");
+
+/** `ms` after noon. */
+export function later(ms: number): Date {
+  return new Date(noon.getTime() + ms);
+}
+
+/** A new account with a signing secret. */
+export function addAccount(store: Store, now = noon): Promise<UserRow> {
+  return store.createAccount({ email: `${unique("person")}@people.example`, name: "", secret: newSecret(), now });
+}
+
+/** A new agent; with `cloud` it has a webhook, so that each message makes a delivery. Without an owner it gets one. */
+export async function addAgent(
+  store: Store,
+  options: { userId?: string; address?: string; mode?: AgentMode; now?: Date } = {},
+): Promise<AgentRow> {
+  const mode = options.mode ?? "local";
+  const agent = newAgent(
+    {
+      id: options.address ?? `${unique("bot")}@agents.example`,
+      userId: options.userId ?? (await addAccount(store)).id,
+      name: "Bot",
+      webhookUrl: mode === "cloud" ? "https://hooks.example/in" : "",
+      mode,
+    },
+    options.now ?? noon,
+  );
+  // Whatever domain a test chose: where no account has proven it, it is the server's own.
+  if (!(await store.hostedDomain(agent.domain))) await store.ensureSharedDomain({ domain: agent.domain, now: noon });
+  return store.createAgent(agent, 1_000);
+}
+
+/** A domain that the account has proven. */
+export async function addDomain(store: Store, userId: string, domain: string): Promise<DomainRow> {
+  const claim = await store.createDomain({
+    userId,
+    domain,
+    verificationToken: unique("token"),
+    dkimKeys: [],
+    domainsMax: 1_000,
+    now: noon,
+  });
+  return store.markDomainVerified(claim.id, noon);
+}
+
+type Overrides = Partial<Omit<InboundMail, "content" | "raw">> & {
+  content?: Partial<InboundMail["content"]>;
+  /** The stored bytes; unique unless given. */
+  bytes?: Uint8Array;
+};
+
+/** A received message for these mailboxes, unlike every other one unless `changes` say so. */
+export function mailFor(mailboxes: string | string[], changes: Overrides = {}): InboundMail {
+  const bytes = changes.bytes ?? Buffer.from(`Received: ${unique("by")}\r\n\r\nHello\r\n`);
+  const { content, bytes: _, ...rest } = changes;
+  return {
+    envelopeFrom: "alice@sender.example",
+    recipients: [mailboxes].flat().map((mailbox) => recipient(mailbox)),
+    raw: { sha256: new Bun.CryptoHasher("sha256").update(bytes).digest("hex"), bytes },
+    content: {
+      text: "Hello",
+      html: null,
+      replyText: "Hello",
+      headers: [{ name: "Subject", value: "Greeting" }],
+      attachments: [],
+      defects: [],
+      ...content,
+    },
+    emailMessageId: `<${unique("id")}@sender.example>`,
+    references: [],
+    from: [{ address: "alice@sender.example", name: "Alice" }],
+    to: [mailboxes].flat().map((address) => ({ address, name: "" })),
+    cc: [],
+    replyTo: [],
+    subject: "Greeting",
+    snippet: "Hello",
+    entityType: "human",
+    verdict: {
+      authentication: {
+        spf: { result: "pass", domain: "sender.example" },
+        dkim: [],
+        dmarc: { result: "pass", policy: "reject", aligned_by: ["spf"] },
+        arc: { result: "none" },
+      },
+      verified: true,
+      verifiedDomain: "sender.example",
+      domainCheck: "spf=pass; dmarc=pass",
+      authenticationResults: "mx.example; spf=pass",
+    },
+    autoSubmitted: null,
+    listId: null,
+    precedence: null,
+    dedupeKey: null,
+    receivedAt: noon,
+    ...rest,
+  };
+}
+
+/** One recipient of a message: the mailbox, and the address by which the sender knew it. */
+export function recipient(mailbox: string, address = mailbox): InboundMail["recipients"][number] {
+  return { address, mailbox, messageId: newId("msg") };
+}
+
+/** Stores a message for one agent and returns its row. */
+export async function addMessage(store: Store, agentId: string, changes: Overrides = {}) {
+  const [accepted] = await store.acceptInbound(mailFor(agentId, changes));
+  if (!accepted) throw new Error(`${agentId} is no mailbox`);
+  return accepted.message;
+}
+
+/** No limit at all; tests set the one they look at. */
+export const unlimited: SendLimits = {
+  perMinutePerAgent: 0,
+  burstPerAgent: 0,
+  perMinutePerAccount: 0,
+  perDayPerAccount: 0,
+  newRecipientsPerDayPerAccount: 0,
+  loopMessages: 0,
+  loopWindowMs: 600_000,
+};
+
+/** The gate of an agent that nobody watches. */
+const openGate = { hitlEnabled: false, hitlRules: null, hitlAllow: [] };
+
+type OutboundChanges = Partial<Omit<NewOutbound, "message" | "recipients" | "limits">> & {
+  message?: Partial<NewOutbound["message"]>;
+  /** Message-IDs that it answers. */
+  references?: string[];
+  /** Addresses, or whole recipients; all go `to` by the lane "upstream" unless they say otherwise. */
+  recipients?: (string | Partial<NewOutbound["recipients"][number]>)[];
+  limits?: Partial<SendLimits>;
+};
+
+/** A message that an agent sends to one stranger, unlike every other one unless `changes` say so. */
+export function outboundFor(agentId: string, changes: OutboundChanges = {}): NewOutbound {
+  const { message, references = [], recipients = [`${unique("bob")}@people.example`], limits, ...rest } = changes;
+  const wanted = recipients.map((given) => ({
+    ...{ address: `${unique("bob")}@people.example`, kind: "to" as const, lane: "upstream", lease: null },
+    ...(typeof given === "string" ? { address: given } : given),
+  }));
+  const to = wanted.map(({ address }) => ({ address, name: "" }));
+  const now = changes.now ?? noon;
+  return {
+    message: {
+      id: newId("msg"),
+      agentId,
+      type: "send",
+      emailMessageId: `<${unique("id")}@agents.example>`,
+      idempotencyKey: null,
+      requestHash: null,
+      requestBy: null,
+      subject: "Question",
+      snippet: "How are you?",
+      content: {
+        ...{
+          from: { address: agentId, name: "Bot" },
+          replyTo: [],
+          to,
+          cc: [],
+          bcc: [],
+          text: "How are you?",
+          html: null,
+        },
+        ...{ attachments: [], inReplyTo: references.at(-1) ?? null, references, headers: [] },
+      },
+      contentHash: unique("hash"),
+      ...message,
+    },
+    gate: { hold: null, settings: openGate },
+    review: null,
+    conversationId: null,
+    raw: Buffer.from(`Subject: Question\r\n\r\nHow are you, ${unique("friend")}?\r\n`),
+    recipients: wanted,
+    leaseUntil: new Date(now.getTime() + 45_000),
+    limits: { ...unlimited, ...limits },
+    now,
+    ...rest,
+  };
+}
+
+/** Stores an outbound message of an agent and returns its rows; held when the agent's gate is on. */
+export async function addOutbound(
+  store: Store,
+  agentId: string,
+  changes: OutboundChanges = {},
+): Promise<Outbound & { fresh: boolean }> {
+  const agent = await store.getAgent(agentId);
+  const hold: Hold | null = agent?.hitlEnabled ? { rule: "approval", reason: "Every message waits." } : null;
+  const sent = await store.acceptOutbound(
+    outboundFor(agentId, { gate: { hold, settings: agent ?? openGate }, ...changes }),
+  );
+  if (!sent) throw new Error("the gate was changed meanwhile");
+  return sent;
+}
+
+/** What somebody decides about a message: approved by the API unless `changes` say otherwise. */
+export function decision(id: string, changes: Partial<Decision> = {}): Decision {
+  return {
+    ...{ userId: null, id, verdict: { kind: "approve", edit: null }, contentHash: null },
+    ...{ by: "ann@people.example", how: "api", ip: "192.0.2.7", now: later(60_000) },
+    ...changes,
+  };
+}
+
+/** Turns an agent's gate on, so that all that it sends is held. */
+export async function watch(store: Store, agentId: string, changes: AgentChanges = {}): Promise<AgentRow> {
+  const agent = await store.updateAgent(agentId, { hitlEnabled: true, ...changes }, noon);
+  if (!agent) throw new Error(`${agentId} is no agent`);
+  return agent;
+}
+
+/** A mail of the server itself, about or from an agent. */
+export function noticeFor(agent: { id: string; userId: string }, changes: Partial<Notice> = {}): Notice {
+  const id = newId("msg");
+  const from = { address: "noreply@agents.example", name: "e2a" };
+  return {
+    ...{ id, agentId: agent.id, userId: agent.userId, emailMessageId: `<${id}@agents.example>`, subject: "Waiting" },
+    content: {
+      ...{ from, replyTo: [], to: [], cc: [], bcc: [], text: "Yes or no?", html: null, attachments: [] },
+      ...{ inReplyTo: null, references: [], headers: [] },
+    },
+    ...{
+      raw: Buffer.from("Subject: Waiting\r\n\r\nYes or no?\r\n"),
+      recipient: "ann@people.example",
+      lane: "upstream",
+    },
+    ...changes,
+  };
+}
+
+/** A row's worth of an API key: `scope` account unless bound to an agent. */
+export function newKey(agentId: string | null = null, expiresAt: Date | null = null) {
+  const keyHash = new Bun.CryptoHasher("sha256").update(newId("apk")).digest("hex");
+  const scope = agentId === null ? ("account" as const) : ("agent" as const);
+  return { name: "key", scope, agentId, keyHash, keyPrefix: "e2a_0123", expiresAt };
+}
+
+/** The domain part of an agent's address. */
+export function domainOf(address: string): string {
+  return splitAddress(address)?.domain ?? "";
+}
+
+/** So many copies of each message in a SQLite file, written around the store. */
+export function multiplyMessages(path: string, times: number): void {
+  using database = new Database(path);
+  const columns = (database.query("SELECT name FROM pragma_table_info('messages')").all() as { name: string }[]).map(
+    ({ name }) => name,
+  );
+  const changed: Record<string, string> = {
+    id: "id || '-' || copy",
+    seq: "seq + copy",
+    event_id: "event_id || '-' || copy",
+    n: "NULL",
+    dedupe_key: "NULL",
+  };
+  const values = columns.map((name) => changed[name] ?? `"${name}"`).join(", ");
+  const names = columns.map((name) => `"${name}"`).join(", ");
+  database.exec(`
+    WITH RECURSIVE numbers (copy) AS (SELECT 1 UNION ALL SELECT copy + 1 FROM numbers WHERE copy < ${times})
+    INSERT INTO messages (${names}) SELECT ${values} FROM messages, numbers`);
+}

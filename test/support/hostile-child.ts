@@ -1,0 +1,75 @@
+/** A child process with the product's tasks, and some that no child should survive. */
+import { tasks } from "../../src/tasks/tasks.ts";
+import { serveTasks, type TaskTable } from "../../src/workers/serve.ts";
+
+/** A message with this in its text is one that the product cannot read in time. */
+const poison = "X-Test-Poison: ";
+
+const hostile: TaskTable = {
+  async spin() {
+    for (;;);
+  },
+  async grow() {
+    const kept: Uint8Array[] = [];
+    for (;;) kept.push(new Uint8Array(16 * 1024 * 1024).fill(1));
+  },
+  async exit({ word }: { word: string }) {
+    process.stderr.write(`${word}\n`);
+    process.exit(3);
+  },
+  async sleep() {
+    await new Promise(() => {});
+    return { output: null };
+  },
+  async echo(input: unknown, blobs) {
+    return { output: input, blobs };
+  },
+  async environment() {
+    return { output: { env: { ...process.env }, argv: process.argv } };
+  },
+  async ask({ name, args }: { name: string; args: unknown[] }, _blobs, host) {
+    return { output: await host.call(name, args) };
+  },
+  async listen(_input: null, _blobs, host) {
+    return { output: await host.wait(new Promise(() => {})) };
+  },
+  async giveUp({ name }: { name: string }, _blobs, host) {
+    const stop = new AbortController();
+    const asked = host.call(name, [], stop.signal);
+    stop.abort(new Error("no longer needed"));
+    return { output: await asked.catch((error: Error) => error.message) };
+  },
+};
+
+/** Waits for ever in the way that the message's header names, in the tasks that it names. */
+function poisoned(name: "examine"): TaskTable[string] {
+  return async (input: { defect: string | null }, blobs, host) => {
+    const head = Buffer.from(blobs[0] as Uint8Array).toString("latin1", 0, 4096);
+    const at = head.indexOf(poison);
+    const how = at < 0 ? "" : head.slice(at + poison.length, head.indexOf("\r\n", at));
+    if (how === "always" || (how === "whole" && input.defect === null)) for (;;);
+    if (how === "crash" && input.defect === null) process.exit(3);
+    return (tasks[name] as NonNullable<TaskTable[string]>)(input as never, blobs, host);
+  };
+}
+
+/** Waits for ever in a task of reviewers when the message names it: `X-Test-Poison: heldReview reviewMail`. */
+function poisonedReview(name: "heldReview" | "reviewMail" | "attachments"): TaskTable[string] {
+  return async (input, blobs, host) => {
+    const seen = JSON.stringify(input) + blobs.map((blob) => Buffer.from(blob).toString("latin1")).join("");
+    const [, named = ""] = /X-Test-Poison: ([a-zA-Z ]*)/.exec(seen) ?? [];
+    if (named.split(" ").includes(name)) for (;;);
+    return (tasks[name] as NonNullable<TaskTable[string]>)(input as never, blobs, host);
+  };
+}
+
+const reviewers = Object.fromEntries(
+  (["heldReview", "reviewMail", "attachments"] as const).map((name) => [name, poisonedReview(name)]),
+);
+
+await serveTasks({
+  ...tasks,
+  ...hostile,
+  ...reviewers,
+  examine: poisoned("examine") as NonNullable<TaskTable[string]>,
+});

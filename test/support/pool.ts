@@ -1,0 +1,11 @@
+import { silentLog } from "../../src/log.ts";
+import { childCommand } from "../../src/tasks/child-command.ts";
+import { createPool, type Pool } from "../../src/workers/pool.ts";
+
+let shared: Pool | null = null;
+
+/** The child processes of this test process: its many servers share them, and they end with it. */
+export function testPool(): Pool {
+  shared ??= createPool({ command: childCommand(), log: silentLog, size: 1 });
+  return shared;
+}

@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import axe from "axe-core";
+import type { Browser, Page } from "playwright-core";
+import { chromiumRuns, signedIn, startChromium } from "../../test/browser/chromium.ts";
+import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { sampleAccount, sampleLimits } from "../../test/support/sample-account.ts";
+import { type Sink, startSink } from "../../test/support/sink.ts";
+
+/** Pages that are looked at side by side. */
+const TABS = 3;
+
+let it: TestApp;
+let sink: Sink;
+let browser: Browser;
+let pages: Record<string, string>;
+
+beforeAll(async () => {
+  if (!chromiumRuns) return;
+  sink = startSink();
+  sink.answer = ({ body }) => new Response("Bad Gateway", { status: body.type === "message.held" ? 502 : 200 });
+  it = await startTestApp({ set: sampleLimits });
+  [pages, browser] = await Promise.all([sampleAccount(it, sink), startChromium()]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await it?.[Symbol.asyncDispose]();
+  await sink?.[Symbol.asyncDispose]();
+});
+
+/** Opens a page and waits until what it shows has come. */
+async function open(page: Page, path: string): Promise<void> {
+  await page.goto(path);
+  await page.getByRole("heading").first().waitFor();
+  await page.locator("[role=status]:has-text('Loading'), [aria-busy=true]").first().waitFor({ state: "detached" });
+}
+
+/** What axe finds wrong that keeps people out. */
+async function violations(page: Page, rules?: string[]): Promise<string[]> {
+  const found = await page.evaluate(
+    (runOnly) =>
+      (globalThis as unknown as { axe: typeof axe }).axe.run({
+        resultTypes: ["violations"],
+        ...(runOnly && { runOnly }),
+      }),
+    rules,
+  );
+  return found.violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, help, nodes }) =>
+      nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`),
+    );
+}
+
+/** What opens over a page: where, when this is to be read there, by which keys, and what is to be read then. */
+const opened: Record<string, [page: string, ready: string, keys: string, shown: string]> = {
+  "new webhook": ["webhooks", "The warehouse", "n", "Create webhook"],
+  "new key": ["keys", "on the VPS", "n", "Create key"],
+  "new domain": ["domains", "agents.example.com", "n", "Add domain"],
+  "new suppression": ["suppressions", "gone@example.com", "n", "Suppress address"],
+  rejection: ["held message", "A decision is about", "r", "Reject 1 message"],
+  edit: ["held message", "A decision is about", "e", "Review the changes"],
+  "all selected": ["approvals", "Your refund", "* a", "selected"],
+  palette: ["events", "Live", "Control+k", "Keyboard shortcuts"],
+  keys: ["deliveries", "webhook.test", "?", "Go to Approvals"],
+};
+
+/** What is wrong with the page that is open. */
+async function faults(page: Page): Promise<string[]> {
+  const found: string[] = [];
+  for (const width of [360, 2560, 1280]) {
+    await page.setViewportSize({ width, height: 900 });
+    // The page hears of its new size a moment later.
+    await page.waitForFunction(`innerWidth === ${width}`);
+    const pixels = Number(await page.evaluate("document.documentElement.scrollWidth"));
+    if (pixels > width) found.push(`At ${width} pixels it is ${pixels} wide.`);
+  }
+  await page.evaluate(axe.source);
+  await page.emulateMedia({ colorScheme: "light" });
+  found.push(...(await violations(page)));
+  // Only colours are others in the dark.
+  await page.emulateMedia({ colorScheme: "dark" });
+  found.push(...(await violations(page, ["color-contrast"])));
+  return found;
+}
+
+test.skipIf(!chromiumRuns)(
+  "every page lets everybody in, light and dark, and fits from 360 to 2,560 pixels",
+  async () => {
+    const context = await signedIn(browser, it, { reducedMotion: "reduce" });
+    context.setDefaultTimeout(15_000);
+    const wrong: Record<string, string[]> = {};
+    const waiting = [
+      ...Object.entries(pages).map(([name, path]) => ({ name, path, act: null })),
+      ...Object.entries(opened).map(([name, [page, ...act]]) => ({ name, path: pages[page] ?? "", act })),
+    ];
+    const look = async () => {
+      const page = await context.newPage();
+      for (let next = waiting.shift(); next; next = waiting.shift()) {
+        const { name, path, act } = next;
+        await open(page, path);
+        if (act) {
+          const [ready, keys, shown] = act;
+          await page.getByText(ready).first().waitFor();
+          for (const key of keys.split(" ")) await page.keyboard.press(key);
+          await page.getByText(shown).first().waitFor();
+        }
+        const found = await faults(page);
+        if (found.length > 0) wrong[name] = found;
+      }
+    };
+    await Promise.all(Array.from({ length: TABS }, look));
+    expect(wrong).toEqual({});
+  },
+  120_000,
+);
