@@ -5,7 +5,7 @@ import { notFound } from "../framework/problem.ts";
 import { openResource, type RouteDeps } from "../framework/resource.ts";
 
 /** What helps nobody who is about to use a server. */
-const asides = new Set(["benchmarks"]);
+const asides = new Set(["architecture", "benchmarks"]);
 /** A description in a list is a sentence or two. */
 const descriptionCharsMax = 200;
 
