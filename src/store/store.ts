@@ -40,6 +40,10 @@ const SWEEP_BATCH = 100;
 const SWEEP_BATCH_MAX = 500;
 /** What such a transaction may take, so that it never holds up mail: the next one has half as many, or twice as many. */
 const SWEEP_MS = 100;
+/** Half as many rows were worth it when they took at most this part of the time. */
+const SWEEP_HELPED = 0.75;
+/** Steps until fewer rows are tried again where they did not help. */
+const SWEEP_STAY = 8;
 /** A transaction that does not get done is tried again with so much less. */
 const SWEEP_SHRINKS = 10;
 /** How long the gate remembers an unproven sender after the last such mail, at least: a year. */
@@ -95,9 +99,14 @@ export function createStore(engine: Engine) {
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { lasting: true });
 
-  /** Deletes rows in steps of about one length: 500 messages may have gigabytes. Returns how many went. */
+  /**
+   * Deletes rows in steps of about one length: 500 messages may have gigabytes. Steps shrink only where that makes them
+   * shorter: on a slow disk one row may take as long as a hundred. Returns how many went.
+   */
   const inBatches = async (batch: (s: Scope, limit: number) => Verb<number>): Promise<number> => {
     let all = 0;
+    let larger: { limit: number; took: number } | null = null;
+    let stay = 0;
     for (let limit = SWEEP_BATCH; ; )
       try {
         const startedAt = performance.now();
@@ -105,11 +114,21 @@ export function createStore(engine: Engine) {
         const took = performance.now() - startedAt;
         all += gone;
         if (gone < limit) return all;
-        if (took > SWEEP_MS) limit = Math.ceil(limit / 2);
-        else if (took < SWEEP_MS / 2) limit = Math.min(SWEEP_BATCH_MAX, limit * 2);
+        const before = larger;
+        larger = null;
+        if (took < SWEEP_MS / 2) limit = Math.min(SWEEP_BATCH_MAX, limit * 2);
+        if (took <= SWEEP_MS || stay-- > 0) continue;
+        if (before && took > before.took * SWEEP_HELPED) {
+          limit = before.limit;
+          stay = SWEEP_STAY;
+        } else {
+          larger = { limit, took };
+          limit = Math.ceil(limit / 2);
+        }
       } catch (error) {
         if (limit === 1 || !(error instanceof Failure && error.code === "unavailable")) throw error;
         limit = Math.ceil(limit / SWEEP_SHRINKS);
+        larger = null;
       }
   };
 
