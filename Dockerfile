@@ -13,6 +13,7 @@ WORKDIR /e2a
 COPY package.json bun.lock bunfig.toml ./
 RUN bun install --frozen-lockfile --ignore-scripts
 COPY tsconfig.json ./
+COPY docs docs
 COPY migrations migrations
 COPY scripts scripts
 COPY src src

@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "../scripts/build.ts";
 import { tempDir } from "../test/support/temp.ts";
-import { dashboardFile, docPages, migrations } from "./assets.ts";
+import { assetFolders, dashboardFile, docPages, migrations } from "./assets.ts";
 
 test("both databases have the same steps, numbered from 1, one for each file", async () => {
   const names = (dialect: "sqlite" | "postgres") => migrations(dialect).map(({ number, name }) => `${number} ${name}`);
@@ -86,4 +86,13 @@ test("a compiled binary gives the same answers, wherever it is run", async () =>
     return JSON.parse(await child.stdout.text());
   };
   expect(await answer(binary)).toEqual(await answer(process.execPath, entry));
+});
+
+test("the image is built from everything that the binary carries", async () => {
+  const read = (file: string) => Bun.file(join(import.meta.dir, "..", file)).text();
+  const [steps, ignored] = [await read("Dockerfile"), await read(".dockerignore")];
+  for (const folder of assetFolders.filter((folder) => !folder.startsWith("dist/"))) {
+    expect(steps).toContain(`\nCOPY ${folder} ${folder}\n`);
+    expect(ignored).toContain(`\n!${folder}\n`);
+  }
 });
