@@ -67,6 +67,13 @@ function placed<F extends object>(place: Place, verb: F): F {
   return verb;
 }
 
+/** A verb on behalf of an API key or session, by its id: Failure `unauthenticated` once that was revoked. */
+function* standing<R>(s: Scope, by: string | null, verb: Verb<R>): Verb<R> {
+  if (by !== null && !(yield* accounts.proofStands(s, by)))
+    throw new Failure("unauthenticated", "The API key or session ended while this request was being done.");
+  return yield* verb;
+}
+
 /**
  * The list of verbs: all that the rest of the product can ask of the database.
  * Each is one transaction, and each is a promise that settles after its commit or rollback.
@@ -101,16 +108,19 @@ export function createStore(engine: Engine) {
 
   /**
    * Deletes rows in steps of about one length: 500 messages may have gigabytes. Steps shrink only where that makes them
-   * shorter: on a slow disk one row may take as long as a hundred. Returns how many went.
+   * shorter: on a slow disk one row may take as long as a hundred. Returns how many went. `by`: as `standing` has it.
    */
-  const inBatches = async (batch: (s: Scope, limit: number) => Verb<number>): Promise<number> => {
+  const inBatches = async (
+    batch: (s: Scope, limit: number) => Verb<number>,
+    by: string | null = null,
+  ): Promise<number> => {
     let all = 0;
     let larger: { limit: number; took: number } | null = null;
     let stay = 0;
     for (let limit = SWEEP_BATCH; ; )
       try {
         const startedAt = performance.now();
-        const gone = await engine.write((s) => batch(s, limit));
+        const gone = await engine.write((s) => standing(s, by, batch(s, limit)));
         const took = performance.now() - startedAt;
         all += gone;
         if (gone < limit) return all;
@@ -133,9 +143,10 @@ export function createStore(engine: Engine) {
   };
 
   // Before what owns them goes: a mailbox may have a million messages, and on SQLite nobody else writes in the meantime.
-  const emptyMailbox = (agentId: string) => inBatches((s, limit) => messages.dropSomeMessagesOf(s, agentId, limit));
-  const emptyOutbox = (owner: { agentId: string } | { userId: string }) =>
-    inBatches((s, limit) => outbound.dropSomeOutboundOf(s, owner, limit));
+  const emptyMailbox = (agentId: string, by: string | null) =>
+    inBatches((s, limit) => messages.dropSomeMessagesOf(s, agentId, limit), by);
+  const emptyOutbox = (owner: { agentId: string } | { userId: string }, by: string | null) =>
+    inBatches((s, limit) => outbound.dropSomeOutboundOf(s, owner, limit), by);
 
   return {
     dialect: engine.dialect,
@@ -159,12 +170,12 @@ export function createStore(engine: Engine) {
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
     touchSecret: forgettable(accounts.touchSecret),
-    async deleteAccount(userId: string, now: Date): Promise<DeletedRows | null> {
+    async deleteAccount(userId: string, now: Date, by: string | null = null): Promise<DeletedRows | null> {
       let gone = 0;
-      for (const agentId of await engine.read((s) => mailboxesOf(s, userId))) gone += await emptyMailbox(agentId);
-      const goneOut = await emptyOutbox({ userId });
-      await inBatches((s, limit) => events.dropSomeEventsOf(s, userId, limit));
-      const rows = await engine.write((s) => deleteAccount(s, userId, now), { lasting: true });
+      for (const agentId of await engine.read((s) => mailboxesOf(s, userId))) gone += await emptyMailbox(agentId, by);
+      const goneOut = await emptyOutbox({ userId }, by);
+      await inBatches((s, limit) => events.dropSomeEventsOf(s, userId, limit), by);
+      const rows = await engine.write((s) => standing(s, by, deleteAccount(s, userId, now)), { lasting: true });
       return rows && { ...rows, messages: rows.messages + gone, outboundMessages: rows.outboundMessages + goneOut };
     },
 
@@ -190,10 +201,10 @@ export function createStore(engine: Engine) {
     listDomains: lookUp(domains.listDomains),
     getDomain: lookUp(domains.getDomain),
     markDomainVerified: write(domains.markDomainVerified),
-    async deleteDomain(userId: string, domain: string): Promise<boolean> {
+    async deleteDomain(userId: string, domain: string, by: string | null = null): Promise<boolean> {
       const found = await engine.read((s) => domains.domainToDelete(s, userId, domain));
-      if (found?.verifiedAt) await emptyMailbox(`postmaster@${domain}`);
-      return engine.write((s) => domains.deleteDomain(s, userId, domain), { lasting: true });
+      if (found?.verifiedAt) await emptyMailbox(`postmaster@${domain}`, by);
+      return engine.write((s) => standing(s, by, domains.deleteDomain(s, userId, domain)), { lasting: true });
     },
     claimDomainChecks: write(domainWatch.claimDomainChecks),
     recordDomainCheck: write(domainWatch.recordDomainCheck),
@@ -204,10 +215,10 @@ export function createStore(engine: Engine) {
     listAgents: scan(agents.listAgents),
     getAgent: lookUp(agents.getAgent),
     updateAgent: write(agents.updateAgent),
-    async deleteAgent(id: string, now: Date): Promise<boolean> {
-      await emptyMailbox(id);
-      await emptyOutbox({ agentId: id });
-      return engine.write((s) => agents.deleteAgent(s, id, now), { lasting: true });
+    async deleteAgent(id: string, now: Date, by: string | null = null): Promise<boolean> {
+      await emptyMailbox(id, by);
+      await emptyOutbox({ agentId: id }, by);
+      return engine.write((s) => standing(s, by, agents.deleteAgent(s, id, now)), { lasting: true });
     },
     findMailbox: lookUp(agents.findMailbox),
 

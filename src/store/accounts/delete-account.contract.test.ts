@@ -29,10 +29,10 @@ async function leftAfterWrites({ engine }: Subject, run: (store: Store) => Promi
 
 onEveryDatabase((it) => {
   const deletions = {
-    "an agent": (store: Store, { agent }: { agent: string }) => store.deleteAgent(agent, noon),
-    "an account": (store: Store, { userId }: { userId: string }) => store.deleteAccount(userId, noon),
-    "a domain": (store: Store, { userId, domain }: { userId: string; domain: string }) =>
-      store.deleteDomain(userId, domain),
+    "an agent": (store: Store, { agent }: { agent: string }, by?: string) => store.deleteAgent(agent, noon, by),
+    "an account": (store: Store, { userId }: { userId: string }, by?: string) => store.deleteAccount(userId, noon, by),
+    "a domain": (store: Store, { userId, domain }: { userId: string; domain: string }, by?: string) =>
+      store.deleteDomain(userId, domain, by),
   };
   for (const [what, run] of Object.entries(deletions))
     test(`${what} with much mail goes in steps, between which others write`, async () => {
@@ -49,6 +49,27 @@ onEveryDatabase((it) => {
       const steps = [MANY + out, ...left].map((before, i, all) => before - (all[i + 1] ?? before));
       expect(Math.max(...steps)).toBeLessThan(MANY);
       expect(left.at(-1)).toBe(0);
+    });
+
+  for (const [what, run] of Object.entries(deletions))
+    test(`the deletion of ${what} ends with the key that asked for it`, async () => {
+      await using fresh = await freshSubject(it);
+      const { store, engine } = fresh;
+      const { id: userId } = await addAccount(store);
+      const domain = `${unique("d")}.example`;
+      if (what === "a domain") await addDomain(store, userId, domain);
+      const agent = what === "a domain" ? `postmaster@${domain}` : (await addAgent(store, { userId })).id;
+      await Promise.all(Array.from({ length: 101 }, () => addMessage(store, agent)));
+      const key = await store.createKey(userId, newKey(null), noon);
+      const write: Engine["write"] = async (verb, options) => {
+        const result = await engine.write(verb, options);
+        await store.deleteKey(userId, key.id);
+        return result;
+      };
+      const deletion = run(createStore({ ...engine, write }), { agent, userId, domain }, key.id);
+      await expect(deletion).rejects.toMatchObject({ code: "unauthenticated" });
+      expect(await store.getAgent(agent)).not.toBeNull();
+      expect(await countRows(fresh, ["messages"])).toEqual({ messages: 1 });
     });
 
   /** What each step of a deletion of 501 messages took away, where a step of so many rows takes so long. */
