@@ -40,6 +40,10 @@ const SWEEP_BATCH = 100;
 const SWEEP_BATCH_MAX = 500;
 /** What such a transaction may take, so that it never holds up mail: the next one has half as many, or twice as many. */
 const SWEEP_MS = 100;
+/** Half as many rows were worth it when they took at most this part of the time. */
+const SWEEP_HELPED = 0.75;
+/** Steps until fewer rows are tried again where they did not help. */
+const SWEEP_STAY = 8;
 /** A transaction that does not get done is tried again with so much less. */
 const SWEEP_SHRINKS = 10;
 /** How long the gate remembers an unproven sender after the last such mail, at least: a year. */
@@ -61,6 +65,13 @@ export function placeOf(verb: object): Place {
 function placed<F extends object>(place: Place, verb: F): F {
   places.set(verb, place);
   return verb;
+}
+
+/** A verb on behalf of an API key or session, by its id: Failure `unauthenticated` once that was revoked. */
+function* standing<R>(s: Scope, by: string | null, verb: Verb<R>): Verb<R> {
+  if (by !== null && !(yield* accounts.proofStands(s, by)))
+    throw new Failure("unauthenticated", "The API key or session ended while this request was being done.");
+  return yield* verb;
 }
 
 /**
@@ -95,28 +106,47 @@ export function createStore(engine: Engine) {
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { lasting: true });
 
-  /** Deletes rows in steps of about one length: 500 messages may have gigabytes. Returns how many went. */
-  const inBatches = async (batch: (s: Scope, limit: number) => Verb<number>): Promise<number> => {
+  /**
+   * Deletes rows in steps of about one length: 500 messages may have gigabytes. Steps shrink only where that makes them
+   * shorter: on a slow disk one row may take as long as a hundred. Returns how many went. `by`: as `standing` has it.
+   */
+  const inBatches = async (
+    batch: (s: Scope, limit: number) => Verb<number>,
+    by: string | null = null,
+  ): Promise<number> => {
     let all = 0;
+    let larger: { limit: number; took: number } | null = null;
+    let stay = 0;
     for (let limit = SWEEP_BATCH; ; )
       try {
         const startedAt = performance.now();
-        const gone = await engine.write((s) => batch(s, limit));
+        const gone = await engine.write((s) => standing(s, by, batch(s, limit)));
         const took = performance.now() - startedAt;
         all += gone;
         if (gone < limit) return all;
-        if (took > SWEEP_MS) limit = Math.ceil(limit / 2);
-        else if (took < SWEEP_MS / 2) limit = Math.min(SWEEP_BATCH_MAX, limit * 2);
+        const before = larger;
+        larger = null;
+        if (took < SWEEP_MS / 2) limit = Math.min(SWEEP_BATCH_MAX, limit * 2);
+        if (took <= SWEEP_MS || stay-- > 0) continue;
+        if (before && took > before.took * SWEEP_HELPED) {
+          limit = before.limit;
+          stay = SWEEP_STAY;
+        } else {
+          larger = { limit, took };
+          limit = Math.ceil(limit / 2);
+        }
       } catch (error) {
         if (limit === 1 || !(error instanceof Failure && error.code === "unavailable")) throw error;
         limit = Math.ceil(limit / SWEEP_SHRINKS);
+        larger = null;
       }
   };
 
   // Before what owns them goes: a mailbox may have a million messages, and on SQLite nobody else writes in the meantime.
-  const emptyMailbox = (agentId: string) => inBatches((s, limit) => messages.dropSomeMessagesOf(s, agentId, limit));
-  const emptyOutbox = (owner: { agentId: string } | { userId: string }) =>
-    inBatches((s, limit) => outbound.dropSomeOutboundOf(s, owner, limit));
+  const emptyMailbox = (agentId: string, by: string | null) =>
+    inBatches((s, limit) => messages.dropSomeMessagesOf(s, agentId, limit), by);
+  const emptyOutbox = (owner: { agentId: string } | { userId: string }, by: string | null) =>
+    inBatches((s, limit) => outbound.dropSomeOutboundOf(s, owner, limit), by);
 
   return {
     dialect: engine.dialect,
@@ -140,12 +170,12 @@ export function createStore(engine: Engine) {
     createSecret: write(accounts.createSecret),
     deleteSecret: write(accounts.deleteSecret),
     touchSecret: forgettable(accounts.touchSecret),
-    async deleteAccount(userId: string, now: Date): Promise<DeletedRows | null> {
+    async deleteAccount(userId: string, now: Date, by: string | null = null): Promise<DeletedRows | null> {
       let gone = 0;
-      for (const agentId of await engine.read((s) => mailboxesOf(s, userId))) gone += await emptyMailbox(agentId);
-      const goneOut = await emptyOutbox({ userId });
-      await inBatches((s, limit) => events.dropSomeEventsOf(s, userId, limit));
-      const rows = await engine.write((s) => deleteAccount(s, userId, now), { lasting: true });
+      for (const agentId of await engine.read((s) => mailboxesOf(s, userId))) gone += await emptyMailbox(agentId, by);
+      const goneOut = await emptyOutbox({ userId }, by);
+      await inBatches((s, limit) => events.dropSomeEventsOf(s, userId, limit), by);
+      const rows = await engine.write((s) => standing(s, by, deleteAccount(s, userId, now)), { lasting: true });
       return rows && { ...rows, messages: rows.messages + gone, outboundMessages: rows.outboundMessages + goneOut };
     },
 
@@ -171,10 +201,10 @@ export function createStore(engine: Engine) {
     listDomains: lookUp(domains.listDomains),
     getDomain: lookUp(domains.getDomain),
     markDomainVerified: write(domains.markDomainVerified),
-    async deleteDomain(userId: string, domain: string): Promise<boolean> {
+    async deleteDomain(userId: string, domain: string, by: string | null = null): Promise<boolean> {
       const found = await engine.read((s) => domains.domainToDelete(s, userId, domain));
-      if (found?.verifiedAt) await emptyMailbox(`postmaster@${domain}`);
-      return engine.write((s) => domains.deleteDomain(s, userId, domain), { lasting: true });
+      if (found?.verifiedAt) await emptyMailbox(`postmaster@${domain}`, by);
+      return engine.write((s) => standing(s, by, domains.deleteDomain(s, userId, domain)), { lasting: true });
     },
     claimDomainChecks: write(domainWatch.claimDomainChecks),
     recordDomainCheck: write(domainWatch.recordDomainCheck),
@@ -185,10 +215,10 @@ export function createStore(engine: Engine) {
     listAgents: scan(agents.listAgents),
     getAgent: lookUp(agents.getAgent),
     updateAgent: write(agents.updateAgent),
-    async deleteAgent(id: string, now: Date): Promise<boolean> {
-      await emptyMailbox(id);
-      await emptyOutbox({ agentId: id });
-      return engine.write((s) => agents.deleteAgent(s, id, now), { lasting: true });
+    async deleteAgent(id: string, now: Date, by: string | null = null): Promise<boolean> {
+      await emptyMailbox(id, by);
+      await emptyOutbox({ agentId: id }, by);
+      return engine.write((s) => standing(s, by, agents.deleteAgent(s, id, now)), { lasting: true });
     },
     findMailbox: lookUp(agents.findMailbox),
 

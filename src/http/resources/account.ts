@@ -72,7 +72,7 @@ export function account(deps: RouteDeps) {
       "",
       async ({ caller, set }) => {
         requireAccountKey(caller);
-        const rows = await store.deleteAccount(caller.user.id, new Date(deps.clock.now()));
+        const rows = await store.deleteAccount(caller.user.id, new Date(deps.clock.now()), caller.proofId);
         if (!rows) throw notFound("account");
         set.headers["set-cookie"] = sessionCookieHeader(config, null);
         const { outboundMessages, ...others } = rows;

@@ -272,7 +272,7 @@ export function agents(deps: RouteDeps) {
         requireAccountKey(caller);
         const agent = await ownAgent(store, caller, params.email);
         refuseRoleMailbox(agent);
-        if (!(await store.deleteAgent(agent.id, new Date(clock.now())))) throw notFound("agent");
+        if (!(await store.deleteAgent(agent.id, new Date(clock.now()), caller.proofId))) throw notFound("agent");
         return { status: "deleted" as const };
       },
       {

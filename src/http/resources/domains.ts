@@ -173,7 +173,7 @@ export function domains(deps: RouteDeps) {
       "/:domain",
       async ({ params, caller }) => {
         const domain = await ownDomain(caller, params.domain);
-        if (!(await store.deleteDomain(caller.user.id, domain.domain))) throw notFound("domain");
+        if (!(await store.deleteDomain(caller.user.id, domain.domain, caller.proofId))) throw notFound("domain");
         return new Response(null, { status: 204 });
       },
       operation({

@@ -71,8 +71,10 @@ export function* firstUser(s: Scope): Verb<UserRow | null> {
   return rows[0] ?? null;
 }
 
-/** Adds an API key. The caller has checked that the agent, if any, is the user's. */
-/** Adds a key. Expired ones make room for it; Failure `conflict` when the account holds too many that still open something. */
+/**
+ * Adds an API key. The caller has checked that the agent, if any, is the user's. Expired keys make room for it; Failure
+ * `conflict` when the account holds too many that still open something.
+ */
 export function* createKey(
   s: Scope,
   userId: string,

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { sql } from "drizzle-orm";
 import { addAccount, addAgent, addDomain, addMessage, addOutbound, newKey, noon } from "../../../test/store/rows.ts";
 import { countRows, freshSubject, onEveryDatabase, type Subject, unique } from "../../../test/store/stores.ts";
@@ -29,10 +29,10 @@ async function leftAfterWrites({ engine }: Subject, run: (store: Store) => Promi
 
 onEveryDatabase((it) => {
   const deletions = {
-    "an agent": (store: Store, { agent }: { agent: string }) => store.deleteAgent(agent, noon),
-    "an account": (store: Store, { userId }: { userId: string }) => store.deleteAccount(userId, noon),
-    "a domain": (store: Store, { userId, domain }: { userId: string; domain: string }) =>
-      store.deleteDomain(userId, domain),
+    "an agent": (store: Store, { agent }: { agent: string }, by?: string) => store.deleteAgent(agent, noon, by),
+    "an account": (store: Store, { userId }: { userId: string }, by?: string) => store.deleteAccount(userId, noon, by),
+    "a domain": (store: Store, { userId, domain }: { userId: string; domain: string }, by?: string) =>
+      store.deleteDomain(userId, domain, by),
   };
   for (const [what, run] of Object.entries(deletions))
     test(`${what} with much mail goes in steps, between which others write`, async () => {
@@ -50,6 +50,59 @@ onEveryDatabase((it) => {
       expect(Math.max(...steps)).toBeLessThan(MANY);
       expect(left.at(-1)).toBe(0);
     });
+
+  for (const [what, run] of Object.entries(deletions))
+    test(`the deletion of ${what} ends with the key that asked for it`, async () => {
+      await using fresh = await freshSubject(it);
+      const { store, engine } = fresh;
+      const { id: userId } = await addAccount(store);
+      const domain = `${unique("d")}.example`;
+      if (what === "a domain") await addDomain(store, userId, domain);
+      const agent = what === "a domain" ? `postmaster@${domain}` : (await addAgent(store, { userId })).id;
+      await Promise.all(Array.from({ length: 101 }, () => addMessage(store, agent)));
+      const key = await store.createKey(userId, newKey(null), noon);
+      const write: Engine["write"] = async (verb, options) => {
+        const result = await engine.write(verb, options);
+        await store.deleteKey(userId, key.id);
+        return result;
+      };
+      const deletion = run(createStore({ ...engine, write }), { agent, userId, domain }, key.id);
+      await expect(deletion).rejects.toMatchObject({ code: "unauthenticated" });
+      expect(await store.getAgent(agent)).not.toBeNull();
+      expect(await countRows(fresh, ["messages"])).toEqual({ messages: 1 });
+    });
+
+  /** What each step of a deletion of 501 messages took away, where a step of so many rows takes so long. */
+  async function stepsWhere(msOf: (rows: number) => number): Promise<number[]> {
+    await using fresh = await freshSubject(it);
+    const { store, engine } = fresh;
+    const agent = await addAgent(store);
+    await Promise.all(Array.from({ length: MANY }, () => addMessage(store, agent.id)));
+    let now = 0;
+    const steps: number[] = [];
+    const write: Engine["write"] = async (verb, options) => {
+      const result = await engine.write(verb, options);
+      if (typeof result === "number" && result > 0) steps.push(result);
+      now += msOf(typeof result === "number" ? result : 0);
+      return result;
+    };
+    const clock = spyOn(performance, "now").mockImplementation(() => now);
+    try {
+      await createStore({ ...engine, write }).deleteAgent(agent.id, noon);
+    } finally {
+      clock.mockRestore();
+    }
+    return steps;
+  }
+
+  test("a step of a deletion that took long is followed by shorter ones, until they are quick", async () => {
+    const steps = await stepsWhere((rows) => 10 * rows);
+    expect(steps.slice(0, 6)).toEqual([100, 50, 25, 13, 7, 7]);
+  });
+
+  test("where every write takes long, however little it does, the steps of a deletion do not shrink", async () => {
+    expect(await stepsWhere(() => 110)).toEqual([100, 50, 100, 100, 100, 51]);
+  });
 
   test("an account goes with all that it owns, and nobody else's", async () => {
     const [user, other] = [await addAccount(it.store), await addAccount(it.store)];
