@@ -130,6 +130,7 @@ describe.skipIf(!chromiumRuns)("approvals", () => {
     await page.keyboard.press("A");
     await page.getByRole("dialog").getByRole("button", { name: "Approve 2 messages" }).click();
     await shows("2 approved");
+    await it.app.drain();
     const after = await Promise.all(ids.map(messageNow));
     expect(after.map(({ status }) => status)).toEqual(["sent", "sent", "pending_approval"]);
   });
