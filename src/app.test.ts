@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { SQL } from "bun";
 import { scriptedSmtp } from "../test/smtp/scripted-smtp.ts";
-import { addMessage, multiplyMessages } from "../test/store/rows.ts";
+import { addMessage, claimRecipients, multiplyMessages } from "../test/store/rows.ts";
 import { startTestApp } from "../test/support/app.ts";
 import { type Clock, systemClock, TestClock } from "./clock.ts";
 
@@ -45,7 +45,7 @@ test("a node whose clock is wrong goes by the database's: what it has in hand is
   // What another node would take, whose clock is right.
   const lanes = [{ lane: "upstream", free: 1 }];
   const lease = { leaseUntil: new Date(Date.now() + 60_000), leaseToken: "another node", lanes };
-  expect(await it.app.store.claimDueRecipients({ now: new Date(), ...lease })).toEqual([]);
+  expect(await claimRecipients(it.app.store, { now: new Date(), ...lease })).toEqual([]);
   released.resolve();
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { type ScriptedOptions, scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
 import { deliver } from "../../test/smtp/smtp-client.ts";
-import { addAgent, addOutbound } from "../../test/store/rows.ts";
+import { addAgent, addOutbound, claimRecipients } from "../../test/store/rows.ts";
 import { request, startTestApp, type TestApp, type TestAppOptions } from "../../test/support/app.ts";
 import { testPool } from "../../test/support/pool.ts";
 import { TestClock } from "../clock.ts";
@@ -252,7 +252,7 @@ test("mail in hand for longer than a lease stays in hand", async () => {
     const now = new Date(clock.now());
     const lanes = [{ lane: "upstream", free: 9 }];
     // As another node would.
-    expect(await store.claimDueRecipients({ now, leaseUntil: now, leaseToken: "other", lanes })).toEqual([]);
+    expect(await claimRecipients(store, { now, leaseUntil: now, leaseToken: "other", lanes })).toEqual([]);
   }
   released.resolve();
   await world.it.app.drain();

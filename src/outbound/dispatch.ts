@@ -118,8 +118,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   const inHand = new Map<string, number>();
   /** Lanes whose last claim left something behind: newcomers queue there, in their order. */
   const behind = new Set<string>();
-  /** The account that had the last turn in a lane. */
-  const served = new Map<string, string>();
+  /** Lane → the account at which its last claim stopped, so that all have their turn. */
+  const turns = new Map<string, string>();
   /** What is in hand: several may share a token, those that were claimed together. */
   const leased = new Set<RecipientRow>();
   const breakOff = new AbortController();
@@ -149,10 +149,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       if (await isHeldBack()) return [];
       await renewOverdue();
       const now = new Date(clock.now());
-      const claimed = await store.claimDueRecipients({
+      const { claimed, after } = await store.claimDueRecipients({
         ...{ now, leaseUntil: leaseUntil(), leaseToken: crypto.randomUUID(), lanes },
       });
       wroteAt = clock.now();
+      for (const [lane, account] of Object.entries(after)) turns.set(lane, account);
       return claimed;
     } catch (error) {
       noteStoreFailed();
@@ -176,29 +177,31 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     clock,
     log,
     async claim() {
-      const lanes = routes.lanes.map((lane) => ({ lane, free: free(lane), after: served.get(lane) }));
+      const lanes = routes.lanes.map((lane) => ({ lane, free: free(lane), after: turns.get(lane) }));
       const open = lanes.filter((row) => row.free > 0);
       const claimed = open.length === 0 ? [] : await claimDue(open);
       for (const { lane, free } of lanes) {
-        const rows = claimed.filter((row) => row.lane === lane);
-        const taken = rows.length;
+        const taken = claimed.filter((row) => row.lane === lane).length;
         count(lane, taken);
-        const last = rows.at(-1);
-        if (last) served.set(lane, last.userId);
         if (taken < free) behind.delete(lane);
         else if (free > 0) behind.add(lane);
       }
       return claimed.map((recipient) => ({ recipient }));
     },
     run,
-    waiting: () => behind.size > 0,
+    waiting: () => [...behind].some((lane) => free(lane) > 0),
     async nextDue() {
       const now = clock.now();
       if (heldBackUntil !== null) return new Date(now + RECORD_RETRY_MS);
-      const open = routes.lanes.filter((lane) => free(lane) > 0);
-      const probes = routes.lanes.map((lane) => outages.until(lane) ?? 0).filter((until) => until > now);
-      const due = await store.nextRecipientDue(open);
-      const earliest = Math.min(due?.getTime() ?? Number.POSITIVE_INFINITY, ...probes);
+      const times = routes.lanes.map((lane) => outages.until(lane) ?? 0).filter((until) => until > now);
+      const dues = await Promise.all(routes.lanes.map((lane) => store.nextRecipientDue([lane])));
+      for (const [i, lane] of routes.lanes.entries()) {
+        const due = dues[i]?.getTime() ?? Number.POSITIVE_INFINITY;
+        // Where there is no room now, whoever leaves the lane has to look.
+        if (due <= now && free(lane) === 0) behind.add(lane);
+        else times.push(due);
+      }
+      const earliest = Math.min(...times);
       return Number.isFinite(earliest) ? new Date(earliest) : null;
     },
   });

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { type ScriptedOptions, scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
-import { addAgent, outboundFor } from "../../test/store/rows.ts";
+import { addAgent, addOutbound, outboundFor } from "../../test/store/rows.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { createGatekeeper } from "../approval/gatekeeper.ts";
 import { searchOutgoing } from "../approval/search.ts";
@@ -10,8 +10,9 @@ import { systemClock, TestClock } from "../clock.ts";
 import { silentLog } from "../log.ts";
 import { readAttachments } from "../message/read.ts";
 import { createReturnPaths } from "../return-path.ts";
+import type { Store } from "../store/store.ts";
 import { createVault, loadOrCreateKeyFile } from "../vault.ts";
-import { startDispatch } from "./dispatch.ts";
+import { type DispatchOptions, startDispatch } from "./dispatch.ts";
 import { openOutcomeJournal } from "./outcome-journal.ts";
 import { captureLane, createRoutes } from "./routes.ts";
 import { createSigningKeys } from "./signing-keys.ts";
@@ -64,8 +65,8 @@ function hangingUpstream() {
 
 const outbound = async (it: TestApp, id: string) => (await it.api("GET", `/api/v1/messages/${id}`)).body;
 
-/** A dispatch of its own beside the app's: it works on what the test leases for it. */
-async function ownDispatch(it: TestApp) {
+/** A dispatch of its own beside the app's: it works on what the test leases for it, and on lanes that only it knows. */
+async function ownDispatch(it: TestApp, more: Partial<Pick<DispatchOptions, "store" | "clock" | "routes">> = {}) {
   const { store, config } = it.app;
   const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
   const journal = openOutcomeJournal(join(it.dataDir, "own.journal"), silentLog);
@@ -80,10 +81,12 @@ async function ownDispatch(it: TestApp) {
     }),
     signingKeys: createSigningKeys({ store, vault, clock: systemClock }),
     isPublished: async () => true,
+    ...more,
   });
   const agent = await addAgent(store, { userId: it.userId });
   return {
     dispatch,
+    agent,
     /** Stores a mail under a lease and hands it over as `raw`. */
     async take(lane: string, raw: Buffer, lease: string | null) {
       const now = new Date();
@@ -173,6 +176,47 @@ test("what comes while all hands are full leaves in its order, as soon as there 
   for (let n = 0; n < 300 && world.smtp.messages.length < 12; n++) await status(12);
   const order = world.smtp.messages.flatMap(({ to }) => to);
   expect([order.length, ...order.slice(-2)]).toEqual([12, "person-11@outside.example", "person-12@outside.example"]);
+});
+
+test("what is queued while a claim is on its way leaves as soon as there is room", async () => {
+  const [hung, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  await using smtp = await scriptedSmtp({
+    async on(stage) {
+      if (stage !== "message") return undefined;
+      hung.resolve();
+      await released.promise;
+      return undefined;
+    },
+  });
+  await using it = await startTestApp();
+  const { store, config } = it.app;
+  const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const slow: Store = {
+    ...store,
+    async claimDueRecipients(input) {
+      const claimed = await store.claimDueRecipients(input);
+      asked.resolve();
+      await answered.promise;
+      return claimed;
+    },
+  };
+  const upstream = { ...config.outboundSmtp, host: smtp.host, port: smtp.port, tls: "off" as const, connections: 1 };
+  const clock = new TestClock();
+  const routes = createRoutes({ ...config, outboundSmtp: upstream }, null);
+  await using own = await ownDispatch(it, { store: slow, clock, routes });
+  const raw = Buffer.from("From: a@agents.example\r\n\r\nHi\r\n");
+  // The claim has found nothing; now all hands get full, and one more is queued.
+  await asked.promise;
+  for (let n = 0; n < 2; n++) await own.take("upstream", raw, own.dispatch.reserve("upstream", raw.length));
+  const now = new Date(clock.now());
+  const queued = await addOutbound(store, own.agent.id, { recipients: [{ lane: "upstream" }], raw, now });
+  answered.resolve();
+  await hung.promise;
+  released.resolve();
+  // Nobody looks by the clock, which stands still.
+  const status = async () => (await store.getOutbound(it.userId, queued.message.id))?.message.status;
+  for (let n = 0; n < 300 && (await status()) !== "sent"; n++);
+  expect(await status()).toBe("sent");
 });
 
 test("a try that goes on and on ends after a quarter of an hour, and comes again", async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
+import { claimRecipients } from "../../test/store/rows.ts";
 import { startTestApp } from "../../test/support/app.ts";
 import { cuttableLine } from "../../test/support/line.ts";
 import { testPostgres } from "../../test/support/postgres.ts";
@@ -216,7 +217,7 @@ test("an outcome whose lease has passed to another node is not logged as sent", 
   const { it, watched } = mail;
   const late = new Date(clock.now() + 10 * 60_000);
   const lanes = [{ lane: "upstream", free: 10 }];
-  const stolen = await it.app.store.claimDueRecipients({ now: late, leaseUntil: late, leaseToken: "another", lanes });
+  const stolen = await claimRecipients(it.app.store, { now: late, leaseUntil: late, leaseToken: "another", lanes });
   expect(stolen.map(({ messageId }) => messageId)).toEqual([mail.id]);
   mail.answer();
   await watched.until("outbound.lease_lost");

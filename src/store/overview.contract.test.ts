@@ -5,6 +5,7 @@ import {
   addDomain,
   addMessage,
   addOutbound,
+  claimRecipients,
   later,
   noon,
   noticeFor,
@@ -107,7 +108,7 @@ onEveryDatabase((it) => {
     const notice = { ...noticeFor(agent), lane: "notices" };
     await store.storeNotices([notice], [held.message.id], noon);
     const lanes = [{ lane: "notices", free: 9 }];
-    const [claimed] = await store.claimDueRecipients({ now: noon, leaseUntil: later(1e6), leaseToken: "n", lanes });
+    const [claimed] = await claimRecipients(store, { now: noon, leaseUntil: later(1e6), leaseToken: "n", lanes });
     await store.finishRecipient(claimed!, { kind: "sent", method: "smtp", status: "sent", reply: "250" }, noon);
 
     const { volume } = await store.overview(agent.userId, { now: noon, days: 3 });

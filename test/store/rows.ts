@@ -7,7 +7,7 @@ import type { Decision } from "../../src/store/outbound/holds.ts";
 import type { Notice } from "../../src/store/outbound/notices.ts";
 import type { NewOutbound, Outbound } from "../../src/store/outbound/outbound.ts";
 import type { SendLimits } from "../../src/store/outbound/send-limits.ts";
-import type { AgentRow, DomainRow, Hold, UserRow } from "../../src/store/schema.ts";
+import type { AgentRow, DomainRow, Hold, RecipientRow, UserRow } from "../../src/store/schema.ts";
 import type { Store } from "../../src/store/store.ts";
 import { newSecret, unique } from "./stores.ts";
 
@@ -273,4 +273,12 @@ export function multiplyMessages(path: string, times: number): void {
   database.exec(`
     WITH RECURSIVE numbers (copy) AS (SELECT 1 UNION ALL SELECT copy + 1 FROM numbers WHERE copy < ${times})
     INSERT INTO messages (${names}) SELECT ${values} FROM messages, numbers`);
+}
+
+/** Claims due recipients as dispatch does, and returns them. */
+export async function claimRecipients(
+  store: Store,
+  input: Parameters<Store["claimDueRecipients"]>[0],
+): Promise<RecipientRow[]> {
+  return (await store.claimDueRecipients(input)).claimed;
 }

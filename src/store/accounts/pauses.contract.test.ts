@@ -4,6 +4,7 @@ import {
   addAgent,
   addDomain,
   addOutbound,
+  claimRecipients,
   decision,
   later,
   noon,
@@ -44,7 +45,7 @@ const orders: Level[][] = [
 
 function claim(store: Store, ms: number) {
   const lanes = [{ lane: "upstream", free: 99 }];
-  return store.claimDueRecipients({ now: later(ms), leaseUntil: later(1e9), leaseToken: unique("token"), lanes });
+  return claimRecipients(store, { now: later(ms), leaseUntil: later(1e9), leaseToken: unique("token"), lanes });
 }
 
 onEveryDatabase((it) => {

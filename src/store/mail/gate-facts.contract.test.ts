@@ -3,6 +3,7 @@ import {
   addAgent,
   addMessage,
   addOutbound,
+  claimRecipients,
   decision,
   later,
   mailFor,
@@ -21,7 +22,7 @@ onEveryDatabase((it) => {
   const leave = async (sent: Outbound) => {
     const lease = { leaseUntil: later(9e6), leaseToken: unique("lease") };
     const lanes = [{ lane: sent.recipients[0]?.lane ?? "", free: 9_999 }];
-    const claimed = await it.store.claimDueRecipients({ ...lease, now: later(1e6), lanes });
+    const claimed = await claimRecipients(it.store, { ...lease, now: later(1e6), lanes });
     for (const row of claimed.filter(({ messageId }) => messageId === sent.message.id))
       await it.store.finishRecipient(row, { kind: "sent", method: "smtp", status: "sent", reply: "250 ok" }, later(1));
   };

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { addAgent, addOutbound, decision, later, noon, watch } from "../../../test/store/rows.ts";
+import { addAgent, addOutbound, claimRecipients, decision, later, noon, watch } from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, twoNodes } from "../../../test/store/stores.ts";
 import { eventsOf } from "../../../test/store/verbs.ts";
 import type { AgentChanges } from "../accounts/agents.ts";
@@ -121,7 +121,7 @@ onEveryDatabase((it) => {
       await store.expireHolds(now, 9);
       const status = async () => (await store.getOutbound(agent.userId, message.id))?.message.status;
       const lanes = [{ lane: "upstream", free: 1 }];
-      const [claimed] = await store.claimDueRecipients({ now, leaseUntil: later(1e6), leaseToken: "mine", lanes });
+      const [claimed] = await claimRecipients(store, { now, leaseUntil: later(1e6), leaseToken: "mine", lanes });
       expect(await status()).toBe("expired_approved");
       expect(await store.finishRecipient(claimed!, outcome, now)).toBe("expired_approved");
       await store.recordReport({

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { addAgent, addOutbound, decision, later, watch } from "../../../test/store/rows.ts";
+import { addAgent, addOutbound, claimRecipients, decision, later, watch } from "../../../test/store/rows.ts";
 import { onEveryDatabase, twoNodes, unique } from "../../../test/store/stores.ts";
 import { eventsOf } from "../../../test/store/verbs.ts";
 import type { RecipientRow } from "../schema.ts";
@@ -23,7 +23,7 @@ onEveryDatabase((it) => {
   type Gate = Parameters<Store["holdQueued"]>[0]["gate"];
   const claim = (store: Store, lane: string, free: number) => {
     const lease = { leaseUntil: later(9e6), leaseToken: unique("lease") };
-    return store.claimDueRecipients({ ...lease, now: later(1), lanes: [{ lane, free }] });
+    return claimRecipients(store, { ...lease, now: later(1), lanes: [{ lane, free }] });
   };
   const statuses = async ({ message }: Outbound) => {
     const after = await it.store.getOutbound(message.userId, message.id);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { addAccount, addAgent, addOutbound, later } from "../../../test/store/rows.ts";
+import { addAccount, addAgent, addOutbound, claimRecipients, later } from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, unique } from "../../../test/store/stores.ts";
 import { eventsOf } from "../../../test/store/verbs.ts";
 
@@ -96,7 +96,7 @@ onEveryDatabase((it) => {
 
     const now = later(10 * WINDOW_MS + 1);
     const claim = () =>
-      store.claimDueRecipients({
+      claimRecipients(store, {
         ...{ now, leaseUntil: later(1e9), leaseToken: "c", lanes: [{ lane: "upstream", free: 9 }] },
       });
     expect(await claim()).toHaveLength(3);

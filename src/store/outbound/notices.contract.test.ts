@@ -3,6 +3,7 @@ import {
   addAccount,
   addAgent,
   addOutbound,
+  claimRecipients,
   decision,
   later,
   noon,
@@ -187,7 +188,7 @@ onEveryDatabase((it) => {
 
     const lanes = [{ lane: "upstream", free: 9 }];
     const due = { now: later(5), leaseUntil: later(1e6), leaseToken: "mine", lanes };
-    const claimed = await store.claimDueRecipients(due);
+    const claimed = await claimRecipients(store, due);
     expect(claimed.map(({ messageId, address }) => [messageId, address])).toEqual([
       [notices[0]!.id, "ann@people.example"],
       [notices[1]!.id, "eve@people.example"],
@@ -231,7 +232,7 @@ onEveryDatabase((it) => {
     const [gone, waiting] = [noticeFor(agent), noticeFor(agent, { recipient: "eve@people.example" })];
     await store.storeNotices([gone, waiting], [id], later(1));
     const due = { now: later(1), leaseUntil: later(1e6), leaseToken: "mine", lanes: [{ lane: "upstream", free: 1 }] };
-    const [claimed] = await store.claimDueRecipients(due);
+    const [claimed] = await claimRecipients(store, due);
     await store.finishRecipient(claimed!, { kind: "sent", method: "smtp", status: "sent", reply: null }, later(2));
     await store.cancelOutbound(user.id, id, later(2));
     const sweep = (messagesBefore: Date | null, deliveriesBefore: Date | null) =>

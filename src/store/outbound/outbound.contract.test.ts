@@ -1,5 +1,14 @@
 import { expect, test } from "bun:test";
-import { addAccount, addAgent, addMessage, addOutbound, later, noon, outboundFor } from "../../../test/store/rows.ts";
+import {
+  addAccount,
+  addAgent,
+  addMessage,
+  addOutbound,
+  claimRecipients,
+  later,
+  noon,
+  outboundFor,
+} from "../../../test/store/rows.ts";
 import { countRows, freshSubject, noRows, onEveryDatabase, twoNodes, unique } from "../../../test/store/stores.ts";
 import { eventsOf, rejection } from "../../../test/store/verbs.ts";
 import type { Failure } from "../../errors.ts";
@@ -10,7 +19,7 @@ const DAY_MS = 86_400_000;
 
 function claim(store: Store, now = noon) {
   const leaseUntil = new Date(now.getTime() + 45_000);
-  return store.claimDueRecipients({ now, leaseUntil, leaseToken: "claimer", lanes: [{ lane: "upstream", free: 100 }] });
+  return claimRecipients(store, { now, leaseUntil, leaseToken: "claimer", lanes: [{ lane: "upstream", free: 100 }] });
 }
 
 onEveryDatabase((it) => {

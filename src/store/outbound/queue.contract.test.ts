@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { addAgent, addOutbound, later, noon, watch } from "../../../test/store/rows.ts";
+import { addAgent, addOutbound, claimRecipients, later, noon, watch } from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, twoNodes, unique } from "../../../test/store/stores.ts";
 import { eventsOf } from "../../../test/store/verbs.ts";
 import type { OutboundStatus, RecipientStatus } from "../../mail.ts";
@@ -13,7 +13,7 @@ const LEASE_MS = 45_000;
 /** Claims as a worker does, unless told otherwise. */
 function claim(store: Store, changes: Partial<Parameters<Store["claimDueRecipients"]>[0]> = {}) {
   const now = changes.now ?? noon;
-  return store.claimDueRecipients({
+  return claimRecipients(store, {
     now,
     leaseUntil: new Date(now.getTime() + LEASE_MS),
     leaseToken: "claimer",
@@ -122,10 +122,12 @@ onEveryDatabase((it) => {
     let after: string | undefined;
     const turns: string[] = [];
     const step = async (free: number) => {
-      const rows = await claim(store, { now: later(2), lanes: [{ lane: "upstream", free, after }] });
-      after = rows.at(-1)?.userId;
-      turns.push(...rows.map(({ userId }) => (userId === busy!.userId ? "busy" : "quiet")));
-      return rows.map(({ messageId, n }) => `${messageId} ${n}`);
+      const lease = { leaseUntil: later(1e9), leaseToken: "claimer" };
+      const lanes = [{ lane: "upstream", free, after }];
+      const { claimed, after: next } = await store.claimDueRecipients({ now: later(2), ...lease, lanes });
+      after = next.upstream;
+      turns.push(...claimed.map(({ userId }) => (userId === busy!.userId ? "busy" : "quiet")));
+      return claimed.map(({ messageId, n }) => `${messageId} ${n}`);
     };
     const found = [...(await step(1)), ...(await step(1)), ...(await step(2)), ...(await step(5)), ...(await step(9))];
     expect(turns.slice(0, 4).toSorted()).toEqual(["busy", "busy", "quiet", "quiet"]);
@@ -140,6 +142,29 @@ onEveryDatabase((it) => {
     const rows = await claim(store, { now: later(700), lanes: [{ lane: "upstream", free: 5 }] });
     const count = (agent: typeof busy) => rows.filter(({ userId }) => userId === agent?.userId).length;
     expect([count(busy), count(quiet), count(third)]).toEqual([3, 1, 1]);
+  });
+
+  test("an account behind more accounts than one claim looks at has its turn all the same", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const agents: { id: string; userId: string }[] = [];
+    for (let i = 0; i < 80; i++) agents.push(await addAgent(store));
+    // The first one floods, the last one has a single mail; what the others have is due much later.
+    const byAccount = agents.toSorted((a, b) => (a.userId < b.userId ? -1 : 1));
+    const [busy, quiet] = [byAccount[0]!, byAccount[79]!];
+    for (let i = 0; i < 10; i++) await addOutbound(store, busy.id, { recipients: [{}, {}] });
+    for (const { id } of byAccount.slice(1, 79)) await addOutbound(store, id, { now: later(1e6) });
+    await addOutbound(store, quiet.id, { now: later(1) });
+    const served: string[] = [];
+    for (let after: string | undefined, i = 0; i < 4; i++) {
+      const lanes = [{ lane: "upstream", free: 2, after }];
+      const lease = { leaseUntil: later(1e9), leaseToken: "claimer" };
+      const found = await store.claimDueRecipients({ now: later(2), ...lease, lanes });
+      after = found.after.upstream;
+      served.push(...found.claimed.map(({ userId }) => userId));
+    }
+    expect(served).toHaveLength(8);
+    expect(served).toContain(quiet.userId);
   });
 
   test("eight claimers at once share the work of two lanes and never overlap, while others finish theirs", async () => {

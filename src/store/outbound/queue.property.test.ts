@@ -19,7 +19,16 @@ import {
   statusOf,
   waiting,
 } from "../../../test/store/outbound-model.ts";
-import { addAccount, addAgent, addDomain, addOutbound, decision, later, noon } from "../../../test/store/rows.ts";
+import {
+  addAccount,
+  addAgent,
+  addDomain,
+  addOutbound,
+  claimRecipients,
+  decision,
+  later,
+  noon,
+} from "../../../test/store/rows.ts";
 import { onDatabases, unique } from "../../../test/store/stores.ts";
 import { holds } from "../../../test/support/property.ts";
 import type { RecipientOutcome } from "./queue.ts";
@@ -70,7 +79,7 @@ const claim = command("claim", fc.tuple(fc.nat(3), fc.nat(3)), async (free, mode
       .filter(({ row }) => row.at <= now.getTime())
       .slice(0, free[i]),
   );
-  const claimed = await store.claimDueRecipients({
+  const claimed = await claimRecipients(store, {
     ...{ now, leaseUntil: later(model.now + LEASE_MS), leaseToken: token },
     lanes: lanes.map((name, i) => ({ lane: name, free: free[i] ?? 0 })),
   });

@@ -6,109 +6,139 @@ import { addEvent } from "../events/events.ts";
 import { makeKnown } from "../mail/correspondents.ts";
 import type { OutboundRow, RecipientRow } from "../schema.ts";
 
-/** Room in a lane, and the account that had the last turn in it: the next one comes first. */
+/** Accounts with something waiting that one claim looks at in a lane; the next claim looks at the ones after them. */
+const ACCOUNTS_PER_CLAIM = 64;
+
+/** How many recipients a claim may take in a lane. */
 export interface LaneRoom {
   lane: string;
   free: number;
+  /** The account at which the last claim stopped looking; "" begins with the first. */
   after?: string | undefined;
+}
+
+/** Recipients under a lease, and for each lane the `after` of the next claim. */
+export interface ClaimedRecipients {
+  claimed: RecipientRow[];
+  after: Record<string, string>;
 }
 
 /**
  * Claims due recipients, in each lane as many as it has room for: their due time moves to the end of the lease, so
- * that a claimer that dies loses nothing. Where more are due the accounts take turns, each with its oldest, so that
- * nobody waits for all that somebody else has handed in. On Postgres it passes by what another transaction has locked, the
- * message included: everybody else locks a message before its recipients, so a claim that waited could wait in a circle.
+ * that a claimer that dies loses nothing. Where more are due than fit, accounts take turns, so that nobody waits for all
+ * that somebody else has handed in. On Postgres it passes by what another transaction has locked, the message included:
+ * everybody else locks a message before its recipients, so a claim that waited could wait in a circle.
  */
 export function* claimDueRecipients(
   s: Scope,
   input: { now: Date; leaseUntil: Date; leaseToken: string; lanes: LaneRoom[] },
-): Verb<RecipientRow[]> {
+): Verb<ClaimedRecipients> {
   const claimed: RecipientRow[] = [];
+  const after: Record<string, string> = {};
   for (const room of input.lanes) {
-    const oldest = yield* dueIn(s, { ...room, now: input.now });
+    const { lane, free } = room;
+    let due = yield* dueIn(s, { lane, limit: free, now: input.now });
     // A lane whose due mail fits in has no turns to take.
-    const due = room.free > 0 && oldest.length === room.free ? yield* dealt(s, room, oldest, input.now) : oldest;
+    if (free > 0 && due.length === free) {
+      const turns = yield* takeTurns(s, room, due, input.now);
+      due = turns.due;
+      after[lane] = turns.after;
+    }
     for (const { messageId, n } of due)
       claimed.push(...(yield* leaseRecipient(s, { messageId, n, until: input.leaseUntil, token: input.leaseToken })));
   }
-  return claimed;
+  return { claimed, after };
 }
 
-type Due = Pick<RecipientRow, "messageId" | "n">;
+type Due = Pick<RecipientRow, "messageId" | "n" | "userId">;
 
 /** The oldest that are due in a lane, of all accounts or of one. */
-function* dueIn(s: Scope, input: { lane: string; free: number; now: Date; userId?: string }): Verb<Due[]> {
+function* dueIn(s: Scope, input: { lane: string; limit: number; now: Date; userId?: string }): Verb<Due[]> {
   const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
-  const { lane, free, now, userId } = input;
   return yield* ask(
     s.prepared(
-      `dueRecipients ${userId !== undefined}`,
+      `dueRecipients ${input.userId !== undefined}`,
       () =>
         s.skipLocked(
           s.db
-            .select({ messageId: recipients.messageId, n: recipients.n })
+            .select({ messageId: recipients.messageId, n: recipients.n, userId: recipients.userId })
             .from(recipients)
             .innerJoin(messages, eq(messages.id, recipients.messageId))
             .where(
               and(
                 ready(s),
                 eq(recipients.lane, sql.placeholder("lane")),
-                userId === undefined ? undefined : eq(recipients.userId, sql.placeholder("userId")),
+                input.userId === undefined ? undefined : eq(recipients.userId, sql.placeholder("userId")),
                 lte(recipients.nextAttemptAt, timePlaceholder(s, "now")),
               ),
             )
             .orderBy(asc(recipients.nextAttemptAt), asc(recipients.messageId), asc(recipients.n))
             .limit(sql.placeholder("limit")),
         ),
-      { lane, now, limit: free, ...(userId === undefined ? {} : { userId }) },
+      input,
     ),
   );
 }
 
-/** As many as there is room for: in turns one of each account that has something due, then what is left of the oldest. */
-function* dealt(s: Scope, { lane, free, after }: LaneRoom, oldest: Due[], now: Date): Verb<Due[]> {
-  const accounts = after === undefined ? [] : yield* accountsDue(s, { lane, now, limit: free, after });
-  if (accounts.length < free)
-    accounts.push(...(yield* accountsDue(s, { lane, now, limit: free - accounts.length, upTo: after })));
-  // It was the only one's turn, and is again.
-  if (accounts.every((account) => account === after)) return oldest;
-  const own: Due[][] = [];
-  for (const userId of accounts) own.push(yield* dueIn(s, { lane, free, now, userId }));
-  const dealt = new Map<string, Due>();
-  const take = (due: Due | undefined) => due && dealt.size < free && dealt.set(`${due.messageId} ${due.n}`, due);
-  for (let round = 0; round < free; round++) for (const mine of own) take(mine[round]);
-  for (const due of oldest) take(due);
-  return [...dealt.values()];
+/**
+ * Fills a lane with an equal share of each account that has something due, then with the oldest of all. One claim looks at
+ * no more accounts than `ACCOUNTS_PER_CLAIM`, so what it costs does not grow with the number that wait.
+ */
+function* takeTurns(
+  s: Scope,
+  { lane, free, after = "" }: LaneRoom,
+  oldest: Due[],
+  now: Date,
+): Verb<{ due: Due[]; after: string }> {
+  const looked = yield* accountsAfter(s, { lane, after, limit: ACCOUNTS_PER_CLAIM });
+  const isAll = looked.length < ACCOUNTS_PER_CLAIM;
+  if (isAll && after !== "")
+    for (const from of yield* accountsAfter(s, { lane, after: "", limit: ACCOUNTS_PER_CLAIM - looked.length }))
+      if (from.account <= after) looked.push(from);
+  const accounts: string[] = [];
+  let next = isAll ? "" : after;
+  for (const { account, dueAt } of looked) {
+    if (dueAt <= now) accounts.push(account);
+    if (accounts.length === free || !isAll) next = account;
+    if (accounts.length === free) break;
+  }
+  if (oldest.every(({ userId }) => accounts.every((account) => account === userId)))
+    return { due: oldest, after: next };
+  const share = Math.ceil(free / accounts.length);
+  const shares: Due[][] = [];
+  for (const userId of accounts) shares.push(yield* dueIn(s, { lane, limit: share, now, userId }));
+  const chosen = new Map<string, Due>();
+  const choose = (due: Due | undefined) => due && chosen.size < free && chosen.set(`${due.messageId} ${due.n}`, due);
+  for (let round = 0; round < share; round++) for (const rows of shares) choose(rows[round]);
+  for (const due of oldest) choose(due);
+  return { due: [...chosen.values()], after: next };
 }
 
-/** Accounts that have something due in a lane, by id: those after one, up to one, or all. Two seeks for each. */
-function* accountsDue(
+/** Accounts with something waiting in a lane, in the order of their ids, and when their first is due. Two seeks for each. */
+function* accountsAfter(
   s: Scope,
-  input: { lane: string; now: Date; limit: number; after?: string; upTo?: string | undefined },
-): Verb<string[]> {
-  const { after, upTo, ...values } = input;
-  const waiting = sql`from ${s.t.outboundRecipients} where queue = 'ready' and lane = ${sql.placeholder("lane")}`;
-  const end = upTo === undefined ? sql`` : sql`and user_id <= ${sql.placeholder("upTo")}`;
-  const next = (begin: SQL) => sql`(select min(user_id) ${waiting} ${begin} ${end})`;
+  input: { lane: string; after: string; limit: number },
+): Verb<{ account: string; dueAt: Date }[]> {
+  const { outboundRecipients: recipients } = s.t;
+  const waiting = sql`from ${recipients} where queue = 'ready' and lane = ${sql.placeholder("lane")}`;
+  const next = (last: SQL) => sql`(select min(user_id) ${waiting} and user_id > ${last})`;
   const walk = sql`(
     with recursive steps (account) as (
-      select ${next(after === undefined ? sql`` : sql`and user_id > ${sql.placeholder("after")}`)}
-      union all select ${next(sql`and user_id > steps.account`)} from steps where account is not null)
-    select account, (select min(next_attempt_at) ${waiting} and user_id = account) as due
+      select ${next(sql`${sql.placeholder("after")}`)}
+      union all select ${next(sql`steps.account`)} from steps where account is not null)
+    select account, (select min(next_attempt_at) ${waiting} and user_id = account) as due_at
     from steps where account is not null) as walk`;
-  const rows = yield* ask(
+  return yield* ask(
     s.prepared(
-      `accountsDue ${after === undefined} ${upTo === undefined}`,
+      "accountsAfter",
       () =>
         s.db
-          .select({ account: sql<string>`walk.account` })
+          .select({ account: sql<string>`walk.account`, dueAt: sql`walk.due_at`.mapWith(recipients.nextAttemptAt) })
           .from(walk)
-          .where(sql`walk.due <= ${timePlaceholder(s, "now")}`)
           .limit(sql.placeholder("limit")),
-      { ...values, ...(after === undefined ? {} : { after }), ...(upTo === undefined ? {} : { upTo }) },
+      input,
     ),
   );
-  return rows.map(({ account }) => account);
 }
 
 function* leaseRecipient(

@@ -1,5 +1,13 @@
 import { expect, test } from "bun:test";
-import { addAccount, addAgent, addMessage, addOutbound, later, noon } from "../../../test/store/rows.ts";
+import {
+  addAccount,
+  addAgent,
+  addMessage,
+  addOutbound,
+  claimRecipients,
+  later,
+  noon,
+} from "../../../test/store/rows.ts";
 import { countRows, freshSubject, onEveryDatabase, twoNodes } from "../../../test/store/stores.ts";
 import { rejection } from "../../../test/store/verbs.ts";
 import type { Failure } from "../../errors.ts";
@@ -39,7 +47,7 @@ onEveryDatabase((it) => {
     expect(second.message.status).toBe("queued");
     expect(second.recipients[0]).toMatchObject({ leaseToken: null, nextAttemptAt: later(MINUTE_MS) });
     const claim = (now: Date) =>
-      fresh.store.claimDueRecipients({
+      claimRecipients(fresh.store, {
         ...{ now, leaseUntil: later(1e7), leaseToken: "c", lanes: [{ lane: "upstream", free: 9 }] },
       });
     expect((await claim(later(MINUTE_MS - 1))).map((row) => row.messageId)).not.toContain(second.message.id);

@@ -1,5 +1,14 @@
 import { expect, test } from "bun:test";
-import { addAccount, addAgent, addOutbound, decision, later, noon, watch } from "../../../test/store/rows.ts";
+import {
+  addAccount,
+  addAgent,
+  addOutbound,
+  claimRecipients,
+  decision,
+  later,
+  noon,
+  watch,
+} from "../../../test/store/rows.ts";
 import { onEveryDatabase, twoNodes } from "../../../test/store/stores.ts";
 import { eventsOf } from "../../../test/store/verbs.ts";
 import type { Edit } from "./holds.ts";
@@ -31,7 +40,7 @@ onEveryDatabase((it) => {
   /** The message's recipients that dispatch would try then; other tests have left theirs in the queue. */
   const claim = async (id: string, at: number) => {
     const lanes = [{ lane: "upstream", free: 100 }];
-    const rows = await it.store.claimDueRecipients({
+    const rows = await claimRecipients(it.store, {
       ...{ now: later(at), leaseUntil: later(at + minuteMs), leaseToken: "a token", lanes },
     });
     return rows.filter(({ messageId }) => messageId === id);
@@ -183,7 +192,7 @@ onEveryDatabase((it) => {
       const now = later(2 * minuteMs);
       const [undone, claimed] = await Promise.all([
         one.store.withdrawApproval({ userId, id, by: "ann@people.example", how: "api", ip: null, now }),
-        other.store.claimDueRecipients({
+        claimRecipients(other.store, {
           now,
           leaseUntil: later(9 * minuteMs),
           leaseToken: `round ${round}`,
