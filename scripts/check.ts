@@ -4,7 +4,8 @@ import { checkNotices } from "./notices.ts";
 
 /**
  * Everything about the source that needs no running: types, lint and format, regular expressions whose time is not linear,
- * planted mistakes that no longer apply, licenses of packages, and versions that are named twice.
+ * planted mistakes that no longer apply, files, exports and packages that nothing uses, licenses of packages, and versions that
+ * are named twice.
  *
  *   bun run check       complains
  *   bun run format      the same, but repairs lint and format where that is safe
@@ -20,6 +21,7 @@ const commands: Record<string, string[]> = {
   "types of the SDK": ["node_modules/typescript/bin/tsc", "-p", "sdks/typescript", "--noEmit"],
   "planted mistakes": ["scripts/mutate.ts", "--list"],
   "regular expressions": ["scripts/regexps.ts", ...(repair ? ["--write"] : [])],
+  "dead code": ["node_modules/knip/bin/knip.js", "--no-progress"],
   style: ["node_modules/@biomejs/biome/bin/biome", "check", ...(repair ? ["--write"] : []), "."],
 };
 

@@ -35,8 +35,6 @@ import { isLoopback, maskUpstreams, upstreamsByDomain } from "./config/upstreams
 import * as kind from "./config/values.ts";
 
 export type { Complaint, ConfigKey, Environment } from "./config/layers.ts";
-export type { DomainUpstream, UpstreamTls } from "./config/upstreams.ts";
-export type { Database, ListenAddress } from "./config/values.ts";
 
 interface Meta {
   /** Further environment variables: the original's shorter names. */

@@ -16,7 +16,7 @@ export interface Vault {
   openText(sealed: Uint8Array, context: string): string;
 }
 
-export const keyBytes = 32;
+const keyBytes = 32;
 /** First byte of every sealed value: says how the rest is made, so that another way can follow. */
 const versionAesGcm = 1;
 /** The nonce length GCM is made for (NIST SP 800-38D 5.2.1.1). Random ones are safe for 2^32 values under one key. */

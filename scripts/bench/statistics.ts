@@ -7,7 +7,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** The smallest value that at least `percent` of all are not above (nearest rank); NaN of none. */
-export function percentile(values: readonly number[], percent: number): number {
+function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
 }

@@ -184,7 +184,7 @@ export function showTime(time: Date): string {
 }
 
 /** `812 bytes`, `1.5 KB`, `3.2 MB`: decimal, as mail programs count. */
-export function showSize(bytes: number): string {
+function showSize(bytes: number): string {
   if (bytes < 1_000) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
   return bytes < 999_950 ? `${(bytes / 1e3).toFixed(1)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -34,7 +34,7 @@ interface Place {
 }
 
 /** The script for one shell. Names come from our own tree and hold no shell characters; descriptions are quoted. */
-export function completionScript(program: Command, shell: Shell): string {
+function completionScript(program: Command, shell: Shell): string {
   const places = walk(program, "", globalFlags(program));
   return { bash, zsh, fish }[shell](program.name(), places);
 }

@@ -72,7 +72,7 @@ export function fit(text: string, width: number): string {
 }
 
 /** Fills text with spaces up to `width` terminal columns. */
-export function pad(text: string, width: number): string {
+function pad(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - Bun.stringWidth(text)));
 }
 

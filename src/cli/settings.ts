@@ -22,7 +22,7 @@ export type Settings = Record<SettingName, Setting>;
 /** Members of `config.json`. Ones we do not know are kept when it is written. */
 export type StoredSettings = { [member: string]: unknown } & Partial<Record<SettingName, string>>;
 
-export const defaultUrl = "http://127.0.0.1:8080";
+const defaultUrl = "http://127.0.0.1:8080";
 const variables: Record<SettingName, string> = { url: "E2A_URL", api_key: "E2A_API_KEY", agent: "E2A_AGENT_EMAIL" };
 
 type Place = Pick<Io, "env" | "platform">;
@@ -67,7 +67,7 @@ export function serverUrl(text: string): string {
 }
 
 /** The file's content; {} when there is none. */
-export async function readStored(place: Place): Promise<StoredSettings> {
+async function readStored(place: Place): Promise<StoredSettings> {
   const path = settingsPath(place);
   let text: string;
   try {

@@ -154,7 +154,7 @@ function passwordsIn(value: unknown): { subject: string; username: string | null
 }
 
 /** Why people, scripts and copied examples would come up with this secret, or null when it may be random. */
-export function weakness(secret: string): string | null {
+function weakness(secret: string): string | null {
   const letters = secret
     .toLowerCase()
     .replaceAll("0", "o")

@@ -54,7 +54,7 @@ export interface HttpListener {
 }
 
 /** The whole API. Each resource has a file of its name. */
-export function createApi(deps: RouteDeps) {
+function createApi(deps: RouteDeps) {
   const routes: Route[] = [];
   const api = emptyApi()
     .onParse(({ request }) => deps.exchangeOf(request).parsedBody())

@@ -6,7 +6,7 @@ import { cleanLine } from "./text/clean.ts";
 const lineCharsMax = 76;
 const encodedCharsMax = 40;
 /** A longer word does not fit in a line of 998 bytes with a field name before it, so it is encoded and cut. */
-export const wordCharsMax = 900;
+const wordCharsMax = 900;
 /** Ids are never cut; longer ones are left out. */
 const messageIdCharsMax = 900;
 

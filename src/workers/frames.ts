@@ -12,7 +12,7 @@ export interface Frame {
 export type Bytes = Uint8Array | readonly Uint8Array[];
 
 /** The pieces of a byte string. */
-export function piecesOf(bytes: Bytes): readonly Uint8Array[] {
+function piecesOf(bytes: Bytes): readonly Uint8Array[] {
   return bytes instanceof Uint8Array ? [bytes] : bytes;
 }
 

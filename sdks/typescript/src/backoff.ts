@@ -42,7 +42,7 @@ export function createBackoff(signal: AbortSignal | undefined): Backoff {
 }
 
 /** Whether the server, or the way to it, is at fault for a while. */
-export function isTemporary(error: unknown): boolean {
+function isTemporary(error: unknown): boolean {
   if (error instanceof E2AConnectionError || error instanceof E2ATimeoutError) return true;
   return error instanceof APIError && (error.status === 429 || error.status === 408 || error.status >= 500);
 }

@@ -136,7 +136,7 @@ function provenMessage(body: Json, proof: Proof, isAllowed: boolean): MailEvent 
 }
 
 /** "bot+news@example.com" → "bot@example.com": what is behind a + is the recipient's own affair. */
-export function agentOf(recipient: string | undefined): string | null {
+function agentOf(recipient: string | undefined): string | null {
   if (recipient === undefined) return null;
   const at = recipient.lastIndexOf("@");
   const plus = recipient.slice(0, Math.max(0, at)).lastIndexOf("@") + 1;

@@ -38,7 +38,7 @@ button { min-height: 3rem; padding: .625rem 1.5rem; font: inherit; font-weight: 
  * `no-referrer` keeps the token, which is in the address, from anybody else. It also makes the browser send the form with
  * `Origin: null` (Fetch 3.2): the token in the form is what proves the reviewer, so the origin must not be asked for.
  */
-export const pageHeaders: Record<string, string> = {
+const pageHeaders: Record<string, string> = {
   "content-type": "text/html; charset=utf-8",
   "cache-control": "no-store",
   "content-security-policy": `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,

@@ -19,7 +19,7 @@ const identity = {
   subject: Type.String({ description: "The subject of its first message." }),
 };
 
-export const Conversation = Type.Object(
+const Conversation = Type.Object(
   {
     ...identity,
     participants: Type.Array(Type.String(), {

@@ -1,5 +1,5 @@
 /** Every type of event as clients read it, each with a JSON Schema of its own. */
-import { type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
+import { type TObject, type TProperties, Type } from "@sinclair/typebox";
 import { type EventData, type EventType, eventTypes } from "../../events.ts";
 import { nullable, oneOf, time } from "./wire.ts";
 
@@ -150,4 +150,3 @@ export const Event = Type.Unsafe<{
     { $id: "Event" },
   ),
 );
-export type EventOnWire = Static<typeof Event>;

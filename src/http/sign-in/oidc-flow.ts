@@ -153,7 +153,7 @@ export async function accountOf(
  * not host, and keeps them verified when their owner has left: there only an account of the domain itself counts, or the
  * operator's word for the address.
  */
-export function isCurrent(
+function isCurrent(
   { email, hostedDomain }: Pick<OidcPerson, "email" | "hostedDomain">,
   provider: ProviderId,
   { allowedEmails }: Pick<Config["oauth"], "allowedEmails">,

@@ -26,7 +26,7 @@ const recipientsMax = 100;
 const groupsMax = 200;
 const groupFieldsMax = 100;
 const valueCharsMax = 2_000;
-export const diagnosticCharsMax = 500;
+const diagnosticCharsMax = 500;
 
 /**
  * The machine-readable part of a report: groups of header-like fields between empty lines (RFC 3464 2.1, RFC 5965 3,

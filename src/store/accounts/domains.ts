@@ -123,11 +123,6 @@ export function* ensureDkimKeys(s: Scope, domainId: string, keys: NewDkimKey[], 
   if (found.length === 0) yield* addDkimKeys(s, domainId, keys, now);
 }
 
-/** The server's own domains: the shared one, and shared ones of earlier configurations. */
-export function* serverDomains(s: Scope): Verb<DomainRow[]> {
-  return yield* ask(s.db.select().from(s.t.domains).where(isNull(s.t.domains.userId)));
-}
-
 export function* listDomains(s: Scope, userId: string): Verb<DomainWithKeys[]> {
   const rows = yield* ask(
     s.db.select().from(s.t.domains).where(eq(s.t.domains.userId, userId)).orderBy(desc(s.t.domains.id)),

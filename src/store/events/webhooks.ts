@@ -10,7 +10,7 @@ import { addDelivery } from "./delivery-queue.ts";
 import { freezeDeliveries, type Health, releaseDeliveries, switchedOff, well } from "./endpoints.ts";
 
 /** Webhooks of one account. Each event looks at all of them. */
-export const WEBHOOKS_MAX = 50;
+const WEBHOOKS_MAX = 50;
 
 export type NewWebhook = Pick<WebhookRow, "userId" | "url" | "events" | "agents" | "description">;
 

@@ -52,7 +52,7 @@ export async function ok<T>(answer: Promise<{ data?: T }>): Promise<T> {
 }
 
 /** Goes to the sign-in page, which comes back here. */
-export function signIn(): void {
+function signIn(): void {
   const here = location.pathname + location.search;
   location.assign(`/api/auth/login?return_to=${encodeURIComponent(here)}`);
 }

@@ -70,7 +70,7 @@ export function messageQuery(email: string, id: string) {
 }
 
 /** Writes what is known of a message into every list that shows it. */
-export function patchLists(client: QueryClient, id: string, change: Partial<MessageSummary>): void {
+function patchLists(client: QueryClient, id: string, change: Partial<MessageSummary>): void {
   client.setQueriesData<InfiniteData<InboxPage>>({ queryKey: lists }, (data) =>
     data
       ? {

@@ -121,7 +121,7 @@ export function useUndo(id: string) {
   });
 }
 
-export function cancel(id: string): Promise<Outbound> {
+function cancel(id: string): Promise<Outbound> {
   const params = { path: { id }, header: { "Idempotency-Key": idempotencyKey() } };
   return ok(api.POST("/api/v1/messages/{id}/cancel", { params }));
 }

@@ -25,7 +25,7 @@ const purposes: Record<RecordName, Purpose> = {
   dmarc: { type: "TXT", title: "Policy", purpose: "Tells receivers what to do with mail that is not proven." },
 };
 /** In the order of what matters first. */
-export const recordNames = Object.keys(purposes) as RecordName[];
+const recordNames = Object.keys(purposes) as RecordName[];
 
 /** The records to publish, each with what DNS says of it now. */
 export function RecordList({ domain }: { domain: Domain }) {

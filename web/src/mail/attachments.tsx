@@ -6,7 +6,7 @@ import { Untrusted } from "./untrusted.tsx";
 const units = ["bytes", "KB", "MB", "GB"];
 
 /** "3 KB", "1.2 MB" */
-export function sizeText(bytes: number): string {
+function sizeText(bytes: number): string {
   const step = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
   const value = bytes / 1000 ** step;
   if (bytes === 1) return "1 byte";

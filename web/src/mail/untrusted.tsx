@@ -93,7 +93,7 @@ export function Address({ address, name, className }: { address: string; name?: 
 }
 
 /** A link out of a mail, by way of the page that shows where it goes. */
-export function OutsideLink({ href, text }: { href: string; text: string }) {
+function OutsideLink({ href, text }: { href: string; text: string }) {
   const url = linkTarget(href);
   if (!url) return <Untrusted text={text} />;
   const foreign = foreignHost(url.hostname);

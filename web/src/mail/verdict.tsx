@@ -2,7 +2,7 @@ import { CircleCheck, CircleMinus, CircleX, ShieldAlert, ShieldCheck } from "luc
 import type { Authentication, MessageSummary } from "../api/client.ts";
 import { tones } from "../ui/badge.tsx";
 import { cx } from "../ui/cx.ts";
-import { Explain } from "../ui/tooltip.tsx";
+import { Explain } from "../ui/explain.tsx";
 import { explainVerdict } from "./explain.ts";
 import { foreignHost, hostOf } from "./hosts.ts";
 

@@ -11,7 +11,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 /** "5 min. ago", "in 2 days"; the date when it is more than a week away. What is ahead is rounded, as `e2a pending` does. */
-export function relativeTime(at: Date, now: Date): string {
+function relativeTime(at: Date, now: Date): string {
   const ms = at.getTime() - now.getTime();
   const distance = Math.abs(ms);
   const whole = ms > 0 ? Math.round : Math.trunc;
@@ -24,7 +24,7 @@ export function relativeTime(at: Date, now: Date): string {
 }
 
 /** The exact time in the reader's own zone. */
-export function exactTime(at: Date): string {
+function exactTime(at: Date): string {
   return exactFormat.format(at);
 }
 
