@@ -167,7 +167,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
 
     const { outboundSmtp } = config;
     const routes = createRoutes(config, outboundSmtp.caFile ? readFileSync(outboundSmtp.caFile, "utf8") : null);
-    if (routes.heir) await store.adoptLanes([...routes.lanes], routes.heir);
+    if (routes.fallback) await store.adoptLanes([...routes.lanes], routes.fallback);
     const { sharedDomain } = config;
     const writeMail = createServerMail({ store, routes, sharedDomain });
     const webhooks = startWebhooks({

@@ -8,7 +8,7 @@ import { createMetrics, startMetrics } from "./framework/metrics.ts";
 import type { Route } from "./framework/openapi.ts";
 import { problemResponse } from "./framework/problem.ts";
 import { type Exchange, emptyApi, type HttpDeps, type RouteDeps } from "./framework/resource.ts";
-import { createTurns } from "./framework/turns.ts";
+import { createScheduler } from "./framework/scheduler.ts";
 import { createSockets, type SocketData, socketRoutes } from "./framework/websocket.ts";
 import { approvalLinks } from "./pages/approval-links.ts";
 import { docsPages } from "./pages/docs-pages.ts";
@@ -105,8 +105,8 @@ export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
   const limits = createRateLimits(store, clock);
   const answers = createAnswers(deps);
   const api = createApi({ ...deps, limits, answers, exchangeOf: (request) => exchanges.get(request) as Exchange });
-  const turns = createTurns();
-  const door = createDoor({ ...deps, limits, api, exchanges, sockets, metrics, turns, closing: closing.signal });
+  const scheduler = createScheduler();
+  const door = createDoor({ ...deps, limits, api, exchanges, sockets, metrics, scheduler, closing: closing.signal });
 
   const { listenAddr, tlsCert, tlsKey } = config.http;
   const server: Server<SocketData> = Bun.serve<SocketData>({

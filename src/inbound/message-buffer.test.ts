@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { SmtpClient } from "../../test/smtp/smtp-client.ts";
 import { testListener } from "../../test/smtp/smtp-listener.ts";
-import { ByteBudget, IntakeTurns, MessageBuffer } from "./message-buffer.ts";
+import { ByteBudget, IntakeScheduler, MessageBuffer } from "./message-buffer.ts";
 
 const plenty = new ByteBudget(1e9);
 
@@ -214,7 +214,7 @@ class EagerSender {
   private isPaused = false;
 
   constructor(
-    private readonly turns: IntakeTurns,
+    private readonly turns: IntakeScheduler,
     private readonly chunk: number,
   ) {}
 
@@ -232,7 +232,7 @@ class EagerSender {
 }
 
 test("many senders hand over little more than a megabyte in one turn of the event loop, and all have their turn", async () => {
-  const [turns, chunk] = [new IntakeTurns(), 64 * 1024];
+  const [turns, chunk] = [new IntakeScheduler(), 64 * 1024];
   const senders = Array.from({ length: 50 }, () => new EagerSender(turns, chunk));
   const handed = () => senders.reduce((sum, sender) => sum + sender.handed, 0);
   for (const sender of senders) sender.resume();

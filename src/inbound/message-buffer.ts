@@ -69,7 +69,7 @@ interface Pausable {
  * Keeps mail on its way in from holding up everything else: what all connections hand over in one turn of the event loop is
  * bounded, and whoever comes when that is used up goes on in the next one, in the order of coming.
  */
-export class IntakeTurns {
+export class IntakeScheduler {
   private taken = 0;
   private isScheduled = false;
   private readonly waiting: Pausable[] = [];

@@ -9,7 +9,7 @@ import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMT
 import { SMTPConnection, type SMTPConnectionOptions } from "smtp-server/lib/smtp-connection.js";
 import { networkTest, plainAddress } from "../client-address.ts";
 import type { TlsPair } from "../tls.ts";
-import { ByteBudget, IntakeTurns, MessageBuffer, overloaded } from "./message-buffer.ts";
+import { ByteBudget, IntakeScheduler, MessageBuffer, overloaded } from "./message-buffer.ts";
 import { ClientCounts, type ClientLimits } from "./smtp-limits.ts";
 import { correctedReply, replyText } from "./smtp-reply.ts";
 import { type AcceptedRecipient, type Path, Session, type SessionSettings } from "./smtp-session.ts";
@@ -80,7 +80,7 @@ type Callback<T = void> = (error?: Error | null, result?: T) => void;
 class Server extends SMTPServer {
   private readonly clients: ClientCounts;
   private readonly memory: ByteBudget;
-  private readonly turns = new IntakeTurns();
+  private readonly turns = new IntakeScheduler();
   private readonly isProxy: (address: string) => boolean;
   private readonly connectionOf = new WeakMap<SMTPServerSession, Connection>();
   private readonly accepted = new WeakMap<SMTPServerAddress, AcceptedRecipient>();
@@ -231,7 +231,7 @@ class Connection extends SMTPConnection {
   /** What a cut would lose: a message on its way in, or one that is being stored and has no reply yet. */
   inHand: "nothing" | "transfer" | "storing" = "nothing";
   cancelExpiry: () => void = () => {};
-  private farewell: string | null = null;
+  private closeReply: string | null = null;
   private greeted = false;
 
   constructor(
@@ -276,14 +276,14 @@ class Connection extends SMTPConnection {
    * @param keep "transfer" lets a message on its way in finish, "storing" only one that is here whole.
    */
   dismiss(text: string, keep: "transfer" | "storing"): void {
-    if (this.inHand === "storing" || this.inHand === keep) this.farewell = text;
+    if (this.inHand === "storing" || this.inHand === keep) this.closeReply = text;
     else this.send(421, text);
   }
 
-  /** The message in hand has its reply or its end; a postponed farewell is due. */
+  /** The message in hand has its reply or its end; a postponed 421 is due. */
   settle(): void {
     this.inHand = "nothing";
-    if (this.farewell !== null) this.send(421, this.farewell);
+    if (this.closeReply !== null) this.send(421, this.closeReply);
   }
 }
 

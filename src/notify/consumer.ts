@@ -59,7 +59,7 @@ export class Consumer extends LiveSocket {
   announced(now: number): void {
     if (this.ended) return;
     this.since ??= now;
-    this.deps.turns.ask(this);
+    this.deps.scheduler.schedule(this);
     const { rival } = this;
     this.rival = null;
     if (rival) this.meet(rival.id, rival.since);
@@ -83,11 +83,11 @@ export class Consumer extends LiveSocket {
   }
 
   private async readPage(): Promise<void> {
-    const { store, turns } = this.deps;
+    const { store, scheduler } = this.deps;
     const { unreadOnly } = this;
     const rows = await store.messagesAfter(this.agent.id, this.position, { unreadOnly, limit: PAGE });
     for (const row of rows) if (!this.tell(row)) return;
-    if (rows.length === PAGE) turns.ask(this);
+    if (rows.length === PAGE) scheduler.schedule(this);
     else if (unreadOnly) {
       // What had been committed before this page was read is past: what is unread of it has been sent.
       // What is committed from now on wakes this consumer.

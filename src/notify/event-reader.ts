@@ -43,7 +43,7 @@ export class EventReader extends LiveSocket {
       if (outcome !== "dropped") this.after = { xid: row.xid, seq: row.seq };
       if (outcome !== "sent") return;
     }
-    if (rows.length === PAGE) this.deps.turns.ask(this);
+    if (rows.length === PAGE) this.deps.scheduler.schedule(this);
     else if (isBehind) this.deps.clock.after(BEHIND_RETRY_MS, () => this.wake());
   }
 }

@@ -6,7 +6,7 @@ import { Consumer, type Listened } from "./consumer.ts";
 import type { EventFeed, EventQuery } from "./event-feed.ts";
 import { EventReader } from "./event-reader.ts";
 import { CLOSE, type HubSocket, type LiveSocket, type Proof } from "./live-socket.ts";
-import { createTurns } from "./turns.ts";
+import { createScheduler } from "./scheduler.ts";
 
 /** Sockets that read from the store at the same time: few, so that all of them woken together leave room for mail and requests. */
 const READERS_MAX = 4;
@@ -49,7 +49,7 @@ export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; cl
   const consumers = new Map<string, Consumer>();
   const readers = new Set<EventReader>();
   const waiting = new Map<string, Set<() => void>>();
-  const turns = createTurns<LiveSocket>(READERS_MAX, (socket) => socket.turn());
+  const scheduler = createScheduler<LiveSocket>(READERS_MAX, (socket) => socket.turn());
   const revoked = new Set<string>();
   const name = crypto.randomUUID();
   const unannounced = new Set<Consumer>();
@@ -60,7 +60,7 @@ export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; cl
   const leaving = new Set<Promise<void>>();
   const shared = {
     ...deps,
-    turns,
+    scheduler,
     ended(socket: LiveSocket) {
       if (socket instanceof EventReader) readers.delete(socket);
       if (!(socket instanceof Consumer)) return;

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
-import type { Turns } from "./turns.ts";
+import type { Scheduler } from "./scheduler.ts";
 
 /** A listener that has not answered a ping by the next one is gone. */
 const PING_INTERVAL_MS = 30_000;
@@ -34,7 +34,7 @@ export interface SocketDeps {
   clock: Clock;
   log: Log;
   /** Asked for a turn whenever there may be something to read. */
-  turns: Turns<LiveSocket>;
+  scheduler: Scheduler<LiveSocket>;
   /** Called once, when the connection has ended. */
   ended(socket: LiveSocket): void;
 }
@@ -78,13 +78,13 @@ export abstract class LiveSocket {
 
   /** There may be more. */
   wake(): void {
-    if (!this.isBlocked) this.deps.turns.ask(this);
+    if (!this.isBlocked) this.deps.scheduler.schedule(this);
   }
 
   /** Its proof may be void, or what it reads gone. */
   doubt(): void {
     this.mistrust();
-    this.deps.turns.ask(this);
+    this.deps.scheduler.schedule(this);
   }
 
   /** Has its proof looked up in its next turn. */
@@ -120,7 +120,7 @@ export abstract class LiveSocket {
     // Some of it has left; a reader that takes a byte now and then has no more time for that.
     if (this.blockedSince === null || this.socket.getBufferedAmount() > 0) return;
     this.blockedSince = null;
-    this.deps.turns.ask(this);
+    this.deps.scheduler.schedule(this);
   }
 
   onPong(): void {

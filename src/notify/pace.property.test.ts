@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { holds } from "../../test/support/property.ts";
 import { TestClock } from "../clock.ts";
-import { createPace } from "./pace.ts";
+import { createRateLimit } from "./rate-limit.ts";
 
 const steps = fc.array(
   fc.record({ endpoint: fc.nat(1), ms: fc.oneof(fc.nat(300), fc.nat(5_000)), wanted: fc.nat(8) }),
@@ -16,25 +16,25 @@ test("an endpoint is called at its pace and at once as often as in a second, nev
   holds(
     fc.property(fc.integer({ min: 1, max: 50 }), steps, (perSecond, calls) => {
       const clock = new TestClock(1_000_000);
-      const pace = createPace(perSecond, clock);
+      const rateLimit = createRateLimit(perSecond, clock);
       const taken: number[][] = [[], []];
       for (const { endpoint, ms, wanted } of calls) {
         clock.advance(ms);
         const name = `${endpoint}`;
         const mine = taken[endpoint] as number[];
-        const free = pace.free(name);
+        const free = rateLimit.free(name);
         expect(free).toBeLessThanOrEqual(perSecond);
         // Whoever has not been called for a second may be called a second's worth at once.
         if (!mine.some((at) => at > clock.now() - 1_000)) expect(free).toBe(perSecond);
         for (let n = 0; n < Math.min(free, wanted); n++) {
-          pace.take(name);
+          rateLimit.take(name);
           mine.push(clock.now());
         }
         for (const [i, at] of mine.entries())
           expect(mine.length - i).toBeLessThanOrEqual(perSecond * (1 + (clock.now() - at) / 1_000) + 1e-6);
-        expect(pace.waiting().toSorted()).toEqual(["0", "1"].filter((one) => pace.free(one) === 0));
-        const next = pace.nextFreeAt();
-        expect(next === null).toBe(pace.waiting().length === 0);
+        expect(rateLimit.waiting().toSorted()).toEqual(["0", "1"].filter((one) => rateLimit.free(one) === 0));
+        const next = rateLimit.nextFreeAt();
+        expect(next === null).toBe(rateLimit.waiting().length === 0);
         if (!next) continue;
         expect(next.getTime()).toBeGreaterThan(clock.now());
         expect(next.getTime() - clock.now()).toBeLessThanOrEqual(Math.ceil(1_000 / perSecond));
@@ -47,27 +47,27 @@ test("whoever waits until an endpoint is said to be free finds it free", () =>
   holds(
     fc.property(fc.integer({ min: 1, max: 1_000 }), fc.array(fc.nat(1_000), { minLength: 1 }), (perSecond, pauses) => {
       const clock = new TestClock(1_000_000);
-      const pace = createPace(perSecond, clock);
+      const rateLimit = createRateLimit(perSecond, clock);
       for (const ms of pauses) {
         clock.advance(ms);
-        for (let taken = 0; pace.free("hook") > 0; taken++) {
+        for (let taken = 0; rateLimit.free("hook") > 0; taken++) {
           expect(taken).toBeLessThan(perSecond);
-          pace.take("hook");
+          rateLimit.take("hook");
         }
-        const next = pace.nextFreeAt() as Date;
+        const next = rateLimit.nextFreeAt() as Date;
         clock.advance(next.getTime() - clock.now());
-        expect(pace.free("hook")).toBeGreaterThan(0);
+        expect(rateLimit.free("hook")).toBeGreaterThan(0);
       }
     }),
   ));
 
 test("a wait that adds up to one attempt only in fractions is long enough", () => {
   const clock = new TestClock(1_000_000);
-  const pace = createPace(6, clock);
+  const rateLimit = createRateLimit(6, clock);
   for (const ms of [0, 692, 0]) {
     clock.advance(ms);
-    while (pace.free("hook") > 0) pace.take("hook");
-    clock.advance((pace.nextFreeAt()?.getTime() ?? 0) - clock.now());
-    expect(pace.free("hook")).toBe(1);
+    while (rateLimit.free("hook") > 0) rateLimit.take("hook");
+    clock.advance((rateLimit.nextFreeAt()?.getTime() ?? 0) - clock.now());
+    expect(rateLimit.free("hook")).toBe(1);
   }
 });

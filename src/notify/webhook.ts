@@ -10,11 +10,11 @@ import type { DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../sto
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
 import { startWork, type Work } from "../work.ts";
-import { createPace } from "./pace.ts";
-import { createPlaces } from "./places.ts";
 import type { Poster, PostOutcome } from "./post.ts";
+import { createRateLimit } from "./rate-limit.ts";
 import { nextStep, wishOf } from "./retry.ts";
 import { authHeaders, signers, standardWebhookHeaders } from "./sign.ts";
+import { createSlots } from "./slots.ts";
 
 /** Longer than an attempt may take, so that a lease never passes on while its holder still posts. */
 const LEASE_MARGIN_MS = 15_000;
@@ -61,9 +61,9 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   let after = "";
   const random = options.random ?? Math.random;
   const { concurrency: all, concurrencyPerEndpoint: perEndpoint, failing } = options;
-  const places = createPlaces({ all, perEndpoint, failing }, clock, random);
-  const pace = createPace(options.ratePerEndpoint, clock);
-  const busy = () => [...new Set([...places.busy(), ...pace.waiting()])];
+  const slots = createSlots({ all, perEndpoint, failing }, clock, random);
+  const rateLimit = createRateLimit(options.ratePerEndpoint, clock);
+  const busy = () => [...new Set([...slots.busy(), ...rateLimit.waiting()])];
   /** Endpoints that have something due, as far as anybody said so. */
   const named = new Set<string>();
   /** What is due and has not been named is searched for no sooner, so that a pile which makes a search dear slows nothing else. */
@@ -74,8 +74,10 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   let draining = 0;
 
   async function claim(limit: number, only?: readonly string[]): Promise<DeliveryRow[]> {
-    const slots = places.forClaim(only);
-    const paced = new Map([...slots.of].map(([endpoint, free]) => [endpoint, Math.min(free, pace.free(endpoint))]));
+    const free = slots.forClaim(only);
+    const allowed = new Map(
+      [...free.of].map(([endpoint, count]) => [endpoint, Math.min(count, rateLimit.free(endpoint))]),
+    );
     const now = clock.now();
     const { claimed, ...next } = await store.claimDueDeliveries({
       now: new Date(now),
@@ -83,15 +85,15 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
       leaseToken: crypto.randomUUID(),
       limit,
       busy: busy(),
-      fullAccount: places.fullAccount(),
-      slots: { ...slots, of: paced },
+      fullAccount: slots.fullAccount(),
+      slots: { ...free, of: allowed },
       after,
       ...(only ? { named: only } : {}),
     });
     after = next.after;
     for (const delivery of claimed) {
-      places.take(delivery);
-      pace.take(delivery.endpointId);
+      slots.take(delivery);
+      rateLimit.take(delivery.endpointId);
     }
     return claimed;
   }
@@ -103,8 +105,8 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
     const wanted = Math.min(limit, SEARCHED_AT_ONCE);
     const claimed = await claim(wanted);
     if (claimed.length === 0) {
-      const due = await store.nextDeliveryDue(busy(), places.fullAccount());
-      // What is due and was not claimed has no place: it is looked for again when one is free.
+      const due = await store.nextDeliveryDue(busy(), slots.fullAccount());
+      // What is due and was not claimed has no free slot: it is looked for again when one is free.
       nextDue = due && due.getTime() > now ? due : null;
     }
     if (claimed.length < wanted) searchAt = clock.now() + (performance.now() - startedAt) * SEARCH_PAUSE_FACTOR;
@@ -123,25 +125,25 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
       return claimed.length > 0 || named.size > 0 ? claimed : search(limit);
     },
     async run(delivery) {
-      let isWell: boolean | null = null;
+      let isHealthy: boolean | null = null;
       try {
-        isWell = await attempt(delivery, options, random);
+        isHealthy = await attempt(delivery, options, random);
       } finally {
-        places.done(delivery, isWell);
-        // There may be more for it, which had no place.
-        if (isWell !== false) named.add(delivery.endpointId);
+        slots.done(delivery, isHealthy);
+        // There may be more for it, which had no free slot.
+        if (isHealthy !== false) named.add(delivery.endpointId);
       }
     },
     async nextDue() {
       const due = nextDue === undefined ? new Date(searchAt) : nextDue;
-      const all = [due, places.nextFreeAt(), pace.nextFreeAt()].flatMap((at) => at?.getTime() ?? []);
+      const all = [due, slots.nextFreeAt(), rateLimit.nextFreeAt()].flatMap((at) => at?.getTime() ?? []);
       return all.length > 0 ? new Date(Math.min(...all)) : null;
     },
   });
   const unsubscribe = store.onSignal((signal) => {
     const isChanged = signal.topic === "agent" || signal.topic === "webhook";
     // What waits for an endpoint that rests may go to another URL now.
-    if (!(isChanged ? places.forget(signal.key) : signal.topic === "deliveries")) return;
+    if (!(isChanged ? slots.forget(signal.key) : signal.topic === "deliveries")) return;
     if (signal.key === "") searchAt = 0;
     else named.add(signal.key);
     work.wake();
@@ -261,15 +263,15 @@ async function newsOf(
         : null;
   if (reason !== null && !endpoint.disabledAt) {
     const user = await store.getUser(endpoint.userId);
-    const notice = user && (await writeMail(user, { ...farewellMail(endpoint, reason, outcome), now: at }));
-    return { kind: "failing", farewell: { reason, notice } };
+    const notice = user && (await writeMail(user, { ...disabledMail(endpoint, reason, outcome), now: at }));
+    return { kind: "failing", disable: { reason, notice } };
   }
-  if (!isDone) return { kind: "failing", farewell: null };
-  return endpoint.failingSince ? { kind: "well" } : null;
+  if (!isDone) return { kind: "failing", disable: null };
+  return endpoint.failingSince ? { kind: "healthy" } : null;
 }
 
 /** What the owner of an endpoint is told when it is switched off. */
-function farewellMail(endpoint: Endpoint, reason: string, outcome: PostOutcome): { subject: string; text: string } {
+function disabledMail(endpoint: Endpoint, reason: string, outcome: PostOutcome): { subject: string; text: string } {
   const { agentId, id, url } = endpoint;
   const last = outcome.kind === "answered" ? `It answered with status ${outcome.status}.` : outcome.message;
   const remedy = agentId

@@ -16,7 +16,7 @@ import { contentHashOf } from "./content-hash.ts";
 import { createOutages } from "./outage.ts";
 import type { OutcomeJournal } from "./outcome-journal.ts";
 import { retryDelay } from "./retry.ts";
-import { captureLane, domainOf, type Routes, relayLane } from "./routes.ts";
+import { captureLane, domainOf, localLane, type Routes } from "./routes.ts";
 import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
 import type { SendOutcome } from "./upstream-session.ts";
@@ -28,7 +28,7 @@ const RESERVED_PER_CONNECTION = 10;
 /** … and that many bytes in all. */
 const RESERVED_BYTES_MAX = 64 * 1024 * 1024;
 /** Messages on their way to mailboxes here at once; they share commits. */
-const RELAYED_AT_ONCE = 32;
+const LOCAL_AT_ONCE = 32;
 /** How long the work of a node that died lies still. Leases of the living are renewed long before they end. */
 const LEASE_MS = 90_000;
 const RENEW_MS = 20_000;
@@ -163,7 +163,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
 
   const room = (lane: string, perConnection: number) => {
     const connections = routes.upstreams.get(lane)?.connections;
-    const capacity = connections === undefined ? RELAYED_AT_ONCE : connections * perConnection;
+    const capacity = connections === undefined ? LOCAL_AT_ONCE : connections * perConnection;
     return Math.max(0, outages.room(lane, capacity) - (inHand.get(lane) ?? 0));
   };
   const free = (lane: string) => room(lane, CLAIMED_PER_CONNECTION);
@@ -303,10 +303,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     if (work.message.reviewedAt && contentHashOf(work.message.content, work.raw) !== work.message.contentHash)
       return settle(recipient, { kind: "refused", reply: "554 5.6.0 This is not what was approved; nothing was sent" });
     const found = await store.findMailbox(recipient.address, options.sharedDomain);
-    if (found.kind === "mailbox") return relay(recipient, work, found.id);
+    if (found.kind === "mailbox") return deliverLocally(recipient, work, found.id);
     if (found.kind !== "foreign")
       return settle(recipient, { kind: "refused", reply: "550 5.1.1 No such mailbox here" });
-    const own = recipient.lane === relayLane ? routes.laneFor(domainOf(work.agent.id)) : recipient.lane;
+    const own = recipient.lane === localLane ? routes.laneFor(domainOf(work.agent.id)) : recipient.lane;
     if (own === captureLane) return { kind: "sent", method: "capture", status: "sent", reply: null };
     const upstream = own === null ? undefined : upstreams.get(own);
     if (own === null || !upstream)
@@ -329,7 +329,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   }
 
   /** Mail for a mailbox here goes through the same door as mail from outside; it was never in other hands. */
-  async function relay(recipient: RecipientRow, work: OutboundWork, mailbox: string): Promise<RecipientOutcome> {
+  async function deliverLocally(
+    recipient: RecipientRow,
+    work: OutboundWork,
+    mailbox: string,
+  ): Promise<RecipientOutcome> {
     const envelope = {
       mailFrom: work.message.content.from.address,
       rcptTo: [recipient.address],

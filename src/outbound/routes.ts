@@ -3,7 +3,7 @@ import { splitAddress } from "../mail.ts";
 import type { UpstreamSettings } from "./upstream-settings.ts";
 
 /** Lanes of the queue: what is stuck in one holds up no other. Stored with each recipient. */
-export const relayLane = "relay";
+export const localLane = "relay";
 export const captureLane = "capture";
 /** The default upstream's lane, and the beginning of those for a sender domain. */
 const upstreamLane = "upstream";
@@ -17,7 +17,7 @@ export interface Routes {
   /** The lane for mail to the outside from this sender's domain; null when there is no way out. */
   laneFor(senderDomain: string): string | null;
   /** The lane for what waits in one that is configured no more; null when there is none. */
-  readonly heir: string | null;
+  readonly fallback: string | null;
 }
 
 /** Reads the routes from the configuration. `ca` has the certificates of `outbound_smtp.ca_file`. */
@@ -43,9 +43,9 @@ export function createRoutes(config: Config, ca: string | null): Routes {
   const fallback = upstreams.has(upstreamLane) ? upstreamLane : development;
   return {
     upstreams,
-    lanes: [relayLane, ...upstreams.keys(), ...(development ? [captureLane] : [])],
+    lanes: [localLane, ...upstreams.keys(), ...(development ? [captureLane] : [])],
     laneFor: (domain) => (upstreams.has(`${upstreamLane} ${domain}`) ? `${upstreamLane} ${domain}` : fallback),
-    heir: fallback,
+    fallback,
   };
 }
 

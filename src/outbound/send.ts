@@ -13,7 +13,7 @@ import type { AgentRow, HeldReview, Hold, OutboundContent, RecipientKind, Recipi
 import type { Store } from "../store/store.ts";
 import { giveAway } from "../store/thread-messages.ts";
 import type { Dispatch } from "./dispatch.ts";
-import { captureLane, type Routes, relayLane } from "./routes.ts";
+import { captureLane, localLane, type Routes } from "./routes.ts";
 
 /** How long an answer waits for the first try (WIRE). */
 const WAIT_MS = 10_000;
@@ -112,12 +112,12 @@ export function createSender(options: SendOptions): Sender {
     const lanes = await Promise.all(
       addressees.map(async ({ mailbox: { address }, field }) => {
         const found = await store.findMailbox(address, config.sharedDomain);
-        if (found.kind === "mailbox") return relayLane;
+        if (found.kind === "mailbox") return localLane;
         if (found.kind !== "foreign")
           errors.push({ field, message: `is ${address}, which nobody has on this server: check the address` });
         const lane = routes.laneFor(agent.domain);
         if (found.kind === "foreign" && lane === null) outside.push(address);
-        return lane ?? relayLane;
+        return lane ?? localLane;
       }),
     );
     if (errors.length > 0) throw invalid(errors);
@@ -183,7 +183,7 @@ export function createSender(options: SendOptions): Sender {
           const decision = await gate(agent, request, addressees);
           if (decision.hold) review ??= await derive(outgoingOf(request), message.contentHash);
           const wanted = addressees.map(({ mailbox, kind }, i) => {
-            const lane = lanes[i] ?? relayLane;
+            const lane = lanes[i] ?? localLane;
             const mayLease = !decision.hold && agent?.undoSeconds === 0;
             return {
               address: mailbox.address,
@@ -264,7 +264,7 @@ export function createSender(options: SendOptions): Sender {
         hold,
         recipients: addressees.map(({ mailbox: { address } }, i) => ({
           address,
-          method: methodOf(lanes[i] ?? relayLane),
+          method: methodOf(lanes[i] ?? localLane),
           firstTime: strangers.includes(address),
         })),
       };
@@ -278,7 +278,7 @@ export function createSender(options: SendOptions): Sender {
       const recipients = addressees.map(({ mailbox, kind }, i) => ({
         address: mailbox.address,
         kind,
-        lane: lanes[i] ?? relayLane,
+        lane: lanes[i] ?? localLane,
       }));
       const review = await derive(outgoingOf(request), contentHash);
       return { subject, snippet, content, contentHash, review, raw: giveAway(raw), recipients };
@@ -332,7 +332,7 @@ export function createSender(options: SendOptions): Sender {
 }
 
 function methodOf(lane: string): Method {
-  if (lane === relayLane) return "relay";
+  if (lane === localLane) return "relay";
   return lane === captureLane ? "capture" : "smtp";
 }
 

@@ -17,7 +17,7 @@ import { MethodNotAllowed, problemResponse } from "./problem.ts";
 import { requestUrl, routableUrl } from "./request-url.ts";
 import type { Exchange, HttpDeps } from "./resource.ts";
 import { createRouteTable } from "./route-table.ts";
-import { createSlots, type Party, type Turns } from "./turns.ts";
+import { createSlots, type Party, type Scheduler } from "./scheduler.ts";
 import { type createSockets, isSocketPath, type SocketData } from "./websocket.ts";
 
 /** A body without a key is a form of ours, or refused; nothing here needs more. */
@@ -43,7 +43,7 @@ export interface DoorOptions extends HttpDeps {
   sockets: ReturnType<typeof createSockets>;
   metrics: Metrics;
   limits: RateLimits;
-  turns: Turns;
+  scheduler: Scheduler;
   /** Aborts when the server stops. */
   closing: AbortSignal;
 }
@@ -55,7 +55,7 @@ export interface DoorOptions extends HttpDeps {
  * a body without a key must be 401 whatever is in it, and is not even read.
  */
 export function createDoor(options: DoorOptions) {
-  const { api, exchanges, sockets, config, log, metrics, limits, turns } = options;
+  const { api, exchanges, sockets, config, log, metrics, limits, scheduler } = options;
   const identify = createIdentify(options);
   const idempotency = createIdempotency(options);
   const clientAddress = createClientAddress(config.http.trustedProxies);
@@ -141,7 +141,7 @@ export function createDoor(options: DoorOptions) {
       bytesMax: identity ? bytesMax : PUBLIC_BODY_BYTES_MAX,
       hold: visit.hold,
       clock: options.clock,
-      turn: () => turns.take(visit.party),
+      turn: () => scheduler.take(visit.party),
     });
     // A key that is revoked while its body arrives opens nothing any more, kept answers included.
     await requireStanding();
@@ -164,7 +164,7 @@ export function createDoor(options: DoorOptions) {
         keep,
         method: request.method,
         origin: url.origin,
-        turn: () => turns.take(visit.party),
+        turn: () => scheduler.take(visit.party),
         requireStanding,
         withWholeMessage: (work, by = "server") =>
           wholeMessages[by](visit.party, async () => {
@@ -177,7 +177,7 @@ export function createDoor(options: DoorOptions) {
           hold.reserve(bytes);
           return streamOf(
             pieces,
-            () => turns.take(visit.party),
+            () => scheduler.take(visit.party),
             () => hold.release(),
           );
         },
@@ -206,7 +206,7 @@ export function createDoor(options: DoorOptions) {
     };
     if (identity && method === "POST") return idempotency.once(request, identity, hash, run);
     if (!identity || method !== "GET" || !isList(route, url)) return run(keepNothing);
-    // A search may walk through all of an inbox. Accounts take turns, and in an account its keys.
+    // A search may walk through all of an inbox. Accounts take scheduler, and in an account its keys.
     const account: Party = { lane: "client", address: identity.user.id, connection: identity.proofId };
     return lists(account, async () => {
       if (request.signal.aborted) return gone();
@@ -220,7 +220,7 @@ export function createDoor(options: DoorOptions) {
     const lane = probePath.test(request.url) ? "probe" : "client";
     const address = clientAddress(peer?.address ?? "", request);
     const party: Party = { lane, address, connection: `${peer?.port}` };
-    await turns.take(party);
+    await scheduler.take(party);
     // Nobody reads the answer, and looking changes nothing (RFC 9110 9.2.1).
     if (request.signal.aborted && ["GET", "HEAD"].includes(request.method)) return gone();
     return take(request, server, party);

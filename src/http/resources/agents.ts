@@ -10,7 +10,7 @@ import { checkWebhookUrl, type UrlPolicy } from "../../notify/address-guard.ts";
 import { reservedLocalParts, roleLocalParts } from "../../reserved-names.ts";
 import { type Caller, mayUse } from "../../store/accounts/accounts.ts";
 import { type AgentChanges, newAgent } from "../../store/accounts/agents.ts";
-import { switchedOff, webhookHealth, well } from "../../store/events/endpoints.ts";
+import { healthy, switchedOff, webhookHealth } from "../../store/events/endpoints.ts";
 import type { AgentRow } from "../../store/schema.ts";
 import type { Store } from "../../store/store.ts";
 import {
@@ -159,7 +159,7 @@ export function agents(deps: RouteDeps) {
     const now = new Date(clock.now());
     const isMoved = changes.webhookUrl !== undefined && changes.webhookUrl !== agent.webhookUrl;
     const status = webhook_status ?? (isMoved ? "enabled" : undefined);
-    if (status) Object.assign(changes, webhookHealth(status === "enabled" ? well : switchedOff(now)));
+    if (status) Object.assign(changes, webhookHealth(status === "enabled" ? healthy : switchedOff(now)));
     const after = await store.updateAgent(agent.id, changes, now);
     if (!after) throw notFound("agent");
     return onWire(store, after);

@@ -182,7 +182,7 @@ const finish = command(
     const attempt = { attempt: row.attempts + 1, startedAt: now, durationMs: 12, status: 503, error: null, answer: "" };
     const delivery = { id: row.id, leaseToken: token, endpointId: world.endpoints[row.endpoint] ?? "" };
     const came: DeliveryStep = kind === "retry" || kind === "released" ? { kind, at } : { kind };
-    const news = kind === "succeeded" ? { kind: "well" as const } : { kind: "failing" as const, farewell: null };
+    const news = kind === "succeeded" ? { kind: "healthy" as const } : { kind: "failing" as const, disable: null };
     const isOurs = row.lease === token && model.rows.includes(row);
     expect(await world.store.finishDelivery(delivery, came, isTried ? attempt : null, now, isTried ? news : null)).toBe(
       isOurs,

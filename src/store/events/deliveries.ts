@@ -4,7 +4,7 @@ import { listSecrets } from "../accounts/accounts.ts";
 import { ask, placeholders, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
 import { getMessage, type StoredMail } from "../mail/messages.ts";
 import type { DeliveryAttemptRow, DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../schema.ts";
-import { type Farewell, noteFailure, noteSuccess } from "./endpoint-health.ts";
+import { type Disabling, noteFailure, noteSuccess } from "./endpoint-health.ts";
 import { type Endpoint, getEndpoint } from "./endpoints.ts";
 import { getEvent } from "./events.ts";
 
@@ -50,7 +50,7 @@ export type DeliveryStep =
   | { kind: "released"; at: Date };
 
 /** What an attempt says about its endpoint. */
-export type EndpointNews = { kind: "well" } | { kind: "failing"; farewell: Farewell | null };
+export type EndpointNews = { kind: "healthy" } | { kind: "failing"; disable: Disabling | null };
 
 /**
  * Records what an attempt came to, and what it says about the endpoint. Does nothing, and returns false, when the lease has passed
@@ -108,8 +108,8 @@ export function* finishDelivery(
       s.prepared("insertAttempt", () => s.db.insert(deliveryAttempts).values(placeholders(deliveryAttempts, row)), row),
     );
   }
-  if (news?.kind === "well") yield* noteSuccess(s, delivery.endpointId);
-  else if (news) yield* noteFailure(s, delivery.endpointId, attempt?.startedAt ?? now, news.farewell);
+  if (news?.kind === "healthy") yield* noteSuccess(s, delivery.endpointId);
+  else if (news) yield* noteFailure(s, delivery.endpointId, attempt?.startedAt ?? now, news.disable);
   return true;
 }
 

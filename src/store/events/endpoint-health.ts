@@ -40,17 +40,17 @@ export function hasFailedTooLong(endpoint: Endpoint, at: Date): boolean {
 }
 
 /** Why an endpoint is switched off, and what its owner is told by mail; null when no mail can be sent. */
-export interface Farewell {
+export interface Disabling {
   reason: string;
   notice: Notice | null;
 }
 
-/** Notes that an attempt failed at `at`. With a `farewell` the endpoint is switched off, unless it is already. */
-export function* noteFailure(s: Scope, id: string, at: Date, farewell: Farewell | null): Verb<void> {
+/** Notes that an attempt failed at `at`. With a `disable` the endpoint is switched off, unless it is already. */
+export function* noteFailure(s: Scope, id: string, at: Date, disable: Disabling | null): Verb<void> {
   const [endpoint] = yield* lockEndpoints(s, [id]);
   if (!endpoint || endpoint.disabledAt) return;
   const since = failingSince(endpoint, at);
-  if (farewell) return yield* disableEndpoint(s, { ...endpoint, failingSince: since }, farewell, at);
+  if (disable) return yield* disableEndpoint(s, { ...endpoint, failingSince: since }, disable, at);
   const { lastFailedAt } = endpoint;
   const isKnown = since === endpoint.failingSince && lastFailedAt !== null;
   if (!isKnown || at.getTime() - lastFailedAt.getTime() >= LAST_FAILED_RESOLUTION_MS)
@@ -58,7 +58,7 @@ export function* noteFailure(s: Scope, id: string, at: Date, farewell: Farewell 
 }
 
 /** Switches an endpoint off, with an event: what is made for it waits until somebody switches it on. */
-function* disableEndpoint(s: Scope, endpoint: Endpoint, { reason, notice }: Farewell, now: Date): Verb<void> {
+function* disableEndpoint(s: Scope, endpoint: Endpoint, { reason, notice }: Disabling, now: Date): Verb<void> {
   const { id, userId, agentId, webhookId, failingSince } = endpoint;
   yield* setHealth(s, id, { failingSince, lastFailedAt: now, disabledAt: now, disabledReason: reason });
   yield* freezeDeliveries(s, id);

@@ -71,7 +71,7 @@ function isAddress(endpointId: string): boolean {
 }
 
 /** The health of an endpoint that was switched on, or is a new one. */
-export const well = { failingSince: null, lastFailedAt: null, disabledAt: null, disabledReason: null } as const;
+export const healthy = { failingSince: null, lastFailedAt: null, disabledAt: null, disabledReason: null } as const;
 
 /** The health of an endpoint that its owner has switched off. */
 export function switchedOff(now: Date) {

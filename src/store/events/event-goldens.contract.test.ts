@@ -62,8 +62,8 @@ async function livelyAgent({ store, engine }: Subject) {
   const webhook = await store.createWebhook({ userId, url, events: [], agents: [], description: "" }, noon);
   await store.testWebhook(userId, webhook.id, noon);
   await engine.write((s) => noteFailure(s, webhook.id, noon, null));
-  const farewell = { reason: "Every attempt has failed for five days.", notice: null };
-  await engine.write((s) => noteFailure(s, webhook.id, later(24 * HOUR_MS), farewell));
+  const disable = { reason: "Every attempt has failed for five days.", notice: null };
+  await engine.write((s) => noteFailure(s, webhook.id, later(24 * HOUR_MS), disable));
   return userId;
 }
 

@@ -5,7 +5,7 @@ import { eventsOf, rejection } from "../../../test/store/verbs.ts";
 import type { EventType } from "../../events.ts";
 import type { DeliveryRow, WebhookRow } from "../schema.ts";
 import type { Store } from "../store.ts";
-import { type Farewell, hasFailedTooLong, noteFailure, noteSuccess } from "./endpoint-health.ts";
+import { type Disabling, hasFailedTooLong, noteFailure, noteSuccess } from "./endpoint-health.ts";
 import { getEndpoint } from "./endpoints.ts";
 import { addEvent } from "./events.ts";
 
@@ -136,8 +136,8 @@ onEveryDatabase((it) => {
       const fail = async (hours: number) => {
         const at = later(hours * HOUR_MS);
         const endpoint = await it.engine.read((s) => getEndpoint(s, id));
-        const farewell: Farewell | null = hasFailedTooLong(endpoint!, at) ? { reason, notice: null } : null;
-        await it.engine.write((s) => noteFailure(s, id, at, farewell));
+        const disable: Disabling | null = hasFailedTooLong(endpoint!, at) ? { reason, notice: null } : null;
+        await it.engine.write((s) => noteFailure(s, id, at, disable));
       };
       const state = async () => {
         const row = await store.getWebhook(agent.userId, webhook.id);

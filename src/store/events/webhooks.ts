@@ -7,7 +7,7 @@ import { type KeptAnswer, keepAnswer } from "../accounts/requests.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { DeliveryRow, EventRow, WebhookRow } from "../schema.ts";
 import { addDelivery } from "./delivery-queue.ts";
-import { freezeDeliveries, type Health, releaseDeliveries, switchedOff, well } from "./endpoints.ts";
+import { freezeDeliveries, type Health, healthy, releaseDeliveries, switchedOff } from "./endpoints.ts";
 
 /** Webhooks of one account. Each event looks at all of them. */
 const WEBHOOKS_MAX = 50;
@@ -95,7 +95,7 @@ export function* updateWebhook(
   const isMoved = changes.url !== undefined && changes.url !== before.url;
   const wasEnabled = before.disabledAt === null;
   const enabled = isEnabled ?? (isMoved || wasEnabled);
-  const health: Health = enabled && (isMoved || !wasEnabled) ? well : !enabled && wasEnabled ? switchedOff(now) : {};
+  const health: Health = enabled && (isMoved || !wasEnabled) ? healthy : !enabled && wasEnabled ? switchedOff(now) : {};
   const [after] = yield* ask(
     s.db
       .update(webhooks)

@@ -494,12 +494,12 @@ export function* releaseRecipientLeases(s: Scope, now: Date): Verb<number> {
 }
 
 /** Moves what waits in a lane that the configuration no longer knows to one it does. */
-export function* adoptLanes(s: Scope, known: string[], heir: string): Verb<number> {
+export function* adoptLanes(s: Scope, known: string[], fallback: string): Verb<number> {
   const { outboundRecipients: recipients } = s.t;
   const rows = yield* ask(
     s.db
       .update(recipients)
-      .set({ lane: heir })
+      .set({ lane: fallback })
       .where(and(open(s), notInArray(recipients.lane, known)))
       .returning({ n: recipients.n }),
   );

@@ -4,13 +4,13 @@ import { Failure } from "../../errors.ts";
 
 /** Work begun in one round of the event loop before the next one; a request without waiting costs about a millisecond. */
 const SLICE_MS = 4;
-/** Turns in one round at most, however short they are. */
+/** Scheduler in one round at most, however short they are. */
 const TURNS_PER_ROUND = 8;
 /** A request waits this long for a slot at most. The server closes a connection on which nothing was sent for 90 s. */
 const SLOT_WAIT_MS_MAX = 60_000;
 const RETRY_AFTER_SECONDS = 5;
 
-/** Whose work it is. Turns go round the lanes, in a lane round the addresses, and of an address round its connections. */
+/** Whose work it is. Scheduler go round the lanes, in a lane round the addresses, and of an address round its connections. */
 export interface Party {
   /** Probes by a load balancer have a lane of their own, so that no crowd of clients takes the server for dead. */
   readonly lane: "probe" | "client";
@@ -20,19 +20,19 @@ export interface Party {
   readonly connection: string;
 }
 
-export interface Turns {
+export interface Scheduler {
   /**
    * Resolves when it is the party's turn to do work of a few milliseconds: at once while the server has little to do.
-   * Turns of one connection come in the order in which they were asked for.
+   * Scheduler of one connection come in the order in which they were asked for.
    */
   take(party: Party): Promise<void>;
-  /** Turns that were asked for and have not come. */
+  /** Scheduler that were asked for and have not come. */
   readonly waiting: number;
 }
 
 /** @param now Milliseconds of a clock that only goes forward. */
-export function createTurns(now: () => number = () => performance.now()): Turns {
-  const line = new Rota<() => void>();
+export function createScheduler(now: () => number = () => performance.now()): Scheduler {
+  const queue = new FairQueue<() => void>();
   let isRound = false;
   let startedAt = 0;
   let taken = 0;
@@ -48,7 +48,7 @@ export function createTurns(now: () => number = () => performance.now()): Turns 
   /** Once some turns are waiting, each round has one: sockets are looked at between any two. */
   function endRound(): void {
     isRound = false;
-    const next = line.next();
+    const next = queue.next();
     if (!next) return;
     beginRound();
     taken++;
@@ -58,19 +58,19 @@ export function createTurns(now: () => number = () => performance.now()): Turns 
   return {
     take({ lane, address, connection }) {
       beginRound();
-      if (line.size > 0 || taken >= TURNS_PER_ROUND || now() - startedAt >= SLICE_MS)
-        return new Promise((resolve) => line.add([lane, address, connection], resolve));
+      if (queue.size > 0 || taken >= TURNS_PER_ROUND || now() - startedAt >= SLICE_MS)
+        return new Promise((resolve) => queue.add([lane, address, connection], resolve));
       taken++;
       return Promise.resolve();
     },
     get waiting() {
-      return line.size;
+      return queue.size;
     },
   };
 }
 
 /**
- * Runs work for a party; at most a few run at a time, and those that wait get their turn as of `Turns`. Failure
+ * Runs work for a party; at most a few run at a time, and those that wait get their turn as of `Scheduler`. Failure
  * `overloaded` after a minute without.
  */
 export type Slots = <T>(party: Party, work: () => Promise<T>) => Promise<T>;
@@ -78,7 +78,7 @@ export type Slots = <T>(party: Party, work: () => Promise<T>) => Promise<T>;
 /** @param count Works that run at a time. */
 export function createSlots(count: number, clock: Clock): Slots {
   /** Each tells whether it still wanted the slot. */
-  const line = new Rota<() => boolean>();
+  const queue = new FairQueue<() => boolean>();
   let free = count;
   return async ({ lane, address, connection }, work) => {
     if (free > 0) free--;
@@ -88,13 +88,17 @@ export function createSlots(count: number, clock: Clock): Slots {
         const cancel = clock.after(SLOT_WAIT_MS_MAX, () => {
           isLate = true;
           reject(
-            new Failure("overloaded", "Others are being served, and it did not get to this request in time.", {
-              fix: "Send fewer such requests at once, and this one again.",
-              retryAfterSeconds: RETRY_AFTER_SECONDS,
-            }),
+            new Failure(
+              "overloaded",
+              "The server was busy with other requests for a minute and did not get to this one.",
+              {
+                fix: "Send fewer such requests at once, and this one again.",
+                retryAfterSeconds: RETRY_AFTER_SECONDS,
+              },
+            ),
           );
         });
-        line.add([lane, address, connection], () => {
+        queue.add([lane, address, connection], () => {
           cancel();
           if (!isLate) resolve();
           return !isLate;
@@ -103,18 +107,18 @@ export function createSlots(count: number, clock: Clock): Slots {
     try {
       return await work();
     } finally {
-      let next = line.next();
-      while (next && !next()) next = line.next();
+      let next = queue.next();
+      while (next && !next()) next = queue.next();
       if (!next) free++;
     }
   };
 }
 
-/** A queue of queues: each branch gives one item in its turn, and then stands at the end of the line. */
-class Rota<T> {
+/** A queue of queues: each branch gives one item in its turn, and then stands at the end of the queue. */
+class FairQueue<T> {
   size = 0;
   private readonly items: T[] = [];
-  private readonly branches = new Map<string, Rota<T>>();
+  private readonly branches = new Map<string, FairQueue<T>>();
 
   add([name, ...rest]: readonly string[], item: T): void {
     this.size++;
@@ -122,7 +126,7 @@ class Rota<T> {
       this.items.push(item);
       return;
     }
-    const branch = this.branches.get(name) ?? new Rota<T>();
+    const branch = this.branches.get(name) ?? new FairQueue<T>();
     this.branches.set(name, branch);
     branch.add(rest, item);
   }

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 
 /** How fast an endpoint may be called: so many attempts a second, and after a pause so many at once. */
-export interface Pace {
+export interface RateLimit {
   /** How many attempts an endpoint may have now. */
   free(endpoint: string): number;
   /** Counts one attempt. */
@@ -16,7 +16,7 @@ export interface Pace {
 const ROUNDING = 1e-9;
 
 /** A pace of `perSecond` for each endpoint of this process; 0 is no limit. */
-export function createPace(perSecond: number, clock: Clock): Pace {
+export function createRateLimit(perSecond: number, clock: Clock): RateLimit {
   if (perSecond === 0)
     return { free: () => Number.MAX_SAFE_INTEGER, take: () => {}, waiting: () => [], nextFreeAt: () => null };
   // A token bucket each; one that is full again is forgotten.

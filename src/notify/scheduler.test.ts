@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { createTurns } from "./turns.ts";
+import { createScheduler } from "./scheduler.ts";
 
-/** Turns that are held until the test lets them end; says who has one. */
+/** Scheduler that are held until the test lets them end; says who has one. */
 function heldTurns(atOnce: number) {
   const having = new Map<string, () => void>();
   const log: string[] = [];
-  const turns = createTurns<string>(atOnce, (item) => {
+  const scheduler = createScheduler<string>(atOnce, (item) => {
     log.push(item);
     return new Promise((resolve) => {
       having.set(item, () => {
@@ -17,12 +17,12 @@ function heldTurns(atOnce: number) {
   const settle = async () => {
     for (let i = 0; i < 5; i++) await new Promise(setImmediate);
   };
-  return { turns, having, log, settle };
+  return { scheduler, having, log, settle };
 }
 
 test("so many at once, in the order in which they asked, each once however often it asked", async () => {
-  const { turns, having, log, settle } = heldTurns(2);
-  for (const item of ["a", "b", "c", "a", "b", "c", "d"]) turns.ask(item);
+  const { scheduler, having, log, settle } = heldTurns(2);
+  for (const item of ["a", "b", "c", "a", "b", "c", "d"]) scheduler.schedule(item);
   await settle();
   expect([...having.keys()]).toEqual(["a", "b"]);
   for (const item of ["a", "b", "c"]) {
@@ -36,11 +36,11 @@ test("so many at once, in the order in which they asked, each once however often
 });
 
 test("who asks during its own turn gets another one after those who wait, never two at once", async () => {
-  const { turns, having, log, settle } = heldTurns(2);
-  turns.ask("a");
+  const { scheduler, having, log, settle } = heldTurns(2);
+  scheduler.schedule("a");
   await settle();
-  turns.ask("a");
-  turns.ask("b");
+  scheduler.schedule("a");
+  scheduler.schedule("b");
   await settle();
   expect([...having.keys()]).toEqual(["a", "b"]);
   having.get("a")?.();
@@ -55,10 +55,10 @@ test("who asks during its own turn gets another one after those who wait, never 
 test("the event loop comes round between turns that wait for nothing", async () => {
   let taken = 0;
   const line = Array.from({ length: 1_000 }, (_, i) => i);
-  const turns = createTurns<number>(4, async () => {
+  const scheduler = createScheduler<number>(4, async () => {
     taken++;
   });
-  for (const item of line) turns.ask(item);
+  for (const item of line) scheduler.schedule(item);
   let rounds = 0;
   while (taken < line.length) {
     await new Promise(setImmediate);

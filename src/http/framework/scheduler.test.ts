@@ -1,21 +1,21 @@
 import { expect, test } from "bun:test";
 import { systemClock, TestClock } from "../../clock.ts";
-import { createSlots, createTurns, type Party, type Turns } from "./turns.ts";
+import { createScheduler, createSlots, type Party, type Scheduler } from "./scheduler.ts";
 
 const client = (address: string, connection = "1"): Party => ({ lane: "client", address, connection });
 const probe: Party = { lane: "probe", address: "load balancer", connection: "1" };
 
 /** Keeps the thread busy: whoever asks afterwards in this round has to wait. */
-async function useUp(turns: Turns): Promise<void> {
-  while (turns.waiting === 0) void turns.take(client("busy"));
+async function useUp(scheduler: Scheduler): Promise<void> {
+  while (scheduler.waiting === 0) void scheduler.take(client("busy"));
 }
 
 /** Asks for turns in this order, all in one round, and tells in which order they came. */
 async function order(asked: [name: string, party: Party][]): Promise<string> {
-  const turns = createTurns(() => 0);
-  await useUp(turns);
+  const scheduler = createScheduler(() => 0);
+  await useUp(scheduler);
   const came: string[] = [];
-  await Promise.all(asked.map(([name, party]) => turns.take(party).then(() => came.push(name))));
+  await Promise.all(asked.map(([name, party]) => scheduler.take(party).then(() => came.push(name))));
   return came.join(" ");
 }
 
@@ -60,7 +60,7 @@ test("a probe waits for one client at most, however many there are", async () =>
 });
 
 test("while nothing waits, some turns come at once; the event loop comes round before any further one", async () => {
-  const turns = createTurns(() => 0);
+  const scheduler = createScheduler(() => 0);
   let rounds = 0;
   let isOver = false;
   const count = () => {
@@ -69,7 +69,7 @@ test("while nothing waits, some turns come at once; the event loop comes round b
   };
   setImmediate(count);
   const seen: number[] = [];
-  await Promise.all(Array.from({ length: 20 }, () => turns.take(client("a")).then(() => seen.push(rounds))));
+  await Promise.all(Array.from({ length: 20 }, () => scheduler.take(client("a")).then(() => seen.push(rounds))));
   isOver = true;
   expect(seen[0]).toBe(0);
   // Each that had to wait came in a round of its own.
@@ -80,11 +80,11 @@ test("while nothing waits, some turns come at once; the event loop comes round b
 
 test("a turn that took long ends the round", async () => {
   let now = 0;
-  const turns = createTurns(() => now);
-  await turns.take(client("a"));
+  const scheduler = createScheduler(() => now);
+  await scheduler.take(client("a"));
   now += 1_000;
   let hasCome = false;
-  const next = turns.take(client("a")).then(() => {
+  const next = scheduler.take(client("a")).then(() => {
     hasCome = true;
   });
   for (let i = 0; i < 100; i++) await null;

@@ -4,18 +4,18 @@ import { request, startTestApp } from "../../test/support/app.ts";
 import { serveRaw } from "../../test/support/raw-server.ts";
 import { startSink } from "../../test/support/sink.ts";
 import { TestClock } from "../clock.ts";
-import { createPlaces, type Places } from "./places.ts";
+import { createSlots, type Slots } from "./slots.ts";
 
 function places(options: { all?: number; failing?: string[] } = {}) {
   const clock = new TestClock();
   const { all = 8, failing = [] } = options;
-  return { clock, ...createPlaces({ all, perEndpoint: 4, failing }, clock, () => 1) };
+  return { clock, ...createSlots({ all, perEndpoint: 4, failing }, clock, () => 1) };
 }
 
 const at = (endpointId: string, userId = "usr_1") => ({ endpointId, userId });
 
 /** How many attempts each of these endpoints may have, in one claim. */
-function granted(it: Pick<Places, "forClaim">, endpoints: string[]): number[] {
+function granted(it: Pick<Slots, "forClaim">, endpoints: string[]): number[] {
   const { of, others } = it.forClaim();
   return endpoints.map((endpoint) => of.get(endpoint) ?? others);
 }
