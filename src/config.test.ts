@@ -270,6 +270,8 @@ describe("values", () => {
     ["signing.encryption_key", "hunter2"],
     ["database.url", "postgres://u:hunter2/@h/db"],
     ["outbound_smtp.by_domain", "a.example=smtp://u:hunter2@smtp.example.net:0"],
+    ["http.public_url", "https://ann:hunter2@mail.example.com"],
+    ["oauth.oidc_issuer", "https://ann:hunter2/@login.example.com/realms/main"],
   ];
   test.each(wrongSecrets)("%s: %p is refused without being shown", (key, text) => {
     const complaints = complaintsOf({ flags: { [key]: text } });

@@ -365,14 +365,20 @@ function decode(leaf: Leaf, given: Given | undefined, above: Values, place: Plac
   try {
     return Value.Decode(leaf.schema, text);
   } catch {
-    // A wrong secret is still somebody's secret: it is not shown.
+    // A wrong secret is still somebody's secret: it is not shown, nor is a password in a URL.
     const entry = leaf.wrongEntry ? ` (its entry ${leaf.wrongEntry(text)})` : "";
-    const shown = leaf.secret ? `The value${entry}` : JSON.stringify(text);
+    const shown = leaf.secret ? `The value${entry}` : JSON.stringify(withoutLogin(text));
     const otherwise = leaf.default ? `, or remove it for the default, ${leaf.default}` : ", or remove it";
     const where = source === "default" ? key : source;
     complain({ key, source, message: `${shown} is not ${expects}.`, remedy: `Correct ${where}${otherwise}.` });
     return undefined;
   }
+}
+
+/** A URL without its user name and password, however wrong it is. */
+function withoutLogin(text: string): string {
+  const [begin, end] = [text.indexOf("://"), text.lastIndexOf("@")];
+  return begin < 0 || end < begin ? text : `${text.slice(0, begin)}://••••${text.slice(end)}`;
 }
 
 /** Where data lives when nobody says: the service's folder when we may write there, else the user's own. */

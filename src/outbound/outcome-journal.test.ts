@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
-import { statSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../test/support/temp.ts";
+import { Failure } from "../errors.ts";
 import { silentLog } from "../log.ts";
 import { openOutcomeJournal, type Unrecorded } from "./outcome-journal.ts";
 
@@ -72,4 +73,13 @@ test("a line that was cut short takes no other with it", async () => {
   const again = openOutcomeJournal(path, silentLog);
   expect(again.left).toEqual(entries.slice(1));
   for (const one of [journal, again]) await one.close();
+});
+
+test("a journal that cannot be opened names the file", async () => {
+  await using dir = await tempDir();
+  const path = join(dir.path, "outcomes.journal");
+  mkdirSync(path);
+  const open = () => openOutcomeJournal(path, silentLog);
+  expect(open).toThrow(Failure);
+  expect(open).toThrow(path);
 });

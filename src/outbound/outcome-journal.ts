@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fdatasync, fdatasyncSync, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
+import { Failure } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { RecipientOutcome } from "../store/outbound/queue.ts";
 import type { RecipientRow } from "../store/schema.ts";
@@ -41,18 +42,33 @@ export interface OutcomeJournal {
 
 const syncFile = promisify(fdatasync);
 
+/** Opens or makes the file, and reads it. */
+function openFile(path: string): { fd: number; text: string } {
+  try {
+    const fd = openSync(path, existsSync(path) ? "r+" : "wx+", 0o600);
+    return { fd, text: readFileSync(fd, "utf8") };
+  } catch (cause) {
+    throw new Failure("unavailable", `The journal ${path} cannot be opened.`, {
+      fix: `Let the user that runs e2a read and write it, and move away what is not a file. It holds mail that has been sent and is not recorded yet: deleting it may send that mail again.`,
+      cause,
+    });
+  }
+}
+
 /**
  * What became of mail out, from the moment an upstream has taken it until the store knows, in a file of its own: a line of
  * JSON each, in slots, between zeros. The next start records what stands there before anything is claimed, so what a next
  * host has taken is not sent again.
  *
  * A line that stays behind although it was recorded does no harm: its lease has ended, so it is recorded once only.
+ *
+ * @throws Failure `unavailable` when the file cannot be opened; `fix` says what to do
  */
 export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
   const slots = new Map<Unrecorded, { first: number; count: number }>();
   const kept = new Set<Unrecorded>();
-  const left = existsSync(path) ? parse(readFileSync(path, "utf8"), log) : [];
-  const fd = openSync(path, existsSync(path) ? "r+" : "wx+", 0o600);
+  const { fd, text } = openFile(path);
+  const left = parse(text, log);
   /** Which slots are taken. What an earlier process left lies in them until it is recorded. */
   const taken: boolean[] = left.length > 0 ? Array(Math.ceil(fstatSync(fd).size / SLOT_BYTES)).fill(true) : [];
   let isDirty = false;
