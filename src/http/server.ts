@@ -7,7 +7,7 @@ import { createRateLimits } from "./framework/limits.ts";
 import { createMetrics, startMetrics } from "./framework/metrics.ts";
 import type { Route } from "./framework/openapi.ts";
 import { problemResponse } from "./framework/problem.ts";
-import { type Exchange, emptyApi, type HttpDeps, type RouteDeps } from "./framework/resource.ts";
+import { emptyApi, type HttpDeps, type RouteDeps } from "./framework/resource.ts";
 import { createScheduler } from "./framework/scheduler.ts";
 import { createSockets, type SocketData, socketRoutes } from "./framework/websocket.ts";
 import { approvalLinks } from "./pages/approval-links.ts";
@@ -34,7 +34,6 @@ import { sends } from "./resources/send.ts";
 import { suppressions } from "./resources/suppressions.ts";
 import { webhooks } from "./resources/webhooks.ts";
 import { authApi } from "./sign-in/api.ts";
-import { failurePage } from "./sign-in/pages.ts";
 import { signIn } from "./sign-in/routes.ts";
 import { sessions } from "./sign-in/sessions.ts";
 
@@ -57,12 +56,6 @@ export interface HttpListener {
 function createApi(deps: RouteDeps) {
   const routes: Route[] = [];
   const api = emptyApi()
-    .onParse(({ request }) => deps.exchangeOf(request).parsedBody())
-    .onError(({ error, request }) => {
-      const exchange = deps.exchangeOf(request);
-      exchange.failure = asFailure(error);
-      return exchange.isPage ? failurePage(exchange.failure) : problemResponse(exchange.failure, exchange.id);
-    })
     .use(publicRoutes(deps, routes))
     .use(account(deps))
     .use(authApi(deps))
@@ -85,7 +78,7 @@ function createApi(deps: RouteDeps) {
     .use(socketRoutes(deps))
     .use(webhooks(deps))
     .use(deliveries(deps))
-    .use(eventSchemaRoutes(deps))
+    .use(eventSchemaRoutes())
     .use(events(deps))
     .use(domains(deps))
     .use(mcp(deps))
@@ -98,15 +91,14 @@ function createApi(deps: RouteDeps) {
 /** Starts the API, the WebSockets and the dashboard on one listener, and `/metrics` on another where configured. */
 export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
   const { config, store, clock } = deps;
-  const exchanges = new WeakMap<Request, Exchange>();
   const closing = new AbortController();
   const sockets = createSockets(deps);
   const metrics = createMetrics(store, () => clock.now());
   const limits = createRateLimits(store, clock);
   const answers = createAnswers(deps);
-  const api = createApi({ ...deps, limits, answers, exchangeOf: (request) => exchanges.get(request) as Exchange });
+  const api = createApi({ ...deps, limits, answers });
   const scheduler = createScheduler();
-  const door = createDoor({ ...deps, limits, api, exchanges, sockets, metrics, scheduler, closing: closing.signal });
+  const door = createDoor({ ...deps, limits, api, sockets, metrics, scheduler, closing: closing.signal });
 
   const { listenAddr, tlsCert, tlsKey } = config.http;
   const server: Server<SocketData> = Bun.serve<SocketData>({

@@ -5,6 +5,7 @@ import { newId } from "../../id.ts";
 import { dashboardResponse } from "../pages/dashboard.ts";
 import { failurePage } from "../sign-in/pages.ts";
 import { BodyBudget, type BodyHold, readBody, SMALL_BODY_BYTES_MAX, WholeBody } from "./body.ts";
+import { callRoute } from "./call.ts";
 import { createIdempotency, type KeepAnswer, keepNothing, RequestHash } from "./idempotency.ts";
 import { createClientAddress, createIdentify, type Identity, requireOwnOrigin, watchStanding } from "./identity.ts";
 import { JsonBody } from "./input.ts";
@@ -14,7 +15,7 @@ import type { RateLimits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Route } from "./openapi.ts";
 import { MethodNotAllowed, problemResponse } from "./problem.ts";
-import { requestUrl, routableUrl } from "./request-url.ts";
+import { requestUrl } from "./request-url.ts";
 import type { Exchange, HttpDeps } from "./resource.ts";
 import { createRouteTable } from "./route-table.ts";
 import { createSlots, type Party, type Scheduler } from "./scheduler.ts";
@@ -39,7 +40,6 @@ const secretInPath = /[0-9a-f]{64}/gi;
 
 export interface DoorOptions extends HttpDeps {
   api: AnyElysia;
-  exchanges: WeakMap<Request, Exchange>;
   sockets: ReturnType<typeof createSockets>;
   metrics: Metrics;
   limits: RateLimits;
@@ -51,11 +51,11 @@ export interface DoorOptions extends HttpDeps {
 /**
  * The way of every request: find the route → who is it → within limits? → read the body → is it still? → once only? → the route.
  *
- * This comes before Elysia and not from its hooks, because Elysia parses a body before any hook that knows the route:
- * a body without a key must be 401 whatever is in it, and is not even read.
+ * It calls the handlers that Elysia has the declarations of, and does not let Elysia dispatch: that parses a body before any
+ * hook that knows the route, and a body without a key must be 401 whatever is in it, and is not even read.
  */
 export function createDoor(options: DoorOptions) {
-  const { api, exchanges, sockets, config, log, metrics, limits, scheduler } = options;
+  const { api, sockets, config, log, metrics, limits, scheduler } = options;
   const identify = createIdentify(options);
   const idempotency = createIdempotency(options);
   const clientAddress = createClientAddress(config.http.trustedProxies);
@@ -149,21 +149,14 @@ export function createDoor(options: DoorOptions) {
     if (wantsJson) requireJson(request);
     const body = whole.bytes;
     const run = async (keep: KeepAnswer) => {
-      const inner = new Request(routableUrl(url), {
-        method,
-        headers: headersFor(request, wantsJson),
-        // It only tells that there is one; what is in it comes from `parsedBody`.
-        ...(wantsJson ? { body: "{}" } : {}),
-      });
       const exchange: Exchange = {
         id: visit.id,
         clientIp: visit.clientIp,
         identity,
         body,
-        parsedBody: () => new JsonBody(json ? json.end() : parseJson(body)),
         keep,
         method: request.method,
-        origin: url.origin,
+        url,
         turn: () => scheduler.take(visit.party),
         requireStanding,
         withWholeMessage: (work, by = "server") =>
@@ -187,7 +180,6 @@ export function createDoor(options: DoorOptions) {
         get clientHasGone() {
           return request.signal.aborted;
         },
-        takes: { body: route.hooks.body !== undefined, query: route.hooks.query !== undefined },
         isPage,
         // Made on demand: few routes wait, and every such signal hangs on to the one that lives as long as the server.
         get signal() {
@@ -195,13 +187,16 @@ export function createDoor(options: DoorOptions) {
         },
         ask: async (further) => (await take(further, null, visit.party)) as Response,
       };
-      exchanges.set(inner, exchange);
-      const response = await api.handle(inner);
+      const headers: Record<string, string> = {};
+      const response = await respond(async () => {
+        const given = wantsJson ? new JsonBody(json ? json.end() : parseJson(body)) : undefined;
+        return callRoute(route, request, exchange, params, given, headers);
+      }, visit);
+      for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
       // What was read while a key was revoked goes to nobody.
       if (method === "GET") await requireStanding().catch((error) => withdrawn(response, error));
-      visit.failure = exchange.failure;
       // The key belongs to another request, whose repetition must not find this answer under it.
-      if (exchange.failure?.code === "idempotency_key_reused") throw exchange.failure;
+      if (visit.failure?.code === "idempotency_key_reused") throw visit.failure;
       return response;
     };
     if (identity && method === "POST") return idempotency.once(request, identity, hash, run);
@@ -244,12 +239,7 @@ export function createDoor(options: DoorOptions) {
     const startedAt = performance.now();
     let response: Response | undefined;
     try {
-      response = await answer(request, server, visit);
-    } catch (error) {
-      const failure = asFailure(error);
-      visit.failure = failure;
-      response = visit.isPage ? failurePage(failure) : problemResponse(failure, visit.id);
-      if (failure instanceof MethodNotAllowed) response.headers.set("allow", failure.allowed.join(", "));
+      response = await respond(() => answer(request, server, visit), visit);
     } finally {
       visit.hold?.release();
     }
@@ -280,22 +270,35 @@ export function createDoor(options: DoorOptions) {
     await body?.cancel();
     return withoutBody;
   }
+}
 
-  /** What the log tells of a request. */
-  interface Visit {
-    readonly id: string;
-    readonly clientIp: string;
-    /** Whose turns its work is done in. */
-    readonly party: Party;
-    /** The pattern of the route; "" when there is none. */
-    route: string;
-    /** "" when the request has no URL. */
-    path: string;
-    isPage: boolean;
-    identity: Identity | null;
-    /** The memory that its body takes. */
-    hold?: BodyHold | null;
-    failure?: Failure | undefined;
+/** What the log tells of a request. */
+interface Visit {
+  readonly id: string;
+  readonly clientIp: string;
+  /** Whose turns its work is done in. */
+  readonly party: Party;
+  /** The pattern of the route; "" when there is none. */
+  route: string;
+  /** "" when the request has no URL. */
+  path: string;
+  isPage: boolean;
+  identity: Identity | null;
+  /** The memory that its body takes. */
+  hold?: BodyHold | null;
+  failure?: Failure | undefined;
+}
+
+/** What `work` answers; its failure as a problem, or as a page where a person reads it, and noted for the log. */
+async function respond<R extends Response | undefined>(work: () => Promise<R>, visit: Visit): Promise<R | Response> {
+  try {
+    return await work();
+  } catch (error) {
+    const failure = asFailure(error);
+    visit.failure = failure;
+    const response = visit.isPage ? failurePage(failure) : problemResponse(failure, visit.id);
+    if (failure instanceof MethodNotAllowed) response.headers.set("allow", failure.allowed.join(", "));
+    return response;
   }
 }
 
@@ -352,12 +355,4 @@ function requireJson(request: Request): void {
   throw new Failure("unsupported_media_type", `This takes JSON, not ${type.slice(0, 100)}.`, {
     fix: "Send `Content-Type: application/json`.",
   });
-}
-
-function headersFor(request: Request, wantsJson: boolean): Headers {
-  const headers = new Headers(request.headers);
-  // Elysia parses what has a type; only what a route asked for may have one.
-  if (wantsJson) headers.set("content-type", "application/json");
-  else headers.delete("content-type");
-  return headers;
 }

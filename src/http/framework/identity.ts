@@ -8,6 +8,7 @@ import { type Caller, lastUseIsDue } from "../../store/accounts/accounts.ts";
 import type { ApiKeyRow, UserRow } from "../../store/schema.ts";
 import type { Store } from "../../store/store.ts";
 import type { RateLimits } from "./limits.ts";
+import { requestUrl } from "./request-url.ts";
 
 /** The browser's session cookie. */
 export const sessionCookie = "e2a_session";
@@ -155,8 +156,7 @@ export function isOwnOrigin(request: Request, publicUrl: string | null): boolean
   const origin = request.headers.get("origin") ?? "";
   const known = publicUrl === null ? null : new URL(publicUrl);
   if (origin === "" || origin === known?.origin) return origin !== "";
-  // Not the host of the URL, which the router may have replaced.
-  const came = URL.parse(`${new URL(request.url).protocol}//${request.headers.get("host")}`);
+  const came = URL.parse(`${requestUrl(request).protocol}//${request.headers.get("host")}`);
   return origin === came?.origin && came.hostname !== known?.hostname;
 }
 

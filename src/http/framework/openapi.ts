@@ -26,11 +26,20 @@ export interface Operation {
 }
 
 interface Described {
+  /** Who may use it: `open` to anybody, or with a `caller`; `raw` routes read their own bodies. */
+  access?: Access;
   operation?: Operation;
   /** Of a route that is not in the document: as in `Operation`. */
   takesAttachments?: true;
   /** Bytes that its body may have at most, however large `http.max_body_size` is. */
   bodyBytesMax?: number;
+}
+
+export type Access = "open" | "caller" | "raw";
+
+/** Options for a set of routes. */
+export function access(access: Access): { detail: DocumentDecoration } {
+  return { detail: { access } as DocumentDecoration };
 }
 
 /** Options for a route that describe it; spread them beside its schemas. */
@@ -43,10 +52,11 @@ export function withAttachments(bodyBytesMax: number): { detail: DocumentDecorat
   return { detail: { takesAttachments: true, bodyBytesMax } as DocumentDecoration };
 }
 
-/** As much of an Elysia route as the door and the document need. */
+/** As much of an Elysia route as the door, `callRoute` and the document need. */
 export interface Route {
   method: string;
   path: string;
+  handler(context: Record<string, unknown>): unknown;
   hooks: {
     detail?: Described;
     body?: Input<unknown>;

@@ -5,7 +5,6 @@ import type { ApprovalTokens } from "../../approval/token.ts";
 import type { Clock } from "../../clock.ts";
 import type { Config } from "../../config.ts";
 import type { Resolver } from "../../dns.ts";
-import { Failure } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import type { Attachment } from "../../mail.ts";
 import type { Body } from "../../mcp/body.ts";
@@ -20,8 +19,8 @@ import type { SignInMail } from "../sign-in/mail.ts";
 import type { Answers } from "./answers.ts";
 import type { KeepAnswer } from "./idempotency.ts";
 import type { Identity } from "./identity.ts";
-import { invalid, type JsonBody, refuseUnknown } from "./input.ts";
 import type { RateLimits } from "./limits.ts";
+import { access } from "./openapi.ts";
 
 /** An attachment with its decoded bytes. */
 export interface ReadAttachment {
@@ -85,8 +84,6 @@ export interface Exchange {
   readonly identity: Identity | null;
   /** The body as it came; empty where the route has a schema for one with attachments. */
   readonly body: Uint8Array;
-  /** The body as its schema takes it. Failure `invalid_request` when it is not JSON. */
-  parsedBody(): JsonBody;
   /**
    * The answer to this request, for the verb that makes what it asks for: a repetition under the same Idempotency-Key gets
    * it, also when the process died right behind the commit. Null without such a key.
@@ -94,14 +91,12 @@ export interface Exchange {
   readonly keep: KeepAnswer;
   /** The client's own method; a route for GET also answers HEAD. */
   readonly method: string;
-  /** Scheme and host by which the client came here. */
-  readonly origin: string;
+  /** Its host is the one by which the client came here. */
+  readonly url: URL;
   /** SHA-256 over method, path, query, body and the agent of the key: two requests with the same one ask for the same. */
   readonly requestHash: string;
   /** Whether the client has closed its connection. */
   readonly clientHasGone: boolean;
-  /** What the route has a schema for. */
-  readonly takes: { readonly body: boolean; readonly query: boolean };
   /** Whether a person in a browser reads the answer, also when it is a failure. */
   readonly isPage: boolean;
   /**
@@ -125,59 +120,31 @@ export interface Exchange {
    * Failure `overloaded` when too much is being read already.
    */
   inPieces(pieces: Iterator<Uint8Array>, bytes: number): ReadableStream<Uint8Array>;
-  /** Set when a route failed, for the log. */
-  failure?: Failure;
 }
 
 export interface RouteDeps extends HttpDeps {
   limits: RateLimits;
   answers: Answers;
-  exchangeOf(request: Request): Exchange;
 }
 
-// Not compiled: Elysia's compiler reads the source text of handlers, which a bundler may rewrite, and parses query
-// strings in its own way for schemas that are not TypeBox. Not normalised: answers go out as the handlers made them.
+/** Elysia declares the routes, and types what their handlers get; the door finds and calls them (`call.ts`). */
 const options = { aot: false, normalize: false } as const;
 
 /**
- * A set of routes under `prefix` that need a caller; handlers get `caller` and `exchange`. What comes to a route that
- * has no schema for it is refused, unless the routes read their `raw` bodies themselves.
+ * A set of routes under `prefix` that need a caller. What comes to a route that has no schema for it is refused, unless the
+ * routes read their `raw` bodies themselves.
  */
-export function resource<const P extends string>(deps: RouteDeps, prefix: P, { raw = false } = {}) {
-  return new Elysia({ ...options, prefix }).derive(({ request }) => {
-    const exchange = deps.exchangeOf(request);
-    if (!exchange.takes.query) refuseUnknown([...new URL(request.url).searchParams.keys()], []);
-    if (!exchange.takes.body && !raw) refuseBody(exchange.body);
-    // The door has authenticated already; this holds if a route is ever marked public by mistake.
-    if (!exchange.identity) throw new Failure("unauthenticated", "This needs an API key.");
-    return { exchange, caller: exchange.identity };
-  });
+export function resource<const P extends string>(prefix: P, { raw = false } = {}) {
+  const config = { ...options, ...access(raw ? "raw" : "caller"), prefix };
+  return new Elysia(config).derive(() => ({}) as { exchange: Exchange; caller: Identity });
 }
 
 /** A set of routes that anybody may use. Each must also say so to the door: `operation({ public: true, … })`. */
-export function openResource<const P extends string>(deps: RouteDeps, prefix: P) {
-  return new Elysia({ ...options, prefix }).derive(({ request }) => ({ exchange: deps.exchangeOf(request) }));
+export function openResource<const P extends string>(prefix: P) {
+  return new Elysia({ ...options, ...access("open"), prefix }).derive(() => ({}) as { exchange: Exchange });
 }
 
 /** The whole API's own instance; `use` the resources on it. */
 export function emptyApi() {
   return new Elysia(options);
-}
-
-/** Bytes of a body that is looked into although its route takes none; `{}` and `null` are all that may be in it. */
-const IDLE_BODY_BYTES_MAX = 4 * 1024;
-
-/** Failure `invalid_request` names the members of a body that no route reads. An empty object is no body. */
-function refuseBody(body: Uint8Array): void {
-  if (body.length === 0) return;
-  let given: unknown;
-  try {
-    if (body.length <= IDLE_BODY_BYTES_MAX) given = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch {
-    // Refused below, as everything is that is no object.
-  }
-  if (given === null) return;
-  if (typeof given !== "object" || Array.isArray(given))
-    throw invalid([{ field: "body", message: "must be empty: this request takes none" }]);
-  refuseUnknown(Object.keys(given), []);
 }

@@ -46,7 +46,7 @@ function upgradeRequired(fix: string): Failure {
 
 /** The paths as plain HTTP sees them: documented, and 426 for a valid key without an upgrade. */
 export function socketRoutes(deps: RouteDeps) {
-  return resource(deps, "/api/v1")
+  return resource("/api/v1")
     .get(
       "/agents/:email/ws",
       async ({ params, caller }): Promise<Response> => {

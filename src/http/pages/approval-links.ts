@@ -165,7 +165,7 @@ export function approvalLinks(deps: RouteDeps) {
       pages: filePages,
     });
 
-  return openResource(deps, "/api/v1")
+  return openResource("/api/v1")
     .get(
       "/approve/attachments/:index",
       ({ params, query, exchange }) => file(exchange, "approve", params.index, query),

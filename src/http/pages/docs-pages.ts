@@ -34,12 +34,12 @@ interface Page {
  * The documentation that the binary carries: Markdown for models at `/docs/<name>.md`, listed in `/llms.txt`
  * (llmstxt.org), and the same for people at `/docs`.
  */
-export function docsPages({ config, ...deps }: RouteDeps) {
+export function docsPages({ config }: RouteDeps) {
   let known: Page[] | undefined;
   const pages = () => (known ??= docPages().map(describe));
   const base = config.http.publicUrl?.replace(/\/$/, "") ?? "";
 
-  return openResource({ config, ...deps }, "")
+  return openResource("")
     .get("/llms.txt", () => text(llmsTxt(pages(), base), "text/plain"))
     .get("/docs", () => page("Documentation", index(pages())))
     .get("/docs/:page", ({ params }) => {

@@ -76,7 +76,7 @@ export function mailViews(deps: RouteDeps) {
     return page(await offload.safeHtml(html, { images, raw }), images);
   }
 
-  return resource(deps, "/api/v1")
+  return resource("/api/v1")
     .get(
       "/agents/:email/messages/:id/html",
       async ({ params, query, caller }) => {

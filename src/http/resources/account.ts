@@ -19,7 +19,7 @@ export function account(deps: RouteDeps) {
   const { config, store } = deps;
   const tag = "account";
 
-  return resource(deps, "/api/v1/users/me")
+  return resource("/api/v1/users/me")
     .get("", ({ caller }) => ({ ...userOnWire(caller.user), scope: caller.scope, agent: caller.agentId }), {
       response: { 200: answer(Me) },
       ...operation({ id: "getMe", tag, summary: "Whose key this is" }),

@@ -178,7 +178,7 @@ export function agents(deps: RouteDeps) {
     );
   }
 
-  return resource(deps, "/api/v1/agents")
+  return resource("/api/v1/agents")
     .post(
       "",
       async ({ body, caller, exchange, status }) => {

@@ -35,7 +35,7 @@ const AuditEntry = Type.Object(
 
 /** Who decided what about held mail. Nothing in it can be changed. */
 export function audit(deps: RouteDeps) {
-  return resource(deps, "/api/v1/audit").get(
+  return resource("/api/v1/audit").get(
     "",
     async ({ query, caller }) => {
       requireAccountKey(caller);

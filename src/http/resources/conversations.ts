@@ -57,7 +57,7 @@ export function conversations(deps: RouteDeps) {
   const { store, vault } = deps;
   const tag = "conversations";
 
-  return resource(deps, "/api/v1/agents/:email/conversations")
+  return resource("/api/v1/agents/:email/conversations")
     .get(
       "",
       async ({ params, query, caller }) => {

@@ -172,7 +172,7 @@ export function decisions(deps: RouteDeps) {
     });
   }
 
-  return resource(deps, "/api/v1/messages")
+  return resource("/api/v1/messages")
     .post(
       "/:id/approve",
       async ({ params, body, caller, exchange, request, set, status }) => {

@@ -39,7 +39,7 @@ export function deliveries(deps: RouteDeps) {
     };
   }
 
-  return resource(deps, "/api/v1/deliveries")
+  return resource("/api/v1/deliveries")
     .get(
       "",
       async ({ query, caller }) => {

@@ -39,7 +39,7 @@ export function domains(deps: RouteDeps) {
     return domainWithKeys(config.sharedDomain, { store, vault: deps.vault, now: new Date(clock.now()) });
   }
 
-  return resource(deps, "/api/v1/domains")
+  return resource("/api/v1/domains")
     .post(
       "",
       async ({ body, caller, exchange, status }) => {

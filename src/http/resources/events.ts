@@ -40,7 +40,7 @@ const ListQuery = query({
 export function events(deps: RouteDeps) {
   const { store, vault, feed } = deps;
   const tag = "events";
-  return resource(deps, "/api/v1/events")
+  return resource("/api/v1/events")
     .get(
       "",
       async ({ query, caller, exchange }) => {
@@ -93,9 +93,9 @@ export function events(deps: RouteDeps) {
 }
 
 /** What events look like: JSON Schemas, which anybody may read. */
-export function eventSchemaRoutes(deps: RouteDeps) {
+export function eventSchemaRoutes() {
   const tag = "events";
-  return openResource(deps, "/api/v1/events/schemas")
+  return openResource("/api/v1/events/schemas")
     .get("", () => ({ schemas: eventSchemas }), {
       response: { 200: answer(Type.Object({ schemas: Type.Record(Type.String(), Type.Any()) })) },
       ...operation({

@@ -25,7 +25,7 @@ function inboxOnWire(row: LabelledMessage) {
 export function inbox(deps: RouteDeps) {
   const { store, vault } = deps;
 
-  return resource(deps, "/api/v1/inbox").get(
+  return resource("/api/v1/inbox").get(
     "",
     async ({ query, caller }) => {
       const { status = "all", q, from, label, since, until, sort = "desc" } = query;

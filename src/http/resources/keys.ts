@@ -26,7 +26,7 @@ export function keys(deps: RouteDeps) {
     },
   );
 
-  return resource(deps, "/api/v1/keys")
+  return resource("/api/v1/keys")
     .get(
       "",
       async ({ caller }) => {

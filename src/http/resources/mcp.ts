@@ -16,7 +16,7 @@ const REQUEST_BYTES_MAX = 2 * 1024 * 1024;
 export function mcp(deps: RouteDeps) {
   const { config, log } = deps;
 
-  return resource(deps, "/mcp", { raw: true }).post(
+  return resource("/mcp", { raw: true }).post(
     "",
     async ({ request, exchange, caller }) => {
       requireKnownOrigin(request, config.http.publicUrl);
@@ -30,7 +30,7 @@ export function mcp(deps: RouteDeps) {
       const authorization = request.headers.get("authorization") ?? "";
       const api = new Api({
         ask: (path, init) => {
-          const further = new Request(new URL(path, request.url).href, init);
+          const further = new Request(new URL(path, exchange.url).href, init);
           further.headers.set("authorization", authorization);
           further.headers.set("user-agent", request.headers.get("user-agent") ?? "");
           return exchange.ask(further);
@@ -40,7 +40,7 @@ export function mcp(deps: RouteDeps) {
       });
       const headers = new Headers(request.headers);
       headers.set("content-type", "application/json");
-      const posted = new Request(request.url, { method: "POST", headers, signal: exchange.signal });
+      const posted = new Request(exchange.url.href, { method: "POST", headers, signal: exchange.signal });
       return answerMcp(posted, exchange.body, api, {
         readHtml: (html) => deps.offload.readHtml(html),
         onFault: (tool, error) => log.error("mcp.tool_failed", { request: exchange.id, tool }, error),

@@ -101,7 +101,7 @@ export function messages(deps: RouteDeps) {
     return { messages: rows.map((row) => outboundSummaryOnWire(row, agent.domain)), ...next };
   }
 
-  return resource(deps, "/api/v1/agents/:email/messages")
+  return resource("/api/v1/agents/:email/messages")
     .get(
       "",
       async ({ params, query, caller }) => {

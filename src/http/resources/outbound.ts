@@ -35,7 +35,7 @@ const ListQuery = query({
 export function outbound(deps: RouteDeps) {
   const { store, vault, clock, offload } = deps;
 
-  return resource(deps, "/api/v1/messages")
+  return resource("/api/v1/messages")
     .get(
       "",
       async ({ query, caller, exchange }) => {

@@ -44,7 +44,7 @@ const Overview = Type.Object(
 export function overview(deps: RouteDeps) {
   const { store, clock } = deps;
 
-  return resource(deps, "/api/v1/overview").get(
+  return resource("/api/v1/overview").get(
     "",
     async ({ caller }) => {
       requireAccountKey(caller);

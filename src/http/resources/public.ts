@@ -21,7 +21,7 @@ export function publicRoutes(deps: RouteDeps, routes: readonly Route[]) {
     return looked.health;
   };
 
-  return openResource(deps, "/api")
+  return openResource("/api")
     .get("/health", () => ({ status: "ok" as const }), {
       response: { 200: answer(Type.Object({ status: Type.Literal("ok") })) },
       ...operation({ id: "getHealth", tag, summary: "Whether the server answers", public: true }),

@@ -110,7 +110,7 @@ export function replies(deps: RouteDeps) {
     return { recipients, unproven };
   }
 
-  return resource(deps, "/api/v1/agents/:email/messages")
+  return resource("/api/v1/agents/:email/messages")
     .post(
       "/:id/reply",
       async ({ params, body, caller, request, exchange, set, status }) => {

@@ -10,7 +10,7 @@ import { NewSigningSecret, SigningSecret, secretOnWire } from "./wire.ts";
 
 export function signingSecrets(deps: RouteDeps) {
   const { store, vault, clock } = deps;
-  return resource(deps, "/api/v1/users/me/signing-secrets")
+  return resource("/api/v1/users/me/signing-secrets")
     .get(
       "",
       async ({ caller }) => {

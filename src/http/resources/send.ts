@@ -104,7 +104,7 @@ export function sends(deps: RouteDeps) {
     };
   }
 
-  return resource(deps, "/api/v1")
+  return resource("/api/v1")
     .post(
       "/send",
       async ({ body, caller, request, exchange, set, status }) => {

@@ -50,7 +50,7 @@ export function suppressions(deps: RouteDeps) {
     return read.mailbox.address;
   }
 
-  return resource(deps, "/api/v1/suppressions")
+  return resource("/api/v1/suppressions")
     .get(
       "",
       async ({ query, caller }) => {

@@ -82,7 +82,7 @@ export function webhooks(deps: RouteDeps) {
     return [...new Set(found.flatMap((one) => (one.status === "fulfilled" ? one.value.id : [])))];
   }
 
-  return resource(deps, "/api/v1/webhooks")
+  return resource("/api/v1/webhooks")
     .post(
       "",
       async ({ body, caller, exchange, status }) => {

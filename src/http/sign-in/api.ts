@@ -26,7 +26,7 @@ export function authApi(deps: RouteDeps) {
   const identify = createIdentify(deps);
   const tag = "account";
 
-  return openResource(deps, "/api/auth")
+  return openResource("/api/auth")
     .get(
       "/methods",
       async () => {

@@ -57,7 +57,7 @@ export function createOidcSignIn(deps: RouteDeps) {
   function redirectUri(provider: ProviderId, exchange: Exchange): string {
     if (provider === "google" && config.oauth.redirectUrl) return config.oauth.redirectUrl;
     // A made-up host leads nowhere: the provider sends people only to addresses that are registered there.
-    return (config.http.publicUrl ?? exchange.origin) + callbackPaths[provider];
+    return (config.http.publicUrl ?? exchange.url.origin) + callbackPaths[provider];
   }
 
   function remembered(request: Request, provider: ProviderId): Memory | null {
@@ -95,7 +95,7 @@ export function createOidcSignIn(deps: RouteDeps) {
           throw new Failure("forbidden", "This sign-in was not begun in this browser, or too long ago.", {
             fix: `Begin again; there are ${AWAY_MS / 60_000} minutes for it.`,
           });
-        const person = await client.finish(new URL(request.url).searchParams, memory);
+        const person = await client.finish(exchange.url.searchParams, memory);
         const user = await accountOf(deps, person, client.provider);
         const { setCookie } = await sessions.open(request, exchange, { user });
         const response = new Response(null, { status: 303, headers: { location: memory.returnTo } });

@@ -64,7 +64,7 @@ export function signIn(deps: RouteDeps) {
     return made ?? ((await store.firstUser()) as UserRow);
   }
 
-  return openResource(deps, "")
+  return openResource("")
     .get(
       "/api/auth/login",
       async ({ request, query, exchange }) => {
@@ -118,8 +118,8 @@ export function signIn(deps: RouteDeps) {
       ({ request, exchange }) => oidc.comeBack(request, exchange, "oidc"),
       comingBack("finishOidcSignIn", "Come back from the OpenID provider"),
     )
-    .get("/sign-in", async ({ request }) => {
-      const token = new URL(request.url).searchParams.get("t") ?? "";
+    .get("/sign-in", async ({ exchange }) => {
+      const token = exchange.url.searchParams.get("t") ?? "";
       const { user } = await requireLink(token);
       return linkPage(token, user?.email ?? null);
     })

@@ -25,7 +25,7 @@ const Session = Type.Object(
 export function sessions(deps: RouteDeps) {
   const { config, store, clock } = deps;
 
-  return resource(deps, "/api/v1/sessions")
+  return resource("/api/v1/sessions")
     .get(
       "",
       async ({ caller }) => {

@@ -1,0 +1,71 @@
+import { ElysiaCustomStatusResponse, status } from "elysia";
+import { Failure } from "../../errors.ts";
+import type { JsonBody } from "./input.ts";
+import { invalid, refuseUnknown } from "./input.ts";
+import type { Route } from "./openapi.ts";
+import type { Exchange } from "./resource.ts";
+
+/** Bytes of a body that is looked into although its route takes none; `{}` and `null` are all that may be in it. */
+const IDLE_BODY_BYTES_MAX = 4 * 1024;
+
+/**
+ * Calls a route's handler with what it declared, and makes a response of what it returns: a Response as it is, `status()`
+ * with its status, anything else as JSON. Throws the handler's Failure, and `invalid_request` for what does not fit.
+ *
+ * @param json the body, where the route has a schema for one and the request has one
+ * @param headers what the handler sets, for its answer and its failure alike
+ */
+export async function callRoute(
+  { handler, hooks }: Route,
+  request: Request,
+  exchange: Exchange,
+  params: Record<string, string>,
+  json: JsonBody | undefined,
+  headers: Record<string, string>,
+): Promise<Response> {
+  const access = hooks.detail?.access;
+  const given = queryOf(exchange.url);
+  if (access !== "open") {
+    if (!hooks.query) refuseUnknown(Object.keys(given), []);
+    if (!hooks.body && access !== "raw") refuseBody(exchange.body);
+    // The door has authenticated already; this holds if a route is ever marked public by mistake.
+    if (!exchange.identity) throw new Failure("unauthenticated", "This needs an API key.");
+  }
+  const query = hooks.query ? hooks.query["~standard"].validate(given).value : given;
+  const isGiven = json !== undefined || !hooks.body?.isOptional;
+  const body = hooks.body ? hooks.body["~standard"].validate(isGiven ? json : undefined).value : undefined;
+  const context = { request, exchange, caller: exchange.identity, params, query, body, set: { headers }, status };
+  const result = await handler(context);
+  if (result instanceof Response) return result;
+  const isStatus = result instanceof ElysiaCustomStatusResponse;
+  return new Response(JSON.stringify(isStatus ? result.response : result), {
+    status: isStatus ? Number(result.code) : 200,
+    headers: { "content-type": "application/json" },
+  });
+}
+
+/** Query parameters by name; the values of one that is given several times as a list. */
+function queryOf({ searchParams }: URL): Record<string, string | string[]> {
+  // Any name may be given, `__proto__` too.
+  const given: Record<string, string | string[]> = Object.create(null);
+  for (const name of new Set(searchParams.keys())) {
+    const values = searchParams.getAll(name);
+    given[name] = values.length === 1 ? (values[0] as string) : values;
+  }
+  return given;
+}
+
+/** Failure `invalid_request` names the members of a body that no route reads. An empty object is no body. */
+function refuseBody(body: Uint8Array): void {
+  if (body.length === 0) return;
+  let given: unknown;
+  try {
+    if (body.length <= IDLE_BODY_BYTES_MAX) given = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch {
+    // Refused below, as everything is that is no object.
+  }
+  if (given === null) return;
+  if (typeof given !== "object" || Array.isArray(given))
+    throw invalid([{ field: "body", message: "must be empty: this request takes none" }]);
+  refuseUnknown(Object.keys(given), []);
+}
