@@ -1,5 +1,4 @@
 import { sql } from "drizzle-orm";
-import type { EventData, EventType } from "../events.ts";
 import type {
   AgentMode,
   Attachment,
@@ -15,10 +14,13 @@ import type {
   ReadStatus,
   RecipientStatus,
 } from "../mail.ts";
+import type { deliveryStatuses } from "../wire/delivery.ts";
+import type { EventType } from "../wire/event-types.ts";
+import type { EventData } from "../wire/events.ts";
 import type { Kit } from "./engine/kit.ts";
 
 export type KeyScope = "account" | "agent";
-export type DeliveryStatus = "pending" | "paused" | "succeeded" | "failed";
+export type DeliveryStatus = (typeof deliveryStatuses)[number];
 
 /** What was read from a raw message once and is shared by all its recipients. */
 export interface MailContent {

@@ -1,7 +1,7 @@
 import type { TSchema } from "@sinclair/typebox";
 import type { DocumentDecoration } from "elysia";
 import { Failure, type FailureCode } from "../../errors.ts";
-import { Problem } from "../resources/wire.ts";
+import { Problem } from "../../wire/problem.ts";
 import type { Input } from "./input.ts";
 
 /** What a route says of itself beside its schemas. */

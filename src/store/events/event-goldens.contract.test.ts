@@ -13,9 +13,9 @@ import {
   watch,
 } from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, type Subject } from "../../../test/store/stores.ts";
-import { eventTypes } from "../../events.ts";
-import { eventSchemas } from "../../http/resources/event-wire.ts";
 import { eventBody } from "../../notify/webhook.ts";
+import { eventTypes } from "../../wire/event-types.ts";
+import { eventSchemas } from "../../wire/events.ts";
 import type { RecipientOutcome } from "../outbound/queue.ts";
 import { noteFailure } from "./endpoint-health.ts";
 

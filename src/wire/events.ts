@@ -1,7 +1,13 @@
-/** Every type of event as clients read it, each with a JSON Schema of its own. */
+/**
+ * Every type of event, each with a JSON Schema of its own: a row of the log is an event's truth, and webhooks, the log and
+ * its WebSocket all carry the same one under the same id. Bodies of mail are never in an event; they are fetched by id.
+ */
 import { type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
-import { type EventData, type EventType, eventTypes } from "../../events.ts";
-import { nullable, oneOf, time } from "./wire.ts";
+import { type EventType, eventTypes } from "./event-types.ts";
+import { nullable, oneOf, time } from "./words.ts";
+
+/** One of the types of events. */
+export const EventTypeName = oneOf(...eventTypes);
 
 const text = Type.String();
 const maybe = (description?: string) => nullable(Type.String(), description);
@@ -37,7 +43,7 @@ const decided = {
   how: oneOf("api", "session", "cli", "link", "expiry"),
 };
 
-const data: Record<EventType, TObject> = {
+const data = {
   "message.received": Type.Object({
     ...aboutMessage,
     email_message_id: maybe("The Message-ID field; null when it has none."),
@@ -89,7 +95,11 @@ const data: Record<EventType, TObject> = {
     failing_since: nullable(time()),
   }),
   "webhook.test": Type.Object({ webhook_id: text, url: text }),
-};
+} satisfies Record<EventType, TObject>;
+
+/** What each type of event says; the data of a row. */
+export type EventData = { [T in EventType]: Static<(typeof data)[T]> };
+export type Fate = Static<TObject<typeof fate>>;
 
 const descriptions: Record<EventType, string> = {
   "message.received": "An agent got mail.",
