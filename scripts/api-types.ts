@@ -1,14 +1,18 @@
 import { join } from "node:path";
+import { schemaComponents } from "../src/http/framework/openapi.ts";
+import { MessageFrame, WebhookMessage } from "../src/wire/message.ts";
 
 /**
- * Writes the API's types for the dashboard and the SDK for TypeScript, from docs/openapi.json. `bun run check` fails when
- * they differ. `bun scripts/openapi.ts` writes the document and then these.
+ * Writes the API's types for the dashboard and the SDK for TypeScript, from docs/openapi.json. The SDK's has what webhooks
+ * and sockets bring, too, from src/wire. `bun run check` fails when they differ. `bun scripts/openapi.ts` writes the
+ * document and then these.
  *
  *   bun scripts/api-types.ts
  */
 
 interface Document {
   paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
+  components: { schemas: Record<string, unknown> };
 }
 
 const project = join(import.meta.dir, "..");
@@ -16,7 +20,7 @@ const project = join(import.meta.dir, "..");
 /** The files, and what of the document each is made from. */
 const targets: Record<string, (document: Document) => Document> = {
   "web/src/api/schema.d.ts": (document) => document,
-  "sdks/typescript/src/schema.ts": withoutFailures,
+  "sdks/typescript/src/schema.ts": (document) => withPushed(withoutFailures(document)),
 };
 
 /** Failures are errors that the SDK throws, the same for all calls: without them its file is a third as long. */
@@ -26,6 +30,15 @@ function withoutFailures(document: Document): Document {
       Object.entries(operation.responses).filter(([status]) => status.startsWith("2")),
     );
   return document;
+}
+
+/** With the shapes that no operation answers with: a webhook's body and a frame of an agent's WebSocket. */
+function withPushed(document: Document): Document {
+  const pushed = schemaComponents([WebhookMessage, MessageFrame]);
+  return {
+    ...document,
+    components: { ...document.components, schemas: { ...document.components.schemas, ...pushed } },
+  };
 }
 
 /** What each file should be, by its path. */

@@ -4,6 +4,7 @@
  */
 import { type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
 import { type EventType, eventTypes } from "./event-types.ts";
+import { aboutMessage, ReceivedData } from "./message.ts";
 import { nullable, oneOf, time } from "./words.ts";
 
 /** One of the types of events. */
@@ -11,12 +12,6 @@ export const EventTypeName = oneOf(...eventTypes);
 
 const text = Type.String();
 const maybe = (description?: string) => nullable(Type.String(), description);
-
-const aboutMessage = {
-  message_id: Type.String(),
-  agent_id: Type.String({ description: "The agent's address." }),
-  conversation_id: Type.String(),
-};
 
 const fate = {
   ...aboutMessage,
@@ -44,22 +39,7 @@ const decided = {
 };
 
 const data = {
-  "message.received": Type.Object({
-    ...aboutMessage,
-    email_message_id: maybe("The Message-ID field; null when it has none."),
-    from: Type.String({ description: "The From field's address. Believe it only when `verified`." }),
-    recipient: Type.String({ description: "The envelope's recipient, sub-address included." }),
-    subject: Type.String({ description: "Up to 1,000 characters." }),
-    snippet: text,
-    has_attachments: Type.Boolean(),
-    entity_type: oneOf("human", "agent"),
-    verified: Type.Boolean({ description: "The From domain itself is proven." }),
-    verified_domain: maybe(),
-    auto_submitted: maybe(),
-    list_id: maybe(),
-    precedence: maybe(),
-    received_at: time(),
-  }),
+  "message.received": ReceivedData,
   "message.sent": Type.Object(fate),
   "message.delivered": Type.Object(fate),
   "message.deferred": Type.Object(fate),

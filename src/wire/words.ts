@@ -3,7 +3,7 @@
  * OpenAPI document, the event log, the clients and both SDKs take their shapes from here. Names and shapes are a promise:
  * add, never change.
  */
-import { type TSchema, Type } from "@sinclair/typebox";
+import { type Static, type TObject, type TSchema, Type } from "@sinclair/typebox";
 
 export const time = (description?: string) =>
   Type.String({ format: "date-time", ...(description ? { description } : {}) });
@@ -24,4 +24,11 @@ export function page<N extends string, T extends TSchema>(name: N, items: T) {
       Type.String({ description: "Give it as `token` for the next page; absent on the last." }),
     ),
   });
+}
+
+/** Those members of `values` that a schema names, in its order. What is undefined is left out. */
+export function pick<S extends TObject>(schema: S, values: Static<S>): Static<S> {
+  const all = values as Record<string, unknown>;
+  const names = Object.keys(schema.properties).filter((name) => all[name] !== undefined);
+  return Object.fromEntries(names.map((name) => [name, all[name]])) as Static<S>;
 }

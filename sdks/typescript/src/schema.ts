@@ -2147,8 +2147,11 @@ export interface components {
                 /** @description The From domain itself is proven. */
                 verified: boolean;
                 verified_domain: string | null;
+                /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
                 auto_submitted: string | null;
+                /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
                 list_id: string | null;
+                /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
                 precedence: string | null;
                 /** Format: date-time */
                 received_at: string;
@@ -2603,6 +2606,68 @@ export interface components {
                 field: string;
                 message: string;
             }[];
+        };
+        WebhookMessage: {
+            /** @constant */
+            type: "message.received";
+            /** @description The same in the event log. */
+            event_id: string;
+            message_id: string;
+            conversation_id: string;
+            /** @description The From field's address. Believe it only when `verified`. */
+            from: string;
+            to: string[];
+            cc?: string[];
+            reply_to?: string[];
+            /** @description The envelope's recipient, sub-address included. */
+            recipient: string;
+            subject: string;
+            /** Format: date-time */
+            received_at: string;
+            /** @description Whether the From domain itself is proven. */
+            verified: boolean;
+            /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
+            auto_submitted: string | null;
+            /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
+            list_id: string | null;
+            /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
+            precedence: string | null;
+            authentication: components["schemas"]["Authentication"];
+            /** @description X-E2A-Auth-*, signed for this answer with the newest signing secret. */
+            auth_headers: {
+                [key: string]: string;
+            };
+            text: string;
+            html: string | null;
+            /** @description The new part of the text, quotes stripped. */
+            reply_text: string;
+            attachments: components["schemas"]["Attachment"][];
+            /** @description The stored message: the body hash is over its bytes. */
+            raw_message: string;
+        };
+        MessageFrame: {
+            /** @constant */
+            type: "message.received";
+            /** @description The same in the event log. */
+            event_id: string;
+            message_id: string;
+            conversation_id: string;
+            /** @description The From field's address. Believe it only when `verified`. */
+            from: string;
+            /** @description The envelope's recipient, sub-address included. */
+            recipient: string;
+            /** @description Up to 998 characters. */
+            subject: string;
+            /** Format: date-time */
+            received_at: string;
+            /** @description Whether the From domain itself is proven. */
+            verified: boolean;
+            /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
+            auto_submitted: string | null;
+            /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
+            list_id: string | null;
+            /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
+            precedence: string | null;
         };
     };
     responses: never;

@@ -211,6 +211,13 @@ function problems(route: Route, about: Operation): Json {
   );
 }
 
+/** Schemas with an `$id`, and those that they refer to, as the document's components by their names. */
+export function schemaComponents(schemas: readonly TSchema[]): Json {
+  const components: Json = {};
+  for (const schema of schemas) jsonSchema(schema, components);
+  return components;
+}
+
 /** A schema as plain JSON Schema; those with an `$id` move to the components and are referred to. */
 function jsonSchema(schema: TSchema, schemas: Json): Json {
   const { $id, ...rest } = schema;

@@ -1,5 +1,4 @@
 import { Type } from "@sinclair/typebox";
-import { wholeAuthentication } from "../../mail.ts";
 import type { LabelledMessage } from "../../store/mail/messages.ts";
 import { InboxMessage } from "../../wire/message.ts";
 import { page } from "../../wire/words.ts";
@@ -8,11 +7,7 @@ import { operation } from "../framework/openapi.ts";
 import { pageQuery, readPage } from "../framework/pages.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { ownAgent } from "./agents.ts";
-import { summaryOnWire } from "./message-wire.ts";
-
-function inboxOnWire(row: LabelledMessage) {
-  return { ...summaryOnWire(row), agent_id: row.agentId, authentication: wholeAuthentication(row.authentication) };
-}
+import { inboxOnWire } from "./message-wire.ts";
 
 /** What all mailboxes of an account have received, in one list. */
 export function inbox(deps: RouteDeps) {

@@ -4,14 +4,14 @@ import { furtherFields } from "../../approval/further-fields.ts";
 import type { Reviews } from "../../approval/reviews.ts";
 import type { Mailbox, Method } from "../../mail.ts";
 import type { ShownLink } from "../../message/html/shown-links.ts";
+import { bare } from "../../store/mail/received.ts";
 import { editedParts } from "../../store/outbound/edited-parts.ts";
 import type { Outbound as StoredOutbound } from "../../store/outbound/outbound.ts";
 import type { HeldReview, OriginalContent, OutboundRow, RecipientRow } from "../../store/schema.ts";
-import type { MessageSummary } from "../../wire/message.ts";
+import { type MessageSummary, noClaims } from "../../wire/message.ts";
 import type { EditedPart, Original, Outbound, Recipient, Sent } from "../../wire/outbound.ts";
 import { optional } from "../../wire/words.ts";
 import type { Offload } from "../framework/resource.ts";
-import { bare } from "./message-wire.ts";
 
 /** A message as it stands in lists. */
 export function outboundOnWire(outbound: StoredOutbound): Static<typeof Outbound> {
@@ -119,9 +119,7 @@ export function outboundSummaryOnWire(
     snippet: message.snippet,
     has_attachments: content.attachments.length > 0,
     labels: [],
-    auto_submitted: null,
-    list_id: null,
-    precedence: null,
+    ...noClaims,
   };
 }
 

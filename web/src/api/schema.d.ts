@@ -2147,8 +2147,11 @@ export interface components {
                 /** @description The From domain itself is proven. */
                 verified: boolean;
                 verified_domain: string | null;
+                /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
                 auto_submitted: string | null;
+                /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
                 list_id: string | null;
+                /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
                 precedence: string | null;
                 /** Format: date-time */
                 received_at: string;
