@@ -45,7 +45,7 @@ const arrows: Record<string, string[]> = {
     ...["id", "log", "clock", "concat"],
   ],
   domains: ["store", "dns", "outbound", "work", "clock", "log"],
-  mcp: ["message", "verdict", "version", "mail", "errors", "unknown-name"],
+  mcp: ["message", "verdict", "version", "wire", "mail", "errors", "unknown-name"],
   notify: ["store", "wire", "vault", "work", "mail", "errors", "log", "clock"],
   http: [
     ...["accounts", "approval", "assets", "client-address", "config", "dns", "domains", "html", "mcp"],
@@ -66,7 +66,7 @@ const arrows: Record<string, string[]> = {
 const doors: Record<string, string[]> = {
   "@clack/prompts": ["cli/prompts.ts"],
   "@modelcontextprotocol/server": ["mcp/"],
-  "@sinclair/typebox": ["config.ts", "http/", "mcp/", "wire/"],
+  "@sinclair/typebox": ["cli/shapes.ts", "cli/delivery-shapes.ts", "config.ts", "http/", "mcp/", "wire/"],
   "bun:ffi": ["store/engine/inode-lock.ts", "workers/serve.ts"],
   "bun:sqlite": ["store/engine/"],
   commander: ["cli/"],
