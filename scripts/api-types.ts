@@ -1,18 +1,19 @@
 import { join } from "node:path";
 import { schemaComponents } from "../src/http/framework/openapi.ts";
 import { MessageFrame, WebhookMessage } from "../src/wire/message.ts";
+import { pythonModels, type Schema } from "./python-models.ts";
 
 /**
- * Writes the API's types for the dashboard and the SDK for TypeScript, from docs/openapi.json. The SDK's has what webhooks
- * and sockets bring, too, from src/wire. `bun run check` fails when they differ. `bun scripts/openapi.ts` writes the
- * document and then these.
+ * Writes the API's types for the dashboard and the SDKs, from docs/openapi.json. Those of the SDKs have what webhooks and
+ * sockets bring, too, from src/wire. `bun run check` fails when they differ. `bun scripts/openapi.ts` writes the document
+ * and then these.
  *
  *   bun scripts/api-types.ts
  */
 
 interface Document {
   paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
-  components: { schemas: Record<string, unknown> };
+  components: { schemas: Record<string, Schema> };
 }
 
 const project = join(import.meta.dir, "..");
@@ -34,7 +35,7 @@ function withoutFailures(document: Document): Document {
 
 /** With the shapes that no operation answers with: a webhook's body and a frame of an agent's WebSocket. */
 function withPushed(document: Document): Document {
-  const pushed = schemaComponents([WebhookMessage, MessageFrame]);
+  const pushed = schemaComponents([WebhookMessage, MessageFrame]) as Record<string, Schema>;
   return {
     ...document,
     components: { ...document.components, schemas: { ...document.components.schemas, ...pushed } },
@@ -55,12 +56,14 @@ async function texts(): Promise<[path: string, text: string][]> {
   });
   const { default: generate, astToString } = await import("openapi-typescript");
   const source = await Bun.file(join(project, "docs/openapi.json")).text();
-  return Promise.all(
+  const models = pythonModels(withPushed(JSON.parse(source)).components.schemas);
+  const types = await Promise.all(
     Object.entries(targets).map(async ([path, partOf]): Promise<[string, string]> => {
       const ast = await generate(partOf(JSON.parse(source)) as never);
       return [path, `/** Generated from docs/openapi.json by scripts/api-types.ts. */\n\n${astToString(ast)}`];
     }),
   );
+  return [...types, ["sdks/python/src/e2a/v1/_messages.py", models]];
 }
 
 /** Writes them anew. */
