@@ -18,6 +18,11 @@ const claims = {
     Type.String(),
     "`bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages.",
   ),
+  in_reply_to: nullable(
+    Type.String(),
+    "The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). " +
+      "Null for outbound messages.",
+  ),
 };
 
 /** The claims of a message that was not received. */

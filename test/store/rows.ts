@@ -105,6 +105,7 @@ export function mailFor(mailboxes: string | string[], changes: Overrides = {}): 
     autoSubmitted: null,
     listId: null,
     precedence: null,
+    inReplyTo: null,
     dedupeKey: null,
     receivedAt: noon,
     ...rest,

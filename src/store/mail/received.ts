@@ -65,6 +65,8 @@ export function messagesTable(k: Kit) {
     autoSubmitted: k.text("auto_submitted"),
     listId: k.text("list_id"),
     precedence: k.text("precedence"),
+    /** The Message-ID that it answers, with brackets. */
+    inReplyTo: k.text("in_reply_to"),
     rawSha256: k.text("raw_sha256").notNull(),
     createdAt: k.time("created_at").notNull(),
   });
@@ -94,6 +96,8 @@ export interface InboundMail {
   autoSubmitted: string | null;
   listId: string | null;
   precedence: string | null;
+  /** The first Message-ID of In-Reply-To, with brackets. */
+  inReplyTo: string | null;
   dedupeKey: string | null;
   receivedAt: Date;
 }
@@ -111,6 +115,7 @@ export function keptOf(mail: ReadMail) {
     },
     emailMessageId: mail.messageId,
     references: [...mail.references, ...mail.inReplyTo],
+    inReplyTo: mail.inReplyTo[0] ?? null,
     from: mail.from,
     to: mail.to,
     cc: mail.cc,
@@ -155,6 +160,7 @@ export function receivedRow(
     autoSubmitted: mail.autoSubmitted,
     listId: mail.listId,
     precedence: mail.precedence,
+    inReplyTo: mail.inReplyTo,
     rawSha256: mail.raw.sha256,
     createdAt: mail.receivedAt,
   };
@@ -205,6 +211,7 @@ export function frameOnWire(row: FrameRow) {
     auto_submitted: row.autoSubmitted,
     list_id: row.listId,
     precedence: row.precedence,
+    in_reply_to: row.inReplyTo,
   };
 }
 

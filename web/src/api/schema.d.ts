@@ -1609,6 +1609,8 @@ export interface components {
             list_id: string | null;
             /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
+            /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+            in_reply_to: string | null;
         };
         Attachment: {
             index: number;
@@ -1679,6 +1681,8 @@ export interface components {
             list_id: string | null;
             /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
+            /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+            in_reply_to: string | null;
             /** @description X-E2A-Auth-*, signed for this answer with the newest signing secret. */
             auth_headers: {
                 [key: string]: string;
@@ -1733,6 +1737,8 @@ export interface components {
             list_id: string | null;
             /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
+            /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+            in_reply_to: string | null;
             /** @description The mailbox that has it. */
             agent_id: string;
             authentication: components["schemas"]["Authentication"];
@@ -2153,6 +2159,8 @@ export interface components {
                 list_id: string | null;
                 /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
                 precedence: string | null;
+                /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+                in_reply_to: string | null;
                 /** Format: date-time */
                 received_at: string;
             };

@@ -112,6 +112,9 @@ class MessageSummaryData(Model, Automation):
     list_id: Optional[str] = None
     #: ``bulk``, ``list``, ``junk`` and the like: do not answer such mail automatically. Null for outbound messages.
     precedence: Optional[str] = None
+    #: The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC
+    #: 5322). Null for outbound messages.
+    in_reply_to: Optional[str] = None
     #: The mailbox that has it.
     agent_id: Optional[str] = None
     authentication: Optional[Authentication] = None
