@@ -1,14 +1,19 @@
 import { join } from "node:path";
+import { schemaComponents } from "../src/http/framework/openapi.ts";
+import { MessageFrame, WebhookMessage } from "../src/wire/message.ts";
+import { pythonModels, type Schema } from "./python-models.ts";
 
 /**
- * Writes the API's types for the dashboard and the SDK for TypeScript, from docs/openapi.json. `bun run check` fails when
- * they differ. `bun scripts/openapi.ts` writes the document and then these.
+ * Writes the API's types for the dashboard and the SDKs, from docs/openapi.json. Those of the SDKs have what webhooks and
+ * sockets bring, too, from src/wire. `bun run check` fails when they differ. `bun scripts/openapi.ts` writes the document
+ * and then these.
  *
  *   bun scripts/api-types.ts
  */
 
 interface Document {
   paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
+  components: { schemas: Record<string, Schema> };
 }
 
 const project = join(import.meta.dir, "..");
@@ -16,7 +21,7 @@ const project = join(import.meta.dir, "..");
 /** The files, and what of the document each is made from. */
 const targets: Record<string, (document: Document) => Document> = {
   "web/src/api/schema.d.ts": (document) => document,
-  "sdks/typescript/src/schema.ts": withoutFailures,
+  "sdks/typescript/src/schema.ts": (document) => withPushed(withoutFailures(document)),
 };
 
 /** Failures are errors that the SDK throws, the same for all calls: without them its file is a third as long. */
@@ -26,6 +31,15 @@ function withoutFailures(document: Document): Document {
       Object.entries(operation.responses).filter(([status]) => status.startsWith("2")),
     );
   return document;
+}
+
+/** With the shapes that no operation answers with: a webhook's body and a frame of an agent's WebSocket. */
+function withPushed(document: Document): Document {
+  const pushed = schemaComponents([WebhookMessage, MessageFrame]) as Record<string, Schema>;
+  return {
+    ...document,
+    components: { ...document.components, schemas: { ...document.components.schemas, ...pushed } },
+  };
 }
 
 /** What each file should be, by its path. */
@@ -42,12 +56,14 @@ async function texts(): Promise<[path: string, text: string][]> {
   });
   const { default: generate, astToString } = await import("openapi-typescript");
   const source = await Bun.file(join(project, "docs/openapi.json")).text();
-  return Promise.all(
+  const models = pythonModels(withPushed(JSON.parse(source)).components.schemas);
+  const types = await Promise.all(
     Object.entries(targets).map(async ([path, partOf]): Promise<[string, string]> => {
       const ast = await generate(partOf(JSON.parse(source)) as never);
       return [path, `/** Generated from docs/openapi.json by scripts/api-types.ts. */\n\n${astToString(ast)}`];
     }),
   );
+  return [...types, ["sdks/python/src/e2a/v1/_messages.py", models]];
 }
 
 /** Writes them anew. */

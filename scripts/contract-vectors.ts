@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { authHeaders, standardWebhookHeaders, standardWebhookSecret } from "../src/notify/sign.ts";
+import { noClaims } from "../src/wire/message.ts";
 
 /**
  * Writes sdks/contract/vectors.json: webhook requests, and whether an SDK must believe them. A test fails when they differ.
@@ -49,13 +50,7 @@ function agentBody(authOf: Headers, change: object = {}): string {
     ...{ type: "message.received", event_id: eventId, message_id: messageId },
     ...{ conversation_id: "conv_00112233445566778899aabbccddeeff", from: "alice@example.com" },
     ...{ to: ["bot@agents.example.com"], recipient: "bot+news@agents.example.com", subject: "Hi" },
-    ...{
-      received_at: "2026-05-15T11:59:59.000Z",
-      verified: true,
-      auto_submitted: null,
-      list_id: null,
-      precedence: null,
-    },
+    ...{ received_at: "2026-05-15T11:59:59.000Z", verified: true, ...noClaims },
     auth_headers: authOf,
     ...{ text: "Hello\n", html: null, reply_text: "Hello", attachments: [], raw_message: base64(raw) },
     ...change,

@@ -8,7 +8,7 @@ import { Glob } from "bun";
  */
 const arrows: Record<string, string[]> = {
   mail: [],
-  events: ["mail"],
+  wire: [],
   errors: [],
   id: [],
   log: [],
@@ -32,7 +32,7 @@ const arrows: Record<string, string[]> = {
   work: ["clock", "log"],
   verdict: ["mail"],
   message: ["concat", "host-name", "mail", "reserved-names"],
-  store: ["mail", "events", "errors", "id", "log"],
+  store: ["mail", "wire", "errors", "id", "log"],
   "master-key": ["store", "vault", "errors"],
   accounts: ["store", "vault", "id"],
   inbound: [
@@ -45,11 +45,11 @@ const arrows: Record<string, string[]> = {
     ...["id", "log", "clock", "concat"],
   ],
   domains: ["store", "dns", "outbound", "work", "clock", "log"],
-  mcp: ["message", "verdict", "version", "mail", "errors", "unknown-name"],
-  notify: ["store", "events", "vault", "work", "mail", "errors", "log", "clock"],
+  mcp: ["message", "verdict", "version", "wire", "mail", "errors", "unknown-name"],
+  notify: ["store", "wire", "vault", "work", "mail", "errors", "log", "clock"],
   http: [
-    ...["accounts", "approval", "assets", "client-address", "config", "dns", "domains", "events", "html", "mcp"],
-    ...["message", "notify", "outbound", "reserved-names", "store", "unknown-name", "vault"],
+    ...["accounts", "approval", "assets", "client-address", "config", "dns", "domains", "html", "mcp"],
+    ...["message", "notify", "outbound", "reserved-names", "store", "unknown-name", "vault", "wire"],
     ...["mail", "errors", "id", "log", "clock"],
   ],
   workers: ["dns", "errors", "log"],
@@ -66,7 +66,7 @@ const arrows: Record<string, string[]> = {
 const doors: Record<string, string[]> = {
   "@clack/prompts": ["cli/prompts.ts"],
   "@modelcontextprotocol/server": ["mcp/"],
-  "@sinclair/typebox": ["config.ts", "http/", "mcp/"],
+  "@sinclair/typebox": ["cli/shapes.ts", "cli/delivery-shapes.ts", "config.ts", "http/", "mcp/", "wire/"],
   "bun:ffi": ["store/engine/inode-lock.ts", "workers/serve.ts"],
   "bun:sqlite": ["store/engine/"],
   commander: ["cli/"],
@@ -91,10 +91,10 @@ const doors: Record<string, string[]> = {
 
 /** What the dashboard takes from src/, beside types: words and names that the server and the browser must agree on. */
 const sharedWithDashboard = [
-  "src/events.ts",
   "src/line-diff.ts",
   "src/message/html/from-text.ts",
   "src/message/text/visible.ts",
+  "src/wire/event-types.ts",
 ];
 
 const project = join(import.meta.dir, "..");

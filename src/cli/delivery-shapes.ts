@@ -1,20 +1,17 @@
 /** The wire's shapes of events, webhooks, deliveries and keys, as the commands use them. */
+import type { Static } from "@sinclair/typebox";
+import type * as delivery from "../wire/delivery.ts";
+import type * as key from "../wire/key.ts";
+import type * as webhook from "../wire/webhook.ts";
+import type { Lenient } from "./lenient.ts";
 
-export interface Webhook {
-  id: string;
-  url: string;
+export type Webhook = Lenient<
+  Omit<Static<typeof webhook.Webhook>, "events">,
+  "id" | "url" | "agents" | "description" | "status" | "created_at" | "updated_at"
+> & {
   /** Types of events; empty means all. */
   events: string[];
-  /** Addresses; empty means all of the account. */
-  agents: string[];
-  description: string;
-  status: EndpointStatus;
-  disabled_at?: string | null;
-  disabled_reason?: string | null;
-  failing_since?: string | null;
-  created_at: string;
-  updated_at: string;
-}
+};
 
 export const endpointStatuses = ["enabled", "disabled"] as const;
 export type EndpointStatus = (typeof endpointStatuses)[number];
@@ -35,39 +32,13 @@ export const deliveryStatuses = ["pending", "paused", "succeeded", "failed"] as 
 export type DeliveryStatus = (typeof deliveryStatuses)[number];
 
 /** One event on its way to one endpoint. */
-export interface Delivery {
-  id: string;
-  event_id: string;
-  event_type?: string;
-  message_id?: string;
-  agent_id?: string;
-  webhook_id?: string;
-  /** A webhook's id, or the address of the agent whose own webhook it is. */
-  endpoint_id: string;
-  url?: string;
-  status: DeliveryStatus;
-  attempts: number;
-  next_attempt_at?: string | null;
-  last_status?: number | null;
-  last_error?: string | null;
-  created_at: string;
-  finished_at?: string | null;
-}
-
+export type Delivery = Lenient<
+  Omit<Static<typeof delivery.Delivery>, "event_type" | "last_status">,
+  "id" | "event_id" | "endpoint_id" | "status" | "attempts" | "created_at"
+> & { event_type?: string; last_status?: number | null };
 /** One attempt. */
-export interface DeliveryTry {
-  attempt: number;
-  started_at: string;
-  duration_ms: number;
-  status: number | null;
-  error: string | null;
-  /** How the answer's body begins. */
-  answer: string | null;
-}
-
-export interface DeliveryDetail extends Delivery {
-  tries: DeliveryTry[];
-}
+export type DeliveryTry = Static<typeof delivery.DeliveryDetail>["tries"][number];
+export type DeliveryDetail = Delivery & { tries: DeliveryTry[] };
 
 export interface DeliveryFilter {
   agent?: string;
@@ -100,16 +71,7 @@ export interface EventPage {
   next_token?: string;
 }
 
-export interface ApiKey {
-  id: string;
-  name: string;
-  scope: "account" | "agent";
-  agent: string | null;
-  key_prefix: string;
-  created_at: string;
-  expires_at: string | null;
-  last_used_at: string | null;
-}
+export type ApiKey = Static<typeof key.ApiKey>;
 
 export interface NewKey {
   name: string;

@@ -1,6 +1,7 @@
 /** `e2a events`: the log of what happened, read or followed. */
+
 import { Command, Option } from "commander";
-import { eventTypes } from "../events.ts";
+import { eventTypes } from "../wire/event-types.ts";
 import type { EventFilter, EventPage, WireEvent } from "./delivery-shapes.ts";
 import { CliError, mayPass, usageError } from "./failure.ts";
 import { example } from "./help.ts";

@@ -104,6 +104,13 @@ describe("read", () => {
     expect((await read()).out).not.toContain("Automatic:");
   });
 
+  test("what it answers is in its head, without what could harm a terminal", async () => {
+    server.messages = [message(1, { in_reply_to: "<1@\x1b[2Jexample.com>" })];
+    expect((await read()).out).toContain("In-Reply-To:  <1@example.com>\n");
+    server.messages = [message(1, { in_reply_to: null })];
+    expect((await read()).out).not.toContain("In-Reply-To:");
+  });
+
   test("reading marks it read, --peek does not", async () => {
     server.messages = [message(1)];
     await read(["--peek"]);

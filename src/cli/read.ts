@@ -80,6 +80,7 @@ function readable({ paint }: Session, message: MessageDetail): string {
       ["Cc", header("Cc") ?? message.cc?.join(", ")],
       ["Reply-To", replyTo && isUnsigned ? `${replyTo} (not signed: replies do not go there)` : replyTo],
       ["Subject", message.subject],
+      ["In-Reply-To", message.in_reply_to],
       ["Received", `${message.created_at} (${age(message.created_at, Date.now())})`],
       ["Automatic", automation(message)],
     ],

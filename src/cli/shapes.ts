@@ -1,32 +1,18 @@
 /** The wire's shapes as the commands use them; members a server may leave out are optional. */
-import type {
-  AgentMode,
-  Attachment,
-  Authentication,
-  HeaderField,
-  Method,
-  OutboundStatus,
-  OutboundType,
-  ReadStatus,
-  RecipientStatus,
-} from "../mail.ts";
+import type { Static } from "@sinclair/typebox";
+import type { AgentMode, Authentication, OutboundStatus, ReadStatus } from "../mail.ts";
+import type * as agent from "../wire/agent.ts";
+import type * as audit from "../wire/audit.ts";
+import type * as domain from "../wire/domain.ts";
+import type * as message from "../wire/message.ts";
+import type * as outbound from "../wire/outbound.ts";
 import type { EndpointStatus } from "./delivery-shapes.ts";
+import type { Lenient } from "./lenient.ts";
 
-export interface Agent {
-  id: string;
-  domain: string;
-  email: string;
-  name: string;
-  webhook_url: string | null;
-  webhook_status?: EndpointStatus;
-  webhook_failing_since?: string | null;
-  webhook_disabled_reason?: string | null;
-  agent_mode: AgentMode;
-  domain_verified: boolean;
-  created_at: string;
-  hitl_enabled: boolean;
-  paused?: boolean;
-}
+export type Agent = Lenient<
+  Omit<Static<typeof agent.Agent>, "webhook_url">,
+  "id" | "domain" | "email" | "name" | "agent_mode" | "domain_verified" | "created_at" | "hitl_enabled"
+> & { webhook_url: string | null };
 
 export interface AgentChange {
   name?: string;
@@ -46,56 +32,28 @@ export interface DnsRecord {
   priority?: number;
 }
 
-export interface RecordCheck {
-  record: string;
-  status: "ok" | "missing" | "mismatch";
-  found?: string | string[] | null;
-  advice?: string | null;
-  /** Publish this in place of all that was found. */
-  merged?: string | null;
-}
+type WholeDomain = Static<typeof domain.Domain>;
+type WholeCheck = NonNullable<WholeDomain["checks"]>[number];
+export type RecordCheck = Lenient<Omit<WholeCheck, "record">, "status"> & { record: string };
 
-export interface Domain {
-  domain: string;
-  verified: boolean;
-  verification_token: string;
+export type Domain = Lenient<
+  Omit<WholeDomain, "dns_records" | "checks">,
+  "domain" | "verified" | "verification_token" | "created_at"
+> & {
   dns_records: Record<string, DnsRecord | DnsRecord[]>;
-  created_at: string;
-  verified_at?: string | null;
-  paused?: boolean;
   checks?: RecordCheck[];
-}
+};
 
-export interface MessageSummary {
-  message_id: string;
-  from: string;
-  to: string[];
-  cc?: string[];
-  reply_to?: string[];
-  recipient: string;
-  subject: string;
-  conversation_id: string | null;
-  status: ReadStatus;
-  created_at: string;
-  direction?: "inbound" | "outbound";
-  verified?: boolean | null;
-  verified_domain?: string | null;
-  snippet?: string;
-  has_attachments?: boolean;
-  auto_submitted?: string | null;
-  list_id?: string | null;
-  precedence?: string | null;
-}
+export type MessageSummary = Lenient<
+  Omit<Static<typeof message.MessageSummary>, "conversation_id">,
+  "message_id" | "from" | "to" | "recipient" | "subject" | "status" | "created_at"
+> & { conversation_id: string | null };
 
-export interface MessageDetail extends MessageSummary {
-  auth_headers: Record<string, string>;
-  raw_message: string;
-  text?: string;
-  html?: string | null;
-  attachments?: Attachment[];
-  authentication?: Authentication;
-  headers?: HeaderField[];
-}
+export type MessageDetail = MessageSummary &
+  Lenient<
+    Omit<Static<typeof message.MessageDetail>, keyof MessageSummary | "authentication">,
+    "auth_headers" | "raw_message"
+  > & { authentication?: Authentication };
 
 export interface MessageFilter {
   status?: ReadStatus | "all";
@@ -151,82 +109,31 @@ export interface NewForward extends NewContent {
   include?: (typeof inclusions)[number];
 }
 
-export interface Recipient {
-  address: string;
-  status: RecipientStatus;
-  method?: Method | null;
-  smtp_reply?: string | null;
-  error?: string | null;
-  attempts: number;
-  at: string;
-  next_attempt_at?: string | null;
-}
+export type Recipient = Lenient<Static<typeof outbound.Recipient>, "address" | "status" | "attempts" | "at">;
 
-/** Why a mail waits for somebody. */
-export interface Hold {
-  rule: string;
-  reason: string;
-}
-
+type WholeOutbound = Static<typeof outbound.Outbound>;
+/** Why a mail waits for somebody. A newer server may have more rules. */
+export type Hold = { rule: string; reason: string };
 /** A link in a mail that waits; `host` is where it leads, whatever its text says. */
-export interface Link {
-  text: string;
-  host: string;
-  url: string;
+export type Link = NonNullable<WholeOutbound["links"]>[number];
+
+/** What of a mail is looser here than on the wire. */
+interface Loose {
+  status: OutboundStatus;
+  hold?: Hold;
+  conversation_id?: string | null;
+  approval_expires_at?: string | null;
 }
 
 /** What the server says to a mail it took. */
-export interface Sent {
-  message_id: string;
-  status: OutboundStatus;
-  method?: Method;
-  email_message_id?: string;
-  conversation_id?: string | null;
-  approval_expires_at?: string | null;
-  hold?: Hold;
-  recipients?: Recipient[];
-  /** Of a reply: whom it left out, and what to do. */
-  fix?: string;
-}
+export type Sent = Loose &
+  Lenient<Omit<Static<typeof outbound.Sent>, keyof Loose | "recipients">, "message_id"> & { recipients?: Recipient[] };
 
-export interface Outbound {
-  id: string;
-  agent_id: string;
-  direction: "outbound";
-  subject: string;
-  type: OutboundType;
-  conversation_id?: string | null;
-  from: string;
-  to: string[];
-  cc?: string[];
-  bcc?: string[];
-  reply_to?: string[];
-  status: OutboundStatus;
-  approval_expires_at?: string | null;
-  created_at: string;
-  email_message_id?: string | null;
-  body_text?: string;
-  body_html?: string | null;
-  attachments?: Attachment[];
-  method?: Method | null;
-  hold?: Hold | null;
-  /** Names exactly what would leave: a decision that carries it decides nothing else. */
-  content_hash?: string | null;
-  /** Recipients the agent had nothing to do with before. */
-  first_time?: string[];
-  links?: Link[];
-  /** What leaves in the header beside the other members. */
-  headers?: HeaderField[];
-  /** Parts that nobody could search, while it waits. */
-  unsearched?: { name: string; why: string }[];
-  /** How its HTML differs from its text, and what it hides, while it waits. */
-  review_notes?: string[];
-  edited?: boolean;
-  reviewed_at?: string | null;
-  reviewed_by?: string | null;
-  rejection_reason?: string | null;
-  recipients: Recipient[];
-}
+export type Outbound = Loose &
+  Lenient<
+    Omit<WholeOutbound, keyof Loose | "recipients">,
+    "id" | "agent_id" | "direction" | "subject" | "type" | "from" | "to" | "created_at"
+  > & { recipients: Recipient[] };
 
 /** What a reviewer changes; what is absent stays. An empty `body_html` drops the HTML. */
 export interface MailEdit {
@@ -244,37 +151,23 @@ export interface Bound {
   content_hash?: string;
 }
 
-export interface Approved extends Sent {
-  edited?: boolean;
-  /** In what it differs from what the agent wrote. */
-  edited_parts?: string[];
-}
-
-export interface Rejected {
-  message_id: string;
+export type Approved = Sent &
+  Partial<Pick<Static<typeof outbound.Approved>, "edited" | "edited_parts" | "provider_message_id" | "content_hash">>;
+export type Rejected = Lenient<Omit<Static<typeof outbound.Rejected>, "status">, "message_id"> & {
   status: OutboundStatus;
-  rejection_reason?: string | null;
-}
+};
 
 /** What would happen to a mail. */
-export interface Forecast {
-  decision: "send" | "hold";
-  hold?: Hold | null;
-  recipients: { address: string; method?: Method | null; first_time?: boolean }[];
-}
+export type Forecast = Lenient<Omit<Static<typeof outbound.Forecast>, "recipients" | "hold">, "decision"> & {
+  hold?: Hold;
+  recipients: Lenient<Static<typeof outbound.Forecast>["recipients"][number], "address">[];
+};
 
-export interface AuditEntry {
-  id: string;
-  at: string;
+export type AuditEntry = Lenient<Omit<Static<typeof audit.AuditEntry>, "action" | "how" | "detail">, "id" | "at"> & {
   action: string;
-  by?: string | null;
   how: string;
-  ip?: string | null;
-  message_id?: string | null;
-  agent_id?: string | null;
-  content_hash?: string | null;
   detail?: unknown;
-}
+};
 
 export interface AuditPage {
   entries: AuditEntry[];

@@ -1,6 +1,7 @@
 /** `e2a webhooks`: endpoints that are told of events of the account. */
+
 import { Command, Option } from "commander";
-import { eventTypes } from "../events.ts";
+import { eventTypes } from "../wire/event-types.ts";
 import { deliveryText, lastAnswer } from "./deliveries.ts";
 import { type DeliveryDetail, endpointStatuses, type Webhook, type WebhookChange } from "./delivery-shapes.ts";
 import { CliError, usageError } from "./failure.ts";

@@ -7,6 +7,7 @@ import type { Report } from "../message/report/report.ts";
 import { applyTraceInSteps } from "../message/trace.ts";
 import type { ReturnPaths } from "../return-path.ts";
 import type { Accepted } from "../store/mail/inbound.ts";
+import { keptOf } from "../store/mail/received.ts";
 import type { Store } from "../store/store.ts";
 import { giveAway } from "../store/thread-messages.ts";
 import { type ReportedMessage, takeReport } from "./bounces.ts";
@@ -83,22 +84,7 @@ export function createReceive(options: ReceiveOptions): Receive {
       envelopeFrom: envelope.mailFrom,
       recipients: addressed,
       raw: { sha256: storedSha256, bytes: giveAway(await applyTraceInSteps(pieces, message.trace)) },
-      content: {
-        text: mail.text,
-        html: mail.html,
-        replyText: mail.replyText,
-        headers: mail.headers,
-        attachments: mail.attachments,
-        defects: mail.defects,
-      },
-      emailMessageId: mail.messageId,
-      references: [...mail.references, ...mail.inReplyTo],
-      from: mail.from,
-      to: mail.to,
-      cc: mail.cc,
-      replyTo: mail.replyTo,
-      subject: mail.subject,
-      snippet: mail.snippet,
+      ...keptOf(mail),
       entityType: local ? "agent" : "human",
       verdict,
       autoSubmitted: message.autoSubmitted,

@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import type { Sent } from "./shapes.ts";
+import type { Outbound, Sent } from "./shapes.ts";
 import { untrustedNote } from "./tool.ts";
 import { type Fence, shortLine } from "./untrusted.ts";
 
@@ -22,7 +22,12 @@ export const Fate = Type.Object({
   ),
 });
 
-type Known = Sent & { rejection_reason?: string };
+/** What the API says of a message: to its sender, or to anybody who asks later. */
+type Known = Partial<Pick<Sent, "message_id" | "conversation_id" | "method" | "hold" | "approval_expires_at" | "fix">> &
+  Partial<Pick<Outbound, "rejection_reason">> & {
+    status: string;
+    recipients: readonly { address: string; status: string; smtp_reply: string | null; error: string | null }[];
+  };
 
 export function fateOf(message: Known): Static<typeof Fate> {
   const { status, method, hold, approval_expires_at, recipients, rejection_reason, fix } = message;

@@ -65,6 +65,7 @@ export const getMessage = tool({
         bcc: Type.Array(Type.String()),
         reply_to: Type.Array(Type.String(), { description: "Where an answer goes, when not to `from`." }),
         subject: Type.String(),
+        in_reply_to: orNull(Type.String(), "The Message-ID that a received one says it answers."),
         headers: Type.Array(Type.String(), { description: "Of a sent one: what else leaves in its header." }),
         text: Type.String(),
         html_text: Type.Optional(
@@ -113,6 +114,7 @@ async function inbound(agent: string, message: Detail, part: Part, asked: AskedP
     ...{ from: shortLine(message.from), from_name: shortLine(message.from_name) },
     ...{ to: shortList(message.to), cc: shortList(message.cc), bcc: [], reply_to: shortList(answersTo) },
     ...{ subject: shortLine(message.subject), headers: [], text: portion },
+    in_reply_to: message.in_reply_to === null ? null : wholeLine(message.in_reply_to),
     attachments: attachments.map((file) => ({ ...file, filename: shortLine(file.filename) })),
   };
   const known = [
@@ -155,6 +157,7 @@ async function outbound(message: Outbound, part: Part, asked: AskedPart, context
     ...{ from: shortLine(message.from), from_name: "" },
     ...{ to: wholeList(message.to), cc: wholeList(message.cc), bcc: wholeList(message.bcc) },
     ...{ reply_to: wholeList(message.reply_to), subject: wholeLine(message.subject), text: portion },
+    in_reply_to: null,
     headers: (message.headers ?? []).map(({ name, value }) => wholeLine(`${name}: ${value}`)),
     ...(htmlShown ? { html_text: htmlShown.text } : {}),
     ...(notes.length > 0 ? { notes } : {}),
@@ -195,13 +198,26 @@ interface Shown {
   bcc: string[];
   reply_to: string[];
   subject: string;
+  in_reply_to: string | null;
   headers: string[];
   text: string;
   attachments: { index: number; filename: string; content_type: string; size: number }[];
 }
 
 /** A message as a person would see it. */
-function mailText({ from, from_name, to, cc, bcc, reply_to, subject, headers, text, attachments }: Shown): string {
+function mailText({
+  from,
+  from_name,
+  to,
+  cc,
+  bcc,
+  reply_to,
+  subject,
+  in_reply_to,
+  headers,
+  text,
+  attachments,
+}: Shown): string {
   const files = attachments.map(
     ({ index, filename, content_type, size }) => `Attachment ${index}: ${filename} (${content_type}, ${size} bytes)`,
   );
@@ -211,6 +227,7 @@ function mailText({ from, from_name, to, cc, bcc, reply_to, subject, headers, te
       list.length > 0 ? [`${name}: ${list.join(", ")}`] : [],
     ),
     `Subject: ${subject}`,
+    ...(in_reply_to === null ? [] : [`In-Reply-To: ${in_reply_to}`]),
     ...headers,
     ...files,
     "",

@@ -1,5 +1,7 @@
-import type { News } from "../store/mail/messages.ts";
+import { type FrameRow, frameOnWire } from "../store/mail/received.ts";
 import type { AgentRow } from "../store/schema.ts";
+import { MessageFrame } from "../wire/message.ts";
+import { pick } from "../wire/words.ts";
 import { CLOSE, type HubSocket, LiveSocket, type Proof, type SocketDeps } from "./live-socket.ts";
 
 /** Messages read from the store in one turn; more come in the next one. */
@@ -108,7 +110,7 @@ export class Consumer extends LiveSocket {
   }
 
   /** Sends a frame; false when the next one must wait. */
-  private tell(row: News): boolean {
+  private tell(row: FrameRow): boolean {
     const outcome = this.send(frameOf(row));
     if (outcome !== "dropped") this.position = row.seq;
     return outcome === "sent";
@@ -148,19 +150,6 @@ function ackIn(text: string): string | null {
   }
 }
 
-function frameOf(row: News): string {
-  return JSON.stringify({
-    type: "message.received",
-    event_id: row.eventId,
-    message_id: row.id,
-    conversation_id: row.conversationId,
-    from: row.fromAddress,
-    recipient: row.recipient,
-    subject: row.subject,
-    received_at: row.createdAt.toISOString(),
-    verified: row.verified,
-    auto_submitted: row.autoSubmitted,
-    list_id: row.listId,
-    precedence: row.precedence,
-  });
+function frameOf(row: FrameRow): string {
+  return JSON.stringify(pick(MessageFrame, { ...frameOnWire(row), type: "message.received" }));
 }

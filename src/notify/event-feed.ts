@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.ts";
-import type { EventType } from "../events.ts";
 import type { EventOwner, EventPage, EventPosition } from "../store/events/events.ts";
 import type { EventRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
+import type { EventType } from "../wire/event-types.ts";
 
 /** What is committed but not readable yet is looked for again after this: an older transaction is about to end. */
 const BEHIND_RETRY_MS = 25;

@@ -61,6 +61,7 @@ for (const database of ["sqlite", "postgres"] as const)
       auto_submitted: null,
       list_id: null,
       precedence: null,
+      in_reply_to: null,
     });
   });
 
@@ -166,6 +167,17 @@ test("a frame says when no person wrote the message", async () => {
     list_id: "friends.client.example",
     precedence: "bulk",
   });
+});
+
+test("a frame says which message it answers", async () => {
+  await using t = await appWithBot();
+  await using listener = listen(t.app.httpUrl, bot, t.key);
+  await listener.opened;
+  const message =
+    "From: a@client.example\r\nSubject: Re\r\nIn-Reply-To: <1@e2a.localhost> <2@x.example>\r\n\r\nYes\r\n";
+  expect((await deliver(t.app.smtp.port, { to: bot, message })).code).toBe(250);
+  await listener.reached(1);
+  expect(listener.frames[0]).toMatchObject({ in_reply_to: "<1@e2a.localhost>" });
 });
 
 test("a paused agent hears nothing until it is released", async () => {

@@ -100,6 +100,24 @@ test("a delivery names whom the message names, each where the message does", asy
   });
 });
 
+test("a delivery says which message the mail answers", async () => {
+  await using sink = startSink();
+  await using t = await startTestApp();
+  await withAgent(t, "bot", sink.url);
+  const rows: [field: string, expected: string | null][] = [
+    ["In-Reply-To: <1@e2a.localhost> <2@client.example>\r\n", "<1@e2a.localhost>"],
+    ["In-Reply-To: your mail of yesterday\r\n", null],
+    ["References: <1@e2a.localhost>\r\n", null],
+    ["", null],
+  ];
+  for (const [field, expected] of rows) {
+    const message = `From: ann@client.example\r\nSubject: Re\r\n${field}\r\nYes\r\n`;
+    expect((await deliver(t.app.smtp.port, { to: bot, message })).code).toBe(250);
+    await t.app.drain();
+    expect(sink.requests.at(-1)?.body.in_reply_to).toBe(expected);
+  }
+});
+
 test("a delivery says when no person wrote the message", async () => {
   await using sink = startSink();
   await using t = await startTestApp();

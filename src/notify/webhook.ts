@@ -1,14 +1,16 @@
 import type { Clock } from "../clock.ts";
 import type { Log } from "../log.ts";
-import { type Mailbox, wholeAuthentication } from "../mail.ts";
 import type { DeliveryStep, DeliveryWork, EndpointNews } from "../store/events/deliveries.ts";
 import { hasFailedTooLong } from "../store/events/endpoint-health.ts";
 import type { Endpoint } from "../store/events/endpoints.ts";
 import type { StoredMail } from "../store/mail/messages.ts";
+import { contentOnWire, messageOnWire } from "../store/mail/received.ts";
 import type { Notice } from "../store/outbound/notices.ts";
 import type { DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Vault } from "../vault.ts";
+import { WebhookMessage } from "../wire/message.ts";
+import { pick } from "../wire/words.ts";
 import { startWork, type Work } from "../work.ts";
 import type { Poster, PostOutcome } from "./post.ts";
 import { createRateLimit } from "./rate-limit.ts";
@@ -312,33 +314,21 @@ export function authHeadersOf(message: MessageRow, secrets: readonly string[], n
   );
 }
 
-function webhookBody(mail: StoredMail, delivery: DeliveryRow, secrets: string[], now: Date): string {
-  const { message, raw, content } = mail;
-  const bare = (mailboxes: Mailbox[]) => mailboxes.map((mailbox) => mailbox.address);
-  return JSON.stringify({
+function webhookBody(
+  { message, raw, content }: StoredMail,
+  delivery: DeliveryRow,
+  secrets: string[],
+  now: Date,
+): string {
+  const body = pick(WebhookMessage, {
+    ...messageOnWire(message),
+    ...contentOnWire(content),
     type: "message.received",
     event_id: delivery.eventId,
-    message_id: message.id,
-    conversation_id: message.conversationId,
-    from: message.fromAddress,
-    to: bare(message.to),
-    ...(message.cc.length > 0 ? { cc: bare(message.cc) } : {}),
-    ...(message.replyTo.length > 0 ? { reply_to: bare(message.replyTo) } : {}),
-    recipient: message.recipient,
-    subject: message.subject,
-    received_at: message.createdAt.toISOString(),
-    verified: message.verified,
-    auto_submitted: message.autoSubmitted,
-    list_id: message.listId,
-    precedence: message.precedence,
-    authentication: wholeAuthentication(message.authentication),
     auth_headers: authHeadersOf(message, secrets, now),
-    text: content.text,
-    html: content.html,
-    reply_text: content.replyText,
-    attachments: content.attachments,
     raw_message: raw.toString("base64"),
   });
+  return JSON.stringify(body);
 }
 
 export function noteSigned(store: Store, secret: SigningSecretRow, now: Date, log: Log) {

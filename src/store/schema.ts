@@ -1,10 +1,7 @@
 import { sql } from "drizzle-orm";
-import type { EventData, EventType } from "../events.ts";
 import type {
   AgentMode,
   Attachment,
-  Authentication,
-  EntityType,
   GateRules,
   HeaderField,
   HitlExpirationAction,
@@ -12,23 +9,18 @@ import type {
   Method,
   OutboundStatus,
   OutboundType,
-  ReadStatus,
   RecipientStatus,
 } from "../mail.ts";
+import type { deliveryStatuses } from "../wire/delivery.ts";
+import type { EventType } from "../wire/event-types.ts";
+import type { EventData } from "../wire/events.ts";
 import type { Kit } from "./engine/kit.ts";
+import { type MailContent, type MessageRow, messagesTable } from "./mail/received.ts";
+
+export type { MailContent, MessageRow };
 
 export type KeyScope = "account" | "agent";
-export type DeliveryStatus = "pending" | "paused" | "succeeded" | "failed";
-
-/** What was read from a raw message once and is shared by all its recipients. */
-export interface MailContent {
-  text: string;
-  html: string | null;
-  replyText: string;
-  headers: HeaderField[];
-  attachments: Attachment[];
-  defects: string[];
-}
+export type DeliveryStatus = (typeof deliveryStatuses)[number];
 
 /** What an agent said, whole, for people and programs that ask; the bytes are beside it. */
 export interface OutboundContent {
@@ -245,41 +237,7 @@ export function schema(k: Kit) {
       createdAt: k.time("created_at").notNull(),
     }),
 
-    messages: k.table("messages", {
-      id: k.text("id").primaryKey(),
-      agentId: k.text("agent_id").notNull(),
-      userId: k.text("user_id").notNull(),
-      /** 1, 2, 3 … for each agent, in commit order: the list cursor and the WebSocket's position. */
-      seq: k.int("seq").notNull(),
-      direction: k.text("direction").$type<"inbound">().notNull(),
-      status: k.text("status").$type<ReadStatus>().notNull(),
-      eventId: k.text("event_id").notNull(),
-      conversationId: k.text("conversation_id").notNull(),
-      emailMessageId: k.text("email_message_id"),
-      /** SHA-256 over envelope sender, Message-ID, received bytes and verdict: a re-offered message finds its first copy. */
-      dedupeKey: k.text("dedupe_key"),
-      envelopeFrom: k.text("envelope_from").notNull(),
-      recipient: k.text("recipient").notNull(),
-      fromAddress: k.text("from_address").notNull(),
-      from: k.json<Mailbox[]>("from_mailboxes").notNull(),
-      to: k.json<Mailbox[]>("to_mailboxes").notNull(),
-      cc: k.json<Mailbox[]>("cc_mailboxes").notNull(),
-      replyTo: k.json<Mailbox[]>("reply_to_mailboxes").notNull(),
-      subject: k.text("subject").notNull(),
-      snippet: k.text("snippet").notNull(),
-      hasAttachments: k.bool("has_attachments").notNull(),
-      entityType: k.text("entity_type").$type<EntityType>().notNull(),
-      verified: k.bool("verified").notNull(),
-      verifiedDomain: k.text("verified_domain"),
-      domainCheck: k.text("domain_check").notNull(),
-      authentication: k.json<Authentication>("authentication").notNull(),
-      /** What says that no person wrote it: the keyword of Auto-Submitted, List-Id, Precedence. */
-      autoSubmitted: k.text("auto_submitted"),
-      listId: k.text("list_id"),
-      precedence: k.text("precedence"),
-      rawSha256: k.text("raw_sha256").notNull(),
-      createdAt: k.time("created_at").notNull(),
-    }),
+    messages: messagesTable(k),
 
     outboundMessages: k.table("outbound_messages", {
       id: k.text("id").primaryKey(),
@@ -528,7 +486,6 @@ export type SigningSecretRow = Tables["signingSecrets"]["$inferSelect"];
 export type DomainRow = Tables["domains"]["$inferSelect"];
 export type DkimKeyRow = Tables["dkimKeys"]["$inferSelect"];
 export type AgentRow = Tables["agents"]["$inferSelect"];
-export type MessageRow = Tables["messages"]["$inferSelect"];
 export type OutboundRow = Tables["outboundMessages"]["$inferSelect"];
 export type RecipientRow = Tables["outboundRecipients"]["$inferSelect"];
 export type AuditRow = Tables["audit"]["$inferSelect"];

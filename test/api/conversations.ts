@@ -116,6 +116,29 @@ export function conversationCases(it: ApiWorld): void {
     });
   });
 
+  describe("what a message answers", () => {
+    test("is in lists, in the message, in the inbox and in the event; null where it says nothing, and of sent mail", async () => {
+      const agent = await it.newAgent();
+      const named = ["In-Reply-To: <question@outside.example> <older@outside.example>"];
+      await it.send(agent, "Answer", { headers: named });
+      await it.send(agent, "Question");
+      const { messages } = (await it.inbox(agent)).body;
+      const said = ["<question@outside.example>", null];
+      expect(messages.map((one: { in_reply_to: string | null }) => one.in_reply_to)).toEqual(said);
+      const path = `/api/v1/agents/${agent}/messages`;
+      for (const [i, expected] of said.entries())
+        expect((await it.api.get(`${path}/${messages[i].message_id}`)).body.in_reply_to).toBe(expected);
+      const inbox = (await it.api.get(`/api/v1/inbox?agent=${agent}&sort=asc`)).body.messages;
+      expect(inbox.map((one: { in_reply_to: string | null }) => one.in_reply_to)).toEqual(said);
+      const { events } = (await it.api.get(`/api/v1/events?agent=${agent}&types=message.received`)).body;
+      expect(events.map((one: { data: { in_reply_to: string | null } }) => one.data.in_reply_to)).toEqual(said);
+
+      await it.api.post(`${path}/${messages[1].message_id}/reply`, { body: "Yes." });
+      const sent = (await it.api.get(`${path}?direction=outbound`)).body.messages;
+      expect(sent).toMatchObject([{ subject: "Re: Question", in_reply_to: null }]);
+    });
+  });
+
   describe("suppressions", () => {
     const path = "/api/v1/suppressions";
 

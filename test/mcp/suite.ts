@@ -200,6 +200,18 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
       expect((await call(bot, "list_messages", { direction: "outbound" })).is.messages).toHaveLength(1);
     });
 
+    test("what a mail says it answers is its sender's word", async () => {
+      const agent = await newAgent();
+      const bot = await clientOf(agent);
+      const id = await receive(agent, "Re: Invoice", ["In-Reply-To: <41@client.example>", "", "Paid."]);
+      const read = await call(bot, "get_message", { message_id: id });
+      expect(read.is.untrusted.in_reply_to).toBe("<41@client.example>");
+      expect(read.text).toContain("In-Reply-To: <41@client.example>\n");
+      expect(unfenced(read.text)).not.toContain("41@client.example");
+      const other = await receive(agent, "News", ["", "Hello"]);
+      expect((await call(bot, "get_message", { message_id: other })).is.untrusted.in_reply_to).toBeNull();
+    });
+
     test("pages go on where the one before ended", async () => {
       const agent = await newAgent();
       for (const subject of ["one", "two", "three"]) await receive(agent, subject);

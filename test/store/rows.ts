@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { newId } from "../../src/id.ts";
 import { type AgentMode, splitAddress } from "../../src/mail.ts";
 import { type AgentChanges, newAgent } from "../../src/store/accounts/agents.ts";
-import type { InboundMail } from "../../src/store/mail/inbound.ts";
+import type { InboundMail } from "../../src/store/mail/received.ts";
 import type { Decision } from "../../src/store/outbound/holds.ts";
 import type { Notice } from "../../src/store/outbound/notices.ts";
 import type { NewOutbound, Outbound } from "../../src/store/outbound/outbound.ts";
@@ -105,6 +105,7 @@ export function mailFor(mailboxes: string | string[], changes: Overrides = {}): 
     autoSubmitted: null,
     listId: null,
     precedence: null,
+    inReplyTo: null,
     dedupeKey: null,
     receivedAt: noon,
     ...rest,

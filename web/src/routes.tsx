@@ -6,7 +6,7 @@ import {
   Outlet,
   useRouterState,
 } from "@tanstack/react-router";
-import { eventTypes } from "../../src/events.ts";
+import { eventTypes } from "../../src/wire/event-types.ts";
 import type { Delivery, EventType } from "./api/client.ts";
 import type { OutboundStatus } from "./api/outbound.ts";
 import { NotFound, PageError } from "./app/fallbacks.tsx";

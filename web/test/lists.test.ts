@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { QueryClient } from "@tanstack/react-query";
-import { type EventType, eventTypes } from "../../src/events.ts";
+import { type EventType, eventTypes } from "../../src/wire/event-types.ts";
 import { keys } from "../src/api/keys.ts";
 import { withNewest } from "../src/api/newest.ts";
 import { isWithdrawable } from "../src/outbound/withdrawable.ts";

@@ -38,6 +38,7 @@ def delivery(secret: str = SECRET, at: float = 0, **members: Any) -> Tuple[bytes
         "auto_submitted": None,
         "list_id": None,
         "precedence": None,
+        "in_reply_to": None,
         "auth_headers": auth,
         "text": "Hello\n",
         "html": None,

@@ -36,6 +36,17 @@ def test_a_delivery_has_its_message() -> None:
     assert [attachment.filename for attachment in message.attachments] == ["a.txt"]
 
 
+def test_what_a_message_answers_is_read_only_from_a_body_that_is_proven() -> None:
+    body, headers = delivery(in_reply_to="<question@agents.example.com>")
+    message = parse_webhook(body, headers, SECRET).message
+    assert message is not None and message.in_reply_to == "<question@agents.example.com>"
+    of_mail = {name: value for name, value in headers.items() if not name.startswith("webhook-")}
+    message = parse_webhook(body, of_mail, SECRET).message
+    assert message is not None
+    with pytest.raises(UnverifiedEmailError):
+        message.in_reply_to
+
+
 def test_each_byte_of_the_body_is_guarded() -> None:
     body, headers = delivery()
     for position in range(len(body)):

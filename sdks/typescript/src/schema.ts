@@ -1609,6 +1609,8 @@ export interface components {
             list_id: string | null;
             /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
+            /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+            in_reply_to: string | null;
         };
         Attachment: {
             index: number;
@@ -1679,6 +1681,8 @@ export interface components {
             list_id: string | null;
             /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
+            /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+            in_reply_to: string | null;
             /** @description X-E2A-Auth-*, signed for this answer with the newest signing secret. */
             auth_headers: {
                 [key: string]: string;
@@ -1733,6 +1737,8 @@ export interface components {
             list_id: string | null;
             /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
+            /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+            in_reply_to: string | null;
             /** @description The mailbox that has it. */
             agent_id: string;
             authentication: components["schemas"]["Authentication"];
@@ -2147,9 +2153,14 @@ export interface components {
                 /** @description The From domain itself is proven. */
                 verified: boolean;
                 verified_domain: string | null;
+                /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
                 auto_submitted: string | null;
+                /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
                 list_id: string | null;
+                /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
                 precedence: string | null;
+                /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+                in_reply_to: string | null;
                 /** Format: date-time */
                 received_at: string;
             };
@@ -2603,6 +2614,72 @@ export interface components {
                 field: string;
                 message: string;
             }[];
+        };
+        WebhookMessage: {
+            /** @constant */
+            type: "message.received";
+            /** @description The same in the event log. */
+            event_id: string;
+            message_id: string;
+            conversation_id: string;
+            /** @description The From field's address. Believe it only when `verified`. */
+            from: string;
+            to: string[];
+            cc?: string[];
+            reply_to?: string[];
+            /** @description The envelope's recipient, sub-address included. */
+            recipient: string;
+            subject: string;
+            /** Format: date-time */
+            received_at: string;
+            /** @description Whether the From domain itself is proven. */
+            verified: boolean;
+            /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
+            auto_submitted: string | null;
+            /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
+            list_id: string | null;
+            /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
+            precedence: string | null;
+            /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+            in_reply_to: string | null;
+            authentication: components["schemas"]["Authentication"];
+            /** @description X-E2A-Auth-*, signed for this answer with the newest signing secret. */
+            auth_headers: {
+                [key: string]: string;
+            };
+            text: string;
+            html: string | null;
+            /** @description The new part of the text, quotes stripped. */
+            reply_text: string;
+            attachments: components["schemas"]["Attachment"][];
+            /** @description The stored message: the body hash is over its bytes. */
+            raw_message: string;
+        };
+        MessageFrame: {
+            /** @constant */
+            type: "message.received";
+            /** @description The same in the event log. */
+            event_id: string;
+            message_id: string;
+            conversation_id: string;
+            /** @description The From field's address. Believe it only when `verified`. */
+            from: string;
+            /** @description The envelope's recipient, sub-address included. */
+            recipient: string;
+            /** @description Up to 998 characters. */
+            subject: string;
+            /** Format: date-time */
+            received_at: string;
+            /** @description Whether the From domain itself is proven. */
+            verified: boolean;
+            /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
+            auto_submitted: string | null;
+            /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
+            list_id: string | null;
+            /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
+            precedence: string | null;
+            /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+            in_reply_to: string | null;
         };
     };
     responses: never;

@@ -1,6 +1,6 @@
 import type { components, operations } from "./schema.ts";
 
-/** The API's shapes by their names, as they are on the wire. They come from docs/openapi.json. */
+/** The API's shapes by their names, as they are on the wire. They come from docs/openapi.json and src/wire. */
 
 type Schemas = components["schemas"];
 
@@ -21,6 +21,8 @@ export type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;
 export type Forecast = Schemas["Forecast"];
 export type InboxMessage = Schemas["InboxMessage"];
 export type MessageDetail = Schemas["MessageDetail"];
+/** A frame of an agent's WebSocket. */
+export type MessageFrame = Schemas["MessageFrame"];
 export type MessageSummary = Schemas["MessageSummary"];
 export type NewApiKey = Schemas["NewApiKey"];
 export type NewSigningSecret = Schemas["NewSigningSecret"];
@@ -33,6 +35,8 @@ export type SigningSecret = Schemas["SigningSecret"];
 export type Suppression = Schemas["Suppression"];
 export type User = Schemas["User"];
 export type Webhook = Schemas["Webhook"];
+/** A message as an agent's own webhook brings it. */
+export type WebhookMessage = Schemas["WebhookMessage"];
 
 /** The operations of the API, by the ids that docs/openapi.json gives them. */
 export type Operation = keyof operations;
@@ -70,32 +74,3 @@ export interface NewAttachment {
 }
 
 type WithBytes<T> = "attachments" extends keyof T ? Omit<T, "attachments"> & { attachments?: NewAttachment[] } : T;
-
-/** A message as an agent's own webhook brings it. */
-export interface WebhookMessage
-  extends Pick<
-    MessageDetail,
-    | "message_id"
-    | "conversation_id"
-    | "from"
-    | "to"
-    | "cc"
-    | "reply_to"
-    | "recipient"
-    | "subject"
-    | "verified"
-    | "auto_submitted"
-    | "list_id"
-    | "precedence"
-    | "authentication"
-    | "auth_headers"
-    | "text"
-    | "html"
-    | "reply_text"
-    | "attachments"
-    | "raw_message"
-  > {
-  type: "message.received";
-  event_id: string;
-  received_at: string;
-}

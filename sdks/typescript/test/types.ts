@@ -107,6 +107,7 @@ export async function webhooks(request: Request): Promise<void> {
   const event = await parseWebhook(await request.text(), request.headers, ["secret"]);
   if (event.source === "agent") {
     same<typeof event.data, WebhookMessage>(true);
+    same<typeof event.data.in_reply_to, string | null>(true);
     same<typeof event.id, string | null>(true);
   } else if (event.type === "domain.degraded") same<typeof event.data.domain, string>(true);
   const message = await client.messages.of(event);

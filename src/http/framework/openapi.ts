@@ -1,7 +1,7 @@
 import type { TSchema } from "@sinclair/typebox";
 import type { DocumentDecoration } from "elysia";
 import { Failure, type FailureCode } from "../../errors.ts";
-import { Problem } from "../resources/wire.ts";
+import { Problem } from "../../wire/problem.ts";
 import type { Input } from "./input.ts";
 
 /** What a route says of itself beside its schemas. */
@@ -219,6 +219,13 @@ function problems(route: Route, about: Operation): Json {
       },
     ]),
   );
+}
+
+/** Schemas with an `$id`, and those that they refer to, as the document's components by their names. */
+export function schemaComponents(schemas: readonly TSchema[]): Json {
+  const components: Json = {};
+  for (const schema of schemas) jsonSchema(schema, components);
+  return components;
 }
 
 /** A schema as plain JSON Schema; those with an `$id` move to the components and are referred to. */

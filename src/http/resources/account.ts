@@ -1,4 +1,5 @@
 import { Type } from "@sinclair/typebox";
+import { Me } from "../../wire/account.ts";
 import { answer, body, choice, flag, query } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { notFound } from "../framework/problem.ts";
@@ -6,13 +7,7 @@ import { type RouteDeps, resource } from "../framework/resource.ts";
 import { sessionCookieHeader } from "../sign-in/session-cookie.ts";
 import { requireAccountKey } from "./agents.ts";
 import { exportAccount } from "./export.ts";
-import { User, userOnWire } from "./wire.ts";
-
-const Me = Type.Object({
-  ...User.properties,
-  scope: Type.Unsafe<"account" | "agent">({ type: "string", enum: ["account", "agent"] }),
-  agent: Type.Union([Type.String(), Type.Null()], { description: "The one agent that the calling key may use." }),
-});
+import { userOnWire } from "./user-wire.ts";
 
 /** The account itself. */
 export function account(deps: RouteDeps) {

@@ -1,4 +1,4 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { hasRule } from "../../approval/gate.ts";
 import type { Config } from "../../config.ts";
 import { Failure } from "../../errors.ts";
@@ -13,6 +13,8 @@ import { type AgentChanges, newAgent } from "../../store/accounts/agents.ts";
 import { healthy, switchedOff, webhookHealth } from "../../store/events/endpoints.ts";
 import type { AgentRow } from "../../store/schema.ts";
 import type { Store } from "../../store/store.ts";
+import { Agent } from "../../wire/agent.ts";
+import { optional, page } from "../../wire/words.ts";
 import {
   answer,
   body,
@@ -30,7 +32,6 @@ import { pageQuery, readPage } from "../framework/pages.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { checkGate, gateMembers, outsiders, readAllowed, readReviewers } from "./gate-settings.ts";
-import { Agent, agentOnWire, page } from "./wire.ts";
 
 /** A week: the longest that a held message may wait. */
 const HITL_TTL_SECONDS_MAX = 604_800;
@@ -365,4 +366,29 @@ async function allOnWire(store: Store, rows: AgentRow[]) {
   const hosted = await Promise.all(names.map((name) => store.hostedDomain(name)));
   const verified = new Set(hosted.map((domain) => domain?.domain));
   return rows.map((row) => agentOnWire(row, verified.has(row.domain)));
+}
+
+export function agentOnWire(row: AgentRow, domainVerified: boolean): Static<typeof Agent> {
+  return {
+    id: row.id,
+    domain: row.domain,
+    email: row.id,
+    name: row.name,
+    webhook_url: row.webhookUrl,
+    webhook_status: row.webhookDisabledAt === null ? "enabled" : "disabled",
+    ...optional("webhook_failing_since", row.webhookFailingSince?.toISOString()),
+    ...optional("webhook_disabled_reason", row.webhookDisabledReason ?? undefined),
+    agent_mode: row.mode,
+    domain_verified: domainVerified,
+    created_at: row.createdAt.toISOString(),
+    hitl_enabled: row.hitlEnabled,
+    hitl_ttl_seconds: row.hitlTtlSeconds,
+    hitl_expiration_action: row.hitlExpirationAction,
+    hitl_notify_email: row.hitlNotifyEmail,
+    hitl_rules: row.hitlRules,
+    hitl_allow: row.hitlAllow,
+    hitl_reviewers: row.hitlReviewers,
+    undo_seconds: row.undoSeconds,
+    paused: row.paused,
+  };
 }

@@ -1,37 +1,14 @@
-import { type Static, Type } from "@sinclair/typebox";
-import { type EditedPart, editableParts } from "../../store/outbound/edited-parts.ts";
+import type { Static } from "@sinclair/typebox";
 import type { AuditRow, OriginalContent } from "../../store/schema.ts";
+import { AuditEntry } from "../../wire/audit.ts";
+import type { EditedPart } from "../../wire/outbound.ts";
+import { optional, page } from "../../wire/words.ts";
 import { answer, query } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { pageQuery, readPage } from "../framework/pages.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { requireAccountKey } from "./agents.ts";
-import { Original, originalOnWire } from "./outbound-wire.ts";
-import { oneOf, optional, page, time } from "./wire.ts";
-
-const AuditEntry = Type.Object(
-  {
-    id: Type.String(),
-    at: time(),
-    action: oneOf("approve", "edit_approve", "reject", "expire_approve", "expire_reject", "release", "undo"),
-    by: Type.String({ description: "The address of who decided, or `expiry`." }),
-    how: oneOf("api", "session", "cli", "link", "expiry"),
-    ip: Type.Optional(Type.String({ description: "Where the decision came from." })),
-    message_id: Type.String(),
-    agent_id: Type.String(),
-    content_hash: Type.String({ description: "What was decided about: of an edit, what left." }),
-    detail: Type.Optional(
-      Type.Object({
-        reason: Type.Optional(Type.String({ description: "Of a rejection." })),
-        before: Type.Optional(Original),
-        changed: Type.Optional(
-          Type.Array(oneOf(...editableParts), { description: "The parts that the edit changed." }),
-        ),
-      }),
-    ),
-  },
-  { $id: "AuditEntry" },
-);
+import { originalOnWire } from "./outbound-wire.ts";
 
 /** Who decided what about held mail. Nothing in it can be changed. */
 export function audit(deps: RouteDeps) {

@@ -5,39 +5,17 @@ import type {
   ConversationsPosition,
   Conversation as StoredConversation,
 } from "../../store/mail/conversations.ts";
+import { Conversation, conversationIdentity } from "../../wire/conversation.ts";
+import { MessageSummary } from "../../wire/message.ts";
+import { page } from "../../wire/words.ts";
 import { answer, query } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { pageQuery, readPage } from "../framework/pages.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { ownAgent } from "./agents.ts";
+import { summaryOnWire } from "./message-wire.ts";
 import { outboundSummaryOnWire } from "./outbound-wire.ts";
-import { MessageSummary, oneOf, page, summaryOnWire, time } from "./wire.ts";
-
-const identity = {
-  conversation_id: Type.String(),
-  subject: Type.String({ description: "The subject of its first message." }),
-};
-
-const Conversation = Type.Object(
-  {
-    ...identity,
-    participants: Type.Array(Type.String(), {
-      description: "Who wrote in it and whom the agent wrote to, without the agent; 50 at most.",
-    }),
-    message_count: Type.Integer({ description: "Of both directions." }),
-    unread_count: Type.Integer(),
-    last_message_at: time(),
-    last_message: Type.Object({
-      message_id: Type.String(),
-      direction: oneOf("inbound", "outbound"),
-      from: Type.String(),
-      verified: Type.Boolean({ description: "Whether the From domain itself is proven." }),
-      snippet: Type.String(),
-    }),
-  },
-  { $id: "Conversation" },
-);
 
 function conversationOnWire(row: StoredConversation): Static<typeof Conversation> {
   const { id, direction, from, verified, snippet, createdAt } = row.last;
@@ -109,7 +87,7 @@ export function conversations(deps: RouteDeps) {
       {
         query: query(pageQuery),
         response: {
-          200: answer(Type.Object({ ...identity, ...page("messages", MessageSummary).properties })),
+          200: answer(Type.Object({ ...conversationIdentity, ...page("messages", MessageSummary).properties })),
         },
         ...operation({
           id: "getConversation",

@@ -8,6 +8,8 @@ import type { Decided, Decision, Edit } from "../../store/outbound/holds.ts";
 import type { Outbound as StoredOutbound } from "../../store/outbound/outbound.ts";
 import type { Withdrawn } from "../../store/outbound/withdraw.ts";
 import type { AuditRow } from "../../store/schema.ts";
+import { Approved, Outbound, Rejected } from "../../wire/outbound.ts";
+import { optional } from "../../wire/words.ts";
 import type { Identity } from "../framework/identity.ts";
 import { answer, type Given, invalid, list, optionalBody, text } from "../framework/input.ts";
 import { sized } from "../framework/large-answer.ts";
@@ -17,10 +19,9 @@ import { type RouteDeps, resource } from "../framework/resource.ts";
 import { reasonCharsMax } from "../pages/approval-pages.ts";
 import { decider } from "./decider.ts";
 import { counterpart, ownOutbound } from "./outbound.ts";
-import { Approved, editedPartsOf, Outbound, providerMessageId, Rejected, withBodyOnWire } from "./outbound-wire.ts";
+import { editedPartsOf, providerMessageId, withBodyOnWire } from "./outbound-wire.ts";
 import * as input from "./send-input.ts";
 import { outcomeOf, prefersAsync, submitFailures } from "./submit.ts";
-import { optional } from "./wire.ts";
 
 /** 64 of a hash; anything else is as wrong as another hash. */
 const HASH_CHARS_MAX = 100;

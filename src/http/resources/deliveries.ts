@@ -1,14 +1,15 @@
 import { Type } from "@sinclair/typebox";
 import type { Caller } from "../../store/accounts/accounts.ts";
 import type { DeliveryFilter, DeliveryOwner, LoggedDelivery } from "../../store/events/delivery-log.ts";
+import { Delivery, DeliveryDetail, deliveryStatuses } from "../../wire/delivery.ts";
+import { optional, page } from "../../wire/words.ts";
 import { answer, body, choice, query, text, time } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { pageQuery, readPage } from "../framework/pages.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { ownAgent } from "./agents.ts";
-import { Delivery, DeliveryDetail, deliveryDetailOnWire, deliveryOnWire, deliveryStatuses } from "./delivery-wire.ts";
-import { optional, page } from "./wire.ts";
+import { deliveryDetailOnWire, deliveryOnWire } from "./delivery-wire.ts";
 
 const ADDRESS_CHARS_MAX = 254;
 /** Deliveries made again by one request: one transaction, which must not hold up mail. */

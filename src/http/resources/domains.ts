@@ -3,19 +3,21 @@ import { domainToASCII } from "node:url";
 import { type Static, Type } from "@sinclair/typebox";
 import { getPublicSuffix } from "tldts";
 import { type AdvisedCheck, adviseRecords } from "../../domains/advice.ts";
-import { dnsTrouble, domainRecords, publishedTexts, shown } from "../../domains/records.ts";
+import { type DomainRecords, dnsTrouble, domainRecords, publishedTexts, shown } from "../../domains/records.ts";
 import { Failure } from "../../errors.ts";
 import { newId } from "../../id.ts";
 import { domainWithKeys, newDkimKeys } from "../../outbound/dkim-keys.ts";
 import type { Caller } from "../../store/accounts/accounts.ts";
 import { claimRows, type DomainWithKeys } from "../../store/accounts/domains.ts";
+import type { DomainRow } from "../../store/schema.ts";
+import { Domain } from "../../wire/domain.ts";
+import { optional, page } from "../../wire/words.ts";
 import { answer, body, flag, invalid, query, text } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { pageQuery, readPage } from "../framework/pages.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { requireAccountKey } from "./agents.ts";
-import { Domain, domainOnWire, page } from "./wire.ts";
 
 const DOMAIN_CHARS_MAX = 253;
 
@@ -218,4 +220,22 @@ function registrableName(name: string): string {
   if (getPublicSuffix(ascii, { allowIcannDomains: true, allowPrivateDomains: true }) === ascii)
     throw invalid([{ field: "domain", message: "is a public suffix, under which others have their domains" }]);
   return ascii;
+}
+
+export function domainOnWire(
+  row: DomainRow,
+  records: DomainRecords,
+  checks: AdvisedCheck[] | undefined,
+): Static<typeof Domain> {
+  return {
+    domain: row.domain,
+    verified: row.verifiedAt !== null,
+    verification_token: row.verificationToken,
+    dns_records: records,
+    created_at: row.createdAt.toISOString(),
+    ...optional("verified_at", row.verifiedAt?.toISOString()),
+    ...optional("degraded_at", row.degradedAt?.toISOString()),
+    paused: row.paused,
+    ...optional("checks", checks),
+  };
 }

@@ -1,10 +1,12 @@
 import { Type } from "@sinclair/typebox";
-import { type EventType, eventTypes } from "../../events.ts";
 import { eventBody } from "../../notify/webhook.ts";
 import type { Caller } from "../../store/accounts/accounts.ts";
 import type { EventOwner, EventPosition } from "../../store/events/events.ts";
 import type { EventRow } from "../../store/schema.ts";
 import type { Store } from "../../store/store.ts";
+import { type EventType, eventTypes } from "../../wire/event-types.ts";
+import { Event, eventSchemas } from "../../wire/events.ts";
+import { page } from "../../wire/words.ts";
 import { requireStanding } from "../framework/identity.ts";
 import { answer, choice, invalid, query, text, whole } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
@@ -12,8 +14,6 @@ import { pageQuery, readPage } from "../framework/pages.ts";
 import { notFound } from "../framework/problem.ts";
 import { openResource, type RouteDeps, resource } from "../framework/resource.ts";
 import { ownAgent } from "./agents.ts";
-import { Event, eventSchemas } from "./event-wire.ts";
-import { page } from "./wire.ts";
 
 const ADDRESS_CHARS_MAX = 254;
 const WAIT_SECONDS_MAX = 60;

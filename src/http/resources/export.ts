@@ -8,10 +8,15 @@ import { type Identity, watchStanding } from "../framework/identity.ts";
 import { joined, jsonPieces } from "../framework/large-answer.ts";
 import type { Exchange, RouteDeps } from "../framework/resource.ts";
 import { sessionOnWire } from "../sign-in/sessions.ts";
+import { agentOnWire } from "./agents.ts";
+import { domainOnWire } from "./domains.ts";
+import { keyOnWire } from "./keys.ts";
+import { asBase64, detailOnWire } from "./message-wire.ts";
 import { withBodyOnWire } from "./outbound-wire.ts";
+import { secretOnWire } from "./secrets.ts";
 import { suppressionOnWire } from "./suppressions.ts";
+import { userOnWire } from "./user-wire.ts";
 import { webhookOnWire } from "./webhooks.ts";
-import { agentOnWire, asBase64, detailOnWire, domainOnWire, keyOnWire, secretOnWire, userOnWire } from "./wire.ts";
 
 /** Rows that are read at once; the bytes of messages come one by one. */
 const PAGE = 100;

@@ -1,25 +1,13 @@
 import { Type } from "@sinclair/typebox";
-import { wholeAuthentication } from "../../mail.ts";
 import type { LabelledMessage } from "../../store/mail/messages.ts";
+import { InboxMessage } from "../../wire/message.ts";
+import { page } from "../../wire/words.ts";
 import { answer, choice, query, text, time } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { pageQuery, readPage } from "../framework/pages.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { ownAgent } from "./agents.ts";
-import { Authentication, MessageSummary, page, summaryOnWire } from "./wire.ts";
-
-const InboxMessage = Type.Object(
-  {
-    ...MessageSummary.properties,
-    agent_id: Type.String({ description: "The mailbox that has it." }),
-    authentication: Authentication,
-  },
-  { $id: "InboxMessage" },
-);
-
-function inboxOnWire(row: LabelledMessage) {
-  return { ...summaryOnWire(row), agent_id: row.agentId, authentication: wholeAuthentication(row.authentication) };
-}
+import { inboxOnWire } from "./message-wire.ts";
 
 /** What all mailboxes of an account have received, in one list. */
 export function inbox(deps: RouteDeps) {

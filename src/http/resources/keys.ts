@@ -1,13 +1,13 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { issueKey } from "../../accounts.ts";
 import { mayUse } from "../../store/accounts/accounts.ts";
 import type { ApiKeyRow } from "../../store/schema.ts";
+import { ApiKey, NewApiKey } from "../../wire/key.ts";
 import { answer, body, choice, invalid, text, time } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { requireAccountKey } from "./agents.ts";
-import { ApiKey, keyOnWire, NewApiKey } from "./wire.ts";
 
 export function keys(deps: RouteDeps) {
   const { store, clock } = deps;
@@ -96,4 +96,17 @@ export function keys(deps: RouteDeps) {
         produces: { status: 204, description: "Revoked" },
       }),
     );
+}
+
+export function keyOnWire(row: ApiKeyRow): Static<typeof ApiKey> {
+  return {
+    id: row.id,
+    name: row.name,
+    scope: row.scope,
+    agent: row.agentId,
+    key_prefix: row.keyPrefix,
+    created_at: row.createdAt.toISOString(),
+    expires_at: row.expiresAt?.toISOString() ?? null,
+    last_used_at: row.lastUsedAt?.toISOString() ?? null,
+  };
 }

@@ -5,6 +5,8 @@ import type { Caller } from "../../store/accounts/accounts.ts";
 import type { LabelledMessage, MessageFilter, StoredMail } from "../../store/mail/messages.ts";
 import type { Outbound, OutboundFilter } from "../../store/outbound/outbound.ts";
 import type { AgentRow } from "../../store/schema.ts";
+import { MessageDetail, MessageSummary } from "../../wire/message.ts";
+import { page } from "../../wire/words.ts";
 import { download } from "../framework/download.ts";
 import { type Identity, requireStanding } from "../framework/identity.ts";
 import { answer, body, choice, flag, type Given, invalid, list, query, text, time, whole } from "../framework/input.ts";
@@ -14,8 +16,8 @@ import { pageQuery, readPage } from "../framework/pages.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { ownAgent } from "./agents.ts";
+import { detailOnWire, summaryOnWire } from "./message-wire.ts";
 import { outboundSummaryOnWire } from "./outbound-wire.ts";
-import { detailOnWire, MessageDetail, MessageSummary, page, summaryOnWire } from "./wire.ts";
 
 /** Under the minute after which proxies commonly give a silent request up. */
 const WAIT_SECONDS_DEFAULT = 30;

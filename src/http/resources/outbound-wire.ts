@@ -1,191 +1,17 @@
-/** What agents send, as clients see it. Names and shapes are a promise: add, never change. */
-import { type Static, Type } from "@sinclair/typebox";
+/** Sent messages as the API shows them. */
+import type { Static } from "@sinclair/typebox";
 import { furtherFields } from "../../approval/further-fields.ts";
 import type { Reviews } from "../../approval/reviews.ts";
 import type { Mailbox, Method } from "../../mail.ts";
 import type { ShownLink } from "../../message/html/shown-links.ts";
-import { type EditedPart, editableParts, editedParts } from "../../store/outbound/edited-parts.ts";
+import { bare } from "../../store/mail/received.ts";
+import { editedParts } from "../../store/outbound/edited-parts.ts";
 import type { Outbound as StoredOutbound } from "../../store/outbound/outbound.ts";
 import type { HeldReview, OriginalContent, OutboundRow, RecipientRow } from "../../store/schema.ts";
+import { type MessageSummary, noClaims } from "../../wire/message.ts";
+import type { EditedPart, Original, Outbound, Recipient, Sent } from "../../wire/outbound.ts";
+import { optional } from "../../wire/words.ts";
 import type { Offload } from "../framework/resource.ts";
-import {
-  Attachment,
-  addresses,
-  bare,
-  type MessageSummary,
-  nullable,
-  oneOf,
-  optional,
-  outboundStatuses,
-  time,
-} from "./wire.ts";
-
-const method = oneOf("relay", "smtp", "capture");
-const hold = Type.Object(
-  {
-    rule: oneOf(
-      ...(["approval", "loop", "pattern", "unverified", "new_links", "unsearched"] as const),
-      ...(["first_time", "outside", "attachments", "max_recipients"] as const),
-    ),
-    reason: Type.String({ description: "One sentence." }),
-  },
-  { description: "Why it waits for somebody's decision." },
-);
-
-export const Recipient = Type.Object(
-  {
-    address: Type.String(),
-    status: oneOf("held", "queued", "sending", "sent", "delivered", "deferred", "bounced", "failed", "cancelled"),
-    method: Type.Optional(method),
-    smtp_reply: nullable(Type.String(), "The last reply of the next host, or of its bounce."),
-    error: nullable(Type.String(), "What keeps it from leaving, when no reply says so."),
-    attempts: Type.Integer(),
-    at: time("When its status last changed."),
-    next_attempt_at: Type.Optional(time()),
-  },
-  { $id: "Recipient" },
-);
-
-/** What the sender of a message hears. */
-export const Sent = Type.Object(
-  {
-    message_id: Type.String(),
-    status: oneOf("sent", "queued", "pending_approval", "cancelled", "rejected", "expired_rejected"),
-    method: Type.Optional(method),
-    email_message_id: Type.String({ description: "The Message-ID, with its angle brackets." }),
-    conversation_id: Type.String(),
-    approval_expires_at: Type.Optional(time()),
-    hold: Type.Optional(hold),
-    recipients: Type.Array(Recipient),
-    fix: Type.Optional(
-      Type.String({
-        description:
-          "Of a reply that left out addresses which nothing proves: which ones, and how to write to them all the same.",
-      }),
-    ),
-  },
-  { $id: "Sent" },
-);
-
-/** What the sender would hear. */
-export const Forecast = Type.Object(
-  {
-    decision: oneOf("send", "hold"),
-    hold: Type.Optional(hold),
-    recipients: Type.Array(
-      Type.Object({
-        address: Type.String(),
-        method,
-        first_time: Type.Boolean({ description: "The agent neither wrote to it nor heard from it before." }),
-      }),
-    ),
-  },
-  { $id: "Forecast" },
-);
-
-const contentHash = Type.String({ description: "SHA-256 over all recipients and the bytes: names what would leave." });
-
-const editedPartList = Type.Array(oneOf(...editableParts), {
-  description: "In what it differs from what the agent wrote.",
-});
-
-/** What who approves a message hears. */
-export const Approved = Type.Object(
-  {
-    ...Sent.properties,
-    edited: Type.Boolean({ description: "Whether it is not what the agent wrote." }),
-    edited_parts: Type.Optional(editedPartList),
-    provider_message_id: Type.Optional(Type.String({ description: "What the upstream called it." })),
-    content_hash: contentHash,
-  },
-  { $id: "Approved" },
-);
-
-export const Rejected = Type.Object(
-  { message_id: Type.String(), status: oneOf("rejected"), rejection_reason: Type.String() },
-  { $id: "Rejected" },
-);
-
-export const Original = Type.Object(
-  {
-    subject: Type.String(),
-    to: addresses,
-    cc: addresses,
-    bcc: addresses,
-    body_text: Type.String(),
-    body_html: Type.Optional(Type.String()),
-    attachments: Type.Array(Attachment),
-  },
-  { $id: "Original", description: "What the agent wrote, when a reviewer changed it." },
-);
-
-export const Outbound = Type.Object(
-  {
-    id: Type.String(),
-    agent_id: Type.String(),
-    direction: oneOf("outbound"),
-    subject: Type.String(),
-    type: oneOf("send", "reply", "forward", "test", "notice"),
-    conversation_id: Type.String(),
-    from: Type.String({ description: "The agent's address." }),
-    to: addresses,
-    cc: Type.Optional(addresses),
-    bcc: Type.Optional(addresses),
-    reply_to: Type.Optional(addresses),
-    status: oneOf(...outboundStatuses),
-    approval_expires_at: Type.Optional(time()),
-    created_at: time(),
-    email_message_id: Type.String(),
-    body_text: Type.Optional(Type.String({ description: "In lists only while it waits for approval." })),
-    body_html: Type.Optional(Type.String()),
-    attachments: Type.Optional(Type.Array(Attachment)),
-    provider_message_id: Type.Optional(Type.String({ description: "What the upstream called it." })),
-    method: Type.Optional(method),
-    hold: Type.Optional(hold),
-    content_hash: Type.Optional(contentHash),
-    first_time: Type.Optional(
-      Type.Array(Type.String(), {
-        description: "Recipients that the agent had neither written to nor heard from before.",
-      }),
-    ),
-    links: Type.Optional(
-      Type.Array(
-        Type.Object({
-          text: Type.String({ description: "The words of the link." }),
-          host: Type.String({ description: "Where it really leads; empty when that is no host." }),
-          url: Type.String(),
-        }),
-        { description: "In lists only while it waits for approval." },
-      ),
-    ),
-    headers: Type.Optional(
-      Type.Array(Type.Object({ name: Type.String(), value: Type.String() }), {
-        description:
-          "What leaves in the header beside the members above: recipients' names, the ids of the thread, the agent's own " +
-          "fields. In lists only while it waits for approval.",
-      }),
-    ),
-    unsearched: Type.Optional(
-      Type.Array(Type.Object({ name: Type.String(), why: Type.String() }), {
-        description: "While it waits for approval: parts that nobody here can read as text.",
-      }),
-    ),
-    review_notes: Type.Optional(
-      Type.Array(Type.String(), {
-        description: "While it waits for approval: how its HTML differs from its text, and what it hides. Sentences.",
-      }),
-    ),
-    edited: Type.Boolean({ description: "Whether a reviewer changed it." }),
-    edited_parts: Type.Optional(editedPartList),
-    original: Type.Optional(Original),
-    reviewed_at: Type.Optional(time()),
-    reviewed_by: Type.Optional(Type.String({ description: "An address, or `expiry`." })),
-    rejection_reason: Type.Optional(Type.String({ description: "Why it was not sent; the agent reads it too." })),
-    recipients: Type.Array(Recipient),
-    attempts: Type.Integer({ description: "Answers so far, of the recipient with the most." }),
-  },
-  { $id: "Outbound" },
-);
 
 /** A message as it stands in lists. */
 export function outboundOnWire(outbound: StoredOutbound): Static<typeof Outbound> {
@@ -293,9 +119,7 @@ export function outboundSummaryOnWire(
     snippet: message.snippet,
     has_attachments: content.attachments.length > 0,
     labels: [],
-    auto_submitted: null,
-    list_id: null,
-    precedence: null,
+    ...noClaims,
   };
 }
 

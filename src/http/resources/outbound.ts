@@ -4,6 +4,8 @@ import { Failure } from "../../errors.ts";
 import type { Caller } from "../../store/accounts/accounts.ts";
 import type { OutboundFilter, Outbound as StoredOutbound } from "../../store/outbound/outbound.ts";
 import type { Store } from "../../store/store.ts";
+import { Outbound, outboundStatuses } from "../../wire/outbound.ts";
+import { page } from "../../wire/words.ts";
 import { download } from "../framework/download.ts";
 import { answer, choice, query, text, time } from "../framework/input.ts";
 import { sized } from "../framework/large-answer.ts";
@@ -13,8 +15,7 @@ import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { ownAgent, requireAccountKey } from "./agents.ts";
 import { decider } from "./decider.ts";
-import { Outbound, outboundOnWire, withBodyOnWire } from "./outbound-wire.ts";
-import { outboundStatuses, page } from "./wire.ts";
+import { outboundOnWire, withBodyOnWire } from "./outbound-wire.ts";
 
 export { counterpart } from "../../approval/attached-files.ts";
 

@@ -12,15 +12,15 @@ import {
 } from "../../outbound/reply.ts";
 import type { Caller } from "../../store/accounts/accounts.ts";
 import type { AgentRow } from "../../store/schema.ts";
+import { Sent } from "../../wire/outbound.ts";
+import { optional } from "../../wire/words.ts";
 import { answer, type Complain, choice, complete, flag, invalid, openBody } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { ownAgent } from "./agents.ts";
-import { Sent } from "./outbound-wire.ts";
 import * as input from "./send-input.ts";
 import { type Found, findMessage, mayWrite, submit, submitFailures } from "./submit.ts";
-import { optional } from "./wire.ts";
 
 /** Which addresses a reply did not go to because nobody vouches for them, and what to do; undefined when there are none. */
 function leftOut(unproven: Unproven[]): string | undefined {

@@ -1,12 +1,14 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { newSigningSecret } from "../../accounts.ts";
 import { secretRow } from "../../store/accounts/accounts.ts";
+import type { SigningSecretRow } from "../../store/schema.ts";
+import { NewSigningSecret, SigningSecret } from "../../wire/key.ts";
+import { optional } from "../../wire/words.ts";
 import { answer, body, text } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { requireAccountKey } from "./agents.ts";
-import { NewSigningSecret, SigningSecret, secretOnWire } from "./wire.ts";
 
 export function signingSecrets(deps: RouteDeps) {
   const { store, vault, clock } = deps;
@@ -67,4 +69,14 @@ export function signingSecrets(deps: RouteDeps) {
         produces: { status: 204, description: "Deleted" },
       }),
     );
+}
+
+export function secretOnWire(row: SigningSecretRow): Static<typeof SigningSecret> {
+  return {
+    id: row.id,
+    name: row.name,
+    secret_prefix: row.secretPrefix,
+    created_at: row.createdAt.toISOString(),
+    ...optional("last_signed_at", row.lastSignedAt?.toISOString()),
+  };
 }

@@ -3,15 +3,15 @@ import { Failure } from "../../errors.ts";
 import { replyThread } from "../../outbound/reply.ts";
 import { type Caller, mayUse } from "../../store/accounts/accounts.ts";
 import type { AgentRow } from "../../store/schema.ts";
+import { Forecast, Sent } from "../../wire/outbound.ts";
+import { optional } from "../../wire/words.ts";
 import { answer, complete, type Given, invalid, type Opened, openBody, text } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { ownAgent } from "./agents.ts";
-import { Forecast, Sent } from "./outbound-wire.ts";
 import * as input from "./send-input.ts";
 import { findMessage, mayWrite, type Said, submit, submitFailures } from "./submit.ts";
-import { optional } from "./wire.ts";
 
 export function sends(deps: RouteDeps) {
   const { store } = deps;

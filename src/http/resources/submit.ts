@@ -5,10 +5,11 @@ import type { SendRequest } from "../../outbound/send.ts";
 import type { Outbound } from "../../store/outbound/outbound.ts";
 import type { AgentRow } from "../../store/schema.ts";
 import type { Store } from "../../store/store.ts";
+import type { Sent } from "../../wire/outbound.ts";
 import { principalKey } from "../framework/idempotency.ts";
 import type { Identity } from "../framework/identity.ts";
 import type { Exchange, RouteDeps } from "../framework/resource.ts";
-import { recipientOnWire, type Sent, sentOnWire } from "./outbound-wire.ts";
+import { recipientOnWire, sentOnWire } from "./outbound-wire.ts";
 
 /** Ways in which handing a message in may fail, beyond those of every request. */
 export const submitFailures = [

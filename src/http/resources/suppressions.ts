@@ -2,30 +2,18 @@ import { type Static, Type } from "@sinclair/typebox";
 import { readMailbox } from "../../message/addresses.ts";
 import type { Caller } from "../../store/accounts/accounts.ts";
 import type { SuppressionRow } from "../../store/schema.ts";
+import { Suppression } from "../../wire/suppression.ts";
+import { optional, page } from "../../wire/words.ts";
 import { answer, body, invalid, query, text } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { pageQuery, readPage } from "../framework/pages.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { requireAccountKey } from "./agents.ts";
-import { oneOf, optional, page, time } from "./wire.ts";
 
 /** As much as `readMailbox` looks at. */
 const ADDRESS_CHARS_MAX = 1_000;
 const DETAIL_CHARS_MAX = 500;
-
-export const Suppression = Type.Object(
-  {
-    address: Type.String(),
-    reason: oneOf("bounce", "complaint", "manual"),
-    detail: Type.String({ description: "The reply or report that led to it, or a person's note." }),
-    message_id: Type.Optional(
-      Type.String({ description: "The outbound message that bounced or was complained about." }),
-    ),
-    created_at: time(),
-  },
-  { $id: "Suppression" },
-);
 
 export function suppressionOnWire(row: SuppressionRow): Static<typeof Suppression> {
   return {

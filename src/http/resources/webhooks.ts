@@ -1,38 +1,23 @@
 import { type Static, Type } from "@sinclair/typebox";
-import type { EventType } from "../../events.ts";
 import { checkWebhookUrl } from "../../notify/address-guard.ts";
 import type { Caller } from "../../store/accounts/accounts.ts";
 import { webhookRow } from "../../store/events/webhooks.ts";
 import type { WebhookRow } from "../../store/schema.ts";
+import { Delivery } from "../../wire/delivery.ts";
+import type { EventType } from "../../wire/event-types.ts";
+import { Webhook } from "../../wire/webhook.ts";
+import { optional } from "../../wire/words.ts";
 import { answer, body, type Complain, choice, invalid, list, text } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { checkUrl, ownAgent, requireAccountKey, webhookUrl, webhookUrlPolicy } from "./agents.ts";
-import { Delivery, deliveryOnWire, EventTypeName } from "./delivery-wire.ts";
+import { deliveryOnWire } from "./delivery-wire.ts";
 import { wrongTypes } from "./events.ts";
-import { oneOf, optional, time } from "./wire.ts";
 
 const TYPES_MAX = 100;
 const AGENTS_MAX = 1_000;
 const ADDRESS_CHARS_MAX = 254;
-
-const Webhook = Type.Object(
-  {
-    id: Type.String(),
-    url: Type.String(),
-    events: Type.Array(EventTypeName, { description: "The types it gets; empty means all." }),
-    agents: Type.Array(Type.String(), { description: "Only what is about these agents; empty means everything." }),
-    description: Type.String(),
-    status: oneOf("enabled", "disabled"),
-    failing_since: Type.Optional(time("Since when every attempt has failed; absent while it is well.")),
-    disabled_at: Type.Optional(time()),
-    disabled_reason: Type.Optional(Type.String({ description: "One sentence." })),
-    created_at: time(),
-    updated_at: time(),
-  },
-  { $id: "Webhook" },
-);
 
 const members = {
   events: Type.Optional(

@@ -1,23 +1,17 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { emailPattern, tokenHash } from "../../accounts.ts";
 import { Failure } from "../../errors.ts";
+import { SignedInBrowser } from "../../wire/session.ts";
+import { nullable } from "../../wire/words.ts";
 import { cookie, createIdentify, requireOwnOrigin, sessionCookie } from "../framework/identity.ts";
 import { answer, body, invalid, text } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { openResource, type RouteDeps } from "../framework/resource.ts";
-import { nullable, time, User, userOnWire } from "../resources/wire.ts";
+import { userOnWire } from "../resources/user-wire.ts";
 import { oidcProviders } from "./oidc-client.ts";
 import { localPath } from "./return-to.ts";
 import { createBrowserSessions, requireWholeAccount, type SignedIn } from "./session.ts";
 import { sessionCookieHeader } from "./session-cookie.ts";
-
-const SignedInBrowser = Type.Object(
-  {
-    user: User,
-    session: Type.Object({ id: Type.String(), created_at: time(), expires_at: time() }),
-  },
-  { $id: "SignedInBrowser" },
-);
 
 /** Signing in and out for a page that does it by script: the dashboard. Only our own pages may. */
 export function authApi(deps: RouteDeps) {

@@ -1,25 +1,13 @@
 import { type Static, Type } from "@sinclair/typebox";
 import type { SessionRow } from "../../store/schema.ts";
+import { Session } from "../../wire/session.ts";
+import { optional } from "../../wire/words.ts";
 import { answer } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { requireAccountKey } from "../resources/agents.ts";
-import { optional, time } from "../resources/wire.ts";
 import { sessionCookieHeader } from "./session-cookie.ts";
-
-const Session = Type.Object(
-  {
-    id: Type.String(),
-    current: Type.Boolean({ description: "It is the one that asks." }),
-    created_at: time("When the browser signed in."),
-    expires_at: time(),
-    last_used_at: Type.Optional(time("To the minute.")),
-    user_agent: Type.Optional(Type.String({ description: "What the browser says it is." })),
-    ip: Type.Optional(Type.String({ description: "From where it was last used." })),
-  },
-  { $id: "Session" },
-);
 
 /** The browsers that are signed in to the account. */
 export function sessions(deps: RouteDeps) {

@@ -1,5 +1,5 @@
 import { and, asc, eq, inArray, isNotNull, isNull, lt, sql } from "drizzle-orm";
-import type { EventData } from "../../events.ts";
+import type { EventData } from "../../wire/events.ts";
 import { listSecrets } from "../accounts/accounts.ts";
 import { ask, placeholders, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
 import { getMessage, type StoredMail } from "../mail/messages.ts";

@@ -13,9 +13,9 @@ import {
   watch,
 } from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, type Subject } from "../../../test/store/stores.ts";
-import { eventTypes } from "../../events.ts";
-import { eventSchemas } from "../../http/resources/event-wire.ts";
 import { eventBody } from "../../notify/webhook.ts";
+import { eventTypes } from "../../wire/event-types.ts";
+import { eventSchemas } from "../../wire/events.ts";
 import type { RecipientOutcome } from "../outbound/queue.ts";
 import { noteFailure } from "./endpoint-health.ts";
 
@@ -25,7 +25,10 @@ const path = join(import.meta.dir, "event-goldens.json");
 /** An agent to whose account everything has happened that can. */
 async function livelyAgent({ store, engine }: Subject) {
   const { id: agentId, userId } = await addAgent(store, { address: "bot@agents.example" });
-  await addMessage(store, agentId, { emailMessageId: "<greeting@sender.example>" });
+  await addMessage(store, agentId, {
+    emailMessageId: "<greeting@sender.example>",
+    inReplyTo: "<question@agents.example>",
+  });
 
   async function send(address: string, outcome: RecipientOutcome) {
     const { message } = await addOutbound(store, agentId, { recipients: [{ address, lease: "mine" }] });

@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
-import type { EventData, EventType } from "../../events.ts";
 import { newId } from "../../id.ts";
+import type { EventType } from "../../wire/event-types.ts";
+import type { EventData } from "../../wire/events.ts";
 import { ask, askRaw, type Scope, type Verb } from "../engine/engine.ts";
 import type { EventRow } from "../schema.ts";
 import { queueForWebhooks } from "./webhooks.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { addAccount, addAgent, addMessage, later, noon } from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase } from "../../../test/store/stores.ts";
 import { eventsOf, rejection } from "../../../test/store/verbs.ts";
-import type { EventType } from "../../events.ts";
+import type { EventType } from "../../wire/event-types.ts";
 import type { DeliveryRow, WebhookRow } from "../schema.ts";
 import type { Store } from "../store.ts";
 import { type Disabling, hasFailedTooLong, noteFailure, noteSuccess } from "./endpoint-health.ts";

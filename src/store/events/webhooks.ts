@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, sql } from "drizzle-orm";
 import { Failure } from "../../errors.ts";
-import type { EventType } from "../../events.ts";
 import { newId } from "../../id.ts";
+import type { EventType } from "../../wire/event-types.ts";
 import { lockUser } from "../accounts/accounts.ts";
 import { type KeptAnswer, keepAnswer } from "../accounts/requests.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";

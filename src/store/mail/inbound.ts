@@ -1,46 +1,18 @@
 import { and, eq, sql } from "drizzle-orm";
 import { newId } from "../../id.ts";
-import { type EntityType, type Mailbox, type Verdict, wholeAuthentication } from "../../mail.ts";
+import { wholeAuthentication } from "../../mail.ts";
 import { ensureRoleMailbox } from "../accounts/agents.ts";
 import { ask, placeholders, type Scope, type Verb } from "../engine/engine.ts";
 import { addDelivery } from "../events/delivery-queue.ts";
 import { agentEndpoint } from "../events/endpoints.ts";
 import { addEvent } from "../events/events.ts";
 import { conversationOf } from "../outbound/outbound.ts";
-import type { AgentRow, MailContent, MessageRow } from "../schema.ts";
+import type { AgentRow, MessageRow } from "../schema.ts";
 import { makeKnown } from "./correspondents.ts";
 import { dropOrphanedRaw } from "./messages.ts";
+import { type InboundMail, receivedData, receivedRow } from "./received.ts";
 import { indexMessage, searchWords } from "./search.ts";
 import { forgetUnproven, noteUnproven, noteUnsignedReplyTo } from "./unproven.ts";
-
-/** A subject in an event, whose row shall stay small; the message has it whole. */
-const EVENT_SUBJECT_CHARS_MAX = 1_000;
-
-/** One inbound message for all its recipients on this server, ready to be stored. */
-export interface InboundMail {
-  envelopeFrom: string;
-  /** Recipient as the envelope gave it, the mailbox it reaches, and the id its message gets. */
-  recipients: { address: string; mailbox: string; messageId: string }[];
-  raw: { sha256: string; bytes: Uint8Array };
-  content: MailContent;
-  emailMessageId: string | null;
-  /** Message-IDs of In-Reply-To and References, with brackets, oldest first. */
-  references: string[];
-  from: Mailbox[];
-  to: Mailbox[];
-  cc: Mailbox[];
-  replyTo: Mailbox[];
-  subject: string;
-  snippet: string;
-  entityType: EntityType;
-  verdict: Verdict;
-  /** What says that no person wrote it. */
-  autoSubmitted: string | null;
-  listId: string | null;
-  precedence: string | null;
-  dedupeKey: string | null;
-  receivedAt: Date;
-}
 
 export interface Accepted {
   message: MessageRow;
@@ -103,38 +75,10 @@ function* acceptFor(
     ((yield* ensureRoleMailbox(s, recipient.mailbox, mail.receivedAt)) && (yield* takeSeq(s, recipient.mailbox)));
   if (!agent) return null;
 
-  const row: MessageRow = {
-    id: recipient.messageId,
-    agentId: agent.id,
-    userId: agent.userId,
-    seq: agent.lastSeq,
-    direction: "inbound",
-    status: "unread",
+  const row = receivedRow(mail, recipient, agent, {
     eventId: newId("evt"),
     conversationId: (yield* conversationOf(s, agent.id, mail.references)) ?? newId("conv"),
-    emailMessageId: mail.emailMessageId,
-    dedupeKey: mail.dedupeKey,
-    envelopeFrom: mail.envelopeFrom,
-    recipient: recipient.address.toLowerCase(),
-    fromAddress: mail.from[0]?.address ?? "",
-    from: mail.from,
-    to: mail.to,
-    cc: mail.cc,
-    replyTo: mail.replyTo,
-    subject: mail.subject,
-    snippet: mail.snippet,
-    hasAttachments: mail.content.attachments.length > 0,
-    entityType: mail.entityType,
-    verified: mail.verdict.verified,
-    verifiedDomain: mail.verdict.verifiedDomain,
-    domainCheck: mail.verdict.domainCheck,
-    authentication: mail.verdict.authentication,
-    autoSubmitted: mail.autoSubmitted,
-    listId: mail.listId,
-    precedence: mail.precedence,
-    rawSha256: mail.raw.sha256,
-    createdAt: mail.receivedAt,
-  };
+  });
   const stored = yield* ask(
     s.prepared(
       "insertMessage",
@@ -179,24 +123,7 @@ function* tellReceived(s: Scope, row: MessageRow): Verb<void> {
     userId: row.userId,
     agentId: row.agentId,
     type: "message.received",
-    data: {
-      message_id: row.id,
-      agent_id: row.agentId,
-      conversation_id: row.conversationId,
-      email_message_id: row.emailMessageId,
-      from: row.fromAddress,
-      recipient: row.recipient,
-      subject: row.subject.slice(0, EVENT_SUBJECT_CHARS_MAX).toWellFormed(),
-      snippet: row.snippet,
-      has_attachments: row.hasAttachments,
-      entity_type: row.entityType,
-      verified: row.verified,
-      verified_domain: row.verifiedDomain,
-      auto_submitted: row.autoSubmitted,
-      list_id: row.listId,
-      precedence: row.precedence,
-      received_at: row.createdAt.toISOString(),
-    },
+    data: receivedData(row),
     now: row.createdAt,
   });
 }

@@ -2,6 +2,7 @@ import { and, asc, desc, eq, gt, gte, inArray, lt, type SQL, sql } from "drizzle
 import type { ReadStatus } from "../../mail.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { MailContent, MessageRow } from "../schema.ts";
+import { type FrameRow, frameColumns } from "./received.ts";
 import { matching } from "./search.ts";
 
 export interface MessageFilter {
@@ -62,20 +63,13 @@ export function* listMessages(
 /** Longest subject in a notification: one line of RFC 5322 2.1.1. The message itself has it whole. */
 const NEWS_SUBJECT_CHARS = 998;
 
-/** What a consumer is told of a message. */
-export type News = Pick<
-  MessageRow,
-  | ("id" | "seq" | "eventId" | "conversationId" | "fromAddress" | "recipient" | "subject" | "createdAt" | "verified")
-  | ("autoSubmitted" | "listId" | "precedence")
->;
-
 /** An agent's messages after a position, oldest first, for the WebSocket hub. */
 export function* messagesAfter(
   s: Scope,
   agentId: string,
   after: number,
   options: { unreadOnly: boolean; limit: number },
-): Verb<News[]> {
+): Verb<FrameRow[]> {
   const { messages } = s.t;
   return yield* ask(
     s.prepared(
@@ -83,18 +77,8 @@ export function* messagesAfter(
       () =>
         s.db
           .select({
-            id: messages.id,
-            seq: messages.seq,
-            eventId: messages.eventId,
-            conversationId: messages.conversationId,
-            fromAddress: messages.fromAddress,
-            recipient: messages.recipient,
+            ...frameColumns(messages),
             subject: sql<string>`substr(${messages.subject}, 1, ${sql.raw(`${NEWS_SUBJECT_CHARS}`)})`,
-            createdAt: messages.createdAt,
-            verified: messages.verified,
-            autoSubmitted: messages.autoSubmitted,
-            listId: messages.listId,
-            precedence: messages.precedence,
           })
           .from(messages)
           .where(

@@ -1,8 +1,5 @@
+import { type EditedPart, editableParts } from "../../wire/outbound.ts";
 import type { OriginalContent } from "../schema.ts";
-
-/** The parts of a message that a reviewer can change, by their names on the wire, in the order in which they are told. */
-export const editableParts = ["to", "cc", "bcc", "subject", "body_text", "body_html", "attachments"] as const;
-export type EditedPart = (typeof editableParts)[number];
 
 /** The parts in which two contents of a message differ. */
 export function editedParts(before: OriginalContent, after: OriginalContent): EditedPart[] {

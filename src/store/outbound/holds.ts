@@ -1,6 +1,6 @@
 import { and, asc, eq, inArray, isNotNull, lte, sql } from "drizzle-orm";
 import { Failure } from "../../errors.ts";
-import type { EventData } from "../../events.ts";
+import type { EventData } from "../../wire/events.ts";
 import { addAudit } from "../accounts/audit.ts";
 import { isPausedAbove } from "../accounts/pauses.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";

@@ -1,5 +1,5 @@
 import { type InfiniteData, infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
-import type { EventType } from "../../../src/events.ts";
+import type { EventType } from "../../../src/wire/event-types.ts";
 import { type ApiEvent, api, ok } from "./client.ts";
 import { keys } from "./keys.ts";
 import { inPages, pageQuery, rowsOf } from "./pages.ts";

@@ -1609,6 +1609,8 @@ export interface components {
             list_id: string | null;
             /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
+            /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+            in_reply_to: string | null;
         };
         Attachment: {
             index: number;
@@ -1679,6 +1681,8 @@ export interface components {
             list_id: string | null;
             /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
+            /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+            in_reply_to: string | null;
             /** @description X-E2A-Auth-*, signed for this answer with the newest signing secret. */
             auth_headers: {
                 [key: string]: string;
@@ -1733,6 +1737,8 @@ export interface components {
             list_id: string | null;
             /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
+            /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+            in_reply_to: string | null;
             /** @description The mailbox that has it. */
             agent_id: string;
             authentication: components["schemas"]["Authentication"];
@@ -2147,9 +2153,14 @@ export interface components {
                 /** @description The From domain itself is proven. */
                 verified: boolean;
                 verified_domain: string | null;
+                /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
                 auto_submitted: string | null;
+                /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
                 list_id: string | null;
+                /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
                 precedence: string | null;
+                /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
+                in_reply_to: string | null;
                 /** Format: date-time */
                 received_at: string;
             };

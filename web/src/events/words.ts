@@ -1,4 +1,4 @@
-import type { EventType } from "../../../src/events.ts";
+import type { EventType } from "../../../src/wire/event-types.ts";
 import type { Tone } from "../ui/badge.tsx";
 
 /** What each type of event says, in a few words. */

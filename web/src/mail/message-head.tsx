@@ -4,7 +4,7 @@ import type { MessageDetail } from "../api/client.ts";
 import { Badge } from "../ui/badge.tsx";
 import { RelativeTime } from "../ui/time.tsx";
 import { hostOf } from "./hosts.ts";
-import { Address } from "./untrusted.tsx";
+import { Address, Untrusted } from "./untrusted.tsx";
 import { VerdictBadge } from "./verdict.tsx";
 
 /** Who wrote it to whom, what is proven of that, and what a reader should be wary of. */
@@ -32,6 +32,14 @@ export function MessageHead({ message }: { message: MessageDetail }) {
           <Addresses label="Delivered to" addresses={[message.recipient]} />
         )}
         {envelope && <Addresses label="Sent by" addresses={[message.envelope_from]} />}
+        {message.in_reply_to && (
+          <span className="inline-flex flex-wrap gap-x-1.5">
+            <span>In reply to</span>
+            <span className="wrap-anywhere text-ink">
+              <Untrusted text={message.in_reply_to} />
+            </span>
+          </span>
+        )}
       </div>
       {elsewhere.length > 0 && (
         <Warning>

@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useMatch } from "@tanstack/react-router";
 import { Activity } from "lucide-react";
-import { type EventType, eventTypes } from "../../../src/events.ts";
+import { type EventType, eventTypes } from "../../../src/wire/event-types.ts";
 import { useAgents } from "../api/agents.ts";
 import type { ApiEvent } from "../api/client.ts";
 import { eventQuery, eventsQuery } from "../api/events.ts";

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import { type EventType, eventTypes } from "../../../src/events.ts";
+import { type EventType, eventTypes } from "../../../src/wire/event-types.ts";
 import { useAgents } from "../api/agents.ts";
 import type { Webhook } from "../api/client.ts";
 import { ApiError } from "../api/problem.ts";

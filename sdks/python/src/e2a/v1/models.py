@@ -5,12 +5,20 @@ Times are aware datetimes in UTC. ``from`` is a word of Python, so the field is 
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Dict, List, Optional
 
 from ._decode import NO_TIME, Model
+from ._messages import ArcResult as ArcResult
+from ._messages import AttachmentData as AttachmentData
+from ._messages import Authentication as Authentication
+from ._messages import DkimResult as DkimResult
+from ._messages import DmarcResult as DmarcResult
+from ._messages import HeaderField as HeaderField
+from ._messages import MessageData as MessageData
+from ._messages import MessageSummaryData as MessageSummaryData
+from ._messages import SpfResult as SpfResult
 
 
 @dataclass(frozen=True)
@@ -198,138 +206,6 @@ class Domain(Model):
     degraded_at: Optional[datetime] = None
     paused: bool = False
     checks: List[DnsCheck] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class AttachmentData(Model):
-    """What is known of an attachment without its bytes. Name and type are the sender's claims."""
-
-    index: int = 0
-    filename: str = ""
-    content_type: str = ""
-    #: Bytes, decoded.
-    size: int = 0
-    content_id: Optional[str] = None
-
-
-@dataclass(frozen=True)
-class SpfResult(Model):
-    result: str = ""
-    domain: str = ""
-
-
-@dataclass(frozen=True)
-class DkimResult(Model):
-    result: str = ""
-    domain: str = ""
-    selector: str = ""
-    algorithm: str = ""
-    #: The signing domain is of the same organisation as the From domain.
-    aligned: bool = False
-
-
-@dataclass(frozen=True)
-class DmarcResult(Model):
-    result: str = ""
-    policy: Optional[str] = None
-    aligned_by: List[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class ArcResult(Model):
-    result: str = ""
-
-
-@dataclass(frozen=True)
-class Authentication(Model):
-    """What passed and what failed. ``verified`` of the message is the verdict."""
-
-    spf: SpfResult = field(default_factory=SpfResult)
-    dkim: List[DkimResult] = field(default_factory=list)
-    dmarc: DmarcResult = field(default_factory=DmarcResult)
-    arc: ArcResult = field(default_factory=ArcResult)
-    #: Fields such as ``Reply-To`` that the proving signatures leave out, when only they prove the sender: whoever
-    #: passed the message on could have written them.
-    unsigned: List[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class HeaderField(Model):
-    """A header field, decoded."""
-
-    name: str = ""
-    value: str = ""
-
-
-@dataclass(frozen=True)
-class MessageSummaryData(Model):
-    """A message as lists show it."""
-
-    message_id: str = ""
-    #: The bare address of the From field.
-    from_: str = ""
-    from_name: str = ""
-    to: List[str] = field(default_factory=list)
-    cc: List[str] = field(default_factory=list)
-    reply_to: List[str] = field(default_factory=list)
-    #: The address that it came to; it may have a ``+`` part.
-    recipient: str = ""
-    subject: str = ""
-    conversation_id: str = ""
-    #: ``unread`` or ``read``; of sent messages, what became of them.
-    status: str = ""
-    created_at: datetime = NO_TIME
-    #: ``inbound`` or ``outbound``.
-    direction: str = "inbound"
-    #: The From domain itself was proven.
-    verified: bool = False
-    verified_domain: Optional[str] = None
-    snippet: str = ""
-    has_attachments: bool = False
-    labels: List[str] = field(default_factory=list)
-    #: These three say that a program wrote it; do not answer such mail automatically.
-    auto_submitted: Optional[str] = None
-    list_id: Optional[str] = None
-    precedence: Optional[str] = None
-    #: The agent's address, in lists over several agents and in deliveries.
-    agent_id: Optional[str] = None
-    #: What passed and what failed; None in lists of one agent's messages.
-    authentication: Optional[Authentication] = None
-
-    @property
-    def is_automatic(self) -> bool:
-        """Whether a program or a mailing list sent it: answering it without a person may never end."""
-        return (self.auto_submitted or self.list_id or self.precedence) is not None
-
-
-@dataclass(frozen=True)
-class MessageData(MessageSummaryData):
-    """A whole message."""
-
-    #: Plain text; made from the HTML when there is none.
-    text: str = ""
-    html: Optional[str] = None
-    #: The new part of the text, without what it quotes.
-    reply_text: str = ""
-    #: What passed and what failed.
-    authentication: Authentication = field(default_factory=Authentication)
-    #: The proof, as ``X-E2A-Auth-*`` header fields.
-    auth_headers: Dict[str, str] = field(default_factory=dict, repr=False)
-    #: The mail as it is stored, in base64; ``raw_bytes`` has it decoded.
-    raw_message: str = field(default="", repr=False)
-    envelope_from: str = ""
-    #: The Message-ID field.
-    email_message_id: Optional[str] = None
-    headers: List[HeaderField] = field(default_factory=list, repr=False)
-    #: What is malformed about the mail.
-    defects: List[str] = field(default_factory=list)
-    #: The event that told of it, in a delivery.
-    event_id: Optional[str] = None
-
-    @property
-    def raw_bytes(self) -> bytes:
-        """The mail as it is stored (``message/rfc822``)."""
-        return base64.b64decode(self.raw_message)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,17 @@
-/** Every type of event as clients read it, each with a JSON Schema of its own. */
-import { type TObject, type TProperties, Type } from "@sinclair/typebox";
-import { type EventData, type EventType, eventTypes } from "../../events.ts";
-import { nullable, oneOf, time } from "./wire.ts";
+/**
+ * Every type of event, each with a JSON Schema of its own: a row of the log is an event's truth, and webhooks, the log and
+ * its WebSocket all carry the same one under the same id. Bodies of mail are never in an event; they are fetched by id.
+ */
+import { type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
+import { type EventType, eventTypes } from "./event-types.ts";
+import { aboutMessage, ReceivedData } from "./message.ts";
+import { nullable, oneOf, time } from "./words.ts";
+
+/** One of the types of events. */
+export const EventTypeName = oneOf(...eventTypes);
 
 const text = Type.String();
 const maybe = (description?: string) => nullable(Type.String(), description);
-
-const aboutMessage = {
-  message_id: Type.String(),
-  agent_id: Type.String({ description: "The agent's address." }),
-  conversation_id: Type.String(),
-};
 
 const fate = {
   ...aboutMessage,
@@ -37,23 +38,8 @@ const decided = {
   how: oneOf("api", "session", "cli", "link", "expiry"),
 };
 
-const data: Record<EventType, TObject> = {
-  "message.received": Type.Object({
-    ...aboutMessage,
-    email_message_id: maybe("The Message-ID field; null when it has none."),
-    from: Type.String({ description: "The From field's address. Believe it only when `verified`." }),
-    recipient: Type.String({ description: "The envelope's recipient, sub-address included." }),
-    subject: Type.String({ description: "Up to 1,000 characters." }),
-    snippet: text,
-    has_attachments: Type.Boolean(),
-    entity_type: oneOf("human", "agent"),
-    verified: Type.Boolean({ description: "The From domain itself is proven." }),
-    verified_domain: maybe(),
-    auto_submitted: maybe(),
-    list_id: maybe(),
-    precedence: maybe(),
-    received_at: time(),
-  }),
+const data = {
+  "message.received": ReceivedData,
   "message.sent": Type.Object(fate),
   "message.delivered": Type.Object(fate),
   "message.deferred": Type.Object(fate),
@@ -89,7 +75,10 @@ const data: Record<EventType, TObject> = {
     failing_since: nullable(time()),
   }),
   "webhook.test": Type.Object({ webhook_id: text, url: text }),
-};
+} satisfies Record<EventType, TObject>;
+
+/** What each type of event says; the data of a row. */
+export type EventData = { [T in EventType]: Static<(typeof data)[T]> };
 
 const descriptions: Record<EventType, string> = {
   "message.received": "An agent got mail.",

@@ -1,0 +1,29 @@
+/** Messages that answer one another. */
+import { Type } from "@sinclair/typebox";
+import { oneOf, time } from "./words.ts";
+
+/** What names a conversation, in the list and in its own answer. */
+export const conversationIdentity = {
+  conversation_id: Type.String(),
+  subject: Type.String({ description: "The subject of its first message." }),
+};
+
+export const Conversation = Type.Object(
+  {
+    ...conversationIdentity,
+    participants: Type.Array(Type.String(), {
+      description: "Who wrote in it and whom the agent wrote to, without the agent; 50 at most.",
+    }),
+    message_count: Type.Integer({ description: "Of both directions." }),
+    unread_count: Type.Integer(),
+    last_message_at: time(),
+    last_message: Type.Object({
+      message_id: Type.String(),
+      direction: oneOf("inbound", "outbound"),
+      from: Type.String(),
+      verified: Type.Boolean({ description: "Whether the From domain itself is proven." }),
+      snippet: Type.String(),
+    }),
+  },
+  { $id: "Conversation" },
+);

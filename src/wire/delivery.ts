@@ -1,0 +1,44 @@
+/** An event on its way to an endpoint. */
+import { Type } from "@sinclair/typebox";
+import { EventTypeName } from "./events.ts";
+import { nullable, oneOf, time } from "./words.ts";
+
+export const deliveryStatuses = ["pending", "paused", "succeeded", "failed"] as const;
+
+const delivery = {
+  id: Type.String(),
+  event_id: Type.String({ description: "What the endpoint gets as `webhook-id`, the same with every attempt." }),
+  event_type: EventTypeName,
+  message_id: Type.Optional(Type.String({ description: "Of an agent's own webhook, which gets the whole message." })),
+  agent_id: Type.Optional(Type.String({ description: "The agent that the event is about." })),
+  webhook_id: Type.Optional(Type.String({ description: "Absent for an agent's own webhook." })),
+  endpoint_id: Type.String({ description: "The webhook's id; of an agent's own webhook, the agent's address." }),
+  url: Type.Optional(Type.String({ description: "Where the endpoint is now; absent when there is none any more." })),
+  status: oneOf(...deliveryStatuses),
+  attempts: Type.Integer({ description: "Made so far." }),
+  next_attempt_at: Type.Optional(time("Absent while an attempt is under way, and when none will follow by itself.")),
+  last_status: Type.Optional(Type.Integer({ description: "HTTP status of the last answer." })),
+  last_error: Type.Optional(Type.String({ description: "Why the last attempt got no answer." })),
+  created_at: time(),
+  finished_at: Type.Optional(time()),
+};
+
+export const Delivery = Type.Object(delivery, { $id: "Delivery" });
+
+export const DeliveryDetail = Type.Object(
+  {
+    ...delivery,
+    tries: Type.Array(
+      Type.Object({
+        attempt: Type.Integer({ description: "From 1." }),
+        started_at: time(),
+        duration_ms: Type.Integer(),
+        status: nullable(Type.Integer(), "HTTP status; null when there was no answer."),
+        error: nullable(Type.String(), "Why there was no answer."),
+        answer: nullable(Type.String(), "How the answer's body begins, up to 1 KiB."),
+      }),
+      { description: "Every attempt, the first one first." },
+    ),
+  },
+  { $id: "DeliveryDetail" },
+);

@@ -1,0 +1,21 @@
+/** A webhook of the account. */
+import { Type } from "@sinclair/typebox";
+import { EventTypeName } from "./events.ts";
+import { oneOf, time } from "./words.ts";
+
+export const Webhook = Type.Object(
+  {
+    id: Type.String(),
+    url: Type.String(),
+    events: Type.Array(EventTypeName, { description: "The types it gets; empty means all." }),
+    agents: Type.Array(Type.String(), { description: "Only what is about these agents; empty means everything." }),
+    description: Type.String(),
+    status: oneOf("enabled", "disabled"),
+    failing_since: Type.Optional(time("Since when every attempt has failed; absent while it is well.")),
+    disabled_at: Type.Optional(time()),
+    disabled_reason: Type.Optional(Type.String({ description: "One sentence." })),
+    created_at: time(),
+    updated_at: time(),
+  },
+  { $id: "Webhook" },
+);
