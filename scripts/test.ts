@@ -1,3 +1,4 @@
+import { chmodSync, constants, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type Counts, pythonTests } from "./test-python.ts";
@@ -17,6 +18,8 @@ import { type Counts, pythonTests } from "./test-python.ts";
 const testTimeoutMs = 30_000;
 /** Each worker has a Postgres, a browser and child processes of its own. */
 const workersMax = 4;
+/** Free memory that the temporary files of all workers certainly fit in: databases, a browser, programs of Postgres. */
+const memoryFilesBytesMin = 6 * 1024 ** 3;
 /** Characters of the report's end that hold its summary for certain. */
 const tailLength = 4096;
 
@@ -28,7 +31,36 @@ async function succeeds(...script: string[]): Promise<boolean> {
   return (await child.exited) === 0;
 }
 
+/**
+ * A folder of files in memory, or null where this machine has none that is large enough and lets programs run. Waiting
+ * for a disk is half the time of tests that store mail, and a third of their processor time. No test cuts the power of the
+ * machine: test/faults/disk.c is the disk that forgets.
+ */
+function memoryFolder(): string | null {
+  let folder: string | null = null;
+  try {
+    const { bavail, bsize } = statfsSync("/dev/shm");
+    if (process.env.TMPDIR || bavail * bsize < memoryFilesBytesMin) return null;
+    folder = mkdtempSync("/dev/shm/e2a-tests-");
+    // As /tmp: root's tests run Postgres as another user.
+    chmodSync(folder, constants.S_IRWXU | constants.S_IRWXG | constants.S_IRWXO);
+    const program = join(folder, "program");
+    writeFileSync(program, "#!/bin/sh\n", { mode: 0o700 });
+    if (Bun.spawnSync([program]).exitCode === 0) return folder;
+  } catch {
+    // There is no such folder, or nothing in it can be run.
+  }
+  if (folder) rmSync(folder, { recursive: true, force: true });
+  return null;
+}
+
 async function bunTest(args: string[]): Promise<Counts> {
+  const folder = memoryFolder();
+  if (folder) {
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    // What is left behind there would take memory.
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+  }
   const workers = Math.min(availableParallelism(), workersMax);
   // A worker keeps what it has started (Postgres, a browser, child processes) for the files that it runs.
   const parallel = [`--parallel=${workers}`, "--no-isolate"];
@@ -38,7 +70,7 @@ async function bunTest(args: string[]): Promise<Counts> {
     stdout: "inherit",
     stderr: "pipe",
     // Its report goes through us, so it cannot see the terminal itself.
-    env: { ...process.env, ...(process.stderr.isTTY && { FORCE_COLOR: "1" }) },
+    env: { ...process.env, ...(folder && { TMPDIR: folder }), ...(process.stderr.isTTY && { FORCE_COLOR: "1" }) },
   });
   let tail = "";
   const decoder = new TextDecoder();

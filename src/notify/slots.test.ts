@@ -3,6 +3,7 @@ import { deliver } from "../../test/smtp/smtp-client.ts";
 import { request, startTestApp } from "../../test/support/app.ts";
 import { serveRaw } from "../../test/support/raw-server.ts";
 import { startSink } from "../../test/support/sink.ts";
+import { until } from "../../test/support/until.ts";
 import { TestClock } from "../clock.ts";
 import { createSlots, type Slots } from "./slots.ts";
 
@@ -139,19 +140,19 @@ test("endpoints that hang never keep an endpoint that answers waiting, after a r
     await send(slug);
     const owner = { userId: t.userId, agentId: `${slug}@e2a.localhost` };
     const attempts = async () => (await t.app.store.listDeliveries(owner, { limit: 1 }))[0]?.delivery.attempts;
-    while (!heard.has(slug)) await new Promise(setImmediate);
+    await until(`${slug} is tried`, () => heard.has(slug));
     clock.advance(30_000);
-    while ((await attempts()) === 0) await new Promise(setImmediate);
+    await until(`the attempt at ${slug} has failed`, async () => (await attempts()) !== 0);
   }
   for (const slug of slugs) await send(slug);
   clock.advance(29_000);
-  while (open() < 2) await new Promise(setImmediate);
+  await until("two are tried", () => open() >= 2);
   await send("live");
   await sink.reached(1);
   expect(open()).toBe(2);
 
   await t.restart();
-  while (open() < 2) await new Promise(setImmediate);
+  await until("two are tried again", () => open() >= 2);
   await send("live");
   await sink.reached(2);
   expect(open()).toBe(2);
@@ -175,6 +176,6 @@ test("an account whose endpoints are slow never keeps another account's endpoint
   await sink.reached(1);
   expect(sink.requests[0]?.body.subject).toBe("live");
   const open = () => silent.connections.filter((connection) => !connection.closed).length;
-  while (open() < 3) await new Promise(setImmediate);
+  await until("three are tried", () => open() >= 3);
   expect(open()).toBe(3);
 });

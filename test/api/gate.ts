@@ -454,12 +454,14 @@ export function gateCases(it: ApiWorld): void {
     });
   });
 
-  /** How many messages of an agent have each status, once none is queued or under way. */
+  /** How many messages of an agent have each status, once none is queued or under way to anybody. */
   async function settled(api: ApiClient, agent: string): Promise<Record<string, number>> {
     for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await Bun.sleep(POLL_MS)) {
       const { messages } = (await api.get(`/api/v1/messages?agent=${agent}&page_size=100`)).body;
       const statuses: string[] = messages.map((one: { status: string }) => one.status);
-      if (!statuses.some((status) => status === "queued" || status === "sending"))
+      const ways = messages.flatMap(({ recipients }: { recipients: { status: string }[] }) => recipients);
+      const isUnderWay = (status: string) => status === "queued" || status === "sending";
+      if (!statuses.some(isUnderWay) && !ways.some(({ status }: { status: string }) => isUnderWay(status)))
         return Object.fromEntries(
           Map.groupBy(statuses, (one) => one)
             .entries()

@@ -71,10 +71,19 @@ function unknownMembers(schema: Schema, value: unknown): string[] {
 
 /** The operation of a path, and the path as the document writes it. */
 function find(document: OpenApi, method: string, path: string): [template: string, operation: Operation | undefined] {
+  const parts = path.split("/");
   const [template = ""] = Object.keys(document.paths)
-    .filter((candidate) => new RegExp(`^${candidate.replace(/\{\w+\}/g, "[^/]+")}$`).test(path))
+    .filter((candidate) => matches(candidate.split("/"), parts))
     .sort((a, b) => a.split("{").length - b.split("{").length);
   return [template, document.paths[template]?.[method.toLowerCase()]];
+}
+
+/** Whether a path, in its parts, is one of a template's: `{name}` stands for any part that is not empty. */
+function matches(template: readonly string[], path: readonly string[]): boolean {
+  return (
+    template.length === path.length &&
+    template.every((part, i) => (/^\{\w+\}$/.test(part) ? path[i] !== "" : part === path[i]))
+  );
 }
 
 /** What does not fit a schema on its own, one sentence each. */

@@ -1,4 +1,4 @@
-/** What every e2a server answers to API clients, as cases: run on SQLite, on Postgres and against the compiled binary. */
+/** What every e2a server answers to API clients, as cases: run on SQLite, and against the compiled binary on Postgres. */
 import { afterAll, beforeAll, describe } from "bun:test";
 import { approvalCases } from "./approval.ts";
 import { approvalLinkCases } from "./approval-links.ts";

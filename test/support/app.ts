@@ -7,7 +7,7 @@ import { createVault, loadOrCreateKeyFile } from "../../src/vault.ts";
 import { testStoreThreads } from "../store/threads.ts";
 import { type DnsServer, startDnsServer, type Zone } from "./dns-server.ts";
 import { testPool } from "./pool.ts";
-import { testPostgres } from "./postgres.ts";
+import { migratedPostgres } from "./postgres.ts";
 import { tempDir } from "./temp.ts";
 
 export interface TestApp extends AsyncDisposable {
@@ -44,7 +44,7 @@ export interface TestAppOptions {
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const dir = await tempDir();
   const dns = await startDnsServer(options.zone ?? {});
-  const postgres = options.database === "postgres" ? await testPostgres() : null;
+  const postgres = options.database === "postgres" ? await migratedPostgres() : null;
   const config = loadConfig({
     env: {},
     cwd: dir.path,

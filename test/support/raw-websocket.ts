@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { within } from "./until.ts";
+import { until, within } from "./until.ts";
 
 /** Opcodes of RFC 6455 5.2. */
 export const opcode = { text: 1, close: 8, ping: 9, pong: 10 } as const;
@@ -108,7 +108,7 @@ export class RawWebSocket implements AsyncDisposable {
 
   /** Resolves when the network has taken all that was sent. */
   async sent(): Promise<void> {
-    while (this.socket.writableLength > 0) await new Promise(setImmediate);
+    await until("all is sent", () => this.socket.writableLength === 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

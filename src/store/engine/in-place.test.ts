@@ -3,6 +3,7 @@ import { copyFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { deliver } from "../../../test/smtp/smtp-client.ts";
 import { startTestApp } from "../../../test/support/app.ts";
+import { until } from "../../../test/support/until.ts";
 
 const ways: [name: string, missing: string, replace: (database: string) => () => void][] = [
   [
@@ -45,7 +46,7 @@ test.each(ways)(
       },
     });
     putBack();
-    while ((await ready()).status !== 200) await new Promise(setImmediate);
+    await until("it is ready again", async () => (await ready()).status === 200);
     expect(await mail("third")).toBe(250);
     await it.restart();
     const { messages } = (await it.api("GET", "/api/v1/agents/bot@e2a.localhost/messages")).body;
