@@ -63,6 +63,6 @@ test("a server whose Postgres has a full disk is not ready, although what needs 
   expect((await it.api("POST", "/api/v1/send", mail)).status).toBe(503);
   expect(await it.api("GET", "/api/ready")).toMatchObject({
     status: 503,
-    body: { reasons: ["The store takes no writes: the disk of its database is full."] },
+    body: { reasons: ["The store does not accept writes: the disk of its database is full."] },
   });
 });

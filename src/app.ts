@@ -408,7 +408,7 @@ async function openSmtp(deps: {
       const found = await store.findMailbox(address, config.sharedDomain);
       if (found.kind === "mailbox") return { mailbox: found.id };
       if (found.kind === "foreign")
-        throw new Failure("relay_denied", "This server relays no mail; the domain is not hosted here.");
+        throw new Failure("relay_denied", "This server does not relay mail; the domain is not hosted here.");
       if (found.kind === "unowned") throw new Failure("unavailable", "Nobody reads this mailbox yet; try again later.");
       return null;
     },
@@ -470,9 +470,9 @@ async function health(store: Store, config: Config, clock: Clock): Promise<{ ok:
     const fault = store.fault();
     if (fault !== null) reasons.push(fault);
     if (tooOld(deliveries)) reasons.push("Webhook deliveries have been due for more than five minutes.");
-    if (tooOld(outbound)) reasons.push("Mail out has been due for more than five minutes.");
+    if (tooOld(outbound)) reasons.push("Outbound mail has been due for more than five minutes.");
   } catch {
-    reasons.push(store.fault() ?? "The store takes no writes.");
+    reasons.push(store.fault() ?? "The store does not accept writes.");
   }
   const free = freeBytes(config.dataDir);
   if (free === null) reasons.push("The data folder cannot be read.");

@@ -25,7 +25,7 @@ const table = {
   unsupported_media_type: { status: 415, title: "Unsupported media type" },
   idempotency_key_reused: { status: 422, title: "The Idempotency-Key was used for another request" },
   recipient_suppressed: { status: 422, title: "A recipient is on the suppression list" },
-  upstream_not_configured: { status: 422, title: "There is no upstream for mail to the outside" },
+  upstream_not_configured: { status: 422, title: "No upstream is configured for mail to other servers" },
   upgrade_required: { status: 426, title: "This path is for WebSockets" },
   rate_limited: { status: 429, title: "Too many requests", smtp: [451, "4.7.1"] },
   upstream_rejected: { status: 502, title: "The upstream refused the message" },
@@ -107,8 +107,8 @@ export class StartRefused extends Error {
 /** Returns the failure itself, or wraps anything unexpected as `internal` without leaking its text. */
 export function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
-  return new Failure("internal", "The server met an unexpected error.", {
-    fix: "Try again; if it stays, look for the request_id in the server's log.",
+  return new Failure("internal", "The server ran into an unexpected error.", {
+    fix: "Try again. If the error persists, look for the request_id in the server's log.",
     cause: error,
   });
 }

@@ -23,7 +23,7 @@ const selfSignedFile = "tls-self-signed.pem";
 
 /**
  * The pair from `certPath` and `keyPath`, or, when neither is given, a self-signed one (ECDSA P-256) for `hostname`,
- * made once in `dataDir` and made anew when it is about to expire, unreadable or for another name.
+ * made once in `dataDir` and made again when it is about to expire, unreadable or for another name.
  * Throws an Error that says what is wrong with the configured files.
  */
 export async function loadOrCreateTls(options: {

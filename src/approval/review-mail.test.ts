@@ -230,7 +230,7 @@ describe("HTML beside the text", () => {
 
   test("is mentioned when it says the same", () => {
     const { text } = reviewMail(withContent("Hello Ann,\nthank you.", "<p>Hello Ann, <b>thank</b> you.</p>"));
-    expect(text).toContain("There is an HTML version too. As text it says the same.");
+    expect(text).toContain("There is also an HTML version. Its text says the same.");
     expect(text).not.toContain("HTML version, as text:");
   });
 
@@ -299,7 +299,7 @@ describe("links", () => {
   test("a recipient's domain that looks like another", () => {
     const { text } = reviewMail({ ...plain, to: [{ address: "ann@xn--pypal-4ve.com", name: "" }] });
     expect(text).toContain(
-      "| ann@xn--pypal-4ve.com\n  ^ The domain has other letters than a to z: it reads “pаypal.com”.",
+      "| ann@xn--pypal-4ve.com\n  ^ The domain has letters other than a to z: it reads “pаypal.com”.",
     );
   });
 });

@@ -91,8 +91,8 @@ export function showReview(
     why: `${visibleLine(review.hold.reason)} (rule: ${visibleLine(review.hold.rule)})`,
     expiry:
       review.onExpiry === "approve"
-        ? `Unless somebody decides before, it is sent as it is on ${showTime(review.expiresAt)}.`
-        : `Unless somebody decides before, it is rejected on ${showTime(review.expiresAt)}, and nothing is sent.`,
+        ? `If nobody decides first, it is sent as is on ${showTime(review.expiresAt)}.`
+        : `If nobody decides first, it is rejected on ${showTime(review.expiresAt)} and nothing is sent.`,
     facts: facts.filter(({ lines }) => lines.length > 0),
     bodies: showBodies(review, limits.bodyBytes),
   };
@@ -104,8 +104,8 @@ function showMailbox({ address, name }: Mailbox, firstTime: ReadonlySet<string>)
   const notes: string[] = [];
   if (firstTime.has(address.toLowerCase()))
     notes.push("First time: the agent has sent nothing to this address, and got no proven mail from it.");
-  if (foreign !== null) notes.push(`The domain has other letters than a to z: it reads “${foreign}”.`);
-  if (/[^\x00-\x7f]/.test(local)) notes.push("The part before the @ has other letters than a to z.");
+  if (foreign !== null) notes.push(`The domain has letters other than a to z: it reads “${foreign}”.`);
+  if (/[^\x00-\x7f]/.test(local)) notes.push("The part before the @ has letters other than a to z.");
   // The address first: no name, however long, gets in front of it.
   return { text: `${visibleLine(address)}${name ? `, named “${visibleLine(name)}”` : ""}`, notes };
 }
@@ -133,10 +133,10 @@ function showLink(link: ShownLink): ShownLine {
   const named = misnamedHost(link);
   const foreign = foreignHost(host);
   if (named !== null) notes.push(`Its words name ${visibleLine(named)}, but it leads to ${host || "no host"}.`);
-  if (foreign !== null) notes.push(`The host has other letters than a to z: it reads “${foreign}”.`);
+  if (foreign !== null) notes.push(`The host has letters other than a to z: it reads “${foreign}”.`);
   if (!hasEndlessHost(url) && URL.parse(url)?.username && !url.startsWith("mailto:"))
-    notes.push(`What stands before the @ is no host; it leads to ${host}.`);
-  if (text === "") notes.push("Loaded by the mail itself when somebody opens it.");
+    notes.push(`The part before the @ is not a host; the link leads to ${host}.`);
+  if (text === "") notes.push("Loaded automatically when the mail is opened.");
   const target = url === host ? "" : `: ${visibleLine(url)}`;
   return { text: `${host === "" ? "no host" : visibleLine(host)}${target}${words}`, notes };
 }
@@ -150,7 +150,7 @@ function showBodies({ text, html, held }: Review, bytesMax: number): ShownReview
   if (html === null || held.htmlText === null)
     return [showBody("Text", text, text.trim() === "" ? ["The mail has no text."] : [], bytesMax)];
   if (held.isSame) {
-    const same = "There is an HTML version too. As text it says the same.";
+    const same = "There is also an HTML version. Its text says the same.";
     return [showBody("Text", text, [same, ...notes], bytesMax)];
   }
   const rich = showBody("HTML version, as text", held.htmlText, notes, bytesMax);

@@ -25,7 +25,7 @@ export function bootstrapCommand(io: Io): Command {
     .option("--name <name>", "the account's name")
     .action(async (flags: BootstrapFlags, command: Command) => {
       if (!addressPattern.test(flags.email))
-        throw usageError(`"${flags.email}" is no email address.`, "Try: e2a bootstrap --email you@example.com");
+        throw usageError(`"${flags.email}" is not an email address.`, "Try: e2a bootstrap --email you@example.com");
       const { user, key } = await makeAccount(io, flags);
       if (command.optsWithGlobals().json)
         return write(io.stdout, `${JSON.stringify({ user: { id: user.id, email: user.email }, api_key: key })}\n`);

@@ -57,13 +57,14 @@ async function confirmed(session: Session, mail: Outbound, draft: Draft): Promis
   const { io, paint } = session;
   const edit = editOf(mail, draft);
   if (Object.keys(edit).length === 0) {
-    return (await confirm(io, "Nothing was changed. Approve it as it is?", false)) ? {} : "back";
+    return (await confirm(io, "Nothing was changed. Approve it as is?", false)) ? {} : "back";
   }
   const before = draftOf(mail);
   const after = { ...draft, text: edit.body_text ?? before.text };
   await write(io.stdout, `\n${unifiedDiff(draftText(before), draftText(after), paint)}\n\n`);
   if (edit.body_text !== undefined && mail.body_html) {
-    const question = "The mail also has HTML. Make it anew from the text, without its formatting? (No drops the HTML.)";
+    const question =
+      "The mail also has HTML. Regenerate it from the text, without its formatting? (No drops the HTML.)";
     Object.assign(edit, (await confirm(io, question, true)) ? htmlAnew(mail, edit) : { body_html: "" });
   }
   const choice = await key(io, "Let it go with these changes?", [

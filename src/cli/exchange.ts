@@ -200,7 +200,7 @@ function uncertain(error: unknown): unknown {
     exit,
     problem,
     cause,
-    fix: "The server may have taken the mail: look at `e2a outbox` before you send it again.",
+    fix: "The server may have accepted the mail: check `e2a outbox` before you send it again.",
   });
 }
 

@@ -125,7 +125,8 @@ export class Handover {
     const id = job.frame.message_id;
     // Read anew for each try: its signature must be fresh, and it may be gone.
     const message: MessageDetail = await client.message(agent, id, { peek: true });
-    if (job.rounds !== null && message.status === "read") return say(`${id} was read meanwhile and is left alone.`);
+    if (job.rounds !== null && message.status === "read")
+      return say(`${id} has been read in the meantime, so it is skipped.`);
     const said = await target.take(message);
     job.taken = true;
     await onTaken(job.frame);

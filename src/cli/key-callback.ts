@@ -32,7 +32,7 @@ export function listenForKey(): KeyCallback {
     idleTimeout: 60,
     async fetch(request) {
       if (new URL(request.url).pathname !== path) return page(404, "There is nothing here.");
-      if (request.method !== "POST") return page(405, "The browser brings the key by itself.");
+      if (request.method !== "POST") return page(405, "The browser sends the key automatically.");
       const form = new URLSearchParams(await request.text());
       const apiKey = form.get("api_key");
       if (!same(form.get("cli_state") ?? "", state) || !apiKey)

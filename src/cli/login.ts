@@ -43,7 +43,7 @@ export function loginCommand(io: Io): Command {
       const asks = canAsk(io) && !session.json;
       if (!asks && flags.browser)
         throw usageError(
-          "Nobody is here to choose how to sign in.",
+          "There is no terminal to choose a way to sign in.",
           'Try: printf %s "$KEY" | e2a login --api-key-stdin, or e2a login --no-browser',
         );
       const url = asks ? await askForServer(session) : (settings.url.value ?? "");

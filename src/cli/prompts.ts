@@ -44,7 +44,7 @@ export async function secret(io: Io, message: string): Promise<string> {
 /** Asks yes or no; in a pipe, where nobody can answer, only `--yes` will do. */
 export async function confirmDeletion(io: Io, message: string, yes: boolean | undefined): Promise<void> {
   if (yes) return;
-  if (!canAsk(io)) throw usageError("Nobody is here to confirm the deletion.", "Add --yes.");
+  if (!canAsk(io)) throw usageError("There is no terminal to confirm the deletion.", "Add --yes.");
   const clack = await import("@clack/prompts");
   const sure = await clack.confirm({ message: plain(message), initialValue: false, ...streams(io) });
   if (answer<boolean>(sure) === false) throw new CliError("Nothing was deleted.", { code: "cancelled" });

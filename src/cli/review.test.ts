@@ -140,7 +140,7 @@ describe("editing", () => {
     ["n", ""],
   ];
   for (const [keys, html] of htmlAnswers) {
-    test(`HTML ${html === "" ? "is dropped when asked" : "is made anew from the text"}`, async () => {
+    test(`HTML ${html === "" ? "is dropped when asked" : "is made again from the text"}`, async () => {
       server.outbox.mails = [heldMail(1, { body_html: "<p>Text 1</p>" })];
       const running = start(await editor(change));
       await answer(running, "Mail 1 of 1: what now?", "e");
@@ -173,7 +173,7 @@ describe("editing", () => {
       server.outbox.mails = [heldMail(1)];
       const running = start({ ...(await editor(script, script)) });
       await answer(running, "Mail 1 of 1: what now?", "e");
-      if (script === "true") await answer(running, "Nothing was changed. Approve it as it is?", enter);
+      if (script === "true") await answer(running, "Nothing was changed. Approve it as is?", enter);
       await answer(running, "Mail 1 of 1: what now?", "q", 3);
       expect((await running.done).out).toContain("1 not looked at");
       expect(decisions()).toEqual([]);

@@ -30,7 +30,7 @@ export function urlTarget(options: UrlOptions): Target {
 export function targetUrl(text: string): URL {
   const url = URL.parse(text);
   if (url && ["http:", "https:"].includes(url.protocol)) return url;
-  throw usageError(`"${text}" is no URL to forward to.`, "Give it whole, for example http://127.0.0.1:3000/mail.");
+  throw usageError(`"${text}" is not a URL to forward to.`, "Give it whole, for example http://127.0.0.1:3000/mail.");
 }
 
 /** Without what may be secret: user, password, query. */

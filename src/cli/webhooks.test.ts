@@ -108,7 +108,7 @@ describe("test", () => {
     const { code, out, err } = await run(["webhooks", "test", id]);
     expect([code, err]).toEqual([
       1,
-      `error: https://example.com/1 did not take it: 502.\nfix: What becomes of it: e2a deliveries show ${delivery(1).id}\n`,
+      `error: https://example.com/1 did not take it: 502.\nfix: Follow it with: e2a deliveries show ${delivery(1).id}\n`,
     ]);
     expect(out).toMatch(/\n1 +\S+ \S+ +34 ms +502 +Bad gateway\n$/);
   });

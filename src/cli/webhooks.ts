@@ -179,7 +179,7 @@ function webhookFacts({ paint }: Session, webhook: Webhook): string {
     paint,
   );
   const next = paint("cyan", `e2a webhooks update ${plain(webhook.id)} --status enabled`);
-  return status === "disabled" ? `${lines}\n\nWhat is to be delivered waits. Switch it on: ${next}` : lines;
+  return status === "disabled" ? `${lines}\n\nIts deliveries wait. Enable it: ${next}` : lines;
 }
 
 function updateCommand(io: Io): Command {
@@ -257,6 +257,6 @@ function notTaken(delivery: DeliveryDetail): CliError {
   const answer = lastAnswer(delivery);
   return new CliError(`${endpoint} ${answer ? `did not take it: ${plain(answer)}` : "has not answered yet"}.`, {
     code: "not_delivered",
-    fix: `What becomes of it: e2a deliveries show ${plain(delivery.id)}`,
+    fix: `Follow it with: e2a deliveries show ${plain(delivery.id)}`,
   });
 }

@@ -33,7 +33,7 @@ export function checkTogether(values: Values, sources: Sources, complaints: read
       complain({
         key: "outbound_smtp.host",
         source: "not set",
-        message: "There is a user name for an upstream server, but no server.",
+        message: "A user name is set for an upstream server, but no server.",
         remedy: "Set outbound_smtp.host, or remove outbound_smtp.username and outbound_smtp.password.",
       });
   checkSignIn(values, sources, complain);
@@ -47,7 +47,7 @@ function checkSignIn(values: Values, sources: Sources, complain: Complain) {
   if (issuer?.protocol === "http:" && !isLoopback(issuer.hostname.replace(/^\[|\]$/g, "")))
     complain({
       ...about("oauth.oidc_issuer"),
-      message: `Whoever is on the way to ${issuer.host} could sign in as anybody.`,
+      message: `Anyone on the network path to ${issuer.host} could sign in as anybody.`,
       remedy:
         "Use its https:// address; http:// is only for a provider on this machine, such as http://127.0.0.1:8090.",
     });

@@ -26,7 +26,7 @@ export class Refusal extends Error {
 export function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof Failure) return new Refusal(...error.smtp, error.message);
-  return new Refusal(451, "4.3.0", "The server met an unexpected error; try again later");
+  return new Refusal(451, "4.3.0", "The server ran into an unexpected error; try again later");
 }
 
 /** RFC 5321 4.5.3.1.5: a reply line has at most 512 octets, code and CRLF included. */

@@ -286,7 +286,7 @@ describe("what is thrown becomes the reply", () => {
     [
       "a surprise",
       new Error("SQLITE_IOERR at /secret/path"),
-      "451 4.3.0 The server met an unexpected error; try again later",
+      "451 4.3.0 The server ran into an unexpected error; try again later",
     ],
     ["a message of two lines", new Failure("message_refused", "One\r\n250 two"), "550 5.7.1 One 250 two"],
     ["a message that is too long", new Failure("message_refused", "x".repeat(2000)), `550 5.7.1 ${"x".repeat(494)}`],

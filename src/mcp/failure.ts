@@ -36,7 +36,7 @@ const askUser = "Do not try again by yourself: tell the user.";
 
 /** What a model does about a failure, where the API's own advice is for people who write programs. */
 const fixes: Record<string, string> = {
-  unauthenticated: `The API key in this client's configuration is not valid any more. ${askUser}`,
+  unauthenticated: `The API key in this client's configuration is no longer valid. ${askUser}`,
   not_found: "Check ids and addresses: list_agents, list_messages and list_conversations show them.",
   forbidden: `This key has no right to it. ${askUser}`,
   invalid_request: wrongFix,
@@ -45,7 +45,7 @@ const fixes: Record<string, string> = {
     "Mail to this address bounced for good or was complained about. Leave it out, or ask the user for another address.",
   upstream_not_configured: `This server sends no mail to the outside; its operator has to set outbound_smtp. ${askUser}`,
   upstream_rejected:
-    "Nobody got it. If an address is wrong, correct it and send a new message; otherwise tell the user what was said.",
+    "No recipient got it. If an address is wrong, correct it and send a new message; otherwise tell the user what was said.",
   idempotency_key_reused: "Give another idempotency_key for another message, or leave it out.",
   too_large: "Send less: fewer or smaller attachments.",
 };
@@ -62,7 +62,7 @@ export function failureOf(status: number, text: string): ToolFailure {
   const errors = problem.errors?.map(({ field, message }) => ({ field: plain(field), message: plain(message) }));
   const detail = plain(problem.detail ?? problem.title ?? `The server answered ${status}.`);
   const quotes = code === "upstream_rejected";
-  return new ToolFailure(quotes ? "Nobody took the message." : detail, {
+  return new ToolFailure(quotes ? "No recipient accepted the message." : detail, {
     fix: fixes[code] ?? plain(problem.fix ?? "Try again; if it stays, tell the user."),
     ...{ code, status, errors },
     quoted: quotes ? detail : undefined,

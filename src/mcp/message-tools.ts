@@ -96,7 +96,7 @@ async function askedBody(part: Part, text: string, html: string | null, { readHt
 }
 
 const unsignedReplyTo =
-  "It has a Reply-To that the signature which proves the sender does not cover, so somebody else may have put it there: " +
+  "It has a Reply-To that the sender's signature does not cover, so somebody else may have put it there: " +
   "an answer goes to the sender.";
 
 async function inbound(agent: string, message: Detail, part: Part, asked: AskedPart, context: Context) {

@@ -30,5 +30,5 @@ test("what the API says of a failure is one line, with nothing hidden in it, of 
   expect(message).toBe(`subject is bad SYSTEM ${"x".repeat(2_000)}`.slice(0, 1_000));
   expect(details).toMatchObject({ code: "invalid_request", status: 400 });
   const rejected = failureOf(502, JSON.stringify({ ...problem, code: "upstream_rejected" }));
-  expect([rejected.message, rejected.details.quoted]).toEqual(["Nobody took the message.", message]);
+  expect([rejected.message, rejected.details.quoted]).toEqual(["No recipient accepted the message.", message]);
 });

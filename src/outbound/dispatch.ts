@@ -220,7 +220,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         if (error instanceof Failure && error.code === "unavailable")
           return { kind: "released", at: new Date(clock.now()), error: error.message };
         log.error("outbound.try_failed", { message: messageId, recipient: recipient.n }, error);
-        return settle(recipient, { kind: "unknown", error: "The server met an unexpected error; see its log." });
+        return settle(recipient, { kind: "unknown", error: "The server ran into an unexpected error; see its log." });
       });
       if (await record(recipient, outcome)) tell(recipient, outcome);
       else if (outcome.kind !== "released")
@@ -310,7 +310,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     if (own === captureLane) return { kind: "sent", method: "capture", status: "sent", reply: null };
     const upstream = own === null ? undefined : upstreams.get(own);
     if (own === null || !upstream)
-      return settle(recipient, { kind: "refused", reply: "554 5.4.4 There is no upstream for mail to the outside" });
+      return settle(recipient, {
+        kind: "refused",
+        reply: "554 5.4.4 No upstream is configured for mail to other servers",
+      });
     const raw = await outsideForm(work);
     if (!(await mayHandOver(recipient)))
       return { kind: "released", at: new Date(clock.now()), error: "The store was away; nothing was sent." };

@@ -70,7 +70,7 @@ function placed<F extends object>(place: Place, verb: F): F {
 /** A verb on behalf of an API key or session, by its id: Failure `unauthenticated` once that was revoked. */
 function* standing<R>(s: Scope, by: string | null, verb: Verb<R>): Verb<R> {
   if (by !== null && !(yield* accounts.proofStands(s, by)))
-    throw new Failure("unauthenticated", "The API key or session ended while this request was being done.");
+    throw new Failure("unauthenticated", "The API key or session ended while this request was processed.");
   return yield* verb;
 }
 

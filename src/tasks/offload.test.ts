@@ -47,8 +47,8 @@ async function hostileApp() {
 
 describe("mail that a child does not survive", () => {
   test.each([
-    ["whole", "The message is not read whole: reading it takes too much time."],
-    ["crash", "The message is not read whole: reading it ends the process that does it."],
+    ["whole", "Only part of the message was read: reading it takes too much time."],
+    ["crash", "Only part of the message was read: reading it ends the process that does it."],
   ])("(%s) is verified and arrives as raw text with a defect; mail beside it arrives as ever", async (how, defect) => {
     await using t = await hostileApp();
     const ordinary = await signMail(plainMail({ to: bot, subject: "ordinary" }), rsa);

@@ -82,7 +82,7 @@ export function createOffload(options: {
 
   async function attachments(raw: Uint8Array, index: number | null) {
     const read = run("attachments", { limits, index }, [raw]).catch(
-      unreadable("The message takes too much time or memory to be taken apart.", "Download it whole, with /raw."),
+      unreadable("The message takes too much time or memory to parse.", "Download the raw message with /raw."),
     );
     const { output, blobs } = await read;
     return output.map((attachment, i) => ({ attachment, content: blobs[i] ?? new Uint8Array() }));
@@ -95,7 +95,7 @@ export function createOffload(options: {
       } catch (error) {
         if (!(error instanceof TaskLost)) throw error;
         log.warn("message.not_read", { message: job.queueId, client: job.envelope.remoteAddress, why: error.loss });
-        const defect = `The message is not read whole: reading it ${lossClauses[error.loss]}.`;
+        const defect = `Only part of the message was read: reading it ${lossClauses[error.loss]}.`;
         const alone = { host, alone: true };
         const plain = run("examine", { job, settings, dns, defect }, [pieces], alone);
         return (await plain.catch(unreadable("The message cannot be examined at the moment; try again later"))).output;

@@ -10,7 +10,9 @@ export const Agent = Type.Object(
     name: Type.String(),
     webhook_url: Type.String({ description: "Empty when the agent has none." }),
     webhook_status: oneOf("enabled", "disabled"),
-    webhook_failing_since: Type.Optional(time("Since when every attempt has failed; absent while it is well.")),
+    webhook_failing_since: Type.Optional(
+      time("Since when every attempt has failed; absent while the endpoint is healthy."),
+    ),
     webhook_disabled_reason: Type.Optional(Type.String({ description: "One sentence." })),
     agent_mode: oneOf("cloud", "local"),
     domain_verified: Type.Boolean(),

@@ -7,7 +7,7 @@ export const deliveryStatuses = ["pending", "paused", "succeeded", "failed"] as 
 
 const delivery = {
   id: Type.String(),
-  event_id: Type.String({ description: "What the endpoint gets as `webhook-id`, the same with every attempt." }),
+  event_id: Type.String({ description: "Sent as `webhook-id`, the same in every attempt." }),
   event_type: EventTypeName,
   message_id: Type.Optional(Type.String({ description: "Of an agent's own webhook, which gets the whole message." })),
   agent_id: Type.Optional(Type.String({ description: "The agent that the event is about." })),
@@ -35,7 +35,7 @@ export const DeliveryDetail = Type.Object(
         duration_ms: Type.Integer(),
         status: nullable(Type.Integer(), "HTTP status; null when there was no answer."),
         error: nullable(Type.String(), "Why there was no answer."),
-        answer: nullable(Type.String(), "How the answer's body begins, up to 1 KiB."),
+        answer: nullable(Type.String(), "The first KiB of the response body."),
       }),
       { description: "Every attempt, the first one first." },
     ),

@@ -29,7 +29,7 @@ const held = {
   subject: text,
   recipients: Type.Array(Type.String(), { description: "The first 50 of them." }),
   rule: Type.String({ description: "Which rule holds it: `approval` holds everything, `loop` is the loop breaker." }),
-  reason: Type.String({ description: "The same for people, one sentence." }),
+  reason: Type.String({ description: "A sentence for people." }),
 };
 
 const decided = {
@@ -82,20 +82,20 @@ export type EventData = { [T in EventType]: Static<(typeof data)[T]> };
 
 const descriptions: Record<EventType, string> = {
   "message.received": "An agent got mail.",
-  "message.sent": "The next host took a message for a recipient.",
-  "message.delivered": "A report says that it arrived.",
-  "message.deferred": "It could not leave yet and is tried again.",
+  "message.sent": "The next server accepted a message for a recipient.",
+  "message.delivered": "A delivery report says that it arrived.",
+  "message.deferred": "It could not be sent yet and will be retried.",
   "message.failed": "It will not leave.",
   "message.bounced": "It came back.",
-  "message.complained": "The recipient's provider reports it as unwanted.",
-  "message.held": "A message waits for somebody's decision.",
-  "message.approved": "Somebody let a held message go.",
-  "message.rejected": "Somebody refused a held message.",
+  "message.complained": "The recipient's provider reported it as spam.",
+  "message.held": "A message waits for a decision.",
+  "message.approved": "A person approved a held message.",
+  "message.rejected": "A person rejected a held message.",
   "message.expired": "Nobody decided in time.",
   "domain.verified": "A domain was proven.",
-  "domain.degraded": "A proven domain's records are not what they should be any more.",
+  "domain.degraded": "The records of a verified domain are no longer correct.",
   "loop.stopped": "The loop breaker stopped a conversation.",
-  "webhook.disabled": "An endpoint was switched off; what is for it waits.",
+  "webhook.disabled": "An endpoint was disabled; its deliveries wait.",
   "webhook.test": "Somebody tried a webhook.",
 };
 

@@ -128,7 +128,7 @@ export const MessageDetail = Type.Object(
 export const InboxMessage = Type.Object(
   {
     ...MessageSummary.properties,
-    agent_id: Type.String({ description: "The mailbox that has it." }),
+    agent_id: Type.String({ description: "The mailbox that received it." }),
     authentication: Authentication,
   },
   { $id: "InboxMessage" },

@@ -22,7 +22,7 @@ const hold = Type.Object(
     ),
     reason: Type.String({ description: "One sentence." }),
   },
-  { description: "Why it waits for somebody's decision." },
+  { description: "Why the message is held." },
 );
 
 export const Recipient = Type.Object(
@@ -88,7 +88,7 @@ export const Approved = Type.Object(
     ...Sent.properties,
     edited: Type.Boolean({ description: "Whether it is not what the agent wrote." }),
     edited_parts: Type.Optional(editedPartList),
-    provider_message_id: Type.Optional(Type.String({ description: "What the upstream called it." })),
+    provider_message_id: Type.Optional(Type.String({ description: "The upstream's own id of the message." })),
     content_hash: contentHash,
   },
   { $id: "Approved" },
@@ -132,7 +132,7 @@ export const Outbound = Type.Object(
     body_text: Type.Optional(Type.String({ description: "In lists only while it waits for approval." })),
     body_html: Type.Optional(Type.String()),
     attachments: Type.Optional(Type.Array(Attachment)),
-    provider_message_id: Type.Optional(Type.String({ description: "What the upstream called it." })),
+    provider_message_id: Type.Optional(Type.String({ description: "The upstream's own id of the message." })),
     method: Type.Optional(method),
     hold: Type.Optional(hold),
     content_hash: Type.Optional(contentHash),
@@ -145,7 +145,7 @@ export const Outbound = Type.Object(
       Type.Array(
         Type.Object({
           text: Type.String({ description: "The words of the link." }),
-          host: Type.String({ description: "Where it really leads; empty when that is no host." }),
+          host: Type.String({ description: "The host that the link leads to; empty if it has none." }),
           url: Type.String(),
         }),
         { description: "In lists only while it waits for approval." },

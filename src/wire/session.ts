@@ -6,12 +6,12 @@ import { time } from "./words.ts";
 export const Session = Type.Object(
   {
     id: Type.String(),
-    current: Type.Boolean({ description: "It is the one that asks." }),
+    current: Type.Boolean({ description: "Whether this is the session of the request." }),
     created_at: time("When the browser signed in."),
     expires_at: time(),
     last_used_at: Type.Optional(time("To the minute.")),
-    user_agent: Type.Optional(Type.String({ description: "What the browser says it is." })),
-    ip: Type.Optional(Type.String({ description: "From where it was last used." })),
+    user_agent: Type.Optional(Type.String({ description: "The browser, as it describes itself." })),
+    ip: Type.Optional(Type.String({ description: "The address from which it was last used." })),
   },
   { $id: "Session" },
 );

@@ -11,7 +11,7 @@ export const Webhook = Type.Object(
     agents: Type.Array(Type.String(), { description: "Only what is about these agents; empty means everything." }),
     description: Type.String(),
     status: oneOf("enabled", "disabled"),
-    failing_since: Type.Optional(time("Since when every attempt has failed; absent while it is well.")),
+    failing_since: Type.Optional(time("Since when every attempt has failed; absent while the endpoint is healthy.")),
     disabled_at: Type.Optional(time()),
     disabled_reason: Type.Optional(Type.String({ description: "One sentence." })),
     created_at: time(),

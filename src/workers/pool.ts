@@ -232,7 +232,7 @@ export function createPool(options: PoolOptions): Pool {
       const waiting = alone ? suspects : isUrgent ? urgent : queue;
       if (waiting.length >= limits.queueMax)
         return Promise.reject(
-          new Failure("overloaded", "The server has too much to do at the moment; try again later.", {
+          new Failure("overloaded", "The server is too busy; try again later.", {
             retryAfterSeconds: RETRY_AFTER_SECONDS,
           }),
         );

@@ -214,7 +214,7 @@ export function approvalLinkCases(it: ApiWorld): void {
       expect((await open(approve)).status).toBe(200);
       await mine.patch(`/api/v1/agents/${agent}`, { hitl_reviewers: [] });
       for (const { status, body } of [await open(approve), await press(approve.path, { t: approve.token })])
-        expect({ status, title: title(body) }).toEqual({ status: 410, title: "You do not review this mail any more" });
+        expect({ status, title: title(body) }).toEqual({ status: 410, title: "You no longer review this mail" });
       expect((await shown()).status).toBe("pending_approval");
       await mine.patch(`/api/v1/agents/${agent}`, { hitl_reviewers: [reviewer] });
       expect((await press(approve.path, { t: approve.token })).status).toBe(200);

@@ -438,7 +438,7 @@ export function approvalCases(it: ApiWorld): void {
       for (const action of ["approve", "reject"]) {
         const refused = await own.post(`${held.path}/${action}`);
         expect({ status: refused.status, detail: refused.body.detail }).toEqual({
-          ...{ status: 403, detail: "An agent never decides about its own mail." },
+          ...{ status: 403, detail: "An agent cannot decide about its own mail." },
         });
         const stranger = it.api.as(await it.server.newAccount());
         expect((await stranger.post(`${held.path}/${action}`)).status).toBe(404);

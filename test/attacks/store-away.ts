@@ -1,4 +1,4 @@
-/** The store takes no writes while messages are in hand at the upstream: how many leave, and how often. */
+/** The store does not accept writes while messages are in hand at the upstream: how many leave, and how often. */
 
 import { errno, faultyDisk } from "../faults/faulty-disk.ts";
 import { scriptedSmtp } from "../smtp/scripted-smtp.ts";

@@ -195,7 +195,7 @@ test("what another mail server said stands inside the fence, also when nobody to
   const { result } = (await post(it, { ...whoami, params: { name: "send_email", arguments: mail } })).body;
   expect(result.isError).toBe(true);
   const [{ text }] = result.content;
-  expect(text.split("\n")[0]).toBe("Nobody took the message. (upstream_rejected)");
+  expect(text.split("\n")[0]).toBe("No recipient accepted the message. (upstream_rejected)");
   const [, name = ""] = /<(untrusted-[0-9a-f]{16})>/.exec(text) ?? [];
   const [before, inside, after, ...rest] = text.split(new RegExp(`</?${name}>`));
   expect(rest).toEqual([]);

@@ -105,8 +105,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Pause everything, or let mail leave again
-         * @description Inbound mail is still received. Agents and domains that are paused themselves stay so.
+         * Pause or resume all outbound mail
+         * @description Inbound mail is still received. Agents and domains that were paused individually stay paused.
          */
         patch: operations["patchMe"];
         trace?: never;
@@ -138,7 +138,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Which ways of signing in there are */
+        /** List the ways to sign in */
         get: operations["getSignInMethods"];
         put?: never;
         post?: never;
@@ -155,7 +155,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who is signed in in this browser */
+        /** Get the account that this browser is signed in to */
         get: operations["getSession"];
         put?: never;
         post?: never;
@@ -794,7 +794,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Let a held message go, changed or as it is
+         * Approve a held message, with or without changes
          * @description What is given replaces what the agent wrote; what is not stays. Text and HTML leave saying the same: a new `body_text` alone makes the HTML anew, a new `body_html` alone the text, and `body_html: ""` drops the HTML; give both to word both. 200: it has left; 202: it is queued (after 10 seconds, or at once with `Prefer: respond-async`). 409: it was decided, or is not what `content_hash` names; nothing is sent. An agent's key never decides.
          */
         post: operations["approveMessage"];
@@ -814,8 +814,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Keep a held message from leaving
-         * @description For good. The agent reads the reason at GET /api/v1/messages/{id}.
+         * Reject a held message
+         * @description The rejection is final. The agent reads the reason at GET /api/v1/messages/{id}.
          */
         post: operations["rejectMessage"];
         delete?: never;
@@ -1025,14 +1025,14 @@ export interface paths {
         };
         /**
          * Get a suppressed address
-         * @description 404 when mail to it is not stopped.
+         * @description 404 when the address is not on the list.
          */
         get: operations["getSuppression"];
         put?: never;
         post?: never;
         /**
          * Take an address off the list
-         * @description What bounced once may bounce again, and count against the server that sends it.
+         * @description An address that bounced may bounce again, which hurts the reputation of the server that sends.
          */
         delete: operations["deleteSuppression"];
         options?: never;
@@ -1326,8 +1326,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get a domain and look its records up
-         * @description `checks` says for each record what DNS has now, and what to do where the domain has such a record for other uses: its mail and its other senders go on working. Also answers for the server's shared domain.
+         * Get a domain and check its DNS records
+         * @description `checks` says for each record what DNS has now, and what to do where the domain has such a record for other uses: its mail and its other senders go on working. Works for the server's shared domain, too.
          */
         get: operations["getDomain"];
         put?: never;
@@ -1340,8 +1340,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Pause a domain, or let its mail leave again
-         * @description Inbound mail is still received. Each pause ends by itself: an agent's own outlasts this one.
+         * Pause or resume a domain's outbound mail
+         * @description Inbound mail is still received. Each pause ends separately: an agent that was paused individually stays paused.
          */
         patch: operations["patchDomain"];
         trace?: never;
@@ -1375,7 +1375,7 @@ export interface paths {
         };
         /**
          * Sign in with a browser
-         * @description A page with all ways in. With `cli_callback` the browser, once somebody has signed in and agreed, posts a form with `cli_state`, `api_key` and `agent_email` there.
+         * @description A page with every way to sign in. With `cli_callback` the browser, once somebody has signed in and agreed, posts a form with `cli_state`, `api_key` and `agent_email` there.
          */
         get: operations["signIn"];
         put?: never;
@@ -1414,7 +1414,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Come back from the OpenID provider
+         * Return from the OpenID provider
          * @description Where the provider sends the browser; it goes on to where the sign-in began.
          */
         get: operations["finishOidcSignIn"];
@@ -1451,7 +1451,7 @@ export interface components {
         };
         Session: {
             id: string;
-            /** @description It is the one that asks. */
+            /** @description Whether this is the session of the request. */
             current: boolean;
             /**
              * Format: date-time
@@ -1465,9 +1465,9 @@ export interface components {
              * @description To the minute.
              */
             last_used_at?: string;
-            /** @description What the browser says it is. */
+            /** @description The browser, as it describes itself. */
             user_agent?: string;
-            /** @description From where it was last used. */
+            /** @description The address from which it was last used. */
             ip?: string;
         };
         ApiKey: {
@@ -1540,7 +1540,7 @@ export interface components {
             webhook_status: "enabled" | "disabled";
             /**
              * Format: date-time
-             * @description Since when every attempt has failed; absent while it is well.
+             * @description Since when every attempt has failed; absent while the endpoint is healthy.
              */
             webhook_failing_since?: string;
             /** @description One sentence. */
@@ -1739,7 +1739,7 @@ export interface components {
             precedence: string | null;
             /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
             in_reply_to: string | null;
-            /** @description The mailbox that has it. */
+            /** @description The mailbox that received it. */
             agent_id: string;
             authentication: components["schemas"]["Authentication"];
         };
@@ -1811,7 +1811,7 @@ export interface components {
             conversation_id: string;
             /** Format: date-time */
             approval_expires_at?: string;
-            /** @description Why it waits for somebody's decision. */
+            /** @description Why the message is held. */
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
@@ -1825,7 +1825,7 @@ export interface components {
         Forecast: {
             /** @enum {string} */
             decision: "send" | "hold";
-            /** @description Why it waits for somebody's decision. */
+            /** @description Why the message is held. */
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
@@ -1876,11 +1876,11 @@ export interface components {
             body_text?: string;
             body_html?: string;
             attachments?: components["schemas"]["Attachment"][];
-            /** @description What the upstream called it. */
+            /** @description The upstream's own id of the message. */
             provider_message_id?: string;
             /** @enum {string} */
             method?: "relay" | "smtp" | "capture";
-            /** @description Why it waits for somebody's decision. */
+            /** @description Why the message is held. */
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
@@ -1895,7 +1895,7 @@ export interface components {
             links?: {
                 /** @description The words of the link. */
                 text: string;
-                /** @description Where it really leads; empty when that is no host. */
+                /** @description The host that the link leads to; empty if it has none. */
                 host: string;
                 url: string;
             }[];
@@ -1937,7 +1937,7 @@ export interface components {
             conversation_id: string;
             /** Format: date-time */
             approval_expires_at?: string;
-            /** @description Why it waits for somebody's decision. */
+            /** @description Why the message is held. */
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
@@ -1951,7 +1951,7 @@ export interface components {
             edited: boolean;
             /** @description In what it differs from what the agent wrote. */
             edited_parts?: ("to" | "cc" | "bcc" | "subject" | "body_text" | "body_html" | "attachments")[];
-            /** @description What the upstream called it. */
+            /** @description The upstream's own id of the message. */
             provider_message_id?: string;
             /** @description SHA-256 over all recipients and the bytes: names what would leave. */
             content_hash: string;
@@ -2030,7 +2030,7 @@ export interface components {
             status: "enabled" | "disabled";
             /**
              * Format: date-time
-             * @description Since when every attempt has failed; absent while it is well.
+             * @description Since when every attempt has failed; absent while the endpoint is healthy.
              */
             failing_since?: string;
             /** Format: date-time */
@@ -2044,7 +2044,7 @@ export interface components {
         };
         Delivery: {
             id: string;
-            /** @description What the endpoint gets as `webhook-id`, the same with every attempt. */
+            /** @description Sent as `webhook-id`, the same in every attempt. */
             event_id: string;
             /** @enum {string} */
             event_type: "message.received" | "message.sent" | "message.delivered" | "message.deferred" | "message.failed" | "message.bounced" | "message.complained" | "message.held" | "message.approved" | "message.rejected" | "message.expired" | "domain.verified" | "domain.degraded" | "loop.stopped" | "webhook.disabled" | "webhook.test";
@@ -2078,7 +2078,7 @@ export interface components {
         };
         DeliveryDetail: {
             id: string;
-            /** @description What the endpoint gets as `webhook-id`, the same with every attempt. */
+            /** @description Sent as `webhook-id`, the same in every attempt. */
             event_id: string;
             /** @enum {string} */
             event_type: "message.received" | "message.sent" | "message.delivered" | "message.deferred" | "message.failed" | "message.bounced" | "message.complained" | "message.held" | "message.approved" | "message.rejected" | "message.expired" | "domain.verified" | "domain.degraded" | "loop.stopped" | "webhook.disabled" | "webhook.test";
@@ -2120,7 +2120,7 @@ export interface components {
                 status: number | null;
                 /** @description Why there was no answer. */
                 error: string | null;
-                /** @description How the answer's body begins, up to 1 KiB. */
+                /** @description The first KiB of the response body. */
                 answer: string | null;
             }[];
         };
@@ -2376,7 +2376,7 @@ export interface components {
                 recipients: string[];
                 /** @description Which rule holds it: `approval` holds everything, `loop` is the loop breaker. */
                 rule: string;
-                /** @description The same for people, one sentence. */
+                /** @description A sentence for people. */
                 reason: string;
                 /** Format: date-time */
                 approval_expires_at: string | null;
@@ -2495,7 +2495,7 @@ export interface components {
                 recipients: string[];
                 /** @description Which rule holds it: `approval` holds everything, `loop` is the loop breaker. */
                 rule: string;
-                /** @description The same for people, one sentence. */
+                /** @description A sentence for people. */
                 reason: string;
                 /** @description The request that lets it go on. */
                 release: string;
@@ -2838,7 +2838,7 @@ export interface operations {
     deleteAccount: {
         parameters: {
             query: {
-                /** @description So that it is no accident. */
+                /** @description Must be present, so that nothing is deleted by accident. */
                 confirm: "DELETE";
             };
             header?: never;
@@ -2949,14 +2949,14 @@ export interface operations {
                 };
                 content: {
                     "application/json": {
-                        /** @description There is no account yet: who signs in first makes it. */
+                        /** @description There is no account yet; the first person to sign in creates it. */
                         first_account: boolean;
                         google: boolean;
                         /** @description The other OpenID provider, and what it is called. */
                         oidc: {
                             name: string;
                         } | null;
-                        /** @description A link by mail; a key and the console's link always work. */
+                        /** @description Whether a sign-in link can be mailed. A key and the console's link always work. */
                         email_link: boolean;
                     };
                 };
@@ -4234,7 +4234,7 @@ export interface operations {
         parameters: {
             query?: {
                 status?: "pending_approval" | "queued" | "sending" | "deferred" | "sent" | "delivered" | "bounced" | "failed" | "cancelled" | "rejected" | "expired_approved" | "expired_rejected";
-                /** @description Without it: all but `notice`, the server's own mail to reviewers. No agent's key sees those. */
+                /** @description Default: every type but `notice`, the server's own mail to reviewers, which agent keys cannot see. */
                 type?: "send" | "reply" | "forward" | "test" | "notice";
                 /** @description The address of the agent that sent it. */
                 agent?: string;
@@ -4435,7 +4435,7 @@ export interface operations {
                         /** @description Has no effect: the attachment's size in the message that was read. */
                         size?: number;
                     }[];
-                    /** @description What was looked at. The decision counts only while the message is still that. */
+                    /** @description The hash of the content that was reviewed. The decision fails if the content has changed since. */
                     content_hash?: string;
                 };
             };
@@ -4484,7 +4484,7 @@ export interface operations {
                 "application/json": {
                     /** @description The agent reads it. */
                     reason?: string;
-                    /** @description What was looked at. The decision counts only while the message is still that. */
+                    /** @description The hash of the content that was reviewed. The decision fails if the content has changed since. */
                     content_hash?: string;
                 };
             };
@@ -5521,7 +5521,7 @@ export interface operations {
     signIn: {
         parameters: {
             query?: {
-                /** @description Leads on to this provider at once, where it is configured. */
+                /** @description Redirects to this provider at once, if it is configured. */
                 provider?: "google" | "oidc";
                 /** @description A path of this server, for afterwards. */
                 return_to?: string;

@@ -99,7 +99,7 @@ export class BodyHold {
     if (!fits || !fair)
       throw new Failure(
         "overloaded",
-        fair ? "Too many large requests are in hand at the moment." : "Too many large requests of yours are in hand.",
+        fair ? "The server is busy with too many large requests." : "Too many of your large requests are in progress.",
         { fix: "Send them one after the other.", retryAfterSeconds: RETRY_AFTER_SECONDS },
       );
     return more;
@@ -193,7 +193,7 @@ export async function readBody(request: Request, taker: BodyTaker, options: Body
   }
   if (isLate)
     throw new Failure("request_timeout", "The body did not arrive in time.", {
-      fix: "Send it at once, on a faster line.",
+      fix: "Send the request again over a faster connection.",
     });
   return length;
 }

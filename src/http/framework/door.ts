@@ -339,7 +339,7 @@ function decodedPath(url: URL): string {
   } catch {
     // Refused below, as NUL is.
   }
-  throw new Failure("invalid_request", "The URL has escapes that stand for no text.", {
+  throw new Failure("invalid_request", "The URL has percent-escapes that are not valid UTF-8.", {
     fix: "Escape UTF-8, byte by byte (RFC 3986 2.5).",
   });
 }

@@ -63,7 +63,7 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
         abandonedBefore: new Date(now - ABANDONED_MS),
       });
       if (start.kind === "reused")
-        throw new Failure("idempotency_key_reused", "This Idempotency-Key came with another request before.", {
+        throw new Failure("idempotency_key_reused", "This Idempotency-Key was already used for a different request.", {
           fix: "Use a new key for each new request.",
         });
       if (start.kind === "running")

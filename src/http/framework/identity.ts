@@ -115,7 +115,7 @@ export async function requireStanding(
   const hasExpired = expiresAt !== null && expiresAt.getTime() <= clock.now();
   if (!hasExpired && (await store.proofStands(proofId))) return;
   const message = via === "session" ? "The session has ended." : "The API key was revoked or has expired.";
-  throw new Failure("unauthenticated", `${message} It did so while this request waited.`);
+  throw new Failure("unauthenticated", `${message} This happened while the request waited.`);
 }
 
 /** For so long a key or session that was looked at counts as standing. */
@@ -140,7 +140,7 @@ export function watchStanding(deps: { store: Store; clock: Clock }, identity: Id
  */
 export function requireOwnOrigin(request: Request, publicUrl: string | null): void {
   if (isOwnOrigin(request, publicUrl)) return;
-  throw new Failure("forbidden", "This must come from one of this server's own pages.", {
+  throw new Failure("forbidden", "This request must come from one of this server's own pages.", {
     fix:
       "Use an API key outside the browser. Behind a proxy that does TLS, set http.public_url to the address in the " +
       "browser, such as https://mail.example.com.",

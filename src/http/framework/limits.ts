@@ -45,7 +45,7 @@ export function createRateLimits(store: Store, clock: Clock): RateLimits {
       if (count <= perMinute) return;
       const seconds = Math.ceil(((now + 1) * MINUTE_MS - clock.now()) / 1000);
       throw new Failure("rate_limited", `More than ${perMinute} requests in this minute.`, {
-        fix: `Wait ${seconds} seconds, then go on at a slower pace.`,
+        fix: `Wait ${seconds} seconds, then send requests more slowly.`,
         retryAfterSeconds: seconds,
       });
     },

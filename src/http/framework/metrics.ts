@@ -41,17 +41,17 @@ export function createMetrics(store: Store, now: () => number): Metrics {
           "Time spent on them.",
           rows.map(([labels, row]) => [labels, row.seconds]),
         ),
-        family("e2a_deliveries_waiting", "gauge", "Webhook deliveries to be tried.", [["", queue.waiting]]),
-        family("e2a_deliveries_oldest_due_seconds", "gauge", "Since when the oldest due delivery waits.", [
+        family("e2a_deliveries_waiting", "gauge", "Webhook deliveries waiting for an attempt.", [["", queue.waiting]]),
+        family("e2a_deliveries_oldest_due_seconds", "gauge", "How long the oldest due delivery has waited.", [
           ["", queue.oldestDueAt ? (now() - queue.oldestDueAt.getTime()) / 1000 : 0],
         ]),
         family(
           "e2a_outbound_waiting",
           "gauge",
-          "Recipients of outbound mail to be tried, for each way out.",
+          "Recipients of outbound mail waiting for an attempt, by lane.",
           outbound.waiting.map(({ lane, count }) => [`lane="${escaped(lane)}"`, count]),
         ),
-        family("e2a_outbound_oldest_due_seconds", "gauge", "Since when the oldest due recipient waits.", [
+        family("e2a_outbound_oldest_due_seconds", "gauge", "How long the oldest due recipient has waited.", [
           ["", outbound.oldestDueAt ? (now() - outbound.oldestDueAt.getTime()) / 1000 : 0],
         ]),
         family("process_resident_memory_bytes", "gauge", "Memory in use.", [["", process.memoryUsage.rss()]]),
@@ -82,7 +82,7 @@ export function startMetrics(config: Config, metrics: Metrics) {
     development: false,
     async fetch(request) {
       if (URL.parse(request.url, "http://localhost")?.pathname !== "/metrics" || request.method !== "GET")
-        return new Response("Only GET /metrics is here.\n", { status: 404 });
+        return new Response("Only GET /metrics is served here.\n", { status: 404 });
       return new Response(await metrics.text(), { headers: { "content-type": "text/plain; version=0.0.4" } });
     },
   });

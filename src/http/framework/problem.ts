@@ -31,11 +31,11 @@ export class MethodNotAllowed extends Failure {
     method: string,
     readonly allowed: readonly string[],
   ) {
-    super("method_not_allowed", `This path does not know ${method}.`, { fix: `Use ${allowed.join(" or ")}.` });
+    super("method_not_allowed", `This path does not support ${method}.`, { fix: `Use ${allowed.join(" or ")}.` });
   }
 }
 
 /** What an unknown or foreign resource gets: the same either way, so that nobody learns what others have. */
 export function notFound(what: string): Failure {
-  return new Failure("not_found", `There is no ${what} of that name here that this key may see.`);
+  return new Failure("not_found", `There is no such ${what}, or this key may not see it.`);
 }

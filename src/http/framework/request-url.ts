@@ -8,7 +8,7 @@ export function requestUrl(request: Request): URL {
   const hasHost = Boolean(request.headers.get("host"));
   const url = hasHost ? URL.parse(request.url) : URL.parse(request.url, "http://localhost");
   if (url) return url;
-  throw new Failure("invalid_request", "The Host header names no host.", {
+  throw new Failure("invalid_request", "The Host header does not name a host.", {
     fix: "Send the host and port of the URL as Host.",
   });
 }

@@ -62,7 +62,10 @@ test.each([
   expect(status).toBe(410);
   expect(text).toContain(says);
   const late = await held.it.api("POST", `${held.path}/approve`);
-  expect(late).toMatchObject({ status: 409, body: { detail: expect.stringMatching(/^Nobody decided in time: /) } });
+  expect(late).toMatchObject({
+    status: 409,
+    body: { detail: expect.stringMatching(/^Nobody decided in time, so it was /) },
+  });
 });
 
 test("a link shows the fields that leave with the message, the ids of its thread among them", async () => {
@@ -146,7 +149,7 @@ test("of a stopped loop reviewers read that time rejects it, whatever the agent 
       expiresAt: new Date(held.clock.now() + HOUR_MS),
     }),
   );
-  expect(text).toContain("Unless somebody decides before, it is rejected on");
+  expect(text).toContain("If nobody decides first, it is rejected on");
 });
 
 test("a suppressed recipient keeps the message waiting, and the page says why", async () => {

@@ -25,10 +25,10 @@ const LinkQuery = query(
 const pages = {
   400: "The link is damaged or made up, or the form is not valid",
   404: "The message is deleted",
-  409: "Somebody decided already, or the message was changed since",
-  410: "The link is too old, or its holder reviews no more",
+  409: "Somebody has already decided, or the message has changed since",
+  410: "The link has expired, or its holder is no longer a reviewer",
   413: "The form is too large",
-  422: "It may not leave any more; it still waits",
+  422: "It may no longer leave; it still waits",
 };
 
 const { 413: _tooLarge, 422: _refused, ...filePages } = pages;
@@ -127,7 +127,7 @@ export function approvalLinks(deps: RouteDeps) {
     if (action === "reject" && reason.length > reasonCharsMax)
       return outcomePage({ kind: "invalid", problem: `The reason is longer than ${reasonCharsMax} characters.` });
     if (action === "reject" && reason.includes("\0"))
-      return outcomePage({ kind: "invalid", problem: "The reason has a character that is no text." });
+      return outcomePage({ kind: "invalid", problem: "The reason has a character that is not text." });
     const { reviewer, messageId, contentHash } = looked.approval;
     const decided = await store.decideHold({
       ...{ userId: null, id: messageId, contentHash, by: reviewer, how: "link", ip, now: now() },

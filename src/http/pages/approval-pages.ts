@@ -117,7 +117,7 @@ ${
 <summary>The file as text</summary>
 ${read.text.trim() === "" ? note("It has no words.") : quote(visibleText(read.text))}${more ? note(more) : ""}
 </details>`
-    : note("The file is no text; it is not shown here.")
+    : note("The file is not text, so it is not shown here.")
 }`;
 }
 
@@ -176,7 +176,7 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
         title: "Approved",
         sentences: [
           outcome.undoSeconds === 0
-            ? "The mail leaves now, exactly as you saw it. If the agent is paused, it leaves after that."
+            ? "The mail leaves now, exactly as you saw it. If the agent is paused, it leaves when the agent resumes."
             : html`The mail leaves in ${String(outcome.undoSeconds)} seconds, exactly as you saw it. Until then you can take the approval back in the dashboard, or on the command line: ${undoCommand(outcome.messageId)}`,
           "You can close this page.",
         ],
@@ -207,7 +207,7 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
         status: 409,
         title: "The mail has changed",
         sentences: [
-          "Its content is not what it was when this link was made, so the link decides nothing any more. The mail still waits.",
+          "The mail has changed since this link was made, so the link can no longer decide about it. The mail still waits.",
           outcome.reviewUrl === null
             ? html`Look at what it says now: <code>e2a pending list</code>`
             : html`<a href="${outcome.reviewUrl}">Look at what it says now</a>, and decide there.`,
@@ -219,7 +219,7 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
         title: "This link is too old",
         sentences: [
           outcome.ended === null
-            ? "Its time is over, and so is the wait of the mail that it was for."
+            ? "The link has expired, and the mail that it was for no longer waits."
             : outcome.ended.onExpiry === "approve"
               ? `The time to decide ended on ${showTime(outcome.ended.at)}. Nobody had decided by then, so the mail was sent, as its agent is set up.`
               : `The time to decide ended on ${showTime(outcome.ended.at)}. Nobody had decided by then, so the mail was rejected and nothing was sent.`,
@@ -233,7 +233,7 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
         status: 400,
         title: "This link does not work",
         sentences: [
-          "It is not whole, or this server did not make it. Nothing was decided.",
+          "The link is incomplete, or this server did not make it. Nothing was decided.",
           "Open the link from the mail again. If your mail program broke it over two lines, copy both.",
           html`Or decide on the command line: <code>e2a pending list</code>`,
         ],
@@ -241,7 +241,7 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
     case "dismissed":
       return {
         status: 410,
-        title: "You do not review this mail any more",
+        title: "You no longer review this mail",
         sentences: [
           "The address that this link was mailed to is not a reviewer of the agent now. Nothing was decided; the mail still waits.",
           "If that is a mistake, ask whoever owns the agent.",

@@ -34,8 +34,8 @@ export function account(deps: RouteDeps) {
         ...operation({
           id: "patchMe",
           tag,
-          summary: "Pause everything, or let mail leave again",
-          description: "Inbound mail is still received. Agents and domains that are paused themselves stay so.",
+          summary: "Pause or resume all outbound mail",
+          description: "Inbound mail is still received. Agents and domains that were paused individually stay paused.",
           failures: ["forbidden"],
           example: { paused: true },
         }),
@@ -74,7 +74,9 @@ export function account(deps: RouteDeps) {
         return { deleted: { ...others, outbound_messages: outboundMessages } };
       },
       {
-        query: query({ confirm: choice(["DELETE"], { description: "So that it is no accident." }) }),
+        query: query({
+          confirm: choice(["DELETE"], { description: "Must be present, so that nothing is deleted by accident." }),
+        }),
         response: {
           200: answer(
             Type.Object({

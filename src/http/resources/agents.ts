@@ -323,7 +323,7 @@ export function requireAccountKey(caller: Caller): void {
 function refuseRoleMailbox(agent: AgentRow): void {
   if (agent.role)
     throw new Failure("forbidden", `${agent.id} is the domain's own mailbox; it cannot be changed or deleted.`, {
-      fix: "Delete the domain to be rid of it.",
+      fix: "To remove it, delete the domain.",
     });
 }
 

@@ -28,7 +28,7 @@ const HASH_CHARS_MAX = 100;
 
 const contentHash = text({
   max: HASH_CHARS_MAX,
-  description: "What was looked at. The decision counts only while the message is still that.",
+  description: "The hash of the content that was reviewed. The decision fails if the content has changed since.",
 });
 
 type EditedContent = Omit<input.GivenContent, "body" | "html_body"> & { body_text?: string; body_html?: string };
@@ -79,7 +79,7 @@ export function decisions(deps: RouteDeps) {
     if (kind === "superseded") {
       const parts = editedPartsOf(message);
       const what = parts && parts.length > 0 ? ` It differs from what the agent wrote in ${parts.join(", ")}.` : "";
-      return new Failure("conflict", `The message is not what content_hash names: it was changed.${what}`, {
+      return new Failure("conflict", `content_hash does not match: the message has changed.${what}`, {
         fix: `Look at it again: GET /api/v1/messages/${message.id}.`,
         extra: { content_hash: message.contentHash, ...optional("edited_parts", parts) },
       });
@@ -205,7 +205,7 @@ export function decisions(deps: RouteDeps) {
           id: "approveMessage",
           tag: "approval",
           takesAttachments: true,
-          summary: "Let a held message go, changed or as it is",
+          summary: "Approve a held message, with or without changes",
           description:
             "What is given replaces what the agent wrote; what is not stays. Text and HTML leave saying the same: a new " +
             '`body_text` alone makes the HTML anew, a new `body_html` alone the text, and `body_html: ""` drops the ' +
@@ -239,8 +239,8 @@ export function decisions(deps: RouteDeps) {
         ...operation({
           id: "rejectMessage",
           tag: "approval",
-          summary: "Keep a held message from leaving",
-          description: "For good. The agent reads the reason at GET /api/v1/messages/{id}.",
+          summary: "Reject a held message",
+          description: "The rejection is final. The agent reads the reason at GET /api/v1/messages/{id}.",
           failures: ["forbidden", "conflict"],
           example: { reason: "The price is wrong." },
         }),
@@ -314,7 +314,7 @@ function nameOf(field: string): string {
 /** Failure `forbidden` for an agent's key. */
 function requireDecider(caller: Caller): void {
   if (caller.scope === "account") return;
-  throw new Failure("forbidden", "An agent never decides about its own mail.", {
+  throw new Failure("forbidden", "An agent cannot decide about its own mail.", {
     fix: "A person decides: in the dashboard, on the command line, by the link in the mail, or with an account key.",
   });
 }
@@ -339,7 +339,7 @@ const channels: Record<AuditRow["how"], string> = {
 /** `ann@example.com approved it at 2026-05-15T12:00:00.000Z, by link.` */
 function decisionSentence({ action, decidedBy, how, createdAt }: AuditRow): string {
   const at = createdAt.toISOString();
-  if (how === "expiry") return `Nobody decided in time: ${deeds[action]} at ${at}.`;
+  if (how === "expiry") return `Nobody decided in time, so it was ${deeds[action]} at ${at}.`;
   return `${decidedBy} ${deeds[action]} at ${at}, ${channels[how]}.`;
 }
 

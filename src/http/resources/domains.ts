@@ -113,10 +113,10 @@ export function domains(deps: RouteDeps) {
         ...operation({
           id: "getDomain",
           tag: "domains",
-          summary: "Get a domain and look its records up",
+          summary: "Get a domain and check its DNS records",
           description:
             "`checks` says for each record what DNS has now, and what to do where the domain has such a record for other " +
-            "uses: its mail and its other senders go on working. Also answers for the server's shared domain.",
+            "uses: its mail and its other senders go on working. Works for the server's shared domain, too.",
           failures: ["forbidden"],
         }),
       },
@@ -164,8 +164,9 @@ export function domains(deps: RouteDeps) {
         ...operation({
           id: "patchDomain",
           tag: "domains",
-          summary: "Pause a domain, or let its mail leave again",
-          description: "Inbound mail is still received. Each pause ends by itself: an agent's own outlasts this one.",
+          summary: "Pause or resume a domain's outbound mail",
+          description:
+            "Inbound mail is still received. Each pause ends separately: an agent that was paused individually stays paused.",
           failures: ["forbidden"],
           example: { paused: true },
         }),

@@ -39,7 +39,7 @@ export function exportAccount(
   const exports = underWay.get(deps.store) ?? new Set();
   underWay.set(deps.store, exports);
   if (exports.has(user.id))
-    throw new Failure("overloaded", "An export of this account is on its way.", {
+    throw new Failure("overloaded", "An export of this account is in progress.", {
       fix: "Read it to its end, or close it.",
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });

@@ -62,7 +62,7 @@ function requireKnownOrigin(request: Request, publicUrl: string | null): void {
   const isNumber = url !== null && (/^[\d.]+$/.test(url.hostname) || url.hostname.startsWith("["));
   const isHere = url !== null && (url.hostname === "localhost" || url.hostname.endsWith(".localhost"));
   if (isNumber || isHere) return;
-  throw new Failure("forbidden", "A page of another site may not come here.", {
+  throw new Failure("forbidden", "Pages of other sites may not connect here.", {
     fix: "Connect from a program, or set http.public_url to the address under which this server's own pages are reached.",
   });
 }

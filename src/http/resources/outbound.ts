@@ -23,7 +23,7 @@ const ListQuery = query({
   status: Type.Optional(choice(outboundStatuses)),
   type: Type.Optional(
     choice(["send", "reply", "forward", "test", "notice"], {
-      description: "Without it: all but `notice`, the server's own mail to reviewers. No agent's key sees those.",
+      description: "Default: every type but `notice`, the server's own mail to reviewers, which agent keys cannot see.",
     }),
   ),
   agent: Type.Optional(text({ max: 254, description: "The address of the agent that sent it." })),

@@ -74,7 +74,9 @@ export function sends(deps: RouteDeps) {
     if (input.isThreadId(answers)) return { ...replyThread({ messageId: answers, references }), originalConversation };
     const found = await findMessage(store, agent, answers);
     if (!found)
-      throw invalid([{ field: "reply_to_message_id", message: `is no message of ${agent.id}, nor a Message-ID` }]);
+      throw invalid([
+        { field: "reply_to_message_id", message: `is neither a message of ${agent.id} nor a Message-ID` },
+      ]);
     const { original } = found;
     const { messageId } = original;
     return {

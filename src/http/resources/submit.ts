@@ -111,7 +111,7 @@ export function outcomeOf({ message, recipients }: Outbound): Outcome {
   const { status } = message;
   if (status === "cancelled" || status === "rejected" || status === "expired_rejected") return outcome(200, status);
   const reasons = recipients.map(({ address, smtpReply, error }) => `${address}: ${smtpReply ?? error ?? "refused"}`);
-  throw new Failure("upstream_rejected", `Nobody took the message. ${reasons.join("; ")}`, {
+  throw new Failure("upstream_rejected", `No recipient accepted the message. ${reasons.join("; ")}`, {
     fix: "Correct what the reply complains about and send it as a new message; this one is not tried again.",
     extra: {
       message_id: message.id,

@@ -37,14 +37,18 @@ export function authApi(deps: RouteDeps) {
         response: {
           200: answer(
             Type.Object({
-              first_account: Type.Boolean({ description: "There is no account yet: who signs in first makes it." }),
+              first_account: Type.Boolean({
+                description: "There is no account yet; the first person to sign in creates it.",
+              }),
               google: Type.Boolean(),
               oidc: nullable(Type.Object({ name: Type.String() }), "The other OpenID provider, and what it is called."),
-              email_link: Type.Boolean({ description: "A link by mail; a key and the console's link always work." }),
+              email_link: Type.Boolean({
+                description: "Whether a sign-in link can be mailed. A key and the console's link always work.",
+              }),
             }),
           ),
         },
-        ...operation({ id: "getSignInMethods", tag, summary: "Which ways of signing in there are", public: true }),
+        ...operation({ id: "getSignInMethods", tag, summary: "List the ways to sign in", public: true }),
       },
     )
     .get("/me", async ({ request }) => onWire(await sessions.require(request)), {
@@ -52,7 +56,7 @@ export function authApi(deps: RouteDeps) {
       ...operation({
         id: "getSession",
         tag,
-        summary: "Who is signed in in this browser",
+        summary: "Get the account that this browser is signed in to",
         public: true,
         failures: ["unauthenticated"],
       }),

@@ -195,14 +195,14 @@ function refusal({ name }: OidcProvider, error: unknown): Failure {
   const cause = inShort(error);
   const { code, error: said } = error as { code?: unknown; error?: unknown };
   if (said === "access_denied")
-    return new Failure("forbidden", `${name} did not sign you in: somebody said no there.`, {
+    return new Failure("forbidden", `${name} did not sign you in: the request was declined there.`, {
       fix: "Try again, or sign in another way.",
       cause,
     });
   const isTheirs = error instanceof TypeError || ["OAUTH_TIMEOUT", "OAUTH_RESPONSE_IS_NOT_CONFORM"].includes(`${code}`);
   if (isTheirs) return unreachable(name, error);
-  return new Failure("forbidden", `What came back from ${name} is not the answer to this sign-in.`, {
-    fix: "Begin again; each sign-in works once.",
+  return new Failure("forbidden", `What came back from ${name} does not belong to this sign-in.`, {
+    fix: "Start again; each sign-in works once.",
     cause,
   });
 }

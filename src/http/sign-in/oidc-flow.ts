@@ -49,7 +49,7 @@ export function createOidcSignIn(deps: RouteDeps) {
   function clientOf(provider: ProviderId): OidcClient {
     const client = clients.get(provider);
     if (client) return client;
-    throw new Failure("not_found", "This server does not know that way of signing in.", {
+    throw new Failure("not_found", "This server does not offer that way of signing in.", {
       fix: "GET /api/auth/methods lists those it knows; oauth.* in its configuration adds more.",
     });
   }
@@ -92,8 +92,8 @@ export function createOidcSignIn(deps: RouteDeps) {
       const forget = ["set-cookie", memoryHeader(null)] as const;
       try {
         if (!memory)
-          throw new Failure("forbidden", "This sign-in was not begun in this browser, or too long ago.", {
-            fix: `Begin again; there are ${AWAY_MS / 60_000} minutes for it.`,
+          throw new Failure("forbidden", "This sign-in was not started in this browser, or was started too long ago.", {
+            fix: `Start again; you have ${AWAY_MS / 60_000} minutes for it.`,
           });
         const person = await client.finish(exchange.url.searchParams, memory);
         const user = await accountOf(deps, person, client.provider);
@@ -125,7 +125,7 @@ export async function accountOf(
   const verifier = provider.issuer === googleIssuer ? "google" : provider.id;
   if (!emailPattern.test(email) || !person.emailVerified)
     throw new Failure("forbidden", `${provider.name} does not say that ${email || "your address"} is verified.`, {
-      fix: "Have it verified there, or sign in another way.",
+      fix: "Verify it there, or sign in another way.",
     });
   if (!isCurrent(person, verifier, config.oauth))
     throw new Failure(

@@ -42,7 +42,7 @@ export function signIn(deps: RouteDeps) {
   async function requireLink(token: string) {
     const found = token === "" ? null : await store.findSignInToken(tokenHash(token), now());
     if (found) return found;
-    throw new Failure("invalid_request", "This link was used already or has expired.", {
+    throw new Failure("invalid_request", "This link was already used or has expired.", {
       fix: "Ask for a new one on the sign-in page, or restart `e2a serve`, which prints one.",
     });
   }
@@ -82,7 +82,7 @@ export function signIn(deps: RouteDeps) {
         query: query(
           {
             provider: Type.Optional(
-              choice(["google", "oidc"], { description: "Leads on to this provider at once, where it is configured." }),
+              choice(["google", "oidc"], { description: "Redirects to this provider at once, if it is configured." }),
             ),
             return_to: Type.Optional(text({ max: 2_000, description: "A path of this server, for afterwards." })),
             cli_callback: Type.Optional(
@@ -100,11 +100,15 @@ export function signIn(deps: RouteDeps) {
           tag,
           summary: "Sign in with a browser",
           description:
-            "A page with all ways in. With `cli_callback` the browser, once somebody has signed in and agreed, posts a " +
+            "A page with every way to sign in. With `cli_callback` the browser, once somebody has signed in and agreed, posts a " +
             "form with `cli_state`, `api_key` and `agent_email` there.",
           public: true,
           produces: { status: 200, description: "The page", type: "text/html" },
-          pages: { 400: "Not a way to go on.", 429: "Too many attempts.", 503: "The provider does not answer." },
+          pages: {
+            400: "The callback or return path is not allowed.",
+            429: "Too many attempts.",
+            503: "The provider does not answer.",
+          },
         }),
       },
     )
@@ -116,7 +120,7 @@ export function signIn(deps: RouteDeps) {
     .get(
       callbackPaths.oidc,
       ({ request, exchange }) => oidc.comeBack(request, exchange, "oidc"),
-      comingBack("finishOidcSignIn", "Come back from the OpenID provider"),
+      comingBack("finishOidcSignIn", "Return from the OpenID provider"),
     )
     .get("/sign-in", async ({ exchange }) => {
       const token = exchange.url.searchParams.get("t") ?? "";
@@ -134,7 +138,7 @@ export function signIn(deps: RouteDeps) {
       if (!user && !emailPattern.test(email)) return emailPage(token, email);
       const used = await store.useSignInToken(tokenHash(token), now());
       if (!used)
-        throw new Failure("conflict", "This link was used a moment ago.", { fix: "Go on where it was opened." });
+        throw new Failure("conflict", "This link was used a moment ago.", { fix: "Continue where you opened it." });
       return letIn(request, exchange, { user: used.user ?? (await owner(email)) }, used.returnTo);
     })
     .post("/sign-in/email", async ({ request, exchange }) => {

@@ -89,8 +89,8 @@ export function* createKey(
   if ((yield* countOf(s, apiKeys, mine)) >= max) {
     yield* ask(s.db.delete(apiKeys).where(and(mine, lte(apiKeys.expiresAt, now))));
     if ((yield* countOf(s, apiKeys, mine)) >= max)
-      throw new Failure("conflict", `The account holds ${max} API keys, the most that it may.`, {
-        fix: "Revoke those that are not used any more.",
+      throw new Failure("conflict", `The account already has ${max} API keys, the maximum.`, {
+        fix: "Revoke keys that are no longer used.",
       });
   }
   const row = keyRow(userId, key, now);
@@ -216,8 +216,8 @@ export function* createSecret(
   yield* lockUser(s, userId);
   const held = yield* listSecrets(s, userId);
   if (held.length >= SIGNING_SECRETS_MAX)
-    throw new Failure("conflict", `An account holds at most ${SIGNING_SECRETS_MAX} signing secrets.`, {
-      fix: "Delete one that no receiver uses any more.",
+    throw new Failure("conflict", `An account can have at most ${SIGNING_SECRETS_MAX} signing secrets.`, {
+      fix: "Delete one that no receiver uses.",
     });
   const row = secretRow(userId, secret, now);
   yield* ask(s.db.insert(s.t.signingSecrets).values(row));

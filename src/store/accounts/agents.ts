@@ -80,7 +80,7 @@ export function* createAgent(
       .where(and(eq(s.t.agents.userId, agent.userId), eq(s.t.agents.role, false))),
   );
   if (Number(mine[0]?.count ?? 0) >= agentsMax)
-    throw new Failure("conflict", `An account holds at most ${agentsMax} agents.`, {
+    throw new Failure("conflict", `An account can have at most ${agentsMax} agents.`, {
       fix: "Delete an agent that is not used, or raise limits.agents_per_account.",
     });
   const hosted = yield* hostedDomain(s, agent.domain);

@@ -30,7 +30,7 @@ export function* createDomain(
       fix: `Get its records with GET /api/v1/domains/${input.domain}.`,
     });
   if (mine.length >= input.domainsMax)
-    throw new Failure("conflict", `An account holds at most ${input.domainsMax} domains.`, {
+    throw new Failure("conflict", `An account can have at most ${input.domainsMax} domains.`, {
       fix: "Delete a domain that is not used, or raise limits.domains_per_account.",
     });
   if (yield* hostedDomain(s, input.domain))

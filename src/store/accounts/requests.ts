@@ -95,7 +95,7 @@ export function* keepAnswer(s: Scope, keep: KeptAnswer | null): Verb<void> {
       .returning({ key: keys.key }),
   );
   if (kept.length === 0)
-    throw new Failure("conflict", "Another request with this Idempotency-Key was carried out meanwhile.", {
+    throw new Failure("conflict", "Another request with this Idempotency-Key finished first.", {
       fix: "Send the request again: it gets that answer.",
     });
 }

@@ -39,7 +39,7 @@ export function codeOf(error: unknown): string {
 
 /** The store does not work right now, for a reason that the caller cannot mend. */
 export function unavailable(cause: unknown): Failure {
-  return new Failure("unavailable", "The store cannot be used right now.", {
+  return new Failure("unavailable", "The store is unavailable.", {
     fix: "Try again shortly; the server's operator finds the reason in its log.",
     cause,
   });
@@ -50,8 +50,8 @@ export function unavailable(cause: unknown): Failure {
  * still make it happen.
  */
 export function uncertain(error: unknown): Failure {
-  return new Failure("unavailable", "The store failed while it wrote this down; it may or may not have happened.", {
-    fix: "Try again shortly, with the same Idempotency-Key if you sent one; or look first whether it is there.",
+  return new Failure("unavailable", "The store failed while writing; the change may or may not have happened.", {
+    fix: "Try again shortly, with the same Idempotency-Key if you sent one; or check first whether it took effect.",
     cause: databaseError(error),
   });
 }

@@ -49,7 +49,7 @@ describe.skipIf(!canInjectFaults)("a disk that fails under the compiled binary",
 
   for (const [name, reason] of [
     ["ENOSPC", "its disk is full"],
-    ["EROFS", "The store takes no writes"],
+    ["EROFS", "The store does not accept writes"],
   ] as const)
     test(`${name} during a migration: the start ends with 2 and says why, and the next one finds all as it was`, async () => {
       await using disk = await faultyDisk();

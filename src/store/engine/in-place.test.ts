@@ -42,7 +42,9 @@ test.each(ways)(
     expect(await ready()).toMatchObject({
       status: 503,
       body: {
-        reasons: [`The store takes no writes: ${missing} was removed or replaced while the server runs. Restart it.`],
+        reasons: [
+          `The store does not accept writes: ${missing} was removed or replaced while the server runs. Restart it.`,
+        ],
       },
     });
     putBack();

@@ -135,7 +135,7 @@ function createFullState(onChange: (reason: string | null) => void) {
   return {
     reason: () => reason,
     note() {
-      change("The store takes no writes: the disk of its database is full.");
+      change("The store does not accept writes: the disk of its database is full.");
       clearTimeout(timer);
       timer = setTimeout(change, FULL_MS, null).unref();
     },

@@ -110,12 +110,12 @@ export function diskRefusal(error: unknown, path: string): StartRefused | null {
 
 function sentenceFor(error: unknown, path: string): string {
   const code = codeOf(error);
-  if (code === MOVED) return `The store takes no writes: ${(error as Error).message}. Restart it.`;
+  if (code === MOVED) return `The store does not accept writes: ${(error as Error).message}. Restart it.`;
   if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT")
-    return "The store takes no writes: its disk is full.";
+    return "The store does not accept writes: its disk is full.";
   if (code === "EROFS" || code.startsWith("SQLITE_READONLY") || isReadOnly(dirname(path)))
-    return "The store takes no writes: its file system is read-only.";
-  return `The store takes no writes: its disk fails (${code || "unknown"}).`;
+    return "The store does not accept writes: its file system is read-only.";
+  return `The store does not accept writes: its disk fails (${code || "unknown"}).`;
 }
 
 function isReadOnly(folder: string): boolean {

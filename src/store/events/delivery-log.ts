@@ -88,7 +88,7 @@ export function* redeliver(s: Scope, owner: DeliveryOwner, id: string, now: Date
 
 function refuseUnreachable({ id, url, disabledAt }: Endpoint): void {
   if (url === null)
-    throw new Failure("conflict", `${id} has no webhook any more.`, {
+    throw new Failure("conflict", `${id} no longer has a webhook.`, {
       fix: "Give the agent a webhook_url and the agent_mode cloud, or read the message in its inbox.",
     });
   if (disabledAt !== null)

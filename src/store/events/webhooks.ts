@@ -23,7 +23,7 @@ export function* createWebhook(
 ): Verb<WebhookRow> {
   yield* lockUser(s, webhook.userId);
   if ((yield* listWebhooks(s, webhook.userId)).length >= WEBHOOKS_MAX)
-    throw new Failure("conflict", `An account has at most ${WEBHOOKS_MAX} webhooks.`, {
+    throw new Failure("conflict", `An account can have at most ${WEBHOOKS_MAX} webhooks.`, {
       fix: "Delete one that is not used, or let one endpoint get more types of events.",
     });
   const row = webhookRow(webhook, now);

@@ -166,7 +166,7 @@ function* earlierMessage(s: Scope, userId: string, asked: Asked, now: Date): Ver
   if (key === null) return requestHash && requestBy ? yield* unansweredMessage(s, asked, now) : null;
   const found = yield* keyedMessage(s, userId, key, now);
   if (found && found.requestHash !== requestHash)
-    throw new Failure("idempotency_key_reused", "This Idempotency-Key came with another message before.", {
+    throw new Failure("idempotency_key_reused", "This Idempotency-Key was already used for a different message.", {
       fix: "Use a new key for each new message.",
     });
   return found;

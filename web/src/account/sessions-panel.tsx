@@ -20,7 +20,7 @@ export function SessionsPanel() {
   return (
     <Card
       title="Signed-in browsers"
-      description="One that you do not know has somebody else’s hands on it: sign it out, then look at your keys."
+      description="If you do not recognize one, somebody else may be using it: sign it out, then check your keys."
       actions={
         others.length > 0 && (
           <Button

@@ -12,7 +12,11 @@ type Rules = NonNullable<Agent["hitl_rules"]>;
 
 const switches = [
   ["outside", "Leaves this account", "A recipient is not an agent of this account."],
-  ["first_time", "Somebody new", "No mail has gone to a recipient yet, and none that was proven has come from there."],
+  [
+    "first_time",
+    "Somebody new",
+    "The agent has not written to a recipient before, and has received no proven mail from them.",
+  ],
   ["attachments", "Attachments", "It carries files."],
   ["new_links", "New links", "A link leads to a host that a recipient has not seen in the conversation."],
   ["unverified", "Unproven senders", "The conversation or a recipient has mail whose sender is not proven."],
@@ -39,7 +43,7 @@ export function GatePanel({ agent }: { agent: Agent }) {
       <Card>
         <Switch
           label="A person approves outbound mail"
-          hint="What is held waits under Approvals; the agent hears that it waits, and why."
+          hint="Held mail waits under Approvals. The agent is told that it waits, and why."
           checked={agent.hitl_enabled}
           onChange={(hitl_enabled) => set({ hitl_enabled })}
         />

@@ -109,7 +109,10 @@ function Deletion({ agent }: { agent: Agent }) {
   const remove = useDeleteAgent(agent.email);
   const navigate = useNavigate();
   return (
-    <Card title="Delete this agent" description="Its mail, its keys and its settings go with it. There is no way back.">
+    <Card
+      title="Delete this agent"
+      description="Its mail, keys and settings are deleted with it. This cannot be undone."
+    >
       <Button variant="danger" onClick={() => setAsking(true)}>
         Delete agent
       </Button>

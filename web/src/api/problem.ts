@@ -44,7 +44,7 @@ export function unreachable(cause: unknown, isRead: boolean): ApiError {
       status: 0,
       code: "unreachable",
       detail: "The server did not answer.",
-      fix: `Check that \`e2a serve\` is running and that this machine is online${isRead ? "; this page tries again by itself" : ", then try again"}.`,
+      fix: `Check that \`e2a serve\` is running and that this machine is online${isRead ? "; this page retries automatically" : ", then try again"}.`,
     },
     { cause },
   );

@@ -18,7 +18,7 @@ export function NotFound() {
     <Page title="Nothing here">
       <EmptyState
         icon={Compass}
-        title="There is no such page"
+        title="Page not found"
         action={
           <Link to="/" className={buttonClass()}>
             Go to the overview

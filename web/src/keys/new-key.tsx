@@ -111,7 +111,9 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
           <Field
             label="Agent"
             error={problem?.field("agent")}
-            hint={agents.data?.length === 0 && "There is no agent yet. Make one first, or a key of the account."}
+            hint={
+              agents.data?.length === 0 && "There are no agents yet. Create one first, or create a key for the account."
+            }
           >
             {(control) => (
               <Select {...control} value={agent} onChange={(event) => setChosen(event.target.value)}>

@@ -32,7 +32,7 @@ export function ShownOnce({
       <div className="flex flex-col gap-3 text-sm">
         <p className="flex items-start gap-2 rounded-lg bg-warn-soft px-3 py-2">
           <KeyRound aria-hidden className="mt-0.5 size-4 shrink-0 text-warn" />
-          It is shown only now. Keep it where your programs’ secrets are: nobody can look it up here again.
+          It is shown only once. Store it with your programs’ secrets; it cannot be displayed again.
         </p>
         <CodeBlock code={secret} label={title} wrap />
         {children}

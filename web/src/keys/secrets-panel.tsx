@@ -86,7 +86,7 @@ export function SecretsPanel() {
         <ol className="flex max-w-prose list-decimal flex-col gap-0.5 pl-5">
           <li>Make a new one here. It signs at once; the one before goes on signing beside it for 24 hours.</li>
           <li>Give it to your receivers within that day. Both are in every request, so either verifies.</li>
-          <li>Delete the old one. It is not needed any more once nothing was signed by it.</li>
+          <li>Delete the old one once nothing is signed with it.</li>
         </ol>
       </div>
       {creating && <NewSecretDialog onClose={() => setCreating(false)} />}

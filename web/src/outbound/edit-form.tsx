@@ -157,7 +157,7 @@ export function EditForm({
           action="Discard the changes"
           run={async () => left.proceed()}
         >
-          <p>What you changed about this message is not approved yet. It goes on waiting as the agent wrote it.</p>
+          <p>Your changes are not approved yet. The message keeps waiting as the agent wrote it.</p>
         </ConfirmDialog>
       )}
     </div>
@@ -203,7 +203,7 @@ function isAboutFields(error: unknown): boolean {
 }
 
 const htmlHints: Record<Draft["html"], string> = {
-  text: "Made anew from the text when you change that; formatting and pictures in the text are lost then.",
+  text: "Regenerated when you change the text, without its formatting and inline pictures.",
   own: "Most mail programs show this and not the text: change both.",
   none: "Only the text leaves.",
 };

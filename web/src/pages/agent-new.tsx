@@ -74,12 +74,7 @@ export function NewAgentPage() {
                 </div>
               )}
             </Field>
-            <Field
-              label="Name"
-              optional
-              error={problem?.field("name")}
-              hint="What people see beside the address when it writes to them."
-            >
+            <Field label="Name" optional error={problem?.field("name")} hint="Shown next to the address in its mail.">
               {(control) => <TextInput {...control} value={name} onChange={(event) => setName(event.target.value)} />}
             </Field>
             <fieldset className="flex flex-col gap-2">

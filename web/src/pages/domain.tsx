@@ -75,7 +75,7 @@ export function DomainPage() {
             <RecordList domain={data} />
             {zoneFile(data) && (
               <Card
-                title="What is missing, at once"
+                title="All missing records"
                 description="As a zone file, which many providers take as it is. It leaves the domain’s other records alone."
               >
                 <CodeBlock code={zoneFile(data)} label="zone file" />
@@ -105,7 +105,9 @@ function Progress({ domain }: { domain: Domain }) {
       {!domain.verified ? (
         <ol className="flex max-w-prose list-decimal flex-col gap-1 pl-5 text-sm text-muted">
           <li>Copy the records below to where the domain’s DNS is kept.</li>
-          <li>Wait until they are seen here: this page looks again by itself. It can take minutes, rarely hours.</li>
+          <li>
+            Wait until they are seen here: this page checks again automatically. It can take minutes, rarely hours.
+          </li>
           <li>Press Verify. The proof is enough for that; the others make mail arrive, and be believed.</li>
         </ol>
       ) : wrong > 0 ? (

@@ -35,7 +35,9 @@ export function LeavingPage() {
             </p>
           )}
           {url.protocol === "http:" && (
-            <p className="text-sm text-muted">It is not encrypted: who is on the way can read and change it.</p>
+            <p className="text-sm text-muted">
+              It is not encrypted: anyone on the network path can read and change it.
+            </p>
           )}
           <code className="rounded-lg border border-line bg-sunken p-3 font-mono text-xs wrap-anywhere">
             {visibleLine(url.href)}

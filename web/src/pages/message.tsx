@@ -126,7 +126,7 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
           await back();
         }}
       >
-        <p>It is gone for the agent too, with its attachments. There is no way back.</p>
+        <p>The agent loses it too, with its attachments. This cannot be undone.</p>
       </ConfirmDialog>
     </article>
   );

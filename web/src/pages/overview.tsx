@@ -167,7 +167,7 @@ function LastMail() {
           <Skeleton className="h-40" />
         </div>
       ) : messages.length === 0 ? (
-        <Nothing>What arrives for your agents is here at once.</Nothing>
+        <Nothing>Mail for your agents appears here as it arrives.</Nothing>
       ) : (
         <ul className="mt-1 divide-y divide-line border-t border-line">
           {messages.map((message) => (

@@ -39,7 +39,7 @@ export function SettingsPage() {
             <Card>
               <Switch
                 label="Pause everything"
-                hint="Outbound mail of all agents waits, in its order. Inbound mail is still received. Agents and domains that are paused themselves stay so."
+                hint="Outbound mail of all agents waits, in its order. Inbound mail is still received. Agents and domains that were paused individually stay paused."
                 checked={data.paused}
                 onChange={(paused) => pause.mutate(paused, { onError: toastError })}
               />
@@ -107,7 +107,7 @@ function Deletion({ email }: { email: string }) {
   return (
     <Card
       title="Delete the account"
-      description="All agents, all mail, all domains, keys and settings. There is no way back."
+      description="This deletes all agents, mail, domains, keys and settings. It cannot be undone."
     >
       <Button variant="danger" onClick={() => setAsking(true)}>
         Delete account

@@ -121,7 +121,7 @@ export function SuppressionsPage() {
           <p>
             {removing.reason === "complaint"
               ? "Somebody there called your mail unwanted. Write again only when they asked for it."
-              : "What bounced once may bounce again, and counts against the server that sends it."}
+              : "An address that bounced may bounce again, which hurts the reputation of the server that sends."}
           </p>
         </ConfirmDialog>
       )}
@@ -140,7 +140,7 @@ function AddDialog({ onClose }: { onClose: () => void }) {
       address: address.trim(),
       ...(detail.trim() && { detail: detail.trim() }),
     });
-    toast(`${address.trim()} gets no mail any more`);
+    toast(`${address.trim()} no longer gets mail`);
     onClose();
   };
   return (

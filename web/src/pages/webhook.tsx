@@ -92,7 +92,7 @@ function Actions({ webhook }: { webhook: Webhook }) {
       <Button
         icon={FlaskConical}
         busy={test.isPending}
-        onClick={() => test.mutate(undefined, { onSuccess: () => toast("A test is on its way"), onError: toastError })}
+        onClick={() => test.mutate(undefined, { onSuccess: () => toast("Test event queued"), onError: toastError })}
       >
         Send a test
       </Button>

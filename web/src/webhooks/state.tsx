@@ -41,7 +41,7 @@ export function EndpointTrouble({ state }: { state: EndpointState }) {
           <p className="font-medium">
             {disabledReason ? <Untrusted text={disabledReason} /> : "It was switched off by hand."}
           </p>
-          <p>What happens meanwhile is kept and waits. Enable it, and all that waits is delivered in its order.</p>
+          <p>Events are kept in the meantime. When you enable it, they are delivered in order.</p>
         </div>
       ) : (
         <div className="min-w-0">

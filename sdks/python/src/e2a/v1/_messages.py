@@ -115,7 +115,7 @@ class MessageSummaryData(Model, Automation):
     #: The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC
     #: 5322). Null for outbound messages.
     in_reply_to: Optional[str] = None
-    #: The mailbox that has it.
+    #: The mailbox that received it.
     agent_id: Optional[str] = None
     authentication: Optional[Authentication] = None
 
