@@ -82,7 +82,7 @@ describe("a reviewer reads in the text and in the HTML", () => {
     "invoice.pdf, application/pdf, 84.2 KB",
     "List-Unsubscribe: <https://lists.example/leave>",
     "The agent never wrote to ann@example.com before. (rule: first_time)",
-    "it is rejected on Tue, 10 Mar 2026, 10:00 UTC, and nothing is sent.",
+    "it is rejected on Tue, 10 Mar 2026, 10:00 UTC and nothing is sent.",
     "e2a pending approve msg_0198f3a1c2d37abc8def0123456789ab",
     "e2a pending reject msg_0198f3a1c2d37abc8def0123456789ab",
   ];
@@ -101,7 +101,7 @@ describe("a reviewer reads in the text and in the HTML", () => {
 
   test("that it is sent unasked, when the agent is set up so", () => {
     const { text } = reviewMail({ ...plain, onExpiry: "approve" });
-    expect(text).toContain("it is sent as it is on Tue, 10 Mar 2026, 10:00 UTC");
+    expect(text).toContain("it is sent as is on Tue, 10 Mar 2026, 10:00 UTC");
   });
 });
 
@@ -262,7 +262,7 @@ describe("HTML beside the text", () => {
     const html =
       '<p style="color:red">See <a href="https://a.example/">the page</a>.</p><img src="https://a.example/x">';
     const { text } = reviewMail(withContent("See the page <https://a.example/>.", html));
-    expect(text).toContain("As text it says the same.");
+    expect(text).toContain("Its text says the same.");
     expect(text).toContain("The HTML shows a picture; what is written there is not read here.");
   });
 
@@ -289,7 +289,7 @@ describe("links", () => {
     expect(note(html)).toContain("it reads “pаypal.com”");
   });
   test("with a host in front of the @", () => {
-    expect(note('<a href="https://bank.com@evil.example/">Pay</a>')).toContain("it leads to evil.example.");
+    expect(note('<a href="https://bank.com@evil.example/">Pay</a>')).toContain("leads to evil.example.");
   });
   test("that are what they say get no note", () => {
     expect(

@@ -301,7 +301,7 @@ test("readiness says that mail waits for an upstream, however often that is aske
     await world.it.app.drain();
   }
   const answer = await ready();
-  expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining("Mail out has been due")]);
+  expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining("Outbound mail has been due")]);
 });
 
 test("whatever an account has handed in, another account's mail has its turn", async () => {

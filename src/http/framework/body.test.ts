@@ -148,7 +148,7 @@ test("an account has three quarters, whatever number of keys, a key half, and ot
     return held;
   };
   const [first] = [hold("key 1", "one", 0.5), hold("key 2", "one", 0.25)];
-  for (const key of ["key 2", "key 3"]) expect(() => hold(key, "one", 0.1)).toThrow("requests of yours");
+  for (const key of ["key 2", "key 3"]) expect(() => hold(key, "one", 0.1)).toThrow("your large requests");
   const others = [hold("key 4", "two", 0.1), hold("192.0.2.1", null, 0.1)];
   first?.release();
   hold("key 3", "one", 0.1);

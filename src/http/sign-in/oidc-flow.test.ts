@@ -167,7 +167,7 @@ test("who says no at the provider, or does not come back in time, may begin agai
   await using w = await world(startTestApp, { seams: { clock } });
   w.provider.person = null;
   const refused = await w.signIn();
-  expect([refused.status, refused.text]).toEqual([403, expect.stringContaining("somebody said no")]);
+  expect([refused.status, refused.text]).toEqual([403, expect.stringContaining("declined there")]);
   w.provider.person = owner;
   const back = await w.signIn(isCallback);
   clock.advance(10 * 60_000 + 1);
@@ -211,7 +211,7 @@ test("an ID token for another nonce, and a code for another PKCE challenge, open
     away.searchParams.set(name, value);
     const page = await w.browser.open(away.href);
     expect([name, page.status]).toEqual([name, 403]);
-    expect(page.text).toContain("not the answer to this sign-in");
+    expect(page.text).toContain("does not belong to this sign-in");
   }
   expect(await w.who()).toBeNull();
 });
