@@ -134,7 +134,7 @@ describe("a message that is not taken", () => {
     }
     server.messages = [message(1, { status: "read" })];
     clock.advance(minute);
-    await said("was read meanwhile");
+    await said("has been read in the meantime");
     await take(handover, 2);
     clock.advance(24 * 60 * minute);
     await handover.idle();

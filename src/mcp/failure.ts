@@ -40,7 +40,7 @@ const fixes: Record<string, string> = {
   not_found: "Check ids and addresses: list_agents, list_messages and list_conversations show them.",
   forbidden: `This key has no right to it. ${askUser}`,
   invalid_request: wrongFix,
-  conflict: "Something has changed meanwhile, or is still going on: get_message or list_pending shows how it is now.",
+  conflict: "It has changed, or is still in progress: get_message or list_pending shows its state.",
   recipient_suppressed:
     "Mail to this address bounced for good or was complained about. Leave it out, or ask the user for another address.",
   upstream_not_configured: `This server sends no mail to the outside; its operator has to set outbound_smtp. ${askUser}`,

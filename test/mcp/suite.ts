@@ -496,7 +496,7 @@ export function mcpSuite(name: string, open: () => Promise<McpServer>, connect: 
         untrusted: { to: [outside], subject: "Offer", attachments: [], reply_to: [], headers: [] },
       });
       const other = await call(owner, "approve_message", { message_id: one.message_id, content_hash: "0".repeat(64) });
-      expect(other.text).toContain("not what content_hash names");
+      expect(other.text).toContain("content_hash does not match");
       const decided = { message_id: one.message_id, content_hash: one.content_hash };
       const approved = await call(owner, "approve_message", decided);
       expect(approved.is).toMatchObject({ message_id: one.message_id, fate: { status: "sent" } });
