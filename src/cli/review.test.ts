@@ -144,7 +144,7 @@ describe("editing", () => {
       server.outbox.mails = [heldMail(1, { body_html: "<p>Text 1</p>" })];
       const running = start(await editor(change));
       await answer(running, "Mail 1 of 1: what now?", "e");
-      await answer(running, "Make it anew from the text", keys);
+      await answer(running, "Regenerate it from the text", keys);
       await answer(running, "Let it go with these changes?", "a");
       await running.done;
       expect(decisions()[0]?.[1]).toMatchObject({ body_text: "Better text" });

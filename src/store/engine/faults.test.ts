@@ -38,7 +38,7 @@ describe.skipIf(!canInjectFaults)("a disk that fails under the compiled binary",
 
   for (const [name, reason] of [
     ["ENOSPC", /disk is full/],
-    ["EROFS", /takes no writes/],
+    ["EROFS", /does not accept writes/],
   ] as const)
     test(`${name}: 451 and 503, readiness says why, and it passes by itself`, async () => {
       const { promised, lost, doubled, reasons } = await writesFailForAWhile(binaryPath(), errno[name]);
