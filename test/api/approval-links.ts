@@ -87,7 +87,7 @@ export function approvalLinkCases(it: ApiWorld): void {
       for (const { path, token } of [approve, reject]) {
         const { body: page } = await open({ path, token });
         expect(page).toContain("The plan: &lt;script&gt;alert(1)&lt;/script&gt;⟨U+202E⟩");
-        expect(page).toContain("The file is no text");
+        expect(page).toContain("The file is not text");
         const hrefs = [...page.matchAll(/href="([^"#]*attachments[^"]*)"/g)].map(([, href]) => href as string);
         expect(hrefs).toHaveLength(2);
         for (const [i, href] of hrefs.entries()) {

@@ -58,7 +58,7 @@ export const badMessages: BadMessage[] = [
       "to.0": /^is not an address: /,
       "to.1": /nobody has on this server/,
       "cc.0": /nobody has on this server/,
-      reply_to_message_id: /is no message of/,
+      reply_to_message_id: /is neither a message of/,
       "references.0": /^must be a Message-ID/,
     },
   },
@@ -145,6 +145,6 @@ export const badMessages: BadMessage[] = [
   {
     name: "a message that answers none",
     message: () => ({ reply_to_message_id: "msg_none" }),
-    errors: { reply_to_message_id: /is no message of/ },
+    errors: { reply_to_message_id: /is neither a message of/ },
   },
 ];
