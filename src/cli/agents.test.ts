@@ -97,7 +97,7 @@ describe("change and delete", () => {
     const { code } = await shell.run(["agents", "update", "bot", "--name", "New"], { env: server.env });
     expect(code).toBe(0);
     expect(server.requests.at(-1)).toMatchObject({
-      method: "PUT",
+      method: "PATCH",
       path: "/agents/bot@e2a.localhost",
       body: { name: "New" },
     });

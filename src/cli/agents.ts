@@ -46,7 +46,7 @@ function registerCommand(io: Io): Command {
     .option("--webhook-url <url>", "where a cloud agent's mail is posted")
     .action(async (flags: AgentFlags, command: Command) => {
       const session = await openSession(io, command);
-      const agent = await session.client.registerAgent(await newAgent(session, flags));
+      const agent = await session.client.agents.create(await newAgent(session, flags));
       await session.show(agent, () => registered(session, agent));
     });
   return example(command, [
@@ -124,7 +124,7 @@ function listCommand(io: Io): Command {
     .description("Lists the agents of the account, newest first.")
     .action(async (_flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const agents = await session.client.agents();
+      const { agents } = await session.client.agents.list();
       await session.show({ agents }, () => agentTable(session, agents));
     });
   return example(command, ["e2a agents list", "e2a agents list --json | jq -r '.agents[].email'"]);
@@ -167,7 +167,7 @@ function showCommand(io: Io): Command {
     .argument("[email]", "its address")
     .action(async (email: string | undefined, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const agent = await session.client.agent(await chooseAgent(session, email));
+      const agent = await session.client.agents.get(await chooseAgent(session, email));
       await session.show(agent, () => agentFacts(session, agent));
     });
   return example(command, ["e2a agents show my-bot@e2a.localhost"]);
@@ -212,7 +212,7 @@ function updateCommand(io: Io): Command {
       const change = changes(flags);
       if (Object.keys(change).length === 0)
         throw usageError("Nothing to change.", "Add --name, --mode, --webhook-url or --webhook-status.");
-      const agent = await session.client.updateAgent(await chooseAgent(session, email), change);
+      const agent = await session.client.agents.update(await chooseAgent(session, email), change);
       await session.show(agent, () => agentFacts(session, agent));
     });
   return example(command, [
@@ -231,7 +231,7 @@ function deleteCommand(io: Io): Command {
       const session = await openSession(io, command);
       const agent = await chooseAgent(session, email);
       await confirmDeletion(io, `Delete ${agent} and all its mail?`, flags.yes);
-      const answer = await session.client.deleteAgent(agent);
+      const answer = await session.client.agents.delete(agent);
       await session.show(answer, () => `${session.paint("green", "✓")} ${agent} is deleted.`);
     });
   return example(command, ["e2a agents delete my-bot@e2a.localhost --yes"]);

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Attachment } from "../mail.ts";
 import { withoutEnds } from "../message/text/clean.ts";
-import { CliError } from "./failure.ts";
+import { CliError, serverFailure } from "./failure.ts";
 import { plain } from "./output.ts";
 
 /** Common file systems take 255 bytes a name; the rest is room for " (123)". */
@@ -48,7 +48,7 @@ export async function saveAttachments(
       paths.push(await writeNew(folder, safeFilename(filename, index), await download(index)));
     }
   } catch (error) {
-    if (error instanceof CliError) throw error;
+    if (serverFailure(error) !== null) throw error;
     throw new CliError(`Attachments cannot be saved in ${folder}: ${(error as Error).message}`, { cause: error });
   }
   return paths;

@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
 import { table } from "./output.ts";
-import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
+import { collect, limitOption, moreHint, type PageFlags, tokenOption } from "./paging.ts";
 import { openSession, type Session } from "./session.ts";
 import type { AuditEntry, AuditPage } from "./shapes.ts";
 
@@ -15,9 +15,9 @@ export function auditCommand(io: Io): Command {
     )
     .addOption(limitOption())
     .addOption(tokenOption())
-    .action(async ({ limit, token }: { limit: number; token?: string }, command: Command) => {
+    .action(async (flags: PageFlags, command: Command) => {
       const session = await openSession(io, command);
-      const audit = await collect("entries", session.client.audit({ limit, ...(token ? { token } : {}) }));
+      const audit = await collect("entries", flags, (at) => session.client.audit.list(at));
       await session.show(audit, () => auditTable(session, audit));
     });
   return example(command, ["e2a audit", "e2a audit --json | jq -r '.entries[] | [.at, .action, .by] | @tsv'"]);

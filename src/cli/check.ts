@@ -17,7 +17,7 @@ export function checkCommand(io: Io): Command {
   mailOptions(command).action(async (flags: MailFlags, command: Command) => {
     const session = await openSession(io, command);
     const mail = await readMail(session, flags);
-    const forecast = await session.client.check(mail.from, mail);
+    const forecast = await session.client.agents.check(mail.from, mail);
     await session.show(forecast, () => forecastText(session, forecast));
     if (forecast.decision === "hold") throw new CliError("", { exit: exitCode.held, code: "held" });
   });

@@ -13,7 +13,7 @@ import { usageError } from "./failure.ts";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
 import { age, facts, plain, type Style, shortUrl, table, until } from "./output.ts";
-import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
+import { collect, limitOption, moreHint, type PageFlags, tokenOption } from "./paging.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
 import { sinceOption } from "./time-flags.ts";
 
@@ -33,11 +33,9 @@ function webhookOption(): Option {
   return new Option("--webhook <id>", "only of this endpoint: whk_…, or an agent's address for its own webhook");
 }
 
-interface ListFlags {
+interface ListFlags extends PageFlags {
   webhook?: string;
   status?: DeliveryStatus;
-  limit: number;
-  token?: string;
 }
 
 function listCommand(io: Io): Command {
@@ -50,11 +48,10 @@ function listCommand(io: Io): Command {
     .addOption(new Option("--status <status>", "only those").choices(deliveryStatuses))
     .addOption(limitOption())
     .addOption(tokenOption())
-    .action(async ({ limit, token, ...flags }: ListFlags, command: Command) => {
+    .action(async (flags: ListFlags, command: Command) => {
       const session = await openSession(io, command);
       const filter = await filterOf(session, flags);
-      const pages = session.client.deliveries(filter, { limit, ...(token ? { token } : {}) });
-      const page = await collect("deliveries", pages);
+      const page = await collect("deliveries", flags, (at) => session.client.deliveries.list({ ...filter, ...at }));
       await session.show(page, () => deliveryTable(session, filter, page));
     });
   return example(command, [
@@ -64,7 +61,10 @@ function listCommand(io: Io): Command {
 }
 
 /** Without an agent in flags or settings: of all agents. */
-async function filterOf(session: Session, { webhook, status }: Partial<ListFlags>): Promise<DeliveryFilter> {
+async function filterOf<Status extends DeliveryStatus>(
+  session: Session,
+  { webhook, status }: { webhook?: string; status?: Status },
+) {
   return {
     ...(session.settings.agent.value ? { agent: await chooseAgent(session) } : {}),
     ...(webhook ? { webhook } : {}),
@@ -116,7 +116,7 @@ function showCommand(io: Io): Command {
     .argument("<id>", "its id, dlv_…")
     .action(async (id: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const delivery = await session.client.delivery(id);
+      const delivery = await session.client.deliveries.get(id);
       await session.show(delivery, () => deliveryText(session, delivery));
     });
   return example(command, [`e2a deliveries show ${anId}`]);
@@ -195,7 +195,7 @@ function redeliverCommand(io: Io): Command {
 }
 
 async function redeliverOne(session: Session, id: string): Promise<void> {
-  const delivery = await session.client.redeliver(id);
+  const delivery = await session.client.deliveries.redeliver(id);
   const to = plain(delivery.url ?? delivery.endpoint_id);
   const mark = session.paint("green", "✓");
   await session.show(
@@ -204,10 +204,11 @@ async function redeliverOne(session: Session, id: string): Promise<void> {
   );
 }
 
-async function redeliverSince(session: Session, since: string, filter: DeliveryFilter): Promise<void> {
+async function redeliverSince(session: Session, since: string, filter: Omit<DeliveryFilter, "status">): Promise<void> {
   let redelivered = 0;
   // The server takes a part of them at once.
-  for (let part = -1; part !== 0; redelivered += part) part = await session.client.redeliverSince(since, filter);
+  for (let part = -1; part !== 0; redelivered += part)
+    part = (await session.client.deliveries.redeliverSince({ since, ...filter })).redelivered;
   const what = redelivered === 1 ? "1 delivery is" : `${redelivered} deliveries are`;
   await session.show({ redelivered }, () =>
     redelivered === 0 ? `Nothing failed since ${since}.` : `${session.paint("green", "✓")} ${what} due now.`,

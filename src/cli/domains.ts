@@ -1,6 +1,6 @@
 /** `e2a domains`: your own domains, and the DNS records that prove and serve them. */
 import { Command } from "commander";
-import { CliError } from "./failure.ts";
+import { type CliError, serverFailure } from "./failure.ts";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
 import { age, plain, type Style, table } from "./output.ts";
@@ -28,9 +28,9 @@ function registerCommand(io: Io): Command {
     .argument("<domain>", "for example agents.example.com")
     .action(async (name: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const registered = await session.client.registerDomain(name);
+      const registered = await session.client.domains.create({ domain: name });
       // With what DNS has already, so that a record for other uses is not replaced. Registered it is either way.
-      const domain = await session.client.domain(registered.domain).catch(() => registered);
+      const domain = await session.client.domains.get(registered.domain).catch(() => registered);
       await session.show(domain, () =>
         [
           `${session.paint("green", "✓")} ${session.paint("bold", plain(domain.domain))} is registered. Publish these records:`,
@@ -63,13 +63,14 @@ function verifyCommand(io: Io): Command {
 /** "Not verified yet" (412) still has much to show: the records, and what was found of each. */
 async function verify(session: Session, name: string): Promise<{ domain: Domain; refusal?: CliError }> {
   try {
-    await session.client.verifyDomain(name);
-    return { domain: await session.client.domain(name) };
+    await session.client.domains.verify(name);
+    return { domain: await session.client.domains.get(name) };
   } catch (error) {
-    if (!(error instanceof CliError) || error.problem.status !== 412) throw error;
-    const domain = await session.client.domain(name);
-    const checks = error.problem.checks ?? (error.problem.domain as Partial<Domain> | undefined)?.checks;
-    return { domain: Array.isArray(checks) ? { ...domain, checks: checks as RecordCheck[] } : domain, refusal: error };
+    const refusal = serverFailure(error);
+    if (refusal?.problem.status !== 412) throw error;
+    const domain = await session.client.domains.get(name);
+    const checks = refusal.problem.checks ?? (refusal.problem.domain as Partial<Domain> | undefined)?.checks;
+    return { domain: Array.isArray(checks) ? { ...domain, checks: checks as RecordCheck[] } : domain, refusal };
   }
 }
 
@@ -126,7 +127,7 @@ function listCommand(io: Io): Command {
     .description("Lists the domains of the account.")
     .action(async (_flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const domains = await session.client.domains();
+      const { domains } = await session.client.domains.list();
       await session.show({ domains }, () => domainTable(session, domains));
     });
   return example(command, ["e2a domains list"]);
@@ -159,7 +160,7 @@ function deleteCommand(io: Io): Command {
     .action(async (name: string, flags: { yes?: boolean }, command: Command) => {
       const session = await openSession(io, command);
       await confirmDeletion(io, `Delete the domain ${name} and its keys?`, flags.yes);
-      await session.client.deleteDomain(name);
+      await session.client.domains.delete(name);
       await session.show(
         { domain: name, status: "deleted" },
         () => `${session.paint("green", "✓")} ${name} is deleted.`,

@@ -3,7 +3,7 @@ import { htmlFromText } from "../message/html/from-text.ts";
 import { unifiedDiff } from "./diff.ts";
 import { type Draft, draftOf, draftText, editOf, parseDraft } from "./draft.ts";
 import { editText } from "./editor.ts";
-import { CliError } from "./failure.ts";
+import { serverFailure } from "./failure.ts";
 import { write } from "./io.ts";
 import { plain } from "./output.ts";
 import { confirm, key } from "./prompts.ts";
@@ -93,7 +93,8 @@ function withRemarks(file: string, complaints: string[]): string {
 
 /** What the server has against the changes; throws whatever else went wrong. */
 function objections(error: unknown): string[] {
-  if (!(error instanceof CliError) || error.problem.status !== 400) throw error;
-  const { errors = [] } = error.problem;
-  return errors.length > 0 ? errors.map(({ field, message }) => `${field}: ${message}`) : [error.message];
+  const failure = serverFailure(error);
+  if (failure?.problem.status !== 400) throw error;
+  const { errors = [] } = failure.problem;
+  return errors.length > 0 ? errors.map(({ field, message }) => `${field}: ${message}`) : [failure.message];
 }

@@ -80,7 +80,7 @@ describe("--follow", () => {
     await running.printed(id(3));
     server.delivery.happen(event(4));
     await running.printed(id(4));
-    expect(server.requests.at(-1)?.query).toMatchObject({ wait: "60" });
+    expect(server.requests.at(-1)?.query).toMatchObject({ wait: "50" });
     running.interrupt();
     const { code, out } = await running.done;
     expect([code, lines(out)]).toEqual([0, [id(2), id(3), id(4)]]);

@@ -1,22 +1,20 @@
 /** `e2a events`: the log of what happened, read or followed. */
 import { Command, Option } from "commander";
+import type { EventType } from "../../sdks/typescript/src/index.ts";
 import { eventTypes } from "../events.ts";
 import type { EventFilter, EventPage, WireEvent } from "./delivery-shapes.ts";
-import { CliError, mayPass, usageError } from "./failure.ts";
+import { retryReason, usageError } from "./failure.ts";
 import { example } from "./help.ts";
 import { type Io, write } from "./io.ts";
 import { fit, painter, plain, table, toJson } from "./output.ts";
-import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
+import { collect, limitOption, moreHint, type PageFlags, tokenOption } from "./paging.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
-import { retryWaitMs, sleep } from "./watch.ts";
 
-interface EventFlags {
+interface EventFlags extends PageFlags {
   follow?: boolean;
   types?: string;
   after?: string;
   fromStart?: boolean;
-  limit: number;
-  token?: string;
 }
 
 export function eventsCommand(io: Io): Command {
@@ -58,11 +56,10 @@ async function filterOf(session: Session, { types }: EventFlags): Promise<EventF
 }
 
 async function list(session: Session, filter: EventFilter, flags: EventFlags): Promise<void> {
-  const { after, fromStart, limit, token } = flags;
+  const { after, fromStart } = flags;
   const sort = after !== undefined || fromStart ? "asc" : "desc";
   const asked = { ...filter, sort, ...(after ? { after } : {}) } as const;
-  const pages = session.client.events(asked, { limit, ...(token ? { token } : {}) });
-  const page = await collect("events", pages);
+  const page = await collect("events", flags, (at) => session.client.events.list({ ...asked, ...at }));
   await session.show(page, () => eventTable(session, page));
 }
 
@@ -94,47 +91,30 @@ function gist({ data }: WireEvent): string {
   return [from && about ? `${from} → ${about}` : about, words, reason].filter(Boolean).join("  ");
 }
 
-/** Prints events until Ctrl-C. The last id printed is where the next question goes on. */
+/** Prints events until Ctrl-C. */
 async function follow(session: Session, filter: EventFilter, flags: EventFlags): Promise<void> {
   const { io, client } = session;
   const interrupt = new AbortController();
   const { signal } = interrupt;
   const release = io.onInterrupt(() => interrupt.abort());
   const say = (text: string) => void io.stderr.write(`${painter(io.colour.stderr)("dim", plain(text))}\n`);
-  let after = flags.after;
-  let failures = 0;
   try {
     // Asked once, here: a server that is not there at the start is an error.
-    if (after === undefined && !flags.fromStart) after = await newest(session);
+    const newest = async () => (await client.events.list({ sort: "desc", page_size: 1, signal })).events[0]?.id ?? null;
+    const after = flags.after ?? (flags.fromStart ? null : await newest());
     say("Following the event log. Ctrl-C stops.");
-    while (!signal.aborted) {
-      try {
-        const { events } = await client.nextEvents({ ...filter, ...(after ? { after } : {}) }, signal);
-        if (failures > 0) say("The server answers again.");
-        failures = 0;
-        for (const event of events) {
-          await write(io.stdout, `${session.json ? toJson(event, false) : line(session, event)}\n`);
-          after = event.id;
-        }
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!(error instanceof CliError) || !mayPass(error)) throw error;
-        const { retry_after_seconds: seconds } = error.problem;
-        const waitMs = typeof seconds === "number" ? seconds * 1000 : retryWaitMs(failures, Math.random());
-        failures++;
-        say(`${error.message.replace(/\.$/, "")}; trying again in ${(waitMs / 1000).toFixed(1)} s`);
-        await sleep(waitMs, signal);
-      }
-    }
+    const events = client.events.follow({
+      ...{ ...filter, types: filter.types?.split(",") as EventType[] | undefined, after, signal },
+      onRetry: (error, waitMs) => say(`${retryReason(error)}; trying again in ${(waitMs / 1000).toFixed(1)} s`),
+      onRecovery: () => say("The server answers again."),
+    });
+    for await (const event of events)
+      await write(io.stdout, `${session.json ? toJson(event, false) : line(session, event)}\n`);
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
     release();
   }
-}
-
-/** The id of the last event of all, which "from now on" comes after; undefined when there is none. */
-async function newest({ client }: Session): Promise<string | undefined> {
-  for await (const { events } of client.events({ sort: "desc" }, { limit: 1 })) return events[0]?.id;
-  return undefined;
 }
 
 /** What happened is not cut below this many terminal columns, even when the line then wraps. */

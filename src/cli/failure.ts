@@ -2,6 +2,12 @@
  * How a command fails: one error type, five exit codes, and the two ways to show it.
  */
 import { CommanderError } from "commander";
+import {
+  APIError,
+  ConnectionClosedError,
+  E2AConnectionError,
+  E2ATimeoutError,
+} from "../../sdks/typescript/src/index.ts";
 import { Failure, type FieldError, StartRefused } from "../errors.ts";
 import type { Io } from "./io.ts";
 import { painter, plain, plainLines, toJson } from "./output.ts";
@@ -76,7 +82,8 @@ const failureExit: Partial<Record<Failure["code"], ExitCode>> = {
 
 /** Turns whatever a command threw into a CliError; null when it only showed its help or version. */
 export function asCliError(error: unknown): CliError | null {
-  if (error instanceof CliError) return error;
+  const failure = serverFailure(error);
+  if (failure !== null) return failure;
   if (error instanceof CommanderError) return fromCommander(error);
   if (error instanceof Failure) {
     return new CliError(error.message, {
@@ -89,6 +96,59 @@ export function asCliError(error: unknown): CliError | null {
   if (error instanceof StartRefused)
     return new CliError(error.message, { exit: exitCode.usage, code: error.code, fix: error.fix, cause: error });
   return new CliError(error instanceof Error ? error.message : String(error), { code: "internal", cause: error });
+}
+
+/** What went wrong between us and the server, or is a CliError already; null for anything else. */
+export function serverFailure(error: unknown): CliError | null {
+  if (error instanceof CliError) return error;
+  if (error instanceof APIError) return refusal(error);
+  if (error instanceof E2ATimeoutError)
+    return new CliError(`${error.origin} did not answer in time.`, {
+      code: "timeout",
+      fix: "Try again.",
+      cause: error,
+    });
+  return error instanceof E2AConnectionError ? unreachable(error.origin ?? "", error.cause) : null;
+}
+
+/** Why something is tried again, as the beginning of a sentence. */
+export function retryReason(error: unknown): string {
+  const isClosed = error instanceof ConnectionClosedError;
+  return (isClosed ? error.message : (serverFailure(error) ?? (error as Error)).message).replace(/\.$/, "");
+}
+
+/** The server at `url` cannot be reached; `cause` is what `fetch` threw. */
+export function unreachable(url: string, cause: unknown): CliError {
+  const { code, message } = cause as { code?: string; message?: string };
+  return new CliError(`Cannot reach ${url} (${code ?? message}).`, {
+    code: "unreachable",
+    fix: "Is the server running? Start it with `e2a serve` or set --url.",
+    cause,
+  });
+}
+
+/** A refusal of the server, or what something else than an e2a server says. */
+function refusal(error: APIError): CliError {
+  const { origin, status, code, retryAfter, fix } = error;
+  const { location, ...problem } = error.problem as Problem & { location?: string };
+  if (code === "redirected" && location !== undefined)
+    return new CliError(`${origin} redirects to ${location}.`, { fix: "Set --url or E2A_URL to the final address." });
+  if (code === "redirected" || code === "unexpected_answer") {
+    const isGood = status >= 200 && status < 300;
+    return new CliError(`${origin} ${isGood ? "did not answer in JSON" : `answered ${status} without a reason`}.`, {
+      code: "not_e2a",
+      fix: "Check that --url or E2A_URL is the address of an e2a server.",
+      ...(isGood ? {} : { problem: { status } }),
+    });
+  }
+  const waiting = retryAfter === undefined ? {} : { retry_after_seconds: retryAfter };
+  const remedy = fix ?? (status === 401 ? "Check the API key: `e2a login`, or E2A_API_KEY." : undefined);
+  const wait = retryAfter === undefined ? undefined : `Try again in ${retryAfter} s.`;
+  return new CliError(problem.detail ?? `The server answered ${status}.`, {
+    exit: status === 401 || status === 403 ? exitCode.auth : exitCode.failed,
+    problem: { status, ...waiting, ...problem },
+    ...(remedy || wait ? { fix: remedy ?? wait ?? "" } : {}),
+  });
 }
 
 /** Commander's messages read "error: …", with its suggestion on a second line. */

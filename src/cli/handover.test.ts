@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { until } from "../../test/support/until.ts";
 import { TestClock } from "../clock.ts";
-import { Client } from "./client.ts";
+import { connect } from "./connect.ts";
 import { CliError } from "./failure.ts";
 import { Handover } from "./handover.ts";
 import type { MessageDetail } from "./shapes.ts";
@@ -42,7 +42,7 @@ afterEach(async () => {
 
 function open(once = false): Handover {
   return new Handover({
-    ...{ client: new Client(server.url, apiKey), agent: bot, clock, signal: end.signal, once },
+    ...{ client: connect(server.url, apiKey), agent: bot, clock, signal: end.signal, once },
     target: {
       name: "the target",
       async take(message) {

@@ -2,12 +2,13 @@
  * Messages handed over to a target, in order, one at a time, until each is taken. A message that is taken becomes read;
  * until then it stays unread on the server, which shows it again to whoever listens next.
  */
+
+import type { Arrival, E2AClient } from "../../sdks/typescript/src/index.ts";
 import type { Clock } from "../clock.ts";
-import type { Client } from "./client.ts";
-import { CliError, exitCode, mayPass } from "./failure.ts";
+import { downloadTimeoutMs } from "./connect.ts";
+import { CliError, exitCode, mayPass, serverFailure } from "./failure.ts";
 import type { MessageDetail } from "./shapes.ts";
 import { NotTaken, type Target } from "./target.ts";
-import { type Frame, retryWaitMs } from "./watch.ts";
 
 /** Tries in a row, while the messages behind wait their turn. Then a message steps aside and they go on. */
 const triesMax = 4;
@@ -17,8 +18,15 @@ const asideMaxMs = 3_600_000;
 /** More than this many stepped aside are no exceptions: the line then waits, in order. */
 const asideCountMax = 100;
 
+/** First wait after a try in vain; doubles up to the maximum, then half of it is chance (no thundering herd). */
+const retryFirstMs = 500;
+const retryMaxMs = 30_000;
+
+/** An announced message. Members beside the id are shown, not relied on. */
+export type Frame = Pick<Arrival, "message_id"> & Partial<Arrival>;
+
 export interface HandoverOptions {
-  client: Client;
+  client: E2AClient;
   agent: string;
   target: Target;
   clock: Clock;
@@ -111,7 +119,8 @@ export class Handover {
     this.isWorking = true;
     try {
       if (!job.taken) await this.handOver(job);
-      await this.options.client.markRead(this.options.agent, job.frame.message_id);
+      const { client, agent } = this.options;
+      await client.messages.update(job.frame.message_id, { status: "read" }, { agent });
       return null;
     } catch (error) {
       return setbackOf(error);
@@ -124,7 +133,8 @@ export class Handover {
     const { client, agent, target, say, onTaken } = this.options;
     const id = job.frame.message_id;
     // Read anew for each try: its signature must be fresh, and it may be gone.
-    const message: MessageDetail = await client.message(agent, id, { peek: true });
+    const message: MessageDetail = (await client.messages.get(id, { agent, peek: true, timeoutMs: downloadTimeoutMs }))
+      .data;
     if (job.rounds !== null && message.status === "read") return say(`${id} was read meanwhile and is left alone.`);
     const said = await target.take(message);
     job.taken = true;
@@ -201,14 +211,21 @@ export class Handover {
   }
 }
 
+/** Milliseconds to wait after the n-th failure in a row (n from 0); `chance` is in [0, 1). */
+export function retryWaitMs(failures: number, chance: number, firstMs = retryFirstMs, maxMs = retryMaxMs): number {
+  const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(failures, 16));
+  return Math.round(ceiling / 2 + (ceiling / 2) * chance);
+}
+
 function setbackOf(error: unknown): Setback | null {
   if (error instanceof NotTaken) return { reason: error.message, forAll: error.isAway, waitMs: error.waitMs };
-  if (!(error instanceof CliError) || error.exit === exitCode.auth) throw error;
-  const { status, retry_after_seconds: seconds } = error.problem;
+  const failure = serverFailure(error);
+  if (failure === null || failure.exit === exitCode.auth) throw failure ?? error;
+  const { status, retry_after_seconds: seconds } = failure.problem;
   // It was deleted, which is its owner's way of being done with it.
   if (status === 404) return null;
   const waitMs = typeof seconds === "number" ? seconds * 1000 : undefined;
-  return { reason: error.message.replace(/\.$/, ""), forAll: mayPass(error), waitMs };
+  return { reason: failure.message.replace(/\.$/, ""), forAll: mayPass(failure), waitMs };
 }
 
 function givenUp({ frame, taken }: Job, { reason }: Setback): CliError {

@@ -4,18 +4,16 @@ import type { ReadStatus } from "../mail.ts";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
 import { age, table, verifiedMark } from "./output.ts";
-import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
+import { collect, limitOption, moreHint, type PageFlags, tokenOption } from "./paging.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
 import type { MessageFilter, MessagePage, MessageSummary } from "./shapes.ts";
 import { sinceOption } from "./time-flags.ts";
 
-interface InboxFlags {
+interface InboxFlags extends PageFlags {
   status: ReadStatus | "all";
   q?: string;
   from?: string;
   since?: string;
-  limit: number;
-  token?: string;
 }
 
 export function inboxCommand(io: Io): Command {
@@ -34,7 +32,7 @@ export function inboxCommand(io: Io): Command {
     .action(async (flags: InboxFlags, command: Command) => {
       const session = await openSession(io, command);
       const agent = await chooseAgent(session);
-      const inbox = await collect("messages", inboxPages(session, agent, flags));
+      const inbox = await inboxOf(session, agent, flags);
       await session.show(inbox, () => inboxTable(session, agent, flags, inbox));
     });
   return example(command, [
@@ -44,10 +42,10 @@ export function inboxCommand(io: Io): Command {
   ]);
 }
 
-function inboxPages({ client }: Session, agent: string, flags: InboxFlags): AsyncGenerator<MessagePage> {
-  const { status, q, from, since, limit, token } = flags;
+function inboxOf({ client }: Session, agent: string, flags: InboxFlags): Promise<MessagePage> {
+  const { status, q, from, since } = flags;
   const filter: MessageFilter = { status, ...(q ? { q } : {}), ...(from ? { from } : {}), ...(since ? { since } : {}) };
-  return client.messages(agent, filter, { limit, ...(token ? { token } : {}) });
+  return collect("messages", flags, (at) => client.messages.list({ agent, ...filter, ...at }));
 }
 
 function inboxTable({ paint, width }: Session, agent: string, flags: InboxFlags, inbox: MessagePage): string {

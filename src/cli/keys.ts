@@ -39,7 +39,7 @@ function createCommand(io: Io): Command {
       const session = await openSession(io, command);
       // Only the flag narrows a key: a setting meant for other commands must not.
       const agent = flags.agent === undefined ? {} : { agent: await chooseAgent(session, flags.agent) };
-      const made = await session.client.createKey({
+      const made = await session.client.keys.create({
         ...{ name, scope: flags.agent === undefined ? "account" : "agent", ...agent },
         ...(flags.expires ? { expires_at: flags.expires } : {}),
       });
@@ -65,7 +65,7 @@ function listCommand(io: Io): Command {
     .description("Lists the account's keys, newest first, by their first characters.")
     .action(async (_flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const keys = await session.client.keys();
+      const { keys } = await session.client.keys.list();
       await session.show({ keys }, () => keyTable(session, keys));
     });
   return example(command, ["e2a keys list"]);
@@ -103,7 +103,7 @@ function deleteCommand(io: Io): Command {
     .action(async (id: string, flags: { yes?: boolean }, command: Command) => {
       const session = await openSession(io, command);
       await confirmDeletion(io, `Revoke the key ${id}? Whatever uses it is shut out at once.`, flags.yes);
-      await session.client.deleteKey(id);
+      await session.client.keys.delete(id);
       await session.show({ id, status: "deleted" }, () => `${session.paint("green", "✓")} ${plain(id)} is revoked.`);
     });
   return example(command, [`e2a keys delete ${anId} --yes`]);

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { Client } from "./client.ts";
+import { connect } from "./connect.ts";
+import { retryWaitMs } from "./handover.ts";
 import { agent, message } from "./testing/samples.ts";
 import { apiKey, WireServer } from "./testing/server.ts";
 import { Shell } from "./testing/shell.ts";
-import { retryWaitMs, watch } from "./watch.ts";
 
 let shell: Shell;
 let server: WireServer;
@@ -177,18 +177,18 @@ test("a backlog that is larger than what is kept here comes in parts, in order, 
   server.messages = Array.from({ length: 7 }, (_, n) => message(n));
   const handled: string[] = [];
   let connections = 0;
-  const client = new Client(server.url, apiKey);
-  await watch({
-    ...{ client, agent: "bot@e2a.localhost", signal: new AbortController().signal, acknowledge: true, aheadMax: 3 },
-    async onFrame({ message_id }) {
+  const client = connect(server.url, apiKey);
+  await client.watch("bot@e2a.localhost", {
+    ...{ acknowledge: true, aheadMax: 3 },
+    async onMessage({ message_id }) {
       // Takes longer than the rest of the backlog needs to come.
-      await client.agents();
+      await client.agents.list();
       handled.push(message_id);
       Object.assign(server.messages[handled.length - 1] ?? {}, { status: "read" });
       return handled.length === 7 ? "stop" : undefined;
     },
     onConnected: () => void connections++,
-    onRetry: (reason) => expect.unreachable(reason),
+    onRetry: (reason) => expect.unreachable(String(reason)),
   });
   expect([handled, connections]).toEqual([Array.from({ length: 7 }, (_, n) => id(n)), 3]);
 });

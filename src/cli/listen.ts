@@ -1,8 +1,9 @@
 /** `e2a listen`: mail as it arrives, shown or handed over. */
 import { Command, InvalidArgumentError, Option } from "commander";
+import { E2AConnectionError, E2ATimeoutError, ListenerReplacedError } from "../../sdks/typescript/src/index.ts";
 import { systemClock } from "../clock.ts";
-import { usageError } from "./failure.ts";
-import { Handover } from "./handover.ts";
+import { CliError, retryReason, usageError } from "./failure.ts";
+import { type Frame, Handover } from "./handover.ts";
 import { example } from "./help.ts";
 import { type Io, write } from "./io.ts";
 import { fit, painter, plain, toJson, verifiedMark } from "./output.ts";
@@ -11,7 +12,6 @@ import type { Target } from "./target.ts";
 import { commandTarget } from "./target-command.ts";
 import { modelTarget, speaksResponses } from "./target-model.ts";
 import { targetUrl, urlTarget } from "./target-url.ts";
-import { type Frame, watch } from "./watch.ts";
 
 interface ListenFlags {
   json?: boolean;
@@ -148,26 +148,39 @@ async function listen(session: Session, agent: string, flags: ListenFlags, targe
   const where = target === null ? "" : ` and handing it to ${target.name}`;
   let connections = 0;
   try {
-    await watch({
-      client,
-      agent,
+    await client.watch(agent, {
       signal: interrupt.signal,
       acknowledge: flags.ack === true && handover === null,
       ...(flags.ack || handover ? { aheadMax } : {}),
-      async onFrame(frame, connection) {
+      async onMessage(frame, connection) {
         if (handover === null) await print(frame);
         else if ((await handover.take(frame, connection)) === "left") return "left";
         return flags.once ? "stop" : undefined;
       },
       onConnected: () =>
         say(connections++ === 0 ? `Listening for ${agent}${where}. Ctrl-C stops.` : "Connected again."),
-      onRetry: (reason, waitMs) => say(`${reason}; trying again in ${(waitMs / 1000).toFixed(1)} s`),
+      onRetry(error, waitMs) {
+        // A server that was never there is an error, one that went away is waited for.
+        if (connections === 0 && isAway(error)) throw error;
+        say(`${retryReason(error)}; trying again in ${(waitMs / 1000).toFixed(1)} s`);
+      },
     });
     await handover?.idle();
+  } catch (error) {
+    if (!(error instanceof ListenerReplacedError)) throw error;
+    throw new CliError(`Another listener took over ${agent}; only one can listen at a time.`, {
+      code: "replaced",
+      fix: "Stop the other one, or listen for another agent.",
+    });
   } finally {
     release();
   }
   if (failure !== undefined) throw failure;
+}
+
+/** Whether there was no answer at all. */
+function isAway(error: unknown): boolean {
+  return error instanceof E2AConnectionError || error instanceof E2ATimeoutError;
 }
 
 /** A subject is not cut below this many terminal columns, even when the line then wraps. */

@@ -1,7 +1,7 @@
 /** `e2a login`: stores the server's URL and an API key, once they are known to work together. */
 import { Command, Option } from "commander";
-import { Client } from "./client.ts";
-import { CliError, usageError } from "./failure.ts";
+import { connect } from "./connect.ts";
+import { CliError, serverFailure, unreachable, usageError } from "./failure.ts";
 import { example } from "./help.ts";
 import { canAsk, type Io, readAll, write } from "./io.ts";
 import { listenForKey } from "./key-callback.ts";
@@ -14,6 +14,8 @@ import { serverUrl, settingsPath, writeStored } from "./settings.ts";
 
 /** Enough to look for a phone at an identity provider, or for a link in the mail. */
 const waitSecondsDefault = 600;
+/** Somebody waits to sign in. */
+const methodsTimeoutMs = 10_000;
 
 interface LoginFlags {
   apiKeyStdin?: boolean;
@@ -47,7 +49,7 @@ export function loginCommand(io: Io): Command {
           'Try: printf %s "$KEY" | e2a login --api-key-stdin, or e2a login --no-browser',
         );
       const url = asks ? await askForServer(session) : (settings.url.value ?? "");
-      const byBrowser = await new Client(url, null).signsInByBrowser();
+      const byBrowser = await signsInByBrowser(url);
       if (byBrowser && (!flags.browser || (await wantsBrowser(io)))) return fromBrowser(session, url, flags);
       if (!asks)
         throw new CliError(`${url} cannot be signed in to with a browser.`, {
@@ -61,6 +63,18 @@ export function loginCommand(io: Io): Command {
     "e2a login --url https://mail.example.com --no-browser",
     'printf %s "$KEY" | e2a login --url https://mail.example.com --api-key-stdin',
   ]);
+}
+
+/** Whether people sign in to this server with a browser; asked without a key. */
+async function signsInByBrowser(url: string): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(methodsTimeoutMs);
+    const response = await fetch(`${url}/api/auth/methods`, { redirect: "manual", signal });
+    await response.body?.cancel();
+    return response.ok;
+  } catch (cause) {
+    throw unreachable(url, cause);
+  }
 }
 
 async function fromStdin({ io }: Session): Promise<string> {
@@ -140,9 +154,9 @@ async function store(session: Session, url: string, apiKey: string): Promise<voi
 /** The account's address; null for a valid key that may not see the account (403: a key of one agent). */
 async function whoseKey(url: string, apiKey: string): Promise<string | null> {
   try {
-    return (await new Client(url, apiKey).me()).email;
+    return (await connect(url, apiKey).account.get()).email;
   } catch (error) {
-    if (error instanceof CliError && error.problem.status === 403) return null;
+    if (serverFailure(error)?.problem.status === 403) return null;
     throw error;
   }
 }

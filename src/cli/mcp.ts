@@ -1,7 +1,7 @@
 /** `e2a mcp`: the server's tools for a model, on standard input and output. */
 import { Command } from "commander";
 import { version } from "../version.ts";
-import { CliError, exitCode } from "./failure.ts";
+import { noKey } from "./connect.ts";
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
 import { painter, plain } from "./output.ts";
@@ -21,11 +21,10 @@ export function mcpCommand(io: Io): Command {
       const { settings } = await openSession(io, command);
       const { url, api_key: key, agent } = settings;
       if (key.value === null)
-        throw new CliError(`No API key for ${url.value}.`, {
-          exit: exitCode.auth,
-          code: "unauthenticated",
-          fix: "Set E2A_API_KEY where this command is configured; `e2a keys create` makes a key.",
-        });
+        throw noKey(
+          url.value ?? "",
+          "Set E2A_API_KEY where this command is configured; `e2a keys create` makes a key.",
+        );
       await serve(io, { url: url.value ?? "", key: key.value, agent: agent.value });
     });
   return example(command, ["e2a mcp", "e2a mcp --agent my-bot@e2a.localhost"]);

@@ -6,15 +6,13 @@ import { names, outboundStatuses, recipientTable, statusMark, statusWords } from
 import { example } from "./help.ts";
 import type { Io } from "./io.ts";
 import { age, attachmentLines, facts, plain, plainLines, table, until } from "./output.ts";
-import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
+import { collect, limitOption, moreHint, type PageFlags, tokenOption } from "./paging.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
 import type { Outbound, OutboxFilter, OutboxPage } from "./shapes.ts";
 
-interface OutboxFlags {
+interface OutboxFlags extends PageFlags {
   status?: OutboundStatus;
   release?: boolean;
-  limit: number;
-  token?: string;
 }
 
 export function outboxCommand(io: Io): Command {
@@ -34,7 +32,7 @@ export function outboxCommand(io: Io): Command {
       const session = await openSession(io, command);
       if (id === undefined) return list(session, flags);
       const { client } = session;
-      const mail = await (flags.release ? client.release(id) : client.outbound(id));
+      const mail = await (flags.release ? client.outbox.release(id) : client.outbox.get(id));
       await session.show(mail, () => outboundText(session, mail));
     });
   return example(command, [
@@ -53,20 +51,21 @@ export function cancelCommand(io: Io): Command {
     .argument("<id>", "its id, msg_…")
     .action(async (id: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const mail = await session.client.cancel(id);
+      const mail = await session.client.outbox.cancel(id);
       await session.show(mail, () => cancelled(session, mail));
     });
   return example(command, ["e2a cancel msg_00112233445566778899aabbccddeeff"]);
 }
 
 /** Without an agent in flags or settings: of all agents. */
-async function list(session: Session, { status, limit, token }: OutboxFlags): Promise<void> {
+async function list(session: Session, flags: OutboxFlags): Promise<void> {
   const { client, settings } = session;
+  const { status } = flags;
   const filter: OutboxFilter = {
     ...(status ? { status } : {}),
     ...(settings.agent.value ? { agent: await chooseAgent(session) } : {}),
   };
-  const outbox = await collect("messages", client.outbox(filter, { limit, ...(token ? { token } : {}) }));
+  const outbox = await collect("messages", flags, (at) => client.outbox.list({ ...filter, ...at }));
   await session.show(outbox, () => outboxTable(session, filter, outbox));
 }
 

@@ -13,19 +13,33 @@ export function tokenOption(): Option {
   return new Option("--token <token>", "go on where next_token of an earlier answer points");
 }
 
+/** The API's own limit (page_size). */
+const pageSizeMax = 100;
+
+/** How far a list is read. */
+export interface PageFlags {
+  /** How many there may be on all pages together. */
+  limit: number;
+  /** Where an earlier answer ended. */
+  token?: string;
+}
+
 type Paged<Name extends string, Item> = Record<Name, Item[]> & { next_token?: string };
 
-/** All pages as one answer, whose list is called `name`; `next_token` goes on after it. */
+/** As many pages as it takes, as one answer, whose list is called `name`; `next_token` goes on after it. */
 export async function collect<Name extends string, Item>(
   name: Name,
-  pages: AsyncIterable<Paged<Name, Item>>,
+  { limit, token }: PageFlags,
+  page: (at: { page_size: number; token?: string }) => PromiseLike<Paged<Name, Item>>,
 ): Promise<Paged<Name, Item>> {
   const items: Item[] = [];
-  let next: string | undefined;
-  for await (const page of pages) {
-    items.push(...page[name]);
-    next = page.next_token;
-  }
+  let next = token;
+  do {
+    const size = Math.min(limit - items.length, pageSizeMax);
+    const answer = await page({ page_size: size, ...(next === undefined ? {} : { token: next }) });
+    items.push(...answer[name]);
+    next = answer.next_token;
+  } while (next && items.length < limit);
   return { [name]: items, ...(next ? { next_token: next } : {}) } as Paged<Name, Item>;
 }
 

@@ -42,16 +42,16 @@ interface Target {
   set(session: Session, paused: boolean): Promise<Pausable>;
 }
 
-const everything: Target = { name: "--all", set: ({ client }, paused) => client.pauseAll(paused) };
+const everything: Target = { name: "--all", set: ({ client }, paused) => client.account.update({ paused }) };
 
 /** An address is an agent, a name with a dot a domain, any other the agent with that local part. */
 async function targetOf(session: Session, name: string | undefined): Promise<Target> {
   if (name?.includes(".") && !name.includes("@")) {
     const domain = name.toLowerCase();
-    return { name: domain, set: ({ client }, paused) => client.pauseDomain(domain, paused) };
+    return { name: domain, set: ({ client }, paused) => client.domains.update(domain, { paused }) };
   }
   const agent = await chooseAgent(session, name);
-  return { name: agent, set: ({ client }, paused) => client.pauseAgent(agent, paused) };
+  return { name: agent, set: ({ client }, paused) => client.agents.update(agent, { paused }) };
 }
 
 function said({ paint }: Session, name: string, paused: boolean): string {

@@ -1,5 +1,6 @@
 /** `e2a pending`: mail that waits until a person says yes. */
 import { Command, Option } from "commander";
+import type { PostOptions } from "../../sdks/typescript/src/index.ts";
 import { readAttachments } from "./attach.ts";
 import { addressOption, type ContentFlags, givenBody, readContent } from "./compose.ts";
 import { editAndApprove, htmlAnew } from "./edit.ts";
@@ -9,7 +10,7 @@ import { example } from "./help.ts";
 import { canAsk, type Io } from "./io.ts";
 import { outboundText } from "./outbox.ts";
 import { plain, table, until } from "./output.ts";
-import { collect, limitOption, moreHint, tokenOption } from "./paging.ts";
+import { collect, limitOption, moreHint, type PageFlags, tokenOption } from "./paging.ts";
 import { approvedWords, boundTo, review } from "./review.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "./session.ts";
 import type { Approved, MailEdit, Outbound, OutboxPage } from "./shapes.ts";
@@ -36,11 +37,6 @@ export function pendingCommand(io: Io): Command {
   ]);
 }
 
-interface ListFlags {
-  limit: number;
-  token?: string;
-}
-
 function listOptions(command: Command): Command {
   return command.addOption(agentOption()).addOption(limitOption()).addOption(tokenOption());
 }
@@ -50,14 +46,14 @@ function reviewCommand(io: Io): Command {
     .summary("go through held mail, one by one (the default)")
     .description("Shows held mail one by one, first what expires first: approve, edit, reject or skip with one key.")
     .argument("[ids...]", "only these, msg_…")
-    .action(async (ids: string[], flags: ListFlags, command: Command) => {
+    .action(async (ids: string[], flags: PageFlags, command: Command) => {
       const unknown = ids.find((id) => !id.startsWith("msg_"));
       if (unknown !== undefined) throw usageError(`"${unknown}" is neither a command nor an id.`, "e2a pending --help");
       const session = await openSession(io, command);
       const { client } = session;
       const waiting =
         ids.length > 0
-          ? { messages: await Promise.all(ids.map((id) => client.outbound(id))) }
+          ? { messages: await Promise.all(ids.map((id) => client.outbox.get(id))) }
           : await held(session, flags);
       if (session.json || !canAsk(io) || waiting.messages.length === 0) return showList(session, waiting);
       await review(session, waiting.messages.toSorted(byExpiry));
@@ -76,7 +72,7 @@ function listCommand(io: Io): Command {
     .alias("ls")
     .summary("list held mail")
     .description("Lists the mail that waits for approval, newest first.")
-    .action(async (flags: ListFlags, command: Command) => {
+    .action(async (flags: PageFlags, command: Command) => {
       const session = await openSession(io, command);
       await showList(session, await held(session, flags));
     });
@@ -84,11 +80,10 @@ function listCommand(io: Io): Command {
 }
 
 /** Without an agent in flags or settings: of all agents. */
-async function held(session: Session, { limit, token }: ListFlags): Promise<OutboxPage> {
+async function held(session: Session, flags: PageFlags): Promise<OutboxPage> {
   const { client, settings } = session;
   const agent = settings.agent.value ? { agent: await chooseAgent(session) } : {};
-  const pages = client.outbox({ status: "pending_approval", ...agent }, { limit, ...(token ? { token } : {}) });
-  return collect("messages", pages);
+  return collect("messages", flags, (at) => client.approvals.list({ ...agent, ...at }));
 }
 
 function showList(session: Session, waiting: OutboxPage): Promise<void> {
@@ -121,7 +116,7 @@ function showCommand(io: Io): Command {
     .argument("<id>", "its id, msg_…")
     .action(async (id: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const mail = await session.client.outbound(id);
+      const mail = await session.client.outbox.get(id);
       const waits = mail.status === "pending_approval";
       const text = waits ? (await heldText(session, mail)).text : outboundText(session, mail);
       await session.show(mail, () => text);
@@ -161,10 +156,10 @@ function approveCommand(io: Io): Command {
       const given = await givenEdit(io, flags);
       const session = await openSession(io, command);
       if (flags.edit) return approveEdited(session, id, flags, given);
-      const mail = await session.client.outbound(id);
+      const mail = await session.client.outbox.get(id);
       const bound = flags.contentHash === undefined ? boundTo(mail) : { content_hash: flags.contentHash };
       const edit = { ...given, ...htmlAnew(mail, given) };
-      await letGo(session, (options) => session.client.approve(id, { ...edit, ...bound }, options));
+      await letGo(session, (options) => session.client.approvals.approve(id, { ...edit, ...bound }, options));
     });
   return example(command, [
     `e2a pending approve ${anId}`,
@@ -194,18 +189,18 @@ async function approveEdited(session: Session, id: string, flags: ApproveFlags, 
   if (!canAsk(session.io))
     throw usageError("An editor needs a terminal.", "Give the changes as flags, such as --subject.");
   if (Object.keys(given).length > 0) throw usageError("Change it by flags or with --edit, not both.");
-  const mail = await session.client.outbound(id);
+  const mail = await session.client.outbox.get(id);
   if (mail.status !== "pending_approval")
     throw new CliError(`The mail is ${mail.status.replaceAll("_", " ")} already.`);
   const bound = flags.contentHash === undefined ? boundTo(mail) : { content_hash: flags.contentHash };
   const done = await editAndApprove(session, mail, async (edit) => {
-    await letGo(session, (options) => session.client.approve(id, { ...edit, ...bound }, options));
+    await letGo(session, (options) => session.client.approvals.approve(id, { ...edit, ...bound }, options));
     return true;
   });
   if (done === null) throw new CliError("Nothing was decided.", { code: "cancelled" });
 }
 
-function letGo(session: Session, approve: (options: { wait: boolean }) => Promise<Approved>): Promise<void> {
+function letGo(session: Session, approve: (options: PostOptions) => Promise<Approved>): Promise<void> {
   return transmit(session, true, approve, approvedWords);
 }
 
@@ -220,9 +215,12 @@ function rejectCommand(io: Io): Command {
       const session = await openSession(io, command);
       const bound =
         flags.contentHash === undefined
-          ? boundTo(await session.client.outbound(id))
+          ? boundTo(await session.client.outbox.get(id))
           : { content_hash: flags.contentHash };
-      const answer = await session.client.reject(id, { ...(flags.reason ? { reason: flags.reason } : {}), ...bound });
+      const answer = await session.client.approvals.reject(id, {
+        ...(flags.reason ? { reason: flags.reason } : {}),
+        ...bound,
+      });
       const reason = answer.rejection_reason ? `: ${plain(answer.rejection_reason)}` : "";
       await session.show(
         answer,
@@ -241,7 +239,7 @@ function undoCommand(io: Io): Command {
     .argument("<id>", "its id, msg_…")
     .action(async (id: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const mail = await session.client.undoApproval(id);
+      const mail = await session.client.approvals.undo(id);
       await session.show(
         mail,
         () =>

@@ -1,5 +1,5 @@
 /** How far a large request is, on the error output of a person's terminal. */
-import type { OnSent } from "./exchange.ts";
+import type { PostOptions } from "../../sdks/typescript/src/index.ts";
 import type { Io } from "./io.ts";
 import { size } from "./output.ts";
 
@@ -8,7 +8,7 @@ const shownFromBytes = 1_000_000;
 
 export interface Progress {
   /** Absent where nobody watches. */
-  onSent?: OnSent;
+  onUpload?: PostOptions["onUpload"];
   /** Takes the line away. */
   end(): void;
 }
@@ -23,7 +23,7 @@ export function uploadProgress({ stderr }: Io): Progress {
     shown = line;
   };
   return {
-    onSent(sentBytes, totalBytes) {
+    onUpload(sentBytes, totalBytes) {
       if (totalBytes < shownFromBytes) return;
       const percent = Math.floor((100 * sentBytes) / totalBytes);
       if (percent === 100) draw(`Sent ${size(totalBytes)}, waiting for the answer…`);

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { headerValue } from "../mail.ts";
 import { verdictLine } from "../verdict.ts";
 import { saveAttachments } from "./attachments.ts";
+import { downloadTimeoutMs } from "./connect.ts";
 import { CliError } from "./failure.ts";
 import { example } from "./help.ts";
 import { type Io, write } from "./io.ts";
@@ -30,9 +31,11 @@ export function readCommand(io: Io): Command {
     .action(async (id: string, flags: ReadFlags, command: Command) => {
       const session = await openSession(io, command);
       const agent = await chooseAgent(session);
-      const message = await session.client.message(agent, id, { peek: flags.peek === true });
+      const { messages } = session.client;
+      const how = { agent, timeoutMs: downloadTimeoutMs };
+      const { data: message } = await messages.get(id, { ...how, peek: flags.peek === true });
       const folder = flags.saveAttachments;
-      const download = (index: number) => session.client.attachment(agent, id, index);
+      const download = (index: number) => messages.attachment(id, index, how);
       const saved = folder === undefined ? [] : await saveAttachments(message.attachments ?? [], folder, download);
       await print(session, message, flags);
       if (folder !== undefined) await reportSaved(io, saved);

@@ -43,7 +43,7 @@ export function replyCommand(io: Io): Command {
         ...(flags.conversation ? { conversation_id: flags.conversation } : {}),
       };
       const agent = await chooseAgent(session);
-      await transmit(session, flags.wait, (options) => session.client.reply(agent, id, reply, options));
+      await transmit(session, flags.wait, (options) => session.client.messages.reply(id, reply, { ...options, agent }));
     });
   return example(command, [
     "e2a reply msg_00112233445566778899aabbccddeeff --body 'Thank you.'",
@@ -82,7 +82,9 @@ export function forwardCommand(io: Io): Command {
         ...(flags.include ? { include: flags.include } : {}),
       };
       const agent = await chooseAgent(session);
-      await transmit(session, flags.wait, (options) => session.client.forward(agent, id, forward, options));
+      await transmit(session, flags.wait, (options) =>
+        session.client.messages.forward(id, forward, { ...options, agent }),
+      );
     });
   return example(command, [
     "e2a forward msg_00112233445566778899aabbccddeeff --to bob@example.com --body 'For you.'",

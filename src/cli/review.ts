@@ -1,9 +1,10 @@
 /** The interactive review: one held mail after another, and a key for each decision. */
 import { editAndApprove } from "./edit.ts";
 import { pageText } from "./editor.ts";
-import { CliError, exitCode } from "./failure.ts";
+import { CliError, exitCode, serverFailure } from "./failure.ts";
 import { heldText } from "./held.ts";
 import { rows, write } from "./io.ts";
+import { once } from "./once.ts";
 import { plain } from "./output.ts";
 import { isCancelled, key, text } from "./prompts.ts";
 import type { Session } from "./session.ts";
@@ -63,24 +64,25 @@ function summary(tally: Outcome[], total: number): string {
 /** One mail, until it is decided or passed over. One that was changed meanwhile is shown again, `again` times at most. */
 async function one(session: Session, id: string, progress: string, again = SHOWN_AGAIN_MAX): Promise<Outcome | "quit"> {
   try {
-    const mail = await session.client.outbound(id);
+    const mail = await session.client.outbox.get(id);
     if (mail.status === "pending_approval") return await decide(session, mail, progress);
     await note(session, `${plain(mail.subject)}: ${plain(mail.status.replaceAll("_", " "))} meanwhile.`);
     return "gone";
   } catch (error) {
     if (isCancelled(error)) return "quit";
-    const status = error instanceof CliError ? error.problem.status : undefined;
+    const failure = serverFailure(error);
+    const status = failure?.problem.status;
     // A key that may not decide, or a server that is away, would say the same of every mail.
-    if (!(error instanceof CliError) || error.exit === exitCode.auth || status === undefined) throw error;
+    if (failure === null || failure.exit === exitCode.auth || status === undefined) throw error;
     await note(
       session,
-      [error.message, error.problem.fix]
+      [failure.message, failure.problem.fix]
         .filter(Boolean)
         .map((said) => plain(said ?? ""))
         .join(" "),
     );
     const mayShow = status === 409 && again > 0;
-    if (mayShow && (await session.client.outbound(id)).status === "pending_approval")
+    if (mayShow && (await session.client.outbox.get(id)).status === "pending_approval")
       return one(session, id, progress, again - 1);
     return status === 409 || status === 404 ? "gone" : "failed";
   }
@@ -95,7 +97,8 @@ async function decide(session: Session, mail: Outbound, progress: string): Promi
   const seen = boundTo(mail);
   const approve = async (edit: MailEdit): Promise<Outcome> => {
     const changed = Object.keys(edit).length > 0;
-    const sent = await client.approve(mail.id, { ...edit, ...seen }, { wait: true });
+    const decision = { ...edit, ...seen };
+    const sent = await once((options) => client.approvals.approve(mail.id, decision, options), { wait: true });
     await write(io.stdout, `${sentText(session, sent, approvedWords(sent))}\n`);
     return changed ? "edited" : "approved";
   };
@@ -126,7 +129,7 @@ async function reject(session: Session, mail: Outbound): Promise<Outcome> {
   const reason = await text(io, "Why? The agent can read it. (May stay empty; Escape goes back.)", {
     check: (value) => (value.length > reasonCharsMax ? `At most ${reasonCharsMax} characters.` : undefined),
   });
-  await client.reject(mail.id, { ...(reason ? { reason } : {}), ...boundTo(mail) });
+  await client.approvals.reject(mail.id, { ...(reason ? { reason } : {}), ...boundTo(mail) });
   await write(io.stdout, `${paint("green", "✓")} Rejected${reason ? `: ${plain(reason)}` : "."}\n`);
   return "rejected";
 }

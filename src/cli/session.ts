@@ -2,7 +2,8 @@
  * What every command that talks to a server starts with: its settings, a client, and a way to show the answer.
  */
 import { type Command, Option } from "commander";
-import { Client } from "./client.ts";
+import type { E2AClient } from "../../sdks/typescript/src/index.ts";
+import { connect, noKey } from "./connect.ts";
 import { CliError, usageError } from "./failure.ts";
 import { canAsk, columns, type Io, write } from "./io.ts";
 import { type Paint, painter, toJson } from "./output.ts";
@@ -13,7 +14,8 @@ import type { Agent } from "./shapes.ts";
 export interface Session {
   readonly io: Io;
   readonly settings: Settings;
-  readonly client: Client;
+  /** The server; throws CliError (exit 4) where there is no key. */
+  readonly client: E2AClient;
   /** JSON was asked for, or standard output is no terminal. */
   readonly json: boolean;
   /** Colours for standard output. */
@@ -40,15 +42,25 @@ export async function openSession(io: Io, command: Command): Promise<Session> {
     ...(agent ? { agent } : {}),
   });
   const asJson = json === true || !io.isTerminal;
+  let client: E2AClient | undefined;
   return {
     io,
     settings,
-    client: new Client(settings.url.value ?? "", settings.api_key.value),
+    get client() {
+      client ??= clientOf(settings);
+      return client;
+    },
     json: asJson,
     paint: painter(io.colour.stdout),
     width: columns(io.stdout),
     show: (value, render) => write(io.stdout, `${asJson ? toJson(value, io.isTerminal) : render()}\n`),
   };
+}
+
+function clientOf({ url: { value: url }, api_key: { value: key } }: Settings): E2AClient {
+  if (url !== null && key !== null) return connect(url, key);
+  const fix = "Run `e2a login`, or set E2A_API_KEY. `e2a bootstrap` makes the first key of a new server.";
+  throw noKey(url ?? "", fix);
 }
 
 /** The flag of commands that work on one agent's mailbox. */
@@ -63,7 +75,7 @@ export function agentOption(): Option {
 export async function chooseAgent(session: Session, given?: string): Promise<string> {
   const wanted = given ?? session.settings.agent.value;
   if (wanted?.includes("@")) return wanted.toLowerCase();
-  const agents = await session.client.agents();
+  const { agents } = await session.client.agents.list();
   if (wanted) return agentNamed(wanted, agents);
   const [first, second] = agents;
   if (first === undefined) {

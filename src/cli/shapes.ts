@@ -75,7 +75,7 @@ export interface MessageSummary {
   recipient: string;
   subject: string;
   conversation_id: string | null;
-  status: ReadStatus;
+  status: ReadStatus | OutboundStatus;
   created_at: string;
   direction?: "inbound" | "outbound";
   verified?: boolean | null;

@@ -1,16 +1,17 @@
 /** `listen --forward …/v1/responses`: each message to a model by the OpenAI Responses API, its answer as the reply. */
 
+import type { E2AClient, PostOptions } from "../../sdks/typescript/src/index.ts";
 import { verdictLine } from "../verdict.ts";
-import type { Client } from "./client.ts";
-import { CliError } from "./failure.ts";
+import { serverFailure } from "./failure.ts";
 import { statusWords } from "./fates.ts";
+import { once } from "./once.ts";
 import { plain, plainLines, size } from "./output.ts";
 import type { MessageDetail, Sent } from "./shapes.ts";
 import { NotTaken, type Target } from "./target.ts";
 import { postTo, readText, shownUrl, type UrlOptions } from "./target-url.ts";
 
 export interface ModelOptions extends UrlOptions {
-  client: Client;
+  client: E2AClient;
   agent: string;
   model: string;
 }
@@ -120,29 +121,31 @@ function parse(json: string): ModelAnswer | null {
   }
 }
 
-async function reply(client: Client, agent: string, message: MessageDetail, body: string): Promise<string> {
+async function reply(client: E2AClient, agent: string, message: MessageDetail, body: string): Promise<string> {
   const id = message.message_id;
   try {
-    return outcome(await client.reply(agent, id, { body }, { wait: true, idempotencyKey: `listen ${id}` }));
+    const post = (options: PostOptions) => client.messages.reply(id, { body }, { ...options, agent });
+    return outcome(await once(post, { wait: true, idempotencyKey: `listen ${id}` }));
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
-    const { code, message_id: sentId } = error.problem;
+    const failure = serverFailure(error);
+    if (failure === null) throw error;
+    const { code, message_id: sentId } = failure.problem;
     // Nobody will get it by another try: the refusal is the outcome, and stays in the outbox.
-    if (code === "upstream_rejected") return `answered, but not delivered: ${error.message} (${plain(String(sentId))})`;
+    if (code === "upstream_rejected")
+      return `answered, but not delivered: ${failure.message} (${plain(String(sentId))})`;
     if (code === "idempotency_key_reused" && (await hasAnswer(client, agent, message))) return "answered before";
     throw error;
   }
 }
 
 /** Whether the agent has written in the conversation since the message came. */
-async function hasAnswer(client: Client, agent: string, message: MessageDetail): Promise<boolean> {
+async function hasAnswer(client: E2AClient, agent: string, message: MessageDetail): Promise<boolean> {
   if (message.conversation_id === null) return true;
   const filter = {
     ...({ status: "all", direction: "outbound", conversation_id: message.conversation_id } as const),
     since: message.created_at,
   };
-  for await (const { messages } of client.messages(agent, filter, { limit: 1 })) return messages.length > 0;
-  return false;
+  return (await client.messages.list({ agent, ...filter, page_size: 1 })).messages.length > 0;
 }
 
 function outcome({ status, message_id: id, hold, fix }: Sent): string {

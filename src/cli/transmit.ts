@@ -1,7 +1,8 @@
 /** The end of `send`, `reply` and `forward`: the mail goes to the server, and its answer to the caller. */
-import type { SendOptions } from "./client.ts";
+import type { PostOptions } from "../../sdks/typescript/src/index.ts";
 import { CliError, exitCode } from "./failure.ts";
 import { differ, names, recipientTable, statusMark, statusWords } from "./fates.ts";
+import { once } from "./once.ts";
 import { plain, until } from "./output.ts";
 import { uploadProgress } from "./progress.ts";
 import type { Session } from "./session.ts";
@@ -22,11 +23,11 @@ const nothingMore: Said = { before: "", behind: "" };
 export async function transmit<S extends Sent>(
   session: Session,
   wait: boolean,
-  post: (options: SendOptions) => Promise<S>,
+  post: (options: PostOptions) => Promise<S>,
   said: (sent: S) => Said = () => nothingMore,
 ): Promise<void> {
   const progress = uploadProgress(session.io);
-  const sent = await post({ wait, onSent: progress.onSent }).finally(progress.end);
+  const sent = await once(post, { wait, onUpload: progress.onUpload }).finally(progress.end);
   await session.show(sent, () => sentText(session, sent, said(sent)));
   // Everything is said: the code alone is left.
   if (sent.status === "pending_approval") throw new CliError("", { exit: exitCode.held, code: "held" });

@@ -131,5 +131,5 @@ test("agents know how their own webhook fares, and switch it on again", async ()
     "Disabled:  It answered 410 Gone. Mail waits; switch it on: e2a agents update a@e2a.localhost",
   );
   await run(["agents", "update", "a@e2a.localhost", "--webhook-status", "enabled"]);
-  expect(server.requests.at(-1)).toMatchObject({ method: "PUT", body: { webhook_status: "enabled" } });
+  expect(server.requests.at(-1)).toMatchObject({ method: "PATCH", body: { webhook_status: "enabled" } });
 });

@@ -70,7 +70,7 @@ function createCommand(io: Io): Command {
     .option("--description <text>", "what it is for")
     .action(async (url: string, flags: WebhookFlags, command: Command) => {
       const session = await openSession(io, command);
-      const webhook = await session.client.createWebhook({ ...changes(flags), url });
+      const webhook = await session.client.webhooks.create({ ...changes(flags), url });
       await session.show(webhook, () => created(session, webhook));
     });
   return example(command, [
@@ -107,7 +107,7 @@ function listCommand(io: Io): Command {
     .description("Lists the webhooks of the account, newest first.")
     .action(async (_flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const webhooks = await session.client.webhooks();
+      const { webhooks } = await session.client.webhooks.list();
       await session.show({ webhooks }, () => webhookTable(session, webhooks));
     });
   return example(command, ["e2a webhooks list"]);
@@ -154,7 +154,7 @@ function showCommand(io: Io): Command {
     .argument("<id>", "its id, whk_…")
     .action(async (id: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const webhook = await session.client.webhook(id);
+      const webhook = await session.client.webhooks.get(id);
       await session.show(webhook, () => webhookFacts(session, webhook));
     });
   return example(command, [`e2a webhooks show ${anId}`]);
@@ -196,7 +196,7 @@ function updateCommand(io: Io): Command {
       if (Object.keys(change).length === 0)
         throw usageError("Nothing to change.", "Add --url, --events, --agents, --description or --status.");
       const session = await openSession(io, command);
-      const webhook = await session.client.updateWebhook(id, change);
+      const webhook = await session.client.webhooks.update(id, change);
       await session.show(webhook, () => webhookFacts(session, webhook));
     });
   return example(command, [`e2a webhooks update ${anId} --events all`, `e2a webhooks update ${anId} --status enabled`]);
@@ -211,7 +211,7 @@ function deleteCommand(io: Io): Command {
     .action(async (id: string, flags: { yes?: boolean }, command: Command) => {
       const session = await openSession(io, command);
       await confirmDeletion(io, `Delete the webhook ${id} and its deliveries?`, flags.yes);
-      await session.client.deleteWebhook(id);
+      await session.client.webhooks.delete(id);
       await session.show({ id, status: "deleted" }, () => `${session.paint("green", "✓")} ${plain(id)} is deleted.`);
     });
   return example(command, [`e2a webhooks delete ${anId} --yes`]);
@@ -227,7 +227,7 @@ function testCommand(io: Io): Command {
     .argument("<id>", "its id, whk_…")
     .action(async (id: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const made = await session.client.testWebhook(id);
+      const made = await session.client.webhooks.test(id);
       const delivery = await firstAnswer(session, made.id);
       await session.show(delivery, () => deliveryText(session, delivery));
       if (delivery.status !== "succeeded") throw notTaken(delivery);
@@ -244,7 +244,7 @@ const lookEveryMs = 250;
 async function firstAnswer({ client }: Session, id: string): Promise<DeliveryDetail> {
   const endMs = Date.now() + answerWaitMs;
   for (;;) {
-    const delivery = await client.delivery(id);
+    const delivery = await client.deliveries.get(id);
     const isOpen = delivery.status === "pending" && delivery.tries.length === 0;
     if (!isOpen || Date.now() > endMs) return delivery;
     await Bun.sleep(lookEveryMs);

@@ -51,6 +51,7 @@ export function message(n: number, more: Partial<MessageDetail> = {}): MessageDe
     auth_headers: {},
     raw_message: Buffer.from(raw).toString("base64"),
     text: `Text ${n}`,
+    attachments: [],
     ...more,
   };
 }
