@@ -22,7 +22,7 @@ export const Fate = Type.Object({
   ),
 });
 
-type Known = Sent & { rejection_reason?: string };
+type Known = Omit<Sent, "message_id"> & { rejection_reason?: string };
 
 export function fateOf(message: Known): Static<typeof Fate> {
   const { status, method, hold, approval_expires_at, recipients, rejection_reason, fix } = message;

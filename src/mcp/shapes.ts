@@ -1,22 +1,6 @@
 /** The API's answers, as far as tools read them. */
 import type { Authentication } from "../mail.ts";
 
-export interface Me {
-  id: string;
-  email: string;
-  scope: "account" | "agent";
-  agent: string | null;
-}
-
-export interface Agent {
-  email: string;
-  name: string;
-  domain_verified: boolean;
-  hitl_enabled: boolean;
-  hitl_rules: Record<string, unknown> | null;
-  paused: boolean;
-}
-
 export interface Summary {
   message_id: string;
   from: string;
@@ -79,7 +63,7 @@ export interface Sent {
   fix?: string;
 }
 
-export interface Outbound extends Sent {
+export interface Outbound extends Omit<Sent, "message_id"> {
   id: string;
   agent_id: string;
   type: string;
@@ -102,20 +86,4 @@ export interface Outbound extends Sent {
   /** Of a held one: parts that nobody could search. */
   unsearched?: { name: string; why: string }[];
   rejection_reason?: string;
-}
-
-export interface Conversation {
-  conversation_id: string;
-  subject: string;
-  participants: string[];
-  message_count: number;
-  unread_count: number;
-  last_message_at: string;
-  last_message: {
-    message_id: string;
-    direction: "inbound" | "outbound";
-    from: string;
-    verified: boolean;
-    snippet: string;
-  };
 }
