@@ -67,7 +67,7 @@ const sdk = "sdks/typescript/src/index.ts";
 
 /** One library, one door: who may import it. A folder ends in a slash. */
 const doors: Record<string, string[]> = {
-  "@clack/prompts": ["cli/prompts.ts"],
+  "@clack/prompts": ["cli/terminal/prompts.ts"],
   "@modelcontextprotocol/server": ["mcp/"],
   "@sinclair/typebox": ["config.ts", "http/", "mcp/"],
   "bun:ffi": ["store/engine/inode-lock.ts", "workers/serve.ts"],

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { Command } from "commander";
 import { version } from "../version.ts";
-import { mayColour, processIo } from "./io.ts";
 import { buildProgram } from "./program.ts";
+import { mayColour, processIo } from "./terminal/io.ts";
 import { agent } from "./testing/samples.ts";
 import { apiKey, WireServer } from "./testing/server.ts";
 import { Shell } from "./testing/shell.ts";

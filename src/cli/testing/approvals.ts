@@ -1,6 +1,6 @@
 /** The deciding half of the wire, for tests of the command line: one decision per mail, bound to its content. */
 import { createHash } from "node:crypto";
-import type { AuditEntry, Forecast, MailEdit, NewMail, Outbound } from "../shapes.ts";
+import type { AuditEntry, Forecast, MailEdit, NewMail, Outbound } from "../connect/shapes.ts";
 import { problem, recipient } from "./outbox.ts";
 import { outbound } from "./samples.ts";
 

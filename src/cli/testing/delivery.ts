@@ -1,5 +1,5 @@
 /** Webhooks, deliveries, the event log and keys of the wire, for tests of the command line. Nothing is ever POSTed. */
-import type { ApiKey, DeliveryDetail, NewKey, NewWebhook, Webhook, WireEvent } from "../delivery-shapes.ts";
+import type { ApiKey, DeliveryDetail, NewKey, NewWebhook, Webhook, WireEvent } from "../connect/delivery-shapes.ts";
 import { problem } from "./outbox.ts";
 
 const at = "2026-05-15T12:00:00.000Z";

@@ -1,6 +1,6 @@
 /** The sending half of the wire, for tests of the command line: it keeps mails and never sends one. */
 import type { OutboundStatus, OutboundType, RecipientStatus } from "../../mail.ts";
-import type { MessageDetail, NewForward, NewMail, NewReply, Outbound, Recipient, Sent } from "../shapes.ts";
+import type { MessageDetail, NewForward, NewMail, NewReply, Outbound, Recipient, Sent } from "../connect/shapes.ts";
 import { outbound } from "./samples.ts";
 
 /** What came, beside the wire: the body as posted. */

@@ -1,5 +1,5 @@
 /** Agents, domains and messages as the wire shows them, for tests of the command line. */
-import type { Agent, Domain, MessageDetail, Outbound } from "../shapes.ts";
+import type { Agent, Domain, MessageDetail, Outbound } from "../connect/shapes.ts";
 
 /** An agent with an address and what else matters to the test. */
 export function agent(email: string, more: Partial<Agent> = {}): Agent {

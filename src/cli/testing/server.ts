@@ -1,7 +1,7 @@
 /** A small HTTP and WebSocket server that speaks the wire's shapes, for tests of the command line. */
 import type { Server, ServerWebSocket } from "bun";
 import { type OpenApi, unknownInRequest } from "../../../test/api/openapi-check.ts";
-import type { Agent, AuditEntry, Domain, MailEdit, MessageDetail, NewMail } from "../shapes.ts";
+import type { Agent, AuditEntry, Domain, MailEdit, MessageDetail, NewMail } from "../connect/shapes.ts";
 import { decide, forecast } from "./approvals.ts";
 import { WireDelivery } from "./delivery.ts";
 import { problem, WireOutbox } from "./outbox.ts";
