@@ -1,0 +1,71 @@
+/** Answers of the server as docs/openapi.json describes them, for what it does not come to by itself in a test. */
+import type {
+  Agent,
+  ApiKey,
+  Delivery,
+  DeliveryDetail,
+  Domain,
+  Webhook,
+} from "../../../sdks/typescript/src/index.ts";
+
+const at = "2026-05-15T12:00:00.000Z";
+const hex = (n: number) => n.toString(16).padStart(32, "0");
+
+/** An agent with an address and what else matters to the test. */
+export function agent(email: string, more: Partial<Agent> = {}): Agent {
+  return {
+    ...{ id: email, domain: email.split("@")[1] ?? "", email, name: "", webhook_url: "", agent_mode: "local" },
+    ...{ domain_verified: true, created_at: new Date().toISOString(), paused: false, undo_seconds: 0 },
+    ...{ hitl_enabled: false, hitl_ttl_seconds: 604_800, hitl_expiration_action: "reject", hitl_notify_email: true },
+    ...{ hitl_rules: null, hitl_allow: [], hitl_reviewers: [] },
+    ...more,
+  };
+}
+
+/** A domain that is not verified yet. */
+export function domain(name: string, more: Partial<Domain> = {}): Domain {
+  const token = `e2a-verify=${"0".repeat(32)}`;
+  return {
+    ...{ domain: name, verified: false, verification_token: token, paused: false },
+    dns_records: {
+      mx: { host: name, value: "mx.e2a.localhost", priority: 10 },
+      txt: { host: `_e2a.${name}`, value: token },
+      dkim: { host: `s1._domainkey.${name}`, value: `v=DKIM1; k=rsa; p=${"A".repeat(392)}` },
+      spf: { host: name, value: "v=spf1 mx ~all" },
+      dmarc: { host: `_dmarc.${name}`, value: "v=DMARC1; p=none" },
+    },
+    created_at: new Date().toISOString(),
+    ...more,
+  };
+}
+
+/** A webhook for everything, and what else matters to the test. */
+export function webhook(n: number, more: Partial<Webhook> = {}): Webhook {
+  const own = { id: `whk_${hex(n)}`, url: `https://example.com/${n}`, status: "enabled" as const };
+  return { ...own, events: [], agents: [], description: "", created_at: at, updated_at: at, ...more };
+}
+
+/** A delivery that succeeded at once, and what else matters to the test. */
+export function delivery(n: number, more: Partial<DeliveryDetail> = {}): DeliveryDetail {
+  const tries = [{ attempt: 1, started_at: at, duration_ms: 34, status: 200, error: null, answer: "ok" }];
+  return { ...listedDelivery(n), tries, ...more };
+}
+
+/** The same in a list. */
+export function listedDelivery(n: number, more: Partial<Delivery> = {}): Delivery {
+  return {
+    ...{ id: `dlv_${hex(n)}`, event_id: `evt_${hex(n)}`, event_type: "message.received" },
+    ...{ endpoint_id: `whk_${hex(1)}`, webhook_id: `whk_${hex(1)}`, url: "https://example.com/1" },
+    ...{ status: "succeeded", attempts: 1, last_status: 200, created_at: at, finished_at: at },
+    ...more,
+  };
+}
+
+/** A key of the account, and what else matters to the test. */
+export function key(n: number, more: Partial<ApiKey> = {}): ApiKey {
+  return {
+    ...{ id: `apk_${hex(n)}`, name: `key ${n}`, scope: "account", agent: null, key_prefix: `e2a_${n}234567` },
+    ...{ created_at: at, expires_at: null, last_used_at: null },
+    ...more,
+  };
+}
