@@ -20,7 +20,7 @@ export interface ApiProxy extends AsyncDisposable {
   instead: (request: ProxiedRequest) => Response | null | undefined | Promise<Response | null | undefined>;
   /** Ids that clients acknowledged by WebSocket. */
   readonly acks: string[];
-  /** Closes all WebSockets; without a code the line is cut. */
+  /** Closes all WebSockets; without a code the line is cut, and who waits for an answer is told 502. */
   drop(code?: number, reason?: string): void;
 }
 
@@ -37,6 +37,7 @@ interface Tunnel {
 export function startApiProxy(url: string): ApiProxy {
   const described = document as unknown as OpenApi;
   const tunnels = new Set<ServerWebSocket<Tunnel>>();
+  let line = new AbortController();
   const proxy = {
     requests: [] as ProxiedRequest[],
     acks: [] as string[],
@@ -58,7 +59,9 @@ export function startApiProxy(url: string): ApiProxy {
     const onward = new URL(asked.pathname + asked.search, url);
     if (headers.get("upgrade") === "websocket") return tunnel(request, server, onward);
     headers.delete("host");
-    return fetch(onward, { method, headers, redirect: "manual", ...(bytes ? { body: bytes } : {}) });
+    const { signal } = line;
+    const asking = fetch(onward, { method, headers, redirect: "manual", signal, ...(bytes ? { body: bytes } : {}) });
+    return asking.catch(() => new Response("Bad gateway", { status: 502 }));
   }
 
   async function checked(method: string, path: string, own: Response): Promise<Response> {
@@ -93,7 +96,9 @@ export function startApiProxy(url: string): ApiProxy {
         const { far, early } = near.data;
         for (const frame of early.splice(0)) near.send(frame);
         far.addEventListener("message", ({ data }) => void near.send(String(data)));
-        far.addEventListener("close", ({ code, reason }) => (code === 1006 ? near.terminate() : near.close(code, reason)));
+        far.addEventListener("close", ({ code, reason }) =>
+          code === 1006 ? near.terminate() : near.close(code, reason),
+        );
         if (far.readyState !== WebSocket.OPEN) near.terminate();
       },
       message(near, data) {
@@ -110,6 +115,10 @@ export function startApiProxy(url: string): ApiProxy {
   return Object.assign(proxy, {
     url: `http://127.0.0.1:${server.port}`,
     drop(code?: number, reason?: string) {
+      if (code === undefined) {
+        line.abort();
+        line = new AbortController();
+      }
       for (const near of tunnels) code === undefined ? near.terminate() : near.close(code, reason);
     },
     async [Symbol.asyncDispose]() {

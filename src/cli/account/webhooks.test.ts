@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { startSink, type Sink } from "../../../test/support/sink.ts";
+import { type Sink, startSink } from "../../../test/support/sink.ts";
 import { agent, webhook } from "../testing/answers.ts";
 import { Shell } from "../testing/shell.ts";
 import { startWorld, type World } from "../testing/world.ts";
@@ -20,7 +20,14 @@ const made = async () => (await world.api("GET", "/webhooks")).webhooks;
 
 describe("create", () => {
   test("registers it, for what was asked for; a terminal says what comes next", async () => {
-    const flags = ["--events", "message.held, message.bounced", "--agents", "bot@e2a.localhost", "--description", "Ops"];
+    const flags = [
+      "--events",
+      "message.held, message.bounced",
+      "--agents",
+      "bot@e2a.localhost",
+      "--description",
+      "Ops",
+    ];
     const { code, out } = await run(["webhooks", "create", "https://example.com/e", ...flags]);
     expect(code).toBe(0);
     expect(world.proxy.requests.at(-1)?.body).toEqual({
@@ -138,7 +145,10 @@ test("agents know how their own webhook fares, and switch it on again", async ()
   expect(shown).toContain(
     "Disabled:  It answered 410 Gone. Mail waits; switch it on: e2a agents update a@e2a.localhost",
   );
-  await world.api("PATCH", "/agents/bot@e2a.localhost", { agent_mode: "cloud", webhook_url: "https://example.com/mail" });
+  await world.api("PATCH", "/agents/bot@e2a.localhost", {
+    agent_mode: "cloud",
+    webhook_url: "https://example.com/mail",
+  });
   await run(["agents", "update", "bot@e2a.localhost", "--webhook-status", "enabled"]);
   expect(world.proxy.requests.at(-1)).toMatchObject({ method: "PATCH", body: { webhook_status: "enabled" } });
 });

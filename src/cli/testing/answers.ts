@@ -1,12 +1,5 @@
 /** Answers of the server as docs/openapi.json describes them, for what it does not come to by itself in a test. */
-import type {
-  Agent,
-  ApiKey,
-  Delivery,
-  DeliveryDetail,
-  Domain,
-  Webhook,
-} from "../../../sdks/typescript/src/index.ts";
+import type { Agent, ApiKey, Delivery, DeliveryDetail, Domain, Webhook } from "../../../sdks/typescript/src/index.ts";
 
 const at = "2026-05-15T12:00:00.000Z";
 const hex = (n: number) => n.toString(16).padStart(32, "0");
@@ -15,7 +8,13 @@ const hex = (n: number) => n.toString(16).padStart(32, "0");
 export function agent(email: string, more: Partial<Agent> = {}): Agent {
   return {
     ...{ id: email, domain: email.split("@")[1] ?? "", email, name: "", webhook_url: "", agent_mode: "local" },
-    ...{ domain_verified: true, created_at: new Date().toISOString(), paused: false, undo_seconds: 0 },
+    ...{
+      domain_verified: true,
+      created_at: new Date().toISOString(),
+      paused: false,
+      undo_seconds: 0,
+      webhook_status: "enabled",
+    },
     ...{ hitl_enabled: false, hitl_ttl_seconds: 604_800, hitl_expiration_action: "reject", hitl_notify_email: true },
     ...{ hitl_rules: null, hitl_allow: [], hitl_reviewers: [] },
     ...more,

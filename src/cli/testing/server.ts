@@ -3,7 +3,6 @@ import type { Server, ServerWebSocket } from "bun";
 import { type OpenApi, unknownInRequest } from "../../../test/api/openapi-check.ts";
 import type { Agent, AuditEntry, Domain, MailEdit, MessageDetail, NewMail } from "../connect/shapes.ts";
 import { decide, forecast } from "./approvals.ts";
-import { WireDelivery } from "./delivery.ts";
 import { problem, WireOutbox } from "./outbox.ts";
 import { agent, domain } from "./samples.ts";
 
@@ -28,7 +27,6 @@ export class WireServer {
   domains: Domain[] = [];
   messages: MessageDetail[] = [];
   readonly outbox = new WireOutbox();
-  readonly delivery = new WireDelivery();
   /** Newest first. */
   readonly audit: AuditEntry[] = [];
   /** Everything of the account. */
@@ -125,8 +123,6 @@ export class WireServer {
     if (key === agentKey && /\/(approve|reject)$/.test(path)) {
       return problem(403, { detail: "An agent's key decides nothing.", code: "forbidden" });
     }
-    const told = this.delivery.answer(method, path, url.searchParams, body);
-    if (told) return told;
     const answer = this.route(request, path, url.searchParams, body as Record<string, string> | undefined);
     if (answer !== "upgrade") return answer;
     return server.upgrade(request) ? undefined : problem(426, { detail: "This is a WebSocket." });

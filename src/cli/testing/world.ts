@@ -1,7 +1,7 @@
 /** The server as a user of the command line meets it, for tests: the real one, with an account, and a proxy before it. */
 import { deliver } from "../../../test/smtp/smtp-client.ts";
-import { type ApiAnswer, startTestApp, type TestApp, type TestAppOptions } from "../../../test/support/app.ts";
 import { type ApiProxy, startApiProxy } from "../../../test/support/api-proxy.ts";
+import { type ApiAnswer, startTestApp, type TestApp, type TestAppOptions } from "../../../test/support/app.ts";
 
 /** The agent that there is. */
 export const bot = "bot@e2a.localhost";
@@ -30,8 +30,7 @@ export async function startWorld({
   const app = await startTestApp({ ...options, set: { "limits.api_requests_per_minute": 100_000, ...options.set } });
   const proxy = startApiProxy(app.app.httpUrl);
   const shown = new Map<string, unknown>();
-  proxy.instead = ({ method, path }) =>
-    method === "GET" && shown.has(path) ? Response.json(shown.get(path)) : null;
+  proxy.instead = ({ method, path }) => (method === "GET" && shown.has(path) ? Response.json(shown.get(path)) : null);
   const usual = proxy.instead;
 
   async function api(method: string, path: string, body?: unknown): Promise<ApiAnswer["body"]> {
