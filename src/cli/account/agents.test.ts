@@ -1,18 +1,33 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { agent, message } from "../testing/samples.ts";
-import { WireServer } from "../testing/server.ts";
 import { Shell } from "../testing/shell.ts";
+import { startWorld, type World } from "../testing/world.ts";
 
 let shell: Shell;
-let server: WireServer;
+let world: World;
 beforeEach(async () => {
   shell = await Shell.open();
-  server = new WireServer();
+  world = await startWorld({ agents: [] });
 });
 afterEach(async () => {
-  await server.close();
+  await world[Symbol.asyncDispose]();
   await shell.close();
 });
+
+/** Registers agents by their addresses. */
+async function agents(...addresses: string[]): Promise<void> {
+  for (const address of addresses) {
+    const [local = "", domain] = address.split("@");
+    const own = domain === "e2a.localhost" ? { slug: local } : { email: address };
+    await world.api("POST", "/agents", { ...own, agent_mode: "local" });
+  }
+}
+
+/** Proves that a domain is the account's. */
+async function prove(domain: string): Promise<void> {
+  const { dns_records: records, verification_token: token } = await world.api("POST", "/domains", { domain });
+  world.app.dns.zone = { ...world.app.dns.zone, [records.txt.host]: { TXT: [token] } };
+  await world.api("POST", `/domains/${domain}/verify`);
+}
 
 const down = "\x1b[B";
 const enter = "\r";
@@ -20,21 +35,22 @@ const enter = "\r";
 describe("register", () => {
   test("a slug alone makes a local agent; a terminal says what comes next", async () => {
     const { code, out } = await shell.run(["agents", "register", "--slug", "my-bot"], {
-      env: server.env,
+      env: world.env,
       terminal: true,
     });
     expect(code).toBe(0);
     expect(out).toContain("✓ my-bot@e2a.localhost is registered.");
     expect(out).toContain("e2a listen --agent my-bot@e2a.localhost");
-    expect(server.requests.at(-1)?.body).toEqual({ slug: "my-bot", agent_mode: "local" });
+    expect(world.proxy.requests.at(-1)?.body).toEqual({ slug: "my-bot", agent_mode: "local" });
   });
 
   test("a webhook URL makes a cloud agent; a pipe gets the agent as JSON", async () => {
+    await prove("example.com");
     const hook = "https://example.com/mail";
     const line = ["agents", "register", "--email", "bot@example.com", "--webhook-url", hook, "--name", "Bot"];
-    const { out } = await shell.run(line, { env: server.env });
+    const { out } = await shell.run(line, { env: world.env });
     expect(JSON.parse(out)).toMatchObject({ email: "bot@example.com", name: "Bot" });
-    expect(server.requests.at(-1)?.body).toEqual({
+    expect(world.proxy.requests.at(-1)?.body).toEqual({
       email: "bot@example.com",
       name: "Bot",
       agent_mode: "cloud",
@@ -43,7 +59,8 @@ describe("register", () => {
   });
 
   test("a terminal without arguments asks, and an address with @ is an address", async () => {
-    const running = shell.start(["agents", "register"], { env: server.env, terminal: true });
+    await prove("example.com");
+    const running = shell.start(["agents", "register"], { env: world.env, terminal: true });
     await running.printed("Address");
     running.stdin.write(`bot@example.com${enter}`);
     await running.printed("Name people see");
@@ -54,7 +71,7 @@ describe("register", () => {
     await running.printed("Webhook URL");
     running.stdin.write(`https://example.com/mail${enter}`);
     expect((await running.done).code).toBe(0);
-    expect(server.requests.at(-1)?.body).toEqual({
+    expect(world.proxy.requests.at(-1)?.body).toEqual({
       email: "bot@example.com",
       name: "Bot",
       agent_mode: "cloud",
@@ -63,40 +80,39 @@ describe("register", () => {
   });
 
   test("Ctrl-C at a question registers nothing", async () => {
-    const running = shell.start(["agents", "register"], { env: server.env, terminal: true });
+    const running = shell.start(["agents", "register"], { env: world.env, terminal: true });
     await running.printed("Address");
     running.stdin.write("\x03");
     const { code, err } = await running.done;
     expect([code, err]).toEqual([1, "error: Cancelled.\n"]);
-    expect(server.agents).toEqual([]);
+    expect((await world.api("GET", "/agents")).agents).toEqual([]);
   });
 });
 
 describe("list and show", () => {
   test("a table in a terminal, the API's body in a pipe", async () => {
-    server.agents = [agent("one@e2a.localhost", { name: "First" }), agent("two@e2a.localhost")];
-    const table = await shell.run(["agents", "list"], { env: server.env, terminal: true });
+    await agents("two@e2a.localhost");
+    await world.api("POST", "/agents", { slug: "one", name: "First", agent_mode: "local" });
+    const table = await shell.run(["agents", "list"], { env: world.env, terminal: true });
     expect(table.out).toMatch(/^ADDRESS +NAME +MODE +AGE +WEBHOOK\none@e2a.localhost +First +local +now\ntwo@/);
-    const json = await shell.run(["agents", "list"], { env: server.env });
-    expect(JSON.parse(json.out)).toEqual({ agents: server.agents });
+    const json = await shell.run(["agents", "list"], { env: world.env });
+    expect(JSON.parse(json.out)).toEqual(await world.api("GET", "/agents"));
     expect(json.out.trim().split("\n")).toHaveLength(1);
   });
 
   test("an unknown agent", async () => {
-    const { code, err } = await shell.run(["agents", "show", "gone@e2a.localhost"], { env: server.env });
-    expect([code, err]).toEqual([1, "error: There is no agent gone@e2a.localhost.\nfix: List yours.\n"]);
+    const { code, err } = await shell.run(["agents", "show", "gone@e2a.localhost"], { env: world.env });
+    expect([code, err]).toEqual([1, "error: There is no agent of that name here that this key may see.\n"]);
   });
 });
 
 describe("change and delete", () => {
-  beforeEach(() => {
-    server.agents = [agent("bot@e2a.localhost")];
-  });
+  beforeEach(() => agents("bot@e2a.localhost"));
 
   test("update sends only what was given; the local part is enough", async () => {
-    const { code } = await shell.run(["agents", "update", "bot", "--name", "New"], { env: server.env });
+    const { code } = await shell.run(["agents", "update", "bot", "--name", "New"], { env: world.env });
     expect(code).toBe(0);
-    expect(server.requests.at(-1)).toMatchObject({
+    expect(world.proxy.requests.at(-1)).toMatchObject({
       method: "PATCH",
       path: "/agents/bot@e2a.localhost",
       body: { name: "New" },
@@ -104,27 +120,26 @@ describe("change and delete", () => {
   });
 
   test("delete asks in a terminal and No keeps the agent", async () => {
-    const running = shell.start(["agents", "delete", "bot@e2a.localhost"], { env: server.env, terminal: true });
+    const running = shell.start(["agents", "delete", "bot@e2a.localhost"], { env: world.env, terminal: true });
     await running.printed("Delete bot@e2a.localhost and all its mail?");
     running.stdin.write(enter);
     expect(await running.done).toMatchObject({ code: 1, err: "error: Nothing was deleted.\n" });
-    expect(server.requests).toEqual([]);
+    expect(world.proxy.requests).toEqual([]);
   });
 
   test("delete --yes", async () => {
-    const { code, out } = await shell.run(["agents", "delete", "bot@e2a.localhost", "--yes"], { env: server.env });
+    const { code, out } = await shell.run(["agents", "delete", "bot@e2a.localhost", "--yes"], { env: world.env });
     expect([code, JSON.parse(out)]).toEqual([0, { status: "deleted" }]);
-    expect(server.requests.at(-1)?.method).toBe("DELETE");
+    expect(world.proxy.requests.at(-1)?.method).toBe("DELETE");
   });
 });
 
 describe("which agent a command is about", () => {
-  const inbox = (env = {}, ...flags: string[]) => shell.run(["inbox", ...flags], { env: { ...server.env, ...env } });
-  const asked = () => server.requests.at(-1)?.path;
+  const inbox = (env = {}, ...flags: string[]) => shell.run(["inbox", ...flags], { env: { ...world.env, ...env } });
+  const asked = () => world.proxy.requests.at(-1)?.path;
 
   test("the only one, without asking", async () => {
-    server.agents = [agent("bot@e2a.localhost")];
-    server.messages = [message(1)];
+    await agents("bot@e2a.localhost");
     expect((await inbox()).code).toBe(0);
     expect(asked()).toBe("/agents/bot@e2a.localhost/messages");
   });
@@ -134,7 +149,7 @@ describe("which agent a command is about", () => {
   });
 
   test("with several a pipe is told the choices", async () => {
-    server.agents = [agent("one@e2a.localhost"), agent("two@e2a.localhost")];
+    await agents("two@e2a.localhost", "one@e2a.localhost");
     const { code, err } = await inbox();
     expect(code).toBe(2);
     expect(err).toContain("one@e2a.localhost, two@e2a.localhost");
@@ -142,8 +157,8 @@ describe("which agent a command is about", () => {
   });
 
   test("with several a terminal is asked", async () => {
-    server.agents = [agent("one@e2a.localhost"), agent("two@e2a.localhost")];
-    const running = shell.start(["inbox"], { env: server.env, terminal: true });
+    await agents("two@e2a.localhost", "one@e2a.localhost");
+    const running = shell.start(["inbox"], { env: world.env, terminal: true });
     await running.printed("Which agent?");
     running.stdin.write(down);
     running.stdin.write(enter);
@@ -152,20 +167,19 @@ describe("which agent a command is about", () => {
   });
 
   test("flag over environment over file", async () => {
-    server.agents = ["flag", "env", "file"].map((local) => agent(`${local}@e2a.localhost`));
-    await shell.run(["config", "set", "agent", "file@e2a.localhost"]);
+    await agents("flag-1@e2a.localhost", "env-1@e2a.localhost", "file-1@e2a.localhost");
+    await shell.run(["config", "set", "agent", "file-1@e2a.localhost"]);
     await inbox();
-    expect(asked()).toBe("/agents/file@e2a.localhost/messages");
-    await inbox({ E2A_AGENT_EMAIL: "ENV@e2a.localhost" });
-    expect(asked()).toBe("/agents/env@e2a.localhost/messages");
-    await inbox({ E2A_AGENT_EMAIL: "env@e2a.localhost" }, "--agent", "flag");
-    expect(asked()).toBe("/agents/flag@e2a.localhost/messages");
+    expect(asked()).toBe("/agents/file-1@e2a.localhost/messages");
+    await inbox({ E2A_AGENT_EMAIL: "ENV-1@e2a.localhost" });
+    expect(asked()).toBe("/agents/env-1@e2a.localhost/messages");
+    await inbox({ E2A_AGENT_EMAIL: "env-1@e2a.localhost" }, "--agent", "flag-1");
+    expect(asked()).toBe("/agents/flag-1@e2a.localhost/messages");
   });
 
   test("a name is the whole local part, of one agent", async () => {
-    server.agents = ["sales@e2a.localhost", "sales-eu@e2a.localhost", "eu@a.example", "eu@b.example"].map((one) =>
-      agent(one),
-    );
+    for (const domain of ["a.example", "b.example"]) await prove(domain);
+    await agents("sales@e2a.localhost", "sales-eu@e2a.localhost", "eu@b.example", "eu@a.example");
     await inbox({}, "--agent", "Sales");
     expect(asked()).toBe("/agents/sales@e2a.localhost/messages");
     const part = await inbox({}, "--agent", "sal");

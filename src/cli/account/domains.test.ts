@@ -1,35 +1,55 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { domain } from "../testing/samples.ts";
-import { WireServer } from "../testing/server.ts";
+import type { Domain } from "../../../sdks/typescript/src/index.ts";
+import { domain } from "../testing/answers.ts";
 import { Shell } from "../testing/shell.ts";
+import { startWorld, type World } from "../testing/world.ts";
 
 let shell: Shell;
-let server: WireServer;
+let world: World;
 beforeEach(async () => {
   shell = await Shell.open();
-  server = new WireServer();
+  world = await startWorld();
 });
 afterEach(async () => {
-  await server.close();
+  await world[Symbol.asyncDispose]();
   await shell.close();
 });
 
 test("register prints every record whole, however narrow the terminal", async () => {
   const { code, out } = await shell.run(["domains", "register", "example.com"], {
-    env: server.env,
+    env: world.env,
     terminal: true,
     columns: 40,
   });
   expect(code).toBe(0);
-  expect(out).toMatch(/mx +- +MX +example.com +10 mx.e2a.localhost\n/);
-  expect(out).toContain(`_e2a.example.com           e2a-verify=${"0".repeat(32)}\n`);
-  expect(out).toContain(`v=DKIM1; k=rsa; p=${"A".repeat(392)}\n`);
+  const { dns_records: records } = await world.api("GET", "/domains/example.com");
+  expect(out).toMatch(new RegExp(`mx +\\S+ +MX +${records.mx.host} +${records.mx.priority} ${records.mx.value}\\n`));
+  for (const { host, value } of [records.txt, records.spf, records.dmarc, [records.dkim].flat()[0]])
+    expect(out).toMatch(new RegExp(`${RegExp.escape(host)} +${RegExp.escape(value)}\\n`));
+  expect(out).toMatch(/ v=DKIM1; k=rsa; p=[A-Za-z0-9+/=]{300,}\n/);
   expect(out).toContain("e2a domains verify example.com");
 });
 
+/** The server says that a domain is this, and when it is verified this, or a refusal with the checks. */
+function known(domain: Domain, checks?: Domain["checks"]): void {
+  world.shows(`/domains/${domain.domain}`, domain);
+  const shown = world.proxy.instead;
+  world.proxy.instead = (request) => {
+    if (!request.path.endsWith("/verify")) return shown(request);
+    if (!checks) return Response.json(domain);
+    const refusal = { detail: "The TXT record was not found.", code: "domain_not_verified", fix: "Publish it." };
+    return Response.json({ ...refusal, checks }, { status: 412 });
+  };
+}
+
+const missing: Domain["checks"] = [
+  { record: "txt", status: "mismatch", found: ["v=spf1 -all"] },
+  { record: "mx", status: "missing" },
+];
+
 test("verify shows what was found instead and ends with 1", async () => {
-  server.domains = [domain("example.com")];
-  const { code, out, err } = await shell.run(["domains", "verify", "example.com"], { env: server.env, terminal: true });
+  known(domain("example.com"), missing);
+  const { code, out, err } = await shell.run(["domains", "verify", "example.com"], { env: world.env, terminal: true });
   expect(code).toBe(1);
   expect(out).toContain("✗ example.com is not verified yet.");
   expect(out).toMatch(/txt +mismatch +TXT/);
@@ -39,15 +59,15 @@ test("verify shows what was found instead and ends with 1", async () => {
 });
 
 test("a pipe gets the domain with the checks", async () => {
-  server.domains = [domain("example.com")];
-  const { code, out } = await shell.run(["domains", "verify", "example.com"], { env: server.env });
+  known(domain("example.com"), missing);
+  const { code, out } = await shell.run(["domains", "verify", "example.com"], { env: world.env });
   expect(code).toBe(1);
   expect(JSON.parse(out)).toMatchObject({ domain: "example.com", checks: [{ record: "txt" }, { record: "mx" }] });
 });
 
 test("a verified one ends with 0", async () => {
-  server.domains = [domain("example.com", { verified: true, checks: [{ record: "txt", status: "ok" }] })];
-  const { code, out } = await shell.run(["domains", "verify", "example.com"], { env: server.env, terminal: true });
+  known(domain("example.com", { verified: true, checks: [{ record: "txt", status: "ok" }] }));
+  const { code, out } = await shell.run(["domains", "verify", "example.com"], { env: world.env, terminal: true });
   expect(code).toBe(0);
   expect(out).toContain("✓ example.com is verified.");
   expect(out).toMatch(/txt +ok/);
@@ -55,34 +75,36 @@ test("a verified one ends with 0", async () => {
 
 test("verified says what it proves, and which records are still to come", async () => {
   const advice = "Mail for example.com goes to mx.provider.test today.";
-  const checks = [
-    { record: "txt", status: "ok" as const },
-    { record: "mx", status: "mismatch" as const, found: ["mx.provider.test"], advice },
-    { record: "dkim\x1b]0;title\x07", status: "missing" as const },
+  const checks: Domain["checks"] = [
+    { record: "txt", status: "ok" },
+    { record: "mx", status: "mismatch", found: ["mx.provider.test"], advice },
+    { record: "dkim", status: "missing", advice: "No\x1b]0;title\x07 key." },
   ];
-  server.domains = [domain("example.com", { verified: true, checks })];
-  const { code, out } = await shell.run(["domains", "verify", "example.com"], { env: server.env, terminal: true });
+  known(domain("example.com", { verified: true, checks }));
+  const { code, out } = await shell.run(["domains", "verify", "example.com"], { env: world.env, terminal: true });
   expect(code).toBe(0);
   expect(out).toContain("is verified. That proves it is yours; 2 of 3 records are not right yet: mx, dkim.");
-  expect(out).toContain(`mx has instead: mx.provider.test\nmx: ${advice}\n`);
+  expect(out).toContain(`mx has instead: mx.provider.test\nmx: ${advice}\ndkim: No key.\n`);
 });
 
 test("a record that others use is shown merged, from the beginning", async () => {
-  const dns_records = { spf: { host: "example.com", value: "v=spf1 mx ~all" } };
   const merged = "v=spf1 mx include:_spf.provider.test -all";
-  const checks = [
-    { record: "spf", status: "mismatch" as const, found: ["v=spf1 include:_spf.provider.test -all"], merged },
+  const checks: Domain["checks"] = [
+    { record: "spf", status: "mismatch", found: ["v=spf1 include:_spf.provider.test -all"], merged },
   ];
-  server.domains = [domain("example.com", { dns_records, checks })];
-  const { out } = await shell.run(["domains", "register", "example.com"], { env: server.env, terminal: true });
-  expect(out).toContain(`example.com  ${merged}\n`);
+  known(domain("example.com", { checks }));
+  const { out } = await shell.run(["domains", "register", "example.com"], { env: world.env, terminal: true });
+  expect(out).toMatch(new RegExp(`example.com +${RegExp.escape(merged)}\\n`));
   expect(out).not.toContain("v=spf1 mx ~all");
 });
 
 test("list and delete", async () => {
-  server.domains = [domain("example.com"), domain("example.org", { verified: true })];
-  const { out } = await shell.run(["domains", "list"], { env: server.env, terminal: true });
+  for (const name of ["example.org", "example.com"]) await world.api("POST", "/domains", { domain: name });
+  const { dns_records: records, verification_token: token } = await world.api("GET", "/domains/example.org");
+  world.app.dns.zone = { [records.txt.host]: { TXT: [token] } };
+  await world.api("POST", "/domains/example.org/verify");
+  const { out } = await shell.run(["domains", "list"], { env: world.env, terminal: true });
   expect(out).toMatch(/example.com +not proven +now\nexample.org +proven +now/);
-  expect((await shell.run(["domains", "delete", "example.com", "-y"], { env: server.env })).code).toBe(0);
-  expect(server.requests.at(-1)).toMatchObject({ method: "DELETE", path: "/domains/example.com" });
+  expect((await shell.run(["domains", "delete", "example.com", "-y"], { env: world.env })).code).toBe(0);
+  expect((await world.api("GET", "/domains")).domains).toMatchObject([{ domain: "example.org" }]);
 });

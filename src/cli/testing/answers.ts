@@ -1,5 +1,14 @@
 /** Answers of the server as docs/openapi.json describes them, for what it does not come to by itself in a test. */
-import type { Agent, ApiKey, Delivery, DeliveryDetail, Domain, Webhook } from "../../../sdks/typescript/src/index.ts";
+import type {
+  Agent,
+  ApiKey,
+  Delivery,
+  DeliveryDetail,
+  Domain,
+  MessageDetail,
+  MessageSummary,
+  Webhook,
+} from "../../../sdks/typescript/src/index.ts";
 
 const at = "2026-05-15T12:00:00.000Z";
 const hex = (n: number) => n.toString(16).padStart(32, "0");
@@ -34,6 +43,34 @@ export function domain(name: string, more: Partial<Domain> = {}): Domain {
       dmarc: { host: `_dmarc.${name}`, value: "v=DMARC1; p=none" },
     },
     created_at: new Date().toISOString(),
+    ...more,
+  };
+}
+
+/** A received, proven message to bot@e2a.localhost, and what else matters to the test. */
+export function message(n: number, more: Partial<MessageDetail> = {}): MessageDetail {
+  const raw = `From: alice@example.com\r\nSubject: Hello ${n}\r\n\r\nText ${n}\r\n`;
+  return {
+    ...summary(n),
+    ...{ auth_headers: {}, raw_message: Buffer.from(raw).toString("base64"), envelope_from: "alice@example.com" },
+    ...{ email_message_id: `<${n}@example.com>`, text: `Text ${n}`, html: null, reply_text: `Text ${n}` },
+    ...{ attachments: [], headers: [], defects: [] },
+    authentication: {
+      ...{ spf: { result: "none", domain: "" }, dkim: [], arc: { result: "none" }, unsigned: [] },
+      dmarc: { result: "pass", policy: "reject", aligned_by: ["dkim"] },
+    },
+    ...more,
+  };
+}
+
+/** The same in a list. */
+export function summary(n: number, more: Partial<MessageSummary> = {}): MessageSummary {
+  return {
+    ...{ message_id: `msg_${hex(n)}`, conversation_id: `conv_${hex(n)}`, direction: "inbound", status: "unread" },
+    ...{ from: "alice@example.com", from_name: "", to: ["bot@e2a.localhost"], recipient: "bot@e2a.localhost" },
+    ...{ subject: `Hello ${n}`, snippet: `Text ${n}`, created_at: new Date().toISOString(), labels: [] },
+    ...{ verified: true, verified_domain: "example.com", has_attachments: false },
+    ...{ auto_submitted: null, list_id: null, precedence: null },
     ...more,
   };
 }
