@@ -10,6 +10,8 @@ export interface ProxiedRequest {
   query: Record<string, string>;
   body: unknown;
   headers: Headers;
+  /** Of the answer, once there is one. */
+  status?: number;
 }
 
 /** A proxy on loopback in front of a server: what was asked, and answers that the server does not give on demand. */
@@ -20,6 +22,8 @@ export interface ApiProxy extends AsyncDisposable {
   instead: (request: ProxiedRequest) => Response | null | undefined | Promise<Response | null | undefined>;
   /** Ids that clients acknowledged by WebSocket. */
   readonly acks: string[];
+  /** Acknowledgements are lost on the way. */
+  losesAcks: boolean;
   /** Closes all WebSockets; without a code the line is cut, and who waits for an answer is told 502. */
   drop(code?: number, reason?: string): void;
 }
@@ -41,17 +45,30 @@ export function startApiProxy(url: string): ApiProxy {
   const proxy = {
     requests: [] as ProxiedRequest[],
     acks: [] as string[],
+    losesAcks: false,
     instead: (() => null) as ApiProxy["instead"],
   };
 
   async function answer(request: Request, server: Server<Tunnel>): Promise<Response | undefined> {
+    const { promise: seen, resolve: see } = Promise.withResolvers<ProxiedRequest>();
+    const response = await answerTo(request, server, see);
+    (await seen).status = response?.status ?? 101;
+    return response;
+  }
+
+  async function answerTo(
+    request: Request,
+    server: Server<Tunnel>,
+    see: (seen: ProxiedRequest) => void,
+  ): Promise<Response | undefined> {
     const asked = new URL(request.url);
     const { method, headers } = request;
     const bytes = request.body ? await request.bytes() : null;
     const body = bytes ? JSON.parse(new TextDecoder().decode(bytes)) : undefined;
     const path = decodeURIComponent(asked.pathname).replace("/api/v1", "");
-    const seen = { method, path, query: Object.fromEntries(asked.searchParams), body, headers };
+    const seen: ProxiedRequest = { method, path, query: Object.fromEntries(asked.searchParams), body, headers };
     proxy.requests.push(seen);
+    see(seen);
     const unknown = unknownInRequest(described, method, asked, body);
     if (unknown.length > 0) return new Response(`Not in docs/openapi.json: ${unknown}`, { status: 500 });
     const own = await proxy.instead(seen);
@@ -103,7 +120,7 @@ export function startApiProxy(url: string): ApiProxy {
       },
       message(near, data) {
         proxy.acks.push(JSON.parse(String(data)).ack);
-        near.data.far.send(String(data));
+        if (!proxy.losesAcks) near.data.far.send(String(data));
       },
       close(near) {
         tunnels.delete(near);

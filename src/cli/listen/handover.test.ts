@@ -4,16 +4,21 @@ import { TestClock } from "../../clock.ts";
 import { connect } from "../connect/connect.ts";
 import { CliError } from "../connect/failure.ts";
 import type { MessageDetail } from "../connect/shapes.ts";
-import { agent, message } from "../testing/samples.ts";
-import { apiKey, WireServer } from "../testing/server.ts";
+import { bot, idOf, startWorld, type World } from "../testing/world.ts";
 import { Handover } from "./handover.ts";
 import { NotTaken } from "./target.ts";
 
-const bot = "bot@e2a.localhost";
-const id = (n: number) => message(n).message_id;
+const id = idOf;
 const minute = 60_000;
 
-let server: WireServer;
+/** Messages 0 to n - 1; some are there already. */
+async function receiveUpTo(count: number): Promise<number[]> {
+  const all = Array.from({ length: count }, (_, n) => n);
+  for (const n of all) if (n < 1 || n > 4) await world.receive(n);
+  return all;
+}
+
+let world: World;
 let clock: TestClock;
 let end: AbortController;
 /** What the target was given, in order. */
@@ -25,10 +30,9 @@ let told: string[];
 let changed: () => void;
 let failures: unknown[];
 
-beforeEach(() => {
-  server = new WireServer();
-  server.agents = [agent(bot)];
-  server.messages = [1, 2, 3, 4].map((n) => message(n));
+beforeEach(async () => {
+  world = await startWorld();
+  for (const n of [1, 2, 3, 4]) await world.receive(n);
   clock = new TestClock();
   end = new AbortController();
   [given, told, failures] = [[], [], []];
@@ -37,12 +41,12 @@ beforeEach(() => {
 });
 afterEach(async () => {
   end.abort();
-  await server.close();
+  await world[Symbol.asyncDispose]();
 });
 
 function open(once = false): Handover {
   return new Handover({
-    ...{ client: connect(server.url, apiKey), agent: bot, clock, signal: end.signal, once },
+    ...{ client: connect(world.proxy.url, world.app.key), agent: bot, clock, signal: end.signal, once },
     target: {
       name: "the target",
       async take(message) {
@@ -76,7 +80,7 @@ const no = (text = "no") => {
 test("what is taken is marked read, in order", async () => {
   const handover = open();
   expect(await Promise.all([1, 2, 3].map((n) => take(handover, n)))).toEqual(Array(3).fill("dealt with"));
-  expect([given, server.marked]).toEqual([
+  expect([given, world.marked()]).toEqual([
     [id(1), id(2), id(3)],
     [id(1), id(2), id(3)],
   ]);
@@ -94,7 +98,7 @@ describe("a message that is not taken", () => {
     }
     expect(await Promise.all(taken)).toEqual(Array(3).fill("dealt with"));
     expect(given).toEqual([id(1), id(1), id(1), id(1), id(2), id(3)]);
-    expect(server.marked).toEqual([id(2), id(3)]);
+    expect(world.marked()).toEqual([id(2), id(3)]);
     expect(told.at(-1)).toMatch(/^msg_0{31}1: it answered 500; it stays unread while others go on, trying again in /);
   });
 
@@ -114,8 +118,8 @@ describe("a message that is not taken", () => {
       if (round === 3) answer = () => undefined;
       clock.advance(waitMs / 2 + 1);
     }
-    await server.read(1);
-    expect(server.marked).toEqual([id(1)]);
+    await world.read(1);
+    expect(world.marked()).toEqual([id(1)]);
     clock.advance(24 * 60 * minute);
     await handover.idle();
     expect(given).toHaveLength(7);
@@ -132,7 +136,8 @@ describe("a message that is not taken", () => {
       }
       await said("stays unread", n);
     }
-    server.messages = [message(1, { status: "read" })];
+    await world.api("PATCH", `/agents/${bot}/messages/${id(1)}`, { status: "read" });
+    await world.api("DELETE", `/agents/${bot}/messages/${id(2)}`);
     clock.advance(minute);
     await said("was read meanwhile");
     await take(handover, 2);
@@ -143,7 +148,7 @@ describe("a message that is not taken", () => {
 });
 
 test("when a hundred have stepped aside the line waits instead, in order", async () => {
-  server.messages = Array.from({ length: 103 }, (_, n) => message(n));
+  const all = await receiveUpTo(103);
   answer = ({ message_id }) => {
     const tries = given.filter((one) => one === message_id).length;
     return message_id === id(100) && tries > 8 ? undefined : no();
@@ -152,14 +157,14 @@ test("when a hundred have stepped aside the line waits instead, in order", async
   // Longer than any wait of the line.
   const passes = () => clock.advance(minute);
   changed = () => setImmediate(passes);
-  const taken = server.messages.map((_, n) => take(handover, n));
+  const taken = all.map((n) => take(handover, n));
   await taken[100];
   expect(new Set(given)).toEqual(new Set(Array.from({ length: 101 }, (_, n) => id(n))));
-  expect(server.marked).toEqual([id(100)]);
+  expect(world.marked()).toEqual([id(100)]);
 });
 
 test("what stepped aside and is taken at last makes room for another", async () => {
-  server.messages = Array.from({ length: 102 }, (_, n) => message(n));
+  const all = await receiveUpTo(102);
   const stubborn = id(100);
   answer = ({ message_id }) => {
     const tries = given.filter((one) => one === message_id).length;
@@ -168,10 +173,10 @@ test("what stepped aside and is taken at last makes room for another", async () 
   };
   const handover = open();
   changed = () => setImmediate(() => clock.advance(minute));
-  await Promise.all(server.messages.slice(0, 100).map((_, n) => take(handover, n)));
+  await Promise.all(all.slice(0, 100).map((n) => take(handover, n)));
   clock.advance(minute);
   await handover.idle();
-  await until("all are taken", () => server.marked.length === 100);
+  await until("all are taken", () => world.marked().length === 100);
   expect(await Promise.all([take(handover, 100), take(handover, 101)])).toEqual(["dealt with", "dealt with"]);
 });
 
@@ -191,7 +196,7 @@ describe("a target that takes nothing now", () => {
     answer = () => undefined;
     clock.advance(30_000);
     await Promise.all(taken);
-    expect([given.slice(20), server.marked]).toEqual([
+    expect([given.slice(20), world.marked()]).toEqual([
       [id(1), id(2)],
       [id(1), id(2)],
     ]);
@@ -230,17 +235,17 @@ describe("when the connection ends", () => {
   test("what the target has by then is dealt with, and marked read as soon as the server is back", async () => {
     const connection = new AbortController();
     answer = () => {
-      server.refusal = [503, { detail: "Shutting down." }];
+      world.refuses([503, { detail: "Shutting down." }]);
       connection.abort();
       return undefined;
     };
     const handover = open();
     expect(await take(handover, 1, connection.signal)).toBe("dealt with");
     expect(told.at(-1)).toContain("could not be marked read");
-    server.refusal = null;
+    world.refuses(null);
     clock.advance(1_000);
-    await server.read(1);
-    expect([given, server.marked]).toEqual([[id(1)], [id(1)]]);
+    await world.read(1);
+    expect([given, world.marked()]).toEqual([[id(1)], [id(1)]]);
   });
 });
 
@@ -257,7 +262,7 @@ describe("once", () => {
     const error = await taken.catch((error: unknown) => error);
     expect(error).toBeInstanceOf(CliError);
     expect((error as CliError).message).toBe(`${id(1)} was not taken: the target cannot be reached.`);
-    expect([given.length, server.marked]).toEqual([4, []]);
+    expect([given.length, world.marked()]).toEqual([4, []]);
   });
 });
 
@@ -270,7 +275,7 @@ test("a revoked key ends it, at once and for what stepped aside", async () => {
     clock.advance(5_000);
   }
   await said("stays unread");
-  server.refusal = [401, { detail: "The API key is not valid.", code: "unauthenticated" }];
+  world.refuses([401, { detail: "The API key is not valid.", code: "unauthenticated" }]);
   expect(await take(handover, 2).catch((error: CliError) => error.exit)).toBe(4);
   clock.advance(minute);
   await handover.idle();
@@ -291,5 +296,5 @@ test("the end interrupts no try that is under way", async () => {
   end.abort();
   inHand.resolve("done");
   expect(await Promise.all(taken)).toEqual(["dealt with", "left"]);
-  expect(server.marked).toEqual([id(1)]);
+  expect(world.marked()).toEqual([id(1)]);
 });

@@ -1,27 +1,26 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type Sink, startSink } from "../../../test/support/sink.ts";
-import { agent, message } from "../testing/samples.ts";
-import { WireServer } from "../testing/server.ts";
+import { message } from "../testing/answers.ts";
 import { Shell } from "../testing/shell.ts";
+import { bot, idOf, startWorld, type World } from "../testing/world.ts";
 import { answerOf, modelInput, speaksResponses, whyAutomatic } from "./target-model.ts";
 
 let shell: Shell;
-let server: WireServer;
+let world: World;
 let model: Sink;
 beforeEach(async () => {
   shell = await Shell.open();
-  server = new WireServer();
-  server.agents = [agent("bot@e2a.localhost")];
+  world = await startWorld();
   model = startSink();
   model.answer = () => Response.json(completed("Thank you."));
 });
 afterEach(async () => {
   await model[Symbol.asyncDispose]();
-  await server.close();
+  await world[Symbol.asyncDispose]();
   await shell.close();
 });
 
-const id = (n: number) => message(n).message_id;
+const id = (n: number) => idOf(n);
 /** What the Responses API answers: reasoning first, then the words. */
 const completed = (...texts: string[]) => ({
   id: "resp_1",
@@ -42,12 +41,19 @@ const completed = (...texts: string[]) => ({
 });
 const listen = (flags: string[] = []) => {
   const url = `${new URL(model.url).origin}/v1/responses`;
-  return shell.start(["listen", "--forward", url, ...flags], { env: { ...server.env, E2A_FORWARD_TOKEN: "sk-1" } });
+  return shell.start(["listen", "--forward", url, ...flags], { env: { ...world.env, E2A_FORWARD_TOKEN: "sk-1" } });
 };
-const replies = () => server.requests.filter(({ path }) => path.endsWith("/reply"));
+/** The texts of all that the agent wrote. */
+const written = async (): Promise<string[]> => {
+  const { messages } = await world.api("GET", "/messages");
+  return Promise.all(
+    messages.map(async ({ id }: { id: string }) => (await world.api("GET", `/messages/${id}`)).body_text),
+  );
+};
+const replies = () => world.proxy.requests.filter(({ path }) => path.endsWith("/reply"));
 
 test("the model gets sender, subject and text; what it writes is the reply", async () => {
-  server.messages = [message(1)];
+  await world.receive(1);
   model.answer = () => Response.json(completed("Thank ", "you."));
   const { code, err } = await listen(["--once", "--model", "big"]).done;
   expect(code).toBe(0);
@@ -62,32 +68,29 @@ test("the model gets sender, subject and text; what it writes is the reply", asy
     { body: "Thank you." },
   ]);
   expect(sent?.headers.get("idempotency-key")).toBe(`listen ${id(1)}`);
-  expect(server.marked).toEqual([id(1)]);
-  expect(err).toContain(`${id(1)}: answered, sent (${id(1)})\n`);
+  expect(world.marked()).toEqual([id(1)]);
+  expect(err).toMatch(new RegExp(`${id(1)}: answered, sent \\(msg_\\w+\\)\\n`));
 });
 
 test("a message is answered once, also when the listener died before it was marked read", async () => {
-  server.messages = [message(1, { conversation_id: "conv_1" })];
+  await world.receive(1);
   await listen(["--once"]).done;
-  Object.assign(server.messages[0] ?? {}, { status: "unread" });
-  Object.assign(server.outbox.mails[0] ?? {}, { conversation_id: "conv_1" });
+  await world.api("PATCH", `/agents/${bot}/messages/${id(1)}`, { status: "unread" });
   model.answer = () => Response.json(completed("Other words."));
   const { code, err } = await listen(["--once"]).done;
   expect([code, err]).toEqual([0, expect.stringContaining(`${id(1)}: answered before\n`)]);
-  expect(server.outbox.mails.map((mail) => mail.body_text)).toEqual(["Thank you."]);
-  expect(server.marked).toEqual([id(1), id(1)]);
+  expect(await written()).toEqual(["Thank you."]);
+  expect(world.marked()).toEqual([id(1), id(1)]);
 });
 
 test("mail of programs, lists and bulk mail is not answered, and empty answers are no reply", async () => {
-  server.messages = [
-    message(1, { auto_submitted: "auto-replied" }),
-    message(2, { list_id: "dev.example.com" }),
-    message(3, { precedence: "bulk" }),
-    message(4),
-  ];
+  await world.receive(1, { auto_submitted: "auto-replied" });
+  await world.receive(2, { list_id: "dev.example.com" });
+  await world.receive(3, { precedence: "bulk" });
+  await world.receive(4);
   model.answer = () => Response.json(completed("  \n"));
   const running = listen();
-  await server.read(4);
+  await world.read(4);
   running.interrupt();
   const { err } = await running.done;
   expect(err).toContain(`${id(1)}: not answered: it was sent by a program (auto-replied)\n`);
@@ -98,7 +101,7 @@ test("mail of programs, lists and bulk mail is not answered, and empty answers a
 });
 
 test("half an answer is no answer: it is asked for again", async () => {
-  server.messages = [message(1)];
+  await world.receive(1);
   const answers = [
     () => Response.json({ error: { message: "Rate limit" } }, { status: 429, headers: { "retry-after": "0" } }),
     () =>
@@ -107,44 +110,41 @@ test("half an answer is no answer: it is asked for again", async () => {
   ];
   model.answer = () => answers.shift()?.() ?? Response.json(completed("Thank you."));
   const running = listen();
-  await server.read(1);
+  await world.read(1);
   running.interrupt();
   const { err } = await running.done;
   expect(err).toContain('answered 429: {"error":{"message":"Rate limit"}}; trying again in 0.0 s');
   expect(err).toContain("the answer is incomplete (max_tokens); try 1 of 4");
   expect(err).toContain("did not answer as the Responses API does; try 2 of 4");
-  expect(server.outbox.mails.map((mail) => mail.body_text)).toEqual(["Thank you."]);
+  expect(await written()).toEqual(["Thank you."]);
 });
 
 test("a reply that is held is an answer; one that the server cannot take yet is kept and not written again", async () => {
-  server.messages = [message(1)];
-  server.outbox.next = {
-    status: "pending_approval",
-    hold: { rule: "approval", reason: "A person approves all mail." },
-  };
+  await world.receive(1);
+  await world.api("PATCH", `/agents/${bot}`, { hitl_enabled: true });
   model.answer = () => {
-    server.refusal = [503, { detail: "Starting up." }];
+    world.refuses([503, { detail: "Starting up." }]);
     return Response.json(completed("Thank you."));
   };
   const running = listen();
   await running.said("Starting up; trying again");
-  server.refusal = null;
-  await server.read(1);
+  world.refuses(null);
+  await world.read(1);
   running.interrupt();
-  expect((await running.done).err).toContain("answered, pending approval: A person approves all mail.");
-  expect([model.requests.length, server.outbox.mails.length]).toEqual([1, 1]);
+  expect((await running.done).err).toContain("answered, pending approval: ");
+  expect([model.requests.length, await written()]).toEqual([1, ["Thank you."]]);
 });
 
 test("a reply that nobody took is not tried for ever", async () => {
-  server.messages = [message(1)];
+  await world.receive(1);
   model.answer = () => {
-    server.refusal = [502, { detail: "550 No such user.", code: "upstream_rejected", message_id: "msg_out" }];
+    world.refuses([502, { detail: "550 No such user.", code: "upstream_rejected", message_id: "msg_out" }]);
     return Response.json(completed("Thank you."));
   };
   const running = listen();
   await running.said("answered, but not delivered: 550 No such user. (msg_out)");
-  server.refusal = null;
-  await server.read(1);
+  world.refuses(null);
+  await world.read(1);
   running.interrupt();
   expect((await running.done).code).toBe(0);
   expect(model.requests).toHaveLength(1);
@@ -152,9 +152,18 @@ test("a reply that nobody took is not tried for ever", async () => {
 
 describe("what the model reads", () => {
   test("a proven sender is called proven, any other is not believed", () => {
+    const none = { result: "none" } as const;
+    const nothing = {
+      spf: { ...none, domain: "" },
+      dkim: [],
+      dmarc: { ...none, policy: null, aligned_by: [] },
+      arc: none,
+    };
     const input = (more: object) => modelInput("bot@e2a.localhost", message(1, more));
-    expect(input({})).toContain("The sender's domain is proven: example.com.");
-    expect(input({ verified: false })).toContain("Who sent it is not known for certain (not proven: no proof given)");
+    expect(input({})).toContain("The sender's domain is proven: example.com");
+    expect(input({ verified: false, verified_domain: null, authentication: nothing })).toContain(
+      "Who sent it is not known for certain (not proven: no DMARC record; SPF none, no DKIM signature)",
+    );
   });
 
   test("the mail stands between lines it cannot know, without control characters, cut when it is huge", () => {

@@ -1,36 +1,40 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { cuttableLine } from "../../../test/support/line.ts";
+import { until } from "../../../test/support/until.ts";
 import { connect } from "../connect/connect.ts";
-import { agent, message } from "../testing/samples.ts";
-import { apiKey, WireServer } from "../testing/server.ts";
 import { Shell } from "../testing/shell.ts";
+import { bot, idOf, startWorld, type World } from "../testing/world.ts";
 import { retryWaitMs } from "./handover.ts";
 
 let shell: Shell;
-let server: WireServer;
+let world: World;
 beforeEach(async () => {
   shell = await Shell.open();
-  server = new WireServer();
-  server.agents = [agent("bot@e2a.localhost")];
+  world = await startWorld();
 });
 afterEach(async () => {
-  await server.close();
+  await world[Symbol.asyncDispose]();
   await shell.close();
 });
 
-const listen = (flags: string[] = [], setup = {}) => shell.start(["listen", ...flags], { env: server.env, ...setup });
+const listen = (flags: string[] = [], setup = {}) => shell.start(["listen", ...flags], { env: world.env, ...setup });
 const ids = (out: string): string[] =>
   out
     .trim()
     .split("\n")
     .filter(Boolean)
     .map((line) => JSON.parse(line).message_id);
-const id = (n: number) => message(n).message_id;
+const acknowledged = (count: number) => until(`${count} are acknowledged`, () => world.proxy.acks.length >= count);
+const id = (n: number) => idOf(n);
 
 test("unread first, then live; one line of JSON a message; Ctrl-C ends with 0", async () => {
-  server.messages = [message(1), message(2, { status: "read" }), message(3)];
+  await world.receive(1);
+  await world.receive(2);
+  await world.api("PATCH", `/agents/${bot}/messages/${id(2)}`, { status: "read" });
+  await world.receive(3);
   const running = listen(["--json"]);
   await running.printed(id(3));
-  server.deliver(message(4));
+  await world.receive(4);
   await running.printed(id(4));
   running.interrupt();
   const { code, out, err } = await running.done;
@@ -40,10 +44,8 @@ test("unread first, then live; one line of JSON a message; Ctrl-C ends with 0", 
 });
 
 test("a terminal shows time, mark, sender, subject and id, and nothing hostile", async () => {
-  server.messages = [
-    message(1),
-    message(2, { verified: false, subject: "\x1b]0;owned\x07Pay\u202e\nnow", from: "m\x1b[2J@evil.example" }),
-  ];
+  await world.receive(1);
+  await world.receive(2, { verified: false, subject: "\x1b]0;owned\x07Pay\u202e\nnow", from: "m\x1b[2J@evil.example" });
   const running = listen([], { terminal: true });
   await running.printed(id(2));
   running.interrupt();
@@ -54,12 +56,12 @@ test("a terminal shows time, mark, sender, subject and id, and nothing hostile",
 
 describe("a lost connection", () => {
   test("comes back by itself, says so, and prints nothing twice", async () => {
-    server.messages = [message(1)];
+    await world.receive(1);
     const running = listen();
     await running.printed(id(1));
-    server.drop();
+    world.proxy.drop();
     await running.said("Connected again.");
-    server.deliver(message(2));
+    await world.receive(2);
     await running.printed(id(2));
     running.interrupt();
     const { code, out, err } = await running.done;
@@ -69,14 +71,13 @@ describe("a lost connection", () => {
   });
 
   test("a server that went away is waited for", async () => {
-    const running = listen();
+    await using line = await cuttableLine(world.proxy.url);
+    const running = listen([], { env: { ...world.env, E2A_URL: new URL(line.urlOf(world.proxy.url)).origin } });
     await running.said("Listening");
-    const port = Number(new URL(server.url).port);
-    await server.close();
+    line.cut();
     await running.said("Cannot reach");
-    server = new WireServer(port);
-    server.agents = [agent("bot@e2a.localhost")];
-    server.messages = [message(7)];
+    line.mend();
+    await world.receive(7);
     await running.printed(id(7));
     running.interrupt();
     expect((await running.done).code).toBe(0);
@@ -85,7 +86,8 @@ describe("a lost connection", () => {
   test("the interrupt also ends the wait", async () => {
     const running = listen();
     await running.said("Listening");
-    await server.close();
+    world.refuses([503, { detail: "Shutting down." }]);
+    world.proxy.drop();
     await running.said("trying again");
     running.interrupt();
     expect((await running.done).code).toBe(0);
@@ -94,12 +96,12 @@ describe("a lost connection", () => {
   test("when the key was revoked meanwhile, it stops", async () => {
     const running = listen();
     await running.said("Listening");
-    server.refusal = [401, { detail: "The API key is not valid.", code: "unauthenticated" }];
-    server.drop(1001, "shutting down");
+    world.refuses([401, { detail: "The API key is unknown, revoked or expired.", code: "unauthenticated" }]);
+    world.proxy.drop(1001, "shutting down");
     const { code, err } = await running.done;
     expect(code).toBe(4);
     expect(err).toContain("connection closed: shutting down; trying again");
-    expect(err).toContain("error: The API key is not valid.");
+    expect(err).toContain("error: The API key is unknown, revoked or expired.");
   });
 
   test("waits grow to half a minute, and chance spreads them", () => {
@@ -112,34 +114,40 @@ describe("trying again cannot help", () => {
   test("a newer listener took over", async () => {
     const running = listen();
     await running.said("Listening");
-    server.drop(4000, "replaced");
+    world.proxy.drop(4000, "replaced");
     const { code, err } = await running.done;
     expect(code).toBe(1);
     expect(err).toContain("error: Another listener took over bot@e2a.localhost");
   });
 
   test("a wrong key", async () => {
-    const running = listen(["--agent", "bot@e2a.localhost"], { env: { ...server.env, E2A_API_KEY: "e2a_wrong" } });
-    expect(await running.done).toMatchObject({ code: 4, err: expect.stringContaining("The API key is not valid.") });
+    const running = listen(["--agent", "bot@e2a.localhost"], { env: { ...world.env, E2A_API_KEY: "e2a_wrong" } });
+    expect(await running.done).toMatchObject({
+      code: 4,
+      err: expect.stringContaining("The API key is unknown, revoked or expired."),
+    });
   });
 
   test("an unknown agent", async () => {
     const running = listen(["--agent", "gone@e2a.localhost"]);
-    expect(await running.done).toMatchObject({ code: 1, err: expect.stringContaining("There is no agent gone@") });
+    expect(await running.done).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("There is no agent of that name"),
+    });
   });
 
   test("no server at the start", async () => {
-    await server.close();
-    const running = listen(["--agent", "bot@e2a.localhost"]);
+    const env = { ...world.env, E2A_URL: "http://127.0.0.1:1" };
+    const running = listen(["--agent", "bot@e2a.localhost"], { env });
     expect(await running.done).toMatchObject({ code: 1, err: expect.stringContaining("Is the server running?") });
   });
 });
 
 test("a server that is not ready at the start is waited for", async () => {
-  server.refusal = [503, { detail: "Starting up." }];
+  world.refuses([503, { detail: "Starting up." }]);
   const running = listen(["--agent", "bot@e2a.localhost"]);
   await running.said("Starting up; trying again");
-  server.refusal = null;
+  world.refuses(null);
   await running.said("Listening");
   running.interrupt();
   expect((await running.done).code).toBe(0);
@@ -147,44 +155,47 @@ test("a server that is not ready at the start is waited for", async () => {
 
 describe("acknowledging", () => {
   test("only with --ack, after printing, and again when the server shows it again", async () => {
-    server.messages = [message(1), message(2)];
+    await world.receive(1);
+    await world.receive(2);
+    world.proxy.losesAcks = true;
     const running = listen(["--ack"]);
-    await server.acknowledged(2);
-    server.drop();
-    await server.acknowledged(4);
+    await acknowledged(2);
+    world.proxy.drop();
+    await acknowledged(4);
     running.interrupt();
     expect(ids((await running.done).out)).toEqual([id(1), id(2)]);
-    expect(server.acks).toEqual([id(1), id(2), id(1), id(2)]);
+    expect(world.proxy.acks).toEqual([id(1), id(2), id(1), id(2)]);
   });
 
   test("not without it", async () => {
-    server.messages = [message(1)];
+    await world.receive(1);
     const running = listen(["--once"]);
     expect(await running.done).toMatchObject({ code: 0 });
-    expect(server.acks).toEqual([]);
+    expect(world.proxy.acks).toEqual([]);
   });
 
   test("--once --ack ends after one, acknowledged", async () => {
-    server.messages = [message(1), message(2)];
+    await world.receive(1);
+    await world.receive(2);
     const { code, out } = await listen(["--once", "--ack"]).done;
     expect([code, ids(out)]).toEqual([0, [id(1)]]);
-    await server.acknowledged(1);
-    expect(server.acks).toEqual([id(1)]);
+    await acknowledged(1);
+    expect(world.proxy.acks).toEqual([id(1)]);
   });
 });
 
 test("a backlog that is larger than what is kept here comes in parts, in order, each message once", async () => {
-  server.messages = Array.from({ length: 7 }, (_, n) => message(n));
+  for (let n = 0; n < 7; n++) await world.receive(n);
   const handled: string[] = [];
   let connections = 0;
-  const client = connect(server.url, apiKey);
+  const client = connect(world.proxy.url, world.app.key);
   await client.watch("bot@e2a.localhost", {
     ...{ acknowledge: true, aheadMax: 3 },
     async onMessage({ message_id }) {
       // Takes longer than the rest of the backlog needs to come.
       await client.agents.list();
       handled.push(message_id);
-      Object.assign(server.messages[handled.length - 1] ?? {}, { status: "read" });
+      await world.api("PATCH", `/agents/${bot}/messages/${message_id}`, { status: "read" });
       return handled.length === 7 ? "stop" : undefined;
     },
     onConnected: () => void connections++,

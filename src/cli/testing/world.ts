@@ -1,10 +1,32 @@
 /** The server as a user of the command line meets it, for tests: the real one, with an account, and a proxy before it. */
+
 import { deliver } from "../../../test/smtp/smtp-client.ts";
+import { mailFor } from "../../../test/store/rows.ts";
 import { type ApiProxy, startApiProxy } from "../../../test/support/api-proxy.ts";
 import { type ApiAnswer, startTestApp, type TestApp, type TestAppOptions } from "../../../test/support/app.ts";
+import { until } from "../../../test/support/until.ts";
 
 /** The agent that there is. */
 export const bot = "bot@e2a.localhost";
+
+/** What matters to a test of a message. */
+export interface Received {
+  from?: string;
+  subject?: string;
+  verified?: boolean;
+  auto_submitted?: string;
+  list_id?: string;
+  precedence?: string;
+}
+
+/** The id of the nth message. */
+export function idOf(n: number): string {
+  return `msg_${n.toString(16).padStart(32, "0")}`;
+}
+
+function readIn(body: unknown): boolean {
+  return (body as { status?: string }).status === "read";
+}
 
 export interface World extends AsyncDisposable {
   readonly app: TestApp;
@@ -18,6 +40,12 @@ export interface World extends AsyncDisposable {
   shows(path: string, answer: unknown): void;
   /** From now on this is what the server says to everything; null: what it says by itself. */
   refuses(refusal: [status: number, problem: Record<string, unknown>, headers?: Record<string, string>] | null): void;
+  /** The nth message comes, from a sender that is proven unless it says otherwise; `idOf(n)` is its id. */
+  receive(n: number, more?: Received): Promise<void>;
+  /** Ids of messages that clients marked read by PATCH, in order. */
+  marked(): string[];
+  /** Resolves once that many were marked read by PATCH. */
+  read(count: number): Promise<void>;
   /** Somebody outside sends a mail; its id in the agent's mailbox. */
   mail(subject: string, fields?: string): Promise<string>;
 }
@@ -39,6 +67,11 @@ export async function startWorld({
     return answer.body;
   }
 
+  const marked = () =>
+    proxy.requests
+      .filter(({ method, status, body }) => method === "PATCH" && status === 200 && readIn(body))
+      .map(({ path }) => path.split("/").at(-1) ?? "");
+
   for (const slug of agents) await api("POST", "/agents", { slug, agent_mode: "local" });
   return {
     ...{ app, proxy, api },
@@ -54,6 +87,23 @@ export async function startWorld({
       proxy.instead = () =>
         Response.json(document, { status, headers: { ...headers, "content-type": "application/problem+json" } });
     },
+    async receive(n, { from = "alice@example.com", subject = `Hello ${n}`, verified = true, ...marks } = {}) {
+      const text = `Text ${n}`;
+      const { verdict, ...mail } = mailFor(bot, {
+        ...{ from: [{ address: from, name: "" }], subject, snippet: text, receivedAt: new Date() },
+        ...{ content: { text, replyText: text, headers: [{ name: "Subject", value: subject }] } },
+        autoSubmitted: marks.auto_submitted ?? null,
+        ...{ listId: marks.list_id ?? null, precedence: marks.precedence ?? null },
+        recipients: [{ address: bot, mailbox: bot, messageId: idOf(n) }],
+      });
+      const { authentication } = verdict;
+      const doubted = { authentication: { ...authentication, spf: { result: "none", domain: "" } as const } };
+      const unproven = { ...verdict, ...doubted, verified: false, verifiedDomain: null };
+      const proven = { ...verdict, verifiedDomain: "example.com" };
+      await app.app.store.acceptInbound({ ...mail, verdict: verified ? proven : unproven });
+    },
+    marked,
+    read: (count) => until(`${count} are marked read`, () => marked().length >= count),
     async mail(subject, fields = "From: alice@example.com\r\n") {
       const message = `${fields}Subject: ${subject}\r\n\r\n${subject}\r\n`;
       const { code, lines } = await deliver(app.app.smtp.port, { from: "alice@example.com", to: bot, message });
