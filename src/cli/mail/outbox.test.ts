@@ -1,34 +1,40 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { recipient } from "../testing/outbox.ts";
-import { agent, outbound } from "../testing/samples.ts";
-import { WireServer } from "../testing/server.ts";
+import type { Outbound } from "../../../sdks/typescript/src/index.ts";
+import { outbound, recipient } from "../testing/answers.ts";
 import { Shell } from "../testing/shell.ts";
+import { bot, startWorld, type World } from "../testing/world.ts";
 
 let shell: Shell;
-let server: WireServer;
+let world: World;
 beforeEach(async () => {
   shell = await Shell.open();
-  server = new WireServer();
-  server.agents = [agent("bot@e2a.localhost"), agent("other@e2a.localhost")];
+  world = await startWorld({ agents: ["other", "bot"], set: { "limits.loop_messages": "10" } });
 });
 afterEach(async () => {
-  await server.close();
+  await world[Symbol.asyncDispose]();
   await shell.close();
 });
 
 const run = (line: string[], terminal = true, env = {}) =>
-  shell.run(line, { env: { ...server.env, ...env }, terminal, columns: 120 });
+  shell.run(line, { env: { ...world.env, ...env }, terminal, columns: 120 });
 const id = outbound(1).id;
+const lists = (...messages: Outbound[]) => world.shows("/messages", { messages });
+const has = (mail: Outbound) => world.shows(`/messages/${mail.id}`, mail);
+/** A mail that the agent writes; its id. It stays here, as there is no upstream. */
+const written = async (more: object = {}): Promise<string> => {
+  const mail = { from: bot, to: ["bob@example.com"], subject: "Report 1", body: "Text 1", ...more };
+  return (await world.api("POST", "/send", mail)).message_id;
+};
 const hostile = "\x1b]0;owned\x07Pay \x1b[31mnow\u202efdp\nTo: bank@example.com";
 
 describe("the list", () => {
   test("one line a mail, newest first: mark, recipients, subject, status, age, id", async () => {
     const old = new Date(Date.now() - 3 * 3_600_000).toISOString();
-    server.outbox.mails = [
-      outbound(1, { created_at: old, cc: ["c@example.com"], bcc: ["d@example.com"], status: "delivered" }),
-      outbound(2, { status: "pending_approval", subject: hostile }),
+    lists(
       outbound(3, { status: "bounced" }),
-    ];
+      outbound(2, { status: "pending_approval", subject: hostile }),
+      outbound(1, { created_at: old, cc: ["c@example.com"], bcc: ["d@example.com"], status: "delivered" }),
+    );
     const [head, ...lines] = (await run(["outbox"])).out.trimEnd().split("\n");
     expect(head).toMatch(/^ +TO +SUBJECT +STATUS +AGE +ID$/);
     expect(lines).toHaveLength(3);
@@ -38,21 +44,24 @@ describe("the list", () => {
   });
 
   test("is of all agents unless one is named", async () => {
-    server.outbox.mails = [outbound(1), outbound(2, { agent_id: "other@e2a.localhost" })];
+    const [mine, others] = [await written(), await written({ from: "other@e2a.localhost" })];
     const ids = async (flags: string[], env = {}) =>
       JSON.parse((await run(["outbox", ...flags], false, env)).out).messages.map((mail: { id: string }) => mail.id);
-    expect(await ids([])).toEqual([outbound(2).id, id]);
-    expect(await ids(["--agent", "bot"])).toEqual([id]);
-    expect(await ids([], { E2A_AGENT_EMAIL: "other@e2a.localhost" })).toEqual([outbound(2).id]);
+    expect(await ids([])).toEqual([others, mine]);
+    expect(await ids(["--agent", "bot"])).toEqual([mine]);
+    expect(await ids([], { E2A_AGENT_EMAIL: "other@e2a.localhost" })).toEqual([others]);
   });
 
   test("filters and pages", async () => {
-    server.outbox.mails = Array.from({ length: 130 }, (_, n) => outbound(n, { status: n % 2 ? "sent" : "queued" }));
-    const { out } = await run(["outbox", "--status", "queued", "--limit", "10"]);
-    expect(out.trimEnd().split("\n")).toHaveLength(12);
-    expect(out).toEndWith("There is more: add --token 10\n");
-    const all = JSON.parse((await run(["outbox", "--limit", "120"], false)).out);
-    expect([all.messages.length, all.next_token]).toEqual([120, "120"]);
+    for (let n = 0; n < 6; n++) await written({ to: [`b${n}@example.com`] });
+    await world.api("PATCH", `/agents/${bot}`, { paused: true });
+    for (let n = 0; n < 6; n++) await written({ to: [`b${n}@example.com`] });
+    const { out } = await run(["outbox", "--status", "queued", "--limit", "4"]);
+    expect(out.trimEnd().split("\n")).toHaveLength(6);
+    const [, token = ""] = /There is more: add --token (\S+)\n$/.exec(out) ?? [];
+    const rest = JSON.parse((await run(["outbox", "--status", "queued", "--token", token], false)).out);
+    expect([rest.messages.length, rest.next_token]).toEqual([2, undefined]);
+    expect(JSON.parse((await run(["outbox", "--limit", "120"], false)).out).messages).toHaveLength(12);
   });
 
   test("nothing there is said in words", async () => {
@@ -67,8 +76,7 @@ describe("the list", () => {
 describe("one mail", () => {
   test("facts, the fate of each recipient, text, attachments", async () => {
     const next = new Date(Date.now() + 20 * 60_000).toISOString();
-    server.outbox.mails = [
-      outbound(1, {
+    const mail = outbound(1, {
         type: "reply",
         status: "deferred",
         subject: hostile,
@@ -79,8 +87,8 @@ describe("one mail", () => {
           recipient("bob@example.com", "delivered", { method: "smtp", smtp_reply: "250 ok" }),
           recipient("carol@example.net", "deferred", { attempts: 3, error: "No route\x07", next_attempt_at: next }),
         ],
-      }),
-    ];
+      });
+    has(mail);
     const { code, out } = await run(["outbox", id]);
     expect(code).toBe(0);
     expect(out).toContain("Cc:            carol@example.net\n");
@@ -91,19 +99,18 @@ describe("one mail", () => {
     expect(out).toMatch(/\n! {2}carol@example.net +deferred +3 +in 20m +No route\n/);
     expect(out).toContain("\n\nHi,\nbye\n\n[0] report.pdf (application/pdf, 123.5 KB)\n");
     expect(out).not.toMatch(/[\x1b\x07\u202e]/);
-    expect(JSON.parse((await run(["outbox", id], false)).out)).toEqual(server.outbox.mails[0]);
+    expect(JSON.parse((await run(["outbox", id], false)).out)).toEqual(mail);
   });
 
   test("one that the loop breaker holds is let go by --release", async () => {
-    const hold = { rule: "loop", reason: "21 mails in ten minutes to bob@example.com." };
-    const recipients = [recipient("bob@example.com", "held")];
-    server.outbox.mails = [outbound(1, { status: "pending_approval", hold, recipients })];
+    for (let n = 0; n < 10; n++) await written({ subject: "Ping" });
+    const id = await written({ subject: "Ping" });
     const held = (await run(["outbox", id])).out;
-    expect(held).toContain("Held:          21 mails in ten minutes to bob@example.com.\n");
+    expect(held).toMatch(/^Held: {10}\S.*bob@example.com/m);
     expect(held).toContain(`\nLet it go: e2a outbox ${id} --release\n`);
-    expect((await run(["outbox", id, "--release"])).out).toContain("\n… queued\n");
+    expect((await run(["outbox", id, "--release"])).code).toBe(0);
     const again = await run(["outbox", id, "--release"]);
-    expect([again.code, again.err]).toEqual([1, "error: Nothing holds the message.\n"]);
+    expect([again.code, again.out, again.err]).toEqual([1, "", expect.stringMatching(/^error: \S/)]);
   });
 
   test("an unknown id, and a release of nothing", async () => {
@@ -115,14 +122,16 @@ describe("one mail", () => {
 
 describe("cancel", () => {
   test("says what it stopped", async () => {
-    server.outbox.mails = [outbound(1, { status: "queued", recipients: [recipient("bob@example.com", "queued")] })];
+    await world.api("PATCH", `/agents/${bot}`, { paused: true });
+    const id = await written();
     expect((await run(["cancel", id])).out).toBe("✓ Cancelled for bob@example.com: Report 1\n");
-    expect(server.outbox.mails[0]?.status).toBe("cancelled");
+    expect((await world.api("GET", `/messages/${id}`)).status).toBe("cancelled");
   });
 
   test("says who has it already", async () => {
-    const recipients = [recipient("bob@example.com", "deferred"), recipient("carol@example.net", "sent")];
-    server.outbox.mails = [outbound(1, { status: "deferred", recipients })];
+    const recipients = [recipient("bob@example.com", "cancelled"), recipient("carol@example.net", "sent")];
+    world.proxy.instead = ({ path }) =>
+      path.endsWith("/cancel") ? Response.json(outbound(1, { status: "sent", recipients })) : null;
     const { code, out } = await run(["cancel", id]);
     expect(code).toBe(0);
     expect(out).toStartWith("✓ Cancelled for bob@example.com: Report 1\n\n");
@@ -130,7 +139,7 @@ describe("cancel", () => {
   });
 
   test("too late is a failure with the server's words", async () => {
-    server.outbox.mails = [outbound(1)];
-    expect(await run(["cancel", id])).toEqual({ code: 1, out: "", err: "error: The message has left already.\n" });
+    const { code, out, err } = await run(["cancel", await written()]);
+    expect([code, out, err]).toEqual([1, "", expect.stringMatching(/^error: \S.*\n/)]);
   });
 });

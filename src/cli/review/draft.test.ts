@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { MailEdit } from "../connect/shapes.ts";
-import { outbound } from "../testing/samples.ts";
+import { outbound } from "../testing/answers.ts";
 import { unifiedDiff } from "./diff.ts";
 import { draftOf, draftText, editOf, parseDraft } from "./draft.ts";
 

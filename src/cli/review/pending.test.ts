@@ -1,52 +1,58 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { heldMail } from "../testing/approvals.ts";
-import { agent, domain, outbound } from "../testing/samples.ts";
-import { agentKey, WireServer } from "../testing/server.ts";
+import type { Outbound } from "../../../sdks/typescript/src/index.ts";
+import { heldMail, outbound } from "../testing/answers.ts";
 import { type Setup, Shell } from "../testing/shell.ts";
+import { bot, startWorld, type World } from "../testing/world.ts";
 
 let shell: Shell;
-let server: WireServer;
+let world: World;
 beforeEach(async () => {
   shell = await Shell.open();
-  server = new WireServer();
-  server.agents = [agent("bot@e2a.localhost")];
+  world = await startWorld();
 });
 afterEach(async () => {
-  await server.close();
+  await world[Symbol.asyncDispose]();
   await shell.close();
 });
 
 const run = (line: string[], setup: Setup = {}) =>
-  shell.run(line, { env: server.env, terminal: true, columns: 120, ...setup });
+  shell.run(line, { env: world.env, terminal: true, columns: 120, ...setup });
 const pipe = { terminal: false };
 const { id } = heldMail(1);
-const body = () => server.requests.filter(({ method }) => method !== "GET").at(-1)?.body as Record<string, unknown>;
+const lists = (...messages: Outbound[]) => world.shows("/messages", { messages });
+const has = (mail: Outbound) => world.shows(`/messages/${mail.id}`, mail);
+/** A mail of the agent that waits for approval; its id. */
+const held = async (more: object = {}): Promise<string> => {
+  await world.api("PATCH", `/agents/${bot}`, { hitl_enabled: true });
+  const mail = { from: bot, to: ["bob@example.com"], subject: "Report 1", body: "Text 1", ...more };
+  return (await world.api("POST", "/send", mail)).message_id;
+};
+const statusOf = async (id: string): Promise<string> => (await world.api("GET", `/messages/${id}`)).status;
+const body = () => world.proxy.requests.filter(({ method }) => method !== "GET").at(-1)?.body as Record<string, unknown>;
 
 describe("the list", () => {
   test("one line a mail; an agent's column when there are several", async () => {
-    server.outbox.mails = [
-      outbound(3),
-      heldMail(1),
-      heldMail(2, { subject: "\x1b[31mPay\nnow", bcc: ["d@example.com"] }),
-    ];
+    const [two, one] = [heldMail(2, { subject: "\x1b[31mPay\nnow", bcc: ["d@example.com"] }), heldMail(1)];
+    lists(two, one);
     const [head, first, second, ...others] = (await run(["pending", "list"])).out.trimEnd().split("\n");
     expect(head).toMatch(/^TO +SUBJECT +WHY +EXPIRES +ID$/);
     expect(first).toMatch(/^bob@example.com, d@ex\S+ +Pay now +bob@example.com is a first-\S+ +in 7d +msg_0{31}2$/);
     expect(second).toMatch(/^bob@example.com +Report 1 .* in 7d +msg_0{31}1$/);
     expect(others).toEqual([]);
-    server.outbox.mails.push(heldMail(4, { agent_id: "other@e2a.localhost", from: "other@e2a.localhost" }));
+    lists(heldMail(4, { agent_id: "other@e2a.localhost", from: "other@e2a.localhost" }), two, one);
     expect((await run(["pending", "list"])).out).toStartWith("FROM ");
   });
 
   test("a pipe gets it as JSON, with or without a subcommand, and nothing waits for keys", async () => {
-    server.outbox.mails = [heldMail(1), outbound(2)];
-    const expected = { messages: [server.outbox.mails[0]] };
+    await world.api("POST", "/send", { from: bot, to: ["bob@example.com"], subject: "Gone", body: "Text" });
+    const id = await held();
+    const expected = { messages: [await world.api("GET", `/messages/${id}`)] };
     for (const line of [["pending"], ["pending", "list"], ["pending", "review"], ["pending", id]])
       expect(JSON.parse((await run(line, pipe)).out)).toEqual(expected);
     expect(JSON.parse((await run(["pending", "--json"])).out)).toEqual(expected);
-    expect(server.requests[0]?.query).toEqual({ status: "pending_approval", page_size: "50" });
+    expect(world.proxy.requests[0]?.query).toEqual({ status: "pending_approval", page_size: "50" });
   });
 
   test("nothing there is said in words; a wrong word is a usage error", async () => {
@@ -59,7 +65,7 @@ describe("the list", () => {
 describe("show", () => {
   test("how the bodies differ, and what nobody could search", async () => {
     const unsearched = [{ name: "plan\x1b[2J.zip", why: "binary" }];
-    server.outbox.mails = [heldMail(1, { review_notes: ["Only the HTML has the figures 90."], unsearched })];
+    has(heldMail(1, { review_notes: ["Only the HTML has the figures 90."], unsearched }));
     const { out } = await run(["pending", "show", id]);
     expect(out).toContain(
       "Before you decide:\n! Only the HTML has the figures 90.\n! Could not be searched: plan.zip (binary).\n",
@@ -68,7 +74,7 @@ describe("show", () => {
 
   test("where answers go, and what else leaves in the header", async () => {
     const headers = [{ name: "X-Note", value: "a\x1b[2J secret" }];
-    server.outbox.mails = [heldMail(1, { reply_to: ["desk@example.net"], headers })];
+    has(heldMail(1, { reply_to: ["desk@example.net"], headers }));
     const { out } = await run(["pending", "show", id]);
     expect(out).toMatch(/^Reply-To: +desk@example\.net$/m);
     expect(out).toContain("Further header fields:\nX-Note: a secret\n");
@@ -76,30 +82,31 @@ describe("show", () => {
 
   test("a held mail whole, a decided one with the decision", async () => {
     const long = Array.from({ length: 99 }, (_, n) => `Line ${n + 1}`).join("\n");
-    server.outbox.mails = [heldMail(1, { body_text: long })];
+    has(heldMail(1, { body_text: long }));
     expect((await run(["pending", "show", id])).out).toContain("\nLine 99\n");
-    const decided = { status: "rejected" as const, reviewed_by: "carol@example.com", reviewed_at: "noon" };
-    server.outbox.mails = [outbound(1, { ...decided, rejection_reason: "Wrong\x1b[2J price." })];
+    const noon = "2026-05-15T12:00:00.000Z";
+    const decided = { status: "rejected" as const, reviewed_by: "carol@example.com", reviewed_at: noon };
+    has(outbound(1, { ...decided, rejection_reason: "Wrong\x1b[2J price." }));
     const { out } = await run(["pending", "show", id]);
-    expect(out).toContain("Decided:       by carol@example.com noon\nRejected:      Wrong price.\n");
+    expect(out).toContain(`Decided:       by carol@example.com ${noon}\nRejected:      Wrong price.\n`);
     expect(out).toContain("\n✗ rejected\n");
   });
 });
 
 describe("approve", () => {
   test("sends the decision about the content as it is now", async () => {
-    server.outbox.mails = [heldMail(1)];
-    const hash = server.outbox.mails[0]?.content_hash;
+    const id = await held();
+    const { content_hash: hash } = await world.api("GET", `/messages/${id}`);
     expect(await run(["pending", "approve", id])).toEqual({
       code: 0,
-      out: `✓ Approved. Sent to bob@example.com by smtp (${id})\n`,
+      out: `✓ Approved. Kept for bob@example.com, not sent: this server has no upstream yet. See e2a outbox ${id}\n`,
       err: "",
     });
     expect(body()).toEqual({ content_hash: hash });
   });
 
   test("every change arrives under its name on the wire", async () => {
-    server.outbox.mails = [heldMail(1)];
+    const id = await held();
     const file = join(shell.home, "a.txt");
     await writeFile(file, "hi");
     const { code, out } = await run(
@@ -111,7 +118,7 @@ describe("approve", () => {
     );
     expect([code, JSON.parse(out)]).toMatchObject([
       0,
-      { message_id: id, status: "sent", edited: true, method: "smtp" },
+      { message_id: id, status: "sent", edited: true, method: "capture" },
     ]);
     expect(body()).toEqual({
       to: ["carol@example.net", "dan@example.net"],
@@ -126,52 +133,52 @@ describe("approve", () => {
   });
 
   test("its files can be dropped", async () => {
-    server.outbox.mails = [heldMail(1)];
+    const id = await held();
     await run(["pending", "approve", id, "--no-attach"]);
     expect(body()).toMatchObject({ attachments: [] });
   });
 
   test("a new text takes the HTML with it, and so does its answer", async () => {
-    server.outbox.mails = [heldMail(1, { body_html: "<p>Text 1</p>" })];
+    const id = await held({ html_body: "<p>Text 1</p>" });
     expect((await run(["pending", "approve", id, "--body", "Pay <110>"])).code).toBe(0);
     expect(body()).toMatchObject({ body_text: "Pay <110>", body_html: "<p>Pay &lt;110&gt;</p>" });
-    server.outbox.mails = [heldMail(1)];
-    await run(["pending", "approve", id, "--body", "New"]);
+    await run(["pending", "approve", await held(), "--body", "New"]);
     expect(body()).not.toHaveProperty("body_html");
   });
 
   const refusals: [what: string, line: string[], code: number, said: string][] = [
-    ["another content than the one named", ["approve", id, "--content-hash", "abc"], 1, "was changed since you saw it"],
-    ["the same for reject", ["reject", id, "--content-hash", "abc"], 1, "was changed since you saw it"],
+    ["another content than the one named", ["approve", id, "--content-hash", "abc"], 1, "it was changed"],
+    ["the same for reject", ["reject", id, "--content-hash", "abc"], 1, "it was changed"],
     ["flags and the editor", ["approve", id, "--edit", "--subject", "New"], 2, "not both"],
-    ["what the server does not take", ["approve", id, "--to", "bob"], 1, 'to: "bob" is not an address'],
-    ["an unknown mail", ["approve", "msg_9"], 1, "There is no message msg_9."],
+    ["what the server does not take", ["approve", id, "--to", "bob"], 1, "  to.0: is not an address"],
+    ["an unknown mail", ["approve", "msg_9"], 1, "There is no outbound message of that name"],
   ];
   for (const [what, line, code, said] of refusals)
     test(`refused: ${what}`, async () => {
-      server.outbox.mails = [heldMail(1, { body_html: "<p>Text 1</p>" })];
-      const ran = await run(["pending", ...line]);
+      const waits = await held({ html_body: "<p>Text 1</p>" });
+      const ran = await run(["pending", ...line.map((word) => (word === id ? waits : word))]);
       expect([ran.code, ran.out]).toEqual([code, ""]);
       expect(ran.err).toContain(said);
-      expect(server.outbox.mails[0]?.status).toBe("pending_approval");
+      expect(await statusOf(waits)).toBe("pending_approval");
     });
 
   test("refused: a second decision, an agent's key, an editor in a pipe", async () => {
-    server.outbox.mails = [heldMail(1)];
-    expect((await run(["pending", "approve", id], { env: { ...server.env, E2A_API_KEY: agentKey } })).code).toBe(4);
+    const id = await held();
+    const { key } = await world.api("POST", "/keys", { name: "k", scope: "agent", agent: bot });
+    expect((await run(["pending", "approve", id], { env: { ...world.env, E2A_API_KEY: key } })).code).toBe(4);
     expect((await run(["pending", "approve", id, "--edit"], pipe)).code).toBe(2);
     await run(["pending", "reject", id]);
     const { code, err } = await run(["pending", "approve", id]);
-    expect([code, err]).toEqual([1, expect.stringContaining("It was rejected by owner@example.com at ")]);
+    expect([code, err]).toEqual([1, expect.stringContaining("rejected")]);
   });
 });
 
 test("reject gives the agent the reason", async () => {
-  server.outbox.mails = [heldMail(1), heldMail(2)];
+  const [id, other] = [await held(), await held({ subject: "Report 2" })];
   const { out } = await run(["pending", "reject", id, "--reason", "The price is wrong."]);
   expect(out).toBe(`✓ Rejected: The price is wrong. (${id})\n`);
   expect(body()).toMatchObject({ reason: "The price is wrong.", content_hash: expect.any(String) });
-  expect(JSON.parse((await run(["pending", "reject", heldMail(2).id], pipe)).out).status).toBe("rejected");
+  expect(JSON.parse((await run(["pending", "reject", other], pipe)).out).status).toBe("rejected");
 });
 
 describe("pause and resume", () => {
@@ -184,11 +191,11 @@ describe("pause and resume", () => {
   ];
   for (const [line, method, path, name] of cases) {
     test(line.join(" ") || "the only agent", async () => {
-      server.domains = [domain("agents.example.com")];
+      await world.api("POST", "/domains", { domain: "agents.example.com" });
       expect((await run(["pause", ...line])).out).toStartWith(
         `! ${name} is paused: nothing leaves, mail still arrives.`,
       );
-      expect(server.requests.at(-1)).toMatchObject({ method, path, body: { paused: true } });
+      expect(world.proxy.requests.at(-1)).toMatchObject({ method, path, body: { paused: true } });
       if (path !== "/users/me") {
         const list = path.startsWith("/agents") ? "agents" : "domains";
         expect((await run([list, "list"])).out).toContain(", paused ");
@@ -207,15 +214,19 @@ describe("pause and resume", () => {
 });
 
 describe("check", () => {
+  beforeEach(async () => {
+    await world.receive(1);
+    await world.api("PATCH", `/agents/${bot}`, { hitl_enabled: true, hitl_rules: { first_time: true } });
+  });
   const check = (to: string, setup: Setup = {}) =>
     run(["check", "--to", to, "--subject", "Hello", "--body", "Hi", "--reply-to", "desk@example.com"], setup);
 
   test("says that a mail would be held, why, and ends with 3", async () => {
     const { code, out } = await check("bob@example.com,alice@example.com");
     expect(code).toBe(3);
-    expect(out).toStartWith("! Would be held: bob@example.com is a first-time recipient.\n\n");
-    expect(out).toMatch(/\nbob@example.com +smtp +first time\nalice@example.com +smtp +yes\n$/);
-    expect(server.requests.at(-1)).toMatchObject({
+    expect(out).toStartWith("! Would be held: ");
+    expect(out).toMatch(/\nbob@example.com +capture +first time\nalice@example.com +capture +yes\n$/);
+    expect(world.proxy.requests.at(-1)).toMatchObject({
       path: "/agents/bot@e2a.localhost/check",
       body: {
         to: ["bob@example.com", "alice@example.com"],
@@ -234,13 +245,14 @@ describe("check", () => {
 
 test("audit lists decisions, newest first, page by page", async () => {
   expect((await run(["audit"])).out).toBe("Nothing was decided yet.\n");
-  server.outbox.mails = [heldMail(1), heldMail(2)];
-  await run(["pending", "approve", id]);
-  await run(["pending", "reject", heldMail(2).id]);
+  const [one, two] = [await held(), await held({ subject: "Report 2" })];
+  await run(["pending", "approve", one]);
+  await run(["pending", "reject", two]);
   const { out } = await run(["audit", "--limit", "1"]);
   expect(out).toMatch(
-    /^WHEN \(UTC\) .*\n2026-05-15 12:00:00 {2}rejected {2}owner@example.com {2}api {2}203.0.113.7 {2}msg_0{31}2\n/,
+    new RegExp(`^WHEN \\(UTC\\) .*\\n\\S+ \\S+ +reject +owner@example.net +cli +127.0.0.1 +${two}\\n`),
   );
-  expect(out).toEndWith("There is more: add --token 1\n");
-  expect(JSON.parse((await run(["audit", "--token", "1"], pipe)).out).entries).toMatchObject([{ action: "approved" }]);
+  const [, token = ""] = /There is more: add --token (\S+)\n$/.exec(out) ?? [];
+  const entries = JSON.parse((await run(["audit", "--token", token], pipe)).out).entries;
+  expect(entries[0]).toMatchObject({ action: "approve", message_id: one });
 });

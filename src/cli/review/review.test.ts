@@ -1,29 +1,38 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { heldMail } from "../testing/approvals.ts";
-import { agent } from "../testing/samples.ts";
-import { agentKey, WireServer } from "../testing/server.ts";
+import { heldMail } from "../testing/answers.ts";
 import { type Running, Shell } from "../testing/shell.ts";
+import { bot, startWorld, type World } from "../testing/world.ts";
 
 let shell: Shell;
-let server: WireServer;
+let world: World;
 beforeEach(async () => {
   shell = await Shell.open();
-  server = new WireServer();
-  server.agents = [agent("bot@e2a.localhost")];
+  world = await startWorld();
 });
 afterEach(async () => {
-  await server.close();
+  await world[Symbol.asyncDispose]();
   await shell.close();
 });
 
 const enter = "\r";
 const start = (env: Record<string, string> = {}, line: string[] = []) =>
-  shell.start(["pending", ...line], { env: { ...server.env, ...env }, terminal: true, columns: 100 });
+  shell.start(["pending", ...line], { env: { ...world.env, ...env }, terminal: true, columns: 100 });
 const decisions = () =>
-  server.requests.filter(({ method }) => method === "POST").map(({ path, body }) => [path.split("/").at(-1), body]);
-const mail = (n: number) => server.outbox.mails[n - 1];
+  world.proxy.requests.filter(({ method }) => method === "POST").map(({ path, body }) => [path.split("/").at(-1), body]);
+const mail = (id: string) => world.api("GET", `/messages/${id}`);
+
+/** Mails of the agent that wait for approval; their ids, as what expires first comes first. */
+async function hold(count: number, more: object = {}): Promise<string[]> {
+  await world.api("PATCH", `/agents/${bot}`, { hitl_enabled: true });
+  const ids: string[] = [];
+  for (let n = 1; n <= count; n++) {
+    const one = { from: bot, to: ["bob@example.com"], subject: `Report ${n}`, body: `Text ${n}`, ...more };
+    ids.push((await world.api("POST", "/send", one)).message_id);
+  }
+  return ids;
+}
 
 /** Types `keys` once `question` is there; it is printed again with its answer, so the second time is the third. */
 async function answer(running: Running, question: string, keys: string, times = 1): Promise<void> {
@@ -41,8 +50,8 @@ async function editor(first: string, then = "true"): Promise<Record<string, stri
 }
 
 test("ten held mails are cleared with the keyboard, first what expires first", async () => {
-  server.outbox.mails = Array.from({ length: 10 }, (_, n) => heldMail(n + 1));
-  const hashes = server.outbox.mails.map(({ content_hash }) => content_hash);
+  const ids = await hold(10);
+  const hashes = await Promise.all(ids.map(async (id) => (await mail(id)).content_hash));
   const running = start();
   for (let n = 1; n <= 10; n++) {
     await answer(running, `Mail ${n} of 10: what now?`, n === 3 ? "r" : n === 7 ? "s" : "a");
@@ -50,7 +59,7 @@ test("ten held mails are cleared with the keyboard, first what expires first", a
   }
   const { code, out } = await running.done;
   expect(code).toBe(0);
-  expect(out).toContain("✓ Approved. Sent to bob@example.com by smtp (msg_00000000000000000000000000000001)");
+  expect(out).toContain("✓ Approved. Kept for bob@example.com, not sent: this server has no upstream yet.");
   expect(out).toContain("✓ Rejected: Wrong price.");
   expect(out).toEndWith("10 held: 8 approved, 1 rejected, 1 skipped. 1 still waits: e2a pending\n");
   const shown = hashes.map((content_hash) => ({ content_hash }));
@@ -62,7 +71,7 @@ test("ten held mails are cleared with the keyboard, first what expires first", a
 });
 
 test("keys from before the question, and Enter, approve nothing", async () => {
-  server.outbox.mails = [heldMail(1), heldMail(2)];
+  await hold(2);
   const running = start();
   await running.printed("1 of 2 ──");
   running.stdin.write("aaaa");
@@ -74,20 +83,20 @@ test("keys from before the question, and Enter, approve nothing", async () => {
 });
 
 test("a mail is shown with everything that would leave, and cannot command the terminal", async () => {
-  server.outbox.mails = [
-    heldMail(1, {
+  const shown = heldMail(1, {
       subject: "Pay \x1b]0;owned\x07now\u202e",
       cc: ["alice@example.com"],
       body_text: Array.from({ length: 40 }, (_, n) => `Line ${n + 1}\x1b[2J`).join("\r\n"),
       body_html: "<p>Something <b>else</b></p>",
-      hold: { rule: "links", reason: "It links to evil\x07.example." },
+      hold: { rule: "new_links", reason: "It links to evil\x07.example." },
       links: [
         { text: "https://bank.com/login", host: "evil.example", url: "https://evil.example/a" },
         { text: "the\x1b[1m page", host: "docs.example.com", url: "https://docs.example.com/p" },
       ],
       attachments: [{ index: 0, filename: "re\u202eport.pdf", content_type: "application/pdf", size: 12_345 }],
-    }),
-  ];
+  });
+  world.shows("/messages", { messages: [shown] });
+  world.shows(`/messages/${shown.id}`, shown);
   const running = start();
   await answer(running, "View all of it", "v");
   await running.printed("Line 40");
@@ -109,22 +118,22 @@ describe("editing", () => {
   const change = 'sed -i "s/^Text 1/Better text/; s/^To: .*/To: carol@example.net/" "$1"';
 
   test("the changes are shown, and exactly they are sent", async () => {
-    server.outbox.mails = [heldMail(1)];
-    const hash = mail(1)?.content_hash;
+    const [id = ""] = await hold(1);
+    const { content_hash: hash } = await mail(id);
     const running = start(await editor(change));
     await answer(running, "Mail 1 of 1: what now?", "e");
     await answer(running, "Let it go with these changes?", "a");
     const { out } = await running.done;
     expect(out).toContain("-To: bob@example.com\n+To: carol@example.net\n");
     expect(out).toContain("-Text 1\n+Better text\n");
-    expect(out).toContain("✓ Approved with changes. Sent to carol@example.net");
+    expect(out).toContain("✓ Approved, with another to, text. Kept for carol@example.net");
     expect(out).toEndWith("1 held: 1 approved with changes.\n");
     const edit = { to: ["carol@example.net"], body_text: "Better text", content_hash: hash };
     expect(decisions()).toEqual([["approve", edit]] as never);
   });
 
   test("nobody else can read the file, and it is gone afterwards", async () => {
-    server.outbox.mails = [heldMail(1)];
+    await hold(1);
     const seen = join(shell.home, "seen");
     const running = start(await editor(`echo "$1" >${seen}; stat -c %a "$1" "$(dirname "$1")" >>${seen}; exit 1`));
     await answer(running, "Mail 1 of 1: what now?", "e");
@@ -141,36 +150,36 @@ describe("editing", () => {
   ];
   for (const [keys, html] of htmlAnswers) {
     test(`HTML ${html === "" ? "is dropped when asked" : "is made anew from the text"}`, async () => {
-      server.outbox.mails = [heldMail(1, { body_html: "<p>Text 1</p>" })];
+      const [id = ""] = await hold(1, { html_body: "<p>Text 1</p>" });
       const running = start(await editor(change));
       await answer(running, "Mail 1 of 1: what now?", "e");
       await answer(running, "Make it anew from the text", keys);
       await answer(running, "Let it go with these changes?", "a");
       await running.done;
       expect(decisions()[0]?.[1]).toMatchObject({ body_text: "Better text" });
-      expect(mail(1)?.body_html).toBe(html);
+      expect((await mail(id)).body_html ?? "").toBe(html);
     });
   }
 
   test("what is wrong stands in the file when the editor opens again, the server's words too", async () => {
-    server.outbox.mails = [heldMail(1)];
+    const [id = ""] = await hold(1);
     const copy = `cp "$1" ${join(shell.home, "seen")}`;
-    const first = 'sed -i "s/^To: .*/To: carol@nowhere/" "$1"';
+    const first = 'sed -i "s/^To: .*/To: carol@x..example/" "$1"';
     const running = start(await editor(first, `${copy}; sed -i "s/^To: .*/To: carol@example.net/" "$1"`));
     await answer(running, "Mail 1 of 1: what now?", "e");
     await answer(running, "Let it go with these changes?", "a");
-    await running.printed('✗ to: "carol@nowhere" is not an address');
+    await running.printed('✗ to.0: ');
     await answer(running, "The mail cannot go like this.", "e");
     await answer(running, "Let it go with these changes?", "a", 3);
-    expect((await running.done).out).toContain("✓ Approved with changes.");
+    expect((await running.done).out).toContain("✓ Approved, with another to.");
     const seen = await Bun.file(join(shell.home, "seen")).text();
-    expect(seen).toStartWith('# to: "carol@nowhere" is not an address\nTo: carol@nowhere\nCc:\n');
-    expect(mail(1)?.to).toEqual(["carol@example.net"]);
+    expect(seen).toMatch(/^# to\.0: .*\nTo: carol@x..example\nCc:\n/);
+    expect((await mail(id)).to).toEqual(["carol@example.net"]);
   });
 
   test("an unchanged file asks, an empty one and a failed editor decide nothing", async () => {
     for (const script of ["true", ': > "$1"', "exit 1"]) {
-      server.outbox.mails = [heldMail(1)];
+      await hold(1);
       const running = start({ ...(await editor(script, script)) });
       await answer(running, "Mail 1 of 1: what now?", "e");
       if (script === "true") await answer(running, "Nothing was changed. Approve it as it is?", enter);
@@ -183,23 +192,26 @@ describe("editing", () => {
 
 describe("refusals", () => {
   test("a mail that somebody else decided is said, and the next one comes", async () => {
-    server.outbox.mails = [heldMail(1), heldMail(2), heldMail(3)];
+    const [one, two, three = ""] = await hold(3);
     const running = start();
     await running.printed("Mail 1 of 3: what now?");
-    Object.assign(mail(1) ?? {}, { status: "rejected", reviewed_by: "carol@example.com", reviewed_at: "noon" });
-    Object.assign(mail(2) ?? {}, { status: "cancelled" });
+    await world.api("POST", `/messages/${one}/reject`, {});
+    await world.api("POST", `/messages/${two}/cancel`);
     running.stdin.write("a");
-    await running.printed("! It was rejected by carol@example.com at noon.");
+    await running.printed("! owner@example.net rejected it at ");
     await running.printed("! Report 2: cancelled meanwhile.");
     await running.printed("Mail 3 of 3: what now?");
-    const changed = heldMail(3, { body_text: "Something else" });
-    server.outbox.mails[2] = changed;
+    const before = await mail(three);
+    world.proxy.instead = ({ method }) => {
+      world.proxy.instead = () => null;
+      const detail = "The message is not what content_hash names: it was changed.";
+      return method === "POST" ? Response.json({ detail, code: "conflict", fix: "Look at it again." }, { status: 409 }) : null;
+    };
     running.stdin.write("a");
     // What was changed is shown as it is now, and then decided.
-    await running.printed("! The mail was changed since you saw it. Look at it again.");
+    await running.printed("! The message is not what content_hash names: it was changed. Look at it again.");
     await running.printed("Mail 3 of 3: what now?", 3);
-    await running.printed("Something else");
-    expect(mail(3)?.status).toBe("pending_approval");
+    expect([before.status, (await mail(three)).status]).toEqual(["pending_approval", "pending_approval"]);
     running.stdin.write("a");
     const { code, out } = await running.done;
     expect(code).toBe(0);
@@ -207,18 +219,19 @@ describe("refusals", () => {
   });
 
   test("an agent's key ends it with 4", async () => {
-    server.outbox.mails = [heldMail(1), heldMail(2)];
-    const running = start({ E2A_API_KEY: agentKey });
+    await hold(2);
+    const { key } = await world.api("POST", "/keys", { name: "k", scope: "agent", agent: bot });
+    const running = start({ E2A_API_KEY: key });
     await answer(running, "Mail 1 of 2: what now?", "a");
     const { code, err } = await running.done;
-    expect([code, err]).toEqual([4, "error: An agent's key decides nothing.\n"]);
+    expect([code, err]).toEqual([4, expect.stringMatching(/^error: \S.*\n/)]);
   });
 
   test("another refusal is said, the next mail comes, and it ends with 1", async () => {
-    server.outbox.mails = [heldMail(1)];
+    await hold(1);
     const running = start();
     await running.printed("Mail 1 of 1: what now?");
-    server.refusal = [502, { code: "upstream_rejected", detail: "The upstream said 550." }];
+    world.refuses([502, { code: "upstream_rejected", detail: "The upstream said 550." }]);
     running.stdin.write("a");
     const { code, out } = await running.done;
     expect(code).toBe(1);

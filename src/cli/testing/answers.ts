@@ -7,6 +7,7 @@ import type {
   Domain,
   MessageDetail,
   MessageSummary,
+  Outbound,
   Webhook,
 } from "../../../sdks/typescript/src/index.ts";
 
@@ -73,6 +74,38 @@ export function summary(n: number, more: Partial<MessageSummary> = {}): MessageS
     ...{ auto_submitted: null, list_id: null, precedence: null },
     ...more,
   };
+}
+
+/** A mail that bot@e2a.localhost sent to bob@example.com, and what else matters to the test. */
+export function outbound(n: number, more: Partial<Outbound> = {}): Outbound {
+  return {
+    ...{ id: `msg_${hex(n)}`, agent_id: "bot@e2a.localhost", direction: "outbound", type: "send", status: "sent" },
+    ...{ subject: `Report ${n}`, conversation_id: `conv_${hex(n)}`, from: "bot@e2a.localhost", to: ["bob@example.com"] },
+    ...{ created_at: new Date().toISOString(), email_message_id: `<${n}@e2a.localhost>`, body_text: `Text ${n}` },
+    ...{ edited: false, attempts: 1, recipients: [recipient("bob@example.com", "sent", { method: "smtp" })] },
+    ...more,
+  };
+}
+
+/** A mail that waits: a week, for a first-time recipient. */
+export function heldMail(n: number, more: Partial<Outbound> = {}): Outbound {
+  const mail = outbound(n, {
+    status: "pending_approval",
+    hold: { rule: "first_time", reason: "bob@example.com is a first-time recipient." },
+    first_time: ["bob@example.com"],
+    approval_expires_at: new Date(Date.now() + 7 * 86_400_000 + n * 60_000).toISOString(),
+    content_hash: n.toString(16).padStart(64, "0"),
+    ...more,
+  });
+  const addresses = [...mail.to, ...(mail.cc ?? []), ...(mail.bcc ?? [])];
+  return { ...mail, recipients: addresses.map((address) => recipient(address, "held", { attempts: 0 })) };
+}
+
+type Recipient = Outbound["recipients"][number];
+
+/** One recipient of a mail, and what else matters to the test. */
+export function recipient(address: string, status: Recipient["status"], more: Partial<Recipient> = {}): Recipient {
+  return { address, status, attempts: 1, at: new Date().toISOString(), smtp_reply: null, error: null, ...more };
 }
 
 /** A webhook for everything, and what else matters to the test. */
