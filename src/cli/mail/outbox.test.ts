@@ -77,17 +77,17 @@ describe("one mail", () => {
   test("facts, the fate of each recipient, text, attachments", async () => {
     const next = new Date(Date.now() + 20 * 60_000).toISOString();
     const mail = outbound(1, {
-        type: "reply",
-        status: "deferred",
-        subject: hostile,
-        cc: ["carol@example.net"],
-        body_text: "Hi,\x1b[2J\r\nbye",
-        attachments: [{ index: 0, filename: "re\u202eport.pdf", content_type: "application/pdf", size: 123_456 }],
-        recipients: [
-          recipient("bob@example.com", "delivered", { method: "smtp", smtp_reply: "250 ok" }),
-          recipient("carol@example.net", "deferred", { attempts: 3, error: "No route\x07", next_attempt_at: next }),
-        ],
-      });
+      type: "reply",
+      status: "deferred",
+      subject: hostile,
+      cc: ["carol@example.net"],
+      body_text: "Hi,\x1b[2J\r\nbye",
+      attachments: [{ index: 0, filename: "re\u202eport.pdf", content_type: "application/pdf", size: 123_456 }],
+      recipients: [
+        recipient("bob@example.com", "delivered", { method: "smtp", smtp_reply: "250 ok" }),
+        recipient("carol@example.net", "deferred", { attempts: 3, error: "No route\x07", next_attempt_at: next }),
+      ],
+    });
     has(mail);
     const { code, out } = await run(["outbox", id]);
     expect(code).toBe(0);

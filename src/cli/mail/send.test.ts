@@ -1,35 +1,47 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdir, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Outbound, Sent } from "../../../sdks/typescript/src/index.ts";
+import { recipient } from "../testing/answers.ts";
 import { BrokenLine } from "../testing/cut.ts";
-import { recipient } from "../testing/outbox.ts";
-import { agent, message } from "../testing/samples.ts";
-import { WireServer } from "../testing/server.ts";
 import { type Setup, Shell } from "../testing/shell.ts";
+import { bot, idOf, startWorld, type World } from "../testing/world.ts";
 import { addresses } from "./compose.ts";
 
 let shell: Shell;
-let server: WireServer;
+let world: World;
 beforeEach(async () => {
   shell = await Shell.open();
-  server = new WireServer();
-  server.agents = [agent("bot@e2a.localhost")];
+  world = await startWorld({ agents: ["bot", "other"] });
 });
 afterEach(async () => {
-  await server.close();
+  await world[Symbol.asyncDispose]();
   await shell.close();
 });
 
-const id = `msg_${"0".repeat(31)}1`;
-const run = (line: string[], setup: Setup = {}) => shell.run(line, { env: server.env, ...setup });
+const id = idOf(1);
+const run = (line: string[], setup: Setup = {}) =>
+  shell.run(line, { env: { ...world.env, E2A_AGENT_EMAIL: bot }, ...setup });
 const send = (flags: string[] = [], setup: Setup = {}) =>
   run(["send", "--to", "bob@example.com", "--subject", "Hello", ...flags], setup);
-const posted = () => server.requests.filter(({ method }) => method === "POST");
+const posted = () => world.proxy.requests.filter(({ method }) => method === "POST");
+/** What the agent sent, as the server knows it. */
+const mails = async (): Promise<Outbound[]> => (await world.api("GET", "/messages")).messages;
+/** From now on this is what the server says to a mail that is sent. */
+function says(more: Partial<Sent>): void {
+  const sent: Sent = {
+    ...{ message_id: id, status: "sent", method: "relay", email_message_id: "<1@e2a.localhost>" },
+    ...{ conversation_id: "conv_1", recipients: [recipient("bob@example.com", "sent", { method: "relay" })], ...more },
+  };
+  const status = sent.status === "sent" ? 200 : 202;
+  world.proxy.instead = ({ path }) => (path === "/send" ? Response.json(sent, { status }) : null);
+}
 const body = () => posted().at(-1)?.body as Record<string, unknown>;
 
 describe("what is sent", () => {
   test("every flag arrives under its name on the wire", async () => {
     await writeFile(join(shell.home, "mail.html"), "<p>Grüße</p>");
+    says({});
     const { code } = await send([
       ...["--to", 'carol@example.com, "Doe, Dan" <dan@example.com>', "--cc", "c@example.com", "--bcc", "d@example.com"],
       ...["--body", "Hi", "--html-body", `@${join(shell.home, "mail.html")}`, "--reply-to", "desk@example.com"],
@@ -83,7 +95,7 @@ describe("what is sent", () => {
   });
 
   test("reply and forward name the agent and the message", async () => {
-    server.messages = [message(1, { reply_to: ["desk@example.com"] })];
+    await world.receive(1);
     expect((await run(["reply", id, "--all", "--cc", "c@example.com"], { stdin: "Yes" })).code).toBe(0);
     expect(posted().at(-1)?.path).toBe(`/agents/bot@e2a.localhost/messages/${id}/reply`);
     expect(body()).toEqual({ body: "Yes", reply_all: true, cc: ["c@example.com"] });
@@ -107,33 +119,40 @@ describe("what the caller is told", () => {
   const say = async (flags: string[] = []) => send(["--body", "Hi", ...flags], { terminal: true });
 
   test("sent, in one line; in a pipe the answer as JSON", async () => {
-    expect(await say()).toEqual({ code: 0, out: `✓ Sent to bob@example.com by relay (${id})\n`, err: "" });
-    expect(JSON.parse((await send(["--body", "Hi"])).out)).toMatchObject({
+    const toOther = ["send", "--to", "other@e2a.localhost", "--subject", "Hello", "--body", "Hi"];
+    const { code, out, err } = await run(toOther, { terminal: true });
+    const [sent] = await mails();
+    expect([code, out, err]).toEqual([0, `✓ Sent to other@e2a.localhost by relay (${sent?.id})\n`, ""]);
+    expect(JSON.parse((await run(toOther)).out)).toMatchObject({
       status: "sent",
       method: "relay",
-      recipients: [{ address: "bob@example.com", status: "sent" }],
+      recipients: [{ address: "other@e2a.localhost", status: "delivered" }],
     });
   });
 
   test("many recipients are counted", async () => {
-    const { out } = await say(["--to", "b@x,c@x,d@x,e@x"]);
+    const others = ["b@x", "c@x", "d@x", "e@x"];
+    says({
+      recipients: ["bob@example.com", ...others].map((address) => recipient(address, "sent", { method: "relay" })),
+    });
+    const { out } = await say(["--to", others.join()]);
     expect(out).toStartWith("✓ Sent to bob@example.com, b@x, c@x and 2 more by relay (");
   });
 
   test("queued: where to look", async () => {
-    expect((await say(["--no-wait"])).out).toBe(`… Queued for bob@example.com, see e2a outbox ${id}\n`);
+    const { out } = await say(["--no-wait"]);
+    expect(out).toBe(`… Queued for bob@example.com, see e2a outbox ${(await mails())[0]?.id}\n`);
     expect(posted().at(-1)?.headers.get("prefer")).toBe("respond-async");
   });
 
   test("kept in development", async () => {
-    server.outbox.next = { method: "capture" };
     expect((await say()).out).toContain("Kept for bob@example.com, not sent");
   });
 
   test("held ends with 3, and the answer is still there", async () => {
     const expires = new Date(Date.now() + 7 * 86_400_000).toISOString();
-    const hold = { rule: "approval", reason: "A person approves what this agent sends." };
-    server.outbox.next = { status: "pending_approval", approval_expires_at: expires, hold };
+    const hold = { rule: "approval", reason: "A person approves what this agent sends." } as const;
+    says({ status: "pending_approval", approval_expires_at: expires, hold });
     expect(await say()).toEqual({
       code: 3,
       out: `! Held: A person approves what this agent sends. Expires in 7d. Decide: e2a pending ${id}\n`,
@@ -146,12 +165,12 @@ describe("what the caller is told", () => {
 
   test("different fates are a table, and a refused recipient is a failure", async () => {
     const refused = { method: "smtp" as const, smtp_reply: "550 5.1.1 No \x1b[2Jsuch user" };
-    server.outbox.next = {
+    says({
       recipients: [
         recipient("bot2@e2a.localhost", "sent", { method: "relay" }),
         recipient("bob@example.com", "failed", refused),
       ],
-    };
+    });
     const { code, out, err } = await say();
     expect(code).toBe(1);
     expect(out).toContain(`✓ Sent to bot2@e2a.localhost by relay (${id})\n`);
@@ -162,11 +181,11 @@ describe("what the caller is told", () => {
   test("every wrong field", async () => {
     const { code, err } = await say(["--cc", "carol,dan"]);
     expect(code).toBe(1);
-    expect(err).toContain('  to: "carol" is not an address\n  to: "dan" is not an address\n');
+    expect(err).toMatch(/\n {2}cc\.0: is not an address.*\n {2}cc\.1: is not an address.*\n/);
   });
 
   test("how long to wait when there is too much", async () => {
-    server.refusal = [429, { detail: "Too many.", code: "rate_limited" }, { "retry-after": "17" }];
+    world.refuses([429, { detail: "Too many.", code: "rate_limited" }, { "retry-after": "17" }]);
     const { code, err } = await run(
       ["send", "--agent", "bot@e2a.localhost", "--to", "b@x", "--subject", "S", "--body", "B"],
       {},
@@ -197,7 +216,7 @@ describe("usage errors, before anything is sent", () => {
   for (const [line, said] of cases) {
     test(line.join(" "), async () => {
       const { code, out, err } = await run(line, { terminal: true });
-      expect([code, out, server.requests]).toEqual([2, "", []]);
+      expect([code, out, world.proxy.requests]).toEqual([2, "", []]);
       expect(err).toContain(said);
     });
   }
@@ -214,29 +233,29 @@ describe("usage errors, before anything is sent", () => {
     const { code, err } = await send(["--body", "B", "--attach", file, file]);
     expect(code).toBe(1);
     expect(err).toContain("The attachments have 27.3 MB; a mail may have 26.2 MB.");
-    expect(server.requests).toEqual([]);
+    expect(world.proxy.requests).toEqual([]);
   });
 });
 
 describe("a lost answer", () => {
   const lossy = async (losses: number) => {
-    const line = await BrokenLine.to(server.url, losses);
-    const flags = ["--agent", "bot@e2a.localhost", "--to", "bob@example.com", "--subject", "S", "--body", "B"];
+    const line = await BrokenLine.to(world.proxy.url, losses);
+    const flags = ["--agent", "bot@e2a.localhost", "--to", "other@e2a.localhost", "--subject", "S", "--body", "B"];
     const ran = await run(["send", ...flags, "--url", line.url], { terminal: true }).finally(() => line.close());
     return { ...ran, keys: posted().map(({ headers }) => headers.get("idempotency-key")) };
   };
 
   test("is asked for again with the same key, and the mail is there once", async () => {
     const { code, out, keys } = await lossy(1);
-    expect([code, out]).toEqual([0, `✓ Sent to bob@example.com by relay (${id})\n`]);
+    expect([code, out]).toEqual([0, `✓ Sent to other@e2a.localhost by relay (${(await mails())[0]?.id})\n`]);
     expect(keys[0]).toMatch(/^[0-9a-f-]{36}$/);
     expect(keys).toEqual([keys[0] ?? "", keys[0] ?? ""]);
-    expect(server.outbox.mails).toHaveLength(1);
+    expect(await mails()).toHaveLength(1);
   });
 
   test("three times says that the mail may have left", async () => {
     const { code, err, keys } = await lossy(9);
-    expect([code, keys.length, server.outbox.mails.length]).toEqual([1, 3, 1]);
+    expect([code, keys.length, (await mails()).length]).toEqual([1, 3, 1]);
     expect(err).toContain("look at `e2a outbox` before you send it again");
   });
 
@@ -280,8 +299,8 @@ describe("a lost answer", () => {
   });
 
   test("is not suspected where nobody listens: the mail has not left", async () => {
-    await server.close();
-    const { code, err } = await send(["--body", "B"]);
+    const env = { ...world.env, E2A_URL: "http://127.0.0.1:1", E2A_AGENT_EMAIL: bot };
+    const { code, err } = await send(["--body", "B"], { env });
     expect([code, err]).toEqual([1, expect.stringContaining("Is the server running?")]);
     expect(err).not.toContain("outbox");
   });
@@ -289,7 +308,7 @@ describe("a lost answer", () => {
   test("each command has its own key", async () => {
     for (const text of ["one", "one"]) await send(["--body", text]);
     expect(new Set(posted().map(({ headers }) => headers.get("idempotency-key"))).size).toBe(2);
-    expect(server.outbox.mails).toHaveLength(2);
+    expect(await mails()).toHaveLength(2);
   });
 });
 

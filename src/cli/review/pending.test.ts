@@ -30,7 +30,8 @@ const held = async (more: object = {}): Promise<string> => {
   return (await world.api("POST", "/send", mail)).message_id;
 };
 const statusOf = async (id: string): Promise<string> => (await world.api("GET", `/messages/${id}`)).status;
-const body = () => world.proxy.requests.filter(({ method }) => method !== "GET").at(-1)?.body as Record<string, unknown>;
+const body = () =>
+  world.proxy.requests.filter(({ method }) => method !== "GET").at(-1)?.body as Record<string, unknown>;
 
 describe("the list", () => {
   test("one line a mail; an agent's column when there are several", async () => {

@@ -20,7 +20,9 @@ const enter = "\r";
 const start = (env: Record<string, string> = {}, line: string[] = []) =>
   shell.start(["pending", ...line], { env: { ...world.env, ...env }, terminal: true, columns: 100 });
 const decisions = () =>
-  world.proxy.requests.filter(({ method }) => method === "POST").map(({ path, body }) => [path.split("/").at(-1), body]);
+  world.proxy.requests
+    .filter(({ method }) => method === "POST")
+    .map(({ path, body }) => [path.split("/").at(-1), body]);
 const mail = (id: string) => world.api("GET", `/messages/${id}`);
 
 /** Mails of the agent that wait for approval; their ids, as what expires first comes first. */
@@ -84,16 +86,16 @@ test("keys from before the question, and Enter, approve nothing", async () => {
 
 test("a mail is shown with everything that would leave, and cannot command the terminal", async () => {
   const shown = heldMail(1, {
-      subject: "Pay \x1b]0;owned\x07now\u202e",
-      cc: ["alice@example.com"],
-      body_text: Array.from({ length: 40 }, (_, n) => `Line ${n + 1}\x1b[2J`).join("\r\n"),
-      body_html: "<p>Something <b>else</b></p>",
-      hold: { rule: "new_links", reason: "It links to evil\x07.example." },
-      links: [
-        { text: "https://bank.com/login", host: "evil.example", url: "https://evil.example/a" },
-        { text: "the\x1b[1m page", host: "docs.example.com", url: "https://docs.example.com/p" },
-      ],
-      attachments: [{ index: 0, filename: "re\u202eport.pdf", content_type: "application/pdf", size: 12_345 }],
+    subject: "Pay \x1b]0;owned\x07now\u202e",
+    cc: ["alice@example.com"],
+    body_text: Array.from({ length: 40 }, (_, n) => `Line ${n + 1}\x1b[2J`).join("\r\n"),
+    body_html: "<p>Something <b>else</b></p>",
+    hold: { rule: "new_links", reason: "It links to evil\x07.example." },
+    links: [
+      { text: "https://bank.com/login", host: "evil.example", url: "https://evil.example/a" },
+      { text: "the\x1b[1m page", host: "docs.example.com", url: "https://docs.example.com/p" },
+    ],
+    attachments: [{ index: 0, filename: "re\u202eport.pdf", content_type: "application/pdf", size: 12_345 }],
   });
   world.shows("/messages", { messages: [shown] });
   world.shows(`/messages/${shown.id}`, shown);
@@ -168,7 +170,7 @@ describe("editing", () => {
     const running = start(await editor(first, `${copy}; sed -i "s/^To: .*/To: carol@example.net/" "$1"`));
     await answer(running, "Mail 1 of 1: what now?", "e");
     await answer(running, "Let it go with these changes?", "a");
-    await running.printed('✗ to.0: ');
+    await running.printed("✗ to.0: ");
     await answer(running, "The mail cannot go like this.", "e");
     await answer(running, "Let it go with these changes?", "a", 3);
     expect((await running.done).out).toContain("✓ Approved, with another to.");
@@ -205,7 +207,9 @@ describe("refusals", () => {
     world.proxy.instead = ({ method }) => {
       world.proxy.instead = () => null;
       const detail = "The message is not what content_hash names: it was changed.";
-      return method === "POST" ? Response.json({ detail, code: "conflict", fix: "Look at it again." }, { status: 409 }) : null;
+      return method === "POST"
+        ? Response.json({ detail, code: "conflict", fix: "Look at it again." }, { status: 409 })
+        : null;
     };
     running.stdin.write("a");
     // What was changed is shown as it is now, and then decided.

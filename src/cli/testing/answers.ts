@@ -80,7 +80,12 @@ export function summary(n: number, more: Partial<MessageSummary> = {}): MessageS
 export function outbound(n: number, more: Partial<Outbound> = {}): Outbound {
   return {
     ...{ id: `msg_${hex(n)}`, agent_id: "bot@e2a.localhost", direction: "outbound", type: "send", status: "sent" },
-    ...{ subject: `Report ${n}`, conversation_id: `conv_${hex(n)}`, from: "bot@e2a.localhost", to: ["bob@example.com"] },
+    ...{
+      subject: `Report ${n}`,
+      conversation_id: `conv_${hex(n)}`,
+      from: "bot@e2a.localhost",
+      to: ["bob@example.com"],
+    },
     ...{ created_at: new Date().toISOString(), email_message_id: `<${n}@e2a.localhost>`, body_text: `Text ${n}` },
     ...{ edited: false, attempts: 1, recipients: [recipient("bob@example.com", "sent", { method: "smtp" })] },
     ...more,
