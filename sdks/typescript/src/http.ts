@@ -111,7 +111,10 @@ export class Http {
   ): Promise<T> {
     const { method = "GET", query, body } = request;
     const url = `${this.options.origin}${path}${queryString(query)}`;
-    const headers: Record<string, string> = { ...this.options.headers, ...options.headers };
+    const headers: Record<string, string> = {};
+    // Whatever their case, ours replace them below.
+    for (const [name, value] of Object.entries({ ...this.options.headers, ...options.headers }))
+      headers[name.toLowerCase()] = value;
     headers.authorization = `Bearer ${this.options.apiKey}`;
     if (body) headers["content-type"] = "application/json";
     if (method === "POST") headers["idempotency-key"] = options.idempotencyKey ?? (await newKey());

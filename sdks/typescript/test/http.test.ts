@@ -215,7 +215,7 @@ describe("what a program that calls may want to know or decide", () => {
     const client = new E2AClient({
       baseUrl,
       apiKey: "e2a_key",
-      headers: { "user-agent": "mine/1", authorization: "x" },
+      headers: { "user-agent": "mine/1", Authorization: "x" },
     });
     await client.send(mail, { headers: { prefer: "respond-async" } });
     await client.messages.list({ agent: "a@b.example", headers: { "x-trace": "7" } });
