@@ -274,20 +274,23 @@ describe("watching", () => {
   });
 
   test("what was left comes again with the next connection", async () => {
-    for (const subject of ["one", "two"]) await mail(subject);
+    for (const subject of ["one", "two", "three"]) await mail(subject);
     const seen: string[] = [];
     await clientWith().watch(bot, {
       acknowledge: true,
-      onMessage({ subject }) {
+      async onMessage({ subject }) {
         seen.push(subject);
         if (seen.length === 1) return "left";
-        if (seen.length === 3) return "stop";
+        if (seen.length === 4) return "stop";
+        if (seen.length === 2) return undefined;
+        // The server has heard of all that was acknowledged before.
+        await expectUnread("one", "three");
         line.cut();
         void line.attempt(1).then(() => line.mend());
         return undefined;
       },
     });
-    expect(seen).toEqual(["one", "two", "one"]);
+    expect(seen).toEqual(["one", "two", "three", "one"]);
   });
 
   test("ends with what is wrong, with what a callback throws, and quietly when it is aborted", async () => {
