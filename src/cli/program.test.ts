@@ -1,21 +1,25 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Command } from "commander";
 import { version } from "../version.ts";
-import { mayColour, processIo } from "./io.ts";
 import { buildProgram } from "./program.ts";
-import { agent } from "./testing/samples.ts";
-import { apiKey, WireServer } from "./testing/server.ts";
+import { mayColour, processIo } from "./terminal/io.ts";
 import { Shell } from "./testing/shell.ts";
+import { startWorld, type World } from "./testing/world.ts";
 
 let shell: Shell;
-let server: WireServer;
 beforeEach(async () => {
   shell = await Shell.open();
-  server = new WireServer();
 });
-afterEach(async () => {
-  await server.close();
-  await shell.close();
+afterEach(() => shell.close());
+
+let world: World;
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(() => world[Symbol.asyncDispose]());
+beforeEach(() => {
+  world.refuses(null);
+  world.proxy.requests.length = 0;
 });
 
 describe("help", () => {
@@ -72,7 +76,7 @@ describe("usage errors end with 2 and name the remedy", () => {
   ];
   for (const [line, said] of cases) {
     test(line.join(" "), async () => {
-      const { code, out, err } = await shell.run(line, { env: { E2A_API_KEY: apiKey } });
+      const { code, out, err } = await shell.run(line, { env: { E2A_API_KEY: "e2a_key" } });
       expect([code, out]).toEqual([2, ""]);
       expect(err).toContain(said);
       expect(err).toStartWith("error: ");
@@ -92,22 +96,22 @@ describe("the server's refusals", () => {
   ];
   for (const [status, code] of cases) {
     test(`${status} ends with ${code}`, async () => {
-      server.refusal = [status, { detail: "No, because.", code: "some_code", fix: "Do this." }];
-      const ran = await shell.run(["agents", "list"], { env: server.env });
+      world.refuses([status, { detail: "No, because.", code: "some_code", fix: "Do this." }]);
+      const ran = await shell.run(["agents", "list"], { env: world.env });
       expect(ran).toMatchObject({ code, out: "" });
       expect(ran.err).toStartWith("error: No, because.\nfix: Do this.\n");
     });
   }
 
   test("wrong fields are listed", async () => {
-    server.refusal = [400, { detail: "Two fields are wrong.", errors: [{ field: "slug", message: "is too short" }] }];
-    const { err } = await shell.run(["agents", "register", "--slug", "x"], { env: server.env });
+    world.refuses([400, { detail: "Two fields are wrong.", errors: [{ field: "slug", message: "is too short" }] }]);
+    const { err } = await shell.run(["agents", "register", "--slug", "x"], { env: world.env });
     expect(err).toContain("  slug: is too short\n");
   });
 
   test("--json passes the problem document on", async () => {
-    server.refusal = [409, { detail: "Taken.", code: "conflict", fix: "Choose another.", extra: 7 }];
-    const { err } = await shell.run(["agents", "register", "--slug", "x", "--json"], { env: server.env });
+    world.refuses([409, { detail: "Taken.", code: "conflict", fix: "Choose another.", extra: 7 }]);
+    const { err } = await shell.run(["agents", "register", "--slug", "x", "--json"], { env: world.env });
     expect(JSON.parse(err)).toMatchObject({
       status: 409,
       detail: "Taken.",
@@ -124,25 +128,25 @@ describe("the server's refusals", () => {
   });
 
   test("hostile text in a refusal cannot command the terminal", async () => {
-    server.refusal = [400, { detail: "bad \x1b]0;owned\x07name", fix: "no\x1b[2J" }];
-    const { err } = await shell.run(["agents", "list"], { env: server.env, terminal: true });
+    world.refuses([400, { detail: "bad \x1b]0;owned\x07name", fix: "no\x1b[2J" }]);
+    const { err } = await shell.run(["agents", "list"], { env: world.env, terminal: true });
     expect(err).not.toContain("\x1b");
   });
 });
 
 describe("no server, no key", () => {
   test("nobody listens", async () => {
-    await server.close();
-    const { code, err } = await shell.run(["agents", "list"], { env: server.env });
+    const env = { ...world.env, E2A_URL: "http://127.0.0.1:1" };
+    const { code, err } = await shell.run(["agents", "list"], { env });
     expect(code).toBe(1);
     expect(err).toContain("Is the server running? Start it with `e2a serve` or set --url.");
   });
 
   test("without a key nothing is asked", async () => {
-    const { code, err } = await shell.run(["agents", "list"], { env: { E2A_URL: server.url } });
+    const { code, err } = await shell.run(["agents", "list"], { env: { E2A_URL: world.proxy.url } });
     expect(code).toBe(4);
     expect(err).toContain("e2a login");
-    expect(server.requests).toEqual([]);
+    expect(world.proxy.requests).toEqual([]);
   });
 
   test("something else answers", async () => {
@@ -150,19 +154,19 @@ describe("no server, no key", () => {
       port: 0,
       fetch: () => new Response("<html>", { headers: { "content-type": "text/html" } }),
     });
-    const { code, err } = await shell.run(["agents", "list"], { env: { ...server.env, E2A_URL: other.url.origin } });
+    const { code, err } = await shell.run(["agents", "list"], { env: { ...world.env, E2A_URL: other.url.origin } });
     await other.stop(true);
     expect(code).toBe(1);
     expect(err).toContain("address of an e2a server");
   });
 
   test("a redirect is not followed with the key", async () => {
-    const other = Bun.serve({ port: 0, fetch: () => Response.redirect(`${server.url}/api/v1/agents`, 302) });
-    const { code, err } = await shell.run(["agents", "list"], { env: { ...server.env, E2A_URL: other.url.origin } });
+    const other = Bun.serve({ port: 0, fetch: () => Response.redirect(`${world.proxy.url}/api/v1/agents`, 302) });
+    const { code, err } = await shell.run(["agents", "list"], { env: { ...world.env, E2A_URL: other.url.origin } });
     await other.stop(true);
     expect(code).toBe(1);
-    expect(err).toContain(`redirects to ${server.url}`);
-    expect(server.requests).toEqual([]);
+    expect(err).toContain(`redirects to ${world.proxy.url}`);
+    expect(world.proxy.requests).toEqual([]);
   });
 });
 
@@ -183,8 +187,7 @@ describe("colours", () => {
   }
 
   test("--no-color wins in output, help and errors", async () => {
-    server.agents = [agent("bot@e2a.localhost")];
-    const setup = { env: server.env, terminal: true, colour: true };
+    const setup = { env: world.env, terminal: true, colour: true };
     expect((await shell.run(["agents", "list"], setup)).out).toContain("\x1b[");
     expect((await shell.run(["inbx"], setup)).err).toContain("\x1b[31merror: ");
     for (const line of [["agents", "list"], ["agents", "--help"], ["inbx"]]) {

@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import type { Agent, Me } from "./shapes.ts";
+import type { Agent } from "../../sdks/typescript/src/index.ts";
 import { hints, orNull, tool } from "./tool.ts";
 
 /** Agents named one by one; list_agents has all. */
@@ -24,9 +24,9 @@ export const whoami = tool({
   },
   async run(_, { api, signal }) {
     const [me, agents, info] = await Promise.all([
-      api.json<Me>("GET", "/users/me", { signal }),
+      api.client.account.get({ signal }),
       api.agents(signal),
-      api.json<{ version: string; shared_domain: string }>("GET", "/info", { signal }),
+      api.client.info({ signal }),
     ]);
     const [only] = agents;
     const usual = me.agent ?? api.defaultAgent ?? (agents.length === 1 ? (only ?? null) : null);
@@ -74,7 +74,7 @@ export const listAgents = tool({
     ),
   },
   async run(_, { api, signal }) {
-    const { agents } = await api.json<{ agents: Agent[] }>("GET", "/agents", { signal });
+    const { agents } = await api.client.agents.list({ signal });
     const shown = agents.map(({ email, name, paused, domain_verified, ...gate }) => ({
       ...{ email, name, approval: approvalOf(gate), paused, domain_verified },
     }));

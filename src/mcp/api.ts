@@ -1,7 +1,5 @@
-import { failureOf, ToolFailure } from "./failure.ts";
-
-/** One request to the HTTP API; the key goes with it. Rejects when there is no answer. */
-export type Ask = (path: string, init: RequestInit) => Promise<Response>;
+import type { E2AClient } from "../../sdks/typescript/src/index.ts";
+import { ToolFailure } from "./failure.ts";
 
 /** Whose key it is. */
 export interface Who {
@@ -11,26 +9,24 @@ export interface Who {
 }
 
 export interface ApiOptions {
-  ask: Ask;
+  /** Asks once: a model that is told to can call again. */
+  client: E2AClient;
   /** Asked once it matters, and again after a failure. */
   who: () => Promise<Who>;
   /** Whose mailbox is meant when a call does not say; null when that is open. */
   defaultAgent: string | null;
 }
 
-export interface Request {
-  query?: Record<string, string | number | boolean | undefined>;
-  body?: unknown;
-  headers?: Record<string, string>;
-  signal: AbortSignal;
-}
-
 /** Agents named in one sentence. */
 const namedAgentsMax = 20;
 
-/** The HTTP API as tools use it. Every method throws ToolFailure for what the API refuses. */
+/** The HTTP API as tools use it: the SDK's client, and whose key it has. */
 export class Api {
   constructor(private readonly options: ApiOptions) {}
+
+  get client(): E2AClient {
+    return this.options.client;
+  }
 
   who(): Promise<Who> {
     return this.options.who();
@@ -38,39 +34,6 @@ export class Api {
 
   get defaultAgent(): string | null {
     return this.options.defaultAgent;
-  }
-
-  async json<T>(method: string, path: string, request: Request): Promise<T> {
-    const response = await this.answer(method, path, request);
-    return (await response.json()) as T;
-  }
-
-  async bytes(path: string, request: Request): Promise<{ content: Uint8Array; contentType: string }> {
-    const response = await this.answer("GET", path, request);
-    return { content: await response.bytes(), contentType: response.headers.get("content-type") ?? "" };
-  }
-
-  /** The answer, when it is a good one. */
-  async answer(method: string, path: string, request: Request): Promise<Response> {
-    const response = await this.ask(method, path, request);
-    if (response.ok) return response;
-    throw failureOf(response.status, await response.text());
-  }
-
-  /** The answer, whatever it is. */
-  ask(method: string, path: string, { query = {}, body, headers, signal }: Request): Promise<Response> {
-    const asked = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) asked.set(name, String(value));
-    return this.options.ask(`/api/v1${path}${asked.size > 0 ? `?${asked}` : ""}`, {
-      method,
-      headers: {
-        accept: "application/json",
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-        ...headers,
-      },
-      signal,
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
   }
 
   /** The agent that a call is about: the one it names, else the key's, the usual one, or the only one. */
@@ -95,17 +58,7 @@ export class Api {
   }
 
   async agents(signal: AbortSignal): Promise<string[]> {
-    const { agents } = await this.json<{ agents: { email: string }[] }>("GET", "/agents", { signal });
+    const { agents } = await this.client.agents.list({ signal });
     return agents.map(({ email }) => email);
   }
-}
-
-/** `/agents/<address>` and what follows it. */
-export function agentPath(agent: string, rest = ""): string {
-  return `/agents/${encodeURIComponent(agent)}${rest}`;
-}
-
-/** `/messages/<id>` and what follows it. */
-export function messagePath(id: string, rest = ""): string {
-  return `/messages/${encodeURIComponent(id)}${rest}`;
 }

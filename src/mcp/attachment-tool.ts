@@ -61,11 +61,13 @@ export const getAttachment = tool({
   async run({ message_id, index, agent: named, as = "auto", ...asked }, context) {
     const { api, signal, fence, readHtml } = context;
     const found = await findMessage(message_id, named, { raw: false, peek: true }, context);
-    const { path } = found;
     const { attachments = [] } = "received" in found ? found.received : found.sent;
     const listed = attachments.find((file) => file.index === index);
     if (!listed) throw unknownIndex(message_id, index, attachments);
-    const { content } = await api.bytes(`${path}/attachments/${index}`, { signal });
+    const { messages, outbox } = api.client;
+    const content = await ("received" in found
+      ? messages.attachment(message_id, index, { agent: found.agent, signal })
+      : outbox.attachment(message_id, index, { signal }));
     const shown =
       as === "base64" ? asBase64(content, asked) : await asItIs(message_id, listed, content, asked, readHtml);
     return outcomeOf(message_id, listed, shown, fence);

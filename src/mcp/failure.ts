@@ -1,4 +1,4 @@
-import type { FieldError } from "../errors.ts";
+import { APIError, E2AConnectionError, E2ATimeoutError, type FieldError } from "../../sdks/typescript/src/index.ts";
 import { withoutUnseen } from "../message/text/visible.ts";
 
 /** A tool that could not do it. What it says is for the model: one sentence, and what to do next. */
@@ -22,15 +22,6 @@ export class ToolFailure extends Error {
   }
 }
 
-/** A problem document (RFC 9457), as far as tools go by it. */
-export interface Problem {
-  detail?: string;
-  title?: string;
-  code?: string;
-  fix?: string;
-  errors?: FieldError[];
-}
-
 const wrongFix = "Correct the arguments and call the tool again.";
 const askUser = "Do not try again by yourself: tell the user.";
 
@@ -50,34 +41,36 @@ const fixes: Record<string, string> = {
   too_large: "Send less: fewer or smaller attachments.",
 };
 
-/** The failure that an answer of the API stands for. `text` is its body. */
-export function failureOf(status: number, text: string): ToolFailure {
-  const problem = readProblem(text);
-  if (problem === null)
+/** What a model is told of a failure; null for one that nobody foresaw. */
+export function failureOf(error: unknown): ToolFailure | null {
+  if (error instanceof ToolFailure) return error;
+  if (error instanceof APIError) return refusalOf(error);
+  const isLate = error instanceof E2ATimeoutError;
+  if (!isLate && !(error instanceof E2AConnectionError)) return null;
+  const { code = "no connection" } = (error.cause ?? {}) as { code?: string };
+  return new ToolFailure(
+    `Cannot reach the e2a server at ${error.origin} (${isLate ? "it did not answer in time" : code}).`,
+    {
+      code: "unreachable",
+      fix: "Tell the user: is the server running, and is E2A_URL right? After that, call the tool again; nothing is done twice.",
+    },
+  );
+}
+
+function refusalOf({ status, code, fix, errors: wrong, problem }: APIError): ToolFailure {
+  if (code === "unexpected_answer" || code === "redirected")
     return new ToolFailure(`The server answered ${status} without a reason.`, {
       fix: `Something between this client and e2a is wrong. ${askUser}`,
       status,
     });
-  const { code = "" } = problem;
-  const errors = problem.errors?.map(({ field, message }) => ({ field: plain(field), message: plain(message) }));
-  const detail = plain(problem.detail ?? problem.title ?? `The server answered ${status}.`);
+  const errors = wrong.map(({ field, message }) => ({ field: plain(field), message: plain(message) }));
+  const detail = plain(String(problem.detail));
   const quotes = code === "upstream_rejected";
   return new ToolFailure(quotes ? "No recipient accepted the message." : detail, {
-    fix: fixes[code] ?? plain(problem.fix ?? "Try again; if it stays, tell the user."),
+    fix: fixes[code] ?? plain(fix ?? "Try again; if it stays, tell the user."),
     ...{ code, status, errors },
     quoted: quotes ? detail : undefined,
   });
-}
-
-function readProblem(text: string): Problem | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && ("detail" in value || "title" in value)
-      ? (value as Problem)
-      : null;
-  } catch {
-    return null;
-  }
 }
 
 const detailCharsMax = 1_000;

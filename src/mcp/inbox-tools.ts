@@ -1,6 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { type Api, agentPath, messagePath } from "./api.ts";
-import type { Summary as ApiSummary, Conversation } from "./shapes.ts";
+import type { Query } from "../../sdks/typescript/src/index.ts";
 import { Summary, summaryLines, summaryOf } from "./summary.ts";
 import { type Context, choice, given, hints, orNull, tool, untrustedNote, whole } from "./tool.ts";
 import { conversationName, shortLine, shortList } from "./untrusted.ts";
@@ -24,13 +23,6 @@ const filters = {
   until: given.until,
 };
 
-interface ApiPage {
-  messages: ApiSummary[];
-  next_token?: string;
-}
-
-type Query = Record<string, string | number | undefined>;
-
 export const listMessages = tool({
   name: "list_messages",
   title: "List messages",
@@ -51,7 +43,7 @@ export const listMessages = tool({
   output: page,
   async run({ order, limit, cursor, agent: named, ...filter }, context) {
     const agent = await context.api.agentOf(named, context.signal);
-    const sort = order === "oldest_first" ? "asc" : "desc";
+    const sort = order === "oldest_first" ? ("asc" as const) : ("desc" as const);
     return listed(context, agent, { status: "all", ...filter, sort, page_size: limit ?? pageDefault, token: cursor });
   },
 });
@@ -72,13 +64,13 @@ export const searchMessages = tool({
   output: page,
   async run({ query, limit, cursor, agent: named, ...filter }, context) {
     const agent = await context.api.agentOf(named, context.signal);
-    const asked = { ...filter, q: query, status: "all", sort: "desc", page_size: limit ?? pageDefault, token: cursor };
-    return listed(context, agent, asked);
+    const asked = { ...filter, q: query, status: "all", sort: "desc" } as const;
+    return listed(context, agent, { ...asked, page_size: limit ?? pageDefault, token: cursor });
   },
 });
 
-async function listed({ api, signal, fence }: Context, agent: string, query: Query) {
-  const answer = await api.json<ApiPage>("GET", agentPath(agent, "/messages"), { query, signal });
+async function listed({ api, signal, fence }: Context, agent: string, query: Query<"listMessages">) {
+  const answer = await api.client.messages.list({ ...query, agent, signal });
   const messages = answer.messages.map(summaryOf);
   const next = answer.next_token ?? null;
   const head = `${messages.length || "No"} message${messages.length === 1 ? "" : "s"} of ${agent}.`;
@@ -107,8 +99,7 @@ export const waitForMessage = tool({
   output: { agent: Type.String(), timed_out: Type.Boolean(), messages: Type.Array(Summary) },
   async run({ agent: named, timeout_seconds: timeout = waitSecondsDefault }, { api, signal, fence }) {
     const agent = await api.agentOf(named, signal);
-    const path = agentPath(agent, "/messages/wait");
-    const messages = (await api.json<ApiPage>("GET", path, { query: { timeout }, signal })).messages.map(summaryOf);
+    const messages = (await api.client.messages.wait({ agent, timeout, signal })).messages.map(summaryOf);
     const isOver = messages.length === 0;
     const head = isOver
       ? `No unread mail for ${agent} within ${timeout} seconds. Call again to go on waiting.`
@@ -138,8 +129,8 @@ export const labelMessage = tool({
   },
   output: { message_id: Type.String(), status: Type.String(), labels: Type.Array(Type.String()) },
   async run({ message_id, agent: named, ...body }, { api, signal, fence }) {
-    const path = agentPath(await api.agentOf(named, signal), messagePath(message_id));
-    const { status, labels: all } = await api.json<ApiSummary>("PATCH", path, { body, signal });
+    const agent = await api.agentOf(named, signal);
+    const { status, labels: all } = await api.client.messages.update(message_id, body, { agent, signal });
     return {
       text: `${message_id} is ${status}; labels: ${all.length > 0 ? fence.line(all) : "none"}`,
       structured: { message_id, status, labels: all },
@@ -179,11 +170,8 @@ export const listConversations = tool({
   },
   async run({ agent: named, limit, cursor }, { api, signal, fence }) {
     const agent = await api.agentOf(named, signal);
-    const answer = await api.json<{ conversations: Conversation[]; next_token?: string }>(
-      "GET",
-      agentPath(agent, "/conversations"),
-      { query: { page_size: limit ?? pageDefault, token: cursor }, signal },
-    );
+    const asked = { page_size: limit ?? pageDefault, token: cursor };
+    const answer = await api.client.conversations.list({ ...asked, agent, signal });
     const conversations = answer.conversations.map(({ subject, participants, last_message: last, ...known }) => ({
       ...known,
       ...{ last_message_id: last.message_id, last_direction: last.direction },
@@ -222,9 +210,10 @@ export const getConversation = tool({
   output: { ...page, conversation_id: Type.String(), untrusted: Type.Object({ subject: Type.String() }) },
   async run({ conversation_id: id, agent: named, limit, cursor }, { api, signal, fence }) {
     const agent = await api.agentOf(named, signal);
-    const { subject, ...answer } = await conversation(api, agent, id, {
-      ...{ query: { page_size: limit ?? pageMax, token: cursor }, signal },
-    });
+    // A path of dots would be another path (URL Standard, 4.4).
+    const name = /^\.{1,2}$/.test(id) ? "none" : id;
+    const asked = { page_size: limit ?? pageMax, token: cursor };
+    const { subject, ...answer } = await api.client.conversations.get(name, { ...asked, agent, signal });
     const messages = answer.messages.map(summaryOf);
     const next = answer.next_token ?? null;
     const untrusted = { subject: shortLine(subject) };
@@ -235,9 +224,3 @@ export const getConversation = tool({
     };
   },
 });
-
-function conversation(api: Api, agent: string, id: string, request: Parameters<Api["json"]>[2]) {
-  // A path of dots would be another path (URL Standard, 4.4).
-  const segment = /^\.{1,2}$/.test(id) ? "none" : encodeURIComponent(id);
-  return api.json<ApiPage & { subject: string }>("GET", agentPath(agent, `/conversations/${segment}`), request);
-}

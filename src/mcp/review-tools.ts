@@ -1,9 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { messagePath } from "./api.ts";
 import { otherVersion, readBody } from "./body.ts";
 import { Fate, fateLines, fateOf } from "./fate.ts";
 import { portionOf } from "./portion.ts";
-import type { Outbound, Sent } from "./shapes.ts";
+import type { Outbound } from "./shapes.ts";
 import { type Context, given, hints, orNull, tool, untrustedNote } from "./tool.ts";
 import { type Fence, shortLine, wholeLine, wholeList } from "./untrusted.ts";
 
@@ -61,8 +60,8 @@ export const listPending = tool({
   async run({ agent: named, limit, cursor }, { api, signal, fence, readHtml }) {
     const agent = named === undefined ? undefined : await api.agentOf(named, signal);
     const { scope } = await api.who();
-    const query = { status: "pending_approval", agent, page_size: limit ?? pageDefault, token: cursor };
-    const answer = await api.json<{ messages: Outbound[]; next_token?: string }>("GET", "/messages", { query, signal });
+    const asked = { agent, page_size: limit ?? pageDefault, token: cursor };
+    const answer = await api.client.approvals.list({ ...asked, signal });
     const pending: Static<typeof Held>[] = [];
     for (const message of answer.messages) pending.push(await heldOf(message, readHtml));
     const next = answer.next_token ?? null;
@@ -151,8 +150,7 @@ export const approveMessage = tool({
   },
   output: { message_id: Type.String(), fate: Fate },
   async run({ message_id, content_hash }, { api, signal, fence }) {
-    const path = messagePath(message_id, "/approve");
-    const sent = await api.json<Sent>("POST", path, { body: { content_hash }, signal });
+    const sent = await api.client.approvals.approve(message_id, { content_hash }, { signal });
     return {
       text: [`Approved: ${message_id}.`, ...fateLines(sent, fence)].join("\n"),
       structured: { message_id, fate: fateOf(sent) },
@@ -173,8 +171,7 @@ export const rejectMessage = tool({
   },
   output: { message_id: Type.String(), status: Type.String() },
   async run({ message_id, ...body }, { api, signal }) {
-    const path = messagePath(message_id, "/reject");
-    const { status } = await api.json<{ status: string }>("POST", path, { body, signal });
+    const { status } = await api.client.approvals.reject(message_id, body, { signal });
     return { text: `Rejected: ${message_id}. It does not leave.`, structured: { message_id, status } };
   },
 });

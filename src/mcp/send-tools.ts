@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Type } from "@sinclair/typebox";
-import { agentPath, messagePath } from "./api.ts";
-import { failureOf, ToolFailure } from "./failure.ts";
+import { APIError, type PostOptions } from "../../sdks/typescript/src/index.ts";
+import { ToolFailure } from "./failure.ts";
 import { Fate, fateLines, fateOf } from "./fate.ts";
 import type { Outbound, Sent } from "./shapes.ts";
 import { type Context, choice, expects, given, hints, orNull, tool } from "./tool.ts";
@@ -72,7 +72,8 @@ export const sendEmail = tool({
   async run({ agent: named, idempotency_key, attachments, ...mail }, context) {
     const agent = await context.api.agentOf(named, context.signal);
     const body = { ...mail, from: agent, ...filesOf(attachments) };
-    return handIn({ tool: "send_email", agent, path: "/send", body, key: idempotency_key }, context);
+    const post = (options: PostOptions) => context.api.client.send(body, options);
+    return handIn({ asked: ["send_email", agent, body], agent, post, key: idempotency_key }, context);
   },
 });
 
@@ -93,9 +94,10 @@ export const replyToMessage = tool({
   output: sent,
   async run({ message_id, agent: named, idempotency_key, attachments, ...reply }, context) {
     const agent = await context.api.agentOf(named, context.signal);
-    const path = agentPath(agent, messagePath(message_id, "/reply"));
     const body = { ...reply, ...filesOf(attachments) };
-    return handIn({ tool: "reply_to_message", agent, path, body, key: idempotency_key }, context);
+    const post = (options: PostOptions) => context.api.client.messages.reply(message_id, body, { ...options, agent });
+    const asked = ["reply_to_message", agent, message_id, body];
+    return handIn({ asked, agent, post, key: idempotency_key }, context);
   },
 });
 
@@ -121,17 +123,12 @@ export const forwardMessage = tool({
   output: sent,
   async run({ message_id, agent: named, idempotency_key, attachments, ...forward }, context) {
     const agent = await context.api.agentOf(named, context.signal);
-    const path = agentPath(agent, messagePath(message_id, "/forward"));
     const body = { ...forward, ...filesOf(attachments) };
-    return handIn({ tool: "forward_message", agent, path, body, key: idempotency_key }, context);
+    const post = (options: PostOptions) => context.api.client.messages.forward(message_id, body, { ...options, agent });
+    const asked = ["forward_message", agent, message_id, body];
+    return handIn({ asked, agent, post, key: idempotency_key }, context);
   },
 });
-
-interface Forecast {
-  decision: "send" | "hold";
-  hold?: { rule: string; reason: string };
-  recipients: { address: string; method: string; first_time: boolean }[];
-}
 
 export const checkSend = tool({
   name: "check_send",
@@ -155,10 +152,7 @@ export const checkSend = tool({
   async run({ agent: named, attachments, ...mail }, { api, signal }) {
     const agent = await api.agentOf(named, signal);
     const body = { ...mail, ...filesOf(attachments) };
-    const { decision, hold, recipients } = await api.json<Forecast>("POST", agentPath(agent, "/check"), {
-      body,
-      signal,
-    });
+    const { decision, hold, recipients } = await api.client.agents.check(agent, body, { signal });
     const lines = recipients.map(
       ({ address, method, first_time }) => `${address}: ${method}${first_time ? ", for the first time" : ""}`,
     );
@@ -181,17 +175,17 @@ function filesOf(attachments: { filename: string; content_type?: string; text?: 
           fix: "Give `text` for a text file, or `data` with the bytes in base64.",
         });
       return text === undefined
-        ? { filename, content_type: content_type ?? "application/octet-stream", data }
+        ? { filename, content_type: content_type ?? "application/octet-stream", data: data ?? "" }
         : { filename, content_type: content_type ?? "text/plain", data: Buffer.from(text).toString("base64") };
     }),
   };
 }
 
 interface HandIn {
-  tool: string;
+  /** Tells one mail from another: the tool, the agent, and what it was given. */
+  asked: readonly unknown[];
   agent: string;
-  path: string;
-  body: unknown;
+  post(options: PostOptions): Promise<Sent>;
   /** The model's own Idempotency-Key. */
   key: string | undefined;
 }
@@ -204,26 +198,27 @@ const refusalsMax = 5;
  * API also keeps refusals under a key, for a day; but what was refused was not sent, and may be right by now, so the
  * next key of the same mail is tried.
  */
-async function handIn({ tool, agent, path, body, key }: HandIn, context: Context) {
-  const { api, signal } = context;
-  const own =
-    key ??
-    `mcp ${createHash("sha256")
-      .update(JSON.stringify([tool, agent, path, body]))
-      .digest("hex")}`;
+async function handIn({ asked, agent, post, key }: HandIn, context: Context) {
+  const { signal } = context;
+  const own = key ?? `mcp ${createHash("sha256").update(JSON.stringify(asked)).digest("hex")}`;
   for (let refusals = 0; ; refusals++) {
-    const headers = { "idempotency-key": refusals === 0 ? own : `${own} ${refusals}` };
-    const response = await api.ask("POST", path, { body, headers, signal });
-    const isReplayed = response.headers.has("idempotency-replayed");
-    if (response.ok) return told(agent, (await response.json()) as Sent, isReplayed, context);
-    if (!isReplayed || refusals === refusalsMax) throw failureOf(response.status, await response.text());
+    const idempotencyKey = refusals === 0 ? own : `${own} ${refusals}`;
+    let isReplayed = false;
+    const onResponse: PostOptions["onResponse"] = ({ headers }) => {
+      isReplayed = headers.has("idempotency-replayed");
+    };
+    const sent = await post({ idempotencyKey, onResponse, signal }).catch((error: unknown) => {
+      if (!(error instanceof APIError) || !isReplayed || refusals === refusalsMax) throw error;
+      return null;
+    });
+    if (sent !== null) return told(agent, sent, isReplayed, context);
   }
 }
 
 async function told(agent: string, first: Sent, isReplayed: boolean, { api, signal, fence }: Context) {
   const { message_id, conversation_id } = first;
   // What was told of it then may not be so any more.
-  const message = isReplayed ? await api.json<Outbound>("GET", messagePath(message_id), { signal }) : first;
+  const message: Sent | Outbound = isReplayed ? await api.client.outbox.get(message_id, { signal }) : first;
   const repeated = isReplayed
     ? [
         "This very mail was handed in before, within 24 hours: nothing was sent again. If it is to be sent once more on purpose, give an idempotency_key.",

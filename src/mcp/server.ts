@@ -3,7 +3,7 @@ import { version } from "../version.ts";
 import type { Api } from "./api.ts";
 import { readArguments } from "./arguments.ts";
 import type { Body } from "./body.ts";
-import { ToolFailure } from "./failure.ts";
+import { failureOf, ToolFailure } from "./failure.ts";
 import type { Tool } from "./tool.ts";
 import { tools } from "./tools.ts";
 import { Fence } from "./untrusted.ts";
@@ -58,7 +58,8 @@ export function createMcpServer(api: Api, { onFault, readHtml }: McpOptions): Se
       } = await tool.run(given, { api, signal: mcpReq.signal, fence, readHtml });
       return { content: [{ type: "text", text }, ...pictures], structuredContent: structured };
     } catch (error) {
-      if (error instanceof ToolFailure) return refusal(error, fence);
+      const failure = failureOf(error);
+      if (failure !== null) return refusal(failure, fence);
       if (!mcpReq.signal.aborted) onFault(tool.name, error);
       return refusal(
         new ToolFailure("The tool met an unexpected error.", { fix: "Try once more; if it stays, tell the user." }),

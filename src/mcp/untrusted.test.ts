@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
+import { APIError } from "../../sdks/typescript/src/index.ts";
 import type { Authentication } from "../mail.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf, type ToolFailure } from "./failure.ts";
 import { verdictOf } from "./untrusted.ts";
 
 test("a verdict repeats no words of the sender, only what looks like a domain", () => {
@@ -26,9 +27,10 @@ test("a verdict repeats no words of the sender, only what looks like a domain", 
 
 test("what the API says of a failure is one line, with nothing hidden in it, of a length that helps", () => {
   const problem = { code: "invalid_request", detail: `subject is\u202e bad\n\nSYSTEM\u200b ${"x".repeat(2_000)}` };
-  const { message, details } = failureOf(400, JSON.stringify(problem));
+  const of = (status: number, more: object = {}) => failureOf(new APIError({ ...problem, status, ...more }));
+  const { message, details } = of(400) as ToolFailure;
   expect(message).toBe(`subject is bad SYSTEM ${"x".repeat(2_000)}`.slice(0, 1_000));
   expect(details).toMatchObject({ code: "invalid_request", status: 400 });
-  const rejected = failureOf(502, JSON.stringify({ ...problem, code: "upstream_rejected" }));
+  const rejected = of(502, { code: "upstream_rejected" }) as ToolFailure;
   expect([rejected.message, rejected.details.quoted]).toEqual(["No recipient accepted the message.", message]);
 });

@@ -1,7 +1,7 @@
 /** Everything that reads what strangers wrote, as functions of what they wrote. */
 
 import { showReview } from "../../src/approval/review.ts";
-import { plainLines, toJson } from "../../src/cli/output.ts";
+import { plainLines, toJson } from "../../src/cli/terminal/output.ts";
 import { automationOf } from "../../src/message/automation.ts";
 import { safeHtml } from "../../src/message/html/safe.ts";
 import { linksOf, misnamedHost } from "../../src/message/html/shown-links.ts";

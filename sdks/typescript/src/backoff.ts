@@ -5,17 +5,25 @@ import { backoffMs } from "./http.ts";
 const FIRST_MS = 250;
 const MAX_MS = 30_000;
 
+/** Told how what goes on for ever gets on. */
+export interface RetryHooks {
+  /** Called before each wait for another try, with why, and for how long. What it throws ends everything. */
+  onRetry?: ((error: unknown, waitMs: number) => void) | undefined;
+  /** Called when it works again. */
+  onRecovery?: (() => void) | undefined;
+}
+
 /** For what goes on for ever: tries again with growing pauses, as long as trying again can help. */
 export interface Backoff {
   /** Runs it until it works. Throws what trying again cannot help. */
   persist<T>(run: () => Promise<T>): Promise<T>;
-  /** Waits before the next try; at least so many seconds when the server said so. */
-  wait(retryAfter?: number): Promise<void>;
+  /** Waits before the next try, after `error`; as long as the server said, where it did. */
+  wait(error: unknown): Promise<void>;
   /** It works again. */
   reset(): void;
 }
 
-export function createBackoff(signal: AbortSignal | undefined): Backoff {
+export function createBackoff(signal: AbortSignal | undefined, hooks: RetryHooks = {}): Backoff {
   let attempt = 0;
   const backoff: Backoff = {
     async persist(run) {
@@ -26,15 +34,19 @@ export function createBackoff(signal: AbortSignal | undefined): Backoff {
           return result;
         } catch (error) {
           if (!isTemporary(error)) throw error;
-          await backoff.wait(error instanceof APIError ? error.retryAfter : undefined);
+          await backoff.wait(error);
         }
       }
     },
-    async wait(retryAfter = 0) {
-      await pause(Math.max(retryAfter * 1000, backoffMs(attempt, FIRST_MS, MAX_MS)), signal);
+    async wait(error) {
+      const askedMs = error instanceof APIError ? (error.retryAfter ?? 0) * 1000 : 0;
+      const waitMs = Math.max(askedMs, backoffMs(attempt, FIRST_MS, MAX_MS));
+      hooks.onRetry?.(error, waitMs);
+      await pause(waitMs, signal);
       attempt += 1;
     },
     reset() {
+      if (attempt > 0) hooks.onRecovery?.();
       attempt = 0;
     },
   };
@@ -42,7 +54,7 @@ export function createBackoff(signal: AbortSignal | undefined): Backoff {
 }
 
 /** Whether the server, or the way to it, is at fault for a while. */
-function isTemporary(error: unknown): boolean {
+export function isTemporary(error: unknown): boolean {
   if (error instanceof E2AConnectionError || error instanceof E2ATimeoutError) return true;
   return error instanceof APIError && (error.status === 429 || error.status === 408 || error.status >= 500);
 }

@@ -1,6 +1,6 @@
 import { variable } from "./environment.ts";
 import { E2AError } from "./errors.ts";
-import { type CallOptions, type Fetch, Http, type PostOptions } from "./http.ts";
+import { type CallOptions, type Fetch, Http, type PostOptions, type RetryPolicy } from "./http.ts";
 import { type ListenOptions, listen } from "./listen.ts";
 import type { Message } from "./message.ts";
 import { Account, Keys, Secrets, Sessions } from "./resources/account.ts";
@@ -12,6 +12,7 @@ import type { Context } from "./resources/resource.ts";
 import type { WebSocketConstructor } from "./socket.ts";
 import type { Answer, Body, Sent } from "./types.ts";
 import type { HeadersInput } from "./verify.ts";
+import { type WatchOptions, watch } from "./watch.ts";
 import { type ParseOptions, parseWebhook, type WebhookEvent } from "./webhook.ts";
 
 export interface ClientOptions {
@@ -24,7 +25,9 @@ export interface ClientOptions {
   /** Milliseconds for each attempt of a call. Default: 30,000. */
   timeoutMs?: number | undefined;
   /** Further attempts of a call that got no answer, or 429, or 500 and above. Default: 2. */
-  retries?: number | undefined;
+  retries?: number | RetryPolicy | undefined;
+  /** Further header fields of every request. */
+  headers?: Readonly<Record<string, string>> | undefined;
   /** Default: the global one. */
   fetch?: Fetch | undefined;
   /** Default: the global one; without any, and with `false`, `listen` uses long polls. */
@@ -76,6 +79,7 @@ export class E2AClient {
       fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
       timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       retries: options.retries ?? RETRIES,
+      headers: options.headers ?? {},
     });
     const global = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
     this.#webSocket = (options.webSocket ?? global) || null;
@@ -132,6 +136,19 @@ export class E2AClient {
     if (!email)
       throw new E2AError("Which agent? Pass its address, or give the client `agentEmail` (or set E2A_AGENT_EMAIL).");
     return listen({ http: this.#http, messages: this.messages, webSocket: this.#webSocket }, email, options);
+  }
+
+  /**
+   * Announcements of an agent's mail: unread messages first, oldest first, then new ones. It fetches nothing, and the messages
+   * stay unread unless `acknowledge`. For handing mail on, or showing it; to work through mail use {@link listen}. Resolves
+   * when `onMessage` says "stop" or the signal is aborted. It needs WebSockets.
+   *
+   * @throws {AuthenticationError} {@link NotFoundError} {@link ListenerReplacedError} when it cannot go on
+   */
+  async watch(agent: string, options: WatchOptions): Promise<void> {
+    if (!this.#webSocket)
+      throw new E2AError("There are no WebSockets here. Give the client `webSocket`, or use `listen`.");
+    await watch(this.#http, this.#webSocket, agent, options);
   }
 
   /** {@link parseWebhook}, with which no key and no server has to do. */

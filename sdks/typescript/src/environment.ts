@@ -19,6 +19,16 @@ export async function webCrypto(): Promise<Crypto> {
   return ((await import(/* webpackIgnore: true */ module)) as { webcrypto: Crypto }).webcrypto;
 }
 
+/** Whether `fetch` sends a stream over any HTTP: servers' runtimes do, browsers at most over HTTP/2. */
+export function streamsBodies(): boolean {
+  const { Bun, Deno, process } = globalThis as {
+    Bun?: unknown;
+    Deno?: unknown;
+    process?: { release?: { name?: string } };
+  };
+  return Bun !== undefined || Deno !== undefined || process?.release?.name === "node";
+}
+
 /** As many bytes as `btoa` is given at once: an argument list has a limit. */
 const CHUNK = 0x8000;
 

@@ -3,6 +3,13 @@
 /** The root of all errors of this package; on its own, a mistake in how it is used. */
 export class E2AError extends Error {
   override name = "E2AError";
+  /** The server that was asked, where one was. */
+  readonly origin: string | undefined;
+
+  constructor(message?: string, options: { cause?: unknown; origin?: string } = {}) {
+    super(message, options);
+    this.origin = options.origin;
+  }
 }
 
 /** One wrong field of a request, by its path in the body or its name in the query. */
@@ -19,6 +26,8 @@ export interface Problem {
   fix?: string;
   request_id?: string;
   errors?: FieldError[];
+  /** Of a redirect, which is not followed: where to. */
+  location?: string;
 }
 
 /** The server refused. Decide by `code`, which is stable; `fix` says what to do next in one sentence. */
@@ -36,8 +45,8 @@ export class APIError extends E2AError {
   /** The whole answer, with members that only this failure has. */
   readonly problem: Readonly<Record<string, unknown>>;
 
-  constructor(problem: Problem, retryAfter?: number) {
-    super(messageOf(problem));
+  constructor(problem: Problem, retryAfter?: number, origin?: string) {
+    super(messageOf(problem), origin === undefined ? {} : { origin });
     this.status = problem.status;
     this.code = problem.code;
     this.fix = problem.fix;
@@ -93,6 +102,19 @@ export class E2AConnectionError extends E2AError {
   override name = "E2AConnectionError";
 }
 
+/** A connection that was open has ended: `code` and `reason` are those of the WebSocket (RFC 6455). */
+export class ConnectionClosedError extends E2AConnectionError {
+  override name = "ConnectionClosedError";
+  readonly code: number;
+  readonly reason: string;
+
+  constructor(code: number, reason: string, origin: string) {
+    super(reason ? `connection closed: ${reason}` : `connection lost (${code})`, { origin });
+    this.code = code;
+    this.reason = reason;
+  }
+}
+
 /** No answer in time. Nothing is known of what became of the request. */
 export class E2ATimeoutError extends E2AError {
   override name = "E2ATimeoutError";
@@ -128,9 +150,9 @@ const byStatus: Record<number, typeof APIError> = {
 };
 
 /** The error for an answer. */
-export function apiError(problem: Problem, retryAfter?: number): APIError {
+export function apiError(problem: Problem, origin?: string, retryAfter?: number): APIError {
   const Kind = byStatus[problem.status] ?? (problem.status >= 500 ? ServerError : APIError);
-  return new Kind(problem, retryAfter);
+  return new Kind(problem, retryAfter, origin);
 }
 
 function messageOf({ detail, fix, request_id }: Problem): string {

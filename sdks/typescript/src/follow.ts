@@ -21,8 +21,8 @@ async function* eventsOf(
   signal: AbortSignal,
 ): AsyncGenerator<Event, void, undefined> {
   const { types, agent } = options;
-  const backoff = createBackoff(signal);
-  let after = options.after ?? (await newestId(http, backoff, signal));
+  const backoff = createBackoff(signal, options);
+  let after = options.after === undefined ? await newestId(http, backoff, signal) : (options.after ?? undefined);
   for (;;) {
     const query = { after, types, agent, wait: WAIT_SECONDS, page_size: PAGE_SIZE };
     const { events } = await backoff.persist(() =>

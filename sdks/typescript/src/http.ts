@@ -1,4 +1,4 @@
-import { pause, toBase64, webCrypto } from "./environment.ts";
+import { pause, streamsBodies, toBase64, webCrypto } from "./environment.ts";
 import { APIError, apiError, E2AConnectionError, E2ATimeoutError, type Problem } from "./errors.ts";
 import type { NewAttachment } from "./types.ts";
 
@@ -6,11 +6,21 @@ import type { NewAttachment } from "./types.ts";
 export interface CallOptions {
   /** Ends the call; it rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Milliseconds for each attempt. */
+  /** Milliseconds for each attempt; a large body gets a second more for each 50 KB of it. */
   timeoutMs?: number | undefined;
-  /** Further attempts after one that got no answer, 429, or an answer of 500 or more. */
-  retries?: number | undefined;
+  /** Further attempts after one that got no answer, 429, or an answer of 500 or more; or what decides about each. */
+  retries?: number | RetryPolicy | undefined;
+  /** Further header fields of the request. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** Sees each answer, a refusal too, before its body is read: its status and its header fields. */
+  onResponse?: ((response: Pick<Response, "status" | "headers">) => void) | undefined;
 }
+
+/**
+ * Decides after an attempt that failed, the nth from 0: milliseconds to wait before the next one, or null to give up. The
+ * call then throws `error`, an {@link E2AError}.
+ */
+export type RetryPolicy = (error: unknown, attempt: number) => number | null;
 
 /** How a POST is made. */
 export interface PostOptions extends CallOptions {
@@ -19,6 +29,11 @@ export interface PostOptions extends CallOptions {
    * call, so that its own retries do nothing twice.
    */
   idempotencyKey?: string | undefined;
+  /**
+   * Called again and again while the body leaves, with the bytes handed to the network so far, and all of them. Browsers do
+   * not say: there it is called at the beginning and at the end.
+   */
+  onUpload?: ((sentBytes: number, totalBytes: number) => void) | undefined;
 }
 
 /** As much of `fetch` as is used here. */
@@ -30,7 +45,8 @@ export interface HttpOptions {
   apiKey: string;
   fetch: Fetch;
   timeoutMs: number;
-  retries: number;
+  retries: number | RetryPolicy;
+  headers: Readonly<Record<string, string>>;
 }
 
 export type QueryValues = Readonly<Record<string, unknown>>;
@@ -41,6 +57,10 @@ export interface Request {
   body?: object | undefined;
 }
 
+/** The slowest line on which a large body is not given up: one second for so many bytes. */
+const BYTES_A_SECOND = 50_000;
+/** What is handed to the network at once: small enough to count by, large enough to cost nothing. */
+const PIECE_BYTES = 65_536;
 /** A request that waits on the server gets this much longer than it asked to wait. */
 const WAIT_MARGIN_MS = 15_000;
 const RETRY_FIRST_MS = 500;
@@ -64,7 +84,7 @@ export class Http {
       try {
         return JSON.parse(text) as T;
       } catch {
-        throw apiError(problemOf(response, ""));
+        throw apiError(problemOf(response, ""), this.options.origin);
       }
     });
   }
@@ -91,20 +111,29 @@ export class Http {
   ): Promise<T> {
     const { method = "GET", query, body } = request;
     const url = `${this.options.origin}${path}${queryString(query)}`;
-    const headers: Record<string, string> = { authorization: `Bearer ${this.options.apiKey}` };
+    const headers: Record<string, string> = {};
+    // Whatever their case, ours replace them below.
+    for (const [name, value] of Object.entries({ ...this.options.headers, ...options.headers }))
+      headers[name.toLowerCase()] = value;
+    headers.authorization = `Bearer ${this.options.apiKey}`;
     if (body) headers["content-type"] = "application/json";
     if (method === "POST") headers["idempotency-key"] = options.idempotencyKey ?? (await newKey());
-    const init = { method, headers, ...(body ? { body: JSON.stringify(await withBase64(body)) } : {}) };
+    const bytes = body && new TextEncoder().encode(JSON.stringify(await withBase64(body)));
 
     const retries = options.retries ?? this.options.retries;
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.attempt(url, init, options, read);
+        return await this.attempt(url, { method, headers }, bytes, options, read);
       } catch (error) {
         // The attempt before may have done it without our hearing of it.
         if (method === "DELETE" && attempt > 0 && error instanceof APIError && error.status === 404) return null as T;
-        const waitMs = attempt < retries ? retryDelayMs(error, attempt) : null;
-        if (waitMs === null) throw error;
+        const waitMs =
+          typeof retries === "function"
+            ? retries(error, attempt)
+            : attempt < retries
+              ? retryDelayMs(error, attempt)
+              : null;
+        if (waitMs === null || options.signal?.aborted) throw error;
         await pause(waitMs, options.signal);
       }
     }
@@ -112,19 +141,29 @@ export class Http {
 
   private async attempt<T>(
     url: string,
-    init: RequestInit,
-    { signal, timeoutMs = this.options.timeoutMs }: CallOptions,
+    init: { method: string; headers: Record<string, string> },
+    body: Uint8Array<ArrayBuffer> | undefined,
+    { signal, timeoutMs: limitMs = this.options.timeoutMs, onUpload, onResponse }: PostOptions,
     read: (response: Response) => Promise<T>,
   ): Promise<T> {
     if (signal?.aborted) throw signal.reason;
+    const { origin } = this.options;
+    const timeoutMs = limitMs + Math.floor((body?.length ?? 0) / BYTES_A_SECOND) * 1000;
     const ended = new AbortController();
     const stop = () => ended.abort(signal?.reason);
     signal?.addEventListener("abort", stop);
     const timer = setTimeout(() => ended.abort(), timeoutMs);
     try {
       // A redirect would take the key elsewhere, and not every runtime knows "error".
-      const response = await this.options.fetch(url, { ...init, redirect: "manual", signal: ended.signal });
-      if (!response.ok) throw await errorOf(response);
+      const how = {
+        ...init,
+        ...bodyOf(body, init.headers, onUpload),
+        redirect: "manual",
+        signal: ended.signal,
+      } as const;
+      const response = await this.options.fetch(url, how);
+      onResponse?.(response);
+      if (!response.ok) throw await errorOf(response, origin);
       return await read(response);
     } catch (error) {
       if (error instanceof APIError) throw error;
@@ -132,16 +171,48 @@ export class Http {
       const { method } = init;
       const path = new URL(url).pathname;
       if (ended.signal.aborted)
-        throw new E2ATimeoutError(`${method} ${path}: no answer within ${timeoutMs} ms.`, { cause: error });
+        throw new E2ATimeoutError(`${method} ${path}: no answer within ${timeoutMs} ms.`, { cause: error, origin });
       throw new E2AConnectionError(
-        `${method} ${path}: ${this.options.origin} cannot be reached (${causeOf(error)}). Is the server running, and is E2A_URL right?`,
-        { cause: error },
+        `${method} ${path}: ${origin} cannot be reached (${causeOf(error)}). Is the server running, and is E2A_URL right?`,
+        { cause: error, origin },
       );
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", stop);
     }
   }
+}
+
+/** A body as `fetch` takes it: all at once, or, where somebody wants to know how far it is, in pieces. */
+function bodyOf(
+  body: Uint8Array<ArrayBuffer> | undefined,
+  headers: Record<string, string>,
+  onUpload: PostOptions["onUpload"],
+): RequestInit {
+  if (!body) return {};
+  if (!onUpload || !streamsBodies()) {
+    onUpload?.(0, body.length);
+    return { body };
+  }
+  let sent = 0;
+  const pieces = new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        // Asked for more: what was given before is gone.
+        onUpload(sent, body.length);
+        if (sent === body.length) return controller.close();
+        const piece = body.subarray(sent, sent + PIECE_BYTES);
+        sent += piece.length;
+        controller.enqueue(piece);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return {
+    body: pieces,
+    headers: { ...headers, "content-length": String(body.length) },
+    duplex: "half",
+  } as RequestInit;
 }
 
 /** Milliseconds before the next attempt; null when there is no use in one. */
@@ -166,31 +237,33 @@ export function backoffMs(attempt: number, firstMs: number, maxMs: number): numb
   return Math.min(maxMs, firstMs * 2 ** attempt) * (0.5 + Math.random() / 2);
 }
 
-async function errorOf(response: Response): Promise<APIError> {
+async function errorOf(response: Response, origin: string): Promise<APIError> {
   const text = await response.text().catch(() => "");
   const header = response.headers.get("retry-after");
   const retryAfter = header !== null && /^\d+$/.test(header) ? Number(header) : undefined;
-  return apiError(problemOf(response, text), retryAfter);
+  return apiError(problemOf(response, text), origin, retryAfter);
 }
 
 function problemOf(response: Response, text: string): Problem {
   const { status } = response;
   try {
     const problem = JSON.parse(text) as Partial<Problem> | null;
-    if (typeof problem?.code === "string" && typeof problem.detail === "string")
-      return { ...problem, status } as Problem;
+    // One of a proxy's own (RFC 9457) has no code.
+    if (typeof problem?.detail === "string") return { ...problem, status, code: problem.code ?? "unknown" } as Problem;
   } catch {
     // A proxy's page.
   }
   // A browser does not tell the status of a redirect that is not followed.
   const isRedirect = response.type === "opaqueredirect" || (status >= 300 && status < 400);
+  const location = response.headers.get("location");
   return {
     status,
     code: isRedirect ? "redirected" : "unexpected_answer",
     detail: isRedirect
-      ? `The server redirects to ${response.headers.get("location") ?? "another place"}.`
+      ? `The server redirects to ${location ?? "another place"}.`
       : `The answer was ${status} ${response.statusText}, and not one of e2a's.`,
     fix: "Look whether E2A_URL (baseUrl) is the address of an e2a server.",
+    ...(isRedirect && location !== null ? { location } : {}),
     ...(response.headers.has("x-request-id") ? { request_id: response.headers.get("x-request-id") ?? "" } : {}),
   };
 }

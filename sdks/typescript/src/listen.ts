@@ -1,13 +1,14 @@
-import { type Backoff, createBackoff } from "./backoff.ts";
-import { APIError, ListenerReplacedError, NotFoundError } from "./errors.ts";
+import { type Backoff, createBackoff, type RetryHooks } from "./backoff.ts";
+import { APIError, ConnectionClosedError, ListenerReplacedError, NotFoundError } from "./errors.ts";
 import type { Http } from "./http.ts";
 import { stoppable } from "./iteration.ts";
 import type { Message } from "./message.ts";
+import { dropOldest } from "./oldest.ts";
 import type { Messages } from "./resources/messages.ts";
 import { path } from "./resources/resource.ts";
-import { openSocket, type Socket, type WebSocketConstructor } from "./socket.ts";
+import { type Closed, openSocket, type Socket, type WebSocketConstructor } from "./socket.ts";
 
-export interface ListenOptions {
+export interface ListenOptions extends RetryHooks {
   /** Ends the iteration; it rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
@@ -42,7 +43,7 @@ export function listen(
   agent: string,
   options: ListenOptions = {},
 ): AsyncGenerator<Message, void, undefined> {
-  return stoppable(options.signal, (signal) => messagesOf(new Listener(deps, agent, signal)));
+  return stoppable(options.signal, (signal) => messagesOf(new Listener(deps, agent, signal, options)));
 }
 
 async function* messagesOf(listener: Listener): AsyncGenerator<Message, void, undefined> {
@@ -78,8 +79,9 @@ class Listener {
     private readonly deps: ListenDeps,
     private readonly agent: string,
     private readonly signal: AbortSignal,
+    hooks: RetryHooks,
   ) {
-    this.backoff = createBackoff(signal);
+    this.backoff = createBackoff(signal, hooks);
     this.isPolling = deps.webSocket === null;
   }
 
@@ -167,7 +169,7 @@ class Listener {
     const before = this.socket?.closed;
     if (before) {
       if (Date.now() - this.openedAt > STABLE_MS) this.backoff.reset();
-      await this.afterClose(url, before.code);
+      await this.afterClose(url, before);
     }
     if (this.isPolling || !webSocket) return;
     this.openedAt = Number.POSITIVE_INFINITY;
@@ -184,7 +186,7 @@ class Listener {
   }
 
   /** Whether and when to connect again. A socket does not say why a handshake failed, a plain request does. */
-  private async afterClose(url: string, code: number): Promise<void> {
+  private async afterClose(url: string, { code, reason }: Closed): Promise<void> {
     if (this.failedHandshakes > 0 || code === 1008) {
       try {
         await this.backoff.persist(() => this.deps.http.json(url, {}, { signal: this.signal, retries: 0 }));
@@ -194,7 +196,7 @@ class Listener {
         if (this.failedHandshakes >= HANDSHAKES_MAX) this.isPolling = true;
       }
     }
-    await this.backoff.wait();
+    await this.backoff.wait(new ConnectionClosedError(code, reason, this.deps.http.options.origin));
   }
 
   /** Lets go of a socket, so that the next look connects anew. True when the server took all that was sent. */
@@ -209,14 +211,6 @@ class Listener {
     if (await this.drop()) return;
     const signal = AbortSignal.timeout(CLOSE_MS);
     await Promise.allSettled(this.lately().map((id) => this.update(id, signal)));
-  }
-}
-
-/** Keeps the newest of what was put in. */
-function dropOldest(items: Map<string, unknown> | Set<string>, max: number): void {
-  for (const oldest of items.keys()) {
-    if (items.size <= max) return;
-    items.delete(oldest);
   }
 }
 

@@ -3,6 +3,9 @@ export interface WebSocketLike {
   readonly readyState: number;
   send(data: string): void;
   close(code?: number, reason?: string): void;
+  /** Bun's and that of `ws` have these two. */
+  ping?(): void;
+  terminate?(): void;
   addEventListener(type: "open" | "error", listener: () => void): void;
   addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
   addEventListener(type: "close", listener: (event: { code: number; reason: string }) => void): void;
@@ -13,14 +16,21 @@ export type WebSocketConstructor = new (url: string) => WebSocketLike;
 /** How long a closing handshake may take before it is not waited for any more. */
 const CLOSE_MS = 2_000;
 const OPEN = 1;
+const lost: Closed = { code: 1006, reason: "" };
+
+/** How a socket ended (RFC 6455 7.1). */
+export interface Closed {
+  code: number;
+  reason: string;
+}
 
 /** A WebSocket that can be awaited. */
 export interface Socket {
   /** How it ended; null while it has not. */
-  readonly closed: { code: number } | null;
+  readonly closed: Closed | null;
   /** Resolves when the handshake is over: true when it is open. */
   opened(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
-  /** Resolves with the next frame or the end; with "idle" when neither comes in time. Rejects when aborted. */
+  /** Resolves with the next frame or the end; with "idle" when neither comes in time, and silence may mean a dead line. Rejects when aborted. */
   news(idleMs: number, signal: AbortSignal): Promise<"news" | "idle">;
   /** False when it is not open. */
   send(text: string): boolean;
@@ -28,15 +38,16 @@ export interface Socket {
   close(): Promise<boolean>;
 }
 
-/** Connects to a path of the server. `onText` is called for each frame. */
+/** Connects to a path of the server. `onText` is called for each frame, `onClosed` at the end. */
 export function openSocket(
   Constructor: WebSocketConstructor,
   server: { origin: string; apiKey: string },
   path: string,
   onText: (text: string, socket: Socket) => void,
+  onClosed: () => void = () => {},
 ): Socket {
   const socket = construct(Constructor, `${server.origin.replace(/^http/, "ws")}${path}`, server.apiKey);
-  let closed: { code: number } | null = null;
+  let closed: Closed | null = null;
   let wake: () => void = () => {};
   /** Frames since somebody looked. */
   let unseen = 0;
@@ -46,21 +57,34 @@ export function openSocket(
       wake = resolve;
     });
 
+  const end = (how: Closed): void => {
+    if (closed) return;
+    closed = how;
+    stopPulse?.();
+    onClosed();
+    wake();
+  };
+  /** For one that does not answer: the line is cut, where that can be done. */
+  const cut = (): void => {
+    if (socket.terminate) socket.terminate();
+    else socket.close();
+    end(lost);
+  };
+  const stopPulse = keepAlive(socket, cut);
+
   const it: Socket = {
     get closed() {
       return closed;
     },
     async opened(timeoutMs, signal) {
-      const end = Date.now() + timeoutMs;
+      const late = Date.now() + timeoutMs;
       while (socket.readyState !== OPEN && !closed)
-        if ((await within(happened(), end - Date.now(), signal)) === "late") {
-          socket.close();
-          closed = { code: 1006 };
-        }
+        if ((await within(happened(), late - Date.now(), signal)) === "late") cut();
       return socket.readyState === OPEN;
     },
     async news(idleMs, signal) {
-      if (unseen === 0 && !closed && (await within(happened(), idleMs, signal)) === "late") return "idle";
+      while (unseen === 0 && !closed)
+        if ((await within(happened(), idleMs, signal)) === "late" && !stopPulse) return "idle";
       unseen = 0;
       return "news";
     },
@@ -71,17 +95,17 @@ export function openSocket(
     },
     async close() {
       if (closed) return false;
-      const end = Date.now() + CLOSE_MS;
+      const late = Date.now() + CLOSE_MS;
       socket.close(1000);
-      while (!closed) if ((await within(happened(), end - Date.now(), null)) === "late") closed = { code: 1006 };
-      return closed.code === 1000 || closed.code === 1005;
+      while (!closed) if ((await within(happened(), late - Date.now(), null)) === "late") cut();
+      return [1000, 1005].includes((closed as Closed).code);
     },
   };
 
   socket.addEventListener("open", () => wake());
   // A close follows, but in some versions of Node not when the handshake failed.
   socket.addEventListener("error", () => {
-    if (socket.readyState !== OPEN) closed ??= { code: 1006 };
+    if (socket.readyState !== OPEN) end(lost);
     wake();
   });
   socket.addEventListener("message", ({ data }) => {
@@ -89,11 +113,28 @@ export function openSocket(
     onText(String(data), it);
     wake();
   });
-  socket.addEventListener("close", ({ code }) => {
-    closed ??= { code };
-    wake();
-  });
+  socket.addEventListener("close", ({ code, reason }) => end({ code, reason }));
   return it;
+}
+
+/** We ping this often; a server must answer (RFC 6455 5.5.3), so silence of more than two pings is a dead line. */
+const PING_MS = 30_000;
+const SILENCE_MAX_MS = 75_000;
+
+/** Finds out whether the other side is still there. Returns what ends that; null where the runtime cannot ping. */
+function keepAlive(socket: WebSocketLike, onDead: () => void): (() => void) | null {
+  if (!socket.ping || !("Bun" in globalThis)) return null;
+  let heardAt = Date.now();
+  const listen = socket.addEventListener as (type: string, listener: () => void) => void;
+  for (const type of ["open", "ping", "pong", "message"])
+    listen.call(socket, type, () => {
+      heardAt = Date.now();
+    });
+  const pulse = setInterval(() => {
+    if (Date.now() - heardAt > SILENCE_MAX_MS) onDead();
+    else if (socket.readyState === OPEN) socket.ping?.();
+  }, PING_MS);
+  return () => clearInterval(pulse);
 }
 
 /** Where headers can be set, the key is one; else it goes with the URL, which proxies may write to their logs. */

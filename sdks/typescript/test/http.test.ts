@@ -209,6 +209,89 @@ describe("a call", () => {
   });
 });
 
+describe("what a program that calls may want to know or decide", () => {
+  test("header fields of its own go along, of every call and of this one, but never another key", async () => {
+    const { baseUrl, seen } = script(ok);
+    const client = new E2AClient({
+      baseUrl,
+      apiKey: "e2a_key",
+      headers: { "user-agent": "mine/1", Authorization: "x" },
+    });
+    await client.send(mail, { headers: { prefer: "respond-async" } });
+    await client.messages.list({ agent: "a@b.example", headers: { "x-trace": "7" } });
+    expect(seen.map(({ headers }) => headers.get("user-agent"))).toEqual(["mine/1", "mine/1"]);
+    expect(seen.map(({ headers }) => headers.get("authorization"))).toEqual(["Bearer e2a_key", "Bearer e2a_key"]);
+    expect([seen[0]?.headers.get("prefer"), seen[1]?.headers.get("x-trace")]).toEqual(["respond-async", "7"]);
+    expect(seen[1]?.path).toBe("/api/v1/agents/a%40b.example/messages");
+  });
+
+  test("status and header fields of every answer, of refusals too", async () => {
+    const replayed = { "retry-after": "0", "idempotency-replayed": "true" };
+    const { client } = script(problem(503, "unavailable", replayed), ok);
+    const answers: (string | number | null)[] = [];
+    const onResponse = ({ status, headers }: Pick<Response, "status" | "headers">) =>
+      void answers.push(status, headers.get("idempotency-replayed"));
+    await client.send(mail, { onResponse });
+    expect(answers).toEqual([503, "true", 200, null]);
+  });
+
+  test("whether and when a call is made again", async () => {
+    const { client, seen } = script(problem(400, "a"), problem(401, "b"), problem(503, "c"), ok);
+    const failures: [string, number][] = [];
+    const policy = (error: unknown, attempt: number) => {
+      failures.push([(error as APIError).code, attempt]);
+      return attempt < 2 ? 0 : null;
+    };
+    expect(await caught(client.send(mail, { retries: policy }))).toMatchObject({ code: "c" });
+    expect(failures).toEqual([
+      ["a", 0],
+      ["b", 1],
+      ["c", 2],
+    ]);
+    expect(new Set(seen.map(({ headers }) => headers.get("idempotency-key"))).size).toBe(1);
+  });
+
+  test("how far a large body is, for each attempt", async () => {
+    const { client, seen } = script(problem(503, "unavailable", soon), ok);
+    const told: [number, number][] = [];
+    const large = { ...mail, body: "x".repeat(300_000) };
+    await client.send(large, { onUpload: (sent, total) => told.push([sent, total]) });
+    const total = JSON.stringify(large).length;
+    expect(seen.map(({ body }) => JSON.parse(body))).toEqual([large, large]);
+    expect(seen.map(({ headers }) => headers.get("content-length"))).toEqual([`${total}`, `${total}`]);
+    const begins = told.flatMap(([sent], i) => (sent === 0 ? [i] : []));
+    expect(begins).toHaveLength(2);
+    for (const part of [told.slice(0, begins[1]), told.slice(begins[1])]) {
+      expect(part.length).toBeGreaterThan(4);
+      expect(part).toEqual(part.toSorted(([a], [b]) => a - b));
+      expect(part.at(-1)).toEqual([total, total]);
+    }
+  });
+
+  test("a large body on a slow line gets more time than timeoutMs", async () => {
+    const { client } = script(async () => {
+      await Bun.sleep(100);
+      return Response.json({ message_id: "msg_1" });
+    });
+    const large = { ...mail, body: "x".repeat(100_000) };
+    expect(await client.send(large, { timeoutMs: 20, retries: 0 })).toMatchObject({ message_id: "msg_1" });
+    expect(await caught(client.send(mail, { timeoutMs: 20, retries: 0 }))).toBeInstanceOf(E2ATimeoutError);
+  });
+
+  test("which server it was, and where it redirects to", async () => {
+    const { client, baseUrl } = script(() => Response.redirect("https://elsewhere.example/"));
+    const error = await caught(client.agents.list());
+    expect(error).toMatchObject({ origin: baseUrl, problem: { location: "https://elsewhere.example/" } });
+    const nobody = new E2AClient({ baseUrl: "http://127.0.0.1:1", apiKey: "k", retries: 0 });
+    expect(await caught(nobody.agents.list())).toMatchObject({ origin: "http://127.0.0.1:1" });
+  });
+
+  test("what a proxy says by a problem document of its own (RFC 9457)", async () => {
+    const { client } = script(() => Response.json({ detail: "Too many of you." }, { status: 400 }));
+    expect(await caught(client.agents.list())).toMatchObject({ code: "unknown", message: "Too many of you." });
+  });
+});
+
 describe("a list", () => {
   const pages: Answer = ({ path }) => {
     const token = new URL(path, "http://x").searchParams.get("token");
@@ -231,6 +314,9 @@ describe("a list", () => {
     let count = 0;
     for await (const page of client.agents.list().pages()) count += page.agents.length;
     expect(count).toBe(6);
+    expect(await client.agents.list({ token: "4" }).all()).toEqual([{ email: "4" }, { email: "5" }] as never);
+    await client.events.list({ after: "evt_1", token: "4" });
+    expect(seen.at(-1)?.path).toBe("/api/v1/events?token=4");
   });
 });
 

@@ -4,7 +4,15 @@ import { startTestApp, type TestApp } from "../../../test/support/app.ts";
 import { freePort } from "../../../test/support/binary.ts";
 import { cuttableLine, type Line } from "../../../test/support/line.ts";
 import type * as Sdk from "../src/index.ts";
-import { AuthenticationError, E2AClient, ListenerReplacedError, type Message, NotFoundError } from "../src/index.ts";
+import {
+  AuthenticationError,
+  ConnectionClosedError,
+  E2AClient,
+  E2AConnectionError,
+  ListenerReplacedError,
+  type Message,
+  NotFoundError,
+} from "../src/index.ts";
 
 /** Listening and following beyond what the contract says: broken lines, other consumers, keys that are revoked. */
 
@@ -221,7 +229,138 @@ describe("listening by WebSocket", () => {
   });
 });
 
+describe("watching", () => {
+  test("announces what is unread, then what comes, fetches nothing, and marks nothing read", async () => {
+    await mail("one");
+    const seen: string[] = [];
+    const done = clientWith().watch(bot, {
+      onMessage({ type, subject, recipient }) {
+        seen.push(`${type} ${subject} ${recipient}`);
+        return seen.length === 2 ? "stop" : undefined;
+      },
+      onConnected: () => void mail("two"),
+    });
+    await done;
+    expect(seen).toEqual([`message.received one ${bot}`, `message.received two ${bot}`]);
+    await expectUnread("one", "two");
+  });
+
+  test("each message comes once, over lines that break; what was acknowledged is read", async () => {
+    const subjects = Array.from({ length: 12 }, (_, n) => `mail ${n}`);
+    for (const subject of subjects.slice(0, 6)) await mail(subject);
+    const seen: string[] = [];
+    const ended: AbortSignal[] = [];
+    const reasons: unknown[] = [];
+    await clientWith().watch(bot, {
+      acknowledge: true,
+      async onMessage({ subject }, connection) {
+        seen.push(subject);
+        if (seen.length === 4) {
+          ended.push(connection);
+          const lost = new Promise((resolve) => connection.addEventListener("abort", resolve));
+          line.cut();
+          await lost;
+          void line.attempt(1).then(() => line.mend());
+          for (const subject of subjects.slice(6)) await mail(subject);
+        }
+        return seen.length === subjects.length ? "stop" : undefined;
+      },
+      onRetry: (error) => void reasons.push(error),
+    });
+    expect(seen).toEqual(subjects);
+    expect([ended.length, ended[0]?.aborted, reasons.length > 0]).toEqual([1, true, true]);
+    expect(reasons[0]).toBeInstanceOf(ConnectionClosedError);
+    await expectUnread();
+  });
+
+  test("what was left comes again with the next connection", async () => {
+    for (const subject of ["one", "two", "three"]) await mail(subject);
+    const seen: string[] = [];
+    await clientWith().watch(bot, {
+      acknowledge: true,
+      async onMessage({ subject }) {
+        seen.push(subject);
+        if (seen.length === 1) return "left";
+        if (seen.length === 4) return "stop";
+        if (seen.length === 2) return undefined;
+        // The server has heard of all that was acknowledged before.
+        await expectUnread("one", "three");
+        line.cut();
+        void line.attempt(1).then(() => line.mend());
+        return undefined;
+      },
+    });
+    expect(seen).toEqual(["one", "two", "three", "one"]);
+  });
+
+  test("ends with what is wrong, with what a callback throws, and quietly when it is aborted", async () => {
+    await mail("one");
+    const onMessage = () => "stop" as const;
+    const wrong = clientWith({ apiKey: "e2a_wrong" });
+    expect(await caught(wrong.watch(bot, { onMessage }))).toBeInstanceOf(AuthenticationError);
+    expect(await caught(clientWith().watch("nobody@e2a.localhost", { onMessage }))).toBeInstanceOf(NotFoundError);
+    const failing = clientWith().watch(bot, {
+      onMessage() {
+        throw new Error("no idea");
+      },
+    });
+    expect(await caught(failing)).toMatchObject({ message: "no idea" });
+    const impatient = clientWith();
+    line.cut();
+    const given = impatient.watch(bot, {
+      onMessage,
+      onRetry(error) {
+        throw error;
+      },
+    });
+    expect(await caught(given)).toBeInstanceOf(E2AConnectionError);
+    line.mend();
+    const stop = new AbortController();
+    const quiet = clientWith().watch(bot, {
+      onMessage: () => undefined,
+      onConnected: () => stop.abort(),
+      signal: stop.signal,
+    });
+    expect(await caught(quiet)).toBeNull();
+    expect(await caught(clientWith({ webSocket: false }).watch(bot, { onMessage }))).toMatchObject({
+      message: expect.stringContaining("webSocket"),
+    });
+    await expectUnread("one");
+  });
+
+  test("ends when another consumer takes its place", async () => {
+    const first = caught(
+      clientWith().watch(bot, {
+        onMessage: () => undefined,
+        onConnected: () => void clientWith().watch(bot, { onMessage: () => "stop" }),
+      }),
+    );
+    expect(await first).toBeInstanceOf(ListenerReplacedError);
+    await mail("for the second");
+  });
+});
+
 describe("following events", () => {
+  test("goes back to the oldest, and tells of broken lines and that they are mended", async () => {
+    await mail("one");
+    const told: string[] = [];
+    const client = clientWith();
+    const events = client.events.follow({
+      ...{ after: null, types: ["message.received"] },
+      onRetry: (error, waitMs) => void told.push(`${(error as Error).name} ${waitMs > 0}`),
+      onRecovery: () => void told.push("recovered"),
+    });
+    expect((await events.next()).value).toMatchObject({ data: { subject: "one" } });
+    line.cut();
+    const next = events.next();
+    await line.attempt(1);
+    await mail("two");
+    line.mend();
+    expect((await next).value).toMatchObject({ data: { subject: "two" } });
+    expect([told[0], told.at(-1)]).toEqual(["E2AConnectionError true", "recovered"]);
+    await events.return();
+  });
+
   test("begins now, in an empty log too, and misses nothing while the line is broken", async () => {
     const client = clientWith();
     const events = client.events.follow({ types: ["message.received"] });

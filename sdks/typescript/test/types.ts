@@ -91,6 +91,20 @@ export async function messages(): Promise<void> {
     const bytes: Uint8Array = (await message.attachments[0]?.download()) ?? message.raw;
     void bytes;
   }
+  await client.watch("a@b.example", {
+    onMessage({ message_id, verified }, connection) {
+      same<typeof message_id, string>(true);
+      same<typeof verified, boolean>(true);
+      return connection.aborted ? "left" : undefined;
+    },
+    onRetry: (_error, waitMs: number) => void waitMs,
+  });
+  // @ts-expect-error a word that there is not
+  await client.watch("a@b.example", { onMessage: () => "later" });
+  await client.send(
+    { to: "a@b.example", subject: "s", body: "b" },
+    { retries: (_error, attempt) => (attempt < 3 ? 100 : null), onUpload: (sent, total) => void (sent / total) },
+  );
   for await (const event of client.events.follow()) {
     same<typeof event.type, EventType>(true);
     if (event.type === "message.bounced") same<typeof event.data.recipient, string>(true);

@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import type { InputStream, Io, OutputStream } from "../io.ts";
 import { run } from "../program.ts";
+import type { InputStream, Io, OutputStream } from "../terminal/io.ts";
 
 /** One finished command. */
 export interface Ran {

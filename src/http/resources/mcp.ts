@@ -26,18 +26,12 @@ export function mcp(deps: RouteDeps) {
           fix: "Send `Authorization: Bearer e2a_…`; keys are made in the dashboard or with `e2a keys create`.",
         });
       // With the protocol's library, as a server without models does without it.
-      const [{ Api }, { answerMcp }] = await Promise.all([import("../../mcp/api.ts"), import("../../mcp/http.ts")]);
-      const authorization = request.headers.get("authorization") ?? "";
-      const api = new Api({
-        ask: (path, init) => {
-          const further = new Request(new URL(path, exchange.url).href, init);
-          further.headers.set("authorization", authorization);
-          further.headers.set("user-agent", request.headers.get("user-agent") ?? "");
-          return exchange.ask(further);
-        },
-        who: async () => ({ scope: caller.scope, agent: caller.agentId }),
-        defaultAgent: null,
-      });
+      const [{ localApi }, { answerMcp }] = await Promise.all([
+        import("../../mcp/local.ts"),
+        import("../../mcp/http.ts"),
+      ]);
+      const who = { scope: caller.scope, agent: caller.agentId };
+      const api = localApi(request, exchange.url, (further) => exchange.ask(further), who);
       const headers = new Headers(request.headers);
       headers.set("content-type", "application/json");
       const posted = new Request(exchange.url.href, { method: "POST", headers, signal: exchange.signal });

@@ -1,3 +1,4 @@
+import type { RetryHooks } from "../backoff.ts";
 import { followEvents } from "../follow.ts";
 import type { CallOptions, PostOptions } from "../http.ts";
 import type { List } from "../list.ts";
@@ -5,9 +6,9 @@ import type { Answer, Body, Delivery, DeliveryDetail, Event, EventOf, EventType,
 import { path, Resource } from "./resource.ts";
 
 /** Which events are followed, and from where. */
-export interface FollowOptions<Type extends EventType = EventType> {
-  /** The last event's id that you have seen. Default: what happens from now on. */
-  after?: string | undefined;
+export interface FollowOptions<Type extends EventType = EventType> extends RetryHooks {
+  /** The last event's id that you have seen; null: from the oldest that is kept. Default: what happens from now on. */
+  after?: string | null | undefined;
   /** Default: all types. */
   types?: readonly Type[] | undefined;
   /** Only what is about this agent. */

@@ -42,7 +42,8 @@ export class Resource {
     const { options, query } = split(asked);
     return new List(async (token) => {
       // Where a list begins is in the token, so that `after` goes with the first page only.
-      const values = token === undefined ? query : { ...query, after: undefined, token };
+      const at = token ?? query.token;
+      const values = at === undefined ? query : { ...query, after: undefined, token: at };
       const page = await this.http.json<Page & { next_token?: string }>(url, { query: values }, options);
       return { page, items: page[key] as never, next: page.next_token };
     });
@@ -51,8 +52,8 @@ export class Resource {
 
 /** Takes apart what is asked of the server, and how the call is made. */
 export function split(given: CallOptions & object): { options: CallOptions; query: QueryValues } {
-  const { signal, timeoutMs, retries, ...query } = given;
-  return { options: { signal, timeoutMs, retries }, query };
+  const { signal, timeoutMs, retries, headers, onResponse, ...query } = given;
+  return { options: { signal, timeoutMs, retries, headers, onResponse }, query };
 }
 
 /** A path whose values are escaped. */

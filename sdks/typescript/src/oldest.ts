@@ -1,0 +1,7 @@
+/** Keeps the newest of what was put in. */
+export function dropOldest(items: Map<string, unknown> | Set<string>, max: number): void {
+  for (const oldest of items.keys()) {
+    if (items.size <= max) return;
+    items.delete(oldest);
+  }
+}

@@ -1,0 +1,20 @@
+/** The server as commands reach it: through the SDK, which asks once, so that a person hears at once what is wrong. */
+import { E2AClient } from "../../../sdks/typescript/src/index.ts";
+import { version } from "../../version.ts";
+import { CliError, exitCode } from "./failure.ts";
+
+/** A message or an attachment may be 25 MiB over a slow line. */
+export const downloadTimeoutMs = 300_000;
+
+/** The client for one server and one key. What it throws, `asCliError` puts into words. */
+export function connect(url: string, apiKey: string): E2AClient {
+  return new E2AClient({
+    ...{ baseUrl: url, apiKey, retries: 0 },
+    headers: { accept: "application/json", "user-agent": `e2a/${version}` },
+  });
+}
+
+/** The failure of a command that needs a key and has none: exit code 4. */
+export function noKey(url: string, fix: string): CliError {
+  return new CliError(`No API key for ${url}.`, { exit: exitCode.auth, code: "unauthenticated", fix });
+}

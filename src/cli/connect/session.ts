@@ -1,0 +1,110 @@
+/**
+ * What every command that talks to a server starts with: its settings, a client, and a way to show the answer.
+ */
+import { type Command, Option } from "commander";
+import type { E2AClient } from "../../../sdks/typescript/src/index.ts";
+import { canAsk, columns, type Io, write } from "../terminal/io.ts";
+import { type Paint, painter, toJson } from "../terminal/output.ts";
+import { select } from "../terminal/prompts.ts";
+import { connect, noKey } from "./connect.ts";
+import { CliError, usageError } from "./failure.ts";
+import { loadSettings, type Settings } from "./settings.ts";
+import type { Agent } from "./shapes.ts";
+
+export interface Session {
+  readonly io: Io;
+  readonly settings: Settings;
+  /** The server; throws CliError (exit 4) where there is no key. */
+  readonly client: E2AClient;
+  /** JSON was asked for, or standard output is no terminal. */
+  readonly json: boolean;
+  /** Colours for standard output. */
+  readonly paint: Paint;
+  /** Columns of standard output. */
+  readonly width: number;
+  /** Prints `value` as one JSON document, or what `render` makes of it for a person. */
+  show(value: unknown, render: () => string): Promise<void>;
+}
+
+interface GlobalFlags {
+  url?: string;
+  apiKey?: string;
+  agent?: string;
+  json?: boolean;
+}
+
+/** Opens a session from the flags given to `command` and above it. Talks to nobody yet. */
+export async function openSession(io: Io, command: Command): Promise<Session> {
+  const { url, apiKey, agent, json } = command.optsWithGlobals<GlobalFlags>();
+  const settings = await loadSettings(io, {
+    ...(url ? { url } : {}),
+    ...(apiKey ? { api_key: apiKey } : {}),
+    ...(agent ? { agent } : {}),
+  });
+  const asJson = json === true || !io.isTerminal;
+  let client: E2AClient | undefined;
+  return {
+    io,
+    settings,
+    get client() {
+      client ??= clientOf(settings);
+      return client;
+    },
+    json: asJson,
+    paint: painter(io.colour.stdout),
+    width: columns(io.stdout),
+    show: (value, render) => write(io.stdout, `${asJson ? toJson(value, io.isTerminal) : render()}\n`),
+  };
+}
+
+function clientOf({ url: { value: url }, api_key: { value: key } }: Settings): E2AClient {
+  if (url !== null && key !== null) return connect(url, key);
+  const fix = "Run `e2a login`, or set E2A_API_KEY. `e2a bootstrap` makes the first key of a new server.";
+  throw noKey(url ?? "", fix);
+}
+
+/** The flag of commands that work on one agent's mailbox. */
+export function agentOption(): Option {
+  return new Option("-a, --agent <address>", "whose mailbox; not needed when you have one agent (E2A_AGENT_EMAIL)");
+}
+
+/**
+ * The agent a command is about: `given`, else the setting, else the caller's only one; with several, a person is
+ * asked. A name without "@" means the one agent with that local part.
+ */
+export async function chooseAgent(session: Session, given?: string): Promise<string> {
+  const wanted = given ?? session.settings.agent.value;
+  if (wanted?.includes("@")) return wanted.toLowerCase();
+  const { agents } = await session.client.agents.list();
+  if (wanted) return agentNamed(wanted, agents);
+  const [first, second] = agents;
+  if (first === undefined) {
+    throw new CliError("You have no agent yet.", { code: "no_agent", fix: "Register one: e2a agents register" });
+  }
+  if (second === undefined) return first.email;
+  if (canAsk(session.io) && !session.json) {
+    return select(
+      session.io,
+      "Which agent?",
+      agents.map((agent) => ({ value: agent.email, hint: agent.name })),
+    );
+  }
+  throw usageError(`You have ${agents.length} agents: ${list(agents)}.`, "Choose one with --agent or E2A_AGENT_EMAIL.");
+}
+
+function agentNamed(local: string, agents: Agent[]): string {
+  const matches = agents.filter((agent) => agent.email.startsWith(`${local.toLowerCase()}@`));
+  const [only] = matches;
+  if (only !== undefined && matches.length === 1) return only.email;
+  const problem = only === undefined ? `You have no agent "${local}".` : `Several agents are called "${local}".`;
+  const choices = matches.length > 1 ? matches : agents;
+  throw usageError(problem, choices.length ? `Choose one of: ${list(choices)}.` : "Register one: e2a agents register");
+}
+
+/** Enough addresses to choose from in one sentence. */
+const namedAgentsMax = 10;
+
+function list(agents: Agent[]): string {
+  const named = agents.slice(0, namedAgentsMax).map((agent) => agent.email);
+  return agents.length > named.length ? `${named.join(", ")}, …` : named.join(", ");
+}

@@ -1,0 +1,97 @@
+/** `listen --exec`: each message to a command of the user's. */
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Writable } from "node:stream";
+import type { MessageDetail } from "../connect/shapes.ts";
+import type { Io } from "../terminal/io.ts";
+import { plain } from "../terminal/output.ts";
+import { NotTaken, type Target } from "./target.ts";
+
+export interface CommandOptions {
+  io: Io;
+  command: string;
+  agent: string;
+  /** What `e2a` inside the command needs to mean the same server and agent. */
+  env: Record<string, string>;
+  /** How long one message may take; the command and all that it started are killed then. */
+  timeoutMs: number;
+}
+
+/** An environment's value has a limit (128 KiB on Linux), a subject has none. */
+const valueCharsMax = 2_000;
+
+/**
+ * A target that runs a command for each message, with the message as JSON on its standard input and the facts one
+ * needs in its environment: nothing of a mail is ever part of the command line. Exit code 0 takes the message.
+ */
+export function commandTarget(options: CommandOptions): Target {
+  const { io, timeoutMs } = options;
+  return {
+    name: "the command",
+    async take(message) {
+      const how = await ended(start(options, message), JSON.stringify(message), io, timeoutMs);
+      if (how === 0) return undefined;
+      throw new NotTaken(`the command ${typeof how === "number" ? `ended with exit code ${how}` : how}`);
+    },
+  };
+}
+
+function start({ io, command, agent, env }: CommandOptions, message: MessageDetail): ChildProcess {
+  const onWindows = io.platform === "win32";
+  const [shell, ...args] = onWindows ? ["cmd", "/d", "/s", "/c", `"${command}"`] : ["sh", "-c", command];
+  return spawn(shell as string, args, {
+    env: { ...io.env, ...env, ...facts(agent, message) },
+    stdio: ["pipe", descriptor(io.stdout), descriptor(io.stderr)],
+    // A group of its own: Ctrl-C lets it finish the message in hand, and a kill reaches all that it started.
+    detached: !onWindows,
+    windowsVerbatimArguments: onWindows,
+  });
+}
+
+/** One line each, without control characters (NUL cannot be in an environment at all). */
+function facts(agent: string, message: MessageDetail): Record<string, string> {
+  const { message_id, from, subject, verified } = message;
+  const values = {
+    ...{ E2A_MESSAGE_ID: message_id, E2A_FROM: from, E2A_SUBJECT: subject, E2A_AGENT: agent },
+    E2A_VERIFIED: String(verified === true),
+  };
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, plain(value).slice(0, valueCharsMax)]),
+  );
+}
+
+/** A real stream is handed down as it is, so that the command sees the terminal. */
+function descriptor(stream: Writable & { fd?: number }): number | "pipe" {
+  return typeof stream.fd === "number" ? stream.fd : "pipe";
+}
+
+/** Feeds the command and waits for its end: its exit code, or how it ended without one. */
+function ended(child: ChildProcess, input: string, io: Io, timeoutMs: number): Promise<number | string> {
+  return new Promise((resolve) => {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      kill(child);
+    }, timeoutMs);
+    // It need not read the message.
+    child.stdin?.on("error", () => {});
+    child.stdin?.end(`${input}\n`);
+    child.stdout?.pipe(io.stdout, { end: false });
+    child.stderr?.pipe(io.stderr, { end: false });
+    const done = (how: number | string) => {
+      clearTimeout(timer);
+      resolve(late ? `did not end within ${timeoutMs / 1000} s` : how);
+    };
+    child.once("error", ({ message }) => done(`cannot be run (${message})`));
+    // What it left running in the background does not keep us; only a pipe is read to its end.
+    child.once(child.stdout ? "close" : "exit", (code, signal) => done(code ?? `was ended by ${signal}`));
+  });
+}
+
+function kill(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined && child.spawnargs[0] === "sh") process.kill(-child.pid, "SIGKILL");
+    else child.kill("SIGKILL");
+  } catch {
+    // It ended by itself in the same moment.
+  }
+}

@@ -1,0 +1,124 @@
+/** `listen --forward`: each message as a POST. */
+import { version } from "../../version.ts";
+import { usageError } from "../connect/failure.ts";
+import type { MessageDetail } from "../connect/shapes.ts";
+import { plain } from "../terminal/output.ts";
+import { NotTaken, type Target } from "./target.ts";
+
+export interface UrlOptions {
+  url: URL;
+  /** Sent as `Authorization: Bearer`. */
+  token: string | undefined;
+  /** How long one answer may take. */
+  timeoutMs: number;
+}
+
+/** A target that gets the whole message as JSON, and its signed headers as HTTP headers. Any 2xx takes it. */
+export function urlTarget(options: UrlOptions): Target {
+  return {
+    name: shownUrl(options.url),
+    async take(message) {
+      const response = await postTo(options, message, message);
+      // What it says is nobody's business, and may be long.
+      await response.body?.cancel().catch(() => {});
+      return undefined;
+    },
+  };
+}
+
+/** "https://example.com/mail" → URL. Throws a usage error. */
+export function targetUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url && ["http:", "https:"].includes(url.protocol)) return url;
+  throw usageError(`"${text}" is not a URL to forward to.`, "Give it whole, for example http://127.0.0.1:3000/mail.");
+}
+
+/** Without what may be secret: user, password, query. */
+export function shownUrl({ origin, pathname }: URL): string {
+  return origin + pathname;
+}
+
+/** An answer's words for a person: as much as fits a line or two. */
+const saidCharsMax = 200;
+/** Bytes of a refusal that are read to find its words. */
+const refusalBytesMax = 4 * 1024;
+/** An endpoint that asks for more patience is asked again after this. */
+const retryAfterMaxMs = 3_600_000;
+
+/** POSTs `body` with the headers of `message` and returns a 2xx answer. Throws NotTaken, also for redirects. */
+export async function postTo({ url, token, timeoutMs }: UrlOptions, body: unknown, message: MessageDetail) {
+  const signed = Object.entries(message.auth_headers).filter(([name]) => /^x-e2a-auth-/i.test(name));
+  const response = await reaching(url, timeoutMs, () =>
+    fetch(url, {
+      method: "POST",
+      headers: {
+        ...Object.fromEntries(signed),
+        "content-type": "application/json",
+        "user-agent": `e2a/${version}`,
+        ...(token ? { authorization: `Bearer ${token}` } : {}),
+      },
+      body: JSON.stringify(body),
+      redirect: "manual",
+      signal: AbortSignal.timeout(timeoutMs),
+    }),
+  );
+  if (response.ok) return response;
+  throw await refusal(url, response);
+}
+
+/** The answer's body as text; `NotTaken` when it is longer, breaks off or takes too long. */
+export async function readText(url: URL, response: Response, bytesMax: number, timeoutMs: number): Promise<string> {
+  const text = await reaching(url, timeoutMs, () => firstText(response, bytesMax));
+  if (text === null) throw new NotTaken(`${shownUrl(url)} answered more than ${bytesMax / 1_000_000} MB`);
+  return text;
+}
+
+/** The body as text; null when it is longer than `bytesMax`. */
+async function firstText(response: Response, bytesMax: number): Promise<string | null> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > bytesMax) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+async function refusal(url: URL, response: Response): Promise<NotTaken> {
+  const { status, headers } = response;
+  const location = headers.get("location");
+  if (status >= 300 && status < 400 && location) {
+    await response.body?.cancel().catch(() => {});
+    return new NotTaken(`${shownUrl(url)} redirects to ${plain(location)}, which is not followed`);
+  }
+  const text = await firstText(response, refusalBytesMax).catch(() => null);
+  const words = plain(text ?? "").trim();
+  const said = words ? `: ${words.slice(0, saidCharsMax)}` : "";
+  const waitMs = retryAfterMs(headers.get("retry-after"), Date.now());
+  return new NotTaken(`${shownUrl(url)} answered ${status}${said}`, status === 429 || waitMs !== undefined, waitMs);
+}
+
+/** `Retry-After` as seconds or as a date (RFC 9110 10.2.3), in milliseconds from now; undefined when it says nothing. */
+export function retryAfterMs(header: string | null, nowMs: number): number | undefined {
+  if (header === null) return undefined;
+  const waitMs = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - nowMs;
+  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(0, waitMs), retryAfterMaxMs);
+}
+
+/** Nothing was said to the target yet, so it is no message that it stumbles over. */
+const unreached = new Set([
+  ...["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT", "ENETDOWN"],
+]);
+
+/** Runs one step of an exchange and says what a broken connection means. */
+async function reaching<T>(url: URL, timeoutMs: number, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (cause) {
+    const { code, name, message } = cause as { code?: string; name?: string; message?: string };
+    if (name === "TimeoutError") throw new NotTaken(`${shownUrl(url)} did not answer within ${timeoutMs / 1000} s`);
+    const isAway = unreached.has(code ?? "");
+    throw new NotTaken(`${shownUrl(url)} ${isAway ? "cannot be reached" : "broke off"} (${code ?? message})`, isAway);
+  }
+}

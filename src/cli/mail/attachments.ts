@@ -1,0 +1,70 @@
+/** Attachments on their way to the disk: their names come from the sender, so nothing in them is believed. */
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Attachment } from "../../mail.ts";
+import { withoutEnds } from "../../message/text/clean.ts";
+import { CliError, serverFailure } from "../connect/failure.ts";
+import { plain } from "../terminal/output.ts";
+
+/** Common file systems take 255 bytes a name; the rest is room for " (123)". */
+const nameMaxBytes = 240;
+/** More files of one name than this in a folder is a mistake. */
+const copiesMax = 1000;
+// Names Windows keeps for devices, with any extension.
+const deviceName = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$/i;
+
+/** A name for one file in one folder on any system: no path, no hidden file, no control or reserved characters. */
+export function safeFilename(name: string, index: number): string {
+  const last = plain(name).split(/[/\\]/).at(-1) ?? "";
+  const clean = withoutEnds(last.replace(/[<>:"|?*]/g, "_"), " .");
+  if (clean === "") return `attachment-${index}`;
+  return shorten(deviceName.test(clean) ? `_${clean}` : clean);
+}
+
+function shorten(name: string): string {
+  const { stem, extension } = split(name);
+  let kept = [...stem];
+  while (kept.length > 1 && Buffer.byteLength(kept.join("") + extension) > nameMaxBytes) kept = kept.slice(0, -1);
+  return kept.join("") + extension;
+}
+
+/** An extension is short; a longer one is part of the name. */
+function split(name: string): { stem: string; extension: string } {
+  const match = /^(.+)(\.[^.]{1,16})$/s.exec(name);
+  return match ? { stem: match[1] ?? name, extension: match[2] ?? "" } : { stem: name, extension: "" };
+}
+
+/** Writes every attachment into `folder` (made when missing) and returns the paths. Never replaces or follows what is there. */
+export async function saveAttachments(
+  attachments: readonly Attachment[],
+  folder: string,
+  download: (index: number) => Promise<Uint8Array>,
+): Promise<string[]> {
+  const paths: string[] = [];
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const { filename, index } of attachments) {
+      paths.push(await writeNew(folder, safeFilename(filename, index), await download(index)));
+    }
+  } catch (error) {
+    if (serverFailure(error) !== null) throw error;
+    throw new CliError(`Attachments cannot be saved in ${folder}: ${(error as Error).message}`, { cause: error });
+  }
+  return paths;
+}
+
+async function writeNew(folder: string, name: string, data: Uint8Array): Promise<string> {
+  const { stem, extension } = split(name);
+  for (let copy = 1; copy <= copiesMax; copy++) {
+    const path = join(folder, copy === 1 ? name : `${stem} (${copy})${extension}`);
+    try {
+      // Exclusive creation also refuses a symbolic link that waits under this name.
+      await writeFile(path, data, { flag: "wx" });
+      return path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+  }
+  throw new CliError(`${folder} has ${copiesMax} files called ${name}.`);
+}

@@ -1,0 +1,93 @@
+/** `e2a reply` and `e2a forward`: a mail that follows from another. */
+import { Command, Option } from "commander";
+import { agentOption, chooseAgent, openSession } from "../connect/session.ts";
+import { inclusions, type NewForward } from "../connect/shapes.ts";
+import { example } from "../terminal/help.ts";
+import type { Io } from "../terminal/io.ts";
+import {
+  addressOption,
+  type ContentFlags,
+  contentOptions,
+  givenBody,
+  neededBody,
+  readContent,
+  waitOption,
+} from "./compose.ts";
+import { transmit } from "./transmit.ts";
+
+interface ReplyFlags extends ContentFlags {
+  all?: boolean;
+  wait: boolean;
+  conversation?: string;
+}
+
+export function replyCommand(io: Io): Command {
+  const command = new Command("reply")
+    .summary("answer a message")
+    .description(
+      "Answers a message: to where its sender wants answers, in its conversation. Nothing is quoted. Without --body the text comes from the pipe.",
+    )
+    .argument("<id>", "its id, msg_…")
+    .addOption(agentOption())
+    .option("--all", "also to everybody else it went to");
+  contentOptions(command)
+    .option("--conversation <id>", "another conversation than the message's")
+    .addOption(waitOption())
+    .action(async (id: string, flags: ReplyFlags, command: Command) => {
+      const session = await openSession(io, command);
+      const content = await readContent(flags);
+      const reply = {
+        body: await neededBody(io, flags),
+        ...content,
+        ...(flags.all ? { reply_all: true } : {}),
+        ...(flags.conversation ? { conversation_id: flags.conversation } : {}),
+      };
+      const agent = await chooseAgent(session);
+      await transmit(session, flags.wait, (options) => session.client.messages.reply(id, reply, { ...options, agent }));
+    });
+  return example(command, [
+    "e2a reply msg_00112233445566778899aabbccddeeff --body 'Thank you.'",
+    "e2a reply msg_00112233445566778899aabbccddeeff --all --body-file answer.txt --attach chart.png",
+  ]);
+}
+
+interface ForwardFlags extends ContentFlags {
+  to: string[];
+  include?: NonNullable<NewForward["include"]>;
+  wait: boolean;
+}
+
+export function forwardCommand(io: Io): Command {
+  const command = new Command("forward")
+    .summary("pass a message on")
+    .description(
+      "Passes a message on to somebody else, with a text of your own before it if you like (--body - pipes it).",
+    )
+    .argument("<id>", "its id, msg_…")
+    .addOption(agentOption())
+    .addOption(
+      addressOption("--to <addresses>", "recipients; repeat it, or separate them by commas").makeOptionMandatory(),
+    )
+    .addOption(new Option("--include <what>", "what of it goes along").choices(inclusions));
+  contentOptions(command)
+    .addOption(waitOption())
+    .action(async (id: string, flags: ForwardFlags, command: Command) => {
+      const session = await openSession(io, command);
+      const content = await readContent(flags);
+      const body = await givenBody(io, flags);
+      const forward: NewForward = {
+        to: flags.to,
+        ...(body === undefined ? {} : { body }),
+        ...content,
+        ...(flags.include ? { include: flags.include } : {}),
+      };
+      const agent = await chooseAgent(session);
+      await transmit(session, flags.wait, (options) =>
+        session.client.messages.forward(id, forward, { ...options, agent }),
+      );
+    });
+  return example(command, [
+    "e2a forward msg_00112233445566778899aabbccddeeff --to bob@example.com --body 'For you.'",
+    "e2a forward msg_00112233445566778899aabbccddeeff --to bob@example.com --include attachments",
+  ]);
+}

@@ -1,0 +1,24 @@
+/** What an edit changed, line by line. */
+import { compareLines } from "../../line-diff.ts";
+import { type Paint, plainLines } from "../terminal/output.ts";
+
+/** Unchanged lines shown around a change, as diff -u does. */
+const contextLines = 3;
+
+/** A unified diff of two texts without file names, safe for a terminal; "" when they are equal. */
+export function unifiedDiff(before: string, after: string, paint: Paint): string {
+  const steps = compareLines(before.split("\n"), after.split("\n"));
+  const near = steps.map((_, i) =>
+    steps.slice(Math.max(0, i - contextLines), i + contextLines + 1).some(([sign]) => sign !== " "),
+  );
+  const lines: string[] = [];
+  let [oldLine, newLine] = [1, 1];
+  steps.forEach(([sign, line], i) => {
+    if (near[i] && !near[i - 1]) lines.push(paint("cyan", `@@ -${oldLine} +${newLine} @@`));
+    const text = plainLines(`${sign}${line}`);
+    if (near[i]) lines.push(sign === " " ? text : paint(sign === "-" ? "red" : "green", text));
+    if (sign !== "+") oldLine++;
+    if (sign !== "-") newLine++;
+  });
+  return lines.join("\n");
+}

@@ -1,0 +1,194 @@
+/**
+ * What a person or a program reads. Text from mail is hostile: it passes `plain` before it reaches a terminal,
+ * where escape sequences could move the cursor, set the title or fill the clipboard, and bidirectional overrides
+ * could turn an address around.
+ */
+
+import type { Attachment } from "../../mail.ts";
+
+export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+export type Paint = (style: Style, text: string) => string;
+
+const sgr: Record<Style, readonly [on: number, off: number]> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+};
+
+/** A function that colours text, or leaves it alone. */
+export function painter(colour: boolean): Paint {
+  if (!colour) return (_style, text) => text;
+  return (style, text) => `\x1b[${sgr[style][0]}m${text}\x1b[${sgr[style][1]}m`;
+}
+
+// Whole control sequences (ECMA-48 8.3: CSI; OSC, DCS, APC, PM and SOS with their strings), then any control left over.
+// A string ends where the next one begins: so each character is looked at once.
+const controlSequence =
+  /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)/g;
+// Controls, bidirectional overrides, and characters nobody sees (zero-width space and kin, tags). ZWJ and ZWNJ stay: scripts and emoji need them.
+const unsafe = /[\p{Cc}\p{Bidi_Control}\u200b\u2028\u2029\u2060-\u2064\ufeff\u{e0000}-\u{e007f}]/gu;
+const unsafeExceptLayout = new RegExp(`(?![\\t\\n])${unsafe.source}`, "gu");
+
+/** Line breaks here are what the JSON is laid out with; those of texts are escaped. */
+const unsafeInJson = new RegExp(`(?!\\n)${unsafe.source}`, "gu");
+
+/** One line of safe text: no control sequences, control characters, bidirectional overrides or invisible tags. */
+export function plain(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(controlSequence, "")
+    .replace(/[\t\r\n\v\f\u2028\u2029]+/g, " ")
+    .replace(unsafe, "");
+}
+
+/** As `plain`, but line breaks and tabs stay: for bodies. */
+export function plainLines(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(controlSequence, "")
+    .replace(/\r\n?|[\u2028\u2029]/g, "\n")
+    .replace(unsafeExceptLayout, "");
+}
+
+/** JSON that is safe to show in a terminal: what JSON leaves bare, and a terminal may obey or nobody sees, is written as \uXXXX. */
+export function toJson(value: unknown, indented: boolean): string {
+  return JSON.stringify(value, null, indented ? 2 : 0).replace(unsafeInJson, (char) =>
+    Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, "0")}`).join(""),
+  );
+}
+
+/** Cuts text to `width` terminal columns, with an ellipsis; wide characters count as two. */
+export function fit(text: string, width: number): string {
+  if (Bun.stringWidth(text) <= width) return text;
+  // Bun's own cut can be one column too wide when the cut falls inside a wide character.
+  for (let end = width; end > 0; end--) {
+    const cut = Bun.sliceAnsi(text, 0, end, "…");
+    if (Bun.stringWidth(cut) <= width) return cut;
+  }
+  return "";
+}
+
+/** Fills text with spaces up to `width` terminal columns. */
+function pad(text: string, width: number): string {
+  return text + " ".repeat(Math.max(0, width - Bun.stringWidth(text)));
+}
+
+export interface Column<Row> {
+  title: string;
+  value(row: Row): string;
+  /** May lose its end when the terminal is narrow. Others are always whole: ids, addresses to copy. */
+  shrinks?: boolean;
+  style?(row: Row): Style | null;
+}
+
+const gap = "  ";
+/** A column is not cut below this many terminal columns: less says nothing. */
+const narrowestColumn = 8;
+
+/** An aligned table with a header line, at most `width` columns wide where its columns allow it. Values are made safe. */
+export function table<Row>(
+  columns: Column<Row>[],
+  rows: readonly Row[],
+  options: { width: number; paint: Paint },
+): string {
+  const cells = rows.map((row) => columns.map((column) => plain(column.value(row))));
+  const widths = columns.map((column, i) =>
+    Math.max(Bun.stringWidth(column.title), ...cells.map((line) => Bun.stringWidth(line[i] ?? ""))),
+  );
+  shrink(columns, widths, options.width);
+  const line = (values: readonly string[], style: (i: number) => Style | null) =>
+    values
+      .map((value, i) => {
+        const text = fit(value, widths[i] ?? 0);
+        const filled = i === values.length - 1 ? text : pad(text, widths[i] ?? 0);
+        const wanted = style(i);
+        return wanted ? options.paint(wanted, filled) : filled;
+      })
+      .join(gap)
+      .trimEnd();
+  const header = line(
+    columns.map((column) => column.title),
+    () => "dim",
+  );
+  return [header, ...rows.map((row, r) => line(cells[r] ?? [], (i) => columns[i]?.style?.(row) ?? null))].join("\n");
+}
+
+function shrink<Row>(columns: Column<Row>[], widths: number[], room: number): void {
+  for (;;) {
+    const total = widths.reduce((sum, width) => sum + width, 0) + gap.length * (widths.length - 1);
+    if (total <= room) return;
+    let widest = -1;
+    columns.forEach((column, i) => {
+      if (column.shrinks && (widths[i] ?? 0) > Math.max(narrowestColumn, widths[widest] ?? 0)) widest = i;
+    });
+    if (widest < 0) return;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+  }
+}
+
+/** Aligned `Name: value` lines; empty values are left out. Values are made safe. */
+export function facts(
+  pairs: readonly (readonly [name: string, value: string | null | undefined])[],
+  paint: Paint,
+): string {
+  const shown = pairs.filter((pair): pair is readonly [string, string] => Boolean(pair[1]));
+  const width = Math.max(0, ...shown.map(([name]) => name.length + 1));
+  return shown.map(([name, value]) => `${paint("dim", pad(`${name}:`, width))}  ${plain(value)}`).join("\n");
+}
+
+/** A URL where room is short: without what all of them begin with. */
+export function shortUrl(url: string): string {
+  return url.replace(/^https?:\/\//, "");
+}
+
+/** The mark for a proven From domain, a not proven one, and one nobody looked at. */
+export function verifiedMark(verified: boolean | null | undefined): { mark: string; style: Style } {
+  if (verified === true) return { mark: "✓", style: "green" };
+  if (verified === false) return { mark: "✗", style: "yellow" };
+  return { mark: "·", style: "dim" };
+}
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+
+/** How long ago an RFC 3339 time was: "now", "5m", "3h", "12d", or the date after 60 days. "" when unreadable. */
+export function age(time: string, nowMs: number): string {
+  const then = Date.parse(time);
+  if (Number.isNaN(then)) return "";
+  const passedMs = nowMs - then;
+  if (passedMs < minuteMs) return "now";
+  if (passedMs < hourMs) return `${Math.floor(passedMs / minuteMs)}m`;
+  if (passedMs < 2 * dayMs) return `${Math.floor(passedMs / hourMs)}h`;
+  if (passedMs < 60 * dayMs) return `${Math.floor(passedMs / dayMs)}d`;
+  return new Date(then).toISOString().slice(0, 10);
+}
+
+/** How far ahead an RFC 3339 time is: "in 5m", "in 3h", "in 7d", "now" when it is due. "" when unreadable. */
+export function until(time: string, nowMs: number): string {
+  const aheadMs = Date.parse(time) - nowMs;
+  if (Number.isNaN(aheadMs)) return "";
+  if (aheadMs <= 0) return "now";
+  if (aheadMs < hourMs) return `in ${Math.ceil(aheadMs / minuteMs)}m`;
+  if (aheadMs < 2 * dayMs) return `in ${Math.round(aheadMs / hourMs)}h`;
+  return `in ${Math.round(aheadMs / dayMs)}d`;
+}
+
+/** A size for people: "17 B", "4.0 KB", "1.5 MB"; decimal units, as file managers use. */
+export function size(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(1)} KB`;
+  return `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+/** One line an attachment: "[0] report.pdf (application/pdf, 12.3 KB)". */
+export function attachmentLines(attachments: readonly Attachment[] | undefined, paint: Paint): string {
+  const lines = (attachments ?? []).map(
+    ({ index, filename, content_type, size: bytes }) =>
+      `${paint("dim", `[${index}]`)} ${plain(filename)} (${plain(content_type)}, ${size(bytes)})`,
+  );
+  return lines.join("\n");
+}

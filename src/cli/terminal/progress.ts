@@ -1,0 +1,37 @@
+/** How far a large request is, on the error output of a person's terminal. */
+import type { PostOptions } from "../../../sdks/typescript/src/index.ts";
+import type { Io } from "./io.ts";
+import { size } from "./output.ts";
+
+/** Smaller requests are gone before a line about them is read. */
+const shownFromBytes = 1_000_000;
+
+export interface Progress {
+  /** Absent where nobody watches. */
+  onUpload?: PostOptions["onUpload"];
+  /** Takes the line away. */
+  end(): void;
+}
+
+/** One line that is drawn over itself, at most once per percent. */
+export function uploadProgress({ stderr }: Io): Progress {
+  if (!stderr.isTTY) return { end() {} };
+  let shown = "";
+  const draw = (line: string) => {
+    if (line === shown) return;
+    stderr.write(`\r${line.padEnd(shown.length)}`);
+    shown = line;
+  };
+  return {
+    onUpload(sentBytes, totalBytes) {
+      if (totalBytes < shownFromBytes) return;
+      const percent = Math.floor((100 * sentBytes) / totalBytes);
+      if (percent === 100) draw(`Sent ${size(totalBytes)}, waiting for the answer…`);
+      else if (!shown.endsWith(` ${percent}%`)) draw(`Sending ${size(sentBytes)} of ${size(totalBytes)}, ${percent}%`);
+    },
+    end() {
+      if (shown) stderr.write(`\r${" ".repeat(shown.length)}\r`);
+      shown = "";
+    },
+  };
+}
