@@ -73,7 +73,7 @@ test("list: a line an endpoint, with what is wrong; show says more", async () =>
   expect(lines[2]).toMatch(/^example.com\/1 +all +all +enabled +\S+ +whk_0{31}1$/);
   const shown = (await run(["webhooks", "show", webhook(2).id])).out;
   expect(shown).toContain(`Disabled:  ${since}: It answered 410 Gone.\n`);
-  expect(shown).toEndWith(`Switch it on: e2a webhooks update ${webhook(2).id} --status enabled\n`);
+  expect(shown).toEndWith(`Enable it: e2a webhooks update ${webhook(2).id} --status enabled\n`);
   expect(JSON.parse((await run(["webhooks", "list"], false)).out)).toEqual({ webhooks });
   world.shows("/webhooks", { webhooks: [] });
   expect((await run(["webhooks", "list"])).out).toContain("e2a webhooks create https://");

@@ -256,7 +256,7 @@ describe("a lost answer", () => {
   test("three times says that the mail may have left", async () => {
     const { code, err, keys } = await lossy(9);
     expect([code, keys.length, (await mails()).length]).toEqual([1, 3, 1]);
-    expect(err).toContain("look at `e2a outbox` before you send it again");
+    expect(err).toContain("check `e2a outbox` before you send it again");
   });
 
   test("of a proxy is asked for again, a refusal of the server is not", async () => {
