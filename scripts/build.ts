@@ -98,7 +98,7 @@ async function runtime(target: Target): Promise<string> {
   return executable;
 }
 
-/** Replaced in the source: see src/version.ts. Without git, or outside a checkout, there is nothing to replace. */
+/** Replaced in the source: see src/util/version.ts. Without git, or outside a checkout, there is nothing to replace. */
 async function buildConstants(): Promise<Record<string, string>> {
   try {
     const hash = await $`git rev-parse --short HEAD`

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { start } from "../src/app.ts";
 import { loadConfig } from "../src/config.ts";
-import { silentLog } from "../src/log.ts";
+import { silentLog } from "../src/util/log.ts";
 import { writeApiTypes } from "./api-types.ts";
 
 /**

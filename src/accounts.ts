@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
-import { newId } from "./id.ts";
 import { keyRow, type NewSecret } from "./store/accounts/accounts.ts";
 import type { KeptAnswer } from "./store/accounts/requests.ts";
 import type { ApiKeyRow, KeyScope, UserRow } from "./store/schema.ts";
 import type { Store } from "./store/store.ts";
+import { newId } from "./util/id.ts";
 import type { Vault } from "./vault.ts";
 
 /** Characters of a key or secret that are kept readable, so that people can tell them apart. */

@@ -5,7 +5,7 @@ import { SQL } from "bun";
 import { scriptedSmtp } from "../test/smtp/scripted-smtp.ts";
 import { addMessage, claimRecipients, multiplyMessages } from "../test/store/rows.ts";
 import { startTestApp } from "../test/support/app.ts";
-import { type Clock, systemClock, TestClock } from "./clock.ts";
+import { type Clock, systemClock, TestClock } from "./util/clock.ts";
 
 test("a server that is told to stop does not wait for all that a sweep has to delete", async () => {
   const clock = new TestClock();

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { StartRefused } from "./errors.ts";
 import type { Store } from "./store/store.ts";
+import { StartRefused } from "./util/errors.ts";
 import { createVault, loadKeyFile, loadOrCreateKeyFile, type Vault } from "./vault.ts";
 
 const CONTEXT = "key canary";

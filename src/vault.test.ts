@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tempDir } from "../test/support/temp.ts";
-import { Failure } from "./errors.ts";
+import { Failure } from "./util/errors.ts";
 import { createVault, deriveKey, loadOrCreateKeyFile } from "./vault.ts";
 
 const key = new Uint8Array(32).fill(7);

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 import { constants, copyFile, type FileHandle, link, mkdir, open, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
-import { Failure } from "./errors.ts";
+import { Failure } from "./util/errors.ts";
 
 /** Seals what must not be readable in a copy of the database. */
 export interface Vault {

@@ -2,8 +2,6 @@
 import { join } from "node:path";
 import { getTableColumns, sql } from "drizzle-orm";
 import { migrations } from "../../src/assets.ts";
-import { newId } from "../../src/id.ts";
-import { silentLog } from "../../src/log.ts";
 import { newAgent } from "../../src/store/accounts/agents.ts";
 import { askRaw, type Engine, type Verb } from "../../src/store/engine/engine.ts";
 import { sqliteKit } from "../../src/store/engine/kit.ts";
@@ -12,6 +10,8 @@ import { openSqlite } from "../../src/store/engine/sqlite.ts";
 import { setHealth } from "../../src/store/events/endpoints.ts";
 import { schema } from "../../src/store/schema.ts";
 import { createStore, type Store } from "../../src/store/store.ts";
+import { newId } from "../../src/util/id.ts";
+import { silentLog } from "../../src/util/log.ts";
 import { mailFor } from "../../test/store/rows.ts";
 import type { E2aOptions } from "./e2a.ts";
 import { type Latency, latency } from "./statistics.ts";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
-import { TestClock } from "../clock.ts";
+import { TestClock } from "../util/clock.ts";
 
 const agent = "bot@e2a.localhost";
 const outside = "ann@outside.example";

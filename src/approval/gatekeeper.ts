@@ -1,8 +1,8 @@
-import type { Clock } from "../clock.ts";
 import type { GateSettings } from "../store/outbound/outbound.ts";
 import type { OutboundWork } from "../store/outbound/work.ts";
 import type { AgentRow, Hold, RecipientRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
+import type { Clock } from "../util/clock.ts";
 import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
 import { gateHold } from "./gate.ts";
 import type { Outgoing } from "./outgoing.ts";

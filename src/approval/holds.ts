@@ -1,12 +1,12 @@
-import type { Clock } from "../clock.ts";
-import { newId } from "../id.ts";
-import type { Log } from "../log.ts";
 import { compose } from "../message/compose.ts";
 import type { DueNotice, Notice } from "../store/outbound/notices.ts";
 import type { Outbound } from "../store/outbound/outbound.ts";
 import type { AgentRow, HeldReview, OutboundContent } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
-import { startWork, type Work } from "../work.ts";
+import type { Clock } from "../util/clock.ts";
+import { newId } from "../util/id.ts";
+import type { Log } from "../util/log.ts";
+import { startWork, type Work } from "../util/work.ts";
 import type { Review } from "./review.ts";
 import type { ReviewMail } from "./review-mail.ts";
 import { type Reviews, reviewOf } from "./reviews.ts";

@@ -1,8 +1,9 @@
 /** What reviewers get of a held message that nobody can read for them: it must be told of all the same. */
-import { html } from "../html.ts";
+
 import type { ShownLink } from "../message/html/shown-links.ts";
 import { visibleLine } from "../message/text/visible.ts";
 import type { HeldReview } from "../store/schema.ts";
+import { html } from "../util/html.ts";
 import type { Review } from "./review.ts";
 import type { ReviewMail } from "./review-mail.ts";
 

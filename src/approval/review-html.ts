@@ -1,4 +1,4 @@
-import { html, raw, type SafeHtml } from "../html.ts";
+import { html, raw, type SafeHtml } from "../util/html.ts";
 import type { Review, ShownReview } from "./review.ts";
 
 /**

@@ -1,10 +1,10 @@
-import { Failure } from "../errors.ts";
 import { linksOf } from "../message/html/shown-links.ts";
 import { shownText } from "../message/html/text.ts";
 import { visibleLine } from "../message/text/visible.ts";
 import type { Outbound } from "../store/outbound/outbound.ts";
 import type { AgentRow, HeldReview } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
+import { Failure } from "../util/errors.ts";
 import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
 import { attachedTexts, named, newFileBudget } from "./attached-text.ts";
 import { compareBodies } from "./body-compare.ts";

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Command } from "commander";
-import { version } from "../version.ts";
+import { version } from "../util/version.ts";
 import { buildProgram } from "./program.ts";
 import { mayColour, processIo } from "./terminal/io.ts";
 import { Shell } from "./testing/shell.ts";

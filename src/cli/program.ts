@@ -1,7 +1,7 @@
 /** The whole command line on one screen. */
 import { Command, Option } from "commander";
 import { description } from "../../package.json" with { type: "json" };
-import { version } from "../version.ts";
+import { version } from "../util/version.ts";
 import { agentsCommand } from "./account/agents.ts";
 import { auditCommand } from "./account/audit.ts";
 import { deliveriesCommand } from "./account/deliveries.ts";

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import { nearest } from "../unknown-name.ts";
+import { nearest } from "../util/unknown-name.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

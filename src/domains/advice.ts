@@ -1,5 +1,5 @@
 /** What to publish where something is published already, so that no mail of the domain is lost. */
-import type { Resolver } from "../dns.ts";
+import type { Resolver } from "../net/dns.ts";
 import {
   checksOf,
   type DomainRecords,

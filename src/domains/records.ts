@@ -1,5 +1,5 @@
 /** The DNS records a domain publishes to be ours to serve, and what of them the world sees. */
-import { type DnsAnswers, DnsError, type DnsType, type Resolver } from "../dns.ts";
+import { type DnsAnswers, DnsError, type DnsType, type Resolver } from "../net/dns.ts";
 import { publicKeyOf } from "../outbound/published.ts";
 import type { DomainWithKeys } from "../store/accounts/domains.ts";
 import { allowsServer, isSpf } from "./spf.ts";

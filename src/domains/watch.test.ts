@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import type { Zone } from "../../test/support/dns-server.ts";
-import { TestClock } from "../clock.ts";
+import { TestClock } from "../util/clock.ts";
 
 const HOUR_MS = 3_600_000;
 const domain = "agents.example.com";

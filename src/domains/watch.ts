@@ -1,9 +1,9 @@
-import type { Clock } from "../clock.ts";
-import type { Resolver } from "../dns.ts";
-import type { Log } from "../log.ts";
+import type { Resolver } from "../net/dns.ts";
 import type { WatchedDomain } from "../store/accounts/domain-watch.ts";
 import type { Store } from "../store/store.ts";
-import { startWork, type Work } from "../work.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Log } from "../util/log.ts";
+import { startWork, type Work } from "../util/work.ts";
 import { checkRecords, domainRecords } from "./records.ts";
 
 /** A handful of look-ups each; there is no hurry. */

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { forgeryKey, signatureLine } from "../../test/attacks/forgery-mail.ts";
 import { generator, mutated } from "../../test/attacks/mutations.ts";
-import { DnsError, type Resolver } from "../dns.ts";
 import type { Envelope } from "../mail.ts";
+import { DnsError, type Resolver } from "../net/dns.ts";
 import { authenticate } from "./authenticate.ts";
 
 const victim = "victim.com";

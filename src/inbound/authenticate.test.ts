@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { sealMessage } from "mailauth";
 import { plainMail, senderZone, signingKey, signMail } from "../../test/smtp/signed-mail.ts";
 import { startDnsServer, type Zone } from "../../test/support/dns-server.ts";
-import { systemClock, TestClock } from "../clock.ts";
-import { createResolver, type DnsType } from "../dns.ts";
 import type { Envelope, Verdict } from "../mail.ts";
+import { createResolver, type DnsType } from "../net/dns.ts";
+import { systemClock, TestClock } from "../util/clock.ts";
 import { authenticate } from "./authenticate.ts";
 
 const rsa = signingKey("example.com");

@@ -1,8 +1,8 @@
-import { Failure } from "../errors.ts";
-import type { Log } from "../log.ts";
 import { isHardBounce } from "../message/report/hard-bounce.ts";
 import type { DeliveryReport, Report } from "../message/report/report.ts";
 import type { Store } from "../store/store.ts";
+import { Failure } from "../util/errors.ts";
+import type { Log } from "../util/log.ts";
 
 /** A message of ours and the recipient that its return path names. */
 export interface ReportedMessage {

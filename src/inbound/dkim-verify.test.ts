@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { dkimVerify } from "mailauth/lib/dkim/verify.js";
 import { generator } from "../../test/attacks/mutations.ts";
 import { plainMail, type SigningKey, signingKey, signMail } from "../../test/smtp/signed-mail.ts";
-import { DnsError } from "../dns.ts";
 import { findBody } from "../message/headers.ts";
+import { DnsError } from "../net/dns.ts";
 import { verifyDkim } from "./dkim-verify.ts";
 
 const keys = [

@@ -1,6 +1,4 @@
 import { createHash } from "node:crypto";
-import type { Resolver } from "../dns.ts";
-import { Failure } from "../errors.ts";
 import type { Envelope, ReadMail, Verdict } from "../mail.ts";
 import { singleAuthor } from "../message/author.ts";
 import { type Automation, automationOf } from "../message/automation.ts";
@@ -8,6 +6,8 @@ import { type HeaderBlock, scanHeaders, scanOnce } from "../message/headers.ts";
 import { type ReadLimits, readMail } from "../message/read.ts";
 import { type Report, readReport } from "../message/report/report.ts";
 import { applyTrace, countReceived, type Trace, tracedHeader, traceOf } from "../message/trace.ts";
+import type { Resolver } from "../net/dns.ts";
+import { Failure } from "../util/errors.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
 
 /** One message to be examined; its bytes come beside it. */

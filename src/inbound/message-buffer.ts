@@ -1,5 +1,5 @@
 /** A message while it arrives: kept in pieces, never beyond its limit, its line endings watched. */
-import { Failure } from "../errors.ts";
+import { Failure } from "../util/errors.ts";
 
 /** Room taken at first. Most mail fits. */
 const firstBytes = 16 * 1024;

@@ -4,7 +4,7 @@ import { plainMail, senderZone, signingKey, signMail } from "../../test/smtp/sig
 import { deliver, type OneMessage, SmtpClient } from "../../test/smtp/smtp-client.ts";
 import { startTestApp, type TestApp, type TestAppOptions } from "../../test/support/app.ts";
 import type { Zone } from "../../test/support/dns-server.ts";
-import { TestClock } from "../clock.ts";
+import { TestClock } from "../util/clock.ts";
 
 const bot = "bot@e2a.localhost";
 const rsa = signingKey("example.com");

@@ -1,7 +1,4 @@
 import { createHash } from "node:crypto";
-import { Failure } from "../errors.ts";
-import { newId } from "../id.ts";
-import type { Log } from "../log.ts";
 import { type Envelope, type ReadMail, splitAddress, type Verdict } from "../mail.ts";
 import type { Report } from "../message/report/report.ts";
 import { applyTraceInSteps } from "../message/trace.ts";
@@ -10,6 +7,9 @@ import type { Accepted } from "../store/mail/inbound.ts";
 import { keptOf } from "../store/mail/received.ts";
 import type { Store } from "../store/store.ts";
 import { giveAway } from "../store/thread-messages.ts";
+import { Failure } from "../util/errors.ts";
+import { newId } from "../util/id.ts";
+import type { Log } from "../util/log.ts";
 import { type ReportedMessage, takeReport } from "./bounces.ts";
 import type { Examination, Examined } from "./examine.ts";
 

@@ -1,5 +1,5 @@
-import { type HostName, hostName, sameOrganization } from "../host-name.ts";
 import { asBuffer, fieldsNamed, type HeaderBlock, type RawField } from "../message/headers.ts";
+import { type HostName, hostName, sameOrganization } from "../net/host-name.ts";
 import type { VerifiedField } from "./dkim-verify.ts";
 
 /** A DKIM signature as its tags name it, whether it was verified or not. */

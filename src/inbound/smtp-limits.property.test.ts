@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { holds } from "../../test/support/property.ts";
-import { TestClock } from "../clock.ts";
+import { TestClock } from "../util/clock.ts";
 import { ClientCounts, MinuteRate } from "./smtp-limits.ts";
 import { Refusal } from "./smtp-reply.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { deliver, SmtpClient } from "../../test/smtp/smtp-client.ts";
 import { testListener } from "../../test/smtp/smtp-listener.ts";
-import { TestClock } from "../clock.ts";
+import { TestClock } from "../util/clock.ts";
 import { MinuteRate } from "./smtp-limits.ts";
 
 const message = "Subject: x\r\n";

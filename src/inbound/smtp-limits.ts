@@ -1,7 +1,7 @@
 /** How much one client may take. Counted in this process only: it protects the process, it is not a quota. */
 
-import { limitKey } from "../client-address.ts";
-import type { Clock } from "../clock.ts";
+import { limitKey } from "../net/client-address.ts";
+import type { Clock } from "../util/clock.ts";
 import { Refusal } from "./smtp-reply.ts";
 
 export interface ClientLimits {

@@ -2,7 +2,7 @@
  * What the SMTP side answers: our refusals, and the library's replies put right.
  * Every reply outside the greeting and EHLO carries an enhanced status code (RFC 2034, RFC 3463).
  */
-import { Failure } from "../errors.ts";
+import { Failure } from "../util/errors.ts";
 
 /** A refusal of one command. smtp-server builds its reply from `responseCode` and `message`. */
 export class Refusal extends Error {

@@ -1,8 +1,9 @@
 /** One client's dialogue, decided step by step. Knows nothing of the library that speaks the protocol. */
-import type { Clock } from "../clock.ts";
-import { hostName } from "../host-name.ts";
-import type { Log } from "../log.ts";
+
 import type { Envelope } from "../mail.ts";
+import { hostName } from "../net/host-name.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Log } from "../util/log.ts";
 import type { ClientCounts } from "./smtp-limits.ts";
 import { asRefusal, Refusal } from "./smtp-reply.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { deliver, SmtpClient } from "../../test/smtp/smtp-client.ts";
 import { testListener } from "../../test/smtp/smtp-listener.ts";
-import { Failure } from "../errors.ts";
-import { createLog } from "../log.ts";
+import { Failure } from "../util/errors.ts";
+import { createLog } from "../util/log.ts";
 
 /** Plays one transcript against a fresh listener and returns what was received. */
 async function played(script: string, options: Parameters<typeof testListener>[0] = {}) {

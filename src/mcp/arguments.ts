@@ -1,7 +1,7 @@
 import type { TObject, TSchema } from "@sinclair/typebox";
 import { Value, type ValueError, ValueErrorType } from "@sinclair/typebox/value";
-import type { FieldError } from "../errors.ts";
-import { unknownSentence } from "../unknown-name.ts";
+import type { FieldError } from "../util/errors.ts";
+import { unknownSentence } from "../util/unknown-name.ts";
 import { ToolFailure } from "./failure.ts";
 import { expects } from "./tool.ts";
 

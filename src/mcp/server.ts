@@ -1,5 +1,5 @@
 import { type CallToolResult, ProtocolError, ProtocolErrorCode, Server } from "@modelcontextprotocol/server";
-import { version } from "../version.ts";
+import { version } from "../util/version.ts";
 import type { Api } from "./api.ts";
 import { readArguments } from "./arguments.ts";
 import type { Body } from "./body.ts";

@@ -1,6 +1,6 @@
-import { typedDomain } from "../host-name.ts";
 import type { Mailbox } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
+import { typedDomain } from "../net/host-name.ts";
 
 /** RFC 5321 4.5.3.1.1 and 4.5.3.1.3 (a path of 256 octets holds two angle brackets), in UTF-8 (RFC 6531 3.1). */
 const localBytesMax = 64;

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import addressparser from "nodemailer/lib/addressparser";
 import { holds, textWith } from "../../test/support/property.ts";
-import { asciiDomain } from "../host-name.ts";
+import { asciiDomain } from "../net/host-name.ts";
 import { singleAuthor } from "./author.ts";
 import { scanHeaders } from "./headers.ts";
 import { readMail } from "./read.ts";

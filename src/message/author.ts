@@ -1,6 +1,6 @@
 /** Who wrote a message, as far as its From field leaves no doubt. */
 import libmime from "libmime";
-import { asciiDomain } from "../host-name.ts";
+import { asciiDomain } from "../net/host-name.ts";
 import { fieldsNamed, fieldText, type HeaderBlock, hasStrayBytes } from "./headers.ts";
 import { withoutEnds } from "./text/clean.ts";
 

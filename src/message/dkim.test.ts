@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { plainMail, senderZone, signingKey } from "../../test/smtp/signed-mail.ts";
 import { startDnsServer, type Zone } from "../../test/support/dns-server.ts";
-import { systemClock } from "../clock.ts";
-import { createResolver } from "../dns.ts";
 import { authenticate } from "../inbound/authenticate.ts";
+import { createResolver } from "../net/dns.ts";
+import { systemClock } from "../util/clock.ts";
 import { type DkimSigningKey, signDkim } from "./dkim.ts";
 
 const rsa = signingKey("example.com");

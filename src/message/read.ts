@@ -1,8 +1,8 @@
 import libmime from "libmime";
 import { type AttachmentStream, MailParser, type MessageText, parseAddressHeader } from "mailparser";
-import { asciiDomain } from "../host-name.ts";
 import type { Attachment, HeaderField, Mailbox, ReadMail } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
+import { asciiDomain } from "../net/host-name.ts";
 import { singleAuthor } from "./author.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasStrayBytes, scanHeaders, unfolded } from "./headers.ts";

@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { generator } from "../../test/attacks/mutations.ts";
 import { plainMail, senderZone, signingKey, signMail } from "../../test/smtp/signed-mail.ts";
 import { startDnsServer } from "../../test/support/dns-server.ts";
-import { systemClock } from "../clock.ts";
-import { createResolver } from "../dns.ts";
 import { authenticate } from "../inbound/authenticate.ts";
 import type { Envelope } from "../mail.ts";
+import { createResolver } from "../net/dns.ts";
+import { systemClock } from "../util/clock.ts";
 import { scanHeaders, scanOnce } from "./headers.ts";
 import {
   applyTrace,

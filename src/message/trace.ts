@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
-import { concatInSteps } from "../concat.ts";
-import { asciiDomain } from "../host-name.ts";
 import type { Envelope, Verdict } from "../mail.ts";
+import { asciiDomain } from "../net/host-name.ts";
+import { concatInSteps } from "../util/concat.ts";
 import { findBody, type RawField, scanHeaders, type WholeHeader, walkFields } from "./headers.ts";
 
 export interface TraceOptions {

@@ -3,7 +3,7 @@ import { Webhook } from "standardwebhooks";
 import { deliver } from "../../test/smtp/smtp-client.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { startSink } from "../../test/support/sink.ts";
-import { TestClock } from "../clock.ts";
+import { TestClock } from "../util/clock.ts";
 
 const bot = "bot@e2a.localhost";
 const HOUR_MS = 3_600_000;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Failure } from "../errors.ts";
+import { Failure } from "../util/errors.ts";
 import { type AddressPolicy, checkWebhookUrl, forbiddenReason } from "./address-guard.ts";
 
 const production = { allowLoopback: false, allowedNetworks: [], allowHttp: false };

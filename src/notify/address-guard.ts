@@ -1,5 +1,5 @@
 import ipaddr from "ipaddr.js";
-import { Failure } from "../errors.ts";
+import { Failure } from "../util/errors.ts";
 
 /** Which addresses our own POSTs may reach beyond the public Internet. */
 export interface AddressPolicy {

@@ -8,8 +8,8 @@ import { opcode, RawWebSocket } from "../../test/support/raw-websocket.ts";
 import { until } from "../../test/support/until.ts";
 import { tokenHash } from "../accounts.ts";
 import { start } from "../app.ts";
-import { TestClock } from "../clock.ts";
-import { silentLog } from "../log.ts";
+import { TestClock } from "../util/clock.ts";
+import { silentLog } from "../util/log.ts";
 
 /** What becomes of a WebSocket that is slow, silent, greedy, or whose right to listen ends. */
 

@@ -1,7 +1,7 @@
-import type { Clock } from "../clock.ts";
 import type { EventOwner, EventPage, EventPosition } from "../store/events/events.ts";
 import type { EventRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
+import type { Clock } from "../util/clock.ts";
 import type { EventType } from "../wire/event-types.ts";
 
 /** What is committed but not readable yet is looked for again after this: an older transaction is about to end. */

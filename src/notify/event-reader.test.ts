@@ -5,8 +5,8 @@ import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { startSink } from "../../test/support/sink.ts";
 import { SocketClient } from "../../test/support/socket-client.ts";
 import { until } from "../../test/support/until.ts";
-import { TestClock } from "../clock.ts";
 import type { EventPage } from "../store/events/events.ts";
+import { TestClock } from "../util/clock.ts";
 import { createEventFeed } from "./event-feed.ts";
 
 const bots = ["one@e2a.localhost", "two@e2a.localhost"] as const;

@@ -1,7 +1,7 @@
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
 import type { Signal } from "../store/engine/engine.ts";
 import type { Store } from "../store/store.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Log } from "../util/log.ts";
 import { Consumer, type Listened } from "./consumer.ts";
 import type { EventFeed, EventQuery } from "./event-feed.ts";
 import { EventReader } from "./event-reader.ts";

@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
 import type { Store } from "../store/store.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Log } from "../util/log.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** A listener that has not answered a ping by the next one is gone. */

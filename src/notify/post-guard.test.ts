@@ -5,8 +5,8 @@ import { generate } from "selfsigned";
 import { startTestApp } from "../../test/support/app.ts";
 import { startDnsServer, type Zone } from "../../test/support/dns-server.ts";
 import { serveRaw } from "../../test/support/raw-server.ts";
-import { systemClock, TestClock } from "../clock.ts";
-import { createResolver } from "../dns.ts";
+import { createResolver } from "../net/dns.ts";
+import { systemClock, TestClock } from "../util/clock.ts";
 import {
   createPoster,
   type Poster,
@@ -41,7 +41,7 @@ function expectFailure(outcome: PostOutcome, reason: PostFailure, message = "") 
 /** The start of the answer's body that a process of its own gets, under an environment of its own. */
 async function postFromChild(url: string, env: Record<string, string>): Promise<string> {
   const script = `import { createPoster } from ${JSON.stringify(join(import.meta.dir, "post.ts"))};
-    import { systemClock } from ${JSON.stringify(join(import.meta.dir, "../clock.ts"))};
+    import { systemClock } from ${JSON.stringify(join(import.meta.dir, "../util/clock.ts"))};
     const poster = createPoster({ lookup: async () => [{ address: "127.0.0.1" }], timeoutMs: 10_000, clock: systemClock,
       policy: { allowLoopback: true, allowHttp: true, allowedNetworks: [] } });
     const outcome = await poster.post(process.argv[1], { headers: {}, body: "" });

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { generate } from "selfsigned";
 import { serveRaw } from "../../test/support/raw-server.ts";
-import { systemClock, TestClock } from "../clock.ts";
+import { systemClock, TestClock } from "../util/clock.ts";
 import { createPoster, type Poster, type PosterOptions, type PostFailure, type PostOutcome } from "./post.ts";
 
 const development = { allowLoopback: true, allowHttp: true, allowedNetworks: [] };

@@ -1,7 +1,7 @@
 import { lookup as osLookup } from "node:dns/promises";
 import { rootCertificates } from "node:tls";
-import type { Clock } from "../clock.ts";
-import { Failure } from "../errors.ts";
+import type { Clock } from "../util/clock.ts";
+import { Failure } from "../util/errors.ts";
 import { checkWebhookUrl, forbiddenReason, isLocalhost, literalAddress, type UrlPolicy } from "./address-guard.ts";
 
 /** Finds the addresses of a host name, in the order in which they are tried. Rejects with a `code` of `node:dns`. */

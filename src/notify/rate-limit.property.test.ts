@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { holds } from "../../test/support/property.ts";
-import { TestClock } from "../clock.ts";
+import { TestClock } from "../util/clock.ts";
 import { createRateLimit } from "./rate-limit.ts";
 
 const steps = fc.array(

@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../util/clock.ts";
 
 /** How fast an endpoint may be called: so many attempts a second, and after a pause so many at once. */
 export interface RateLimit {

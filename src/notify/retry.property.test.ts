@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { startTestApp } from "../../test/support/app.ts";
 import { holds } from "../../test/support/property.ts";
 import { startSink } from "../../test/support/sink.ts";
-import { TestClock } from "../clock.ts";
+import { TestClock } from "../util/clock.ts";
 import type { PostOutcome } from "./post.ts";
 import { attemptsMax, nextStep } from "./retry.ts";
 

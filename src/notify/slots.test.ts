@@ -4,7 +4,7 @@ import { request, startTestApp } from "../../test/support/app.ts";
 import { serveRaw } from "../../test/support/raw-server.ts";
 import { startSink } from "../../test/support/sink.ts";
 import { until } from "../../test/support/until.ts";
-import { TestClock } from "../clock.ts";
+import { TestClock } from "../util/clock.ts";
 import { createSlots, type Slots } from "./slots.ts";
 
 function places(options: { all?: number; failing?: string[] } = {}) {

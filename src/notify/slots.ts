@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.ts";
 import type { DeliverySlots } from "../store/events/delivery-queue.ts";
 import type { DeliveryRow } from "../store/schema.ts";
+import type { Clock } from "../util/clock.ts";
 
 /** Endpoints that failed last may have this share of all slots, so that those that hang never take the slots of all others. */
 const FAILING_SHARE = 0.5;

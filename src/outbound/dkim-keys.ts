@@ -1,8 +1,8 @@
 import { generateKeyPair, type KeyObject, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
-import { newId } from "../id.ts";
 import type { DomainWithKeys, NewDkimKey } from "../store/accounts/domains.ts";
 import type { Store } from "../store/store.ts";
+import { newId } from "../util/id.ts";
 import type { Vault } from "../vault.ts";
 
 /** What RFC 8301 3.2 asks of signers; some verifiers and DNS editors still refuse longer keys. */

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../test/support/temp.ts";
-import { Failure } from "../errors.ts";
-import { silentLog } from "../log.ts";
+import { Failure } from "../util/errors.ts";
+import { silentLog } from "../util/log.ts";
 import { openOutcomeJournal, type Unrecorded } from "./outcome-journal.ts";
 
 let made = 0;

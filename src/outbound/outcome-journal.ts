@@ -1,9 +1,9 @@
 import { closeSync, existsSync, fdatasync, fdatasyncSync, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
-import { Failure } from "../errors.ts";
-import type { Log } from "../log.ts";
 import type { RecipientOutcome } from "../store/outbound/queue.ts";
 import type { RecipientRow } from "../store/schema.ts";
+import { Failure } from "../util/errors.ts";
+import type { Log } from "../util/log.ts";
 
 /** An outcome takes one, or several when its reply is long. A write that stays in a page is done whole or not at all. */
 const SLOT_BYTES = 512;

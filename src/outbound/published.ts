@@ -1,4 +1,4 @@
-import { DnsError, type Resolver } from "../dns.ts";
+import { DnsError, type Resolver } from "../net/dns.ts";
 import type { DomainKeys } from "./signing-keys.ts";
 
 /** Mail does not wait longer than this for an answer; without one it goes the safe way, "via". */

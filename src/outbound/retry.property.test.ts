@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
 import { startTestApp } from "../../test/support/app.ts";
 import { holds } from "../../test/support/property.ts";
-import { TestClock } from "../clock.ts";
+import { TestClock } from "../util/clock.ts";
 import { attemptsMax, outageDelay, retryDelay } from "./retry.ts";
 
 const HOUR_MS = 3_600_000;

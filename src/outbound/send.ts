@@ -1,10 +1,6 @@
 import type { Gatekeeper } from "../approval/gatekeeper.ts";
 import type { Outgoing } from "../approval/outgoing.ts";
-import type { Clock } from "../clock.ts";
-import { concatInSteps } from "../concat.ts";
 import type { Config } from "../config.ts";
-import { Failure, type FieldError } from "../errors.ts";
-import { newId } from "../id.ts";
 import type { HeaderField, Mailbox, Method, OutboundAttachment, OutboundMail, OutboundType } from "../mail.ts";
 import type { Edit } from "../store/outbound/holds.ts";
 import type { Outbound } from "../store/outbound/outbound.ts";
@@ -12,6 +8,10 @@ import type { SendLimits } from "../store/outbound/send-limits.ts";
 import type { AgentRow, HeldReview, Hold, OutboundContent, RecipientKind, RecipientRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { giveAway } from "../store/thread-messages.ts";
+import type { Clock } from "../util/clock.ts";
+import { concatInSteps } from "../util/concat.ts";
+import { Failure, type FieldError } from "../util/errors.ts";
+import { newId } from "../util/id.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { captureLane, localLane, type Routes } from "./routes.ts";
 

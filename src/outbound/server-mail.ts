@@ -1,8 +1,8 @@
-import { newId } from "../id.ts";
 import { compose } from "../message/compose.ts";
 import type { Notice } from "../store/outbound/notices.ts";
 import type { OutboundContent } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
+import { newId } from "../util/id.ts";
 import type { Routes } from "./routes.ts";
 
 export interface ServerMailOptions {

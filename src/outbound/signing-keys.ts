@@ -1,7 +1,7 @@
 import { createPrivateKey } from "node:crypto";
-import type { Clock } from "../clock.ts";
 import type { DkimSigningKey } from "../message/dkim.ts";
 import type { Store } from "../store/store.ts";
+import type { Clock } from "../util/clock.ts";
 import type { Vault } from "../vault.ts";
 import { domainWithKeys } from "./dkim-keys.ts";
 

@@ -5,8 +5,8 @@ import { claimRecipients } from "../../test/store/rows.ts";
 import { startTestApp } from "../../test/support/app.ts";
 import { cuttableLine } from "../../test/support/line.ts";
 import { testPostgres } from "../../test/support/postgres.ts";
-import { TestClock } from "../clock.ts";
-import { type Log, silentLog } from "../log.ts";
+import { TestClock } from "../util/clock.ts";
+import { type Log, silentLog } from "../util/log.ts";
 
 /** Collects the events of the log, and lets a test wait for one. */
 function watchedLog() {

@@ -7,7 +7,7 @@ import {
   type Stage,
   scriptedSmtp,
 } from "../../test/smtp/scripted-smtp.ts";
-import { silentLog } from "../log.ts";
+import { silentLog } from "../util/log.ts";
 import { createUpstream, type PoolLimits, type Upstream } from "./upstream.ts";
 import type { SendOutcome } from "./upstream-session.ts";
 import type { UpstreamSettings } from "./upstream-settings.ts";

@@ -2,7 +2,7 @@
  * The way out: a pool of connections to one upstream server. Nodemailer's own pool sends a message again whose
  * connection closes, also behind the final dot, which doubles mail; here nothing is sent twice.
  */
-import type { Log } from "../log.ts";
+import type { Log } from "../util/log.ts";
 import { type SendOutcome, type TransactionOutcome, UpstreamSession } from "./upstream-session.ts";
 import type { UpstreamSettings } from "./upstream-settings.ts";
 

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { Failure } from "../errors.ts";
+import { Failure } from "../util/errors.ts";
 import * as accounts from "./accounts/accounts.ts";
 import * as agents from "./accounts/agents.ts";
 import { decisionAbout, listAudit } from "./accounts/audit.ts";

@@ -1,5 +1,5 @@
 /** A thread that has databases open, and runs the verbs that it is sent; threads.ts is its other side. */
-import { type Log, silentLog } from "../log.ts";
+import { type Log, silentLog } from "../util/log.ts";
 import type { Engine } from "./engine/engine.ts";
 import { openSqlite } from "./engine/sqlite.ts";
 import { openSqliteReader } from "./engine/sqlite-reader.ts";

@@ -1,5 +1,5 @@
-import { Failure, type FailureDetails, StartRefused } from "../errors.ts";
-import type { LogFields } from "../log.ts";
+import { Failure, type FailureDetails, StartRefused } from "../util/errors.ts";
+import type { LogFields } from "../util/log.ts";
 import type { Signal } from "./engine/engine.ts";
 import type { Role } from "./engine/folder-lock.ts";
 import type { Migration } from "./engine/migrate.ts";

@@ -9,7 +9,7 @@ import { cuttableLine } from "../../test/support/line.ts";
 import { testPostgres } from "../../test/support/postgres.ts";
 import { tempDir } from "../../test/support/temp.ts";
 import { migrations } from "../assets.ts";
-import { silentLog } from "../log.ts";
+import { silentLog } from "../util/log.ts";
 import type { Signal } from "./engine/engine.ts";
 import type { Store } from "./store.ts";
 import { openPostgresStore, openSqliteStore } from "./threaded-store.ts";
@@ -203,7 +203,7 @@ test("a process that exits without closing leaves all in the one file", async ()
     const { createStoreThreads } = await import(${JSON.stringify(join(import.meta.dir, "threads.ts"))});
     const { openSqliteStore } = await import(${JSON.stringify(join(import.meta.dir, "threaded-store.ts"))});
     const { migrations } = await import(${JSON.stringify(join(import.meta.dir, "../assets.ts"))});
-    const { silentLog: log } = await import(${JSON.stringify(join(import.meta.dir, "../log.ts"))});
+    const { silentLog: log } = await import(${JSON.stringify(join(import.meta.dir, "../util/log.ts"))});
     const options = { path: ${JSON.stringify(path)}, migrations: migrations("sqlite"), role: "server", log };
     const store = await openSqliteStore(createStoreThreads(), options);
     await store.probeWrite(new Date());

@@ -1,4 +1,4 @@
-import { type Log, silentLog } from "../log.ts";
+import { type Log, silentLog } from "../util/log.ts";
 import { type Engine, type Signal, tell } from "./engine/engine.ts";
 import { unavailable } from "./engine/failures.ts";
 import type { Role } from "./engine/folder-lock.ts";

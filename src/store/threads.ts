@@ -1,4 +1,4 @@
-import type { Log } from "../log.ts";
+import type { Log } from "../util/log.ts";
 import type { Signal } from "./engine/engine.ts";
 import { unavailable, uncertain } from "./engine/failures.ts";
 import {

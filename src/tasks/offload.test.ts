@@ -6,7 +6,7 @@ import { deliver } from "../../test/smtp/smtp-client.ts";
 import { request, startTestApp } from "../../test/support/app.ts";
 import { freePort, runBinary, startBinary } from "../../test/support/binary.ts";
 import { tempDir } from "../../test/support/temp.ts";
-import { silentLog } from "../log.ts";
+import { silentLog } from "../util/log.ts";
 import { createPool } from "../workers/pool.ts";
 
 const bot = "bot@e2a.localhost";

@@ -5,15 +5,15 @@ import { plainReviewMail, unknownLinks, unknownReview } from "../approval/plain-
 import type { Review } from "../approval/review.ts";
 import type { ReviewMail } from "../approval/review-mail.ts";
 import { foundNothing, type Search, type SearchRequest } from "../approval/search.ts";
-import type { DnsType, Resolver } from "../dns.ts";
-import { Failure } from "../errors.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
-import type { Log } from "../log.ts";
 import type { Attachment, OutboundMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
+import type { DnsType, Resolver } from "../net/dns.ts";
 import type { HeldReview } from "../store/schema.ts";
+import { Failure } from "../util/errors.ts";
+import type { Log } from "../util/log.ts";
 import type { HostFunctions } from "../workers/child.ts";
 import type { Bytes } from "../workers/frames.ts";
 import { type Pool, TaskLost, type TaskOptions } from "../workers/pool.ts";

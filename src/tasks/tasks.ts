@@ -7,15 +7,15 @@ import type { Outgoing } from "../approval/outgoing.ts";
 import type { Review } from "../approval/review.ts";
 import type { ReviewMail } from "../approval/review-mail.ts";
 import type { Search, SearchRequest } from "../approval/search.ts";
-import { systemClock } from "../clock.ts";
-import { createResolver, type DnsAnswers, type DnsType, type Resolver, type ResolverOptions } from "../dns.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
 import type { Attachment, OutboundAttachment, OutboundMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
 import type { ReadLimits } from "../message/read.ts";
+import { createResolver, type DnsAnswers, type DnsType, type Resolver, type ResolverOptions } from "../net/dns.ts";
 import type { HeldReview } from "../store/schema.ts";
+import { systemClock } from "../util/clock.ts";
 import type { Host, TaskTable } from "../workers/serve.ts";
 
 /** What goes into each task and what comes out of it, byte strings apart. */

@@ -1,5 +1,5 @@
-import { DnsError } from "../dns.ts";
-import { Failure } from "../errors.ts";
+import { DnsError } from "../net/dns.ts";
+import { Failure } from "../util/errors.ts";
 
 /** A thrown value as plain data, for the other side of a pipe. */
 export type SentError =

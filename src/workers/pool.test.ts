@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { DnsError } from "../dns.ts";
-import { Failure } from "../errors.ts";
-import { createLog, silentLog } from "../log.ts";
+import { DnsError } from "../net/dns.ts";
+import { Failure } from "../util/errors.ts";
+import { createLog, silentLog } from "../util/log.ts";
 import { createPool, type Pool, type PoolOptions, TaskLost } from "./pool.ts";
 
 const command = [process.execPath, join(import.meta.dir, "../../test/support/hostile-child.ts")];

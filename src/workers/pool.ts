@@ -6,8 +6,8 @@
  * in a fresh child, and only a task that kills this one too has failed.
  */
 import { availableParallelism } from "node:os";
-import { Failure } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { Failure } from "../util/errors.ts";
+import type { Log } from "../util/log.ts";
 import { Child, type ChildLimits, type HostFunctions, type Job, type Loss } from "./child.ts";
 import { errorFromData } from "./errors.ts";
 import { type Bytes, lengthOf } from "./frames.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type LogFields, silentLog } from "../../src/log.ts";
+import { type LogFields, silentLog } from "../../src/util/log.ts";
 import { scriptedSmtp } from "../smtp/scripted-smtp.ts";
 import { mailFor } from "../store/rows.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
-import { type LogFields, silentLog } from "../../src/log.ts";
+import { type LogFields, silentLog } from "../../src/util/log.ts";
 import { deliver } from "../smtp/smtp-client.ts";
 import { startTestApp } from "../support/app.ts";
 import { binaryPath, runBinary, startBinary } from "../support/binary.ts";

@@ -5,7 +5,7 @@
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import { generate } from "selfsigned";
-import type { TlsPair } from "../../src/tls.ts";
+import type { TlsPair } from "../../src/net/tls.ts";
 
 /**
  * Where the conversation is when the script is asked. `message` is the reply to the final dot. The argument is what

@@ -1,11 +1,11 @@
 /** An SMTP listener for tests: real sockets, a clock that stands still, and everything it received in a list. */
 import { generate } from "selfsigned";
-import { TestClock } from "../../src/clock.ts";
 import { type SmtpListener, type SmtpOptions, startSmtp } from "../../src/inbound/smtp.ts";
 import type { AcceptedRecipient } from "../../src/inbound/smtp-session.ts";
-import { silentLog } from "../../src/log.ts";
 import type { Envelope } from "../../src/mail.ts";
-import type { TlsPair } from "../../src/tls.ts";
+import type { TlsPair } from "../../src/net/tls.ts";
+import { TestClock } from "../../src/util/clock.ts";
+import { silentLog } from "../../src/util/log.ts";
 
 export interface Received {
   envelope: Envelope;

@@ -1,5 +1,4 @@
 import { Database } from "bun:sqlite";
-import { newId } from "../../src/id.ts";
 import { type AgentMode, splitAddress } from "../../src/mail.ts";
 import { type AgentChanges, newAgent } from "../../src/store/accounts/agents.ts";
 import type { InboundMail } from "../../src/store/mail/received.ts";
@@ -9,6 +8,7 @@ import type { NewOutbound, Outbound } from "../../src/store/outbound/outbound.ts
 import type { SendLimits } from "../../src/store/outbound/send-limits.ts";
 import type { AgentRow, DomainRow, Hold, RecipientRow, UserRow } from "../../src/store/schema.ts";
 import type { Store } from "../../src/store/store.ts";
+import { newId } from "../../src/util/id.ts";
 import { newSecret, unique } from "./stores.ts";
 
 /** The time at which rows of tests come to be, unless they say otherwise. */

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { SQL } from "bun";
 import { sql } from "drizzle-orm";
 import { migrations as allMigrations } from "../../src/assets.ts";
-import { newId } from "../../src/id.ts";
-import { silentLog } from "../../src/log.ts";
 import { askRaw, type Engine, type Verb } from "../../src/store/engine/engine.ts";
 import type { Migration } from "../../src/store/engine/migrate.ts";
 import { openPostgres } from "../../src/store/engine/postgres.ts";
 import { openSqlite } from "../../src/store/engine/sqlite.ts";
 import { createStore, type Store } from "../../src/store/store.ts";
+import { newId } from "../../src/util/id.ts";
+import { silentLog } from "../../src/util/log.ts";
 import { testPostgres } from "../support/postgres.ts";
 import { tempDir } from "../support/temp.ts";
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { createOwner, issueKey } from "../../src/accounts.ts";
 import { type App, type Seams, start } from "../../src/app.ts";
 import { loadConfig } from "../../src/config.ts";
-import { silentLog } from "../../src/log.ts";
+import { silentLog } from "../../src/util/log.ts";
 import { createVault, loadOrCreateKeyFile } from "../../src/vault.ts";
 import { testStoreThreads } from "../store/threads.ts";
 import { type DnsServer, startDnsServer, type Zone } from "./dns-server.ts";

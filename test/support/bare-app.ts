@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type App, type Seams, start } from "../../src/app.ts";
 import { loadConfig } from "../../src/config.ts";
-import { silentLog } from "../../src/log.ts";
+import { silentLog } from "../../src/util/log.ts";
 import { testStoreThreads } from "../store/threads.ts";
 import { testPool } from "./pool.ts";
 import { tempDir } from "./temp.ts";

@@ -1,5 +1,5 @@
-import { silentLog } from "../../src/log.ts";
 import { childCommand } from "../../src/tasks/child-command.ts";
+import { silentLog } from "../../src/util/log.ts";
 import { createPool, type Pool } from "../../src/workers/pool.ts";
 
 let shared: Pool | null = null;

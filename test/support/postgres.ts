@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { SQL } from "bun";
 import { migrations } from "../../src/assets.ts";
-import { silentLog } from "../../src/log.ts";
 import { openPostgres } from "../../src/store/engine/postgres.ts";
+import { silentLog } from "../../src/util/log.ts";
 
 /** A database that nobody else uses, on a real Postgres server. */
 export interface TestPostgres extends AsyncDisposable {

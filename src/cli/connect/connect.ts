@@ -1,6 +1,6 @@
 /** The server as commands reach it: through the SDK, which asks once, so that a person hears at once what is wrong. */
 import { E2AClient } from "../../../sdks/typescript/src/index.ts";
-import { version } from "../../version.ts";
+import { version } from "../../util/version.ts";
 import { CliError, exitCode } from "./failure.ts";
 
 /** A message or an attachment may be 25 MiB over a slow line. */

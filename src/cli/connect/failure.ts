@@ -8,7 +8,7 @@ import {
   E2AConnectionError,
   E2ATimeoutError,
 } from "../../../sdks/typescript/src/index.ts";
-import { Failure, type FieldError, StartRefused } from "../../errors.ts";
+import { Failure, type FieldError, StartRefused } from "../../util/errors.ts";
 import type { Io } from "../terminal/io.ts";
 import { painter, plain, plainLines, toJson } from "../terminal/output.ts";
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { until } from "../../../test/support/until.ts";
-import { TestClock } from "../../clock.ts";
+import { TestClock } from "../../util/clock.ts";
 import { connect } from "../connect/connect.ts";
 import { CliError } from "../connect/failure.ts";
 import type { MessageDetail } from "../connect/shapes.ts";

@@ -4,7 +4,7 @@
  */
 
 import type { Arrival, E2AClient } from "../../../sdks/typescript/src/index.ts";
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../util/clock.ts";
 import { downloadTimeoutMs } from "../connect/connect.ts";
 import { CliError, exitCode, mayPass, serverFailure } from "../connect/failure.ts";
 import type { MessageDetail } from "../connect/shapes.ts";

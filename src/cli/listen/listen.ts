@@ -1,7 +1,7 @@
 /** `e2a listen`: mail as it arrives, shown or handed over. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { E2AConnectionError, E2ATimeoutError, ListenerReplacedError } from "../../../sdks/typescript/src/index.ts";
-import { systemClock } from "../../clock.ts";
+import { systemClock } from "../../util/clock.ts";
 import { CliError, retryReason, usageError } from "../connect/failure.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "../connect/session.ts";
 import { example } from "../terminal/help.ts";

@@ -1,5 +1,5 @@
 /** `listen --forward`: each message as a POST. */
-import { version } from "../../version.ts";
+import { version } from "../../util/version.ts";
 import { usageError } from "../connect/failure.ts";
 import type { MessageDetail } from "../connect/shapes.ts";
 import { plain } from "../terminal/output.ts";

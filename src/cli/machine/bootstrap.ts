@@ -46,7 +46,7 @@ async function makeAccount(io: Io, flags: BootstrapFlags) {
       import("../../store/store.ts"),
       import("../../accounts.ts"),
       import("../../master-key.ts"),
-      import("../../log.ts"),
+      import("../../util/log.ts"),
     ]);
   const store = createStore(await openEngine(config, silentLog, "command"));
   try {

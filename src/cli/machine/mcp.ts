@@ -1,6 +1,6 @@
 /** `e2a mcp`: the server's tools for a model, on standard input and output. */
 import { Command } from "commander";
-import { version } from "../../version.ts";
+import { version } from "../../util/version.ts";
 import { noKey } from "../connect/connect.ts";
 import { agentOption, openSession } from "../connect/session.ts";
 import { example } from "../terminal/help.ts";

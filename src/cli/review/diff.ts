@@ -1,5 +1,5 @@
 /** What an edit changed, line by line. */
-import { compareLines } from "../../line-diff.ts";
+import { compareLines } from "../../util/line-diff.ts";
 import { type Paint, plainLines } from "../terminal/output.ts";
 
 /** Unchanged lines shown around a change, as diff -u does. */

@@ -1,7 +1,7 @@
-import type { Clock } from "../../clock.ts";
-import type { Log } from "../../log.ts";
 import type { OutboundRow } from "../../store/schema.ts";
 import type { Store } from "../../store/store.ts";
+import type { Clock } from "../../util/clock.ts";
+import type { Log } from "../../util/log.ts";
 
 /** Which final answers about messages were handed to their clients. */
 export interface Answers {

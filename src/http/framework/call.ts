@@ -1,5 +1,5 @@
 import { ElysiaCustomStatusResponse, status } from "elysia";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import type { JsonBody } from "./input.ts";
 import { invalid, refuseUnknown } from "./input.ts";
 import type { Route } from "./openapi.ts";

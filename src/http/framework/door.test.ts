@@ -7,8 +7,8 @@ import { testPool } from "../../../test/support/pool.ts";
 import { SocketClient } from "../../../test/support/socket-client.ts";
 import { until } from "../../../test/support/until.ts";
 import { issueKey } from "../../accounts.ts";
-import { TestClock } from "../../clock.ts";
-import { type LogFields, silentLog } from "../../log.ts";
+import { TestClock } from "../../util/clock.ts";
+import { type LogFields, silentLog } from "../../util/log.ts";
 import { RequestHash } from "./idempotency.ts";
 
 const wrongKey = `e2a_${"0".repeat(64)}`;

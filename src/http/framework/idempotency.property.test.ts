@@ -8,8 +8,8 @@ import { type ScriptedSmtp, scriptedSmtp } from "../../../test/smtp/scripted-smt
 import { unique } from "../../../test/store/stores.ts";
 import { startTestApp, type TestApp } from "../../../test/support/app.ts";
 import { holds } from "../../../test/support/property.ts";
-import { TestClock } from "../../clock.ts";
 import type { Store } from "../../store/store.ts";
+import { TestClock } from "../../util/clock.ts";
 
 /** The writes on the way of a request: the server dies before one, or behind its commit. */
 const writes = ["startIdempotent", "acceptOutbound", "finishRecipient", "finishIdempotent"] as const;

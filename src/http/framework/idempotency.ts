@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "../../clock.ts";
-import { Failure } from "../../errors.ts";
-import type { Log } from "../../log.ts";
 import type { KeptAnswer } from "../../store/accounts/requests.ts";
 import type { Store } from "../../store/store.ts";
+import type { Clock } from "../../util/clock.ts";
+import { Failure } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
 import type { Vault } from "../../vault.ts";
 import type { Identity } from "./identity.ts";
 import { invalid } from "./input.ts";

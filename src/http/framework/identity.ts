@@ -1,12 +1,12 @@
 import { tokenHash } from "../../accounts.ts";
-import { limitKey, networkTest, plainAddress } from "../../client-address.ts";
-import type { Clock } from "../../clock.ts";
 import type { Config } from "../../config.ts";
-import { Failure } from "../../errors.ts";
-import type { Log } from "../../log.ts";
+import { limitKey, networkTest, plainAddress } from "../../net/client-address.ts";
 import { type Caller, lastUseIsDue } from "../../store/accounts/accounts.ts";
 import type { ApiKeyRow, UserRow } from "../../store/schema.ts";
 import type { Store } from "../../store/store.ts";
+import type { Clock } from "../../util/clock.ts";
+import { Failure } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
 import type { RateLimits } from "./limits.ts";
 import { requestUrl } from "./request-url.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { Type } from "@sinclair/typebox";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import { body, JsonBody, list } from "./input.ts";
 
 test("of any number of unknown members, in any place, few are looked at", () => {

@@ -14,9 +14,9 @@ import {
   TypeRegistry,
 } from "@sinclair/typebox";
 import { Value, type ValueError, ValueErrorType } from "@sinclair/typebox/value";
-import { Failure, type FieldError } from "../../errors.ts";
-import { shownName, unknownSentence } from "../../unknown-name.ts";
-import { Base64Bytes } from "./base64.ts";
+import { Failure, type FieldError } from "../../util/errors.ts";
+import { shownName, unknownSentence } from "../../util/unknown-name.ts";
+import { Base64Bytes } from "../body/base64.ts";
 
 /** Completes "must be …" when a value does not fit. Not part of the JSON schema. */
 export const expects = Symbol("expects");

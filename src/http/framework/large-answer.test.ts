@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { startTestApp } from "../../../test/support/app.ts";
-import { Base64Bytes } from "./base64.ts";
+import { Base64Bytes } from "../body/base64.ts";
 import { jsonPieces, sized, streamOf } from "./large-answer.ts";
 
 const values: [string, unknown][] = [

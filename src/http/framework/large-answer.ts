@@ -1,5 +1,5 @@
 /** Answers that are large: written in pieces, at the pace at which they are read. */
-import { Base64Bytes } from "./base64.ts";
+import { Base64Bytes } from "../body/base64.ts";
 import type { Exchange } from "./resource.ts";
 
 /** JSON text written in one turn, and characters of a text that are looked at in one. */

@@ -3,8 +3,8 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { onDatabases, unique } from "../../../test/store/stores.ts";
 import { holds } from "../../../test/support/property.ts";
-import { TestClock } from "../../clock.ts";
-import type { Failure } from "../../errors.ts";
+import { TestClock } from "../../util/clock.ts";
+import type { Failure } from "../../util/errors.ts";
 import { createRateLimits } from "./limits.ts";
 
 const MINUTE_MS = 60_000;

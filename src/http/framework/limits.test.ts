@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { openNode } from "../../../test/store/stores.ts";
-import { TestClock } from "../../clock.ts";
+import { TestClock } from "../../util/clock.ts";
 import { createRateLimits } from "./limits.ts";
 
 /** More than the counters that are kept for one minute. */

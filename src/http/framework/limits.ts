@@ -1,6 +1,6 @@
-import type { Clock } from "../../clock.ts";
-import { Failure } from "../../errors.ts";
 import type { Store } from "../../store/store.ts";
+import type { Clock } from "../../util/clock.ts";
+import { Failure } from "../../util/errors.ts";
 
 const MINUTE_MS = 60_000;
 /** Counters of each kind kept at once, about 10 MB; past it the newcomers of that minute share one. */

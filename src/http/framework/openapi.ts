@@ -1,6 +1,6 @@
 import type { TSchema } from "@sinclair/typebox";
 import type { DocumentDecoration } from "elysia";
-import { Failure, type FailureCode } from "../../errors.ts";
+import { Failure, type FailureCode } from "../../util/errors.ts";
 import { Problem } from "../../wire/problem.ts";
 import type { Input } from "./input.ts";
 

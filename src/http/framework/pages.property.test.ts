@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { holds } from "../../../test/support/property.ts";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import { createVault } from "../../vault.ts";
 import { readPage } from "./pages.ts";
 

@@ -1,4 +1,4 @@
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 
 /**
  * A failure as a problem document (RFC 9457). The cause stays inside; the log has it under the same request id.

@@ -1,4 +1,4 @@
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 
 /**
  * The URL of a request. Without a Host field (HTTP/1.0, as load balancers ask) it is this machine's. Failure

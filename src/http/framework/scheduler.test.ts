@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { systemClock, TestClock } from "../../clock.ts";
+import { systemClock, TestClock } from "../../util/clock.ts";
 import { createScheduler, createSlots, type Party, type Scheduler } from "./scheduler.ts";
 
 const client = (address: string, connection = "1"): Party => ({ lane: "client", address, connection });

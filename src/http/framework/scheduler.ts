@@ -1,6 +1,6 @@
 /** Shares the thread that serves sockets among requests: little work at a time, then whoever else has something to do. */
-import type { Clock } from "../../clock.ts";
-import { Failure } from "../../errors.ts";
+import type { Clock } from "../../util/clock.ts";
+import { Failure } from "../../util/errors.ts";
 
 /** Work begun in one round of the event loop before the next one; a request without waiting costs about a millisecond. */
 const SLICE_MS = 4;

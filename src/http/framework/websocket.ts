@@ -1,10 +1,10 @@
 import { Type } from "@sinclair/typebox";
 import type { Server, ServerWebSocket, WebSocketHandler } from "bun";
-import { Failure } from "../../errors.ts";
 import type { HubConnection } from "../../notify/hub.ts";
 import type { HubSocket } from "../../notify/live-socket.ts";
-import { ownAgent } from "../resources/agents.ts";
-import { eventFilter, eventsWanted } from "../resources/events.ts";
+import { Failure } from "../../util/errors.ts";
+import { ownAgent } from "../resources/account/agents.ts";
+import { eventFilter, eventsWanted } from "../resources/account/events.ts";
 import type { Identity } from "./identity.ts";
 import { query, text } from "./input.ts";
 import { operation } from "./openapi.ts";

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { startTestApp, type TestAppOptions } from "../../../test/support/app.ts";
 import { createOwner } from "../../accounts.ts";
 import { createApprovalTokens } from "../../approval/token.ts";
-import { TestClock } from "../../clock.ts";
-import { createLog } from "../../log.ts";
+import { TestClock } from "../../util/clock.ts";
+import { createLog } from "../../util/log.ts";
 import { createVault, deriveKey, loadOrCreateKeyFile } from "../../vault.ts";
 
 const HOUR_MS = 3_600_000;

@@ -1,9 +1,9 @@
 /** The pages behind the links of reviewer mail: HTML, no script, nothing from elsewhere. Opening one decides nothing. */
 import { createHash } from "node:crypto";
 import { type Review, showReview, showTime } from "../../approval/review.ts";
-import { html, raw, type SafeHtml } from "../../html.ts";
 import { visibleLine, visibleText } from "../../message/text/visible.ts";
 import type { DecisionChannel } from "../../store/schema.ts";
+import { html, raw, type SafeHtml } from "../../util/html.ts";
 
 /** The longest reason for a rejection, in characters: the form's limit, to be checked again where it arrives. */
 export const reasonCharsMax = 1_000;

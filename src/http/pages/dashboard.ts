@@ -1,5 +1,5 @@
 import { dashboardFile } from "../../assets.ts";
-import { html } from "../../html.ts";
+import { html } from "../../util/html.ts";
 
 /**
  * Own files only, own origin only: no inline script or style, nothing to post to elsewhere, and nobody frames it.

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { Failure, type FailureCode } from "../../errors.ts";
-import { html, raw, type SafeHtml } from "../../html.ts";
+import { Failure, type FailureCode } from "../../util/errors.ts";
+import { html, raw, type SafeHtml } from "../../util/html.ts";
 
 interface Operation {
   operationId: string;

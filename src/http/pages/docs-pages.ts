@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { docPages } from "../../assets.ts";
-import { html, raw, type SafeHtml } from "../../html.ts";
+import { html, raw, type SafeHtml } from "../../util/html.ts";
 import { notFound } from "../framework/problem.ts";
 import { openResource, type RouteDeps } from "../framework/resource.ts";
 

@@ -4,8 +4,8 @@ import { flag, query } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
-import { ownAgent } from "../resources/agents.ts";
-import { ownOutbound } from "../resources/outbound.ts";
+import { ownAgent } from "../resources/account/agents.ts";
+import { ownOutbound } from "../resources/mail/outbound.ts";
 
 /**
  * What the browser lets the page do, whatever is in it: no script, no form, no request (or only pictures, when the reader

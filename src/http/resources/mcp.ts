@@ -1,4 +1,4 @@
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import { isOwnOrigin } from "../framework/identity.ts";
 import { withAttachments } from "../framework/openapi.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";

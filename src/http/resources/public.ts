@@ -1,5 +1,5 @@
 import { Type } from "@sinclair/typebox";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import { answer } from "../framework/input.ts";
 import { openApiDocument, operation, problemCodes, type Route } from "../framework/openapi.ts";
 import { openResource, type RouteDeps } from "../framework/resource.ts";

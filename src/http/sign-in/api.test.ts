@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Browser } from "../../../test/browser/browser.ts";
 import { type ApiAnswer, startTestApp, type TestApp } from "../../../test/support/app.ts";
 import { SocketClient } from "../../../test/support/socket-client.ts";
-import { TestClock } from "../../clock.ts";
+import { TestClock } from "../../util/clock.ts";
 
 /** A call as the dashboard makes it: by script, with the cookie and the Origin of its page. */
 async function call(

@@ -1,13 +1,13 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { emailPattern, tokenHash } from "../../accounts.ts";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import { SignedInBrowser } from "../../wire/session.ts";
 import { nullable } from "../../wire/words.ts";
 import { cookie, createIdentify, requireOwnOrigin, sessionCookie } from "../framework/identity.ts";
 import { answer, body, invalid, text } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { openResource, type RouteDeps } from "../framework/resource.ts";
-import { userOnWire } from "../resources/user-wire.ts";
+import { userOnWire } from "../resources/account/user-wire.ts";
 import { oidcProviders } from "./oidc-client.ts";
 import { localPath } from "./return-to.ts";
 import { createBrowserSessions, requireWholeAccount, type SignedIn } from "./session.ts";

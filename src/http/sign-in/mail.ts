@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { tokenHash } from "../../accounts.ts";
-import type { Clock } from "../../clock.ts";
-import type { Log } from "../../log.ts";
 import { captureLane, type Routes } from "../../outbound/routes.ts";
 import type { WriteServerMail } from "../../outbound/server-mail.ts";
 import type { Store } from "../../store/store.ts";
+import type { Clock } from "../../util/clock.ts";
+import type { Log } from "../../util/log.ts";
 
 /** Long enough for slow mail; short enough for a link in a mailbox. */
 const LINK_LIFETIME_MS = 15 * 60_000;

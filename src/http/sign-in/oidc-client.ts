@@ -1,7 +1,7 @@
 import type { ClientAuth, Configuration, CustomFetchOptions } from "openid-client";
-import type { Clock } from "../../clock.ts";
 import type { Config } from "../../config.ts";
-import { Failure } from "../../errors.ts";
+import type { Clock } from "../../util/clock.ts";
+import { Failure } from "../../util/errors.ts";
 
 /** Providers change their addresses and keys rarely; a restart is never needed to notice. */
 const METADATA_KEPT_MS = 3_600_000;

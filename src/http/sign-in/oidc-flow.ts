@@ -1,8 +1,8 @@
 import { createFirstOwner, createOwner, emailPattern } from "../../accounts.ts";
 import type { Config } from "../../config.ts";
-import { asFailure, Failure } from "../../errors.ts";
 import { splitAddress } from "../../mail.ts";
 import type { UserRow } from "../../store/schema.ts";
+import { asFailure, Failure } from "../../util/errors.ts";
 import { cookie } from "../framework/identity.ts";
 import type { Exchange, RouteDeps } from "../framework/resource.ts";
 import {

@@ -1,7 +1,7 @@
 /** The pages around signing in: HTML that needs no dashboard and no script, and loads nothing from elsewhere. */
 import { createHash } from "node:crypto";
-import type { Failure } from "../../errors.ts";
-import { html, raw, type SafeHtml } from "../../html.ts";
+import type { Failure } from "../../util/errors.ts";
+import { html, raw, type SafeHtml } from "../../util/html.ts";
 import type { OidcProvider } from "./oidc-client.ts";
 import { type CliCallback, signInPath } from "./return-to.ts";
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Browser, type Page } from "../../../test/browser/browser.ts";
 import { startTestApp, type TestApp } from "../../../test/support/app.ts";
 import { bareApp } from "../../../test/support/bare-app.ts";
-import { TestClock } from "../../clock.ts";
+import { TestClock } from "../../util/clock.ts";
 
 const loginPath = "/api/auth/login";
 

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { Type } from "@sinclair/typebox";
 import { createFirstOwner, emailPattern, issueKey, tokenHash } from "../../accounts.ts";
-import type { Clock } from "../../clock.ts";
-import { asFailure, Failure } from "../../errors.ts";
 import type { ApiKeyRow, UserRow } from "../../store/schema.ts";
 import type { Store } from "../../store/store.ts";
+import type { Clock } from "../../util/clock.ts";
+import { asFailure, Failure } from "../../util/errors.ts";
 import { createIdentify, requireOwnOrigin } from "../framework/identity.ts";
 import { choice, invalid, query, text } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";

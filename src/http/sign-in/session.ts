@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { tokenHash } from "../../accounts.ts";
-import { limitKey } from "../../client-address.ts";
-import { Failure } from "../../errors.ts";
+import { limitKey } from "../../net/client-address.ts";
 import type { ApiKeyRow, SessionRow, UserRow } from "../../store/schema.ts";
+import { Failure } from "../../util/errors.ts";
 import { cookie, sessionCookie } from "../framework/identity.ts";
 import type { Exchange, RouteDeps } from "../framework/resource.ts";
 import { SESSION_LIFETIME_MS, sessionCookieHeader } from "./session-cookie.ts";

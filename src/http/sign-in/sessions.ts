@@ -6,7 +6,7 @@ import { answer } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
-import { requireAccountKey } from "../resources/agents.ts";
+import { requireAccountKey } from "../resources/account/agents.ts";
 import { sessionCookieHeader } from "./session-cookie.ts";
 
 /** The browsers that are signed in to the account. */

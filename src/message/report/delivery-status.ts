@@ -1,5 +1,5 @@
-import { asciiDomain } from "../../host-name.ts";
 import { splitAddress } from "../../mail.ts";
+import { asciiDomain } from "../../net/host-name.ts";
 import { cleanLine } from "../text/clean.ts";
 import { statusIn } from "./hard-bounce.ts";
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
 import { addAccount, addAgent, later, newKey, noon } from "../../../test/store/rows.ts";
 import { freshSubject, newSecret, onEveryDatabase, twoNodes, unique } from "../../../test/store/stores.ts";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import { askRaw, type Signal, type Verb } from "../engine/engine.ts";
 
 /** How many resolved, and the codes of the failures of the rest. */

@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, lte, type SQL, sql } from "drizzle-orm";
-import { Failure } from "../../errors.ts";
-import { newId } from "../../id.ts";
+import { Failure } from "../../util/errors.ts";
+import { newId } from "../../util/id.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { AgentRow, ApiKeyRow, KeyScope, SigningSecretRow, UserRow } from "../schema.ts";
 import { type KeptAnswer, keepAnswer } from "./requests.ts";

@@ -1,7 +1,7 @@
 import { and, desc, eq, lt, or } from "drizzle-orm";
 import { sql } from "drizzle-orm/sql";
-import { Failure } from "../../errors.ts";
 import { mailboxAddress, splitAddress } from "../../mail.ts";
+import { Failure } from "../../util/errors.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { agentEndpoint, freezeDeliveries, releaseDeliveries } from "../events/endpoints.ts";
 import { dropMessagesOf } from "../mail/messages.ts";

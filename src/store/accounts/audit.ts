@@ -1,5 +1,5 @@
 import { and, desc, eq, lt } from "drizzle-orm";
-import { newId } from "../../id.ts";
+import { newId } from "../../util/id.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { AuditAction, AuditRow, DecisionChannel, OutboundRow } from "../schema.ts";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { addAccount, addAgent, addDomain, later, mailFor, noon } from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, type Subject, twoNodes, unique } from "../../../test/store/stores.ts";
-import { Failure } from "../../errors.ts";
-import { newId } from "../../id.ts";
+import { Failure } from "../../util/errors.ts";
+import { newId } from "../../util/id.ts";
 import { newAgent } from "./agents.ts";
 
 const codeOf = (promise: Promise<unknown>) =>

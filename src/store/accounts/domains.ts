@@ -1,6 +1,6 @@
 import { and, desc, eq, isNotNull, isNull, sql } from "drizzle-orm";
-import { Failure } from "../../errors.ts";
-import { newId } from "../../id.ts";
+import { Failure } from "../../util/errors.ts";
+import { newId } from "../../util/id.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { addEvent } from "../events/events.ts";
 import { dropMessagesOf } from "../mail/messages.ts";

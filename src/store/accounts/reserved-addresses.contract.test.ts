@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { addAccount, addAgent, addDomain, later, noon } from "../../../test/store/rows.ts";
 import { newSecret, onEveryDatabase, unique } from "../../../test/store/stores.ts";
-import type { Failure } from "../../errors.ts";
+import type { Failure } from "../../util/errors.ts";
 
 const day = 86_400_000;
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { and, eq, gt, inArray, lte } from "drizzle-orm";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 
 /** How long the address of a deleted agent stays with its account: people who write once a year reach nobody else. */

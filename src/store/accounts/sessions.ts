@@ -1,5 +1,5 @@
 import { and, desc, eq, gt, isNull, lt, sql } from "drizzle-orm";
-import { newId } from "../../id.ts";
+import { newId } from "../../util/id.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { type Notice, queueNotice } from "../outbound/notices.ts";
 import type { SessionRow, SignInTokenRow, UserRow } from "../schema.ts";

@@ -6,7 +6,7 @@ import { addAccount } from "../../../test/store/rows.ts";
 import { freshSubject, onDatabases, onEveryDatabase, openNode, twoNodes, unique } from "../../../test/store/stores.ts";
 import { keysLike, put, rejection } from "../../../test/store/verbs.ts";
 import { tempDir } from "../../../test/support/temp.ts";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import { askRaw, type Scope, type Signal, type Verb } from "./engine.ts";
 import { openSqliteReader } from "./sqlite-reader.ts";
 

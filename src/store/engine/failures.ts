@@ -1,5 +1,5 @@
 import { DrizzleQueryError } from "drizzle-orm";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 
 /**
  * Turns a database error into a Failure: a unique violation is `conflict`; a disk that is full, fails or may only be

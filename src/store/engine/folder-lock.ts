@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, openSync, readSync, truncateSync } from "node:fs";
 import { dirname } from "node:path";
-import { StartRefused } from "../../errors.ts";
+import { StartRefused } from "../../util/errors.ts";
 import { inodeHolder, lockInode } from "./inode-lock.ts";
 
 /** Offset and length of `user_version` in a SQLite file (SQLite, "Database File Format" 1.3): the holder's mark. */

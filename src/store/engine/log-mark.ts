@@ -1,6 +1,6 @@
 import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, readSync, statSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { StartRefused } from "../../errors.ts";
+import { StartRefused } from "../../util/errors.ts";
 import { FRAME_HEADER_BYTES, frameOf, HEADER_BYTES, readLogHeader } from "./wal-file.ts";
 
 const MAGIC = "e2amark2";

@@ -2,8 +2,8 @@ import { sql } from "drizzle-orm";
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import { SQL } from "drizzle-orm/sql";
 import pg from "pg";
-import { Failure } from "../../errors.ts";
-import type { Log } from "../../log.ts";
+import { Failure } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
 import { schema } from "../schema.ts";
 import {
   type Engine,

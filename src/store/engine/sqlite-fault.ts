@@ -1,7 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import { dirname } from "node:path";
-import { StartRefused } from "../../errors.ts";
-import type { Log } from "../../log.ts";
+import { StartRefused } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
 import { codeOf } from "./failures.ts";
 import { MOVED } from "./in-place.ts";
 

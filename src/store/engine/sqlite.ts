@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, fdatasyncSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
-import { type Log, silentLog } from "../../log.ts";
+import { type Log, silentLog } from "../../util/log.ts";
 import { schema } from "../schema.ts";
 import { type Engine, type Scope, type Signal, tell, type Verb } from "./engine.ts";
 import { asStoreFailure, codeOf, databaseError, unavailable, uncertain } from "./failures.ts";

@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, gte, inArray, isNull, lt, type SQL, sql } from "drizzle-orm";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { DeliveryAttemptRow, DeliveryRow, DeliveryStatus } from "../schema.ts";
 import { addDelivery } from "./delivery-queue.ts";

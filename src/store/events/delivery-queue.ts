@@ -1,5 +1,5 @@
 import { and, asc, eq, isNotNull, lte, type SQL, sql } from "drizzle-orm";
-import { newId } from "../../id.ts";
+import { newId } from "../../util/id.ts";
 import { ask, askRaw, placeholders, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
 import type { DeliveryRow } from "../schema.ts";
 

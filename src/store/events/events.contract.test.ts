@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { SQL } from "bun";
 import { addAccount, addAgent, addMessage, later, noon } from "../../../test/store/rows.ts";
 import { freshSubject, onDatabases, onEveryDatabase, type Subject, unique } from "../../../test/store/stores.ts";
-import { newId } from "../../id.ts";
+import { newId } from "../../util/id.ts";
 import type { EventType } from "../../wire/event-types.ts";
 import { ask, type Verb } from "../engine/engine.ts";
 import type { EventRow } from "../schema.ts";

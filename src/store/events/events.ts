@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, inArray, lt, type SQL, sql } from "drizzle-orm";
-import { newId } from "../../id.ts";
+import { newId } from "../../util/id.ts";
 import type { EventType } from "../../wire/event-types.ts";
 import type { EventData } from "../../wire/events.ts";
 import { ask, askRaw, type Scope, type Verb } from "../engine/engine.ts";

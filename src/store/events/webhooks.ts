@@ -1,6 +1,6 @@
 import { and, desc, eq, inArray, sql } from "drizzle-orm";
-import { Failure } from "../../errors.ts";
-import { newId } from "../../id.ts";
+import { Failure } from "../../util/errors.ts";
+import { newId } from "../../util/id.ts";
 import type { EventType } from "../../wire/event-types.ts";
 import { lockUser } from "../accounts/accounts.ts";
 import { type KeptAnswer, keepAnswer } from "../accounts/requests.ts";

@@ -1,6 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
-import { newId } from "../../id.ts";
 import { wholeAuthentication } from "../../mail.ts";
+import { newId } from "../../util/id.ts";
 import { ensureRoleMailbox } from "../accounts/agents.ts";
 import { ask, placeholders, type Scope, type Verb } from "../engine/engine.ts";
 import { addDelivery } from "../events/delivery-queue.ts";

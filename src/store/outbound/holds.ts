@@ -1,5 +1,5 @@
 import { and, asc, eq, inArray, isNotNull, lte, sql } from "drizzle-orm";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import type { EventData } from "../../wire/events.ts";
 import { addAudit } from "../accounts/audit.ts";
 import { isPausedAbove } from "../accounts/pauses.ts";

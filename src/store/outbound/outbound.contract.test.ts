@@ -11,7 +11,7 @@ import {
 } from "../../../test/store/rows.ts";
 import { countRows, freshSubject, noRows, onEveryDatabase, twoNodes, unique } from "../../../test/store/stores.ts";
 import { eventsOf, rejection } from "../../../test/store/verbs.ts";
-import type { Failure } from "../../errors.ts";
+import type { Failure } from "../../util/errors.ts";
 import type { Signal } from "../engine/engine.ts";
 import type { Store } from "../store.ts";
 

@@ -1,7 +1,7 @@
 import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, min, ne, type SQL, sql } from "drizzle-orm";
-import { Failure } from "../../errors.ts";
-import { newId } from "../../id.ts";
 import type { OutboundStatus, OutboundType } from "../../mail.ts";
+import { Failure } from "../../util/errors.ts";
+import { newId } from "../../util/id.ts";
 import { isPausedAbove } from "../accounts/pauses.ts";
 import { ask, placeholders, type Scope, type Verb } from "../engine/engine.ts";
 import { addEvent } from "../events/events.ts";

@@ -10,7 +10,7 @@ import {
 } from "../../../test/store/rows.ts";
 import { countRows, freshSubject, onEveryDatabase, twoNodes } from "../../../test/store/stores.ts";
 import { rejection } from "../../../test/store/verbs.ts";
-import type { Failure } from "../../errors.ts";
+import type { Failure } from "../../util/errors.ts";
 import type { SendLimits } from "./send-limits.ts";
 
 const MINUTE_MS = 60_000;

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { addAccount, addAgent, addOutbound, later, noon } from "../../../test/store/rows.ts";
 import { onDatabases, unique } from "../../../test/store/stores.ts";
 import { holds } from "../../../test/support/property.ts";
-import type { Failure } from "../../errors.ts";
+import type { Failure } from "../../util/errors.ts";
 import type { SendLimits } from "./send-limits.ts";
 
 const MINUTE_MS = 60_000;

@@ -1,5 +1,5 @@
 import { and, desc, eq, gt, inArray, sql } from "drizzle-orm";
-import { Failure } from "../../errors.ts";
+import { Failure } from "../../util/errors.ts";
 import { ask, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
 import type { AgentRow, RecipientKind } from "../schema.ts";
 

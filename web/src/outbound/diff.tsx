@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { compareLines } from "../../../src/line-diff.ts";
+import { compareLines } from "../../../src/util/line-diff.ts";
 import { Untrusted } from "../mail/untrusted.tsx";
 import { cx } from "../ui/cx.ts";
 

@@ -1,0 +1,99 @@
+/** What a JSON text may be like before it is parsed, seen while it arrives. */
+import { Failure } from "../../util/errors.ts";
+
+/** Our own schemas are four levels deep; a parser's stack, and its time for a level, are not. */
+const JSON_DEPTH_MAX = 32;
+/** Values in all: a hundred attachments and a thousand recipients are some thousands. */
+const JSON_VALUES_MAX = 20_000;
+/** Outside of strings: numbers, brackets and white space of a body with so many values. */
+const JSON_BARE_BYTES_MAX = 512 * 1024;
+
+const quote = 0x22;
+const backslash = 0x5c;
+
+/** Gets a JSON text in its parts, each in pieces of any length: the bytes from `start` to before `end`. */
+export interface JsonParts {
+  /** What stands outside of strings. */
+  bare(bytes: Uint8Array, start: number, end: number): void;
+  /** What stands between the quotes of a string, with its escapes. */
+  text(bytes: Uint8Array, start: number, end: number): void;
+  /** The string is over. */
+  textEnd(): void;
+}
+
+/**
+ * Bounds what parsing a JSON text can cost, before it is parsed: one pass over its bytes, piece by piece. It takes no
+ * notice of whether the text is JSON. Failure `invalid_request` names the limit.
+ */
+export class JsonShape {
+  /** Whether the last byte stands in a string. */
+  inString = false;
+  private depth = 0;
+  private values = 0;
+  private bareBytes = 0;
+  /** Whether the piece before ended in a backslash that takes the next byte with it. */
+  private isEscaping = false;
+
+  constructor(private readonly parts: JsonParts | null = null) {}
+
+  push(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) at = this.inString ? this.skipString(bytes, at) : this.takeBare(bytes, at);
+  }
+
+  /** The place behind the string, or the end of the piece. */
+  private skipString(bytes: Uint8Array, start: number): number {
+    let from = this.isEscaping ? start + 1 : start;
+    this.isEscaping = false;
+    for (;;) {
+      const found = bytes.indexOf(quote, from);
+      const end = found < 0 ? bytes.length : found;
+      let backslashes = 0;
+      while (end - 1 - backslashes >= from && bytes[end - 1 - backslashes] === backslash) backslashes++;
+      const isEscaped = backslashes % 2 === 1;
+      if (found < 0) {
+        this.isEscaping = isEscaped;
+        this.parts?.text(bytes, start, bytes.length);
+        return bytes.length;
+      }
+      if (!isEscaped) {
+        this.inString = false;
+        this.parts?.text(bytes, start, found);
+        this.parts?.textEnd();
+        return found + 1;
+      }
+      from = found + 1;
+    }
+  }
+
+  /** The place behind the next quote, or the end of the piece. */
+  private takeBare(bytes: Uint8Array, start: number): number {
+    const found = bytes.indexOf(quote, start);
+    const end = found < 0 ? bytes.length : found;
+    this.bareBytes += end - start;
+    if (this.bareBytes > JSON_BARE_BYTES_MAX)
+      throw wrongShape(`has more than ${JSON_BARE_BYTES_MAX} bytes outside of strings`);
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at];
+      // [ and {, then ] and }
+      if (byte === 0x5b || byte === 0x7b) {
+        this.depth++;
+        this.values++;
+      } else if (byte === 0x5d || byte === 0x7d) this.depth--;
+      else if (byte === 0x2c) this.values++;
+      if (this.depth > JSON_DEPTH_MAX) throw wrongShape(`is nested deeper than ${JSON_DEPTH_MAX} levels`);
+      if (this.values > JSON_VALUES_MAX) throw wrongShape(`has more than ${JSON_VALUES_MAX} values`);
+    }
+    if (end > start) this.parts?.bare(bytes, start, end);
+    if (found < 0) return end;
+    this.inString = true;
+    return found + 1;
+  }
+}
+
+/** Failure `invalid_request` for a body that `what`, which completes "The body …". */
+export function wrongShape(what: string): Failure {
+  return new Failure("invalid_request", `The body ${what}.`, {
+    errors: [{ field: "body", message: what }],
+    fix: "Send what the route asks for, and nothing else.",
+  });
+}

@@ -1,0 +1,124 @@
+/** The settings of an agent's gate: what holds its mail, what passes, who is told. */
+import { Type } from "@sinclair/typebox";
+import { readAllowEntry } from "../../../approval/gate.ts";
+import { patternsMax, readPattern } from "../../../approval/patterns.ts";
+import type { GateRules } from "../../../mail.ts";
+import { readMailbox } from "../../../message/addresses.ts";
+import type { Store } from "../../../store/store.ts";
+import { type Complain, flag, invalid, list, orNull, text, whole } from "../../framework/input.ts";
+
+/** Beside the account's own address. */
+const REVIEWERS_MAX = 5;
+const ALLOWED_MAX = 200;
+/** For the rule; what one message may have is a limit of the server. */
+const RULE_RECIPIENTS_MAX = 1_000;
+const UNDO_SECONDS_MAX = 120;
+/** An address with a display name around it. */
+const ENTRY_CHARS_MAX = 1_000;
+
+const gateRules = Type.Object(
+  {
+    outside: Type.Optional(flag({ description: "A recipient is not an agent of this account." })),
+    first_time: Type.Optional(
+      flag({
+        description:
+          "A recipient to whom no mail of the agent has gone yet, and from whom none has come that was proven.",
+      }),
+    ),
+    max_recipients: Type.Optional(whole(1, RULE_RECIPIENTS_MAX, { description: "There are more recipients." })),
+    attachments: Type.Optional(flag()),
+    new_links: Type.Optional(
+      flag({ description: "A link to a host that a recipient has not seen in the conversation." }),
+    ),
+    unverified: Type.Optional(
+      flag({ description: "The conversation or a recipient has mail whose sender is not proven." }),
+    ),
+    unsearched: Type.Optional(
+      flag({ description: "A part that cannot be searched for patterns and links: binary, encrypted or too large." }),
+    ),
+    patterns: Type.Optional(
+      list(text({ max: ENTRY_CHARS_MAX }), patternsMax, {
+        description: "`secrets` (API keys, private keys), or words with `*` for anything.",
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    description: "Any of these holds, and switches the gate on. null, or no rule, holds everything.",
+  },
+);
+
+export const gateMembers = {
+  hitl_rules: Type.Optional(orNull(gateRules)),
+  hitl_allow: Type.Optional(
+    list(text({ max: ENTRY_CHARS_MAX }), ALLOWED_MAX, {
+      description: "Addresses and whole domains. What goes to nobody else is not held.",
+    }),
+  ),
+  hitl_reviewers: Type.Optional(
+    list(text({ max: ENTRY_CHARS_MAX }), REVIEWERS_MAX, {
+      description: "Addresses that get the mail about held messages, beside the account's own.",
+    }),
+  ),
+  undo_seconds: Type.Optional(
+    whole(0, UNDO_SECONDS_MAX, { description: "How long a message can be cancelled before it leaves." }),
+  ),
+};
+
+/** Complains about what the members' schemas could not know. */
+export function checkGate(
+  given: { hitl_rules?: GateRules | null; hitl_allow?: string[]; hitl_reviewers?: string[] },
+  complain: Complain,
+): void {
+  for (const [i, pattern] of (given.hitl_rules?.patterns ?? []).entries()) {
+    const wrong = readPattern(pattern);
+    if (wrong) complain(`hitl_rules.patterns.${i}`, wrong.problem);
+  }
+  readAllowed(given.hitl_allow, complain);
+  readReviewers(given.hitl_reviewers, complain);
+}
+
+/** The same addresses. Failure `invalid_request` names those that agents read: they would hold their own leash. */
+export async function outsiders(store: Store, sharedDomain: string, reviewers: string[]): Promise<string[]> {
+  const found = await Promise.all(reviewers.map((address) => store.findMailbox(address, sharedDomain)));
+  const errors = found.flatMap(({ kind }, i) =>
+    kind === "foreign"
+      ? []
+      : [
+          {
+            field: `hitl_reviewers.${i}`,
+            message: `is ${reviewers[i]}, on this server: a reviewer's mail goes elsewhere`,
+          },
+        ],
+  );
+  if (errors.length > 0) throw invalid(errors, "Give an address that no agent of this server can read.");
+  return reviewers;
+}
+
+/** The list as it is kept, each entry once. */
+export function readAllowed(given: string[] = [], complain: Complain = () => {}): string[] {
+  return distinctOf(given, readAllowEntry, (i, problem) => complain(`hitl_allow.${i}`, problem));
+}
+
+/** Bare addresses, each once. */
+export function readReviewers(given: string[] = [], complain: Complain = () => {}): string[] {
+  const read = (text: string) => {
+    const one = readMailbox(text);
+    return "problem" in one ? one : { entry: one.mailbox.address };
+  };
+  return distinctOf(given, read, (i, problem) => complain(`hitl_reviewers.${i}`, problem));
+}
+
+function distinctOf(
+  given: string[],
+  read: (text: string) => { entry: string } | { problem: string },
+  complain: (i: number, problem: string) => void,
+): string[] {
+  const entries = given.flatMap((text, i) => {
+    const one = read(text);
+    if ("entry" in one) return [one.entry];
+    complain(i, one.problem);
+    return [];
+  });
+  return [...new Set(entries)];
+}

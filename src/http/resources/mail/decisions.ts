@@ -1,0 +1,350 @@
+import { Type } from "@sinclair/typebox";
+import type { OutboundAttachment } from "../../../mail.ts";
+import { htmlFromText } from "../../../message/html/from-text.ts";
+import { distinct } from "../../../outbound/reply.ts";
+import type { Caller } from "../../../store/accounts/accounts.ts";
+import type { Decided, Decision, Edit } from "../../../store/outbound/holds.ts";
+import type { Outbound as StoredOutbound } from "../../../store/outbound/outbound.ts";
+import type { Withdrawn } from "../../../store/outbound/withdraw.ts";
+import type { AuditRow } from "../../../store/schema.ts";
+import { Failure } from "../../../util/errors.ts";
+import { Approved, Outbound, Rejected } from "../../../wire/outbound.ts";
+import { optional } from "../../../wire/words.ts";
+import type { Identity } from "../../framework/identity.ts";
+import { answer, type Given, invalid, list, optionalBody, text } from "../../framework/input.ts";
+import { sized } from "../../framework/large-answer.ts";
+import { operation } from "../../framework/openapi.ts";
+import { notFound } from "../../framework/problem.ts";
+import { type RouteDeps, resource } from "../../framework/resource.ts";
+import { reasonCharsMax } from "../../pages/approval-pages.ts";
+import { decider } from "./decider.ts";
+import { counterpart, ownOutbound } from "./outbound.ts";
+import { editedPartsOf, providerMessageId, withBodyOnWire } from "./outbound-wire.ts";
+import * as input from "./send-input.ts";
+import { outcomeOf, prefersAsync, submitFailures } from "./submit.ts";
+
+/** 64 of a hash; anything else is as wrong as another hash. */
+const HASH_CHARS_MAX = 100;
+
+const contentHash = text({
+  max: HASH_CHARS_MAX,
+  description: "The hash of the content that was reviewed. The decision fails if the content has changed since.",
+});
+
+type EditedContent = Omit<input.GivenContent, "body" | "html_body"> & { body_text?: string; body_html?: string };
+
+/** Approving and rejecting held mail, by people: no key of an agent decides. */
+export function decisions(deps: RouteDeps) {
+  const { config, store, sender, clock } = deps;
+
+  const Approval = optionalBody(
+    {
+      to: Type.Optional(input.addressList()),
+      cc: Type.Optional(input.addressList()),
+      bcc: Type.Optional(input.addressList()),
+      subject: Type.Optional(input.subjectLine),
+      body_text: Type.Optional(input.bodyText),
+      body_html: Type.Optional(input.bodyHtml),
+      attachments: Type.Optional(list(input.approvedAttachment, input.ATTACHMENTS_MAX)),
+      content_hash: Type.Optional(contentHash),
+    },
+    (given, complain) => input.checkContent(contentIn(given), named(complain), config.limits),
+  );
+  const Rejection = optionalBody({
+    reason: Type.Optional(text({ max: reasonCharsMax, description: "The agent reads it." })),
+    content_hash: Type.Optional(contentHash),
+  });
+
+  /** A message that waits for a decision. Failures `forbidden`, `not_found`, `conflict`. */
+  async function held(caller: Identity, id: string, seen: string | undefined): Promise<StoredOutbound> {
+    requireDecider(caller);
+    const found = await ownOutbound(store, caller, id);
+    await deps.answers.named(found.message, caller.proofId);
+    if (found.message.status !== "pending_approval") throw await conflictOf({ kind: "decided", outbound: found });
+    if (seen !== undefined && seen !== found.message.contentHash)
+      throw await conflictOf({ kind: "superseded", outbound: found });
+    return found;
+  }
+
+  /** Decides in one transaction. Failure `conflict` when somebody was faster, or the message is another one. */
+  async function decide(decision: Decision): Promise<StoredOutbound> {
+    const decided = await store.decideHold(decision);
+    if (!decided) throw notFound("outbound message");
+    if (decided.kind !== "done") throw await conflictOf(decided);
+    return decided.outbound;
+  }
+
+  async function conflictOf({ kind, outbound }: Exclude<Decided, { kind: "done" }>): Promise<Failure> {
+    const { message } = outbound;
+    if (kind === "superseded") {
+      const parts = editedPartsOf(message);
+      const what = parts && parts.length > 0 ? ` It differs from what the agent wrote in ${parts.join(", ")}.` : "";
+      return new Failure("conflict", `content_hash does not match: the message has changed.${what}`, {
+        fix: `Look at it again: GET /api/v1/messages/${message.id}.`,
+        extra: { content_hash: message.contentHash, ...optional("edited_parts", parts) },
+      });
+    }
+    const entry = message.reviewedAt ? await store.decisionAbout(message) : null;
+    return new Failure("conflict", entry ? decisionSentence(entry) : undecidedSentence(outbound), {
+      fix: `GET /api/v1/messages/${message.id} says what became of it.`,
+      ...(entry
+        ? {
+            extra: {
+              decision: {
+                ...{ action: entry.action, by: entry.decidedBy, how: entry.how, at: entry.createdAt.toISOString() },
+              },
+            },
+          }
+        : {}),
+    });
+  }
+
+  /** The message with what was given in place of what the agent wrote. Failures as of a send; nothing is stored. */
+  async function edited({ message }: StoredOutbound, given: Given<typeof Approval>): Promise<Edit> {
+    const agent = await store.getAgent(message.agentId);
+    if (!agent) throw notFound("outbound message");
+    const { content } = message;
+    const replaced = input.readRecipients(given);
+    const recipients = distinct({
+      to: given.to === undefined ? content.to : replaced.to,
+      cc: given.cc === undefined ? content.cc : replaced.cc,
+      bcc: given.bcc === undefined ? content.bcc : replaced.bcc,
+    });
+    const errors = new Map<string, string>();
+    const complain = (field: string, problem: string) => errors.set(field, problem);
+    if (Object.values(recipients).every((list) => list.length === 0))
+      complain("to", "is required: name at least one recipient in to, cc or bcc");
+    input.checkCount(recipients, complain, config.limits);
+    if (errors.size > 0) throw invalid([...errors].map(([field, problem]) => ({ field, message: problem })));
+    const said = input.contentOf(contentIn(given));
+    const bodies = await bodiesOf(content, given);
+    const { replyTo, inReplyTo, references, headers } = content;
+    try {
+      return await sender.edit(
+        {
+          ...{ agent, type: message.type, ...recipients, replyTo, inReplyTo, references, headers },
+          subject: given.subject ?? message.subject,
+          ...bodies,
+          attachments: given.attachments === undefined ? await keptAttachments(message) : said.attachments,
+          conversationId: message.conversationId,
+          originalConversation: content.originalConversation ?? null,
+          ...{ asked: null, wait: false },
+        },
+        message,
+      );
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== "invalid_request") throw error;
+      throw invalid((error.details.errors ?? []).map((one) => ({ ...one, field: nameOf(one.field) })));
+    }
+  }
+
+  /**
+   * The text and the HTML after an edit. They say one thing: when only one of them is given, and it is new, the other is
+   * made from it. Formatting that a text cannot hold is lost then; both given stand as they are.
+   */
+  async function bodiesOf(
+    { text, html }: StoredOutbound["message"]["content"],
+    { body_text: newText, body_html: newHtml }: EditedContent,
+  ): Promise<{ text: string; html: string | null }> {
+    if (newHtml === undefined) {
+      const isOther = newText !== undefined && newText !== text;
+      return { text: newText ?? text, html: html !== null && isOther ? htmlFromText(newText) || null : html };
+    }
+    if (newText !== undefined || newHtml === "" || newHtml === html)
+      return { text: newText ?? text, html: newHtml || null };
+    // With the parser, as a server without mail does without it.
+    const { htmlToText } = await import("../../../message/html/text.ts");
+    return { text: htmlToText(newHtml), html: newHtml };
+  }
+
+  /** What the message has attached, from its bytes. */
+  async function keptAttachments({ id, content }: StoredOutbound["message"]): Promise<OutboundAttachment[]> {
+    if (content.attachments.length === 0) return [];
+    const bytes = await store.outboundBytes(id);
+    const parts = bytes ? await deps.offload.attachments(bytes) : [];
+    return content.attachments.map((listed) => {
+      const found = counterpart(listed, content.attachments, parts);
+      if (!found)
+        throw new Failure("internal", `The attachment ${listed.filename} cannot be read any more.`, {
+          fix: "Approve it without changes, or give all attachments anew.",
+        });
+      const { filename, content_type: contentType, content_id: contentId } = listed;
+      return { filename, contentType, content: found.content, ...optional("contentId", contentId) };
+    });
+  }
+
+  return resource("/api/v1/messages")
+    .post(
+      "/:id/approve",
+      async ({ params, body, caller, exchange, request, set, status }) => {
+        const { content_hash: seen, ...changes } = body;
+        const found = await held(caller, params.id, seen);
+        const edit = Object.keys(changes).length > 0 ? await edited(found, changes) : null;
+        await exchange.requireStanding();
+        const decided = await decide({
+          ...decider(exchange, request),
+          ...{ userId: caller.user.id, id: found.message.id, now: new Date(clock.now()) },
+          verdict: { kind: "approve", edit },
+          // An edit is of what was read above.
+          contentHash: seen ?? (edit ? found.message.contentHash : null),
+        });
+        const settled = prefersAsync(request, set) ? decided : await sender.settle(decided, exchange.signal);
+        const outcome = outcomeOf(settled);
+        return status(outcome.status, {
+          ...outcome.sent,
+          edited: settled.message.original !== null,
+          ...optional("edited_parts", editedPartsOf(settled.message)),
+          ...optional("provider_message_id", providerMessageId(settled.recipients)),
+          content_hash: settled.message.contentHash,
+        });
+      },
+      {
+        body: Approval,
+        response: { 200: answer(Approved), 202: answer(Approved) },
+        ...operation({
+          id: "approveMessage",
+          tag: "approval",
+          takesAttachments: true,
+          summary: "Approve a held message, with or without changes",
+          description:
+            "What is given replaces what the agent wrote; what is not stays. Text and HTML leave saying the same: a new " +
+            '`body_text` alone makes the HTML anew, a new `body_html` alone the text, and `body_html: ""` drops the ' +
+            "HTML; give both to word both. 200: it has left; 202: it is queued " +
+            "(after 10 seconds, or at once with `Prefer: respond-async`). 409: it was decided, or is not what " +
+            "`content_hash` names; nothing is sent. An agent's key never decides.",
+          failures: [...submitFailures, "internal"],
+          example: {
+            subject: "Your invoice",
+            content_hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+          },
+        }),
+      },
+    )
+    .post(
+      "/:id/reject",
+      async ({ params, body, caller, exchange, request }) => {
+        const found = await held(caller, params.id, body.content_hash);
+        const { message } = await decide({
+          ...decider(exchange, request),
+          ...{ userId: caller.user.id, id: found.message.id, now: new Date(clock.now()) },
+          verdict: { kind: "reject", reason: body.reason ?? "" },
+          contentHash: body.content_hash ?? null,
+        });
+        const { id, rejectionReason } = message;
+        return { message_id: id, status: "rejected" as const, rejection_reason: rejectionReason ?? "" };
+      },
+      {
+        body: Rejection,
+        response: { 200: answer(Rejected) },
+        ...operation({
+          id: "rejectMessage",
+          tag: "approval",
+          summary: "Reject a held message",
+          description: "The rejection is final. The agent reads the reason at GET /api/v1/messages/{id}.",
+          failures: ["forbidden", "conflict"],
+          example: { reason: "The price is wrong." },
+        }),
+      },
+    )
+    .post(
+      "/:id/undo",
+      async ({ params, caller, exchange, request }) => {
+        requireDecider(caller);
+        const { message } = await ownOutbound(store, caller, params.id);
+        const after = await store.withdrawApproval({
+          ...decider(exchange, request),
+          userId: caller.user.id,
+          id: message.id,
+          now: new Date(clock.now()),
+        });
+        if (!after) throw notFound("outbound message");
+        if (after.kind === "done") return sized(exchange, await withBodyOnWire(after.outbound, deps));
+        throw await standingOf(after);
+      },
+      {
+        response: { 200: answer(Outbound) },
+        ...operation({
+          id: "undoApproval",
+          tag: "approval",
+          summary: "Take an approval back before the message leaves",
+          description:
+            "The message waits again, with its expiry and with the changes of an edit; it is approved, edited or rejected " +
+            "as before. `undo_seconds` of the agent is the time for it. 409 once a recipient is being tried.",
+          failures: ["forbidden", "conflict"],
+        }),
+      },
+    );
+
+  /** Why an approval cannot be taken back. */
+  async function standingOf({ kind, outbound }: Exclude<Withdrawn, { kind: "done" }>): Promise<Failure> {
+    const { id, reviewedAt } = outbound.message;
+    if (kind === "waiting") return new Failure("conflict", "The message waits for a decision; no approval stands.");
+    if (kind === "leaving") {
+      const tried = outbound.recipients.filter(({ leaseToken, attempts }) => leaseToken !== null || attempts > 0);
+      const total = outbound.recipients.length;
+      return new Failure(
+        "conflict",
+        `It is too late: ${tried.length} of ${total} recipients are being tried, or were.`,
+        {
+          fix: `POST /api/v1/messages/${id}/cancel takes back the recipients who are still queued.`,
+        },
+      );
+    }
+    const entry = reviewedAt ? await store.decisionAbout(outbound.message) : null;
+    return new Failure("conflict", entry ? decisionSentence(entry) : undecidedSentence(outbound), {
+      fix: `Only a person's approval is taken back. GET /api/v1/messages/${id} says what became of it.`,
+    });
+  }
+}
+
+/** The members of an edit under the names that a new message has for them. */
+function contentIn({ body_text, body_html, ...rest }: EditedContent): input.GivenContent {
+  return { ...rest, ...optional("body", body_text), ...optional("html_body", body_html) };
+}
+
+/** Complains under the names that an edit has. */
+function named(complain: (field: string, message: string) => void): typeof complain {
+  return (field, message) => complain(nameOf(field), message);
+}
+
+function nameOf(field: string): string {
+  return field === "body" ? "body_text" : field;
+}
+
+/** Failure `forbidden` for an agent's key. */
+function requireDecider(caller: Caller): void {
+  if (caller.scope === "account") return;
+  throw new Failure("forbidden", "An agent cannot decide about its own mail.", {
+    fix: "A person decides: in the dashboard, on the command line, by the link in the mail, or with an account key.",
+  });
+}
+
+const deeds: Record<AuditRow["action"], string> = {
+  approve: "approved it",
+  edit_approve: "changed and approved it",
+  reject: "rejected it",
+  release: "let it go",
+  undo: "took the approval back",
+  expire_approve: "it was sent",
+  expire_reject: "it was rejected",
+};
+const channels: Record<AuditRow["how"], string> = {
+  api: "by the API",
+  session: "in the dashboard",
+  cli: "on the command line",
+  link: "by link",
+  expiry: "by itself",
+};
+
+/** `ann@example.com approved it at 2026-05-15T12:00:00.000Z, by link.` */
+function decisionSentence({ action, decidedBy, how, createdAt }: AuditRow): string {
+  const at = createdAt.toISOString();
+  if (how === "expiry") return `Nobody decided in time, so it was ${deeds[action]} at ${at}.`;
+  return `${decidedBy} ${deeds[action]} at ${at}, ${channels[how]}.`;
+}
+
+function undecidedSentence({ message: { status } }: StoredOutbound): string {
+  return status === "cancelled"
+    ? "It was cancelled before anybody decided."
+    : `It waits for nobody's decision: it is ${status.replaceAll("_", " ")}.`;
+}

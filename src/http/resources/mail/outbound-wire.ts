@@ -1,0 +1,196 @@
+/** Sent messages as the API shows them. */
+import type { Static } from "@sinclair/typebox";
+import { furtherFields } from "../../../approval/further-fields.ts";
+import type { Reviews } from "../../../approval/reviews.ts";
+import type { Mailbox, Method } from "../../../mail.ts";
+import type { ShownLink } from "../../../message/html/shown-links.ts";
+import { bare } from "../../../store/mail/received.ts";
+import { editedParts } from "../../../store/outbound/edited-parts.ts";
+import type { Outbound as StoredOutbound } from "../../../store/outbound/outbound.ts";
+import type { HeldReview, OriginalContent, OutboundRow, RecipientRow } from "../../../store/schema.ts";
+import { type MessageSummary, noClaims } from "../../../wire/message.ts";
+import type { EditedPart, Original, Outbound, Recipient, Sent } from "../../../wire/outbound.ts";
+import { optional } from "../../../wire/words.ts";
+import type { Offload } from "../../framework/resource.ts";
+
+/** A message as it stands in lists. */
+export function outboundOnWire(outbound: StoredOutbound): Static<typeof Outbound> {
+  return onWire(outbound, null, null);
+}
+
+/** What finds the links of a message, and what its reviewers are shown. */
+export interface Readers {
+  readonly reviews: Reviews;
+  readonly offload: Offload;
+}
+
+/** A message with its texts and links; a held one with what is kept for its reviewers. Failures as of `Offload.links`. */
+export async function withBodyOnWire(
+  outbound: StoredOutbound,
+  { reviews, offload }: Readers,
+): Promise<Static<typeof Outbound>> {
+  const { status, content, review: kept } = outbound.message;
+  const review = status === "pending_approval" ? await reviews.of(outbound) : null;
+  const links = (review ?? kept)?.links ?? (await offload.links(content.text, content.html));
+  return onWire(outbound, links, review);
+}
+
+/** @param links Null for a message without its texts. @param review Null for a message that waits for nobody. */
+function onWire(
+  { message, recipients }: StoredOutbound,
+  links: ShownLink[] | null,
+  review: HeldReview | null,
+): Static<typeof Outbound> {
+  const { content, original } = message;
+  const headers = links ? furtherFields(content) : [];
+  const firstTime = recipients.flatMap((recipient) => (recipient.firstTime ? [recipient.address] : []));
+  return {
+    id: message.id,
+    agent_id: message.agentId,
+    direction: "outbound",
+    subject: message.subject,
+    type: message.type,
+    conversation_id: message.conversationId,
+    from: content.from.address,
+    to: bare(content.to),
+    ...optional("cc", some(content.cc)),
+    ...optional("bcc", some(content.bcc)),
+    ...optional("reply_to", some(content.replyTo)),
+    status: message.status,
+    ...optional("approval_expires_at", expiryOf(message)),
+    created_at: message.createdAt.toISOString(),
+    email_message_id: message.emailMessageId,
+    ...(links ? { body_text: content.text, ...optional("body_html", content.html ?? undefined) } : {}),
+    ...optional("attachments", content.attachments.length > 0 ? content.attachments : undefined),
+    ...optional("provider_message_id", providerMessageId(recipients)),
+    ...optional("method", methodOf(recipients)),
+    ...optional("hold", holdOf(message)),
+    ...optional("content_hash", message.contentHash || undefined),
+    ...optional("first_time", firstTime.length > 0 ? firstTime : undefined),
+    ...optional("links", links && links.length > 0 ? links : undefined),
+    ...optional("headers", headers.length > 0 ? headers : undefined),
+    ...optional("unsearched", review?.unsearched.length ? review.unsearched : undefined),
+    ...optional("review_notes", review?.notes.length ? review.notes : undefined),
+    edited: original !== null,
+    ...optional("edited_parts", editedPartsOf(message)),
+    ...optional("original", original && links ? originalOnWire(original) : undefined),
+    ...optional("reviewed_at", message.reviewedAt?.toISOString()),
+    ...optional("reviewed_by", message.reviewedBy ?? undefined),
+    ...optional("rejection_reason", message.rejectionReason ?? undefined),
+    recipients: recipients.map(recipientOnWire),
+    attempts: Math.max(0, ...recipients.map((recipient) => recipient.attempts)),
+  };
+}
+
+/** The parts that reviewers changed; undefined of a message as its agent wrote it. */
+export function editedPartsOf({ original, subject, content }: OutboundRow): EditedPart[] | undefined {
+  return original ? editedParts(original, { ...content, subject }) : undefined;
+}
+
+export function originalOnWire({ subject, ...content }: OriginalContent): Static<typeof Original> {
+  return {
+    ...{ subject, to: bare(content.to), cc: bare(content.cc), bcc: bare(content.bcc), body_text: content.text },
+    ...optional("body_html", content.html ?? undefined),
+    attachments: content.attachments,
+  };
+}
+
+/** An outbound message in an agent's list of messages. */
+export function outboundSummaryOnWire(
+  { message, recipients }: StoredOutbound,
+  domain: string,
+): Static<typeof MessageSummary> {
+  const { content } = message;
+  return {
+    message_id: message.id,
+    from: content.from.address,
+    from_name: content.from.name,
+    to: bare(content.to),
+    ...optional("cc", some(content.cc)),
+    ...optional("reply_to", some(content.replyTo)),
+    recipient: recipients[0]?.address ?? "",
+    subject: message.subject,
+    conversation_id: message.conversationId,
+    status: message.status,
+    created_at: message.createdAt.toISOString(),
+    direction: "outbound",
+    verified: true,
+    verified_domain: domain,
+    snippet: message.snippet,
+    has_attachments: content.attachments.length > 0,
+    labels: [],
+    ...noClaims,
+  };
+}
+
+export function recipientOnWire(row: RecipientRow): Static<typeof Recipient> {
+  const waits = row.status === "queued" || row.status === "deferred";
+  return {
+    address: row.address,
+    status: row.status,
+    ...optional("method", row.method ?? undefined),
+    smtp_reply: row.smtpReply,
+    error: row.error,
+    attempts: row.attempts,
+    at: row.updatedAt.toISOString(),
+    ...optional("next_attempt_at", waits && row.queue === "ready" ? row.nextAttemptAt.toISOString() : undefined),
+  };
+}
+
+/** What the answers to a message say of it beside its status. */
+export function sentOnWire(
+  message: OutboundRow,
+  recipients: RecipientRow[],
+  status: Static<typeof Sent>["status"],
+): Static<typeof Sent> {
+  return {
+    message_id: message.id,
+    status,
+    ...optional("method", methodOf(recipients)),
+    email_message_id: message.emailMessageId,
+    conversation_id: message.conversationId,
+    ...optional("approval_expires_at", expiryOf(message)),
+    ...optional("hold", holdOf(message)),
+    recipients: recipients.map(recipientOnWire),
+  };
+}
+
+/** When a message that waits is decided by time; kept, but not shown, of one that does not any more. */
+function expiryOf({ approvalExpiresAt, status }: OutboundRow): string | undefined {
+  return status === "pending_approval" ? approvalExpiresAt?.toISOString() : undefined;
+}
+
+/** Why it waits; kept, but not shown, of a message that does not any more. */
+function holdOf({ hold, status }: OutboundRow) {
+  return status === "pending_approval" ? (hold ?? undefined) : undefined;
+}
+
+/** How a message left; the way out of the server counts before those within. */
+function methodOf(recipients: readonly RecipientRow[]): Method | undefined {
+  return (["smtp", "capture", "relay"] as const).find((one) =>
+    recipients.some(({ method, status }) => method === one && (status === "sent" || status === "delivered")),
+  );
+}
+
+/** The queue id in the reply to the last DATA, as Postfix, Exim, Amazon SES and their like write it. */
+const queueIds = [
+  /\bqueued as ([\w.-]{4,200})/i,
+  /\bok:? +id=([\w.-]{4,200})/i,
+  /^250(?: 2\.\d\.\d)? ok:? +<?([\w.-]*\d[\w.-]{3,200})>?$/i,
+];
+
+/** What the upstream called it, when it said so. */
+export function providerMessageId(recipients: readonly RecipientRow[]): string | undefined {
+  for (const { method, smtpReply } of recipients) {
+    if (method !== "smtp" || !smtpReply?.startsWith("250")) continue;
+    for (const pattern of queueIds) {
+      const [, id] = pattern.exec(smtpReply.trim()) ?? [];
+      if (id) return id;
+    }
+  }
+  return undefined;
+}
+
+function some(mailboxes: Mailbox[]): string[] | undefined {
+  return mailboxes.length > 0 ? bare(mailboxes) : undefined;
+}

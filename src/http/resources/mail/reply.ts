@@ -1,0 +1,201 @@
+import { Type } from "@sinclair/typebox";
+import type { OutboundAttachment } from "../../../mail.ts";
+import {
+  distinct,
+  forwardSubject,
+  type Original,
+  replyRecipients,
+  replySubject,
+  replyThread,
+  type Unproven,
+} from "../../../outbound/reply.ts";
+import type { Caller } from "../../../store/accounts/accounts.ts";
+import type { AgentRow } from "../../../store/schema.ts";
+import type { FieldError } from "../../../util/errors.ts";
+import { Sent } from "../../../wire/outbound.ts";
+import { optional } from "../../../wire/words.ts";
+import { answer, type Complain, choice, complete, flag, invalid, openBody } from "../../framework/input.ts";
+import { operation } from "../../framework/openapi.ts";
+import { notFound } from "../../framework/problem.ts";
+import { type RouteDeps, resource } from "../../framework/resource.ts";
+import { ownAgent } from "../account/agents.ts";
+import * as input from "./send-input.ts";
+import { type Found, findMessage, mayWrite, submit, submitFailures } from "./submit.ts";
+
+/** Which addresses a reply did not go to because nobody vouches for them, and what to do; undefined when there are none. */
+function leftOut(unproven: Unproven[]): string | undefined {
+  if (unproven.length === 0) return undefined;
+  const fields = unproven.map(({ field, addresses }) => {
+    const named = addresses.slice(0, LEFT_OUT_NAMED_MAX).join(", ");
+    const more = addresses.length - LEFT_OUT_NAMED_MAX;
+    return `${field} (${named}${more > 0 ? ` and ${more} more` : ""})`;
+  });
+  return (
+    `The reply did not go to what is in ${fields.join(" and ")}, because the signature that proves the sender does not ` +
+    "cover it. To write there all the same, POST /api/v1/send with to and reply_to_message_id."
+  );
+}
+
+/** Addresses of one field that a sentence still names. */
+const LEFT_OUT_NAMED_MAX = 5;
+
+const inclusions = ["message", "attachments", "none"] as const;
+
+export function replies(deps: RouteDeps) {
+  const { config, store } = deps;
+  const { limits } = config;
+
+  const NewReply = openBody(
+    {
+      body: input.bodyText,
+      reply_all: Type.Optional(flag({ default: false, description: "Also to everybody else the message went to." })),
+      ...input.contentMembers,
+    },
+    (given, complain) => input.checkContent(given, complain, limits),
+  );
+
+  const NewForward = openBody(
+    {
+      to: Type.Optional(input.addressList()),
+      body: Type.Optional(input.bodyText),
+      include: Type.Optional(
+        choice(inclusions, {
+          default: "message",
+          description: "What goes along: the whole message as a file, only its attachments, or nothing.",
+        }),
+      ),
+      ...input.contentMembers,
+    },
+    (given, complain, isWrong) => {
+      input.checkAddressed(given, complain, isWrong);
+      input.checkContent(given, complain, limits);
+    },
+  );
+
+  async function findOwn(caller: Caller, address: string, id: string): Promise<Found & { agent: AgentRow }> {
+    const agent = mayWrite(await ownAgent(store, caller, address));
+    const found = await findMessage(store, agent, id);
+    if (!found) throw notFound("message");
+    return { agent, ...found };
+  }
+
+  /** What of the original a forward takes along. */
+  async function enclosed(
+    { original, raw }: Found,
+    include: (typeof inclusions)[number],
+  ): Promise<OutboundAttachment[]> {
+    const bytes = include === "none" ? null : await raw();
+    if (!bytes) return [];
+    if (include === "message") {
+      const filename = `${original.subject.slice(0, 100).toWellFormed() || "message"}.eml`;
+      return [{ filename, contentType: "message/rfc822", content: bytes }];
+    }
+    const read = await deps.offload.attachments(bytes);
+    return read.map(({ attachment: { filename, content_type }, content }) => ({
+      ...{ filename, contentType: content_type, content },
+    }));
+  }
+
+  /** Whom an answer goes to. Failure `invalid_request` when the original's own words do not tell. */
+  function answered(original: Original, agent: AgentRow, all: boolean, more: ReturnType<typeof input.readRecipients>) {
+    const { to, cc, problems, unproven } = replyRecipients(original, agent.id, all);
+    const errors: FieldError[] = problems.map((problem) => ({ field: "to", message: `would have ${problem}` }));
+    if (errors.length === 0 && to.length === 0)
+      errors.push({ field: "to", message: "is not known: the message names nobody to answer to" });
+    const recipients = distinct({ to, cc: [...cc, ...more.cc], bcc: more.bcc });
+    const complain: Complain = (field, message) => errors.push({ field, message });
+    input.checkCount(recipients, complain, limits);
+    if (errors.length > 0)
+      throw invalid(errors, "Name the recipients yourself: POST /api/v1/send with to and reply_to_message_id.");
+    return { recipients, unproven };
+  }
+
+  return resource("/api/v1/agents/:email/messages")
+    .post(
+      "/:id/reply",
+      async ({ params, body, caller, request, exchange, set, status }) => {
+        const { agent, original } = await findOwn(caller, params.email, params.id);
+        const given = await complete(body, (fitting, complain) => input.checkKnown(fitting, complain, deps));
+        const { recipients, unproven } = answered(
+          original,
+          agent,
+          given.reply_all ?? false,
+          input.readRecipients(given),
+        );
+        const outcome = await submit(
+          deps,
+          {
+            ...{ agent, type: "reply", replyTo: [] },
+            ...recipients,
+            subject: replySubject(original.subject),
+            ...input.contentOf(given),
+            conversationId: given.conversation_id || original.conversationId,
+            originalConversation: original.conversationId,
+            ...replyThread(original),
+          },
+          { request, exchange, caller, set },
+        );
+        return status(outcome.status, { ...outcome.sent, ...optional("fix", leftOut(unproven)) });
+      },
+      {
+        body: NewReply,
+        response: { 200: answer(Sent), 202: answer(Sent) },
+        ...operation({
+          id: "replyToMessage",
+          tag: "sending",
+          takesAttachments: true,
+          summary: "Answer a message",
+          description:
+            "To its Reply-To, or else its From; of a message of the agent's own, to whom it went. Nothing is quoted. " +
+            "Where the sender is proven by a signature that leaves out Reply-To, To or Cc (`authentication.unsigned`), " +
+            "that field chooses no recipients, and `fix` names those left out. " +
+            "The answers are those of POST /api/v1/send.",
+          failures: submitFailures,
+          example: { body: "Thank you.", reply_all: true },
+        }),
+      },
+    )
+    .post(
+      "/:id/forward",
+      async ({ params, body, caller, request, exchange, set, status }) => {
+        const { agent, ...found } = await findOwn(caller, params.email, params.id);
+        const { original } = found;
+        const given = await complete(body, (fitting, complain) => input.checkKnown(fitting, complain, deps));
+        const content = input.contentOf(given);
+        const attachments = [...content.attachments, ...(await enclosed(found, given.include ?? "message"))];
+        const bytes = attachments.reduce((sum, one) => sum + one.content.byteLength, 0);
+        const { outboundMessageSize: max } = limits;
+        if (bytes > max)
+          throw invalid([{ field: "include", message: `makes ${bytes} bytes; at most ${max} may leave` }]);
+        const outcome = await submit(
+          deps,
+          {
+            ...{ agent, type: "forward", replyTo: [] },
+            ...input.readRecipients(given),
+            subject: forwardSubject(original.subject),
+            ...content,
+            attachments,
+            conversationId: given.conversation_id || original.conversationId,
+            originalConversation: original.conversationId,
+            // A new thread for its reader, who has nothing of what came before.
+            ...{ inReplyTo: null, references: [] },
+          },
+          { request, exchange, caller, set },
+        );
+        return status(outcome.status, outcome.sent);
+      },
+      {
+        body: NewForward,
+        response: { 200: answer(Sent), 202: answer(Sent) },
+        ...operation({
+          id: "forwardMessage",
+          tag: "sending",
+          takesAttachments: true,
+          summary: "Pass a message on",
+          description: "The answers are those of POST /api/v1/send.",
+          failures: submitFailures,
+          example: { to: ["bob@example.com"], body: "For you." },
+        }),
+      },
+    );
+}

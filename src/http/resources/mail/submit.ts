@@ -1,0 +1,122 @@
+import type { Static } from "@sinclair/typebox";
+import { inboundOriginal, type Original, outboundOriginal } from "../../../outbound/reply.ts";
+import type { SendRequest } from "../../../outbound/send.ts";
+import type { Outbound } from "../../../store/outbound/outbound.ts";
+import type { AgentRow } from "../../../store/schema.ts";
+import type { Store } from "../../../store/store.ts";
+import { Failure } from "../../../util/errors.ts";
+import type { Sent } from "../../../wire/outbound.ts";
+import { principalKey } from "../../framework/idempotency.ts";
+import type { Identity } from "../../framework/identity.ts";
+import type { Exchange, RouteDeps } from "../../framework/resource.ts";
+import { recipientOnWire, sentOnWire } from "./outbound-wire.ts";
+
+/** Ways in which handing a message in may fail, beyond those of every request. */
+export const submitFailures = [
+  ...(["forbidden", "conflict", "recipient_suppressed", "upstream_not_configured", "upstream_rejected"] as const),
+];
+
+/** What a route says; the rest of a message follows from the request. */
+export type Said = Omit<SendRequest, "asked" | "wait" | "signal" | "requireStanding">;
+
+interface Context {
+  request: Request;
+  exchange: Exchange;
+  caller: Identity;
+  set: { headers: Record<string, string | number> };
+}
+
+/** A message that another one follows from, and its bytes. */
+export interface Found {
+  original: Original;
+  raw(): Promise<Uint8Array | null>;
+}
+
+interface Outcome {
+  status: 200 | 202;
+  sent: Static<typeof Sent>;
+}
+
+/**
+ * Hands a message in, and waits for its first try unless asked not to (RFC 7240 4.1). The same request again joins the
+ * first one: under its Idempotency-Key for a day, without one for two minutes, unless a final answer was handed over.
+ * Failures: the sender's, and `upstream_rejected` when nobody will get it.
+ */
+export async function submit(
+  { sender, answers }: RouteDeps,
+  said: Said,
+  { request, exchange, caller, set }: Context,
+): Promise<Outcome> {
+  const async = prefersAsync(request, set);
+  const key = request.headers.get("idempotency-key");
+  const idempotencyKey = key === null ? null : principalKey(caller, key);
+  const asked = { hash: exchange.requestHash, by: caller.proofId, idempotencyKey };
+  await answers.noted(asked.hash);
+  const sent = await sender.send({
+    ...said,
+    ...{ asked, wait: !async, requireStanding: exchange.requireStanding },
+    ...(async ? {} : { signal: exchange.signal }),
+  });
+  if (!sent.fresh) {
+    set.headers["idempotent-replayed"] = "true";
+    if (idempotencyKey !== null) set.headers["idempotency-replayed"] = "true";
+  }
+  const outcome = outcomeOf(sent);
+  // What a client that has gone was told, it did not hear.
+  if (outcome.status === 200 && idempotencyKey === null && !exchange.clientHasGone)
+    answers.note(sent.message.id, asked.hash);
+  return outcome;
+}
+
+/** Whether the client wants no waiting (RFC 7240 4.1); the answer says that it gets its way. */
+export function prefersAsync(request: Request, set: Context["set"]): boolean {
+  const preferences = (request.headers.get("prefer") ?? "").split(",").map((one) => one.split(";")[0]?.trim());
+  const async = preferences.some((one) => one?.toLowerCase() === "respond-async");
+  if (async) set.headers["preference-applied"] = "respond-async";
+  return async;
+}
+
+/** The message of the agent that has this id, in or out; null when it has none. */
+export async function findMessage(store: Store, agent: AgentRow, id: string): Promise<Found | null> {
+  const inbound = await store.getMessage(agent.id, id);
+  if (inbound) {
+    const { message, content, raw } = inbound;
+    return { original: inboundOriginal(message, content), raw: async () => raw };
+  }
+  const outbound = await store.getOutbound(agent.userId, id);
+  // The server's own mail to reviewers is nothing to answer or to pass on: it has links that decide.
+  if (outbound?.message.agentId !== agent.id || outbound.message.type === "notice") return null;
+  return { original: outboundOriginal(outbound.message), raw: () => store.outboundBytes(id) };
+}
+
+/** Failure `forbidden` for a domain's own mailbox. */
+export function mayWrite(agent: AgentRow): AgentRow {
+  if (!agent.role) return agent;
+  throw new Failure("forbidden", `${agent.id} is the domain's own mailbox: it is read, and sends nothing.`, {
+    fix: "Send as an agent.",
+  });
+}
+
+/** What to answer about a message. Failure `upstream_rejected` when nobody will get it. */
+export function outcomeOf({ message, recipients }: Outbound): Outcome {
+  const has = (...statuses: string[]) => recipients.some((recipient) => statuses.includes(recipient.status));
+  const outcome = (code: 200 | 202, status: Static<typeof Sent>["status"]): Outcome => ({
+    status: code,
+    sent: sentOnWire(message, recipients, status),
+  });
+  if (message.status === "pending_approval") return outcome(202, "pending_approval");
+  if (has("queued", "sending", "deferred")) return outcome(202, "queued");
+  if (has("sent", "delivered")) return outcome(200, "sent");
+  // Only of a repeated request: somebody decided between the two.
+  const { status } = message;
+  if (status === "cancelled" || status === "rejected" || status === "expired_rejected") return outcome(200, status);
+  const reasons = recipients.map(({ address, smtpReply, error }) => `${address}: ${smtpReply ?? error ?? "refused"}`);
+  throw new Failure("upstream_rejected", `No recipient accepted the message. ${reasons.join("; ")}`, {
+    fix: "Correct what the reply complains about and send it as a new message; this one is not tried again.",
+    extra: {
+      message_id: message.id,
+      smtp_reply: recipients.find((recipient) => recipient.smtpReply !== null)?.smtpReply ?? null,
+      recipients: recipients.map(recipientOnWire),
+    },
+  });
+}

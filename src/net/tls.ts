@@ -1,0 +1,157 @@
+/** The certificate that listeners show: the configured one, else one we sign ourselves and keep in the data folder. */
+import { createPrivateKey, randomUUID, X509Certificate } from "node:crypto";
+import { type FSWatcher, watch } from "node:fs";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Log } from "../util/log.ts";
+
+/** PEM texts. */
+export interface TlsPair {
+  cert: string;
+  key: string;
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+/** Long enough that nobody meets a renewal, short enough for every client's taste (browsers stop at 825 days). */
+const validForMs = 730 * dayMs;
+/** For clients whose clock is behind. */
+const backdatedMs = dayMs;
+/** A certificate this close to its end is replaced, or complained about when it is not ours. */
+const renewBeforeMs = 30 * dayMs;
+/** Key and certificate together, so that one rename puts a pair in place and no crash can split it. */
+const selfSignedFile = "tls-self-signed.pem";
+
+/**
+ * The pair from `certPath` and `keyPath`, or, when neither is given, a self-signed one (ECDSA P-256) for `hostname`,
+ * made once in `dataDir` and made again when it is about to expire, unreadable or for another name.
+ * Throws an Error that says what is wrong with the configured files.
+ */
+export async function loadOrCreateTls(options: {
+  certPath?: string;
+  keyPath?: string;
+  dataDir: string;
+  hostname: string;
+  log: Log;
+}): Promise<TlsPair & { selfSigned: boolean }> {
+  const { certPath, keyPath, log } = options;
+  if (certPath && keyPath) return { ...(await loadPair(certPath, keyPath, log)), selfSigned: false };
+  if (certPath || keyPath) throw new Error("The TLS certificate and its key go together: one of the two is missing");
+  const path = join(options.dataDir, selfSignedFile);
+  const kept = await readSelfSigned(path, options.hostname);
+  if (kept) return { ...kept, selfSigned: true };
+  const fresh = await selfSign(options.hostname);
+  await mkdir(options.dataDir, { recursive: true });
+  const unfinished = `${path}.${randomUUID()}`;
+  await writeFile(unfinished, fresh.key + fresh.cert, { mode: 0o600 });
+  await rename(unfinished, path);
+  log.info("tls.self_signed", { hostname: options.hostname, file: path });
+  return { ...fresh, selfSigned: true };
+}
+
+/** Quiet time after a change: certificate and key are two files, written one after the other. */
+const quietMs = 250;
+
+/**
+ * Calls `apply` with the new pair whenever the files have changed. A pair that does not load or fit is logged and
+ * skipped; the one in use stays. Watches the folders, as renewal tools swap symbolic links.
+ * `reload` looks at once (SIGHUP; file systems that tell nobody about changes).
+ */
+export function watchTls(options: {
+  certPath: string;
+  keyPath: string;
+  current: TlsPair;
+  apply: (pair: TlsPair) => void;
+  log: Log;
+}): { reload(): Promise<void>; close(): void } {
+  const { certPath, keyPath, apply, log } = options;
+  let current = options.current;
+  const reload = async () => {
+    try {
+      const { cert, key } = await loadPair(certPath, keyPath, log);
+      if (cert === current.cert && key === current.key) return;
+      apply({ cert, key });
+      current = { cert, key };
+      log.info("tls.reloaded", { file: certPath, expires: new X509Certificate(cert).validTo });
+    } catch (error) {
+      log.warn("tls.reload_failed", { file: certPath }, error);
+    }
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const changed = () => {
+    clearTimeout(timer);
+    timer = setTimeout(reload, quietMs);
+    timer.unref();
+  };
+  const watchers: FSWatcher[] = [...new Set([dirname(certPath), dirname(keyPath)])].map((folder) =>
+    watch(folder, { persistent: false }, changed).on("error", (error) =>
+      log.warn("tls.watch_failed", { folder }, error),
+    ),
+  );
+  return {
+    reload,
+    close() {
+      clearTimeout(timer);
+      for (const watcher of watchers) watcher.close();
+    },
+  };
+}
+
+async function loadPair(certPath: string, keyPath: string, log: Log): Promise<TlsPair> {
+  const cert = await readFile(certPath, "utf8").catch((cause) => {
+    throw new Error(`The TLS certificate ${certPath} cannot be read`, { cause });
+  });
+  const key = await readFile(keyPath, "utf8").catch((cause) => {
+    throw new Error(`The TLS key ${keyPath} cannot be read`, { cause });
+  });
+  const certificate = parsed(() => new X509Certificate(cert), `${certPath} is not a PEM certificate`);
+  const privateKey = parsed(() => createPrivateKey(key), `${keyPath} is not a PEM private key without a passphrase`);
+  if (!certificate.checkPrivateKey(privateKey)) throw new Error(`The key ${keyPath} does not belong to ${certPath}`);
+  if (Date.parse(certificate.validTo) - Date.now() < renewBeforeMs)
+    log.warn("tls.expires_soon", { file: certPath, expires: certificate.validTo });
+  return { cert, key };
+}
+
+function parsed<T>(parse: () => T, complaint: string): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new Error(complaint, { cause });
+  }
+}
+
+/** The kept pair, or null when there is none worth keeping. */
+async function readSelfSigned(path: string, hostname: string): Promise<TlsPair | null> {
+  const pem = await readFile(path, "utf8").catch(() => "");
+  const cert = pemBlock(pem, "CERTIFICATE");
+  const key = pemBlock(pem, "PRIVATE KEY");
+  if (!cert || !key) return null;
+  try {
+    const certificate = new X509Certificate(cert);
+    const fits = certificate.checkPrivateKey(createPrivateKey(key)) && certificate.subject === `CN=${hostname}`;
+    return fits && Date.parse(certificate.validTo) - Date.now() >= renewBeforeMs ? { cert, key } : null;
+  } catch {
+    return null;
+  }
+}
+
+function pemBlock(pem: string, label: string): string | null {
+  const block = new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----`).exec(pem);
+  return block ? `${block[0]}\n` : null;
+}
+
+async function selfSign(hostname: string): Promise<TlsPair> {
+  // Loaded only when needed: most starts find the certificate made.
+  const { generate } = await import("selfsigned");
+  const now = Date.now();
+  const made = await generate([{ name: "commonName", value: hostname }], {
+    keyType: "ec",
+    curve: "P-256",
+    algorithm: "sha256",
+    notBeforeDate: new Date(now - backdatedMs),
+    notAfterDate: new Date(now + validForMs),
+  });
+  const key = pemBlock(made.private, "PRIVATE KEY");
+  const cert = pemBlock(made.cert, "CERTIFICATE");
+  if (!key || !cert) throw new Error("The self-signed certificate could not be made");
+  return { cert, key };
+}
