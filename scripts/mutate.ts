@@ -46,7 +46,7 @@ interface Result {
 }
 
 /** Longest run of an entry's tests; a mistake may make one of them wait for ever. */
-const limitMs = 180_000;
+const LIMIT_MS = 180_000;
 const project = join(import.meta.dir, "..");
 const folder = join(project, "testdata", "mutants");
 
@@ -111,7 +111,7 @@ async function run(
   const timer = setTimeout(() => {
     late = true;
     endGroup(child.pid);
-  }, limitMs);
+  }, LIMIT_MS);
   const status = await child.exited;
   clearTimeout(timer);
   endGroup(child.pid);

@@ -65,7 +65,7 @@ const classes: Class[] = [
 
 /** Words of Python, which a field cannot be called. */
 const keywords = new Set(["from"]);
-const lineCharsMax = 118;
+const LINE_CHARS_MAX = 118;
 
 /** The text of `_messages.py`. */
 export function pythonModels(schemas: Record<string, Schema>): string {
@@ -167,7 +167,7 @@ function commentOf({ description, enum: words = [] }: Schema): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ").filter(Boolean)) {
     const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= lineCharsMax)
+    if (last !== undefined && last.length + 1 + word.length <= LINE_CHARS_MAX)
       lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(`    #: ${word}`);
   }

@@ -17,7 +17,7 @@ const verdictsFile = join(project, "scripts/regexps.json");
 const sources = ["src/**/*.{ts,tsx}", "web/src/**/*.{ts,tsx}", "sdks/typescript/src/**/*.{ts,tsx}"];
 const notAnalysed = /\.test\.tsx?$|\.d\.ts$|\/testing\//;
 /** Analysis of one expression; most take a few ms. */
-const analysisMs = 60_000;
+const ANALYSIS_MS = 60_000;
 
 /** Expressions as they are written in TypeScript: `/a+/gi`. */
 interface Verdicts {
@@ -131,7 +131,7 @@ async function analysed({ source, flags }: { source: string; flags: string }): P
   process.env.RECHECK_BACKEND = "pure";
   const { checkSync } = await import("recheck");
   const result = checkSync(source, flags, {
-    ...{ timeout: analysisMs, incubationTimeout: null, attackTimeout: null },
+    ...{ timeout: ANALYSIS_MS, incubationTimeout: null, attackTimeout: null },
   });
   if (result.status === "safe") return "";
   if (result.status === "unknown") return `cannot be analysed (${result.error.kind})`;

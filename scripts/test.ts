@@ -15,13 +15,13 @@ import { type Counts, pythonTests } from "./test-python.ts";
  */
 
 /** A test may start a whole server, or two; on a busy machine the first answer takes a while. */
-const testTimeoutMs = 30_000;
+const TEST_TIMEOUT_MS = 30_000;
 /** Each worker has a Postgres, a browser and child processes of its own. */
-const workersMax = 4;
+const WORKERS_MAX = 4;
 /** Free memory that the temporary files of all workers certainly fit in: databases, a browser, programs of Postgres. */
-const memoryFilesBytesMin = 6 * 1024 ** 3;
+const MEMORY_FILES_BYTES_MIN = 6 * 1024 ** 3;
 /** Characters of the report's end that hold its summary for certain. */
-const tailLength = 4096;
+const TAIL_LENGTH = 4096;
 
 const project = join(import.meta.dir, "..");
 
@@ -40,7 +40,7 @@ function memoryFolder(): string | null {
   let folder: string | null = null;
   try {
     const { bavail, bsize } = statfsSync("/dev/shm");
-    if (process.env.TMPDIR || bavail * bsize < memoryFilesBytesMin) return null;
+    if (process.env.TMPDIR || bavail * bsize < MEMORY_FILES_BYTES_MIN) return null;
     folder = mkdtempSync("/dev/shm/e2a-tests-");
     // As /tmp: root's tests run Postgres as another user.
     chmodSync(folder, constants.S_IRWXU | constants.S_IRWXG | constants.S_IRWXO);
@@ -61,10 +61,10 @@ async function bunTest(args: string[]): Promise<Counts> {
     // What is left behind there would take memory.
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
   }
-  const workers = Math.min(availableParallelism(), workersMax);
+  const workers = Math.min(availableParallelism(), WORKERS_MAX);
   // A worker keeps what it has started (Postgres, a browser, child processes) for the files that it runs.
   const parallel = [`--parallel=${workers}`, "--no-isolate"];
-  const child = Bun.spawn([process.execPath, "test", `--timeout=${testTimeoutMs}`, ...parallel, ...args], {
+  const child = Bun.spawn([process.execPath, "test", `--timeout=${TEST_TIMEOUT_MS}`, ...parallel, ...args], {
     cwd: project,
     stdin: "ignore",
     stdout: "inherit",
@@ -76,7 +76,7 @@ async function bunTest(args: string[]): Promise<Counts> {
   const decoder = new TextDecoder();
   for await (const chunk of child.stderr) {
     process.stderr.write(chunk);
-    tail = (tail + decoder.decode(chunk, { stream: true })).slice(-tailLength);
+    tail = (tail + decoder.decode(chunk, { stream: true })).slice(-TAIL_LENGTH);
   }
   const status = await child.exited;
   const summary = Bun.stripANSI(tail);

@@ -17,9 +17,9 @@ export interface ReturnPaths {
 }
 
 /** Three digits of base 36. A message has 50 recipients at most. */
-const recipientMax = 36 ** 3 - 1;
+const RECIPIENT_MAX = 36 ** 3 - 1;
 /** 100 bits. A guess costs an SMTP dialogue, so nobody makes enough of them. */
-const signatureChars = 20;
+const SIGNATURE_CHARS = 20;
 /** Base 32 (RFC 4648 6) in lower case: five bits a character, and the same in any case. */
 const digits = "abcdefghijklmnopqrstuvwxyz234567";
 
@@ -40,15 +40,15 @@ export function createReturnPaths(key: Uint8Array, domain: string): ReturnPaths 
   const sign = (subject: string): string => {
     // The label keeps signatures of other uses of a key, and of a later form, apart from these.
     const mac = createHmac("sha256", key).update(`e2a return path 1\0${host}\0${subject}`).digest();
-    return Array.from(mac.subarray(0, signatureChars), (byte) => digits[byte & 31]).join("");
+    return Array.from(mac.subarray(0, SIGNATURE_CHARS), (byte) => digits[byte & 31]).join("");
   };
 
   return {
     make(messageId, recipient) {
       const id = /^msg_([0-9a-f]{32})$/.exec(messageId)?.[1];
       if (id === undefined) throw new RangeError(`Not a message id: ${messageId}`);
-      if (!Number.isInteger(recipient) || recipient < 0 || recipient > recipientMax)
-        throw new RangeError(`A recipient's number is from 0 to ${recipientMax}, not ${recipient}.`);
+      if (!Number.isInteger(recipient) || recipient < 0 || recipient > RECIPIENT_MAX)
+        throw new RangeError(`A recipient's number is from 0 to ${RECIPIENT_MAX}, not ${recipient}.`);
       const subject = `${id}.${recipient.toString(36)}`;
       return `bounce+${subject}.${sign(subject)}@${host}`;
     },

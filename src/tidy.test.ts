@@ -177,3 +177,17 @@ test("the environment is read in config.ts and main.ts only, and nothing prints 
   }
   expect(wrong).toEqual([]);
 });
+
+test("a number that is fixed has a name in capitals", async () => {
+  const wrong: string[] = [];
+  for (const root of ["src", "web/src", "sdks/typescript/src", "scripts"])
+    for await (const file of new Glob(`${root}/**/*.{ts,tsx}`).scan(project)) {
+      if (/\.test\.tsx?$/.test(file)) continue;
+      const text = await Bun.file(join(project, file)).text();
+      for (const [, name] of text.matchAll(
+        /^(?:export )?const ([a-z]\w*)(?:: number)? = -?[\d_.]+(?:[ *+\d_.]|\w+_\w+)*;/gm,
+      ))
+        wrong.push(`${file}: ${name}`);
+    }
+  expect(wrong).toEqual([]);
+});

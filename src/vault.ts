@@ -16,17 +16,17 @@ export interface Vault {
   openText(sealed: Uint8Array, context: string): string;
 }
 
-const keyBytes = 32;
+const KEY_BYTES = 32;
 /** First byte of every sealed value: says how the rest is made, so that another way can follow. */
-const versionAesGcm = 1;
+const VERSION_AES_GCM = 1;
 /** The nonce length GCM is made for (NIST SP 800-38D 5.2.1.1). Random ones are safe for 2^32 values under one key. */
-const nonceBytes = 12;
-const tagBytes = 16;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
 
 /** A key for one purpose from the master key (HKDF-SHA-256, RFC 5869). Different purposes give unrelated keys. */
 export function deriveKey(master: Uint8Array, purpose: string): Uint8Array {
-  if (master.length !== keyBytes) throw new RangeError(`A key has ${keyBytes} bytes, not ${master.length}.`);
-  return new Uint8Array(hkdfSync("sha256", master, new Uint8Array(), `e2a ${purpose}`, keyBytes));
+  if (master.length !== KEY_BYTES) throw new RangeError(`A key has ${KEY_BYTES} bytes, not ${master.length}.`);
+  return new Uint8Array(hkdfSync("sha256", master, new Uint8Array(), `e2a ${purpose}`, KEY_BYTES));
 }
 
 /**
@@ -35,18 +35,18 @@ export function deriveKey(master: Uint8Array, purpose: string): Uint8Array {
  */
 export function createVault(master: Uint8Array): Vault {
   const key = deriveKey(master, "vault");
-  const associated = (context: string) => Buffer.from(`e2a\0${versionAesGcm}\0${context}`, "utf8");
+  const associated = (context: string) => Buffer.from(`e2a\0${VERSION_AES_GCM}\0${context}`, "utf8");
 
   function openBytes(sealed: Uint8Array, context: string): Buffer {
-    if (sealed.length < 1 + nonceBytes + tagBytes || sealed[0] !== versionAesGcm)
+    if (sealed.length < 1 + NONCE_BYTES + TAG_BYTES || sealed[0] !== VERSION_AES_GCM)
       throw new Error("A stored secret cannot be opened: it is not in a form that this version knows.");
-    const tagAt = sealed.length - tagBytes;
-    const nonce = sealed.subarray(1, 1 + nonceBytes);
-    const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: tagBytes });
+    const tagAt = sealed.length - TAG_BYTES;
+    const nonce = sealed.subarray(1, 1 + NONCE_BYTES);
+    const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
     decipher.setAAD(associated(context));
     decipher.setAuthTag(sealed.subarray(tagAt));
     try {
-      return Buffer.concat([decipher.update(sealed.subarray(1 + nonceBytes, tagAt)), decipher.final()]);
+      return Buffer.concat([decipher.update(sealed.subarray(1 + NONCE_BYTES, tagAt)), decipher.final()]);
     } catch (cause) {
       throw new Error("A stored secret cannot be opened: it was sealed with another key, or was changed.", { cause });
     }
@@ -54,12 +54,12 @@ export function createVault(master: Uint8Array): Vault {
 
   return {
     seal(plain, context) {
-      const nonce = randomBytes(nonceBytes);
-      const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: tagBytes });
+      const nonce = randomBytes(NONCE_BYTES);
+      const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
       cipher.setAAD(associated(context));
       const bytes = typeof plain === "string" ? Buffer.from(plain, "utf8") : plain;
       const encrypted = [cipher.update(bytes), cipher.final()];
-      return Buffer.concat([Buffer.of(versionAesGcm), nonce, ...encrypted, cipher.getAuthTag()]);
+      return Buffer.concat([Buffer.of(VERSION_AES_GCM), nonce, ...encrypted, cipher.getAuthTag()]);
     },
     open: openBytes,
     openText: (sealed, context) => openBytes(sealed, context).toString("utf8"),
@@ -132,7 +132,7 @@ async function createKeyFile(path: string): Promise<void> {
   const draft = `${path}.${randomBytes(8).toString("hex")}`;
   const file = await open(draft, "wx", 0o600);
   try {
-    await file.writeFile(`${randomBytes(keyBytes).toString("hex")}\n`);
+    await file.writeFile(`${randomBytes(KEY_BYTES).toString("hex")}\n`);
     await file.sync();
   } finally {
     await file.close();

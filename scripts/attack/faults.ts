@@ -11,16 +11,16 @@ export interface FaultRow extends Tally {
 }
 
 /** How often a process is killed, or the power cut. */
-const rounds = 5;
+const ROUNDS = 5;
 /** Longer than the leases of mail in hand. */
-const awaySeconds = 100;
+const AWAY_SECONDS = 100;
 
 /** Every fault there is for a database. Faults of a disk are injected under SQLite; Postgres has its own. */
 export async function attackFaults({ command, database, progress }: AttackOptions): Promise<FaultRow[]> {
   const [binary = ""] = command;
   const ofDisk: [string, () => Promise<Tally>][] = [
-    ["kill -9 at random moments", () => killedAtRandom(binary, "kill -9", rounds)],
-    ["power cut at random moments", () => killedAtRandom(binary, "power cut", rounds)],
+    ["kill -9 at random moments", () => killedAtRandom(binary, "kill -9", ROUNDS)],
+    ["power cut at random moments", () => killedAtRandom(binary, "power cut", ROUNDS)],
     ["a sync of the log fails, then a power cut", () => syncFailsThenPowerCut(binary, "log")],
     ["a sync in a checkpoint fails, then a power cut", () => syncFailsThenPowerCut(binary, "database")],
     ["a full disk for a while, then a power cut", () => writesFailForAWhile(binary, errno.ENOSPC)],
@@ -29,8 +29,8 @@ export async function attackFaults({ command, database, progress }: AttackOption
   const scenarios: [string, () => Promise<Tally>][] = [
     ...(database === "sqlite" ? ofDisk : []),
     [
-      `no writes for ${awaySeconds} s with mail at the upstream`,
-      () => storeAwayWhileSending(binary, database, awaySeconds),
+      `no writes for ${AWAY_SECONDS} s with mail at the upstream`,
+      () => storeAwayWhileSending(binary, database, AWAY_SECONDS),
     ],
   ];
   const rows: FaultRow[] = [];

@@ -19,12 +19,12 @@ export interface InputRow extends Watched {
 }
 
 /** Small enough that a sender with a slow line has it out in a second, and large enough for quadratic work to show. */
-const mailBytes = 2 * 1024 * 1024;
+const MAIL_BYTES = 2 * 1024 * 1024;
 /** HTML of a held message; the gate and the reviewer's pages read it. */
 const heldChars = headerBytesMax;
 /** Attacks of 50 senders at once are this large. */
-const floodBytes = 20 * 1024 * 1024;
-const floodSenders = 50;
+const FLOOD_BYTES = 20 * 1024 * 1024;
+const FLOOD_SENDERS = 50;
 
 export async function attackInputs(options: AttackOptions & { only?: string }): Promise<InputRow[]> {
   await using world = await startWorld(options);
@@ -57,7 +57,7 @@ export async function attackInputs(options: AttackOptions & { only?: string }): 
     });
   for (const [name, build] of Object.entries(hostileMails))
     await run(`mail: ${name}`, async () => {
-      const reply = await deliver(world.server.smtpPort, { to: world.agent, message: build(mailBytes) });
+      const reply = await deliver(world.server.smtpPort, { to: world.agent, message: build(MAIL_BYTES) });
       const read = reply.code === 250 ? await readLatest(world) : [];
       const isRight = [250, 451, 452, 550, 552, 554].includes(reply.code) && read.every(isAnswer);
       return { answers: [`${reply.code}`, ...read.map(String)], isRight };
@@ -67,12 +67,12 @@ export async function attackInputs(options: AttackOptions & { only?: string }): 
       const statuses = await holdAndLook(world, build(heldChars));
       return { answers: statuses.map(String), isRight: statuses.every(isAnswer) };
     });
-  await run(`${floodSenders} senders of ${floodBytes / 1024 / 1024} MB at once`, async () => {
+  await run(`${FLOOD_SENDERS} senders of ${FLOOD_BYTES / 1024 / 1024} MB at once`, async () => {
     const message = Buffer.concat([
       Buffer.from("From: a@sender.example\r\nTo: target@e2a.localhost\r\nSubject: flood\r\n\r\n"),
-      Buffer.alloc(floodBytes, `${"x".repeat(76)}\r\n`),
+      Buffer.alloc(FLOOD_BYTES, `${"x".repeat(76)}\r\n`),
     ]);
-    const sent = Array.from({ length: floodSenders }, () =>
+    const sent = Array.from({ length: FLOOD_SENDERS }, () =>
       deliver(world.server.smtpPort, { to: world.agent, message }).then(
         ({ code }) => code,
         () => 0,

@@ -14,9 +14,9 @@ export interface Findings<T> {
 }
 
 /** How long `/api/health` may wait while a hostile input is read. */
-const healthMsAim = 100;
+const HEALTH_MS_AIM = 100;
 /** Rows of the table of inputs; the rest was faster. */
-const inputRowsMax = 25;
+const INPUT_ROWS_MAX = 25;
 
 export function forgeriesFindings(database: string, found: ForgeriesResult): Findings<ForgeriesResult> {
   const { tried, refused, believed, honest, disbelieved } = found;
@@ -44,7 +44,7 @@ export function inputsFindings(database: string, found: InputRow[]): Findings<In
   const slowest = found.toSorted((a, b) => b.healthMs - a.healthMs);
   const wrong = found.filter((row) => !row.isRight);
   const most = (of: (row: InputRow) => number) => whole(Math.max(0, ...found.map(of)));
-  const shown = [...new Set([...slowest.slice(0, inputRowsMax), ...wrong])];
+  const shown = [...new Set([...slowest.slice(0, INPUT_ROWS_MAX), ...wrong])];
   const lines = table(
     [
       ["input", "seconds", "health ms", "machine ms", "peak MB", "answers"],
@@ -61,7 +61,7 @@ export function inputsFindings(database: string, found: InputRow[]): Findings<In
   );
   const report = [
     `Hostile inputs on ${database}: ${found.length} tried, ${wrong.length} answered wrongly`,
-    `  longest wait for /api/health ${most((row) => row.healthMs)} ms (aim: below ${healthMsAim}), most memory ${most((row) => row.peakMB)} MB`,
+    `  longest wait for /api/health ${most((row) => row.healthMs)} ms (aim: below ${HEALTH_MS_AIM}), most memory ${most((row) => row.peakMB)} MB`,
     ...lines.map((line) => `  ${line}`),
   ].join("\n");
   return { found, report, isClean: wrong.length === 0 };

@@ -3,8 +3,8 @@ import { answerCalls, type Handlers } from "../bench/child.ts";
 import { descendantsOf, memoryMB } from "../bench/process.ts";
 
 /** Between two questions. A stand-still of the server is seen to this precision. */
-const probeIntervalMs = 10;
-const memoryIntervalMs = 20;
+const PROBE_INTERVAL_MS = 10;
+const MEMORY_INTERVAL_MS = 20;
 
 /** What was seen between `begin` and `end`. */
 export interface Watched {
@@ -36,7 +36,7 @@ const handlers = {
           seen.failures++;
         }
         note(performance.now() - startedAt);
-        await Bun.sleep(probeIntervalMs);
+        await Bun.sleep(PROBE_INTERVAL_MS);
       }
     };
     const probes = [
@@ -44,7 +44,7 @@ const handlers = {
       probe(control.url.href, (ms) => (seen.controlMs = Math.max(seen.controlMs, ms))),
     ];
     const look = () => (seen.peakMB = Math.max(seen.peakMB, residentMB(pid)));
-    const sampling = setInterval(look, memoryIntervalMs);
+    const sampling = setInterval(look, MEMORY_INTERVAL_MS);
     watching = {
       async stop() {
         look();

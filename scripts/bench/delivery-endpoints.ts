@@ -9,15 +9,15 @@ import type { Run } from "./run.ts";
 import { sharedDomain } from "./series.ts";
 import { type Latency, latency } from "./statistics.ts";
 
-const liveEndpoints = 20;
+const LIVE_ENDPOINTS = 20;
 /** Half of them take the connection and say nothing, half refuse it. */
-const deadEndpoints = 100;
+const DEAD_ENDPOINTS = 100;
 /** Begun a second, and for how long: a calm server, whose latency is not its own queue. */
-const calmPerSecond = 50;
-const calmSeconds = 20;
-const warmUpMessages = 200;
+const CALM_PER_SECOND = 50;
+const CALM_SECONDS = 20;
+const WARM_UP_MESSAGES = 200;
 /** A webhook may wait for a place that a silent endpoint has: for one whole attempt, 30 s. */
-const arrivalTimeoutMs = 120_000;
+const ARRIVAL_TIMEOUT_MS = 120_000;
 
 /** Webhooks in one round. Times in milliseconds. */
 export interface EndpointsRound {
@@ -59,9 +59,9 @@ export async function endpointsRound(bench: DeliveryBench, run: Run, counts: End
   const hook = await bench.sink.call("start", { keyed: "by message id" });
   const named = (name: string, count: number) => Array.from({ length: count }, (_, i) => `${name}-${i + 1}`);
   const [live, silent, refusing] = [
-    named("live", liveEndpoints),
-    named("silent", deadEndpoints / 2),
-    named("refusing", deadEndpoints / 2),
+    named("live", LIVE_ENDPOINTS),
+    named("silent", DEAD_ENDPOINTS / 2),
+    named("refusing", DEAD_ENDPOINTS / 2),
   ];
   const settings = { ...raisedLimits, E2A_SHARED_DOMAIN: sharedDomain, E2A_DNS_SERVERS: bench.dnsAddress };
   const measure = (server: E2a) => calmPhase(bench, server, live.map(addressOf), dead.pid, counts);
@@ -119,17 +119,17 @@ async function calmPhase(
   const { sink, load, dns } = bench;
   const series = async (count: number) => {
     const startedAt = performance.now();
-    const sent = await sendMail(bench, server, { to, count, perSecond: calmPerSecond });
-    await within(arrivalTimeoutMs, `waiting for ${count} webhooks`, sink.call("waitFor", count));
+    const sent = await sendMail(bench, server, { to, count, perSecond: CALM_PER_SECOND });
+    await within(ARRIVAL_TIMEOUT_MS, `waiting for ${count} webhooks`, sink.call("waitFor", count));
     const { arrivals, duplicates } = await sink.call("take", null);
     counts.messages += sent.sent.length;
     counts.webhooks += [...arrivals.values()].filter((arrival) => arrival.verified).length;
     counts.duplicates += duplicates;
     return { ...sent, arrivals, seconds: (performance.now() - startedAt) / 1000 };
   };
-  const warmUp = await series(warmUpMessages);
+  const warmUp = await series(WARM_UP_MESSAGES);
   const readMeter = startMeter(server.pid, [load.pid, sink.pid, dns.pid, deadPid]);
-  const calm = await series(calmPerSecond * calmSeconds);
+  const calm = await series(CALM_PER_SECOND * CALM_SECONDS);
   const meter = readMeter();
   return {
     commitToWebhookMs: latency(

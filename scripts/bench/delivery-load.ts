@@ -6,7 +6,7 @@ import { HttpConnection } from "./http-connection.ts";
 import type { ListenersHandlers } from "./listeners.child.ts";
 import type { LoadHandlers, LoadOrder } from "./load.child.ts";
 import type { Round, RunOptions } from "./run.ts";
-import { type Series, seriesTimeoutMs, sharedDomain } from "./series.ts";
+import { SERIES_TIMEOUT_MS, type Series, sharedDomain } from "./series.ts";
 import type { SinkHandlers } from "./sink.child.ts";
 import type { Sent } from "./smtp-connection.ts";
 
@@ -41,7 +41,7 @@ export const raisedLimits = {
 };
 
 /** HTTP connections over which agents are made, and handshakes under way at the same time. */
-export const atOnce = 50;
+export const AT_ONCE = 50;
 
 export const addressOf = (slug: string) => `${slug}@${sharedDomain}`;
 
@@ -50,7 +50,7 @@ export async function makeAgents(server: E2a, key: string, slugs: readonly strin
   const port = Number(new URL(server.httpUrl).port);
   let next = 0;
   await Promise.all(
-    Array.from({ length: Math.min(atOnce, slugs.length) }, async () => {
+    Array.from({ length: Math.min(AT_ONCE, slugs.length) }, async () => {
       const connection = await HttpConnection.open(port);
       for (let n = next++; n < slugs.length; n = next++) {
         const json = JSON.stringify({ slug: slugs[n], ...more });
@@ -78,5 +78,5 @@ export function sendMail(
     first,
     ...order,
   });
-  return within(seriesTimeoutMs, `sending ${order.count} messages`, call);
+  return within(SERIES_TIMEOUT_MS, `sending ${order.count} messages`, call);
 }

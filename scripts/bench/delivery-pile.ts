@@ -17,10 +17,10 @@ import type { E2aOptions } from "./e2a.ts";
 import { type Latency, latency } from "./statistics.ts";
 
 /** Claims that are timed, each with so many slots free as a server has that is not busy. */
-const claimsTimed = 200;
-const claimLimit = 16;
+const CLAIMS_TIMED = 200;
+const CLAIM_LIMIT = 16;
 /** How long ago the pile became due. */
-const overdueMs = 3_600_000;
+const OVERDUE_MS = 3_600_000;
 
 /** The database of a server that is stopped. */
 export async function openDatabase({ folder, settings }: E2aOptions) {
@@ -36,8 +36,8 @@ export async function openDatabase({ folder, settings }: E2aOptions) {
  * failed before, as those have for which so much waits.
  */
 export async function pileUp(engine: Engine, store: Store, endpoints: string[], count: number): Promise<void> {
-  const accepted = await store.acceptInbound(mailFor(endpoints, { receivedAt: new Date(Date.now() - overdueMs) }));
-  const failed = { failingSince: new Date(Date.now() - overdueMs), lastFailedAt: new Date() };
+  const accepted = await store.acceptInbound(mailFor(endpoints, { receivedAt: new Date(Date.now() - OVERDUE_MS) }));
+  const failed = { failingSince: new Date(Date.now() - OVERDUE_MS), lastFailedAt: new Date() };
   for (const endpoint of endpoints) await engine.write((s) => setHealth(s, endpoint, failed));
   const ids = accepted.map(({ message }) => message.id);
   const copies = Math.ceil(count / endpoints.length) - 1;
@@ -77,24 +77,24 @@ export async function timeClaims(store: Store, dead: string[]): Promise<Latency>
   const id = `claimed-${newId("msg").slice(-8)}@${dead[0]?.split("@")[1]}`;
   const probe = { id, userId: owner.id, name: "", webhookUrl: "https://hook.example/", mode: "cloud" as const };
   await store.createAgent(newAgent(probe, now), Number.MAX_SAFE_INTEGER);
-  for (let i = 0; i < claimLimit; i++) await store.acceptInbound(mailFor(id, { receivedAt: now }));
-  const slots = { of: new Map([[id, claimLimit]]), others: 0, failing: new Set<string>(), failingMax: 0 };
+  for (let i = 0; i < CLAIM_LIMIT; i++) await store.acceptInbound(mailFor(id, { receivedAt: now }));
+  const slots = { of: new Map([[id, CLAIM_LIMIT]]), others: 0, failing: new Set<string>(), failingMax: 0 };
   let after = "";
   const took: number[] = [];
-  for (let i = 0; i < claimsTimed; i++) {
+  for (let i = 0; i < CLAIMS_TIMED; i++) {
     const startedAt = performance.now();
     const { claimed, ...next } = await store.claimDueDeliveries({
       now,
-      leaseUntil: new Date(now.getTime() + overdueMs),
+      leaseUntil: new Date(now.getTime() + OVERDUE_MS),
       leaseToken: `claim ${i}`,
-      limit: claimLimit,
+      limit: CLAIM_LIMIT,
       busy: dead,
       slots,
       after,
     });
     after = next.after;
     took.push(performance.now() - startedAt);
-    if (claimed.length !== claimLimit) throw new Error(`a claim took ${claimed.length} of ${claimLimit}`);
+    if (claimed.length !== CLAIM_LIMIT) throw new Error(`a claim took ${claimed.length} of ${CLAIM_LIMIT}`);
     for (const delivery of claimed) await store.finishDelivery(delivery, { kind: "released", at: now }, null, now);
   }
   await store.deleteAgent(id, new Date());

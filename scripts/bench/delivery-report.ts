@@ -4,7 +4,7 @@ import type { SocketsRound } from "./delivery-sockets.ts";
 import { cpu, mark, type Row, table, times, whole } from "./table.ts";
 
 /** What live endpoints may lose beside the pile, in the last percentile. */
-const p99RatioMax = 1.5;
+const P99_RATIO_MAX = 1.5;
 
 /** The result as tables for people. */
 export function deliveryReport(result: DeliveryResult): string {
@@ -54,7 +54,7 @@ function socketRows(sockets: SocketsRound, listeners: number): Row[] {
 }
 
 function endpointRows({ empty, piled, claimMs, p99Ratio, deadAttemptsPerSecond }: EndpointsRound, pile: number): Row[] {
-  const aim = `≤ ${p99RatioMax} × ${mark(p99Ratio <= p99RatioMax)} (${p99Ratio.toFixed(2)})`;
+  const aim = `≤ ${P99_RATIO_MAX} × ${mark(p99Ratio <= P99_RATIO_MAX)} (${p99Ratio.toFixed(2)})`;
   return [
     ["webhooks of live endpoints", "empty queue", `beside ${whole(pile)} for dead ones`, "aim"],
     ["commit → webhook, p50 / p99 ms", times(empty.commitToWebhookMs), times(piled.commitToWebhookMs), aim],

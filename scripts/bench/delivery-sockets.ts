@@ -1,19 +1,19 @@
 /** Many WebSockets on one server: what each costs, and how soon each hears of its message. */
 import { within } from "./child.ts";
-import { addressOf, atOnce, type DeliveryBench, makeAgents, raisedLimits, sendMail } from "./delivery-load.ts";
+import { AT_ONCE, addressOf, type DeliveryBench, makeAgents, raisedLimits, sendMail } from "./delivery-load.ts";
 import { api, type E2a, startPrepared } from "./e2a.ts";
 import type { Heard } from "./listener-socket.ts";
 import { memoryMB, startMeter } from "./process.ts";
-import { type Measured, perSecond, seriesTimeoutMs, sharedDomain } from "./series.ts";
+import { type Measured, perSecond, SERIES_TIMEOUT_MS, sharedDomain } from "./series.ts";
 import type { Sent } from "./smtp-connection.ts";
 import { type Latency, latency } from "./statistics.ts";
 
 /** Agents that hear of a burst. */
-const burstListeners = 1_000;
+const BURST_LISTENERS = 1_000;
 /** Memory is looked at when the server has had so little to do for so long: the collector has run by then. */
 const quiet = { cores: 0.03, ms: 5_000, waitMsMax: 60_000 };
 /** Between two requests that show whether others are served while sockets open. */
-const probeEveryMs = 20;
+const PROBE_EVERY_MS = 20;
 
 /** WebSockets in one round. Times in milliseconds. */
 export interface SocketsRound {
@@ -91,12 +91,12 @@ async function connectAll(bench: DeliveryBench, server: E2a, key: string, agents
       const startedAt = performance.now();
       await api(server, key, "GET", "/../health");
       health.push(performance.now() - startedAt);
-      await Bun.sleep(probeEveryMs);
+      await Bun.sleep(PROBE_EVERY_MS);
     }
   })();
   const port = Number(new URL(server.httpUrl).port);
-  const order = { port, key, agents, atOnce };
-  const { seconds } = await within(seriesTimeoutMs, "connecting", bench.listeners.call("connect", order));
+  const order = { port, key, agents, atOnce: AT_ONCE };
+  const { seconds } = await within(SERIES_TIMEOUT_MS, "connecting", bench.listeners.call("connect", order));
   connecting = false;
   await probe;
   return { handshakesPerSecond: agents.length / seconds, healthMs: latency(health) };
@@ -106,13 +106,13 @@ async function connectAll(bench: DeliveryBench, server: E2a, key: string, agents
 async function bursts(bench: DeliveryBench, server: E2a, counts: SocketCounts) {
   const { options, say, listeners } = bench;
   // Spread over all, so that no part of the sockets is warmer than another.
-  const size = Math.min(burstListeners, options.listeners);
+  const size = Math.min(BURST_LISTENERS, options.listeners);
   const step = Math.floor(options.listeners / size);
   const to = Array.from({ length: size }, (_, i) => addressOf(`listener-${i * step + 1}`));
   const measured = async (order: { count: number; everyone?: boolean }) => {
     const readMeter = startMeter(server.pid, [bench.load.pid, listeners.pid, bench.dns.pid]);
     const series = await sendMail(bench, server, { to, ...order });
-    await within(seriesTimeoutMs, "waiting for frames", listeners.call("waitFor", size));
+    await within(SERIES_TIMEOUT_MS, "waiting for frames", listeners.call("waitFor", size));
     const frames = await listeners.call("take", null);
     count(counts, size, step, frames);
     return { ...series, meter: readMeter(), frames };

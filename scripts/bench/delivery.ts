@@ -14,7 +14,7 @@ import type { SinkHandlers } from "./sink.child.ts";
 import { medians } from "./statistics.ts";
 
 /** Messages of one round: two bursts and two broadcasts, and what goes to webhooks, with room. */
-const messagesPerRound = 5_000;
+const MESSAGES_PER_ROUND = 5_000;
 
 /** Parts that were not asked for are absent. */
 interface DeliveryRound {
@@ -40,7 +40,7 @@ export async function benchDelivery(options: DeliveryOptions): Promise<DeliveryR
 
   const { privateKey, zone } = newSender();
   const dnsAddress = await dns.call("start", zone);
-  const count = messagesPerRound * options.rounds;
+  const count = MESSAGES_PER_ROUND * options.rounds;
   options.progress(`signing ${count} messages`);
   const messageBytes = await load.call("prepare", { count, privateKey, to: "agents@agents.example" });
   let next = 0;

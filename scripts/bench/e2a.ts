@@ -5,11 +5,11 @@ import { testPostgres } from "../../test/support/postgres.ts";
 import { within } from "./child.ts";
 import { memoryMB } from "./process.ts";
 
-const startTimeoutMs = 20_000;
-const stopTimeoutMs = 30_000;
-const logTailBytes = 2_000;
+const START_TIMEOUT_MS = 20_000;
+const STOP_TIMEOUT_MS = 30_000;
+const LOG_TAIL_BYTES = 2_000;
 /** Between "ready" and the look at idle memory. */
-const idleSettleMs = 1_500;
+const IDLE_SETTLE_MS = 1_500;
 
 export interface E2aOptions {
   /** The command line before `serve`: the binary, or Bun and the source file. */
@@ -47,18 +47,18 @@ export async function startE2a(options: E2aOptions): Promise<E2a> {
   let stopping: Promise<void> | undefined;
   const stop = async () => {
     server.kill("SIGTERM");
-    await within(stopTimeoutMs, "stopping e2a", server.exited).finally(kill);
+    await within(STOP_TIMEOUT_MS, "stopping e2a", server.exited).finally(kill);
     process.off("exit", kill);
   };
   try {
-    const line = await within(startTimeoutMs, "the start of e2a", firstLine(server.stdout));
+    const line = await within(START_TIMEOUT_MS, "the start of e2a", firstLine(server.stdout));
     const readyMs = performance.now() - startedAt;
     const ready = JSON.parse(line) as { http: string; smtp: string };
     const smtpPort = Number(ready.smtp.slice(ready.smtp.lastIndexOf(":") + 1));
     return { pid: server.pid, httpUrl: ready.http, smtpPort, readyMs, stop: () => (stopping ??= stop()) };
   } catch (error) {
     kill();
-    const tail = readFileSync(logPath, "utf8").slice(-logTailBytes);
+    const tail = readFileSync(logPath, "utf8").slice(-LOG_TAIL_BYTES);
     throw new Error(`e2a did not start: ${error}\n${tail}`);
   }
 }
@@ -99,7 +99,7 @@ export async function startPrepared(
 
   const server = await startE2a(product);
   cleanUp.defer(() => server.stop());
-  await Bun.sleep(idleSettleMs);
+  await Bun.sleep(IDLE_SETTLE_MS);
   const idleMB = memoryMB(server.pid).now;
   return { server, key, idleMB, readyMs: { first: empty.readyMs, again: server.readyMs }, product };
 }
@@ -112,7 +112,7 @@ async function makeAccount(options: E2aOptions): Promise<string> {
     env: environment(options),
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const text = await within(startTimeoutMs, "e2a bootstrap", bootstrap.stdout.text());
+  const text = await within(START_TIMEOUT_MS, "e2a bootstrap", bootstrap.stdout.text());
   return (JSON.parse(text) as { api_key: string }).api_key;
 }
 

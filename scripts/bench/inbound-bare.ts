@@ -2,7 +2,7 @@ import type { BareHandlers } from "./bare-smtp.child.ts";
 import { startChild } from "./child.ts";
 import { type Bench, dotToReply, sendSeries } from "./inbound-load.ts";
 import { type CpuUse, memoryMB, scaled } from "./process.ts";
-import { loadCores, partOf, perSecond, warmUpMessages } from "./series.ts";
+import { loadCores, partOf, perSecond, WARM_UP_MESSAGES } from "./series.ts";
 import type { Latency } from "./statistics.ts";
 
 /** A bare smtp-server in one round. Times in milliseconds. */
@@ -19,9 +19,9 @@ export interface BareRound {
 }
 
 /** It is so fast that it needs more messages for the same seconds. */
-const messagesFactor = 4;
+const MESSAGES_FACTOR = 4;
 /** Each connection to a server that pauses costs 100 ms. */
-const pausedMessages = 200;
+const PAUSED_MESSAGES = 200;
 
 /** Full speed over connections kept open, then one message a connection. */
 export async function bareRound(bench: Bench): Promise<BareRound> {
@@ -32,13 +32,13 @@ export async function bareRound(bench: Bench): Promise<BareRound> {
     const pausing = { pid: paused.pid, port: await paused.call("start", { greets: "after its pause" }) };
     const prompting = { pid: prompt.pid, port: await prompt.call("start", { greets: "at once" }) };
     const kept = { first: 0, connection: "kept" } as const;
-    await sendSeries(bench, pausing, { ...kept, count: warmUpMessages });
-    const count = bench.options.messages * messagesFactor;
+    await sendSeries(bench, pausing, { ...kept, count: WARM_UP_MESSAGES });
+    const count = bench.options.messages * MESSAGES_FACTOR;
     const full = await sendSeries(bench, pausing, { ...kept, count });
 
     const each = { first: 0, connection: "for each message" } as const;
-    const slow = await sendSeries(bench, pausing, { ...each, count: pausedMessages });
-    await sendSeries(bench, prompting, { ...each, count: warmUpMessages });
+    const slow = await sendSeries(bench, pausing, { ...each, count: PAUSED_MESSAGES });
+    await sendSeries(bench, prompting, { ...each, count: WARM_UP_MESSAGES });
     const quick = await sendSeries(bench, prompting, { ...each, count: partOf(bench.options.messages) });
     return {
       messagesPerSecond: perSecond(full),

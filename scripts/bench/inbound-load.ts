@@ -4,7 +4,7 @@ import type { DnsHandlers } from "./dns.child.ts";
 import type { LoadHandlers, LoadOrder } from "./load.child.ts";
 import { startMeter } from "./process.ts";
 import type { Round, RunOptions } from "./run.ts";
-import { type Measured, type Series, seriesTimeoutMs, sharedDomain } from "./series.ts";
+import { type Measured, SERIES_TIMEOUT_MS, type Series, sharedDomain } from "./series.ts";
 import type { SinkHandlers } from "./sink.child.ts";
 import type { Sent } from "./smtp-connection.ts";
 import { type Latency, latency } from "./statistics.ts";
@@ -38,8 +38,8 @@ export async function sendSeries(
   const readMeter = startMeter(server.pid, [load.pid, sink.pid, dns.pid]);
   const { connections, pipelined } = options;
   const call = load.call("run", { port: server.port, to: agent, connections, pipelined, ...order });
-  const result = await within(seriesTimeoutMs, `sending ${order.count} messages`, call);
-  if (settled) await within(seriesTimeoutMs, `waiting for ${order.count} webhooks`, settled());
+  const result = await within(SERIES_TIMEOUT_MS, `sending ${order.count} messages`, call);
+  if (settled) await within(SERIES_TIMEOUT_MS, `waiting for ${order.count} webhooks`, settled());
   return { ...result, meter: readMeter() };
 }
 

@@ -2,7 +2,15 @@ import { api, countMessages, type E2a, startPrepared } from "./e2a.ts";
 import { agent, agentSlug, type Bench, dotToReply, sendSeries } from "./inbound-load.ts";
 import type { LoadOrder } from "./load.child.ts";
 import { type CpuUse, memoryMB, scaled } from "./process.ts";
-import { calmSecondsMax, loadCores, type Measured, partOf, perSecond, sharedDomain, warmUpMessages } from "./series.ts";
+import {
+  CALM_SECONDS_MAX,
+  loadCores,
+  type Measured,
+  partOf,
+  perSecond,
+  sharedDomain,
+  WARM_UP_MESSAGES,
+} from "./series.ts";
 import type { Arrival } from "./sink.child.ts";
 import type { Sent } from "./smtp-connection.ts";
 import { type Latency, latency } from "./statistics.ts";
@@ -90,12 +98,12 @@ async function allSeries(bench: Bench, { pid, smtpPort }: E2a, counts: Counts): 
     counts.duplicates += duplicates;
     return { ...series, arrivals };
   };
-  await next({ count: warmUpMessages, connection: "kept" });
+  await next({ count: WARM_UP_MESSAGES, connection: "kept" });
   bench.say("e2a at full speed");
   const full = await next({ count: messages, connection: "kept" });
   const rate = perSecond(full);
   bench.say(`e2a at a tenth of ${Math.round(rate)} messages/s`);
-  const count = Math.min(partOf(messages), Math.ceil((rate / 10) * calmSecondsMax));
+  const count = Math.min(partOf(messages), Math.ceil((rate / 10) * CALM_SECONDS_MAX));
   const tenth = await next({ count, connection: "kept", perSecond: rate / 10 });
   bench.say("e2a with one message a connection");
   const single = await next({ count: partOf(messages), connection: "for each message" });

@@ -6,7 +6,7 @@ import { type Counts, type ProductRound, productRound, raisedLimits } from "./in
 import type { LoadHandlers } from "./load.child.ts";
 import { newSender } from "./mail.ts";
 import { settingsText, startRun } from "./run.ts";
-import { partOf, warmUpMessages } from "./series.ts";
+import { partOf, WARM_UP_MESSAGES } from "./series.ts";
 import type { SinkHandlers } from "./sink.child.ts";
 import { median, medians } from "./statistics.ts";
 
@@ -28,7 +28,7 @@ export async function benchInbound(options: InboundOptions): Promise<InboundResu
 
   const { privateKey, zone } = newSender();
   const dnsAddress = await dns.call("start", zone);
-  const count = warmUpMessages + options.messages + 2 * partOf(options.messages);
+  const count = WARM_UP_MESSAGES + options.messages + 2 * partOf(options.messages);
   options.progress(`signing ${count} messages`);
   const messageBytes = await load.call("prepare", { count, privateKey, to: agent });
 

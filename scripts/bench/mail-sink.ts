@@ -16,9 +16,9 @@ export interface MailSink {
 }
 
 /** More than anybody opens here. */
-const connectionsMax = 1_000;
-const startTimeoutMs = 5_000;
-const startPollMs = 20;
+const CONNECTIONS_MAX = 1_000;
+const START_TIMEOUT_MS = 5_000;
+const START_POLL_MS = 20;
 
 /** Postfix's smtp-sink where it is installed; it costs the least. Else a bare smtp-server. */
 export async function startMailSink(run: Run): Promise<MailSink> {
@@ -43,7 +43,7 @@ async function startSmtpSink(program: string, run: Run): Promise<MailSink> {
   // As root it insists on becoming somebody else.
   const user = process.getuid?.() === 0 ? ["-u", "nobody"] : [];
   const sink = Bun.spawn({
-    cmd: [program, ...user, "-c", "-m", `${connectionsMax}`, `127.0.0.1:${port}`, `${connectionsMax}`],
+    cmd: [program, ...user, "-c", "-m", `${CONNECTIONS_MAX}`, `127.0.0.1:${port}`, `${CONNECTIONS_MAX}`],
     stdio: ["ignore", "pipe", "inherit"],
   });
   const kill = () => sink.kill("SIGKILL");
@@ -64,7 +64,7 @@ async function startSmtpSink(program: string, run: Run): Promise<MailSink> {
       waiting = waiting.filter(({ count }) => taken < count);
     }
   })();
-  await within(startTimeoutMs, "the start of smtp-sink", greeting(port));
+  await within(START_TIMEOUT_MS, "the start of smtp-sink", greeting(port));
   return {
     name: "smtp-sink",
     pid: sink.pid,
@@ -82,6 +82,6 @@ async function greeting(port: number): Promise<void> {
   for (;;) {
     const connection = await LoadConnection.open(port).catch(() => null);
     if (connection) return connection.close();
-    await Bun.sleep(startPollMs);
+    await Bun.sleep(START_POLL_MS);
   }
 }

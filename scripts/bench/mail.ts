@@ -6,12 +6,12 @@ import type { Zone } from "../../test/support/dns-server.ts";
 const senderDomain = "sender.example";
 const selector = "bench";
 /** Of one message on the wire, headers and signature included. */
-const messageBytes = 4096;
+const MESSAGE_BYTES = 4096;
 
 const words = "The quick brown fox jumps over the lazy dog while the agent reads it.";
 
 /** What an agent writes: some 4 KB of text in lines that go out as they are. */
-export const agentText = `${words}\n`.repeat(Math.floor(messageBytes / (words.length + 1)));
+export const agentText = `${words}\n`.repeat(Math.floor(MESSAGE_BYTES / (words.length + 1)));
 
 export const agentSubject = (number: number) => `Report ${number}`;
 
@@ -53,9 +53,9 @@ export async function signedMails(count: number, privateKey: string, to: string)
   };
   const bytes = async (paragraphs: number) => (await compose(count, paragraphs, "")).length;
   const [none, one] = [await bytes(0), await bytes(1)];
-  const paragraphs = Math.floor((messageBytes - none) / (one - none));
+  const paragraphs = Math.floor((MESSAGE_BYTES - none) / (one - none));
   // Dashes fill what is left, in lines short enough to be sent as they are.
-  const ruler = `${"-".repeat(48)}\n`.repeat((messageBytes - (await bytes(paragraphs))) / 50);
+  const ruler = `${"-".repeat(48)}\n`.repeat((MESSAGE_BYTES - (await bytes(paragraphs))) / 50);
   const mails: Buffer[] = [];
   for (let number = 1; number <= count; number++) mails.push(await compose(number, paragraphs, ruler));
   return mails;

@@ -19,7 +19,7 @@ export interface MailOrder {
 }
 
 /** As the product's: common servers close after a hundred or so. */
-const messagesPerConnection = 100;
+const MESSAGES_PER_CONNECTION = 100;
 
 let transport: Transporter;
 
@@ -28,7 +28,7 @@ const handlers = {
     const options = {
       pool: true,
       maxConnections: connections,
-      maxMessages: messagesPerConnection,
+      maxMessages: MESSAGES_PER_CONNECTION,
       host: "127.0.0.1",
       port,
       secure: false,

@@ -4,7 +4,7 @@ import type { NodemailerHandlers } from "./nodemailer.child.ts";
 import { addressOf, agentSlugs, type OutboundBench, readers } from "./outbound-load.ts";
 import { type CpuUse, memoryMB, scaled, startMeter } from "./process.ts";
 import type { Run } from "./run.ts";
-import { perSecond, seriesTimeoutMs, sharedDomain, warmUpMessages } from "./series.ts";
+import { perSecond, SERIES_TIMEOUT_MS, sharedDomain, WARM_UP_MESSAGES } from "./series.ts";
 
 /** nodemailer's pooled transport in one round. */
 export interface BareTransport {
@@ -42,8 +42,8 @@ async function measure(
   await child.call("start", { port: mailSink.port, connections: options.connections, dkim });
   const from = agentSlugs(options.senders).map(addressOf);
   const send = (count: number) =>
-    within(seriesTimeoutMs, `sending ${count} messages`, child.call("run", { from, to: readers, first: 0, count }));
-  await send(warmUpMessages);
+    within(SERIES_TIMEOUT_MS, `sending ${count} messages`, child.call("run", { from, to: readers, first: 0, count }));
+  await send(WARM_UP_MESSAGES);
   const readMeter = startMeter(child.pid, [mailSink.pid]);
   const series = await send(options.messages);
   const meter = readMeter();

@@ -20,8 +20,8 @@ export interface OutboundBench extends Round {
 }
 
 /** People whom the agents write to, in turn. */
-const readersCount = 100;
-export const readers = Array.from({ length: readersCount }, (_, i) => `reader-${i + 1}@outside.example`);
+const READERS_COUNT = 100;
+export const readers = Array.from({ length: READERS_COUNT }, (_, i) => `reader-${i + 1}@outside.example`);
 
 export const agentSlugs = (count: number) => Array.from({ length: count }, (_, i) => `sender-${i + 1}`);
 export const addressOf = (slug: string) => `${slug}@${sharedDomain}`;

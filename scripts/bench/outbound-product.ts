@@ -6,14 +6,14 @@ import { type CpuUse, memoryMB, scaled, startMeter } from "./process.ts";
 import type { Run } from "./run.ts";
 import type { Accepted, SendersOrder } from "./senders.child.ts";
 import {
-  calmSecondsMax,
+  CALM_SECONDS_MAX,
   loadCores,
   type Measured,
   partOf,
   perSecond,
-  seriesTimeoutMs,
+  SERIES_TIMEOUT_MS,
   sharedDomain,
-  warmUpMessages,
+  WARM_UP_MESSAGES,
 } from "./series.ts";
 import type { Arrival } from "./sink.child.ts";
 import { type Latency, latency } from "./statistics.ts";
@@ -130,7 +130,7 @@ async function orderSenders(bench: OutboundBench, server: E2a, key: string, orde
   const from = agentSlugs(bench.options.senders).map(addressOf);
   const port = Number(new URL(server.httpUrl).port);
   const call = bench.senders.call("run", { port, key, from, ...order });
-  return within(seriesTimeoutMs, `sending ${order.count} messages`, call);
+  return within(SERIES_TIMEOUT_MS, `sending ${order.count} messages`, call);
 }
 
 type Speed = Omit<ProductRound, "rssMB" | "readyMs">;
@@ -143,7 +143,7 @@ async function allSeries(bench: OutboundBench, server: E2a, key: string, counts:
   const measured = async (order: Omit<Order, "first">, settled: () => Promise<unknown>) => {
     const readMeter = startMeter(server.pid, [senders.pid, mailSink.pid, webhooks.pid]);
     const series = await orderSenders(bench, server, key, { first, ...order });
-    await within(seriesTimeoutMs, `the arrival of ${order.count} messages`, settled());
+    await within(SERIES_TIMEOUT_MS, `the arrival of ${order.count} messages`, settled());
     first += order.count;
     return { ...series, settledAt: performance.timeOrigin + performance.now(), meter: readMeter() };
   };
@@ -170,17 +170,17 @@ async function allSeries(bench: OutboundBench, server: E2a, key: string, counts:
     return { ...series, arrivals };
   };
 
-  await outside({ answer: "when sent", count: warmUpMessages });
+  await outside({ answer: "when sent", count: WARM_UP_MESSAGES });
   say("e2a to the sink, each call waits until it is sent");
   const waiting = await outside({ answer: "when sent", count: messages });
   say("e2a to the sink, calls wait for the queue only");
   const queued = await outside({ answer: "when queued", count: messages });
-  await relayed({ answer: "when sent", count: partOf(warmUpMessages) });
+  await relayed({ answer: "when sent", count: partOf(WARM_UP_MESSAGES) });
   say("e2a from agent to agent");
   const relay = await relayed({ answer: "when sent", count: messages });
   const rate = perSecond(waiting) / 10;
   say(`e2a at a tenth, ${Math.round(rate)} messages/s`);
-  const count = Math.min(partOf(messages), Math.ceil(rate * calmSecondsMax));
+  const count = Math.min(partOf(messages), Math.ceil(rate * CALM_SECONDS_MAX));
   const tenthSent = await outside({ answer: "when sent", count, perSecond: rate });
   const tenthQueued = await outside({ answer: "when queued", count, perSecond: rate });
 

@@ -2,11 +2,11 @@ import type { OutboundResult, Shares } from "./outbound.ts";
 import { atLeast, cores, cpu, mark, percent, type Row, table, times, whole } from "./table.ts";
 
 /** Of nodemailer's pool alone, on the same machine in the same run. */
-const shareMin = 0.7;
+const SHARE_MIN = 0.7;
 
 /** Beside a transport that does not sign, and beside one that does, as the product. */
 const aim = ({ ofUnsigned, ofSigned }: Shares["waiting"]) =>
-  `${atLeast(ofUnsigned, shareMin)}, of the signing one ${mark(ofSigned >= shareMin)}`;
+  `${atLeast(ofUnsigned, SHARE_MIN)}, of the signing one ${mark(ofSigned >= SHARE_MIN)}`;
 
 /** The result as a table for people. */
 export function outboundReport(result: OutboundResult): string {

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /** Clock ticks a second in /proc: USER_HZ, 100 on every Linux architecture that Bun runs on. */
-const ticksPerSecond = 100;
+const TICKS_PER_SECOND = 100;
 
 /** CPU of one process: seconds, or what was made of them. */
 export interface CpuUse {
@@ -73,7 +73,7 @@ function cpuSeconds(pid: number): CpuUse {
     const stat = read(path);
     // The second field is the name in parentheses, which may hold spaces.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
   };
   return { all: of(`/proc/${pid}/stat`), main: of(`/proc/${pid}/task/${pid}/stat`) };
 }
@@ -81,7 +81,7 @@ function cpuSeconds(pid: number): CpuUse {
 /** What all processes have used so far (proc_stat(5)): user, nice, system, interrupts; not idle, not waiting. */
 function machineSeconds(): number {
   const fields = read("/proc/stat").split("\n", 1)[0]?.split(/\s+/) ?? [];
-  return [1, 2, 3, 6, 7].reduce((sum, i) => sum + Number(fields[i]), 0) / ticksPerSecond;
+  return [1, 2, 3, 6, 7].reduce((sum, i) => sum + Number(fields[i]), 0) / TICKS_PER_SECOND;
 }
 
 function read(path: string): string {

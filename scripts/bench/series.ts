@@ -6,14 +6,14 @@ import type { MeterReading } from "./process.ts";
 export const sharedDomain = "e2a.localhost";
 
 /** Messages before anything is measured, so that code is compiled and caches are warm. */
-export const warmUpMessages = 1_000;
+export const WARM_UP_MESSAGES = 1_000;
 /** Series that take longer for a message, or say something about latency only: this part of the messages. */
-const partialShare = 5;
-export const partOf = (messages: number) => Math.ceil(messages / partialShare);
+const PARTIAL_SHARE = 5;
+export const partOf = (messages: number) => Math.ceil(messages / PARTIAL_SHARE);
 /** What is to say something about latency without a queue goes on for this long at most. */
-export const calmSecondsMax = 5;
+export const CALM_SECONDS_MAX = 5;
 /** For one series; far more than any takes on a machine that works. */
-export const seriesTimeoutMs = 60_000;
+export const SERIES_TIMEOUT_MS = 60_000;
 
 export interface Series<T> {
   /** By `wallMs`, from the first message begun to the last one done. */

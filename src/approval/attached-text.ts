@@ -1,6 +1,6 @@
 import { wholeLines } from "../message/compose.ts";
 import { asBuffer, type HeaderBlock, scanHeaders } from "../message/headers.ts";
-import { searchedCharsMax } from "../message/html/links.ts";
+import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
 import {
   ambiguousPart,
   isCharset,
@@ -40,19 +40,19 @@ export interface OutgoingTexts {
 }
 
 /** Characters of all attached texts together that are searched: a long book. What is more is named as too large. */
-const textCharsMax = 4 * 1024 * 1024;
+const TEXT_CHARS_MAX = 4 * 1024 * 1024;
 /** Bytes of all attached messages together that are taken apart; what a large upstream takes in one mail. */
-const messageBytesMax = 32 * 1024 * 1024;
+const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
 /** Files in all, those in attached messages included. */
-const filesMax = 500;
+const FILES_MAX = 500;
 /** Messages inside messages. */
-const depthMax = 4;
+const DEPTH_MAX = 4;
 /** Bytes at the beginning of a file that tell text from anything else. */
-const headBytes = 4 * 1024;
+const HEAD_BYTES = 4 * 1024;
 const readLimits: ReadLimits = { maxParts: 500, maxDepth: 20, maxHeaderBytes: 256 * 1024 };
-const headerFieldsMax = 1_000;
+const HEADER_FIELDS_MAX = 1_000;
 /** Characters of a file's or header field's name that a sentence repeats. */
-const nameCharsMax = 60;
+const NAME_CHARS_MAX = 60;
 
 /** What may still be read of one message. */
 export interface FileBudget {
@@ -62,7 +62,7 @@ export interface FileBudget {
 }
 
 export function newFileBudget(): FileBudget {
-  return { textChars: textCharsMax, messageBytes: messageBytesMax, files: filesMax };
+  return { textChars: TEXT_CHARS_MAX, messageBytes: MESSAGE_BYTES_MAX, files: FILES_MAX };
 }
 
 interface File {
@@ -100,8 +100,8 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   if (sealedType.test(type) || /\.(?:gpg|pgp|p7m)$/i.test(file.filename)) miss("encrypted");
 
   // A character has at most four bytes: what is behind would not be searched anyway.
-  const room = Math.max(0, Math.min(searchedCharsMax, budget.textChars));
-  const head = file.content.subarray(0, Math.max(headBytes, room * 4));
+  const room = Math.max(0, Math.min(SEARCHED_CHARS_MAX, budget.textChars));
+  const head = file.content.subarray(0, Math.max(HEAD_BYTES, room * 4));
   const isCut = head.byteLength < file.content.byteLength;
   const read = readText(head, file.contentType, type);
   if (!read) miss(unsearched.length > 0 ? "encrypted" : "binary");
@@ -109,7 +109,7 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
     if (!read.isWhole) miss("unreadable");
     else if (otherType.test(type) || packed.test(latin1(file.content.subarray(0, 8)))) miss("binary");
     for (const whole of read.texts) {
-      const text = whole.slice(0, Math.max(0, Math.min(searchedCharsMax, budget.textChars)));
+      const text = whole.slice(0, Math.max(0, Math.min(SEARCHED_CHARS_MAX, budget.textChars)));
       budget.textChars -= text.length;
       // Of a message this is the encoded form; what it says is read below.
       if (isCut || text.length < whole.length) miss(messageType.test(type) ? "searched in part" : "too large");
@@ -121,7 +121,7 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   if (!messageType.test(type) && !isMultipart && !messageName.test(file.filename)) return { texts, unsearched };
   if (type === "message/partial" || type === "message/external-body") miss("unreadable");
   budget.messageBytes -= file.content.byteLength;
-  if (depth >= depthMax || budget.messageBytes < 0) {
+  if (depth >= DEPTH_MAX || budget.messageBytes < 0) {
     miss("too large");
     return { texts, unsearched };
   }
@@ -137,7 +137,7 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
 
 /** A name for a sentence; its place instead when it has what looks like a secret, which no sentence repeats. */
 export function named(name: string, place: string): string {
-  const isPlain = name.trim() !== "" && [...name].length <= nameCharsMax && secretKinds(name).length === 0;
+  const isPlain = name.trim() !== "" && [...name].length <= NAME_CHARS_MAX && secretKinds(name).length === 0;
   return isPlain ? inQuotes(name) : place;
 }
 
@@ -151,17 +151,17 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
   const texts: OutgoingText[] = [];
   const unsearched: Unsearched[] = [];
   const add = (whole: string, form: OutgoingText["form"]) => {
-    const text = whole.slice(0, Math.max(0, Math.min(searchedCharsMax, budget.textChars)));
+    const text = whole.slice(0, Math.max(0, Math.min(SEARCHED_CHARS_MAX, budget.textChars)));
     budget.textChars -= text.length;
     // The reader itself ends at as many characters.
-    if (text.length < whole.length || text.length === searchedCharsMax)
+    if (text.length < whole.length || text.length === SEARCHED_CHARS_MAX)
       unsearched.push({ name: where, why: "too large" });
     if (text !== "") texts.push({ where, text, form });
   };
   try {
     // With the parser, as a server without mail does without it.
     const { readAttachments, readMail } = await import("../message/read.ts");
-    const block = scanHeaders(raw, { bytesMax: readLimits.maxHeaderBytes, fieldsMax: headerFieldsMax });
+    const block = scanHeaders(raw, { bytesMax: readLimits.maxHeaderBytes, fieldsMax: HEADER_FIELDS_MAX });
     const structure = scanStructure(raw, block, readLimits);
     const outside = structure.outside.map(([start, end]) => Buffer.from(raw.subarray(start, end)).toString("utf8"));
     for (const text of outside) add(text, "words");
@@ -277,7 +277,7 @@ function byteOrderMark(bytes: Buffer): "utf-16le" | "utf-16be" | null {
 
 /** UTF-16 by zeros in every other place. */
 function wideCharset(bytes: Buffer): "utf-16le" | "utf-16be" | null {
-  const end = Math.min(bytes.length, headBytes) & ~1;
+  const end = Math.min(bytes.length, HEAD_BYTES) & ~1;
   let [even, odd] = [0, 0];
   for (let i = 0; i < end; i += 2) {
     if (bytes[i] === 0) even++;
@@ -289,7 +289,7 @@ function wideCharset(bytes: Buffer): "utf-16le" | "utf-16be" | null {
 
 /** Whether bytes that are no UTF-8 are text of another charset: almost no control characters. */
 function looksLikeText(bytes: Buffer): boolean {
-  const end = Math.min(bytes.length, headBytes);
+  const end = Math.min(bytes.length, HEAD_BYTES);
   let controls = 0;
   for (let i = 0; i < end; i++) {
     const byte = bytes[i] as number;

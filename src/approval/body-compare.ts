@@ -1,5 +1,5 @@
 import { readMarkup } from "../message/html/markup.ts";
-import { htmlCharsMax, seenText, shownText, styledText } from "../message/html/text.ts";
+import { HTML_CHARS_MAX, seenText, shownText, styledText } from "../message/html/text.ts";
 
 /** What a reviewer has to know about the HTML of a mail beside its text. */
 export interface BodyCompare {
@@ -10,10 +10,10 @@ export interface BodyCompare {
 }
 
 /** Characters of the text that are compared: more than any HTML that is read has words. */
-const textCharsMax = 2 * htmlCharsMax;
+const TEXT_CHARS_MAX = 2 * HTML_CHARS_MAX;
 /** Words and figures named in one note, and characters of each. */
-const namedMax = 10;
-const nameCharsMax = 40;
+const NAMED_MAX = 10;
+const NAME_CHARS_MAX = 40;
 /** Attributes whose value a mail program shows as words. */
 const shownAttributes = new Set(["alt", "placeholder", "value", "label", "title"]);
 /** Attributes that load a picture or the like. */
@@ -36,12 +36,12 @@ const plainProperties = new Set(
  * and all that styles, pictures and attributes may add or take away is named. Linear; never throws.
  */
 export function compareBodies(whole: string, html: string): BodyCompare {
-  const text = whole.slice(0, textCharsMax);
+  const text = whole.slice(0, TEXT_CHARS_MAX);
   const notes: string[] = [];
-  const head = html.slice(0, htmlCharsMax);
+  const head = html.slice(0, HTML_CHARS_MAX);
   const isWhole = head.length === html.length && text.length === whole.length;
   if (head.length < html.length)
-    notes.push(`Only the first ${htmlCharsMax / 1024} Ki characters of the HTML are read here.`);
+    notes.push(`Only the first ${HTML_CHARS_MAX / 1024} Ki characters of the HTML are read here.`);
   const markup = readMarkup(head);
   const targets = new Set(markup.attributes.filter(({ name }) => name === "href").map(({ value }) => value.trim()));
   const inHtml = wordsOf(markup.text);
@@ -119,9 +119,11 @@ function changing(html: string, { attributes, code }: ReturnType<typeof readMark
 }
 
 function list(items: readonly string[]): string {
-  const named = items.slice(0, namedMax).map((item) => {
+  const named = items.slice(0, NAMED_MAX).map((item) => {
     const characters = [...item.replace(/\s+/g, " ").trim()];
-    return characters.length <= nameCharsMax ? characters.join("") : `${characters.slice(0, nameCharsMax).join("")}…`;
+    return characters.length <= NAME_CHARS_MAX
+      ? characters.join("")
+      : `${characters.slice(0, NAME_CHARS_MAX).join("")}…`;
   });
-  return `${named.join(", ")}${items.length > namedMax ? ` and ${items.length - namedMax} more` : ""}`;
+  return `${named.join(", ")}${items.length > NAMED_MAX ? ` and ${items.length - NAMED_MAX} more` : ""}`;
 }

@@ -1,5 +1,5 @@
 /** The shortest run of base64 that is read: 15 bytes, less than any token has. */
-const runCharsMin = 20;
+const RUN_CHARS_MIN = 20;
 /** Control characters but for white space: nothing that is text has them. */
 const controls = /[\x00-\x08\x0b\x0e-\x1f\x7f]/;
 
@@ -61,13 +61,14 @@ function base64Decoded(text: string): string {
   };
   for (const line of text.split("\n")) {
     const word = line.replace(/^[> \t]{1,20}/, "").trimEnd();
-    if (/^[A-Za-z0-9+/_-]+={0,2}$/.test(word) && (block.length > 0 || word.length >= runCharsMin)) {
+    if (/^[A-Za-z0-9+/_-]+={0,2}$/.test(word) && (block.length > 0 || word.length >= RUN_CHARS_MIN)) {
       block.push(word);
       continue;
     }
     if (block.length > 0) flush();
-    if (line.length < runCharsMin) continue;
-    for (const [run] of line.matchAll(/[A-Za-z0-9+/_-]+/g)) if (run.length >= runCharsMin) found.push(...readable(run));
+    if (line.length < RUN_CHARS_MIN) continue;
+    for (const [run] of line.matchAll(/[A-Za-z0-9+/_-]+/g))
+      if (run.length >= RUN_CHARS_MIN) found.push(...readable(run));
   }
   if (block.length > 0) flush();
   return found.filter((one) => one !== "").join("\n");

@@ -33,10 +33,10 @@ export interface GateFacts {
 }
 
 /** What a list client shows on a few lines; the reviewer sees the whole mail elsewhere. */
-const reasonCharsMax = 500;
+const REASON_CHARS_MAX = 500;
 /** How many of a kind are named before "and 3 more", and how many characters of each. */
-const namedMax = 3;
-const nameCharsMax = 60;
+const NAMED_MAX = 3;
+const NAME_CHARS_MAX = 60;
 
 /** One rule that caught the message: says why, naming at most so many things. */
 interface Catch {
@@ -168,13 +168,13 @@ function linksSay(hosts: string[], named: number): string {
 
 /** The sentence with fewer and fewer names until it fits, and one more about what was not searched. */
 function reasonOf(caught: readonly Catch[], unsearched: readonly Unsearched[]): string {
-  for (let named = namedMax; ; named--) {
+  for (let named = NAMED_MAX; ; named--) {
     const parts = caught.map(({ says }) => says(named));
     const last = parts.at(-1);
     const sentence = parts.length > 1 ? `${parts.slice(0, -1).join(", ")}, and ${last}.` : `${last}.`;
     const more = unsearched.length > 0 ? ` Not searched: ${unsearchedSay(unsearched, named)}.` : "";
     const reason = sentence.charAt(0).toUpperCase() + sentence.slice(1) + more;
-    if (reason.length <= reasonCharsMax || named === 0) return reason.slice(0, reasonCharsMax);
+    if (reason.length <= REASON_CHARS_MAX || named === 0) return reason.slice(0, REASON_CHARS_MAX);
   }
 }
 
@@ -193,8 +193,8 @@ function count(n: number, noun: string): string {
 /** On one line with nothing invisible, and cut in its middle: the end of a host, address or file name says most. */
 function short(text: string): string {
   const characters = [...cleanLine(text.replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, ""))];
-  if (characters.length <= nameCharsMax) return characters.join("");
-  const half = nameCharsMax / 2;
+  if (characters.length <= NAME_CHARS_MAX) return characters.join("");
+  const half = NAME_CHARS_MAX / 2;
   return `${characters.slice(0, half - 1).join("")}…${characters.slice(-half).join("")}`;
 }
 

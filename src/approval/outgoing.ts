@@ -1,6 +1,6 @@
 import type { HeaderField, Mailbox } from "../mail.ts";
 import { cssReadings } from "../message/html/css-text.ts";
-import { searchedCharsMax } from "../message/html/links.ts";
+import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
 import { readMarkup } from "../message/html/markup.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
 import {
@@ -30,7 +30,7 @@ export interface Outgoing {
 }
 
 /** `data:` addresses of one HTML text that are read as files; a page has a handful. */
-const dataUrlsMax = 200;
+const DATA_URLS_MAX = 200;
 
 /**
  * Every text of a message that leaves with it: the header with its addresses, names and ids, the bodies, and what is
@@ -88,7 +88,7 @@ function lines(parts: readonly string[]): string {
 }
 
 /** Characters between the scheme and the comma: a media type with its parameters has a few dozen. */
-const dataTypeMax = 500;
+const DATA_TYPE_MAX = 500;
 /** Where a URL ends that is not the whole of its attribute. */
 const urlEnd = /[\s"'()<>]/g;
 
@@ -99,7 +99,7 @@ async function openDataUrls(
   open: (file: { filename: string; contentType: string; content: Uint8Array }, where: string) => Promise<void>,
   miss: (unsearched: Unsearched) => void,
 ): Promise<void> {
-  const { attributes, code } = readMarkup(html.slice(0, searchedCharsMax));
+  const { attributes, code } = readMarkup(html.slice(0, SEARCHED_CHARS_MAX));
   const places = attributes.flatMap(({ name, value }) =>
     // URLs are read without tabs and line ends (WHATWG URL 4.4).
     name === "style" ? cssReadings(value) : [value.replace(/[\t\n\r]/g, "").trimStart()],
@@ -109,7 +109,7 @@ async function openDataUrls(
     for (const { type, data, url } of dataUrls(place)) {
       if (seen.has(url)) continue;
       seen.add(url);
-      if (seen.size > dataUrlsMax) return miss({ name: where, why: "too large" });
+      if (seen.size > DATA_URLS_MAX) return miss({ name: where, why: "too large" });
       await open({ filename: "", contentType: type || "text/plain", content: contentOf(type, data) }, where);
     }
 }
@@ -120,7 +120,7 @@ function* dataUrls(place: string): Generator<{ type: string; data: string; url: 
   for (const { index } of place.matchAll(/data:/gi)) {
     if (index < end) continue;
     const typeAt = index + "data:".length;
-    const [type = ""] = place.slice(typeAt, typeAt + dataTypeMax).split(",", 1);
+    const [type = ""] = place.slice(typeAt, typeAt + DATA_TYPE_MAX).split(",", 1);
     const dataAt = typeAt + type.length + 1;
     if (place[dataAt - 1] !== "," || (index > 0 && /[\s"'()<>]/.test(type))) continue;
     urlEnd.lastIndex = dataAt;

@@ -5,11 +5,11 @@ import { decodings } from "./decodings.ts";
 import { secretKinds } from "./secrets.ts";
 
 /** Patterns of one agent, characters of one, and `*` in one: together they bound the time of a search. */
-export const patternsMax = 50;
-const patternCharsMax = 200;
-const starsMax = 8;
+export const PATTERNS_MAX = 50;
+const PATTERN_CHARS_MAX = 200;
+const STARS_MAX = 8;
 /** What a `*` may stand for, in characters, all on one line: about three lines of plain text. */
-const gapCharsMax = 200;
+const GAP_CHARS_MAX = 200;
 /** The pattern that stands for `secretKinds`. */
 const secretsPattern = "secrets";
 
@@ -25,10 +25,10 @@ export interface Found {
  * characters with at most 8 `*`. Otherwise a problem, the rest of a sentence that begins with the field's name.
  */
 export function readPattern(text: string): { problem: string } | null {
-  if (text.length > patternCharsMax) return { problem: `is longer than ${patternCharsMax} characters` };
+  if (text.length > PATTERN_CHARS_MAX) return { problem: `is longer than ${PATTERN_CHARS_MAX} characters` };
   if (/[\p{Cc}\u2028\u2029]/u.test(text)) return { problem: "has a control character or a line break" };
   if (piecesOf(text).length === 0) return { problem: "has nothing to look for" };
-  if (shown(text).split("*").length - 1 > starsMax) return { problem: `has more than ${starsMax} *` };
+  if (shown(text).split("*").length - 1 > STARS_MAX) return { problem: `has more than ${STARS_MAX} *` };
   return null;
 }
 
@@ -141,7 +141,7 @@ function following(ends: readonly number[], piece: string, flat: string, broken:
     const start = end - piece.length;
     while (next < ends.length && (ends[next] as number) <= start) next++;
     const nearest = ends[next - 1];
-    if (nearest === undefined || start - nearest > gapCharsMax) continue;
+    if (nearest === undefined || start - nearest > GAP_CHARS_MAX) continue;
     if (!broken.slice(nearest, start).includes("\n")) reached.push(end);
   }
   return reached;

@@ -14,11 +14,11 @@ export interface ReviewMail {
 /** More of it would not arrive everywhere, and nobody reads more links than this in a mail. */
 const limits: ReviewLimits = { bodyBytes: 200 * 1024, links: 200 };
 /** What a list of mails shows of a subject line before it is cut. */
-const subjectCharsMax = 80;
-const addressCharsMax = 60;
+const SUBJECT_CHARS_MAX = 80;
+const ADDRESS_CHARS_MAX = 60;
 /** RFC 5322 2.1.1, and room for the prefix. */
-const columnsMax = 74;
-const entriesMax = 100;
+const COLUMNS_MAX = 74;
+const ENTRIES_MAX = 100;
 
 /**
  * The mail that asks a reviewer about one held message: everything that would leave, why it waits, until when, and how
@@ -38,9 +38,9 @@ export function reviewMail(review: Review): ReviewMail {
  */
 export function digestMail(reviews: readonly Review[], now: Date): ReviewMail {
   const agents = [...new Set(reviews.map(({ agent }) => visibleLine(agent.address)))];
-  const whose = agents.length === 1 ? cut(agents[0] as string, addressCharsMax) : `${agents.length} agents`;
+  const whose = agents.length === 1 ? cut(agents[0] as string, ADDRESS_CHARS_MAX) : `${agents.length} agents`;
   const title = `${reviews.length} mails of ${whose} wait for you`;
-  const entries = reviews.slice(0, entriesMax).map((review) => digestEntry(review, now));
+  const entries = reviews.slice(0, ENTRIES_MAX).map((review) => digestEntry(review, now));
   const rest = reviews.length - entries.length;
   const more = rest > 0 ? `${rest} more are not listed here. See all: e2a pending list` : null;
   return { subject: title, text: digestText(title, entries, more), html: digestHtml(title, entries, more) };
@@ -54,7 +54,7 @@ function digestEntry(review: Review, now: Date): DigestEntry {
   return {
     ...{ agent: who, why, expiry, messageId: review.messageId },
     recipients: recipientsLine(review),
-    subject: cut(visibleLine(review.subject), 2 * subjectCharsMax) || "(no subject)",
+    subject: cut(visibleLine(review.subject), 2 * SUBJECT_CHARS_MAX) || "(no subject)",
     age: `Waits ${age(now.getTime() - review.createdAt.getTime())}.`,
     pages:
       review.reviewUrl !== null
@@ -74,7 +74,7 @@ function age(ms: number): string {
 }
 
 function subjectLine(review: Review): string {
-  const subject = cut(visibleLine(review.subject), subjectCharsMax).replace(/["“”„«»]/g, "'");
+  const subject = cut(visibleLine(review.subject), SUBJECT_CHARS_MAX).replace(/["“”„«»]/g, "'");
   return `Approve? "${subject || "(no subject)"}" to ${recipientsLine(review)}`;
 }
 
@@ -94,8 +94,8 @@ function cut(text: string, charsMax: number): string {
 /** What is cut of a long address is the middle: its domain ends it, and who owns that is what matters. */
 function cutAddress(address: string): string {
   const characters = [...address];
-  if (characters.length <= addressCharsMax) return address;
-  return `${characters.slice(0, 20).join("")}…${characters.slice(21 - addressCharsMax).join("")}`;
+  if (characters.length <= ADDRESS_CHARS_MAX) return address;
+  return `${characters.slice(0, 20).join("")}…${characters.slice(21 - ADDRESS_CHARS_MAX).join("")}`;
 }
 
 function reviewText(review: Review, { who, why, expiry, facts, bodies }: ShownReview): string {
@@ -166,15 +166,15 @@ function quoted(text: string): string {
 
 /** A line in pieces of at most 74 columns, broken behind a space where there is one. Nothing is lost. */
 function wrapped(line: string): string[] {
-  if (Bun.stringWidth(line) + line.split("\t").length * 8 <= columnsMax) return [line];
+  if (Bun.stringWidth(line) + line.split("\t").length * 8 <= COLUMNS_MAX) return [line];
   const pieces: string[] = [];
   let piece = "";
   let columns = 0;
   for (const character of line) {
     const width = character === "\t" ? 8 : Bun.stringWidth(character);
-    if (columns + width > columnsMax) {
+    if (columns + width > COLUMNS_MAX) {
       const space = piece.lastIndexOf(" ") + 1;
-      const end = space > columnsMax / 2 ? space : piece.length;
+      const end = space > COLUMNS_MAX / 2 ? space : piece.length;
       pieces.push(piece.slice(0, end));
       piece = piece.slice(end);
       columns = Bun.stringWidth(piece);

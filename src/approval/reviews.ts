@@ -14,14 +14,14 @@ import { unknownReview } from "./plain-review.ts";
 import type { Review } from "./review.ts";
 
 /** Nobody reads more links; the rest is counted. */
-const linksMax = 1_000;
-const linkTextCharsMax = 500;
+const LINKS_MAX = 1_000;
+const LINK_TEXT_CHARS_MAX = 500;
 /** The longest address that browsers and servers agree on. */
-const linkUrlCharsMax = 2_048;
+const LINK_URL_CHARS_MAX = 2_048;
 /** Characters of attached text that a reviewer reads on the page: of one file, and of all. The rest is downloaded. */
-const fileCharsMax = 64 * 1024;
-const filesCharsMax = 256 * 1024;
-const unsearchedMax = 100;
+const FILE_CHARS_MAX = 64 * 1024;
+const FILES_CHARS_MAX = 256 * 1024;
+const UNSEARCHED_MAX = 100;
 
 /**
  * What a reviewer is shown of a message beside what it says itself. Bounded whatever the message is, and made once: it
@@ -32,7 +32,7 @@ export async function heldReview(message: Outgoing, contentHash: string): Promis
   const { unsearched } = await outgoingTexts({ ...message, attachments: [] });
   const attachmentTexts: HeldReview["attachmentTexts"] = [];
   const budget = newFileBudget();
-  let room = filesCharsMax;
+  let room = FILES_CHARS_MAX;
   for (const [index, file] of attachments.entries()) {
     const found = await attachedTexts(file, `the attachment ${named(file.filename, `number ${index + 1}`)}`, budget);
     unsearched.push(...found.unsearched);
@@ -41,7 +41,7 @@ export async function heldReview(message: Outgoing, contentHash: string): Promis
     const decoded = found.texts.filter(({ form }) => form === "words" || form === "data");
     // Of a message what it says; of any other file its text, in the charset that it names or that its bytes look like.
     const whole = first.form === "raw" ? decoded.map(({ text }) => text).join("\n") : first.text;
-    const shown = whole.slice(0, Math.min(fileCharsMax, room)).toWellFormed();
+    const shown = whole.slice(0, Math.min(FILE_CHARS_MAX, room)).toWellFormed();
     room -= shown.length;
     attachmentTexts.push({ index, text: shown, moreChars: whole.length - shown.length });
   }
@@ -49,7 +49,7 @@ export async function heldReview(message: Outgoing, contentHash: string): Promis
     contentHash,
     ...bodyReview(text, html),
     attachmentTexts,
-    unsearched: unsearched.slice(0, unsearchedMax).map(({ name, why }) => ({ name: visibleLine(name), why })),
+    unsearched: unsearched.slice(0, UNSEARCHED_MAX).map(({ name, why }) => ({ name: visibleLine(name), why })),
   };
 }
 
@@ -60,12 +60,12 @@ export function bodyReview(
 ): Pick<HeldReview, "links" | "moreLinks" | "htmlText" | "isSame" | "notes"> {
   const links = linksOf(text, html);
   return {
-    links: links.slice(0, linksMax).map((link) => ({
-      text: cut(link.text, linkTextCharsMax),
-      host: cut(link.host, linkTextCharsMax),
-      url: cut(link.url, linkUrlCharsMax),
+    links: links.slice(0, LINKS_MAX).map((link) => ({
+      text: cut(link.text, LINK_TEXT_CHARS_MAX),
+      host: cut(link.host, LINK_TEXT_CHARS_MAX),
+      url: cut(link.url, LINK_URL_CHARS_MAX),
     })),
-    moreLinks: Math.max(0, links.length - linksMax),
+    moreLinks: Math.max(0, links.length - LINKS_MAX),
     htmlText: html === null ? null : shownText(html),
     ...(html === null ? { isSame: true, notes: [] } : compareBodies(text, html)),
   };

@@ -1,4 +1,4 @@
-import { linkHosts, searchedCharsMax, urlHosts } from "../message/html/links.ts";
+import { linkHosts, SEARCHED_CHARS_MAX, urlHosts } from "../message/html/links.ts";
 import type { SeenText } from "../store/mail/gate-facts.ts";
 import type { Unsearched } from "./attached-text.ts";
 import { type Outgoing, type OutgoingText, outgoingTexts } from "./outgoing.ts";
@@ -36,7 +36,7 @@ export const foundNothing: Search = {
  */
 export async function searchOutgoing({ message, patterns, links }: SearchRequest): Promise<Search> {
   const { texts, unsearched } = await outgoingTexts(message);
-  const searched = texts.filter(({ text }) => text.length <= searchedCharsMax);
+  const searched = texts.filter(({ text }) => text.length <= SEARCHED_CHARS_MAX);
   return {
     found: findPatterns(patterns, patterns.length > 0 ? searched : []),
     newHosts: links ? newHosts(searched, links) : [],

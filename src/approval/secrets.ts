@@ -141,9 +141,9 @@ const secrets: Secret[] = [
 const placeholder =
   /^(?:password|passwd|pass|secret|token|key)\W*$|example|placeholder|your|change_?me|redacted|x{4}|\*{3}|\.{3}|\$\{|\{\{|123456789/i;
 /** Random text of this length has more different characters; `AAAA…` and `xxxx…` have not. */
-const differentCharsMin = 6;
+const DIFFERENT_CHARS_MIN = 6;
 /** Digits in a token of some thirty characters whose spaces were taken out: prose that only ran together has fewer. */
-const squeezedDigitsMin = 3;
+const SQUEEZED_DIGITS_MIN = 3;
 
 /**
  * The kinds of secrets that the texts seem to hold, each once, as a sentence names them ("a GitHub token"); never the
@@ -162,8 +162,8 @@ function isSecret({ kind, secretGroup }: Secret, match: RegExpExecArray, squeeze
   // A fixed line of a file format, nothing random.
   if (kind === "a private key" && /^[BPb]/.test(match[0])) return true;
   const random = match[secretGroup ?? 0] ?? "";
-  if (placeholder.test(random) || new Set(random.slice(-20)).size < Math.min(differentCharsMin, random.length))
+  if (placeholder.test(random) || new Set(random.slice(-20)).size < Math.min(DIFFERENT_CHARS_MIN, random.length))
     return false;
   if (kind === "a password" && !(/\d/.test(random) && /\p{L}/u.test(random))) return false;
-  return !squeezed || random.replace(/\D/g, "").length >= squeezedDigitsMin;
+  return !squeezed || random.replace(/\D/g, "").length >= SQUEEZED_DIGITS_MIN;
 }

@@ -27,15 +27,15 @@ export interface ApprovalTokens {
 }
 
 /** RFC 5321 4.5.3.1.3: a path of 256 octets, less its brackets. */
-const reviewerBytesMax = 254;
-const idBytes = 16;
-const hashBytes = 32;
-const macBytes = 32;
+const REVIEWER_BYTES_MAX = 254;
+const ID_BYTES = 16;
+const HASH_BYTES = 32;
+const MAC_BYTES = 32;
 /** Six bytes of milliseconds last until the year 10889. */
-const timeBytes = 6;
+const TIME_BYTES = 6;
 /** Everything has its fixed place and the address comes last, so no two approvals share their bytes. */
-const reviewerAt = 1 + timeBytes + idBytes + hashBytes;
-const tokenCharsMax = Math.ceil(((reviewerAt + reviewerBytesMax + macBytes) * 4) / 3);
+const REVIEWER_AT = 1 + TIME_BYTES + ID_BYTES + HASH_BYTES;
+const tokenCharsMax = Math.ceil(((REVIEWER_AT + REVIEWER_BYTES_MAX + MAC_BYTES) * 4) / 3);
 /** The first byte of the payload. */
 const actions = ["approve", "reject"] as const;
 
@@ -62,9 +62,9 @@ export function createApprovalTokens(key: Uint8Array): ApprovalTokens {
       if (token.length > tokenCharsMax) return { kind: "forged" };
       const bytes = Buffer.from(token, "base64url");
       // The decoder passes over what is no base64url; a token has one spelling.
-      if (bytes.length <= reviewerAt + macBytes || bytes.toString("base64url") !== token) return { kind: "forged" };
-      const payload = bytes.subarray(0, -macBytes);
-      if (!timingSafeEqual(bytes.subarray(-macBytes), sign(payload))) return { kind: "forged" };
+      if (bytes.length <= REVIEWER_AT + MAC_BYTES || bytes.toString("base64url") !== token) return { kind: "forged" };
+      const payload = bytes.subarray(0, -MAC_BYTES);
+      if (!timingSafeEqual(bytes.subarray(-MAC_BYTES), sign(payload))) return { kind: "forged" };
       const { expiresAt, ...approval } = decode(payload);
       return { kind: now.getTime() < expiresAt ? "valid" : "expired", ...approval };
     },
@@ -76,11 +76,11 @@ function encode({ messageId, action, contentHash, reviewer, expiresAt }: Approva
   if (id === undefined) throw new RangeError(`Not a message id: ${messageId}`);
   if (!/^[0-9a-f]{64}$/.test(contentHash)) throw new RangeError(`Not a SHA-256 in hex: ${contentHash}`);
   const address = Buffer.from(reviewer.toWellFormed());
-  if (address.length === 0 || address.length > reviewerBytesMax)
-    throw new RangeError(`A reviewer's address has 1 to ${reviewerBytesMax} bytes, not ${address.length}.`);
+  if (address.length === 0 || address.length > REVIEWER_BYTES_MAX)
+    throw new RangeError(`A reviewer's address has 1 to ${REVIEWER_BYTES_MAX} bytes, not ${address.length}.`);
   if (Number.isNaN(expiresAt.getTime())) throw new RangeError("The expiry is no time.");
-  const time = Buffer.alloc(timeBytes);
-  time.writeUIntBE(expiresAt.getTime(), 0, timeBytes);
+  const time = Buffer.alloc(TIME_BYTES);
+  time.writeUIntBE(expiresAt.getTime(), 0, TIME_BYTES);
   return Buffer.concat([
     Buffer.of(actions.indexOf(action)),
     time,
@@ -91,12 +91,12 @@ function encode({ messageId, action, contentHash, reviewer, expiresAt }: Approva
 }
 
 function decode(payload: Buffer): Approval & { expiresAt: number } {
-  const idAt = 1 + timeBytes;
+  const idAt = 1 + TIME_BYTES;
   return {
     action: actions[payload[0] as number] as Approval["action"],
-    expiresAt: payload.readUIntBE(1, timeBytes),
-    messageId: `msg_${payload.toString("hex", idAt, idAt + idBytes)}`,
-    contentHash: payload.toString("hex", idAt + idBytes, reviewerAt),
-    reviewer: payload.toString("utf8", reviewerAt),
+    expiresAt: payload.readUIntBE(1, TIME_BYTES),
+    messageId: `msg_${payload.toString("hex", idAt, idAt + ID_BYTES)}`,
+    contentHash: payload.toString("hex", idAt + ID_BYTES, REVIEWER_AT),
+    reviewer: payload.toString("utf8", REVIEWER_AT),
   };
 }

@@ -34,11 +34,11 @@ export const line: Kind<string> = {
 };
 
 /** As hexadecimal digits, the poorest alphabet in use, this many characters are 128 bits. */
-const secretLengthMin = 32;
+const SECRET_LENGTH_MIN = 32;
 
 export const longSecret: Kind<string> = {
-  expects: `a line of at least ${secretLengthMin} characters, such as "openssl rand -hex 32" prints`,
-  parse: (text) => (text.length >= secretLengthMin ? line.parse(text) : undefined),
+  expects: `a line of at least ${SECRET_LENGTH_MIN} characters, such as "openssl rand -hex 32" prints`,
+  parse: (text) => (text.length >= SECRET_LENGTH_MIN ? line.parse(text) : undefined),
   print: String,
 };
 

@@ -53,13 +53,13 @@ interface Author {
  * least as many fields, ours on top included.
  */
 const headerLimits = { bytesMax: 256 * 1024, fieldsMax: 900 };
-const headerLinesMax = 5_000;
+const HEADER_LINES_MAX = 5_000;
 /** RFC 5321 4.5.3.1.6 allows 1,000; this is where relaxed canonicalization gets slower than the rest of the work. */
-const lineBytesMax = 1024 * 1024;
+const LINE_BYTES_MAX = 1024 * 1024;
 /** Each set costs a key look-up and a verification; real mail has one to three. */
-const arcSetsMax = 10;
+const ARC_SETS_MAX = 10;
 /** What is left of the budget for arithmetic when DNS is given up. */
-const graceMsMax = 200;
+const GRACE_MS_MAX = 200;
 
 /**
  * Checks SPF, DKIM, DMARC and ARC of one message and says whether its From domain is proven (RFC 7208, 6376, 9989, 8617).
@@ -156,7 +156,7 @@ interface Budget {
 
 function startBudget({ resolver, budgetMs, clock = systemClock }: AuthenticateOptions): Budget {
   const stop = new AbortController();
-  const cancelStop = clock.after(budgetMs - Math.min(graceMsMax, budgetMs / 5), () => stop.abort());
+  const cancelStop = clock.after(budgetMs - Math.min(GRACE_MS_MAX, budgetMs / 5), () => stop.abort());
   let cancelEnd = () => {};
   const end = new Promise<void>((resolve) => {
     cancelEnd = clock.after(budgetMs, resolve);
@@ -381,7 +381,7 @@ async function checkArc(
   const sets = block.fields.filter((field) => field.key === "arc-seal").length;
   if (!block.fields.some((field) => field.key.startsWith("arc-"))) return "none";
   if (data === undefined) return "temperror";
-  if (data === null || sets > arcSetsMax) return "permerror";
+  if (data === null || sets > ARC_SETS_MAX) return "permerror";
   const checked = evaluateArc(data, { resolver: budget.lookUp, strict: true, ip }).then(({ status }): ArcResult => {
     if (status.result === "pass" || status.result === "none") return status.result;
     return budget.trouble ? "temperror" : "fail";
@@ -414,13 +414,13 @@ function obstacleIn(message: Buffer, block: HeaderBlock): string | null {
   // The first line would go on the field that the next host puts on top, and be gone.
   if (message[0] === 0x20 || message[0] === 0x09) return "header begins with white space";
   if (hasLongLine(message)) return "line too long";
-  return block.cut || headerLines > headerLinesMax ? "header too large" : null;
+  return block.cut || headerLines > HEADER_LINES_MAX ? "header too large" : null;
 }
 
 /** Looks for the last line end within reach of each line's start, so that short lines cost nothing. */
 function hasLongLine(message: Buffer): boolean {
-  for (let start = 0; message.length - start > lineBytesMax; ) {
-    const end = message.lastIndexOf(0x0a, start + lineBytesMax);
+  for (let start = 0; message.length - start > LINE_BYTES_MAX; ) {
+    const end = message.lastIndexOf(0x0a, start + LINE_BYTES_MAX);
     if (end < start) return true;
     start = end + 1;
   }

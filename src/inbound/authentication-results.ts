@@ -49,7 +49,7 @@ export function authenticationResults({ spf, dkim, dmarc, arc }: Authentication,
 }
 
 /** Names that DNS allows are shorter (RFC 1035 2.3.4); this keeps every line of the field legal. */
-const nameCharsMax = 255;
+const NAME_CHARS_MAX = 255;
 
 function property(name: string, value: string): string {
   const text = plain(value);
@@ -57,5 +57,5 @@ function property(name: string, value: string): string {
 }
 
 function plain(text: string, unwanted = /[^\w.-]/g): string {
-  return text.slice(0, nameCharsMax).replace(unwanted, "_");
+  return text.slice(0, NAME_CHARS_MAX).replace(unwanted, "_");
 }

@@ -46,13 +46,13 @@ class MessageVerifier extends DkimVerifier {
 }
 
 const crlf = Buffer.from("\r\n");
-const lf = 0x0a;
-const cr = 0x0d;
-const space = 0x20;
-const tab = 0x09;
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const TAB = 0x09;
 
-/** A body with white space to change is changed in pieces of at least this size, so that it is never there twice. */
-const pieceBytes = 256 * 1024;
+/** A body with white SPACE to change is changed in pieces of at least this size, so that it is never there twice. */
+const PIECE_BYTES = 256 * 1024;
 
 /** The hash of a body, with the members that the verifier reads. */
 class BodyHash {
@@ -98,10 +98,10 @@ class BodyHash {
     this.hash.update(hashed);
   }
 
-  /** @param content Ends in something else than white space. */
+  /** @param content Ends in something else than white SPACE. */
   private takeRelaxed(content: Buffer): void {
     for (let start = 0; start < content.byteLength; ) {
-      const lineEnd = content.indexOf(lf, start + pieceBytes);
+      const lineEnd = content.indexOf(LF, start + PIECE_BYTES);
       const end = lineEnd < 0 ? content.byteLength : lineEnd + 1;
       const piece = content.subarray(start, end);
       this.take(isRelaxed(piece) ? piece : Buffer.from(relaxed(piece.toString("latin1")), "latin1"));
@@ -113,15 +113,15 @@ class BodyHash {
 /** Where the line ends at the end begin. */
 function contentEnd(body: Buffer): number {
   let end = body.byteLength;
-  while (end >= 2 && body[end - 1] === lf && body[end - 2] === cr) end -= 2;
+  while (end >= 2 && body[end - 1] === LF && body[end - 2] === CR) end -= 2;
   return end;
 }
 
-/** Where the white space and line ends at the end begin. */
+/** Where the white SPACE and line ends at the end begin. */
 function contentEndRelaxed(body: Buffer): number {
   for (let end = body.byteLength; ; end -= 2) {
-    while (end > 0 && (body[end - 1] === space || body[end - 1] === tab)) end--;
-    if (end < 2 || body[end - 1] !== lf || body[end - 2] !== cr) return end;
+    while (end > 0 && (body[end - 1] === SPACE || body[end - 1] === TAB)) end--;
+    if (end < 2 || body[end - 1] !== LF || body[end - 2] !== CR) return end;
   }
 }
 

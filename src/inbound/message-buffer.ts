@@ -2,22 +2,22 @@
 import { Failure } from "../util/errors.ts";
 
 /** Room taken at first. Most mail fits. */
-const firstBytes = 16 * 1024;
+const FIRST_BYTES = 16 * 1024;
 /** The most that is taken at once, whatever size was declared. */
-const pieceBytesMax = 1024 * 1024;
+const PIECE_BYTES_MAX = 1024 * 1024;
 /** A message exists as it came and, from its examination to the end of its transaction, as it is stored. */
-const copies = 2;
+const COPIES = 2;
 /**
  * RFC 5321 4.5.3.1.6 asks for 1,000 octets a line and for no upper bound where possible. Mail with a whole
  * page or an attachment on one line exists and is taken; this is where a line stops being a line.
  */
-const lineBytesMax = 1024 * 1024;
+const LINE_BYTES_MAX = 1024 * 1024;
 
-const cr = 13;
-const lf = 10;
+const CR = 13;
+const LF = 10;
 
 /**
- * The memory that all messages on their way in may take together, in all their copies here. What the children that
+ * The memory that all messages on their way in may take together, in all their COPIES here. What the children that
  * examine them take is bounded by the pool.
  */
 export class ByteBudget {
@@ -29,7 +29,7 @@ export class ByteBudget {
 
   /** Whether a message of this size would find room now. */
   hasRoom(messageBytes: number): boolean {
-    return this.taken === 0 || this.taken + messageBytes * copies <= this.maxBytes;
+    return this.taken === 0 || this.taken + messageBytes * COPIES <= this.maxBytes;
   }
 
   /**
@@ -38,26 +38,26 @@ export class ByteBudget {
    * largest message that is allowed always comes in.
    */
   take(bytes: number, held: number): Uint8Array | null {
-    const more = bytes * copies;
-    if (this.taken + more > this.maxBytes && this.taken !== held * copies) return null;
+    const more = bytes * COPIES;
+    if (this.taken + more > this.maxBytes && this.taken !== held * COPIES) return null;
     this.taken += more;
-    return (bytes === pieceBytesMax && this.spare.pop()) || new Uint8Array(bytes);
+    return (bytes === PIECE_BYTES_MAX && this.spare.pop()) || new Uint8Array(bytes);
   }
 
   giveBack(pieces: readonly Uint8Array[]): void {
     for (const piece of pieces) {
-      this.taken -= piece.length * copies;
-      if (piece.length === pieceBytesMax) this.spare.push(piece);
+      this.taken -= piece.length * COPIES;
+      if (piece.length === PIECE_BYTES_MAX) this.spare.push(piece);
     }
     if (this.taken === 0) this.spare = [];
   }
 }
 
 /** What all connections together may hand over in one turn of the event loop: a millisecond or two. */
-const turnBytesMax = 1024 * 1024;
+const TURN_BYTES_MAX = 1024 * 1024;
 
 /** Sources that go on in one turn; each hands over a buffer of 64 KiB or so. */
-const resumedAtOnce = 4;
+const RESUMED_AT_ONCE = 4;
 
 /** A source that can be told to wait. */
 interface Pausable {
@@ -77,7 +77,7 @@ export class IntakeScheduler {
   /** Counts what a source has just handed over, and pauses it when the turn is used up. */
   took(bytes: number, source: Pausable): void {
     this.taken += bytes;
-    if (this.taken >= turnBytesMax) {
+    if (this.taken >= TURN_BYTES_MAX) {
       source.pause();
       this.waiting.push(source);
     }
@@ -90,7 +90,7 @@ export class IntakeScheduler {
     setImmediate(() => {
       this.isScheduled = false;
       this.taken = 0;
-      for (const source of this.waiting.splice(0, resumedAtOnce)) source.resume();
+      for (const source of this.waiting.splice(0, RESUMED_AT_ONCE)) source.resume();
       if (this.waiting.length > 0) this.schedule();
     });
   }
@@ -114,7 +114,7 @@ export class MessageBuffer {
     private readonly budget: ByteBudget,
     declaredBytes = 0,
   ) {
-    this.grow(Math.max(firstBytes, declaredBytes));
+    this.grow(Math.max(FIRST_BYTES, declaredBytes));
   }
 
   append(chunk: Uint8Array): void {
@@ -158,7 +158,7 @@ export class MessageBuffer {
   }
 
   private grow(wanted: number): void {
-    const bytes = Math.min(wanted, pieceBytesMax, this.maxBytes - this.room);
+    const bytes = Math.min(wanted, PIECE_BYTES_MAX, this.maxBytes - this.room);
     const piece = this.budget.take(bytes, this.room);
     if (piece === null) {
       this.excess = "server";
@@ -172,18 +172,18 @@ export class MessageBuffer {
     let at = 0;
     if (this.afterCr && chunk.length > 0) {
       this.afterCr = false;
-      if (chunk[0] !== lf) this.defect = bareLineEnding;
+      if (chunk[0] !== LF) this.defect = bareLineEnding;
       this.lineBytes = 0;
       at = 1;
     }
     while (this.defect === null && at < chunk.length) {
-      const nextCr = chunk.indexOf(cr, at);
-      const nextLf = chunk.indexOf(lf, at);
+      const nextCr = chunk.indexOf(CR, at);
+      const nextLf = chunk.indexOf(LF, at);
       const end = nextCr === -1 ? chunk.length : nextCr;
       this.lineBytes += end - at;
       this.afterCr = nextCr === chunk.length - 1;
       if (nextLf !== (nextCr === -1 || this.afterCr ? -1 : nextCr + 1)) this.defect = bareLineEnding;
-      else if (this.lineBytes > lineBytesMax) this.defect = `A line is longer than ${lineBytesMax} bytes`;
+      else if (this.lineBytes > LINE_BYTES_MAX) this.defect = `A line is longer than ${LINE_BYTES_MAX} bytes`;
       if (nextLf !== -1) this.lineBytes = 0;
       at = end + 2;
     }

@@ -11,13 +11,13 @@ export interface SignatureName {
 }
 
 /** Each costs a key look-up, a hash of the body and a verification. Real mail has one to four. */
-const signaturesMax = 10;
+const SIGNATURES_MAX = 10;
 /** Each l= length costs a hash of the whole body of its own. */
-const bodyLengthsMax = 1;
+const BODY_LENGTHS_MAX = 1;
 /** Beyond these a signature is not even named. */
-const signaturesNamedMax = 20;
+const SIGNATURES_NAMED_MAX = 20;
 /** Longer ones can only list thousands of names in h=, each of which is searched for in the whole header. */
-const signatureBytesMax = 8 * 1024;
+const SIGNATURE_BYTES_MAX = 8 * 1024;
 
 /**
  * Picks the signatures worth the work, those of the author's organization first, and hides the others from the verifier:
@@ -38,8 +38,8 @@ export function selectSignatures(
   const kept = new Set<RawField>();
   let bodyLengths = 0;
   for (const field of ranked) {
-    if (kept.size === signaturesMax || field.end - field.start > signatureBytesMax) continue;
-    if (/[;:]\s*l\s*=/i.test(`:${field.binary}`) && ++bodyLengths > bodyLengthsMax) continue;
+    if (kept.size === SIGNATURES_MAX || field.end - field.start > SIGNATURE_BYTES_MAX) continue;
+    if (/[;:]\s*l\s*=/i.test(`:${field.binary}`) && ++bodyLengths > BODY_LENGTHS_MAX) continue;
     kept.add(field);
   }
   const hidden = all.filter((field) => !kept.has(field));
@@ -51,16 +51,19 @@ export function selectSignatures(
     position = field.end;
   }
   pieces.push(bytes.subarray(position));
-  return { bytes: Buffer.concat(pieces), skipped: hidden.slice(0, signaturesNamedMax - kept.size).map(signatureName) };
+  return {
+    bytes: Buffer.concat(pieces),
+    skipped: hidden.slice(0, SIGNATURES_NAMED_MAX - kept.size).map(signatureName),
+  };
 }
 
 /** All signatures of a header that is not worth verifying, up to the number that is named. */
 export function signatureNames(block: HeaderBlock): SignatureName[] {
-  return fieldsNamed(block, "dkim-signature").slice(0, signaturesNamedMax).map(signatureName);
+  return fieldsNamed(block, "dkim-signature").slice(0, SIGNATURES_NAMED_MAX).map(signatureName);
 }
 
 function signatureName(field: RawField): SignatureName {
-  const tags = field.binary.slice(0, signatureBytesMax).split(";");
+  const tags = field.binary.slice(0, SIGNATURE_BYTES_MAX).split(";");
   const tag = (name: string) => {
     const found = tags.find((text) => text.slice(0, text.indexOf("=")).trim() === name);
     return found ? found.slice(found.indexOf("=") + 1).replace(/\s+/g, "") : "";
@@ -78,10 +81,10 @@ export function signatureFrom(domain: string, selector: string, algorithm: strin
 }
 
 /** DNS allows no longer names (RFC 1035 2.3.4). */
-const nameCharsMax = 255;
+const NAME_CHARS_MAX = 255;
 
 function printable(text: string): string {
-  return text.slice(0, nameCharsMax).replace(/[^\x21-\x7e]/g, "?");
+  return text.slice(0, NAME_CHARS_MAX).replace(/[^\x21-\x7e]/g, "?");
 }
 
 /** Fields that readers show or build on and that RFC 5322 3.6, RFC 2045 or RFC 2183 allow once. */

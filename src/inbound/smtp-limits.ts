@@ -60,9 +60,9 @@ export class ClientCounts {
   }
 }
 
-const minuteMs = 60_000;
+const MINUTE_MS = 60_000;
 /** Entries of one minute, some 100 bytes each. Beyond it the oldest is forgotten: a flood of addresses costs no memory. */
-const trackedKeysMax = 50_000;
+const TRACKED_KEYS_MAX = 50_000;
 
 /** A sliding minute, estimated from two fixed ones: this minute's count plus the previous one's, faded by its age. */
 export class MinuteRate {
@@ -81,9 +81,9 @@ export class MinuteRate {
   take(key: string): boolean {
     const elapsedMs = this.roll();
     const used = this.current.get(key) ?? 0;
-    const faded = (this.previous.get(key) ?? 0) * (1 - elapsedMs / minuteMs);
+    const faded = (this.previous.get(key) ?? 0) * (1 - elapsedMs / MINUTE_MS);
     if (used + faded >= this.limit) return false;
-    if (used === 0 && this.current.size >= trackedKeysMax) {
+    if (used === 0 && this.current.size >= TRACKED_KEYS_MAX) {
       const oldest = this.current.keys().next().value;
       if (oldest !== undefined) this.current.delete(oldest);
     }
@@ -94,11 +94,11 @@ export class MinuteRate {
   /** Starts the minute that is now and returns how old it is. */
   private roll(): number {
     const elapsedMs = this.clock.now() - this.startedAt;
-    if (elapsedMs >= 0 && elapsedMs < minuteMs) return elapsedMs;
-    const adjacent = elapsedMs >= 0 && elapsedMs < 2 * minuteMs;
+    if (elapsedMs >= 0 && elapsedMs < MINUTE_MS) return elapsedMs;
+    const adjacent = elapsedMs >= 0 && elapsedMs < 2 * MINUTE_MS;
     this.previous = adjacent ? this.current : new Map();
     this.current = new Map();
-    this.startedAt = adjacent ? this.startedAt + minuteMs : this.clock.now();
+    this.startedAt = adjacent ? this.startedAt + MINUTE_MS : this.clock.now();
     return this.clock.now() - this.startedAt;
   }
 }

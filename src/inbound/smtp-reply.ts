@@ -30,14 +30,14 @@ export function asRefusal(error: unknown): Refusal {
 }
 
 /** RFC 5321 4.5.3.1.5: a reply line has at most 512 octets, code and CRLF included. */
-const replyTextMaxBytes = 500;
+const REPLY_TEXT_MAX_BYTES = 500;
 
 /** A reply text that fits its line, and is ASCII unless the transaction is SMTPUTF8 (RFC 6531 3.7.4.2). */
 export function replyText(text: string, utf8: boolean): string {
   const line = text.replace(/[\x00-\x1f\x7f]+/g, " ");
   const shown = utf8 ? line : line.replace(/[^\x20-\x7e]/g, "?");
-  if (Buffer.byteLength(shown) <= replyTextMaxBytes) return shown;
-  const cut = Buffer.from(shown).subarray(0, replyTextMaxBytes).toString();
+  if (Buffer.byteLength(shown) <= REPLY_TEXT_MAX_BYTES) return shown;
+  const cut = Buffer.from(shown).subarray(0, REPLY_TEXT_MAX_BYTES).toString();
   // A character cut in half at the end decodes to U+FFFD.
   return cut.replace(/\ufffd$/, "");
 }

@@ -39,9 +39,9 @@ export interface Path {
 export type EnvelopeFacts = Pick<Envelope, "mailFrom" | "helo" | "protocol">;
 
 /** Recipients refused for good on one connection before it is closed: a sender with a guessed list soon gets there. */
-const refusedRecipientsMax = 20;
+const REFUSED_RECIPIENTS_MAX = 20;
 /** RCPT commands of one transaction, as a multiple of the recipients that it may have: a repeated one is answered as well. */
-const repeatsMax = 2;
+const REPEATS_MAX = 2;
 const mailParameters = ["SIZE", "BODY", "SMTPUTF8"];
 const rcptParameters: string[] = [];
 
@@ -83,7 +83,7 @@ export class Session {
   /** Finds the mailbox. Throws a Refusal, or whatever the look-up threw. */
   async rcptTo(path: Path): Promise<AcceptedRecipient> {
     this.askedRecipients += 1;
-    if (this.askedRecipients > repeatsMax * this.settings.maxRecipients)
+    if (this.askedRecipients > REPEATS_MAX * this.settings.maxRecipients)
       throw new Refusal(421, "4.7.0", "Too many RCPT commands for one message");
     try {
       const address = checked(path, rcptParameters);
@@ -92,7 +92,7 @@ export class Session {
       return { address, mailbox: found.mailbox };
     } catch (error) {
       if (asRefusal(error).responseCode >= 500) this.refusedRecipients += 1;
-      if (this.refusedRecipients < refusedRecipientsMax) throw error;
+      if (this.refusedRecipients < REFUSED_RECIPIENTS_MAX) throw error;
       throw new Refusal(421, "4.7.0", "Too many recipients were refused on this connection");
     }
   }

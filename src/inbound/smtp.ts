@@ -73,7 +73,7 @@ export async function startSmtp(options: SmtpOptions): Promise<SmtpListener> {
 }
 
 /** RFC 5321 4.5.3.1.4 asks for 512 octets; MAIL and RCPT parameters and long SMTPUTF8 addresses need more. */
-const maxCommandBytes = 2048;
+const MAX_COMMAND_BYTES = 2048;
 
 type Callback<T = void> = (error?: Error | null, result?: T) => void;
 
@@ -96,7 +96,7 @@ class Server extends SMTPServer {
       size: settings.maxMessageBytes,
       maxRecipients: settings.maxRecipients,
       socketTimeout: settings.idleTimeoutMs,
-      maxCommandLength: maxCommandBytes,
+      maxCommandLength: MAX_COMMAND_BYTES,
       hideENHANCEDSTATUSCODES: false,
       disabledCommands: ["AUTH", "XCLIENT", "XFORWARD", "WIZ", "SHELL", "KILL"],
       // A PTR look-up would stand between the client and its greeting.

@@ -3,7 +3,7 @@ import type { Agent } from "../../sdks/typescript/src/index.ts";
 import { hints, orNull, tool } from "./tool.ts";
 
 /** Agents named one by one; list_agents has all. */
-const namedMax = 50;
+const NAMED_MAX = 50;
 
 export const whoami = tool({
   name: "whoami",
@@ -30,7 +30,7 @@ export const whoami = tool({
     ]);
     const [only] = agents;
     const usual = me.agent ?? api.defaultAgent ?? (agents.length === 1 ? (only ?? null) : null);
-    const named = agents.slice(0, namedMax);
+    const named = agents.slice(0, NAMED_MAX);
     const more = agents.length > named.length ? `, … (${agents.length} in all)` : "";
     const lines = [
       me.agent === null

@@ -18,7 +18,7 @@ export interface ApiOptions {
 }
 
 /** Agents named in one sentence. */
-const namedAgentsMax = 20;
+const NAMED_AGENTS_MAX = 20;
 
 /** The HTTP API as tools use it: the SDK's client, and whose key it has. */
 export class Api {
@@ -48,7 +48,7 @@ export class Api {
       throw new ToolFailure("This account has no agent yet.", {
         fix: "Ask the user to register one, with `e2a agents register` or in the dashboard.",
       });
-    const shown = (matches.length > 0 ? matches : agents).slice(0, namedAgentsMax);
+    const shown = (matches.length > 0 ? matches : agents).slice(0, NAMED_AGENTS_MAX);
     throw new ToolFailure(
       wanted === undefined ? `This key has ${agents.length} agents.` : `No single agent is called "${wanted}".`,
       {

@@ -6,7 +6,7 @@ import { ToolFailure } from "./failure.ts";
 import { expects } from "./tool.ts";
 
 /** Wrong arguments named in one answer. */
-const errorsMax = 20;
+const ERRORS_MAX = 20;
 
 /**
  * The arguments of a call, as its tool takes them. Models are met half-way: null stands for "not given", "20" for 20,
@@ -19,7 +19,7 @@ export function readArguments(input: TObject, given: Record<string, unknown> = {
   for (const error of Value.Errors(input, converted)) {
     const field = error.path.slice(1).replaceAll("/", ".").slice(0, 100);
     if (!errors.has(field)) errors.set(field, { field, message: sentence(error, input) });
-    if (errors.size >= errorsMax) break;
+    if (errors.size >= ERRORS_MAX) break;
   }
   if (errors.size === 0) return converted;
   throw new ToolFailure("The arguments are not right.", {

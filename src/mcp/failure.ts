@@ -73,8 +73,8 @@ function refusalOf({ status, code, fix, errors: wrong, problem }: APIError): Too
   });
 }
 
-const detailCharsMax = 1_000;
+const DETAIL_CHARS_MAX = 1_000;
 
 function plain(text: string): string {
-  return withoutUnseen(text).text.replace(/\s+/g, " ").slice(0, detailCharsMax).toWellFormed();
+  return withoutUnseen(text).text.replace(/\s+/g, " ").slice(0, DETAIL_CHARS_MAX).toWellFormed();
 }

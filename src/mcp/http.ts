@@ -8,7 +8,7 @@ import type { Api } from "./api.ts";
 import { createMcpServer, type McpOptions } from "./server.ts";
 
 /** Answer to a client that is gone already: nobody reads it. */
-const goneStatus = 499;
+const GONE_STATUS = 499;
 
 /**
  * Answers one POST by streamable HTTP, without any session: each request has a server of its own, so that every node
@@ -30,7 +30,7 @@ export async function answerMcp(request: Request, body: Uint8Array, api: Api, op
 
 async function answerOlder(request: Request, parsedBody: unknown, server: Server): Promise<Response> {
   const { promise: gone, resolve: leave } = Promise.withResolvers<Response>();
-  const onAbort = () => leave(new Response(null, { status: goneStatus }));
+  const onAbort = () => leave(new Response(null, { status: GONE_STATUS }));
   request.signal.addEventListener("abort", onAbort, { once: true });
   try {
     const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true });

@@ -4,11 +4,11 @@ import { Summary, summaryLines, summaryOf } from "./summary.ts";
 import { type Context, choice, given, hints, orNull, tool, untrustedNote, whole } from "./tool.ts";
 import { conversationName, shortLine, shortList } from "./untrusted.ts";
 
-const pageDefault = 20;
-const pageMax = 50;
+const PAGE_DEFAULT = 20;
+const PAGE_MAX = 50;
 /** Clients commonly give a call up after a minute. */
-const waitSecondsMax = 50;
-const waitSecondsDefault = 30;
+const WAIT_SECONDS_MAX = 50;
+const WAIT_SECONDS_DEFAULT = 30;
 
 const nextCursor = orNull(Type.String(), "Give it as `cursor` for the next page; null on the last.");
 const page = {
@@ -37,14 +37,14 @@ export const listMessages = tool({
     conversation_id: Type.Optional(given.conversationId),
     ...filters,
     order: Type.Optional(choice(["newest_first", "oldest_first"], { default: "newest_first" })),
-    limit: given.limit(pageDefault, pageMax),
+    limit: given.limit(PAGE_DEFAULT, PAGE_MAX),
     cursor: given.cursor,
   },
   output: page,
   async run({ order, limit, cursor, agent: named, ...filter }, context) {
     const agent = await context.api.agentOf(named, context.signal);
     const sort = order === "oldest_first" ? ("asc" as const) : ("desc" as const);
-    return listed(context, agent, { status: "all", ...filter, sort, page_size: limit ?? pageDefault, token: cursor });
+    return listed(context, agent, { status: "all", ...filter, sort, page_size: limit ?? PAGE_DEFAULT, token: cursor });
   },
 });
 
@@ -58,14 +58,14 @@ export const searchMessages = tool({
     query: Type.String({ minLength: 1, maxLength: 1_000 }),
     agent: given.agent,
     ...filters,
-    limit: given.limit(pageDefault, pageMax),
+    limit: given.limit(PAGE_DEFAULT, PAGE_MAX),
     cursor: given.cursor,
   },
   output: page,
   async run({ query, limit, cursor, agent: named, ...filter }, context) {
     const agent = await context.api.agentOf(named, context.signal);
     const asked = { ...filter, q: query, status: "all", sort: "desc" } as const;
-    return listed(context, agent, { ...asked, page_size: limit ?? pageDefault, token: cursor });
+    return listed(context, agent, { ...asked, page_size: limit ?? PAGE_DEFAULT, token: cursor });
   },
 });
 
@@ -93,11 +93,11 @@ export const waitForMessage = tool({
   input: {
     agent: given.agent,
     timeout_seconds: Type.Optional(
-      whole(1, waitSecondsMax, { default: waitSecondsDefault, description: "How long to wait at most." }),
+      whole(1, WAIT_SECONDS_MAX, { default: WAIT_SECONDS_DEFAULT, description: "How long to wait at most." }),
     ),
   },
   output: { agent: Type.String(), timed_out: Type.Boolean(), messages: Type.Array(Summary) },
-  async run({ agent: named, timeout_seconds: timeout = waitSecondsDefault }, { api, signal, fence }) {
+  async run({ agent: named, timeout_seconds: timeout = WAIT_SECONDS_DEFAULT }, { api, signal, fence }) {
     const agent = await api.agentOf(named, signal);
     const messages = (await api.client.messages.wait({ agent, timeout, signal })).messages.map(summaryOf);
     const isOver = messages.length === 0;
@@ -143,7 +143,7 @@ export const listConversations = tool({
   title: "List conversations",
   description: "Lists an agent's conversations, received and sent mail together, newest activity first.",
   hints: hints.read,
-  input: { agent: given.agent, limit: given.limit(pageDefault, pageMax), cursor: given.cursor },
+  input: { agent: given.agent, limit: given.limit(PAGE_DEFAULT, PAGE_MAX), cursor: given.cursor },
   output: {
     agent: Type.String(),
     conversations: Type.Array(
@@ -170,7 +170,7 @@ export const listConversations = tool({
   },
   async run({ agent: named, limit, cursor }, { api, signal, fence }) {
     const agent = await api.agentOf(named, signal);
-    const asked = { page_size: limit ?? pageDefault, token: cursor };
+    const asked = { page_size: limit ?? PAGE_DEFAULT, token: cursor };
     const answer = await api.client.conversations.list({ ...asked, agent, signal });
     const conversations = answer.conversations.map(({ subject, participants, last_message: last, ...known }) => ({
       ...known,
@@ -204,7 +204,7 @@ export const getConversation = tool({
   input: {
     conversation_id: given.conversationId,
     agent: given.agent,
-    limit: given.limit(pageMax, pageMax),
+    limit: given.limit(PAGE_MAX, PAGE_MAX),
     cursor: given.cursor,
   },
   output: { ...page, conversation_id: Type.String(), untrusted: Type.Object({ subject: Type.String() }) },
@@ -212,7 +212,7 @@ export const getConversation = tool({
     const agent = await api.agentOf(named, signal);
     // A path of dots would be another path (URL Standard, 4.4).
     const name = /^\.{1,2}$/.test(id) ? "none" : id;
-    const asked = { page_size: limit ?? pageMax, token: cursor };
+    const asked = { page_size: limit ?? PAGE_MAX, token: cursor };
     const { subject, ...answer } = await api.client.conversations.get(name, { ...asked, agent, signal });
     const messages = answer.messages.map(summaryOf);
     const next = answer.next_token ?? null;

@@ -2,7 +2,7 @@ import { E2AClient } from "../../sdks/typescript/src/index.ts";
 import { Api, type Who } from "./api.ts";
 
 /** A call of the API ends by itself long before; this is for one that does not. */
-const timeoutMs = 180_000;
+const TIMEOUT_MS = 180_000;
 
 /** The API of this server at `url`, as the caller of `request`: with its key, by `ask` instead of the network. */
 export function localApi(request: Request, url: URL, ask: (request: Request) => Promise<Response>, who: Who): Api {
@@ -11,7 +11,7 @@ export function localApi(request: Request, url: URL, ask: (request: Request) => 
     apiKey: (request.headers.get("authorization") ?? "").replace(/^Bearer +/i, "").trim(),
     headers: { accept: "application/json", "user-agent": request.headers.get("user-agent") ?? "" },
     fetch: (to, init) => ask(new Request(to, init)),
-    ...{ timeoutMs, retries: 0, webSocket: false },
+    ...{ timeoutMs: TIMEOUT_MS, retries: 0, webSocket: false },
   });
   return new Api({ client, who: async () => who, defaultAgent: null });
 }

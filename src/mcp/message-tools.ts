@@ -3,7 +3,7 @@ import { type Body, otherVersion, readBody } from "./body.ts";
 import { ToolFailure } from "./failure.ts";
 import { Fate, fateLines, fateOf } from "./fate.ts";
 import { findMessage } from "./find-message.ts";
-import { type AskedPart, askedPortion, charsDefault, partArguments, partOutput, portionOf } from "./portion.ts";
+import { type AskedPart, askedPortion, CHARS_DEFAULT, partArguments, partOutput, portionOf } from "./portion.ts";
 import { notesOf } from "./review-tools.ts";
 import type { Detail, Outbound } from "./shapes.ts";
 import { type Context, choice, given, hints, orNull, tool, untrustedNote } from "./tool.ts";
@@ -148,7 +148,7 @@ async function outbound(message: Outbound, part: Part, asked: AskedPart, context
   const body = await askedBody(part, body_text, message.body_html ?? null, context);
   const { portion, lines, structured } = askedPortion(body.text, asked);
   const html = part === "html" ? null : await otherVersion(message, readHtml);
-  const htmlShown = html && portionOf(html.text, 0, asked.max_chars ?? charsDefault);
+  const htmlShown = html && portionOf(html.text, 0, asked.max_chars ?? CHARS_DEFAULT);
   const htmlNext = htmlShown?.nextOffset ?? null;
   const notes = notesOf(message);
   const hidden = [...body.hidden, ...(html?.hidden ?? [])];

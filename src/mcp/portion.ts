@@ -4,13 +4,13 @@ import { ToolFailure } from "./failure.ts";
 import { given, orNull, whole } from "./tool.ts";
 
 /** About 5,000 tokens. */
-export const charsDefault = 20_000;
-const charsMax = 100_000;
+export const CHARS_DEFAULT = 20_000;
+const CHARS_MAX = 100_000;
 
 export const partArguments = {
   offset: given.offset,
   max_chars: Type.Optional(
-    whole(100, charsMax, { default: charsDefault, description: "Characters of text in one answer." }),
+    whole(100, CHARS_MAX, { default: CHARS_DEFAULT, description: "Characters of text in one answer." }),
   ),
 };
 
@@ -27,7 +27,7 @@ export const partOutput = {
 };
 
 /** The portion that was asked for, and what to say about it. Throws ToolFailure for one behind the end. */
-export function askedPortion(text: string, { offset = 0, max_chars = charsDefault }: AskedPart) {
+export function askedPortion(text: string, { offset = 0, max_chars = CHARS_DEFAULT }: AskedPart) {
   if (offset > 0 && offset >= text.length)
     throw new ToolFailure(`The text has ${text.length} characters; there is nothing at offset ${offset}.`, {
       fix: "Go on from next_offset, or begin at 0.",

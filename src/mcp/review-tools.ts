@@ -6,11 +6,11 @@ import type { Outbound } from "./shapes.ts";
 import { type Context, given, hints, orNull, tool, untrustedNote } from "./tool.ts";
 import { type Fence, shortLine, wholeLine, wholeList } from "./untrusted.ts";
 
-const pageDefault = 10;
-const pageMax = 50;
+const PAGE_DEFAULT = 10;
+const PAGE_MAX = 50;
 /** Of each held mail in the list; get_message has the rest. */
-const charsShown = 2_000;
-const hostsShown = 100;
+const CHARS_SHOWN = 2_000;
+const HOSTS_SHOWN = 100;
 
 const Held = Type.Object({
   message_id: Type.String(),
@@ -53,14 +53,14 @@ export const listPending = tool({
   hints: hints.read,
   input: {
     agent: Type.Optional(Type.String({ maxLength: 320, description: "Only what this agent wants to send." })),
-    limit: given.limit(pageDefault, pageMax),
+    limit: given.limit(PAGE_DEFAULT, PAGE_MAX),
     cursor: given.cursor,
   },
   output: { pending: Type.Array(Held), next_cursor: orNull(Type.String()) },
   async run({ agent: named, limit, cursor }, { api, signal, fence, readHtml }) {
     const agent = named === undefined ? undefined : await api.agentOf(named, signal);
     const { scope } = await api.who();
-    const asked = { agent, page_size: limit ?? pageDefault, token: cursor };
+    const asked = { agent, page_size: limit ?? PAGE_DEFAULT, token: cursor };
     const answer = await api.client.approvals.list({ ...asked, signal });
     const pending: Static<typeof Held>[] = [];
     for (const message of answer.messages) pending.push(await heldOf(message, readHtml));
@@ -85,8 +85,8 @@ async function heldOf(message: Outbound, readHtml: Context["readHtml"]): Promise
   const { body_text = "", body_html, hold, first_time, links = [], headers = [], attachments = [] } = message;
   const body = readBody(body_text);
   const html = await otherVersion(message, readHtml);
-  const htmlText = html && portionOf(html.text, 0, charsShown);
-  const { text, nextOffset } = portionOf(body.text, 0, charsShown);
+  const htmlText = html && portionOf(html.text, 0, CHARS_SHOWN);
+  const { text, nextOffset } = portionOf(body.text, 0, CHARS_SHOWN);
   const hosts = [...new Set(links.map(({ host }) => host))];
   const fields = headers.map(({ name, value }) => wholeLine(`${name}: ${value}`));
   const files = attachments.map(({ filename, content_type, size }) =>
@@ -101,7 +101,7 @@ async function heldOf(message: Outbound, readHtml: Context["readHtml"]): Promise
     is_cut:
       nextOffset !== null ||
       (htmlText?.nextOffset ?? null) !== null ||
-      hosts.length > hostsShown ||
+      hosts.length > HOSTS_SHOWN ||
       [subject, ...fields, ...files].some((one) => shortLine(one) !== one),
     untrusted: {
       ...{ to: wholeList(message.to), cc: wholeList(message.cc), bcc: wholeList(message.bcc) },
@@ -110,7 +110,7 @@ async function heldOf(message: Outbound, readHtml: Context["readHtml"]): Promise
       ...{ html_text: htmlText?.text ?? null, notes: notesOf(message) },
       attachments: files.map(shortLine),
       headers: fields.map(shortLine),
-      link_hosts: hosts.slice(0, hostsShown).map(shortLine),
+      link_hosts: hosts.slice(0, HOSTS_SHOWN).map(shortLine),
     },
   };
 }

@@ -191,7 +191,7 @@ interface HandIn {
 }
 
 /** Refusals of one mail that are stepped over; a model that went on longer than this has been told often enough. */
-const refusalsMax = 5;
+const REFUSALS_MAX = 5;
 
 /**
  * Hands a mail in, once: the same call again, by a model that did not see the answer, finds the first one's mail. The
@@ -208,7 +208,7 @@ async function handIn({ asked, agent, post, key }: HandIn, context: Context) {
       isReplayed = headers.has("idempotency-replayed");
     };
     const sent = await post({ idempotencyKey, onResponse, signal }).catch((error: unknown) => {
-      if (!(error instanceof APIError) || !isReplayed || refusals === refusalsMax) throw error;
+      if (!(error instanceof APIError) || !isReplayed || refusals === REFUSALS_MAX) throw error;
       return null;
     });
     if (sent !== null) return told(agent, sent, isReplayed, context);

@@ -4,7 +4,7 @@ import type { Api } from "./api.ts";
 import { createMcpServer, type McpOptions } from "./server.ts";
 
 /** A mail of 25 MiB in base64, and its JSON. */
-const messageBytesMax = 40 * 1024 * 1024;
+const MESSAGE_BYTES_MAX = 40 * 1024 * 1024;
 
 export interface StdioOptions extends McpOptions {
   stdin: Readable;
@@ -17,7 +17,7 @@ export interface StdioOptions extends McpOptions {
 export async function answerStdio(api: Api, { stdin, stdout, signal, ...options }: StdioOptions): Promise<void> {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const handle = serveStdio(() => createMcpServer(api, options), {
-    transport: new StdioServerTransport(stdin, stdout, { maxBufferSize: messageBytesMax }),
+    transport: new StdioServerTransport(stdin, stdout, { maxBufferSize: MESSAGE_BYTES_MAX }),
     maxSubscriptions: 0,
   });
   for (const event of ["end", "close", "error"]) stdin.once(event, () => end());

@@ -5,8 +5,8 @@ import { withoutUnseen } from "../message/text/visible.ts";
 import { verdictLine } from "../verdict.ts";
 
 /** Enough of a subject, a name or a snippet for a list. */
-const lineCharsMax = 200;
-const listedMax = 20;
+const LINE_CHARS_MAX = 200;
+const LISTED_MAX = 20;
 
 /**
  * The fence of one answer. Its name is drawn at random after the mail was written, so that no mail can hold the line
@@ -47,7 +47,7 @@ export function wholeLine(text: string): string {
 /** The same, cut to a length that fits a list. */
 export function shortLine(text: string): string {
   const line = wholeLine(text);
-  return line.length > lineCharsMax ? `${line.slice(0, lineCharsMax).toWellFormed()}…` : line;
+  return line.length > LINE_CHARS_MAX ? `${line.slice(0, LINE_CHARS_MAX).toWellFormed()}…` : line;
 }
 
 /** All of a list of addresses, each on one line: whom a mail goes to is nothing to be cut. */
@@ -57,7 +57,7 @@ export function wholeList(list: readonly string[] = []): string[] {
 
 /** The first of a list of addresses, each on one line. */
 export function shortList(list: readonly string[] = []): string[] {
-  return list.slice(0, listedMax).map(shortLine);
+  return list.slice(0, LISTED_MAX).map(shortLine);
 }
 
 export interface Judged {
@@ -89,7 +89,7 @@ function plainDomains(authentication: Authentication): Authentication {
   return {
     ...authentication,
     spf: { ...spf, domain: hostName(spf.domain) },
-    dkim: dkim.slice(0, listedMax).map((signature) => ({ ...signature, domain: hostName(signature.domain) })),
+    dkim: dkim.slice(0, LISTED_MAX).map((signature) => ({ ...signature, domain: hostName(signature.domain) })),
   };
 }
 

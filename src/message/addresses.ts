@@ -3,12 +3,12 @@ import { splitAddress } from "../mail.ts";
 import { typedDomain } from "../net/host-name.ts";
 
 /** RFC 5321 4.5.3.1.1 and 4.5.3.1.3 (a path of 256 octets holds two angle brackets), in UTF-8 (RFC 6531 3.1). */
-const localBytesMax = 64;
-const addressBytesMax = 254;
+const LOCAL_BYTES_MAX = 64;
+const ADDRESS_BYTES_MAX = 254;
 /** People's and companies' names are shorter; written out, name and address stay what our own reader takes for an author. */
-export const nameCharsMax = 200;
+export const NAME_CHARS_MAX = 200;
 /** What is worth looking at: the longest address and the longest name with every character escaped. */
-const textCharsMax = 1_000;
+const TEXT_CHARS_MAX = 1_000;
 
 /** Control, format, private and unassigned characters, halves of characters, and every kind of space. */
 const invisible = /[\p{C}\p{Z}]/u;
@@ -31,7 +31,7 @@ const quotedName = /^"((?:[^"\\]|\\.)*)"$/s;
  */
 export function readMailbox(text: string): { mailbox: Mailbox } | { problem: string } {
   if (text.trim() === "") return problem("it is empty");
-  if (text.length > textCharsMax) return problem("it is too long");
+  if (text.length > TEXT_CHARS_MAX) return problem("it is too long");
   if (/[\p{Cc}\u2028\u2029]/u.test(text)) return problem("it has a control character or a line break");
   const { phrase, inner } = splitMailbox(text.trim());
   const read = readAddress(inner);
@@ -56,7 +56,7 @@ function readName(phrase: string): string | { problem: string } {
   const name = (quoted?.replace(/\\(.)/gsu, "$1") ?? phrase).replace(/\s+/g, " ").trim();
   if (!name.isWellFormed() || name.search(directionControls) >= 0)
     return problem("the name has invisible control characters");
-  return name.length > nameCharsMax ? problem(`the name is longer than ${nameCharsMax} characters`) : name;
+  return name.length > NAME_CHARS_MAX ? problem(`the name is longer than ${NAME_CHARS_MAX} characters`) : name;
 }
 
 /**
@@ -73,8 +73,8 @@ export function readAddress(text: string): { address: string } | { problem: stri
   if (local.includes("@")) return problem("there is more than one @");
   if (!localCharacters.test(local)) return problem("the part before the @ has a character that needs quotes");
   if (local.split(".").includes("")) return problem("the part before the @ has a dot too many");
-  if (Buffer.byteLength(local) > localBytesMax)
-    return problem(`the part before the @ is longer than ${localBytesMax} bytes`);
+  if (Buffer.byteLength(local) > LOCAL_BYTES_MAX)
+    return problem(`the part before the @ is longer than ${LOCAL_BYTES_MAX} bytes`);
 
   const written = text.slice(text.lastIndexOf("@") + 1);
   if (written.startsWith("[")) return problem("an IP address is not supported, it needs a domain name");
@@ -84,7 +84,7 @@ export function readAddress(text: string): { address: string } | { problem: stri
   if (!domain || !labels.every((part) => label.test(part))) return problem("the domain is not a valid host name");
   if (numericLabel.test(labels.at(-1) ?? "")) return problem("an IP address is not supported, it needs a domain name");
   const address = `${local}@${domain}`;
-  if (Buffer.byteLength(address) > addressBytesMax) return problem(`it is longer than ${addressBytesMax} bytes`);
+  if (Buffer.byteLength(address) > ADDRESS_BYTES_MAX) return problem(`it is longer than ${ADDRESS_BYTES_MAX} bytes`);
   return { address };
 }
 

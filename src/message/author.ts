@@ -11,9 +11,9 @@ export interface Author {
 }
 
 const plainAddress = /^([^\x00-\x20"(),:;<>@[\\\]\x7f]+)@([^\x00-\x20"(),:;<>@[\\\]\x7f]+)$/;
-const addressCharsMax = 320;
+const ADDRESS_CHARS_MAX = 320;
 /** Two lines of the longest kind (RFC 5322 2.1.1); an address alone is at most 254 characters (RFC 5321 4.5.3.1.3). */
-const authorCharsMax = 2 * 998;
+const AUTHOR_CHARS_MAX = 2 * 998;
 
 /**
  * The author, when every reader of the message must find the same one: exactly one `From` field with exactly one
@@ -25,7 +25,7 @@ export function singleAuthor(block: HeaderBlock): Author | null {
   const [from, ...more] = fieldsNamed(block, "from");
   if (!from || more.length > 0 || hasStrayBytes(from)) return null;
   const value = fieldText(from);
-  if (value.length > authorCharsMax) return null;
+  if (value.length > AUTHOR_CHARS_MAX) return null;
   const mailbox = splitMailbox(value);
   const author = mailbox && readAuthor(mailbox.address);
   if (!mailbox || !author) return null;
@@ -124,5 +124,5 @@ function splitMailbox(value: string): { address: string; names: string[] } | nul
     address = bare.trim();
     names.length = 0;
   }
-  return address.length > addressCharsMax ? null : { address, names };
+  return address.length > ADDRESS_CHARS_MAX ? null : { address, names };
 }

@@ -11,7 +11,7 @@ export interface Automation {
 }
 
 /** Longer values are no keywords and no list identifiers (RFC 2919 3 allows 255 characters). */
-const valueCharsMax = 255;
+const VALUE_CHARS_MAX = 255;
 
 /**
  * What vacation programs set that do not know Auto-Submitted. X-Auto-Response-Suppress is not one of them: it asks
@@ -53,8 +53,8 @@ export function automationOf(headers: readonly HeaderField[], envelopeFrom: stri
 
 /** The word before parameters and comments, or null when there is none. */
 function keyword(value: string): string | null {
-  const [, word] = /^(?:\([^()]*\)|\s)*([\w-]+)(?=$|[\s;(,])/.exec(value.slice(0, 4 * valueCharsMax)) ?? [];
-  return word && word.length <= valueCharsMax ? word.toLowerCase() : null;
+  const [, word] = /^(?:\([^()]*\)|\s)*([\w-]+)(?=$|[\s;(,])/.exec(value.slice(0, 4 * VALUE_CHARS_MAX)) ?? [];
+  return word && word.length <= VALUE_CHARS_MAX ? word.toLowerCase() : null;
 }
 
 /** What is in the last angle brackets, or the value itself when it is one word (RFC 2919 3). */
@@ -62,5 +62,5 @@ function listIdentifier(value: string): string | null {
   const open = value.lastIndexOf("<");
   const close = value.indexOf(">", open);
   const id = (open < 0 ? value : value.slice(open + 1, close < 0 ? undefined : close)).trim();
-  return id.length <= valueCharsMax && /^[^\s\x00-\x1f\x7f-\x9f<>]+$/.test(id) ? id : null;
+  return id.length <= VALUE_CHARS_MAX && /^[^\s\x00-\x1f\x7f-\x9f<>]+$/.test(id) ? id : null;
 }

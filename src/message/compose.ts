@@ -5,13 +5,13 @@ import { idField, isMessageId, mailboxField, textField } from "./fields.ts";
 import { cleanFilename } from "./text/clean.ts";
 
 /** Ids kept of References: the oldest, which names the thread, and the latest (RFC 5322 3.6.4, RFC 5537 3.4.4). */
-const referencesMax = 50;
+const REFERENCES_MAX = 50;
 /** Real ids have 30 to 100 characters; some servers refuse header fields of more than 10 to 20 KB. */
-const referencesCharsMax = 8 * 1024;
+const REFERENCES_CHARS_MAX = 8 * 1024;
 /** RFC 5322 2.1.1, without CRLF. */
-const lineBytesMax = 998;
+const LINE_BYTES_MAX = 998;
 /** Longer field names do not leave room for a value on the line. */
-const fieldNameCharsMax = 76;
+const FIELD_NAME_CHARS_MAX = 76;
 
 /** Fields that say what a message is, or where it has been; compose writes the first, servers on the way the others. */
 const ownFields = new Set([
@@ -24,7 +24,7 @@ const ownPrefixes = /^(?:content|resent|arc|x-e2a)-/;
 /** Whether a header field may be added by the author of a message: a valid name (RFC 5322 3.6.8) that nobody else owns. */
 export function isFreeField(name: string): boolean {
   const key = name.toLowerCase();
-  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name) || name.length > fieldNameCharsMax) return false;
+  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name) || name.length > FIELD_NAME_CHARS_MAX) return false;
   return !ownFields.has(key) && !ownPrefixes.test(key);
 }
 
@@ -74,7 +74,7 @@ function boundedReferences(references: readonly string[]): string[] {
   const kept: string[] = [];
   for (const id of rest.reverse()) {
     chars += 1 + id.length;
-    if (kept.length === referencesMax - 1 || chars > referencesCharsMax) break;
+    if (kept.length === REFERENCES_MAX - 1 || chars > REFERENCES_CHARS_MAX) break;
     kept.push(id);
   }
   return [first, ...kept.reverse()];
@@ -146,7 +146,7 @@ function isMessage(contentType: string): boolean {
  */
 function sendableMessage(bytes: Buffer): Buffer | null {
   const lines = scanLines(bytes);
-  if (lines.nul || lines.longestBytes > lineBytesMax) return null;
+  if (lines.nul || lines.longestBytes > LINE_BYTES_MAX) return null;
   return lines.stray ? crlfLines(bytes) : bytes;
 }
 

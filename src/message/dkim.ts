@@ -26,10 +26,10 @@ const sealedFields = [
 const signedFields = /^(?:sender|auto-submitted|x-auto-response-suppress|content-[a-z-]+|list-[a-z-]+)$/;
 
 /** Body bytes canonicalized at a time; only pieces that need it become strings. */
-const pieceBytes = 64 * 1024;
+const PIECE_BYTES = 64 * 1024;
 /** Hashed before others have their turn: some 5 ms. */
-const bytesPerTurn = 1024 * 1024;
-const lineCharsMax = 76;
+const BYTES_PER_TURN = 1024 * 1024;
+const LINE_CHARS_MAX = 76;
 
 /**
  * The message under one DKIM-Signature for each key, in the order of the keys (RFC 6376, RFC 8463): relaxed/relaxed,
@@ -51,7 +51,7 @@ export async function signDkim(raw: Uint8Array, keys: readonly DkimSigningKey[],
     const tags = [
       `v=1; a=${key.algorithm}; c=relaxed/relaxed; d=${key.domain};`,
       `s=${key.selector}; t=${Math.floor(now.getTime() / 1000)};`,
-      ...`h=${names.join(":")};`.match(new RegExp(`.{1,${lineCharsMax - 2}}(?::|;$)`, "g"))!,
+      ...`h=${names.join(":")};`.match(new RegExp(`.{1,${LINE_CHARS_MAX - 2}}(?::|;$)`, "g"))!,
       `bh=${bodyHash};`,
     ];
     const field = `DKIM-Signature: ${tags.join("\r\n ")}\r\n b=`;
@@ -59,7 +59,7 @@ export async function signDkim(raw: Uint8Array, keys: readonly DkimSigningKey[],
       canonical + relaxedField("dkim-signature", field.slice(field.indexOf(":") + 1)),
       key,
     );
-    return `${field}${signature.match(new RegExp(`.{1,${lineCharsMax - 3}}`, "g"))!.join("\r\n ")}\r\n`;
+    return `${field}${signature.match(new RegExp(`.{1,${LINE_CHARS_MAX - 3}}`, "g"))!.join("\r\n ")}\r\n`;
   });
   return Buffer.concat([Buffer.from((await Promise.all(signatures)).join("")), bytes]);
 }
@@ -112,7 +112,7 @@ async function hashBody(body: Buffer): Promise<string> {
   const end = bodyEnd(body);
   let turnBytes = 0;
   for (let start = 0; start < end; ) {
-    const lf = body.indexOf("\n", start + pieceBytes);
+    const lf = body.indexOf("\n", start + PIECE_BYTES);
     const next = lf < 0 ? end : Math.min(lf + 1, end);
     const piece = body.subarray(start, next);
     if (hasLooseSpace(piece)) {
@@ -124,7 +124,7 @@ async function hashBody(body: Buffer): Promise<string> {
     } else hash.update(piece);
     turnBytes += next - start;
     start = next;
-    if (turnBytes < bytesPerTurn) continue;
+    if (turnBytes < BYTES_PER_TURN) continue;
     turnBytes = 0;
     await new Promise((resolve) => setImmediate(resolve));
   }

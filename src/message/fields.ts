@@ -1,14 +1,14 @@
 import type { Mailbox } from "../mail.ts";
-import { directionControls, nameCharsMax, readAddress } from "./addresses.ts";
+import { directionControls, NAME_CHARS_MAX, readAddress } from "./addresses.ts";
 import { cleanLine } from "./text/clean.ts";
 
 /** Where lines are folded (RFC 5322 2.1.1), and what an encoded word may have so that it fits behind any field name. */
-const lineCharsMax = 76;
-const encodedCharsMax = 40;
+const LINE_CHARS_MAX = 76;
+const ENCODED_CHARS_MAX = 40;
 /** A longer word does not fit in a line of 998 bytes with a field name before it, so it is encoded and cut. */
-const wordCharsMax = 900;
+const WORD_CHARS_MAX = 900;
 /** Ids are never cut; longer ones are left out. */
-const messageIdCharsMax = 900;
+const MESSAGE_ID_CHARS_MAX = 900;
 
 /** What a reader may decode although it only looks like an encoded word (RFC 2047 2), also across white space. */
 const encodedWordLike = /=\?[^?]*\?[bq]\?/i;
@@ -42,13 +42,13 @@ export function idField(name: string, ids: readonly string[]): string {
 
 /** Angle brackets around printable ASCII without brackets: stricter than RFC 5322, so that it is one word everywhere. */
 export function isMessageId(id: string): boolean {
-  return id.length <= messageIdCharsMax && /^<[\x21-\x3b\x3d\x3f-\x7e]+>$/.test(id) && !encodedWordLike.test(id);
+  return id.length <= MESSAGE_ID_CHARS_MAX && /^<[\x21-\x3b\x3d\x3f-\x7e]+>$/.test(id) && !encodedWordLike.test(id);
 }
 
 function mailboxWords({ address, name }: Mailbox): string[] {
   const read = readAddress(address);
   if ("problem" in read) return [];
-  const clean = [...cleanLine(name.replace(directionControls, ""))].slice(0, nameCharsMax).join("").trim();
+  const clean = [...cleanLine(name.replace(directionControls, ""))].slice(0, NAME_CHARS_MAX).join("").trim();
   if (clean === "") return [read.address];
   const quoted = plainPhrase.test(clean) ? clean : `"${clean.replace(/["\\]/g, "\\$&")}"`;
   const words = quoted.split(" ");
@@ -56,7 +56,7 @@ function mailboxWords({ address, name }: Mailbox): string[] {
 }
 
 function isPlain(text: string, words: readonly string[]): boolean {
-  return /^[\x20-\x7e]*$/.test(text) && !encodedWordLike.test(text) && words.every((w) => w.length <= wordCharsMax);
+  return /^[\x20-\x7e]*$/.test(text) && !encodedWordLike.test(text) && words.every((w) => w.length <= WORD_CHARS_MAX);
 }
 
 /** RFC 2047 5, fit for phrases too: Q where most of the text stays readable, B elsewhere; never cut inside a character. */
@@ -67,7 +67,7 @@ function encodedWords(text: string): string[] {
   const words: string[] = [];
   let part = "";
   for (const character of text) {
-    if (encode(part + character).length > encodedCharsMax) {
+    if (encode(part + character).length > ENCODED_CHARS_MAX) {
       words.push(part);
       part = "";
     }
@@ -87,7 +87,7 @@ function fold(name: string, words: readonly string[]): string {
   let folded = "";
   let line = `${name}: ${words[0]}`;
   for (const word of words.slice(1)) {
-    if (line.length + 1 + word.length > lineCharsMax) {
+    if (line.length + 1 + word.length > LINE_CHARS_MAX) {
       folded += `${line}\r\n`;
       line = ` ${word}`;
     } else line += ` ${word}`;

@@ -6,7 +6,7 @@ import { asciiDomain } from "../net/host-name.ts";
 import { singleAuthor } from "./author.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasStrayBytes, scanHeaders, unfolded } from "./headers.ts";
-import { htmlCharsMax as readHtmlCharsMax, seenText } from "./html/text.ts";
+import { HTML_CHARS_MAX as readHtmlCharsMax, seenText } from "./html/text.ts";
 import { type ReadLimits, scanStructure } from "./structure.ts";
 import { cleanFilename, cleanLine, cleanText } from "./text/clean.ts";
 import { replyText } from "./text/reply.ts";
@@ -14,23 +14,23 @@ import { replyText } from "./text/reply.ts";
 export type { ReadLimits } from "./structure.ts";
 
 /** Real mail has 20 to 100 fields. */
-const fieldsMax = 1_000;
+const FIELDS_MAX = 1_000;
 /** Mailboxes kept of one field; a list longer than this is not meant to be read. */
-const mailboxesMax = 1_000;
+const MAILBOXES_MAX = 1_000;
 /** RFC 5321 4.5.3.1.3 has 254. Longer ones reach nobody, and an index of Postgres takes 2,704 bytes in all. */
-const addressBytesMax = 998;
+const ADDRESS_BYTES_MAX = 998;
 /** Ids kept of a References field, the latest; threads are found by the last few. */
-const referencesMax = 100;
+const REFERENCES_MAX = 100;
 /** RFC 5322 2.1.1: an id does not fold. */
-const messageIdBytesMax = 998;
+const MESSAGE_ID_BYTES_MAX = 998;
 /** Text kept of a message; the whole of it is in the raw mail. */
-const textCharsMax = 1024 * 1024;
-const htmlCharsMax = 4 * 1024 * 1024;
+const TEXT_CHARS_MAX = 1024 * 1024;
+const HTML_CHARS_MAX = 4 * 1024 * 1024;
 /** Raw text shown in place of a structure that is not worth parsing. */
-const rawTextBytesMax = 256 * 1024;
-const snippetCharsMax = 200;
+const RAW_TEXT_BYTES_MAX = 256 * 1024;
+const SNIPPET_CHARS_MAX = 200;
 /** A parser that stalls must not stall the session; 25 MB take well under a second. */
-const parseTimeoutMs = 20_000;
+const PARSE_TIMEOUT_MS = 20_000;
 
 /**
  * Reads a message: decoded header, text, HTML, the new part of the text, and what is attached (RFC 5322, 2045 to 2047).
@@ -47,8 +47,8 @@ export async function readMail(
   defect: string | null = null,
   header: WholeHeader | null = null,
 ): Promise<ReadMail> {
-  const isKnown = header && header.bodyStart <= limits.maxHeaderBytes && header.fields.length <= fieldsMax;
-  const block = isKnown ? header : scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
+  const isKnown = header && header.bodyStart <= limits.maxHeaderBytes && header.fields.length <= FIELDS_MAX;
+  const block = isKnown ? header : scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax: FIELDS_MAX });
   const structure =
     defect === null
       ? scanStructure(raw, block, limits)
@@ -64,16 +64,16 @@ export async function readMail(
   const seen = fromHtml ? seenText(body.html ?? "") : null;
   const isPartOfHtml = fromHtml && (body.html?.length ?? 0) > readHtmlCharsMax;
   const whole = cleanText(seen?.text ?? body.text ?? "");
-  const text = cut(whole, textCharsMax);
-  const html = body.html === null ? null : cut(cleanText(body.html), htmlCharsMax);
+  const text = cut(whole, TEXT_CHARS_MAX);
+  const html = body.html === null ? null : cut(cleanText(body.html), HTML_CHARS_MAX);
   const newText = replyText(text);
   return {
     ...fields,
     text,
     html,
     replyText: newText,
-    snippet: cleanLine((newText || text).slice(0, 4 * snippetCharsMax))
-      .slice(0, snippetCharsMax)
+    snippet: cleanLine((newText || text).slice(0, 4 * SNIPPET_CHARS_MAX))
+      .slice(0, SNIPPET_CHARS_MAX)
       .toWellFormed(),
     attachments: body.parts.map((part) => part.attachment),
     defects: [
@@ -82,7 +82,7 @@ export async function readMail(
       ...body.defects,
       ...(seen ? hiding(seen.hiddenChars) : []),
       ...(whole.includes("\ufffd") ? ["The text has bytes that its charset cannot hold."] : []),
-      ...(isPartOfHtml || whole.length > textCharsMax || (body.html?.length ?? 0) > htmlCharsMax
+      ...(isPartOfHtml || whole.length > TEXT_CHARS_MAX || (body.html?.length ?? 0) > HTML_CHARS_MAX
         ? ["The text is too long; the rest is in the raw message."]
         : []),
     ],
@@ -102,7 +102,7 @@ export async function readAttachment(
   index: number,
   limits: ReadLimits,
 ): Promise<{ attachment: Attachment; content: Uint8Array } | null> {
-  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
+  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax: FIELDS_MAX });
   if (scanStructure(raw, block, limits).excess) return null;
   const { parts } = await parseBody(raw, block, limits, index);
   const part = parts[index];
@@ -114,7 +114,7 @@ export async function readAttachments(
   raw: Uint8Array,
   limits: ReadLimits,
 ): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
-  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax });
+  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax: FIELDS_MAX });
   if (scanStructure(raw, block, limits).excess) return [];
   const { parts } = await parseBody(raw, block, limits, "all");
   return parts.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
@@ -192,12 +192,12 @@ function readMailboxes(block: HeaderBlock, key: string): Mailbox[] {
   if (values.length === 0) return [];
   const mailboxes: Mailbox[] = [];
   for (const { address, name } of parseAddressHeader(values, { flatten: true, decodePunycode: false }).value) {
-    if (mailboxes.length === mailboxesMax) break;
+    if (mailboxes.length === MAILBOXES_MAX) break;
     const parts = splitAddress(cleanLine(address ?? ""));
     if (!parts || /[\s<>]/.test(parts.local)) continue;
     const domain = asciiDomain(parts.domain) ?? parts.domain;
     const whole = `${parts.local}@${domain}`;
-    if (Buffer.byteLength(whole) <= addressBytesMax) mailboxes.push({ address: whole, name: cleanLine(name) });
+    if (Buffer.byteLength(whole) <= ADDRESS_BYTES_MAX) mailboxes.push({ address: whole, name: cleanLine(name) });
   }
   return mailboxes;
 }
@@ -207,8 +207,8 @@ function readMessageIds(value: string): string[] {
   const bracketed = value.match(/<[^<>\s]+>/g) ?? [];
   const ids = bracketed.length > 0 ? bracketed : value.split(/[\s,]+/).filter((word) => /^[^<>@]+@[^<>@]+$/.test(word));
   return ids
-    .filter((id) => Buffer.byteLength(id) <= messageIdBytesMax)
-    .slice(-referencesMax)
+    .filter((id) => Buffer.byteLength(id) <= MESSAGE_ID_BYTES_MAX)
+    .slice(-REFERENCES_MAX)
     .map((id) => cleanLine(id.startsWith("<") ? id : `<${id}>`));
 }
 
@@ -243,7 +243,7 @@ function rawBody(raw: Uint8Array, block: HeaderBlock, defect: string): Body {
 }
 
 function rawText(raw: Uint8Array, { bodyStart }: HeaderBlock): string {
-  return asBuffer(raw).toString("utf8", bodyStart, bodyStart + rawTextBytesMax);
+  return asBuffer(raw).toString("utf8", bodyStart, bodyStart + RAW_TEXT_BYTES_MAX);
 }
 
 /** The parser without its costly link detection. */
@@ -267,12 +267,12 @@ async function parseBody(
     ignoreEmbedded: true,
     keepDeliveryStatus: true,
     checksumAlgo: false,
-    maxHeadSize: limits.maxHeaderBytes * headerCostFactor,
+    maxHeadSize: limits.maxHeaderBytes * HEADER_COST_FACTOR,
     maxChildNodes: limits.maxParts,
   });
   const body: Body = { text: null, html: null, parts: [], defects: [] };
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => stop("it takes too long"), parseTimeoutMs);
+    const timer = setTimeout(() => stop("it takes too long"), PARSE_TIMEOUT_MS);
     const stop = (reason: string) => {
       body.defects.push(`The MIME structure cannot be read to its end: ${reason}.`);
       finish();
@@ -304,7 +304,7 @@ async function parseBody(
 }
 
 /** mailsplit counts every header line as 64 bytes at least; scanStructure has counted real ones. */
-const headerCostFactor = 64;
+const HEADER_COST_FACTOR = 64;
 
 function collect(part: AttachmentStream, parts: Part[], wanted: number | "all"): void {
   const index = parts.length;

@@ -28,11 +28,11 @@ export interface Structure {
 }
 
 /** Each line costs a parser some 250 ns, however short; 25 MB of real text or base64 have less than half of these. */
-const linesMax = 1_000_000;
+const LINES_MAX = 1_000_000;
 /** Each line that begins with "--" is compared with every open boundary. */
-const dashLinesMax = 100_000;
+const DASH_LINES_MAX = 100_000;
 /** Fields of one part's header that are looked at; the few that MIME defines come first in real mail. */
-const partFieldsMax = 200;
+const PART_FIELDS_MAX = 200;
 
 interface OpenMultipart {
   /** `--` and the boundary. */
@@ -91,11 +91,11 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   };
 
   const tooDeep = `The message has multiparts nested more than ${limits.maxDepth} deep.`;
-  if (hasMoreLines(bytes, linesMax)) return over(`The message has more than ${linesMax} lines.`);
+  if (hasMoreLines(bytes, LINES_MAX)) return over(`The message has more than ${LINES_MAX} lines.`);
   if (!enter(block, block.bodyStart)) return over(tooDeep);
   // From the line end before the body, so that a delimiter in its first line counts.
   for (let at = lineStart(bytes, block.bodyStart); at >= 0; ) {
-    if (++dashLines > dashLinesMax) return over("The message has too many lines that may be boundaries.");
+    if (++dashLines > DASH_LINES_MAX) return over("The message has too many lines that may be boundaries.");
     const found = matchDelimiter(bytes, at, open);
     if (found === "respaced") hangsOnSpaces = true;
     if (!found || found === "respaced") {
@@ -115,7 +115,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       hangsOnSpaces ||= hasBlankLine(bytes.toString("latin1", at, headerEnd));
       const header = scanHeaders(bytes.subarray(at, headerEnd), {
         bytesMax: limits.maxHeaderBytes,
-        fieldsMax: partFieldsMax,
+        fieldsMax: PART_FIELDS_MAX,
       });
       if (!enter(header, headerEnd)) return over(tooDeep);
       at = headerEnd;
@@ -148,7 +148,7 @@ function lineStart(bytes: Buffer, from: number): number {
 
 /** White space and line end behind a delimiter, and how far to look for them (RFC 2046 5.1.1 transport padding). */
 const delimiterTail = /^(--)?[ \t]*(?:\r*\n|$)/;
-const delimiterTailMax = 1_000;
+const DELIMITER_TAIL_MAX = 1_000;
 
 function matchDelimiter(bytes: Buffer, at: number, open: readonly OpenMultipart[]) {
   for (let level = open.length - 1; level >= 0; level--) {
@@ -158,7 +158,7 @@ function matchDelimiter(bytes: Buffer, at: number, open: readonly OpenMultipart[
       if (spaced !== null && isSpacedLine(bytes, at, spaced)) return "respaced";
       continue;
     }
-    const text = bytes.toString("latin1", behind, behind + delimiterTailMax);
+    const text = bytes.toString("latin1", behind, behind + DELIMITER_TAIL_MAX);
     const tail = delimiterTail.exec(text);
     if (!tail && (text.startsWith("--") ? text.slice(2) : text).trim() === "") return "respaced";
     if (tail) return { level, closes: tail[1] !== undefined, end: behind + tail[0].length };

@@ -117,7 +117,7 @@ function fieldsOf(raw: Uint8Array, block: WholeHeader | null): Iterable<RawField
 }
 
 /** RFC 5322 2.1.1 wants lines of at most 78 characters; words longer than that stay whole. */
-const lineCharsMax = 78;
+const LINE_CHARS_MAX = 78;
 
 function traceFields({ envelope, hostname, id, verdict, recipient, returnPath }: TraceOptions): string {
   const fields = [
@@ -163,7 +163,7 @@ function fold(field: string): string {
   const lines: string[] = [];
   let line = "";
   for (const word of field.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > lineCharsMax) {
+    if (line !== "" && line.length + 1 + word.length > LINE_CHARS_MAX) {
       lines.push(line);
       line = "";
     }
@@ -202,12 +202,12 @@ function authservId(binary: string): string | null {
     else if (char === "\\" && depth > 0) i++;
     else if (depth === 0 && !/\s/.test(char)) break;
   }
-  const quoted = /^"((?:[^"\\]|\\[\s\S])*)"/.exec(binary.slice(i, i + idCharsMax));
+  const quoted = /^"((?:[^"\\]|\\[\s\S])*)"/.exec(binary.slice(i, i + ID_CHARS_MAX));
   const text = quoted
     ? quoted[1]?.replace(/\\([\s\S])/g, "$1")
-    : /^[\w.\x80-\xff-]+/.exec(binary.slice(i, i + idCharsMax))?.[0];
+    : /^[\w.\x80-\xff-]+/.exec(binary.slice(i, i + ID_CHARS_MAX))?.[0];
   return text ? Buffer.from(text.replace(/\s/g, ""), "latin1").toString() : null;
 }
 
 /** Longer than any host name (RFC 1035 2.3.4), quotes and escapes included. */
-const idCharsMax = 600;
+const ID_CHARS_MAX = 600;

@@ -6,7 +6,7 @@ export interface UuencodedFile {
 
 const beginLine = /^begin(?:-base64)? [0-7]{3,4} (\S.{0,254})$/;
 /** Lines have at most 45 bytes (POSIX uuencode), so this length of encoded digits. */
-const digitsMax = 84;
+const DIGITS_MAX = 84;
 
 /**
  * The files that a text carries in uuencode, as mail programs take them out of it and show them as attachments (POSIX
@@ -44,7 +44,7 @@ function decodedLine(line: string): Buffer {
   const digit = (at: number) => ((line.charCodeAt(at) || 0x20) - 0x20) & 0x3f;
   const length = line === "" ? 0 : digit(0);
   const bytes = Buffer.alloc(Math.min(length, 45));
-  for (let at = 1, to = 0; to < bytes.length && at < digitsMax; at += 4, to += 3) {
+  for (let at = 1, to = 0; to < bytes.length && at < DIGITS_MAX; at += 4, to += 3) {
     const bits = (digit(at) << 18) | (digit(at + 1) << 12) | (digit(at + 2) << 6) | digit(at + 3);
     for (const [i, shift] of [16, 8, 0].entries()) if (to + i < bytes.length) bytes[to + i] = (bits >> shift) & 0xff;
   }

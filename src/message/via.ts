@@ -5,9 +5,9 @@ import { mailboxField } from "./fields.ts";
 import { asBuffer, fieldsNamed, scanHeaders } from "./headers.ts";
 
 /** So long that " via e2a" behind it is still seen in any list of messages. */
-const nameCharsMax = 60;
+const NAME_CHARS_MAX = 60;
 /** RFC 5321 4.5.3.1.1. */
-const localBytesMax = 64;
+const LOCAL_BYTES_MAX = 64;
 
 /**
  * Sends one of our own composed messages in the name of `fromDomain`: From becomes `"<name> via e2a" <local@fromDomain>`
@@ -19,7 +19,7 @@ const localBytesMax = 64;
  */
 export function sendVia(raw: Uint8Array, via: { agent: Mailbox; local: string; fromDomain: string }): Buffer {
   const { address, name } = via.agent;
-  const label = [...(name.trim() || (splitAddress(address)?.local ?? ""))].slice(0, nameCharsMax).join("").trim();
+  const label = [...(name.trim() || (splitAddress(address)?.local ?? ""))].slice(0, NAME_CHARS_MAX).join("").trim();
   const from = mailboxField("From", [{ address: `${via.local}@${via.fromDomain}`, name: `${label} via e2a` }]);
   const ownAddress = mailboxField("Reply-To", [{ address, name }]);
   const block = scanHeaders(raw);
@@ -40,5 +40,5 @@ export function sendVia(raw: Uint8Array, via: { agent: Mailbox; local: string; f
 export function viaLocalPart(address: string, isNamed: boolean): string | null {
   const { local, domain } = splitAddress(address) ?? { local: "", domain: "" };
   const chosen = isNamed || reservedLocalParts.has(local) ? `${local}=${domain}` : local;
-  return Buffer.byteLength(chosen) <= localBytesMax ? chosen : null;
+  return Buffer.byteLength(chosen) <= LOCAL_BYTES_MAX ? chosen : null;
 }

@@ -66,21 +66,21 @@ export interface ResolverOptions {
 }
 
 /** RFC 6891 6.2.5 and the DNS flag day of 2020: fits every path without fragments. */
-const udpPayloadBytes = 1232;
+const UDP_PAYLOAD_BYTES = 1232;
 /** How long one server may take for one try. Recursive servers answer a cold name within about a second. */
-const tryTimeoutMs = 1_500;
-const triesPerServer = 2;
+const TRY_TIMEOUT_MS = 1_500;
+const TRIES_PER_SERVER = 2;
 /** RFC 1034 3.6.2 wants chains followed; nobody publishes longer ones on purpose. */
-const aliasesMax = 8;
+const ALIASES_MAX = 8;
 /** A TTL of 0 still holds for the message that asked. */
-const ttlMsMin = 1_000;
-const ttlMsMax = 24 * 60 * 60 * 1_000;
+const TTL_MS_MIN = 1_000;
+const TTL_MS_MAX = 24 * 60 * 60 * 1_000;
 /** RFC 2308 5 advises one to three hours at most; shorter, because people wait for records they just published. */
-const negativeTtlMsMax = 15 * 60 * 1_000;
+const NEGATIVE_TTL_MS_MAX = 15 * 60 * 1_000;
 /** RFC 9520 3.2: failures are cached for at least a second, so that a dead name does not cost each message its budget. */
-const failureTtlMs = 2_000;
+const FAILURE_TTL_MS = 2_000;
 /** What an entry may weigh on average; hostile 64 KB answers push others out sooner instead of growing the process. */
-const entryBytesMean = 1_024;
+const ENTRY_BYTES_MEAN = 1_024;
 
 interface Answered {
   records: readonly unknown[];
@@ -108,7 +108,7 @@ interface Alias {
 export function createResolver(options: ResolverOptions): Resolver & { close(): void } {
   const { clock } = options;
   const servers = (options.servers.length > 0 ? options.servers : getServers()).map(parseServer);
-  const cache = new TtlCache<Answered | Failed>(clock, options.cacheEntries, options.cacheEntries * entryBytesMean);
+  const cache = new TtlCache<Answered | Failed>(clock, options.cacheEntries, options.cacheEntries * ENTRY_BYTES_MEAN);
   const inFlight = new Map<string, Promise<Answered | Failed>>();
   const closing = new AbortController();
   let preferred = 0;
@@ -118,7 +118,7 @@ export function createResolver(options: ResolverOptions): Resolver & { close(): 
     let code: DnsCode = "ECONNREFUSED";
     const unable = new Set<ServerAddress>();
     const first = preferred;
-    for (let tried = 0; tried < servers.length * triesPerServer; tried++) {
+    for (let tried = 0; tried < servers.length * TRIES_PER_SERVER; tried++) {
       const turn = (first + tried) % servers.length;
       const server = servers[turn];
       const leftMs = deadline - clock.now();
@@ -126,7 +126,7 @@ export function createResolver(options: ResolverOptions): Resolver & { close(): 
       if (unable.has(server)) continue;
       // The second round goes without EDNS, for servers that do not know it.
       const query: Query = { name, type, edns: tried < servers.length };
-      const reply = await exchange(server, query, Math.min(leftMs, tryTimeoutMs), clock, closing.signal);
+      const reply = await exchange(server, query, Math.min(leftMs, TRY_TIMEOUT_MS), clock, closing.signal);
       if (typeof reply !== "string") {
         preferred = turn;
         return reply;
@@ -134,14 +134,14 @@ export function createResolver(options: ResolverOptions): Resolver & { close(): 
       code = reply;
       if (reply === "ESERVFAIL" || reply === "EREFUSED") unable.add(server);
     }
-    return { code: closing.signal.aborted ? "ECANCELLED" : code, ttlMs: failureTtlMs };
+    return { code: closing.signal.aborted ? "ECANCELLED" : code, ttlMs: FAILURE_TTL_MS };
   }
 
   async function lookUp(name: string, type: DnsType): Promise<Answered | Failed> {
     const deadline = clock.now() + options.timeoutMs;
     let answer = await ask(name, type, deadline);
     for (let hops = 0; "alias" in answer; hops++) {
-      if (hops === aliasesMax) return { code: "ESERVFAIL", ttlMs: failureTtlMs };
+      if (hops === ALIASES_MAX) return { code: "ESERVFAIL", ttlMs: FAILURE_TTL_MS };
       const target = await ask(answer.alias, type, deadline);
       answer = { ...target, ttlMs: Math.min(answer.ttlMs, target.ttlMs) };
     }
@@ -190,7 +190,7 @@ function parseServer(text: string): ServerAddress {
   return { host, port: Number(port ?? 53) };
 }
 
-const failed = { code: "ETIMEOUT", ttlMs: failureTtlMs } as const;
+const failed = { code: "ETIMEOUT", ttlMs: FAILURE_TTL_MS } as const;
 
 /** Waits for the answer, but not longer than the signal allows. */
 function unlessAborted(answer: Promise<Answered | Failed>, signal?: AbortSignal): Promise<Answered | Failed> {
@@ -242,7 +242,7 @@ async function exchange(
         {
           type: "OPT",
           name: ".",
-          udpPayloadSize: udpPayloadBytes,
+          udpPayloadSize: UDP_PAYLOAD_BYTES,
           extendedRcode: 0,
           ednsVersion: 0,
           flags: 0,
@@ -280,13 +280,13 @@ function readReply(reply: dnsPacket.DecodedPacket, { name, type }: Query): Answe
   if (rcode !== "NOERROR" && rcode !== "NXDOMAIN") return rcode === "FORMERR" ? "EFORMERR" : "ESERVFAIL";
   const answers = reply.answers ?? [];
   let owner = name;
-  let ttlSeconds = ttlMsMax / 1_000;
-  for (let hops = 0; hops <= aliasesMax; hops++) {
+  let ttlSeconds = TTL_MS_MAX / 1_000;
+  for (let hops = 0; hops <= ALIASES_MAX; hops++) {
     const own = answers.filter((answer) => answer.name.toLowerCase() === owner);
     const records = own.filter((answer) => answer.type === type);
     if (records.length > 0) {
       for (const record of records) ttlSeconds = Math.min(ttlSeconds, ttlOf(record));
-      return { records: records.map(readRecord), ttlMs: clamp(ttlSeconds * 1_000, ttlMsMin, ttlMsMax) };
+      return { records: records.map(readRecord), ttlMs: clamp(ttlSeconds * 1_000, TTL_MS_MIN, TTL_MS_MAX) };
     }
     const alias = own.find((answer): answer is dnsPacket.StringAnswer => answer.type === "CNAME");
     if (!alias) break;
@@ -294,13 +294,13 @@ function readReply(reply: dnsPacket.DecodedPacket, { name, type }: Query): Answe
     owner = alias.data.toLowerCase();
   }
   const soa = (reply.authorities ?? []).find((authority) => authority.type === "SOA");
-  const aliasTtlMs = clamp(ttlSeconds * 1_000, ttlMsMin, ttlMsMax);
+  const aliasTtlMs = clamp(ttlSeconds * 1_000, TTL_MS_MIN, TTL_MS_MAX);
   if (owner !== name && rcode === "NOERROR" && !soa) {
     return questionName(owner) ? { alias: owner, ttlMs: aliasTtlMs } : "ESERVFAIL";
   }
   // RFC 2308 5: without an SOA a negative answer is not to be cached; it then lives as long as a failure.
-  const negativeMs = soa ? Math.min(ttlOf(soa), soa.data.minimum ?? 0) * 1_000 : failureTtlMs;
-  const ttlMs = Math.min(clamp(negativeMs, ttlMsMin, negativeTtlMsMax), aliasTtlMs);
+  const negativeMs = soa ? Math.min(ttlOf(soa), soa.data.minimum ?? 0) * 1_000 : FAILURE_TTL_MS;
+  const ttlMs = Math.min(clamp(negativeMs, TTL_MS_MIN, NEGATIVE_TTL_MS_MAX), aliasTtlMs);
   return { code: rcode === "NXDOMAIN" ? "ENOTFOUND" : "ENODATA", ttlMs };
 }
 

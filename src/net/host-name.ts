@@ -11,7 +11,7 @@ declare const checked: unique symbol;
 export type HostName = string & { readonly [checked]: true };
 
 /** RFC 1035 2.3.4, less the root. */
-const nameCharsMax = 253;
+const NAME_CHARS_MAX = 253;
 const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** What URL parsers and some resolvers take for the end of an IPv4 address. */
 const numericLabel = /^(?:\d+|0x[0-9a-f]*)$/;
@@ -22,10 +22,10 @@ const numericLabel = /^(?:\d+|0x[0-9a-f]*)$/;
  * full-width letters, soft hyphens or other dots, is read as different names by different programs.
  */
 export function hostName(text: string): HostName | null {
-  if (text.length > nameCharsMax) return null;
+  if (text.length > NAME_CHARS_MAX) return null;
   const name = asciiLabels(text);
   const labels = name.split(".");
-  const valid = name.length <= nameCharsMax && labels.length > 1 && labels.every((part) => label.test(part));
+  const valid = name.length <= NAME_CHARS_MAX && labels.length > 1 && labels.every((part) => label.test(part));
   return valid && !numericLabel.test(labels.at(-1) ?? "") ? (name as HostName) : null;
 }
 
@@ -64,14 +64,14 @@ const addressDomain = /^(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9](?
  */
 export function asciiDomain(domain: string): string | null {
   // Mapping the labels of a longer name takes time that grows with the square of their number.
-  if (domain.length > nameCharsMax + 1) return null;
+  if (domain.length > NAME_CHARS_MAX + 1) return null;
   const ascii = asciiLabels(domain.replace(/\.$/, ""));
-  return ascii.length <= nameCharsMax && addressDomain.test(ascii) ? ascii : null;
+  return ascii.length <= NAME_CHARS_MAX && addressDomain.test(ascii) ? ascii : null;
 }
 
 /** The same for a domain that a person types, with full-width letters and ideographic dots mapped (UTS 46). */
 export function typedDomain(domain: string): string | null {
-  if (domain.length > nameCharsMax + 1) return null;
+  if (domain.length > NAME_CHARS_MAX + 1) return null;
   return asciiDomain(isAscii(domain) ? domain : domainToASCII(domain));
 }
 

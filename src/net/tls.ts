@@ -11,13 +11,13 @@ export interface TlsPair {
   key: string;
 }
 
-const dayMs = 24 * 60 * 60 * 1000;
+const DAY_MS = 24 * 60 * 60 * 1000;
 /** Long enough that nobody meets a renewal, short enough for every client's taste (browsers stop at 825 days). */
-const validForMs = 730 * dayMs;
+const VALID_FOR_MS = 730 * DAY_MS;
 /** For clients whose clock is behind. */
-const backdatedMs = dayMs;
+const BACKDATED_MS = DAY_MS;
 /** A certificate this close to its end is replaced, or complained about when it is not ours. */
-const renewBeforeMs = 30 * dayMs;
+const RENEW_BEFORE_MS = 30 * DAY_MS;
 /** Key and certificate together, so that one rename puts a pair in place and no crash can split it. */
 const selfSignedFile = "tls-self-signed.pem";
 
@@ -49,7 +49,7 @@ export async function loadOrCreateTls(options: {
 }
 
 /** Quiet time after a change: certificate and key are two files, written one after the other. */
-const quietMs = 250;
+const QUIET_MS = 250;
 
 /**
  * Calls `apply` with the new pair whenever the files have changed. A pair that does not load or fit is logged and
@@ -79,7 +79,7 @@ export function watchTls(options: {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const changed = () => {
     clearTimeout(timer);
-    timer = setTimeout(reload, quietMs);
+    timer = setTimeout(reload, QUIET_MS);
     timer.unref();
   };
   const watchers: FSWatcher[] = [...new Set([dirname(certPath), dirname(keyPath)])].map((folder) =>
@@ -106,7 +106,7 @@ async function loadPair(certPath: string, keyPath: string, log: Log): Promise<Tl
   const certificate = parsed(() => new X509Certificate(cert), `${certPath} is not a PEM certificate`);
   const privateKey = parsed(() => createPrivateKey(key), `${keyPath} is not a PEM private key without a passphrase`);
   if (!certificate.checkPrivateKey(privateKey)) throw new Error(`The key ${keyPath} does not belong to ${certPath}`);
-  if (Date.parse(certificate.validTo) - Date.now() < renewBeforeMs)
+  if (Date.parse(certificate.validTo) - Date.now() < RENEW_BEFORE_MS)
     log.warn("tls.expires_soon", { file: certPath, expires: certificate.validTo });
   return { cert, key };
 }
@@ -128,7 +128,7 @@ async function readSelfSigned(path: string, hostname: string): Promise<TlsPair |
   try {
     const certificate = new X509Certificate(cert);
     const fits = certificate.checkPrivateKey(createPrivateKey(key)) && certificate.subject === `CN=${hostname}`;
-    return fits && Date.parse(certificate.validTo) - Date.now() >= renewBeforeMs ? { cert, key } : null;
+    return fits && Date.parse(certificate.validTo) - Date.now() >= RENEW_BEFORE_MS ? { cert, key } : null;
   } catch {
     return null;
   }
@@ -147,8 +147,8 @@ async function selfSign(hostname: string): Promise<TlsPair> {
     keyType: "ec",
     curve: "P-256",
     algorithm: "sha256",
-    notBeforeDate: new Date(now - backdatedMs),
-    notAfterDate: new Date(now + validForMs),
+    notBeforeDate: new Date(now - BACKDATED_MS),
+    notAfterDate: new Date(now + VALID_FOR_MS),
   });
   const key = pemBlock(made.private, "PRIVATE KEY");
   const cert = pemBlock(made.cert, "CERTIFICATE");

@@ -82,7 +82,7 @@ export function forbiddenReason(address: string, policy: AddressPolicy): string 
 }
 
 /** Longest URL that is stored and shown; what clients and proxies are known to carry (RFC 9110 4.1 asks for 8,000). */
-const urlCharsMax = 2_048;
+const URL_CHARS_MAX = 2_048;
 
 /**
  * Ports of line protocols that would read the body of a POST as their own commands (the mail, chat and printer
@@ -100,7 +100,7 @@ const foreignPorts = new Set([
  * @throws Failure `invalid_request` with every complaint about the URL
  */
 export function checkWebhookUrl(text: string, policy: UrlPolicy, field = "webhook_url"): string {
-  const url = text.length <= urlCharsMax ? URL.parse(text) : null;
+  const url = text.length <= URL_CHARS_MAX ? URL.parse(text) : null;
   const complaints = url ? urlComplaints(url, policy) : [unreadable(text)];
   if (url && complaints.length === 0) {
     url.hash = "";
@@ -117,7 +117,7 @@ export function checkWebhookUrl(text: string, policy: UrlPolicy, field = "webhoo
 }
 
 function unreadable(text: string): string {
-  return text.length > urlCharsMax ? `It is longer than ${urlCharsMax} characters.` : "It is not a URL.";
+  return text.length > URL_CHARS_MAX ? `It is longer than ${URL_CHARS_MAX} characters.` : "It is not a URL.";
 }
 
 function urlComplaints(url: URL, policy: UrlPolicy): string[] {

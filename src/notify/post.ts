@@ -60,19 +60,19 @@ export interface PosterOptions {
   extraCa?: string;
 }
 
-const answerKeptBytes = 1_024;
+const ANSWER_KEPT_BYTES = 1_024;
 /** Short answers are read whole, which lets the connection be used again; the rest of a longer one is cut off. */
-const answerReadBytes = 64 * 1024;
+const ANSWER_READ_BYTES = 64 * 1024;
 /** The status decides; the body is a courtesy to people and must not hold a place in the queue. */
-const bodyWaitMs = 2_000;
+const BODY_WAIT_MS = 2_000;
 /** A name with more addresses is a large site: when these fail, the next attempt may do better. */
-const addressesTriedMax = 4;
+const ADDRESSES_TRIED_MAX = 4;
 /** Below the 5 s after which Node servers close an idle connection, so that we seldom write into a closing one. */
-const idleConnectionSeconds = 4;
-const idleConnectionsMax = 64;
+const IDLE_CONNECTION_SECONDS = 4;
+const IDLE_CONNECTIONS_MAX = 64;
 /** Answer headers worth keeping for people, and the length to which each is cut. */
 const keptHeaders = ["content-type", "location", "retry-after", "server", "webhook-delivery", "x-request-id"];
-const keptHeaderChars = 256;
+const KEPT_HEADER_CHARS = 256;
 /** Fields that say how the request itself is carried; ours alone to set (RFC 9110 7.6.1). */
 const ownHeaders = new Set(["host", "connection", "content-length", "expect", "te", "trailer", "transfer-encoding"]);
 
@@ -98,7 +98,7 @@ export function createPoster(options: PosterOptions): Poster {
   const closing = new AbortController();
   const session = new Bun.FetchSession({
     proxy: false,
-    keepAlive: { idleTimeout: idleConnectionSeconds, maxIdleSockets: idleConnectionsMax },
+    keepAlive: { idleTimeout: IDLE_CONNECTION_SECONDS, maxIdleSockets: IDLE_CONNECTIONS_MAX },
   });
   const ca = options.extraCa === undefined ? {} : { ca: [...rootCertificates, options.extraCa] };
 
@@ -148,11 +148,11 @@ export function createPoster(options: PosterOptions): Poster {
       kind: "answered",
       status: response.status,
       ...(retryAfterSeconds === null ? {} : { retryAfterSeconds }),
-      bodyStart: await bodyStart(response, options.maxAnswerBytes ?? answerKeptBytes, clock),
+      bodyStart: await bodyStart(response, options.maxAnswerBytes ?? ANSWER_KEPT_BYTES, clock),
       headers: Object.fromEntries(
         keptHeaders.flatMap((name) => {
           const value = response.headers.get(name);
-          return value === null ? [] : [[name, printable(value).slice(0, keptHeaderChars)]];
+          return value === null ? [] : [[name, printable(value).slice(0, KEPT_HEADER_CHARS)]];
         }),
       ),
       address,
@@ -219,7 +219,7 @@ function permitted(host: string, addresses: string[], policy: UrlPolicy): string
     return !reason;
   });
   if (good.length === 0) throw new Stopped("forbidden_address", `${host} is ${[...reasons].join(", ")}.`);
-  return good.slice(0, addressesTriedMax).map((address) => literalAddress(address) ?? address);
+  return good.slice(0, ADDRESSES_TRIED_MAX).map((address) => literalAddress(address) ?? address);
 }
 
 function untilStopped<T>(promise: Promise<T>, stop: AbortSignal): Promise<T> {
@@ -242,9 +242,9 @@ async function bodyStart(response: Response, keptBytes: number, clock: Clock): P
   let [text, read] = ["", 0];
   // Cancelling closes the connection unless the body has ended; a pending read then ends too.
   const cancel = () => void reader.cancel().catch(() => {});
-  const cancelTimer = clock.after(bodyWaitMs, cancel);
+  const cancelTimer = clock.after(BODY_WAIT_MS, cancel);
   try {
-    while (read < answerReadBytes) {
+    while (read < ANSWER_READ_BYTES) {
       const { done, value } = await reader.read();
       if (done) break;
       if (read < keptBytes) text += decoder.decode(value.subarray(0, keptBytes - read), { stream: true });

@@ -1,26 +1,26 @@
 import type { PostOutcome } from "./post.ts";
 
-const secondMs = 1_000;
-const minuteMs = 60 * secondMs;
-const hourMs = 60 * minuteMs;
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /** Waits between one attempt and the next, 75 hours in all: short for a restart, long enough for a weekend's outage. */
 const retryDelaysMs: readonly number[] = [
-  5 * secondMs,
-  5 * minuteMs,
-  30 * minuteMs,
-  2 * hourMs,
-  5 * hourMs,
-  10 * hourMs,
-  14 * hourMs,
-  20 * hourMs,
-  24 * hourMs,
+  5 * SECOND_MS,
+  5 * MINUTE_MS,
+  30 * MINUTE_MS,
+  2 * HOUR_MS,
+  5 * HOUR_MS,
+  10 * HOUR_MS,
+  14 * HOUR_MS,
+  20 * HOUR_MS,
+  24 * HOUR_MS,
 ];
 export const attemptsMax = retryDelaysMs.length + 1;
 /** Waits vary by this part of themselves, so that deliveries that failed together do not come back together. */
-const jitter = 0.15;
+const JITTER = 0.15;
 /** Longest Retry-After that is believed: no longer than our own longest wait. */
-const retryAfterMaxMs = 24 * hourMs;
+const RETRY_AFTER_MAX_MS = 24 * HOUR_MS;
 
 export type NextStep =
   | { kind: "done" }
@@ -33,7 +33,7 @@ export type NextStep =
  * the earliest, and early attempts would use the schedule up (RFC 9110 10.2.3).
  *
  * @param input.attempt number of the attempt just made, from 1
- * @param input.random a number in [0, 1), for the jitter
+ * @param input.random a number in [0, 1), for the JITTER
  */
 export function nextStep(input: {
   attempt: number;
@@ -55,9 +55,9 @@ export function nextStep(input: {
     return { kind: "given_up", reason: `All ${attempt} attempts failed, the last with: ${last}` };
   }
   const chance = input.random();
-  const scheduledMs = delayMs * (1 + jitter * (2 * chance - 1));
+  const scheduledMs = delayMs * (1 + JITTER * (2 * chance - 1));
   const askedSeconds = outcome.kind === "answered" ? (outcome.retryAfterSeconds ?? 0) : 0;
-  const askedMs = Math.min(askedSeconds * secondMs, retryAfterMaxMs) * (1 + jitter * chance);
+  const askedMs = Math.min(askedSeconds * SECOND_MS, RETRY_AFTER_MAX_MS) * (1 + JITTER * chance);
   return { kind: "retry", atMs: nowMs + Math.ceil(Math.max(scheduledMs, askedMs)) };
 }
 

@@ -21,7 +21,7 @@ export interface SignedFields {
  * Longest sender that is shown, in characters. RFC 5321 4.5.3.1 allows 320. A longer one is left out whole:
  * its header would make receivers refuse the request, and a shortened one could name another domain.
  */
-const senderCharsMax = 1_000;
+const SENDER_CHARS_MAX = 1_000;
 
 /** How long a secret goes on signing beside the one that took its place, so that receivers can change over. */
 const OVERLAP_MS = 24 * 3_600_000;
@@ -127,7 +127,7 @@ export function standardWebhookSecret(secret: string): string {
 
 /** The address with an internationalised domain as A-labels (RFC 5890 2.3.2.1); "" when longer than any address. */
 function senderInAscii(sender: string): string {
-  if (sender.length > senderCharsMax) return "";
+  if (sender.length > SENDER_CHARS_MAX) return "";
   const at = sender.lastIndexOf("@") + 1;
   const domain = sender.slice(at);
   const ascii = domainToASCII(domain);

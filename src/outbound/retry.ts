@@ -1,13 +1,13 @@
-const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 
 /** RFC 5321 4.5.4.1 asks for 30 minutes at least; greylisting hosts are ready within five, and four hours is what most senders grow to. */
-const firstDelayMs = 5 * minuteMs;
-const longestDelayMs = 4 * hourMs;
+const FIRST_DELAY_MS = 5 * MINUTE_MS;
+const LONGEST_DELAY_MS = 4 * HOUR_MS;
 /** RFC 5321 4.5.4.1: give up after four or five days at most; three tell an agent earlier. */
-const giveUpAfterMs = 72 * hourMs;
+const GIVE_UP_AFTER_MS = 72 * HOUR_MS;
 /** Waits vary by this part of themselves, so that mail that failed together does not come back together. */
-const jitter = 0.15;
+const JITTER = 0.15;
 
 /**
  * How long to wait after the `attempt`-th try (from 1) was put off: 5, 10, 20 … minutes, then every 4 hours; null
@@ -17,26 +17,26 @@ const jitter = 0.15;
  */
 export function retryDelay(attempt: number, random: number): number | null {
   if (attempt >= attemptsMax) return null;
-  return Math.round(plainDelay(attempt) * (1 - jitter + 2 * jitter * random));
+  return Math.round(plainDelay(attempt) * (1 - JITTER + 2 * JITTER * random));
 }
 
 function plainDelay(attempt: number): number {
-  return Math.min(longestDelayMs, firstDelayMs * 2 ** (attempt - 1));
+  return Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
 }
 
 /** Tries in all, the first one included. */
 export const attemptsMax = (() => {
   let attempts = 1;
-  for (let waited = 0; waited + plainDelay(attempts) <= giveUpAfterMs; attempts++) waited += plainDelay(attempts);
+  for (let waited = 0; waited + plainDelay(attempts) <= GIVE_UP_AFTER_MS; attempts++) waited += plainDelay(attempts);
   return attempts;
 })();
 
 /** An upstream that is down is tried again after this, doubling. */
-const firstOutageMs = 5_000;
-const longestOutageMs = 5 * minuteMs;
+const FIRST_OUTAGE_MS = 5_000;
+const LONGEST_OUTAGE_MS = 5 * MINUTE_MS;
 
 /** How long an upstream is left alone after it could not be reached `failures` times in a row. */
 export function outageDelay(failures: number, random: number): number {
-  const plain = Math.min(longestOutageMs, firstOutageMs * 2 ** Math.min(10, failures - 1));
-  return Math.round(plain * (1 - jitter + 2 * jitter * random));
+  const plain = Math.min(LONGEST_OUTAGE_MS, FIRST_OUTAGE_MS * 2 ** Math.min(10, failures - 1));
+  return Math.round(plain * (1 - JITTER + 2 * JITTER * random));
 }

@@ -31,7 +31,7 @@ export type TransactionOutcome = SendOutcome | { kind: "stale"; error: string };
 type Phase = "envelope" | "body" | "dot";
 
 /** For the answer to QUIT, after which nothing depends on it. */
-const quitMs = 1_000;
+const QUIT_MS = 1_000;
 
 export class UpstreamSession {
   /** Transactions so far. */
@@ -138,7 +138,7 @@ export class UpstreamSession {
   /** Says goodbye; resolves when the connection is gone, after a second at the latest. */
   async quit(): Promise<void> {
     if (!this.connection || this.gone) return this.destroy("it was not open yet");
-    const timer = setTimeout(() => this.destroy("QUIT was not answered"), quitMs);
+    const timer = setTimeout(() => this.destroy("QUIT was not answered"), QUIT_MS);
     this.connection.quit();
     await this.ended;
     clearTimeout(timer);

@@ -3,7 +3,7 @@ import type { NodemailerError } from "nodemailer";
 import type { UpstreamSettings } from "./upstream-settings.ts";
 
 /** Of a reply that is kept and shown; real ones are one to three lines of at most 512 bytes (RFC 5321 4.5.3.1.5). */
-const replyChars = 500;
+const REPLY_CHARS = 500;
 
 /**
  * A server's reply as one line of at most 500 characters without control or direction characters.
@@ -14,7 +14,7 @@ export function oneLine(reply: string): string {
   return text
     .replace(/[\s\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, " ")
     .trim()
-    .slice(0, replyChars)
+    .slice(0, REPLY_CHARS)
     .toWellFormed();
 }
 

@@ -2,7 +2,7 @@
 export type Step = readonly [sign: " " | "-" | "+", line: string];
 
 /** Above this many comparisons the lines that differ are shown as one block: longer than a person waits or reads. */
-const comparisonsMax = 4_000_000;
+const COMPARISONS_MAX = 4_000_000;
 
 /** How `before` becomes `after`: each line (or word) that stayed, went or came, in order. */
 export function compareLines(before: string[], after: string[]): Step[] {
@@ -25,7 +25,7 @@ export function compareLines(before: string[], after: string[]): Step[] {
 function differing(before: string[], after: string[]): Step[] {
   const gone = before.map((line): Step => ["-", line]);
   const come = after.map((line): Step => ["+", line]);
-  if (before.length * after.length > comparisonsMax) return [...gone, ...come];
+  if (before.length * after.length > COMPARISONS_MAX) return [...gone, ...come];
   const width = after.length + 1;
   const common = new Uint32Array((before.length + 1) * width);
   const at = (i: number, j: number) => common[i * width + j] ?? 0;

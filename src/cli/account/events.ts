@@ -119,7 +119,7 @@ async function follow(session: Session, filter: EventFilter, flags: EventFlags):
 }
 
 /** What happened is not cut below this many terminal columns, even when the line then wraps. */
-const gistColumnsMin = 20;
+const GIST_COLUMNS_MIN = 20;
 
 /** Time, type, what, id. */
 function line({ paint, width }: Session, event: WireEvent): string {
@@ -127,6 +127,6 @@ function line({ paint, width }: Session, event: WireEvent): string {
   const time = Number.isNaN(at.getTime()) ? "--:--:--" : at.toTimeString().slice(0, 8);
   const [type, id] = [plain(event.type), plain(event.id)];
   const rest = [time, type, id].reduce((sum, part) => sum + Bun.stringWidth(part) + 2, 0);
-  const what = fit(plain(gist(event)), Math.max(gistColumnsMin, width - rest));
+  const what = fit(plain(gist(event)), Math.max(GIST_COLUMNS_MIN, width - rest));
   return [paint("dim", time), paint("bold", type), what, paint("dim", id)].filter(Boolean).join("  ");
 }

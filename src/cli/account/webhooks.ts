@@ -237,18 +237,18 @@ function testCommand(io: Io): Command {
 }
 
 /** Longer than an endpoint may take for its answer. */
-const answerWaitMs = 35_000;
+const ANSWER_WAIT_MS = 35_000;
 /** Between two looks. */
-const lookEveryMs = 250;
+const LOOK_EVERY_MS = 250;
 
 /** The delivery once it was tried, or after a while as it is. */
 async function firstAnswer({ client }: Session, id: string): Promise<DeliveryDetail> {
-  const endMs = Date.now() + answerWaitMs;
+  const endMs = Date.now() + ANSWER_WAIT_MS;
   for (;;) {
     const delivery = await client.deliveries.get(id);
     const isOpen = delivery.status === "pending" && delivery.tries.length === 0;
     if (!isOpen || Date.now() > endMs) return delivery;
-    await Bun.sleep(lookEveryMs);
+    await Bun.sleep(LOOK_EVERY_MS);
   }
 }
 

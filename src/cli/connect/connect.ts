@@ -4,7 +4,7 @@ import { version } from "../../util/version.ts";
 import { CliError, exitCode } from "./failure.ts";
 
 /** A message or an attachment may be 25 MiB over a slow line. */
-export const downloadTimeoutMs = 300_000;
+export const DOWNLOAD_TIMEOUT_MS = 300_000;
 
 /** The client for one server and one key. What it throws, `asCliError` puts into words. */
 export function connect(url: string, apiKey: string): E2AClient {

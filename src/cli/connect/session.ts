@@ -102,9 +102,9 @@ function agentNamed(local: string, agents: Agent[]): string {
 }
 
 /** Enough addresses to choose from in one sentence. */
-const namedAgentsMax = 10;
+const NAMED_AGENTS_MAX = 10;
 
 function list(agents: Agent[]): string {
-  const named = agents.slice(0, namedAgentsMax).map((agent) => agent.email);
+  const named = agents.slice(0, NAMED_AGENTS_MAX).map((agent) => agent.email);
   return agents.length > named.length ? `${named.join(", ")}, …` : named.join(", ");
 }

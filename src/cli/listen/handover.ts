@@ -5,22 +5,22 @@
 
 import type { Arrival, E2AClient } from "../../../sdks/typescript/src/index.ts";
 import type { Clock } from "../../util/clock.ts";
-import { downloadTimeoutMs } from "../connect/connect.ts";
+import { DOWNLOAD_TIMEOUT_MS } from "../connect/connect.ts";
 import { CliError, exitCode, mayPass, serverFailure } from "../connect/failure.ts";
 import type { MessageDetail } from "../connect/shapes.ts";
 import { NotTaken, type Target } from "./target.ts";
 
 /** Tries in a row, while the messages behind wait their turn. Then a message steps aside and they go on. */
-const triesMax = 4;
+const TRIES_MAX = 4;
 /** Waits of one that stepped aside double up to the maximum. */
-const asideFirstMs = 60_000;
-const asideMaxMs = 3_600_000;
+const ASIDE_FIRST_MS = 60_000;
+const ASIDE_MAX_MS = 3_600_000;
 /** More than this many stepped aside are no exceptions: the line then waits, in order. */
-const asideCountMax = 100;
+const ASIDE_COUNT_MAX = 100;
 
 /** First wait after a try in vain; doubles up to the maximum, then half of it is chance (no thundering herd). */
-const retryFirstMs = 500;
-const retryMaxMs = 30_000;
+const RETRY_FIRST_MS = 500;
+const RETRY_MAX_MS = 30_000;
 
 /** An announced message. Members beside the id are shown, not relied on. */
 export type Frame = Pick<Arrival, "message_id"> & Partial<Arrival>;
@@ -94,8 +94,8 @@ export class Handover {
         const setback = await this.attempt(job);
         if (setback === null) return "dealt with";
         if (!setback.forAll || this.options.once) job.tries++;
-        if (job.tries >= triesMax && this.options.once) throw givenUp(job, setback);
-        if (job.tries >= triesMax && this.aside.size < asideCountMax) {
+        if (job.tries >= TRIES_MAX && this.options.once) throw givenUp(job, setback);
+        if (job.tries >= TRIES_MAX && this.aside.size < ASIDE_COUNT_MAX) {
           this.stepAside(job, setback);
           return "dealt with";
         }
@@ -133,8 +133,9 @@ export class Handover {
     const { client, agent, target, say, onTaken } = this.options;
     const id = job.frame.message_id;
     // Read anew for each try: its signature must be fresh, and it may be gone.
-    const message: MessageDetail = (await client.messages.get(id, { agent, peek: true, timeoutMs: downloadTimeoutMs }))
-      .data;
+    const message: MessageDetail = (
+      await client.messages.get(id, { agent, peek: true, timeoutMs: DOWNLOAD_TIMEOUT_MS })
+    ).data;
     if (job.rounds !== null && message.status === "read")
       return say(`${id} has been read in the meantime, so it is skipped.`);
     const said = await target.take(message);
@@ -161,7 +162,7 @@ export class Handover {
     job.rounds = rounds + 1;
     const ownMs = job.taken
       ? retryWaitMs(rounds, Math.random())
-      : retryWaitMs(rounds, Math.random(), asideFirstMs, asideMaxMs);
+      : retryWaitMs(rounds, Math.random(), ASIDE_FIRST_MS, ASIDE_MAX_MS);
     const waitMs = Math.max(setback.waitMs ?? 0, ownMs);
     this.tell(job, setback, waitMs);
     const { clock, signal } = this.options;
@@ -195,7 +196,7 @@ export class Handover {
     const id = frame.message_id;
     if (taken) this.options.say(`${id} was taken but could not be marked read: ${reason}; ${again}`);
     else if (rounds === null)
-      this.options.say(`${id}: ${reason}; ${tries > 0 ? `try ${tries} of ${triesMax}, ` : ""}${again}`);
+      this.options.say(`${id}: ${reason}; ${tries > 0 ? `try ${tries} of ${TRIES_MAX}, ` : ""}${again}`);
     else this.options.say(`${id}: ${reason}; it stays unread while others go on, ${again}`);
   }
 
@@ -213,7 +214,7 @@ export class Handover {
 }
 
 /** Milliseconds to wait after the n-th failure in a row (n from 0); `chance` is in [0, 1). */
-export function retryWaitMs(failures: number, chance: number, firstMs = retryFirstMs, maxMs = retryMaxMs): number {
+export function retryWaitMs(failures: number, chance: number, firstMs = RETRY_FIRST_MS, maxMs = RETRY_MAX_MS): number {
   const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(failures, 16));
   return Math.round(ceiling / 2 + (ceiling / 2) * chance);
 }

@@ -26,11 +26,11 @@ interface ListenFlags {
 
 const defaultModel = "gpt-5-mini";
 /** As long as a webhook may take. */
-const forwardTimeoutMs = 30_000;
+const FORWARD_TIMEOUT_MS = 30_000;
 /** A model thinks, and so may a command. */
-const slowTimeoutMs = 300_000;
+const SLOW_TIMEOUT_MS = 300_000;
 /** Messages waiting their turn here; a few megabytes. */
-const aheadMax = 10_000;
+const AHEAD_MAX = 10_000;
 
 export function listenCommand(io: Io): Command {
   const command = new Command("listen")
@@ -111,14 +111,14 @@ function targetOf(session: Session, agent: string, flags: ListenFlags): Target |
       // From elsewhere, the command finds it where we did.
       ...(key.source === "flag" ? { E2A_API_KEY: key.value ?? "" } : {}),
     };
-    return commandTarget({ io, agent, command: flags.exec, env, timeoutMs: timeoutMs(slowTimeoutMs) });
+    return commandTarget({ io, agent, command: flags.exec, env, timeoutMs: timeoutMs(SLOW_TIMEOUT_MS) });
   }
   if (flags.forward === undefined) return null;
   const url = targetUrl(flags.forward);
   const token = flags.forwardToken ?? io.env.E2A_FORWARD_TOKEN;
-  if (!speaksResponses(url)) return urlTarget({ url, token, timeoutMs: timeoutMs(forwardTimeoutMs) });
+  if (!speaksResponses(url)) return urlTarget({ url, token, timeoutMs: timeoutMs(FORWARD_TIMEOUT_MS) });
   const model = flags.model ?? defaultModel;
-  return modelTarget({ url, token, client, agent, model, timeoutMs: timeoutMs(slowTimeoutMs) });
+  return modelTarget({ url, token, client, agent, model, timeoutMs: timeoutMs(SLOW_TIMEOUT_MS) });
 }
 
 async function listen(session: Session, agent: string, flags: ListenFlags, target: Target | null): Promise<void> {
@@ -151,7 +151,7 @@ async function listen(session: Session, agent: string, flags: ListenFlags, targe
     await client.watch(agent, {
       signal: interrupt.signal,
       acknowledge: flags.ack === true && handover === null,
-      ...(flags.ack || handover ? { aheadMax } : {}),
+      ...(flags.ack || handover ? { aheadMax: AHEAD_MAX } : {}),
       async onMessage(frame, connection) {
         if (handover === null) await print(frame);
         else if ((await handover.take(frame, connection)) === "left") return "left";
@@ -184,7 +184,7 @@ function isAway(error: unknown): boolean {
 }
 
 /** A subject is not cut below this many terminal columns, even when the line then wraps. */
-const subjectColumnsMin = 20;
+const SUBJECT_COLUMNS_MIN = 20;
 
 /** Time, mark, sender, subject, id. */
 function line({ paint, width }: Session, frame: Frame): string {
@@ -194,6 +194,6 @@ function line({ paint, width }: Session, frame: Frame): string {
   const from = plain(frame.from ?? "");
   const id = plain(frame.message_id);
   const rest = [time, mark, from, id].reduce((sum, part) => sum + Bun.stringWidth(part) + 2, 0);
-  const subject = fit(plain(frame.subject ?? ""), Math.max(subjectColumnsMin, width - rest));
+  const subject = fit(plain(frame.subject ?? ""), Math.max(SUBJECT_COLUMNS_MIN, width - rest));
   return [paint("dim", time), paint(style, mark), from, paint("bold", subject), paint("dim", id)].join("  ");
 }

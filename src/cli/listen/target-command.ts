@@ -17,7 +17,7 @@ export interface CommandOptions {
 }
 
 /** An environment's value has a limit (128 KiB on Linux), a subject has none. */
-const valueCharsMax = 2_000;
+const VALUE_CHARS_MAX = 2_000;
 
 /**
  * A target that runs a command for each message, with the message as JSON on its standard input and the facts one
@@ -55,7 +55,7 @@ function facts(agent: string, message: MessageDetail): Record<string, string> {
     E2A_VERIFIED: String(verified === true),
   };
   return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, plain(value).slice(0, valueCharsMax)]),
+    Object.entries(values).map(([name, value]) => [name, plain(value).slice(0, VALUE_CHARS_MAX)]),
   );
 }
 

@@ -39,11 +39,11 @@ export function shownUrl({ origin, pathname }: URL): string {
 }
 
 /** An answer's words for a person: as much as fits a line or two. */
-const saidCharsMax = 200;
+const SAID_CHARS_MAX = 200;
 /** Bytes of a refusal that are read to find its words. */
-const refusalBytesMax = 4 * 1024;
+const REFUSAL_BYTES_MAX = 4 * 1024;
 /** An endpoint that asks for more patience is asked again after this. */
-const retryAfterMaxMs = 3_600_000;
+const RETRY_AFTER_MAX_MS = 3_600_000;
 
 /** POSTs `body` with the headers of `message` and returns a 2xx answer. Throws NotTaken, also for redirects. */
 export async function postTo({ url, token, timeoutMs }: UrlOptions, body: unknown, message: MessageDetail) {
@@ -92,9 +92,9 @@ async function refusal(url: URL, response: Response): Promise<NotTaken> {
     await response.body?.cancel().catch(() => {});
     return new NotTaken(`${shownUrl(url)} redirects to ${plain(location)}, which is not followed`);
   }
-  const text = await firstText(response, refusalBytesMax).catch(() => null);
+  const text = await firstText(response, REFUSAL_BYTES_MAX).catch(() => null);
   const words = plain(text ?? "").trim();
-  const said = words ? `: ${words.slice(0, saidCharsMax)}` : "";
+  const said = words ? `: ${words.slice(0, SAID_CHARS_MAX)}` : "";
   const waitMs = retryAfterMs(headers.get("retry-after"), Date.now());
   return new NotTaken(`${shownUrl(url)} answered ${status}${said}`, status === 429 || waitMs !== undefined, waitMs);
 }
@@ -103,7 +103,7 @@ async function refusal(url: URL, response: Response): Promise<NotTaken> {
 export function retryAfterMs(header: string | null, nowMs: number): number | undefined {
   if (header === null) return undefined;
   const waitMs = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - nowMs;
-  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(0, waitMs), retryAfterMaxMs);
+  return Number.isNaN(waitMs) ? undefined : Math.min(Math.max(0, waitMs), RETRY_AFTER_MAX_MS);
 }
 
 /** Nothing was said to the target yet, so it is no message that it stumbles over. */

@@ -57,11 +57,11 @@ function listCommand(io: Io): Command {
 }
 
 /** Enough of a key to tell two apart. */
-const keyCharactersShown = 8;
+const KEY_CHARACTERS_SHOWN = 8;
 
 function shown(name: SettingName, settings: Settings): string | null {
   const { value } = settings[name];
-  return name === "api_key" && value !== null ? `${value.slice(0, keyCharactersShown)}…` : value;
+  return name === "api_key" && value !== null ? `${value.slice(0, KEY_CHARACTERS_SHOWN)}…` : value;
 }
 
 function nameArgument(): Argument {

@@ -2,10 +2,10 @@
 import { randomBytes, timingSafeEqual } from "node:crypto";
 
 /** The form is a state, a key and an address. */
-const formBytesMax = 16 * 1024;
+const FORM_BYTES_MAX = 16 * 1024;
 const path = "/callback";
 /** How long the browser may take to read the last page. */
-const closeGraceMs = 1_000;
+const CLOSE_GRACE_MS = 1_000;
 
 export interface KeyCallback {
   /** Where the browser has to post the form; on the loopback interface, at a port of its own. */
@@ -27,7 +27,7 @@ export function listenForKey(): KeyCallback {
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
-    maxRequestBodySize: formBytesMax,
+    maxRequestBodySize: FORM_BYTES_MAX,
     // It answers when the key has been tried, which may take as long as a request.
     idleTimeout: 60,
     async fetch(request) {
@@ -51,7 +51,7 @@ export function listenForKey(): KeyCallback {
     key: key.promise,
     async close(problem) {
       end.resolve(problem);
-      await Promise.race([server.stop(), Bun.sleep(closeGraceMs)]);
+      await Promise.race([server.stop(), Bun.sleep(CLOSE_GRACE_MS)]);
       await server.stop(true);
     },
   };

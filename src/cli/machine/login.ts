@@ -13,9 +13,9 @@ import { listenForKey } from "./key-callback.ts";
 import { openBrowser } from "./open-browser.ts";
 
 /** Enough to look for a phone at an identity provider, or for a link in the mail. */
-const waitSecondsDefault = 600;
+const WAIT_SECONDS_DEFAULT = 600;
 /** Somebody waits to sign in. */
-const methodsTimeoutMs = 10_000;
+const METHODS_TIMEOUT_MS = 10_000;
 
 interface LoginFlags {
   apiKeyStdin?: boolean;
@@ -35,7 +35,7 @@ export function loginCommand(io: Io): Command {
     .addOption(
       new Option("--wait <seconds>", "how long to wait for the browser")
         .argParser(positiveInteger)
-        .default(waitSecondsDefault),
+        .default(WAIT_SECONDS_DEFAULT),
     )
     .option("--api-key-stdin", "read the key from standard input instead")
     .action(async (flags: LoginFlags, command: Command) => {
@@ -68,7 +68,7 @@ export function loginCommand(io: Io): Command {
 /** Whether people sign in to this server with a browser; asked without a key. */
 async function signsInByBrowser(url: string): Promise<boolean> {
   try {
-    const signal = AbortSignal.timeout(methodsTimeoutMs);
+    const signal = AbortSignal.timeout(METHODS_TIMEOUT_MS);
     const response = await fetch(`${url}/api/auth/methods`, { redirect: "manual", signal });
     await response.body?.cancel();
     return response.ok;

@@ -8,7 +8,7 @@ import type { Io } from "../terminal/io.ts";
 import { painter, plain } from "../terminal/output.ts";
 
 /** Waiting for mail takes up to 50 s, a large mail over a slow line longer. */
-const answerTimeoutMs = 180_000;
+const ANSWER_TIMEOUT_MS = 180_000;
 
 export function mcpCommand(io: Io): Command {
   const command = new Command("mcp")
@@ -42,7 +42,7 @@ async function serve(io: Io, { url, key, agent }: { url: string; key: string; ag
   const release = io.onInterrupt(() => interrupt.abort());
   if (io.stdin.isTTY) say("This speaks the Model Context Protocol: a program starts it, not a person. Ctrl-C ends it.");
   try {
-    await answerStdio(remoteApi({ url, key, agent, userAgent: `e2a-mcp/${version}`, timeoutMs: answerTimeoutMs }), {
+    await answerStdio(remoteApi({ url, key, agent, userAgent: `e2a-mcp/${version}`, timeoutMs: ANSWER_TIMEOUT_MS }), {
       ...{ stdin: io.stdin, stdout: io.stdout, signal: interrupt.signal },
       readHtml,
       onFault: (tool, error) => say(`${tool} failed: ${error instanceof Error ? error.message : String(error)}`),

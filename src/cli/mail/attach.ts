@@ -6,14 +6,14 @@ import type { NewAttachment } from "../connect/shapes.ts";
 import { size } from "../terminal/output.ts";
 
 /** What one mail may carry (WIRE); a server that takes less says so itself. */
-const attachmentsMaxBytes = 25 * 1024 * 1024;
+const ATTACHMENTS_MAX_BYTES = 25 * 1024 * 1024;
 
 /** Reads files as attachments, type by name. All are looked at first, so that nothing large is read in vain. */
 export async function readAttachments(paths: readonly string[]): Promise<NewAttachment[]> {
   let totalBytes = 0;
   for (const path of paths) totalBytes += await fileBytes(path);
-  if (totalBytes > attachmentsMaxBytes) {
-    throw new CliError(`The attachments have ${size(totalBytes)}; a mail may have ${size(attachmentsMaxBytes)}.`, {
+  if (totalBytes > ATTACHMENTS_MAX_BYTES) {
+    throw new CliError(`The attachments have ${size(totalBytes)}; a mail may have ${size(ATTACHMENTS_MAX_BYTES)}.`, {
       code: "too_large",
       fix: "Attach less, or send a link.",
     });

@@ -8,9 +8,9 @@ import { CliError, serverFailure } from "../connect/failure.ts";
 import { plain } from "../terminal/output.ts";
 
 /** Common file systems take 255 bytes a name; the rest is room for " (123)". */
-const nameMaxBytes = 240;
+const NAME_MAX_BYTES = 240;
 /** More files of one name than this in a folder is a mistake. */
-const copiesMax = 1000;
+const COPIES_MAX = 1000;
 // Names Windows keeps for devices, with any extension.
 const deviceName = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$/i;
 
@@ -25,7 +25,7 @@ export function safeFilename(name: string, index: number): string {
 function shorten(name: string): string {
   const { stem, extension } = split(name);
   let kept = [...stem];
-  while (kept.length > 1 && Buffer.byteLength(kept.join("") + extension) > nameMaxBytes) kept = kept.slice(0, -1);
+  while (kept.length > 1 && Buffer.byteLength(kept.join("") + extension) > NAME_MAX_BYTES) kept = kept.slice(0, -1);
   return kept.join("") + extension;
 }
 
@@ -56,7 +56,7 @@ export async function saveAttachments(
 
 async function writeNew(folder: string, name: string, data: Uint8Array): Promise<string> {
   const { stem, extension } = split(name);
-  for (let copy = 1; copy <= copiesMax; copy++) {
+  for (let copy = 1; copy <= COPIES_MAX; copy++) {
     const path = join(folder, copy === 1 ? name : `${stem} (${copy})${extension}`);
     try {
       // Exclusive creation also refuses a symbolic link that waits under this name.
@@ -66,5 +66,5 @@ async function writeNew(folder: string, name: string, data: Uint8Array): Promise
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
   }
-  throw new CliError(`${folder} has ${copiesMax} files called ${name}.`);
+  throw new CliError(`${folder} has ${COPIES_MAX} files called ${name}.`);
 }

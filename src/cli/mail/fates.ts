@@ -43,12 +43,12 @@ export function statusWords(status: string): string {
 }
 
 /** More names than this in one sentence are counted. */
-const namedMax = 3;
+const NAMED_MAX = 3;
 
 /** "a@x, b@y and 3 more" */
 export function names(addresses: readonly string[]): string {
-  const named = addresses.slice(0, namedMax).map(plain).join(", ");
-  return addresses.length > namedMax ? `${named} and ${addresses.length - namedMax} more` : named;
+  const named = addresses.slice(0, NAMED_MAX).map(plain).join(", ");
+  return addresses.length > NAMED_MAX ? `${named} and ${addresses.length - NAMED_MAX} more` : named;
 }
 
 /** Whether the recipients have to be told apart. */

@@ -11,7 +11,7 @@ export interface OnceOptions {
 }
 
 /** An answer is lost when a proxy or the server restarts; after this many new tries it is more than that. */
-const lostAnswersMax = 2;
+const LOST_ANSWERS_MAX = 2;
 /** Before the second, third … try of a request; together longer than the 10 s in which the server answers a send. */
 const retryWaitsMs = [200, 1000, 4000, 7000];
 
@@ -31,7 +31,7 @@ export async function once<T>(
     const running = error instanceof APIError && lostAnswers > 0 && error.status === 409;
     if (lost) lostAnswers++;
     isUncertain = lost || running || error instanceof E2ATimeoutError;
-    return running || (lost && lostAnswers <= lostAnswersMax) ? (retryWaitsMs[tries] ?? null) : null;
+    return running || (lost && lostAnswers <= LOST_ANSWERS_MAX) ? (retryWaitsMs[tries] ?? null) : null;
   };
   const headers: Record<string, string> = wait ? {} : { prefer: "respond-async" };
   try {

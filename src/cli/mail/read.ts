@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { headerValue } from "../../mail.ts";
 import { verdictLine } from "../../verdict.ts";
-import { downloadTimeoutMs } from "../connect/connect.ts";
+import { DOWNLOAD_TIMEOUT_MS } from "../connect/connect.ts";
 import { CliError } from "../connect/failure.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "../connect/session.ts";
 import type { MessageDetail } from "../connect/shapes.ts";
@@ -32,7 +32,7 @@ export function readCommand(io: Io): Command {
       const session = await openSession(io, command);
       const agent = await chooseAgent(session);
       const { messages } = session.client;
-      const how = { agent, timeoutMs: downloadTimeoutMs };
+      const how = { agent, timeoutMs: DOWNLOAD_TIMEOUT_MS };
       const { data: message } = await messages.get(id, { ...how, peek: flags.peek === true });
       const folder = flags.saveAttachments;
       const download = (index: number) => messages.attachment(id, index, how);

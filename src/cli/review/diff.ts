@@ -3,13 +3,13 @@ import { compareLines } from "../../util/line-diff.ts";
 import { type Paint, plainLines } from "../terminal/output.ts";
 
 /** Unchanged lines shown around a change, as diff -u does. */
-const contextLines = 3;
+const CONTEXT_LINES = 3;
 
 /** A unified diff of two texts without file names, safe for a terminal; "" when they are equal. */
 export function unifiedDiff(before: string, after: string, paint: Paint): string {
   const steps = compareLines(before.split("\n"), after.split("\n"));
   const near = steps.map((_, i) =>
-    steps.slice(Math.max(0, i - contextLines), i + contextLines + 1).some(([sign]) => sign !== " "),
+    steps.slice(Math.max(0, i - CONTEXT_LINES), i + CONTEXT_LINES + 1).some(([sign]) => sign !== " "),
   );
   const lines: string[] = [];
   let [oldLine, newLine] = [1, 1];

@@ -75,7 +75,7 @@ function marked({ first_time: strangers = [] }: Outbound, list: readonly string[
 }
 
 /** HTML is not read further than this: the converter's own limit (htmlToText). */
-const htmlCharsRead = 128 * 1024;
+const HTML_CHARS_READ = 128 * 1024;
 
 /** The HTML body as text where it says something else than `text`; null where it does not, or there is none. */
 async function htmlShown({ body_html: html }: Outbound, text: string): Promise<string | null> {
@@ -83,7 +83,7 @@ async function htmlShown({ body_html: html }: Outbound, text: string): Promise<s
   // The converter is loaded only for mail that has HTML.
   const { htmlToText } = await import("../../message/html/text.ts");
   const shown = plainLines(htmlToText(html)).trim();
-  const more = html.length > htmlCharsRead ? "\n(It goes on: only its first 128 KB are shown.)" : "";
+  const more = html.length > HTML_CHARS_READ ? "\n(It goes on: only its first 128 KB are shown.)" : "";
   const words = (written: string) => written.replace(/\s+/g, " ");
   return words(shown) === words(text) && !more ? null : (shown || "(nothing to read)") + more;
 }

@@ -27,11 +27,11 @@ const outcomeWords: Record<Outcome, string> = {
 /** A mail that is changed under the reviewer's eyes more often is passed over. */
 const SHOWN_AGAIN_MAX = 3;
 /** The server takes no longer reason. */
-const reasonCharsMax = 1000;
+const REASON_CHARS_MAX = 1000;
 /** Lines beside a mail's text that should fit the screen with it: facts, links, the question. */
-const otherRows = 22;
+const OTHER_ROWS = 22;
 /** The text gets this many lines even on a small terminal. */
-const textRowsMin = 10;
+const TEXT_ROWS_MIN = 10;
 
 /**
  * Goes through held mails. Each is fetched when its turn comes, and a decision names the content that was shown. Ends
@@ -91,7 +91,7 @@ async function one(session: Session, id: string, progress: string, again = SHOWN
 
 async function decide(session: Session, mail: Outbound, progress: string): Promise<Outcome | "quit"> {
   const { io, paint, client, width } = session;
-  const { text: shown, isCut } = await heldText(session, mail, Math.max(textRowsMin, rows(io.stdout) - otherRows));
+  const { text: shown, isCut } = await heldText(session, mail, Math.max(TEXT_ROWS_MIN, rows(io.stdout) - OTHER_ROWS));
   const title = `── ${progress} `;
   const rule = paint("cyan", title + "─".repeat(Math.max(0, width - title.length)));
   await write(io.stdout, `\n${rule}\n\n${shown}\n\n`);
@@ -128,7 +128,7 @@ async function decide(session: Session, mail: Outbound, progress: string): Promi
 async function reject(session: Session, mail: Outbound): Promise<Outcome> {
   const { io, paint, client } = session;
   const reason = await text(io, "Why? The agent can read it. (May stay empty; Escape goes back.)", {
-    check: (value) => (value.length > reasonCharsMax ? `At most ${reasonCharsMax} characters.` : undefined),
+    check: (value) => (value.length > REASON_CHARS_MAX ? `At most ${REASON_CHARS_MAX} characters.` : undefined),
   });
   await client.approvals.reject(mail.id, { ...(reason ? { reason } : {}), ...boundTo(mail) });
   await write(io.stdout, `${paint("green", "✓")} Rejected${reason ? `: ${plain(reason)}` : "."}\n`);

@@ -22,7 +22,7 @@ export interface Io {
 }
 
 /** Terminal width in columns when the terminal does not say. */
-const defaultColumns = 80;
+const DEFAULT_COLUMNS = 80;
 
 /** The Io of a real process. */
 export function processIo(process: NodeJS.Process): Io {
@@ -59,15 +59,15 @@ export function mayColour(stream: { isTTY?: boolean }, env: Io["env"]): boolean 
 
 /** Width of the terminal in columns. */
 export function columns(stream: OutputStream): number {
-  return stream.columns && stream.columns > 0 ? stream.columns : defaultColumns;
+  return stream.columns && stream.columns > 0 ? stream.columns : DEFAULT_COLUMNS;
 }
 
 /** Terminal height in lines when the terminal does not say. */
-const defaultRows = 24;
+const DEFAULT_ROWS = 24;
 
 /** Height of the terminal in lines. */
 export function rows(stream: OutputStream): number {
-  return stream.rows && stream.rows > 0 ? stream.rows : defaultRows;
+  return stream.rows && stream.rows > 0 ? stream.rows : DEFAULT_ROWS;
 }
 
 /** Writes and waits until the stream has taken it, so that a slow reader slows us instead of filling memory. */

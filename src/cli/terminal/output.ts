@@ -86,7 +86,7 @@ export interface Column<Row> {
 
 const gap = "  ";
 /** A column is not cut below this many terminal columns: less says nothing. */
-const narrowestColumn = 8;
+const NARROWEST_COLUMN = 8;
 
 /** An aligned table with a header line, at most `width` columns wide where its columns allow it. Values are made safe. */
 export function table<Row>(
@@ -122,7 +122,7 @@ function shrink<Row>(columns: Column<Row>[], widths: number[], room: number): vo
     if (total <= room) return;
     let widest = -1;
     columns.forEach((column, i) => {
-      if (column.shrinks && (widths[i] ?? 0) > Math.max(narrowestColumn, widths[widest] ?? 0)) widest = i;
+      if (column.shrinks && (widths[i] ?? 0) > Math.max(NARROWEST_COLUMN, widths[widest] ?? 0)) widest = i;
     });
     if (widest < 0) return;
     widths[widest] = (widths[widest] ?? 0) - 1;
@@ -151,19 +151,19 @@ export function verifiedMark(verified: boolean | null | undefined): { mark: stri
   return { mark: "·", style: "dim" };
 }
 
-const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
-const dayMs = 24 * hourMs;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 
 /** How long ago an RFC 3339 time was: "now", "5m", "3h", "12d", or the date after 60 days. "" when unreadable. */
 export function age(time: string, nowMs: number): string {
   const then = Date.parse(time);
   if (Number.isNaN(then)) return "";
   const passedMs = nowMs - then;
-  if (passedMs < minuteMs) return "now";
-  if (passedMs < hourMs) return `${Math.floor(passedMs / minuteMs)}m`;
-  if (passedMs < 2 * dayMs) return `${Math.floor(passedMs / hourMs)}h`;
-  if (passedMs < 60 * dayMs) return `${Math.floor(passedMs / dayMs)}d`;
+  if (passedMs < MINUTE_MS) return "now";
+  if (passedMs < HOUR_MS) return `${Math.floor(passedMs / MINUTE_MS)}m`;
+  if (passedMs < 2 * DAY_MS) return `${Math.floor(passedMs / HOUR_MS)}h`;
+  if (passedMs < 60 * DAY_MS) return `${Math.floor(passedMs / DAY_MS)}d`;
   return new Date(then).toISOString().slice(0, 10);
 }
 
@@ -172,9 +172,9 @@ export function until(time: string, nowMs: number): string {
   const aheadMs = Date.parse(time) - nowMs;
   if (Number.isNaN(aheadMs)) return "";
   if (aheadMs <= 0) return "now";
-  if (aheadMs < hourMs) return `in ${Math.ceil(aheadMs / minuteMs)}m`;
-  if (aheadMs < 2 * dayMs) return `in ${Math.round(aheadMs / hourMs)}h`;
-  return `in ${Math.round(aheadMs / dayMs)}d`;
+  if (aheadMs < HOUR_MS) return `in ${Math.ceil(aheadMs / MINUTE_MS)}m`;
+  if (aheadMs < 2 * DAY_MS) return `in ${Math.round(aheadMs / HOUR_MS)}h`;
+  return `in ${Math.round(aheadMs / DAY_MS)}d`;
 }
 
 /** A size for people: "17 B", "4.0 KB", "1.5 MB"; decimal units, as file managers use. */

@@ -3,10 +3,10 @@ import { InvalidArgumentError, Option } from "commander";
 import { type Paint, plain } from "./output.ts";
 
 /** Fits a screen, and one page of the API. */
-const defaultLimit = 50;
+const DEFAULT_LIMIT = 50;
 
 export function limitOption(): Option {
-  return new Option("--limit <n>", "at most this many").argParser(positiveInteger).default(defaultLimit);
+  return new Option("--limit <n>", "at most this many").argParser(positiveInteger).default(DEFAULT_LIMIT);
 }
 
 export function tokenOption(): Option {
@@ -14,7 +14,7 @@ export function tokenOption(): Option {
 }
 
 /** The API's own limit (page_size). */
-const pageSizeMax = 100;
+const PAGE_SIZE_MAX = 100;
 
 /** How far a list is read. */
 export interface PageFlags {
@@ -35,7 +35,7 @@ export async function collect<Name extends string, Item>(
   const items: Item[] = [];
   let next = token;
   do {
-    const size = Math.min(limit - items.length, pageSizeMax);
+    const size = Math.min(limit - items.length, PAGE_SIZE_MAX);
     const answer = await page({ page_size: size, ...(next === undefined ? {} : { token: next }) });
     items.push(...answer[name]);
     next = answer.next_token;

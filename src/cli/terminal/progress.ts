@@ -4,7 +4,7 @@ import type { Io } from "./io.ts";
 import { size } from "./output.ts";
 
 /** Smaller requests are gone before a line about them is read. */
-const shownFromBytes = 1_000_000;
+const SHOWN_FROM_BYTES = 1_000_000;
 
 export interface Progress {
   /** Absent where nobody watches. */
@@ -24,7 +24,7 @@ export function uploadProgress({ stderr }: Io): Progress {
   };
   return {
     onUpload(sentBytes, totalBytes) {
-      if (totalBytes < shownFromBytes) return;
+      if (totalBytes < SHOWN_FROM_BYTES) return;
       const percent = Math.floor((100 * sentBytes) / totalBytes);
       if (percent === 100) draw(`Sent ${size(totalBytes)}, waiting for the answer…`);
       else if (!shown.endsWith(` ${percent}%`)) draw(`Sending ${size(sentBytes)} of ${size(totalBytes)}, ${percent}%`);

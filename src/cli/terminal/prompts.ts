@@ -73,16 +73,16 @@ export async function key<T extends string>(io: Io, message: string, choices: Ch
 }
 
 /** Longer than the pause between the repeats of a key held down, shorter than anybody reads. */
-const quietMs = 100;
+const QUIET_MS = 100;
 
 /** Drops what was typed, until nothing comes any more. */
 async function forgetTyped(stdin: InputStream): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let timer = setTimeout(resolve, quietMs);
+  let timer = setTimeout(resolve, QUIET_MS);
   const dropped = (typed: Buffer | string) => {
     clearTimeout(timer);
     if (typed.includes(interruptKey)) reject(cancelled());
-    else timer = setTimeout(resolve, quietMs);
+    else timer = setTimeout(resolve, QUIET_MS);
   };
   // Without raw mode the terminal keeps a line back until Enter.
   stdin.setRawMode?.(true);

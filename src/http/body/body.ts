@@ -7,14 +7,14 @@ import { JsonShape } from "./json-shape.ts";
  * Memory that a byte of a body costs until its answer is there: as it came, as text, as the parsed value, decoded, and as
  * the message that is made of it.
  */
-const bodyCopies = 5;
+const BODY_COPIES = 5;
 /** Of all memory for bodies, what small ones have for themselves: large sends lock nobody out who sends a few lines. */
-const smallShare = 0.25;
+const SMALL_SHARE = 0.25;
 /** A body that is small; it is what routes without attachments take at most. */
 export const SMALL_BODY_BYTES_MAX = 256 * 1024;
 /** What one key, session or address may take of either part, and all of an account together: keys cost nothing. */
-const callerShare = 0.5;
-const accountShare = 0.75;
+const CALLER_SHARE = 0.5;
+const ACCOUNT_SHARE = 0.75;
 const RETRY_AFTER_SECONDS = 2;
 
 /** Whose memory it is: by what a request is made, and the account, where that has one. */
@@ -29,15 +29,15 @@ export class BodyBudget {
   private readonly small: Account;
 
   /** @param copies Memory that a byte costs. */
-  constructor(maxBytes: number, copies = bodyCopies) {
-    this.large = new Account(maxBytes * (1 - smallShare), copies);
-    this.small = new Account(maxBytes * smallShare, copies);
+  constructor(maxBytes: number, copies = BODY_COPIES) {
+    this.large = new Account(maxBytes * (1 - SMALL_SHARE), copies);
+    this.small = new Account(maxBytes * SMALL_SHARE, copies);
   }
 
   /** What one request has taken so far: nothing. `mayGrow` for routes that take attachments. */
   open({ id, account }: BodyCaller, mayGrow: boolean): BodyHold {
-    const shares = new Map([[id, callerShare]]);
-    if (account !== null) shares.set(account, accountShare);
+    const shares = new Map([[id, CALLER_SHARE]]);
+    if (account !== null) shares.set(account, ACCOUNT_SHARE);
     return new BodyHold(this.small, mayGrow ? this.large : null, shares);
   }
 

@@ -8,8 +8,8 @@ const JSON_VALUES_MAX = 20_000;
 /** Outside of strings: numbers, brackets and white space of a body with so many values. */
 const JSON_BARE_BYTES_MAX = 512 * 1024;
 
-const quote = 0x22;
-const backslash = 0x5c;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 /** Gets a JSON text in its parts, each in pieces of any length: the bytes from `start` to before `end`. */
 export interface JsonParts {
@@ -31,7 +31,7 @@ export class JsonShape {
   private depth = 0;
   private values = 0;
   private bareBytes = 0;
-  /** Whether the piece before ended in a backslash that takes the next byte with it. */
+  /** Whether the piece before ended in a BACKSLASH that takes the next byte with it. */
   private isEscaping = false;
 
   constructor(private readonly parts: JsonParts | null = null) {}
@@ -45,10 +45,10 @@ export class JsonShape {
     let from = this.isEscaping ? start + 1 : start;
     this.isEscaping = false;
     for (;;) {
-      const found = bytes.indexOf(quote, from);
+      const found = bytes.indexOf(QUOTE, from);
       const end = found < 0 ? bytes.length : found;
       let backslashes = 0;
-      while (end - 1 - backslashes >= from && bytes[end - 1 - backslashes] === backslash) backslashes++;
+      while (end - 1 - backslashes >= from && bytes[end - 1 - backslashes] === BACKSLASH) backslashes++;
       const isEscaped = backslashes % 2 === 1;
       if (found < 0) {
         this.isEscaping = isEscaped;
@@ -65,9 +65,9 @@ export class JsonShape {
     }
   }
 
-  /** The place behind the next quote, or the end of the piece. */
+  /** The place behind the next QUOTE, or the end of the piece. */
   private takeBare(bytes: Uint8Array, start: number): number {
-    const found = bytes.indexOf(quote, start);
+    const found = bytes.indexOf(QUOTE, start);
     const end = found < 0 ? bytes.length : found;
     this.bareBytes += end - start;
     if (this.bareBytes > JSON_BARE_BYTES_MAX)

@@ -30,7 +30,7 @@ const WHOLE_MESSAGES_MAX = 4;
 /** Lists that are read from SQLite at a time: one for each thread that reads. */
 const SQLITE_LISTS_MAX = 2;
 /** Of the connections to Postgres, what lists may have: half of those that read. The others are for single messages. */
-const listsShare = 0.25;
+const LISTS_SHARE = 0.25;
 /** What load balancers ask; begun at the host, which may be anything. */
 const probePath = /^https?:\/\/[^/?#]*\/api\/(?:health|ready)(?:$|\?)/;
 /** A path in the log; more of it helps nobody. */
@@ -66,7 +66,7 @@ export function createDoor(options: DoorOptions) {
   };
   const { database } = config;
   const lists = createSlots(
-    database.kind === "sqlite" ? SQLITE_LISTS_MAX : Math.max(1, Math.floor(database.poolSize * listsShare)),
+    database.kind === "sqlite" ? SQLITE_LISTS_MAX : Math.max(1, Math.floor(database.poolSize * LISTS_SHARE)),
     options.clock,
   );
   const answersInHand = new BodyBudget(config.http.maxBytesInHand, 1);

@@ -7,7 +7,7 @@ import { download } from "../framework/download.ts";
 import { query } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { type Exchange, openResource, type RouteDeps } from "../framework/resource.ts";
-import { approvalPage, type Outcome, outcomePage, reasonCharsMax } from "./approval-pages.ts";
+import { approvalPage, type Outcome, outcomePage, REASON_CHARS_MAX } from "./approval-pages.ts";
 
 type Action = Approval["action"];
 /** A token whose message waits for exactly this decision, or what to tell instead. */
@@ -124,8 +124,8 @@ export function approvalLinks(deps: RouteDeps) {
     const reason = (form.get("reason") ?? "").replaceAll("\r\n", "\n").trim();
     const looked = await look(form.get("t") ?? form.get("token") ?? "", action);
     if ("outcome" in looked) return outcomePage(looked.outcome);
-    if (action === "reject" && reason.length > reasonCharsMax)
-      return outcomePage({ kind: "invalid", problem: `The reason is longer than ${reasonCharsMax} characters.` });
+    if (action === "reject" && reason.length > REASON_CHARS_MAX)
+      return outcomePage({ kind: "invalid", problem: `The reason is longer than ${REASON_CHARS_MAX} characters.` });
     if (action === "reject" && reason.includes("\0"))
       return outcomePage({ kind: "invalid", problem: "The reason has a character that is not text." });
     const { reviewer, messageId, contentHash } = looked.approval;

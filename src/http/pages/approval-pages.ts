@@ -6,7 +6,7 @@ import type { DecisionChannel } from "../../store/schema.ts";
 import { html, raw, type SafeHtml } from "../../util/html.ts";
 
 /** The longest reason for a rejection, in characters: the form's limit, to be checked again where it arrives. */
-export const reasonCharsMax = 1_000;
+export const REASON_CHARS_MAX = 1_000;
 
 const style = `
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 22%, transparent); --soft: color-mix(in srgb, currentColor 6%, transparent); --muted: color-mix(in srgb, currentColor 72%, transparent); }
@@ -96,7 +96,7 @@ function rejectForm(token: string): SafeHtml {
 <input type="hidden" name="t" value="${token}">
 <label for="reason">Reason (optional)</label>
 <p class="muted" id="reason-reader">The agent reads it, and can do better next time.</p>
-<textarea id="reason" name="reason" rows="4" maxlength="${String(reasonCharsMax)}" aria-describedby="reason-reader"></textarea>
+<textarea id="reason" name="reason" rows="4" maxlength="${String(REASON_CHARS_MAX)}" aria-describedby="reason-reader"></textarea>
 <button class="reject">Reject</button>
 </form>
 <p class="muted">To approve it, use the other link in the mail. To decide later, close this page.</p>`;

@@ -7,7 +7,7 @@ import { openResource, type RouteDeps } from "../framework/resource.ts";
 /** What helps nobody who is about to use a server. */
 const asides = new Set(["architecture", "benchmarks"]);
 /** A description in a list is a sentence or two. */
-const descriptionCharsMax = 200;
+const DESCRIPTION_CHARS_MAX = 200;
 
 const style = `
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); }
@@ -62,7 +62,7 @@ function describe({ name, markdown }: { name: string; markdown: string }): Page 
   // A sentence that ends in a colon speaks of what follows it there.
   const told = plain.replace(/(?<=\.) [^.]*:$/, "").replace(/:$/, ".");
   const cut =
-    told.length > descriptionCharsMax ? `${told.slice(0, descriptionCharsMax).replace(/\s\S*$/, "")} …` : told;
+    told.length > DESCRIPTION_CHARS_MAX ? `${told.slice(0, DESCRIPTION_CHARS_MAX).replace(/\s\S*$/, "")} …` : told;
   return { name, title, description: cut, markdown };
 }
 

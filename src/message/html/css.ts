@@ -2,9 +2,9 @@
 import { tokenTypes as T, tokenize } from "css-tree/tokenizer";
 
 /** Characters of CSS read of one message, all its sheets and attributes together; large newsletters have 100,000. */
-export const cssCharsMax = 1024 * 1024;
+export const CSS_CHARS_MAX = 1024 * 1024;
 /** Longer values are not read: no colour, length or keyword is as long, white space, comments and URLs not counted. */
-const valueCharsMax = 1_000;
+const VALUE_CHARS_MAX = 1_000;
 
 /** Values by property, both lower-cased; of two for one property the later counts. `!important` is left out. */
 export type Declarations = ReadonlyMap<string, string>;
@@ -41,8 +41,8 @@ const openers = new Map([
  * throws; time and memory are linear in the length.
  */
 export function readCss(css: string, options: { isAttribute?: boolean; wanted?: ReadonlySet<string> } = {}): ReadCss {
-  const source = withPlainLetters(css.slice(0, cssCharsMax));
-  const found: ReadCss = { rules: [], urls: [], texts: [], isWhole: css.length <= cssCharsMax };
+  const source = withPlainLetters(css.slice(0, CSS_CHARS_MAX));
+  const found: ReadCss = { rules: [], urls: [], texts: [], isWhole: css.length <= CSS_CHARS_MAX };
   /** The open blocks: a rule of which declarations are kept, a group of rules, or something else. */
   const blocks: (Map<string, string> | "group" | "other")[] = [];
   /** What closes the open brackets within a selector or a value; while there are some, nothing else ends. */
@@ -62,7 +62,7 @@ export function readCss(css: string, options: { isAttribute?: boolean; wanted?: 
     const block = blocks.at(-1);
     if (property !== null && block instanceof Map && options.wanted?.has(property)) {
       const text = value.replace(/ ?! ?important ?$/, "").trim();
-      if (text.length > valueCharsMax) found.isWhole = false;
+      if (text.length > VALUE_CHARS_MAX) found.isWhole = false;
       else block.set(property, text);
     }
     itemStart = null;
@@ -131,7 +131,7 @@ export function readCss(css: string, options: { isAttribute?: boolean; wanted?: 
       found.urls.push(stringIn(source.slice(start, end)));
       isImport = false;
     } else if (type === T.String && property === "content") found.texts.push(stringIn(source.slice(start, end)));
-    if (property && value.length <= valueCharsMax && options.wanted?.has(property))
+    if (property && value.length <= VALUE_CHARS_MAX && options.wanted?.has(property))
       value += type === T.Url || type === T.BadUrl ? "url()" : lower(unescaped(source.slice(start, end)));
   });
   endItem();
@@ -154,7 +154,7 @@ const loadingFunctions = /(?:^|-)(?:url|src|image|image-set|cross-fade|element|e
  * or ends the element. Escapes go: they hide the rest. "" when it is longer than 1 MiB. Time is linear in the length.
  */
 export function harmlessCss(css: string, { pictures }: CssLimits): string {
-  if (css.length > cssCharsMax) return "";
+  if (css.length > CSS_CHARS_MAX) return "";
   const source = css.replace(/[\\<]/g, "");
   const written: string[] = [];
   tokenize(source, (type, start, end) => {

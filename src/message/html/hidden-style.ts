@@ -21,12 +21,12 @@ export const plainLook: Look = {
 };
 
 /** Colours that differ by less in each channel cannot be told apart. */
-const contrastMin = 16;
+const CONTRAST_MIN = 16;
 /** Letters up to here are dust: in pixels or points. */
-const fontSizeMax = 1;
+const FONT_SIZE_MAX = 1;
 /** Nothing is put this many pixels off the page but to hide it. */
-const offPagePixels = 500;
-const opacityMax = 0.05;
+const OFF_PAGE_PIXELS = 500;
+const OPACITY_MAX = 0.05;
 
 /** The properties that are looked at here. */
 const wanted: ReadonlySet<string> = new Set(
@@ -46,7 +46,7 @@ export function declarations(styles: string): Declarations | null {
 export function hidesBox(said: Declarations): boolean {
   const value = (name: string) => said.get(name) ?? "";
   if (value("display") === "none" || value("mso-hide") === "all") return true;
-  if (said.has("opacity") && number(value("opacity")) <= opacityMax) return true;
+  if (said.has("opacity") && number(value("opacity")) <= OPACITY_MAX) return true;
   const noSize = ["height", "max-height", "width", "max-width"].some(
     (name) => said.has(name) && pixels(value(name)) <= 1,
   );
@@ -54,8 +54,9 @@ export function hidesBox(said: Declarations): boolean {
   if (noSize && overflow.some((one) => /hidden|clip/.test(one))) return true;
   if (/^rect\(\s*(?:0|1px)\b/.test(value("clip")) || /^inset\(\s*(?:50|100)%/.test(value("clip-path"))) return true;
   const isMoved = /absolute|fixed/.test(value("position"));
-  if (isMoved && ["left", "right", "top", "bottom"].some((name) => pixels(value(name)) <= -offPagePixels)) return true;
-  return Math.abs(pixels(value("text-indent"))) >= offPagePixels || /scale\(\s*0\s*[,)]/.test(value("transform"));
+  if (isMoved && ["left", "right", "top", "bottom"].some((name) => pixels(value(name)) <= -OFF_PAGE_PIXELS))
+    return true;
+  return Math.abs(pixels(value("text-indent"))) >= OFF_PAGE_PIXELS || /scale\(\s*0\s*[,)]/.test(value("transform"));
 }
 
 /** How the text inside an element looks, when what is around it looks like `outer`. */
@@ -80,14 +81,14 @@ function isTiny(size: string, outer: boolean): boolean {
   const [, amount = "", unit = ""] = /^(-?[\d.]+)(px|pt|em|rem|%|vw|vh)?$/.exec(size) ?? [];
   if (amount === "") return size === "inherit" ? outer : false;
   if (unit === "em" || unit === "rem") return Number(amount) <= 0.1;
-  return Number(amount) <= (unit === "%" ? 10 : fontSizeMax);
+  return Number(amount) <= (unit === "%" ? 10 : FONT_SIZE_MAX);
 }
 
 function sameColor({ color, background }: Look): boolean {
   return (
     color !== null &&
     background !== null &&
-    color.every((channel, i) => Math.abs(channel - (background[i] as number)) < contrastMin)
+    color.every((channel, i) => Math.abs(channel - (background[i] as number)) < CONTRAST_MIN)
   );
 }
 
@@ -153,7 +154,7 @@ function channels([red, green, blue]: number[]): Rgb | undefined {
 function isTransparent(color: string): boolean {
   if (color === "transparent" || /^#(?:[\da-f]{3}0|[\da-f]{6}0[\da-f])$/.test(color)) return true;
   const { values } = colorFunction(color);
-  return values.length >= 4 && number(values[3] as string) <= opacityMax;
+  return values.length >= 4 && number(values[3] as string) <= OPACITY_MAX;
 }
 
 /** NaN, which no comparison holds for, when it is none. */
@@ -177,7 +178,7 @@ export interface StyleSheet {
 }
 
 /** Selectors of one message; newsletters have some hundred. */
-const selectorsMax = 20_000;
+const SELECTORS_MAX = 20_000;
 
 /** What a name in a selector may be made of: anything but what separates or matches otherwise; escapes. */
 const selectorName = String.raw`(?:[^\s\\.#:*>+~|,()[\]{}"'=]|\\[\s\S])+`;
@@ -196,7 +197,7 @@ export function readStyleSheet(css: string): StyleSheet {
   let isWhole = sheet.isWhole;
   const add = (key: string, declared: Declarations) => {
     const known = rules.get(key) ?? new Map<string, string>();
-    if (known.size === 0 && rules.size >= selectorsMax) isWhole = false;
+    if (known.size === 0 && rules.size >= SELECTORS_MAX) isWhole = false;
     else rules.set(key, known);
     for (const [property, value] of declared) {
       // Set anew, so that the later one is last.

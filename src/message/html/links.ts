@@ -3,7 +3,7 @@ import { cssReadings } from "./css-text.ts";
 import { type Markup, readMarkup } from "./markup.ts";
 
 /** Behind this many characters a body is not searched; the gate holds such mail instead. A novel has about as many. */
-export const searchedCharsMax = 1024 * 1024;
+export const SEARCHED_CHARS_MAX = 1024 * 1024;
 
 /** What stands for the host of a link that no URL parser reads; a mail program may still make something of it. */
 export const unreadableLink = "unreadable:";
@@ -39,15 +39,15 @@ const fileEndings = new Set("ac am as cc la md mk ml mm mov ms pl pm ps py rs sh
  */
 export function linkHosts(text: string, html: string | null): string[] {
   const hosts = new Set<string>();
-  inWords(text.slice(0, searchedCharsMax), hosts);
-  if (html !== null) inMarkup(readMarkup(html.slice(0, searchedCharsMax)), hosts, true);
+  inWords(text.slice(0, SEARCHED_CHARS_MAX), hosts);
+  if (html !== null) inMarkup(readMarkup(html.slice(0, SEARCHED_CHARS_MAX)), hosts, true);
   return [...hosts];
 }
 
 /** The hosts of the URLs that a text writes out with a scheme, as `linkHosts` has them; bare names do not count. */
 export function urlHosts(text: string): string[] {
   const hosts = new Set<string>();
-  withScheme(text.slice(0, searchedCharsMax).replace(ignorable, ""), hosts);
+  withScheme(text.slice(0, SEARCHED_CHARS_MAX).replace(ignorable, ""), hosts);
   return [...hosts];
 }
 
@@ -152,30 +152,30 @@ function bareNames(text: string, hosts: Set<string>): void {
 }
 
 /** The longest host name in characters, as Unicode too (RFC 1035 2.3.4). */
-const nameCharsMax = 253;
+const NAME_CHARS_MAX = 253;
 
 function isPublicName(name: string, hasPath: boolean): boolean {
   const ending = name.slice(name.lastIndexOf(".") + 1).toLowerCase();
-  if (name.length > nameCharsMax || !/^(?:\p{L}{2,}|xn--[a-z0-9-]+)$/u.test(ending)) return false;
+  if (name.length > NAME_CHARS_MAX || !/^(?:\p{L}{2,}|xn--[a-z0-9-]+)$/u.test(ending)) return false;
   if (fileEndings.has(ending) && !hasPath) return false;
   const { isIcann, domain } = parse(name, { allowPrivateDomains: false });
   return isIcann === true && domain !== null;
 }
 
 /** No host with its port is as long, in letters of its own, in A-labels or in escapes (RFC 1035 2.3.4). */
-const hostTextMax = 2_000;
+const HOST_TEXT_MAX = 2_000;
 
 /**
  * Whether what stands for a host is so long that it is none. URL parsers take time for it that grows with the square of
  * its labels, so it is asked before each of them.
  */
 export function hasEndlessHost(target: string): boolean {
-  if (target.length <= hostTextMax) return false;
+  if (target.length <= HOST_TEXT_MAX) return false;
   const plain = target.replace(/[\t\n\r]/g, "").replace(/^[\x00-\x20]+/, "");
   const [prefix] = /^(?:(?:https?|ftp|wss?|file):[\\/]*|[\\/]{2,})/i.exec(plain) ?? [];
   if (prefix === undefined) return false;
   const [authority = ""] = plain.slice(prefix.length).split(/[\\/?#]/, 1);
-  return authority.length - authority.lastIndexOf("@") > hostTextMax;
+  return authority.length - authority.lastIndexOf("@") > HOST_TEXT_MAX;
 }
 
 /** The host that a target leads to, its scheme when it has none, or null when it leads nowhere outside the mail. */

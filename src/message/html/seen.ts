@@ -15,11 +15,11 @@ const unread = new Set(["head", "script", "style", "title"]);
 const undisplayed = new Set(["datalist", "iframe", "noembed", "noframes", "template"]);
 
 /** Deeper HTML is not looked into: closing an element costs time for each one that is open. Real mail stays below 100. */
-export const nestingMax = 400;
+export const NESTING_MAX = 400;
 /** Elements of one message; newsletters have some thousands. */
-const elementsMax = 40_000;
+const ELEMENTS_MAX = 40_000;
 /** Classes and ids looked up, and declarations that were found so, for all elements together; newsletters take 50,000. */
-const workMax = 300_000;
+const WORK_MAX = 300_000;
 
 /** Ends the parser's pass over HTML that is too complex. */
 class TooComplex extends Error {}
@@ -52,7 +52,7 @@ function withoutHidden(html: string): SeenHtml {
   let work = 0;
   const spend = (amount: number) => {
     work += amount;
-    if (work > workMax) throw new TooComplex();
+    if (work > WORK_MAX) throw new TooComplex();
   };
   const read = (styles: string): Declarations => {
     const said = known.get(styles) ?? declarations(styles);
@@ -125,7 +125,7 @@ function parserWithin(handler: Partial<Handler>): Parser {
     {
       ...handler,
       onopentagname(name) {
-        if (++elements > elementsMax || ++depth > nestingMax) throw new TooComplex();
+        if (++elements > ELEMENTS_MAX || ++depth > NESTING_MAX) throw new TooComplex();
         handler.onopentagname?.(name);
       },
       onclosetag(name, isImplied) {

@@ -1,7 +1,7 @@
 import { domainToASCII } from "node:url";
 import { Tokenizer } from "htmlparser2";
 import { parse } from "tldts";
-import { cssCharsMax, readCss } from "./css.ts";
+import { CSS_CHARS_MAX, readCss } from "./css.ts";
 import { hasEndlessHost, linkHosts, unreadableLink } from "./links.ts";
 
 /** One way out of a mail: what its reader sees, and where it really leads. */
@@ -19,9 +19,9 @@ const followed = ["href", "xlink:href", "action", "formaction"];
 const loaded = ["src", "srcset", "background", "poster", "data"];
 const plainLink = /\b(?:https?:\/\/|www\.)[^\s<>"]+/giu;
 /** Links listed whole; nobody reads more. Of the others only the hosts are listed. */
-const linksMax = 10_000;
+const LINKS_MAX = 10_000;
 /** Targets of links may be relative to it, so it is repeated in each of them. */
-const baseCharsMax = 500;
+const BASE_CHARS_MAX = 500;
 
 /**
  * All links of a mail, in order, each pair of words and target once: those in the text, those of the HTML, and what the
@@ -34,7 +34,7 @@ export function linksOf(text: string, html: string | null): ShownLink[] {
   const add = (words: string, url: string) => {
     const link = { text: words.replace(/\s+/g, " ").trim(), host: hostOf(url), url };
     const key = JSON.stringify([link.text, link.url]);
-    if (url !== "" && found.size < linksMax && !found.has(key)) found.set(key, link);
+    if (url !== "" && found.size < LINKS_MAX && !found.has(key)) found.set(key, link);
   };
   for (const [match] of text.matchAll(plainLink)) {
     const words = withoutSentenceEnd(match);
@@ -80,7 +80,7 @@ function htmlLinks(html: string): Link[] {
   let value = "";
   let sheet = "";
   /** Characters of style attributes that are still read. */
-  let styleChars = cssCharsMax;
+  let styleChars = CSS_CHARS_MAX;
 
   const words = (text: string) => {
     if (element === "style") sheet += text;
@@ -156,9 +156,9 @@ function targets(name: string, value: string): string[] {
 
 /** The base of relative targets; of a long one only the host. */
 function shortBase(href: string | undefined): string | null {
-  if (href === undefined || href.length <= baseCharsMax) return href ?? null;
+  if (href === undefined || href.length <= BASE_CHARS_MAX) return href ?? null;
   const origin = hasEndlessHost(href) ? "" : (URL.parse(href)?.origin ?? "");
-  return origin.length > baseCharsMax || origin === "null" ? null : `${origin}/…/`;
+  return origin.length > BASE_CHARS_MAX || origin === "null" ? null : `${origin}/…/`;
 }
 
 /** An address as a browser would ask for it; as written when it is none without a page around it. */
@@ -173,13 +173,13 @@ function hostOf(url: string): string {
   const parsed = URL.parse(url);
   if (parsed?.protocol !== "mailto:") return parsed?.host ?? "";
   const domain = parsed.pathname.slice(parsed.pathname.lastIndexOf("@") + 1);
-  return domain.length > 3 * hostCharsMax ? "" : domainToASCII(domain);
+  return domain.length > 3 * HOST_CHARS_MAX ? "" : domainToASCII(domain);
 }
 
 /** What may be a host name in a text: letters, digits, hyphens and dots (UTS 46 knows four dots). */
 const hostLike = /[\p{L}\p{N}\p{M}.。．｡-]+/gu;
 /** RFC 1035 2.3.4, less the root. */
-const hostCharsMax = 253;
+const HOST_CHARS_MAX = 253;
 
 /**
  * The host that a link's words name when the link leads to another one: `paypal.com` on a link to `evil.example`. Null
@@ -189,7 +189,7 @@ export function misnamedHost({ text, host }: ShownLink): string | null {
   const target = host.replace(/:\d+$/, "");
   const shown = text.replace(/\p{Default_Ignorable_Code_Point}/gu, "");
   for (const { 0: word, index } of shown.matchAll(hostLike)) {
-    if (word.length > hostCharsMax || !/.[.。．｡]./u.test(word)) continue;
+    if (word.length > HOST_CHARS_MAX || !/.[.。．｡]./u.test(word)) continue;
     const named = domainToASCII(withoutEnds(word)).replace(/^www\./, "");
     // "report.pdf" and "e.g" are words, unless they stand where only a host does.
     if (!parse(named).isIcann && !shown.startsWith("://", index - 3)) continue;

@@ -1,15 +1,15 @@
 import { compile } from "html-to-text";
 import { Tokenizer } from "htmlparser2";
 import { readCss } from "./css.ts";
-import { isWithinLimits, nestingMax, seenHtml, stylesIn } from "./seen.ts";
+import { isWithinLimits, NESTING_MAX, seenHtml, stylesIn } from "./seen.ts";
 
 /** Behind this many characters HTML is not converted; large newsletters have about 100,000. */
-export const htmlCharsMax = 128 * 1024;
+export const HTML_CHARS_MAX = 128 * 1024;
 
 const heading = { options: { uppercase: false } };
 const options = {
   wordwrap: false,
-  limits: { maxInputLength: htmlCharsMax, maxDepth: nestingMax },
+  limits: { maxInputLength: HTML_CHARS_MAX, maxDepth: NESTING_MAX },
   // Mail programs show what stands outside of <body> and behind </html> too.
   baseElements: { selectors: [], returnDomByDefault: true },
 };
@@ -38,7 +38,7 @@ const everything = compile({
  * elements or nesting than the converter can take loses its tags and nothing else. Never throws.
  */
 export function htmlToText(html: string): string {
-  return converted(html.slice(0, htmlCharsMax), words);
+  return converted(html.slice(0, HTML_CHARS_MAX), words);
 }
 
 /**
@@ -46,12 +46,12 @@ export function htmlToText(html: string): string {
  * reads as HTML (`<!--[if mso]>`).
  */
 export function shownText(html: string): string {
-  return converted(html.slice(0, htmlCharsMax).replace(conditional, " "), everything);
+  return converted(html.slice(0, HTML_CHARS_MAX).replace(conditional, " "), everything);
 }
 
 /** Words that style sheets put before or behind elements (`content`), of the first 128 Ki characters of HTML. */
 export function styledText(html: string): string[] {
-  const head = html.slice(0, htmlCharsMax);
+  const head = html.slice(0, HTML_CHARS_MAX);
   if (!/content/i.test(head)) return [];
   const { texts } = readCss(stylesIn(head) ?? "");
   return texts.filter((text) => /[\p{L}\p{N}]/u.test(text));
@@ -83,7 +83,7 @@ export interface SeenText {
  * what no person would see. Where pictures are all there is, the texts in their place count. Otherwise as `htmlToText`.
  */
 export function seenText(html: string): SeenText {
-  const seen = seenHtml(html.slice(0, htmlCharsMax));
+  const seen = seenHtml(html.slice(0, HTML_CHARS_MAX));
   return { text: htmlToText(seen.html) || converted(seen.html, everything), hiddenChars: seen.hiddenChars };
 }
 

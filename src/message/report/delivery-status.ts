@@ -22,11 +22,11 @@ export interface DeliveryReport {
 export type Group = [name: string, value: string][];
 
 /** Recipients of a message are 50 at most; a forwarder may expand them. */
-const recipientsMax = 100;
-const groupsMax = 200;
-const groupFieldsMax = 100;
-const valueCharsMax = 2_000;
-const diagnosticCharsMax = 500;
+const RECIPIENTS_MAX = 100;
+const GROUPS_MAX = 200;
+const GROUP_FIELDS_MAX = 100;
+const VALUE_CHARS_MAX = 2_000;
+const DIAGNOSTIC_CHARS_MAX = 500;
 
 /**
  * The machine-readable part of a report: groups of header-like fields between empty lines (RFC 3464 2.1, RFC 5965 3,
@@ -40,21 +40,21 @@ export function readGroups(text: string): Group[] {
     group = [];
   };
   for (const line of text.split("\n")) {
-    if (groups.length === groupsMax) return groups;
+    if (groups.length === GROUPS_MAX) return groups;
     if (line.trim() === "") {
       close();
       continue;
     }
     const last = group.at(-1);
     if (/^[ \t]/.test(line) && last) {
-      last[1] = `${last[1]} ${line.trim()}`.slice(0, valueCharsMax);
+      last[1] = `${last[1]} ${line.trim()}`.slice(0, VALUE_CHARS_MAX);
       continue;
     }
     const colon = line.indexOf(":");
-    if (colon <= 0 || group.length === groupFieldsMax) continue;
+    if (colon <= 0 || group.length === GROUP_FIELDS_MAX) continue;
     const name = line.slice(0, colon).trim().toLowerCase();
     if (name === "final-recipient" && group.some(([key]) => key === name)) close();
-    group.push([name, line.slice(colon + 1, colon + 1 + valueCharsMax).trim()]);
+    group.push([name, line.slice(colon + 1, colon + 1 + VALUE_CHARS_MAX).trim()]);
   }
   close();
   return groups;
@@ -86,7 +86,7 @@ export function deliveryReports(groups: readonly Group[]): DeliveryReport[] {
       // `smtp; 550 …`: the type says nothing that the text does not.
       diagnostic: diagnosticLine(value("diagnostic-code").replace(/^[\w.-]{1,40};/, "")),
     });
-    if (reports.length === recipientsMax) break;
+    if (reports.length === RECIPIENTS_MAX) break;
   }
   return reports;
 }
@@ -142,8 +142,8 @@ export function plainAddress(text: string): string | null {
 }
 
 export function diagnosticLine(text: string): string {
-  return cleanLine(text.slice(0, 4 * diagnosticCharsMax))
-    .slice(0, diagnosticCharsMax)
+  return cleanLine(text.slice(0, 4 * DIAGNOSTIC_CHARS_MAX))
+    .slice(0, DIAGNOSTIC_CHARS_MAX)
     .toWellFormed()
     .trim();
 }

@@ -1,5 +1,5 @@
 /** Replies are shorter; a diagnostic of ours has 500 characters at most. */
-const textCharsMax = 1_000;
+const TEXT_CHARS_MAX = 1_000;
 
 /**
  * Statuses that say: there is no such recipient, or it takes no mail for good (RFC 3463 3.2 and 3.3, RFC 7505 4.2).
@@ -56,7 +56,7 @@ const unknownDomain = /(?:domain|host)(?: or domain)?(?: name)? (?:not found|doe
  * 4.2.3 gives the words to policy refusals too.
  */
 export function isHardBounce(report: { status: string | null; diagnostic: string }): boolean {
-  const reply = report.diagnostic.slice(0, textCharsMax);
+  const reply = report.diagnostic.slice(0, TEXT_CHARS_MAX);
   const [, basic = "", enhanced = null] = replyCode.exec(reply) ?? [];
   const named = enhanced ?? statusIn(reply);
   const status = named !== null && !/^\d\.0\.0$/.test(named) ? named : (report.status ?? named);
@@ -102,5 +102,5 @@ function plainWords(reply: string): string {
         !/^[<(]?https?:/i.test(word) && !/^(?:[245]\d\d(?:-#?[245]\.\d+\.\d+|-)?|#?[245]\.\d+\.\d+)$/.test(word),
     )
     .join(" ")
-    .slice(0, textCharsMax);
+    .slice(0, TEXT_CHARS_MAX);
 }

@@ -14,17 +14,17 @@ export interface Part {
 }
 
 /** Reports have three or four parts (RFC 6522 3). */
-const partsMax = 20;
+const PARTS_MAX = 20;
 /** Multiparts inside a report's first part: related, and in it alternative, in those of Gmail. */
-const depthMax = 4;
+const DEPTH_MAX = 4;
 /** What people read comes first among the parts of each. */
-const readableAmong = 3;
+const READABLE_AMONG = 3;
 /** Lines that look like a delimiter until they are read to their end. Real mail has none. */
-const lookalikesMax = 1_000;
+const LOOKALIKES_MAX = 1_000;
 /** Header of the message, or of one part. Hosts on the way add to it; real ones stay below 64 KB. */
 const headerLimits = { bytesMax: 256 * 1024, fieldsMax: 1_000 };
 /** Fields that are looked at have a few hundred characters (RFC 2045 5.1, RFC 2183). */
-const fieldCharsMax = 2_000;
+const FIELD_CHARS_MAX = 2_000;
 
 /** The message as its own outermost part. Only its header is looked at, and not scanned again when it is given. */
 export function readTop(raw: Uint8Array, block: HeaderBlock | null): Part {
@@ -49,7 +49,7 @@ function readPart(bytes: Buffer, block: HeaderBlock | null = null): Part {
 /** The first field of that name, unfolded and cut to 2,000 characters; "" when there is none. `key` is lower-cased. */
 export function fieldOf(header: HeaderBlock, key: string): string {
   const [field] = fieldsNamed(header, key);
-  return field ? fieldText({ ...field, binary: field.binary.slice(0, fieldCharsMax) }) : "";
+  return field ? fieldText({ ...field, binary: field.binary.slice(0, FIELD_CHARS_MAX) }) : "";
 }
 
 /** The file name of an attachment, or "". */
@@ -62,7 +62,7 @@ export function fileNameOf(part: Part): string {
 }
 
 /** The parts right inside a multipart, the first 20; none when it is no multipart (RFC 2046 5.1). Time is linear. */
-export function childrenOf(part: Part, max = partsMax): Part[] {
+export function childrenOf(part: Part, max = PARTS_MAX): Part[] {
   const boundary = part.type.startsWith("multipart/") ? part.params.boundary?.trimEnd() : undefined;
   if (!boundary) return [];
   const line = Buffer.from(`\n--${boundary}`, "latin1");
@@ -73,9 +73,9 @@ export function childrenOf(part: Part, max = partsMax): Part[] {
   // From the line end before the body, so that a delimiter in its first line counts.
   for (let at = whole.indexOf(line, part.header.bodyStart - 1); at >= 0; at = whole.indexOf(line, at + 1)) {
     const behind = at + line.length;
-    const tail = delimiterTail.exec(whole.toString("latin1", behind, behind + delimiterTailMax));
+    const tail = delimiterTail.exec(whole.toString("latin1", behind, behind + DELIMITER_TAIL_MAX));
     if (!tail) {
-      if (++lookalikes > lookalikesMax) return children;
+      if (++lookalikes > LOOKALIKES_MAX) return children;
       continue;
     }
     if (start >= 0) children.push(readPart(whole.subarray(start, at + 1)));
@@ -89,7 +89,7 @@ export function childrenOf(part: Part, max = partsMax): Part[] {
 
 /** White space and line end behind a delimiter, and how far to look for them (RFC 2046 5.1.1 transport padding). */
 const delimiterTail = /^(--)?[ \t]*(?:\r*\n|$)/;
-const delimiterTailMax = 1_000;
+const DELIMITER_TAIL_MAX = 1_000;
 
 /** The first `bytesMax` bytes of a part, its transfer encoding undone (RFC 2045 6). */
 export function contentOf(part: Part, bytesMax: number): Buffer {
@@ -125,9 +125,9 @@ function decoderFor(charset = "utf-8"): TextDecoder {
 /** The first part that people read: plain text before HTML, from within nested multiparts too. Null when there is none. */
 export function readableOf(part: Part, depth = 0): Part | null {
   if (!part.type.startsWith("multipart/")) return /^text\/(?:plain|html)$/.test(part.type) ? part : null;
-  if (depth === depthMax) return null;
+  if (depth === DEPTH_MAX) return null;
   let html: Part | null = null;
-  for (const child of childrenOf(part, readableAmong)) {
+  for (const child of childrenOf(part, READABLE_AMONG)) {
     const found = readableOf(child, depth + 1);
     if (found?.type === "text/plain") return found;
     html ??= found;

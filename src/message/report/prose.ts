@@ -12,9 +12,9 @@ export interface ProseBounce {
 }
 
 /** Recipients of one message are 50 at most. */
-const recipientsMax = 100;
-const linesMax = 2_000;
-const lineCharsMax = 1_000;
+const RECIPIENTS_MAX = 100;
+const LINES_MAX = 2_000;
+const LINE_CHARS_MAX = 1_000;
 
 /** The sentences by which mail systems say that mail did not arrive; what follows names the recipients. */
 const failure = new RegExp(
@@ -59,7 +59,7 @@ const leadingAddress =
  * people who write about a bounce use the same words. `failed` are addresses named in X-Failed-Recipients.
  */
 export function readProse(subject: string, text: string, failed: readonly string[]): ProseBounce | null {
-  const lines = text.split("\n", linesMax).map((line) => line.slice(0, lineCharsMax).trimEnd());
+  const lines = text.split("\n", LINES_MAX).map((line) => line.slice(0, LINE_CHARS_MAX).trimEnd());
   const copyAt = lines.findIndex(beginsCopy);
   const said = copyAt < 0 ? lines : lines.slice(0, copyAt);
   const explanation = cleanLine(said.join(" "));
@@ -84,13 +84,13 @@ function named(said: string[], failed: readonly string[]): ProseBounce["recipien
   for (const line of said.slice(Math.max(0, announcedAt))) {
     const [lead = "", word] = leadingAddress.exec(line) ?? [];
     const address = word?.toLowerCase();
-    if (address !== undefined && (found.has(address) || found.size < recipientsMax)) {
+    if (address !== undefined && (found.has(address) || found.size < RECIPIENTS_MAX)) {
       reasons = found.get(address) ?? [];
       found.set(address, reasons);
       reasons.push(line.slice(lead.length));
     } else reasons?.push(line);
   }
-  for (const address of failed) if (!found.has(address) && found.size < recipientsMax) found.set(address, []);
+  for (const address of failed) if (!found.has(address) && found.size < RECIPIENTS_MAX) found.set(address, []);
   return [...found].map(([address, reason]) => {
     const diagnostic = cleanLine(reason.join(" "));
     return { address, diagnostic, status: statusIn(diagnostic) };

@@ -49,11 +49,11 @@ export interface ReportOptions {
 }
 
 /** A status group has about 500 bytes; a notification about 100 recipients fits. */
-const statusBytesMax = 256 * 1024;
+const STATUS_BYTES_MAX = 256 * 1024;
 /** The explanation stands before the copy of the message. */
-const proseBytesMax = 64 * 1024;
+const PROSE_BYTES_MAX = 64 * 1024;
 /** The returned header; its Message-ID comes early in it. */
-const originalBytesMax = 64 * 1024;
+const ORIGINAL_BYTES_MAX = 64 * 1024;
 
 /**
  * Recognises mail that machines write about mail, and reads it. Null: an ordinary message, an automatic reply included.
@@ -116,7 +116,7 @@ function bySystem(top: Part, envelopeFrom: string): boolean {
 }
 
 function readDelivery(top: Part, parts: Part[], status: Part): Report & { kind: "delivery" } {
-  const groups = readGroups(textOf(status, statusBytesMax));
+  const groups = readGroups(textOf(status, STATUS_BYTES_MAX));
   const recipients = deliveryReports(groups);
   const [only] = recipients;
   // Some give the reason only to people. With several recipients nobody knows whose it is.
@@ -129,7 +129,7 @@ function readDelivery(top: Part, parts: Part[], status: Part): Report & { kind: 
 }
 
 function readFeedback(parts: Part[], feedback: Part): Report | null {
-  const groups = readGroups(textOf(feedback, statusBytesMax));
+  const groups = readGroups(textOf(feedback, STATUS_BYTES_MAX));
   const [, feedbackType] = /^([\w-]{1,40})/.exec(valueIn(groups, "feedback-type").toLowerCase()) ?? [];
   // RFC 5965 3.1 requires both of these; each is forgotten by somebody.
   if (!feedbackType || !(valueIn(groups, "user-agent") || valueIn(groups, "version"))) return null;
@@ -143,7 +143,7 @@ function readFeedback(parts: Part[], feedback: Part): Report | null {
     ...(original?.recipient ? [original.recipient] : []),
   ];
   const recipients = named
-    .slice(0, complaintRecipientsMax)
+    .slice(0, COMPLAINT_RECIPIENTS_MAX)
     .map(typedAddress)
     .filter((address) => address !== null && !/^(?:redacted|undisclosed|hidden|[x*]+)\b/.test(address)) as string[];
   return {
@@ -173,10 +173,10 @@ function readAttachedComplaint(parts: Part[]): Report | null {
 }
 
 /** One complaint is about one copy of a message; lists of addresses are none of ours. */
-const complaintRecipientsMax = 50;
+const COMPLAINT_RECIPIENTS_MAX = 50;
 
 function readDisposition(parts: Part[], notification: Part): Report | null {
-  const groups = readGroups(textOf(notification, statusBytesMax));
+  const groups = readGroups(textOf(notification, STATUS_BYTES_MAX));
   const [, disposition] = /;\s*([\w-]{1,40})/.exec(valueIn(groups, "disposition")) ?? [];
   if (!disposition || !valueIn(groups, "final-recipient")) return null;
   return {
@@ -241,7 +241,7 @@ function readBounceProse(top: Part, subject: string, envelopeFrom: string): Repo
 function readable(top: Part): string {
   const part = readableOf(top);
   if (!part) return "";
-  const text = textOf(part, proseBytesMax);
+  const text = textOf(part, PROSE_BYTES_MAX);
   return part.type === "text/html" ? htmlToText(text) : text;
 }
 
@@ -251,7 +251,7 @@ function originalOf(parts: Part[], behind: Part | null) {
     .slice(behind ? parts.indexOf(behind) + 1 : 0)
     .find((part) => /^(?:message\/(?:rfc822|global|global-headers|partial)|text\/rfc822-headers?)$/.test(part.type));
   if (!returned) return null;
-  const header = scanHeaders(contentOf(returned, originalBytesMax), { bytesMax: originalBytesMax, fieldsMax: 500 });
+  const header = scanHeaders(contentOf(returned, ORIGINAL_BYTES_MAX), { bytesMax: ORIGINAL_BYTES_MAX, fieldsMax: 500 });
   return {
     messageId: messageIdIn(fieldOf(header, "message-id")),
     returnPath: plainAddress(fieldOf(header, "return-path")),

@@ -15,9 +15,9 @@ export function cleanLine(text: string): string {
 }
 
 /** File systems allow 255 bytes a name; this leaves room for what a client adds. */
-const filenameBytesMax = 200;
+const FILENAME_BYTES_MAX = 200;
 /** Of a longer name only its beginning and its end, with the extension, are looked at. */
-const filenameCharsMax = 2_000;
+const FILENAME_CHARS_MAX = 2_000;
 
 /**
  * A file name that is one component on every system and shows as it is: no separators, no characters that Windows
@@ -25,14 +25,16 @@ const filenameCharsMax = 2_000;
  */
 export function cleanFilename(name: string, fallback: string): string {
   const looked =
-    name.length <= filenameCharsMax ? name : name.slice(0, filenameCharsMax / 2) + name.slice(-filenameCharsMax / 2);
+    name.length <= FILENAME_CHARS_MAX
+      ? name
+      : name.slice(0, FILENAME_CHARS_MAX / 2) + name.slice(-FILENAME_CHARS_MAX / 2);
   const visible = cleanLine(looked.replace(/[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, ""));
   const plain = withoutEnds(visible.replace(/[/\\:*?"<>|]/g, "_"), ". ");
   if (plain === "") return fallback;
-  if (Buffer.byteLength(plain) <= filenameBytesMax) return plain;
+  if (Buffer.byteLength(plain) <= FILENAME_BYTES_MAX) return plain;
   const extension = /\.[A-Za-z0-9]{1,10}$/.exec(plain.slice(-11))?.[0] ?? "";
   let stem = plain.slice(0, plain.length - extension.length);
-  while (Buffer.byteLength(stem) > filenameBytesMax - extension.length) stem = stem.slice(0, -1);
+  while (Buffer.byteLength(stem) > FILENAME_BYTES_MAX - extension.length) stem = stem.slice(0, -1);
   return `${withoutEnds(stem.toWellFormed(), ". ")}${extension}`;
 }
 

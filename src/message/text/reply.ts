@@ -1,9 +1,9 @@
 import { withoutEnds } from "./clean.ts";
 
 /** Lines that introduce a quote or end a letter are shorter; longer ones are words. */
-const telltaleCharsMax = 200;
+const TELLTALE_CHARS_MAX = 200;
 /** An introduction may be broken over as many lines, by programs that wrap at 76 characters. */
-const introductionLinesMax = 3;
+const INTRODUCTION_LINES_MAX = 3;
 
 /** How mail programs introduce the message below, by language: how the line begins, what is in it, how it ends. */
 const introductions: { begins?: string[]; pattern?: RegExp; has?: string[]; ends: string[] }[] = [
@@ -143,7 +143,7 @@ function classified(texts: string[]): Line[] {
 function kindOf(text: string): Kind {
   if (text === "") return "blank";
   if (text.startsWith(">") || text.startsWith(" >")) return "quote";
-  if (text.length > telltaleCharsMax) return "words";
+  if (text.length > TELLTALE_CHARS_MAX) return "words";
   if (postscript.test(text)) return "postscript";
   return separator.test(text) || isSignature(text) ? "signature" : "words";
 }
@@ -160,12 +160,12 @@ function isSignature(text: string): boolean {
 /** How many lines from there on are the introduction of a quote; 0 when they are none. */
 function introductionAt(texts: string[], at: number, looksBelow = true): number {
   const first = texts[at] as string;
-  if (first === "" || first.startsWith(">") || first.length > telltaleCharsMax) return 0;
+  if (first === "" || first.startsWith(">") || first.length > TELLTALE_CHARS_MAX) return 0;
   if (isFrom(first) || originalMessage.test(first.trimEnd().toLowerCase())) return 1;
   // A rule right above the header of the message below belongs to it.
   if (/^[-_=*]{5,80}$/.test(first.trimEnd()) && isFrom(texts[at + 1] ?? "")) return 2;
   let joined = first;
-  for (let count = 1; count <= introductionLinesMax; count++) {
+  for (let count = 1; count <= INTRODUCTION_LINES_MAX; count++) {
     const rule = introductionIn(joined);
     // Words that stand right above an introduction are not its beginning.
     if (rule) {
@@ -173,14 +173,14 @@ function introductionAt(texts: string[], at: number, looksBelow = true): number 
       return isBelow ? 0 : count;
     }
     const line = texts[at + count] ?? "";
-    if (line === "" || line.startsWith(">") || line.length > telltaleCharsMax) return 0;
+    if (line === "" || line.startsWith(">") || line.length > TELLTALE_CHARS_MAX) return 0;
     joined += ` ${line}`;
   }
   return 0;
 }
 
 function isFrom(line: string): boolean {
-  return line.length <= telltaleCharsMax && fromField.test(line) && /[<[]/.test(line) && /[>\]]\s{0,8}$/.test(line);
+  return line.length <= TELLTALE_CHARS_MAX && fromField.test(line) && /[<[]/.test(line) && /[>\]]\s{0,8}$/.test(line);
 }
 
 /** Which of the forms a line has; null when it is no introduction. */

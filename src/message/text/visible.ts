@@ -21,7 +21,7 @@ const unseen = new RegExp(
 const joined = new RegExp(`[\\u200c\\u200d](?=[${joining}])(?<=[${joining}]\\p{M}{0,6}[\\u200c\\u200d])`, "gu");
 
 /** As many of one character are written out one by one. */
-const runMax = 3;
+const RUN_MAX = 3;
 
 /** Where the joiners of those scripts wait while the rest is marked: a noncharacter, which text has no use for. */
 const kept = { "\u200c": "\ufdd0", "\u200d": "\ufdd1" } as const;
@@ -63,7 +63,7 @@ export function visibleLine(text: string): string {
 /** A long run is counted, so that a million of them does not push the rest out of sight. */
 function codePoints(run: string, mark: string): string {
   const count = run.length / mark.length;
-  return count <= runMax ? codePoint(mark).repeat(count) : `${codePoint(mark)}×${count}`;
+  return count <= RUN_MAX ? codePoint(mark).repeat(count) : `${codePoint(mark)}×${count}`;
 }
 
 function codePoint(mark: string): string {

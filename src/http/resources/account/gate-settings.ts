@@ -1,7 +1,7 @@
 /** The settings of an agent's gate: what holds its mail, what passes, who is told. */
 import { Type } from "@sinclair/typebox";
 import { readAllowEntry } from "../../../approval/gate.ts";
-import { patternsMax, readPattern } from "../../../approval/patterns.ts";
+import { PATTERNS_MAX, readPattern } from "../../../approval/patterns.ts";
 import type { GateRules } from "../../../mail.ts";
 import { readMailbox } from "../../../message/addresses.ts";
 import type { Store } from "../../../store/store.ts";
@@ -37,7 +37,7 @@ const gateRules = Type.Object(
       flag({ description: "A part that cannot be searched for patterns and links: binary, encrypted or too large." }),
     ),
     patterns: Type.Optional(
-      list(text({ max: ENTRY_CHARS_MAX }), patternsMax, {
+      list(text({ max: ENTRY_CHARS_MAX }), PATTERNS_MAX, {
         description: "`secrets` (API keys, private keys), or words with `*` for anything.",
       }),
     ),

@@ -16,7 +16,7 @@ import { sized } from "../../framework/large-answer.ts";
 import { operation } from "../../framework/openapi.ts";
 import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
-import { reasonCharsMax } from "../../pages/approval-pages.ts";
+import { REASON_CHARS_MAX } from "../../pages/approval-pages.ts";
 import { decider } from "./decider.ts";
 import { counterpart, ownOutbound } from "./outbound.ts";
 import { editedPartsOf, providerMessageId, withBodyOnWire } from "./outbound-wire.ts";
@@ -51,7 +51,7 @@ export function decisions(deps: RouteDeps) {
     (given, complain) => input.checkContent(contentIn(given), named(complain), config.limits),
   );
   const Rejection = optionalBody({
-    reason: Type.Optional(text({ max: reasonCharsMax, description: "The agent reads it." })),
+    reason: Type.Optional(text({ max: REASON_CHARS_MAX, description: "The agent reads it." })),
     content_hash: Type.Optional(contentHash),
   });
 
