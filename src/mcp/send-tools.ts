@@ -73,7 +73,7 @@ export const sendEmail = tool({
     const agent = await context.api.agentOf(named, context.signal);
     const body = { ...mail, from: agent, ...filesOf(attachments) };
     const post = (options: PostOptions) => context.api.client.send(body, options);
-    return handIn({ asked: ["send_email", agent, body], agent, post, key: idempotency_key }, context);
+    return handIn({ asked: ["send_email", agent, "/send", body], agent, post, key: idempotency_key }, context);
   },
 });
 
@@ -96,7 +96,7 @@ export const replyToMessage = tool({
     const agent = await context.api.agentOf(named, context.signal);
     const body = { ...reply, ...filesOf(attachments) };
     const post = (options: PostOptions) => context.api.client.messages.reply(message_id, body, { ...options, agent });
-    const asked = ["reply_to_message", agent, message_id, body];
+    const asked = ["reply_to_message", agent, pathOf(agent, message_id, "reply"), body];
     return handIn({ asked, agent, post, key: idempotency_key }, context);
   },
 });
@@ -125,7 +125,7 @@ export const forwardMessage = tool({
     const agent = await context.api.agentOf(named, context.signal);
     const body = { ...forward, ...filesOf(attachments) };
     const post = (options: PostOptions) => context.api.client.messages.forward(message_id, body, { ...options, agent });
-    const asked = ["forward_message", agent, message_id, body];
+    const asked = ["forward_message", agent, pathOf(agent, message_id, "forward"), body];
     return handIn({ asked, agent, post, key: idempotency_key }, context);
   },
 });
@@ -192,6 +192,11 @@ interface HandIn {
 
 /** Refusals of one mail that are stepped over; a model that went on longer than this has been told often enough. */
 const REFUSALS_MAX = 5;
+
+/** The path that keys are made of; it stays, so that a call repeated across an upgrade is known. */
+function pathOf(agent: string, messageId: string, act: "reply" | "forward"): string {
+  return `/agents/${encodeURIComponent(agent)}/messages/${encodeURIComponent(messageId)}/${act}`;
+}
 
 /**
  * Hands a mail in, once: the same call again, by a model that did not see the answer, finds the first one's mail. The

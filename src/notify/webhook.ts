@@ -245,7 +245,9 @@ function requestOf(
 }
 
 /** An event as webhooks, the log and its WebSocket show it. */
-export function eventBody({ id, type, createdAt, agentId, data }: EventRow) {
+export function eventBody({ id, type, createdAt, agentId, data: stored }: EventRow) {
+  // Events of servers before this member have none.
+  const data = type === "message.received" ? { in_reply_to: null, ...stored } : stored;
   return { id, type, timestamp: createdAt.toISOString(), ...(agentId === null ? {} : { agent_id: agentId }), data };
 }
 

@@ -189,7 +189,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       return claimed.map((recipient) => ({ recipient }));
     },
     run,
-    waiting: () => [...behind].some((lane) => free(lane) > 0),
+    // A lane that is down has to be looked at too: its next probe is due at a time that is known only now.
+    waiting: () => routes.lanes.some((lane) => outages.until(lane) !== null || (behind.has(lane) && free(lane) > 0)),
     async nextDue() {
       const now = clock.now();
       if (heldBackUntil !== null) return new Date(now + RECORD_RETRY_MS);

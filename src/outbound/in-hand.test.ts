@@ -219,6 +219,30 @@ test("what is queued while a claim is on its way leaves as soon as there is room
   expect(await status()).toBe("sent");
 });
 
+test("an upstream that went away with mail in hand is tried again when its outage may be over", async () => {
+  const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let isAway = true;
+  await using world = await withUpstream(async (stage) => {
+    if (stage !== "greeting" || !isAway) return undefined;
+    reached.resolve();
+    await released.promise;
+    return { do: "reset" };
+  }, 1);
+  const ids: string[] = [];
+  // More than may be in hand, so that some wait in the queue.
+  for (let n = 1; n <= 12; n++) ids.push(await world.send(`person-${n}@outside.example`));
+  await reached.promise;
+  released.resolve();
+  const error = async () => (await outbound(world.it, ids[0] ?? "")).recipients[0].error;
+  for (let n = 0; n < 300 && (await error()) === null; n++);
+  expect(await error()).toBeString();
+  isAway = false;
+  // Well before anybody looks by the clock alone.
+  world.clock.advance(8_000);
+  for (let n = 0; n < 300 && world.smtp.messages.length === 0; n++) await error();
+  expect(world.smtp.messages.length).toBeGreaterThan(0);
+});
+
 test("a try that goes on and on ends after a quarter of an hour, and comes again", async () => {
   const upstream = hangingUpstream();
   await using world = await withUpstream(upstream.on);

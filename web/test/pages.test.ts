@@ -105,9 +105,9 @@ describe.skipIf(!chromiumRuns)("pages", () => {
 
     await page.getByRole("button", { name: "More" }).click();
     await page.getByRole("menuitem", { name: "Disable" }).click();
-    await shows("What happens meanwhile is kept");
+    await shows("Events are kept in the meantime");
     await page.getByRole("button", { name: "Enable", exact: true }).click();
-    await page.getByText("What happens meanwhile is kept").waitFor({ state: "detached" });
+    await page.getByText("Events are kept in the meantime").waitFor({ state: "detached" });
     await page.getByRole("button", { name: "More" }).click();
     await page.getByRole("menuitem", { name: "Delete" }).click();
     await page.getByRole("button", { name: "Delete webhook" }).click();

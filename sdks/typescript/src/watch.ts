@@ -4,23 +4,10 @@ import type { Http } from "./http.ts";
 import { dropOldest } from "./oldest.ts";
 import { path } from "./resources/resource.ts";
 import { openSocket, type WebSocketConstructor } from "./socket.ts";
+import type { MessageFrame } from "./types.ts";
 
 /** A message that came, as the WebSocket announces it. */
-export interface Arrival {
-  type: "message.received";
-  event_id: string;
-  message_id: string;
-  conversation_id: string;
-  from: string;
-  /** The agent's address. */
-  recipient: string;
-  subject: string;
-  received_at: string;
-  verified: boolean;
-  auto_submitted: string | null;
-  list_id: string | null;
-  precedence: string | null;
-}
+export type Arrival = MessageFrame;
 
 export interface WatchOptions extends Pick<RetryHooks, "onRetry"> {
   /**

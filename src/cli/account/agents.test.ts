@@ -102,7 +102,7 @@ describe("list and show", () => {
 
   test("an unknown agent", async () => {
     const { code, err } = await shell.run(["agents", "show", "gone@e2a.localhost"], { env: world.env });
-    expect([code, err]).toEqual([1, "error: There is no agent of that name here that this key may see.\n"]);
+    expect([code, err]).toEqual([1, "error: There is no such agent, or this key may not see it.\n"]);
   });
 });
 

@@ -119,8 +119,15 @@ export function retryReason(error: unknown): string {
 
 /** The server at `url` cannot be reached; `cause` is what `fetch` threw. */
 export function unreachable(url: string, cause: unknown): CliError {
-  const { code, message } = cause as { code?: string; message?: string };
-  return new CliError(`Cannot reach ${url} (${code ?? message}).`, {
+  const { name, code, message } = cause as { name?: string; code?: unknown; message?: string };
+  // A DOMException has a number as its code.
+  if (name === "TimeoutError")
+    return new CliError(`${url} did not answer in time.`, {
+      code: "timeout",
+      fix: "Is the server running, and is it this one? See --url.",
+      cause,
+    });
+  return new CliError(`Cannot reach ${url} (${typeof code === "string" ? code : message}).`, {
     code: "unreachable",
     fix: "Is the server running? Start it with `e2a serve` or set --url.",
     cause,

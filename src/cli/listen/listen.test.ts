@@ -132,7 +132,7 @@ describe("trying again cannot help", () => {
     const running = listen(["--agent", "gone@e2a.localhost"]);
     expect(await running.done).toMatchObject({
       code: 1,
-      err: expect.stringContaining("There is no agent of that name"),
+      err: expect.stringContaining("There is no such agent"),
     });
   });
 

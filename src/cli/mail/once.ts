@@ -30,7 +30,11 @@ export async function once<T>(
     // Only the request that we lost can still be running under a key that nobody else knows.
     const running = error instanceof APIError && lostAnswers > 0 && error.status === 409;
     if (lost) lostAnswers++;
-    isUncertain = lost || running || error instanceof E2ATimeoutError;
+    // After a lost answer only a refusal that is final says that the mail did not leave.
+    const isRejected = error instanceof APIError && error.code === "upstream_rejected";
+    const isOpen =
+      error instanceof APIError && !isRejected && (error.status >= 500 || [401, 429].includes(error.status));
+    isUncertain = lost || running || error instanceof E2ATimeoutError || (lostAnswers > 0 && isOpen);
     return running || (lost && lostAnswers <= LOST_ANSWERS_MAX) ? (retryWaitsMs[tries] ?? null) : null;
   };
   const headers: Record<string, string> = wait ? {} : { prefer: "respond-async" };
@@ -50,5 +54,6 @@ export async function once<T>(
 function isLost(error: unknown, tries: number): boolean {
   if (error instanceof E2AConnectionError)
     return tries > 0 || (error.cause as { code?: string }).code !== "ECONNREFUSED";
-  return error instanceof APIError && error.code === "unexpected_answer" && error.status >= 500;
+  // Without a code of ours it is a proxy's problem document.
+  return error instanceof APIError && ["unexpected_answer", "unknown"].includes(error.code) && error.status >= 500;
 }

@@ -272,6 +272,25 @@ describe("a lost answer", () => {
     expect([code, err, asked]).toEqual([1, "error: 550 no\n", 2]);
   });
 
+  const problem = (status: number, code?: string) =>
+    Response.json({ detail: "Not now", ...(code && { code }) }, { status });
+  test.each<[said: string, later: () => Response, asked: number]>([
+    ["then a server that is too busy", () => problem(503, "overloaded"), 2],
+    ["then a limit", () => problem(429, "rate_limited"), 2],
+    ["then a proxy with a problem of its own", () => problem(504), 3],
+  ])("%s: the mail may have left", async (_said, later, expected) => {
+    let asked = 0;
+    const proxy = Bun.serve({
+      port: 0,
+      fetch: () => (++asked === 1 ? new Response("Bad gateway", { status: 502 }) : later()),
+    });
+    const flags = ["--agent", "bot@e2a.localhost", "--to", "b@x", "--subject", "S", "--body", "B"];
+    const { code, err } = await run(["send", ...flags, "--url", proxy.url.origin]);
+    await proxy.stop(true);
+    expect([code === 0, asked]).toEqual([false, expected]);
+    expect(err).toContain("check `e2a outbox` before you send it again");
+  });
+
   test("is waited for while the server is still at the first request", async () => {
     const answers = [
       () => new Response("Bad gateway", { status: 502 }),

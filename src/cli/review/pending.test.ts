@@ -148,11 +148,11 @@ describe("approve", () => {
   });
 
   const refusals: [what: string, line: string[], code: number, said: string][] = [
-    ["another content than the one named", ["approve", id, "--content-hash", "abc"], 1, "it was changed"],
-    ["the same for reject", ["reject", id, "--content-hash", "abc"], 1, "it was changed"],
+    ["another content than the one named", ["approve", id, "--content-hash", "abc"], 1, "the message has changed"],
+    ["the same for reject", ["reject", id, "--content-hash", "abc"], 1, "the message has changed"],
     ["flags and the editor", ["approve", id, "--edit", "--subject", "New"], 2, "not both"],
     ["what the server does not take", ["approve", id, "--to", "bob"], 1, "  to.0: is not an address"],
-    ["an unknown mail", ["approve", "msg_9"], 1, "There is no outbound message of that name"],
+    ["an unknown mail", ["approve", "msg_9"], 1, "There is no such outbound message"],
   ];
   for (const [what, line, code, said] of refusals)
     test(`refused: ${what}`, async () => {

@@ -201,7 +201,7 @@ export function createDoor(options: DoorOptions) {
     };
     if (identity && method === "POST") return idempotency.once(request, identity, hash, run);
     if (!identity || method !== "GET" || !isList(route, url)) return run(keepNothing);
-    // A search may walk through all of an inbox. Accounts take scheduler, and in an account its keys.
+    // A search may walk through all of an inbox. Accounts take turns, and in an account its keys.
     const account: Party = { lane: "client", address: identity.user.id, connection: identity.proofId };
     return lists(account, async () => {
       if (request.signal.aborted) return gone();

@@ -143,7 +143,7 @@ export function createSockets({ store, hub, config }: HttpDeps) {
 
   return {
     handler,
-    /** Scheduler the request into a socket. Failures: `invalid_request`, `not_found`, `rate_limited`, `upgrade_required`. */
+    /** Turns the request into a socket. Failures: `invalid_request`, `not_found`, `rate_limited`, `upgrade_required`. */
     async upgrade(request: Request, server: Server<SocketData>, caller: Identity, visit: SocketVisit): Promise<void> {
       const { attach, isInstead } = await admitted(caller, visit);
       if ((open.get(caller.proofId) ?? 0) - (isInstead ? 1 : 0) >= config.limits.websocketsPerKey)
