@@ -37,8 +37,12 @@ interface Request {
 }
 
 const message = {
-  ...{ verified: true, sender: "alice@example.com", entityType: "human" as const },
-  ...{ domainCheck: "spf=pass; dkim=none", messageId, bodyHash: createHash("sha256").update(raw).digest("hex") },
+  verified: true,
+  sender: "alice@example.com",
+  entityType: "human" as const,
+  domainCheck: "spf=pass; dkim=none",
+  messageId,
+  bodyHash: createHash("sha256").update(raw).digest("hex"),
 };
 
 const auth = (by: string[] = [secrets.current], at = signedAt, more: object = {}) =>
@@ -47,12 +51,23 @@ const auth = (by: string[] = [secrets.current], at = signedAt, more: object = {}
 /** What an agent's webhook gets. */
 function agentBody(authOf: Headers, change: object = {}): string {
   return JSON.stringify({
-    ...{ type: "message.received", event_id: eventId, message_id: messageId },
-    ...{ conversation_id: "conv_00112233445566778899aabbccddeeff", from: "alice@example.com" },
-    ...{ to: ["bot@agents.example.com"], recipient: "bot+news@agents.example.com", subject: "Hi" },
-    ...{ received_at: "2026-05-15T11:59:59.000Z", verified: true, ...noClaims },
+    type: "message.received",
+    event_id: eventId,
+    message_id: messageId,
+    conversation_id: "conv_00112233445566778899aabbccddeeff",
+    from: "alice@example.com",
+    to: ["bot@agents.example.com"],
+    recipient: "bot+news@agents.example.com",
+    subject: "Hi",
+    received_at: "2026-05-15T11:59:59.000Z",
+    verified: true,
+    ...noClaims,
     auth_headers: authOf,
-    ...{ text: "Hello\n", html: null, reply_text: "Hello", attachments: [], raw_message: base64(raw) },
+    text: "Hello\n",
+    html: null,
+    reply_text: "Hello",
+    attachments: [],
+    raw_message: base64(raw),
     ...change,
   });
 }
@@ -68,12 +83,10 @@ const standard = (body: string, by: string[] = [secrets.current], at = signedAt)
   standardWebhookHeaders({ id: eventId, body, secrets: by, now: at });
 
 const accountEvent = {
-  ...{
-    id: eventId,
-    type: "message.bounced",
-    timestamp: "2026-05-15T11:59:59.000Z",
-    agent_id: "bot@agents.example.com",
-  },
+  id: eventId,
+  type: "message.bounced",
+  timestamp: "2026-05-15T11:59:59.000Z",
+  agent_id: "bot@agents.example.com",
   data: {
     message_id: messageId,
     agent_id: "bot@agents.example.com",
@@ -120,7 +133,10 @@ function add(name: string, request: { body: string; headers: Headers | null }, o
 
 const whole = agentRequest();
 const wholeExpect = {
-  ...{ id: eventId, type: "message.received", agent_id: "bot@agents.example.com", source: "agent" },
+  id: eventId,
+  type: "message.received",
+  agent_id: "bot@agents.example.com",
+  source: "agent",
   timestamp: "2026-05-15T11:59:59.000Z",
   data: { message_id: messageId, from: "alice@example.com", subject: "Hi", text: "Hello\n", verified: true },
 };
@@ -128,7 +144,11 @@ const provenBody = { proven: "body", expect: wholeExpect } as const;
 const provenMessage = {
   proven: "message",
   expect: {
-    ...{ type: "message.received", id: null, timestamp: null, agent_id: null, source: "agent" },
+    type: "message.received",
+    id: null,
+    timestamp: null,
+    agent_id: null,
+    source: "agent",
     data: { message_id: messageId, from: "alice@example.com", verified: true },
   },
   unreadable: ["subject", "text", "html", "reply_text", "attachments", "to", "conversation_id"],

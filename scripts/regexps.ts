@@ -131,7 +131,9 @@ async function analysed({ source, flags }: { source: string; flags: string }): P
   process.env.RECHECK_BACKEND = "pure";
   const { checkSync } = await import("recheck");
   const result = checkSync(source, flags, {
-    ...{ timeout: ANALYSIS_MS, incubationTimeout: null, attackTimeout: null },
+    timeout: ANALYSIS_MS,
+    incubationTimeout: null,
+    attackTimeout: null,
   });
   if (result.status === "safe") return "";
   if (result.status === "unknown") return `cannot be analysed (${result.error.kind})`;

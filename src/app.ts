@@ -191,7 +191,10 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     });
 
     const gatekeeper = createGatekeeper({
-      ...{ store, clock, sharedDomain: config.sharedDomain, attachments: offload.attachments },
+      store,
+      clock,
+      sharedDomain: config.sharedDomain,
+      attachments: offload.attachments,
       search: offload.searchOutgoing,
     });
     const reviews = createReviews({ store, attachments: offload.attachments, derive: offload.heldReview });

@@ -32,8 +32,13 @@ export async function benchOutbound(options: OutboundOptions): Promise<OutboundR
   const senders = run.child<SendersHandlers>("senders.child.ts");
 
   const counts: Counts = {
-    ...{ outsideCalls: 0, outsideSent: 0, outsideTaken: 0 },
-    ...{ relayCalls: 0, relayDelivered: 0, webhooks: 0, duplicates: 0 },
+    outsideCalls: 0,
+    outsideSent: 0,
+    outsideTaken: 0,
+    relayCalls: 0,
+    relayDelivered: 0,
+    webhooks: 0,
+    duplicates: 0,
   };
   let sample: Sample = { bytes: 0, signatures: [] };
   const rounds: OutboundResult["rounds"] = [];

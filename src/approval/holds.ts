@@ -132,13 +132,28 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
     const content: OutboundContent = {
       from: { address: `noreply@${options.sharedDomain}`, name: "e2a" },
       to: [{ address: reviewer, name: "" }],
-      ...{ replyTo: [], cc: [], bcc: [], text, html, attachments: [], inReplyTo: null, references: [], headers: [] },
+      replyTo: [],
+      cc: [],
+      bcc: [],
+      text,
+      html,
+      attachments: [],
+      inReplyTo: null,
+      references: [],
+      headers: [],
     };
     const { attachments: _, ...said } = content;
     const raw = await compose({ ...said, subject, attachments: [], messageId: emailMessageId, date: now });
     const notice: Notice = {
-      ...{ id, agentId: agent.id, userId, emailMessageId, subject, content, raw },
-      ...{ recipient: reviewer, lane },
+      id,
+      agentId: agent.id,
+      userId,
+      emailMessageId,
+      subject,
+      content,
+      raw,
+      recipient: reviewer,
+      lane,
     };
     return notice;
   }

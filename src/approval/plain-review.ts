@@ -18,7 +18,11 @@ export const unknownLinks: ShownLink = {
 export function unknownReview(contentHash: string): HeldReview {
   return {
     contentHash,
-    ...{ links: [unknownLinks], moreLinks: 0, htmlText: null, isSame: false, attachmentTexts: [] },
+    links: [unknownLinks],
+    moreLinks: 0,
+    htmlText: null,
+    isSame: false,
+    attachmentTexts: [],
     notes: ["The message takes too much time or memory to be read for its reviewers."],
     unsearched: [{ name: "the message", why: "too large" }],
   };

@@ -49,10 +49,15 @@ export function digestMail(reviews: readonly Review[], now: Date): ReviewMail {
 function digestEntry(review: Review, now: Date): DigestEntry {
   const { who, why, expiry } = showReview({
     ...review,
-    ...{ text: "", html: null, held: { ...review.held, links: [], moreLinks: 0, unsearched: [] } },
+    text: "",
+    html: null,
+    held: { ...review.held, links: [], moreLinks: 0, unsearched: [] },
   });
   return {
-    ...{ agent: who, why, expiry, messageId: review.messageId },
+    agent: who,
+    why,
+    expiry,
+    messageId: review.messageId,
     recipients: recipientsLine(review),
     subject: cut(visibleLine(review.subject), 2 * SUBJECT_CHARS_MAX) || "(no subject)",
     age: `Waits ${age(now.getTime() - review.createdAt.getTime())}.`,

@@ -105,7 +105,9 @@ function unlessDoubtful(verdict: Verdict, block: HeaderBlock): Verdict {
   return {
     ...verdict,
     authentication: { ...authentication, dmarc: { result: "permerror", policy: null, aligned_by: [] } },
-    ...{ verified: false, verifiedDomain: null, domainCheck: `${domainCheck}; dmarc=permerror` },
+    verified: false,
+    verifiedDomain: null,
+    domainCheck: `${domainCheck}; dmarc=permerror`,
   };
 }
 

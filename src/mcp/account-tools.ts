@@ -46,9 +46,13 @@ export const whoami = tool({
     return {
       text: lines.filter(Boolean).join("\n"),
       structured: {
-        ...{ account: me.email, scope: me.scope, default_agent: usual, agents: named },
+        account: me.email,
+        scope: me.scope,
+        default_agent: usual,
+        agents: named,
         may_approve: me.scope === "account",
-        ...{ server_version: info.version, shared_domain: info.shared_domain },
+        server_version: info.version,
+        shared_domain: info.shared_domain,
       },
     };
   },
@@ -76,7 +80,11 @@ export const listAgents = tool({
   async run(_, { api, signal }) {
     const { agents } = await api.client.agents.list({ signal });
     const shown = agents.map(({ email, name, paused, domain_verified, ...gate }) => ({
-      ...{ email, name, approval: approvalOf(gate), paused, domain_verified },
+      email,
+      name,
+      approval: approvalOf(gate),
+      paused,
+      domain_verified,
     }));
     const lines = shown.map(
       ({ email, name, approval, paused }) =>

@@ -115,7 +115,10 @@ function asBase64(content: Uint8Array, { offset: wanted = 0, max_chars }: AskedP
   const next = start + bytes < content.length ? offset + base64.length : null;
   const more = next === null ? "" : ` For more, call again with offset ${next}.`;
   return {
-    ...{ shown_as: "base64", total_chars: total, offset, next_offset: next },
+    shown_as: "base64",
+    total_chars: total,
+    offset,
+    next_offset: next,
     notes: [`These are characters ${offset} to ${offset + base64.length} of ${total}.${more}`],
     content: { base64 },
   };
@@ -136,7 +139,7 @@ function outcomeOf(
       ...(content ? [fence.around(Object.values(content).join(""))] : []),
     ].join("\n"),
     ...(picture ? { pictures: [picture] } : {}),
-    structured: { ...{ message_id, index, size, hidden }, ...structured, untrusted: { ...about, ...content } },
+    structured: { message_id, index, size, hidden, ...structured, untrusted: { ...about, ...content } },
   };
 }
 

@@ -68,7 +68,9 @@ function refusalOf({ status, code, fix, errors: wrong, problem }: APIError): Too
   const quotes = code === "upstream_rejected";
   return new ToolFailure(quotes ? "No recipient accepted the message." : detail, {
     fix: fixes[code] ?? plain(fix ?? "Try again; if it stays, tell the user."),
-    ...{ code, status, errors },
+    code,
+    status,
+    errors,
     quoted: quotes ? detail : undefined,
   });
 }

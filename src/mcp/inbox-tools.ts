@@ -174,11 +174,14 @@ export const listConversations = tool({
     const answer = await api.client.conversations.list({ ...asked, agent, signal });
     const conversations = answer.conversations.map(({ subject, participants, last_message: last, ...known }) => ({
       ...known,
-      ...{ last_message_id: last.message_id, last_direction: last.direction },
+      last_message_id: last.message_id,
+      last_direction: last.direction,
       last_verified: last.direction === "inbound" && last.verified,
       untrusted: {
-        ...{ subject: shortLine(subject), participants: shortList(participants) },
-        ...{ last_from: shortLine(last.from), last_snippet: shortLine(last.snippet) },
+        subject: shortLine(subject),
+        participants: shortList(participants),
+        last_from: shortLine(last.from),
+        last_snippet: shortLine(last.snippet),
       },
     }));
     const lines = conversations.map(

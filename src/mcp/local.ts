@@ -11,7 +11,9 @@ export function localApi(request: Request, url: URL, ask: (request: Request) => 
     apiKey: (request.headers.get("authorization") ?? "").replace(/^Bearer +/i, "").trim(),
     headers: { accept: "application/json", "user-agent": request.headers.get("user-agent") ?? "" },
     fetch: (to, init) => ask(new Request(to, init)),
-    ...{ timeoutMs: TIMEOUT_MS, retries: 0, webSocket: false },
+    timeoutMs: TIMEOUT_MS,
+    retries: 0,
+    webSocket: false,
   });
   return new Api({ client, who: async () => who, defaultAgent: null });
 }

@@ -94,20 +94,30 @@ async function heldOf(message: Outbound, readHtml: Context["readHtml"]): Promise
   );
   const subject = wholeLine(message.subject);
   return {
-    ...{ message_id: message.id, agent: message.agent_id, type: message.type, created_at: message.created_at },
+    message_id: message.id,
+    agent: message.agent_id,
+    type: message.type,
+    created_at: message.created_at,
     approval_expires_at: message.approval_expires_at ?? null,
-    ...{ hold: shortLine(hold?.reason ?? ""), content_hash: message.content_hash ?? "" },
-    ...{ recipients_new: wholeList(first_time), hidden: [...body.hidden, ...(html?.hidden ?? [])] },
+    hold: shortLine(hold?.reason ?? ""),
+    content_hash: message.content_hash ?? "",
+    recipients_new: wholeList(first_time),
+    hidden: [...body.hidden, ...(html?.hidden ?? [])],
     is_cut:
       nextOffset !== null ||
       (htmlText?.nextOffset ?? null) !== null ||
       hosts.length > HOSTS_SHOWN ||
       [subject, ...fields, ...files].some((one) => shortLine(one) !== one),
     untrusted: {
-      ...{ to: wholeList(message.to), cc: wholeList(message.cc), bcc: wholeList(message.bcc) },
+      to: wholeList(message.to),
+      cc: wholeList(message.cc),
+      bcc: wholeList(message.bcc),
       reply_to: wholeList(message.reply_to),
-      ...{ subject: shortLine(subject), text, has_html: body_html !== undefined },
-      ...{ html_text: htmlText?.text ?? null, notes: notesOf(message) },
+      subject: shortLine(subject),
+      text,
+      has_html: body_html !== undefined,
+      html_text: htmlText?.text ?? null,
+      notes: notesOf(message),
       attachments: files.map(shortLine),
       headers: fields.map(shortLine),
       link_hosts: hosts.slice(0, HOSTS_SHOWN).map(shortLine),
@@ -144,7 +154,8 @@ export const approveMessage = tool({
   input: {
     message_id: given.messageId,
     content_hash: Type.String({
-      ...{ minLength: 64, maxLength: 64 },
+      minLength: 64,
+      maxLength: 64,
       description: "From list_pending: the decision counts only while the email is still that.",
     }),
   },

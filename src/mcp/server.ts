@@ -39,7 +39,11 @@ export function createMcpServer(api: Api, { onFault, readHtml }: McpOptions): Se
 
   server.setRequestHandler("tools/list", async () => ({
     tools: (await allowed()).map(({ name, title, description, input, output, hints }) => ({
-      ...{ name, title, description, inputSchema: plain(input), outputSchema: plain(output) },
+      name,
+      title,
+      description,
+      inputSchema: plain(input),
+      outputSchema: plain(output),
       annotations: { title, ...hints },
     })),
   }));

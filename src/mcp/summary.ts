@@ -30,10 +30,16 @@ export const Summary = Type.Object({
 export function summaryOf(message: ApiSummary): Static<typeof Summary> {
   const { message_id, conversation_id, direction, status, created_at, verified, has_attachments, labels } = message;
   return {
-    ...{ message_id, conversation_id, direction, status, at: created_at },
-    ...{ verified: direction === "inbound" && verified, verdict: verdictOf(message) },
+    message_id,
+    conversation_id,
+    direction,
+    status,
+    at: created_at,
+    verified: direction === "inbound" && verified,
+    verdict: verdictOf(message),
     do_not_answer: direction === "inbound" ? automaticReason(message) : null,
-    ...{ has_attachments, labels },
+    has_attachments,
+    labels,
     untrusted: {
       from: shortLine(message.from),
       from_name: shortLine(message.from_name),

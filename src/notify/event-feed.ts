@@ -58,7 +58,10 @@ export function createEventFeed({ store, clock }: { store: Store; clock: Clock }
     let { after } = query;
     for (;;) {
       const found: EventPage = await store.readEvents(query.owner, {
-        ...{ after, sort: query.sort, types: query.types, limit: query.limit - rows.length },
+        after,
+        sort: query.sort,
+        types: query.types,
+        limit: query.limit - rows.length,
       });
       rows.push(...found.rows);
       if (!found.scannedTo || rows.length >= query.limit) return { rows, isBehind: found.isBehind };

@@ -223,8 +223,11 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
     await newsOf(work, outcome, step.kind === "done", startedAt, options),
   );
   const fields = {
-    ...{ delivery: delivery.id, event: delivery.eventId, endpoint: endpoint.id },
-    ...{ attempt: number, ...outcomeFields(outcome) },
+    delivery: delivery.id,
+    event: delivery.eventId,
+    endpoint: endpoint.id,
+    attempt: number,
+    ...outcomeFields(outcome),
   };
   if (step.kind === "done") log.info("webhook.delivered", fields);
   else if (step.kind === "retry") log.warn("webhook.retry", { ...fields, next_at: new Date(step.atMs).toISOString() });

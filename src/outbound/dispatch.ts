@@ -150,7 +150,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       await renewOverdue();
       const now = new Date(clock.now());
       const { claimed, after } = await store.claimDueRecipients({
-        ...{ now, leaseUntil: leaseUntil(), leaseToken: crypto.randomUUID(), lanes },
+        now,
+        leaseUntil: leaseUntil(),
+        leaseToken: crypto.randomUUID(),
+        lanes,
       });
       wroteAt = clock.now();
       for (const [lane, account] of Object.entries(after)) turns.set(lane, account);

@@ -135,7 +135,16 @@ export function createSender(options: SendOptions): Sender {
     const id = known?.id ?? newId("msg");
     const emailMessageId = known?.emailMessageId ?? `<${id.slice("msg_".length)}@${agent.domain}>`;
     const content: OutboundContent = {
-      ...{ from, replyTo, to, cc, bcc, text, html, inReplyTo, references, headers },
+      from,
+      replyTo,
+      to,
+      cc,
+      bcc,
+      text,
+      html,
+      inReplyTo,
+      references,
+      headers,
       ...(original !== null && original !== conversationId ? { originalConversation: original } : {}),
       attachments: attachments.map(({ filename, contentType, contentId, content }, index) => ({
         index,

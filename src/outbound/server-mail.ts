@@ -30,8 +30,15 @@ export function createServerMail({ store, routes, sharedDomain }: ServerMailOpti
     const content: OutboundContent = {
       from: { address: `noreply@${sharedDomain}`, name: "e2a" },
       to: [{ address: to.email, name: "" }],
-      ...{ replyTo: [], cc: [], bcc: [], text, html: null },
-      ...{ attachments: [], inReplyTo: null, references: [], headers: [] },
+      replyTo: [],
+      cc: [],
+      bcc: [],
+      text,
+      html: null,
+      attachments: [],
+      inReplyTo: null,
+      references: [],
+      headers: [],
     };
     const { attachments: _, ...said } = content;
     const raw = await compose({ ...said, subject, attachments: [], messageId: emailMessageId, date: now });

@@ -104,7 +104,11 @@ export function createPool(options: PoolOptions): Pool {
   const { command, log } = options;
   const size = options.size ?? Math.max(1, Math.min(CHILDREN_MAX, availableParallelism() - CORES_FOR_SERVER));
   const limits: PoolLimits = {
-    ...{ stallMs: STALL_MS, rssBytesMax: RSS_BYTES_MAX, taskMs: TASK_MS, idleMs: IDLE_MS, queueMax: QUEUE_MAX },
+    stallMs: STALL_MS,
+    rssBytesMax: RSS_BYTES_MAX,
+    taskMs: TASK_MS,
+    idleMs: IDLE_MS,
+    queueMax: QUEUE_MAX,
     ...options.limits,
   };
   const children = new Set<Child>();
@@ -134,7 +138,9 @@ export function createPool(options: PoolOptions): Pool {
     const cause = loss ?? "crash";
     if (loss !== null)
       log.warn("worker.lost", {
-        ...{ pid: child.pid, reason: loss, tasks: jobs.map((job) => job.name).join(" ") },
+        pid: child.pid,
+        reason: loss,
+        tasks: jobs.map((job) => job.name).join(" "),
         ...(lastWords ? { said: lastWords.replace(/\s+/g, " ").trim() } : {}),
       });
     for (const job of jobs) {
@@ -239,7 +245,10 @@ export function createPool(options: PoolOptions): Pool {
       return new Promise((resolve, reject) => {
         waiting.push({
           id: ++jobCount,
-          ...{ name, input, blobs, host },
+          name,
+          input,
+          blobs,
+          host,
           bytes: blobs.reduce((sum, blob) => sum + lengthOf(blob), 0),
           ranMs: 0,
           deaths: alone ? 1 : 0,

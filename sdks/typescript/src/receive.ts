@@ -120,7 +120,8 @@ async function requestOf(incoming: NodeRequest, maxBytes: number): Promise<Reque
   const { method = "POST", url = "/" } = incoming;
   const hasBody = method !== "GET" && method !== "HEAD";
   return new Request(`http://localhost${url.startsWith("/") ? url : "/"}`, {
-    ...{ method, headers },
+    method,
+    headers,
     ...(hasBody ? { body: await nodeBody(incoming, maxBytes) } : {}),
   });
 }

@@ -106,8 +106,13 @@ function provenBody(body: Json, isOfAccount: boolean): WebhookEvent {
     return { ...body, agent_id: body.agent_id ?? null, source: "account", proven: "body" } as unknown as AccountEvent;
   const data = body as unknown as WebhookMessage;
   return {
-    ...{ source: "agent", type: "message.received", proven: "body" },
-    ...{ id: data.event_id ?? null, timestamp: data.received_at ?? null, agent_id: agentOf(data.recipient), data },
+    source: "agent",
+    type: "message.received",
+    proven: "body",
+    id: data.event_id ?? null,
+    timestamp: data.received_at ?? null,
+    agent_id: agentOf(data.recipient),
+    data,
   };
 }
 
@@ -125,13 +130,21 @@ function provenMessage(body: Json, proof: Proof, isAllowed: boolean): MailEvent 
       },
     });
   Object.assign(data, {
-    ...{ type: "message.received", message_id: proof.messageId, verified: proof.verified },
-    ...{ from: isAllowed ? (body.from ?? proof.sender) : proof.sender },
-    ...{ raw_message: body.raw_message, auth_headers: proof.headers },
+    type: "message.received",
+    message_id: proof.messageId,
+    verified: proof.verified,
+    from: isAllowed ? (body.from ?? proof.sender) : proof.sender,
+    raw_message: body.raw_message,
+    auth_headers: proof.headers,
   });
   return {
-    ...{ source: "agent", type: "message.received", proven: "message" },
-    ...{ id: null, timestamp: null, agent_id: null, data: data as unknown as WebhookMessage },
+    source: "agent",
+    type: "message.received",
+    proven: "message",
+    id: null,
+    timestamp: null,
+    agent_id: null,
+    data: data as unknown as WebhookMessage,
   };
 }
 

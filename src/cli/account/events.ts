@@ -105,7 +105,10 @@ async function follow(session: Session, filter: EventFilter, flags: EventFlags):
     const after = flags.after ?? (flags.fromStart ? null : await newest());
     say("Following the event log. Ctrl-C stops.");
     const events = client.events.follow({
-      ...{ ...filter, types: filter.types?.split(",") as EventType[] | undefined, after, signal },
+      ...filter,
+      types: filter.types?.split(",") as EventType[] | undefined,
+      after,
+      signal,
       onRetry: (error, waitMs) => say(`${retryReason(error)}; trying again in ${(waitMs / 1000).toFixed(1)} s`),
       onRecovery: () => say("The server answers again."),
     });

@@ -40,7 +40,9 @@ function createCommand(io: Io): Command {
       // Only the flag narrows a key: a setting meant for other commands must not.
       const agent = flags.agent === undefined ? {} : { agent: await chooseAgent(session, flags.agent) };
       const made = await session.client.keys.create({
-        ...{ name, scope: flags.agent === undefined ? "account" : "agent", ...agent },
+        name,
+        scope: flags.agent === undefined ? "account" : "agent",
+        ...agent,
         ...(flags.expires ? { expires_at: flags.expires } : {}),
       });
       await session.show(made, () => created(session, made));

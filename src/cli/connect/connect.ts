@@ -9,7 +9,9 @@ export const DOWNLOAD_TIMEOUT_MS = 300_000;
 /** The client for one server and one key. What it throws, `asCliError` puts into words. */
 export function connect(url: string, apiKey: string): E2AClient {
   return new E2AClient({
-    ...{ baseUrl: url, apiKey, retries: 0 },
+    baseUrl: url,
+    apiKey,
+    retries: 0,
     headers: { accept: "application/json", "user-agent": `e2a/${version}` },
   });
 }

@@ -107,7 +107,8 @@ function targetOf(session: Session, agent: string, flags: ListenFlags): Target |
   if (flags.exec !== undefined) {
     const { url, api_key: key } = settings;
     const env = {
-      ...{ E2A_URL: url.value ?? "", E2A_AGENT_EMAIL: agent },
+      E2A_URL: url.value ?? "",
+      E2A_AGENT_EMAIL: agent,
       // From elsewhere, the command finds it where we did.
       ...(key.source === "flag" ? { E2A_API_KEY: key.value ?? "" } : {}),
     };
@@ -132,7 +133,13 @@ async function listen(session: Session, agent: string, flags: ListenFlags, targe
     target === null
       ? null
       : new Handover({
-          ...{ client, agent, target, clock: systemClock, signal: interrupt.signal, once: flags.once === true, say },
+          client,
+          agent,
+          target,
+          clock: systemClock,
+          signal: interrupt.signal,
+          once: flags.once === true,
+          say,
           // Standard output is the command's, unless both are asked for.
           onTaken: async (frame) =>
             flags.exec !== undefined && !flags.json ? say(line(session, frame)) : print(frame),

@@ -51,7 +51,10 @@ function start({ io, command, agent, env }: CommandOptions, message: MessageDeta
 function facts(agent: string, message: MessageDetail): Record<string, string> {
   const { message_id, from, subject, verified } = message;
   const values = {
-    ...{ E2A_MESSAGE_ID: message_id, E2A_FROM: from, E2A_SUBJECT: subject, E2A_AGENT: agent },
+    E2A_MESSAGE_ID: message_id,
+    E2A_FROM: from,
+    E2A_SUBJECT: subject,
+    E2A_AGENT: agent,
     E2A_VERIFIED: String(verified === true),
   };
   return Object.fromEntries(

@@ -43,7 +43,9 @@ async function serve(io: Io, { url, key, agent }: { url: string; key: string; ag
   if (io.stdin.isTTY) say("This speaks the Model Context Protocol: a program starts it, not a person. Ctrl-C ends it.");
   try {
     await answerStdio(remoteApi({ url, key, agent, userAgent: `e2a-mcp/${version}`, timeoutMs: ANSWER_TIMEOUT_MS }), {
-      ...{ stdin: io.stdin, stdout: io.stdout, signal: interrupt.signal },
+      stdin: io.stdin,
+      stdout: io.stdout,
+      signal: interrupt.signal,
       readHtml,
       onFault: (tool, error) => say(`${tool} failed: ${error instanceof Error ? error.message : String(error)}`),
     });

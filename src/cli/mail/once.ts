@@ -44,7 +44,9 @@ export async function once<T>(
     const failure = isUncertain ? serverFailure(error) : null;
     if (failure === null) throw error;
     throw new CliError(failure.message, {
-      ...{ exit: failure.exit, problem: failure.problem, cause: failure.cause },
+      exit: failure.exit,
+      problem: failure.problem,
+      cause: failure.cause,
       fix: "The server may have accepted the mail: check `e2a outbox` before you send it again.",
     });
   }

@@ -72,7 +72,9 @@ export function choice<const T extends string>(values: readonly T[], options: De
 export function base64() {
   return Type.Unsafe<string | Base64Bytes>({
     [Kind]: "Base64",
-    ...{ type: "string", contentEncoding: "base64", [expects]: "base64" },
+    type: "string",
+    contentEncoding: "base64",
+    [expects]: "base64",
   });
 }
 

@@ -130,7 +130,13 @@ export function approvalLinks(deps: RouteDeps) {
       return outcomePage({ kind: "invalid", problem: "The reason has a character that is not text." });
     const { reviewer, messageId, contentHash } = looked.approval;
     const decided = await store.decideHold({
-      ...{ userId: null, id: messageId, contentHash, by: reviewer, how: "link", ip, now: now() },
+      userId: null,
+      id: messageId,
+      contentHash,
+      by: reviewer,
+      how: "link",
+      ip,
+      now: now(),
       verdict: action === "approve" ? { kind: "approve", edit: null } : { kind: "reject", reason },
     });
     if (!decided) return outcomePage({ kind: "gone" });

@@ -65,8 +65,11 @@ export function oidcProviders({ oauth }: Config): OidcProvider[] {
     ...(oidcIssuer !== null && oidcClientId !== null
       ? [
           {
-            ...{ id: "oidc" as const, name: oidcName, issuer: oidcIssuer },
-            ...{ clientId: oidcClientId, clientSecret: oidcClientSecret },
+            id: "oidc" as const,
+            name: oidcName,
+            issuer: oidcIssuer,
+            clientId: oidcClientId,
+            clientSecret: oidcClientSecret,
           },
         ]
       : []),

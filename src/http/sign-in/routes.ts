@@ -175,7 +175,11 @@ export function signIn(deps: RouteDeps) {
       const { user } = await sessions.require(request);
       const agents = await store.listAgents(user.id);
       const { key } = await issueKey(store, {
-        ...{ userId: user.id, name: "Command line (e2a login)", scope: "account", agentId: null, expiresAt: null },
+        userId: user.id,
+        name: "Command line (e2a login)",
+        scope: "account",
+        agentId: null,
+        expiresAt: null,
         now: now(),
       });
       return handOverPage(cli, key, agents.at(-1)?.id ?? "");
@@ -206,7 +210,10 @@ function cliOf(callback: string | undefined, state: string | undefined): CliCall
 /** What is documented of the addresses that providers send people back to. */
 function comingBack(id: string, summary: string) {
   return operation({
-    ...{ id, tag: "account", summary, public: true },
+    id,
+    tag: "account",
+    summary,
+    public: true,
     description: "Where the provider sends the browser; it goes on to where the sign-in began.",
     produces: { status: 303, description: "Signed in", type: "text/html" },
     pages: {

@@ -17,7 +17,9 @@ type Rgb = readonly [red: number, green: number, blue: number];
 export const plainLook: Look = {
   color: [0, 0, 0],
   background: [255, 255, 255],
-  ...{ isTiny: false, isInvisible: false, isHidden: false },
+  isTiny: false,
+  isInvisible: false,
+  isHidden: false,
 };
 
 /** Colours that differ by less in each channel cannot be told apart. */

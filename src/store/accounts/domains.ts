@@ -62,7 +62,13 @@ export function claimRows({
   now,
 }: NewClaim): DomainWithKeys {
   return {
-    ...{ id, userId, domain, verificationToken, paused: false, createdAt: now, verifiedAt: null },
+    id,
+    userId,
+    domain,
+    verificationToken,
+    paused: false,
+    createdAt: now,
+    verifiedAt: null,
     ...notWatched,
     dkimKeys: dkimKeys.map((key) => ({ ...key, domainId: id, createdAt: now })),
   };

@@ -280,8 +280,12 @@ function* dueEndpoints(
           )
           .limit(sql.placeholder("limit")),
       {
-        ...{ from: input.from, to: input.to, now: input.now, limit: WALKED_AT_ONCE },
-        ...{ ...busyValues(input.busy), ...fullValue(input.fullAccount) },
+        from: input.from,
+        to: input.to,
+        now: input.now,
+        limit: WALKED_AT_ONCE,
+        ...busyValues(input.busy),
+        ...fullValue(input.fullAccount),
       },
     ),
   );

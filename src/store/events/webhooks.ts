@@ -144,8 +144,14 @@ export function* queueForWebhooks(s: Scope, event: Event): Verb<void> {
 /** Queues an event for one webhook, whatever the webhook asked for. */
 export function* queueFor(s: Scope, webhook: WebhookRow, event: Event, isFrozen: boolean): Verb<DeliveryRow> {
   return yield* addDelivery(s, {
-    ...{ userId: event.userId, agentId: event.agentId, eventId: event.id, eventType: event.type },
-    ...{ messageId: null, endpointId: webhook.id, isFrozen, now: event.createdAt },
+    userId: event.userId,
+    agentId: event.agentId,
+    eventId: event.id,
+    eventType: event.type,
+    messageId: null,
+    endpointId: webhook.id,
+    isFrozen,
+    now: event.createdAt,
   });
 }
 

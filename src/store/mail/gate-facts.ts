@@ -85,7 +85,10 @@ function* seenTexts(s: Scope, agentId: string, conversationId: string, addresses
       .limit(TEXTS_MAX),
   );
   const texts = received.map(({ subject, content }) => ({
-    ...{ subject, text: content.text, html: content.html, seenBy: addresses },
+    subject,
+    text: content.text,
+    html: content.html,
+    seenBy: addresses,
   }));
   for (const { id, subject, content } of left) {
     const seen = yield* ask(

@@ -99,8 +99,14 @@ function* acceptFor(
   const endpoint = agentEndpoint(agent);
   if (endpoint.url !== null)
     yield* addDelivery(s, {
-      ...{ userId: row.userId, agentId: agent.id, eventId: row.eventId, eventType: "message.received" },
-      ...{ messageId: row.id, endpointId: agent.id, isFrozen: endpoint.isFrozen, now: mail.receivedAt },
+      userId: row.userId,
+      agentId: agent.id,
+      eventId: row.eventId,
+      eventType: "message.received",
+      messageId: row.id,
+      endpointId: agent.id,
+      isFrozen: endpoint.isFrozen,
+      now: mail.receivedAt,
     });
   s.signal({ topic: "mail", key: agent.id });
   return { message: row, fresh: true };

@@ -167,7 +167,8 @@ function* letGo(
       .update(messages)
       // The expiry stays, for an approval can be taken back.
       .set({
-        ...{ status, noticeDueAt: null },
+        status,
+        noticeDueAt: null,
         // What is let go unreviewed is the loop breaker's no more, whoever holds it next.
         ...(isReviewed ? { reviewedAt: now, reviewedBy: by } : { loopKey: null }),
       })
@@ -202,8 +203,12 @@ function* refuse(
     s.db
       .update(messages)
       .set({
-        ...{ status, reviewedAt: now, reviewedBy: by, rejectionReason: reason },
-        ...{ noticeDueAt: null, approvalExpiresAt: null },
+        status,
+        reviewedAt: now,
+        reviewedBy: by,
+        rejectionReason: reason,
+        noticeDueAt: null,
+        approvalExpiresAt: null,
       })
       .where(eq(messages.id, message.id)),
   );

@@ -32,7 +32,9 @@ export function Shell() {
     { keys: "mod+k", label: "Find a page, an agent or a command", group: "Anywhere", run: () => setOpen("palette") },
     { keys: "?", label: "Show these keys", group: "Anywhere", run: () => setOpen("shortcuts") },
     ...nav.map(({ to, label, keys }) => ({
-      ...{ keys, label: `Go to ${label}`, group: "Go to" },
+      keys,
+      label: `Go to ${label}`,
+      group: "Go to",
       run: () => void navigate({ to }),
     })),
   ]);

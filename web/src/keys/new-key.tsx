@@ -42,7 +42,8 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
     event.preventDefault();
     const expires_at = expiry();
     create.mutate({
-      ...{ name: name.trim(), scope },
+      name: name.trim(),
+      scope,
       ...(scope === "agent" && { agent }),
       ...(expires_at && { expires_at }),
     });

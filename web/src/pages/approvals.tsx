@@ -84,7 +84,9 @@ export function ApprovalsPage() {
   const group = "Approvals";
   useShortcuts([
     {
-      ...{ keys: "x", label: "Select", group },
+      keys: "x",
+      label: "Select",
+      group,
       run: () => open !== undefined && select(open, !selected.has(open)),
     },
     { keys: "* a", label: "Select all", group, run: () => selectAll(true) },

@@ -32,7 +32,9 @@ export function InboxPage() {
 
   useShortcuts([
     {
-      ...{ keys: "escape", label: "Back to the list, or to all mail", group: "Inbox" },
+      keys: "escape",
+      label: "Back to the list, or to all mail",
+      group: "Inbox",
       run: () => {
         if (open) void navigate({ to: "/inbox", search });
         else if (filtered) void navigate({ to: "/inbox", search: search.agent ? { agent: search.agent } : {} });

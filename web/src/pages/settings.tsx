@@ -120,7 +120,9 @@ function Deletion({ email }: { email: string }) {
         run={async () => {
           if (typed.trim().toLowerCase() !== email.toLowerCase())
             throw new ApiError({
-              ...{ status: 0, code: "not_confirmed", detail: "That is not the account’s address." },
+              status: 0,
+              code: "not_confirmed",
+              detail: "That is not the account’s address.",
               fix: `Type ${email} to delete it, or cancel.`,
             });
           await remove.mutateAsync();

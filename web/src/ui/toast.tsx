@@ -15,7 +15,10 @@ export interface ToastAction {
 /** Says that something was done, and lets it be undone. */
 export function toast(title: string, description?: string, action?: ToastAction): void {
   const id = manager.add({
-    ...{ title, description, type: "done", timeout: action?.forMs ?? 4_000 },
+    title,
+    description,
+    type: "done",
+    timeout: action?.forMs ?? 4_000,
     ...(action && {
       actionProps: {
         children: action.label,

@@ -189,7 +189,8 @@ export function agents(deps: RouteDeps) {
         requireOwnName(name, id);
         const row = newAgent(
           {
-            ...{ id, name },
+            id,
+            name,
             userId: caller.user.id,
             webhookUrl: body.webhook_url ? checkWebhookUrl(body.webhook_url, urlPolicy) : "",
             mode: body.agent_mode ?? "cloud",

@@ -32,7 +32,12 @@ export function deliveryDetailOnWire(
   return {
     ...deliveryOnWire(found),
     tries: found.tries.map(({ attempt, startedAt, durationMs, status, error, answer }) => ({
-      ...{ attempt, started_at: startedAt.toISOString(), duration_ms: durationMs, status, error, answer },
+      attempt,
+      started_at: startedAt.toISOString(),
+      duration_ms: durationMs,
+      status,
+      error,
+      answer,
     })),
   };
 }

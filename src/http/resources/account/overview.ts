@@ -17,11 +17,18 @@ export function overview(deps: RouteDeps) {
       const found = await store.overview(caller.user.id, { now: new Date(clock.now()), days: DAYS });
       const { agents, unread, pendingApproval: pending_approval, deliveries, domains, volume } = found;
       const failing_endpoints = deliveries.failingEndpoints.map(({ endpointId, url, failingSince, waiting }) => ({
-        ...{ endpoint_id: endpointId, url, failing_since: failingSince.toISOString(), waiting },
+        endpoint_id: endpointId,
+        url,
+        failing_since: failingSince.toISOString(),
+        waiting,
       }));
       return {
-        ...{ agents, unread, pending_approval, deliveries: { pending: deliveries.pending, failing_endpoints } },
-        ...{ domains, volume },
+        agents,
+        unread,
+        pending_approval,
+        deliveries: { pending: deliveries.pending, failing_endpoints },
+        domains,
+        volume,
       };
     },
     {

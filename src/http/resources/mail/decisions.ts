@@ -91,7 +91,10 @@ export function decisions(deps: RouteDeps) {
         ? {
             extra: {
               decision: {
-                ...{ action: entry.action, by: entry.decidedBy, how: entry.how, at: entry.createdAt.toISOString() },
+                action: entry.action,
+                by: entry.decidedBy,
+                how: entry.how,
+                at: entry.createdAt.toISOString(),
               },
             },
           }
@@ -122,13 +125,20 @@ export function decisions(deps: RouteDeps) {
     try {
       return await sender.edit(
         {
-          ...{ agent, type: message.type, ...recipients, replyTo, inReplyTo, references, headers },
+          agent,
+          type: message.type,
+          ...recipients,
+          replyTo,
+          inReplyTo,
+          references,
+          headers,
           subject: given.subject ?? message.subject,
           ...bodies,
           attachments: given.attachments === undefined ? await keptAttachments(message) : said.attachments,
           conversationId: message.conversationId,
           originalConversation: content.originalConversation ?? null,
-          ...{ asked: null, wait: false },
+          asked: null,
+          wait: false,
         },
         message,
       );
@@ -183,7 +193,9 @@ export function decisions(deps: RouteDeps) {
         await exchange.requireStanding();
         const decided = await decide({
           ...decider(exchange, request),
-          ...{ userId: caller.user.id, id: found.message.id, now: new Date(clock.now()) },
+          userId: caller.user.id,
+          id: found.message.id,
+          now: new Date(clock.now()),
           verdict: { kind: "approve", edit },
           // An edit is of what was read above.
           contentHash: seen ?? (edit ? found.message.contentHash : null),
@@ -226,7 +238,9 @@ export function decisions(deps: RouteDeps) {
         const found = await held(caller, params.id, body.content_hash);
         const { message } = await decide({
           ...decider(exchange, request),
-          ...{ userId: caller.user.id, id: found.message.id, now: new Date(clock.now()) },
+          userId: caller.user.id,
+          id: found.message.id,
+          now: new Date(clock.now()),
           verdict: { kind: "reject", reason: body.reason ?? "" },
           contentHash: body.content_hash ?? null,
         });

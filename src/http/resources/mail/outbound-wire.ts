@@ -89,7 +89,11 @@ export function editedPartsOf({ original, subject, content }: OutboundRow): Edit
 
 export function originalOnWire({ subject, ...content }: OriginalContent): Static<typeof Original> {
   return {
-    ...{ subject, to: bare(content.to), cc: bare(content.cc), bcc: bare(content.bcc), body_text: content.text },
+    subject,
+    to: bare(content.to),
+    cc: bare(content.cc),
+    bcc: bare(content.bcc),
+    body_text: content.text,
     ...optional("body_html", content.html ?? undefined),
     attachments: content.attachments,
   };

@@ -158,7 +158,9 @@ export function outbound(deps: RouteDeps) {
         const { message } = await ownOutbound(store, caller, params.id);
         const after = await store.releaseLoop({
           ...decider(exchange, request),
-          ...{ userId: caller.user.id, id: message.id, now: new Date(clock.now()) },
+          userId: caller.user.id,
+          id: message.id,
+          now: new Date(clock.now()),
         });
         if (!after) throw notFound("outbound message");
         if (after.released > 0) return sized(exchange, await withBodyOnWire(after, deps));

@@ -92,7 +92,9 @@ export function replies(deps: RouteDeps) {
     }
     const read = await deps.offload.attachments(bytes);
     return read.map(({ attachment: { filename, content_type }, content }) => ({
-      ...{ filename, contentType: content_type, content },
+      filename,
+      contentType: content_type,
+      content,
     }));
   }
 
@@ -125,7 +127,9 @@ export function replies(deps: RouteDeps) {
         const outcome = await submit(
           deps,
           {
-            ...{ agent, type: "reply", replyTo: [] },
+            agent,
+            type: "reply",
+            replyTo: [],
             ...recipients,
             subject: replySubject(original.subject),
             ...input.contentOf(given),
@@ -170,7 +174,9 @@ export function replies(deps: RouteDeps) {
         const outcome = await submit(
           deps,
           {
-            ...{ agent, type: "forward", replyTo: [] },
+            agent,
+            type: "forward",
+            replyTo: [],
             ...input.readRecipients(given),
             subject: forwardSubject(original.subject),
             ...content,

@@ -97,7 +97,9 @@ export function sends(deps: RouteDeps) {
   async function said(agent: AgentRow, given: Message): Promise<Said> {
     const thread = await threadOf(agent, given.reply_to_message_id, given.references ?? []);
     return {
-      ...{ agent, type: "send", subject: given.subject },
+      agent,
+      type: "send",
+      subject: given.subject,
       ...input.readRecipients(given),
       replyTo: input.readMailboxes("reply_to", given.reply_to),
       ...input.contentOf(given),
@@ -144,7 +146,8 @@ export function sends(deps: RouteDeps) {
           throw invalid([{ field: "from", message: `must be ${agent.id}, whose path this is, or left out` }]);
         const { hold, recipients } = await deps.sender.check({
           ...(await said(agent, given)),
-          ...{ asked: null, wait: false },
+          asked: null,
+          wait: false,
         });
         return {
           decision: hold ? ("hold" as const) : ("send" as const),

@@ -54,7 +54,9 @@ export async function submit(
   await answers.noted(asked.hash);
   const sent = await sender.send({
     ...said,
-    ...{ asked, wait: !async, requireStanding: exchange.requireStanding },
+    asked,
+    wait: !async,
+    requireStanding: exchange.requireStanding,
     ...(async ? {} : { signal: exchange.signal }),
   });
   if (!sent.fresh) {
