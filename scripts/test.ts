@@ -56,11 +56,13 @@ function memoryFolder(): string | null {
 
 async function bunTest(args: string[]): Promise<Counts> {
   const folder = memoryFolder();
-  if (folder) {
-    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-    // What is left behind there would take memory.
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
-  }
+  const remove = () => folder && rmSync(folder, { recursive: true, force: true });
+  // What is left behind there would take memory.
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      remove();
+      process.exit(1);
+    });
   const workers = Math.min(availableParallelism(), WORKERS_MAX);
   // A worker keeps what it has started (Postgres, a browser, child processes) for the files that it runs.
   const parallel = [`--parallel=${workers}`, "--no-isolate"];
@@ -79,6 +81,7 @@ async function bunTest(args: string[]): Promise<Counts> {
     tail = (tail + decoder.decode(chunk, { stream: true })).slice(-TAIL_LENGTH);
   }
   const status = await child.exited;
+  remove();
   const summary = Bun.stripANSI(tail);
   const count = (word: string) =>
     Number([...summary.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
