@@ -128,12 +128,10 @@ export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
       closing.abort();
       await metricsServer?.stop(true);
       const ended = server.stop(false);
-      let cancel = () => {};
-      const patience = new Promise<void>((resolve) => {
-        cancel = clock.after(graceMs, resolve);
-      });
-      await Promise.race([ended, patience]);
-      cancel();
+      const grace = Promise.withResolvers<void>();
+      const timer = setTimeout(grace.resolve, graceMs);
+      await Promise.race([ended, grace.promise]);
+      clearTimeout(timer);
       await server.stop(true);
     },
   };

@@ -226,9 +226,11 @@ describe("bodies in hand", () => {
     const send = () =>
       request(`${app.app.httpUrl}/api/v1/send`, app.key, "POST", message(1_000_000), { prefer: "respond-async" });
     let answer = "";
+    const uploads: { abandon(): Promise<void> }[] = [];
     const stall = async () => {
       answer = "";
       const upload = await halfUpload(app, app.key, 20_000_000, 4_500_000);
+      uploads.push(upload);
       void upload.answer.then((text) => {
         answer = text || "closed without a word";
       });
@@ -245,6 +247,8 @@ describe("bodies in hand", () => {
     expect(answer).toStartWith("HTTP/1.1 408 ");
     expect(answer).toContain('"code":"request_timeout"');
     expect((await send()).status).toBeLessThan(300);
+    // What the server has left open would keep it from closing.
+    for (const upload of uploads) void upload.abandon();
   });
 
   test("are small where no attachments are, and the answer names the limit", async () => {
