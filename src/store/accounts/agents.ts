@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm/sql";
 import { mailboxAddress, splitAddress } from "../../mail.ts";
 import { Failure } from "../../util/errors.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import { agentEndpoint, freezeDeliveries, releaseDeliveries } from "../events/endpoints.ts";
 import { dropMessagesOf } from "../mail/messages.ts";
 import { freezeOutbound, thawOutbound } from "../outbound/queue.ts";
@@ -133,20 +134,14 @@ export function* listAgents(
   return yield* ask(page.limit ? query.limit(page.limit) : query);
 }
 
+const selectAgent = statement(({ db, t: { agents } }, p: Params<{ id: string }>) =>
+  db.select().from(agents).where(eq(agents.id, p.id)),
+);
+
 /** The agent or role mailbox of this address, whoever owns it, or null. */
 export function* getAgent(s: Scope, id: string): Verb<AgentRow | null> {
-  const rows = yield* ask(
-    s.prepared(
-      "getAgent",
-      () =>
-        s.db
-          .select()
-          .from(s.t.agents)
-          .where(eq(s.t.agents.id, sql.placeholder("id"))),
-      { id },
-    ),
-  );
-  return rows[0] ?? null;
+  const [agent] = yield* selectAgent(s, { id });
+  return agent ?? null;
 }
 
 /**

@@ -1,7 +1,8 @@
-import { and, desc, eq, isNotNull, isNull, sql } from "drizzle-orm";
+import { and, desc, eq, isNotNull, isNull } from "drizzle-orm";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import { addEvent } from "../events/events.ts";
 import { dropMessagesOf } from "../mail/messages.ts";
 import type { DkimKeyRow, DomainRow } from "../schema.ts";
@@ -96,21 +97,17 @@ export function* ensureSharedDomain(s: Scope, input: { domain: string; now: Date
   return yield* withKeys(s, found);
 }
 
+const selectProvenClaim = statement(({ db, t: { domains } }, p: Params<{ domain: string }>) =>
+  db
+    .select()
+    .from(domains)
+    .where(and(eq(domains.domain, p.domain), isNotNull(domains.verifiedAt))),
+);
+
 /** The domain as the server hosts it: the proven claim, or null. */
 export function* hostedDomain(s: Scope, domain: string): Verb<DomainRow | null> {
-  const { domains } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "hostedDomain",
-      () =>
-        s.db
-          .select()
-          .from(domains)
-          .where(and(eq(domains.domain, sql.placeholder("domain")), isNotNull(domains.verifiedAt))),
-      { domain },
-    ),
-  );
-  return rows[0] ?? null;
+  const [row] = yield* selectProvenClaim(s, { domain });
+  return row ?? null;
 }
 
 /** The domain as the server hosts it, with the keys that sign for it; null when it is not hosted. */

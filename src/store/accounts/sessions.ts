@@ -1,6 +1,7 @@
 import { and, desc, eq, gt, isNull, lt, sql } from "drizzle-orm";
 import { newId } from "../../util/id.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import { type Notice, queueNotice } from "../outbound/notices.ts";
 import type { SessionRow, SignInTokenRow, UserRow } from "../schema.ts";
 import { createAccount, firstUser, lockUser, type NewAccount } from "./accounts.ts";
@@ -85,26 +86,21 @@ export function* createSession(s: Scope, { now, ...session }: NewSession): Verb<
   return row;
 }
 
+const selectSession = statement(({ db, t: { sessions, users } }, p: Params<{ tokenHash: string }>) =>
+  db
+    .select({ session: sessions, user: users })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(eq(sessions.tokenHash, p.tokenHash)),
+);
+
 /** The session of a token and its account, unless it has expired. */
 export function* findSession(
   s: Scope,
   tokenHash: string,
   now: Date,
 ): Verb<{ session: SessionRow; user: UserRow } | null> {
-  const { sessions, users } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "findSession",
-      () =>
-        s.db
-          .select({ session: sessions, user: users })
-          .from(sessions)
-          .innerJoin(users, eq(users.id, sessions.userId))
-          .where(eq(sessions.tokenHash, sql.placeholder("tokenHash"))),
-      { tokenHash },
-    ),
-  );
-  const found = rows[0];
+  const [found] = yield* selectSession(s, { tokenHash });
   return found && found.session.expiresAt > now ? found : null;
 }
 

@@ -1,4 +1,4 @@
-import { type Column, type DriverValueEncoder, getTableColumns, type SQL, sql, type Table } from "drizzle-orm";
+import type { SQL } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import type { Tables } from "../schema.ts";
 
@@ -46,8 +46,8 @@ export interface Scope {
   locked<Q>(query: Q): Q;
   /** Lets concurrent claimers pass each other: FOR NO KEY UPDATE SKIP LOCKED on Postgres, nothing on SQLite (one writer). */
   skipLocked<Q>(query: Q): Q;
-  /** Builds a query once per process and binds `values` to its placeholders: for the hot path, where building costs more than running. */
-  prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>): PromiseLike<T>;
+  /** The query that `build` makes, prepared once on this connection; `name` stands for its text. See `statement`. */
+  prepared(name: string, build: () => PreparableQuery<unknown>): unknown;
   /** Sends a signal after the commit; dropped on rollback. */
   signal(signal: Signal): void;
 }
@@ -56,7 +56,7 @@ export interface PreparableQuery<T> extends PromiseLike<T> {
   prepare(): unknown;
 }
 
-/** A prepared query with its values; made by `Scope.prepared`, run by the engine. */
+/** A prepared query with its values; made by `statement`, run by the engine. */
 export class Run {
   constructor(
     readonly query: unknown,
@@ -108,21 +108,4 @@ export function tell(listeners: Iterable<(signal: Signal) => void>, signal: Sign
         throw error;
       });
     }
-}
-
-/** A placeholder for each column of a row, so that its insert is built once. */
-export function placeholders<Row extends object>(table: Table, row: Row): Row {
-  const columns: Record<string, Column> = getTableColumns(table);
-  const place = (key: string) => sql`${sql.param(sql.placeholder(key), nullable(columns[key] as Column))}`;
-  return Object.fromEntries(Object.keys(row).map((key) => [key, place(key)])) as Row;
-}
-
-/** Drizzle hands what a placeholder stands for to its column as it is; a column of times or JSON knows no null. */
-function nullable(column: Column): DriverValueEncoder<unknown, unknown> {
-  return { mapToDriverValue: (value) => (value === null ? null : column.mapToDriverValue(value)) };
-}
-
-/** A placeholder for a time in a condition or an assignment, converted as a column of times is. */
-export function timePlaceholder(s: Scope, name: string): SQL {
-  return sql`${sql.param(sql.placeholder(name), s.t.events.createdAt)}`;
 }

@@ -5,18 +5,9 @@ import pg from "pg";
 import { Failure } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { schema } from "../schema.ts";
-import {
-  type Engine,
-  type PreparableQuery,
-  Run,
-  type Scope,
-  type Signal,
-  type Step,
-  tell,
-  type Verb,
-} from "./engine.ts";
+import { type Engine, Run, type Scope, type Signal, type Step, tell, type Verb } from "./engine.ts";
 import { asStoreFailure, codeOf, databaseError, unavailable, uncertain } from "./failures.ts";
-import { postgresKit, storable } from "./kit.ts";
+import { postgresKit } from "./kit.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
 
 /** Two nodes that migrate at once queue up behind this advisory lock. Any fixed number will do. */
@@ -349,12 +340,10 @@ function scopes() {
       dialect: "postgres",
       locked: <Q>(query: Q) => (query as Lockable<Q>).for(FOR),
       skipLocked: <Q>(query: Q) => (query as Lockable<Q>).for(FOR, { skipLocked: true }),
-      prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>) {
+      prepared(name, build) {
         const query = known.queries.get(name) ?? (build() as unknown as Preparable).prepare(name);
         known.queries.set(name, query);
-        // Placeholders of a condition have no column that would convert them.
-        const clean = Object.entries(values).map(([key, value]) => [key, storable(value)]);
-        return new Run(query, Object.fromEntries(clean)) as unknown as PromiseLike<T>;
+        return query;
       },
       signal: (signal) => signals.push(signal),
     };

@@ -23,9 +23,10 @@ export function scopeFor(client: Database, t: Scope["t"]): SqliteScope {
     dialect: "sqlite" as const,
     locked: <Q>(query: Q) => query,
     skipLocked: <Q>(query: Q) => query,
-    prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>) {
-      if (!cache.has(name)) cache.set(name, build().prepare());
-      return new Run(cache.get(name), values) as unknown as PromiseLike<T>;
+    prepared(name: string, build: () => PreparableQuery<unknown>) {
+      const query = cache.get(name) ?? build().prepare();
+      cache.set(name, query);
+      return query;
     },
   };
   return { db, with: (signals) => ({ ...shared, signal: (signal) => signals.push(signal) }) };

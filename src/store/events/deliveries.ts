@@ -1,7 +1,8 @@
 import { and, asc, eq, inArray, isNotNull, isNull, lt, sql } from "drizzle-orm";
 import type { EventData } from "../../wire/events.ts";
 import { listSecrets } from "../accounts/accounts.ts";
-import { ask, placeholders, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { insertStatement, type Params, statement } from "../engine/statement.ts";
 import { getMessage, type StoredMail } from "../mail/messages.ts";
 import type { DeliveryAttemptRow, DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../schema.ts";
 import { type Disabling, noteFailure, noteSuccess } from "./endpoint-health.ts";
@@ -52,6 +53,33 @@ export type DeliveryStep =
 /** What an attempt says about its endpoint. */
 export type EndpointNews = { kind: "healthy" } | { kind: "failing"; disable: Disabling | null };
 
+const updateDelivery = statement(
+  (
+    { db, t: { deliveries } },
+    p: Params<{
+      id: string;
+      leaseToken: string;
+      status: string;
+      at: Date;
+      attempts: number | undefined;
+      lastStatus: number | null | undefined;
+      lastError: string | null | undefined;
+    }>,
+    { isDone, isTried }: { isDone: boolean; isTried: boolean },
+  ) =>
+    db
+      .update(deliveries)
+      .set({
+        leaseToken: null,
+        ...(isDone ? { status: p.status, finishedAt: p.at } : { nextAttemptAt: p.at }),
+        ...(isTried ? { attempts: p.attempts, lastStatus: p.lastStatus, lastError: p.lastError } : {}),
+      })
+      .where(and(eq(deliveries.id, p.id), eq(deliveries.leaseToken, p.leaseToken)))
+      .returning({ id: deliveries.id }),
+);
+
+const insertAttempt = insertStatement((t) => t.deliveryAttempts);
+
 /**
  * Records what an attempt came to, and what it says about the endpoint. Does nothing, and returns false, when the lease has passed
  * to somebody else meanwhile.
@@ -64,50 +92,19 @@ export function* finishDelivery(
   now: Date,
   news: EndpointNews | null = null,
 ): Verb<boolean> {
-  const { deliveries, deliveryAttempts } = s.t;
-  const done = step.kind === "succeeded" || step.kind === "failed";
-  const tried = attempt !== null;
-  const rows = yield* ask(
-    s.prepared(
-      `finishDelivery ${done} ${tried}`,
-      () =>
-        s.db
-          .update(deliveries)
-          .set({
-            leaseToken: null,
-            ...(done
-              ? { status: sql`${sql.placeholder("status")}`, finishedAt: timePlaceholder(s, "at") }
-              : { nextAttemptAt: timePlaceholder(s, "at") }),
-            ...(tried
-              ? {
-                  attempts: sql`${sql.placeholder("attempts")}`,
-                  lastStatus: sql`${sql.placeholder("lastStatus")}`,
-                  lastError: sql`${sql.placeholder("lastError")}`,
-                }
-              : {}),
-          })
-          .where(
-            and(eq(deliveries.id, sql.placeholder("id")), eq(deliveries.leaseToken, sql.placeholder("leaseToken"))),
-          )
-          .returning({ id: deliveries.id }),
-      {
-        id: delivery.id,
-        leaseToken: delivery.leaseToken ?? "",
-        status: step.kind,
-        at: "at" in step ? step.at : now,
-        attempts: attempt?.attempt,
-        lastStatus: attempt?.status,
-        lastError: attempt?.error,
-      },
-    ),
-  );
+  const values = {
+    id: delivery.id,
+    leaseToken: delivery.leaseToken ?? "",
+    status: step.kind,
+    at: "at" in step ? step.at : now,
+    attempts: attempt?.attempt,
+    lastStatus: attempt?.status,
+    lastError: attempt?.error,
+  };
+  const isDone = step.kind === "succeeded" || step.kind === "failed";
+  const rows = yield* updateDelivery(s, values, { isDone, isTried: attempt !== null });
   if (rows.length === 0) return false;
-  if (attempt) {
-    const row: DeliveryAttemptRow = { deliveryId: delivery.id, ...attempt };
-    yield* ask(
-      s.prepared("insertAttempt", () => s.db.insert(deliveryAttempts).values(placeholders(deliveryAttempts, row)), row),
-    );
-  }
+  if (attempt) yield* insertAttempt(s, { deliveryId: delivery.id, ...attempt });
   if (news?.kind === "healthy") yield* noteSuccess(s, delivery.endpointId);
   else if (news) yield* noteFailure(s, delivery.endpointId, attempt?.startedAt ?? now, news.disable);
   return true;

@@ -1,13 +1,14 @@
-import { and, asc, eq, isNotNull, lte, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, isNotNull, lte, ne, notInArray, type SQL, sql } from "drizzle-orm";
 import { newId } from "../../util/id.ts";
-import { ask, askRaw, placeholders, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { ask, askRaw, type Scope, type Verb } from "../engine/engine.ts";
+import { insertStatement, type Parameter, type Params, statement } from "../engine/statement.ts";
 import type { DeliveryRow } from "../schema.ts";
 
 /** Due rows looked at in one claim, oldest first, for each row wanted: mostly enough, and then no endpoint is walked. */
 const CANDIDATES_PER_CLAIM = 4;
 /** Endpoints that one step of a walk looks at; more come in the next. */
 const WALKED_AT_ONCE = 64;
-/** The list of busy endpoints is filled up to a multiple of this: a statement is prepared for each length. */
+/** The list of busy endpoints is filled up to a multiple of this, so that its lengths are few. */
 const BUSY_STEP = 32;
 /** Rows looked at for the next due time, before endpoints are walked: a read of one page or two. */
 const NEXT_DUE_CANDIDATES = 100;
@@ -24,6 +25,8 @@ export type NewDelivery = Pick<
   now: Date;
 };
 
+const insertDelivery = insertStatement((t) => t.deliveries);
+
 /** Queues a delivery, due at once, and returns it. */
 export function* addDelivery(s: Scope, { isFrozen, now, ...about }: NewDelivery): Verb<DeliveryRow> {
   const row: DeliveryRow = {
@@ -38,8 +41,7 @@ export function* addDelivery(s: Scope, { isFrozen, now, ...about }: NewDelivery)
     createdAt: now,
     finishedAt: null,
   };
-  const { deliveries } = s.t;
-  yield* ask(s.prepared("addDelivery", () => s.db.insert(deliveries).values(placeholders(deliveries, row)), row));
+  yield* insertDelivery(s, row);
   s.signal({ topic: "deliveries", key: about.endpointId });
   return row;
 }
@@ -86,6 +88,15 @@ function slotsFor({ of, others, failing, failingMax }: DeliverySlots): (endpoint
   };
 }
 
+const updateToLeased = statement(
+  ({ db, t: { deliveries } }, p: Params<{ id: string; leaseUntil: Date; leaseToken: string }>) =>
+    db
+      .update(deliveries)
+      .set({ nextAttemptAt: p.leaseUntil, leaseToken: p.leaseToken })
+      .where(eq(deliveries.id, p.id))
+      .returning(),
+);
+
 /**
  * Claims due deliveries for `leaseToken`: their due time moves to `leaseUntil`, so that a claimer
  * that dies loses nothing. The oldest come first. Where endpoints without a free slot have so many that
@@ -93,7 +104,7 @@ function slotsFor({ of, others, failing, failingMax }: DeliverySlots): (endpoint
  * the claim of another, however much waits for it. Returns them with the `after` of the next claim.
  */
 export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<{ claimed: DeliveryRow[]; after: string }> {
-  const { now, limit } = input;
+  const { now, limit, leaseUntil, leaseToken } = input;
   const slots = slotsFor(input.slots);
   let after = input.after ?? "";
   const ids = new Set<string>();
@@ -115,15 +126,17 @@ export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<{ clai
 
   const search = function* (): Verb<void> {
     const looked = limit * CANDIDATES_PER_CLAIM;
-    const oldest = yield* oldestDue(s, { now, busy: [], fullAccount: input.fullAccount, limit: looked });
+    const among = { now, busy: [], fullAccount: input.fullAccount ?? "", limit: looked };
+    const oldest = yield* selectOldestDue(s, among);
     take(oldest);
     if (ids.size === limit || oldest.length < looked) return;
-    const fullAccount = input.fullAccount ?? [...takenBy].find(([account, count]) => count >= slotsOf(account))?.[0];
+    const filled = [...takenBy].find(([account, count]) => count >= slotsOf(account))?.[0];
+    const fullAccount = input.fullAccount ?? filled ?? "";
     const full = [...taken].filter(([endpoint, count]) => count >= slots(endpoint)).map(([endpoint]) => endpoint);
     const busy = filledUp([...input.busy, ...full]);
     if (yield* isPile(s, now))
       after = yield* walk(s, { now, busy, fullAccount, slots, after }, () => limit - ids.size, take);
-    else take(yield* oldestDue(s, { now, busy, fullAccount, limit: looked }));
+    else take(yield* selectOldestDue(s, { ...among, busy, fullAccount }));
   };
   if (!input.named) yield* search();
   else
@@ -131,24 +144,7 @@ export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<{ clai
       take(yield* oldestDueOf(s, endpoint, now, Math.min(limit - ids.size, slots(endpoint))));
 
   const claimed: DeliveryRow[] = [];
-  for (const id of ids)
-    claimed.push(
-      ...(yield* ask(
-        s.prepared(
-          "leaseDelivery",
-          () =>
-            s.db
-              .update(s.t.deliveries)
-              .set({
-                nextAttemptAt: timePlaceholder(s, "leaseUntil"),
-                leaseToken: sql`${sql.placeholder("leaseToken")}`,
-              })
-              .where(eq(s.t.deliveries.id, sql.placeholder("id")))
-              .returning(),
-          { id, leaseUntil: input.leaseUntil, leaseToken: input.leaseToken },
-        ),
-      )),
-    );
+  for (const id of ids) claimed.push(...(yield* updateToLeased(s, { id, leaseUntil, leaseToken })));
   return { claimed, after };
 }
 
@@ -160,11 +156,11 @@ type Candidate = Pick<DeliveryRow, "id" | "endpointId" | "userId">;
  */
 function* walk(
   s: Scope,
-  input: Pick<DeliveryClaim, "now" | "busy" | "fullAccount"> & { slots: (endpoint: string) => number; after: string },
+  input: LeftOut & { now: Date; slots: (endpoint: string) => number; after: string },
   wanted: () => number,
   take: (rows: Candidate[]) => void,
 ): Verb<string> {
-  const { now, slots, after } = input;
+  const { now, busy, fullAccount, slots, after } = input;
   let served = after;
   // To the last endpoint, then from the first one to where the walk began.
   for (const [from, to] of [
@@ -172,136 +168,97 @@ function* walk(
     ["", after],
   ] as const)
     for (let last: string | undefined = from; wanted() > 0 && last !== undefined; ) {
-      const due: string[] = yield* dueEndpoints(s, { ...input, from: last, to });
-      for (const endpoint of due) {
+      const place = { now, busy, fullAccount, from: last, to, limit: WALKED_AT_ONCE };
+      const due: { endpoint: string }[] = yield* selectDueEndpoints(s, place, to !== null);
+      for (const { endpoint } of due) {
         if (wanted() <= 0) break;
         take(yield* oldestDueOf(s, endpoint, now, Math.min(wanted(), slots(endpoint))));
         served = endpoint;
       }
-      last = due.length < WALKED_AT_ONCE ? undefined : due.at(-1);
+      last = due.length < WALKED_AT_ONCE ? undefined : due.at(-1)?.endpoint;
     }
   return served;
 }
 
+const selectAtPile = statement((s, p: Params<{ by: Date | null }>, isUpTo: boolean) => {
+  const { deliveries } = s.t;
+  return s.db
+    .select({ at: deliveries.nextAttemptAt })
+    .from(deliveries)
+    .where(and(pending(s), isUpTo ? lte(deliveries.nextAttemptAt, p.by) : undefined))
+    .orderBy(asc(deliveries.nextAttemptAt))
+    .limit(1)
+    .offset(PILE_ROWS);
+});
+
 /** Whether so much is pending, and due by `by` if that is given, that the rows of busy endpoints may be too many to pass by. */
 function* isPile(s: Scope, by: Date | null): Verb<boolean> {
-  const { deliveries } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      `deliveryPile ${by !== null}`,
-      () =>
-        s.db
-          .select({ at: deliveries.nextAttemptAt })
-          .from(deliveries)
-          .where(and(pending(s), by ? lte(deliveries.nextAttemptAt, timePlaceholder(s, "by")) : undefined))
-          .orderBy(asc(deliveries.nextAttemptAt))
-          .limit(1)
-          .offset(PILE_ROWS),
-      { by },
-    ),
-  );
-  return rows.length > 0;
+  return (yield* selectAtPile(s, { by }, by !== null)).length > 0;
 }
 
-function* oldestDue(
-  s: Scope,
-  { now, busy, fullAccount, limit }: Pick<DeliveryClaim, "now" | "busy" | "fullAccount" | "limit">,
-): Verb<Candidate[]> {
-  const { deliveries } = s.t;
-  return yield* ask(
-    s.prepared(
-      `oldestDue ${busy.length}`,
-      () =>
-        s.skipLocked(
-          s.db
-            .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
-            .from(deliveries)
-            .where(
-              and(
-                pending(s),
-                lte(deliveries.nextAttemptAt, timePlaceholder(s, "now")),
-                notBusy(sql`${deliveries.endpointId}`, busy),
-                notFull(sql`${deliveries.userId}`),
-              ),
-            )
-            .orderBy(asc(deliveries.nextAttemptAt))
-            .limit(sql.placeholder("limit")),
-        ),
-      { now, limit, ...busyValues(busy), ...fullValue(fullAccount) },
-    ),
-  );
+/** What the statements below leave out. */
+interface LeftOut {
+  /** Filled up (`filledUp`), or empty: a statement is prepared for each length. */
+  busy: string[];
+  /** No account's id is "", which stands for none. */
+  fullAccount: string;
 }
+
+const selectOldestDue = statement((s, p: Params<LeftOut & { now: Date; limit: number }>) => {
+  const { deliveries } = s.t;
+  return s.skipLocked(
+    s.db
+      .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
+      .from(deliveries)
+      .where(
+        and(
+          pending(s),
+          lte(deliveries.nextAttemptAt, p.now),
+          notBusy(sql`${deliveries.endpointId}`, p.busy),
+          ne(deliveries.userId, p.fullAccount),
+        ),
+      )
+      .orderBy(asc(deliveries.nextAttemptAt))
+      .limit(p.limit),
+  );
+});
+
+const selectOldestDueOf = statement((s, p: Params<{ endpointId: string; now: Date; limit: number }>) => {
+  const { deliveries } = s.t;
+  return s.skipLocked(
+    s.db
+      .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
+      .from(deliveries)
+      .where(and(pending(s), eq(deliveries.endpointId, p.endpointId), lte(deliveries.nextAttemptAt, p.now)))
+      .orderBy(asc(deliveries.endpointId), asc(deliveries.nextAttemptAt))
+      .limit(p.limit),
+  );
+});
 
 function* oldestDueOf(s: Scope, endpointId: string, now: Date, limit: number): Verb<Candidate[]> {
-  if (limit <= 0) return [];
-  const { deliveries } = s.t;
-  return yield* ask(
-    s.prepared(
-      "oldestDueOf",
-      () =>
-        s.skipLocked(
-          s.db
-            .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
-            .from(deliveries)
-            .where(
-              and(
-                pending(s),
-                eq(deliveries.endpointId, sql.placeholder("endpointId")),
-                lte(deliveries.nextAttemptAt, timePlaceholder(s, "now")),
-              ),
-            )
-            .orderBy(asc(deliveries.endpointId), asc(deliveries.nextAttemptAt))
-            .limit(sql.placeholder("limit")),
-        ),
-      { endpointId, now, limit },
-    ),
-  );
+  return limit <= 0 ? [] : yield* selectOldestDueOf(s, { endpointId, now, limit });
 }
 
-/** Endpoints that are not busy and have something due, after `from` and up to `to`, at most `WALKED_AT_ONCE`. */
-function* dueEndpoints(
-  s: Scope,
-  input: Pick<DeliveryClaim, "now" | "busy" | "fullAccount"> & { from: string; to: string | null },
-): Verb<string[]> {
-  const upTo = input.to === null ? sql`` : sql`and endpoint_id <= ${sql.placeholder("to")}`;
-  const rows = yield* ask(
-    s.prepared(
-      `dueEndpoints ${input.busy.length} ${input.to === null}`,
-      () =>
-        s.db
-          .select({ endpoint: sql<string>`walk.endpoint` })
-          .from(waitingEndpoints(s, upTo))
-          .where(
-            and(
-              notBusy(sql`walk.endpoint`, input.busy),
-              sql`walk.due <= ${timePlaceholder(s, "now")}`,
-              notFull(accountOfWalked(s)),
-            ),
-          )
-          .limit(sql.placeholder("limit")),
-      {
-        from: input.from,
-        to: input.to,
-        now: input.now,
-        limit: WALKED_AT_ONCE,
-        ...busyValues(input.busy),
-        ...fullValue(input.fullAccount),
-      },
-    ),
-  );
-  return rows.map((row) => row.endpoint);
-}
+/** Endpoints that are not left out and have something due, after `from` and up to `to`, in order. */
+const selectDueEndpoints = statement(
+  (s, p: Params<LeftOut & { now: Date; from: string; to: string | null; limit: number }>, hasEnd: boolean) =>
+    s.db
+      .select({ endpoint: sql<string>`walk.endpoint` })
+      .from(waitingEndpoints(s, p.from, hasEnd ? sql`and endpoint_id <= ${p.to}` : sql``))
+      .where(and(notBusy(sql`walk.endpoint`, p.busy), sql`walk.due <= ${p.now}`, ne(accountOfWalked(s), p.fullAccount)))
+      .limit(p.limit),
+);
 
 /**
- * `walk (endpoint, due)`: every endpoint after the placeholder `from` that has something pending, in order, with its earliest
- * due time. Two seeks for each endpoint, however many rows it has, and none for those behind a LIMIT.
+ * `walk (endpoint, due)`: every endpoint after `from` that has something pending, in order, with its earliest due time.
+ * Two seeks for each endpoint, however many rows it has, and none for those behind a LIMIT.
  */
-function waitingEndpoints(s: Scope, upTo = sql``): SQL {
+function waitingEndpoints(s: Scope, from: SQL, upTo = sql``): SQL {
   const waiting = sql`from ${s.t.deliveries} where status = 'pending' and endpoint_id`;
   const next = (after: SQL) => sql`(select min(endpoint_id) ${waiting} > ${after} ${upTo})`;
   return sql`(
     with recursive steps (endpoint) as (
-      select ${next(sql`${sql.placeholder("from")}`)}
+      select ${next(from)}
       union all select ${next(sql`steps.endpoint`)} from steps where endpoint is not null)
     select endpoint, (select min(next_attempt_at) ${waiting} = endpoint) as due
     from steps where endpoint is not null) as walk`;
@@ -312,19 +269,8 @@ function pending(s: Scope): SQL {
   return sql`${s.t.deliveries.status} = 'pending'`;
 }
 
-function notBusy(endpoint: SQL, busy: string[]): SQL | undefined {
-  if (busy.length === 0) return undefined;
-  const places = busy.map((_, i) => sql`${sql.placeholder(`busy${i}`)}`);
-  return sql`${endpoint} not in (${sql.join(places, sql`, `)})`;
-}
-
-/** No account's id is "", which stands for none. */
-function notFull(account: SQL): SQL {
-  return sql`${account} <> ${sql.placeholder("fullAccount")}`;
-}
-
-function fullValue(account: string | null | undefined): { fullAccount: string } {
-  return { fullAccount: account ?? "" };
+function notBusy(endpoint: SQL, busy: Parameter<string>[]): SQL | undefined {
+  return busy.length === 0 ? undefined : notInArray(endpoint, busy);
 }
 
 /** Whose the endpoint is that a walk has come to: one seek. */
@@ -338,50 +284,36 @@ function filledUp(busy: string[]): string[] {
   return first === undefined ? [] : [...busy, ...Array<string>(missing).fill(first)];
 }
 
-function busyValues(busy: string[]): Record<string, string> {
-  return Object.fromEntries(busy.map((endpoint, i) => [`busy${i}`, endpoint]));
-}
+const selectEarliest = statement((s, p: Params<LeftOut & { limit: number }>) => {
+  const { deliveries } = s.t;
+  return s.db
+    .select({ endpointId: deliveries.endpointId, at: deliveries.nextAttemptAt })
+    .from(deliveries)
+    .where(and(pending(s), notBusy(sql`${deliveries.endpointId}`, p.busy), ne(deliveries.userId, p.fullAccount)))
+    .orderBy(asc(deliveries.nextAttemptAt))
+    .limit(p.limit);
+});
+
+const selectEarliestWalked = statement((s, p: Params<LeftOut & { from: string }>) =>
+  s.db
+    .select({ at: sql<Date | null>`min(walk.due)`.mapWith(s.t.deliveries.nextAttemptAt) })
+    .from(waitingEndpoints(s, p.from))
+    .where(and(notBusy(sql`walk.endpoint`, p.busy), ne(accountOfWalked(s), p.fullAccount))),
+);
 
 /** When the next delivery is due, busy endpoints and those of a full account left out; null when none waits. */
-export function* nextDeliveryDue(s: Scope, endpoints: string[], fullAccount: string | null = null): Verb<Date | null> {
+export function* nextDeliveryDue(s: Scope, endpoints: string[], account: string | null = null): Verb<Date | null> {
   const busy = filledUp(endpoints);
+  const fullAccount = account ?? "";
   const isAny = busy.length === 0;
-  const earliest = yield* earliestDue(s, { busy: [], fullAccount, limit: isAny ? 1 : NEXT_DUE_CANDIDATES });
+  const looked = isAny ? 1 : NEXT_DUE_CANDIDATES;
+  const earliest = yield* selectEarliest(s, { busy: [], fullAccount, limit: looked });
   const found = earliest.find((row) => !busy.includes(row.endpointId));
-  if (found || isAny || earliest.length < NEXT_DUE_CANDIDATES) return found?.at ?? null;
-  if (!(yield* isPile(s, null))) return (yield* earliestDue(s, { busy, fullAccount, limit: 1 }))[0]?.at ?? null;
-  const [rest] = yield* ask(
-    s.prepared(
-      `nextDeliveryDue ${busy.length}`,
-      () =>
-        s.db
-          .select({ at: sql<Date | null>`min(walk.due)`.mapWith(s.t.deliveries.nextAttemptAt) })
-          .from(waitingEndpoints(s))
-          .where(and(notBusy(sql`walk.endpoint`, busy), notFull(accountOfWalked(s)))),
-      { from: "", ...busyValues(busy), ...fullValue(fullAccount) },
-    ),
-  );
+  if (found || isAny || earliest.length < looked) return found?.at ?? null;
+  const [rest] = (yield* isPile(s, null))
+    ? yield* selectEarliestWalked(s, { busy, fullAccount, from: "" })
+    : yield* selectEarliest(s, { busy, fullAccount, limit: 1 });
   return rest?.at ?? null;
-}
-
-function* earliestDue(
-  s: Scope,
-  { busy, fullAccount, limit }: { busy: string[]; fullAccount: string | null; limit: number },
-): Verb<{ endpointId: string; at: Date }[]> {
-  const { deliveries } = s.t;
-  return yield* ask(
-    s.prepared(
-      `earliestDue ${busy.length}`,
-      () =>
-        s.db
-          .select({ endpointId: deliveries.endpointId, at: deliveries.nextAttemptAt })
-          .from(deliveries)
-          .where(and(pending(s), notBusy(sql`${deliveries.endpointId}`, busy), notFull(sql`${deliveries.userId}`)))
-          .orderBy(asc(deliveries.nextAttemptAt))
-          .limit(sql.placeholder("limit")),
-      { limit, ...busyValues(busy), ...fullValue(fullAccount) },
-    ),
-  );
 }
 
 /**

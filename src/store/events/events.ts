@@ -3,6 +3,7 @@ import { newId } from "../../util/id.ts";
 import type { EventType } from "../../wire/event-types.ts";
 import type { EventData } from "../../wire/events.ts";
 import { ask, askRaw, type Scope, type Verb } from "../engine/engine.ts";
+import { insertStatement, type Params, statement } from "../engine/statement.ts";
 import type { EventRow } from "../schema.ts";
 import { queueForWebhooks } from "./webhooks.ts";
 
@@ -29,44 +30,25 @@ export function* addEvent(s: Scope, event: NewEvent): Verb<string> {
   return added.id;
 }
 
+const insertEvent = insertStatement((t) => t.events);
+
 /** Adds an event to the log alone. */
 export function* logEvent(s: Scope, event: NewEvent): Verb<Omit<EventRow, "xid" | "seq">> {
   const { now, id = newId("evt"), ...rest } = event;
   const row = { id, ...rest, createdAt: now };
-  yield* ask(
-    s.prepared(
-      "addEvent",
-      () =>
-        s.db.insert(s.t.events).values({
-          id: sql.placeholder("id"),
-          userId: sql.placeholder("userId"),
-          agentId: sql.placeholder("agentId"),
-          type: sql.placeholder("type"),
-          data: sql.placeholder("data"),
-          createdAt: sql.placeholder("createdAt"),
-        }),
-      row,
-    ),
-  );
+  yield* insertEvent(s, row);
   s.signal({ topic: "events", key: event.userId });
   return row;
 }
 
+const selectEvent = statement(({ db, t: { events } }, p: Params<{ id: string }>) =>
+  db.select().from(events).where(eq(events.id, p.id)),
+);
+
 /** The event of this id, whoever's it is, or null. */
 export function* getEvent(s: Scope, id: string): Verb<EventRow | null> {
-  const { events } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "getEvent",
-      () =>
-        s.db
-          .select()
-          .from(events)
-          .where(eq(events.id, sql.placeholder("id"))),
-      { id },
-    ),
-  );
-  return rows[0] ?? null;
+  const [event] = yield* selectEvent(s, { id });
+  return event ?? null;
 }
 
 /** Whose events: an account's, or those about one of its agents. */

@@ -1,10 +1,11 @@
-import { and, desc, eq, inArray, sql } from "drizzle-orm";
+import { and, desc, eq, inArray } from "drizzle-orm";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
 import type { EventType } from "../../wire/event-types.ts";
 import { lockUser } from "../accounts/accounts.ts";
 import { type KeptAnswer, keepAnswer } from "../accounts/requests.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { DeliveryRow, EventRow, WebhookRow } from "../schema.ts";
 import { addDelivery } from "./delivery-queue.ts";
 import { freezeDeliveries, type Health, healthy, releaseDeliveries, switchedOff } from "./endpoints.ts";
@@ -46,21 +47,13 @@ export function webhookRow(webhook: NewWebhook, now: Date): WebhookRow {
   };
 }
 
+const selectWebhooks = statement(({ db, t: { webhooks } }, p: Params<{ userId: string }>) =>
+  db.select().from(webhooks).where(eq(webhooks.userId, p.userId)).orderBy(desc(webhooks.id)),
+);
+
 /** The account's webhooks, newest first. */
-export function* listWebhooks(s: Scope, userId: string): Verb<WebhookRow[]> {
-  const { webhooks } = s.t;
-  return yield* ask(
-    s.prepared(
-      "listWebhooks",
-      () =>
-        s.db
-          .select()
-          .from(webhooks)
-          .where(eq(webhooks.userId, sql.placeholder("userId")))
-          .orderBy(desc(webhooks.id)),
-      { userId },
-    ),
-  );
+export function listWebhooks(s: Scope, userId: string): Verb<WebhookRow[]> {
+  return selectWebhooks(s, { userId });
 }
 
 /** The account's webhook of this id, or null. */

@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, gt, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import type { ReadStatus } from "../../mail.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { MailContent, MessageRow } from "../schema.ts";
 import { type FrameRow, frameColumns } from "./received.ts";
 import { matching } from "./search.ts";
@@ -63,37 +64,34 @@ export function* listMessages(
 /** Longest subject in a notification: one line of RFC 5322 2.1.1. The message itself has it whole. */
 const NEWS_SUBJECT_CHARS = 998;
 
+const selectMessagesAfter = statement(
+  ({ db, t: { messages } }, p: Params<{ agentId: string; after: number; limit: number }>, unreadOnly: boolean) =>
+    db
+      .select({
+        ...frameColumns(messages),
+        subject: sql<string>`substr(${messages.subject}, 1, ${sql.raw(`${NEWS_SUBJECT_CHARS}`)})`,
+      })
+      .from(messages)
+      .where(
+        and(
+          eq(messages.agentId, p.agentId),
+          gt(messages.seq, p.after),
+          // Written out, because a partial index is only found by a constant.
+          unreadOnly ? sql`${messages.status} = 'unread'` : undefined,
+        ),
+      )
+      .orderBy(asc(messages.seq))
+      .limit(p.limit),
+);
+
 /** An agent's messages after a position, oldest first, for the WebSocket hub. */
-export function* messagesAfter(
+export function messagesAfter(
   s: Scope,
   agentId: string,
   after: number,
-  options: { unreadOnly: boolean; limit: number },
+  { unreadOnly, limit }: { unreadOnly: boolean; limit: number },
 ): Verb<FrameRow[]> {
-  const { messages } = s.t;
-  return yield* ask(
-    s.prepared(
-      `messagesAfter ${options.unreadOnly}`,
-      () =>
-        s.db
-          .select({
-            ...frameColumns(messages),
-            subject: sql<string>`substr(${messages.subject}, 1, ${sql.raw(`${NEWS_SUBJECT_CHARS}`)})`,
-          })
-          .from(messages)
-          .where(
-            and(
-              eq(messages.agentId, sql.placeholder("agentId")),
-              gt(messages.seq, sql.placeholder("after")),
-              // Written out, because a partial index is only found by a constant.
-              options.unreadOnly ? sql`${messages.status} = 'unread'` : undefined,
-            ),
-          )
-          .orderBy(asc(messages.seq))
-          .limit(sql.placeholder("limit")),
-      { agentId, after, limit: options.limit },
-    ),
-  );
+  return selectMessagesAfter(s, { agentId, after, limit }, unreadOnly);
 }
 
 export interface StoredMail {
@@ -102,34 +100,23 @@ export interface StoredMail {
   content: MailContent;
 }
 
+const selectMessage = statement(({ db, t: { messages, rawMail } }, p: Params<{ id: string; agentId: string }>) =>
+  db
+    .select({ message: messages, raw: rawMail.bytes, content: rawMail.content })
+    .from(messages)
+    .innerJoin(rawMail, eq(rawMail.sha256, messages.rawSha256))
+    .where(and(eq(messages.id, p.id), eq(messages.agentId, p.agentId))),
+);
+
+const selectLabels = statement(({ db, t: { messageLabels } }, p: Params<{ id: string }>) =>
+  db.select().from(messageLabels).where(eq(messageLabels.messageId, p.id)),
+);
+
 /** A message with its bytes and what was read from them, or null when the agent has none of that id. */
 export function* getMessage(s: Scope, agentId: string, id: string): Verb<StoredMail | null> {
-  const { messages, rawMail } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "getMessage",
-      () =>
-        s.db
-          .select({ message: messages, raw: rawMail.bytes, content: rawMail.content })
-          .from(messages)
-          .innerJoin(rawMail, eq(rawMail.sha256, messages.rawSha256))
-          .where(and(eq(messages.id, sql.placeholder("id")), eq(messages.agentId, sql.placeholder("agentId")))),
-      { id, agentId },
-    ),
-  );
-  const row = rows[0];
+  const [row] = yield* selectMessage(s, { id, agentId });
   if (!row) return null;
-  const labels = yield* ask(
-    s.prepared(
-      "labelsOfMessage",
-      () =>
-        s.db
-          .select()
-          .from(s.t.messageLabels)
-          .where(eq(s.t.messageLabels.messageId, sql.placeholder("id"))),
-      { id },
-    ),
-  );
+  const labels = yield* selectLabels(s, { id });
   const message = { ...row.message, labels: labels.map(({ label }) => label).sort() };
   return { message, raw: row.raw, content: row.content };
 }

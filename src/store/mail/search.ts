@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import type { Scope, Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { MailContent, MessageRow } from "../schema.ts";
 
 /** Words of the head and of the body that are indexed at most, in characters: both together stay under the 1 MiB of a tsvector. */
@@ -27,30 +28,21 @@ const QUERY_TEXT_MAX = 4 * QUERY_WORDS_MAX * WORD_LENGTH_MAX;
 const ftsIndex = sqliteTable("message_search", { rowid: integer("rowid"), document: text("document") });
 const tsvectorIndex = sqliteTable("message_search", { messageId: text("message_id"), document: text("document") });
 
+const insertDocument = statement(({ db, dialect }, p: Params<{ id: string; document: string }>) =>
+  dialect === "sqlite"
+    ? db.insert(ftsIndex).values({ rowid: sql`(select n from messages where id = ${p.id})`, document: p.document })
+    : db
+        .insert(tsvectorIndex)
+        .values({ messageId: p.id, document: sql`array_to_tsvector(string_to_array(${p.document}, ' '))` }),
+);
+
 /**
  * Full-text search: the one place where the two databases differ on purpose (FTS5, tsvector).
  * Subject, addresses, attachment names and body are indexed; a query finds the messages in which each of
  * its words begins a word. The words are found here, so that both databases find the same ones.
  */
 export function* indexMessage(s: Scope, row: MessageRow, words: string): Verb<void> {
-  const document = `${ownerWord(row.agentId)} ${words}`.trim();
-  const id = sql.placeholder("id");
-  yield* ask(
-    s.prepared(
-      "indexMessage",
-      () =>
-        s.dialect === "sqlite"
-          ? s.db.insert(ftsIndex).values({
-              rowid: sql`(select n from messages where id = ${id})`,
-              document: sql.placeholder("document"),
-            })
-          : s.db.insert(tsvectorIndex).values({
-              messageId: id,
-              document: sql`array_to_tsvector(string_to_array(${sql.placeholder("document")}, ' '))`,
-            }),
-      { id: row.id, document },
-    ),
-  );
+  yield* insertDocument(s, { id: row.id, document: `${ownerWord(row.agentId)} ${words}`.trim() });
 }
 
 /** The words by which a message is found, each once, separated by spaces: the same for each of its recipients. */

@@ -1,6 +1,7 @@
 import { and, eq, inArray, lt, sql } from "drizzle-orm";
 import { type Mailbox, mailboxAddress } from "../../mail.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { MessageRow } from "../schema.ts";
 
 /** Addresses remembered of one message: its authors and its Reply-To. More than a person would answer to. */
@@ -48,24 +49,16 @@ function* note(s: Scope, { agentId, createdAt }: MessageRow, given: string[]): V
   );
 }
 
+const deleteUnproven = statement(({ db, t: { unproven } }, p: Params<{ agentId: string; key: string }>) =>
+  db.delete(unproven).where(and(eq(unproven.agentId, p.agentId), eq(unproven.key, p.key))),
+);
+
 /**
  * Forgets that mail from an address was unproven, because mail from it has been proven since. Its conversations stay
  * remembered: what was said there is as doubtful as before.
  */
 export function* forgetUnproven(s: Scope, agentId: string, address: string): Verb<void> {
-  for (const key of addressKeys(address))
-    yield* ask(
-      s.prepared(
-        "forgetUnproven",
-        () =>
-          s.db
-            .delete(s.t.unproven)
-            .where(
-              and(eq(s.t.unproven.agentId, sql.placeholder("agentId")), eq(s.t.unproven.key, sql.placeholder("key"))),
-            ),
-        { agentId, key },
-      ),
-    );
+  for (const key of addressKeys(address)) yield* deleteUnproven(s, { agentId, key });
 }
 
 /** Whether unproven mail came in the conversation, or from one of the addresses, or asked for answers there. */

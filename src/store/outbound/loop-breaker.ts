@@ -1,5 +1,6 @@
 import { and, eq, gt, sql } from "drizzle-orm";
-import { ask, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { Hold } from "../schema.ts";
 import type { SendLimits } from "./send-limits.ts";
 
@@ -46,57 +47,48 @@ export function* holdLoop(
   return null;
 }
 
+const selectStopped = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; key: string }>) =>
+    db
+      .select({ id: messages.id })
+      .from(messages)
+      .where(
+        and(
+          eq(messages.agentId, p.agentId),
+          eq(messages.loopKey, p.key),
+          // Written out, because a partial index is only found by a constant.
+          sql`${messages.status} = 'pending_approval'`,
+        ),
+      )
+      .limit(1),
+);
+
 function* isStopped(s: Scope, agentId: string, key: string): Verb<boolean> {
-  const { outboundMessages: messages } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "loopStopped",
-      () =>
-        s.db
-          .select({ id: messages.id })
-          .from(messages)
-          .where(
-            and(
-              eq(messages.agentId, sql.placeholder("agentId")),
-              eq(messages.loopKey, sql.placeholder("key")),
-              // Written out, because a partial index is only found by a constant.
-              sql`${messages.status} = 'pending_approval'`,
-            ),
-          )
-          .limit(1),
-      { agentId, key },
-    ),
-  );
-  return rows.length > 0;
+  return (yield* selectStopped(s, { agentId, key })).length > 0;
 }
+
+const selectSent = statement(
+  (
+    { db, t: { outboundMessages, outboundRecipients } },
+    p: Params<{ agentId: string; name: string; after: Date; share: number }>,
+    kind: string,
+  ) => {
+    const [table, column] =
+      kind === "conversation"
+        ? ([outboundMessages, outboundMessages.conversationId] as const)
+        : ([outboundRecipients, outboundRecipients.address] as const);
+    return db
+      .select({ at: table.createdAt })
+      .from(table)
+      .where(and(eq(table.agentId, p.agentId), eq(column, p.name), gt(table.createdAt, p.after)))
+      .limit(p.share);
+  },
+);
 
 /** Whether an agent has sent this many messages after a time, in a conversation or to an address. */
 function* hadItsShare(s: Scope, agentId: string, key: string, after: Date, share: number): Verb<boolean> {
   const { kind, name } = partsOf(key);
-  const { outboundMessages, outboundRecipients } = s.t;
-  const [table, column] =
-    kind === "conversation"
-      ? ([outboundMessages, outboundMessages.conversationId] as const)
-      : ([outboundRecipients, outboundRecipients.address] as const);
-  const rows = yield* ask(
-    s.prepared(
-      `sentIn ${kind}`,
-      () =>
-        s.db
-          .select({ at: table.createdAt })
-          .from(table)
-          .where(
-            and(
-              eq(table.agentId, sql.placeholder("agentId")),
-              eq(column, sql.placeholder("name")),
-              gt(table.createdAt, timePlaceholder(s, "after")),
-            ),
-          )
-          .limit(sql.placeholder("share")),
-      { agentId, name, after, share },
-    ),
-  );
-  return rows.length >= share;
+  return (yield* selectSent(s, { agentId, name, after, share }, kind)).length >= share;
 }
 
 function* releasedAt(s: Scope, agentId: string, key: string): Verb<Date | null> {

@@ -3,7 +3,8 @@ import type { OutboundStatus, OutboundType } from "../../mail.ts";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
 import { isPausedAbove } from "../accounts/pauses.ts";
-import { ask, placeholders, type Scope, type Verb } from "../engine/engine.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { insertStatement, type Params, statement } from "../engine/statement.ts";
 import { addEvent } from "../events/events.ts";
 import { noteWritten, strangersAmong, unwrittenAmong } from "../mail/correspondents.ts";
 import type { AgentRow, HeldReview, Hold, OutboundRow, RecipientKind, RecipientRow } from "../schema.ts";
@@ -140,22 +141,14 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   return { message: row, recipients, fresh: true };
 }
 
+const selectLockedAgent = statement(({ db, t: { agents }, locked }, p: Params<{ id: string }>) =>
+  locked(db.select().from(agents).where(eq(agents.id, p.id))),
+);
+
 /** The agent's row, locked: messages of one agent are accepted one after the other, so that limits hold. */
 export function* lockAgent(s: Scope, id: string): Verb<AgentRow | null> {
-  const rows = yield* ask(
-    s.prepared(
-      "lockAgent",
-      () =>
-        s.locked(
-          s.db
-            .select()
-            .from(s.t.agents)
-            .where(eq(s.t.agents.id, sql.placeholder("id"))),
-        ),
-      { id },
-    ),
-  );
-  return rows[0] ?? null;
+  const [agent] = yield* selectLockedAgent(s, { id });
+  return agent ?? null;
 }
 
 type Asked = Pick<OutboundRow, "agentId" | "idempotencyKey" | "requestHash" | "requestBy">;
@@ -172,57 +165,45 @@ function* earlierMessage(s: Scope, userId: string, asked: Asked, now: Date): Ver
   return found;
 }
 
+const selectKeyed = statement(({ db, t: { outboundMessages: messages } }, p: Params<{ userId: string; key: string }>) =>
+  db
+    .select()
+    .from(messages)
+    .where(and(eq(messages.userId, p.userId), eq(messages.idempotencyKey, p.key))),
+);
+
 /** The message that came with this Idempotency-Key. An old one gives the key up. */
 function* keyedMessage(s: Scope, userId: string, key: string, now: Date): Verb<OutboundRow | null> {
   const { outboundMessages } = s.t;
-  const [found] = yield* ask(
-    s.prepared(
-      "keyedMessage",
-      () =>
-        s.db
-          .select()
-          .from(outboundMessages)
-          .where(
-            and(
-              eq(outboundMessages.userId, sql.placeholder("userId")),
-              eq(outboundMessages.idempotencyKey, sql.placeholder("key")),
-            ),
-          ),
-      { userId, key },
-    ),
-  );
+  const [found] = yield* selectKeyed(s, { userId, key });
   if (!found) return null;
   if (now.getTime() - found.createdAt.getTime() < IDEMPOTENCY_KEPT_MS) return found;
   yield* ask(s.db.update(outboundMessages).set({ idempotencyKey: null }).where(eq(outboundMessages.id, found.id)));
   return null;
 }
 
+const selectUnanswered = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<Pick<OutboundRow, "agentId" | "requestHash" | "requestBy">>) =>
+    db
+      .select()
+      .from(messages)
+      .where(
+        and(
+          eq(messages.agentId, p.agentId),
+          eq(messages.requestHash, p.requestHash),
+          isNotNull(messages.requestHash),
+          isNull(messages.idempotencyKey),
+          isNull(messages.answeredAt),
+          eq(messages.requestBy, p.requestBy),
+        ),
+      )
+      .orderBy(desc(messages.createdAt))
+      .limit(1),
+);
+
 /** The newest message that came with the same request by the same caller, and of which nothing final was told yet. */
 function* unansweredMessage(s: Scope, asked: Asked, now: Date): Verb<OutboundRow | null> {
-  const { outboundMessages } = s.t;
-  const { agentId, requestHash, requestBy } = asked;
-  const [found] = yield* ask(
-    s.prepared(
-      "unansweredMessage",
-      () =>
-        s.db
-          .select()
-          .from(outboundMessages)
-          .where(
-            and(
-              eq(outboundMessages.agentId, sql.placeholder("agentId")),
-              eq(outboundMessages.requestHash, sql.placeholder("requestHash")),
-              isNotNull(outboundMessages.requestHash),
-              isNull(outboundMessages.idempotencyKey),
-              isNull(outboundMessages.answeredAt),
-              eq(outboundMessages.requestBy, sql.placeholder("requestBy")),
-            ),
-          )
-          .orderBy(desc(outboundMessages.createdAt))
-          .limit(1),
-      { agentId, requestHash, requestBy },
-    ),
-  );
+  const [found] = yield* selectUnanswered(s, asked);
   return found && now.getTime() - found.createdAt.getTime() <= REPEAT_MS ? found : null;
 }
 
@@ -237,26 +218,15 @@ export function* noteAnswered(s: Scope, id: string, now: Date): Verb<void> {
   );
 }
 
+const insertMessage = insertStatement((t) => t.outboundMessages);
+const insertRaw = insertStatement((t) => t.outboundRaw);
+const insertRecipient = insertStatement((t) => t.outboundRecipients);
+
 /** Stores an outbound message with its bytes and recipients, as they are. */
 export function* insertOutbound(s: Scope, row: OutboundRow, recipients: RecipientRow[], raw: Buffer): Verb<void> {
-  const { outboundMessages, outboundRaw, outboundRecipients } = s.t;
-  yield* ask(
-    s.prepared("insertOutbound", () => s.db.insert(outboundMessages).values(placeholders(outboundMessages, row)), {
-      ...row,
-    }),
-  );
-  const bytes = { messageId: row.id, bytes: raw };
-  yield* ask(
-    s.prepared("insertOutboundRaw", () => s.db.insert(outboundRaw).values(placeholders(outboundRaw, bytes)), bytes),
-  );
-  for (const recipient of recipients)
-    yield* ask(
-      s.prepared(
-        "insertRecipient",
-        () => s.db.insert(outboundRecipients).values(placeholders(outboundRecipients, recipient)),
-        { ...recipient },
-      ),
-    );
+  yield* insertMessage(s, row);
+  yield* insertRaw(s, { messageId: row.id, bytes: raw });
+  for (const recipient of recipients) yield* insertRecipient(s, recipient);
 }
 
 /**
@@ -345,39 +315,26 @@ export function* conversationsOf(s: Scope, agentId: string, references: string[]
   return [...new Set([...own, ...received].map(({ conversationId }) => conversationId))];
 }
 
+const selectRecipients = statement(({ db, t: { outboundRecipients: recipients } }, p: Params<{ messageId: string }>) =>
+  db.select().from(recipients).where(eq(recipients.messageId, p.messageId)).orderBy(recipients.n),
+);
+
 /** A message's recipients in their order. */
-export function* recipientsOf(s: Scope, messageId: string): Verb<RecipientRow[]> {
-  const { outboundRecipients } = s.t;
-  return yield* ask(
-    s.prepared(
-      "recipientsOf",
-      () =>
-        s.db
-          .select()
-          .from(outboundRecipients)
-          .where(eq(outboundRecipients.messageId, sql.placeholder("messageId")))
-          .orderBy(outboundRecipients.n),
-      { messageId },
-    ),
-  );
+export function recipientsOf(s: Scope, messageId: string): Verb<RecipientRow[]> {
+  return selectRecipients(s, { messageId });
 }
+
+const selectMessage = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ id: string; userId: string }>) =>
+    db
+      .select()
+      .from(messages)
+      .where(and(eq(messages.id, p.id), eq(messages.userId, p.userId))),
+);
 
 /** An outbound message with what became of it, or null when the account has none of that id. */
 export function* getOutbound(s: Scope, userId: string, id: string): Verb<Outbound | null> {
-  const { outboundMessages } = s.t;
-  const [message] = yield* ask(
-    s.prepared(
-      "getOutbound",
-      () =>
-        s.db
-          .select()
-          .from(outboundMessages)
-          .where(
-            and(eq(outboundMessages.id, sql.placeholder("id")), eq(outboundMessages.userId, sql.placeholder("userId"))),
-          ),
-      { id, userId },
-    ),
-  );
+  const [message] = yield* selectMessage(s, { id, userId });
   return message ? { message, recipients: yield* recipientsOf(s, id) } : null;
 }
 

@@ -1,7 +1,8 @@
 import { and, asc, eq, inArray, isNotNull, lte, notInArray, type SQL, sql } from "drizzle-orm";
 import { type Method, type OutboundStatus, statusOf } from "../../mail.ts";
 import { suppress } from "../accounts/suppressions.ts";
-import { ask, askRaw, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { ask, askRaw, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import { addEvent } from "../events/events.ts";
 import { makeKnown } from "../mail/correspondents.ts";
 import type { OutboundRow, RecipientRow } from "../schema.ts";
@@ -37,7 +38,7 @@ export function* claimDueRecipients(
   const after: Record<string, string> = {};
   for (const room of input.lanes) {
     const { lane, free } = room;
-    let due = yield* dueIn(s, { lane, limit: free, now: input.now });
+    let due = yield* selectDue(s, { lane, limit: free, now: input.now }, "all");
     // A lane whose due mail fits in has no turns to take.
     if (free > 0 && due.length === free) {
       const turns = yield* takeTurns(s, room, due, input.now);
@@ -52,33 +53,28 @@ export function* claimDueRecipients(
 
 type Due = Pick<RecipientRow, "messageId" | "n" | "userId">;
 
-/** The oldest that are due in a lane, of all accounts or of one. */
-function* dueIn(s: Scope, input: { lane: string; limit: number; now: Date; userId?: string }): Verb<Due[]> {
-  const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
-  return yield* ask(
-    s.prepared(
-      `dueRecipients ${input.userId !== undefined}`,
-      () =>
-        s.skipLocked(
-          s.db
-            .select({ messageId: recipients.messageId, n: recipients.n, userId: recipients.userId })
-            .from(recipients)
-            .innerJoin(messages, eq(messages.id, recipients.messageId))
-            .where(
-              and(
-                ready(s),
-                eq(recipients.lane, sql.placeholder("lane")),
-                input.userId === undefined ? undefined : eq(recipients.userId, sql.placeholder("userId")),
-                lte(recipients.nextAttemptAt, timePlaceholder(s, "now")),
-              ),
-            )
-            .orderBy(asc(recipients.nextAttemptAt), asc(recipients.messageId), asc(recipients.n))
-            .limit(sql.placeholder("limit")),
-        ),
-      input,
-    ),
-  );
-}
+/** The oldest recipients that are due in a lane, of all accounts or of one. */
+const selectDue = statement(
+  (s, p: Params<{ lane: string; userId?: string; now: Date; limit: number }>, whose: "all" | "one") => {
+    const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
+    return s.skipLocked(
+      s.db
+        .select({ messageId: recipients.messageId, n: recipients.n, userId: recipients.userId })
+        .from(recipients)
+        .innerJoin(messages, eq(messages.id, recipients.messageId))
+        .where(
+          and(
+            ready(s),
+            eq(recipients.lane, p.lane),
+            whose === "one" ? eq(recipients.userId, p.userId) : undefined,
+            lte(recipients.nextAttemptAt, p.now),
+          ),
+        )
+        .orderBy(asc(recipients.nextAttemptAt), asc(recipients.messageId), asc(recipients.n))
+        .limit(p.limit),
+    );
+  },
+);
 
 /**
  * Fills a lane with an equal share of each account that has something due, then with the oldest of all. One claim looks at
@@ -90,10 +86,10 @@ function* takeTurns(
   oldest: Due[],
   now: Date,
 ): Verb<{ due: Due[]; after: string }> {
-  const looked = yield* accountsAfter(s, { lane, after, limit: ACCOUNTS_PER_CLAIM });
+  const looked = yield* selectAccounts(s, { lane, after, limit: ACCOUNTS_PER_CLAIM });
   const isAll = looked.length < ACCOUNTS_PER_CLAIM;
   if (isAll && after !== "")
-    for (const from of yield* accountsAfter(s, { lane, after: "", limit: ACCOUNTS_PER_CLAIM - looked.length }))
+    for (const from of yield* selectAccounts(s, { lane, after: "", limit: ACCOUNTS_PER_CLAIM - looked.length }))
       if (from.account <= after) looked.push(from);
   const accounts: string[] = [];
   let next = isAll ? "" : after;
@@ -106,7 +102,7 @@ function* takeTurns(
     return { due: oldest, after: next };
   const share = Math.ceil(free / accounts.length);
   const shares: Due[][] = [];
-  for (const userId of accounts) shares.push(yield* dueIn(s, { lane, limit: share, now, userId }));
+  for (const userId of accounts) shares.push(yield* selectDue(s, { lane, limit: share, now, userId }, "one"));
   const chosen = new Map<string, Due>();
   const choose = (due: Due | undefined) => due && chosen.size < free && chosen.set(`${due.messageId} ${due.n}`, due);
   for (let round = 0; round < share; round++) for (const rows of shares) choose(rows[round]);
@@ -115,64 +111,48 @@ function* takeTurns(
 }
 
 /** Accounts with something waiting in a lane, in the order of their ids, and when their first is due. Two seeks for each. */
-function* accountsAfter(
-  s: Scope,
-  input: { lane: string; after: string; limit: number },
-): Verb<{ account: string; dueAt: Date }[]> {
-  const { outboundRecipients: recipients } = s.t;
-  const waiting = sql`from ${recipients} where queue = 'ready' and lane = ${sql.placeholder("lane")}`;
-  const next = (last: SQL) => sql`(select min(user_id) ${waiting} and user_id > ${last})`;
-  const walk = sql`(
-    with recursive steps (account) as (
-      select ${next(sql`${sql.placeholder("after")}`)}
-      union all select ${next(sql`steps.account`)} from steps where account is not null)
-    select account, (select min(next_attempt_at) ${waiting} and user_id = account) as due_at
-    from steps where account is not null) as walk`;
-  return yield* ask(
-    s.prepared(
-      "accountsAfter",
-      () =>
-        s.db
-          .select({ account: sql<string>`walk.account`, dueAt: sql`walk.due_at`.mapWith(recipients.nextAttemptAt) })
-          .from(walk)
-          .limit(sql.placeholder("limit")),
-      input,
-    ),
-  );
-}
+const selectAccounts = statement(
+  ({ db, t: { outboundRecipients: recipients } }, p: Params<{ lane: string; after: string; limit: number }>) => {
+    const waiting = sql`from ${recipients} where queue = 'ready' and lane = ${p.lane}`;
+    const next = (last: SQL) => sql`(select min(user_id) ${waiting} and user_id > ${last})`;
+    const walk = sql`(
+      with recursive steps (account) as (
+        select ${next(p.after)}
+        union all select ${next(sql`steps.account`)} from steps where account is not null)
+      select account, (select min(next_attempt_at) ${waiting} and user_id = account) as due_at
+      from steps where account is not null) as walk`;
+    return db
+      .select({ account: sql<string>`walk.account`, dueAt: sql`walk.due_at`.mapWith(recipients.nextAttemptAt) })
+      .from(walk)
+      .limit(p.limit);
+  },
+);
+
+const updateToLeased = statement(
+  (
+    { db, t: { outboundRecipients: recipients } },
+    p: Params<{ messageId: string; n: number; until: Date; token: string }>,
+  ) =>
+    db
+      .update(recipients)
+      .set({ status: "sending", nextAttemptAt: p.until, leaseToken: p.token })
+      .where(and(eq(recipients.messageId, p.messageId), eq(recipients.n, p.n)))
+      .returning(),
+);
+
+const updateToSending = statement(({ db, t: { outboundMessages: messages } }, p: Params<{ messageId: string }>) =>
+  db
+    .update(messages)
+    .set({ status: "sending" })
+    .where(and(eq(messages.id, p.messageId), inArray(messages.status, ["queued", "deferred"]))),
+);
 
 function* leaseRecipient(
   s: Scope,
   lease: { messageId: string; n: number; until: Date; token: string },
 ): Verb<RecipientRow[]> {
-  const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "leaseRecipient",
-      () =>
-        s.db
-          .update(recipients)
-          .set({
-            status: "sending",
-            nextAttemptAt: timePlaceholder(s, "until"),
-            leaseToken: sql`${sql.placeholder("token")}`,
-          })
-          .where(and(eq(recipients.messageId, sql.placeholder("messageId")), eq(recipients.n, sql.placeholder("n"))))
-          .returning(),
-      lease,
-    ),
-  );
-  yield* ask(
-    s.prepared(
-      "markSending",
-      () =>
-        s.db
-          .update(messages)
-          .set({ status: "sending" })
-          .where(and(eq(messages.id, sql.placeholder("messageId")), inArray(messages.status, ["queued", "deferred"]))),
-      { messageId: lease.messageId },
-    ),
-  );
+  const rows = yield* updateToLeased(s, lease);
+  yield* updateToSending(s, lease);
   return rows;
 }
 
@@ -197,6 +177,38 @@ export type RecipientOutcome =
   /** Nothing was learned about this recipient, so nothing counts; once more at `at`. */
   | { kind: "released"; at: Date; error: string | null };
 
+interface Finish {
+  messageId: string;
+  n: number;
+  leaseToken: string;
+  status: RecipientRow["status"];
+  error: string | null;
+  reply: string | null;
+  method: Method | null;
+  at: Date;
+  now: Date;
+}
+
+/** Whether nothing more is tried after such an outcome. */
+const isFinal = (kind: RecipientOutcome["kind"]) => kind === "sent" || kind === "failed";
+
+const updateToFinished = statement((s, p: Params<Finish>, kind: RecipientOutcome["kind"]) => {
+  const { outboundRecipients: recipients } = s.t;
+  const isTried = kind !== "released";
+  return s.db
+    .update(recipients)
+    .set({
+      leaseToken: null,
+      status: isFinal(kind) ? p.status : waitingStatus(s, isTried ? 1 : 0),
+      error: p.error,
+      ...(isTried ? { updatedAt: p.now, attempts: sql`${recipients.attempts} + 1`, smtpReply: p.reply } : {}),
+      ...(isFinal(kind) ? { queue: "done" as const } : { nextAttemptAt: p.at }),
+      ...(kind === "sent" ? { method: p.method } : {}),
+    })
+    .where(and(eq(recipients.messageId, p.messageId), eq(recipients.n, p.n), eq(recipients.leaseToken, p.leaseToken)))
+    .returning();
+});
+
 /**
  * Records what a try came to, with its event. Returns the message's status now; null, and nothing is done, when the
  * lease has passed to somebody else or the message is gone.
@@ -207,54 +219,24 @@ export function* finishRecipient(
   outcome: RecipientOutcome,
   now: Date,
 ): Verb<OutboundStatus | null> {
-  const { outboundRecipients: recipients } = s.t;
   const message = yield* lockMessage(s, recipient.messageId);
   if (!message) return null;
-  const final = outcome.kind === "sent" || outcome.kind === "failed";
-  const tried = outcome.kind !== "released";
-  const rows = yield* ask(
-    s.prepared(
-      `finishRecipient ${outcome.kind}`,
-      () =>
-        s.db
-          .update(recipients)
-          .set({
-            leaseToken: null,
-            status: final ? sql`${sql.placeholder("status")}` : waitingStatus(s, tried ? 1 : 0),
-            error: sql`${sql.placeholder("error")}`,
-            ...(tried ? { updatedAt: timePlaceholder(s, "now") } : {}),
-            ...(final ? { queue: "done" as const } : { nextAttemptAt: timePlaceholder(s, "at") }),
-            ...(outcome.kind === "sent" ? { method: sql`${sql.placeholder("method")}` } : {}),
-            ...(tried
-              ? { attempts: sql`${recipients.attempts} + 1`, smtpReply: sql`${sql.placeholder("reply")}` }
-              : {}),
-          })
-          .where(
-            and(
-              eq(recipients.messageId, sql.placeholder("messageId")),
-              eq(recipients.n, sql.placeholder("n")),
-              eq(recipients.leaseToken, sql.placeholder("leaseToken")),
-            ),
-          )
-          .returning(),
-      {
-        messageId: recipient.messageId,
-        n: recipient.n,
-        leaseToken: recipient.leaseToken ?? "",
-        status: outcome.kind === "sent" ? outcome.status : "failed",
-        error: "error" in outcome ? outcome.error : null,
-        reply: "reply" in outcome ? outcome.reply : null,
-        method: outcome.kind === "sent" ? outcome.method : null,
-        at: "at" in outcome ? outcome.at : now,
-        now,
-      },
-    ),
-  );
-  const row = rows[0];
+  const finish: Finish = {
+    messageId: recipient.messageId,
+    n: recipient.n,
+    leaseToken: recipient.leaseToken ?? "",
+    status: outcome.kind === "sent" ? outcome.status : "failed",
+    error: "error" in outcome ? outcome.error : null,
+    reply: "reply" in outcome ? outcome.reply : null,
+    method: outcome.kind === "sent" ? outcome.method : null,
+    at: "at" in outcome ? outcome.at : now,
+    now,
+  };
+  const [row] = yield* updateToFinished(s, finish, outcome.kind);
   if (!row) return null;
   if (outcome.kind === "sent" && message.type !== "notice")
     yield* makeKnown(s, "left", { agentId: message.agentId, address: row.address, now });
-  if (tried) yield* tellFate(s, message, row, now);
+  if (outcome.kind !== "released") yield* tellFate(s, message, row, now);
   if (outcome.kind === "failed" && outcome.suppress)
     yield* suppress(s, {
       userId: message.userId,
@@ -264,7 +246,8 @@ export function* finishRecipient(
       messageId: message.id,
       now,
     });
-  if (final && message.type === "notice" && row.method !== "capture") yield* forgetContent(s, message.id);
+  if (isFinal(outcome.kind) && message.type === "notice" && row.method !== "capture")
+    yield* forgetContent(s, message.id);
   s.signal({ topic: "outcome", key: message.id });
   return yield* refreshStatus(s, message.id, message);
 }
@@ -299,31 +282,16 @@ type MessageHead = Pick<
   "id" | "userId" | "agentId" | "type" | "conversationId" | "emailMessageId" | "status"
 >;
 
+const selectLockedHead = statement(({ db, t: { outboundMessages }, locked }, p: Params<{ id: string }>) => {
+  const { id, userId, agentId, type, conversationId, emailMessageId, status } = outboundMessages;
+  const head = { id, userId, agentId, type, conversationId, emailMessageId, status };
+  return locked(db.select(head).from(outboundMessages).where(eq(id, p.id)));
+});
+
 /** The message, locked: whoever changes its recipients does so one after the other. */
 export function* lockMessage(s: Scope, id: string): Verb<MessageHead | null> {
-  const { outboundMessages } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "lockOutbound",
-      () =>
-        s.locked(
-          s.db
-            .select({
-              id: outboundMessages.id,
-              userId: outboundMessages.userId,
-              agentId: outboundMessages.agentId,
-              type: outboundMessages.type,
-              conversationId: outboundMessages.conversationId,
-              emailMessageId: outboundMessages.emailMessageId,
-              status: outboundMessages.status,
-            })
-            .from(outboundMessages)
-            .where(eq(outboundMessages.id, sql.placeholder("id"))),
-        ),
-      { id },
-    ),
-  );
-  return rows[0] ?? null;
+  const [head] = yield* selectLockedHead(s, { id });
+  return head ?? null;
 }
 
 type FateType = `message.${"sent" | "delivered" | "deferred" | "failed" | "bounced" | "complained"}`;
@@ -363,34 +331,24 @@ export function* tellFate(
 /** What somebody decided stays said, whatever becomes of the recipients. */
 const decided: OutboundStatus[] = ["rejected", "expired_approved", "expired_rejected"];
 
+const selectFates = statement(({ db, t: { outboundRecipients: recipients } }, p: Params<{ id: string }>) =>
+  db.select({ status: recipients.status }).from(recipients).where(eq(recipients.messageId, p.id)),
+);
+
+const updateStatus = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ id: string; status: OutboundStatus }>) =>
+    db
+      .update(messages)
+      .set({ status: p.status })
+      .where(and(eq(messages.id, p.id), notInArray(messages.status, decided))),
+);
+
 /** Makes the status of a message, which is `known.status` so far, follow its recipients'. Returns it. */
 export function* refreshStatus(s: Scope, id: string, known?: Pick<OutboundRow, "status">): Verb<OutboundStatus> {
-  const { outboundMessages, outboundRecipients } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "fatesOf",
-      () =>
-        s.db
-          .select({ status: outboundRecipients.status })
-          .from(outboundRecipients)
-          .where(eq(outboundRecipients.messageId, sql.placeholder("id"))),
-      { id },
-    ),
-  );
+  const rows = yield* selectFates(s, { id });
   if (known && decided.includes(known.status)) return known.status;
   const status = statusOf(rows.map((row) => row.status));
-  if (status !== known?.status)
-    yield* ask(
-      s.prepared(
-        "setOutboundStatus",
-        () =>
-          s.db
-            .update(outboundMessages)
-            .set({ status: sql`${sql.placeholder("status")}` })
-            .where(and(eq(outboundMessages.id, sql.placeholder("id")), notInArray(outboundMessages.status, decided))),
-        { id, status },
-      ),
-    );
+  if (status !== known?.status) yield* updateStatus(s, { id, status });
   return status;
 }
 
@@ -448,25 +406,22 @@ export function* renewLease(
   return rows.length > 0;
 }
 
+const selectNextDue = statement((s, p: Params<{ lane: string }>) => {
+  const { lane, nextAttemptAt } = s.t.outboundRecipients;
+  return s.db
+    .select({ at: nextAttemptAt })
+    .from(s.t.outboundRecipients)
+    .where(and(ready(s), eq(lane, p.lane)))
+    .orderBy(asc(nextAttemptAt))
+    .limit(1);
+});
+
 /** When the next recipient of these lanes is due; null when none waits. */
 export function* nextRecipientDue(s: Scope, lanes: string[]): Verb<Date | null> {
-  const { outboundRecipients: recipients } = s.t;
   let earliest: Date | null = null;
   for (const lane of lanes) {
-    const rows = yield* ask(
-      s.prepared(
-        "nextRecipientDue",
-        () =>
-          s.db
-            .select({ at: recipients.nextAttemptAt })
-            .from(recipients)
-            .where(and(ready(s), eq(recipients.lane, sql.placeholder("lane"))))
-            .orderBy(asc(recipients.nextAttemptAt))
-            .limit(1),
-        { lane },
-      ),
-    );
-    const at = rows[0]?.at;
+    const [next] = yield* selectNextDue(s, { lane });
+    const at = next?.at;
     if (at && (!earliest || at < earliest)) earliest = at;
   }
   return earliest;

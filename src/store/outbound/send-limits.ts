@@ -1,6 +1,7 @@
 import { and, desc, eq, gt, inArray, sql } from "drizzle-orm";
 import { Failure } from "../../util/errors.ts";
-import { ask, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { insertStatement, type Params, statement } from "../engine/statement.ts";
 import type { AgentRow, RecipientKind } from "../schema.ts";
 
 const MINUTE_MS = 60_000;
@@ -29,34 +30,21 @@ const reasons = {
   manual: "it was added by hand",
 };
 
+const selectSuppressed = statement(({ db, t: { suppressions } }, p: Params<{ userId: string; addresses: string[] }>) =>
+  db
+    .select()
+    .from(suppressions)
+    .where(and(eq(suppressions.userId, p.userId), inArray(suppressions.address, p.addresses)))
+    .orderBy(suppressions.address),
+);
+
 /** Failure `recipient_suppressed` that names each recipient the account does not write to any more. */
 export function* refuseSuppressed(
   s: Scope,
   userId: string,
   recipients: { address: string; kind: RecipientKind }[],
 ): Verb<void> {
-  const { suppressions } = s.t;
-  const addresses = Object.fromEntries(recipients.map(({ address }, i) => [`address${i}`, address]));
-  const found = yield* ask(
-    s.prepared(
-      `suppressedOf ${recipients.length}`,
-      () =>
-        s.db
-          .select()
-          .from(suppressions)
-          .where(
-            and(
-              eq(suppressions.userId, sql.placeholder("userId")),
-              inArray(
-                suppressions.address,
-                Object.keys(addresses).map((name) => sql.placeholder(name)),
-              ),
-            ),
-          )
-          .orderBy(suppressions.address),
-      { userId, ...addresses },
-    ),
-  );
+  const found = yield* selectSuppressed(s, { userId, addresses: recipients.map(({ address }) => address) });
   if (found.length === 0) return;
   const errors = found.map(({ address, reason }) => ({
     field: recipients.find((recipient) => recipient.address === address)?.kind ?? "to",
@@ -97,26 +85,40 @@ export function* countSend(s: Scope, agent: AgentRow, strangers: number, limits:
       throw refuse(DAY_MS, limits.newRecipientsPerDayPerAccount, "first-time recipients a day");
 }
 
+const addToCount = insertStatement(
+  (t) => t.sendCounts,
+  (insert, { key, bucket, count }) =>
+    insert
+      .onConflictDoUpdate({ target: [key, bucket], set: { count: sql`${count} + excluded.count` } })
+      .returning({ count }),
+);
+
 function* add(s: Scope, key: string, bucketMs: number, by: number, now: Date): Verb<number> {
-  const { sendCounts } = s.t;
   const bucket = now.getTime() - (now.getTime() % bucketMs);
-  const rows = yield* ask(
-    s.prepared(
-      "countSend",
-      () =>
-        s.db
-          .insert(sendCounts)
-          .values({ key: sql.placeholder("key"), bucket: sql.placeholder("bucket"), count: sql.placeholder("by") })
-          .onConflictDoUpdate({
-            target: [sendCounts.key, sendCounts.bucket],
-            set: { count: sql`${sendCounts.count} + excluded.count` },
-          })
-          .returning({ count: sendCounts.count }),
-      { key, bucket, by },
-    ),
-  );
-  return rows[0]?.count ?? by;
+  const [row] = yield* addToCount(s, { key, bucket, count: by });
+  return row?.count ?? by;
 }
+
+const selectFilling = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; after: Date; rank: number }>) =>
+    db
+      .select({ at: messages.notBefore })
+      .from(messages)
+      .where(and(eq(messages.agentId, p.agentId), gt(messages.notBefore, p.after)))
+      .orderBy(desc(messages.notBefore))
+      .limit(1)
+      .offset(p.rank),
+);
+
+const selectWaiting = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; after: Date; limit: number }>) =>
+    db
+      .select({ at: messages.notBefore })
+      .from(messages)
+      .where(and(eq(messages.agentId, p.agentId), gt(messages.notBefore, p.after)))
+      .orderBy(messages.notBefore)
+      .limit(p.limit),
+);
 
 /**
  * When the agent's next message may be tried: now, or, beyond its pace, a minute after the one that fills it.
@@ -125,37 +127,10 @@ function* add(s: Scope, key: string, bucketMs: number, by: number, now: Date): V
 export function* paceOf(s: Scope, agentId: string, limits: SendLimits, now: Date): Verb<Date> {
   const { perMinutePerAgent, burstPerAgent } = limits;
   if (perMinutePerAgent === 0) return now;
-  const { outboundMessages: messages } = s.t;
-  const later = () =>
-    and(eq(messages.agentId, sql.placeholder("agentId")), gt(messages.notBefore, timePlaceholder(s, "after")));
-  const [filling] = yield* ask(
-    s.prepared(
-      "paceFilling",
-      () =>
-        s.db
-          .select({ at: messages.notBefore })
-          .from(messages)
-          .where(later())
-          .orderBy(desc(messages.notBefore))
-          .limit(1)
-          .offset(sql.placeholder("rank")),
-      { agentId, after: new Date(now.getTime() - MINUTE_MS), rank: perMinutePerAgent - 1 },
-    ),
-  );
+  const minuteAgo = new Date(now.getTime() - MINUTE_MS);
+  const [filling] = yield* selectFilling(s, { agentId, after: minuteAgo, rank: perMinutePerAgent - 1 });
   if (!filling) return now;
-  const waiting = yield* ask(
-    s.prepared(
-      "paceWaiting",
-      () =>
-        s.db
-          .select({ at: messages.notBefore })
-          .from(messages)
-          .where(later())
-          .orderBy(messages.notBefore)
-          .limit(sql.placeholder("limit")),
-      { agentId, after: now, limit: burstPerAgent + 1 },
-    ),
-  );
+  const waiting = yield* selectWaiting(s, { agentId, after: now, limit: burstPerAgent + 1 });
   const slot = filling.at.getTime() + MINUTE_MS;
   if (waiting.length < burstPerAgent) return new Date(slot);
   const free = waiting[0]?.at.getTime() ?? slot;
