@@ -24,9 +24,8 @@ export function scopeFor(client: Database, t: Scope["t"]): SqliteScope {
     locked: <Q>(query: Q) => query,
     skipLocked: <Q>(query: Q) => query,
     prepared(name: string, build: () => PreparableQuery<unknown>) {
-      const query = cache.get(name) ?? build().prepare();
-      cache.set(name, query);
-      return query;
+      if (!cache.has(name)) cache.set(name, build().prepare());
+      return cache.get(name);
     },
   };
   return { db, with: (signals) => ({ ...shared, signal: (signal) => signals.push(signal) }) };

@@ -7,7 +7,9 @@ import { storable } from "./kit.ts";
 /** What a statement can be given. */
 type Value = string | number | boolean | Date | Buffer | readonly string[] | null | undefined;
 
-/** What tells the texts of one statement apart, when it has several. Each is prepared on each connection: keep them few. */
+/**
+ * What tells the texts of one statement apart, when it has several. Each is prepared on each connection: keep them few.
+ */
 type Form = string | boolean | Readonly<Record<string, boolean>>;
 
 /** A parameter for each value of a statement; for a list, one for each of its members. */
@@ -32,9 +34,9 @@ export class Parameter<T> extends SQL<T> {
 }
 
 /**
- * Declares a query that is built and prepared once on each connection, and later only gets its values: for the hot path,
- * where building a query costs more than running it. The form, and the length of each list, are all that its text may
- * depend on; each combination is prepared by itself.
+ * Declares a query that is built and prepared once on each connection, and later only gets its values: for the hot
+ * path, where building a query costs more than running it. The form, and the length of each list, are all that its text
+ * may depend on; each combination is prepared by itself.
  *
  * @param build makes the query from the scope, the parameters and the form
  */
@@ -43,8 +45,11 @@ export function statement<V extends { [K in keyof V]: Value }, R, F extends [for
 ): Statement<V, R, F> {
   return preparedOnce(
     (values, [form]) => {
-      let text = JSON.stringify(form) ?? "";
-      for (const [name, value] of Object.entries(values)) if (Array.isArray(value)) text += ` ${name} ${value.length}`;
+      let text = form === undefined ? "" : JSON.stringify(form);
+      for (const name in values) {
+        const value = values[name];
+        if (Array.isArray(value)) text += ` ${name} ${value.length}`;
+      }
       return text;
     },
     (s, values, ...form) => build(s, paramsFor(s.t, values), ...form),
@@ -76,7 +81,10 @@ export function insertStatement<T extends SQLiteTable, R = unknown>(
 /** How many names have been given out. */
 let named = 0;
 
-/** `textOf` tells apart the texts that `build` makes. Each has a name of its own in this process, by which Postgres keeps it. */
+/**
+ * `textOf` tells apart the texts that `build` makes. Each has a name of its own in this process, by which Postgres
+ * keeps it.
+ */
 function preparedOnce<V extends object, R, F extends [form?: Form]>(
   textOf: (values: V, form: F) => string,
   build: (s: Scope, values: V, ...form: F) => PreparableQuery<R>,
@@ -84,14 +92,17 @@ function preparedOnce<V extends object, R, F extends [form?: Form]>(
   const names = new Map<string, string>();
   return function* (s, values, ...form) {
     const text = textOf(values, form);
-    const name = names.get(text) ?? `e2a_${++named}`;
-    names.set(text, name);
+    if (!names.has(text)) names.set(text, `e2a_${++named}`);
+    const name = names.get(text) as string;
     const query = s.prepared(name, () => build(s, values, ...form));
     return (yield new Run(query, values as Record<string, unknown>)) as R;
   };
 }
 
-/** The parameters of a statement that gets such values. It keeps none of them, for the query lives as long as its connection. */
+/**
+ * The parameters of a statement that gets such values. It keeps none of them, for the query lives as long as its
+ * connection.
+ */
 function paramsFor<V extends object>(t: Tables, values: V): Params<V> {
   const encode = encoderFor(t);
   return new Proxy({} as Params<V>, {
