@@ -1,49 +1,53 @@
 import type { DeliverySlots } from "../store/events/delivery-queue.ts";
 import type { DeliveryRow } from "../store/schema.ts";
-import type { Clock } from "../util/clock.ts";
+import { type Clock, earliest } from "../util/clock.ts";
+import { Tally } from "../util/tally.ts";
 
-/** Endpoints that failed last may have this share of all slots, so that those that hang never take the slots of all others. */
+/** Share of all slots for endpoints whose last attempt failed, so that endpoints that hang never take every slot. */
 const FAILING_SHARE = 0.5;
 /**
- * Share of all slots that the endpoints of one account may have: one whose endpoints answer slowly, and well, never keeps the
- * others waiting. More than half, so that at most one account has its part at a time.
+ * Share of all slots for the endpoints of one account, so that an account whose endpoints are slow, though healthy,
+ * never keeps the others waiting. More than half, so that only one account at a time can have its full share.
  */
 const ACCOUNT_SHARE = 0.75;
-/** Failures in a row after which an endpoint rests before the next attempt: one that refuses is else called all the time. */
+/**
+ * After so many failures in a row an endpoint rests before the next attempt: else one that refuses is called all the
+ * time.
+ */
 const FAILURES_WITHOUT_REST = 3;
 /**
- * The rest doubles with each failure; the end is what somebody waits at most whose endpoint answers again. Half of it is
- * chance, so that endpoints which failed together are not all tried again at the same moment.
+ * The rest doubles with each failure, up to the longest wait for an endpoint that answers again. Half of it is random,
+ * so that endpoints that failed together are not all tried again at the same moment.
  */
 const REST_MS = { first: 1_000, max: 15_000 };
-/** Endpoints that answered last and are remembered; the one that was served least recently becomes a stranger again. */
+/** Healthy endpoints that are remembered. Beyond that, the one served least recently is forgotten. */
 const HEALTHY_MAX = 2_000;
-/** Resting endpoints that a claim is told of; where there are more, one of them soon ends its rest anyway. */
+/** Resting endpoints that a claim is told of. Where there are more, one of them soon ends its rest anyway. */
 const RESTING_LISTED_MAX = 100;
 
 /** What takes a slot: a delivery to an endpoint of an account. */
 type InSlot = Pick<DeliveryRow, "endpointId" | "userId">;
 
-/** Who may have how many attempts in hand: over all endpoints, for each, and for all of an account. */
+/** Limits the attempts in hand: of all endpoints together, of each endpoint, and of each account. */
 export interface Slots {
-  /** How many more endpoints may have, for one claim: all of which something is known, or only those of `named`. */
+  /** How many more attempts each known endpoint may have, for one claim; only those of `named` if given. */
   forClaim(named?: readonly string[]): DeliverySlots;
-  /** Endpoints that may have no more, as far as they are worth naming. */
+  /** Endpoints without a free slot; of those that rest, the first hundred. */
   busy(): string[];
-  /** The account that may have no more; null when each may. */
+  /** The account that has its full share; null when no account has. */
   fullAccount(): string | null;
   take(delivery: InSlot): void;
-  /** An attempt has ended; `isHealthy` when the endpoint took it, null when nothing was learnt of it. */
+  /** Ends an attempt. `isHealthy`: whether the endpoint accepted it, null when nothing was learned about it. */
   done(delivery: InSlot, isHealthy: boolean | null): void;
-  /** The endpoint was changed: what is known of it may be wrong. Returns whether it had failed last. */
+  /** Forgets the failures of an endpoint that was changed. Returns whether it had any. */
   forget(endpoint: string): boolean;
-  /** When the first of those who rest may go on; null when none rests. */
+  /** When the first resting endpoint ends its rest; null when no endpoint rests. */
   nextFreeAt(): Date | null;
 }
 
 /**
- * An endpoint that answered last has `perEndpoint` slots. One of which nothing is known yet has one, and one that failed
- * last has one as healthy, of those that all failing ones share; when it goes on failing it rests in between.
+ * A healthy endpoint has `perEndpoint` slots; an unknown one has one. A failing endpoint has one of the slots that all
+ * failing endpoints share, and rests between attempts when it goes on failing.
  *
  * @param all slots in all
  * @param failing endpoints that failed before this process began
@@ -53,24 +57,19 @@ export function createSlots(
   clock: Clock,
   random: () => number,
 ): Slots {
-  const inHand = new Map<string, number>();
-  const byAccount = new Map<string, number>();
+  const inHand = new Tally();
+  const byAccount = new Tally();
   const accountMax = Math.ceil(options.all * ACCOUNT_SHARE);
   const healthy = new Set<string>();
   const failing = new Map(options.failing.map((endpoint) => [endpoint, { failures: 1, restsUntil: 0 }]));
   const failingMax = Math.max(1, Math.floor(options.all * FAILING_SHARE));
 
-  const count = (counts: Map<string, number>, key: string, by: number) => {
-    const left = (counts.get(key) ?? 0) + by;
-    if (left > 0) counts.set(key, left);
-    else counts.delete(key);
-  };
   const rests = (endpoint: string) => (failing.get(endpoint)?.restsUntil ?? 0) > clock.now();
   const free = (endpoint: string) => {
     if (rests(endpoint)) return 0;
-    return (healthy.has(endpoint) ? options.perEndpoint : 1) - (inHand.get(endpoint) ?? 0);
+    return (healthy.has(endpoint) ? options.perEndpoint : 1) - inHand.of(endpoint);
   };
-  const failingInHand = () => [...inHand.keys()].filter((endpoint) => failing.has(endpoint)).length;
+  const failingInHand = () => inHand.keys().filter((endpoint) => failing.has(endpoint)).length;
   const resting = () => [...failing.keys()].filter(rests);
 
   return {
@@ -82,7 +81,7 @@ export function createSlots(
         of,
         others: 1,
         accounts: {
-          of: new Map([...byAccount].map(([account, taken]) => [account, accountMax - taken])),
+          of: new Map(byAccount.keys().map((account) => [account, accountMax - byAccount.of(account)])),
           others: accountMax,
         },
         failing: new Set(named ? named.filter((endpoint) => failing.has(endpoint)) : failing.keys()),
@@ -91,18 +90,18 @@ export function createSlots(
     },
     busy: () => [
       ...new Set([
-        ...[...inHand.keys()].filter((endpoint) => free(endpoint) <= 0),
+        ...inHand.keys().filter((endpoint) => free(endpoint) <= 0),
         ...resting().slice(0, RESTING_LISTED_MAX),
       ]),
     ],
-    fullAccount: () => [...byAccount].find(([, taken]) => taken >= accountMax)?.[0] ?? null,
+    fullAccount: () => byAccount.keys().find((account) => byAccount.of(account) >= accountMax) ?? null,
     take({ endpointId, userId }) {
-      count(inHand, endpointId, +1);
-      count(byAccount, userId, +1);
+      inHand.add(endpointId, +1);
+      byAccount.add(userId, +1);
     },
     done({ endpointId: endpoint, userId }, isHealthy) {
-      count(inHand, endpoint, -1);
-      count(byAccount, userId, -1);
+      inHand.add(endpoint, -1);
+      byAccount.add(userId, -1);
       if (isHealthy === null) return;
       if (isHealthy) {
         failing.delete(endpoint);
@@ -119,10 +118,6 @@ export function createSlots(
       failing.set(endpoint, { failures, restsUntil: clock.now() + restMs });
     },
     forget: (endpoint) => failing.delete(endpoint),
-    nextFreeAt() {
-      let first = Number.POSITIVE_INFINITY;
-      for (const endpoint of resting()) first = Math.min(first, failing.get(endpoint)?.restsUntil ?? first);
-      return Number.isFinite(first) ? new Date(first) : null;
-    },
+    nextFreeAt: () => earliest(resting().map((endpoint) => failing.get(endpoint)?.restsUntil)),
   };
 }

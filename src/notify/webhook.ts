@@ -6,7 +6,7 @@ import { contentOnWire, messageOnWire } from "../store/mail/received.ts";
 import type { Notice } from "../store/outbound/notices.ts";
 import type { DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
-import type { Clock } from "../util/clock.ts";
+import { type Clock, earliest } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import { startWork, type Work } from "../util/work.ts";
 import type { Vault } from "../vault.ts";
@@ -18,16 +18,16 @@ import { nextStep, wishOf } from "./retry.ts";
 import { authHeaders, signers, standardWebhookHeaders } from "./sign.ts";
 import { createSlots } from "./slots.ts";
 
-/** Longer than an attempt may take, so that a lease never passes on while its holder still posts. */
+/** How much longer than an attempt a lease lasts, so that it never ends while its holder still posts. */
 const LEASE_MARGIN_MS = 15_000;
 /** `last_signed_at` is a hint for people; writing it once a minute is enough. */
 const LAST_SIGNED_RESOLUTION_MS = 60_000;
 
-/** A search is followed by a pause of so many times what it took. */
+/** The pause after a search, as a multiple of the time that it took. */
 const SEARCH_PAUSE_FACTOR = 50;
-/** Deliveries that one search takes, so that it is soon over. */
+/** Deliveries that one search claims at most, so that it ends soon. */
 const SEARCHED_AT_ONCE = 8;
-/** Endpoints of one claim; each costs a seek. */
+/** Named endpoints of one claim; each costs one seek. */
 const NAMED_AT_ONCE = 50;
 
 export interface WebhookOptions {
@@ -39,12 +39,12 @@ export interface WebhookOptions {
   /** Attempts in hand at most, over all endpoints and for each. */
   concurrency: number;
   concurrencyPerEndpoint: number;
-  /** Endpoints that failed last, when this process begins. */
+  /** Endpoints whose last attempt failed before this process began. */
   failing: readonly string[];
   /** Attempts a second for each endpoint; 0 is no limit. */
   ratePerEndpoint: number;
   timeoutMs: number;
-  /** Writes to the owner of an endpoint that is switched off. */
+  /** Writes the mail to the owner of an endpoint that is switched off. */
   writeMail: WriteMail;
   random?: () => number;
 }
@@ -55,8 +55,9 @@ type WriteMail = (
 ) => Promise<Notice | null>;
 
 /**
- * Delivers to webhooks, messages to agents' own and events to accounts': claim → sign → POST → done, later or given up.
- * An endpoint has few attempts in hand, and an account not all, so what is dead or slow never holds up others.
+ * Delivers messages to agents' webhooks and events to accounts' webhooks: claim → sign → POST → delivered, retried or
+ * given up. An endpoint has only a few attempts in hand, and an account never all, so a dead or slow one does not delay
+ * the others.
  */
 export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const { store, clock } = options;
@@ -66,13 +67,15 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const slots = createSlots({ all, perEndpoint, failing }, clock, random);
   const rateLimit = createRateLimit(options.ratePerEndpoint, clock);
   const busy = () => [...new Set([...slots.busy(), ...rateLimit.waiting()])];
-  /** Endpoints that have something due, as far as anybody said so. */
+  /** Endpoints that were signalled to have something due. */
   const named = new Set<string>();
-  /** What is due and has not been named is searched for no sooner, so that a pile which makes a search dear slows nothing else. */
+  /**
+   * No search for unnamed deliveries before this time: in a large backlog a search is slow, and must not slow all else.
+   */
   let searchAt = 0;
-  /** When the next one is due that was not due at the last search; undefined when something may have come in between. */
+  /** When the next delivery is due, as of the last search; undefined when that may have changed. */
   let nextDue: Date | null | undefined;
-  /** Who waits for the end of all that is due. */
+  /** How many callers of `drain` wait. */
   let draining = 0;
 
   async function claim(limit: number, only?: readonly string[]): Promise<DeliveryRow[]> {
@@ -108,7 +111,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
     const claimed = await claim(wanted);
     if (claimed.length === 0) {
       const due = await store.nextDeliveryDue(busy(), slots.fullAccount());
-      // What is due and was not claimed has no free slot: it is looked for again when one is free.
+      // A delivery that is due and was not claimed has no free slot; the next search is when a slot is free.
       nextDue = due && due.getTime() > now ? due : null;
     }
     if (claimed.length < wanted) searchAt = clock.now() + (performance.now() - startedAt) * SEARCH_PAUSE_FACTOR;
@@ -132,19 +135,17 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
         isHealthy = await attempt(delivery, options, random);
       } finally {
         slots.done(delivery, isHealthy);
-        // There may be more for it, which had no free slot.
+        // More may wait for this endpoint, which had no free slot.
         if (isHealthy !== false) named.add(delivery.endpointId);
       }
     },
     async nextDue() {
-      const due = nextDue === undefined ? new Date(searchAt) : nextDue;
-      const all = [due, slots.nextFreeAt(), rateLimit.nextFreeAt()].flatMap((at) => at?.getTime() ?? []);
-      return all.length > 0 ? new Date(Math.min(...all)) : null;
+      return earliest([nextDue === undefined ? searchAt : nextDue, slots.nextFreeAt(), rateLimit.nextFreeAt()]);
     },
   });
   const unsubscribe = store.onSignal((signal) => {
     const isChanged = signal.topic === "agent" || signal.topic === "webhook";
-    // What waits for an endpoint that rests may go to another URL now.
+    // A changed endpoint may have another URL, so it need not rest any longer.
     if (!(isChanged ? slots.forget(signal.key) : signal.topic === "deliveries")) return;
     if (signal.key === "") searchAt = 0;
     else named.add(signal.key);
@@ -166,7 +167,9 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   };
 }
 
-/** Makes one attempt and records it; returns whether the endpoint took it, null when it was not asked. */
+/**
+ * Makes one attempt and records it. Returns whether the endpoint accepted it, null when nothing was learned about it.
+ */
 async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: () => number): Promise<boolean | null> {
   const { store, vault, poster, clock, log } = options;
   const record = (step: DeliveryStep, row: Parameters<Store["finishDelivery"]>[2], news: EndpointNews | null = null) =>
@@ -199,7 +202,7 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
     body,
   });
   if (outcome.kind === "failed" && outcome.reason === "aborted") {
-    // We are stopping: nothing was learnt about the endpoint, so the attempt does not count.
+    // The server is stopping and learned nothing about the endpoint, so the attempt does not count.
     await record({ kind: "released", at: startedAt }, null);
     return null;
   }
@@ -235,7 +238,7 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
   return step.kind === "done";
 }
 
-/** What is sent, and the message whose proof goes with it. */
+/** The body of a request, and the message whose signed headers go with it. */
 function requestOf(
   { content }: DeliveryWork,
   delivery: DeliveryRow,
@@ -247,14 +250,14 @@ function requestOf(
   return { body: JSON.stringify(eventBody(content.event)), message: content.message };
 }
 
-/** An event as webhooks, the log and its WebSocket show it. */
+/** An event as webhooks, the event log and its WebSocket show it. */
 export function eventBody({ id, type, createdAt, agentId, data: stored }: EventRow) {
-  // Events of servers before this member have none.
+  // Events that older versions stored lack this member.
   const data = type === "message.received" ? { in_reply_to: null, ...stored } : stored;
   return { id, type, timestamp: createdAt.toISOString(), ...(agentId === null ? {} : { agent_id: agentId }), data };
 }
 
-/** What an attempt says about its endpoint; null when nothing is new, so that nothing need be written. */
+/** What an attempt says about its endpoint; null when that is known already, and nothing has to be written. */
 async function newsOf(
   { endpoint }: DeliveryWork,
   outcome: PostOutcome,
@@ -277,7 +280,7 @@ async function newsOf(
   return endpoint.failingSince ? { kind: "healthy" } : null;
 }
 
-/** What the owner of an endpoint is told when it is switched off. */
+/** The mail to the owner of an endpoint that was switched off. */
 function disabledMail(endpoint: Endpoint, reason: string, outcome: PostOutcome): { subject: string; text: string } {
   const { agentId, id, url } = endpoint;
   const last = outcome.kind === "answered" ? `It answered with status ${outcome.status}.` : outcome.message;

@@ -1,6 +1,7 @@
 /** Request bodies: how much of them is in hand, and how they are read. */
 import type { Clock } from "../../util/clock.ts";
 import { Failure } from "../../util/errors.ts";
+import { Tally } from "../../util/tally.ts";
 import { JsonShape } from "./json-shape.ts";
 
 /**
@@ -49,7 +50,7 @@ export class BodyBudget {
 
 class Account {
   taken = 0;
-  readonly byCaller = new Map<string, number>();
+  readonly byCaller = new Tally();
 
   constructor(
     readonly maxBytes: number,
@@ -93,7 +94,7 @@ export class BodyHold {
     // The largest body that is allowed always comes in when it is the only one: of the caller, of the account, and of all.
     const fits = account.taken + more <= account.maxBytes || account.taken === this.bytes;
     const fair = [...this.shares].every(([holder, share]) => {
-      const held = account.byCaller.get(holder) ?? 0;
+      const held = account.byCaller.of(holder);
       return held + more <= account.maxBytes * share || held === this.bytes;
     });
     if (!fits || !fair)
@@ -113,11 +114,7 @@ export class BodyHold {
     const { account } = this;
     this.bytes += more;
     account.taken += more;
-    for (const holder of this.shares.keys()) {
-      const held = (account.byCaller.get(holder) ?? 0) + more;
-      if (held > 0) account.byCaller.set(holder, held);
-      else account.byCaller.delete(holder);
-    }
+    for (const holder of this.shares.keys()) account.byCaller.add(holder, more);
   }
 }
 

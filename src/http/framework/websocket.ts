@@ -3,6 +3,7 @@ import type { Server, ServerWebSocket, WebSocketHandler } from "bun";
 import type { HubConnection } from "../../notify/hub.ts";
 import type { HubSocket } from "../../notify/live-socket.ts";
 import { Failure } from "../../util/errors.ts";
+import { Tally } from "../../util/tally.ts";
 import { ownAgent } from "../resources/account/agents.ts";
 import { eventFilter, eventsWanted } from "../resources/account/events.ts";
 import type { Identity } from "./identity.ts";
@@ -91,12 +92,7 @@ export function socketRoutes(deps: RouteDeps) {
 
 /** The sockets of this process: the handshake, and what Bun calls for each. */
 export function createSockets({ store, hub, config }: HttpDeps) {
-  const open = new Map<string, number>();
-  const count = (proofId: string, by: number) => {
-    const next = (open.get(proofId) ?? 0) + by;
-    if (next > 0) open.set(proofId, next);
-    else open.delete(proofId);
-  };
+  const open = new Tally();
 
   const handler: WebSocketHandler<SocketData> = {
     maxPayloadLength: FRAME_BYTES_MAX,
@@ -118,7 +114,7 @@ export function createSockets({ store, hub, config }: HttpDeps) {
       socket.data.connection?.onDrain();
     },
     close(socket) {
-      count(socket.data.proofId, -1);
+      open.add(socket.data.proofId, -1);
       socket.data.connection?.onClose();
     },
   };
@@ -146,14 +142,14 @@ export function createSockets({ store, hub, config }: HttpDeps) {
     /** Turns the request into a socket. Failures: `invalid_request`, `not_found`, `rate_limited`, `upgrade_required`. */
     async upgrade(request: Request, server: Server<SocketData>, caller: Identity, visit: SocketVisit): Promise<void> {
       const { attach, isInstead } = await admitted(caller, visit);
-      if ((open.get(caller.proofId) ?? 0) - (isInstead ? 1 : 0) >= config.limits.websocketsPerKey)
+      if (open.of(caller.proofId) - (isInstead ? 1 : 0) >= config.limits.websocketsPerKey)
         throw new Failure("rate_limited", `This key has ${config.limits.websocketsPerKey} open WebSockets.`, {
           fix: "Close one that is not used.",
           retryAfterSeconds: RETRY_AFTER_SECONDS,
         });
-      count(caller.proofId, +1);
+      open.add(caller.proofId, +1);
       if (server.upgrade(request, { data: { proofId: caller.proofId, attach } })) return;
-      count(caller.proofId, -1);
+      open.add(caller.proofId, -1);
       throw new Failure("upgrade_required", "The WebSocket handshake is not complete.", {
         fix: "Send Sec-WebSocket-Key and Sec-WebSocket-Version: 13 (RFC 6455 4.1).",
       });
