@@ -66,7 +66,7 @@ export function* findUserByEmail(s: Scope, email: string): Verb<UserRow | null> 
   return rows[0] ?? null;
 }
 
-/** The first account of this server: the operator, who owns what belongs to nobody else. */
+/** The first account of this server: the operator's, to which belongs what no other account owns. */
 export function* firstUser(s: Scope): Verb<UserRow | null> {
   const rows = yield* ask(s.db.select().from(s.t.users).orderBy(asc(s.t.users.createdAt), asc(s.t.users.id)).limit(1));
   return rows[0] ?? null;
@@ -74,7 +74,7 @@ export function* firstUser(s: Scope): Verb<UserRow | null> {
 
 /**
  * Adds an API key. The caller has checked that the agent, if any, is the user's. Expired keys make room for it; Failure
- * `conflict` when the account holds too many that still open something.
+ * `conflict` when the account has too many that are still valid.
  */
 export function* createKey(
   s: Scope,
@@ -170,7 +170,7 @@ const selectProof = statement(({ db, t: { apiKeys, sessions } }, p: Params<{ id:
     .unionAll(db.select({ id: sessions.id }).from(sessions).where(eq(sessions.id, p.id))),
 );
 
-/** Whether there is an API key or a session of this id, expired or not: it was not revoked. */
+/** Whether an API key or a session of this id exists, expired or not. A revoked one does not. */
 export function* proofStands(s: Scope, id: string): Verb<boolean> {
   return (yield* selectProof(s, { id })).length > 0;
 }

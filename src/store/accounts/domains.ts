@@ -12,12 +12,12 @@ import { type KeptAnswer, keepAnswer } from "./requests.ts";
 export type NewDkimKey = Pick<DkimKeyRow, "id" | "selector" | "algorithm" | "publicKey" | "sealedPrivateKey">;
 export type DomainWithKeys = DomainRow & { dkimKeys: DkimKeyRow[] };
 
-/** A domain whose records nobody has looked up yet. */
+/** The state of a domain whose records have not been looked up yet. */
 const notWatched = { checkDueAt: null, seenRecords: [], suspectSince: null, degradedAt: null };
 
 /**
- * Registers a claim on a domain, with its DKIM keys. An unverified claim blocks nobody.
- * Failure `conflict` when the user claimed it already or somebody has proven it.
+ * Registers a claim on a domain, with its DKIM keys. An unverified claim does not block other accounts.
+ * Failure `conflict` when the account has claimed the domain already, or an account has proven it.
  */
 export function* createDomain(
   s: Scope,
@@ -116,7 +116,7 @@ export function* signingDomain(s: Scope, domain: string): Verb<DomainWithKeys | 
   return found ? yield* withKeys(s, found) : null;
 }
 
-/** Gives a domain these keys unless it has some: two nodes that start at once agree on one set. */
+/** Gives a domain these keys unless it has some, so that two nodes that start at once agree on one set. */
 export function* ensureDkimKeys(s: Scope, domainId: string, keys: NewDkimKey[], now: Date): Verb<void> {
   const { domains, dkimKeys } = s.t;
   yield* ask(s.locked(s.db.select({ id: domains.id }).from(domains).where(eq(domains.id, domainId))));

@@ -8,9 +8,9 @@ export type Step = PromiseLike<unknown> | SQL | Run;
 /**
  * A verb of the domain, as a generator that yields queries and gets their rows back.
  *
- * One verb is one transaction. It cannot await, so nobody can hold a transaction
+ * One verb is one transaction. It cannot await, so no transaction stays open
  * across DNS, SMTP or HTTP. It may be run more than once before it commits (a deadlock,
- * a neighbour that throws), so queries are all it does. Verbs compose with `yield*`.
+ * a neighbour that throws), so it must do nothing but queries. Verbs compose with `yield*`.
  */
 export type Verb<R> = Generator<Step, R, unknown>;
 
@@ -33,7 +33,10 @@ export interface Signal {
     | "outcome"
     | "holds"
     | "events";
-  /** The agent's address, the account's, endpoint's, key's or message's id, a lane, or `<agent> <consumer> <since>`; "" when the topic says it all. */
+  /**
+   * The agent's address, the account's, endpoint's, key's or message's id, a lane, or `<agent> <consumer> <since>`; ""
+   * when the topic says it all.
+   */
   key: string;
 }
 
@@ -42,9 +45,15 @@ export interface Scope {
   readonly db: BunSQLiteDatabase;
   readonly t: Tables;
   readonly dialect: "sqlite" | "postgres";
-  /** Locks the rows it returns until the transaction ends: FOR NO KEY UPDATE on Postgres, nothing on SQLite (one writer). */
+  /**
+   * Locks the rows it returns until the transaction ends: FOR NO KEY UPDATE on Postgres, nothing on SQLite (one
+   * writer).
+   */
   locked<Q>(query: Q): Q;
-  /** Lets concurrent claimers pass each other: FOR NO KEY UPDATE SKIP LOCKED on Postgres, nothing on SQLite (one writer). */
+  /**
+   * Lets concurrent claimers pass each other: FOR NO KEY UPDATE SKIP LOCKED on Postgres, nothing on SQLite (one
+   * writer).
+   */
   skipLocked<Q>(query: Q): Q;
   /** The query that `build` makes, prepared once on this connection; `name` stands for its text. See `statement`. */
   prepared(name: string, build: () => PreparableQuery<unknown>): unknown;
@@ -70,9 +79,9 @@ export interface Engine {
   /** Runs a verb that only reads. On Postgres each of its steps sees its own snapshot. */
   read<R>(verb: (s: Scope) => Verb<R>): Promise<R>;
   /**
-   * Runs a verb in one transaction; resolves after the commit, rejects after the rollback.
-   * `forgettable` work may be undone by a power cut, though not by a crash of this process: Postgres does not wait until
-   * it is on the disk. SQLite does. `lasting` work may take many minutes; any other fails on Postgres after some seconds.
+   * Runs a verb in one transaction; resolves after the commit, rejects after the rollback. `forgettable` work may be
+   * undone by a power cut, though not by a crash of this process: Postgres does not wait until it is on the disk.
+   * SQLite does. `lasting` work may take many minutes; any other fails on Postgres after some seconds.
    */
   write<R>(verb: (s: Scope) => Verb<R>, options?: { forgettable?: boolean; lasting?: boolean }): Promise<R>;
   /** Why the store takes no writes, as a sentence; null while nothing is known to be wrong. */
@@ -98,7 +107,7 @@ export function* askRaw<T>(query: SQL): Generator<Step, T[], unknown> {
   return (yield query) as T[];
 }
 
-/** Calls every listener. What one throws stops neither the others nor the engine; it surfaces as an uncaught error. */
+/** Calls every listener. An error in one does not stop the others or the engine; it surfaces as an uncaught error. */
 export function tell(listeners: Iterable<(signal: Signal) => void>, signal: Signal): void {
   for (const listener of listeners)
     try {

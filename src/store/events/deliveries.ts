@@ -37,7 +37,7 @@ function* contentOf(s: Scope, delivery: DeliveryRow): Verb<DeliveryWork["content
   return { kind: "event", event, message: message ?? null };
 }
 
-/** Removes a delivery of which nothing is left to deliver. */
+/** Deletes a delivery whose message, event or endpoint is gone. */
 export function* dropDelivery(s: Scope, { id, leaseToken }: Pick<DeliveryRow, "id" | "leaseToken">): Verb<void> {
   const { deliveries } = s.t;
   yield* ask(s.db.delete(deliveries).where(and(eq(deliveries.id, id), eq(deliveries.leaseToken, leaseToken ?? ""))));
@@ -47,7 +47,7 @@ export type DeliveryStep =
   | { kind: "succeeded" }
   | { kind: "retry"; at: Date }
   | { kind: "failed" }
-  /** Nothing was tried; it goes back as it was. */
+  /** No attempt was made; the delivery goes back as it was. */
   | { kind: "released"; at: Date };
 
 /** What an attempt says about its endpoint. */
@@ -81,8 +81,8 @@ const updateDelivery = statement(
 const insertAttempt = insertStatement((t) => t.deliveryAttempts);
 
 /**
- * Records what an attempt came to, and what it says about the endpoint. Does nothing, and returns false, when the lease has passed
- * to somebody else meanwhile.
+ * Records the outcome of an attempt, and what it says about the endpoint. Does nothing and returns false when the lease
+ * has passed to another claimer.
  */
 export function* finishDelivery(
   s: Scope,
@@ -110,7 +110,7 @@ export function* finishDelivery(
   return true;
 }
 
-/** An agent's deliveries of one message with their attempts, for people who ask what happened. */
+/** An agent's deliveries of one message with their attempts. */
 export function* deliveriesOf(s: Scope, messageId: string): Verb<(DeliveryRow & { tries: DeliveryAttemptRow[] })[]> {
   const { deliveries, deliveryAttempts } = s.t;
   const rows = yield* ask(s.db.select().from(deliveries).where(eq(deliveries.messageId, messageId)));
@@ -128,13 +128,16 @@ export function* deliveriesOf(s: Scope, messageId: string): Verb<(DeliveryRow & 
   return all;
 }
 
-/** Deletes up to `limit` deliveries older than `before` that are finished, or wait for a webhook that is switched off. */
+/**
+ * Deletes up to `limit` deliveries older than `before` that are finished, or wait for an account webhook that is
+ * switched off.
+ */
 export function* sweepDeliveries(s: Scope, before: Date, limit: number): Verb<number> {
   const { deliveries } = s.t;
   let gone = 0;
   for (const isOld of [
     and(isNotNull(deliveries.finishedAt), lt(deliveries.finishedAt, before)),
-    // Written out, because a partial index is only found by a constant.
+    // A constant, because a parameter would not match the partial index.
     and(sql`${deliveries.status} = 'paused'`, lt(deliveries.createdAt, before), isNull(deliveries.messageId)),
   ]) {
     const old = s.db

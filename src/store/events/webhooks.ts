@@ -10,7 +10,7 @@ import type { DeliveryRow, EventRow, WebhookRow } from "../schema.ts";
 import { addDelivery } from "./delivery-queue.ts";
 import { freezeDeliveries, type Health, healthy, releaseDeliveries, switchedOff } from "./endpoints.ts";
 
-/** Webhooks of one account. Each event looks at all of them. */
+/** Webhooks that an account may have. Each event looks at all of them. */
 const WEBHOOKS_MAX = 50;
 
 export type NewWebhook = Pick<WebhookRow, "userId" | "url" | "events" | "agents" | "description">;
@@ -114,7 +114,7 @@ export function* deleteWebhook(s: Scope, userId: string, id: string): Verb<boole
   return gone.length > 0;
 }
 
-/** Deletes up to `limit` deliveries to an endpoint that is gone. Returns how many there were. */
+/** Deletes up to `limit` deliveries to a deleted endpoint. Returns how many. */
 export function* dropDeliveries(s: Scope, endpointId: string, limit: number): Verb<number> {
   const { deliveries } = s.t;
   const some = s.db
@@ -134,7 +134,7 @@ export function* queueForWebhooks(s: Scope, event: Event): Verb<void> {
     if (wants(webhook, event)) yield* queueFor(s, webhook, event, webhook.disabledAt !== null);
 }
 
-/** Queues an event for one webhook, whatever the webhook asked for. */
+/** Queues an event for one webhook, whether or not it wants such events. */
 export function* queueFor(s: Scope, webhook: WebhookRow, event: Event, isFrozen: boolean): Verb<DeliveryRow> {
   return yield* addDelivery(s, {
     userId: event.userId,

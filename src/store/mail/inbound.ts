@@ -21,7 +21,7 @@ export interface Accepted {
   fresh: boolean;
 }
 
-// An update, though of nothing: it waits for a sweep that may be deleting the same bytes.
+// An update that changes nothing, because it waits for a sweep that may be deleting the same bytes.
 const insertRawMail = insertStatement(
   (t) => t.rawMail,
   (insert, { sha256 }) => insert.onConflictDoUpdate({ target: sha256, set: { sha256: sql`excluded.sha256` } }),
@@ -33,9 +33,9 @@ const insertMessage = insertStatement(
 );
 
 /**
- * Stores an inbound message for each of its recipients, with its event and, for cloud agents,
- * its delivery: all or nothing. A message that was offered before is found, not stored again.
- * A recipient whose mailbox is gone meanwhile is left out; the caller sees it missing.
+ * Stores an inbound message for each of its recipients, with its event and, for cloud agents, its delivery: all or
+ * nothing. A message that was offered before is found, not stored again. A recipient whose mailbox has been deleted is
+ * missing in the result.
  */
 export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
   yield* insertRawMail(s, {
@@ -45,7 +45,7 @@ export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
     createdAt: mail.receivedAt,
   });
   const accepted: Accepted[] = [];
-  // Agents are locked in the order of their addresses, so two messages cannot wait for each other.
+  // Agents are locked in the order of their addresses, so that two messages cannot deadlock.
   const recipients = [...mail.recipients].sort((a, b) => (a.mailbox < b.mailbox ? -1 : 1));
   const words = searchWords(mail, mail.content, recipients.length);
   let previous = "";
@@ -55,7 +55,7 @@ export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
     const one = yield* acceptFor(s, mail, recipient, words);
     if (one) accepted.push(one);
   }
-  // The bytes of a second offer carry a newer Received field and belong to nobody.
+  // The bytes of a repeated message have a newer Received field, and no message refers to them.
   if (!accepted.some(({ fresh }) => fresh)) yield* dropOrphanedRaw(s, [mail.raw.sha256]);
   return accepted;
 }
@@ -97,7 +97,7 @@ function* acceptFor(
   return { message: row, fresh: true };
 }
 
-/** What the gate will ask about the sender; it does not depend on whether the message is kept. */
+/** Remembers what the gate will ask about the sender, even after the message is deleted. */
 function* rememberSender(s: Scope, row: MessageRow): Verb<void> {
   const { agentId, fromAddress: address, createdAt: now } = row;
   if (!row.verified) return yield* noteUnproven(s, row);

@@ -61,7 +61,7 @@ export function* listMessages(
   return yield* withLabels(s, rows);
 }
 
-/** Longest subject in a notification: one line of RFC 5322 2.1.1. The message itself has it whole. */
+/** Longest subject in a notification: one line of RFC 5322 2.1.1. The message itself has the whole subject. */
 const NEWS_SUBJECT_CHARS = 998;
 
 const selectMessagesAfter = statement(
@@ -76,7 +76,7 @@ const selectMessagesAfter = statement(
         and(
           eq(messages.agentId, p.agentId),
           gt(messages.seq, p.after),
-          // Written out, because a partial index is only found by a constant.
+          // A constant, because a parameter would not match the partial index.
           unreadOnly ? sql`${messages.status} = 'unread'` : undefined,
         ),
       )
@@ -112,7 +112,7 @@ const selectLabels = statement(({ db, t: { messageLabels } }, p: Params<{ id: st
   db.select().from(messageLabels).where(eq(messageLabels.messageId, p.id)),
 );
 
-/** A message with its bytes and what was read from them, or null when the agent has none of that id. */
+/** A message with its bytes and its parsed content, or null when the agent has no message of that id. */
 export function* getMessage(s: Scope, agentId: string, id: string): Verb<StoredMail | null> {
   const [row] = yield* selectMessage(s, { id, agentId });
   if (!row) return null;
@@ -167,7 +167,7 @@ export function* updateMessage(
   return (yield* withLabels(s, [found]))[0] ?? null;
 }
 
-/** Deletes a message and, when nobody else holds them, its bytes. */
+/** Deletes a message and, when no other message refers to them, its bytes. */
 export function* deleteMessage(s: Scope, agentId: string, id: string): Verb<boolean> {
   const { messages } = s.t;
   const gone = yield* ask(
@@ -183,7 +183,7 @@ export function* deleteMessage(s: Scope, agentId: string, id: string): Verb<bool
   return gone.length > 0;
 }
 
-/** Deletes all messages of an agent, who gets no more until the transaction ends. */
+/** Deletes all messages of an agent, which gets no more until the transaction ends. */
 export function* dropMessagesOf(s: Scope, agentId: string): Verb<void> {
   const { messages, agents } = s.t;
   yield* ask(s.locked(s.db.select({ id: agents.id }).from(agents).where(eq(agents.id, agentId))));
@@ -205,7 +205,7 @@ export function* sweepMessages(s: Scope, before: Date, limit: number): Verb<numb
   return yield* dropMessages(s, inArray(messages.id, old));
 }
 
-/** Deletes messages, with their bytes where nobody else holds them; returns how many went. */
+/** Deletes messages, and their bytes where no other message refers to them. Returns how many. */
 function* dropMessages(s: Scope, which: SQL): Verb<number> {
   const { messages } = s.t;
   const gone = yield* ask(s.db.delete(messages).where(which).returning({ raw: messages.rawSha256 }));
@@ -216,14 +216,14 @@ function* dropMessages(s: Scope, which: SQL): Verb<number> {
   return gone.length;
 }
 
-/** Deletes those of the raw mails that no message refers to any more. */
+/** Deletes the raw mails among these that no message refers to any more. */
 export function* dropOrphanedRaw(s: Scope, hashes: string[]): Verb<void> {
   const { rawMail, messages } = s.t;
   const unique = [...new Set(hashes)];
   // Both databases bound the number of parameters in one statement.
   for (let i = 0; i < unique.length; i += 500) {
     const some = inArray(rawMail.sha256, unique.slice(i, i + 500));
-    // Locked first: whoever else deletes a message of these bytes is waited for, and the next statement sees it gone.
+    // Locked first: a transaction that deletes another message of these bytes ends before the next statement looks.
     yield* ask(s.locked(s.db.select({ sha256: rawMail.sha256 }).from(rawMail).where(some).orderBy(rawMail.sha256)));
     yield* ask(
       s.db
@@ -249,7 +249,7 @@ export function* withLabels(s: Scope, rows: MessageRow[]): Verb<LabelledMessage[
       ),
   );
   const byMessage = Map.groupBy(labels, (row) => row.messageId);
-  // Sorted here: the databases sort by different alphabets.
+  // Sorted here, because the two databases collate text differently.
   const labelsOf = (id: string) => (byMessage.get(id) ?? []).map((row) => row.label).sort();
   return rows.map((row) => ({ ...row, labels: labelsOf(row.id) }));
 }
@@ -258,7 +258,7 @@ export function* withLabels(s: Scope, rows: MessageRow[]): Verb<LabelledMessage[
 export function* countMessages(s: Scope, agentId: string): Verb<{ total: number; unread: number }> {
   const { messages } = s.t;
   const mine = eq(messages.agentId, agentId);
-  // Two questions, because each has an index that answers it without the rows.
+  // Two queries, because an index alone answers each of them.
   const total = yield* ask(s.db.select({ n: sql<number>`count(*)` }).from(messages).where(mine));
   const unread = yield* ask(
     s.db

@@ -6,7 +6,9 @@ import type { SendLimits } from "./send-limits.ts";
 
 const MINUTE_MS = 60_000;
 
-/** What the loop breaker counts a message for: its conversation, unless it begins one, and each of its recipients. */
+/**
+ * The keys under which the loop breaker counts a message: its conversation, unless it begins one, and each recipient.
+ */
 export function loopKeys(conversationId: string | null, recipients: { address: string }[]): string[] {
   const addresses = new Set(recipients.map(({ address }) => `address ${address}`));
   return [...(conversationId ? [`conversation ${conversationId}`] : []), ...addresses];
@@ -18,8 +20,8 @@ function partsOf(key: string): { kind: string; name: string } {
 }
 
 /**
- * Whether this message looks like one more turn of a loop: one of its `keys` had its share within the window, or is
- * stopped already. `first`: it is the message at which the loop is stopped.
+ * Holds a message that looks like one more turn of a loop: one of its `keys` has had its share of messages within the
+ * window, or is stopped already. `first`: this message stops the loop. Null when it may go on.
  */
 export function* holdLoop(
   s: Scope,
@@ -56,7 +58,7 @@ const selectStopped = statement(
         and(
           eq(messages.agentId, p.agentId),
           eq(messages.loopKey, p.key),
-          // Written out, because a partial index is only found by a constant.
+          // A constant, because a parameter would not match the partial index.
           sql`${messages.status} = 'pending_approval'`,
         ),
       )
@@ -85,7 +87,7 @@ const selectSent = statement(
   },
 );
 
-/** Whether an agent has sent this many messages after a time, in a conversation or to an address. */
+/** Whether an agent has sent `share` messages after a time, in a conversation or to an address. */
 function* hadItsShare(s: Scope, agentId: string, key: string, after: Date, share: number): Verb<boolean> {
   const { kind, name } = partsOf(key);
   return (yield* selectSent(s, { agentId, name, after, share }, kind)).length >= share;

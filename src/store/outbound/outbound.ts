@@ -12,16 +12,18 @@ import { holdLoop, loopKeys } from "./loop-breaker.ts";
 import { lockRecipients, refreshStatus } from "./queue.ts";
 import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-limits.ts";
 
-/** How long an Idempotency-Key names the message it came with (WIRE). */
+/** How long an Idempotency-Key stands for the message that it came with (WIRE). */
 const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
 /**
- * How long the same request without an Idempotency-Key means the message it came with, while no final answer was handed
- * over: two minutes after its answer (WIRE), which takes 10 s at most.
+ * How long the same request without an Idempotency-Key stands for the first message, while the client has no final
+ * answer: two minutes after the answer (WIRE), which takes 10 s at most.
  */
 const REPEAT_MS = 130_000;
-/** References looked up for the conversation at most, more than a message of ours has; the newest are last (RFC 5322 3.6.4). */
+/**
+ * References looked up to find a conversation, more than our own messages have. The newest are last (RFC 5322 3.6.4).
+ */
 const REFERENCES_MAX = 200;
-/** Recipients that an event names, so that its row stays small. */
+/** Recipients that an event names at most, so that its row stays small. */
 const EVENT_RECIPIENTS_MAX = 50;
 
 export interface NewOutbound {
@@ -61,11 +63,11 @@ export interface Outbound {
 }
 
 /**
- * Stores an outbound message and queues it for each of its recipients: all or nothing.
- * The same request finds the first message (`fresh` false): by its Idempotency-Key, or without one as long as no final
- * answer was handed over. What a gate or the loop breaker holds is stored held. Null, and nothing is done, when the gate
- * was changed meanwhile: decide again. Failures: `idempotency_key_reused` for another request, `not_found` when the agent
- * is gone, `recipient_suppressed`, `rate_limited` with the time to wait.
+ * Stores an outbound message and queues it for each of its recipients: all or nothing. A repeated request finds the
+ * first message (`fresh` false): by its Idempotency-Key, or without one while the client has no final answer. A message
+ * that the gate or the loop breaker stops is stored held. Does nothing and returns null when the gate was changed since
+ * it decided: the caller decides again. Failures: `idempotency_key_reused` for another request, `not_found` when the
+ * agent is gone, `recipient_suppressed`, and `rate_limited` with the time to wait.
  */
 export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & { fresh: boolean }) | null> {
   const { message, limits, now } = input;
@@ -79,7 +81,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   const strangers = yield* strangersAmong(s, agent.id, addresses);
   const unwritten = yield* unwrittenAmong(s, agent.id, addresses);
   yield* countSend(s, agent, unwritten.length, limits, now);
-  // The pace is that of the leaving: the time in which mail can be taken back comes before.
+  // The rate limit counts messages as they leave, so the time in which mail can be taken back comes first.
   const notBefore = yield* paceOf(s, agent.id, limits, new Date(now.getTime() + agent.undoSeconds * 1000));
   const found = input.conversationId ?? (yield* conversationOf(s, agent.id, message.content.references));
   const conversationId = found ?? newId("conv");
@@ -145,7 +147,7 @@ const selectLockedAgent = statement(({ db, t: { agents }, locked }, p: Params<{ 
   locked(db.select().from(agents).where(eq(agents.id, p.id))),
 );
 
-/** The agent's row, locked: messages of one agent are accepted one after the other, so that limits hold. */
+/** The agent's row, locked: messages of one agent are accepted one after the other, so its limits hold. */
 export function* lockAgent(s: Scope, id: string): Verb<AgentRow | null> {
   const [agent] = yield* selectLockedAgent(s, { id });
   return agent ?? null;
@@ -153,7 +155,7 @@ export function* lockAgent(s: Scope, id: string): Verb<AgentRow | null> {
 
 type Asked = Pick<OutboundRow, "agentId" | "idempotencyKey" | "requestHash" | "requestBy">;
 
-/** The message that came with the same request before. The caller holds the agent's lock. */
+/** The message that the same request stored before, or null. The caller holds the agent's lock. */
 function* earlierMessage(s: Scope, userId: string, asked: Asked, now: Date): Verb<OutboundRow | null> {
   const { idempotencyKey: key, requestHash, requestBy } = asked;
   if (key === null) return requestHash && requestBy ? yield* unansweredMessage(s, asked, now) : null;
@@ -172,7 +174,7 @@ const selectKeyed = statement(({ db, t: { outboundMessages: messages } }, p: Par
     .where(and(eq(messages.userId, p.userId), eq(messages.idempotencyKey, p.key))),
 );
 
-/** The message that came with this Idempotency-Key. An old one gives the key up. */
+/** The message that came with this Idempotency-Key. After its time it loses the key. */
 function* keyedMessage(s: Scope, userId: string, key: string, now: Date): Verb<OutboundRow | null> {
   const { outboundMessages } = s.t;
   const [found] = yield* selectKeyed(s, { userId, key });
@@ -201,13 +203,13 @@ const selectUnanswered = statement(
       .limit(1),
 );
 
-/** The newest message that came with the same request by the same caller, and of which nothing final was told yet. */
+/** The newest message of the same request by the same caller, while the caller has no final answer about it. */
 function* unansweredMessage(s: Scope, asked: Asked, now: Date): Verb<OutboundRow | null> {
   const [found] = yield* selectUnanswered(s, asked);
   return found && now.getTime() - found.createdAt.getTime() <= REPEAT_MS ? found : null;
 }
 
-/** Notes that a final answer about the message was handed to the client: the same request now means another message. */
+/** Notes that the client has a final answer about the message: the same request now makes a new one. */
 export function* noteAnswered(s: Scope, id: string, now: Date): Verb<void> {
   const { outboundMessages } = s.t;
   yield* ask(
@@ -230,8 +232,8 @@ export function* insertOutbound(s: Scope, row: OutboundRow, recipients: Recipien
 }
 
 /**
- * The event `message.held`, and `loop.stopped` for the first message of a loop; `withdrawnBy`: it waits again, because that
- * person took the approval back.
+ * Adds the event `message.held`, and `loop.stopped` for the first message of a loop. `withdrawnBy`: who took the
+ * approval back, so that the message waits again.
  */
 export function* tellHeld(
   s: Scope,
@@ -264,19 +266,23 @@ export function* tellHeld(
     });
 }
 
-/** The conversation of the agent's newest message that these Message-IDs name: of what went out, else of what came in. */
+/**
+ * The conversation of the newest message that these Message-IDs name: of one that the agent sent, else of one it
+ * received.
+ */
 export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
   const [newest] = yield* conversationsOf(s, agentId, references);
   return newest ?? null;
 }
 
 /**
- * All conversations of messages that these Message-IDs name, each once: of what went out, the newest first, and behind them
- * of what came in.
+ * The conversations of all messages that these Message-IDs name, each once: of sent messages, the newest first, then of
+ * received ones.
  *
- * Anybody may send a mail under an id that is another's, and would have the answers to that one filed in a conversation of
- * their own. So an id of the agent's own mail is never that of a mail that came in, and any other is that of its first. Who
- * foresees an id can be the first to have it; the agent's own ids cannot be foreseen, so they come before all others.
+ * A sender can reuse the Message-ID of another mail, to have the answers to it filed in the sender's conversation. So
+ * an id of the agent's own mail never stands for received mail, and any other id stands for the first mail that had it.
+ * A sender that guesses an id can be the first to use it. Nobody can guess the agent's own ids, so they come before all
+ * others.
  */
 export function* conversationsOf(s: Scope, agentId: string, references: string[]): Verb<string[]> {
   const wanted = references.slice(-REFERENCES_MAX);
@@ -287,7 +293,7 @@ export function* conversationsOf(s: Scope, agentId: string, references: string[]
       .select({ emailMessageId: outboundMessages.emailMessageId, conversationId: outboundMessages.conversationId })
       .from(outboundMessages)
       .where(and(eq(outboundMessages.agentId, agentId), inArray(outboundMessages.emailMessageId, wanted)))
-      // Not the bare column, here and below: SQLite would walk all of the agent's mail to save itself the sorting.
+      // By an expression, here and below: by the bare column, SQLite walks all of the agent's mail to avoid a sort.
       .orderBy(desc(sql`${outboundMessages.id} || ''`)),
   );
   const others = wanted.filter((id) => !own.some(({ emailMessageId }) => emailMessageId === id));
@@ -319,7 +325,7 @@ const selectRecipients = statement(({ db, t: { outboundRecipients: recipients } 
   db.select().from(recipients).where(eq(recipients.messageId, p.messageId)).orderBy(recipients.n),
 );
 
-/** A message's recipients in their order. */
+/** The recipients of a message, in its order. */
 export function recipientsOf(s: Scope, messageId: string): Verb<RecipientRow[]> {
   return selectRecipients(s, { messageId });
 }
@@ -332,7 +338,7 @@ const selectMessage = statement(
       .where(and(eq(messages.id, p.id), eq(messages.userId, p.userId))),
 );
 
-/** An outbound message with what became of it, or null when the account has none of that id. */
+/** An outbound message with its recipients, or null when the account has no message of that id. */
 export function* getOutbound(s: Scope, userId: string, id: string): Verb<Outbound | null> {
   const [message] = yield* selectMessage(s, { id, userId });
   return message ? { message, recipients: yield* recipientsOf(s, id) } : null;
@@ -387,7 +393,7 @@ export function* listOutbound(
   return yield* withRecipients(s, rows);
 }
 
-/** Outbound messages with what became of them, in the order given. */
+/** Outbound messages with their recipients, in the order given. */
 export function* withRecipients(s: Scope, rows: OutboundRow[]): Verb<Outbound[]> {
   if (rows.length === 0) return [];
   const { outboundRecipients } = s.t;
@@ -404,8 +410,8 @@ export function* withRecipients(s: Scope, rows: OutboundRow[]): Verb<Outbound[]>
 }
 
 /**
- * Takes a message back as far as it has not left. `cancelled` counts the recipients who will not get it: 0 is too
- * late. Null when the account has no such message.
+ * Cancels a message for the recipients to whom it has not left. `cancelled` counts them; 0 means too late. Null when
+ * the account has no such message.
  */
 export function* cancelOutbound(
   s: Scope,
@@ -441,7 +447,7 @@ export function* cancelOutbound(
 }
 
 /**
- * Deletes up to `limit` outbound messages older than `before` for which nothing more will be tried; `type`: only such.
+ * Deletes up to `limit` outbound messages older than `before`, of this type if given, once nothing of them waits.
  */
 export function* sweepOutbound(s: Scope, before: Date, limit: number, type?: OutboundType): Verb<number> {
   const { outboundMessages } = s.t;
@@ -462,7 +468,7 @@ export function* sweepOutbound(s: Scope, before: Date, limit: number, type?: Out
   return gone.length;
 }
 
-/** Deletes up to `limit` of what an agent, or an account with all its agents, has handed in; returns how many went. */
+/** Deletes up to `limit` outbound messages of an agent, or of an account with all its agents. Returns how many. */
 export function* dropSomeOutboundOf(
   s: Scope,
   owner: { agentId: string } | { userId: string },

@@ -11,7 +11,7 @@ const minuteOf = (userId: string) => `minute ${userId}`;
 const dayOf = (userId: string) => `day ${userId}`;
 const newOf = (userId: string) => `new ${userId}`;
 
-/** How much may leave. 0 is no limit. */
+/** How much mail may leave. 0 is no limit. */
 export interface SendLimits {
   perMinutePerAgent: number;
   /** How many more are taken and put off before an agent is refused. */
@@ -38,7 +38,7 @@ const selectSuppressed = statement(({ db, t: { suppressions } }, p: Params<{ use
     .orderBy(suppressions.address),
 );
 
-/** Failure `recipient_suppressed` that names each recipient the account does not write to any more. */
+/** Fails with `recipient_suppressed`, which names each recipient on the suppression list of the account. */
 export function* refuseSuppressed(
   s: Scope,
   userId: string,
@@ -64,7 +64,9 @@ export function* refuseSuppressed(
   });
 }
 
-/** Counts a message against the account's limits, with so many first-time recipients. Failure `rate_limited` beyond them. */
+/**
+ * Counts a message, and its first-time recipients, against the account's limits. Failure `rate_limited` beyond them.
+ */
 export function* countSend(s: Scope, agent: AgentRow, strangers: number, limits: SendLimits, now: Date): Verb<void> {
   const user = agent.userId;
   const refuse = (bucketMs: number, count: number, what: string) => {
@@ -121,7 +123,7 @@ const selectWaiting = statement(
 );
 
 /**
- * When the agent's next message may be tried: now, or, beyond its pace, a minute after the one that fills it.
+ * When the agent's next message may be tried: now, or, beyond its rate, a minute after the message that filled it.
  * Failure `rate_limited` when a whole burst waits already.
  */
 export function* paceOf(s: Scope, agentId: string, limits: SendLimits, now: Date): Verb<Date> {
@@ -141,13 +143,13 @@ export function* paceOf(s: Scope, agentId: string, limits: SendLimits, now: Date
   });
 }
 
-/** Forgets what an account has sent, when the account goes. */
+/** Deletes the counts of an account that is being deleted. */
 export function* dropSendCounts(s: Scope, userId: string): Verb<void> {
   const keys = [minuteOf(userId), dayOf(userId), newOf(userId)];
   yield* ask(s.db.delete(s.t.sendCounts).where(inArray(s.t.sendCounts.key, keys)));
 }
 
-/** Forgets counts of days that are over, and releases that count no more. */
+/** Deletes counts of days that are over, and releases of loops that are too old to matter. */
 export function* sweepSendCounts(s: Scope, now: Date): Verb<void> {
   const before = now.getTime() - 2 * DAY_MS;
   yield* ask(s.db.delete(s.t.sendCounts).where(sql`${s.t.sendCounts.bucket} < ${before}`));
