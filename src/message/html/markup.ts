@@ -1,4 +1,4 @@
-import { Tokenizer } from "htmlparser2";
+import { walkHtml } from "./walk.ts";
 
 /** An HTML body taken apart, nothing left out: what a reader sees, and what is in it unseen. */
 export interface Markup {
@@ -34,10 +34,6 @@ export function readMarkup(html: string): Markup {
   const attributes: Markup["attributes"] = [];
   const comments: string[] = [];
   let element = "";
-  let name = "";
-  let value = "";
-  /** Where the last finished part ends. */
-  let done = 0;
 
   const words = (part: string) => {
     if (element === "style" || element === "script") code.push(part);
@@ -50,71 +46,25 @@ export function readMarkup(html: string): Markup {
     if (blocks.has(tagName)) text.push("\n");
     if (element === "style" || element === "script") code.push("\n");
   };
-  const tokenizer = new Tokenizer(
-    { xmlMode: false, decodeEntities: true },
-    {
-      ontext(start, end) {
-        words(html.slice(start, end));
-        done = end;
-      },
-      ontextentity(codePoint, end) {
-        words(String.fromCodePoint(codePoint));
-        done = end;
-      },
-      onopentagname(start, end) {
-        element = html.slice(start, end).toLowerCase();
-        tag(element);
-      },
-      onclosetag(start, end) {
-        tag(html.slice(start, end).toLowerCase());
-        element = "";
-        done = end + 1;
-      },
-      onattribname(start, end) {
-        name = html.slice(start, end).toLowerCase();
-        value = "";
-      },
-      onattribdata(start, end) {
-        value += html.slice(start, end);
-      },
-      onattribentity(codePoint) {
-        value += String.fromCodePoint(codePoint);
-      },
-      onattribend() {
-        attributes.push({ name, value });
-      },
-      onopentagend(end) {
-        done = end + 1;
-      },
-      onselfclosingtag(end) {
-        element = "";
-        done = end + 1;
-      },
-      oncomment(start, end, offset) {
-        comments.push(html.slice(start, end - offset));
-        done = end + 1;
-      },
-      oncdata(start, end, offset) {
-        comments.push(html.slice(start, end - offset));
-        done = end + 1;
-      },
-      ondeclaration(start, end) {
-        const inside = html.slice(start, end);
-        if (/^doctype/i.test(inside)) attributes.push({ name: "!doctype", value: inside });
-        else comments.push(inside);
-        done = end + 1;
-      },
-      onprocessinginstruction(start, end) {
-        comments.push(html.slice(start, end));
-        done = end + 1;
-      },
-      onend() {
-        element = "";
-        words(html.slice(done));
-      },
+  walkHtml(html, {
+    text: words,
+    attribute: (name, value) => attributes.push({ name, value }),
+    begin(name, _attributes, isSelfClosing) {
+      element = isSelfClosing ? "" : name;
+      tag(name);
     },
-  );
-  tokenizer.write(html);
-  tokenizer.end();
+    end(name) {
+      tag(name);
+      element = "";
+    },
+    comment(content, kind) {
+      if (kind === "declaration" && /^doctype/i.test(content)) attributes.push({ name: "!doctype", value: content });
+      else comments.push(content);
+    },
+    rest(source) {
+      element = "";
+      words(source);
+    },
+  });
   return { text: text.join(""), glued: glued.join(""), attributes, comments, code: code.join("") };
 }

@@ -1,7 +1,7 @@
-import { Tokenizer } from "htmlparser2";
 import { parse } from "tldts";
 import { harmlessCss } from "./css.ts";
 import { linkAddress, shownHost } from "./safe-links.ts";
+import { walkHtml } from "./walk.ts";
 
 /** What may be shown, and how it is written. */
 export interface SafeHtmlOptions {
@@ -79,13 +79,10 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
   /** The link that is open: what its words say, and where it leads. */
   let link: { words: string; url: URL } | null = null;
   let name = "";
-  let attribute = "";
-  let value = "";
   let given = new Map<string, string>();
   let style = "";
   let elements = 0;
   let pictureChars = 0;
-  let done = 0;
 
   function text(part: string): void {
     if (skipping) return;
@@ -195,67 +192,20 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
     write("rel", "noopener noreferrer nofollow");
   }
 
-  const tokenizer = new Tokenizer(
-    { xmlMode: false, decodeEntities: true },
-    {
-      ontext(start, stop) {
-        text(html.slice(start, stop));
-        done = stop;
-      },
-      ontextentity(codePoint, stop) {
-        text(String.fromCodePoint(codePoint));
-        done = stop;
-      },
-      onopentagname(start, stop) {
-        name = html.slice(start, stop).toLowerCase();
-        given = new Map();
-      },
-      onattribname(start, stop) {
-        attribute = html.slice(start, stop).toLowerCase();
-        value = "";
-      },
-      onattribdata(start, stop) {
-        value += html.slice(start, stop);
-      },
-      onattribentity(codePoint) {
-        value += String.fromCodePoint(codePoint);
-      },
-      onattribend() {
-        // Of several of one name a browser takes the first.
-        if (!given.has(attribute)) given.set(attribute, value);
-      },
-      onopentagend(stop) {
-        begin();
-        done = stop + 1;
-      },
-      onselfclosingtag(stop) {
-        // Only SVG and MathML know such tags, and what holds other things than HTML is left out anyway.
-        if (name !== "style" && !dropped.has(name)) begin();
-        done = stop + 1;
-      },
-      onclosetag(start, stop) {
-        end(html.slice(start, stop).toLowerCase());
-        done = stop + 1;
-      },
-      oncomment(_start, stop) {
-        done = stop + 1;
-      },
-      oncdata(_start, stop) {
-        done = stop + 1;
-      },
-      ondeclaration(_start, stop) {
-        done = stop + 1;
-      },
-      onprocessinginstruction(_start, stop) {
-        done = stop + 1;
-      },
-      onend() {
-        if (done < html.length && open.at(-1) === "style") text(html.slice(done));
-      },
+  walkHtml(html, {
+    text,
+    begin(tag, attributes, isSelfClosing) {
+      // Only SVG and MathML know such tags, and what holds other things than HTML is left out anyway.
+      if (isSelfClosing && (tag === "style" || dropped.has(tag))) return;
+      name = tag;
+      given = attributes;
+      begin();
     },
-  );
-  tokenizer.write(html);
-  tokenizer.end();
+    end,
+    rest(source) {
+      if (open.at(-1) === "style") text(source);
+    },
+  });
   while (open.length > 0) close();
   return out.join("");
 }

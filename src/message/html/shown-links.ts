@@ -1,8 +1,8 @@
 import { domainToASCII } from "node:url";
-import { Tokenizer } from "htmlparser2";
 import { parse } from "tldts";
 import { CSS_CHARS_MAX, readCss } from "./css.ts";
 import { hasEndlessHost, linkHosts, unreadableLink } from "./links.ts";
+import { walkHtml } from "./walk.ts";
 
 /** One way out of a mail: what its reader sees, and where it really leads. */
 export interface ShownLink {
@@ -75,9 +75,6 @@ function htmlLinks(html: string): Link[] {
   let open: Link | null = null;
   let base: string | null = null;
   let element = "";
-  let attributes = new Map<string, string>();
-  let attribute = "";
-  let value = "";
   let sheet = "";
   /** Characters of style attributes that are still read. */
   let styleChars = CSS_CHARS_MAX;
@@ -87,7 +84,8 @@ function htmlLinks(html: string): Link[] {
     else if (open) open.text += text;
   };
   const load = (url: string) => links.push({ text: "", url: resolved(url, base), followed: false });
-  const begun = () => {
+  const begin = (name: string, attributes: Map<string, string>) => {
+    element = name;
     if (element === "a") open = null;
     if (element === "img") words(` ${attributes.get("alt") ?? ""} `);
     if (element === "base") base ??= shortBase(attributes.get("href"));
@@ -102,45 +100,13 @@ function htmlLinks(html: string): Link[] {
       if (element === "a") open = link;
     }
     for (const name of loaded) for (const target of targets(name, attributes.get(name) ?? "")) load(target);
-    attributes = new Map();
   };
 
-  const tokenizer = new Tokenizer(
-    { xmlMode: false, decodeEntities: true },
-    {
-      ontext: (start, end) => words(html.slice(start, end)),
-      ontextentity: (codePoint) => words(String.fromCodePoint(codePoint)),
-      onopentagname(start, end) {
-        element = html.slice(start, end).toLowerCase();
-      },
-      onattribname(start, end) {
-        attribute = html.slice(start, end).toLowerCase();
-        value = "";
-      },
-      onattribdata(start, end) {
-        value += html.slice(start, end);
-      },
-      onattribentity(codePoint) {
-        value += String.fromCodePoint(codePoint);
-      },
-      onattribend() {
-        if (!attributes.has(attribute)) attributes.set(attribute, value);
-      },
-      onopentagend: begun,
-      onselfclosingtag: begun,
-      onclosetag(start, end) {
-        element = "";
-        if (html.slice(start, end).toLowerCase() === "a") open = null;
-      },
-      oncomment() {},
-      oncdata() {},
-      ondeclaration() {},
-      onprocessinginstruction() {},
-      onend() {},
-    },
-  );
-  tokenizer.write(html);
-  tokenizer.end();
+  const end = (name: string) => {
+    element = "";
+    if (name === "a") open = null;
+  };
+  walkHtml(html, { text: words, begin, end });
 
   readCss(sheet).urls.forEach(load);
   return links

@@ -1,7 +1,7 @@
 import { compile } from "html-to-text";
-import { Tokenizer } from "htmlparser2";
 import { readCss } from "./css.ts";
 import { isWithinLimits, NESTING_MAX, seenHtml, stylesIn } from "./seen.ts";
+import { walkHtml } from "./walk.ts";
 
 /** Behind this many characters HTML is not converted; large newsletters have about 100,000. */
 export const HTML_CHARS_MAX = 128 * 1024;
@@ -98,60 +98,27 @@ const inline = new Set(
 function bluntText(html: string): string {
   const parts: string[] = [];
   let element = "";
-  let done = 0;
   const add = (text: string) => {
     if (element !== "script" && element !== "style" && element !== "title") parts.push(text);
   };
-  const tag = (start: number, end: number): string => {
-    const name = html.slice(start, end).toLowerCase();
+  const gap = (name: string) => {
     if (!inline.has(name)) parts.push(" ");
-    return name;
   };
-  const ignored = (_start: number, end: number) => {
-    done = end + 1;
-  };
-  const tokenizer = new Tokenizer(
-    { xmlMode: false, decodeEntities: true },
-    {
-      ontext(start, end) {
-        add(html.slice(start, end));
-        done = end;
-      },
-      ontextentity(codePoint, end) {
-        add(String.fromCodePoint(codePoint));
-        done = end;
-      },
-      onopentagname(start, end) {
-        element = tag(start, end);
-      },
-      onclosetag(start, end) {
-        tag(start, end);
-        element = "";
-        done = end + 1;
-      },
-      onopentagend(end) {
-        done = end + 1;
-      },
-      onselfclosingtag(end) {
-        element = "";
-        done = end + 1;
-      },
-      onattribname() {},
-      onattribdata() {},
-      onattribentity() {},
-      onattribend() {},
-      oncomment: ignored,
-      oncdata: ignored,
-      ondeclaration: ignored,
-      onprocessinginstruction: ignored,
-      onend() {
-        element = "";
-        add(html.slice(done));
-      },
+  walkHtml(html, {
+    text: add,
+    begin(name, _attributes, isSelfClosing) {
+      element = isSelfClosing ? "" : name;
+      gap(name);
     },
-  );
-  tokenizer.write(html);
-  tokenizer.end();
+    end(name) {
+      gap(name);
+      element = "";
+    },
+    rest(source) {
+      element = "";
+      add(source);
+    },
+  });
   return parts
     .join("")
     .replace(/[ \t\r\n]+/g, " ")
