@@ -217,9 +217,7 @@ function isWhollyRead(block: HeaderBlock, { excess, defects }: Structure): boole
   );
 }
 
-/**
- * The forms in which a text is searched for links, by its type and name. Markup is searched both as data and as HTML.
- */
+/** The forms in which a text is searched for links, by its type and name. Markup counts both as data and as HTML. */
 function formsOf(text: string, type: string, filename: string, where: string): OutgoingText[] {
   const isMarkup =
     /^(?:text|application|image)\/(?:[\w.-]+\+)?(?:html|xml)$/.test(type) ||
@@ -237,8 +235,7 @@ function formsOf(text: string, type: string, filename: string, where: string): O
 }
 
 /**
- * Decodes the bytes in every way in which they are text; null if they are not text. `isWhole`: no charset is left
- * unread.
+ * Decodes the bytes in every way in which they are text; null if they are not. `isWhole`: no charset is left unread.
  */
 function readText(
   content: Uint8Array,

@@ -3,10 +3,7 @@ import { HTML_CHARS_MAX, seenText, shownText, styledText } from "../message/html
 
 /** What a reviewer needs to know about the HTML of a mail in addition to its text. */
 export interface BodyCompare {
-  /**
-   * Whether the HTML shows its reader the same words and figures as the text, and nothing in it can change how they
-   * read.
-   */
+  /** Whether the HTML shows the same words and figures as the text, and nothing in it can change how they read. */
   isSame: boolean;
   /** Sentences of the server. */
   notes: string[];

@@ -4,10 +4,7 @@ import type { OutgoingText } from "./attached-text.ts";
 import { decodings } from "./decodings.ts";
 import { secretKinds } from "./secrets.ts";
 
-/**
- * Limits on the patterns of an agent, the characters of a pattern, and its `*`. Together they bound the time of a
- * search.
- */
+/** Patterns per agent, characters per pattern, and `*` per pattern. Together they bound the time of a search. */
 export const PATTERNS_MAX = 50;
 const PATTERN_CHARS_MAX = 200;
 const STARS_MAX = 8;
@@ -77,9 +74,7 @@ function readingsOfText(texts: readonly string[]): string[] {
   return [...new Set([...plain, ...plain.flatMap((text) => decodings(text).map(shown))])].filter((text) => text !== "");
 }
 
-/**
- * NFKC turns one character, U+FDFA, into eighteen: a body full of it would outgrow any bound. No other grows as much.
- */
+/** NFKC turns U+FDFA into eighteen characters: a body full of it would outgrow any bound. No other grows as much. */
 const swelling = /[\ufdfa\ufdfb]/g;
 
 /** The text as a reader sees it: nothing invisible, one form of each letter, one kind of hyphen, LF line ends. */

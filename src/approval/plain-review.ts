@@ -31,9 +31,7 @@ export function unknownReview(contentHash: string): HeldReview {
 /** Some servers would refuse a mail with more entries. */
 const ENTRIES_MAX = 100;
 
-/**
- * Writes the mail about held messages without quoting them: whose they are, until when they wait, and how to decide.
- */
+/** Writes the mail about held messages without quoting them: whose they are, when they expire, and how to decide. */
 export function plainReviewMail(reviews: readonly Review[]): ReviewMail {
   const entries = reviews.slice(0, ENTRIES_MAX);
   const more = reviews.length - entries.length;

@@ -161,10 +161,7 @@ function digestText(title: string, entries: readonly DigestEntry[], more: string
   ].join("\n");
 }
 
-/**
- * The held mail's words with `|` before every line. Long lines are broken here: a mail program would break them without
- * the `|`.
- */
+/** The held mail's words with `|` before every line. Mail programs would break long lines without the `|`. */
 function quoted(text: string): string {
   return text
     .split("\n")

@@ -12,7 +12,7 @@ interface Secret {
   pattern: RegExp;
   /** The marks and the pattern ignore case. */
   anyCase?: true;
-  /** The group of the match that is a dummy value in examples; the whole match if absent. */
+  /** The group that holds the secret itself, which examples replace with a dummy value; the whole match if absent. */
   secretGroup?: number;
 }
 

@@ -38,10 +38,7 @@ const kinds = Object.keys(victims) as VictimKind[];
 const table = forgeries.map((forgery): [string, Forgery] => [forgery.name, forgery]);
 let attacks = 0;
 
-/**
- * Tries a forgery against all its victims at once. Returns the replies, and what the inbox says about the accepted
- * ones.
- */
+/** Tries a forgery against all its victims. Returns the replies, and what the inbox says about the accepted ones. */
 async function tryAll(forgery: Forgery) {
   const before = (await newest(1))[0]?.message_id;
   const against = forgery.against ?? kinds;

@@ -278,10 +278,7 @@ function hangsOnSpaces(raw: Uint8Array, block: HeaderBlock): boolean {
   return scanStructure(raw, block, structureLimits).hangsOnSpaces;
 }
 
-/**
- * Whether there are lines that begin with two hyphens and contain white space, like the delimiters of some mail
- * programs.
- */
+/** Whether any line begins with two hyphens and contains white space, like the delimiters of some mail programs. */
 function hasSpacedDashes(body: Buffer): boolean {
   const isSpaced = (at: number) => /^--[^\n]*[ \t]/.test(body.toString("latin1", at, at + DELIMITER_CHARS_MAX));
   for (let lf = body.indexOf("\n--"); lf >= 0; lf = body.indexOf("\n--", lf + 1)) if (isSpaced(lf + 1)) return true;
@@ -410,8 +407,8 @@ function withCrlf(raw: Buffer): Buffer {
 }
 
 /**
- * Why a message is not worth verifying: work that is quadratic in the length of a line or a field, or a header of which
- * readers see less than verifiers.
+ * Returns why a message is not worth verifying, or null: the work would be quadratic in the length of a line or a
+ * field, or readers see less of the header than verifiers.
  */
 function obstacleIn(message: Buffer, block: HeaderBlock): string | null {
   let headerLines = 0;

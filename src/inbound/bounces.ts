@@ -66,8 +66,7 @@ export async function takeReport(
 }
 
 /**
- * A return path names one recipient. If the report has several entries (a list expanded the address), the worst one
- * counts.
+ * A return path names one recipient. If the report lists several (the address expanded to a list), the worst counts.
  */
 function gravest(reports: DeliveryReport[]): DeliveryReport | undefined {
   const order = ["failed", "delayed", "delivered", "relayed", "expanded"] as const;

@@ -51,9 +51,7 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
 
-/**
- * A body whose white space must change is changed in pieces of at least this size, so that memory never holds it twice.
- */
+/** A body whose white space must change is changed in pieces of at least this size, so it is never in memory twice. */
 const PIECE_BYTES = 256 * 1024;
 
 /** The hash of a body, with the members that the verifier reads. */

@@ -99,7 +99,7 @@ export async function examine(
   };
 }
 
-/** Mail that this server wrote itself must also have a From that names one author beyond doubt to be believed. */
+/** Like other mail, mail that this server wrote itself is believed only if its From names one author beyond doubt. */
 function unlessDoubtful(verdict: Verdict, block: HeaderBlock): Verdict {
   if (singleAuthor(block)) return verdict;
   const { authentication, domainCheck } = verdict;

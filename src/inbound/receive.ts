@@ -22,9 +22,7 @@ export interface ReceiveOptions {
   examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
   /** Recognises recipients that are not mailboxes but return paths of mail that we sent. */
   returnPaths: ReturnPaths;
-  /**
-   * What to do if DNS fails and nothing else proves the sender: accept the mail marked, or ask the client to try again.
-   */
+  /** What to do if DNS fails and nothing else proves the sender: accept the mail and mark it, or have it sent again. */
   dnsTrouble: "accept" | "defer";
   /** What to do if a DMARC check fails for a domain with p=reject. */
   dmarcReject: "accept" | "refuse";

@@ -137,9 +137,7 @@ export function isReadAlike(verified: readonly VerifiedField[], raw: Uint8Array,
   });
 }
 
-/**
- * Whether the value continues on a line without leading white space. A verifier joins such a line; a reader does not.
- */
+/** Whether a line of the value lacks the white space of a fold. A verifier joins such a line; a reader does not. */
 function hasBrokenValue({ binary }: RawField): boolean {
   return /\n[^ \t]/.test(binary);
 }

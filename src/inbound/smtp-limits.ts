@@ -61,16 +61,10 @@ export class ClientCounts {
 }
 
 const MINUTE_MS = 60_000;
-/**
- * Entries per minute, about 100 bytes each. Beyond this the oldest is forgotten, so that a flood of addresses costs no
- * memory.
- */
+/** Entries per minute, about 100 bytes each. Beyond this the oldest is forgotten, so a flood costs no memory. */
 const TRACKED_KEYS_MAX = 50_000;
 
-/**
- * A sliding minute, estimated from two fixed ones: this minute's count plus the previous one's, weighted by its
- * remaining share.
- */
+/** A sliding minute, estimated from two fixed ones: this one's count plus the remaining share of the previous one's. */
 export class MinuteRate {
   private current = new Map<string, number>();
   private previous = new Map<string, number>();

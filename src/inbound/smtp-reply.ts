@@ -22,10 +22,7 @@ export class Refusal extends Error {
   }
 }
 
-/**
- * Converts whatever was thrown into a reply. Anything other than a Refusal or a Failure is temporary and reveals
- * nothing.
- */
+/** Converts what was thrown into a reply. Anything but a Refusal or a Failure is temporary and reveals nothing. */
 export function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof Failure) return new Refusal(...error.smtp, error.message);

@@ -41,10 +41,7 @@ export interface Path {
 /** The facts about one message that the dialogue gave, besides its recipients. */
 export type EnvelopeFacts = Pick<Envelope, "mailFrom" | "helo" | "protocol">;
 
-/**
- * Recipients permanently refused on one connection before it is closed. A client with a list of guesses soon reaches
- * it.
- */
+/** Recipients permanently refused before the connection is closed. A client that guesses addresses soon gets there. */
 const REFUSED_RECIPIENTS_MAX = 20;
 /** RCPT commands per transaction, as a multiple of its recipient limit: repeated recipients are answered too. */
 const REPEATS_MAX = 2;

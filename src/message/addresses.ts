@@ -2,15 +2,10 @@ import type { Mailbox } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import { typedDomain } from "../net/host-name.ts";
 
-/**
- * Limits of RFC 5321 4.5.3.1.1 and 4.5.3.1.3 (a path of 256 octets includes two angle brackets), in UTF-8 (RFC 6531
- * 3.1).
- */
+/** RFC 5321 4.5.3.1.1 and 4.5.3.1.3 (a path of 256 octets includes two angle brackets), in UTF-8 (RFC 6531 3.1). */
 const LOCAL_BYTES_MAX = 64;
 const ADDRESS_BYTES_MAX = 254;
-/**
- * Real display names are shorter. With a name this long, even encoded, our own reader still finds the author in From.
- */
+/** Real display names are shorter. With one this long, even encoded, our own reader still finds the author in From. */
 export const NAME_CHARS_MAX = 200;
 /** Longer text is refused unread. The longest address and the longest name with every character escaped fit. */
 const TEXT_CHARS_MAX = 1_000;
@@ -22,9 +17,7 @@ const localCharacters = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.\u0080-\u{10ffff}]+$/u;
 const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** A label that some resolvers and every URL parser read as part of an IPv4 address. */
 const numericLabel = /^(?:\d+|0x[0-9a-f]*)$/;
-/**
- * Characters that change the direction of the text around them: one in a name could make the address read backwards.
- */
+/** Characters that change the direction of the text around them: in a name, they could reverse the address. */
 export const directionControls = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const nameCharacters = /^[^"(),:;<>@[\\\]]*$/;
 const quotedName = /^"((?:[^"\\]|\\.)*)"$/s;

@@ -12,9 +12,7 @@ export interface Author {
 
 const plainAddress = /^([^\x00-\x20"(),:;<>@[\\\]\x7f]+)@([^\x00-\x20"(),:;<>@[\\\]\x7f]+)$/;
 const ADDRESS_CHARS_MAX = 320;
-/**
- * Two lines of the maximum length (RFC 5322 2.1.1). An address alone has at most 254 characters (RFC 5321 4.5.3.1.3).
- */
+/** Two lines of the maximum length (RFC 5322 2.1.1). An address has at most 254 characters (RFC 5321 4.5.3.1.3). */
 const AUTHOR_CHARS_MAX = 2 * 998;
 
 /**
@@ -72,10 +70,7 @@ function withoutWrapping(text: string): string {
   return withoutEnds(text, " \t\"'<>()[]");
 }
 
-/**
- * The text without characters at its ends that are neither letters nor digits: a comma there does not hide an address
- * from a reader.
- */
+/** Strips both ends up to a letter or digit: a comma there does not hide an address from a reader. */
 function withoutSigns(text: string): string {
   // Hangul fillers are letters that show as nothing.
   const characters = [...text.replace(ignorable, "")];

@@ -1,5 +1,5 @@
 /**
- * Composed messages: whatever is in them, no line is too long, nothing becomes another field, and readers get it back.
+ * Composed messages: whatever their content, no line is too long, no value becomes a field, and readers get it back.
  */
 import { expect, test } from "bun:test";
 import fc from "fast-check";

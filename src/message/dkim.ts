@@ -22,9 +22,7 @@ const sealedFields = [
   ...["from", "reply-to", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references"],
   ...["mime-version", "content-type", "content-transfer-encoding"],
 ];
-/**
- * Fields signed only as often as they occur. Submission servers may add a Sender, and mailing lists their List- fields.
- */
+/** Fields signed as often as they occur. Submission servers may add a Sender, and mailing lists their List- fields. */
 const signedFields = /^(?:sender|auto-submitted|x-auto-response-suppress|content-[a-z-]+|list-[a-z-]+)$/;
 
 /** Body bytes canonicalized at a time; only pieces that need it become strings. */
@@ -81,8 +79,7 @@ async function signHeader(canonical: string, { algorithm, privateKey }: DkimSign
 }
 
 /**
- * The h= names and the canonical fields that they cover. Of fields with the same name, the lowest comes first (RFC 6376
- * 5.4.2).
+ * The h= names and the canonical fields they cover: of fields with one name, the lowest comes first (RFC 6376 5.4.2).
  */
 function signedHeader(block: HeaderBlock): { names: string[]; canonical: string } {
   const present = new Map<string, RawField[]>();

@@ -40,10 +40,7 @@ export function idField(name: string, ids: readonly string[]): string {
   return valid.length > 0 ? fold(name, valid) : "";
 }
 
-/**
- * Whether an id is printable ASCII in one pair of angle brackets: stricter than RFC 5322, so that every reader sees one
- * word.
- */
+/** Whether an id is printable ASCII in angle brackets: stricter than RFC 5322, so that every reader sees one word. */
 export function isMessageId(id: string): boolean {
   return id.length <= MESSAGE_ID_CHARS_MAX && /^<[\x21-\x3b\x3d\x3f-\x7e]+>$/.test(id) && !encodedWordLike.test(id);
 }
@@ -88,9 +85,7 @@ function encodeQ(text: string): string {
   );
 }
 
-/**
- * Folds a field between its words. A line is over the limit only if a single word is, and no line is only white space.
- */
+/** Folds a field between its words. A line is too long only if a single word is, and no line is only white space. */
 function fold(name: string, words: readonly string[]): string {
   let folded = "";
   let line = `${name}: ${words[0]}`;

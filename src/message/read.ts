@@ -97,10 +97,7 @@ function hiding(hiddenChars: number | null): string[] {
     : [`The HTML has ${hiddenChars} characters that its reader does not see; they are not in the text.`];
 }
 
-/**
- * Reads one attachment, by its index in `readMail(raw).attachments`, with its decoded bytes. Null if it does not exist,
- * or past a limit.
- */
+/** Reads the attachment at an index of `readMail(raw).attachments`, with its decoded bytes. Null if there is none. */
 export async function readAttachment(
   raw: Uint8Array,
   index: number,

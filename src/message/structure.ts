@@ -27,9 +27,7 @@ export interface Structure {
   outside: [start: number, end: number][];
 }
 
-/**
- * Each line costs a parser about 250 ns, however short. 25 MB of real text or base64 has less than half as many lines.
- */
+/** Each line costs a parser about 250 ns, however short. 25 MB of real text or base64 has less than half as many. */
 const LINES_MAX = 1_000_000;
 /** Each line that begins with "--" is compared with every open boundary. */
 const DASH_LINES_MAX = 100_000;
@@ -184,9 +182,7 @@ function isSpacedLine(bytes: Buffer, at: number, words: readonly string[]): bool
   return next >= bytes.length || bytes[next] === 0x0a;
 }
 
-/**
- * The end of a part's header: after its empty line, or at a line that may be the next delimiter; -1 past `bytesMax`.
- */
+/** The end of a part's header: after its empty line, or at a line that may be a delimiter; -1 past `bytesMax`. */
 function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): number {
   for (let at = start; ; ) {
     if (at - start > bytesMax) return -1;
@@ -233,10 +229,7 @@ function describe(header: HeaderBlock, defects: Set<string>) {
   return { type, boundary: boundary || null, encoding, inlineHtml };
 }
 
-/**
- * Whether the value has a line that does not begin with white space, or is only white space. Some readers begin a field
- * there.
- */
+/** Whether a line of the value lacks a fold or is only white space: some readers begin a field there. */
 function hasOddLine({ binary }: RawField): boolean {
   const further = binary.split("\n").slice(1);
   return further.some((line) => line !== "" && (!/^[ \t]/.test(line) || line.trim() === ""));
@@ -253,8 +246,8 @@ export function isCharset(label: string): boolean {
 }
 
 /**
- * Whether the number of base64 digits is not a multiple of four. In almost all lines it is, so the last line decides;
- * all digits are counted only if that line looks wrong.
+ * Whether the number of base64 digits is not a multiple of four. Almost every line has a multiple, so the last line
+ * decides; all digits are counted only if that line looks wrong.
  */
 function isCutBase64(content: Buffer): boolean {
   let end = content.length;

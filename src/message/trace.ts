@@ -6,7 +6,7 @@ import { findBody, type RawField, scanHeaders, type WholeHeader, walkFields } fr
 
 export interface TraceOptions {
   envelope: Envelope;
-  /** Our name: the `by` clause, and the authserv-id whose forgeries are removed. */
+  /** Our name: the `by` clause, and the authserv-id whose forged results are removed. */
   hostname: string;
   /** The `id` clause. */
   id: string;

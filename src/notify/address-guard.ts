@@ -5,9 +5,7 @@ import { Failure } from "../util/errors.ts";
 export interface AddressPolicy {
   /** Permits 127.0.0.0/8 and ::1, for development. */
   readonly allowLoopback: boolean;
-  /**
-   * Networks in CIDR notation that are permitted although they are not public. A single address is a network of one.
-   */
+  /** Networks in CIDR notation that are permitted although they are not public. A lone address is a network of one. */
   readonly allowedNetworks: readonly string[];
 }
 
@@ -84,9 +82,7 @@ export function forbiddenReason(address: string, policy: AddressPolicy): string 
   return range === "unicast" && inNetwork(ipv6, globalUnicast) ? null : nameOf(range);
 }
 
-/**
- * Longest URL that is stored and shown, and that clients and proxies are known to carry (RFC 9110 4.1 asks for 8,000).
- */
+/** Longest URL that is stored and shown; clients and proxies are known to carry it (RFC 9110 4.1 asks for 8,000). */
 const URL_CHARS_MAX = 2_048;
 
 /**
@@ -186,7 +182,7 @@ function inNetwork(address: Address, network: [Address, number]): boolean {
   return address.kind() === network[0].kind() && address.match(network);
 }
 
-/** @throws Error when the text is no network: the configuration is checked before it gets here. */
+/** @throws Error if the text is not a network: the configuration is checked before it gets here. */
 function parseNetwork(network: string): [Address, number] {
   if (network.includes("/")) return ipaddr.parseCIDR(network);
   const base = ipaddr.parse(network);

@@ -36,8 +36,7 @@ const numbersOf = (frames: { subject: string }[]) => frames.map(({ subject }) =>
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
 
 /**
- * The server is in this process: after this many turns of the event loop, and answers of its store, its pending work is
- * done.
+ * The server is in this process: after this many turns of the event loop and answers of its store, its work is done.
  */
 async function serverIsAtRest(t: TestApp): Promise<void> {
   for (let turn = 0; turn < 200; turn++) {

@@ -10,19 +10,13 @@ const PAGE = 100;
 const CLIENT_TEXT_MAX = 1_024;
 /** Acks of one consumer that are being stored at once: enough to share its commits. */
 const ACKS_AT_ONCE = 50;
-/**
- * Acks that may wait, about 2 MB: more than the frames in flight to any consumer, so only a misbehaving client gets
- * here.
- */
+/** Acks that may wait, about 2 MB: more than the frames in flight to any consumer, so only nonsense gets here. */
 const ACKS_WAITING_MAX = 20_000;
 
 /** An agent as it was at the handshake. One that is later made under the same address is a different agent. */
 export type Listened = Pick<AgentRow, "id" | "userId" | "createdAt">;
 
-/**
- * An agent's one consumer, with its position in the agent's sequence of messages. It sends unread ones first, then
- * live.
- */
+/** An agent's one consumer, with its position in the agent's sequence of messages: unread ones first, then live. */
 export class Consumer extends LiveSocket {
   private position = 0;
   /** The agent's last message at the last look, and whether the agent was paused. */

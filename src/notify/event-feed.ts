@@ -4,9 +4,7 @@ import type { Store } from "../store/store.ts";
 import type { Clock } from "../util/clock.ts";
 import type { EventType } from "../wire/event-types.ts";
 
-/**
- * Pause before looking again for events that are committed but not readable yet: an older transaction is about to end.
- */
+/** Pause before looking again for events that are committed but not readable: an older transaction is about to end. */
 const BEHIND_RETRY_MS = 25;
 
 export interface EventQuery {

@@ -8,16 +8,11 @@ import { EventReader } from "./event-reader.ts";
 import { CLOSE, type HubSocket, type LiveSocket, type Proof } from "./live-socket.ts";
 import { createScheduler } from "./scheduler.ts";
 
-/**
- * Sockets that read from the store at the same time: few, so that mail and requests have room when all of them wake
- * together.
- */
+/** Sockets that read from the store at the same time: few, so that waking all of them leaves room for other work. */
 const READERS_MAX = 4;
 /** Consumers that one transaction announces to the other nodes. */
 const ANNOUNCED_AT_ONCE = 500;
-/**
- * How often one timer checks all sockets for pings, expiry and slow readers: 0.1 ms of each second for 10,000 sockets.
- */
+/** How often one timer checks all sockets for pings, expiry and slow readers: 0.1 ms of each second for 10,000. */
 const TICK_MS = 1_000;
 
 /** One socket's connection. The HTTP side passes on the socket's events. */

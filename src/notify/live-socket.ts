@@ -5,10 +5,7 @@ import type { Scheduler } from "./scheduler.ts";
 
 /** A listener that has not answered a ping by the next one is treated as gone. */
 const PING_INTERVAL_MS = 30_000;
-/**
- * A listener that does not read its buffered frames in this time is too slow. After reconnecting it continues where it
- * stopped.
- */
+/** A listener that does not take its waiting frames in this time is too slow. After reconnecting, it reads the rest. */
 const SLOW_MS_MAX = 30_000;
 
 /** Close codes: those of RFC 6455 7.4.1, 1013 of the IANA registry, and our own. */

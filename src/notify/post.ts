@@ -265,9 +265,7 @@ function printable(text: string): string {
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
 }
 
-/**
- * Seconds to wait, from a number of seconds or an HTTP-date (RFC 9110 10.2.3); null if it is neither. A past date is 0.
- */
+/** Seconds to wait, from a number of seconds or an HTTP-date (RFC 9110 10.2.3), or null. A past date is 0. */
 function parseRetryAfter(value: string | null, nowMs: number): number | null {
   if (value === null) return null;
   if (/^\d{1,10}$/.test(value)) return Number(value);

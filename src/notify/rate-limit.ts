@@ -12,7 +12,7 @@ export interface RateLimit {
   nextFreeAt(): Date | null;
 }
 
-/** Tokens are sums of fractions, which may be less than a whole token by this much. */
+/** Tokens are sums of fractions, which may fall short of a whole token by less than this. */
 const ROUNDING = 1e-9;
 
 /** Creates a limit of `perSecond` for each endpoint of this process; 0 means no limit. */

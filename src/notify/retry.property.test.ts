@@ -1,4 +1,6 @@
-/** Retries of webhooks as a model of the clock: each wait is longer than the one before, they end, and a restart changes no time. */
+/**
+ * Webhook retries on a model of the clock: each wait is longer than the last, they end, and a restart changes no time.
+ */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { startTestApp } from "../../test/support/app.ts";

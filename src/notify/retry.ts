@@ -62,9 +62,7 @@ export function nextStep(input: {
   return { kind: "retry", atMs: nowMs + Math.ceil(Math.max(scheduledMs, askedMs)) };
 }
 
-/**
- * Reads what an endpoint asks for in the response header `webhook-delivery`: to drop this delivery, or to send no more.
- */
+/** Reads the response header `webhook-delivery`: drop this delivery, or send no more; null for anything else. */
 export function wishOf(outcome: PostOutcome): "abort-message" | "disable" | null {
   const wish = outcome.kind === "answered" ? outcome.headers["webhook-delivery"]?.trim().toLowerCase() : undefined;
   return wish === "abort-message" || wish === "disable" ? wish : null;

@@ -135,10 +135,7 @@ function senderInAscii(sender: string): string {
   return ascii !== "" && domainToUnicode(ascii) === domain ? sender.slice(0, at) + ascii : sender;
 }
 
-/**
- * Escapes what a signed value must not contain: receivers decode bytes above 0x7E in different ways and trim spaces at
- * the ends.
- */
+/** Receivers decode bytes above 0x7E differently and trim spaces at the ends, so a signed value must have neither. */
 function headerSafe(value: string): string {
   return value.replace(
     /[^\x20-\x5b\x5d-\x7e]|^ | $/gu,

@@ -2,10 +2,7 @@ import type { DeliverySlots } from "../store/events/delivery-queue.ts";
 import type { DeliveryRow } from "../store/schema.ts";
 import type { Clock } from "../util/clock.ts";
 
-/**
- * Share of all slots for endpoints whose last attempt failed, so that hanging endpoints never take the slots of all
- * others.
- */
+/** Share of all slots for endpoints whose last attempt failed, so that hanging ones never take the slots of others. */
 const FAILING_SHARE = 0.5;
 /**
  * Share of all slots for the endpoints of one account, so that endpoints which answer slowly, and well, never keep the
@@ -13,8 +10,8 @@ const FAILING_SHARE = 0.5;
  */
 const ACCOUNT_SHARE = 0.75;
 /**
- * Failures in a row after which an endpoint rests before the next attempt. Otherwise one that refuses would be called
- * constantly.
+ * Failures in a row after which an endpoint rests before each attempt. Otherwise one that refuses is called all the
+ * time.
  */
 const FAILURES_WITHOUT_REST = 3;
 /**
@@ -39,10 +36,7 @@ export interface Slots {
   /** The account that has no free slot; null if every account has one. */
   fullAccount(): string | null;
   take(delivery: InSlot): void;
-  /**
-   * Ends an attempt. `isHealthy`: whether the endpoint accepted it; null if the attempt says nothing about the
-   * endpoint.
-   */
+  /** Ends an attempt. `isHealthy`: whether the endpoint accepted it; null if nothing was learnt about it. */
   done(delivery: InSlot, isHealthy: boolean | null): void;
   /** Forgets failures of an endpoint that was changed. Returns whether it had failed last. */
   forget(endpoint: string): boolean;

@@ -75,8 +75,8 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
    */
   let searchAt = 0;
   /**
-   * When the next delivery becomes due that was not due at the last search; undefined if another may have been added
-   * since.
+   * The due time of the next delivery, if it was still ahead at the last search; undefined if another may have been
+   * added.
    */
   let nextDue: Date | null | undefined;
   /** The number of callers that wait for everything due to be done. */

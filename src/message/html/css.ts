@@ -1,17 +1,12 @@
 /** Style sheets of mail, read in one pass over their tokens (CSS Syntax 3). */
 import { tokenTypes as T, tokenize } from "css-tree/tokenizer";
 
-/**
- * Characters of CSS read from one message, in all its sheets and attributes together; large newsletters have 100,000.
- */
+/** Characters of CSS read from one message, sheets and attributes together; large newsletters have 100,000. */
 export const CSS_CHARS_MAX = 1024 * 1024;
 /** Longer values are not read. Without white space, comments and URLs, no colour, length or keyword is as long. */
 const VALUE_CHARS_MAX = 1_000;
 
-/**
- * Values by property, both lower-cased. If a property is declared twice, the later value counts. `!important` is left
- * out.
- */
+/** Values by property, both lower-cased; of two for one property the later counts. `!important` is left out. */
 export type Declarations = ReadonlyMap<string, string>;
 
 export interface CssRule {

@@ -25,7 +25,7 @@ const inlinePicture = /^data:image\/(?:png|gif|jpe?g|webp)[;,]/i;
 const ignorable = /\p{Default_Ignorable_Code_Point}+/gu;
 const schemeStart = /(?:https?|ftp|wss?):[\\/]+/gi;
 const wholeUrl = /(?:https?|ftp|wss?):[\\/]+[^\s<>"]*/gi;
-/** Top-level domains that are endings of file names too: `README.md` is no link, `readme.md/x` is. */
+/** Top-level domains that are also endings of file names: `README.md` is not a link, `readme.md/x` is. */
 const fileEndings = new Set("ac am as cc la md mk ml mm mov ms pl pm ps py rs sh so zip".split(" "));
 
 /**

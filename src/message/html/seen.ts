@@ -138,10 +138,7 @@ function parserWithin(handler: Partial<Handler>): Parser {
   );
 }
 
-/**
- * Collects the content of the style elements of HTML, wherever they are; null beyond the limits of elements and
- * nesting.
- */
+/** Collects the content of all style elements of HTML; null beyond the limits of elements and nesting. */
 export function stylesIn(html: string): string | null {
   const found: string[] = [];
   let isStyle = false;

@@ -49,9 +49,7 @@ export function linksOf(text: string, html: string | null): ShownLink[] {
   return [...links, ...rest.map((host) => ({ text: host, host, url: host }))];
 }
 
-/**
- * Punctuation after a link belongs to the sentence, and so does the end of a bracket that was opened before the link.
- */
+/** Punctuation after a link belongs to the sentence, and so does the end of a bracket opened before the link. */
 function withoutSentenceEnd(match: string): string {
   let unopened = match.split(")").length - match.split("(").length;
   let end = match.length;

@@ -49,9 +49,7 @@ export function shownText(html: string): string {
   return converted(html.slice(0, HTML_CHARS_MAX).replace(conditional, " "), everything);
 }
 
-/**
- * Finds the words that style sheets put before or after elements (`content`), in the first 128 Ki characters of HTML.
- */
+/** Finds the words that style sheets put around elements (`content`), in the first 128 Ki characters of HTML. */
 export function styledText(html: string): string[] {
   const head = html.slice(0, HTML_CHARS_MAX);
   if (!/content/i.test(head)) return [];

@@ -133,8 +133,7 @@ function character(hex: string): string {
 }
 
 /**
- * Reads a bare address: lower-cased, its domain in A-labels. Null if the text has none (RFC 5321 4.5.3.1: 64 and 255
- * octets).
+ * Reads an address: bare, lower-cased, its domain in A-labels; null if invalid (RFC 5321 4.5.3.1: 64 and 255 octets).
  */
 export function plainAddress(text: string): string | null {
   const word = text.trim().slice(0, 400);

@@ -61,9 +61,7 @@ export function fileNameOf(part: Part): string {
   return named ?? part.params.name ?? "";
 }
 
-/**
- * Reads the direct parts of a multipart, at most `max` (RFC 2046 5.1). Empty if it is not a multipart. Time is linear.
- */
+/** Reads the direct parts of a multipart, at most `max` (RFC 2046 5.1); empty for anything else. Time is linear. */
 export function childrenOf(part: Part, max = PARTS_MAX): Part[] {
   const boundary = part.type.startsWith("multipart/") ? part.params.boundary?.trimEnd() : undefined;
   if (!boundary) return [];
@@ -111,10 +109,7 @@ export function contentOf(part: Part, bytesMax: number): Buffer {
   }
 }
 
-/**
- * The first `bytesMax` bytes of a part as text, in its charset if that is known and otherwise UTF-8. Line ends become
- * LF.
- */
+/** The first `bytesMax` bytes of a part as text, in its charset if known and otherwise UTF-8. Line ends become LF. */
 export function textOf(part: Part, bytesMax: number): string {
   return decoderFor(part.params.charset).decode(contentOf(part, bytesMax)).replace(/\r\n?/g, "\n");
 }

@@ -20,9 +20,7 @@ export { isHardBounce } from "./hard-bounce.ts";
 
 /** A report about mail, written by a machine. Message-IDs include their angle brackets. */
 export type Report =
-  /**
-   * A delivery status notification (RFC 3464, RFC 6533), or a bounce in prose. Without recipients if it is unreadable.
-   */
+  /** A delivery status notification (RFC 3464, RFC 6533), or a bounce in prose. Unreadable ones have no recipients. */
   | { kind: "delivery"; recipients: DeliveryReport[]; originalMessageId: string | null }
   /**
    * A recipient's opinion on a message (ARF, RFC 5965). `feedbackType` is `abuse`, `fraud`, `virus`, `other` …, or
@@ -45,8 +43,7 @@ export type Report =
 
 export interface ReportOptions {
   /**
-   * Whether the message came to a signed return path, so it is about our mail. Bounces are then recognised by their
-   * text too.
+   * Whether it came to a signed return path, so it is about our mail. Bounces are then recognised by their text too.
    */
   toReturnPath: boolean;
   /** The message's header, if it has been scanned. */
