@@ -3,53 +3,54 @@ import type { DeliveryRow } from "../store/schema.ts";
 import { type Clock, earliest } from "../util/clock.ts";
 import { Tally } from "../util/tally.ts";
 
-/** Share of all slots for endpoints whose last attempt failed, so that endpoints that hang never take every slot. */
+/** Share of all slots for endpoints whose last attempt failed, so that hanging ones never take the slots of others. */
 const FAILING_SHARE = 0.5;
 /**
- * Share of all slots for the endpoints of one account, so that an account whose endpoints are slow, though healthy,
- * never keeps the others waiting. More than half, so that only one account at a time can have its full share.
+ * Share of all slots for the endpoints of one account, so that endpoints which answer slowly, and well, never keep the
+ * other accounts waiting. It is more than half, so that at most one account is at its limit at a time.
  */
 const ACCOUNT_SHARE = 0.75;
 /**
- * After so many failures in a row an endpoint rests before the next attempt: else one that refuses is called all the
+ * Failures in a row after which an endpoint rests before each attempt. Otherwise one that refuses is called all the
  * time.
  */
 const FAILURES_WITHOUT_REST = 3;
 /**
- * The rest doubles with each failure, up to the longest wait for an endpoint that answers again. Half of it is random,
- * so that endpoints that failed together are not all tried again at the same moment.
+ * The rest doubles with each failure; `max` is how long an endpoint that answers again waits at most. Half of it is
+ * random, so that endpoints which failed together are not all retried at the same moment.
  */
 const REST_MS = { first: 1_000, max: 15_000 };
-/** Healthy endpoints that are remembered. Beyond that, the one served least recently is forgotten. */
+/** Endpoints remembered as healthy. The one served least recently is forgotten and counts as unknown again. */
 const HEALTHY_MAX = 2_000;
-/** Resting endpoints that a claim is told of. Where there are more, one of them soon ends its rest anyway. */
+/** Resting endpoints named to a claim. If there are more, one of them soon ends its rest anyway. */
 const RESTING_LISTED_MAX = 100;
 
-/** What takes a slot: a delivery to an endpoint of an account. */
+/** A delivery that takes a slot of its endpoint and account. */
 type InSlot = Pick<DeliveryRow, "endpointId" | "userId">;
 
-/** Limits the attempts in hand: of all endpoints together, of each endpoint, and of each account. */
+/** Limits the attempts in progress: in total, for each endpoint, and for each account. */
 export interface Slots {
-  /** How many more attempts each known endpoint may have, for one claim; only those of `named` if given. */
+  /** How many more attempts endpoints may have in one claim: all endpoints that are known, or only those in `named`. */
   forClaim(named?: readonly string[]): DeliverySlots;
-  /** Endpoints without a free slot; of those that rest, the first hundred. */
+  /** Endpoints that have no free slot, as far as they are worth naming. */
   busy(): string[];
-  /** The account that has its full share; null when no account has. */
+  /** The account that has no free slot; null if every account has one. */
   fullAccount(): string | null;
   take(delivery: InSlot): void;
-  /** Ends an attempt. `isHealthy`: whether the endpoint accepted it, null when nothing was learned about it. */
+  /** Ends an attempt. `isHealthy`: whether the endpoint accepted it; null if nothing was learnt about it. */
   done(delivery: InSlot, isHealthy: boolean | null): void;
-  /** Forgets the failures of an endpoint that was changed. Returns whether it had any. */
+  /** Forgets failures of an endpoint that was changed. Returns whether it had failed last. */
   forget(endpoint: string): boolean;
-  /** When the first resting endpoint ends its rest; null when no endpoint rests. */
+  /** When the first resting endpoint may be called again; null if none rests. */
   nextFreeAt(): Date | null;
 }
 
 /**
- * A healthy endpoint has `perEndpoint` slots; an unknown one has one. A failing endpoint has one of the slots that all
- * failing endpoints share, and rests between attempts when it goes on failing.
+ * Creates the slots. An endpoint whose last attempt succeeded has `perEndpoint` slots, and an unknown one has one. One
+ * whose last attempt failed also has one, taken from the share of all failing endpoints; if it keeps failing, it rests
+ * in between.
  *
- * @param all slots in all
+ * @param all slots in total
  * @param failing endpoints that failed before this process began
  */
 export function createSlots(

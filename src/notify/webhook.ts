@@ -18,16 +18,16 @@ import { nextStep, wishOf } from "./retry.ts";
 import { authHeaders, signers, standardWebhookHeaders } from "./sign.ts";
 import { createSlots } from "./slots.ts";
 
-/** How much longer than an attempt a lease lasts, so that it never ends while its holder still posts. */
+/** A lease outlasts an attempt by this much, so that it is never passed on while its holder still posts. */
 const LEASE_MARGIN_MS = 15_000;
-/** `last_signed_at` is a hint for people; writing it once a minute is enough. */
+/** `last_signed_at` is a hint for people, so writing it once a minute is enough. */
 const LAST_SIGNED_RESOLUTION_MS = 60_000;
 
-/** The pause after a search, as a multiple of the time that it took. */
+/** The pause after a search, as a multiple of the time that the search took. */
 const SEARCH_PAUSE_FACTOR = 50;
-/** Deliveries that one search claims at most, so that it ends soon. */
+/** Deliveries that one search takes: few, so that it ends soon. */
 const SEARCHED_AT_ONCE = 8;
-/** Named endpoints of one claim; each costs one seek. */
+/** Endpoints in one claim; each costs a seek. */
 const NAMED_AT_ONCE = 50;
 
 export interface WebhookOptions {
@@ -36,12 +36,12 @@ export interface WebhookOptions {
   poster: Poster;
   clock: Clock;
   log: Log;
-  /** Attempts in hand at most, over all endpoints and for each. */
+  /** Attempts in progress, at most: over all endpoints, and for each. */
   concurrency: number;
   concurrencyPerEndpoint: number;
-  /** Endpoints whose last attempt failed before this process began. */
+  /** Endpoints whose last attempt had failed when this process began. */
   failing: readonly string[];
-  /** Attempts a second for each endpoint; 0 is no limit. */
+  /** Attempts per second for each endpoint; 0 means no limit. */
   ratePerEndpoint: number;
   timeoutMs: number;
   /** Writes the mail to the owner of an endpoint that is switched off. */
@@ -55,9 +55,9 @@ type WriteMail = (
 ) => Promise<Notice | null>;
 
 /**
- * Delivers messages to agents' webhooks and events to accounts' webhooks: claim → sign → POST → delivered, retried or
- * given up. An endpoint has only a few attempts in hand, and an account never all, so a dead or slow one does not delay
- * the others.
+ * Delivers messages to agents' webhooks and events to accounts' webhooks: claim → sign → POST → done, later or given
+ * up. An endpoint has few attempts in progress, and an account not all of them, so a dead or slow one never delays
+ * others.
  */
 export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const { store, clock } = options;
@@ -67,15 +67,19 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const slots = createSlots({ all, perEndpoint, failing }, clock, random);
   const rateLimit = createRateLimit(options.ratePerEndpoint, clock);
   const busy = () => [...new Set([...slots.busy(), ...rateLimit.waiting()])];
-  /** Endpoints that were signalled to have something due. */
+  /** Endpoints that signals have named as having something due. */
   const named = new Set<string>();
   /**
-   * No search for unnamed deliveries before this time: in a large backlog a search is slow, and must not slow all else.
+   * When the next search for due deliveries that were not named may begin, so that a large backlog, which makes
+   * searches expensive, slows nothing else.
    */
   let searchAt = 0;
-  /** When the next delivery is due, as of the last search; undefined when that may have changed. */
+  /**
+   * The due time of the next delivery, if it was still ahead at the last search; undefined if another may have been
+   * added.
+   */
   let nextDue: Date | null | undefined;
-  /** How many callers of `drain` wait. */
+  /** The number of callers that wait for everything due to be done. */
   let draining = 0;
 
   async function claim(limit: number, only?: readonly string[]): Promise<DeliveryRow[]> {
@@ -111,7 +115,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
     const claimed = await claim(wanted);
     if (claimed.length === 0) {
       const due = await store.nextDeliveryDue(busy(), slots.fullAccount());
-      // A delivery that is due and was not claimed has no free slot; the next search is when a slot is free.
+      // A due delivery that was not claimed has no free slot. It is looked for again when a slot is free.
       nextDue = due && due.getTime() > now ? due : null;
     }
     if (claimed.length < wanted) searchAt = clock.now() + (performance.now() - startedAt) * SEARCH_PAUSE_FACTOR;
@@ -135,7 +139,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
         isHealthy = await attempt(delivery, options, random);
       } finally {
         slots.done(delivery, isHealthy);
-        // More may wait for this endpoint, which had no free slot.
+        // The endpoint may have more deliveries, which had no free slot.
         if (isHealthy !== false) named.add(delivery.endpointId);
       }
     },
@@ -145,7 +149,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   });
   const unsubscribe = store.onSignal((signal) => {
     const isChanged = signal.topic === "agent" || signal.topic === "webhook";
-    // A changed endpoint may have another URL, so it need not rest any longer.
+    // Deliveries that wait for a resting endpoint may go to another URL now.
     if (!(isChanged ? slots.forget(signal.key) : signal.topic === "deliveries")) return;
     if (signal.key === "") searchAt = 0;
     else named.add(signal.key);
@@ -167,9 +171,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   };
 }
 
-/**
- * Makes one attempt and records it. Returns whether the endpoint accepted it, null when nothing was learned about it.
- */
+/** Makes one attempt and records it. Returns whether the endpoint accepted it; null if the endpoint was not called. */
 async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: () => number): Promise<boolean | null> {
   const { store, vault, poster, clock, log } = options;
   const record = (step: DeliveryStep, row: Parameters<Store["finishDelivery"]>[2], news: EndpointNews | null = null) =>
@@ -202,7 +204,7 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
     body,
   });
   if (outcome.kind === "failed" && outcome.reason === "aborted") {
-    // The server is stopping and learned nothing about the endpoint, so the attempt does not count.
+    // We are stopping: the attempt says nothing about the endpoint, so it does not count.
     await record({ kind: "released", at: startedAt }, null);
     return null;
   }
@@ -238,7 +240,7 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
   return step.kind === "done";
 }
 
-/** The body of a request, and the message whose signed headers go with it. */
+/** The body to send, and the message whose authentication headers go with it. */
 function requestOf(
   { content }: DeliveryWork,
   delivery: DeliveryRow,
@@ -250,14 +252,14 @@ function requestOf(
   return { body: JSON.stringify(eventBody(content.event)), message: content.message };
 }
 
-/** An event as webhooks, the event log and its WebSocket show it. */
+/** Makes an event's JSON as webhooks, the log and its WebSocket show it. */
 export function eventBody({ id, type, createdAt, agentId, data: stored }: EventRow) {
-  // Events that older versions stored lack this member.
+  // Events stored by older servers do not have this member.
   const data = type === "message.received" ? { in_reply_to: null, ...stored } : stored;
   return { id, type, timestamp: createdAt.toISOString(), ...(agentId === null ? {} : { agent_id: agentId }), data };
 }
 
-/** What an attempt says about its endpoint; null when that is known already, and nothing has to be written. */
+/** What an attempt says about its endpoint; null if that is not new, so that nothing needs to be written. */
 async function newsOf(
   { endpoint }: DeliveryWork,
   outcome: PostOutcome,
@@ -280,7 +282,7 @@ async function newsOf(
   return endpoint.failingSince ? { kind: "healthy" } : null;
 }
 
-/** The mail to the owner of an endpoint that was switched off. */
+/** The mail to the owner of an endpoint that is switched off. */
 function disabledMail(endpoint: Endpoint, reason: string, outcome: PostOutcome): { subject: string; text: string } {
   const { agentId, id, url } = endpoint;
   const last = outcome.kind === "answered" ? `It answered with status ${outcome.status}.` : outcome.message;
@@ -306,7 +308,7 @@ function disabledMail(endpoint: Endpoint, reason: string, outcome: PostOutcome):
   };
 }
 
-/** The signed headers of a message, as the webhook request and `auth_headers` carry them. */
+/** Makes the signed headers of a message, as the webhook request and `auth_headers` carry them. */
 export function authHeadersOf(message: MessageRow, secrets: readonly string[], now: Date): Record<string, string> {
   return authHeaders(
     {
