@@ -254,8 +254,8 @@ const selectDueEndpoints = statement(
 
 /** Endpoints after one that have something pending, as `walkOf` gives them. */
 function waitingEndpoints(s: Scope, after: SQL, upTo?: SQL): SQL {
-  const { endpointId: column, nextAttemptAt: dueAt } = s.t.deliveries;
-  return walkOf({ rows: pending(s), column, dueAt, after, upTo });
+  const { endpointId: id, nextAttemptAt: due } = s.t.deliveries;
+  return walkOf(pending(s), { id, due }, after, upTo);
 }
 
 /** With a constant, because a parameter would not match the partial index. */

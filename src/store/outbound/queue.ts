@@ -114,10 +114,10 @@ function* takeTurns(
 
 /** Accounts with something waiting in a lane, by id, each with its earliest due time. */
 const selectAccounts = statement((s, p: Params<{ lane: string; after: string; limit: number }>) => {
-  const { lane, userId: column, nextAttemptAt: dueAt } = s.t.outboundRecipients;
+  const { lane, userId: id, nextAttemptAt: due } = s.t.outboundRecipients;
   return s.db
-    .select({ account: sql<string>`walk.id`, dueAt: sql`walk.due`.mapWith(dueAt) })
-    .from(walkOf({ rows: and(ready(s), eq(lane, p.lane)), column, dueAt, after: p.after }))
+    .select({ account: sql<string>`walk.id`, dueAt: sql`walk.due`.mapWith(due) })
+    .from(walkOf(and(ready(s), eq(lane, p.lane)), { id, due }, p.after))
     .limit(p.limit);
 });
 
