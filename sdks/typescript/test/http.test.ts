@@ -72,6 +72,26 @@ describe("a call", () => {
     expect(seen[1]?.path).toBe("/api/v1/events?types=message.sent%2Cmessage.bounced");
   });
 
+  test("never goes to another path than the one it is about", async () => {
+    const { client, seen } = script(ok);
+    const agent = "a@b.example";
+    for (const id of ["..", ".", ""])
+      for (const call of [
+        () => client.messages.delete(id, { agent }),
+        () => client.messages.get(id, { agent }),
+        () => client.messages.list({ agent: id || ".." }),
+        () => client.conversations.get(id, { agent }),
+        () => client.keys.delete(id),
+        () => client.approvals.approve(id),
+        () => client.listen(id || "..").next(),
+      ])
+        expect(await caught((async () => call())())).toBeInstanceOf(E2AError);
+    expect(seen).toEqual([]);
+    // Dots within a name are its own.
+    await client.messages.delete("..a", { agent });
+    expect(seen[0]?.path).toBe("/api/v1/agents/a%40b.example/messages/..a");
+  });
+
   test("that creates or sends has one Idempotency-Key for all its attempts, and another for the next call", async () => {
     const { client, seen } = script(problem(503, "unavailable", soon), problem(429, "rate_limited", soon), ok);
     expect(await client.send(mail)).toMatchObject({ message_id: "msg_1" });

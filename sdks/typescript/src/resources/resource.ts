@@ -56,7 +56,13 @@ export function split(given: CallOptions & object): { options: CallOptions; quer
   return { options: { signal, timeoutMs, retries, headers, onResponse }, query };
 }
 
-/** A path whose values are escaped. */
+/**
+ * A path whose values are escaped. Throws E2AError for a value with which it would be the path of something else: none,
+ * and one or two dots, which URL parsers resolve whether they are escaped or not (URL Standard 4.4).
+ */
 export function path(parts: TemplateStringsArray, ...values: (string | number)[]): string {
+  const wrong = values.find((value) => /^\.{0,2}$/.test(String(value)));
+  if (wrong !== undefined)
+    throw new E2AError(`"${wrong}" is no id and no address. Give the one that the server gave you.`);
   return String.raw({ raw: parts }, ...values.map((value) => encodeURIComponent(value)));
 }

@@ -81,9 +81,11 @@ def _file(given: Attachable) -> Mapping[str, Any]:
 
 
 def segment(text: str) -> str:
-    """One segment of a path. Raises ConfigurationError for an empty one, which would name something else."""
-    if not text:
-        raise ConfigurationError("An id or address is empty.", fix="Give the one that the server gave you.")
+    """One segment of a path. Raises ConfigurationError for what would make it the path of something else: nothing, and
+    one or two dots, which URL parsers resolve whether they are escaped or not (URL Standard 4.4)."""
+    if text in ("", ".", ".."):
+        what = f'"{text}" is no id and no address.' if text else "An id or address is empty."
+        raise ConfigurationError(what, fix="Give the one that the server gave you.")
     return quote(text, safe="")
 
 
