@@ -19,6 +19,19 @@ export function verdictLine(message: Judged): string {
   return "not examined";
 }
 
+/**
+ * What was found out without the domains of the envelope and the signatures: in the verdict of a mail that is not proven,
+ * they are words of whoever wrote it. For models.
+ */
+export function withoutDomains(authentication: Authentication): Authentication {
+  const { spf, dkim } = authentication;
+  const signatures = dkim.slice(0, SIGNATURES_MAX).map((signature) => ({ ...signature, domain: "" }));
+  return { ...authentication, spf: { ...spf, domain: "" }, dkim: signatures };
+}
+
+/** Honest mail has one to four. */
+const SIGNATURES_MAX = 20;
+
 function proof({ dmarc, dkim }: Authentication): string {
   if (dmarc.result === "pass") return `DMARC by ${dmarc.aligned_by.map((way) => way.toUpperCase()).join(" and ")}`;
   const signed = dkim.some((signature) => signature.aligned && signature.result === "pass");
