@@ -4,6 +4,8 @@ import { backoffMs } from "./http.ts";
 
 const FIRST_MS = 250;
 const MAX_MS = 30_000;
+/** Whoever asks for more patience is asked again after this; timers know no month, and run at once for one. */
+const ASKED_MAX_MS = 3_600_000;
 
 /** Told how what goes on for ever gets on. */
 export interface RetryHooks {
@@ -17,7 +19,7 @@ export interface RetryHooks {
 export interface Backoff {
   /** Runs it until it works. Throws what trying again cannot help. */
   persist<T>(run: () => Promise<T>): Promise<T>;
-  /** Waits before the next try, after `error`; as long as the server said, where it did. */
+  /** Waits before the next try, after `error`; as long as the server said, where it did, an hour at most. */
   wait(error: unknown): Promise<void>;
   /** It works again. */
   reset(): void;
@@ -40,7 +42,7 @@ export function createBackoff(signal: AbortSignal | undefined, hooks: RetryHooks
     },
     async wait(error) {
       const askedMs = error instanceof APIError ? (error.retryAfter ?? 0) * 1000 : 0;
-      const waitMs = Math.max(askedMs, backoffMs(attempt, FIRST_MS, MAX_MS));
+      const waitMs = Math.max(Math.min(askedMs, ASKED_MAX_MS), backoffMs(attempt, FIRST_MS, MAX_MS));
       hooks.onRetry?.(error, waitMs);
       await pause(waitMs, signal);
       attempt += 1;

@@ -160,6 +160,21 @@ describe("a call", () => {
     expect(pauses.map((ms, n) => ms >= 250 * 2 ** n && ms <= 500 * 2 ** n)).toEqual([true, true, true]);
   });
 
+  test("that goes on for ever waits as long as it is asked to, within reason", async () => {
+    // For a timer a month is no time at all.
+    for (const [given, waitMs] of [
+      ["120", 120_000],
+      ["3000000", 3_600_000],
+      ["99999999999999999999", 3_600_000],
+    ] as const) {
+      const { client } = script(problem(503, "unavailable", { "retry-after": given }));
+      const onRetry = (_error: unknown, ms: number) => {
+        throw new Error(`in ${ms} ms`);
+      };
+      expect(await caught(client.events.follow({ onRetry }).next())).toMatchObject({ message: `in ${waitMs} ms` });
+    }
+  });
+
   test("that deletes is content when its first attempt had done it", async () => {
     const { client, seen } = script(problem(503, "unavailable", soon), problem(404, "not_found"));
     expect(await client.webhooks.delete("whk_1")).toBeUndefined();
