@@ -25,6 +25,8 @@ const inlinePicture = /^data:image\/(?:png|gif|jpe?g|webp)[;,]/i;
 const ignorable = /\p{Default_Ignorable_Code_Point}+/gu;
 const schemeStart = /(?:https?|ftp|wss?):[\\/]+/gi;
 const wholeUrl = /(?:https?|ftp|wss?):[\\/]+[^\s<>"]*/gi;
+/** Of longer ones no mail program makes a link. */
+const SCHEME_CHARS_MAX = 32;
 /** Top-level domains that are endings of file names too: `README.md` is no link, `readme.md/x` is. */
 const fileEndings = new Set("ac am as cc la md mk ml mm mov ms pl pm ps py rs sh so zip".split(" "));
 
@@ -33,9 +35,9 @@ const fileEndings = new Set("ac am as cc la md mk ml mm mov ms pl pm ps py rs sh
  * address, without port and final dot (WHATWG URL). `javascript:`, `data:` and the like stand for a link without a
  * host, `unreadable:` for one that does not parse; entries with a final colon are never the same link twice.
  *
- * Links are those of the text (with a scheme, with `www.`, and bare names under a public top-level domain, as mail
- * programs make them) and everything in the HTML that leads or loads from somewhere, comments and styles included: in
- * doubt it is a link. `mailto:`, `tel:`, `cid:` and inline pictures are none. Where a page redirects to is not known.
+ * Links are those of the text (with a scheme, with `www.`, network paths such as `\\host\share`, and bare names under
+ * a public top-level domain, as mail programs make them) and everything in the HTML that leads or loads from somewhere,
+ * comments and styles included: in doubt it is a link. `mailto:`, `tel:`, `cid:` and inline pictures are none. Where a page redirects to is not known.
  */
 export function linkHosts(text: string, html: string | null): string[] {
   const hosts = new Set<string>();
@@ -89,7 +91,31 @@ function inTarget(value: string, hosts: Set<string>): void {
 function inWords(text: string, hosts: Set<string>): void {
   const shown = text.replace(ignorable, "");
   withScheme(shown, hosts);
-  bareNames(shown.replace(wholeUrl, " "), hosts);
+  const rest = shown.replace(wholeUrl, " ");
+  otherSchemes(rest, hosts);
+  networkPaths(rest, hosts);
+  bareNames(rest, hosts);
+}
+
+/** URLs of other schemes (`file://`, `smb://`, `webcal://`), of which some mail programs make links, too. */
+function otherSchemes(text: string, hosts: Set<string>): void {
+  const schemes = new Set<string>();
+  for (const { index } of text.matchAll(/(?<=[a-z0-9+.-]):[\\/]{2}/gi)) {
+    const before = text.slice(Math.max(0, index - SCHEME_CHARS_MAX), index);
+    const scheme = (before.split(/[^a-z0-9+.-]/i).at(-1) ?? "").replace(/^[^a-z]+/i, "");
+    // A single letter is a drive.
+    if (scheme.length > 1) schemes.add(scheme.toLowerCase());
+  }
+  for (const scheme of schemes) {
+    const host = hostOf(`${scheme}://`);
+    if (host !== null) hosts.add(host);
+  }
+}
+
+/** Folders of another computer (`\\host\share`), which Windows signs in to when somebody follows them. */
+function networkPaths(text: string, hosts: Set<string>): void {
+  for (const [, host = ""] of text.matchAll(/(?<![\\\p{L}\p{N}:])\\{2}([\p{L}\p{N}.-]{2,})\\/gu))
+    addAuthority("https://", host, hosts);
 }
 
 /**
