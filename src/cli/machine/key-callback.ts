@@ -1,5 +1,7 @@
 /** Waits on this computer for a browser that brings an API key: the end of `e2a login`. */
 import { randomBytes, timingSafeEqual } from "node:crypto";
+import { html } from "../../util/html.ts";
+import { pageShell } from "../../util/page.ts";
 
 /** The form is a state, a key and an address. */
 const FORM_BYTES_MAX = 16 * 1024;
@@ -62,19 +64,10 @@ function same(given: string, wanted: string): boolean {
   return one.length === other.length && timingSafeEqual(one, other);
 }
 
+const shell = pageShell({ style: "" });
+
 function page(status: number, says: string): Response {
-  const text = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>e2a</title><h1>e2a</h1><p>${Bun.escapeHTML(says)}</p></html>
-`;
-  return new Response(text, {
-    status,
-    headers: {
-      "content-type": "text/html; charset=utf-8",
-      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-      "cache-control": "no-store",
-      "referrer-policy": "no-referrer",
-      connection: "close",
-    },
-  });
+  const answer = shell.respond("e2a", html`<p>${says}</p>`, status);
+  answer.headers.set("connection", "close");
+  return answer;
 }

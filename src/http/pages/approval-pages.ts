@@ -1,25 +1,29 @@
 /** The pages behind the links of reviewer mail: HTML, no script, nothing from elsewhere. Opening one decides nothing. */
-import { createHash } from "node:crypto";
 import { type Review, showReview, showTime } from "../../approval/review.ts";
 import { visibleLine, visibleText } from "../../message/text/visible.ts";
 import type { DecisionChannel } from "../../store/schema.ts";
-import { html, raw, type SafeHtml } from "../../util/html.ts";
+import { html, type SafeHtml } from "../../util/html.ts";
+import { pageShell } from "../../util/page.ts";
 
 /** The longest reason for a rejection, in characters: the form's limit, to be checked again where it arrives. */
 export const REASON_CHARS_MAX = 1_000;
 
-const style = `
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 22%, transparent); --soft: color-mix(in srgb, currentColor 6%, transparent); --muted: color-mix(in srgb, currentColor 72%, transparent); }
-* { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; overflow-wrap: anywhere; background: light-dark(#fff, #18181b); color: light-dark(#18181b, #f4f4f5); }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 1rem; }
+/**
+ * `no-referrer` keeps the token, which is in the address, from anybody else. It also makes the browser send the form with
+ * `Origin: null` (Fetch 3.2): the token in the form is what proves the reviewer, so the origin must not be asked for.
+ */
+const shell = pageShell({
+  formTo: "'self'",
+  style: `
+:root { --soft: color-mix(in srgb, currentColor 6%, transparent); --muted: color-mix(in srgb, currentColor 72%, transparent); }
+body { max-width: 44rem; }
+h1 { font-size: 1.5rem; margin: 0 0 1rem; }
 h2 { font-size: .875rem; margin: 1.25rem 0 .25rem; color: var(--muted); }
 p { margin: 0 0 .75rem; }
-a { color: light-dark(#1d4ed8, #93c5fd); }
 .quote { margin: 0 0 .25rem; padding: .5rem .75rem; border-left: 4px solid var(--line); background: var(--soft); white-space: pre-wrap; overflow: hidden; }
 .note { margin: 0 0 .5rem 1rem; font-size: .875rem; font-weight: 600; color: light-dark(#92400e, #fbbf24); }
 .muted { font-size: .875rem; color: var(--muted); }
-code, .source { font: 14px/1.4 ui-monospace, monospace; }
+.source { font: 14px/1.4 ui-monospace, monospace; }
 summary { cursor: pointer; padding: .5rem 0; }
 form { margin: 1.5rem 0 0; padding: 1.25rem 0 0; border-top: 1px solid var(--line); }
 form + p { margin-top: 1rem; }
@@ -28,25 +32,9 @@ textarea { width: 100%; margin: .25rem 0 1rem; padding: .5rem .75rem; font: inhe
 button { min-height: 3rem; padding: .625rem 1.5rem; font: inherit; font-weight: 600; color: #fff; border: 0; border-radius: 6px; cursor: pointer; }
 .approve { background: #166534; }
 .reject { background: #b91c1c; }
-:focus-visible { outline: 3px solid light-dark(#1d4ed8, #93c5fd); outline-offset: 2px; }
 @media (max-width: 30rem) { button { width: 100%; } }
-`;
-
-/**
- * The headers of every page here.
- *
- * `no-referrer` keeps the token, which is in the address, from anybody else. It also makes the browser send the form with
- * `Origin: null` (Fetch 3.2): the token in the form is what proves the reviewer, so the origin must not be asked for.
- */
-const pageHeaders: Record<string, string> = {
-  "content-type": "text/html; charset=utf-8",
-  "cache-control": "no-store",
-  "content-security-policy": `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
-  "x-frame-options": "DENY",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "x-robots-tag": "noindex, nofollow",
-};
+`,
+});
 
 /**
  * What a valid link opens: the held mail, whole, and under it the form for the one action that the token stands for. The
@@ -55,7 +43,7 @@ const pageHeaders: Record<string, string> = {
 export function approvalMarkup(page: { review: Review; action: "approve" | "reject"; token: string }): string {
   const { review, action, token } = page;
   const { who, why, expiry, facts, bodies } = showReview(review);
-  return pageMarkup(
+  return shell.markup(
     action === "approve" ? "Send this mail?" : "Reject this mail?",
     html`<p><b>${who}</b> wants to send it. Nothing is decided yet.</p>
 <p><b>Why it waits:</b> ${why}</p>
@@ -158,7 +146,7 @@ export type Outcome =
 /** The page that says what happened, and what to do now. Status: 200, 409, 410, 400 or 404. */
 export function outcomePage(outcome: Outcome): Response {
   const { status, title, sentences } = words(outcome);
-  return respond(
+  return shell.respond(
     title,
     html`${sentences.map(
       (sentence) => html`<p>${sentence}</p>
@@ -301,28 +289,5 @@ function note(text: string): SafeHtml {
 
 /** The page that `approvalMarkup` wrote. */
 export function approvalPage(markup: string): Response {
-  return new Response(markup, { headers: pageHeaders });
-}
-
-function respond(title: string, content: SafeHtml, status = 200): Response {
-  return new Response(pageMarkup(title, content), { status, headers: pageHeaders });
-}
-
-function pageMarkup(title: string, content: SafeHtml): string {
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · e2a</title>
-<style>${raw(style)}</style>
-</head>
-<body>
-<main>
-<h1>${title}</h1>
-${content}
-</main>
-</body>
-</html>
-`.text;
+  return new Response(markup, { headers: shell.headers });
 }

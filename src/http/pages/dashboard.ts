@@ -1,5 +1,6 @@
 import { dashboardFile } from "../../assets.ts";
 import { html } from "../../util/html.ts";
+import { pageShell } from "../../util/page.ts";
 
 /**
  * Own files only, own origin only: no inline script or style, nothing to post to elsewhere, and nobody frames it.
@@ -48,19 +49,11 @@ function isClientRoute(path: string, requested: Headers): boolean {
 
 /** In place of the dashboard, when the server runs from source and nobody has built it. */
 function notBuilt(): Response {
-  const { text } = html`<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>e2a</title>
-<h1>e2a</h1>
-<p>This server runs from source, and its dashboard is not built. Build it with <code>bun scripts/web.ts</code> and
+  return pageShell({ style: "body { max-width: 44rem; }" }).respond(
+    "The dashboard is not built",
+    html`<p>This server runs from source. Build its dashboard with <code>bun scripts/web.ts</code> and
 reload; add <code>--watch</code> to build again after each change.</p>
 <p>Everything else works: <a href="/api/docs">API reference</a>, <a href="/api/v1/openapi.json">OpenAPI</a>,
-<a href="/api/ready">readiness</a>, and <code>e2a --help</code> on the command line.</p>
-</html>
-`;
-  return new Response(text, {
-    headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": "default-src 'none'" },
-  });
+<a href="/api/ready">readiness</a>, and <code>e2a --help</code> on the command line.</p>`,
+  );
 }

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { Failure, type FailureCode } from "../../util/errors.ts";
-import { html, raw, type SafeHtml } from "../../util/html.ts";
+import { html, type SafeHtml } from "../../util/html.ts";
+import { pageShell } from "../../util/page.ts";
 
 interface Operation {
   operationId: string;
@@ -34,7 +34,10 @@ interface Document {
 }
 
 /** The dashboard's colours and measures (web/src/styles.css), so that the two read as one. */
-const style = `
+const shell = pageShell({
+  bare: true,
+  caching: "no-cache",
+  style: `
 :root { color-scheme: light dark; --canvas: light-dark(#f7f7f8, #0c0d10); --surface: light-dark(#fff, #14161a); --sunken: light-dark(#f0f0f3, #0f1115); --line: light-dark(#e4e4e9, #262a32); --ink: light-dark(#17181c, #eceef2); --muted: light-dark(#5f626d, #9aa0ac); --accent: light-dark(#4338ca, #a5a2ff); }
 * { box-sizing: border-box; }
 html { scroll-padding-top: 1rem; }
@@ -71,10 +74,11 @@ nav .home { font-weight: 600; color: var(--ink); }
   nav { position: sticky; top: 0; height: 100vh; overflow: auto; border: 0; border-right: 1px solid var(--line); }
   main { width: 100%; padding: 2rem 2rem 6rem; }
 }
-`;
+`,
+});
 
-/** The policy that goes out with the page: its own style and nothing else, from nowhere. */
-export const docsPolicy = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+/** The headers of the page. */
+export const docsHeaders = shell.headers;
 
 /** The reference as one page, made from the OpenAPI document. */
 export function docsPage(json: Record<string, unknown>, codes: readonly FailureCode[]): string {
@@ -83,13 +87,9 @@ export function docsPage(json: Record<string, unknown>, codes: readonly FailureC
     Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
   );
   const byTag = Map.groupBy(operations, ({ operation }) => operation.tags[0] ?? "");
-  return html`<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${document.info.title} API</title>
-<style>${raw(style)}</style>
-<nav aria-label="Contents">
+  return shell.around(
+    `${document.info.title} API`,
+    html`<nav aria-label="Contents">
 <a class="home" href="/">← ${document.info.title} dashboard</a>
 ${[...byTag].map(
   ([tag, group]) => html`<details><summary>${tag}</summary>
@@ -112,12 +112,11 @@ ${Object.entries(document.components.schemas).map(
 )}
 <h2 id="errors">errors</h2>
 <section><table><tr><th>code<th>status<th>meaning${codes.map((code) => {
-    const { status, title } = new Failure(code, "").http;
-    return html`<tr id="${code}"><td><code>${code}</code><td>${String(status)}<td>${title}`;
-  })}</table></section>
-</main>
-</html>
-`.text;
+      const { status, title } = new Failure(code, "").http;
+      return html`<tr id="${code}"><td><code>${code}</code><td>${String(status)}<td>${title}`;
+    })}</table></section>
+</main>`,
+  );
 }
 
 function operationSection(method: string, path: string, operation: Operation): SafeHtml {

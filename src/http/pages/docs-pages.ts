@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { docPages } from "../../assets.ts";
 import { html, raw, type SafeHtml } from "../../util/html.ts";
+import { pageShell } from "../../util/page.ts";
 import { notFound } from "../framework/problem.ts";
 import { openResource, type RouteDeps } from "../framework/resource.ts";
 
@@ -9,19 +9,16 @@ const asides = new Set(["architecture", "benchmarks"]);
 /** A description in a list is a sentence or two. */
 const DESCRIPTION_CHARS_MAX = 200;
 
-const style = `
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 20%, transparent); }
-body { font: 16px/1.6 system-ui, sans-serif; max-width: 46rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; background: light-dark(#fff, #18181b); color: light-dark(#18181b, #f4f4f5); }
-h1, h2, h3 { line-height: 1.25; }
+const shell = pageShell({
+  caching: "no-cache",
+  style: `
+body { max-width: 46rem; padding: 1rem; }
 h2 { margin-top: 2.5rem; }
-a { color: light-dark(#1d4ed8, #93c5fd); }
-code, pre { font: 14px/1.5 ui-monospace, monospace; }
 pre { overflow: auto; padding: .75rem; border: 1px solid var(--line); border-radius: 6px; }
 table { display: block; overflow: auto; border-collapse: collapse; }
 th, td { text-align: left; vertical-align: top; padding: .375rem 1rem .375rem 0; border-bottom: 1px solid var(--line); }
-:focus-visible { outline: 3px solid light-dark(#1d4ed8, #93c5fd); outline-offset: 2px; }
-`;
-const policy = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+`,
+});
 
 interface Page {
   name: string;
@@ -106,24 +103,8 @@ ${raw(body.replace(/(<a href=")([\w-]+)\.md([#"])/g, "$1/docs/$2$3"))}`;
 }
 
 function page(title: string, content: SafeHtml): Response {
-  const { text } = html`<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · e2a</title>
-<style>${raw(style)}</style>
-<main>
-${content}
-</main>
-</html>
-`;
-  return new Response(text, {
-    headers: {
-      "content-type": "text/html; charset=utf-8",
-      "content-security-policy": policy,
-      "cache-control": "no-cache",
-    },
-  });
+  const markup = shell.around(`${title} · e2a`, html`<main>\n${content}\n</main>`);
+  return new Response(markup, { headers: shell.headers });
 }
 
 function text(body: string, type: string): Response {

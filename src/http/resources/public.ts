@@ -3,7 +3,7 @@ import { Failure } from "../../util/errors.ts";
 import { answer } from "../framework/input.ts";
 import { openApiDocument, operation, problemCodes, type Route } from "../framework/openapi.ts";
 import { openResource, type RouteDeps } from "../framework/resource.ts";
-import { docsPage, docsPolicy } from "../pages/docs-page.ts";
+import { docsHeaders, docsPage } from "../pages/docs-page.ts";
 
 /** Anybody may ask for readiness, and finding out writes to the disk: one look serves all who ask this soon. */
 const READY_REUSE_MS = 1_000;
@@ -90,14 +90,7 @@ export function publicRoutes(deps: RouteDeps, routes: readonly Route[]) {
     )
     .get(
       "/docs",
-      () =>
-        new Response(page(), {
-          headers: {
-            "content-type": "text/html; charset=utf-8",
-            "content-security-policy": docsPolicy,
-            "cache-control": "no-cache",
-          },
-        }),
+      () => new Response(page(), { headers: docsHeaders }),
       operation({
         id: "getDocs",
         tag,

@@ -1,67 +1,24 @@
 /** The pages around signing in: HTML that needs no dashboard and no script, and loads nothing from elsewhere. */
-import { createHash } from "node:crypto";
 import type { Failure } from "../../util/errors.ts";
-import { html, raw, type SafeHtml } from "../../util/html.ts";
+import { html } from "../../util/html.ts";
+import { pageShell } from "../../util/page.ts";
 import type { OidcProvider } from "./oidc-client.ts";
 import { type CliCallback, signInPath } from "./return-to.ts";
 
 const style = `
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 30%, transparent); }
-* { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 28rem; margin: 10vh auto 0; padding: 0 1rem 3rem; overflow-wrap: anywhere; background: light-dark(#fff, #18181b); color: light-dark(#18181b, #f4f4f5); }
-h1 { font-size: 1.5rem; line-height: 1.25; }
+body { max-width: 28rem; margin-top: 10vh; }
+h1 { font-size: 1.5rem; }
 h2 { font-size: 1rem; margin: 2rem 0 .5rem; padding-top: 1.5rem; border-top: 1px solid var(--line); }
-a { color: light-dark(#1d4ed8, #93c5fd); }
 label { display: block; font-weight: 600; }
 input { width: 100%; font: inherit; color: inherit; background: transparent; padding: .5rem .75rem; margin: .25rem 0 .75rem; border: 1px solid light-dark(#71717a, #a1a1aa); border-radius: 6px; }
 button, .button { display: block; width: 100%; min-height: 2.75rem; margin: 0 0 .75rem; padding: .5rem 1rem; font: inherit; font-weight: 600; text-align: center; text-decoration: none; color: #fff; background: #1d4ed8; border: 0; border-radius: 6px; cursor: pointer; }
 .wrong { color: light-dark(#b00020, #ff8a80); }
-code { font: 14px/1.4 ui-monospace, monospace; }
-:focus-visible { outline: 3px solid light-dark(#1d4ed8, #93c5fd); outline-offset: 2px; }
 `;
 
-const hashOf = (text: string) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
-
-interface PageOptions {
-  status?: number;
-  /** What its forms may be sent to, as a CSP source list; "" for anywhere. */
-  formTo?: string;
-  script?: string;
-}
-
-function page(title: string, content: SafeHtml, { status = 200, formTo = "'self'", script }: PageOptions = {}) {
-  const { text } = html`<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title} · e2a</title>
-<style>${raw(style)}</style>
-<main>
-<h1>${title}</h1>
-${content}
-</main>
-${script ? html`<script>${raw(script)}</script>` : ""}
-</html>
-`;
-  const policy = [
-    `default-src 'none'; style-src ${hashOf(style)}`,
-    ...(script ? [`script-src ${hashOf(script)}`] : []),
-    ...(formTo === "" ? [] : [`form-action ${formTo}`]),
-    "base-uri 'none'; frame-ancestors 'none'",
-  ];
-  return new Response(text, {
-    status,
-    headers: {
-      "content-type": "text/html; charset=utf-8",
-      "cache-control": "no-store",
-      "content-security-policy": policy.join("; "),
-      "x-frame-options": "DENY",
-      // Not no-referrer: that would turn the Origin of the forms into "null", and these pages link nowhere else.
-      "referrer-policy": "same-origin",
-      "x-robots-tag": "noindex",
-    },
-  });
-}
+/** Not no-referrer: that would turn the Origin of the forms into "null", and these pages link nowhere else. */
+const forms = pageShell({ style, formTo: "'self'", referrer: "same-origin" });
+/** For pages without a form, where the secret of a link may be in the address. */
+const notices = pageShell({ style });
 
 /** What the sign-in page offers. */
 export interface WaysIn {
@@ -96,19 +53,17 @@ ${complaint("email")}<button>Send me a link</button>
 ${complaint("key")}<button>Sign in</button>
 </form>
 <p>Or open the link that the server prints each time it starts.</p>`;
-  return page(
+  return forms.respond(
     "Sign in",
     html`${isFirst ? first : ""}${buttons}${!isFirst && emailLink ? byEmail : ""}${isFirst ? "" : byKey}`,
-    {
-      ...(wrong ? { status: wrong.status } : {}),
-    },
+    wrong?.status,
   );
 }
 
 /** `email` is the account that the link opens; null when it will make the first one. */
 export function linkPage(token: string, email: string | null): Response {
   if (email === null) return accountForm(token, "", null);
-  return page(
+  return forms.respond(
     "Sign in",
     html`<form method="post" action="/sign-in">
 <input type="hidden" name="t" value="${token}">
@@ -124,7 +79,7 @@ export function emailPage(token: string, email: string): Response {
 }
 
 function accountForm(token: string, email: string, wrong: string | null): Response {
-  return page(
+  return forms.respond(
     "Make your account",
     html`<p>This server has no account yet. The first one owns it.</p>
 <form method="post" action="/sign-in">
@@ -133,13 +88,13 @@ function accountForm(token: string, email: string, wrong: string | null): Respon
 ${wrong ? html`<p class="wrong" role="alert">${wrong}</p>` : ""}
 <button>Make the account</button>
 </form>`,
-    wrong ? { status: 400 } : {},
+    wrong ? 400 : 200,
   );
 }
 
 /** The same for every address: it does not tell who has an account. */
 export function mailedPage(email: string): Response {
-  return page(
+  return forms.respond(
     "Look into your mail",
     html`<p>If there is an account for ${email}, a link that signs you in is on its way there. It works once, for 15 minutes.</p>
 <p><a href="/api/auth/login">Sign in another way</a></p>`,
@@ -148,7 +103,7 @@ export function mailedPage(email: string): Response {
 
 /** Asks before a command line gets a key: whoever sent somebody here must not get one by that. */
 export function confirmPage(email: string, { url, state }: CliCallback): Response {
-  return page(
+  return forms.respond(
     "Sign in on the command line",
     html`<p>Give the command line on this computer access as ${email}?</p>
 <p>It gets an API key of your account. Go on only if you have just run <code>e2a login</code> here yourself.</p>
@@ -167,7 +122,13 @@ const submitAtOnce = "document.forms[0].submit()";
 export function handOverPage({ url, state }: CliCallback, key: string, agentEmail: string): Response {
   // A source of the policy has no query; "," and ";" would end it. It knows no IPv6 address (CSP Level 3, 2.3.1).
   const source = (url.origin + url.pathname).replaceAll(";", "%3B").replaceAll(",", "%2C");
-  return page(
+  const shell = pageShell({
+    style,
+    formTo: url.hostname === "[::1]" ? null : source,
+    referrer: "same-origin",
+    script: submitAtOnce,
+  });
+  return shell.respond(
     "One moment",
     html`<p>The command line gets its key now.</p>
 <form method="post" action="${url.href}">
@@ -176,19 +137,16 @@ export function handOverPage({ url, state }: CliCallback, key: string, agentEmai
 <input type="hidden" name="agent_email" value="${agentEmail}">
 <button>Go on</button>
 </form>`,
-    { formTo: url.hostname === "[::1]" ? "" : source, script: submitAtOnce },
   );
 }
 
 /** What went wrong while signing in, and the way to begin again. */
 export function refusedPage(failure: Failure, again: string): Response {
   const { fix } = failure.details;
-  return withoutReferrer(
-    page(
-      "You are not signed in",
-      html`<p>${failure.message}</p>${fix ? html`<p>${fix}</p>` : ""}<p><a href="${again}">To the sign-in page</a></p>`,
-      { status: failure.http.status },
-    ),
+  return notices.respond(
+    "You are not signed in",
+    html`<p>${failure.message}</p>${fix ? html`<p>${fix}</p>` : ""}<p><a href="${again}">To the sign-in page</a></p>`,
+    failure.http.status,
   );
 }
 
@@ -197,13 +155,7 @@ export function failurePage(failure: Failure): Response {
   const { status, title } = failure.http;
   // Not every page is about a key.
   const heading = failure.code === "forbidden" ? "This is not allowed" : title;
-  const response = page(heading, html`<p>${failure.message}</p>${fix ? html`<p>${fix}</p>` : ""}`, { status });
+  const response = notices.respond(heading, html`<p>${failure.message}</p>${fix ? html`<p>${fix}</p>` : ""}`, status);
   if (retryAfterSeconds !== undefined) response.headers.set("retry-after", String(Math.max(1, retryAfterSeconds)));
-  return withoutReferrer(response);
-}
-
-/** For a page without a form, where the secret of a link may be in the address. */
-function withoutReferrer(response: Response): Response {
-  response.headers.set("referrer-policy", "no-referrer");
   return response;
 }

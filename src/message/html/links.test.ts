@@ -26,7 +26,7 @@ test.each<[string, string[]]>([
   ["see file:///x, or https://a.example/?u=file://b.com", ["a.example", "file:"]],
   ["open \\\\evil.com\\share or (\\\\192.0.2.1\\c$)", ["evil.com", "192.0.2.1"]],
   ["C:\\Users\\x, C:\\\\Users\\x, \\\\d\\w, mailto://a@b.com, 12://x, std:://x", []],
-  // Both readings count when the end of a host is not certain.
+  // Both readings count if the end of a host is uncertain.
   ["https://bank.example,x.evil.example/", ["bank.example", "bank.example,x.evil.example"]],
   ["https://[nonsense]/", ["unreadable:"]],
 ])("in text %p: %p", (text, hosts) => {

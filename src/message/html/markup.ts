@@ -1,8 +1,8 @@
-import { Tokenizer } from "htmlparser2";
+import { walkHtml } from "./walk.ts";
 
-/** An HTML body taken apart, nothing left out: what a reader sees, and what is in it unseen. */
+/** An HTML body taken apart, with everything in it: what a reader sees, and what stays unseen. */
 export interface Markup {
-  /** The words; elements that begin a line do so, all other tags leave no gap. */
+  /** The words. Elements that begin a line begin one here; other tags leave no gap. */
   text: string;
   /** The words with no gap at any tag: a word cut by tags is whole here. */
   glued: string;
@@ -10,7 +10,7 @@ export interface Markup {
   attributes: { name: string; value: string }[];
   /** Comments, which some mail programs read as HTML (`<!--[if mso]>`), and processing instructions. */
   comments: string[];
-  /** What style and script elements hold. */
+  /** The content of style and script elements. */
   code: string;
 }
 
@@ -24,8 +24,8 @@ const blocks = new Set(
 );
 
 /**
- * Reads HTML the way browsers do, in time linear in its length whatever it has; never throws. Tags are not matched with
- * each other, so nothing hides in nesting, and a tag that the end of the text cuts off is text.
+ * Reads HTML as browsers do. Tags are not matched with each other, so nothing hides in nesting, and a tag that the end
+ * of the text cuts off is text. Never throws; time is linear in the length, whatever the input.
  */
 export function readMarkup(html: string): Markup {
   const text: string[] = [];
@@ -34,10 +34,6 @@ export function readMarkup(html: string): Markup {
   const attributes: Markup["attributes"] = [];
   const comments: string[] = [];
   let element = "";
-  let name = "";
-  let value = "";
-  /** Where the last finished part ends. */
-  let done = 0;
 
   const words = (part: string) => {
     if (element === "style" || element === "script") code.push(part);
@@ -50,71 +46,25 @@ export function readMarkup(html: string): Markup {
     if (blocks.has(tagName)) text.push("\n");
     if (element === "style" || element === "script") code.push("\n");
   };
-  const tokenizer = new Tokenizer(
-    { xmlMode: false, decodeEntities: true },
-    {
-      ontext(start, end) {
-        words(html.slice(start, end));
-        done = end;
-      },
-      ontextentity(codePoint, end) {
-        words(String.fromCodePoint(codePoint));
-        done = end;
-      },
-      onopentagname(start, end) {
-        element = html.slice(start, end).toLowerCase();
-        tag(element);
-      },
-      onclosetag(start, end) {
-        tag(html.slice(start, end).toLowerCase());
-        element = "";
-        done = end + 1;
-      },
-      onattribname(start, end) {
-        name = html.slice(start, end).toLowerCase();
-        value = "";
-      },
-      onattribdata(start, end) {
-        value += html.slice(start, end);
-      },
-      onattribentity(codePoint) {
-        value += String.fromCodePoint(codePoint);
-      },
-      onattribend() {
-        attributes.push({ name, value });
-      },
-      onopentagend(end) {
-        done = end + 1;
-      },
-      onselfclosingtag(end) {
-        element = "";
-        done = end + 1;
-      },
-      oncomment(start, end, offset) {
-        comments.push(html.slice(start, end - offset));
-        done = end + 1;
-      },
-      oncdata(start, end, offset) {
-        comments.push(html.slice(start, end - offset));
-        done = end + 1;
-      },
-      ondeclaration(start, end) {
-        const inside = html.slice(start, end);
-        if (/^doctype/i.test(inside)) attributes.push({ name: "!doctype", value: inside });
-        else comments.push(inside);
-        done = end + 1;
-      },
-      onprocessinginstruction(start, end) {
-        comments.push(html.slice(start, end));
-        done = end + 1;
-      },
-      onend() {
-        element = "";
-        words(html.slice(done));
-      },
+  walkHtml(html, {
+    text: words,
+    attribute: (name, value) => attributes.push({ name, value }),
+    begin(name, _attributes, isSelfClosing) {
+      element = isSelfClosing ? "" : name;
+      tag(name);
     },
-  );
-  tokenizer.write(html);
-  tokenizer.end();
+    end(name) {
+      tag(name);
+      element = "";
+    },
+    comment(content, kind) {
+      if (kind === "declaration" && /^doctype/i.test(content)) attributes.push({ name: "!doctype", value: content });
+      else comments.push(content);
+    },
+    rest(source) {
+      element = "";
+      words(source);
+    },
+  });
   return { text: text.join(""), glued: glued.join(""), attributes, comments, code: code.join("") };
 }

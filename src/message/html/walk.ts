@@ -1,0 +1,88 @@
+import { Tokenizer } from "htmlparser2";
+
+/** What a walk over HTML finds, in the order of the source. */
+export interface HtmlHandlers {
+  /** Text with its character references resolved, in any number of pieces; the content of style and script too. */
+  text(part: string): void;
+  /**
+   * A start tag. Its name and those of its attributes are in lower case; values have their character references
+   * resolved. If an attribute is repeated, the first one counts, as in browsers. `isSelfClosing`: written `<x/>`.
+   */
+  begin?(name: string, attributes: Map<string, string>, isSelfClosing: boolean): void;
+  /** Each attribute, including repeated ones and those of a tag that the end of the text cuts off. */
+  attribute?(name: string, value: string): void;
+  end?(name: string): void;
+  /** The content of a comment, a CDATA section, a processing instruction or a declaration. */
+  comment?(content: string, kind: "comment" | "declaration"): void;
+  /** The source left at the end: a tag that is cut off, or nothing. */
+  rest?(source: string): void;
+}
+
+/**
+ * Walks over HTML as browsers tokenize it. Tags are not matched with each other, so nothing hides in nesting. Never
+ * throws; time is linear in the length, whatever the input.
+ */
+export function walkHtml(html: string, handlers: HtmlHandlers): void {
+  let name = "";
+  let attributes = new Map<string, string>();
+  let attribute = "";
+  let value = "";
+  /** Where the last finished part ends. */
+  let done = 0;
+
+  const begin = (end: number, isSelfClosing: boolean) => {
+    done = end + 1;
+    handlers.begin?.(name, attributes, isSelfClosing);
+  };
+  const comment = (start: number, end: number, offset = 0) => {
+    done = end + 1;
+    handlers.comment?.(html.slice(start, end - offset), "comment");
+  };
+  const tokenizer = new Tokenizer(
+    { xmlMode: false, decodeEntities: true },
+    {
+      ontext(start, end) {
+        done = end;
+        handlers.text(html.slice(start, end));
+      },
+      ontextentity(codePoint, end) {
+        done = end;
+        handlers.text(String.fromCodePoint(codePoint));
+      },
+      onopentagname(start, end) {
+        name = html.slice(start, end).toLowerCase();
+        attributes = new Map();
+      },
+      onattribname(start, end) {
+        attribute = html.slice(start, end).toLowerCase();
+        value = "";
+      },
+      onattribdata(start, end) {
+        value += html.slice(start, end);
+      },
+      onattribentity(codePoint) {
+        value += String.fromCodePoint(codePoint);
+      },
+      onattribend() {
+        if (!attributes.has(attribute)) attributes.set(attribute, value);
+        handlers.attribute?.(attribute, value);
+      },
+      onopentagend: (end) => begin(end, false),
+      onselfclosingtag: (end) => begin(end, true),
+      onclosetag(start, end) {
+        done = end + 1;
+        handlers.end?.(html.slice(start, end).toLowerCase());
+      },
+      oncomment: comment,
+      oncdata: comment,
+      onprocessinginstruction: (start, end) => comment(start, end),
+      ondeclaration(start, end) {
+        done = end + 1;
+        handlers.comment?.(html.slice(start, end), "declaration");
+      },
+      onend: () => handlers.rest?.(html.slice(done)),
+    },
+  );
+  tokenizer.write(html);
+  tokenizer.end();
+}
