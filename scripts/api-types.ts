@@ -4,9 +4,9 @@ import { MessageFrame, WebhookMessage } from "../src/wire/message.ts";
 import { pythonModels, type Schema } from "./python-models.ts";
 
 /**
- * Writes the API's types for the dashboard and the SDKs, from docs/openapi.json. Those of the SDKs have what webhooks and
- * sockets bring, too, from src/wire. `bun run check` fails when they differ. `bun scripts/openapi.ts` writes the document
- * and then these.
+ * Writes the API's types for the dashboard and the SDKs, from docs/openapi.json. The SDKs' types also include the data
+ * of webhooks and sockets, from src/wire. `bun run check` fails if a file is outdated. `bun scripts/openapi.ts` writes
+ * the document and then these files.
  *
  *   bun scripts/api-types.ts
  */
@@ -18,13 +18,13 @@ interface Document {
 
 const project = join(import.meta.dir, "..");
 
-/** The files, and what of the document each is made from. */
+/** The files, each with a function that selects its part of the document. */
 const targets: Record<string, (document: Document) => Document> = {
   "web/src/api/schema.d.ts": (document) => document,
   "sdks/typescript/src/schema.ts": (document) => withPushed(withoutFailures(document)),
 };
 
-/** Failures are errors that the SDK throws, the same for all calls: without them its file is a third as long. */
+/** Removes failures, which the SDK throws as the same errors for all calls. This makes its file a third as long. */
 function withoutFailures(document: Document): Document {
   for (const operation of Object.values(document.paths).flatMap((methods) => Object.values(methods)))
     operation.responses = Object.fromEntries(
@@ -33,7 +33,7 @@ function withoutFailures(document: Document): Document {
   return document;
 }
 
-/** With the shapes that no operation answers with: a webhook's body and a frame of an agent's WebSocket. */
+/** Adds the shapes that are not answers of any operation: a webhook's body and a frame of an agent's WebSocket. */
 function withPushed(document: Document): Document {
   const pushed = schemaComponents([WebhookMessage, MessageFrame]) as Record<string, Schema>;
   return {
@@ -42,7 +42,7 @@ function withPushed(document: Document): Document {
   };
 }
 
-/** What each file should be, by its path. */
+/** The expected text of each file, by its path. */
 async function texts(): Promise<[path: string, text: string][]> {
   // The generator builds its output with the compiler's JavaScript API, which TypeScript 7 no longer has.
   Bun.plugin({
@@ -66,12 +66,12 @@ async function texts(): Promise<[path: string, text: string][]> {
   return [...types, ["sdks/python/src/e2a/v1/_messages.py", models]];
 }
 
-/** Writes them anew. */
+/** Writes all files. */
 export async function writeApiTypes(): Promise<void> {
   for (const [path, text] of await texts()) await Bun.write(join(project, path), text);
 }
 
-/** A complaint for each that is not what docs/openapi.json says, else "". */
+/** A complaint for each file that does not match docs/openapi.json; "" if all match. */
 export async function checkApiTypes(): Promise<string> {
   const complaints: string[] = [];
   for (const [path, text] of await texts()) {
