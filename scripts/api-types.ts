@@ -4,9 +4,9 @@ import { MessageFrame, WebhookMessage } from "../src/wire/message.ts";
 import { pythonModels, type Schema } from "./python-models.ts";
 
 /**
- * Writes the API's types for the dashboard and the SDKs, from docs/openapi.json. The SDKs' types also include the data
- * of webhooks and sockets, from src/wire. `bun run check` fails if a file is outdated. `bun scripts/openapi.ts` writes
- * the document and then these files.
+ * Writes the API's types for the SDKs and the dashboard from docs/openapi.json, including the data of webhooks and sockets
+ * from src/wire. `bun run check` fails if a file is outdated. `bun scripts/openapi.ts` writes the document and then these
+ * files.
  *
  *   bun scripts/api-types.ts
  */
@@ -18,13 +18,7 @@ interface Document {
 
 const project = join(import.meta.dir, "..");
 
-/** The files, each with a function that selects its part of the document. */
-const targets: Record<string, (document: Document) => Document> = {
-  "web/src/api/schema.d.ts": (document) => document,
-  "sdks/typescript/src/schema.ts": (document) => withPushed(withoutFailures(document)),
-};
-
-/** Removes failures, which the SDK throws as the same errors for all calls. This makes its file a third as long. */
+/** Removes failures, which clients throw as the same errors for all calls. This makes the file a third as long. */
 function withoutFailures(document: Document): Document {
   for (const operation of Object.values(document.paths).flatMap((methods) => Object.values(methods)))
     operation.responses = Object.fromEntries(
@@ -57,13 +51,12 @@ async function texts(): Promise<[path: string, text: string][]> {
   const { default: generate, astToString } = await import("openapi-typescript");
   const source = await Bun.file(join(project, "docs/openapi.json")).text();
   const models = pythonModels(withPushed(JSON.parse(source)).components.schemas);
-  const types = await Promise.all(
-    Object.entries(targets).map(async ([path, partOf]): Promise<[string, string]> => {
-      const ast = await generate(partOf(JSON.parse(source)) as never);
-      return [path, `/** Generated from docs/openapi.json by scripts/api-types.ts. */\n\n${astToString(ast)}`];
-    }),
-  );
-  return [...types, ["sdks/python/src/e2a/v1/_messages.py", models]];
+  const ast = await generate(withPushed(withoutFailures(JSON.parse(source))) as never);
+  const types = `/** Generated from docs/openapi.json by scripts/api-types.ts. */\n\n${astToString(ast)}`;
+  return [
+    ["sdks/typescript/src/schema.ts", types],
+    ["sdks/python/src/e2a/v1/_messages.py", models],
+  ];
 }
 
 /** Writes all files. */

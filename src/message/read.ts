@@ -15,31 +15,32 @@ export type { ReadLimits } from "./structure.ts";
 
 /** Real mail has 20 to 100 fields. */
 const FIELDS_MAX = 1_000;
-/** Mailboxes kept of one field; a list longer than this is not meant to be read. */
+/** Mailboxes kept from one field. A longer list is not meant to be read. */
 const MAILBOXES_MAX = 1_000;
-/** RFC 5321 4.5.3.1.3 has 254. Longer ones reach nobody, and an index of Postgres takes 2,704 bytes in all. */
+/** RFC 5321 4.5.3.1.3 allows 254. Longer addresses are undeliverable, and a Postgres index entry holds 2,704 bytes. */
 const ADDRESS_BYTES_MAX = 998;
-/** Ids kept of a References field, the latest; threads are found by the last few. */
+/** Ids kept from a References field: the latest, because threads are found by the last few. */
 const REFERENCES_MAX = 100;
 /** RFC 5322 2.1.1: an id does not fold. */
 const MESSAGE_ID_BYTES_MAX = 998;
-/** Text kept of a message; the whole of it is in the raw mail. */
+/** Text kept from a message; the raw mail has all of it. */
 const TEXT_CHARS_MAX = 1024 * 1024;
 const HTML_CHARS_MAX = 4 * 1024 * 1024;
-/** Raw text shown in place of a structure that is not worth parsing. */
+/** Raw text shown if the structure is not worth parsing. */
 const RAW_TEXT_BYTES_MAX = 256 * 1024;
 const SNIPPET_CHARS_MAX = 200;
 /** A parser that stalls must not stall the session; 25 MB take well under a second. */
 const PARSE_TIMEOUT_MS = 20_000;
 
 /**
- * Reads a message: decoded header, text, HTML, the new part of the text, and what is attached (RFC 5322, 2045 to 2047).
+ * Reads a message: decoded header, text, HTML, the new part of the text, and attachments (RFC 5322, 2045 to 2047).
  *
- * Never throws. Broken MIME is read as far as it goes, and `defects` says what was wrong. Past a limit the structure is
- * not parsed at all: header and raw text are delivered, and a defect. Parts of type message/rfc822 are attachments.
- * Strings are free of control characters; address domains are A-labels.
- * @param defect Given when reading it has failed before: then header and raw text are delivered, with this among the defects.
- * @param header The message's header, where it has been scanned.
+ * Never throws. Broken MIME is read as far as possible, and `defects` says what was wrong. Past a limit the structure
+ * is not parsed: the result is the header, the raw text and a defect. Parts of type message/rfc822 are attachments.
+ * Strings have no control characters; address domains are A-labels.
+ * @param defect Why reading the message failed before, if it did. The result is then the header and the raw text, with
+ * this among the defects.
+ * @param header The message's header, if it has been scanned.
  */
 export async function readMail(
   raw: Uint8Array,
@@ -56,7 +57,7 @@ export async function readMail(
   const fields = readHeader(block);
   const body = structure.excess ? rawBody(raw, block, structure.excess) : await parseBody(raw, block, limits);
 
-  // Nothing came of something broken: then the raw text is better than none.
+  // A broken message that yielded nothing is shown as raw text.
   const empty = body.text === null && body.html === null && body.parts.length === 0;
   if (empty && structure.defects.length + body.defects.length > 0) body.text = rawText(raw, block);
 
@@ -96,7 +97,7 @@ function hiding(hiddenChars: number | null): string[] {
     : [`The HTML has ${hiddenChars} characters that its reader does not see; they are not in the text.`];
 }
 
-/** One attachment by its index in `readMail(raw).attachments`, with its decoded bytes; null when there is none. */
+/** Reads the attachment at an index of `readMail(raw).attachments`, with its decoded bytes. Null if there is none. */
 export async function readAttachment(
   raw: Uint8Array,
   index: number,
@@ -109,7 +110,7 @@ export async function readAttachment(
   return part?.content ? { attachment: part.attachment, content: part.content } : null;
 }
 
-/** Every attachment with its decoded bytes, in the order of `readMail(raw).attachments`; none past a limit. */
+/** Reads every attachment with its decoded bytes, in the order of `readMail(raw).attachments`. Empty past a limit. */
 export async function readAttachments(
   raw: Uint8Array,
   limits: ReadLimits,
@@ -202,7 +203,7 @@ function readMailboxes(block: HeaderBlock, key: string): Mailbox[] {
   return mailboxes;
 }
 
-/** Ids in angle brackets; where there are none, words with an "@" are taken for ids (RFC 5322 3.6.4). */
+/** Ids in angle brackets. If there are none, words with an "@" count as ids (RFC 5322 3.6.4). */
 function readMessageIds(value: string): string[] {
   const bracketed = value.match(/<[^<>\s]+>/g) ?? [];
   const ids = bracketed.length > 0 ? bracketed : value.split(/[\s,]+/).filter((word) => /^[^<>@]+@[^<>@]+$/.test(word));
@@ -224,7 +225,7 @@ function decodeWords(text: string): string {
 
 interface Part {
   attachment: Attachment;
-  /** Only of the parts that were asked for. */
+  /** Null for parts whose content was not asked for. */
   content: Buffer | null;
 }
 
@@ -236,7 +237,7 @@ interface Body {
   defects: string[];
 }
 
-/** What stands in for the body when its structure is not parsed. */
+/** The body to show when its structure is not parsed. */
 function rawBody(raw: Uint8Array, block: HeaderBlock, defect: string): Body {
   const defects = [defect, "The body is shown as it was received."];
   return { text: rawText(raw, block), html: null, parts: [], defects };
@@ -255,7 +256,7 @@ class BodyParser extends MailParser {
   }
 }
 
-/** The body by mailparser, which gets of the header only what describes the body. */
+/** Parses the body with mailparser, which gets only the header fields that describe the body. */
 async function parseBody(
   raw: Uint8Array,
   block: HeaderBlock,
@@ -295,7 +296,7 @@ async function parseBody(
     parser.on("error", (error: Error) => stop(cleanLine(error.message)));
     parser.on("end", finish);
     const described = block.fields.filter((field) => /^(?:content-|mime-version$)/.test(field.key));
-    // On one line each: of a value's other lines the parser would make fields that nobody else sees.
+    // One line each: the parser would take a value's other lines for fields that no other reader sees.
     const lines = described.map((field) => `${field.name}:${unfolded(field)}\r\n`);
     parser.write(Buffer.from(`${lines.join("")}\r\n`, "latin1"));
     parser.end(asBuffer(raw).subarray(block.bodyStart));
@@ -303,7 +304,7 @@ async function parseBody(
   return body;
 }
 
-/** mailsplit counts every header line as 64 bytes at least; scanStructure has counted real ones. */
+/** mailsplit counts every header line as at least 64 bytes; scanStructure has counted the real bytes. */
 const HEADER_COST_FACTOR = 64;
 
 function collect(part: AttachmentStream, parts: Part[], wanted: number | "all"): void {

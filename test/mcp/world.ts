@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { type CallToolResult, Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { type LogFields, silentLog } from "../../src/util/log.ts";
 import { deliver } from "../smtp/smtp-client.ts";
-import { startTestApp } from "../support/app.ts";
+import { type ApiAnswer, startTestApp } from "../support/app.ts";
 import { binaryPath, runBinary, startBinary } from "../support/binary.ts";
 import { tempDir } from "../support/temp.ts";
 
@@ -25,6 +25,51 @@ export interface Wait {
   begun: Promise<void>;
   /** What its log says of the request, once it has ended. */
   ended: Promise<LogFields>;
+}
+
+/** What a call answered; the client has held structured content to the tool's output schema by then. */
+export interface Answer {
+  isError: boolean;
+  text: string;
+  content: CallToolResult["content"];
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever shape it expects and fails when it is another.
+  is: any;
+}
+
+/** What the cases of one suite share: a server, and clients of it. */
+export interface McpSuite {
+  readonly server: McpServer;
+  /** With an account's key. */
+  readonly owner: Client;
+  /** Whether a client takes a call back by leaving. */
+  readonly leaves: boolean;
+  api(method: string, path: string, body?: unknown): Promise<ApiAnswer>;
+  /** Registers an agent and returns its address. */
+  newAgent(settings?: object): Promise<string>;
+  /** A client with a key of this agent only. */
+  clientOf(agent: string): Promise<Client>;
+  call(client: Client, tool: string, given?: object, signal?: AbortSignal): Promise<Answer>;
+  /** A small message to the agent; returns its id. */
+  receive(to: string, subject: string, lines?: string[]): Promise<string>;
+}
+
+export const outside = "ann@client.example";
+export const png = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+/** The text outside all fences: the tools' own words. */
+export function unfenced(text: string): string {
+  return text.replace(/<(untrusted-[0-9a-f]+)>[\s\S]*?<\/\1>/g, "");
+}
+
+/** Calls a tool with the official client. */
+export async function callTool(client: Client, tool: string, given: object, signal?: AbortSignal): Promise<Answer> {
+  const result = await client.callTool({ name: tool, arguments: { ...given } }, signal ? { signal } : {});
+  const [first] = result.content;
+  const text = first?.type === "text" ? first.text : "";
+  return { isError: result.isError === true, text, content: result.content, is: result.structuredContent };
 }
 
 /** Connects the official client with a key. */

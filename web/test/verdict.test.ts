@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { components } from "../src/api/schema.d.ts";
+import type { components } from "../../sdks/typescript/src/schema.ts";
 import { explainVerdict } from "../src/mail/explain.ts";
 
 type Authentication = components["schemas"]["Authentication"];

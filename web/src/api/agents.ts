@@ -1,7 +1,7 @@
 import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import type { paths } from "../../../sdks/typescript/src/schema.ts";
 import { type Agent, api, ok } from "./client.ts";
 import { keys } from "./keys.ts";
-import type { paths } from "./schema.d.ts";
 
 type Body<Path extends keyof paths, Method extends "post" | "patch"> = NonNullable<
   paths[Path][Method] extends { requestBody?: { content: { "application/json": infer T } } } ? T : never

@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import type { paths } from "../../../sdks/typescript/src/schema.ts";
 import { api, ok } from "./client.ts";
 import { keys } from "./keys.ts";
 import { useOnce } from "./once.ts";
-import type { paths } from "./schema.d.ts";
 
 export type NewKey = paths["/api/v1/keys"]["post"]["requestBody"]["content"]["application/json"];
 

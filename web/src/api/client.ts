@@ -1,6 +1,6 @@
 import createClient from "openapi-fetch";
+import type { components, paths } from "../../../sdks/typescript/src/schema.ts";
 import { errorOf, unreachable } from "./problem.ts";
-import type { components, paths } from "./schema.d.ts";
 
 type Schemas = components["schemas"];
 export type Agent = Schemas["Agent"];

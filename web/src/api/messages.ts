@@ -6,12 +6,12 @@ import {
   useMutation,
   useQueryClient,
 } from "@tanstack/react-query";
+import type { paths } from "../../../sdks/typescript/src/schema.ts";
 import { api, type InboxMessage, type MessageDetail, type MessageSummary, ok } from "./client.ts";
 import { keys } from "./keys.ts";
 import { withNewest } from "./newest.ts";
 import { useOnce } from "./once.ts";
 import { inPages, PAGE_SIZE, pageQuery, rowsOf } from "./pages.ts";
-import type { paths } from "./schema.d.ts";
 
 type InboxQuery = NonNullable<paths["/api/v1/inbox"]["get"]["parameters"]["query"]>;
 

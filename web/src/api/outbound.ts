@@ -6,10 +6,10 @@ import {
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
+import type { paths } from "../../../sdks/typescript/src/schema.ts";
 import { api, idempotencyKey, type Outbound, ok } from "./client.ts";
 import { keys } from "./keys.ts";
 import { inPages, PAGE_SIZE, pageQuery, rowsOf } from "./pages.ts";
-import type { paths } from "./schema.d.ts";
 
 export type OutboundStatus = Outbound["status"];
 export type Approval = NonNullable<

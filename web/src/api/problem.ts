@@ -1,4 +1,4 @@
-import type { components } from "./schema.d.ts";
+import type { components } from "../../../sdks/typescript/src/schema.ts";
 
 export type Problem = components["schemas"]["Problem"];
 

@@ -1,8 +1,8 @@
 import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import type { paths } from "../../../sdks/typescript/src/schema.ts";
 import { api, ok, type Webhook } from "./client.ts";
 import { keys } from "./keys.ts";
 import { useOnce } from "./once.ts";
-import type { paths } from "./schema.d.ts";
 
 export type NewWebhook = paths["/api/v1/webhooks"]["post"]["requestBody"]["content"]["application/json"];
 export type WebhookChange = NonNullable<
