@@ -4,9 +4,9 @@ import { MessageFrame, WebhookMessage } from "../src/wire/message.ts";
 import { pythonModels, type Schema } from "./python-models.ts";
 
 /**
- * Writes the API's types for the SDKs and the dashboard from docs/openapi.json, including the data of webhooks and sockets
- * from src/wire. `bun run check` fails if a file is outdated. `bun scripts/openapi.ts` writes the document and then these
- * files.
+ * Writes the API's types for the SDKs and the dashboard from docs/openapi.json, with the data of webhooks and sockets
+ * from src/wire. `bun run check` fails if a file is outdated. `bun scripts/openapi.ts` writes the document and then
+ * these files.
  *
  *   bun scripts/api-types.ts
  */

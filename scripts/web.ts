@@ -27,10 +27,7 @@ export interface WebBuild {
   readonly firstScreenBytes: number;
 }
 
-/**
- * Builds into `outdir`, and replaces it as a whole. Throws if compiling fails, or if the first screen has become too
- * large.
- */
+/** Builds into `outdir`, and replaces it. Throws if compiling fails, or if the first screen has become too large. */
 export async function buildWeb(outdir = join(project, "dist", "web")): Promise<WebBuild> {
   await mkdir(dirname(outdir), { recursive: true });
   const staging = await mkdtemp(join(dirname(outdir), ".web-"));

@@ -4,8 +4,7 @@ import { join, relative } from "node:path";
 /** Folders of the project that the binary contains; scripts/build.ts embeds each under its base name. */
 export const assetFolders = ["migrations", "dist/web", "docs"] as const;
 
-// In the binary, import.meta.dir is the root of the embedded files; otherwise it is src/. A worker's differs: use this
-// on the main thread only.
+// In the binary, import.meta.dir is the root of the embedded files; otherwise src/. Use it only on the main thread.
 const root = Bun.isStandaloneExecutable ? import.meta.dir : join(import.meta.dir, "..");
 
 export type Dialect = "sqlite" | "postgres";
@@ -20,9 +19,7 @@ export interface Migration {
 
 const migrationName = /^(\d{4})_([a-z0-9_]+)\.sql$/;
 
-/**
- * All migrations of a dialect, in order. Throws if a file's name is malformed, or a number is missing or used twice.
- */
+/** All migrations of a dialect, in order. Throws if a name is malformed, or a number is missing or used twice. */
 export function migrations(dialect: Dialect): Migration[] {
   const folder = join(root, "migrations", dialect);
   return readdirSync(folder)

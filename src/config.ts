@@ -407,10 +407,7 @@ function home(env: Environment): string {
   return env.HOME || homedir();
 }
 
-/**
- * Turns valid values by key path into the frozen tree that the program reads. The schema decoded them, so the cast
- * holds.
- */
+/** Builds the frozen tree that the program reads from valid values. The schema decoded them, so the cast holds. */
 function build(values: Values, sources: Record<string, string>, warnings: readonly Complaint[]): Config {
   const tree: Record<string, unknown> = { sources, warnings };
   for (const [key, value] of Object.entries(values)) {

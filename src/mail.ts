@@ -23,9 +23,7 @@ export type ReadStatus = "unread" | "read";
 /** `notice`: mail that the server itself sends to reviewers. */
 export type OutboundType = "send" | "reply" | "forward" | "test" | "notice";
 
-/**
- * The status of an outbound message. It follows from its recipients' statuses, unless a reviewer or sender decides it.
- */
+/** The status of an outbound message. It follows from those of its recipients, unless a decision or expiry sets it. */
 export type OutboundStatus =
   | "pending_approval"
   | "queued"

@@ -3,8 +3,8 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 /** Makes and reads the signed reverse-paths to which bounces return (VERP). */
 export interface ReturnPaths {
   /**
-   * The reverse-path for mail to one recipient: `bounce+<32 hex of the message id>.<recipient, base
-   * 36>.<signature>@domain`, at most 64 octets before the "@" (RFC 5321 4.5.3.1.1).
+   * The reverse-path for mail to one recipient, with at most 64 octets before the "@" (RFC 5321 4.5.3.1.1):
+   * `bounce+<32 hex of the message id>.<recipient, base 36>.<signature>@domain`.
    *
    * @throws RangeError if the id is not `msg_` and 32 hex digits, or the recipient's number is not from 0 to 46655
    */

@@ -23,9 +23,7 @@ const VERSION_AES_GCM = 1;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/**
- * Derives a key for one purpose from the master key (HKDF-SHA-256, RFC 5869). Different purposes give unrelated keys.
- */
+/** Derives a key for one purpose from the master key (HKDF-SHA-256, RFC 5869). Keys for two purposes are unrelated. */
 export function deriveKey(master: Uint8Array, purpose: string): Uint8Array {
   if (master.length !== KEY_BYTES) throw new RangeError(`A key has ${KEY_BYTES} bytes, not ${master.length}.`);
   return new Uint8Array(hkdfSync("sha256", master, new Uint8Array(), `e2a ${purpose}`, KEY_BYTES));
@@ -150,10 +148,7 @@ async function createKeyFile(path: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
-/**
- * Makes the file's name survive a power failure: without the key all sealed values are lost. Windows cannot sync
- * folders.
- */
+/** Makes the file's name survive a power failure, or all sealed values are lost. Windows cannot sync folders. */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === "win32") return;
   const folder = await open(path, "r");

@@ -168,9 +168,7 @@ function environment({ folder, settings }: E2aOptions): Record<string, string> {
   };
 }
 
-/**
- * Resolves with the first line. Keeps reading after it, because otherwise the server would write into a closed pipe.
- */
+/** Resolves with the first line. Keeps reading after it, or the server would write into a closed pipe. */
 function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   (async () => {

@@ -20,10 +20,7 @@ export interface MeterReading {
   otherCores: number;
 }
 
-/**
- * Starts measuring the CPU of a server with its child processes, and of the whole machine. `ours` do not count as
- * noise.
- */
+/** Measures the CPU of a server with its child processes, and of the whole machine. `ours` do not count as noise. */
 export function startMeter(serverPid: number, ours: readonly number[]): () => MeterReading {
   const look = () => {
     const server = cpuSeconds(serverPid);

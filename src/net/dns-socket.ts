@@ -42,10 +42,7 @@ export function replyOn<Reply>(
   });
 }
 
-/**
- * Sends the message over UDP. Connects the socket, so that the kernel drops other hosts' datagrams and reports a closed
- * port.
- */
+/** Sends over UDP. Connects, so that the kernel drops datagrams of other hosts and reports a closed port. */
 export function openUdp(server: ServerAddress, message: Buffer): Channel {
   const socket = createSocket(isIP(server.host) === 6 ? "udp6" : "udp4");
   let onError: (error: NodeJS.ErrnoException) => void = () => {};

@@ -51,9 +51,7 @@ export function sameOrganization(a: HostName, b: HostName): boolean {
   return a === b || organization(a) === organization(b);
 }
 
-/**
- * The registrable domain; a public suffix stands for itself. tldts must read the name as it is, not parse it as a URL.
- */
+/** The registrable domain; a public suffix stands for itself. tldts must not parse the name as a URL. */
 function organization(name: HostName): string {
   return getDomain(name, { allowPrivateDomains: true, extractHostname: false }) ?? name;
 }

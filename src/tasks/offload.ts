@@ -44,10 +44,7 @@ export interface Offload {
   heldReview(message: Outgoing, contentHash: string): Promise<HeldReview>;
   /** Searches a message for the gate. A message that cannot be searched counts as too long. Failure `overloaded`. */
   searchOutgoing(request: SearchRequest): Promise<Search>;
-  /**
-   * The mail that tells a reviewer about held messages. Leaves out the content if it kills a child. Failure
-   * `overloaded`.
-   */
+  /** Mail to a reviewer about held messages; without their content if it kills a child. Failure `overloaded`. */
   reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
   /** The page behind a reviewer's link. Fails like `attachment`. */
   approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
@@ -76,8 +73,7 @@ export function createOffload(options: {
     name: Name,
     input: TaskShapes[Name]["input"],
     blobs: readonly Bytes[] = [],
-    // Urgent by default, because a user waits for the answer. Incoming mail is not: it waits for DNS, and its sender
-    // has minutes.
+    // Urgent by default, because a user waits. Incoming mail is not: it waits for DNS, and its sender has minutes.
     how: TaskOptions = { isUrgent: true },
   ): Promise<{ output: TaskShapes[Name]["output"]; blobs: Uint8Array[] }> {
     const { output, blobs: results } = await pool.run(name, input, blobs, how);

@@ -27,9 +27,7 @@ export function nearest(name: string, candidates: readonly string[], editsMax: n
   return best && best.edits <= editsMax ? best.candidate : null;
 }
 
-/**
- * The known name that was meant: in another style (`htmlBody`), with a few typos, or with some of its words (`html`).
- */
+/** The known name that was meant: in another style (`htmlBody`), with typos, or with some of its words (`html`). */
 function meantBy(name: string, known: readonly string[]): string | null {
   const synonym = synonyms.get(name.toLowerCase());
   if (synonym !== undefined && known.includes(synonym)) return synonym;

@@ -14,9 +14,7 @@ export interface WorkOptions<T> {
   log: Log;
   /** Takes up to `free` due items under a lease. */
   claim(free: number): Promise<T[]>;
-  /**
-   * Does one item and records its outcome. If it throws, the error is logged and the item returns when its lease ends.
-   */
+  /** Does one item and records its outcome. If it throws, the error is logged, and the item returns after its lease. */
   run(item: T): Promise<void>;
   /** When the next item is due, or null. */
   nextDue(): Promise<Date | null>;

@@ -5,9 +5,7 @@ import type { Bytes } from "./frames.ts";
 import { type Link, type LinkedProcess, startLinked } from "./link.ts";
 import type { FromChild, ToChild } from "./protocol.ts";
 
-/**
- * Functions of the server that a task may call. They take plain data; the signal aborts when the task stops waiting.
- */
+/** Functions of the server that a task may call. They take plain data; the signal aborts if the task stops waiting. */
 export type HostFunctions = Record<string, (args: unknown[], signal: AbortSignal) => Promise<unknown>>;
 
 /** Why a child was killed, or that it ended on its own (`crash`). */
@@ -269,8 +267,7 @@ export class Child {
     if (process.platform !== "linux") return null;
     try {
       const stat = readFileSync(`/proc/${this.pid}/stat`, "latin1");
-      // Parse after the name, which is in brackets and may contain anything. utime and stime are fields 14 and 15
-      // (proc(5)).
+      // Skip the name, which is in brackets and may contain anything. utime and stime are fields 14 and 15 (proc(5)).
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
     } catch {

@@ -4,10 +4,7 @@
 const TEXT_CHARS_MIN = 512;
 /** A long string is compared with this many before it: a message's new text is often the start of its whole text. */
 const TEXTS_COMPARED_MAX = 4;
-/**
- * Begins a string that encodes another value. A real string that begins with it is written as the mark, `s`, the
- * string.
- */
+/** Begins a string that encodes another value. A real string that begins with it gets the mark and an `s` in front. */
 const MARK = "\0";
 const MARK_IN_JSON = "\\u0000";
 
@@ -37,9 +34,7 @@ export function encodePlainData(data: unknown): PlainData {
   return { json, texts };
 }
 
-/**
- * Restores the data. If `encodePlainData` did not make it, may throw SyntaxError for the JSON or RangeError for texts.
- */
+/** Restores the data. Throws SyntaxError for JSON, or RangeError for texts, that `encodePlainData` did not make. */
 export function decodePlainData({ json, texts }: PlainData): unknown {
   const data: unknown = JSON.parse(json);
   return json.includes(MARK_IN_JSON) ? restored(data, texts) : data;

@@ -26,9 +26,7 @@ const IDLE_MS = 60_000;
  */
 const CHILDREN_MAX = 4;
 const CORES_FOR_SERVER = 1;
-/**
- * Active tasks in one child. Tasks that wait for the server or DNS do not count: they may wait for seconds, at no cost.
- */
+/** Active tasks in one child. Tasks that wait for the server or DNS do not count: they may wait for seconds. */
 const TASKS_PER_CHILD = 16;
 /** All tasks in one child, waiting ones included. Two children match the connections that the SMTP listener accepts. */
 const TASKS_PER_CHILD_MAX = 250;
@@ -283,7 +281,7 @@ export function createPool(options: PoolOptions): Pool {
   };
 }
 
-/** Above this much in one child, a new task would wait for the others. */
+/** With more bytes than this in one child, its tasks would make each other wait. */
 const WORTH_A_CHILD_BYTES = 1024 * 1024;
 
 const closedError = { kind: "failure", code: "unavailable", message: "The server is stopping.", details: {} } as const;

@@ -5,9 +5,7 @@ import type { FromChild, ToChild } from "./protocol.ts";
 
 /** What the server offers to a task. */
 export interface Host {
-  /**
-   * Calls a function of the server. Rejects with the server's error, or at once with the reason of an aborted signal.
-   */
+  /** Calls a function of the server. Rejects with its error, or at once with the reason of an aborted signal. */
   call(name: string, args: unknown[], signal?: AbortSignal): Promise<unknown>;
   /** Awaits something outside this process, such as DNS. During a long wait other tasks may take this task's slot. */
   wait<T>(something: Promise<T>): Promise<T>;

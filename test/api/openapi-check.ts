@@ -26,9 +26,7 @@ export interface OpenApi {
   components: { schemas: Record<string, Schema> };
 }
 
-/**
- * What is wrong with an answer, one sentence each: an undocumented path, status or media type, or an invalid member.
- */
+/** What is wrong with an answer, one sentence each: an unknown path, status or media type, or an invalid member. */
 export function complaints(
   document: OpenApi,
   method: string,

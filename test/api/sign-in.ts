@@ -4,9 +4,7 @@ import type { ApiWorld } from "./world.ts";
 
 export function signInCases(it: ApiWorld): void {
   describe("browsers", () => {
-    /**
-     * A browser that has signed in with this account key: its cookie, and calls with it from the server's own pages.
-     */
+    /** A browser that has signed in with this account key: its cookie, and calls with it from the server's pages. */
     async function browser(apiKey: string) {
       const origin = it.server.url;
       const anybody = it.api.as(null);

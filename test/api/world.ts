@@ -1,9 +1,7 @@
 import { expect } from "bun:test";
 import { ApiClient } from "./client.ts";
 
-/**
- * A running development server. Its body limit must be 64 KiB (`http.max_body_size`); no test reaches its other limits.
- */
+/** A running development server. Its `http.max_body_size` must be 64 KiB; no test reaches its other limits. */
 export interface ApiUnderTest {
   readonly url: string;
   /** An account key. */

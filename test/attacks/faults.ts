@@ -167,10 +167,7 @@ export async function syncFailsThenPowerCut(binary: string, which: "log" | "data
   return await victim.afterPowerCut();
 }
 
-/**
- * Makes every write fail for a while (ENOSPC or EROFS); then cuts the power. Throws if the server does not notice, or
- * does not recover.
- */
+/** Fails writes for a while (ENOSPC, EROFS), then cuts the power. Throws unless the server notices and recovers. */
 export async function writesFailForAWhile(binary: string, error: number): Promise<Tally & { reasons: string[] }> {
   await using victim = await victimOf(binary);
   const { disk, promised, refused } = victim;

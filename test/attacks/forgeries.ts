@@ -20,9 +20,7 @@ export const victims: Record<VictimKind, string> = {
   customer: "customer.test",
 };
 
-/**
- * The IP addresses of the forger and the victim. Servers under attack must trust the PROXY header that carries them.
- */
+/** The IP addresses of forger and victim. Servers under attack must trust the PROXY header that carries them. */
 export const clients = { forger: "192.0.2.66", victim: "192.0.2.1" } as const;
 
 export interface Signature {

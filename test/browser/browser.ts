@@ -17,9 +17,7 @@ interface Form {
 /** Redirects that a browser follows (Fetch 4.4 allows 20). */
 const REDIRECTS_MAX = 20;
 
-/**
- * The parts of a browser that signing in needs: cookies for each host, redirects, links, and forms with their Origin.
- */
+/** The parts of a browser that signing in needs: cookies by host, redirects, links, and forms with their Origin. */
 export class Browser {
   private readonly jars = new Map<string, Map<string, string>>();
 

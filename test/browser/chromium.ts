@@ -17,10 +17,7 @@ export async function startChromium(): Promise<Browser> {
   return driver.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], headless: true, env });
 }
 
-/**
- * The environment in which the loader finds Chromium's libraries. The package contains them for machines that lack
- * some.
- */
+/** The environment in which the loader finds Chromium's libraries. The package has those that machines may lack. */
 async function libraries(executablePath: string): Promise<Record<string, string>> {
   if (!Bun.spawnSync(["ldd", executablePath]).stdout.includes("not found")) return {};
   const build = dirname(fileURLToPath(import.meta.resolve("@sparticuz/chromium")));

@@ -14,10 +14,7 @@ export interface ProxiedRequest {
   status?: number;
 }
 
-/**
- * A proxy on loopback in front of a server. Records requests, and can give answers that the server cannot be made to
- * give.
- */
+/** A proxy on loopback in front of a server. Records requests, and can give answers that the server does not. */
 export interface ApiProxy extends AsyncDisposable {
   readonly url: string;
   readonly requests: ProxiedRequest[];

@@ -1,4 +1,4 @@
-/** A child process with the product's tasks, some of which hang or crash on certain messages, and with hostile tasks. */
+/** A child process with the product's tasks, some of which hang or crash on some messages, and with hostile tasks. */
 import { tasks } from "../../src/tasks/tasks.ts";
 import { serveTasks, type TaskTable } from "../../src/workers/serve.ts";
 

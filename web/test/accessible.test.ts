@@ -52,9 +52,7 @@ async function violations(page: Page, rules?: string[]): Promise<string[]> {
     );
 }
 
-/**
- * Things that open over a page: the page, the text that shows it is ready, the keys, and the text that then appears.
- */
+/** Things that open over a page: the page, the text that shows it is ready, the keys, and the text that appears. */
 const opened: Record<string, [page: string, ready: string, keys: string, shown: string | RegExp]> = {
   "new webhook": ["webhooks", "The warehouse", "n", "Create webhook"],
   "new key": ["keys", "on the VPS", "n", "Create key"],

@@ -113,9 +113,7 @@ export class E2AClient {
     return this.#http.json("/api/health", {}, options);
   }
 
-  /**
-   * Sends a mail, from `agentEmail` unless `from` is given. If it is held for approval, status is `pending_approval`.
-   */
+  /** Sends a mail, from `agentEmail` unless `from` is given. If it is held, its status is `pending_approval`. */
   send(body: Body<"sendMessage">, options?: PostOptions): Promise<Sent> {
     const from = body.from ?? this.agentEmail;
     return this.#http.json("/api/v1/send", { method: "POST", body: from ? { ...body, from } : body }, options);

@@ -30,9 +30,7 @@ export interface Problem {
   location?: string;
 }
 
-/**
- * The server refused the request. Decide by `code`, which is stable; `fix` is one sentence that says what to do next.
- */
+/** The server refused the request. Decide by `code`, which is stable; `fix` says in one sentence what to do next. */
 export class APIError extends E2AError {
   override name = "APIError";
   readonly status: number;

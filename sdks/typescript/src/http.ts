@@ -232,10 +232,7 @@ function retryDelayMs(error: unknown, attempt: number): number | null {
   return retryAfter === undefined ? delayMs : retryAfter * 1000;
 }
 
-/**
- * Doubles the delay with each attempt, up to `maxMs`, then takes 50 to 100 % of it, so that clients do not retry in
- * step.
- */
+/** Doubles the delay with each attempt, up to `maxMs`; then takes 50 to 100 % of it, so that clients spread out. */
 export function backoffMs(attempt: number, firstMs: number, maxMs: number): number {
   return Math.min(maxMs, firstMs * 2 ** attempt) * (0.5 + Math.random() / 2);
 }

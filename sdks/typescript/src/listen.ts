@@ -26,17 +26,11 @@ const WAIT_SECONDS = 50;
 const IDLE_MAX_MS = 300_000;
 /** After a socket that was open for this long, the next pause is short again. */
 const STABLE_MS = 30_000;
-/**
- * After this many failed handshakes in a row with a reachable server, a proxy must be blocking WebSockets: poll
- * instead.
- */
+/** After this many failed handshakes in a row with a reachable server, a proxy must block WebSockets: poll instead. */
 const HANDSHAKES_MAX = 3;
 /** An acknowledgement that was sent this long ago has arrived, unless the socket was already dead. */
 const CERTAIN_MS = 60_000;
-/**
- * How many recent acknowledgements are kept. Fewer than this are in transit at once, because each message is fetched
- * first.
- */
+/** How many recent acknowledgements are kept. Each message is fetched first, so fewer are in transit at once. */
 const UNCERTAIN_MAX = 50;
 /** How long closing a listener may take. */
 const CLOSE_MS = 5_000;
@@ -142,9 +136,7 @@ class Listener {
     return true;
   }
 
-  /**
-   * Recent acknowledgements, which may have been lost with a socket. Older ones arrived, or the message comes again.
-   */
+  /** Recent acknowledgements, which a broken socket may have lost. Older ones arrived, or the message comes again. */
   private lately(): string[] {
     for (const [id, at] of this.uncertain) if (Date.now() - at > CERTAIN_MS) this.uncertain.delete(id);
     return [...this.uncertain.keys()];

@@ -73,10 +73,7 @@ export class Message<Data extends Content = MessageDetail> {
   get receivedAt(): Date {
     return new Date("created_at" in this.data ? this.data.created_at : this.data.received_at);
   }
-  /**
-   * Whether a program or a mailing list sent it, or it is bulk mail. Do not reply: two programs may answer each other
-   * forever.
-   */
+  /** Whether a program or mailing list sent it, or it is bulk. Do not reply: two programs may never stop. */
   get isAutomatic(): boolean {
     const { auto_submitted, list_id, precedence } = this.data;
     return Boolean(auto_submitted || list_id || precedence);

@@ -8,10 +8,7 @@ export interface ReceiveOptions extends ParseOptions {
   maxBytes?: number | undefined;
 }
 
-/**
- * Called with a verified event. May return a Response as the answer; the default is 204. If it throws, the server
- * retries.
- */
+/** Called with a verified event. May return a Response; the default is 204. If it throws, the server retries. */
 export type OnEvent = (event: WebhookEvent, request: Request) => unknown;
 
 const BYTES_MAX = 50_000_000;
@@ -131,10 +128,7 @@ async function requestOf(incoming: NodeRequest, maxBytes: number): Promise<Reque
   });
 }
 
-/**
- * Node's body, or the one that `express.raw()` read. Stops reading beyond `maxBytes`; the handler then refuses the
- * body.
- */
+/** The body from Node or from `express.raw()`. Stops reading beyond `maxBytes`; the handler then refuses the body. */
 async function nodeBody(incoming: NodeRequest, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const { body } = incoming;
   if (body instanceof Uint8Array) return new Uint8Array(body);

@@ -124,10 +124,7 @@ export function openSocket(
 const PING_MS = 30_000;
 const SILENCE_MAX_MS = 75_000;
 
-/**
- * Pings the other side and calls `onDead` if it stays silent. Returns a function that stops it; null if the runtime
- * cannot ping.
- */
+/** Pings the other side, and calls `onDead` if it stays silent. Returns a stop function; null if it cannot ping. */
 function keepAlive(socket: WebSocketLike, onDead: () => void): (() => void) | null {
   if (!socket.ping || !("Bun" in globalThis)) return null;
   let heardAt = Date.now();

@@ -67,9 +67,7 @@ export async function watch(
     return true;
   }
 
-  /**
-   * Runs one connection. Resolves with what ended it; null if this side did, to reconnect at once or because it stops.
-   */
+  /** Runs one connection. Resolves with what ended it; null if this side did, to reconnect at once or to stop. */
   async function connect(): Promise<E2AError | null> {
     const waiting: Arrival[] = [];
     let isInHand = false;

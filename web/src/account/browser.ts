@@ -7,7 +7,7 @@ export function browserName(userAgent: string | undefined): string {
   return system ? `${browser} on ${system}` : browser;
 }
 
-// Most browsers also name the ones further down, for old pages that sniff User-Agents.
+// Most browsers also name ones further down, so that old pages accept them.
 const browsers = [
   [/\bEdg(?:e|A|iOS)?\//, "Edge"],
   [/\b(?:OPR|Opera)\//, "Opera"],

@@ -27,9 +27,9 @@ export type Overview = Schemas["Overview"];
 export type InboxMessage = Schemas["InboxMessage"];
 
 /**
- * The API, typed by its OpenAPI document: `await ok(api.GET("/api/v1/agents/{email}", { params: { path: { email } }
- * }))`. The session cookie identifies the user. Every failure is thrown as an ApiError. Without a session the browser
- * goes to the sign-in page, and then back to this page.
+ * The API, typed by its description: `await ok(api.GET("/api/v1/agents/{email}", { params: { path: { email } } }))`.
+ * The session cookie identifies the user. Every failure is thrown as an ApiError. Without a session the browser goes to
+ * the sign-in page, and then back to this page.
  */
 export const api = createClient<paths>({ fetch: (request) => fetch(request).catch((cause) => refuse(cause, request)) });
 

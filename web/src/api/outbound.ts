@@ -51,7 +51,7 @@ export interface Held {
   more: boolean;
 }
 
-/** All mail that waits for a decision. */
+/** The mail that waits for a decision, up to HELD_MAX messages. */
 export function useHeld(agent: string | undefined) {
   return useQuery({
     queryKey: [...keys.outbound, "held", agent ?? null],

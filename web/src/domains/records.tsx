@@ -181,9 +181,7 @@ export function zoneFile({ dns_records, checks }: Domain): string {
   return lines.length > 0 ? `${lines.join("\n")}\n` : "";
 }
 
-/**
- * Quotes text as character-strings of a zone file (RFC 1035 5.1). Merged records contain text that others published.
- */
+/** Quotes text as character-strings of a zone file (RFC 1035 5.1). Merged records contain text of others. */
 function quoted(text: string): string {
   const count = Math.ceil(text.length / STRING_BYTES);
   const strings = Array.from({ length: count }, (_, i) => text.slice(i * STRING_BYTES, (i + 1) * STRING_BYTES));

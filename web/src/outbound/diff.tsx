@@ -47,9 +47,7 @@ export function ContentDiff({ before, after }: { before: Content; after: Content
 /** Unchanged lines shown around a change. */
 const CONTEXT_LINES = 3;
 
-/**
- * A piece of a comparison: lines that both texts have, or lines that were removed with the lines that replaced them.
- */
+/** A piece of a comparison: lines that both texts have, or removed lines with the lines that replaced them. */
 type Piece = { same: string[] } | { gone: string[]; come: string[] };
 
 function pieces(before: string, after: string): Piece[] {

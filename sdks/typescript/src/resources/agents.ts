@@ -34,9 +34,7 @@ export class Agents extends Resource {
     return this.http.json(path`/api/v1/agents/${agent}/test`, { method: "POST" }, options);
   }
 
-  /**
-   * Predicts what would happen if the agent sent a message now: whether it is held, and its route to each recipient.
-   */
+  /** Predicts what would happen to a message: whether it would be held, and its route to each recipient. */
   check(agent: string, body: Body<"checkMessage">, options?: PostOptions): Promise<Forecast> {
     return this.http.json(path`/api/v1/agents/${agent}/check`, { method: "POST", body }, options);
   }
@@ -60,10 +58,7 @@ export class Domains extends Resource {
     return this.http.json(path`/api/v1/domains/${domain}`, { method: "PATCH", body }, options);
   }
 
-  /**
-   * Looks up its DNS records. If some are missing, throws an APIError with status 412; `problem.checks` has the
-   * results.
-   */
+  /** Looks up its DNS records. If some are missing, throws APIError 412; `problem.checks` has the results. */
   verify(domain: string, options?: PostOptions): Promise<Domain> {
     return this.http.json(path`/api/v1/domains/${domain}/verify`, { method: "POST" }, options);
   }

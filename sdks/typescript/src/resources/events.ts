@@ -7,9 +7,7 @@ import { path, Resource } from "./resource.ts";
 
 /** Which events to follow, and where to start. */
 export interface FollowOptions<Type extends EventType = EventType> extends RetryHooks {
-  /**
-   * The id of the last event that you have seen; null: start at the oldest one in the log. Default: only new events.
-   */
+  /** The id of the last event that you have seen; null: start at the oldest in the log. Default: only new events. */
   after?: string | null | undefined;
   /** Default: all types. */
   types?: readonly Type[] | undefined;

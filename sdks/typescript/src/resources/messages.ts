@@ -33,10 +33,7 @@ export class Messages extends Resource {
     return this.http.waiting(`${this.agentPath(agent)}/messages/wait`, { timeout }, timeout, split(options).options);
   }
 
-  /**
-   * Fetches the whole message and marks it read, unless `peek`. `raw: false` leaves out its bytes, which may exceed 25
-   * MB.
-   */
+  /** Fetches the whole message and marks it read, unless `peek`. `raw: false` leaves out its bytes (25 MB or more). */
   async get(id: string, options: OfAgent & Query<"getMessage"> = {}): Promise<Message> {
     const { agent, peek, raw, ...how } = options;
     const detail = await this.http.json<MessageDetail>(this.path(agent, id), { query: { peek, raw } }, how);

@@ -44,10 +44,7 @@ export class Approvals extends Resource {
     return this.pages<Answer<"listOutbound">, "messages">("/api/v1/messages", "messages", asked);
   }
 
-  /**
-   * Approves a message, with the changes in the body. With `content_hash`, only the content that you have seen can
-   * leave.
-   */
+  /** Approves a message, with the changes in the body. With `content_hash`, only that content can leave. */
   approve(id: string, body: Body<"approveMessage"> = {}, options?: PostOptions): Promise<Approved> {
     return this.http.json(path`/api/v1/messages/${id}/approve`, { method: "POST", body }, options);
   }
