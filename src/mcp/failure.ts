@@ -58,14 +58,14 @@ export function failureOf(error: unknown): ToolFailure | null {
   );
 }
 
-/** What was refused, where the server's own sentence is quoted. */
+/** Our sentence for a refusal whose own words are quoted. */
 const refusals: Record<string, string> = {
   upstream_rejected: "No recipient accepted the message.",
   upstream_not_configured: "There is no way out of this server for a recipient.",
   recipient_suppressed: "A recipient is on the suppression list.",
 };
 
-/** An address may be a sentence, and those of an answer come from the mail that it answers. */
+/** An address may read like a sentence, and a reply goes to addresses that the sender chose. */
 const namesAnAddress = (text: string) => /\S@\S/.test(text);
 
 function refusalOf({ status, code, fix, errors: wrong, problem }: APIError): ToolFailure {

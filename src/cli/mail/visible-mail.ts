@@ -1,11 +1,11 @@
-/** Mail of an agent as those read it who decide about it. */
+/** Mail of an agent, as its reviewers read it in a terminal. */
 import { visibleText } from "../../message/text/visible.ts";
 import type { Outbound } from "../connect/shapes.ts";
 
 /**
- * A mail with every character that nobody sees written out (`⟨U+001B⟩`), as by the other ways to review it. A terminal
- * could only leave such characters out, and what a control sequence encloses with them: words that its recipients read.
- * The HTML stays as it is, for it is no text yet.
+ * Writes out every invisible character of a mail (`⟨U+001B⟩`), as the other ways to review it do. Removing control
+ * sequences would also remove the words inside them, which the recipients would read. The HTML stays as it is: it has to
+ * be converted to text first.
  */
 export function visibleMail(mail: Outbound): Outbound {
   const { subject, body_text, headers, attachments, links, unsearched } = mail;

@@ -343,7 +343,7 @@ export function* conversationsOf(s: Scope, agentId: string, references: string[]
             .orderBy(desc(sql`${messages.seq} + 0`)),
         );
   const found = new Set([...own, ...received].map(({ conversationId }) => conversationId));
-  // Mail of the server itself is in none: whoever passes it on to the agent begins one.
+  // Mail of the server itself has no conversation. A reviewer who forwards it to the agent begins one.
   found.delete("");
   return [...found];
 }
