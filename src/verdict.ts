@@ -1,4 +1,4 @@
-/** What was proven about a message, in one line for a person. */
+/** The result of authentication in one line. */
 import { type Authentication, splitAddress } from "./mail.ts";
 
 export interface Judged {
@@ -8,7 +8,7 @@ export interface Judged {
   authentication?: Authentication;
 }
 
-/** "proven: example.com (DMARC by DKIM)" or "not proven: …" with the first reason that explains it; no mark in front. */
+/** "proven: example.com (DMARC by DKIM)", or "not proven: …" with the first reason that explains it. */
 export function verdictLine(message: Judged): string {
   if (message.verified === true) {
     const domain = message.verified_domain ?? splitAddress(message.from)?.domain ?? message.from;
@@ -19,13 +19,26 @@ export function verdictLine(message: Judged): string {
   return "not examined";
 }
 
+/**
+ * Removes the domains of the envelope and the signatures. In the verdict of an unproven mail they are the sender's free
+ * choice, so models do not get them.
+ */
+export function withoutDomains(authentication: Authentication): Authentication {
+  const { spf, dkim } = authentication;
+  const signatures = dkim.slice(0, SIGNATURES_MAX).map((signature) => ({ ...signature, domain: "" }));
+  return { ...authentication, spf: { ...spf, domain: "" }, dkim: signatures };
+}
+
+/** Honest mail has one to four. */
+const SIGNATURES_MAX = 20;
+
 function proof({ dmarc, dkim }: Authentication): string {
   if (dmarc.result === "pass") return `DMARC by ${dmarc.aligned_by.map((way) => way.toUpperCase()).join(" and ")}`;
   const signed = dkim.some((signature) => signature.aligned && signature.result === "pass");
   return `aligned ${signed ? "DKIM" : "SPF"}, no DMARC record`;
 }
 
-/** Fields that whoever passed the message on could have written. */
+/** Names the fields that a host on the way could have written, because no signature covers them. */
 function unsigned({ unsigned: fields = [] }: Authentication): string {
   return fields.length > 0 ? `; not signed: ${fields.join(", ")}` : "";
 }

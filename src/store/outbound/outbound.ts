@@ -83,7 +83,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   yield* countSend(s, agent, unwritten.length, limits, now);
   // The rate limit counts messages as they leave, so the time in which mail can be taken back comes first.
   const notBefore = yield* paceOf(s, agent.id, limits, new Date(now.getTime() + agent.undoSeconds * 1000));
-  const found = input.conversationId ?? (yield* conversationOf(s, agent.id, message.content.references));
+  const found = input.conversationId || (yield* conversationOf(s, agent.id, message.content.references));
   const conversationId = found ?? newId("conv");
 
   const gate = input.gate.hold;
@@ -318,7 +318,10 @@ export function* conversationsOf(s: Scope, agentId: string, references: string[]
             .where(and(eq(messages.agentId, agentId), inArray(messages.seq, seqs)))
             .orderBy(desc(sql`${messages.seq} + 0`)),
         );
-  return [...new Set([...own, ...received].map(({ conversationId }) => conversationId))];
+  const found = new Set([...own, ...received].map(({ conversationId }) => conversationId));
+  // Mail of the server itself has no conversation. A reviewer who forwards it to the agent begins one.
+  found.delete("");
+  return [...found];
 }
 
 const selectRecipients = statement(({ db, t: { outboundRecipients: recipients } }, p: Params<{ messageId: string }>) =>
