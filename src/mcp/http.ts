@@ -23,7 +23,7 @@ export async function answerMcp(request: Request, body: Uint8Array, api: Api, op
   }
   const create = () => createMcpServer(api, options);
   if (await isLegacyRequest(request, parsedBody)) return answerOlder(request, parsedBody, create());
-  // The lists do not change during a connection, so there is nothing to subscribe to.
+  // The lists do not change on their own, so there is nothing to subscribe to.
   const handler = createMcpHandler(create, { legacy: "reject", maxSubscriptions: 0 });
   return handler.fetch(request, { parsedBody });
 }

@@ -100,7 +100,7 @@ async function follow(session: Session, filter: EventFilter, flags: EventFlags):
   const release = io.onInterrupt(() => interrupt.abort());
   const say = (text: string) => void io.stderr.write(`${painter(io.colour.stderr)("dim", plain(text))}\n`);
   try {
-    // No retries here: a server that is down at the start is an error.
+    // Asked only once: a server that is down at the start is an error.
     const newest = async () => (await client.events.list({ sort: "desc", page_size: 1, signal })).events[0]?.id ?? null;
     const after = flags.after ?? (flags.fromStart ? null : await newest());
     say("Following the event log. Ctrl-C stops.");

@@ -44,7 +44,7 @@ export interface HandoverOptions {
   onFailure(error: unknown): void;
 }
 
-/** A message that is not done. */
+/** A message that is not handled yet. */
 interface Job {
   frame: Frame;
   /** Failed attempts that counted. */
@@ -55,7 +55,7 @@ interface Job {
   rounds: number | null;
 }
 
-/** What kept a message from being done. */
+/** What kept a message from being handled. */
 interface Setback {
   reason: string;
   /** Other messages would fail in the same way, so they wait. */
@@ -116,7 +116,7 @@ export class Handover {
     return mine;
   }
 
-  /** Makes one attempt. Null if the message is done. Throws if retrying cannot help. */
+  /** Makes one attempt. Null if the message is handled. Throws if retrying cannot help. */
   private async attempt(job: Job): Promise<Setback | null> {
     this.isWorking = true;
     try {

@@ -99,7 +99,7 @@ describe("what is sent", () => {
     expect((await run(["reply", id, "--all", "--cc", "c@example.com"], { stdin: "Yes" })).code).toBe(0);
     expect(posted().at(-1)?.path).toBe(`/agents/bot@e2a.localhost/messages/${id}/reply`);
     expect(body()).toEqual({ body: "Yes", reply_all: true, cc: ["c@example.com"] });
-    // An unnamed pipe is not read: it may never end.
+    // The pipe is read only if a flag names it: it may never end.
     expect((await run(["forward", id, "--to", "b@example.com", "--include", "none"])).code).toBe(0);
     expect(posted().at(-1)?.path).toBe(`/agents/bot@e2a.localhost/messages/${id}/forward`);
     expect(body()).toEqual({ to: ["b@example.com"], include: "none" });

@@ -34,9 +34,9 @@ const SQLITE_LISTS_MAX = 2;
  * messages.
  */
 const LISTS_SHARE = 0.25;
-/** The paths that load balancers poll, matched from the host on, which can be any name. */
+/** Requests by load balancers. The whole URL is matched, because its host may be anything. */
 const probePath = /^https?:\/\/[^/?#]*\/api\/(?:health|ready)(?:$|\?)/;
-/** Longest path in the log. */
+/** Characters of a path in the log, at most. */
 const LOGGED_PATH_CHARS_MAX = 200;
 /** The form of keys and signing secrets; a client may have put one into the path by mistake. */
 const secretInPath = /[0-9a-f]{64}/gi;

@@ -107,7 +107,7 @@ export function createIdentify(deps: {
 
 /**
  * Checks the caller again before an answer that waited. Failure `unauthenticated` if the key or session has ended
- * meanwhile; a WebSocket is closed for it.
+ * meanwhile; the hub closes a WebSocket in the same case.
  */
 export async function requireStanding(
   { store, clock }: { store: Store; clock: Clock },

@@ -224,7 +224,7 @@ function inShort(error: unknown): Error {
   return new Error(parts.join(", ").slice(0, 500));
 }
 
-/** The address in lower case; "" if that changes the characters: the Kelvin sign becomes the letter k. */
+/** The address in lower case; "" if that makes a different address: the Kelvin sign becomes the letter k. */
 function lowerCased(email: string): string {
   const lower = email.toLowerCase();
   const isAscii = (text: string) => !/[^\x00-\x7f]/.test(text);

@@ -22,7 +22,7 @@ import { webhookOnWire } from "./webhooks.ts";
 const PAGE = 100;
 
 const RETRY_AFTER_SECONDS = 30;
-/** Accounts with an export in progress, one for each: a piece may be a whole message, several times in memory. */
+/** Accounts with an export in progress. Each may have one, because a piece may be a whole message, several times. */
 const underWay = new WeakMap<Store, Set<string>>();
 
 /**

@@ -118,7 +118,7 @@ export function checkContent(given: GivenContent, complain: Complain, limits: Co
     complain(given.attachments?.length ? "attachments" : "body", `makes ${bytes} bytes; at most ${max} may leave`);
 }
 
-/** Reports recipients at this server's domains that do not exist. */
+/** Reports recipients at this server's domains that have no mailbox. */
 export async function checkKnown(
   given: GivenRecipients,
   complain: Complain,
