@@ -135,8 +135,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const feed = createEventFeed({ store, clock });
     const hub = createHub({ store, feed, clock, log });
     const poster = createPoster({
-      // The system look-up finds hosts that only /etc/hosts or the local network knows, unless other DNS servers are
-      // configured.
+      // The system look-up finds hosts that only /etc/hosts or the local network knows, unless other servers are set.
       lookup: seams.lookup ?? (config.dns.servers.length > 0 ? resolverLookup(resolver) : systemLookup),
       policy: {
         allowLoopback: config.env === "development",

@@ -165,8 +165,7 @@ function weakness(secret: string): string | null {
     .replaceAll("0", "o")
     .replace(/[^a-z]/g, "");
   const rest = letters.replace(placeholderWords, "");
-  // A long random text contains a six-letter word once in a million; a short password may be a sentence with such a
-  // word.
+  // A long random text has a six-letter word once in a million; a short password may be a sentence with such a word.
   if (rest !== letters && (secret.length >= 32 || rest.length <= letters.length / 2)) return "is a placeholder";
   if (/^(admin|guest|postgres|root|test|user|x+)$/.test(letters)) return "is a placeholder";
   const characters = [...secret];

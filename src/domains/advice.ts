@@ -28,10 +28,7 @@ const AGENT_LABELS = ["agents", "bots", "mail-agents"];
 /** Hosts named in a sentence. */
 const NAMED_MAX = 3;
 
-/**
- * Looks each record up now, as `checkRecords` does, and says what to do if the domain uses such records for other
- * purposes.
- */
+/** Looks each record up now, as `checkRecords` does, and says what to do if the domain also uses it otherwise. */
 export async function adviseRecords(records: DomainRecords, resolver: Resolver): Promise<AdvisedCheck[]> {
   const published = await lookUpRecords(records, resolver);
   const advise: Partial<Record<keyof DomainRecords, () => Promise<Omit<AdvisedCheck, keyof RecordCheck>>>> = {

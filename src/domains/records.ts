@@ -129,10 +129,7 @@ export async function publishedTexts(resolver: Resolver, host: string): Promise<
   return textsAt(resolver, host, AbortSignal.timeout(CHECK_BUDGET_MS));
 }
 
-/**
- * Returns the mail hosts of a domain, lower-cased, without a root dot; a null MX is "". Rejects as `publishedTexts`
- * does.
- */
+/** Returns a domain's mail hosts, lower-cased, without a root dot; a null MX is "". Rejects as `publishedTexts`. */
 export async function publishedExchanges(resolver: Resolver, domain: string): Promise<string[]> {
   return exchangesAt(resolver, domain, AbortSignal.timeout(CHECK_BUDGET_MS));
 }

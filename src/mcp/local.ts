@@ -4,10 +4,7 @@ import { Api, type Who } from "./api.ts";
 /** Calls of the API normally end long before this. */
 const TIMEOUT_MS = 180_000;
 
-/**
- * Makes the API of this server at `url`, as the caller of `request`: with its key, through `ask` instead of the
- * network.
- */
+/** Makes the API of this server at `url`, as the caller of `request`: with its key, through `ask`, not the network. */
 export function localApi(request: Request, url: URL, ask: (request: Request) => Promise<Response>, who: Who): Api {
   const client = new E2AClient({
     baseUrl: url.origin,

@@ -29,8 +29,7 @@ function registerCommand(io: Io): Command {
     .action(async (name: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
       const registered = await session.client.domains.create({ domain: name });
-      // Shows what DNS already has, so that a record with other uses is not replaced. The domain is registered in any
-      // case.
+      // Shows what DNS already has, so that a record with other uses is not replaced. The domain is registered anyway.
       const domain = await session.client.domains.get(registered.domain).catch(() => registered);
       await session.show(domain, () =>
         [
@@ -61,10 +60,7 @@ function verifyCommand(io: Io): Command {
   return example(command, ["e2a domains verify agents.example.com"]);
 }
 
-/**
- * Verifies a domain. "Not verified yet" (412) is returned too, because it comes with the records and what was found of
- * each.
- */
+/** Verifies a domain. "Not verified yet" (412) is returned too: it comes with the records and what was found. */
 async function verify(session: Session, name: string): Promise<{ domain: Domain; refusal?: CliError }> {
   try {
     await session.client.domains.verify(name);

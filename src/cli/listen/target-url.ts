@@ -45,10 +45,7 @@ const REFUSAL_BYTES_MAX = 4 * 1024;
 /** The longest pause that an endpoint can ask for with Retry-After. */
 const RETRY_AFTER_MAX_MS = 3_600_000;
 
-/**
- * POSTs `body` with the signed headers of `message` and returns a 2xx answer. Throws NotTaken for any other, redirects
- * included.
- */
+/** POSTs `body` with the signed headers of `message`. Returns a 2xx answer; throws NotTaken for any other. */
 export async function postTo({ url, token, timeoutMs }: UrlOptions, body: unknown, message: MessageDetail) {
   const signed = Object.entries(message.auth_headers).filter(([name]) => /^x-e2a-auth-/i.test(name));
   const response = await reaching(url, timeoutMs, () =>
@@ -102,10 +99,7 @@ async function refusal(url: URL, response: Response): Promise<NotTaken> {
   return new NotTaken(`${shownUrl(url)} answered ${status}${said}`, status === 429 || waitMs !== undefined, waitMs);
 }
 
-/**
- * Reads `Retry-After`, seconds or a date (RFC 9110 10.2.3), as milliseconds from now; undefined if it is absent or
- * invalid.
- */
+/** Reads `Retry-After`, seconds or a date (RFC 9110 10.2.3), as milliseconds from now; undefined if there is none. */
 export function retryAfterMs(header: string | null, nowMs: number): number | undefined {
   if (header === null) return undefined;
   const waitMs = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - nowMs;

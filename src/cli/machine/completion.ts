@@ -33,10 +33,7 @@ interface Place {
   flags: Word[];
 }
 
-/**
- * The script for one shell. Names come from our own command tree and have no special shell characters; descriptions are
- * quoted.
- */
+/** The script for one shell. Names are our own, without special shell characters; descriptions are quoted. */
 function completionScript(program: Command, shell: Shell): string {
   const places = walk(program, "", globalFlags(program));
   return { bash, zsh, fish }[shell](program.name(), places);

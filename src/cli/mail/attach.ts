@@ -8,10 +8,7 @@ import { size } from "../terminal/output.ts";
 /** The most that one mail may carry (WIRE); a server with a lower limit reports it itself. */
 const ATTACHMENTS_MAX_BYTES = 25 * 1024 * 1024;
 
-/**
- * Reads files as attachments; their names determine the types. All sizes are checked first, so that no large file is
- * read in vain.
- */
+/** Reads files as attachments, typed by name. All sizes are checked first, so that no large file is read in vain. */
 export async function readAttachments(paths: readonly string[]): Promise<NewAttachment[]> {
   let totalBytes = 0;
   for (const path of paths) totalBytes += await fileBytes(path);

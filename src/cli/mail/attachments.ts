@@ -14,10 +14,7 @@ const COPIES_MAX = 1000;
 // Names that Windows reserves for devices, with any extension.
 const deviceName = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$/i;
 
-/**
- * Makes a name for one file in one folder that is valid on any system: no path, no hidden file, no control or reserved
- * characters.
- */
+/** Makes a file name that is valid on any system: no path, no hidden file, no control or reserved characters. */
 export function safeFilename(name: string, index: number): string {
   const last = plain(name).split(/[/\\]/).at(-1) ?? "";
   const clean = withoutEnds(last.replace(/[<>:"|?*]/g, "_"), " .");

@@ -38,10 +38,7 @@ export function addressOption(flags: string, description: string): Option {
   ]);
 }
 
-/**
- * Splits a list: `a@x, "Doe, Jane" <b@y>` → two. A comma inside quotes or angle brackets does not separate (RFC 5322
- * 3.4).
- */
+/** Splits `a@x, "Doe, Jane" <b@y>` into two; a comma in quotes or angle brackets does not separate (RFC 5322 3.4). */
 export function addresses(list: string): string[] {
   const parts = list.match(/(?:"(?:[^"\\]|\\.)*"|<[^>]*>|[^,])+/g) ?? [];
   const found = parts.map((part) => part.trim()).filter(Boolean);

@@ -14,10 +14,7 @@ export interface OnceOptions {
 
 /** Answers are lost when a proxy or the server restarts. After this many retries there must be another cause. */
 const LOST_ANSWERS_MAX = 2;
-/**
- * Pauses before the second, third … attempt of a request; together longer than the 10 s in which the server answers a
- * send.
- */
+/** Pauses before the second, third … attempt; together longer than the 10 s in which the server answers a send. */
 const retryWaitsMs = [200, 1000, 4000, 7000];
 
 /**

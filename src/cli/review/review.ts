@@ -62,10 +62,7 @@ function summary(tally: Outcome[], total: number): string {
   return `${total} held: ${parts.join(", ")}.${still}`;
 }
 
-/**
- * Reviews one mail until it is decided or skipped. A mail that has changed meanwhile is shown again, at most `again`
- * times.
- */
+/** Reviews one mail until it is decided or skipped. One that has changed is shown again, at most `again` times. */
 async function one(session: Session, id: string, progress: string, again = SHOWN_AGAIN_MAX): Promise<Outcome | "quit"> {
   try {
     const mail = await session.client.outbox.get(id);

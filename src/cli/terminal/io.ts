@@ -17,10 +17,7 @@ export interface Io {
   readonly isTerminal: boolean;
   /** Whether each output may carry colours. */
   readonly colour: { readonly stdout: boolean; readonly stderr: boolean };
-  /**
-   * Runs `handler` at the first SIGINT or SIGTERM, which then does not end the process. The returned function removes
-   * it.
-   */
+  /** Runs `handler` in place of ending at the first SIGINT or SIGTERM. The returned function removes it. */
   onInterrupt(handler: () => void): () => void;
 }
 
@@ -73,10 +70,7 @@ export function rows(stream: OutputStream): number {
   return stream.rows && stream.rows > 0 ? stream.rows : DEFAULT_ROWS;
 }
 
-/**
- * Writes, and resolves when the stream has accepted the data, so that a slow reader slows us down and does not fill the
- * memory.
- */
+/** Writes, and resolves when the stream has taken the data, so that a slow reader does not fill the memory. */
 export function write(stream: Writable, data: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(data, (error) => (error ? reject(error) : resolve()));

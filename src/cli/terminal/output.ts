@@ -92,10 +92,7 @@ const gap = "  ";
 /** A column is not cut below this many terminal columns; less is useless. */
 const NARROWEST_COLUMN = 8;
 
-/**
- * Makes an aligned table with a header line, at most `width` columns wide if its columns allow it. Values are made
- * safe.
- */
+/** Makes an aligned table with a header line, at most `width` columns wide if possible. Values are made safe. */
 export function table<Row>(
   columns: Column<Row>[],
   rows: readonly Row[],

@@ -26,10 +26,7 @@ export interface PageFlags {
 
 type Paged<Name extends string, Item> = Record<Name, Item[]> & { next_token?: string };
 
-/**
- * Reads as many pages as needed and returns them as one answer, with the list under `name` and the `next_token` after
- * it.
- */
+/** Reads as many pages as needed into one answer, with the list under `name` and the `next_token` after it. */
 export async function collect<Name extends string, Item>(
   name: Name,
   { limit, token }: PageFlags,

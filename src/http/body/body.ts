@@ -71,20 +71,14 @@ export class BodyHold {
     private readonly shares: ReadonlyMap<string, number>,
   ) {}
 
-  /**
-   * Raises the memory held to that of a body of `bodyBytes`. Failure `overloaded`, with Retry-After, if there is no
-   * room.
-   */
+  /** Raises the memory held to that of a body of `bodyBytes`. Failure `overloaded`, with Retry-After, if it is full. */
   reserve(bodyBytes: number): void {
     const more = this.checked(bodyBytes);
     if (more <= 0) return;
     this.count(more);
   }
 
-  /**
-   * Fails as `reserve` does but takes nothing: the length that a client announces costs no memory until the bytes
-   * arrive.
-   */
+  /** Fails as `reserve` does but takes nothing: an announced length costs no memory until the bytes arrive. */
   check(bodyBytes: number): void {
     this.checked(bodyBytes);
   }

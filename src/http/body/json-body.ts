@@ -72,10 +72,7 @@ export class JsonBodyReader {
   /** The current string, once it is long. */
   private long: LongString | null = null;
   private readonly taken: (string | Base64Bytes)[] = [];
-  /**
-   * Prefix of the text that stands for a string that was taken out. Clients cannot know it, so no string of theirs
-   * begins with it.
-   */
+  /** Begins the text that stands for a long string. Clients cannot know it, so no string of theirs begins with it. */
   private readonly mark = `${crypto.randomUUID()}:`;
 
   /** @param bytesMax Bytes that the body may have, if that is known. */

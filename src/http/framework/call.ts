@@ -56,10 +56,7 @@ function queryOf({ searchParams }: URL): Record<string, string | string[]> {
   return given;
 }
 
-/**
- * Throws Failure `invalid_request`, which names the members of a body that the route does not read. An empty object is
- * no body.
- */
+/** Throws Failure `invalid_request`, which names the members of an unexpected body. An empty object is no body. */
 function refuseBody(body: Uint8Array): void {
   if (body.length === 0) return;
   let given: unknown;

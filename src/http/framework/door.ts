@@ -29,10 +29,7 @@ const programPath = /^\/(?:api\/|mcp$)/;
 const WHOLE_MESSAGES_MAX = 4;
 /** Lists read from SQLite at the same time: one for each reader thread. */
 const SQLITE_LISTS_MAX = 2;
-/**
- * The share of the Postgres connections that lists may use: half of those that read. The others are for single
- * messages.
- */
+/** The share of the Postgres connections for lists: half of those that read. The others are for single messages. */
 const LISTS_SHARE = 0.25;
 /** Requests by load balancers. The whole URL is matched, because its host may be anything. */
 const probePath = /^https?:\/\/[^/?#]*\/api\/(?:health|ready)(?:$|\?)/;
@@ -186,8 +183,7 @@ export function createDoor(options: DoorOptions) {
           return request.signal.aborted;
         },
         isPage,
-        // Made on demand: few routes wait, and each such signal stays attached to `closing`, which lives as long as the
-        // server.
+        // Made on demand: few routes wait, and each such signal stays attached to `closing` until the server stops.
         get signal() {
           return AbortSignal.any([request.signal, options.closing]);
         },

@@ -28,10 +28,7 @@ interface World {
 
 /** What is known about the Idempotency-Key of a caller; all callers use the same text. */
 interface Named {
-  /**
-   * The requests that the key may belong to, because the server died during them. A request that was answered is the
-   * only one.
-   */
+  /** The requests that the key may belong to, because the server died during them; only one once it was answered. */
   candidates: string[];
   /** The key belongs to one of them; if false, it may also still be free. */
   isTaken: boolean;

@@ -115,10 +115,7 @@ export interface Input<T> {
 /** The type that a handler gets for an input. */
 export type Given<I> = I extends Input<infer T> ? T : never;
 
-/**
- * The parsed body between the parser and its schema. It is wrapped because Elysia takes a bare `null` or `0` for no
- * body.
- */
+/** The parsed body, wrapped for its schema because Elysia takes a bare `null` or `0` for no body. */
 export class JsonBody {
   constructor(readonly value: unknown) {}
 }

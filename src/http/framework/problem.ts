@@ -1,9 +1,6 @@
 import { Failure } from "../../util/errors.ts";
 
-/**
- * Answers with a failure as a problem document (RFC 9457). It leaves out the cause, which the log has under the same
- * request id.
- */
+/** Answers with a failure as a problem document (RFC 9457), without its cause, which the log has under the same id. */
 export function problemResponse(failure: Failure, requestId: string): Response {
   const { status, title } = failure.http;
   const { fix, errors, extra, retryAfterSeconds } = failure.details;

@@ -102,10 +102,7 @@ export interface Exchange {
   readonly clientHasGone: boolean;
   /** Whether the answer, including a failure, is a page for a person in a browser. */
   readonly isPage: boolean;
-  /**
-   * Makes another request as the same client, through the same door: with its own key or cookie, limits and line in the
-   * log.
-   */
+  /** Makes another request by this client through the same door: own key or cookie, own limits, own line in the log. */
   ask(request: Request): Promise<Response>;
   /**
    * Checks the caller again. Call it after a wait, right before a change: Failure `unauthenticated` if the caller's key

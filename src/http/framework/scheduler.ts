@@ -2,10 +2,7 @@
 import type { Clock } from "../../util/clock.ts";
 import { Failure } from "../../util/errors.ts";
 
-/**
- * Work started in one round of the event loop before the next round; a request that does not wait costs about a
- * millisecond.
- */
+/** How long work is started in one round of the event loop; a request that does not wait takes about 1 ms. */
 const SLICE_MS = 4;
 /** Turns in one round at most, however short they are. */
 const TURNS_PER_ROUND = 8;

@@ -32,10 +32,7 @@ export interface SignInMail {
   drain(): Promise<void>;
 }
 
-/**
- * Creates the sender of sign-in mail. The server writes the mail and sends it through the outbound queue, like all its
- * own mail.
- */
+/** Creates the sender of sign-in mail, which goes through the outbound queue like all mail of the server itself. */
 export function createSignInMail(options: SignInMailOptions): SignInMail {
   const { store, clock, log, routes, sharedDomain } = options;
   const lane = routes.laneFor(sharedDomain);

@@ -47,10 +47,7 @@ export interface OidcPerson {
 /** Sends browsers to one provider, and reads the answers that they bring back. */
 export interface OidcClient {
   readonly provider: OidcProvider;
-  /**
-   * Returns the URL to send the browser to, and what to remember. Failure `unavailable` if the provider does not
-   * answer.
-   */
+  /** Returns where to send the browser, and what to remember. Failure `unavailable` if the provider does not answer. */
   begin(redirectUri: string): Promise<{ url: URL; memory: OidcMemory }>;
   /**
    * Returns the user who came back. `answer` is the query with which the provider sent the browser here. Failures:

@@ -115,10 +115,7 @@ export function createOidcSignIn(deps: RouteDeps) {
   };
 }
 
-/**
- * Finds or creates the account of a user whose address the provider has verified. Failure `forbidden` if the user may
- * not have one.
- */
+/** Finds or creates the account of a user with a verified address. Failure `forbidden` if the user may not have one. */
 export async function accountOf(
   { config, store, vault, clock }: Pick<RouteDeps, "config" | "store" | "vault" | "clock">,
   person: OidcPerson,

@@ -120,8 +120,7 @@ const submitAtOnce = "document.forms[0].submit()";
 
 /** Hands over the key in a form, so that it is in no URL and no history. */
 export function handOverPage({ url, state }: CliCallback, key: string, agentEmail: string): Response {
-  // A source in the policy has no query; "," and ";" would end it, and it cannot be an IPv6 address (CSP Level 3,
-  // 2.3.1).
+  // A policy source has no query; "," and ";" would end it, and it cannot be an IPv6 address (CSP Level 3, 2.3.1).
   const source = (url.origin + url.pathname).replaceAll(";", "%3B").replaceAll(",", "%2C");
   const shell = pageShell({
     style,

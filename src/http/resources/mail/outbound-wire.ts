@@ -24,10 +24,7 @@ export interface Readers {
   readonly offload: Offload;
 }
 
-/**
- * A message with its texts and links; a held one also with what is kept for its reviewers. Failures as with
- * `Offload.links`.
- */
+/** A message with its texts and links, and a held one's review. Failures as with `Offload.links`. */
 export async function withBodyOnWire(
   outbound: StoredOutbound,
   { reviews, offload }: Readers,

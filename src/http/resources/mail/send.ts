@@ -46,10 +46,7 @@ export function sends(deps: RouteDeps) {
 
   type Message = Given<typeof NewMessage> extends Opened<infer T> ? T : never;
 
-  /**
-   * The agent that sends the message. Failures: `not_found`, `forbidden`, and `invalid_request` if the sender is
-   * ambiguous.
-   */
+  /** The agent that sends the message. Failures: `not_found`, `forbidden`, `invalid_request` if it is ambiguous. */
   async function authorOf(caller: Caller, from: string | undefined): Promise<AgentRow> {
     const [named] = input.readMailboxes("from", from);
     if (named) {
