@@ -11,28 +11,28 @@ import { query, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { type HttpDeps, type RouteDeps, resource } from "./resource.ts";
 
-/** An ack is 45 characters; nothing a client may say is near this. */
+/** An ack has 45 characters; nothing that a client may send comes near this. */
 const FRAME_BYTES_MAX = 16 * 1024;
 /**
- * What may wait in memory for one socket, before what is more is dropped. The hub sends one frame after the other, so only
- * answers to pings of a client that does not read get here.
+ * How much may wait in memory for one socket; anything beyond is dropped. The hub sends one frame after the other, so
+ * only answers to the pings of a client that does not read can reach this.
  */
 const WAITING_BYTES_MAX = 64 * 1024;
-/** A client with as many sockets as it may have is told to come back when one may have closed. */
+/** How long a client with all its sockets in use is told to wait; one may have closed by then. */
 const RETRY_AFTER_SECONDS = 30;
 
 const agentPath = "/api/v1/agents/:email/ws";
 const eventsPath = "/api/v1/events/ws";
 
-/** Whether a route, by its pattern, speaks WebSocket. */
+/** Whether a route, by its pattern, is for WebSockets. */
 export function isSocketPath(path: string): boolean {
   return path === agentPath || path === eventsPath;
 }
 
-/** What travels with a socket from its handshake. */
+/** What a socket keeps from its handshake. */
 export interface SocketData {
   readonly proofId: string;
-  /** What the hub does with it once it is open. */
+  /** Hands the socket to the hub once it is open. */
   readonly attach: (socket: HubSocket) => HubConnection;
   connection?: HubConnection;
 }
@@ -45,7 +45,7 @@ function upgradeRequired(fix: string): Failure {
   return new Failure("upgrade_required", "This path speaks WebSocket.", { fix });
 }
 
-/** The paths as plain HTTP sees them: documented, and 426 for a valid key without an upgrade. */
+/** The WebSocket paths for plain HTTP: documented, and answered 426 for a valid key without an upgrade. */
 export function socketRoutes(deps: RouteDeps) {
   return resource("/api/v1")
     .get(
@@ -90,14 +90,14 @@ export function socketRoutes(deps: RouteDeps) {
     );
 }
 
-/** The sockets of this process: the handshake, and what Bun calls for each. */
+/** The sockets of this process: the handshake, and the callbacks that Bun calls for each. */
 export function createSockets({ store, hub, config }: HttpDeps) {
   const open = new Tally();
 
   const handler: WebSocketHandler<SocketData> = {
     maxPayloadLength: FRAME_BYTES_MAX,
     backpressureLimit: WAITING_BYTES_MAX,
-    // The hub pings, and closes what does not answer.
+    // The hub sends pings, and closes sockets that do not answer.
     idleTimeout: 0,
     sendPings: false,
     perMessageDeflate: false,
@@ -119,7 +119,10 @@ export function createSockets({ store, hub, config }: HttpDeps) {
     },
   };
 
-  /** Whom the socket is for. `isInstead`: it takes the place of one that the caller has, which may be dead without our knowing. */
+  /**
+   * Checks the request and says which stream the socket gets. `isInstead`: it replaces a socket of this caller, which
+   * may be dead without our knowing.
+   */
   async function admitted(
     caller: Identity,
     visit: SocketVisit,
@@ -157,7 +160,7 @@ export function createSockets({ store, hub, config }: HttpDeps) {
   };
 }
 
-/** As much of a request as says whom a socket is for. */
+/** The parts of a request that say which stream a socket gets. */
 interface SocketVisit {
   /** The route's pattern. */
   readonly path: string;
