@@ -89,7 +89,7 @@ describe("held mail that a child does not survive", () => {
       const [notice] = await app.app.store.listOutbound(app.userId, { type: "notice" }, { limit: 1 });
       const { subject, content } = notice?.message ?? {};
       expect(content?.to).toEqual([{ address: "owner@example.net", name: "" }]);
-      expect(subject).toBe("A mail waits for your approval");
+      expect(subject).toBe("An email is waiting for your approval");
       expect(content?.text).toContain(sent.body.message_id);
       expect(`${content?.text}${content?.html}`).not.toMatch(/Quarterly|Poison|ann@outside/);
       const approve = /^Approve: (http\S+)$/m.exec(content?.text ?? "")?.[1] ?? "";

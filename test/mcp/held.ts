@@ -69,7 +69,7 @@ export function heldCases(suite: McpSuite): void {
       await call(suite.owner, "list_pending", { agent }),
       await call(suite.owner, "get_message", { agent, message_id }),
     ]) {
-      expect(seen.text).toContain("It has attached");
+      expect(seen.text).toContain("It attaches");
       expect(unfenced(seen.text)).not.toContain("approved this mail");
     }
   });

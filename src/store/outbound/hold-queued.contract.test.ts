@@ -7,7 +7,7 @@ import type { Store } from "../store.ts";
 import type { Edit } from "./holds.ts";
 import type { Outbound } from "./outbound.ts";
 
-const hold = { rule: "outside", reason: "It leaves this account." } as const;
+const hold = { rule: "outside", reason: "It goes to an address outside this account." } as const;
 
 onEveryDatabase((it) => {
   /** A message that an agent handed in before its gate was switched on, with these of its recipients claimed. */
