@@ -69,7 +69,7 @@ export async function neededBody(io: Io, flags: ContentFlags): Promise<string> {
   if (given !== undefined) return given;
   const piped = io.stdin.isTTY ? "" : await readAll(io.stdin);
   if (piped !== "" || flags.htmlBody !== undefined) return piped;
-  throw usageError("The mail has no text.", "Add --body TEXT or --body-file FILE, or pipe the text into the command.");
+  throw usageError("The email has no text.", "Add --body TEXT or --body-file FILE, or pipe the text into the command.");
 }
 
 async function readText(path: string): Promise<string> {
