@@ -50,7 +50,7 @@ export function sendingCases(suite: McpSuite): void {
     const mail = { to: [`later-${agent}`], subject: "Hello", body: "Are you there?" };
     for (let i = 0; i < 3; i++) {
       const refused = await call(bot, "send_email", mail);
-      expect(refused.text).toContain("which nobody has on this server");
+      expect(refused.text).toContain("which does not exist on this server");
       expect(refused.text).toContain("What to do: Correct");
     }
     await api("POST", "/api/v1/agents", { slug: `later-${agent.split("@")[0]}`, agent_mode: "local" });
