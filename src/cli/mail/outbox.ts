@@ -18,7 +18,7 @@ interface OutboxFlags extends PageFlags {
 
 export function outboxCommand(io: Io): Command {
   const command = new Command("outbox")
-    .summary("what was sent, and what became of it")
+    .summary("list sent mail and its delivery status")
     .description(
       "Lists what your agents sent, newest first; with an id shows that mail and the fate of each recipient.",
     )
@@ -45,7 +45,7 @@ export function outboxCommand(io: Io): Command {
 
 export function cancelCommand(io: Io): Command {
   const command = new Command("cancel")
-    .summary("take back a mail that has not left yet")
+    .summary("cancel a mail that has not left yet")
     .description(
       "Stops a mail that is queued or held. Who has it already keeps it; when it is too late, nothing changes.",
     )
