@@ -114,7 +114,7 @@ export function createSender(options: SendOptions): Sender {
         const found = await store.findMailbox(address, config.sharedDomain);
         if (found.kind === "mailbox") return localLane;
         if (found.kind !== "foreign")
-          errors.push({ field, message: `is ${address}, which nobody has on this server: check the address` });
+          errors.push({ field, message: `is ${address}, which does not exist on this server: check the address` });
         const lane = routes.laneFor(agent.domain);
         if (found.kind === "foreign" && lane === null) outside.push(address);
         return lane ?? localLane;
@@ -122,7 +122,7 @@ export function createSender(options: SendOptions): Sender {
     );
     if (errors.length > 0) throw invalid(errors);
     if (outside.length > 0)
-      throw new Failure("upstream_not_configured", `There is no way out for mail to ${outside.join(", ")}.`, {
+      throw new Failure("upstream_not_configured", `No upstream is configured for mail to ${outside.join(", ")}.`, {
         fix: "Set outbound_smtp.host, with user name and password, in the server's configuration.",
       });
     return lanes;
@@ -162,7 +162,7 @@ export function createSender(options: SendOptions): Sender {
       throw invalid([
         {
           field: attachments.length > 0 ? "attachments" : "body",
-          message: `makes a message of ${raw.byteLength} bytes, encoded; at most ${max} may leave`,
+          message: `makes a message of ${raw.byteLength} bytes, encoded; the limit is ${max}`,
         },
       ]);
     const beginning = text.trimStart().slice(0, SNIPPET_SOURCE_CHARS);

@@ -43,8 +43,7 @@ export function explainUnreachable(error: NodemailerError, step: SetUpStep, sett
       ? `${name} sent no greeting within ${waited}. If it expects TLS from the first byte (port 465), set tls "implicit".`
       : `${name} did not answer within ${waited}. Check host and port; many networks block outgoing mail ports.`;
   }
-  if (error.response)
-    return `${name} does not accept mail at the moment${said}. Try again later, or ask whoever runs it.`;
+  if (error.response) return `${name} does not accept mail at the moment${said}. Try again later, or ask its operator.`;
   if (error.code === "ECONNECTION" || /^E(CONNRESET|PIPE)$/.test(system))
     return `${name} closed the connection before it accepted any mail. Check port and tls mode, and whether this host may connect.`;
   return `${name} cannot be reached (${oneLine(system || "no cause given")}). Check host and port, and the network.`;

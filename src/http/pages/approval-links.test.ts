@@ -64,7 +64,7 @@ test.each([
   const late = await held.it.api("POST", `${held.path}/approve`);
   expect(late).toMatchObject({
     status: 409,
-    body: { detail: expect.stringMatching(/^Nobody decided in time, so it was /) },
+    body: { detail: expect.stringMatching(/^No one decided in time, so it was /) },
   });
 });
 

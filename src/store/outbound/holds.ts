@@ -344,7 +344,7 @@ export function* expireHolds(s: Scope, now: Date, limit: number): Verb<number> {
 function* expire(s: Scope, agent: AgentRow, message: OutboundRow, now: Date): Verb<void> {
   const by = "expiry";
   const at = { by, how: "expiry" as const, ip: null, now };
-  let reason = "Nobody decided in time.";
+  let reason = "No one decided in time.";
   if (agent.hitlExpirationAction === "approve" && message.hold?.rule !== "loop")
     try {
       yield* letGo(s, agent, message, by, { status: "expired_approved", isReviewed: true, now, notBefore: now });

@@ -72,7 +72,7 @@ export function* countSend(s: Scope, agent: AgentRow, strangers: number, limits:
   const refuse = (bucketMs: number, count: number, what: string) => {
     const seconds = Math.ceil((bucketMs - (now.getTime() % bucketMs)) / 1000);
     return new Failure("rate_limited", `This account may send at most ${count} ${what}.`, {
-      fix: `Wait ${seconds} seconds; nothing of this request was sent.`,
+      fix: `Wait ${seconds} seconds; nothing in this request was sent.`,
       retryAfterSeconds: seconds,
     });
   };
