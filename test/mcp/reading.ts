@@ -246,7 +246,7 @@ export function readingCases(suite: McpSuite): void {
     const elsewhere = await receive(agent, "Reply elsewhere", ["Reply-To: mallory@evil.example", "", "Hi"]);
     const diverted = await call(bot, "get_message", { message_id: elsewhere });
     expect(diverted.is.untrusted.reply_to).toEqual(["mallory@evil.example"]);
-    expect(diverted.text).toContain("another address than the sender's");
+    expect(diverted.text).toContain("which is not the sender's address");
   });
 
   test("lists show nothing hidden, and of each thing one short line", async () => {

@@ -28,7 +28,7 @@ export function sendingCases(suite: McpSuite): void {
     expect(named.is.repeated).toBe(false);
     const reused = await call(bot, "send_email", { ...mail, body: "Other words.", idempotency_key: "second" });
     expect(reused.text).toContain("idempotency_key_reused");
-    expect(reused.text).toContain("Give another idempotency_key");
+    expect(reused.text).toContain("Use a new idempotency_key");
     const { is } = await call(bot, "list_messages", { direction: "outbound" });
     expect(is.messages).toHaveLength(2);
 

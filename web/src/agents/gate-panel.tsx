@@ -15,7 +15,7 @@ const switches = [
   ["first_time", "Somebody new", "The agent has never written to a recipient or received verified mail from them."],
   ["attachments", "Attachments", "The message has attachments."],
   ["new_links", "New links", "A link leads to a host that a recipient has not seen in the conversation."],
-  ["unverified", "Unproven senders", "The conversation or a recipient has mail whose sender is not proven."],
+  ["unverified", "Unproven senders", "The conversation or a recipient has mail from an unverified sender."],
   ["unsearched", "Unsearched parts", "A part is binary, encrypted or too large to search for words and links."],
 ] as const;
 
