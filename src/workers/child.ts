@@ -29,6 +29,8 @@ export interface Job {
   /** Of all blobs. */
   readonly bytes: number;
   readonly host: HostFunctions;
+  /** Whose it is; "" when it has no owner. */
+  readonly owner: string;
   /** How long the child that has it has had it, while the server itself was running. */
   ranMs: number;
   /** Children that died with it. */
@@ -113,6 +115,20 @@ export class Child {
     let bytes = this.bytes;
     for (const id of this.waits.keys()) bytes -= this.jobs.get(id)?.bytes ?? 0;
     return bytes;
+  }
+
+  /** What an owner has here: all its jobs, and those of them that do not wait. */
+  heldBy(owner: string) {
+    const held = { tasks: 0, bytes: 0, active: 0, activeBytes: 0 };
+    for (const job of this.jobs.values()) {
+      if (job.owner !== owner) continue;
+      held.tasks++;
+      held.bytes += job.bytes;
+      if (this.waits.has(job.id)) continue;
+      held.active++;
+      held.activeBytes += job.bytes;
+    }
+    return held;
   }
 
   get pid(): number {
