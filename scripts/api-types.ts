@@ -4,9 +4,9 @@ import { MessageFrame, WebhookMessage } from "../src/wire/message.ts";
 import { pythonModels, type Schema } from "./python-models.ts";
 
 /**
- * Writes the API's types for the SDKs and the dashboard, from docs/openapi.json, and those of what webhooks and sockets
- * bring, from src/wire. `bun run check` fails when they differ. `bun scripts/openapi.ts` writes the document
- * and then these.
+ * Writes the API's types for the SDKs and the dashboard from docs/openapi.json, with the data of webhooks and sockets
+ * from src/wire. `bun run check` fails if a file is outdated. `bun scripts/openapi.ts` writes the document and then
+ * these files.
  *
  *   bun scripts/api-types.ts
  */
@@ -18,7 +18,7 @@ interface Document {
 
 const project = join(import.meta.dir, "..");
 
-/** Failures are errors that clients throw, the same for all calls: without them the file is a third as long. */
+/** Removes failures, which clients throw as the same errors for all calls. This makes the file a third as long. */
 function withoutFailures(document: Document): Document {
   for (const operation of Object.values(document.paths).flatMap((methods) => Object.values(methods)))
     operation.responses = Object.fromEntries(
@@ -27,7 +27,7 @@ function withoutFailures(document: Document): Document {
   return document;
 }
 
-/** With the shapes that no operation answers with: a webhook's body and a frame of an agent's WebSocket. */
+/** Adds the shapes that are not answers of any operation: a webhook's body and a frame of an agent's WebSocket. */
 function withPushed(document: Document): Document {
   const pushed = schemaComponents([WebhookMessage, MessageFrame]) as Record<string, Schema>;
   return {
@@ -36,7 +36,7 @@ function withPushed(document: Document): Document {
   };
 }
 
-/** What each file should be, by its path. */
+/** The expected text of each file, by its path. */
 async function texts(): Promise<[path: string, text: string][]> {
   // The generator builds its output with the compiler's JavaScript API, which TypeScript 7 no longer has.
   Bun.plugin({
@@ -59,12 +59,12 @@ async function texts(): Promise<[path: string, text: string][]> {
   ];
 }
 
-/** Writes them anew. */
+/** Writes all files. */
 export async function writeApiTypes(): Promise<void> {
   for (const [path, text] of await texts()) await Bun.write(join(project, path), text);
 }
 
-/** A complaint for each that is not what docs/openapi.json says, else "". */
+/** A complaint for each file that does not match docs/openapi.json; "" if all match. */
 export async function checkApiTypes(): Promise<string> {
   const complaints: string[] = [];
   for (const [path, text] of await texts()) {

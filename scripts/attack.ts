@@ -9,7 +9,7 @@ import { type Findings, faultsFindings, forgeriesFindings, inputsFindings, leaks
 import type { AttackOptions, Database } from "./attack/world.ts";
 
 /**
- * Attacks the compiled binary on loopback, on SQLite and on Postgres, and says what came of it.
+ * Attacks the compiled binary on loopback, on SQLite and on Postgres, and reports the results.
  *
  *   bun run attack                         everything
  *   bun run attack forgeries               forged identities: tried, believed
@@ -21,8 +21,8 @@ import type { AttackOptions, Database } from "./attack/world.ts";
  *     --binary dist/e2a | source           default: dist/e2a
  *     --json                               the whole result as one JSON document
  *
- * Leaves with 1 when anything was believed, let through, lost or answered wrongly. Times are printed and not judged:
- * a busy machine adds to them, and the column `machine` says how much.
+ * Exits with 1 if anything was believed, let through, lost or answered wrongly. Times are printed but not judged: a
+ * busy machine adds to them, and the column `machine` says how much.
  */
 const usage =
   "Usage: bun run attack [forgeries|inputs|leaks|faults] [--database sqlite|postgres|both] [--only WORDS] [--binary FILE|source] [--json]";
@@ -39,7 +39,7 @@ if (!wanted.every((one) => attacks.includes(one)) || !["sqlite", "postgres", "bo
   console.error(usage);
   process.exit(2);
 }
-// Else a signal would end us without what `exit` cleans up.
+// Otherwise a signal would end the process without the cleanup on `exit`.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 
 const results: Record<string, unknown> = {};

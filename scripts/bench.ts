@@ -9,7 +9,7 @@ import { benchOutbound } from "./bench/outbound.ts";
 import * as outbound from "./bench/outbound-report.ts";
 
 /**
- * Measures the product next to a yardstick, both in one run on this machine, on loopback only.
+ * Measures the product beside a baseline, both in one run on this machine, on loopback only.
  *
  *   bun run bench inbound                  mail in, beside a bare smtp-server; about a minute and a half
  *   bun run bench outbound                 mail out, beside nodemailer's pool alone; about two minutes
@@ -23,12 +23,12 @@ import * as outbound from "./bench/outbound-report.ts";
  *     --part sockets | endpoints | all     delivery
  *     --no-pipelining                      inbound: each SMTP command after the reply to the one before
  *     --database sqlite | postgres         postgres: as the tests run it, see test/support/postgres.ts
- *     --binary dist/e2a | source           default: dist/e2a when it has been built, else the source
+ *     --binary dist/e2a | source           default: dist/e2a if it has been built, else the source
  *     --profile <folder>                   source only: writes CPU profiles there
  *     --json                               the whole result as one JSON document
  *
- * Outbound mail leaves to Postfix's smtp-sink where it is installed, else to a bare smtp-server.
- * Leaves with 1 when a message was lost, doubled, or not verified or signed.
+ * Outbound mail goes to Postfix's smtp-sink if it is installed, else to a bare smtp-server.
+ * Exits with 1 if a message was lost, duplicated, or not verified or signed.
  */
 const usage =
   "Usage: bun run bench inbound|outbound|delivery [--rounds N] [--messages N] [--connections N] [--senders N] [--listeners N] [--waiting N] [--part sockets|endpoints|all] [--no-pipelining] [--database sqlite|postgres] [--binary FILE|source] [--profile FOLDER] [--json]";
@@ -52,7 +52,7 @@ if (
   process.exit(2);
 }
 
-// Else a signal would end us without what `exit` cleans up.
+// Otherwise a signal would end the process without the cleanup on `exit`.
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
 
 const progress = (text: string) => console.error(`· ${text}`);

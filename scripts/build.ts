@@ -11,11 +11,11 @@ import { buildWeb } from "./web.ts";
  *
  *   bun run build                          dist/e2a, for this machine
  *   bun run build --target linux-arm64     dist/e2a-linux-arm64; also linux-x64, darwin-arm64, darwin-x64, windows-x64
- *   bun run build --target all             one for each of them
- *   bun run build --if-changed             nothing, when nothing that goes into it has changed
+ *   bun run build --target all             one binary for each target
+ *   bun run build --if-changed             builds only if one of its inputs has changed
  */
 
-/** What a target is called, and the package that carries the Bun runtime for it. */
+/** The targets, each with the package that contains its Bun runtime. */
 const runtimePackages = {
   "linux-x64": "@oven/bun-linux-x64",
   "linux-arm64": "@oven/bun-linux-aarch64",
@@ -37,10 +37,10 @@ export interface BuildOptions {
   readonly target?: Target;
 }
 
-/** Compiles a program to one file. What runs from that file meanwhile goes on running. Throws when it does not compile. */
+/** Compiles a program to one file. A process that runs from an older file keeps running. Throws if compiling fails. */
 export async function build({ entrypoints, outfile, target }: BuildOptions): Promise<void> {
   await mkdir(dirname(outfile), { recursive: true });
-  // Beside the outfile, so that the last step is an atomic rename.
+  // In the folder of the outfile, so that the last step is an atomic rename.
   const staging = await mkdtemp(join(dirname(outfile), ".build-"));
   try {
     await Bun.build({
@@ -51,17 +51,17 @@ export async function build({ entrypoints, outfile, target }: BuildOptions): Pro
         outfile: join(staging, basename(outfile)),
         assets: assetFolders.map((folder) => join(project, folder)).filter((folder) => existsSync(folder)),
         ...(target && { target: `bun-${target}`, executablePath: await runtime(target) }),
-        // Files that happen to lie where the binary is run must not configure it.
+        // Files in the working directory must not configure the binary.
         autoloadDotenv: false,
         autoloadBunfig: false,
       },
       define: await buildConstants(),
-      // Halves the time to start. It needs to be told the format, else it takes CommonJS, which has no top-level await.
+      // Halves the time to start. Requires the format below: its default is CommonJS, which has no top-level await.
       bytecode: true,
       format: "esm",
-      // What is imported late is in a file of its own and stays on the disk until then: some 5 MB of memory.
+      // Keeps late imports in files of their own, on disk until they are needed: saves some 5 MB of memory.
       splitting: true,
-      // Names stay: they are worth more in a stack trace than the few bytes, and Elysia reads its handlers' source.
+      // Keeps names: stack traces are worth more than a few bytes, and Elysia reads the source of its handlers.
       minify: { whitespace: true, syntax: true, identifiers: false },
       sourcemap: "linked",
     });
@@ -78,7 +78,7 @@ export async function bundleProgram(): Promise<string[]> {
   return Object.keys(metafile!.inputs).map((file) => resolve(file));
 }
 
-/** The path of a Bun of this version for another platform, fetched once into .bun/ from the package registry. */
+/** The path of this version's Bun for another platform; downloads it once into .bun/ from the package registry. */
 async function runtime(target: Target): Promise<string> {
   const name = runtimePackages[target];
   const [os, cpu] = target.replace("windows", "win32").split("-") as [string, string];
@@ -98,12 +98,12 @@ async function runtime(target: Target): Promise<string> {
   return executable;
 }
 
-/** Replaced in the source: see src/util/version.ts. Without git, or outside a checkout, there is nothing to replace. */
+/** The constants that the build defines, see src/util/version.ts. None without git or outside a checkout. */
 async function buildConstants(): Promise<Record<string, string>> {
   try {
     const hash = await $`git rev-parse --short HEAD`
       .cwd(project)
-      // Not the repository of a folder around this one.
+      // Ignore a repository that contains this folder.
       .env({ ...process.env, GIT_CEILING_DIRECTORIES: dirname(project) })
       .quiet()
       .text();
@@ -125,7 +125,7 @@ const inputs = [
   ...["package.json", "bun.lock"],
 ];
 
-/** Equal for equal inputs, so that what was built from them need not be built again. */
+/** A hash of all inputs. If it is unchanged, no build is needed. */
 async function inputsHash(): Promise<string> {
   const hash = new Bun.CryptoHasher("sha256");
   hash.update(JSON.stringify([Bun.version, await buildConstants()]));

@@ -3,18 +3,18 @@ import { checkApiTypes } from "./api-types.ts";
 import { checkNotices } from "./notices.ts";
 
 /**
- * Everything about the source that needs no running: types, lint and format, regular expressions whose time is not linear,
- * planted mistakes that no longer apply, files, exports and packages that nothing uses, licenses of packages, and versions that
- * are named twice.
+ * All checks of the source that do not run it: types, lint and format, regular expressions whose time is not linear,
+ * planted mistakes that no longer apply, unused files, exports and packages, licenses of packages, and versions that
+ * are named in two places.
  *
- *   bun run check       complains
- *   bun run format      the same, but repairs lint and format where that is safe
+ *   bun run check       reports problems
+ *   bun run format      the same, and fixes lint and format if that is safe
  */
 
 const project = join(import.meta.dir, "..");
 const repair = process.argv.includes("--write");
 
-/** Command lines run by Bun, all at once. */
+/** Command lines that Bun runs concurrently. */
 const commands: Record<string, string[]> = {
   types: ["node_modules/typescript/bin/tsc", "-p", "."],
   "types of the dashboard": ["node_modules/typescript/bin/tsc", "-p", "web"],
@@ -31,7 +31,7 @@ async function runCommand(args: string[]): Promise<string> {
   return status === 0 ? "" : output + errors;
 }
 
-/** package.json says which Bun is ours; the image that Docker builds with and Bun's types must be of the same. */
+/** Checks that Docker's build image and Bun's types have the Bun version that package.json pins. */
 async function bunVersions(): Promise<string> {
   const read = (file: string) => Bun.file(join(project, file)).text();
   const { engines, devDependencies } = JSON.parse(await read("package.json"));

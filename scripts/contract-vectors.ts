@@ -4,14 +4,15 @@ import { authHeaders, standardWebhookHeaders, standardWebhookSecret } from "../s
 import { noClaims } from "../src/wire/message.ts";
 
 /**
- * Writes sdks/contract/vectors.json: webhook requests, and whether an SDK must believe them. A test fails when they differ.
+ * Writes sdks/contract/vectors.json: webhook requests, and whether an SDK must accept them. A test fails if the file is
+ * outdated.
  *
  *   bun scripts/contract-vectors.ts
  */
 
 const path = join(import.meta.dir, "../sdks/contract/vectors.json");
 
-/** When the receiver looks, unless a vector says otherwise: a minute after signing. */
+/** The receiver's time, unless a vector says otherwise: a minute after signing. */
 const now = "2026-05-15T12:01:00Z";
 const signedAt = new Date("2026-05-15T12:00:00Z");
 
@@ -48,7 +49,7 @@ const message = {
 const auth = (by: string[] = [secrets.current], at = signedAt, more: object = {}) =>
   authHeaders({ ...message, ...more }, by, at);
 
-/** What an agent's webhook gets. */
+/** The body of an agent's webhook. */
 function agentBody(authOf: Headers, change: object = {}): string {
   return JSON.stringify({
     type: "message.received",
@@ -111,7 +112,7 @@ const only = (headers: Headers, start: RegExp) =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => start.test(name)));
 const lower = (headers: Headers) =>
   Object.fromEntries(Object.entries(headers).map(([name, v]) => [name.toLowerCase(), v]));
-/** The text with its first hex or base64 digit behind `after` changed. */
+/** Changes the first hex or base64 digit after position `after`. */
 const forged = (text: string, after = 0) =>
   text.slice(0, after) + (text[after] === "a" ? "b" : "a") + text.slice(after + 1);
 
@@ -397,7 +398,7 @@ add(
   { reason: "signature" },
 );
 
-/** What the file should be. */
+/** The expected content of the file. */
 export function contractVectors(): object {
   return { now, secrets: { ...secrets, ...forms }, vectors };
 }

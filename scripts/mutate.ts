@@ -7,7 +7,7 @@ import { table } from "./bench/table.ts";
 import { findPython, pytestCommand } from "./test-python.ts";
 
 /**
- * Plants small mistakes in copies of the source, one at a time, and says which of them the tests do not see.
+ * Plants small mistakes in copies of the source, one at a time, and reports those that the tests do not catch.
  *
  *   bun run mutate                   every area; on two cores this takes hours
  *   bun run mutate store             one area: testdata/mutants/store.json
@@ -15,11 +15,12 @@ import { findPython, pytestCommand } from "./test-python.ts";
  *   bun run mutate --sample 4        four of each area
  *   bun run mutate --list            only checks that each mistake can still be planted
  *
- * An entry says what to find in which file (exactly once), what to put there, why somebody would notice, and which tests
- * should. The tests of an entry have to pass before its mistake is planted. An entry that no longer applies is an error,
- * so that the list follows the code. A test that only fails by its time limit counts as caught, and is listed as slow.
+ * An entry names a file, the text to find in it (exactly once), its replacement, the reason why that is a mistake, and
+ * the tests that should fail. Its tests must pass before the mistake is planted. An entry that no longer applies is an
+ * error, so that the list follows the code. A test that fails only by its time limit counts as caught, and is listed as
+ * slow.
  *
- * Exit status: 0 when every mistake is caught, 1 when one is not, 2 when an entry does not apply.
+ * Exit status: 0 if every mistake is caught, 1 if one is not, 2 if an entry does not apply.
  */
 
 interface Mutant {
@@ -28,13 +29,13 @@ interface Mutant {
   file: string;
   find: string;
   replace: string;
-  /** What goes wrong then, as somebody would notice it. */
+  /** What goes wrong, as a user would notice it. */
   reason: string;
   /** Test files that should fail: all of Bun's, or all of pytest's (`sdks/python/tests/…`). */
   tests: string[];
-  /** Only tests whose name fits (`bun test -t`, a regular expression; `pytest -k`). */
+  /** Only tests whose name matches (`bun test -t`, a regular expression; `pytest -k`). */
   name?: string;
-  /** The tests drive the compiled program, which is built anew. */
+  /** The tests run the compiled program, which is rebuilt. */
   binary?: boolean;
 }
 
@@ -45,7 +46,7 @@ interface Result {
   seconds: number;
 }
 
-/** Longest run of an entry's tests; a mistake may make one of them wait for ever. */
+/** Time limit for an entry's tests; a mistake may make one of them hang. */
 const LIMIT_MS = 180_000;
 const project = join(import.meta.dir, "..");
 const folder = join(project, "testdata", "mutants");
@@ -67,7 +68,7 @@ async function readMutants(area?: string): Promise<Map<string, Mutant[]>> {
 
 const isPython = (test: string) => test.endsWith(".py");
 
-/** Why an entry cannot be planted; null when it can. */
+/** Why an entry cannot be planted; null if it can. */
 async function whyNot({ file, find, replace, tests }: Mutant): Promise<string | null> {
   const path = join(project, file);
   if (!(await Bun.file(path).exists())) return `${file} is gone`;
@@ -80,7 +81,7 @@ async function whyNot({ file, find, replace, tests }: Mutant): Promise<string | 
   return null;
 }
 
-/** A copy of what git has of the project, and of what is changed in it, with the installed packages of the original. */
+/** Copies the project's files in git, with uncommitted changes, and links the installed packages of the original. */
 async function copyProject(): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), "mutate-"));
   const listed = await $`git ls-files --cached --others --exclude-standard -z`.cwd(project).quiet().text();
@@ -104,7 +105,7 @@ async function run(
     cwd: copy,
     env: { ...process.env, ...env },
     stdio: ["ignore", "ignore", "ignore"],
-    // A process group of its own: servers that a broken test leaves behind end with it.
+    // Its own process group, so that servers left behind by a broken test end with it.
     detached: true,
   });
   let late = false;
@@ -122,7 +123,7 @@ function endGroup(pid: number): void {
   try {
     process.kill(-pid, "SIGKILL");
   } catch {
-    // Nobody of it is left.
+    // No process of the group is left.
   }
 }
 
@@ -136,7 +137,7 @@ async function testsOf(copy: string, { tests, name, binary }: Mutant): Promise<"
   return run(copy, [bun, "test", "--timeout=30000", "--bail", ...tests, ...(name ? ["-t", name] : [])]);
 }
 
-/** What the tests say of the code as it is, asked once for the same tests. */
+/** Whether tests pass on the unchanged code; cached by tests. */
 const sound = new Map<string, Promise<boolean>>();
 
 async function plant(copy: string, area: string, mutant: Mutant): Promise<Result> {
@@ -176,7 +177,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 
-/** So many of them as `--sample` says, evenly spread; all without it. */
+/** As many mutants as `--sample` says, evenly spread; without it all. */
 function sampled(mutants: Mutant[]): Mutant[] {
   const count = Math.min(Number(values.sample ?? mutants.length), mutants.length);
   return Array.from({ length: count }, (_, i) => mutants[Math.floor((i * mutants.length) / count)] as Mutant);

@@ -4,21 +4,21 @@ import { bundleProgram } from "./build.ts";
 import { bundleDashboard } from "./web.ts";
 
 /**
- * The licenses of e2a and of the packages in the binary, in `docs/third-party-notices.txt`, which the binary carries for
- * `e2a licenses`.
+ * Writes the licenses of e2a and of the packages in the binary to `docs/third-party-notices.txt`, which the binary
+ * contains for `e2a licenses`.
  *
  *   bun scripts/notices.ts             writes the file
- *   bun scripts/notices.ts --check     complains when it is not up to date
+ *   bun scripts/notices.ts --check     fails if it is outdated
  *
- * The packages are those that the bundler has read a file of, so tools that only build or test are not among them.
+ * It lists the packages from which the bundler has read a file, so it leaves out tools that only build or test.
  */
 
 const project = join(import.meta.dir, "..");
 const target = join(project, "docs", "third-party-notices.txt");
 
-/** Licenses under which we may pass a package on with no more than its notice. Another one needs a decision by a person. */
+/** Licenses that require only the notice to redistribute a package. Any other needs a maintainer's decision. */
 const accepted = new Set(["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0"]);
-/** Of a choice of licenses, the one that we take. */
+/** The license that we choose, if a package offers several. */
 const chosen: Record<string, string> = { "(MIT OR EUPL-1.1+)": "MIT" };
 
 const introduction = `The packages below are part of e2a, each under its own license. So is the Bun runtime; its license and the licenses of
@@ -29,11 +29,11 @@ interface Package {
   readonly name: string;
   readonly version: string;
   readonly license: string;
-  /** What the package's own license and notice files say; "" when it has none. */
+  /** The text of the package's own license and notice files; "" if it has none. */
   readonly text: string;
 }
 
-/** Folders of the packages that the bundler read files of. */
+/** Folders of the packages from which the bundler read files. */
 async function packageFolders(): Promise<string[]> {
   const folders = new Set<string>();
   for (const inputs of await Promise.all([bundleProgram(), bundleDashboard()]))
@@ -57,7 +57,7 @@ async function packageIn(path: string): Promise<Package> {
   return { name, version, license: chosen[license] ?? license, text: tidy.join("\n\n") };
 }
 
-/** The whole file. Throws for a package whose license is not among the accepted ones. */
+/** The text of the file. Throws for a package whose license is not accepted. */
 async function notices(): Promise<string> {
   const packages = await Promise.all((await packageFolders()).map(packageIn));
   const unknown = packages.filter(({ license }) => !accepted.has(license));
@@ -67,7 +67,7 @@ async function notices(): Promise<string> {
         .map(({ name, license }) => `${name} (${license})`)
         .join(", ")}`,
     );
-  // One text for all packages that have the very same one.
+  // Identical texts appear once, for all their packages.
   const byText = Map.groupBy(packages, ({ license, text }) => text || `License: ${license}`);
   const sections = [...byText]
     .map(([text, ofText]) => {

@@ -7,8 +7,8 @@ import { silentLog } from "../src/util/log.ts";
 import { writeApiTypes } from "./api-types.ts";
 
 /**
- * Writes docs/openapi.json: what a server of this source says at /api/v1/openapi.json. A test fails when they differ.
- * Then the types of the dashboard and the SDK, which are made from it.
+ * Writes docs/openapi.json, the document that a server of this source serves at /api/v1/openapi.json. A test fails if
+ * it is outdated. Then writes the types of the dashboard and the SDKs, which derive from it.
  *
  *   bun scripts/openapi.ts
  */

@@ -1,4 +1,4 @@
-/** The dataclasses of received messages for the SDK for Python, from the schemas of the OpenAPI document. */
+/** Generates the Python SDK's dataclasses of received messages from the schemas of the OpenAPI document. */
 
 export interface Schema {
   $ref?: string;
@@ -15,20 +15,20 @@ export interface Schema {
 interface Class {
   name: string;
   doc: string;
-  /** Names of schemas, or `Schema.member` for an object within one. What not all of them have is Optional. */
+  /** Names of schemas, or `Schema.member` for a nested object. A member that not all of them have is Optional. */
   from: string[];
   base?: string;
-  /** What it can do, from `_behaviour.py`. */
+  /** Its base class in `_behaviour.py`. */
   behaviour?: string;
-  /** Members that are read under another name, or by a class that can do more with them. */
+  /** Members that have another name, or that a subclass reads. */
   without?: string[];
   /** Members that are too long to print. */
   unprinted?: string[];
-  /** Other defaults than those of their types. */
+  /** Defaults that differ from those of the types. */
   defaults?: Record<string, string>;
 }
 
-/** In the order in which they stand in the file: what others hold comes first. */
+/** In the order of the file: classes that others contain come first. */
 const classes: Class[] = [
   {
     name: "AttachmentData",
@@ -63,7 +63,7 @@ const classes: Class[] = [
   },
 ];
 
-/** Words of Python, which a field cannot be called. */
+/** Python keywords, which cannot name a field. */
 const keywords = new Set(["from"]);
 const LINE_CHARS_MAX = 118;
 
@@ -123,7 +123,7 @@ function classText(
   ].join("\n");
 }
 
-/** A schema by its name, or the object that one of its members is, or is a list of. */
+/** A schema by name, or the object that one of its members is or lists. */
 function objectAt(schemas: Record<string, Schema>, path: string): Schema {
   const [name = "", member] = path.split(".");
   const schema = schemas[name];
@@ -133,7 +133,7 @@ function objectAt(schemas: Record<string, Schema>, path: string): Schema {
   return object;
 }
 
-/** A member's type and default. A value that may be missing is None, but a list is empty. */
+/** A member's type and default. A value that may be missing defaults to None, a list to an empty list. */
 function typeOf(
   schema: Schema,
   isOptional: boolean,
@@ -159,7 +159,7 @@ function unprinted(whenMissing: string): string {
   return `field(${factory}, repr=False)`;
 }
 
-/** What the document says of a member, as Sphinx reads it, and its words where they are few. */
+/** A member's description as a Sphinx comment, with its words if there are few. */
 function commentOf({ description, enum: words = [] }: Schema): string[] {
   const said = words.filter((word) => word !== null).map((word) => `\`\`${word}\`\``);
   const choice = said.length > 0 && said.length <= 4 ? [`${said.slice(0, -1).join(", ")} or ${said.at(-1)}.`] : [];

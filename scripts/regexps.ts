@@ -3,27 +3,27 @@ import { Glob } from "bun";
 import ts from "typescript-for-generators";
 
 /**
- * Analyses every regular expression of the source: matching must take time linear in the text, whatever the text is.
+ * Analyses every regular expression of the source: matching must take time linear in the text, for any text.
  * scripts/regexps.json records the verdicts, so that only new expressions are analysed, and the reason for each one that
  * is allowed without the verdict "safe". `bun run check` runs it.
  *
- *   bun scripts/regexps.ts           complains
+ *   bun scripts/regexps.ts           reports problems
  *   bun scripts/regexps.ts --write   the same, and records new verdicts
  */
 
 const project = join(import.meta.dir, "..");
 const verdictsFile = join(project, "scripts/regexps.json");
-/** Code that runs on foreign text. Tests and their helpers do not. */
+/** Code that runs on untrusted text. Tests and their helpers are excluded. */
 const sources = ["src/**/*.{ts,tsx}", "web/src/**/*.{ts,tsx}", "sdks/typescript/src/**/*.{ts,tsx}"];
 const notAnalysed = /\.test\.tsx?$|\.d\.ts$|\/testing\//;
-/** Analysis of one expression; most take a few ms. */
+/** Time limit for the analysis of one expression; most take a few ms. */
 const ANALYSIS_MS = 60_000;
 
 /** Expressions as they are written in TypeScript: `/a+/gi`. */
 interface Verdicts {
   /** Proven linear by recheck. */
   safe: string[];
-  /** Not proven linear, with the reason why they are harmless. */
+  /** Not proven linear, each with the reason why it is harmless. */
   allowed: Record<string, string>;
 }
 
@@ -108,7 +108,7 @@ function evaluate(node: ts.Expression, constants: Map<string, ts.Expression>): s
   if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
     const list = evaluate(node.expression.expression, constants);
     if (!Array.isArray(list)) return null;
-    // `.map(({ source }) => source)` and the like: the elements are their sources already.
+    // In `.map(({ source }) => source)` the elements are already sources.
     if (node.expression.name.text === "map") return /source/.test(node.arguments[0]?.getText() ?? "") ? list : null;
     if (node.expression.name.text !== "join") return null;
     const separator = node.arguments[0] ? text(node.arguments[0]) : ",";
@@ -125,9 +125,9 @@ async function allFound(): Promise<Found[]> {
   return found;
 }
 
-/** "" when matching is linear, else what recheck says. */
+/** "" if matching is linear, else the result of recheck. */
 async function analysed({ source, flags }: { source: string; flags: string }): Promise<string> {
-  // The analyser in JavaScript: it needs neither Java nor a program for this platform.
+  // Use the analyser in JavaScript, which needs neither Java nor a native program.
   process.env.RECHECK_BACKEND = "pure";
   const { checkSync } = await import("recheck");
   const result = checkSync(source, flags, {
@@ -140,7 +140,7 @@ async function analysed({ source, flags }: { source: string; flags: string }): P
   return `${result.complexity.summary}, for example on ${result.attack.pattern.slice(0, 200)}`;
 }
 
-/** Complaints, one a line; "" when every expression is safe or allowed. */
+/** Complaints, one per line; "" if every expression is safe or allowed. */
 export async function checkRegularExpressions(write: boolean): Promise<string> {
   const file = Bun.file(verdictsFile);
   const known: Verdicts = (await file.exists()) ? await file.json() : { safe: [], allowed: {} };

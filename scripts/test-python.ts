@@ -11,26 +11,26 @@ export interface Counts {
 const folder = join(import.meta.dir, "../sdks/python");
 /** What the tests import. `.ci/run` installs Debian's packages of these. */
 const modules = ["httpx", "websockets", "pytest"];
-/** Where Debian's packages are, which another Python that is first on PATH does not see; then that one. */
+/** First Debian's Python, which alone sees Debian's packages; then the first Python on PATH. */
 const candidates = process.platform === "win32" ? ["python"] : ["/usr/bin/python3", "python3"];
-/** Nothing is left behind in the source. */
+/** Keeps compiled files out of the source. */
 const pytestEnv = { PYTHONDONTWRITEBYTECODE: "1" };
 
-/** A Python that can run the tests of the SDK; undefined when there is none here. */
+/** A Python that can run the SDK's tests; undefined if there is none. */
 export function findPython(): string | undefined {
   return candidates.find(hasModules);
 }
 
-/** The command that runs some of them, by their paths below the project, on SQLite. `name`: as `pytest -k`. */
+/** The command that runs some of the tests, by their paths below the project, on SQLite. `name`: as in `pytest -k`. */
 export function pytestCommand(python: string, files: readonly string[], name?: string) {
   const cmd = [python, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", ...files, ...(name ? ["-k", name] : [])];
   return { cmd, env: pytestEnv };
 }
 
 /**
- * The tests of the Python SDK, with pytest, against the compiled binary, on SQLite and on a Postgres of their own. Its
- * report is written when it is whole, so that it can run beside other tests.
- * Without a Python that has what they need they are skipped, and it says so; where CI is set that is a failure.
+ * Runs the tests of the Python SDK with pytest, against the compiled binary, on SQLite and on their own Postgres.
+ * Prints the report at the end, so that it can run beside other tests. Without a suitable Python the tests are skipped,
+ * with a message; if CI is set, that is a failure.
  */
 export async function pythonTests(): Promise<Counts> {
   const python = findPython();
@@ -64,7 +64,7 @@ async function pytest(python: string): Promise<Counts> {
   const summary = Bun.stripANSI(report).trimEnd().split("\n").at(-1) ?? "";
   const count = (word: RegExp) => Number(summary.match(new RegExp(`(\\d+) ${word.source}`))?.[1] ?? 0);
   const counts = { passed: count(/passed/), failed: count(/failed/) + count(/errors?/), skipped: count(/skipped/) };
-  // What ended before it could count, or could not be collected.
+  // pytest may have crashed, or may not have been able to collect the tests.
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
 }

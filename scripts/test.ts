@@ -4,23 +4,22 @@ import { join } from "node:path";
 import { type Counts, pythonTests } from "./test-python.ts";
 
 /**
- * The whole suite: the check beside the build of the binary, which some tests drive; then `bun test` beside the tests of
- * the Python SDK.
- * Arguments go to `bun test`, which then runs alone.
+ * Runs the whole suite: first the check and the build of the binary, which some tests use; then `bun test` and the
+ * tests of the Python SDK. Each pair runs concurrently. Arguments go to `bun test`, which then runs alone.
  *
  *   bun run test [part of a file name …] [-t name]
  *
- * The last line is `N passed, N failed` and perhaps `, N skipped`. A failed check counts as one failed test. The exit
- * status is 0 only when nothing failed and at least one test ran.
+ * The last line is `N passed, N failed` and possibly `, N skipped`. A failed check counts as one failed test. The exit
+ * status is 0 only if nothing failed and at least one test ran.
  */
 
-/** A test may start a whole server, or two; on a busy machine the first answer takes a while. */
+/** A test may start one or two servers, whose first answer takes a while on a busy machine. */
 const TEST_TIMEOUT_MS = 30_000;
-/** Each worker has a Postgres, a browser and child processes of its own. */
+/** Each worker has its own Postgres, browser and child processes. */
 const WORKERS_MAX = 4;
-/** Free memory that the temporary files of all workers certainly fit in: databases, a browser, programs of Postgres. */
+/** Enough free memory for the temporary files of all workers: databases, a browser, programs of Postgres. */
 const MEMORY_FILES_BYTES_MIN = 6 * 1024 ** 3;
-/** Characters of the report's end that hold its summary for certain. */
+/** The last characters of the report, which always contain its summary. */
 const TAIL_LENGTH = 4096;
 
 const project = join(import.meta.dir, "..");
@@ -32,9 +31,9 @@ async function succeeds(...script: string[]): Promise<boolean> {
 }
 
 /**
- * A folder of files in memory, or null where this machine has none that is large enough and lets programs run. Waiting
- * for a disk is half the time of tests that store mail, and a third of their processor time. No test cuts the power of the
- * machine: test/faults/disk.c is the disk that forgets.
+ * A folder in memory, or null if the machine has none that is large enough and allows programs to run. Tests that store
+ * mail spend half of their time, and a third of their processor time, waiting for a disk. They need no real one: for
+ * power cuts, test/faults/disk.c simulates a disk that loses data.
  */
 function memoryFolder(): string | null {
   let folder: string | null = null;
@@ -42,13 +41,13 @@ function memoryFolder(): string | null {
     const { bavail, bsize } = statfsSync("/dev/shm");
     if (process.env.TMPDIR || bavail * bsize < MEMORY_FILES_BYTES_MIN) return null;
     folder = mkdtempSync("/dev/shm/e2a-tests-");
-    // As /tmp: root's tests run Postgres as another user.
+    // The same mode as /tmp, because root's tests run Postgres as another user.
     chmodSync(folder, constants.S_IRWXU | constants.S_IRWXG | constants.S_IRWXO);
     const program = join(folder, "program");
     writeFileSync(program, "#!/bin/sh\n", { mode: 0o700 });
     if (Bun.spawnSync([program]).exitCode === 0) return folder;
   } catch {
-    // There is no such folder, or nothing in it can be run.
+    // The folder does not exist, or forbids running programs.
   }
   if (folder) rmSync(folder, { recursive: true, force: true });
   return null;
@@ -57,21 +56,21 @@ function memoryFolder(): string | null {
 async function bunTest(args: string[]): Promise<Counts> {
   const folder = memoryFolder();
   const remove = () => folder && rmSync(folder, { recursive: true, force: true });
-  // What is left behind there would take memory.
+  // Files left behind there would use memory.
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => {
       remove();
       process.exit(1);
     });
   const workers = Math.min(availableParallelism(), WORKERS_MAX);
-  // A worker keeps what it has started (Postgres, a browser, child processes) for the files that it runs.
+  // A worker reuses its Postgres, browser and child processes for all its files.
   const parallel = [`--parallel=${workers}`, "--no-isolate"];
   const child = Bun.spawn([process.execPath, "test", `--timeout=${TEST_TIMEOUT_MS}`, ...parallel, ...args], {
     cwd: project,
     stdin: "ignore",
     stdout: "inherit",
     stderr: "pipe",
-    // Its report goes through us, so it cannot see the terminal itself.
+    // Its output is piped through this process, so it cannot detect the terminal.
     env: { ...process.env, ...(folder && { TMPDIR: folder }), ...(process.stderr.isTTY && { FORCE_COLOR: "1" }) },
   });
   let tail = "";
@@ -86,7 +85,7 @@ async function bunTest(args: string[]): Promise<Counts> {
   const count = (word: string) =>
     Number([...summary.matchAll(new RegExp(`^ *(\\d+) ${word}$`, "gm"))].at(-1)?.[1] ?? 0);
   const counts = { passed: count("pass"), failed: count("fail"), skipped: count("skip") + count("todo") };
-  // A test file that does not load, or a crash, may not be in the counts.
+  // The counts may not include a test file that does not load, or a crash.
   if (status !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
 }

@@ -6,7 +6,7 @@ import { compile, optimize } from "@tailwindcss/node";
 import { Scanner } from "@tailwindcss/oxide";
 
 /**
- * Builds the dashboard: web/ → dist/web/, an index.html and files named by their content in assets/, each also
+ * Builds the dashboard from web/ into dist/web/: an index.html, and in assets/ files named by their content, each also
  * compressed. scripts/build.ts does this first and embeds the result.
  *
  *   bun scripts/web.ts             once
@@ -16,10 +16,10 @@ import { Scanner } from "@tailwindcss/oxide";
 const project = join(import.meta.dir, "..");
 const web = join(project, "web");
 
-/** Compressed JavaScript that a browser loads before it can show the first screen. */
+/** The limit for the compressed JavaScript that a browser loads before the first screen. */
 export const FIRST_SCREEN_BYTES_MAX = 250_000;
 
-/** A smaller file gains nothing from being compressed. */
+/** Compressing a smaller file gains nothing. */
 const COMPRESS_BYTES_MIN = 1_000;
 
 export interface WebBuild {
@@ -27,10 +27,7 @@ export interface WebBuild {
   readonly firstScreenBytes: number;
 }
 
-/**
- * Builds into `outdir`, which is replaced as a whole. Throws when something does not compile, or when the first
- * screen has become too heavy.
- */
+/** Builds into `outdir`, and replaces it. Throws if compiling fails, or if the first screen has become too large. */
 export async function buildWeb(outdir = join(project, "dist", "web")): Promise<WebBuild> {
   await mkdir(dirname(outdir), { recursive: true });
   const staging = await mkdtemp(join(dirname(outdir), ".web-"));
@@ -106,7 +103,7 @@ async function bundle(entry: string, outdir: string, format: "esm" | "iife"): Pr
   return output.path.split(/[/\\]/).at(-1) as string;
 }
 
-/** Tailwind's style sheet, with the classes that are found in the source and no others. */
+/** Tailwind's style sheet, with only the classes that the source uses. */
 async function styleSheet(): Promise<string> {
   const base = join(web, "src");
   const source = await Bun.file(join(base, "styles.css")).text();
@@ -121,7 +118,7 @@ async function emit(outdir: string, name: string, extension: string, bytes: Uint
   return `/assets/${name}-${hash}.${extension}`;
 }
 
-/** The scripts that the first screen needs: the entry, the overview's page, and what both import statically. */
+/** The scripts that the first screen needs: the entry, the overview page, and their static imports. */
 async function firstScreen(outdir: string, entry: string): Promise<string[]> {
   const all = await readdir(join(outdir, "assets"));
   const names = new Set([entry, ...all.filter((name) => /^overview-[^-]*\.js$/.test(name))]);
@@ -138,7 +135,7 @@ async function compressedBytes(outdir: string, names: readonly string[]): Promis
   return files.reduce((bytes, file) => bytes + gzipSync(file).byteLength, 0);
 }
 
-/** Puts a `.gz` and a `.br` beside each file that becomes smaller. */
+/** Writes a `.gz` and a `.br` beside each file that they make smaller. */
 async function compress(outdir: string): Promise<void> {
   for (const entry of await readdir(outdir, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;

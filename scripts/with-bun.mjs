@@ -1,12 +1,12 @@
 /**
- * Runs steps with the Bun that this project is pinned to (package.json, engines.bun), on a machine that has only Node
- * (20 or newer) with npm, or only Bun. Before the steps it installs the packages that bun.lock names.
+ * Runs steps with the Bun version that this project pins (package.json, engines.bun), on a machine that has only Node
+ * (20 or newer) with npm, or only Bun. First installs the packages of bun.lock.
  *
  *   node scripts/with-bun.mjs bun scripts/build.ts --if-changed --then dist/e2a serve
  *
- * Steps are separated by `--then`; the first word `bun` is the Bun that was found, any other a program of this project.
- * Arguments that `npm start -- …` or `bun start …` append go to the last step. The first step that fails is the last.
- * Plain JavaScript without packages, because neither Bun nor a package is there yet when it starts.
+ * `--then` separates steps. A step that starts with `bun` runs that Bun; any other runs a program of this project.
+ * Arguments that `npm start -- …` or `bun start …` append go to the last step. A step that fails ends the run.
+ * Plain JavaScript without packages, because neither Bun nor packages may be installed when it starts.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -17,15 +17,15 @@ import { fileURLToPath } from "node:url";
 const project = join(dirname(fileURLToPath(import.meta.url)), "..");
 const privateFolder = join(project, ".bun");
 const windows = process.platform === "win32";
-/** A step that takes longer than this says what it is doing. */
+/** A step that takes longer than this reports what it is doing. */
 const patienceMs = 500;
-/** Enough of a failed command's output to see the cause; the rest repeats it. */
+/** How many lines of a failed command's output are shown: enough for the cause. */
 const outputLinesShown = 8;
-/** How soon a server whose `npm start` was killed begins to stop. */
+/** How often to check whether `npm start` was killed, so that the server must stop. */
 const orphanCheckMs = 250;
 
 const { engines } = JSON.parse(readFileSync(join(project, "package.json"), "utf8"));
-/** `~1.4.5`: this version or a later patch of the same minor version will do. */
+/** `~1.4.5` allows this version or a later patch of the same minor version. */
 const pinned = engines.bun.replace("~", "");
 
 if (process.argv.length < 3)
@@ -48,13 +48,13 @@ function steps(words) {
   return all;
 }
 
-/** The Bun that runs this file, one on PATH, or the private copy: the first whose version fits. */
+/** The first Bun with a matching version: the one that runs this file, one on PATH, or the private copy. */
 function findBun() {
   const candidates = [process.versions.bun ? process.execPath : "bun", "bun", ...privateCopies()];
   return candidates.map(fittingBun).find(Boolean);
 }
 
-/** The real path of that Bun when its version fits, else undefined. */
+/** The real path of that Bun if its version matches, else undefined. */
 function fittingBun(command) {
   const asked = spawnSync(command, ["-p", "process.versions.bun + ' ' + process.execPath"], { encoding: "utf8" });
   const [version, path] = asked.stdout?.trim().split(/ (.*)/) ?? [];
@@ -67,18 +67,18 @@ function fits(version) {
   return major === pinnedMajor && minor === pinnedMinor && patch >= pinnedPatch;
 }
 
-/** Bun's programs in the private folder: npm puts one there for each platform package that fits this machine. */
+/** The Bun programs in the private folder: npm installs one for each platform package that fits this machine. */
 function privateCopies() {
   const packages = join(privateFolder, "node_modules", "@oven");
   if (!existsSync(packages)) return [];
   return readdirSync(packages).map((name) => join(packages, name, "bin", windows ? "bun.exe" : "bun"));
 }
 
-/** Installs the private copy. Without install scripts: the platform package alone is a whole Bun. */
+/** Installs the private copy. Needs no install scripts: the platform package alone is a complete Bun. */
 async function installBun() {
   const args = ["install", "--prefix", privateFolder, "--no-save", "--no-package-lock", "--no-audit", "--no-fund"];
   args.push("--ignore-scripts", "--loglevel=error", `bun@${pinned}`);
-  // Under `npm start` npm says where it is; the shell is what starts npm.cmd on Windows.
+  // Under `npm start` npm tells its path. On Windows only a shell can start npm.cmd.
   const npm = basename(process.env.npm_execpath ?? "") === "npm-cli.js" ? process.env.npm_execpath : undefined;
   const { status, output } = npm
     ? await quietly(`installing Bun ${pinned} into .bun/ (once)`, process.execPath, [npm, ...args])
@@ -88,13 +88,13 @@ async function installBun() {
   fail(`Bun ${pinned} is needed, and npm could not install it. ${remedy(output)} npm said:`, output);
 }
 
-/** Makes node_modules what bun.lock says. When it is already, this takes some 20 ms and no network. */
+/** Installs the packages of bun.lock. If they are installed, this takes some 20 ms and no network. */
 async function installPackages() {
   const { status, output } = await quietly("installing packages", bun, ["install", "--frozen-lockfile"]);
   if (status !== 0) fail(`Could not install the packages that bun.lock names. ${remedy(output)} Bun said:`, output);
 }
 
-/** One sentence on what to do about a failed installation. */
+/** One sentence that says what to do about a failed installation. */
 function remedy(output) {
   if (/: not found/.test(output)) return "Install npm (it comes with Node) or Bun.";
   if (
@@ -104,7 +104,7 @@ function remedy(output) {
   return "Repair what it complains about and try again.";
 }
 
-/** Runs a command, keeps what it prints to itself, and says what is going on when it takes a while. */
+/** Runs a command without showing its output, and reports progress if it takes a while. */
 async function quietly(what, command, args, options = {}) {
   const startedMs = Date.now();
   const notice = setTimeout(() => say(`${what} …`), patienceMs);
@@ -127,11 +127,11 @@ async function quietly(what, command, args, options = {}) {
 /** Runs a step in the foreground and returns its exit status. */
 function run(command, args) {
   const child = spawn(command, args, { cwd: project, stdio: "inherit" });
-  // A terminal sends Ctrl-C to the child as well; a second one could be taken for impatience.
+  // A terminal also sends Ctrl-C to the child; passing it on would look like a second, impatient one.
   const terminal = process.stdin.isTTY || process.stderr.isTTY;
   const forward = (signal) => (signal === "SIGINT" && terminal) || child.kill(signal);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, forward);
-  // `npm start` and `bun start` put a shell between themselves and us, which dies of a signal without passing it on.
+  // `npm start` and `bun start` run this file in a shell, which dies of a signal without passing it on.
   const parent = process.ppid;
   const orphanCheck = setInterval(() => {
     if (process.ppid === parent) return;
@@ -153,7 +153,7 @@ function say(line) {
   process.stderr.write(`e2a: ${line}\n`);
 }
 
-/** Says what is wrong, shows the beginning of a command's output, and ends. */
+/** Prints what is wrong and the beginning of a command's output, and exits. */
 function fail(line, output = "") {
   say(line);
   const lines = output.split("\n").filter((text) => text.trim() !== "");

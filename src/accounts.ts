@@ -6,13 +6,13 @@ import type { Store } from "./store/store.ts";
 import { newId } from "./util/id.ts";
 import type { Vault } from "./vault.ts";
 
-/** Characters of a key or secret that are kept readable, so that people can tell them apart. */
+/** How many characters of a key or secret are stored in the clear, so that users can tell them apart. */
 const PREFIX_CHARS = 8;
 
-/** What an account's address must look like; mail to it proves the rest. */
+/** The syntax of an account's address; only mail to it proves that it exists. */
 export const emailPattern = /^[^\s@<>",;:\\]{1,64}@[^\s@<>",;:\\]{1,189}$/;
 
-/** Makes an account with its first signing secret. Failure `conflict` when the address has one. */
+/** Makes an account with its first signing secret. Failure `conflict` if the address already has an account. */
 export function createOwner(
   store: Store,
   vault: Vault,
@@ -21,7 +21,7 @@ export function createOwner(
   return store.createAccount({ ...owner, secret: newSigningSecret(vault, "default").row });
 }
 
-/** Makes the first account of the server. Null when it has one already; of several at once one succeeds. */
+/** Makes the server's first account. Null if there already is one; of concurrent calls one succeeds. */
 export function createFirstOwner(
   store: Store,
   vault: Vault,
@@ -41,8 +41,9 @@ export function newSigningSecret(vault: Vault, name: string): { secret: string; 
 }
 
 /**
- * Makes an API key, `e2a_` and 64 hex digits, and returns it this once; only its hash is stored.
- * The caller has checked that the agent, if any, is the user's. `keep`: what a repetition of the request is answered with.
+ * Makes an API key, `e2a_` and 64 hex digits. Returns it only this once: the database stores its hash.
+ * The caller has checked that the agent, if any, belongs to the user. `keep` makes the answer that is stored for
+ * repetitions of the request.
  */
 export async function issueKey(
   store: Store,
@@ -56,7 +57,7 @@ export async function issueKey(
   return { key, row: await store.createKey(userId, row, now, keep({ key, row })) };
 }
 
-/** Lower-hex SHA-256 of a key or token. These are 256 random bits, so a plain hash is enough to keep them. */
+/** SHA-256 of a key or token, in lower-case hex. Each has 256 random bits, so a plain hash protects it. */
 export function tokenHash(token: string): string {
   return createHash("sha256").update(token).digest("hex");
 }

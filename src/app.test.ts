@@ -42,7 +42,7 @@ test("a node whose clock is wrong goes by the database's: what it has in hand is
   const mail = { to: ["ann@outside.example"], subject: "Once", body: "Hello" };
   await it.api("POST", "/api/v1/send", mail, { prefer: "respond-async" });
   await reached.promise;
-  // What another node would take, whose clock is right.
+  // The claim of another node, whose clock is right.
   const lanes = [{ lane: "upstream", free: 1 }];
   const lease = { leaseUntil: new Date(Date.now() + 60_000), leaseToken: "another node", lanes };
   expect(await claimRecipients(it.app.store, { now: new Date(), ...lease })).toEqual([]);
@@ -54,7 +54,7 @@ test("a server whose Postgres has a full disk is not ready, although what needs 
   await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
   const { database } = it.app.config;
   await using owner = new SQL(database.kind === "postgres" ? database.url : "", { max: 1 });
-  // What Postgres says when a table cannot grow any more.
+  // The error of Postgres when a table cannot grow.
   await owner.unsafe(`
     CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 
-/** Folders of the project that the binary carries; scripts/build.ts embeds each under its last name. */
+/** Folders of the project that the binary contains; scripts/build.ts embeds each under its base name. */
 export const assetFolders = ["migrations", "dist/web", "docs"] as const;
 
-// Compiled, import.meta.dir is where the binary's own files are; else it is src/. A worker has another one: ask from the main thread.
+// In the binary, import.meta.dir is the root of the embedded files; otherwise src/. Use it only on the main thread.
 const root = Bun.isStandaloneExecutable ? import.meta.dir : join(import.meta.dir, "..");
 
 export type Dialect = "sqlite" | "postgres";
@@ -19,7 +19,7 @@ export interface Migration {
 
 const migrationName = /^(\d{4})_([a-z0-9_]+)\.sql$/;
 
-/** All migrations of a dialect, in order. Throws when a file is named otherwise, or a number is missing or taken twice. */
+/** All migrations of a dialect, in order. Throws if a name is malformed, or a number is missing or used twice. */
 export function migrations(dialect: Dialect): Migration[] {
   const folder = join(root, "migrations", dialect);
   return readdirSync(folder)
@@ -34,30 +34,30 @@ export function migrations(dialect: Dialect): Migration[] {
     });
 }
 
-/** scripts/web.ts builds it here; from source it may not be there. */
+/** scripts/web.ts writes it here. When running from source it may not exist. */
 const dashboard = join(root, Bun.isStandaloneExecutable ? "web" : "dist/web");
 
 /** A static file of the dashboard. */
 export interface DashboardFile {
   /** A lazily read Blob; a Response streams it. */
   readonly body: Blob;
-  /** With charset where it is text. */
+  /** Includes the charset of text. */
   readonly contentType: string;
-  /** How the body is compressed, or null when it is not. */
+  /** How the body is compressed; null: it is not. */
   readonly encoding: "br" | "gzip" | null;
-  /** The name carries a hash of the content, so a browser may keep it for ever. */
+  /** The name contains a hash of the content, so a browser may cache it forever. */
   readonly immutable: boolean;
 }
 
 /** `name-<8 or more characters of hash>.ext`, as bundlers name what they emit into assets/. */
 const hashedName = /^assets\/.*-[A-Za-z0-9_-]{8,}\.[a-z0-9]+$/;
 
-/** The compressed twins of a file, best first: its name with this added. */
+/** The suffixes of a file's compressed copies, best first. */
 const twins = { br: ".br", gzip: ".gz" } as const;
 
 /**
- * The dashboard's file for a decoded URL path, or null. `/` is index.html. Only listed files are found, so no path leads
- * outside. `accepts` says which codings the client can undo.
+ * The dashboard's file for a decoded URL path, or null. `/` is index.html. Finds only listed files, so a path cannot
+ * escape the folder. `accepts` says which content codings the client accepts.
  */
 export function dashboardFile(path: string, accepts: (coding: string) => boolean = () => false): DashboardFile | null {
   const name = path.replace(/^\//, "") || "index.html";
@@ -74,14 +74,14 @@ export function dashboardFile(path: string, accepts: (coding: string) => boolean
   };
 }
 
-/** The paths of all its files, with `/` between folders. Read again each time: from source it may be built meanwhile. */
+/** The paths of all its files, separated by `/`. Not cached: when running from source, a build may change them. */
 function listDashboard(): Set<string> {
   if (!existsSync(dashboard)) return new Set();
   const files = readdirSync(dashboard, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return new Set(files.map((entry) => relative(dashboard, join(entry.parentPath, entry.name)).replaceAll("\\", "/")));
 }
 
-/** The pages of the documentation, as Markdown, by the names of their files without `.md`; in alphabetical order. */
+/** The documentation's pages as Markdown, named like their files without `.md`, in alphabetical order. */
 export function docPages(): { name: string; markdown: string }[] {
   const folder = join(root, "docs");
   return readdirSync(folder)
@@ -90,7 +90,7 @@ export function docPages(): { name: string; markdown: string }[] {
     .map((file) => ({ name: file.replace(/\.md$/, ""), markdown: readFileSync(join(folder, file), "utf8") }));
 }
 
-/** The license of e2a and those of the packages in it, as plain text. */
+/** The licenses of e2a and of the packages that it contains, as plain text. */
 export function thirdPartyNotices(): Promise<string> {
   return Bun.file(join(root, "docs", "third-party-notices.txt")).text();
 }

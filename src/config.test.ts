@@ -14,7 +14,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A machine of its own: nothing of this one's environment, folders or files is seen. */
+/** A machine of its own, isolated from this one's environment, folders and files. */
 function machine(files: Record<string, string> = {}): Required<Pick<LoadOptions, "cwd" | "root" | "platform">> {
   const root = mkdtempSync(join(folder, "root-"));
   const cwd = join(root, "cwd");

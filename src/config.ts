@@ -1,7 +1,7 @@
 /**
  * The configuration: one schema, from which come the types, the defaults, the validation and the list of keys.
- * What a key may hold is in config/values.ts, how flags, variables and YAML are read in config/layers.ts,
- * what keys must be together in config/rules.ts.
+ * config/values.ts defines the kinds of values, config/layers.ts reads flags, variables and YAML, and
+ * config/rules.ts holds the rules between keys.
  */
 import { accessSync, constants, existsSync } from "node:fs";
 import { homedir } from "node:os";
@@ -40,16 +40,19 @@ interface Meta {
   /** Further environment variables: the original's shorter names. */
   aliases?: string[];
   secret?: true;
-  /** A path on disk: relative ones start at the YAML file's folder, or where the process was started. A file must be readable. */
+  /**
+   * A path on disk. A relative path starts at the YAML file's folder if it comes from YAML, otherwise at the process's
+   * working directory. A file must be readable.
+   */
   path?: "folder" | "file";
 }
 
 interface MetaWithDefault extends Meta {
-  /** As text. A function when it depends on the keys above it or on the machine. */
+  /** As text; a function if it depends on the keys above it or on the machine. */
   default: string | ((above: Values, place: Place) => string);
 }
 
-/** What surrounds the process. `root` is "/" outside tests: the folder under which etc/ and var/ are looked for. */
+/** The environment of the process. `root` is the folder that contains etc/ and var/: "/", except in tests. */
 interface Place {
   env: Environment;
   cwd: string;
@@ -57,7 +60,7 @@ interface Place {
   platform: NodeJS.Platform;
 }
 
-/** A key with a default always has a value; one without is null until somebody sets it. */
+/** A key with a default always has a value; a key without one is null until it is set. */
 function key<T>(kind: kind.Kind<T>, meta: MetaWithDefault): TTransform<TString, T>;
 function key<T>(kind: kind.Kind<T>, meta?: Meta): TOptional<TTransform<TString, T>>;
 function key<T>(kind: kind.Kind<T>, meta: Meta | MetaWithDefault = {}): TTransform<TString, T> {
@@ -74,16 +77,16 @@ function key<T>(kind: kind.Kind<T>, meta: Meta | MetaWithDefault = {}): TTransfo
 const inProduction = (production: string, development: string) => (above: Values) =>
   above.env === "production" ? production : development;
 
-/** Port 465 speaks nothing but TLS (RFC 8314 3.3); a server on this machine rarely has a certificate for 127.0.0.1. */
+/** Port 465 is TLS only (RFC 8314 3.3); a server on this machine rarely has a certificate for 127.0.0.1. */
 function defaultUpstreamTls(above: Values): string {
   if (above["outbound_smtp.port"] === 465) return "implicit";
   return isLoopback(String(above["outbound_smtp.host"])) ? "off" : "starttls";
 }
 
-/** Of limits for which 0 is none at all. */
+/** A limit for which 0 means no limit. */
 const countOrNoLimit = kind.count(0, 10_000_000);
 
-/** The keys, in the order of config.yaml.example, which explains each. */
+/** The keys, in the order of config.yaml.example, which documents them. */
 const schema = Type.Object({
   env: key(kind.choice("development", "production"), { default: "development" }),
   shared_domain: key(kind.domainName, { default: "e2a.localhost" }),
@@ -210,13 +213,13 @@ type Shape<Keys extends TProperties> = {
  */
 export interface Config extends Omit<Shape<typeof schema.properties>, "database"> {
   readonly database: kind.Database & { readonly poolSize: number };
-  /** Key path → where its value came from: `E2A_…`, `config.yaml line 12`, `the command line` or `default`. */
+  /** Key path → the source of its value: `E2A_…`, `config.yaml line 12`, `the command line` or `default`. */
   readonly sources: Readonly<Record<string, string>>;
-  /** What is allowed but unwise, for `serve` to say at start. */
+  /** Settings that are valid but unwise; `serve` prints them at start. */
   readonly warnings: readonly Complaint[];
 }
 
-/** Every complaint about a configuration at once; `message` is the whole text to print before leaving with status 2. */
+/** All complaints about a configuration; `message` is the whole text to print before exiting with status 2. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 
@@ -226,7 +229,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Three lines for a person: which key and where, what is wrong, what to do. */
+/** Formats a complaint in three lines: the key and its source, what is wrong, what to do. */
 export function printComplaint({ key, source, message, remedy }: Complaint): string {
   return `  ${key} (${source})\n    ${message}\n    → ${remedy}`;
 }
@@ -256,8 +259,8 @@ export interface LoadOptions {
 }
 
 /**
- * Builds the configuration: flags over E2A_* variables over YAML over defaults. Without any of them it is a
- * development setup on loopback. Throws a ConfigError that holds every complaint.
+ * Builds the configuration: flags override E2A_* variables, which override YAML, which overrides defaults. The defaults
+ * are a development setup on loopback. Throws a ConfigError that holds every complaint.
  */
 export function loadConfig(options: LoadOptions = {}): Config {
   const { env = process.env, cwd = process.cwd(), root = "/", platform = process.platform } = options;
@@ -284,9 +287,9 @@ export function loadConfig(options: LoadOptions = {}): Config {
   return build(values, sources, warnings);
 }
 
-/** The effective configuration as YAML, secrets masked, each value that somebody set followed by where it came from. */
+/** The effective configuration as YAML, with secrets masked; a comment names the source of each value that was set. */
 export function printConfig(config: Config): string {
-  // The failsafe schema prints texts as they are, without quotes around numbers.
+  // The failsafe schema prints text as it is, without quotes around numbers.
   const document = new Document({}, { schema: "failsafe" });
   document.commentBefore = " The effective configuration. Values without a source are defaults.";
   for (const leaf of leaves) {
@@ -306,13 +309,13 @@ function mask(leaf: Leaf, text: string, value: unknown): string | string[] {
   return Array.isArray(value) ? shown.split(",").filter((item) => item !== "") : shown;
 }
 
-/** Of addresses with a password in them only the password is hidden. */
+/** Masks a secret. In a URL that contains a password, only the password is masked. */
 function maskSecret(key: string, text: string): string {
   if (key === "database.url") return maskPassword(text);
   return key === "outbound_smtp.by_domain" ? maskUpstreams(text) : "•••• (set)";
 }
 
-/** Masks the password of a postgres URL, as user information or as one of libpq's parameters. */
+/** Masks the password of a Postgres URL, in its user information or in libpq's parameters. */
 function maskPassword(text: string): string {
   const url = URL.parse(text);
   if (!url || url.protocol === "sqlite:") return text;
@@ -348,7 +351,7 @@ function readFile(explicit: string | undefined, place: Place, complain: Complain
   return existsSync(system) ? readYaml(system, system, leaves, complain) : new Map();
 }
 
-/** One key's value: the given text or the default, decoded. Undefined, and a complaint, when it is not valid. */
+/** Decodes one key's value, given or default. If it is not valid, complains and returns undefined. */
 function decode(leaf: Leaf, given: Given | undefined, above: Values, place: Place, complain: Complain): unknown {
   const { key, standard, expects, path } = leaf;
   let text = given?.text ?? (typeof standard === "function" ? standard(above, place) : standard);
@@ -365,7 +368,7 @@ function decode(leaf: Leaf, given: Given | undefined, above: Values, place: Plac
   try {
     return Value.Decode(leaf.schema, text);
   } catch {
-    // A wrong secret is still somebody's secret: it is not shown, nor is a password in a URL.
+    // An invalid secret may still be a secret: never show it, nor a password in a URL.
     const entry = leaf.wrongEntry ? ` (its entry ${leaf.wrongEntry(text)})` : "";
     const shown = leaf.secret ? `The value${entry}` : JSON.stringify(withoutLogin(text));
     const otherwise = leaf.default ? `, or remove it for the default, ${leaf.default}` : ", or remove it";
@@ -375,19 +378,19 @@ function decode(leaf: Leaf, given: Given | undefined, above: Values, place: Plac
   }
 }
 
-/** A URL without its user name and password, however wrong it is. */
+/** A URL without its user name and password. Works on malformed URLs too. */
 function withoutLogin(text: string): string {
   const [begin, end] = [text.indexOf("://"), text.lastIndexOf("@")];
   return begin < 0 || end < begin ? text : `${text.slice(0, begin)}://••••${text.slice(end)}`;
 }
 
-/** Where data lives when nobody says: the service's folder when we may write there, else the user's own. */
+/** The default data folder: the service's if it is writable, otherwise the user's own. */
 function defaultDataDir({ env, root, platform }: Place): string {
   const service = env.STATE_DIRECTORY?.split(":")[0] || join(root, "var/lib/e2a");
   if (env.STATE_DIRECTORY || (platform !== "win32" && reachable(service, constants.W_OK))) return service;
   if (platform === "win32") return join(env.LOCALAPPDATA || join(home(env), "AppData", "Local"), "e2a");
   if (platform === "darwin") return join(home(env), "Library", "Application Support", "e2a");
-  // A relative XDG_DATA_HOME is to be ignored (XDG Base Directory Specification).
+  // A relative XDG_DATA_HOME must be ignored (XDG Base Directory Specification).
   return join(env.XDG_DATA_HOME?.startsWith("/") ? env.XDG_DATA_HOME : join(home(env), ".local", "share"), "e2a");
 }
 
@@ -404,7 +407,7 @@ function home(env: Environment): string {
   return env.HOME || homedir();
 }
 
-/** Valid values by key path → the frozen tree that the program reads. The schema made them, so the cast holds. */
+/** Builds the frozen tree that the program reads from valid values. The schema decoded them, so the cast holds. */
 function build(values: Values, sources: Record<string, string>, warnings: readonly Complaint[]): Config {
   const tree: Record<string, unknown> = { sources, warnings };
   for (const [key, value] of Object.entries(values)) {

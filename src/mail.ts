@@ -1,5 +1,5 @@
 /**
- * The nouns. Nothing here knows SMTP, HTTP or SQL, and nothing of ours is imported.
+ * The nouns. This file knows nothing of SMTP, HTTP or SQL, and imports no other file of the project.
  *
  * Glossary (RFC 5598 terms where it has one):
  *   account       a person's user row; owns agents, domains, keys and secrets
@@ -9,21 +9,21 @@
  *   verdict       what SPF, DKIM, DMARC and ARC proved about a message
  *   raw mail      the stored bytes: the received message under our own trace fields
  *   conversation  messages of one agent linked by Message-ID, In-Reply-To and References
- *   event         a fact worth telling: a row written in the same transaction as what it tells
+ *   event         a fact that clients can learn of: a row written in the same transaction as the change that it reports
  *   delivery      one event on its way to one webhook endpoint
  *   upstream      the SMTP server that takes mail for the outside world (RFC 5598: an MTA or MSA)
- *   return path   where bounces of a message for one recipient come back to: signed, on our own domain (VERP)
- *   suppression   an address that an account does not write to any more, because mail to it bounced or was complained about
+ *   return path   the address for bounces of a message to one recipient: signed, on our own domain (VERP)
+ *   suppression   an address to which an account no longer sends, because mail bounced or its reader complained
  */
 
 export type AgentMode = "cloud" | "local";
 export type HitlExpirationAction = "approve" | "reject";
 export type EntityType = "human" | "agent";
 export type ReadStatus = "unread" | "read";
-/** `notice`: what the server itself writes to reviewers. */
+/** `notice`: mail that the server itself sends to reviewers. */
 export type OutboundType = "send" | "reply" | "forward" | "test" | "notice";
 
-/** Where an outbound message is; WIRE names them. It follows from its recipients' unless somebody decides. */
+/** The status of an outbound message. It follows from those of its recipients, unless a decision or expiry sets it. */
 export type OutboundStatus =
   | "pending_approval"
   | "queued"
@@ -38,7 +38,7 @@ export type OutboundStatus =
   | "expired_approved"
   | "expired_rejected";
 
-/** What became of a message for one of its recipients. `held`: somebody has to decide first. */
+/** The status of a message for one of its recipients. `held`: a reviewer must decide first. */
 export type RecipientStatus =
   | "held"
   | "queued"
@@ -51,13 +51,13 @@ export type RecipientStatus =
   | "cancelled";
 
 /**
- * When mail of an agent waits for a person, beside "always". Rules add up: any of them holds. Stored whole, so its keys
- * are the wire's.
+ * The rules that hold an agent's mail for review, besides "always". A message that matches any rule is held. Stored as
+ * it is, so its keys are the wire's.
  */
 export interface GateRules {
   /** A recipient is not an agent of the account. */
   outside?: boolean;
-  /** A recipient to whom no mail of the agent has gone yet, and who has not proved to have written to it. */
+  /** A recipient to whom the agent has sent no mail yet, and from whom it has received none that was proven. */
   first_time?: boolean;
   /** More recipients than this. */
   max_recipients?: number;
@@ -66,13 +66,13 @@ export interface GateRules {
   new_links?: boolean;
   /** The conversation, or a recipient, has mail whose sender is not proven. */
   unverified?: boolean;
-  /** A part that nobody here can read as text: binary, encrypted or too large. */
+  /** A part that the server cannot search as text: binary, encrypted or too large. */
   unsearched?: boolean;
   /** Text that looks like this: `secrets` (API keys, private keys), or words with `*` for anything. */
   patterns?: string[];
 }
 
-/** How a message left: to an agent of this server, by an upstream, or kept in development. */
+/** How a message left: to an agent of this server, through an upstream, or captured in development. */
 export type Method = "relay" | "smtp" | "capture";
 
 /** What the SMTP dialogue established about one message (RFC 5321 2.3.1). */
@@ -81,7 +81,7 @@ export interface Envelope {
   readonly mailFrom: string;
   /** RFC5321.RcptTo, as given, one per accepted RCPT. */
   readonly rcptTo: readonly string[];
-  /** Client address, IPv4 or IPv6 text; after PROXY, the one it named. */
+  /** Client address, IPv4 or IPv6 text; behind a proxy, the one that the PROXY header names. */
   readonly remoteAddress: string;
   /** The EHLO or HELO name, unchecked. */
   readonly helo: string;
@@ -97,26 +97,26 @@ export type DkimResult = "pass" | "fail" | "neutral" | "none" | "policy" | "temp
 export type DmarcResult = "pass" | "fail" | "none" | "temperror" | "permerror";
 export type ArcResult = "pass" | "fail" | "none" | "temperror" | "permerror";
 
-/** The results as clients read them (member `authentication`); stored whole, so its keys are the wire's. */
+/** The results that clients read in the member `authentication`. Stored as it is, so its keys are the wire's. */
 export interface Authentication {
   spf: { result: SpfResult; domain: string };
   dkim: { result: DkimResult; domain: string; selector: string; algorithm: string; aligned: boolean }[];
   dmarc: { result: DmarcResult; policy: "none" | "quarantine" | "reject" | null; aligned_by: ("spf" | "dkim")[] };
   arc: { result: ArcResult };
   /**
-   * When the proof rests on DKIM alone: fields that the message has once and that no proving signature covers, such as
-   * "Reply-To". Empty when SPF aligns, too: then a host of the From domain handed the message in as it is. Absent in rows
-   * of earlier versions.
+   * If the proof rests on DKIM alone: fields that the message has once and that no proving signature covers, such as
+   * "Reply-To". Empty if SPF aligns too, because then a host of the From domain delivered the message as it is. Absent
+   * in rows of earlier versions.
    */
   unsigned?: string[];
 }
 
-/** The results with every member, also of rows that earlier versions wrote. */
+/** Adds the members that rows of earlier versions lack. */
 export function wholeAuthentication(stored: Authentication): Required<Authentication> {
   return { ...stored, unsigned: stored.unsigned ?? [] };
 }
 
-/** What was proven about a message's From domain. */
+/** What authentication proved about a message's From domain. */
 export interface Verdict {
   authentication: Authentication;
   /** True only when the From domain itself is proven: DMARC passes, or, without a DMARC record, an aligned SPF or DKIM. */
@@ -153,7 +153,7 @@ export interface Mailbox {
   name: string;
 }
 
-/** An attachment on its way out. */
+/** An attachment of an outbound message. */
 export interface OutboundAttachment {
   filename: string;
   contentType: string;
@@ -162,7 +162,7 @@ export interface OutboundAttachment {
   content: Uint8Array;
 }
 
-/** What an agent says, before it is bytes (RFC 5322, RFC 2045). */
+/** An outbound message before it is composed into bytes (RFC 5322, RFC 2045). */
 export interface OutboundMail {
   from: Mailbox;
   replyTo: Mailbox[];
@@ -184,7 +184,7 @@ export interface OutboundMail {
   headers: HeaderField[];
 }
 
-/** A message as read from its bytes. Reading never fails: what could not be read is listed in `defects`. */
+/** A message as parsed from its bytes. Parsing never fails: `defects` lists what could not be read. */
 export interface ReadMail {
   /** RFC5322.From mailboxes; more than one From address is a defect and proves nothing. */
   from: Mailbox[];
@@ -212,8 +212,8 @@ export interface ReadMail {
 }
 
 /**
- * A message's status from those of its recipients: what is under way comes first, then what arrived anywhere; what is
- * left came to nothing. So "bounced" and "failed" mean that nobody has it, and sending it again doubles nothing.
+ * Derives a message's status from its recipients' statuses: first the unfinished ones, then success for any recipient,
+ * then failure. So "bounced" and "failed" mean that no recipient has it, and that sending it again duplicates nothing.
  */
 export function statusOf(recipients: readonly RecipientStatus[]): OutboundStatus {
   const has = (status: RecipientStatus) => recipients.includes(status);

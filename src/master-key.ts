@@ -12,13 +12,13 @@ export interface MasterKey {
 }
 
 /**
- * The key that opens what the database holds sealed: `encryptionKey` (64 hex digits) or the file `encryption.key` in the
- * data folder. A new key is made only for a database that holds nothing sealed.
+ * Loads the key that decrypts the database's sealed values: `encryptionKey` (64 hex digits) or the file
+ * `encryption.key` in the data folder. Makes a new key only if the database has no sealed values.
  *
- * A text sealed with the key is kept in the database, so that a wrong key stops the start instead of each webhook.
- * Of several nodes that start at once on an empty database the first decides which key it is.
+ * The database keeps a text sealed with the key, so that a wrong key stops the start instead of failing every webhook.
+ * If several nodes start at once on an empty database, the first one determines the key.
  *
- * @throws StartRefused when the key is missing or another one
+ * @throws StartRefused if the key is missing or wrong
  */
 export async function openMasterKey(
   config: { encryptionKey: string | null; dataDir: string },

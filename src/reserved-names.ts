@@ -1,9 +1,9 @@
-/** Local parts of addresses that speak for somebody else than an agent. */
+/** Local parts of addresses that an agent must not have. */
 
-/** Those that mean a role at every domain (RFC 2142, RFC 5321 4.5.1), and so can be nobody's agent. */
+/** Roles at every domain (RFC 2142, RFC 5321 4.5.1), which no agent can have. */
 export const roleLocalParts: readonly string[] = ["postmaster", "abuse", "mailer-daemon"];
 
-/** At a domain of the server's own also those that readers would take for its operator. */
+/** At the server's own domains, also the names that readers would take for the operator's. */
 export const reservedLocalParts: ReadonlySet<string> = new Set([
   ...roleLocalParts,
   ...["admin", "administrator", "billing", "bounce", "bounces", "contact", "e2a", "help", "hostmaster", "info"],

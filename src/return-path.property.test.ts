@@ -34,7 +34,7 @@ test("a return path with any character changed, left out, doubled or added is no
         const place = at % made.length;
         const changed = made.slice(0, place) + put + made.slice(place + cut);
         fc.pre(changed.toLowerCase() !== made);
-        // Behind the last "@" stands the domain; "forged" and null are refused alike.
+        // The domain follows the last "@". Both "forged" and null are refused.
         expect(["forged", null]).toContain(paths.read(changed) as string | null);
       },
     ),

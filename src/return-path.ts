@@ -1,44 +1,44 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
-/** Makes and reads the signed reverse-paths that bounces come back to (VERP). */
+/** Makes and reads the signed reverse-paths to which bounces return (VERP). */
 export interface ReturnPaths {
   /**
-   * The reverse-path for mail to one recipient: `bounce+<32 hex of the message id>.<recipient, base 36>.<signature>@domain`,
-   * 64 octets before the "@" at most (RFC 5321 4.5.3.1.1).
+   * The reverse-path for mail to one recipient, with at most 64 octets before the "@" (RFC 5321 4.5.3.1.1):
+   * `bounce+<32 hex of the message id>.<recipient, base 36>.<signature>@domain`.
    *
-   * @throws RangeError when the id is not `msg_` and 32 hex digits, or the recipient's number is not from 0 to 46655
+   * @throws RangeError if the id is not `msg_` and 32 hex digits, or the recipient's number is not from 0 to 46655
    */
   make(messageId: string, recipient: number): string;
   /**
-   * What an address stands for. Null: it is not of this kind, or of another domain. "forged": it looks like one, but
-   * this server did not sign it. Case does not matter, because bounces come back in any.
+   * Reads an address. Null: it is not a return path, or belongs to another domain. "forged": it looks like one, but
+   * this server did not sign it. Ignores case, because hosts that send bounces may change it.
    */
   read(address: string): { messageId: string; recipient: number } | "forged" | null;
 }
 
-/** Three digits of base 36. A message has 50 recipients at most. */
+/** The largest number of three base-36 digits. A message has at most 50 recipients. */
 const RECIPIENT_MAX = 36 ** 3 - 1;
-/** 100 bits. A guess costs an SMTP dialogue, so nobody makes enough of them. */
+/** 100 bits. Each guess costs an SMTP dialogue, so an attacker cannot make enough of them. */
 const SIGNATURE_CHARS = 20;
-/** Base 32 (RFC 4648 6) in lower case: five bits a character, and the same in any case. */
+/** Base 32 (RFC 4648 6) in lower case: five bits per character, and it survives a change of case. */
 const digits = "abcdefghijklmnopqrstuvwxyz234567";
 
-/** What is taken for a return path, whole or damaged. */
+/** Matches anything that looks like a return path, intact or damaged. */
 const resembling = /^bounce\+[0-9a-f]{32}\./;
 const wellFormed = /^bounce\+([0-9a-f]{32})\.(0|[1-9a-z][0-9a-z]{0,2})\.([a-z2-7]{20})$/;
 
 /**
- * Return paths on `domain`, signed with `key` (32 random bytes, used for nothing else).
+ * Makes return paths on `domain`, signed with `key` (32 random bytes, used for nothing else).
  *
- * The signature (HMAC-SHA-256, truncated) proves that this server sent that message to that recipient and that whoever
- * writes here has seen its envelope: the recipient, or a host on the way. Without it anybody who knows a message id could
- * have addresses suppressed. It has no expiry, because bounces may take days, and because there is nothing to gain from a
- * copy: it speaks about the one recipient that it was made for, and saying twice that mail did not arrive changes nothing.
+ * The signature (truncated HMAC-SHA-256) proves that this server sent that message to that recipient, and that the
+ * sender of the bounce has seen its envelope: the recipient, or a host on the way. Without it, an attacker who knows a
+ * message id could have addresses suppressed. It does not expire, because bounces may take days. A copy of it is of no
+ * use: it concerns only the one recipient, and a second report that mail did not arrive changes nothing.
  */
 export function createReturnPaths(key: Uint8Array, domain: string): ReturnPaths {
   const host = domain.toLowerCase();
   const sign = (subject: string): string => {
-    // The label keeps signatures of other uses of a key, and of a later form, apart from these.
+    // The label separates these signatures from other uses of a key and from a later format.
     const mac = createHmac("sha256", key).update(`e2a return path 1\0${host}\0${subject}`).digest();
     return Array.from(mac.subarray(0, SIGNATURE_CHARS), (byte) => digits[byte & 31]).join("");
   };

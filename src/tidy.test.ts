@@ -3,8 +3,8 @@ import { dirname, join, normalize } from "node:path";
 import { Glob } from "bun";
 
 /**
- * Which rooms of src/ a room may import from, beside itself. A room is a folder of src/, with all folders in it, or a file
- * directly in src/. "*" is all of src/; "sdk" is the SDK of sdks/typescript, by what it exports to everybody.
+ * The rooms of src/ that a room may import from, besides itself. A room is a folder of src/, with all its subfolders,
+ * or a file directly in src/. "*" is all of src/; "sdk" is the public API of the SDK in sdks/typescript.
  */
 const arrows: Record<string, string[]> = {
   util: [],
@@ -53,7 +53,7 @@ const arrows: Record<string, string[]> = {
 
 const sdk = "sdks/typescript/src/index.ts";
 
-/** One library, one door: who may import it. A folder ends in a slash. */
+/** The files that may import each library. A folder ends in a slash. */
 const doors: Record<string, string[]> = {
   "@clack/prompts": ["cli/terminal/prompts.ts"],
   "@modelcontextprotocol/server": ["mcp/"],
@@ -80,7 +80,7 @@ const doors: Record<string, string[]> = {
   yaml: ["config.ts", "config/layers.ts"],
 };
 
-/** What the dashboard takes from src/, beside types: words and names that the server and the browser must agree on. */
+/** The files of src/ that the dashboard imports, besides types: names and rules that server and browser must share. */
 const sharedWithDashboard = [
   "src/util/line-diff.ts",
   "src/message/html/from-text.ts",

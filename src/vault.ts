@@ -3,34 +3,34 @@ import { constants, copyFile, type FileHandle, link, mkdir, open, unlink } from 
 import { dirname } from "node:path";
 import { Failure } from "./util/errors.ts";
 
-/** Seals what must not be readable in a copy of the database. */
+/** Encrypts values that must stay secret even if the database is copied. */
 export interface Vault {
   /**
-   * Encrypts and authenticates `plain`. `context` names the place where the result is kept, such as the row's id:
-   * only the same context opens it, so a sealed value cannot be moved to another row.
+   * Encrypts and authenticates `plain`. `context` names the place where the result is stored, such as the row's id.
+   * Only the same context opens it, so a sealed value cannot be moved to another row.
    */
   seal(plain: string | Uint8Array, context: string): Uint8Array;
-  /** @throws Error when the bytes were changed, or sealed with another key or for another context */
+  /** @throws Error if the bytes were changed, or sealed with another key or for another context */
   open(sealed: Uint8Array, context: string): Uint8Array;
-  /** The same, for what was sealed as text. */
+  /** The same, for a value that was sealed as text. */
   openText(sealed: Uint8Array, context: string): string;
 }
 
 const KEY_BYTES = 32;
-/** First byte of every sealed value: says how the rest is made, so that another way can follow. */
+/** First byte of every sealed value: the format of the rest, so that a later version can add another. */
 const VERSION_AES_GCM = 1;
-/** The nonce length GCM is made for (NIST SP 800-38D 5.2.1.1). Random ones are safe for 2^32 values under one key. */
+/** The length GCM is designed for (NIST SP 800-38D 5.2.1.1). Random nonces are safe for 2^32 values under one key. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** A key for one purpose from the master key (HKDF-SHA-256, RFC 5869). Different purposes give unrelated keys. */
+/** Derives a key for one purpose from the master key (HKDF-SHA-256, RFC 5869). Keys for two purposes are unrelated. */
 export function deriveKey(master: Uint8Array, purpose: string): Uint8Array {
   if (master.length !== KEY_BYTES) throw new RangeError(`A key has ${KEY_BYTES} bytes, not ${master.length}.`);
   return new Uint8Array(hkdfSync("sha256", master, new Uint8Array(), `e2a ${purpose}`, KEY_BYTES));
 }
 
 /**
- * A vault under a master key of 32 bytes.
+ * Makes a vault with a master key of 32 bytes.
  * Sealed form: version (1 byte) · nonce (12) · ciphertext, as long as the plain text · tag (16); AES-256-GCM.
  */
 export function createVault(master: Uint8Array): Vault {
@@ -67,10 +67,10 @@ export function createVault(master: Uint8Array): Vault {
 }
 
 /**
- * The master key in the file at `path`: 64 hex digits and a line end, mode 0600. Without a file a new key is made,
- * and the folder with mode 0700 when that is missing too. Processes that start at once all get the same key.
+ * Reads the master key from the file at `path`: 64 hex digits and a line end, mode 0600. If the file does not exist,
+ * makes a new key, and the folder (mode 0700) if needed. Processes that start at once all get the same key.
  *
- * @throws Failure `unavailable` when others may read the file or it holds no key; `fix` says what to do
+ * @throws Failure `unavailable` if other users may read the file or it holds no key; `fix` says what to do
  */
 export async function loadOrCreateKeyFile(path: string): Promise<Uint8Array> {
   const existing = await loadKeyFile(path);
@@ -89,9 +89,9 @@ export async function loadOrCreateKeyFile(path: string): Promise<Uint8Array> {
 }
 
 /**
- * The master key in the file at `path`; null when there is no such file.
+ * Reads the master key from the file at `path`; null if the file does not exist.
  *
- * @throws Failure `unavailable` when others may read the file or it holds no key; `fix` says what to do
+ * @throws Failure `unavailable` if other users may read the file or it holds no key; `fix` says what to do
  */
 export async function loadKeyFile(path: string): Promise<Uint8Array | null> {
   let file: FileHandle;
@@ -110,7 +110,7 @@ export async function loadKeyFile(path: string): Promise<Uint8Array | null> {
       throw new Failure("unavailable", `${path} is not a file, so no key can be read from it.`, {
         fix: "Move it away; a key file is made in its place.",
       });
-    // Windows has no such bits and reports them as set.
+    // Windows has no such mode bits and reports them as set.
     if (process.platform !== "win32" && (found.mode & 0o077) !== 0)
       throw new Failure("unavailable", `Other users may read the key file ${path}.`, {
         fix: `Run "chmod 600 ${path}"; if somebody may have read it, replace the secrets it protects.`,
@@ -126,7 +126,7 @@ export async function loadKeyFile(path: string): Promise<Uint8Array | null> {
   }
 }
 
-/** Writes the key beside its place first and then links it there: whoever finds the file finds it whole. */
+/** Writes the key to a draft and then links it to `path`, so that no process reads a partial file. */
 async function createKeyFile(path: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${randomBytes(8).toString("hex")}`;
@@ -140,7 +140,7 @@ async function createKeyFile(path: string): Promise<void> {
   try {
     await linkOrCopy(draft, path);
   } catch (error) {
-    // Another process was faster: its key is the key.
+    // Another process was faster; its key counts.
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   } finally {
     await unlink(draft);
@@ -148,14 +148,14 @@ async function createKeyFile(path: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
-/** After a power cut the key must still have its name, or all it sealed is lost. Windows syncs no folders. */
+/** Makes the file's name survive a power failure, or all sealed values are lost. Windows cannot sync folders. */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === "win32") return;
   const folder = await open(path, "r");
   await folder.sync().finally(() => folder.close());
 }
 
-/** Some file systems have no hard links; there the copy is still refused when the file exists. */
+/** Falls back to a copy on file systems without hard links. Either way fails if `to` exists. */
 async function linkOrCopy(from: string, to: string): Promise<void> {
   try {
     await link(from, to);

@@ -1,4 +1,4 @@
-/** What was proven about a message, in one line for a person. */
+/** The result of authentication in one line. */
 import { type Authentication, splitAddress } from "./mail.ts";
 
 export interface Judged {
@@ -8,7 +8,7 @@ export interface Judged {
   authentication?: Authentication;
 }
 
-/** "proven: example.com (DMARC by DKIM)" or "not proven: …" with the first reason that explains it; no mark in front. */
+/** "proven: example.com (DMARC by DKIM)", or "not proven: …" with the first reason that explains it. */
 export function verdictLine(message: Judged): string {
   if (message.verified === true) {
     const domain = message.verified_domain ?? splitAddress(message.from)?.domain ?? message.from;
@@ -25,7 +25,7 @@ function proof({ dmarc, dkim }: Authentication): string {
   return `aligned ${signed ? "DKIM" : "SPF"}, no DMARC record`;
 }
 
-/** Fields that whoever passed the message on could have written. */
+/** Names the fields that a host on the way could have written, because no signature covers them. */
 function unsigned({ unsigned: fields = [] }: Authentication): string {
   return fields.length > 0 ? `; not signed: ${fields.join(", ")}` : "";
 }

@@ -1,4 +1,4 @@
-/** Faults under the binary: what it promised, and what is left of that. */
+/** Injects faults under the binary, and compares what it promised with what it kept. */
 import { killedAtRandom, syncFailsThenPowerCut, type Tally, writesFailForAWhile } from "../../test/attacks/faults.ts";
 import { storeAwayWhileSending } from "../../test/attacks/store-away.ts";
 import { errno } from "../../test/faults/faulty-disk.ts";
@@ -6,16 +6,16 @@ import type { AttackOptions } from "./world.ts";
 
 export interface FaultRow extends Tally {
   name: string;
-  /** Why the scenario came to no end. */
+  /** Why the scenario did not finish. */
   error?: string;
 }
 
 /** How often a process is killed, or the power cut. */
 const ROUNDS = 5;
-/** Longer than the leases of mail in hand. */
+/** Longer than the leases of mail that is being sent. */
 const AWAY_SECONDS = 100;
 
-/** Every fault there is for a database. Faults of a disk are injected under SQLite; Postgres has its own. */
+/** Runs every fault for a database. Disk faults are injected only under SQLite; Postgres handles its own disk. */
 export async function attackFaults({ command, database, progress }: AttackOptions): Promise<FaultRow[]> {
   const [binary = ""] = command;
   const ofDisk: [string, () => Promise<Tally>][] = [

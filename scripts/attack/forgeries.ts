@@ -1,16 +1,16 @@
-/** Forged identities: each against every kind of victim, as its verdict is in the agent's inbox. */
+/** Forged identities: sends each to every kind of victim, and reads its verdict in the agent's inbox. */
 import { forge } from "../../test/attacks/forge.ts";
 import { type Forgery, forgeries, forgeryZone, type VictimKind, victims } from "../../test/attacks/forgeries.ts";
 import { type AttackOptions, startWorld, type World } from "./world.ts";
 
 export interface ForgeriesResult {
-  /** Forged mails that were handed in, one a victim. */
+  /** Forged mails that were delivered, one per victim. */
   tried: number;
-  /** Of those, the ones that the server refused. */
+  /** How many of them the server refused. */
   refused: number;
   /** Names of forgeries that were believed. */
   believed: string[];
-  /** Honest mails, and those of them that were not believed. */
+  /** How many honest mails were sent; the next member lists those that were not believed. */
   honest: number;
   disbelieved: string[];
 }
@@ -46,7 +46,7 @@ export async function attackForgeries(options: AttackOptions): Promise<Forgeries
   return result;
 }
 
-/** What the inbox says of a mail; null when it was refused. */
+/** Whether the inbox shows a mail as verified; null if the server refused it. */
 async function verdictOf(world: World, forgery: Forgery, kind: VictimKind, id: string): Promise<boolean | null> {
   const code = await forge(forgery, kind, id, { smtpPort: world.server.smtpPort, to: world.agent });
   if (code >= 500) return null;

@@ -1,4 +1,4 @@
-/** Small inputs that are dear to read: by SMTP, by HTTP, and as mail that a person is to approve. */
+/** Small inputs that are expensive to process: over SMTP, over HTTP, and as mail held for approval. */
 
 import { hostileConnections } from "../../test/attacks/hostile-connections.ts";
 import { headerBytesMax, hostileHtml, hostileMails } from "../../test/attacks/hostile-mails.ts";
@@ -8,21 +8,21 @@ import type { Watched } from "./watch.child.ts";
 import type { AttackOptions, World } from "./world.ts";
 import { startWorld } from "./world.ts";
 
-/** One attack: what it was answered, and how the server did meanwhile. */
+/** One attack: the answers that it got, and the server's health meanwhile. */
 export interface InputRow extends Watched {
   name: string;
   seconds: number;
-  /** Replies and status codes with how often each came. */
+  /** Replies and status codes, each with its count. */
   answers: string;
-  /** Whether the answer was one that is right. */
+  /** Whether all answers are acceptable. */
   isRight: boolean;
 }
 
-/** Small enough that a sender with a slow line has it out in a second, and large enough for quadratic work to show. */
+/** Small enough for a slow connection to send in a second, large enough to reveal quadratic work. */
 const MAIL_BYTES = 2 * 1024 * 1024;
-/** HTML of a held message; the gate and the reviewer's pages read it. */
+/** Length of a held message's HTML, which the gate and the reviewer's pages process. */
 const heldChars = headerBytesMax;
-/** Attacks of 50 senders at once are this large. */
+/** Size of an attack by 50 concurrent senders. */
 const FLOOD_BYTES = 20 * 1024 * 1024;
 const FLOOD_SENDERS = 50;
 
@@ -84,7 +84,7 @@ export async function attackInputs(options: AttackOptions & { only?: string }): 
   return rows;
 }
 
-/** Everything that an agent or a person may do with the mail that came last: list, read, look at it. */
+/** Does everything that an agent or a user can do with the latest mail: list it, read it, view it. */
 async function readLatest(world: World): Promise<number[]> {
   const list = await world.ask("GET", `/agents/${world.agent}/messages?status=all&sort=desc&page_size=1`);
   const [latest] = (JSON.parse(list.text) as { messages?: { message_id: string }[] }).messages ?? [];
@@ -96,7 +96,7 @@ async function readLatest(world: World): Promise<number[]> {
   return statuses;
 }
 
-/** Has HTML held for a person, and does what the person's dashboard does with it. */
+/** Has a message with this HTML held, and makes the dashboard's requests for it. */
 async function holdAndLook(world: World, html: string): Promise<number[]> {
   const mail = { from: world.held, to: ["someone@outside.example"], subject: "s", body: "b", html_body: html };
   const sent = await world.ask("POST", "/send", mail);
@@ -114,7 +114,7 @@ async function holdAndLook(world: World, html: string): Promise<number[]> {
   return statuses;
 }
 
-/** Whether a status says something: a 500 is a fault, a 503 is the answer of a server that protects itself. */
+/** Whether a status is acceptable: a 500 is a bug, a 503 is a server that protects itself. */
 function isAnswer(status: number): boolean {
   return status < 500 || status === 503;
 }

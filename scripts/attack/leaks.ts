@@ -1,4 +1,4 @@
-/** Secrets in every field of mail that leaves: held or let through. */
+/** Plants secrets in every field of outbound mail, and checks that the gate holds it. */
 import { harmlessWord, leaks, plantedSecret } from "../../test/attacks/leaks.ts";
 import { type AttackOptions, startWorld } from "./world.ts";
 

@@ -1,4 +1,4 @@
-/** The findings as tables for people. */
+/** The findings as readable tables. */
 import { table, whole } from "../bench/table.ts";
 import type { FaultRow } from "./faults.ts";
 import type { ForgeriesResult } from "./forgeries.ts";
@@ -7,15 +7,15 @@ import type { LeaksResult } from "./leaks.ts";
 
 export interface Findings<T> {
   found: T;
-  /** For people. */
+  /** Readable text. */
   report: string;
   /** Whether every attack failed. */
   isClean: boolean;
 }
 
-/** How long `/api/health` may wait while a hostile input is read. */
+/** The goal for the longest wait of `/api/health` while the server processes a hostile input. */
 const HEALTH_MS_AIM = 100;
-/** Rows of the table of inputs; the rest was faster. */
+/** The table of inputs shows this many rows, the slowest ones. */
 const INPUT_ROWS_MAX = 25;
 
 export function forgeriesFindings(database: string, found: ForgeriesResult): Findings<ForgeriesResult> {

@@ -1,20 +1,20 @@
-/** Watches a server from a process of its own: how long `/api/health` takes, and how much memory it holds. */
+/** Watches a server from a separate process: how long `/api/health` takes, and how much memory the server uses. */
 import { answerCalls, type Handlers } from "../bench/child.ts";
 import { descendantsOf, memoryMB } from "../bench/process.ts";
 
-/** Between two questions. A stand-still of the server is seen to this precision. */
+/** Time between two probes, and so the precision of a measured stall. */
 const PROBE_INTERVAL_MS = 10;
 const MEMORY_INTERVAL_MS = 20;
 
-/** What was seen between `begin` and `end`. */
+/** The measurements between `begin` and `end`. */
 export interface Watched {
   /** The longest wait for `/api/health`, in milliseconds. */
   healthMs: number;
-  /** The same for a server in the watching process that does nothing: what the machine itself adds. */
+  /** The same for an idle server in the watching process: the delay that the machine itself adds. */
   controlMs: number;
-  /** Most resident memory of the server and its child processes together, in MB (10^6 bytes). */
+  /** Peak resident memory of the server and its child processes together, in MB (10^6 bytes). */
   peakMB: number;
-  /** Questions that got no answer, or another one than 200. */
+  /** Probes that got no answer, or a status other than 200. */
   failures: number;
 }
 
@@ -65,7 +65,7 @@ const handlers = {
 } satisfies Handlers;
 export type WatchHandlers = typeof handlers;
 
-/** Resident memory of a process and all that it has started; 0 where there is no /proc. */
+/** Resident memory of a process and its descendants; 0 without /proc. */
 function residentMB(pid: number): number {
   return [pid, ...descendantsOf(pid)].reduce((sum, one) => sum + (memoryMB(one).now || 0), 0);
 }

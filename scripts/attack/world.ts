@@ -1,4 +1,4 @@
-/** The compiled binary under attack: a process of its own, with an account and two agents, watched from outside. */
+/** The compiled binary under attack: a separate process with an account and two agents, watched from outside. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ export interface AttackOptions {
   /** The command line before `serve`: the binary, or Bun and the source file. */
   command: readonly string[];
   database: Database;
-  /** Says what is going on. */
+  /** Reports progress. */
   progress(text: string): void;
 }
 
@@ -25,13 +25,13 @@ export interface World extends AsyncDisposable {
   readonly agent: string;
   /** A local agent that holds all its mail. */
   readonly held: string;
-  /** One API request, whatever its answer; `body` is sent as it is when it is bytes, else as JSON. */
+  /** Makes an API request and returns any answer. Sends bytes as they are, and any other `body` as JSON. */
   ask(method: string, path: string, body?: unknown): Promise<{ status: number; text: string }>;
-  /** Runs `work` and tells what the server's health and memory were meanwhile. */
+  /** Runs `work`, and measures the server's health and memory meanwhile. */
   watch<T>(work: () => Promise<T>): Promise<{ result: T; watched: Watched }>;
 }
 
-/** Starts the binary on an empty folder, with its own DNS server and limits that let one sender send a lot. */
+/** Starts the binary on an empty folder, with its own DNS server and with limits that let one sender send a lot. */
 export async function startWorld(
   options: AttackOptions & { zone?: Zone; sharedDomain?: string; settings?: Record<string, string> },
 ): Promise<World> {

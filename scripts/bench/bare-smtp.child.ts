@@ -1,4 +1,4 @@
-/** The yardstick: smtp-server with nothing behind it. It takes every message and throws it away. */
+/** The baseline: a bare smtp-server, which accepts every message and discards it. */
 import type { AddressInfo } from "node:net";
 import { SMTPServer } from "smtp-server";
 import { SMTPConnection } from "smtp-server/lib/smtp-connection.js";
@@ -51,7 +51,7 @@ const options = {
 };
 
 const handlers = {
-  /** Listens on a free port of loopback and returns it. `greets`: after smtp-server's pause, or at once. */
+  /** Listens on a free loopback port and returns it. `greets`: after smtp-server's pause, or at once. */
   async start({ greets, keeps }: { greets: "after its pause" | "at once"; keeps?: "the last message" }) {
     keepsLast = keeps === "the last message";
     const server = greets === "at once" ? new PromptServer(options) : new SMTPServer(options);
@@ -61,7 +61,7 @@ const handlers = {
   },
   /** Messages so far. */
   taken: (_: null) => taken,
-  /** Resolves when `count` messages have come in all. */
+  /** Resolves when `count` messages have arrived in total. */
   async waitFor(count: number) {
     if (taken >= count) return;
     wanted = count;
@@ -70,7 +70,7 @@ const handlers = {
     });
     wanted = Number.POSITIVE_INFINITY;
   },
-  /** The last message, byte by byte (latin1), when it is to be kept. */
+  /** The last message, one character per byte (latin1), if `keeps` asked for it. */
   last: (_: null) => last,
 };
 

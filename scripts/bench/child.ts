@@ -1,4 +1,4 @@
-/** Helper processes of a benchmark: each on its own core if there is one, none left behind. */
+/** Helper processes of a benchmark: each on its own core if possible, and none outlives the benchmark. */
 import type { Subprocess } from "bun";
 
 export type Handlers = Record<string, (argument: never) => unknown>;
@@ -15,7 +15,7 @@ interface Answer {
   error?: string;
 }
 
-/** A process of ours that answers calls. */
+/** A helper process that answers calls. */
 export interface Child<H extends Handlers> {
   readonly pid: number;
   /** Calls a handler there. Rejects with its error, or when the process ends first. */
@@ -23,7 +23,7 @@ export interface Child<H extends Handlers> {
   stop(): Promise<void>;
 }
 
-/** Starts `file` (beside this one) in a process of its own; it ends with ours, however ours ends. */
+/** Starts `file` (beside this one) in a separate process, which ends with this one, however it ends. */
 export function startChild<H extends Handlers>(file: string): Child<H> {
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let calls = 0;
@@ -71,12 +71,12 @@ export function answerCalls<H extends Handlers>(handlers: H): void {
   });
 }
 
-/** Milliseconds since 1970 with fractions, the same clock in every process of this machine. */
+/** Milliseconds since 1970 with fractions; all processes of the machine share this clock. */
 export function wallMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** Rejects when `promise` takes longer than `ms`. */
+/** Rejects if `promise` takes longer than `ms`. */
 export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
   let timer: Timer | undefined;
   const late = new Promise<never>((_resolve, reject) => {

@@ -1,4 +1,4 @@
-/** Endpoints that are dead: one whose machine takes the connection and never answers, and one where nobody listens. */
+/** Dead endpoints: one accepts the connection and never answers, the other refuses it. */
 import { answerCalls } from "./child.ts";
 
 const handlers = {

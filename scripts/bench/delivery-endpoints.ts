@@ -1,4 +1,4 @@
-/** Live endpoints beside dead ones: how soon they hear of a message when nothing waits, and when very much does. */
+/** Live endpoints beside dead ones: how soon they get a webhook with an empty queue, and with a very long one. */
 import { within } from "./child.ts";
 import type { DeadHandlers } from "./dead.child.ts";
 import { addressOf, type DeliveryBench, makeAgents, raisedLimits, sendMail } from "./delivery-load.ts";
@@ -10,13 +10,13 @@ import { sharedDomain } from "./series.ts";
 import { type Latency, latency } from "./statistics.ts";
 
 const LIVE_ENDPOINTS = 20;
-/** Half of them take the connection and say nothing, half refuse it. */
+/** Half of them accept the connection and never answer; the other half refuse it. */
 const DEAD_ENDPOINTS = 100;
-/** Begun a second, and for how long: a calm server, whose latency is not its own queue. */
+/** Messages per second, and for how many seconds: slow enough that latency includes no queueing. */
 const CALM_PER_SECOND = 50;
 const CALM_SECONDS = 20;
 const WARM_UP_MESSAGES = 200;
-/** A webhook may wait for a place that a silent endpoint has: for one whole attempt, 30 s. */
+/** A webhook may wait for a slot that a silent endpoint holds: for one whole attempt, 30 s. */
 const ARRIVAL_TIMEOUT_MS = 120_000;
 
 /** Webhooks in one round. Times in milliseconds. */
@@ -24,31 +24,31 @@ export interface EndpointsRound {
   empty: Phase;
   piled: Phase;
   claimMs: { empty: Latency; piled: Latency };
-  /** Of the last percentile, piled to empty. */
+  /** The ratio of the 99th percentiles: with the pile to without. */
   p99Ratio: number;
-  /** Attempts a second at dead endpoints, over the whole time beside the pile. */
+  /** Attempts per second at dead endpoints, over the whole time with the pile. */
   deadAttemptsPerSecond: number;
 }
 
 interface Phase {
   /** From the 250 to the webhook. */
   commitToWebhookMs: Latency;
-  /** Cores kept busy. */
+  /** Cores that the server used. */
   cores: CpuUse;
-  /** Cores that programs which are none of ours kept busy (a Postgres server is one). */
+  /** Cores that other programs used, such as a Postgres server. */
   otherCores: number;
-  /** From the start of the series with which the server warms up to its last webhook. */
+  /** From the start of the warm-up series to its last webhook. */
   warmUpSeconds: number;
 }
 
-/** Every message has to be one verified webhook. */
+/** Every message must arrive as exactly one verified webhook. */
 export interface EndpointCounts {
   messages: number;
   webhooks: number;
   duplicates: number;
 }
 
-/** Measures on an empty queue, stops, makes the pile, starts again and measures once more. Adds to `counts`. */
+/** Measures with an empty queue, stops the server, makes the pile, restarts and measures again. Adds to `counts`. */
 export async function endpointsRound(bench: DeliveryBench, run: Run, counts: EndpointCounts): Promise<EndpointsRound> {
   await using cleanUp = new AsyncDisposableStack();
   const { options, say } = bench;

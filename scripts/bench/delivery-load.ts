@@ -1,4 +1,4 @@
-/** What both parts of the delivery benchmark share: the processes around the server, agents, and one series of mail. */
+/** Shared by both parts of the delivery benchmark: the processes around the server, agents, and one series of mail. */
 import { type Child, within } from "./child.ts";
 import type { DnsHandlers } from "./dns.child.ts";
 import type { E2a } from "./e2a.ts";
@@ -13,12 +13,12 @@ import type { Sent } from "./smtp-connection.ts";
 export interface DeliveryOptions extends RunOptions {
   /** Agents that listen on a WebSocket at the same time. */
   listeners: number;
-  /** Deliveries that wait for endpoints which do not answer. */
+  /** Deliveries that wait for dead endpoints. */
   waiting: number;
   part: "sockets" | "endpoints" | "all";
 }
 
-/** What a round works with. */
+/** The context of a round. */
 export interface DeliveryBench extends Round {
   options: DeliveryOptions;
   load: Child<LoadHandlers>;
@@ -26,11 +26,11 @@ export interface DeliveryBench extends Round {
   sink: Child<SinkHandlers>;
   dns: Child<DnsHandlers>;
   dnsAddress: string;
-  /** Takes this many messages from those that are signed and not sent yet; returns the place of the first. */
+  /** Reserves this many signed messages that have not been sent; returns the index of the first. */
   reserve(count: number): number;
 }
 
-/** What is raised over its default so that one account and one address can make the load. */
+/** Limits above their defaults, so that one account and one address can make the load. */
 export const raisedLimits = {
   E2A_SMTP_MAX_MESSAGES_PER_MINUTE_PER_IP: "1000000",
   E2A_SMTP_MAX_MESSAGES_PER_CONNECTION: "1000000",
@@ -40,7 +40,7 @@ export const raisedLimits = {
   E2A_LIMITS_WEBSOCKETS_PER_KEY: "1000000",
 };
 
-/** HTTP connections over which agents are made, and handshakes under way at the same time. */
+/** Concurrent HTTP connections for making agents, and concurrent handshakes. */
 export const AT_ONCE = 50;
 
 export const addressOf = (slug: string) => `${slug}@${sharedDomain}`;
@@ -62,7 +62,7 @@ export async function makeAgents(server: E2a, key: string, slugs: readonly strin
   );
 }
 
-/** Sends messages that nobody has seen yet. */
+/** Sends messages that have not been sent before. */
 export function sendMail(
   bench: DeliveryBench,
   server: E2a,

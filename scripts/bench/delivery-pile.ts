@@ -1,4 +1,4 @@
-/** Deliveries that wait for dead endpoints, made in the database while no server has it open, and what a claim costs. */
+/** Makes waiting deliveries to dead endpoints in the database of a stopped server, and times claims. */
 import { join } from "node:path";
 import { getTableColumns, sql } from "drizzle-orm";
 import { migrations } from "../../src/assets.ts";
@@ -16,13 +16,13 @@ import { mailFor } from "../../test/store/rows.ts";
 import type { E2aOptions } from "./e2a.ts";
 import { type Latency, latency } from "./statistics.ts";
 
-/** Claims that are timed, each with so many slots free as a server has that is not busy. */
+/** Number of timed claims, each with as many free slots as an idle server has. */
 const CLAIMS_TIMED = 200;
 const CLAIM_LIMIT = 16;
 /** How long ago the pile became due. */
 const OVERDUE_MS = 3_600_000;
 
-/** The database of a server that is stopped. */
+/** Opens the database of a stopped server. */
 export async function openDatabase({ folder, settings }: E2aOptions) {
   const url = settings.E2A_DATABASE_URL;
   const engine = url
@@ -32,8 +32,8 @@ export async function openDatabase({ folder, settings }: E2aOptions) {
 }
 
 /**
- * Makes `count` due deliveries, spread over the endpoints: one for each by the store, and copies of it. The endpoints have
- * failed before, as those have for which so much waits.
+ * Makes `count` due deliveries, spread over the endpoints: the store makes one for each, which is then copied. The
+ * endpoints are marked as failing, as they would be with so long a queue.
  */
 export async function pileUp(engine: Engine, store: Store, endpoints: string[], count: number): Promise<void> {
   const accepted = await store.acceptInbound(mailFor(endpoints, { receivedAt: new Date(Date.now() - OVERDUE_MS) }));
@@ -53,7 +53,7 @@ export async function pileUp(engine: Engine, store: Store, endpoints: string[], 
   });
 }
 
-/** Attempts made at these endpoints so far. */
+/** How many attempts these endpoints have had so far. */
 export function countAttempts(engine: Engine, endpoints: string[]): Promise<number> {
   return engine.read(function* (): Verb<number> {
     const [row] = yield* askRaw<{ n: number }>(sql`
@@ -69,7 +69,7 @@ const list = (values: string[]) =>
     sql`, `,
   );
 
-/** How long a claim takes while the dead endpoints have all that they may have in hand, and another one has mail. */
+/** How long a claim takes while the dead endpoints use all slots that they may use, and another endpoint has mail. */
 export async function timeClaims(store: Store, dead: string[]): Promise<Latency> {
   const owner = await store.firstUser();
   if (!owner) throw new Error("the server has no account");

@@ -3,10 +3,10 @@ import type { EndpointsRound } from "./delivery-endpoints.ts";
 import type { SocketsRound } from "./delivery-sockets.ts";
 import { cpu, mark, type Row, table, times, whole } from "./table.ts";
 
-/** What live endpoints may lose beside the pile, in the last percentile. */
+/** How much slower live endpoints may get beside the pile, at the 99th percentile. */
 const P99_RATIO_MAX = 1.5;
 
-/** The result as tables for people. */
+/** The result as readable tables. */
 export function deliveryReport(result: DeliveryResult): string {
   const { conditions, median, counts } = result;
   const { sockets, endpoints } = median;
@@ -68,7 +68,7 @@ function endpointRows({ empty, piled, claimMs, p99Ratio, deadAttemptsPerSecond }
 
 const fine = ({ p50, p99 }: { p50: number; p99: number }) => `${p50.toFixed(2)} / ${p99.toFixed(2)}`;
 
-/** Whether each message came once, where it belongs, and nobody was cut off. */
+/** Whether each message arrived once, at the right place, and no listener was disconnected. */
 export function isComplete({ counts }: DeliveryResult): boolean {
   return socketsAreComplete(counts.sockets) && endpointsAreComplete(counts.endpoints);
 }

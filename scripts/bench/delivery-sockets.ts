@@ -1,4 +1,4 @@
-/** Many WebSockets on one server: what each costs, and how soon each hears of its message. */
+/** Many WebSockets on one server: the cost of each, and how soon each hears of its message. */
 import { within } from "./child.ts";
 import { AT_ONCE, addressOf, type DeliveryBench, makeAgents, raisedLimits, sendMail } from "./delivery-load.ts";
 import { api, type E2a, startPrepared } from "./e2a.ts";
@@ -8,11 +8,11 @@ import { type Measured, perSecond, SERIES_TIMEOUT_MS, sharedDomain } from "./ser
 import type { Sent } from "./smtp-connection.ts";
 import { type Latency, latency } from "./statistics.ts";
 
-/** Agents that hear of a burst. */
+/** Agents that get a message in a burst. */
 const BURST_LISTENERS = 1_000;
-/** Memory is looked at when the server has had so little to do for so long: the collector has run by then. */
+/** Memory is measured after the server has been this idle for this long: garbage collection has run by then. */
 const quiet = { cores: 0.03, ms: 5_000, waitMsMax: 60_000 };
-/** Between two requests that show whether others are served while sockets open. */
+/** Interval of the requests that check whether the server answers while sockets open. */
 const PROBE_EVERY_MS = 20;
 
 /** WebSockets in one round. Times in milliseconds. */
@@ -20,17 +20,17 @@ export interface SocketsRound {
   rssMB: { before: number; connected: number; afterBursts: number; peak: number };
   kBPerConnection: number;
   handshakesPerSecond: number;
-  /** GET /api/health while they open. */
+  /** Time of GET /api/health while the sockets open. */
   healthMs: Latency;
-  /** One message to so many agents: one commit, then as many frames. */
+  /** One message to this many agents: one commit, then as many frames. */
   broadcast: { commitToFrameMs: Latency; lastFrameMs: number; otherCores: number };
-  /** As many messages of their own as fast as they are taken. */
+  /** One message per agent, as fast as the server accepts them. */
   burst: { messagesPerSecond: number; commitToFrameMs: Latency; dotToFrameMs: Latency; otherCores: number };
-  /** Cores kept busy with all connected and nothing to say, pings included. */
+  /** Cores that the server uses with all sockets connected and no messages, pings included. */
   quietCores: number;
 }
 
-/** Every message has to be one frame at its own listener, and no listener is closed. */
+/** Every message must arrive as one frame at its own listener, and no listener may be closed. */
 export interface SocketCounts {
   messages: number;
   frames: number;
@@ -72,7 +72,7 @@ export async function socketsRound(bench: DeliveryBench, counts: SocketCounts): 
   };
 }
 
-/** Resolves with the cores that it keeps busy when it has nothing to do. */
+/** Waits until the server is idle; resolves with the cores that it still uses. */
 async function untilQuiet(server: E2a): Promise<number> {
   for (let waitedMs = 0; ; waitedMs += quiet.ms) {
     const readMeter = startMeter(server.pid, []);
@@ -102,10 +102,10 @@ async function connectAll(bench: DeliveryBench, server: E2a, key: string, agents
   return { handshakesPerSecond: agents.length / seconds, healthMs: latency(health) };
 }
 
-/** A broadcast for each of the two kinds to warm up, then each measured. */
+/** Warms up with one run of each kind, then measures each. */
 async function bursts(bench: DeliveryBench, server: E2a, counts: SocketCounts) {
   const { options, say, listeners } = bench;
-  // Spread over all, so that no part of the sockets is warmer than another.
+  // Spread the messages over all sockets, so that none is warmer than another.
   const size = Math.min(BURST_LISTENERS, options.listeners);
   const step = Math.floor(options.listeners / size);
   const to = Array.from({ length: size }, (_, i) => addressOf(`listener-${i * step + 1}`));

@@ -1,4 +1,4 @@
-/** Deliveries: very many WebSockets on one server, and webhooks beside very many that wait for dead endpoints. */
+/** Deliveries: very many WebSockets on one server, and webhooks beside a long queue for dead endpoints. */
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,10 +13,10 @@ import { settingsText, startRun } from "./run.ts";
 import type { SinkHandlers } from "./sink.child.ts";
 import { medians } from "./statistics.ts";
 
-/** Messages of one round: two bursts and two broadcasts, and what goes to webhooks, with room. */
+/** Enough messages for one round: two bursts, two broadcasts, and those for webhooks. */
 const MESSAGES_PER_ROUND = 5_000;
 
-/** Parts that were not asked for are absent. */
+/** Parts that were not requested are absent. */
 interface DeliveryRound {
   sockets?: SocketsRound;
   endpoints?: EndpointsRound;
@@ -25,7 +25,7 @@ interface DeliveryRound {
 export interface DeliveryResult {
   benchmark: "delivery";
   conditions: Record<string, string | number>;
-  /** Over all rounds. */
+  /** Sums over all rounds. */
   counts: { sockets: SocketCounts; endpoints: EndpointCounts };
   median: DeliveryRound;
   rounds: DeliveryRound[];
@@ -55,7 +55,7 @@ export async function benchDelivery(options: DeliveryOptions): Promise<DeliveryR
   };
   const rounds: DeliveryRound[] = [];
   for await (const round of run.rounds()) {
-    // A process of its own for each round: a socket that a server has closed counts.
+    // A new process for each round, because it counts the sockets that a server has closed.
     const listeners = run.child<ListenersHandlers>("listeners.child.ts");
     const bench = { options, load, listeners, sink, dns, dnsAddress, reserve, ...round };
     const within = async (name: string) => {

@@ -1,4 +1,4 @@
-/** DNS on loopback for a benchmark: the zone it is given, and no name beside it. */
+/** A DNS server on loopback for a benchmark. It knows only the given zone. */
 import { type DnsServer, startDnsServer, type Zone } from "../../test/support/dns-server.ts";
 import { answerCalls } from "./child.ts";
 
@@ -10,7 +10,7 @@ const handlers = {
     server = await startDnsServer(zone);
     return server.address;
   },
-  /** Questions answered since the last time this was asked. */
+  /** Questions answered since the last call. */
   questions: (_: null) => server.queries.splice(0).length,
 };
 

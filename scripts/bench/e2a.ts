@@ -1,4 +1,4 @@
-/** The product as an operator runs it: a process of its own, on a folder of its own, on loopback. */
+/** The product as an operator runs it: a separate process with its own folder, on loopback. */
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { testPostgres } from "../../test/support/postgres.ts";
@@ -8,15 +8,15 @@ import { memoryMB } from "./process.ts";
 const START_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 30_000;
 const LOG_TAIL_BYTES = 2_000;
-/** Between "ready" and the look at idle memory. */
+/** Time between "ready" and the measurement of idle memory. */
 const IDLE_SETTLE_MS = 1_500;
 
 export interface E2aOptions {
   /** The command line before `serve`: the binary, or Bun and the source file. */
   command: readonly string[];
-  /** An empty folder, or one that an earlier run of this product has left. */
+  /** An empty folder, or the folder of an earlier run. */
   folder: string;
-  /** E2A_* variables beside the ones about listeners and folder. */
+  /** E2A_* variables in addition to those about listeners and folder. */
   settings: Record<string, string>;
 }
 
@@ -24,13 +24,13 @@ export interface E2a {
   readonly pid: number;
   readonly httpUrl: string;
   readonly smtpPort: number;
-  /** From the start of the process to its line that says "ready". */
+  /** From the start of the process to its "ready" line. */
   readonly readyMs: number;
-  /** Stops it as an operator would; it finishes what is in hand. Safe to call twice. */
+  /** Stops it as an operator would; it finishes its work first. Safe to call twice. */
   stop(): Promise<void>;
 }
 
-/** Starts `e2a serve` and resolves when it is ready. Rejects with the end of its log when it does not get there. */
+/** Starts `e2a serve` and resolves when it is ready. Rejects with the end of its log if it does not start. */
 export async function startE2a(options: E2aOptions): Promise<E2a> {
   const logPath = join(options.folder, "serve.log");
   const log = openSync(logPath, "a");
@@ -67,17 +67,17 @@ export async function startE2a(options: E2aOptions): Promise<E2a> {
 export interface PreparedE2a {
   server: E2a;
   key: string;
-  /** Resident memory, in MB, a moment after it was ready. */
+  /** Resident memory, in MB, shortly after it was ready. */
   idleMB: number;
-  /** On an empty folder, and on the one that was there. */
+  /** Time to start on an empty folder, and again on the same folder. */
   readyMs: { first: number; again: number };
-  /** How it was started, so that it can be started again. */
+  /** The options with which it was started, for a restart. */
   product: E2aOptions;
 }
 
 /**
- * Starts on an empty folder, makes an account, does `prepare`, and starts again.
- * @param options.firstSettings What is different for the first start.
+ * Starts on an empty folder, makes an account, runs `prepare`, and restarts.
+ * @param options.firstSettings Settings for the first start only.
  */
 export async function startPrepared(
   options: E2aOptions & { database: "sqlite" | "postgres"; firstSettings?: Record<string, string> },
@@ -104,7 +104,7 @@ export async function startPrepared(
   return { server, key, idleMB, readyMs: { first: empty.readyMs, again: server.readyMs }, product };
 }
 
-/** Makes an account on the folder of a running server and returns its API key. */
+/** Makes an account in the folder of a running server and returns its API key. */
 async function makeAccount(options: E2aOptions): Promise<string> {
   const bootstrap = Bun.spawn({
     cmd: [...options.command, "bootstrap", "--email", "owner@example.net", "--json"],
@@ -116,7 +116,7 @@ async function makeAccount(options: E2aOptions): Promise<string> {
   return (JSON.parse(text) as { api_key: string }).api_key;
 }
 
-/** One API request; throws on any answer that is not a success. */
+/** Makes an API request. Throws unless the answer is a success. */
 export async function api<T>(server: E2a, key: string, method: string, path: string, body?: unknown): Promise<T> {
   const response = await fetch(`${server.httpUrl}/api/v1${path}`, {
     method,
@@ -142,7 +142,7 @@ export async function countMessages(server: E2a, key: string, agent: string) {
   return { messages, verified };
 }
 
-/** A list of messages, page by page. `path` has a query already. */
+/** The pages of a list of messages. `path` already contains a query. */
 export async function* pages<T>(server: E2a, key: string, path: string): AsyncIterable<T[]> {
   let token = "";
   do {
@@ -168,7 +168,7 @@ function environment({ folder, settings }: E2aOptions): Record<string, string> {
   };
 }
 
-/** Goes on reading after the first line, else the server would one day write into a closed pipe. */
+/** Resolves with the first line. Keeps reading after it, or the server would write into a closed pipe. */
 function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   (async () => {

@@ -1,4 +1,4 @@
-/** One HTTP keep-alive connection of the load: one request after the other (RFC 9112). */
+/** One HTTP keep-alive connection of the load, with one request at a time (RFC 9112). */
 import { LoadSocket } from "./load-socket.ts";
 
 export class HttpConnection {
@@ -13,7 +13,7 @@ export class HttpConnection {
     return connection;
   }
 
-  /** Sends a JSON body and waits for the whole answer, which must say its length. */
+  /** Sends a JSON body and waits for the whole answer, which must have a Content-Length. */
   async post(path: string, headers: readonly string[], json: string): Promise<{ status: number; body: string }> {
     const body = Buffer.from(json);
     const head = [

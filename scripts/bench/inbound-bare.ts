@@ -11,19 +11,19 @@ export interface BareRound {
   dotToReplyMs: Latency;
   cpuMsPerMessage: CpuUse;
   rssPeakMB: number;
-  /** One message a connection: with smtp-server's pause before the greeting, and without. */
+  /** One message per connection: with smtp-server's pause before the greeting, and without. */
   onePerConnection: { paused: number; prompt: number };
-  /** How much of a core the load took at full speed, and programs that are none of ours. */
+  /** Cores that the load used at full speed; then those that other programs used. */
   loadCores: number;
   otherCores: number;
 }
 
-/** It is so fast that it needs more messages for the same seconds. */
+/** The bare server is faster, so it needs more messages to run for the same time. */
 const MESSAGES_FACTOR = 4;
-/** Each connection to a server that pauses costs 100 ms. */
+/** Fewer messages, because each connection to a server that pauses takes 100 ms. */
 const PAUSED_MESSAGES = 200;
 
-/** Full speed over connections kept open, then one message a connection. */
+/** Measures full speed over open connections, then one message per connection. */
 export async function bareRound(bench: Bench): Promise<BareRound> {
   const child = () => startChild<BareHandlers>("bare-smtp.child.ts");
   const [paused, prompt] = [child(), child()];

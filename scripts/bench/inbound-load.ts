@@ -1,4 +1,4 @@
-/** What both sides of the inbound benchmark share: the processes around a server, and figures of a series. */
+/** Shared by both sides of the inbound benchmark: the processes around a server, and the figures of a series. */
 import { type Child, within } from "./child.ts";
 import type { DnsHandlers } from "./dns.child.ts";
 import type { LoadHandlers, LoadOrder } from "./load.child.ts";
@@ -10,17 +10,17 @@ import type { Sent } from "./smtp-connection.ts";
 import { type Latency, latency } from "./statistics.ts";
 
 export interface InboundOptions extends RunOptions {
-  /** Whether senders send MAIL, RCPT and DATA at once. */
+  /** Whether senders pipeline MAIL, RCPT and DATA. */
   pipelined: boolean;
 }
 
-/** What a round works with. */
+/** The context of a round. */
 export interface Bench extends Round {
   options: InboundOptions;
   load: Child<LoadHandlers>;
   sink: Child<SinkHandlers>;
   dns: Child<DnsHandlers>;
-  /** `host:port` of the DNS that knows the sender. */
+  /** `host:port` of the DNS server that knows the sender. */
   dnsAddress: string;
 }
 
@@ -28,7 +28,7 @@ export interface Bench extends Round {
 export const agentSlug = "bench";
 export const agent = `${agentSlug}@${sharedDomain}`;
 
-/** Sends one series to a server; `settled` is waited for before the meter stops. */
+/** Sends one series to a server. Waits for `settled` before it stops the meter. */
 export async function sendSeries(
   { load, sink, dns, options }: Bench,
   server: { pid: number; port: number },

@@ -17,9 +17,9 @@ import { type Latency, latency } from "./statistics.ts";
 
 /** The product in one round. Times in milliseconds. */
 export interface ProductRound {
-  /** 250s a second over connections kept open. */
+  /** 250 replies per second over open connections. */
   messagesPerSecond: number;
-  /** Webhooks a second, from the first command to the last webhook. */
+  /** Webhooks per second, from the first command to the last webhook. */
   webhooksPerSecond: number;
   dotToReplyMs: Latency;
   dotToWebhookMs: Latency;
@@ -28,9 +28,9 @@ export interface ProductRound {
   onePerConnection: { messagesPerSecond: number; dotToReplyMs: Latency };
   /** At full speed, webhook included. */
   cpuMsPerMessage: CpuUse;
-  /** Cores kept busy at full speed. */
+  /** Cores that the server used at full speed. */
   cores: CpuUse;
-  /** How much of a core the load took at full speed, and programs that are none of ours (a Postgres server is one). */
+  /** Cores that the load used at full speed; then those that other programs used, such as a Postgres server. */
   loadCores: number;
   otherCores: number;
   rssMB: { idle: number; afterLoad: number; peak: number };
@@ -38,7 +38,7 @@ export interface ProductRound {
   dnsQuestions: number;
 }
 
-/** Every 250 has to be a message in the API, verified, and one verified webhook. */
+/** Every 250 must become one verified message in the API and one verified webhook. */
 export interface Counts {
   replies: number;
   stored: number;
@@ -47,7 +47,7 @@ export interface Counts {
   duplicates: number;
 }
 
-/** What is raised over its default so that one address can send at full speed, and all of it be counted. */
+/** Limits above their defaults, so that one address can send at full speed and all messages can be counted. */
 export const raisedLimits = {
   E2A_SMTP_MAX_MESSAGES_PER_MINUTE_PER_IP: "1000000",
   E2A_SMTP_MAX_MESSAGES_PER_CONNECTION: "1000000",
@@ -55,7 +55,7 @@ export const raisedLimits = {
   E2A_LIMITS_API_REQUESTS_PER_MINUTE: "1000000",
 };
 
-/** Starts on an empty folder, makes an agent with a webhook, starts again, and measures. Adds to `counts`. */
+/** Starts on an empty folder, makes an agent with a webhook, restarts and measures. Adds to `counts`. */
 export async function productRound(bench: Bench, counts: Counts): Promise<ProductRound> {
   await using cleanUp = new AsyncDisposableStack();
   const settings = { ...raisedLimits, E2A_SHARED_DOMAIN: sharedDomain, E2A_DNS_SERVERS: bench.dnsAddress };
@@ -84,7 +84,7 @@ export async function productRound(bench: Bench, counts: Counts): Promise<Produc
 
 type Speed = Omit<ProductRound, "rssMB" | "readyMs" | "dnsQuestions">;
 
-/** Warm-up, full speed, a tenth of it, one message a connection; each waits for its last webhook. */
+/** Runs the warm-up, full speed, a tenth of it, and one message per connection. Each waits for its last webhook. */
 async function allSeries(bench: Bench, { pid, smtpPort }: E2a, counts: Counts): Promise<Speed> {
   const { messages } = bench.options;
   let first = 0;

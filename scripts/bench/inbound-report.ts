@@ -1,10 +1,10 @@
 import type { InboundResult } from "./inbound.ts";
 import { atLeast, below, cores, cpu, mark, percent, type Row, table, times, whole } from "./table.ts";
 
-/** What the product is to reach on any machine, beside the bare server on the same one. */
+/** The goals for the product on any machine, relative to the bare server on the same machine. */
 const aims = { shareMin: 0.2, tenthWebhookP50MsMax: 15, idleMBMax: 90, readyMsMax: 300 };
 
-/** The result as a table for people. */
+/** The result as a readable table. */
 export function inboundReport(result: InboundResult): string {
   const { bare, product, share } = result.median;
   const { counts, conditions } = result;
@@ -69,7 +69,7 @@ export function inboundReport(result: InboundResult): string {
   ].join("\n");
 }
 
-/** Whether no message was lost, doubled or left unverified. */
+/** Whether no message was lost, duplicated or left unverified. */
 export function isComplete({ counts }: InboundResult): boolean {
   const { replies, stored, verified, webhooks, duplicates } = counts;
   return replies === stored && replies === verified && replies === webhooks && duplicates === 0;

@@ -1,4 +1,4 @@
-/** Mail in, from the final dot to the webhook, beside a bare smtp-server that throws everything away. */
+/** Inbound mail, from the final dot to the webhook, beside a bare smtp-server that discards everything. */
 import type { DnsHandlers } from "./dns.child.ts";
 import { type BareRound, bareRound } from "./inbound-bare.ts";
 import { agent, type InboundOptions } from "./inbound-load.ts";
@@ -13,13 +13,13 @@ import { median, medians } from "./statistics.ts";
 export interface InboundResult {
   benchmark: "inbound";
   conditions: Record<string, string | number>;
-  /** Over all rounds. */
+  /** Sums over all rounds. */
   counts: Counts;
   median: { bare: BareRound; product: ProductRound; share: number };
   rounds: { bare: BareRound; product: ProductRound }[];
 }
 
-/** Runs all rounds, bare and product in turn. Leaves no process and no file behind. */
+/** Runs all rounds, alternating between bare and product. Leaves no process and no file behind. */
 export async function benchInbound(options: InboundOptions): Promise<InboundResult> {
   await using run = await startRun(options);
   const dns = run.child<DnsHandlers>("dns.child.ts");

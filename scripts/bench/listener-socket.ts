@@ -1,21 +1,21 @@
 /** One agent's WebSocket of the load, with as little work and memory as possible around it (RFC 6455). */
 import { wallMs } from "./child.ts";
 
-/** One frame that told of a message. */
+/** A frame that announced a message. */
 export interface Heard {
-  /** The listener's place in the order. */
+  /** The listener's index. */
   listener: number;
   messageId: string;
-  /** When it was here whole, by `wallMs`. */
+  /** When the whole frame had arrived, by `wallMs`. */
   at: number;
 }
 
 const opcodes = { text: 1, close: 8, ping: 9 } as const;
-/** A pong without payload whose mask is nought; a client must mask (RFC 6455 5.3). */
+/** A pong without payload. Its mask is zero, because a client must mask (RFC 6455 5.3). */
 const pong = Uint8Array.of(0x8a, 0x80, 0, 0, 0, 0);
 const headEnd = Buffer.from("\r\n\r\n");
 
-/** Bytes that came of a socket's stream and are not yet a whole frame; most of the time none. */
+/** Received bytes that are not a whole frame yet; usually none. */
 interface State {
   listener: number;
   upgraded: ((error?: Error) => void) | null;
@@ -23,13 +23,13 @@ interface State {
 }
 
 export interface ListenerGroup {
-  /** Connects the agent of this place; resolves when its WebSocket is open. */
+  /** Connects the agent with this index; resolves when its WebSocket is open. */
   open(listener: number, agent: string): Promise<void>;
-  /** Sockets that the server has closed. */
+  /** How many sockets the server has closed. */
   closed(): number;
 }
 
-/** Connections to one server that hand each message to `hear`. */
+/** Makes connections to one server that pass each message to `hear`. */
 export function createListeners(server: { port: number; key: string }, hear: (heard: Heard) => void): ListenerGroup {
   let closed = 0;
   const take = (state: State, data: Buffer): Buffer => {
@@ -57,7 +57,7 @@ export function createListeners(server: { port: number; key: string }, hear: (he
         }
         bytes = bytes.subarray(frame.length);
       }
-      // A copy, because the buffer that came is used again.
+      // Copy, because the runtime reuses the buffer.
       state.rest = bytes.length > 0 ? Buffer.from(bytes) : null;
     },
     close(connection: Bun.Socket<State>) {
@@ -96,7 +96,7 @@ function handshake(agent: string, key: string): string {
   ].join("\r\n");
 }
 
-/** The frame at the start, or null while it is not whole. A server's frames are not masked, and ours are not fragmented. */
+/** The first frame, or null if it is incomplete. A server's frames are not masked, and e2a's are not fragmented. */
 function firstFrame(bytes: Buffer): { opcode: number; payload: Buffer; length: number } | null {
   if (bytes.length < 2) return null;
   const short = bytes.readUInt8(1) & 0x7f;

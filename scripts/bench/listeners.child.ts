@@ -1,4 +1,4 @@
-/** Many agents' programs that listen on WebSockets at the same time. */
+/** Many agents' programs, which listen on WebSockets at the same time. */
 import { answerCalls, wallMs } from "./child.ts";
 import { createListeners, type Heard, type ListenerGroup } from "./listener-socket.ts";
 
@@ -7,7 +7,7 @@ export interface ListenOrder {
   key: string;
   /** Addresses, one socket each. */
   agents: string[];
-  /** Handshakes under way at the same time. */
+  /** Concurrent handshakes. */
   atOnce: number;
 }
 
@@ -17,7 +17,7 @@ let reached = () => {};
 let wanted = Number.POSITIVE_INFINITY;
 
 const handlers = {
-  /** Opens all sockets; returns how long that took. */
+  /** Opens all sockets and returns how long that took. */
   async connect({ port, key, agents, atOnce }: ListenOrder) {
     const group = createListeners({ port, key }, (one) => {
       heard.push(one);
@@ -33,7 +33,7 @@ const handlers = {
     );
     return { seconds: (wallMs() - startedAt) / 1000 };
   },
-  /** Resolves when `count` frames have come since the last `take`. */
+  /** Resolves when `count` frames have arrived since the last `take`. */
   async waitFor(count: number) {
     if (heard.length >= count) return;
     wanted = count;
@@ -42,13 +42,13 @@ const handlers = {
     });
     wanted = Number.POSITIVE_INFINITY;
   },
-  /** Gives what was heard, and forgets it. */
+  /** Returns the frames heard so far, and forgets them. */
   take(_: null) {
     const taken = heard;
     heard = [];
     return taken;
   },
-  /** Sockets that the server has closed so far. */
+  /** How many sockets the server has closed so far. */
   closed: (_: null) => listeners?.closed() ?? 0,
 };
 

@@ -1,4 +1,4 @@
-/** A TCP connection of a load, with as little work as possible around it. */
+/** A TCP connection of a load, with minimal overhead. */
 import type { Socket } from "bun";
 
 export class LoadSocket {
@@ -7,7 +7,7 @@ export class LoadSocket {
   private unsent: Buffer | null = null;
   private failed: Error | null = null;
 
-  /** Connects to a port of loopback; `take` gets what comes. */
+  /** Connects to a loopback port; `take` gets the received data. */
   static async open(port: number, take: (data: Buffer) => void): Promise<LoadSocket> {
     const own = new LoadSocket();
     own.socket = await Bun.connect({
@@ -32,7 +32,7 @@ export class LoadSocket {
     if (written < bytes.length) this.unsent = bytes.subarray(Math.max(0, written));
   }
 
-  /** Resolves when something more has come; rejects when nothing can come any more. One caller at a time. */
+  /** Resolves when more data has arrived; rejects when the connection is over. One caller at a time. */
   async more(): Promise<void> {
     if (this.failed) throw this.failed;
     await new Promise<void>((resolve) => {
@@ -40,7 +40,7 @@ export class LoadSocket {
     });
   }
 
-  /** Says goodbye and closes. */
+  /** Sends `goodbye` and closes. */
   end(goodbye = ""): void {
     this.failed = new Error("closed");
     this.socket.end(goodbye);

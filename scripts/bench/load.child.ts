@@ -1,4 +1,4 @@
-/** The load: sends prepared messages over SMTP and notes when each was sent and taken. */
+/** The load: sends prepared messages over SMTP and records when each was sent and accepted. */
 import { answerCalls } from "./child.ts";
 import { mailFrom, signedMails } from "./mail.ts";
 import { type Series, sendAll } from "./series.ts";
@@ -6,17 +6,17 @@ import { LoadConnection, type Sent } from "./smtp-connection.ts";
 
 export interface LoadOrder {
   port: number;
-  /** One address; several, of which each message goes to one in turn; or all of them with `everyone`. */
+  /** One address, or several: each message goes to the next one, or with `everyone` to all. */
   to: string | string[];
   everyone?: boolean;
   connections: number;
   pipelined: boolean;
-  /** The first message, and how many; past the last prepared one it starts over. */
+  /** The first message, and how many; after the last prepared one it starts over. */
   first: number;
   count: number;
-  /** Whether a connection carries all its messages or one. */
+  /** Whether a connection carries all its messages or only one. */
   connection: "kept" | "for each message";
-  /** Messages begun a second, whether the server keeps up or not; without it, as fast as it goes. */
+  /** Messages started per second, whether or not the server keeps up. Default: as fast as possible. */
   perSecond?: number;
 }
 

@@ -1,4 +1,4 @@
-/** Where mail leaves to: an SMTP server that takes everything, throws it away and counts. */
+/** The target of outbound mail: an SMTP server that accepts, discards and counts everything. */
 import { freePort } from "../../test/support/binary.ts";
 import type { BareHandlers } from "./bare-smtp.child.ts";
 import { within } from "./child.ts";
@@ -9,20 +9,20 @@ export interface MailSink {
   readonly name: string;
   readonly pid: number;
   readonly port: number;
-  /** Messages taken so far. */
+  /** Messages accepted so far. */
   taken(): Promise<number>;
-  /** Resolves when `count` messages have been taken in all. */
+  /** Resolves when `count` messages have been accepted in total. */
   waitFor(count: number): Promise<unknown>;
 }
 
-/** More than anybody opens here. */
+/** More than any benchmark opens. */
 const CONNECTIONS_MAX = 1_000;
 const START_TIMEOUT_MS = 5_000;
 const START_POLL_MS = 20;
 
-/** Postfix's smtp-sink where it is installed; it costs the least. Else a bare smtp-server. */
+/** Starts Postfix's smtp-sink, which costs the least, if it is installed; otherwise a bare smtp-server. */
 export async function startMailSink(run: Run): Promise<MailSink> {
-  // Debian keeps it where only root's PATH leads.
+  // Debian installs it in a folder that is only on root's PATH.
   const program = Bun.which("smtp-sink", { PATH: `${process.env.PATH}:/usr/sbin` });
   return program ? startSmtpSink(program, run) : startBareSink(run);
 }
@@ -40,7 +40,7 @@ async function startBareSink(run: Run): Promise<MailSink> {
 
 async function startSmtpSink(program: string, run: Run): Promise<MailSink> {
   const port = await freePort();
-  // As root it insists on becoming somebody else.
+  // As root it insists on switching to another user.
   const user = process.getuid?.() === 0 ? ["-u", "nobody"] : [];
   const sink = Bun.spawn({
     cmd: [program, ...user, "-c", "-m", `${CONNECTIONS_MAX}`, `127.0.0.1:${port}`, `${CONNECTIONS_MAX}`],
@@ -56,7 +56,7 @@ async function startSmtpSink(program: string, run: Run): Promise<MailSink> {
     let partial = "";
     const decoder = new TextDecoder();
     for await (const chunk of sink.stdout) {
-      // It rewrites one line: "sess=1 quit=0 mesg=2\r".
+      // It overwrites one line: "sess=1 quit=0 mesg=2\r".
       const counters = (partial + decoder.decode(chunk, { stream: true })).split("\r");
       partial = counters.pop() ?? "";
       taken = Number(/mesg=(\d+)/.exec(counters.at(-1) ?? "")?.[1] ?? taken);

@@ -5,19 +5,19 @@ import type { Zone } from "../../test/support/dns-server.ts";
 
 const senderDomain = "sender.example";
 const selector = "bench";
-/** Of one message on the wire, headers and signature included. */
+/** Size of one message on the wire, including headers and signature. */
 const MESSAGE_BYTES = 4096;
 
 const words = "The quick brown fox jumps over the lazy dog while the agent reads it.";
 
-/** What an agent writes: some 4 KB of text in lines that go out as they are. */
+/** The text of an agent's message: some 4 KB, in lines that need no encoding. */
 export const agentText = `${words}\n`.repeat(Math.floor(MESSAGE_BYTES / (words.length + 1)));
 
 export const agentSubject = (number: number) => `Report ${number}`;
 
 export const mailFrom = `news@bounces.${senderDomain}`;
 
-/** A new signing key, and the zone that proves mail signed with it and sent from loopback. */
+/** Makes a signing key, and the zone that proves mail signed with it and sent from loopback. */
 export function newSender(): { privateKey: string; zone: Zone } {
   const { privateKey, publicKey } = generateKeyPairSync("rsa", {
     modulusLength: 2048,
@@ -32,7 +32,7 @@ export function newSender(): { privateKey: string; zone: Zone } {
   return { privateKey, zone };
 }
 
-/** `count` messages, no two alike: each has its own Message-ID and signature. Lines end in CRLF, none starts with a dot. */
+/** Makes `count` messages, each with its own Message-ID and signature. Lines end in CRLF; none starts with a dot. */
 export async function signedMails(count: number, privateKey: string, to: string): Promise<Buffer[]> {
   const composer = createTransport({
     streamTransport: true,
@@ -54,7 +54,7 @@ export async function signedMails(count: number, privateKey: string, to: string)
   const bytes = async (paragraphs: number) => (await compose(count, paragraphs, "")).length;
   const [none, one] = [await bytes(0), await bytes(1)];
   const paragraphs = Math.floor((MESSAGE_BYTES - none) / (one - none));
-  // Dashes fill what is left, in lines short enough to be sent as they are.
+  // Fill the rest with dashes, in lines short enough to need no encoding.
   const ruler = `${"-".repeat(48)}\n`.repeat((MESSAGE_BYTES - (await bytes(paragraphs))) / 50);
   const mails: Buffer[] = [];
   for (let number = 1; number <= count; number++) mails.push(await compose(number, paragraphs, ruler));

@@ -1,4 +1,4 @@
-/** The yardstick for mail out: nodemailer's pooled transport alone, which composes and sends, and keeps nothing. */
+/** The baseline for outbound mail: nodemailer's pooled transport alone, which composes and sends but stores nothing. */
 import { createTransport, type Transporter } from "nodemailer";
 import { answerCalls } from "./child.ts";
 import { agentSubject, agentText } from "./mail.ts";
@@ -7,7 +7,7 @@ import { type Series, sendAll } from "./series.ts";
 export interface TransportOrder {
   port: number;
   connections: number;
-  /** Signs with this key (PEM), or not at all. */
+  /** The signing key (PEM); null: do not sign. */
   dkim: { domain: string; privateKey: string } | null;
 }
 
@@ -18,7 +18,7 @@ export interface MailOrder {
   count: number;
 }
 
-/** As the product's: common servers close after a hundred or so. */
+/** The same as the product's: common servers close a connection after about a hundred. */
 const MESSAGES_PER_CONNECTION = 100;
 
 let transport: Transporter;
@@ -37,7 +37,7 @@ const handlers = {
     } as const;
     transport = createTransport(options);
   },
-  /** As many messages in hand as there are senders. Rejects with the first that is not taken. */
+  /** Sends with one message in progress per sender. Rejects with the first message that is not accepted. */
   run({ from, to, first, count }: MailOrder): Promise<Series<null>> {
     const senders = from.map((address) => async (n: number) => {
       const subject = agentSubject(first + n);

@@ -16,7 +16,7 @@ export interface BareTransport {
 
 export interface BareRound {
   unsigned: BareTransport;
-  /** Signed with one rsa-2048 key by nodemailer itself; it knows no ed25519. */
+  /** Signed by nodemailer itself with one rsa-2048 key; it does not support ed25519. */
   signed: BareTransport;
 }
 

@@ -1,4 +1,4 @@
-/** What both sides of the outbound benchmark share. */
+/** Shared by both sides of the outbound benchmark. */
 import type { Child } from "./child.ts";
 import type { MailSink } from "./mail-sink.ts";
 import type { Round, RunOptions } from "./run.ts";
@@ -7,11 +7,11 @@ import { sharedDomain } from "./series.ts";
 import type { SinkHandlers } from "./sink.child.ts";
 
 export interface OutboundOptions extends RunOptions {
-  /** Agents that send at the same time, each over a connection of its own. `connections` are those to the sink. */
+  /** Agents that send at the same time, each over its own connection. `connections` are those to the sink. */
   senders: number;
 }
 
-/** What a round works with. */
+/** The context of a round. */
 export interface OutboundBench extends Round {
   options: OutboundOptions;
   senders: Child<SendersHandlers>;
@@ -19,7 +19,7 @@ export interface OutboundBench extends Round {
   mailSink: MailSink;
 }
 
-/** People whom the agents write to, in turn. */
+/** How many recipients the agents write to, in turn. */
 const READERS_COUNT = 100;
 export const readers = Array.from({ length: READERS_COUNT }, (_, i) => `reader-${i + 1}@outside.example`);
 

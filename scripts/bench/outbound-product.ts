@@ -18,12 +18,12 @@ import {
 import type { Arrival } from "./sink.child.ts";
 import { type Latency, latency } from "./statistics.ts";
 
-/** What a series costs. */
+/** The cost of a series. */
 interface Cost {
   cpuMsPerMessage: CpuUse;
-  /** Cores kept busy. */
+  /** Cores that the server used. */
   cores: CpuUse;
-  /** How much of a core the load took, and programs that are none of ours (a Postgres server is one). */
+  /** Cores that the load used; then those that other programs used, such as a Postgres server. */
   loadCores: number;
   otherCores: number;
 }
@@ -32,7 +32,7 @@ interface Cost {
 export interface ProductRound {
   /** To the sink; each sender waits until the sink has the message. */
   waiting: Cost & { messagesPerSecond: number; answerMs: Latency };
-  /** To the sink; each sender goes on as soon as the message is queued. */
+  /** To the sink; each sender continues as soon as the message is queued. */
   queued: Cost & {
     acceptedPerSecond: number;
     acceptMs: Latency;
@@ -47,20 +47,20 @@ export interface ProductRound {
   readyMs: { first: number; again: number };
 }
 
-/** Every call has to be one message at the sink or one webhook, and as such in the API. */
+/** Every call must become one message at the sink or one webhook, and be so in the API. */
 export interface Counts {
-  /** Answers to calls with mail for the outside, how many messages the API calls sent, and how many the sink took. */
+  /** Outside mail: answers to calls, messages that the API shows as sent, and messages that the sink accepted. */
   outsideCalls: number;
   outsideSent: number;
   outsideTaken: number;
-  /** The same with mail for an agent here, and its webhooks: different, verified ones, and further ones. */
+  /** Mail to a local agent: the same, and its webhooks (distinct verified ones, then additional ones). */
   relayCalls: number;
   relayDelivered: number;
   webhooks: number;
   duplicates: number;
 }
 
-/** What is raised over its default, or switched off, so that few agents can send at full speed. */
+/** Limits that are raised or switched off, so that a few agents can send at full speed. */
 export const raisedLimits = {
   E2A_LIMITS_API_REQUESTS_PER_MINUTE: "10000000",
   E2A_LIMITS_SENDS_PER_MINUTE_PER_AGENT: "0",
@@ -73,14 +73,14 @@ export const raisedLimits = {
 
 const readerSlug = "reader";
 
-/** What one message looks like that the product sends. */
+/** One message as the product sends it. */
 export interface Sample {
   bytes: number;
   /** The `a=` of its DKIM signatures. */
   signatures: string[];
 }
 
-/** Starts on an empty folder, makes agents, looks at one message, starts again, and measures. Adds to `counts`. */
+/** Starts on an empty folder, makes agents, samples one message, restarts and measures. Adds to `counts`. */
 export async function productRound(
   bench: OutboundBench,
   run: Run,
@@ -135,7 +135,7 @@ async function orderSenders(bench: OutboundBench, server: E2a, key: string, orde
 
 type Speed = Omit<ProductRound, "rssMB" | "readyMs">;
 
-/** Warm-up, then each kind of sending at full speed, then at a tenth of it; each waits for its last message. */
+/** Runs the warm-up, then each kind of sending at full speed, then a tenth of it. Each waits for its last message. */
 async function allSeries(bench: OutboundBench, server: E2a, key: string, counts: Counts): Promise<Speed> {
   const { options, mailSink, webhooks, senders, say } = bench;
   const { messages } = options;
@@ -221,7 +221,7 @@ function callToWebhookMs({ sent, arrivals }: Measured<Accepted> & { arrivals: Ma
   return latency(sent.map(({ calledAt, subject }) => (arrivals.get(subject)?.at ?? Number.NaN) - calledAt));
 }
 
-/** What has become of messages that are not there. */
+/** Describes the status of messages that did not arrive. */
 async function whereabouts(server: E2a, key: string): Promise<string> {
   const found: string[] = [];
   for (const status of ["queued", "sending", "deferred", "failed"])

@@ -1,14 +1,14 @@
 import type { OutboundResult, Shares } from "./outbound.ts";
 import { atLeast, cores, cpu, mark, percent, type Row, table, times, whole } from "./table.ts";
 
-/** Of nodemailer's pool alone, on the same machine in the same run. */
+/** The goal: this share of the rate of nodemailer's pool, on the same machine in the same run. */
 const SHARE_MIN = 0.7;
 
-/** Beside a transport that does not sign, and beside one that does, as the product. */
+/** The goal relative to a transport that does not sign, and to one that signs like the product. */
 const aim = ({ ofUnsigned, ofSigned }: Shares["waiting"]) =>
   `${atLeast(ofUnsigned, SHARE_MIN)}, of the signing one ${mark(ofSigned >= SHARE_MIN)}`;
 
-/** The result as a table for people. */
+/** The result as a readable table. */
 export function outboundReport(result: OutboundResult): string {
   const { bare, product, shares } = result.median;
   const { counts, conditions, sample } = result;
@@ -90,8 +90,8 @@ export function outboundReport(result: OutboundResult): string {
 }
 
 /**
- * Whether no message was lost, doubled or left unsigned. A message is sent in the API when the sink took it at least
- * once; when the sink then took no more than that in all, it took each once.
+ * Whether no message was lost, duplicated or left unsigned. The API shows a message as sent if the sink accepted it at
+ * least once. So if the sink accepted no more messages than the API shows, it accepted each once.
  */
 export function isComplete({ counts, sample }: OutboundResult): boolean {
   const { outsideCalls, outsideSent, outsideTaken, relayCalls, relayDelivered, webhooks, duplicates } = counts;

@@ -1,4 +1,4 @@
-/** Mail out, from the API call to an upstream or to another agent's webhook, beside nodemailer's pool alone. */
+/** Outbound mail, from the API call to an upstream or to another agent's webhook, beside nodemailer's pool alone. */
 import { startMailSink } from "./mail-sink.ts";
 import { type BareRound, bareRound } from "./outbound-bare.ts";
 import { type OutboundOptions, readers } from "./outbound-load.ts";
@@ -17,14 +17,14 @@ export interface Shares {
 export interface OutboundResult {
   benchmark: "outbound";
   conditions: Record<string, string | number>;
-  /** Over all rounds. */
+  /** Sums over all rounds. */
   counts: Counts;
   sample: Sample;
   median: { bare: BareRound; product: ProductRound; shares: Shares };
   rounds: { bare: BareRound; product: ProductRound }[];
 }
 
-/** Runs all rounds, bare and product in turn, to one sink. Leaves no process and no file behind. */
+/** Runs all rounds to one sink, alternating between bare and product. Leaves no process and no file behind. */
 export async function benchOutbound(options: OutboundOptions): Promise<OutboundResult> {
   await using run = await startRun(options);
   const mailSink = await startMailSink(run);

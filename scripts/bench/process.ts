@@ -1,26 +1,26 @@
-/** What processes use, from Linux's /proc. Elsewhere every figure is NaN. */
+/** The resources that processes use, from Linux's /proc. On other systems every figure is NaN. */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Clock ticks a second in /proc: USER_HZ, 100 on every Linux architecture that Bun runs on. */
+/** Clock ticks per second in /proc: USER_HZ, 100 on every Linux architecture that Bun supports. */
 const TICKS_PER_SECOND = 100;
 
-/** CPU of one process: seconds, or what was made of them. */
+/** CPU of one process, in seconds or a unit derived from them. */
 export interface CpuUse {
   all: number;
-  /** The thread that runs the event loop: what it needs for a message is the limit of one process. */
+  /** The thread of the event loop. Its time per message limits the speed of one process. */
   main: number;
 }
 
-/** What was used between `startMeter` and its end. */
+/** The resources used while the meter ran. */
 export interface MeterReading {
   seconds: number;
   /** CPU seconds of the server. */
   server: CpuUse;
-  /** Cores that programs which are none of ours kept busy: the noise. */
+  /** Cores that other programs used: the noise. */
   otherCores: number;
 }
 
-/** Begins to measure the CPU of a server with its child processes, and that of the whole machine. `ours` are the processes that are no noise. */
+/** Measures the CPU of a server with its child processes, and of the whole machine. `ours` do not count as noise. */
 export function startMeter(serverPid: number, ours: readonly number[]): () => MeterReading {
   const look = () => {
     const server = cpuSeconds(serverPid);
@@ -44,7 +44,7 @@ export function scaled({ all, main }: CpuUse, factor: number): CpuUse {
   return { all: all * factor, main: main * factor };
 }
 
-/** The processes that a process has started, and those that they have started (proc_pid_task_children(5)). */
+/** The descendants of a process (proc_pid_task_children(5)). */
 export function descendantsOf(pid: number): number[] {
   const children = threadsOf(pid).flatMap((thread) =>
     read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
@@ -60,7 +60,7 @@ function threadsOf(pid: number): string[] {
   }
 }
 
-/** Resident memory in MB (10^6 bytes): now, and the most so far. */
+/** Resident memory in MB (10^6 bytes): current and peak. */
 export function memoryMB(pid: number): { now: number; peak: number } {
   const status = read(`/proc/${pid}/status`);
   const field = (name: string) => (Number(status.match(new RegExp(`^${name}:\\s+(\\d+) kB`, "m"))?.[1]) * 1024) / 1e6;
@@ -71,14 +71,14 @@ export function memoryMB(pid: number): { now: number; peak: number } {
 function cpuSeconds(pid: number): CpuUse {
   const of = (path: string) => {
     const stat = read(path);
-    // The second field is the name in parentheses, which may hold spaces.
+    // The second field is the name in parentheses, which may contain spaces.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
   };
   return { all: of(`/proc/${pid}/stat`), main: of(`/proc/${pid}/task/${pid}/stat`) };
 }
 
-/** What all processes have used so far (proc_stat(5)): user, nice, system, interrupts; not idle, not waiting. */
+/** CPU time of all processes so far (proc_stat(5)): user, nice, system, interrupts; without idle and I/O wait. */
 function machineSeconds(): number {
   const fields = read("/proc/stat").split("\n", 1)[0]?.split(/\s+/) ?? [];
   return [1, 2, 3, 6, 7].reduce((sum, i) => sum + Number(fields[i]), 0) / TICKS_PER_SECOND;

@@ -1,27 +1,27 @@
-/** What every benchmark runs in: a folder of its own and processes that end with it. */
+/** The environment of every benchmark: its own folder, and processes that end with it. */
 import { rmSync } from "node:fs";
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Child, type Handlers, startChild } from "./child.ts";
 
-/** What is asked of any benchmark that measures the product. */
+/** The options of every benchmark. */
 export interface RunOptions {
   rounds: number;
-  /** At full speed in each series. */
+  /** Messages of each series at full speed. */
   messages: number;
   connections: number;
   database: "sqlite" | "postgres";
   /** The command line of the product before `serve`. */
   command: readonly string[];
-  /** Says what is going on. */
+  /** Reports progress. */
   progress(text: string): void;
 }
 
 export interface Round {
-  /** For this round alone, empty. */
+  /** An empty folder for this round only. */
   folder: string;
-  /** Says what is going on. */
+  /** Reports progress. */
   say(text: string): void;
 }
 
@@ -30,11 +30,11 @@ export interface Run extends AsyncDisposable {
   defer(cleanUp: () => unknown): void;
   /** The rounds, one after the other. */
   rounds(): AsyncIterable<Round>;
-  /** Where, when and with what it was measured, so far. */
+  /** Where, when and with which versions it was measured. */
   conditions(): Record<string, string | number>;
 }
 
-/** Leaves no process and no file behind, however it ends. */
+/** Starts a benchmark. Leaves no process and no file behind, however it ends. */
 export async function startRun(options: RunOptions): Promise<Run> {
   const startedAt = new Date();
   const cleanUp = new AsyncDisposableStack();
@@ -70,7 +70,7 @@ export async function startRun(options: RunOptions): Promise<Run> {
   };
 }
 
-/** Settings as they are written in a shell. */
+/** Settings in shell syntax. */
 export function settingsText(settings: Record<string, string>): string {
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${value}`)

@@ -1,4 +1,4 @@
-/** Agents' programs: each sends over an HTTP connection of its own, one message after the other. */
+/** Agents' programs: each sends one message after the other over its own HTTP connection. */
 import { answerCalls, wallMs } from "./child.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { agentSubject, agentText } from "./mail.ts";
@@ -7,16 +7,16 @@ import { type Series, sendAll } from "./series.ts";
 export interface SendersOrder {
   port: number;
   key: string;
-  /** The agents; each has a program of its own. */
+  /** The agents; each has its own program. */
   from: string[];
-  /** In turn. */
+  /** The recipients, used in turn. */
   to: string[];
   /** Whether the answer waits for the first try, or comes as soon as the message is queued. */
   answer: "when sent" | "when queued";
-  /** The number in the first subject, and how many. */
+  /** The number in the first subject, and the number of messages. */
   first: number;
   count: number;
-  /** Begun a second, whether the server keeps up or not; without it, as fast as it goes. */
+  /** Messages started per second, whether or not the server keeps up. Default: as fast as possible. */
   perSecond?: number;
 }
 
@@ -28,7 +28,7 @@ export interface Accepted {
 }
 
 const handlers = {
-  /** Rejects on any answer but the one asked for. */
+  /** Rejects on any answer except the expected one. */
   async run(order: SendersOrder): Promise<Series<Accepted>> {
     const { port, key, from, to, first } = order;
     const queued = order.answer === "when queued";

@@ -1,35 +1,35 @@
-/** One series of messages: how a load sends it, and what both benchmarks read from it. */
+/** One series of messages: how a load sends it, and the figures that benchmarks derive from it. */
 import { wallMs } from "./child.ts";
 import type { MeterReading } from "./process.ts";
 
 /** The product's shared domain. */
 export const sharedDomain = "e2a.localhost";
 
-/** Messages before anything is measured, so that code is compiled and caches are warm. */
+/** Messages before measuring starts, so that code is compiled and caches are warm. */
 export const WARM_UP_MESSAGES = 1_000;
-/** Series that take longer for a message, or say something about latency only: this part of the messages. */
+/** Slower series, and those that only measure latency, use this fraction of the messages. */
 const PARTIAL_SHARE = 5;
 export const partOf = (messages: number) => Math.ceil(messages / PARTIAL_SHARE);
-/** What is to say something about latency without a queue goes on for this long at most. */
+/** A series that measures latency without queueing runs at most this long. */
 export const CALM_SECONDS_MAX = 5;
-/** For one series; far more than any takes on a machine that works. */
+/** The limit for one series; far more than any takes on a working machine. */
 export const SERIES_TIMEOUT_MS = 60_000;
 
 export interface Series<T> {
-  /** By `wallMs`, from the first message begun to the last one done. */
+  /** By `wallMs`, from the start of the first message to the end of the last. */
   startedAt: number;
   endedAt: number;
-  /** In the order in which they were done. */
+  /** In the order of completion. */
   sent: T[];
-  /** CPU seconds of the load itself: near the duration means that the load was the limit. */
+  /** CPU seconds of the load itself. Near the duration, the load was the bottleneck. */
   cpuSeconds: number;
 }
 
 export type Measured<T> = Series<T> & { meter: MeterReading };
 
 /**
- * Sends `count` messages over all `senders`, each of which sends one after the other.
- * @param perSecond Begun a second, whether the server keeps up or not; without it, as fast as it goes.
+ * Sends `count` messages over all `senders`; each sender sends one after the other.
+ * @param perSecond Messages started per second, whether or not the server keeps up. Default: as fast as possible.
  */
 export async function sendAll<T>(
   { count, perSecond }: { count: number; perSecond?: number | undefined },
@@ -55,7 +55,7 @@ export function perSecond({ sent, startedAt, endedAt }: Series<unknown>): number
   return sent.length / ((endedAt - startedAt) / 1000);
 }
 
-/** How much of a core the load took: near 1 means that the load was the limit. */
+/** How much of a core the load used. Near 1, the load was the bottleneck. */
 export function loadCores({ cpuSeconds, startedAt, endedAt }: Series<unknown>): number {
   return cpuSeconds / ((endedAt - startedAt) / 1000);
 }

@@ -1,8 +1,8 @@
-/** A webhook endpoint that takes everything at once and remembers when which message came. */
+/** A webhook endpoint that accepts everything at once and records when each message arrived. */
 import { answerCalls, wallMs } from "./child.ts";
 
 export interface Arrival {
-  /** When the last byte of the request was here, by `wallMs`. */
+  /** When the last byte of the request had arrived, by `wallMs`. */
   at: number;
   verified: boolean;
 }
@@ -31,12 +31,12 @@ const server = Bun.serve({
 const subjectOf = (body: ArrayBuffer) => (JSON.parse(Buffer.from(body).toString()) as { subject: string }).subject;
 
 const handlers = {
-  /** Returns the URL. What comes is known by the id the product gave it, or by the subject its sender did. */
+  /** Starts it and returns its URL. Messages are identified by the product's id or by the sender's subject. */
   start({ keyed }: { keyed: "by message id" | "by subject" }) {
     bySubject = keyed === "by subject";
     return `http://127.0.0.1:${server.port}/hook`;
   },
-  /** Resolves when `count` different messages have come since the last `take`. */
+  /** Resolves when `count` different messages have arrived since the last `take`. */
   async waitFor(count: number) {
     if (arrivals.size >= count) return;
     wanted = count;
@@ -45,7 +45,7 @@ const handlers = {
     });
     wanted = Number.POSITIVE_INFINITY;
   },
-  /** Gives what came by its key, and forgets it. */
+  /** Returns the arrivals by key, and forgets them. */
   take(_: null) {
     const taken = { arrivals, duplicates };
     arrivals = new Map();

@@ -2,13 +2,13 @@
 import { wallMs } from "./child.ts";
 import { LoadSocket } from "./load-socket.ts";
 
-/** What one message went through, by `wallMs`. */
+/** The timeline of one message, by `wallMs`. */
 export interface Sent {
-  /** Just before the bytes with the final dot were handed to the kernel. */
+  /** Just before the bytes with the final dot were written to the socket. */
   dotAt: number;
-  /** When the 250 to it was here. */
+  /** When the 250 had arrived. */
   replyAt: number;
-  /** The last word of the 250, for a server that names the message there. */
+  /** The last word of the 250, in which some servers name the message. */
   queueId: string;
 }
 
@@ -19,7 +19,7 @@ export class LoadConnection {
   private partial = "";
   private replies: string[] = [];
 
-  /** Connects, waits for the greeting and says EHLO. */
+  /** Connects, waits for the greeting and sends EHLO. */
   static async open(port: number): Promise<LoadConnection> {
     const connection = new LoadConnection();
     connection.socket = await LoadSocket.open(port, (data) => connection.take(data.toString("latin1")));
@@ -30,8 +30,9 @@ export class LoadConnection {
   }
 
   /**
-   * Sends one message to one address or to many, and waits for its 250. Rejects on any other reply.
-   * @param pipelined MAIL, RCPT and DATA at once, as mail servers do (RFC 2920), or each after the reply to the one before.
+   * Sends one message to one address or several, and waits for its 250. Rejects on any other reply.
+   * @param pipelined Send MAIL, RCPT and DATA at once, as mail servers do (RFC 2920); else each after the previous
+   * reply.
    */
   async send(from: string, to: string | readonly string[], message: Buffer, pipelined: boolean): Promise<Sent> {
     const recipients = [to].flat().map((address) => `RCPT TO:<${address}>\r\n`);

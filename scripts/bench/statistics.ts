@@ -1,4 +1,4 @@
-/** The middle value of an odd number of values, the mean of the middle two of an even one; NaN of none. */
+/** The median: the middle value, or the mean of the middle two; NaN without values. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length / 2;
@@ -6,7 +6,7 @@ export function median(values: readonly number[]): number {
   return low === undefined || high === undefined ? Number.NaN : (low + high) / 2;
 }
 
-/** The smallest value that at least `percent` of all are not above (nearest rank); NaN of none. */
+/** The smallest value that at least `percent` of all values do not exceed (nearest rank); NaN without values. */
 function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? Number.NaN;
@@ -21,7 +21,7 @@ export function latency(values: readonly number[]): Latency {
   return { p50: percentile(values, 50), p99: percentile(values, 99) };
 }
 
-/** The same shape with the median of each number over all rounds. */
+/** An object of the same shape, with the median of each number over all rounds. */
 export function medians<T extends object>(rounds: readonly T[]): T {
   const first = rounds[0] as T;
   const keys = Object.keys(first) as (keyof T)[];

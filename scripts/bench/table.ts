@@ -1,11 +1,11 @@
-/** How reports for people are set. */
+/** The layout of readable reports. */
 import type { CpuUse } from "./process.ts";
 import type { Latency } from "./statistics.ts";
 
-/** One row: a name, figures, and at its end what is aimed at. */
+/** One row: a name, figures, and at the end the goal. */
 export type Row = readonly (string | undefined)[];
 
-/** Rows as lines: the first column to the left, figures to the right, `columns` in all; what follows is the aim. */
+/** Formats rows: the first of `columns` is left-aligned, the figures right-aligned; the goal follows. */
 export function table(rows: readonly Row[], columns: number): string[] {
   const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
   return rows.map((row) =>

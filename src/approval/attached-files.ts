@@ -2,8 +2,8 @@ import type { Attachment } from "../mail.ts";
 import type { Outgoing } from "./outgoing.ts";
 
 /**
- * The part of a message that a listed attachment became. Parts that the HTML shows stand before the others, whatever
- * the order in the request (RFC 2387), and only they have a Content-ID.
+ * Finds the part of a message that a listed attachment became. Parts that the HTML shows come before the others,
+ * whatever the order in the request (RFC 2387), and only they have a Content-ID.
  */
 export function counterpart<Part extends { attachment: Attachment }>(
   wanted: Attachment,
@@ -22,10 +22,10 @@ export function counterpart<Part extends { attachment: Attachment }>(
 /** `readAttachments`, here or in another process. */
 export type ReadAttachments = (raw: Uint8Array) => Promise<{ attachment: Attachment; content: Uint8Array }[]>;
 
-/** Bytes of a file that cannot be read back: no text, so that a search names it. */
+/** Stands for the bytes of a file that cannot be read back: they are not text, so a search reports the file. */
 const unreadable = new Uint8Array([0]);
 
-/** The attachments of a composed message with their bytes, in the order of the list. */
+/** Reads the attachments of a composed message with their bytes, in the order of `listed`. */
 export async function attachedFiles(
   raw: Uint8Array,
   listed: readonly Attachment[],

@@ -14,47 +14,47 @@ import { cleanLine } from "../message/text/clean.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
 import { secretKinds } from "./secrets.ts";
 
-/** One text of a message that somebody could read once it has left. */
+/** One text of a message that a recipient could read after it has left. */
 export interface OutgoingText {
   /** As a sentence names it: "the subject", "the header field X-Note", "the attachment plan.csv". */
   where: string;
   text: string;
   /**
-   * `words`: bare host names in it count as links. `data`: only written-out URLs do. `html`: it is markup. `raw`: a
+   * `words`: bare host names in it count as links. `data`: only URLs with a scheme do. `html`: it is markup. `raw`: a
    * message in transfer encoding, whose links are found in its decoded parts.
    */
   form: "words" | "data" | "html" | "raw";
 }
 
-/** A part of a message that nobody here can read as text. */
+/** A part of a message that the server cannot read as text. */
 export interface Unsearched {
   /** As a sentence names it. */
   name: string;
   why: "binary" | "encrypted" | "unreadable" | "searched in part" | "too large";
 }
 
-/** All texts of a message, or of one file, and the parts that have none. */
+/** All texts of a message or of one file, and the parts that could not be read. */
 export interface OutgoingTexts {
   texts: OutgoingText[];
   unsearched: Unsearched[];
 }
 
-/** Characters of all attached texts together that are searched: a long book. What is more is named as too large. */
+/** Characters that are searched, in all attached texts together: a long book. Longer text is reported as too large. */
 const TEXT_CHARS_MAX = 4 * 1024 * 1024;
-/** Bytes of all attached messages together that are taken apart; what a large upstream takes in one mail. */
+/** Bytes that are parsed, in all attached messages together: what a large upstream accepts in one mail. */
 const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
-/** Files in all, those in attached messages included. */
+/** Files in total, including those in attached messages. */
 const FILES_MAX = 500;
 /** Messages inside messages. */
 const DEPTH_MAX = 4;
-/** Bytes at the beginning of a file that tell text from anything else. */
+/** Bytes at the beginning of a file by which text is recognised. */
 const HEAD_BYTES = 4 * 1024;
 const readLimits: ReadLimits = { maxParts: 500, maxDepth: 20, maxHeaderBytes: 256 * 1024 };
 const HEADER_FIELDS_MAX = 1_000;
 /** Characters of a file's or header field's name that a sentence repeats. */
 const NAME_CHARS_MAX = 60;
 
-/** What may still be read of one message. */
+/** What is left to read of one message. */
 export interface FileBudget {
   textChars: number;
   messageBytes: number;
@@ -73,20 +73,20 @@ interface File {
 
 /** Types whose bytes are encrypted or wrapped in a signature that hides the content (RFC 8551, RFC 3156). */
 const sealedType = /^application\/(?:x-)?(?:pkcs7-mime|pgp-encrypted)$/;
-/** Types that say something with other means than text. */
+/** Types that carry their content in another form than text. */
 const otherType =
   /^(?:image\/(?!svg)|audio\/|video\/|font\/|application\/(?:pdf|zip|gzip|x-tar|vnd\.|msword|rtf))|^text\/rtf$/;
 /** First bytes of files that pack their text: PDF, ZIP (also office files), gzip, 7z, RAR, xz, bzip2, zstd, RTF. */
 const packed = /^(?:%PDF-|PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|\xfd7zXZ|BZh|\x28\xb5\x2f\xfd|\{\\rtf)/;
 const messageType = /^message\/(?:rfc822|global|partial|external-body)$/;
-/** Messages by name; a page saved with all that it shows is one, too (RFC 2557). */
+/** File names of messages. A saved page with its resources is a message too (RFC 2557). */
 const messageName = /\.(?:eml|mht|mhtml)$/i;
-/** What browsers open as markup, whatever its type says. */
+/** File names that browsers open as markup, whatever the type. */
 const markupName = /\.(?:x?html?|xht|xml|svg)$/i;
 
 /**
- * The texts of one attached file and of everything inside it. A message is read as a mail program reads it and, since
- * no two of those agree, as plain text too. Never throws.
+ * Collects the texts of one attached file and of everything inside it. A message is read as a mail program reads it,
+ * and also as plain text, because mail programs disagree. Never throws.
  */
 export async function attachedTexts(file: File, where: string, budget: FileBudget, depth = 0): Promise<OutgoingTexts> {
   const type = (file.contentType.split(";")[0] ?? "").trim().toLowerCase();
@@ -99,7 +99,7 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   if (--budget.files < 0) return { texts, unsearched: [{ name: where, why: "too large" }] };
   if (sealedType.test(type) || /\.(?:gpg|pgp|p7m)$/i.test(file.filename)) miss("encrypted");
 
-  // A character has at most four bytes: what is behind would not be searched anyway.
+  // A character has at most four bytes, so the bytes after these would not be searched anyway.
   const room = Math.max(0, Math.min(SEARCHED_CHARS_MAX, budget.textChars));
   const head = file.content.subarray(0, Math.max(HEAD_BYTES, room * 4));
   const isCut = head.byteLength < file.content.byteLength;
@@ -111,7 +111,7 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
     for (const whole of read.texts) {
       const text = whole.slice(0, Math.max(0, Math.min(SEARCHED_CHARS_MAX, budget.textChars)));
       budget.textChars -= text.length;
-      // Of a message this is the encoded form; what it says is read below.
+      // For a message, this is the encoded form; its content is read below.
       if (isCut || text.length < whole.length) miss(messageType.test(type) ? "searched in part" : "too large");
       texts.push(...formsOf(text, type, file.filename, where));
     }
@@ -125,55 +125,58 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
     miss("too large");
     return { texts, unsearched };
   }
-  // Its parts stand in it without the header that they are parts of.
+  // The content has the parts, but not the header that says how to find them.
   const whole = isMultipart
     ? Buffer.concat([Buffer.from(`Content-Type: ${file.contentType}\r\n\r\n`), file.content])
     : file.content;
-  // With the line ends that it leaves with.
+  // Read it with the line ends that it leaves with.
   const inside = await messageTexts(wholeLines(asBuffer(whole)), where, budget, depth);
-  // The message was read as one: what is packed in it is named by its own name.
+  // Files packed in the message are reported by their own names.
   return { texts: [...texts, ...inside.texts], unsearched: [...unsearched, ...inside.unsearched] };
 }
 
-/** A name for a sentence; its place instead when it has what looks like a secret, which no sentence repeats. */
+/**
+ * A name as a sentence quotes it. `place` instead, if the name is long or empty or looks like a secret, which a
+ * sentence must not repeat.
+ */
 export function named(name: string, place: string): string {
   const isPlain = name.trim() !== "" && [...name].length <= NAME_CHARS_MAX && secretKinds(name).length === 0;
   return isPlain ? inQuotes(name) : place;
 }
 
-/** Somebody else's words in a sentence of ours: so that they are not read as ours. */
+/** Quotes foreign words in a sentence of ours, so that they are not taken for ours. */
 export function inQuotes(words: string): string {
   return `“${cleanLine(words).replace(/[“”„]/g, "'")}”`;
 }
 
-/** A message as a mail program shows it: header, bodies, and its own attachments. */
+/** The texts of a message as a mail program shows it: header, bodies, and its own attachments. */
 async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, depth: number): Promise<OutgoingTexts> {
   const texts: OutgoingText[] = [];
   const unsearched: Unsearched[] = [];
   const add = (whole: string, form: OutgoingText["form"]) => {
     const text = whole.slice(0, Math.max(0, Math.min(SEARCHED_CHARS_MAX, budget.textChars)));
     budget.textChars -= text.length;
-    // The reader itself ends at as many characters.
+    // `readMail` itself stops after this many characters.
     if (text.length < whole.length || text.length === SEARCHED_CHARS_MAX)
       unsearched.push({ name: where, why: "too large" });
     if (text !== "") texts.push({ where, text, form });
   };
   try {
-    // With the parser, as a server without mail does without it.
+    // Loaded with its parser only when needed: a server without mail does without it.
     const { readAttachments, readMail } = await import("../message/read.ts");
     const block = scanHeaders(raw, { bytesMax: readLimits.maxHeaderBytes, fieldsMax: HEADER_FIELDS_MAX });
     const structure = scanStructure(raw, block, readLimits);
     const outside = structure.outside.map(([start, end]) => Buffer.from(raw.subarray(start, end)).toString("utf8"));
     for (const text of outside) add(text, "words");
-    // Where others see a delimiter they see parts.
+    // Another program may see a delimiter there, and parts after it.
     if (!isWhollyRead(block, structure) || outside.some((text) => /^--/m.test(text))) {
       unsearched.push({ name: where, why: "unreadable" });
-      // Others may show what is encoded here as it stands.
+      // Other programs may show the encoded form as it is.
       add(Buffer.from(raw).toString("utf8"), "data");
     }
     const mail = await readMail(raw, readLimits);
     for (const { name, value } of mail.headers) {
-      // What routes and proves a message has host names that lead nowhere.
+      // Fields that route or authenticate a message hold host names that lead nowhere.
       const isTrace = /^(?:received|arc-|dkim-|authentication-|message-id|references|in-reply-to|return-path)/i.test(
         name,
       );
@@ -202,8 +205,8 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
 }
 
 /**
- * Whether nothing in a message is left as it came: too much, in a charset or encoding that nobody here knows, or encoded
- * in a way that two readers take differently.
+ * Whether every part of a message was read. False if it is over a limit, uses an unknown charset or encoding, or is
+ * encoded in a way that two readers take differently.
  */
 function isWhollyRead(block: HeaderBlock, { excess, defects }: Structure): boolean {
   const unread = [unknownCharset, unknownEncoding, ambiguousPart];
@@ -214,7 +217,7 @@ function isWhollyRead(block: HeaderBlock, { excess, defects }: Structure): boole
   );
 }
 
-/** How a text is searched for links, by its type and name; markup is read as both. */
+/** The forms in which a text is searched for links, by its type and name. Markup counts both as data and as HTML. */
 function formsOf(text: string, type: string, filename: string, where: string): OutgoingText[] {
   const isMarkup =
     /^(?:text|application|image)\/(?:[\w.-]+\+)?(?:html|xml)$/.test(type) ||
@@ -222,7 +225,7 @@ function formsOf(text: string, type: string, filename: string, where: string): O
     text.includes("</");
   const isMessage = messageType.test(type);
   const isProse = /^text\/(?:plain|markdown|csv|calendar|vcard|x-vcard|x-vcalendar)$/.test(type);
-  // RFC 5545 3.1 and RFC 6350 3.2: a line goes on behind a line end and one space.
+  // RFC 5545 3.1 and RFC 6350 3.2: a line end followed by white space continues the line.
   const isFolded = /calendar|vcard/.test(type);
   const whole = isFolded ? text.replace(/\r?\n[ \t]/g, "") : text;
   if (isMessage) return [{ where, text: whole, form: "raw" }];
@@ -231,7 +234,9 @@ function formsOf(text: string, type: string, filename: string, where: string): O
   return forms;
 }
 
-/** Every way in which the bytes are text, or null when they are not. `isWhole`: no charset is left unread. */
+/**
+ * Decodes the bytes in every way in which they are text; null if they are not. `isWhole`: no charset is left unread.
+ */
 function readText(
   content: Uint8Array,
   contentType: string,
@@ -241,7 +246,7 @@ function readText(
   const [, label] = /;\s{0,5}charset\s{0,5}=\s{0,5}["']?([\w.:+-]{1,40})/i.exec(contentType) ?? [];
   const declared = label === undefined ? null : decoder(label);
   const isDeclared = /^text\/|^message\/|[/+](?:json|xml|yaml|x-yaml|javascript|sql|x-sh|csv)$/.test(type);
-  // A charset in pieces (RFC 2231 3) is put together by some readers and passed over by others.
+  // Some readers join a charset in pieces (RFC 2231 3); others ignore it.
   const isInPieces = /;\s{0,5}charset\*/i.test(contentType);
   const isWhole = (label === undefined || declared !== null) && !isInPieces;
   const marked = byteOrderMark(bytes);
@@ -249,7 +254,7 @@ function readText(
     const wide = marked ?? wideCharset(bytes);
     if (!wide && !isDeclared) return null;
     const decoded = wide ? [new TextDecoder(wide).decode(bytes)] : [];
-    // UTF-32 and a stray zero: the letters stand as they are between the zeros.
+    // UTF-32, or a stray zero: the letters are between the zeros.
     return { texts: [...decoded, latin1(bytes).replaceAll("\0", "")], isWhole: isWhole && wide !== null };
   }
   const utf8 = bytes.toString("utf8");
@@ -275,7 +280,7 @@ function byteOrderMark(bytes: Buffer): "utf-16le" | "utf-16be" | null {
   return bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : null;
 }
 
-/** UTF-16 by zeros in every other place. */
+/** Recognises UTF-16 by zeros in every other byte. */
 function wideCharset(bytes: Buffer): "utf-16le" | "utf-16be" | null {
   const end = Math.min(bytes.length, HEAD_BYTES) & ~1;
   let [even, odd] = [0, 0];
@@ -287,7 +292,7 @@ function wideCharset(bytes: Buffer): "utf-16le" | "utf-16be" | null {
   return even > end / 8 && odd < even / 8 ? "utf-16be" : null;
 }
 
-/** Whether bytes that are no UTF-8 are text of another charset: almost no control characters. */
+/** Whether bytes that are not UTF-8 are text in another charset: almost none are control characters. */
 function looksLikeText(bytes: Buffer): boolean {
   const end = Math.min(bytes.length, HEAD_BYTES);
   let controls = 0;

@@ -1,27 +1,27 @@
 import { readMarkup } from "../message/html/markup.ts";
 import { HTML_CHARS_MAX, seenText, shownText, styledText } from "../message/html/text.ts";
 
-/** What a reviewer has to know about the HTML of a mail beside its text. */
+/** What a reviewer needs to know about the HTML of a mail in addition to its text. */
 export interface BodyCompare {
-  /** The HTML says the same words and figures to its reader as the text, and nothing in it can change how they read. */
+  /** Whether the HTML shows the same words and figures as the text, and nothing in it can change how they read. */
   isSame: boolean;
   /** Sentences of the server. */
   notes: string[];
 }
 
-/** Characters of the text that are compared: more than any HTML that is read has words. */
+/** Characters of the text that are compared: more than the words of any HTML that is read. */
 const TEXT_CHARS_MAX = 2 * HTML_CHARS_MAX;
 /** Words and figures named in one note, and characters of each. */
 const NAMED_MAX = 10;
 const NAME_CHARS_MAX = 40;
-/** Attributes whose value a mail program shows as words. */
+/** Attributes whose values a mail program shows as words. */
 const shownAttributes = new Set(["alt", "placeholder", "value", "label", "title"]);
-/** Attributes that load a picture or the like. */
+/** Attributes that load a picture or other media. */
 const pictureAttributes = new Set(["src", "srcset", "background", "poster", "data"]);
-/** Elements that strike words out, move them, put them in another order, or show what is no text. */
+/** Elements that strike words out, move or reorder them, or show something other than text. */
 const tellingElements =
   /<(s|strike|del|ins|bdo|sup|sub|select|svg|math|object|embed|iframe|video|audio|canvas|details|dialog|template|noscript|marquee|ruby|meter|progress)(?=[\s/>])/gi;
-/** Style properties that leave words as they are, or whose hiding values `seenText` knows. */
+/** Style properties that do not change how words read, or whose hiding values `seenText` detects. */
 const plainProperties = new Set(
   (
     "background background-color border border-bottom border-collapse border-color border-left border-radius border-right " +
@@ -32,8 +32,8 @@ const plainProperties = new Set(
 );
 
 /**
- * Compares the two bodies of a mail as their readers get them. The words of every element count, inside `<body>` or not,
- * and all that styles, pictures and attributes may add or take away is named. Linear; never throws.
+ * Compares the two bodies of a mail as their readers see them. The words of every element count, inside `<body>` or
+ * not, and the notes name everything that styles, pictures and attributes may add or hide. Linear; never throws.
  */
 export function compareBodies(whole: string, html: string): BodyCompare {
   const text = whole.slice(0, TEXT_CHARS_MAX);
@@ -46,7 +46,7 @@ export function compareBodies(whole: string, html: string): BodyCompare {
   const targets = new Set(markup.attributes.filter(({ name }) => name === "href").map(({ value }) => value.trim()));
   const inHtml = wordsOf(markup.text);
   const inText = wordsOf(text);
-  // A text names the target of a link behind its words.
+  // A text gives the target of a link after its words.
   const withoutTargets = wordsOf(text.replace(/<([^<>\s]{1,2000})>/g, (all, url) => (targets.has(url) ? " " : all)));
   const isEqual = [inText, withoutTargets].some((words) => words.join(" ") === inHtml.join(" "));
   if (!isEqual && text.trim() !== "") {
@@ -72,7 +72,7 @@ export function compareBodies(whole: string, html: string): BodyCompare {
   const styled = styledText(head);
   if (styled.length > 0) notes.push(`Its style sheets add the words ${list(styled.map((words) => `“${words}”`))}.`);
   if (changes.length > 0) notes.push(`The HTML has markup that can change how its words read: ${list(changes)}.`);
-  // Comments that Outlook reads as HTML say more than the elements do.
+  // Comments that Outlook reads as HTML may add words.
   const isAll = wordsOf(shownText(head)).every((word) => known.has(word));
   const isUnchanged = hiddenChars === 0 && more.length === 0 && changes.length === 0;
   return { isSame: isWhole && isEqual && isAll && isUnchanged, notes };
@@ -101,7 +101,7 @@ function differentFigures(inText: readonly string[], inHtml: readonly string[]):
   ];
 }
 
-/** Elements, attributes and style properties beyond those that leave words as they are. */
+/** Elements, attributes and style properties that may change how words read. */
 function changing(html: string, { attributes, code }: ReturnType<typeof readMarkup>): string[] {
   const found = new Set<string>();
   for (const [, name = ""] of html.matchAll(tellingElements)) found.add(`<${name.toLowerCase()}>`);

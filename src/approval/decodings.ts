@@ -1,11 +1,11 @@
 /** The shortest run of base64 that is read: 15 bytes, less than any token has. */
 const RUN_CHARS_MIN = 20;
-/** Control characters but for white space: nothing that is text has them. */
+/** Control characters other than white space. Text has none of them. */
 const controls = /[\x00-\x08\x0b\x0e-\x1f\x7f]/;
 
 /**
- * A text without the encodings that mail, web and programs put around text, each by itself: percent-encoding, character
- * references, quoted-printable, escapes of JSON and base64. Only readings that differ from the text. Linear.
+ * Undoes the encodings that mail, web and programs put around text, each separately: percent-encoding, character
+ * references, quoted-printable, JSON escapes and base64. Returns only readings that differ from the text. Linear.
  */
 export function decodings(text: string): string[] {
   const readings = [
@@ -22,7 +22,7 @@ function percentDecoded(text: string): string {
   return text.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
-/** Numeric character references (HTML 13.5), as they stand in text that is not read as HTML. */
+/** Numeric character references (HTML 13.5) in text that is not read as HTML. */
 function dereferenced(text: string): string {
   return text.replace(/&#(?:x([0-9a-f]{1,6})|([0-9]{1,7}));?/gi, (whole, hex?: string, decimal?: string) => {
     const code = hex ? Number.parseInt(hex, 16) : Number(decimal);
@@ -30,14 +30,14 @@ function dereferenced(text: string): string {
   });
 }
 
-/** RFC 2045 6.7: what is ASCII; soft line ends are gone. */
+/** RFC 2045 6.7, for ASCII only; soft line ends are removed. */
 function quotedPrintableDecoded(text: string): string {
   return text
     .replace(/=\r?\n/g, "")
     .replace(/=([2-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
-/** RFC 8259 7, and what programs add to it. */
+/** Escapes of RFC 8259 7, and those that programs add to them. */
 function unescaped(text: string): string {
   return text.replace(
     /\\(?:u([0-9a-f]{4})|x([0-9a-f]{2})|([nrt/]))/gi,
@@ -49,13 +49,13 @@ function unescaped(text: string): string {
   );
 }
 
-/** What is base64 in the text (RFC 4648 4 and 5), where that is text again: whole lines together, and single words. */
+/** The base64 in the text (RFC 4648 4 and 5) that decodes to text: consecutive lines together, and single words. */
 function base64Decoded(text: string): string {
   const found: string[] = [];
   let block: string[] = [];
   const flush = () => {
     const whole = readable(block.join(""));
-    // A word of its own line may have run into it: then each line by itself.
+    // A single word on a line may have joined the block: then decode each line separately.
     found.push(...(whole.length > 0 ? whole : [block.flatMap(readable).join("")]));
     block = [];
   };

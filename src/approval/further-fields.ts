@@ -1,7 +1,7 @@
 import type { HeaderField, Mailbox } from "../mail.ts";
 import type { OutboundContent } from "../store/schema.ts";
 
-/** The fields that say which messages it follows from: their ids are the agent's choice. */
+/** The fields that name the messages of the thread. The agent chooses their ids. */
 export function threadFields({ inReplyTo, references }: Pick<OutboundContent, "inReplyTo" | "references">) {
   return [
     ...(inReplyTo === null ? [] : [{ name: "In-Reply-To", value: inReplyTo }]),
@@ -10,8 +10,8 @@ export function threadFields({ inReplyTo, references }: Pick<OutboundContent, "i
 }
 
 /**
- * What leaves in the header beside addresses and subject, as fields: recipients that have a name, with it, the ids of the
- * thread, and the agent's own fields. Who decides about a message has to see all of it.
+ * Lists what leaves in the header in addition to addresses and subject, as fields: recipients that have a name, with
+ * it, the ids of the thread, and the agent's own fields. A reviewer must see all of it.
  */
 export function furtherFields(content: OutboundContent): HeaderField[] {
   const people = { To: content.to, Cc: content.cc, "Reply-To": content.replyTo };

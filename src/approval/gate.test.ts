@@ -12,7 +12,7 @@ type Facts = Partial<Omit<GateFacts, "search">> & {
   seen?: string;
 };
 const mail = (facts: Facts = {}): Facts => facts;
-/** What the gate says after a real search. */
+/** The gate's decision after a real search. */
 async function hold(policy: Gate, { subject = "Hello", text = "Hello Ann", html, seen = "", ...facts }: Facts) {
   const files = (facts.attachments ?? []).map((file) => ({
     ...{ filename: file.filename, contentType: "text/plain", content: Buffer.from("Hello") },

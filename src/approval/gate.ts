@@ -8,47 +8,47 @@ import { inQuotes, type Unsearched } from "./attached-text.ts";
 import type { Found } from "./patterns.ts";
 import type { Search } from "./search.ts";
 
-/** An agent's policy for its mail out. */
+/** An agent's policy for its outgoing mail. */
 export interface Gate {
   enabled: boolean;
-  /** Null, or no rule switched on: every message is held. */
+  /** If null, or if no rule is switched on, every message is held. */
   rules: GateRules | null;
-  /** Entries as `readAllowEntry` gives them: exact addresses, and domains, of which subdomains are no part. */
+  /** Entries from `readAllowEntry`: exact addresses, and domains without their subdomains. */
   allow: string[];
 }
 
-/** What the gate has to know about one message. */
+/** What the gate needs to know about one message. */
 export interface GateFacts {
   /** All addresses of the envelope, lower-cased. */
   recipients: string[];
-  /** Those that are no agents of the account. */
+  /** Recipients that are not agents of the account. */
   outside: string[];
-  /** Those to whom no mail of the agent has gone, and who never proved to have written to it. */
+  /** Recipients to whom the agent has sent no mail, and from whom it has received no proven mail. */
   firstTime: string[];
   attachments: { filename: string }[];
-  /** What a search of all its texts found. */
+  /** The result of a search of all its texts. */
   search: Search;
-  /** Whether the conversation, or a recipient, has mail that came in without its From being proven. */
+  /** Whether the conversation, or a recipient, has mail that came in with an unproven From. */
   unverified: boolean;
 }
 
-/** What a list client shows on a few lines; the reviewer sees the whole mail elsewhere. */
+/** A list in a client shows this much on a few lines; the reviewer sees the whole mail elsewhere. */
 const REASON_CHARS_MAX = 500;
-/** How many of a kind are named before "and 3 more", and how many characters of each. */
+/** How many items of a kind are named before "and 3 more", and how many characters of each. */
 const NAMED_MAX = 3;
 const NAME_CHARS_MAX = 60;
 
-/** One rule that caught the message: says why, naming at most so many things. */
+/** A rule that caught the message. `says` gives the reason, naming at most so many things. */
 interface Catch {
   rule: HoldRule;
   says: (named: number) => string;
 }
 
 /**
- * Whether the message waits for a person, and why, in one sentence of at most 500 characters that names every rule that
- * caught it; null when it may leave. Mail of which every recipient is on the allow list always may. An allowed recipient
- * among others counts as neither outside nor first-time. Text that is too long to be searched is held; what is no text
- * is named in the reason, and held by the rule `unsearched`. Pure.
+ * Decides whether the message waits for a reviewer. Returns the reason, one sentence of at most 500 characters that
+ * names every rule that caught it; null if the message may leave. Mail whose recipients are all on the allow list
+ * always may. An allowed recipient among others counts as neither outside nor first-time. Text that is too long to
+ * search is held. Parts that are not text are named in the reason, and held by the rule `unsearched`. Pure.
  */
 export function gateHold(gate: Gate, facts: GateFacts): Hold | null {
   if (!gate.enabled) return null;
@@ -67,7 +67,7 @@ export function gateHold(gate: Gate, facts: GateFacts): Hold | null {
   return { rule: caught[0].rule, reason: reasonOf(caught, isSaid ? [] : facts.search.unsearched) };
 }
 
-/** The local part exactly as it is, so that a sub-address is an address of its own. */
+/** The local part must match exactly, so a sub-address is a separate address. */
 function isAllowed(address: string, allow: ReadonlySet<string>): boolean {
   const read = readAddress(address);
   if ("problem" in read) return false;
@@ -81,7 +81,7 @@ export function hasRule(rules: GateRules): boolean {
   return Boolean(switches) || typeof max_recipients === "number" || (patterns ?? []).length > 0;
 }
 
-/** In the order in which a hold is named for them: what is most likely to do harm comes first. */
+/** Most harmful first: the first rule names the hold. */
 function catches(rules: GateRules, facts: GateFacts): Catch[] {
   const { recipients, outside, firstTime, attachments } = facts;
   const { found, newHosts, isTooLong, unsearched } = facts.search;
@@ -166,7 +166,7 @@ function linksSay(hosts: string[], named: number): string {
   return `it links to ${list(shown, named, "host")}, which a recipient has not seen in this conversation`;
 }
 
-/** The sentence with fewer and fewer names until it fits, and one more about what was not searched. */
+/** The sentence, with fewer and fewer names until it fits, and another one about what was not searched. */
 function reasonOf(caught: readonly Catch[], unsearched: readonly Unsearched[]): string {
   for (let named = NAMED_MAX; ; named--) {
     const parts = caught.map(({ says }) => says(named));
@@ -190,7 +190,7 @@ function count(n: number, noun: string): string {
   return `${n} ${n === 1 ? noun : noun.replace(/^\w+/, (word) => `${word}s`)}`;
 }
 
-/** On one line with nothing invisible, and cut in its middle: the end of a host, address or file name says most. */
+/** One line without invisible characters, cut in the middle: the end of a host, address or file name says most. */
 function short(text: string): string {
   const characters = [...cleanLine(text.replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, ""))];
   if (characters.length <= NAME_CHARS_MAX) return characters.join("");
@@ -199,8 +199,8 @@ function short(text: string): string {
 }
 
 /**
- * One entry of the allow list from what a person wrote: an address, or a domain without any sign before it, in its
- * lower-case A-label form. A problem is the rest of a sentence that begins with the field's name.
+ * Reads one entry of the allow list as a user writes it: an address, or a domain without any sign before it. Returns it
+ * in its lower-case A-label form. `problem` is the rest of a sentence that begins with the field's name.
  */
 export function readAllowEntry(text: string): { entry: string } | { problem: string } {
   const written = text.trim();

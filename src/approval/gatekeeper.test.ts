@@ -44,7 +44,7 @@ async function withUpstream(settings: object) {
 /** Changes the database behind the application's back. */
 function tamper(it: TestApp, statement: string, ...values: (string | Uint8Array)[]): void {
   using file = new Database(join(it.dataDir, "e2a.db"));
-  // The application may be writing.
+  // The application may be writing at the same time.
   file.run("PRAGMA busy_timeout = 10000");
   file.query(statement).run(...values);
 }

@@ -8,18 +8,18 @@ import { gateHold } from "./gate.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { foundNothing, type Search, type SearchRequest } from "./search.ts";
 
-/** What the gate says about a message, and the settings by which it was decided. */
+/** The gate's decision about a message, and the settings that it was based on. */
 export interface GateAnswer {
   hold: Hold | null;
   settings: GateSettings;
-  /** Recipients who are strangers to the agent; empty while the gate is off. */
+  /** Recipients who are new to the agent; empty while the gate is off. */
   firstTime: string[];
 }
 
 export interface Gatekeeper {
   /**
-   * Whether a person has to see the message first. `conversations`: that of the message which it answers or passes on, and
-   * the one that the agent names. What its references name counts beside them.
+   * Decides whether a reviewer must see the message first. `conversations` are that of the message which it answers or
+   * forwards, and the one that the agent names. Those of the messages in its references count too.
    */
   ask(
     agent: AgentRow,
@@ -28,8 +28,8 @@ export interface Gatekeeper {
     conversations: readonly (string | null | undefined)[],
   ): Promise<GateAnswer>;
   /**
-   * Asks again about a message whose turn has come after it waited (a pause, an undo time, a busy lane): what its agent's
-   * settings were when it was handed in does not count. True when it is held now, or is nobody's to send any more.
+   * Asks again about a message that waited before its turn came (a pause, an undo time, a busy lane), because the
+   * agent's settings may have changed since it was submitted. True if the message is held now, or no longer to be sent.
    */
   holds(recipient: RecipientRow, work: OutboundWork): Promise<boolean>;
 }
@@ -50,7 +50,7 @@ export function createGatekeeper({
   attachments: read,
   search,
 }: GatekeeperOptions): Gatekeeper {
-  /** Those of the addresses that are no agents of the account. */
+  /** The addresses that are not agents of the account. */
   async function outsideOf(userId: string, addresses: string[]): Promise<string[]> {
     const owners = await Promise.all(
       addresses.map(async (address) => {
@@ -71,7 +71,8 @@ export function createGatekeeper({
     const settings = { hitlEnabled, hitlRules: rules, hitlAllow };
     if (!hitlEnabled) return { hold: null, settings, firstTime: [] };
     const withTexts = rules?.new_links === true;
-    // What it follows from counts, whatever conversation the agent names: another one would be a way past the gate.
+    // The conversations that the message follows from count, whichever one the agent names. Otherwise naming another
+    // would be a way past the gate.
     const answered = await store.conversationsOf(agent.id, message.references);
     const [newest, ...others] = [...new Set([...answered, ...conversations.filter((id) => typeof id === "string")])];
     const about = (conversation: string | null, withTexts: boolean) =>
@@ -99,7 +100,7 @@ export function createGatekeeper({
   return {
     ask,
     async holds(recipient, { message, raw, agent: first }) {
-      // What a person decided about, and what the server itself writes, is not the gate's.
+      // The gate does not apply to messages that a reviewer decided about, or that the server itself writes.
       if (message.type === "notice" || message.reviewedAt) return false;
       const isHeld = message.status === "pending_approval";
       for (let agent: AgentRow | null = first; agent; agent = await store.getAgent(agent.id)) {

@@ -12,33 +12,33 @@ import type { ReviewMail } from "./review-mail.ts";
 import { type Reviews, reviewOf } from "./reviews.ts";
 import type { ApprovalTokens } from "./token.ts";
 
-/** Decided in one transaction when their time is over, at most. */
+/** Expired holds decided in one transaction, at most. */
 const EXPIRED_AT_ONCE = 100;
-/** Mails about single messages in a minute, for one account; more come as one digest. */
+/** Mails about single messages per minute and account; more are sent as one digest. */
 const NOTICES_PER_MINUTE = 5;
-/** Held messages looked at in one claim: enough for a burst to be seen as one. */
+/** Held messages in one claim: enough to recognise a burst. */
 const NOTICES_AT_ONCE = 200;
-/** How long telling the reviewers of one account may take, before somebody else does it again. */
+/** How long notifying the reviewers of one account may take before another worker retries it. */
 const LEASE_MS = 60_000;
-/** Accounts whose reviewers are told at the same time. */
+/** Accounts whose reviewers are notified at the same time. */
 const CONCURRENCY = 4;
 
 export interface HoldOptions {
   store: Store;
   clock: Clock;
   log: Log;
-  /** The queue of the server's own mail to people elsewhere; null when it has no way there. */
+  /** The queue for the server's own mail to external addresses; null if it cannot send any. */
   lane: string | null;
   approvals: ApprovalTokens;
   reviews: Reviews;
-  /** Where links begin, without a slash at the end. */
+  /** The beginning of links, without a trailing slash. */
   baseUrl: string;
   sharedDomain: string;
-  /** Writes the mail to a reviewer, in another process: held mail is hostile until somebody looked at it. */
+  /** Writes the mail to a reviewer, in another process: held mail is hostile until it has been reviewed. */
   reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
 }
 
-/** What one reviewer is told. */
+/** What one reviewer is told about. */
 interface Telling {
   reviewer: string;
   agent: AgentRow;
@@ -46,10 +46,10 @@ interface Telling {
 }
 
 /**
- * What happens to held mail by itself: reviewers are told of it, and its time runs out.
+ * Handles held mail in the background: notifies reviewers, and decides messages whose time has run out.
  *
- * Reviewer mail goes through the queue of mail out, outside the gate. It never goes to a mailbox of this server: an agent
- * that reads the links of its own mail would hold its own leash.
+ * Reviewer mail goes through the outbound queue, past the gate. It never goes to a mailbox of this server: an agent
+ * that reads the links in its own mail could approve its own messages.
  */
 export function startHolds(options: HoldOptions): Work<DueNotice> {
   const { store, clock, log } = options;
@@ -87,7 +87,7 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
   });
   work.wake();
 
-  /** One for each message and reviewer, or one for each reviewer when there are too many. */
+  /** One for each message and reviewer, or, in a digest, one for each reviewer. */
   async function tellingsOf(due: DueNotice): Promise<Telling[]> {
     const tellings: Telling[] = [];
     for (const outbound of due.outbound) {
@@ -115,7 +115,7 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
     return reviewOf({ outbound, held, agent, approveUrl, rejectUrl, reviewUrl: null });
   }
 
-  /** Which way a reviewer is reached; null when there is none. */
+  /** The queue by which a reviewer is reached; null if there is none. */
   async function laneTo(reviewer: string): Promise<string | null> {
     const found = await store.findMailbox(reviewer, options.sharedDomain);
     if (found.kind === "foreign" && options.lane !== null) return options.lane;

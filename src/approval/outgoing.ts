@@ -14,7 +14,7 @@ import {
 
 export type { OutgoingText, OutgoingTexts, Unsearched } from "./attached-text.ts";
 
-/** A message as it would leave. Plain data: it can be handed to another process. */
+/** A message as it would leave. It is plain data, so it can be passed to another process. */
 export interface Outgoing {
   replyTo: Mailbox[];
   to: Mailbox[];
@@ -29,13 +29,13 @@ export interface Outgoing {
   attachments: { filename: string; contentType: string; contentId?: string; content: Uint8Array }[];
 }
 
-/** `data:` addresses of one HTML text that are read as files; a page has a handful. */
+/** `data:` URLs in one HTML text that are read as files; a page has a handful. */
 const DATA_URLS_MAX = 200;
 
 /**
- * Every text of a message that leaves with it: the header with its addresses, names and ids, the bodies, and what is
- * attached, with messages and pages attached to those. Time and memory are linear in the message; what a limit of
- * attached-text.ts leaves out is in `unsearched`. Never throws.
+ * Collects every text that leaves with a message: the header with its addresses, names and ids, the bodies, the
+ * attachments, and the messages and pages attached to those. Time and memory are linear in the message; parts beyond a
+ * limit of attached-text.ts are in `unsearched`. Never throws.
  */
 export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
   const { subject, text, html, inReplyTo, references, headers, attachments } = message;
@@ -47,7 +47,7 @@ export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
   add("the subject", subject, "words");
   add("the text", text, "words");
   if (html !== null) add("the HTML", html, "html");
-  // Not From: its words are its account's choice.
+  // Not From: its account chooses the words there.
   const people = [...message.to, ...message.cc, ...message.bcc];
   add("a display name", lines([...people, ...message.replyTo].map(({ name }) => name)), "data");
   add("an address", lines(people.map(({ address }) => address)), "data");
@@ -89,10 +89,10 @@ function lines(parts: readonly string[]): string {
 
 /** Characters between the scheme and the comma: a media type with its parameters has a few dozen. */
 const DATA_TYPE_MAX = 500;
-/** Where a URL ends that is not the whole of its attribute. */
+/** The end of a URL that is not the whole value of its attribute. */
 const urlEnd = /[\s"'()<>]/g;
 
-/** Files that HTML carries within itself (RFC 2397): in attributes, and in style sheets however they are spelt. */
+/** Opens the files that HTML embeds (RFC 2397), in attributes and in style sheets, however they are spelt. */
 async function openDataUrls(
   html: string,
   where: string,
@@ -114,7 +114,7 @@ async function openDataUrls(
     }
 }
 
-/** Every `data:` URL of an attribute or a style sheet. One at its very beginning is the whole of it. */
+/** Every `data:` URL in an attribute or a style sheet. One at the very beginning extends to the end. */
 function* dataUrls(place: string): Generator<{ type: string; data: string; url: string }> {
   let end = 0;
   for (const { index } of place.matchAll(/data:/gi)) {

@@ -3,7 +3,7 @@ import { superlinear } from "../../test/support/growth.ts";
 import type { OutgoingText } from "./outgoing.ts";
 import { findPatterns, readPattern } from "./patterns.ts";
 
-/** Repeatable text that looks random, so that no file holds anything in the form of a key. */
+/** Repeatable text that looks random, so that no source file contains anything in the form of a key. */
 function random(length: number, alphabet: string): string {
   let state = length * 7919 + alphabet.length;
   return Array.from({ length }, () => {
@@ -118,7 +118,7 @@ test.each<[string, Searched]>([
 });
 
 test.each([
-  // Without digits it is a token only where nothing else has run together with it.
+  // A token without digits counts only if no other words have run together with it.
   [`ghp_${random(36, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")}`, "a GitHub token"],
   [`Password: hK3vTq9z`, "a password"],
   ["https://ann:hK3vTq9z@a.example/", "a URL with a password"],

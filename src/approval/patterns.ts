@@ -4,16 +4,16 @@ import type { OutgoingText } from "./attached-text.ts";
 import { decodings } from "./decodings.ts";
 import { secretKinds } from "./secrets.ts";
 
-/** Patterns of one agent, characters of one, and `*` in one: together they bound the time of a search. */
+/** Patterns per agent, characters per pattern, and `*` per pattern. Together they bound the time of a search. */
 export const PATTERNS_MAX = 50;
 const PATTERN_CHARS_MAX = 200;
 const STARS_MAX = 8;
-/** What a `*` may stand for, in characters, all on one line: about three lines of plain text. */
+/** How many characters of one line a `*` may stand for: about three lines of plain text. */
 const GAP_CHARS_MAX = 200;
-/** The pattern that stands for `secretKinds`. */
+/** The pattern that means `secretKinds`. */
 const secretsPattern = "secrets";
 
-/** What was found: kinds of secrets as a sentence names them, patterns as they were given, and where any of them is. */
+/** What was found: kinds of secrets as a sentence names them, patterns as they were given, and the places of both. */
 export interface Found {
   secrets: string[];
   patterns: string[];
@@ -21,8 +21,9 @@ export interface Found {
 }
 
 /**
- * Null when the text is a pattern: `secrets`, or words with `*` for up to 200 characters of one line, 1 to 200
- * characters with at most 8 `*`. Otherwise a problem, the rest of a sentence that begins with the field's name.
+ * Checks that the text is a pattern: `secrets`, or words with `*` for up to 200 characters of one line, in total 1 to
+ * 200 characters with at most 8 `*`. Null if it is; otherwise `problem` is the rest of a sentence that begins with the
+ * field's name.
  */
 export function readPattern(text: string): { problem: string } | null {
   if (text.length > PATTERN_CHARS_MAX) return { problem: `is longer than ${PATTERN_CHARS_MAX} characters` };
@@ -33,9 +34,9 @@ export function readPattern(text: string): { problem: string } | null {
 }
 
 /**
- * Looks for the patterns in the texts of a message, in what is seen of them and what is not: markup with its attributes
- * and comments too. Case, invisible characters, compatibility forms (Unicode NFKC), tags inside words, the kind of white
- * space, and the encodings of decodings.ts make no difference. Pure; linear in the length of the texts.
+ * Searches the texts of a message for the patterns, both what a reader sees and what stays unseen: markup includes its
+ * attributes and comments. Case, invisible characters, compatibility forms (Unicode NFKC), tags inside words, the kind
+ * of white space, and the encodings of decodings.ts make no difference. Pure; linear in the length of the texts.
  */
 export function findPatterns(patterns: readonly string[], texts: readonly OutgoingText[]): Found {
   const isSecrets = (pattern: string) => pattern.trim().toLowerCase() === secretsPattern;
@@ -58,7 +59,7 @@ export function findPatterns(patterns: readonly string[], texts: readonly Outgoi
   return { secrets: [...secrets], patterns: wanted.filter((one) => matched.has(one)), places: [...places] };
 }
 
-/** `glued`: words run together in it, which tokens survive and sentences do not. */
+/** In `glued` words run together; tokens survive that and sentences do not. */
 function readingsOf({ text, form }: OutgoingText): { readings: string[]; glued: string[] } {
   if (form !== "html") return { readings: readingsOfText([text]), glued: [] };
   const markup = readMarkup(text);
@@ -73,10 +74,10 @@ function readingsOfText(texts: readonly string[]): string[] {
   return [...new Set([...plain, ...plain.flatMap((text) => decodings(text).map(shown))])].filter((text) => text !== "");
 }
 
-/** One character, U+FDFA, becomes eighteen in NFKC: a body full of it would outgrow any bound. No other is so long. */
+/** NFKC turns U+FDFA into eighteen characters: a body full of it would outgrow any bound. No other grows as much. */
 const swelling = /[\ufdfa\ufdfb]/g;
 
-/** As a reader sees it: nothing invisible, one form of each letter, one kind of hyphen, LF line ends. */
+/** The text as a reader sees it: nothing invisible, one form of each letter, one kind of hyphen, LF line ends. */
 function shown(text: string): string {
   if (/^[\t\n\x20-\x7e]*$/.test(text)) return text;
   return text
@@ -87,15 +88,15 @@ function shown(text: string): string {
     .replace(/[\u2010-\u2015\u2212]/g, "-");
 }
 
-/** Without white space and the marks of quoting at the beginnings of lines. */
+/** The text without white space and quote marks at the beginnings of lines. */
 function squeeze(text: string): string {
   return text.replace(/\n[> \t]*/g, "").replace(/\s+/g, "");
 }
 
-/** A text in lower case with one character for each run of white space: a space in both where it is within a line. */
+/** A text in lower case with one character for each run of white space. */
 interface Lines {
   flat: string;
-  /** As long as `flat`, with LF where lines end. */
+  /** As long as `flat`, with LF where a line ends. */
   broken: string;
 }
 
@@ -105,12 +106,12 @@ function linesOf(text: string): Lines {
 }
 
 /**
- * Whether the pieces between the `*` follow each other. For each piece only the nearest end of the one before matters,
- * which comes along as the text is read, so that the time is the text's length times the number of pieces.
+ * Whether the pieces between the `*` follow each other. For each piece, only the nearest end of the previous piece
+ * matters, and it advances as the text is read. So the time is the text's length times the number of pieces.
  */
 function matches(pattern: string, { flat, broken }: Lines): boolean {
   const [first, ...others] = piecesOf(pattern);
-  // Nothing to look for is nowhere, not everywhere.
+  // A pattern without pieces matches nothing, not everything.
   if (first === undefined) return false;
   let ends = occurrences(flat, first);
   for (const piece of others) {
@@ -120,20 +121,20 @@ function matches(pattern: string, { flat, broken }: Lines): boolean {
   return ends.length > 0;
 }
 
-/** What is between the `*`, in the form of `Lines.flat`; space beside a `*` is not meant. */
+/** The pieces between the `*`, in the form of `Lines.flat`. Space beside a `*` is ignored. */
 function piecesOf(pattern: string): string[] {
   const pieces = linesOf(shown(pattern)).flat.split("*");
   return pieces.map((piece) => piece.trim()).filter((piece) => piece !== "");
 }
 
-/** Where the piece ends, each time that it is in the text; ascending. */
+/** The end of each occurrence of the piece; ascending. */
 function occurrences(text: string, piece: string): number[] {
   const ends: number[] = [];
   for (let at = text.indexOf(piece); at >= 0; at = text.indexOf(piece, at + 1)) ends.push(at + piece.length);
   return ends;
 }
 
-/** Of those, the ones that begin on the same line as, and not too far behind, one of the given ends. */
+/** The ends of the occurrences that begin on the same line as one of the given ends, and not too far after it. */
 function following(ends: readonly number[], piece: string, flat: string, broken: string): number[] {
   const reached: number[] = [];
   let next = 0;

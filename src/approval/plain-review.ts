@@ -1,4 +1,4 @@
-/** What reviewers get of a held message that nobody can read for them: it must be told of all the same. */
+/** What reviewers get of a held message that cannot be read for them. They must learn of it all the same. */
 
 import type { ShownLink } from "../message/html/shown-links.ts";
 import { visibleLine } from "../message/text/visible.ts";
@@ -7,14 +7,14 @@ import { html } from "../util/html.ts";
 import type { Review } from "./review.ts";
 import type { ReviewMail } from "./review-mail.ts";
 
-/** Stands in the list of links where a reviewer would look for them. */
+/** Replaces the list of links, where a reviewer would look for them. */
 export const unknownLinks: ShownLink = {
   text: "The links of this message cannot be listed: it takes too long to find them.",
   host: "",
   url: "about:blank",
 };
 
-/** What reviewers are shown of a message that takes too much time or memory to be read for them. */
+/** What reviewers are shown of a message that takes too much time or memory to read for them. */
 export function unknownReview(contentHash: string): HeldReview {
   return {
     contentHash,
@@ -28,10 +28,10 @@ export function unknownReview(contentHash: string): HeldReview {
   };
 }
 
-/** More entries would not arrive everywhere. */
+/** Some servers would refuse a mail with more entries. */
 const ENTRIES_MAX = 100;
 
-/** The mail about held messages without a word of theirs: whose they are, until when they wait, and how to decide. */
+/** Writes the mail about held messages without quoting them: whose they are, when they expire, and how to decide. */
 export function plainReviewMail(reviews: readonly Review[]): ReviewMail {
   const entries = reviews.slice(0, ENTRIES_MAX);
   const more = reviews.length - entries.length;

@@ -2,8 +2,8 @@ import { html, raw, type SafeHtml } from "../util/html.ts";
 import type { Review, ShownReview } from "./review.ts";
 
 /**
- * What Outlook needs is inline, because it takes little from a style sheet; the sheet only turns the colours for dark
- * rooms. No tables, no pictures, nothing from elsewhere.
+ * The styles that Outlook needs are inline, because it ignores most of a style sheet. The sheet only sets the colours
+ * for dark mode. No tables, no pictures, no remote content.
  */
 const font = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
 const look = {
@@ -17,7 +17,7 @@ const look = {
     "margin:0 0 4px;padding:8px 12px;background:#f4f4f5;border-left:4px solid #a1a1aa;white-space:pre-wrap;overflow-wrap:anywhere;word-break:break-word;overflow:hidden",
   note: "margin:0 0 8px 16px;font-size:14px;font-weight:bold;color:#92400e;overflow-wrap:anywhere",
   buttons: "margin:20px 0 4px",
-  // The border is what Outlook draws instead of a padding.
+  // Outlook draws the border instead of a padding.
   approve:
     "display:inline-block;margin:0 8px 8px 0;border:10px solid #166534;border-left-width:18px;border-right-width:18px;border-radius:6px;background:#166534;color:#ffffff;font-weight:bold;text-decoration:none",
   reject:
@@ -41,7 +41,7 @@ const darkSheet = `
 }
 `;
 
-/** The HTML of the mail about one held message. */
+/** Writes the HTML of the mail about one held message. */
 export function reviewHtml(review: Review, { who, why, expiry, facts, bodies }: ShownReview): string {
   const links = buttons([
     { label: "Approve…", url: review.approveUrl, kind: "approve" },
@@ -74,7 +74,7 @@ ${
   );
 }
 
-/** One hold in a digest. `subject` and `recipients` are the held mail's words. */
+/** One hold in a digest. `subject` and `recipients` quote the held mail. */
 export interface DigestEntry {
   agent: string;
   recipients: string;
@@ -83,11 +83,11 @@ export interface DigestEntry {
   expiry: string;
   age: string;
   messageId: string;
-  /** Pages that show the mail whole; none acts by being opened. */
+  /** Pages that show the whole mail. Opening a page decides nothing. */
   pages: { label: string; url: string }[];
 }
 
-/** The HTML of a digest. */
+/** Writes the HTML of a digest. */
 export function digestHtml(title: string, entries: readonly DigestEntry[], more: string | null): string {
   return document(
     title,
@@ -142,7 +142,7 @@ function quote(text: string): SafeHtml {
 `;
 }
 
-/** The server's words about what stands above. */
+/** The server's words about the text above. */
 function note(text: string): SafeHtml {
   return html`<p class="note" style="${look.note}">${text}</p>
 `;

@@ -35,9 +35,9 @@ const withContent = (text: string, html: string | null = null): Review => ({
   ...plain,
   ...{ text, html, held: heldOf(text, html) },
 });
-/** Lines in which the server speaks: all that do not stand behind `|`. */
+/** The server's lines: all that do not begin with `|`. */
 const ours = (text: string) => text.split("\n").filter((line) => !line.startsWith("|"));
-/** The held mail's words, with broken lines put together again. */
+/** The held mail's words, with broken lines joined again. */
 const theirs = (text: string) =>
   text
     .split("\n")
@@ -208,7 +208,7 @@ test("what nobody would see is written out", () => {
   const shown = "a⟨U+202E⟩b⟨U+200B⟩c⟨U+2066⟩d⟨U+00AD⟩e⟨U+0000⟩f⟨U+E0041⟩g";
   for (const review of [
     withContent(hidden),
-    // The converter of HTML takes a zero width space for a space.
+    // The HTML converter takes a zero width space for a space.
     withContent("other", `<p>${hidden.replace("\0", "&#x202e;").replace("\u200b", "\u2060")}</p>`),
     { ...plain, subject: hidden },
     { ...plain, cc: [{ address: "a@b.example", name: hidden }] },

@@ -4,16 +4,16 @@ import { type DigestEntry, digestHtml, reviewHtml } from "./review-html.ts";
 
 export type { Review } from "./review.ts";
 
-/** A mail of the server to a reviewer. */
+/** A mail from the server to a reviewer. */
 export interface ReviewMail {
   subject: string;
   text: string;
   html: string;
 }
 
-/** More of it would not arrive everywhere, and nobody reads more links than this in a mail. */
+/** Larger mail does not arrive everywhere, and no reviewer reads more links than this in a mail. */
 const limits: ReviewLimits = { bodyBytes: 200 * 1024, links: 200 };
-/** What a list of mails shows of a subject line before it is cut. */
+/** How much of a subject line a list of mails shows. */
 const SUBJECT_CHARS_MAX = 80;
 const ADDRESS_CHARS_MAX = 60;
 /** RFC 5322 2.1.1, and room for the prefix. */
@@ -21,11 +21,11 @@ const COLUMNS_MAX = 74;
 const ENTRIES_MAX = 100;
 
 /**
- * The mail that asks a reviewer about one held message: everything that would leave, why it waits, until when, and how
- * to decide.
+ * Writes the mail that asks a reviewer about one held message: everything that would leave, why it waits, until when,
+ * and how to decide.
  *
- * The held mail is hostile until somebody looked at it. In the text its words stand behind `|` on every line, lines of
- * the server never begin so, and the links are above them; in the HTML everything is escaped and stands in boxes.
+ * The held mail is hostile until it has been reviewed. In the text, every line of the held mail begins with `|`, lines
+ * of the server never do, and the links to decide are above them. In the HTML, the held mail is escaped and in boxes.
  */
 export function reviewMail(review: Review): ReviewMail {
   const shown = showReview(review, limits);
@@ -33,8 +33,8 @@ export function reviewMail(review: Review): ReviewMail {
 }
 
 /**
- * One mail for many holds at once, when one each would be too many. Each is decided on its own page: nothing here decides
- * about all of them.
+ * Writes one mail for many holds, if a mail for each would be too many. Each hold is decided on its own page: nothing
+ * here decides about all of them.
  */
 export function digestMail(reviews: readonly Review[], now: Date): ReviewMail {
   const agents = [...new Set(reviews.map(({ agent }) => visibleLine(agent.address)))];
@@ -96,7 +96,7 @@ function cut(text: string, charsMax: number): string {
   return characters.length <= charsMax ? text : `${characters.slice(0, charsMax - 1).join("")}…`;
 }
 
-/** What is cut of a long address is the middle: its domain ends it, and who owns that is what matters. */
+/** Cuts the middle of a long address: its end is the domain, and the owner of the domain matters most. */
 function cutAddress(address: string): string {
   const characters = [...address];
   if (characters.length <= ADDRESS_CHARS_MAX) return address;
@@ -161,7 +161,7 @@ function digestText(title: string, entries: readonly DigestEntry[], more: string
   ].join("\n");
 }
 
-/** The held mail's words with `|` before every line. Long lines are broken here: a reader's program would lose the `|`. */
+/** The held mail's words with `|` before every line. Mail programs would break long lines without the `|`. */
 function quoted(text: string): string {
   return text
     .split("\n")
@@ -169,7 +169,7 @@ function quoted(text: string): string {
     .join("\n");
 }
 
-/** A line in pieces of at most 74 columns, broken behind a space where there is one. Nothing is lost. */
+/** Splits a line into pieces of at most 74 columns, after a space if possible. Nothing is lost. */
 function wrapped(line: string): string[] {
   if (Bun.stringWidth(line) + line.split("\t").length * 8 <= COLUMNS_MAX) return [line];
   const pieces: string[] = [];

@@ -15,15 +15,15 @@ export interface Review {
   cc: Mailbox[];
   bcc: Mailbox[];
   replyTo: Mailbox[];
-  /** Those of the recipients to whom the agent never wrote, and from whom it never heard. */
+  /** Recipients to whom the agent never wrote, and from whom it never heard. */
   firstTime: string[];
   subject: string;
   text: string;
   html: string | null;
   attachments: { index: number; filename: string; content_type: string; size: number }[];
-  /** What was made of its content for reviewers. */
+  /** What the server derived from its content for reviewers. */
   held: HeldReview;
-  /** The ids of the thread, and fields of the agent's own, such as List-Unsubscribe. */
+  /** The ids of the thread, and the agent's own fields, such as List-Unsubscribe. */
   headers?: HeaderField[];
   hold: { rule: string; reason: string };
   createdAt: Date;
@@ -32,40 +32,40 @@ export interface Review {
   contentHash: string;
   approveUrl: string;
   rejectUrl: string;
-  /** Its page in the dashboard. */
+  /** Its page in the dashboard, if there is one. */
   reviewUrl: string | null;
 }
 
-/** Words of the held mail, and what the server says about them. The two never share a line. */
+/** Words of the held mail, and the server's notes about them. The two never share a line. */
 export interface ShownLine {
-  /** The mail's own words, on one line, with nothing hidden in them. */
+  /** The mail's own words, on one line, with hidden characters written out. */
   text: string;
-  /** The server's. */
+  /** The server's words. */
   notes: string[];
 }
 
-/** Everything that would leave, in the order in which a reviewer reads it: for mail, page and terminal alike. */
+/** Everything that would leave, in the order in which a reviewer reads it: the same for mail, page and terminal. */
 export interface ShownReview {
-  /** Whose mail it is, why it waits, and what happens when nobody decides: sentences of the server. */
+  /** Sentences by the server: whose mail it is, why it waits, and what happens if no reviewer decides. */
   who: string;
   why: string;
   expiry: string;
   /** From, recipients, subject, attachments, links, further fields. Only those that the mail has. */
   facts: { label: string; lines: ShownLine[] }[];
-  /** The text, and what the HTML says when it says something else. Many lines each. */
+  /** The text, and the HTML as text if it says something else. Each has many lines. */
   bodies: { label: string; text: string; notes: string[] }[];
 }
 
-/** How much is shown: for mail, which has to arrive anywhere. */
+/** How much is shown in a mail, which must arrive anywhere. */
 export interface ReviewLimits {
-  /** Of the text, and of the HTML as text. */
+  /** Bytes of the text, and bytes of the HTML as text. */
   bodyBytes: number;
   links: number;
 }
 
 /**
- * What a reviewer is shown of a held message. Nothing of it can hide or change direction. Without limits nothing is cut;
- * what is cut is said, with the page that has the rest.
+ * Prepares what a reviewer is shown of a held message, so that nothing in it can hide or change direction. Without
+ * limits nothing is cut. If something is cut, a note says so and points to the page that has the rest.
  */
 export function showReview(
   review: Review,
@@ -106,7 +106,7 @@ function showMailbox({ address, name }: Mailbox, firstTime: ReadonlySet<string>)
     notes.push("First time: the agent has sent nothing to this address, and got no proven mail from it.");
   if (foreign !== null) notes.push(`The domain has letters other than a to z: it reads “${foreign}”.`);
   if (/[^\x00-\x7f]/.test(local)) notes.push("The part before the @ has letters other than a to z.");
-  // The address first: no name, however long, gets in front of it.
+  // The address comes first, so that no name, however long, can push it aside.
   return { text: `${visibleLine(address)}${name ? `, named “${visibleLine(name)}”` : ""}`, notes };
 }
 
@@ -160,13 +160,13 @@ function showBodies({ text, html, held }: Review, bytesMax: number): ShownReview
 function showBody(label: string, text: string, notes: string[], bytesMax: number): ShownReview["bodies"][number] {
   const bytes = Buffer.byteLength(text);
   if (bytes <= bytesMax) return { label, text: visibleText(text), notes };
-  // A character cut in half would come out as U+FFFD.
+  // A character cut in half would become U+FFFD.
   const head = withoutHalf(Buffer.from(text).toString("utf8", 0, bytesMax));
   const note = `Too long for this mail: ${bytes - bytesMax} more bytes are not shown. The page that the links at the top open has the rest.`;
   return { label, text: visibleText(head), notes: [...notes, note] };
 }
 
-/** A cut leaves at most one character in half, which reads as up to three U+FFFD. */
+/** Removes the character that the cut split, if any: it reads as up to three U+FFFD. */
 function withoutHalf(text: string): string {
   let end = text.length;
   while (end > text.length - 3 && text[end - 1] === "\ufffd") end--;

@@ -38,7 +38,7 @@ describe.each(["sqlite", "postgres"] as const)("what reviewers are shown, on %s,
     expect(await reviews.of(held)).toEqual(review);
     expect(made).toBe(0);
 
-    // Marked, so that whoever shows it shows what is kept.
+    // Mark it, so that every view shows what is kept.
     await store.storeReview(id, {
       ...review,
       notes: ["kept"],
@@ -51,11 +51,11 @@ describe.each(["sqlite", "postgres"] as const)("what reviewers are shown, on %s,
         ...{ links: [{ host: "kept.example" }], review_notes: ["kept"], unsearched: [{ name: "kept", why: "binary" }] },
       });
     }
-    // What was kept for other content is not shown.
+    // A review of other content does not replace what is kept.
     await store.storeReview(id, { ...review, contentHash: "another" });
     expect((await stored()).message.review?.links[0]?.host).toBe("kept.example");
 
-    // A row from before, or from the loop breaker: made by whoever looks first.
+    // A row from an earlier version, or from the loop breaker: the first reader derives its review.
     const bare = { ...held, message: { ...held.message, review: null } };
     expect(await reviews.of(bare)).toEqual(review);
     expect(made).toBe(1);

@@ -13,19 +13,19 @@ import { type Outgoing, outgoingTexts } from "./outgoing.ts";
 import { unknownReview } from "./plain-review.ts";
 import type { Review } from "./review.ts";
 
-/** Nobody reads more links; the rest is counted. */
+/** No reviewer reads more links; the others are counted. */
 const LINKS_MAX = 1_000;
 const LINK_TEXT_CHARS_MAX = 500;
-/** The longest address that browsers and servers agree on. */
+/** The longest URL that browsers and servers agree on. */
 const LINK_URL_CHARS_MAX = 2_048;
-/** Characters of attached text that a reviewer reads on the page: of one file, and of all. The rest is downloaded. */
+/** Characters of attached text that the page shows a reviewer: of one file, and of all. The rest can be downloaded. */
 const FILE_CHARS_MAX = 64 * 1024;
 const FILES_CHARS_MAX = 256 * 1024;
 const UNSEARCHED_MAX = 100;
 
 /**
- * What a reviewer is shown of a message beside what it says itself. Bounded whatever the message is, and made once: it
- * is kept with the message. Never throws.
+ * Derives what a reviewer is shown of a message in addition to its own fields. The result is bounded, whatever the
+ * message is. It is made once and kept with the message. Never throws.
  */
 export async function heldReview(message: Outgoing, contentHash: string): Promise<HeldReview> {
   const { text, html, attachments } = message;
@@ -39,7 +39,8 @@ export async function heldReview(message: Outgoing, contentHash: string): Promis
     const [first] = found.texts;
     if (!first) continue;
     const decoded = found.texts.filter(({ form }) => form === "words" || form === "data");
-    // Of a message what it says; of any other file its text, in the charset that it names or that its bytes look like.
+    // For a message, its decoded content; for any other file its text, in the charset that it names or its bytes
+    // suggest.
     const whole = first.form === "raw" ? decoded.map(({ text }) => text).join("\n") : first.text;
     const shown = whole.slice(0, Math.min(FILE_CHARS_MAX, room)).toWellFormed();
     room -= shown.length;
@@ -53,7 +54,7 @@ export async function heldReview(message: Outgoing, contentHash: string): Promis
   };
 }
 
-/** What a reviewer is shown of the bodies: where their links lead, and whether both say the same. */
+/** Derives what a reviewer is shown of the bodies: where their links lead, and whether both say the same. */
 export function bodyReview(
   text: string,
   html: string | null,
@@ -76,7 +77,7 @@ function cut(text: string, charsMax: number): string {
 }
 
 export interface Reviews {
-  /** What is kept for the reviewers of a message, made now when nobody has looked since it was held. */
+  /** What is kept for the reviewers of a message; derived now if that has not happened since it was held. */
   of(outbound: Outbound): Promise<HeldReview>;
 }
 
@@ -95,7 +96,7 @@ export function createReviews({ store, attachments: read, derive }: ReviewsOptio
       const raw = content.attachments.length > 0 ? await store.outboundBytes(id) : null;
       const files = raw ? attachedFiles(raw, content.attachments, read) : Promise.resolve([]);
       const attachments = await files.catch((error: unknown) => {
-        // A message that cannot be taken apart has to be decided about all the same.
+        // A message that cannot be parsed must still be decided about.
         if (error instanceof Failure && error.code === "unavailable") return null;
         throw error;
       });
@@ -109,8 +110,8 @@ export function createReviews({ store, attachments: read, derive }: ReviewsOptio
 }
 
 /**
- * What a reviewer is shown of a held message, but for the links in it, which take long to find. The links to decide are about
- * the message as it is now; an edit voids them.
+ * Builds what a reviewer is shown of a held message. Finding its links takes long, so they come from `held`. The links
+ * to decide are about the message as it is now; an edit voids them.
  */
 export function reviewOf(input: {
   outbound: Outbound;

@@ -4,26 +4,26 @@ import type { Unsearched } from "./attached-text.ts";
 import { type Outgoing, type OutgoingText, outgoingTexts } from "./outgoing.ts";
 import { type Found, findPatterns } from "./patterns.ts";
 
-/** What is asked about a message. Plain data: it can be handed to another process. */
+/** A question about a message. It is plain data, so it can be passed to another process. */
 export interface SearchRequest {
   message: Outgoing;
-  /** As the rule `patterns` has them; none are not looked for. */
+  /** The patterns of the rule `patterns`; empty to look for none. */
   patterns: string[];
-  /** Whether links are looked for, the recipients, and what of the conversation each of them has seen already. */
+  /** To look for links: the recipients, and what each of them has seen of the conversation already. Null otherwise. */
   links: { recipients: string[]; seen: SeenText[] } | null;
 }
 
-/** What the texts of a message hold. */
+/** What a search found in the texts of a message. */
 export interface Search {
   found: Found;
-  /** Hosts of links that a recipient has not seen, as `linkHosts` gives them. */
+  /** Hosts of links that a recipient has not seen, in the form of `linkHosts`. */
   newHosts: string[];
-  /** A text, or all of them together, is longer than what is searched. */
+  /** Whether a text, or all of them together, is longer than what is searched. */
   isTooLong: boolean;
   unsearched: Unsearched[];
 }
 
-/** Nothing, as of a message that nobody searched. */
+/** The result for a message that was not searched. */
 export const foundNothing: Search = {
   found: { secrets: [], patterns: [], places: [] },
   newHosts: [],
@@ -32,7 +32,7 @@ export const foundNothing: Search = {
 };
 
 /**
- * Searches everything that would leave with a message. Linear in its size, some seconds for the largest. Never throws.
+ * Searches everything that would leave with a message. Linear in its size: a few seconds for the largest. Never throws.
  */
 export async function searchOutgoing({ message, patterns, links }: SearchRequest): Promise<Search> {
   const { texts, unsearched } = await outgoingTexts(message);
@@ -45,7 +45,7 @@ export async function searchOutgoing({ message, patterns, links }: SearchRequest
   };
 }
 
-/** A link without a host, such as `javascript:`, is never the same link twice. */
+/** Two links without a host, such as `javascript:`, never count as the same link. */
 function newHosts(texts: readonly OutgoingText[], links: NonNullable<SearchRequest["links"]>): string[] {
   const hosts = new Set(texts.flatMap(hostsIn));
   if (hosts.size === 0) return [];

@@ -2,23 +2,24 @@
 interface Secret {
   /** As a sentence names it: "what looks like …". */
   kind: string;
-  /** Texts of which one is in every secret of this kind: most mail has none, and is not searched further. */
+  /** Every secret of this kind contains one of these texts. Most mail contains none, and is not searched further. */
   marks: string[];
   /**
-   * Every part has an upper bound or starts at a place of its own, so that the time is linear in the text. Most need no
-   * boundary in front: a tag or a line break may have glued a word to it. Shorter than the real thing where that is
-   * still unmistakable, since long tokens are cut by line wrapping.
+   * Every part has an upper bound or starts at a distinct place, so that the time is linear in the text. Most patterns
+   * have no boundary in front, because a tag or a line break may have joined a word to the secret. Patterns are shorter
+   * than the real secrets if they are still unmistakable, because line wrapping cuts long tokens.
    */
   pattern: RegExp;
-  /** The marks and the pattern do not mind case. */
+  /** The marks and the pattern ignore case. */
   anyCase?: true;
-  /** Part of the match that is made up in examples, by number of its group; the whole match when absent. */
+  /** The group that holds the secret itself, which examples replace with a dummy value; the whole match if absent. */
   secretGroup?: number;
 }
 
 /**
- * Formats that their issuers document, in what public scanners of source code agree on (gitleaks, detect-secrets); and
- * the few forms in which people write passwords. What is only a hexadecimal number is no secret.
+ * Formats that their issuers document, as far as public scanners of source code agree on them (gitleaks,
+ * detect-secrets), and the few forms in which people write passwords. A plain hexadecimal number does not count as a
+ * secret.
  */
 const secrets: Secret[] = [
   {
@@ -118,7 +119,7 @@ const secrets: Secret[] = [
   {
     kind: "a JSON web token",
     marks: [".eyJ"],
-    // RFC 7519: two parts that begin with {" in base64url. The dots part the text, so no character is looked at twice.
+    // RFC 7519: two parts that begin with {" in base64url. Dots separate the parts, so no character is read twice.
     pattern: /(?<=eyJ[\w-]{10,500})\.eyJ[\w-]{10}/g,
   },
   {
@@ -137,17 +138,17 @@ const secrets: Secret[] = [
   },
 ];
 
-/** What people write where a secret would be. */
+/** What people write in place of a secret. */
 const placeholder =
   /^(?:password|passwd|pass|secret|token|key)\W*$|example|placeholder|your|change_?me|redacted|x{4}|\*{3}|\.{3}|\$\{|\{\{|123456789/i;
-/** Random text of this length has more different characters; `AAAA…` and `xxxx…` have not. */
+/** Random text of this length has more different characters; `AAAA…` and `xxxx…` do not. */
 const DIFFERENT_CHARS_MIN = 6;
-/** Digits in a token of some thirty characters whose spaces were taken out: prose that only ran together has fewer. */
+/** Digits in a token of about thirty characters whose spaces were removed. Prose that merely ran together has fewer. */
 const SQUEEZED_DIGITS_MIN = 3;
 
 /**
- * The kinds of secrets that the texts seem to hold, each once, as a sentence names them ("a GitHub token"); never the
- * secrets. `squeezed`: all white space was taken out, so that words have run together and more proof is needed.
+ * Finds the kinds of secrets that a text seems to hold, each once, as a sentence names them ("a GitHub token"); never
+ * the secrets themselves. `squeezed`: all white space was removed, so words have run together and more proof is needed.
  */
 export function secretKinds(text: string, squeezed = false): string[] {
   const lower = text.toLowerCase();
@@ -159,7 +160,7 @@ export function secretKinds(text: string, squeezed = false): string[] {
 }
 
 function isSecret({ kind, secretGroup }: Secret, match: RegExpExecArray, squeezed: boolean): boolean {
-  // A fixed line of a file format, nothing random.
+  // A fixed line of a file format, which has no random part.
   if (kind === "a private key" && /^[BPb]/.test(match[0])) return true;
   const random = match[secretGroup ?? 0] ?? "";
   if (placeholder.test(random) || new Set(random.slice(-20)).size < Math.min(DIFFERENT_CHARS_MIN, random.length))

@@ -34,7 +34,7 @@ describe("a token comes back as what it was made for", () => {
   });
 });
 
-// Links in mail outlive an upgrade: these were made by the first version that had them.
+// Links in mail outlive an upgrade: the first version with such links made these.
 test.each([
   [
     "approve",

@@ -1,11 +1,11 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
-/** What a magic link stands for: one decision, about exactly this content, by one reviewer. */
+/** The decision that a magic link stands for: one action on exactly this content, by one reviewer. */
 export interface Approval {
   /** `msg_` and 32 hex digits. */
   messageId: string;
   action: "approve" | "reject";
-  /** SHA-256 over what would leave, 64 lower-case hex digits. */
+  /** SHA-256 of what would leave, 64 lower-case hex digits. */
   contentHash: string;
   /** The address that the link was mailed to. */
   reviewer: string;
@@ -14,14 +14,15 @@ export interface Approval {
 /** Makes and reads the tokens of magic links. */
 export interface ApprovalTokens {
   /**
-   * URL-safe text (base64url): about 150 characters, under 400 for every reviewer address up to 212 bytes, and 456 at most.
+   * Makes a URL-safe token (base64url): about 150 characters, under 400 for every reviewer address up to 212 bytes, and
+   * 456 at most.
    *
-   * @throws RangeError when a part is not of the form above, or the address is longer than an address can be
+   * @throws RangeError if a part is not of the form above, or the address is longer than an address can be
    */
   make(approval: Approval & { expiresAt: Date }): string;
   /**
-   * What a token stands for. "expired": this server made it, and its time is up. "forged": this server did not make it,
-   * or it was damaged on the way. Never throws, whatever comes.
+   * Reads what a token stands for. "expired": this server made it, and its time is up. "forged": this server did not
+   * make it, or it was damaged on the way. Never throws, whatever the input.
    */
   read(token: string, now: Date): ({ kind: "valid" | "expired" } & Approval) | { kind: "forged" };
 }
@@ -31,22 +32,22 @@ const REVIEWER_BYTES_MAX = 254;
 const ID_BYTES = 16;
 const HASH_BYTES = 32;
 const MAC_BYTES = 32;
-/** Six bytes of milliseconds last until the year 10889. */
+/** Milliseconds in six bytes, which last until the year 10889. */
 const TIME_BYTES = 6;
-/** Everything has its fixed place and the address comes last, so no two approvals share their bytes. */
+/** Every field has a fixed place and the address comes last, so no two approvals have the same bytes. */
 const REVIEWER_AT = 1 + TIME_BYTES + ID_BYTES + HASH_BYTES;
 const tokenCharsMax = Math.ceil(((REVIEWER_AT + REVIEWER_BYTES_MAX + MAC_BYTES) * 4) / 3);
 /** The first byte of the payload. */
 const actions = ["approve", "reject"] as const;
 
 /**
- * Tokens signed with `key` (32 random bytes; HMAC-SHA-256 under a label of its own, so that no other use of the key makes
- * one).
+ * Creates tokens that are signed with `key` (32 random bytes; HMAC-SHA-256 under its own label, so that no other use of
+ * the key can make one).
  *
- * Nothing is stored, and still a token works once: a message that is decided takes no further decision, and a token names
- * the hash of the content, so a change voids all that were made before it. Whoever acts on a token has to check both in
- * the transaction that decides: this file only says what the server once wrote. The action is signed too, so a link that
- * rejects cannot be bent into one that approves.
+ * Tokens are not stored, and still each works only once: a decided message takes no further decision, and a token names
+ * the hash of the content, so a change voids all tokens made before it. The caller must check both in the transaction
+ * that decides: this file only says what the server once wrote. The action is signed too, so a link that rejects cannot
+ * be changed into one that approves.
  */
 export function createApprovalTokens(key: Uint8Array): ApprovalTokens {
   const sign = (payload: Uint8Array): Buffer =>
@@ -61,7 +62,7 @@ export function createApprovalTokens(key: Uint8Array): ApprovalTokens {
     read(token, now) {
       if (token.length > tokenCharsMax) return { kind: "forged" };
       const bytes = Buffer.from(token, "base64url");
-      // The decoder passes over what is no base64url; a token has one spelling.
+      // The decoder skips characters that are not base64url; a token has one spelling.
       if (bytes.length <= REVIEWER_AT + MAC_BYTES || bytes.toString("base64url") !== token) return { kind: "forged" };
       const payload = bytes.subarray(0, -MAC_BYTES);
       if (!timingSafeEqual(bytes.subarray(-MAC_BYTES), sign(payload))) return { kind: "forged" };

@@ -28,7 +28,7 @@ afterAll(() => it[Symbol.asyncDispose]());
 const attack = (forgery: Forgery, kind: VictimKind, id: string) =>
   forge(forgery, kind, id, { smtpPort: it.app.smtp.port, to: agent });
 
-/** The mails that came last, the latest first. */
+/** The latest messages, newest first. */
 async function newest(count: number) {
   const { body } = await it.api("GET", `/api/v1/agents/${agent}/messages?status=all&sort=desc&page_size=${count}`);
   return body.messages.slice(0, count) as { message_id: string; verified: boolean; verified_domain: string | null }[];
@@ -38,7 +38,7 @@ const kinds = Object.keys(victims) as VictimKind[];
 const table = forgeries.map((forgery): [string, Forgery] => [forgery.name, forgery]);
 let attacks = 0;
 
-/** Tries a forgery against all its victims at once: which replies there were, and what the inbox says of what was taken. */
+/** Tries a forgery against all its victims. Returns the replies, and what the inbox says about the accepted ones. */
 async function tryAll(forgery: Forgery) {
   const before = (await newest(1))[0]?.message_id;
   const against = forgery.against ?? kinds;

@@ -10,7 +10,7 @@ const key = forgeryKey();
 const header = [`From: ceo@${victim}`, "To: bot@agents.example", "Subject: Hello"];
 const body = "Please pay.\r\n";
 
-/** DNS as it would be if the forger owned every name there can be but the victim's and those below it. */
+/** DNS in which the forger owns every name except the victim's and those below it. */
 function forgersDns(asked: Set<string>): Resolver {
   return {
     async resolve(name, type) {
@@ -46,7 +46,7 @@ const attacks: [string, Attack][] = [
 ];
 
 function mail(tags?: string): string {
-  // A line end would make fields of its own; the message would be another one then.
+  // A line end would make another field, and so another message.
   const signature = tags
     ? [signatureLine({ header, body }, key, tags.replace(/[\r\n]/g, ""), ["From", "Subject"])]
     : [];
@@ -65,7 +65,7 @@ test.each(attacks)("no mutation of the victim's name in %s is believed", async (
     expect({ verified, helo: envelope.helo, mailFrom: envelope.mailFrom, raw: verified && raw }).toMatchObject({
       verified: false,
     });
-    // What is told of is what was asked for, byte for byte.
+    // The reported names are those that were looked up, byte for byte.
     const { spf, dkim } = authentication;
     if (spf.domain !== "") expect(asked).toContain(spf.domain);
     for (const { result, domain, selector } of dkim)
@@ -73,6 +73,6 @@ test.each(attacks)("no mutation of the victim's name in %s is believed", async (
     for (const name of asked) expect(name).toMatch(/^[\x20-\x7e]+$/);
     if (spf.result === "pass" || dkim.some(({ result }) => result === "pass")) passes++;
   }
-  // The forger does prove names of his own, only not the victim's.
+  // The forger does prove his own names, but not the victim's.
   if (place !== "DKIM s=") expect(passes).toBeGreaterThan(20);
 });

@@ -46,7 +46,7 @@ async function verify({ raw, zone = home, envelope = {}, isHosted }: Case): Prom
   return await authenticate(await raw, whole, options);
 }
 
-/** Far from any server that example.com lets send. */
+/** An address that example.com does not send from. */
 const fromAfar = { remoteAddress: "192.0.2.66" };
 const elsewhere = { mailFrom: "bounce@elsewhere.net" };
 
@@ -116,7 +116,7 @@ describe("DKIM", () => {
   const signed = () => signMail(plainMail(), rsa);
   const changed = async (from: string | RegExp, to: string) =>
     Buffer.from((await signed()).toString().replace(from, to));
-  /** Signed multipart mail, of which something is written anew afterwards. */
+  /** Signed multipart mail, part of which is rewritten afterwards. */
   const inParts = async (from: string, to: string, boundary = "b") => {
     const words = ["Content-Type: text/plain", "", "Do not pay this:", "", "Hello", "", "Pay me."];
     const lines = [`--${boundary}`, ...words, `--${boundary}`, ...words, `--${boundary}--`, ""];
@@ -196,13 +196,13 @@ describe("DKIM", () => {
       ["policy"],
     ],
   ])("%s", async (_name, raw, expected, zone = home) => {
-    // From afar, so that a signature is all there is to go by.
+    // From an unrelated address, so that only a signature can prove the message.
     const verdict = await verify({ raw: raw(), zone, envelope: fromAfar });
     expect(verdict.authentication.dkim.map((signature) => signature.result)).toEqual(expected as never);
     expect(verdict.verified).toBe(expected.includes("pass"));
   });
 
-  // All that readers show or build on, and may be there once.
+  // All fields that readers show or rely on, and that may occur once.
   test.each([
     ...["From: Eve <eve@elsewhere.net>", "Sender: eve@elsewhere.net", "Reply-To: eve@elsewhere.net"],
     ...["To: eve@elsewhere.net", "Cc: eve@elsewhere.net", "Date: Fri, 15 May 2026 13:00:00 +0000"],
@@ -600,7 +600,7 @@ describe("when DNS does not work", () => {
     const server = await startDnsServer();
     await server.close();
     const { address } = server;
-    // Nothing can end by its time here.
+    // The clock stands still, so nothing times out here.
     const clock = new TestClock();
     const resolver = createResolver({ servers: [address], clock, timeoutMs: 5_000, cacheEntries: 10 });
     const verdict = await authenticate(await raw, envelope(), { resolver, budgetMs: 5_000, authservId: "mx", clock });
@@ -654,7 +654,7 @@ describe("when DNS does not work", () => {
       ...real,
       resolve(name: string, ...rest: [DnsType, { signal?: AbortSignal }?]) {
         const answer = real.resolve(name, ...rest);
-        // DNS is given up here; the budget ends 200 ms later, which never come.
+        // DNS is given up here; the budget would end 200 ms later, which never pass.
         if (name.includes("elsewhere")) queueMicrotask(() => clock.advance(4_800));
         return answer as never;
       },

@@ -25,51 +25,52 @@ import {
 
 export interface AuthenticateOptions {
   resolver: Resolver;
-  /** Time for the whole verification, all DNS included. What is not known by then is `temperror`. */
+  /** Time for the whole verification, including DNS. Anything unknown by then is `temperror`. */
   budgetMs: number;
   /** The name in our Authentication-Results field (RFC 8601 2.5). */
   authservId: string;
   /**
    * Whether this server hosts the domain. Mail from outside that claims such a domain needs a pass of SPF or DKIM for
-   * that very name. A rejection, and an answer that comes too late, count as yes. Default: no domain is hosted.
+   * exactly that name. A rejection or a late answer counts as yes. Default: no domain is hosted.
    */
   isHosted?: IsHosted;
-  /** The message's header, where the caller has scanned it to its end. */
+  /** The message's header, if the caller has scanned it to its end. */
   block?: WholeHeader | null;
   clock?: Clock;
 }
 
-/** Plain data in and out, so that another process can ask; the name is one in lower-case A-labels. */
+/** Plain data in and out, so that another process can ask. `domain` is in lower-case A-labels. */
 export type IsHosted = (domain: string) => Promise<boolean>;
 
-/** The From address, when DNS can be asked about its domain. */
+/** The From address, if its domain can be looked up in DNS. */
 interface Author {
   address: string;
   domain: HostName;
 }
 
 /**
- * Past these mailauth's header parser, quadratic in the lines of a field, costs more than a message may. Readers see at
- * least as many fields, ours on top included.
+ * Beyond these limits, mailauth's header parser, which is quadratic in the lines of a field, costs more than a message
+ * may. Readers see at least as many fields, including ours on top.
  */
 const headerLimits = { bytesMax: 256 * 1024, fieldsMax: 900 };
 const HEADER_LINES_MAX = 5_000;
-/** RFC 5321 4.5.3.1.6 allows 1,000; this is where relaxed canonicalization gets slower than the rest of the work. */
+/** RFC 5321 4.5.3.1.6 allows 1,000. Beyond this, relaxed canonicalization gets slower than the rest of the work. */
 const LINE_BYTES_MAX = 1024 * 1024;
-/** Each set costs a key look-up and a verification; real mail has one to three. */
+/** Each set costs a key look-up and a verification. Real mail has one to three. */
 const ARC_SETS_MAX = 10;
-/** What is left of the budget for arithmetic when DNS is given up. */
+/** The part of the budget that is left for computation when DNS is given up. */
 const GRACE_MS_MAX = 200;
 
 /**
- * Checks SPF, DKIM, DMARC and ARC of one message and says whether its From domain is proven (RFC 7208, 6376, 9989, 8617).
+ * Checks SPF, DKIM, DMARC and ARC of one message and says whether its From domain is proven (RFC 7208, 6376, 9989,
+ * 8617).
  *
- * Verified means: exactly one plain From address, and DMARC passes, or its domain has no DMARC record and an SPF or DKIM
- * pass aligns with it. Alignment has to hold by the Public Suffix List as well as by DMARC's tree walk, so that a tenant
- * of a shared domain cannot speak for its landlord; for a domain hosted here it has to be strict, whatever DNS says.
- * Names that are no host names (HELO, MAIL FROM, `d=`) are never looked up, prove nothing and align with nothing.
- * Signatures that cover less than the message count as `policy`, not as a pass (see `proofGap`). ARC is reported and
- * proves nothing.
+ * A message is verified if it has exactly one plain From address, and DMARC passes, or the domain has no DMARC record
+ * and an SPF or DKIM pass aligns with it. Alignment must hold by the Public Suffix List as well as by DMARC's tree
+ * walk, so that a tenant of a shared domain cannot speak for its landlord. For a domain hosted here, alignment must be
+ * strict, whatever DNS says. Names that are not host names (HELO, MAIL FROM, `d=`) are never looked up, prove nothing
+ * and align with nothing. Signatures that cover less than the message count as `policy`, not as a pass (see
+ * `proofGap`). ARC is reported and proves nothing.
  *
  * Plain data in and out, no state. Never throws, and returns within the budget.
  */
@@ -86,7 +87,7 @@ export async function authenticate(
   const obstacle = obstacleIn(message, block);
   const author = obstacle ? null : authorOf(block);
   const hosted = author ? budget.within(isHosted(options, author), true, true) : false;
-  // DMARC's first question is known already; its answer arrives while the rest is at work.
+  // DMARC's first question is already known. Its answer arrives while the other checks run.
   if (author) budget.lookUp(`_dmarc.${author.domain}`, "TXT").catch(() => {});
 
   const [spf, signed] = await Promise.all([
@@ -143,13 +144,13 @@ async function isHosted(options: AuthenticateOptions, { domain }: Author): Promi
 interface Budget {
   /** Milliseconds since the epoch. */
   startedAt: number;
-  /** Whether a question had no answer that would hold for good. */
+  /** Whether a question got no final answer. */
   trouble: boolean;
-  /** The resolver, until there is only time left for arithmetic. */
+  /** Asks the resolver, until only the time for computation is left. */
   lookUp(name: string, type: string): Promise<never>;
   /** Whether mailauth has asked for exactly this name. */
   asked(name: string): boolean;
-  /** The work's result; `late` when the time is up first, `broken` when it throws. */
+  /** The work's result; `late` if the time is up first, `broken` if it throws. */
   within<T>(work: Promise<T>, late: T, broken: T): Promise<T>;
   end(): void;
 }
@@ -167,11 +168,12 @@ function startBudget({ resolver, budgetMs, clock = systemClock }: AuthenticateOp
     trouble: false,
     asked: (name) => asked.has(name),
     async lookUp(name, type) {
-      // A-labels and macros are ASCII. What a resolver would have to convert first is another name than the one compared.
+      // A-labels and macros are ASCII. A name that the resolver would have to convert first is not the name that is
+      // compared.
       if (/[^\x20-\x7e]/.test(name)) throw new DnsError("EBADNAME", type, name);
       asked.add(name.toLowerCase());
       try {
-        // mailauth takes the shapes of node:dns, whatever its types say; `never` fits them all.
+        // mailauth expects the results of node:dns, whatever its types say; `never` fits them all.
         return (await resolver.resolve(name, type as DnsType, { signal: stop.signal })) as never;
       } catch (error) {
         if (!(error instanceof DnsError) || error.temporary) budget.trouble = true;
@@ -191,13 +193,14 @@ const spfResults: readonly string[] = ["pass", "fail", "softfail", "neutral", "n
 
 interface SpfCheck {
   result: SpfResult;
-  /** The name that was evaluated; null when the client gave none. */
+  /** The name that was evaluated; null if the client gave none. */
   domain: HostName | null;
 }
 
 /**
- * SPF of the reverse-path's domain, or of the HELO name when the reverse-path is null (RFC 7208 2.3, 2.4). What is not a
- * host name is `none` (4.3), and mailauth is not asked; it gets the checked name and evaluates no other one.
+ * Checks SPF for the domain of the reverse-path, or for the HELO name if the reverse-path is null (RFC 7208 2.3, 2.4).
+ * A name that is not a host name gives `none` (4.3) without asking mailauth. mailauth gets the checked name and
+ * evaluates no other.
  */
 async function checkSpf(envelope: Envelope, mta: string, budget: Budget): Promise<SpfCheck> {
   const { mailFrom, remoteAddress } = envelope;
@@ -206,7 +209,7 @@ async function checkSpf(envelope: Envelope, mta: string, budget: Budget): Promis
   const domain = mailFrom === "" ? helo : at > 0 ? hostName(mailFrom.slice(at + 1)) : null;
   if (domain === null) return { result: "none", domain };
   const sender = `${mailFrom === "" ? "postmaster" : mailFrom.slice(0, at)}@${domain}`;
-  // Without a name mailauth puts the client's address in its place (macro h, RFC 7208 7.2).
+  // Without a name, mailauth uses the client's address (macro h, RFC 7208 7.2).
   const checked = evaluateSpf({ sender, ip: remoteAddress, helo: helo ?? "", mta, resolver: budget.lookUp });
   const named = checked.then(
     ({ status }): SpfCheck => ({
@@ -219,17 +222,17 @@ async function checkSpf(envelope: Envelope, mta: string, budget: Budget): Promis
 
 interface CheckedSignature extends SignatureName {
   result: DkimResult;
-  /** Why a signature that verifies, or one that was not looked at, proves nothing. */
+  /** Why a signature that verifies, or one that was not checked, proves nothing. */
   gap: string | null;
-  /** Of a signature that passes: lower-cased names of the signed fields, one per signed occurrence. */
+  /** For a signature that passes: lower-cased names of the signed fields, one per signed occurrence. */
   signedFields: string[];
 }
 
 interface Signed {
   signatures: CheckedSignature[];
-  /** The one From address as mailauth reads it, in our spelling; null when it finds none or several. */
+  /** The one From address as mailauth reads it, in our spelling; null if it finds none or several. */
   author?: string | null;
-  /** Null when there is nothing to evaluate. */
+  /** Null if there is nothing to evaluate. */
   arc?: ARCData | null;
 }
 
@@ -263,19 +266,19 @@ async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | n
   return budget.within(named, unverified(block, "temperror", null), unverified(block, "permerror", null));
 }
 
-/** A boundary has 70 characters at most (RFC 2046 5.1.1). */
+/** A boundary has at most 70 characters (RFC 2046 5.1.1). */
 const DELIMITER_CHARS_MAX = 80;
-/** Far more than honest senders sign. */
+/** Far more than honest senders use. */
 const structureLimits = { maxParts: 10_000, maxDepth: 100, maxHeaderBytes: 8 * 1024 * 1024 };
 
-/** Whether white space that relaxed canonicalization ignores (RFC 6376 3.4.4) decides what the parts of a message are. */
+/** Whether white space that relaxed canonicalization ignores (RFC 6376 3.4.4) decides what the message's parts are. */
 function hangsOnSpaces(raw: Uint8Array, block: HeaderBlock): boolean {
   const body = asBuffer(raw).subarray(block.bodyStart);
   if (!body.includes(" \r\n") && !body.includes("\t\r\n") && !hasSpacedDashes(body)) return false;
   return scanStructure(raw, block, structureLimits).hangsOnSpaces;
 }
 
-/** Whether there are lines with two hyphens in front and white space, as the delimiters of some mail programs are. */
+/** Whether any line begins with two hyphens and contains white space, like the delimiters of some mail programs. */
 function hasSpacedDashes(body: Buffer): boolean {
   const isSpaced = (at: number) => /^--[^\n]*[ \t]/.test(body.toString("latin1", at, at + DELIMITER_CHARS_MAX));
   for (let lf = body.indexOf("\n--"); lf >= 0; lf = body.indexOf("\n--", lf + 1)) if (isSpaced(lf + 1)) return true;
@@ -290,7 +293,7 @@ function checkedSignature(
   const { result, testing, underSized } = row.status;
   const name = signatureFrom(row.signingDomain ?? "", row.selector ?? "", row.algo ?? "");
   if (result !== "pass") return unchecked(name, dkimResults.includes(result) ? (result as DkimResult) : "permerror");
-  // The name that is compared has to be the one whose key was fetched, byte for byte.
+  // The name that is compared must be the one whose key was fetched, byte for byte.
   const keyName = `${asciiLabels(row.selector ?? "")}._domainkey.${name.domain}`;
   if (name.domain === null || !budget.asked(keyName)) return unchecked(name, "policy", "domain is not a host name");
   const signedFields = (row.signingHeaders?.keys ?? "").toLowerCase().split(": ");
@@ -310,13 +313,13 @@ function unverified(block: HeaderBlock, result: DkimResult, gap: string | null):
 interface Alignment {
   result: DmarcResult;
   policy: Authentication["dmarc"]["policy"];
-  /** Which passing checks align with the From domain; also when there is no record. */
+  /** The passing checks that align with the From domain, even without a DMARC record. */
   alignedBy: ("spf" | "dkim")[];
   /** Whether a signature's domain aligns with the From domain. */
   aligns(signature: Pick<CheckedSignature, "domain" | "result">): boolean;
 }
 
-/** No From, several, or one that cannot be read in only one way: DMARC has nothing to stand on (RFC 9989 5.3.1). */
+/** No From, several, or one that can be read in more than one way: DMARC has nothing to evaluate (RFC 9989 5.3.1). */
 const noAuthor: Alignment = { result: "permerror", policy: null, alignedBy: [], aligns: () => false };
 
 const dmarcResults: readonly string[] = ["pass", "fail", "none", "temperror"];
@@ -329,7 +332,7 @@ async function checkDmarc(
   hosted: boolean | Promise<boolean>,
   budget: Budget,
 ): Promise<Alignment> {
-  // As the owner of a hosted domain we ask for strict alignment (RFC 9989 4.7 adkim, aspf), whatever record DNS has.
+  // For a hosted domain we require strict alignment (RFC 9989 4.7 adkim, aspf), whatever its record says.
   const relates = (await hosted) ? (a: HostName, b: HostName) => a === b : sameOrganization;
   const ours = ({ domain }: { domain: HostName | null }) => domain !== null && relates(domain, author.domain);
   const spfDomains = spf.result === "pass" && spf.domain !== null && ours(spf) ? [spf.domain] : [];
@@ -337,7 +340,7 @@ async function checkDmarc(
     signature.result === "pass" && signature.domain !== null && ours(signature) ? [{ domain: signature.domain }] : [],
   );
   const evaluated = evaluateDmarc({
-    // mailauth takes a bare domain, too; so it has no address to read in another way.
+    // mailauth accepts a bare domain, so it has no address that it could read differently.
     headerFrom: [author.domain],
     fromFields: 1,
     spfDomains,
@@ -364,14 +367,14 @@ async function checkDmarc(
   return budget.within(named, unknownPolicy(author), noAuthor);
 }
 
-/** The time was up before the From domain's policy, or who the author is, could be found out. */
+/** The time was up before the From domain's policy, or the author, was known. */
 function unknownPolicy({ domain: authorDomain }: Author): Alignment {
   const aligns = ({ domain }: Pick<SignatureName, "domain">) =>
     domain !== null && sameOrganization(domain, authorDomain);
   return { result: "temperror", policy: null, alignedBy: [], aligns };
 }
 
-/** The chain's own state (RFC 8617 5.2); who sealed it is not asked, since nothing is built on it. */
+/** The state of the chain itself (RFC 8617 5.2). The sealers do not matter, because nothing relies on the chain. */
 async function checkArc(
   data: ARCData | null | undefined,
   block: HeaderBlock,
@@ -389,7 +392,7 @@ async function checkArc(
   return budget.within(checked, "temperror", "permerror");
 }
 
-/** The message with every bare LF made CRLF, as it is signed; the same bytes where there is none. */
+/** Converts every bare LF to CRLF, as the message is signed. Returns the same buffer if there is none. */
 function withCrlf(raw: Buffer): Buffer {
   let bare = 0;
   for (let i = raw.indexOf(0x0a); i >= 0; i = raw.indexOf(0x0a, i + 1)) if (raw[i - 1] !== 0x0d) bare++;
@@ -404,20 +407,20 @@ function withCrlf(raw: Buffer): Buffer {
 }
 
 /**
- * Why a message is not worth verifying: work that is quadratic in the length of a line or a field, or a header of which
- * readers see less than verifiers.
+ * Returns why a message is not worth verifying, or null: the work would be quadratic in the length of a line or a
+ * field, or readers see less of the header than verifiers.
  */
 function obstacleIn(message: Buffer, block: HeaderBlock): string | null {
   let headerLines = 0;
   for (let at = message.indexOf(0x0a); at >= 0 && at < block.bodyStart; at = message.indexOf(0x0a, at + 1))
     headerLines++;
-  // The first line would go on the field that the next host puts on top, and be gone.
+  // The first line would continue the field that the next host puts on top, and so disappear.
   if (message[0] === 0x20 || message[0] === 0x09) return "header begins with white space";
   if (hasLongLine(message)) return "line too long";
   return block.cut || headerLines > HEADER_LINES_MAX ? "header too large" : null;
 }
 
-/** Looks for the last line end within reach of each line's start, so that short lines cost nothing. */
+/** Looks back from the longest allowed line's end for a line end, so that short lines cost nothing. */
 function hasLongLine(message: Buffer): boolean {
   for (let start = 0; message.length - start > LINE_BYTES_MAX; ) {
     const end = message.lastIndexOf(0x0a, start + LINE_BYTES_MAX);

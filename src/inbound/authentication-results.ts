@@ -1,11 +1,11 @@
 import type { Authentication, DkimResult } from "../mail.ts";
 
-/** The order in which one result speaks for all signatures: a pass first, then what went wrong, "none" last. */
+/** The order in which one result stands for all signatures: a pass first, then failures, "none" last. */
 const dkimRank: DkimResult[] = ["pass", "temperror", "fail", "permerror", "policy", "neutral", "none"];
 
 /**
- * The value of X-E2A-Auth-Domain-Check: `spf=pass; dkim=pass; dmarc=pass`. DKIM is `none` without a signature and else
- * the best result of all; `dmarc` is left out when the From domain publishes no policy.
+ * Writes the value of X-E2A-Auth-Domain-Check: `spf=pass; dkim=pass; dmarc=pass`. DKIM is `none` without a signature,
+ * and otherwise the best result of all. `dmarc` is left out if the From domain publishes no policy.
  */
 export function domainCheck({ spf, dkim, dmarc }: Authentication): string {
   const best = dkimRank.find((result) => dkim.some((signature) => signature.result === result)) ?? "none";
@@ -14,11 +14,11 @@ export function domainCheck({ spf, dkim, dmarc }: Authentication): string {
   return checks.join("; ");
 }
 
-/** What the field says beyond `authentication`. */
+/** Facts in the field that `authentication` does not have. */
 export interface ResultDetails {
-  /** Our name for ourselves (RFC 8601 2.5). */
+  /** Our authserv-id (RFC 8601 2.5). */
   authservId: string;
-  /** Whether SPF looked at the HELO name because the reverse-path was null. */
+  /** Whether SPF checked the HELO name because the reverse-path was null. */
   byHelo: boolean;
   /** The From domain, if there is exactly one. */
   fromDomain: string | null;
@@ -27,8 +27,8 @@ export interface ResultDetails {
 }
 
 /**
- * The value of our Authentication-Results field on one line (RFC 8601 2.2), to be folded at its spaces. Names that come
- * from the message or the client are cut down to letters, digits and `.-_`, so none of them can add to the field.
+ * Writes the value of our Authentication-Results field on one line (RFC 8601 2.2), to be folded at its spaces. Names
+ * from the message or the client are reduced to letters, digits and `.-_`, so none of them can add to the field.
  */
 export function authenticationResults({ spf, dkim, dmarc, arc }: Authentication, details: ResultDetails): string {
   const results = [`spf=${spf.result}${property(details.byHelo ? "smtp.helo" : "smtp.mailfrom", spf.domain)}`];

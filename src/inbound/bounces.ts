@@ -4,7 +4,7 @@ import type { Store } from "../store/store.ts";
 import { Failure } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 
-/** A message of ours and the recipient that its return path names. */
+/** One of our messages, and the recipient that its return path names. */
 export interface ReportedMessage {
   messageId: string;
   recipient: number;
@@ -19,9 +19,9 @@ const fates = {
 } as const;
 
 /**
- * Records what a report says about the recipient whose return path it came to. What is no report (an out-of-office
- * note to the envelope sender) is dropped: it was never meant for an agent. Failure `unavailable` when the report was
- * faster than our own commit of what the upstream answered.
+ * Records what a report says about the recipient whose return path it came to. Mail that is not a report (an
+ * out-of-office note to the envelope sender) is dropped: it was never meant for an agent. Throws Failure `unavailable`
+ * if the report arrived before we committed the upstream's answer.
  */
 export async function takeReport(
   report: Report | null,
@@ -34,7 +34,7 @@ export async function takeReport(
     if (!said) return log.info("bounce.empty", fields);
     const status = fates[said.action];
     const detail = said.diagnostic || `${said.action} ${said.status ?? ""}`.trim();
-    // A hard bounce of somebody to whom it was forwarded says nothing about the address we wrote to.
+    // A hard bounce of an address that the recipient forwards to says nothing about the address we wrote to.
     const addresses = [said.originalRecipient, said.finalRecipient].flatMap((address) => (address ? [address] : []));
     const suppress = status === "bounced" && isHardBounce(said);
     const recipient = await store.recordReport({
@@ -57,7 +57,7 @@ export async function takeReport(
       status: "complained",
       detail: `Complaint (${report.feedbackType})`,
       suppress: true,
-      // The return path says who it was; complaints often hide the address.
+      // The return path identifies the recipient; complaints often hide the address.
       addresses: [],
       now,
     });
@@ -65,7 +65,9 @@ export async function takeReport(
   } else log.info("bounce.ignored", { ...fields, kind: report?.kind ?? "not a report" });
 }
 
-/** A return path names one recipient; of several entries (a list that it expanded to) the worst one counts. */
+/**
+ * A return path names one recipient. If the report lists several (the address expanded to a list), the worst counts.
+ */
 function gravest(reports: DeliveryReport[]): DeliveryReport | undefined {
   const order = ["failed", "delayed", "delivered", "relayed", "expanded"] as const;
   return order.map((action) => reports.find((report) => report.action === action)).find((report) => report);

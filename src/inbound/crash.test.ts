@@ -23,7 +23,7 @@ for (const database of ["sqlite", "postgres"] as const) {
       E2A_SMTP_LISTEN_ADDR: `127.0.0.1:${smtpPort}`,
       E2A_HTTP_LISTEN_ADDR: `127.0.0.1:${httpPort}`,
       E2A_SMTP_MAX_MESSAGES_PER_MINUTE_PER_IP: "100000",
-      // Nothing listens there: no DNS at all, so every verdict is temperror, at once.
+      // No server listens there, so DNS fails and every verdict is temperror, immediately.
       E2A_DNS_SERVERS: "127.0.0.1:1",
       E2A_LOG_LEVEL: "error",
       ...(postgres ? { E2A_DATABASE_URL: postgres.url } : {}),
@@ -35,7 +35,7 @@ for (const database of ["sqlite", "postgres"] as const) {
     const agent = await request(`${api}/agents`, key, "POST", { slug: "survivor", agent_mode: "local" });
     expect(agent.status).toBe(201);
 
-    /** Resolves while the server is there. */
+    /** Resolved while the server is up. */
     let up = Promise.resolve();
     let accepted = 0;
     const progress = new Map<number, () => void>();

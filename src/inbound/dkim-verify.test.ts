@@ -21,7 +21,7 @@ async function lookUp(name: string, type: string): Promise<never> {
 
 const options = { resolver: lookUp, curTime: new Date("2026-05-15T12:00:00Z"), strict: true };
 
-/** What a verifier finds, in a form to compare: ids of signatures without `b=` are random. */
+/** What a verifier finds, in comparable form: ids of signatures without `b=` are random. */
 async function found(verified: Promise<object>): Promise<unknown> {
   const { headerFrom, fromFields, results, arc } = (await verified) as Awaited<ReturnType<typeof verifyDkim>>;
   return JSON.parse(
@@ -58,7 +58,7 @@ test("finds what the library finds in 6,000 messages, signed, damaged, or made o
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     }
   }
-  // The test would be worth nothing if all of them failed, or passed.
+  // The test would prove nothing if all of them failed, or passed.
   for (const outcome of ["pass", "fail", "neutral"]) expect(outcomes.get(outcome) ?? 0).toBeGreaterThan(300);
 
   function damaged(raw: Buffer): Buffer {

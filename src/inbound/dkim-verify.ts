@@ -1,6 +1,6 @@
 /**
- * DKIM's checks of mailauth on a message that is in memory as a whole. The library reads a stream, byte by byte; here the
- * header is handed over at once, and bodies are canonicalized by searches and replacements of the runtime (RFC 6376 3.4).
+ * mailauth's DKIM checks for a message that is completely in memory. The library reads a stream, byte by byte; here it
+ * gets the header at once, and bodies are canonicalized by searches and replacements of the runtime (RFC 6376 3.4).
  */
 import { createHash, type Hash } from "node:crypto";
 import type { DKIMVerifyOptions, DKIMVerifyResult } from "mailauth";
@@ -8,22 +8,22 @@ import { DkimVerifier } from "mailauth/lib/dkim/dkim-verifier.js";
 
 export interface Verified extends Pick<DKIMVerifyResult, "headerFrom" | "fromFields" | "results"> {
   arc?: unknown;
-  /** The header as the verifier has read it. */
+  /** The header as the verifier read it. */
   fields: readonly VerifiedField[];
 }
 
 /** A field as a verifier reads it. */
 export interface VerifiedField {
-  /** Its name in lower case; null for a line that begins with its colon. */
+  /** Its name in lower case; null for a line that begins with a colon. */
   key: string | null;
-  /** All of it but its last line end. */
+  /** The whole field without its last line end. */
   line: Buffer;
 }
 
 /**
- * What `dkimVerify` of mailauth finds, but for `mimeStructureStart`.
+ * Finds what mailauth's `dkimVerify` finds, except `mimeStructureStart`.
  * @param message Each LF in it has a CR before it.
- * @param bodyStart Behind the empty line that ends the header, or the message's length.
+ * @param bodyStart After the empty line that ends the header, or the message's length.
  */
 export async function verifyDkim(message: Buffer, bodyStart: number, options: DKIMVerifyOptions): Promise<Verified> {
   const verifier = new MessageVerifier(options);
@@ -51,14 +51,14 @@ const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
 
-/** A body with white SPACE to change is changed in pieces of at least this size, so that it is never there twice. */
+/** A body whose white space must change is changed in pieces of at least this size, so it is never in memory twice. */
 const PIECE_BYTES = 256 * 1024;
 
 /** The hash of a body, with the members that the verifier reads. */
 class BodyHash {
-  /** Of the body as it came. */
+  /** Bytes of the body as received. */
   byteLength = 0;
-  /** Of the canonicalized body, and what of it is under `l=`. */
+  /** Bytes of the canonicalized body, and how many of them `l=` covers. */
   canonicalizedLength = 0;
   bodyHashedBytes = 0;
   private readonly hash: Hash;
@@ -71,7 +71,7 @@ class BodyHash {
     this.hash = createHash(algorithm);
   }
 
-  /** The verifier would name the type here, to find the first part; nobody asks for that. */
+  /** The verifier passes the type here to find the first part, which is not used. */
   setContentType(): void {}
   getMimeStructureStart(): undefined {}
 
@@ -83,7 +83,7 @@ class BodyHash {
     else this.take(content);
   }
 
-  /** An empty body is an empty line, but is nothing when relaxed (RFC 6376 3.4.3, 3.4.4). */
+  /** An empty body hashes as an empty line, or as nothing if relaxed (RFC 6376 3.4.3, 3.4.4). */
   digest(encoding: "base64"): string {
     if (!this.isRelaxed || this.canonicalizedLength > 0) this.take(crlf);
     return this.hash.digest(encoding);
@@ -98,7 +98,7 @@ class BodyHash {
     this.hash.update(hashed);
   }
 
-  /** @param content Ends in something else than white SPACE. */
+  /** @param content Does not end in white space. */
   private takeRelaxed(content: Buffer): void {
     for (let start = 0; start < content.byteLength; ) {
       const lineEnd = content.indexOf(LF, start + PIECE_BYTES);
@@ -110,14 +110,14 @@ class BodyHash {
   }
 }
 
-/** Where the line ends at the end begin. */
+/** Where the line ends at the end of the body begin. */
 function contentEnd(body: Buffer): number {
   let end = body.byteLength;
   while (end >= 2 && body[end - 1] === LF && body[end - 2] === CR) end -= 2;
   return end;
 }
 
-/** Where the white SPACE and line ends at the end begin. */
+/** Where the white space and line ends at the end of the body begin. */
 function contentEndRelaxed(body: Buffer): number {
   for (let end = body.byteLength; ; end -= 2) {
     while (end > 0 && (body[end - 1] === SPACE || body[end - 1] === TAB)) end--;

@@ -10,52 +10,53 @@ import type { Resolver } from "../net/dns.ts";
 import { Failure } from "../util/errors.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
 
-/** One message to be examined; its bytes come beside it. */
+/** One message to be examined; its bytes are passed separately. */
 export interface Examination {
   envelope: Envelope;
   /** The `id` of our Received field. */
   queueId: string;
-  /** For mail that this server wrote itself; it is not asked of DNS then, and is no report. */
+  /** The verdict for mail that this server wrote itself: DNS is not asked, and it is not a report. */
   verdict?: Verdict;
   /** Whether a recipient is a signed return path. */
   toReturnPath: boolean;
-  /** Whether a recipient is anything else; without one only the report is read. */
+  /** Whether a recipient is anything else. If none is, only the report is read. */
   toMailbox: boolean;
 }
 
 export interface ExamineSettings {
   /** Our name in trace fields, and the authserv-id of our results (RFC 8601 2.5). */
   hostname: string;
-  /** Time for the whole verification with all its DNS questions. */
+  /** Time for the whole verification, including DNS. */
   verifyBudgetMs: number;
   limits: ReadLimits;
-  /** Received fields a message may carry before it counts as looping (RFC 5321 6.3). */
+  /** Received fields that a message may have before it counts as looping (RFC 5321 6.3). */
   hopsMax: number;
 }
 
 export interface Examined {
   report: Report | null;
-  /** Null when no recipient is a mailbox. */
+  /** Null if no recipient is a mailbox. */
   message: ExaminedMessage | null;
 }
 
 export interface ExaminedMessage extends Automation {
   verdict: Verdict;
   mail: ReadMail;
-  /** How the message is stored: under our trace fields, without forged ones. */
+  /** How the message is stored: with our trace fields on top, without forged ones. */
   trace: Trace;
-  /** Lower-hex SHA-256 of the message as it is stored, and as it came. */
+  /** Lower-case hex SHA-256 of the message as it is stored, and as it was received. */
   storedSha256: string;
   receivedSha256: string;
 }
 
 /**
- * All that costs processor time about a message: count hops → recognise reports → authenticate → trace → read. Pure but
- * for the two questions, to DNS and to the store, with plain data in and out: it runs in a child process.
+ * Does all the work on a message that costs processor time: count hops → recognise reports → authenticate → trace →
+ * read. It is pure except for its questions to DNS and to the store, and takes and returns plain data, because it runs
+ * in a child process.
  *
- * Read is what is stored: a field that was removed as forged must not come back by another way.
- * @param defect Given when reading the message whole has failed: it stands in the defects, and only the header and the raw
- * text are read.
+ * The message is read as it is stored, so that a field that was removed as forged cannot reappear by another way.
+ * @param defect Why reading the whole message failed before, if it did. It is among the defects, and only the header
+ * and the raw text are read.
  * Throws Failure `mail_loop`.
  */
 export async function examine(
@@ -98,7 +99,7 @@ export async function examine(
   };
 }
 
-/** Mail that this server wrote itself is believed as other mail is: only while its From names one author beyond doubt. */
+/** Like other mail, mail that this server wrote itself is believed only if its From names one author beyond doubt. */
 function unlessDoubtful(verdict: Verdict, block: HeaderBlock): Verdict {
   if (singleAuthor(block)) return verdict;
   const { authentication, domainCheck } = verdict;

@@ -1,6 +1,6 @@
 /**
- * The checks by themselves: the library's main module also loads BIMI, certificates and an HTTP client, which cost
- * 5 MB and a third of its loading time.
+ * The checks alone: the library's main module also loads BIMI, certificates and an HTTP client, which cost 5 MB and a
+ * third of its loading time.
  */
 declare module "mailauth/lib/arc/index.js" {
   export const arc: typeof import("mailauth").arc;
@@ -14,7 +14,7 @@ declare module "mailauth/lib/dmarc/index.js" {
 declare module "mailauth/lib/spf/index.js" {
   export const spf: typeof import("mailauth").spf;
 }
-/** What is used of the class behind `dkimVerify`, a stream that is driven here by its own steps instead. */
+/** The members we use of the class behind `dkimVerify`: a stream, which is driven here step by step instead. */
 declare module "mailauth/lib/dkim/dkim-verifier.js" {
   export class DkimVerifier {
     constructor(options: import("mailauth").DKIMVerifyOptions);
@@ -24,7 +24,7 @@ declare module "mailauth/lib/dkim/dkim-verifier.js" {
     fromFields: number;
     results: import("mailauth").DKIMResult[];
     arc: unknown;
-    /** Of the message; false before `emitHeaders`. */
+    /** The message's header; false before `emitHeaders`. */
     headers: { parsed: { key: string | null; line: Buffer }[] } | false;
     emitHeaders(header: Buffer): Promise<void>;
     addBodyHash(canonicalization: string, algorithm: string, maxBodyLength: number | ""): string;

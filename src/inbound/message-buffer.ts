@@ -17,22 +17,22 @@ const LINE_BYTES_MAX = 1024 * 1024;
 const CR = 13;
 const LF = 10;
 
-/** What the messages of one client may take of it while they are several. */
+/** Share of the budget for one client's messages, unless it has only one. */
 const CLIENT_SHARE = 1 / 2;
-/** A message that comes at less than the rate of a slow line (512 kbit/s) gives its room to others that find none. */
+/** A message slower than a slow line (512 kbit/s) loses its memory to messages that find none. */
 const SLOW_BYTES_PER_MS = 64;
-/** What a message brought in this time is its rate. */
+/** How long the rate of a message is measured. */
 const RATE_WINDOW_MS = 10_000;
 
-/** A message that takes memory. */
+/** A message that holds memory. */
 interface Holder {
-  /** Whose message it is, as limits count clients. */
+  /** Its client, as `limitKey` counts them. */
   readonly client: string;
-  /** Bytes of its pieces. */
+  /** Bytes of all its pieces. */
   readonly room: number;
-  /** Whether it comes so slowly that others need not wait for it. */
-  isCrawling(now: number): boolean;
-  /** Takes its memory away; its client is told at the end. */
+  /** Whether it arrives so slowly that it has to make room for others. */
+  isTooSlow(now: number): boolean;
+  /** Releases its memory. Its client gets 452 at the end of the message. */
   giveUp(): void;
 }
 
@@ -40,13 +40,13 @@ interface Holder {
  * The memory that all messages on their way in may take together, in all their COPIES here. What the children that
  * examine them take is bounded by the pool.
  *
- * A client has a share of it: nobody fills it alone. A message that arrives slowly keeps what it has as long as nobody else
- * needs it: whoever sends a lot and then falls silent keeps nobody out.
+ * A client has a share of the memory, so that no client fills it alone. A message that arrives slowly loses its memory when
+ * another message finds none, so that a client that sends a lot and then falls silent keeps nobody out.
  */
 export class ByteBudget {
   private taken = 0;
   private readonly byClient = new Map<string, number>();
-  /** Messages that have not come to their end. */
+  /** Messages whose end has not arrived. */
   private readonly arriving = new Set<Holder>();
   /** Pieces to be used again: freed memory is collected late, and a burst would have it twice. */
   private spare: Uint8Array[] = [];
@@ -56,14 +56,14 @@ export class ByteBudget {
     readonly clock: Clock,
   ) {}
 
-  /** Whether a message of this size would find room now; true for 0, a size that is not known. */
+  /** Whether a message of this size would find room now. 0 is an unknown size, and finds room. */
   hasRoom(messageBytes: number, client: string): boolean {
     return messageBytes === 0 || this.makeRoom(messageBytes * COPIES, client, null);
   }
 
   /**
-   * A piece of a message; null when there is no room. A message that is the only one in hand may have more than there is,
-   * and a client's only one more than its share, so that the largest message that is allowed always comes in.
+   * A piece of a message; null when there is no room. The only message in hand may exceed the budget, and a client's only
+   * message the share, so that the largest message that is allowed always comes in.
    */
   take(bytes: number, message: Holder): Uint8Array | null {
     const more = bytes * COPIES;
@@ -73,7 +73,7 @@ export class ByteBudget {
     return (bytes === PIECE_BYTES_MAX && this.spare.pop()) || new Uint8Array(bytes);
   }
 
-  /** The message has come to its end: it keeps its memory until it gives that back. */
+  /** The end of the message has arrived: from now on it keeps its memory until `giveBack`. */
   arrived(message: Holder): void {
     this.arriving.delete(message);
   }
@@ -94,7 +94,7 @@ export class ByteBudget {
     else this.byClient.delete(client);
   }
 
-  /** Gives up messages that crawl, the largest first, until there is room; false when that is not enough. */
+  /** Gives up slow messages, the largest first, until there is room. Returns whether there is. */
   private makeRoom(more: number, client: string, message: Holder | null): boolean {
     const own = (message?.room ?? 0) * COPIES;
     const ofClient = () => this.byClient.get(client) ?? 0;
@@ -102,8 +102,8 @@ export class ByteBudget {
     const fits = () => this.taken + more <= this.maxBytes || this.taken === own;
     if (fits() && isFair()) return true;
     const now = this.clock.now();
-    const crawling = [...this.arriving].filter((other) => other !== message && other.isCrawling(now));
-    for (const other of crawling.sort((a, b) => b.room - a.room)) {
+    const slow = [...this.arriving].filter((other) => other !== message && other.isTooSlow(now));
+    for (const other of slow.sort((a, b) => b.room - a.room)) {
       if (fits() && (isFair() || other.client !== client)) continue;
       other.giveUp();
     }
@@ -164,7 +164,7 @@ export class MessageBuffer implements Holder {
   private defect: string | null = null;
   private afterCr = false;
   private lineBytes = 0;
-  /** When the time began in which its rate is measured, what has come since, and whether it was slow before. */
+  /** Start of the current measurement, the bytes since then, and whether the previous measurement was slow. */
   private measuredFrom: number;
   private measuredBytes = 0;
   private wasSlow = false;
@@ -222,7 +222,7 @@ export class MessageBuffer implements Holder {
     );
   }
 
-  isCrawling(now: number): boolean {
+  isTooSlow(now: number): boolean {
     return this.wasSlow || this.isSlow(now);
   }
 

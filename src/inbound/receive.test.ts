@@ -34,7 +34,7 @@ async function only(t: TestApp) {
 for (const database of ["sqlite", "postgres"] as const)
   test(`mail with addresses and ids that are longer than any index takes is kept (${database})`, async () => {
     await using t = await appWithBot({ database });
-    // Nothing in it repeats, so that no database makes it shorter.
+    // Nothing in it repeats, so that a database cannot compress it.
     const long = createHash("shake256", { outputLength: 3_000 }).update("long").digest("hex");
     const signs = Array.from({ length: 900 }, (_, n) => String.fromCharCode(0x4e00 + ((n * 7_919) % 20_000))).join("");
     for (const field of [`From: ${long}@example.com`, `Reply-To: ${long}@example.com`, `Message-ID: <${signs}@x>`]) {
@@ -213,10 +213,10 @@ describe("what the operator can decide", () => {
     await using t = await appWithBot({ set, seams: { clock } });
     await send(t, { message: plainMail({ subject: "Hello" }) });
     clock.advance(48 * 3_600_000);
-    // The first sweep began long before; the next one is to find what is old by now.
+    // The first sweep began earlier; the next one must find what is old by now.
     await t.restart();
     clock.advance(15 * 60_000);
-    // Writes of the sweep and of the test take turns, and it has a dozen.
+    // Writes of the sweep and of the test alternate, and the sweep has a dozen.
     for (let n = 0; n < 50; n++) await t.app.store.probeWrite(new Date(clock.now()));
     expect((await inbox(t)).map((m: { subject: string }) => m.subject)).toEqual(kept);
   });
@@ -311,7 +311,7 @@ describe("broken and hostile mail", () => {
       expect(detail.verified).toBe(false);
       expect(detail.defects.length).toBeGreaterThan(0);
       expect(JSON.stringify([detail.subject, detail.text, detail.headers])).not.toContain("\\u0000");
-      // The bytes are there as they came, whatever could be read from them.
+      // The bytes are stored as they came, whatever could be read from them.
       const sent = Buffer.from(message as string).toString("latin1");
       const stored = Buffer.from(detail.raw_message, "base64").toString("latin1");
       expect(stored).toEndWith(sent.endsWith("\r\n") ? sent : `${sent}\r\n`);
@@ -323,7 +323,7 @@ describe("broken and hostile mail", () => {
     const reply = await send(t, { message: plainMail({ body: `${"x".repeat(998)}\r\n`.repeat(2_000) }) });
     expect(reply.lines[0]).toStartWith("552 5.3.4");
     expect(await inbox(t)).toEqual([]);
-    // The connection, and the next message, are fine.
+    // The connection and the next message still work.
     expect((await send(t, { message: plainMail() })).code).toBe(250);
   });
 
@@ -369,7 +369,7 @@ test("mail between agents is not believed when the sender's name is another addr
   const say = (subject: string) =>
     t.api("POST", "/api/v1/send", { from: other, to: [bot], subject, body: "Pay this invoice." });
   await say("as itself");
-  // As earlier versions let it be named.
+  // Earlier versions allowed such a name.
   await t.app.store.updateAgent(other, { name: "ceo@example.com" }, new Date());
   await say("as somebody else");
   const told = (await inbox(t)).map((m: Record<string, unknown>) => [m.subject, m.from, m.verified, m.verified_domain]);

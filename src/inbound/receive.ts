@@ -16,20 +16,20 @@ import type { Examination, Examined } from "./examine.ts";
 export interface ReceiveOptions {
   store: Store;
   log: Log;
-  /** Our name in the results of mail that this server wrote itself (RFC 8601 2.5). */
+  /** The authserv-id in the results of mail that this server wrote itself (RFC 8601 2.5). */
   hostname: string;
-  /** Examines a message in another process, where it can take neither the time nor the memory of this one. */
+  /** Examines a message in another process, so that it cannot use up this one's time or memory. */
   examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
-  /** Which recipients are no mailboxes, but the way back of mail that went out. */
+  /** Recognises recipients that are not mailboxes but return paths of mail that we sent. */
   returnPaths: ReturnPaths;
-  /** What DNS trouble means while nothing else proves the sender: take it marked, or have it offered again. */
+  /** What to do if DNS fails and nothing else proves the sender: accept the mail and mark it, or have it sent again. */
   dnsTrouble: "accept" | "defer";
-  /** What a failed DMARC check of a domain with p=reject means. */
+  /** What to do if a DMARC check fails for a domain with p=reject. */
   dmarcReject: "accept" | "refuse";
 }
 
 export interface Recipient {
-  /** As the envelope gave it. */
+  /** The address in the envelope. */
   address: string;
   /** The mailbox it reaches. */
   mailbox: string;
@@ -38,17 +38,17 @@ export interface Recipient {
 export type Receive = (
   envelope: Envelope,
   recipients: Recipient[],
-  /** The message in one piece, or in the pieces it came in. */
+  /** The message in one piece, or in the pieces in which it arrived. */
   raw: Uint8Array | readonly Uint8Array[],
-  /** Mail that this server wrote itself: proven without DNS, because nobody else had it in hand. */
+  /** Set for mail that this server wrote itself: it is proven without DNS, because no other host handled it. */
   local?: { domain: string },
 ) => Promise<{ id: string; accepted: Accepted[] }>;
 
 /**
- * The way in: one message from the final dot to its rows.
+ * Creates the function that receives one message, from the final dot to its rows.
  *
- * examine (recognise reports, authenticate, trace, read) → take reports → screen → one transaction. The promise resolves
- * after the commit and not before, so "250" means stored. Throws a Failure that the SMTP door turns into a reply.
+ * examine (recognise reports, authenticate, trace, read) → take reports → screen → one transaction. The promise
+ * resolves only after the commit, so "250" means stored. Throws a Failure, which the SMTP side turns into a reply.
  */
 export function createReceive(options: ReceiveOptions): Receive {
   const { store, log, hostname } = options;
@@ -57,9 +57,9 @@ export function createReceive(options: ReceiveOptions): Receive {
     const pieces = raw instanceof Uint8Array ? [raw] : raw;
     const sorted = recipients.map((recipient) => ({
       ...recipient,
-      // No report is ever written here.
+      // The server itself never writes reports.
       ref: local ? null : options.returnPaths.read(recipient.address),
-      // Each recipient has a message id of its own; the first one is the queue id the sender sees.
+      // Each recipient has its own message id; the first is the queue id that the client sees.
       messageId: newId("msg"),
     }));
     const mailboxes = sorted.filter(({ ref }) => ref === null).map(({ ref: _, ...recipient }) => recipient);
@@ -114,12 +114,12 @@ export function createReceive(options: ReceiveOptions): Receive {
   };
 
   /**
-   * Reports of other mail systems are no mail for an agent. Those that come to a signed return path are about a
-   * message of ours and are recorded; others, which anybody may have written, go to the domain's postmaster.
+   * Takes reports of other mail systems, which are not mail for an agent. Those that come to a signed return path are
+   * about one of our messages and are recorded. Others, which anyone may have written, go to the domain's postmaster.
    */
   async function take(report: Report | null, refs: ReportedMessage[], envelope: Envelope): Promise<void> {
     const context = { store, log, now: envelope.receivedAt };
-    // Complaints come to an address that the domain's owner named to the provider; the copy inside has the return path.
+    // Complaints come to an address that the domain's owner gave to the provider; the copy inside has the return path.
     const complainedOf = report?.kind === "complaint" && options.returnPaths.read(report.returnPath ?? "");
     if (complainedOf && complainedOf !== "forged" && refs.length === 0) await takeReport(report, complainedOf, context);
     for (const ref of refs) await takeReport(report, ref, context);
@@ -130,7 +130,7 @@ function toPostmaster<R extends Recipient>(recipient: R): R {
   return { ...recipient, mailbox: `postmaster@${splitAddress(recipient.mailbox)?.domain}` };
 }
 
-/** Refuses what the operator wants refused; by default everything is taken and marked, and agents decide. */
+/** Refuses what the operator wants refused. By default everything is accepted and marked, and agents decide. */
 function screen(verdict: Verdict, options: ReceiveOptions) {
   const { spf, dkim, dmarc } = verdict.authentication;
   const trouble = [spf.result, dmarc.result, ...dkim.map((signature) => signature.result)].includes("temperror");
@@ -141,9 +141,9 @@ function screen(verdict: Verdict, options: ReceiveOptions) {
 }
 
 /**
- * Names a message as its sender offers it, so that the same offer after a lost "250" finds the
- * first copy. Without a Message-ID two equal messages may both be meant. The verdict is part of
- * it: a copy that somebody forged earlier must not hide the proven one.
+ * A key for a message as its client offers it, so that a repeated offer after a lost "250" finds the first copy.
+ * Without a Message-ID, two equal messages may both be intended. The verdict is part of the key: an earlier forged copy
+ * must not hide the proven one.
  */
 function dedupeKey(envelope: Envelope, mail: ReadMail, receivedSha256: string, verdict: Verdict): string | null {
   if (!mail.messageId) return null;

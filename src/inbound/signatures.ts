@@ -2,9 +2,9 @@ import { asBuffer, fieldsNamed, type HeaderBlock, type RawField } from "../messa
 import { type HostName, hostName, sameOrganization } from "../net/host-name.ts";
 import type { VerifiedField } from "./dkim-verify.ts";
 
-/** A DKIM signature as its tags name it, whether it was verified or not. */
+/** A DKIM signature by its tags, verified or not. */
 export interface SignatureName {
-  /** Null when `d=` is not a host name; such a signature proves nothing and aligns with nothing. */
+  /** Null if `d=` is not a host name. Such a signature proves nothing and aligns with nothing. */
   domain: HostName | null;
   selector: string;
   algorithm: string;
@@ -12,16 +12,17 @@ export interface SignatureName {
 
 /** Each costs a key look-up, a hash of the body and a verification. Real mail has one to four. */
 const SIGNATURES_MAX = 10;
-/** Each l= length costs a hash of the whole body of its own. */
+/** Each l= length costs another hash of the whole body. */
 const BODY_LENGTHS_MAX = 1;
-/** Beyond these a signature is not even named. */
+/** Beyond this number, signatures are not even named. */
 const SIGNATURES_NAMED_MAX = 20;
-/** Longer ones can only list thousands of names in h=, each of which is searched for in the whole header. */
+/** Longer ones can only list thousands of names in h=, and each is searched for in the whole header. */
 const SIGNATURE_BYTES_MAX = 8 * 1024;
 
 /**
- * Picks the signatures worth the work, those of the author's organization first, and hides the others from the verifier:
- * `bytes` is the message without them, the very same bytes when there are none. `skipped` names what was hidden.
+ * Selects the signatures that are worth verifying, those of the author's organization first, and hides the others from
+ * the verifier. `bytes` is the message without the hidden ones, the same buffer if there are none. `skipped` names
+ * them.
  */
 export function selectSignatures(
   raw: Uint8Array,
@@ -57,7 +58,7 @@ export function selectSignatures(
   };
 }
 
-/** All signatures of a header that is not worth verifying, up to the number that is named. */
+/** Names the signatures of a header that is not worth verifying, up to the limit. */
 export function signatureNames(block: HeaderBlock): SignatureName[] {
   return fieldsNamed(block, "dkim-signature").slice(0, SIGNATURES_NAMED_MAX).map(signatureName);
 }
@@ -71,7 +72,7 @@ function signatureName(field: RawField): SignatureName {
   return signatureFrom(tag("d"), tag("s"), tag("a"));
 }
 
-/** Names fit to be stored and shown, whatever the message had in their place. */
+/** Makes the names in a signature fit for storing and showing, whatever the message contains. */
 export function signatureFrom(domain: string, selector: string, algorithm: string): SignatureName {
   return {
     domain: hostName(domain),
@@ -80,14 +81,14 @@ export function signatureFrom(domain: string, selector: string, algorithm: strin
   };
 }
 
-/** DNS allows no longer names (RFC 1035 2.3.4). */
+/** The longest name that DNS allows (RFC 1035 2.3.4). */
 const NAME_CHARS_MAX = 255;
 
 function printable(text: string): string {
   return text.slice(0, NAME_CHARS_MAX).replace(/[^\x21-\x7e]/g, "?");
 }
 
-/** Fields that readers show or build on and that RFC 5322 3.6, RFC 2045 or RFC 2183 allow once. */
+/** Fields that readers show or rely on and that RFC 5322 3.6, RFC 2045 or RFC 2183 allow once. */
 const singletons = [
   "from",
   "sender",
@@ -102,27 +103,28 @@ const singletons = [
   "mime-version",
   "content-type",
   "content-transfer-encoding",
-  // RFC 2183: makes a file of the body.
+  // RFC 2183: turns the body into a file.
   "content-disposition",
 ];
 
-/** What a verifier found out about a signature that is arithmetically right. */
+/** What a verifier found out about a cryptographically valid signature. */
 export interface VerifiedSignature {
   /** The key record has t=y. */
   testing?: boolean;
-  /** Bytes of the body behind the l= length. */
+  /** Bytes of the body beyond the l= length. */
   unsignedBodyBytes?: number;
-  /** As of `isReadAlike`. */
+  /** The result of `isReadAlike`. */
   isReadAlike: boolean;
-  /** As of `Structure`. */
+  /** From `Structure`. */
   hangsOnSpaces: boolean;
   /** Lower-cased names of the signed fields, one per signed occurrence. */
   signedFields: readonly string[];
 }
 
 /**
- * Whether a verifier has read the fields of `singletons` as they are read here, byte for byte. Otherwise what it says of
- * them is about another message: a field that only one of the two sees was signed, or is shown, without the other.
+ * Whether a verifier has read the fields of `singletons` as this server reads them, byte for byte. Otherwise its result
+ * is about another message: a field that only one of the two sees may be signed without being shown, or the other way
+ * round.
  */
 export function isReadAlike(verified: readonly VerifiedField[], raw: Uint8Array, block: HeaderBlock): boolean {
   const bytes = asBuffer(raw);
@@ -135,7 +137,7 @@ export function isReadAlike(verified: readonly VerifiedField[], raw: Uint8Array,
   });
 }
 
-/** Whether the value goes on in a line without white space before it, which a verifier joins and a reader does not. */
+/** Whether a line of the value lacks the white space of a fold. A verifier joins such a line; a reader does not. */
 function hasBrokenValue({ binary }: RawField): boolean {
   return /\n[^ \t]/.test(binary);
 }
@@ -147,9 +149,9 @@ function withoutLineEnd(line: string): string {
 }
 
 /**
- * Why a signature that verifies does not prove the message, or null when it does (RFC 6376 8.2, 8.15, RFC 8601 2.7.1
- * "policy"): the key is for testing, the body goes on behind what is signed, a second Subject, From, … stands beside the
- * signed one, or the verifier has read another one than its reader will see.
+ * Returns why a valid signature does not prove the message, or null if it does (RFC 6376 8.2, 8.15, RFC 8601 2.7.1
+ * "policy"): the key is for testing, the body continues beyond what is signed, a second Subject, From, … stands beside
+ * the signed one, or the verifier has read the message differently from its reader.
  */
 export function proofGap(signature: VerifiedSignature, block: HeaderBlock): string | null {
   if (signature.testing) return "testing key";
@@ -165,9 +167,9 @@ export function proofGap(signature: VerifiedSignature, block: HeaderBlock): stri
 }
 
 /**
- * Names of the fields of `singletons` that the message has and that these signatures leave out, in the order of RFC 5322
- * 3.6. Anybody who passed the message on could have written them. A field counts as signed when one signature covers all
- * its occurrences.
+ * Names the fields of `singletons` that the message has and these signatures leave out, in the order of RFC 5322 3.6.
+ * Any host that passed the message on could have written them. A field counts as signed if one signature covers all its
+ * occurrences.
  */
 export function unsignedFields(signatures: readonly Pick<VerifiedSignature, "signedFields">[], block: HeaderBlock) {
   return singletons
@@ -180,5 +182,5 @@ export function unsignedFields(signatures: readonly Pick<VerifiedSignature, "sig
     .map((name) => canonicalNames[name] ?? name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase()));
 }
 
-/** Where capitals at the start of each word are not the name's usual spelling (RFC 5322 3.6.4, RFC 2045 4). */
+/** Names whose usual spelling does not simply capitalise each word (RFC 5322 3.6.4, RFC 2045 4). */
 const canonicalNames: Record<string, string> = { "message-id": "Message-ID", "mime-version": "MIME-Version" };

@@ -13,7 +13,8 @@ const gap = fc.oneof(
 );
 const gaps = fc.array(fc.tuple(fc.nat(1), gap), { maxLength: 200, size: "max" });
 
-// The window slides by an estimate: never twice the limit in a minute, and hardly more than one and a half in half of one.
+// The window is an estimate: never twice the limit in a minute, and hardly more than one and a half times in half a
+// minute.
 test("no minute has twice the limit, and nobody is refused who has not used the limit in two minutes", () =>
   holds(
     fc.property(fc.integer({ min: 1, max: 10 }), gaps, (limit, steps) => {
@@ -52,7 +53,7 @@ test("connections are counted in and out, once each, whatever the order", () =>
           made.filter((one) => one.isOpen && (address === undefined || one.address === address)).length;
         for (const step of steps) {
           if ("leave" in step) {
-            // Also those that have left already: that changes nothing.
+            // Connections that have left already may leave again; that changes nothing.
             const one = made[step.leave % Math.max(1, made.length)];
             one?.leave();
             if (one) one.isOpen = false;

@@ -1,11 +1,11 @@
-/** How much one client may take. Counted in this process only: it protects the process, it is not a quota. */
+/** Limits on what one client may use. They are counted in this process only, to protect it; they are not a quota. */
 
 import { limitKey } from "../net/client-address.ts";
 import type { Clock } from "../util/clock.ts";
 import { Refusal } from "./smtp-reply.ts";
 
 export interface ClientLimits {
-  /** Open connections in all. */
+  /** Open connections in total. */
   maxConnections: number;
   maxConnectionsPerIp: number;
   maxMessagesPerMinutePerIp: number;
@@ -24,7 +24,7 @@ export class ClientCounts {
     this.messages = new MinuteRate(limits.maxMessagesPerMinutePerIp, clock);
   }
 
-  /** Counts a connection in; the returned function counts it out, once. Throws a 421 Refusal when there is no room. */
+  /** Counts a connection in. The returned function counts it out, once. Throws a 421 Refusal if there is no room. */
   enter(address: string): () => void {
     const key = limitKey(address);
     const open = this.open.get(key) ?? 0;
@@ -49,7 +49,7 @@ export class ClientCounts {
     };
   }
 
-  /** Counts one message. Throws a 451 Refusal when the address has sent its share of this minute. */
+  /** Counts one message. Throws a 451 Refusal if the address has used its share of this minute. */
   countMessage(address: string): void {
     if (!this.messages.take(limitKey(address)))
       throw new Refusal(
@@ -61,10 +61,10 @@ export class ClientCounts {
 }
 
 const MINUTE_MS = 60_000;
-/** Entries of one minute, some 100 bytes each. Beyond it the oldest is forgotten: a flood of addresses costs no memory. */
+/** Entries per minute, about 100 bytes each. Beyond this the oldest is forgotten, so a flood costs no memory. */
 const TRACKED_KEYS_MAX = 50_000;
 
-/** A sliding minute, estimated from two fixed ones: this minute's count plus the previous one's, faded by its age. */
+/** A sliding minute, estimated from two fixed ones: this one's count plus the remaining share of the previous one's. */
 export class MinuteRate {
   private current = new Map<string, number>();
   private previous = new Map<string, number>();
@@ -77,7 +77,7 @@ export class MinuteRate {
     this.startedAt = clock.now();
   }
 
-  /** Takes one from the key's share; false when it is used up. A refused try is not counted. */
+  /** Takes one from the key's share; false if it is used up. A refused attempt is not counted. */
   take(key: string): boolean {
     const elapsedMs = this.roll();
     const used = this.current.get(key) ?? 0;
@@ -91,7 +91,7 @@ export class MinuteRate {
     return true;
   }
 
-  /** Starts the minute that is now and returns how old it is. */
+  /** Starts the current minute if it is new, and returns its age in milliseconds. */
   private roll(): number {
     const elapsedMs = this.clock.now() - this.startedAt;
     if (elapsedMs >= 0 && elapsedMs < MINUTE_MS) return elapsedMs;

@@ -1,6 +1,6 @@
 /**
- * What the SMTP side answers: our refusals, and the library's replies put right.
- * Every reply outside the greeting and EHLO carries an enhanced status code (RFC 2034, RFC 3463).
+ * SMTP replies: our refusals, and corrections of the library's replies. Every reply outside the greeting and EHLO
+ * carries an enhanced status code (RFC 2034, RFC 3463).
  */
 import { Failure } from "../util/errors.ts";
 
@@ -22,7 +22,7 @@ export class Refusal extends Error {
   }
 }
 
-/** The reply to whatever was thrown. Anything that is not a refusal or a Failure is temporary and tells nothing. */
+/** Converts what was thrown into a reply. Anything but a Refusal or a Failure is temporary and reveals nothing. */
 export function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof Failure) return new Refusal(...error.smtp, error.message);
@@ -32,7 +32,7 @@ export function asRefusal(error: unknown): Refusal {
 /** RFC 5321 4.5.3.1.5: a reply line has at most 512 octets, code and CRLF included. */
 const REPLY_TEXT_MAX_BYTES = 500;
 
-/** A reply text that fits its line, and is ASCII unless the transaction is SMTPUTF8 (RFC 6531 3.7.4.2). */
+/** Makes a reply text that fits its line, and is ASCII unless the transaction is SMTPUTF8 (RFC 6531 3.7.4.2). */
 export function replyText(text: string, utf8: boolean): string {
   const line = text.replace(/[\x00-\x1f\x7f]+/g, " ");
   const shown = utf8 ? line : line.replace(/[^\x20-\x7e]/g, "?");
@@ -42,7 +42,7 @@ export function replyText(text: string, utf8: boolean): string {
   return cut.replace(/\ufffd$/, "");
 }
 
-/** Commands that exist somewhere but not here: 502, not 500 (RFC 5321 4.2.4). AUTH is never offered. */
+/** Commands that are defined but not implemented here: 502, not 500 (RFC 5321 4.2.4). AUTH is never offered. */
 const notImplemented = new Set("AUTH BDAT EXPN ETRN TURN ATRN SEND SOML SAML XCLIENT XFORWARD BURL LHLO".split(" "));
 
 /** Replies of smtp-server whose enhanced code is missing or of the wrong class, by the end of their text. */
@@ -56,9 +56,9 @@ const corrections: readonly (readonly [basic: number, ending: string, text: stri
 ];
 
 /**
- * smtp-server's reply as we send it. A text that starts with an enhanced code keeps it (`own: true`):
- * smtp-server would put a second one in front.
- * @param command The command that was answered, when the library says so.
+ * Corrects smtp-server's reply to the one that we send. A text that starts with an enhanced code keeps it
+ * (`own: true`), because smtp-server would put a second one in front.
+ * @param command The command that was answered, if the library says so.
  */
 export function correctedReply(
   basic: number,

@@ -1,4 +1,4 @@
-/** One client's dialogue, decided step by step. Knows nothing of the library that speaks the protocol. */
+/** One client's SMTP dialogue, decided step by step, independently of the library that speaks the protocol. */
 
 import type { Envelope } from "../mail.ts";
 import { hostName } from "../net/host-name.ts";
@@ -7,22 +7,25 @@ import type { Log } from "../util/log.ts";
 import type { ClientCounts } from "./smtp-limits.ts";
 import { asRefusal, Refusal } from "./smtp-reply.ts";
 
-/** A recipient that was accepted: the address as given, and the mailbox it reaches. */
+/** An accepted recipient: the address as given, and the mailbox it reaches. */
 export interface AcceptedRecipient {
   address: string;
   mailbox: string;
 }
 
 export interface SessionSettings {
-  /** MAIL commands on one connection. */
+  /** MAIL commands per connection. */
   maxMessagesPerConnection: number;
-  /** Recipients of one message. */
+  /** Recipients per message. */
   maxRecipients: number;
   clock: Clock;
   log: Log;
-  /** Which mailbox an address reaches, or null when there is none. `postmaster` comes without a domain. May throw Failure. */
+  /** Finds the mailbox that an address reaches, or null. `postmaster` comes without a domain. May throw Failure. */
   resolveRecipient(address: string, client: { remoteAddress: string }): Promise<{ mailbox: string } | null>;
-  /** Stores the message, which is in pieces that live until then, durably and resolves after the commit. Throws Failure, whose reply the client gets. */
+  /**
+   * Stores the message durably and resolves after the commit. The pieces live until then. Throws Failure, whose reply
+   * the client gets.
+   */
   receive(envelope: Envelope, recipients: AcceptedRecipient[], pieces: readonly Uint8Array[]): Promise<{ id: string }>;
 }
 
@@ -35,12 +38,12 @@ export interface Path {
   utf8: boolean;
 }
 
-/** What the dialogue said about one message besides its recipients. */
+/** The facts about one message that the dialogue gave, besides its recipients. */
 export type EnvelopeFacts = Pick<Envelope, "mailFrom" | "helo" | "protocol">;
 
-/** Recipients refused for good on one connection before it is closed: a sender with a guessed list soon gets there. */
+/** Recipients permanently refused before the connection is closed. A client that guesses addresses soon gets there. */
 const REFUSED_RECIPIENTS_MAX = 20;
-/** RCPT commands of one transaction, as a multiple of the recipients that it may have: a repeated one is answered as well. */
+/** RCPT commands per transaction, as a multiple of its recipient limit: repeated recipients are answered too. */
 const REPEATS_MAX = 2;
 const mailParameters = ["SIZE", "BODY", "SMTPUTF8"];
 const rcptParameters: string[] = [];
@@ -59,7 +62,7 @@ export class Session {
     readonly remoteAddress: string,
   ) {}
 
-  /** Throws a Refusal when there is no room for another connection. */
+  /** Throws a Refusal if there is no room for another connection. */
   enter(): void {
     this.leaveCounts = this.clients.enter(this.remoteAddress);
   }
@@ -68,19 +71,19 @@ export class Session {
     this.leaveCounts?.();
   }
 
-  /** Throws a Refusal. Returns the reverse-path. */
+  /** Checks MAIL FROM and returns the reverse-path. Throws a Refusal. */
   mailFrom(path: Path): string {
     const address = checked(path, mailParameters);
     if (this.messages >= this.settings.maxMessagesPerConnection)
       throw new Refusal(421, "4.7.0", "Too many messages on this connection; open another one");
-    // Counted here and not after DATA: a transaction that comes to nothing costs the same look-ups.
+    // Counted here and not after DATA: a transaction that fails costs the same look-ups.
     this.clients.countMessage(this.remoteAddress);
     this.messages += 1;
     this.askedRecipients = 0;
     return address;
   }
 
-  /** Finds the mailbox. Throws a Refusal, or whatever the look-up threw. */
+  /** Finds the mailbox. Throws a Refusal, or what the look-up threw. */
   async rcptTo(path: Path): Promise<AcceptedRecipient> {
     this.askedRecipients += 1;
     if (this.askedRecipients > REPEATS_MAX * this.settings.maxRecipients)
@@ -120,7 +123,7 @@ export class Session {
     return `2.0.0 Ok: queued as ${id}`;
   }
 
-  /** The reply to what was thrown at a command; the cause goes to the log and no further. */
+  /** Makes the reply to an error of a command. Its cause is only logged. */
   refusal(command: string, error: unknown): Refusal {
     const refusal = asRefusal(error);
     const fields = { client: this.remoteAddress, command, reply: refusal.responseCode, status: refusal.enhanced };
@@ -131,8 +134,8 @@ export class Session {
 }
 
 /**
- * The address as given, an internationalised domain in A-labels. Throws a Refusal for parameters we do not know
- * (RFC 5321 4.1.1.11) and for characters outside ASCII without SMTPUTF8 (RFC 6531 3.4).
+ * The address as given, with an internationalised domain in A-labels. Throws a Refusal for unknown parameters (RFC 5321
+ * 4.1.1.11) and for characters outside ASCII without SMTPUTF8 (RFC 6531 3.4).
  */
 function checked({ address: given, parameters, utf8 }: Path, known: readonly string[]): string {
   const unknown = parameters.find((name) => !known.includes(name));
@@ -146,8 +149,8 @@ function checked({ address: given, parameters, utf8 }: Path, known: readonly str
 }
 
 /**
- * smtp-server hands U-labels whatever was sent; DNS and our tables know A-labels (RFC 5890 2.3.2.1). A domain that has no
- * A-labels of its own stays as it is: made into another name, it would be proven by that one's records.
+ * smtp-server always passes on U-labels; DNS and our tables use A-labels (RFC 5890 2.3.2.1). A domain without A-labels
+ * of its own stays as it is: converted to another name, it would be proven by that name's records.
  */
 function withAsciiDomain(address: string): string {
   const at = address.lastIndexOf("@");

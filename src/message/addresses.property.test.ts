@@ -79,7 +79,7 @@ test("an address is all that stands where one has to, never a part of it", () =>
         written.slice(0, at).toLowerCase().normalize("NFC"),
       );
       if (/^[\0-\x7f]*$/.test(written)) expect(read.mailbox.address).toBe(written.toLowerCase());
-      // What stands before the brackets names nobody else.
+      // The text before the brackets names no other mailbox.
       if (!read.mailbox.name.includes("@")) return;
       expect(whole).toStartWith('"');
     }),
@@ -109,7 +109,7 @@ test("mailboxes that are written in a field are read from it again, as they were
       expect(to).toEqual(mailboxes);
       expect(from).toEqual(mailboxes.slice(0, 1));
       expect(scanHeaders(raw).fields.map(({ key }) => key)).toEqual(["to", "from"]);
-      // Whoever is to prove who wrote it finds the same one, or nobody.
+      // `singleAuthor` finds the same mailbox, or none.
       const author = singleAuthor(scanHeaders(raw));
       if (author) expect(author.address).toBe(mailboxes[0]?.address as string);
     }),

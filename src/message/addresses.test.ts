@@ -103,7 +103,7 @@ test.each<[string, string]>([
   expect("problem" in read ? read.problem : read).toStartWith("is not an address: ");
 });
 
-/** A small repeatable source of pseudo-random numbers, so that a failure can be seen again. */
+/** A small repeatable source of pseudo-random numbers, so that a failure can be reproduced. */
 function randomFrom(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {

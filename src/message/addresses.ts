@@ -2,31 +2,31 @@ import type { Mailbox } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import { typedDomain } from "../net/host-name.ts";
 
-/** RFC 5321 4.5.3.1.1 and 4.5.3.1.3 (a path of 256 octets holds two angle brackets), in UTF-8 (RFC 6531 3.1). */
+/** RFC 5321 4.5.3.1.1 and 4.5.3.1.3 (a path of 256 octets includes two angle brackets), in UTF-8 (RFC 6531 3.1). */
 const LOCAL_BYTES_MAX = 64;
 const ADDRESS_BYTES_MAX = 254;
-/** People's and companies' names are shorter; written out, name and address stay what our own reader takes for an author. */
+/** Real display names are shorter. With one this long, even encoded, our own reader still finds the author in From. */
 export const NAME_CHARS_MAX = 200;
-/** What is worth looking at: the longest address and the longest name with every character escaped. */
+/** Longer text is refused unread. The longest address and the longest name with every character escaped fit. */
 const TEXT_CHARS_MAX = 1_000;
 
-/** Control, format, private and unassigned characters, halves of characters, and every kind of space. */
+/** Control, format, private-use and unassigned characters, lone surrogates, and every kind of space. */
 const invisible = /[\p{C}\p{Z}]/u;
 /** atext and dots (RFC 5322 3.2.3), and anything beyond ASCII (RFC 6531 3.3). */
 const localCharacters = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~.\u0080-\u{10ffff}]+$/u;
 const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-/** What some resolvers and every URL parser take for a part of an IPv4 address. */
+/** A label that some resolvers and every URL parser read as part of an IPv4 address. */
 const numericLabel = /^(?:\d+|0x[0-9a-f]*)$/;
-/** Characters that change the direction of the text around them: a name could make an address read backwards. */
+/** Characters that change the direction of the text around them: in a name, they could reverse the address. */
 export const directionControls = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const nameCharacters = /^[^"(),:;<>@[\\\]]*$/;
 const quotedName = /^"((?:[^"\\]|\\.)*)"$/s;
 
 /**
- * One recipient as a client writes it: `a@b.example` or `Name <a@b.example>`, the name plain or in double quotes.
+ * Reads one recipient as a client writes it: `a@b.example` or `Name <a@b.example>`, the name plain or in double quotes.
  *
- * The address comes back lower-cased with its domain in A-labels; white space in the name is folded. Lists, groups,
- * comments, routes, quoted local parts and IP literals are problems. A problem is the rest of a sentence that begins
+ * The address comes back lower-cased, with its domain in A-labels; white space in the name is folded. Lists, groups,
+ * comments, routes, quoted local parts and IP literals are refused. `problem` is the rest of a sentence that begins
  * with the field's name: "is not an address: there is no @".
  */
 export function readMailbox(text: string): { mailbox: Mailbox } | { problem: string } {
@@ -60,8 +60,8 @@ function readName(phrase: string): string | { problem: string } {
 }
 
 /**
- * A bare addr-spec that every reader and every server takes for the same mailbox: a dot-atom, in UTF-8 where it has to
- * be (RFC 5322 3.4.1, RFC 6531 3.3), at a host name. Lower-cased, the domain in A-labels.
+ * Reads a bare addr-spec that every reader and every server takes for the same mailbox: a dot-atom, in UTF-8 if it is
+ * not ASCII (RFC 5322 3.4.1, RFC 6531 3.3), at a host name. Returns it lower-cased, the domain in A-labels.
  */
 export function readAddress(text: string): { address: string } | { problem: string } {
   const parts = splitAddress(text);
@@ -78,7 +78,7 @@ export function readAddress(text: string): { address: string } | { problem: stri
 
   const written = text.slice(text.lastIndexOf("@") + 1);
   if (written.startsWith("[")) return problem("an IP address is not supported, it needs a domain name");
-  // Percent signs and the like would be decoded by the conversion to A-labels.
+  // The conversion to A-labels would decode some of these characters, such as percent signs.
   const domain = /[\x00-,/:-@[-`{-\x7f]|\.$/.test(written) ? null : typedDomain(written);
   const labels = domain?.split(".") ?? [];
   if (!domain || !labels.every((part) => label.test(part))) return problem("the domain is not a valid host name");

@@ -1,4 +1,4 @@
-/** Who wrote a message: where From leaves a doubt nobody did, and where it leaves none every parser finds the same address. */
+/** The author of a message: null if From leaves a doubt, and otherwise the same address for every parser. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import addressparser from "nodemailer/lib/addressparser";

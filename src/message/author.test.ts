@@ -21,7 +21,7 @@ test.each([
   expect(singleAuthor(scan(`${header}\r\n\r\n`))?.address ?? null).toBe(expected);
 });
 
-/** Forms that name joe@shop.test and nobody else (RFC 5322 3.4), to us and to the parsers of other programs. */
+/** Forms that name only joe@shop.test (RFC 5322 3.4), to us and to the parsers of other programs. */
 const oneAddress = [
   "joe@shop.test <joe@shop.test>",
   "Joe@Shop.TEST <joe@shop.test>",

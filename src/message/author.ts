@@ -1,4 +1,4 @@
-/** Who wrote a message, as far as its From field leaves no doubt. */
+/** The author of a message, if its From field leaves no doubt. */
 import libmime from "libmime";
 import { asciiDomain } from "../net/host-name.ts";
 import { fieldsNamed, fieldText, type HeaderBlock, hasStrayBytes } from "./headers.ts";
@@ -12,14 +12,14 @@ export interface Author {
 
 const plainAddress = /^([^\x00-\x20"(),:;<>@[\\\]\x7f]+)@([^\x00-\x20"(),:;<>@[\\\]\x7f]+)$/;
 const ADDRESS_CHARS_MAX = 320;
-/** Two lines of the longest kind (RFC 5322 2.1.1); an address alone is at most 254 characters (RFC 5321 4.5.3.1.3). */
+/** Two lines of the maximum length (RFC 5322 2.1.1). An address has at most 254 characters (RFC 5321 4.5.3.1.3). */
 const AUTHOR_CHARS_MAX = 2 * 998;
 
 /**
- * The author, when every reader of the message must find the same one: exactly one `From` field with exactly one
- * plain address, alone or behind a name. Comments may stand beside it. Null for several fields or mailboxes, groups,
- * quoted local parts, routes, domain literals, a name that is another address, and anything else that two parsers could
- * read differently; such a From proves nothing.
+ * Returns the author if every reader of the message must find the same one: exactly one `From` field with exactly one
+ * plain address, alone or after a name, with or without comments. Null for several fields or mailboxes, groups, quoted
+ * local parts, routes, domain literals, a name that is another address, and anything else that two parsers could read
+ * differently. Such a From proves nothing.
  */
 export function singleAuthor(block: HeaderBlock): Author | null {
   const [from, ...more] = fieldsNamed(block, "from");
@@ -34,20 +34,20 @@ export function singleAuthor(block: HeaderBlock): Author | null {
 
 function readAuthor(text: string): Author | null {
   const [, local, domain] = plainAddress.exec(text) ?? [];
-  // An encoded word in an address (RFC 2047 5 forbids it) is decoded by some readers and not by others.
+  // Some readers decode an encoded word in an address, which RFC 2047 5 forbids; others do not.
   if (!local || !domain || local.includes("=?")) return null;
   if (invisible.test(local)) return null;
   const ascii = asciiDomain(domain);
   return ascii === null ? null : { address: `${local.toLowerCase().normalize("NFC")}@${ascii}`, domain: ascii };
 }
 
-/** What shows as nothing, or turns the characters around it. */
+/** Characters that show as nothing, or change the direction of the text around them. */
 const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
 
 /**
- * Whether a name leaves the address as the only one. A name that is an address, or has one in angle brackets, is what some
- * readers show, and take, for the author; outside quotes an "@" is not allowed at all, except that many programs repeat the
- * address there.
+ * Whether the name leaves the address as the only possible author. Some readers take a name that is an address, or
+ * holds one in angle brackets, for the author. Outside quotes, an "@" is allowed only if the whole name repeats the
+ * address, as many programs do.
  */
 function fits(name: string, author: Author, names: readonly string[]): boolean {
   if (inUtf7.test(name)) return false;
@@ -61,18 +61,18 @@ function fits(name: string, author: Author, names: readonly string[]): boolean {
 }
 
 const ignorable = /\p{Default_Ignorable_Code_Point}/gu;
-/** An encoding that writes "@" in letters, which some readers know and others show as it is. */
+/** UTF-7, which writes "@" in letters. Some readers decode it; others show it as it is. */
 const inUtf7 = /=\?(?:x-)?(?:unicode-\d-\d-)?utf-?7[?*]/i;
 const addressInBrackets = /<([^<>@]+@[^<>@]+)>/g;
 
-/** Without the quotes, brackets and spaces that people put around an address. */
+/** The text without the quotes, brackets and spaces that senders put around an address. */
 function withoutWrapping(text: string): string {
   return withoutEnds(text, " \t\"'<>()[]");
 }
 
-/** Without whatever is neither a letter nor a digit at its ends: a comma there hides no address from its reader. */
+/** Strips both ends up to a letter or digit: a comma there does not hide an address from a reader. */
 function withoutSigns(text: string): string {
-  // Fillers are letters that show as nothing.
+  // Hangul fillers are letters that show as nothing.
   const characters = [...text.replace(ignorable, "")];
   const isSaid = (character: string) => /[\p{L}\p{N}]/u.test(character);
   const start = characters.findIndex(isSaid);
@@ -80,14 +80,14 @@ function withoutSigns(text: string): string {
 }
 
 const quoted = /"(?:[^"\\\x00-\x1f]|\\[^\x00-\x1f])*"/y;
-/** Without nesting, escapes and whatever could make a reader see an address in it (RFC 5322 3.2.2). */
+/** A comment (RFC 5322 3.2.2) without nesting, escapes, or characters that could make a reader see an address in it. */
 const comment = /\([^"(),:;<>@[\\\]\x00-\x08\x0a-\x1f]*\)/y;
 const words = /[^"(),:;<>[\\\]\x00-\x08\x0a-\x1f]+/y;
 const bracketed = /<([^<>]+)>/y;
 
 /**
- * Takes a mailbox apart (RFC 5322 3.4): the address as written, and what stands beside it outside comments, each quoted
- * string and each run of words by itself. Null when it has more than one address, or characters that need quotes.
+ * Splits a mailbox (RFC 5322 3.4) into the address as written and the names beside it, without comments: one name for
+ * each quoted string and each run of words. Null if it has more than one address, or characters that need quotes.
  */
 function splitMailbox(value: string): { address: string; names: string[] } | null {
   const names: string[] = [];
@@ -101,7 +101,7 @@ function splitMailbox(value: string): { address: string; names: string[] } | nul
     };
     const before = value[at - 1] ?? " ";
     if (take(comment)) {
-      // Between comment and address there is a space: `a@b.test(.c.test)` looks like another domain.
+      // A comment must be set off: `a@b.test(.c.test)` looks like another domain.
       if (!' \t)>"'.includes(before) || !" \t(<".includes(value[at] ?? " ")) return null;
       continue;
     }
@@ -114,7 +114,7 @@ function splitMailbox(value: string): { address: string; names: string[] } | nul
     const name = take(quoted)?.[0] ?? take(words)?.[0];
     if (name === undefined) return null;
     if (name.trim() === "") continue;
-    // Behind the address only comments may stand.
+    // Only comments may follow the address.
     if (address !== null) return null;
     names.push(name);
   }

@@ -1,6 +1,6 @@
 import type { HeaderField } from "../mail.ts";
 
-/** What a message says about who wrote it: a person, a program, or a person through a list. */
+/** Whether a message says that a person, a program, or a person through a mailing list wrote it. */
 export interface Automation {
   /** The keyword of Auto-Submitted, lower-cased: `auto-generated`, `auto-replied` …; null when a person wrote it. */
   autoSubmitted: string | null;
@@ -10,12 +10,12 @@ export interface Automation {
   precedence: string | null;
 }
 
-/** Longer values are no keywords and no list identifiers (RFC 2919 3 allows 255 characters). */
+/** Longer values are neither keywords nor list identifiers (RFC 2919 3 allows 255 characters). */
 const VALUE_CHARS_MAX = 255;
 
 /**
- * What vacation programs set that do not know Auto-Submitted. X-Auto-Response-Suppress is not one of them: it asks
- * others not to answer, and is found on mail that people write.
+ * Fields of vacation programs that do not set Auto-Submitted. X-Auto-Response-Suppress is not among them: it asks
+ * recipients not to answer, and mail that people write has it too.
  */
 const vacationFields = [
   "x-autoreply",
@@ -27,14 +27,14 @@ const vacationFields = [
 ];
 
 /**
- * Tells from the header and the reverse-path whether a program wrote the message, so that agents do not answer each
- * other, or vacation programs, for ever (RFC 3834).
+ * Determines from the header and the reverse-path whether a program wrote the message, so that agents do not answer
+ * each other, or vacation programs, endlessly (RFC 3834).
  *
- * `autoSubmitted` is what Auto-Submitted says (RFC 3834 5); a field whose keyword cannot be read counts as
- * `auto-generated`, since only "no" means a person. Without the field it is `auto-replied` for the marks of vacation
- * programs and for Precedence auto_reply, and else `auto-generated` for the null reverse-path (RFC 5321 4.5.5).
- * Being a list or bulk mail does not count: people write to lists. `headers` are decoded and unfolded; values in the
- * answer have 255 characters at most and no controls.
+ * `autoSubmitted` is the keyword of Auto-Submitted (RFC 3834 5). A field whose keyword cannot be read counts as
+ * `auto-generated`, because only "no" means a person. Without the field, it is `auto-replied` if the message has a mark
+ * of vacation programs or Precedence auto_reply, and otherwise `auto-generated` if the reverse-path is null (RFC 5321
+ * 4.5.5). List and bulk mail does not count as automatic: people write to lists. `headers` are decoded and unfolded.
+ * Values in the result have at most 255 characters and no control characters.
  */
 export function automationOf(headers: readonly HeaderField[], envelopeFrom: string): Automation {
   const valuesOf = (name: string) =>
@@ -57,7 +57,7 @@ function keyword(value: string): string | null {
   return word && word.length <= VALUE_CHARS_MAX ? word.toLowerCase() : null;
 }
 
-/** What is in the last angle brackets, or the value itself when it is one word (RFC 2919 3). */
+/** The text in the last angle brackets, or the whole value if it is one word (RFC 2919 3). */
 function listIdentifier(value: string): string | null {
   const open = value.lastIndexOf("<");
   const close = value.indexOf(">", open);

@@ -1,4 +1,6 @@
-/** Messages on their way out: whatever is in them, no line is too long, nothing becomes another field, and readers get it back. */
+/**
+ * Composed messages: whatever their content, no line is too long, no value becomes a field, and readers get it back.
+ */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import libmime from "libmime";
@@ -30,7 +32,7 @@ const text = textWith([
 ]);
 const fieldName = fc.stringMatching(/^X-[A-Za-z0-9-]{1,40}$/).filter(isFreeField);
 
-/** What every message obeys (RFC 5322 2.1, 2.2), given as one character a byte. */
+/** Rules of every message (RFC 5322 2.1, 2.2), given as one character per byte. */
 function expectWholeLines(message: string): void {
   expect(message).not.toMatch(/\r(?!\n)|(?<!\r)\n|\0/);
   for (const line of message.split("\r\n")) expect(line.length).toBeLessThanOrEqual(998);
@@ -46,7 +48,7 @@ test("a field of text is one field of short ASCII lines, and says what it was gi
       expect(lines.every((line, i) => (i === 0 ? line.startsWith(`${name}: `) : /^ \S/.test(line)))).toBe(true);
       const raw = Buffer.from(`${field}\r\n`);
       expect(scanHeaders(raw).fields.map((one) => one.name)).toEqual([name]);
-      // Also for a reader that takes what it decodes as it is.
+      // A reader that decodes the field once gets the same text.
       const [only] = scanHeaders(raw).fields;
       expect(libmime.decodeWords(only ? fieldText(only) : "")).toBe(cleanLine(value));
       const { headers } = await readMail(raw, limits);
@@ -97,7 +99,7 @@ test("a message is read back as it was written", () =>
         const read = await readMail(raw, limits);
         expect(read.subject).toBe(cleanLine(subject));
         const asRead = (given: string) => cleanText(given).trimEnd();
-        // Of white space alone nothing is to be read; the HTML is.
+        // A text of white space alone is not read; the HTML is.
         if (body.trim() !== "" || html === null) expect(read.text.trimEnd()).toBe(asRead(body));
         expect(read.attachments.map(({ filename, size }) => ({ filename, size }))).toEqual(
           files.map(({ filename, content }, i) => ({

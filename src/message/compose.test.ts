@@ -31,7 +31,7 @@ function file(changes: Partial<OutboundAttachment> = {}): OutboundAttachment {
   return { filename: "notes.txt", contentType: "text/plain", content: Buffer.from("one\ntwo"), ...changes };
 }
 
-/** Composes, checks what holds for every message, and reads it back with the reader for incoming mail. */
+/** Composes a message, checks what holds for every message, and reads it back with the reader for incoming mail. */
 async function roundTrip(changes: Partial<OutboundMail> = {}) {
   const raw = await compose(mail(changes));
   const text = raw.toString("latin1");
@@ -39,8 +39,8 @@ async function roundTrip(changes: Partial<OutboundMail> = {}) {
   expect(Math.max(...text.split("\r\n").map((line) => line.length))).toBeLessThanOrEqual(998);
   expect(text.slice(0, text.indexOf("\r\n\r\n"))).not.toMatch(/\r\n[ \t]*(?=\r\n)/);
   const read = await readMail(raw, limits);
-  // Half a character in what was given becomes U+FFFD, which the reader takes for a wrong charset. A name with an address
-  // in it is read in two ways; agents cannot have one.
+  // A lone surrogate in the input becomes U+FFFD, which the reader takes for a wrong charset. A name with an address in
+  // it can be read in two ways; agents cannot have one.
   const expected = /charset cannot hold|From field can be read in more than one way/;
   expect(read.defects.filter((defect) => !expected.test(defect))).toEqual([]);
   return { raw, text, read, fields: scanHeaders(raw).fields.map((field) => field.name) };

@@ -4,7 +4,7 @@ import type { HeaderField, OutboundAttachment, OutboundMail } from "../mail.ts";
 import { idField, isMessageId, mailboxField, textField } from "./fields.ts";
 import { cleanFilename } from "./text/clean.ts";
 
-/** Ids kept of References: the oldest, which names the thread, and the latest (RFC 5322 3.6.4, RFC 5537 3.4.4). */
+/** Ids kept in References: the oldest, which names the thread, and the latest (RFC 5322 3.6.4, RFC 5537 3.4.4). */
 const REFERENCES_MAX = 50;
 /** Real ids have 30 to 100 characters; some servers refuse header fields of more than 10 to 20 KB. */
 const REFERENCES_CHARS_MAX = 8 * 1024;
@@ -13,7 +13,7 @@ const LINE_BYTES_MAX = 998;
 /** Longer field names do not leave room for a value on the line. */
 const FIELD_NAME_CHARS_MAX = 76;
 
-/** Fields that say what a message is, or where it has been; compose writes the first, servers on the way the others. */
+/** Fields that describe a message, which `compose` writes, or its route, which servers on the way write. */
 const ownFields = new Set([
   ...["from", "sender", "reply-to", "to", "cc", "bcc", "subject", "date", "message-id", "in-reply-to", "references"],
   ...["auto-submitted", "x-auto-response-suppress", "mime-version", "dkim-signature", "domainkey-signature"],
@@ -21,7 +21,10 @@ const ownFields = new Set([
 ]);
 const ownPrefixes = /^(?:content|resent|arc|x-e2a)-/;
 
-/** Whether a header field may be added by the author of a message: a valid name (RFC 5322 3.6.8) that nobody else owns. */
+/**
+ * Whether the author of a message may add this header field: its name is valid (RFC 5322 3.6.8) and not one that
+ * `compose` or a server on the way writes.
+ */
 export function isFreeField(name: string): boolean {
   const key = name.toLowerCase();
   if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name) || name.length > FIELD_NAME_CHARS_MAX) return false;
@@ -29,12 +32,12 @@ export function isFreeField(name: string): boolean {
 }
 
 /**
- * The message as bytes: CRLF, no line over 998 bytes, MIME (RFC 5322, RFC 2045). Bcc is left out.
+ * Writes the message as bytes: MIME, with CRLF and no line over 998 bytes (RFC 5322, RFC 2045). Bcc is left out.
  *
- * The same mail gives the same bytes, except for the boundaries, which nobody can predict. 8-bit bytes occur only in
- * addresses whose local part is not ASCII (RFC 6532) and inside attached messages. What does not fit in its place
- * (addresses, ids and fields that are none) is left out: nothing in a mail can become another field or part.
- * Throws when the author or the Message-ID is unusable, for nothing could be sent then.
+ * The same mail gives the same bytes, except for the boundaries, which are unpredictable. 8-bit bytes occur only in
+ * addresses whose local part is not ASCII (RFC 6532) and inside attached messages. Invalid addresses, ids and fields
+ * are left out, and nothing in a mail can become another field or part.
+ * Throws if the author or the Message-ID is unusable, because nothing could be sent then.
  */
 export async function compose(mail: OutboundMail): Promise<Buffer> {
   const { mimeFields, body } = await composeEntity(mail);
@@ -81,8 +84,9 @@ function boundedReferences(references: readonly string[]): string[] {
 }
 
 /**
- * The MIME part of the message by MailComposer. Its fields for people and threads are not used: it passes encoded words
- * through, turns A-labels back into Unicode beside a non-ASCII local part, and does not cut long words.
+ * Builds the MIME part of the message with MailComposer. MailComposer's fields for addresses and threads are not used:
+ * it passes encoded words through, turns A-labels back into Unicode beside a non-ASCII local part, and does not cut
+ * long words.
  */
 async function composeEntity(mail: OutboundMail): Promise<{ mimeFields: string[]; body: Buffer }> {
   // Loaded only when needed: an idle server does without it.
@@ -91,13 +95,13 @@ async function composeEntity(mail: OutboundMail): Promise<{ mimeFields: string[]
   const html = mail.html === null ? [] : [{ contentType: "text/html; charset=utf-8", content: withCrlf(mail.html) }];
   const hasText = mail.text !== "" || html.length === 0;
   const attachments = mail.attachments.map((attachment, i) => attachmentPart(attachment, i, html.length > 0));
-  // A multipart says the widest encoding of what is in it (RFC 2045 6.4).
+  // A multipart declares the widest encoding of its parts (RFC 2045 6.4).
   const eightBit = attachments.some((part) => isMessage(part.contentType) && !isAscii(part.content));
   const options = {
     alternatives: [...(hasText ? [text] : []), ...html],
     attachments,
     ...(eightBit && { headers: { "Content-Transfer-Encoding": "8bit" } }),
-    // "=_" is in no quoted-printable or base64 text (RFC 2045 6.7); the rest is not to be guessed.
+    // "=_" never occurs in quoted-printable or base64 text (RFC 2045 6.7); the rest is unpredictable.
     boundaryPrefix: "=_",
     baseBoundary: randomBytes(16).toString("hex"),
     disableFileAccess: true,
@@ -141,8 +145,9 @@ function isMessage(contentType: string): boolean {
 }
 
 /**
- * A message as the content of a message/rfc822 part, which may not be encoded (RFC 2046 5.2.1): with CRLF, so that no
- * line of it ends ours. Null when only an encoding could carry it: NUL, or lines longer than SMTP takes.
+ * Prepares a message as the content of a message/rfc822 part, which must not be encoded (RFC 2046 5.2.1): its lines end
+ * in CRLF, so that none of them can end the outer message. Null if only an encoding could carry it, because it has NUL
+ * or lines longer than SMTP allows.
  */
 function sendableMessage(bytes: Buffer): Buffer | null {
   const lines = scanLines(bytes);
@@ -150,7 +155,7 @@ function sendableMessage(bytes: Buffer): Buffer | null {
   return lines.stray ? crlfLines(bytes) : bytes;
 }
 
-/** A message with CRLF wherever a line ends, at a CR or LF alone too; the same bytes where nothing changes. */
+/** Converts every line end of a message to CRLF, a lone CR or LF too. Returns the same buffer if nothing changes. */
 export function wholeLines(bytes: Buffer): Buffer {
   return scanLines(bytes).stray ? crlfLines(bytes) : bytes;
 }
@@ -159,7 +164,7 @@ function crlfLines(bytes: Buffer): Buffer {
   return Buffer.from(bytes.toString("latin1").replace(/\r\n?|\n/g, "\r\n"), "latin1");
 }
 
-/** One pass over the bytes: NUL, CR or LF without the other, and the longest line, whatever ends it. */
+/** Looks in one pass for NUL, for CR or LF without the other, and for the longest line, whatever ends it. */
 function scanLines(bytes: Buffer): { nul: boolean; stray: boolean; longestBytes: number } {
   let stray = bytes.at(-1) === 0x0d;
   let nul = false;
@@ -179,12 +184,12 @@ function scanLines(bytes: Buffer): { nul: boolean; stray: boolean; longestBytes:
 
 const typeToken = /^[A-Za-z0-9][\w.+-]{0,126}\/[A-Za-z0-9][\w.+-]{0,126}$/;
 const typeParameter = /^\s*([a-z]+)\s*=\s*"?([\w.+:-]{1,100})"?\s*$/i;
-/** Parameters that say how to read the content; others are about parts and names, which are ours. */
+/** Parameters that say how to read the content. The others describe parts and names, which `compose` sets itself. */
 const typeParameters = new Set(["charset", "method", "format", "profile", "version"]);
 
 /**
- * The type and its harmless parameters. Types whose content must be MIME itself, and what is no type (RFC 2045 5.1),
- * are application/octet-stream.
+ * The type with its harmless parameters. Types whose content must itself be MIME, and invalid types (RFC 2045 5.1),
+ * become application/octet-stream.
  */
 function safeContentType(given: string): string {
   const [type = "", ...parameters] = given.split(";");

@@ -16,7 +16,7 @@ const keys: DkimSigningKey[] = [
   { ...ed25519, algorithm: "ed25519-sha256" },
 ];
 
-/** The DKIM results of our own verifier, asked from where SPF proves nothing. */
+/** The DKIM results of our own verifier, for a client address for which SPF proves nothing. */
 async function verify(raw: Buffer): Promise<string[]> {
   await using server = await startDnsServer(zone);
   const resolver = createResolver({

@@ -15,29 +15,30 @@ export interface DkimSigningKey {
 }
 
 /**
- * Signed once more often than they occur, so that a further one, or the first, voids the signature (RFC 6376 8.15):
- * what readers show, thread by, or read the body by.
+ * Fields that readers show, thread by, or read the body by. Each is signed once more than it occurs, so that adding
+ * another one, or a first one, voids the signature (RFC 6376 8.15).
  */
 const sealedFields = [
   ...["from", "reply-to", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references"],
   ...["mime-version", "content-type", "content-transfer-encoding"],
 ];
-/** Signed where they occur. Submission servers may add a Sender and mailing lists their List- fields. */
+/** Fields signed as often as they occur. Submission servers may add a Sender, and mailing lists their List- fields. */
 const signedFields = /^(?:sender|auto-submitted|x-auto-response-suppress|content-[a-z-]+|list-[a-z-]+)$/;
 
 /** Body bytes canonicalized at a time; only pieces that need it become strings. */
 const PIECE_BYTES = 64 * 1024;
-/** Hashed before others have their turn: some 5 ms. */
+/** Bytes hashed before the event loop gets a turn: about 5 ms. */
 const BYTES_PER_TURN = 1024 * 1024;
 const LINE_CHARS_MAX = 76;
 
 /**
- * The message under one DKIM-Signature for each key, in the order of the keys (RFC 6376, RFC 8463): relaxed/relaxed,
- * the whole body, every field a reader relies on sealed against additions, no expiry.
+ * Puts one DKIM-Signature for each key on top of the message, in the order of the keys (RFC 6376, RFC 8463). Signatures
+ * are relaxed/relaxed, cover the whole body, seal every field that readers rely on against additions, and do not
+ * expire.
  *
- * Takes a message with CRLF line ends. The body is hashed once, a megabyte at a time. The arithmetic runs outside the main
+ * Takes a message with CRLF line ends. The body is hashed once, a megabyte at a time. The signing runs outside the main
  * thread.
- * Throws for names that cannot stand in a tag, keys of another kind, and a message without From (RFC 6376 5.4).
+ * Throws for names that a tag cannot hold, keys of another algorithm, and a message without From (RFC 6376 5.4).
  */
 export async function signDkim(raw: Uint8Array, keys: readonly DkimSigningKey[], now: Date): Promise<Buffer> {
   const bytes = asBuffer(raw);
@@ -77,7 +78,9 @@ async function signHeader(canonical: string, { algorithm, privateKey }: DkimSign
   return signature.toString("base64");
 }
 
-/** The h= names and what they stand for: of fields with one name the lowest comes first (RFC 6376 5.4.2). */
+/**
+ * The h= names and the canonical fields they cover: of fields with one name, the lowest comes first (RFC 6376 5.4.2).
+ */
 function signedHeader(block: HeaderBlock): { names: string[]; canonical: string } {
   const present = new Map<string, RawField[]>();
   for (const field of block.fields.toReversed()) {
@@ -136,7 +139,7 @@ function hasLooseSpace(piece: Buffer): boolean {
   return piece.includes("\t") || piece.includes("  ") || piece.includes(" \r\n") || piece.at(-1) === 0x20;
 }
 
-/** The end of the last line that is not empty, its CRLF included; white space alone is empty. */
+/** The end of the last line that is not empty, its CRLF included. A line of white space counts as empty. */
 function bodyEnd(body: Buffer): number {
   for (let end = body.length; ; ) {
     let at = endsLine(body, end) ? end - 2 : end;

@@ -2,7 +2,7 @@ import type { Mailbox } from "../mail.ts";
 import { directionControls, NAME_CHARS_MAX, readAddress } from "./addresses.ts";
 import { cleanLine } from "./text/clean.ts";
 
-/** Where lines are folded (RFC 5322 2.1.1), and what an encoded word may have so that it fits behind any field name. */
+/** Where lines are folded (RFC 5322 2.1.1), and how long an encoded text may be to fit after any field name. */
 const LINE_CHARS_MAX = 76;
 const ENCODED_CHARS_MAX = 40;
 /** A longer word does not fit in a line of 998 bytes with a field name before it, so it is encoded and cut. */
@@ -10,14 +10,14 @@ const WORD_CHARS_MAX = 900;
 /** Ids are never cut; longer ones are left out. */
 const MESSAGE_ID_CHARS_MAX = 900;
 
-/** What a reader may decode although it only looks like an encoded word (RFC 2047 2), also across white space. */
+/** Text that a reader may decode although it only resembles an encoded word (RFC 2047 2), across white space too. */
 const encodedWordLike = /=\?[^?]*\?[bq]\?/i;
-/** Words of a phrase that need no quotes (RFC 5322 3.2.5), with less than atext allows. */
+/** A phrase that needs no quotes (RFC 5322 3.2.5); narrower than atext. */
 const plainPhrase = /^[\w-]+(?: [\w-]+)*$/;
 
 /**
- * A field of free text (RFC 5322 3.6.5) with its CRLF, encoded where it is not plain ASCII (RFC 2047), folded. Whatever
- * the text has, it stays one field: controls go, white space of any kind is one space.
+ * Writes a free-text field (RFC 5322 3.6.5) with its CRLF, folded, and encoded if it is not plain ASCII (RFC 2047). Any
+ * text stays one field: control characters are removed, and each run of white space becomes one space.
  */
 export function textField(name: string, text: string): string {
   const clean = cleanLine(text);
@@ -25,7 +25,7 @@ export function textField(name: string, text: string): string {
   return fold(name, isPlain(clean, words) ? words : encodedWords(clean));
 }
 
-/** A field of mailboxes (RFC 5322 3.4) with its CRLF, or "" without any. Addresses that are none are left out. */
+/** Writes a field of mailboxes (RFC 5322 3.4) with its CRLF. Invalid addresses are left out; "" if none is left. */
 export function mailboxField(name: string, mailboxes: readonly Mailbox[]): string {
   const written = mailboxes.map(mailboxWords).filter((words) => words.length > 0);
   const words = written.flatMap((mailbox, i) =>
@@ -34,13 +34,13 @@ export function mailboxField(name: string, mailboxes: readonly Mailbox[]): strin
   return words.length > 0 ? fold(name, words) : "";
 }
 
-/** A field of message ids (RFC 5322 3.6.4) with its CRLF, or "" without any. What is no id is left out. */
+/** Writes a field of message ids (RFC 5322 3.6.4) with its CRLF. Invalid ids are left out; "" if none is left. */
 export function idField(name: string, ids: readonly string[]): string {
   const valid = ids.filter(isMessageId);
   return valid.length > 0 ? fold(name, valid) : "";
 }
 
-/** Angle brackets around printable ASCII without brackets: stricter than RFC 5322, so that it is one word everywhere. */
+/** Whether an id is printable ASCII in angle brackets: stricter than RFC 5322, so that every reader sees one word. */
 export function isMessageId(id: string): boolean {
   return id.length <= MESSAGE_ID_CHARS_MAX && /^<[\x21-\x3b\x3d\x3f-\x7e]+>$/.test(id) && !encodedWordLike.test(id);
 }
@@ -59,7 +59,10 @@ function isPlain(text: string, words: readonly string[]): boolean {
   return /^[\x20-\x7e]*$/.test(text) && !encodedWordLike.test(text) && words.every((w) => w.length <= WORD_CHARS_MAX);
 }
 
-/** RFC 2047 5, fit for phrases too: Q where most of the text stays readable, B elsewhere; never cut inside a character. */
+/**
+ * Encodes text in words that are valid in phrases too (RFC 2047 5): Q if most of the text stays readable, otherwise B.
+ * A character is never split.
+ */
 function encodedWords(text: string): string[] {
   const ascii = text.replace(/[^\x20-\x7e]/g, "").length;
   const encoding = ascii * 2 > text.length ? "Q" : "B";
@@ -82,7 +85,7 @@ function encodeQ(text: string): string {
   );
 }
 
-/** No line is longer than it must be, and none is only white space. */
+/** Folds a field between its words. A line is too long only if a single word is, and no line is only white space. */
 function fold(name: string, words: readonly string[]): string {
   let folded = "";
   let line = `${name}: ${words[0]}`;

@@ -1,4 +1,4 @@
-/** The header of any bytes: its fields are all of it in order, one walk sees what the other sees, and a value is one line. */
+/** The header of any bytes: its fields cover it in order, both walks see the same fields, and a value is one line. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { holds, textWith } from "../../test/support/property.ts";
@@ -56,7 +56,7 @@ test("limits cut the header, and never move the body", () =>
       expect(some.bodyStart).toBe(whole.bodyStart);
       expect(some.fields.length).toBeLessThanOrEqual(fieldsMax);
       for (const { end } of some.fields) expect(end).toBeLessThanOrEqual(bytesMax);
-      // The last one may be cut by the limit; those before are as they are.
+      // The limit may cut the last field; the fields before it are unchanged.
       expect(some.fields.slice(0, -1)).toEqual(whole.fields.slice(0, Math.max(0, some.fields.length - 1)));
       expect(some.cut).toBe(some.fields.at(-1)?.end !== whole.fields.at(-1)?.end);
     }),

@@ -2,25 +2,25 @@
 export interface RawField {
   /** Name as written, without white space. */
   name: string;
-  /** Lower-cased name; what fields are looked up by. */
+  /** Lower-cased name, by which fields are looked up. */
   key: string;
   /** Offset of the first byte of the name. */
   start: number;
-  /** Offset behind the field's last line end. */
+  /** Offset after the field's last line end. */
   end: number;
-  /** The value, still folded, one character a byte. */
+  /** The value, still folded, one character per byte. */
   binary: string;
 }
 
 export interface HeaderBlock {
   fields: RawField[];
-  /** Offset of the body's first byte, behind the empty line; the message's length when there is no body. */
+  /** Offset of the body's first byte, after the empty line; the message's length if there is no body. */
   bodyStart: number;
   /** True when fields were left out because the block is over a limit. */
   cut: boolean;
 }
 
-/** A block that was scanned to its end, so that all who read the same message can share it. */
+/** A block that was scanned to its end, which all readers of the same message can share. */
 export type WholeHeader = HeaderBlock & { cut: false };
 
 export interface HeaderLimits {
@@ -32,10 +32,10 @@ const noLimits: HeaderLimits = { bytesMax: Number.POSITIVE_INFINITY, fieldsMax: 
 /**
  * Finds the fields of the top header block (RFC 5322 2.2) without decoding or changing anything.
  *
- * The block ends at the first empty line, CRLF or LF. A line belongs to the field above it when it begins with white
- * space or has no name before a colon. White space and characters that no name may have are ignored in names, so that
- * `X-Foo :`, a name whose colon is on the next line, and `From` with a no-break space in it are seen as what a lenient
- * reader may take them for. Past a limit the rest of the block is skipped; `bodyStart` is right all the same.
+ * The block ends at the first empty line, CRLF or LF. A line belongs to the field above it if it begins with white
+ * space or has no name before a colon. White space and characters that are not allowed in names are ignored, so that
+ * `X-Foo :`, a name with its colon on the next line, and `From` with a no-break space in it are found under the name
+ * that a lenient reader may see. Past a limit, the rest of the block is skipped; `bodyStart` is still correct.
  */
 export function scanHeaders(raw: Uint8Array, limits: HeaderLimits = noLimits): HeaderBlock {
   const fields: RawField[] = [];
@@ -49,10 +49,10 @@ export function scanHeaders(raw: Uint8Array, limits: HeaderLimits = noLimits): H
   return { fields, bodyStart, cut: scanned < headerEnd };
 }
 
-/** Headers beyond these are scanned by each reader for itself, within its own limits; real ones are below 64 KB. */
+/** Each reader scans a header beyond these limits itself, within its own limits. Real headers are below 64 KB. */
 const sharedLimits: HeaderLimits = { bytesMax: 256 * 1024, fieldsMax: 500 };
 
-/** The header for all who read a message; null when it is too large to be kept for them. */
+/** Scans the header once for all readers of a message; null if it is too large to keep for them. */
 export function scanOnce(raw: Uint8Array): WholeHeader | null {
   const block = scanHeaders(raw, sharedLimits);
   return isWhole(block) ? block : null;
@@ -62,7 +62,7 @@ function isWhole(block: HeaderBlock): block is WholeHeader {
   return !block.cut;
 }
 
-/** The fields one by one, for blocks of any size; `headerEnd` as `findBody` gives it. */
+/** Yields the fields one by one, for blocks of any size. `headerEnd` comes from `findBody`. */
 export function* walkFields(raw: Uint8Array, headerEnd: number): Generator<RawField> {
   const text = asBuffer(raw).toString("latin1", 0, headerEnd);
   for (let start = 0; start < text.length; ) {
@@ -76,7 +76,7 @@ export function* walkFields(raw: Uint8Array, headerEnd: number): Generator<RawFi
   }
 }
 
-/** Where the top header block ends and, behind the empty line, the body starts. */
+/** Finds where the top header block ends and, after the empty line, where the body starts. */
 export function findBody(raw: Uint8Array): { headerEnd: number; bodyStart: number } {
   const bytes = asBuffer(raw);
   if (bytes[0] === 0x0a) return { headerEnd: 0, bodyStart: 1 };
@@ -104,7 +104,7 @@ function beginsField(text: string, start: number): boolean {
   const end = lineEnd(text, start);
   const colon = text.slice(start, end).indexOf(":");
   if (colon >= 0) return colon > 0;
-  // The name may be folded before its colon (RFC 5322 4.5.8), which verifiers of DKIM take without the white space, too.
+  // The name may be folded before its colon (RFC 5322 4.5.8). DKIM verifiers also ignore that white space.
   colonNext.lastIndex = end;
   return colonNext.test(text);
 }
@@ -118,12 +118,12 @@ export function fieldsNamed(block: HeaderBlock, key: string): RawField[] {
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const windows1252 = new TextDecoder("windows-1252");
 
-/** The value on one line, one character a byte (RFC 5322 2.2.3). A line end before anything but white space is a space. */
+/** The value on one line, one character per byte (RFC 5322 2.2.3). A line end that is not a fold becomes a space. */
 export function unfolded({ binary }: RawField): string {
   return binary.replace(/\r?\n(?=[ \t])/g, "").replace(/[\r\n]+/g, " ");
 }
 
-/** The value unfolded and trimmed, as UTF-8 (RFC 6532), or as Windows-1252 where it is not UTF-8. */
+/** The value unfolded and trimmed, as UTF-8 (RFC 6532), or as Windows-1252 if it is not valid UTF-8. */
 export function fieldText(field: RawField): string {
   return decodeBinary(unfolded(field)).trim();
 }
@@ -138,7 +138,7 @@ function decodeBinary(binary: string): string {
   }
 }
 
-/** Whether the value holds bytes above 127 that are no UTF-8: neither RFC 5322 nor RFC 6532 allows them. */
+/** Whether the value has bytes above 127 that are not valid UTF-8, which neither RFC 5322 nor RFC 6532 allows. */
 export function hasStrayBytes(field: RawField): boolean {
   if (!/[\x80-\xff]/.test(field.binary)) return false;
   try {

@@ -566,7 +566,7 @@ describe("what was wrong is said, and the rest delivered", () => {
     expect(mail.text).toStartWith("--b\nContent-Disposition: attachment\n\nHi\n--b\n");
     expect(mail.attachments).toEqual([]);
     expect(await readAttachment(message(...files(60)), 0, limits)).toBeNull();
-    // Here the parser itself would go on.
+    // Here the parser itself would continue.
     const deep = message(...dated, ...nested(11), "", "--b10", ...file.slice(1), "--b10--");
     expect(await readAttachment(deep, 0, limits)).toBeNull();
     expect(await readAttachments(deep, limits)).toEqual([]);

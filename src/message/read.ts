@@ -15,41 +15,42 @@ export type { ReadLimits } from "./structure.ts";
 
 /** Real mail has 20 to 100 fields. */
 const FIELDS_MAX = 1_000;
-/** Mailboxes kept of one field; a list longer than this is not meant to be read. */
+/** Mailboxes kept from one field. A longer list is not meant to be read. */
 const MAILBOXES_MAX = 1_000;
-/** What all mailboxes kept of a message may have: lists show them of a hundred messages at once. Some 700 people. */
+/** Bytes of all mailboxes kept from a message, because a list shows 100 messages at once. Enough for some 700 people. */
 const MAILBOXES_BYTES_MAX = 32 * 1024;
-/** Text of one kind of address field that is parsed: several times what is kept of it. */
+/** Text parsed from one kind of address field: several times what is kept of it. */
 const ADDRESS_FIELD_CHARS_MAX = 64 * 1024;
-/** Names of real people and lists are below 100. */
+/** Names of real people and lists have fewer than 100 characters. */
 const NAME_CHARS_MAX = 998;
-/** Two lines of the longest kind (RFC 5322 2.1.1); the whole of it is among the header's fields. */
+/** Two lines of the greatest length (RFC 5322 2.1.1). The header's fields have the whole Subject. */
 const SUBJECT_CHARS_MAX = 2 * 998;
-/** Of the field, so that a Subject in encoded words (RFC 2047) has as many. */
+/** Read from the field, so that a Subject in encoded words (RFC 2047) reaches SUBJECT_CHARS_MAX. */
 const SUBJECT_FIELD_CHARS_MAX = 32 * 1024;
-/** RFC 5321 4.5.3.1.3 has 254. Longer ones reach nobody, and an index of Postgres takes 2,704 bytes in all. */
+/** RFC 5321 4.5.3.1.3 allows 254. Longer addresses are undeliverable, and a Postgres index entry holds 2,704 bytes. */
 const ADDRESS_BYTES_MAX = 998;
-/** Ids kept of a References field, the latest; threads are found by the last few. */
+/** Ids kept from a References field: the latest, because threads are found by the last few. */
 const REFERENCES_MAX = 100;
 /** RFC 5322 2.1.1: an id does not fold. */
 const MESSAGE_ID_BYTES_MAX = 998;
-/** Text kept of a message; the whole of it is in the raw mail. */
+/** Text kept from a message; the raw mail has all of it. */
 const TEXT_CHARS_MAX = 1024 * 1024;
 const HTML_CHARS_MAX = 4 * 1024 * 1024;
-/** Raw text shown in place of a structure that is not worth parsing. */
+/** Raw text shown if the structure is not worth parsing. */
 const RAW_TEXT_BYTES_MAX = 256 * 1024;
 const SNIPPET_CHARS_MAX = 200;
 /** A parser that stalls must not stall the session; 25 MB take well under a second. */
 const PARSE_TIMEOUT_MS = 20_000;
 
 /**
- * Reads a message: decoded header, text, HTML, the new part of the text, and what is attached (RFC 5322, 2045 to 2047).
+ * Reads a message: decoded header, text, HTML, the new part of the text, and attachments (RFC 5322, 2045 to 2047).
  *
- * Never throws. Broken MIME is read as far as it goes, and `defects` says what was wrong. Past a limit the structure is
- * not parsed at all: header and raw text are delivered, and a defect. Parts of type message/rfc822 are attachments.
- * Strings are free of control characters; address domains are A-labels.
- * @param defect Given when reading it has failed before: then header and raw text are delivered, with this among the defects.
- * @param header The message's header, where it has been scanned.
+ * Never throws. Broken MIME is read as far as possible, and `defects` says what was wrong. Past a limit the structure
+ * is not parsed: the result is the header, the raw text and a defect. Parts of type message/rfc822 are attachments.
+ * Strings have no control characters; address domains are A-labels.
+ * @param defect Why reading the message failed before, if it did. The result is then the header and the raw text, with
+ * this among the defects.
+ * @param header The message's header, if it has been scanned.
  */
 export async function readMail(
   raw: Uint8Array,
@@ -66,7 +67,7 @@ export async function readMail(
   const fields = readHeader(block);
   const body = structure.excess ? rawBody(raw, block, structure.excess) : await parseBody(raw, block, limits);
 
-  // Nothing came of something broken: then the raw text is better than none.
+  // A broken message that yielded nothing is shown as raw text.
   const empty = body.text === null && body.html === null && body.parts.length === 0;
   if (empty && structure.defects.length + body.defects.length > 0) body.text = rawText(raw, block);
 
@@ -106,7 +107,7 @@ function hiding(hiddenChars: number | null): string[] {
     : [`The HTML has ${hiddenChars} characters that its reader does not see; they are not in the text.`];
 }
 
-/** One attachment by its index in `readMail(raw).attachments`, with its decoded bytes; null when there is none. */
+/** Reads the attachment at an index of `readMail(raw).attachments`, with its decoded bytes. Null if there is none. */
 export async function readAttachment(
   raw: Uint8Array,
   index: number,
@@ -119,7 +120,7 @@ export async function readAttachment(
   return part?.content ? { attachment: part.attachment, content: part.content } : null;
 }
 
-/** Every attachment with its decoded bytes, in the order of `readMail(raw).attachments`; none past a limit. */
+/** Reads every attachment with its decoded bytes, in the order of `readMail(raw).attachments`. Empty past a limit. */
 export async function readAttachments(
   raw: Uint8Array,
   limits: ReadLimits,
@@ -205,7 +206,7 @@ function readFields(block: HeaderBlock): HeaderField[] {
 
 type Mailboxes = Pick<Header, "from" | "replyTo" | "to" | "cc">;
 
-/** The mailboxes of the fields that have any, in the order of their weight; `isCut` when some were left out. */
+/** Reads From, Reply-To, To and Cc, in this order, up to MAILBOXES_BYTES_MAX. `isCut`: some mailboxes were left out. */
 function readMailboxes(block: HeaderBlock): Mailboxes & { isCut: boolean } {
   let isCut = false;
   let bytesLeft = MAILBOXES_BYTES_MAX;
@@ -224,7 +225,7 @@ function readMailboxes(block: HeaderBlock): Mailboxes & { isCut: boolean } {
   return { from: take("from"), replyTo: take("reply-to"), to: take("to"), cc: take("cc"), isCut };
 }
 
-/** The values of all fields of this name, as far as they are parsed; a longer one ends behind a whole mailbox. */
+/** Values of all fields of this name, up to ADDRESS_FIELD_CHARS_MAX. A cut value ends behind a whole mailbox. */
 function addressField(block: HeaderBlock, key: string): { values: string[]; isCut: boolean } {
   const values: string[] = [];
   let left = ADDRESS_FIELD_CHARS_MAX;
@@ -240,7 +241,7 @@ function addressField(block: HeaderBlock, key: string): { values: string[]; isCu
   return { values, isCut: false };
 }
 
-/** The mailboxes in order, members of groups included (RFC 5322 3.4). */
+/** Parses mailboxes in order, members of groups included (RFC 5322 3.4). */
 function* parseMailboxes(values: string[]): Generator<Mailbox> {
   if (values.length === 0) return;
   for (const { address, name } of parseAddressHeader(values, { flatten: true, decodePunycode: false }).value) {
@@ -253,7 +254,7 @@ function* parseMailboxes(values: string[]): Generator<Mailbox> {
   }
 }
 
-/** Ids in angle brackets; where there are none, words with an "@" are taken for ids (RFC 5322 3.6.4). */
+/** Ids in angle brackets. If there are none, words with an "@" count as ids (RFC 5322 3.6.4). */
 function readMessageIds(value: string): string[] {
   const bracketed = value.match(/<[^<>\s]+>/g) ?? [];
   const ids = bracketed.length > 0 ? bracketed : value.split(/[\s,]+/).filter((word) => /^[^<>@]+@[^<>@]+$/.test(word));
@@ -275,7 +276,7 @@ function decodeWords(text: string): string {
 
 interface Part {
   attachment: Attachment;
-  /** Only of the parts that were asked for. */
+  /** Null for parts whose content was not asked for. */
   content: Buffer | null;
 }
 
@@ -287,7 +288,7 @@ interface Body {
   defects: string[];
 }
 
-/** What stands in for the body when its structure is not parsed. */
+/** The body to show when its structure is not parsed. */
 function rawBody(raw: Uint8Array, block: HeaderBlock, defect: string): Body {
   const defects = [defect, "The body is shown as it was received."];
   return { text: rawText(raw, block), html: null, parts: [], defects };
@@ -306,7 +307,7 @@ class BodyParser extends MailParser {
   }
 }
 
-/** The body by mailparser, which gets of the header only what describes the body. */
+/** Parses the body with mailparser, which gets only the header fields that describe the body. */
 async function parseBody(
   raw: Uint8Array,
   block: HeaderBlock,
@@ -346,7 +347,7 @@ async function parseBody(
     parser.on("error", (error: Error) => stop(cleanLine(error.message)));
     parser.on("end", finish);
     const described = block.fields.filter((field) => /^(?:content-|mime-version$)/.test(field.key));
-    // On one line each: of a value's other lines the parser would make fields that nobody else sees.
+    // One line each: the parser would take a value's other lines for fields that no other reader sees.
     const lines = described.map((field) => `${field.name}:${unfolded(field)}\r\n`);
     parser.write(Buffer.from(`${lines.join("")}\r\n`, "latin1"));
     parser.end(asBuffer(raw).subarray(block.bodyStart));
@@ -354,7 +355,7 @@ async function parseBody(
   return body;
 }
 
-/** mailsplit counts every header line as 64 bytes at least; scanStructure has counted real ones. */
+/** mailsplit counts every header line as at least 64 bytes; scanStructure has counted the real bytes. */
 const HEADER_COST_FACTOR = 64;
 
 function collect(part: AttachmentStream, parts: Part[], wanted: number | "all"): void {

@@ -15,23 +15,23 @@ export interface Structure {
   excess: string | null;
   /** Whether text/html stands beside the other parts instead of being an alternative to plain text. */
   htmlAlone: boolean;
-  /** What is wrong with the structure but can be lived with, one sentence each. */
+  /** Tolerable faults in the structure, one sentence each. */
   defects: string[];
   /**
-   * Whether white space that may change on the way decides what belongs to which part: a line of nothing else in a part's
-   * header, which goes on behind it; more of it behind a delimiter than one may have; or as much of it in a line as makes
-   * it a delimiter or not.
+   * Whether white space that may change on the way decides which part a line belongs to. That is so for a line of only
+   * white space inside a part's header, for more white space after a delimiter than is allowed, and for a line that is
+   * or is not a delimiter depending on how much white space it has.
    */
   hangsOnSpaces: boolean;
-  /** What stands in multiparts outside of their parts (RFC 2046 5.1.1), as offsets: where each begins and ends. */
+  /** Preambles and epilogues of multiparts (RFC 2046 5.1.1), as offsets. */
   outside: [start: number, end: number][];
 }
 
-/** Each line costs a parser some 250 ns, however short; 25 MB of real text or base64 have less than half of these. */
+/** Each line costs a parser about 250 ns, however short. 25 MB of real text or base64 has less than half as many. */
 const LINES_MAX = 1_000_000;
 /** Each line that begins with "--" is compared with every open boundary. */
 const DASH_LINES_MAX = 100_000;
-/** Fields of one part's header that are looked at; the few that MIME defines come first in real mail. */
+/** Fields read from one part's header. In real mail the few that MIME defines come first. */
 const PART_FIELDS_MAX = 200;
 
 interface OpenMultipart {
@@ -39,7 +39,7 @@ interface OpenMultipart {
   delimiter: Buffer;
   /** The delimiter's words, when it has white space. */
   spaced: string[] | null;
-  /** It, or one around it, is multipart/alternative. */
+  /** Whether this multipart, or one around it, is multipart/alternative. */
   alternative: boolean;
 }
 
@@ -67,7 +67,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   let headerBytes = 0;
   let leaf: OpenLeaf | null = null;
 
-  /** Opens what the header describes; false when that is one multipart too deep. */
+  /** Opens the part that the header describes; false if that is one multipart too deep. */
   const enter = (header: HeaderBlock, start: number): boolean => {
     const part = describe(header, defects);
     const alternative = open.at(-1)?.alternative ?? false;
@@ -93,7 +93,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   const tooDeep = `The message has multiparts nested more than ${limits.maxDepth} deep.`;
   if (hasMoreLines(bytes, LINES_MAX)) return over(`The message has more than ${LINES_MAX} lines.`);
   if (!enter(block, block.bodyStart)) return over(tooDeep);
-  // From the line end before the body, so that a delimiter in its first line counts.
+  // Start at the line end before the body, so that a delimiter on its first line counts.
   for (let at = lineStart(bytes, block.bodyStart); at >= 0; ) {
     if (++dashLines > DASH_LINES_MAX) return over("The message has too many lines that may be boundaries.");
     const found = matchDelimiter(bytes, at, open);
@@ -127,7 +127,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   return { excess: null, htmlAlone, defects: [...defects], hangsOnSpaces, outside };
 }
 
-/** Whether a line has white space and nothing else. */
+/** Whether any line is white space and nothing else. */
 function hasBlankLine(lines: string): boolean {
   return lines.split("\n").some((line) => line.trim() === "" && /^[ \t]/.test(line));
 }
@@ -146,7 +146,7 @@ function lineStart(bytes: Buffer, from: number): number {
   return lf < 0 ? -1 : lf + 1;
 }
 
-/** White space and line end behind a delimiter, and how far to look for them (RFC 2046 5.1.1 transport padding). */
+/** White space and line end after a delimiter, and how far to look for them (RFC 2046 5.1.1 transport padding). */
 const delimiterTail = /^(--)?[ \t]*(?:\r*\n|$)/;
 const DELIMITER_TAIL_MAX = 1_000;
 
@@ -166,7 +166,7 @@ function matchDelimiter(bytes: Buffer, at: number, open: readonly OpenMultipart[
   return null;
 }
 
-/** Whether the line at `at` is these words but for the white space between them, and perhaps two hyphens at its end. */
+/** Whether the line at `at` is these words with any white space between them, and perhaps two hyphens at its end. */
 function isSpacedLine(bytes: Buffer, at: number, words: readonly string[]): boolean {
   const isSpace = (byte: number | undefined) => byte === 0x20 || byte === 0x09;
   let next = at;
@@ -182,7 +182,7 @@ function isSpacedLine(bytes: Buffer, at: number, words: readonly string[]): bool
   return next >= bytes.length || bytes[next] === 0x0a;
 }
 
-/** The end of a part's header: behind its empty line, or at a line that may be the next delimiter; -1 when too far. */
+/** The end of a part's header: after its empty line, or at a line that may be a delimiter; -1 past `bytesMax`. */
 function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): number {
   for (let at = start; ; ) {
     if (at - start > bytesMax) return -1;
@@ -196,10 +196,10 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): number {
   }
 }
 
-/** Defects that leave a part as it came: another program may make words of it. */
+/** Defects of parts that are left encoded, though another program may decode them into words. */
 export const unknownEncoding = "A part has an unknown transfer encoding.";
 export const unknownCharset = "A text part has an unknown charset.";
-/** A defect that other programs repair in another way. */
+/** A defect that other programs may repair differently. */
 export const ambiguousPart = "How a part is encoded can be read in two ways.";
 
 const describing = ["content-type", "content-transfer-encoding", "content-disposition"];
@@ -214,7 +214,7 @@ function describe(header: HeaderBlock, defects: Set<string>) {
   const { value: typeText, params } = value("content-type", "text/plain");
   const type = typeText.toLowerCase();
   const encoding = value("content-transfer-encoding", "7bit").value.toLowerCase();
-  // A boundary ends in no space (RFC 2046 5.1.1).
+  // A boundary does not end in a space (RFC 2046 5.1.1).
   const boundary = type.startsWith("multipart/") ? (params.boundary?.trimEnd() ?? "") : null;
   if (boundary === "") defects.add("A multipart has no boundary.");
   if (!encodings.includes(encoding)) defects.add(unknownEncoding);
@@ -229,13 +229,13 @@ function describe(header: HeaderBlock, defects: Set<string>) {
   return { type, boundary: boundary || null, encoding, inlineHtml };
 }
 
-/** Whether the value has a line without a fold, or of white space alone: some readers begin a field there. */
+/** Whether a line of the value lacks a fold or is only white space: some readers begin a field there. */
 function hasOddLine({ binary }: RawField): boolean {
   const further = binary.split("\n").slice(1);
   return further.some((line) => line !== "" && (!/^[ \t]/.test(line) || line.trim() === ""));
 }
 
-/** The labels of the Encoding Standard, and the code pages and national sets that it leaves out. */
+/** Whether the label is in the Encoding Standard, or is a code page or national set that the standard leaves out. */
 export function isCharset(label: string): boolean {
   if (/^(?:cp|ibm)-?\d{3,5}$|^iso-2022-(?:kr|cn)$|^hz-gb-2312$/i.test(label.trim())) return true;
   try {
@@ -245,7 +245,10 @@ export function isCharset(label: string): boolean {
   }
 }
 
-/** Whether the digits do not come in fours. Lines almost always do, so the last one tells, unless it looks wrong. */
+/**
+ * Whether the number of base64 digits is not a multiple of four. Almost every line has a multiple, so the last line
+ * decides; all digits are counted only if that line looks wrong.
+ */
 function isCutBase64(content: Buffer): boolean {
   let end = content.length;
   while (end > 0 && (content[end - 1] as number) <= 0x20) end--;

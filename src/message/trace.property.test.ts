@@ -1,4 +1,4 @@
-/** Trace fields: on top of whatever comes in stand our own, what was forged is gone, and every other byte is as it was. */
+/** Trace fields: ours are on top of any message, forged ones are removed, and every other byte is unchanged. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { holds, textWith } from "../../test/support/property.ts";
@@ -28,7 +28,7 @@ const options: TraceOptions = {
 };
 
 const lineEnd = fc.constantFrom("\r\n", "\n");
-/** A field that speaks in our name, in a spelling that somebody may read as such. */
+/** A field that claims to be ours, in a spelling that some reader may accept. */
 const forged = fc.oneof(
   fc
     .tuple(fc.constantFrom("X-E2A-Auth-Verified", "x_e2a_sender", "X-E2A", "X-e2a-Foo "), fc.constant(": true"))
@@ -63,7 +63,7 @@ const raw = fc
   .tuple(fields, lineEnd, textWith(["X-E2A-Fake: 1\r\n", "\r\n", "body", "Authentication-Results: x"], 5))
   .map(([list, end, body]) => Buffer.from(`${list.map(({ text }) => text + end).join("")}${end}${body}`));
 
-/** Whether a reader who folds names as programs do would find a field of ours in one of the lines. */
+/** Whether a reader that folds names as programs do would find one of our fields in a line. */
 function isForgery(text: string): boolean {
   return /x[^a-z0-9:]*e[^a-z0-9:]*2[^a-z0-9:]*a/i.test(text);
 }
@@ -86,7 +86,7 @@ test("our fields are on top, nothing else of the header speaks in our name, and 
         expect(name).not.toStartWith("xe2a");
         if (name === "authenticationresults") expect(fieldText(field).toLowerCase()).not.toContain(hostname);
       }
-      // What is left is the message without whole fields: those that stay are there in their order, byte for byte.
+      // The rest is the message without whole fields: those that stay are in their order, byte for byte.
       const tail = message.subarray(before.fields.at(-1)?.end ?? 0);
       const isLeft = (i: number, at: number): boolean => {
         const field = before.fields[i];
@@ -105,7 +105,7 @@ test("tracing twice removes what the first time wrote", () =>
     fc.property(raw, (message) => {
       const once = withTrace(message, options);
       const twice = withTrace(once, options);
-      // Only the Received field is one more: a hop is a hop.
+      // Only one Received field is added: each pass is a hop.
       expect(countReceived(twice)).toBe(countReceived(once) + 1);
       expect(scanHeaders(twice).fields.filter(({ key }) => key.startsWith("x-e2a"))).toEqual([]);
       const results = scanHeaders(twice).fields.filter((field) => fieldText(field).startsWith(`${hostname};`));

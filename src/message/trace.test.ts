@@ -36,7 +36,7 @@ const options: TraceOptions = {
 const traced = (raw: Uint8Array | string, more: Partial<TraceOptions> = {}) =>
   Buffer.from(withTrace(typeof raw === "string" ? Buffer.from(raw) : raw, { ...options, ...more })).toString();
 
-/** What is left of the message itself, behind our two fields. */
+/** The rest of the message, after our two fields. */
 function received(raw: string): string {
   const text = traced(raw);
   const end = text.indexOf("+0000\r\n") + "+0000\r\n".length;

@@ -6,37 +6,38 @@ import { findBody, type RawField, scanHeaders, type WholeHeader, walkFields } fr
 
 export interface TraceOptions {
   envelope: Envelope;
-  /** Our name: the `by` clause, and the authserv-id whose forgeries are removed. */
+  /** Our name: the `by` clause, and the authserv-id whose forged results are removed. */
   hostname: string;
   /** The `id` clause. */
   id: string;
   verdict: Pick<Verdict, "authenticationResults">;
-  /** The `for` clause; given only when there is one recipient, so that no other one learns of it. */
+  /** The `for` clause; given only if there is one recipient, so that recipients do not learn of each other. */
   recipient?: string;
   /** Adds Return-Path, as final delivery does (RFC 5321 4.4). */
   returnPath?: boolean;
 }
 
 /**
- * The message as it is stored: our Authentication-Results and Received on top, and gone from its header whatever
- * speaks in our name: `X-E2A-*`, and Authentication-Results with our authserv-id (RFC 8601 5) or with none that can
- * be read. Every other byte stays as it was, so signatures still verify. Attached messages are left alone.
+ * Adds our trace fields to a message as it is stored: Authentication-Results and Received go on top, and fields that
+ * claim to be ours are removed from its header. These are `X-E2A-*`, and Authentication-Results with our authserv-id
+ * (RFC 8601 5) or without a readable one. Every other byte stays as it was, so signatures still verify. Attached
+ * messages are not changed.
  */
 export function withTrace(raw: Uint8Array, options: TraceOptions): Uint8Array {
   return applyTrace([raw], traceOf(raw, options));
 }
 
-/** What `withTrace` changes, so that another process can do the same to its own copy of the message. */
+/** The changes that `withTrace` makes, so that another process can make them to its own copy of the message. */
 export interface Trace {
-  /** The fields on top. */
+  /** The fields to put on top. */
   fields: string;
-  /** The parts of the message that stay, in order. */
+  /** The byte ranges of the message that stay, in order. */
   kept: { start: number; end: number }[];
 }
 
 /**
  * Finds what `withTrace` would add and remove.
- * @param block The message's header, where it has been scanned.
+ * @param block The message's header, if it has been scanned.
  */
 export function traceOf(raw: Uint8Array, options: TraceOptions, block: WholeHeader | null = null): Trace {
   const kept: Trace["kept"] = [];
@@ -50,12 +51,12 @@ export function traceOf(raw: Uint8Array, options: TraceOptions, block: WholeHead
   return { fields: traceFields(options), kept };
 }
 
-/** The message, given in pieces, with its trace: one copy of each byte. */
+/** Applies a trace to a message that is given in pieces. Copies each byte once. */
 export function applyTrace(pieces: readonly Uint8Array[], trace: Trace): Buffer {
   return Buffer.concat(tracedPieces(pieces, trace));
 }
 
-/** The same in the thread that serves sockets. */
+/** Like `applyTrace`, but in steps, for the thread that serves sockets. */
 export function applyTraceInSteps(pieces: readonly Uint8Array[], trace: Trace): Promise<Buffer> {
   return concatInSteps(tracedPieces(pieces, trace));
 }
@@ -75,7 +76,7 @@ function tracedPieces(pieces: readonly Uint8Array[], { fields, kept }: Trace): U
 }
 
 /**
- * The header of the message with its trace, made of its header without; null where it has to be scanned anew, because its
+ * Derives the header of the traced message from that of the original. Null if it must be scanned again, because its
  * first line would be read as part of the field above.
  */
 export function tracedHeader(raw: Uint8Array, block: WholeHeader, { fields, kept }: Trace): WholeHeader | null {
@@ -103,8 +104,8 @@ export function tracedHeader(raw: Uint8Array, block: WholeHeader, { fields, kept
 }
 
 /**
- * How many hosts a message has passed: its `Received` fields. Too many are a loop (RFC 5321 6.3).
- * @param block The message's header, where it has been scanned.
+ * Counts the hosts that a message has passed, by its `Received` fields. Too many mean a loop (RFC 5321 6.3).
+ * @param block The message's header, if it has been scanned.
  */
 export function countReceived(raw: Uint8Array, block: WholeHeader | null = null): number {
   let count = 0;
@@ -143,7 +144,10 @@ function receivedClauses(envelope: Envelope, hostname: string, id: string, recip
   return clauses.filter((clause) => clause !== "").join(" ");
 }
 
-/** The HELO name when it is a host name or an address literal; what else a client claims has no place in a header. */
+/**
+ * The HELO name if it is a host name or an address literal, and otherwise "unknown": a header must not hold anything
+ * else that a client claims.
+ */
 function heloName(helo: string): string {
   if (/^\[(?:[0-9.]{7,15}|IPv6:[0-9A-Fa-f:.]{2,45})\]$/i.test(helo)) return helo;
   return asciiDomain(helo) ?? "unknown";
@@ -173,8 +177,9 @@ function fold(field: string): string {
 }
 
 /**
- * Programs that hand fields on as variables or attributes fold their names: CGI and WSGI make hyphens underscores, Apache
- * and PHP every character but letters and digits. So names are compared by these alone.
+ * Whether a field claims to be ours. Programs that pass fields on as variables or attributes fold their names: CGI and
+ * WSGI turn hyphens into underscores, Apache and PHP every character but letters and digits. So names are compared by
+ * letters and digits alone.
  */
 function isForged(field: RawField, hostname: string): boolean {
   const folded = field.key.replace(/[^a-z0-9]/g, "");
@@ -190,8 +195,8 @@ function sameName(a: string, b: string): boolean {
 }
 
 /**
- * The authserv-id: the first token or quoted string behind white space, folds and nested comments (RFC 8601 2.2).
- * Null when there is none.
+ * The authserv-id: the first token or quoted string after white space, folds and nested comments (RFC 8601 2.2). Null
+ * if there is none.
  */
 function authservId(binary: string): string | null {
   let i = 0;

@@ -1,16 +1,16 @@
-/** A file that stands in a text. */
+/** A file embedded in text. */
 export interface UuencodedFile {
   filename: string;
   content: Uint8Array;
 }
 
 const beginLine = /^begin(?:-base64)? [0-7]{3,4} (\S.{0,254})$/;
-/** Lines have at most 45 bytes (POSIX uuencode), so this length of encoded digits. */
+/** More than the encoded digits of a line, which has at most 45 bytes (POSIX uuencode). */
 const DIGITS_MAX = 84;
 
 /**
- * The files that a text carries in uuencode, as mail programs take them out of it and show them as attachments (POSIX
- * uuencode, also its base64 form). A file that is cut off is read as far as it goes. Linear.
+ * Extracts the uuencoded files that mail programs find in a text and show as attachments (POSIX uuencode, also in its
+ * base64 form). A file that is cut off is read as far as it goes. Time is linear in the text.
  */
 export function uuencodedFiles(text: string): UuencodedFile[] {
   if (!text.includes("begin")) return [];

@@ -49,7 +49,7 @@ test.each([
   );
   expect(read.from).toEqual([{ address: "bot@send.example.net", name: shown }]);
   expect(read.headers.map((field) => field.name)).not.toContain("Bcc");
-  // As agents could once be named: nobody believes such a From.
+  // Agents could once have such names; a From with one proves nothing.
   const isDoubtful = name.includes("<");
   expect(read.defects).toEqual(isDoubtful ? ["The From field can be read in more than one way."] : []);
 });

@@ -4,18 +4,19 @@ import { reservedLocalParts } from "../reserved-names.ts";
 import { mailboxField } from "./fields.ts";
 import { asBuffer, fieldsNamed, scanHeaders } from "./headers.ts";
 
-/** So long that " via e2a" behind it is still seen in any list of messages. */
+/** Short enough that " via e2a" after it stays visible in any list of messages. */
 const NAME_CHARS_MAX = 60;
 /** RFC 5321 4.5.3.1.1. */
 const LOCAL_BYTES_MAX = 64;
 
 /**
- * Sends one of our own composed messages in the name of `fromDomain`: From becomes `"<name> via e2a" <local@fromDomain>`
- * and Reply-To the agent's own address, unless the message has a Reply-To already. To be signed afterwards.
+ * Rewrites one of our composed messages so that it comes from `fromDomain`: From becomes
+ * `"<name> via e2a" <local@fromDomain>` and Reply-To the agent's own address, unless the message already has a
+ * Reply-To. Sign it afterwards.
  *
- * `local` is as `viaLocalPart` gives it; Reply-To tells agents apart that share it. The name is the agent's own choice,
+ * `local` comes from `viaLocalPart`; Reply-To distinguishes agents that share it. The agent chooses the name, which is
  * cut and always followed by "via e2a".
- * Throws when the message has not exactly one From field, or the agent has no address.
+ * Throws if the message does not have exactly one From field, or the agent has no address.
  */
 export function sendVia(raw: Uint8Array, via: { agent: Mailbox; local: string; fromDomain: string }): Buffer {
   const { address, name } = via.agent;
@@ -33,8 +34,8 @@ export function sendVia(raw: Uint8Array, via: { agent: Mailbox; local: string; f
 }
 
 /**
- * The local part under which an agent's mail leaves at another domain. Where `isNamed`, or where the agent's own local part
- * would speak for the operator, the agent's domain is a part of it (`noreply=acme.example`), as no slug can be. Null when it
+ * The local part that an agent's mail has at another domain. If `isNamed`, or if the agent's own local part would speak
+ * for the operator, it includes the agent's domain (`noreply=acme.example`), which no slug can look like. Null if it
  * would be too long.
  */
 export function viaLocalPart(address: string, isNamed: boolean): string | null {

@@ -4,15 +4,15 @@ import ipaddr from "ipaddr.js";
 
 const mappedPrefix = "::ffff:";
 
-/** The address in one spelling, IPv4-mapped IPv6 as IPv4 (RFC 4291 2.5.5.2). "" when it is no address. */
+/** The address in canonical form, IPv4-mapped IPv6 as IPv4 (RFC 4291 2.5.5.2). "" if the text is not an address. */
 export function plainAddress(address: string | undefined): string {
-  // Nearly all come so, and ipaddr.js takes 50 µs for what this test takes one: it lets no leading zeros pass.
+  // Nearly all addresses take this path: `isIPv4` takes 1 µs where ipaddr.js takes 50, and rejects leading zeros.
   const bare = address?.startsWith(mappedPrefix) ? address.slice(mappedPrefix.length) : address;
   if (bare && isIPv4(bare)) return bare;
   return address && ipaddr.isValid(address) ? ipaddr.process(address).toString() : "";
 }
 
-/** What limits count by: an IPv4 address, or the /64 an IPv6 client can pick its addresses from (RFC 6177). */
+/** The key that limits count by: an IPv4 address, or the /64 from which an IPv6 client picks addresses (RFC 6177). */
 export function limitKey(address: string): string {
   if (!ipaddr.IPv6.isValid(address)) return address;
   return `${ipaddr.IPv6.parse(address)
@@ -22,8 +22,8 @@ export function limitKey(address: string): string {
 }
 
 /**
- * A test for membership in any of the networks: CIDRs or single addresses, IPv4 and IPv6.
- * Throws an Error that names the entry which is neither.
+ * Makes a test for membership in any of the networks: CIDRs or single addresses, IPv4 and IPv6.
+ * Throws an Error that names an entry that is neither.
  */
 export function networkTest(networks: readonly string[]): (address: string) => boolean {
   const parsed = networks.map(parseNetwork);

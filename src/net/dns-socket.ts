@@ -16,7 +16,7 @@ export interface Channel {
   close(): void;
 }
 
-/** The first message that `accept` makes something of, or why there was none in time. Always closes the channel. */
+/** Resolves with the first reply that `accept` recognizes, or with why none came in time. Always closes the channel. */
 export function replyOn<Reply>(
   channel: Channel,
   accept: (bytes: Buffer) => Reply | null,
@@ -42,13 +42,13 @@ export function replyOn<Reply>(
   });
 }
 
-/** Connected, so that the kernel drops datagrams from anyone else and a closed port shows as an error. */
+/** Sends over UDP. Connects, so that the kernel drops datagrams of other hosts and reports a closed port. */
 export function openUdp(server: ServerAddress, message: Buffer): Channel {
   const socket = createSocket(isIP(server.host) === 6 ? "udp6" : "udp4");
   let onError: (error: NodeJS.ErrnoException) => void = () => {};
   socket.on("error", (error) => onError(error));
   socket.connect(server.port, server.host, () => {
-    // Whoever asked may have given up while the socket was opening.
+    // The caller may have closed the channel while the socket was opening.
     try {
       socket.send(message);
     } catch (error) {
@@ -65,15 +65,15 @@ export function openUdp(server: ServerAddress, message: Buffer): Channel {
       try {
         socket.close();
       } catch {
-        // Its own error closed it.
+        // An error has already closed the socket.
       }
     },
   };
 }
 
 /**
- * Each message after its length in two bytes (RFC 7766 8). One question gets one answer: the connection ends with the first
- * message, whatever it is, so that a server can send no more than 64 KiB.
+ * Sends the message over TCP. Each message follows its length in two bytes (RFC 7766 8). The first message closes the
+ * connection, whatever it holds, so a server can send at most 64 KiB.
  */
 export function openTcp(server: ServerAddress, message: Buffer): Channel {
   const length = Buffer.alloc(2);
@@ -84,7 +84,7 @@ export function openTcp(server: ServerAddress, message: Buffer): Channel {
       let chunks: Buffer[] = [];
       let received = 0;
       const read = (chunk: Buffer) => {
-        // Put together twice at most, for its length and when it is whole: a server may send byte by byte.
+        // Concatenate at most twice, for the length and for the whole message: a server may send byte by byte.
         chunks.push(chunk);
         received += chunk.length;
         if (received < 2) return;

@@ -45,7 +45,7 @@ test.each<[type: DnsType, name: string, expected: unknown]>([
     "www.example.com": { CNAME: "web.example.com" },
     "web.example.com": { A: ["192.0.2.7"] },
     "xn--bcher-kva.example": { A: ["192.0.2.9"] },
-    // In a zone of its own: the server gives the alias alone, and the resolver has to ask again.
+    // The target is in another zone: the server answers with the alias alone, and the resolver must ask again.
     "away.example.com": { CNAME: "away.example.net" },
   });
   const resolver = resolverFor(server.address);
@@ -236,7 +236,7 @@ test("over TCP the first message is all that is read: a server that goes on talk
     socket.on("close", () => hungUp.resolve());
     socket.once("data", () => {
       const talk = () => {
-        // Whole messages, to no question of ours.
+        // Complete messages that answer none of our questions.
         while (!socket.destroyed && socket.write(Buffer.alloc(2 + 512, 2)));
       };
       socket.on("drain", talk);
@@ -253,7 +253,7 @@ test("over TCP the first message is all that is read: a server that goes on talk
     udp.send(truncated, from.port, from.address);
   });
   await new Promise<void>((resolve) => udp.bind(port, "127.0.0.1", resolve));
-  // No time passes: what ends it is the message.
+  // The clock stands still, so only the message can end the query.
   const resolver = createResolver({ servers: [`127.0.0.1:${port}`], clock: new TestClock(), timeoutMs, cacheEntries });
   expect(await codeOf(resolver.resolve("example.com", "TXT"))).toBe("ETIMEOUT");
   await hungUp.promise;

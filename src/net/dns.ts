@@ -7,7 +7,7 @@ import type { Clock } from "../util/clock.ts";
 import { TtlCache } from "../util/ttl-cache.ts";
 import { openTcp, openUdp, replyOn, type ServerAddress, type SocketFailure } from "./dns-socket.ts";
 
-/** What a question of each type is answered with: the shapes of `node:dns/promises`. */
+/** The answer to a question of each type, in the shapes of `node:dns/promises`. */
 export interface DnsAnswers {
   A: string[];
   AAAA: string[];
@@ -15,26 +15,26 @@ export interface DnsAnswers {
   MX: { exchange: string; priority: number }[];
   NS: string[];
   PTR: string[];
-  /** One list of character-strings a record (RFC 1035 3.3.14). */
+  /** One list of character-strings per record (RFC 1035 3.3.14). */
   TXT: string[][];
 }
 export type DnsType = keyof DnsAnswers;
 
 export interface ResolveOptions {
-  /** Stops waiting. The shared query goes on, for others who wait and for the cache. */
+  /** Stops waiting. The shared query continues, for other callers and for the cache. */
   signal?: AbortSignal;
-  /** Asks again although an answer is cached, and caches the new one: for records that somebody just published. */
+  /** Ignores a cached answer, and caches the new one: for records that were just published. */
   fresh?: boolean;
 }
 
-/** The DNS seam. Rejects with a `DnsError`; its `code` is that of `node:dns`. */
+/** Resolves DNS names; tests replace it. Rejects with a `DnsError`, whose `code` is one of `node:dns`. */
 export interface Resolver {
   resolve<T extends DnsType>(name: string, type: T, options?: ResolveOptions): Promise<DnsAnswers[T]>;
 }
 
 /**
- * ENOTFOUND: the name does not exist. ENODATA: it has no record of this type. EBADNAME: no name can look like this.
- * The rest are temporary: nobody answered, or no server could.
+ * ENOTFOUND: the name does not exist. ENODATA: it has no record of this type. EBADNAME: it is not a valid name.
+ * The rest are temporary: no server answered, or none could.
  */
 export type DnsCode = "ENOTFOUND" | "ENODATA" | "EBADNAME" | "EFORMERR" | "ESERVFAIL" | "EREFUSED" | SocketFailure;
 
@@ -49,37 +49,37 @@ export class DnsError extends Error {
     super(`DNS ${type} of ${hostname}: ${code}`);
   }
 
-  /** Whether the same question may be answered later. */
+  /** Whether the same question may succeed later. */
   get temporary(): boolean {
     return !["ENOTFOUND", "ENODATA", "EBADNAME"].includes(this.code);
   }
 }
 
 export interface ResolverOptions {
-  /** `ip:port` or `ip`, asked in this order; empty means the system's. */
+  /** `ip:port` or `ip`, asked in this order; empty: the system's servers. */
   servers: readonly string[];
   clock: Clock;
-  /** Longest wait for one `resolve`, all tries on all servers together. */
+  /** Longest wait for one `resolve`, over all tries and servers. */
   timeoutMs: number;
-  /** Most answers kept. */
+  /** How many answers the cache holds, at most. */
   cacheEntries: number;
 }
 
-/** RFC 6891 6.2.5 and the DNS flag day of 2020: fits every path without fragments. */
+/** Fits every path without fragmentation (RFC 6891 6.2.5, DNS flag day 2020). */
 const UDP_PAYLOAD_BYTES = 1232;
 /** How long one server may take for one try. Recursive servers answer a cold name within about a second. */
 const TRY_TIMEOUT_MS = 1_500;
 const TRIES_PER_SERVER = 2;
-/** RFC 1034 3.6.2 wants chains followed; nobody publishes longer ones on purpose. */
+/** RFC 1034 3.6.2 requires chains to be followed; no zone publishes longer ones on purpose. */
 const ALIASES_MAX = 8;
-/** A TTL of 0 still holds for the message that asked. */
+/** Even a TTL of 0 is kept this long, so that a message asks each question only once. */
 const TTL_MS_MIN = 1_000;
 const TTL_MS_MAX = 24 * 60 * 60 * 1_000;
-/** RFC 2308 5 advises one to three hours at most; shorter, because people wait for records they just published. */
+/** RFC 2308 5 advises one to three hours; this is shorter because users wait for records they just published. */
 const NEGATIVE_TTL_MS_MAX = 15 * 60 * 1_000;
-/** RFC 9520 3.2: failures are cached for at least a second, so that a dead name does not cost each message its budget. */
+/** RFC 9520 3.2 requires at least a second. Without it, a dead name would cost each message its whole timeout. */
 const FAILURE_TTL_MS = 2_000;
-/** What an entry may weigh on average; hostile 64 KB answers push others out sooner instead of growing the process. */
+/** Average size of an entry. Hostile 64 KB answers evict others sooner instead of growing the process. */
 const ENTRY_BYTES_MEAN = 1_024;
 
 interface Answered {
@@ -90,20 +90,20 @@ interface Failed {
   code: DnsCode;
   ttlMs: number;
 }
-/** The name is an alias, and the server left it to us to ask for the other one. */
+/** The name is an alias, and the server did not include the target's records. */
 interface Alias {
   alias: string;
   ttlMs: number;
 }
 
 /**
- * A caching stub resolver: EDNS over UDP, TCP for truncated answers, several servers in turn (RFC 1035, 6891, 7766).
+ * Makes a caching stub resolver: EDNS over UDP, TCP for truncated answers, servers in turn (RFC 1035, 6891, 7766).
  *
- * Every query has a random id, a fresh socket and so a fresh source port, and only an answer that echoes its question
- * from the asked address counts (RFC 5452). Answers are kept for their TTL (1 s to 1 day), "no such name" and "no such
- * record" for the SOA's minimum (RFC 2308, up to 15 min), failures for 2 s. The same question asked twice at a time is
- * sent once. International names are converted to A-labels. Names are absolute: no search list, no hosts file.
- * Throws when a server is not `ip` or `ip:port`.
+ * Every query has a random id and a fresh socket, hence a fresh source port. Only an answer that comes from the
+ * server's address and echoes the question counts (RFC 5452). The cache keeps answers for their TTL (1 s to 1 day), "no
+ * such name" and "no such record" for the SOA's minimum (RFC 2308, up to 15 min), and failures for 2 s. Concurrent
+ * identical questions share one query. International names are converted to A-labels. Names are absolute: no search
+ * list, no hosts file. Throws when a server is not `ip` or `ip:port`.
  */
 export function createResolver(options: ResolverOptions): Resolver & { close(): void } {
   const { clock } = options;
@@ -124,7 +124,7 @@ export function createResolver(options: ResolverOptions): Resolver & { close(): 
       const leftMs = deadline - clock.now();
       if (!server || leftMs <= 0 || closing.signal.aborted) break;
       if (unable.has(server)) continue;
-      // The second round goes without EDNS, for servers that do not know it.
+      // The second round omits EDNS, for servers that do not support it.
       const query: Query = { name, type, edns: tried < servers.length };
       const reply = await exchange(server, query, Math.min(leftMs, TRY_TIMEOUT_MS), clock, closing.signal);
       if (typeof reply !== "string") {
@@ -176,7 +176,7 @@ export function createResolver(options: ResolverOptions): Resolver & { close(): 
   };
 }
 
-/** The name in A-labels, lower-cased, without the root dot; null when it cannot exist (RFC 1035 2.3.4, RFC 5891 4.4). */
+/** The name in A-labels, lower-cased, without the root dot; null if it is not valid (RFC 1035 2.3.4, RFC 5891 4.4). */
 function questionName(hostname: string): string | null {
   const name = (/[^\x00-\x7f]/.test(hostname) ? domainToASCII(hostname) : hostname).toLowerCase().replace(/\.$/, "");
   const valid = name.length <= 253 && name.split(".").every((label) => label.length > 0 && label.length <= 63);
@@ -212,7 +212,7 @@ function copyRecord(record: unknown): unknown {
   return typeof record === "object" ? { ...record } : record;
 }
 
-/** About the bytes an answer keeps alive. */
+/** Roughly how many bytes an answer keeps alive. */
 function weightOf(answer: Answered | Failed): number {
   return "records" in answer ? JSON.stringify(answer.records).length : 0;
 }
@@ -223,7 +223,7 @@ interface Query {
   edns: boolean;
 }
 
-/** One question to one server. A string says why this server is of no use; another may do better. */
+/** Asks one server one question. A string says why this server could not answer; another one may. */
 async function exchange(
   server: ServerAddress,
   query: Query,
@@ -262,7 +262,7 @@ async function exchange(
   return typeof overTcp === "string" ? overTcp : readReply(overTcp, query);
 }
 
-/** The response if it is one to this query; anything else on the socket is noise or an attack, and the wait goes on. */
+/** The response to this query, or null: anything else on the socket is noise or an attack, and the wait continues. */
 function decodeReply(bytes: Buffer, id: number, query: Query): dnsPacket.DecodedPacket | null {
   try {
     const reply = dnsPacket.decode(bytes);
@@ -298,7 +298,7 @@ function readReply(reply: dnsPacket.DecodedPacket, { name, type }: Query): Answe
   if (owner !== name && rcode === "NOERROR" && !soa) {
     return questionName(owner) ? { alias: owner, ttlMs: aliasTtlMs } : "ESERVFAIL";
   }
-  // RFC 2308 5: without an SOA a negative answer is not to be cached; it then lives as long as a failure.
+  // RFC 2308 5: a negative answer without an SOA must not be cached; keep it only as long as a failure.
   const negativeMs = soa ? Math.min(ttlOf(soa), soa.data.minimum ?? 0) * 1_000 : FAILURE_TTL_MS;
   const ttlMs = Math.min(clamp(negativeMs, TTL_MS_MIN, NEGATIVE_TTL_MS_MAX), aliasTtlMs);
   return { code: rcode === "NXDOMAIN" ? "ENOTFOUND" : "ENODATA", ttlMs };

@@ -99,11 +99,11 @@ test("no mutation of a victim's name belongs to the victim unless it is a sub-do
     const name = hostName(text);
     if (name === null) continue;
     names++;
-    // Whatever passes is a name that DNS is asked for as it is, and that the URL reading of others leaves as it is.
+    // A name that passes goes to DNS unchanged, and URL parsers leave it unchanged.
     expect(name).toMatch(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/);
     expect(hostName(name)).toBe(name);
     if (sameOrganization(name, victim)) expect(`.${name}`.endsWith(`.${victim}`)).toBe(true);
   }
-  // Most mutations leave no name behind; those that do have to be enough to mean something.
+  // Most mutations break the name; enough must survive for the test to mean something.
   expect(names).toBeGreaterThan(500);
 });

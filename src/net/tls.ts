@@ -1,4 +1,4 @@
-/** The certificate that listeners show: the configured one, else one we sign ourselves and keep in the data folder. */
+/** The listeners' certificate: the configured one, or a self-signed one in the data folder. */
 import { createPrivateKey, randomUUID, X509Certificate } from "node:crypto";
 import { type FSWatcher, watch } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
@@ -12,19 +12,19 @@ export interface TlsPair {
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** Long enough that nobody meets a renewal, short enough for every client's taste (browsers stop at 825 days). */
+/** Long enough that renewals are rare, short enough for every client (browsers reject more than 825 days). */
 const VALID_FOR_MS = 730 * DAY_MS;
 /** For clients whose clock is behind. */
 const BACKDATED_MS = DAY_MS;
-/** A certificate this close to its end is replaced, or complained about when it is not ours. */
+/** Within this time of expiry, a self-signed certificate is replaced; for a configured one the log warns. */
 const RENEW_BEFORE_MS = 30 * DAY_MS;
-/** Key and certificate together, so that one rename puts a pair in place and no crash can split it. */
+/** Holds key and certificate, so that one rename installs both and no crash can separate them. */
 const selfSignedFile = "tls-self-signed.pem";
 
 /**
- * The pair from `certPath` and `keyPath`, or, when neither is given, a self-signed one (ECDSA P-256) for `hostname`,
- * made once in `dataDir` and made again when it is about to expire, unreadable or for another name.
- * Throws an Error that says what is wrong with the configured files.
+ * Loads the pair from `certPath` and `keyPath`. If neither is given, uses a self-signed pair (ECDSA P-256) for
+ * `hostname` that is kept in `dataDir`, and replaced when it is about to expire, unreadable or for another name. Throws
+ * an Error that says what is wrong with the configured files.
  */
 export async function loadOrCreateTls(options: {
   certPath?: string;
@@ -48,13 +48,13 @@ export async function loadOrCreateTls(options: {
   return { ...fresh, selfSigned: true };
 }
 
-/** Quiet time after a change: certificate and key are two files, written one after the other. */
+/** Wait after a change: certificate and key are two files, written one after the other. */
 const QUIET_MS = 250;
 
 /**
- * Calls `apply` with the new pair whenever the files have changed. A pair that does not load or fit is logged and
- * skipped; the one in use stays. Watches the folders, as renewal tools swap symbolic links.
- * `reload` looks at once (SIGHUP; file systems that tell nobody about changes).
+ * Calls `apply` with the new pair whenever the files have changed. If a pair does not load or match, the failure is
+ * logged and the current pair stays. Watches the folders, because renewal tools swap symbolic links. `reload` checks
+ * immediately (for SIGHUP, and for file systems that report no changes).
  */
 export function watchTls(options: {
   certPath: string;
@@ -119,7 +119,7 @@ function parsed<T>(parse: () => T, complaint: string): T {
   }
 }
 
-/** The kept pair, or null when there is none worth keeping. */
+/** The stored pair, or null if it is missing, unreadable, for another name or about to expire. */
 async function readSelfSigned(path: string, hostname: string): Promise<TlsPair | null> {
   const pem = await readFile(path, "utf8").catch(() => "");
   const cert = pemBlock(pem, "CERTIFICATE");
@@ -140,7 +140,7 @@ function pemBlock(pem: string, label: string): string | null {
 }
 
 async function selfSign(hostname: string): Promise<TlsPair> {
-  // Loaded only when needed: most starts find the certificate made.
+  // Loaded only when needed: on most starts the certificate exists.
   const { generate } = await import("selfsigned");
   const now = Date.now();
   const made = await generate([{ name: "commonName", value: hostname }], {

@@ -44,7 +44,7 @@ test("an event is the same at an agent's webhook, an account's, and in the log; 
   expect(event?.headers["webhook-id"]).toBe(log[0].id);
   expect(whole?.headers["webhook-id"]).toBe(log[0].id);
   expect(whole?.body).toMatchObject({ event_id: log[0].id, message_id: log[0].data.message_id });
-  // What was proven about the message goes with both.
+  // The results of the message's authentication go with both.
   for (const name of ["verified", "sender", "message-id", "body-hash"])
     expect(event?.headers[`x-e2a-auth-${name}`]).toBe(whole?.headers[`x-e2a-auth-${name}`] as string);
 });
@@ -75,7 +75,7 @@ test("for a day after a new secret was made the one before it signs as well", as
   clock.advance(48 * HOUR_MS);
   const fresh = await newSecret(t);
   const accepted = (secret: string, request: { text: string; headers: Record<string, string> }) => {
-    // The published verifier goes by the time of day.
+    // The published verifier uses the real time of day.
     const headers = { ...request.headers };
     const [id, at] = [headers["webhook-id"], headers["webhook-timestamp"]];
     const mac = new Bun.CryptoHasher("sha256", secret).update(`${id}.${at}.${request.text}`).digest("base64");
@@ -219,7 +219,7 @@ describe("an endpoint", () => {
   });
 
   test("that rests after failures is asked at once when its URL is changed, or it is switched on again", async () => {
-    // It stands still, so a rest never ends by itself.
+    // The clock stands still, so a rest never ends automatically.
     const clock = new TestClock();
     await using down = startSink();
     await using up = startSink();
@@ -292,7 +292,7 @@ describe("an endpoint", () => {
     expect([slow.requests.length, quick.requests.length]).toEqual([2, 1]);
     for (const count of [3, 4, 5, 6]) {
       clock.advance(500);
-      // Its time alone brings it, and nobody who looks for work.
+      // It arrives by time alone, not by another search for work.
       await slow.reached(count);
       await t.app.drain();
       expect(slow.requests).toHaveLength(count);

@@ -1,24 +1,24 @@
 import ipaddr from "ipaddr.js";
 import { Failure } from "../util/errors.ts";
 
-/** Which addresses our own POSTs may reach beyond the public Internet. */
+/** The addresses beyond the public Internet that our own POSTs may reach. */
 export interface AddressPolicy {
   /** Permits 127.0.0.0/8 and ::1, for development. */
   readonly allowLoopback: boolean;
-  /** Networks in CIDR notation that are permitted although they are not public; a lone address is a network of one. */
+  /** Networks in CIDR notation that are permitted although they are not public. A lone address is a network of one. */
   readonly allowedNetworks: readonly string[];
 }
 
 export interface UrlPolicy extends AddressPolicy {
-  /** Permits http: beside https:. */
+  /** Permits http: as well as https:. */
   readonly allowHttp: boolean;
 }
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /**
- * Where clouds hand credentials to whoever asks. A permitted network covers one of these only when it names it alone:
- * permitting 10.0.0.0/8 or fd00::/8 is about machines, not about these.
+ * Addresses at which clouds hand credentials to any caller. A permitted network covers one of these only if it names
+ * that address alone: permitting 10.0.0.0/8 or fd00::/8 is about machines, not about these.
  */
 const metadataAddresses = new Set([
   "169.254.169.254", // AWS, Google Cloud, Azure, OpenStack, DigitalOcean, Hetzner
@@ -37,7 +37,7 @@ const globalUnicast = ipaddr.parseCIDR("2000::/3");
 /** The well-known NAT64 prefix: its last 32 bits are the IPv4 address that is reached (RFC 6052 2.1). */
 const nat64 = ipaddr.parseCIDR("64:ff9b::/96");
 
-/** What we call the ranges of ipaddr.js. A range without a name here is "not a public address". */
+/** Our names for the ranges of ipaddr.js. A range without a name here is "not a public address". */
 const rangeNames: Record<string, string> = {
   private: "a private address (RFC 1918)",
   loopback: "a loopback address",
@@ -56,10 +56,11 @@ const rangeNames: Record<string, string> = {
 };
 
 /**
- * Why we must not connect to `address`, or null when we may.
- * Only the public unicast space and what the policy names is permitted; anything unknown is forbidden.
- * Addresses that carry an IPv4 address (IPv4-mapped, NAT64) are judged by it; the tunnels 6to4 and Teredo are
- * forbidden whole (RFC 7526), as is text that is not the usual form of an address.
+ * Returns why we must not connect to `address`, or null if we may.
+ *
+ * Only public unicast space and what the policy names is permitted; anything unknown is forbidden. Addresses that carry
+ * an IPv4 address (IPv4-mapped, NAT64) are judged by that address. The tunnels 6to4 and Teredo are forbidden altogether
+ * (RFC 7526), and so is text that is not the usual form of an address.
  */
 export function forbiddenReason(address: string, policy: AddressPolicy): string | null {
   const parsed = parseAddress(address);
@@ -81,7 +82,7 @@ export function forbiddenReason(address: string, policy: AddressPolicy): string 
   return range === "unicast" && inNetwork(ipv6, globalUnicast) ? null : nameOf(range);
 }
 
-/** Longest URL that is stored and shown; what clients and proxies are known to carry (RFC 9110 4.1 asks for 8,000). */
+/** Longest URL that is stored and shown; clients and proxies are known to carry it (RFC 9110 4.1 asks for 8,000). */
 const URL_CHARS_MAX = 2_048;
 
 /**
@@ -93,8 +94,8 @@ const foreignPorts = new Set([
 ]);
 
 /**
- * Checks a webhook URL before it is stored, and again before each POST, and returns it normalised.
- * What a host name resolves to is checked when we connect, not here.
+ * Checks a webhook URL before it is stored, and again before each POST, and returns it normalised. The addresses that a
+ * host name resolves to are checked on connecting, not here.
  *
  * @param field the name of the request's field that the URL came in
  * @throws Failure `invalid_request` with every complaint about the URL
@@ -104,7 +105,7 @@ export function checkWebhookUrl(text: string, policy: UrlPolicy, field = "webhoo
   const complaints = url ? urlComplaints(url, policy) : [unreadable(text)];
   if (url && complaints.length === 0) {
     url.hash = "";
-    // A host name's final dot is for resolvers; certificates are issued without it (RFC 6066 3).
+    // A host name's final dot is for resolvers; certificates are issued for the name without it (RFC 6066 3).
     if (url.hostname.endsWith(".")) url.hostname = url.hostname.slice(0, -1);
     return url.href;
   }
@@ -145,8 +146,8 @@ function urlComplaints(url: URL, policy: UrlPolicy): string[] {
 }
 
 /**
- * The address when a URL's host is one (IPv6 in brackets), in its shortest form; null when the host is a name.
- * The URL parser has undone decimal, octal and hex forms before.
+ * The address if a URL's host is one (IPv6 in brackets), in its shortest form; null if the host is a name. The URL
+ * parser has already resolved decimal, octal and hex forms.
  */
 export function literalAddress(host: string): string | null {
   const bare = host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
@@ -158,15 +159,15 @@ export function isLocalhost(host: string): boolean {
   return /(^|\.)localhost$/i.test(host);
 }
 
-/** Only the usual forms: four decimal numbers, or IPv6 without a zone. Others mean different things to different parsers. */
+/** Accepts only the usual forms: four decimal numbers, or IPv6 without a zone. Parsers disagree about the others. */
 function parseAddress(text: string): Address | null {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
-  // ipaddr.js takes "::8.8.8.8" for "::ffff:8.8.8.8"; the URL parser rewrites it as the kernel reads it.
+  // ipaddr.js reads "::8.8.8.8" as "::ffff:8.8.8.8"; the URL parser rewrites it as the kernel reads it.
   const host = /^[0-9a-f:.]+$/i.test(text) ? URL.parse(`http://[${text}]/`)?.hostname : undefined;
   return host ? ipaddr.IPv6.parse(host.slice(1, -1)) : null;
 }
 
-/** The kernel reaches the IPv4 host when given an IPv4-mapped address (RFC 4291 2.5.5.2). */
+/** The IPv4 address in an IPv4-mapped one, because the kernel connects to that host (RFC 4291 2.5.5.2). */
 function unmapped(address: Address): Address {
   return address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
 }
@@ -181,7 +182,7 @@ function inNetwork(address: Address, network: [Address, number]): boolean {
   return address.kind() === network[0].kind() && address.match(network);
 }
 
-/** @throws Error when the text is no network: the configuration is checked before it gets here. */
+/** @throws Error if the text is not a network: the configuration is checked before it gets here. */
 function parseNetwork(network: string): [Address, number] {
   if (network.includes("/")) return ipaddr.parseCIDR(network);
   const base = ipaddr.parse(network);

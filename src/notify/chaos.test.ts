@@ -7,7 +7,7 @@ import { testPostgres } from "../../test/support/postgres.ts";
 import { serveRaw } from "../../test/support/raw-server.ts";
 import { tempDir } from "../../test/support/temp.ts";
 
-/** Each is two events. For the long run: E2A_CHAOS_MESSAGES=2500 bun test chaos --timeout 900000 */
+/** Each makes two events. For a long run: E2A_CHAOS_MESSAGES=2500 bun test chaos --timeout 900000 */
 const messages = Number(process.env.E2A_CHAOS_MESSAGES ?? 120);
 const senders = 4;
 const stops = 6;
@@ -17,8 +17,8 @@ type Mischief = "take" | "500" | "reset" | "reset in the answer" | "drip" | "gar
 const moods: Mischief[] = ["take", "take", "take", "take", "500", "reset", "reset in the answer", "garbage"];
 
 /**
- * An endpoint in all its moods, deterministic by its place in the stream. It takes what it refused once, as an idempotent
- * consumer: by the webhook-id.
+ * An endpoint that misbehaves in every way, decided by a request's place in the stream. It accepts a request that it
+ * has refused once, like an idempotent consumer: by the webhook-id.
  */
 async function moodyEndpoint() {
   const taken = new Map<string, number>();
@@ -94,7 +94,7 @@ for (const database of ["sqlite", "postgres"] as const)
     await request(`${api}/agents`, key, "POST", { slug: "cloud", webhook_url: own.url });
     await request(`${api}/webhooks`, key, "POST", { url: account.url });
 
-    /** Resolves while the server is there. */
+    /** Resolved while the server is up. */
     let up = Promise.resolve();
     const whenUp = () => up;
     let accepted = 0;
@@ -152,7 +152,7 @@ for (const database of ["sqlite", "postgres"] as const)
     expect(await server.stop()).toBe(0);
   }, 900_000);
 
-/** Waits until an endpoint has taken so many different ones. */
+/** Waits until an endpoint has accepted this many different requests. */
 function settled(endpoint: Awaited<ReturnType<typeof moodyEndpoint>>, count: number): Promise<void> {
   return new Promise((resolve) => {
     const look = () => {
@@ -163,7 +163,7 @@ function settled(endpoint: Awaited<ReturnType<typeof moodyEndpoint>>, count: num
   });
 }
 
-/** Polls the log from the last id it has, over all restarts; the ids in their order. */
+/** Polls the log from the last id it has, over all restarts, and returns the ids in order. */
 async function followLog(api: string, key: string, count: number, whenUp: () => Promise<void>): Promise<string[]> {
   const ids: string[] = [];
   while (ids.length < count) {
@@ -179,7 +179,7 @@ async function followLog(api: string, key: string, count: number, whenUp: () => 
   return ids;
 }
 
-/** Keeps a WebSocket open over all restarts, until it has told of `count` different things. */
+/** Keeps a WebSocket open over all restarts, until it has received `count` different ids. */
 async function followSocket(
   url: string,
   key: string,

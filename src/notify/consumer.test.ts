@@ -11,7 +11,7 @@ import { start } from "../app.ts";
 import { TestClock } from "../util/clock.ts";
 import { silentLog } from "../util/log.ts";
 
-/** What becomes of a WebSocket that is slow, silent, greedy, or whose right to listen ends. */
+/** What happens to a WebSocket that is slow, silent, greedy, or whose right to listen ends. */
 
 const bot = "bot@e2a.localhost";
 
@@ -25,7 +25,7 @@ async function appWithBot(database: "sqlite" | "postgres" = "sqlite") {
   return { t, clock, connect, [Symbol.asyncDispose]: () => t[Symbol.asyncDispose]() };
 }
 
-/** Stores so many messages; the subject starts with the number, from `first` on. */
+/** Stores `count` messages. The subject starts with the number, from `first` on. */
 async function store(t: TestApp, count: number, filler = "", first = 1): Promise<void> {
   const mails = Array.from({ length: count }, (_, i) => mailFor(bot, { subject: `${first + i} ${filler}` }));
   // One after the other, so that they are numbered in this order.
@@ -35,7 +35,9 @@ async function store(t: TestApp, count: number, filler = "", first = 1): Promise
 const numbersOf = (frames: { subject: string }[]) => frames.map(({ subject }) => Number.parseInt(subject, 10));
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
 
-/** The server is in this process: after so many turns of the event loop and answers of its store it has done all that waits for nobody else. */
+/**
+ * The server is in this process: after this many turns of the event loop and answers of its store, its work is done.
+ */
 async function serverIsAtRest(t: TestApp): Promise<void> {
   for (let turn = 0; turn < 200; turn++) {
     await t.app.store.queueState(new Date());
@@ -44,7 +46,7 @@ async function serverIsAtRest(t: TestApp): Promise<void> {
 }
 
 describe("a consumer that stops reading", () => {
-  /** Of 4 bytes each, so that the messages are more than the network takes on its way (4 MB on loopback). */
+  /** Characters of 4 bytes, so that the messages are more than the network buffers (4 MB on loopback). */
   const filler = "\u{1f600}".repeat(2_000);
   const many = 2_000;
 
@@ -98,7 +100,7 @@ describe("a consumer that stops reading", () => {
     it.clock.advance(60_000);
     slow.resume();
     await slow.ended;
-    // Of 50 MB in answers the network had taken a few.
+    // The network had buffered a few MB of the 50 MB of answers.
     expect(slow.frames.length).toBeLessThan((batches * pings.length) / 2);
   });
 });
@@ -121,7 +123,7 @@ test("a consumer is pinged every half minute, and closed when it has not answere
   await client.reached(1);
   it.clock.advance(30_000);
   await client.until(opcode.ping);
-  // The ack behind the answer shows when the server has heard both.
+  // The ack after the pong shows when the server has received both.
   client.send(opcode.pong, "");
   client.send(opcode.text, JSON.stringify({ ack: client.texts()[0].message_id }));
   await until("all is read", async () => {
@@ -251,7 +253,7 @@ describe("one consumer an agent", () => {
     try {
       await store(it.t, 1);
       const here = await it.connect();
-      // Who hears has its place in the order.
+      // A consumer that receives a frame has its place in the order.
       await here.reached(1);
       const there = listen(other.httpUrl, bot, it.t.key);
       expect(await here.closed()).toEqual({ code: 4000, reason: "replaced" });
@@ -301,20 +303,20 @@ describe("one consumer an agent", () => {
       await client.reached(1);
       await store(it.t, 1, "", 2);
       await client.reached(2);
-      // What it hears of itself is nobody else.
+      // Its own announcement does not count as another consumer's.
       expect(told).toEqual([{ id: expect.any(String), since: null }]);
       const id = told[0]?.id ?? "";
       const place = since;
-      /** Another node's consumer, which this node hears of before the mail behind it. */
+      /** Another node's consumer, which this node hears of before the mail that follows. */
       const rival = async (name: string, at: number, number: number) => {
         await other.store.announceConsumers([{ agentId: bot, id: name, since: at }]);
         await other.store.acceptInbound(mailFor(bot, { subject: `${number}` }));
         return Promise.race([client.closed(), client.reached(number)]);
       };
-      // One that is older and comes late has missed it.
+      // An older one whose announcement comes late has missed this one.
       expect(await rival("~", place - 1, 3)).toBeUndefined();
       expect(told.slice(1)).toEqual([{ id, since: place }]);
-      // Of two that came in the same microsecond the names decide.
+      // If two came in the same microsecond, their names decide.
       expect(await rival("!", place, 4)).toBeUndefined();
       expect(told.slice(2)).toEqual([{ id, since: place }]);
       expect(await rival("~", place, 5)).toEqual({ code: 4000, reason: "replaced" });

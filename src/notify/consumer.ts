@@ -4,34 +4,34 @@ import { MessageFrame } from "../wire/message.ts";
 import { pick } from "../wire/words.ts";
 import { CLOSE, type HubSocket, LiveSocket, type Proof, type SocketDeps } from "./live-socket.ts";
 
-/** Messages read from the store in one turn; more come in the next one. */
+/** Messages read from the store in one turn; the rest are read in the next one. */
 const PAGE = 100;
 /** Longest text a client may send; an ack is 45 characters. */
 const CLIENT_TEXT_MAX = 1_024;
-/** Acks in the store's hands at once for one consumer: enough to share its commits. */
+/** Acks of one consumer that are being stored at once: enough to share its commits. */
 const ACKS_AT_ONCE = 50;
-/** Acks that may wait, about 2 MB: more than there are frames under way to any consumer, so only nonsense gets here. */
+/** Acks that may wait, about 2 MB: more than the frames in flight to any consumer, so only nonsense gets here. */
 const ACKS_WAITING_MAX = 20_000;
 
-/** An agent as it was at the handshake: one that is made again under the same address is another. */
+/** An agent as it was at the handshake. One that is later made under the same address is a different agent. */
 export type Listened = Pick<AgentRow, "id" | "userId" | "createdAt">;
 
 /** An agent's one consumer, with its position in the agent's sequence of messages: unread ones first, then live. */
 export class Consumer extends LiveSocket {
   private position = 0;
-  /** The agent's last message when it was last looked at, and whether it was paused. */
+  /** The agent's last message at the last look, and whether the agent was paused. */
   private committed = 0;
   private paused = false;
   private unreadOnly = true;
   private acks: string[] | null = null;
-  /** Resolves when no ack waits; null when none does. */
+  /** Resolves when all acks are stored; null while none waits. */
   acking: Promise<void> | null = null;
-  /** Its place in the order of all nodes' consumers; null until it has one. */
+  /** Its place in the order of all nodes' consumers; null until it has been announced. */
   since: number | null = null;
-  /** The newest of other nodes that was heard of before that. */
+  /** The newest consumer on another node that was announced before this one has its place. */
   private rival: { id: string; since: number } | null = null;
 
-  /** @param announce tells the other nodes of it, then calls `announced` */
+  /** @param announce announces the consumer to the other nodes, then calls `announced` */
   constructor(
     readonly id: string,
     readonly agent: Listened,
@@ -51,13 +51,16 @@ export class Consumer extends LiveSocket {
     if (this.since !== null) super.wake();
   }
 
-  /** Its agent may be gone, its proof void, or another node may not know of it. */
+  /** Call this when its agent may be gone, its proof void, or another node unaware of it. */
   override doubt(): void {
     this.mistrust();
     this.announce(this);
   }
 
-  /** The other nodes were told. Nothing is read before, so that two consumers of an agent hear the same for a moment only. */
+  /**
+   * Called when the other nodes have been told. Nothing is read before, so that two consumers of an agent receive the
+   * same frames for a moment only.
+   */
   announced(now: number): void {
     if (this.ended) return;
     this.since ??= now;
@@ -68,7 +71,7 @@ export class Consumer extends LiveSocket {
   }
 
   protected async readOn(isDoubtful: boolean): Promise<void> {
-    // Without a doubt its signal would have said that the agent has changed.
+    // Otherwise a signal would have said that the agent has changed.
     if (isDoubtful || this.unreadOnly) await this.lookAtAgent();
     if (!this.ended && !this.paused && !this.isBlocked) await this.readPage();
   }
@@ -91,25 +94,25 @@ export class Consumer extends LiveSocket {
     for (const row of rows) if (!this.tell(row)) return;
     if (rows.length === PAGE) scheduler.schedule(this);
     else if (unreadOnly) {
-      // What had been committed before this page was read is past: what is unread of it has been sent.
-      // What is committed from now on wakes this consumer.
+      // Everything committed before this page was read is behind it: the unread messages among it have been sent. Later
+      // commits wake this consumer.
       this.unreadOnly = false;
       this.position = Math.max(this.position, this.committed);
     }
   }
 
-  /** Another node has a consumer of this agent: the newer one stays. All nodes see the same order. */
+  /** Handles a consumer of this agent on another node: the newer one stays. All nodes see the same order. */
   meet(id: string, since: number): void {
     const isNewer = (than: { id: string; since: number }) =>
       since > than.since || (since === than.since && id > than.id);
     if (this.since === null) {
       if (!this.rival || isNewer(this.rival)) this.rival = { id, since };
     } else if (isNewer({ id: this.id, since: this.since })) this.close(CLOSE.replaced, "replaced");
-    // It has not heard of this one.
+    // The older one has not heard of this one.
     else this.doubt();
   }
 
-  /** Sends a frame; false when the next one must wait. */
+  /** Sends a frame; false if the next one must wait. */
   private tell(row: FrameRow): boolean {
     const outcome = this.send(frameOf(row));
     if (outcome !== "dropped") this.position = row.seq;
@@ -127,7 +130,7 @@ export class Consumer extends LiveSocket {
     });
   }
 
-  /** What was acknowledged before the end is acknowledged. */
+  /** Stores the acks. Those that arrived before the connection ended are stored too. */
   private async acknowledge(): Promise<void> {
     const { store, log } = this.deps;
     while (this.acks && this.acks.length > 0) {

@@ -4,24 +4,24 @@ import type { Store } from "../store/store.ts";
 import type { Clock } from "../util/clock.ts";
 import type { EventType } from "../wire/event-types.ts";
 
-/** What is committed but not readable yet is looked for again after this: an older transaction is about to end. */
+/** Pause before looking again for events that are committed but not readable: an older transaction is about to end. */
 const BEHIND_RETRY_MS = 25;
 
 export interface EventQuery {
   owner: EventOwner;
   after: EventPosition | null;
   sort: "asc" | "desc";
-  /** None named means all. */
+  /** Empty means all. */
   types: EventType[];
   limit: number;
 }
 
 export interface EventFeed {
-  /** Up to `limit` events after a position. `isBehind`: more can be read in a moment. */
+  /** Reads up to `limit` events after a position. `isBehind`: more can be read in a moment. */
   look(query: EventQuery): Promise<{ rows: EventRow[]; isBehind: boolean }>;
   /**
-   * Up to `limit` events after a position. With nothing to tell it waits for something, up to `waitMs` and until `signal`
-   * aborts.
+   * Reads up to `limit` events after a position. If there are none, it waits for some, up to `waitMs` and until
+   * `signal` aborts.
    */
   read(query: EventQuery, waitMs?: number, signal?: AbortSignal): Promise<EventRow[]>;
   /** Ends every wait. */
@@ -29,8 +29,8 @@ export interface EventFeed {
 }
 
 /**
- * Reads the event log, and knows when to read it again. The log is the truth and a wake-up only a hint: whoever reads on
- * from the last event it has seen misses nothing.
+ * Creates a reader of the event log that knows when to read again. The log is the truth and a wake-up only a hint: a
+ * client that continues from the last event it has seen misses nothing.
  */
 export function createEventFeed({ store, clock }: { store: Store; clock: Clock }): EventFeed {
   const listeners = new Map<string, Set<() => void>>();
@@ -52,7 +52,7 @@ export function createEventFeed({ store, clock }: { store: Store; clock: Clock }
     };
   }
 
-  /** Of wanted types it goes on in small steps, so that a long search holds nobody up. */
+  /** With `types`, a long search goes in small steps, so that it delays no other work. */
   async function look(query: EventQuery): Promise<{ rows: EventRow[]; isBehind: boolean }> {
     const rows: EventRow[] = [];
     let { after } = query;
@@ -75,7 +75,7 @@ export function createEventFeed({ store, clock }: { store: Store; clock: Clock }
       const until = clock.now() + waitMs;
       const isOver = () => clock.now() >= until || signal?.aborted || closing.signal.aborted;
       let more = Promise.withResolvers<void>();
-      // Before the first look, so that nothing falls between looking and waiting.
+      // Listens before the first look, so that no event is missed between looking and waiting.
       const stopListening = onMore(query.owner.userId, () => more.resolve());
       const stop = () => more.resolve();
       signal?.addEventListener("abort", stop);

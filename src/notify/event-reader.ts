@@ -3,12 +3,12 @@ import type { EventFeed, EventQuery } from "./event-feed.ts";
 import { type HubSocket, LiveSocket, type Proof, type SocketDeps } from "./live-socket.ts";
 import { eventBody } from "./webhook.ts";
 
-/** Events read in one turn; more come in the next one. */
+/** Events read in one turn; the rest are read in the next one. */
 const PAGE = 100;
-/** What is committed but not readable yet is looked for again after this. */
+/** Pause before looking again for events that are committed but not readable yet. */
 const BEHIND_RETRY_MS = 25;
 
-/** Somebody who follows an event log on a WebSocket: everything after a position, in the log's order, then live. */
+/** A client that follows an event log on a WebSocket: everything after a position, in the log's order, then live. */
 export class EventReader extends LiveSocket {
   private after: EventPosition | null;
 
@@ -31,7 +31,7 @@ export class EventReader extends LiveSocket {
     return { user: this.userId };
   }
 
-  /** A reader has nothing to say. */
+  /** A reader's messages are ignored. */
   onMessage(): void {}
 
   protected async readOn(): Promise<void> {

@@ -29,7 +29,7 @@ for (const database of ["sqlite", "postgres"] as const)
   test(`unread first, oldest first, then live: no gap and no double (${database})`, async () => {
     await using t = await appWithBot(database);
     for (const n of [0, 1, 2]) await send(t, `early-${n}`);
-    // One of the early ones is read already and is not told again.
+    // One of the early messages is read already and is not sent again.
     const { body } = await t.api("GET", `/api/v1/agents/${bot}/messages`);
     await t.api("GET", `/api/v1/agents/${bot}/messages/${body.messages[1].message_id}`);
 
@@ -39,7 +39,7 @@ for (const database of ["sqlite", "postgres"] as const)
         for (let i = 0; i < total / 4; i++) await send(t, `live-${sender}-${i}`);
       }),
     );
-    // The consumer comes in the middle of the stream, as the one case in which both halves meet.
+    // The consumer connects in the middle of the stream: the case in which stored and live messages meet.
     await using listener = listen(t.app.httpUrl, bot, t.key);
     await sending;
     await listener.reached(2 + total);
@@ -65,7 +65,7 @@ for (const database of ["sqlite", "postgres"] as const)
     });
   });
 
-/** Resolves when the server has told another agent's listener of mail: whoever listened before has had a turn. */
+/** Resolves when the server has sent mail to another agent's listener: earlier listeners have had a turn by then. */
 async function othersHaveHeard(t: TestApp, slug: string) {
   await t.api("POST", "/api/v1/agents", { slug, agent_mode: "local" });
   const address = `${slug}@e2a.localhost`;
@@ -223,7 +223,7 @@ test("what was acknowledged just before the server stops is read when it is back
   const { httpUrl } = t.app;
   const restarted = t.restart();
   expect((await listener.closed).code).toBe(1001);
-  // A server that did not wait for the ack goes on with its end, and answers nobody any more.
+  // A server that did not wait for the ack would continue its shutdown and answer no more requests.
   const answers = () =>
     fetch(`${httpUrl}/api/health`)
       .then(({ ok }) => ok)
@@ -256,7 +256,7 @@ test("what nobody could tell this node while its line was lost is found once it 
   const mail = t.api("GET", `/api/v1/agents/${bot}/messages/wait?timeout=15`);
   const events = t.api("GET", `/api/v1/events?after=${event.id}&wait=15`);
   await looked.promise;
-  // By another hand, which tells nobody.
+  // Write past the application, without a signal.
   await using sql = new SQL((t.app.config.database as { url: string }).url, { max: 1 });
   await sql`UPDATE messages SET status = 'unread'`;
   await sql`INSERT INTO events (id, user_id, agent_id, type, data, created_at)
@@ -268,7 +268,7 @@ test("what nobody could tell this node while its line was lost is found once it 
   expect(await follower.next()).toMatchObject({ id: `evt_${"f".repeat(32)}` });
 });
 
-/** A hub of its own on the app's store, with three messages for the agent; its sockets are in the test's hand. */
+/** A separate hub on the app's store, with three messages for the agent; the test controls its sockets. */
 async function ownHub() {
   const t = await appWithBot();
   const { store } = t.app;

@@ -8,14 +8,14 @@ import { EventReader } from "./event-reader.ts";
 import { CLOSE, type HubSocket, type LiveSocket, type Proof } from "./live-socket.ts";
 import { createScheduler } from "./scheduler.ts";
 
-/** Sockets that read from the store at the same time: few, so that all of them woken together leave room for mail and requests. */
+/** Sockets that read from the store at the same time: few, so that waking all of them leaves room for other work. */
 const READERS_MAX = 4;
-/** Consumers that one transaction tells the other nodes of. */
+/** Consumers that one transaction announces to the other nodes. */
 const ANNOUNCED_AT_ONCE = 500;
-/** Pings, expiry and slow readers are looked after so often, by one timer for all sockets: 0.1 ms of each second for 10,000. */
+/** How often one timer checks all sockets for pings, expiry and slow readers: 0.1 ms of each second for 10,000. */
 const TICK_MS = 1_000;
 
-/** One socket's connection; the door passes on what the socket hears. */
+/** One socket's connection. The HTTP side passes on the socket's events. */
 export interface HubConnection {
   onMessage(text: string): void;
   onPong(): void;
@@ -26,23 +26,22 @@ export interface HubConnection {
 export interface Hub {
   /** Makes this socket the agent's one consumer; an older one, on any node, is closed with 4000. */
   attach(agent: Listened, proof: Proof, socket: HubSocket): HubConnection;
-  /** Lets this socket follow an event log; any number may. */
+  /** Lets this socket follow an event log; the number of followers is not limited. */
   follow(query: Pick<EventQuery, "owner" | "types" | "after">, proof: Proof, socket: HubSocket): HubConnection;
-  /** Whether the agent's consumer here came by this proof: another one by it takes its place. */
+  /** Whether the agent's consumer on this node has this proof: another one with the same proof replaces it. */
   listens(agentId: string, proofId: string): boolean;
   /** Resolves when the agent may have new mail, or after `timeoutMs`, or when `signal` aborts. */
   waitForMail(agentId: string, timeoutMs: number, signal?: AbortSignal): Promise<void>;
-  /** Closes every socket with 1001 and stops; resolves when what was acknowledged has been stored. */
+  /** Closes every socket with 1001 and stops. Resolves when all received acks are stored. */
   close(): Promise<void>;
 }
 
 /**
- * The WebSocket hub: tells each agent's one consumer about its messages, unread ones first, then live; and those who
- * follow an event log about what is new in it.
+ * Creates the WebSocket hub. It sends each agent's one consumer the agent's messages, unread ones first, then live, and
+ * it sends followers of an event log the log's new events.
  *
- * A consumer has a position in the agent's sequence of messages and reads on from there whenever
- * it is woken. Sequence numbers follow commit order, so nothing is skipped and nothing comes twice;
- * a lost wake-up costs time, never a message.
+ * A consumer has a position in the agent's sequence of messages and continues from there whenever it is woken. Sequence
+ * numbers follow commit order, so no message is skipped or sent twice; a lost wake-up costs time, never a message.
  */
 export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; clock: Clock; log: Log }): Hub {
   const { store, clock, log } = deps;
@@ -90,9 +89,9 @@ export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; cl
   }
 
   function revoke(proofId: string) {
-    // It is not known which: something may have been said while nobody listened.
+    // With an empty key, signals may have been missed, so any proof may be void.
     if (proofId === "") for (const socket of all()) socket.doubt();
-    // An account that is deleted revokes any number at once; all sockets are gone through once.
+    // Deleting an account revokes many keys at once; the sockets are walked once for all of them.
     if (revoked.size === 0) queueMicrotask(closeRevoked);
     revoked.add(proofId);
   }
@@ -102,20 +101,20 @@ export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; cl
     revoked.clear();
   }
 
-  // What comes to this hub itself replaces the older one at once.
+  // A newer consumer on this hub replaces the older one immediately, in `attach`.
   function meet({ key }: Signal) {
     const [agentId = "", id = "", since] = key.split(" ");
     if (!id.startsWith(name)) consumers.get(agentId)?.meet(id, Number(since));
   }
 
   function announce(consumer: Consumer) {
-    // On SQLite there is no other node.
+    // With SQLite there are no other nodes.
     if (store.dialect === "sqlite") return consumer.announced(0);
     unannounced.add(consumer);
     if (!announcing) void announceAll();
   }
 
-  /** One transaction at a time, each with all that came during the one before. */
+  /** One transaction at a time, each with all consumers that were attached during the previous one. */
   async function announceAll() {
     announcing = true;
     while (unannounced.size > 0) {

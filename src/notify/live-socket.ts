@@ -3,25 +3,25 @@ import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import type { Scheduler } from "./scheduler.ts";
 
-/** A listener that has not answered a ping by the next one is gone. */
+/** A listener that has not answered a ping by the next one is treated as gone. */
 const PING_INTERVAL_MS = 30_000;
-/** A listener that does not take what waits for it in this time is too slow; it reads on from what it has not read when it comes back. */
+/** A listener that does not take its waiting frames in this time is too slow. After reconnecting, it reads the rest. */
 const SLOW_MS_MAX = 30_000;
 
-/** Close codes: of RFC 6455 7.4.1, 1013 of the IANA registry, and ours. */
+/** Close codes: those of RFC 6455 7.4.1, 1013 of the IANA registry, and our own. */
 export const CLOSE = { goingAway: 1001, policy: 1008, internal: 1011, tryLater: 1013, replaced: 4000 } as const;
 
-/** What is needed of a WebSocket; Bun's ServerWebSocket fits. */
+/** The parts of a WebSocket that are used here; Bun's ServerWebSocket fits. */
 export interface HubSocket {
-  /** Returns the bytes sent, -1 when they wait in memory (back-pressure), 0 when they were dropped. */
+  /** Returns the bytes sent, -1 if they wait in memory (back-pressure), 0 if they were dropped. */
   send(frame: string): number;
-  /** Bytes that wait in memory. */
+  /** The number of bytes that wait in memory. */
   getBufferedAmount(): number;
   ping(): void;
   close(code: number, reason: string): void;
 }
 
-/** By what somebody may listen: the API key or session of the handshake. */
+/** The proof that a listener may listen: the API key or session of the handshake. */
 export interface Proof {
   readonly id: string;
   readonly via: "key" | "session";
@@ -33,24 +33,24 @@ export interface SocketDeps {
   store: Store;
   clock: Clock;
   log: Log;
-  /** Asked for a turn whenever there may be something to read. */
+  /** Gives the socket a turn whenever there may be something to read. */
   scheduler: Scheduler<LiveSocket>;
   /** Called once, when the connection has ended. */
   ended(socket: LiveSocket): void;
 }
 
 /**
- * One WebSocket that reads on in something stored, from a position of its own.
+ * One WebSocket that reads something stored, from a position of its own.
  *
- * There are tens of thousands of them, so it is a plain object without closures and timers. Memory for each is bounded: a
- * frame is only sent when the one before has left, and who takes too little is closed.
+ * There are tens of thousands of them, so it is a plain object without closures and timers. Memory for each is bounded:
+ * a frame is sent only when the previous one has left, and a client that reads too slowly is disconnected.
  */
 export abstract class LiveSocket {
-  /** Whether its proof was looked up since there was reason to doubt it. */
+  /** Whether its proof has been checked since the last reason to doubt it. */
   private proven = false;
-  /** Nothing is sent any more, and nothing that it hears counts. */
+  /** Once true, nothing is sent, and nothing received counts. */
   ended = false;
-  /** Since when something waits in memory for the socket; null when nothing does. */
+  /** Since when data waits in memory for the socket; null if none does. */
   private blockedSince: number | null = null;
   private pingAt: number;
   private answered = true;
@@ -64,35 +64,35 @@ export abstract class LiveSocket {
   }
 
   /**
-   * Sends what it has not sent, a page at most, and asks for another turn if there may be more. `isDoubtful`: what it
+   * Sends what has not been sent, at most a page, and asks for another turn if there may be more. `isDoubtful`: what it
    * reads may be gone.
    */
   protected abstract readOn(isDoubtful: boolean): Promise<void>;
   abstract onMessage(text: string): void;
-  /** For the log. */
+  /** Fields for the log. */
   protected abstract about(): Record<string, string>;
 
   protected get isBlocked(): boolean {
     return this.blockedSince !== null;
   }
 
-  /** There may be more. */
+  /** Call this when there may be more to read. */
   wake(): void {
     if (!this.isBlocked) this.deps.scheduler.schedule(this);
   }
 
-  /** Its proof may be void, or what it reads gone. */
+  /** Call this when its proof may be void, or what it reads gone. */
   doubt(): void {
     this.mistrust();
     this.deps.scheduler.schedule(this);
   }
 
-  /** Has its proof looked up in its next turn. */
+  /** Makes its next turn check the proof. */
   protected mistrust(): void {
     this.proven = false;
   }
 
-  /** One turn: looks whether it may still listen where there is doubt, then reads on. Never rejects. */
+  /** Takes one turn: checks the proof if it is in doubt, then reads on. Never rejects. */
   async turn(): Promise<void> {
     try {
       if (this.ended || this.closeIfExpired()) return;
@@ -107,17 +107,17 @@ export abstract class LiveSocket {
     }
   }
 
-  /** Sends a frame: `sent`, `kept` when it left or will but the next one must wait, `dropped` when it must be sent again. */
+  /** Sends a frame. `kept`: it left or will leave, but the next one must wait. `dropped`: it must be sent again. */
   protected send(frame: string): "sent" | "kept" | "dropped" {
     if (this.ended) return "dropped";
     const sent = this.socket.send(frame);
     if (sent <= 0) this.blockedSince ??= this.deps.clock.now();
-    // Dropped: too much waits already, or the socket is gone and its close is on the way.
+    // Dropped: too much waits already, or the socket is gone and its close event is coming.
     return sent > 0 ? "sent" : sent < 0 ? "kept" : "dropped";
   }
 
   onDrain(): void {
-    // Some of it has left; a reader that takes a byte now and then has no more time for that.
+    // While only part of it has left, the clock runs on: reading a byte now and then buys no time.
     if (this.blockedSince === null || this.socket.getBufferedAmount() > 0) return;
     this.blockedSince = null;
     this.deps.scheduler.schedule(this);

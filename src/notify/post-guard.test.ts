@@ -17,7 +17,7 @@ import {
   systemLookup,
 } from "./post.ts";
 
-/** Where a POST may not go, and by which ways it is kept from going there. */
+/** Addresses that a POST must not reach, and the ways in which it is kept from them. */
 
 const request = { headers: { "content-type": "application/json" }, body: "{}" };
 
@@ -38,7 +38,7 @@ function expectFailure(outcome: PostOutcome, reason: PostFailure, message = "") 
   expect(outcome.kind === "failed" && outcome.message).toContain(message);
 }
 
-/** The start of the answer's body that a process of its own gets, under an environment of its own. */
+/** The beginning of the response that a separate process gets, under its own environment. */
 async function postFromChild(url: string, env: Record<string, string>): Promise<string> {
   const script = `import { createPoster } from ${JSON.stringify(join(import.meta.dir, "post.ts"))};
     import { systemClock } from ${JSON.stringify(join(import.meta.dir, "../util/clock.ts"))};
@@ -97,7 +97,7 @@ describe("an address that is not permitted", () => {
       policy: { allowLoopback: false, allowHttp: true, allowedNetworks: ["127.0.0.1"] },
       lookup: async () => [{ address: answers[asked++] ?? "127.0.0.2" }],
     });
-    // The name is asked once: what was checked is what is connected to.
+    // The name is resolved once: the address that was checked is the one connected to.
     expect(await poster.post(`http://hook.test:${outer.port}/`, request)).toMatchObject({ bodyStart: "outer" });
     expect(asked).toBe(1);
     for (const port of [outer.port, inner.port])
@@ -108,7 +108,7 @@ describe("an address that is not permitted", () => {
 });
 
 describe("a name whose DNS server changes its answer", () => {
-  /** A poster that asks a real DNS server, and a server on every address of loopback that says which one was reached. */
+  /** A poster that asks a real DNS server, and a server on every loopback address that says which one was reached. */
   async function rebinding(zone: Zone) {
     const clock = new TestClock();
     const cleanUp = new AsyncDisposableStack();
@@ -130,7 +130,7 @@ describe("a name whose DNS server changes its answer", () => {
 
   test("between the check and the connection leads to what was checked", async () => {
     await using it = await rebinding({ "hook.test": { A: ["127.0.0.1"], ttlSeconds: 0 } });
-    // From its first question on, the name is somebody else.
+    // After the first question, the name leads to another address.
     void it.dns.nextQuery().then(() => {
       it.dns.zone = { "hook.test": { A: ["127.0.0.2"], ttlSeconds: 0 } };
     });
@@ -212,7 +212,7 @@ describe("an answer without end", () => {
       using poster = openPoster({ lookup: loopback });
       expectFailure(await poster.post(`http://hook.test:${server.port}/`, request), "protocol");
       await server.closed(1);
-      // What was taken of it is what the network holds on its way, and no gigabytes.
+      // Only what the network buffers was read of it, not gigabytes.
       expect(server.connections[0]?.bytesWritten).toBeLessThan(100e6);
     },
   );

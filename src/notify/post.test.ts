@@ -9,7 +9,7 @@ import { createPoster, type Poster, type PosterOptions, type PostFailure, type P
 const development = { allowLoopback: true, allowHttp: true, allowedNetworks: [] };
 const request = { headers: { "content-type": "application/json" }, body: "{}" };
 
-/** Every name leads to 127.0.0.1 unless the test says otherwise. */
+/** Every name resolves to 127.0.0.1 unless the test says otherwise. */
 function openPoster(options: Partial<PosterOptions> = {}): Poster & Disposable {
   const poster = createPoster({
     lookup: async () => [{ address: "127.0.0.1" }],
@@ -230,7 +230,7 @@ describe("an answer's body", () => {
         socket.on("drain", pour);
         pour();
       });
-      // The time for a body never ends.
+      // The clock stands still, so the time for a body never ends.
       using poster = openPoster({ clock: new TestClock() });
       const outcome = await poster.post(`http://hook.test:${server.port}/`, request);
       expect(outcome).toMatchObject({ status: 200 });

@@ -7,16 +7,16 @@ import { checkWebhookUrl, forbiddenReason, isLocalhost, literalAddress, type Url
 /** Finds the addresses of a host name, in the order in which they are tried. Rejects with a `code` of `node:dns`. */
 export type Lookup = (host: string) => Promise<readonly { address: string }[]>;
 
-/** What one POST came to. A failure is data too: trying again is the caller's decision. */
+/** The outcome of one POST. A failure is data too: the caller decides whether to try again. */
 export type PostOutcome =
   | {
       kind: "answered";
       status: number;
-      /** Retry-After, as seconds from now; absent when not sent or unreadable (RFC 9110 10.2.3). */
+      /** Retry-After, as seconds from now; absent if it was not sent or cannot be read (RFC 9110 10.2.3). */
       retryAfterSeconds?: number;
-      /** The first text of the body, for people to read. */
+      /** The beginning of the body as text, for people to read. */
       bodyStart: string;
-      /** A few header fields of the answer, names in lower case. */
+      /** A few header fields of the response, names in lower case. */
       headers: Record<string, string>;
       durationMs: number;
       /** The address that answered. */
@@ -44,36 +44,36 @@ export interface PostRequest {
 export interface Poster {
   /** POSTs once. Never rejects, never follows a redirect, never uses a proxy. */
   post(url: string, request: PostRequest): Promise<PostOutcome>;
-  /** Stops what is under way, with outcome `aborted`, and closes idle connections. */
+  /** Stops POSTs in progress, with outcome `aborted`, and closes idle connections. */
   close(): void;
 }
 
 export interface PosterOptions {
   lookup: Lookup;
   policy: UrlPolicy;
-  /** For one POST in all: name, connection, handshake, request, header of the answer. */
+  /** For one whole POST: name, connection, handshake, request, response header. */
   timeoutMs: number;
   clock: Clock;
-  /** How much of an answer's body is kept. Default 1 KiB, what a delivery shows. */
+  /** How much of a response body is kept. Default 1 KiB, which is what a delivery shows. */
   maxAnswerBytes?: number;
-  /** PEM certificates that are trusted beside the public ones. */
+  /** PEM certificates that are trusted in addition to the public ones. */
   extraCa?: string;
 }
 
 const ANSWER_KEPT_BYTES = 1_024;
-/** Short answers are read whole, which lets the connection be used again; the rest of a longer one is cut off. */
+/** Short responses are read to the end, so that the connection can be reused; longer ones are cut off. */
 const ANSWER_READ_BYTES = 64 * 1024;
-/** The status decides; the body is a courtesy to people and must not hold a place in the queue. */
+/** The status decides. The body is only for people to read and must not hold a slot in the queue. */
 const BODY_WAIT_MS = 2_000;
-/** A name with more addresses is a large site: when these fail, the next attempt may do better. */
+/** A name with more addresses is a large site. If these fail, the next attempt may do better. */
 const ADDRESSES_TRIED_MAX = 4;
-/** Below the 5 s after which Node servers close an idle connection, so that we seldom write into a closing one. */
+/** Below the 5 s after which Node servers close an idle connection, so that we rarely write to one that is closing. */
 const IDLE_CONNECTION_SECONDS = 4;
 const IDLE_CONNECTIONS_MAX = 64;
-/** Answer headers worth keeping for people, and the length to which each is cut. */
+/** Response headers worth keeping for people, and the length to which each is cut. */
 const keptHeaders = ["content-type", "location", "retry-after", "server", "webhook-delivery", "x-request-id"];
 const KEPT_HEADER_CHARS = 256;
-/** Fields that say how the request itself is carried; ours alone to set (RFC 9110 7.6.1). */
+/** Fields that say how the request itself is carried; the caller must not set them (RFC 9110 7.6.1). */
 const ownHeaders = new Set(["host", "connection", "content-length", "expect", "te", "trailer", "transfer-encoding"]);
 
 class Stopped extends Error {
@@ -86,12 +86,12 @@ class Stopped extends Error {
 }
 
 /**
- * A client for POSTs to addresses that strangers choose.
+ * Creates a client for POSTs to addresses that strangers choose.
  *
- * Each POST looks its host name up once, checks every address, and connects to a checked one by number, so a name that
- * changes its mind cannot lead into the private network. The name still goes into Host and SNI, and the certificate
- * must be for it. Bun keeps idle connections by address, port and TLS settings, server name included: one is never
- * used for another name, and its address was just checked.
+ * Each POST resolves its host name once, checks every address, and connects to a checked address by number, so a name
+ * that changes its address cannot lead into the private network. The name still goes into Host and SNI, and the
+ * certificate must be for it. Bun keeps idle connections by address, port and TLS settings, including the server name:
+ * a connection is never used for another name, and its address has just been checked.
  */
 export function createPoster(options: PosterOptions): Poster {
   const { clock, policy } = options;
@@ -119,7 +119,7 @@ export function createPoster(options: PosterOptions): Poster {
           signal: stop,
           ...(url.protocol === "https:"
             ? {
-                // Else an Alt-Svc answer could, under a flag of Bun's, lead to another port.
+                // Otherwise an Alt-Svc header could, under a flag of Bun's, lead to another port.
                 protocol: "http1.1" as const,
                 tls: { rejectUnauthorized: true, ...(literal ? {} : { serverName: host }), ...ca },
               }
@@ -127,7 +127,7 @@ export function createPoster(options: PosterOptions): Poster {
         });
         return await readAnswer(response, address);
       } catch (error) {
-        // Nothing was sent yet, so the next address is still the first request.
+        // Nothing has been sent yet, so trying the next address does not repeat the request.
         if (stop.aborted || failureOf(error) !== "connect" || i === addresses.length - 1) throw error;
       }
     }
@@ -196,10 +196,10 @@ export function createPoster(options: PosterOptions): Poster {
 
 type Answered = Extract<PostOutcome, { kind: "answered" }>;
 
-/** Addresses from the operating system: /etc/hosts, the local network's names, then DNS. */
+/** Looks addresses up in the operating system: /etc/hosts, the local network's names, then DNS. */
 export const systemLookup: Lookup = (host) => osLookup(host, { all: true });
 
-/** Addresses from a resolver of ours, IPv4 first. Rejects only when neither question got an address. */
+/** Looks addresses up in our resolver, IPv4 first. Rejects only if neither question got an address. */
 export function resolverLookup(resolver: { resolve(name: string, type: "A" | "AAAA"): Promise<string[]> }): Lookup {
   return async (host) => {
     const [a, aaaa] = await Promise.allSettled([resolver.resolve(host, "A"), resolver.resolve(host, "AAAA")]);
@@ -209,7 +209,7 @@ export function resolverLookup(resolver: { resolve(name: string, type: "A" | "AA
   };
 }
 
-/** @throws Stopped without naming an address: what a name means inside our network is nobody's business. */
+/** @throws Stopped without naming an address: what a name resolves to inside our network is private. */
 function permitted(host: string, addresses: string[], policy: UrlPolicy): string[] {
   if (addresses.length === 0) throw new Stopped("dns", `${host} has no address.`);
   const reasons = new Set<string>();
@@ -234,13 +234,13 @@ function ownedByCaller(headers: Record<string, string>): Record<string, string> 
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !ownHeaders.has(name.toLowerCase())));
 }
 
-/** The first text of an answer's body; "" for none, for a compressed one, and when it does not come in time. */
+/** The beginning of a response body as text; "" if it is empty, compressed, or late. */
 async function bodyStart(response: Response, keptBytes: number, clock: Clock): Promise<string> {
   const reader = response.body?.getReader();
   if (!reader) return "";
   const decoder = new TextDecoder();
   let [text, read] = ["", 0];
-  // Cancelling closes the connection unless the body has ended; a pending read then ends too.
+  // Cancelling closes the connection unless the body has ended, and ends a pending read.
   const cancel = () => void reader.cancel().catch(() => {});
   const cancelTimer = clock.after(BODY_WAIT_MS, cancel);
   try {
@@ -260,7 +260,7 @@ async function bodyStart(response: Response, keptBytes: number, clock: Clock): P
   return encoding === "identity" ? printable(text) : "";
 }
 
-/** Without control characters (C0 but tab and line feed, DEL, C1), which could steer a terminal or a log. */
+/** Removes control characters (C0 but tab and line feed, DEL, C1), which could steer a terminal or a log. */
 function printable(text: string): string {
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, "");
 }
@@ -284,7 +284,7 @@ const explanations: Record<PostFailure, string> = {
   aborted: "The attempt was stopped on our side",
 };
 
-/** Sorts the errors of Bun's fetch by their code; a code that is not known here is the HTTP parser's. */
+/** Classifies the errors of Bun's fetch by their code. An unknown code is from the HTTP parser. */
 function failureOf(error: unknown): PostFailure {
   const code = codeOf(error);
   if (

@@ -24,7 +24,7 @@ test("an endpoint is called at its pace and at once as often as in a second, nev
         const mine = taken[endpoint] as number[];
         const free = rateLimit.free(name);
         expect(free).toBeLessThanOrEqual(perSecond);
-        // Whoever has not been called for a second may be called a second's worth at once.
+        // An endpoint that has not been called for a second may have a second's worth of calls at once.
         if (!mine.some((at) => at > clock.now() - 1_000)) expect(free).toBe(perSecond);
         for (let n = 0; n < Math.min(free, wanted); n++) {
           rateLimit.take(name);

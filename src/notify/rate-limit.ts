@@ -1,25 +1,25 @@
 import type { Clock } from "../util/clock.ts";
 
-/** How fast an endpoint may be called: so many attempts a second, and after a pause so many at once. */
+/** How fast an endpoint may be called: a number of attempts per second, and after a pause that many at once. */
 export interface RateLimit {
   /** How many attempts an endpoint may have now. */
   free(endpoint: string): number;
   /** Counts one attempt. */
   take(endpoint: string): void;
-  /** Endpoints that have to wait. */
+  /** Endpoints that must wait. */
   waiting(): string[];
-  /** When the first of them may go on; null when none waits. */
+  /** When the first of them may be called again; null if none waits. */
   nextFreeAt(): Date | null;
 }
 
-/** Tokens are sums of fractions, which may fall short of a whole one by less than this. */
+/** Tokens are sums of fractions, which may fall short of a whole token by less than this. */
 const ROUNDING = 1e-9;
 
-/** A pace of `perSecond` for each endpoint of this process; 0 is no limit. */
+/** Creates a limit of `perSecond` for each endpoint of this process; 0 means no limit. */
 export function createRateLimit(perSecond: number, clock: Clock): RateLimit {
   if (perSecond === 0)
     return { free: () => Number.MAX_SAFE_INTEGER, take: () => {}, waiting: () => [], nextFreeAt: () => null };
-  // A token bucket each; one that is full again is forgotten.
+  // A token bucket per endpoint; a full one is forgotten.
   const buckets = new Map<string, { tokens: number; at: number }>();
 
   function tokensOf(endpoint: string): number {

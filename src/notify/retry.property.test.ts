@@ -1,4 +1,6 @@
-/** Retries of webhooks as a model of the clock: each wait is longer than the one before, they end, and a restart changes no time. */
+/**
+ * Webhook retries on a model of the clock: each wait is longer than the last, they end, and a restart changes no time.
+ */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { startTestApp } from "../../test/support/app.ts";
@@ -38,7 +40,7 @@ test("waits are longer each time, whatever is answered, and after the last one i
         if (step.kind !== "retry") throw new Error(step.kind);
         const wait = step.atMs - now;
         expect(wait).toBeLessThanOrEqual(24 * 1.15 * HOUR_MS + 1);
-        // What the receiver asks for only lengthens a wait.
+        // Retry-After only lengthens a wait.
         const plain = nextStep({
           ...{ attempt: i + 1, nowMs: now, random: () => random },
           outcome: { kind: "failed", reason: "connect", message: "", durationMs: 1 },
@@ -48,7 +50,7 @@ test("waits are longer each time, whatever is answered, and after the last one i
         const asked = what.kind === "answered" ? (what.retryAfterSeconds ?? 0) * 1_000 : 0;
         expect(wait).toBeGreaterThanOrEqual(Math.min(asked, 24 * HOUR_MS));
         expect(plain.atMs - now).toBeGreaterThan(shortest);
-        // With jitter each is longer than the one before without.
+        // Even with jitter, each wait is longer than the previous one.
         shortest = (plain.atMs - now) * (0.85 / 1.15);
         now = step.atMs;
       }

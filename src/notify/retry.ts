@@ -4,7 +4,7 @@ const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** Waits between one attempt and the next, 75 hours in all: short for a restart, long enough for a weekend's outage. */
+/** Waits between attempts, 75 hours in all: the first suits a restart, and all together outlast a weekend's outage. */
 const retryDelaysMs: readonly number[] = [
   5 * SECOND_MS,
   5 * MINUTE_MS,
@@ -17,9 +17,9 @@ const retryDelaysMs: readonly number[] = [
   24 * HOUR_MS,
 ];
 export const attemptsMax = retryDelaysMs.length + 1;
-/** Waits vary by this part of themselves, so that deliveries that failed together do not come back together. */
+/** Waits vary by this fraction, so that deliveries that failed together are not retried together. */
 const JITTER = 0.15;
-/** Longest Retry-After that is believed: no longer than our own longest wait. */
+/** Longest Retry-After that is respected: our own longest wait. */
 const RETRY_AFTER_MAX_MS = 24 * HOUR_MS;
 
 export type NextStep =
@@ -28,9 +28,10 @@ export type NextStep =
   | { kind: "given_up"; reason: string };
 
 /**
- * What follows from one attempt to deliver. 2xx is success; 410 means that nobody wants this any more, and so does the
- * answer's header `webhook-delivery: abort-message`; anything else, redirects included, is tried again on the schedule. Retry-After only lengthens a wait: it says when the receiver is ready at
- * the earliest, and early attempts would use the schedule up (RFC 9110 10.2.3).
+ * Decides what follows from one attempt to deliver. 2xx is success. 410 means that the endpoint is gone, and the
+ * response header `webhook-delivery: abort-message` that it does not want this delivery; both end it. Anything else,
+ * including a redirect, is retried on the schedule. Retry-After only lengthens a wait: it says when the receiver is
+ * ready at the earliest, and early attempts would use up the schedule (RFC 9110 10.2.3).
  *
  * @param input.attempt number of the attempt just made, from 1
  * @param input.random a number in [0, 1), for the JITTER
@@ -46,7 +47,7 @@ export function nextStep(input: {
   if (status !== null && status >= 200 && status <= 299) return { kind: "done" };
   if (status === 410) return { kind: "given_up", reason: "The endpoint answered 410: it is gone." };
   if (wishOf(outcome) === "abort-message") return { kind: "given_up", reason: "The endpoint asked not to try again." };
-  // Stopped on our side, for example to shut down: the endpoint is not to blame and is tried when we are back.
+  // Stopped on our side, for example to shut down: the endpoint is not to blame, and is tried again after the restart.
   if (outcome.kind === "failed" && outcome.reason === "aborted") return { kind: "retry", atMs: nowMs };
 
   const delayMs = retryDelaysMs[attempt - 1];
@@ -61,7 +62,7 @@ export function nextStep(input: {
   return { kind: "retry", atMs: nowMs + Math.ceil(Math.max(scheduledMs, askedMs)) };
 }
 
-/** What an endpoint asks for by the header `webhook-delivery` of its answer: to drop this delivery, or to send none at all. */
+/** Reads the response header `webhook-delivery`: drop this delivery, or send no more; null for anything else. */
 export function wishOf(outcome: PostOutcome): "abort-message" | "disable" | null {
   const wish = outcome.kind === "answered" ? outcome.headers["webhook-delivery"]?.trim().toLowerCase() : undefined;
   return wish === "abort-message" || wish === "disable" ? wish : null;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createScheduler } from "./scheduler.ts";
 
-/** Scheduler that are held until the test lets them end; says who has one. */
+/** A scheduler whose turns last until the test ends them, and the items that have one. */
 function heldTurns(atOnce: number) {
   const having = new Map<string, () => void>();
   const log: string[] = [];

@@ -1,12 +1,13 @@
-/** Runs work for many items, a few at a time and each in its turn. */
+/** Runs work for many items, a few at a time, in order. */
 export interface Scheduler<T> {
   /** Queues `item`, unless it is queued already. */
   schedule(item: T): void;
 }
 
 /**
- * At most `concurrency` items run at once, and no item runs twice at the same time: an item that is scheduled while it runs
- * runs once more. The event loop comes round between two runs, so a long queue does not delay anything else.
+ * Creates a scheduler. At most `concurrency` items run at once, and no item runs twice at the same time: an item that
+ * is scheduled while it runs runs once more. The event loop gets a turn between two runs, so a long queue does not
+ * delay other work.
  *
  * @param run the work of one item; must not reject
  */

@@ -16,7 +16,7 @@ const message = {
 } as const;
 const now = new Date("2026-05-15T12:00:00.999Z");
 
-/** A receiver's check, written from the description of the wire and not from our code. */
+/** A receiver's check, written from the description of the wire format and not from our code. */
 function receiverAccepts(headers: Headers, key: string): boolean {
   const h = (name: string) => headers.get(`x-e2a-auth-${name}`) ?? "";
   const names = [

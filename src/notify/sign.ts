@@ -2,13 +2,13 @@ import { createHmac } from "node:crypto";
 import { domainToASCII, domainToUnicode } from "node:url";
 import type { EntityType } from "../mail.ts";
 
-/** What is signed, each member as its header carries it. */
+/** The signed values, each as its header carries it. */
 export interface SignedFields {
   verified: boolean;
   sender: string;
   entityType: EntityType;
   domainCheck: string;
-  /** Whom the sender acts for. Its header is absent when this is absent or empty. */
+  /** The party that the sender acts for. The header is absent if this is absent or empty. */
   delegation?: string;
   /** RFC 3339, UTC, whole seconds, `Z`. */
   timestamp: string;
@@ -18,16 +18,16 @@ export interface SignedFields {
 }
 
 /**
- * Longest sender that is shown, in characters. RFC 5321 4.5.3.1 allows 320. A longer one is left out whole:
- * its header would make receivers refuse the request, and a shortened one could name another domain.
+ * Longest sender that is shown, in characters. RFC 5321 4.5.3.1 allows 320. A longer one is left out completely:
+ * receivers would refuse a request with such a header, and a shortened one could name another domain.
  */
 const SENDER_CHARS_MAX = 1_000;
 
-/** How long a secret goes on signing beside the one that took its place, so that receivers can change over. */
+/** How long a replaced secret still signs in addition to its successor, so that receivers can change over. */
 const OVERLAP_MS = 24 * 3_600_000;
 
 /**
- * The secrets that sign: the newest, and each that was replaced less than 24 hours ago.
+ * Selects the secrets that sign: the newest, and each that was replaced less than 24 hours ago.
  *
  * @param secrets all of an account, the newest first
  */
@@ -38,7 +38,7 @@ export function signers<T extends { createdAt: Date }>(secrets: readonly T[], no
   });
 }
 
-/** The text under the signature: the header values in their order, one a line, no line end after the last. */
+/** The signed text: the header values in their order, one per line, without a line end after the last. */
 export function canonical(fields: SignedFields): string {
   return [
     fields.verified,
@@ -53,14 +53,14 @@ export function canonical(fields: SignedFields): string {
 }
 
 /**
- * The X-E2A-Auth-* headers of one attempt or fetch, in the order in which they are sent.
+ * Makes the X-E2A-Auth-* headers of one attempt or fetch, in the order in which they are sent.
  *
  * Values are made safe for a header first and then signed, so a receiver checks the signature over the values it got.
- * They are printable ASCII. Printable ASCII other than a backslash goes as it is; an internationalised domain
- * in its A-label form; any other character, and a space at either end, as `\x{HEX}` (the form of RFC 6533 section 3).
+ * They are printable ASCII. Printable ASCII other than a backslash stays as it is. An internationalised domain is in
+ * its A-label form. Any other character, and a space at either end, becomes `\x{HEX}` (the form of RFC 6533 section 3).
  *
- * The first secret makes X-E2A-Auth-Signature. What others make goes into X-E2A-Auth-Signature-Previous, separated by
- * spaces, so that a receiver that does not know the new secret yet has something to check.
+ * The first secret makes X-E2A-Auth-Signature. The signatures of the others go into X-E2A-Auth-Signature-Previous,
+ * separated by spaces, so that a receiver that does not know the new secret yet can check one of them.
  *
  * @param secrets each the 64 characters as shown to the user; their UTF-8 bytes are the key
  */
@@ -96,11 +96,11 @@ export function authHeaders(
 }
 
 /**
- * The headers of Standard Webhooks 1.0 (standardwebhooks.com), so that stock verifiers work.
+ * Makes the headers of Standard Webhooks 1.0 (standardwebhooks.com), so that stock verifiers work.
  *
- * @param delivery.id the same for every attempt; holds no full stop, which separates the signed parts
+ * @param delivery.id the same for every attempt; has no full stop, which separates the signed parts
  * @param delivery.body the bytes that are sent; a string stands for its UTF-8 bytes
- * @param delivery.secrets one signature each, separated by spaces: a receiver that knows any of them accepts
+ * @param delivery.secrets each makes a signature, separated by spaces: a receiver that knows any of them accepts
  */
 export function standardWebhookHeaders(delivery: {
   id: string;
@@ -120,22 +120,22 @@ export function standardWebhookHeaders(delivery: {
   };
 }
 
-/** The same signing secret in the form that a Standard Webhooks verifier is given. */
+/** Converts a signing secret to the form that Standard Webhooks verifiers take. */
 export function standardWebhookSecret(secret: string): string {
   return `whsec_${Buffer.from(secret, "utf8").toString("base64")}`;
 }
 
-/** The address with an internationalised domain as A-labels (RFC 5890 2.3.2.1); "" when longer than any address. */
+/** The address with an internationalised domain as A-labels (RFC 5890 2.3.2.1); "" if it is longer than any address. */
 function senderInAscii(sender: string): string {
   if (sender.length > SENDER_CHARS_MAX) return "";
   const at = sender.lastIndexOf("@") + 1;
   const domain = sender.slice(at);
   const ascii = domainToASCII(domain);
-  // Only a domain that is the exact Unicode form of its A-labels: look-alikes must not be folded into another name.
+  // Converts only a domain that is the exact Unicode form of its A-labels: a look-alike must not become another name.
   return ascii !== "" && domainToUnicode(ascii) === domain ? sender.slice(0, at) + ascii : sender;
 }
 
-/** Receivers decode bytes above 0x7E in different ways and trim spaces at the ends: neither may be in a signed value. */
+/** Receivers decode bytes above 0x7E differently and trim spaces at the ends, so a signed value must have neither. */
 function headerSafe(value: string): string {
   return value.replace(
     /[^\x20-\x5b\x5d-\x7e]|^ | $/gu,

@@ -15,7 +15,7 @@ function places(options: { all?: number; failing?: string[] } = {}) {
 
 const at = (endpointId: string, userId = "usr_1") => ({ endpointId, userId });
 
-/** How many attempts each of these endpoints may have, in one claim. */
+/** How many attempts each of these endpoints may have in one claim. */
 function granted(it: Pick<Slots, "forClaim">, endpoints: string[]): number[] {
   const { of, others } = it.forClaim();
   return endpoints.map((endpoint) => of.get(endpoint) ?? others);
@@ -116,9 +116,9 @@ describe("places", () => {
   });
 });
 
-/** Agents whose endpoints hang, with mail that waits for each, and one whose endpoint answers. */
+/** Agents whose endpoints hang, each with waiting mail, and one whose endpoint answers. */
 test("endpoints that hang never keep an endpoint that answers waiting, after a restart neither", async () => {
-  // Nobody ever hears an answer here, and time stands still, so what is in hand stays in hand.
+  // This server never answers, and time stands still, so attempts stay in progress.
   const heard = new Set<string>();
   using silent = await serveRaw((_, text) => heard.add(/^POST \/(\S*)/.exec(text)?.[1] ?? ""));
   await using sink = startSink();
@@ -135,7 +135,7 @@ test("endpoints that hang never keep an endpoint that answers waiting, after a r
     expect((await deliver(t.app.smtp.port, { to: `${slug}@e2a.localhost`, message })).code).toBe(250);
   };
   const open = () => silent.connections.filter((connection) => !connection.closed).length;
-  // One after the other fails once: it has been tried for half a minute.
+  // Each endpoint fails once, as if it had been tried for half a minute.
   for (const slug of slugs) {
     await send(slug);
     const owner = { userId: t.userId, agentId: `${slug}@e2a.localhost` };

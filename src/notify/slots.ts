@@ -2,50 +2,54 @@ import type { DeliverySlots } from "../store/events/delivery-queue.ts";
 import type { DeliveryRow } from "../store/schema.ts";
 import type { Clock } from "../util/clock.ts";
 
-/** Endpoints that failed last may have this share of all slots, so that those that hang never take the slots of all others. */
+/** Share of all slots for endpoints whose last attempt failed, so that hanging ones never take the slots of others. */
 const FAILING_SHARE = 0.5;
 /**
- * Share of all slots that the endpoints of one account may have: one whose endpoints answer slowly, and well, never keeps the
- * others waiting. More than half, so that at most one account has its part at a time.
+ * Share of all slots for the endpoints of one account, so that endpoints which answer slowly, and well, never keep the
+ * other accounts waiting. It is more than half, so that at most one account is at its limit at a time.
  */
 const ACCOUNT_SHARE = 0.75;
-/** Failures in a row after which an endpoint rests before the next attempt: one that refuses is else called all the time. */
+/**
+ * Failures in a row after which an endpoint rests before each attempt. Otherwise one that refuses is called all the
+ * time.
+ */
 const FAILURES_WITHOUT_REST = 3;
 /**
- * The rest doubles with each failure; the end is what somebody waits at most whose endpoint answers again. Half of it is
- * chance, so that endpoints which failed together are not all tried again at the same moment.
+ * The rest doubles with each failure; `max` is how long an endpoint that answers again waits at most. Half of it is
+ * random, so that endpoints which failed together are not all retried at the same moment.
  */
 const REST_MS = { first: 1_000, max: 15_000 };
-/** Endpoints that answered last and are remembered; the one that was served least recently becomes a stranger again. */
+/** Endpoints remembered as healthy. The one served least recently is forgotten and counts as unknown again. */
 const HEALTHY_MAX = 2_000;
-/** Resting endpoints that a claim is told of; where there are more, one of them soon ends its rest anyway. */
+/** Resting endpoints named to a claim. If there are more, one of them soon ends its rest anyway. */
 const RESTING_LISTED_MAX = 100;
 
-/** What takes a slot: a delivery to an endpoint of an account. */
+/** A delivery that takes a slot of its endpoint and account. */
 type InSlot = Pick<DeliveryRow, "endpointId" | "userId">;
 
-/** Who may have how many attempts in hand: over all endpoints, for each, and for all of an account. */
+/** Limits the attempts in progress: in total, for each endpoint, and for each account. */
 export interface Slots {
-  /** How many more endpoints may have, for one claim: all of which something is known, or only those of `named`. */
+  /** How many more attempts endpoints may have in one claim: all endpoints that are known, or only those in `named`. */
   forClaim(named?: readonly string[]): DeliverySlots;
-  /** Endpoints that may have no more, as far as they are worth naming. */
+  /** Endpoints that have no free slot, as far as they are worth naming. */
   busy(): string[];
-  /** The account that may have no more; null when each may. */
+  /** The account that has no free slot; null if every account has one. */
   fullAccount(): string | null;
   take(delivery: InSlot): void;
-  /** An attempt has ended; `isHealthy` when the endpoint took it, null when nothing was learnt of it. */
+  /** Ends an attempt. `isHealthy`: whether the endpoint accepted it; null if nothing was learnt about it. */
   done(delivery: InSlot, isHealthy: boolean | null): void;
-  /** The endpoint was changed: what is known of it may be wrong. Returns whether it had failed last. */
+  /** Forgets failures of an endpoint that was changed. Returns whether it had failed last. */
   forget(endpoint: string): boolean;
-  /** When the first of those who rest may go on; null when none rests. */
+  /** When the first resting endpoint may be called again; null if none rests. */
   nextFreeAt(): Date | null;
 }
 
 /**
- * An endpoint that answered last has `perEndpoint` slots. One of which nothing is known yet has one, and one that failed
- * last has one as healthy, of those that all failing ones share; when it goes on failing it rests in between.
+ * Creates the slots. An endpoint whose last attempt succeeded has `perEndpoint` slots, and an unknown one has one. One
+ * whose last attempt failed also has one, taken from the share of all failing endpoints; if it keeps failing, it rests
+ * in between.
  *
- * @param all slots in all
+ * @param all slots in total
  * @param failing endpoints that failed before this process began
  */
 export function createSlots(

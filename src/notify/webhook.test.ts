@@ -183,7 +183,7 @@ test("a delivery says what its last attempt came to, and when it is tried next u
   // The first wait of the schedule is 5 s, with its jitter.
   expect(Math.abs(Date.parse(waiting.next_attempt_at) - clock.now() - 5_000)).toBeLessThanOrEqual(1_000);
   expect(waiting.last_error).toBeUndefined();
-  // Nobody is there any more: what it answered before is no news.
+  // The endpoint is gone: its earlier answer is no longer shown.
   await sink[Symbol.asyncDispose]();
   clock.advance(6_000);
   await t.app.drain();
@@ -263,7 +263,7 @@ describe("an endpoint that fails", () => {
   test("does not hold up another", async () => {
     await using dead = startSink();
     await using alive = startSink();
-    // Fewer places than messages for the dead endpoint, which answers nobody.
+    // Fewer slots than messages for the dead endpoint, which never answers.
     await using t = await startTestApp({ set: { "webhook.concurrency": 4, "webhook.concurrency_per_endpoint": 2 } });
     dead.answer = () => new Promise(() => {});
     await withAgent(t, "dead", dead.url);
@@ -272,7 +272,7 @@ describe("an endpoint that fails", () => {
     await dead.reached(1);
     for (let i = 0; i < 3; i++) await send(t, "alive@e2a.localhost", `through-${i}`);
     await alive.reached(3);
-    // One that never answered has a single place.
+    // An endpoint that never answered has one slot.
     expect(dead.requests.length).toBe(1);
   });
 });
@@ -422,7 +422,7 @@ test("another node posts nothing to an endpoint that answers just before its tim
 });
 
 test("the next delivery of an endpoint that answers waits for no search", async () => {
-  // It stands still, so the pause after a search never ends.
+  // The clock stands still, so the pause after a search never ends.
   const clock = new TestClock();
   await using slow = startSink();
   await using other = startSink();
@@ -436,7 +436,7 @@ test("the next delivery of an endpoint that answers waits for no search", async 
   };
   for (const subject of ["one", "two", "three"]) await send(t, bot, subject);
   await slow.reached(1);
-  // The worker has looked for a place for the others when this one has arrived.
+  // The worker has looked for a slot for the others when this one has arrived.
   await send(t, "other@e2a.localhost", "in between");
   await other.reached(1);
   expect(slow.requests).toHaveLength(1);
@@ -445,7 +445,7 @@ test("the next delivery of an endpoint that answers waits for no search", async 
 });
 
 test("a changed URL ends the rest of an endpoint that fails", async () => {
-  // It stands still, so a rest never ends by itself.
+  // The clock stands still, so a rest never ends automatically.
   const clock = new TestClock();
   await using down = startSink();
   await using up = startSink();

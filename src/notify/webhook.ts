@@ -18,16 +18,16 @@ import { nextStep, wishOf } from "./retry.ts";
 import { authHeaders, signers, standardWebhookHeaders } from "./sign.ts";
 import { createSlots } from "./slots.ts";
 
-/** Longer than an attempt may take, so that a lease never passes on while its holder still posts. */
+/** A lease outlasts an attempt by this much, so that it is never passed on while its holder still posts. */
 const LEASE_MARGIN_MS = 15_000;
-/** `last_signed_at` is a hint for people; writing it once a minute is enough. */
+/** `last_signed_at` is a hint for people, so writing it once a minute is enough. */
 const LAST_SIGNED_RESOLUTION_MS = 60_000;
 
-/** A search is followed by a pause of so many times what it took. */
+/** The pause after a search, as a multiple of the time that the search took. */
 const SEARCH_PAUSE_FACTOR = 50;
-/** Deliveries that one search takes, so that it is soon over. */
+/** Deliveries that one search takes: few, so that it ends soon. */
 const SEARCHED_AT_ONCE = 8;
-/** Endpoints of one claim; each costs a seek. */
+/** Endpoints in one claim; each costs a seek. */
 const NAMED_AT_ONCE = 50;
 
 export interface WebhookOptions {
@@ -36,12 +36,12 @@ export interface WebhookOptions {
   poster: Poster;
   clock: Clock;
   log: Log;
-  /** Attempts in hand at most, over all endpoints and for each. */
+  /** Attempts in progress, at most: over all endpoints, and for each. */
   concurrency: number;
   concurrencyPerEndpoint: number;
-  /** Endpoints that failed last, when this process begins. */
+  /** Endpoints whose last attempt had failed when this process began. */
   failing: readonly string[];
-  /** Attempts a second for each endpoint; 0 is no limit. */
+  /** Attempts per second for each endpoint; 0 means no limit. */
   ratePerEndpoint: number;
   timeoutMs: number;
   /** Writes to the owner of an endpoint that is switched off. */
@@ -55,8 +55,9 @@ type WriteMail = (
 ) => Promise<Notice | null>;
 
 /**
- * Delivers to webhooks, messages to agents' own and events to accounts': claim → sign → POST → done, later or given up.
- * An endpoint has few attempts in hand, and an account not all, so what is dead or slow never holds up others.
+ * Delivers messages to agents' webhooks and events to accounts' webhooks: claim → sign → POST → done, later or given
+ * up. An endpoint has few attempts in progress, and an account not all of them, so a dead or slow one never delays
+ * others.
  */
 export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const { store, clock } = options;
@@ -66,13 +67,19 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const slots = createSlots({ all, perEndpoint, failing }, clock, random);
   const rateLimit = createRateLimit(options.ratePerEndpoint, clock);
   const busy = () => [...new Set([...slots.busy(), ...rateLimit.waiting()])];
-  /** Endpoints that have something due, as far as anybody said so. */
+  /** Endpoints that signals have named as having something due. */
   const named = new Set<string>();
-  /** What is due and has not been named is searched for no sooner, so that a pile which makes a search dear slows nothing else. */
+  /**
+   * When the next search for due deliveries that were not named may begin, so that a large backlog, which makes
+   * searches expensive, slows nothing else.
+   */
   let searchAt = 0;
-  /** When the next one is due that was not due at the last search; undefined when something may have come in between. */
+  /**
+   * The due time of the next delivery, if it was still ahead at the last search; undefined if another may have been
+   * added.
+   */
   let nextDue: Date | null | undefined;
-  /** Who waits for the end of all that is due. */
+  /** The number of callers that wait for everything due to be done. */
   let draining = 0;
 
   async function claim(limit: number, only?: readonly string[]): Promise<DeliveryRow[]> {
@@ -108,7 +115,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
     const claimed = await claim(wanted);
     if (claimed.length === 0) {
       const due = await store.nextDeliveryDue(busy(), slots.fullAccount());
-      // What is due and was not claimed has no free slot: it is looked for again when one is free.
+      // A due delivery that was not claimed has no free slot. It is looked for again when a slot is free.
       nextDue = due && due.getTime() > now ? due : null;
     }
     if (claimed.length < wanted) searchAt = clock.now() + (performance.now() - startedAt) * SEARCH_PAUSE_FACTOR;
@@ -132,7 +139,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
         isHealthy = await attempt(delivery, options, random);
       } finally {
         slots.done(delivery, isHealthy);
-        // There may be more for it, which had no free slot.
+        // The endpoint may have more deliveries, which had no free slot.
         if (isHealthy !== false) named.add(delivery.endpointId);
       }
     },
@@ -144,7 +151,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   });
   const unsubscribe = store.onSignal((signal) => {
     const isChanged = signal.topic === "agent" || signal.topic === "webhook";
-    // What waits for an endpoint that rests may go to another URL now.
+    // Deliveries that wait for a resting endpoint may go to another URL now.
     if (!(isChanged ? slots.forget(signal.key) : signal.topic === "deliveries")) return;
     if (signal.key === "") searchAt = 0;
     else named.add(signal.key);
@@ -166,7 +173,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   };
 }
 
-/** Makes one attempt and records it; returns whether the endpoint took it, null when it was not asked. */
+/** Makes one attempt and records it. Returns whether the endpoint accepted it; null if the endpoint was not called. */
 async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: () => number): Promise<boolean | null> {
   const { store, vault, poster, clock, log } = options;
   const record = (step: DeliveryStep, row: Parameters<Store["finishDelivery"]>[2], news: EndpointNews | null = null) =>
@@ -199,7 +206,7 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
     body,
   });
   if (outcome.kind === "failed" && outcome.reason === "aborted") {
-    // We are stopping: nothing was learnt about the endpoint, so the attempt does not count.
+    // We are stopping: the attempt says nothing about the endpoint, so it does not count.
     await record({ kind: "released", at: startedAt }, null);
     return null;
   }
@@ -235,7 +242,7 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
   return step.kind === "done";
 }
 
-/** What is sent, and the message whose proof goes with it. */
+/** The body to send, and the message whose authentication headers go with it. */
 function requestOf(
   { content }: DeliveryWork,
   delivery: DeliveryRow,
@@ -247,14 +254,14 @@ function requestOf(
   return { body: JSON.stringify(eventBody(content.event)), message: content.message };
 }
 
-/** An event as webhooks, the log and its WebSocket show it. */
+/** Makes an event's JSON as webhooks, the log and its WebSocket show it. */
 export function eventBody({ id, type, createdAt, agentId, data: stored }: EventRow) {
-  // Events of servers before this member have none.
+  // Events stored by older servers do not have this member.
   const data = type === "message.received" ? { in_reply_to: null, ...stored } : stored;
   return { id, type, timestamp: createdAt.toISOString(), ...(agentId === null ? {} : { agent_id: agentId }), data };
 }
 
-/** What an attempt says about its endpoint; null when nothing is new, so that nothing need be written. */
+/** What an attempt says about its endpoint; null if that is not new, so that nothing needs to be written. */
 async function newsOf(
   { endpoint }: DeliveryWork,
   outcome: PostOutcome,
@@ -277,7 +284,7 @@ async function newsOf(
   return endpoint.failingSince ? { kind: "healthy" } : null;
 }
 
-/** What the owner of an endpoint is told when it is switched off. */
+/** The mail to the owner of an endpoint that is switched off. */
 function disabledMail(endpoint: Endpoint, reason: string, outcome: PostOutcome): { subject: string; text: string } {
   const { agentId, id, url } = endpoint;
   const last = outcome.kind === "answered" ? `It answered with status ${outcome.status}.` : outcome.message;
@@ -303,7 +310,7 @@ function disabledMail(endpoint: Endpoint, reason: string, outcome: PostOutcome):
   };
 }
 
-/** The signed headers of a message, as the webhook request and `auth_headers` carry them. */
+/** Makes the signed headers of a message, as the webhook request and `auth_headers` carry them. */
 export function authHeadersOf(message: MessageRow, secrets: readonly string[], now: Date): Record<string, string> {
   return authHeaders(
     {

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 
-/** The argument that makes the compiled program a child of a server; no command begins like this. */
+/** The argument that makes the compiled program a server's child. No command is named like this. */
 export const CHILD_ARGUMENT = "__serve-tasks";
 
-/** How a child is started: the compiled program again, or its source. */
+/** The command that starts a child: the compiled program itself, or its source. */
 export function childCommand(): string[] {
   return Bun.isStandaloneExecutable
     ? [process.execPath, CHILD_ARGUMENT]

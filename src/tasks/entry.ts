@@ -1,4 +1,4 @@
-/** The program of a child process; see main.ts and offload.ts for how it is started. */
+/** The program that a child process runs; main.ts and offload.ts start it. */
 import { serveTasks } from "../workers/serve.ts";
 import { tasks } from "./tasks.ts";
 

@@ -14,13 +14,13 @@ const envelope = { from: "alice@example.com", to: bot };
 const rsa = signingKey("example.com");
 const zone = { ...senderZone("example.com"), ...rsa.zone };
 
-/** An application whose children know mail that they cannot read: its X-Test-Poison says how. */
+/** An application whose children fail on mail with the header X-Test-Poison, in the way that it names. */
 async function hostileApp(set: Record<string, unknown> = {}) {
   const pool = createPool({
     command: [process.execPath, join(import.meta.dir, "../../test/support/hostile-child.ts")],
     log: silentLog,
     size: 1,
-    // Less than usual, and more than a fresh child needs for its first ordinary mail on a busy machine.
+    // Below the default, but more than a fresh child needs for its first ordinary mail on a busy machine.
     limits: { stallMs: 2_000 },
   });
   const app = await startTestApp({ zone, set, seams: { pool } });
@@ -143,7 +143,7 @@ test("kill -9 of the child that has a message: the message is there once", async
       return deliver(t.app.app.smtp.port, { from, to: bot, message });
     }),
   );
-  // The child asks about senders: it has messages in hand.
+  // Once the child asks DNS about senders, it is working on messages.
   while (!t.app.dns.queries.some(({ name }) => name.includes("host"))) await Bun.sleep(1);
   kill();
   expect((await sent).map(({ code }) => code)).toEqual(Array.from({ length: 20 }, () => 250));
@@ -152,7 +152,7 @@ test("kill -9 of the child that has a message: the message is there once", async
   expect(subjects.toSorted()).toEqual(expected.toSorted());
 });
 
-/** The children of a process that still run. */
+/** Process ids of a process's children. */
 function childrenOf(pid: number): number[] {
   return readdirSync("/proc").flatMap((name) => {
     if (!/^\d+$/.test(name)) return [];
@@ -194,7 +194,7 @@ test.each(["stop", "kill"] as const)(
       const seen = ["environ", "cmdline"].map((file) => readFileSync(`/proc/${child}/${file}`, "latin1")).join("\0");
       expect(seen).not.toContain("ab".repeat(32));
       expect(seen).not.toContain("E2A_");
-      // What a terminal sends to the whole group.
+      // A terminal sends this to the whole process group.
       process.kill(child, "SIGINT");
     }
     expect((await deliver(smtpPort, { ...envelope, message: plainMail({ to: bot }) })).code).toBe(250);
@@ -208,7 +208,7 @@ test.each(["stop", "kill"] as const)(
 test("long texts reach a child and the reader as they were written, whatever is beside them", async () => {
   await using app = await startTestApp();
   await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
-  // No length of a piece is a multiple of these, so that each kind of character is cut somewhere.
+  // The length of a piece is not a multiple of these, so each kind of character is cut somewhere.
   const text = `a${"wörd 😀 ".repeat(20_000)}end`;
   const html = `<p>${"😀é ".repeat(30_000)}</p>`;
   const attachments = [{ filename: "a.txt", data: Buffer.from("attached").toString("base64") }];

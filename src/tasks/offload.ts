@@ -1,4 +1,4 @@
-/** The server's side of its children's tasks: one function a task, with what happens when a task kills its child. */
+/** The server's side of its children's tasks: one function per task, with its fallback if the task kills its child. */
 
 import type { Outgoing } from "../approval/outgoing.ts";
 import { plainReviewMail, unknownLinks, unknownReview } from "../approval/plain-review.ts";
@@ -20,36 +20,36 @@ import type { Bytes } from "../workers/frames.ts";
 import { type Pool, TaskLost, type TaskOptions } from "../workers/pool.ts";
 import type { DnsSettings, TaskName, TaskShapes } from "./tasks.ts";
 
-/** Text this short is searched for links here: a child costs more, even if each character looked at all others. */
+/** Shorter text is searched for links in this process: a child costs more, even if the search were quadratic. */
 const INLINE_CHARS_MAX = 1_000;
-/** A message this short, without attachments, is composed here: its time is linear, and below a millisecond. */
+/** A shorter message without attachments is composed in this process: that takes linear time, under a millisecond. */
 const INLINE_COMPOSE_CHARS_MAX = 2 * 1024;
 
 export interface Offload {
   /**
-   * Examines a message. One that kills two children is authenticated only, and read as raw text with a sentence among its
-   * defects. Failures: `mail_loop`, `overloaded`, and `unavailable` when that kills a child, too.
+   * Examines a message. A message that kills two children is only authenticated; it is read as raw text, and its
+   * defects say so. Failures: `mail_loop`, `overloaded`, and `unavailable` if that kills a child too.
    */
   examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
-  /** One attachment by its index; null when there is none. Failures: `overloaded`, `unavailable`. */
+  /** One attachment by its index; null if it does not exist. Failures: `overloaded`, `unavailable`. */
   attachment(raw: Uint8Array, index: number): Promise<{ attachment: Attachment; content: Uint8Array } | null>;
-  /** All attachments in order. Failures as of `attachment`. */
+  /** All attachments in order. Fails like `attachment`. */
   attachments(raw: Uint8Array): Promise<{ attachment: Attachment; content: Uint8Array }[]>;
-  /** A mail's HTML, harmless; `raw` is the message with the pictures that it names by `cid:`. Failure `overloaded`. */
+  /** Sanitizes a mail's HTML; `raw` is the message with the images that `cid:` refers to. Failure `overloaded`. */
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
-  /** What a person would read of an HTML file. Failures as of `attachment`. */
+  /** The text that a person would see in an HTML file. Fails like `attachment`. */
   readHtml(html: string): Promise<Body>;
-  /** All links of a mail; one entry says so when they cannot be found. Failure `overloaded`. */
+  /** All links of a mail. If the search fails, the list has one entry that says so. Failure `overloaded`. */
   links(text: string, html: string | null): Promise<ShownLink[]>;
-  /** What reviewers of a held message are shown; when that cannot be made, it says so. Failure `overloaded`. */
+  /** What reviewers see of a held message. If it cannot be made, it says so. Failure `overloaded`. */
   heldReview(message: Outgoing, contentHash: string): Promise<HeldReview>;
-  /** What the gate looks for; a message that cannot be searched counts as too long. Failure `overloaded`. */
+  /** Searches a message for the gate. A message that cannot be searched counts as too long. Failure `overloaded`. */
   searchOutgoing(request: SearchRequest): Promise<Search>;
-  /** The mail that tells a reviewer of held messages; it shows nothing of those that kill a child. Failure `overloaded`. */
+  /** Mail to a reviewer about held messages; without their content if it kills a child. Failure `overloaded`. */
   reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
-  /** The page of a reviewer's link. Failures as of `attachment`. */
+  /** The page behind a reviewer's link. Fails like `attachment`. */
   approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
-  /** A message as bytes, with the hash that decisions are about. Failures: `overloaded`, `unavailable`. */
+  /** A message as bytes, with the hash that decisions refer to. Failures: `overloaded`, `unavailable`. */
   compose(mail: OutboundMail): Promise<{ raw: Buffer; contentHash: string }>;
 }
 
@@ -58,7 +58,7 @@ export function createOffload(options: {
   resolver: Resolver;
   isHosted: IsHosted;
   settings: ExamineSettings;
-  /** How children ask DNS themselves; null: `resolver` does, which tests may have replaced. */
+  /** How children query DNS themselves; null: they call `resolver`, which tests replace. */
   dns: DnsSettings | null;
   log: Log;
 }): Offload {
@@ -74,7 +74,7 @@ export function createOffload(options: {
     name: Name,
     input: TaskShapes[Name]["input"],
     blobs: readonly Bytes[] = [],
-    // Mail waits for DNS, and its sender has minutes; whoever asks for anything else looks at a screen.
+    // Urgent by default, because a user waits. Incoming mail is not: it waits for DNS, and its sender has minutes.
     how: TaskOptions = { isUrgent: true },
   ): Promise<{ output: TaskShapes[Name]["output"]; blobs: Uint8Array[] }> {
     const { output, blobs: results } = await pool.run(name, input, blobs, how);
@@ -91,7 +91,7 @@ export function createOffload(options: {
 
   return {
     async examine(pieces, job) {
-      // Mail of this server's own agents has one owner for each.
+      // Mail between agents has no client, so each sending agent is an owner.
       const owner = job.verdict ? job.envelope.mailFrom : limitKey(job.envelope.remoteAddress);
       try {
         return (await run("examine", { job, settings, dns, defect: null }, [pieces], { host, owner })).output;
@@ -186,7 +186,7 @@ const unsearchable: Search = {
   unsearched: [{ name: "the message", why: "too large" }],
 };
 
-/** The attachments' bytes and long texts, and the message without them. */
+/** Separates a message from its attachments' bytes and long texts, which travel as blobs. */
 async function apart<T extends { text: string; html: string | null; attachments: { content: Uint8Array }[] }>(
   message: T,
 ) {
@@ -198,10 +198,10 @@ async function apart<T extends { text: string; html: string | null; attachments:
   };
 }
 
-/** Text that is shorter travels with its message, which is copied in one go. */
+/** Shorter text travels inside its message, which is copied in one step. */
 const APART_CHARS_MIN = 64 * 1024;
 
-/** Long texts as UTF-8, and the message without them. Half a surrogate pair becomes U+FFFD, as it does in any message. */
+/** Separates a message from its long texts, as UTF-8. A lone surrogate becomes U+FFFD, as it does in any message. */
 async function withoutTexts<T extends { text: string; html: string | null }>(message: T) {
   const { text, html } = message;
   const texts = { text: text.length >= APART_CHARS_MIN, html: html !== null && html.length >= APART_CHARS_MIN };
@@ -212,12 +212,12 @@ async function withoutTexts<T extends { text: string; html: string | null }>(mes
   return { rest, blobs };
 }
 
-/** A text as UTF-8, in pieces; between any two the event loop comes round. */
+/** Encodes a text as UTF-8, in pieces; yields to the event loop after each. */
 async function utf8(text: string): Promise<Uint8Array[]> {
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < text.length; ) {
     const end = at + APART_CHARS_MIN;
-    // Not between the halves of a surrogate pair.
+    // Do not cut a surrogate pair in half.
     const isSplit = end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800;
     pieces.push(Buffer.from(text.slice(at, isSplit ? end + 1 : end)));
     at = isSplit ? end + 1 : end;
@@ -226,7 +226,7 @@ async function utf8(text: string): Promise<Uint8Array[]> {
   return pieces;
 }
 
-/** For `catch`: a lost task as Failure `unavailable`, anything else as it is. */
+/** For `catch`: turns a lost task into Failure `unavailable`, and rethrows anything else. */
 function unreadable(message: string, fix?: string): (error: unknown) => never {
   return (error) => {
     if (!(error instanceof TaskLost)) throw error;
@@ -234,7 +234,7 @@ function unreadable(message: string, fix?: string): (error: unknown) => never {
   };
 }
 
-/** For `catch`: what stands for the result of a lost task. */
+/** For `catch`: replaces the result of a lost task, and rethrows anything else. */
 function otherwise<T>(output: T): (error: unknown) => { output: T; blobs: Uint8Array[] } {
   return (error) => {
     if (!(error instanceof TaskLost)) throw error;

@@ -1,6 +1,6 @@
 /**
- * What the server's children do: everything that costs more than a few milliseconds on bytes that strangers wrote. Each
- * task gets and gives plain data, and loads what it needs when it is first asked for.
+ * The tasks of the server's children: everything that takes more than a few milliseconds on untrusted bytes. Each task
+ * takes and returns plain data, and loads its modules when it first runs.
  */
 
 import type { Outgoing } from "../approval/outgoing.ts";
@@ -18,32 +18,32 @@ import type { HeldReview } from "../store/schema.ts";
 import { systemClock } from "../util/clock.ts";
 import type { Host, TaskTable } from "../workers/serve.ts";
 
-/** What goes into each task and what comes out of it, byte strings apart. */
+/** The input and output of each task, without its blobs. */
 export interface TaskShapes {
   /** Blobs in: the message. */
   examine: {
     input: {
       job: Examination;
       settings: ExamineSettings;
-      /** Null: the server answers questions to DNS, each by a call. */
+      /** Null: the task asks the server for each DNS query. */
       dns: DnsSettings | null;
       defect: string | null;
     };
     output: Examined;
   };
-  /** Blobs in: the message; out: the contents of the attachments, of one or of all. */
+  /** Blobs in: the message; out: the content of the attachment with that index, or of all attachments. */
   attachments: { input: { limits: ReadLimits; index: number | null }; output: Attachment[] };
-  /** Blobs in: the message that holds the pictures, or none. */
+  /** Blobs in: the message that holds the images, if any. */
   safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
   readHtml: { input: { html: string }; output: Body };
   links: { input: { text: string; html: string | null; texts: TextsApart }; output: ShownLink[] };
-  /** Blobs in: the attachments, here and in the next. */
+  /** Blobs in: the attachments and long texts; the same for `searchOutgoing`. */
   heldReview: { input: { message: WithoutContents; contentHash: string }; output: HeldReview };
   searchOutgoing: { input: Omit<SearchRequest, "message"> & { message: WithoutContents }; output: Search };
-  /** A digest names each message, and shows nothing of their bodies. */
+  /** A digest lists the messages without their content. */
   reviewMail: { input: { reviews: Review[]; now: Date; digest: boolean }; output: ReviewMail };
   approvalPage: { input: { review: Review; action: "approve" | "reject"; token: string }; output: string };
-  /** Blobs in: the attachments; out: the message. */
+  /** Blobs in: the attachments and long texts; out: the message. */
   compose: {
     input: {
       mail: Omit<OutboundMail, "attachments"> & {
@@ -55,19 +55,19 @@ export interface TaskShapes {
   };
 }
 
-/** A message as it would leave, but for the bytes of its attachments and for long texts. */
+/** A message as it would leave, without the bytes of its attachments and without long texts. */
 type WithoutContents = Omit<Outgoing, "attachments"> & {
   attachments: Omit<Outgoing["attachments"][number], "content">[];
   texts: TextsApart;
 };
 
-/** Texts that travel as byte strings behind the attachments, because they are long: their UTF-8. Else they are in place. */
+/** Which texts are long, and so travel in UTF-8 as blobs after the attachments. Other texts are in the message. */
 export interface TextsApart {
   text: boolean;
   html: boolean;
 }
 
-/** How a child asks DNS itself. `server` names the server whose answers it caches. */
+/** How a child queries DNS itself. `server` identifies the server for which it caches answers. */
 export type DnsSettings = Omit<ResolverOptions, "clock"> & { server: string };
 
 export type TaskName = keyof TaskShapes;
@@ -155,14 +155,14 @@ const byName: Tasks = {
   },
 };
 
-/** The tasks of the product, for `serveTasks`. */
+/** The product's tasks, for `serveTasks`. */
 export const tasks: TaskTable = byName;
 
-/** A child of tests serves many servers, each with its own DNS; one of the product has one. */
+/** In tests one child serves many servers, each with its own DNS; in production it serves one. */
 const RESOLVERS_MAX = 8;
 const resolvers = new Map<string, ReturnType<typeof createResolver>>();
 
-/** A resolver of the child's own: a message takes some six questions, and a call for each costs more than the question. */
+/** The child's own resolver: a message takes some six queries, and a call to the server costs more than a query. */
 function resolverFor(dns: DnsSettings): Resolver {
   const key = JSON.stringify(dns);
   const known = resolvers.get(key);
@@ -178,12 +178,12 @@ function resolverFor(dns: DnsSettings): Resolver {
   return made;
 }
 
-/** The same resolver, for a task whose place others get while it waits. */
+/** The same resolver, for a task that gives up its slot while it waits. */
 function waitingFor(resolver: Resolver, host: Host): Resolver {
   return { resolve: (name, type, options) => host.wait(resolver.resolve(name, type, options)) };
 }
 
-/** The server's resolver, with its cache. */
+/** The server's resolver, with the server's cache. */
 function resolverOf(host: Host): Resolver {
   return {
     resolve: <T extends DnsType>(name: string, type: T, options?: { signal?: AbortSignal; fresh?: boolean }) =>
@@ -191,11 +191,11 @@ function resolverOf(host: Host): Resolver {
   };
 }
 
-/** Pictures inside a mail go into its page; more than this would be slow to show. */
+/** A mail's images go into its page, up to this many bytes: more would be slow to show. */
 const INLINE_BYTES_MAX = 8 * 1024 * 1024;
 const inlineType = /^image\/(?:png|jpeg|gif|webp|bmp|avif)$/;
 
-/** The pictures of a message as data URLs, by their Content-ID. */
+/** The images of a message as data URLs, by Content-ID. */
 async function picturesOf(raw: Uint8Array, limits: ReadLimits): Promise<Map<string, string>> {
   const { readAttachments } = await import("../message/read.ts");
   const found = new Map<string, string>();

@@ -1,4 +1,4 @@
-/** The clock seam: tests move it, everything that waits for a time of day asks it. */
+/** The time source of everything that waits for a time of day. Tests replace it with a clock that they move. */
 export interface Clock {
   /** Milliseconds since the epoch, UTC. */
   now(): number;
@@ -16,22 +16,22 @@ export const systemClock: Clock = {
   },
 };
 
-/** How often the difference to another clock is looked at. */
+/** How often the two clocks are compared. */
 const COMPARED_EVERY_MS = 10_000;
-/** Clocks that differ by less are taken for the same one. Those that NTP keeps differ by milliseconds. */
+/** A smaller difference is ignored. Clocks that NTP keeps differ by milliseconds. */
 const SAME_MS = 2_000;
 
-/** A clock that goes by another one, which several machines share. */
+/** A clock that follows another clock, which several machines share. */
 export interface FollowingClock extends Clock {
-  /** Goes on as it is. */
+  /** Stops following; the correction stays as it is. */
   close(): void;
 }
 
 /**
- * A machine's clock, corrected by one that is further away.
+ * Corrects a machine's clock by a remote one.
  *
- * @param theirs asks that one, in milliseconds since the epoch; may be slow, and may fail later on
- * @param onDiffers hears by how many milliseconds it is ahead of the machine's, whenever that changes
+ * @param theirs reads the remote clock, in milliseconds since the epoch; may be slow, and may fail after the first read
+ * @param onDiffers called with how many milliseconds the remote clock is ahead, whenever that changes
  */
 export async function followClock(
   theirs: () => Promise<number>,
@@ -55,7 +55,7 @@ export async function followClock(
   function compareLater(): void {
     cancel = own.after(COMPARED_EVERY_MS, () => {
       compare()
-        // The other one is away; its next answer counts.
+        // The remote clock cannot be reached; the next comparison counts.
         .catch(() => {})
         .finally(() => isOver || compareLater());
     });
@@ -73,7 +73,7 @@ export async function followClock(
   };
 }
 
-/** A clock that stands still until a test moves it; timers due on the way run in order. */
+/** A clock that stands still until a test moves it. Timers that fall due on the way run in order. */
 export class TestClock implements Clock {
   private timers = new Set<{ at: number; run: () => void }>();
 

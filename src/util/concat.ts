@@ -1,7 +1,7 @@
-/** Copied before the event loop comes round: a millisecond, or a few where memory is new. */
+/** Copied in one turn of the event loop: takes a millisecond, or a few if the memory is new. */
 const COPIED_AT_ONCE_BYTES = 512 * 1024;
 
-/** Joins byte arrays as `Buffer.concat` does, on the thread that serves sockets: a large result is copied bit by bit. */
+/** Joins byte arrays as `Buffer.concat` does, but yields to the event loop between pieces of a large result. */
 export async function concatInSteps(parts: readonly Uint8Array[]): Promise<Buffer> {
   const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
   const all = Buffer.allocUnsafeSlow(bytes);

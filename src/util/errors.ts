@@ -3,7 +3,7 @@
  * clients see, its HTTP status and title, and the SMTP reply for the codes that
  * can arise while a message is being received (RFC 5321 4.2, RFC 3463).
  *
- * Outside: vague, safe, with what to do next. Inside: the cause, in the log only.
+ * Clients see a safe message and what to do next; the cause is only logged.
  */
 interface CodeRow {
   readonly status: number;
@@ -52,7 +52,7 @@ export interface FieldError {
 export interface FailureDetails {
   /** One sentence that says what to do next. */
   fix?: string;
-  /** Every wrong field, when the input is at fault. */
+  /** Every wrong field, if the input is at fault. */
   errors?: FieldError[];
   /** Whole seconds until a retry makes sense. Sent as Retry-After. */
   retryAfterSeconds?: number;
@@ -86,7 +86,7 @@ export class Failure extends Error {
   }
 }
 
-/** What lies on this machine, or in the database, keeps a server from starting until somebody decides what to do. */
+/** The server cannot start with the files or the database that it found; the operator must decide what to do. */
 export class StartRefused extends Error {
   override readonly name = "StartRefused";
 

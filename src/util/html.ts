@@ -1,4 +1,4 @@
-/** Text that is HTML already. Only `html` and `raw` make it. */
+/** Text that is already HTML. Only `html` and `raw` make it. */
 export class SafeHtml {
   constructor(readonly text: string) {}
 }

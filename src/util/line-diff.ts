@@ -1,10 +1,10 @@
-/** A line that stayed, went or came. */
+/** A line that was kept, removed or added. */
 export type Step = readonly [sign: " " | "-" | "+", line: string];
 
-/** Above this many comparisons the lines that differ are shown as one block: longer than a person waits or reads. */
+/** Above this many comparisons the lines that differ are shown as one block: nobody would wait for, or read, more. */
 const COMPARISONS_MAX = 4_000_000;
 
-/** How `before` becomes `after`: each line (or word) that stayed, went or came, in order. */
+/** How `before` becomes `after`: each line (or word) that was kept, removed or added, in order. */
 export function compareLines(before: string[], after: string[]): Step[] {
   let start = 0;
   while (start < before.length && start < after.length && before[start] === after[start]) start++;
@@ -21,7 +21,7 @@ export function compareLines(before: string[], after: string[]): Step[] {
   ];
 }
 
-/** By the longest common subsequence: `common[i][j]` is its length for the lines from i and from j on. */
+/** Uses the longest common subsequence: `common[i][j]` is its length for the lines from i and from j on. */
 function differing(before: string[], after: string[]): Step[] {
   const gone = before.map((line): Step => ["-", line]);
   const come = after.map((line): Step => ["+", line]);

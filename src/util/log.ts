@@ -1,5 +1,5 @@
 /**
- * Structured log: one line an event, `LEVEL event key=value …` in a terminal, JSON in a pipe.
+ * Structured log: one line per event, `LEVEL event key=value …` in a terminal, JSON in a pipe.
  * Fields are ids, counts and durations; never bodies, secrets, tokens or whole headers.
  */
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -54,7 +54,7 @@ function humanLine(level: LogLevel, event: string, fields: LogFields): string {
   return `\x1b[2m${time}\x1b[0m ${colour[level]}${level.padEnd(5)}\x1b[0m ${event}${pairs.join("")}\n`;
 }
 
-/** The error's chain of messages on one line; the stack only of what nobody expected. */
+/** The error and up to four of its causes on one line. */
 function describe(error: unknown): string {
   const parts: string[] = [];
   for (let e: unknown = error; e !== undefined && e !== null && parts.length < 5; e = (e as { cause?: unknown }).cause)

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { html, raw, type SafeHtml } from "./html.ts";
 
-/** The look that pages without the dashboard share: fonts, light and dark colours, links, the focus ring. */
+/** The style that pages outside the dashboard share: fonts, light and dark colours, links, the focus ring. */
 const baseStyle = `
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 25%, transparent); --link: light-dark(#1d4ed8, #93c5fd); }
 * { box-sizing: border-box; }
@@ -13,27 +13,27 @@ code, pre { font: 14px/1.4 ui-monospace, monospace; }
 `;
 
 interface PageOptions {
-  /** The style sheet of the page; begins with the look that all share, unless `bare`. */
+  /** The page's style sheet. Follows the shared style, unless `bare`. */
   style: string;
   bare?: boolean;
   script?: string;
-  /** Where its forms may be sent to, as a CSP source list: nowhere by default; null for anywhere. */
+  /** Where its forms may be submitted, as a CSP source list. Default: nowhere; null: anywhere. */
   formTo?: string | null;
-  /** Without a referrer by default, which makes the Origin of its forms `null` (Fetch 3.2). */
+  /** Default: `no-referrer`, which makes the Origin of its forms `null` (Fetch 3.2). */
   referrer?: "no-referrer" | "same-origin";
-  /** Nobody keeps a copy by default. */
+  /** Default: `no-store`. */
   caching?: "no-store" | "no-cache";
 }
 
 /** A kind of page that the server writes itself. */
 export interface PageShell {
-  /** The headers of its pages. The policy lets a page run and load only what stands in it, and nobody frames it. */
+  /** The headers of its pages. The policy allows only the page's own script and styles, and forbids framing. */
   readonly headers: Readonly<Record<string, string>>;
-  /** A page with a heading and what follows it. */
+  /** A page with a heading, and `content` below it. */
   markup(heading: string, content: SafeHtml): string;
-  /** A page of which only the shell is given. */
+  /** The shell around a body that brings its own heading. */
   around(title: string, body: SafeHtml): string;
-  /** The page of `markup` as an answer. */
+  /** The page of `markup` as a response. */
   respond(heading: string, content: SafeHtml, status?: number): Response;
 }
 
@@ -79,7 +79,7 @@ ${script ? html`<script>${raw(script)}</script>\n` : ""}</body>
   return shell;
 }
 
-/** A source of the policy that allows exactly this text (CSP Level 3, 2.3.1). */
+/** A CSP source that allows exactly this text (CSP Level 3, 2.3.1). */
 function hashSource(text: string): string {
   return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 }

@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 
-/** Values by key until their time is up. Past either bound the least recently used go first. */
+/** Keeps values by key until they expire. Past either bound the least recently used are evicted first. */
 export class TtlCache<Value> {
   private readonly entries = new Map<string, { value: Value; expiresAt: number; bytes: number }>();
   private bytes = 0;
@@ -20,7 +20,7 @@ export class TtlCache<Value> {
     return entry.value;
   }
 
-  /** `bytes` is about what the value keeps alive; the key is counted on top. */
+  /** `bytes` estimates the memory that the value keeps alive; the key is counted on top. */
   set(key: string, value: Value, ttlMs: number, bytes: number): void {
     const old = this.entries.get(key);
     if (old) this.drop(key, old);

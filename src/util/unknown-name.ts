@@ -1,12 +1,12 @@
-/** Characters of an unknown name that are compared and repeated to its author. */
+/** Only this many characters of an unknown name are compared, and repeated in the answer. */
 const NAME_CHARS_MAX = 64;
-/** Known names that are all listed when none is near; more are a matter for the documentation. */
+/** If no known name is near, all are listed, up to this many. */
 const LISTED_MAX = 20;
 
-/** Names by which a request may call what it calls otherwise: a message that came in has its words in `text`. */
+/** Names that clients carry over from another place: the text of a received message is in `text`. */
 const synonyms = new Map([["text", "body"]]);
 
-/** Says of a name that it is unknown, and which of the `known` names is near, or which there are. Completes "<name> …". */
+/** Completes "<name> …": says that the name is unknown, and suggests the nearest of the `known` names or lists them. */
 export function unknownSentence(name: string, known: readonly string[]): string {
   const meant = meantBy(name.slice(0, NAME_CHARS_MAX), known);
   if (meant !== null) return `is unknown: did you mean ${meant}?`;
@@ -14,12 +14,12 @@ export function unknownSentence(name: string, known: readonly string[]): string 
   return known.length > LISTED_MAX ? "is unknown" : `is unknown: known are ${known.join(", ")}`;
 }
 
-/** The name of something unknown as it may stand in an answer. */
+/** An unknown name as an answer may repeat it. */
 export function shownName(name: string): string {
   return name.slice(0, NAME_CHARS_MAX).toWellFormed();
 }
 
-/** The candidate with the fewest edits, when they are at most `editsMax`. */
+/** The candidate with the fewest edits, or null if that takes more than `editsMax`. */
 export function nearest(name: string, candidates: readonly string[], editsMax: number): string | null {
   const near = candidates.filter((candidate) => Math.abs(candidate.length - name.length) <= editsMax);
   const ranked = near.map((candidate) => ({ candidate, edits: editDistance(name, candidate) }));
@@ -27,7 +27,7 @@ export function nearest(name: string, candidates: readonly string[], editsMax: n
   return best && best.edits <= editsMax ? best.candidate : null;
 }
 
-/** The known name in another style (`htmlBody`), with a few typing mistakes, or with some of its words (`html`). */
+/** The known name that was meant: in another style (`htmlBody`), with typos, or with some of its words (`html`). */
 function meantBy(name: string, known: readonly string[]): string | null {
   const synonym = synonyms.get(name.toLowerCase());
   if (synonym !== undefined && known.includes(synonym)) return synonym;

@@ -31,7 +31,7 @@ function loop() {
     fail(times: number) {
       failures = times;
     },
-    /** Lets what is under way come to rest, without looking for more. */
+    /** Lets the running work settle, without waking the loop. */
     async rest() {
       for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
     },

@@ -1,39 +1,39 @@
 import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
 
-/** Looked for due work at least this often, in case a wake-up was lost (another process, a lost connection). */
+/** The loop looks for due work at least this often, in case a wake-up was lost (another process, a lost connection). */
 const POLL_MS = 15_000;
-/** Pause after the claim itself failed, for example while the database restarts. */
+/** Pause after a failed claim, for example while the database restarts. */
 const CLAIM_RETRY_MS = 1_000;
 
 export interface WorkOptions<T> {
   name: string;
-  /** Items in hand at most. */
+  /** Items that run at the same time, at most. */
   concurrency: number;
   clock: Clock;
   log: Log;
   /** Takes up to `free` due items under a lease. */
   claim(free: number): Promise<T[]>;
-  /** Does one item and records its outcome. What it throws is logged; the lease brings the item back. */
+  /** Does one item and records its outcome. If it throws, the error is logged, and the item returns after its lease. */
   run(item: T): Promise<void>;
   /** When the next item is due, or null. */
   nextDue(): Promise<Date | null>;
-  /** Whether an item that is done makes room for one that waits. Default: always. */
+  /** Whether to look for more work when an item is done. Default: always. */
   waiting?(): boolean;
 }
 
 export interface Work<T> {
-  /** Says that something may be due. A hint: work is found without it, later. */
+  /** Says that something may be due. Only a hint: without it the loop finds the work later. */
   wake(): void;
-  /** Runs an item whose lease the caller has already. */
+  /** Runs an item that the caller has already leased. */
   take(item: T): void;
-  /** Resolves when nothing is due and nothing is in hand. */
+  /** Resolves when nothing is due and nothing is running. */
   drain(): Promise<void>;
-  /** Claims nothing more and waits for what is in hand, at most `graceMs`. */
+  /** Stops claiming and waits for the running items, at most `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
 
-/** The one loop for all due work: claim with a lease, run, look again; asleep when nothing is due. */
+/** Starts the loop behind all due work: claim under a lease, run, look again; sleep when nothing is due. */
 export function startWork<T>(options: WorkOptions<T>): Work<T> {
   const { clock, log } = options;
   const inHand = new Set<Promise<void>>();

@@ -1,4 +1,4 @@
-/** The account, and who asks. */
+/** The account, and the caller's identity. */
 import { Type } from "@sinclair/typebox";
 import { time } from "./words.ts";
 

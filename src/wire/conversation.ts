@@ -1,8 +1,8 @@
-/** Messages that answer one another. */
+/** A conversation: messages that reply to one another. */
 import { Type } from "@sinclair/typebox";
 import { oneOf, time } from "./words.ts";
 
-/** What names a conversation, in the list and in its own answer. */
+/** The members that identify a conversation, in the list and in its details. */
 export const conversationIdentity = {
   conversation_id: Type.String(),
   subject: Type.String({ description: "The subject of its first message." }),

@@ -1,4 +1,4 @@
-/** The types of events, by which clients choose. Nothing is imported: the dashboard has this file too. */
+/** The types of events that clients can subscribe to. Imports nothing, because the dashboard uses this file too. */
 
 /** Every type of event. */
 export const eventTypes = [

@@ -1,6 +1,6 @@
 /**
- * Every type of event, each with a JSON Schema of its own: a row of the log is an event's truth, and webhooks, the log and
- * its WebSocket all carry the same one under the same id. Bodies of mail are never in an event; they are fetched by id.
+ * Every type of event, each with its own JSON Schema. The row in the log is authoritative: webhooks, the log's API and
+ * its WebSocket all carry that row under the same id. An event never contains a mail's body; clients fetch it by id.
  */
 import { type Static, type TObject, type TProperties, Type } from "@sinclair/typebox";
 import { type EventType, eventTypes } from "./event-types.ts";
@@ -77,7 +77,7 @@ const data = {
   "webhook.test": Type.Object({ webhook_id: text, url: text }),
 } satisfies Record<EventType, TObject>;
 
-/** What each type of event says; the data of a row. */
+/** The `data` of each type of event, as its row stores it. */
 export type EventData = { [T in EventType]: Static<(typeof data)[T]> };
 
 const descriptions: Record<EventType, string> = {
@@ -126,7 +126,7 @@ export const eventSchemas = Object.fromEntries(
 
 const nameOf = (type: EventType) => `${type.replace(/(^|\.)(.)/g, (_, __, first: string) => first.toUpperCase())}Event`;
 
-/** An event of any type; `type` tells which. */
+/** An event of any type, which `type` names. */
 export const Event = Type.Unsafe<{
   id: string;
   type: EventType;

@@ -5,8 +5,8 @@ import { outboundStatuses } from "./outbound.ts";
 import { addresses, nullable, oneOf, time } from "./words.ts";
 
 /**
- * What the header says of the message, by the word of its sender alone. Every shape of a received message has these
- * members: lists, the event, the frame and the webhook's body. In sent messages they are null.
+ * What the sender claims in the header; nothing proves it. Every shape of a received message has these members: lists,
+ * the event, the frame and the webhook's body. In sent messages they are null.
  */
 const claims = {
   auto_submitted: nullable(
@@ -30,14 +30,14 @@ export const noClaims = Object.fromEntries(Object.keys(claims).map((name) => [na
   [Name in keyof typeof claims]: null;
 };
 
-/** What every event about a message names. */
+/** The members that every event about a message has. */
 export const aboutMessage = {
   message_id: Type.String(),
   agent_id: Type.String({ description: "The agent's address." }),
   conversation_id: Type.String(),
 };
 
-/** What the API shows of a message in each of its shapes, and other shapes share. */
+/** The members that every shape of a message in the API has, and that other shapes share. */
 const summary = {
   message_id: Type.String(),
   from: Type.String({ description: "The bare address of the From field; empty when it has none." }),
@@ -134,7 +134,7 @@ export const InboxMessage = Type.Object(
   { $id: "InboxMessage" },
 );
 
-/** What the event `message.received` says. */
+/** The data of the event `message.received`. */
 export const ReceivedData = Type.Object({
   ...aboutMessage,
   email_message_id: nullable(Type.String(), "The Message-ID field; null when it has none."),
@@ -150,7 +150,7 @@ export const ReceivedData = Type.Object({
   received_at: time(),
 });
 
-/** What tells of a message outside the API: the frame of an agent's WebSocket, and the body of its own webhook. */
+/** The members shared by the frame of an agent's WebSocket and the body of an agent's own webhook. */
 const told = {
   type: Type.Literal("message.received"),
   event_id: Type.String({ description: "The same in the event log." }),
@@ -172,7 +172,7 @@ export const MessageFrame = Type.Object(
   { $id: "MessageFrame" },
 );
 
-/** A message as an agent's own webhook brings it. */
+/** The body that an agent's own webhook receives for a message. */
 export const WebhookMessage = Type.Object(
   {
     ...told,

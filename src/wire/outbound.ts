@@ -1,4 +1,4 @@
-/** A message that an agent sends, and what its sender hears. */
+/** A message that an agent sends, and the answers to the client that sends it. */
 import { Type } from "@sinclair/typebox";
 import { Attachment } from "./attachment.ts";
 import { addresses, nullable, oneOf, time } from "./words.ts";
@@ -9,7 +9,7 @@ export const outboundStatuses = [
   ...(["cancelled", "rejected", "expired_approved", "expired_rejected"] as const),
 ] as const;
 
-/** The parts of a message that a reviewer can change, in the order in which they are told. */
+/** The parts of a message that a reviewer can change, in the order in which answers list them. */
 export const editableParts = ["to", "cc", "bcc", "subject", "body_text", "body_html", "attachments"] as const;
 export type EditedPart = (typeof editableParts)[number];
 
@@ -39,7 +39,7 @@ export const Recipient = Type.Object(
   { $id: "Recipient" },
 );
 
-/** What the sender of a message hears. */
+/** The answer to a message that was sent. */
 export const Sent = Type.Object(
   {
     message_id: Type.String(),
@@ -60,7 +60,7 @@ export const Sent = Type.Object(
   { $id: "Sent" },
 );
 
-/** What the sender would hear. */
+/** The answer to a dry run. */
 export const Forecast = Type.Object(
   {
     decision: oneOf("send", "hold"),
@@ -82,7 +82,7 @@ const editedPartList = Type.Array(oneOf(...editableParts), {
   description: "In what it differs from what the agent wrote.",
 });
 
-/** What who approves a message hears. */
+/** The answer to an approval. */
 export const Approved = Type.Object(
   {
     ...Sent.properties,

@@ -1,4 +1,4 @@
-/** What every failure is answered with (RFC 9457). */
+/** The body of every failed request's answer (RFC 9457). */
 import { Type } from "@sinclair/typebox";
 
 export const Problem = Type.Object(

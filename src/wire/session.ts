@@ -1,4 +1,4 @@
-/** A browser that is signed in. */
+/** A signed-in browser. */
 import { Type } from "@sinclair/typebox";
 import { User } from "./account.ts";
 import { time } from "./words.ts";

@@ -1,4 +1,4 @@
-/** An address that nothing is sent to. */
+/** An address to which the account sends nothing. */
 import { Type } from "@sinclair/typebox";
 import { oneOf, time } from "./words.ts";
 

@@ -1,5 +1,5 @@
 /**
- * The words of which this folder's schemas are made. The folder declares each resource, event and frame once: the API, the
+ * The building blocks of this folder's schemas. The folder declares each resource, event and frame once: the API, the
  * OpenAPI document, the event log, the clients and both SDKs take their shapes from here. Names and shapes are a promise:
  * add, never change.
  */
@@ -12,7 +12,7 @@ export const nullable = <T extends TSchema>(schema: T, description?: string) =>
 export const oneOf = <const T extends string[]>(...values: T) =>
   Type.Unsafe<T[number]>({ type: "string", enum: values as string[] });
 export const addresses = Type.Array(Type.String());
-/** Keeps what is undefined out of the JSON, where TypeBox's optional members are missing rather than null. */
+/** Leaves an undefined member out: TypeBox's optional members are absent from the JSON rather than null. */
 export const optional = <K extends string, V>(key: K, value: V | undefined) =>
   (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
 
@@ -26,7 +26,7 @@ export function page<N extends string, T extends TSchema>(name: N, items: T) {
   });
 }
 
-/** Those members of `values` that a schema names, in its order. What is undefined is left out. */
+/** The members of `values` that the schema names, in the schema's order, without undefined ones. */
 export function pick<S extends TObject>(schema: S, values: Static<S>): Static<S> {
   const all = values as Record<string, unknown>;
   const names = Object.keys(schema.properties).filter((name) => all[name] !== undefined);

@@ -1,68 +1,68 @@
-/** One child process as the server sees it: its link, what it works on, and whether it still does. */
+/** One child process as the server sees it: its link, its jobs, and whether it still responds. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { errorAsData } from "./errors.ts";
 import type { Bytes } from "./frames.ts";
 import { type Link, type LinkedProcess, startLinked } from "./link.ts";
 import type { FromChild, ToChild } from "./protocol.ts";
 
-/** Functions of the server that a task may call. They get plain data, and abort when the task no longer waits. */
+/** Functions of the server that a task may call. They take plain data; the signal aborts if the task stops waiting. */
 export type HostFunctions = Record<string, (args: unknown[], signal: AbortSignal) => Promise<unknown>>;
 
-/** Why a child was ended, or ended by itself. */
+/** Why a child was killed, or that it ended on its own (`crash`). */
 export type Loss = "time" | "memory" | "crash";
 
 export interface ChildLimits {
-  /** Processor time that a child may spend without coming back to its link. */
+  /** Processor time that a child may spend without reading its link. */
   stallMs: number;
   /** Resident memory of one child. */
   rssBytesMax: number;
-  /** From the start of a task to its result, waiting for DNS included. */
+  /** From the start of a task to its result, including time spent waiting for DNS. */
   taskMs: number;
 }
 
-/** A task on its way through a child. */
+/** A task that is waiting for a child, or running in one. */
 export interface Job {
   readonly id: number;
   readonly name: string;
   readonly input: unknown;
   readonly blobs: readonly Bytes[];
-  /** Of all blobs. */
+  /** Length of all blobs. */
   readonly bytes: number;
   readonly host: HostFunctions;
-  /** Whose it is; "" when it has no owner. */
+  /** Whose task it is, or "" for a task without an owner. */
   readonly owner: string;
-  /** How long the child that has it has had it, while the server itself was running. */
+  /** How long its current child has had it. Time in which the server itself was suspended does not count. */
   ranMs: number;
-  /** Children that died with it. */
+  /** How many children died while they had it. */
   deaths: number;
   done(output: unknown, blobs: Uint8Array[]): void;
   failed(error: FromChild & { kind: "failed" }): void;
   lost(loss: Loss): void;
 }
 
-/** How often a busy child is looked at. Memory grows by some 100 MB between two looks at worst. */
+/** How often a busy child is checked. At worst its memory grows by some 100 MB between two checks. */
 const WATCH_MS = 100;
-/** A child that was silent for this long is asked whether it is there. */
+/** A child that was silent for this long gets a ping. */
 const PING_AFTER_MS = 500;
-/** A machine may be so busy that a child gets no processor time; this is where waiting ends all the same. */
+/** A silent child is killed after this time, even if the machine was too busy to give it processor time. */
 const SILENCE_MS_MAX = 30_000;
-/** The last words of a child, for the log. */
+/** How much of the end of a child's standard error is kept for the log. */
 const LAST_WORDS_CHARS = 2_000;
 
 export class Child {
   readonly jobs = new Map<number, Job>();
-  /** Bytes of the jobs. */
+  /** Length of all jobs' blobs. */
   bytes = 0;
-  /** What each job that waits waits for: calls to the server, and the network. */
+  /** By job: how many answers it waits for, from the server or the network. Jobs that do not wait are absent. */
   private readonly waits = new Map<number, number>();
-  /** Resident memory when it was last looked at; 0 where it cannot be told. */
+  /** Resident memory at the last check; 0 if the platform does not tell. */
   rssBytes = 0;
   private readonly process: LinkedProcess;
   private readonly link: Link;
   private readonly calls = new Map<number, AbortController>();
   private watch: ReturnType<typeof setInterval> | null = null;
   private lookedAt = 0;
-  /** Since it was last heard. Time in which the server itself stood still does not count: it heard nothing then. */
+  /** Time since the child last sent something. Time in which the server was suspended does not count. */
   private silentMs = 0;
   private cpuWhenHeard = 0;
   private isAsked = false;
@@ -71,8 +71,8 @@ export class Child {
   private lastWords = "";
 
   /**
-   * @param onFree Called when a job has left.
-   * @param onDeath Called once, when the process has ended; its jobs are still listed.
+   * @param onFree Called when a job has left or has begun to wait.
+   * @param onDeath Called once, when the process has ended; `jobs` still lists its jobs.
    */
   constructor(
     command: readonly string[],
@@ -85,7 +85,7 @@ export class Child {
       onFrame: ({ head, blobs }) => this.heard(head as FromChild, blobs),
       onChunk: () => this.isHeard(),
       onClose: (error) => {
-        // What a child of ours writes can be read; this one is broken.
+        // An error means that the child wrote an invalid frame, so it is broken.
         if (error && !this.isLeaving) this.kill("crash");
         closed.resolve();
       },
@@ -94,10 +94,10 @@ export class Child {
     this.link = started.link;
     this.process.unref();
     try {
-      // When memory runs out, the kernel ends a child and not the server.
+      // If memory runs out, the kernel must kill a child, not the server.
       if (process.platform === "linux") writeFileSync(`/proc/${this.pid}/oom_score_adj`, "1000");
     } catch {
-      // It has ended already, which is noticed below.
+      // The process has already ended, which is handled below.
     }
     Promise.all([this.process.exited, closed.promise, this.listen()]).then(() => {
       this.stopWatching();
@@ -106,7 +106,7 @@ export class Child {
     });
   }
 
-  /** Jobs that have something to do here, and do not wait for the server or for DNS. */
+  /** How many jobs use the child, rather than wait for the server or for DNS. */
   get active(): number {
     return this.jobs.size - this.waits.size;
   }
@@ -117,7 +117,7 @@ export class Child {
     return bytes;
   }
 
-  /** What an owner has here: all its jobs, and those of them that do not wait. */
+  /** Counts an owner's jobs, and those of them that are active. */
   heldBy(owner: string) {
     const held = { tasks: 0, bytes: 0, active: 0, activeBytes: 0 };
     for (const job of this.jobs.values()) {
@@ -135,7 +135,7 @@ export class Child {
     return this.process.pid;
   }
 
-  /** Whether it takes no more jobs. */
+  /** Whether it is ending, so it takes no more jobs. */
   get isLeaving(): boolean {
     return this.isEnding || this.loss !== null;
   }
@@ -149,7 +149,7 @@ export class Child {
     this.send({ kind: "task", id, name, input }, job.blobs);
   }
 
-  /** Lets it end by itself; it has no jobs. */
+  /** Closes the link, so that the child exits. It must have no jobs. */
   end(): void {
     this.isEnding = true;
     this.link.end();
@@ -184,7 +184,7 @@ export class Child {
       for await (const chunk of this.process.stderr)
         this.lastWords = (this.lastWords + decoder.decode(chunk, { stream: true })).slice(-LAST_WORDS_CHARS);
     } catch {
-      // Its end is what matters.
+      // The exit of the process is handled elsewhere.
     }
   }
 
@@ -225,7 +225,7 @@ export class Child {
       });
   }
 
-  /** A job that begins to wait makes room for another one. */
+  /** Counts the answers that a job waits for. A job that starts to wait makes room for another one. */
   private countWait(id: number, by: number): void {
     if (!this.jobs.has(id)) return;
     const count = this.waits.get(id) ?? 0;
@@ -272,18 +272,18 @@ export class Child {
       this.send({ kind: "ping" });
       return;
     }
-    // Processor time counts, so that neither a busy machine nor a server that was stopped itself condemns a child.
+    // Count processor time, so that a busy machine or a suspended server does not get a child killed.
     const cpuMs = this.cpuMs();
     const spentMs = cpuMs === null ? silentMs / 4 : cpuMs - this.cpuWhenHeard + PING_AFTER_MS;
     if (spentMs > stallMs || silentMs > SILENCE_MS_MAX) this.kill("time");
   }
 
-  /** Processor time so far; null where it cannot be told. */
+  /** Processor time so far; null if the platform does not tell. */
   private cpuMs(): number | null {
     if (process.platform !== "linux") return null;
     try {
       const stat = readFileSync(`/proc/${this.pid}/stat`, "latin1");
-      // Behind the name, which is in brackets and may hold anything: utime and stime are fields 14 and 15 (proc(5)).
+      // Skip the name, which is in brackets and may contain anything. utime and stime are fields 14 and 15 (proc(5)).
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
     } catch {
@@ -292,7 +292,7 @@ export class Child {
   }
 }
 
-/** Of /proc/<pid>/statm: 4 KiB on the processors that we build for, but for arm64 kernels with larger pages. */
+/** The unit of /proc/<pid>/statm: 4 KiB on the processors that we build for, except arm64 kernels with larger pages. */
 const PAGE_BYTES = 4096;
-/** USER_HZ is 100 on every platform of Linux. */
+/** The unit of /proc/<pid>/stat: USER_HZ is 100 on every Linux platform. */
 const TICK_MS = 10;

@@ -17,7 +17,7 @@ export function errorAsData(error: unknown): SentError {
   return { kind: "error", name: "Error", message: String(error) };
 }
 
-/** The error again, of its own class, so that `instanceof` and `DnsError.temporary` hold on both sides. */
+/** Restores the error with its class, so that `instanceof` and `DnsError.temporary` work on both sides. */
 export function errorFromData(sent: SentError): Error {
   if (sent.kind === "failure") return new Failure(sent.code, sent.message, sent.details);
   if (sent.kind === "dns") return new DnsError(sent.code, sent.type, sent.hostname);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Frame, FrameReader, FrameWriter } from "./frames.ts";
 
-/** What a writer writes for these frames, through a sink that takes `room` bytes at a time. */
+/** The bytes that a writer writes for these frames, through a sink that takes `room` bytes at a time. */
 function written(frames: readonly Frame[], room = Number.POSITIVE_INFINITY): Buffer {
   const chunks: Buffer[] = [];
   const writer = new FrameWriter({

@@ -1,4 +1,4 @@
-/** Messages between the server and its children: a length, a head of plain data, its long texts, and raw bytes behind it. */
+/** Messages between the server and its children: lengths, a head of plain data, its long texts, then raw bytes. */
 import { decodePlainData, encodePlainData } from "./plain-data.ts";
 
 /** What one side sends the other: plain data, and byte strings that travel beside it without being encoded. */
@@ -20,33 +20,33 @@ export function lengthOf(bytes: Bytes): number {
   return bytes instanceof Uint8Array ? bytes.byteLength : bytes.reduce((sum, piece) => sum + piece.byteLength, 0);
 }
 
-/** Written at once: small frames are gathered up to this, and large ones cut, so that none stalls the loop. */
+/** One write: small frames are combined up to this size and large ones are cut, so that no write stalls the loop. */
 const SLICE_BYTES = 256 * 1024;
-/** Head length, number of texts, number of blobs; then the length of each. */
+/** Head length, number of texts, number of blobs. The length of each text and blob follows. */
 const PREFIX_BYTES = 12;
-/** Added to the length of a text in UTF-16; the others are Latin-1. Both are decoded by copying. */
+/** Added to the length of a UTF-16 text; other texts are Latin-1. Decoding either is a copy. */
 const UTF16_FLAG = 0x8000_0000;
-/** Written in one turn of the event loop: the other side may read as fast as we write. */
+/** Written in one turn of the event loop, at most: a reader that keeps up would otherwise hold the loop. */
 const TURN_BYTES = 1024 * 1024;
-/** Header fields of a message, or the reviews of many; more is a broken sender. */
+/** Room for the header fields of a message, or the reviews of many. A longer head means a broken sender. */
 const HEAD_BYTES_MAX = 128 * 1024 * 1024;
-/** Attachments of one message, or long header fields. */
+/** Room for the attachments of one message, or its long header fields. */
 const PARTS_MAX = 100_000;
 
 /** Where a writer's bytes go. */
 export interface Sink {
-  /** Takes as many bytes as there is room for, and says how many. When not all: `FrameWriter.drain` is called later. */
+  /** Takes as many bytes as fit and returns how many. If it does not take all, it calls `FrameWriter.drain` later. */
   write(chunk: Uint8Array): number;
 }
 
-/** Writes frames in order; those of one turn of the event loop leave together. */
+/** Writes frames in order; frames sent in the same turn of the event loop leave together. */
 export class FrameWriter {
   private queue: Uint8Array[] = [];
   private state: "idle" | "due" | "full" | "closed" = "idle";
 
   constructor(private readonly sink: Sink) {}
 
-  /** The bytes of `blobs` are read later: they have to stay as they are until the other side has answered. */
+  /** Queues a frame. `blobs` are read later: do not change their bytes until the other side has answered. */
   send(head: unknown, blobs: readonly Bytes[] = []): void {
     if (this.state === "closed") return;
     this.queue.push(opening(head, blobs));
@@ -56,7 +56,7 @@ export class FrameWriter {
     setImmediate(() => this.drain());
   }
 
-  /** Writes until the sink is full, or enough was written for one turn of the event loop. */
+  /** Writes until the sink is full or this turn of the event loop has written enough. */
   drain(): void {
     if (this.state === "closed") return;
     for (let written = 0; this.queue.length > 0; ) {
@@ -68,7 +68,7 @@ export class FrameWriter {
       const chunk = this.nextChunk();
       const taken = this.sink.write(chunk);
       written += taken;
-      // A sink may find itself closed by the write.
+      // The write may have closed the sink.
       if (this.isClosed()) return;
       if (taken < chunk.byteLength) {
         this.queue.unshift(chunk.subarray(taken));
@@ -79,7 +79,7 @@ export class FrameWriter {
     this.state = "idle";
   }
 
-  /** Drops what is queued, and what is sent from now on. */
+  /** Drops all frames, queued and future ones. */
   close(): void {
     this.state = "closed";
     this.queue = [];
@@ -103,7 +103,7 @@ export class FrameWriter {
   }
 }
 
-/** All of a frame but its blobs. */
+/** Encodes a frame without its blobs. */
 function opening(head: unknown, blobs: readonly Bytes[]): Buffer {
   const { json, texts } = encodePlainData(head);
   const encoded = texts.map((text) => {
@@ -128,15 +128,15 @@ function opening(head: unknown, blobs: readonly Bytes[]): Buffer {
 }
 
 /**
- * Puts frames together from the chunks of a stream; a frame that came in one chunk keeps its bytes there. Texts are
- * decoded as they come, so that no turn of the event loop decodes more than a chunk. Throws RangeError, or what
- * `decodePlainData` throws, on a broken stream.
+ * Assembles frames from the chunks of a stream. A blob that arrives in one chunk is not copied. Texts are decoded as
+ * they arrive, so no turn of the event loop decodes more than a chunk. On a broken stream `push` throws RangeError, or
+ * what `decodePlainData` throws.
  */
 export class FrameReader {
   private stage: "prefix" | "table" | "head" | "text" | "blob" = "prefix";
-  /** Bytes of the field that comes next. */
+  /** Length of the next field. */
   private wanted = PREFIX_BYTES;
-  /** The beginning of a field that did not come in one chunk, and how far it is filled. */
+  /** Collects a field that spans chunks; `filled` says how far. */
   private partial: Buffer | null = null;
   private filled = 0;
   private headBytes = 0;
@@ -226,13 +226,13 @@ export class FrameReader {
   }
 }
 
-/** A text on its way in. */
+/** Decodes a text as it arrives. */
 class TextDecoding {
   decoded = "";
-  /** Bytes that are still to come. */
+  /** Bytes that have yet to arrive. */
   left: number;
   private readonly isUtf16: boolean;
-  /** The first half of a character whose second one comes with the next chunk. */
+  /** The first byte of a UTF-16 unit whose second byte comes with the next chunk. */
   private half: number | null = null;
 
   constructor(flaggedLength: number) {
@@ -240,7 +240,7 @@ class TextDecoding {
     this.left = flaggedLength - (this.isUtf16 ? UTF16_FLAG : 0);
   }
 
-  /** Takes what is its own from the beginning of a chunk, and says how much that was. */
+  /** Takes this text's bytes from the beginning of a chunk, and returns how many. */
   take(chunk: Buffer): number {
     const taken = Math.min(this.left, chunk.byteLength);
     this.left -= taken;

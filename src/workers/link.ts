@@ -1,45 +1,45 @@
 /**
- * The two ends of the connection between the server and a child. It is a socket, which costs a tenth of what two pipes
- * behind streams cost; on Windows, where a child inherits no sockets, it is its standard input and output.
+ * The two ends of the connection between the server and a child. It is a socket, which costs a tenth of two pipes
+ * behind streams. On Windows, where children do not inherit sockets, it is the child's standard input and output.
  */
 import { fstatSync } from "node:fs";
 import type { Socket, Subprocess } from "bun";
 import { type Frame, FrameReader, FrameWriter, type Sink } from "./frames.ts";
 
-/** The descriptor of the child's end. */
+/** The file descriptor of the child's end. */
 const LINK_FD = 3;
 
 export interface Link {
   readonly writer: FrameWriter;
-  /** Ends the connection behind what has been written; the other side sees its end. */
+  /** Closes the connection after the bytes that were written; the other side sees its end. */
   end(): void;
 }
 
 /** What happens on a link. */
 export interface LinkEvents {
   onFrame(frame: Frame): void;
-  /** For each chunk that came, before its frames. */
+  /** Called for each chunk, before its frames. */
   onChunk?(): void;
-  /** Once, at the end: the other side has closed or is gone, or has sent what is no frame. */
+  /** Called once, at the end: the other side has closed the link, is gone, or has sent an invalid frame. */
   onClose(error: Error | null): void;
 }
 
 export type LinkedProcess = Subprocess<"ignore" | "pipe", "ignore" | "pipe", "pipe">;
 
 /**
- * All that a child knows of its surroundings: nothing of the server's environment, which may hold secrets. JavaScriptCore's
- * last compiler costs a child more than its code ever gives back: a third of its time in its first 10,000 messages.
+ * The child's whole environment. It gets none of the server's variables, which may hold secrets. JavaScriptCore's last
+ * compiler is off, because it costs a child more than it saves: a third of its time in its first 10,000 messages.
  */
 const environment = { BUN_JSC_useFTLJIT: "0" };
 
-/** Starts a program with a link to it. Throws when it cannot be started. */
+/** Starts a program with a link to it. Throws if the program cannot be started. */
 export function startLinked(command: readonly string[], events: LinkEvents): { process: LinkedProcess; link: Link } {
   if (process.platform === "win32") {
     const child = Bun.spawn([...command], { env: environment, stdio: ["pipe", "pipe", "pipe"] });
     return { process: child, link: overStreams(child.stdin, child.stdout, events) };
   }
   const child = Bun.spawn([...command], { env: environment, stdio: ["ignore", "ignore", "pipe", "pipe"] });
-  // A child by itself keeps no program from ending.
+  // A child must not keep this process alive.
   const onOpen = (socket: Socket) => socket.unref();
   return { process: child, link: overSocket(child.stdio[LINK_FD] as number, events, onOpen) };
 }
@@ -74,7 +74,7 @@ function overSocket(
     writer.close();
     onClose(error ?? cause);
   };
-  // Bun's types leave `fd` out of the options of a socket.
+  // Bun's types lack the socket option `fd`.
   const descriptor = { fd } as unknown as { unix: string };
   Bun.connect({
     ...descriptor,
@@ -108,7 +108,7 @@ function overSocket(
   };
 }
 
-/** The half of Bun's FileSink that a link needs. */
+/** The methods of Bun's FileSink that a link needs. */
 interface Output {
   write(chunk: Uint8Array): unknown;
   flush(): unknown;

@@ -1,10 +1,10 @@
-/** Plain data as JSON, with its dates, and with its long strings beside it, where neither side has to quote or parse them. */
+/** Plain data, including dates, as JSON. Long strings travel beside it, so neither side quotes or parses them. */
 
-/** A string this long costs more inside JSON than beside it. */
+/** From this length a string costs more inside the JSON than beside it. */
 const TEXT_CHARS_MIN = 512;
-/** A long string is compared with so many before it: a message's new text is often how its whole text begins. */
+/** A long string is compared with this many before it: a message's new text is often the start of its whole text. */
 const TEXTS_COMPARED_MAX = 4;
-/** Begins each string that stands for something else; strings that begin with it themselves get an `s` behind it. */
+/** Begins a string that encodes another value. A real string that begins with it gets the mark and an `s` in front. */
 const MARK = "\0";
 const MARK_IN_JSON = "\\u0000";
 
@@ -14,7 +14,7 @@ export interface PlainData {
 }
 
 /**
- * Takes null, booleans, numbers, strings, dates, arrays and plain objects; members that are undefined are left out.
+ * Encodes null, booleans, numbers, strings, dates, arrays and plain objects; undefined members are left out.
  * Throws TypeError for anything else.
  */
 export function encodePlainData(data: unknown): PlainData {
@@ -22,7 +22,7 @@ export function encodePlainData(data: unknown): PlainData {
   const json = JSON.stringify(data, function (this: Record<string, unknown>, key, value: unknown) {
     if (typeof value === "string") {
       if (value.length >= TEXT_CHARS_MIN) return MARK + textMark(value, texts);
-      // A date has become its toJSON by now.
+      // JSON.stringify has already called the date's toJSON.
       if (typeof this[key] === "object") return `${MARK}d${value}`;
       return value.charCodeAt(0) === 0 ? `${MARK}s${value}` : value;
     }
@@ -34,7 +34,7 @@ export function encodePlainData(data: unknown): PlainData {
   return { json, texts };
 }
 
-/** The data again. Throws SyntaxError for JSON, and RangeError for texts, that no encoder has made. */
+/** Restores the data. Throws SyntaxError for JSON, or RangeError for texts, that `encodePlainData` did not make. */
 export function decodePlainData({ json, texts }: PlainData): unknown {
   const data: unknown = JSON.parse(json);
   return json.includes(MARK_IN_JSON) ? restored(data, texts) : data;
@@ -45,7 +45,7 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null || Array.isArray(value);
 }
 
-/** `t` with the text's index, and its length where it is the beginning of a longer one. */
+/** `t`, the text's index and its length; the text may be the beginning of a longer one that is already there. */
 function textMark(text: string, texts: string[]): string {
   for (let i = texts.length - 1; i >= 0 && i >= texts.length - TEXTS_COMPARED_MAX; i--)
     if (texts[i]?.startsWith(text)) return `t${i}:${text.length}`;

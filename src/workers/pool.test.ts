@@ -8,7 +8,7 @@ import { createPool, type Pool, type PoolOptions, TaskLost } from "./pool.ts";
 
 const command = [process.execPath, join(import.meta.dir, "../../test/support/hostile-child.ts")];
 const pools: Pool[] = [];
-/** A short leash: what is tested is that there is one. */
+/** Low limits: the tests check that limits apply, not how large they are. */
 const limits = { stallMs: 2_000, rssBytesMax: 300e6 };
 
 function pool(options: Partial<PoolOptions> = {}): Pool {
@@ -144,7 +144,8 @@ describe("a task that its child does not survive", () => {
     ["exit", "crash"],
   ] as const)("%s is lost for its %s, after a second try alone; its neighbours are done", async (name, loss) => {
     const children = pool();
-    // In the same child: one under way, which is answered only the second time, and one behind the hostile one.
+    // Two neighbours in the same child: one that is running, and is answered only on its second try, and one queued
+    // after the hostile task.
     const asked = Promise.withResolvers<void>();
     let asks = 0;
     const slow = async () => {

@@ -1,9 +1,9 @@
 /**
- * Processes that do what costs time on foreign bytes, so that the thread that serves sockets never waits for it.
+ * Runs expensive work on untrusted bytes in child processes, so that the thread that serves sockets never waits for it.
  *
- * Processes and not threads: a thread that is stuck in a regular expression cannot be stopped, and its memory cannot be
- * limited. A child that stops answering or takes too much memory is killed; each task that it had is done once more, alone
- * in a fresh child, and only a task that kills this one too has failed.
+ * They are processes because a thread that is stuck in a regular expression cannot be stopped, and its memory cannot be
+ * limited. A child that stops responding or takes too much memory is killed. Each of its tasks then runs once more,
+ * alone in another child; a task that kills that child too fails.
  */
 import { availableParallelism } from "node:os";
 import { Failure } from "../util/errors.ts";
@@ -12,42 +12,42 @@ import { Child, type ChildLimits, type HostFunctions, type Job, type Loss } from
 import { errorFromData } from "./errors.ts";
 import { type Bytes, lengthOf } from "./frames.ts";
 
-/** 25 MB of any mail seen take less than a second of processor time. */
+/** Every 25 MB message we measured takes less than a second of processor time. */
 const STALL_MS = 2_500;
-/** The largest message a server takes by default, 25 MB, needs some 250 MB. */
+/** By default the largest message is 25 MB, which needs some 250 MB. */
 const RSS_BYTES_MAX = 1024 * 1024 * 1024;
-/** A verification may wait for DNS for as long as `dns.timeout` says, which is a minute at most. */
+/** Verification may wait for DNS up to `dns.timeout`, which is a minute at most. */
 const TASK_MS = 90_000;
-/** A server without mail goes back to its size. */
+/** After this time without tasks the children end, and free their memory. */
 const IDLE_MS = 60_000;
 /**
- * One core is the server's own; a second child beside it would only make both compile the same code. More children than
+ * One core is for the server itself; a second child there would only compile the same code again. More children than
  * this would wait for the one thread that stores mail.
  */
 const CHILDREN_MAX = 4;
 const CORES_FOR_SERVER = 1;
-/** Tasks in one child at a time, but for those that wait for the server: DNS may take seconds, and no time of the child. */
+/** Active tasks in one child. Tasks that wait for the server or DNS do not count: they may wait for seconds. */
 const TASKS_PER_CHILD = 16;
-/** With those that wait: two children have as many as the SMTP door has connections. */
+/** All tasks in one child, waiting ones included. Two children match the connections that the SMTP listener accepts. */
 const TASKS_PER_CHILD_MAX = 250;
-/** Bytes in one child at a time, unless a single task has more: each costs several in memory. */
+/** Blobs of the active tasks in one child, unless a single task has more: each byte costs several in memory. */
 const BYTES_PER_CHILD = 16 * 1024 * 1024;
-/** With those that wait. */
+/** Blobs of all tasks in one child, waiting ones included. */
 const BYTES_PER_CHILD_MAX = 4 * BYTES_PER_CHILD;
 /**
- * Tasks of one owner that a child works on at once, and their bytes unless one has more: what others ask for waits for few
- * of them. A child has one thread, so an owner alone loses nothing.
+ * Active tasks of one owner in one child, and their blobs unless a single task has more. Other owners' tasks wait for these
+ * at most. A child has one thread, so an owner without rivals loses nothing.
  */
 const OWNER_TASKS_AT_ONCE = 4;
 const OWNER_BYTES_AT_ONCE = 256 * 1024;
-/** What an owner's tasks may have of a child's room in all, with those that wait. */
+/** Share of TASKS_PER_CHILD_MAX and BYTES_PER_CHILD_MAX for one owner's tasks, waiting ones included. */
 const OWNER_SHARE = 1 / 2;
-/** An idle child above this is replaced: memory that grew once is not given back. */
+/** An idle child that uses more memory is replaced, because processes do not give grown memory back. */
 const RSS_BYTES_KEPT = 256 * 1024 * 1024;
-/** Tasks that wait; the next one is refused, for mail with a 452 and for HTTP with a 503. */
+/** Tasks in a queue. The next one is refused: mail with a 452, HTTP with a 503. */
 const QUEUE_MAX = 500;
 const RETRY_AFTER_SECONDS = 5;
-/** How long a closing pool waits for its children to end by themselves. */
+/** How long a closing pool waits for its children to exit before it kills them. */
 const CLOSE_MS = 1_000;
 
 export interface PoolLimits extends ChildLimits {
@@ -56,25 +56,25 @@ export interface PoolLimits extends ChildLimits {
 }
 
 export interface PoolOptions {
-  /** What to run: a program that calls `serveTasks`. */
+  /** The program to run; it calls `serveTasks`. */
   command: readonly string[];
   log: Log;
-  /** Children at most, and as many again for tasks that are done alone. Default: one for each core but one, four at most. */
+  /** Maximum number of children, and as many again for tasks that run alone. Default: the cores less one, 1 to 4. */
   size?: number;
   limits?: Partial<PoolLimits>;
 }
 
 export interface TaskOptions {
   host?: HostFunctions;
-  /** In a child of its own: a task like it has killed one. */
+  /** Runs it in its own child, because the same task has killed one. */
   alone?: boolean;
-  /** Somebody waits for it: it is done before tasks that are not, and theirs does not count against it. */
+  /** A user is waiting: it runs before other tasks, and tasks that only wait for DNS do not take its room. */
   isUrgent?: boolean;
-  /** Whose it is, such as a client's address: owners take turns, and tasks without one share a turn. */
+  /** Whose task it is, such as a client's address. Owners take turns; tasks without an owner share one turn. */
   owner?: string;
 }
 
-/** A task killed the child that did it, the second one where it was tried twice. */
+/** A task killed its child, on its second try if it had two. */
 export class TaskLost extends Error {
   override readonly name = "TaskLost";
 
@@ -94,8 +94,8 @@ const lossText: Record<Loss, string> = {
 
 export interface Pool {
   /**
-   * Does a task in a child. Rejects with what the task threw, with `TaskLost`, and with Failure `overloaded` when too many
-   * tasks wait. The bytes of `blobs` must stay as they are until then.
+   * Runs a task in a child. Rejects with what the task threw, with `TaskLost`, with Failure `overloaded` when too many
+   * tasks wait, or with `unavailable` once the pool is closed. Do not change the bytes of `blobs` until it settles.
    */
   run(
     name: string,
@@ -103,13 +103,13 @@ export interface Pool {
     blobs?: readonly Bytes[],
     options?: TaskOptions,
   ): Promise<{ output: unknown; blobs: Uint8Array[] }>;
-  /** Process ids of the children that live. */
+  /** Process ids of the children. */
   pids(): number[];
-  /** Ends the children. Tasks that are not done reject with Failure `unavailable`. */
+  /** Ends the children. Unfinished tasks reject with Failure `unavailable`. */
   close(): Promise<void>;
 }
 
-/** A pool without children: the first one starts with the first task. */
+/** Makes a pool. Its first child starts with the first task. */
 export function createPool(options: PoolOptions): Pool {
   const { command, log } = options;
   const size = options.size ?? Math.max(1, Math.min(CHILDREN_MAX, availableParallelism() - CORES_FOR_SERVER));
@@ -122,17 +122,17 @@ export function createPool(options: PoolOptions): Pool {
     ...options.limits,
   };
   const children = new Set<Child>();
-  /** Ending or killed, but not gone yet. */
+  /** Children that were told to end, and have not exited yet. */
   const leaving = new Set<Child>();
   const queue = new Turns();
   const urgent: Job[] = [];
   const suspects: Job[] = [];
-  /** Each has one suspect at a time. */
+  /** Children for suspects, one suspect at a time in each. */
   const lone = new Set<Child>();
   let jobCount = 0;
   let isClosed = false;
   let idleTimer: ReturnType<typeof setTimeout> | null = null;
-  /** When a task came or went. */
+  /** When a task last arrived or ended. */
   let usedAt = 0;
 
   function spawn(): Child {
@@ -162,7 +162,7 @@ export function createPool(options: PoolOptions): Pool {
     schedule();
   }
 
-  /** The child with the least to do that has room for the job; a new one when all that live have something to do. */
+  /** The least busy child with room for the job, or a new child if all are busy; null if the job must wait. */
   function childFor(job: Job, isUrgent: boolean): Child | null {
     let best: Child | null = null;
     for (const child of children) {
@@ -176,7 +176,7 @@ export function createPool(options: PoolOptions): Pool {
     }
     if (best && best.jobs.size === 0) return best;
     const starts = [...children].filter((child) => !child.isLeaving).length < size;
-    // One more process is worth it only for work that would wait for the others.
+    // Start another process only for work that would otherwise wait.
     if (starts && (!best || best.active >= TASKS_PER_CHILD / 4 || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)) {
       best = spawn();
       children.add(best);
@@ -184,7 +184,7 @@ export function createPool(options: PoolOptions): Pool {
     return best;
   }
 
-  /** Whether nothing but want of room keeps it: not that its owner has enough at work. */
+  /** Whether the job's owner may have another active task. It may still have to wait for room. */
   function isDue(job: Job): boolean {
     const living = [...children].filter((child) => !child.isLeaving);
     return living.length < size || living.some((child) => leavesRoom(child, job));
@@ -200,7 +200,7 @@ export function createPool(options: PoolOptions): Pool {
     }
     for (let job = queue.next(isDue); job; job = queue.next(isDue)) {
       const child = tried(job, () => childFor(job as Job, false));
-      // Whoever comes behind does not go first: a large task would never find room.
+      // Jobs behind it wait too, because smaller ones would keep a large job out for ever.
       if (child === null) break;
       queue.take(job);
       if (child) child.take(job);
@@ -217,7 +217,7 @@ export function createPool(options: PoolOptions): Pool {
     retire();
   }
 
-  /** What `start` gives; undefined when no process can be started, and the job has failed then. */
+  /** The result of `start`. If it cannot start a process, the job fails and the result is undefined. */
   function tried<T>(job: Job, start: () => T): T | undefined {
     try {
       return start();
@@ -228,7 +228,7 @@ export function createPool(options: PoolOptions): Pool {
     }
   }
 
-  /** Ends children that have grown, and all of them when nothing came for a while. */
+  /** Ends idle children that have grown, and sees to it that all end after `idleMs` without tasks. */
   function retire(): void {
     if (suspects.length === 0) for (const child of lone) if (child.jobs.size === 0 && !child.isLeaving) leave(child);
     for (const child of children) if (child.jobs.size === 0 && child.rssBytes > RSS_BYTES_KEPT) leave(child);
@@ -236,7 +236,7 @@ export function createPool(options: PoolOptions): Pool {
     if (children.size > 0 && !idleTimer) waitForIdleness(limits.idleMs);
   }
 
-  /** One timer for many tasks: it looks when the last one was, and waits for what is left of the time. */
+  /** One timer serves many tasks: when it fires, it waits for the rest of `idleMs` since the last task. */
   function waitForIdleness(ms: number): void {
     idleTimer = setTimeout(() => {
       idleTimer = null;
@@ -304,7 +304,7 @@ export function createPool(options: PoolOptions): Pool {
   };
 }
 
-/** Whether the job's owner may have it in that child beside what it has there, so that others find room. */
+/** Whether the child keeps room for other owners if it takes the job. */
 function leavesRoom(child: Child, job: Job): boolean {
   if (job.owner === "") return true;
   const { tasks, bytes, active, activeBytes } = child.heldBy(job.owner);
@@ -313,10 +313,10 @@ function leavesRoom(child: Child, job: Job): boolean {
   return tasks < TASKS_PER_CHILD_MAX * OWNER_SHARE && bytes + job.bytes <= BYTES_PER_CHILD_MAX * OWNER_SHARE;
 }
 
-/** Jobs that wait: the owners' in turn, each owner's in the order in which they came. */
+/** A queue in which owners take turns. Each owner's jobs keep their order. */
 class Turns {
   length = 0;
-  /** The owner whose turn it is comes first. */
+  /** The next owner comes first. */
   private readonly byOwner = new Map<string, Job[]>();
 
   push(job: Job): void {
@@ -326,13 +326,13 @@ class Turns {
     this.length++;
   }
 
-  /** The first job of the first owner whose first one may go. */
+  /** The first job of the first owner whose first job may go. */
   next(mayGo: (job: Job) => boolean): Job | undefined {
     for (const [first] of this.byOwner.values()) if (first && mayGo(first)) return first;
     return undefined;
   }
 
-  /** Takes what `next` gave; its owner has its next turn behind all others. */
+  /** Removes the job that `next` returned, and puts its owner behind all others. */
   take({ owner }: Job): void {
     const own = this.byOwner.get(owner) ?? [];
     own.shift();
@@ -341,7 +341,7 @@ class Turns {
     if (own.length > 0) this.byOwner.set(owner, own);
   }
 
-  /** All jobs, which wait no more. */
+  /** Removes and returns all jobs. */
   clear(): Job[] {
     const all = [...this.byOwner.values()].flat();
     this.byOwner.clear();
@@ -350,7 +350,7 @@ class Turns {
   }
 }
 
-/** A task beside this much in its child would make the others wait. */
+/** With more bytes than this in one child, its tasks would make each other wait. */
 const WORTH_A_CHILD_BYTES = 1024 * 1024;
 
 const closedError = { kind: "failure", code: "unavailable", message: "The server is stopping.", details: {} } as const;

@@ -12,9 +12,9 @@ export type FromChild =
   | { kind: "pong" }
   | { kind: "done"; id: number; output: unknown }
   | { kind: "failed"; id: number; error: SentError }
-  /** A question to the server, such as a DNS look-up; its answer comes as `answer`. */
+  /** A call to the server, such as a DNS look-up; the result comes back as `answer`. */
   | { kind: "call"; call: number; id: number; name: string; args: unknown[] }
   | { kind: "abort"; call: number }
-  /** The task waits for something outside of both, such as DNS; then it goes on. */
+  /** The task waits for something outside of both processes, such as DNS; `resumes` follows when it continues. */
   | { kind: "waits"; id: number }
   | { kind: "resumes"; id: number };

@@ -1,34 +1,34 @@
-/** The child's side: takes tasks from its link, and answers there. */
+/** The child's side: takes tasks from its link, and sends the results there. */
 import { errorAsData, errorFromData } from "./errors.ts";
 import { linkToParent } from "./link.ts";
 import type { FromChild, ToChild } from "./protocol.ts";
 
-/** What a task may ask of the server. */
+/** What the server offers to a task. */
 export interface Host {
-  /** Rejects with the server's error. An aborted call rejects with the signal's reason at once. */
+  /** Calls a function of the server. Rejects with its error, or at once with the reason of an aborted signal. */
   call(name: string, args: unknown[], signal?: AbortSignal): Promise<unknown>;
-  /** Waits for something outside of this process, such as DNS; others get the task's place when it takes a while. */
+  /** Awaits something outside this process, such as DNS. During a long wait other tasks may take this task's slot. */
   wait<T>(something: Promise<T>): Promise<T>;
 }
 
-/** One task: plain data and byte strings in and out. What it throws reaches the caller, a `Failure` as a `Failure`. */
+/** One task: plain data and byte strings in and out. Its errors reach the caller, a `Failure` as a `Failure`. */
 export type Task = (
   input: never,
   blobs: Uint8Array[],
   host: Host,
 ) => Promise<{ output: unknown; blobs?: Uint8Array[] }> | { output: unknown; blobs?: Uint8Array[] };
 
-/** By name. */
+/** Tasks by name. */
 export type TaskTable = Record<string, Task>;
 
-/** After a task over this much, memory is given back at once: nothing here waits for a collection. */
+/** After a task with more bytes than this, the child collects garbage at once: no socket waits for a child. */
 const COLLECT_BYTES = 4 * 1024 * 1024;
-/** A shorter wait is not worth two messages. */
+/** A shorter wait is not reported: it is not worth two messages. */
 const WAIT_TOLD_MS = 100;
 
 /**
- * Serves until the link ends, which is when the server has gone. Signals that a terminal or a supervisor sends to
- * the whole group are the server's business: it ends its children when it has finished.
+ * Serves tasks until the link ends, which means that the server is gone. Ignores signals that a terminal or a
+ * supervisor sends to the whole process group: the server ends its children when it has finished.
  */
 export async function serveTasks(table: TaskTable): Promise<never> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
@@ -46,7 +46,7 @@ export async function serveTasks(table: TaskTable): Promise<never> {
   const send = (head: FromChild, blobs: Uint8Array[] = []) => link.writer.send(head, blobs);
   const calls = new Map<number, (answer: ToChild & { kind: "answer" }) => void>();
   let callCount = 0;
-  /** What tasks wait for. One timer looks after all of them: most are answered from a cache. */
+  /** The tasks' current waits. One timer serves all, because a cache ends most of them quickly. */
   const waits = new Set<{ id: number; since: number; isTold: boolean }>();
   let watch: ReturnType<typeof setInterval> | null = null;
 
@@ -119,13 +119,13 @@ const PR_SET_PDEATHSIG = 1;
 const SIGKILL = 9;
 
 /**
- * A child that is stuck in a computation never sees its link end, so on Linux the kernel kills it with its parent.
- * Elsewhere such a child lives until its computation ends.
+ * Has the kernel kill this child when its parent dies: a child stuck in a computation never sees its link end. Linux
+ * only; elsewhere such a child lives until its computation ends.
  */
 async function dieWithParent(): Promise<void> {
   if (process.platform !== "linux") return;
   const { dlopen, FFIType } = await import("bun:ffi");
-  // glibc's name, and musl's.
+  // The names of libc in glibc and in musl.
   for (const library of ["libc.so.6", "libc.so"])
     try {
       const { symbols } = dlopen(library, {
@@ -134,6 +134,6 @@ async function dieWithParent(): Promise<void> {
       symbols.prctl(PR_SET_PDEATHSIG, BigInt(SIGKILL));
       return;
     } catch {
-      // The other one, or none: the end of the link remains.
+      // Try the next name. Without either, the child still ends with its link.
     }
 }

@@ -30,7 +30,7 @@ async function openApp(): Promise<ApiUnderTest> {
   };
 }
 
-/** The compiled binary, on Postgres: everything through its command line and its ports, but for accounts beside the first. */
+/** The compiled binary, on Postgres. Uses only its command line and ports, except to make additional accounts. */
 async function openBinary(): Promise<ApiUnderTest> {
   const dir = await tempDir();
   const database = await testPostgres();
@@ -53,7 +53,7 @@ async function openBinary(): Promise<ApiUnderTest> {
     url: server.ready.http,
     key: stdout.match(/e2a_[0-9a-f]{64}/)?.[0] ?? "",
     sharedDomain: "e2a.localhost",
-    // As bootstrap does it; to start a program for each account would be a fifth of the work of all cases.
+    // Does the same as bootstrap; starting a program for each account would be a fifth of the work of all cases.
     newAccount: accountMaker(node.store, dir.path),
     deliver: deliverTo(server.smtpPort),
     async close() {
@@ -83,6 +83,6 @@ function deliverTo(port: number): ApiUnderTest["deliver"] {
   };
 }
 
-// Each case runs from the source and compiled, and on either database: two runs hold all four.
+// Each case must run from source and compiled, and on both databases; two runs cover all four.
 apiSuite("API on SQLite", openApp);
 apiSuite("API of the compiled binary on Postgres", openBinary);

@@ -1,4 +1,4 @@
-/** The links of reviewer mail: what opening them shows, and what pressing the button does. */
+/** The links in mail to reviewers: what they show when opened, and what their button does. */
 import { describe, expect, test } from "bun:test";
 import type { ApiClient } from "./client.ts";
 import type { ApiWorld } from "./world.ts";
@@ -11,21 +11,21 @@ interface Link {
   token: string;
 }
 
-/** A held message whose reviewer got the mail about it. */
+/** A held message whose reviewer has received the mail about it. */
 interface Told {
-  /** The account, new: for five holds in a minute its reviewers get a mail each. */
+  /** A new account: its reviewers get a separate mail for each of up to five holds in a minute. */
   mine: ApiClient;
   agent: string;
   id: string;
   noticeId: string;
   approve: Link;
   reject: Link;
-  /** What GET says of it. */
+  /** Fetches the message. */
   shown(): Promise<Record<string, unknown>>;
 }
 
 export function approvalLinkCases(it: ApiWorld): void {
-  /** `reviewer`: one beside the account's own, whose mail it then is. */
+  /** `reviewer`: an additional reviewer, whose mail is used then. */
   async function told(more: object = {}, reviewer: string | null = null): Promise<Told> {
     const mine = it.api.as(await it.server.newAccount());
     const agent = await it.newAgent(mine);
@@ -53,7 +53,7 @@ export function approvalLinkCases(it: ApiWorld): void {
     };
   }
 
-  /** The mail to the reviewer, once it is there. */
+  /** Waits for the mail to the reviewer. */
   async function noticeOf(mine: ApiClient, reviewer: string | null): Promise<{ id: string; body_text: string }> {
     for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await Bun.sleep(POLL_MS)) {
       const { messages } = (await mine.get("/api/v1/messages?type=notice")).body;
@@ -200,7 +200,7 @@ export function approvalLinkCases(it: ApiWorld): void {
           expect(headers.get("content-type")).toStartWith("text/html");
         }
       }
-      // The proof is in the form, not in the address.
+      // The form carries the proof, not the URL.
       expect((await open(approve, "POST")).status).toBe(400);
       expect((await press(approve.path, { t: "x".repeat(70_000) })).headers.get("content-type")).toStartWith(
         "text/html",

@@ -1,9 +1,9 @@
-/** Held mail: approving, changing and rejecting it through the API, once, and the list of who did. */
+/** Held mail: approving, changing and rejecting it through the API, only once, and the audit log. */
 import { describe, expect, test } from "bun:test";
 import type { ApiWorld } from "./world.ts";
 
 const outside = "ann@outside.example";
-/** What an edit changes that words the two bodies of a message anew. */
+/** The parts that an edit of a message's text changes: both bodies. */
 const both = ["body_text", "body_html"];
 const mail = { to: [outside], subject: "Hello", body: "Good day." };
 
@@ -11,12 +11,12 @@ interface Held {
   agent: string;
   id: string;
   path: string;
-  /** What GET says of it. */
+  /** The answer of GET. */
   body: Record<string, unknown>;
 }
 
 export function approvalCases(it: ApiWorld): void {
-  /** An agent all of whose mail is held, without mail to reviewers. */
+  /** An agent whose mail is all held, without mail to reviewers. */
   const heldAgent = async (): Promise<string> => {
     const agent = await it.newAgent();
     await it.api.patch(`/api/v1/agents/${agent}`, { hitl_enabled: true, hitl_notify_email: false });
@@ -227,7 +227,7 @@ export function approvalCases(it: ApiWorld): void {
         [{ body_html: "<p>Pay <b>110</b>.</p>" }, "Pay 110.", "<p>Pay <b>110</b>.</p>", both],
         [{ body_text: "Pay 110.", body_html: "Pay 110!" }, "Pay 110.", "Pay 110!", both],
         [{ body_text: "Pay 110.", body_html: "" }, "Pay 110.", undefined, both],
-        // Handed back as it was, it is no change: the formatting stays.
+        // An unchanged text is not a change: the formatting stays.
         [{ body_text: two.body, subject: "Bill" }, two.body, two.html_body, ["subject"]],
         [{ body_html: two.html_body, subject: "Bill" }, two.body, two.html_body, ["subject"]],
       ];
@@ -242,7 +242,7 @@ export function approvalCases(it: ApiWorld): void {
         expect(/Pay (?:<b>)?100/.test(bytes)).toBe(!parts.includes("body_text"));
         expect((await entries(held.id))[0].detail.changed).toEqual(parts);
       }
-      // Without HTML there is none to make.
+      // A message without HTML gets none.
       const plain = await hold({}, agent);
       await it.api.post(`${plain.path}/approve`, { body_text: "Good evening." });
       expect((await it.api.get(plain.path)).body).toMatchObject({ edited_parts: ["body_text"] });
@@ -389,7 +389,7 @@ export function approvalCases(it: ApiWorld): void {
           `${held.path}/${action}`,
           action === "approve" ? { subject: "\n" } : {},
         );
-        // An edit that is not valid is none, whatever became of the message.
+        // An invalid edit is refused, whatever the message's status.
         if (action === "approve") expect(status).toBe(400);
         else
           expect({ status, detail: body.detail }).toEqual({

@@ -1,9 +1,9 @@
-/** Messages that cannot be sent, and what each wrong field is told. */
+/** Messages that cannot be sent, with the complaint about each wrong field. */
 export interface BadMessage {
   name: string;
-  /** Members over those of a good message. */
+  /** Members that replace those of a good message. */
   message: (agent: string) => object;
-  /** Every field that is named, with what its complaint says. */
+  /** Every field that the answer names, with its complaint. */
   errors: Record<string, RegExp>;
 }
 

@@ -4,13 +4,13 @@ import { complaints, type OpenApi } from "./openapi-check.ts";
 export interface ApiAnswer {
   status: number;
   headers: Headers;
-  /** Parsed JSON; text when it is no JSON; null without a body. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of it
+  /** Parsed JSON; text if it is not JSON; null without a body. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests read the shape that they expect
   body: any;
 }
 
 export interface ApiRequest {
-  /** JSON unless it is text or bytes already. */
+  /** Sent as JSON, unless it is text or bytes. */
   body?: unknown;
   headers?: Record<string, string>;
   /** Null sends no key. */
@@ -18,7 +18,7 @@ export interface ApiRequest {
 }
 
 /**
- * A caller of the API that checks what every answer must have: a request id, a problem document for an error, and a
+ * A client of the API that checks every answer: it must have a request id, a problem document if it is an error, and a
  * shape that the server's own OpenAPI document describes.
  */
 export class ApiClient {

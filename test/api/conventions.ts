@@ -1,4 +1,4 @@
-/** What holds for every path: who may ask, what is refused and how, what needs no key, what is safe to repeat. */
+/** Rules of every path: access, refusals, paths that need no key, and requests that are safe to repeat. */
 import { describe, expect, test } from "bun:test";
 import type { ApiRequest } from "./client.ts";
 import { hostileRequests } from "./requests.ts";

@@ -1,4 +1,4 @@
-/** Conversations, what says that no person wrote a message, addresses not written to, and what follows from mail out elsewhere. */
+/** Conversations, signs of automatic mail, suppressed addresses, and the effects of outbound mail elsewhere. */
 import { describe, expect, test } from "bun:test";
 import type { ApiClient } from "./client.ts";
 import type { ApiWorld } from "./world.ts";

@@ -1,4 +1,4 @@
-/** What the dashboard shows of a whole account: its inbox, and its figures. */
+/** The account-wide data of the dashboard: the inbox and the key figures. */
 import { describe, expect, test } from "bun:test";
 import type { ApiWorld } from "./world.ts";
 
@@ -83,7 +83,7 @@ export function dashboardCases(it: ApiWorld): void {
       expect(body).toMatchObject({
         ...{ agents: { total: 2, paused: 1 }, unread: 2, pending_approval: 1, domains: { total: 1, verified: 0 } },
       });
-      // In two days, when midnight passes meanwhile.
+      // Spread over two days if midnight passes meanwhile.
       const sum = (name: string) =>
         body.volume.slice(-2).reduce((n: number, day: Record<string, number>) => n + (day[name] ?? 0), 0);
       expect([sum("received"), sum("sent"), sum("failed")]).toEqual([2, 1, 0]);

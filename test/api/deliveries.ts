@@ -1,4 +1,4 @@
-/** What became of webhooks, and delivering them again. */
+/** Deliveries to webhooks, and repeating them. */
 import { describe, expect, test } from "bun:test";
 import { type Sink, startSink } from "../support/sink.ts";
 import type { ApiWorld } from "./world.ts";
@@ -6,7 +6,7 @@ import type { ApiWorld } from "./world.ts";
 export function deliveryCases(it: ApiWorld): void {
   const path = "/api/v1/deliveries";
 
-  /** A new agent whose webhook the sink is. */
+  /** A new agent with the sink as its webhook. */
   async function cloudAgent(sink: Sink, by = it.api): Promise<string> {
     const slug = `hook-${process.pid}-${it.made++}`;
     const { status, body } = await by.post("/api/v1/agents", { slug, webhook_url: sink.url });
@@ -14,7 +14,7 @@ export function deliveryCases(it: ApiWorld): void {
     return body.email;
   }
 
-  /** The agent's newest delivery once it has an outcome. Only an answer that is on its way is waited for. */
+  /** The agent's newest delivery once it has an outcome. Waits only for an answer that is on its way. */
   async function settled(agent: string, id?: string) {
     for (;;) {
       const { body } = await it.api.get(id ? `${path}/${id}` : `${path}?agent=${agent}&page_size=1`);

@@ -1,17 +1,17 @@
-/** The door of the API: whose browser may come in, how much, in which coding, and what is kept of an answer. */
+/** Checks before any route: origins of browsers, size and coding of bodies, and caching of answers. */
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import type { ApiWorld } from "./world.ts";
 
 export function doorCases(it: ApiWorld): void {
-  /** The cookie of a browser that is signed in to a new account. */
+  /** The cookie of a browser that has signed in to a new account. */
   const browser = async (): Promise<string> => {
     const mine = it.api.as(await it.server.newAccount());
     const headers = { origin: it.server.url };
     const answer = await mine.as(null).post("/api/auth/key", { api_key: mine.key }, { headers });
     return answer.headers.get("set-cookie")?.split(";")[0] ?? "";
   };
-  /** The status line of the answer to a request as it is written here. */
+  /** Sends a request byte by byte as given; resolves with the status line of the answer. */
   const raw = (lines: string[], body: (string | Uint8Array)[] = []): Promise<string> => {
     const { hostname, port } = new URL(it.server.url);
     return new Promise((resolve, reject) => {
@@ -111,7 +111,7 @@ export function doorCases(it: ApiWorld): void {
       const chunked = (path: string, ...more: string[]) =>
         raw(
           [`POST ${path} HTTP/1.1`, `Host: ${host}`, ...more, "Transfer-Encoding: chunked"],
-          // Whole, so that a server that takes it answers as well.
+          // Complete, so that a server that accepts it answers too.
           [...Array.from({ length: 8 }, () => chunk), "0\r\n\r\n"],
         );
       const json = "Content-Type: application/json";

@@ -1,4 +1,4 @@
-/** The event log: reading it, waiting for it, and what its events look like. */
+/** The event log: reading it, waiting for new events, and the shape of events. */
 import { describe, expect, test } from "bun:test";
 import type { ApiWorld } from "./world.ts";
 
@@ -11,13 +11,13 @@ interface Event {
 export function eventCases(it: ApiWorld): void {
   const path = "/api/v1/events";
 
-  /** The events that an answer has. */
+  /** Fetches events. */
   async function read(query: string, by = it.api): Promise<Event[]> {
     const { status, body } = await by.get(`${path}?${query}`);
     expect(status).toBe(200);
     return body.events;
   }
-  /** The subjects of received mail in the log. */
+  /** The subjects of the events. */
   const subjects = (events: Event[]) => events.map(({ data }) => data.subject);
 
   describe("the event log", () => {

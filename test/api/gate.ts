@@ -1,4 +1,4 @@
-/** What is held and what is not: the settings of an agent's gate, asking beforehand, and pauses. */
+/** An agent's gate: which mail its settings hold, the dry run, and pauses. */
 import { describe, expect, test } from "bun:test";
 import { harmlessWord, leaks, plantedSecret } from "../attacks/leaks.ts";
 import type { ApiClient } from "./client.ts";
@@ -9,7 +9,7 @@ const PATIENCE_MS = 20_000;
 
 const outside = "ann@outside.example";
 
-/** Rules, a message that they hold and one that they let go; `before` comes first. */
+/** Rules, a message that they hold and a message that they pass. `before` runs first. */
 interface RuleCase {
   rule: string;
   rules: object;
@@ -24,7 +24,7 @@ const ruleCases: RuleCase[] = [
     rule: "first_time",
     rules: { first_time: true },
     holds: { to: ["forged@outside.example"] },
-    // Nobody proves who sent it, so it makes nobody known.
+    // Its sender is not proven, so the address stays unknown.
     async before(it, agent) {
       await it.send(agent, "Who am I?", { from: "forged@outside.example" });
       return {};
@@ -454,7 +454,7 @@ export function gateCases(it: ApiWorld): void {
     });
   });
 
-  /** How many messages of an agent have each status, once none is queued or under way to anybody. */
+  /** How many of an agent's messages have each status, once none is queued or being sent. */
   async function settled(api: ApiClient, agent: string): Promise<Record<string, number>> {
     for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await Bun.sleep(POLL_MS)) {
       const { messages } = (await api.get(`/api/v1/messages?agent=${agent}&page_size=100`)).body;
@@ -496,7 +496,7 @@ export function gateCases(it: ApiWorld): void {
         await mine.patch(path(agent), { hitl_enabled: true });
         await mine.patch(paths[level], { paused: false });
         expect(await settled(mine, agent)).toEqual({ pending_approval: count });
-        // Another pause and its end let nothing go.
+        // Another pause and resume releases nothing.
         await mine.patch(paths[level], { paused: true });
         await mine.patch(paths[level], { paused: false });
         expect(await settled(mine, agent)).toEqual({ pending_approval: count });
@@ -508,7 +508,7 @@ export function gateCases(it: ApiWorld): void {
         });
         const { events } = (await mine.get("/api/v1/events?types=message.held")).body;
         expect(new Set(events.map(({ data }: { data: { message_id: string } }) => data.message_id)).size).toBe(count);
-        // What a person lets go is not asked about again.
+        // A message that a person has approved is not held again.
         expect((await mine.post(`/api/v1/messages/${first.id}/approve`)).body.status).toBe("sent");
         expect((await mine.post(`/api/v1/messages/${messages[1].id}/reject`)).body.status).toBe("rejected");
       },

@@ -154,7 +154,7 @@ export function messageCases(it: ApiWorld): void {
       };
       expect(await take(mine)).toBe(201);
       const waiting = mine.get(`/api/v1/agents/${agent}/messages/wait?timeout=30`);
-      // By the time of this answer the request above waits.
+      // When this answer arrives, the request above is waiting.
       await mine.get("/api/v1/agents");
       expect((await mine.delete(`/api/v1/agents/${agent}`)).status).toBe(200);
       await mine.delete(`/api/v1/domains/${domain}`);
@@ -171,7 +171,7 @@ export function messageCases(it: ApiWorld): void {
       const waiting = [`/api/v1/agents/${agent}/messages/wait?timeout=30`, "/api/v1/events?wait=30"].map((path) =>
         revoked.get(path),
       );
-      // By the time of these answers the requests above wait, also where several connections answer for the database.
+      // When these answers arrive, the requests above are waiting, even if several connections serve the database.
       for (let asked = 0; asked < 5; asked++) await revoked.get("/api/v1/agents");
       await it.api.delete(`/api/v1/keys/${body.id}`);
       await it.send(agent, "After that");

@@ -26,7 +26,7 @@ export interface OpenApi {
   components: { schemas: Record<string, Schema> };
 }
 
-/** What is wrong with an answer, one sentence each: an undocumented path, status or media type, or a member that does not fit. */
+/** What is wrong with an answer, one sentence each: an unknown path, status or media type, or an invalid member. */
 export function complaints(
   document: OpenApi,
   method: string,
@@ -45,7 +45,7 @@ export function complaints(
   return media.schema ? [...misfits(document, media.schema, answer.body, where)] : [];
 }
 
-/** Query parameters and members of a body, at any depth, that an operation does not know. */
+/** Query parameters, and members of a body at any depth, that an operation does not document. */
 export function unknownInRequest(
   document: OpenApi,
   method: string,
@@ -69,7 +69,7 @@ function unknownMembers(schema: Schema, value: unknown): string[] {
   });
 }
 
-/** The operation of a path, and the path as the document writes it. */
+/** The operation of a path, and the path's template in the document. */
 function find(document: OpenApi, method: string, path: string): [template: string, operation: Operation | undefined] {
   const parts = path.split("/");
   const [template = ""] = Object.keys(document.paths)
@@ -78,7 +78,7 @@ function find(document: OpenApi, method: string, path: string): [template: strin
   return [template, document.paths[template]?.[method.toLowerCase()]];
 }
 
-/** Whether a path, in its parts, is one of a template's: `{name}` stands for any part that is not empty. */
+/** Whether the parts of a path match a template's: `{name}` matches any part that is not empty. */
 function matches(template: readonly string[], path: readonly string[]): boolean {
   return (
     template.length === path.length &&
@@ -86,7 +86,7 @@ function matches(template: readonly string[], path: readonly string[]): boolean 
   );
 }
 
-/** What does not fit a schema on its own, one sentence each. */
+/** What does not conform to a standalone schema, one sentence each. */
 export function schemaComplaints(schema: object, value: unknown): string[] {
   const document: OpenApi = { openapi: "3.1.0", paths: {}, components: { schemas: {} } };
   return [...misfits(document, schema as Schema, value, "value")];
@@ -129,7 +129,7 @@ function* misfitMembers(
   for (const [name, member] of Object.entries(value)) {
     const known = schema.properties?.[name] ?? Object.values(schema.patternProperties ?? {})[0];
     if (known) yield* misfits(document, known, member, `${where}.${name}`);
-    // A problem may say more than the document knows (RFC 9457 3.2).
+    // A problem may have members that the document does not list (RFC 9457 3.2).
     else if (schema.properties && !("code" in schema.properties)) yield `${where}.${name} is not documented`;
   }
 }

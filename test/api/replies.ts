@@ -1,4 +1,4 @@
-/** Replies and forwards, of messages that came in and of messages that went out. */
+/** Replies to and forwards of received and sent messages. */
 import { describe, expect, test } from "bun:test";
 import type { ApiWorld } from "./world.ts";
 

@@ -1,15 +1,15 @@
-/** Requests that no client should send, and what each gets. */
+/** Requests that no client should send, with the expected answers. */
 export interface HostileRequest {
   name: string;
   method: string;
   path: string;
   body?: unknown;
   headers?: Record<string, string>;
-  /** Null sends none; absent sends the account's. */
+  /** Null: no key. Default: the account's key. */
   key?: string | null;
   status: number;
   code: string;
-  /** Every field that is named, in order. */
+  /** Every field that the answer names, in order. */
   fields?: string[];
   answers?: Record<string, string>;
 }
@@ -21,7 +21,7 @@ const json = { "content-type": "application/json" };
 const invalid = { status: 400, code: "invalid_request" } as const;
 
 export const hostileRequests: HostileRequest[] = [
-  // Who is it? comes before anything else.
+  // Authentication comes before all other checks.
   { name: "no key", method: "GET", path: agents, key: null, status: 401, code: "unauthenticated" },
   { name: "no key and an empty body", method: "POST", path: agents, key: null, status: 401, code: "unauthenticated" },
   {
@@ -59,7 +59,7 @@ export const hostileRequests: HostileRequest[] = [
     ...{ status: 401, code: "unauthenticated" },
   },
 
-  // What path, what method?
+  // Unknown paths and methods.
   { name: "an unknown path", method: "GET", path: "/api/v1/nothing", status: 404, code: "not_found" },
   {
     name: "an unknown method",
@@ -83,7 +83,7 @@ export const hostileRequests: HostileRequest[] = [
   { name: "an escaped slash", method: "GET", path: `${agents}/..%2f..%2fetc`, status: 404, code: "not_found" },
   { name: "a very long path", method: "GET", path: `/${"a".repeat(8_000)}`, status: 404, code: "not_found" },
 
-  // Is it JSON, and how much of it?
+  // Bodies that are not JSON, or too large.
   { name: "no body", method: "POST", path: agents, ...invalid, fields: ["body"] },
   { name: "broken JSON", method: "POST", path: agents, body: '{"slug":', ...invalid },
   { name: "a body that is no UTF-8", method: "POST", path: agents, body: new Uint8Array([123, 0xff, 125]), ...invalid },
@@ -124,7 +124,7 @@ export const hostileRequests: HostileRequest[] = [
     fields: ["body"],
   },
 
-  // Every wrong field is named.
+  // Answers name every wrong field.
   {
     name: "an agent with everything wrong",
     method: "POST",

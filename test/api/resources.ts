@@ -298,7 +298,7 @@ export function resourceCases(it: ApiWorld): void {
         ...{ keys: 1, secrets: 1, suppressions: 0, webhooks: 0 },
       });
       expect((await mine.get("/api/v1/users/me")).status).toBe(401);
-      // What is still sent there is for nobody else.
+      // No other account can take over mail that is still sent to the address.
       const stranger = await it.api.post("/api/v1/agents", { slug: agent.split("@")[0], agent_mode: "local" });
       expect(stranger).toMatchObject({ status: 409, body: { code: "conflict" } });
     });

@@ -1,10 +1,10 @@
-/** GET and HEAD look: who may change something by them, and what they leave as it was (RFC 9110 9.2.1). */
+/** GET and HEAD are safe: who can change something with them, and what they leave unchanged (RFC 9110 9.2.1). */
 import { describe, expect, test } from "bun:test";
 import type { ApiClient } from "./client.ts";
 import type { ApiWorld } from "./world.ts";
 
 export function safeCases(it: ApiWorld): void {
-  /** An account with something of every kind, and what its paths are filled with. */
+  /** An account with data of every kind, and the values of its path parameters. */
   const account = async () => {
     const mine = it.api.as(await it.server.newAccount());
     const agent = await it.newAgent(mine);
@@ -17,13 +17,13 @@ export function safeCases(it: ApiWorld): void {
     const { body: events } = await mine.get("/api/v1/events");
     return { mine, agent, id, held: held.message_id, event: events.events[0].id };
   };
-  /** All that the account owns, without the times at which keys and secrets were last used. */
+  /** Everything that the account owns, without the times of last use of keys and secrets. */
   const everything = async (mine: ApiClient): Promise<string> => {
     const { body } = await mine.get("/api/v1/users/me/export");
     const unseen = ["last_used_at", "last_seen_at", "exported_at"];
     return JSON.stringify(body, (name, value) => (unseen.includes(name) ? undefined : value), 2);
   };
-  /** Signs a browser in; returns what it sends along. */
+  /** Signs a browser in; returns the headers that it sends. */
   const signIn = async (mine: ApiClient): Promise<Record<string, string>> => {
     const origin = it.server.url;
     const answer = await mine.as(null).post("/api/auth/key", { api_key: mine.key }, { headers: { origin } });

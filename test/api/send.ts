@@ -1,4 +1,4 @@
-/** Mail out: what is taken and what is refused, what became of it, and taking it back. */
+/** Outbound mail: what is accepted or refused, its delivery status, and cancelling. */
 import { describe, expect, test } from "bun:test";
 import { badMessages } from "./bad-messages.ts";
 import type { ApiClient } from "./client.ts";

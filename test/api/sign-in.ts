@@ -1,10 +1,10 @@
-/** Browsers that are signed in: with a key, listed, and signed out. The pages are tested beside their source. */
+/** Signed-in browsers: signing in with a key, listing, signing out. The pages' tests are beside their source. */
 import { describe, expect, test } from "bun:test";
 import type { ApiWorld } from "./world.ts";
 
 export function signInCases(it: ApiWorld): void {
   describe("browsers", () => {
-    /** A browser signed in with this account key: its cookie, and calls with it from our own pages. */
+    /** A browser that has signed in with this account key: its cookie, and calls with it from the server's pages. */
     async function browser(apiKey: string) {
       const origin = it.server.url;
       const anybody = it.api.as(null);

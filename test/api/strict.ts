@@ -1,4 +1,4 @@
-/** What no route knows is refused: members of bodies, at any depth, and query parameters. */
+/** Unknown input is refused: members of bodies, at any depth, and query parameters. */
 import { describe, expect, test } from "bun:test";
 import type { ApiWorld } from "./world.ts";
 
@@ -9,7 +9,7 @@ interface Operation {
 }
 
 export function strictCases(it: ApiWorld): void {
-  /** Every operation that needs a key, about an agent that is there and its message. */
+  /** Every operation that needs a key, for an existing agent and its message. */
   const operations = async () => {
     const agent = await it.newAgent();
     await it.send(agent, "Hello");
@@ -56,7 +56,7 @@ export function strictCases(it: ApiWorld): void {
           ...{ body, status: 400, errors: [{ field, message: "is given twice" }] },
         });
       }
-      // One name in two objects, and as a value, is given once in each.
+      // The same name in two objects, or as a value, is not a duplicate.
       const fine = send(
         `,"headers":{"X-A":"to"},"attachments":[{"filename":"data","data":""},{"filename":"b","data":""}]`,
       );

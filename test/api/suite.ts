@@ -1,4 +1,4 @@
-/** What every e2a server answers to API clients, as cases: run on SQLite, and against the compiled binary on Postgres. */
+/** The API's test cases for any e2a server. They run on SQLite, and against the compiled binary on Postgres. */
 import { afterAll, beforeAll, describe } from "bun:test";
 import { approvalCases } from "./approval.ts";
 import { approvalLinkCases } from "./approval-links.ts";

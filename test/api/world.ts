@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { ApiClient } from "./client.ts";
 
-/** A running development server. Its body limit must be 64 KiB (`http.max_body_size`), its other limits out of reach. */
+/** A running development server. Its `http.max_body_size` must be 64 KiB; no test reaches its other limits. */
 export interface ApiUnderTest {
   readonly url: string;
   /** An account key. */
@@ -14,12 +14,12 @@ export interface ApiUnderTest {
   close(): Promise<void>;
 }
 
-/** The server under test and what the cases do with it again and again. */
+/** The server under test, with common operations of the cases. */
 export class ApiWorld {
   server!: ApiUnderTest;
-  /** Calls with the account's key. */
+  /** A client with the account's key. */
   api!: ApiClient;
-  /** Things made so far: part of their names. */
+  /** How many things have been made; part of their names. */
   made = 0;
 
   enter(server: ApiUnderTest): void {
@@ -39,12 +39,12 @@ export class ApiWorld {
     return body.email;
   }
 
-  /** Resolves in another millisecond, so that a list that is sorted by time tells what came before from what comes after. */
+  /** Resolves in the next millisecond, so that a list sorted by time separates earlier from later entries. */
   async nextMillisecond(): Promise<void> {
     for (const now = Date.now(); Date.now() === now; ) await new Promise(setImmediate);
   }
 
-  /** A key that is bound to the agent. */
+  /** A key for this agent only. */
   async agentKey(agent: string): Promise<string> {
     const { body } = await this.api.post("/api/v1/keys", { name: "one agent", scope: "agent", agent });
     return body.key;

@@ -1,6 +1,6 @@
 /**
- * Faults injected under the compiled binary: what it promised, and what is left of that afterwards. Each function runs
- * one scenario to its end and counts; a promise is a "250", or a 2xx of the API.
+ * Injects faults under the compiled binary, and compares what it promised with what it kept. Each function runs one
+ * scenario and counts messages. A promise is a 250 reply, or a 2xx of the API.
  */
 
 import { type FaultyDisk, faultyDisk } from "../faults/faulty-disk.ts";
@@ -13,33 +13,33 @@ const SENDERS = 4;
 export interface Tally {
   /** Messages that were acknowledged. */
   promised: number;
-  /** Of those, the ones that are gone. */
+  /** Acknowledged messages that are gone. */
   lost: number;
-  /** Messages that are there, or were sent, more than once. */
+  /** Messages that were stored or sent more than once. */
   doubled: number;
 }
 
-/** A server on a faulty disk, with an agent and senders that never offer a message twice. */
+/** A server on a faulty disk, with an agent and senders that never retry a message. */
 export interface Victim extends AsyncDisposable {
   readonly disk: FaultyDisk;
   readonly promised: Set<string>;
-  /** Replies that were no promise, by code. */
+  /** Refusals, by code. */
   readonly refused: Map<number, number>;
-  /** Sends until `enough` says so; each message once, whatever the reply. */
+  /** Sends until `enough` returns true; each message once, whatever the reply. */
   send(enough: () => boolean): Promise<void>;
   api(method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }>;
-  /** Why the server is not ready; empty when it is. */
+  /** Why the server is not ready; empty if it is. */
   reasons(): Promise<string[]>;
-  /** Waits until the server is ready, or is not. */
+  /** Waits until the server is ready, or (`false`) not ready. */
   untilReady(ready: boolean): Promise<void>;
   kill(): Promise<void>;
   start(): Promise<void>;
-  /** Cuts the power, starts again and counts. */
+  /** Cuts the power, restarts the server and counts. */
   afterPowerCut(): Promise<Tally>;
   count(): Promise<Tally>;
 }
 
-/** Starts the binary on a disk of its own. */
+/** Starts the binary on its own faulty disk. */
 export async function victimOf(binary: string): Promise<Victim> {
   const disk = await faultyDisk();
   const env: Record<string, string> = {
@@ -49,7 +49,7 @@ export async function victimOf(binary: string): Promise<Victim> {
     E2A_HTTP_LISTEN_ADDR: "127.0.0.1:0",
     E2A_SMTP_MAX_MESSAGES_PER_MINUTE_PER_IP: "100000",
     E2A_LIMITS_API_REQUESTS_PER_MINUTE: "100000",
-    // Nothing listens there: no DNS at all, so every verdict is temperror, at once.
+    // No server listens there, so every verdict is temperror at once.
     E2A_DNS_SERVERS: "127.0.0.1:1",
     E2A_LOG_LEVEL: "error",
   };
@@ -90,7 +90,7 @@ export async function victimOf(binary: string): Promise<Victim> {
         refused.set(code, (refused.get(code) ?? 0) + 1);
         client?.destroy();
         client = null;
-        // A refusing server is not asked as fast as it answers.
+        // Do not flood a server that refuses.
         await Bun.sleep(20);
       }
     }
@@ -153,7 +153,7 @@ class Refused extends Error {
   }
 }
 
-/** A sync of the log, or of the database in a checkpoint, fails once with EIO; later the power is cut. */
+/** Makes one sync of the log, or of the database in a checkpoint, fail with EIO; then cuts the power. */
 export async function syncFailsThenPowerCut(binary: string, which: "log" | "database"): Promise<Tally> {
   await using victim = await victimOf(binary);
   const { disk, promised } = victim;
@@ -167,7 +167,7 @@ export async function syncFailsThenPowerCut(binary: string, which: "log" | "data
   return await victim.afterPowerCut();
 }
 
-/** Every write fails for a while: ENOSPC or EROFS. Afterwards the power is cut. Throws when it was not noticed, or does not pass. */
+/** Fails writes for a while (ENOSPC, EROFS), then cuts the power. Throws unless the server notices and recovers. */
 export async function writesFailForAWhile(binary: string, error: number): Promise<Tally & { reasons: string[] }> {
   await using victim = await victimOf(binary);
   const { disk, promised, refused } = victim;
@@ -184,7 +184,7 @@ export async function writesFailForAWhile(binary: string, error: number): Promis
   return { ...(await victim.afterPowerCut()), reasons };
 }
 
-/** The process is killed, or the power is cut, at random moments; some pages reach the platter without a sync. */
+/** Kills the process, or cuts the power, at random moments. Some pages reach the disk without a sync. */
 export async function killedAtRandom(binary: string, how: "kill -9" | "power cut", rounds: number): Promise<Tally> {
   await using victim = await victimOf(binary);
   const { disk, promised } = victim;

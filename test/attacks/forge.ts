@@ -1,21 +1,21 @@
-/** Runs forgeries against a server: its DNS, and the dialogue that hands one in. */
+/** Runs forgeries against a server: its DNS server, and the SMTP dialogue that delivers a forgery. */
 
 import { SmtpClient } from "../smtp/smtp-client.ts";
 import { type DnsServer, startDnsServer } from "../support/dns-server.ts";
 import { type Forgery, forgedMail, forgeryZone, type VictimKind } from "./forgeries.ts";
 
-/** The DNS server that the server under attack has to ask (`dns.servers`), on loopback. */
+/** Starts the DNS server on loopback that the server under attack must use (`dns.servers`). */
 export function startForgeryDns(): Promise<DnsServer> {
   return startDnsServer(forgeryZone());
 }
 
 export interface Target {
   smtpPort: number;
-  /** A mailbox of the server, whose `smtp.proxy_trusted` has to have 127.0.0.1: forgers come from elsewhere. */
+  /** A mailbox of the server. Its `smtp.proxy_trusted` must include 127.0.0.1, because forgers use other addresses. */
   to: string;
 }
 
-/** Hands one forgery in, with `id` as its subject; returns the code of the reply that ended it, 250 when it was taken. */
+/** Delivers a forgery with `id` as its subject. Returns the code of the final reply: 250 if the server accepted it. */
 export async function forge(forgery: Forgery, kind: VictimKind, id: string, { smtpPort, to }: Target): Promise<number> {
   const { client: address, helo, mailFrom, raw } = forgedMail(forgery, kind, to, id);
   const client = await SmtpClient.connect(smtpPort, { first: `PROXY TCP4 ${address} 127.0.0.1 4711 25\r\n` });

@@ -1,8 +1,8 @@
 /**
- * Forged identities, as data: mail from a stranger who owns `evil.test` and every other name that is not a victim's, and
- * claims to be the victim. Each is tried against every kind of victim; the server must believe none of them.
+ * Forged identities, as data. The forger owns `evil.test` and every other name that is not a victim's, and claims to be
+ * the victim. Each forgery is tried against every kind of victim; the server must not believe any of them.
  *
- * In all texts `{V}` is the victim's domain, `{W}` the same with its first letter full-width, `{A}` the A-label of `{W}`
+ * In all texts `{V}` is the victim's domain, `{W}` the same with a full-width first letter, `{A}` the A-label of `{W}`
  * as a program without UTS 46 makes it, and `{S}` the victim's domain with a soft hyphen in it.
  */
 import punycode from "punycode/punycode.es6.js";
@@ -20,17 +20,17 @@ export const victims: Record<VictimKind, string> = {
   customer: "customer.test",
 };
 
-/** The forger's own address, and one of the victim's. Servers under attack have to believe their PROXY header. */
+/** The IP addresses of forger and victim. Servers under attack must trust the PROXY header that carries them. */
 export const clients = { forger: "192.0.2.66", victim: "192.0.2.1" } as const;
 
 export interface Signature {
-  /** Tags as they are written, such as `d={V}; s=sel`. */
+  /** The literal tags, such as `d={V}; s=sel`. */
   tags: string;
-  /** Whose key signs. The forger's answers for every name that is not a victim's. */
+  /** Whose key signs. The forger's key is published for every name that is not a victim's. */
   by: "forger" | "victim";
-  /** Default: all fields there are. */
+  /** The signed fields. Default: all. */
   fields?: readonly string[];
-  /** Instead of the body that is sent. */
+  /** The signed body, if it is not the one that is sent. */
   body?: string;
 }
 
@@ -38,7 +38,7 @@ export interface Forgery {
   name: string;
   /** Default `mail.evil.test`. */
   helo?: string;
-  /** "" is the null reverse-path, whose SPF is the HELO name's. Default `x@evil.test`. */
+  /** "" is the null reverse-path, for which SPF checks the HELO name. Default `x@evil.test`. */
   mailFrom?: string;
   client?: keyof typeof clients;
   /** The From field's value. Default `CEO <ceo@{V}>`. */
@@ -46,13 +46,13 @@ export interface Forgery {
   /** Header lines above the others, under the signatures. */
   extra?: readonly string[];
   signatures?: readonly Signature[];
-  /** Header lines that came on top after signing. */
+  /** Header lines added on top after signing. */
   onTop?: readonly string[];
-  /** A field whose line was written anew after signing. */
+  /** A field whose line is rewritten after signing. */
   rewritten?: { field: string; write(name: string, value: string): string };
-  /** Against whom it is an attack; default all. */
+  /** The victims of the attack. Default: all. */
   against?: readonly VictimKind[];
-  /** Whether the mail is to be believed. */
+  /** Whether the server should believe the mail. */
   verified: boolean;
 }
 
@@ -62,7 +62,7 @@ const byVictim = (more: Partial<Signature> = {}): Signature => ({ tags: "d={V}; 
 const proven = [byForger("d=evil.test; s=sel")];
 const hosted = ["shared", "customer"] as const;
 
-/** What makes a URL reader, a name mapping or a C string end before the forger's part, after the victim's. */
+/** Text after which a URL parser, a name mapping or a C string may stop, so that only the victim's part counts. */
 const separators: [name: string, text: string][] = [
   ["a slash", "/"],
   ["a slash and an at-sign", "/@"],
@@ -101,7 +101,7 @@ const separators: [name: string, text: string][] = [
   ["an underscore", "_"],
 ];
 
-/** Whole names that some reading turns into the victim's. */
+/** Names that some programs read as the victim's. */
 const disguises: [name: string, text: string][] = [
   ["a full-width letter", "{W}"],
   ["the A-label of a full-width letter", "{A}"],
@@ -166,7 +166,7 @@ const envelopes: Forgery[] = [
   },
 ];
 
-/** Spellings of a field that hash as the usual one does, and that some readers take for no field (RFC 6376 3.4.2). */
+/** Spellings of a field with the usual hash, which some readers do not recognize as that field (RFC 6376 3.4.2). */
 const respelt: [how: string, write: (name: string, value: string) => string][] = [
   ["whose colon begins the next line", (name, value) => `${name}\r\n:${value}`],
   ["whose colon stands far out on the next line", (name, value) => `${name}\r\n${" ".repeat(1_200)}:${value}`],
@@ -241,7 +241,7 @@ const claims: Forgery[] = [
   "Sender: ceo@{V}",
 ].map((line) => ({ name: `the line ${line}`, extra: [line], signatures: proven, verified: false }));
 
-/** The forger proves his own domain, and shows the victim's address to somebody. */
+/** The forger proves his own domain, but displays the victim's address to some readers. */
 const authors: Forgery[] = [
   "ceo@{V} <x@evil.test>",
   '"ceo@{V}" <x@evil.test>',
@@ -277,7 +277,7 @@ const disguisedAuthors: Forgery[] = [
   { name: "From and MAIL FROM at a soft hyphen", from: "ceo@{S}", ...byMailFrom("{S}"), verified: false },
 ];
 
-/** Honest mail that is like the forgeries; each is to be believed. */
+/** Honest mail that resembles the forgeries; the server should believe each. */
 const honest: Forgery[] = [
   { name: "the victim's own server", client: "victim", ...byMailFrom("{V}"), verified: true },
   { name: "the victim's own server with a null reverse-path", client: "victim", ...byHelo("{V}"), verified: true },
@@ -313,7 +313,7 @@ export const forgeries: readonly Forgery[] = [
 
 const keys = { forger: forgeryKey(), victim: forgeryKey() };
 
-/** What DNS says while the forgeries run: the victims' zones, and the forger's word for all other names. */
+/** The DNS data while the forgeries run: the victims' zones, and the forger's records for all other names. */
 export function forgeryZone(): Zone {
   const forger = { TXT: [keys.forger.record, "v=spf1 +all"], A: [clients.forger] };
   const zone: Zone = { "*.test": forger, "evil.test": forger, "*.evil.test": forger };
@@ -325,12 +325,12 @@ export function forgeryZone(): Zone {
   }
   zone[`_dmarc.${victims.monitored}`] = { TXT: ["v=DMARC1; p=none"] };
   zone[`_dmarc.${victims.strict}`] = { TXT: ["v=DMARC1; p=reject; adkim=s; aspf=s"] };
-  // What the owner publishes is not what makes a hosted domain strict.
+  // A hosted domain is strict whatever its owner publishes.
   zone[`_dmarc.${victims.customer}`] = { TXT: ["v=DMARC1; p=none; adkim=r; aspf=r"] };
   return zone;
 }
 
-/** One forgery as it is handed in over SMTP. */
+/** A forgery as it is sent over SMTP. */
 export interface ForgedMail {
   client: string;
   helo: string;
@@ -338,7 +338,7 @@ export interface ForgedMail {
   raw: Buffer;
 }
 
-/** The mail of a forgery against one victim; `id` makes it a message of its own. */
+/** Makes the mail of a forgery against one victim; `id` makes it a distinct message. */
 export function forgedMail(forgery: Forgery, kind: VictimKind, to: string, id: string): ForgedMail {
   const victim = victims[kind];
   const wide = String.fromCodePoint((victim.codePointAt(0) as number) + 0xfee0) + victim.slice(1);
@@ -373,7 +373,7 @@ export function forgedMail(forgery: Forgery, kind: VictimKind, to: string, id: s
   };
 }
 
-/** Each label's code points as they are, without any mapping (RFC 3492). */
+/** Encodes each label's code points without any mapping (RFC 3492). */
 function punycodeOf(domain: string): string {
   return domain
     .split(".")

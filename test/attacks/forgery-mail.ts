@@ -1,4 +1,4 @@
-/** Mail as a forger writes it: signatures over whatever he likes, with tags that no honest signer would make. */
+/** Mail as a forger writes it: signatures over any content, with tags that no honest signer would use. */
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 
 export interface ForgeryKey {
@@ -20,8 +20,8 @@ export interface MailToSign {
 }
 
 /**
- * A DKIM-Signature line with these tags as they are written, such as `d=x; s=y` (RFC 6376, RFC 8463), relaxed/relaxed and
- * right for every verifier that takes the tags. `fields` are signed in this order, the lowest of one name first.
+ * Makes a DKIM-Signature line with these literal tags, such as `d=x; s=y` (RFC 6376, RFC 8463), relaxed/relaxed. It is
+ * valid for every verifier that accepts the tags. Signs `fields` in this order, of equal names the lowest first.
  */
 export function signatureLine({ header, body }: MailToSign, key: ForgeryKey, tags: string, fields: readonly string[]) {
   const left = header.map(splitLine).reverse();
@@ -46,7 +46,7 @@ function splitLine(line: string): Field {
   return { key: line.slice(0, colon).trim().toLowerCase(), value: line.slice(colon + 1) };
 }
 
-/** RFC 6376 3.4.2. */
+/** Relaxed header canonicalization (RFC 6376 3.4.2). */
 function relaxed({ key, value }: Field): string {
   return `${key}:${value
     .replace(/\r\n/g, "")

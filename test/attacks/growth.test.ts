@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import type { GrowthReport } from "./growth.ts";
 
-/** Linear readers take a tenth of it; one that is not never ends. */
+/** Linear readers take a tenth of this; others practically never end. */
 const killedAfterMs = 600_000;
-/** Bun itself, the input, and what is made of it; what explodes takes gigabytes. */
+/** Enough for Bun, the input and the output; a reader whose memory explodes takes gigabytes. */
 const memoryBytesMax = 1024 * 1024 * 1024;
 
 test.concurrent.each(["html", "text", "fields", "structures"])(

@@ -1,6 +1,7 @@
 /**
- * Runs readers of foreign text over hostile input of two sizes, and prints what grows faster than the input, as JSON. A
- * program of its own: it can be killed, its processor time is its own, and so is its memory.
+ * Runs readers of untrusted text over hostile input of two sizes, and prints those whose time grows faster than the
+ * input, as JSON. It is a separate program, so that it can be killed, and its processor time and memory can be
+ * measured.
  *
  *   bun test/attacks/growth.ts html|text|fields|structures
  */
@@ -8,7 +9,7 @@ import { type Growth, growthFactor, superlinearGrowth } from "../support/growth.
 import { hostileFields, hostileHtml, hostileMails, hostileStructures, hostileText } from "./hostile-mails.ts";
 import { htmlReaders, mailReaders, textReaders } from "./readers.ts";
 
-/** What grew, with processor time for each of the sizes. */
+/** A reader whose time grew too fast, with its processor time for both sizes. */
 export interface GrowthOf extends Growth {
   attack: string;
   reader: string;
@@ -17,7 +18,7 @@ export interface GrowthOf extends Growth {
 export interface GrowthReport {
   tried: number;
   superlinear: GrowthOf[];
-  /** The most memory that the process had at once. */
+  /** The peak memory of the process. */
   maxRssBytes: number;
 }
 
@@ -51,7 +52,7 @@ async function measure(group: keyof typeof groups): Promise<GrowthReport> {
   return { tried: tried.length, superlinear, maxRssBytes: await maxRssBytes() };
 }
 
-/** The kernel's figure for this program alone; getrusage(2) begins at what the program had that started it. */
+/** The peak memory of this program alone; getrusage(2) would start at that of the program that started it. */
 async function maxRssBytes(): Promise<number> {
   if (process.platform !== "linux") return process.resourceUsage().maxRSS * 1024;
   const [, kibibytes] = /^VmHWM:\s+(\d+) kB$/m.exec(await Bun.file("/proc/self/status").text()) ?? [];

@@ -1,7 +1,7 @@
-/** Ways to use connections that are cheap for the client and dear for the server, as data: one row an attack. */
+/** Uses of connections that are cheap for the client and expensive for the server, as data: one row per attack. */
 import { connect, type Socket } from "node:net";
 
-/** The server under attack, as a client with a key knows it. */
+/** The server under attack, as seen by a client with a key. */
 export interface Target {
   readonly httpUrl: string;
   readonly key: string;
@@ -10,11 +10,11 @@ export interface Target {
 }
 
 export interface HostileConnections {
-  /** What is tried, in a few words. */
+  /** The attack, in a few words. */
   readonly name: string;
-  /** Makes the connections, and resolves with the status codes that came back when all of them have ended. */
+  /** Makes the connections; when all have ended, resolves with the status codes of the answers. */
   run(target: Target): Promise<number[]>;
-  /** The answers that are right. */
+  /** The acceptable answers. */
   readonly answers: readonly number[];
 }
 
@@ -26,7 +26,7 @@ function head(target: Target, method: string, path: string, fields: readonly str
   return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
-/** Connects, writes, and gives the socket over once it is connected. */
+/** Connects and writes; resolves with the socket once it is connected. */
 function open(target: Target, text: string | Uint8Array): Promise<Socket> {
   const { hostname, port } = new URL(target.httpUrl);
   return new Promise((resolve, reject) => {
@@ -39,10 +39,10 @@ function open(target: Target, text: string | Uint8Array): Promise<Socket> {
   });
 }
 
-/** Longer than a status line up to its code, which may be cut anywhere. */
+/** The length of a status line through its code; a chunk may end anywhere inside it. */
 const statusLineChars = "HTTP/1.1 200 ".length;
 
-/** The status codes of so many answers on a connection, or of fewer when it ends before. */
+/** The status codes of `count` answers on a connection, or of fewer if it ends before. */
 async function statuses(socket: Socket, count: number): Promise<number[]> {
   const found: number[] = [];
   let rest = "";
@@ -55,7 +55,7 @@ async function statuses(socket: Socket, count: number): Promise<number[]> {
     }
     rest = text.slice(end);
   };
-  // A server that refuses a body resets the connection on which the rest of it still comes.
+  // A server that refuses a body resets the connection while the rest is still arriving.
   await new Promise<void>((resolve) => {
     socket.on("error", () => resolve()).on("close", () => resolve());
     socket.on("data", (chunk: Buffer) => {
@@ -66,7 +66,7 @@ async function statuses(socket: Socket, count: number): Promise<number[]> {
   return found;
 }
 
-/** Many requests in one segment, each behind the one before (RFC 9112 9.3.2). */
+/** Sends many pipelined requests in one segment (RFC 9112 9.3.2). */
 async function pipelined(target: Target, path: string, count: number): Promise<number[]> {
   const socket = await open(target, head(target, "GET", path).repeat(count));
   try {
@@ -76,7 +76,7 @@ async function pipelined(target: Target, path: string, count: number): Promise<n
   }
 }
 
-/** A body in chunks of one byte (RFC 9112 7.1). */
+/** Sends a body in chunks of one byte (RFC 9112 7.1). */
 async function tinyChunks(target: Target, count: number): Promise<number[]> {
   const fields = ["Content-Type: application/json", "Transfer-Encoding: chunked"];
   const socket = await open(target, head(target, "POST", "/api/v1/send", fields));
@@ -94,7 +94,7 @@ async function tinyChunks(target: Target, count: number): Promise<number[]> {
   return found;
 }
 
-/** Long polls that are given up at once, one after the other on each of many connections' worth of clients. */
+/** Starts long polls and aborts them at once, one after the other for each of many clients. */
 async function abortedPolls(target: Target, clients: number, times: number, path: string): Promise<number[]> {
   const poll = head(target, "GET", path.replaceAll("{agent}", target.agent));
   await Promise.all(
@@ -109,7 +109,7 @@ async function abortedPolls(target: Target, clients: number, times: number, path
   return [];
 }
 
-/** Clients that ask for something large, and read it at the pace of a slow line. */
+/** Clients that request a large answer, and read it as slowly as a slow connection. */
 async function slowReaders(target: Target, clients: number, path: string): Promise<number[]> {
   const found = await Promise.all(
     Array.from({ length: clients }, async () => {
@@ -126,7 +126,7 @@ async function slowReaders(target: Target, clients: number, path: string): Promi
   return found;
 }
 
-/** A message of so many bytes in the agent's own mailbox; its id. */
+/** Puts a message of this size into the agent's own inbox; resolves with its id. */
 async function largeMessage(target: Target, bytes: number): Promise<string> {
   const headers = { authorization: `Bearer ${target.key}`, "content-type": "application/json" };
   const data = Buffer.alloc(bytes, "e2a attachment ").toString("base64");

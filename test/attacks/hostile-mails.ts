@@ -1,13 +1,13 @@
 /**
- * Mail that tries to stop a server: small input that costs time or memory out of proportion to its size. Each entry builds
- * input of about the size that is asked for, so that sizes can be compared.
+ * Mail that tries to overload a server: small input that costs disproportionate time or memory. Each entry builds input
+ * of about the requested size, so that sizes can be compared.
  */
 
-/** Limits of the server by default: a message, the header of one, and what is read of HTML. */
+/** Default limits of the server: for a message, for its header, and for the HTML that is read. */
 export const messageBytesMax = 25 * 1024 * 1024;
 export const headerBytesMax = 1024 * 1024;
 
-/** Builds text of about so many characters. */
+/** Builds text of about `chars` characters. */
 export type Builder = (chars: number) => string;
 
 const repeat =
@@ -15,7 +15,7 @@ const repeat =
   (chars) =>
     before + piece.repeat(Math.max(1, Math.floor((chars - before.length - behind.length) / piece.length))) + behind;
 
-/** Pieces that differ from each other: `piece(0)`, `piece(1)` … */
+/** Text made of distinct pieces: `piece(0)`, `piece(1)` … */
 const numbered =
   (piece: (i: number) => string, before = "", behind = ""): Builder =>
   (chars) => {
@@ -28,7 +28,7 @@ const numbered =
     return parts.join("") + behind;
   };
 
-/** Half of the characters for each. */
+/** Text made of two parts, each half of the characters. */
 const halves =
   (first: Builder, second: Builder): Builder =>
   (chars) =>
@@ -225,7 +225,7 @@ export const hostileText: Record<string, Builder> = {
   "an address and brackets": repeat(")", "http://x", "a"),
 };
 
-/** Lines of a header, without the last line end. Each is one field, folded where that is part of the attack. */
+/** Header lines, without the last line end. Each entry is one field, folded if that is part of the attack. */
 export const hostileFields: Record<string, Builder> = {
   "To: many": numbered((i) => `a${i}@example.com, `, "To: "),
   "References: many": numbered((i) => ` <m${i}@example.com>\r\n`, "References:", " <z@example.com>"),
@@ -311,7 +311,7 @@ const message = (header: string, body: string): Uint8Array => Buffer.from(`${hea
 const part = (header: string, body: string) => `--b\r\n${header}\r\n\r\n${body}\r\n`;
 const multipart = `${from}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b`;
 
-/** Messages whose MIME structure or encoding is the attack, of about so many bytes. */
+/** Messages whose MIME structure or encoding is the attack, of about `bytes` bytes. */
 export const hostileStructures: Record<string, (bytes: number) => Uint8Array> = {
   "a file name of dots": (bytes) =>
     message(
@@ -407,7 +407,7 @@ export const hostileStructures: Record<string, (bytes: number) => Uint8Array> = 
     ),
 };
 
-/** Every attack as a message of about so many bytes. */
+/** Every attack as a message of about `bytes` bytes. */
 export const hostileMails: Record<string, (bytes: number) => Uint8Array> = {
   ...Object.fromEntries(
     Object.entries(hostileHtml).map(([name, build]) => [

@@ -1,28 +1,28 @@
-/** HTTP requests that are cheap to make and dear to answer, as data: one row an attack. */
+/** HTTP requests that are cheap to make and expensive to answer, as data: one row per attack. */
 
 export interface HostileRequest {
-  /** What is tried, in a few words. */
+  /** The attack, in a few words. */
   readonly name: string;
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** Under /api/v1. `{agent}` stands for the address of an agent that belongs to the key. */
+  /** Relative to /api/v1. `{agent}` stands for the address of an agent that belongs to the key. */
   readonly path: string;
-  /** The body as bytes or text; made when it is needed, because some are large. */
+  /** Makes the body as bytes or text when it is needed, because some are large. */
   readonly body?: () => Uint8Array | string;
-  /** How many such requests run side by side; 1 unless given. */
+  /** How many of these requests run concurrently. Default: 1. */
   readonly parallel?: number;
-  /** The answers that are right. An attack that is answered otherwise has found something. */
+  /** The acceptable answers. Any other answer means that the attack has found something. */
   readonly answers: readonly number[];
 }
 
 const mebibyte = 1024 * 1024;
-/** Just below what a request may have by default (http.max_body_size). */
+/** Just below the default limit of a request (http.max_body_size). */
 const bodyBytes = 39 * mebibyte;
 
 const repeat = (text: string, bytes: number) => Buffer.alloc(bytes, text);
 const send = (members: Record<string, unknown>) =>
   JSON.stringify({ from: "target@e2a.localhost", to: ["target@e2a.localhost"], subject: "s", body: "b", ...members });
 
-/** A send with one attachment of so many bytes. */
+/** The body of a send with one attachment of this size. */
 function sendWithAttachment(bytes: number): string {
   const data = Buffer.alloc(bytes, "e2a attachment ").toString("base64");
   return send({ attachments: [{ filename: "a.bin", content_type: "application/octet-stream", data }] });

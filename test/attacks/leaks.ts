@@ -1,26 +1,26 @@
 /**
- * Every way in which a message could carry a secret out. The gate's rule `patterns: ["secrets"]` has to hold each of
- * them, and to let the same message go with an ordinary word in the secret's place.
+ * Every way in which a message could carry a secret out. The gate's rule `patterns: ["secrets"]` must hold each of
+ * them, and must pass the same message with an ordinary word in place of the secret.
  */
 
 /** One way out. */
 export interface Leak {
   channel: string;
-  /** What the hold's reason names. */
+  /** The place that the hold's reason names. */
   place: string;
-  /** Members of a request to `POST /send` beside `from`, with the word planted. */
+  /** The members of a request to `POST /send`, without `from`, with the word planted. */
   body(word: string): Record<string, unknown>;
 }
 
-/** A word with nothing in it, of the form that every channel takes. */
+/** A harmless word in a form that every channel accepts. */
 export const harmlessWord = "Thursday-afternoon";
 
-/** What looks like a GitLab token: made up here, so that no file holds one. */
+/** Makes text that looks like a GitLab token at run time, so that no file contains one. */
 export function plantedSecret(): string {
   const random = crypto.getRandomValues(new Uint8Array(20));
   const alphabet = "abcdefghijkmnpqrstuvwxyz23456789";
   const letters = Array.from(random, (byte) => alphabet[byte % alphabet.length]).join("");
-  // Digits at fixed places: where spaces were taken out, the gate wants some before it believes in a token.
+  // Digits at fixed positions: if spaces were removed, the gate requires digits to recognize a token.
   return `${"glp"}at-7${letters.slice(0, 6)}4${letters.slice(6, 12)}9${letters.slice(12, 17)}`;
 }
 
@@ -41,7 +41,7 @@ const wide = (text: string, bigEndian = false) => {
 };
 
 const css = (word: string) => hex(word, "\\0000");
-/** POSIX uuencode, of up to 45 bytes. */
+/** POSIX uuencode of up to 45 bytes. */
 const uuencoded = (word: string) => {
   const bytes = Buffer.from(`It is ${word}.`);
   const digits = bytes
@@ -67,7 +67,7 @@ const eml = (head: string[], body: string) =>
 const multipart = 'Content-Type: multipart/mixed; boundary="cut"';
 const part = (head: string[], body: string) =>
   ["--cut", "Content-Type: text/plain", "", "Hello", "--cut", ...head, "", body, "--cut--", ""].join("\r\n");
-/** A message inside `depth` others. */
+/** A message nested inside `depth` others. */
 function nested(word: string, depth: number): string {
   if (depth === 0) return `Subject: Plans\r\n\r\nThe word is ${word}.\r\n`;
   const inner = base64(nested(word, depth - 1));

@@ -1,4 +1,4 @@
-/** Random changes to names, with the characters that other readers of names treat specially. */
+/** Random changes to names, with characters that some programs treat specially. */
 
 const special = [
   ..."/?#@:\\%[]()<>\"'`~!$&*+,;=^|{} \t\r\n\0_.-",
@@ -13,7 +13,7 @@ const special = [
   "..",
 ];
 
-/** Pseudo-random whole numbers below a bound (mulberry32): the same for the same seed, so that a failure comes again. */
+/** Pseudo-random integers below a bound (mulberry32). The seed determines them, so that failures can be reproduced. */
 export function generator(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -24,7 +24,7 @@ export function generator(seed: number): (below: number) => number {
   };
 }
 
-/** The victim's name, alone or beside another, with one to three changes. */
+/** The victim's name, alone or joined with another, with one to three changes. */
 export function mutated(victim: string, random: (below: number) => number): string {
   let text = [victim, `${victim}.evil.com`, `evil.com.${victim}`, `x.${victim}`][random(4)] as string;
   for (let changes = 1 + random(3); changes > 0; changes--) {

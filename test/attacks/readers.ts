@@ -1,4 +1,4 @@
-/** Everything that reads what strangers wrote, as functions of what they wrote. */
+/** All readers of untrusted input, as functions of that input. */
 
 import { showReview } from "../../src/approval/review.ts";
 import { plainLines, toJson } from "../../src/cli/terminal/output.ts";

@@ -1,4 +1,4 @@
-/** The store does not accept writes while messages are in hand at the upstream: how many leave, and how often. */
+/** The store refuses writes while messages are being sent to the upstream: counts how many leave, and how often. */
 
 import { errno, faultyDisk } from "../faults/faulty-disk.ts";
 import { scriptedSmtp } from "../smtp/scripted-smtp.ts";
@@ -9,8 +9,8 @@ import { testPostgres } from "../support/postgres.ts";
 import type { Tally } from "./faults.ts";
 
 /**
- * Accepts messages by the API; while the upstream holds its last replies the disk becomes read-only (SQLite) or the line to
- * the server is cut (Postgres), for so many seconds. More than 90 outlast the leases.
+ * Accepts messages through the API. While the upstream withholds its last replies, the disk becomes read-only (SQLite)
+ * or the connection to the server is cut (Postgres) for this many seconds. More than 90 outlast the leases.
  */
 export async function storeAwayWhileSending(
   binary: string,
@@ -62,7 +62,7 @@ export async function storeAwayWhileSending(
   const timesOf = (address: string) => smtp.messages.filter(({ to }) => to.includes(address)).length;
   const deadline = performance.now() + 120_000;
   while (promised.some((address) => timesOf(address) === 0) && performance.now() < deadline) await Bun.sleep(100);
-  // Whatever would be sent again is due by then.
+  // By then any message that would be sent again is due.
   await Bun.sleep(15_000);
   return {
     promised: promised.length,

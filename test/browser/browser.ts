@@ -1,6 +1,6 @@
-/** A page as a person's browser has it. */
+/** A page in a browser. */
 export interface Page {
-  /** Where it is, after redirects. */
+  /** Its address, after redirects. */
   readonly url: string;
   readonly status: number;
   readonly headers: Headers;
@@ -9,7 +9,7 @@ export interface Page {
 }
 
 interface Form {
-  /** Whole. */
+  /** The absolute URL. */
   readonly action: string;
   readonly fields: Readonly<Record<string, string>>;
 }
@@ -17,11 +17,11 @@ interface Form {
 /** Redirects that a browser follows (Fetch 4.4 allows 20). */
 const REDIRECTS_MAX = 20;
 
-/** As much of a browser as signing in needs: cookies for each host, redirects, links, and forms with their Origin. */
+/** The parts of a browser that signing in needs: cookies by host, redirects, links, and forms with their Origin. */
 export class Browser {
   private readonly jars = new Map<string, Map<string, string>>();
 
-  /** The Cookie header for an address. */
+  /** The Cookie header for a URL. */
   cookies(url: string): string {
     return [...this.jar(url)].map(([name, value]) => `${name}=${value}`).join("; ");
   }
@@ -30,12 +30,12 @@ export class Browser {
     this.jar(url).set(name, value);
   }
 
-  /** Opens an address and goes where it leads. `until` stops before an address of which it says yes. */
+  /** Opens a URL and follows redirects. Stops before a URL for which `until` returns true. */
   async open(url: string, until: (url: string) => boolean = () => false): Promise<Page> {
     return this.follow(await this.request(url), url, until);
   }
 
-  /** Sends the page's form whose action ends in `to`, with what somebody typed. */
+  /** Submits the page's form whose action ends in `to`, with the typed values. */
   async submit(page: Page, to: string, typed: Record<string, string> = {}): Promise<Page> {
     const form = page.forms.find(({ action }) => action.endsWith(to));
     if (!form) throw new Error(`${page.url} has no form for ${to}:\n${page.text}`);
@@ -51,14 +51,14 @@ export class Browser {
     return this.follow(response, form.action);
   }
 
-  /** Opens the address of the page's link with this text. */
+  /** Opens the page's link with this text. */
   click(page: Page, text: string): Promise<Page> {
     const href = new RegExp(`<a[^>]* href="([^"]*)"[^>]*>${text}</a>`).exec(page.text)?.[1];
     if (!href) throw new Error(`${page.url} has no link "${text}":\n${page.text}`);
     return this.open(new URL(unescaped(href), page.url).href);
   }
 
-  /** One request with the cookies of that host. */
+  /** Makes a request with the cookies of its host. */
   async request(url: string, init: RequestInit & { headers?: Record<string, string> } = {}): Promise<Response> {
     const cookie = this.cookies(url);
     const headers = { "user-agent": "Test Browser/1.0", ...init.headers, ...(cookie ? { cookie } : {}) };

@@ -4,12 +4,12 @@ import chromium, { inflate } from "@sparticuz/chromium";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium as driver } from "playwright-core";
 import type { TestApp } from "../support/app.ts";
 
-/** Where the packaged Chromium runs; on other machines tests that need it are skipped, but in CI they fail. */
+/** Whether the packaged Chromium runs here. On other machines the tests that need it are skipped; in CI they fail. */
 export const chromiumRuns = (process.platform === "linux" && process.arch === "x64") || process.env.CI !== undefined;
 
 /**
- * A headless Chromium with its usual security: the package's own arguments would switch web security and site isolation
- * off. The sandbox of the process is off, because tests may run as root.
+ * Starts a headless Chromium with its usual security: the package's own arguments would switch off web security and
+ * site isolation. The process sandbox is off, because tests may run as root.
  */
 export async function startChromium(): Promise<Browser> {
   const executablePath = await chromium.executablePath();
@@ -17,14 +17,14 @@ export async function startChromium(): Promise<Browser> {
   return driver.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], headless: true, env });
 }
 
-/** Where the loader finds what Chromium links to. The package carries it for machines that lack some of it. */
+/** The environment in which the loader finds Chromium's libraries. The package has those that machines may lack. */
 async function libraries(executablePath: string): Promise<Record<string, string>> {
   if (!Bun.spawnSync(["ldd", executablePath]).stdout.includes("not found")) return {};
   const build = dirname(fileURLToPath(import.meta.resolve("@sparticuz/chromium")));
   return { LD_LIBRARY_PATH: join(await inflate(join(build, "../bin/al2023.tar.br")), "lib") };
 }
 
-/** A window of its own, signed in as the owner by a link from the console. */
+/** A new browser context, signed in as the owner with the link from the console. */
 export async function signedIn(
   browser: Browser,
   it: TestApp,

@@ -3,18 +3,18 @@ import type { Browser, Page } from "playwright-core";
 import { type ServeProcess, startBinary } from "../support/binary.ts";
 import { tempDir } from "../support/temp.ts";
 
-/** The compiled binary, and a person in a browser who owns its first account. */
+/** The compiled binary, with a browser that is signed in to its first account. */
 export interface Visit extends AsyncDisposable {
   readonly server: ServeProcess;
   readonly page: Page;
-  /** A request of the page, with its session. Throws unless the answer is 2xx. */
+  /** Makes a request with the page's session. Throws unless the answer is 2xx. */
   api(method: string, path: string, data?: unknown): ReturnType<typeof JSON.parse>;
 }
 
-/** A page waits this long for what it should show. */
+/** How long to wait for expected content of a page. */
 const TIMEOUT_MS = 15_000;
 
-/** Runs the compiled binary on an empty folder, and makes the owner's account by the console's link. */
+/** Runs the compiled binary on an empty folder, and makes the owner's account with the link from the console. */
 export async function firstVisit(browser: Browser, env: Record<string, string> = {}): Promise<Visit> {
   const dir = await tempDir();
   const listen = { E2A_HTTP_LISTEN_ADDR: "127.0.0.1:0", E2A_SMTP_LISTEN_ADDR: "127.0.0.1:0" };

@@ -2,7 +2,7 @@ import type { Server, ServerWebSocket } from "bun";
 import document from "../../docs/openapi.json" with { type: "json" };
 import { complaints, type OpenApi, unknownInRequest } from "../api/openapi-check.ts";
 
-/** A request as it came by. */
+/** A request that passed through the proxy. */
 export interface ProxiedRequest {
   method: string;
   /** Below /api/v1, decoded. */
@@ -10,11 +10,11 @@ export interface ProxiedRequest {
   query: Record<string, string>;
   body: unknown;
   headers: Headers;
-  /** Of the answer, once there is one. */
+  /** The answer's status, once there is an answer. */
   status?: number;
 }
 
-/** A proxy on loopback in front of a server: what was asked, and answers that the server does not give on demand. */
+/** A proxy on loopback in front of a server. Records requests, and can give answers that the server does not. */
 export interface ApiProxy extends AsyncDisposable {
   readonly url: string;
   readonly requests: ProxiedRequest[];
@@ -22,21 +22,21 @@ export interface ApiProxy extends AsyncDisposable {
   instead: (request: ProxiedRequest) => Response | null | undefined | Promise<Response | null | undefined>;
   /** Ids that clients acknowledged by WebSocket. */
   readonly acks: string[];
-  /** Acknowledgements are lost on the way. */
+  /** Drops acknowledgements. */
   losesAcks: boolean;
-  /** Closes all WebSockets; without a code the line is cut, and who waits for an answer is told 502. */
+  /** Closes all WebSockets. Without a code it breaks the connections, and answers waiting requests with 502. */
   drop(code?: number, reason?: string): void;
 }
 
 interface Tunnel {
   far: WebSocket;
-  /** What came before anybody listened. */
+  /** Frames that arrived before the other side was connected. */
   early: string[];
 }
 
 /**
- * Starts one in front of the server at `url`. Requests must be ones that docs/openapi.json describes, and so must good JSON
- * answers given instead: what does not fit is answered with 500, which names it.
+ * Starts a proxy in front of the server at `url`. Requests, and successful JSON answers of `instead`, must conform to
+ * docs/openapi.json; otherwise the proxy answers 500 and says what does not conform.
  */
 export function startApiProxy(url: string): ApiProxy {
   const described = document as unknown as OpenApi;
@@ -90,7 +90,7 @@ export function startApiProxy(url: string): ApiProxy {
     return wrong.length > 0 ? new Response(wrong.join("\n"), { status: 500 }) : own;
   }
 
-  /** A refused handshake is passed on as it is. */
+  /** Connects a WebSocket through; passes a refused handshake on unchanged. */
   async function tunnel(request: Request, server: Server<Tunnel>, onward: URL): Promise<Response | undefined> {
     const authorization = request.headers.get("authorization") ?? "";
     const far = new WebSocket(onward.href.replace(/^http/, "ws"), { headers: { authorization } });

@@ -17,30 +17,30 @@ export interface TestApp extends AsyncDisposable {
   /** The owner's account key. */
   readonly key: string;
   readonly userId: string;
-  /** Makes another account; its key. */
+  /** Makes another account; resolves with its key. */
   newAccount(): Promise<string>;
-  /** One API request as the owner; `body` is sent as JSON. */
+  /** Makes an API request as the owner; sends `body` as JSON. */
   api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<ApiAnswer>;
-  /** Stops the app and starts it again on the same data, on new ports. */
+  /** Stops the app and starts it again with the same data, on new ports. */
   restart(): Promise<void>;
 }
 
 export interface ApiAnswer {
   status: number;
   headers: Headers;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever shape it expects and fails when it is another.
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads the shape that it expects, and fails if it differs.
   body: any;
 }
 
 export interface TestAppOptions {
   database?: "sqlite" | "postgres";
   zone?: Zone;
-  /** Key path → value, over what a test needs (free ports, own data folder, own DNS). */
+  /** Settings by key path. They override the defaults of tests (free ports, own data folder, own DNS). */
   set?: Record<string, unknown>;
   seams?: Partial<Seams>;
 }
 
-/** The real application on free ports, an own data folder and an own DNS server, with an owner and a key. */
+/** Starts the real application on free ports, with its own data folder and DNS server, an owner and a key. */
 export async function startTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const dir = await tempDir();
   const dns = await startDnsServer(options.zone ?? {});
@@ -94,7 +94,7 @@ export async function startTestApp(options: TestAppOptions = {}): Promise<TestAp
   };
 }
 
-/** One JSON request with a Bearer key. */
+/** Makes a JSON request with a Bearer key. */
 export async function request(
   url: string,
   key: string,

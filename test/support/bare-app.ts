@@ -10,7 +10,7 @@ export interface Bare extends AsyncDisposable {
   readonly app: App;
 }
 
-/** The application as a stranger starts it: no account, nothing configured but free ports and an own data folder. */
+/** The application as on a first start: no account, and only free ports and its own data folder configured. */
 export async function bareApp(options: { set?: Record<string, unknown>; seams?: Partial<Seams> } = {}): Promise<Bare> {
   const dir = await tempDir();
   const flags = {

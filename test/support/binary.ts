@@ -11,21 +11,21 @@ export function binaryPath(): string {
 }
 
 export interface ServeProcess extends AsyncDisposable {
-  /** What `serve` says in a pipe when it is ready. */
+  /** The line that `serve` writes to a pipe when it is ready. */
   readonly ready: { http: string; smtp: string; sign_in: string; data_dir: string };
   readonly smtpPort: number;
-  /** Ends it like a power cut. */
+  /** Sends SIGKILL. */
   kill(): Promise<void>;
-  /** SIGTERM; resolves with the exit code. */
+  /** Sends SIGTERM; resolves with the exit code. */
   stop(): Promise<number>;
   readonly process: Bun.Subprocess<"ignore", "pipe", "pipe">;
 }
 
-/** Runs `e2a serve` from the compiled binary with these E2A_* variables, until it says that it is ready. */
+/** Starts `e2a serve` from the compiled binary with these E2A_* variables; resolves when it is ready. */
 export async function startBinary(env: Record<string, string>, binary = binaryPath()): Promise<ServeProcess> {
   const child = Bun.spawn([binary, "serve"], {
     env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", ...env },
-    // No config.yaml lies there.
+    // A folder without config.yaml.
     cwd: import.meta.dir,
     stdin: "ignore",
     stdout: "pipe",
@@ -52,7 +52,7 @@ export async function startBinary(env: Record<string, string>, binary = binaryPa
   };
 }
 
-/** Runs one command of the compiled binary to its end. */
+/** Runs one command of the compiled binary until it exits. */
 export async function runBinary(
   args: string[],
   env: Record<string, string>,
@@ -72,7 +72,7 @@ export async function runBinary(
   return { code, stdout, stderr };
 }
 
-/** A port that was free a moment ago, for a server that must come back on the same one. */
+/** A port that was free a moment ago, for a server that must restart on the same port. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once("error", reject);

@@ -4,7 +4,7 @@ import * as dnsPacket from "dns-packet";
 
 type Mx = { exchange: string; priority: number };
 
-/** The records of one name by type, a name that fails, or a name that is never answered. */
+/** The records of one name by type, a name that fails, or a name that gets no answer. */
 export type ZoneEntry =
   | {
       A?: string[];
@@ -13,7 +13,7 @@ export type ZoneEntry =
       MX?: Mx[];
       NS?: string[];
       PTR?: string[];
-      /** Text of any length; it is cut into character-strings of 255 bytes. */
+      /** Text of any length; it is split into character-strings of 255 bytes. */
       TXT?: string[];
       ttlSeconds?: number;
     }
@@ -27,15 +27,15 @@ export interface DnsServer extends AsyncDisposable {
   /** `127.0.0.1:port`, the same port over UDP and TCP. */
   readonly address: string;
   /**
-   * What it answers from; change it at any time. Names in lower case without a root dot; `*.example` answers for the
-   * names below example that do not exist and are below no other name that does (RFC 4592).
+   * The zone from which it answers; change it at any time. Names are in lower case without a root dot. `*.example`
+   * answers for names below example that do not exist, unless they are below another name that does (RFC 4592).
    */
   zone: Zone;
   /** Every question that arrived, in order. */
   readonly queries: { name: string; type: string; transport: "udp" | "tcp"; edns: boolean }[];
-  /** The TTL and minimum of the SOA that comes with negative answers. */
+  /** The TTL and minimum of the SOA in negative answers. */
   negativeTtlSeconds: number;
-  /** Resolves with the next question that arrives from now on. */
+  /** Resolves when the next question arrives. */
   nextQuery(): Promise<void>;
   close(): Promise<void>;
 }
@@ -44,9 +44,9 @@ const ttlSecondsDefault = 300;
 const aliasesMax = 4;
 
 /**
- * A real authoritative DNS server for tests, on loopback, over UDP and TCP: every name of `zone`, and
- * NXDOMAIN or NODATA with an SOA for all others (RFC 1034 4.3.2, RFC 2308). A name exists when it or one
- * below it is in the zone. Aliases are followed inside the zone. Answers too long for the client are cut with TC.
+ * Starts a real authoritative DNS server for tests, on loopback, over UDP and TCP. It answers for every name of `zone`,
+ * and with NXDOMAIN or NODATA and an SOA for all others (RFC 1034 4.3.2, RFC 2308). A name exists if it or a name below
+ * it is in the zone. It follows aliases inside the zone, and truncates answers that are too long for the client (TC).
  */
 export async function startDnsServer(zone: Zone = {}): Promise<DnsServer> {
   const waiting: (() => void)[] = [];
@@ -107,7 +107,7 @@ export async function startDnsServer(zone: Zone = {}): Promise<DnsServer> {
     tcp.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true)),
   );
   if (!shared) {
-    // Another process has this port over TCP.
+    // Another process uses this port over TCP.
     udp.close();
     return startDnsServer(zone);
   }
@@ -138,7 +138,7 @@ function answer({ zone, negativeTtlSeconds }: DnsServer, question: dnsPacket.Que
     if (entry?.CNAME) {
       answers.push({ type: "CNAME", name, ttl, data: entry.CNAME });
       name = entry.CNAME;
-      // Somebody else's zone, or a loop: the resolver has to go on by itself.
+      // Another server's zone, or a loop: the resolver must ask again.
       if (zone[name] && answers.length < aliasesMax) continue;
       return { rcode: rcodes.NOERROR, answers };
     }
@@ -152,12 +152,12 @@ function answer({ zone, negativeTtlSeconds }: DnsServer, question: dnsPacket.Que
   }
 }
 
-/** Whether the name or one below it is in the zone. */
+/** Whether the name, or a name below it, is in the zone. */
 function isThere(zone: Zone, name: string): boolean {
   return zone[name] !== undefined || Object.keys(zone).some((other) => other.endsWith(`.${name}`));
 }
 
-/** The wildcard of the closest name above that exists (RFC 4592 3.3.1); it may not be in the zone. */
+/** The wildcard of the closest existing name above (RFC 4592 3.3.1); the zone need not contain it. */
 function wildcardOver(zone: Zone, name: string): string {
   let above = name;
   do above = above.slice(above.indexOf(".") + 1);

@@ -1,13 +1,13 @@
-/** The large input is so many times the small one; quadratic work grows by the square. */
+/** How many times larger the large input is than the small one; quadratic work grows by the square of this. */
 export const growthFactor = 8;
-/** Linear work may grow by so much more than the input: caches, garbage collection and others on the machine. */
+/** Allowed growth beyond the input's: caches, garbage collection and other processes add to linear work. */
 const slack = 3;
-/** Less is noise. */
+/** Shorter times are noise. */
 const floorMs = 8;
-/** A measurement that looks bad is repeated: noise passes, growth does not. */
+/** A bad measurement is repeated: noise goes away, growth does not. */
 const attempts = 4;
 
-/** Processor time for an input, and for one that is `growthFactor` times as large. */
+/** Processor time for an input, and for an input that is `growthFactor` times as large. */
 export interface Growth {
   smallMs: number;
   largeMs: number;
@@ -22,7 +22,7 @@ async function cpuMs<Input>(read: Read<Input>, input: Input): Promise<number> {
   return (user + system) / 1000;
 }
 
-/** How the work on an input grows with it, when it grows faster than the input; null when it does not. */
+/** Measures the growth of the work; null unless it grows faster than the input. */
 export async function superlinearGrowth<Input>(read: Read<Input>, little: Input, much: Input): Promise<Growth | null> {
   await cpuMs(read, little);
   let [smallMs, largeMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
@@ -34,7 +34,7 @@ export async function superlinearGrowth<Input>(read: Read<Input>, little: Input,
   return { smallMs, largeMs };
 }
 
-/** The same for inputs of `size`, and of a part of it, that `build` makes. */
+/** The same for inputs that `build` makes, of `size` and of a fraction of it. */
 export function superlinear<Input>(size: number, build: (size: number) => Input, read: Read<Input>) {
   return superlinearGrowth(read, build(Math.ceil(size / growthFactor)), build(size));
 }

@@ -1,8 +1,8 @@
-/** A child process with the product's tasks, and some that no child should survive. */
+/** A child process with the product's tasks, some of which hang or crash on some messages, and with hostile tasks. */
 import { tasks } from "../../src/tasks/tasks.ts";
 import { serveTasks, type TaskTable } from "../../src/workers/serve.ts";
 
-/** A message with this in its text is one that the product cannot read in time. */
+/** The header that makes the task of a message hang or crash. */
 const poison = "X-Test-Poison: ";
 
 const hostile: TaskTable = {
@@ -41,7 +41,7 @@ const hostile: TaskTable = {
   },
 };
 
-/** Waits for ever in the way that the message's header names, in the tasks that it names. */
+/** Hangs or crashes in the way that the message's header names. */
 function poisoned(name: "examine"): TaskTable[string] {
   return async (input: { defect: string | null }, blobs, host) => {
     const head = Buffer.from(blobs[0] as Uint8Array).toString("latin1", 0, 4096);
@@ -54,7 +54,7 @@ function poisoned(name: "examine"): TaskTable[string] {
   };
 }
 
-/** Waits for ever in a task of reviewers when the message names it: `X-Test-Poison: heldReview reviewMail`. */
+/** Hangs in a reviewer's task if the message names it: `X-Test-Poison: heldReview reviewMail`. */
 function poisonedReview(name: "heldReview" | "reviewMail" | "attachments"): TaskTable[string] {
   return async (input, blobs, host) => {
     const seen = JSON.stringify(input) + blobs.map((blob) => Buffer.from(blob).toString("latin1")).join("");

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import Provider from "oidc-provider";
 
-/** Who signs in at the provider, as it tells of them. */
+/** A person who signs in at the provider, as the provider describes them. */
 export interface Person {
   email?: string;
   email_verified?: boolean;
@@ -14,21 +14,21 @@ export interface OidcProviderUnderTest extends AsyncDisposable {
   readonly issuer: string;
   readonly clientId: string;
   readonly clientSecret: string;
-  /** Who signs in from now on, without being asked; null says no to whatever asks. */
+  /** The person who signs in from now on, without interaction; null refuses every sign-in. */
   person: Person | null;
 }
 
 const key = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({ format: "jwk" });
 
 /**
- * A real OpenID provider on loopback that sends people back to `redirectUris()`. Claims are in the ID token
- * only when `claimsInIdToken`; else, as the standard has it, at the userinfo endpoint alone.
+ * Starts a real OpenID provider on loopback that redirects to `redirectUris()`. The ID token contains claims only if
+ * `claimsInIdToken`; otherwise, as in the standard, only the userinfo endpoint has them.
  */
 export async function startOidcProvider(options: {
   redirectUris: () => string[];
   claimsInIdToken?: boolean;
   authMethod?: "client_secret_basic" | "client_secret_post";
-  /** Where it listens; default: a free port. */
+  /** Default: a free port. */
   port?: number;
 }): Promise<OidcProviderUnderTest> {
   const server = createServer();
@@ -43,7 +43,7 @@ export async function startOidcProvider(options: {
 
   let provider: Provider | undefined;
   const it = { issuer, clientId, clientSecret, person: {} as Person | null };
-  // Made with the first request: only then does the application have an address to come back to.
+  // Made on the first request, because only then does the application have an address to return to.
   const start = () =>
     new Provider(issuer, {
       clients: [{ ...client, redirect_uris: options.redirectUris() }],
@@ -60,7 +60,7 @@ export async function startOidcProvider(options: {
         accountId: id,
         claims: () => ({ sub: id, ...people.get(id) }),
       }),
-      // Nobody is asked whether e2a may see their address.
+      // Skips the consent page.
       async loadExistingGrant(ctx: { oidc: { client: { clientId: string }; session: { accountId: string } } }) {
         const made = provider as Provider;
         const grant = new made.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });

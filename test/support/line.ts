@@ -1,19 +1,19 @@
 import { createConnection, createServer, type Socket } from "node:net";
 
-/** A TCP line to a server that a test can cut and mend. */
+/** A TCP proxy to a server, which a test can cut and restore. */
 export interface Line extends AsyncDisposable {
-  /** The same URL with the line's near end as host and port. */
+  /** The same URL with the proxy's host and port. */
   urlOf(url: string): string;
-  /** Breaks what is open; whoever connects from now on is hung up on. */
+  /** Breaks all open connections; new ones are closed at once. */
   cut(): void;
   mend(): void;
-  /** Carries nothing more, and breaks nothing, until it is cut. */
+  /** Stops forwarding without closing connections, until it is cut. */
   freeze(): void;
-  /** When the nth connection since the cut was attempted, in milliseconds; waits for it. */
+  /** Waits for the nth connection attempt since the cut; resolves with its time in milliseconds. */
   attempt(nth: number): Promise<number>;
 }
 
-/** Lays a line on loopback to the host and port of `url`. */
+/** Starts a proxy on loopback to the host and port of `url`. */
 export async function cuttableLine(url: string): Promise<Line> {
   const far = new URL(url);
   const open = new Set<Socket>();

@@ -1,12 +1,12 @@
 import { within } from "./until.ts";
 
-/** A WebSocket consumer for tests: keeps every frame, lets a test wait for one. */
+/** A WebSocket consumer for tests. Keeps every frame, and lets a test wait for one. */
 export interface Listener extends AsyncDisposable {
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever shape it expects and fails when it is another.
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads the shape that it expects, and fails if it differs.
   readonly frames: any[];
   readonly opened: Promise<void>;
   readonly closed: Promise<{ code: number; reason: string }>;
-  /** Resolves when `count` frames in all have arrived. */
+  /** Resolves when `count` frames have arrived in total. */
   reached(count: number): Promise<void>;
   send(value: unknown): void;
   close(): void;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-// What holds here holds in every test, whether Bun compares so by itself or the preload of bunfig.toml makes it.
+// These comparisons work like this in every test, whether Bun itself or the preload of bunfig.toml provides them.
 
 const pairs: [kind: string, one: unknown, other: unknown][] = [
   ["Date", new Date(1), new Date(2)],

@@ -1,17 +1,17 @@
 import { expect } from "bun:test";
 
 /**
- * Makes `toMatchObject` compare what Bun 1.4.5 takes for equal: any two Dates, Sets, Maps, RegExps, Errors, functions, and a
- * Buffer with its beginning. Loaded before every test by bunfig.toml.
+ * Makes `toMatchObject` compare values that Bun 1.4.5 treats as equal: any two Dates, Sets, Maps, RegExps, Errors or
+ * functions, and a Buffer with its own beginning. bunfig.toml loads it before every test.
  *
- * What Bun finds different stays different. Beyond that, each such value of the expected one must equal its counterpart
- * as `toEqual` says; plain objects and arrays are walked, and asymmetric matchers have spoken already.
+ * A difference that Bun finds stays one. In addition, each such value in the expected object must equal its counterpart
+ * by `toEqual`. Plain objects and arrays are walked; asymmetric matchers are left to Bun.
  */
 
 type Matcher = (this: unknown, expected: unknown) => void;
 const bunToMatchObject = (Object.getPrototypeOf(expect(0)) as { toMatchObject: Matcher }).toMatchObject;
 
-/** What a matcher of Bun's says against it; null when it passes. Throws what is no verdict, such as a wrong argument. */
+/** The complaint of one of Bun's matchers; null if it passes. Rethrows other errors, such as a wrong argument. */
 function complaintOf(check: () => void): string | null {
   try {
     check();
@@ -19,7 +19,7 @@ function complaintOf(check: () => void): string | null {
   } catch (error) {
     const { message } = error as Error;
     if (!message.includes("Expected") || message.includes("Matcher error")) throw error;
-    // Without its heading, which names the matcher.
+    // Strip the heading, which names the matcher.
     return message.slice(message.indexOf("\n\n") + 2);
   }
 }

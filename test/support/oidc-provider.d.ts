@@ -1,4 +1,4 @@
-/** As much of the package as identity-provider.ts uses; it carries no types. */
+/** The part of the package that identity-provider.ts uses; the package has no types. */
 declare module "oidc-provider" {
   import type { IncomingMessage, ServerResponse } from "node:http";
 

@@ -4,7 +4,7 @@ import { createPool, type Pool } from "../../src/workers/pool.ts";
 
 let shared: Pool | null = null;
 
-/** The child processes of this test process: its many servers share them, and they end with it. */
+/** The child processes of this test process. All its servers share them, and they end with the process. */
 export function testPool(): Pool {
   shared ??= createPool({ command: childCommand(), log: silentLog, size: 1 });
   return shared;

@@ -27,7 +27,7 @@ test("drop removes the database, also under an open connection", async () => {
 
 test.skipIf(Boolean(process.env.E2A_TEST_POSTGRES_URL))("a killed process leaves no server and no file", async () => {
   await using dir = await tempDir();
-  // Root's tests run the server as another user, who needs what /tmp gives to everybody.
+  // Root's tests run the server as another user, who needs the same permissions as in /tmp.
   await chmod(dir.path, 0o777);
   const module = JSON.stringify(new URL("./postgres.ts", import.meta.url).href);
   const code = `const { testPostgres } = await import(${module}); await testPostgres(); console.log("up"); setInterval(() => {}, 1e6);`;

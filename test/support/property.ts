@@ -1,24 +1,24 @@
 import fc from "fast-check";
 
-/** Runs of a property that says nothing else. */
+/** The default number of runs of a property. */
 const RUNS = 100;
-/** Every machine tries the same inputs, so that a green build does not turn red by itself. */
+/** Every machine tries the same inputs, so that a green build does not turn red without a change. */
 const SEED = 20_260_515;
 /**
- * The search for the smallest input that fails ends before Bun's limit of 30 s for a test would hide its result. So does a
- * search on a machine that is too busy to try all inputs: those that it tried count.
+ * The search for the smallest failing input must end before Bun's limit of 30 s per test, which would hide its result.
+ * The limit also applies on a machine that is too busy to try all inputs: then those that it tried count.
  */
 const PATIENCE_MS = 20_000;
 
-// `E2A_PROPERTY_RUNS` tries more inputs than usual, `E2A_PROPERTY_SEED` other ones: a number, or "random".
+// `E2A_PROPERTY_RUNS` changes the number of inputs; `E2A_PROPERTY_SEED`, a number or "random", selects other ones.
 const { E2A_PROPERTY_RUNS: askedRuns, E2A_PROPERTY_SEED: askedSeed } = process.env;
 const runs = Number(askedRuns ?? RUNS);
 const seed = askedSeed === "random" ? Date.now() & 0x7fffffff : Number(askedSeed ?? SEED);
 
 /**
- * Tries a property of fast-check on `runs` inputs and throws the smallest one that fails, with the way to repeat it.
+ * Tries a property of fast-check on `runs` inputs, and throws the smallest failing input with the way to repeat it.
  *
- * @param options `share`: the part of those runs that is enough, for properties that take milliseconds each
+ * @param options `share`: the fraction of the runs that suffices, for properties that take milliseconds each
  */
 export async function holds<Ts extends [unknown, ...unknown[]]>(
   property: fc.IAsyncProperty<Ts> | fc.IProperty<Ts>,
@@ -28,7 +28,7 @@ export async function holds<Ts extends [unknown, ...unknown[]]>(
     seed,
     numRuns: Math.max(1, Math.ceil(runs * share)),
     interruptAfterTimeLimit: PATIENCE_MS * Math.max(1, runs / RUNS),
-    // Who asks for a number of runs wants to know that they took place.
+    // If a number of runs is requested, fewer runs are a failure.
     markInterruptAsFailure: askedRuns !== undefined,
   });
   if (!details.failed && details.numRuns > 0) return;
@@ -39,7 +39,7 @@ export async function holds<Ts extends [unknown, ...unknown[]]>(
   });
 }
 
-/** A step of a model: what it does is said by `run`, which compares the answers of the model and the real thing. */
+/** A step of a model. `run` performs it, and compares the model's answers with those of the real thing. */
 export function step<Model extends object, Real, Given>(
   name: string,
   given: fc.Arbitrary<Given>,
@@ -53,8 +53,8 @@ export function step<Model extends object, Real, Given>(
 }
 
 /**
- * Texts in which these pieces, any graphemes, control characters, halves of surrogate pairs and line ends stand side by side: what
- * somebody writes who looks for a gap between two readers.
+ * Generates texts that mix these pieces with any graphemes, control characters, lone surrogates and line ends, as an
+ * attacker would to find a difference between two readers.
  */
 export function textWith(pieces: readonly string[], maxPieces = 12): fc.Arbitrary<string> {
   const odd = fc.constantFrom(

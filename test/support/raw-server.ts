@@ -4,11 +4,11 @@ export interface RawServer extends Disposable {
   readonly port: number;
   /** Every connection so far, open or not. */
   readonly connections: Socket[];
-  /** Resolves when `count` connections, counted from the start, have been closed. */
+  /** Resolves when `count` connections have been closed since the start. */
   closed(count: number): Promise<void>;
 }
 
-/** A TCP server on loopback that does what a test wants whenever bytes come in. `using` closes it with all connections. */
+/** A TCP server on loopback with a test's own handler for received bytes. `using` closes it with all connections. */
 export function serveRaw(
   onData: (socket: Socket, text: string) => void,
   host = "127.0.0.1",

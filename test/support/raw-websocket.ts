@@ -9,11 +9,11 @@ export interface RawFrame {
   payload: Buffer;
 }
 
-/** A WebSocket client that does nothing by itself: it answers no ping, and can stop reading. */
+/** A WebSocket client that does nothing automatically: it does not answer pings, and it can stop reading. */
 export class RawWebSocket implements AsyncDisposable {
   /** Every frame so far. */
   readonly frames: RawFrame[] = [];
-  /** Resolves when the connection is gone, whoever ended it. */
+  /** Resolves when the connection has ended, from either side. */
   readonly ended: Promise<void>;
   private rest: Buffer = Buffer.alloc(0);
   private wake = () => {};
@@ -22,7 +22,7 @@ export class RawWebSocket implements AsyncDisposable {
     this.ended = new Promise((resolve) => socket.on("close", () => resolve()));
   }
 
-  /** Connects and does the handshake; rejects with the answer when it is none that opens a WebSocket. */
+  /** Connects and does the handshake; rejects with the answer if it does not open a WebSocket. */
   static async open(httpUrl: string, agent: string, headers: Record<string, string>): Promise<RawWebSocket> {
     const { hostname, port, host } = new URL(httpUrl);
     const socket = connect(Number(port), hostname);
@@ -58,7 +58,7 @@ export class RawWebSocket implements AsyncDisposable {
     return client;
   }
 
-  /** Takes nothing more from the network, so that the server's bytes wait there, and then at the server. */
+  /** Stops reading, so that the server's bytes fill the network buffers and then wait at the server. */
   pause(): void {
     this.socket.pause();
   }
@@ -67,13 +67,13 @@ export class RawWebSocket implements AsyncDisposable {
     this.socket.resume();
   }
 
-  /** The texts so far, parsed. */
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever shape it expects and fails when it is another.
+  /** The text frames so far, parsed. */
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads the shape that it expects, and fails if it differs.
   texts(): any[] {
     return this.frames.filter((frame) => frame.opcode === opcode.text).map(({ payload }) => JSON.parse(`${payload}`));
   }
 
-  /** Resolves with the first frame of this kind, from the `from`-th frame on. */
+  /** Resolves with the first frame of this kind, starting at frame `from`. */
   async until(kind: number, from = 0): Promise<RawFrame> {
     for (;;) {
       const found = this.frames.slice(from).find((frame) => frame.opcode === kind);
@@ -82,18 +82,18 @@ export class RawWebSocket implements AsyncDisposable {
     }
   }
 
-  /** Resolves when so many texts have come. */
+  /** Resolves when `count` text frames have arrived. */
   async reached(count: number): Promise<void> {
     while (this.texts().length < count) await this.more();
   }
 
-  /** The server's code and reason, when its close frame is here. */
+  /** Resolves with the server's code and reason when its close frame has arrived. */
   async closed(): Promise<{ code: number; reason: string }> {
     const { payload } = await this.until(opcode.close);
     return { code: payload.readUInt16BE(0), reason: payload.toString("utf8", 2) };
   }
 
-  /** Sends frames at once, each masked with nought (RFC 6455 5.3). */
+  /** Sends frames at once, each with a mask of zero (RFC 6455 5.3). */
   send(kind: number, ...payloads: string[]): void {
     this.socket.write(
       Buffer.concat(
@@ -106,7 +106,7 @@ export class RawWebSocket implements AsyncDisposable {
     );
   }
 
-  /** Resolves when the network has taken all that was sent. */
+  /** Resolves when everything sent has left this process. */
   async sent(): Promise<void> {
     await until("all is sent", () => this.socket.writableLength === 0);
   }
@@ -130,7 +130,7 @@ export class RawWebSocket implements AsyncDisposable {
     this.wake();
   }
 
-  /** Takes the first whole frame off what came; a server's frames are not masked. */
+  /** Removes the first complete frame from the received bytes; a server's frames are not masked. */
   private first(): RawFrame | null {
     const { rest } = this;
     if (rest.length < 2) return null;

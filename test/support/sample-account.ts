@@ -9,10 +9,10 @@ const pdf = { filename: "receipt.pdf", content_type: "application/pdf", data: bt
 const html = `<h1>Your refund</h1><p><a href="https://evil.example.net/x">acme.example/refunds</a>,
 <a href="https://xn--pple-43d.com/">apple.com</a></p><img src="https://pixel.example.org/o.png">`;
 
-/** Limits of the server that the sample needs: few messages make a loop. */
+/** The limits that the sample needs: a few messages already make a loop. */
 export const sampleLimits = { "limits.loop_messages": "2" };
 
-/** Fills an account with something of every kind, good and bad, and returns the path of every page that shows it. */
+/** Fills an account with data of every kind, good and bad, and returns the path of every page that shows it. */
 export async function sampleAccount(it: TestApp, sink: Sink): Promise<Record<string, string>> {
   const api = async (method: string, path: string, body?: unknown): Promise<ApiAnswer["body"]> => {
     const answer = await it.api(method, `/api/v1${path}`, body);

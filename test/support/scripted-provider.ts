@@ -4,22 +4,22 @@ import type { Server } from "bun";
 export interface ScriptedProvider extends AsyncDisposable {
   readonly issuer: string;
   readonly clientId: string;
-  /** Claims of the ID token, over those that every one has. */
+  /** Claims of the ID token, in addition to those that every ID token has. */
   idToken: Record<string, unknown>;
   userInfo: Record<string, unknown>;
-  /** The path whose answer has no end. */
+  /** The path with an endless answer. */
   endless: string | null;
-  /** Bytes of such answers that were taken. */
+  /** How many bytes of endless answers the client has read. */
   taken(): number;
 }
 
 const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const jwk = { ...publicKey.export({ format: "jwk" }), kid: "one", use: "sig", alg: "RS256" };
 const pieceBytes = 64 * 1024;
-/** Where "without end" ends, for a client that reads on. */
+/** Where an endless answer ends, for a client that keeps reading. */
 const endlessBytes = 64 * 1024 * 1024;
 
-/** An OpenID provider on loopback that says what a test wants it to, also what no provider should. */
+/** Starts an OpenID provider on loopback with scripted answers, including ones that no provider should give. */
 export function startScriptedProvider(): ScriptedProvider {
   let taken = 0;
   /** The nonce of each sign-in, by its code. */

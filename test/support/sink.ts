@@ -1,19 +1,19 @@
 import { within } from "./until.ts";
 
-/** A webhook endpoint for tests: keeps every request, answers as it is told. */
+/** A webhook endpoint for tests. Keeps every request, and answers as configured. */
 export interface Sink extends AsyncDisposable {
   readonly url: string;
   readonly requests: SinkRequest[];
-  /** How the next requests are answered; default 204 for all. */
+  /** Answers the next requests. Default: 204 for all. */
   answer: (request: SinkRequest) => Response | Promise<Response>;
-  /** Resolves when `count` requests in all have arrived. */
+  /** Resolves when `count` requests have arrived in total. */
   reached(count: number): Promise<void>;
 }
 
 export interface SinkRequest {
   headers: Record<string, string>;
   text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever shape it expects and fails when it is another.
+  // biome-ignore lint/suspicious/noExplicitAny: a test reads the shape that it expects, and fails if it differs.
   body: any;
 }
 

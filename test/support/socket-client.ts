@@ -66,6 +66,6 @@ export class SocketClient implements AsyncDisposable {
 
 function connect(url: string, key: string | null, others: Record<string, string>): WebSocket {
   const headers: Record<string, string> = { ...others, ...(key === null ? {} : { authorization: `Bearer ${key}` }) };
-  // Bun's WebSocket takes headers; the browsers' does not, and so its type does not know.
+  // Bun's WebSocket takes headers; the browsers' does not, so the type lacks them.
   return new WebSocket(url, { headers } as unknown as string[]);
 }

@@ -7,7 +7,7 @@ export interface TempDir extends AsyncDisposable {
   readonly path: string;
 }
 
-/** A new empty folder for one test: `await using dir = await tempDir()` deletes it, with all in it, at the end of the block. */
+/** Makes an empty folder for one test. `await using dir = await tempDir()` deletes it at the end of the block. */
 export async function tempDir(): Promise<TempDir> {
   const path = await mkdtemp(join(tmpdir(), "e2a-test-"));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };

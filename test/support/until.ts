@@ -1,7 +1,7 @@
-/** A wait that is longer has failed: shorter than the time limit of a test, so that the failure says what was waited for. */
+/** A longer wait fails. Shorter than the time limit of a test, so that the failure can say what did not happen. */
 const PATIENCE_MS = 25_000;
 
-/** Between two questions: short beside a test, and long enough that asking takes no processor from what is waited for. */
+/** Polling interval: short compared with a test, but long enough that polling does not slow down the awaited work. */
 const PAUSE_MS = 2;
 
 /** The promise's value, or an error that says what did not happen. */
@@ -15,7 +15,7 @@ export async function within<T>(promise: Promise<T>, what: () => string): Promis
   }
 }
 
-/** Asks again and again until the answer is yes; fails with `what` when it stays no. */
+/** Polls `isSo` until it is true; fails with `what` if it stays false. */
 export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
   let isOver = false;
   const asking = async () => {

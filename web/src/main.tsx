@@ -5,11 +5,11 @@ import { createRoot } from "react-dom/client";
 import { ApiError } from "./api/problem.ts";
 import { router } from "./routes.tsx";
 
-/** Live updates tell what has changed; this only keeps a quick walk through the pages from asking twice. */
+/** Live updates report changes; this only avoids repeated requests while the user clicks through the pages. */
 const STALE_MS = 15_000;
 const RETRIES_MAX = 2;
 
-/** Trying again helps when the server is away or overwhelmed, and not when it has refused. */
+/** A retry helps if the server is unreachable or overloaded, not if it refused the request. */
 const worthRetrying = (error: unknown) =>
   !(error instanceof ApiError) || error.status === 0 || error.status === 429 || error.status >= 500;
 
@@ -18,7 +18,7 @@ const client = new QueryClient({
     queries: {
       staleTime: STALE_MS,
       retry: (failures, error) => failures < RETRIES_MAX && worthRetrying(error),
-      // The server is on this network or on this machine: the browser's idea of "online" says nothing about it.
+      // The server may be on this machine or network, so the browser's "online" state says nothing about it.
       networkMode: "always",
     },
     mutations: { networkMode: "always" },

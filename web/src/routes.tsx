@@ -14,13 +14,13 @@ import { Shell } from "./app/shell.tsx";
 
 const root = createRootRoute({ component: Root });
 
-/** Nearly all pages have the shell around them. */
+/** The layout: nearly all pages are inside the shell. */
 function Root() {
   const bare = useRouterState({ select: ({ matches }) => matches.some(({ staticData }) => staticData.bare) });
   return bare ? <Outlet /> : <Shell />;
 }
 
-/** Text in the query string, or undefined: what a link may say and a person may edit is checked here. */
+/** Text from the query string, or undefined. Users can edit the query string, so its values are checked here. */
 const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 const oneOf = <const T extends string>(value: unknown, ...known: T[]) => known.find((one) => one === value);
 
@@ -74,7 +74,7 @@ const inbox = createRoute({
   component: lazyRouteComponent(() => import("./pages/inbox.tsx"), "InboxPage"),
 });
 
-/** A message beside its list, or alone on a narrow screen. */
+/** A message beside its list; on a narrow screen alone. */
 const message = createRoute({
   getParentRoute: () => inbox,
   path: "$agent/$id",
@@ -87,7 +87,7 @@ const conversation = createRoute({
   component: lazyRouteComponent(() => import("./pages/conversation.tsx"), "ConversationPage"),
 });
 
-/** Links of mail come here, in a window of their own. */
+/** Links in mail lead here, in a new window. */
 const leaving = createRoute({
   getParentRoute: () => root,
   path: "/leaving",
@@ -106,7 +106,7 @@ const agentSearch = (search: Record<string, unknown>): AgentSearch => ({
   ...(text(search.agent) && { agent: text(search.agent)! }),
 });
 
-/** The part of a list's address that says what is open beside it; the list's own component shows it. */
+/** A route whose parameter says what is open beside a list; the list's own component shows it. */
 const beside = { component: () => null } as const;
 
 const approvals = createRoute({

@@ -6,7 +6,7 @@ import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { sampleAccount, sampleLimits } from "../../test/support/sample-account.ts";
 import { type Sink, startSink } from "../../test/support/sink.ts";
 
-/** Pages that are looked at side by side. */
+/** How many pages are checked concurrently. */
 const TABS = 3;
 
 let it: TestApp;
@@ -28,14 +28,14 @@ afterAll(async () => {
   await sink?.[Symbol.asyncDispose]();
 });
 
-/** Opens a page and waits until what it shows has come. */
+/** Opens a page and waits until its content has loaded. */
 async function open(page: Page, path: string): Promise<void> {
   await page.goto(path);
   await page.getByRole("heading").first().waitFor();
   await page.locator("[role=status]:has-text('Loading'), [aria-busy=true]").first().waitFor({ state: "detached" });
 }
 
-/** What axe finds wrong that keeps people out. */
+/** The serious and critical violations that axe finds. */
 async function violations(page: Page, rules?: string[]): Promise<string[]> {
   const found = await page.evaluate(
     (runOnly) =>
@@ -52,7 +52,7 @@ async function violations(page: Page, rules?: string[]): Promise<string[]> {
     );
 }
 
-/** What opens over a page: where, when this is to be read there, by which keys, and what is to be read then. */
+/** Things that open over a page: the page, the text that shows it is ready, the keys, and the text that appears. */
 const opened: Record<string, [page: string, ready: string, keys: string, shown: string | RegExp]> = {
   "new webhook": ["webhooks", "The warehouse", "n", "Create webhook"],
   "new key": ["keys", "on the VPS", "n", "Create key"],
@@ -65,19 +65,19 @@ const opened: Record<string, [page: string, ready: string, keys: string, shown: 
   keys: ["deliveries", "webhook.test", "?", "Go to Approvals"],
 };
 
-/** What is wrong with the page that is open. */
+/** What is wrong with the current page. */
 async function faults(page: Page): Promise<string[]> {
   const found: string[] = [];
   for (const width of [360, 2560, 1280]) {
     await page.setViewportSize({ width, height: 900 });
-    // The page hears of its new size a moment later.
+    // The page learns its new size a moment later.
     await page.waitForFunction(`innerWidth === ${width}`);
     const pixels = Number(await page.evaluate("document.documentElement.scrollWidth"));
     if (pixels > width) found.push(`At ${width} pixels it is ${pixels} wide.`);
   }
   await page.emulateMedia({ colorScheme: "light" });
   found.push(...(await violations(page)));
-  // Only colours are others in the dark.
+  // The dark theme differs only in colours.
   await page.emulateMedia({ colorScheme: "dark" });
   found.push(...(await violations(page, ["color-contrast"])));
   return found;
@@ -119,6 +119,6 @@ test.skipIf(!chromiumRuns)(
     await Promise.all(Array.from({ length: TABS }, look));
     expect(wrong).toEqual({});
   },
-  // Some forty pages, each laid out and searched several times: a minute on two idle cores.
+  // Some forty pages, each laid out and checked several times: a minute on two idle cores.
   300_000,
 );

@@ -31,7 +31,7 @@ afterAll(async () => {
   await it?.[Symbol.asyncDispose]();
 });
 
-/** Hands mail in that is held; returns its id. */
+/** Sends a message that is held; returns its id. */
 async function held(subject: string, rest: object = {}): Promise<string> {
   const mail = { to: ["ann@example.com"], subject, body: "First line.\nPay 100.\nThanks", ...rest };
   const { body } = await it.api("POST", "/api/v1/send", mail);
@@ -40,7 +40,7 @@ async function held(subject: string, rest: object = {}): Promise<string> {
 
 const messageNow = async (id: string) => (await it.api("GET", `/api/v1/messages/${id}`)).body;
 const shows = (text: string) => page.getByText(text).first().waitFor();
-const queue = () => page.getByRole("list", { name: "Held mail, first what expires first" });
+const queue = () => page.getByRole("list", { name: "Held mail, soonest to expire first" });
 
 describe.skipIf(!chromiumRuns)("approvals", () => {
   test("everything that would leave is shown, with where its links really lead", async () => {
@@ -137,7 +137,7 @@ describe.skipIf(!chromiumRuns)("approvals", () => {
 
   test("when somebody else was faster, it says who and how, and sends nothing twice", async () => {
     const id = await held("Contested");
-    // The page does not hear of what happens meanwhile.
+    // Cut the page off from live updates.
     await page.route("**/api/v1/events*", (route) => route.abort());
     await page.routeWebSocket("**/api/v1/events/ws*", () => {});
     await page.goto(`/approvals/${id}`);
@@ -156,7 +156,7 @@ describe.skipIf(!chromiumRuns)("approvals", () => {
     await shows("A decision is about");
     await page.keyboard.press("a");
     await page.getByRole("button", { name: "Undo" }).click();
-    await shows("Approval taken back; it waits again");
+    await shows("Approval undone; the message is held again");
     expect(await messageNow(id)).toMatchObject({ status: "pending_approval" });
     await it.api("PATCH", `/api/v1/agents/${agent}`, { undo_seconds: 0 });
   });
@@ -166,8 +166,8 @@ describe.skipIf(!chromiumRuns)("approvals", () => {
     const sent = [];
     for (let n = 0; n < 22; n++) sent.push(await held(`Ping ${n}`, { to: ["loop@example.org"] }));
     await page.goto(`/approvals/${sent.at(-1)}`);
-    await page.getByRole("button", { name: "Let the loop go on" }).click();
-    await shows("The loop goes on");
+    await page.getByRole("button", { name: "Release the loop" }).click();
+    await shows("Released");
     await shows("Nothing waits");
     expect(await messageNow(sent.at(-1) as string)).not.toMatchObject({ status: "pending_approval" });
   });

@@ -1,4 +1,4 @@
-/** Decisions of people in the dashboard: about what they saw, about all of it, and to be taken back. */
+/** Decisions in the dashboard: they apply to the content that the reviewer saw, to all of it, and can be undone. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
 import { chromiumRuns, startChromium } from "../../test/browser/chromium.ts";
@@ -8,7 +8,7 @@ import { runBinary } from "../../test/support/binary.ts";
 let browser: Browser;
 let visit: Visit;
 let page: Page;
-/** Each test's own, so that its queue is. */
+/** Each test has its own agent, and so its own queue. */
 let agent: string;
 let agents = 0;
 
@@ -46,19 +46,19 @@ async function open(id: string): Promise<void> {
   await shows("A decision is about");
 }
 
-/** The page does not hear of what happens elsewhere. */
+/** Cuts the page off from live updates. */
 async function hearNothing(): Promise<void> {
   await page.route("**/api/v1/events*", (route) => route.abort());
   await page.routeWebSocket("**/api/v1/events/ws*", () => {});
 }
 
-/** Opens the form and words the text anew. */
+/** Opens the form and changes the text. */
 async function writeText(text: string): Promise<void> {
   await page.keyboard.press("e");
   await textBox().fill(text);
 }
 
-/** Somebody else approves it with changes and takes that back: it waits as another message. */
+/** Approves a message with changes, and undoes that, as another reviewer would: the changed message waits again. */
 async function changedElsewhere(id: string, changes: object): Promise<void> {
   await visit.api("POST", `/messages/${id}/approve`, changes);
   await visit.api("POST", `/messages/${id}/undo`);
@@ -91,13 +91,13 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await page.keyboard.down("Control");
     await page.keyboard.down("Enter");
     await changes("Text").waitFor();
-    // The key is held down and repeats by itself: it must not approve what nobody has read.
+    // The key is held down and repeats: it must not approve changes that nobody has read.
     await page.keyboard.down("Enter");
     await page.keyboard.up("Enter");
     await page.keyboard.up("Control");
     expect((await messageNow(id)).status).toBe("pending_approval");
     await page.keyboard.press("Control+Enter");
-    await shows(/Approved; it leaves in/);
+    await shows(/Approved; it will leave in/);
     expect(await messageNow(id)).toMatchObject({ body_text: "Hello.\nPay 110.", edited_parts: ["body_text"] });
   }, 60_000);
 
@@ -123,7 +123,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
 
   test("a decision that got no answer says that it is not made again by itself", async () => {
     const id = await hold("No answer", { attachments: [{ filename: "a.txt", data: btoa("x") }] });
-    // Before the page is there: an open page's next request may still leave without the route.
+    // Set up before the page opens: an open page's next request may still bypass the route.
     const path = `**/api/v1/messages/${id}/approve`;
     await page.route(path, (route) => route.abort());
     await open(id);
@@ -134,7 +134,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     expect((await messageNow(id)).status).toBe("pending_approval");
     await page.unroute(path);
     await page.keyboard.press("a");
-    await shows(/Approved; it leaves in/);
+    await shows(/Approved; it will leave in/);
   }, 60_000);
 
   test("HTML written by hand beside an old text is warned of, and leaves as it was shown", async () => {
@@ -150,7 +150,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await page.getByRole("button", { name: "Review the changes" }).click();
     expect(await page.getByRole("note").count()).toBe(0);
     await page.getByRole("button", { name: "Approve as changed: text and HTML" }).click();
-    await shows(/Approved; it leaves in/);
+    await shows(/Approved; it will leave in/);
     expect(await messageNow(id)).toMatchObject({ body_text: "Hello.\nPay 110.", body_html: "<p>Pay <b>110</b>.</p>" });
   }, 60_000);
 
@@ -169,14 +169,14 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await open(id);
     await page.keyboard.press("a");
     await page.getByRole("button", { name: "Undo", exact: true }).click();
-    await shows("Approval taken back; it waits again");
+    await shows("Approval undone; the message is held again");
     await waitsAgain();
-    await page.getByRole("list", { name: "Held mail, first what expires first" }).getByText("Too early").waitFor();
+    await page.getByRole("list", { name: "Held mail, soonest to expire first" }).getByText("Too early").waitFor();
 
     await open(id);
     await page.keyboard.press("a");
     await page
-      .getByText(/Approved; it leaves in/)
+      .getByText(/Approved; it will leave in/)
       .first()
       .waitFor();
     await page.goto(`/outbox/${id}`);
@@ -211,7 +211,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     expect(await messageNow(id)).toMatchObject({ status: "pending_approval" });
     await page.getByRole("button", { name: "I have read the changes" }).click();
     await page.getByRole("button", { name: /^Approve/ }).click();
-    await shows(/Approved; it leaves in/);
+    await shows(/Approved; it will leave in/);
     expect(await messageNow(id)).toMatchObject({ status: "queued", body_text: "Pay 900." });
   }, 60_000);
 
@@ -223,15 +223,15 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await page.getByRole("button", { name: "Review the changes" }).click();
     await changedElsewhere(id, { subject: "Their subject", cc: ["carol@example.com"] });
     await approveButton().click();
-    await shows("Somebody else changed the message while you were changing it.");
+    await shows("Someone else changed the message while you were editing it.");
     expect(await messageNow(id)).toMatchObject({ status: "pending_approval", body_text: "Hello.\nPay 100.\nThanks" });
-    await page.getByRole("button", { name: "Put my changes onto it" }).click();
-    // What was not touched here follows the other person's message.
+    await page.getByRole("button", { name: "Apply my changes to it" }).click();
+    // Fields that were not changed here follow the other reviewer's version.
     expect(await page.getByRole("textbox", { name: "Subject" }).inputValue()).toBe("Their subject");
     expect(await textBox().inputValue()).toBe("Hello.\nPay 110.\nThanks");
     await page.getByRole("button", { name: "Review the changes" }).click();
     await page.getByRole("button", { name: "Approve as changed: text", exact: true }).click();
-    await shows(/Approved; it leaves in/);
+    await shows(/Approved; it will leave in/);
     expect(await messageNow(id)).toMatchObject({
       ...{ status: "queued", subject: "Their subject", cc: ["carol@example.com"] },
       body_text: "Hello.\nPay 110.\nThanks",
@@ -244,12 +244,12 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await writeText("Hello.\nPay 110.\nThanks");
     await page.getByRole("button", { name: "Review the changes" }).click();
     await visit.api("POST", `/messages/${id}/approve`);
-    await shows("Somebody decided while you were changing it. Your changes did not leave.");
+    await shows("Someone decided while you were editing. Your changes were not sent.");
     await changes("Text").getByText("Pay 110.").waitFor();
     expect(await approveButton().count()).toBe(0);
     await page.getByRole("button", { name: /^Undo the approval/ }).click();
     await approveButton().click();
-    await shows(/Approved; it leaves in/);
+    await shows(/Approved; it will leave in/);
     expect(await messageNow(id)).toMatchObject({ status: "queued", body_text: "Hello.\nPay 110.\nThanks" });
   }, 60_000);
 });

@@ -1,4 +1,4 @@
-/** DNS advice for a domain that people use already: its mail and its other senders go on working. */
+/** DNS advice for a domain that is already in use: its mail and its other senders must keep working. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { chromiumRuns, startChromium } from "../../test/browser/chromium.ts";
@@ -28,19 +28,19 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await record("Mail in")
       .getByText("Leave it, and give agents a domain of their own: agents.acme.example.")
       .waitFor();
-    // The record that would take the company's mail away is not what is offered to copy.
+    // The page does not offer the record that would divert the company's mail.
     expect(await record("Mail in").getByText(dns_records.mx.value, { exact: true }).isVisible()).toBe(false);
     const merged = `v=spf1 a:${dns_records.mx.value} include:_spf.provider.example -all`;
     expect(await record("Senders").locator("dd").getByText(merged).isVisible()).toBe(true);
     const zone = await page.getByRole("region", { name: /zone file/ }).innerText();
     expect(zone).toContain(`"${merged}"`);
-    // Two SPF records fail both, so what is imported adds none.
+    // SPF fails with two records, so the import adds none.
     expect(zone.split("\n").filter((line) => line.includes("v=spf1") && !line.startsWith(";"))).toEqual([]);
     expect(zone).toContain("; acme.example. already has MX records, which stay as they are");
     expect(zone).not.toContain(" IN MX ");
     expect(zone).not.toContain(dns_records.spf.value);
 
-    // Verified is said of what is proven, and of nothing else.
+    // "Verified" appears only for what is proven.
     dns.zone["acme.example"].TXT?.push(verification_token);
     await page.getByRole("button", { name: "Verify", exact: true }).click();
     const works = page.getByRole("list", { name: "What works" });
@@ -55,13 +55,13 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await page.getByText("5 of 6 records are not right").waitFor();
     await page.getByRole("navigation").getByRole("link", { name: "Domains" }).click();
     const row = page.getByRole("row").filter({ hasText: "acme.example" });
-    await row.getByText("1 of 6 are right").waitFor();
+    await row.getByText("1 of 6 correct").waitFor();
     expect(await row.getByText("Verified").count()).toBe(0);
 
     await row.getByRole("link", { name: "acme.example" }).click();
     await page.getByRole("button", { name: "Add agents.acme.example" }).click();
     await page.getByRole("heading", { name: "agents.acme.example" }).waitFor();
-    await record("Mail in").getByText("Not there yet").waitFor();
+    await record("Mail in").getByText("Not published yet").waitFor();
     expect(await record("Mail in").getByText(dns_records.mx.value, { exact: true }).isVisible()).toBe(true);
   }, 60_000);
 });

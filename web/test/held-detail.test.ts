@@ -29,7 +29,7 @@ test.skipIf(!chromiumRuns)(
       expect(await shown.allTextContents()).toEqual(["in 6d", "in 6d"]);
       const titles = page.getByRole("heading", { level: 1 });
       expect(await titles.allTextContents()).toEqual(["Approvals"]);
-      // Alone on a phone, it is what the page is about.
+      // On a phone it is alone, so its heading is the page's.
       await page.setViewportSize({ width: 390, height: 844 });
       await page.getByRole("heading", { level: 1, name: "Your refund" }).waitFor();
       expect(await titles.allTextContents()).toEqual(["Your refund"]);

@@ -10,7 +10,7 @@ let browser: Browser;
 let context: BrowserContext;
 const agent = "victim@e2a.localhost";
 
-/** What the mails want to reach; what it hears is kept. */
+/** The requests that reached the server which the mails try to contact. */
 const heard: string[] = [];
 const canary = Bun.serve({
   port: 0,
@@ -36,7 +36,7 @@ afterAll(async () => {
   await it?.[Symbol.asyncDispose]();
 });
 
-/** Delivers a mail with this HTML and returns its id. */
+/** Delivers a mail with this HTML; returns its id. */
 async function received(html: string): Promise<string> {
   const message = [
     "From: mallory@example.net",
@@ -74,10 +74,10 @@ test.skipIf(!chromiumRuns).each(Object.entries(hostileMails))("%s: runs nothing,
   await page.goto(`/inbox/${agent}/${id}`);
   const frame = page.frameLocator('iframe[title="The message as HTML"]');
   await frame.locator("body").waitFor({ state: "attached" });
-  // Links may be followed: they may lead to the page that shows where they go, in another window, and nowhere else.
+  // Links may lead only to the page that shows their target, in another window.
   for (const link of await frame.getByText("click", { exact: true }).all()) await link.click({ noWaitAfter: true });
 
-  // The policy keeps our own scripts out of the frame as well: what is in it can be looked at, and not run.
+  // The policy keeps the test's scripts out of the frame too: its content can be inspected, not run.
   const shown = page.frames().find((one) => one.url().includes("/html"));
   expect(shown?.url()).toBe(`${it.app.httpUrl}/api/v1/agents/${encodeURIComponent(agent)}/messages/${id}/html`);
   expect(page.frames()).toHaveLength(2);
@@ -95,7 +95,7 @@ test.skipIf(!chromiumRuns)(
   async () => {
     const id = await received("<p>x</p>");
     const page = await context.newPage();
-    // The same answer, its policy untouched, with what the list of allowed elements would have taken out.
+    // The same response with its policy unchanged, plus the elements that the sanitizer would have removed.
     const hostile = Object.entries(hostileMails).filter(([name]) => !/nested|refresh|never closed/.test(name));
     const everything = hostile.map(([, html]) => html.replaceAll("CANARY", canaryUrl)).join("\n");
     await page.route("**/html", async (route) => {

@@ -1,6 +1,6 @@
 /**
- * Mail that tries to run, to load, to leave its frame or to look like the dashboard. `CANARY` is replaced by the address
- * of a server that must never hear of it; a script that runs would ask it too.
+ * Mail that tries to run scripts, to load content, to leave its frame or to look like the dashboard. `CANARY` is
+ * replaced by the address of a server that must never get a request; a script that runs would also contact it.
  */
 const beacon = "fetch('CANARY/ran');new Image().src='CANARY/ran';document.title='ran';parent.postMessage('ran','*')";
 

@@ -84,7 +84,7 @@ inBrowser("who a mail is from cannot be dressed up", async () => {
   const page = await context.newPage();
   await page.goto("/inbox");
   const row = page.getByRole("listitem").filter({ hasText: "gpj.exe now" });
-  // The list shows the address, not the address that the name pretends to be.
+  // The list shows the real address, not the one that the display name imitates.
   expect(await row.innerText()).toContain("x@xn--bnk-5cd.example");
   expect(await row.innerText()).not.toContain("security@bank.example");
   await row.getByRole("link").click();
@@ -92,7 +92,7 @@ inBrowser("who a mail is from cannot be dressed up", async () => {
   expect(await page.getByRole("heading", { level: 1 }).last().innerText()).toContain("⟨U+202E⟩");
   expect(await page.getByText(/^reads as/).count()).toBeGreaterThan(0);
   expect(await page.getByText("Replies go to another domain").isVisible()).toBe(true);
-  // The badge explains itself to who moves there by keyboard.
+  // The badge explains itself to keyboard users too.
   await page.getByRole("button", { name: "Sender not proven" }).last().press("Enter");
   await page.getByText("Nothing proves that this comes from xn--bnk-5cd.example").waitFor();
   await page.close();
@@ -107,7 +107,7 @@ inBrowser("an agent is made in one step, with a key in its programs", async () =
   await page.getByText("must be 2 to 40 lower-case letters").waitFor();
   await address.fill("one-step");
   await page.keyboard.press("Enter");
-  await page.getByText("one-step@e2a.localhost is there.").waitFor();
+  await page.getByText("one-step@e2a.localhost is ready.").waitFor();
   await page.getByRole("button", { name: "Make a key and fill it in" }).click();
   const code = page.getByRole("region", { name: "curl code" });
   await code.getByText(/E2A_API_KEY=e2a_[0-9a-f]{64}/).waitFor();
@@ -122,7 +122,7 @@ inBrowser("an agent is made although the server's own settings have not come yet
   await page.goto("/agents/new");
   await page.getByRole("textbox", { name: "Address" }).fill("at-once");
   await page.keyboard.press("Enter");
-  await page.getByText("at-once@e2a.localhost is there.").waitFor();
+  await page.getByText("at-once@e2a.localhost is ready.").waitFor();
   await page.close();
 });
 
@@ -135,7 +135,7 @@ inBrowser("mail that came while the live connection was down is there once it is
     lines.push(line, line.connectToServer());
   });
   await page.goto("/inbox");
-  await page.getByText("Live: changes appear by themselves").waitFor({ state: "attached" });
+  await page.getByText("Live: changes appear automatically").waitFor({ state: "attached" });
   const row = (subject: string) => page.getByRole("listitem").filter({ hasText: subject });
   await mail("Heard at once");
   await row("Heard at once").waitFor();

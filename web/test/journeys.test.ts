@@ -14,7 +14,7 @@ afterAll(() => browser?.close());
 
 const goTo = (page: Page, name: string) => page.getByRole("navigation").getByRole("link", { name }).click();
 
-/** Some of what is said twice is said to screen readers too. */
+/** Waits for the first match: some texts also exist for screen readers. */
 const shows = (page: Page, text: string) => page.getByText(text).first().waitFor();
 
 describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
@@ -28,7 +28,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await page.getByRole("link", { name: "New agent" }).first().click();
     await page.getByRole("textbox", { name: "Address" }).fill("my-bot");
     await page.getByRole("button", { name: "Create agent" }).click();
-    await shows(page, "my-bot@e2a.localhost is there.");
+    await shows(page, "my-bot@e2a.localhost is ready.");
     await visit.api("POST", "/agents", { slug: "friend", agent_mode: "local" });
 
     await goTo(page, "Inbox");
@@ -46,11 +46,11 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
 
     await goTo(page, "Keys and secrets");
     await page.getByRole("button", { name: "New key" }).first().click();
-    await page.getByLabel("What it is for").fill("my-bot on the VPS");
+    await page.getByLabel("Purpose").fill("my-bot on the VPS");
     await page.getByLabel("Agent", { exact: true }).selectOption("my-bot@e2a.localhost");
     await page.getByRole("button", { name: "Create key" }).click();
     const key = await page.getByRole("region", { name: "The new key" }).locator("code").innerText();
-    await page.getByRole("button", { name: "I have kept it" }).click();
+    await page.getByRole("button", { name: "I have saved it" }).click();
     await shows(page, "my-bot on the VPS");
 
     await goTo(page, "Approvals");
@@ -91,8 +91,8 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     const record = (name: string) =>
       page.getByRole("list", { name: "DNS records" }).getByRole("listitem").filter({ hasText: name });
     await record("Mail in").getByText("mx.elsewhere.example", { exact: true }).waitFor();
-    await record("Mail in").getByText("Something else is there").waitFor();
-    await record("Says that the domain is yours").getByText("Not there yet").waitFor();
+    await record("Mail in").getByText("Has another value").waitFor();
+    await record("Proves that the domain is yours").getByText("Not published yet").waitFor();
 
     const { dns_records } = await visit.api("GET", "/domains/agents.example.com");
     const { mx, txt } = dns_records;

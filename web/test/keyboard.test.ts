@@ -1,4 +1,4 @@
-/** Keys work while toasts are visible, and Escape leads back in every list. */
+/** Keys work while toasts are visible, and Escape goes back in every list. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
 import { chromiumRuns, startChromium } from "../../test/browser/chromium.ts";
@@ -32,7 +32,7 @@ const hold = async (subject: string): Promise<string> => {
 };
 const goTo = (name: string) => page.getByRole("navigation").getByRole("link", { name }).click();
 const detail = (subject: string) => page.getByRole("heading", { name: subject, exact: true });
-const toasts = () => page.getByRole("dialog").filter({ hasText: "Approved; it leaves in" });
+const toasts = () => page.getByRole("dialog").filter({ hasText: "Approved; it will leave in" });
 
 describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
   test("ten held mails are approved by keyboard in one go, under the toasts of those before", async () => {
@@ -77,7 +77,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     for (const [name, path, link] of lists) {
       await goTo(name);
       await page.waitForURL((url) => url.pathname === path);
-      // The address changes before the page does: the list is there when its links are.
+      // The URL changes before the page does: wait for the list's links.
       const rows = page.getByRole("listitem").locator(`a[href^="${path}/"]`).filter({ hasText: link });
       await rows.first().click();
       await page.waitForURL((url) => url.pathname.startsWith(`${path}/`));
@@ -101,7 +101,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await hold("To be selected");
     await goTo("Approvals");
     await page.getByRole("link", { name: /To be selected/ }).waitFor();
-    // A press on the box leaves the focus there: keys go on working.
+    // A click on the checkbox leaves the focus there; keys must still work.
     await page.getByLabel(/^All \d+/).click();
     await page
       .getByText(/^\d+ selected$/)
@@ -124,7 +124,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     const dialog = page.getByRole("dialog", { name: "Reject 1 message" });
     await dialog.waitFor();
     await dialog.getByRole("button", { name: "Cancel" }).focus();
-    // Neither approves nor goes elsewhere.
+    // Neither approves nor navigates.
     await page.keyboard.press("a");
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });

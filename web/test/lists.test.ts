@@ -41,12 +41,12 @@ test("an approval can be taken back while it stands and nobody was tried, and on
   expect(can({ status: "sent" })).toBe(false);
 });
 
-/** By a path that the type check of the server does not follow: these are written for a browser. */
+/** Imports by a path that the server's type check does not follow, because these files are for a browser. */
 const ofPage = (file: string) => import(new URL(`../src/api/${file}`, import.meta.url).href);
 const { createEffects }: { createEffects(client: QueryClient): (event: object) => void } = await ofPage("effects.ts");
 const { addToLog }: { addToLog(client: QueryClient, news: readonly object[]): void } = await ofPage("events.ts");
 
-/** What the queries of the page are asked again for after an event. */
+/** The queries that the page fetches again after an event. */
 async function askedAgainAfter(type: EventType): Promise<string[]> {
   const client = new QueryClient();
   for (const key of Object.values(keys)) client.setQueryData([...key, "list"], { pages: [] });
@@ -71,7 +71,7 @@ test("what an event changes is asked for again, wherever it is shown", async () 
     ...{ "message.bounced": refused, "message.complained": refused },
     ...{ "message.held": mail, "loop.stopped": mail },
     ...{ "message.approved": decided, "message.rejected": decided, "message.expired": decided },
-    // An agent says whether its domain is verified, and whether its own webhook is on.
+    // An agent's data contains whether its domain is verified, and whether its own webhook is enabled.
     ...{ "domain.verified": ["agents", "domains"], "domain.degraded": ["domains"] },
     ...{ "webhook.disabled": ["agents", "webhooks"], "webhook.test": [] },
   };

@@ -1,4 +1,4 @@
-/** A person who looks at mail takes nothing from the agent. */
+/** Mail that a user reads in the dashboard still reaches the agent. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Browser } from "playwright-core";
 import { chromiumRuns, startChromium } from "../../test/browser/chromium.ts";
@@ -36,7 +36,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
       "",
     ].join("\r\n");
     await deliver(server.smtpPort, { from: "bob@example.com", to: agent, message });
-    /** What `e2a listen` would be given now. */
+    /** The messages that `e2a listen` would get now. */
     const unread = async () =>
       (await visit.api("GET", `/agents/${agent}/messages`)).messages.map((one: { subject: string }) => one.subject);
 

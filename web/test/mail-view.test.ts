@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { deliver } from "../../test/smtp/smtp-client.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
 
-/** A mail with HTML and a picture in it; returns its path. */
+/** Delivers a mail with HTML and an image; returns its path. */
 async function received(it: TestApp, html: string): Promise<string> {
   await it.api("POST", "/api/v1/agents", { slug: "reader", agent_mode: "local" });
   const message = [

@@ -44,7 +44,7 @@ afterAll(async () => {
 const shows = (text: string) => page.getByText(text).first().waitFor();
 const list = (name: string) => page.getByRole("list", { name });
 
-/** Hands mail in; returns its id. */
+/** Sends mail; returns its id. */
 async function sent(to: string[], subject: string): Promise<string> {
   const { body } = await it.api("POST", "/api/v1/send", { to, subject, body: "Hello" });
   return body.message_id;
@@ -61,7 +61,7 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     await gone.getByText("failed", { exact: true }).waitFor();
     await gone.getByText("550 5.1.1 No such user here").waitFor();
     await page.goto("/outbox?state=cancelled");
-    await shows("No such mail");
+    await shows("No matching mail");
     await page.goto("/captured");
     await shows("Nothing captured");
     expect(await page.getByRole("navigation").getByRole("link", { name: "Captured mail" }).count()).toBe(0);
@@ -96,7 +96,7 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     await page.getByLabel("message.bounced").check();
     await page.getByRole("button", { name: "Create webhook" }).click();
     await page.getByRole("button", { name: "Change", exact: true }).click();
-    await page.getByLabel("What it is for").fill("The pager");
+    await page.getByLabel("Purpose").fill("The pager");
     await page.getByLabel(agent).check();
     await page.getByRole("button", { name: "Save changes" }).click();
     await shows("The pager");
@@ -126,9 +126,9 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     await page.goto(`/deliveries?endpoint=${webhook.id}&outcome=failed`);
     await list("Deliveries, newest first").getByRole("listitem").nth(1).waitFor();
     await page.getByRole("button", { name: "Redeliver failed" }).click();
-    await page.getByLabel("Given up in").selectOption("The last hour");
+    await page.getByLabel("Failed in").selectOption("The last hour");
     await page.getByRole("button", { name: "Deliver again" }).click();
-    await shows("2 are delivered again");
+    await shows("2 deliveries are sent again");
     await page.getByRole("button", { name: "Delivered" }).click();
     await list("Deliveries, newest first").getByRole("listitem").nth(1).waitFor();
     expect(sink.requests).toHaveLength(4);
@@ -165,9 +165,9 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     const secret = page.getByRole("region", { name: "The new signing secret" }).locator("code");
     expect(await secret.innerText()).toMatch(/^[0-9a-f]{64}$/);
     await page.keyboard.press("Escape");
-    await page.getByRole("button", { name: "I have kept it" }).click();
+    await page.getByRole("button", { name: "I have saved it" }).click();
     await page.getByRole("row", { name: "next" }).getByText("Signs", { exact: true }).waitFor();
-    await page.getByRole("row", { name: "default" }).getByText("Signs too").waitFor();
+    await page.getByRole("row", { name: "default" }).getByText("Also signs").waitFor();
   });
 
   test("suppressions: added with a note, taken off after asking", async () => {
@@ -179,9 +179,9 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     await page.getByLabel("Note").fill("Asked us to stop.");
     await page.getByRole("button", { name: "Suppress address" }).click();
     await shows("Asked us to stop.");
-    await page.getByRole("button", { name: "Take stop@example.com off the list" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Take off the list" }).click();
-    await page.getByRole("button", { name: "Take stop@example.com off the list" }).waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Remove stop@example.com from the list" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove from the list" }).click();
+    await page.getByRole("button", { name: "Remove stop@example.com from the list" }).waitFor({ state: "detached" });
   });
 
   test("settings: paused, a theme that stays, the export, and an end that asks for the address", async () => {

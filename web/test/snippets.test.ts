@@ -8,7 +8,7 @@ import { type Snippet, snippets } from "../src/agents/snippets.ts";
 const agent = "my-bot@e2a.localhost";
 const to = "owner@example.net";
 
-/** An agent, and the programs that its page offers, with a key of its own as the page makes one. */
+/** Makes an agent and a key as its page does; returns the programs that the page offers. */
 async function offered(it: TestApp): Promise<Record<Snippet["id"], Snippet>> {
   await it.api("POST", "/api/v1/agents", { slug: "my-bot", agent_mode: "local" });
   const { body } = await it.api("POST", "/api/v1/keys", { name: "first steps", scope: "agent", agent });
@@ -21,12 +21,12 @@ function mail(it: TestApp) {
   return deliver(it.app.smtp.port, { from: "ann@example.com", to: agent, message });
 }
 
-/** What the agent has sent. */
+/** The agent's sent mail. */
 async function sentBy(it: TestApp): Promise<{ subject: string; to: string[]; status: string }[]> {
   return (await it.api("GET", `/api/v1/agents/${agent}/messages?direction=outbound`)).body.messages;
 }
 
-/** Runs a program that waits for mail until it has answered one; returns what it printed. */
+/** Runs a program that waits for mail until it has replied to one; returns its output. */
 async function untilAnswered(it: TestApp, command: string[]): Promise<string> {
   const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
   let printed = "";
@@ -40,7 +40,7 @@ async function untilAnswered(it: TestApp, command: string[]): Promise<string> {
       }
       if (printed.includes("A question")) break;
     }
-    // It says whom it heard from, and answers then.
+    // The program prints the sender before it replies.
     const events = `/api/v1/events?types=message.sent&wait=20`;
     expect((await it.api("GET", events)).body.events).toHaveLength(1);
   } finally {
@@ -90,7 +90,7 @@ test("the lines for the command line send, list and listen", async () => {
   await using dir = await tempDir();
   const { cli } = await offered(it);
   await mail(it);
-  // `e2a` is this source; what listens would go on for ever, so it stops after the first message.
+  // `e2a` runs this source. `--once` makes the endless `listen` stop after the first message.
   const script = `e2a() { "${process.execPath}" "${join(import.meta.dir, "../../src/main.ts")}" "$@"; }\n${cli.code.replace("e2a listen", "e2a listen --once")}`;
   const child = Bun.spawn(["sh", "-e"], {
     stdin: new TextEncoder().encode(script),

@@ -71,7 +71,7 @@ test("what fails is said with its result; a chain of forwarders proves nothing",
     }).slice(1),
   ).toEqual([
     "quiet DMARC: example.com publishes no DMARC record; an SPF or DKIM pass of the same domain would do.",
-    "bad DKIM: The signature of example.com does not hold: fail (selector s1, rsa-sha256).",
+    "bad DKIM: The signature of example.com is not valid: fail (selector s1, rsa-sha256).",
     "bad SPF: The server that sent it is not one that example.com names: softfail.",
     "quiet ARC: The chain of forwarders: pass. It proves nothing here.",
   ]);

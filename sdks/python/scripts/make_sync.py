@@ -1,9 +1,9 @@
-"""Writes src/e2a/v1/_sync from src/e2a/v1/_async, which is the one that people edit.
+"""Generates src/e2a/v1/_sync from src/e2a/v1/_async, which is the source to edit.
 
     python3 scripts/make_sync.py            writes
-    python3 scripts/make_sync.py --check    complains when a file is not what it would write
+    python3 scripts/make_sync.py --check    fails if a file differs from what it would write
 
-The two ways of listening differ in more than words: _sync/listening.py is written by hand.
+Listening works differently in the two clients, so _sync/listening.py is written by hand.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WORDS = [
 
 
 def synchronous(source: str) -> str:
-    """The same without waiting."""
+    """The synchronous version of asynchronous source code."""
     for pattern, word in WORDS:
         source = re.sub(pattern, word, source, flags=re.MULTILINE)
     return source

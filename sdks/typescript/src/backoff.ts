@@ -5,21 +5,21 @@ import { backoffMs } from "./http.ts";
 const FIRST_MS = 250;
 const MAX_MS = 30_000;
 
-/** Told how what goes on for ever gets on. */
+/** Callbacks that report the retries of an endless operation. */
 export interface RetryHooks {
-  /** Called before each wait for another try, with why, and for how long. What it throws ends everything. */
+  /** Called before each wait for a retry, with its cause and its length. If it throws, the operation ends. */
   onRetry?: ((error: unknown, waitMs: number) => void) | undefined;
-  /** Called when it works again. */
+  /** Called when an attempt succeeds after failures. */
   onRecovery?: (() => void) | undefined;
 }
 
-/** For what goes on for ever: tries again with growing pauses, as long as trying again can help. */
+/** Retries an endless operation with growing pauses, as long as its errors are temporary. */
 export interface Backoff {
-  /** Runs it until it works. Throws what trying again cannot help. */
+  /** Calls `run` until it succeeds. Throws errors that a retry cannot fix. */
   persist<T>(run: () => Promise<T>): Promise<T>;
-  /** Waits before the next try, after `error`; as long as the server said, where it did. */
+  /** Waits before the next attempt, after `error`; at least as long as the server asked for. */
   wait(error: unknown): Promise<void>;
-  /** It works again. */
+  /** Records a success: the next pause is short again. */
   reset(): void;
 }
 
@@ -53,7 +53,7 @@ export function createBackoff(signal: AbortSignal | undefined, hooks: RetryHooks
   return backoff;
 }
 
-/** Whether the server, or the way to it, is at fault for a while. */
+/** Whether the error is a temporary fault of the server or the network. */
 export function isTemporary(error: unknown): boolean {
   if (error instanceof E2AConnectionError || error instanceof E2ATimeoutError) return true;
   return error instanceof APIError && (error.status === 429 || error.status === 408 || error.status >= 500);

@@ -18,19 +18,19 @@ import { type ParseOptions, parseWebhook, type WebhookEvent } from "./webhook.ts
 export interface ClientOptions {
   /** `e2a_…`. Default: `E2A_API_KEY`. */
   apiKey?: string | undefined;
-  /** Where the server is. Default: `E2A_URL`, or else http://127.0.0.1:8080. */
+  /** The server's address. Default: `E2A_URL`, or else http://127.0.0.1:8080. */
   baseUrl?: string | undefined;
-  /** The agent that is meant where a call names none. Default: `E2A_AGENT_EMAIL`. */
+  /** The agent for calls that name none. Default: `E2A_AGENT_EMAIL`. */
   agentEmail?: string | undefined;
   /** Milliseconds for each attempt of a call. Default: 30,000. */
   timeoutMs?: number | undefined;
-  /** Further attempts of a call that got no answer, or 429, or 500 and above. Default: 2. */
+  /** Further attempts of a call that got no answer, 429, or 500 and above. Default: 2. */
   retries?: number | RetryPolicy | undefined;
-  /** Further header fields of every request. */
+  /** Additional headers of every request. */
   headers?: Readonly<Record<string, string>> | undefined;
-  /** Default: the global one. */
+  /** Default: the global `fetch`. */
   fetch?: Fetch | undefined;
-  /** Default: the global one; without any, and with `false`, `listen` uses long polls. */
+  /** Default: the global `WebSocket`. If there is none, or with `false`, `listen` uses long polls. */
   webSocket?: WebSocketConstructor | false | undefined;
 }
 
@@ -39,9 +39,9 @@ const TIMEOUT_MS = 30_000;
 const RETRIES = 2;
 
 /**
- * A server of e2a, seen with one key.
+ * A client of an e2a server, with one API key.
  *
- * Data is as the API has it: members of requests and answers have the names that they have on the wire.
+ * Requests and answers have the shapes and member names of the API.
  */
 export class E2AClient {
   readonly account: Account;
@@ -60,7 +60,7 @@ export class E2AClient {
   readonly sessions: Sessions;
   readonly suppressions: Suppressions;
   readonly webhooks: Webhooks;
-  /** The agent that is meant where a call names none. */
+  /** The agent for calls that name none. */
   readonly agentEmail: string | undefined;
   readonly #http: Http;
   readonly #webSocket: WebSocketConstructor | null;
@@ -75,7 +75,7 @@ export class E2AClient {
     this.#http = new Http({
       apiKey,
       origin: originOf(options.baseUrl ?? variable("E2A_URL") ?? LOCAL_SERVER),
-      // Called as a method of something else, browsers' fetch refuses.
+      // A browser's `fetch` throws if it is called as a method of another object.
       fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
       timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       retries: options.retries ?? RETRIES,
@@ -103,33 +103,33 @@ export class E2AClient {
     this.webhooks = new Webhooks(context);
   }
 
-  /** What the server offers. */
+  /** Facts about the server. */
   info(options?: CallOptions): Promise<Answer<"getInfo">> {
     return this.#http.json("/api/v1/info", {}, options);
   }
 
-  /** Whether the server answers. */
+  /** Checks that the server answers. */
   health(options?: CallOptions): Promise<Answer<"getHealth">> {
     return this.#http.json("/api/health", {}, options);
   }
 
-  /** Sends a mail, from `agentEmail` unless `from` says otherwise. Held for approval: status `pending_approval`. */
+  /** Sends a mail, from `agentEmail` unless `from` is given. If it is held, its status is `pending_approval`. */
   send(body: Body<"sendMessage">, options?: PostOptions): Promise<Sent> {
     const from = body.from ?? this.agentEmail;
     return this.#http.json("/api/v1/send", { method: "POST", body: from ? { ...body, from } : body }, options);
   }
 
   /**
-   * An agent's mail as it comes, for ever: unread messages first, oldest first, then new ones.
+   * Iterates over an agent's mail without end: unread messages first, oldest first, then new ones as they arrive.
    *
    *     for await (const message of client.listen()) await message.reply("Thank you.");
    *
-   * A message counts as done, and is marked read, when the loop asks for the next one. Leaving the loop, by `break` or
-   * by an error, leaves the message in hand unread, so it comes again; `message.ack()` before it says that it is done.
-   * When the connection breaks, or the server restarts, it goes on by itself: nothing unread is left out, and nothing comes
-   * twice in one iteration. After a crash of this program a message may come again: delivery is at least once.
+   * A message is marked read when the loop asks for the next one. If the loop ends, by `break` or an error, the current
+   * message stays unread and comes again next time; call `message.ack()` first to mark it read. The iteration resumes
+   * automatically when the connection breaks or the server restarts: it skips no unread message, and yields none twice.
+   * After a crash of this program a message may come again: delivery is at least once.
    *
-   * @throws {AuthenticationError} {@link NotFoundError} {@link ListenerReplacedError} when it cannot go on
+   * @throws {AuthenticationError} {@link NotFoundError} {@link ListenerReplacedError} if it cannot continue
    */
   listen(agent?: string, options?: ListenOptions): AsyncGenerator<Message, void, undefined> {
     const email = agent ?? this.agentEmail;
@@ -139,11 +139,11 @@ export class E2AClient {
   }
 
   /**
-   * Announcements of an agent's mail: unread messages first, oldest first, then new ones. It fetches nothing, and the messages
-   * stay unread unless `acknowledge`. For handing mail on, or showing it; to work through mail use {@link listen}. Resolves
-   * when `onMessage` says "stop" or the signal is aborted. It needs WebSockets.
+   * Receives announcements of an agent's mail: unread messages first, oldest first, then new ones. Does not fetch the
+   * messages, and leaves them unread unless `acknowledge`. Use it to pass mail on or to show it; to process mail, use
+   * {@link listen}. Resolves when `onMessage` returns "stop" or the signal is aborted. Requires WebSockets.
    *
-   * @throws {AuthenticationError} {@link NotFoundError} {@link ListenerReplacedError} when it cannot go on
+   * @throws {AuthenticationError} {@link NotFoundError} {@link ListenerReplacedError} if it cannot continue
    */
   async watch(agent: string, options: WatchOptions): Promise<void> {
     if (!this.#webSocket)
@@ -151,7 +151,7 @@ export class E2AClient {
     await watch(this.#http, this.#webSocket, agent, options);
   }
 
-  /** {@link parseWebhook}, with which no key and no server has to do. */
+  /** Same as {@link parseWebhook}, which needs neither a key nor a server. */
   parseWebhook(
     body: string | Uint8Array | ArrayBuffer,
     headers?: HeadersInput | null,
@@ -162,7 +162,7 @@ export class E2AClient {
   }
 }
 
-/** "https://mail.example.com/" → without what the paths bring themselves. */
+/** The base URL without the part that API paths already contain: "https://mail.example.com/" loses its slash. */
 function originOf(baseUrl: string): string {
   let url: URL;
   try {

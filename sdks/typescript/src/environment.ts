@@ -1,25 +1,25 @@
-/** What differs between Node, Bun, Deno, browsers and edge runtimes. */
+/** Everything that differs between Node, Bun, Deno, browsers and edge runtimes. */
 
-/** An environment variable; undefined where there is none, or none may be read. */
+/** An environment variable; undefined if it is not set, or the runtime does not allow reading it. */
 export function variable(name: string): string | undefined {
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
   try {
     return process?.env?.[name] || undefined;
   } catch {
-    // Deno asks for a permission, which may be denied.
+    // Deno requires a permission, which may be denied.
     return undefined;
   }
 }
 
-/** Web Crypto. Node 18 has it without giving it a global name. */
+/** Web Crypto. In Node 18 it is not a global. */
 export async function webCrypto(): Promise<Crypto> {
   if (globalThis.crypto?.subtle) return globalThis.crypto;
-  // Not a literal, so that bundlers for browsers do not look for it.
+  // Not a literal, so that bundlers for browsers do not resolve it.
   const module = "node:crypto";
   return ((await import(/* webpackIgnore: true */ module)) as { webcrypto: Crypto }).webcrypto;
 }
 
-/** Whether `fetch` sends a stream over any HTTP: servers' runtimes do, browsers at most over HTTP/2. */
+/** Whether `fetch` can stream a body over any HTTP version: server runtimes can, browsers at most over HTTP/2. */
 export function streamsBodies(): boolean {
   const { Bun, Deno, process } = globalThis as {
     Bun?: unknown;
@@ -29,7 +29,7 @@ export function streamsBodies(): boolean {
   return Bun !== undefined || Deno !== undefined || process?.release?.name === "node";
 }
 
-/** As many bytes as `btoa` is given at once: an argument list has a limit. */
+/** Bytes per call, because argument lists have a maximum length. */
 const CHUNK = 0x8000;
 
 export function toBase64(bytes: Uint8Array): string {
@@ -38,7 +38,7 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-/** Null for what is no base64. */
+/** Decodes base64; null if the text is not base64. */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> | null {
   try {
     const binary = atob(text);
@@ -50,7 +50,7 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> | null {
   }
 }
 
-/** Resolves after `ms`; rejects with the signal's reason as soon as it is aborted. */
+/** Resolves after `ms`; rejects with the signal's reason as soon as the signal is aborted. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);

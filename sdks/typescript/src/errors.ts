@@ -1,9 +1,9 @@
-/** All that this package throws on purpose: what the server answered, that it did not, and mail that cannot be believed. */
+/** The errors of this package: the server refused, it did not answer, or a webhook request could not be verified. */
 
-/** The root of all errors of this package; on its own, a mistake in how it is used. */
+/** The base class of this package's errors. Thrown itself if the package is used incorrectly. */
 export class E2AError extends Error {
   override name = "E2AError";
-  /** The server that was asked, where one was. */
+  /** The server's origin, if the error is about a request. */
   readonly origin: string | undefined;
 
   constructor(message?: string, options: { cause?: unknown; origin?: string } = {}) {
@@ -12,13 +12,13 @@ export class E2AError extends Error {
   }
 }
 
-/** One wrong field of a request, by its path in the body or its name in the query. */
+/** One wrong field of a request, named by its path in the body or its name in the query. */
 export interface FieldError {
   field: string;
   message: string;
 }
 
-/** What the server says of a failure (RFC 9457); an answer that is no problem document has the members it can have. */
+/** The server's problem document (RFC 9457). For any other failed answer, the members that can be derived from it. */
 export interface Problem {
   status: number;
   detail: string;
@@ -26,23 +26,23 @@ export interface Problem {
   fix?: string;
   request_id?: string;
   errors?: FieldError[];
-  /** Of a redirect, which is not followed: where to. */
+  /** The target of a redirect, which is never followed. */
   location?: string;
 }
 
-/** The server refused. Decide by `code`, which is stable; `fix` says what to do next in one sentence. */
+/** The server refused the request. Decide by `code`, which is stable; `fix` says in one sentence what to do next. */
 export class APIError extends E2AError {
   override name = "APIError";
   readonly status: number;
   readonly code: string;
   readonly fix: string | undefined;
-  /** Finds this request in the server's log. */
+  /** Identifies this request in the server's log. */
   readonly requestId: string | undefined;
-  /** Every wrong field, when the input is at fault. */
+  /** Every wrong field, if the input is at fault. */
   readonly errors: readonly FieldError[];
-  /** Seconds after which a new attempt makes sense, when the server said so. */
+  /** Seconds to wait before a new attempt, if the server said so. */
   readonly retryAfter: number | undefined;
-  /** The whole answer, with members that only this failure has. */
+  /** The whole problem document, including members specific to this failure. */
   readonly problem: Readonly<Record<string, unknown>>;
 
   constructor(problem: Problem, retryAfter?: number, origin?: string) {
@@ -67,22 +67,22 @@ export class AuthenticationError extends APIError {
   override name = "AuthenticationError";
 }
 
-/** 403: the key is good, but may not do that. */
+/** 403: the key is valid, but not allowed to do that. */
 export class ForbiddenError extends APIError {
   override name = "ForbiddenError";
 }
 
-/** 404: it is not there, or not for this key. */
+/** 404: the resource does not exist, or this key has no access to it. */
 export class NotFoundError extends APIError {
   override name = "NotFoundError";
 }
 
-/** 409: a taken name, or somebody was faster. */
+/** 409: the name is taken, or another request was faster. */
 export class ConflictError extends APIError {
   override name = "ConflictError";
 }
 
-/** 422: the request is right, but not in this state: a suppressed recipient, a reused Idempotency-Key, no upstream. */
+/** 422: the request is valid, but not in this state: a suppressed recipient, a reused Idempotency-Key, no upstream. */
 export class UnprocessableError extends APIError {
   override name = "UnprocessableError";
 }
@@ -97,12 +97,12 @@ export class ServerError extends APIError {
   override name = "ServerError";
 }
 
-/** The server was not reached, or hung up; `cause` says why. Nothing is known of what became of the request. */
+/** The server was not reached, or closed the connection; `cause` says why. The request may or may not have run. */
 export class E2AConnectionError extends E2AError {
   override name = "E2AConnectionError";
 }
 
-/** A connection that was open has ended: `code` and `reason` are those of the WebSocket (RFC 6455). */
+/** An open connection has ended. `code` and `reason` are the WebSocket's (RFC 6455). */
 export class ConnectionClosedError extends E2AConnectionError {
   override name = "ConnectionClosedError";
   readonly code: number;
@@ -115,20 +115,20 @@ export class ConnectionClosedError extends E2AConnectionError {
   }
 }
 
-/** No answer in time. Nothing is known of what became of the request. */
+/** No answer came in time. The request may or may not have run. */
 export class E2ATimeoutError extends E2AError {
   override name = "E2ATimeoutError";
 }
 
-/** Another consumer listens to the agent now; an agent has one. */
+/** Another consumer now listens to the agent, which can have only one. */
 export class ListenerReplacedError extends E2AError {
   override name = "ListenerReplacedError";
 }
 
-/** Why a webhook request is not believed; `unsigned_field`: that member is there, but nothing vouches for it. */
+/** Why verification failed. `unsigned_field`: the member exists, but no signature covers it. */
 export type UnverifiedReason = "missing" | "signature" | "stale" | "future" | "malformed" | "body" | "unsigned_field";
 
-/** Nothing proves that this comes from the server as it is. Do not use any of it. */
+/** Nothing proves that this data comes unchanged from the server. Do not use any of it. */
 export class UnverifiedEmailError extends E2AError {
   override name = "UnverifiedEmailError";
   readonly reason: UnverifiedReason;
@@ -149,7 +149,7 @@ const byStatus: Record<number, typeof APIError> = {
   429: RateLimitError,
 };
 
-/** The error for an answer. */
+/** Makes the error for a problem document, of the class for its status. */
 export function apiError(problem: Problem, origin?: string, retryAfter?: number): APIError {
   const Kind = byStatus[problem.status] ?? (problem.status >= 500 ? ServerError : APIError);
   return new Kind(problem, retryAfter, origin);

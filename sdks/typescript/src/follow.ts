@@ -4,13 +4,13 @@ import { stoppable } from "./iteration.ts";
 import type { FollowOptions } from "./resources/events.ts";
 import type { Answer, Event } from "./types.ts";
 
-/** Under the minute after which proxies commonly give a silent request up. */
+/** Less than a minute, after which proxies commonly abort a silent request. */
 const WAIT_SECONDS = 50;
 const PAGE_SIZE = 100;
 
 const path = "/api/v1/events";
 
-/** The event log as it grows. The last id is the cursor, so that nothing depends on a connection that lasts. */
+/** Follows the event log. The last id is the cursor, so the iteration survives lost connections. */
 export function followEvents(http: Http, options: FollowOptions): AsyncGenerator<Event, void, undefined> {
   return stoppable(options.signal, (signal) => eventsOf(http, options, signal));
 }
@@ -35,7 +35,7 @@ async function* eventsOf(
   }
 }
 
-/** Where "from now on" begins; in an empty log, at its beginning. */
+/** The id after which new events begin; undefined for an empty log. */
 async function newestId(http: Http, backoff: Backoff, signal: AbortSignal): Promise<string | undefined> {
   const query = { sort: "desc", page_size: 1 };
   const page = await backoff.persist(() => http.json<Answer<"listEvents">>(path, { query }, { signal, retries: 0 }));

@@ -2,41 +2,41 @@ import { pause, streamsBodies, toBase64, webCrypto } from "./environment.ts";
 import { APIError, apiError, E2AConnectionError, E2ATimeoutError, type Problem } from "./errors.ts";
 import type { NewAttachment } from "./types.ts";
 
-/** How one call is made. */
+/** Options of one call. */
 export interface CallOptions {
-  /** Ends the call; it rejects with the signal's reason. */
+  /** Aborts the call, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** Milliseconds for each attempt; a large body gets a second more for each 50 KB of it. */
+  /** Milliseconds for each attempt; a request body adds one second per 50 KB. */
   timeoutMs?: number | undefined;
-  /** Further attempts after one that got no answer, 429, or an answer of 500 or more; or what decides about each. */
+  /** How many more attempts after no answer, 429, or 500 and above; or a function that decides about each. */
   retries?: number | RetryPolicy | undefined;
-  /** Further header fields of the request. */
+  /** Additional headers of the request. */
   headers?: Readonly<Record<string, string>> | undefined;
-  /** Sees each answer, a refusal too, before its body is read: its status and its header fields. */
+  /** Called with the status and headers of each answer, even an error, before its body is read. */
   onResponse?: ((response: Pick<Response, "status" | "headers">) => void) | undefined;
 }
 
 /**
- * Decides after an attempt that failed, the nth from 0: milliseconds to wait before the next one, or null to give up. The
- * call then throws `error`, an {@link E2AError}.
+ * Decides after a failed attempt (`attempt` counts from 0): returns the milliseconds to wait before the next attempt,
+ * or null to give up. The call then throws `error`, an {@link E2AError}.
  */
 export type RetryPolicy = (error: unknown, attempt: number) => number | null;
 
-/** How a POST is made. */
+/** Options of a POST. */
 export interface PostOptions extends CallOptions {
   /**
-   * 1 to 255 characters; the same again within 24 hours does nothing twice and gets the first answer. Default: one for this
-   * call, so that its own retries do nothing twice.
+   * 1 to 255 characters. A request with the same key within 24 hours has no second effect and gets the first answer.
+   * Default: a key for this call, so that its retries have no second effect.
    */
   idempotencyKey?: string | undefined;
   /**
-   * Called again and again while the body leaves, with the bytes handed to the network so far, and all of them. Browsers do
-   * not say: there it is called at the beginning and at the end.
+   * Called repeatedly during the upload, with the bytes given to the network so far and the total. Browsers do not
+   * report progress: there it is called only at the beginning and at the end.
    */
   onUpload?: ((sentBytes: number, totalBytes: number) => void) | undefined;
 }
 
-/** As much of `fetch` as is used here. */
+/** The part of `fetch` that the client uses. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 export interface HttpOptions {
@@ -57,15 +57,15 @@ export interface Request {
   body?: object | undefined;
 }
 
-/** The slowest line on which a large body is not given up: one second for so many bytes. */
+/** The slowest connection that does not time out on a large body: the timeout grows by a second for this many bytes. */
 const BYTES_A_SECOND = 50_000;
-/** What is handed to the network at once: small enough to count by, large enough to cost nothing. */
+/** The size of an upload's pieces: small enough to report progress, large enough to cost nothing. */
 const PIECE_BYTES = 65_536;
-/** A request that waits on the server gets this much longer than it asked to wait. */
+/** How much longer than the server's wait a long poll may take. */
 const WAIT_MARGIN_MS = 15_000;
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 8_000;
-/** Who is asked to wait longer is told so instead. */
+/** If the server asks for a longer wait, the call fails instead of retrying. */
 const RETRY_AFTER_MAX_SECONDS = 60;
 
 /** Requests to one server with one key: retries, time limits, errors. */
@@ -76,7 +76,7 @@ export class Http {
     this.options = options;
   }
 
-  /** The JSON of an answer; null when it has none. */
+  /** Resolves with an answer's JSON; null if it has no body. */
   async json<T>(path: string, request: Request = {}, options: PostOptions = {}): Promise<T> {
     return this.send(path, request, options, async (response) => {
       const text = await response.text();
@@ -89,12 +89,12 @@ export class Http {
     });
   }
 
-  /** The bytes of an answer. */
+  /** Resolves with an answer's bytes. */
   async bytes(path: string, options: CallOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
     return this.send(path, {}, options, async (response) => new Uint8Array(await response.arrayBuffer()));
   }
 
-  /** A request that the server answers within `waitSeconds`, whatever the time limit is otherwise. */
+  /** Makes a long poll, which the server answers within `waitSeconds`. Extends the timeout accordingly. */
   async waiting<T>(path: string, query: QueryValues, waitSeconds: number, options: CallOptions = {}): Promise<T> {
     return this.json(
       path,
@@ -112,7 +112,7 @@ export class Http {
     const { method = "GET", query, body } = request;
     const url = `${this.options.origin}${path}${queryString(query)}`;
     const headers: Record<string, string> = {};
-    // Whatever their case, ours replace them below.
+    // In lower case, so that our own headers below replace them.
     for (const [name, value] of Object.entries({ ...this.options.headers, ...options.headers }))
       headers[name.toLowerCase()] = value;
     headers.authorization = `Bearer ${this.options.apiKey}`;
@@ -125,7 +125,7 @@ export class Http {
       try {
         return await this.attempt(url, { method, headers }, bytes, options, read);
       } catch (error) {
-        // The attempt before may have done it without our hearing of it.
+        // An earlier attempt may have deleted it although its answer was lost.
         if (method === "DELETE" && attempt > 0 && error instanceof APIError && error.status === 404) return null as T;
         const waitMs =
           typeof retries === "function"
@@ -154,7 +154,7 @@ export class Http {
     signal?.addEventListener("abort", stop);
     const timer = setTimeout(() => ended.abort(), timeoutMs);
     try {
-      // A redirect would take the key elsewhere, and not every runtime knows "error".
+      // A redirect would send the key to another server. Not every runtime supports "error".
       const how = {
         ...init,
         ...bodyOf(body, init.headers, onUpload),
@@ -183,7 +183,7 @@ export class Http {
   }
 }
 
-/** A body as `fetch` takes it: all at once, or, where somebody wants to know how far it is, in pieces. */
+/** The body for `fetch`: whole, or in pieces if `onUpload` must be called. */
 function bodyOf(
   body: Uint8Array<ArrayBuffer> | undefined,
   headers: Record<string, string>,
@@ -198,7 +198,7 @@ function bodyOf(
   const pieces = new ReadableStream<Uint8Array>(
     {
       pull(controller) {
-        // Asked for more: what was given before is gone.
+        // A request for more means that the earlier pieces have been sent.
         onUpload(sent, body.length);
         if (sent === body.length) return controller.close();
         const piece = body.subarray(sent, sent + PIECE_BYTES);
@@ -215,7 +215,7 @@ function bodyOf(
   } as RequestInit;
 }
 
-/** Milliseconds before the next attempt; null when there is no use in one. */
+/** Milliseconds before the next attempt; null if a retry is pointless. */
 function retryDelayMs(error: unknown, attempt: number): number | null {
   const delayMs = backoffMs(attempt, RETRY_FIRST_MS, RETRY_MAX_MS);
   if (error instanceof E2AConnectionError || error instanceof E2ATimeoutError) return delayMs;
@@ -224,15 +224,15 @@ function retryDelayMs(error: unknown, attempt: number): number | null {
   const isWorthIt =
     status === 429 ||
     status === 408 ||
-    // The other side's final word.
+    // `upstream_rejected` is final: the upstream has refused the mail.
     (status >= 500 && code !== "upstream_rejected") ||
-    // The attempt before is still at it.
+    // An earlier attempt of this call is still running.
     (status === 409 && attempt > 0);
   if (!isWorthIt || (retryAfter ?? 0) > RETRY_AFTER_MAX_SECONDS) return null;
   return retryAfter === undefined ? delayMs : retryAfter * 1000;
 }
 
-/** Twice as long each time, up to a limit; anything from half of that, so that many clients do not come back as one. */
+/** Doubles the delay with each attempt, up to `maxMs`; then takes 50 to 100 % of it, so that clients spread out. */
 export function backoffMs(attempt: number, firstMs: number, maxMs: number): number {
   return Math.min(maxMs, firstMs * 2 ** attempt) * (0.5 + Math.random() / 2);
 }
@@ -248,12 +248,12 @@ function problemOf(response: Response, text: string): Problem {
   const { status } = response;
   try {
     const problem = JSON.parse(text) as Partial<Problem> | null;
-    // One of a proxy's own (RFC 9457) has no code.
+    // A problem document that a proxy made (RFC 9457) has no code.
     if (typeof problem?.detail === "string") return { ...problem, status, code: problem.code ?? "unknown" } as Problem;
   } catch {
-    // A proxy's page.
+    // The body is not JSON, such as a proxy's error page.
   }
-  // A browser does not tell the status of a redirect that is not followed.
+  // Browsers hide the status of a redirect that is not followed.
   const isRedirect = response.type === "opaqueredirect" || (status >= 300 && status < 400);
   const location = response.headers.get("location");
   return {
@@ -287,7 +287,7 @@ async function newKey(): Promise<string> {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The body with the bytes of its attachments as base64. */
+/** Encodes the bytes of a body's attachments as base64. */
 async function withBase64(body: { attachments?: readonly NewAttachment[] }): Promise<object> {
   if (!body.attachments) return body;
   const attachments = body.attachments.map(async (one) => ({ ...one, data: await base64Of(one.data) }));

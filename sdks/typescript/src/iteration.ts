@@ -1,8 +1,8 @@
 /**
- * An iteration without an end that stops at once when it is left: a generator by itself would first wait for what it
- * awaits. The items are made by `run`, which must stop when its signal is aborted.
+ * Makes an endless iteration that stops at once when its loop ends; a plain generator would first wait for its current
+ * `await`. `run` makes the items, and must stop when its signal is aborted.
  *
- * @param outer aborting it makes the iteration reject with its reason
+ * @param outer if aborted, the iteration rejects with its reason
  */
 export function stoppable<T>(
   outer: AbortSignal | undefined,
@@ -21,7 +21,7 @@ export function stoppable<T>(
     isLeft = true;
     forget();
     inner.abort();
-    // Waits for the generator's own end, such as the last acknowledgement on its way.
+    // Wait for the generator's cleanup, such as sending the last acknowledgements.
     await items.return().catch(() => {});
     return { done: true, value: undefined };
   };

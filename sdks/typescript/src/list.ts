@@ -1,23 +1,23 @@
-/** A page of a list, and what follows from it. */
+/** A loaded page of a list. */
 export interface Loaded<Page, Item> {
   page: Page;
   items: readonly Item[];
-  /** The token of the page behind it. */
+  /** The token of the next page. */
   next: string | undefined;
 }
 
 /**
- * A list that is read as far as it is looked at.
+ * A list that loads its pages on demand.
  *
- *     for await (const agent of client.agents.list()) …      every one, over all pages
- *     const { agents, next_token } = await client.agents.list({ page_size: 10 })      one page, as the API gives it
+ *     for await (const agent of client.agents.list()) …      all items, over all pages
+ *     const { agents, next_token } = await client.agents.list({ page_size: 10 })      one page, as the API returns it
  *     const all = await client.agents.list().all()
  */
 export class List<Page, Item> implements PromiseLike<Page>, AsyncIterable<Item> {
   private first: Promise<Loaded<Page, Item>> | undefined;
   private readonly load: (token?: string) => Promise<Loaded<Page, Item>>;
 
-  /** @param load a page by its token; the first without */
+  /** @param load loads the page of a token, or the first page without one */
   constructor(load: (token?: string) => Promise<Loaded<Page, Item>>) {
     this.load = load;
   }
@@ -33,7 +33,7 @@ export class List<Page, Item> implements PromiseLike<Page>, AsyncIterable<Item> 
       .then(onPage, onError);
   }
 
-  /** Page after page. */
+  /** Iterates over the pages. */
   async *pages(): AsyncGenerator<Page, void, undefined> {
     for await (const { page } of this.loads()) yield page;
   }
@@ -42,7 +42,7 @@ export class List<Page, Item> implements PromiseLike<Page>, AsyncIterable<Item> 
     for await (const { items } of this.loads()) yield* items;
   }
 
-  /** Everything in one array, or as much of it as `max` says. */
+  /** Resolves with all items in one array, or the first `max`. */
   async all(max: number = Number.POSITIVE_INFINITY): Promise<Item[]> {
     const found: Item[] = [];
     for await (const { items } of this.loads()) {

@@ -9,35 +9,35 @@ import { path } from "./resources/resource.ts";
 import { type Closed, openSocket, type Socket, type WebSocketConstructor } from "./socket.ts";
 
 export interface ListenOptions extends RetryHooks {
-  /** Ends the iteration; it rejects with the signal's reason. */
+  /** Ends the iteration, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
 export interface ListenDeps {
   http: Http;
   messages: Messages;
-  /** Null: there are none here, so long polls take their place. */
+  /** Null: the runtime has no WebSockets, so the listener uses long polls. */
   webSocket: WebSocketConstructor | null;
 }
 
-/** Under the minute after which proxies commonly give a silent request up. */
+/** Less than a minute, after which proxies commonly abort a silent request. */
 const WAIT_SECONDS = 50;
-/** A socket that has been silent for this long may be dead without anybody having told us: it is replaced. */
+/** A socket that has been silent for this long is replaced: its connection may have died without notice. */
 const IDLE_MAX_MS = 300_000;
-/** A socket that was open for this long was a good one, so the next pause is a short one. */
+/** After a socket that was open for this long, the next pause is short again. */
 const STABLE_MS = 30_000;
-/** Handshakes in a row that fail although the server itself can be reached: something between does not know WebSocket. */
+/** After this many failed handshakes in a row with a reachable server, a proxy must block WebSockets: poll instead. */
 const HANDSHAKES_MAX = 3;
-/** An acknowledgement that was sent so long ago arrived, unless the socket was dead already. */
+/** An acknowledgement that was sent this long ago has arrived, unless the socket was already dead. */
 const CERTAIN_MS = 60_000;
-/** As many of them are remembered: more are not on their way at once, as each message is fetched in between. */
+/** How many recent acknowledgements are kept. Each message is fetched first, so fewer are in transit at once. */
 const UNCERTAIN_MAX = 50;
-/** How long the end of a listener may take. */
+/** How long closing a listener may take. */
 const CLOSE_MS = 5_000;
-/** Acknowledged messages that are remembered, in case the server did not hear of it: more than can be on their way. */
+/** How many acknowledged messages are remembered in case an acknowledgement was lost: more than can be in transit. */
 const ACKED_MAX = 10_000;
 
-/** An agent's mail as it comes: what is unread first. See `E2AClient.listen`. */
+/** Iterates over an agent's mail, unread messages first. See `E2AClient.listen`. */
 export function listen(
   deps: ListenDeps,
   agent: string,
@@ -52,7 +52,7 @@ async function* messagesOf(listener: Listener): AsyncGenerator<Message, void, un
       const message = await listener.next();
       if (!message) continue;
       yield message;
-      // Whoever asks for the next one is done with this one.
+      // A request for the next message means that this one is done.
       await listener.ack(message.id);
     }
   } finally {
@@ -61,13 +61,13 @@ async function* messagesOf(listener: Listener): AsyncGenerator<Message, void, un
 }
 
 /**
- * Knows which messages are to come, by socket or by polling, and what was acknowledged. It connects and polls only when
- * all that it knows of is done, so that what is unread then is new, or was acknowledged without the server's hearing of it.
+ * Tracks the messages that socket or polling announced, and the acknowledged ones. It connects and polls only when all
+ * known messages are done. So a message that is unread then is new, or its acknowledgement was lost.
  */
 class Listener {
   private readonly queue: string[] = [];
   private readonly acked = new Set<string>();
-  /** Acknowledgements sent by socket, and when. */
+  /** Acknowledgements sent by socket, each with its time. */
   private readonly uncertain = new Map<string, number>();
   private readonly backoff: Backoff;
   private socket: Socket | null = null;
@@ -85,11 +85,11 @@ class Listener {
     this.isPolling = deps.webSocket === null;
   }
 
-  /** The next message, once there is one; null when it was deleted meanwhile. */
+  /** Resolves with the next message once there is one; null if it has been deleted meanwhile. */
   async next(): Promise<Message | null> {
     for (;;) {
       this.signal.throwIfAborted();
-      // Its successor gets the same messages now.
+      // Another consumer has replaced this one, and now gets the same messages.
       if (this.socket?.closed?.code === 4000)
         throw new ListenerReplacedError(`Another consumer listens to ${this.agent} now.`);
       const id = this.queue.shift();
@@ -127,7 +127,7 @@ class Listener {
     return this.deps.messages.update(id, { status: "read" }, { agent: this.agent, signal, retries: 0 });
   }
 
-  /** By the socket, which does not say whether it arrived: until that is certain it is remembered. */
+  /** Sends an acknowledgement by socket. The socket does not confirm it, so it is remembered for a while. */
   private sendAck(socket: Socket, id: string): boolean {
     if (!socket.send(JSON.stringify({ ack: id }))) return false;
     this.uncertain.delete(id);
@@ -136,13 +136,13 @@ class Listener {
     return true;
   }
 
-  /** Acknowledgements that may have been lost with a socket. What is older arrived, or the server shows it again. */
+  /** Recent acknowledgements, which a broken socket may have lost. Older ones arrived, or the message comes again. */
   private lately(): string[] {
     for (const [id, at] of this.uncertain) if (Date.now() - at > CERTAIN_MS) this.uncertain.delete(id);
     return [...this.uncertain.keys()];
   }
 
-  /** Takes an id from the server. True when it was acknowledged before, of which the server has not heard. */
+  /** Queues an id from the server. True if it was already acknowledged, so the server has missed that. */
   private take(id: string): boolean {
     if (this.acked.has(id)) return true;
     this.queue.push(id);
@@ -157,7 +157,7 @@ class Listener {
     for (const { message_id } of messages) if (this.take(message_id)) await this.markRead(message_id);
   }
 
-  /** Waits for a frame on the socket; connects when there is none. Returns when it is worth looking again. */
+  /** Waits for a frame on the socket, or connects if there is no socket. Resolves when the queue may have changed. */
   private async hear(): Promise<void> {
     if (!this.socket || this.socket.closed) await this.connect();
     else if ((await this.socket.news(IDLE_MAX_MS, this.signal)) === "idle") await this.drop();
@@ -185,13 +185,13 @@ class Listener {
     } else this.failedHandshakes += 1;
   }
 
-  /** Whether and when to connect again. A socket does not say why a handshake failed, a plain request does. */
+  /** Waits before a new connection, or throws if it is pointless. A plain request tells why a handshake failed. */
   private async afterClose(url: string, { code, reason }: Closed): Promise<void> {
     if (this.failedHandshakes > 0 || code === 1008) {
       try {
         await this.backoff.persist(() => this.deps.http.json(url, {}, { signal: this.signal, retries: 0 }));
       } catch (error) {
-        // "This path is for WebSockets": the key and the agent are good.
+        // 426 means "this path is for WebSockets": key and agent are valid.
         if (!(error instanceof APIError) || error.status !== 426) throw error;
         if (this.failedHandshakes >= HANDSHAKES_MAX) this.isPolling = true;
       }
@@ -199,14 +199,14 @@ class Listener {
     await this.backoff.wait(new ConnectionClosedError(code, reason, this.deps.http.options.origin));
   }
 
-  /** Lets go of a socket, so that the next look connects anew. True when the server took all that was sent. */
+  /** Closes the socket, so that `hear` connects again. True if the server has received everything sent on it. */
   private async drop(): Promise<boolean> {
     const { socket } = this;
     this.socket = null;
     return (await socket?.close()) ?? false;
   }
 
-  /** What was acknowledged on a socket that broke is told once more. */
+  /** Closes the listener. Repeats acknowledgements that may have been lost with a broken socket. */
   async close(): Promise<void> {
     if (await this.drop()) return;
     const signal = AbortSignal.timeout(CLOSE_MS);

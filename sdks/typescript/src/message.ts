@@ -3,12 +3,12 @@ import type { CallOptions, PostOptions } from "./http.ts";
 import type { Messages, ReplyBody } from "./resources/messages.ts";
 import type { AttachmentInfo, Authentication, Body, MessageDetail, Sent, WebhookMessage } from "./types.ts";
 
-/** What a message has, however it came. */
+/** A message's data, whether fetched or from a webhook. */
 type Content = MessageDetail | WebhookMessage;
 
-/** A received message, and what can be done with it. */
+/** A received message, with the actions on it. */
 export class Message<Data extends Content = MessageDetail> {
-  /** All that the server says of it, by the API's names. */
+  /** The message as the API returns it. */
   readonly data: Data;
   /** The agent whose inbox it is in. */
   readonly agent: string;
@@ -28,7 +28,7 @@ export class Message<Data extends Content = MessageDetail> {
   get conversationId(): string {
     return this.data.conversation_id;
   }
-  /** The From address. Believe it only when `verified`. */
+  /** The From address. Trust it only if `verified`. */
   get from(): string {
     return this.data.from;
   }
@@ -41,7 +41,7 @@ export class Message<Data extends Content = MessageDetail> {
   get replyTo(): readonly string[] {
     return this.data.reply_to ?? [];
   }
-  /** The address that it was delivered to. */
+  /** The address to which it was delivered. */
   get recipient(): string {
     return this.data.recipient;
   }
@@ -51,15 +51,15 @@ export class Message<Data extends Content = MessageDetail> {
   get text(): string {
     return this.data.text;
   }
-  /** Null when it has none. Strangers wrote it: never show it without a sandbox. */
+  /** The HTML body, or null. A stranger wrote it: never show it without a sandbox. */
   get html(): string | null {
     return this.data.html;
   }
-  /** The new part of the text, without what it quotes. */
+  /** The new part of the text, without quoted text. */
   get replyText(): string {
     return this.data.reply_text;
   }
-  /** Whether the domain of `from` itself was proven. */
+  /** Whether authentication proved the domain of `from`. */
   get verified(): boolean {
     return this.data.verified;
   }
@@ -73,7 +73,7 @@ export class Message<Data extends Content = MessageDetail> {
   get receivedAt(): Date {
     return new Date("created_at" in this.data ? this.data.created_at : this.data.received_at);
   }
-  /** A program, a mailing list or bulk mail sent it: do not answer, or two programs may thank each other forever. */
+  /** Whether a program or mailing list sent it, or it is bulk. Do not reply: two programs may never stop. */
   get isAutomatic(): boolean {
     const { auto_submitted, list_id, precedence } = this.data;
     return Boolean(auto_submitted || list_id || precedence);
@@ -84,14 +84,14 @@ export class Message<Data extends Content = MessageDetail> {
   }
 
   /**
-   * To whom Reply-To, or else From, names. Text alone is the body. Where nothing vouches for Reply-To it goes to From,
-   * and `fix` of the answer says so.
+   * Replies to the Reply-To address, or else to From. A string is the body. If nothing proves Reply-To, the reply goes
+   * to From, and `fix` of the answer says so.
    */
   reply(reply: ReplyBody, options?: PostOptions): Promise<Sent> {
     return this.#messages.reply(this.id, reply, { ...options, agent: this.agent });
   }
 
-  /** To everybody who got it, too. */
+  /** Replies to the sender and all recipients. */
   replyAll(reply: ReplyBody, options?: PostOptions): Promise<Sent> {
     const body = typeof reply === "string" ? { body: reply } : reply;
     return this.reply({ ...body, reply_all: true }, options);
@@ -101,7 +101,7 @@ export class Message<Data extends Content = MessageDetail> {
     return this.#messages.forward(this.id, body, { ...options, agent: this.agent });
   }
 
-  /** Marks it read. `listen` does that by itself when the next message is asked for. */
+  /** Marks it read. `listen` does so automatically when the loop asks for the next message. */
   async ack(options?: CallOptions): Promise<void> {
     await this.#messages.update(this.id, { status: "read" }, { ...options, agent: this.agent });
   }
@@ -124,14 +124,14 @@ export class Message<Data extends Content = MessageDetail> {
   }
 }
 
-/** A file that came with a message. Its name and type are what the sender says. */
+/** An attachment of a message. Its name and type are claims of the sender. */
 export class Attachment {
   readonly index: number;
   readonly filename: string;
   readonly contentType: string;
-  /** Bytes. */
+  /** In bytes. */
   readonly size: number;
-  /** For a picture that the HTML shows as `cid:…`. */
+  /** Of an image that the HTML shows as `cid:…`. */
   readonly contentId: string | undefined;
   readonly #message: { download(index: number, options?: CallOptions): Promise<Uint8Array<ArrayBuffer>> };
 
@@ -144,7 +144,7 @@ export class Attachment {
     this.contentId = info.content_id;
   }
 
-  /** Its bytes. */
+  /** Downloads its bytes. */
   download(options?: CallOptions): Promise<Uint8Array<ArrayBuffer>> {
     return this.#message.download(this.index, options);
   }

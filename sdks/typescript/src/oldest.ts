@@ -1,4 +1,4 @@
-/** Keeps the newest of what was put in. */
+/** Removes the oldest entries beyond `max`. */
 export function dropOldest(items: Map<string, unknown> | Set<string>, max: number): void {
   for (const oldest of items.keys()) {
     if (items.size <= max) return;

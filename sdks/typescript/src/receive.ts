@@ -2,25 +2,26 @@ import { E2AError, UnverifiedEmailError } from "./errors.ts";
 import { type ParseOptions, parseWebhook, secretsOf, type WebhookEvent } from "./webhook.ts";
 
 export interface ReceiveOptions extends ParseOptions {
-  /** Signing secrets. Default: `E2A_WEBHOOK_SECRET`, several with commas. */
+  /** Signing secrets. Default: `E2A_WEBHOOK_SECRET`, separated by commas. */
   secrets?: string | readonly string[] | undefined;
-  /** Longest body in bytes. Default: 50 MB; a message of 25 MiB has 35 MB as base64, and its text beside it. */
+  /** Maximum length of the body in bytes. Default: 50 MB; a 25 MiB message takes 35 MB as base64, plus its text. */
   maxBytes?: number | undefined;
 }
 
-/** Called with what was verified. A Response that it returns is the answer, else it is 204; when it throws, the server tries again later. */
+/** Called with a verified event. May return a Response; the default is 204. If it throws, the server retries. */
 export type OnEvent = (event: WebhookEvent, request: Request) => unknown;
 
 const BYTES_MAX = 50_000_000;
 
 /**
- * A webhook endpoint for whatever speaks `Request` and `Response`: Hono, Next.js route handlers, Bun, Deno, Workers.
+ * Makes a webhook endpoint for frameworks with `Request` and `Response`: Hono, Next.js route handlers, Bun, Deno,
+ * Workers.
  *
  *     app.post("/mail", (c) => webhookHandler(onEvent)(c.req.raw));       // Hono
  *     export const POST = webhookHandler(onEvent);                        // Next.js, app/mail/route.ts
  *     Bun.serve({ routes: { "/mail": { POST: webhookHandler(onEvent) } } });
  *
- * It answers 401 to what cannot be believed. Deliveries may come twice: `event.id` stays the same.
+ * It answers 401 to requests that it cannot verify. Deliveries may come twice, with the same `event.id`.
  */
 export function webhookHandler(
   onEvent: OnEvent,
@@ -41,16 +42,16 @@ export function webhookHandler(
   };
 }
 
-/** The parts of Node's request that are used here. */
+/** The part of Node's request that the handler uses. */
 export interface NodeRequest extends AsyncIterable<Uint8Array> {
   method?: string | undefined;
   url?: string | undefined;
   headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Express, behind `express.raw()`. */
+  /** Set by Express after `express.raw()`. */
   body?: unknown;
 }
 
-/** The parts of Node's response that are used here. */
+/** The part of Node's response that the handler uses. */
 export interface NodeResponse {
   statusCode: number;
   setHeader(name: string, value: string): unknown;
@@ -58,7 +59,8 @@ export interface NodeResponse {
 }
 
 /**
- * The same for `node:http` and Express. No body parser may be before it but `express.raw()`: the signature covers the bytes.
+ * The same for `node:http` and Express. The only body parser allowed before it is `express.raw()`: the signature covers
+ * the bytes.
  *
  *     app.post("/mail", nodeWebhookHandler(onEvent));                      // Express
  *     createServer(nodeWebhookHandler(onEvent)).listen(3000);             // node:http
@@ -77,7 +79,7 @@ export function nodeWebhookHandler(
       outgoing.end(new Uint8Array(await answer.arrayBuffer()));
     } catch (error) {
       if (next) return next(error);
-      // biome-ignore lint/suspicious/noConsole: node:http has nobody else to tell, and an unhandled rejection would end the program.
+      // biome-ignore lint/suspicious/noConsole: node:http has no other way to report it, and an unhandled rejection would end the program.
       console.error(error);
       outgoing.statusCode = 500;
       outgoing.end();
@@ -85,7 +87,7 @@ export function nodeWebhookHandler(
   };
 }
 
-/** The body; null when it is longer than `maxBytes`. */
+/** Reads the body; null if it is longer than `maxBytes`. */
 async function bodyOf(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer> | null> {
   if (!request.body) return new Uint8Array();
   const reader = request.body.getReader();
@@ -126,7 +128,7 @@ async function requestOf(incoming: NodeRequest, maxBytes: number): Promise<Reque
   });
 }
 
-/** Node's body, or what `express.raw()` made of it. A longer one is cut after its limit, which the handler refuses. */
+/** The body from Node or from `express.raw()`. Stops reading beyond `maxBytes`; the handler then refuses the body. */
 async function nodeBody(incoming: NodeRequest, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const { body } = incoming;
   if (body instanceof Uint8Array) return new Uint8Array(body);
@@ -144,7 +146,7 @@ async function nodeBody(incoming: NodeRequest, maxBytes: number): Promise<Uint8A
   return joined(chunks, size);
 }
 
-/** Express's body parsers leave {} behind where they did not parse. */
+/** Express's body parsers set {} if they did not parse the body. */
 function isEmpty(body: unknown): boolean {
   return typeof body === "object" && Object.keys(body ?? {}).length === 0;
 }

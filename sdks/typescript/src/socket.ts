@@ -1,9 +1,9 @@
-/** The part of a WebSocket that is used here; browsers', Node's, Bun's, Deno's and that of the package `ws` have it. */
+/** The part of WebSocket that the SDK uses. Browsers, Node, Bun, Deno and the package `ws` have it. */
 export interface WebSocketLike {
   readonly readyState: number;
   send(data: string): void;
   close(code?: number, reason?: string): void;
-  /** Bun's and that of `ws` have these two. */
+  /** Only Bun and `ws` have these two. */
   ping?(): void;
   terminate?(): void;
   addEventListener(type: "open" | "error", listener: () => void): void;
@@ -13,7 +13,7 @@ export interface WebSocketLike {
 
 export type WebSocketConstructor = new (url: string) => WebSocketLike;
 
-/** How long a closing handshake may take before it is not waited for any more. */
+/** How long to wait for the closing handshake. */
 const CLOSE_MS = 2_000;
 const OPEN = 1;
 const lost: Closed = { code: 1006, reason: "" };
@@ -26,19 +26,22 @@ export interface Closed {
 
 /** A WebSocket that can be awaited. */
 export interface Socket {
-  /** How it ended; null while it has not. */
+  /** How it ended; null while it is open or connecting. */
   readonly closed: Closed | null;
-  /** Resolves when the handshake is over: true when it is open. */
+  /** Resolves when the handshake is over: true if the socket is open. */
   opened(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
-  /** Resolves with the next frame or the end; with "idle" when neither comes in time, and silence may mean a dead line. Rejects when aborted. */
+  /**
+   * Resolves with "news" on the next frame or the end; with "idle" if neither comes in time and the runtime cannot
+   * detect a dead connection. Rejects when aborted.
+   */
   news(idleMs: number, signal: AbortSignal): Promise<"news" | "idle">;
-  /** False when it is not open. */
+  /** Sends a frame. False if the socket is not open. */
   send(text: string): boolean;
-  /** Closes. True when the other side agreed, and so has taken all that was sent before. */
+  /** Closes the socket. True if the other side confirmed it, and so has received everything sent before. */
   close(): Promise<boolean>;
 }
 
-/** Connects to a path of the server. `onText` is called for each frame, `onClosed` at the end. */
+/** Connects to a path of the server. Calls `onText` for each frame, and `onClosed` at the end. */
 export function openSocket(
   Constructor: WebSocketConstructor,
   server: { origin: string; apiKey: string },
@@ -49,7 +52,7 @@ export function openSocket(
   const socket = construct(Constructor, `${server.origin.replace(/^http/, "ws")}${path}`, server.apiKey);
   let closed: Closed | null = null;
   let wake: () => void = () => {};
-  /** Frames since somebody looked. */
+  /** Frames since the last call of `news`. */
   let unseen = 0;
 
   const happened = (): Promise<void> =>
@@ -64,7 +67,7 @@ export function openSocket(
     onClosed();
     wake();
   };
-  /** For one that does not answer: the line is cut, where that can be done. */
+  /** Gives up a socket that does not respond; ends the connection at once if the runtime can. */
   const cut = (): void => {
     if (socket.terminate) socket.terminate();
     else socket.close();
@@ -103,7 +106,7 @@ export function openSocket(
   };
 
   socket.addEventListener("open", () => wake());
-  // A close follows, but in some versions of Node not when the handshake failed.
+  // A close event follows, except in some versions of Node after a failed handshake.
   socket.addEventListener("error", () => {
     if (socket.readyState !== OPEN) end(lost);
     wake();
@@ -117,11 +120,11 @@ export function openSocket(
   return it;
 }
 
-/** We ping this often; a server must answer (RFC 6455 5.5.3), so silence of more than two pings is a dead line. */
+/** Ping interval. The server must answer (RFC 6455 5.5.3), so more than two missed pings mean a dead connection. */
 const PING_MS = 30_000;
 const SILENCE_MAX_MS = 75_000;
 
-/** Finds out whether the other side is still there. Returns what ends that; null where the runtime cannot ping. */
+/** Pings the other side, and calls `onDead` if it stays silent. Returns a stop function; null if it cannot ping. */
 function keepAlive(socket: WebSocketLike, onDead: () => void): (() => void) | null {
   if (!socket.ping || !("Bun" in globalThis)) return null;
   let heardAt = Date.now();
@@ -137,7 +140,7 @@ function keepAlive(socket: WebSocketLike, onDead: () => void): (() => void) | nu
   return () => clearInterval(pulse);
 }
 
-/** Where headers can be set, the key is one; else it goes with the URL, which proxies may write to their logs. */
+/** Makes the socket. Sends the key as a header if the runtime can set one; else in the URL, which proxies may log. */
 function construct(Constructor: WebSocketConstructor, url: string, apiKey: string): WebSocketLike {
   const { Bun, Deno, process } = globalThis as {
     Bun?: unknown;
@@ -152,7 +155,7 @@ function construct(Constructor: WebSocketConstructor, url: string, apiKey: strin
   return new Constructor(`${url}?token=${encodeURIComponent(apiKey)}`);
 }
 
-/** "late" when it takes longer; rejects when aborted. */
+/** Resolves with "late" after `ms`; rejects when aborted. */
 function within(happened: Promise<void>, ms: number, signal: AbortSignal | null): Promise<"done" | "late"> {
   return new Promise((resolve, reject) => {
     const end = () => {

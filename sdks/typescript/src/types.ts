@@ -1,6 +1,6 @@
 import type { components, operations } from "./schema.ts";
 
-/** The API's shapes by their names, as they are on the wire. They come from docs/openapi.json and src/wire. */
+/** The API's shapes by name, as on the wire. They come from docs/openapi.json and src/wire. */
 
 type Schemas = components["schemas"];
 
@@ -16,7 +16,7 @@ export type DeliveryDetail = Schemas["DeliveryDetail"];
 export type Domain = Schemas["Domain"];
 export type Event = Schemas["Event"];
 export type EventType = Event["type"];
-/** The events of some types. */
+/** The events of the given types. */
 export type EventOf<Type extends EventType> = Extract<Event, { type: Type }>;
 export type Forecast = Schemas["Forecast"];
 export type InboxMessage = Schemas["InboxMessage"];
@@ -35,26 +35,26 @@ export type SigningSecret = Schemas["SigningSecret"];
 export type Suppression = Schemas["Suppression"];
 export type User = Schemas["User"];
 export type Webhook = Schemas["Webhook"];
-/** A message as an agent's own webhook brings it. */
+/** The body that an agent's own webhook receives for a message. */
 export type WebhookMessage = Schemas["WebhookMessage"];
 
-/** The operations of the API, by the ids that docs/openapi.json gives them. */
+/** The API's operations, by their ids in docs/openapi.json. */
 export type Operation = keyof operations;
 
 type Ok<Responses> = Responses extends { 200: infer R } ? R : Responses extends { 201: infer R } ? R : never;
 
-/** What an operation answers when all is well. */
+/** The successful answer of an operation. */
 export type Answer<Op extends Operation> =
   Ok<operations[Op]["responses"]> extends { content: { "application/json": infer Body } } ? Body : null;
 
-/** What an operation may be asked in its query; times may be Dates, and lists with commas lists. */
+/** The query of an operation. Times may be Dates, and comma-separated lists may be arrays. */
 export type Query<Op extends Operation> = Convenient<NonNullable<operations[Op]["parameters"]["query"]>>;
 
 type Convenient<T> = {
   [K in keyof T]: K extends "since" | "until" ? T[K] | Date : K extends "types" ? T[K] | readonly EventType[] : T[K];
 };
 
-/** The body that an operation takes. */
+/** The body of an operation. */
 export type Body<Op extends Operation> =
   NonNullable<operations[Op]["requestBody"]> extends {
     content: { "application/json": infer Given };
@@ -67,9 +67,9 @@ export interface NewAttachment {
   filename: string;
   /** Default: application/octet-stream. */
   content_type?: string;
-  /** Text is base64. */
+  /** A string is base64. */
   data: string | Uint8Array | ArrayBuffer | Blob;
-  /** For a picture that the HTML shows as `cid:…`. */
+  /** For an image that the HTML shows as `cid:…`. */
   content_id?: string;
 }
 

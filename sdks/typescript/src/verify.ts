@@ -1,16 +1,16 @@
 import { fromBase64, webCrypto } from "./environment.ts";
 import { E2AError, UnverifiedEmailError, type UnverifiedReason } from "./errors.ts";
 
-/** How old a signature may be, in seconds, and how far a clock may be ahead. */
+/** The maximum age of a signature, in seconds, and how far the signer's clock may be ahead. */
 const AGE_MAX = 300;
 const AGE_MIN = -30;
 
 const encoder = new TextEncoder();
 
-/** Header names in lower case; an empty value counts as not there. */
+/** Header values by name in lower case; an empty value counts as missing. */
 export type Values = ReadonlyMap<string, string>;
 
-/** Any form in which a framework has headers. */
+/** Headers in any form that frameworks use. */
 export type HeadersInput =
   | Iterable<readonly [string, string]>
   | Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -31,7 +31,7 @@ export function valuesOf(headers: HeadersInput | null | undefined): Values {
 /** HMAC-SHA256 with one secret. */
 export type Mac = (bytes: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
 
-/** A Mac for each secret, in either form. */
+/** Makes a Mac for each secret, in either form. */
 export async function macsOf(secrets: readonly string[]): Promise<Mac[]> {
   const { subtle } = await webCrypto();
   const algorithm = { name: "HMAC", hash: "SHA-256" };
@@ -43,10 +43,10 @@ export async function macsOf(secrets: readonly string[]): Promise<Mac[]> {
   );
 }
 
-/** The 64 characters as they were shown, or `whsec_` and their base64. */
+/** The key of a secret: its 64 characters as shown, or `whsec_` and their base64. */
 function keyBytes(secret: string): Uint8Array<ArrayBuffer> {
   const bytes = secret.startsWith("whsec_") ? fromBase64(secret.slice("whsec_".length)) : encoder.encode(secret);
-  // An empty key would make everybody's signature a good one.
+  // With an empty key anyone could make a valid signature.
   if (!bytes || bytes.length === 0)
     throw new E2AError(
       "A webhook secret is empty or no secret. Give the 64 characters that were shown when it was made.",
@@ -54,7 +54,7 @@ function keyBytes(secret: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Checks the signature of Standard Webhooks over the whole body, and its age. */
+/** Checks the Standard Webhooks signature over the whole body, and its age. */
 export async function verifyStandard(
   values: Values,
   body: Uint8Array,
@@ -75,15 +75,15 @@ export async function verifyStandard(
   verifyAge(Number(timestamp) * 1000, nowMs);
 }
 
-/** What X-E2A-Auth-* say of a mail, once their signature is good. */
+/** The verified content of the X-E2A-Auth-* headers. */
 export interface Proof {
   verified: boolean;
-  /** As its header writes it. */
+  /** The sender as in its header. */
   sender: string;
   messageId: string;
-  /** Lower-case hex SHA-256 of the mail. */
+  /** SHA-256 of the mail, in lower-case hex. */
   bodyHash: string;
-  /** All of them, by the names that they are sent with. */
+  /** All the headers, by the names with which they are sent. */
   headers: Record<string, string>;
 }
 
@@ -94,7 +94,7 @@ export function hasProof(values: Values): boolean {
   return values.has(`${prefix}signature`);
 }
 
-/** Checks the signature of the X-E2A-Auth-* headers, the current one or one of the previous, and its age. */
+/** Checks the signature of the X-E2A-Auth-* headers (current or previous), and its age. */
 export async function verifyProof(values: Values, macs: readonly Mac[], nowMs: number): Promise<Proof> {
   const names = [
     "verified",
@@ -131,7 +131,7 @@ export async function verifyProof(values: Values, macs: readonly Mac[], nowMs: n
   };
 }
 
-/** Lower-case hex. */
+/** SHA-256 in lower-case hex. */
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = await (await webCrypto()).subtle.digest("SHA-256", bytes);
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -141,7 +141,7 @@ export function unverified(reason: UnverifiedReason, what: string): UnverifiedEm
   return new UnverifiedEmailError(reason, `This webhook request cannot be believed: ${what}.`);
 }
 
-/** One computation a key, however many signatures a stranger sends; each comparison takes the same time. */
+/** Computes one MAC per key, however many signatures an attacker sends. Comparisons take constant time. */
 async function verifyMac(
   signed: Uint8Array<ArrayBuffer>,
   given: (Uint8Array | null)[],

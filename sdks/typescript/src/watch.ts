@@ -6,23 +6,24 @@ import { path } from "./resources/resource.ts";
 import { openSocket, type WebSocketConstructor } from "./socket.ts";
 import type { MessageFrame } from "./types.ts";
 
-/** A message that came, as the WebSocket announces it. */
+/** The announcement of a message on the WebSocket. */
 export type Arrival = MessageFrame;
 
 export interface WatchOptions extends Pick<RetryHooks, "onRetry"> {
   /**
-   * Called once for each message, in order, one at a time. "stop" ends the watch; "left" means that nothing was done, so that
-   * the message comes again with the next connection. `connection` is aborted when the one that announced it has ended.
+   * Called once for each message, in order, one at a time. "stop" ends the watch. "left" means that the message was not
+   * processed, so it comes again with the next connection. `connection` aborts when the announcing connection has
+   * ended.
    */
   onMessage(
     arrival: Arrival,
     connection: AbortSignal,
   ): Promise<"stop" | "left" | undefined> | "stop" | "left" | undefined;
-  /** Mark each message read after `onMessage`. Default: they stay unread, so that they come again to whoever comes next. */
+  /** Mark each message read after `onMessage`. Default: messages stay unread, so the next consumer gets them again. */
   acknowledge?: boolean | undefined;
   /**
-   * Announcements kept here while an earlier one is in hand; what is beyond is asked for again once these are done. Give it
-   * where messages become read. Default: all are kept.
+   * How many announcements to buffer while one is being processed; the rest is requested again once these are done. Use
+   * it if messages become read. Default: no limit.
    */
   aheadMax?: number | undefined;
   /** Ends the watch, which then resolves, once `onMessage` has returned. */
@@ -30,15 +31,15 @@ export interface WatchOptions extends Pick<RetryHooks, "onRetry"> {
   onConnected?: (() => void) | undefined;
 }
 
-/** A connection that lived this long was a good one: waiting starts over. */
+/** After a connection of this length, the next pause is short again. */
 const STABLE_MS = 10_000;
 const OPEN_MS = 15_000;
-/** A socket that has been silent for this long may be dead without anybody having told us. */
+/** A socket that has been silent for this long is replaced: its connection may have died without notice. */
 const IDLE_MAX_MS = 300_000;
-/** Ids remembered against doubles after a reconnect: far more than one backlog, about a megabyte. */
+/** How many ids are remembered to skip duplicates after a reconnect: far more than a backlog, about 1 MB. */
 const REMEMBERED_MAX = 10_000;
 
-/** Announcements of an agent's mail, over as many connections as it takes. See `E2AClient.watch`. */
+/** Receives announcements of an agent's mail, and reconnects as needed. See `E2AClient.watch`. */
 export async function watch(
   http: Http,
   webSocket: WebSocketConstructor,
@@ -55,7 +56,7 @@ export async function watch(
   const url = path`/api/v1/agents/${agent}/ws`;
   const seen = new Set<string>();
 
-  /** Whether it was dealt with, now or earlier. */
+  /** Hands an announcement to `onMessage`, unless that was done before. False if the message was left. */
   async function take(arrival: Arrival, connection: AbortSignal): Promise<boolean> {
     if (seen.has(arrival.message_id)) return true;
     const next = await onMessage(arrival, connection);
@@ -66,7 +67,7 @@ export async function watch(
     return true;
   }
 
-  /** One connection from handshake to close. What ended it; null when we did, to be shown again what was not kept. */
+  /** Runs one connection. Resolves with what ended it; null if this side did, to reconnect at once or to stop. */
   async function connect(): Promise<E2AError | null> {
     const waiting: Arrival[] = [];
     let isInHand = false;
@@ -108,13 +109,13 @@ export async function watch(
     return new ConnectionClosedError(code, reason, http.options.origin);
   }
 
-  /** A socket does not say why its handshake was refused, so the same path is asked as plain HTTP. */
+  /** Finds out why a handshake was refused: a socket does not say, but a plain HTTP request to the same path does. */
   async function whyRefused(): Promise<E2AError> {
     try {
       await http.json(url, {}, { signal, retries: 0 });
       return new E2AError("the connection was refused");
     } catch (error) {
-      // "This path is for WebSockets": the key and the agent are good.
+      // 426 means "this path is for WebSockets": key and agent are valid.
       if (isTemporary(error) || (error instanceof APIError && error.status === 426)) return error as E2AError;
       throw error;
     }
@@ -126,7 +127,7 @@ export async function watch(
       if (reason !== null && !signal.aborted) await backoff.wait(reason);
     }
   } catch (error) {
-    // Whatever was waited for gave way to it.
+    // The abort ended the current wait; it is not an error.
     if (!signal.aborted || error !== signal.reason) throw error;
   } finally {
     options.signal?.removeEventListener("abort", stop);

@@ -14,19 +14,19 @@ import {
 } from "./verify.ts";
 
 /**
- * What was proven of a webhook request: `body`: every byte of it; `message`: the mail and what the server says of it, but
- * nothing else in the body.
+ * Which part of a webhook request was proven. `body`: every byte of it. `message`: the mail and the server's statements
+ * about it, but nothing else in the body.
  */
 export type Proven = "body" | "message";
 
-/** Mail that came by an agent's own webhook: the whole message. */
+/** Mail from an agent's own webhook: the whole message. */
 export interface MailEvent {
   source: "agent";
   type: "message.received";
-  /** The same for each attempt; null when only the message was proven. */
+  /** The same for each attempt; null if only the message was proven. */
   id: string | null;
   timestamp: string | null;
-  /** The agent's address; null when only the message was proven. */
+  /** The agent's address; null if only the message was proven. */
   agent_id: string | null;
   proven: Proven;
   data: WebhookMessage;
@@ -36,32 +36,32 @@ type OfAccount<E> = E extends Event
   ? Omit<E, "agent_id"> & { source: "account"; agent_id: string | null; proven: "body" }
   : never;
 
-/** What an account's webhook is told: the events of the event log. */
+/** An event of the event log, from an account's webhook. */
 export type AccountEvent = OfAccount<Event>;
 
-/** A webhook request that was verified. */
+/** The content of a verified webhook request. */
 export type WebhookEvent = MailEvent | AccountEvent;
 
 export interface ParseOptions {
-  /** The time to judge ages by. Default: now. */
+  /** The current time, for checking ages. Default: now. */
   now?: Date;
   /**
-   * Let members of the body be read that no signature covers, where only the message was proven. Only for requests that
-   * something else vouches for, such as the token of `e2a listen --forward-token`.
+   * Allows reading members of the body that no signature covers, if only the message was proven. Use it only for
+   * requests that are authenticated in another way, such as by the token of `e2a listen --forward-token`.
    */
   allowUnsignedFields?: boolean;
 }
 
-/** What a signature covers, or follows from it, when there is only the proof of the message. */
+/** The members that a proof of the message alone covers, or that follow from it. */
 const signedFields = ["type", "message_id", "from", "verified", "raw_message", "auth_headers"];
 
 /**
- * Verifies a webhook request and returns what it says. Nothing of it can be read before: the signatures over the body and
- * the mail, the mail's hash and the age are checked first.
+ * Verifies a webhook request and returns its event. It first checks the signatures over the body and the mail, the
+ * mail's hash and the age.
  *
- * @param body as it came, before any JSON parsing
- * @param headers the request's; without them only the mail itself can be proven, by the `auth_headers` in the body
- * @param secrets signing secrets, of which one must have signed. Default: `E2A_WEBHOOK_SECRET`, several with commas
+ * @param body the raw body, before any JSON parsing
+ * @param headers the request's headers; without them only the mail itself can be proven, by `auth_headers` in the body
+ * @param secrets signing secrets, one of which must have signed. Default: `E2A_WEBHOOK_SECRET`, separated by commas
  * @throws {UnverifiedEmailError} with the `reason`
  */
 export async function parseWebhook(
@@ -90,7 +90,7 @@ export async function parseWebhook(
   return provenBody(parsed ?? {}, isOfAccount);
 }
 
-/** That the proof is about what the body has: the same bytes of mail, the same message. */
+/** Checks that the proof matches the body: the same bytes of mail, the same message. Throws if not. */
 async function verifyMessage(proof: Proof, body: Json, isOfAccount: boolean, isBodyProven: boolean): Promise<void> {
   const about = isOfAccount ? (body.data as Json) : body;
   const raw = typeof body.raw_message === "string" ? fromBase64(body.raw_message) : null;
@@ -116,10 +116,10 @@ function provenBody(body: Json, isOfAccount: boolean): WebhookEvent {
   };
 }
 
-/** What is signed can be read; the rest of the body throws, unless the caller vouches for it. */
+/** Makes an event whose signed members can be read. Other members throw, unless the caller allows them. */
 function provenMessage(body: Json, proof: Proof, isAllowed: boolean): MailEvent {
   const data: Json = isAllowed ? { ...body } : {};
-  // Not enumerable: who prints or copies an event does not stumble over it.
+  // Not enumerable, so that printing or copying an event does not throw.
   for (const name of isAllowed ? [] : Object.keys(body).filter((one) => !signedFields.includes(one)))
     Object.defineProperty(data, name, {
       get() {
@@ -148,7 +148,7 @@ function provenMessage(body: Json, proof: Proof, isAllowed: boolean): MailEvent 
   };
 }
 
-/** "bot+news@example.com" → "bot@example.com": what is behind a + is the recipient's own affair. */
+/** "bot+news@example.com" → "bot@example.com": the part after "+" is a sub-address of the agent. */
 function agentOf(recipient: string | undefined): string | null {
   if (recipient === undefined) return null;
   const at = recipient.lastIndexOf("@");
@@ -172,7 +172,7 @@ function jsonObject(bytes: Uint8Array): Json | null {
   }
 }
 
-/** The proof that the body carries itself. */
+/** The auth headers inside the body. */
 function authHeadersIn(body: Json | null): Record<string, string> {
   const found = Object.entries(isObject(body?.auth_headers) ? body.auth_headers : {});
   return Object.fromEntries(found.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
@@ -187,7 +187,7 @@ function bytesOf(body: string | Uint8Array | ArrayBuffer): Uint8Array<ArrayBuffe
   );
 }
 
-/** The secrets that may have signed. Throws when there are none. */
+/** The secrets, given or from the environment. Throws if there are none. */
 export function secretsOf(given?: string | readonly string[]): string[] {
   const secrets = given ?? variable("E2A_WEBHOOK_SECRET");
   const list = typeof secrets === "string" ? secrets.split(",").map((one) => one.trim()) : [...(secrets ?? [])];

@@ -1,6 +1,6 @@
 /**
- * A style sheet as it says its words and addresses: escapes are undone (CSS Syntax 3, 4.3.7), comments gone, and strings
- * beside each other run together, as `content` shows them. Linear.
+ * Resolves a style sheet to the words and addresses that it means: escapes are undone (CSS Syntax 3, 4.3.7), comments
+ * removed, and adjacent strings joined, as `content` shows them. Time is linear in the length.
  */
 export function cssText(css: string): string {
   return withoutComments(css)
@@ -13,7 +13,7 @@ export function cssText(css: string): string {
     .replace(/(["'])[ \t\r\n\f]{0,20}\1/g, "");
 }
 
-/** A comment parts nothing that a reader sees; one without an end takes the rest. */
+/** A comment does not separate what a reader sees; one without an end takes the rest. */
 function withoutComments(css: string): string {
   if (!css.includes("/*")) return css;
   let text = "";
@@ -27,7 +27,7 @@ function withoutComments(css: string): string {
   }
 }
 
-/** Code as it stands and, where that is another text, as a style sheet means it. */
+/** The code as written and, if it differs, as `cssText` resolves it. */
 export function cssReadings(code: string): string[] {
   const meant = cssText(code);
   return meant === code ? [code] : [code, meant];

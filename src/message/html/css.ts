@@ -1,9 +1,9 @@
 /** Style sheets of mail, read in one pass over their tokens (CSS Syntax 3). */
 import { tokenTypes as T, tokenize } from "css-tree/tokenizer";
 
-/** Characters of CSS read of one message, all its sheets and attributes together; large newsletters have 100,000. */
+/** Characters of CSS read from one message, sheets and attributes together; large newsletters have 100,000. */
 export const CSS_CHARS_MAX = 1024 * 1024;
-/** Longer values are not read: no colour, length or keyword is as long, white space, comments and URLs not counted. */
+/** Longer values are not read. Without white space, comments and URLs, no colour, length or keyword is as long. */
 const VALUE_CHARS_MAX = 1_000;
 
 /** Values by property, both lower-cased; of two for one property the later counts. `!important` is left out. */
@@ -16,13 +16,13 @@ export interface CssRule {
 }
 
 export interface ReadCss {
-  /** Those that count on a screen of any size: not the ones inside other `@media`, `@supports` and the like. */
+  /** Rules that apply on a screen of any size. Those inside other at-rules, such as `@supports`, are left out. */
   rules: CssRule[];
-  /** What is loaded: `url()`, `src()`, `image-set()` and `@import`, escapes resolved. */
+  /** Addresses that the CSS loads: `url()`, `src()`, `image-set()` and `@import`, escapes resolved. */
   urls: string[];
-  /** Strings of `content`, which are shown before or behind elements. */
+  /** Strings of `content`, which are shown before or after elements. */
   texts: string[];
-  /** False when something is longer than what is read of it. */
+  /** False if the CSS, or one of its values, is longer than its limit. */
   isWhole: boolean;
 }
 
@@ -37,17 +37,17 @@ const openers = new Map([
 ]);
 
 /**
- * Reads a style sheet, or what a style attribute holds. Only the values of the properties in `wanted` are kept. Never
+ * Reads a style sheet or the value of a style attribute. Only the values of the properties in `wanted` are kept. Never
  * throws; time and memory are linear in the length.
  */
 export function readCss(css: string, options: { isAttribute?: boolean; wanted?: ReadonlySet<string> } = {}): ReadCss {
   const source = withPlainLetters(css.slice(0, CSS_CHARS_MAX));
   const found: ReadCss = { rules: [], urls: [], texts: [], isWhole: css.length <= CSS_CHARS_MAX };
-  /** The open blocks: a rule of which declarations are kept, a group of rules, or something else. */
+  /** The open blocks: a rule whose declarations are kept, a group of rules, or something else. */
   const blocks: (Map<string, string> | "group" | "other")[] = [];
-  /** What closes the open brackets within a selector or a value; while there are some, nothing else ends. */
+  /** The tokens that close the open brackets in a selector or a value. While any is open, nothing else ends. */
   const brackets: number[] = [];
-  /** Whether each open bracket is that of a function whose strings are URLs. */
+  /** Whether each open bracket belongs to a function whose strings are URLs. */
   const urlBrackets: boolean[] = [];
   /** Where the current selector, at-rule or declaration began; null before its first token. */
   let itemStart: number | null = null;
@@ -140,18 +140,19 @@ export function readCss(css: string, options: { isAttribute?: boolean; wanted?: 
 
 /** What a style sheet may do where it is shown. */
 export interface CssLimits {
-  /** Whether it may load pictures; sheets and fonts it never may. */
+  /** Whether it may load pictures. It must never load style sheets or fonts. */
   pictures: boolean;
 }
 
 const loadingRules = new Set(["@import", "@font-face", "@namespace", "@charset", "@layer"]);
-/** They turn text around, or run code in old browsers. */
+/** Properties that reverse text, or run code in old browsers. */
 const refusedProperties = new Set(["unicode-bidi", "behavior", "-moz-binding"]);
 const loadingFunctions = /(?:^|-)(?:url|src|image|image-set|cross-fade|element|expression)$/;
 
 /**
- * A style sheet, or what a style attribute holds, written anew without what loads (when nothing may), turns text around,
- * or ends the element. Escapes go: they hide the rest. "" when it is longer than 1 MiB. Time is linear in the length.
+ * Rewrites a style sheet or the value of a style attribute so that it loads no sheets or fonts, loads pictures only if
+ * they are allowed, and neither reverses text nor ends its element. Escapes are removed because they could hide any of
+ * these. "" if it is longer than 1 MiB. Time is linear in the length.
  */
 export function harmlessCss(css: string, { pictures }: CssLimits): string {
   if (css.length > CSS_CHARS_MAX) return "";
@@ -176,8 +177,8 @@ function lower(text: string): string {
 }
 
 /**
- * Letters that are written as escapes, which browsers take for the letters: the tokenizer knows `url(` only in plain
- * ones. Other escapes keep their meaning.
+ * Replaces escaped letters with plain ones, as browsers read them: the tokenizer recognises `url(` only in plain
+ * letters. Other escapes stay.
  */
 function withPlainLetters(css: string): string {
   if (!css.includes("\\")) return css;

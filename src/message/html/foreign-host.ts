@@ -1,7 +1,7 @@
 import { domainToUnicode } from "node:url";
 import { visibleLine } from "../text/visible.ts";
 
-/** How a host in A-labels reads in its own letters (RFC 5890), or null when it has none but ASCII. */
+/** A host with A-labels in its own letters (RFC 5890); null if it has no A-label. */
 export function foreignHost(host: string): string | null {
   if (!/(?:^|\.)xn--/.test(host)) return null;
   const unicode = domainToUnicode(host);

@@ -1,8 +1,9 @@
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
 /**
- * HTML that says what a plain text says and nothing else: a paragraph for each block of lines, `<br>` within it, every other
- * character escaped. Links stay text, which mail programs make clickable themselves. "" for a text without words.
+ * Converts plain text to HTML that says the same and nothing else: a paragraph for each block of lines, `<br>` between
+ * its lines, and markup characters escaped. Links stay text; mail programs make them clickable. "" for text without
+ * words.
  */
 export function htmlFromText(text: string): string {
   const paragraphs: string[][] = [[]];

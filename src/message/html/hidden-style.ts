@@ -1,13 +1,13 @@
 import { type Declarations, readCss, unescaped } from "./css.ts";
 
-/** How text looks by what an element and those around it say. Null for a colour that is not known. */
+/** How text looks, by the styles of its element and of those around it. A colour is null if it is unknown. */
 export interface Look {
   color: Rgb | null;
   background: Rgb | null;
   /** Too small to be read. */
   isTiny: boolean;
   isInvisible: boolean;
-  /** Whether nobody can read it. */
+  /** Whether a reader cannot see it. */
   isHidden: boolean;
 }
 
@@ -24,13 +24,13 @@ export const plainLook: Look = {
 
 /** Colours that differ by less in each channel cannot be told apart. */
 const CONTRAST_MIN = 16;
-/** Letters up to here are dust: in pixels or points. */
+/** Letters up to this size, in pixels or points, are unreadable. */
 const FONT_SIZE_MAX = 1;
-/** Nothing is put this many pixels off the page but to hide it. */
+/** An element this many pixels off the page is there only to be hidden. */
 const OFF_PAGE_PIXELS = 500;
 const OPACITY_MAX = 0.05;
 
-/** The properties that are looked at here. */
+/** The properties that this file reads. */
 const wanted: ReadonlySet<string> = new Set(
   (
     "background background-color background-image bottom clip clip-path color display font font-size height left max-height " +
@@ -38,13 +38,13 @@ const wanted: ReadonlySet<string> = new Set(
   ).split(" "),
 );
 
-/** What a style attribute declares; null when it is too long to be read whole. */
+/** Reads the declarations of a style attribute; null if it is too long to be read whole. */
 export function declarations(styles: string): Declarations | null {
   const { rules, isWhole } = readCss(styles, { isAttribute: true, wanted });
   return isWhole ? (rules[0]?.declarations ?? new Map()) : null;
 }
 
-/** Whether styles leave nothing to see of an element, whatever is inside it. */
+/** Whether styles hide an element with everything inside it. */
 export function hidesBox(said: Declarations): boolean {
   const value = (name: string) => said.get(name) ?? "";
   if (value("display") === "none" || value("mso-hide") === "all") return true;
@@ -61,7 +61,7 @@ export function hidesBox(said: Declarations): boolean {
   return Math.abs(pixels(value("text-indent"))) >= OFF_PAGE_PIXELS || /scale\(\s*0\s*[,)]/.test(value("transform"));
 }
 
-/** How the text inside an element looks, when what is around it looks like `outer`. */
+/** Computes how the text inside an element looks if its surroundings look like `outer`. */
 export function inheritedLook(outer: Look, said: Declarations, attributes: Record<string, string>): Look {
   const value = (name: string) => said.get(name) ?? "";
   const look = { ...outer };
@@ -94,7 +94,7 @@ function sameColor({ color, background }: Look): boolean {
   );
 }
 
-/** The basic colours (CSS Color 4, 6.1); others are not worth knowing here. */
+/** The basic colours (CSS Color 4, 6.1) and a few that are nearly white. Others count as unknown. */
 const colorNames: Record<string, Rgb> = {
   black: [0, 0, 0],
   silver: [192, 192, 192],
@@ -131,7 +131,7 @@ function readColor(text: string): Rgb | undefined {
   return text.split(/\s+/).flatMap((word) => (Object.hasOwn(colorNames, word) ? [colorNames[word] as Rgb] : []))[0];
 }
 
-/** The first colour function in a value, and what is in its brackets. */
+/** The first colour function in a value, with its arguments. */
 function colorFunction(text: string): { name: "rgb" | "hsl" | null; values: string[] } {
   const [, name, inside = ""] = /\b(rgb|hsl)a?\(([^()]*)\)/.exec(text) ?? [];
   return { name: (name as "rgb" | "hsl" | undefined) ?? null, values: inside.split(/[\s,/]/).filter(Boolean) };
@@ -159,12 +159,12 @@ function isTransparent(color: string): boolean {
   return values.length >= 4 && number(values[3] as string) <= OPACITY_MAX;
 }
 
-/** NaN, which no comparison holds for, when it is none. */
+/** The number at the beginning of a text; without one NaN, for which every comparison is false. */
 function number(text: string): number {
   return Number.parseFloat(text);
 }
 
-/** A length as pixels, roughly; NaN for one that depends on what is around. */
+/** A length in pixels, roughly; NaN if it depends on the surroundings. */
 function pixels(text: string): number {
   const [, amount, unit] = /^(-?[\d.]+)(px|pt|em|rem|in|cm)?$/.exec(text) ?? [];
   if (amount === undefined) return Number.NaN;
@@ -173,28 +173,28 @@ function pixels(text: string): number {
 
 /** The rules of the style sheets of one message. */
 export interface StyleSheet {
-  /** What they declare for an element, the later of two for one property last. */
+  /** The declarations for an element. Of two for one property, the later comes last. */
   rulesFor(name: string, attributes: Record<string, string>): Declarations[];
-  /** False when there is more of it than is read. */
+  /** False if part of the style sheets was not read. */
   isWhole: boolean;
 }
 
-/** Selectors of one message; newsletters have some hundred. */
+/** Selectors of one message; newsletters have a few hundred. */
 const SELECTORS_MAX = 20_000;
 
-/** What a name in a selector may be made of: anything but what separates or matches otherwise; escapes. */
+/** A name in a selector: escapes, and any characters but those that separate or match otherwise. */
 const selectorName = String.raw`(?:[^\s\\.#:*>+~|,()[\]{}"'=]|\\[\s\S])+`;
 /** An element, a class or an id, or an element with one of these. */
 const simpleSelector = new RegExp(`^(?=.)[a-z\\d]*(?:[.#]${selectorName})?$`, "i");
 
 /**
- * The rules of a style sheet whose selectors are simple. Of the others it matters only that they may put a background
- * behind the element they end with, which is then not known. Rules for other media or widths (`@media`) hide text from
- * some readers only, and are passed over.
+ * Reads the rules of a style sheet that have simple selectors. The others matter only because they may put a background
+ * behind the element that their selector ends with; that background is then unknown. Rules for other media or widths
+ * (`@media`) are skipped, because they hide text from some readers only.
  */
 export function readStyleSheet(css: string): StyleSheet {
   const sheet = readCss(css, { wanted });
-  /** By selector, what all its rules declare together. */
+  /** The declarations of all rules together, by selector. */
   const rules = new Map<string, Map<string, string>>();
   let isWhole = sheet.isWhole;
   const add = (key: string, declared: Declarations) => {
@@ -202,7 +202,7 @@ export function readStyleSheet(css: string): StyleSheet {
     if (known.size === 0 && rules.size >= SELECTORS_MAX) isWhole = false;
     else rules.set(key, known);
     for (const [property, value] of declared) {
-      // Set anew, so that the later one is last.
+      // Deleted first, so that the later value comes last.
       known.delete(property);
       known.set(property, value);
     }
@@ -225,7 +225,7 @@ export function readStyleSheet(css: string): StyleSheet {
   return { rulesFor: rules.size === 0 ? () => [] : rulesFor, isWhole };
 }
 
-/** Of `.a > td.b:hover` it is `td.b`; `*` when it is nothing simple. */
+/** The element that a selector ends with: `td.b` of `.a > td.b:hover`, or `*` if that is not simple. */
 function lastCompound(selector: string): string {
   const last = (selector.split(/[\s>+~]/).at(-1) ?? "").split(/[:[]/, 1)[0] ?? "";
   return simpleSelector.test(last) ? unescaped(last).toLowerCase() : "*";

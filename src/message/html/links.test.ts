@@ -22,7 +22,7 @@ test.each<[string, string[]]>([
   ["go to evil.com now, or evil.co.uk/login", ["evil.com", "evil.co.uk"]],
   ["ann@mail.com wrote README.md in src/main.rs, v1.2.3, e.g. node.js", []],
   ["https:// alone, http://<your-host>/", []],
-  // Both readings count when the end of a host is not certain.
+  // Both readings count if the end of a host is uncertain.
   ["https://bank.example,x.evil.example/", ["bank.example", "bank.example,x.evil.example"]],
   ["https://[nonsense]/", ["unreadable:"]],
 ])("in text %p: %p", (text, hosts) => {

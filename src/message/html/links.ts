@@ -2,13 +2,13 @@ import { parse } from "tldts";
 import { cssReadings } from "./css-text.ts";
 import { type Markup, readMarkup } from "./markup.ts";
 
-/** Behind this many characters a body is not searched; the gate holds such mail instead. A novel has about as many. */
+/** A body is searched up to this many characters; the gate holds longer mail instead. A novel has about as many. */
 export const SEARCHED_CHARS_MAX = 1024 * 1024;
 
-/** What stands for the host of a link that no URL parser reads; a mail program may still make something of it. */
+/** The host of a link that URL parsers cannot read. A mail program may still follow such a link. */
 export const unreadableLink = "unreadable:";
 
-/** Targets that open no page: parts of the mail itself, addresses and numbers. */
+/** Schemes that open no page: those of parts of the mail itself, of addresses and of numbers. */
 const harmlessSchemes = new Set(["mailto:", "tel:", "sms:", "cid:", "mid:", "about:"]);
 /** Schemes whose URLs name a host that every browser agrees on (WHATWG URL, "special" schemes). */
 const hostSchemes = new Set(["http:", "https:", "ftp:", "ws:", "wss:"]);
@@ -19,23 +19,25 @@ const urlAttributes = new Set(
     "archive"
   ).split(" "),
 );
-/** A picture within the mail leads nowhere; SVG is not one, it can have links. */
+/** A picture inside the mail leads nowhere. SVG is excluded, because it can have links. */
 const inlinePicture = /^data:image\/(?:png|gif|jpe?g|webp)[;,]/i;
 /** Characters that show as nothing (Unicode Default_Ignorable_Code_Point). */
 const ignorable = /\p{Default_Ignorable_Code_Point}+/gu;
 const schemeStart = /(?:https?|ftp|wss?):[\\/]+/gi;
 const wholeUrl = /(?:https?|ftp|wss?):[\\/]+[^\s<>"]*/gi;
-/** Top-level domains that are endings of file names too: `README.md` is no link, `readme.md/x` is. */
+/** Top-level domains that are also endings of file names: `README.md` is not a link, `readme.md/x` is. */
 const fileEndings = new Set("ac am as cc la md mk ml mm mov ms pl pm ps py rs sh so zip".split(" "));
 
 /**
- * The real hosts of all links of a body, each once, as a browser would resolve them: lower-case A-labels or an IP
- * address, without port and final dot (WHATWG URL). `javascript:`, `data:` and the like stand for a link without a
- * host, `unreadable:` for one that does not parse; entries with a final colon are never the same link twice.
+ * Finds the real hosts of all links in a body, each once, as a browser would resolve them: lower-case A-labels or an IP
+ * address, without port and final dot (WHATWG URL). A scheme, such as `javascript:` or `data:`, stands for a link
+ * without a host, and `unreadable:` for one that does not parse. Two equal entries with a final colon may be different
+ * links.
  *
- * Links are those of the text (with a scheme, with `www.`, and bare names under a public top-level domain, as mail
- * programs make them) and everything in the HTML that leads or loads from somewhere, comments and styles included: in
- * doubt it is a link. `mailto:`, `tel:`, `cid:` and inline pictures are none. Where a page redirects to is not known.
+ * In the text, links are URLs with a scheme, names with `www.`, and bare names under a public top-level domain, which
+ * mail programs make into links. In the HTML, they are everything that leads or loads from somewhere, comments and
+ * styles included; in doubt it is a link. `mailto:`, `tel:`, `cid:` and inline pictures do not count. Redirects are not
+ * followed.
  */
 export function linkHosts(text: string, html: string | null): string[] {
   const hosts = new Set<string>();
@@ -44,14 +46,14 @@ export function linkHosts(text: string, html: string | null): string[] {
   return [...hosts];
 }
 
-/** The hosts of the URLs that a text writes out with a scheme, as `linkHosts` has them; bare names do not count. */
+/** Finds the hosts of the URLs with a scheme in a text, in the form of `linkHosts`. Bare names do not count. */
 export function urlHosts(text: string): string[] {
   const hosts = new Set<string>();
   withScheme(text.slice(0, SEARCHED_CHARS_MAX).replace(ignorable, ""), hosts);
   return [...hosts];
 }
 
-/** `outermost`: what is in comments and `srcdoc` is read as HTML once, so that nesting costs no time. */
+/** `outermost`: only there are comments and `srcdoc` read as HTML, so that nesting costs no time. */
 function inMarkup(markup: Markup, hosts: Set<string>, outermost: boolean): void {
   inWords(markup.text, hosts);
   for (const code of cssReadings(markup.code)) {
@@ -79,7 +81,7 @@ function inMarkup(markup: Markup, hosts: Set<string>, outermost: boolean): void 
   }
 }
 
-/** The value of an attribute that is one URL. Some mail programs make a link of `www.…` and bare names there too. */
+/** Adds the host of an attribute that is one URL. Some mail programs make links of `www.…` and bare names there too. */
 function inTarget(value: string, hosts: Set<string>): void {
   const host = hostOf(value);
   if (host !== null) hosts.add(host);
@@ -93,8 +95,8 @@ function inWords(text: string, hosts: Set<string>): void {
 }
 
 /**
- * URLs written out, but not one that another carries along (`?next=https://…`). Each authority ends where the next URL
- * begins, so that every character is looked at once.
+ * Adds the hosts of URLs with a scheme, but not of a URL inside another (`?next=https://…`). Each authority ends where
+ * the next URL begins, so that every character is read once.
  */
 function withScheme(text: string, hosts: Set<string>): void {
   const starts = [...text.matchAll(schemeStart)];
@@ -109,13 +111,13 @@ function withScheme(text: string, hosts: Set<string>): void {
   }
 }
 
-/** What the sticky expression matches from there on. */
+/** The text that the sticky expression matches at `from`, or "". */
 function run(expression: RegExp, text: string, from: number): string {
   expression.lastIndex = from;
   return expression.exec(text)?.[0] ?? "";
 }
 
-/** What follows a host in a sentence is not its part; where that is not certain, both readings count. */
+/** Text after a host in a sentence is not part of the host. If that is uncertain, both readings count. */
 function addAuthority(scheme: string, authority: string, hosts: Set<string>): void {
   const add = (part: string) => part !== "" && hosts.add(hostOf(scheme + part) ?? unreadableLink);
   if (authority.includes("@")) {
@@ -130,13 +132,13 @@ function addAuthority(scheme: string, authority: string, hosts: Set<string>): vo
   if (/[\p{L}\p{N}]/u.test(rest) && !/^:\d*$/.test(rest)) add(authority);
 }
 
-/** `//host` in what is not one URL: style sheets, `srcset`, scripts. */
+/** Adds `//host` in text that is not one URL: style sheets, `srcset`, scripts. */
 function withoutScheme(text: string, hosts: Set<string>): void {
   for (const [, authority = ""] of text.matchAll(/(?:^|[\s"'(=,;])[\\/]{2}([^\s\\/?#<>"'()]+)/g))
     addAuthority("https://", authority, hosts);
 }
 
-/** Names that mail programs make links of although they have no scheme. Addresses are none. */
+/** Adds names without a scheme that mail programs make into links. Mail addresses do not count. */
 function bareNames(text: string, hosts: Set<string>): void {
   const seen = new Set<string>();
   for (const match of text.matchAll(/[\p{L}\p{N}\p{M}._-]+/gu)) {
@@ -162,12 +164,12 @@ function isPublicName(name: string, hasPath: boolean): boolean {
   return isIcann === true && domain !== null;
 }
 
-/** No host with its port is as long, in letters of its own, in A-labels or in escapes (RFC 1035 2.3.4). */
+/** No host with its port is this long, whether in Unicode, A-labels or escapes (RFC 1035 2.3.4). */
 const HOST_TEXT_MAX = 2_000;
 
 /**
- * Whether what stands for a host is so long that it is none. URL parsers take time for it that grows with the square of
- * its labels, so it is asked before each of them.
+ * Whether the host of a target is too long to be one. Check this before every URL parser: its time grows with the
+ * square of the host's labels.
  */
 export function hasEndlessHost(target: string): boolean {
   if (target.length <= HOST_TEXT_MAX) return false;
@@ -178,7 +180,7 @@ export function hasEndlessHost(target: string): boolean {
   return authority.length - authority.lastIndexOf("@") > HOST_TEXT_MAX;
 }
 
-/** The host that a target leads to, its scheme when it has none, or null when it leads nowhere outside the mail. */
+/** The host that a target leads to, its scheme if it has no host, or null if it leads nowhere outside the mail. */
 function hostOf(target: string): string | null {
   if (hasEndlessHost(target)) return unreadableLink;
   const url = URL.parse(target) ?? URL.parse(target, "https://relative.invalid/");

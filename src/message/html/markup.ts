@@ -1,8 +1,8 @@
 import { walkHtml } from "./walk.ts";
 
-/** An HTML body taken apart, nothing left out: what a reader sees, and what is in it unseen. */
+/** An HTML body taken apart, with everything in it: what a reader sees, and what stays unseen. */
 export interface Markup {
-  /** The words; elements that begin a line do so, all other tags leave no gap. */
+  /** The words. Elements that begin a line begin one here; other tags leave no gap. */
   text: string;
   /** The words with no gap at any tag: a word cut by tags is whole here. */
   glued: string;
@@ -10,7 +10,7 @@ export interface Markup {
   attributes: { name: string; value: string }[];
   /** Comments, which some mail programs read as HTML (`<!--[if mso]>`), and processing instructions. */
   comments: string[];
-  /** What style and script elements hold. */
+  /** The content of style and script elements. */
   code: string;
 }
 
@@ -24,8 +24,8 @@ const blocks = new Set(
 );
 
 /**
- * Reads HTML the way browsers do, in time linear in its length whatever it has; never throws. Tags are not matched with
- * each other, so nothing hides in nesting, and a tag that the end of the text cuts off is text.
+ * Reads HTML as browsers do. Tags are not matched with each other, so nothing hides in nesting, and a tag that the end
+ * of the text cuts off is text. Never throws; time is linear in the length, whatever the input.
  */
 export function readMarkup(html: string): Markup {
   const text: string[] = [];

@@ -3,11 +3,11 @@ import { harmlessCss } from "./css.ts";
 import { linkAddress, shownHost } from "./safe-links.ts";
 import { walkHtml } from "./walk.ts";
 
-/** What may be shown, and how it is written. */
+/** What the safe HTML may show. */
 export interface SafeHtmlOptions {
-  /** Whether pictures from elsewhere may load; their server learns that somebody reads, and from where. */
+  /** Whether remote pictures may load. Their server then learns that the mail is read, and from where. */
   images: boolean;
-  /** The picture that a `cid:` URL names, as a data URL; null when there is none. */
+  /** The picture that a `cid:` URL names, as a data URL; null if it does not exist. */
   inline: (contentId: string) => string | null;
 }
 
@@ -20,7 +20,7 @@ const allowed = new Set(
   ).split(" "),
 );
 
-/** Elements that go with all that is in them: code, other languages than HTML, other documents, form controls. */
+/** Elements that are removed with their content: code, languages other than HTML, other documents, form controls. */
 const dropped = new Set(
   (
     "applet audio canvas datalist frameset iframe math noembed noframes object script select svg template textarea title " +
@@ -30,7 +30,7 @@ const dropped = new Set(
 
 const voids = new Set(["br", "col", "hr", "img", "wbr"]);
 
-/** What an element that begins closes, where it is the innermost one (HTML 13.1.2.4); else unclosed rows would nest. */
+/** The innermost elements that a start tag closes (HTML 13.1.2.4). Otherwise unclosed rows would nest. */
 const closes: Record<string, readonly string[]> = {
   li: ["li"],
   p: ["p"],
@@ -50,13 +50,13 @@ const attributes = new Set(
   ).split(" "),
 );
 
-/** Real mail stays below; a browser's layout of nested tables is slow beyond. Deeper tags are left out. */
+/** Real mail stays below this, and browsers lay out deeper tables slowly. Deeper tags are left out. */
 const DEPTH_MAX = 100;
-/** Long newsletters have some thousands. Behind this many, tags are left out and the words stay. */
+/** Long newsletters have a few thousand. After this many, tags are left out and the words stay. */
 const ELEMENTS_MAX = 20_000;
-/** Pictures of the mail itself are written where they stand, as often as they do; behind this many characters they are not. */
+/** An inline picture is written out each time it occurs. After this many characters, pictures are left out. */
 const PICTURE_CHARS_MAX = 16 * 1024 * 1024;
-/** An end tag looks this far up for its element. */
+/** How far up an end tag looks for its element. */
 const CLOSE_REACH = 50;
 
 const picture = /^data:image\/(?:png|jpe?g|gif|webp|bmp|avif);base64,[\w+/=\s]*$/i;
@@ -64,12 +64,13 @@ const ignorable = /\p{Default_Ignorable_Code_Point}/gu;
 const remote = /^\s*(?:https?:)?\/\//i;
 
 /**
- * The HTML of a mail with what lays it out and nothing else: a list of what is allowed, written anew, so that nothing
- * passes because this parser and a browser read it differently. Links lead to our page that shows where they go, and say
- * their real host where their words claim another. Never throws; the time is linear in the length, whatever it has.
+ * Rewrites the HTML of a mail with what lays it out and nothing else. The output is written anew from a list of what is
+ * allowed, so that nothing passes because this parser and a browser read the input differently. Links lead to our page
+ * that shows where they go, and show their real host if their words claim another. Never throws; time is linear in the
+ * length, whatever the input.
  *
- * This is the second wall. The first is the policy that the answer carries: without scripts, forms and requests, and in
- * an origin of its own (mail-view.ts).
+ * This is the second wall. The first is the policy of the response: no scripts, forms or requests, and an origin of its
+ * own (mail-view.ts).
  */
 export function safeHtml(html: string, options: SafeHtmlOptions): string {
   const out: string[] = [];
@@ -124,7 +125,7 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
     if (name === "a" && open.includes("a")) while (open.includes("a")) close();
     if (elements >= ELEMENTS_MAX || (open.length >= DEPTH_MAX && !voids.has(name))) return;
     elements++;
-    // The body is a box in ours, so that its colours and margins hold.
+    // The mail's body becomes a box in ours, so that its colours and margins apply.
     out.push(`<${name === "body" ? "div" : name}${writtenAttributes()}>`);
     if (!voids.has(name)) open.push(name);
   }
@@ -134,7 +135,7 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
       if (skipping.name === ended && --skipping.depth === 0) skipping = null;
       return;
     }
-    // A cell is a boundary: what is in it cannot close what is around the table.
+    // A cell is a boundary: an end tag inside it cannot close an element around the table.
     const boundary = /^(?:table|td|th)$/;
     for (let i = open.length - 1; i >= Math.max(0, open.length - CLOSE_REACH); i--) {
       if (open[i] === ended) {
@@ -150,16 +151,16 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
     const write = (key: string, content: string) => written.push(` ${key}="${escapeAttribute(content)}"`);
     for (const [key, content] of given) {
       if (!attributes.has(key)) continue;
-      // The mark of a false link is ours to set.
+      // Only we may mark a link as false.
       if (key === "class") {
         write(key, withoutMark(content));
         continue;
       }
-      // The text of a title is as untrusted as any other; ours says where a link goes.
+      // The title from the mail is untrusted; ours says where the link goes.
       if (key === "title" && name === "a") continue;
       write(key, key === "style" ? harmlessCss(content, { pictures: options.images }) : withoutOverrides(content));
     }
-    // The body becomes a box of ours, and boxes have no such attribute.
+    // The body becomes a `div`, which does not have this attribute.
     const colour = name === "body" ? given.get("bgcolor") : undefined;
     if (colour && !given.has("style"))
       write("style", `background-color:${harmlessCss(colour, { pictures: false }).replace(/;/g, "")}`);
@@ -195,7 +196,7 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
   walkHtml(html, {
     text,
     begin(tag, attributes, isSelfClosing) {
-      // Only SVG and MathML know such tags, and what holds other things than HTML is left out anyway.
+      // Self-closing tags exist only in SVG and MathML, which are left out anyway.
       if (isSelfClosing && (tag === "style" || dropped.has(tag))) return;
       name = tag;
       given = attributes;
@@ -214,9 +215,9 @@ function withoutMark(classes: string): string {
   return classes.replace(/[^\s]+/g, (name) => (name.toLowerCase() === "e2a-host" ? "" : name));
 }
 
-/** Whether the words of a link name another host than it leads to, or its host has letters that may look like others. */
+/** Whether a link's words name a host other than its target, or its host has letters that may look like others. */
 function deceives({ words: written, url }: { words: string; url: URL }): boolean {
-  // What nobody sees between two letters makes no other name of them for whoever reads it.
+  // Invisible characters between two letters do not change the name that a reader sees.
   const words = written.replace(ignorable, "");
   if (url.hostname.split(".").some((label) => label.startsWith("xn--"))) return true;
   if (url.protocol === "mailto:" || url.protocol === "tel:") return false;
@@ -226,12 +227,12 @@ function deceives({ words: written, url }: { words: string; url: URL }): boolean
   );
   const alone = hostAlone(words);
   const claimed = [...(alone && parse(alone).isIcann ? [alone] : []), ...within];
-  // A longer name is none (RFC 1035 2.3.4), and no parser should be asked.
+  // A longer name is not a host (RFC 1035 2.3.4), and must not reach a parser.
   if (claimed.some((host) => host.length > 253)) return true;
   return claimed.some((host) => bare(URL.parse(`http://${host}`)?.hostname ?? host) !== bare(url.hostname));
 }
 
-/** The host name that words are, alone or with what follows it in a URL. */
+/** The host name that the words consist of, alone or followed by the rest of a URL; null if they are anything else. */
 function hostAlone(words: string): string | null {
   const [host = ""] = words.trim().split(/[/:?#]/, 1);
   const ending = host.slice(host.lastIndexOf(".") + 1);
@@ -239,7 +240,10 @@ function hostAlone(words: string): string | null {
   return /^[\p{L}\p{N}.-]+$/u.test(host) && /^\p{L}{2,63}$/u.test(ending) ? host : null;
 }
 
-/** Text without the two characters that write it backwards (Unicode 3.2 of TR9); others have honest uses. */
+/**
+ * The text with the two characters that reverse it written as code points (Unicode 3.2 of TR9). The other direction
+ * controls have honest uses.
+ */
 function withoutOverrides(text: string): string {
   return text.replace(/[\u202d\u202e]/g, (mark) => `⟨U+${mark.charCodeAt(0).toString(16).toUpperCase()}⟩`);
 }

@@ -2,23 +2,23 @@ import { Parser } from "htmlparser2";
 import type { Declarations } from "./css.ts";
 import { declarations, hidesBox, inheritedLook, type Look, plainLook, readStyleSheet } from "./hidden-style.ts";
 
-/** HTML less what its reader does not see. */
+/** HTML without the text that its reader does not see. */
 export interface SeenHtml {
   html: string;
-  /** How many characters of text were left out, white space not counted; null when that takes too much to find out. */
+  /** Characters of text that were left out, without white space; null if counting them takes too much work. */
   hiddenChars: number | null;
 }
 
-/** What has no text of its own to hide, or none that anybody sees anyway. */
+/** Elements without text of their own, or with text that readers never see. */
 const unread = new Set(["head", "script", "style", "title"]);
-/** What browsers do not display (HTML 15.3.1), or only where they cannot play or frame what it is for. */
+/** Elements that browsers do not display (HTML 15.3.1), or display only if they cannot play or frame the content. */
 const undisplayed = new Set(["datalist", "iframe", "noembed", "noframes", "template"]);
 
-/** Deeper HTML is not looked into: closing an element costs time for each one that is open. Real mail stays below 100. */
+/** Deeper HTML is not analysed: closing an element costs time for each open one. Real mail stays below 100. */
 export const NESTING_MAX = 400;
-/** Elements of one message; newsletters have some thousands. */
+/** Elements of one message; newsletters have a few thousand. */
 const ELEMENTS_MAX = 40_000;
-/** Classes and ids looked up, and declarations that were found so, for all elements together; newsletters take 50,000. */
+/** Classes and ids looked up, plus declarations found with them, for all elements together; newsletters need 50,000. */
 const WORK_MAX = 300_000;
 
 /** Ends the parser's pass over HTML that is too complex. */
@@ -26,9 +26,10 @@ class TooComplex extends Error {}
 
 /**
  * Leaves out the text that HTML hides from its reader: elements that are not displayed, have no size or lie off the
- * page, and letters that are too small, transparent or in the colour of their background, by attributes or by the simple
- * rules of its own style sheets. What takes more than that to find out stays. HTML with more elements, nesting or styles
- * than the limits here stays as it is, and the count is null. Never throws; time and memory are linear in the length.
+ * page, and letters that are too small, transparent or in the colour of their background. It reads attributes and the
+ * simple rules of the HTML's own style sheets; text that is hidden in any other way stays. HTML with more elements,
+ * nesting or styles than the limits here stays as it is, and the count is null. Never throws; time and memory are
+ * linear in the length.
  */
 export function seenHtml(html: string): SeenHtml {
   try {
@@ -39,7 +40,7 @@ export function seenHtml(html: string): SeenHtml {
   }
 }
 
-/** What marks an element whose text may be hidden; most HTML that programs make of plain text has none of it. */
+/** Markup that may hide text. Most HTML that programs make from plain text has none of it. */
 const hints = /<(?:style|font|datalist|iframe|noembed|noframes|template|dialog)|\b(?:style|hidden|bgcolor)\b/i;
 
 function withoutHidden(html: string): SeenHtml {
@@ -47,7 +48,7 @@ function withoutHidden(html: string): SeenHtml {
   const styles = /<style/i.test(html) ? stylesIn(html) : "";
   const sheet = readStyleSheet(styles ?? "");
   if (styles === null || !sheet.isWhole) throw new TooComplex();
-  /** Programs that write mail repeat few styles many times. */
+  /** Mail programs repeat a few styles many times. */
   const known = new Map<string, Declarations>();
   let work = 0;
   const spend = (amount: number) => {
@@ -68,7 +69,7 @@ function withoutHidden(html: string): SeenHtml {
     return new Map(found.flatMap((one) => [...one]));
   };
 
-  /** The open elements; `cut` is where one that is left out as a whole began. */
+  /** The open elements. `cut` is the offset at which an element that is left out as a whole began. */
   const open: { name: string; look: Look; cut: number | null }[] = [];
   const parts: string[] = [];
   let copied = 0;
@@ -110,7 +111,7 @@ function withoutHidden(html: string): SeenHtml {
 
 const nothing: Declarations = new Map();
 
-/** Whether HTML has no more elements and nesting than the limits. Time is linear in the length. */
+/** Whether HTML stays within the limits of elements and nesting. Time is linear in the length. */
 export function isWithinLimits(html: string): boolean {
   return isRead(parserWithin({}), html);
 }
@@ -137,7 +138,7 @@ function parserWithin(handler: Partial<Handler>): Parser {
   );
 }
 
-/** What the style elements of HTML hold, wherever they stand; null beyond the limits of elements and nesting. */
+/** Collects the content of all style elements of HTML; null beyond the limits of elements and nesting. */
 export function stylesIn(html: string): string | null {
   const found: string[] = [];
   let isStyle = false;

@@ -4,30 +4,30 @@ import { CSS_CHARS_MAX, readCss } from "./css.ts";
 import { hasEndlessHost, linkHosts, unreadableLink } from "./links.ts";
 import { walkHtml } from "./walk.ts";
 
-/** One way out of a mail: what its reader sees, and where it really leads. */
+/** A link in a mail: what its reader sees, and where it really leads. */
 export interface ShownLink {
-  /** The words of the link; "" when the mail loads it by itself, as it does pictures. */
+  /** The words of the link; "" if mail programs load it automatically, as they do pictures. */
   text: string;
-  /** Host of the target in A-labels, with a port that is not the usual one; "" when it has none. */
+  /** Host of the target in A-labels, with its port unless that is the default; "" if it has no host. */
   host: string;
-  /** The target, whole. */
+  /** The whole target. */
   url: string;
 }
 
-/** What a reader follows, and what a mail program loads by itself. */
+/** Attributes that a reader follows, and attributes that a mail program loads automatically. */
 const followed = ["href", "xlink:href", "action", "formaction"];
 const loaded = ["src", "srcset", "background", "poster", "data"];
 const plainLink = /\b(?:https?:\/\/|www\.)[^\s<>"]+/giu;
-/** Links listed whole; nobody reads more. Of the others only the hosts are listed. */
+/** Links listed in full; no reader looks at more. Only the hosts of the others are listed. */
 const LINKS_MAX = 10_000;
-/** Targets of links may be relative to it, so it is repeated in each of them. */
+/** The base is repeated in every relative target, so its length is limited. */
 const BASE_CHARS_MAX = 500;
 
 /**
- * All links of a mail, in order, each pair of words and target once: those in the text, those of the HTML, and what the
- * HTML loads (pictures, style sheets). Targets inside the mail (`cid:`, `data:` pictures, `#…`) are left out. Hosts
- * that only the gate's wider search knows (bare names, comments, links behind the first 10,000) come last, with nothing
- * but their name. Time and memory are linear in the length.
+ * Lists all links of a mail in order, each pair of words and target once: those in the text, those in the HTML, and
+ * what the HTML loads (pictures, style sheets). Targets inside the mail (`cid:`, `data:` pictures, `#…`) are left out.
+ * Hosts that only the gate's wider search finds (bare names, comments, links after the first 10,000) come last, with
+ * only their name. Time and memory are linear in the length.
  */
 export function linksOf(text: string, html: string | null): ShownLink[] {
   const found = new Map<string, ShownLink>();
@@ -49,7 +49,7 @@ export function linksOf(text: string, html: string | null): ShownLink[] {
   return [...links, ...rest.map((host) => ({ text: host, host, url: host }))];
 }
 
-/** Full stops behind a link are the sentence's, and so is a bracket that was opened before it. */
+/** Punctuation after a link belongs to the sentence, and so does the end of a bracket opened before the link. */
 function withoutSentenceEnd(match: string): string {
   let unopened = match.split(")").length - match.split("(").length;
   let end = match.length;
@@ -64,11 +64,11 @@ function withoutSentenceEnd(match: string): string {
 interface Link {
   text: string;
   url: string;
-  /** False: a mail program loads it by itself. */
+  /** False if a mail program loads it automatically. */
   followed: boolean;
 }
 
-/** Links of HTML as they stand in its source: nothing is rendered, so what a style sheet hides is found too. */
+/** Links in the source of HTML. Nothing is rendered, so links that a style sheet hides are found too. */
 function htmlLinks(html: string): Link[] {
   const links: Link[] = [];
   /** The link whose words are being read. */
@@ -76,7 +76,7 @@ function htmlLinks(html: string): Link[] {
   let base: string | null = null;
   let element = "";
   let sheet = "";
-  /** Characters of style attributes that are still read. */
+  /** Characters of style attributes left to read. */
   let styleChars = CSS_CHARS_MAX;
 
   const words = (text: string) => {
@@ -120,14 +120,14 @@ function targets(name: string, value: string): string[] {
   return list.filter((target) => target !== "");
 }
 
-/** The base of relative targets; of a long one only the host. */
+/** The base of relative targets; a long one is cut to its origin. */
 function shortBase(href: string | undefined): string | null {
   if (href === undefined || href.length <= BASE_CHARS_MAX) return href ?? null;
   const origin = hasEndlessHost(href) ? "" : (URL.parse(href)?.origin ?? "");
   return origin.length > BASE_CHARS_MAX || origin === "null" ? null : `${origin}/…/`;
 }
 
-/** An address as a browser would ask for it; as written when it is none without a page around it. */
+/** A URL as a browser would request it; as written if it cannot be resolved without a page around it. */
 function resolved(url: string, base: string | null): string {
   if (hasEndlessHost(url)) return url;
   const absolute = /^[\\/]{2}/.test(url) && base === null ? `https:${url}` : url;
@@ -142,14 +142,14 @@ function hostOf(url: string): string {
   return domain.length > 3 * HOST_CHARS_MAX ? "" : domainToASCII(domain);
 }
 
-/** What may be a host name in a text: letters, digits, hyphens and dots (UTS 46 knows four dots). */
+/** Text that may be a host name: letters, digits, hyphens and dots (UTS 46 has four dots). */
 const hostLike = /[\p{L}\p{N}\p{M}.。．｡-]+/gu;
 /** RFC 1035 2.3.4, less the root. */
 const HOST_CHARS_MAX = 253;
 
 /**
- * The host that a link's words name when the link leads to another one: `paypal.com` on a link to `evil.example`. Null
- * when they name none, or the target is that host or below it. Time is linear in the words.
+ * Finds the host that a link's words name if the link leads to another one: `paypal.com` on a link to `evil.example`.
+ * Null if they name no host, or the target is that host or a subdomain of it. Time is linear in the words.
  */
 export function misnamedHost({ text, host }: ShownLink): string | null {
   const target = host.replace(/:\d+$/, "");

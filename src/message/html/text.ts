@@ -3,14 +3,14 @@ import { readCss } from "./css.ts";
 import { isWithinLimits, NESTING_MAX, seenHtml, stylesIn } from "./seen.ts";
 import { walkHtml } from "./walk.ts";
 
-/** Behind this many characters HTML is not converted; large newsletters have about 100,000. */
+/** HTML is converted up to this many characters; large newsletters have about 100,000. */
 export const HTML_CHARS_MAX = 128 * 1024;
 
 const heading = { options: { uppercase: false } };
 const options = {
   wordwrap: false,
   limits: { maxInputLength: HTML_CHARS_MAX, maxDepth: NESTING_MAX },
-  // Mail programs show what stands outside of <body> and behind </html> too.
+  // Mail programs also show text outside <body> and after </html>.
   baseElements: { selectors: [], returnDomByDefault: true },
 };
 const line = { options: { leadingLineBreaks: 1, trailingLineBreaks: 1 } };
@@ -34,22 +34,22 @@ const everything = compile({
 });
 
 /**
- * HTML as plain text: all its words, wherever they stand. Only the first 128 Ki characters are read. Markup with more
- * elements or nesting than the converter can take loses its tags and nothing else. Never throws.
+ * Converts HTML to plain text with all its words. Only the first 128 Ki characters are read. Markup with more elements
+ * or nesting than the converter can take only loses its tags. Never throws.
  */
 export function htmlToText(html: string): string {
   return converted(html.slice(0, HTML_CHARS_MAX), words);
 }
 
 /**
- * The same with all that some mail program shows: texts in place of pictures, fields of forms, and comments that Outlook
- * reads as HTML (`<!--[if mso]>`).
+ * Like `htmlToText`, with everything that any mail program shows: alternative texts of pictures, form fields, and
+ * comments that Outlook reads as HTML (`<!--[if mso]>`).
  */
 export function shownText(html: string): string {
   return converted(html.slice(0, HTML_CHARS_MAX).replace(conditional, " "), everything);
 }
 
-/** Words that style sheets put before or behind elements (`content`), of the first 128 Ki characters of HTML. */
+/** Finds the words that style sheets put around elements (`content`), in the first 128 Ki characters of HTML. */
 export function styledText(html: string): string[] {
   const head = html.slice(0, HTML_CHARS_MAX);
   if (!/content/i.test(head)) return [];
@@ -57,7 +57,7 @@ export function styledText(html: string): string[] {
   return texts.filter((text) => /[\p{L}\p{N}]/u.test(text));
 }
 
-/** Where a conditional comment begins or ends; the longest condition known has some 60 characters. */
+/** The beginning or end of a conditional comment; the longest known condition has about 60 characters. */
 const conditional = /<!(?:--)?\[(?:if[^\]<>]{0,200}|endif)\](?:--)?>(?:<!-->)?/gi;
 
 function converted(html: string, convert: (html: string) => string): string {
@@ -74,20 +74,21 @@ function converted(html: string, convert: (html: string) => string): string {
 /** HTML as its reader sees it. */
 export interface SeenText {
   text: string;
-  /** Characters of text that it hides from its reader, and that are not in `text`; null when that cannot be told. */
+  /** Characters of text that the HTML hides from its reader and `text` leaves out; null if they cannot be counted. */
   hiddenChars: number | null;
 }
 
 /**
- * HTML as plain text, for messages without a text part, less what it hides from its reader: an agent should not be told
- * what no person would see. Where pictures are all there is, the texts in their place count. Otherwise as `htmlToText`.
+ * Converts HTML to plain text without what it hides from its reader, for messages without a text part: an agent must
+ * not be told what a person would not see. If the HTML has only pictures, their alternative texts count. Otherwise like
+ * `htmlToText`.
  */
 export function seenText(html: string): SeenText {
   const seen = seenHtml(html.slice(0, HTML_CHARS_MAX));
   return { text: htmlToText(seen.html) || converted(seen.html, everything), hiddenChars: seen.hiddenChars };
 }
 
-/** Elements that stay on the line that they stand in. */
+/** Elements that do not begin a line. */
 const inline = new Set(
   "a abbr acronym b bdi bdo big cite code em font i ins kbd mark q s samp small span strike strong sub sup tt u var wbr".split(
     " ",

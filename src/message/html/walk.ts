@@ -1,26 +1,26 @@
 import { Tokenizer } from "htmlparser2";
 
-/** What a walk over HTML meets, in the order of the source. */
+/** What a walk over HTML finds, in the order of the source. */
 export interface HtmlHandlers {
-  /** Text with its character references resolved, in as many pieces as it comes; what style and script hold, too. */
+  /** Text with its character references resolved, in any number of pieces; the content of style and script too. */
   text(part: string): void;
   /**
-   * A start tag, its name and those of its attributes in lower case, values with their character references resolved. Of
-   * several attributes of one name the first counts, as in browsers. `isSelfClosing`: written `<x/>`.
+   * A start tag. Its name and those of its attributes are in lower case; values have their character references
+   * resolved. If an attribute is repeated, the first one counts, as in browsers. `isSelfClosing`: written `<x/>`.
    */
   begin?(name: string, attributes: Map<string, string>, isSelfClosing: boolean): void;
-  /** Each attribute, also the second of a name, and those of a tag that the end of the text cuts off. */
+  /** Each attribute, including repeated ones and those of a tag that the end of the text cuts off. */
   attribute?(name: string, value: string): void;
   end?(name: string): void;
-  /** What stands in a comment, a CDATA section, a processing instruction or a declaration. */
+  /** The content of a comment, a CDATA section, a processing instruction or a declaration. */
   comment?(content: string, kind: "comment" | "declaration"): void;
-  /** What is left at the end: a tag that is cut off, or nothing. */
+  /** The source left at the end: a tag that is cut off, or nothing. */
   rest?(source: string): void;
 }
 
 /**
- * Walks over HTML the way browsers take it apart, in time linear in its length whatever it has; never throws. Tags are
- * not matched with each other, so nothing hides in nesting.
+ * Walks over HTML as browsers tokenize it. Tags are not matched with each other, so nothing hides in nesting. Never
+ * throws; time is linear in the length, whatever the input.
  */
 export function walkHtml(html: string, handlers: HtmlHandlers): void {
   let name = "";

@@ -5,23 +5,23 @@ import { statusIn } from "./hard-bounce.ts";
 
 export type DeliveryAction = "failed" | "delayed" | "delivered" | "relayed" | "expanded";
 
-/** What a mail system says became of a message for one recipient (RFC 3464 2.3). */
+/** What a mail system reports about the delivery of a message to one recipient (RFC 3464 2.3). */
 export interface DeliveryReport {
-  /** Bare, lower-cased address; null when it is none, such as a local account's name. */
+  /** Bare, lower-cased address; null if it is not an address but, for example, the name of a local account. */
   finalRecipient: string | null;
   /** The address before any forwarding, as the sender wrote it; often absent. */
   originalRecipient: string | null;
   action: DeliveryAction;
   /** The enhanced status code, such as 5.1.1 (RFC 3463). */
   status: string | null;
-  /** What the server said: one line, 500 characters at most, no controls. */
+  /** The server's words: one line, at most 500 characters, no control characters. */
   diagnostic: string;
 }
 
 /** Fields of one group, names lower-cased, in order. */
 export type Group = [name: string, value: string][];
 
-/** Recipients of a message are 50 at most; a forwarder may expand them. */
+/** A message has at most 50 recipients; a forwarder may expand them. */
 const RECIPIENTS_MAX = 100;
 const GROUPS_MAX = 200;
 const GROUP_FIELDS_MAX = 100;
@@ -29,8 +29,9 @@ const VALUE_CHARS_MAX = 2_000;
 const DIAGNOSTIC_CHARS_MAX = 500;
 
 /**
- * The machine-readable part of a report: groups of header-like fields between empty lines (RFC 3464 2.1, RFC 5965 3,
- * RFC 8098 3.1). Lines of `text` end in LF. A second Final-Recipient begins a new group, with or without an empty line.
+ * Reads the machine-readable part of a report: groups of header-like fields between empty lines (RFC 3464 2.1, RFC 5965
+ * 3, RFC 8098 3.1). Lines of `text` end in LF. A second Final-Recipient begins a new group, with or without an empty
+ * line.
  */
 export function readGroups(text: string): Group[] {
   const groups: Group[] = [];
@@ -69,7 +70,7 @@ export function valuesIn(groups: readonly Group[], name: string): string[] {
   return groups.flatMap((group) => group.filter(([key]) => key === name).map(([, value]) => value));
 }
 
-/** The recipients of a delivery status, 100 at most; groups without an outcome are left out (RFC 3464 2.3). */
+/** Reads the recipients of a delivery status, at most 100. Groups without an outcome are left out (RFC 3464 2.3). */
 export function deliveryReports(groups: readonly Group[]): DeliveryReport[] {
   const reports: DeliveryReport[] = [];
   for (const group of groups) {
@@ -83,7 +84,7 @@ export function deliveryReports(groups: readonly Group[]): DeliveryReport[] {
       originalRecipient: typedAddress(value("original-recipient")),
       action,
       status,
-      // `smtp; 550 …`: the type says nothing that the text does not.
+      // `smtp; 550 …`: the type adds nothing to the text.
       diagnostic: diagnosticLine(value("diagnostic-code").replace(/^[\w.-]{1,40};/, "")),
     });
     if (reports.length === RECIPIENTS_MAX) break;
@@ -91,7 +92,7 @@ export function deliveryReports(groups: readonly Group[]): DeliveryReport[] {
   return reports;
 }
 
-/** Actions as RFC 3464 2.3.3 names them, as some servers do, or by the class of the status. */
+/** The action by its name in RFC 3464 2.3.3 or at some servers, and otherwise by the class of the status. */
 function readAction(value: string, status: string | null): DeliveryAction | null {
   const [word = ""] = /^[a-z]*/.exec(value.toLowerCase()) ?? [];
   switch (word) {
@@ -131,7 +132,9 @@ function character(hex: string): string {
   return code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd";
 }
 
-/** A bare, lower-cased address with its domain in A-labels; null when it is none (RFC 5321 4.5.3.1: 64 and 255 octets). */
+/**
+ * Reads an address: bare, lower-cased, its domain in A-labels; null if invalid (RFC 5321 4.5.3.1: 64 and 255 octets).
+ */
 export function plainAddress(text: string): string | null {
   const word = text.trim().slice(0, 400);
   const bare = /<([^<>]*)>/.exec(word)?.[1] ?? word.split(/\s/, 1)[0] ?? "";

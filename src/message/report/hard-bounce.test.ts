@@ -93,7 +93,7 @@ const soft: [status: string | null, diagnostic: string][] = [
   ["5.3.4", "552 5.3.4 Message size exceeds fixed limit"],
   ["5.4.6", "554 5.4.6 Too many hops, user unknown"],
   ["5.6.0", "554 5.6.0 Message contains invalid header"],
-  // The words alone are doubt.
+  // These words alone are doubtful.
   [null, "550 Requested action not taken: mailbox unavailable"],
   ["5.0.0", "550 mailbox unavailable"],
   ["5.0.0", "550 Message rejected"],
@@ -101,7 +101,7 @@ const soft: [status: string | null, diagnostic: string][] = [
   [null, ""],
   ["5.0.0", ""],
   ["2.1.5", "250 2.1.5 Ok"],
-  // No codes: an address and a link that hold the words.
+  // Not evidence: an address and a link that contain the words, and an IP address that looks like a code.
   ["5.0.0", "554 refused <no-such-user@shop.example> https://shop.example/user-unknown"],
   [null, "connect to 5.1.1.1: refused"],
 ];

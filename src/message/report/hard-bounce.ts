@@ -1,16 +1,16 @@
-/** Replies are shorter; a diagnostic of ours has 500 characters at most. */
+/** SMTP replies are shorter, and our diagnostics have at most 500 characters. */
 const TEXT_CHARS_MAX = 1_000;
 
 /**
- * Statuses that say: there is no such recipient, or it takes no mail for good (RFC 3463 3.2 and 3.3, RFC 7505 4.2).
- * 5.1.7 and 5.1.8 are about the sender and 5.1.4 is an ambiguous address, so they are not here.
+ * Statuses that mean that the recipient does not exist, or permanently takes no mail (RFC 3463 3.2 and 3.3, RFC 7505
+ * 4.2). 5.1.7 and 5.1.8 are about the sender and 5.1.4 means an ambiguous address, so they are not here.
  */
 const hardStatuses = new Set(["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"]);
 
-/** Statuses that servers give to all kinds of refusals, an unknown recipient among them: there the text decides. */
+/** Statuses that servers use for all kinds of refusals, including an unknown recipient. The text decides. */
 const vagueStatus = /^5\.(?:0\.\d+|1\.0|2\.0|3\.0|4\.[14]|5\.0|7\.\d+)$/;
 
-/** Reasons that pass or that another message would not meet. They win over everything else. */
+/** Reasons that are temporary, or that another message would not meet. They override everything else. */
 const otherReasons = new RegExp(
   [
     /(?:mailbox|inbox|account|storage|quota|disk)\b.{0,40}\b(?:full|exceed\w*|over)\b/,
@@ -26,7 +26,7 @@ const otherReasons = new RegExp(
   "i",
 );
 
-/** What servers say of recipients they do not have. `<>` stands for any address. */
+/** Words for unknown recipients. `<>` stands for any address. */
 const unknownRecipient = new RegExp(
   [
     /(?:user|recipient|mailbox|address|account|alias|local[ -]part) (?:<> )?(?:is )?(?:unknown|not known|not found|invalid$)/,
@@ -47,13 +47,14 @@ const unknownRecipient = new RegExp(
 const unknownDomain = /(?:domain|host)(?: or domain)?(?: name)? (?:not found|does(?:n't| not) exist|unknown)|nxdomain/i;
 
 /**
- * Whether a refusal says that the recipient does not exist or takes no mail for good, so that writing again is useless.
+ * Whether a refusal says that the recipient does not exist or permanently takes no mail, so that writing again is
+ * useless.
  *
- * `status` is the enhanced code (RFC 3463) as far as it is known, `diagnostic` the reply or report; a direct reply such as
- * `550 5.1.1 <x>: Recipient address rejected: User unknown` goes with the status null. Where the text has a code of its
- * own, that counts, because it is nearer to the server that refused. In doubt the answer is false: a false alarm cuts an
- * agent off from a living correspondent, a missed one costs one more bounce. "Mailbox unavailable" alone is doubt: RFC 5321
- * 4.2.3 gives the words to policy refusals too.
+ * `status` is the enhanced code (RFC 3463) if it is known, `diagnostic` the reply or report. For a direct reply, such
+ * as `550 5.1.1 <x>: Recipient address rejected: User unknown`, `status` is null. A code in the text overrides
+ * `status`, because it is closer to the server that refused. In doubt the answer is false: a false alarm cuts an agent
+ * off from a living correspondent, while a missed one costs one more bounce. "Mailbox unavailable" alone is doubtful:
+ * RFC 5321 4.2.3 gives the words to policy refusals too.
  */
 export function isHardBounce(report: { status: string | null; diagnostic: string }): boolean {
   const reply = report.diagnostic.slice(0, TEXT_CHARS_MAX);
@@ -70,13 +71,13 @@ export function isHardBounce(report: { status: string | null; diagnostic: string
   if (!vagueStatus.test(status)) return false;
   if (unknownRecipient.test(text)) return true;
   switch (status) {
-    // Exchange Online for recipients that are not in its directory; Postfix says the same of policies, with 5.7.1.
+    // Exchange Online says this for recipients outside its directory; Postfix says it for policies, with 5.7.1.
     case "5.4.1":
       return /recipient address rejected: access denied/i.test(text);
-    // Postfix when the recipient's domain does not exist.
+    // Postfix uses this if the recipient's domain does not exist.
     case "5.4.4":
       return unknownDomain.test(text);
-    // Outlook.com says this, with this status, of mailboxes that do not exist or were given up.
+    // Outlook.com says this, with this status, for mailboxes that do not exist or were given up.
     case "5.5.0":
       return /mailbox unavailable/i.test(text);
     default:
@@ -84,7 +85,7 @@ export function isHardBounce(report: { status: string | null; diagnostic: string
   }
 }
 
-/** A basic code, and the enhanced code behind it (RFC 2034 4). */
+/** A basic code, and the enhanced code after it (RFC 2034 4). */
 const replyCode = /(?<![\w.:])([45]\d\d)(?:[- ]+#?([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d))?(?=[- :]|$)/;
 
 /** The first enhanced status code in a text, or null. Numbers with four parts are IP addresses. */
@@ -92,7 +93,7 @@ export function statusIn(text: string): string | null {
   return /(?<![\w.])([245]\.\d{1,3}\.\d{1,3})(?!\.?\w)/.exec(text)?.[1] ?? null;
 }
 
-/** The words without what may hold misleading ones: addresses, links, and the codes that begin each line of a reply. */
+/** The reply without text that may hold misleading words: addresses, links, and the codes that begin each line. */
 function plainWords(reply: string): string {
   return reply
     .split(/\s+/)

@@ -4,7 +4,7 @@ import { asBuffer, fieldsNamed, fieldText, type HeaderBlock, scanHeaders } from 
 /** A message or one part of it, not decoded. */
 export interface Part {
   header: HeaderBlock;
-  /** `type/subtype`, lower-cased; text/plain when there is none or it cannot be read (RFC 2045 5.2). */
+  /** `type/subtype`, lower-cased; text/plain if it is missing or unreadable (RFC 2045 5.2). */
   type: string;
   /** Parameters of Content-Type by lower-cased name. */
   params: Record<string, string>;
@@ -15,18 +15,18 @@ export interface Part {
 
 /** Reports have three or four parts (RFC 6522 3). */
 const PARTS_MAX = 20;
-/** Multiparts inside a report's first part: related, and in it alternative, in those of Gmail. */
+/** Multiparts inside a report's first part: Gmail puts an alternative inside a related. */
 const DEPTH_MAX = 4;
-/** What people read comes first among the parts of each. */
+/** The text for people is among the first parts of each multipart. */
 const READABLE_AMONG = 3;
-/** Lines that look like a delimiter until they are read to their end. Real mail has none. */
+/** Lines that begin like a delimiter but are not one. Real mail has none. */
 const LOOKALIKES_MAX = 1_000;
-/** Header of the message, or of one part. Hosts on the way add to it; real ones stay below 64 KB. */
+/** Limits of the message's header, or of one part's. Hosts on the way add to it; real ones stay below 64 KB. */
 const headerLimits = { bytesMax: 256 * 1024, fieldsMax: 1_000 };
-/** Fields that are looked at have a few hundred characters (RFC 2045 5.1, RFC 2183). */
+/** The fields read here have a few hundred characters (RFC 2045 5.1, RFC 2183). */
 const FIELD_CHARS_MAX = 2_000;
 
-/** The message as its own outermost part. Only its header is looked at, and not scanned again when it is given. */
+/** Reads the message as its own outermost part. Only its header is scanned, and that only if `block` is not given. */
 export function readTop(raw: Uint8Array, block: HeaderBlock | null): Part {
   return readPart(asBuffer(raw), block);
 }
@@ -61,7 +61,7 @@ export function fileNameOf(part: Part): string {
   return named ?? part.params.name ?? "";
 }
 
-/** The parts right inside a multipart, the first 20; none when it is no multipart (RFC 2046 5.1). Time is linear. */
+/** Reads the direct parts of a multipart, at most `max` (RFC 2046 5.1); empty for anything else. Time is linear. */
 export function childrenOf(part: Part, max = PARTS_MAX): Part[] {
   const boundary = part.type.startsWith("multipart/") ? part.params.boundary?.trimEnd() : undefined;
   if (!boundary) return [];
@@ -70,7 +70,7 @@ export function childrenOf(part: Part, max = PARTS_MAX): Part[] {
   let start = -1;
   let lookalikes = 0;
   const { whole } = part;
-  // From the line end before the body, so that a delimiter in its first line counts.
+  // Start at the line end before the body, so that a delimiter on its first line counts.
   for (let at = whole.indexOf(line, part.header.bodyStart - 1); at >= 0; at = whole.indexOf(line, at + 1)) {
     const behind = at + line.length;
     const tail = delimiterTail.exec(whole.toString("latin1", behind, behind + DELIMITER_TAIL_MAX));
@@ -87,7 +87,7 @@ export function childrenOf(part: Part, max = PARTS_MAX): Part[] {
   return children;
 }
 
-/** White space and line end behind a delimiter, and how far to look for them (RFC 2046 5.1.1 transport padding). */
+/** White space and line end after a delimiter, and how far to look for them (RFC 2046 5.1.1 transport padding). */
 const delimiterTail = /^(--)?[ \t]*(?:\r*\n|$)/;
 const DELIMITER_TAIL_MAX = 1_000;
 
@@ -109,7 +109,7 @@ export function contentOf(part: Part, bytesMax: number): Buffer {
   }
 }
 
-/** The same as text, by the part's charset where it is known and else as UTF-8, line ends as LF. */
+/** The first `bytesMax` bytes of a part as text, in its charset if known and otherwise UTF-8. Line ends become LF. */
 export function textOf(part: Part, bytesMax: number): string {
   return decoderFor(part.params.charset).decode(contentOf(part, bytesMax)).replace(/\r\n?/g, "\n");
 }
@@ -122,7 +122,7 @@ function decoderFor(charset = "utf-8"): TextDecoder {
   }
 }
 
-/** The first part that people read: plain text before HTML, from within nested multiparts too. Null when there is none. */
+/** Finds the first part for people: plain text before HTML, in nested multiparts too. Null if there is none. */
 export function readableOf(part: Part, depth = 0): Part | null {
   if (!part.type.startsWith("multipart/")) return /^text\/(?:plain|html)$/.test(part.type) ? part : null;
   if (depth === DEPTH_MAX) return null;

@@ -1,25 +1,25 @@
 import { cleanLine } from "../text/clean.ts";
 import { statusIn } from "./hard-bounce.ts";
 
-/** A bounce in prose: who could not be reached and why, as far as the text says. */
+/** A bounce in prose: which recipients were not reached and why, as far as the text says. */
 export interface ProseBounce {
   action: "failed" | "delayed";
   recipients: { address: string; diagnostic: string; status: string | null }[];
-  /** The whole of the explanation, one line. */
+  /** The whole explanation, on one line. */
   explanation: string;
   /** Message-ID of the returned copy, if one is quoted. */
   originalMessageId: string | null;
 }
 
-/** Recipients of one message are 50 at most. */
+/** A message has at most 50 recipients. */
 const RECIPIENTS_MAX = 100;
 const LINES_MAX = 2_000;
 const LINE_CHARS_MAX = 1_000;
 
-/** The sentences by which mail systems say that mail did not arrive; what follows names the recipients. */
+/** Sentences by which mail systems say that mail did not arrive. The recipients follow. */
 const failure = new RegExp(
   [
-    // qmail and what speaks its format (QSBMF), Yahoo
+    // qmail and others that use its format (QSBMF), Yahoo
     /wasn't able to deliver your message|(?:were|was) unable to deliver your message/,
     // Exim, GMX, 1&1, Zoho; Postfix; sendmail
     /could not be delivered to|following address(?:\(es\)|es)? (?:have |has )?failed|had permanent fatal errors/,
@@ -35,7 +35,7 @@ const failure = new RegExp(
   "i",
 );
 
-/** Those that say it has not arrived yet. They win: each of them also says what may come. */
+/** Sentences that say mail has not arrived yet. They override `failure`, because they also say what may come. */
 const delay =
   /has not (?:yet )?been delivered|not yet been delivered|(?:been|is|was) delayed|delivery delayed|warning message only|do not need to resend|will (?:be retried|continue to (?:try|attempt)|keep trying|retry)|still being retried/i;
 
@@ -49,14 +49,15 @@ function beginsCopy(line: string): boolean {
   return copyBegins.test(line) || (line.startsWith("--") && copyAnnounced.test(line));
 }
 
-/** An address that begins a line, alone, in quotes or brackets, with its link, or before what became of it. */
+/** An address that begins a line: alone, in quotes or brackets, with its link, or before the reason. */
 const leadingAddress =
   /^(?:[\t ]{0,8}|> ?)(?:rcpt to:|to:)?\s?["<(']{0,2}([^\s"<>(),:;'@\\]{1,64}@[\w\x80-\uffff.-]{1,253}?)\.?[">)']{0,2}(?:<mailto:[^<>]{1,320}>)?(?:[:;,.]?$|[:;,]?\s)/i;
 
 /**
  * Reads a bounce that is not in the form of RFC 3464, such as those of qmail (QSBMF), older Exim and Exchange, Domino,
- * Yahoo and Zoho. Null when none of the sentences that mail systems use is in it. Only for mail that came to a return path:
- * people who write about a bounce use the same words. `failed` are addresses named in X-Failed-Recipients.
+ * Yahoo and Zoho. `failed` are the addresses in X-Failed-Recipients. Null if there are none, and the text has none of
+ * the sentences that mail systems use. Only for mail that came to a return path: people who write about a bounce use
+ * the same words.
  */
 export function readProse(subject: string, text: string, failed: readonly string[]): ProseBounce | null {
   const lines = text.split("\n", LINES_MAX).map((line) => line.slice(0, LINE_CHARS_MAX).trimEnd());
@@ -75,9 +76,9 @@ export function readProse(subject: string, text: string, failed: readonly string
   };
 }
 
-/** The addresses behind the sentence that announces them, each with the lines up to the next one. */
+/** The addresses after the sentence that announces them, each with the lines up to the next one. */
 function named(said: string[], failed: readonly string[]): ProseBounce["recipients"] {
-  // A sentence may be broken over two lines; what stands before it are the returned message's own fields.
+  // A sentence may be broken over two lines. The lines before it are fields of the returned message.
   const announcedAt = said.findIndex((line, i) => failure.test(`${line} ${said[i + 1] ?? ""}`) || delay.test(line));
   const found = new Map<string, string[]>();
   let reasons: string[] | null = null;

@@ -212,7 +212,7 @@ describe("hostile input", () => {
     `From: mailer-daemon@x.example\nSubject: failure notice\nContent-Type: multipart/report; report-type=delivery-status; boundary="${boundary}"\n\n`;
   const status = `${head("b")}--b\nContent-Type: message/delivery-status\n\n`;
   const plain = "From: mailer-daemon@x.example\nSubject: failure notice\n\nfollowing address failed\n";
-  /** Makes a report of which a part is a unit, again and again. */
+  /** Makes a report in which a unit is repeated many times. */
   type Build = (much: (unit: string) => string) => string;
   const cases: Record<string, Build> = {
     "a boundary everywhere": (much) => head("b") + much("\n--b"),

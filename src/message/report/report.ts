@@ -18,9 +18,9 @@ import { readProse } from "./prose.ts";
 export type { DeliveryReport } from "./delivery-status.ts";
 export { isHardBounce } from "./hard-bounce.ts";
 
-/** What a machine says about mail. Message-IDs have their angle brackets. */
+/** A report about mail, written by a machine. Message-IDs include their angle brackets. */
 export type Report =
-  /** A delivery status notification (RFC 3464, RFC 6533), or a bounce in prose. No recipients: it could not be read. */
+  /** A delivery status notification (RFC 3464, RFC 6533), or a bounce in prose. Unreadable ones have no recipients. */
   | { kind: "delivery"; recipients: DeliveryReport[]; originalMessageId: string | null }
   /**
    * A recipient's opinion on a message (ARF, RFC 5965). `feedbackType` is `abuse`, `fraud`, `virus`, `other` …, or
@@ -38,13 +38,15 @@ export type Report =
   | { kind: "disposition"; disposition: string; finalRecipient: string | null; originalMessageId: string | null }
   /** An aggregate report on a domain, or one about a message that failed its checks (RFC 7489 7, RFC 6591). */
   | { kind: "dmarc" }
-  /** A report on TLS of a domain's mail (RFC 8460). */
+  /** A report on the TLS of a domain's mail (RFC 8460). */
   | { kind: "tls" };
 
 export interface ReportOptions {
-  /** It came to a signed return path, so it is about mail of ours; bounces are then known by their text, too. */
+  /**
+   * Whether it came to a signed return path, so it is about our mail. Bounces are then recognised by their text too.
+   */
   toReturnPath: boolean;
-  /** The message's header, where it has been scanned. */
+  /** The message's header, if it has been scanned. */
   block?: WholeHeader | null;
 }
 
@@ -56,24 +58,25 @@ const PROSE_BYTES_MAX = 64 * 1024;
 const ORIGINAL_BYTES_MAX = 64 * 1024;
 
 /**
- * Recognises mail that machines write about mail, and reads it. Null: an ordinary message, an automatic reply included.
+ * Recognises and reads reports about mail that machines write. Null for an ordinary message, including an automatic
+ * reply.
  *
  * People forward bounces and write about them, so the outermost structure decides, never words or attached messages:
  * - a delivery status is multipart/report with that report-type, has such a part right inside it, and comes from a mail
- *   system: by its null reverse-path (RFC 3464 2), Auto-Submitted, or a From such as mailer-daemon@. At a signed return path
- *   a multipart with such a part is enough, since only mail systems write there;
- * - a complaint, a read receipt and a TLS report are multipart/report with that report-type and part, and the fields that
- *   their RFCs require. They come from ordinary reverse-paths, but no mail program lets a person write one. Outlook.com's
- *   older complaints are known by their Subject and a field of the attached message;
+ *   system: by its null reverse-path (RFC 3464 2), Auto-Submitted, or a From such as mailer-daemon@. At a signed return
+ *   path a multipart with such a part is enough, since only mail systems write there;
+ * - a complaint, a read receipt and a TLS report are multipart/report with that report-type and part, and the fields
+ *   that their RFCs require. They come from ordinary reverse-paths, but no mail program lets a person write one.
+ *   Outlook.com's older complaints are recognised by their Subject and a field of the attached message;
  * - a DMARC aggregate has a Subject and a file name in the form of RFC 7489 7.2.1.1 that name the same domain;
- * - a bounce in prose is looked for at a return path only, and must come from a mail system.
+ * - a bounce in prose is recognised at a return path only, and must come from a mail system.
  *
- * Everything in a report is claimed, not proven. Whoever acts on one outside a signed return path has to find the message
- * and the recipient among its own first. Never throws; time is linear in `raw`.
+ * Everything in a report is claimed, not proven. Before it acts on a report that did not come to a signed return path,
+ * the caller must find the message and the recipient among its own. Never throws; time is linear in `raw`.
  */
 export function readReport(raw: Uint8Array, envelopeFrom: string, options: ReportOptions): Report | null {
   const top = readTop(raw, options.block ?? null);
-  // With two of them, readers differ on what the message is.
+  // With two Content-Type fields, readers disagree on what the message is.
   if (fieldsNamed(top.header, "content-type").length > 1) return null;
   const { toReturnPath } = options;
   const reportType = top.type === "multipart/report" ? (top.params["report-type"] ?? "").toLowerCase() : "";
@@ -105,7 +108,7 @@ export function readReport(raw: Uint8Array, envelopeFrom: string, options: Repor
   return toReturnPath ? readBounceProse(top, subject, envelopeFrom) : null;
 }
 
-/** The names under which mail systems write (RFC 2142 5, RFC 5321 4.5.1, and custom). */
+/** The names under which mail systems write (RFC 2142 5, RFC 5321 4.5.1, and convention). */
 const systemFrom =
   /(?:^|[<\s])(?:mailer[-_.]?daemon|mail-?daemon|postmaster|mdaemon|microsoftexchange[0-9a-f]{32})(?:@[^\s<>@]{0,255})?>?(?:\s{0,9}\([^()]{0,255}\))?$/i;
 
@@ -119,7 +122,7 @@ function readDelivery(top: Part, parts: Part[], status: Part): Report & { kind: 
   const groups = readGroups(textOf(status, STATUS_BYTES_MAX));
   const recipients = deliveryReports(groups);
   const [only] = recipients;
-  // Some give the reason only to people. With several recipients nobody knows whose it is.
+  // Some systems give the reason only in the text for people. With several recipients, it is unclear whose it is.
   if (only && recipients.length === 1 && only.diagnostic === "") only.diagnostic = diagnosticLine(readable(top));
   const originalMessageId =
     originalOf(parts, status)?.messageId ??
@@ -131,7 +134,7 @@ function readDelivery(top: Part, parts: Part[], status: Part): Report & { kind: 
 function readFeedback(parts: Part[], feedback: Part): Report | null {
   const groups = readGroups(textOf(feedback, STATUS_BYTES_MAX));
   const [, feedbackType] = /^([\w-]{1,40})/.exec(valueIn(groups, "feedback-type").toLowerCase()) ?? [];
-  // RFC 5965 3.1 requires both of these; each is forgotten by somebody.
+  // RFC 5965 3.1 requires both User-Agent and Version; some reporters leave one out.
   if (!feedbackType || !(valueIn(groups, "user-agent") || valueIn(groups, "version"))) return null;
   if (feedbackType === "auth-failure" || feedbackType === "dmarc") return { kind: "dmarc" };
 
@@ -155,7 +158,7 @@ function readFeedback(parts: Part[], feedback: Part): Report | null {
   };
 }
 
-/** Outlook.com's complaints before ARF: the message alone, with a field that only they have. */
+/** Outlook.com's complaints before ARF: only the message, with a field that no other message has. */
 const complaintSubject = /^complaint about message from /i;
 
 function readAttachedComplaint(parts: Part[]): Report | null {
@@ -172,7 +175,7 @@ function readAttachedComplaint(parts: Part[]): Report | null {
   };
 }
 
-/** One complaint is about one copy of a message; lists of addresses are none of ours. */
+/** A complaint is about one copy of a message; a list of addresses is not about ours. */
 const COMPLAINT_RECIPIENTS_MAX = 50;
 
 function readDisposition(parts: Part[], notification: Part): Report | null {
@@ -205,7 +208,7 @@ function isAggregate(part: Part, domain: string): boolean {
   return aggregateFile.exec(fileNameOf(part))?.[1]?.toLowerCase() === domain;
 }
 
-/** Automatic answers come to return paths as well; a postmaster may be on holiday. */
+/** Automatic replies come to return paths as well: a postmaster may be on holiday. */
 const answerSubject = /^(?:auto(?:matic)?[- ]?(?:reply|response|answer)|out of (?:the )?office|vacation|abwesenheit)/i;
 const bounceSubject =
   /undeliver|failure notice|delivery (?:status|fail|problem|notification|report|delayed)|mail delivery|returned mail|mail system error|delayed mail|could not be delivered/i;
@@ -237,7 +240,7 @@ function readBounceProse(top: Part, subject: string, envelopeFrom: string): Repo
   return { kind: "delivery", recipients, originalMessageId };
 }
 
-/** What the report tells people, as plain text. */
+/** The report's text for people, as plain text. */
 function readable(top: Part): string {
   const part = readableOf(top);
   if (!part) return "";
@@ -245,7 +248,7 @@ function readable(top: Part): string {
   return part.type === "text/html" ? htmlToText(text) : text;
 }
 
-/** What the returned message, or its header, says of itself. It stands behind the machine-readable part. */
+/** Fields of the returned message, or of its returned header, which follows the machine-readable part. */
 function originalOf(parts: Part[], behind: Part | null) {
   const returned = parts
     .slice(behind ? parts.indexOf(behind) + 1 : 0)

@@ -1,6 +1,6 @@
 /**
- * Decoded text fit for storing and showing. Control characters go: PostgreSQL refuses NUL, terminals obey the others.
- * Line ends become LF, tabs stay, and halves of characters become U+FFFD.
+ * Cleans decoded text for storing and showing. Control characters are removed: PostgreSQL refuses NUL, and terminals
+ * obey the others. Line ends become LF, tabs stay, and lone surrogates become U+FFFD.
  */
 export function cleanText(text: string): string {
   return text
@@ -9,19 +9,19 @@ export function cleanText(text: string): string {
     .toWellFormed();
 }
 
-/** The same on one line: white space of any kind is one space. */
+/** Like `cleanText`, on one line: each run of white space becomes one space. */
 export function cleanLine(text: string): string {
   return cleanText(text).replace(/\s+/g, " ").trim();
 }
 
-/** File systems allow 255 bytes a name; this leaves room for what a client adds. */
+/** File systems allow 255 bytes per name; the rest is room for what a client adds. */
 const FILENAME_BYTES_MAX = 200;
-/** Of a longer name only its beginning and its end, with the extension, are looked at. */
+/** Only the beginning and the end, with the extension, of a longer name are read. */
 const FILENAME_CHARS_MAX = 2_000;
 
 /**
- * A file name that is one component on every system and shows as it is: no separators, no characters that Windows
- * refuses, no control, invisible or direction-changing characters, no dots at its ends. `fallback` when nothing is left.
+ * Makes a file name that is one component on every system and shows as it is: no separators, no characters that Windows
+ * refuses, no control, invisible or direction-changing characters, no dots at its ends. `fallback` if nothing is left.
  */
 export function cleanFilename(name: string, fallback: string): string {
   const looked =

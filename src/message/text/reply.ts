@@ -1,11 +1,11 @@
 import { withoutEnds } from "./clean.ts";
 
-/** Lines that introduce a quote or end a letter are shorter; longer ones are words. */
+/** Lines that introduce a quote or end a letter are shorter. Longer lines are the writer's words. */
 const TELLTALE_CHARS_MAX = 200;
-/** An introduction may be broken over as many lines, by programs that wrap at 76 characters. */
+/** Programs that wrap at 76 characters may break an introduction over this many lines. */
 const INTRODUCTION_LINES_MAX = 3;
 
-/** How mail programs introduce the message below, by language: how the line begins, what is in it, how it ends. */
+/** How mail programs introduce a quoted message, by language: how the line begins, what it contains, how it ends. */
 const introductions: { begins?: string[]; pattern?: RegExp; has?: string[]; ends: string[] }[] = [
   { begins: ["On "], ends: ["wrote:", "wrote :"] },
   { has: [" on ", "at"], ends: ["wrote:"] },
@@ -33,14 +33,14 @@ const introductions: { begins?: string[]; pattern?: RegExp; has?: string[]; ends
   { has: ["20", " from ", "<", "@"], ends: [">:"] },
 ];
 
-/** The first field of a header that mail programs put above the message below; an address follows in brackets. */
+/** The first field of the header that mail programs put above a quoted message; an address in brackets follows. */
 const fromField =
   /^\s{0,8}\*?(?:From|Von|De|Van|Da|Från|Fra|Lähettäjä|Od|От|Kimden|发件人|寄件者|差出人|보낸 사람)\*? ?[:：]/;
 /** `-----Original Message-----` in the languages of mail programs. */
 const originalMessage =
   /^-{1,12} ?(?:original message|oprindelig besked|message d'origine|ursprüngliche nachricht) ?-{0,12}$/;
 
-/** What ends a letter: a line of one of these beginnings, or exactly one of these closings. */
+/** Lines that end a letter: they have one of these beginnings, or are exactly one of these closings. */
 const signatureBeginnings = [
   ...["Sent from ", "Get Outlook for ", "Sendt fra ", "Envoyé depuis ", "Envoyé de mon ", "Envoyé à partir de "],
   ...["Télécharger Outlook pour ", "Enviado desde ", "Verzonden vanaf ", "Verstuurd vanaf "],
@@ -58,7 +58,7 @@ const closing = new RegExp(
 const separator = /^\s{0,8}(?:-{2,4}|_{2,4}|\+{2,4}|={2,4}|_{32})$/;
 const postscript = /^P\.? ?S\b/i;
 
-/** `words` are of the writer; the others may hide what is around them. */
+/** `words` are the writer's own; the other kinds may hide the lines around them. */
 type Kind = "words" | "blank" | "quote" | "introduction" | "signature" | "postscript";
 
 interface Line {
@@ -74,12 +74,12 @@ interface Fragment {
 }
 
 /**
- * The new part of a plain text body: without the quoted message, its introduction, and the signature, as far as the
- * habits of mail programs tell them. Lines of `text` end in LF. Time is linear in the text: each line is looked at alone,
- * or with the two behind it.
+ * Extracts the new part of a plain text body: without the quoted message, its introduction and the signature, as far as
+ * the habits of mail programs reveal them. Lines of `text` end in LF. Time is linear in the text: each line is read
+ * alone, or with the two after it.
  */
 export function replyText(text: string): string {
-  // White space at the end of a line decides nothing: a signature of the mail does not cover it (RFC 6376 3.4.4).
+  // White space at the end of a line must not matter: a DKIM signature does not cover it (RFC 6376 3.4.4).
   const lines = classified(collapseBlankLines(text.split("\n").map((line) => line.trimEnd())));
   const visible: string[][] = [];
   let fragment = null as Fragment | null;
@@ -95,7 +95,7 @@ export function replyText(text: string): string {
     }
     fragment = null;
   };
-  // From the end: only what stands below an introduction says whether it introduces a quote.
+  // From the end: only the lines below an introduction say whether it introduces a quote.
   for (const line of lines.reverse()) {
     const below = fragment?.lines.at(-1)?.kind;
     if (fragment && below === "signature") {
@@ -120,7 +120,7 @@ export function replyText(text: string): string {
     .trim();
 }
 
-/** What each line is; an introduction over several lines becomes one. */
+/** The kind of each line. An introduction over several lines becomes one line. */
 function classified(texts: string[]): Line[] {
   const lines: Line[] = [];
   for (let i = 0; i < texts.length; i++) {
@@ -135,7 +135,7 @@ function classified(texts: string[]): Line[] {
   const end = lines.findIndex(({ kind }) => kind === "introduction");
   const separators = (end < 0 ? lines : lines.slice(0, end)).filter((line) => separator.test(line.text));
   if (separators.length > 1) for (const line of separators) line.kind = "words";
-  // What was written below has postscripts of its own.
+  // Postscripts below the introduction belong to the quoted message.
   if (end >= 0) for (const line of lines.slice(end)) if (line.kind === "postscript") line.kind = "words";
   return lines;
 }
@@ -157,17 +157,17 @@ function isSignature(text: string): boolean {
   return signatureBeginnings.some((one) => trimmed.startsWith(one)) && !trimmed.endsWith(".");
 }
 
-/** How many lines from there on are the introduction of a quote; 0 when they are none. */
+/** How many lines from `at` on introduce a quote; 0 if they do not. */
 function introductionAt(texts: string[], at: number, looksBelow = true): number {
   const first = texts[at] as string;
   if (first === "" || first.startsWith(">") || first.length > TELLTALE_CHARS_MAX) return 0;
   if (isFrom(first) || originalMessage.test(first.trimEnd().toLowerCase())) return 1;
-  // A rule right above the header of the message below belongs to it.
+  // A rule right above the header of a quoted message belongs to that header.
   if (/^[-_=*]{5,80}$/.test(first.trimEnd()) && isFrom(texts[at + 1] ?? "")) return 2;
   let joined = first;
   for (let count = 1; count <= INTRODUCTION_LINES_MAX; count++) {
     const rule = introductionIn(joined);
-    // Words that stand right above an introduction are not its beginning.
+    // Words right above an introduction are not its beginning.
     if (rule) {
       const isBelow = looksBelow && count > 1 && !rule.isAnchored && introductionAt(texts, at + 1, false) > 0;
       return isBelow ? 0 : count;
@@ -183,7 +183,7 @@ function isFrom(line: string): boolean {
   return line.length <= TELLTALE_CHARS_MAX && fromField.test(line) && /[<[]/.test(line) && /[>\]]\s{0,8}$/.test(line);
 }
 
-/** Which of the forms a line has; null when it is no introduction. */
+/** Whether an introduction is recognised by its beginning (`isAnchored`); null if the line is not an introduction. */
 function introductionIn(text: string): { isAnchored: boolean } | null {
   const line = withoutEnds(text, "- \t\u00a0");
   if (!line.endsWith(":") && !line.endsWith("：")) return null;
@@ -197,7 +197,7 @@ function introductionIn(text: string): { isAnchored: boolean } | null {
   return rule ? { isAnchored: rule.begins !== undefined || rule.pattern !== undefined } : null;
 }
 
-/** At most one empty line in a row, and no white space alone on a line. */
+/** Collapses each run of blank lines into one empty line. */
 function collapseBlankLines(lines: string[]): string[] {
   const kept: string[] = [];
   for (const line of lines) {

@@ -1,10 +1,10 @@
-/** Scripts whose words need ZWNJ and ZWJ between letters (Unicode 23.2); there they stay. */
+/** Scripts whose words need ZWNJ and ZWJ (Unicode 23.2): between their letters, the joiners stay. */
 const joining =
   "\\p{Script=Arabic}\\p{Script=Syriac}\\p{Script=Devanagari}\\p{Script=Bengali}\\p{Script=Gujarati}\\p{Script=Gurmukhi}\\p{Script=Kannada}\\p{Script=Malayalam}\\p{Script=Oriya}\\p{Script=Sinhala}\\p{Script=Tamil}\\p{Script=Telugu}\\p{Script=Mongolian}";
 
 /**
- * What nobody sees or what moves other characters: controls, format and bidi characters, line separators, blank letters,
- * halves of characters, and the seventh mark stacked on one letter. Emoji keep their joiners and selectors.
+ * Characters that are invisible or move others: controls, format and bidi characters, line separators, blank letters,
+ * lone surrogates, and every mark after the sixth on one letter. Emoji keep their joiners and selectors.
  */
 const unseen = new RegExp(
   `(${[
@@ -17,24 +17,24 @@ const unseen = new RegExp(
   ].join("|")})\\1*`,
   "gu",
 );
-/** The joiner is looked for first and few marks before it, so that a flood of marks costs nothing. */
+/** Looks for the joiner first and then for at most six marks before it, so that a flood of marks costs nothing. */
 const joined = new RegExp(`[\\u200c\\u200d](?=[${joining}])(?<=[${joining}]\\p{M}{0,6}[\\u200c\\u200d])`, "gu");
 
-/** As many of one character are written out one by one. */
+/** Up to this many of one character in a row are written out one by one. */
 const RUN_MAX = 3;
 
-/** Where the joiners of those scripts wait while the rest is marked: a noncharacter, which text has no use for. */
+/** Noncharacters that replace the joiners of those scripts while the rest is marked. Text has no use for them. */
 const kept = { "\u200c": "\ufdd0", "\u200d": "\ufdd1" } as const;
 
 /**
- * Text with nothing hidden in it: every invisible, direction-changing or control character is written as its code point,
- * `⟨U+202E⟩`, and a run of them with its length, `⟨U+202E⟩×5`. Lines end in LF; tabs stay.
+ * Makes everything hidden in a text visible: each invisible, direction-changing or control character is written as its
+ * code point, `⟨U+202E⟩`, and a run of them with its length, `⟨U+202E⟩×5`. Lines end in LF; tabs stay.
  */
 export function visibleText(text: string): string {
   return replaceUnseen(text, codePoints);
 }
 
-/** The same with those characters left out, and how many they were. */
+/** Removes the characters that `visibleText` writes out; `unseen` is their number. */
 export function withoutUnseen(text: string): { text: string; unseen: number } {
   let unseen = 0;
   const rest = replaceUnseen(text, (run, mark) => {
@@ -44,7 +44,7 @@ export function withoutUnseen(text: string): { text: string; unseen: number } {
   return { text: rest, unseen };
 }
 
-/** `replace` gets a run of one character that nobody sees, and that character. */
+/** Calls `replace` with each run of one invisible character, and with that character. */
 function replaceUnseen(text: string, replace: (run: string, mark: string) => string): string {
   return text
     .replace(/\r\n?/g, "\n")
@@ -55,7 +55,7 @@ function replaceUnseen(text: string, replace: (run: string, mark: string) => str
     .replace(/\ufdd1/g, "\u200d");
 }
 
-/** The same on one line: line ends and tabs are written out too. */
+/** Like `visibleText`, on one line: line ends and tabs are written out too. */
 export function visibleLine(text: string): string {
   return visibleText(text).replace(/[\n\t]/g, codePoint);
 }

@@ -1,4 +1,4 @@
-/** What the text of a browser about itself says to people: "Firefox on Linux". The first that fits counts. */
+/** A User-Agent string in words: "Firefox on Linux". The first pattern that matches counts. */
 export function browserName(userAgent: string | undefined): string {
   if (!userAgent) return "Unknown browser";
   const browser = browsers.find(([pattern]) => pattern.test(userAgent))?.[1];
@@ -7,13 +7,13 @@ export function browserName(userAgent: string | undefined): string {
   return system ? `${browser} on ${system}` : browser;
 }
 
-// Most name the ones before them too, so that old pages let them in.
+// Most browsers also name ones further down, so that old pages accept them.
 const browsers = [
   [/\bEdg(?:e|A|iOS)?\//, "Edge"],
   [/\b(?:OPR|Opera)\//, "Opera"],
   [/\bSamsungBrowser\//, "Samsung Internet"],
   [/\b(?:Firefox|FxiOS)\//, "Firefox"],
-  [/\bHeadlessChrome\//, "Chrome without a window"],
+  [/\bHeadlessChrome\//, "Headless Chrome"],
   [/\b(?:Chrome|CriOS|Chromium)\//, "Chrome"],
   [/\bSafari\//, "Safari"],
   [/^curl\//, "curl"],

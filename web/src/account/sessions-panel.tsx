@@ -10,7 +10,7 @@ import { RelativeTime } from "../ui/time.tsx";
 import { toast, toastError } from "../ui/toast.tsx";
 import { browserName } from "./browser.ts";
 
-/** Which browsers are signed in, and the buttons that sign them out. */
+/** The signed-in browsers, with buttons that sign them out. */
 export function SessionsPanel() {
   const sessions = useSessions();
   const end = useEndSessions();
@@ -20,7 +20,7 @@ export function SessionsPanel() {
   return (
     <Card
       title="Signed-in browsers"
-      description="If you do not recognize one, somebody else may be using it: sign it out, then check your keys."
+      description="If you do not recognize a browser, someone else may be using your account: sign it out, then check your keys."
       actions={
         others.length > 0 && (
           <Button
@@ -66,7 +66,7 @@ function Row({ session, end }: { session: Session; end: () => void }) {
       <div className="min-w-0 flex-1 basis-56">
         <p className="flex flex-wrap items-center gap-2" title={user_agent}>
           <span className="font-medium">{name}</span>
-          {current && <Badge tone="ok">This one</Badge>}
+          {current && <Badge tone="ok">This browser</Badge>}
         </p>
         <p className="text-xs text-muted">
           {ip && `From ${ip} · `}

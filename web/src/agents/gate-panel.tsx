@@ -17,7 +17,7 @@ const switches = [
     "Somebody new",
     "The agent has not written to a recipient before, and has received no proven mail from them.",
   ],
-  ["attachments", "Attachments", "It carries files."],
+  ["attachments", "Attachments", "The message has attachments."],
   ["new_links", "New links", "A link leads to a host that a recipient has not seen in the conversation."],
   ["unverified", "Unproven senders", "The conversation or a recipient has mail whose sender is not proven."],
   ["unsearched", "Unsearched parts", "A part is binary, encrypted or too large to be searched for words and links."],
@@ -32,7 +32,7 @@ const ttlChoices = [
   [7 * 24 * HOUR_SECONDS, "1 week"],
 ] as const;
 
-/** What of the agent's mail waits for a person, and what happens to it then. */
+/** Which of the agent's mail waits for approval, and what happens to it then. */
 export function GatePanel({ agent }: { agent: Agent }) {
   const change = useChangeAgent(agent.email);
   const set = (body: AgentChange) => change.mutate(body, { onError: toastError });
@@ -51,7 +51,7 @@ export function GatePanel({ agent }: { agent: Agent }) {
       {agent.hitl_enabled && (
         <>
           <RulesForm key={JSON.stringify([agent.hitl_rules, agent.hitl_allow])} agent={agent} />
-          <Card title="When nobody decides">
+          <Card title="If nobody decides">
             <div className="grid max-w-lg gap-4 sm:grid-cols-2">
               <Field label="Wait for">
                 {(control) => (
@@ -69,7 +69,7 @@ export function GatePanel({ agent }: { agent: Agent }) {
                   </Select>
                 )}
               </Field>
-              <Field label="Then" hint="What the loop breaker holds is never sent by time alone.">
+              <Field label="Then" hint="Mail that the loop breaker holds is never sent automatically.">
                 {(control) => (
                   <Select
                     {...control}
@@ -90,7 +90,7 @@ export function GatePanel({ agent }: { agent: Agent }) {
   );
 }
 
-/** Lines that say something, trimmed. */
+/** The entries of a text, one per line or separated by commas: trimmed, without empty ones. */
 const linesOf = (text: string) =>
   text
     .split(/[\n,]/)
@@ -121,7 +121,12 @@ function RulesForm({ agent }: { agent: Agent }) {
   return (
     <Card title="What is held">
       <div className="flex flex-col gap-4">
-        <Field label="Hold" hint={some ? "Any one of these is enough. With none, everything is held." : undefined}>
+        <Field
+          label="Hold"
+          hint={
+            some ? "A message is held if it matches any of these. Without a rule, every message is held." : undefined
+          }
+        >
           {(control) => (
             <Select
               {...control}
@@ -133,7 +138,7 @@ function RulesForm({ agent }: { agent: Agent }) {
               }}
             >
               <option value="all">Every message</option>
-              <option value="some">Messages that a rule catches</option>
+              <option value="some">Messages that match a rule</option>
             </Select>
           )}
         </Field>
@@ -170,7 +175,7 @@ function RulesForm({ agent }: { agent: Agent }) {
               label="Words"
               optional
               error={about("hitl_rules.patterns")}
-              hint="One pattern a line, * for anything. `secrets` catches what looks like a key or a password."
+              hint="One pattern per line; * matches anything. `secrets` matches text that looks like a key or a password."
             >
               {(control) => (
                 <TextArea
@@ -190,7 +195,7 @@ function RulesForm({ agent }: { agent: Agent }) {
           label="Never held when all recipients are on this list"
           optional
           error={about("hitl_allow")}
-          hint="One address or domain a line."
+          hint="One address or domain per line."
         >
           {(control) => (
             <TextArea
@@ -222,7 +227,7 @@ function ReviewersForm({ agent }: { agent: Agent }) {
   useEffect(() => setText(saved), [saved]);
   const problem = change.error instanceof ApiError ? change.error : null;
   return (
-    <Card title="Who is told">
+    <Card title="Notifications">
       <div className="flex flex-col gap-4">
         <Switch
           label="Mail about held messages"
@@ -234,7 +239,7 @@ function ReviewersForm({ agent }: { agent: Agent }) {
           label="Also to"
           optional
           error={problem?.errors.find(({ field }) => field.startsWith("hitl_reviewers"))?.message}
-          hint="One address a line, five at most, none on this server."
+          hint="One address per line, at most five, not on this server."
         >
           {(control) => (
             <TextArea {...control} rows={2} value={text} onChange={(event) => setText(event.target.value)} />

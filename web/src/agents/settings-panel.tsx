@@ -12,7 +12,7 @@ import { toast, toastError } from "../ui/toast.tsx";
 
 const undoChoices = [0, 5, 10, 30, 60, 120];
 
-/** Name, delivery, pause, undo, and the end of an agent. */
+/** An agent's settings: name, delivery, pause, time to undo, deletion. */
 export function SettingsPanel({ agent }: { agent: Agent }) {
   const change = useChangeAgent(agent.email);
   return (
@@ -22,7 +22,7 @@ export function SettingsPanel({ agent }: { agent: Agent }) {
         <div className="flex flex-col gap-4">
           <Switch
             label="Pause"
-            hint="Outbound mail and deliveries wait, in their order. Inbound mail is still received."
+            hint="Outbound mail and deliveries wait, in order. Inbound mail is still received."
             checked={agent.paused}
             onChange={(paused) => change.mutate({ paused }, { onError: toastError })}
           />

@@ -1,23 +1,23 @@
-/** What the ready-made programs are about. */
+/** The values that the sample programs contain. */
 export interface SnippetFacts {
-  /** Where the API is, without a slash at its end. */
+  /** The API's base URL, without a trailing slash. */
   url: string;
   agent: string;
-  /** A key to show in them, or null for a placeholder that the reader replaces. */
+  /** The API key, or null for a placeholder that the user replaces. */
   key: string | null;
-  /** Whom the mail that they send goes to. */
+  /** The recipient of the mail that they send. */
   to: string;
 }
 
 export interface Snippet {
   id: "curl" | "typescript" | "python" | "cli";
   label: string;
-  /** How to run it, in one line. */
+  /** How to run it, in one sentence. */
   run: string;
   code: string;
 }
 
-/** Programs that wait for the agent's next mail, answer it, and send one of their own. A test runs each of them. */
+/** Sample programs that wait for the agent's next mail, reply to it, and send a mail. A test runs each of them. */
 export function snippets(facts: SnippetFacts): Snippet[] {
   return [curl(facts), typescript(facts), python(facts), cli(facts)];
 }

@@ -11,7 +11,7 @@ import { ErrorNote } from "../ui/states.tsx";
 import { Tabs } from "../ui/tabs.tsx";
 import { snippets } from "./snippets.ts";
 
-/** Programs that use the agent, with a key made for it on request. */
+/** Sample programs that use the agent. On request it makes a key for them. */
 export function StartPanel({ agent }: { agent: Agent }) {
   const [language, setLanguage] = useState("curl");
   const me = useMe();
@@ -31,7 +31,7 @@ export function StartPanel({ agent }: { agent: Agent }) {
   return (
     <Card
       title="Use it from a program"
-      description="Each of these runs as it is, once it has a key."
+      description="Each of these programs runs as it is, once it has a key."
       actions={
         !key.data && (
           <Button size="sm" icon={KeyRound} busy={key.isPending} onClick={() => key.mutate()}>
@@ -44,7 +44,7 @@ export function StartPanel({ agent }: { agent: Agent }) {
         {key.error && <ErrorNote error={key.error} />}
         {key.data && (
           <p role="status" className="rounded-lg bg-ok-soft px-3 py-2 text-sm text-ok">
-            This key may use {agent.email} and nothing else. It is in the code below and is not shown again.
+            This key works only for {agent.email}. It is in the code below and is not shown again.
           </p>
         )}
         <Tabs

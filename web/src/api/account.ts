@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, ok } from "./client.ts";
 import { keys } from "./keys.ts";
 
-/** The account that is signed in. */
+/** The signed-in account. */
 export function useMe() {
   return useQuery({
     queryKey: keys.me,
@@ -11,7 +11,7 @@ export function useMe() {
   });
 }
 
-/** What this server is: its shared domain, its version. */
+/** Facts about this server, such as its shared domain and its version. */
 export function useInfo() {
   return useQuery({
     queryKey: keys.info,
@@ -33,7 +33,7 @@ export async function signOut(): Promise<void> {
   location.assign("/api/auth/login");
 }
 
-/** Freezes outbound mail of the whole account, or lets it go. */
+/** Pauses or resumes the whole account's outbound mail. */
 export function usePauseAccount() {
   const client = useQueryClient();
   return useMutation({
@@ -43,7 +43,7 @@ export function usePauseAccount() {
   });
 }
 
-/** Deletes the account with everything in it, and leaves. */
+/** Deletes the account with everything in it, and goes to the sign-in page. */
 export function useDeleteAccount() {
   return useMutation({
     mutationFn: () => ok(api.DELETE("/api/v1/users/me", { params: { query: { confirm: "DELETE" } } })),

@@ -33,7 +33,7 @@ export function useCreateAgent() {
   });
 }
 
-/** Changes an agent; the page shows the new values at once, and the old ones again when the server refuses. */
+/** Changes an agent. The page shows the new values at once, and the old ones again if the server refuses. */
 export function useChangeAgent(email: string) {
   const client = useQueryClient();
   const { queryKey } = agentQuery(email);
@@ -62,7 +62,7 @@ export function useDeleteAgent(email: string) {
   });
 }
 
-/** Sends the agent a mail through the whole way in. */
+/** Sends the agent a test mail, which takes the whole inbound path. */
 export function useTestAgent(email: string) {
   return useMutation({ mutationFn: () => ok(api.POST("/api/v1/agents/{email}/test", agentPath(email))) });
 }

@@ -14,7 +14,7 @@ export function useApiKeys() {
   });
 }
 
-/** Makes a key. Only this answer has it. */
+/** Makes a key. Only this answer contains it. */
 export function useCreateKey() {
   const client = useQueryClient();
   const once = useOnce();
@@ -41,7 +41,7 @@ export function useSecrets() {
   });
 }
 
-/** Makes a signing secret, which signs from now on. Only this answer has it. */
+/** Makes a signing secret, which signs from now on. Only this answer contains it. */
 export function useCreateSecret() {
   const client = useQueryClient();
   const once = useOnce();

@@ -23,13 +23,13 @@ export type Session = Schemas["Session"];
 export type ApiEvent = Schemas["Event"];
 export type EventType = ApiEvent["type"];
 export type Overview = Schemas["Overview"];
-/** A received message in the list of all agents\' mail. */
+/** A received message in the list of all agents' mail. */
 export type InboxMessage = Schemas["InboxMessage"];
 
 /**
- * The API, typed by its own description: `await ok(api.GET("/api/v1/agents/{email}", { params: { path: { email } } }))`.
- * The session cookie says who is asking. Every failure is thrown as an ApiError; without a session the browser goes to
- * sign in and comes back to where it was.
+ * The API, typed by its description: `await ok(api.GET("/api/v1/agents/{email}", { params: { path: { email } } }))`.
+ * The session cookie identifies the user. Every failure is thrown as an ApiError. Without a session the browser goes to
+ * the sign-in page, and then back to this page.
  */
 export const api = createClient<paths>({ fetch: (request) => fetch(request).catch((cause) => refuse(cause, request)) });
 
@@ -39,7 +39,7 @@ api.use({
     const error = await errorOf(response);
     if (error.status === 401) {
       signIn();
-      // The page is about to be left: an error would only flash up.
+      // The browser is leaving the page: an error would only flash up.
       await new Promise(() => {});
     }
     throw error;
@@ -51,7 +51,7 @@ export async function ok<T>(answer: Promise<{ data?: T }>): Promise<T> {
   return (await answer).data as T;
 }
 
-/** Goes to the sign-in page, which comes back here. */
+/** Goes to the sign-in page, which leads back here. */
 function signIn(): void {
   const here = location.pathname + location.search;
   location.assign(`/api/auth/login?return_to=${encodeURIComponent(here)}`);
@@ -62,7 +62,7 @@ function refuse(cause: unknown, { method }: Request): never {
   throw unreachable(cause, method === "GET");
 }
 
-/** A new Idempotency-Key; `useOnce` says when to use one again. */
+/** Makes an Idempotency-Key; `useOnce` decides when to reuse one. */
 export function idempotencyKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

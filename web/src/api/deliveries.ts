@@ -5,13 +5,13 @@ import { useOnce } from "./once.ts";
 import { inPages, pageQuery, rowsOf } from "./pages.ts";
 
 export interface DeliveryFilter {
-  /** A webhook's id, or an agent's address for its own. */
+  /** A webhook's id, or an agent's address for the agent's own webhook. */
   webhook?: string;
   agent?: string;
   status?: Delivery["status"];
 }
 
-/** While an attempt is under way or near, its outcome is asked for this often: no event tells of it. */
+/** While an attempt is running or near, its outcome is polled this often: no event reports it. */
 const WATCH_MS = 1_500;
 const NEAR_MS = 15_000;
 
@@ -40,7 +40,7 @@ export function deliveryQuery(id: string) {
   });
 }
 
-/** Delivers again. The answer is the delivery that does it: a new one when the old one is finished. */
+/** Repeats a delivery. The answer is the delivery that does so: a new one if the old one is finished. */
 export function useRedeliver(id: string) {
   const client = useQueryClient();
   const once = useOnce();
@@ -60,7 +60,7 @@ export interface RedeliverChoice {
   webhook?: string;
 }
 
-/** Delivers again all that failed; one request takes a thousand. Returns how many they were. */
+/** Repeats all failed deliveries, a thousand per request. Resolves with their number. */
 export function useRedeliverSince() {
   const client = useQueryClient();
   const once = useOnce();

@@ -3,7 +3,7 @@ import { api, type Domain, ok } from "./client.ts";
 import { keys } from "./keys.ts";
 import { useOnce } from "./once.ts";
 
-/** How often DNS is asked again while a record is missing and the page is looked at. */
+/** How often DNS is checked again while a record is missing and the page is visible. */
 const CHECK_AGAIN_MS = 20_000;
 
 const pathOf = (domain: string) => ({ params: { path: { domain } } });
@@ -16,7 +16,7 @@ export function useDomains() {
   });
 }
 
-/** A domain with what DNS says of each record now; asked again until all are right. */
+/** A domain with the current state of each DNS record; polled until all are right. */
 export const domainQuery = (domain: string) =>
   queryOptions({
     queryKey: [...keys.domains, "one", domain],
@@ -37,7 +37,7 @@ export function useCreateDomain() {
   });
 }
 
-/** Proves the domain by its TXT record; failure 412 says what was found instead. */
+/** Proves the domain by its TXT record; failure 412 says what DNS has instead. */
 export function useVerifyDomain(domain: string) {
   const client = useQueryClient();
   return useMutation({

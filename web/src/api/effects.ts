@@ -4,12 +4,12 @@ import { addToLog } from "./events.ts";
 import { keys, type ResourceKey } from "./keys.ts";
 import { refreshInbox } from "./messages.ts";
 
-/** A burst of events asks for each list once, this long after the first. */
+/** After a burst of events each list is fetched once, this long after the first event. */
 const SETTLE_MS = 250;
 
 const outgoing: ResourceKey[] = ["outbound", "conversations"];
 
-/** What an event changes, beside the overview and what webhooks are told, which every one does. */
+/** The resources that an event changes, besides the overview and the deliveries, which every event changes. */
 const changes: Record<EventType, ResourceKey[]> = {
   "message.received": ["inbox", "conversations"],
   "message.sent": outgoing,
@@ -29,7 +29,7 @@ const changes: Record<EventType, ResourceKey[]> = {
   "webhook.test": [],
 };
 
-/** Makes what is shown follow the events: queries that an event touches are asked again, soon and once. */
+/** Keeps the page up to date: each query that an event affects is fetched again, once and soon. */
 export function createEffects(client: QueryClient): (event: ApiEvent) => void {
   const due = new Set<ResourceKey>();
   let news: ApiEvent[] = [];

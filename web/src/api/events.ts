@@ -5,7 +5,7 @@ import { keys } from "./keys.ts";
 import { inPages, pageQuery, rowsOf } from "./pages.ts";
 
 export interface EventFilter {
-  /** All when absent. */
+  /** Default: all types. */
   type?: EventType;
   agent?: string;
 }
@@ -13,7 +13,7 @@ export interface EventFilter {
 const lists = [...keys.events, "list"] as const;
 type Pages = InfiniteData<{ events: ApiEvent[]; next_token?: string }, string | undefined>;
 
-/** The event log, newest first. New entries come by `addToLog`, so it is never stale. */
+/** The event log, newest first. `addToLog` adds new entries, so it is never stale. */
 export function eventsQuery({ type, agent }: EventFilter) {
   const filter = { ...(type && { types: type }), ...(agent && { agent }) };
   return infiniteQueryOptions({
@@ -36,7 +36,7 @@ export function eventQuery(id: string) {
   });
 }
 
-/** Puts events on top of every list of the log that they belong into. `news` are in the order in which they came. */
+/** Adds events to the top of every list of the log whose filter they match. `news` is in order of arrival. */
 export function addToLog(client: QueryClient, news: readonly ApiEvent[]): void {
   for (const { queryKey } of client.getQueryCache().findAll({ queryKey: lists })) {
     const filter = queryKey[lists.length] as { types?: string; agent?: string };

@@ -1,5 +1,5 @@
 /**
- * What a query's key begins with. Lists and details of one resource share their beginning, so that one
+ * The prefixes of query keys. Lists and details of one resource share a prefix, so that one
  * `invalidateQueries({ queryKey: keys.agents })` reaches them all.
  */
 export const keys = {
@@ -10,7 +10,7 @@ export const keys = {
   /** Received mail: lists, searches and single messages. */
   inbox: ["inbox"],
   conversations: ["conversations"],
-  /** Sent mail, of every status, with what waits for approval. */
+  /** Sent mail of every status, including mail that waits for approval. */
   outbound: ["outbound"],
   deliveries: ["deliveries"],
   webhooks: ["webhooks"],

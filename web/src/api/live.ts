@@ -1,22 +1,22 @@
 import { useSyncExternalStore } from "react";
 import { type ApiEvent, api, ok } from "./client.ts";
 
-/** How news arrive: at once by socket, or by asking again and again where a proxy lets no sockets through. */
+/** How events arrive: by WebSocket, or by polling if a proxy blocks WebSockets. */
 export type LiveState = "connecting" | "live" | "polling" | "offline";
 
 const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 30_000;
-/** Sockets that never opened, in a row, before polling takes over. */
+/** Polling takes over after this many sockets in a row that never opened. */
 const FAILED_SOCKETS_MAX = 2;
-/** How long polling goes on before the socket gets another chance. */
+/** How long polling lasts before the socket is tried again. */
 const POLLING_MS = 5 * 60_000;
 const POLL_WAIT_SECONDS = 25;
-/** How the server closes a socket whose session has ended. */
+/** The code with which the server closes a socket whose session has ended. */
 const CLOSED_REVOKED = 1008;
 
 export interface LiveOptions {
   onEvent: (event: ApiEvent) => void;
-  /** Something may have been missed: everything that is shown should be asked for again. */
+  /** Events may have been missed: everything on the page must be fetched again. */
   onGap: () => void;
 }
 
@@ -40,8 +40,8 @@ export function useLiveState(): LiveState {
 }
 
 /**
- * Follows the account's event log until the returned function is called. After a lost connection it goes on after the
- * last event that it has seen, so that nothing is missed.
+ * Follows the account's event log until the returned function is called. After a lost connection it resumes after the
+ * last event that it received, so that no event is missed.
  */
 export function startLive({ onEvent, onGap }: LiveOptions): () => void {
   const stopped = new AbortController();
@@ -54,7 +54,7 @@ export function startLive({ onEvent, onGap }: LiveOptions): () => void {
     onEvent(event);
   };
 
-  /** Resolves when the socket closes: whether it had opened. */
+  /** Resolves when the socket closes, with whether it had opened. */
   function socket(): Promise<boolean> {
     const url = new URL("/api/v1/events/ws", location.href);
     url.protocol = url.protocol.replace("http", "ws");
@@ -65,7 +65,7 @@ export function startLive({ onEvent, onGap }: LiveOptions): () => void {
       opened = true;
       retryMs = RETRY_MS_MIN;
       setState("live");
-      // Without a place to go on from, what happened until now was not heard.
+      // Without an event to resume after, earlier events were missed.
       if (!last) onGap();
     };
     connection.onmessage = ({ data }) => receive(JSON.parse(data));
@@ -74,7 +74,7 @@ export function startLive({ onEvent, onGap }: LiveOptions): () => void {
     return new Promise((resolve) => {
       connection.onclose = ({ code }) => {
         signal.removeEventListener("abort", close);
-        // Signed out elsewhere: any request finds out, and goes to sign in.
+        // The session was ended elsewhere: any request notices, and goes to the sign-in page.
         if (code === CLOSED_REVOKED) void api.GET("/api/v1/users/me").catch(() => {});
         resolve(opened);
       };
@@ -103,7 +103,7 @@ export function startLive({ onEvent, onGap }: LiveOptions): () => void {
       const opened = await socket();
       if (signal.aborted) return;
       failedSockets = opened ? 0 : failedSockets + 1;
-      // The place to go on from may have been swept meanwhile; the browser does not say why a socket was refused.
+      // The event to resume after may be gone from the log; the browser does not say why a socket was refused.
       if (!opened) last = null;
       setState("offline");
       if (failedSockets >= FAILED_SOCKETS_MAX) {
@@ -123,7 +123,7 @@ export function startLive({ onEvent, onGap }: LiveOptions): () => void {
   return () => stopped.abort();
 }
 
-/** Resolves after a while, or as soon as the browser is online again or all is over. */
+/** Resolves after `ms`, or as soon as the browser is online again or the signal aborts. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

@@ -23,7 +23,7 @@ export interface InboxPage {
 const lists = [...keys.inbox, "list"] as const;
 const messagePath = (email: string, id: string) => ({ params: { path: { email, id } } });
 
-/** Received mail of all agents or of one, newest first, page by page. */
+/** Received mail of all agents or of one, newest first, in pages. */
 export function inboxQuery(filter: Pick<InboxQuery, "q" | "agent" | "label" | "status">) {
   return infiniteQueryOptions({
     ...inPages,
@@ -39,8 +39,8 @@ function inboxPage(filter: InboxQuery, token: string | undefined, signal?: Abort
 }
 
 /**
- * Brings the lists of received mail up to date. One that was scrolled far is not asked for whole again: its newest
- * page is, and what is new goes on top.
+ * Updates the lists of received mail. Of a list that was scrolled far, only the newest page is fetched again; its new
+ * messages go on top.
  */
 export async function refreshInbox(client: QueryClient): Promise<void> {
   const queries = client.getQueryCache().findAll({ queryKey: lists });
@@ -56,7 +56,7 @@ export async function refreshInbox(client: QueryClient): Promise<void> {
   );
 }
 
-/** A message as a person looks at it. It stays unread: an agent is handed only its unread mail. */
+/** A message for a person to read. It stays unread, because an agent receives only its unread mail. */
 export function messageQuery(email: string, id: string) {
   return queryOptions({
     queryKey: [...keys.inbox, "one", email, id],
@@ -64,12 +64,12 @@ export function messageQuery(email: string, id: string) {
       const params = { ...messagePath(email, id).params, query: { peek: true } };
       return ok(api.GET("/api/v1/agents/{email}/messages/{id}", { params, signal }));
     },
-    // What was received does not change; status and labels are patched into the cache.
+    // A received message does not change; status and labels are patched into the cache.
     staleTime: Number.POSITIVE_INFINITY,
   });
 }
 
-/** Writes what is known of a message into every list that shows it. */
+/** Applies a change of a message to every list that shows it. */
 function patchLists(client: QueryClient, id: string, change: Partial<MessageSummary>): void {
   client.setQueriesData<InfiniteData<InboxPage>>({ queryKey: lists }, (data) =>
     data
@@ -91,7 +91,7 @@ export interface MessageChange {
   remove_labels?: string[];
 }
 
-/** Changes status and labels. Lists show it at once. */
+/** Changes a message's status and labels. Lists show the change at once. */
 export function useChangeMessage(email: string, id: string) {
   const client = useQueryClient();
   return useMutation({
@@ -138,7 +138,7 @@ export interface ReplyBody {
   reply_all: boolean;
 }
 
-/** Answers a message. */
+/** Replies to a message. */
 export function useReply(email: string, id: string) {
   const client = useQueryClient();
   const once = useOnce();
@@ -202,7 +202,7 @@ export function conversationQuery(email: string, id: string) {
   });
 }
 
-/** What became of the webhooks about a received message: an account has at most 50 of them. */
+/** The webhook deliveries of a received message. All fit one page, because an account has at most 50 webhooks. */
 export function messageDeliveriesQuery(id: string) {
   return queryOptions({
     queryKey: [...keys.deliveries, "message", id],

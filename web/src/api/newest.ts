@@ -3,8 +3,8 @@ interface Page {
 }
 
 /**
- * The pages of a list with what is new in `fresh`, its newest page as it is now, on top. Null when more came than one page
- * holds: the list has to begin anew, or it would have a hole.
+ * Adds the new rows of `fresh`, the list's current newest page, on top of its pages. Null if more rows came than one
+ * page holds: the list must be fetched again, or it would have a gap.
  */
 export function withNewest<P extends Page>(pages: readonly P[], fresh: P): P[] | null {
   const known = new Set(pages.flatMap((page) => page.messages.map(({ message_id }) => message_id)));

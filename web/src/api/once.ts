@@ -3,9 +3,9 @@ import { idempotencyKey } from "./client.ts";
 import { ApiError } from "./problem.ts";
 
 /**
- * Requests that must not happen twice. Returns a function that makes one under an Idempotency-Key: as long as nobody
- * knows what became of it (a lost connection, a server that failed), the next press repeats it under the same key and
- * gets the first one's answer. Once the server has answered, yes or no, the next press is another request.
+ * For requests that must not run twice. Returns a function that sends a request with an Idempotency-Key. If its outcome
+ * is unknown (a lost connection, a server error), the next call repeats the request with the same key and gets the
+ * first one's answer. Once the server has accepted or refused it, the next call is a new request.
  */
 export function useOnce(): <T>(send: (key: string) => Promise<T>) => Promise<T> {
   const key = useRef<string | null>(null);

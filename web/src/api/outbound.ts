@@ -21,7 +21,7 @@ export interface OutboundFilter {
   agent?: string;
 }
 
-/** A queue longer than this is worked off in parts. */
+/** How many held messages are loaded. A longer queue is shown in parts. */
 const HELD_MAX = 500;
 
 const pathOf = (id: string) => ({ params: { path: { id } } });
@@ -45,13 +45,13 @@ export function outboundQuery(id: string) {
 }
 
 export interface Held {
-  /** What expires first comes first; of two, what waits longer. */
+  /** The message that expires first comes first; of two, the one that has waited longer. */
   messages: Outbound[];
-  /** There are more than are shown. */
+  /** There are more than these. */
   more: boolean;
 }
 
-/** Mail that waits for a decision, whole. */
+/** The mail that waits for a decision, up to HELD_MAX messages. */
 export function useHeld(agent: string | undefined) {
   return useQuery({
     queryKey: [...keys.outbound, "held", agent ?? null],
@@ -74,14 +74,14 @@ function byExpiry(a: Outbound, b: Outbound): number {
   return when(a).localeCompare(when(b)) || a.id.localeCompare(b.id);
 }
 
-/** Takes a message out of the queue before the server's list says so. */
+/** Removes a message from the queue without waiting for the server's list. */
 export function dropHeld(client: QueryClient, id: string): void {
   client.setQueriesData<Held>({ queryKey: [...keys.outbound, "held"] }, (held) =>
     held ? { ...held, messages: held.messages.filter((one) => one.id !== id) } : held,
   );
 }
 
-/** Asks anew for all that a decision changes. */
+/** Fetches again everything that a decision changes. */
 export function outboundChanged(client: QueryClient): Promise<unknown> {
   return Promise.all(
     (["outbound", "conversations", "overview", "audit"] as const).map((resource) =>
@@ -91,8 +91,8 @@ export function outboundChanged(client: QueryClient): Promise<unknown> {
 }
 
 /**
- * Lets a held message go. It counts only while the message is still what `content_hash` names. The answer comes when it
- * has left, after ten seconds at most, or `atOnce`.
+ * Approves a held message. Fails if the message no longer has the content that `content_hash` names. The answer comes
+ * when the message has left, after at most ten seconds, or immediately if `atOnce`.
  */
 export function approve(id: string, body: Approval, atOnce: boolean) {
   const params = { path: { id }, header: { "Idempotency-Key": idempotencyKey() } };
@@ -100,13 +100,13 @@ export function approve(id: string, body: Approval, atOnce: boolean) {
   return ok(api.POST("/api/v1/messages/{id}/approve", { params, headers, body }));
 }
 
-/** Keeps a held message from leaving. */
+/** Rejects a held message, which then never leaves. */
 export function reject(id: string, body: { reason?: string; content_hash?: string }) {
   const params = { path: { id }, header: { "Idempotency-Key": idempotencyKey() } };
   return ok(api.POST("/api/v1/messages/{id}/reject", { params, body }));
 }
 
-/** Takes an approval back: the message waits again. Fails with 409 once a recipient is being tried. */
+/** Undoes an approval: the message waits again. Fails with 409 once delivery to a recipient has begun. */
 export function undo(id: string): Promise<Outbound> {
   const params = { path: { id }, header: { "Idempotency-Key": idempotencyKey() } };
   return ok(api.POST("/api/v1/messages/{id}/undo", { params }));
@@ -126,7 +126,7 @@ function cancel(id: string): Promise<Outbound> {
   return ok(api.POST("/api/v1/messages/{id}/cancel", { params }));
 }
 
-/** Takes a message back as far as it has not left. */
+/** Cancels a message for the recipients to whom it has not left yet. */
 export function useCancel(id: string) {
   const client = useQueryClient();
   return useMutation({
@@ -136,7 +136,7 @@ export function useCancel(id: string) {
   });
 }
 
-/** Lets go on what the loop breaker stopped: this message and all that it holds for the same reason. */
+/** Releases a message that the loop breaker holds, and all that it holds for the same reason. */
 export function useRelease(id: string) {
   const client = useQueryClient();
   return useMutation({

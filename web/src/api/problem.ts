@@ -2,16 +2,16 @@ import type { components } from "../../../sdks/typescript/src/schema.ts";
 
 export type Problem = components["schemas"]["Problem"];
 
-/** A request that failed: what the server said of it (RFC 9457), or what kept us from asking. */
+/** A failed request: the server's problem document (RFC 9457), or why no answer came. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly code: string;
-  /** HTTP status; 0 when no answer came. */
+  /** HTTP status; 0 if no answer came. */
   readonly status: number;
   /** What to do next, in one sentence. */
   readonly fix: string | undefined;
   readonly requestId: string | undefined;
-  /** What is wrong with which field of the request. */
+  /** The wrong fields of the request, each with what is wrong. */
   readonly errors: readonly { field: string; message: string }[];
 
   constructor(problem: Partial<Problem> & { status: number }, options?: ErrorOptions) {
@@ -29,7 +29,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The error that an answer stands for. */
+/** Makes the error for a failed answer. */
 export async function errorOf(response: Response): Promise<ApiError> {
   const isProblem = response.headers.get("content-type")?.includes("json");
   const problem: Partial<Problem> = isProblem ? await response.json().catch(() => ({})) : {};
@@ -37,7 +37,7 @@ export async function errorOf(response: Response): Promise<ApiError> {
   return new ApiError({ ...(requestId && { request_id: requestId }), ...problem, status: response.status });
 }
 
-/** The error when no answer came at all. What is only looked at is asked for again; what was to be done is not. */
+/** Makes the error for a request without an answer. Reads are retried automatically; writes are not. */
 export function unreachable(cause: unknown, isRead: boolean): ApiError {
   return new ApiError(
     {

@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, ok } from "./client.ts";
 import { keys } from "./keys.ts";
 
-/** The browsers that are signed in, newest first. */
+/** The signed-in browsers, newest first. */
 export function useSessions() {
   return useQuery({
     queryKey: keys.sessions,

@@ -4,7 +4,7 @@ import { keys } from "./keys.ts";
 import { useOnce } from "./once.ts";
 import { inPages, pageQuery, rowsOf } from "./pages.ts";
 
-/** Addresses that get no mail, newest first. */
+/** Suppressed addresses, newest first. */
 export const suppressionsQuery = infiniteQueryOptions({
   ...inPages,
   queryKey: [...keys.suppressions, "list"],

@@ -59,7 +59,7 @@ export function useDeleteWebhook(id: string) {
   });
 }
 
-/** Sends a test event; its answer is the delivery, which may still be under way. */
+/** Sends a test event. The answer is the delivery, which may still be running. */
 export function useTestWebhook(id: string) {
   const client = useQueryClient();
   const once = useOnce();

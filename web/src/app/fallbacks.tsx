@@ -4,7 +4,7 @@ import { buttonClass } from "../ui/button.tsx";
 import { Page } from "../ui/page.tsx";
 import { EmptyState, ErrorState } from "../ui/states.tsx";
 
-/** A page that threw. */
+/** Shown in place of a page that threw. */
 export function PageError({ error, reset }: ErrorComponentProps) {
   return (
     <Page title="Something went wrong">
@@ -25,7 +25,7 @@ export function NotFound() {
           </Link>
         }
       >
-        <p>The address may be mistyped, or what it named is gone.</p>
+        <p>The address may be mistyped, or the page no longer exists.</p>
       </EmptyState>
     </Page>
   );

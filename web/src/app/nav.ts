@@ -21,15 +21,15 @@ export interface NavItem {
   to: string;
   label: string;
   icon: LucideIcon;
-  /** Pressed after each other from anywhere: `g i`. */
+  /** The keys that open it from anywhere, pressed one after the other: `g i`. */
   keys: string;
-  /** Its place in the sidebar. */
+  /** Its section of the sidebar. */
   group: "Mail" | "Delivery" | "Account";
-  /** Only on a server that keeps mail to the outside instead of sending it. */
+  /** Only on a server that captures outside mail instead of sending it. */
   capturing?: true;
 }
 
-/** The pages in the sidebar, in the palette and behind `g`, in this order. A page is listed once it works. */
+/** The pages in the sidebar, in the palette and behind `g`, in this order. */
 export const nav: readonly NavItem[] = [
   { to: "/", label: "Overview", icon: LayoutDashboard, keys: "g o", group: "Mail" },
   { to: "/inbox", label: "Inbox", icon: Inbox, keys: "g i", group: "Mail" },
@@ -49,7 +49,7 @@ export const nav: readonly NavItem[] = [
 
 const withoutCapturing = nav.filter(({ capturing }) => !capturing);
 
-/** Those of them that this server has something to show on. */
+/** The pages that apply to this server. */
 export function useNav(): readonly NavItem[] {
   return useInfo().data?.captures_mail ? nav : withoutCapturing;
 }

@@ -8,7 +8,7 @@ import { Keys } from "../ui/kbd.tsx";
 import { useNav } from "./nav.ts";
 import { setTheme } from "./theme.ts";
 
-/** More agents than this are found by typing, not by scrolling. */
+/** More agents than this can be found only by typing. */
 const AGENTS_SHOWN_MAX = 20;
 
 interface Command {
@@ -19,7 +19,7 @@ interface Command {
   run: () => void;
 }
 
-/** Goes anywhere and does the common things, by a few letters. */
+/** The command palette: finds pages, agents and common actions by a few letters. */
 export default function Palette({ onClose, showShortcuts }: { onClose: () => void; showShortcuts: () => void }) {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(0);
@@ -102,7 +102,7 @@ export default function Palette({ onClose, showShortcuts }: { onClose: () => voi
             onKeyDown={onKeyDown}
             className="h-12 border-b border-line bg-transparent px-4 text-base outline-none placeholder:text-muted"
           />
-          <div ref={list} id={listId} role="listbox" aria-label="What was found" className="overflow-y-auto p-1.5">
+          <div ref={list} id={listId} role="listbox" aria-label="Results" className="overflow-y-auto p-1.5">
             {found.map((command, place) => (
               // biome-ignore lint/a11y/useFocusableInteractive: the input keeps the focus; aria-activedescendant points here.
               // biome-ignore lint/a11y/useKeyWithClickEvents: the input has the keys.

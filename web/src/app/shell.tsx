@@ -19,7 +19,7 @@ import { setTheme } from "./theme.ts";
 const Palette = lazy(() => import("./palette.tsx"));
 const ShortcutsDialog = lazy(() => import("./shortcuts-dialog.tsx"));
 
-/** Everything around the pages: navigation, palette, keys, live updates, what is read out. */
+/** Everything around the pages: navigation, palette, shortcuts, live updates, announcements to screen readers. */
 export function Shell() {
   const [open, setOpen] = useState<"palette" | "shortcuts" | "menu" | null>(null);
   const close = () => setOpen(null);
@@ -183,8 +183,8 @@ function NavLink({ item, onNavigate }: { item: NavItem; onNavigate: (() => void)
 
 const liveWords = {
   connecting: ["bg-muted", "Connecting"],
-  live: ["bg-ok", "Live: changes appear by themselves"],
-  polling: ["bg-info", "Live by polling: a proxy may keep WebSockets out"],
+  live: ["bg-ok", "Live: changes appear automatically"],
+  polling: ["bg-info", "Live by polling: a proxy may be blocking WebSockets"],
   offline: ["bg-warn", "Not connected; trying again"],
 } as const;
 
@@ -211,7 +211,7 @@ function Account({ openShortcuts }: { openShortcuts: () => void }) {
       items={[
         { label: "Light", icon: Sun, onSelect: () => setTheme("light") },
         { label: "Dark", icon: Moon, onSelect: () => setTheme("dark") },
-        { label: "Like the system", icon: Monitor, onSelect: () => setTheme("system") },
+        { label: "Match the system", icon: Monitor, onSelect: () => setTheme("system") },
         null,
         { label: "Keyboard shortcuts", icon: Search, onSelect: openShortcuts },
         null,
@@ -237,7 +237,7 @@ function useLiveUpdates(): void {
   }, [client]);
 }
 
-/** After a change of page the focus goes to where the new one begins, unless something there has it already. */
+/** Moves the focus to the start of the new page after navigation, unless the page has already taken it. */
 function useFocusOnPage(): void {
   const path = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
   const before = useRef(path);

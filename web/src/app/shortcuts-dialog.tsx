@@ -3,7 +3,7 @@ import { Dialog } from "../ui/dialog.tsx";
 import { Keys } from "../ui/kbd.tsx";
 import { currentShortcuts } from "./shortcuts.ts";
 
-/** The keys that work on this page. */
+/** Lists the shortcuts that work on this page. */
 export default function ShortcutsDialog({ onClose }: { onClose: () => void }) {
   const [groups] = useState(() => Map.groupBy(currentShortcuts(), ({ group }) => group));
   return (

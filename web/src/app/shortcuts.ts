@@ -2,8 +2,8 @@ import { useLayoutEffect, useRef } from "react";
 
 export interface Shortcut {
   /**
-   * One key, or two after each other: `?`, `j`, `g i`; `mod+k` is Command or Control. Characters as they are typed (`A`
-   * needs Shift), named keys in lower case: `escape`, `enter`.
+   * One key, or two in sequence: `?`, `j`, `g i`; `mod` is Command or Control, as in `mod+k`. Characters are written as
+   * typed (`A` needs Shift), named keys in lower case: `escape`, `enter`.
    */
   keys: string;
   /** What it does, for the list behind `?`. */
@@ -12,17 +12,17 @@ export interface Shortcut {
   run: () => void;
 }
 
-/** The second key of two has to come within this. */
+/** The second key of a sequence must follow within this time. */
 const SEQUENCE_MS = 1_000;
 
-/** The later one wins where two want the same keys: it belongs to the more special part of the page. */
+/** If two components register the same keys, the later one wins: it belongs to a more specific part of the page. */
 const registered = new Set<{ current: readonly Shortcut[] }>();
 
-/** Keys that work while the component is there. */
+/** Registers shortcuts while the component is mounted. */
 export function useShortcuts(shortcuts: readonly Shortcut[]): void {
   const latest = useRef(shortcuts);
   latest.current = shortcuts;
-  // Before the paint: a key that is shown works.
+  // Runs before the paint, so that every shortcut works as soon as it is visible.
   useLayoutEffect(() => {
     registered.add(latest);
     return () => {
@@ -31,7 +31,7 @@ export function useShortcuts(shortcuts: readonly Shortcut[]): void {
   }, []);
 }
 
-/** All that work now, each once, in the order in which they came. */
+/** The shortcuts that work now, without duplicates, in the order of their registration. */
 export function currentShortcuts(): Shortcut[] {
   const byKeys = new Map<string, Shortcut>();
   for (const { current } of registered) for (const shortcut of current) byKeys.set(shortcut.keys, shortcut);
@@ -39,23 +39,23 @@ export function currentShortcuts(): Shortcut[] {
 }
 
 /**
- * What has the keyboard to itself while it is open. The role `dialog` alone is not enough: toasts and explanations have it
- * too, and the page goes on working beside them (WAI-ARIA 1.2, aria-modal).
+ * Elements that capture the keyboard while they are open. The role `dialog` alone does not suffice: toasts and
+ * explanations have it too, and the page keeps working beside them (WAI-ARIA 1.2, aria-modal).
  */
 const MODAL = "[aria-modal=true], dialog[open], [role=menu]";
 
-/** A key as shortcuts spell it: `Escape` → `escape`, while `a` and `A` stay two keys. */
+/** A key as shortcuts spell it: `Escape` → `escape`; `a` and `A` stay different keys. */
 function spelled(key: string): string {
   return key.length > 1 ? key.toLowerCase() : key;
 }
 
-/** Whether Escape closes something smaller first: an explanation that is open, or the toast that has the focus. */
+/** Whether Escape first closes something smaller: an open explanation, or the toast that has the focus. */
 function closesByEscape(target: EventTarget | null): boolean {
   if (document.querySelector("[data-closes-by-escape]")) return true;
   return target instanceof Element && target.closest("[role=dialog], [role=alertdialog]") !== null;
 }
 
-/** Input types that take no text, so that letters pressed on them are the page's. */
+/** Input types that take no text, so letters typed on them are shortcuts. */
 const PRESSED_TYPES = new Set(["checkbox", "radio", "button", "submit", "reset", "file"]);
 
 /** Listens to the keyboard until the returned function is called. */
@@ -68,7 +68,7 @@ export function listenForShortcuts(): () => void {
     const key = held ? `mod+${event.key.toLowerCase()}` : spelled(event.key);
     if (!held && document.querySelector(MODAL)) return;
     if (!held && isTyping(event.target)) {
-      // Out of the field first; the next Escape is the page's.
+      // The first Escape leaves the field; the next one goes to the page.
       if (key === "escape") (event.target as HTMLElement).blur();
       return;
     }

@@ -1,4 +1,4 @@
-/** What this browser remembers of a choice, or null. Storage may be closed to a page; then nothing is remembered. */
+/** The choice that this browser remembers, or null. Storage may be blocked; then the browser remembers nothing. */
 export function remembered(key: string): string | null {
   try {
     return localStorage.getItem(key);
@@ -13,6 +13,6 @@ export function remember(key: string, value: string | null): void {
     if (value === null) localStorage.removeItem(key);
     else localStorage.setItem(key, value);
   } catch {
-    // It holds until this page is left.
+    // Storage is blocked: the choice lasts until the user leaves the page.
   }
 }

@@ -5,7 +5,7 @@ import { Button } from "../ui/button.tsx";
 import { CopyButton } from "../ui/copy.tsx";
 import { toastError } from "../ui/toast.tsx";
 
-/** A domain for agents beside one that receives its mail elsewhere: its name to copy, and a press that adds it. */
+/** Suggests a separate domain for agents if this one receives its mail elsewhere: to copy, or to add. */
 export function OtherDomain({ name }: { name: string }) {
   const create = useCreateDomain();
   const navigate = useNavigate();

@@ -17,17 +17,17 @@ interface Purpose {
 }
 
 const purposes: Record<RecordName, Purpose> = {
-  txt: { type: "TXT", title: "Proof", purpose: "Says that the domain is yours." },
+  txt: { type: "TXT", title: "Proof", purpose: "Proves that the domain is yours." },
   mx: { type: "MX", title: "Mail in", purpose: "Sends mail for the domain to this server." },
   dkim: { type: "TXT", title: "Signature, RSA", purpose: "Lets receivers check that mail is yours and unchanged." },
   dkim_ed25519: { type: "TXT", title: "Signature, Ed25519", purpose: "The same with a newer key; optional for now." },
   spf: { type: "TXT", title: "Senders", purpose: "Names the servers that may send for the domain." },
   dmarc: { type: "TXT", title: "Policy", purpose: "Tells receivers what to do with mail that is not proven." },
 };
-/** In the order of what matters first. */
+/** The most important records first. */
 const recordNames = Object.keys(purposes) as RecordName[];
 
-/** The records to publish, each with what DNS says of it now. */
+/** The records to publish, each with its current state in DNS. */
 export function RecordList({ domain }: { domain: Domain }) {
   return (
     <ul aria-label="DNS records" className="flex flex-col gap-4">
@@ -93,7 +93,7 @@ function Values({ purpose, record }: { purpose: Purpose; record: PublishedRecord
   );
 }
 
-/** Whether publishing our record would take the domain's mail away from the servers that receive it today. */
+/** Whether publishing our record would divert the domain's mail from the servers that receive it today. */
 function takesMailAway(check: Check | undefined): boolean {
   return check?.record === "mx" && check.status === "mismatch" && check.advice !== undefined;
 }
@@ -112,8 +112,8 @@ function Value({ name, value }: { name: string; value: string }) {
 
 const states = {
   ok: [CircleCheck, "text-ok", "Published"],
-  missing: [CircleDashed, "text-warn", "Not there yet"],
-  mismatch: [CircleAlert, "text-bad", "Something else is there"],
+  missing: [CircleDashed, "text-warn", "Not published yet"],
+  mismatch: [CircleAlert, "text-bad", "Has another value"],
 } as const;
 
 function CheckState({ check }: { check: Check | undefined }) {
@@ -158,14 +158,13 @@ function Found({ check }: { check: Check }) {
   );
 }
 
-/** A string of DNS holds so many bytes; longer text is several of them (RFC 7208 3.3). */
+/** The limit of one DNS character-string; longer text is split into several (RFC 7208 3.3). */
 const STRING_BYTES = 255;
 
 /**
- * What is still to be published, in the form of a zone file (RFC 1035 5), which many providers take as it is. A record that
- * would take the domain's mail away from where it goes today is left out, with a remark. A merged SPF record is a comment: an
- * import would put it beside the one that is there, and two fail both (RFC 7208 4.5).
- * "" when everything is there.
+ * The records that are not published yet, as a zone file (RFC 1035 5), which many providers import. Leaves out a record
+ * that would divert the domain's mail, with a comment instead. A merged SPF record is a comment too: an import would
+ * add it to the existing record, and SPF fails with two (RFC 7208 4.5). "" if all records are published.
  */
 export function zoneFile({ dns_records, checks }: Domain): string {
   const lines = recordNames.flatMap((name) => {
@@ -177,12 +176,12 @@ export function zoneFile({ dns_records, checks }: Domain): string {
     if (purposes[name].type === "MX") return [`${host}. 3600 IN MX ${priority} ${value}.`];
     const line = `${host}. 3600 IN TXT ${quoted(check?.merged ?? value)}`;
     if (!check?.merged || !check.found) return [line];
-    return [`; Change the SPF record of ${host} by hand to this one; beside it, both would fail:`, `; ${line}`];
+    return [`; Replace the SPF record of ${host} with this one by hand: SPF fails if there are two.`, `; ${line}`];
   });
   return lines.length > 0 ? `${lines.join("\n")}\n` : "";
 }
 
-/** Text as character-strings of a zone file (RFC 1035 5.1). Merged records hold what others published. */
+/** Quotes text as character-strings of a zone file (RFC 1035 5.1). Merged records contain text of others. */
 function quoted(text: string): string {
   const count = Math.ceil(text.length / STRING_BYTES);
   const strings = Array.from({ length: count }, (_, i) => text.slice(i * STRING_BYTES, (i + 1) * STRING_BYTES));

@@ -5,7 +5,7 @@ import type { RecordName } from "./records.tsx";
 
 type State = "ok" | "missing" | "unknown";
 
-/** What a domain does for its agents, and the records it takes. */
+/** The abilities of a domain, and the records that each one requires. */
 const abilities: readonly { name: string; records: readonly RecordName[]; ok: string; missing: string }[] = [
   { name: "Incoming mail", records: ["mx"], ok: "arrives here", missing: "does not arrive here" },
   { name: "The DKIM signature", records: ["dkim"], ok: "can be checked", missing: "cannot be checked" },
@@ -13,7 +13,7 @@ const abilities: readonly { name: string; records: readonly RecordName[]; ok: st
   { name: "A DMARC policy", records: ["dmarc"], ok: "is published", missing: "is not published" },
 ];
 
-/** What is proven about a domain, and what works with it by now: "verified" is only the first line. */
+/** Shows whether a domain's ownership is proven, and which abilities work. "Verified" is only the first line. */
 export function DomainSummary({ domain }: { domain: Domain }) {
   const stateOf = (records: readonly RecordName[]): State => {
     const checks = domain.checks?.filter(({ record }) => records.includes(record)) ?? [];

@@ -1,23 +1,23 @@
 import type { EventType } from "../../../src/wire/event-types.ts";
 import type { Tone } from "../ui/badge.tsx";
 
-/** What each type of event says, in a few words. */
+/** What each type of event means, in a few words. */
 export const eventWords: Record<EventType, string> = {
-  "message.received": "Mail came in",
-  "message.sent": "A recipient’s server took it",
-  "message.delivered": "It is in the recipient’s mailbox",
-  "message.deferred": "Put off; tried again later",
-  "message.failed": "Refused, or given up",
-  "message.bounced": "It came back",
-  "message.complained": "The recipient called it unwanted",
-  "message.held": "Waits for approval",
-  "message.approved": "A person let it go",
-  "message.rejected": "A person kept it back",
-  "message.expired": "Nobody decided in time",
-  "domain.verified": "A domain is proven",
-  "domain.degraded": "A domain’s records are no longer right",
+  "message.received": "Mail received",
+  "message.sent": "Accepted by a recipient’s server",
+  "message.delivered": "Delivered to the recipient’s mailbox",
+  "message.deferred": "Deferred; it will be retried",
+  "message.failed": "Refused, or retries exhausted",
+  "message.bounced": "Bounced",
+  "message.complained": "Reported as unwanted by the recipient",
+  "message.held": "Waiting for approval",
+  "message.approved": "Approved by a reviewer",
+  "message.rejected": "Rejected by a reviewer",
+  "message.expired": "No decision in time",
+  "domain.verified": "A domain was verified",
+  "domain.degraded": "A domain’s records are no longer correct",
   "loop.stopped": "The loop breaker stopped mail",
-  "webhook.disabled": "An endpoint was switched off",
+  "webhook.disabled": "An endpoint was disabled",
   "webhook.test": "A test",
 };
 

@@ -16,10 +16,10 @@ const lifetimes = [
   ["30", "In 30 days"],
   ["90", "In 90 days"],
   ["365", "In a year"],
-  ["exact", "On a day"],
+  ["exact", "On a date"],
 ] as const;
 
-/** Makes a key, and shows it the only time. */
+/** Makes a key, and shows it this one time. */
 export function NewKeyDialog({ onClose }: { onClose: () => void }) {
   const agents = useAgents();
   const create = useCreateKey();
@@ -52,7 +52,7 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
   if (create.data)
     return (
       <ShownOnce title="The new key" secret={create.data.key} onClose={onClose}>
-        <p>A program gives it with each request:</p>
+        <p>Programs send it with each request:</p>
         <CodeBlock
           code={`export E2A_URL=${location.origin}\nexport E2A_API_KEY=${create.data.key}`}
           label="environment"
@@ -81,7 +81,7 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
       }
     >
       <form id="key" className="flex flex-col gap-5" onSubmit={submit} noValidate>
-        <Field label="What it is for" error={problem?.field("name")}>
+        <Field label="Purpose" error={problem?.field("name")}>
           {(control) => (
             <TextInput
               {...control}
@@ -93,12 +93,12 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
           )}
         </Field>
         <Field
-          label="It may use"
+          label="Access"
           error={problem?.field("scope")}
           hint={
             scope === "agent"
-              ? "That inbox, and sending from it. It can never approve its own mail, nor change its gate."
-              : "Everything in the account, and it may approve. For you and your tools, not for an agent."
+              ? "That agent’s inbox, and sending mail from it. The key can never approve mail or change the agent’s gate."
+              : "Everything in the account, including approvals. For you and your tools, not for an agent."
           }
         >
           {(control) => (

@@ -4,7 +4,7 @@ import { Button } from "../ui/button.tsx";
 import { CodeBlock } from "../ui/copy.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 
-/** Shows a secret the only time that it can be shown. */
+/** Shows a secret that cannot be shown again. */
 export function ShownOnce({
   title,
   secret,
@@ -13,7 +13,7 @@ export function ShownOnce({
 }: {
   title: string;
   secret: string;
-  /** What it is good for. */
+  /** What the secret is for. */
   children: ReactNode;
   onClose: () => void;
 }) {
@@ -25,7 +25,7 @@ export function ShownOnce({
       title={title}
       footer={
         <Button variant="primary" onClick={onClose}>
-          I have kept it
+          I have saved it
         </Button>
       }
     >

@@ -13,10 +13,10 @@ import { RelativeTime, useNow } from "../ui/time.tsx";
 import { toast } from "../ui/toast.tsx";
 import { ShownOnce } from "./once.tsx";
 
-/** How long a secret goes on signing beside the one that took its place. */
+/** How long a secret keeps signing after a new one has replaced it. */
 const OVERLAP_MS = 24 * 3_600_000;
 
-/** The secrets that sign what receivers get, and how to change them without losing a message. */
+/** The secrets that sign deliveries, and how to change them without losing a message. */
 export function SecretsPanel() {
   const secrets = useSecrets();
   const [creating, setCreating] = useState(false);
@@ -25,7 +25,7 @@ export function SecretsPanel() {
   return (
     <Card
       title="Signing secrets"
-      description="They sign each delivery, so that receivers know it is from here."
+      description="They sign each delivery, so that receivers can verify that it comes from this server."
       actions={
         <Button size="sm" icon={Plus} onClick={() => setCreating(true)}>
           New secret
@@ -84,9 +84,9 @@ export function SecretsPanel() {
       <div className="border-t border-line px-4 py-3 text-sm text-muted">
         <h3 className="pb-1 text-sm font-medium text-ink">To change the secret without losing a message</h3>
         <ol className="flex max-w-prose list-decimal flex-col gap-0.5 pl-5">
-          <li>Make a new one here. It signs at once; the one before goes on signing beside it for 24 hours.</li>
-          <li>Give it to your receivers within that day. Both are in every request, so either verifies.</li>
-          <li>Delete the old one once nothing is signed with it.</li>
+          <li>Make a new secret here. It signs at once; the previous one also signs for another 24 hours.</li>
+          <li>Give it to your receivers within that day. Every request has both signatures, so either secret works.</li>
+          <li>Delete the old secret when it no longer signs.</li>
         </ol>
       </div>
       {creating && <NewSecretDialog onClose={() => setCreating(false)} />}
@@ -103,8 +103,8 @@ export function SecretsPanel() {
         >
           <p>
             {deleting.id === secrets.data?.[0]?.id
-              ? "It is the one that signs: from now on the one before it does, and receivers that know only this one refuse all."
-              : "Receivers that know only this one refuse what comes from now on."}
+              ? "This is the current secret. The previous one will sign instead, and receivers that know only this one will reject everything."
+              : "Receivers that know only this secret will reject everything from now on."}
           </p>
         </ConfirmDialog>
       )}
@@ -117,10 +117,10 @@ function SecretState({ secret, all }: { secret: SigningSecret; all: readonly Sig
   const successor = all[all.indexOf(secret) - 1];
   if (!successor) return <Badge tone="ok">Signs</Badge>;
   const until = new Date(Date.parse(successor.created_at) + OVERLAP_MS);
-  if (until <= now) return <Badge>Signs no more</Badge>;
+  if (until <= now) return <Badge>No longer signs</Badge>;
   return (
     <span className="inline-flex flex-wrap items-center gap-x-1.5 text-xs">
-      <Badge tone="info">Signs too</Badge>
+      <Badge tone="info">Also signs</Badge>
       <span className="text-muted">
         ends <RelativeTime at={until.toISOString()} />
       </span>
@@ -135,7 +135,7 @@ function NewSecretDialog({ onClose }: { onClose: () => void }) {
     return (
       <ShownOnce title="The new signing secret" secret={create.data.secret} onClose={onClose}>
         <p>
-          It signs from now on. Receivers with the one before have 24 hours. A stock Standard Webhooks verifier wants it
+          It signs from now on. The previous secret also signs for another 24 hours. Standard Webhooks libraries take it
           as <code className="font-mono text-xs">whsec_</code> and the Base64 of these 64 characters.
         </p>
       </ShownOnce>
@@ -145,7 +145,7 @@ function NewSecretDialog({ onClose }: { onClose: () => void }) {
       open
       onOpenChange={(open) => !open && onClose()}
       title="New signing secret"
-      description="An account can hold five."
+      description="An account can have five."
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
@@ -163,7 +163,7 @@ function NewSecretDialog({ onClose }: { onClose: () => void }) {
           create.mutate(name.trim());
         }}
       >
-        <Field label="Name" optional hint="So that you know it again.">
+        <Field label="Name" optional hint="Helps you recognize it later.">
           {(control) => (
             <TextInput
               {...control}

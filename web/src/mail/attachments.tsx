@@ -13,11 +13,11 @@ function sizeText(bytes: number): string {
   return `${step === 0 || value >= 10 ? Math.round(value) : value.toFixed(1)} ${units[step]}`;
 }
 
-/** Names that end in what a computer runs. */
+/** Matches file names whose extension a computer may execute. */
 const runnable =
   /\.(?:exe|scr|bat|cmd|com|pif|msi|js|jse|vbs|vbe|wsf|ps1|jar|app|dmg|pkg|apk|sh|lnk|hta|reg|iso|img)\s*$/i;
 
-/** What is attached, each to be saved; nothing of it is opened here. `source` is the message's route. */
+/** The attachments, as downloads: none is opened in the page. `source` is the message's route. */
 export function Attachments({ attachments, source }: { attachments: readonly Attachment[]; source: string }) {
   if (attachments.length === 0) return null;
   return (

@@ -11,7 +11,7 @@ import { toast } from "../ui/toast.tsx";
 import { replyAddresses } from "./reply-addresses.ts";
 import { Address } from "./untrusted.tsx";
 
-/** Answers or passes on a message in the agent's name, by the agent's own rules. */
+/** Replies to or forwards a message as the agent, under the agent's own rules. */
 export function Composer({
   mode,
   agent,
@@ -39,8 +39,8 @@ export function Composer({
       mode === "reply"
         ? await reply.mutateAsync({ body, reply_all: all })
         : await forward.mutateAsync({ to: recipients, body });
-    if (sent.fix) toast("Not to everybody", sent.fix);
-    if (sent.status === "pending_approval") toast("It waits for approval", sent.hold?.reason);
+    if (sent.fix) toast("Not sent to everyone", sent.fix);
+    if (sent.status === "pending_approval") toast("Waiting for approval", sent.hold?.reason);
     else if (sent.method === "capture")
       toast("Captured", "No upstream is configured, so it was kept here and not sent.");
     else toast(sent.status === "sent" ? "Sent" : "On its way");

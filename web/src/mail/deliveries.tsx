@@ -6,7 +6,7 @@ import { Loaded, Skeleton } from "../ui/states.tsx";
 import { DeliveryStatus } from "../webhooks/status.tsx";
 import { Tries } from "../webhooks/tries.tsx";
 
-/** What became of the webhooks about a received message, with every attempt. */
+/** The webhook deliveries of a received message, with every attempt. */
 export function Deliveries({ id, status }: { id: string; status: string }) {
   const deliveries = useQuery(messageDeliveriesQuery(id));
   return (
@@ -14,7 +14,7 @@ export function Deliveries({ id, status }: { id: string; status: string }) {
       {(all) =>
         all.length === 0 ? (
           <p className="max-w-prose text-sm text-muted">
-            No webhook is called about this message. Without one the agent fetches its mail: this message is{" "}
+            No webhook is called for this message. The agent fetches its mail itself: this message is{" "}
             <strong>{status}</strong>.
           </p>
         ) : (

@@ -3,14 +3,14 @@ import type { components } from "../../../sdks/typescript/src/schema.ts";
 type Authentication = components["schemas"]["Authentication"];
 
 export interface Finding {
-  /** Whether it speaks for the sender, against, or neither. */
+  /** Whether the result speaks for the sender, against it, or neither. */
   tone: "ok" | "bad" | "quiet";
   check: "DMARC" | "DKIM" | "SPF" | "ARC";
   text: string;
 }
 
 export interface Explanation {
-  /** One sentence: what follows from it all. */
+  /** The conclusion, in one sentence. */
   summary: string;
   findings: Finding[];
 }
@@ -22,7 +22,7 @@ interface Judged {
   authentication: Authentication;
 }
 
-/** What was checked about a message's sender, in sentences: which domain was proven, by what, and what failed. */
+/** Explains the checks of a message's sender in sentences: which domain is proven, by what, and what failed. */
 export function explainVerdict({ from, verified, verified_domain, authentication }: Judged): Explanation {
   const domain = from.slice(from.lastIndexOf("@") + 1) || "the From domain";
   const { spf, dkim, dmarc, arc } = authentication;
@@ -51,7 +51,7 @@ export function explainVerdict({ from, verified, verified_domain, authentication
 }
 
 const asks = {
-  none: "to deliver such mail all the same",
+  none: "to deliver such mail anyway",
   quarantine: "to quarantine such mail",
   reject: "to reject such mail",
 };
@@ -74,7 +74,7 @@ function dkimFinding(domain: string, signature: Authentication["dkim"][number]):
   const detail = [selector && `selector ${selector}`, algorithm].filter(Boolean).join(", ");
   const how = detail ? ` (${detail})` : "";
   if (result !== "pass")
-    return { tone: "bad", check: "DKIM", text: `The signature of ${by} does not hold: ${result}${how}.` };
+    return { tone: "bad", check: "DKIM", text: `The signature of ${by} is not valid: ${result}${how}.` };
   if (aligned) return { tone: "ok", check: "DKIM", text: `Signed by ${by}${how}, unchanged since.` };
   return {
     tone: "quiet",

@@ -2,12 +2,12 @@ import { ImageOff, Images } from "lucide-react";
 import { useState } from "react";
 import { Button } from "../ui/button.tsx";
 
-/** What would be loaded from elsewhere. Only decides whether the button is shown: the frame's policy blocks them. */
+/** Matches remote images. Only decides whether the button is shown: the frame's policy is what blocks them. */
 const remotePictures = /(?:src|srcset|background|poster)\s*=[\s"']*(?:https?:)?\/\/|url\([\s"']*(?:https?:)?\/\//i;
 
 /**
- * The HTML of a mail, in a frame without scripts, forms or an origin. `source` is its route (`…/html`), whose answer
- * carries a policy of its own; the sandbox here says the same once more.
+ * The HTML of a mail, in a frame without scripts, forms or an origin. `source` is its route (`…/html`), whose response
+ * has its own policy; the sandbox here enforces the same again.
  */
 export function MailFrame({ source, html }: { source: string; html: string }) {
   const [images, setImages] = useState(false);
@@ -18,7 +18,7 @@ export function MailFrame({ source, html }: { source: string; html: string }) {
         <div className="flex flex-wrap items-center gap-2 border-b border-line bg-sunken px-3 py-1.5 text-xs text-muted">
           <ImageOff aria-hidden className="size-4" />
           <span className="flex-1">
-            Pictures from elsewhere are not loaded: they tell the sender that you read this.
+            Remote images are not loaded, because they tell the sender that you have read this.
           </span>
           <Button size="sm" icon={Images} onClick={() => setImages(true)}>
             Load pictures

@@ -8,7 +8,7 @@ import { Untrusted } from "./untrusted.tsx";
 
 const LABEL_CHARS_MAX = 64;
 
-/** A message's labels, to add and to take off. */
+/** A message's labels, with controls to add and remove them. */
 export function Labels({ agent, id, labels }: { agent: string; id: string; labels: readonly string[] }) {
   const change = useChangeMessage(agent, id);
   const [adding, setAdding] = useState(false);
@@ -30,7 +30,7 @@ export function Labels({ agent, id, labels }: { agent: string; id: string; label
           </Link>
           <IconButton
             icon={X}
-            label={`Take off the label ${label}`}
+            label={`Remove the label ${label}`}
             className="size-5"
             onClick={() => change.mutate({ remove_labels: [label] }, { onError: toastError })}
           />
@@ -40,7 +40,7 @@ export function Labels({ agent, id, labels }: { agent: string; id: string; label
         <input
           type="text"
           aria-label="New label"
-          // biome-ignore lint/a11y/noAutofocus: it was just opened to write in it.
+          // biome-ignore lint/a11y/noAutofocus: the user has just opened it to type.
           autoFocus
           maxLength={LABEL_CHARS_MAX}
           value={text}

@@ -10,7 +10,7 @@ import { MailFrame } from "./frame.tsx";
 import { MailText, Untrusted } from "./untrusted.tsx";
 import { Findings } from "./verdict.tsx";
 
-/** What a message says, and everything that is known of it. */
+/** A message's content, and tabs with everything else that is known about it. */
 export function MessageBody({ agent, message }: { agent: string; message: MessageDetail }) {
   const source = `/api/v1/agents/${encodeURIComponent(agent)}/messages/${message.message_id}`;
   const { html } = message;
@@ -37,7 +37,7 @@ export function MessageBody({ agent, message }: { agent: string; message: Messag
   );
 }
 
-/** What was checked, and the headers that tell an agent so, signed. */
+/** The results of authentication, and the signed headers that carry them to an agent. */
 function Proof({ message }: { message: MessageDetail }) {
   return (
     <div className="flex flex-col gap-4">
@@ -47,8 +47,8 @@ function Proof({ message }: { message: MessageDetail }) {
         </div>
       </Card>
       <Card
-        title="What the agent gets"
-        description="Signed with the account’s newest secret; a receiver believes these and nothing else."
+        title="What the agent receives"
+        description="Signed with the account’s newest secret. A receiver should trust only these headers."
         flush
       >
         <Headers headers={Object.entries(message.auth_headers).map(([name, value]) => ({ name, value }))} />
@@ -61,7 +61,7 @@ function Headers({ headers }: { headers: readonly { name: string; value: string 
   return (
     <dl className="grid grid-cols-1 gap-x-4 gap-y-1 p-4 font-mono text-xs sm:grid-cols-[minmax(8rem,max-content)_minmax(0,1fr)]">
       {headers.map(({ name, value }, place) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: fields repeat, and their order is theirs.
+        // biome-ignore lint/suspicious/noArrayIndexKey: fields may repeat, and their order never changes.
         <div key={place} className="contents">
           <dt className="text-muted">{name}</dt>
           <dd className="min-w-0 pb-1 wrap-anywhere sm:pb-0">
@@ -73,12 +73,12 @@ function Headers({ headers }: { headers: readonly { name: string; value: string 
   );
 }
 
-/** More is to be downloaded, not read in a page. */
+/** The page shows no more than this; the rest is in the download. */
 const SOURCE_CHARS_MAX = 100_000;
 
 function Source({ message, source }: { message: MessageDetail; source: string }) {
   const text = useMemo(() => {
-    // Four characters of Base64 are three bytes.
+    // Four characters of Base64 encode three bytes.
     const head = message.raw_message.slice(0, Math.ceil(SOURCE_CHARS_MAX / 3) * 4);
     return new TextDecoder().decode(Uint8Array.from(atob(head), (character) => character.charCodeAt(0)));
   }, [message.raw_message]);
@@ -92,7 +92,7 @@ function Source({ message, source }: { message: MessageDetail; source: string })
         {cut && <span className="text-xs text-muted">This is its beginning.</span>}
       </div>
       <section aria-label="Source" className="rounded-lg border border-line bg-sunken">
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard. */}
         <pre tabIndex={0} className="max-h-[70vh] overflow-auto p-3 font-mono text-xs">
           <Untrusted text={text} lines />
         </pre>

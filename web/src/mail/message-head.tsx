@@ -7,7 +7,7 @@ import { hostOf } from "./hosts.ts";
 import { Address, Untrusted } from "./untrusted.tsx";
 import { VerdictBadge } from "./verdict.tsx";
 
-/** Who wrote it to whom, what is proven of that, and what a reader should be wary of. */
+/** A message's sender and recipients, whether the sender is proven, and what a reader should be wary of. */
 export function MessageHead({ message }: { message: MessageDetail }) {
   const isUnsigned = message.authentication.unsigned.includes("Reply-To");
   const elsewhere = (message.reply_to ?? []).filter((one) => isUnsigned || hostOf(one) !== hostOf(message.from));
@@ -19,7 +19,7 @@ export function MessageHead({ message }: { message: MessageDetail }) {
         <VerdictBadge message={message} />
         {message.auto_submitted && (
           <Badge icon={Bot} tone="quiet">
-            Written by a program
+            Sent automatically
           </Badge>
         )}
         <span className="flex-1" />

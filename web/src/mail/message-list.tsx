@@ -88,7 +88,7 @@ function Row({ message, showAgent }: { message: InboxMessage; showAgent: boolean
   );
 }
 
-/** The name that a sender gives itself, unless it is made to be taken for an address. */
+/** The sender's display name, unless it imitates an address. */
 function Sender({ message }: { message: InboxMessage }) {
   const name = message.from_name.trim();
   return <Untrusted text={name && !name.normalize("NFKC").includes("@") ? name : message.from || "No sender"} />;

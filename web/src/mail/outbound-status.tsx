@@ -4,7 +4,7 @@ import { Badge, type Tone } from "../ui/badge.tsx";
 type Status = MessageSummary["status"];
 
 const words: Partial<Record<Status, [Tone, string]>> = {
-  pending_approval: ["accent", "Waits for approval"],
+  pending_approval: ["accent", "Waiting for approval"],
   queued: ["info", "Queued"],
   sending: ["info", "Sending"],
   deferred: ["warn", "Deferred"],
@@ -14,11 +14,11 @@ const words: Partial<Record<Status, [Tone, string]>> = {
   failed: ["bad", "Failed"],
   cancelled: ["quiet", "Cancelled"],
   rejected: ["bad", "Rejected"],
-  expired_approved: ["ok", "Sent, nobody decided"],
-  expired_rejected: ["bad", "Rejected, nobody decided"],
+  expired_approved: ["ok", "Sent without a decision"],
+  expired_rejected: ["bad", "Rejected without a decision"],
 };
 
-/** Where a sent message is in its life. */
+/** The status of a sent message. */
 export function OutboundStatus({ status }: { status: Status }) {
   const [tone, text] = words[status] ?? ["quiet", status];
   return <Badge tone={tone}>{text}</Badge>;

@@ -4,7 +4,7 @@ type MessageDetail = components["schemas"]["MessageDetail"];
 
 type Addressed = Pick<MessageDetail, "from" | "to" | "cc" | "reply_to" | "authentication">;
 
-/** Whom the server lets a reply go to, and who else it goes to on request: never by a field that nothing proves. */
+/** The addresses a reply goes to, and those that it can also include. Like the server, ignores unproven fields. */
 export function replyAddresses(message: Addressed, agent: string): { answerTo: string[]; others: string[] } {
   const { unsigned } = message.authentication;
   const named = (field: string, addresses: string[] = []) => (unsigned.includes(field) ? [] : addresses);

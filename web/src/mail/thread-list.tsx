@@ -12,7 +12,7 @@ import { Untrusted } from "./untrusted.tsx";
 const ROW_PIXELS = 74;
 const keyOf = (thread: Conversation) => thread.conversation_id;
 
-/** An agent's conversations: what it got and what it sent, together. */
+/** An agent's conversations: received and sent mail together. */
 export function ThreadList({ agent, selected }: { agent: string; selected: string | undefined }) {
   const query = useInfiniteQuery(conversationsQuery(agent));
   return (
@@ -24,7 +24,7 @@ export function ThreadList({ agent, selected }: { agent: string; selected: strin
       selected={selected}
       empty={
         <EmptyState icon={MessagesSquare} title="No conversations yet">
-          <p>A message and the answers to it, in both directions, are one conversation.</p>
+          <p>A conversation is a message and its replies, in both directions.</p>
         </EmptyState>
       }
     >

@@ -5,7 +5,7 @@ import { foreignHost, hostOf, linkTarget, targetName } from "./hosts.ts";
 
 const mark = /⟨U\+[0-9A-F]{4,6}⟩(?:×\d+)?/g;
 
-/** Text of a stranger. Characters that hide, or turn the rest around, are written out, and stand out. */
+/** Text that a stranger wrote. Invisible and direction-changing characters are spelled out and marked. */
 export function Untrusted({ text, lines = false }: { text: string; lines?: boolean }) {
   const shown = lines ? visibleText(text) : visibleLine(text);
   const parts = shown.split(mark);
@@ -19,7 +19,7 @@ export function Untrusted({ text, lines = false }: { text: string; lines?: boole
           {part}
           {marks[place] && (
             <span
-              title="A character that is not seen, or that changes the order of others"
+              title="An invisible character, or one that changes the order of the text"
               className="rounded bg-warn-soft px-0.5 font-mono text-2xs text-warn"
             >
               {marks[place]}
@@ -31,7 +31,7 @@ export function Untrusted({ text, lines = false }: { text: string; lines?: boole
   );
 }
 
-/** A host in its own letters; those that are not plain ASCII stand out, as they may look like others. */
+/** A host name in Unicode. Marks letters outside ASCII, because they may look like others. */
 export function ForeignName({ name }: { name: string }) {
   return (
     <bdi>
@@ -55,10 +55,10 @@ export function ForeignName({ name }: { name: string }) {
   );
 }
 
-/** A mail address. A domain that is not plain ASCII is shown both ways: look-alikes differ in only one of them. */
+/** A mail address. Shows a domain outside ASCII in both forms: look-alikes differ in only one of them. */
 export function Address({ address, name, className }: { address: string; name?: string; className?: string }) {
   const foreign = foreignHost(hostOf(address));
-  // A name that is an address of its own makes people read it for the sender's.
+  // A display name that looks like another address would be read as the sender's.
   const posing = name?.includes("@") && !name.toLowerCase().includes(address.toLowerCase());
   return (
     <span className={cx("wrap-anywhere", className)}>
@@ -92,7 +92,7 @@ export function Address({ address, name, className }: { address: string; name?: 
   );
 }
 
-/** A link out of a mail, by way of the page that shows where it goes. */
+/** A link out of a mail. Leads first to the page that shows its target. */
 function OutsideLink({ href, text }: { href: string; text: string }) {
   const url = linkTarget(href);
   if (!url) return <Untrusted text={text} />;
@@ -121,10 +121,10 @@ function OutsideLink({ href, text }: { href: string; text: string }) {
 }
 
 const plainLink = /\bhttps?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]'»”’]/gi;
-/** Longer text is cut in the page; the whole of it is in the source. */
+/** Longer text is truncated in the page; the source has all of it. */
 const TEXT_CHARS_MAX = 200_000;
 
-/** The plain text of a mail, its links followable. */
+/** The plain text of a mail, with clickable links. */
 export function MailText({ text }: { text: string }) {
   const cut = text.slice(0, TEXT_CHARS_MAX);
   const parts = cut.split(plainLink);

@@ -8,7 +8,7 @@ import { foreignHost, hostOf } from "./hosts.ts";
 
 const marks = { ok: [CircleCheck, "text-ok"], bad: [CircleX, "text-bad"], quiet: [CircleMinus, "text-muted"] } as const;
 
-/** What every check found, one line each. */
+/** The result of every check, one per line. */
 export function Findings({ message }: { message: MessageSummary & { authentication: Authentication } }) {
   const { summary, findings } = explainVerdict(message);
   return (
@@ -31,7 +31,7 @@ export function Findings({ message }: { message: MessageSummary & { authenticati
   );
 }
 
-/** Whether the sender's domain is proven; says on hover, focus and touch by what, or what failed. */
+/** Whether the sender's domain is proven. On hover, focus and touch it explains why or why not. */
 export function VerdictBadge({
   message,
   compact = false,

@@ -11,7 +11,7 @@ import { Facts } from "../ui/page.tsx";
 import { type Tab, Tabs } from "../ui/tabs.tsx";
 import { Links } from "./links.tsx";
 
-/** Whom a message goes to and what it says: all of it, as it leaves. */
+/** A message's recipients and content, complete, as they leave. */
 export function OutgoingContent({ message }: { message: Outbound }) {
   const source = `/api/v1/messages/${message.id}`;
   return (
@@ -83,7 +83,7 @@ function Fields({ fields }: { fields: NonNullable<Outbound["headers"]> }) {
   return (
     <ul className="flex flex-col gap-1">
       {fields.map(({ name, value }, n) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: fields may be there twice and never move.
+        // biome-ignore lint/suspicious/noArrayIndexKey: fields may repeat, and their order never changes.
         <li key={n} className="font-mono text-xs wrap-anywhere">
           <Untrusted text={`${name}: ${value}`} />
         </li>
@@ -105,7 +105,7 @@ function Body({ message, source }: { message: Outbound; source: string }) {
       label: "HTML source",
       content: (
         <section aria-label="HTML source" className="rounded-lg border border-line bg-sunken">
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard. */}
           <pre tabIndex={0} className="max-h-[60vh] overflow-auto p-3 font-mono text-xs whitespace-pre-wrap">
             <Untrusted text={html} lines />
           </pre>

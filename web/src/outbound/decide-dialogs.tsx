@@ -9,7 +9,7 @@ import { RuleBadge } from "./hold.tsx";
 
 const count = (messages: readonly unknown[]) => (messages.length === 1 ? "1 message" : `${messages.length} messages`);
 
-/** Asks why; the agent reads it. */
+/** Asks for the reason, which the agent sees. */
 export function RejectDialog({
   messages,
   onClose,
@@ -32,7 +32,7 @@ export function RejectDialog({
       open
       onOpenChange={(open) => !open && onClose()}
       title={`Reject ${count(messages)}`}
-      description="A rejected message never leaves."
+      description="A rejected message is never sent."
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
@@ -44,7 +44,7 @@ export function RejectDialog({
     >
       <div className="flex flex-col gap-4">
         {messages.length > 1 && <Heap messages={messages} />}
-        <Field label="Reason" optional hint="The agent reads it, and can do better next time.">
+        <Field label="Reason" optional hint="The agent sees it, and can do better next time.">
           {(control) => (
             <TextArea
               {...control}
@@ -62,7 +62,7 @@ export function RejectDialog({
   );
 }
 
-/** Many at once: shows what would leave before it does. */
+/** Approves several messages; first shows what would leave. */
 export function ApproveDialog({
   messages,
   onClose,

@@ -10,17 +10,17 @@ export type Verdict = { kind: "approve"; changes?: Approval } | { kind: "reject"
 
 export interface Tally {
   done: number;
-  /** Each message whose decision failed, with why. */
+  /** The messages whose decision failed, each with its error. */
   failed: { message: Outbound; error: unknown }[];
 }
 
-/** So many decisions of a heap are under way at once. */
+/** How many decisions of a bulk action run at the same time. */
 const AT_ONCE = 4;
 
 /**
- * Deciding about held mail. `undoSecondsOf` is what an agent leaves for second thoughts; undefined while that is not
- * known. Every decision names the content that was looked at, so what was seen is what leaves; when somebody else was
- * faster, or the message is another one by now, it fails and nothing is sent.
+ * Decides about held mail. `undoSecondsOf` is an agent's time to undo, or undefined while that is not known. Every
+ * decision names the content that the reviewer saw, so only that content can leave. If someone else has decided, or has
+ * changed the message, the decision fails and sends nothing.
  */
 export function useDecisions(undoSecondsOf: (agent: string) => number | undefined) {
   const client = useQueryClient();
@@ -28,18 +28,18 @@ export function useDecisions(undoSecondsOf: (agent: string) => number | undefine
   const mark = (id: string, on: boolean) =>
     setBusy((before) => new Set(on ? [...before, id] : [...before].filter((one) => one !== id)));
 
-  /** Decides and says how it went. Fails with an ApiError. */
+  /** Decides, and shows the outcome in a toast. Rejects with an ApiError. */
   async function decide(message: Outbound, verdict: Verdict): Promise<void> {
     const known = verdict.kind === "approve" ? undoSecondsOf(message.agent_id) : 0;
     mark(message.id, true);
     try {
       const outcome = await send(message, verdict, known !== 0);
       dropHeld(client, message.id);
-      // The list of agents may be older than their settings; the answer never is, but this machine's clock may be wrong.
+      // The list of agents may be outdated. The answer never is, but this machine's clock may be wrong.
       const undoSeconds = outcome.status === "queued" ? known || secondsLeft(outcome) : 0;
       tell(message, verdict, outcome, undoSeconds, () =>
         undo(message.id)
-          .then(() => toast("Approval taken back; it waits again", message.subject), toastError)
+          .then(() => toast("Approval undone; the message is held again", message.subject), toastError)
           .finally(() => outboundChanged(client)),
       );
     } finally {
@@ -48,7 +48,7 @@ export function useDecisions(undoSecondsOf: (agent: string) => number | undefine
     }
   }
 
-  /** Decides about many alike. Never fails: the tally says which did. */
+  /** Decides about many messages alike. Never rejects: the tally lists the failures. */
   async function decideAll(messages: readonly Outbound[], verdict: Verdict): Promise<Tally> {
     const tally: Tally = { done: 0, failed: [] };
     const waiting = [...messages];
@@ -75,7 +75,7 @@ export function useDecisions(undoSecondsOf: (agent: string) => number | undefine
 
 type Outcome = Awaited<ReturnType<typeof approve>> | Awaited<ReturnType<typeof reject>>;
 
-/** Seconds until the first recipient's turn; 0 when that is now. */
+/** Seconds until the first recipient's attempt; 0 if it is due. */
 function secondsLeft(outcome: Outcome): number {
   const recipients = "recipients" in outcome ? outcome.recipients : [];
   const times = recipients.flatMap(({ next_attempt_at: at }) => (at ? [Date.parse(at)] : []));
@@ -97,9 +97,9 @@ function tell(message: Outbound, verdict: Verdict, outcome: Outcome, undoSeconds
   const method = "method" in outcome ? outcome.method : undefined;
   if (verdict.kind === "reject") toast("Rejected", about);
   else if (method === "capture")
-    toast("Approved and captured", `${parts && `Changed ${parts}. `}Without an upstream it does not leave.`);
+    toast("Approved and captured", `${parts && `Changed ${parts}. `}Without an upstream it is not sent.`);
   else if (undoSeconds > 0)
-    toast(`Approved; it leaves in ${undoSeconds} seconds`, about, {
+    toast(`Approved; it will leave in ${undoSeconds} seconds`, about, {
       label: "Undo",
       run: undo,
       forMs: undoSeconds * 1000,
@@ -107,7 +107,7 @@ function tell(message: Outbound, verdict: Verdict, outcome: Outcome, undoSeconds
   else toast(outcome.status === "sent" ? "Approved and sent" : "Approved; it is on its way", about);
 }
 
-/** Somebody else decided, or it is not the same message any more: looking again tells. */
+/** Whether someone else has decided about the message, or changed it. Loading it again shows which. */
 export function isConflict(error: unknown): boolean {
   return error instanceof ApiError && error.status === 409;
 }

@@ -3,7 +3,7 @@ import { compareLines } from "../../../src/util/line-diff.ts";
 import { Untrusted } from "../mail/untrusted.tsx";
 import { cx } from "../ui/cx.ts";
 
-/** What a reviewer can change about a message. */
+/** The parts of a message that a reviewer can change. */
 export interface Content {
   to: readonly string[];
   cc: readonly string[];
@@ -26,7 +26,7 @@ const labels: Record<keyof Content, string> = {
 
 const asText = (value: Content[keyof Content]) => (typeof value === "string" ? value : value.join("\n"));
 
-/** What differs between two contents, part by part. */
+/** The differences between two contents, part by part. */
 export function ContentDiff({ before, after }: { before: Content; after: Content }) {
   const changed = (Object.keys(labels) as (keyof Content)[]).filter(
     (part) => asText(before[part]) !== asText(after[part]),
@@ -47,7 +47,7 @@ export function ContentDiff({ before, after }: { before: Content; after: Content
 /** Unchanged lines shown around a change. */
 const CONTEXT_LINES = 3;
 
-/** A part of two texts: lines that are the same in both, or some that went and others that came in their place. */
+/** A piece of a comparison: lines that both texts have, or removed lines with the lines that replaced them. */
 type Piece = { same: string[] } | { gone: string[]; come: string[] };
 
 function pieces(before: string, after: string): Piece[] {
@@ -101,7 +101,7 @@ function Same({ lines, first, last }: { lines: string[]; first: boolean; last: b
   );
 }
 
-/** Words of both sides, so that within a line the eye finds what is another. */
+/** Splits lines into words, so that a changed line shows which words differ. */
 const words = (lines: readonly string[]) => lines.join("\n").split(/(\s+)/);
 
 function Change({ gone, come }: { gone: string[]; come: string[] }) {

@@ -4,7 +4,7 @@ import type { Approval } from "../api/outbound.ts";
 import type { Content } from "./diff.tsx";
 import type { Part } from "./parts.ts";
 
-/** A held message while a reviewer changes it: text as it stands in the fields. */
+/** A held message while a reviewer edits it: the text of the form's fields. */
 export interface Draft {
   to: string;
   cc: string;
@@ -12,12 +12,12 @@ export interface Draft {
   subject: string;
   text: string;
   /**
-   * Where the HTML comes from: `text` makes it anew once the text is changed, and leaves it as it is before; `own` is
-   * `ownHtml`; `none` leaves it out. `none` too where the message has no HTML.
+   * Where the HTML comes from. `text`: the original, or generated from the text once that is changed. `own`: `ownHtml`.
+   * `none`: left out, or the message has no HTML.
    */
   html: "text" | "own" | "none";
   ownHtml: string;
-  /** Attachments that stay, by their index. */
+  /** The indexes of the attachments that stay. */
   attachments: readonly number[];
 }
 
@@ -63,7 +63,7 @@ function htmlOf(message: Outbound, draft: Draft): string {
   return draft.text === (message.body_text ?? "") ? (message.body_html ?? "") : htmlFromText(draft.text);
 }
 
-/** The parts that differ, by their names on the wire. */
+/** The parts that differ, by their names in the API. */
 export function changedParts(before: Content, after: Content): Part[] {
   return partNames.flatMap(([name, part]) =>
     JSON.stringify(before[part]) === JSON.stringify(after[part]) ? [] : [name],
@@ -81,8 +81,8 @@ const partNames: readonly (readonly [Part, keyof Content])[] = [
 ];
 
 /**
- * A draft of `base` put onto the message as somebody else changed it: parts that the draft leaves alone follow the message,
- * the others stay as the draft has them. `clashes` names the parts that both changed, each its own way.
+ * Moves a draft of `base` to `current`, which someone else has changed. Parts that the draft does not change follow
+ * `current`; the others stay as in the draft. `clashes` names the parts that both changed in different ways.
  */
 export function rebase(base: Outbound, current: Outbound, draft: Draft): { draft: Draft; clashes: Part[] } {
   const [old, now] = [draftOf(base), draftOf(current)];
@@ -113,7 +113,7 @@ export function rebase(base: Outbound, current: Outbound, draft: Draft): { draft
   return { draft: moved, clashes };
 }
 
-/** What the message would say by the draft. */
+/** The content of the message with the draft's changes. */
 export function drafted(message: Outbound, draft: Draft): Content {
   return {
     to: addressesIn(draft.to),
@@ -127,8 +127,8 @@ export function drafted(message: Outbound, draft: Draft): Content {
 }
 
 /**
- * The members of an approval that the draft changes. Of text and HTML both are given when one of them changes, so that what
- * was shown is what leaves. Attachments that stay are fetched, as they are given anew.
+ * The members of an approval that carry the draft's changes. If text or HTML changes, it contains both, so that exactly
+ * the content shown is sent. Fetches the attachments that stay, because the request must contain them.
  */
 export async function changesOf(message: Outbound, draft: Draft): Promise<Approval> {
   const before = contentOf(message);

@@ -15,7 +15,7 @@ import { namesOf, type Part } from "./parts.ts";
 
 const fieldNames = ["to", "cc", "bcc", "subject", "body_text", "body_html"];
 
-/** Changes a held message in two steps: write, then look at what differs and approve that. */
+/** Edits a held message in two steps: write, then review the differences and approve them. */
 export function EditForm({
   message,
   current,
@@ -23,13 +23,13 @@ export function EditForm({
   approve,
   onClose,
 }: {
-  /** The message that the changes are of. */
+  /** The message on which the changes are based. */
   message: Outbound;
-  /** The same as it is by now: somebody else may have decided, or changed it. */
+  /** The same message now: someone else may have decided about it, or changed it. */
   current: Outbound;
-  /** Makes `current` the message that the changes are of. */
+  /** Makes `current` the base of the changes. */
   follow: () => void;
-  /** Sends the changed message; fails with what the server says of it. */
+  /** Approves the changed message; rejects with the server's error. */
   approve: (draft: Draft) => Promise<unknown>;
   onClose: () => void;
 }) {
@@ -38,7 +38,7 @@ export function EditForm({
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const [clashes, setClashes] = useState<readonly Part[]>([]);
-  // The field that had the focus is gone: without this, keys would go to the page and not to the form.
+  // The focused field is gone in this step; without focus here, keys would go to the page instead of the form.
   const review = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (step === "review") review.current?.focus();
@@ -50,7 +50,7 @@ export function EditForm({
   const parts = changedParts(before, after);
   const changed = parts.length > 0;
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
-  // A key or a press beside it must not lose what was written; the decision itself leads on.
+  // A shortcut or a click elsewhere must not lose the changes; only the decision itself may leave the form.
   const isLeaving = useRef(false);
   const left = useBlocker({
     shouldBlockFn: () => !isLeaving.current,
@@ -86,7 +86,7 @@ export function EditForm({
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "Enter" || !(event.metaKey || event.ctrlKey)) return;
     event.preventDefault();
-    // A key that is held down must not approve what it has just opened.
+    // A key that is held down must not approve the review that it has just opened.
     if (!event.repeat) void submit();
   };
 
@@ -95,25 +95,25 @@ export function EditForm({
     <div onKeyDown={onKeyDown} className="flex flex-col gap-4">
       {decided && (
         <Notice>
-          <p className="font-medium">Somebody decided while you were changing it. Your changes did not leave.</p>
-          <p>While the approval can be undone above, you can go on. This is what you changed:</p>
+          <p className="font-medium">Someone decided while you were editing. Your changes were not sent.</p>
+          <p>If you undo the approval above, you can continue. These are your changes:</p>
           <ContentDiff before={before} after={after} />
         </Notice>
       )}
       {moved && (
         <Notice>
-          <p className="font-medium">Somebody else changed the message while you were changing it.</p>
+          <p className="font-medium">Someone else changed the message while you were editing it.</p>
           <ContentDiff before={before} after={contentOf(current)} />
           <div>
-            <Button onClick={takeOver}>Put my changes onto it</Button>
+            <Button onClick={takeOver}>Apply my changes to it</Button>
           </div>
         </Notice>
       )}
       {clashes.length > 0 && !moved && !decided && (
         <Notice>
           <p>
-            You and somebody else both changed {namesOf(clashes)}. Yours is in the form, and would replace theirs: the
-            review shows it.
+            You and someone else both changed {namesOf(clashes)}. The form has your version, which would replace theirs;
+            the review shows the difference.
           </p>
         </Notice>
       )}
@@ -121,7 +121,7 @@ export function EditForm({
         <Write message={message} draft={draft} change={change} error={error} />
       ) : (
         <div ref={review} tabIndex={-1} className="outline-none">
-          <Card title="What you change" description="This is what leaves; what the agent wrote is kept beside it.">
+          <Card title="Your changes" description="This version is sent. The agent’s original is kept in the record.">
             <div className="flex flex-col gap-3">
               <ContentDiff before={before} after={after} />
               <OneSided parts={parts} hasBoth={before.html !== "" && after.html !== ""} />
@@ -164,7 +164,7 @@ export function EditForm({
   );
 }
 
-/** The key of the step, on a screen with a keyboard. */
+/** The shortcut of the current step; hidden on narrow screens. */
 function Hint() {
   return (
     <span aria-hidden className="-mr-1 hidden opacity-80 lg:inline">
@@ -181,19 +181,19 @@ function Notice({ children }: { children: ReactNode }) {
   );
 }
 
-/** Warns of a message whose two bodies would come to say different things. */
+/** Warns if the changes would make the text and the HTML differ. */
 function OneSided({ parts, hasBoth }: { parts: readonly Part[]; hasBoth: boolean }) {
   const [text, html] = [parts.includes("body_text"), parts.includes("body_html")];
   if (!hasBoth || text === html) return null;
   const [changed, kept] = text ? ["text", "HTML"] : ["HTML", "text"];
   return (
     <p role="note" className="rounded-lg bg-warn-soft px-3 py-2 text-sm">
-      Only the {changed} is changed: the {kept} leaves as the agent wrote it, and recipients may see either.
+      Only the {changed} is changed: the {kept} is sent as the agent wrote it, and recipients may see either.
     </p>
   );
 }
 
-/** Whether every complaint has a field that shows it. */
+/** Whether every error has a field that shows it. */
 function isAboutFields(error: unknown): boolean {
   return (
     error instanceof ApiError &&
@@ -203,9 +203,9 @@ function isAboutFields(error: unknown): boolean {
 }
 
 const htmlHints: Record<Draft["html"], string> = {
-  text: "Regenerated when you change the text, without its formatting and inline pictures.",
-  own: "Most mail programs show this and not the text: change both.",
-  none: "Only the text leaves.",
+  text: "Regenerated when you change the text, without its formatting and inline images.",
+  own: "Most mail programs show this instead of the text: change both.",
+  none: "Only the text is sent.",
 };
 
 function Write({
@@ -256,7 +256,7 @@ function Write({
           {(control) => (
             <TextArea
               {...control}
-              // biome-ignore lint/a11y/noAutofocus: the form was just opened to write in it.
+              // biome-ignore lint/a11y/noAutofocus: the user has just opened the form to type.
               autoFocus
               rows={12}
               className="font-mono text-xs"

@@ -24,7 +24,7 @@ const ways: Record<NonNullable<Recipient["method"]>, string> = {
   capture: "kept here, because there is no upstream",
 };
 
-/** What became of a message for each recipient, in the words of whoever answered. */
+/** The status of a message for each recipient, with the answer of the recipient's server. */
 export function Fates({ recipients }: { recipients: readonly Recipient[] }) {
   return (
     <Card title={recipients.length === 1 ? "1 recipient" : `${recipients.length} recipients`} flush>

@@ -30,13 +30,13 @@ interface Props {
   busy: boolean;
   /** Why the last decision about it failed. */
   problem: unknown;
-  /** Decides; fails with what the server says. */
+  /** Decides; rejects with the server's error. */
   decide: (message: Outbound, verdict: Verdict) => Promise<void>;
   askReason: (message: Outbound) => void;
   back: () => void;
 }
 
-/** A message that waits: all of it, why, and the decision. */
+/** A held message: its whole content, why it is held, and the buttons that decide. */
 export function HeldMessage(props: Props) {
   const message = useQuery(outboundQuery(props.id));
   return (
@@ -56,7 +56,7 @@ function Waiting() {
 
 function Held({ message, agent, busy, problem, decide, askReason, back }: Props & { message: Outbound }) {
   const [editing, setEditing] = useState(false);
-  // What is on the screen is what a decision is about, whatever arrives meanwhile.
+  // A decision is about the content on the screen, even if the message changes meanwhile.
   const [seen, setSeen] = useState(message);
   const release = useRelease(message.id);
   const waits = message.status === "pending_approval";
@@ -72,7 +72,7 @@ function Held({ message, agent, busy, problem, decide, askReason, back }: Props 
   };
   const letGo = () =>
     release.mutate(undefined, {
-      onSuccess: () => toast("The loop goes on", "All that was held for the same reason leaves."),
+      onSuccess: () => toast("Released", "All mail that was held for the same reason will leave."),
       onError: toastError,
     });
   const group = "Approvals";
@@ -123,13 +123,13 @@ function Held({ message, agent, busy, problem, decide, askReason, back }: Props 
       {waits && seen.hold?.rule === "loop" && (
         <div className="flex flex-wrap items-center gap-3 text-sm">
           <Button icon={Repeat} busy={release.isPending} onClick={letGo}>
-            Let the loop go on
+            Release the loop
           </Button>
-          <span className="text-xs text-muted">This message, and all that is held for the same reason.</span>
+          <span className="text-xs text-muted">Releases this message and all that are held for the same reason.</span>
         </div>
       )}
       {waits && original && !changed && !editing && (
-        <Card title="Changed before" description="An approval with changes was taken back. This is what they were.">
+        <Card title="Earlier changes" description="An approval with these changes was undone.">
           <ContentDiff before={contentOf(original)} after={contentOf(seen)} />
         </Card>
       )}
@@ -159,7 +159,7 @@ function Held({ message, agent, busy, problem, decide, askReason, back }: Props 
   );
 }
 
-/** On a screen with a keyboard. */
+/** The shortcut of a button; hidden on narrow screens. */
 function Hint({ keys }: { keys: string }) {
   return (
     <span aria-hidden className="-mr-1 hidden opacity-80 lg:inline">
@@ -168,7 +168,7 @@ function Hint({ keys }: { keys: string }) {
   );
 }
 
-/** What happened to a message that waits no more. */
+/** What happened to a message that no longer waits. */
 function Decided({ message }: { message: Outbound }) {
   const { status, reviewed_by, reviewed_at, rejection_reason, edited_parts = [] } = message;
   return (
@@ -191,7 +191,7 @@ function Decided({ message }: { message: Outbound }) {
       <div className="flex flex-wrap items-center gap-3">
         {isWithdrawable(message) && <UndoApproval message={message} />}
         <Link to="/outbox/$id" params={{ id: message.id }} className="link w-fit">
-          What became of it
+          Show its delivery
         </Link>
       </div>
     </div>

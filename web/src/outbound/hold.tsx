@@ -24,7 +24,7 @@ export function RuleBadge({ rule }: { rule: Rule }) {
   return <Badge tone={rule === "loop" ? "bad" : "warn"}>{names[rule] ?? rule}</Badge>;
 }
 
-/** Why a message waits, and what happens when nobody decides. */
+/** Why a message waits, and what happens if nobody decides. */
 export function HoldNote({ message, agent }: { message: Outbound; agent: Agent | undefined }) {
   const { hold, approval_expires_at: expires } = message;
   if (!hold) return null;
@@ -50,7 +50,7 @@ export function HoldNote({ message, agent }: { message: Outbound; agent: Agent |
   );
 }
 
-/** What a look at the message does not show: how its two bodies differ, what the HTML hides, what nobody could search. */
+/** Warns of what reading the message does not show: differing bodies, hidden HTML, parts that could not be searched. */
 export function ReviewNotes({ message }: { message: Outbound }) {
   const { review_notes: notes = [], unsearched = [] } = message;
   const files = unsearched.map(({ name, why }) => `Could not be searched: ${name} (${why}).`);

@@ -7,10 +7,10 @@ import { Card } from "../ui/page.tsx";
 
 type ShownLink = NonNullable<Outbound["links"]>[number];
 
-/** More are in the source; nobody reads so many. */
+/** How many links are shown; the source has the rest. */
 const SHOWN_MAX = 100;
 
-/** The host that a link's words name, when it leads to another one. */
+/** The host that a link's text names, if the link leads to another one. */
 function claimed({ text, host }: ShownLink): string | null {
   const isHost = (word: string) =>
     /[a-z0-9-]\./.test(word) && /^[a-z]{2,63}$/.test(word.slice(word.lastIndexOf(".") + 1));
@@ -23,7 +23,7 @@ function claimed({ text, host }: ShownLink): string | null {
   return plain(host).endsWith(plain(name)) ? null : name;
 }
 
-/** Where each link of a mail really leads. Nothing here can be followed. */
+/** Shows where each link of a mail really leads. The links are not clickable. */
 export function Links({ links }: { links: readonly ShownLink[] }) {
   if (links.length === 0) return null;
   return (
@@ -56,7 +56,7 @@ function Row({ link }: { link: ShownLink }) {
               Says {claim}
             </Badge>
           )}
-          {text === "" && <Badge>Loaded by itself</Badge>}
+          {text === "" && <Badge>Loaded automatically</Badge>}
         </p>
         {text !== "" && text !== url && (
           <p className="text-xs text-muted">

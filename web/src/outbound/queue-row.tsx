@@ -7,7 +7,7 @@ import { cx } from "../ui/cx.ts";
 import { RelativeTime } from "../ui/time.tsx";
 import { RuleBadge } from "./hold.tsx";
 
-/** A waiting message in its queue. */
+/** A held message in the queue. */
 export function QueueRow({
   message,
   selected,

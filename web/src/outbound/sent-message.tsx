@@ -18,7 +18,7 @@ import { Fates } from "./fates.tsx";
 import { namesOf } from "./parts.ts";
 import { TakeBack } from "./undo.tsx";
 
-/** A message of an agent, and what became of it. */
+/** A message that an agent sent, with its delivery status. */
 export function SentMessage({ id, back }: { id: string; back: () => void }) {
   const message = useQuery(outboundQuery(id));
   return (
@@ -73,7 +73,7 @@ function Sent({ message, back }: { message: Outbound; back: () => void }) {
   );
 }
 
-/** Who decided about it, and what they changed. */
+/** Who decided about the message, and what they changed. */
 function Review({ message }: { message: Outbound }) {
   const { hold, reviewed_by, reviewed_at, rejection_reason, original, edited_parts = [] } = message;
   if (!hold && !reviewed_at) return null;

@@ -9,12 +9,12 @@ import { Keys } from "../ui/kbd.tsx";
 import { toast, toastError } from "../ui/toast.tsx";
 import { isWithdrawable } from "./withdrawable.ts";
 
-/** Longer than this before it leaves is a wait for a retry or a pace, and not the time to undo. */
+/** A longer wait before a message leaves is a retry or a rate limit, not the time to undo. */
 const UNDO_MS_MAX = 120_000;
 
 const SECOND = 1_000;
 
-/** Seconds until the first recipient's turn while nothing has left; null when it is not about seconds. */
+/** Seconds until the first recipient's attempt, if nothing has left yet; null outside the time to undo. */
 function useSecondsLeft({ status, recipients }: Outbound): number | null {
   const waits = status === "queued" && recipients.every(({ attempts }) => attempts === 0);
   const times = recipients.flatMap(({ next_attempt_at: at }) => (at ? [Date.parse(at)] : []));
@@ -30,16 +30,16 @@ function useSecondsLeft({ status, recipients }: Outbound): number | null {
   return runs ? Math.ceil(left / SECOND) : null;
 }
 
-/** Takes an approval back: the message waits for a decision again. */
+/** Undoes an approval: the message waits for a decision again. */
 export function UndoApproval({ message }: { message: Outbound }) {
   const undo = useUndo(message.id);
   const seconds = useSecondsLeft(message);
   const run = () =>
     undo.mutate(undefined, {
-      onSuccess: () => toast("Approval taken back; it waits again", message.subject),
+      onSuccess: () => toast("Approval undone; the message is held again", message.subject),
       onError: toastError,
     });
-  useShortcuts([{ keys: "z", label: "Undo the approval: it waits again", group: "Outbox", run }]);
+  useShortcuts([{ keys: "z", label: "Undo the approval: hold it again", group: "Outbox", run }]);
   return (
     <Button variant="primary" icon={Undo2} busy={undo.isPending} onClick={run}>
       Undo the approval {seconds !== null && <span className="tabular-nums">({seconds} s)</span>} <Keys keys="z" />
@@ -47,7 +47,7 @@ export function UndoApproval({ message }: { message: Outbound }) {
   );
 }
 
-/** What of a message can still be taken back, and the button that does. */
+/** The button that undoes an approval or cancels the message, as far as that is still possible. */
 export function TakeBack({ message }: { message: Outbound }) {
   return isWithdrawable(message) ? <UndoApproval message={message} /> : <CancelButton message={message} />;
 }
@@ -60,7 +60,7 @@ function CancelButton({ message }: { message: Outbound }) {
   const run = () =>
     cancel.mutate(undefined, { onSuccess: () => toast("Taken back", message.subject), onError: toastError });
   useShortcuts(
-    seconds === null ? [] : [{ keys: "z", label: "Undo: it does not leave", group: "Outbox", run: () => run() }],
+    seconds === null ? [] : [{ keys: "z", label: "Undo: do not send it", group: "Outbox", run: () => run() }],
   );
   if (waiting.length === 0) return null;
   if (seconds !== null)
@@ -78,7 +78,7 @@ function CancelButton({ message }: { message: Outbound }) {
       <ConfirmDialog
         open={asking}
         onOpenChange={setAsking}
-        title="Take this message back?"
+        title="Cancel this message?"
         action={all ? "Cancel the message" : `Cancel for ${waiting.length} of ${message.recipients.length}`}
         run={async () => {
           await cancel.mutateAsync();
@@ -87,8 +87,8 @@ function CancelButton({ message }: { message: Outbound }) {
       >
         <p>
           {all
-            ? "It has not left to anybody. Cancelled, it never will."
-            : `${waiting.length} of ${message.recipients.length} recipients are still waiting for it. Who has it already keeps it.`}
+            ? "It has not been sent to anyone. If you cancel it, it never will be."
+            : `${waiting.length} of ${message.recipients.length} recipients do not have it yet. Those who have it keep it.`}
         </p>
       </ConfirmDialog>
     </>

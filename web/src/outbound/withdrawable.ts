@@ -2,7 +2,7 @@ import type { components } from "../../../sdks/typescript/src/schema.ts";
 
 type Outbound = components["schemas"]["Outbound"];
 
-/** Whether a person's approval stands that can still be taken back: no recipient was tried. */
+/** Whether a person's approval can still be undone: delivery has not been tried to any recipient. */
 export function isWithdrawable({
   status,
   reviewed_at,

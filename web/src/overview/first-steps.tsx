@@ -17,7 +17,7 @@ interface Step {
   action: string;
 }
 
-/** What a new account does first, until it is done or sent away. Links lead to pages that exist. */
+/** The first steps of a new account, shown until all are done or the user hides them. */
 export function FirstSteps({
   overview,
   agents,
@@ -36,28 +36,28 @@ export function FirstSteps({
     {
       done: agents.length > 0,
       title: "Make an agent",
-      text: "A name is enough: it has an address the same moment, without any DNS.",
+      text: "A name is enough. The agent has an address at once, without any DNS.",
       to: "/agents/new",
       action: "New agent",
     },
     {
       done: received,
-      title: "Send it a mail",
-      text: "A test mail at the press of a button, or one of your own by SMTP.",
+      title: "Send it an email",
+      text: "Send a test mail with one click, or a mail of your own by SMTP.",
       to: page,
       action: "Open the agent",
     },
     {
       done: sent,
-      title: "Let a program answer",
+      title: "Let a program reply",
       text: "Copy a few lines of curl, TypeScript or Python that wait for mail and reply.",
       to: page,
       action: "See the code",
     },
     {
       done: agents.some((agent) => agent.hitl_enabled),
-      title: "Hold the leash",
-      text: "Mail of an agent can wait until you have approved it.",
+      title: "Stay in control",
+      text: "An agent’s mail can wait until you have approved it.",
       to: first ? `${page}?tab=gate` : page,
       action: "Set the gate",
     },

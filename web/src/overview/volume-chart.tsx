@@ -18,13 +18,13 @@ const series = [
   { name: "failed", label: "Failed", fill: "fill-bad", dot: "bg-bad" },
 ] as const;
 
-/** Units of the drawing a day; its width is stretched to the page. */
+/** Units of the drawing per day; the drawing is stretched to the width of the page. */
 const DAY_WIDTH = 10;
 const BAR_WIDTH = 3.6;
 const HEIGHT = 100;
 const LABEL_EVERY_DAYS = 7;
 
-/** A round number at or above the largest value, so that the axis has a readable end. */
+/** A round number at or above the largest value, for the end of the axis. */
 function axisEnd(largest: number): number {
   const step = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, largest))));
   return [1, 2, 4, 5, 10].map((factor) => factor * step).find((end) => end >= largest) ?? largest;
@@ -33,7 +33,7 @@ function axisEnd(largest: number): number {
 const sentence = (day: Day) => `${nameOf(day)}: ${day.received} received, ${day.sent} sent, ${day.failed} failed`;
 
 /**
- * Mail by day, received beside sent with failed on top of it. Hover or arrow keys say the numbers of one day; for
+ * Mail by day: received beside sent, with failed on top of sent. Hover or arrow keys show the numbers of one day; for
  * screen readers it is a table.
  */
 export function VolumeChart({ volume }: { volume: readonly Day[] }) {

@@ -9,7 +9,7 @@ import { Field, Select, TextInput } from "../ui/field.tsx";
 import { Card, Page } from "../ui/page.tsx";
 import { ErrorNote } from "../ui/states.tsx";
 
-/** Makes an agent in one step: a name is enough. */
+/** Makes an agent in one step. */
 export function NewAgentPage() {
   const navigate = useNavigate();
   const info = useInfo();
@@ -29,7 +29,7 @@ export function NewAgentPage() {
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     const agent = await create.mutateAsync({
-      // A slug is of the shared domain, whichever that is: it may not be known yet.
+      // A slug is an address at the shared domain, whose name may not be loaded yet.
       ...(domain === null || domain === shared ? { slug: local.trim() } : { email: `${local.trim()}@${domain}` }),
       ...(name.trim() && { name: name.trim() }),
       agent_mode: mode,
@@ -39,7 +39,7 @@ export function NewAgentPage() {
   };
 
   return (
-    <Page title="New agent" description="It can receive mail the moment it exists.">
+    <Page title="New agent" description="It can receive mail as soon as it exists.">
       <div className="max-w-2xl">
         <Card>
           <form className="flex flex-col gap-5" onSubmit={(event) => void submit(event).catch(() => {})} noValidate>
@@ -83,7 +83,7 @@ export function NewAgentPage() {
                 name="mode"
                 checked={mode === "local"}
                 onChoose={() => setMode("local")}
-                label="Your code asks for it"
+                label="Your code fetches it"
                 hint="By WebSocket or long-poll, from anywhere, without a public address."
               />
               <Choice

@@ -16,7 +16,7 @@ import { AgentState } from "./agents.tsx";
 
 const route = getRouteApi("/agents/$email");
 
-/** One agent: how to use it, what of its mail is held, its settings. */
+/** One agent: how to use it, which of its mail is held, its settings. */
 export function AgentPage() {
   const { email } = route.useParams();
   const { tab = "start", created } = route.useSearch();
@@ -78,7 +78,7 @@ function Created({ agent }: { agent: Agent }) {
     <div role="status" className="flex items-start gap-3 rounded-xl bg-ok-soft px-4 py-3 text-sm text-ok">
       <CircleCheck aria-hidden className="mt-0.5 size-4 shrink-0" />
       <p>
-        <strong className="font-semibold">{agent.email} is there.</strong> Send it a test mail, or run one of the
+        <strong className="font-semibold">{agent.email} is ready.</strong> Send it a test mail, or run one of the
         programs below and write to it.
       </p>
     </div>

@@ -11,7 +11,7 @@ import { EmptyState, Loaded } from "../ui/states.tsx";
 import { type Column, Table } from "../ui/table.tsx";
 import { RelativeTime } from "../ui/time.tsx";
 
-/** From so many agents on a filter is quicker than the eye. */
+/** With this many agents the list gets a filter. */
 const FILTER_FROM = 8;
 
 const columns: Column<Agent>[] = [
@@ -53,7 +53,7 @@ const columns: Column<Agent>[] = [
   },
 ];
 
-/** What is unusual about an agent; nothing when it simply works. */
+/** Badges for anything unusual about an agent; none if it is in its normal state. */
 export function AgentState({ agent }: { agent: Agent }) {
   return (
     <span className="inline-flex flex-wrap gap-1">
@@ -83,7 +83,7 @@ export function AgentsPage() {
     <Page
       wide
       title="Agents"
-      description="Each agent has an address of its own, its own inbox, and its own rules for what it may send."
+      description="Each agent has its own address, its own inbox, and its own rules for what it may send."
       actions={create}
     >
       <Loaded query={agents}>

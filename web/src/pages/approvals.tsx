@@ -23,7 +23,7 @@ const ROW_PIXELS = 84;
 
 type Asking = { kind: "approve" | "reject"; messages: readonly Outbound[] };
 
-/** Mail that waits for a person: a queue for the keyboard, and what is open of it. */
+/** Mail that waits for approval: a queue that the keyboard can work through, and the open message. */
 export function ApprovalsPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
@@ -50,7 +50,7 @@ export function ApprovalsPage() {
   };
   const note = (id: string, error: unknown) => setProblems((before) => new Map([...before, [id, error]]));
 
-  /** Decides about the open message, and goes on to the next one. */
+  /** Decides about the open message, then opens the next one. */
   const decideOne = async (message: Outbound, verdict: Verdict) => {
     setProblems((before) => new Map([...before].filter(([id]) => id !== message.id)));
     const place = messages.findIndex(({ id }) => id === message.id);
@@ -60,7 +60,7 @@ export function ApprovalsPage() {
       select(message.id, false);
       show(next?.id);
     } catch (error) {
-      // A changed message's form has the error beside its fields.
+      // The form of a changed message shows the error beside its fields.
       if (!(verdict.kind === "approve" && verdict.changes) || isConflict(error)) note(message.id, error);
       toastError(error);
       throw error;
@@ -91,8 +91,8 @@ export function ApprovalsPage() {
     },
     { keys: "* a", label: "Select all", group, run: () => selectAll(true) },
     { keys: "* n", label: "Select none", group, run: () => selectAll(false) },
-    { keys: "A", label: "Approve all that are selected", group, run: () => bulk("approve") },
-    { keys: "R", label: "Reject all that are selected", group, run: () => bulk("reject") },
+    { keys: "A", label: "Approve all selected", group, run: () => bulk("approve") },
+    { keys: "R", label: "Reject all selected", group, run: () => bulk("reject") },
     { keys: "escape", label: "Back to the list, or clear the selection", group, run: () => leave() },
   ]);
   const leave = () => {
@@ -139,7 +139,7 @@ export function ApprovalsPage() {
                   {chosen.length > 0 && <Bulk count={chosen.length} ask={bulk} clear={() => selectAll(false)} />}
                   <div className="min-h-0 flex-1">
                     <VirtualList
-                      label="Held mail, first what expires first"
+                      label="Held mail, soonest to expire first"
                       items={data.messages}
                       keyOf={({ id }) => id}
                       rowHeight={ROW_PIXELS}
@@ -254,11 +254,11 @@ function NothingWaits({ gated }: { gated: boolean }) {
       }
     >
       {gated ? (
-        <p>What an agent’s gate holds appears here at once, with the rule that held it.</p>
+        <p>Mail that an agent’s gate holds appears here at once, with the rule that held it.</p>
       ) : (
         <p>
           No agent’s mail is held yet. Switch on “A person approves outbound mail” under an agent’s Gate: then its mail
-          waits here until you let it go.
+          waits here until you approve it.
         </p>
       )}
     </EmptyState>

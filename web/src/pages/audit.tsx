@@ -18,16 +18,16 @@ const deeds: Record<AuditEntry["action"], [Tone, string]> = {
   reject: ["bad", "Rejected"],
   release: ["ok", "Loop released"],
   undo: ["warn", "Approval withdrawn"],
-  expire_approve: ["warn", "Sent, nobody decided"],
-  expire_reject: ["warn", "Rejected, nobody decided"],
+  expire_approve: ["warn", "Sent without a decision"],
+  expire_reject: ["warn", "Rejected without a decision"],
 };
 
 const channels: Record<AuditEntry["how"], string> = {
-  api: "by the API",
+  api: "through the API",
   session: "in the dashboard",
   cli: "on the command line",
   link: "by a link in a mail",
-  expiry: "by time alone",
+  expiry: "by expiry",
 };
 
 function Row({ entry }: { entry: AuditEntry }) {
@@ -70,7 +70,7 @@ function Row({ entry }: { entry: AuditEntry }) {
   );
 }
 
-/** Who decided what about held mail. The list is only ever added to. */
+/** The decisions about held mail. Entries are never changed or removed. */
 export function AuditPage() {
   const query = useInfiniteQuery(auditQuery);
   return (
@@ -87,13 +87,13 @@ export function AuditPage() {
               title="No decisions yet"
               action={
                 <Link to="/approvals" className={buttonClass()}>
-                  See what waits
+                  See held mail
                 </Link>
               }
             >
               <p>
-                When an agent’s mail is held, each approval, rejection and expiry is written down here, with the hash of
-                the content that was decided about.
+                When an agent’s mail is held, each approval, rejection and expiry is recorded here, with the hash of the
+                content that was decided about.
               </p>
             </EmptyState>
           ) : (

@@ -17,7 +17,7 @@ import { EmptyState } from "../ui/states.tsx";
 const route = getRouteApi("/captured");
 const ROW_PIXELS = 66;
 
-/** Mail to the outside that a development server without an upstream kept instead of sending. */
+/** Outside mail that a development server without an upstream captured instead of sending. */
 export function CapturedPage() {
   const { agent } = route.useSearch();
   const navigate = route.useNavigate();
@@ -57,8 +57,8 @@ export function CapturedPage() {
       detail={open !== undefined && <SentMessage key={open} id={open} back={back} />}
       hint={
         <p className="max-w-sm text-pretty">
-          This server has no upstream, so mail to the outside is kept here and does not leave. Open a message to see
-          what its recipient would have got.
+          This server has no upstream, so it keeps mail to the outside here instead of sending it. Open a message to see
+          what its recipient would have received.
         </p>
       }
     />
@@ -82,9 +82,8 @@ function NothingCaptured() {
       }
     >
       <p>
-        A development server without an upstream keeps what agents send to the outside: it appears here and reaches
-        nobody. Mail between agents of this server is delivered all the same. With an upstream in the configuration it
-        leaves:
+        A development server without an upstream captures mail that agents send to the outside: it appears here and is
+        not sent. Mail between agents of this server is still delivered. To send mail, configure an upstream:
       </p>
       <div className="w-full text-left">
         <CodeBlock code={upstream} label="configuration" />

@@ -18,7 +18,7 @@ import { RelativeTime } from "../ui/time.tsx";
 
 const route = getRouteApi("/inbox/$agent/thread/$id");
 
-/** What an agent got and sent in one conversation, oldest first. The last message and unread ones are open. */
+/** An agent's received and sent mail in one conversation, oldest first. The last message and unread ones are open. */
 export function ConversationPage() {
   const { agent, id } = route.useParams();
   const query = useInfiniteQuery(conversationQuery(agent, id));
@@ -152,7 +152,7 @@ function Sent({ id }: { id: string }) {
   );
 }
 
-/** The text; the HTML when the reader asks for it, or when there is nothing else. */
+/** The text of a mail; its HTML if the user asks for it, or if there is no text. */
 function MailContent({ text, html, source }: { text: string; html: string | null; source: string }) {
   const [formatted, setFormatted] = useState(text.trim() === "" && html !== null);
   return (

@@ -29,7 +29,7 @@ const statuses = [
   ["paused", "Paused"],
 ] as const;
 
-/** Every post to a webhook, and every attempt of it. */
+/** Every delivery to a webhook, with all its attempts. */
 export function DeliveriesPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
@@ -133,14 +133,14 @@ function NothingFound() {
   return (
     <EmptyState
       icon={Truck}
-      title="No such deliveries"
+      title="No matching deliveries"
       action={
         <Link to="/deliveries" className={buttonClass()}>
           Show all
         </Link>
       }
     >
-      <p>Nothing in the log fits these filters. It is kept for 30 days unless configured.</p>
+      <p>No entry of the log matches these filters. Entries are kept for 30 days unless configured otherwise.</p>
     </EmptyState>
   );
 }
@@ -157,8 +157,8 @@ function NothingDelivered({ webhooks }: { webhooks: number }) {
       }
     >
       <p>
-        Each post to a webhook is listed here with all its attempts: when, how long it took, and what was answered. What
-        failed can be delivered again.
+        Each delivery to a webhook is listed here with all its attempts: when, how long it took, and the answer. Failed
+        deliveries can be repeated.
       </p>
     </EmptyState>
   );

@@ -20,7 +20,7 @@ import { DomainState } from "./domains.tsx";
 
 const route = getRouteApi("/domains/$domain");
 
-/** A domain: what to publish, what DNS says of it, and its end. */
+/** A domain: the records to publish, their state in DNS, pause and deletion. */
 export function DomainPage() {
   const { domain: name } = route.useParams();
   const domain = useQuery(domainQuery(name));
@@ -49,7 +49,10 @@ export function DomainPage() {
                 onClick={() =>
                   verify.mutate(undefined, {
                     onSuccess: () =>
-                      toast(`${name} is verified`, "It is proven to be yours. Below is what its mail still needs."),
+                      toast(
+                        `${name} is verified`,
+                        "You have proven that it is yours. Below is what its mail still needs.",
+                      ),
                   })
                 }
               >
@@ -66,8 +69,8 @@ export function DomainPage() {
             {verify.error && <ErrorNote error={verify.error} />}
             {shared ? (
               <p className="max-w-prose text-sm text-muted">
-                The server’s own domain. Mail from outside reaches it, and is believed elsewhere, once whoever runs the
-                server has published these.
+                The server’s own domain. Mail from outside reaches it, and other servers trust its mail, once the
+                server’s operator has published these records.
               </p>
             ) : (
               <Progress domain={data} />
@@ -76,7 +79,7 @@ export function DomainPage() {
             {zoneFile(data) && (
               <Card
                 title="All missing records"
-                description="As a zone file, which many providers take as it is. It leaves the domain’s other records alone."
+                description="As a zone file, which many providers can import. It leaves the domain’s other records alone."
               >
                 <CodeBlock code={zoneFile(data)} label="zone file" />
               </Card>
@@ -104,16 +107,16 @@ function Progress({ domain }: { domain: Domain }) {
       <DomainSummary domain={domain} />
       {!domain.verified ? (
         <ol className="flex max-w-prose list-decimal flex-col gap-1 pl-5 text-sm text-muted">
-          <li>Copy the records below to where the domain’s DNS is kept.</li>
+          <li>Copy the records below to your DNS provider.</li>
           <li>
-            Wait until they are seen here: this page checks again automatically. It can take minutes, rarely hours.
+            Wait until they show up here: this page checks again automatically. It can take minutes, rarely hours.
           </li>
-          <li>Press Verify. The proof is enough for that; the others make mail arrive, and be believed.</li>
+          <li>Press Verify. This needs only the proof; the other records make mail arrive and be trusted.</li>
         </ol>
       ) : wrong > 0 ? (
         <p className="max-w-prose text-sm text-muted">
-          Verified says that the domain is yours, and nothing more. {wrong} of {domain.checks?.length} records are not
-          right yet: until then mail may not arrive, or be taken for spam.
+          Verified means only that the domain is yours. {wrong} of {domain.checks?.length} records are not right yet:
+          until they are, mail may not arrive, or may be treated as spam.
         </p>
       ) : (
         <p className="flex flex-wrap items-center gap-x-3 gap-y-2 text-sm">
@@ -138,12 +141,12 @@ function Control({ domain }: { domain: Domain }) {
       <Card>
         <Switch
           label="Pause"
-          hint="Outbound mail of all its agents waits, in its order. Inbound mail is still received."
+          hint="Outbound mail of all its agents waits, in order. Inbound mail is still received."
           checked={paused}
           onChange={(next) => pause.mutate(next, { onError: toastError })}
         />
       </Card>
-      <Card title="Delete this domain" description="Not while agents have addresses at it.">
+      <Card title="Delete this domain" description="Possible only when no agent has an address at it.">
         <Button variant="danger" onClick={() => setDeleting(true)}>
           Delete domain
         </Button>
@@ -158,7 +161,7 @@ function Control({ domain }: { domain: Domain }) {
             await navigate({ to: "/domains" });
           }}
         >
-          <p>Its signing keys go with it. Adding it again makes new ones, and the records have to be published anew.</p>
+          <p>Its signing keys are deleted too. If you add it again, it gets new keys and needs new records.</p>
         </ConfirmDialog>
       </Card>
     </>

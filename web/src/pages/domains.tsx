@@ -16,7 +16,7 @@ import { EmptyState, ErrorNote, Loaded } from "../ui/states.tsx";
 import { type Column, Table } from "../ui/table.tsx";
 import { RelativeTime } from "../ui/time.tsx";
 
-/** What DNS said stays good for the list this long. */
+/** How long the list keeps the result of a DNS check. */
 const CHECKED_MS = 60_000;
 
 const columns: Column<Domain>[] = [
@@ -51,17 +51,17 @@ export function DomainState({ domain: { verified, paused } }: { domain: Domain }
   );
 }
 
-/** How many of a domain's records are right now: a proven domain can still have none that mail needs. */
+/** How many of a domain's records are right now: a proven domain can still lack all the records that mail needs. */
 function RecordsState({ domain: { domain } }: { domain: Domain }) {
   const { data, isPending } = useQuery({ ...domainQuery(domain), refetchInterval: false, staleTime: CHECKED_MS });
   const checks = data?.checks ?? [];
   const right = checks.filter(({ status }) => status === "ok").length;
   if (checks.length === 0) return <span className="text-muted">{isPending ? "Looking …" : "Not known"}</span>;
   const all = right === checks.length;
-  return <Badge tone={all ? "ok" : "warn"}>{all ? "All are right" : `${right} of ${checks.length} are right`}</Badge>;
+  return <Badge tone={all ? "ok" : "warn"}>{all ? "All correct" : `${right} of ${checks.length} correct`}</Badge>;
 }
 
-/** The domains that agents may have addresses at. */
+/** The domains at which agents can have addresses. */
 export function DomainsPage() {
   const domains = useDomains();
   const info = useInfo();
@@ -96,7 +96,7 @@ export function DomainsPage() {
       {shared && (
         <Card
           title="The server’s shared domain"
-          description="Everybody’s agents can have an address here, without DNS."
+          description="Any account’s agents can have an address here, without DNS."
         >
           <Link to="/domains/$domain" params={{ domain: shared }} className="link text-sm font-medium">
             {shared}
@@ -123,7 +123,7 @@ function AddDialog({ onClose }: { onClose: () => void }) {
       open
       onOpenChange={(open) => !open && onClose()}
       title="Add a domain"
-      description="Its keys are made, and the records to publish are shown. Nothing changes for anybody before that."
+      description="This makes its keys and shows the records to publish. Nothing changes for its mail until you publish them."
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>

@@ -24,7 +24,7 @@ import { RelativeTime } from "../ui/time.tsx";
 const route = getRouteApi("/events");
 const ROW_PIXELS = 56;
 
-/** All that happened, newest first; what happens now appears on top. */
+/** The event log, newest first. New events appear on top. */
 export function EventsPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
@@ -86,12 +86,12 @@ export function EventsPage() {
         </PagedList>
       }
       detail={open !== undefined && <EventDetails key={open} id={open} back={back} />}
-      hint={<p>Choose an event to see what a webhook is told about it.</p>}
+      hint={<p>Choose an event to see what a webhook receives about it.</p>}
     />
   );
 }
 
-/** What an event is about, in a line. */
+/** The subject of an event, in one line. */
 function subjectOf({ type, agent_id, data }: ApiEvent): string {
   const said = data as Record<string, unknown>;
   const parts = [said.subject, said.recipient ?? said.from, said.domain, said.url, said.reason].filter(
@@ -160,7 +160,7 @@ function EventDetails({ id, back }: { id: string; back: () => void }) {
   );
 }
 
-/** The thing that an event is about, where there is a page for it. */
+/** A link to the resource that an event is about, if it has a page. */
 function aboutOf({ type, agent_id, data }: ApiEvent) {
   const { message_id, domain, webhook_id } = data as Record<string, unknown>;
   if (typeof domain === "string")
@@ -200,21 +200,21 @@ function NoEvents({ filtered }: { filtered: boolean }) {
     return (
       <EmptyState
         icon={Activity}
-        title="No such events"
+        title="No matching events"
         action={
           <Link to="/events" className={buttonClass()}>
             Show all
           </Link>
         }
       >
-        <p>Nothing in the log fits these filters. It is kept for 30 days unless configured.</p>
+        <p>No entry of the log matches these filters. Entries are kept for 30 days unless configured otherwise.</p>
       </EmptyState>
     );
   return (
     <EmptyState icon={Activity} title="Nothing has happened yet">
       <p>
-        Mail that comes, leaves, bounces or waits is told here the moment it happens, under the same id as at webhooks
-        and on the WebSocket. Programs read it with <code className="font-mono text-xs">GET /api/v1/events</code>.
+        Mail that arrives, leaves, bounces or waits appears here at once, with the same event id as in webhooks and on
+        the WebSocket. Programs read the log with <code className="font-mono text-xs">GET /api/v1/events</code>.
       </p>
     </EmptyState>
   );

@@ -16,10 +16,10 @@ import { EmptyState, Loaded } from "../ui/states.tsx";
 
 const route = getRouteApi("/inbox");
 
-/** Typing is over when nothing comes for this long; then the search begins. */
+/** The search starts when the user has typed nothing for this long. */
 const TYPING_MS = 250;
 
-/** The mail of all agents, or of one: a list, and beside it what is open. On a narrow screen one of the two. */
+/** Received mail of all agents or of one: a list with the open message beside it; on a narrow screen one of the two. */
 export function InboxPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
@@ -222,12 +222,12 @@ function NothingFound() {
         </Link>
       }
     >
-      <p>Words match beginnings: “inv” finds “invoice”. All words must be in the message.</p>
+      <p>A word matches the beginning of a word: “inv” finds “invoice”. A message must contain all words.</p>
     </EmptyState>
   );
 }
 
-/** How to get a first message: with nothing but curl, or by a press on the agent's page. */
+/** How to get a first message: with curl, or with a button on the agent's page. */
 function NoMail({ agents, agent }: { agents: Agent[]; agent: string | undefined }) {
   const to = agent ?? agents[0]?.email ?? "";
   const command = [
@@ -250,7 +250,7 @@ function NoMail({ agents, agent }: { agents: Agent[]; agent: string | undefined 
         <CodeBlock code={command} label="command" wrap />
       </div>
       <p>
-        <Marked text="2525 is the usual SMTP port; `e2a serve` prints the one it has." />
+        <Marked text="2525 is the usual SMTP port; `e2a serve` prints the one in use." />
       </p>
     </EmptyState>
   );

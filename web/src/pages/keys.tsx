@@ -14,7 +14,7 @@ import { Table } from "../ui/table.tsx";
 import { RelativeTime, useNow } from "../ui/time.tsx";
 import { toast } from "../ui/toast.tsx";
 
-/** What lets programs in, and what proves to them that it is us. */
+/** The API keys of programs, and the secrets with which they verify deliveries. */
 export function KeysPage() {
   const keys = useApiKeys();
   const revoke = useRevokeKey();
@@ -32,7 +32,7 @@ export function KeysPage() {
     <Page
       wide
       title="Keys and secrets"
-      description="Keys let programs in; signing secrets let them know that what they get is from here."
+      description="API keys give programs access. Signing secrets let them verify what this server sends them."
       actions={button}
     >
       <Loaded query={keys}>
@@ -40,8 +40,8 @@ export function KeysPage() {
           all.length === 0 ? (
             <EmptyState icon={KeyRound} title="No API keys yet" action={button}>
               <p>
-                A program that uses an agent needs a key. One that may use a single agent is enough for it, and does
-                little harm when it gets lost.
+                A program that uses an agent needs a key. A key for that one agent is enough, and does little harm if it
+                leaks.
               </p>
             </EmptyState>
           ) : (
@@ -110,8 +110,8 @@ export function KeysPage() {
           }}
         >
           <p>
-            It ends at once, also for open WebSockets, and for browsers that signed in with it. Programs that use it are
-            refused from then on.
+            It stops working at once, also for open WebSockets and for browsers that signed in with it. Programs that
+            use it are refused from then on.
           </p>
         </ConfirmDialog>
       )}
@@ -122,6 +122,6 @@ export function KeysPage() {
 function Ends({ at }: { at: string | null }) {
   const now = useNow();
   if (!at) return <span className="text-muted">Never</span>;
-  if (new Date(at) <= now) return <Badge tone="warn">Has ended</Badge>;
+  if (new Date(at) <= now) return <Badge tone="warn">Expired</Badge>;
   return <RelativeTime at={at} className="whitespace-nowrap text-muted" />;
 }

@@ -8,7 +8,7 @@ import { ErrorNote } from "../ui/states.tsx";
 
 const route = getRouteApi("/leaving");
 
-/** Where every link of a mail leads first: shows the real host before anything of it is loaded. */
+/** The first stop of every link in a mail: shows the real host before loading anything from it. */
 export function LeavingPage() {
   const { to = "" } = route.useSearch();
   const url = linkTarget(to);
@@ -19,7 +19,7 @@ export function LeavingPage() {
       {url ? (
         <>
           <div>
-            <p className="text-sm text-muted">This link of a mail leads to</p>
+            <p className="text-sm text-muted">This link from a mail leads to</p>
             <h1 className="text-2xl font-semibold wrap-anywhere">{targetName(url)}</h1>
           </div>
           {foreign && (
@@ -52,7 +52,7 @@ export function LeavingPage() {
           </div>
         </>
       ) : (
-        <ErrorNote error={new Error("This is not a link to a page, an address or a telephone.")} />
+        <ErrorNote error={new Error("This is not a link to a web page, a mail address or a phone number.")} />
       )}
     </main>
   );

@@ -46,8 +46,8 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
         onError: toastError,
         onSuccess: () =>
           status === "read"
-            ? toast("Marked read", "The agent no longer gets it.")
-            : toast("Marked unread", "The agent gets it when it next asks for unread mail."),
+            ? toast("Marked read", "The agent no longer receives it.")
+            : toast("Marked unread", "The agent receives it when it next fetches unread mail."),
       },
     );
   const toggle = () => mark(unread ? "read" : "unread");

@@ -18,7 +18,7 @@ const route = getRouteApi("/outbox");
 const ROW_PIXELS = 66;
 
 const statuses: readonly (readonly [OutboundStatus, string])[] = [
-  ["pending_approval", "Waits for approval"],
+  ["pending_approval", "Waiting for approval"],
   ["queued", "Queued"],
   ["sending", "Sending"],
   ["deferred", "Deferred"],
@@ -28,11 +28,11 @@ const statuses: readonly (readonly [OutboundStatus, string])[] = [
   ["failed", "Failed"],
   ["cancelled", "Cancelled"],
   ["rejected", "Rejected"],
-  ["expired_approved", "Sent, nobody decided"],
-  ["expired_rejected", "Rejected, nobody decided"],
+  ["expired_approved", "Sent without a decision"],
+  ["expired_rejected", "Rejected without a decision"],
 ];
 
-/** What agents sent, of every status, and what became of it. */
+/** Sent mail of every status, with its delivery. */
 export function OutboxPage() {
   const search = route.useSearch();
   const navigate = route.useNavigate();
@@ -91,7 +91,7 @@ export function OutboxPage() {
         </PagedList>
       }
       detail={open !== undefined && <SentMessage key={open} id={open} back={back} />}
-      hint={<p>Choose a message to see what became of it for each recipient.</p>}
+      hint={<p>Choose a message to see its delivery to each recipient.</p>}
     />
   );
 }
@@ -100,14 +100,14 @@ function NothingFound() {
   return (
     <EmptyState
       icon={Send}
-      title="No such mail"
+      title="No matching mail"
       action={
         <Link to="/outbox" className={buttonClass()}>
           Show everything
         </Link>
       }
     >
-      <p>Nothing that was sent is in this state.</p>
+      <p>No sent message has this status.</p>
     </EmptyState>
   );
 }
@@ -124,8 +124,8 @@ function NothingSent() {
       }
     >
       <p>
-        What your agents send is listed here, with the answer of each recipient’s server. An agent’s page has a program
-        that sends, ready to run.
+        Mail that your agents send is listed here, with the answer of each recipient’s server. An agent’s page has a
+        program that sends, ready to run.
       </p>
     </EmptyState>
   );

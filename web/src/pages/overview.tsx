@@ -17,10 +17,10 @@ import { Card, Page } from "../ui/page.tsx";
 import { Loaded, Skeleton } from "../ui/states.tsx";
 import { RelativeTime } from "../ui/time.tsx";
 
-/** Messages of the newest mail; the rest is in the inbox. */
+/** How many of the newest messages are shown; the rest is in the inbox. */
 const LAST_MAIL = 6;
 
-/** How things stand, and what needs a person. */
+/** The state of the account, and what needs the user's attention. */
 export function OverviewPage() {
   const overview = useOverview();
   const agents = useAgents();

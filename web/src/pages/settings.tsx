@@ -15,7 +15,7 @@ import { Loaded } from "../ui/states.tsx";
 import { RelativeTime } from "../ui/time.tsx";
 import { toastError } from "../ui/toast.tsx";
 
-/** The account: who it is, how this window looks, who is signed in, and its end. */
+/** The account: its identity, the theme, signed-in browsers, export and deletion. */
 export function SettingsPage() {
   const me = useMe();
   const info = useInfo();
@@ -39,14 +39,14 @@ export function SettingsPage() {
             <Card>
               <Switch
                 label="Pause everything"
-                hint="Outbound mail of all agents waits, in its order. Inbound mail is still received. Agents and domains that were paused individually stay paused."
+                hint="Outbound mail of all agents waits, in order. Inbound mail is still received. Agents and domains that were paused individually stay paused."
                 checked={data.paused}
                 onChange={(paused) => pause.mutate(paused, { onError: toastError })}
               />
             </Card>
             <Theme />
             <SessionsPanel />
-            <Card title="Take everything with you" description="Agents, mail, settings and the audit as one JSON file.">
+            <Card title="Export everything" description="Agents, mail, settings and the audit as one JSON file.">
               <div className="flex flex-col items-start gap-2">
                 <a href="/api/v1/users/me/export" download className={buttonClass()}>
                   <Download aria-hidden className="size-4" /> Download the export
@@ -65,7 +65,7 @@ export function SettingsPage() {
 }
 
 const themes = [
-  ["system", "Like the system", Monitor],
+  ["system", "Match the system", Monitor],
   ["light", "Light", Sun],
   ["dark", "Dark", Moon],
 ] as const;

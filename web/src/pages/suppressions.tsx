@@ -24,7 +24,7 @@ const reasons: Record<Suppression["reason"], [Tone, string]> = {
   manual: ["quiet", "By hand"],
 };
 
-/** Addresses that get no mail from anybody in the account. */
+/** Addresses to which no agent of the account sends mail. */
 export function SuppressionsPage() {
   const query = useInfiniteQuery(suppressionsQuery);
   const remove = useUnsuppress();
@@ -42,16 +42,16 @@ export function SuppressionsPage() {
     <Page
       wide
       title="Suppressions"
-      description="Mail to these addresses is refused before it leaves: they do not exist, or their people want none."
+      description="Mail to these addresses is refused before it leaves: they do not exist, or their owners do not want it."
       actions={button}
     >
       <Loaded query={query}>
         {(all) =>
           all.length === 0 ? (
-            <EmptyState icon={MailX} title="Nobody is suppressed" action={button}>
+            <EmptyState icon={MailX} title="No suppressed addresses" action={button}>
               <p>
-                Addresses that bounce for good, and people who call mail unwanted, come onto this list by themselves.
-                Writing to them again would cost the server its good name.
+                Addresses that bounce permanently, and people who report mail as unwanted, are added automatically.
+                Writing to them again would hurt the server’s reputation.
               </p>
             </EmptyState>
           ) : (
@@ -94,7 +94,7 @@ export function SuppressionsPage() {
                     cell: (row) => (
                       <IconButton
                         icon={X}
-                        label={`Take ${row.address} off the list`}
+                        label={`Remove ${row.address} from the list`}
                         onClick={() => setRemoving(row)}
                       />
                     ),
@@ -112,16 +112,16 @@ export function SuppressionsPage() {
           open
           onOpenChange={() => setRemoving(null)}
           title={`Write to ${removing.address} again?`}
-          action="Take off the list"
+          action="Remove from the list"
           run={async () => {
             await remove.mutateAsync(removing.address);
-            toast(`${removing.address} is off the list`);
+            toast(`${removing.address} was removed from the list`);
           }}
         >
           <p>
             {removing.reason === "complaint"
-              ? "Somebody there called your mail unwanted. Write again only when they asked for it."
-              : "An address that bounced may bounce again, which hurts the reputation of the server that sends."}
+              ? "The recipient reported your mail as unwanted. Write again only if they ask you to."
+              : "An address that bounced may bounce again, which hurts the server’s reputation."}
           </p>
         </ConfirmDialog>
       )}
@@ -148,7 +148,7 @@ function AddDialog({ onClose }: { onClose: () => void }) {
       open
       onOpenChange={(open) => !open && onClose()}
       title="Suppress an address"
-      description="No agent of the account can write to it until it is taken off."
+      description="No agent of the account can write to it until it is removed from the list."
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>

@@ -21,10 +21,10 @@ import { DeliveryStatus } from "../webhooks/status.tsx";
 import { Tries } from "../webhooks/tries.tsx";
 
 const route = getRouteApi("/webhooks/$id");
-/** The rest is in the log of deliveries. */
+/** How many of the latest deliveries are shown; the rest is in the log. */
 const LATEST = 8;
 
-/** One webhook: how it is, what it gets, how to try it, and what it got last. */
+/** One webhook: its state, what it receives, how to test it, and its latest deliveries. */
 export function WebhookPage() {
   const { id } = route.useParams();
   const webhook = useQuery(webhookQuery(id));
@@ -38,12 +38,15 @@ export function WebhookPage() {
         {(data) => (
           <>
             <EndpointTrouble state={webhookState(data)} />
-            <Card title="What it gets">
+            <Card title="What it receives">
               <Facts
                 facts={[
                   ["State", <EndpointBadge key="state" state={webhookState(data)} />],
-                  ["Events", <Names key="events" names={data.events} all="All types, also new ones" />],
-                  ["About", <Names key="agents" names={data.agents} all="All agents, and what is about none" />],
+                  ["Events", <Names key="events" names={data.events} all="All types, including future ones" />],
+                  [
+                    "About",
+                    <Names key="agents" names={data.agents} all="All agents, and events that are not about an agent" />,
+                  ],
                   ["Id", <CopyValue key="id" value={data.id} label="Copy the id" />],
                   ["Created", <RelativeTime key="created" at={data.created_at} />],
                 ]}
@@ -82,7 +85,7 @@ function Actions({ webhook }: { webhook: Webhook }) {
     change.mutate(
       { status: enabled ? "disabled" : "enabled" },
       {
-        onSuccess: () => toast(enabled ? "Disabled: what happens now waits" : "Enabled: what waited is delivered"),
+        onSuccess: () => toast(enabled ? "Disabled: new events wait" : "Enabled: waiting events are delivered"),
         onError: toastError,
       },
     );
@@ -130,13 +133,13 @@ function Actions({ webhook }: { webhook: Webhook }) {
           await navigate({ to: "/webhooks" });
         }}
       >
-        <p>What waits for it is not delivered, and the log of its deliveries goes too. Disabling keeps both.</p>
+        <p>Waiting events are not delivered, and the log of its deliveries is deleted too. Disabling keeps both.</p>
       </ConfirmDialog>
     </>
   );
 }
 
-/** What became of the test, as soon as it is known. */
+/** The outcome of the test, once it is known. */
 function TestResult({ id }: { id: string }) {
   const delivery = useQuery(deliveryQuery(id));
   return (
@@ -192,15 +195,15 @@ const verify = `import { Webhook } from "standardwebhooks";
 // The signing secret's 64 characters, as this dashboard showed them once.
 const key = "whsec_" + Buffer.from(process.env.E2A_WEBHOOK_SECRET).toString("base64");
 
-// body: the request's bytes as they came, before any parsing
-const event = new Webhook(key).verify(body, headers); // throws unless it is ours and fresh
+// body: the raw bytes of the request, before any parsing
+const event = new Webhook(key).verify(body, headers); // throws unless the signature is valid and recent
 `;
 
 function Verification() {
   return (
     <Card
-      title="Know that it is us"
-      description="Signed as Standard Webhooks say, so any of their libraries verifies it."
+      title="Verify the signature"
+      description="Signed according to Standard Webhooks, so any of their libraries can verify it."
       actions={
         <Link to="/keys" className="link text-xs">
           Signing secrets

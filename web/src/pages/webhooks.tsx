@@ -76,7 +76,7 @@ const agentColumns: Column<Agent>[] = [
   { header: "State", cell: (agent) => <EndpointBadge state={agentState(agent)} /> },
 ];
 
-/** Where events of the account are posted to, and each agent's own webhook. */
+/** The account's webhooks, and each agent's own webhook. */
 export function WebhooksPage() {
   const webhooks = useWebhooks();
   const agents = useAgents();
@@ -96,7 +96,7 @@ export function WebhooksPage() {
     <Page
       wide
       title="Webhooks"
-      description="Programs that are told what happens: mail that came, left, bounced, waits for you."
+      description="Programs that are told about events: mail that arrived, left, bounced or waits for you."
       actions={button}
     >
       <Loaded query={webhooks}>
@@ -104,8 +104,8 @@ export function WebhooksPage() {
           all.length === 0 ? (
             <EmptyState icon={WebhookIcon} title="No webhooks yet" action={button}>
               <p>
-                A webhook hears of everything in the account, or of the types and agents that you choose. Each event is
-                signed, and comes again until your program has taken it.
+                A webhook receives every event of the account, or only the types and agents that you choose. Each event
+                is signed, and retried until your program accepts it.
               </p>
               <p>For mail of a single agent, the webhook in that agent’s settings carries the whole message.</p>
             </EmptyState>
@@ -119,7 +119,7 @@ export function WebhooksPage() {
       {own.length > 0 && (
         <Card
           title="Agents’ own webhooks"
-          description="They get each received message whole. Change them in the agent’s settings."
+          description="They receive each message whole. Change them in the agent’s settings."
           flush
         >
           <Table label="Agents’ own webhooks" columns={agentColumns} rows={own} keyOf={({ email }) => email} />

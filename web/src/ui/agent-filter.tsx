@@ -1,6 +1,6 @@
 import { Select } from "./field.tsx";
 
-/** Which agent a list is about; left out while there is no choice. */
+/** Chooses the agent that a list shows. Not rendered if there is no choice. */
 export function AgentFilter({
   agents,
   value,
@@ -8,7 +8,7 @@ export function AgentFilter({
 }: {
   agents: readonly { email: string }[] | undefined;
   value: string | undefined;
-  /** Undefined: all of them. */
+  /** Undefined: all agents. */
   onChange: (agent: string | undefined) => void;
 }) {
   if (!value && (agents?.length ?? 0) < 2) return null;

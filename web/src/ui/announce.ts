@@ -1,8 +1,8 @@
-/** Says something to screen readers without moving the focus; the shell holds the region that is read out. */
+/** Announces a text to screen readers without moving the focus; the shell has the live region. */
 export function announce(text: string): void {
   const region = document.getElementById("announcer");
   if (!region) return;
-  // The same words twice are a change only when they were gone in between.
+  // Clear the region first: otherwise repeating the same text would not be a change.
   region.textContent = "";
   requestAnimationFrame(() => {
     region.textContent = text;

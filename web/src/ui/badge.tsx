@@ -13,7 +13,7 @@ export const tones: Record<Tone, string> = {
   accent: "bg-selected text-accent-strong",
 };
 
-/** A word about a thing's state. The word says it; the colour only repeats it. */
+/** A short state. The word carries the meaning; the colour only repeats it. */
 export function Badge({
   tone = "quiet",
   icon: Icon,

@@ -13,7 +13,7 @@ const variants: Record<ButtonVariant, string> = {
 };
 const sizes: Record<ButtonSize, string> = { sm: "h-7 px-2 text-xs gap-1.5", md: "h-8 px-3 text-sm gap-2" };
 
-/** The look of a button, for links that are one. */
+/** The classes of a button, for links that look like one. */
 export function buttonClass(variant: ButtonVariant = "default", size: ButtonSize = "md"): string {
   return cx(
     "inline-flex shrink-0 items-center justify-center rounded-md font-medium whitespace-nowrap select-none transition-colors",
@@ -27,7 +27,7 @@ export interface ButtonProps extends ComponentProps<"button"> {
   variant?: ButtonVariant;
   size?: ButtonSize;
   icon?: LucideIcon;
-  /** What it was pressed for is under way; pressing again does nothing. */
+  /** Its action is running; pressing it again does nothing. */
   busy?: boolean;
   children?: ReactNode;
 }
@@ -50,7 +50,7 @@ export function Button({ variant, size, icon: Icon, busy = false, className, chi
   );
 }
 
-/** A button that is only a picture; `label` is read out and shown by the browser on hover. */
+/** A button with only an icon. `label` is its accessible name, and its tooltip. */
 export function IconButton({
   icon: Icon,
   label,

@@ -6,7 +6,7 @@ import { cx } from "./cx.ts";
 
 const DONE_SHOWN_MS = 1_500;
 
-/** Puts a text onto the clipboard. Without HTTPS browsers have no clipboard for pages: then the old way, by selection. */
+/** Copies a text to the clipboard. Without HTTPS pages have no clipboard API; then it copies a selection instead. */
 async function copyText(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea");
@@ -19,7 +19,7 @@ async function copyText(text: string): Promise<void> {
   if (!done) throw new Error("The browser does not let this page use the clipboard: select the text and copy it.");
 }
 
-/** Copies a text and says so. */
+/** A button that copies a text and confirms it. */
 export function CopyButton({ text, label = "Copy", className }: { text: string; label?: string; className?: string }) {
   const [done, setDone] = useState(false);
   useEffect(() => {
@@ -45,11 +45,11 @@ export function CopyButton({ text, label = "Copy", className }: { text: string; 
   );
 }
 
-/** Text to take away as it is: commands, DNS records, keys. */
+/** Text to be copied as it is: commands, DNS records, keys. */
 export function CodeBlock({ code, label, wrap = false }: { code: string; label: string; wrap?: boolean }) {
   return (
     <section aria-label={label} className="relative rounded-lg border border-line bg-sunken">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard. */}
       <pre tabIndex={0} className="overflow-x-auto p-3 pr-11 font-mono text-xs">
         <code className={wrap ? "wrap-anywhere whitespace-pre-wrap" : ""}>{code}</code>
       </pre>
@@ -58,7 +58,7 @@ export function CodeBlock({ code, label, wrap = false }: { code: string; label: 
   );
 }
 
-/** A short value in a line with a button that copies it. */
+/** A short value, with a button that copies it. */
 export function CopyValue({ value, label }: { value: string; label: string }) {
   return (
     <span className="inline-flex max-w-full min-w-0 items-center gap-0.5">

@@ -1,4 +1,4 @@
-/** Class names in one string, without those that do not apply. */
+/** Joins class names, leaving out false, null and undefined. */
 export function cx(...parts: (string | false | null | undefined)[]): string {
   return parts.filter(Boolean).join(" ");
 }

@@ -5,7 +5,7 @@ import { Button, IconButton } from "./button.tsx";
 import { cx } from "./cx.ts";
 import { ErrorNote } from "./states.tsx";
 
-/** A modal dialog. Escape and a press outside close it; the focus goes back to where it was. */
+/** A modal dialog. Escape or a click outside closes it; then the focus returns to where it was. */
 export function Dialog({
   open,
   onOpenChange,
@@ -21,10 +21,10 @@ export function Dialog({
   title: ReactNode;
   description?: ReactNode;
   children?: ReactNode;
-  /** Its buttons, the one that does it last. */
+  /** Its buttons, the primary one last. */
   footer?: ReactNode;
   wide?: boolean;
-  /** Only its own buttons close it: what it shows would be lost. */
+  /** Only its own buttons close it, because its content would be lost. */
   stays?: boolean;
 }) {
   const popup = useRef<HTMLDivElement>(null);
@@ -35,7 +35,7 @@ export function Dialog({
         <Base.Popup
           ref={popup}
           aria-modal="true"
-          // What is to be filled in; else the dialog itself, which is then read out.
+          // Focus the first field; without one, the dialog itself, so that screen readers read it.
           initialFocus={() => popup.current?.querySelector<HTMLElement>("input, textarea, select") ?? popup.current}
           className={cx(
             "pop fixed top-[max(1rem,12vh)] left-1/2 z-50 flex max-h-[80dvh] w-[calc(100vw-1.5rem)] -translate-x-1/2 flex-col rounded-xl bg-raised shadow-pop outline-none",
@@ -57,7 +57,7 @@ export function Dialog({
   );
 }
 
-/** Asks before something that cannot be undone. `run` may fail: the dialog then stays and says why. */
+/** Asks before an action that cannot be undone. If `run` rejects, the dialog stays open and shows the error. */
 export function ConfirmDialog({
   open,
   onOpenChange,
@@ -71,7 +71,7 @@ export function ConfirmDialog({
   title: ReactNode;
   /** What will happen. */
   children: ReactNode;
-  /** What the button says: a verb and its object, "Delete agent". */
+  /** The button's label, a verb and its object: "Delete agent". */
   action: string;
   run: () => Promise<unknown>;
 }) {

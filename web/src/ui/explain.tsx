@@ -1,7 +1,7 @@
 import { Popover } from "@base-ui/react/popover";
 import type { ReactElement, ReactNode } from "react";
 
-/** An explanation with more than a line: opens on hover, by keyboard and by touch. `children` is the button. */
+/** An explanation of more than one line. Opens on hover, by keyboard and by touch. `children` is the button. */
 export function Explain({ title, children, content }: { title: string; children: ReactElement; content: ReactNode }) {
   return (
     <Popover.Root>

@@ -6,14 +6,14 @@ const control =
   "w-full rounded-md border bg-surface text-ink text-sm placeholder:text-muted shadow-card disabled:opacity-60 disabled:bg-sunken";
 const border = (error: string | undefined) => (error ? "border-bad" : "border-line-strong");
 
-/** What ties a control to its label, hint and error. Spread it onto the control. */
+/** The props that connect a control to its label, hint and error. Spread them onto the control. */
 export interface FieldControl {
   id: string;
   "aria-describedby": string | undefined;
   "aria-invalid": true | undefined;
 }
 
-/** A label with its control, a hint, and what is wrong with the value. */
+/** A control with its label, a hint, and the value's error. */
 export function Field({
   label,
   hint,
@@ -59,7 +59,7 @@ export function Select({ className, ...rest }: ComponentProps<"select">) {
   return <select {...rest} className={cx(control, border(undefined), "h-8 pr-1 pl-2", className)} />;
 }
 
-/** An on/off setting with its name and what it means. `onChange` gets the new value. */
+/** An on/off setting with its label and a hint. `onChange` gets the new value. */
 export function Switch({
   label,
   hint,

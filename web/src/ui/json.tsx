@@ -1,9 +1,9 @@
 import { CopyButton } from "./copy.tsx";
 
-/** What in JSON is a member's name, a string, or another value. */
+/** Matches a member's name, a string or another value in JSON. */
 const parts = /("(?:[^"\\\n]|\\.)*")(:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** A value as indented JSON, with a button that copies it. Names and values differ in colour. */
+/** A value as indented and coloured JSON, with a button that copies it. */
 export function Json({ value, label }: { value: unknown; label: string }) {
   const text = JSON.stringify(value, null, 2);
   const pieces = [];
@@ -23,7 +23,7 @@ export function Json({ value, label }: { value: unknown; label: string }) {
   pieces.push(text.slice(end));
   return (
     <section aria-label={label} className="relative rounded-lg border border-line bg-sunken">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard. */}
       <pre tabIndex={0} className="overflow-x-auto p-3 pr-11 font-mono text-xs">
         <code className="wrap-anywhere whitespace-pre-wrap">{pieces}</code>
       </pre>

@@ -1,4 +1,4 @@
-/** Keys to press: `g i` is one after the other, `mod+k` both at once (Command on a Mac, else Control). */
+/** Keys to press: `g i` in sequence, `mod+k` together (`mod` is Command on a Mac, otherwise Control). */
 export function Keys({ keys }: { keys: string }) {
   const mac = /Mac|iPhone|iPad/.test(navigator.platform);
   return (

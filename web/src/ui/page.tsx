@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { cx } from "./cx.ts";
 
-/** The frame of an ordinary page: its title (also the window's), what it is about, its actions, its content. */
+/** The frame of an ordinary page: its title (also the window's), description, actions and content. */
 export function Page({
   title,
   heading = title,
@@ -11,11 +11,11 @@ export function Page({
   children,
 }: {
   title: string;
-  /** When the heading is more than the title's words. */
+  /** The heading, if it is more than the title's text. */
   heading?: ReactNode;
   description?: ReactNode;
   actions?: ReactNode;
-  /** For tables and lists; text wants the narrow measure. */
+  /** For tables and lists; text is narrow. */
   wide?: boolean;
   children: ReactNode;
 }) {
@@ -36,7 +36,7 @@ export function Page({
   );
 }
 
-/** A part of a page with a heading, in a box. */
+/** A section of a page, in a box with a heading. */
 export function Card({
   title,
   description,
@@ -67,7 +67,7 @@ export function Card({
   );
 }
 
-/** Names and their values, one a line. */
+/** Names and their values, one per line. */
 export function Facts({ facts }: { facts: readonly (readonly [name: string, value: ReactNode])[] }) {
   return (
     <dl className="grid grid-cols-[minmax(5rem,max-content)_minmax(0,1fr)] items-baseline gap-x-4 gap-y-1.5 text-sm">

@@ -4,7 +4,7 @@ import { Button } from "./button.tsx";
 import { ErrorState, SkeletonRows } from "./states.tsx";
 import { VirtualList } from "./virtual-list.tsx";
 
-/** A long list that comes in pages: more are fetched as the reader scrolls. */
+/** A long list that is loaded in pages as the user scrolls. */
 export function PagedList<Item>({
   query,
   empty,
@@ -16,7 +16,7 @@ export function PagedList<Item>({
   rowHeight: number;
   selected?: string | undefined;
   follow?: (item: Item) => void;
-  /** In place of a list without rows. */
+  /** Shown if the list has no rows. */
   empty: ReactNode;
   children: (item: Item) => ReactNode;
 }) {
@@ -40,7 +40,7 @@ export function PagedList<Item>({
   return <VirtualList {...list} items={data} hasMore={hasNextPage} loadMore={loadMore} />;
 }
 
-/** Under a table that comes in pages. */
+/** The button under a table that is loaded in pages. */
 export function LoadMore({ query }: { query: UseInfiniteQueryResult }) {
   if (!query.hasNextPage) return null;
   return (

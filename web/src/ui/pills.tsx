@@ -1,6 +1,6 @@
 import { cx } from "./cx.ts";
 
-/** One of a few views: which rows a list shows. */
+/** Chooses one of a few views, such as the rows that a list shows. */
 export function Pills<Value extends string>({
   label,
   options,

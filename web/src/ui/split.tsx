@@ -3,8 +3,8 @@ import { type ReactNode, useSyncExternalStore } from "react";
 import { cx } from "./cx.ts";
 
 /**
- * A list, and beside it what is open of it. On a narrow screen there is room for one of the two: `open` says which.
- * Only the list scrolls in the list's half, only the detail in the other.
+ * A list with the open item beside it. A narrow screen shows only one of the two; `open` says which.
+ * The two halves scroll separately.
  */
 export function Split({
   title,
@@ -21,7 +21,7 @@ export function Split({
   list: ReactNode;
   open: boolean;
   detail: ReactNode;
-  /** In place of a detail, while nothing is open. */
+  /** Shown in place of the detail while nothing is open. */
   hint: ReactNode;
 }) {
   return (
@@ -54,7 +54,7 @@ export function Split({
   );
 }
 
-/** Where `lg:` begins: the list and the detail stand side by side. */
+/** The width at which `lg:` begins: list and detail are side by side. */
 const wide = window.matchMedia("(min-width: 64rem)");
 const isWide = () => wide.matches;
 
@@ -63,7 +63,7 @@ function subscribeToWidth(listener: () => void): () => void {
   return () => wide.removeEventListener("change", listener);
 }
 
-/** The frame of what is open beside a list: its heading (also the window's title), its actions, its content. */
+/** The frame of the item that is open beside a list: its heading (also the window's title), actions and content. */
 export function Detail({
   title,
   heading = title,
@@ -78,7 +78,7 @@ export function Detail({
   actions?: ReactNode;
   children: ReactNode;
 }) {
-  // Alone on a narrow screen, it is what the page is about.
+  // Alone on a narrow screen, its heading is the page's.
   const Heading = useSyncExternalStore(subscribeToWidth, isWide) ? "h2" : "h1";
   return (
     <article className="h-full overflow-y-auto">

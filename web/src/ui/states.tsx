@@ -5,7 +5,7 @@ import { ApiError } from "../api/problem.ts";
 import { Button } from "./button.tsx";
 import { CopyButton } from "./copy.tsx";
 
-/** There is nothing here yet: what would be, and how to get it. */
+/** Says that there is nothing here yet, what will appear, and how to get it. */
 export function EmptyState({
   icon: Icon,
   title,
@@ -29,7 +29,7 @@ export function EmptyState({
   );
 }
 
-/** What went wrong, what to do, and the request's id for who looks into the log. */
+/** Shows what went wrong, what to do, and the request's id for a search in the log. */
 export function ErrorNote({ error }: { error: unknown }) {
   const known = error instanceof ApiError ? error : null;
   return (
@@ -54,7 +54,7 @@ export function ErrorNote({ error }: { error: unknown }) {
   );
 }
 
-/** In place of what could not be loaded. */
+/** Shown in place of content that could not be loaded. */
 export function ErrorState({ error, retry }: { error: unknown; retry?: () => void }) {
   return (
     <div className="mx-auto flex w-full max-w-lg flex-col items-start gap-3 px-4 py-10">
@@ -68,12 +68,12 @@ export function ErrorState({ error, retry }: { error: unknown; retry?: () => voi
   );
 }
 
-/** A grey stand-in of the size that `className` says, while something loads. */
+/** A grey placeholder while something loads. `className` sets its size. */
 export function Skeleton({ className }: { className: string }) {
   return <div aria-hidden className={`animate-pulse rounded-md bg-quiet-soft ${className}`} />;
 }
 
-/** Stand-ins for the rows of a list. */
+/** Placeholders for the rows of a list. */
 export function SkeletonRows({ rows = 6 }: { rows?: number }) {
   return (
     <div role="status" className="flex flex-col gap-3 py-3">
@@ -86,7 +86,7 @@ export function SkeletonRows({ rows = 6 }: { rows?: number }) {
   );
 }
 
-/** What a query found, or in its place that it loads or why it failed. Data that is there stays while it is refreshed. */
+/** Renders a query's data, or that it is loading, or why it failed. Existing data stays visible during a refresh. */
 export function Loaded<T>({
   query,
   skeleton = <SkeletonRows />,

@@ -3,15 +3,15 @@ import { cx } from "./cx.ts";
 
 export interface Column<Row> {
   header: string;
-  /** Sees the row; a Link in the first column makes the row reachable by keyboard. */
+  /** Renders the row's cell. A Link in the first column makes the row reachable by keyboard. */
   cell: (row: Row) => ReactNode;
-  /** Numbers stand right. */
+  /** For numbers. */
   align?: "right";
-  /** Left out on narrow screens. */
+  /** Hidden on narrow screens. */
   secondary?: boolean;
 }
 
-/** A table that fits its box and scrolls sideways where it cannot. For hundreds of rows; for more use VirtualList. */
+/** A table that scrolls sideways if it does not fit its box. For hundreds of rows; for more use VirtualList. */
 export function Table<Row>({
   label,
   columns,
@@ -26,7 +26,7 @@ export function Table<Row>({
   const classOf = (column: Column<Row>) =>
     cx(column.align === "right" && "text-right tabular-nums", column.secondary && "hidden md:table-cell");
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard.
     <section className="overflow-x-auto" aria-label={label} tabIndex={0}>
       <table className="w-full text-sm">
         <thead>

@@ -7,7 +7,7 @@ export interface Tab {
   content: ReactNode;
 }
 
-/** Views of one thing. Only the chosen one is rendered. Keep `value` in the URL where a link to it is worth having. */
+/** Tabs. Only the chosen one is rendered. Keep `value` in the URL if links to a tab are useful. */
 export function Tabs({
   tabs,
   value,

@@ -10,7 +10,7 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** "5 min. ago", "in 2 days"; the date when it is more than a week away. What is ahead is rounded, as `e2a pending` does. */
+/** "5 min. ago", "in 2 days"; the date if it is more than a week away. Rounds future times, as `e2a pending` does. */
 function relativeTime(at: Date, now: Date): string {
   const ms = at.getTime() - now.getTime();
   const distance = Math.abs(ms);
@@ -23,14 +23,14 @@ function relativeTime(at: Date, now: Date): string {
   return (at.getFullYear() === now.getFullYear() ? dayFormat : dateFormat).format(at);
 }
 
-/** The exact time in the reader's own zone. */
+/** The exact time in the user's time zone. */
 function exactTime(at: Date): string {
   return exactFormat.format(at);
 }
 
 const listeners = new Set<() => void>();
 let ticking: ReturnType<typeof setInterval> | undefined;
-/** One for the whole page, so that a list and what is open of it say the same of one instant. */
+/** The page's shared clock, so that a list and its open item show the same time for one instant. */
 let shared = new Date();
 
 function tick() {
@@ -41,7 +41,7 @@ function tick() {
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   ticking ??= setInterval(tick, MINUTE / 2);
-  // What is shown anew may tell of a moment that the others do not know yet.
+  // A new component may show an instant that is later than the shared clock.
   if (Math.abs(Date.now() - shared.getTime()) > SECOND) tick();
   return () => {
     listeners.delete(listener);
@@ -51,12 +51,12 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** The time, anew each half minute and whenever something new is shown; the same for all of the page. */
+/** The page's shared time. Updated every half minute and whenever a new component shows a time. */
 export function useNow(): Date {
   return useSyncExternalStore(subscribe, () => shared);
 }
 
-/** How long ago, or how soon; the exact time on hover. */
+/** A time relative to now, with the exact time on hover. */
 export function RelativeTime({ at, className }: { at: string; className?: string }) {
   const now = useNow();
   const date = new Date(at);

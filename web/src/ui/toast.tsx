@@ -8,11 +8,11 @@ const manager = Base.createToastManager();
 export interface ToastAction {
   label: string;
   run: () => void;
-  /** How long it can still be done. */
+  /** How long the action is available. */
   forMs: number;
 }
 
-/** Says that something was done, and lets it be undone. */
+/** Reports that something was done, with an optional action such as undo. */
 export function toast(title: string, description?: string, action?: ToastAction): void {
   const id = manager.add({
     title,
@@ -31,14 +31,14 @@ export function toast(title: string, description?: string, action?: ToastAction)
   });
 }
 
-/** Says that something failed, and what to do. It stays longer: it has to be read. */
+/** Reports an error, and what to do about it. Stays longer than other toasts, to be read. */
 export function toastError(error: unknown): void {
   const fix = error instanceof ApiError ? error.fix : undefined;
   const title = error instanceof Error ? error.message : String(error);
   manager.add({ title, description: fix, type: "failed", priority: "high", timeout: 12_000 });
 }
 
-/** Where toasts appear; once, in the shell. */
+/** Renders the toasts. Used once, in the shell. */
 export function Toaster() {
   return (
     <Base.Provider toastManager={manager}>

@@ -3,12 +3,12 @@ import { type ReactNode, useEffect, useLayoutEffect, useRef } from "react";
 import { useShortcuts } from "../app/shortcuts.ts";
 import { cx } from "./cx.ts";
 
-/** Rows beyond the visible ones that are rendered, so that scrolling shows no gaps. */
+/** How many rows beyond the visible ones are rendered, so that scrolling shows no gaps. */
 const OVERSCAN = 8;
 
 /**
- * A list that renders only what is seen, so it stays quick at 100,000 rows. It scrolls in its own box, which fills
- * its parent. `j` and `k` move through it; the row's link takes the focus, so Enter opens it.
+ * A list that renders only visible rows, so it stays fast at 100,000 rows. It scrolls in its own box, which fills its
+ * parent. `j` and `k` move through it; the row's link takes the focus, so Enter opens it.
  */
 export function VirtualList<Item>({
   label,
@@ -24,16 +24,16 @@ export function VirtualList<Item>({
 }: {
   label: string;
   items: readonly Item[];
-  /** How many there are in all, when that is known; else readers hear "of many". */
+  /** The total number of rows, if known; otherwise screen readers say "of many". */
   total?: number;
   keyOf: (item: Item) => string;
-  /** Pixels; rows are measured when they turn out higher. */
+  /** Estimate in pixels; higher rows are measured. */
   rowHeight: number;
   /** The key of the row that is open beside the list. */
   selected?: string | undefined;
   hasMore?: boolean;
   loadMore?: () => void;
-  /** Where moving to a row by `j` and `k` opens it. */
+  /** If given, moving to a row by `j` or `k` also opens it. */
   follow?: ((item: Item) => void) | undefined;
   children: (item: Item) => ReactNode;
 }) {
@@ -51,7 +51,7 @@ export function VirtualList<Item>({
     if (hasMore && last >= items.length - OVERSCAN) loadMore?.();
   }, [hasMore, last, items.length, loadMore]);
 
-  // What comes in on top must not push away what somebody reads further down.
+  // New rows on top must not move the rows that the user is reading further down.
   const top = items[0] && keyOf(items[0]);
   const topBefore = useRef(top);
   useLayoutEffect(() => {
@@ -70,7 +70,7 @@ export function VirtualList<Item>({
     rows.scrollToIndex(to, { align: "auto" });
     follow?.(items[to] as Item);
     const link = () => box.current?.querySelector<HTMLElement>(`[data-index="${to}"] a`);
-    // A row far away is rendered only after the scroll.
+    // A distant row is rendered only after scrolling.
     if (link()) link()?.focus();
     else requestAnimationFrame(() => link()?.focus());
   };

@@ -16,7 +16,7 @@ import { toast, toastError } from "../ui/toast.tsx";
 import { DeliveryStatus } from "./status.tsx";
 import { Tries } from "./tries.tsx";
 
-/** A delivery with each attempt, what was posted, and the button that posts it again. */
+/** A delivery with its attempts, its payload, and a button that repeats it. */
 export function DeliveryDetails({ id, back }: { id: string; back: () => void }) {
   const delivery = useQuery(deliveryQuery(id));
   return (
@@ -40,7 +40,7 @@ function Details({ delivery, back }: { delivery: DeliveryDetail; back: () => voi
   const run = () =>
     redeliver.mutate(undefined, {
       onSuccess: (next) => {
-        toast(next.id === id ? "It is tried now" : "It is delivered again", "With the same webhook-id.");
+        toast(next.id === id ? "Trying now" : "Delivering again", "With the same webhook-id.");
         void navigate({ to: "/deliveries/$id", params: { id: next.id }, search: (search) => search });
       },
       onError: toastError,
@@ -112,12 +112,12 @@ function Details({ delivery, back }: { delivery: DeliveryDetail; back: () => voi
   );
 }
 
-/** What is posted; an event that was swept from the log is not there any more. */
+/** The payload of a delivery, unless its event has been deleted from the log. */
 function Payload({ eventId }: { eventId: string }) {
   const event = useQuery(eventQuery(eventId));
   if (event.error) return null;
   return (
-    <Card title="What is posted">
+    <Card title="Payload">
       <Loaded query={event} skeleton={<Skeleton className="h-40" />}>
         {({ type, id, timestamp, data }) => <Json value={{ type, id, timestamp, data }} label="body" />}
       </Loaded>

@@ -10,18 +10,18 @@ import { Dialog } from "../ui/dialog.tsx";
 import { Checkbox, Field, Select, TextInput } from "../ui/field.tsx";
 import { ErrorNote } from "../ui/states.tsx";
 
-/** Events that say something happened to an endpoint itself are not chosen: a test always comes. */
+/** The types that a webhook can choose. Every webhook receives test events. */
 const choosable = eventTypes.filter((type) => type !== "webhook.test");
 
-/** Makes a webhook, or changes one. */
+/** The form that makes or changes a webhook. */
 export function WebhookForm({
   webhook,
   save,
   onClose,
 }: {
-  /** The one to change; absent for a new one. */
+  /** The webhook to change; absent for a new one. */
   webhook?: Webhook;
-  /** Fails with what the server says of it. */
+  /** Rejects with the server's error. */
   save: (wanted: Required<NewWebhook>) => Promise<unknown>;
   onClose: () => void;
 }) {
@@ -61,7 +61,7 @@ export function WebhookForm({
       open
       onOpenChange={(open) => !open && onClose()}
       title={webhook ? "Change the webhook" : "New webhook"}
-      description="Each event is posted to it as JSON, signed, and tried again for three days."
+      description="Each event is posted to it as signed JSON, and retried for three days."
       wide
       footer={
         <>
@@ -90,7 +90,7 @@ export function WebhookForm({
             />
           )}
         </Field>
-        <Field label="What it is for" optional error={complaint("description")}>
+        <Field label="Purpose" optional error={complaint("description")}>
           {(control) => (
             <TextInput {...control} value={description} onChange={(event) => setDescription(event.target.value)} />
           )}
@@ -103,7 +103,7 @@ export function WebhookForm({
               value={some ? "some" : "all"}
               onChange={(event) => setSome(event.target.value === "some")}
             >
-              <option value="all">All, also types that are new later</option>
+              <option value="all">All, including future types</option>
               <option value="some">Only these</option>
             </Select>
           )}

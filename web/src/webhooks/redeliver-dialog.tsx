@@ -14,7 +14,7 @@ const spans = [
   [7 * 24 * HOUR_MS, "The last week"],
 ] as const;
 
-/** Delivers again all that was given up since a time. */
+/** Repeats all deliveries that have failed since a time. */
 export function RedeliverDialog({
   endpoint,
   endpointName,
@@ -22,7 +22,7 @@ export function RedeliverDialog({
   onClose,
 }: {
   endpoint: string | undefined;
-  /** What people know it by. */
+  /** How users know the endpoint. */
   endpointName: string | undefined;
   agent: string | undefined;
   onClose: () => void;
@@ -41,10 +41,10 @@ export function RedeliverDialog({
     });
     toast(
       total === 0
-        ? "Nothing had failed since then"
+        ? "Nothing has failed since then"
         : total === 1
-          ? "1 is delivered again"
-          : `${total} are delivered again`,
+          ? "1 delivery is sent again"
+          : `${total} deliveries are sent again`,
     );
     onClose();
   };
@@ -53,11 +53,11 @@ export function RedeliverDialog({
     <Dialog
       open
       onOpenChange={(open) => !open && onClose()}
-      title="Deliver again what failed"
+      title="Deliver failed events again"
       description={
         endpoint || agent
-          ? `What was given up${endpoint ? ` to ${endpointName ?? endpoint}` : ""}${agent ? ` about ${agent}` : ""}.`
-          : "What was given up, to all endpoints."
+          ? `Failed deliveries${endpoint ? ` to ${endpointName ?? endpoint}` : ""}${agent ? ` about ${agent}` : ""}.`
+          : "Failed deliveries to all endpoints."
       }
       footer={
         <>
@@ -75,7 +75,10 @@ export function RedeliverDialog({
       }
     >
       <form id="redeliver" className="flex flex-col gap-4" onSubmit={(event) => void submit(event).catch(() => {})}>
-        <Field label="Given up in" hint="The event’s id stays the same, so a receiver drops what it has seen already.">
+        <Field
+          label="Failed in"
+          hint="The event’s id stays the same, so a receiver can drop events it has already seen."
+        >
           {(control) => (
             <Select {...control} value={span} onChange={(event) => setSpan(event.target.value)}>
               {spans.map(([ms, words]) => (

@@ -4,7 +4,7 @@ import { Untrusted } from "../mail/untrusted.tsx";
 import { Badge } from "../ui/badge.tsx";
 import { RelativeTime } from "../ui/time.tsx";
 
-/** How an endpoint is, whether a webhook of the account or an agent's own. */
+/** The state of an endpoint: a webhook of the account, or an agent's own. */
 export interface EndpointState {
   status: "enabled" | "disabled";
   failingSince: string | undefined;
@@ -29,7 +29,7 @@ export function EndpointBadge({ state }: { state: EndpointState }) {
   return <Badge tone="ok">Enabled</Badge>;
 }
 
-/** What is wrong with an endpoint, what happens by itself, and what to do; nothing when all is well. */
+/** What is wrong with an endpoint, what happens automatically, and what to do. Not rendered for a healthy endpoint. */
 export function EndpointTrouble({ state }: { state: EndpointState }) {
   const { status, failingSince, disabledReason } = state;
   if (status === "enabled" && !failingSince) return null;
@@ -39,19 +39,18 @@ export function EndpointTrouble({ state }: { state: EndpointState }) {
       {status === "disabled" ? (
         <div className="min-w-0 wrap-anywhere">
           <p className="font-medium">
-            {disabledReason ? <Untrusted text={disabledReason} /> : "It was switched off by hand."}
+            {disabledReason ? <Untrusted text={disabledReason} /> : "It was disabled manually."}
           </p>
           <p>Events are kept in the meantime. When you enable it, they are delivered in order.</p>
         </div>
       ) : (
         <div className="min-w-0">
           <p className="font-medium">
-            Every attempt fails; the first one that did was <RelativeTime at={failingSince ?? ""} />.
+            Every attempt fails. The first failure was <RelativeTime at={failingSince ?? ""} />.
           </p>
           <p>
-            Each delivery is tried ten times over 75 hours, so a short outage loses nothing. After five days of nothing
-            but failures the endpoint is switched off, and the account gets a mail. The attempts below say what it
-            answers.
+            Each delivery is tried ten times over 75 hours, so a short outage loses nothing. After five days without a
+            success the endpoint is disabled, and the account gets a mail. The attempts below show its answers.
           </p>
         </div>
       )}

@@ -8,13 +8,13 @@ const words: Record<Delivery["status"], [Tone, string]> = {
   failed: ["bad", "Failed"],
 };
 
-/** Where a delivery is. */
+/** The status of a delivery. */
 export function DeliveryStatus({ status }: { status: Delivery["status"] }) {
   const [tone, text] = words[status];
   return <Badge tone={tone}>{text}</Badge>;
 }
 
-/** A status of HTTP: 2xx is success, and everything else is not. */
+/** An HTTP status: 2xx is success, anything else is failure. */
 export function HttpStatus({ status }: { status: number }) {
   return <Badge tone={status >= 200 && status < 300 ? "ok" : "bad"}>{status}</Badge>;
 }

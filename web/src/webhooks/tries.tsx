@@ -12,7 +12,7 @@ function durationText(ms: number): string {
   return ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** Every attempt of a delivery, the last one first: what the endpoint answered, or why it did not. */
+/** Every attempt of a delivery, latest first: the endpoint's answer, or why there was none. */
 export function Tries({ delivery }: { delivery: DeliveryDetail }) {
   const { tries, status, next_attempt_at } = delivery;
   return (
@@ -31,7 +31,7 @@ export function Tries({ delivery }: { delivery: DeliveryDetail }) {
         )}
         {status === "paused" && (
           <li className="px-4 py-2.5 text-sm text-muted">
-            It waits until the endpoint is enabled, or its agent resumed.
+            It waits until the endpoint is enabled or its agent is resumed.
           </li>
         )}
         {tries.toReversed().map((one) => (
@@ -61,7 +61,7 @@ function Attempt({ one }: { one: Try }) {
       {answer && (
         <section aria-label={`Answer to attempt ${attempt}`} className="rounded-md border border-line bg-sunken">
           <pre
-            // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard.
             tabIndex={0}
             className="max-h-60 overflow-auto px-3 py-2 font-mono text-xs whitespace-pre-wrap wrap-anywhere"
           >

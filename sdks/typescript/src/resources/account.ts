@@ -3,35 +3,35 @@ import type { List } from "../list.ts";
 import type { Answer, ApiKey, Body, NewApiKey, NewSigningSecret, Overview, Session, SigningSecret } from "../types.ts";
 import { path, Resource } from "./resource.ts";
 
-/** Whose key it is. */
+/** The account that owns the key. */
 export class Account extends Resource {
   get(options?: CallOptions): Promise<Answer<"getMe">> {
     return this.http.json("/api/v1/users/me", {}, options);
   }
 
-  /** `{ paused: true }` freezes what all agents send. */
+  /** `{ paused: true }` pauses the mail of all agents. */
   update(body: Body<"patchMe">, options?: CallOptions): Promise<Answer<"patchMe">> {
     return this.http.json("/api/v1/users/me", { method: "PATCH", body }, options);
   }
 
-  /** Figures at a glance. */
+  /** Key figures of the account. */
   overview(options?: CallOptions): Promise<Overview> {
     return this.http.json("/api/v1/overview", {}, options);
   }
 
-  /** Everything that the account owns, as JSON text; it may be long, and is without hashes and secrets. */
+  /** Everything that the account owns, as JSON text, without hashes and secrets. It may be long. */
   export(options?: CallOptions): Promise<Uint8Array<ArrayBuffer>> {
     return this.http.bytes("/api/v1/users/me/export", options);
   }
 
-  /** Deletes the account with all that it has, for good. */
+  /** Permanently deletes the account and everything that it owns. */
   delete(confirm: "DELETE", options?: CallOptions): Promise<Answer<"deleteAccount">> {
     return this.http.json("/api/v1/users/me", { method: "DELETE", query: { confirm } }, options);
   }
 }
 
 export class Keys extends Resource {
-  /** `key` is shown this once. */
+  /** Only this answer contains `key`. */
   create(body: Body<"createKey">, options?: PostOptions): Promise<NewApiKey> {
     return this.http.json("/api/v1/keys", { method: "POST", body }, options);
   }
@@ -40,15 +40,15 @@ export class Keys extends Resource {
     return this.pages<Answer<"listKeys">, "keys">("/api/v1/keys", "keys", { ...options });
   }
 
-  /** It works no more from now on, on open sockets neither. */
+  /** Revokes a key at once, also for open sockets. */
   async delete(id: string, options?: CallOptions): Promise<void> {
     await this.http.json(path`/api/v1/keys/${id}`, { method: "DELETE" }, options);
   }
 }
 
-/** Secrets that sign what the server delivers. The newest signs; the one before goes on beside it for 24 hours. */
+/** Secrets that sign deliveries. The newest signs; the previous one also signs for another 24 hours. */
 export class Secrets extends Resource {
-  /** `secret` is shown this once. */
+  /** Only this answer contains `secret`. */
   create(body: Body<"createSigningSecret"> = {}, options?: PostOptions): Promise<NewSigningSecret> {
     return this.http.json("/api/v1/users/me/signing-secrets", { method: "POST", body }, options);
   }
@@ -63,7 +63,7 @@ export class Secrets extends Resource {
   }
 }
 
-/** Browsers that are signed in. */
+/** Signed-in browsers. */
 export class Sessions extends Resource {
   list(options?: CallOptions): List<Answer<"listSessions">, Session> {
     return this.pages<Answer<"listSessions">, "sessions">("/api/v1/sessions", "sessions", { ...options });

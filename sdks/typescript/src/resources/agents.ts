@@ -23,24 +23,24 @@ export class Agents extends Resource {
     return this.http.json(path`/api/v1/agents/${agent}`, { method: "PATCH", body }, options);
   }
 
-  /** With its mail. */
+  /** Deletes an agent with all its mail. */
   async delete(agent: string, options?: CallOptions): Promise<Answer<"deleteAgent">> {
     await this.http.json(path`/api/v1/agents/${agent}`, { method: "DELETE" }, options);
     return { status: "deleted" };
   }
 
-  /** Sends the agent a mail through the whole way in. */
+  /** Sends the agent a test mail, which takes the whole inbound path. */
   test(agent: string, options?: PostOptions): Promise<Answer<"testAgent">> {
     return this.http.json(path`/api/v1/agents/${agent}/test`, { method: "POST" }, options);
   }
 
-  /** What would happen to a message if the agent sent it now: sent or held, and by which way to whom. */
+  /** Predicts what would happen to a message: whether it would be held, and its route to each recipient. */
   check(agent: string, body: Body<"checkMessage">, options?: PostOptions): Promise<Forecast> {
     return this.http.json(path`/api/v1/agents/${agent}/check`, { method: "POST", body }, options);
   }
 }
 
-/** Domains of one's own. */
+/** The account's own domains. */
 export class Domains extends Resource {
   create(body: Body<"createDomain">, options?: PostOptions): Promise<Domain> {
     return this.http.json("/api/v1/domains", { method: "POST", body }, options);
@@ -58,7 +58,7 @@ export class Domains extends Resource {
     return this.http.json(path`/api/v1/domains/${domain}`, { method: "PATCH", body }, options);
   }
 
-  /** Looks its DNS records up. What is missing is an APIError with status 412; `problem.checks` has what was found. */
+  /** Looks up its DNS records. If some are missing, throws APIError 412; `problem.checks` has the results. */
   verify(domain: string, options?: PostOptions): Promise<Domain> {
     return this.http.json(path`/api/v1/domains/${domain}/verify`, { method: "POST" }, options);
   }
@@ -68,7 +68,7 @@ export class Domains extends Resource {
   }
 }
 
-/** Addresses that get no mail from this account: what bounced, who complained, whom you added. */
+/** Addresses that get no mail from this account, because mail bounced, the recipient complained, or you added them. */
 export class Suppressions extends Resource {
   create(body: Body<"createSuppression">, options?: PostOptions): Promise<Suppression> {
     return this.http.json("/api/v1/suppressions", { method: "POST", body }, options);

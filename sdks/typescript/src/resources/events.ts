@@ -5,15 +5,15 @@ import type { List } from "../list.ts";
 import type { Answer, Body, Delivery, DeliveryDetail, Event, EventOf, EventType, Query, Webhook } from "../types.ts";
 import { path, Resource } from "./resource.ts";
 
-/** Which events are followed, and from where. */
+/** Which events to follow, and where to start. */
 export interface FollowOptions<Type extends EventType = EventType> extends RetryHooks {
-  /** The last event's id that you have seen; null: from the oldest that is kept. Default: what happens from now on. */
+  /** The id of the last event that you have seen; null: start at the oldest in the log. Default: only new events. */
   after?: string | null | undefined;
   /** Default: all types. */
   types?: readonly Type[] | undefined;
-  /** Only what is about this agent. */
+  /** Only events about this agent. */
   agent?: string | undefined;
-  /** Ends the iteration; it rejects with the signal's reason. */
+  /** Ends the iteration, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
@@ -29,8 +29,8 @@ export class Events extends Resource {
   }
 
   /**
-   * Each event as it happens, for ever: none is missing and none comes twice, through restarts of the server too. Store the
-   * `id` of what you are done with, and give it as `after` when you come back.
+   * Iterates over events as they happen, without end. It skips none and yields none twice, even if the server restarts.
+   * Store the `id` of the last event that you have processed, and pass it as `after` to resume.
    */
   follow<Type extends EventType = EventType>(
     options: FollowOptions<Type> = {},
@@ -44,9 +44,9 @@ export class Events extends Resource {
   }
 }
 
-/** Endpoints of the account that are told of events. */
+/** The account's webhooks. */
 export class Webhooks extends Resource {
-  /** Without `events` it gets all types, without `agents` what happens to all. */
+  /** Without `events` it gets all types; without `agents`, the events of all agents. */
   create(body: Body<"createWebhook">, options?: PostOptions): Promise<Webhook> {
     return this.http.json("/api/v1/webhooks", { method: "POST", body }, options);
   }
@@ -67,30 +67,30 @@ export class Webhooks extends Resource {
     await this.http.json(path`/api/v1/webhooks/${id}`, { method: "DELETE" }, options);
   }
 
-  /** Sends it a `webhook.test` event, whatever its filter. */
+  /** Sends it a `webhook.test` event, which no filter excludes. */
   test(id: string, options?: PostOptions): Promise<Delivery> {
     return this.http.json(path`/api/v1/webhooks/${id}/test`, { method: "POST" }, options);
   }
 }
 
-/** What became of webhooks. */
+/** Deliveries to webhooks. */
 export class Deliveries extends Resource {
   /** Newest first. */
   list(query: Query<"listDeliveries"> & CallOptions = {}): List<Answer<"listDeliveries">, Delivery> {
     return this.pages<Answer<"listDeliveries">, "deliveries">("/api/v1/deliveries", "deliveries", query);
   }
 
-  /** With every attempt. */
+  /** A delivery with all its attempts. */
   get(id: string, options?: CallOptions): Promise<DeliveryDetail> {
     return this.http.json(path`/api/v1/deliveries/${id}`, {}, options);
   }
 
-  /** Once more, under the same `webhook-id`. */
+  /** Repeats a delivery, with the same `webhook-id`. */
   redeliver(id: string, options?: PostOptions): Promise<Delivery> {
     return this.http.json(path`/api/v1/deliveries/${id}/redeliver`, { method: "POST" }, options);
   }
 
-  /** All that failed since a time. */
+  /** Repeats all deliveries that have failed since a time. */
   redeliverSince(body: Body<"redeliverFailed">, options?: PostOptions): Promise<Answer<"redeliverFailed">> {
     return this.http.json("/api/v1/deliveries/redeliver", { method: "POST", body }, options);
   }

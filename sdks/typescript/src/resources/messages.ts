@@ -16,24 +16,24 @@ import type {
 import type { WebhookEvent } from "../webhook.ts";
 import { type OfAgent, path, Resource, split } from "./resource.ts";
 
-/** What a reply is made of; text alone is its body. */
+/** The content of a reply; a string is its body. */
 export type ReplyBody = string | Body<"replyToMessage">;
 
 /** An agent's inbox. */
 export class Messages extends Resource {
-  /** Unread ones, oldest first, unless asked otherwise. */
+  /** By default only unread messages, oldest first. */
   list(query: Query<"listMessages"> & OfAgent = {}): List<Answer<"listMessages">, MessageSummary> {
     const { agent, ...asked } = query;
     return this.pages<Answer<"listMessages">, "messages">(`${this.agentPath(agent)}/messages`, "messages", asked);
   }
 
-  /** Answers as soon as there are unread messages, oldest first; with none when `timeout` (seconds, 1 to 60) is up. */
+  /** Resolves as soon as there are unread messages, oldest first; with none after `timeout` (1 to 60 seconds). */
   wait(query: Query<"waitForMessages"> & OfAgent = {}): Promise<Answer<"waitForMessages">> {
     const { agent, timeout = 30, ...options } = query;
     return this.http.waiting(`${this.agentPath(agent)}/messages/wait`, { timeout }, timeout, split(options).options);
   }
 
-  /** The whole message. It becomes read, unless `peek`. With `raw: false` its bytes, 25 MB or more, are left out. */
+  /** Fetches the whole message and marks it read, unless `peek`. `raw: false` leaves out its bytes (25 MB or more). */
   async get(id: string, options: OfAgent & Query<"getMessage"> = {}): Promise<Message> {
     const { agent, peek, raw, ...how } = options;
     const detail = await this.http.json<MessageDetail>(this.path(agent, id), { query: { peek, raw } }, how);
@@ -49,7 +49,7 @@ export class Messages extends Resource {
     await this.http.json(this.path(options.agent, id), { method: "DELETE" }, options);
   }
 
-  /** The mail as it is stored. */
+  /** The bytes of the mail as stored. */
   raw(id: string, options: OfAgent = {}): Promise<Uint8Array<ArrayBuffer>> {
     return this.http.bytes(`${this.path(options.agent, id)}/raw`, options);
   }
@@ -59,7 +59,7 @@ export class Messages extends Resource {
     return this.http.bytes(this.path(options.agent, id) + path`/attachments/${index}`, options);
   }
 
-  /** To whom Reply-To, or else From, names; to all with `reply_all`. */
+  /** Replies to the Reply-To address, or else to From; with `reply_all` to all recipients too. */
   reply(id: string, reply: ReplyBody, options: OfAgent & PostOptions = {}): Promise<Sent> {
     const body = typeof reply === "string" ? { body: reply } : reply;
     return this.http.json(`${this.path(options.agent, id)}/reply`, { method: "POST", body }, options);
@@ -70,8 +70,8 @@ export class Messages extends Resource {
   }
 
   /**
-   * The message of a `message.received` webhook. An agent's webhook brings it whole; of an account's, and where only the
-   * mail itself was proven, it is fetched (and stays unread).
+   * The message of a `message.received` webhook. An agent's webhook contains the whole message. For an account's
+   * webhook, or if only the mail itself was proven, the message is fetched (and stays unread).
    */
   async of(event: WebhookEvent, options: OfAgent = {}): Promise<Message<WebhookMessage | MessageDetail>> {
     if (event.type !== "message.received") throw new E2AError(`An event ${event.type} brings no message.`);
@@ -89,16 +89,16 @@ export class Messages extends Resource {
   }
 }
 
-/** Messages that belong together. */
+/** Conversations: messages that belong together. */
 export class Conversations extends Resource {
-  /** The latest first. */
+  /** Latest activity first. */
   list(query: Query<"listConversations"> & OfAgent = {}): List<Answer<"listConversations">, Conversation> {
     const { agent, ...asked } = query;
     const url = `${this.agentPath(agent)}/conversations`;
     return this.pages<Answer<"listConversations">, "conversations">(url, "conversations", asked);
   }
 
-  /** Both directions, oldest first. */
+  /** The messages of a conversation in both directions, oldest first. */
   get(id: string, query: Query<"getConversation"> & OfAgent = {}): List<Answer<"getConversation">, MessageSummary> {
     const { agent, ...asked } = query;
     const url = this.agentPath(agent) + path`/conversations/${id}`;
@@ -106,7 +106,7 @@ export class Conversations extends Resource {
   }
 }
 
-/** The mail of all agents. */
+/** The received mail of all agents. */
 export class Inbox extends Resource {
   list(query: Query<"listInbox"> & CallOptions = {}): List<Answer<"listInbox">, InboxMessage> {
     return this.pages<Answer<"listInbox">, "messages">("/api/v1/inbox", "messages", query);

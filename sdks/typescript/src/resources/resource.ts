@@ -2,13 +2,13 @@ import { E2AError } from "../errors.ts";
 import type { CallOptions, Http, QueryValues } from "../http.ts";
 import { List } from "../list.ts";
 
-/** What all resources share: the way to the server, and the agent that is meant when none is named. */
+/** The context of all resources: the connection to the server, and the default agent. */
 export interface Context {
   readonly http: Http;
   readonly agentEmail: string | undefined;
 }
 
-/** A call that is about one agent. */
+/** Options of a call about one agent. */
 export interface OfAgent extends CallOptions {
   /** The agent's address. Default: the client's `agentEmail`. */
   agent?: string | undefined;
@@ -25,7 +25,7 @@ export class Resource {
     return this.context.http;
   }
 
-  /** The path of an agent, the client's own unless another is named. */
+  /** The path of the named agent, or of the client's default one. */
   protected agentPath(agent: string | undefined): string {
     const email = agent ?? this.context.agentEmail;
     if (!email)
@@ -33,7 +33,7 @@ export class Resource {
     return path`/api/v1/agents/${email}`;
   }
 
-  /** A list whose pages are at `url`. A query's `signal` and the like are how it is read, the rest what is asked for. */
+  /** A list whose pages are at `url`. The call options in `asked` apply to each request; the rest is the query. */
   protected pages<Page, Key extends keyof Page>(
     url: string,
     key: Key,
@@ -41,7 +41,7 @@ export class Resource {
   ): List<Page, Page[Key] extends readonly (infer Item)[] ? Item : never> {
     const { options, query } = split(asked);
     return new List(async (token) => {
-      // Where a list begins is in the token, so that `after` goes with the first page only.
+      // The token already contains the start of the list, so only the first page takes `after`.
       const at = token ?? query.token;
       const values = at === undefined ? query : { ...query, after: undefined, token: at };
       const page = await this.http.json<Page & { next_token?: string }>(url, { query: values }, options);
@@ -50,13 +50,13 @@ export class Resource {
   }
 }
 
-/** Takes apart what is asked of the server, and how the call is made. */
+/** Separates the call options from the query. */
 export function split(given: CallOptions & object): { options: CallOptions; query: QueryValues } {
   const { signal, timeoutMs, retries, headers, onResponse, ...query } = given;
   return { options: { signal, timeoutMs, retries, headers, onResponse }, query };
 }
 
-/** A path whose values are escaped. */
+/** Makes a path, with its values escaped. */
 export function path(parts: TemplateStringsArray, ...values: (string | number)[]): string {
   return String.raw({ raw: parts }, ...values.map((value) => encodeURIComponent(value)));
 }

@@ -1,4 +1,4 @@
-"""What messages can tell beyond their members; the members themselves are generated."""
+"""Properties of messages that derive from their members; the members themselves are generated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Optional
 
 
 class Automation:
-    """Of a message that says whether a person wrote it."""
+    """For messages whose members tell whether a program sent them."""
 
     auto_submitted: Optional[str]
     list_id: Optional[str]
@@ -15,16 +15,16 @@ class Automation:
 
     @property
     def is_automatic(self) -> bool:
-        """Whether a program or a mailing list sent it: answering it without a person may never end."""
+        """Whether a program or a mailing list sent it. Do not reply automatically: two programs may never stop."""
         return (self.auto_submitted or self.list_id or self.precedence) is not None
 
 
 class RawMail:
-    """Of a message that has the mail itself."""
+    """For messages that contain the mail itself."""
 
     raw_message: str
 
     @property
     def raw_bytes(self) -> bytes:
-        """The mail as it is stored (``message/rfc822``)."""
+        """The bytes of the mail as stored (``message/rfc822``)."""
         return base64.b64decode(self.raw_message)

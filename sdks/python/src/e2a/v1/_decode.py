@@ -1,4 +1,4 @@
-"""JSON of the API → dataclasses, by their annotations."""
+"""Reads the API's JSON into dataclasses, by their annotations."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any, Callable, Dict, Mapping, Tuple, Type, TypeVar, Union, ge
 
 M = TypeVar("M", bound="Model")
 
-#: Where a time should be and none is: 1970.
+#: The default for a missing time: 1970.
 NO_TIME = datetime.fromtimestamp(0, timezone.utc)
 
 
 @dataclass(frozen=True)
 class Model:
-    """What the server sent. Newer servers may send more: members without a field are in ``extra``.
+    """Data from the server. Newer servers may send more members: those without a field are in ``extra``.
 
-    A member that is missing, or of another type than its field, leaves the field at its default; ``raw`` has all
-    as it came. Words such as a ``status`` are plain ``str``, so that new ones are no error.
+    If a member is missing, or has another type than its field, the field keeps its default; ``raw`` has the data as
+    received. Words such as ``status`` are plain ``str``, so that new ones are not an error.
     """
 
-    #: The JSON object as it came.
+    #: The JSON object as received.
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def extra(self) -> Dict[str, Any]:
-        """The members that this version of the package has no field for."""
+        """The members for which this version of the package has no field."""
         known = _readers(type(self))
         return {name: value for name, value in self.raw.items() if name not in known}
 
@@ -45,8 +45,8 @@ class Model:
 
 
 def parse_time(text: str) -> datetime:
-    """RFC 3339 → an aware datetime. Raises ValueError, also for a time without a zone."""
-    # fromisoformat knows neither Z nor fractions of other lengths than 3 and 6 before Python 3.11.
+    """Parses an RFC 3339 time into an aware datetime. Raises ValueError, also for a time without a zone."""
+    # Before Python 3.11, fromisoformat accepts neither Z nor fractions of lengths other than 3 and 6.
     head, dot, tail = text.partition(".")
     digits = len(tail) - len(tail.lstrip("0123456789"))
     if dot:
@@ -65,7 +65,7 @@ _known: Dict[type, Mapping[str, Tuple[str, Reader]]] = {}
 
 
 def _readers(cls: type) -> Mapping[str, Tuple[str, Reader]]:
-    """Member name on the wire → (field name, its reader). ``from_`` is ``from`` on the wire."""
+    """Maps each member's name in the API to its field and reader. The field ``from_`` is ``from`` in the API."""
     if cls not in _known:
         hints = get_type_hints(cls)
         names = [f.name for f in fields(cls) if f.name != "raw" and not f.name.startswith("_")]
@@ -94,7 +94,7 @@ def _reader(hint: Any) -> Reader:
 
 
 def _of(kind: type, value: Any) -> Any:
-    # bool is an int to Python, not to JSON.
+    # In Python bool is a subclass of int; in JSON true is not a number.
     if isinstance(value, kind) and (kind is not int or not isinstance(value, bool)):
         return value
     raise TypeError(f"{value!r} is no {kind.__name__}")

@@ -1,4 +1,4 @@
-"""One request and what becomes of it, without the network: what is sent, what an answer means, whether to ask again."""
+"""One request without the network: what to send, what an answer means, whether to retry."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ._wire import present
 from .errors import APIError, ConfigurationError, E2AConnectionError, E2AError, E2ATimeoutError, api_error
 
 USER_AGENT = f"e2a-python/{__version__} python/{platform.python_version()}"
-#: Before the second, third … try; together longer than the 10 s within which the server answers a send. Seconds.
+#: Seconds before the second, third … try; together more than the 10 s within which the server answers a send.
 RETRY_WAITS = (0.25, 1.0, 4.0, 7.0)
-#: A server that asks for more patience than this is not waited for. Seconds.
+#: Seconds. If the server asks for a longer wait, the call fails instead.
 RETRY_AFTER_MAX = 60.0
-#: Beyond what the server was asked to wait. Seconds.
+#: Seconds. How much longer than the requested wait an answer may take.
 CONNECT_TIMEOUT = 10.0
-#: Statuses by which a proxy, or the server while it stops, says "not now".
+#: Temporary failures of a proxy, or of a server that is stopping.
 PASSING = (502, 503, 504)
 
 Query = Mapping[str, Any]
@@ -33,25 +33,25 @@ Query = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Call:
-    """A request. ``path`` begins behind ``/api/v1``, unless it begins with ``/api/``."""
+    """A request. ``path`` is relative to ``/api/v1``, unless it begins with ``/api/``."""
 
     method: str
     path: str
     query: Query = field(default_factory=dict)
     body: Optional[Mapping[str, Any]] = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    #: Names a POST across tries, so that the server does it once (for 24 hours); made when it is not given.
+    #: Identifies a POST across tries, so that the server runs it only once (in 24 hours). Default: a new key.
     idempotency_key: Optional[str] = None
-    #: Seconds that the server may keep the question, beside what any answer may take.
+    #: Seconds that the server may wait before it answers, in addition to the timeout.
     wait: float = 0.0
-    #: What needs no key.
+    #: Whether the call needs no key.
     public: bool = False
-    #: None: as often as the client does.
+    #: None: the client's setting.
     max_retries: Optional[int] = None
 
 
 def request_parts(call: Call, settings: Settings) -> Dict[str, Any]:
-    """What an httpx client's ``request`` is given. Raises ConfigurationError without a key."""
+    """The arguments of an httpx client's ``request``. Raises ConfigurationError without a key."""
     headers = {"accept": "application/json", "user-agent": USER_AGENT}
     if not call.public:
         headers.update(authorization(settings))
@@ -95,13 +95,13 @@ def refusal(response: httpx.Response, settings: Settings) -> E2AError:
         )
     problem = _object(response.content)
     if problem is None or not ("detail" in problem or "title" in problem):
-        # A proxy spoke, or this is no e2a server. It still is that status.
+        # The answer is a proxy's, or this is not an e2a server. The status still counts.
         problem = {"detail": f"{settings.url} answered {status} without a reason."}
     return api_error(status, problem, _retry_after(response.headers.get("retry-after")))
 
 
 def json_of(response: httpx.Response, settings: Settings) -> Any:
-    """The JSON of a 2xx answer; None when it has no body."""
+    """The JSON of a 2xx answer; None if it has no body."""
     if not response.content:
         return None
     try:
@@ -114,7 +114,7 @@ def json_of(response: httpx.Response, settings: Settings) -> Any:
 
 
 def broken(cause: httpx.TransportError, settings: Settings) -> E2AConnectionError:
-    """The error for an exchange that did not come to an end."""
+    """The error for a request that got no complete answer."""
     if isinstance(cause, httpx.TimeoutException):
         return E2ATimeoutError(f"{settings.url} did not answer in time.", fix="Try again, or give a longer timeout.")
     reason = str(cause) or type(cause).__name__
@@ -124,17 +124,17 @@ def broken(cause: httpx.TransportError, settings: Settings) -> E2AConnectionErro
 
 
 class Tries:
-    """The tries of one call. Only what can be asked twice without harm is: by its nature or its Idempotency-Key."""
+    """The tries of one call. Retries only calls that are safe to repeat, by nature or by their Idempotency-Key."""
 
     def __init__(self, call: Call, settings: Settings) -> None:
         self._call = call
         self._left = settings.max_retries if call.max_retries is None else call.max_retries
         self._made = 0
-        #: An answer was on its way and did not come: the server may have done it.
+        #: An earlier try may have reached the server, but its answer was lost: the server may have run it.
         self.lost_an_answer = False
 
     def pause(self, failure: E2AError, cause: Optional[BaseException]) -> Optional[float]:
-        """Seconds until the next try; None when ``failure`` is the outcome."""
+        """Seconds until the next try; None if ``failure`` is final."""
         after = self._after(failure)
         if isinstance(failure, E2AConnectionError) and not isinstance(
             cause, (httpx.ConnectError, httpx.ConnectTimeout)
@@ -145,11 +145,11 @@ class Tries:
         self._left -= 1
         ceiling = RETRY_WAITS[min(self._made, len(RETRY_WAITS) - 1)]
         self._made += 1
-        # Some chance, so that clients that failed together do not come back together.
+        # Randomize, so that clients that failed together do not retry together.
         return max(after, ceiling * (0.5 + random.random() / 2))
 
     def _after(self, failure: E2AError) -> Optional[float]:
-        """How long to wait at least; None when asking again is no use or may do harm."""
+        """The minimum wait; None if a retry is pointless or unsafe."""
         if isinstance(failure, E2AConnectionError):
             return 0.0
         if not isinstance(failure, APIError):
@@ -159,13 +159,13 @@ class Tries:
             return after if after <= RETRY_AFTER_MAX else None
         if failure.status in PASSING and failure.code in ("", "unavailable"):
             return min(failure.retry_after or 0.0, RETRY_AFTER_MAX)
-        # Only the request whose answer we lost can still be running under a key that nobody else knows.
+        # The key is known only here, so the request that is still running is an earlier try whose answer was lost.
         if failure.status == 409 and self._call.method == "POST" and self.lost_an_answer:
             return 0.0
         return None
 
     def outcome(self, failure: E2AError, key: Optional[str]) -> E2AError:
-        """The failure to raise. After a lost answer it says that the server may have done what ``key`` names."""
+        """The failure to raise. After a lost answer it says that the server may have run the request of ``key``."""
         if key is None or not self.lost_an_answer or not isinstance(failure, E2AConnectionError):
             return failure
         uncertain = type(failure)(
@@ -176,7 +176,7 @@ class Tries:
         return uncertain
 
     def is_done_after_all(self, failure: E2AError) -> bool:
-        """Whether "not found" means that the DELETE whose answer was lost had been carried out."""
+        """Whether "not found" means that an earlier DELETE, whose answer was lost, has succeeded."""
         return self._call.method == "DELETE" and self.lost_an_answer and getattr(failure, "status", None) == 404
 
 
@@ -189,7 +189,7 @@ def _object(content: bytes) -> Optional[Mapping[str, Any]]:
 
 
 def _retry_after(header: Optional[str]) -> Optional[float]:
-    """Seconds, of seconds or a date (RFC 9110 10.2.3)."""
+    """Parses Retry-After, in seconds or as a date (RFC 9110 10.2.3), into seconds."""
     if not header:
         return None
     try:
@@ -202,19 +202,19 @@ def _retry_after(header: Optional[str]) -> Optional[float]:
         return None
 
 
-#: A refusal of the whole request, whatever is asked next.
+#: Statuses that refuse the request for good, so that a retry is pointless.
 _hopeless = (400, 401, 403, 404, 405, 413, 415, 422)
 
 
 def may_pass(error: E2AError) -> bool:
-    """Whether something that goes on for ever should try again after this."""
+    """Whether an endless operation should retry after this error."""
     if isinstance(error, APIError):
         return error.status not in _hopeless
     return isinstance(error, E2AConnectionError)
 
 
 class Pauses:
-    """Between the tries of something that goes on for ever: doubling up to half a minute, half of it by chance."""
+    """The pauses between retries of an endless operation: they double up to 30 seconds, and half of each is random."""
 
     FIRST = 0.5
     MAX = 30.0
@@ -230,5 +230,5 @@ class Pauses:
         return max(asked, ceiling * (0.5 + random.random() / 2))
 
     def reset(self) -> None:
-        """It worked."""
+        """Records a success: the next pause is short again."""
         self._failures = 0

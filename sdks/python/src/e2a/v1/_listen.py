@@ -1,4 +1,4 @@
-"""What both ways of listening share."""
+"""The parts that both ways of listening share."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections import OrderedDict
 
 logger = logging.getLogger("e2a")
 
-#: Ids remembered against doubles: far more than one backlog, about a megabyte.
+#: How many ids are remembered to skip duplicates: far more than a backlog, about 1 MB.
 REMEMBERED_MAX = 10_000
 
 
 class Remembered:
-    """The ids of the messages that were taken, the newest ten thousand."""
+    """The ids of the last ten thousand messages that were taken."""
 
     def __init__(self) -> None:
         self._ids: "OrderedDict[str, None]" = OrderedDict()

@@ -1,4 +1,4 @@
-"""What a client needs to know: from its arguments, else from the environment."""
+"""The settings of a client, from its arguments or the environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from .errors import ConfigurationError
 
 DEFAULT_URL = "http://127.0.0.1:8080"
-#: Longer than any answer of the API needs, shorter than a person's patience. Seconds.
+#: Seconds. Longer than any answer of the API takes, shorter than a user's patience.
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_RETRIES = 4
 
@@ -19,10 +19,10 @@ Secrets = Union[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Settings:
-    #: Without a slash at the end.
+    #: Without a trailing slash.
     url: str
     api_key: Optional[str]
-    #: The agent that calls are about when they name none.
+    #: The agent for calls that name none.
     agent: Optional[str]
     secrets: Tuple[str, ...]
     timeout: float
@@ -39,7 +39,7 @@ def load_settings(
     max_retries: int,
     env: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """Arguments over ``E2A_*`` over defaults. Raises ConfigurationError for a URL that is none."""
+    """Loads settings: arguments, then ``E2A_*``, then defaults. Raises ConfigurationError for a bad URL."""
     base = (base_url or env.get("E2A_URL") or DEFAULT_URL).rstrip("/")
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -57,7 +57,7 @@ def load_settings(
 
 
 def secret_list(given: Optional[Secrets], env: Mapping[str, str] = os.environ) -> Tuple[str, ...]:
-    """One secret, several, or (None) those of ``E2A_WEBHOOK_SECRET``, which commas or spaces separate."""
+    """The given secret or secrets; for None those of ``E2A_WEBHOOK_SECRET``, separated by commas or spaces."""
     if given is None:
         given = env.get("E2A_WEBHOOK_SECRET", "").replace(",", " ").split()
     return (given,) if isinstance(given, str) else tuple(given)

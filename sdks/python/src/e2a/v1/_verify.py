@@ -1,6 +1,6 @@
-"""Whether a webhook request may be believed. Nothing of it is handed out before it is proven.
+"""Verifies webhook requests. Returns no part of a request before it is proven.
 
-sdks/contract/README.md has the rules, vectors.json beside it the proof.
+sdks/contract/README.md has the rules, and vectors.json beside it the test cases.
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from ._decode import parse_time
 from .errors import ConfigurationError, UnverifiedEmailError
 
-#: Ages that are believed, both ends included: from the future by that much, and past. Seconds.
+#: Accepted ages in seconds, both ends included: the first is how far in the future, the second how far in the past.
 AHEAD_MAX = 30
 AGE_MAX = 300
 
 Body = Union[bytes, bytearray, memoryview, str]
-#: A mapping, whatever a web framework calls headers, or pairs. Bytes are read as Latin-1.
+#: A mapping, a web framework's headers object, or pairs. Bytes are read as Latin-1.
 Headers = Any
 
 SIGNATURE = "x-e2a-auth-signature"
-#: In the order in which they are signed; the body hash comes last.
+#: In the order of signing; the body hash comes last.
 SIGNED = ("verified", "sender", "entity-type", "domain-check", "delegation", "timestamp", "message-id", "body-hash")
 NEEDED = ("timestamp", "message-id", "body-hash")
 
 
 @dataclass(frozen=True)
 class Proof:
-    """A request that is proven."""
+    """A verified request."""
 
-    #: ``body``: every byte of it. ``message``: the mail and its ``X-E2A-Auth-*`` fields alone.
+    #: What is proven. ``body``: every byte. ``message``: only the mail and its ``X-E2A-Auth-*`` fields.
     proven: str
     body: Mapping[str, Any]
-    #: The ``X-E2A-Auth-*`` fields that were proven, by lower-case name; empty for what is not about a message.
+    #: The proven ``X-E2A-Auth-*`` fields, by lower-case name; empty for an event that is not about a message.
     auth: Mapping[str, str]
-    #: Whether it is an account's webhook, which wraps what happened in ``data``; else it is an agent's.
+    #: Whether it is an account's webhook, whose event is in ``data``; otherwise it is an agent's.
     is_event: bool
 
     def auth_headers(self) -> Dict[str, str]:
-        """The same as the server writes them; without what somebody may have put beside them."""
+        """The proven fields under the names that the server uses, without any fields that others added."""
         names = [f"x-e2a-auth-{name}" for name in SIGNED] + [SIGNATURE, f"{SIGNATURE}-previous"]
         return {name.title(): self.auth[name] for name in names if name in self.auth}
 
 
 def verify(body: Body, headers: Headers, secrets: Sequence[str], now: Optional[Union[float, datetime]] = None) -> Proof:
-    """Raises UnverifiedEmailError, and ConfigurationError without a usable secret."""
+    """Verifies a request. Raises UnverifiedEmailError, or ConfigurationError without a usable secret."""
     if not secrets:
         raise ConfigurationError(
             "There is no webhook secret to verify with.",
@@ -83,7 +83,7 @@ def verify(body: Body, headers: Headers, secrets: Sequence[str], now: Optional[U
 
 
 def mail_bytes(raw_message: Any) -> Optional[bytes]:
-    """The bytes in ``raw_message``; None when it is no base64."""
+    """The bytes in ``raw_message``; None if it is not base64."""
     try:
         return base64.b64decode(raw_message, validate=True) if isinstance(raw_message, str) else None
     except (binascii.Error, ValueError):
@@ -91,7 +91,7 @@ def mail_bytes(raw_message: Any) -> Optional[bytes]:
 
 
 def _verify_body(content: bytes, signature: str, fields: Mapping[str, str], keys: List[bytes], now: float) -> None:
-    """Standard Webhooks 1.0: every byte of the body."""
+    """Checks the Standard Webhooks 1.0 signature, which covers every byte of the body."""
     id, timestamp = fields.get("webhook-id"), fields.get("webhook-timestamp")
     if not id or not timestamp:
         raise _missing(f"no {'webhook-timestamp' if id else 'webhook-id'}")
@@ -110,7 +110,7 @@ def _verify_message(
     now: float,
     is_body_proven: bool,
 ) -> None:
-    """``X-E2A-Auth-*``: the mail, and what was found out about it."""
+    """Checks the ``X-E2A-Auth-*`` signature, which covers the mail and the results of its authentication."""
     _need(auth)
     values = [auth.get(f"x-e2a-auth-{name}", "") for name in SIGNED]
     signed = _bytes("\n".join(values))
@@ -136,7 +136,7 @@ def _verify_message(
 
 
 def _compare(given: Iterable[str], made: Sequence[bytes]) -> None:
-    # All are compared, so that the time it takes says nothing about which one fits.
+    # Compare all of them, so that the time does not reveal which one matches.
     fits = [hmac.compare_digest(_bytes(one), other) for one in given for other in made]
     if not any(fits):
         raise UnverifiedEmailError(
@@ -178,7 +178,7 @@ def _fields(headers: Headers) -> Dict[str, str]:
 
 
 def _bytes(text: str) -> bytes:
-    # Half a character, which JSON can have, is no reason to stumble: it fits no signature.
+    # JSON can contain lone surrogates; encode them instead of raising, since they match no signature.
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -187,7 +187,7 @@ def _text(value: Any) -> str:
 
 
 def _auth_of(fields: Mapping[str, str], body: Optional[Mapping[str, Any]]) -> Dict[str, str]:
-    """The signed fields, all from one place: the headers, else the body's ``auth_headers``."""
+    """The signed fields, all from one source: the headers, or else the body's ``auth_headers``."""
     if fields.get(SIGNATURE):
         found: Mapping[str, Any] = fields
     else:
@@ -206,7 +206,7 @@ def _json(content: bytes) -> Optional[Mapping[str, Any]]:
 
 
 def _key(secret: str) -> bytes:
-    """The 64 characters as shown, or the form of Standard Webhooks: ``whsec_`` and the base64 of the same."""
+    """The key of a secret: its 64 characters as shown, or in Standard Webhooks form, ``whsec_`` and their base64."""
     if not secret.startswith("whsec_"):
         key = secret.encode("utf-8")
     else:
@@ -214,7 +214,7 @@ def _key(secret: str) -> bytes:
             key = base64.b64decode(secret[len("whsec_") :], validate=True)
         except (binascii.Error, ValueError):
             raise ConfigurationError("A webhook secret begins with whsec_ and is no base64 behind it.") from None
-    # An empty key would make everybody's signature a good one.
+    # With an empty key anyone could make a valid signature.
     if not key.strip():
         raise ConfigurationError(
             "A webhook secret is empty.",

@@ -1,4 +1,4 @@
-"""The one door to the package ``websockets``, which changed its ways in 13.0 and is only needed to listen."""
+"""The only module that imports ``websockets``, whose API changed in 13.0. Only listening needs the package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLOSE_TIMEOUT = 1
 
 
 class WebSockets:
-    """Raises ConfigurationError where the package is not installed."""
+    """Opens WebSockets. Raises ConfigurationError if the package is not installed."""
 
     def __init__(self) -> None:
         try:
@@ -23,7 +23,7 @@ class WebSockets:
             raise ConfigurationError(
                 "listen() needs the package websockets.", fix="Install it: pip install 'e2a[listen]'."
             ) from None
-        #: What a connection that cannot be made, or is gone, raises.
+        #: The exceptions of a connection that fails or breaks.
         self.broken: Tuple[Type[BaseException], ...] = (
             exceptions.WebSocketException,
             OSError,
@@ -36,7 +36,7 @@ class WebSockets:
             connect, headers_name = importlib.import_module("websockets.client").connect, "extra_headers"
 
         class Connect(connect):  # type: ignore[misc, valid-type]
-            # A redirect is not followed: the key stays with the server that it was given for. The first try counts.
+            # Do not follow redirects: only the configured server may get the key. The first try counts.
             MAX_REDIRECTS_ALLOWED = 1
 
             def process_redirect(self, error: Exception) -> Exception:
@@ -46,12 +46,12 @@ class WebSockets:
         self._headers_name = headers_name
 
     async def open(self, url: str, headers: Mapping[str, str]) -> Any:
-        """A connection that pings, and answers pings. Raises one of ``broken``."""
+        """Opens a connection that pings, and answers pings. Raises one of ``broken``."""
         options = {"open_timeout": OPEN_TIMEOUT, "close_timeout": CLOSE_TIMEOUT, "compression": None}
         return await self._connect(url, **{self._headers_name: dict(headers)}, **options)
 
 
 def close_frame(error: BaseException) -> Tuple[Optional[int], str]:
-    """Code and reason by which the server closed a connection; no code when the line broke."""
+    """The code and reason with which the server closed a connection; no code if the connection broke."""
     frame = getattr(error, "rcvd", None)
     return (None, str(error)) if frame is None else (int(frame.code), str(frame.reason))

@@ -1,4 +1,4 @@
-"""Arguments → what the API takes."""
+"""Converts arguments to the form that the API takes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Addresses = Union[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class File:
-    """Something to attach."""
+    """An attachment to send."""
 
     filename: str
     data: bytes
-    #: Guessed from the name when it is not given.
+    #: Default: guessed from the name.
     content_type: Optional[str] = None
-    #: For a picture that the HTML shows as ``cid:…``.
+    #: For an image that the HTML shows as ``cid:…``.
     content_id: Optional[str] = None
 
     @classmethod
     def from_path(cls, path: Union[str, "os.PathLike[str]"], *, content_type: Optional[str] = None) -> "File":
-        """Reads a file; it is attached under its own name."""
+        """Reads a file, to attach it under its own name."""
         path = Path(path)
         return cls(path.name, path.read_bytes(), content_type)
 
@@ -42,12 +42,12 @@ Attachable = Union[File, "os.PathLike[str]", Mapping[str, Any]]
 
 
 def present(members: Mapping[str, Any]) -> Dict[str, Any]:
-    """Without what was not given."""
+    """The values without those that are None."""
     return {name: value for name, value in members.items() if value is not None}
 
 
 def time_text(time: Optional[Time]) -> Optional[str]:
-    """RFC 3339 in UTC. Raises ConfigurationError for a datetime without a zone: nobody knows when that is."""
+    """Formats a time as RFC 3339 in UTC. Raises ConfigurationError for a datetime without a zone: it is ambiguous."""
     if not isinstance(time, datetime):
         return time
     if time.tzinfo is None:
@@ -56,17 +56,17 @@ def time_text(time: Optional[Time]) -> Optional[str]:
 
 
 def words(given: Optional[Union[str, Sequence[str]]]) -> Optional[str]:
-    """A list as queries have it: with commas."""
+    """A list as a query parameter: joined with commas."""
     return given if given is None or isinstance(given, str) else ",".join(given)
 
 
 def several(given: Optional[Addresses]) -> Optional[Sequence[str]]:
-    """One or several, as a list."""
+    """One value or several, as a list."""
     return [given] if isinstance(given, str) else None if given is None else list(given)
 
 
 def files(given: Optional[Sequence[Attachable]]) -> Optional[Sequence[Mapping[str, Any]]]:
-    """Attachments as the API takes them."""
+    """Attachments in the API's form."""
     return None if given is None else [_file(one) for one in given]
 
 
@@ -81,7 +81,7 @@ def _file(given: Attachable) -> Mapping[str, Any]:
 
 
 def segment(text: str) -> str:
-    """One segment of a path. Raises ConfigurationError for an empty one, which would name something else."""
+    """Escapes one segment of a path. Raises ConfigurationError if it is empty: the path would name another resource."""
     if not text:
         raise ConfigurationError("An id or address is empty.", fix="Give the one that the server gave you.")
     return quote(text, safe="")

@@ -1,4 +1,4 @@
-"""Everything that this package raises. All of it is an :class:`E2AError`."""
+"""The exceptions of this package, all subclasses of :class:`E2AError`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, List, Mapping, Optional, Type
 
 
 class E2AError(Exception):
-    """The base of all errors. ``str(error)`` says what went wrong and, where it is known, what to do."""
+    """The base class of all errors. ``str(error)`` says what went wrong and, if known, what to do."""
 
     def __init__(self, message: str, *, fix: Optional[str] = None) -> None:
         super().__init__(message if not fix else f"{message} {fix}")
@@ -17,17 +17,17 @@ class E2AError(Exception):
 
 
 class ConfigurationError(E2AError):
-    """Something is missing or wrong on this side: a key, an address, a package."""
+    """A setting of the client is missing or wrong: a key, an address, a package."""
 
 
 class E2AConnectionError(E2AError):
-    """No answer of an e2a server: it cannot be reached, the line broke, or something else answered.
+    """No e2a server answered: it cannot be reached, the connection broke, or something else answered.
 
-    For a request that changes something, nobody knows whether the server did it. Ask again with this
-    ``idempotency_key``, and it is done once; or look before you repeat it.
+    A request that changes something may or may not have run. Repeat it with this ``idempotency_key``, and it runs only
+    once; or check before you repeat it.
     """
 
-    #: Under which a POST went out; None for what can be repeated without one.
+    #: The key of the POST; None for a request that is safe to repeat without one.
     idempotency_key: Optional[str] = None
 
 
@@ -36,20 +36,20 @@ class E2ATimeoutError(E2AConnectionError):
 
 
 class ListenerReplacedError(E2AError):
-    """A newer listener took over the agent. An agent has one WebSocket; reconnecting would push the other out."""
+    """A newer listener took over the agent. An agent has one WebSocket; reconnecting would disconnect the other."""
 
 
 class UnverifiedEmailError(E2AError):
-    """A delivery that cannot be believed: nothing of it, or not the member that was asked for, can be read.
+    """A delivery that could not be verified, as a whole or for the member that was read.
 
     ``reason`` is one of
 
-    - ``missing``: there is no signature, or something that it signs is not there
-    - ``signature``: none of the secrets made it
+    - ``missing``: the signature, or a value that it covers, is missing
+    - ``signature``: the signature was made with none of the secrets
     - ``stale``, ``future``: it is too old, or from a clock that is ahead
-    - ``malformed``: the body is no JSON object
-    - ``body``: the mail, or what is said of it, is not what was signed
-    - ``unsigned_field``: the mail is proven, and the member that was read is not (see ``allow_unsigned_fields``)
+    - ``malformed``: the body is not a JSON object
+    - ``body``: the mail, or a statement about it, is not the signed one
+    - ``unsigned_field``: the mail is proven, but the member that was read is not (see ``allow_unsigned_fields``)
     """
 
     def __init__(self, reason: str, message: str, *, fix: Optional[str] = None) -> None:
@@ -59,18 +59,18 @@ class UnverifiedEmailError(E2AError):
 
 @dataclass(frozen=True)
 class FieldError:
-    """One wrong field of a request: a dotted path and a sentence."""
+    """One wrong field of a request: its dotted path and a sentence."""
 
     field: str
     message: str
 
 
 class APIError(E2AError):
-    """The server refused. Decide by ``code``, which is stable; tell people ``message`` and ``fix``."""
+    """The server refused the request. Decide by ``code``, which is stable; show users ``message`` and ``fix``."""
 
     def __init__(self, status: int, problem: Mapping[str, Any], *, retry_after: Optional[float] = None) -> None:
         detail = _text(problem, "detail") or _text(problem, "title") or f"The server answered {status}."
-        #: Every wrong field, when the input is at fault.
+        #: Every wrong field, if the input is at fault.
         self.errors: List[FieldError] = _field_errors(problem.get("errors"))
         wrong = "; ".join(f"{error.field}: {error.message}" for error in self.errors)
         super().__init__(f"{detail} ({wrong})" if wrong else detail, fix=_text(problem, "fix"))
@@ -78,9 +78,9 @@ class APIError(E2AError):
         self.status = status
         self.code: str = _text(problem, "code") or ""
         self.title: str = _text(problem, "title") or ""
-        #: Names the request in the server's log.
+        #: Identifies the request in the server's log.
         self.request_id: Optional[str] = _text(problem, "request_id")
-        #: Seconds until asking again makes sense.
+        #: Seconds to wait before a retry.
         self.retry_after = retry_after
         #: The whole problem document (RFC 9457).
         self.raw: Mapping[str, Any] = problem
@@ -91,23 +91,23 @@ class InvalidRequestError(APIError):
 
 
 class AuthenticationError(APIError):
-    """401: there is no key, or it is not valid (any more)."""
+    """401: there is no key, or it is not (or no longer) valid."""
 
 
 class ForbiddenError(APIError):
-    """403: the key is valid and may not do that."""
+    """403: the key is valid, but not allowed to do that."""
 
 
 class NotFoundError(APIError):
-    """404: there is no such thing, or it is somebody else's."""
+    """404: the resource does not exist, or this key has no access to it."""
 
 
 class ConflictError(APIError):
-    """409: the name is taken, or somebody was faster."""
+    """409: the name is taken, or another request was faster."""
 
 
 class UnprocessableError(APIError):
-    """422: well-formed, and refused by the state of things: a suppressed recipient, a used idempotency key."""
+    """422: the request is valid, but not in this state: a suppressed recipient, a used idempotency key."""
 
 
 class RateLimitError(APIError):
@@ -115,7 +115,7 @@ class RateLimitError(APIError):
 
 
 class ServerError(APIError):
-    """5xx. ``upstream_rejected`` (502) is the final word of the mail server that was to take the message."""
+    """5xx. ``upstream_rejected`` (502) is final: the upstream mail server refused the message."""
 
 
 def _text(problem: Mapping[str, Any], name: str) -> Optional[str]:

@@ -1,6 +1,6 @@
-"""What the API answers with, as dataclasses. :class:`~e2a.v1._decode.Model` says how they take what is new.
+"""The API's answers as dataclasses. :class:`~e2a.v1._decode.Model` says how they handle unknown members.
 
-Times are aware datetimes in UTC. ``from`` is a word of Python, so the field is ``from_``.
+Times are aware datetimes in UTC. ``from`` is a keyword in Python, so the field is ``from_``.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ._messages import SpfResult as SpfResult
 
 @dataclass(frozen=True)
 class Info(Model):
-    """What the server offers."""
+    """Facts about the server."""
 
     shared_domain: str = ""
     slug_registration_enabled: bool = False
-    #: Mail to the outside is kept and shown, and does not leave: a development server.
+    #: The server captures outside mail instead of sending it: a development server.
     captures_mail: bool = False
     public_url: Optional[str] = None
     version: str = ""
@@ -35,29 +35,29 @@ class Info(Model):
 
 @dataclass(frozen=True)
 class User(Model):
-    """The account that a key belongs to."""
+    """The account that owns a key."""
 
     id: str = ""
     email: str = ""
     name: str = ""
     created_at: datetime = NO_TIME
-    #: Nothing of the account leaves.
+    #: The account's outbound mail waits.
     paused: bool = False
 
 
 @dataclass(frozen=True)
 class Caller(User):
-    """The account, and what the key that asked may do in it."""
+    """The account, and what the calling key may do in it."""
 
     #: ``account`` or ``agent``.
     scope: str = ""
-    #: The one agent that the key may use; None: all of the account.
+    #: The only agent that the key may use; None: all agents of the account.
     agent: Optional[str] = None
 
 
 @dataclass(frozen=True)
 class BrowserSession(Model):
-    """A browser that is signed in."""
+    """A signed-in browser."""
 
     id: str = ""
     current: bool = False
@@ -85,14 +85,14 @@ class ApiKey(Model):
 
 @dataclass(frozen=True)
 class NewApiKey(ApiKey):
-    """A key that was just made: the only time that it is shown."""
+    """A new key. Only this answer contains the key itself."""
 
     key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class SigningSecret(Model):
-    """What deliveries are signed with, without the secret itself."""
+    """A signing secret, without the secret itself."""
 
     id: str = ""
     name: str = ""
@@ -103,7 +103,7 @@ class SigningSecret(Model):
 
 @dataclass(frozen=True)
 class NewSigningSecret(SigningSecret):
-    """A secret that was just made: the only time that it is shown."""
+    """A new signing secret. Only this answer contains the secret itself."""
 
     secret: str = field(default="", repr=False)
 
@@ -125,10 +125,10 @@ class Agent(Model):
     agent_mode: str = ""
     domain_verified: bool = False
     created_at: datetime = NO_TIME
-    #: A person approves what leaves.
+    #: A person approves outbound mail.
     hitl_enabled: bool = False
     hitl_ttl_seconds: int = 0
-    #: What happens when nobody decides in time: ``approve`` or ``reject``.
+    #: What happens if nobody decides in time: ``approve`` or ``reject``.
     hitl_expiration_action: str = ""
     hitl_notify_email: bool = False
     hitl_rules: Dict[str, Any] = field(default_factory=dict)
@@ -140,14 +140,14 @@ class Agent(Model):
 
 @dataclass(frozen=True)
 class Deleted(Model):
-    """That an agent is gone."""
+    """Confirms that an agent was deleted."""
 
     status: str = ""
 
 
 @dataclass(frozen=True)
 class TestMail(Model):
-    """A message from the relay to an agent."""
+    """A test message from the server to an agent."""
 
     status: str = ""
     message_id: str = ""
@@ -164,7 +164,7 @@ class DnsRecord(Model):
 
 @dataclass(frozen=True)
 class DnsRecords(Model):
-    """The records of a domain, by what they are for."""
+    """The DNS records of a domain, by purpose."""
 
     mx: DnsRecord = field(default_factory=DnsRecord)
     txt: Optional[DnsRecord] = None
@@ -176,7 +176,7 @@ class DnsRecords(Model):
 
 @dataclass(frozen=True)
 class DnsCheck(Model):
-    """What was found in place of a record."""
+    """The state of a record in DNS."""
 
     record: str = ""
     #: ``ok``, ``missing`` or ``mismatch``.
@@ -187,7 +187,7 @@ class DnsCheck(Model):
     advice: Optional[str] = None
     #: The value to publish in place of all that was found.
     merged: Optional[str] = None
-    #: A domain for agents, where this one receives its mail elsewhere.
+    #: A domain to use for agents, if this one receives its mail elsewhere.
     suggested_domain: Optional[str] = None
     #: DNS look-ups of the SPF record; 11 stands for more than 10.
     lookups: Optional[int] = None
@@ -195,7 +195,7 @@ class DnsCheck(Model):
 
 @dataclass(frozen=True)
 class Domain(Model):
-    """A domain of yours."""
+    """One of your domains."""
 
     domain: str = ""
     verified: bool = False
@@ -210,7 +210,7 @@ class Domain(Model):
 
 @dataclass(frozen=True)
 class Recipient(Model):
-    """What became of a message for one recipient."""
+    """The status of a message for one recipient."""
 
     address: str = ""
     status: str = ""
@@ -225,7 +225,7 @@ class Recipient(Model):
 
 @dataclass(frozen=True)
 class HoldReason(Model):
-    """Why a message waits for a person."""
+    """Why a message waits for approval."""
 
     rule: str = ""
     reason: str = ""
@@ -233,10 +233,10 @@ class HoldReason(Model):
 
 @dataclass(frozen=True)
 class Sent(Model):
-    """What became of a message that was handed in."""
+    """The outcome of a submitted message."""
 
     message_id: str = ""
-    #: ``sent``, ``queued`` or ``pending_approval``, or what a person decided meanwhile.
+    #: ``sent``, ``queued`` or ``pending_approval``, or the decision of a person meanwhile.
     status: str = ""
     method: Optional[str] = None
     email_message_id: str = ""
@@ -244,12 +244,12 @@ class Sent(Model):
     approval_expires_at: Optional[datetime] = None
     hold: Optional[HoldReason] = None
     recipients: List[Recipient] = field(default_factory=list)
-    #: Of a reply that left out addresses which nothing proves: which ones, and how to write to them all the same.
+    #: For a reply that left out unproven addresses: which ones, and how to write to them anyway.
     fix: Optional[str] = None
 
     @property
     def is_held(self) -> bool:
-        """Whether it waits for a person's decision."""
+        """Whether it waits for approval."""
         return self.status == "pending_approval"
 
 
@@ -257,7 +257,7 @@ class Sent(Model):
 class ForecastRecipient(Model):
     address: str = ""
     method: str = ""
-    #: The agent never wrote to it before.
+    #: The agent has never written to it before.
     first_time: bool = False
 
 
@@ -273,7 +273,7 @@ class Forecast(Model):
 
 @dataclass(frozen=True)
 class Link(Model):
-    """A link in a held message, with the host that it leads to."""
+    """A link in a held message, with the host to which it leads."""
 
     text: str = ""
     host: str = ""
@@ -327,18 +327,18 @@ class Outbound(Model):
     provider_message_id: Optional[str] = None
     method: Optional[str] = None
     hold: Optional[HoldReason] = None
-    #: Names what a reviewer looks at; a decision with it counts only while the message is still that.
+    #: Identifies the content that a reviewer sees. A decision that names it fails if the content has changed.
     content_hash: Optional[str] = None
     first_time: List[str] = field(default_factory=list)
     links: List[Link] = field(default_factory=list)
-    #: What leaves in the header beside the other members: recipients' names, ids of the thread, the agent's own fields.
+    #: The other header fields that leave: recipients' names, ids of the thread, the agent's own fields.
     headers: List[HeaderField] = field(default_factory=list)
-    #: While it waits for approval: parts that nobody here can read as text.
+    #: While it waits for approval: parts that the server cannot search as text.
     unsearched: List[UnsearchedPart] = field(default_factory=list)
     #: While it waits for approval: how its HTML differs from its text, and what it hides. Sentences.
     review_notes: List[str] = field(default_factory=list)
     edited: bool = False
-    #: In what it differs from what the agent wrote.
+    #: The parts that differ from what the agent wrote.
     edited_parts: List[str] = field(default_factory=list)
     original: Optional[Original] = None
     reviewed_at: Optional[datetime] = None
@@ -350,10 +350,10 @@ class Outbound(Model):
 
 @dataclass(frozen=True)
 class Approved(Sent):
-    """A held message that was let go."""
+    """A held message that was approved."""
 
     edited: bool = False
-    #: In what it differs from what the agent wrote.
+    #: The parts that differ from what the agent wrote.
     edited_parts: List[str] = field(default_factory=list)
     provider_message_id: Optional[str] = None
     content_hash: str = ""
@@ -361,7 +361,7 @@ class Approved(Sent):
 
 @dataclass(frozen=True)
 class Rejected(Model):
-    """A held message that was kept back."""
+    """A held message that was rejected."""
 
     message_id: str = ""
     status: str = ""
@@ -403,7 +403,7 @@ class LastMessage(Model):
 
 @dataclass(frozen=True)
 class Conversation(Model):
-    """Messages that answer one another."""
+    """A conversation: messages that reply to one another."""
 
     conversation_id: str = ""
     subject: str = ""
@@ -416,7 +416,7 @@ class Conversation(Model):
 
 @dataclass(frozen=True)
 class Suppression(Model):
-    """An address that nothing is sent to."""
+    """An address to which nothing is sent."""
 
     address: str = ""
     #: ``bounce``, ``complaint`` or ``manual``.
@@ -432,9 +432,9 @@ class Webhook(Model):
 
     id: str = ""
     url: str = ""
-    #: Types of events; empty is all.
+    #: Types of events; empty: all.
     events: List[str] = field(default_factory=list)
-    #: Addresses; empty is all of the account.
+    #: Addresses; empty: all agents of the account.
     agents: List[str] = field(default_factory=list)
     description: str = ""
     #: ``enabled`` or ``disabled``.
@@ -448,20 +448,20 @@ class Webhook(Model):
 
 @dataclass(frozen=True)
 class DeliveryTry(Model):
-    """One attempt: a status when the endpoint answered, an error when it did not."""
+    """One attempt: a status if the endpoint answered, an error if it did not."""
 
     attempt: int = 0
     started_at: datetime = NO_TIME
     duration_ms: int = 0
     status: Optional[int] = None
     error: Optional[str] = None
-    #: How the answer began.
+    #: The beginning of the answer.
     answer: Optional[str] = None
 
 
 @dataclass(frozen=True)
 class Delivery(Model):
-    """An event on its way to an endpoint. ``tries`` is there when one delivery was asked for."""
+    """The delivery of an event to an endpoint. ``tries`` is present if a single delivery was requested."""
 
     id: str = ""
     event_id: str = ""
@@ -484,7 +484,7 @@ class Delivery(Model):
 
 @dataclass(frozen=True)
 class Event(Model):
-    """Something that happened. ``data`` depends on ``type``: ``client.events.schema(type)`` describes it."""
+    """An event. ``data`` depends on ``type``; ``client.events.schema(type)`` describes it."""
 
     id: str = ""
     type: str = ""
@@ -504,7 +504,7 @@ class FailingEndpoint(Model):
     endpoint_id: str = ""
     url: str = ""
     failing_since: datetime = NO_TIME
-    #: Deliveries that wait for it.
+    #: Deliveries that wait for the endpoint.
     waiting: int = 0
 
 
@@ -531,12 +531,12 @@ class DayVolume(Model):
 
 @dataclass(frozen=True)
 class Overview(Model):
-    """The account in figures."""
+    """Key figures of the account."""
 
     agents: AgentFigures = field(default_factory=AgentFigures)
     unread: int = 0
     pending_approval: int = 0
     deliveries: DeliveryFigures = field(default_factory=DeliveryFigures)
     domains: DomainFigures = field(default_factory=DomainFigures)
-    #: The last 30 days, the oldest first.
+    #: The last 30 days, oldest first.
     volume: List[DayVolume] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Webhooks, for a receiver that needs no client."""
+"""Webhook verification for receivers that need no client."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def parse_webhook(
     allow_unsigned_fields: bool = False,
     now: Optional[Union[float, datetime]] = None,
 ) -> WebhookEvent:
-    """What a webhook was told. Raises UnverifiedEmailError, before anything of it can be read, unless it is proven.
+    """Verifies a webhook request and returns its event. Raises UnverifiedEmailError if the request is not proven.
 
-    Signature, time (30 seconds ahead to 5 minutes old) and the hash of the mail are verified. ``WebhookEvent.proven``
-    says what was: ``body``, that is every byte, when the ``webhook-*`` headers are there. With the ``X-E2A-Auth-*``
-    fields alone it is ``message``: the mail and its sender; reading any other member then raises too.
+    It verifies the signature, the time (30 seconds ahead to 5 minutes old) and the hash of the mail.
+    ``WebhookEvent.proven`` says what is proven. With the ``webhook-*`` headers it is ``body``: every byte. With only
+    the ``X-E2A-Auth-*`` fields it is ``message``: the mail and its sender; then reading any other member raises too.
 
-    :param body: the bytes of the request as they came, not what a framework made of them
-    :param headers: of the request, as any mapping or list of pairs
+    :param body: the raw bytes of the request, not parsed by a framework
+    :param headers: the request's headers, as any mapping or list of pairs
     :param secrets: one or several signing secrets, as shown or as ``whsec_…``; by default ``E2A_WEBHOOK_SECRET``
-    :param allow_unsigned_fields: also hand out the members that nothing proves
-    :param now: the time, for tests
+    :param allow_unsigned_fields: also return the members that nothing proves
+    :param now: the current time, for tests
     """
     return parse(body, headers, secrets, allow_unsigned_fields=allow_unsigned_fields, now=now)

@@ -29,25 +29,25 @@ class AsyncAccount:
         return Caller.from_wire(await self._transport.json(Call("GET", "/users/me")))
 
     async def update(self, *, paused: bool) -> Caller:
-        """Pauses everything that leaves, or lets it leave again."""
+        """Pauses or resumes all outbound mail."""
         return Caller.from_wire(await self._transport.json(Call("PATCH", "/users/me", body={"paused": paused})))
 
     async def overview(self) -> Overview:
-        """The account in figures."""
+        """Key figures of the account."""
         return Overview.from_wire(await self._transport.json(Call("GET", "/overview")))
 
     async def export(self) -> bytes:
-        """All that the account owns, as JSON; no hashes, no secrets."""
+        """Everything that the account owns, as JSON, without hashes and secrets."""
         return await self._transport.bytes(Call("GET", "/users/me/export"))
 
     async def delete(self, *, confirm: str) -> Dict[str, Any]:
-        """Deletes the account and all that it owns, for good. ``confirm`` must be ``"DELETE"``. Returns what went."""
+        """Permanently deletes the account and all that it owns. ``confirm`` must be ``"DELETE"``."""
         answer = await self._transport.json(Call("DELETE", "/users/me", query={"confirm": confirm}))
         return dict(answer or {})
 
 
 class AsyncSessions:
-    """Browsers that are signed in to the account."""
+    """The account's signed-in browsers."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -75,10 +75,10 @@ class AsyncKeys:
         expires_at: Optional[Time] = None,
         idempotency_key: Optional[str] = None,
     ) -> NewApiKey:
-        """Makes a key. Its ``key`` is shown only now.
+        """Makes a key. Only this answer contains ``key``.
 
-        :param scope: ``account`` or ``agent``; by default ``agent`` when an ``agent`` is given
-        :param agent: the one agent that the key is for
+        :param scope: ``account`` or ``agent``; by default ``agent`` if an ``agent`` is given
+        :param agent: the only agent that the key may use
         """
         body = {
             "name": name,
@@ -93,18 +93,18 @@ class AsyncKeys:
         return AsyncPager(self._transport, "/keys", "keys", lambda item, _: ApiKey.from_wire(item), {})
 
     async def delete(self, id: str) -> None:
-        """Revokes a key, at once."""
+        """Revokes a key immediately."""
         await self._transport.json(Call("DELETE", f"/keys/{segment(id)}"))
 
 
 class AsyncSigningSecrets:
-    """Signing secrets: what deliveries are signed with. The newest signs; the one before it too, for 24 hours."""
+    """Secrets that sign deliveries. The newest signs; the previous one also signs for another 24 hours."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
     async def create(self, name: Optional[str] = None, *, idempotency_key: Optional[str] = None) -> NewSigningSecret:
-        """Makes a secret. Its ``secret`` is shown only now."""
+        """Makes a secret. Only this answer contains ``secret``."""
         call = Call("POST", "/users/me/signing-secrets", body=present({"name": name}), idempotency_key=idempotency_key)
         return NewSigningSecret.from_wire(await self._transport.json(call))
 
@@ -118,12 +118,12 @@ class AsyncSigningSecrets:
         )
 
     async def delete(self, id: str) -> None:
-        """Deletes a secret, which then signs nothing more. The last one stays (ConflictError)."""
+        """Deletes a secret, which then no longer signs. The last one cannot be deleted (ConflictError)."""
         await self._transport.json(Call("DELETE", f"/users/me/signing-secrets/{segment(id)}"))
 
 
 class AsyncSuppressions:
-    """Addresses that nothing is sent to, because mail to them bounced or their owners complained."""
+    """Addresses to which nothing is sent, because mail bounced, the recipient complained, or you added them."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -145,5 +145,5 @@ class AsyncSuppressions:
         return Suppression.from_wire(await self._transport.json(Call("GET", f"/suppressions/{segment(address)}")))
 
     async def delete(self, address: str) -> None:
-        """Takes an address off the list."""
+        """Removes an address from the list."""
         await self._transport.json(Call("DELETE", f"/suppressions/{segment(address)}"))

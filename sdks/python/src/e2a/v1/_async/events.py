@@ -10,7 +10,7 @@ from ..models import Event
 from .paging import AsyncPager
 from .transport import AsyncTransport
 
-#: The server's limit, and under the minute after which proxies give up. Seconds.
+#: Seconds. The server's limit, and less than the minute after which proxies give up.
 WAIT = 50
 PAGE = 100
 
@@ -32,12 +32,12 @@ class AsyncEvents:
         page_size: Optional[int] = None,
         token: Optional[str] = None,
     ) -> AsyncPager[Event]:
-        """The oldest first.
+        """Events, oldest first.
 
         :param after: the id of the last event that you have seen
-        :param types: types of events, such as ``message.received``; all when it is not given
-        :param wait: seconds (up to 60) to wait for an event when there is none
-        :param sort: ``asc`` (the oldest first, the default) or ``desc``
+        :param types: types of events, such as ``message.received``; by default all
+        :param wait: seconds (up to 60) to wait for an event if there is none
+        :param sort: ``asc`` (oldest first, the default) or ``desc``
         """
         query = {
             "after": after,
@@ -60,10 +60,10 @@ class AsyncEvents:
         types: Optional[Union[str, Sequence[str]]] = None,
         agent: Optional[str] = None,
     ) -> AsyncGenerator[Event, None]:
-        """Events as they happen, without end: what came after ``after`` first, without it from now on.
+        """Iterates over events as they happen, without end: after the event ``after``, or without it new events only.
 
-        It goes on through restarts of the server. Keep the ``id`` of the last event you dealt with and give it as
-        ``after`` next time: nothing is missed and nothing comes twice.
+        The iteration survives restarts of the server. Store the ``id`` of the last event that you have processed, and
+        pass it as ``after`` next time: then you miss no event, and get none twice.
         """
         query: Dict[str, Any] = {"types": words(types), "agent": agent}
         pauses = Pauses()
@@ -80,7 +80,7 @@ class AsyncEvents:
             try:
                 events = (await self._transport.json(call))["events"]
             except E2AError as error:
-                # A server that never answered is an error; one that went away is waited for.
+                # Raise if the server has never answered; if it has, wait until it is back.
                 if not (was_there and may_pass(error)):
                     raise
                 await asyncio.sleep(pauses.next(error))
@@ -101,7 +101,7 @@ class AsyncEvents:
         return dict(await self._transport.json(Call("GET", f"/events/schemas/{segment(type)}", public=True)))
 
     async def _last(self, query: Dict[str, Any]) -> Optional[str]:
-        """The latest event that there is; None: there is none yet, so everything is new."""
+        """The id of the latest event; None if the log is empty, so that every event is new."""
         call = Call("GET", "/events", query=present({**query, "sort": "desc", "page_size": 1}))
         events = (await self._transport.json(call))["events"]
         return str(events[0]["id"]) if events else None

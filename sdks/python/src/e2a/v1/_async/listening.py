@@ -22,20 +22,20 @@ from .message import AsyncMessage
 from .messages import AsyncMessages
 from .transport import AsyncTransport
 
-#: Frames kept while a message is in hand; the server shows the others again once these are done.
+#: How many frames are buffered while a message is processed. The server repeats the others when these are done.
 AHEAD_MAX = 10_000
-#: A connection that lived this long was a good one. Seconds.
+#: Seconds. After a connection of this length, the next pause is short again.
 GOOD_AFTER = 10
-#: The server's word for "a newer consumer took over".
+#: The server's close code for "a newer consumer took over".
 REPLACED = 4000
-#: "Upgrade first": key and agent are fine.
+#: The status for "this path needs a WebSocket": key and agent are valid.
 UPGRADE_REQUIRED = 426
 
 
 async def listen(
     transport: AsyncTransport, messages: AsyncMessages, agent: Optional[str]
 ) -> AsyncGenerator[AsyncMessage, None]:
-    """Unread messages, then new ones, without end, by WebSocket. Each is acknowledged when the next is asked for."""
+    """Yields unread messages, then new ones, by WebSocket. Acknowledges each when the next is requested."""
     agent = await transport.agent(agent)
     websockets = WebSockets()
     url = f"ws{transport.settings.url[len('http') :]}/api/v1{agent_path(agent)}/ws"
@@ -84,7 +84,7 @@ async def listen(
 
 
 class _Connection:
-    """One WebSocket. What comes is taken off it at once, however long a message is in hand: the server waits for nobody."""
+    """One WebSocket. Reads frames at once, however long a message takes to process: the server does not wait."""
 
     def __init__(self, socket: Any, broken: Tuple[Type[BaseException], ...]) -> None:
         self._socket = socket
@@ -92,9 +92,9 @@ class _Connection:
         self._frames: Deque[str] = deque()
         self._news = asyncio.Event()
         self._has_ended = False
-        #: More came than is kept; a new connection shows it again.
+        #: More frames came than the buffer holds; a new connection repeats them.
         self.had_surplus = False
-        #: What the server closed it with; None when it went away politely, or the line broke.
+        #: The close code of the server; None if there was none, or the connection broke.
         self.code: Optional[int] = None
         self.reason = "the server went away"
         self._clock = asyncio.get_running_loop().time
@@ -102,7 +102,7 @@ class _Connection:
         self._reader = asyncio.ensure_future(self._read())
 
     async def message_ids(self) -> AsyncIterator[str]:
-        """In order, until the connection ends. What was not asked for by then comes again with the next one."""
+        """Yields ids in order until the connection ends. The next connection repeats ids not requested by then."""
         while not self._has_ended:
             if self._frames:
                 yield self._frames.popleft()
@@ -113,13 +113,13 @@ class _Connection:
             await self._news.wait()
 
     async def acknowledge(self, id: str) -> None:
-        """Marks a message read. When the connection is gone it comes again, and is then acknowledged again."""
+        """Marks a message read. If the connection is gone, the message comes again and is then acknowledged again."""
         with suppress(*self._broken):
             await self._socket.send(json.dumps({"ack": id}))
 
     @property
     def was_good(self) -> bool:
-        """Whether it lived long enough to forget what was before it."""
+        """Whether it lasted long enough for the next pause to be short again."""
         return self._clock() - self._opened_at >= GOOD_AFTER
 
     async def close(self) -> None:
@@ -134,7 +134,7 @@ class _Connection:
                 id = _message_id(text)
                 if id is None:
                     continue
-                # After the first that is not kept none is, or their order would be lost.
+                # Once a frame is dropped, drop all later ones too, to preserve the order.
                 self.had_surplus = self.had_surplus or len(self._frames) >= AHEAD_MAX
                 if not self.had_surplus:
                     self._frames.append(id)
@@ -147,7 +147,7 @@ class _Connection:
 
 
 async def _get(messages: AsyncMessages, agent: str, id: str) -> Optional[AsyncMessage]:
-    """None when somebody deleted it."""
+    """Fetches a message; None if it has been deleted."""
     try:
         return await messages.get(id, agent=agent, peek=True)
     except NotFoundError:
@@ -155,7 +155,7 @@ async def _get(messages: AsyncMessages, agent: str, id: str) -> Optional[AsyncMe
 
 
 async def _why_refused(transport: AsyncTransport, agent: str, was_there: bool) -> E2AError:
-    """Asks the same path as plain HTTP. Raises what trying again cannot help; a server that never answered, too."""
+    """Asks by plain HTTP why a handshake failed. Raises if a retry is pointless or the server has never answered."""
     call = Call("GET", f"{agent_path(agent)}/ws", max_retries=0 if was_there else None)
     try:
         await transport.json(call)
@@ -176,7 +176,7 @@ def _why_closed(connection: _Connection, agent: str) -> E2AError:
             f"Another listener took over {agent}; only one can listen at a time.",
             fix="Stop the other one, or listen for another agent.",
         )
-    # Whether a key was revoked or an agent deleted, the next handshake tells.
+    # If the key was revoked or the agent deleted, the next handshake reports it.
     return E2AConnectionError(f"The connection ended ({connection.reason}).")
 
 

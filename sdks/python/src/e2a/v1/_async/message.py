@@ -15,10 +15,10 @@ B = TypeVar("B", bound="AsyncBound")
 
 @dataclass(frozen=True)
 class AsyncBound(MessageSummaryData):
-    """What can be done with a message, by the client that it came from."""
+    """The actions on a message, through the client that it came from."""
 
     _messages: Any = field(default=None, repr=False, compare=False)
-    #: The agent whose mailbox it is in; None: the client's.
+    #: The agent whose inbox it is in; None: the client's agent.
     _agent: Optional[str] = field(default=None, repr=False, compare=False)
 
     async def reply(
@@ -35,7 +35,7 @@ class AsyncBound(MessageSummaryData):
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Answers it, in its conversation: to Reply-To, else From. See :meth:`AsyncE2AClient.send` for the rest."""
+        """Replies in its conversation: to Reply-To, or else to From. See :meth:`AsyncE2AClient.send` for the rest."""
         return await self._client.reply(
             self.message_id,
             body,
@@ -64,7 +64,7 @@ class AsyncBound(MessageSummaryData):
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """As :meth:`reply`, also to everybody else that the message went to."""
+        """Like :meth:`reply`, and also to all other recipients of the message."""
         return await self.reply(
             body,
             html_body=html_body,
@@ -93,7 +93,7 @@ class AsyncBound(MessageSummaryData):
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Passes it on. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        """Forwards it. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
         return await self._client.forward(
             self.message_id,
             to,
@@ -111,7 +111,7 @@ class AsyncBound(MessageSummaryData):
         )
 
     async def mark_read(self) -> None:
-        """Also how ``listen`` is told, by hand, that it was dealt with."""
+        """Marks it read, so that ``listen`` does not yield it again."""
         await self._client.update(self.message_id, agent=self._agent, status="read")
 
     async def mark_unread(self) -> None:
@@ -138,10 +138,10 @@ class AsyncBound(MessageSummaryData):
 
 @dataclass(frozen=True)
 class AsyncMessageSummary(AsyncBound):
-    """A message as lists show it. ``get()`` has the whole."""
+    """A message as in lists. ``get()`` fetches the whole."""
 
     async def get(self, *, peek: bool = False) -> AsyncMessage:
-        """The whole message. It becomes read, unless ``peek``."""
+        """Fetches the whole message and marks it read, unless ``peek``."""
         return await self._client.get(self.message_id, agent=self._agent, peek=peek)
 
 
@@ -152,7 +152,7 @@ class AsyncAttachment(AttachmentData):
     _message: Any = field(default=None, repr=False, compare=False)
 
     async def read(self) -> bytes:
-        """Its bytes, decoded; fetched from the server."""
+        """Downloads its decoded bytes from the server."""
         if self._message is None:
             raise ConfigurationError("This attachment came without its message.")
         message: AsyncBound = self._message
@@ -161,19 +161,19 @@ class AsyncAttachment(AttachmentData):
 
 @dataclass(frozen=True)
 class AsyncMessage(AsyncBound, MessageData):
-    """A whole message, and what can be done with it."""
+    """A whole message, with the actions on it."""
 
     attachments: List[AsyncAttachment] = field(default_factory=list)
 
 
 def bound(kind: Type[B], value: Any, messages: Optional[AsyncMessages], agent: Optional[str]) -> B:
-    """A message of this kind from its JSON, with what it needs to act."""
+    """Makes a message of this kind from its JSON, with the context that its actions need."""
     message = kind.from_wire(value)
-    # Frozen for everybody else.
+    # The class is frozen for other code.
     object.__setattr__(message, "_messages", messages)
     object.__setattr__(message, "_agent", agent)
     if isinstance(message, AsyncMessage):
-        # Past what a partly proven message refuses to tell.
+        # Bypasses the attribute access of a partly proven message, which would raise.
         for attachment in vars(message)["attachments"]:
             object.__setattr__(attachment, "_message", message)
     return message

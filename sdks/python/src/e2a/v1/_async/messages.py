@@ -9,12 +9,12 @@ from .message import AsyncMessage, AsyncMessageSummary, bound
 from .paging import AsyncPager
 from .transport import AsyncTransport
 
-#: As the server's own default. Seconds.
+#: Seconds. The same as the server's default.
 WAIT_DEFAULT = 30
 
 
 class AsyncMessages:
-    """Mail that agents received. Without ``agent`` the client's agent is meant."""
+    """Received mail. ``agent`` defaults to the client's agent."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -35,12 +35,12 @@ class AsyncMessages:
         page_size: Optional[int] = None,
         token: Optional[str] = None,
     ) -> AsyncPager[AsyncMessageSummary]:
-        """Unread ones, the oldest first, unless asked otherwise.
+        """Messages of an agent; by default unread ones, oldest first.
 
         :param status: ``unread`` (the default), ``read`` or ``all``
-        :param q: words that each begin a word of the subject, addresses, text or file names
-        :param sort: ``asc`` (the oldest first, the default) or ``desc``
-        :param direction: ``outbound`` lists what the agent sent, in the same form
+        :param q: words, each of which must begin a word of the subject, addresses, text or file names
+        :param sort: ``asc`` (oldest first, the default) or ``desc``
+        :param direction: ``outbound`` lists the agent's sent mail, in the same form
         """
         query = {
             "status": status,
@@ -58,7 +58,7 @@ class AsyncMessages:
         return AsyncPager(self._transport, "/agents/{agent}/messages", "messages", self._summary, query, agent)
 
     async def wait(self, *, agent: Optional[str] = None, timeout: int = WAIT_DEFAULT) -> List[AsyncMessageSummary]:
-        """Unread messages, the oldest first, as soon as there are any; none when ``timeout`` seconds (1 to 60) are up."""
+        """Waits for unread messages and returns them, oldest first; none after ``timeout`` seconds (1 to 60)."""
         agent = await self._transport.agent(agent)
         call = Call("GET", f"{agent_path(agent)}/messages/wait", query={"timeout": timeout}, wait=timeout)
         return [self._summary(item, agent) for item in (await self._transport.json(call))["messages"]]
@@ -66,7 +66,7 @@ class AsyncMessages:
     async def get(
         self, id: str, *, agent: Optional[str] = None, peek: bool = False, raw: bool = True
     ) -> AsyncMessage:
-        """A whole message. It becomes read, unless ``peek``. Without ``raw`` its bytes, 25 MB or more, are left out."""
+        """Fetches a message and marks it read, unless ``peek``. ``raw=False`` leaves out its bytes (25 MB or more)."""
         agent = await self._transport.agent(agent)
         call = Call("GET", _path(agent, id), query={"peek": True if peek else None, "raw": None if raw is True else raw})
         return bound(AsyncMessage, await self._transport.json(call), self, agent)
@@ -96,12 +96,12 @@ class AsyncMessages:
         await self._transport.json(Call("DELETE", _path(agent, id)))
 
     async def raw(self, id: str, *, agent: Optional[str] = None) -> bytes:
-        """The mail as it is stored (``message/rfc822``)."""
+        """The bytes of the mail as stored (``message/rfc822``)."""
         agent = await self._transport.agent(agent)
         return await self._transport.bytes(Call("GET", f"{_path(agent, id)}/raw"))
 
     async def attachment(self, id: str, index: int, *, agent: Optional[str] = None) -> bytes:
-        """The bytes of an attachment, decoded."""
+        """The decoded bytes of an attachment."""
         agent = await self._transport.agent(agent)
         return await self._transport.bytes(Call("GET", f"{_path(agent, id)}/attachments/{index}"))
 
@@ -121,7 +121,7 @@ class AsyncMessages:
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Answers a message, in its conversation: to Reply-To, else From; with ``reply_all`` to all others too."""
+        """Replies to a message: to Reply-To, or else to From; with ``reply_all`` to all recipients too."""
         agent = await self._transport.agent(agent)
         content = {
             "body": body,
@@ -152,7 +152,7 @@ class AsyncMessages:
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Passes a message on. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        """Forwards a message. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
         agent = await self._transport.agent(agent)
         content = {
             "to": to,
@@ -172,7 +172,7 @@ class AsyncMessages:
 
 
 class AsyncInbox:
-    """What all agents have received."""
+    """The received mail of all agents."""
 
     def __init__(self, transport: AsyncTransport, messages: AsyncMessages) -> None:
         self._transport = transport
@@ -192,7 +192,7 @@ class AsyncInbox:
         page_size: Optional[int] = None,
         token: Optional[str] = None,
     ) -> AsyncPager[AsyncMessageSummary]:
-        """As ``client.messages.list``, over all agents that the key may use; ``agent_id`` says whose each is."""
+        """Like ``client.messages.list``, but for all agents that the key may use. ``agent_id`` names the agent."""
         query = {
             "agent": agent,
             "status": status,
@@ -212,7 +212,7 @@ class AsyncInbox:
 
 
 class AsyncConversations:
-    """Messages that answer one another."""
+    """Conversations: messages that reply to one another."""
 
     def __init__(self, transport: AsyncTransport, messages: AsyncMessages) -> None:
         self._transport = transport
@@ -221,7 +221,7 @@ class AsyncConversations:
     def list(
         self, *, agent: Optional[str] = None, page_size: Optional[int] = None, token: Optional[str] = None
     ) -> AsyncPager[Conversation]:
-        """An agent's conversations, the one with the latest message first."""
+        """An agent's conversations, latest activity first."""
         query = {"page_size": page_size, "token": token}
         return AsyncPager(
             self._transport,
@@ -235,7 +235,7 @@ class AsyncConversations:
     def get(
         self, id: str, *, agent: Optional[str] = None, page_size: Optional[int] = None, token: Optional[str] = None
     ) -> AsyncPager[AsyncMessageSummary]:
-        """The messages of a conversation, in both directions, the oldest first."""
+        """The messages of a conversation, in both directions, oldest first."""
         query = {"page_size": page_size, "token": token}
         path = f"/agents/{{agent}}/conversations/{segment(id)}"
         return AsyncPager(self._transport, path, "messages", self._messages._summary, query, agent)
@@ -244,7 +244,7 @@ class AsyncConversations:
 async def submit(
     transport: AsyncTransport, path: str, content: Mapping[str, Any], wait: bool, idempotency_key: Optional[str]
 ) -> Sent:
-    """Hands a message in, once. Without ``wait`` it is only queued when this returns."""
+    """Submits a message, once. Without ``wait`` returns as soon as it is queued."""
     headers = {} if wait else {"prefer": "respond-async"}
     call = Call("POST", path, body=present(content), headers=headers, idempotency_key=idempotency_key)
     return Sent.from_wire(await transport.json(call))

@@ -10,7 +10,7 @@ from .transport import AsyncTransport
 
 
 class AsyncOutbox:
-    """What agents sent, and what became of it."""
+    """Sent mail, with its delivery status."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -27,7 +27,7 @@ class AsyncOutbox:
         page_size: Optional[int] = None,
         token: Optional[str] = None,
     ) -> AsyncPager[Outbound]:
-        """What was sent, the newest first, of all agents that the key may use."""
+        """Sent mail of all agents that the key may use, newest first."""
         query = {
             "status": status,
             "type": type,
@@ -41,19 +41,19 @@ class AsyncOutbox:
         return AsyncPager(self._transport, "/messages", "messages", lambda item, _: Outbound.from_wire(item), query)
 
     async def get(self, id: str) -> Outbound:
-        """A sent message, and what became of it for each recipient."""
+        """A sent message, with its status for each recipient."""
         return Outbound.from_wire(await self._transport.json(Call("GET", _path(id))))
 
     async def cancel(self, id: str) -> Outbound:
-        """Takes back what has not left yet. ConflictError when it is too late."""
+        """Cancels a message for the recipients to whom it has not left yet. ConflictError if it is too late."""
         return Outbound.from_wire(await self._transport.json(Call("POST", f"{_path(id)}/cancel")))
 
     async def release(self, id: str) -> Outbound:
-        """Lets go on what the loop breaker stopped."""
+        """Releases a message that the loop breaker holds."""
         return Outbound.from_wire(await self._transport.json(Call("POST", f"{_path(id)}/release")))
 
     async def raw(self, id: str) -> bytes:
-        """The mail as it left, or will leave (``message/rfc822``)."""
+        """The bytes of the mail as it left, or will leave (``message/rfc822``)."""
         return await self._transport.bytes(Call("GET", f"{_path(id)}/raw"))
 
     async def attachment(self, id: str, index: int) -> bytes:
@@ -62,7 +62,7 @@ class AsyncOutbox:
 
 
 class AsyncApprovals:
-    """Messages that wait for a person. Deciding needs a key of scope ``account``."""
+    """Messages that wait for approval. Decisions require a key of scope ``account``."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -70,7 +70,7 @@ class AsyncApprovals:
     def list(
         self, *, agent: Optional[str] = None, page_size: Optional[int] = None, token: Optional[str] = None
     ) -> AsyncPager[Outbound]:
-        """What waits, the newest first."""
+        """Messages that wait for a decision, newest first."""
         query = {"status": "pending_approval", "agent": agent, "page_size": page_size, "token": token}
         return AsyncPager(self._transport, "/messages", "messages", lambda item, _: Outbound.from_wire(item), query)
 
@@ -88,9 +88,9 @@ class AsyncApprovals:
         content_hash: Optional[str] = None,
         idempotency_key: Optional[str] = None,
     ) -> Approved:
-        """Lets a held message go, changed or as it is. ConflictError when it was decided before.
+        """Approves a held message, with or without changes. ConflictError if it was already decided.
 
-        :param content_hash: ``Outbound.content_hash`` of what was looked at: the decision counts only while it is that
+        :param content_hash: ``Outbound.content_hash`` of the content that was reviewed; fails if it has changed since
         """
         body: Mapping[str, Any] = {
             "subject": subject,
@@ -113,13 +113,13 @@ class AsyncApprovals:
         content_hash: Optional[str] = None,
         idempotency_key: Optional[str] = None,
     ) -> Rejected:
-        """Keeps a held message from leaving. The agent can read the reason."""
+        """Rejects a held message, which then never leaves. The agent can read the reason."""
         body = present({"reason": reason, "content_hash": content_hash})
         call = Call("POST", f"{_path(id)}/reject", body=body, idempotency_key=idempotency_key)
         return Rejected.from_wire(await self._transport.json(call))
 
     async def undo(self, id: str, *, idempotency_key: Optional[str] = None) -> Outbound:
-        """Takes an approval back: the message waits again. ConflictError once a recipient is being tried."""
+        """Undoes an approval: the message waits again. ConflictError once delivery to a recipient has begun."""
         call = Call("POST", f"{_path(id)}/undo", idempotency_key=idempotency_key)
         return Outbound.from_wire(await self._transport.json(call))
 
@@ -131,7 +131,7 @@ class AsyncAudit:
         self._transport = transport
 
     def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> AsyncPager[AuditEntry]:
-        """The newest first."""
+        """Decisions, newest first."""
         query = {"page_size": page_size, "token": token}
         return AsyncPager(self._transport, "/audit", "entries", lambda item, _: AuditEntry.from_wire(item), query)
 

@@ -15,14 +15,14 @@ class AsyncPage(Generic[T]):
     """One page of a list."""
 
     items: List[T]
-    #: Where the next page begins: give it as ``token``. None on the last page.
+    #: The ``token`` of the next page. None on the last page.
     next_token: Optional[str]
-    #: The JSON object as it came.
+    #: The JSON object as received.
     raw: Mapping[str, Any]
 
 
 class AsyncPager(Generic[T]):
-    """A list of any length. Iterating goes through all of it, a page at a time, each fetched when it is needed."""
+    """A list of any length. Iterating over it yields all items, and fetches each page when it is needed."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class AsyncPager(Generic[T]):
         query: Mapping[str, Any],
         agent: Optional[str] = None,
     ) -> None:
-        """``path`` may have ``{agent}`` in it; ``read`` gets an item and that agent's address."""
+        """``path`` may contain ``{agent}``; ``read`` gets an item and that agent's address."""
         self._transport = transport
         self._path = path
         self._name = name
@@ -47,7 +47,7 @@ class AsyncPager(Generic[T]):
                 yield item
 
     async def pages(self) -> AsyncIterator[AsyncPage[T]]:
-        """The same, a page at a time."""
+        """Iterates over the pages instead of the items."""
         page = await self.first_page()
         yield page
         while page.next_token is not None:
@@ -55,18 +55,18 @@ class AsyncPager(Generic[T]):
             yield page
 
     async def first_page(self) -> AsyncPage[T]:
-        """The first page (or the one that ``token`` names) alone."""
+        """Only the first page, or the page of ``token``."""
         return await self._page(self._query.get("token"))
 
     async def to_list(self) -> List[T]:
-        """All of it."""
+        """All items, as a list."""
         return [item async for item in self]
 
     async def _page(self, token: Optional[str]) -> AsyncPage[T]:
         query = dict(self._query)
         if token is not None:
             query["token"] = token
-            # The token says where to go on.
+            # The token already contains the position.
             query.pop("after", None)
         agent = await self._transport.agent(self._agent) if "{agent}" in self._path else ""
         path = self._path.replace("{agent}", segment(agent) if agent else "")

@@ -11,7 +11,7 @@ from ..errors import ConfigurationError, E2AError
 
 
 class AsyncTransport:
-    """One server, one key: calls, with new tries where those can do no harm."""
+    """Makes calls to one server with one key, and retries them if that is safe."""
 
     def __init__(self, settings: Settings, http: Optional[httpx.AsyncClient]) -> None:
         self.settings = settings
@@ -24,7 +24,7 @@ class AsyncTransport:
             await self._http.aclose()
 
     async def json(self, call: Call) -> Any:
-        """The JSON of the answer; None when there is nothing in it."""
+        """The JSON of the answer; None if the answer is empty."""
         return json_of(await self.response(call), self.settings)
 
     async def bytes(self, call: Call) -> bytes:
@@ -52,7 +52,7 @@ class AsyncTransport:
             await asyncio.sleep(pause)
 
     async def agent(self, given: Optional[str]) -> str:
-        """The agent that a call is about: the one given, else the client's, else the only one that the key may use."""
+        """The agent of a call: the given one, else the client's, else the only one that the key may use."""
         named = given or self.settings.agent or self._only_agent
         if named:
             return named

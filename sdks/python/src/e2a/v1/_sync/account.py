@@ -30,25 +30,25 @@ class Account:
         return Caller.from_wire(self._transport.json(Call("GET", "/users/me")))
 
     def update(self, *, paused: bool) -> Caller:
-        """Pauses everything that leaves, or lets it leave again."""
+        """Pauses or resumes all outbound mail."""
         return Caller.from_wire(self._transport.json(Call("PATCH", "/users/me", body={"paused": paused})))
 
     def overview(self) -> Overview:
-        """The account in figures."""
+        """Key figures of the account."""
         return Overview.from_wire(self._transport.json(Call("GET", "/overview")))
 
     def export(self) -> bytes:
-        """All that the account owns, as JSON; no hashes, no secrets."""
+        """Everything that the account owns, as JSON, without hashes and secrets."""
         return self._transport.bytes(Call("GET", "/users/me/export"))
 
     def delete(self, *, confirm: str) -> Dict[str, Any]:
-        """Deletes the account and all that it owns, for good. ``confirm`` must be ``"DELETE"``. Returns what went."""
+        """Permanently deletes the account and all that it owns. ``confirm`` must be ``"DELETE"``."""
         answer = self._transport.json(Call("DELETE", "/users/me", query={"confirm": confirm}))
         return dict(answer or {})
 
 
 class Sessions:
-    """Browsers that are signed in to the account."""
+    """The account's signed-in browsers."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -76,10 +76,10 @@ class Keys:
         expires_at: Optional[Time] = None,
         idempotency_key: Optional[str] = None,
     ) -> NewApiKey:
-        """Makes a key. Its ``key`` is shown only now.
+        """Makes a key. Only this answer contains ``key``.
 
-        :param scope: ``account`` or ``agent``; by default ``agent`` when an ``agent`` is given
-        :param agent: the one agent that the key is for
+        :param scope: ``account`` or ``agent``; by default ``agent`` if an ``agent`` is given
+        :param agent: the only agent that the key may use
         """
         body = {
             "name": name,
@@ -94,18 +94,18 @@ class Keys:
         return Pager(self._transport, "/keys", "keys", lambda item, _: ApiKey.from_wire(item), {})
 
     def delete(self, id: str) -> None:
-        """Revokes a key, at once."""
+        """Revokes a key immediately."""
         self._transport.json(Call("DELETE", f"/keys/{segment(id)}"))
 
 
 class SigningSecrets:
-    """Signing secrets: what deliveries are signed with. The newest signs; the one before it too, for 24 hours."""
+    """Secrets that sign deliveries. The newest signs; the previous one also signs for another 24 hours."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def create(self, name: Optional[str] = None, *, idempotency_key: Optional[str] = None) -> NewSigningSecret:
-        """Makes a secret. Its ``secret`` is shown only now."""
+        """Makes a secret. Only this answer contains ``secret``."""
         call = Call("POST", "/users/me/signing-secrets", body=present({"name": name}), idempotency_key=idempotency_key)
         return NewSigningSecret.from_wire(self._transport.json(call))
 
@@ -119,12 +119,12 @@ class SigningSecrets:
         )
 
     def delete(self, id: str) -> None:
-        """Deletes a secret, which then signs nothing more. The last one stays (ConflictError)."""
+        """Deletes a secret, which then no longer signs. The last one cannot be deleted (ConflictError)."""
         self._transport.json(Call("DELETE", f"/users/me/signing-secrets/{segment(id)}"))
 
 
 class Suppressions:
-    """Addresses that nothing is sent to, because mail to them bounced or their owners complained."""
+    """Addresses to which nothing is sent, because mail bounced, the recipient complained, or you added them."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -146,5 +146,5 @@ class Suppressions:
         return Suppression.from_wire(self._transport.json(Call("GET", f"/suppressions/{segment(address)}")))
 
     def delete(self, address: str) -> None:
-        """Takes an address off the list."""
+        """Removes an address from the list."""
         self._transport.json(Call("DELETE", f"/suppressions/{segment(address)}"))

@@ -11,7 +11,7 @@ from .transport import Transport
 
 
 class Agents:
-    """Agents: who gets and sends mail."""
+    """Agents, which receive and send mail."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -26,10 +26,10 @@ class Agents:
         webhook_url: Optional[str] = None,
         idempotency_key: Optional[str] = None,
     ) -> Agent:
-        """Registers an agent: by ``slug`` on the server's shared domain, or by ``email`` on a verified domain of yours.
+        """Makes an agent: by ``slug`` on the server's shared domain, or by ``email`` on a verified domain of yours.
 
-        :param agent_mode: ``cloud`` (needs ``webhook_url``) or ``local``; by default ``cloud`` with a ``webhook_url``,
-            else ``local``
+        :param agent_mode: ``cloud`` (requires ``webhook_url``) or ``local``; by default ``cloud`` if ``webhook_url`` is
+            given, otherwise ``local``
         """
         body = {
             "slug": slug,
@@ -42,12 +42,12 @@ class Agents:
         return Agent.from_wire(self._transport.json(call))
 
     def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> Pager[Agent]:
-        """The newest first."""
+        """All agents, newest first."""
         query = {"page_size": page_size, "token": token}
         return Pager(self._transport, "/agents", "agents", lambda item, _: Agent.from_wire(item), query)
 
     def get(self, agent: Optional[str] = None) -> Agent:
-        """The agent of this address; without one, the client's."""
+        """The agent with this address; without one, the client's agent."""
         agent = self._transport.agent(agent)
         return Agent.from_wire(self._transport.json(Call("GET", agent_path(agent))))
 
@@ -69,11 +69,11 @@ class Agents:
         undo_seconds: Optional[int] = None,
         paused: Optional[bool] = None,
     ) -> Agent:
-        """Changes what is given, all at once or nothing.
+        """Changes the given settings, all or none of them.
 
-        :param webhook_status: ``enabled`` switches a webhook on again
-        :param hitl_rules: what holds mail (``{"outside": True, …}``); ``{}``: everything is held
-        :param paused: nothing leaves, and all of it waits; mail still comes in
+        :param webhook_status: ``enabled`` enables a disabled webhook again
+        :param hitl_rules: the rules that hold mail (``{"outside": True, …}``); ``{}`` holds everything
+        :param paused: outbound mail waits; the agent still receives mail
         """
         agent = self._transport.agent(agent)
         body = {
@@ -98,7 +98,7 @@ class Agents:
         return Deleted.from_wire(self._transport.json(Call("DELETE", agent_path(agent))))
 
     def test(self, agent: Optional[str] = None, *, idempotency_key: Optional[str] = None) -> TestMail:
-        """Sends the agent a message from the relay, the whole way in."""
+        """Sends the agent a test message, which takes the whole inbound path."""
         agent = self._transport.agent(agent)
         call = Call("POST", f"{agent_path(agent)}/test", idempotency_key=idempotency_key)
         return TestMail.from_wire(self._transport.json(call))
@@ -120,7 +120,7 @@ class Agents:
         reply_to_message_id: Optional[str] = None,
         references: Optional[Sequence[str]] = None,
     ) -> Forecast:
-        """Whether this message would be held, and how it would leave. Nothing is sent."""
+        """Predicts whether a message would be held, and how it would leave. Sends nothing."""
         agent = self._transport.agent(agent)
         content = {
             "to": to,
@@ -141,13 +141,13 @@ class Agents:
 
 
 class Domains:
-    """Domains of yours, beside the server's shared one."""
+    """Your own domains, besides the server's shared one."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def create(self, domain: str, *, idempotency_key: Optional[str] = None) -> Domain:
-        """Registers a domain; ``dns_records`` of the answer are to be published."""
+        """Adds a domain. Publish the ``dns_records`` of the answer."""
         call = Call("POST", "/domains", body={"domain": domain}, idempotency_key=idempotency_key)
         return Domain.from_wire(self._transport.json(call))
 
@@ -156,19 +156,19 @@ class Domains:
         return Pager(self._transport, "/domains", "domains", lambda item, _: Domain.from_wire(item), query)
 
     def get(self, domain: str) -> Domain:
-        """A domain; its records are looked up (``checks``)."""
+        """A domain, with the current state of its DNS records (``checks``)."""
         return Domain.from_wire(self._transport.json(Call("GET", _path(domain))))
 
     def update(self, domain: str, *, paused: bool) -> Domain:
-        """Pauses what leaves from a domain, or lets it leave again."""
+        """Pauses or resumes a domain's outbound mail."""
         return Domain.from_wire(self._transport.json(Call("PATCH", _path(domain), body={"paused": paused})))
 
     def verify(self, domain: str) -> Domain:
-        """Looks for the proof that it is yours. APIError (412, ``domain_not_verified``) says what was found instead."""
+        """Looks up the proof that it is yours. If it is missing, APIError (412, ``domain_not_verified``) says so."""
         return Domain.from_wire(self._transport.json(Call("POST", f"{_path(domain)}/verify")))
 
     def delete(self, domain: str) -> None:
-        """Deletes a domain without agents."""
+        """Deletes a domain, which must have no agents."""
         self._transport.json(Call("DELETE", _path(domain)))
 
 

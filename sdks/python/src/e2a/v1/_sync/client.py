@@ -24,15 +24,15 @@ from .webhook import WebhookEvent, parse_webhook
 
 
 class E2AClient:
-    """An e2a server, asked with one API key.
+    """A client of an e2a server, with one API key.
 
-    What is not given comes from the environment: ``E2A_URL``, ``E2A_API_KEY``, ``E2A_AGENT_EMAIL`` (the agent that
-    calls are about when they name none) and ``E2A_WEBHOOK_SECRET`` (several are separated by commas). Without any
-    agent the only one that the key may use is meant.
+    Arguments that are not given come from the environment: ``E2A_URL``, ``E2A_API_KEY``, ``E2A_AGENT_EMAIL`` (the
+    agent for calls that name none) and ``E2A_WEBHOOK_SECRET`` (separated by commas). If no agent is set, calls use the
+    only agent that the key may use.
 
-    Every call raises an :class:`~e2a.v1.E2AError`. Calls are tried again after broken connections, 429, 502, 503
-    and 504 (``max_retries`` times, with growing pauses); each POST carries an ``Idempotency-Key``, so that nothing
-    happens twice. Use it as a context manager, or call ``close()`` at the end.
+    Calls raise :class:`~e2a.v1.E2AError`. They are retried after broken connections, 429, 502, 503 and 504
+    (``max_retries`` times, with growing pauses). Each POST has an ``Idempotency-Key``, so that a retry has no second
+    effect. Use the client as a context manager, or call ``close()`` at the end.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class E2AClient:
         http_client: Optional[httpx.Client] = None,
     ) -> None:
         """
-        :param timeout: seconds that an answer may take, beside what a call asks the server to wait
-        :param http_client: for proxies, certificates and the like; it stays open when this client is closed
+        :param timeout: seconds that an answer may take, in addition to the time a call asks the server to wait
+        :param http_client: for proxies, certificates and so on; closing this client does not close it
         """
         self._settings = load_settings(
             base_url=base_url,
@@ -83,7 +83,7 @@ class E2AClient:
         self.close()
 
     def close(self) -> None:
-        """Closes its connections."""
+        """Closes the client's connections."""
         self._transport.close()
 
     def send(
@@ -105,13 +105,13 @@ class E2AClient:
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Sends a message, once, also when an answer is lost on the way.
+        """Sends a message. Sends it only once, even if an answer is lost.
 
-        :param from_: the agent's address; not needed when the client or the account has one agent
+        :param from_: the agent's address; not needed if the client or the account has only one agent
         :param attachments: :class:`~e2a.v1.File` objects or paths
-        :param wait: until it has left, 10 seconds at most; else it is only queued (and safe) when this returns
-        :param idempotency_key: names the message across restarts of your program: the server takes it once a day
-        :returns: its ``status`` is ``sent``, ``queued``, or ``pending_approval`` when a person must look at it first
+        :param wait: wait until it has left, at most 10 seconds; otherwise return as soon as it is safely queued
+        :param idempotency_key: identifies the message across restarts of your program: the server takes it once a day
+        :returns: its ``status`` is ``sent``, ``queued``, or ``pending_approval`` if a person must approve it first
         """
         content = {
             "from": from_ or self._settings.agent,
@@ -131,12 +131,12 @@ class E2AClient:
         return submit(self._transport, "/send", content, wait, idempotency_key)
 
     def listen(self, agent: Optional[str] = None) -> Generator[Message, None, None]:
-        """Mail as it arrives, without end: what is unread first, the oldest first, then what is new.
+        """Iterates over mail without end: unread messages first, oldest first, then new ones as they arrive.
 
-        A message counts as taken when the loop asks for the next one; only then it becomes read. After ``break``, or
-        when the program dies, the one in hand comes again (``message.mark_read()`` takes it by hand). It goes
-        on through restarts of the server. It raises where trying again cannot help: AuthenticationError,
-        NotFoundError, ListenerReplacedError.
+        A message is marked read when the loop asks for the next one. After ``break``, or if the program crashes, the
+        current message comes again (call ``message.mark_read()`` to prevent that). The iteration survives
+        restarts of the server. It raises errors that a retry cannot fix: AuthenticationError, NotFoundError,
+        ListenerReplacedError.
         """
         return listen(self._transport, self.messages, agent)
 
@@ -149,7 +149,7 @@ class E2AClient:
         allow_unsigned_fields: bool = False,
         now: Optional[Union[float, datetime]] = None,
     ) -> WebhookEvent:
-        """As :func:`e2a.v1.parse_webhook`; what it returns can be answered. ``secrets``: by default the client's."""
+        """Like :func:`e2a.v1.parse_webhook`, but its result can reply. ``secrets``: by default the client's."""
         return parse_webhook(
             body,
             headers,
@@ -160,15 +160,15 @@ class E2AClient:
         )
 
     def info(self) -> Info:
-        """What the server offers; needs no key."""
+        """Facts about the server; needs no key."""
         return Info.from_wire(self._transport.json(Call("GET", "/info", public=True)))
 
     def health(self) -> Mapping[str, Any]:
-        """``{"status": "ok"}`` when the server answers; needs no key."""
+        """``{"status": "ok"}`` if the server answers; needs no key."""
         return dict(self._transport.json(Call("GET", "/api/health", public=True)))
 
     def ready(self) -> Mapping[str, Any]:
-        """``{"status": "ready"}`` when it can do its work. ServerError (503) says what is wrong; needs no key."""
+        """``{"status": "ready"}`` if the server can work. If not, ServerError (503) says why. Needs no key."""
         return dict(self._transport.json(Call("GET", "/api/ready", public=True, max_retries=0)))
 
     def request(
@@ -180,6 +180,6 @@ class E2AClient:
         body: Optional[Mapping[str, Any]] = None,
         idempotency_key: Optional[str] = None,
     ) -> Any:
-        """Any call of the API, such as ``("GET", "/agents")``, for what this version of the package does not know."""
+        """Makes any call of the API, such as ``("GET", "/agents")``, even one that this version lacks."""
         call = Call(method.upper(), path, query=query or {}, body=body, idempotency_key=idempotency_key)
         return self._transport.json(call)

@@ -11,7 +11,7 @@ from .transport import Transport
 
 
 class Webhooks:
-    """Webhooks of the account, for events of your choice. An agent's own webhook is its ``webhook_url``."""
+    """The account's webhooks, for events that you choose. An agent's own webhook is its ``webhook_url``."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -25,13 +25,13 @@ class Webhooks:
         description: Optional[str] = None,
         idempotency_key: Optional[str] = None,
     ) -> Webhook:
-        """Without ``events`` it gets all types, without ``agents`` all that happens in the account."""
+        """Makes a webhook. Without ``events`` it gets all types; without ``agents``, all events of the account."""
         body = {"url": url, "events": events, "agents": agents, "description": description}
         call = Call("POST", "/webhooks", body=present(body), idempotency_key=idempotency_key)
         return Webhook.from_wire(self._transport.json(call))
 
     def list(self) -> Pager[Webhook]:
-        """The newest first."""
+        """All webhooks, newest first."""
         return Pager(self._transport, "/webhooks", "webhooks", lambda item, _: Webhook.from_wire(item), {})
 
     def get(self, id: str) -> Webhook:
@@ -47,7 +47,7 @@ class Webhooks:
         description: Optional[str] = None,
         status: Optional[str] = None,
     ) -> Webhook:
-        """Changes what is given. ``status``: ``enabled`` or ``disabled``."""
+        """Changes the given settings. ``status``: ``enabled`` or ``disabled``."""
         body = {"url": url, "events": events, "agents": agents, "description": description, "status": status}
         return Webhook.from_wire(self._transport.json(Call("PATCH", _path(id), body=present(body))))
 
@@ -56,13 +56,13 @@ class Webhooks:
         self._transport.json(Call("DELETE", _path(id)))
 
     def test(self, id: str, *, idempotency_key: Optional[str] = None) -> Delivery:
-        """Sends it a ``webhook.test`` event; ``client.deliveries.get`` tells what becomes of it."""
+        """Sends it a ``webhook.test`` event; ``client.deliveries.get`` shows the outcome."""
         call = Call("POST", f"{_path(id)}/test", idempotency_key=idempotency_key)
         return Delivery.from_wire(self._transport.json(call))
 
 
 class Deliveries:
-    """What was sent to webhooks, and what they answered."""
+    """Deliveries to webhooks, with the answers."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -77,9 +77,9 @@ class Deliveries:
         page_size: Optional[int] = None,
         token: Optional[str] = None,
     ) -> Pager[Delivery]:
-        """The newest first.
+        """Deliveries, newest first.
 
-        :param message: the id of the received message that they are about
+        :param message: only deliveries about the received message with this id
         :param status: ``pending``, ``paused``, ``succeeded`` or ``failed``
         """
         query = {
@@ -93,11 +93,11 @@ class Deliveries:
         return Pager(self._transport, "/deliveries", "deliveries", lambda item, _: Delivery.from_wire(item), query)
 
     def get(self, id: str) -> Delivery:
-        """A delivery with every attempt (``tries``)."""
+        """A delivery with all its attempts (``tries``)."""
         return Delivery.from_wire(self._transport.json(Call("GET", f"/deliveries/{segment(id)}")))
 
     def redeliver(self, id: str, *, idempotency_key: Optional[str] = None) -> Delivery:
-        """Delivers it again, at once."""
+        """Repeats a delivery immediately."""
         call = Call("POST", f"/deliveries/{segment(id)}/redeliver", idempotency_key=idempotency_key)
         return Delivery.from_wire(self._transport.json(call))
 
@@ -110,7 +110,7 @@ class Deliveries:
         status: Optional[str] = None,
         idempotency_key: Optional[str] = None,
     ) -> int:
-        """Delivers again what failed since then, a part of it at once: how many. Ask again until it says 0."""
+        """Repeats a batch of deliveries that have failed since then. Returns how many; call it until it returns 0."""
         body = {"since": time_text(since), "agent": agent, "webhook": webhook, "status": status}
         call = Call("POST", "/deliveries/redeliver", body=present(body), idempotency_key=idempotency_key)
         return int((self._transport.json(call))["redelivered"])

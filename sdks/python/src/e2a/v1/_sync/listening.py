@@ -11,12 +11,12 @@ from .message import Message
 from .messages import Messages
 from .transport import Transport
 
-#: Under the minute after which proxies commonly give a silent request up. Seconds.
+#: Seconds. Less than the minute after which proxies commonly abort a silent request.
 WAIT = 50
 
 
 def listen(transport: Transport, messages: Messages, agent: Optional[str]) -> Generator[Message, None, None]:
-    """Unread messages, then new ones, without end, by long polling. Each is marked read when the next is asked for."""
+    """Yields unread messages, then new ones, by long polling. Marks each read when the next is requested."""
     agent = transport.agent(agent)
     taken = Remembered()
     pauses = Pauses()
@@ -35,7 +35,7 @@ def listen(transport: Transport, messages: Messages, agent: Optional[str]) -> Ge
                     taken.add(id)
                 _acknowledge(messages, agent, id)
         except E2AError as error:
-            # A server that never answered is an error; one that went away is waited for.
+            # Raise if the server has never answered; if it has, wait until it is back.
             if not (was_there and may_pass(error)):
                 raise
             pause = pauses.next(error)
@@ -56,7 +56,7 @@ def _wait(transport: Transport, agent: str, was_there: bool) -> List[str]:
 
 
 def _get(messages: Messages, agent: str, id: str) -> Optional[Message]:
-    """None when somebody deleted it."""
+    """Fetches a message; None if it has been deleted."""
     try:
         return messages.get(id, agent=agent, peek=True)
     except NotFoundError:

@@ -16,10 +16,10 @@ B = TypeVar("B", bound="Bound")
 
 @dataclass(frozen=True)
 class Bound(MessageSummaryData):
-    """What can be done with a message, by the client that it came from."""
+    """The actions on a message, through the client that it came from."""
 
     _messages: Any = field(default=None, repr=False, compare=False)
-    #: The agent whose mailbox it is in; None: the client's.
+    #: The agent whose inbox it is in; None: the client's agent.
     _agent: Optional[str] = field(default=None, repr=False, compare=False)
 
     def reply(
@@ -36,7 +36,7 @@ class Bound(MessageSummaryData):
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Answers it, in its conversation: to Reply-To, else From. See :meth:`E2AClient.send` for the rest."""
+        """Replies in its conversation: to Reply-To, or else to From. See :meth:`E2AClient.send` for the rest."""
         return self._client.reply(
             self.message_id,
             body,
@@ -65,7 +65,7 @@ class Bound(MessageSummaryData):
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """As :meth:`reply`, also to everybody else that the message went to."""
+        """Like :meth:`reply`, and also to all other recipients of the message."""
         return self.reply(
             body,
             html_body=html_body,
@@ -94,7 +94,7 @@ class Bound(MessageSummaryData):
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Passes it on. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        """Forwards it. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
         return self._client.forward(
             self.message_id,
             to,
@@ -112,7 +112,7 @@ class Bound(MessageSummaryData):
         )
 
     def mark_read(self) -> None:
-        """Also how ``listen`` is told, by hand, that it was dealt with."""
+        """Marks it read, so that ``listen`` does not yield it again."""
         self._client.update(self.message_id, agent=self._agent, status="read")
 
     def mark_unread(self) -> None:
@@ -139,10 +139,10 @@ class Bound(MessageSummaryData):
 
 @dataclass(frozen=True)
 class MessageSummary(Bound):
-    """A message as lists show it. ``get()`` has the whole."""
+    """A message as in lists. ``get()`` fetches the whole."""
 
     def get(self, *, peek: bool = False) -> Message:
-        """The whole message. It becomes read, unless ``peek``."""
+        """Fetches the whole message and marks it read, unless ``peek``."""
         return self._client.get(self.message_id, agent=self._agent, peek=peek)
 
 
@@ -153,7 +153,7 @@ class Attachment(AttachmentData):
     _message: Any = field(default=None, repr=False, compare=False)
 
     def read(self) -> bytes:
-        """Its bytes, decoded; fetched from the server."""
+        """Downloads its decoded bytes from the server."""
         if self._message is None:
             raise ConfigurationError("This attachment came without its message.")
         message: Bound = self._message
@@ -162,19 +162,19 @@ class Attachment(AttachmentData):
 
 @dataclass(frozen=True)
 class Message(Bound, MessageData):
-    """A whole message, and what can be done with it."""
+    """A whole message, with the actions on it."""
 
     attachments: List[Attachment] = field(default_factory=list)
 
 
 def bound(kind: Type[B], value: Any, messages: Optional[Messages], agent: Optional[str]) -> B:
-    """A message of this kind from its JSON, with what it needs to act."""
+    """Makes a message of this kind from its JSON, with the context that its actions need."""
     message = kind.from_wire(value)
-    # Frozen for everybody else.
+    # The class is frozen for other code.
     object.__setattr__(message, "_messages", messages)
     object.__setattr__(message, "_agent", agent)
     if isinstance(message, Message):
-        # Past what a partly proven message refuses to tell.
+        # Bypasses the attribute access of a partly proven message, which would raise.
         for attachment in vars(message)["attachments"]:
             object.__setattr__(attachment, "_message", message)
     return message

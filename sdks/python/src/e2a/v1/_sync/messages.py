@@ -10,12 +10,12 @@ from .message import Message, MessageSummary, bound
 from .paging import Pager
 from .transport import Transport
 
-#: As the server's own default. Seconds.
+#: Seconds. The same as the server's default.
 WAIT_DEFAULT = 30
 
 
 class Messages:
-    """Mail that agents received. Without ``agent`` the client's agent is meant."""
+    """Received mail. ``agent`` defaults to the client's agent."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -36,12 +36,12 @@ class Messages:
         page_size: Optional[int] = None,
         token: Optional[str] = None,
     ) -> Pager[MessageSummary]:
-        """Unread ones, the oldest first, unless asked otherwise.
+        """Messages of an agent; by default unread ones, oldest first.
 
         :param status: ``unread`` (the default), ``read`` or ``all``
-        :param q: words that each begin a word of the subject, addresses, text or file names
-        :param sort: ``asc`` (the oldest first, the default) or ``desc``
-        :param direction: ``outbound`` lists what the agent sent, in the same form
+        :param q: words, each of which must begin a word of the subject, addresses, text or file names
+        :param sort: ``asc`` (oldest first, the default) or ``desc``
+        :param direction: ``outbound`` lists the agent's sent mail, in the same form
         """
         query = {
             "status": status,
@@ -59,7 +59,7 @@ class Messages:
         return Pager(self._transport, "/agents/{agent}/messages", "messages", self._summary, query, agent)
 
     def wait(self, *, agent: Optional[str] = None, timeout: int = WAIT_DEFAULT) -> List[MessageSummary]:
-        """Unread messages, the oldest first, as soon as there are any; none when ``timeout`` seconds (1 to 60) are up."""
+        """Waits for unread messages and returns them, oldest first; none after ``timeout`` seconds (1 to 60)."""
         agent = self._transport.agent(agent)
         call = Call("GET", f"{agent_path(agent)}/messages/wait", query={"timeout": timeout}, wait=timeout)
         return [self._summary(item, agent) for item in (self._transport.json(call))["messages"]]
@@ -67,7 +67,7 @@ class Messages:
     def get(
         self, id: str, *, agent: Optional[str] = None, peek: bool = False, raw: bool = True
     ) -> Message:
-        """A whole message. It becomes read, unless ``peek``. Without ``raw`` its bytes, 25 MB or more, are left out."""
+        """Fetches a message and marks it read, unless ``peek``. ``raw=False`` leaves out its bytes (25 MB or more)."""
         agent = self._transport.agent(agent)
         call = Call("GET", _path(agent, id), query={"peek": True if peek else None, "raw": None if raw is True else raw})
         return bound(Message, self._transport.json(call), self, agent)
@@ -97,12 +97,12 @@ class Messages:
         self._transport.json(Call("DELETE", _path(agent, id)))
 
     def raw(self, id: str, *, agent: Optional[str] = None) -> bytes:
-        """The mail as it is stored (``message/rfc822``)."""
+        """The bytes of the mail as stored (``message/rfc822``)."""
         agent = self._transport.agent(agent)
         return self._transport.bytes(Call("GET", f"{_path(agent, id)}/raw"))
 
     def attachment(self, id: str, index: int, *, agent: Optional[str] = None) -> bytes:
-        """The bytes of an attachment, decoded."""
+        """The decoded bytes of an attachment."""
         agent = self._transport.agent(agent)
         return self._transport.bytes(Call("GET", f"{_path(agent, id)}/attachments/{index}"))
 
@@ -122,7 +122,7 @@ class Messages:
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Answers a message, in its conversation: to Reply-To, else From; with ``reply_all`` to all others too."""
+        """Replies to a message: to Reply-To, or else to From; with ``reply_all`` to all recipients too."""
         agent = self._transport.agent(agent)
         content = {
             "body": body,
@@ -153,7 +153,7 @@ class Messages:
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Passes a message on. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        """Forwards a message. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
         agent = self._transport.agent(agent)
         content = {
             "to": to,
@@ -173,7 +173,7 @@ class Messages:
 
 
 class Inbox:
-    """What all agents have received."""
+    """The received mail of all agents."""
 
     def __init__(self, transport: Transport, messages: Messages) -> None:
         self._transport = transport
@@ -193,7 +193,7 @@ class Inbox:
         page_size: Optional[int] = None,
         token: Optional[str] = None,
     ) -> Pager[MessageSummary]:
-        """As ``client.messages.list``, over all agents that the key may use; ``agent_id`` says whose each is."""
+        """Like ``client.messages.list``, but for all agents that the key may use. ``agent_id`` names the agent."""
         query = {
             "agent": agent,
             "status": status,
@@ -213,7 +213,7 @@ class Inbox:
 
 
 class Conversations:
-    """Messages that answer one another."""
+    """Conversations: messages that reply to one another."""
 
     def __init__(self, transport: Transport, messages: Messages) -> None:
         self._transport = transport
@@ -222,7 +222,7 @@ class Conversations:
     def list(
         self, *, agent: Optional[str] = None, page_size: Optional[int] = None, token: Optional[str] = None
     ) -> Pager[Conversation]:
-        """An agent's conversations, the one with the latest message first."""
+        """An agent's conversations, latest activity first."""
         query = {"page_size": page_size, "token": token}
         return Pager(
             self._transport,
@@ -236,7 +236,7 @@ class Conversations:
     def get(
         self, id: str, *, agent: Optional[str] = None, page_size: Optional[int] = None, token: Optional[str] = None
     ) -> Pager[MessageSummary]:
-        """The messages of a conversation, in both directions, the oldest first."""
+        """The messages of a conversation, in both directions, oldest first."""
         query = {"page_size": page_size, "token": token}
         path = f"/agents/{{agent}}/conversations/{segment(id)}"
         return Pager(self._transport, path, "messages", self._messages._summary, query, agent)
@@ -245,7 +245,7 @@ class Conversations:
 def submit(
     transport: Transport, path: str, content: Mapping[str, Any], wait: bool, idempotency_key: Optional[str]
 ) -> Sent:
-    """Hands a message in, once. Without ``wait`` it is only queued when this returns."""
+    """Submits a message, once. Without ``wait`` returns as soon as it is queued."""
     headers = {} if wait else {"prefer": "respond-async"}
     call = Call("POST", path, body=present(content), headers=headers, idempotency_key=idempotency_key)
     return Sent.from_wire(transport.json(call))

@@ -16,14 +16,14 @@ class Page(Generic[T]):
     """One page of a list."""
 
     items: List[T]
-    #: Where the next page begins: give it as ``token``. None on the last page.
+    #: The ``token`` of the next page. None on the last page.
     next_token: Optional[str]
-    #: The JSON object as it came.
+    #: The JSON object as received.
     raw: Mapping[str, Any]
 
 
 class Pager(Generic[T]):
-    """A list of any length. Iterating goes through all of it, a page at a time, each fetched when it is needed."""
+    """A list of any length. Iterating over it yields all items, and fetches each page when it is needed."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Pager(Generic[T]):
         query: Mapping[str, Any],
         agent: Optional[str] = None,
     ) -> None:
-        """``path`` may have ``{agent}`` in it; ``read`` gets an item and that agent's address."""
+        """``path`` may contain ``{agent}``; ``read`` gets an item and that agent's address."""
         self._transport = transport
         self._path = path
         self._name = name
@@ -48,7 +48,7 @@ class Pager(Generic[T]):
                 yield item
 
     def pages(self) -> Iterator[Page[T]]:
-        """The same, a page at a time."""
+        """Iterates over the pages instead of the items."""
         page = self.first_page()
         yield page
         while page.next_token is not None:
@@ -56,18 +56,18 @@ class Pager(Generic[T]):
             yield page
 
     def first_page(self) -> Page[T]:
-        """The first page (or the one that ``token`` names) alone."""
+        """Only the first page, or the page of ``token``."""
         return self._page(self._query.get("token"))
 
     def to_list(self) -> List[T]:
-        """All of it."""
+        """All items, as a list."""
         return [item for item in self]
 
     def _page(self, token: Optional[str]) -> Page[T]:
         query = dict(self._query)
         if token is not None:
             query["token"] = token
-            # The token says where to go on.
+            # The token already contains the position.
             query.pop("after", None)
         agent = self._transport.agent(self._agent) if "{agent}" in self._path else ""
         path = self._path.replace("{agent}", segment(agent) if agent else "")

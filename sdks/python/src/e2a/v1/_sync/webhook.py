@@ -12,32 +12,32 @@ from ..errors import ConfigurationError, UnverifiedEmailError
 from .message import Message, bound
 from .messages import Messages
 
-#: What ``X-E2A-Auth-*`` proves when nothing else does.
+#: The members that ``X-E2A-Auth-*`` alone proves.
 _proven_members = ("message_id", "from", "verified", "raw_message", "auth_headers", "type")
 
 
 @dataclass(frozen=True)
 class WebhookEvent(Model):
-    """What a webhook was told, proven. The same form for an agent's own webhook and the account's webhooks."""
+    """A verified webhook event. An agent's own webhook and the account's webhooks give the same form."""
 
-    #: ``message.received`` for an agent's own webhook; else one of the types of events.
+    #: ``message.received`` from an agent's own webhook; otherwise any type of event.
     type: str = ""
-    #: The same in each attempt, and in the event log. None when only the mail is proven, as the next two.
+    #: The same in each attempt, and in the event log. None if only the mail is proven, like the next two.
     id: Optional[str] = None
     timestamp: Optional[datetime] = None
     agent_id: Optional[str] = None
-    #: What happened. For an agent's own webhook: the whole message.
+    #: The event's data. From an agent's own webhook: the whole message.
     data: Dict[str, Any] = field(default_factory=dict)
-    #: ``body``: every byte of the request. ``message``: the mail and who sent it, alone.
+    #: What is proven. ``body``: every byte of the request. ``message``: only the mail and its sender.
     proven: str = ""
     #: ``agent`` (its own webhook) or ``account``.
     source: str = ""
-    #: The message that an agent's own webhook brought; None for a webhook of the account, whose events have no bodies.
+    #: The message from an agent's own webhook; None from the account's webhooks, whose events have no bodies.
     message: Optional[Message] = field(default=None, repr=False)
     _messages: Any = field(default=None, repr=False, compare=False)
 
     def get_message(self, *, peek: bool = False) -> Message:
-        """The message that it is about: the one that came along, else fetched (and so read, unless ``peek``)."""
+        """The event's message: the one it contains, or else fetched (which marks it read, unless ``peek``)."""
         if self.message is not None:
             return self.message
         id = self.data.get("message_id")
@@ -63,7 +63,7 @@ def parse_webhook(
         return _event(proof.body, proof, messages, None)
     wire = _unwrapped(proof)
     if proof.proven == "message" and not allow_unsigned_fields:
-        # What is not proven is not there.
+        # Leave out members that are not proven.
         data = _ProvenMembers({name: value for name, value in wire["data"].items() if name in _proven_members})
         wire = {"type": wire["type"], "data": data}
         return _event(wire, proof, messages, bound(_ProvenMessage, dict(data), messages, None))
@@ -81,7 +81,7 @@ def _event(
 
 
 def _unwrapped(proof: Proof) -> Dict[str, Any]:
-    """An agent's webhook in the form of the account's. What is signed is taken from where it is signed."""
+    """Brings an agent's webhook into the form of the account's. Takes signed values from the signed fields."""
     data = dict(proof.body)
     if proof.proven == "message":
         data["auth_headers"] = proof.auth_headers()
@@ -97,7 +97,7 @@ def _unwrapped(proof: Proof) -> Dict[str, Any]:
 
 
 def _as_message(wire: Mapping[str, Any]) -> Dict[str, Any]:
-    """A delivery has some members of a message under other names."""
+    """Renames the members of a message that deliveries name differently."""
     data = wire["data"]
     return {
         "created_at": wire["timestamp"],
@@ -126,7 +126,7 @@ def _unsigned(name: str) -> UnverifiedEmailError:
 
 
 class _ProvenMembers(Dict[str, Any]):
-    """The members that are proven. Asking for another raises UnverifiedEmailError; looping shows these only."""
+    """The proven members. Access to another one raises UnverifiedEmailError; iteration yields only these."""
 
     def __missing__(self, name: str) -> Any:
         raise _unsigned(name)
