@@ -19,6 +19,19 @@ export function verdictLine(message: Judged): string {
   return "not examined";
 }
 
+/**
+ * Removes the domains of the envelope and the signatures. In the verdict of an unproven mail they are the sender's free
+ * choice, so models do not get them.
+ */
+export function withoutDomains(authentication: Authentication): Authentication {
+  const { spf, dkim } = authentication;
+  const signatures = dkim.slice(0, SIGNATURES_MAX).map((signature) => ({ ...signature, domain: "" }));
+  return { ...authentication, spf: { ...spf, domain: "" }, dkim: signatures };
+}
+
+/** Honest mail has one to four. */
+const SIGNATURES_MAX = 20;
+
 function proof({ dmarc, dkim }: Authentication): string {
   if (dmarc.result === "pass") return `DMARC by ${dmarc.aligned_by.map((way) => way.toUpperCase()).join(" and ")}`;
   const signed = dkim.some((signature) => signature.aligned && signature.result === "pass");

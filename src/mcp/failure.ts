@@ -14,8 +14,8 @@ export class ToolFailure extends Error {
       /** The status of the API's answer, where there was one. */
       status?: number;
       errors?: readonly FieldError[] | undefined;
-      /** Words of somebody else's server. */
-      quoted?: string | undefined;
+      /** Words that may be a stranger's: of another server, and what has addresses in it. */
+      quoted?: unknown;
     },
   ) {
     super(message);
@@ -23,6 +23,7 @@ export class ToolFailure extends Error {
 }
 
 const wrongFix = "Correct the arguments and call the tool again.";
+const tryAgain = "Try again; if it stays, tell the user.";
 const askUser = "Do not try again by yourself: tell the user.";
 
 /** What a model does about a failure, where the API's own advice is for people who write programs. */
@@ -57,6 +58,16 @@ export function failureOf(error: unknown): ToolFailure | null {
   );
 }
 
+/** Our sentence for a refusal whose own words are quoted. */
+const refusals: Record<string, string> = {
+  upstream_rejected: "No recipient accepted the message.",
+  upstream_not_configured: "There is no way out of this server for a recipient.",
+  recipient_suppressed: "A recipient is on the suppression list.",
+};
+
+/** An address may read like a sentence, and a reply goes to addresses that the sender chose. */
+const namesAnAddress = (text: string) => /\S@\S/.test(text);
+
 function refusalOf({ status, code, fix, errors: wrong, problem }: APIError): ToolFailure {
   if (code === "unexpected_answer" || code === "redirected")
     return new ToolFailure(`The server answered ${status} without a reason.`, {
@@ -65,14 +76,13 @@ function refusalOf({ status, code, fix, errors: wrong, problem }: APIError): Too
     });
   const errors = wrong.map(({ field, message }) => ({ field: plain(field), message: plain(message) }));
   const detail = plain(String(problem.detail));
-  const quotes = code === "upstream_rejected";
-  return new ToolFailure(quotes ? "No recipient accepted the message." : detail, {
-    fix: fixes[code] ?? plain(fix ?? "Try again; if it stays, tell the user."),
-    code,
-    status,
-    errors,
-    quoted: quotes ? detail : undefined,
-  });
+  const remedy = fixes[code] ?? plain(fix ?? "");
+  const about = { fix: namesAnAddress(remedy) || remedy === "" ? tryAgain : remedy, code, status };
+  const isQuoted =
+    code === "upstream_rejected" || [detail, ...errors.map(({ message }) => message)].some(namesAnAddress);
+  if (!isQuoted) return new ToolFailure(detail, { ...about, errors });
+  const quoted = errors.length > 0 ? errors.map(({ field, message }) => `${field} ${message}`.trim()) : detail;
+  return new ToolFailure(refusals[code] ?? "The server refused it.", { ...about, quoted });
 }
 
 const DETAIL_CHARS_MAX = 1_000;

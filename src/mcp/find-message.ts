@@ -1,4 +1,4 @@
-import { APIError } from "../../sdks/typescript/src/index.ts";
+import { ForbiddenError, NotFoundError } from "../../sdks/typescript/src/index.ts";
 import { ToolFailure } from "./failure.ts";
 import type { Detail, Outbound } from "./shapes.ts";
 import type { Context } from "./tool.ts";
@@ -27,8 +27,8 @@ export async function findMessage(
   });
 }
 
-/** What the API refuses to show is not there. */
+/** Nothing for what is not there, or not for this key. Throws any other failure: it says nothing about the message. */
 function refused(error: unknown): null {
-  if (error instanceof APIError) return null;
+  if (error instanceof NotFoundError || error instanceof ForbiddenError) return null;
   throw error;
 }

@@ -81,7 +81,7 @@ function refusal({ message, details }: ToolFailure, fence: Fence): CallToolResul
   const lines = [
     code ? `${message} (${code})` : message,
     ...errors.map(({ field, message: wrong }) => `- ${field || "arguments"} ${wrong}`),
-    ...(quoted ? [`What the other server said: ${fence.line(quoted)}`] : []),
+    ...(quoted ? [`What was said: ${fence.line(quoted)}`] : []),
     `What to do: ${fix}`,
   ];
   return { isError: true, content: [{ type: "text", text: lines.join("\n") }] };

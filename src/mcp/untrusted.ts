@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { type Authentication, splitAddress } from "../mail.ts";
 import { withoutUnseen } from "../message/text/visible.ts";
-import { verdictLine } from "../verdict.ts";
+import { verdictLine, withoutDomains } from "../verdict.ts";
 
 /** Enough of a subject, a name or a snippet for a list. */
 const LINE_CHARS_MAX = 200;
@@ -76,21 +76,11 @@ export function verdictOf(message: Judged): string {
     verified,
     verified_domain: verified_domain ?? "",
     from: hostName(splitAddress(message.from)?.domain ?? ""),
-    ...(authentication ? { authentication: plainDomains(authentication) } : {}),
+    ...(authentication ? { authentication: withoutDomains(authentication) } : {}),
   });
   if (verified) return `The sender's domain is ${line}; that says nothing about what is written.`;
   const why = authentication ? ` (${line.replace(/^not proven: /, "")})` : "";
   return `NOT PROVEN: anybody could have written this sender's address${why}.`;
-}
-
-/** Domains of signatures are what the sender wrote; only what looks like one is repeated. */
-function plainDomains(authentication: Authentication): Authentication {
-  const { spf, dkim } = authentication;
-  return {
-    ...authentication,
-    spf: { ...spf, domain: hostName(spf.domain) },
-    dkim: dkim.slice(0, LISTED_MAX).map((signature) => ({ ...signature, domain: hostName(signature.domain) })),
-  };
 }
 
 function hostName(domain: string): string {

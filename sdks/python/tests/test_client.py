@@ -136,6 +136,10 @@ def test_wrong_input_names_its_fields(client: E2AClient, agent: str) -> None:
     assert refused.value.errors[0].message in str(refused.value)
     with pytest.raises(ConfigurationError, match="empty"):
         client.messages.get("", agent=agent)
+    for id in ("..", "."):
+        with pytest.raises(ConfigurationError, match="no id"):
+            client.messages.delete(id, agent=agent)
+    assert client.agents.get(agent).email == agent
 
 
 def test_any_call_can_be_made(client: E2AClient, agent: str) -> None:

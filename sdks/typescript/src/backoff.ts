@@ -4,6 +4,8 @@ import { backoffMs } from "./http.ts";
 
 const FIRST_MS = 250;
 const MAX_MS = 30_000;
+/** The longest pause that a server can ask for. Timers overflow after 24 days, and then fire at once. */
+const ASKED_MAX_MS = 3_600_000;
 
 /** Callbacks that report the retries of an endless operation. */
 export interface RetryHooks {
@@ -17,7 +19,7 @@ export interface RetryHooks {
 export interface Backoff {
   /** Calls `run` until it succeeds. Throws errors that a retry cannot fix. */
   persist<T>(run: () => Promise<T>): Promise<T>;
-  /** Waits before the next attempt, after `error`; at least as long as the server asked for. */
+  /** Waits before the next attempt, after `error`; at least as long as the server asked for, but an hour at most. */
   wait(error: unknown): Promise<void>;
   /** Records a success: the next pause is short again. */
   reset(): void;
@@ -40,7 +42,7 @@ export function createBackoff(signal: AbortSignal | undefined, hooks: RetryHooks
     },
     async wait(error) {
       const askedMs = error instanceof APIError ? (error.retryAfter ?? 0) * 1000 : 0;
-      const waitMs = Math.max(askedMs, backoffMs(attempt, FIRST_MS, MAX_MS));
+      const waitMs = Math.max(Math.min(askedMs, ASKED_MAX_MS), backoffMs(attempt, FIRST_MS, MAX_MS));
       hooks.onRetry?.(error, waitMs);
       await pause(waitMs, signal);
       attempt += 1;

@@ -72,6 +72,26 @@ describe("a call", () => {
     expect(seen[1]?.path).toBe("/api/v1/events?types=message.sent%2Cmessage.bounced");
   });
 
+  test("never goes to another path than the one it is about", async () => {
+    const { client, seen } = script(ok);
+    const agent = "a@b.example";
+    for (const id of ["..", ".", ""])
+      for (const call of [
+        () => client.messages.delete(id, { agent }),
+        () => client.messages.get(id, { agent }),
+        () => client.messages.list({ agent: id || ".." }),
+        () => client.conversations.get(id, { agent }),
+        () => client.keys.delete(id),
+        () => client.approvals.approve(id),
+        () => client.listen(id || "..").next(),
+      ])
+        expect(await caught((async () => call())())).toBeInstanceOf(E2AError);
+    expect(seen).toEqual([]);
+    // Dots within a name are its own.
+    await client.messages.delete("..a", { agent });
+    expect(seen[0]?.path).toBe("/api/v1/agents/a%40b.example/messages/..a");
+  });
+
   test("that creates or sends has one Idempotency-Key for all its attempts, and another for the next call", async () => {
     const { client, seen } = script(problem(503, "unavailable", soon), problem(429, "rate_limited", soon), ok);
     expect(await client.send(mail)).toMatchObject({ message_id: "msg_1" });
@@ -138,6 +158,21 @@ describe("a call", () => {
     const away = script(problem(503, "unavailable"), problem(503, "unavailable"), problem(503, "unavailable"), ok);
     await away.client.send(mail, { timeoutMs, retries: 3 });
     expect(pauses.map((ms, n) => ms >= 250 * 2 ** n && ms <= 500 * 2 ** n)).toEqual([true, true, true]);
+  });
+
+  test("that goes on for ever waits as long as it is asked to, within reason", async () => {
+    // For a timer a month is no time at all.
+    for (const [given, waitMs] of [
+      ["120", 120_000],
+      ["3000000", 3_600_000],
+      ["99999999999999999999", 3_600_000],
+    ] as const) {
+      const { client } = script(problem(503, "unavailable", { "retry-after": given }));
+      const onRetry = (_error: unknown, ms: number) => {
+        throw new Error(`in ${ms} ms`);
+      };
+      expect(await caught(client.events.follow({ onRetry }).next())).toMatchObject({ message: `in ${waitMs} ms` });
+    }
   });
 
   test("that deletes is content when its first attempt had done it", async () => {

@@ -2,6 +2,7 @@
 import { E2AClient } from "../../../sdks/typescript/src/index.ts";
 import { version } from "../../util/version.ts";
 import { CliError, exitCode } from "./failure.ts";
+import type { Settings } from "./settings.ts";
 
 /** A message or an attachment may be 25 MiB over a slow line. */
 export const DOWNLOAD_TIMEOUT_MS = 300_000;
@@ -17,6 +18,10 @@ export function connect(url: string, apiKey: string): E2AClient {
 }
 
 /** The failure of a command that needs a key and has none: exit code 4. */
-export function noKey(url: string, fix: string): CliError {
-  return new CliError(`No API key for ${url}.`, { exit: exitCode.auth, code: "unauthenticated", fix });
+export function noKey({ url, api_key: { keptFor } }: Settings, fix: string): CliError {
+  return new CliError(`No API key for ${url.value}.`, {
+    exit: exitCode.auth,
+    code: "unauthenticated",
+    fix: keptFor === undefined ? fix : `The stored key is for ${keptFor} and goes nowhere else. ${fix}`,
+  });
 }

@@ -57,10 +57,11 @@ export async function openSession(io: Io, command: Command): Promise<Session> {
   };
 }
 
-function clientOf({ url: { value: url }, api_key: { value: key } }: Settings): E2AClient {
-  if (url !== null && key !== null) return connect(url, key);
+function clientOf(settings: Settings): E2AClient {
+  const { url, api_key: key } = settings;
+  if (url.value !== null && key.value !== null) return connect(url.value, key.value);
   const fix = "Run `e2a login`, or set E2A_API_KEY. `e2a bootstrap` makes the first key of a new server.";
-  throw noKey(url ?? "", fix);
+  throw noKey(settings, fix);
 }
 
 /** The flag of commands that work on one agent's mailbox. */

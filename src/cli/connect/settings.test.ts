@@ -45,6 +45,45 @@ test("the file is its owner's only, even in a folder that was open", async () =>
   expect((await shell.run(["config", "get", "api_key"])).out).toBe("e2a_secret\n");
 });
 
+test("a stored key goes to the server that it was stored with, and to no other one", async () => {
+  const asked: [server: string, key: string | null][] = [];
+  const serve = (name: string) =>
+    Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch(request) {
+        asked.push([name, request.headers.get("authorization")]);
+        return Response.json({ agents: [] });
+      },
+    });
+  const [own, other] = [serve("own"), serve("other")];
+  const [home, away] = [own.url.origin, other.url.origin];
+  try {
+    await shell.run(["config", "set", "url", `${home}/api/v1`]);
+    await shell.run(["config", "set", "api_key", "-"], { stdin: "e2a_secret" });
+    expect((await shell.run(["agents", "list"])).code).toBe(0);
+    expect((await shell.run(["agents", "list", "--url", `${home}/`])).code).toBe(0);
+    for (const [flags, env] of [
+      [["--url", away], {}],
+      [[], { E2A_URL: away }],
+    ] as const) {
+      const { code, err } = await shell.run(["agents", "list", ...flags], { env, terminal: true });
+      expect([code, err]).toEqual([4, expect.stringContaining(`No API key for ${away}.`)]);
+      expect(err).toContain(`The stored key is for ${home} and goes nowhere else.`);
+      expect((await shell.run(["config", "get", "api_key", ...flags], { env })).code).toBe(2);
+    }
+    // Whoever names both means both.
+    expect((await shell.run(["agents", "list"], { env: { E2A_URL: away, E2A_API_KEY: "e2a_other" } })).code).toBe(0);
+    expect(asked).toEqual([
+      ["own", "Bearer e2a_secret"],
+      ["own", "Bearer e2a_secret"],
+      ["other", "Bearer e2a_other"],
+    ]);
+  } finally {
+    await Promise.all([own.stop(true), other.stop(true)]);
+  }
+});
+
 test("members we do not know survive, an empty value removes one", async () => {
   const path = (await shell.run(["config", "path"])).out.trim();
   await mkdir(dirname(path), { recursive: true });

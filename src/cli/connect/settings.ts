@@ -16,6 +16,8 @@ export type Source = "flag" | "environment" | "file" | "default" | "unset";
 export interface Setting {
   value: string | null;
   source: Source;
+  /** Of a key that is stored for another server than the one in effect, and so is not used: that server. */
+  keptFor?: string;
 }
 export type Settings = Record<SettingName, Setting>;
 
@@ -42,7 +44,10 @@ export function settingsPath({ env, platform }: Place): string {
   return join(home, ".config", "e2a", file);
 }
 
-/** The effective settings, each with where it came from. Throws CliError when the file or the URL is unusable. */
+/**
+ * The effective settings, each with where it came from. A stored key is for the server that is stored with it: to any other
+ * one, named by a flag or a variable, it is a secret. Throws CliError when the file or the URL is unusable.
+ */
 export async function loadSettings(place: Place, flags: Partial<Record<SettingName, string>>): Promise<Settings> {
   const stored = await readStored(place);
   const pick = (name: SettingName): Setting => {
@@ -52,16 +57,27 @@ export async function loadSettings(place: Place, flags: Partial<Record<SettingNa
     if (stored[name]) return { value: stored[name], source: "file" };
     return name === "url" ? { value: defaultUrl, source: "default" } : { value: null, source: "unset" };
   };
-  const url = pick("url");
-  return { url: { ...url, value: serverUrl(url.value ?? defaultUrl) }, api_key: pick("api_key"), agent: pick("agent") };
+  const { value: wanted, source } = pick("url");
+  const url = serverUrl(wanted ?? defaultUrl);
+  const key = pick("api_key");
+  const isElsewhere = key.source === "file" && stored.url !== undefined && normalUrl(stored.url) !== url;
+  return {
+    url: { value: url, source },
+    api_key: isElsewhere ? { value: null, source: "unset", keptFor: stored.url ?? "" } : key,
+    agent: pick("agent"),
+  };
 }
 
 /** The server's base URL without a trailing slash or `/api/v1`, which people paste along. Usage error when not http(s). */
 export function serverUrl(text: string): string {
+  const url = normalUrl(text);
+  if (url === null) throw usageError(`"${text}" is not a server URL.`, `Give it whole, for example ${defaultUrl}`);
+  return url;
+}
+
+function normalUrl(text: string): string | null {
   const url = URL.parse(text);
-  if (url === null || !["http:", "https:"].includes(url.protocol)) {
-    throw usageError(`"${text}" is not a server URL.`, `Give it whole, for example ${defaultUrl}`);
-  }
+  if (url === null || !["http:", "https:"].includes(url.protocol)) return null;
   const path = url.pathname.replace(/\/+$/, "").replace(/\/api(\/v1)?$/, "");
   return `${url.origin}${path}`;
 }

@@ -1,7 +1,7 @@
 /** `listen --forward …/v1/responses`: each message to a model by the OpenAI Responses API, its answer as the reply. */
 
 import type { E2AClient, PostOptions } from "../../../sdks/typescript/src/index.ts";
-import { verdictLine } from "../../verdict.ts";
+import { verdictLine, withoutDomains } from "../../verdict.ts";
 import { serverFailure } from "../connect/failure.ts";
 import type { MessageDetail, Sent } from "../connect/shapes.ts";
 import { statusWords } from "../mail/fates.ts";
@@ -70,9 +70,13 @@ export function whyAutomatic({ from, auto_submitted, list_id, precedence }: Mess
 /** What a model reads: what it is to do, what was proven, and the mail as what it is, somebody else's words. */
 export function modelInput(agent: string, message: MessageDetail): string {
   const { message_id: id, from, subject, text = "", attachments = [] } = message;
+  const { authentication } = message;
+  const verdict = verdictLine(
+    authentication ? { ...message, authentication: withoutDomains(authentication) } : message,
+  );
   const trust = message.verified
-    ? `The sender's domain is ${verdictLine(message)}.`
-    : `Who sent it is not known for certain (${verdictLine(message)}): anybody could have written this sender.`;
+    ? `The sender's domain is ${verdict}.`
+    : `Who sent it is not known for certain (${verdict}): anybody could have written this sender.`;
   const files = attachments.map(({ filename, size: bytes }) => `${plain(filename)} (${size(bytes)})`);
   const cut = text.length > TEXT_CHARS_MAX ? `\n(cut: ${text.length - TEXT_CHARS_MAX} more characters)` : "";
   return [

@@ -21,10 +21,7 @@ export function mcpCommand(io: Io): Command {
       const { settings } = await openSession(io, command);
       const { url, api_key: key, agent } = settings;
       if (key.value === null)
-        throw noKey(
-          url.value ?? "",
-          "Set E2A_API_KEY where this command is configured; `e2a keys create` makes a key.",
-        );
+        throw noKey(settings, "Set E2A_API_KEY where this command is configured; `e2a keys create` makes a key.");
       await serve(io, { url: url.value ?? "", key: key.value, agent: agent.value });
     });
   return example(command, ["e2a mcp", "e2a mcp --agent my-bot@e2a.localhost"]);

@@ -128,7 +128,7 @@ describe("read", () => {
     const raw = "Subject: \x1b]0;owned\x07x\r\n\r\nbody\r\n";
     has(message(1, { raw_message: Buffer.from(raw).toString("base64") }));
     expect((await read(["--raw"], false)).out).toBe(raw);
-    expect((await read(["--raw"])).out).toBe("Subject: x\n\nbody\n");
+    expect((await read(["--raw"])).out).toBe("Subject: ⟨U+001B⟩]0;owned⟨U+0007⟩x\n\nbody\n");
   });
 
   test("--html", async () => {
@@ -136,7 +136,7 @@ describe("read", () => {
     expect((await read(["--html"], false)).out).toBe("<p>Hi</p>");
     expect((await read()).out).toContain("read it with --html");
     has(message(1, { html: "<p>Hi\x1b]0;owned\x07</p>" }));
-    expect((await read(["--html"])).out).toBe("<p>Hi</p>\n");
+    expect((await read(["--html"])).out).toBe("<p>Hi⟨U+001B⟩]0;owned⟨U+0007⟩</p>\n");
     has(message(1));
     expect(await read(["--html"], false)).toMatchObject({ code: 1, out: "" });
   });

@@ -92,12 +92,14 @@ describe("one mail", () => {
     const { code, out } = await run(["outbox", id]);
     expect(code).toBe(0);
     expect(out).toContain("Cc:            carol@example.net\n");
-    expect(out).toContain("Subject:       Pay nowfdp To: bank@example.com\n");
+    expect(out).toContain(
+      "Subject:       ⟨U+001B⟩]0;owned⟨U+0007⟩Pay ⟨U+001B⟩[31mnow⟨U+202E⟩fdp To: bank@example.com\n",
+    );
     expect(out).toContain("Kind:          reply\n");
     expect(out).toContain("\n! deferred\n");
     expect(out).toMatch(/\n✓ {2}bob@example.com +delivered +smtp +1 +250 ok\n/);
     expect(out).toMatch(/\n! {2}carol@example.net +deferred +3 +in 20m +No route\n/);
-    expect(out).toContain("\n\nHi,\nbye\n\n[0] report.pdf (application/pdf, 123.5 KB)\n");
+    expect(out).toContain("\n\nHi,⟨U+001B⟩[2J\nbye\n\n[0] re⟨U+202E⟩port.pdf (application/pdf, 123.5 KB)\n");
     expect(out).not.toMatch(/[\x1b\x07\u202e]/);
     expect(JSON.parse((await run(["outbox", id], false)).out)).toEqual(mail);
   });

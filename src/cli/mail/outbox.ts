@@ -9,6 +9,7 @@ import type { Io } from "../terminal/io.ts";
 import { age, attachmentLines, facts, plain, plainLines, table, until } from "../terminal/output.ts";
 import { collect, limitOption, moreHint, type PageFlags, tokenOption } from "../terminal/paging.ts";
 import { names, outboundStatuses, recipientTable, statusMark, statusWords } from "./fates.ts";
+import { visibleMail } from "./visible-mail.ts";
 
 interface OutboxFlags extends PageFlags {
   status?: OutboundStatus;
@@ -96,8 +97,9 @@ function recipientsShort({ to, cc = [], bcc = [] }: Outbound): string {
 }
 
 /** A mail that was sent, for a person: facts, fates, text, attachments. */
-export function outboundText(session: Session, mail: Outbound): string {
+export function outboundText(session: Session, sent: Outbound): string {
   const { paint } = session;
+  const mail = visibleMail(sent);
   const now = Date.now();
   const { mark, style } = statusMark(mail.status);
   const expires = mail.approval_expires_at ? ` (expires ${until(mail.approval_expires_at, now)})` : "";

@@ -1,6 +1,7 @@
 /** `e2a read`: one message, whole. */
 import { Command } from "commander";
 import { headerValue } from "../../mail.ts";
+import { visibleText } from "../../message/text/visible.ts";
 import { verdictLine } from "../../verdict.ts";
 import { DOWNLOAD_TIMEOUT_MS } from "../connect/connect.ts";
 import { CliError } from "../connect/failure.ts";
@@ -51,11 +52,11 @@ async function print(session: Session, message: MessageDetail, flags: ReadFlags)
   // A file gets the exact bytes; a terminal gets what cannot harm it.
   if (flags.raw) {
     const raw = Buffer.from(message.raw_message, "base64");
-    return write(io.stdout, io.isTerminal ? plainLines(raw.toString("utf8")) : raw);
+    return write(io.stdout, io.isTerminal ? plainLines(visibleText(raw.toString("utf8"))) : raw);
   }
   if (flags.html) {
     if (!message.html) throw new CliError("The message has no HTML body.", { fix: "Read it without --html." });
-    return write(io.stdout, io.isTerminal ? `${plainLines(message.html)}\n` : message.html);
+    return write(io.stdout, io.isTerminal ? `${plainLines(visibleText(message.html))}\n` : message.html);
   }
   return session.show(message, () => readable(session, message));
 }

@@ -1,11 +1,12 @@
 /** What an edit changed, line by line. */
+import { visibleText } from "../../message/text/visible.ts";
 import { compareLines } from "../../util/line-diff.ts";
 import { type Paint, plainLines } from "../terminal/output.ts";
 
 /** Unchanged lines shown around a change, as diff -u does. */
 const CONTEXT_LINES = 3;
 
-/** A unified diff of two texts without file names, safe for a terminal; "" when they are equal. */
+/** A unified diff of two texts without file names, safe for a terminal, with what nobody sees written out; "" when they are equal. */
 export function unifiedDiff(before: string, after: string, paint: Paint): string {
   const steps = compareLines(before.split("\n"), after.split("\n"));
   const near = steps.map((_, i) =>
@@ -15,7 +16,7 @@ export function unifiedDiff(before: string, after: string, paint: Paint): string
   let [oldLine, newLine] = [1, 1];
   steps.forEach(([sign, line], i) => {
     if (near[i] && !near[i - 1]) lines.push(paint("cyan", `@@ -${oldLine} +${newLine} @@`));
-    const text = plainLines(`${sign}${line}`);
+    const text = plainLines(`${sign}${visibleText(line)}`);
     if (near[i]) lines.push(sign === " " ? text : paint(sign === "-" ? "red" : "green", text));
     if (sign !== "+") oldLine++;
     if (sign !== "-") newLine++;

@@ -67,7 +67,7 @@ describe("the diff", () => {
 
   test("equal texts have none, and hostile text cannot command the terminal", () => {
     expect(unifiedDiff("a\nb", "a\nb", text)).toBe("");
-    expect(unifiedDiff("a", "\x1b[2Jb\u202e", text)).toBe("@@ -1 +1 @@\n-a\n+b");
+    expect(unifiedDiff("a", "\x1b[2Jb\u202e", text)).toBe("@@ -1 +1 @@\n-a\n+⟨U+001B⟩[2Jb⟨U+202E⟩");
   });
 
   test("texts too long to compare are shown as one block", () => {

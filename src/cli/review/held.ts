@@ -1,7 +1,9 @@
 /** A mail that waits for approval, as its reviewer reads it. */
 
+import { visibleText } from "../../message/text/visible.ts";
 import type { Session } from "../connect/session.ts";
 import type { Link, Outbound } from "../connect/shapes.ts";
+import { visibleMail } from "../mail/visible-mail.ts";
 import { attachmentLines, facts, fit, plain, plainLines, table, until } from "../terminal/output.ts";
 import { bareAddress } from "./draft.ts";
 
@@ -17,10 +19,11 @@ export interface HeldText {
  */
 export async function heldText(
   session: Session,
-  mail: Outbound,
+  held: Outbound,
   bodyRows = Number.POSITIVE_INFINITY,
 ): Promise<HeldText> {
   const { paint, width } = session;
+  const mail = visibleMail(held);
   const expires = mail.approval_expires_at;
   const head = facts(
     [
@@ -82,7 +85,7 @@ async function htmlShown({ body_html: html }: Outbound, text: string): Promise<s
   if (!html) return null;
   // The converter is loaded only for mail that has HTML.
   const { htmlToText } = await import("../../message/html/text.ts");
-  const shown = plainLines(htmlToText(html)).trim();
+  const shown = plainLines(visibleText(htmlToText(html))).trim();
   const more = html.length > HTML_CHARS_READ ? "\n(It goes on: only its first 128 KB are shown.)" : "";
   const words = (written: string) => written.replace(/\s+/g, " ");
   return words(shown) === words(text) && !more ? null : (shown || "(nothing to read)") + more;

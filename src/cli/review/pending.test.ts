@@ -39,7 +39,9 @@ describe("the list", () => {
     lists(two, one);
     const [head, first, second, ...others] = (await run(["pending", "list"])).out.trimEnd().split("\n");
     expect(head).toMatch(/^TO +SUBJECT +WHY +EXPIRES +ID$/);
-    expect(first).toMatch(/^bob@example.com, d@ex\S+ +Pay now +bob@example.com is a first-\S+ +in 7d +msg_0{31}2$/);
+    expect(first).toMatch(
+      /^bob@example.com, d@ex\S+ +⟨U\+001B⟩\[31mPay now +bob@example.com is a \S+ +in 7d +msg_0{31}2$/,
+    );
     expect(second).toMatch(/^bob@example.com +Report 1 .* in 7d +msg_0{31}1$/);
     expect(others).toEqual([]);
     lists(heldMail(4, { agent_id: "other@e2a.localhost", from: "other@e2a.localhost" }), two, one);
@@ -69,8 +71,22 @@ describe("show", () => {
     has(heldMail(1, { review_notes: ["Only the HTML has the figures 90."], unsearched }));
     const { out } = await run(["pending", "show", id]);
     expect(out).toContain(
-      "Before you decide:\n! Only the HTML has the figures 90.\n! Could not be searched: plan.zip (binary).\n",
+      "Before you decide:\n! Only the HTML has the figures 90.\n! Could not be searched: plan⟨U+001B⟩[2J.zip (binary).\n",
     );
+  });
+
+  test("no control sequence takes words out of what leaves", async () => {
+    const id = await held({
+      subject: "Minutes\x9d of the merger\x9c",
+      body: "The minutes.\n\x1b]The password is hunter2.\x07\nPay \x9b1000m EUR.\n",
+      html_body: "<p>The minutes. &#27;]The password is hunter2.&#7; Pay <b>1000</b> EUR.</p>",
+    });
+    const { out } = await run(["pending", "show", id]);
+    expect(out).toContain("\nSubject:   Minutes⟨U+009D⟩ of the merger⟨U+009C⟩\n");
+    expect(out).toContain("\n⟨U+001B⟩]The password is hunter2.⟨U+0007⟩\nPay ⟨U+009B⟩1000m EUR.\n");
+    expect(out).toContain("\nThe minutes. ⟨U+001B⟩]The password is hunter2.⟨U+0007⟩ Pay 1000 EUR.\n");
+    expect((await run(["pending", "list"])).out).toContain("Minutes⟨U+009D⟩ of the");
+    expect((await run(["outbox", id])).out).toContain("]The password is hunter2.");
   });
 
   test("where answers go, and what else leaves in the header", async () => {
@@ -78,7 +94,7 @@ describe("show", () => {
     has(heldMail(1, { reply_to: ["desk@example.net"], headers }));
     const { out } = await run(["pending", "show", id]);
     expect(out).toMatch(/^Reply-To: +desk@example\.net$/m);
-    expect(out).toContain("Further header fields:\nX-Note: a secret\n");
+    expect(out).toContain("Further header fields:\nX-Note: a⟨U+001B⟩[2J secret\n");
   });
 
   test("a held mail whole, a decided one with the decision", async () => {

@@ -1,6 +1,7 @@
 /** `e2a pending`: mail that waits until a person says yes. */
 import { Command, Option } from "commander";
 import type { PostOptions } from "../../../sdks/typescript/src/index.ts";
+import { visibleText } from "../../message/text/visible.ts";
 import { CliError, usageError } from "../connect/failure.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "../connect/session.ts";
 import type { Approved, MailEdit, Outbound, OutboxPage } from "../connect/shapes.ts";
@@ -98,7 +99,7 @@ function heldTable({ paint, width }: Session, waiting: OutboxPage): string {
     [
       ...(agents > 1 ? [{ title: "FROM", value: (mail: Outbound) => mail.from, shrinks: true }] : []),
       { title: "TO", value: (mail) => [...mail.to, ...(mail.cc ?? []), ...(mail.bcc ?? [])].join(", "), shrinks: true },
-      { title: "SUBJECT", value: (mail) => mail.subject, shrinks: true, style: () => "bold" },
+      { title: "SUBJECT", value: (mail) => visibleText(mail.subject), shrinks: true, style: () => "bold" },
       { title: "WHY", value: (mail) => mail.hold?.reason ?? "", shrinks: true },
       { title: "EXPIRES", value: ({ approval_expires_at: at }) => (at ? until(at, now) : "") },
       { title: "ID", value: (mail) => mail.id, style: () => "dim" },

@@ -106,13 +106,13 @@ test("a mail is shown with everything that would leave, and cannot command the t
   const out = (await running.done).out.split("\x1b[?25l")[0] ?? "";
   expect(out).toContain("Why held:  It links to evil.example.\nExpires:   in 7d (");
   expect(out).toContain(
-    "\nTo:        bob@example.com (first time!)\nCc:        alice@example.com\nSubject:   Pay now\n",
+    "\nTo:        bob@example.com (first time!)\nCc:        alice@example.com\nSubject:   Pay ⟨U+001B⟩]0;owned⟨U+0007⟩now⟨U+202E⟩\n",
   );
-  expect(out).toContain("\nLine 10\n… 30 more lines: press v to see all of it\n");
+  expect(out).toContain("\nLine 10⟨U+001B⟩[2J\n… 30 more lines: press v to see all of it\n");
   expect(out).toContain("HTML, which most readers show instead of the text:\nSomething else\n");
   expect(out).toMatch(/\nevil.example +https:\/\/bank.com\/login {2}← another host! +https:\/\/evil.example\/a\n/);
-  expect(out).toMatch(/\ndocs.example.com +the page +https:\/\/docs.example.com\/p\n/);
-  expect(out).toContain("\n[0] report.pdf (application/pdf, 12.3 KB)\n");
+  expect(out).toMatch(/\ndocs.example.com +the⟨U\+001B⟩\[1m page +https:\/\/docs.example.com\/p\n/);
+  expect(out).toContain("\n[0] re⟨U+202E⟩port.pdf (application/pdf, 12.3 KB)\n");
   expect(out).not.toMatch(/[\x07\x1b\u202e]/);
 });
 

@@ -22,6 +22,10 @@ test.each<[string, string[]]>([
   ["go to evil.com now, or evil.co.uk/login", ["evil.com", "evil.co.uk"]],
   ["ann@mail.com wrote README.md in src/main.rs, v1.2.3, e.g. node.js", []],
   ["https:// alone, http://<your-host>/", []],
+  ["file://a.com/x smb://b.com/x WebCal://c.com/x", ["file:", "smb:", "webcal:"]],
+  ["see file:///x, or https://a.example/?u=file://b.com", ["a.example", "file:"]],
+  ["open \\\\evil.com\\share or (\\\\192.0.2.1\\c$)", ["evil.com", "192.0.2.1"]],
+  ["C:\\Users\\x, C:\\\\Users\\x, \\\\d\\w, mailto://a@b.com, 12://x, std:://x", []],
   // Both readings count if the end of a host is uncertain.
   ["https://bank.example,x.evil.example/", ["bank.example", "bank.example,x.evil.example"]],
   ["https://[nonsense]/", ["unreadable:"]],
@@ -77,7 +81,7 @@ test.each<[string, string[]]>([
 
 const big = 250_000;
 const hostile = [
-  ..."https:// //https: https:https:/ a. www. a.co_ <a <!-- &amp; \" = [._- @ url= ftp:\\ <a\u00a0href=' . %".split(
+  ..."https:// //https: https:https:/ a. www. a.co_ <a <!-- &amp; \" = [._- @ url= ftp:\\ <a\u00a0href=' . % ab:// \\\\a \\\\ab\\".split(
     " ",
   ),
   ...[

@@ -25,6 +25,8 @@ const inlinePicture = /^data:image\/(?:png|gif|jpe?g|webp)[;,]/i;
 const ignorable = /\p{Default_Ignorable_Code_Point}+/gu;
 const schemeStart = /(?:https?|ftp|wss?):[\\/]+/gi;
 const wholeUrl = /(?:https?|ftp|wss?):[\\/]+[^\s<>"]*/gi;
+/** Mail programs make no links of longer ones. */
+const SCHEME_CHARS_MAX = 32;
 /** Top-level domains that are also endings of file names: `README.md` is not a link, `readme.md/x` is. */
 const fileEndings = new Set("ac am as cc la md mk ml mm mov ms pl pm ps py rs sh so zip".split(" "));
 
@@ -34,10 +36,10 @@ const fileEndings = new Set("ac am as cc la md mk ml mm mov ms pl pm ps py rs sh
  * without a host, and `unreadable:` for one that does not parse. Two equal entries with a final colon may be different
  * links.
  *
- * In the text, links are URLs with a scheme, names with `www.`, and bare names under a public top-level domain, which
- * mail programs make into links. In the HTML, they are everything that leads or loads from somewhere, comments and
- * styles included; in doubt it is a link. `mailto:`, `tel:`, `cid:` and inline pictures do not count. Redirects are not
- * followed.
+ * In the text, links are URLs with a scheme, names with `www.`, network paths such as `\\host\share`, and bare names
+ * under a public top-level domain, which mail programs make into links. In the HTML, they are everything that leads or
+ * loads from somewhere, comments and styles included; in doubt it is a link. `mailto:`, `tel:`, `cid:` and inline
+ * pictures do not count. Redirects are not followed.
  */
 export function linkHosts(text: string, html: string | null): string[] {
   const hosts = new Set<string>();
@@ -91,7 +93,31 @@ function inTarget(value: string, hosts: Set<string>): void {
 function inWords(text: string, hosts: Set<string>): void {
   const shown = text.replace(ignorable, "");
   withScheme(shown, hosts);
-  bareNames(shown.replace(wholeUrl, " "), hosts);
+  const rest = shown.replace(wholeUrl, " ");
+  otherSchemes(rest, hosts);
+  networkPaths(rest, hosts);
+  bareNames(rest, hosts);
+}
+
+/** URLs of other schemes (`file://`, `smb://`, `webcal://`), of which some mail programs make links, too. */
+function otherSchemes(text: string, hosts: Set<string>): void {
+  const schemes = new Set<string>();
+  for (const { index } of text.matchAll(/(?<=[a-z0-9+.-]):[\\/]{2}/gi)) {
+    const before = text.slice(Math.max(0, index - SCHEME_CHARS_MAX), index);
+    const scheme = (before.split(/[^a-z0-9+.-]/i).at(-1) ?? "").replace(/^[^a-z]+/i, "");
+    // A single letter is a drive.
+    if (scheme.length > 1) schemes.add(scheme.toLowerCase());
+  }
+  for (const scheme of schemes) {
+    const host = hostOf(`${scheme}://`);
+    if (host !== null) hosts.add(host);
+  }
+}
+
+/** Folders of another computer (`\\host\share`), which Windows signs in to when somebody follows them. */
+function networkPaths(text: string, hosts: Set<string>): void {
+  for (const [, host = ""] of text.matchAll(/(?<![\\\p{L}\p{N}:])\\{2}([\p{L}\p{N}.-]{2,})\\/gu))
+    addAuthority("https://", host, hosts);
 }
 
 /**

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import {
   addAccount,
   addAgent,
+  addMessage,
   addOutbound,
   claimRecipients,
   decision,
@@ -174,6 +175,24 @@ onEveryDatabase((it) => {
     await store.updateAgent(agent.id, { hitlNotifyEmail: false }, noon);
     await hold(0);
     expect(await claim(store, 1e9)).toEqual([]);
+  });
+
+  test("a reviewer who passes such mail on to the agent begins a conversation", async () => {
+    const { fresh, store, agent, hold } = await world();
+    await using _ = fresh;
+    const id = await hold(0);
+    const notice = noticeFor(agent);
+    await store.storeNotices([notice], [id], later(5));
+    const references = [notice.emailMessageId];
+    const forwarded = await addMessage(store, agent.id, { emailMessageId: "<passed-on@people.example>", references });
+    expect(forwarded.conversationId).toStartWith("conv_");
+    expect(await store.conversationsOf(agent.id, references)).toEqual([]);
+    const listed = await store.listConversations(agent.id, { limit: 9 });
+    expect(listed.map((one) => [one.messageCount, one.last.id])).toContainEqual([1, forwarded.id]);
+    expect(listed.map((one) => one.id)).not.toContain("");
+    // Nor is an answer to what was filed there before.
+    const answer = await addOutbound(store, agent.id, { conversationId: "", now: later(6) });
+    expect(answer.message.conversationId).toStartWith("conv_");
   });
 
   test("mail to reviewers is due at once, and is none of the agent's", async () => {

@@ -80,7 +80,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   yield* countSend(s, agent, unwritten.length, limits, now);
   // The pace is that of the leaving: the time in which mail can be taken back comes before.
   const notBefore = yield* paceOf(s, agent.id, limits, new Date(now.getTime() + agent.undoSeconds * 1000));
-  const found = input.conversationId ?? (yield* conversationOf(s, agent.id, message.content.references));
+  const found = input.conversationId || (yield* conversationOf(s, agent.id, message.content.references));
   const conversationId = found ?? newId("conv");
 
   const gate = input.gate.hold;
@@ -342,7 +342,10 @@ export function* conversationsOf(s: Scope, agentId: string, references: string[]
             .where(and(eq(messages.agentId, agentId), inArray(messages.seq, seqs)))
             .orderBy(desc(sql`${messages.seq} + 0`)),
         );
-  return [...new Set([...own, ...received].map(({ conversationId }) => conversationId))];
+  const found = new Set([...own, ...received].map(({ conversationId }) => conversationId));
+  // Mail of the server itself has no conversation. A reviewer who forwards it to the agent begins one.
+  found.delete("");
+  return [...found];
 }
 
 /** A message's recipients in their order. */

@@ -56,7 +56,13 @@ export function split(given: CallOptions & object): { options: CallOptions; quer
   return { options: { signal, timeoutMs, retries, headers, onResponse }, query };
 }
 
-/** Makes a path, with its values escaped. */
+/**
+ * Makes a path, with its values escaped. Throws E2AError if the path would name another resource: for an empty value, and
+ * for one or two dots, which URL parsers resolve, escaped or not (URL Standard 4.4).
+ */
 export function path(parts: TemplateStringsArray, ...values: (string | number)[]): string {
+  const wrong = values.find((value) => /^\.{0,2}$/.test(String(value)));
+  if (wrong !== undefined)
+    throw new E2AError(`"${wrong}" is no id and no address. Give the one that the server gave you.`);
   return String.raw({ raw: parts }, ...values.map((value) => encodeURIComponent(value)));
 }

@@ -81,9 +81,11 @@ def _file(given: Attachable) -> Mapping[str, Any]:
 
 
 def segment(text: str) -> str:
-    """Escapes one segment of a path. Raises ConfigurationError if it is empty: the path would name another resource."""
-    if not text:
-        raise ConfigurationError("An id or address is empty.", fix="Give the one that the server gave you.")
+    """Escapes one segment of a path. Raises ConfigurationError if the path would name another resource: for an empty
+    segment, and for one or two dots, which URL parsers resolve, escaped or not (URL Standard 4.4)."""
+    if text in ("", ".", ".."):
+        what = f'"{text}" is no id and no address.' if text else "An id or address is empty."
+        raise ConfigurationError(what, fix="Give the one that the server gave you.")
     return quote(text, safe="")
 
 
