@@ -30,6 +30,7 @@ import { createServerMail } from "./outbound/server-mail.ts";
 import { createSigningKeys } from "./outbound/signing-keys.ts";
 import { composeTestMail } from "./outbound/test-mail.ts";
 import { createReturnPaths, type ReturnPaths } from "./return-path.ts";
+import { IDEMPOTENCY_KEPT_MS } from "./store/accounts/requests.ts";
 import type { Engine } from "./store/engine/engine.ts";
 import type { Role } from "./store/engine/folder-lock.ts";
 import { realFile } from "./store/engine/real-file.ts";
@@ -56,8 +57,6 @@ const OUTBOUND_GRACE_MS = 5_000;
 const STOP_LOOK_MS = 5_000;
 /** How often expired rows are deleted. */
 const SWEEP_INTERVAL_MS = 15 * 60_000;
-/** How long answers to an Idempotency-Key are kept (WIRE). */
-const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
 /** With less free space, the store may fail at any moment. */
 const DISK_FREE_BYTES_MIN = 100 * 1024 * 1024;
 /** How long readiness waits for the store. */

@@ -65,6 +65,11 @@ describe("an upstream that", () => {
       { http: 502, status: "failed", smtp_reply: "550 5.1.1 User unknown" },
     ],
     [
+      "does not know the sender, in the words for a recipient",
+      { on: (stage) => (stage === "mail" ? "550 5.1.1 User unknown here" : undefined) },
+      { http: 502, status: "failed", smtp_reply: "550 5.1.1 User unknown here" },
+    ],
+    [
       "refuses the content",
       { on: (stage) => (stage === "message" ? "554 5.6.0 No" : undefined) },
       { http: 502, status: "failed", smtp_reply: "554 5.6.0 No" },
@@ -527,7 +532,7 @@ describe("a bounce", () => {
     expect((await deliver(it.app.smtp.port, { from: "", to: forged, message })).code).toBe(550);
     await deliver(it.app.smtp.port, { from: "", to: "bot@e2a.localhost", message });
     expect(await outbound(it, body.message_id)).toMatchObject({ status: "sent" });
-    // It is for people, not for the agent.
+    // The postmaster gets the report, the agent does not.
     const inboxOf = async (name: string) =>
       (await it.api("GET", `/api/v1/agents/${name}@e2a.localhost/messages?status=all`)).body.messages.length;
     expect([await inboxOf("bot"), await inboxOf("postmaster")]).toEqual([0, 1]);

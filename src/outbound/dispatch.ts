@@ -395,8 +395,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     }
     const reply = "reply" in outcome ? outcome.reply : null;
     const error = "error" in outcome ? outcome.error : null;
-    if (outcome.kind === "refused")
-      return { kind: "failed", reply, error, suppress: isHardBounce({ status: null, diagnostic: reply ?? "" }) };
+    if (outcome.kind === "refused") {
+      // A reply from before the recipient was named says nothing about it, whatever its words.
+      const suppress = !outcome.isOfSender && isHardBounce({ status: null, diagnostic: reply ?? "" });
+      return { kind: "failed", reply, error, suppress };
+    }
     const delay = retryDelay(recipient.attempts + 1, random());
     if (delay !== null) return { kind: "retry", at: new Date(now + delay), reply, error };
     return { kind: "failed", reply, error: error ?? "It was put off for three days, then given up.", suppress: false };

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { KeptAnswer } from "../../store/accounts/requests.ts";
+import { IDEMPOTENCY_KEPT_MS } from "../../store/accounts/requests.ts";
 import type { Store } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import { Failure } from "../../util/errors.ts";
@@ -9,8 +10,6 @@ import type { Identity } from "./identity.ts";
 import { invalid } from "./input.ts";
 import { requestUrl } from "./request-url.ts";
 
-/** How long an answer can be replayed (WIRE). */
-const KEPT_MS = 24 * 3_600_000;
 /** If a first request has no answer after this time, its process has died; no request of ours takes longer. */
 const ABANDONED_MS = 30_000;
 const KEY_CHARS_MAX = 255;
@@ -60,7 +59,7 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
         key: ownKey,
         requestHash: hash.digest(),
         now: new Date(now),
-        expiredBefore: new Date(now - KEPT_MS),
+        expiredBefore: new Date(now - IDEMPOTENCY_KEPT_MS),
         abandonedBefore: new Date(now - ABANDONED_MS),
       });
       if (start.kind === "reused")

@@ -8,7 +8,7 @@ const RESERVED_MS = 400 * 86_400_000;
 
 /**
  * Reserves the addresses of agents that are about to be deleted for their account. Only addresses on the server's own
- * domains: on any other domain, whoever proves the domain owns its addresses.
+ * domains: any other domain's addresses belong to the account that proves the domain.
  */
 export function* reserveAddresses(s: Scope, ids: readonly string[], now: Date): Verb<void> {
   const { agents, domains, users, reservedAddresses } = s.t;

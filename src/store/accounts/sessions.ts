@@ -119,7 +119,7 @@ export function* listSessions(s: Scope, userId: string, now: Date): Verb<Session
   );
 }
 
-/** Notes when, and from where, a session was last used. */
+/** Records when, and from where, a session was last used. */
 export function* touchSession(s: Scope, id: string, use: { now: Date; ip: string }): Verb<void> {
   yield* ask(s.db.update(s.t.sessions).set({ lastUsedAt: use.now, ip: use.ip }).where(eq(s.t.sessions.id, id)));
 }

@@ -93,7 +93,7 @@ export interface Engine {
   takeOver(run: () => Promise<void>): Promise<void>;
   /** Calls `listener` for every signal of committed work, here or on another node. Returns its unsubscriber. */
   onSignal(listener: (signal: Signal) => void): () => void;
-  /** Waits for the writes in hand, then closes. */
+  /** Waits for the writes in progress, then closes. */
   close(): Promise<void>;
 }
 

@@ -97,7 +97,7 @@ function preparedOnce<V extends object, R, F extends [form?: Form]>(
 }
 
 /**
- * The parameters of a statement for such values. It keeps none of the values, because the query lives as long as its
+ * The parameters of a statement for such values. It does not keep the values, because the query lives as long as its
  * connection.
  */
 function paramsFor<V extends object>(t: Tables, values: V): Params<V> {

@@ -86,8 +86,8 @@ function spelled(word: string): string[] {
 }
 
 /**
- * The words of a query that are searched for: the first 16, of which at most three are single letters or digits. A word
- * that begins another word is left out, because the other implies it.
+ * The words of a query that are searched for: the first 16, with at most three single letters or digits. A word that
+ * begins another word is left out, because the other implies it.
  */
 export function queryWords(query: string): string[] {
   const asked = [...new Set(words(query.slice(0, QUERY_TEXT_MAX)).slice(0, QUERY_WORDS_MAX))];

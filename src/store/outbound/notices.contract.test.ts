@@ -66,7 +66,7 @@ onEveryDatabase((it) => {
     await tell(store, due, 11);
     await hold(12);
     expect(await claim(store, 12)).toEqual([]);
-    // The digest is a minute old, so the message that waited comes, in a digest by itself.
+    // The digest is a minute old, so the message that waited comes now, in its own digest.
     expect(shapeOf(await claim(store, 11 + MINUTE_MS))).toEqual([{ digest: true, count: 1 }]);
   });
 

@@ -3,6 +3,7 @@ import type { OutboundStatus, OutboundType } from "../../mail.ts";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
 import { isPausedAbove } from "../accounts/pauses.ts";
+import { IDEMPOTENCY_KEPT_MS } from "../accounts/requests.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { insertStatement, type Params, statement } from "../engine/statement.ts";
 import { addEvent } from "../events/events.ts";
@@ -12,8 +13,6 @@ import { holdLoop, loopKeys } from "./loop-breaker.ts";
 import { lockRecipients, refreshStatus } from "./queue.ts";
 import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-limits.ts";
 
-/** How long an Idempotency-Key stands for the message it came with (WIRE). */
-const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
 /**
  * How long a repeated request without an Idempotency-Key finds the first message, while the client has no final answer:
  * two minutes after the answer (WIRE), which takes at most 10 s.
