@@ -1,20 +1,20 @@
 import { APIError, E2AConnectionError, E2ATimeoutError, type FieldError } from "../../sdks/typescript/src/index.ts";
 import { withoutUnseen } from "../message/text/visible.ts";
 
-/** A tool that could not do it. What it says is for the model: one sentence, and what to do next. */
+/** The failure of a tool. Its message is for the model: one sentence, and what to do next. */
 export class ToolFailure extends Error {
   override readonly name = "ToolFailure";
 
   constructor(
     message: string,
     readonly details: {
-      /** What to do next, in one sentence or two. */
+      /** What to do next, in one or two sentences. */
       fix: string;
       code?: string | undefined;
-      /** The status of the API's answer, where there was one. */
+      /** The status of the API's answer, if there was one. */
       status?: number;
       errors?: readonly FieldError[] | undefined;
-      /** Words that may be a stranger's: of another server, and what has addresses in it. */
+      /** Text that others may have written: from another server, or containing addresses. */
       quoted?: unknown;
     },
   ) {
@@ -26,7 +26,7 @@ const wrongFix = "Correct the arguments and call the tool again.";
 const tryAgain = "Try again; if it fails again, tell the user.";
 const askUser = "Do not try again on your own: tell the user.";
 
-/** What a model does about a failure, where the API's own advice is for people who write programs. */
+/** What a model should do about a failure whose API advice is meant for programmers. */
 const fixes: Record<string, string> = {
   unauthenticated: `The API key in this client's configuration is no longer valid. ${askUser}`,
   not_found: "Check ids and addresses: list_agents, list_messages and list_conversations show them.",
@@ -42,7 +42,7 @@ const fixes: Record<string, string> = {
   too_large: "Send less: fewer or smaller attachments.",
 };
 
-/** What a model is told of a failure; null for one that nobody foresaw. */
+/** What a model is told about a failure; null for an unexpected one. */
 export function failureOf(error: unknown): ToolFailure | null {
   if (error instanceof ToolFailure) return error;
   if (error instanceof APIError) return refusalOf(error);
@@ -58,7 +58,7 @@ export function failureOf(error: unknown): ToolFailure | null {
   );
 }
 
-/** Our sentence for a refusal whose own words are quoted. */
+/** e2a's own sentence for a refusal whose words are quoted. */
 const refusals: Record<string, string> = {
   upstream_rejected: "No recipient accepted the message.",
   upstream_not_configured: "No upstream is configured for mail to a recipient.",

@@ -37,7 +37,7 @@ function received({
   const row = {
     subject: "Hi",
     conversationId: "conv_1",
-    // Rows of earlier versions have no such member.
+    // Rows of earlier versions lack this member.
     authentication: unsigned ? { unsigned } : {},
     emailMessageId: id === undefined ? "<3@x.example>" : id,
     ...{ from: boxes(...from), replyTo: boxes(...replyTo), to: boxes(...to), cc: boxes(...cc) },

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { standardWebhookHeaders } from "../../../src/notify/sign.ts";
 import { nodeWebhookHandler, type OnEvent, parseWebhook, type WebhookEvent, webhookHandler } from "../src/index.ts";
 
-/** Webhook endpoints in what frameworks are made of: `Request` and `Response`, and Node's. */
+/** Webhook endpoints on the two interfaces that frameworks build on: `Request` and `Response`, and Node's. */
 
 const secret = "0123456789abcdef".repeat(4);
 const event = {
