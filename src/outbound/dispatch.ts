@@ -90,8 +90,7 @@ export interface UpstreamCheck {
 
 export interface Dispatch {
   /**
-   * Reserves room for one immediate try: its lease token, or null if it must queue. `unreserve` returns an unused
-   * reservation.
+   * Reserves room for one immediate try: its lease token, or null if it must queue. `unreserve` returns unused room.
    */
   reserve(lane: string, bytes: number): string | null;
   unreserve(lane: string, bytes: number): void;

@@ -63,10 +63,9 @@ export interface SendRequest {
 export interface Sender {
   /**
    * Sends: check → compose → one transaction → first try. Resolves when every recipient was tried, or after 10 s. If
-   * the same request came before, `fresh` is false and the message is the earlier one. Failures:
-   * `idempotency_key_reused`; `invalid_request` for local addresses that do not exist, and for a message that is too
-   * large; `upstream_not_configured`, `recipient_suppressed`, `rate_limited`, `not_found`. After a failure nothing is
-   * stored.
+   * the same request came before, `fresh` is false and the message is the earlier one. Failures, after which nothing is
+   * stored: `idempotency_key_reused`; `invalid_request` for local addresses that do not exist, and for a message that
+   * is too large; `upstream_not_configured`, `recipient_suppressed`, `rate_limited`, `not_found`.
    */
   send(request: SendRequest): Promise<Outbound & { fresh: boolean }>;
   /** Waits as `send` does, for a message that a decision has queued. */

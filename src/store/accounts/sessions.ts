@@ -11,7 +11,7 @@ import { ensureRoleMailbox } from "./agents.ts";
 const MAIL_LINKS_MAX = 3;
 
 /**
- * Creates a server's first account, the operator's. Null if the server has one. Of several concurrent calls, one
+ * Creates a server's first account, the operator's. Null if the server has one. Only one of several concurrent calls
  * succeeds.
  */
 export function* createFirstAccount(s: Scope, input: NewAccount): Verb<UserRow | null> {

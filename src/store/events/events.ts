@@ -125,8 +125,8 @@ export function* readEvents(
 }
 
 /**
- * The account too, because an address can have had another owner before. Its column is in an expression, so that SQLite
- * uses the agent's index.
+ * Matches the account as well as the agent, because an address can have had another owner before. The account's column
+ * is in an expression, so that SQLite uses the agent's index.
  */
 function ownedBy(s: Scope, { userId, agentId }: EventOwner): SQL[] {
   const { events } = s.t;

@@ -13,10 +13,7 @@ const addressKey = (address: string) => `address ${mailboxAddress(address) ?? ad
 /** Also finds addresses that older versions stored with their sub-address. */
 const addressKeys = (address: string) => [...new Set([addressKey(address), `address ${address}`])];
 
-/**
- * Remembers a message with an unproven sender by its conversation, its authors and its Reply-To, even after it is
- * deleted.
- */
+/** Remembers a message with an unproven sender by its conversation, authors and Reply-To, even after it is deleted. */
 export function* noteUnproven(s: Scope, message: MessageRow): Verb<void> {
   const { conversationId, from, replyTo } = message;
   yield* note(s, message, [conversationKey(conversationId), ...addressesOf([...from, ...replyTo])]);

@@ -101,7 +101,7 @@ export function* decideHold(s: Scope, decision: Decision): Verb<Decided | null> 
   return done && { kind: "done", outbound: done };
 }
 
-/** Replaces the content and recipients of a held message, and keeps what the agent wrote beside it. */
+/** Replaces the content and recipients of a held message; `original` keeps what the agent wrote. */
 function* applyEdit(s: Scope, message: OutboundRow, edit: Edit, now: Date): Verb<OutboundRow> {
   const { outboundMessages: messages, outboundRaw, outboundRecipients } = s.t;
   const { subject, snippet, content, contentHash, review } = edit;
