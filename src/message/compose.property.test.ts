@@ -76,7 +76,8 @@ test("a message is read back as it was written", () =>
   holds(
     fc.asyncProperty(
       fc.record({
-        subject: text,
+        // The API takes at most 998 characters; the reader cuts a Subject of more than twice as many.
+        subject: text.map((subject) => subject.slice(0, 998).toWellFormed()),
         body: text,
         html: fc.option(text),
         headers: fc.array(fc.record({ name: fieldName, value: text }), { maxLength: 2 }),
