@@ -1,6 +1,7 @@
 import { compose } from "../message/compose.ts";
 import type { DueNotice, Notice } from "../store/outbound/notices.ts";
 import type { Outbound } from "../store/outbound/outbound.ts";
+import type { SendLimits } from "../store/outbound/send-limits.ts";
 import type { AgentRow, HeldReview, OutboundContent } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Clock } from "../util/clock.ts";
@@ -34,6 +35,8 @@ export interface HoldOptions {
   /** The beginning of links, without a trailing slash. */
   baseUrl: string;
   sharedDomain: string;
+  /** Reviewers count as recipients of the account. */
+  limits: SendLimits;
   /** Writes the mail to a reviewer, in another process: held mail is hostile until it has been reviewed. */
   reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
 }
@@ -77,8 +80,13 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
         if (lane !== null) notices.push(await noticeOf(telling, lane, due.userId, now));
       }
       const about = due.outbound.map(({ message }) => message.id);
-      await store.storeNotices(notices, about, now);
-      log.info("holds.told", { messages: about.length, mails: notices.length, digest: due.digest });
+      const untold = await store.storeNotices(notices, about, options.limits, now);
+      for (const one of untold) log.warn("holds.not_told", { ...one });
+      log.info("holds.told", {
+        messages: about.length,
+        mails: notices.length - untold.length,
+        digest: due.digest,
+      });
     },
     nextDue: () => store.nextHoldDue(),
   });

@@ -1,8 +1,10 @@
 import { and, asc, desc, eq, gt, inArray, isNotNull, lte, notInArray } from "drizzle-orm";
 import { getAgent } from "../accounts/agents.ts";
+import { getSuppression } from "../accounts/suppressions.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { OutboundContent, OutboundRow, RecipientRow } from "../schema.ts";
 import { insertOutbound, type Outbound, recipientsOf } from "./outbound.ts";
+import { hasRoomForStrangers, type SendLimits } from "./send-limits.ts";
 
 /** The span in which mails to reviewers of an account are counted. */
 const MINUTE_MS = 60_000;
@@ -116,19 +118,63 @@ export interface Notice {
   lane: string;
 }
 
+/** A reviewer who gets no mail, and why. */
+export interface Untold {
+  reviewer: string;
+  why: string;
+}
+
 /**
  * Queues mail to reviewers, outside gate, pace and pause, and notes that they were told: all or nothing. Nothing is done
- * when somebody else has told them of all these messages meanwhile, or all are decided.
+ * when somebody else has told them of all these messages meanwhile, or all are decided. An account may name anybody as a
+ * reviewer: those on its suppression list, and new ones beyond its first-time recipients of a day, get nothing and are
+ * returned. The account's own address always gets its mail.
  */
-export function* storeNotices(s: Scope, notices: Notice[], aboutIds: string[], now: Date): Verb<void> {
+export function* storeNotices(
+  s: Scope,
+  notices: Notice[],
+  aboutIds: string[],
+  limits: SendLimits,
+  now: Date,
+): Verb<Untold[]> {
   const { outboundMessages: messages } = s.t;
-  const untold = and(inArray(messages.id, aboutIds), isNotNull(messages.noticeDueAt));
-  const about = yield* ask(s.db.select({ id: messages.id }).from(messages).where(untold));
-  if (about.length === 0) return;
-  for (const notice of notices) if (yield* getAgent(s, notice.agentId)) yield* queueNotice(s, notice, now);
-  const told = yield* ask(s.locked(s.db.select({ id: messages.id }).from(messages).where(untold).orderBy(messages.id)));
+  const isDue = and(inArray(messages.id, aboutIds), isNotNull(messages.noticeDueAt));
+  const about = yield* ask(s.db.select({ id: messages.id }).from(messages).where(isDue));
+  if (about.length === 0) return [];
+  const untold: Untold[] = [];
+  for (const notice of notices) {
+    if (!(yield* getAgent(s, notice.agentId))) continue;
+    const why = yield* whyUntold(s, notice, limits, now);
+    if (why === null) yield* queueNotice(s, notice, now);
+    else untold.push({ reviewer: notice.recipient, why });
+  }
+  const told = yield* ask(s.locked(s.db.select({ id: messages.id }).from(messages).where(isDue).orderBy(messages.id)));
   yield* setNotice(s, told, { noticeDueAt: null, notifiedAt: now });
   s.signal({ topic: "outbound", key: "" });
+  return untold;
+}
+
+/** Why a reviewer gets no mail; null if it is sent, and counted. */
+function* whyUntold(
+  s: Scope,
+  { userId, recipient }: Pick<Notice, "userId" | "recipient">,
+  limits: SendLimits,
+  now: Date,
+): Verb<string | null> {
+  const { users, outboundRecipients: rows } = s.t;
+  const [owner] = yield* ask(s.db.select({ email: users.email }).from(users).where(eq(users.id, userId)));
+  if (owner?.email === recipient) return null;
+  if (yield* getSuppression(s, userId, recipient)) return "the address is on the suppression list";
+  const [earlier] = yield* ask(
+    s.db
+      .select({ n: rows.n })
+      .from(rows)
+      // Mail of the server itself is no agent's.
+      .where(and(eq(rows.agentId, ""), eq(rows.address, recipient), eq(rows.userId, userId)))
+      .limit(1),
+  );
+  const hasRoom = yield* hasRoomForStrangers(s, userId, earlier ? 0 : 1, limits, now);
+  return hasRoom ? null : "the account has had its first-time recipients of the day";
 }
 
 /** Queues a mail of the server itself, outside gate, pace and pause. Its agent is there. */
