@@ -30,6 +30,7 @@ import { createServerMail } from "./outbound/server-mail.ts";
 import { createSigningKeys } from "./outbound/signing-keys.ts";
 import { composeTestMail } from "./outbound/test-mail.ts";
 import { createReturnPaths, type ReturnPaths } from "./return-path.ts";
+import { IDEMPOTENCY_KEPT_MS } from "./store/accounts/requests.ts";
 import type { Engine } from "./store/engine/engine.ts";
 import type { Role } from "./store/engine/folder-lock.ts";
 import { realFile } from "./store/engine/real-file.ts";
@@ -46,39 +47,37 @@ import { createLog, type Log } from "./util/log.ts";
 import { deriveKey } from "./vault.ts";
 import { createPool, type Pool } from "./workers/pool.ts";
 
-/** How long a stopping server waits for what is in hand; systemd's own limit is 90 s. */
+/** How long a stopping server waits for work in progress; systemd's own limit is 90 s. */
 const GRACE_MS = 20_000;
-/** Endpoints that answer at all answer within seconds; the others are tried again after the restart. */
+/** Working endpoints answer within seconds; deliveries to the others are repeated after the restart. */
 const WEBHOOK_GRACE_MS = 3_000;
-/** What an upstream is slow to answer is broken off, and tried again after the restart. */
+/** An attempt that an upstream answers slowly is broken off, and repeated after the restart. */
 const OUTBOUND_GRACE_MS = 5_000;
-/** How often a server that stops looks whether its store answers at all. */
+/** How often a stopping server checks whether its store still answers. */
 const STOP_LOOK_MS = 5_000;
-/** How often rows that have outlived their use are deleted. */
+/** How often expired rows are deleted. */
 const SWEEP_INTERVAL_MS = 15 * 60_000;
-/** How long answers to an Idempotency-Key are kept (WIRE). */
-const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
-/** Below this the store may fail at any moment. */
+/** With less free space, the store may fail at any moment. */
 const DISK_FREE_BYTES_MIN = 100 * 1024 * 1024;
 /** How long readiness waits for the store. */
 const STORE_ANSWER_MS = 3_000;
-/** A due delivery that nobody took for this long means that the workers stand still. */
+/** If a due delivery has not been taken for this long, the workers have stalled. */
 const QUEUE_AGE_MS_MAX = 5 * 60_000;
 
 /** The outside world, replaceable in tests. */
 export interface Seams {
   clock: Clock;
-  /** The machine's own, which a server on Postgres corrects by the database's. */
+  /** The machine's own clock, which a server on Postgres corrects by the database's. */
   machineClock: Clock;
   log: Log;
   resolver: Resolver;
   /** Address look-up for webhook hosts. */
   lookup: Lookup;
-  /** Certificates that webhook endpoints may be signed by, beside the well-known ones (PEM). */
+  /** Certificate authorities for webhook endpoints, in addition to the well-known ones (PEM). */
   webhookCa: string;
-  /** Child processes that several servers share; each has its own otherwise. */
+  /** Child processes shared by several servers; otherwise each server has its own. */
   pool: Pool;
-  /** Threads of the store that several servers share; each has its own otherwise. */
+  /** Store threads shared by several servers; otherwise each server has its own. */
   storeThreads: StoreThreads;
 }
 
@@ -86,22 +85,22 @@ export interface App {
   readonly config: Config;
   readonly store: Store;
   readonly httpUrl: string;
-  /** Where the figures are; null when they are off. */
+  /** The URL of the metrics; null if they are off. */
   readonly metricsUrl: string | null;
   readonly smtp: { host: string; port: number; selfSigned: boolean };
-  /** What signing in at each upstream came to; empty when mail to the outside is kept here or refused. */
+  /** The result of signing in at each upstream; empty if outbound mail is captured or refused. */
   readonly upstreams: Promise<UpstreamCheck[]>;
-  /** A link that signs in once, within minutes. On an empty server it makes the owner. */
+  /** A link that signs in once, within minutes. On an empty server it creates the owner. */
   signInLink(): Promise<string>;
   /** Resolves when all due mail and every due delivery has been tried. */
   drain(): Promise<void>;
-  /** Takes nothing new, finishes what is in hand, closes. Safe to call twice. */
+  /** Stops accepting work, finishes work in progress, and closes. Safe to call twice. */
   close(): Promise<void>;
 }
 
 /**
- * Builds the whole product in order and starts it; closes it in reverse.
- * The only place that constructs. Throws when something cannot start, with nothing left open.
+ * Builds and starts the whole server, in order; `close` closes it in reverse. Parts are constructed only here. Throws
+ * if one cannot start, after closing those that did.
  */
 export async function start(config: Config, seams: Partial<Seams> = {}): Promise<App> {
   const log = seams.log ?? createLog(config.log);
@@ -127,7 +126,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     await store.ensureSharedDomain({ domain: config.sharedDomain, now: new Date(clock.now()) });
     const journal = openOutcomeJournal(join(storeFolder(config), "outcomes.journal"), log);
     closers.push(() => journal.close());
-    // Before leases are given back: what an upstream has taken must not be claimed again.
+    // Before leases are released: mail that an upstream has accepted must not be claimed again.
     await recordLeft(journal, store, log);
     await store.takeOver(new Date(clock.now()));
 
@@ -135,7 +134,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const feed = createEventFeed({ store, clock });
     const hub = createHub({ store, feed, clock, log });
     const poster = createPoster({
-      // A host that only /etc/hosts or the local network knows is found unless other servers are configured.
+      // The system look-up finds hosts that only /etc/hosts or the local network knows, unless other servers are set.
       lookup: seams.lookup ?? (config.dns.servers.length > 0 ? resolverLookup(resolver) : systemLookup),
       policy: {
         allowLoopback: config.env === "development",
@@ -185,7 +184,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     });
     closers.push(async () => {
       await webhooks.close(WEBHOOK_GRACE_MS);
-      // What still hangs is stopped and goes back to the queue as it was.
+      // Deliveries that still hang are stopped and return to the queue unchanged.
       poster.close();
       await webhooks.close(WEBHOOK_GRACE_MS);
     });
@@ -249,7 +248,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       health: () => health(store, config, clock),
     });
     closers.push(() => http.close(GRACE_MS));
-    // Sockets and long polls go first, so that the HTTP server has nothing to wait for.
+    // Sockets and long polls are closed first, so that the HTTP server does not wait for them.
     closers.push(() => hub.close());
     closers.push(() => feed.close());
 
@@ -287,12 +286,12 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       signInLink: () => createSignInLink(store, clock, baseUrl()),
       async drain() {
         await signInMail.drain();
-        // A held message makes mail to its reviewers, mail to an agent here makes a delivery.
+        // A held message causes mail to its reviewers, and mail to a local agent causes a delivery.
         await holds.drain();
         await domainWatch.drain();
         await dispatch.drain();
         await webhooks.drain();
-        // An endpoint that was switched off makes mail to its owner.
+        // An endpoint that was switched off causes mail to its owner.
         await dispatch.drain();
       },
       close: () => (closing ??= closeAll()),
@@ -303,7 +302,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
   }
 }
 
-/** Opens the server's store, on threads of its own: no statement, and no large row, keeps sockets waiting. */
+/** Opens the server's store on its own threads, so that no statement and no large row delays the sockets. */
 async function openStore(
   config: Config,
   log: Log,
@@ -311,7 +310,7 @@ async function openStore(
   closers: (() => unknown)[],
 ): Promise<ThreadedStore> {
   const { database } = config;
-  // A database in memory has no second connection.
+  // A database in memory cannot have a second connection.
   if (database.kind === "sqlite" && database.path === ":memory:")
     return { ...createStore(await openEngine(config, log, "server")), giveUp() {} };
   const threads = shared ?? createStoreThreads();
@@ -323,21 +322,21 @@ async function openStore(
   return openSqliteStore(threads, { path: database.path, migrations: migrations("sqlite"), role: "server", log });
 }
 
-/** Opens the configured database; migrations are applied on the way. One server at a time may have a SQLite file. */
+/** Opens the configured database and applies its migrations. A SQLite file can have only one server at a time. */
 export async function openEngine(config: Config, log: Log, role: Role): Promise<Engine> {
   const { database } = config;
   if (database.kind === "sqlite") return openSqlite(database.path, migrations("sqlite"), { role, log });
-  // Imported late: a server on SQLite needs no driver for Postgres in its memory.
+  // Imported only when needed: a server on SQLite does without the Postgres driver in memory.
   const { openPostgres } = await import("./store/engine/postgres.ts");
   return openPostgres(database.url, { poolSize: database.poolSize, migrations: migrations("postgres"), log });
 }
 
-/** Where what belongs to the store is kept beside it. */
+/** The folder for files that belong to the store. */
 function storeFolder({ database, dataDir }: Config): string {
   return database.kind === "sqlite" && database.path !== ":memory:" ? dirname(realFile(database.path)) : dataDir;
 }
 
-/** Records what an earlier process could not, because the store was away until it ended. */
+/** Records outcomes that an earlier process could not, because its store did not answer until it ended. */
 async function recordLeft(journal: OutcomeJournal, store: Store, log: Log): Promise<void> {
   for (const { recipient, outcome, at } of journal.left) {
     const status = await store.finishRecipient(recipient, outcome, at);
@@ -432,7 +431,7 @@ async function openSmtp(deps: {
   return { host: listener.address, port: listener.port, selfSigned };
 }
 
-/** Signs in at every upstream, in the background: one that is down must not keep the server from starting. */
+/** Signs in at every upstream, in the background, so that one that is down does not keep the server from starting. */
 async function checkUpstreams(dispatch: Dispatch, log: Log): Promise<UpstreamCheck[]> {
   const checks = await dispatch.check();
   for (const { name, result } of checks)
@@ -459,7 +458,7 @@ async function sendTestMail(receive: Receive, agent: AgentRow, config: Config, c
   return { messageId: id };
 }
 
-/** Why the server is not ready, one sentence each; empty when it is. */
+/** Checks whether the server is ready. `reasons` has one sentence for each obstacle; empty if it is ready. */
 async function health(store: Store, config: Config, clock: Clock): Promise<{ ok: boolean; reasons: string[] }> {
   const reasons: string[] = [];
   const now = new Date(clock.now());
@@ -494,8 +493,8 @@ function freeBytes(folder: string): number | null {
 }
 
 /**
- * Gives the store up once it does not answer any more: a server that stops waits for nobody who may never come back. What it
- * promised is stored or in the journal. Returns how to end the looking.
+ * Gives up the store once it stops answering, so that a stopping server does not wait for a store that may never
+ * return. Everything the server has promised is stored or in the journal. Returns a function that ends the checks.
  */
 function giveUpUnlessAnswered(store: ThreadedStore, clock: Clock, log: Log): () => void {
   let cancel = () => {};
@@ -523,8 +522,8 @@ function giveUpUnlessAnswered(store: ThreadedStore, clock: Clock, log: Log): () 
 }
 
 /**
- * The clock that a server goes by. Nodes on one Postgres share its database's: a lease of a node whose own clock is late
- * would be over for the others before it began, and they would send its mail once more.
+ * Returns the clock that the server uses. Nodes on one Postgres share the database's clock: if a node's own clock were
+ * late, the other nodes would see its leases as expired from the start, and would send its mail again.
  */
 async function serverClock(store: Store, own: Clock, log: Log, closers: (() => unknown)[]): Promise<Clock> {
   if (store.dialect !== "postgres") return own;
@@ -535,7 +534,7 @@ async function serverClock(store: Store, own: Clock, log: Log, closers: (() => u
   return clock;
 }
 
-/** Rejects when the store has not answered in time: a line that went dead breaks only after many minutes. */
+/** Rejects if the store does not answer in time: a dead connection breaks only after many minutes. */
 function inTime<T>(answer: Promise<T>, clock: Clock): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(STORE_ANSWER_MS, () => reject(new Error("The store does not answer.")));
@@ -547,7 +546,7 @@ function keepSwept(store: Store, config: Config, clock: Clock, log: Log, closers
   let isOver = false;
   let cancel = () => {};
   const before = (ms: number) => new Date(clock.now() - ms);
-  // 0 keeps for ever.
+  // 0 keeps rows for ever.
   const beforeUnlessKept = (ms: number) => (ms > 0 ? before(ms) : null);
   const later = () => {
     if (isOver) return;
@@ -567,6 +566,6 @@ function keepSwept(store: Store, config: Config, clock: Clock, log: Log, closers
   closers.push(() => {
     isOver = true;
     cancel();
-    // A sweep that is under way ends with the store: it may have millions of rows to go through.
+    // A sweep in progress ends with the store: it may have millions of rows to go through.
   });
 }

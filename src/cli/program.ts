@@ -1,4 +1,4 @@
-/** The whole command line on one screen. */
+/** The command line: its commands, and how one is run. */
 import { Command, Option } from "commander";
 import { description } from "../../package.json" with { type: "json" };
 import { version } from "../util/version.ts";
@@ -30,7 +30,7 @@ import { example } from "./terminal/help.ts";
 import { columns, type Io, write } from "./terminal/io.ts";
 import { painter } from "./terminal/output.ts";
 
-/** The command tree. Nothing runs and nothing heavy is loaded until a command's action. */
+/** Builds the command tree. Nothing runs, and nothing large is loaded, before a command's action. */
 export function buildProgram(io: Io): Command {
   const program = new Command("e2a")
     .description(description)
@@ -45,7 +45,7 @@ export function buildProgram(io: Io): Command {
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
       writeErr: (text) => void io.stderr.write(text),
-      // `run` says what was wrong, for people or as JSON.
+      // `run` reports errors, as text or as JSON.
       outputError: () => {},
       getOutHelpWidth: () => columns(io.stdout),
       getErrHelpWidth: () => columns(io.stderr),
@@ -69,7 +69,7 @@ export function buildProgram(io: Io): Command {
   return example(program, ["e2a serve", "e2a agents register --slug my-bot", "e2a listen"]);
 }
 
-/** Commander passes settings on only to commands it makes itself. */
+/** Commander passes settings on only to commands that it creates itself. */
 function inherit(command: Command, parent: Command): Command {
   command.copyInheritedSettings(parent);
   for (const child of command.commands) inherit(child, command);
@@ -78,10 +78,10 @@ function inherit(command: Command, parent: Command): Command {
 
 /**
  * Runs one command line (without the program's name) and returns its exit code: 0 ok, 1 failed, 2 usage, 3 held for
- * approval, 4 auth. Never throws; what went wrong is on standard error.
+ * approval, 4 auth. Never throws; errors are on standard error.
  */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
-  // Known before parsing, since parsing itself can fail.
+  // Read before parsing, because parsing can fail.
   const flags = new Set(argv.slice(0, argv.includes("--") ? argv.indexOf("--") : undefined));
   const screen = flags.has("--no-color") ? { ...io, colour: { stdout: false, stderr: false } } : io;
   try {

@@ -1,6 +1,6 @@
 /**
- * Where configuration comes from: flags, environment variables and a YAML file, each read into the same map
- * of key path → text and source. What each layer gets wrong is told to `complain`; nothing here throws.
+ * The sources of configuration: flags, environment variables and a YAML file, each read into a map of key path → text
+ * and source. Errors in a layer are reported to `complain`; no function here throws.
  */
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -9,12 +9,12 @@ import { nearest } from "../util/unknown-name.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** One thing wrong with the configuration, and what to do about it. */
+/** One error in the configuration, and what to do about it. */
 export interface Complaint {
-  /** Key path such as `http.listen_addr`; the name itself for unknown variables and unreadable files. */
+  /** Key path such as `http.listen_addr`; for unknown variables and unreadable files, their name. */
   readonly key: string;
   readonly message: string;
-  /** One sentence that says what to do. */
+  /** What to do, in one sentence. */
   readonly remedy: string;
   /** `E2A_…`, `config.yaml line 12`, `the command line` or `not set`. */
   readonly source: string;
@@ -25,24 +25,24 @@ export type Complain = (complaint: Complaint) => void;
 export interface ConfigKey {
   /** Path in YAML, such as `http.listen_addr`. */
   readonly key: string;
-  /** Environment variables that set it: the one derived from the path, then the original's shorter ones. */
+  /** Environment variables that set the key: the one derived from the path, then the original's shorter ones. */
   readonly env: readonly string[];
-  /** Secrets are masked when printed, and each variable has a twin ending in _FILE that names a file. */
+  /** Secrets are masked when printed, and each of their variables has a variant ending in _FILE that names a file. */
   readonly secret: boolean;
-  /** The default as text; null when there is none or when it depends on other keys or the machine. */
+  /** The default as text; null if there is none, or if it depends on other keys or the machine. */
   readonly default: string | null;
 }
 
-/** What one layer says about one key. */
+/** The value of one key in one layer. */
 export interface Given {
   readonly text: string;
   readonly source: string;
-  /** Folder where relative paths start. */
+  /** The folder that relative paths start from. */
   readonly base: string;
 }
 export type Layer = Map<string, Given>;
 
-/** Flags by key path. Undefined is not given; a list is joined with commas. */
+/** Reads flags by key path. Undefined means not given; a list is joined with commas. */
 export function readFlags(
   flags: Readonly<Record<string, unknown>>,
   keys: readonly ConfigKey[],
@@ -59,7 +59,7 @@ export function readFlags(
   return layer;
 }
 
-/** E2A_* variables and, for secrets, the files they name. An empty variable is an unset one. */
+/** Reads E2A_* variables and, for secrets, the files that they name. An empty variable counts as unset. */
 export function readEnvironment(env: Environment, keys: readonly ConfigKey[], cwd: string, complain: Complain): Layer {
   const layer: Layer = new Map();
   for (const { key, env: names, secret } of keys) {
@@ -101,8 +101,8 @@ function readSecretFile(key: string, path: string, variable: string, complain: C
 }
 
 /**
- * Only a near miss is a complaint: other E2A_* variables belong to the command line client, or to
- * Kubernetes, which sets E2A_PORT and E2A_SERVICE_HOST for a service named e2a.
+ * Reports only near misses: other E2A_* variables belong to the command line client, or to Kubernetes, which sets
+ * E2A_PORT and E2A_SERVICE_HOST for a service named e2a.
  */
 function complainAboutMisspelt(env: Environment, keys: readonly ConfigKey[], complain: Complain): void {
   const known = new Map([["E2A_CONFIG", "E2A_CONFIG"]]);
@@ -121,7 +121,7 @@ function complainAboutMisspelt(env: Environment, keys: readonly ConfigKey[], com
   }
 }
 
-/** The YAML file at `path`, shown to people as `label`. Empty values and `null` count as not set. */
+/** Reads the YAML file at `path`, which messages call `label`. Empty values and `null` count as not set. */
 export function readYaml(path: string, label: string, keys: readonly ConfigKey[], complain: Complain): Layer {
   const layer: Layer = new Map();
   let text: string;
@@ -136,7 +136,7 @@ export function readYaml(path: string, label: string, keys: readonly ConfigKey[]
     });
     return layer;
   }
-  // The failsafe schema knows only text: a password 0123 stays as it was written.
+  // The failsafe schema has only text, so a password 0123 stays as it was written.
   const lines = new LineCounter();
   const document = parseDocument(text, { schema: "failsafe", lineCounter: lines, prettyErrors: false });
   const at = (offset: number | undefined) => `${label} line ${lines.linePos(offset ?? 0).line}`;

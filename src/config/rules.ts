@@ -1,13 +1,13 @@
-/** What single keys cannot know: which belong together, and what production asks for. */
+/** Rules that single keys cannot express: which keys belong together, and what production requires. */
 import type { Complain, Complaint } from "./layers.ts";
 import { type DomainUpstream, isLoopback } from "./upstreams.ts";
 import type { Database } from "./values.ts";
 
-/** Decoded values by key path: undefined is invalid (and complained about already), null is not set. */
+/** Decoded values by key path: undefined is invalid (and already reported), null is not set. */
 export type Values = Readonly<Record<string, unknown>>;
 type Sources = Readonly<Record<string, string>>;
 
-/** One is useless, and most likely a mistake, without the other. */
+/** Each key is useless, and most likely a mistake, without the other. */
 const pairs = [
   ["smtp.tls_cert", "smtp.tls_key"],
   ["http.tls_cert", "http.tls_key"],
@@ -16,7 +16,7 @@ const pairs = [
   ["outbound_smtp.username", "outbound_smtp.password"],
 ] as const;
 
-/** Complains about keys that contradict each other. A key with a complaint of its own is left alone. */
+/** Reports keys that contradict each other. A key that already has a complaint is skipped. */
 export function checkTogether(values: Values, sources: Sources, complaints: readonly Complaint[], complain: Complain) {
   const troubled = new Set(complaints.map((complaint) => complaint.key));
   for (const pair of pairs)
@@ -40,7 +40,10 @@ export function checkTogether(values: Values, sources: Sources, complaints: read
   checkUpstreams(values, sources, complain);
 }
 
-/** Complains about identity providers that anybody on the way could play, and about a way back that leads nowhere. */
+/**
+ * Reports identity providers that an attacker on the network path could impersonate, and a redirect URL that this
+ * server does not serve.
+ */
 function checkSignIn(values: Values, sources: Sources, complain: Complain) {
   const about = (key: string) => ({ key, source: sources[key] ?? "" });
   const issuer = URL.parse(String(values["oauth.oidc_issuer"] ?? ""));
@@ -61,7 +64,7 @@ function checkSignIn(values: Values, sources: Sources, complain: Complain) {
     });
 }
 
-/** Complains about mail that would leave this machine unencrypted, and about a domain with two upstreams. */
+/** Reports mail that would leave this machine unencrypted, and a domain with two upstreams. */
 function checkUpstreams(values: Values, sources: Sources, complain: Complain) {
   const about = (key: string) => ({ key, source: sources[key] ?? "" });
   const host = values["outbound_smtp.host"];
@@ -88,7 +91,9 @@ function checkUpstreams(values: Values, sources: Sources, complain: Complain) {
   }
 }
 
-/** Complains about what must not go live; warns about what should not. `secrets` are the paths of secret keys. */
+/**
+ * Reports values that production does not allow, and warns about risky ones. `secrets` are the paths of secret keys.
+ */
 export function checkProduction(
   values: Values,
   sources: Sources,
@@ -147,20 +152,20 @@ function passwordsIn(value: unknown): { subject: string; username: string | null
     );
   const database = value as Database | null | undefined;
   const url = database?.kind === "postgres" ? URL.parse(database.url) : null;
-  // Without a password the server decides by socket, certificate or network.
+  // Without a password, the server authenticates by socket, certificate or network.
   if (!url?.password) return [];
   const [username = "", password = ""] = [url.username, url.password].map(decodeURIComponent);
   return [{ subject: "it", username, password }];
 }
 
-/** Why people, scripts and copied examples would come up with this secret, or null when it may be random. */
+/** Why a person, a script or a copied example would use this secret; null if it may be random. */
 function weakness(secret: string): string | null {
   const letters = secret
     .toLowerCase()
     .replaceAll("0", "o")
     .replace(/[^a-z]/g, "");
   const rest = letters.replace(placeholderWords, "");
-  // A long random text holds a six-letter word once in a million; a short password may be a sentence that has one.
+  // A long random text has a six-letter word once in a million; a short password may be a sentence with such a word.
   if (rest !== letters && (secret.length >= 32 || rest.length <= letters.length / 2)) return "is a placeholder";
   if (/^(admin|guest|postgres|root|test|user|x+)$/.test(letters)) return "is a placeholder";
   const characters = [...secret];

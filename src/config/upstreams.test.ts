@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { ConfigError, type LoadOptions, loadConfig, printConfig } from "../config.ts";
 import type { DomainUpstream } from "./upstreams.ts";
 
-/** A folder without configuration files, so that only what a test gives is seen. */
+/** A folder without configuration files, so that only the test's own settings count. */
 const empty = fileURLToPath(new URL("./", import.meta.url));
 
 function load(flags: Record<string, unknown>, options: LoadOptions = {}) {

@@ -2,17 +2,19 @@
 import ipaddr from "ipaddr.js";
 import { count, domainName, host, type Kind, line, listOf } from "./values.ts";
 
-/** How the way to an upstream is encrypted: after STARTTLS (always required), from the first byte, or not at all. */
+/**
+ * How the connection to an upstream is encrypted: after STARTTLS (always required), from the first byte, or not at all.
+ */
 export type UpstreamTls = "starttls" | "implicit" | "off";
 
-/** The server that takes the mail of one sender domain. */
+/** The server that accepts the mail of one sender domain. */
 export interface DomainUpstream {
   readonly domain: string;
-  /** A name, or an address without brackets. */
+  /** A host name, or an IP address without brackets. */
   readonly host: string;
   readonly port: number;
   readonly tls: UpstreamTls;
-  /** Both null when the server asks for no sign-in; percent-decoded. */
+  /** Percent-decoded; both null if the server requires no sign-in. */
   readonly username: string | null;
   readonly password: string | null;
 }
@@ -24,10 +26,10 @@ const port = count(1, 65_535);
 
 const login = /(?:(?<user>[^\s:@/?#]+):(?<secret>[^\s@/?#]+)@)?/.source;
 const server = /(?:\[(?<v6>[^\]]+)\]|(?<name>[^\s:@/?#[\]]+))(?::(?<digits>\d+))?/.source;
-/** Stricter than URL.parse, which takes a password with a raw "/" for a host, a port and a path. */
+/** Stricter than URL.parse, which misreads a password with a raw "/" as a host, a port and a path. */
 const upstreamUrl = new RegExp(String.raw`^(?<scheme>smtps?)://${login}${server}/?(?<off>\?tls=off)?$`);
 
-/** Whether `tls` may be off for that host, and whether a domain comes twice, is for the rules to say. */
+/** Upstreams by domain. rules.ts checks whether `tls` may be off for a host, and whether a domain is listed twice. */
 export const upstreamsByDomain: Kind<DomainUpstream[]> = listOf(
   "<domain>=smtps://user:password@host:465 or <domain>=smtp://user:password@host:587 " +
     "(percent-encode , / : @ # ? % in user and password)",
@@ -35,12 +37,12 @@ export const upstreamsByDomain: Kind<DomainUpstream[]> = listOf(
   printUpstream,
 );
 
-/** The text with a mask for each password. `text` is what the kind prints: there every other : and @ is encoded. */
+/** Masks each password in a text that the kind has printed, in which every other : and @ is encoded. */
 export function maskUpstreams(text: string): string {
   return text.replace(/(:\/\/[^:@,]+):[^@,]+@/g, "$1:••••@");
 }
 
-/** Whether what is sent to this host stays on this machine: 127.0.0.0/8, ::1 (RFC 4291 2.5.3) or localhost. */
+/** Whether a connection to this host stays on this machine: 127.0.0.0/8, ::1 (RFC 4291 2.5.3) or localhost. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || (ipaddr.isValid(host) && ipaddr.process(host).range() === "loopback");
 }
@@ -71,7 +73,10 @@ function ipv6(text: string): string | undefined {
   return ipaddr.IPv6.isValid(text) ? text : undefined;
 }
 
-/** Undefined for a stray percent sign, and for control characters, which would end or split an SMTP command. */
+/**
+ * The decoded text. Undefined for a stray percent sign, and for control characters, which would end or split an SMTP
+ * command.
+ */
 function percentDecoded(text: string): string | undefined {
   try {
     return line.parse(decodeURIComponent(text));

@@ -1,6 +1,6 @@
 /**
- * What a configuration key may hold, as text and as a value. Flags, environment variables and YAML scalars
- * have only text in common, so text is what every kind reads and prints.
+ * The kinds of configuration values, as text and as values. Flags, environment variables and YAML scalars share only
+ * text, so every kind reads and prints text.
  */
 import { domainToASCII } from "node:url";
 import ipaddr from "ipaddr.js";
@@ -8,15 +8,15 @@ import ipaddr from "ipaddr.js";
 export interface Kind<T> {
   /** Completes the sentence `"x" is not …`. */
   readonly expects: string;
-  /** Undefined when the text is not of this kind. */
+  /** Undefined if the text is not of this kind. */
   parse(text: string): T | undefined;
   print(value: T): string;
-  /** Of a list that does not parse: which entry is the first wrong one, counted from 1. 0 when none is. */
+  /** For a list that does not parse: the number of the first wrong entry, counted from 1; 0 if none is wrong. */
   wrongEntry?(text: string): number;
 }
 
 export interface ListenAddress {
-  /** A host name or an address without brackets; "" is every interface, IPv4 and IPv6. */
+  /** A host name, or an IP address without brackets; "" is every interface, IPv4 and IPv6. */
   readonly host: string;
   /** 0 picks a free port. */
   readonly port: number;
@@ -33,7 +33,7 @@ export const line: Kind<string> = {
   print: String,
 };
 
-/** As hexadecimal digits, the poorest alphabet in use, this many characters are 128 bits. */
+/** This many hexadecimal digits, the alphabet with the fewest bits per character, have 128 bits. */
 const SECRET_LENGTH_MIN = 32;
 
 export const longSecret: Kind<string> = {
@@ -42,7 +42,7 @@ export const longSecret: Kind<string> = {
   print: String,
 };
 
-/** An AES-256 key, kept as 64 lower-case hexadecimal digits. */
+/** An AES-256 key, stored as 64 lower-case hexadecimal digits. */
 export const encryptionKey: Kind<string> = {
   expects: '32 bytes as 64 hexadecimal digits or as base64, such as "openssl rand -hex 32" prints',
   parse: (text) => {
@@ -70,7 +70,7 @@ export function count(min: number, max: number): Kind<number> {
 
 const durationUnits = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 
-/** `500ms`, `30s`, `5m`, `2h`, `7d`; a bare `0` where the range begins there. In milliseconds. */
+/** A duration in milliseconds: `500ms`, `30s`, `5m`, `2h`, `7d`; a bare `0` if the range includes it. */
 export function duration(min: string, max: string): Kind<number> {
   const read = (text: string) => (text === "0" ? 0 : readUnit(text, durationUnits));
   return {
@@ -82,7 +82,7 @@ export function duration(min: string, max: string): Kind<number> {
 
 const sizeUnits = { GiB: 2 ** 30, GB: 1e9, MiB: 2 ** 20, MB: 1e6, KiB: 2 ** 10, KB: 1e3 };
 
-/** `25MiB`, `10MB` or a number of bytes. In bytes. */
+/** A size in bytes: `25MiB`, `10MB` or a number of bytes. */
 export function size(min: string, max: string): Kind<number> {
   const read = (text: string) => readUnit(text, { ...sizeUnits, "": 1 });
   return {
@@ -139,7 +139,7 @@ export const httpUrl: Kind<string> = {
   print: String,
 };
 
-/** An OpenID issuer, to the letter: whether it ends in a slash matters (OpenID Connect Discovery 1.0 4.3). */
+/** An OpenID issuer, kept as written: whether it ends in a slash matters (OpenID Connect Discovery 1.0 4.3). */
 export const issuer: Kind<string> = {
   expects: "an http:// or https:// address without query or password, such as https://login.example.com/realms/main",
   parse: (text) => (httpUrl.parse(text) === undefined ? undefined : text),
@@ -155,7 +155,7 @@ export const emails = listOf("email addresses such as ann@example.com", (text) =
 
 export const domainNames = listOf("domain names such as example.com", domainName.parse);
 
-/** Networks in CIDR notation; a lone address becomes a network of one. */
+/** Networks in CIDR notation; a lone address becomes a network with one address. */
 export const networks = listOf("networks such as 10.0.0.0/8, fd00::/8 or 192.0.2.7", (text) => {
   const [address = ""] = text.split("/");
   if (!isIPv4(address) && !isIPv6(address)) return undefined;
@@ -163,7 +163,7 @@ export const networks = listOf("networks such as 10.0.0.0/8, fd00::/8 or 192.0.2
   return ipaddr.isValidCIDR(network) ? network : undefined;
 });
 
-/** Name servers, always with their port: `192.0.2.1:53`, `[2001:db8::1]:53`. */
+/** Name servers, always with a port: `192.0.2.1:53`, `[2001:db8::1]:53`. */
 export const nameServers = listOf("addresses such as 1.1.1.1, 127.0.0.1:5353 or [::1]:53", (text) => {
   const server = listenAddress.parse(isIPv6(text) ? `[${text}]:53` : isIPv4(text) ? `${text}:53` : text);
   const usable = server && server.port > 0 && (isIPv4(server.host) || isIPv6(server.host));
@@ -176,14 +176,14 @@ export const database: Kind<Database> = {
     const path = /^sqlite:(?:\/\/(?=.))?(.+)$/.exec(text)?.[1];
     if (path !== undefined) return { kind: "sqlite", path };
     const url = /^postgres(?:ql)?:\/\//.test(text) ? URL.parse(text) : null;
-    // A raw "/" or "#" in the password would move its rest into the path or the fragment, where nothing masks it.
+    // A raw "/" or "#" in the password would move the rest of it into the path or fragment, which are not masked.
     const whole = url?.hash === "" && !url.pathname.includes("@");
     return whole && isPercentEncoded(text) ? { kind: "postgres", url: text } : undefined;
   },
   print: (value) => (value.kind === "sqlite" ? `sqlite:${value.path}` : value.url),
 };
 
-/** Entries separated by commas, each without the space around it; empty ones do not count. */
+/** A list of entries separated by commas. Spaces around entries are removed, and empty entries are skipped. */
 export function listOf<T>(
   expects: string,
   parseItem: (text: string) => T | undefined,
@@ -204,7 +204,7 @@ export function listOf<T>(
   };
 }
 
-/** Four decimal parts only: the library also reads `10.8` and octal forms, which people do not mean. */
+/** Only four decimal parts: the library also reads `10.8` and octal forms, which users do not mean. */
 function isIPv4(text: string): boolean {
   return ipaddr.IPv4.isValidFourPartDecimal(text);
 }
@@ -231,7 +231,7 @@ function readUnit(text: string, units: Record<string, number>): number | undefin
   return factor === undefined ? undefined : Number(digits) * factor;
 }
 
-/** In the largest unit that divides the value; a bare number where none does. */
+/** The value in the largest unit that divides it; a bare number if none does. */
 function printUnit(value: number, units: Record<string, number>): string {
   const unit = Object.entries(units).find(([, factor]) => value > 0 && value % factor === 0);
   return unit ? `${value / unit[1]}${unit[0]}` : String(value);

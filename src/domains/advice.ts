@@ -1,4 +1,4 @@
-/** What to publish where something is published already, so that no mail of the domain is lost. */
+/** Advice on what to publish if the domain already has such records, so that none of its mail is lost. */
 import type { Resolver } from "../net/dns.ts";
 import {
   checksOf,
@@ -13,22 +13,22 @@ import {
 import { mergeSpf, SPF_LOOKUPS_MAX, spfLookups } from "./spf.ts";
 
 export interface AdvisedCheck extends RecordCheck {
-  /** What to do about it, a sentence or two. */
+  /** What to do about it, in one or two sentences. */
   advice?: string;
-  /** The record to publish in place of all that was found: what they say, and what we need. */
+  /** The record to publish in place of all that were found: it allows what they allow and what we need. */
   merged?: string;
-  /** A domain for agents that takes nothing from the one that receives mail elsewhere. */
+  /** A domain for agents that takes no mail from the domain that is received elsewhere. */
   suggested_domain?: string;
-  /** DNS look-ups that the SPF record costs its receivers; 11 stands for more than 10. */
+  /** DNS look-ups that receivers need for the SPF record; 11 means more than 10. */
   lookups?: number;
 }
 
-/** First labels of a domain for agents, in the order in which they are proposed. */
+/** First labels of a domain for agents, in the order in which they are suggested. */
 const AGENT_LABELS = ["agents", "bots", "mail-agents"];
 /** Hosts named in a sentence. */
 const NAMED_MAX = 3;
 
-/** Looks each record up now, as `checkRecords`, and says what to do where the domain has such records for other uses. */
+/** Looks each record up now, as `checkRecords` does, and says what to do if the domain also uses it otherwise. */
 export async function adviseRecords(records: DomainRecords, resolver: Resolver): Promise<AdvisedCheck[]> {
   const published = await lookUpRecords(records, resolver);
   const advise: Partial<Record<keyof DomainRecords, () => Promise<Omit<AdvisedCheck, keyof RecordCheck>>>> = {
@@ -80,7 +80,7 @@ async function spfAdvice(records: DomainRecords, published: Published, resolver:
   const { spf, mx } = records;
   const found = valuesOf(published, "spf");
   const [only, ...more] = found;
-  // Where the domain's MX names other servers, `mx` would let those send instead of this one.
+  // If the domain's MX names other servers, `mx` would let those send and not this one.
   const isElsewhere = receivesElsewhere(records, published);
   const mechanism = isElsewhere ? `a:${mx.value}` : "mx";
   if (only === undefined) return isElsewhere ? { merged: mergeSpf(["v=spf1 ~all"], mechanism) } : {};

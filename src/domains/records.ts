@@ -1,4 +1,4 @@
-/** The DNS records a domain publishes to be ours to serve, and what of them the world sees. */
+/** The DNS records that a domain must publish for this server, and checks of what it has published. */
 import { type DnsAnswers, DnsError, type DnsType, type Resolver } from "../net/dns.ts";
 import { publicKeyOf } from "../outbound/published.ts";
 import type { DomainWithKeys } from "../store/accounts/domains.ts";
@@ -12,7 +12,7 @@ export interface DnsRecord {
 
 export interface DomainRecords {
   mx: DnsRecord & { priority: number };
-  /** What proves the claim; the server's own domain has none to prove. */
+  /** The record that proves the claim; the server's own domain needs no proof. */
   txt?: DnsRecord;
   spf: DnsRecord;
   dmarc: DnsRecord;
@@ -23,19 +23,19 @@ export interface DomainRecords {
 export interface RecordCheck {
   record: keyof DomainRecords;
   status: "ok" | "missing" | "mismatch";
-  /** What is published instead. */
+  /** The values published instead. */
   found?: string[];
-  /** Why the look-up failed, when DNS did not answer. */
+  /** Why the look-up failed, if DNS did not answer. */
   error?: string;
 }
 
-/** Long enough for a slow zone, short enough for a person who waits for the page. */
+/** Long enough for a slow zone, short enough for a user who waits for the page. */
 const CHECK_BUDGET_MS = 5_000;
-/** Published values shown; a domain with more has other troubles. */
+/** Published values shown; a domain with more has other problems. */
 const FOUND_MAX = 20;
 const FOUND_CHARS_MAX = 500;
 
-/** The records to publish. `mailHost` is the name that senders connect to. */
+/** Returns the records to publish. `mailHost` is the name that senders connect to. */
 export function domainRecords(domain: DomainWithKeys, mailHost: string): DomainRecords {
   const records: DomainRecords = {
     mx: { host: domain.domain, value: mailHost, priority: 10 },
@@ -51,10 +51,10 @@ export function domainRecords(domain: DomainWithKeys, mailHost: string): DomainR
   return records;
 }
 
-/** What DNS has of each kind of record, or why it did not answer. */
+/** The published values of each kind of record, or why DNS did not answer. */
 export type Published = Partial<Record<keyof DomainRecords, { values: string[] } | { error: string }>>;
 
-/** Looks each record up now, past the cache. Values of other kinds at the same name are left out. */
+/** Looks each record up now, bypassing the cache. Values of other kinds at the same name are left out. */
 export async function lookUpRecords(records: DomainRecords, resolver: Resolver): Promise<Published> {
   const signal = AbortSignal.timeout(CHECK_BUDGET_MS);
   const texts = async (host: string, isKind: (text: string) => boolean = () => true) =>
@@ -62,7 +62,7 @@ export async function lookUpRecords(records: DomainRecords, resolver: Resolver):
   const { mx, txt, spf, dmarc, dkim, dkim_ed25519 } = records;
   const looked: [keyof DomainRecords, Promise<string[]>][] = [
     ["mx", exchangesAt(resolver, mx.host, signal)],
-    // A domain has many other TXT records; they are no mismatch.
+    // A domain has many other TXT records, which are not a mismatch.
     ...(txt ? [["txt", texts(txt.host, isProof)] as [keyof DomainRecords, Promise<string[]>]] : []),
     ["spf", texts(spf.host, isSpf)],
     ["dmarc", texts(dmarc.host, isDmarc)],
@@ -86,8 +86,8 @@ const isProof = (text: string) => /^e2a-verify=/i.test(text);
 const isDmarc = (text: string) => /^v=DMARC1\s*(?:;|$)/i.test(text);
 
 /**
- * Each record looked up now, past the cache. SPF and DMARC may say more than we ask for: a domain that sends from
- * elsewhere too needs that.
+ * Looks each record up now, bypassing the cache, and checks it. SPF and DMARC records may contain more than we ask for,
+ * because a domain that also sends from elsewhere needs that.
  */
 export async function checkRecords(records: DomainRecords, resolver: Resolver): Promise<RecordCheck[]> {
   return checksOf(records, await lookUpRecords(records, resolver));
@@ -99,7 +99,7 @@ export function receivesElsewhere({ mx: { value: own } }: DomainRecords, { mx }:
   return hosts.some((host) => host !== "") && !hosts.includes(own);
 }
 
-/** How what is published fits, in the order of the look-ups. */
+/** Compares what is published with what is needed, in the order of the look-ups. */
 export function checksOf(records: DomainRecords, published: Published): RecordCheck[] {
   const { mx, txt, spf, dkim, dkim_ed25519 } = records;
   const hasKey = (values: string[], wanted: DnsRecord | undefined) =>
@@ -108,7 +108,7 @@ export function checksOf(records: DomainRecords, published: Published): RecordCh
   const fits: Record<keyof DomainRecords, (values: string[]) => boolean> = {
     mx: (hosts) => hosts.includes(mx.value),
     txt: (texts) => texts.includes(txt?.value ?? ""),
-    // Two records are an error, whatever they say (RFC 7208 4.5; RFC 7489 6.6.3).
+    // Two records are an error, whatever their content (RFC 7208 4.5; RFC 7489 6.6.3).
     spf: (texts) => texts.length === 1 && texts.some((text) => allowsServer(text, spf.host, mx.value, byMx)),
     dmarc: (texts) => texts.length === 1,
     dkim: (texts) => hasKey(texts, dkim),
@@ -124,12 +124,12 @@ export function checksOf(records: DomainRecords, published: Published): RecordCh
   );
 }
 
-/** The TXT values at a host. Rejects with a DnsError only when DNS did not answer. */
+/** Returns the TXT values at a host. Rejects with a DnsError only if DNS did not answer. */
 export async function publishedTexts(resolver: Resolver, host: string): Promise<string[]> {
   return textsAt(resolver, host, AbortSignal.timeout(CHECK_BUDGET_MS));
 }
 
-/** The mail hosts of a domain, lower-cased, without a root dot; a null MX is "". Rejects as `publishedTexts`. */
+/** Returns a domain's mail hosts, lower-cased, without a root dot; a null MX is "". Rejects as `publishedTexts`. */
 export async function publishedExchanges(resolver: Resolver, domain: string): Promise<string[]> {
   return exchangesAt(resolver, domain, AbortSignal.timeout(CHECK_BUDGET_MS));
 }
@@ -143,17 +143,17 @@ async function exchangesAt(resolver: Resolver, domain: string, signal: AbortSign
   return records.map(({ exchange }) => exchange.toLowerCase().replace(/\.$/, ""));
 }
 
-/** One sentence on a look-up that failed. */
+/** Says in one sentence why a look-up failed. */
 export function dnsTrouble(error: unknown): string {
   return error instanceof DnsError ? `DNS did not answer (${error.code}).` : "DNS did not answer in time.";
 }
 
-/** Published values cut to a size that fits an answer. */
+/** Cuts published values to a size that fits an answer. */
 export function shown(values: string[]): string[] {
   return values.slice(0, FOUND_MAX).map((value) => value.slice(0, FOUND_CHARS_MAX));
 }
 
-/** No such name and no such record are answers: none. */
+/** Looks up fresh records. An unknown name or a name without such records gives an empty list. */
 async function lookUp<T extends DnsType>(resolver: Resolver, host: string, type: T, signal: AbortSignal) {
   try {
     return await resolver.resolve(host, type, { fresh: true, signal });

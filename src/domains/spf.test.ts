@@ -5,7 +5,7 @@ test.each<[records: string[], merged: string]>([
   [["v=spf1 -all"], "v=spf1 mx -all"],
   [["v=spf1"], "v=spf1 mx"],
   [["v=spf1 redirect=_spf.x.test"], "v=spf1 mx redirect=_spf.x.test"],
-  // Behind `all` nothing is evaluated, and a redirect beside it is ignored (RFC 7208 5.1, 6.1).
+  // Receivers ignore everything after `all`, and a redirect beside it (RFC 7208 5.1, 6.1).
   [["v=spf1 a ~all include:late.test redirect=r.test"], "v=spf1 mx a ~all"],
   [["V=SPF1  A:Mail.X.test   exp=e.x.test ?all"], "v=spf1 mx A:Mail.X.test ?all exp=e.x.test"],
   [["v=spf1 ~mx ip6:2001:db8::/32 -all"], "v=spf1 mx ~mx ip6:2001:db8::/32 -all"],

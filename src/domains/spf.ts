@@ -1,12 +1,12 @@
-/** SPF records as text (RFC 7208): what they allow, how many look-ups they cost, and how two become one. */
+/** SPF records as text (RFC 7208): what they allow, how many look-ups they need, and how to merge them. */
 
-/** More look-ups for one evaluation are an error at the receiver (RFC 7208 4.6.4). */
+/** More look-ups in one evaluation are an error at the receiver (RFC 7208 4.6.4). */
 export const SPF_LOOKUPS_MAX = 10;
 
-/** Mechanisms that cost a look-up (RFC 7208 4.6.4). */
+/** Mechanisms that need a look-up (RFC 7208 4.6.4). */
 const LOOKING_UP = new Set(["include", "a", "mx", "ptr", "exists"]);
 
-/** Terms of a record that are read: receivers give up long before (RFC 7208 4.6.4). */
+/** Terms of a record that are read; receivers give up long before this (RFC 7208 4.6.4). */
 const TERMS_MAX = 100;
 
 interface Term {
@@ -15,7 +15,7 @@ interface Term {
   qualifier: "+" | "-" | "~" | "?";
   /** Lower-cased: `mx`, `include`, `redirect`. */
   name: string;
-  /** Behind `:` or `=`, without prefix lengths, lower-cased, without a root dot; "" when there is nothing. */
+  /** The text after `:` or `=`, without prefix lengths, lower-cased, without a root dot; "" if there is none. */
   target: string;
   isModifier: boolean;
 }
@@ -30,7 +30,7 @@ function termsOf(record: string): Term[] {
     record
       .split(" ")
       .slice(1)
-      // What is not visible ASCII is no term (RFC 7208 4.6.1).
+      // A term has only visible ASCII (RFC 7208 4.6.1).
       .filter((text) => /^[\x21-\x7e]+$/.test(text))
       .slice(0, TERMS_MAX)
       .map(termOf)
@@ -54,14 +54,14 @@ function termOf(text: string): Term {
   };
 }
 
-/** The mechanisms that are evaluated: those behind `all` are not (RFC 7208 5.1). */
+/** The mechanisms that receivers evaluate, which are those before `all` (RFC 7208 5.1). */
 function evaluated(terms: Term[]): Term[] {
   const mechanisms = terms.filter(({ isModifier }) => !isModifier);
   const all = mechanisms.findIndex(({ name }) => name === "all");
   return all < 0 ? mechanisms : mechanisms.slice(0, all);
 }
 
-/** Whether a record lets this server send: by its name, or, when `byMx` (the domain's MX is this server), by the MX. */
+/** Whether a record lets this server send: by its name or, if the domain's MX is this server (`byMx`), by the MX. */
 export function allowsServer(record: string, domain: string, mailHost: string, byMx: boolean): boolean {
   return evaluated(termsOf(record)).some(
     ({ qualifier, name, target }) =>
@@ -71,8 +71,8 @@ export function allowsServer(record: string, domain: string, mailHost: string, b
 }
 
 /**
- * One record that allows all that the given ones do, and `mechanism` (`mx`, `a:mx.example.com`) before it. What is evaluated
- * last (`all`, else `redirect=`) is that of the first record that has one.
+ * Makes one record that allows everything the given ones do, and before that `mechanism` (`mx`, `a:mx.example.com`).
+ * Its last term (`all`, else `redirect=`) is that of the first record that has one.
  */
 export function mergeSpf(records: string[], mechanism: string): string {
   const all = records.map(termsOf);
@@ -86,8 +86,8 @@ export function mergeSpf(records: string[], mechanism: string): string {
 }
 
 /**
- * How many look-ups a record costs at most, includes and redirects followed. Counts to one more than receivers allow and no
- * further, so a record of loops costs no more. A look-up that fails, or a name with macros, counts as itself.
+ * Counts how many look-ups a record needs at most, following includes and redirects. The count stops at one more than
+ * receivers allow, so a record that loops costs no more. A look-up that fails, or a name with macros, counts as one.
  */
 export async function spfLookups(record: string, textsAt: (host: string) => Promise<string[]>): Promise<number> {
   const waiting = [record];

@@ -6,7 +6,7 @@ import { TestClock } from "../util/clock.ts";
 const HOUR_MS = 3_600_000;
 const domain = "agents.example.com";
 
-/** The records that the API asks for, as a zone, but for DMARC: what was never there is not lost. */
+/** A zone with the records that the API asks for, without DMARC: a record that was never there cannot be lost. */
 async function zoneOf(t: TestApp): Promise<Zone> {
   const { dns_records: wanted } = (await t.api("GET", `/api/v1/domains/${domain}`)).body;
   const zone: Zone = { [domain]: { MX: [{ exchange: wanted.mx.value, priority: 10 }], TXT: [] } } as Zone;

@@ -6,9 +6,9 @@ import type { Log } from "../util/log.ts";
 import { startWork, type Work } from "../util/work.ts";
 import { checkRecords, domainRecords } from "./records.ts";
 
-/** A handful of look-ups each; there is no hurry. */
+/** Each check needs only a few look-ups, and none is urgent. */
 const CONCURRENCY = 4;
-/** Longer than the look-ups of one domain may take. */
+/** Longer than the look-ups of one domain can take. */
 const LEASE_MS = 60_000;
 
 export interface DomainWatchOptions {
@@ -21,8 +21,8 @@ export interface DomainWatchOptions {
 }
 
 /**
- * Looks at proven domains again and again, and tells when a record that was there is gone: mail that does not arrive any
- * more, or leaves without proof, is noticed before people complain. When DNS does not answer, nothing is concluded.
+ * Checks verified domains repeatedly, and reports when a record that was there is gone. So mail that no longer arrives,
+ * or leaves without authentication, is noticed before users complain. If DNS does not answer, nothing is concluded.
  */
 export function startDomainWatch({ store, resolver, clock, log, mailHost }: DomainWatchOptions): Work<WatchedDomain> {
   const work = startWork<WatchedDomain>({

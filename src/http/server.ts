@@ -43,16 +43,16 @@ export type { HttpDeps } from "./framework/resource.ts";
 const IDLE_TIMEOUT_SECONDS = 90;
 
 export interface HttpListener {
-  /** `http://127.0.0.1:8080`: where this machine reaches it. */
+  /** The URL on this machine, such as `http://127.0.0.1:8080`. */
   readonly url: string;
   readonly port: number;
-  /** Where `/metrics` is, when it is on. */
+  /** The URL of `/metrics`; null if it is off. */
   readonly metricsUrl: string | null;
-  /** Takes no new connections and lets what is under way end, for `graceMs` at most. */
+  /** Stops accepting connections and lets requests in progress finish, for at most `graceMs`. */
   close(graceMs: number): Promise<void>;
 }
 
-/** The whole API. Each resource has a file of its name. */
+/** Builds the whole API. Each resource has a file of its name. */
 function createApi(deps: RouteDeps) {
   const routes: Route[] = [];
   const api = emptyApi()
@@ -88,7 +88,7 @@ function createApi(deps: RouteDeps) {
   return api;
 }
 
-/** Starts the API, the WebSockets and the dashboard on one listener, and `/metrics` on another where configured. */
+/** Starts the API, the WebSockets and the dashboard on one listener, and `/metrics` on another if configured. */
 export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
   const { config, store, clock } = deps;
   const closing = new AbortController();
@@ -105,10 +105,10 @@ export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
     hostname: listenAddr.host || "::",
     port: listenAddr.port,
     idleTimeout: IDLE_TIMEOUT_SECONDS,
-    // The door has its own limits, with an answer that says so.
+    // The door has its own limits, whose answers say so.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     ...(tlsCert && tlsKey ? { tls: { cert: Bun.file(tlsCert), key: Bun.file(tlsKey) } } : {}),
-    // Else Bun answers what nobody caught with a page that shows our source.
+    // Otherwise Bun answers uncaught errors with a page that shows our source.
     development: false,
     error(error) {
       const id = newId("req");
@@ -137,7 +137,7 @@ export async function startHttp(deps: HttpDeps): Promise<HttpListener> {
   };
 }
 
-/** A URL that works on this machine: "every interface" is no place to connect to. */
+/** A URL that works on this machine: a wildcard address is not one to connect to. */
 function urlOf(server: { port: number | undefined; protocol: string | null }, host: string): string {
   const name = ["", "0.0.0.0", "::"].includes(host) ? "localhost" : host;
   return `${server.protocol ?? "http"}://${name.includes(":") ? `[${name}]` : name}:${server.port}`;

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { SmtpClient } from "../../test/smtp/smtp-client.ts";
-import { testListener } from "../../test/smtp/smtp-listener.ts";
+import { type TestListener, testListener } from "../../test/smtp/smtp-listener.ts";
+import { TestClock } from "../util/clock.ts";
 import { ByteBudget, IntakeScheduler, MessageBuffer } from "./message-buffer.ts";
 
-const plenty = new ByteBudget(1e9);
+const clock = new TestClock();
+const plenty = new ByteBudget(1e9, clock);
 
 const ready = `
   < 220
@@ -37,7 +39,7 @@ describe("line endings", () => {
     const bytes = Buffer.from(text);
     for (let first = 0; first <= bytes.length; first++)
       for (let second = first; second <= bytes.length; second++) {
-        const buffer = new MessageBuffer(100, plenty);
+        const buffer = new MessageBuffer(100, plenty, "a");
         for (const piece of [bytes.subarray(0, first), bytes.subarray(first, second), bytes.subarray(second)])
           buffer.append(piece);
         if (fits) expect(Buffer.concat(buffer.finish()).toString()).toBe(text);
@@ -47,7 +49,7 @@ describe("line endings", () => {
 
   test("a very long line is taken, an absurd one is not", () => {
     const tries = [900_000, 1_048_576, 1_048_577].map((length) => {
-      const buffer = new MessageBuffer(4_000_000, plenty);
+      const buffer = new MessageBuffer(4_000_000, plenty, "a");
       for (const piece of ["x\r\n", "y".repeat(length - 10), "y".repeat(10), "\r\nz\r\n"])
         buffer.append(Buffer.from(piece));
       return () => Buffer.concat(buffer.finish()).length;
@@ -115,7 +117,7 @@ describe("size", () => {
         [100_000, true],
         [100_001, false],
       ] as const) {
-        const buffer = new MessageBuffer(100_000, plenty, declared);
+        const buffer = new MessageBuffer(100_000, plenty, "a", declared);
         for (let at = 0; at < size; at += 1000) buffer.append(Buffer.alloc(Math.min(1000, size - at), "x"));
         if (fits) expect(Buffer.concat(buffer.finish()).length).toBe(size);
         else expect(() => buffer.finish()).toThrow(/larger than 100000 bytes/);
@@ -178,21 +180,21 @@ test("a declared size that finds no room is refused before it is sent", async ()
 });
 
 test("the largest message that is allowed comes in alone, whatever memory is meant for mail", () => {
-  const budget = new ByteBudget(1_000_000);
-  const large = new MessageBuffer(5_000_000, budget);
+  const budget = new ByteBudget(1_000_000, clock);
+  const large = new MessageBuffer(5_000_000, budget, "a");
   for (let i = 0; i < 5; i++) large.append(Buffer.alloc(1_000_000, "x\r\n".repeat(7)));
-  const small = new MessageBuffer(5_000_000, budget);
+  const small = new MessageBuffer(5_000_000, budget, "b");
   small.append(Buffer.from("x\r\n"));
   expect(() => small.finish()).toThrow(/Too much mail/);
-  expect(budget.hasRoom(1)).toBe(false);
+  expect(budget.hasRoom(1, "b")).toBe(false);
   large.release();
-  expect(budget.hasRoom(1)).toBe(true);
-  new MessageBuffer(5_000_000, budget).append(Buffer.from("x\r\n"));
+  expect(budget.hasRoom(1, "b")).toBe(true);
+  new MessageBuffer(5_000_000, budget, "a").append(Buffer.from("x\r\n"));
 });
 
 test("each byte in hand counts for the message as it came and as it is stored", () => {
-  const budget = new ByteBudget(100_000_000);
-  const buffers = Array.from({ length: 10 }, () => new MessageBuffer(20_000_000, budget));
+  const budget = new ByteBudget(100_000_000, clock);
+  const buffers = Array.from({ length: 10 }, (_, i) => new MessageBuffer(20_000_000, budget, `client ${i}`));
   const chunk = Buffer.from(`${"x".repeat(998)}\r\n`.repeat(1000));
   for (const buffer of buffers) for (let i = 0; i < 10; i++) buffer.append(chunk);
   const kept = buffers.filter((buffer) => {
@@ -205,7 +207,63 @@ test("each byte in hand counts for the message as it came and as it is stored", 
   // 10 MB each, twice, in pieces of 1 MiB.
   expect(kept).toHaveLength(4);
   for (const buffer of buffers) buffer.release();
-  expect(budget.hasRoom(50_000_000)).toBe(true);
+  expect(budget.hasRoom(50_000_000, "a")).toBe(true);
+});
+
+describe("clients share the memory", () => {
+  /** A connection of a client with this address, up to the 354. */
+  async function sending(server: TestListener, address: string, size = 0): Promise<SmtpClient> {
+    const first = `PROXY TCP4 ${address} 192.0.2.99 1024 25\r\n`;
+    const client = await SmtpClient.connect(server.port, { first });
+    await client.play(size === 0 ? ready : ready.replace("client.example>", `client.example> SIZE=${size}`));
+    return client;
+  }
+  const listen = () => testListener({ maxBytesInHand: 1_200_000, proxyTrusted: ["127.0.0.1"] });
+  const mail = `${`${"x".repeat(998)}\r\n`.repeat(100)}.\r\n`;
+
+  test("one that sends many messages and ends none leaves room for the mail of others", async () => {
+    await using server = await listen();
+    const hostile = await sending(server, "192.0.2.1", 290_000);
+    const again = await SmtpClient.connect(server.port, { first: "PROXY TCP4 192.0.2.1 192.0.2.99 1024 25\r\n" });
+    await again.play("< 220\n> EHLO client.example\n< 250\n> MAIL FROM:<a@client.example> SIZE=200000\n< 452 4.3.1");
+    const other = await sending(server, "192.0.2.2", 200_000);
+    other.send(mail);
+    await other.expect("250 2.0.0");
+    for (const client of [hostile, again, other]) client.destroy();
+  });
+
+  test("messages that crawl give up their room to others, and their senders try again later", async () => {
+    await using server = await listen();
+    const hostile = [await sending(server, "192.0.2.1", 290_000), await sending(server, "192.0.2.2", 290_000)];
+    const other = await SmtpClient.connect(server.port, { first: "PROXY TCP4 192.0.2.3 192.0.2.99 1024 25\r\n" });
+    await other.play("< 220\n> EHLO client.example\n< 250\n> MAIL FROM:<a@client.example> SIZE=250000\n< 452 4.3.1");
+    server.clock.advance(10_000);
+    await other.play("> MAIL FROM:<a@client.example> SIZE=250000\n< 250");
+    for (const client of hostile) client.send(".\r\n");
+    const replies = await Promise.all(hostile.map((client) => client.reply()));
+    expect(replies.map(({ code }) => code).sort()).toEqual([250, 452]);
+    for (const client of [...hostile, other]) client.destroy();
+  });
+
+  test("a message that keeps coming keeps its room, one that no longer does loses it, one that is here never", () => {
+    const time = new TestClock();
+    const budget = new ByteBudget(4_000_000, time);
+    const arrived = new MessageBuffer(1_000_000, budget, "b", 100_000);
+    const pieces = arrived.finish();
+    const steady = new MessageBuffer(1_000_000, budget, "a");
+    for (let second = 0; second < 10; second++) {
+      steady.append(Buffer.alloc(66_000, "x\r\n"));
+      time.advance(1_000);
+    }
+    expect(budget.hasRoom(1_000_000, "c")).toBe(false);
+    for (let second = 0; second < 10; second++) {
+      steady.append(Buffer.from("x\r\n"));
+      time.advance(1_000);
+    }
+    expect(budget.hasRoom(1_000_000, "c")).toBe(true);
+    expect(() => steady.finish()).toThrow(/Too much mail/);
+    expect(pieces).toEqual(arrived.finish());
+  });
 });
 
 /** Hands over as long as nobody tells it to wait. */

@@ -7,7 +7,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext, type TLSSocket } from "node:tls";
 import { SMTPServer, type SMTPServerAddress, type SMTPServerDataStream, type SMTPServerSession } from "smtp-server";
 import { SMTPConnection, type SMTPConnectionOptions } from "smtp-server/lib/smtp-connection.js";
-import { networkTest, plainAddress } from "../net/client-address.ts";
+import { limitKey, networkTest, plainAddress } from "../net/client-address.ts";
 import type { TlsPair } from "../net/tls.ts";
 import { ByteBudget, IntakeScheduler, MessageBuffer, overloaded } from "./message-buffer.ts";
 import { ClientCounts, type ClientLimits } from "./smtp-limits.ts";
@@ -104,7 +104,7 @@ class Server extends SMTPServer {
       logger: false,
     });
     this.clients = new ClientCounts(settings, settings.clock);
-    this.memory = new ByteBudget(settings.maxBytesInHand);
+    this.memory = new ByteBudget(settings.maxBytesInHand, settings.clock);
     this.isProxy = networkTest(settings.proxyTrusted);
   }
 
@@ -152,7 +152,8 @@ class Server extends SMTPServer {
     this.decide("MAIL", session, callback, ({ client }) => {
       const size = declaredBytes(address);
       // Now and not after the client has sent it all.
-      if (size <= this.settings.maxMessageBytes && !this.memory.hasRoom(size)) throw overloaded();
+      const hasRoom = () => this.memory.hasRoom(size, limitKey(client.remoteAddress));
+      if (size <= this.settings.maxMessageBytes && !hasRoom()) throw overloaded();
       address.address = client.mailFrom(pathOf(address, session));
     });
   }
@@ -166,7 +167,8 @@ class Server extends SMTPServer {
   override onData(stream: SMTPServerDataStream, session: SMTPServerSession, callback: Callback<string>): void {
     const connection = this.connectionOf.get(session)!;
     const { mailFrom, rcptTo } = session.envelope;
-    const message = new MessageBuffer(this.settings.maxMessageBytes, this.memory, declaredBytes(mailFrom));
+    const client = limitKey(connection.client.remoteAddress);
+    const message = new MessageBuffer(this.settings.maxMessageBytes, this.memory, client, declaredBytes(mailFrom));
     connection.inHand = "transfer";
     stream.on("data", (chunk: Uint8Array) => {
       message.append(chunk);

@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import type { Agent } from "../../sdks/typescript/src/index.ts";
 import { hints, orNull, tool } from "./tool.ts";
 
-/** Agents named one by one; list_agents has all. */
+/** Agents named one by one; list_agents lists all. */
 const NAMED_MAX = 50;
 
 export const whoami = tool({

@@ -1,26 +1,26 @@
 import type { E2AClient } from "../../sdks/typescript/src/index.ts";
 import { ToolFailure } from "./failure.ts";
 
-/** Whose key it is. */
+/** Which key it is. */
 export interface Who {
   scope: "account" | "agent";
-  /** The one agent of a key of that scope. */
+  /** The agent of a key with scope `agent`. */
   agent: string | null;
 }
 
 export interface ApiOptions {
-  /** Asks once: a model that is told to can call again. */
+  /** It does not retry: the model decides whether to call again. */
   client: E2AClient;
-  /** Asked once it matters, and again after a failure. */
+  /** Called when first needed, and again after a failure. */
   who: () => Promise<Who>;
-  /** Whose mailbox is meant when a call does not say; null when that is open. */
+  /** The agent to use if a call names none; null if there is no default. */
   defaultAgent: string | null;
 }
 
 /** Agents named in one sentence. */
 const NAMED_AGENTS_MAX = 20;
 
-/** The HTTP API as tools use it: the SDK's client, and whose key it has. */
+/** The HTTP API as tools use it: the SDK's client, and what its key may use. */
 export class Api {
   constructor(private readonly options: ApiOptions) {}
 
@@ -36,7 +36,7 @@ export class Api {
     return this.options.defaultAgent;
   }
 
-  /** The agent that a call is about: the one it names, else the key's, the usual one, or the only one. */
+  /** Returns the agent that a call is about: the one it names, or else the key's, the default, or the only one. */
   async agentOf(named: string | undefined, signal: AbortSignal): Promise<string> {
     const wanted = named?.trim() ?? (await this.options.who()).agent ?? this.options.defaultAgent ?? undefined;
     if (wanted?.includes("@")) return wanted.toLowerCase();

@@ -9,8 +9,9 @@ import { expects } from "./tool.ts";
 const ERRORS_MAX = 20;
 
 /**
- * The arguments of a call, as its tool takes them. Models are met half-way: null stands for "not given", "20" for 20,
- * one address for a list of one. Throws ToolFailure that names every argument that is wrong, and those there are.
+ * Reads the arguments of a call by its tool's schema. It tolerates common mistakes of models: null means "not given",
+ * "20" is 20, and one address is a list of one. Throws ToolFailure, which names every wrong argument and the known
+ * ones.
  */
 export function readArguments(input: TObject, given: Record<string, unknown> = {}): Record<string, unknown> {
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null && value !== undefined));

@@ -7,9 +7,9 @@ import type { Attachment } from "./shapes.ts";
 import { type Context, choice, given, hints, type Picture, tool, untrustedNote, whole } from "./tool.ts";
 import { type Fence, shortLine } from "./untrusted.ts";
 
-/** Models take pictures of some megabytes; base64 makes four bytes of three. */
+/** Models accept pictures of a few megabytes; base64 makes four bytes of three. */
 const PICTURE_BYTES_MAX = 3_000_000;
-/** Bytes in one answer as base64, when nothing else is asked for. */
+/** Bytes in one answer as base64, unless the call asks for another number. */
 const BASE64_BYTES_DEFAULT = 60_000;
 const textTypes =
   /^(?:text\/|message\/|application\/(?:json|xml|yaml|x-yaml|javascript|x-sh|x-ndjson|[\w.+-]+\+(?:json|xml)$))/;
@@ -34,12 +34,12 @@ const output = {
 
 type Output = Static<ReturnType<typeof Type.Object<typeof output>>>;
 
-/** What one way to show a file makes of it. */
+/** A file in one of the ways to show it. */
 interface Shown extends Pick<Output, "shown_as" | "total_chars" | "offset" | "next_offset"> {
-  /** Our words about it. */
+  /** What we say about it. */
   notes: string[];
   hidden?: string[];
-  /** The file's own. */
+  /** The content of the file. */
   content?: { text: string } | { base64: string };
   picture?: Picture;
 }
@@ -105,7 +105,7 @@ async function asItIs(
   return { shown_as: "nothing", ...nothing, notes: [note] };
 }
 
-/** In whole groups of three bytes, so that the parts make one base64 text. */
+/** Shows whole groups of three bytes, so that the parts join into one base64 text. */
 function asBase64(content: Uint8Array, { offset: wanted = 0, max_chars }: AskedPart): Shown {
   const offset = Math.floor(wanted / 4) * 4;
   const start = (offset / 4) * 3;
@@ -143,7 +143,7 @@ function outcomeOf(
   };
 }
 
-/** The type of a picture that models read, by its first bytes; what the mail says it is does not count. */
+/** The type of a picture that models can read, by its first bytes; the type in the mail is ignored. */
 function pictureType(content: Uint8Array): string | null {
   const head = Buffer.from(content.subarray(0, 12)).toString("latin1");
   if (head.startsWith("\x89PNG\r\n\x1a\n")) return "image/png";

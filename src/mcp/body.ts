@@ -1,13 +1,13 @@
-/** The text of a message as a model should get it: what a person would read. */
+/** The text of a message for a model: what a person would read. */
 import { withoutUnseen } from "../message/text/visible.ts";
 
 export interface Body {
   text: string;
-  /** What was left out of it, one sentence each. */
+  /** What was left out of the text, one sentence each. */
   hidden: string[];
 }
 
-/** The text less the characters that nobody sees; what HTML hides is not in a message's text anyway. */
+/** Returns the text without invisible characters. Text that the HTML hides is not in a message's text anyway. */
 export function readBody(text: string): Body {
   const { text: visible, unseen } = withoutUnseen(text);
   return {
@@ -17,8 +17,8 @@ export function readBody(text: string): Body {
 }
 
 /**
- * The HTML version of a message as its reader sees it, which most mail programs show instead of the text. Null where there
- * is none, or where it says the same and hides nothing.
+ * Returns the HTML version of a message as its reader sees it, which most mail programs show instead of the text. Null
+ * if there is none, or if it says the same and hides nothing.
  */
 export async function otherVersion(
   { body_text: text = "", body_html: html }: { body_text?: string; body_html?: string },
@@ -30,9 +30,9 @@ export async function otherVersion(
   return version.hidden.length === 0 && words(version.text) === words(readBody(text).text) ? null : version;
 }
 
-/** The text of an HTML file, less what it hides from its reader. */
+/** Returns the text of an HTML file, without what the HTML hides from its reader. */
 export async function readHtml(html: string): Promise<Body> {
-  // With the converter, as mail without HTML does without it.
+  // Loaded with the converter only when needed: mail without HTML does without it.
   const { seenText } = await import("../message/html/text.ts");
   const { text, hiddenChars } = seenText(html);
   const body = readBody(text);

@@ -3,7 +3,7 @@ import type { Outbound, Sent } from "./shapes.ts";
 import { untrustedNote } from "./tool.ts";
 import { type Fence, shortLine } from "./untrusted.ts";
 
-/** What became of a message that was handed in. */
+/** The state of a message that was submitted. */
 export const Fate = Type.Object({
   status: Type.String(),
   method: Type.Optional(
@@ -22,7 +22,7 @@ export const Fate = Type.Object({
   ),
 });
 
-/** What the API says of a message: to its sender, or to anybody who asks later. */
+/** What the API says of a message, to its sender or to a later request. */
 type Known = Partial<Pick<Sent, "message_id" | "conversation_id" | "method" | "hold" | "approval_expires_at" | "fix">> &
   Partial<Pick<Outbound, "rejection_reason">> & {
     status: string;
@@ -48,7 +48,7 @@ export function fateOf(message: Known): Static<typeof Fate> {
   };
 }
 
-/** What each status means for who sent it. */
+/** What each status means for the sender. */
 const meanings: Record<string, string> = {
   pending_approval: "It waits for a person's approval. Do not send it again; get_message tells what became of it.",
   queued: "It is on its way; get_message tells what became of it. Do not send it again.",
@@ -77,9 +77,9 @@ export function fateLines(message: Known, fence: Fence): string[] {
   const list = recipients.map(({ address, status }) => `${address} ${status}`);
   return [
     `Status ${status}. ${meaning ?? ""}`.trim(),
-    // It names files and hosts, which are the words of whoever wrote the message.
+    // It names files and hosts, which the author of the message chose.
     ...(hold ? [`Why it was held: ${fence.line(hold)}`] : []),
-    // Of an answer they are the words of whoever is answered.
+    // In a reply, the author of the answered message chose them.
     ...(list.length > 0 ? [`Recipients: ${fence.line(list)}`] : []),
     ...(untrusted.left_out ? [leftOut] : []),
     ...(untrusted.replies.length > 0 || untrusted.rejection_reason || untrusted.left_out

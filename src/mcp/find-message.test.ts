@@ -5,7 +5,7 @@ import { findMessage } from "./find-message.ts";
 
 const id = `msg_${"0".repeat(32)}`;
 
-/** The API as a tool gets it, when the server answers everything alike. */
+/** The API as a tool gets it, with a server that answers every request with this status. */
 function answering(status: number) {
   const problem = { type: "x", title: "t", status, detail: "No.", code: "some_code" };
   const fetch = async () => Response.json(problem, { status, headers: { "content-type": "application/problem+json" } });
@@ -27,6 +27,6 @@ test("only what is not there for this key is not there", async () => {
       ({ message }: Error) => message,
     );
   for (const status of [403, 404]) expect(await find(status)).toBe(`bot@e2a.localhost has no message ${id}.`);
-  // A server that is busy, or a key that has ended, says nothing about a message.
+  // The answer of a busy server, or to a key that has ended, does not mean that the message is missing.
   for (const status of [401, 429, 500, 503]) expect(await find(status)).toBe("No.");
 });

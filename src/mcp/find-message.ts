@@ -3,12 +3,12 @@ import { ToolFailure } from "./failure.ts";
 import type { Detail, Outbound } from "./shapes.ts";
 import type { Context } from "./tool.ts";
 
-/** A message of an agent, in or out. */
+/** A message that an agent received or sent. */
 export type FoundMessage = { agent: string } & ({ received: Detail } | { sent: Outbound });
 
 /**
- * The message of this id that the agent received or sent. `named` is the agent as a call says it, `query` how a received one
- * is asked for. Throws ToolFailure when there is none.
+ * Finds the message with this id that the agent received or sent. `named` is the agent as the call names it; `query` is
+ * for a received message. Throws ToolFailure if there is none.
  */
 export async function findMessage(
   id: string,
@@ -27,7 +27,7 @@ export async function findMessage(
   });
 }
 
-/** Nothing for what is not there, or not for this key. Throws any other failure: it says nothing about the message. */
+/** Null for a message that does not exist or that this key may not see; rethrows every other failure. */
 function refused(error: unknown): null {
   if (error instanceof NotFoundError || error instanceof ForbiddenError) return null;
   throw error;

@@ -7,13 +7,13 @@ import {
 import type { Api } from "./api.ts";
 import { createMcpServer, type McpOptions } from "./server.ts";
 
-/** Answer to a client that is gone already: nobody reads it. */
+/** The answer to a client that is already gone. */
 const GONE_STATUS = 499;
 
 /**
- * Answers one POST by streamable HTTP, without any session: each request has a server of its own, so that every node
- * can answer it. Clients of both kinds are served: those of protocol 2026-07-28, and the older ones that begin with
- * `initialize`. Answers are JSON. Ends early when `request.signal` aborts.
+ * Answers one POST by streamable HTTP, without sessions: each request has its own server, so that any node can answer
+ * it. Serves clients of protocol 2026-07-28, and older ones that begin with `initialize`. Answers are JSON. Ends early
+ * if `request.signal` aborts.
  */
 export async function answerMcp(request: Request, body: Uint8Array, api: Api, options: McpOptions): Promise<Response> {
   const parsedBody = parse(body);
@@ -23,7 +23,7 @@ export async function answerMcp(request: Request, body: Uint8Array, api: Api, op
   }
   const create = () => createMcpServer(api, options);
   if (await isLegacyRequest(request, parsedBody)) return answerOlder(request, parsedBody, create());
-  // Nothing here changes by itself, so there is nothing to subscribe to.
+  // The lists do not change on their own, so there is nothing to subscribe to.
   const handler = createMcpHandler(create, { legacy: "reject", maxSubscriptions: 0 });
   return handler.fetch(request, { parsedBody });
 }
@@ -38,12 +38,12 @@ async function answerOlder(request: Request, parsedBody: unknown, server: Server
     return await Promise.race([transport.handleRequest(request, { parsedBody }), gone]);
   } finally {
     request.signal.removeEventListener("abort", onAbort);
-    // Also ends what a tool still does.
+    // Also ends a tool that is still running.
     await server.close();
   }
 }
 
-/** Undefined for what is no JSON, or not UTF-8. */
+/** Undefined if the body is not JSON in UTF-8. */
 function parse(body: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));

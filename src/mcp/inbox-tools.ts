@@ -6,7 +6,7 @@ import { conversationName, shortLine, shortList } from "./untrusted.ts";
 
 const PAGE_DEFAULT = 20;
 const PAGE_MAX = 50;
-/** Clients commonly give a call up after a minute. */
+/** Clients commonly give up on a call after a minute. */
 const WAIT_SECONDS_MAX = 50;
 const WAIT_SECONDS_DEFAULT = 30;
 
@@ -213,7 +213,7 @@ export const getConversation = tool({
   output: { ...page, conversation_id: Type.String(), untrusted: Type.Object({ subject: Type.String() }) },
   async run({ conversation_id: id, agent: named, limit, cursor }, { api, signal, fence }) {
     const agent = await api.agentOf(named, signal);
-    // A path of dots would be another path (URL Standard, 4.4).
+    // Dots alone would make it a different path (URL Standard, 4.4).
     const name = /^\.{1,2}$/.test(id) ? "none" : id;
     const asked = { page_size: limit ?? PAGE_MAX, token: cursor };
     const { subject, ...answer } = await api.client.conversations.get(name, { ...asked, agent, signal });

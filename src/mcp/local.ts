@@ -1,10 +1,10 @@
 import { E2AClient } from "../../sdks/typescript/src/index.ts";
 import { Api, type Who } from "./api.ts";
 
-/** A call of the API ends by itself long before; this is for one that does not. */
+/** Calls of the API normally end long before this. */
 const TIMEOUT_MS = 180_000;
 
-/** The API of this server at `url`, as the caller of `request`: with its key, by `ask` instead of the network. */
+/** Makes the API of this server at `url`, as the caller of `request`: with its key, through `ask`, not the network. */
 export function localApi(request: Request, url: URL, ask: (request: Request) => Promise<Response>, who: Who): Api {
   const client = new E2AClient({
     baseUrl: url.origin,

@@ -88,7 +88,7 @@ export const getMessage = tool({
 
 type Part = "whole" | "new" | "html";
 
-/** The text that a call asks for. Throws ToolFailure for HTML that there is none of. */
+/** The body that a call asks for. Throws ToolFailure if it asks for HTML and there is none. */
 async function askedBody(part: Part, text: string, html: string | null, { readHtml }: Context): Promise<Body> {
   if (part !== "html") return readBody(text);
   if (html !== null) return readHtml(html);
@@ -107,7 +107,7 @@ async function inbound(agent: string, message: Detail, part: Part, asked: AskedP
   const automatic = automaticReason(message);
   const verdict = verdictOf(message);
   const elsewhere = (message.reply_to ?? []).filter((address) => address !== message.from);
-  // As the API answers: a field that nothing proves chooses nobody.
+  // The API does the same: an unproven field chooses no recipients.
   const isUnsigned = message.authentication.unsigned?.includes("Reply-To") ?? false;
   const answersTo = isUnsigned ? [] : elsewhere;
   const untrusted = {

@@ -1,4 +1,4 @@
-/** Long texts come in portions. */
+/** Long texts are returned in portions. */
 import { Type } from "@sinclair/typebox";
 import { ToolFailure } from "./failure.ts";
 import { given, orNull, whole } from "./tool.ts";
@@ -19,14 +19,14 @@ export interface AskedPart {
   max_chars?: number;
 }
 
-/** Where a portion of text stands in the whole. */
+/** The place of a portion in the whole text. */
 export const partOutput = {
   total_chars: Type.Integer(),
   offset: Type.Integer(),
   next_offset: orNull(Type.Integer(), "Where to go on; null when this was the last part."),
 };
 
-/** The portion that was asked for, and what to say about it. Throws ToolFailure for one behind the end. */
+/** Returns the requested portion, and what to say about it. Throws ToolFailure for an offset past the end. */
 export function askedPortion(text: string, { offset = 0, max_chars = CHARS_DEFAULT }: AskedPart) {
   if (offset > 0 && offset >= text.length)
     throw new ToolFailure(`The text has ${text.length} characters; there is nothing at offset ${offset}.`, {
@@ -43,7 +43,7 @@ export function askedPortion(text: string, { offset = 0, max_chars = CHARS_DEFAU
   };
 }
 
-/** A portion of a text, and where the next one begins; null when this was the last. Characters are never cut in two. */
+/** Returns a portion of a text, and the offset of the next one; null if it was the last. Never splits a character. */
 export function portionOf(text: string, offset: number, limit: number): { text: string; nextOffset: number | null } {
   const isInside = (at: number) => /[\udc00-\udfff]/.test(text[at] ?? "");
   const start = isInside(offset) ? offset + 1 : offset;

@@ -5,13 +5,13 @@ export interface RemoteOptions {
   /** Base URL without trailing slash. */
   url: string;
   key: string;
-  /** The usual agent, by its address or its local part. */
+  /** The default agent, by its address or its local part. */
   agent: string | null;
   userAgent: string;
   timeoutMs: number;
 }
 
-/** The API of a server that is reached by network. */
+/** Makes the API of a server that is reached over the network. */
 export function remoteApi({ url, key, agent, userAgent, timeoutMs }: RemoteOptions): Api {
   const headers = { accept: "application/json", "user-agent": userAgent };
   const client = new E2AClient({ baseUrl: url, apiKey: key, headers, timeoutMs, retries: 0 });

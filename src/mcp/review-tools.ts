@@ -8,7 +8,7 @@ import { type Fence, shortLine, wholeLine, wholeList } from "./untrusted.ts";
 
 const PAGE_DEFAULT = 10;
 const PAGE_MAX = 50;
-/** Of each held mail in the list; get_message has the rest. */
+/** Characters of each held mail in the list; get_message has the rest. */
 const CHARS_SHOWN = 2_000;
 const HOSTS_SHOWN = 100;
 
@@ -125,7 +125,7 @@ async function heldOf(message: Outbound, readHtml: Context["readHtml"]): Promise
   };
 }
 
-/** What a reviewer of a held message is told beside what it says. */
+/** Returns what a reviewer of a held message is told in addition to its content. */
 export function notesOf({ review_notes: notes = [], unsearched = [] }: Outbound): string[] {
   return [...notes, ...unsearched.map(({ name, why }) => `Could not be searched: ${name} (${why}).`)].map(wholeLine);
 }
@@ -139,7 +139,7 @@ function heldText(held: Static<typeof Held>, fence: Fence): string {
     ...hidden,
     ...(held.is_cut ? ["Not all of it is shown; get_message has the rest."] : []),
     ...(held.untrusted.has_html ? ["It also has HTML, which may say something else."] : []),
-    // It names files and hosts, which are the agent's words.
+    // It names files and hosts, which the agent chose.
     fence.line({ hold, ...held.untrusted }),
   ].join("\n");
 }

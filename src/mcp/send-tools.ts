@@ -44,7 +44,7 @@ const once = {
   ),
 };
 
-/** What a call that sends tells. */
+/** The result of a call that sends. */
 const sent = {
   message_id: Type.String(),
   agent: Type.String(),
@@ -165,7 +165,7 @@ export const checkSend = tool({
   },
 });
 
-/** Attachments as the API takes them. Throws ToolFailure for one without content. */
+/** Attachments in the form of the API. Throws ToolFailure for one without content. */
 function filesOf(attachments: { filename: string; content_type?: string; text?: string; data?: string }[] | undefined) {
   if (attachments === undefined) return {};
   return {
@@ -182,25 +182,27 @@ function filesOf(attachments: { filename: string; content_type?: string; text?: 
 }
 
 interface HandIn {
-  /** Tells one mail from another: the tool, the agent, and what it was given. */
+  /** What identifies the mail: the tool, the agent, and the arguments. */
   asked: readonly unknown[];
   agent: string;
   post(options: PostOptions): Promise<Sent>;
-  /** The model's own Idempotency-Key. */
+  /** The Idempotency-Key that the model gave. */
   key: string | undefined;
 }
 
-/** Refusals of one mail that are stepped over; a model that went on longer than this has been told often enough. */
+/** Refusals of one mail that are skipped; a model that repeats a refused mail more often gets the stored refusal. */
 const REFUSALS_MAX = 5;
 
-/** The path that keys are made of; it stays, so that a call repeated across an upgrade is known. */
+/**
+ * The path from which keys are derived. It must not change, so that a call repeated across an upgrade is recognised.
+ */
 function pathOf(agent: string, messageId: string, act: "reply" | "forward"): string {
   return `/agents/${encodeURIComponent(agent)}/messages/${encodeURIComponent(messageId)}/${act}`;
 }
 
 /**
- * Hands a mail in, once: the same call again, by a model that did not see the answer, finds the first one's mail. The
- * API also keeps refusals under a key, for a day; but what was refused was not sent, and may be right by now, so the
+ * Submits a mail once: if a model did not see the answer and repeats the call, it finds the first call's mail. The API
+ * also stores refusals under a key, for a day. A refused mail was not sent, though, and may be accepted by now, so the
  * next key of the same mail is tried.
  */
 async function handIn({ asked, agent, post, key }: HandIn, context: Context) {
@@ -222,7 +224,7 @@ async function handIn({ asked, agent, post, key }: HandIn, context: Context) {
 
 async function told(agent: string, first: Sent, isReplayed: boolean, { api, signal, fence }: Context) {
   const { message_id, conversation_id } = first;
-  // What was told of it then may not be so any more.
+  // The stored answer may be out of date.
   const message: Sent | Outbound = isReplayed ? await api.client.outbox.get(message_id, { signal }) : first;
   const repeated = isReplayed
     ? [

@@ -1,4 +1,4 @@
-/** The API's answers, by the names that the tools have for them. */
+/** The API's answers, under the names that the tools use. */
 import type { Static } from "@sinclair/typebox";
 import type * as attachment from "../wire/attachment.ts";
 import type * as message from "../wire/message.ts";

@@ -3,17 +3,17 @@ import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/s
 import type { Api } from "./api.ts";
 import { createMcpServer, type McpOptions } from "./server.ts";
 
-/** A mail of 25 MiB in base64, and its JSON. */
+/** Room for a mail of 25 MiB in base64, with its JSON. */
 const MESSAGE_BYTES_MAX = 40 * 1024 * 1024;
 
 export interface StdioOptions extends McpOptions {
   stdin: Readable;
   stdout: Writable;
-  /** Ends it; so does the end of `stdin`. */
+  /** Ends the conversation, as does the end of `stdin`. */
   signal: AbortSignal;
 }
 
-/** Speaks MCP with the client at the other end of these streams, until one of the two ends it. */
+/** Speaks MCP with the client on these streams, until either side ends it. */
 export async function answerStdio(api: Api, { stdin, stdout, signal, ...options }: StdioOptions): Promise<void> {
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const handle = serveStdio(() => createMcpServer(api, options), {

@@ -50,7 +50,7 @@ export function summaryOf(message: ApiSummary): Static<typeof Summary> {
   };
 }
 
-/** Messages as text, two lines each: what we know, and what it says. */
+/** Messages as text, two lines each: what we know of the message, and what it says. */
 export function summaryLines(messages: readonly Static<typeof Summary>[], fence: Fence): string[] {
   if (messages.length === 0) return [];
   const lines = messages.map(({ message_id, conversation_id, at, status, verdict, labels, ...message }) => {

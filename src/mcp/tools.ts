@@ -13,7 +13,7 @@ import { approveMessage, listPending, rejectMessage } from "./review-tools.ts";
 import { checkSend, forwardMessage, replyToMessage, sendEmail } from "./send-tools.ts";
 import type { Tool } from "./tool.ts";
 
-/** Everything that a model can do here, in the order in which clients show it. */
+/** All tools, in the order in which clients show them. */
 export const tools: readonly Tool[] = [
   ...[whoami, listAgents],
   ...[listMessages, searchMessages, waitForMessage, getMessage, getAttachment],

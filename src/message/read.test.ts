@@ -166,6 +166,48 @@ describe("header", () => {
     expect(mail.to.map(({ address }) => address)).toEqual(addresses.slice(0, 1_000));
   });
 
+  test("of addresses without end those that fit in 32 KiB stay, each whole, and a defect says so", async () => {
+    const wide: ReadLimits = { ...limits, maxHeaderBytes: 1024 * 1024 };
+    const people = (letter: string) =>
+      Array.from({ length: 300 }, (_, i) => `"${letter} ${i}, ${"n".repeat(40)}" <${letter}${i}@example.com>`);
+    const fields = ["Reply-To", "To", "Cc"].map((name, i) => `${name}: ${people("rtc"[i] as string).join(",\r\n ")}`);
+    const mail = await readMail(message(...dated, ...fields, "", "Hi"), wide);
+    const kept = [mail.from, mail.replyTo, mail.to, mail.cc].flat();
+    const bytes = kept.reduce((sum, { address, name }) => sum + address.length + name.length, 0);
+    expect(bytes).toBeGreaterThan(32_000);
+    expect(bytes).toBeLessThanOrEqual(32 * 1024);
+    expect(mail.replyTo).toHaveLength(300);
+    expect(mail.cc).toEqual([]);
+    for (const [i, { address }] of mail.to.entries()) expect(address).toBe(`t${i}@example.com`);
+    expect(mail.defects).toContain("The message names more addresses than are shown; the rest is in its header.");
+
+    const long = Array.from({ length: 5_000 }, (_, i) => `${i}${"x".repeat(40)}@example.com`);
+    for (const to of [long.join(","), long.join(",\r\n "), long.join(", \r\nTo: ")]) {
+      const many = await readMail(message(...dated, `To: ${to}`, "", "Hi"), wide);
+      expect(many.to.map(({ address }) => address)).toEqual(long.slice(0, many.to.length));
+      expect(many.to.length).toBeGreaterThan(500);
+      expect(JSON.stringify(many.to).length).toBeLessThan(64 * 1024);
+      expect(many.defects.join()).toContain("more addresses than are shown");
+    }
+    const few = await read(...dated, `To: ${long.slice(0, 100).join(",\r\n ")}`, "", "Hi");
+    expect(few.defects.join()).not.toContain("more addresses");
+  });
+
+  test("a Subject and a name without end are cut, and the header has them whole", async () => {
+    const wide: ReadLimits = { ...limits, maxHeaderBytes: 1024 * 1024 };
+    const words = Array.from({ length: 20_000 }, (_, i) => `word${i}`);
+    const lines = words.join("\r\n ");
+    const [, date = ""] = dated;
+    const mail = await readMail(message(`From: ${lines} <a@example.com>`, date, `Subject: ${lines}`, "", "Hi"), wide);
+    expect(mail.subject).toBe(words.join(" ").slice(0, 1_996));
+    expect(mail.defects).toContain("The Subject is too long; the rest is in the header.");
+    expect(mail.from.every(({ name }) => name.length <= 998)).toBe(true);
+    expect(mail.headers.find(({ name }) => name === "Subject")?.value).toBe(words.join(" "));
+    const encoded = await read(...dated, `Subject: ${"=?utf-8?b?w6k=?=\r\n ".repeat(1_500)}`, "", "Hi");
+    expect(encoded.subject).toBe("é".repeat(1_500));
+    expect(encoded.defects.join()).not.toContain("Subject");
+  });
+
   test("of 1,001 fields the first 1,000 are read", async () => {
     const fields = Array.from({ length: 1_000 }, (_, i) => `X-A: ${i}`);
     const whole = await read(...fields, "", "Hi");

@@ -17,6 +17,16 @@ export type { ReadLimits } from "./structure.ts";
 const FIELDS_MAX = 1_000;
 /** Mailboxes kept from one field. A longer list is not meant to be read. */
 const MAILBOXES_MAX = 1_000;
+/** Bytes of all mailboxes kept from a message, because a list shows 100 messages at once. Enough for some 700 people. */
+const MAILBOXES_BYTES_MAX = 32 * 1024;
+/** Text parsed from one kind of address field: several times what is kept of it. */
+const ADDRESS_FIELD_CHARS_MAX = 64 * 1024;
+/** Names of real people and lists have fewer than 100 characters. */
+const NAME_CHARS_MAX = 998;
+/** Two lines of the greatest length (RFC 5322 2.1.1). The header's fields have the whole Subject. */
+const SUBJECT_CHARS_MAX = 2 * 998;
+/** Read from the field, so that a Subject in encoded words (RFC 2047) reaches SUBJECT_CHARS_MAX. */
+const SUBJECT_FIELD_CHARS_MAX = 32 * 1024;
 /** RFC 5321 4.5.3.1.3 allows 254. Longer addresses are undeliverable, and a Postgres index entry holds 2,704 bytes. */
 const ADDRESS_BYTES_MAX = 998;
 /** Ids kept from a References field: the latest, because threads are found by the last few. */
@@ -154,7 +164,9 @@ function readHeader(block: HeaderBlock): Header {
   }
 
   const author = singleAuthor(block);
-  const read = readMailboxes(block, "from");
+  const mailboxes = readMailboxes(block);
+  const read = mailboxes.from;
+  if (mailboxes.isCut) defects.push("The message names more addresses than are shown; the rest is in its header.");
   const from = author ? [{ address: author.address, name: read[0]?.name ?? "" }] : read;
   if (fieldsNamed(block, "from").length === 0) defects.push("The message has no From field.");
   else if (from.length === 0) defects.push("The From field has no address.");
@@ -166,12 +178,17 @@ function readHeader(block: HeaderBlock): Header {
   const dated = date.getTime() > 0 && date.getUTCFullYear() < 10_000;
   if (!dated) defects.push(dateText ? "The Date field cannot be read." : "The message has no Date field.");
 
+  const subjectField = first("subject");
+  const subject = cleanLine(decodeWords(subjectField.slice(0, SUBJECT_FIELD_CHARS_MAX)));
+  if (subject.length > SUBJECT_CHARS_MAX || subjectField.length > SUBJECT_FIELD_CHARS_MAX)
+    defects.push("The Subject is too long; the rest is in the header.");
+
   return {
     from,
-    to: readMailboxes(block, "to"),
-    cc: readMailboxes(block, "cc"),
-    replyTo: readMailboxes(block, "reply-to"),
-    subject: cleanLine(decodeWords(first("subject"))),
+    to: mailboxes.to,
+    cc: mailboxes.cc,
+    replyTo: mailboxes.replyTo,
+    subject: cut(subject, SUBJECT_CHARS_MAX),
     messageId: readMessageIds(first("message-id"))[0] ?? null,
     inReplyTo: readMessageIds(first("in-reply-to")),
     references: readMessageIds(first("references")),
@@ -187,20 +204,54 @@ function readFields(block: HeaderBlock): HeaderField[] {
     .map((field) => ({ name: field.name, value: cleanLine(decodeWords(fieldText(field))) }));
 }
 
-/** All mailboxes of all fields of this name, members of groups included (RFC 5322 3.4). */
-function readMailboxes(block: HeaderBlock, key: string): Mailbox[] {
-  const values = fieldsNamed(block, key).map(fieldText);
-  if (values.length === 0) return [];
-  const mailboxes: Mailbox[] = [];
+type Mailboxes = Pick<Header, "from" | "replyTo" | "to" | "cc">;
+
+/** Reads From, Reply-To, To and Cc, in this order, up to MAILBOXES_BYTES_MAX. `isCut`: some mailboxes were left out. */
+function readMailboxes(block: HeaderBlock): Mailboxes & { isCut: boolean } {
+  let isCut = false;
+  let bytesLeft = MAILBOXES_BYTES_MAX;
+  const take = (key: string): Mailbox[] => {
+    const field = addressField(block, key);
+    isCut ||= field.isCut;
+    const kept: Mailbox[] = [];
+    for (const mailbox of parseMailboxes(field.values)) {
+      bytesLeft -= Buffer.byteLength(mailbox.address) + Buffer.byteLength(mailbox.name);
+      if (bytesLeft >= 0 && kept.length < MAILBOXES_MAX) kept.push(mailbox);
+      else isCut = true;
+      if (bytesLeft < 0) break;
+    }
+    return kept;
+  };
+  return { from: take("from"), replyTo: take("reply-to"), to: take("to"), cc: take("cc"), isCut };
+}
+
+/** Values of all fields of this name, up to ADDRESS_FIELD_CHARS_MAX. A cut value ends behind a whole mailbox. */
+function addressField(block: HeaderBlock, key: string): { values: string[]; isCut: boolean } {
+  const values: string[] = [];
+  let left = ADDRESS_FIELD_CHARS_MAX;
+  for (const field of fieldsNamed(block, key)) {
+    const value = fieldText(field);
+    if (value.length > left) {
+      values.push(value.slice(0, Math.max(0, value.lastIndexOf(",", left - 1))));
+      return { values, isCut: true };
+    }
+    values.push(value);
+    left -= value.length;
+  }
+  return { values, isCut: false };
+}
+
+/** Parses mailboxes in order, members of groups included (RFC 5322 3.4). */
+function* parseMailboxes(values: string[]): Generator<Mailbox> {
+  if (values.length === 0) return;
   for (const { address, name } of parseAddressHeader(values, { flatten: true, decodePunycode: false }).value) {
-    if (mailboxes.length === MAILBOXES_MAX) break;
     const parts = splitAddress(cleanLine(address ?? ""));
     if (!parts || /[\s<>]/.test(parts.local)) continue;
     const domain = asciiDomain(parts.domain) ?? parts.domain;
     const whole = `${parts.local}@${domain}`;
-    if (Buffer.byteLength(whole) <= ADDRESS_BYTES_MAX) mailboxes.push({ address: whole, name: cleanLine(name) });
+    if (Buffer.byteLength(whole) <= ADDRESS_BYTES_MAX)
+      yield { address: whole, name: cut(cleanLine(name), NAME_CHARS_MAX) };
   }
-  return mailboxes;
 }
 
 /** Ids in angle brackets. If there are none, words with an "@" count as ids (RFC 5322 3.6.4). */

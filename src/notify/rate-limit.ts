@@ -1,4 +1,4 @@
-import type { Clock } from "../util/clock.ts";
+import { type Clock, earliest } from "../util/clock.ts";
 
 /** How fast an endpoint may be called: a number of attempts per second, and after a pause that many at once. */
 export interface RateLimit {
@@ -39,8 +39,8 @@ export function createRateLimit(perSecond: number, clock: Clock): RateLimit {
     waiting,
     nextFreeAt() {
       const whole = 1 - ROUNDING / 2;
-      const waits = waiting().map((endpoint) => ((whole - tokensOf(endpoint)) / perSecond) * 1000);
-      return waits.length > 0 ? new Date(clock.now() + Math.ceil(Math.min(...waits))) : null;
+      const waitMs = (endpoint: string) => Math.ceil(((whole - tokensOf(endpoint)) / perSecond) * 1000);
+      return earliest(waiting().map((endpoint) => clock.now() + waitMs(endpoint)));
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { DeliverySlots } from "../store/events/delivery-queue.ts";
 import type { DeliveryRow } from "../store/schema.ts";
-import type { Clock } from "../util/clock.ts";
+import { type Clock, earliest } from "../util/clock.ts";
+import { Tally } from "../util/tally.ts";
 
 /** Share of all slots for endpoints whose last attempt failed, so that hanging ones never take the slots of others. */
 const FAILING_SHARE = 0.5;
@@ -57,24 +58,19 @@ export function createSlots(
   clock: Clock,
   random: () => number,
 ): Slots {
-  const inHand = new Map<string, number>();
-  const byAccount = new Map<string, number>();
+  const inHand = new Tally();
+  const byAccount = new Tally();
   const accountMax = Math.ceil(options.all * ACCOUNT_SHARE);
   const healthy = new Set<string>();
   const failing = new Map(options.failing.map((endpoint) => [endpoint, { failures: 1, restsUntil: 0 }]));
   const failingMax = Math.max(1, Math.floor(options.all * FAILING_SHARE));
 
-  const count = (counts: Map<string, number>, key: string, by: number) => {
-    const left = (counts.get(key) ?? 0) + by;
-    if (left > 0) counts.set(key, left);
-    else counts.delete(key);
-  };
   const rests = (endpoint: string) => (failing.get(endpoint)?.restsUntil ?? 0) > clock.now();
   const free = (endpoint: string) => {
     if (rests(endpoint)) return 0;
-    return (healthy.has(endpoint) ? options.perEndpoint : 1) - (inHand.get(endpoint) ?? 0);
+    return (healthy.has(endpoint) ? options.perEndpoint : 1) - inHand.of(endpoint);
   };
-  const failingInHand = () => [...inHand.keys()].filter((endpoint) => failing.has(endpoint)).length;
+  const failingInHand = () => inHand.keys().filter((endpoint) => failing.has(endpoint)).length;
   const resting = () => [...failing.keys()].filter(rests);
 
   return {
@@ -86,7 +82,7 @@ export function createSlots(
         of,
         others: 1,
         accounts: {
-          of: new Map([...byAccount].map(([account, taken]) => [account, accountMax - taken])),
+          of: new Map(byAccount.keys().map((account) => [account, accountMax - byAccount.of(account)])),
           others: accountMax,
         },
         failing: new Set(named ? named.filter((endpoint) => failing.has(endpoint)) : failing.keys()),
@@ -95,18 +91,18 @@ export function createSlots(
     },
     busy: () => [
       ...new Set([
-        ...[...inHand.keys()].filter((endpoint) => free(endpoint) <= 0),
+        ...inHand.keys().filter((endpoint) => free(endpoint) <= 0),
         ...resting().slice(0, RESTING_LISTED_MAX),
       ]),
     ],
-    fullAccount: () => [...byAccount].find(([, taken]) => taken >= accountMax)?.[0] ?? null,
+    fullAccount: () => byAccount.keys().find((account) => byAccount.of(account) >= accountMax) ?? null,
     take({ endpointId, userId }) {
-      count(inHand, endpointId, +1);
-      count(byAccount, userId, +1);
+      inHand.add(endpointId, +1);
+      byAccount.add(userId, +1);
     },
     done({ endpointId: endpoint, userId }, isHealthy) {
-      count(inHand, endpoint, -1);
-      count(byAccount, userId, -1);
+      inHand.add(endpoint, -1);
+      byAccount.add(userId, -1);
       if (isHealthy === null) return;
       if (isHealthy) {
         failing.delete(endpoint);
@@ -123,10 +119,6 @@ export function createSlots(
       failing.set(endpoint, { failures, restsUntil: clock.now() + restMs });
     },
     forget: (endpoint) => failing.delete(endpoint),
-    nextFreeAt() {
-      let first = Number.POSITIVE_INFINITY;
-      for (const endpoint of resting()) first = Math.min(first, failing.get(endpoint)?.restsUntil ?? first);
-      return Number.isFinite(first) ? new Date(first) : null;
-    },
+    nextFreeAt: () => earliest(resting().map((endpoint) => failing.get(endpoint)?.restsUntil)),
   };
 }

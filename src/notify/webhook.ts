@@ -6,7 +6,7 @@ import { contentOnWire, messageOnWire } from "../store/mail/received.ts";
 import type { Notice } from "../store/outbound/notices.ts";
 import type { DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
-import type { Clock } from "../util/clock.ts";
+import { type Clock, earliest } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import { startWork, type Work } from "../util/work.ts";
 import type { Vault } from "../vault.ts";
@@ -44,7 +44,7 @@ export interface WebhookOptions {
   /** Attempts per second for each endpoint; 0 means no limit. */
   ratePerEndpoint: number;
   timeoutMs: number;
-  /** Writes to the owner of an endpoint that is switched off. */
+  /** Writes the mail to the owner of an endpoint that is switched off. */
   writeMail: WriteMail;
   random?: () => number;
 }
@@ -144,9 +144,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
       }
     },
     async nextDue() {
-      const due = nextDue === undefined ? new Date(searchAt) : nextDue;
-      const all = [due, slots.nextFreeAt(), rateLimit.nextFreeAt()].flatMap((at) => at?.getTime() ?? []);
-      return all.length > 0 ? new Date(Math.min(...all)) : null;
+      return earliest([nextDue === undefined ? searchAt : nextDue, slots.nextFreeAt(), rateLimit.nextFreeAt()]);
     },
   });
   const unsubscribe = store.onSignal((signal) => {

@@ -65,6 +65,11 @@ describe("an upstream that", () => {
       { http: 502, status: "failed", smtp_reply: "550 5.1.1 User unknown" },
     ],
     [
+      "does not know the sender, in the words for a recipient",
+      { on: (stage) => (stage === "mail" ? "550 5.1.1 User unknown here" : undefined) },
+      { http: 502, status: "failed", smtp_reply: "550 5.1.1 User unknown here" },
+    ],
+    [
       "refuses the content",
       { on: (stage) => (stage === "message" ? "554 5.6.0 No" : undefined) },
       { http: 502, status: "failed", smtp_reply: "554 5.6.0 No" },

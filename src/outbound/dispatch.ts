@@ -8,9 +8,10 @@ import type { LaneRoom, RecipientOutcome } from "../store/outbound/queue.ts";
 import type { OutboundWork } from "../store/outbound/work.ts";
 import type { RecipientRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
-import type { Clock } from "../util/clock.ts";
+import { type Clock, earliest } from "../util/clock.ts";
 import { Failure } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
+import { Tally } from "../util/tally.ts";
 import { startWork } from "../util/work.ts";
 import { contentHashOf } from "./content-hash.ts";
 import { createOutages } from "./outage.ts";
@@ -21,38 +22,38 @@ import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
 import type { SendOutcome } from "./upstream-session.ts";
 
-/** Claimed items in hand for each connection to an upstream: while one is sent, the next is read and signed. */
+/** Claimed recipients in hand for each connection to an upstream: while one is sent, the next is read and signed. */
 const CLAIMED_PER_CONNECTION = 2;
-/** What was just handed in may wait in memory instead of being read again: that many for each connection … */
+/** Mail that was just handed in may wait in memory instead of being read again: so many for each connection … */
 const RESERVED_PER_CONNECTION = 10;
-/** … and that many bytes in all. */
+/** … and so many bytes in all. */
 const RESERVED_BYTES_MAX = 64 * 1024 * 1024;
-/** Messages on their way to mailboxes here at once; they share commits. */
+/** Messages delivered to mailboxes of this server at once; they share commits. */
 const LOCAL_AT_ONCE = 32;
-/** How long the work of a node that died lies still. Leases of the living are renewed long before they end. */
+/** How long the mail of a node that died waits. A living node renews its leases long before they end. */
 const LEASE_MS = 90_000;
 const RENEW_MS = 20_000;
-/** No dialogue takes longer: RFC 5321 4.5.3.2 gives ten minutes to the final dot alone. */
+/** Longest SMTP dialogue: RFC 5321 4.5.3.2 gives ten minutes to the final dot alone. */
 const TRY_MS = 15 * 60_000;
-/** Pause before an outcome is recorded once more. It is never given up while the process lives. */
+/** Pause before an outcome is recorded again. The process never gives one up while it lives. */
 const RECORD_RETRY_MS = 1_000;
-/** The same, after a failure that time is not likely to mend. */
+/** The same, after a failure that is not likely to pass with time. */
 const RECORD_RETRY_LONG_MS = 60_000;
-/** An outcome that the store has not taken by then goes to the disk. */
+/** An outcome that the store has not taken by then is written to the disk. */
 const RECORD_SLOW_MS = 100;
 /**
- * A store that has not answered by then may never do: a line that went dead refuses nothing for many minutes. Nothing more
- * is handed over meanwhile.
+ * A store that has not answered by then may never answer: a dead connection takes many minutes to fail. Until then
+ * nothing more is handed to an upstream.
  */
 const RECORD_LATE_MS = 2_000;
-/** Nothing is handed to an upstream unless a write succeeded so recently: what it took could not be recorded. */
+/** Mail is handed to an upstream only when a write succeeded so recently: else its outcome might not be recorded. */
 const WRITE_FRESH_MS = 5_000;
 /**
- * After a store that several nodes share was away, none claims for so long: leases may have ended meanwhile, and those
- * who have outcomes to record (every second) must come first.
+ * After a shared store was away, a node does not claim for so long. Leases may have ended meanwhile, and nodes that
+ * have outcomes to record, which they try every second, must come first.
  */
 const HELD_BACK_MS = 10_000;
-/** When the gate is asked again that could not be asked. */
+/** Pause before a gate that failed is asked again. */
 const GATE_RETRY_MS = 60_000;
 
 export interface DispatchOptions {
@@ -65,16 +66,16 @@ export interface DispatchOptions {
   returnPaths: ReturnPaths;
   gatekeeper: Gatekeeper;
   signingKeys: SigningKeys;
-  /** Whether the world can see a key of the domain; decides between its own From and "via e2a". */
+  /** Whether a key of the domain is published; decides between its own From and "via e2a". */
   isPublished(keys: DomainKeys): Promise<boolean>;
-  /** From domain for agents of domains whose keys are not published; null sends as they are. */
+  /** The From domain for agents of domains whose keys are not published; null keeps their own. */
   fromDomain: string | null;
   sharedDomain: string;
   hostname: string;
   random?: () => number;
 }
 
-/** A recipient whose lease is ours. `work` when the caller has the message at hand. */
+/** A recipient whose lease is ours. `work`: its message, if the caller has it in memory. */
 interface Item {
   recipient: RecipientRow;
   work?: OutboundWork;
@@ -88,14 +89,17 @@ export interface UpstreamCheck {
 }
 
 export interface Dispatch {
-  /** Room for one try at once: the lease token to store it with, or null when it has to queue. Give back what is not used. */
+  /**
+   * Reserves room for one immediate try: its lease token, or null when it has to queue. `unreserve` gives it back
+   * unused.
+   */
   reserve(lane: string, bytes: number): string | null;
   unreserve(lane: string, bytes: number): void;
-  /** When a lease that begins now ends. */
+  /** The end of a lease that begins now. */
   leaseUntil(): Date;
-  /** Tries a recipient whose lease `reserve` gave and the store took. */
+  /** Tries a recipient that was stored with the token of `reserve`. */
   take(recipient: RecipientRow, work: OutboundWork): void;
-  /** Why a lane is down at the moment; null when it is not. */
+  /** Why a lane is down; null when it is not. */
   outage(lane: string): string | null;
   /** Signs in at every upstream. */
   check(): Promise<UpstreamCheck[]>;
@@ -104,38 +108,38 @@ export interface Dispatch {
 }
 
 /**
- * The way out: claim → route → receive() for agents of this server, an upstream for the rest → what became of it.
+ * Outbound mail: claim → route → receive() for agents of this server, an upstream for all others → outcome.
  *
- * At least once: the upstream's 250 stands in a journal until our commit, so a crash between the two sends nothing again;
- * one of the machine, before the journal is on its disk, may. Mail for agents of this server is recognised when it comes
- * again, so it is there exactly once.
+ * Delivery is at least once. The upstream's 250 stands in a journal until our commit, so a crash of the process between
+ * the two sends nothing twice. A crash of the machine may, before the journal is on the disk. Mail to agents of this
+ * server is recognized when it comes again, so it arrives exactly once.
  */
 export function startDispatch(options: DispatchOptions): Dispatch {
   const { store, clock, log, routes, journal } = options;
   const random = options.random ?? Math.random;
   const outages = createOutages(() => clock.now(), random);
   const upstreams = new Map([...routes.upstreams].map(([lane, settings]) => [lane, createUpstream(settings, log)]));
-  const inHand = new Map<string, number>();
-  /** Lanes whose last claim left something behind: newcomers queue there, in their order. */
+  const inHand = new Tally();
+  /** Lanes where the last claim left due mail behind: new mail queues there, so that the order is kept. */
   const behind = new Set<string>();
-  /** Lane → the account at which its last claim stopped, so that all have their turn. */
+  /** Lane → the account at which its last claim stopped, so that each account has its turn. */
   const turns = new Map<string, string>();
-  /** What is in hand: several may share a token, those that were claimed together. */
+  /** Recipients in hand. Those of one claim share a token. */
   const leased = new Set<RecipientRow>();
   const breakOff = new AbortController();
   let closed = false;
 
   let reservedBytes = 0;
-  /** When a write succeeded last. */
+  /** When a write last succeeded. */
   let wroteAt = Number.NEGATIVE_INFINITY;
-  /** Set when the store failed: no claims until then. */
+  /** Set when the store has failed: no claims before. */
   let heldBackUntil: number | null = null;
 
   function noteStoreFailed(): void {
     if (store.dialect === "postgres") heldBackUntil = clock.now() + HELD_BACK_MS;
   }
 
-  /** Whether claims have to wait for others to record what they have. Throws while the store is away. */
+  /** Whether claims must wait for other nodes to record their outcomes. Throws while the store is away. */
   async function isHeldBack(): Promise<boolean> {
     if (heldBackUntil === null) return false;
     await store.probeWrite(new Date(clock.now()));
@@ -167,15 +171,14 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   const room = (lane: string, perConnection: number) => {
     const connections = routes.upstreams.get(lane)?.connections;
     const capacity = connections === undefined ? LOCAL_AT_ONCE : connections * perConnection;
-    return Math.max(0, outages.room(lane, capacity) - (inHand.get(lane) ?? 0));
+    return Math.max(0, outages.room(lane, capacity) - inHand.of(lane));
   };
   const free = (lane: string) => room(lane, CLAIMED_PER_CONNECTION);
-  const count = (lane: string, by: number) => inHand.set(lane, (inHand.get(lane) ?? 0) + by);
   const leaseUntil = () => new Date(clock.now() + LEASE_MS);
 
   const work = startWork<Item>({
     name: "outbound",
-    // Each lane has its own.
+    // Each lane has a limit of its own.
     concurrency: Number.POSITIVE_INFINITY,
     clock,
     log,
@@ -185,28 +188,27 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       const claimed = open.length === 0 ? [] : await claimDue(open);
       for (const { lane, free } of lanes) {
         const taken = claimed.filter((row) => row.lane === lane).length;
-        count(lane, taken);
+        inHand.add(lane, taken);
         if (taken < free) behind.delete(lane);
         else if (free > 0) behind.add(lane);
       }
       return claimed.map((recipient) => ({ recipient }));
     },
     run,
-    // A lane that is down has to be looked at too: its next probe is due at a time that is known only now.
+    // A lane that went down counts, because the time of its next probe is known only now.
     waiting: () => routes.lanes.some((lane) => outages.until(lane) !== null || (behind.has(lane) && free(lane) > 0)),
     async nextDue() {
       const now = clock.now();
       if (heldBackUntil !== null) return new Date(now + RECORD_RETRY_MS);
-      const times = routes.lanes.map((lane) => outages.until(lane) ?? 0).filter((until) => until > now);
+      const times: (Date | number | null)[] = routes.lanes.map(outages.until).filter((until) => until && until > now);
       const dues = await Promise.all(routes.lanes.map((lane) => store.nextRecipientDue([lane])));
       for (const [i, lane] of routes.lanes.entries()) {
-        const due = dues[i]?.getTime() ?? Number.POSITIVE_INFINITY;
-        // Where there is no room now, whoever leaves the lane has to look.
-        if (due <= now && free(lane) === 0) behind.add(lane);
+        const due = dues[i] ?? null;
+        // A lane without room is looked at when a try in it ends.
+        if (due && due.getTime() <= now && free(lane) === 0) behind.add(lane);
         else times.push(due);
       }
-      const earliest = Math.min(...times);
-      return Number.isFinite(earliest) ? new Date(earliest) : null;
+      return earliest(times);
     },
   });
 
@@ -215,12 +217,12 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     leased.add(recipient);
     try {
       const work = known ?? (await store.outboundWork(messageId));
-      // The message or its agent was deleted: the row went with it.
+      // The message or its agent was deleted, and the recipient with it.
       if (!work) return;
-      // What was accepted a moment ago has been asked about just then.
+      // The gate has just decided about mail that was handed in a moment ago.
       if (!known && (await isHeldNow(recipient, work))) return;
       const outcome = await attempt(recipient, work).catch((error): RecipientOutcome => {
-        // The store was away before anything was handed over.
+        // The store failed before anything was handed over.
         if (error instanceof Failure && error.code === "unavailable")
           return { kind: "released", at: new Date(clock.now()), error: error.message };
         log.error("outbound.try_failed", { message: messageId, recipient: recipient.n }, error);
@@ -232,11 +234,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     } finally {
       leased.delete(recipient);
       reservedBytes -= known?.raw.byteLength ?? 0;
-      count(lane, -1);
+      inHand.add(lane, -1);
     }
   }
 
-  /** Whether the gate keeps it after all; what it cannot answer now is asked again later. */
+  /** Whether the gate holds the message after all. When the gate fails, the recipient goes back for a later try. */
   async function isHeldNow(recipient: RecipientRow, work: OutboundWork): Promise<boolean> {
     try {
       return await options.gatekeeper.holds(recipient, work);
@@ -249,13 +251,13 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   }
 
   /**
-   * Records an outcome, however long the store is away: what the next host has taken and the store does not know is sent
-   * twice. Returns false when the recipient was somebody else's or gone by then.
+   * Records an outcome, however long the store is away: mail that the next host has and the store does not know of is
+   * sent twice. Returns false when the recipient has passed to another claimer, or is gone.
    */
   async function record(recipient: RecipientRow, outcome: RecipientOutcome): Promise<boolean> {
     const { messageId, n, leaseToken } = recipient;
     const entry = { recipient: { messageId, n, leaseToken }, outcome, at: new Date(clock.now()) };
-    // What has only been written yet survives this process, though not the machine: what costs time is the disk.
+    // A note survives a crash of this process, but not one of the machine: only `sync` pays for the disk.
     if (outcome.kind === "sent" && outcome.method === "smtp") journal.note(entry);
     const cancelSync = clock.after(RECORD_SLOW_MS, () => journal.sync());
     const keep = () => journal.keep(entry);
@@ -283,8 +285,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
 
   /**
-   * Waits until the store takes writes and no outcome waits for it. Returns whether the recipient is still ours: its
-   * lease may have ended, and somebody else may have sent it.
+   * Waits until the store takes writes and every outcome is recorded. Returns whether the recipient is still ours: its
+   * lease may have ended meanwhile, and another node may have sent it.
    */
   async function mayHandOver(recipient: RecipientRow): Promise<boolean> {
     if (journal.size() === 0 && clock.now() - wroteAt < WRITE_FRESH_MS) return true;
@@ -303,7 +305,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   async function attempt(recipient: RecipientRow, work: OutboundWork): Promise<RecipientOutcome> {
     if (work.message.status === "rejected" || work.message.status === "expired_rejected")
       return settle(recipient, { kind: "refused", reply: "554 5.7.1 Rejected by a reviewer; nothing was sent" });
-    // What somebody approved is what leaves, to the byte.
+    // The approved message leaves, byte for byte, or nothing does.
     if (work.message.reviewedAt && contentHashOf(work.message.content, work.raw) !== work.message.contentHash)
       return settle(recipient, { kind: "refused", reply: "554 5.6.0 This is not what was approved; nothing was sent" });
     const found = await store.findMailbox(recipient.address, options.sharedDomain);
@@ -335,7 +337,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     return settle(recipient, outcome);
   }
 
-  /** Mail for a mailbox here goes through the same door as mail from outside; it was never in other hands. */
+  /** Mail to a mailbox of this server is received like mail from outside, though it never left the server. */
   async function deliverLocally(
     recipient: RecipientRow,
     work: OutboundWork,
@@ -362,7 +364,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     }
   }
 
-  /** As the world gets it: From as its keys allow, and signed. */
+  /** The message as other servers get it: signed, with the From that its published keys allow. */
   async function outsideForm({ message, raw }: OutboundWork): Promise<Uint8Array> {
     const now = new Date(clock.now());
     const from = message.content.from;
@@ -373,10 +375,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       return signDkim(raw, keys.keys, now);
     const kindOf = async (local: string) =>
       (await store.findMailbox(`${local}@${fromDomain}`, options.sharedDomain)).kind;
-    // Bare names are the operator's alone to give: at that domain they may be people's, or another account's agent's.
+    // Only the operator's agents keep bare names: at that domain, they may belong to people, or to other accounts'
+    // agents.
     const isOperators = (await store.firstUser())?.id === message.userId;
     const local = viaLocalPart(from.address, !isOperators || (await kindOf("postmaster")) !== "foreign");
-    // Where the name is somebody's own address, it would speak for them.
+    // The mailbox of another person or agent must not seem to be the sender.
     if (local === null || (await kindOf(local)) === "mailbox") return signDkim(raw, keys.keys, now);
     const via = sendVia(raw, { agent: from, local, fromDomain });
     return signDkim(via, (await options.signingKeys(fromDomain)).keys, now);
@@ -386,14 +389,17 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const now = clock.now();
     if (outcome.kind === "accepted") return { kind: "sent", method: "smtp", status: "sent", reply: outcome.reply };
     if (outcome.kind === "unreachable") {
-      // It keeps its place, and readiness sees since when it waits.
+      // It keeps its place in the queue, and readiness sees how long it has waited.
       const at = recipient.attempts === 0 ? recipient.updatedAt : new Date(now);
       return { kind: "released", at, error: outcome.error };
     }
     const reply = "reply" in outcome ? outcome.reply : null;
     const error = "error" in outcome ? outcome.error : null;
-    if (outcome.kind === "refused")
-      return { kind: "failed", reply, error, suppress: isHardBounce({ status: null, diagnostic: reply ?? "" }) };
+    if (outcome.kind === "refused") {
+      // What is said before the recipient is named says nothing about it, whatever its words.
+      const suppress = !outcome.isOfSender && isHardBounce({ status: null, diagnostic: reply ?? "" });
+      return { kind: "failed", reply, error, suppress };
+    }
     const delay = retryDelay(recipient.attempts + 1, random());
     if (delay !== null) return { kind: "retry", at: new Date(now + delay), reply, error };
     return { kind: "failed", reply, error: error ?? "It was put off for three days, then given up.", suppress: false };
@@ -417,14 +423,14 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   }
 
   /**
-   * After a suspend, or a clock that was set forward, leases look ended whose mail is in hand here. They are renewed before
-   * a claim, which would take it once more.
+   * After a suspend, or a jump of the clock, leases of mail in hand look ended. They are renewed before a claim, which
+   * would take that mail a second time.
    */
   async function renewOverdue(): Promise<void> {
     if (clock.now() - renewedAt > 2 * RENEW_MS) await renew();
   }
 
-  /** Keeps what is in hand ours: a large message on a slow line takes longer than a lease. */
+  /** Renews the leases of mail in hand: a large message on a slow line takes longer than a lease. */
   let cancelRenewal = () => {};
   const renewLater = () => {
     cancelRenewal = clock.after(RENEW_MS, () => {
@@ -440,7 +446,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
 
   const unsubscribe = store.onSignal((signal) => {
     if (signal.topic !== "outbound") return;
-    // Where there is no room nobody looks now; whoever leaves that lane has to.
+    // A lane without room is looked at when a try in it ends.
     for (const lane of signal.key === "" ? routes.lanes : [signal.key]) if (free(lane) === 0) behind.add(lane);
     work.wake();
   });
@@ -450,17 +456,17 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     reserve(lane, bytes) {
       if (closed || behind.has(lane) || room(lane, RESERVED_PER_CONNECTION) === 0) return null;
       if (reservedBytes > 0 && reservedBytes + bytes > RESERVED_BYTES_MAX) return null;
-      count(lane, +1);
+      inHand.add(lane, +1);
       reservedBytes += bytes;
       return crypto.randomUUID();
     },
     unreserve(lane, bytes) {
-      count(lane, -1);
+      inHand.add(lane, -1);
       reservedBytes -= bytes;
     },
     leaseUntil,
     take(recipient, known) {
-      // The store has just taken it.
+      // The store has just stored it.
       wroteAt = clock.now();
       work.take({ recipient, work: known });
     },
@@ -479,7 +485,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       unsubscribe();
       cancelRenewal();
       await work.close(graceMs);
-      // What still hangs is broken off and goes back to the queue; only what had passed its final dot may come twice.
+      // Tries that still hang are broken off and go back to the queue. Mail past its final dot may arrive twice.
       breakOff.abort();
       await work.close(graceMs);
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));

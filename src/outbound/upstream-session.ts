@@ -14,8 +14,11 @@ export type SendOutcome =
   | { kind: "accepted"; reply: string }
   /** 4yz at any point, or the connection failed within the transaction before the final dot. */
   | { kind: "deferred"; reply: string }
-  /** 5yz at any point, or the server lacks SMTPUTF8 or takes smaller messages only. */
-  | { kind: "refused"; reply: string }
+  /**
+   * 5yz at any point, or the server lacks SMTPUTF8 or takes smaller messages only. `isOfSender`: to MAIL FROM, before the
+   * server knew the recipient.
+   */
+  | { kind: "refused"; reply: string; isOfSender?: true }
   /** The final dot may have been sent, the answer never came: the message may have arrived. */
   | { kind: "unknown"; error: string }
   /** Nothing was learned about this message: DNS, connecting, TLS, greeting, sign-in. Names host:port, cause, remedy. */
@@ -285,7 +288,9 @@ function judge(
   // Said to whoever comes next, not about this message (RFC 5321 3.8).
   if (isReply && error?.command === "MAIL FROM" && /^421\b/.test(said))
     return { outcome: { kind: "stale", error: said }, isOdd: true };
-  if (isReply && error && /^5\d\d\b/.test(said)) return { outcome: { kind: "refused", reply: said }, isOdd };
+  const isOfSender = error?.command === "MAIL FROM" ? { isOfSender: true as const } : {};
+  if (isReply && error && /^5\d\d\b/.test(said))
+    return { outcome: { kind: "refused", reply: said, ...isOfSender }, isOdd };
   if (isReply && error && /^4\d\d\b/.test(said)) return { outcome: { kind: "deferred", reply: said }, isOdd };
   // Nodemailer found the address unfit before it sent anything.
   if (error?.code === "EENVELOPE" && !isReply)

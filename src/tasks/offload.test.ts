@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { plainMail, senderZone, signingKey, signMail } from "../../test/smtp/signed-mail.ts";
-import { deliver } from "../../test/smtp/smtp-client.ts";
+import { deliver, SmtpClient } from "../../test/smtp/smtp-client.ts";
 import { request, startTestApp } from "../../test/support/app.ts";
 import { freePort, runBinary, startBinary } from "../../test/support/binary.ts";
 import { tempDir } from "../../test/support/temp.ts";
@@ -15,7 +15,7 @@ const rsa = signingKey("example.com");
 const zone = { ...senderZone("example.com"), ...rsa.zone };
 
 /** An application whose children fail on mail with the header X-Test-Poison, in the way that it names. */
-async function hostileApp() {
+async function hostileApp(set: Record<string, unknown> = {}) {
   const pool = createPool({
     command: [process.execPath, join(import.meta.dir, "../../test/support/hostile-child.ts")],
     log: silentLog,
@@ -23,7 +23,7 @@ async function hostileApp() {
     // Below the default, but more than a fresh child needs for its first ordinary mail on a busy machine.
     limits: { stallMs: 2_000 },
   });
-  const app = await startTestApp({ zone, seams: { pool } });
+  const app = await startTestApp({ zone, set, seams: { pool } });
   await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
   const poisoned = (how: string, subject: string) =>
     signMail(plainMail({ to: bot, subject, messageId: `<${how}@example.com>`, extra: [`X-Test-Poison: ${how}`] }), rsa);
@@ -72,6 +72,35 @@ describe("mail that a child does not survive", () => {
     expect((await t.send(await signMail(plainMail({ to: bot, subject: "ordinary" }), rsa))).code).toBe(250);
     expect((await t.inbox()).map(({ subject }) => subject)).toEqual(["ordinary"]);
   });
+});
+
+test("mail of one client that takes long to be read leaves room for the mail of others", async () => {
+  await using t = await hostileApp({ "smtp.proxy_trusted": "127.0.0.1" });
+  const { port } = t.app.app.smtp;
+  const proxy = (address: string) => `PROXY TCP4 ${address} 192.0.2.99 1024 25\r\n`;
+  const hostile = await t.poisoned("stays", "poison");
+  const clients: SmtpClient[] = [];
+  for (let i = 0; i < 20; i++) {
+    const client = await SmtpClient.connect(port, { first: proxy("192.0.2.1") });
+    await client.play(`
+      < 220
+      > EHLO client.example
+      < 250
+      > MAIL FROM:<alice@example.com>
+      < 250
+      > RCPT TO:<${bot}>
+      < 250
+      > DATA
+      < 354`);
+    clients.push(client);
+  }
+  for (const client of clients) client.send(Buffer.concat([hostile, Buffer.from("\r\n.\r\n")]));
+  const message = await signMail(plainMail({ to: bot, subject: "ordinary" }), rsa);
+  const reply = await deliver(port, { ...envelope, message, proxy: proxy("192.0.2.2") });
+  expect(reply.code).toBe(250);
+  expect((await t.inbox()).map(({ subject }) => subject)).toEqual(["ordinary"]);
+  await t.pool.close();
+  for (const client of clients) client.destroy();
 });
 
 describe("held mail that a child does not survive", () => {

@@ -10,6 +10,7 @@ import type { Examination, Examined, ExamineSettings } from "../inbound/examine.
 import type { Attachment, OutboundMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
+import { limitKey } from "../net/client-address.ts";
 import type { DnsType, Resolver } from "../net/dns.ts";
 import type { HeldReview } from "../store/schema.ts";
 import { Failure } from "../util/errors.ts";
@@ -90,8 +91,10 @@ export function createOffload(options: {
 
   return {
     async examine(pieces, job) {
+      // Mail between agents has no client, so each sending agent is an owner.
+      const owner = job.verdict ? job.envelope.mailFrom : limitKey(job.envelope.remoteAddress);
       try {
-        return (await run("examine", { job, settings, dns, defect: null }, [pieces], { host })).output;
+        return (await run("examine", { job, settings, dns, defect: null }, [pieces], { host, owner })).output;
       } catch (error) {
         if (!(error instanceof TaskLost)) throw error;
         log.warn("message.not_read", { message: job.queueId, client: job.envelope.remoteAddress, why: error.loss });

@@ -6,6 +6,13 @@ export interface Clock {
   after(delayMs: number, run: () => void): () => void;
 }
 
+/** The earliest of some times, which may be in milliseconds since the epoch; null when there is none. */
+export function earliest(times: Iterable<Date | number | null | undefined>): Date | null {
+  let first = Number.POSITIVE_INFINITY;
+  for (const time of times) first = Math.min(first, Number(time ?? Number.POSITIVE_INFINITY));
+  return Number.isFinite(first) ? new Date(first) : null;
+}
+
 /** The system's clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
   now: () => Date.now(),

@@ -29,6 +29,8 @@ export interface Job {
   /** Length of all blobs. */
   readonly bytes: number;
   readonly host: HostFunctions;
+  /** Whose task it is, or "" for a task without an owner. */
+  readonly owner: string;
   /** How long its current child has had it. Time in which the server itself was suspended does not count. */
   ranMs: number;
   /** How many children died while they had it. */
@@ -113,6 +115,20 @@ export class Child {
     let bytes = this.bytes;
     for (const id of this.waits.keys()) bytes -= this.jobs.get(id)?.bytes ?? 0;
     return bytes;
+  }
+
+  /** Counts an owner's jobs, and those of them that are active. */
+  heldBy(owner: string) {
+    const held = { tasks: 0, bytes: 0, active: 0, activeBytes: 0 };
+    for (const job of this.jobs.values()) {
+      if (job.owner !== owner) continue;
+      held.tasks++;
+      held.bytes += job.bytes;
+      if (this.waits.has(job.id)) continue;
+      held.active++;
+      held.activeBytes += job.bytes;
+    }
+    return held;
   }
 
   get pid(): number {

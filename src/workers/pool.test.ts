@@ -101,6 +101,42 @@ describe("tasks in child processes", () => {
   });
 });
 
+describe("owners", () => {
+  const start = (children: Pool, name: string, owner: string, input: unknown = null, blobs: Uint8Array[] = []) => {
+    const run = children.run(name, input, blobs, { owner });
+    run.catch(() => {});
+    return run;
+  };
+
+  test("one that has many tasks at work does not keep out the task of another", async () => {
+    const children = pool();
+    for (let i = 0; i < 40; i++) start(children, "sleep", "busy");
+    expect((await start(children, "echo", "other", 1)).output).toBe(1);
+  });
+
+  test("one with large tasks has one at work, and little of the room of those that wait", async () => {
+    const children = pool();
+    const large = new Uint8Array(15 * 1024 * 1024);
+    for (let i = 0; i < 3; i++) start(children, "sleep", "large", null, [large]);
+    expect((await start(children, "echo", "other", 1, [new Uint8Array(1024)])).output).toBe(1);
+    const waiting = pool();
+    for (let i = 0; i < 6; i++) start(waiting, "listen", "waiting", null, [large]);
+    expect((await start(waiting, "echo", "other", 2, [large])).output).toBe(2);
+  });
+
+  test("take turns when tasks wait, each in its own order", async () => {
+    const children = pool();
+    const order: unknown[] = [];
+    // Two of these are more than a child has at once.
+    const large = new Uint8Array(10 * 1024 * 1024);
+    const done = ["a 1", "a 2", "a 3", "a 4", "b 1", "c 1"].map(async (name) =>
+      order.push((await start(children, "echo", name.slice(0, 1), name, [large])).output),
+    );
+    await Promise.all(done);
+    expect(order).toEqual(["a 1", "a 2", "b 1", "c 1", "a 3", "a 4"]);
+  });
+});
+
 describe("a task that its child does not survive", () => {
   test.each([
     ["spin", "time"],

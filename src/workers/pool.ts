@@ -34,6 +34,14 @@ const TASKS_PER_CHILD_MAX = 250;
 const BYTES_PER_CHILD = 16 * 1024 * 1024;
 /** Blobs of all tasks in one child, waiting ones included. */
 const BYTES_PER_CHILD_MAX = 4 * BYTES_PER_CHILD;
+/**
+ * Active tasks of one owner in one child, and their blobs unless a single task has more. Other owners' tasks wait for these
+ * at most. A child has one thread, so an owner without rivals loses nothing.
+ */
+const OWNER_TASKS_AT_ONCE = 4;
+const OWNER_BYTES_AT_ONCE = 256 * 1024;
+/** Share of TASKS_PER_CHILD_MAX and BYTES_PER_CHILD_MAX for one owner's tasks, waiting ones included. */
+const OWNER_SHARE = 1 / 2;
 /** An idle child that uses more memory is replaced, because processes do not give grown memory back. */
 const RSS_BYTES_KEPT = 256 * 1024 * 1024;
 /** Tasks in a queue. The next one is refused: mail with a 452, HTTP with a 503. */
@@ -62,6 +70,8 @@ export interface TaskOptions {
   alone?: boolean;
   /** A user is waiting: it runs before other tasks, and tasks that only wait for DNS do not take its room. */
   isUrgent?: boolean;
+  /** Whose task it is, such as a client's address. Owners take turns; tasks without an owner share one turn. */
+  owner?: string;
 }
 
 /** A task killed its child, on its second try if it had two. */
@@ -114,7 +124,7 @@ export function createPool(options: PoolOptions): Pool {
   const children = new Set<Child>();
   /** Children that were told to end, and have not exited yet. */
   const leaving = new Set<Child>();
-  const queue: Job[] = [];
+  const queue = new Turns();
   const urgent: Job[] = [];
   const suspects: Job[] = [];
   /** Children for suspects, one suspect at a time in each. */
@@ -161,7 +171,7 @@ export function createPool(options: PoolOptions): Pool {
       const hasRoom =
         child.jobs.size < TASKS_PER_CHILD_MAX &&
         (child.jobs.size === 0 || child.bytes + job.bytes <= BYTES_PER_CHILD_MAX);
-      if (!hasRoom && !isUrgent) continue;
+      if (!isUrgent && !(hasRoom && leavesRoom(child, job))) continue;
       if (!best || child.active < best.active) best = child;
     }
     if (best && best.jobs.size === 0) return best;
@@ -174,15 +184,27 @@ export function createPool(options: PoolOptions): Pool {
     return best;
   }
 
+  /** Whether the job's owner may have another active task. It may still have to wait for room. */
+  function isDue(job: Job): boolean {
+    const living = [...children].filter((child) => !child.isLeaving);
+    return living.length < size || living.some((child) => leavesRoom(child, job));
+  }
+
   function schedule(): void {
     if (isClosed) return;
-    for (const waiting of [urgent, queue])
-      for (let job = waiting[0]; job; job = waiting[0]) {
-        const child = tried(job, () => childFor(job as Job, waiting === urgent));
-        if (child === null) break;
-        waiting.shift();
-        if (child) child.take(job);
-      }
+    for (let job = urgent[0]; job; job = urgent[0]) {
+      const child = tried(job, () => childFor(job as Job, true));
+      if (child === null) break;
+      urgent.shift();
+      if (child) child.take(job);
+    }
+    for (let job = queue.next(isDue); job; job = queue.next(isDue)) {
+      const child = tried(job, () => childFor(job as Job, false));
+      // Jobs behind it wait too, because smaller ones would keep a large job out for ever.
+      if (child === null) break;
+      queue.take(job);
+      if (child) child.take(job);
+    }
     for (let suspect = suspects[0]; suspect; suspect = suspects[0]) {
       let child = [...lone].find((one) => one.jobs.size === 0 && !one.isLeaving);
       if (!child && lone.size >= size) break;
@@ -233,7 +255,7 @@ export function createPool(options: PoolOptions): Pool {
   }
 
   return {
-    run(name, input, blobs = [], { host = {}, alone = false, isUrgent = false } = {}) {
+    run(name, input, blobs = [], { host = {}, alone = false, isUrgent = false, owner = "" } = {}) {
       if (isClosed) return Promise.reject(errorFromData(closedError));
       const waiting = alone ? suspects : isUrgent ? urgent : queue;
       if (waiting.length >= limits.queueMax)
@@ -249,6 +271,7 @@ export function createPool(options: PoolOptions): Pool {
           input,
           blobs,
           host,
+          owner,
           bytes: blobs.reduce((sum, blob) => sum + lengthOf(blob), 0),
           ranMs: 0,
           deaths: alone ? 1 : 0,
@@ -265,7 +288,7 @@ export function createPool(options: PoolOptions): Pool {
     async close() {
       isClosed = true;
       if (idleTimer) clearTimeout(idleTimer);
-      for (const job of [...urgent.splice(0), ...queue.splice(0), ...suspects.splice(0)])
+      for (const job of [...urgent.splice(0), ...queue.clear(), ...suspects.splice(0)])
         job.failed({ kind: "failed", id: job.id, error: closedError });
       const all = [...children, ...leaving, ...lone];
       for (const child of all) {
@@ -279,6 +302,52 @@ export function createPool(options: PoolOptions): Pool {
       clearTimeout(patience);
     },
   };
+}
+
+/** Whether the child keeps room for other owners if it takes the job. */
+function leavesRoom(child: Child, job: Job): boolean {
+  if (job.owner === "") return true;
+  const { tasks, bytes, active, activeBytes } = child.heldBy(job.owner);
+  if (tasks === 0) return true;
+  if (active > 0 && (active >= OWNER_TASKS_AT_ONCE || activeBytes + job.bytes > OWNER_BYTES_AT_ONCE)) return false;
+  return tasks < TASKS_PER_CHILD_MAX * OWNER_SHARE && bytes + job.bytes <= BYTES_PER_CHILD_MAX * OWNER_SHARE;
+}
+
+/** A queue in which owners take turns. Each owner's jobs keep their order. */
+class Turns {
+  length = 0;
+  /** The next owner comes first. */
+  private readonly byOwner = new Map<string, Job[]>();
+
+  push(job: Job): void {
+    const own = this.byOwner.get(job.owner);
+    if (own) own.push(job);
+    else this.byOwner.set(job.owner, [job]);
+    this.length++;
+  }
+
+  /** The first job of the first owner whose first job may go. */
+  next(mayGo: (job: Job) => boolean): Job | undefined {
+    for (const [first] of this.byOwner.values()) if (first && mayGo(first)) return first;
+    return undefined;
+  }
+
+  /** Removes the job that `next` returned, and puts its owner behind all others. */
+  take({ owner }: Job): void {
+    const own = this.byOwner.get(owner) ?? [];
+    own.shift();
+    this.length--;
+    this.byOwner.delete(owner);
+    if (own.length > 0) this.byOwner.set(owner, own);
+  }
+
+  /** Removes and returns all jobs. */
+  clear(): Job[] {
+    const all = [...this.byOwner.values()].flat();
+    this.byOwner.clear();
+    this.length = 0;
+    return all;
+  }
 }
 
 /** With more bytes than this in one child, its tasks would make each other wait. */

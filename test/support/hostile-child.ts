@@ -49,6 +49,7 @@ function poisoned(name: "examine"): TaskTable[string] {
     const how = at < 0 ? "" : head.slice(at + poison.length, head.indexOf("\r\n", at));
     if (how === "always" || (how === "whole" && input.defect === null)) for (;;);
     if (how === "crash" && input.defect === null) process.exit(3);
+    if (how === "stays") await new Promise(() => {});
     return (tasks[name] as NonNullable<TaskTable[string]>)(input as never, blobs, host);
   };
 }

@@ -151,7 +151,7 @@ function agentTable({ paint, width }: Session, agents: Agent[]): string {
   );
 }
 
-/** What is wrong with its webhook, in front of the URL; "" when all is well. */
+/** The state of the webhook, shown before its URL; "" if it works. */
 function webhookState({ webhook_url, webhook_status, webhook_failing_since }: Agent): string {
   if (!webhook_url) return "";
   if (webhook_status === "disabled") return "(disabled) ";

@@ -1,4 +1,4 @@
-/** `e2a audit`: who decided what. */
+/** `e2a audit`: the decisions about held mail. */
 import { Command } from "commander";
 import { openSession, type Session } from "../connect/session.ts";
 import type { AuditEntry, AuditPage } from "../connect/shapes.ts";

@@ -16,7 +16,7 @@ afterEach(async () => {
 
 const run = (line: string[], terminal = true) => shell.run(line, { env: world.env, terminal, columns: 160 });
 const id = delivery(1).id;
-/** A webhook nobody answers at; its id. */
+/** Makes a webhook whose URL does not answer; returns its id. */
 const webhookTo = async (type: string) =>
   (await world.api("POST", "/webhooks", { url: "https://example.com/e", events: [type] })).id;
 const own = { endpoint_id: "bot@e2a.localhost", agent_id: "bot@e2a.localhost", url: "https://example.com/mail" };

@@ -1,4 +1,4 @@
-/** `e2a deliveries`: what webhooks were told, what they answered, and telling them again. */
+/** `e2a deliveries`: what webhooks were sent, how they answered, and how to send it again. */
 import { Command, Option } from "commander";
 import {
   type Delivery,
@@ -60,7 +60,7 @@ function listCommand(io: Io): Command {
   ]);
 }
 
-/** Without an agent in flags or settings: of all agents. */
+/** Without an agent in flags or settings, the deliveries of all agents. */
 async function filterOf<Status extends DeliveryStatus>(
   session: Session,
   { webhook, status }: { webhook?: string; status?: Status },
@@ -79,7 +79,7 @@ const marks: Record<DeliveryStatus, { mark: string; style: Style }> = {
   failed: { mark: "✗", style: "red" },
 };
 
-/** The mark of a delivery; one that failed before and is tried again asks for attention. */
+/** The mark of a delivery. One that failed and will be retried is marked for attention. */
 function markOf({ status, attempts }: Delivery): { mark: string; style: Style } {
   const isTriedAgain = status === "pending" && attempts > 0;
   return isTriedAgain ? { mark: "!", style: "yellow" } : (marks[status] ?? marks.pending);
@@ -104,7 +104,7 @@ function deliveryTable({ paint, width }: Session, filter: DeliveryFilter, page: 
   return lines + moreHint(page, paint);
 }
 
-/** What came of the last attempt; "" before the first. */
+/** The answer to the last attempt; "" before the first. */
 export function lastAnswer({ last_status, last_error }: Delivery): string {
   return last_error ?? (last_status ? String(last_status) : "");
 }
@@ -122,7 +122,7 @@ function showCommand(io: Io): Command {
   return example(command, [`e2a deliveries show ${anId}`]);
 }
 
-/** A delivery for a person: facts, and its attempts. */
+/** A delivery as text: its facts and attempts. */
 export function deliveryText(session: Session, delivery: DeliveryDetail): string {
   const { paint, width } = session;
   const now = Date.now();
@@ -206,7 +206,7 @@ async function redeliverOne(session: Session, id: string): Promise<void> {
 
 async function redeliverSince(session: Session, since: string, filter: Omit<DeliveryFilter, "status">): Promise<void> {
   let redelivered = 0;
-  // The server takes a part of them at once.
+  // The server takes only some of them in one request.
   for (let part = -1; part !== 0; redelivered += part)
     part = (await session.client.deliveries.redeliverSince({ since, ...filter })).redelivered;
   const what = redelivered === 1 ? "1 delivery is" : `${redelivered} deliveries are`;

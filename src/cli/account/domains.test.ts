@@ -30,7 +30,9 @@ test("register prints every record whole, however narrow the terminal", async ()
   expect(out).toContain("e2a domains verify example.com");
 });
 
-/** The server says that a domain is this, and when it is verified this, or a refusal with the checks. */
+/**
+ * The server knows the domain in this state, and a verify answers with it or, if `checks` are given, with a refusal.
+ */
 function known(domain: Domain, checks?: Domain["checks"]): void {
   world.shows(`/domains/${domain.domain}`, domain);
   const shown = world.proxy.instead;

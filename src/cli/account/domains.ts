@@ -1,4 +1,4 @@
-/** `e2a domains`: your own domains, and the DNS records that prove and serve them. */
+/** `e2a domains`: your own domains, and the DNS records to prove and use them. */
 import { Command } from "commander";
 import { type CliError, serverFailure } from "../connect/failure.ts";
 import { openSession, type Session } from "../connect/session.ts";
@@ -29,7 +29,7 @@ function registerCommand(io: Io): Command {
     .action(async (name: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
       const registered = await session.client.domains.create({ domain: name });
-      // With what DNS has already, so that a record for other uses is not replaced. Registered it is either way.
+      // Shows what DNS already has, so that a record with other uses is not replaced. The domain is registered anyway.
       const domain = await session.client.domains.get(registered.domain).catch(() => registered);
       await session.show(domain, () =>
         [
@@ -60,7 +60,7 @@ function verifyCommand(io: Io): Command {
   return example(command, ["e2a domains verify agents.example.com"]);
 }
 
-/** "Not verified yet" (412) still has much to show: the records, and what was found of each. */
+/** Verifies a domain. "Not verified yet" (412) is returned too: it comes with the records and what was found. */
 async function verify(session: Session, name: string): Promise<{ domain: Domain; refusal?: CliError }> {
   try {
     await session.client.domains.verify(name);
@@ -74,7 +74,7 @@ async function verify(session: Session, name: string): Promise<{ domain: Domain;
   }
 }
 
-/** What "verified" does not say: which records mail still needs. */
+/** The records that mail still needs, although the domain is verified. */
 function missingPart({ checks = [] }: Domain): string {
   const wrong = checks.filter(({ status }) => status !== "ok").map(({ record }) => plain(record));
   if (wrong.length === 0) return "";
@@ -89,7 +89,9 @@ interface RecordRow {
 
 const statusStyle: Record<RecordCheck["status"], Style> = { ok: "green", missing: "yellow", mismatch: "red" };
 
-/** One line a record, the value last and whole, so that it can be copied; what was found instead stands below. */
+/**
+ * One line for each record, with its whole value last, so that it can be copied. Values found instead are listed below.
+ */
 function recordTable({ paint, width }: Session, domain: Domain): string {
   const rows: RecordRow[] = Object.entries(domain.dns_records).flatMap(([record, entries]) =>
     [entries].flat().map((dns) => ({ record, dns, check: domain.checks?.find((check) => check.record === record) })),

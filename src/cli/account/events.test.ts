@@ -25,7 +25,7 @@ const lines = (out: string) =>
     .filter(Boolean)
     .map((line) => JSON.parse(line).id);
 
-/** Somebody outside writes, so often; the ids of the events that tell of it. */
+/** Sends one mail per subject from outside; returns the ids of their events. */
 async function happen(...subjects: string[]): Promise<string[]> {
   const found: string[] = [];
   for (const subject of subjects) {

@@ -1,4 +1,4 @@
-/** `e2a events`: the log of what happened, read or followed. */
+/** `e2a events`: reads or follows the log of events. */
 
 import { Command, Option } from "commander";
 import type { EventType } from "../../../sdks/typescript/src/index.ts";
@@ -48,7 +48,7 @@ export function eventsCommand(io: Io): Command {
   ]);
 }
 
-/** Without an agent in flags or settings: of the whole account. */
+/** Without an agent in flags or settings, the events of the whole account. */
 async function filterOf(session: Session, { types }: EventFlags): Promise<EventFilter> {
   return {
     ...(types ? { types } : {}),
@@ -81,7 +81,7 @@ function eventTable({ paint, width }: Session, page: EventPage): string {
   return lines + moreHint(page, paint);
 }
 
-/** The members that say most about an event, for a line: whom or what it is about, then the words that came with it. */
+/** The most telling members of an event on one line: its subject, then the text that came with it. */
 function gist({ data }: WireEvent): string {
   const text = (name: string) => (typeof data[name] === "string" ? data[name] : "");
   const list = Array.isArray(data.recipients) ? data.recipients.filter((one) => typeof one === "string") : [];
@@ -100,7 +100,7 @@ async function follow(session: Session, filter: EventFilter, flags: EventFlags):
   const release = io.onInterrupt(() => interrupt.abort());
   const say = (text: string) => void io.stderr.write(`${painter(io.colour.stderr)("dim", plain(text))}\n`);
   try {
-    // Asked once, here: a server that is not there at the start is an error.
+    // Asked only once: a server that is down at the start is an error.
     const newest = async () => (await client.events.list({ sort: "desc", page_size: 1, signal })).events[0]?.id ?? null;
     const after = flags.after ?? (flags.fromStart ? null : await newest());
     say("Following the event log. Ctrl-C stops.");
@@ -121,10 +121,10 @@ async function follow(session: Session, filter: EventFilter, flags: EventFlags):
   }
 }
 
-/** What happened is not cut below this many terminal columns, even when the line then wraps. */
+/** The description of an event is not cut below this many terminal columns, even if the line then wraps. */
 const GIST_COLUMNS_MIN = 20;
 
-/** Time, type, what, id. */
+/** Time, type, description, id. */
 function line({ paint, width }: Session, event: WireEvent): string {
   const at = new Date(event.timestamp);
   const time = Number.isNaN(at.getTime()) ? "--:--:--" : at.toTimeString().slice(0, 8);

@@ -37,7 +37,7 @@ function createCommand(io: Io): Command {
     .addOption(expiresOption("how long it is good"))
     .action(async (name: string, flags: CreateFlags, command: Command) => {
       const session = await openSession(io, command);
-      // Only the flag narrows a key: a setting meant for other commands must not.
+      // Only the flag restricts a key: a setting meant for other commands must not.
       const agent = flags.agent === undefined ? {} : { agent: await chooseAgent(session, flags.agent) };
       const made = await session.client.keys.create({
         name,

@@ -1,4 +1,4 @@
-/** `e2a pause` and `e2a resume`: nothing leaves, and nothing is lost. */
+/** `e2a pause` and `e2a resume`: hold outgoing mail back, and let it leave. */
 import { Command } from "commander";
 import { usageError } from "../connect/failure.ts";
 import { chooseAgent, openSession, type Session } from "../connect/session.ts";
@@ -37,14 +37,14 @@ function pausing(io: Io, name: string, paused: boolean): Command {
 }
 
 interface Target {
-  /** As it is given to `resume`. */
+  /** The name to give to `resume`. */
   name: string;
   set(session: Session, paused: boolean): Promise<Pausable>;
 }
 
 const everything: Target = { name: "--all", set: ({ client }, paused) => client.account.update({ paused }) };
 
-/** An address is an agent, a name with a dot a domain, any other the agent with that local part. */
+/** An address names an agent, a name with a dot a domain, and any other name the agent with that local part. */
 async function targetOf(session: Session, name: string | undefined): Promise<Target> {
   if (name?.includes(".") && !name.includes("@")) {
     const domain = name.toLowerCase();

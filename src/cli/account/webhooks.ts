@@ -1,4 +1,4 @@
-/** `e2a webhooks`: endpoints that are told of events of the account. */
+/** `e2a webhooks`: endpoints that receive events of the account. */
 
 import { Command, Option } from "commander";
 import { eventTypes } from "../../wire/event-types.ts";
@@ -40,7 +40,7 @@ interface WebhookFlags {
   status?: Webhook["status"];
 }
 
-/** The word that takes a restriction away. */
+/** The word that removes a restriction. */
 const everything = "all";
 
 function listOption(flags: string, description: string): Option {
@@ -136,7 +136,7 @@ function webhookTable({ paint, width }: Session, webhooks: Webhook[]): string {
   );
 }
 
-/** "all", "message.held", "message.held +2": the URL needs the room. */
+/** "all", "message.held", "message.held +2": short, because the URL needs the room. */
 function short(names: string[]): string {
   const [first = everything, ...others] = names;
   return others.length > 0 ? `${first} +${others.length}` : first;
@@ -236,12 +236,12 @@ function testCommand(io: Io): Command {
   return example(command, [`e2a webhooks test ${anId}`]);
 }
 
-/** Longer than an endpoint may take for its answer. */
+/** Longer than an endpoint may take to answer. */
 const ANSWER_WAIT_MS = 35_000;
-/** Between two looks. */
+/** Pause between two checks. */
 const LOOK_EVERY_MS = 250;
 
-/** The delivery once it was tried, or after a while as it is. */
+/** The delivery after its first attempt, or after ANSWER_WAIT_MS in any state. */
 async function firstAnswer({ client }: Session, id: string): Promise<DeliveryDetail> {
   const endMs = Date.now() + ANSWER_WAIT_MS;
   for (;;) {

@@ -11,7 +11,7 @@ import { NotTaken } from "./target.ts";
 const id = idOf;
 const minute = 60_000;
 
-/** Messages 0 to n - 1; some are there already. */
+/** Messages 0 to n - 1; some were received before. */
 async function receiveUpTo(count: number): Promise<number[]> {
   const all = Array.from({ length: count }, (_, n) => n);
   for (const n of all) if (n < 1 || n > 4) await world.receive(n);
@@ -21,11 +21,11 @@ async function receiveUpTo(count: number): Promise<number[]> {
 let world: World;
 let clock: TestClock;
 let end: AbortController;
-/** What the target was given, in order. */
+/** The messages that the target was given, in order. */
 let given: string[];
-/** What it says to a message; by default it takes it. */
+/** The target's answer to a message; by default it takes it. */
 let answer: (message: MessageDetail) => string | undefined | Promise<string | undefined>;
-/** What a person was told. */
+/** The lines that the user was told. */
 let told: string[];
 let changed: () => void;
 let failures: unknown[];
@@ -63,7 +63,7 @@ function open(once = false): Handover {
   });
 }
 
-/** Resolves once a person was told `text`, that often. */
+/** Resolves when the user has been told `text` at least `times` times. */
 async function said(text: string, times = 1): Promise<void> {
   while (told.filter((line) => line.includes(text)).length < times)
     await new Promise<void>((resolve) => {
@@ -154,7 +154,7 @@ test("when a hundred have stepped aside the line waits instead, in order", async
     return message_id === id(100) && tries > 8 ? undefined : no();
   };
   const handover = open();
-  // Longer than any wait of the line.
+  // Longer than any pause of the line.
   const passes = () => clock.advance(minute);
   changed = () => setImmediate(passes);
   const taken = all.map((n) => take(handover, n));

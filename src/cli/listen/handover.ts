@@ -1,6 +1,6 @@
 /**
- * Messages handed over to a target, in order, one at a time, until each is taken. A message that is taken becomes read;
- * until then it stays unread on the server, which shows it again to whoever listens next.
+ * Hands messages over to a target, in order, one at a time, until each is taken. A taken message becomes read. Until
+ * then it stays unread on the server, which shows it again to the next listener.
  */
 
 import type { Arrival, E2AClient } from "../../../sdks/typescript/src/index.ts";
@@ -10,19 +10,21 @@ import { CliError, exitCode, mayPass, serverFailure } from "../connect/failure.t
 import type { MessageDetail } from "../connect/shapes.ts";
 import { NotTaken, type Target } from "./target.ts";
 
-/** Tries in a row, while the messages behind wait their turn. Then a message steps aside and they go on. */
+/** Attempts in a row, while later messages wait. After these the message steps aside and the later ones continue. */
 const TRIES_MAX = 4;
-/** Waits of one that stepped aside double up to the maximum. */
+/** Pauses between the attempts of a message that stepped aside: they double up to the maximum. */
 const ASIDE_FIRST_MS = 60_000;
 const ASIDE_MAX_MS = 3_600_000;
-/** More than this many stepped aside are no exceptions: the line then waits, in order. */
+/** With more than this many messages aside, the problem is not a single message: the line then waits, in order. */
 const ASIDE_COUNT_MAX = 100;
 
-/** First wait after a try in vain; doubles up to the maximum, then half of it is chance (no thundering herd). */
+/**
+ * First pause after a failed attempt. Pauses double up to the maximum, and half of each is random (no thundering herd).
+ */
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 30_000;
 
-/** An announced message. Members beside the id are shown, not relied on. */
+/** An announced message. Members besides the id are shown, not relied on. */
 export type Frame = Pick<Arrival, "message_id"> & Partial<Arrival>;
 
 export interface HandoverOptions {
@@ -30,60 +32,60 @@ export interface HandoverOptions {
   agent: string;
   target: Target;
   clock: Clock;
-  /** Ends all waiting. A try that is under way is brought to its end. */
+  /** Ends all waiting. An attempt in progress is finished. */
   signal: AbortSignal;
-  /** Give up after a few tries, by throwing, whatever the cause. */
+  /** Throws after a few failed attempts, whatever the cause. */
   once: boolean;
-  /** Tells a person what happens. */
+  /** Tells the user what happens. */
   say(line: string): void;
   /** Called when the target has taken the message. */
   onTaken(frame: Frame): Promise<void>;
-  /** Called with what went wrong beyond trying again, for a message that stepped aside. */
+  /** Called with the error of a message that stepped aside, if retrying cannot help. */
   onFailure(error: unknown): void;
 }
 
-/** A message that is not dealt with. */
+/** A message that is not handled yet. */
 interface Job {
   frame: Frame;
-  /** Tries without success that counted. */
+  /** Failed attempts that counted. */
   tries: number;
-  /** The target has it; it is only not read yet. */
+  /** The target has taken it; only the mark as read is missing. */
   taken: boolean;
-  /** How often it was tried since it stepped aside; null while it holds its place. */
+  /** How often it was tried after it stepped aside; null while it holds its place. */
   rounds: number | null;
 }
 
-/** What kept a message from being dealt with. */
+/** What kept a message from being handled. */
 interface Setback {
   reason: string;
-  /** Others would fare the same, so they wait. */
+  /** Other messages would fail in the same way, so they wait. */
   forAll: boolean;
-  /** When to ask again, if we were told. */
+  /** When to try again, if the target or server said so. */
   waitMs?: number | undefined;
 }
 
 export class Handover {
   private readonly aside = new Map<string, Job>();
-  /** Of the ones aside, those whose time has come. */
+  /** Messages aside whose pause is over. */
   private readonly due: Job[] = [];
   private turn: Promise<unknown> = Promise.resolve();
   private isWorking = false;
 
   constructor(private readonly options: HandoverOptions) {}
 
-  /** Whether a try is under way. */
+  /** Whether an attempt is in progress. */
   get isBusy(): boolean {
     return this.isWorking;
   }
 
-  /** Resolves when no try is under way. */
+  /** Resolves when no attempt is in progress. */
   async idle(): Promise<void> {
     await this.turn;
   }
 
   /**
-   * Hands a message over: now, again while only it or the target's absence is in the way, or later, aside. "left" when
-   * `connection` or the whole handover ended first. Throws when trying again cannot help, or with `once`.
+   * Hands a message over, with retries in place, or later if it steps aside. "left" if `connection` or the whole
+   * handover ended first. Throws if retrying cannot help, or with `once`.
    */
   take(frame: Frame, connection: AbortSignal): Promise<"dealt with" | "left"> {
     const over = AbortSignal.any([this.options.signal, connection]);
@@ -107,14 +109,14 @@ export class Handover {
     });
   }
 
-  /** One at a time, in the order of asking. */
+  /** Runs one job at a time, in the order of the calls. */
   private exclusively<T>(run: () => Promise<T>): Promise<T> {
     const mine = this.turn.then(run);
     this.turn = mine.catch(() => {});
     return mine;
   }
 
-  /** One try. Null when the message is dealt with. Throws when trying again cannot help. */
+  /** Makes one attempt. Null if the message is handled. Throws if retrying cannot help. */
   private async attempt(job: Job): Promise<Setback | null> {
     this.isWorking = true;
     try {
@@ -132,7 +134,7 @@ export class Handover {
   private async handOver(job: Job): Promise<void> {
     const { client, agent, target, say, onTaken } = this.options;
     const id = job.frame.message_id;
-    // Read anew for each try: its signature must be fresh, and it may be gone.
+    // Fetched again for each attempt: its signature must be fresh, and the message may have been deleted.
     const message: MessageDetail = (
       await client.messages.get(id, { agent, peek: true, timeoutMs: DOWNLOAD_TIMEOUT_MS })
     ).data;
@@ -144,7 +146,7 @@ export class Handover {
     if (said) say(`${id}: ${said}`);
   }
 
-  /** What is taken already must not come again with the next connection. */
+  /** A message that is already taken must not come again with the next connection. */
   private leave(job: Job): "dealt with" | "left" {
     if (!job.taken) return "left";
     this.stepAside(job, { reason: "the connection ended", forAll: true });
@@ -175,7 +177,7 @@ export class Handover {
     signal.addEventListener("abort", cancel, { once: true });
   }
 
-  /** The ones aside whose time has come, each between two messages of the line. */
+  /** Retries the messages aside whose pause is over, each between two messages of the line. */
   private async workOff(): Promise<void> {
     for (let job = this.due[0]; job !== undefined && !this.options.signal.aborted; job = this.due[0]) {
       const { frame } = job;
@@ -213,7 +215,7 @@ export class Handover {
   }
 }
 
-/** Milliseconds to wait after the n-th failure in a row (n from 0); `chance` is in [0, 1). */
+/** Milliseconds to wait after the n-th failure in a row (n from 0). `chance` is in [0, 1). */
 export function retryWaitMs(failures: number, chance: number, firstMs = RETRY_FIRST_MS, maxMs = RETRY_MAX_MS): number {
   const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(failures, 16));
   return Math.round(ceiling / 2 + (ceiling / 2) * chance);
@@ -224,7 +226,7 @@ function setbackOf(error: unknown): Setback | null {
   const failure = serverFailure(error);
   if (failure === null || failure.exit === exitCode.auth) throw failure ?? error;
   const { status, retry_after_seconds: seconds } = failure.problem;
-  // It was deleted, which is its owner's way of being done with it.
+  // The message was deleted, so its owner no longer needs it handled.
   if (status === 404) return null;
   const waitMs = typeof seconds === "number" ? seconds * 1000 : undefined;
   return { reason: failure.message.replace(/\.$/, ""), forAll: mayPass(failure), waitMs };

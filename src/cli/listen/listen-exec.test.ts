@@ -64,7 +64,7 @@ test("a command that fails twice is run again, and the next message waits for it
 
 test("one that does not end in time is killed with all that it started", async () => {
   await world.receive(1);
-  // The first would hold on to our output for an hour.
+  // The first sleep would keep our output open for an hour.
   const { code, err } = await exec("sleep 3600 & sleep 3600", ["--once", "--timeout", "0.1"]).done;
   expect([code, err]).toEqual([1, expect.stringContaining("the command did not end within 0.1 s")]);
 });

@@ -13,7 +13,7 @@ let shell: Shell;
 let sink: Sink;
 let env: Record<string, string>;
 beforeEach(async () => {
-  // The listener must find it again after a restart.
+  // A fixed port, so that the listener finds the server again after a restart.
   const port = await freePort();
   server = await startTestApp({ set: { "http.listen_addr": `127.0.0.1:${port}` } });
   await server.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
@@ -47,7 +47,7 @@ test("--forward: a target that fails, a server that restarts in mid-stream twice
     if (sink.requests.length <= 2) return new Response("not yet", { status: 500 });
     expect(headers["x-e2a-auth-signature"]).toBe(signature(headers, body.raw_message, signing.secret));
     taken.push(body.subject);
-    // The message is taken, and nobody can be told.
+    // The message is taken, but the acknowledgement cannot be sent.
     if (n === 9) await server.restart().then(again.resolve);
     if (n === 19) await arrived.promise.then(server.restart);
     return new Response();
@@ -91,7 +91,7 @@ describe("a model", () => {
     ]);
     expect(await statuses()).toEqual(["one read", "two read"]);
 
-    // As if it had ended between the reply and the mark.
+    // As if the listener had ended between the reply and the mark.
     const { body } = await server.api("GET", `/api/v1/agents/${bot}/messages?status=all`);
     for (const { message_id } of body.messages)
       await server.api("PATCH", `/api/v1/agents/${bot}/messages/${message_id}`, { status: "unread" });
@@ -111,7 +111,7 @@ test("--exec: the command reads the message, and what was proven of it", async (
   expect(await statuses()).toEqual(["question read"]);
 });
 
-/** What a receiver computes (docs/delivery.md). */
+/** The signature as a receiver computes it (docs/delivery.md). */
 function signature(headers: Record<string, string>, raw: string, secret: string): string {
   const value = (name: string) => headers[`x-e2a-auth-${name}`] ?? "";
   const bodyHash = createHash("sha256").update(Buffer.from(raw, "base64")).digest("hex");

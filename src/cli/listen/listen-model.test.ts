@@ -21,7 +21,7 @@ afterEach(async () => {
 });
 
 const id = (n: number) => idOf(n);
-/** What the Responses API answers: reasoning first, then the words. */
+/** An answer of the Responses API: reasoning first, then the text. */
 const completed = (...texts: string[]) => ({
   id: "resp_1",
   object: "response",
@@ -43,7 +43,7 @@ const listen = (flags: string[] = []) => {
   const url = `${new URL(model.url).origin}/v1/responses`;
   return shell.start(["listen", "--forward", url, ...flags], { env: { ...world.env, E2A_FORWARD_TOKEN: "sk-1" } });
 };
-/** The texts of all that the agent wrote. */
+/** The texts of all mail that the agent wrote. */
 const written = async (): Promise<string[]> => {
   const { messages } = await world.api("GET", "/messages");
   return Promise.all(

@@ -192,7 +192,7 @@ test("a backlog that is larger than what is kept here comes in parts, in order, 
   await client.watch("bot@e2a.localhost", {
     ...{ acknowledge: true, aheadMax: 3 },
     async onMessage({ message_id }) {
-      // Takes longer than the rest of the backlog needs to come.
+      // Takes longer than the rest of the backlog needs to arrive.
       await client.agents.list();
       handled.push(message_id);
       await world.api("PATCH", `/agents/${bot}/messages/${message_id}`, { status: "read" });

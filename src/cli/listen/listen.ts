@@ -1,4 +1,4 @@
-/** `e2a listen`: mail as it arrives, shown or handed over. */
+/** `e2a listen`: shows mail as it arrives, or hands it over. */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { E2AConnectionError, E2ATimeoutError, ListenerReplacedError } from "../../../sdks/typescript/src/index.ts";
 import { systemClock } from "../../util/clock.ts";
@@ -27,9 +27,9 @@ interface ListenFlags {
 const defaultModel = "gpt-5-mini";
 /** As long as a webhook may take. */
 const FORWARD_TIMEOUT_MS = 30_000;
-/** A model thinks, and so may a command. */
+/** A model or a command may take longer. */
 const SLOW_TIMEOUT_MS = 300_000;
-/** Messages waiting their turn here; a few megabytes. */
+/** Messages that may wait here for their turn; a few megabytes. */
 const AHEAD_MAX = 10_000;
 
 export function listenCommand(io: Io): Command {
@@ -100,7 +100,7 @@ function positiveSeconds(text: string): number {
   return seconds;
 }
 
-/** Where messages go, if anywhere but to the screen. */
+/** The target that messages are handed over to; null if they are only shown. */
 function targetOf(session: Session, agent: string, flags: ListenFlags): Target | null {
   const { io, client, settings } = session;
   const timeoutMs = (ms: number) => (flags.timeout === undefined ? ms : flags.timeout * 1000);
@@ -109,7 +109,7 @@ function targetOf(session: Session, agent: string, flags: ListenFlags): Target |
     const env = {
       E2A_URL: url.value ?? "",
       E2A_AGENT_EMAIL: agent,
-      // From elsewhere, the command finds it where we did.
+      // A key from another source is found by the command in the same way.
       ...(key.source === "flag" ? { E2A_API_KEY: key.value ?? "" } : {}),
     };
     return commandTarget({ io, agent, command: flags.exec, env, timeoutMs: timeoutMs(SLOW_TIMEOUT_MS) });
@@ -140,7 +140,7 @@ async function listen(session: Session, agent: string, flags: ListenFlags, targe
           signal: interrupt.signal,
           once: flags.once === true,
           say,
-          // Standard output is the command's, unless both are asked for.
+          // Standard output belongs to the command, unless --json is given too.
           onTaken: async (frame) =>
             flags.exec !== undefined && !flags.json ? say(line(session, frame)) : print(frame),
           onFailure(error) {
@@ -167,7 +167,7 @@ async function listen(session: Session, agent: string, flags: ListenFlags, targe
       onConnected: () =>
         say(connections++ === 0 ? `Listening for ${agent}${where}. Ctrl-C stops.` : "Connected again."),
       onRetry(error, waitMs) {
-        // A server that was never there is an error, one that went away is waited for.
+        // A server that was never reached is an error; one that went away is waited for.
         if (connections === 0 && isAway(error)) throw error;
         say(`${retryReason(error)}; trying again in ${(waitMs / 1000).toFixed(1)} s`);
       },
@@ -190,7 +190,7 @@ function isAway(error: unknown): boolean {
   return error instanceof E2AConnectionError || error instanceof E2ATimeoutError;
 }
 
-/** A subject is not cut below this many terminal columns, even when the line then wraps. */
+/** A subject is not cut below this many terminal columns, even if the line then wraps. */
 const SUBJECT_COLUMNS_MIN = 20;
 
 /** Time, mark, sender, subject, id. */

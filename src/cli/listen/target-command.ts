@@ -1,4 +1,4 @@
-/** `listen --exec`: each message to a command of the user's. */
+/** `listen --exec`: runs a command of the user for each message. */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Writable } from "node:stream";
 import type { MessageDetail } from "../connect/shapes.ts";
@@ -10,18 +10,19 @@ export interface CommandOptions {
   io: Io;
   command: string;
   agent: string;
-  /** What `e2a` inside the command needs to mean the same server and agent. */
+  /** Makes `e2a` inside the command use the same server and agent. */
   env: Record<string, string>;
-  /** How long one message may take; the command and all that it started are killed then. */
+  /** How long one message may take; then the command and all its children are killed. */
   timeoutMs: number;
 }
 
-/** An environment's value has a limit (128 KiB on Linux), a subject has none. */
+/** The value of an environment variable has a limit (128 KiB on Linux); a subject has none. */
 const VALUE_CHARS_MAX = 2_000;
 
 /**
- * A target that runs a command for each message, with the message as JSON on its standard input and the facts one
- * needs in its environment: nothing of a mail is ever part of the command line. Exit code 0 takes the message.
+ * Makes a target that runs a command for each message, with the message as JSON on its standard input and the most
+ * important facts in its environment. Nothing from a mail is ever part of the command line. Exit code 0 takes the
+ * message.
  */
 export function commandTarget(options: CommandOptions): Target {
   const { io, timeoutMs } = options;
@@ -41,13 +42,13 @@ function start({ io, command, agent, env }: CommandOptions, message: MessageDeta
   return spawn(shell as string, args, {
     env: { ...io.env, ...env, ...facts(agent, message) },
     stdio: ["pipe", descriptor(io.stdout), descriptor(io.stderr)],
-    // A group of its own: Ctrl-C lets it finish the message in hand, and a kill reaches all that it started.
+    // Its own process group: Ctrl-C lets the command finish its message, and a kill reaches all its children.
     detached: !onWindows,
     windowsVerbatimArguments: onWindows,
   });
 }
 
-/** One line each, without control characters (NUL cannot be in an environment at all). */
+/** Each on one line, without control characters (NUL is impossible in an environment). */
 function facts(agent: string, message: MessageDetail): Record<string, string> {
   const { message_id, from, subject, verified } = message;
   const values = {
@@ -62,12 +63,12 @@ function facts(agent: string, message: MessageDetail): Record<string, string> {
   );
 }
 
-/** A real stream is handed down as it is, so that the command sees the terminal. */
+/** A real stream is passed on, so that the command sees the terminal. */
 function descriptor(stream: Writable & { fd?: number }): number | "pipe" {
   return typeof stream.fd === "number" ? stream.fd : "pipe";
 }
 
-/** Feeds the command and waits for its end: its exit code, or how it ended without one. */
+/** Feeds the command and waits for its end. Returns its exit code, or how it ended without one. */
 function ended(child: ChildProcess, input: string, io: Io, timeoutMs: number): Promise<number | string> {
   return new Promise((resolve) => {
     let late = false;
@@ -75,7 +76,7 @@ function ended(child: ChildProcess, input: string, io: Io, timeoutMs: number): P
       late = true;
       kill(child);
     }, timeoutMs);
-    // It need not read the message.
+    // The command may end without reading the message.
     child.stdin?.on("error", () => {});
     child.stdin?.end(`${input}\n`);
     child.stdout?.pipe(io.stdout, { end: false });
@@ -85,7 +86,7 @@ function ended(child: ChildProcess, input: string, io: Io, timeoutMs: number): P
       resolve(late ? `did not end within ${timeoutMs / 1000} s` : how);
     };
     child.once("error", ({ message }) => done(`cannot be run (${message})`));
-    // What it left running in the background does not keep us; only a pipe is read to its end.
+    // Processes that it leaves in the background are not waited for; only a pipe is read to its end.
     child.once(child.stdout ? "close" : "exit", (code, signal) => done(code ?? `was ended by ${signal}`));
   });
 }
@@ -95,6 +96,6 @@ function kill(child: ChildProcess): void {
     if (child.pid !== undefined && child.spawnargs[0] === "sh") process.kill(-child.pid, "SIGKILL");
     else child.kill("SIGKILL");
   } catch {
-    // It ended by itself in the same moment.
+    // It ended in the same moment.
   }
 }

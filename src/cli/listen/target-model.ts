@@ -1,4 +1,4 @@
-/** `listen --forward …/v1/responses`: each message to a model by the OpenAI Responses API, its answer as the reply. */
+/** `listen --forward …/v1/responses`: asks a model by the OpenAI Responses API and sends its answer as the reply. */
 
 import type { E2AClient, PostOptions } from "../../../sdks/typescript/src/index.ts";
 import { verdictLine, withoutDomains } from "../../verdict.ts";
@@ -16,21 +16,21 @@ export interface ModelOptions extends UrlOptions {
   model: string;
 }
 
-/** Whether the URL's path is the one of the Responses API. */
+/** Whether the URL has the path of the Responses API. */
 export function speaksResponses({ pathname }: URL): boolean {
   return pathname.replace(/\/+$/, "").endsWith("/v1/responses");
 }
 
-/** An answer with reasoning items and all is far smaller. */
+/** Real answers, even with reasoning items, are far smaller. */
 const ANSWER_BYTES_MAX = 8_000_000;
-/** Characters of a mail that a model is given; about 50,000 tokens. */
+/** Characters of a mail that a model gets; about 50,000 tokens. */
 const TEXT_CHARS_MAX = 200_000;
-/** Answers kept whose reply did not go out yet: asked for again, a model says something else, and costs again. */
+/** Answers kept until their reply is sent: asked again, a model would give another answer and cost again. */
 const ANSWERS_MAX = 1_000;
 
 /**
- * A target that asks a model for the reply and sends it. A message is answered once: the reply's Idempotency-Key comes
- * from the message's id, so that after a crash between reply and acknowledgement the server knows it already.
+ * Makes a target that asks a model for the reply and sends it. A message is answered once: the reply's Idempotency-Key
+ * is derived from the message's id, so that after a crash between reply and acknowledgement the server recognises it.
  */
 export function modelTarget(options: ModelOptions): Target {
   const { url, client, agent, model, timeoutMs } = options;
@@ -59,7 +59,7 @@ export function modelTarget(options: ModelOptions): Target {
   };
 }
 
-/** Why no program may answer a message (RFC 3834 2); null when one may. */
+/** Says why programs must not answer a message (RFC 3834 2); null if they may. */
 export function whyAutomatic({ from, auto_submitted, list_id, precedence }: MessageDetail): string | null {
   if (auto_submitted) return `it was sent by a program (${plain(auto_submitted)})`;
   if (list_id) return `it came through the list ${plain(list_id)}`;
@@ -67,7 +67,7 @@ export function whyAutomatic({ from, auto_submitted, list_id, precedence }: Mess
   return from === "" ? "it names nobody to answer" : null;
 }
 
-/** What a model reads: what it is to do, what was proven, and the mail as what it is, somebody else's words. */
+/** Writes the prompt for a model: its task, what is proven about the sender, and the mail, marked as untrusted. */
 export function modelInput(agent: string, message: MessageDetail): string {
   const { message_id: id, from, subject, text = "", attachments = [] } = message;
   const { authentication } = message;
@@ -94,7 +94,7 @@ export function modelInput(agent: string, message: MessageDetail): string {
   ].join("\n\n");
 }
 
-/** The parts of a Responses API answer that matter here; other kinds of items and content are passed over. */
+/** The parts of a Responses API answer that are used; other kinds of items and content are ignored. */
 interface ModelAnswer {
   status?: string | null;
   error?: { message?: string } | null;
@@ -102,7 +102,7 @@ interface ModelAnswer {
   output?: { type?: string; content?: { type?: string; text?: string }[] | null }[];
 }
 
-/** Every `output_text` of an answer, joined. Throws NotTaken for an answer that is not complete, or none. */
+/** Joins every `output_text` of an answer. Throws NotTaken for an incomplete answer, or if it is not one. */
 export function answerOf(name: string, json: string): string {
   const answer = parse(json);
   if (!Array.isArray(answer?.output)) throw new NotTaken(`${name} did not answer as the Responses API does`);
@@ -134,7 +134,7 @@ async function reply(client: E2AClient, agent: string, message: MessageDetail, b
     const failure = serverFailure(error);
     if (failure === null) throw error;
     const { code, message_id: sentId } = failure.problem;
-    // Nobody will get it by another try: the refusal is the outcome, and stays in the outbox.
+    // Retrying would not deliver it: the refusal is final and stays in the outbox.
     if (code === "upstream_rejected")
       return `answered, but not delivered: ${failure.message} (${plain(String(sentId))})`;
     if (code === "idempotency_key_reused" && (await hasAnswer(client, agent, message))) return "answered before";
@@ -142,7 +142,7 @@ async function reply(client: E2AClient, agent: string, message: MessageDetail, b
   }
 }
 
-/** Whether the agent has written in the conversation since the message came. */
+/** Whether the agent has written in the conversation since the message arrived. */
 async function hasAnswer(client: E2AClient, agent: string, message: MessageDetail): Promise<boolean> {
   if (message.conversation_id === null) return true;
   const filter = {

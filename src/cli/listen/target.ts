@@ -1,22 +1,22 @@
-/** Where `e2a listen` hands messages over to: a URL, a model, a command. */
+/** The targets of `e2a listen`: a URL, a model, or a command. */
 import type { MessageDetail } from "../connect/shapes.ts";
 
 export interface Target {
-  /** Where the messages go, for a person. */
+  /** Where the messages go, as the user reads it. */
   readonly name: string;
-  /** Hands one message over. Returns what became of it, where that says more than "taken". Throws NotTaken. */
+  /** Hands one message over. Returns the outcome if it says more than "taken". Throws NotTaken. */
   take(message: MessageDetail): Promise<string | undefined>;
 }
 
-/** The target did not take the message; another try may do better. `message` says what it answered. */
+/** The target did not take the message; another attempt may succeed. `message` says what it answered. */
 export class NotTaken extends Error {
   override readonly name = "NotTaken";
 
   constructor(
     message: string,
-    /** The target takes nothing at all now, whichever message it is: there is no use in going on to the next one. */
+    /** The target takes no message at all now, so trying the next one is useless. */
     readonly isAway = false,
-    /** When it wants to be asked again. */
+    /** How long the target asks to wait. */
     readonly waitMs?: number,
   ) {
     super(message);

@@ -11,7 +11,7 @@ interface BootstrapFlags extends ServerFlags {
   name?: string;
 }
 
-/** What an address must look like to be an account's; mail to it proves the rest. */
+/** The form of an account's address; only mail to it can prove more. */
 const addressPattern = /^[^\s@<>",;:\\]{1,64}@[^\s@<>",;:\\]{1,255}$/;
 
 export function bootstrapCommand(io: Io): Command {

@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 afterEach(() => shell.close());
 
-// A machine without a shell skips its tests; CI installs all three and must find them.
+// A machine without a shell skips that shell's tests; CI installs all three and must find them.
 const bash = Bun.which("bash");
 
 describe.skipIf(bash === null && !process.env.CI)("bash", () => {

@@ -1,4 +1,4 @@
-/** `e2a completion`: scripts that let a shell complete commands and flags, made from the command tree itself. */
+/** `e2a completion`: scripts with which a shell completes commands and flags, generated from the command tree. */
 import { Argument, Command } from "commander";
 import { example } from "../terminal/help.ts";
 import { type Io, write } from "../terminal/io.ts";
@@ -26,14 +26,14 @@ interface Word {
   about: string;
 }
 
-/** What can follow a command path such as "agents list". */
+/** The words that can follow a command path such as "agents list". */
 interface Place {
   path: string;
   commands: Word[];
   flags: Word[];
 }
 
-/** The script for one shell. Names come from our own tree and hold no shell characters; descriptions are quoted. */
+/** The script for one shell. Names are our own, without special shell characters; descriptions are quoted. */
 function completionScript(program: Command, shell: Shell): string {
   const places = walk(program, "", globalFlags(program));
   return { bash, zsh, fish }[shell](program.name(), places);
@@ -56,7 +56,7 @@ function globalFlags(program: Command): Word[] {
 const words = (list: Word[]) => list.map(({ word }) => word).join(" ");
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** The path is every word before the cursor that is no flag, as far as it names commands. */
+/** The path is made of the words before the cursor that are not flags, as far as they name commands. */
 function bash(name: string, places: Place[]): string {
   const cases = places.map(
     ({ path, commands, flags }) =>

@@ -56,7 +56,7 @@ function listCommand(io: Io): Command {
   return example(command, ["e2a config list"]);
 }
 
-/** Enough of a key to tell two apart. */
+/** Enough of a key to tell two keys apart. */
 const KEY_CHARACTERS_SHOWN = 8;
 
 function shown(name: SettingName, settings: Settings): string | null {

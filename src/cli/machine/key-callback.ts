@@ -1,26 +1,28 @@
-/** Waits on this computer for a browser that brings an API key: the end of `e2a login`. */
+/** Waits on this computer for a browser to bring an API key: the last step of `e2a login`. */
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { html } from "../../util/html.ts";
 import { pageShell } from "../../util/page.ts";
 
-/** The form is a state, a key and an address. */
+/** The form has a state, a key and an address. */
 const FORM_BYTES_MAX = 16 * 1024;
 const path = "/callback";
 /** How long the browser may take to read the last page. */
 const CLOSE_GRACE_MS = 1_000;
 
 export interface KeyCallback {
-  /** Where the browser has to post the form; on the loopback interface, at a port of its own. */
+  /** The URL to which the browser must post the form: on the loopback interface, at a random port. */
   readonly url: string;
-  /** What the form must name as `cli_state`: nobody else knows it, so nobody else can hand us a key of theirs. */
+  /**
+   * The value that the form must have as `cli_state`. It is secret, so an attacker cannot hand us a key of their own.
+   */
   readonly state: string;
-  /** The key, once it is here. */
+  /** Resolves with the key when it arrives. */
   readonly key: Promise<string>;
-  /** Tells the person in the browser how it ended: null is well, else what went wrong. Then nobody listens any more. */
+  /** Shows the user in the browser how it ended, and stops listening. `problem` is null if the key works. */
   close(problem: string | null): Promise<void>;
 }
 
-/** Begins to listen. Forms that do not belong to this sign-in are refused and change nothing. */
+/** Starts listening. Forms that do not belong to this sign-in are refused and change nothing. */
 export function listenForKey(): KeyCallback {
   const state = randomBytes(32).toString("base64url");
   const key = Promise.withResolvers<string>();
@@ -30,7 +32,7 @@ export function listenForKey(): KeyCallback {
     hostname: "127.0.0.1",
     port: 0,
     maxRequestBodySize: FORM_BYTES_MAX,
-    // It answers when the key has been tried, which may take as long as a request.
+    // The answer is sent after the key has been tried, which may take as long as a request.
     idleTimeout: 60,
     async fetch(request) {
       if (new URL(request.url).pathname !== path) return page(404, "There is nothing here.");

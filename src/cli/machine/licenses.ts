@@ -1,4 +1,4 @@
-/** `e2a licenses`: whose work is in the binary. */
+/** `e2a licenses`: the licenses of everything in the binary. */
 import { Command } from "commander";
 import { thirdPartyNotices } from "../../assets.ts";
 import { example } from "../terminal/help.ts";

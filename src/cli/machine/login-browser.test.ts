@@ -20,14 +20,14 @@ afterEach(() => shell.close());
 
 const stored = async () => Bun.file((await shell.run(["config", "path"])).out.trim()).json();
 
-/** The page that the command line asks somebody to open. */
+/** The page that the command line asks the user to open. */
 async function pageOf(running: Running): Promise<string> {
   return /http\S+\/api\/auth\/login\S+/.exec(await running.said("Waiting for you"))?.[0] ?? "";
 }
 
 const login = (...more: string[]) => shell.start(["login", "--no-browser", "--url", it.app.httpUrl, ...more]);
 
-/** Signs in with the key, where that is asked for, and agrees. */
+/** Signs in with the key if the page asks for it, and agrees. */
 async function agree(browser: Browser, page: Page): Promise<Page> {
   const confirm = page.text.includes("Give access") ? page : await browser.submit(page, "/key", { api_key: it.key });
   expect(confirm.text).toContain("Give the command line on this computer access as owner@example.net?");
@@ -38,7 +38,7 @@ test("the browser brings a key of the account, after somebody signed in there an
   const running = login();
   const browser = new Browser();
   const handOver = await agree(browser, await browser.open(await pageOf(running)));
-  // The key is in a form alone: in no address, and the policy lets the form go nowhere else.
+  // The key is only in a form: it is in no URL, and the policy allows the form no other destination.
   const key = /e2a_[0-9a-f]{64}/.exec(handOver.text)?.[0] ?? "";
   expect(handOver.url).not.toContain(key);
   expect(handOver.headers.get("content-security-policy")).toMatch(

@@ -27,7 +27,7 @@ test("a key from standard input is checked, stored for its owner only, and used 
 });
 
 test("a terminal is asked, and the key is not shown", async () => {
-  // Nobody signs in to it by browser.
+  // The server has no sign-in page for browsers.
   world.proxy.instead = ({ path }) => (path === "/api/auth/methods" ? new Response(null, { status: 404 }) : null);
   const running = shell.start(["login"], { terminal: true, env: { E2A_URL: world.proxy.url } });
   await running.printed("Server");

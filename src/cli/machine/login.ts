@@ -1,4 +1,4 @@
-/** `e2a login`: stores the server's URL and an API key, once they are known to work together. */
+/** `e2a login`: stores the server's URL and an API key after checking that they work together. */
 import { Command, Option } from "commander";
 import { connect } from "../connect/connect.ts";
 import { CliError, serverFailure, unreachable, usageError } from "../connect/failure.ts";
@@ -12,9 +12,9 @@ import { secret, select, text } from "../terminal/prompts.ts";
 import { listenForKey } from "./key-callback.ts";
 import { openBrowser } from "./open-browser.ts";
 
-/** Enough to look for a phone at an identity provider, or for a link in the mail. */
+/** Enough to find a phone for an identity provider, or a link in the mail. */
 const WAIT_SECONDS_DEFAULT = 600;
-/** Somebody waits to sign in. */
+/** Short, because the user is waiting. */
 const METHODS_TIMEOUT_MS = 10_000;
 
 interface LoginFlags {
@@ -65,7 +65,7 @@ export function loginCommand(io: Io): Command {
   ]);
 }
 
-/** Whether people sign in to this server with a browser; asked without a key. */
+/** Whether this server has a sign-in page for browsers; needs no key. */
 async function signsInByBrowser(url: string): Promise<boolean> {
   try {
     const signal = AbortSignal.timeout(METHODS_TIMEOUT_MS);
@@ -98,7 +98,7 @@ async function wantsBrowser(io: Io): Promise<boolean> {
   return way === "browser";
 }
 
-/** Lets the browser bring a key, and tells it how that ended. */
+/** Waits for the browser to bring a key, and shows in the browser how it ended. */
 async function fromBrowser(session: Session, url: string, flags: LoginFlags): Promise<void> {
   const { io } = session;
   const callback = listenForKey();
@@ -107,7 +107,7 @@ async function fromBrowser(session: Session, url: string, flags: LoginFlags): Pr
     const query = new URLSearchParams({ cli_callback: callback.url, cli_state: callback.state });
     const page = `${url}/api/auth/login?${query}`;
     const key = within(io, callback.key, flags.wait);
-    // Awaited below, when the person knows what to do.
+    // Awaited below, after the user has read what to do.
     key.catch(() => {});
     const opened = flags.browser && openBrowser(io, page);
     await write(
@@ -124,7 +124,7 @@ async function fromBrowser(session: Session, url: string, flags: LoginFlags): Pr
   }
 }
 
-/** What a promise comes to. Throws when it takes longer, or when somebody interrupts. */
+/** Waits for a promise. Throws if it takes longer than `seconds`, or if the user interrupts. */
 async function within<T>(io: Io, promise: Promise<T>, seconds: number): Promise<T> {
   const { promise: broken, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
@@ -151,7 +151,7 @@ async function store(session: Session, url: string, apiKey: string): Promise<voi
   });
 }
 
-/** The account's address; null for a valid key that may not see the account (403: a key of one agent). */
+/** The account's address; null for a valid key that may not see the account (403: the key of one agent). */
 async function whoseKey(url: string, apiKey: string): Promise<string | null> {
   try {
     return (await connect(url, apiKey).account.get()).email;

@@ -14,7 +14,7 @@ const call = (id: number, name: string, given: object = {}) => ({
   ...{ jsonrpc: "2.0", id, method: "tools/call", params: { name, arguments: given } },
 });
 
-/** The compiled `e2a mcp`, and the lines that come and go. */
+/** Starts the compiled `e2a mcp`, with its lines of input and output. */
 function start(env: Record<string, string>) {
   const child = Bun.spawn([binaryPath(), "mcp"], {
     env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", ...env },
@@ -76,7 +76,7 @@ test("a signal ends it, also while it waits for mail", async () => {
   say(initialize);
   await hear();
   say(call(1, "list_messages"));
-  // The usual agent, by its local part.
+  // The default agent, by its local part.
   expect((await hear()).result.structuredContent.agent).toBe("two@e2a.localhost");
   const wait = server.nextWait?.();
   say(call(2, "wait_for_message", { timeout_seconds: 50 }));
@@ -92,7 +92,7 @@ test("a wrong key, and a server that is not there, are told to the model", async
   wrong.say(initialize);
   await wrong.hear();
   wrong.say({ jsonrpc: "2.0", id: 1, method: "tools/list" });
-  // Nobody knows whose key it is: what every key may do.
+  // The scope of the key is unknown, so these are the tools of every key.
   expect((await wrong.hear()).result.tools).toHaveLength(15);
   wrong.say(call(2, "list_messages"));
   const refused = (await wrong.hear()).result;

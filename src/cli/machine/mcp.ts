@@ -7,7 +7,7 @@ import { example } from "../terminal/help.ts";
 import type { Io } from "../terminal/io.ts";
 import { painter, plain } from "../terminal/output.ts";
 
-/** Waiting for mail takes up to 50 s, a large mail over a slow line longer. */
+/** Waiting for mail takes up to 50 s; a large mail over a slow line takes longer. */
 const ANSWER_TIMEOUT_MS = 180_000;
 
 export function mcpCommand(io: Io): Command {
@@ -28,7 +28,7 @@ export function mcpCommand(io: Io): Command {
 }
 
 async function serve(io: Io, { url, key, agent }: { url: string; key: string; agent: string | null }): Promise<void> {
-  // With the protocol's library, as no other command needs it.
+  // Loaded with the protocol's library only here; no other command needs it.
   const [{ answerStdio }, { remoteApi }, { readHtml }] = await Promise.all([
     import("../../mcp/stdio.ts"),
     import("../../mcp/remote.ts"),

@@ -1,7 +1,7 @@
 /** Opens a page in the user's browser. */
 import type { Io } from "../terminal/io.ts";
 
-/** Starts the browser and does not wait for it; false when there is none that could be started. */
+/** Starts the browser without waiting for it. False if there is none to start. */
 export function openBrowser(io: Io, url: string): boolean {
   const program = programOf(io);
   if (!program) return false;
@@ -15,7 +15,7 @@ export function openBrowser(io: Io, url: string): boolean {
     child.unref();
     return true;
   } catch {
-    // No such program.
+    // There is no such program.
     return false;
   }
 }
@@ -23,8 +23,8 @@ export function openBrowser(io: Io, url: string): boolean {
 function programOf({ env, platform }: Io): string[] | null {
   if (env.BROWSER) return [env.BROWSER];
   if (platform === "darwin") return ["open"];
-  // Not "start": to cmd an "&" in the address would begin another command.
+  // Not "start": in cmd, an "&" in the URL would start another command.
   if (platform === "win32") return ["rundll32", "url.dll,FileProtocolHandler"];
-  // A session without a screen, such as by ssh, would start a browser in the terminal or none.
+  // Without a screen, for example over ssh, this would start a browser in the terminal, or none.
   return env.DISPLAY || env.WAYLAND_DISPLAY || env.WSL_DISTRO_NAME ? ["xdg-open"] : null;
 }

@@ -1,4 +1,4 @@
-/** `e2a serve`: the server, until SIGINT or SIGTERM. */
+/** `e2a serve`: runs the server until SIGINT or SIGTERM. */
 import { Command } from "commander";
 import type { App } from "../../app.ts";
 import { CliError } from "../connect/failure.ts";
@@ -7,7 +7,7 @@ import { type Io, write } from "../terminal/io.ts";
 import { facts, painter } from "../terminal/output.ts";
 import { type ServerFlags, serverConfig, serverOptions } from "./server-config.ts";
 
-/** A person at a terminal waits this long for upstreams to answer. */
+/** How long a user at a terminal waits for upstreams to answer. */
 const UPSTREAM_WAIT_MS = 3_000;
 
 interface ServeFlags extends ServerFlags {
@@ -27,9 +27,9 @@ export function serveCommand(io: Io): Command {
       const { printComplaint, printConfig } = await import("../../config.ts");
       if (flags.printConfig) return write(io.stdout, printConfig(config));
       for (const warning of config.warnings) await write(io.stderr, `warning:\n${printComplaint(warning)}\n`);
-      // The server is loaded only here, so that the other commands start at once.
+      // The server is loaded only here, so that other commands start fast.
       const { start } = await import("../../app.ts");
-      // From the first moment a signal means "stop", also while starting.
+      // A signal means "stop" from the first moment, even while the server starts.
       const stopped = new Promise<void>((resolve) => io.onInterrupt(resolve));
       const app = await start(config).catch(explainStart);
       await announce(app, io);
@@ -44,7 +44,7 @@ export function serveCommand(io: Io): Command {
   ]);
 }
 
-/** Says where everything is: for people on a terminal, one JSON line in a pipe. */
+/** Says where everything is: as text on a terminal, as one line of JSON in a pipe. */
 async function announce(app: App, io: Io): Promise<void> {
   const { config } = app;
   const url = config.http.publicUrl ?? app.httpUrl;
@@ -87,7 +87,7 @@ async function announce(app: App, io: Io): Promise<void> {
   return write(io.stdout, `${text.join("\n")}\n`);
 }
 
-/** Where mail to the outside goes, and whether signing in there works; one line for each upstream. */
+/** Where outbound mail goes, and whether signing in there works: one line for each upstream. */
 async function describeMailOut(app: App): Promise<string[]> {
   const { config } = app;
   const later = new Promise<null>((resolve) => setTimeout(resolve, UPSTREAM_WAIT_MS, null).unref());
@@ -107,7 +107,7 @@ async function describeMailOut(app: App): Promise<string[]> {
   return [...lines, otherwise];
 }
 
-/** What keeps a server from starting, as a sentence with a remedy. */
+/** Says in one sentence why the server cannot start, with a remedy. */
 function explainStart(error: unknown): never {
   const { code, address, port, message } = error as NodeJS.ErrnoException & { address?: string; port?: number };
   const where = port ? `${address ?? ""}:${port}` : "an address";

@@ -1,4 +1,7 @@
-/** The options by which `serve` and `bootstrap` find their configuration: flags over E2A_* over YAML over defaults. */
+/**
+ * The options by which `serve` and `bootstrap` find their configuration: flags override E2A_*, which overrides YAML,
+ * which overrides defaults.
+ */
 import { type Command, InvalidArgumentError } from "commander";
 import type { Config } from "../../config.ts";
 import { CliError, exitCode } from "../connect/failure.ts";
@@ -10,7 +13,7 @@ export interface ServerFlags {
   dataDir?: string;
 }
 
-/** Adds the options that say which server this is. */
+/** Adds the options that select the server's configuration. */
 export function serverOptions(command: Command): Command {
   return command
     .option("-c, --config <file>", "the YAML file (default: ./config.yaml, then /etc/e2a/config.yaml)")
@@ -24,9 +27,9 @@ function collect(pair: string, before: Record<string, string> = {}): Record<stri
   return { ...before, [pair.slice(0, at)]: pair.slice(at + 1) };
 }
 
-/** Loads the configuration. Throws a CliError with exit code 2 that holds every complaint. */
+/** Loads the configuration. Throws a CliError with exit code 2 that lists every complaint. */
 export async function serverConfig(io: Io, flags: ServerFlags): Promise<Config> {
-  // Loaded only here: every other command starts without the schema.
+  // Loaded only here, so that other commands start without the schema.
   const { ConfigError, loadConfig } = await import("../../config.ts");
   const given = { ...flags.set, ...(flags.dataDir ? { data_dir: flags.dataDir } : {}) };
   try {

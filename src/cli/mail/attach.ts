@@ -1,14 +1,14 @@
-/** Files on their way into a mail. */
+/** Files to attach to a mail. */
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { CliError, usageError } from "../connect/failure.ts";
 import type { NewAttachment } from "../connect/shapes.ts";
 import { size } from "../terminal/output.ts";
 
-/** What one mail may carry (WIRE); a server that takes less says so itself. */
+/** The most that one mail may carry (WIRE); a server with a lower limit reports it itself. */
 const ATTACHMENTS_MAX_BYTES = 25 * 1024 * 1024;
 
-/** Reads files as attachments, type by name. All are looked at first, so that nothing large is read in vain. */
+/** Reads files as attachments, typed by name. All sizes are checked first, so that no large file is read in vain. */
 export async function readAttachments(paths: readonly string[]): Promise<NewAttachment[]> {
   let totalBytes = 0;
   for (const path of paths) totalBytes += await fileBytes(path);
@@ -33,7 +33,7 @@ async function readAttachment(path: string): Promise<NewAttachment> {
   const file = Bun.file(path);
   return {
     filename: basename(path),
-    // Without parameters: nobody looked at the charset of the file.
+    // Without parameters, because the charset of the file is unknown.
     content_type: file.type.split(";")[0] || "application/octet-stream",
     data: Buffer.from(await file.bytes()).toString("base64"),
   };

@@ -1,4 +1,4 @@
-/** Attachments on their way to the disk: their names come from the sender, so nothing in them is believed. */
+/** Attachments to save. The sender chooses their names, so no name is trusted. */
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,14 +7,14 @@ import { withoutEnds } from "../../message/text/clean.ts";
 import { CliError, serverFailure } from "../connect/failure.ts";
 import { plain } from "../terminal/output.ts";
 
-/** Common file systems take 255 bytes a name; the rest is room for " (123)". */
+/** Common file systems allow 255 bytes in a name; the difference leaves room for " (123)". */
 const NAME_MAX_BYTES = 240;
-/** More files of one name than this in a folder is a mistake. */
+/** More files with one name in a folder are a mistake. */
 const COPIES_MAX = 1000;
-// Names Windows keeps for devices, with any extension.
+// Names that Windows reserves for devices, with any extension.
 const deviceName = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?$/i;
 
-/** A name for one file in one folder on any system: no path, no hidden file, no control or reserved characters. */
+/** Makes a file name that is valid on any system: no path, no hidden file, no control or reserved characters. */
 export function safeFilename(name: string, index: number): string {
   const last = plain(name).split(/[/\\]/).at(-1) ?? "";
   const clean = withoutEnds(last.replace(/[<>:"|?*]/g, "_"), " .");
@@ -29,13 +29,16 @@ function shorten(name: string): string {
   return kept.join("") + extension;
 }
 
-/** An extension is short; a longer one is part of the name. */
+/** An extension is short; a longer one counts as part of the name. */
 function split(name: string): { stem: string; extension: string } {
   const match = /^(.+)(\.[^.]{1,16})$/s.exec(name);
   return match ? { stem: match[1] ?? name, extension: match[2] ?? "" } : { stem: name, extension: "" };
 }
 
-/** Writes every attachment into `folder` (made when missing) and returns the paths. Never replaces or follows what is there. */
+/**
+ * Writes every attachment into `folder`, which it creates if needed, and returns the paths. Never replaces existing
+ * files or follows links.
+ */
 export async function saveAttachments(
   attachments: readonly Attachment[],
   folder: string,
@@ -59,7 +62,7 @@ async function writeNew(folder: string, name: string, data: Uint8Array): Promise
   for (let copy = 1; copy <= COPIES_MAX; copy++) {
     const path = join(folder, copy === 1 ? name : `${stem} (${copy})${extension}`);
     try {
-      // Exclusive creation also refuses a symbolic link that waits under this name.
+      // Exclusive creation also refuses a symbolic link with this name.
       await writeFile(path, data, { flag: "wx" });
       return path;
     } catch (error) {

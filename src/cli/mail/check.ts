@@ -1,4 +1,4 @@
-/** `e2a check`: would this mail be held? */
+/** `e2a check`: says whether a mail would be held. */
 import { Command } from "commander";
 import { CliError, exitCode } from "../connect/failure.ts";
 import { openSession, type Session } from "../connect/session.ts";

@@ -1,4 +1,4 @@
-/** What `send`, `reply` and `forward` have in common: a mail's content from flags, files and standard input. */
+/** The common part of `send`, `reply` and `forward`: a mail's content from flags, files and standard input. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { usageError } from "../connect/failure.ts";
 import type { NewContent } from "../connect/shapes.ts";
@@ -14,7 +14,7 @@ export interface ContentFlags {
   attach?: string[];
 }
 
-/** Adds the flags that the content of every mail has. */
+/** Adds the flags for the content of every mail. */
 export function contentOptions(command: Command): Command {
   return command
     .addOption(addressOption("--cc <addresses>", "copies"))
@@ -25,12 +25,12 @@ export function contentOptions(command: Command): Command {
     .option("--attach <files...>", "files to attach, 25 MiB in all");
 }
 
-/** The flag of what sends. */
+/** The flag of commands that send. */
 export function waitOption(): Option {
   return new Option("--no-wait", "only queue it; `e2a outbox` says what became of it");
 }
 
-/** A flag that takes addresses, repeated or separated by commas. */
+/** Makes a flag that takes addresses, repeated or separated by commas. */
 export function addressOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser((value: string, before: string[] = []) => [
     ...before,
@@ -38,7 +38,7 @@ export function addressOption(flags: string, description: string): Option {
   ]);
 }
 
-/** `a@x, "Doe, Jane" <b@y>` → two; a comma inside quotes or angle brackets separates nothing (RFC 5322 3.4). */
+/** Splits `a@x, "Doe, Jane" <b@y>` into two; a comma in quotes or angle brackets does not separate (RFC 5322 3.4). */
 export function addresses(list: string): string[] {
   const parts = list.match(/(?:"(?:[^"\\]|\\.)*"|<[^>]*>|[^,])+/g) ?? [];
   const found = parts.map((part) => part.trim()).filter(Boolean);
@@ -46,7 +46,7 @@ export function addresses(list: string): string[] {
   return found;
 }
 
-/** Everything but the text. Files are read here, so a missing one is found before anything is sent. */
+/** Reads everything but the text. Files are read here, so a missing one is found before anything is sent. */
 export async function readContent(flags: ContentFlags): Promise<NewContent> {
   const html = flags.htmlBody;
   return {
@@ -57,13 +57,13 @@ export async function readContent(flags: ContentFlags): Promise<NewContent> {
   };
 }
 
-/** The text that was asked for by --body or --body-file; undefined when neither is there. */
+/** The text given by --body or --body-file; undefined if neither is given. */
 export async function givenBody(io: Io, flags: ContentFlags): Promise<string | undefined> {
   if (flags.bodyFile !== undefined) return readText(flags.bodyFile);
   return flags.body === "-" ? readAll(io.stdin) : flags.body;
 }
 
-/** The text of a mail that needs one: as given, else from the pipe; with an HTML body it may be empty. */
+/** The text of a mail that needs one: as given, or else from the pipe. With an HTML body it may be empty. */
 export async function neededBody(io: Io, flags: ContentFlags): Promise<string> {
   const given = await givenBody(io, flags);
   if (given !== undefined) return given;

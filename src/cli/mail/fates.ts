@@ -1,4 +1,4 @@
-/** What became of a mail and of each of its recipients, for a person. */
+/** The state of a mail and of each of its recipients, as text. */
 import type { OutboundStatus, RecipientStatus } from "../../mail.ts";
 import type { Session } from "../connect/session.ts";
 import type { Recipient } from "../connect/shapes.ts";
@@ -32,7 +32,7 @@ export const outboundStatuses = (Object.keys(marks) as (OutboundStatus | Recipie
   (status): status is OutboundStatus => status !== "held",
 );
 
-/** The mark of a status; a newer server may have others. */
+/** The mark of a status. A newer server may have other statuses. */
 export function statusMark(status: OutboundStatus | RecipientStatus): Mark {
   return marks[status] ?? waiting;
 }
@@ -42,7 +42,7 @@ export function statusWords(status: string): string {
   return plain(status).replaceAll("_", " ");
 }
 
-/** More names than this in one sentence are counted. */
+/** Names shown in one sentence; the others are counted. */
 const NAMED_MAX = 3;
 
 /** "a@x, b@y and 3 more" */
@@ -51,12 +51,12 @@ export function names(addresses: readonly string[]): string {
   return addresses.length > NAMED_MAX ? `${named} and ${addresses.length - NAMED_MAX} more` : named;
 }
 
-/** Whether the recipients have to be told apart. */
+/** Whether recipients differ in status or method, and so must be listed one by one. */
 export function differ(recipients: readonly Recipient[]): boolean {
   return new Set(recipients.map(({ status, method }) => `${status} ${method}`)).size > 1;
 }
 
-/** One line a recipient: status, tries, what the other side said, when the next try is. */
+/** One line for each recipient: status, attempts, the other server's reply, and the next attempt. */
 export function recipientTable({ paint, width }: Session, recipients: readonly Recipient[]): string {
   const now = Date.now();
   return table<Recipient>(

@@ -1,4 +1,4 @@
-/** `e2a inbox`: what an agent was sent. */
+/** `e2a inbox`: the mail that an agent received. */
 import { Command, Option } from "commander";
 import type { ReadStatus } from "../../mail.ts";
 import { agentOption, chooseAgent, openSession, type Session } from "../connect/session.ts";

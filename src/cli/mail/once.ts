@@ -1,23 +1,26 @@
-/** A mail that is sent once, also when an answer is lost on the way. */
+/** Sends a mail once, even if an answer is lost. */
 import { APIError, E2AConnectionError, E2ATimeoutError, type PostOptions } from "../../../sdks/typescript/src/index.ts";
 import { CliError, serverFailure } from "../connect/failure.ts";
 
 export interface OnceOptions {
-  /** Wait until the mail has left, at most as long as the server does; else it is only queued. */
+  /** Whether to wait until the mail has left, as long as the server does at most. If false, it is only queued. */
   wait: boolean;
   onUpload?: PostOptions["onUpload"];
-  /** Names the mail across tries and restarts: the server takes it once (for 24 hours). Default: a new one. */
+  /**
+   * Identifies the mail across attempts and restarts: the server accepts it once (for 24 hours). Default: a new key.
+   */
   idempotencyKey?: string;
 }
 
-/** An answer is lost when a proxy or the server restarts; after this many new tries it is more than that. */
+/** Answers are lost when a proxy or the server restarts. After this many retries there must be another cause. */
 const LOST_ANSWERS_MAX = 2;
-/** Before the second, third … try of a request; together longer than the 10 s in which the server answers a send. */
+/** Pauses before the second, third … attempt; together longer than the 10 s in which the server answers a send. */
 const retryWaitsMs = [200, 1000, 4000, 7000];
 
 /**
- * POSTs what must happen once. After a lost answer it asks again under the same Idempotency-Key, so the server replays its
- * answer instead of doing it twice. Throws CliError; one after a lost answer says that the mail may have left.
+ * POSTs a request that must happen once. After a lost answer it repeats the request under the same Idempotency-Key, so
+ * that the server replays its answer and does nothing twice. Throws CliError; after a lost answer, the error says that
+ * the mail may have left.
  */
 export async function once<T>(
   post: (options: PostOptions) => Promise<T>,
@@ -27,10 +30,10 @@ export async function once<T>(
   let isUncertain = false;
   const retries = (error: unknown, tries: number): number | null => {
     const lost = isLost(error, tries);
-    // Only the request that we lost can still be running under a key that nobody else knows.
+    // The key is ours alone, so only the request whose answer was lost can still be running under it.
     const running = error instanceof APIError && lostAnswers > 0 && error.status === 409;
     if (lost) lostAnswers++;
-    // After a lost answer only a refusal that is final says that the mail did not leave.
+    // After a lost answer, only a final refusal proves that the mail did not leave.
     const isRejected = error instanceof APIError && error.code === "upstream_rejected";
     const isOpen =
       error instanceof APIError && !isRejected && (error.status >= 500 || [401, 429].includes(error.status));
@@ -52,10 +55,13 @@ export async function once<T>(
   }
 }
 
-/** No answer of the server's own: the line broke, or a proxy spoke for it. One that was never reached lost nothing. */
+/**
+ * Whether the server's own answer was lost: the connection broke, or a proxy answered in its place. If the server was
+ * never reached, nothing was lost.
+ */
 function isLost(error: unknown, tries: number): boolean {
   if (error instanceof E2AConnectionError)
     return tries > 0 || (error.cause as { code?: string }).code !== "ECONNREFUSED";
-  // Without a code of ours it is a proxy's problem document.
+  // A problem document without one of our codes comes from a proxy.
   return error instanceof APIError && ["unexpected_answer", "unknown"].includes(error.code) && error.status >= 500;
 }

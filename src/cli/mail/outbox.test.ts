@@ -20,7 +20,7 @@ const run = (line: string[], terminal = true, env = {}) =>
 const id = outbound(1).id;
 const lists = (...messages: Outbound[]) => world.shows("/messages", { messages });
 const has = (mail: Outbound) => world.shows(`/messages/${mail.id}`, mail);
-/** A mail that the agent writes; its id. It stays here, as there is no upstream. */
+/** Writes a mail as the agent; returns its id. It stays on the server, which has no upstream. */
 const written = async (more: object = {}): Promise<string> => {
   const mail = { from: bot, to: ["bob@example.com"], subject: "Report 1", body: "Text 1", ...more };
   return (await world.api("POST", "/send", mail)).message_id;

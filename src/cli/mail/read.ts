@@ -1,4 +1,4 @@
-/** `e2a read`: one message, whole. */
+/** `e2a read`: shows one whole message. */
 import { Command } from "commander";
 import { headerValue } from "../../mail.ts";
 import { visibleText } from "../../message/text/visible.ts";
@@ -49,7 +49,7 @@ export function readCommand(io: Io): Command {
 
 async function print(session: Session, message: MessageDetail, flags: ReadFlags): Promise<void> {
   const { io } = session;
-  // A file gets the exact bytes; a terminal gets what cannot harm it.
+  // A file gets the exact bytes; a terminal gets text that cannot harm it.
   if (flags.raw) {
     const raw = Buffer.from(message.raw_message, "base64");
     return write(io.stdout, io.isTerminal ? plainLines(visibleText(raw.toString("utf8"))) : raw);
@@ -66,7 +66,7 @@ async function reportSaved(io: Io, paths: string[]): Promise<void> {
   await write(io.stderr, `${lines.join("\n")}\n`);
 }
 
-/** What says that no person wrote it, or not to this agent alone; "" when nothing does. */
+/** Signs that a program wrote the message, or that it went to a list; "" if there are none. */
 function automation({ auto_submitted, list_id, precedence }: MessageDetail): string {
   const said = [auto_submitted, list_id && `list ${list_id}`, precedence && `precedence ${precedence}`];
   return said.filter(Boolean).join(", ");

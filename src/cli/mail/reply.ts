@@ -1,4 +1,4 @@
-/** `e2a reply` and `e2a forward`: a mail that follows from another. */
+/** `e2a reply` and `e2a forward`: answer a message, or pass it on. */
 import { Command, Option } from "commander";
 import { agentOption, chooseAgent, openSession } from "../connect/session.ts";
 import { inclusions, type NewForward } from "../connect/shapes.ts";

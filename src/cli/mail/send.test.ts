@@ -25,9 +25,9 @@ const run = (line: string[], setup: Setup = {}) =>
 const send = (flags: string[] = [], setup: Setup = {}) =>
   run(["send", "--to", "bob@example.com", "--subject", "Hello", ...flags], setup);
 const posted = () => world.proxy.requests.filter(({ method }) => method === "POST");
-/** What the agent sent, as the server knows it. */
+/** The agent's sent mail, as the server returns it. */
 const mails = async (): Promise<Outbound[]> => (await world.api("GET", "/messages")).messages;
-/** From now on this is what the server says to a mail that is sent. */
+/** From now on the server answers this to a sent mail. */
 function says(more: Partial<Sent>): void {
   const sent: Sent = {
     ...{ message_id: id, status: "sent", method: "relay", email_message_id: "<1@e2a.localhost>" },
@@ -99,7 +99,7 @@ describe("what is sent", () => {
     expect((await run(["reply", id, "--all", "--cc", "c@example.com"], { stdin: "Yes" })).code).toBe(0);
     expect(posted().at(-1)?.path).toBe(`/agents/bot@e2a.localhost/messages/${id}/reply`);
     expect(body()).toEqual({ body: "Yes", reply_all: true, cc: ["c@example.com"] });
-    // Nothing is read from a pipe that nobody named: it may never end.
+    // The pipe is read only if a flag names it: it may never end.
     expect((await run(["forward", id, "--to", "b@example.com", "--include", "none"])).code).toBe(0);
     expect(posted().at(-1)?.path).toBe(`/agents/bot@e2a.localhost/messages/${id}/forward`);
     expect(body()).toEqual({ to: ["b@example.com"], include: "none" });

@@ -1,4 +1,4 @@
-/** `e2a send`: a new mail. */
+/** `e2a send`: sends a new mail. */
 import { Command, InvalidArgumentError } from "commander";
 import { agentOption, chooseAgent, openSession, type Session } from "../connect/session.ts";
 import type { NewMail } from "../connect/shapes.ts";
@@ -7,7 +7,7 @@ import type { Io } from "../terminal/io.ts";
 import { addressOption, type ContentFlags, contentOptions, neededBody, readContent, waitOption } from "./compose.ts";
 import { transmit } from "./transmit.ts";
 
-/** Everything a new mail is made of. */
+/** The flags of a new mail. */
 export interface MailFlags extends ContentFlags {
   to: string[];
   subject: string;
@@ -36,7 +36,7 @@ export function sendCommand(io: Io): Command {
   ]);
 }
 
-/** Adds the flags that make a new mail. */
+/** Adds the flags of a new mail. */
 export function mailOptions(command: Command): Command {
   command
     .addOption(agentOption())
@@ -50,7 +50,7 @@ export function mailOptions(command: Command): Command {
     .option("--header <line>", "a further field, 'Name: value'; may be repeated", headerField);
 }
 
-/** The mail that the flags, files and standard input make. */
+/** Makes the mail from flags, files and standard input. */
 export async function readMail(session: Session, flags: MailFlags): Promise<NewMail> {
   const content = await readContent(flags);
   const body = await neededBody(session.io, flags);
@@ -66,7 +66,7 @@ export async function readMail(session: Session, flags: MailFlags): Promise<NewM
   };
 }
 
-/** RFC 5322 2.2: printable US-ASCII without the colon. */
+/** A field name is printable US-ASCII without the colon (RFC 5322 2.2). */
 function headerField(line: string, before: Record<string, string> = {}): Record<string, string> {
   const [, name, value] = /^([!-9;-~]+):[ \t]*(.*)$/s.exec(line) ?? [];
   if (name === undefined || value === undefined) throw new InvalidArgumentError("Write it as 'Name: value'.");

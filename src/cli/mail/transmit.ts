@@ -1,4 +1,4 @@
-/** The end of `send`, `reply` and `forward`: the mail goes to the server, and its answer to the caller. */
+/** The last step of `send`, `reply` and `forward`: posts the mail and shows the server's answer. */
 import type { PostOptions } from "../../../sdks/typescript/src/index.ts";
 import { CliError, exitCode } from "../connect/failure.ts";
 import type { Session } from "../connect/session.ts";
@@ -8,7 +8,7 @@ import { uploadProgress } from "../terminal/progress.ts";
 import { differ, names, recipientTable, statusMark, statusWords } from "./fates.ts";
 import { once } from "./once.ts";
 
-/** What is said of a mail before and behind the server's answer. */
+/** Texts before and after the server's answer. */
 export interface Said {
   before: string;
   behind: string;
@@ -17,8 +17,8 @@ export interface Said {
 const nothingMore: Said = { before: "", behind: "" };
 
 /**
- * Posts a mail, with progress on a terminal, and shows what the server says, within what `said` says. Throws exit code 3 when the
- * mail is held, and 1 when a recipient's server refused it.
+ * Posts a mail, with progress on a terminal, and shows the server's answer between the texts of `said`. Throws exit
+ * code 3 if the mail is held, and 1 if a recipient's server refused it.
  */
 export async function transmit<S extends Sent>(
   session: Session,
@@ -29,7 +29,7 @@ export async function transmit<S extends Sent>(
   const progress = uploadProgress(session.io);
   const sent = await once(post, { wait, onUpload: progress.onUpload }).finally(progress.end);
   await session.show(sent, () => sentText(session, sent, said(sent)));
-  // Everything is said: the code alone is left.
+  // The output is complete; only the exit code is missing.
   if (sent.status === "pending_approval") throw new CliError("", { exit: exitCode.held, code: "held" });
   const recipients = sent.recipients ?? [];
   const lost = recipients.filter(({ status }) => status === "failed" || status === "bounced");
@@ -41,7 +41,7 @@ export async function transmit<S extends Sent>(
   });
 }
 
-/** What the server said to a mail, for a person: one line, and a table where recipients fared differently. */
+/** The server's answer as text: one line, and a table if the recipients differ. */
 export function sentText(session: Session, sent: Sent, { before, behind } = nothingMore): string {
   const { paint } = session;
   const recipients = sent.recipients ?? [];

@@ -1,12 +1,15 @@
-/** What an edit changed, line by line. */
+/** The changes of an edit, line by line. */
 import { visibleText } from "../../message/text/visible.ts";
 import { compareLines } from "../../util/line-diff.ts";
 import { type Paint, plainLines } from "../terminal/output.ts";
 
-/** Unchanged lines shown around a change, as diff -u does. */
+/** Unchanged lines shown around a change, as in diff -u. */
 const CONTEXT_LINES = 3;
 
-/** A unified diff of two texts without file names, safe for a terminal, with what nobody sees written out; "" when they are equal. */
+/**
+ * Makes a unified diff of two texts without file names, safe for a terminal; "" if they are equal. Invisible characters
+ * are written out.
+ */
 export function unifiedDiff(before: string, after: string, paint: Paint): string {
   const steps = compareLines(before.split("\n"), after.split("\n"));
   const near = steps.map((_, i) =>

@@ -1,6 +1,6 @@
 /**
  * A held mail as a text file that a reviewer edits: `To`, `Cc`, `Bcc` and `Subject` as fields (RFC 5322 2.2, one
- * address a line), an empty line, the text. Lines that begin with "#" before the empty line are remarks.
+ * address per line), an empty line, the text. Lines that begin with "#" before the empty line are remarks.
  */
 import { splitAddress } from "../../mail.ts";
 import type { MailEdit, Outbound } from "../connect/shapes.ts";
@@ -9,10 +9,10 @@ import { addresses } from "../mail/compose.ts";
 const addressFields = ["to", "cc", "bcc"] as const;
 type AddressField = (typeof addressFields)[number];
 
-/** What can be edited. */
+/** The parts of a mail that can be edited. */
 export type Draft = Record<AddressField, string[]> & { subject: string; text: string };
 
-/** Line breaks as an editor has them. */
+/** Makes a draft of a mail, with LF line breaks for editors. */
 export function draftOf(mail: Outbound): Draft {
   return {
     to: mail.to,
@@ -23,7 +23,7 @@ export function draftOf(mail: Outbound): Draft {
   };
 }
 
-/** The file for a draft; `remarks` stand above it. */
+/** Writes the file for a draft, with `remarks` at the top. */
 export function draftText(draft: Draft, remarks: readonly string[] = []): string {
   const field = (name: string, values: string[]) => `${name}: ${values.join(",\n    ")}`.trimEnd();
   const lines = [
@@ -39,7 +39,7 @@ export function draftText(draft: Draft, remarks: readonly string[] = []): string
   return text.endsWith("\n") ? text : `${text}\n`;
 }
 
-/** The draft in a file, or every complaint about it, one sentence each. */
+/** Reads the draft in a file, or returns every complaint about it, one sentence each. */
 export function parseDraft(file: string): Draft | { wrong: string[] } {
   const lines = file
     .replace(/^\ufeff/, "")
@@ -81,14 +81,14 @@ export function parseDraft(file: string): Draft | { wrong: string[] } {
   return wrong.length > 0 ? { wrong } : draft;
 }
 
-/** What of a mail a draft changes: only those members. The line break that editors add at the end is no change. */
+/** The members of a mail that a draft changes. The line break that editors add at the end is not a change. */
 export function editOf(mail: Outbound, draft: Draft): MailEdit {
   const before = draftOf(mail);
   const text = before.text.endsWith("\n") ? draft.text : draft.text.replace(/\n$/, "");
   const edit: MailEdit = {};
   for (const field of addressFields)
     if (draft[field].join("\n") !== before[field].join("\n")) edit[field] = draft[field];
-  // A field's value has no blanks around it.
+  // A field's value has no white space around it.
   if (draft.subject !== before.subject.trim()) edit.subject = draft.subject;
   if (text !== before.text) edit.body_text = text;
   return edit;

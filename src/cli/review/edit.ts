@@ -1,4 +1,4 @@
-/** Editing a held mail in the user's editor, up to the decision to let it go so. */
+/** Edits a held mail in the user's editor, up to its approval. */
 import { htmlFromText } from "../../message/html/from-text.ts";
 import { serverFailure } from "../connect/failure.ts";
 import type { Session } from "../connect/session.ts";
@@ -16,8 +16,8 @@ const advice = [
 ];
 
 /**
- * Opens the editor until the mail is right and `approve` has taken the changes ({} for none); complaints, also the
- * server's about the changes, stand at the top of the file. Null when the user gives up: nothing was decided.
+ * Opens the editor until the mail is valid and `approve` has taken the changes ({} for none). Complaints, including the
+ * server's about the changes, are at the top of the file. Null if the user gives up: nothing was decided.
  */
 export async function editAndApprove<T>(
   session: Session,
@@ -47,12 +47,12 @@ export async function editAndApprove<T>(
   }
 }
 
-/** The HTML that goes with a new text, where the mail has some and the edit says nothing of it. */
+/** Makes the HTML for a new text, if the mail has HTML and the edit does not set it. */
 export function htmlAnew({ body_html: html }: Outbound, { body_text: text, body_html }: MailEdit): MailEdit {
   return html && text !== undefined && body_html === undefined ? { body_html: htmlFromText(text) } : {};
 }
 
-/** Shows what changed and asks; also what becomes of the HTML, which the editor did not show. */
+/** Shows what changed and asks for confirmation; also asks what to do with the HTML, which the editor did not show. */
 async function confirmed(session: Session, mail: Outbound, draft: Draft): Promise<MailEdit | "again" | "back"> {
   const { io, paint } = session;
   const edit = editOf(mail, draft);
@@ -84,7 +84,7 @@ async function editAgain({ io, paint }: Session, complaints: string[]): Promise<
   return choice === "e";
 }
 
-/** The user's own words, with other remarks on top. */
+/** The user's file with other remarks at the top. */
 function withRemarks(file: string, complaints: string[]): string {
   const lines = file.split("\n");
   const first = lines.findIndex((line) => !line.startsWith("#"));
@@ -92,7 +92,7 @@ function withRemarks(file: string, complaints: string[]): string {
   return [...remarks.map((remark) => `# ${plain(remark)}`), ...lines.slice(Math.max(first, 0))].join("\n");
 }
 
-/** What the server has against the changes; throws whatever else went wrong. */
+/** The server's complaints about the changes; throws any other error. */
 function objections(error: unknown): string[] {
   const failure = serverFailure(error);
   if (failure?.problem.status !== 400) throw error;

@@ -5,24 +5,24 @@ import { join } from "node:path";
 import { CliError } from "../connect/failure.ts";
 import { type Io, write } from "../terminal/io.ts";
 
-/** Tried in this order when neither VISUAL nor EDITOR says which. */
+/** Tried in this order if neither VISUAL nor EDITOR is set. */
 const usualEditors = ["vi", "nano"];
 
 /**
- * Lets the user edit `text` and returns it as it was saved, with LF line breaks; null when the editor failed, which is
- * how one gives up in it (`:cq`). The file is in a folder that only the user can open, and gone afterwards.
+ * Lets the user edit `text` and returns it as saved, with LF line breaks. Null if the editor failed, which is how a
+ * user gives up in it (`:cq`). The file is in a folder that only the user can open, and is deleted afterwards.
  */
 export async function editText(io: Io, text: string): Promise<string | null> {
   const editor = io.env.VISUAL || io.env.EDITOR || (io.platform === "win32" ? "notepad" : installed(io, usualEditors));
   if (!editor) throw new CliError("No editor was found.", { code: "no_editor", fix: "Set EDITOR." });
-  // Not .eml: vim then writes CRLF.
+  // Not .eml, for which vim writes CRLF.
   return withFile(text, "mail.txt", async (path) => {
     const code = await runProgram(io, editor, path);
     return code === 0 ? (await readFile(path, "utf8")).replace(/\r\n?/g, "\n") : null;
   });
 }
 
-/** Shows a text that is longer than the screen, in PAGER or less where there is one. */
+/** Shows a text that is longer than the screen in PAGER, or in less if it is installed. */
 export async function pageText(io: Io, text: string): Promise<void> {
   const pager = io.env.PAGER || installed(io, ["less"]);
   if (!pager) return write(io.stdout, text);
@@ -44,13 +44,13 @@ async function withFile<T>(text: string, name: string, use: (path: string) => Pr
   }
 }
 
-/** `program` may carry arguments of its own ("code --wait"), so a shell takes it apart, as git does. */
+/** Runs a program on a file. `program` may have arguments ("code --wait"), so a shell splits it, as git does. */
 async function runProgram(io: Io, program: string, path: string): Promise<number> {
   const line =
     io.platform === "win32"
       ? ["cmd", "/d", "/c", `${program} "${path}"`]
       : ["sh", "-c", `${program} "$@"`, program, path];
-  // Ctrl-C is the program's while it has the terminal; we go on, and remove the file.
+  // Ctrl-C is for the program while it has the terminal; this process continues, and removes the file.
   const release = io.onInterrupt(() => {});
   try {
     const child = Bun.spawn(line, { stdin: "inherit", stdout: "inherit", stderr: "inherit", env: { ...io.env } });

@@ -23,7 +23,7 @@ const pipe = { terminal: false };
 const { id } = heldMail(1);
 const lists = (...messages: Outbound[]) => world.shows("/messages", { messages });
 const has = (mail: Outbound) => world.shows(`/messages/${mail.id}`, mail);
-/** A mail of the agent that waits for approval; its id. */
+/** Writes a mail that waits for approval; returns its id. */
 const held = async (more: object = {}): Promise<string> => {
   await world.api("PATCH", `/agents/${bot}`, { hitl_enabled: true });
   const mail = { from: bot, to: ["bob@example.com"], subject: "Report 1", body: "Text 1", ...more };

@@ -1,4 +1,4 @@
-/** `e2a pending`: mail that waits until a person says yes. */
+/** `e2a pending`: mail that waits for a reviewer's approval. */
 import { Command, Option } from "commander";
 import type { PostOptions } from "../../../sdks/typescript/src/index.ts";
 import { visibleText } from "../../message/text/visible.ts";
@@ -62,7 +62,7 @@ function reviewCommand(io: Io): Command {
   return example(command, ["e2a pending", `e2a pending ${anId}`]);
 }
 
-/** What expires first comes first; of two, what waits longer. */
+/** Sorts by expiry; of two that expire together, the one that has waited longer is first. */
 function byExpiry(a: Outbound, b: Outbound): number {
   const when = ({ approval_expires_at: at }: Outbound) => at ?? "9999";
   return when(a).localeCompare(when(b)) || a.id.localeCompare(b.id);
@@ -80,7 +80,7 @@ function listCommand(io: Io): Command {
   return example(command, ["e2a pending list", "e2a pending list --json | jq -r '.messages[].id'"]);
 }
 
-/** Without an agent in flags or settings: of all agents. */
+/** Without an agent in flags or settings, the mail of all agents. */
 async function held(session: Session, flags: PageFlags): Promise<OutboxPage> {
   const { client, settings } = session;
   const agent = settings.agent.value ? { agent: await chooseAgent(session) } : {};

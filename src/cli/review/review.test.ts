@@ -25,7 +25,7 @@ const decisions = () =>
     .map(({ path, body }) => [path.split("/").at(-1), body]);
 const mail = (id: string) => world.api("GET", `/messages/${id}`);
 
-/** Mails of the agent that wait for approval; their ids, as what expires first comes first. */
+/** Writes mails that wait for approval; returns their ids in order of expiry. */
 async function hold(count: number, more: object = {}): Promise<string[]> {
   await world.api("PATCH", `/agents/${bot}`, { hitl_enabled: true });
   const ids: string[] = [];
@@ -36,13 +36,15 @@ async function hold(count: number, more: object = {}): Promise<string[]> {
   return ids;
 }
 
-/** Types `keys` once `question` is there; it is printed again with its answer, so the second time is the third. */
+/**
+ * Types `keys` when `question` is shown. It is printed again with its answer, so its second time is the third print.
+ */
 async function answer(running: Running, question: string, keys: string, times = 1): Promise<void> {
   await running.printed(question, times);
   running.stdin.write(keys);
 }
 
-/** An editor that does this to the file "$1"; the second time and later it does `then`. */
+/** Makes an editor that runs `first` on the file "$1", and `then` from its second start on. */
 async function editor(first: string, then = "true"): Promise<Record<string, string>> {
   const path = join(shell.home, "editor");
   const script = `#!/bin/sh\nif [ -e "${path}.ran" ]; then ${then}; else touch "${path}.ran"; ${first}; fi\n`;
@@ -212,7 +214,7 @@ describe("refusals", () => {
         : null;
     };
     running.stdin.write("a");
-    // What was changed is shown as it is now, and then decided.
+    // The changed mail is shown in its current state, and then decided.
     await running.printed("! content_hash does not match: the message has changed. Look at it again.");
     await running.printed("Mail 3 of 3: what now?", 3);
     expect([before.status, (await mail(three)).status]).toEqual(["pending_approval", "pending_approval"]);

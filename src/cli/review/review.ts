@@ -24,18 +24,18 @@ const outcomeWords: Record<Outcome, string> = {
   gone: "decided or changed elsewhere",
 };
 
-/** A mail that is changed under the reviewer's eyes more often is passed over. */
+/** How often a mail that changes during its review is shown again before it is skipped. */
 const SHOWN_AGAIN_MAX = 3;
-/** The server takes no longer reason. */
+/** The server refuses longer reasons. */
 const REASON_CHARS_MAX = 1000;
-/** Lines beside a mail's text that should fit the screen with it: facts, links, the question. */
+/** Lines besides the mail's text that should fit on the screen: facts, links, the question. */
 const OTHER_ROWS = 22;
 /** The text gets this many lines even on a small terminal. */
 const TEXT_ROWS_MIN = 10;
 
 /**
  * Goes through held mails. Each is fetched when its turn comes, and a decision names the content that was shown. Ends
- * with a summary; throws exit 1 when an error kept a mail from being decided, and at once when the key may not decide.
+ * with a summary. Throws exit 1 if an error kept a mail from being decided, and immediately if the key may not decide.
  */
 export async function review(session: Session, waiting: readonly Outbound[]): Promise<void> {
   const { io, paint } = session;
@@ -62,7 +62,7 @@ function summary(tally: Outcome[], total: number): string {
   return `${total} held: ${parts.join(", ")}.${still}`;
 }
 
-/** One mail, until it is decided or passed over. One that was changed meanwhile is shown again, `again` times at most. */
+/** Reviews one mail until it is decided or skipped. One that has changed is shown again, at most `again` times. */
 async function one(session: Session, id: string, progress: string, again = SHOWN_AGAIN_MAX): Promise<Outcome | "quit"> {
   try {
     const mail = await session.client.outbox.get(id);
@@ -73,7 +73,7 @@ async function one(session: Session, id: string, progress: string, again = SHOWN
     if (isCancelled(error)) return "quit";
     const failure = serverFailure(error);
     const status = failure?.problem.status;
-    // A key that may not decide, or a server that is away, would say the same of every mail.
+    // If the key may not decide, or the server is down, every mail would fail in the same way.
     if (failure === null || failure.exit === exitCode.auth || status === undefined) throw error;
     await note(
       session,
@@ -135,7 +135,7 @@ async function reject(session: Session, mail: Outbound): Promise<Outcome> {
   return "rejected";
 }
 
-/** Null when a question below the first one is broken off. */
+/** Null if the user cancels a question below the first one. */
 async function goingBack<T>(step: () => Promise<T | null>): Promise<T | null> {
   try {
     return await step();
@@ -145,7 +145,9 @@ async function goingBack<T>(step: () => Promise<T | null>): Promise<T | null> {
   }
 }
 
-/** What is said of an approval: `Approved, with another subject, text. `, and how to take it back while it waits. */
+/**
+ * The texts for an approval: `Approved, with another subject, text. `, and how to take it back while the mail waits.
+ */
 export function approvedWords({ edited, edited_parts: parts = [], status, message_id: id }: Approved): Said {
   const changed = parts.map((part) => partNames[part] ?? plain(part)).join(", ");
   const how = changed ? `, with another ${changed}` : edited ? " with changes" : "";
@@ -155,7 +157,7 @@ export function approvedWords({ edited, edited_parts: parts = [], status, messag
 
 const partNames: Record<string, string> = { body_text: "text", body_html: "HTML" };
 
-/** What makes a decision one about this content. */
+/** Binds a decision to the content that was shown. */
 export function boundTo({ content_hash: hash }: Outbound): Bound {
   return hash ? { content_hash: hash } : {};
 }

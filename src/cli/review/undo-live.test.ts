@@ -1,4 +1,4 @@
-/** An approval at a terminal, against the real server: it says how to take it back while that can be done. */
+/** An approval at a terminal, against the real server, says how to take it back while that is possible. */
 import { expect, test } from "bun:test";
 import { startTestApp } from "../../../test/support/app.ts";
 import { Shell } from "../testing/shell.ts";

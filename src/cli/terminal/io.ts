@@ -1,6 +1,6 @@
 /**
- * The outside world of a command: its streams, its environment and the interrupt key. Everything below the
- * program gets it passed, so that a test can stand in for a terminal without patching globals.
+ * The environment of a command: its streams, its variables and the interrupt key. It is passed to all code below the
+ * program, so that a test can replace the terminal without patching globals.
  */
 import type { Readable, Writable } from "node:stream";
 
@@ -13,18 +13,18 @@ export interface Io {
   readonly stderr: OutputStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly platform: NodeJS.Platform;
-  /** Standard output is a terminal: tables instead of JSON. */
+  /** Standard output is a terminal, which gets tables and not JSON. */
   readonly isTerminal: boolean;
   /** Whether each output may carry colours. */
   readonly colour: { readonly stdout: boolean; readonly stderr: boolean };
-  /** Runs `handler` at the first SIGINT or SIGTERM instead of dying; the returned function takes it off again. */
+  /** Runs `handler` in place of ending at the first SIGINT or SIGTERM. The returned function removes it. */
   onInterrupt(handler: () => void): () => void;
 }
 
-/** Terminal width in columns when the terminal does not say. */
+/** Width in columns if the terminal does not report it. */
 const DEFAULT_COLUMNS = 80;
 
-/** The Io of a real process. */
+/** Makes the Io of a real process. */
 export function processIo(process: NodeJS.Process): Io {
   const { stdin, stdout, stderr, env, platform } = process;
   return {
@@ -62,7 +62,7 @@ export function columns(stream: OutputStream): number {
   return stream.columns && stream.columns > 0 ? stream.columns : DEFAULT_COLUMNS;
 }
 
-/** Terminal height in lines when the terminal does not say. */
+/** Height in lines if the terminal does not report it. */
 const DEFAULT_ROWS = 24;
 
 /** Height of the terminal in lines. */
@@ -70,19 +70,19 @@ export function rows(stream: OutputStream): number {
   return stream.rows && stream.rows > 0 ? stream.rows : DEFAULT_ROWS;
 }
 
-/** Writes and waits until the stream has taken it, so that a slow reader slows us instead of filling memory. */
+/** Writes, and resolves when the stream has taken the data, so that a slow reader does not fill the memory. */
 export function write(stream: Writable, data: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(data, (error) => (error ? reject(error) : resolve()));
   });
 }
 
-/** Whether a question can be asked: somebody types, and somebody reads. */
+/** Whether the user can be asked: both input and output are a terminal. */
 export function canAsk(io: Io): boolean {
   return io.isTerminal && io.stdin.isTTY === true;
 }
 
-/** All of standard input as text, without the final line break. */
+/** Reads all of standard input as text, without the final line break. */
 export async function readAll(stdin: Readable): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stdin) chunks.push(Buffer.from(chunk));

@@ -1,7 +1,7 @@
 /**
- * What a person or a program reads. Text from mail is hostile: it passes `plain` before it reaches a terminal,
- * where escape sequences could move the cursor, set the title or fill the clipboard, and bidirectional overrides
- * could turn an address around.
+ * Output for users and programs. Text from mail is hostile and must pass `plain` before it reaches a terminal: escape
+ * sequences could move the cursor, set the title or fill the clipboard, and bidirectional overrides could reverse an
+ * address.
  */
 
 import type { Attachment } from "../../mail.ts";
@@ -18,21 +18,22 @@ const sgr: Record<Style, readonly [on: number, off: number]> = {
   cyan: [36, 39],
 };
 
-/** A function that colours text, or leaves it alone. */
+/** Makes a function that colours text; without `colour` it returns the text unchanged. */
 export function painter(colour: boolean): Paint {
   if (!colour) return (_style, text) => text;
   return (style, text) => `\x1b[${sgr[style][0]}m${text}\x1b[${sgr[style][1]}m`;
 }
 
-// Whole control sequences (ECMA-48 8.3: CSI; OSC, DCS, APC, PM and SOS with their strings), then any control left over.
-// A string ends where the next one begins: so each character is looked at once.
+// Whole control sequences (ECMA-48 8.3: CSI; OSC, DCS, APC, PM and SOS with their strings); `unsafe` removes any
+// control characters left. A string ends where the next one begins, so that each character is examined once.
 const controlSequence =
   /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)/g;
-// Controls, bidirectional overrides, and characters nobody sees (zero-width space and kin, tags). ZWJ and ZWNJ stay: scripts and emoji need them.
+// Control characters, bidirectional overrides and invisible characters (zero-width spaces, tags). ZWJ and ZWNJ stay:
+// scripts and emoji need them.
 const unsafe = /[\p{Cc}\p{Bidi_Control}\u200b\u2028\u2029\u2060-\u2064\ufeff\u{e0000}-\u{e007f}]/gu;
 const unsafeExceptLayout = new RegExp(`(?![\\t\\n])${unsafe.source}`, "gu");
 
-/** Line breaks here are what the JSON is laid out with; those of texts are escaped. */
+/** Line breaks in JSON are only layout; those in texts are escaped. */
 const unsafeInJson = new RegExp(`(?!\\n)${unsafe.source}`, "gu");
 
 /** One line of safe text: no control sequences, control characters, bidirectional overrides or invisible tags. */
@@ -44,7 +45,7 @@ export function plain(text: string): string {
     .replace(unsafe, "");
 }
 
-/** As `plain`, but line breaks and tabs stay: for bodies. */
+/** As `plain`, but keeps line breaks and tabs: for bodies. */
 export function plainLines(text: string): string {
   return text
     .toWellFormed()
@@ -53,7 +54,10 @@ export function plainLines(text: string): string {
     .replace(unsafeExceptLayout, "");
 }
 
-/** JSON that is safe to show in a terminal: what JSON leaves bare, and a terminal may obey or nobody sees, is written as \uXXXX. */
+/**
+ * Writes JSON that is safe to show in a terminal: characters that JSON does not escape, but that a terminal may obey or
+ * a reader cannot see, become \uXXXX.
+ */
 export function toJson(value: unknown, indented: boolean): string {
   return JSON.stringify(value, null, indented ? 2 : 0).replace(unsafeInJson, (char) =>
     Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, "0")}`).join(""),
@@ -63,7 +67,7 @@ export function toJson(value: unknown, indented: boolean): string {
 /** Cuts text to `width` terminal columns, with an ellipsis; wide characters count as two. */
 export function fit(text: string, width: number): string {
   if (Bun.stringWidth(text) <= width) return text;
-  // Bun's own cut can be one column too wide when the cut falls inside a wide character.
+  // Bun's own cut can be one column too wide if it falls inside a wide character.
   for (let end = width; end > 0; end--) {
     const cut = Bun.sliceAnsi(text, 0, end, "…");
     if (Bun.stringWidth(cut) <= width) return cut;
@@ -79,16 +83,16 @@ function pad(text: string, width: number): string {
 export interface Column<Row> {
   title: string;
   value(row: Row): string;
-  /** May lose its end when the terminal is narrow. Others are always whole: ids, addresses to copy. */
+  /** May be cut if the terminal is narrow. Other columns are always whole: ids, addresses to copy. */
   shrinks?: boolean;
   style?(row: Row): Style | null;
 }
 
 const gap = "  ";
-/** A column is not cut below this many terminal columns: less says nothing. */
+/** A column is not cut below this many terminal columns; less is useless. */
 const NARROWEST_COLUMN = 8;
 
-/** An aligned table with a header line, at most `width` columns wide where its columns allow it. Values are made safe. */
+/** Makes an aligned table with a header line, at most `width` columns wide if possible. Values are made safe. */
 export function table<Row>(
   columns: Column<Row>[],
   rows: readonly Row[],
@@ -129,7 +133,7 @@ function shrink<Row>(columns: Column<Row>[], widths: number[], room: number): vo
   }
 }
 
-/** Aligned `Name: value` lines; empty values are left out. Values are made safe. */
+/** Makes aligned `Name: value` lines without empty values. Values are made safe. */
 export function facts(
   pairs: readonly (readonly [name: string, value: string | null | undefined])[],
   paint: Paint,
@@ -139,12 +143,12 @@ export function facts(
   return shown.map(([name, value]) => `${paint("dim", pad(`${name}:`, width))}  ${plain(value)}`).join("\n");
 }
 
-/** A URL where room is short: without what all of them begin with. */
+/** A URL for narrow columns, without its scheme. */
 export function shortUrl(url: string): string {
   return url.replace(/^https?:\/\//, "");
 }
 
-/** The mark for a proven From domain, a not proven one, and one nobody looked at. */
+/** The mark for a proven From domain, an unproven one, and an unchecked one. */
 export function verifiedMark(verified: boolean | null | undefined): { mark: string; style: Style } {
   if (verified === true) return { mark: "✓", style: "green" };
   if (verified === false) return { mark: "✗", style: "yellow" };
@@ -155,7 +159,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** How long ago an RFC 3339 time was: "now", "5m", "3h", "12d", or the date after 60 days. "" when unreadable. */
+/** How long ago an RFC 3339 time was: "now", "5m", "3h", "12d", or the date after 60 days. "" if it is unreadable. */
 export function age(time: string, nowMs: number): string {
   const then = Date.parse(time);
   if (Number.isNaN(then)) return "";
@@ -167,7 +171,7 @@ export function age(time: string, nowMs: number): string {
   return new Date(then).toISOString().slice(0, 10);
 }
 
-/** How far ahead an RFC 3339 time is: "in 5m", "in 3h", "in 7d", "now" when it is due. "" when unreadable. */
+/** How far ahead an RFC 3339 time is: "in 5m", "in 3h", "in 7d", or "now" if it is due. "" if it is unreadable. */
 export function until(time: string, nowMs: number): string {
   const aheadMs = Date.parse(time) - nowMs;
   if (Number.isNaN(aheadMs)) return "";
@@ -177,14 +181,14 @@ export function until(time: string, nowMs: number): string {
   return `in ${Math.round(aheadMs / DAY_MS)}d`;
 }
 
-/** A size for people: "17 B", "4.0 KB", "1.5 MB"; decimal units, as file managers use. */
+/** A size for users: "17 B", "4.0 KB", "1.5 MB"; decimal units, as in file managers. */
 export function size(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   if (bytes < 1_000_000) return `${(bytes / 1000).toFixed(1)} KB`;
   return `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
-/** One line an attachment: "[0] report.pdf (application/pdf, 12.3 KB)". */
+/** One line for each attachment: "[0] report.pdf (application/pdf, 12.3 KB)". */
 export function attachmentLines(attachments: readonly Attachment[] | undefined, paint: Paint): string {
   const lines = (attachments ?? []).map(
     ({ index, filename, content_type, size: bytes }) =>

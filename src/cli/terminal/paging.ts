@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { type Paint, plain } from "./output.ts";
 
-/** Fits a screen, and one page of the API. */
+/** Fits on a screen, and in one page of the API. */
 const DEFAULT_LIMIT = 50;
 
 export function limitOption(): Option {
@@ -16,17 +16,17 @@ export function tokenOption(): Option {
 /** The API's own limit (page_size). */
 const PAGE_SIZE_MAX = 100;
 
-/** How far a list is read. */
+/** How much of a list is read. */
 export interface PageFlags {
-  /** How many there may be on all pages together. */
+  /** The most entries, on all pages together. */
   limit: number;
-  /** Where an earlier answer ended. */
+  /** The `next_token` of an earlier answer. */
   token?: string;
 }
 
 type Paged<Name extends string, Item> = Record<Name, Item[]> & { next_token?: string };
 
-/** As many pages as it takes, as one answer, whose list is called `name`; `next_token` goes on after it. */
+/** Reads as many pages as needed into one answer, with the list under `name` and the `next_token` after it. */
 export async function collect<Name extends string, Item>(
   name: Name,
   { limit, token }: PageFlags,
@@ -43,7 +43,7 @@ export async function collect<Name extends string, Item>(
   return { [name]: items, ...(next ? { next_token: next } : {}) } as Paged<Name, Item>;
 }
 
-/** The line under a table that was cut; "" when it is whole. */
+/** The line under a table that has more entries; "" if it is complete. */
 export function moreHint({ next_token: next }: { next_token?: string }, paint: Paint): string {
   return next ? `\n${paint("dim", `There is more: add --token ${plain(next)}`)}` : "";
 }

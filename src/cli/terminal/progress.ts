@@ -1,19 +1,19 @@
-/** How far a large request is, on the error output of a person's terminal. */
+/** The progress of a large upload, shown on standard error if it is a terminal. */
 import type { PostOptions } from "../../../sdks/typescript/src/index.ts";
 import type { Io } from "./io.ts";
 import { size } from "./output.ts";
 
-/** Smaller requests are gone before a line about them is read. */
+/** Smaller requests are sent before the user could read a line about them. */
 const SHOWN_FROM_BYTES = 1_000_000;
 
 export interface Progress {
-  /** Absent where nobody watches. */
+  /** Absent if standard error is not a terminal. */
   onUpload?: PostOptions["onUpload"];
-  /** Takes the line away. */
+  /** Removes the line. */
   end(): void;
 }
 
-/** One line that is drawn over itself, at most once per percent. */
+/** Draws one line over itself, at most once per percent. */
 export function uploadProgress({ stderr }: Io): Progress {
   if (!stderr.isTTY) return { end() {} };
   let shown = "";

@@ -1,6 +1,4 @@
-/**
- * Questions in a terminal. The prompt library is loaded with the first question: most commands never ask one.
- */
+/** Questions in a terminal. The prompt library is loaded with the first question, because most commands ask none. */
 import { CliError, usageError } from "../connect/failure.ts";
 import { canAsk, type InputStream, type Io } from "./io.ts";
 import { plain } from "./output.ts";
@@ -34,14 +32,14 @@ export async function text(
   return answer<string>(await clack.text({ message, validate, ...rest, ...streams(io) })).trim();
 }
 
-/** Asks for a secret; what is typed is not shown. */
+/** Asks for a secret; the input is not shown. */
 export async function secret(io: Io, message: string): Promise<string> {
   const clack = await import("@clack/prompts");
   const validate = (value: string | undefined) => (value?.trim() ? undefined : "Paste the key here.");
   return answer<string>(await clack.password({ message, validate, ...streams(io) })).trim();
 }
 
-/** Asks yes or no; in a pipe, where nobody can answer, only `--yes` will do. */
+/** Asks for confirmation. In a pipe, which cannot answer, `--yes` is required. */
 export async function confirmDeletion(io: Io, message: string, yes: boolean | undefined): Promise<void> {
   if (yes) return;
   if (!canAsk(io)) throw usageError("There is no terminal to confirm the deletion.", "Add --yes.");
@@ -57,8 +55,8 @@ export async function confirm(io: Io, message: string, initialValue: boolean): P
 }
 
 /**
- * Asks for one of several letters, taken as they are typed. Enter means the first. Keys from before the question was
- * there do not answer it: nobody approves what they have not seen.
+ * Asks for one of several letters, read without Enter; Enter alone chooses the first. Keys typed before the question do
+ * not answer it, so that the user approves only what was shown.
  */
 export async function key<T extends string>(io: Io, message: string, choices: Choice<T>[]): Promise<T> {
   const clack = await import("@clack/prompts");
@@ -72,10 +70,10 @@ export async function key<T extends string>(io: Io, message: string, choices: Ch
   return given ?? (choices[0] as Choice<T>).value;
 }
 
-/** Longer than the pause between the repeats of a key held down, shorter than anybody reads. */
+/** Longer than the interval at which a held key repeats, shorter than it takes to read. */
 const QUIET_MS = 100;
 
-/** Drops what was typed, until nothing comes any more. */
+/** Drops typed keys until no more arrive. */
 async function forgetTyped(stdin: InputStream): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let timer = setTimeout(resolve, QUIET_MS);
@@ -84,7 +82,7 @@ async function forgetTyped(stdin: InputStream): Promise<void> {
     if (typed.includes(interruptKey)) reject(cancelled());
     else timer = setTimeout(resolve, QUIET_MS);
   };
-  // Without raw mode the terminal keeps a line back until Enter.
+  // Without raw mode the terminal holds a line back until Enter.
   stdin.setRawMode?.(true);
   stdin.on("data", dropped);
   try {
@@ -102,7 +100,7 @@ function cancelled(): CliError {
   return new CliError("Cancelled.", { code: "cancelled" });
 }
 
-/** Whether somebody broke a question off. */
+/** Whether the user cancelled a question. */
 export function isCancelled(error: unknown): boolean {
   return error instanceof CliError && error.problem.code === "cancelled";
 }
@@ -111,7 +109,7 @@ function streams(io: Io) {
   return { input: io.stdin, output: io.stdout };
 }
 
-/** Clack answers Ctrl-C and Escape with a symbol. */
+/** Clack returns a symbol for Ctrl-C and Escape. */
 function answer<T>(given: unknown): T {
   if (typeof given === "symbol") throw cancelled();
   return given as T;

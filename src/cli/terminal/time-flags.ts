@@ -1,14 +1,14 @@
-/** Flags that take a time: a distance from now, or a date. */
+/** Flags that take a time: a duration from now, or a date. */
 import { InvalidArgumentError, Option } from "commander";
 
-/** A time that has passed. */
+/** A time in the past. */
 export function sinceOption(description: string): Option {
   return new Option("--since <time>", `${description}: 30m, 12h, 7d, or an RFC 3339 time`).argParser((text: string) =>
     readTime(text, -1),
   );
 }
 
-/** A time to come. */
+/** A time in the future. */
 export function expiresOption(description: string): Option {
   return new Option("--expires <time>", `${description}: 12h, 30d, or an RFC 3339 time`).argParser((text: string) =>
     readTime(text, 1),
@@ -17,7 +17,7 @@ export function expiresOption(description: string): Option {
 
 const unitMs: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
-/** "12h" before (-1) or after (1) now, or an RFC 3339 time or date → RFC 3339 in UTC. */
+/** Reads "12h" before (-1) or after (1) now, or an RFC 3339 time or date, as RFC 3339 in UTC. */
 function readTime(text: string, direction: -1 | 1): string {
   const distance = /^(\d{1,6})([smhdw])$/.exec(text);
   const atMs = distance

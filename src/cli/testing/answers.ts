@@ -1,4 +1,6 @@
-/** Answers of the server as docs/openapi.json describes them, for what it does not come to by itself in a test. */
+/**
+ * Answers of the server as docs/openapi.json describes them, for cases that it does not reach in a test without help.
+ */
 import type {
   Agent,
   ApiKey,
@@ -14,7 +16,7 @@ import type {
 const at = "2026-05-15T12:00:00.000Z";
 const hex = (n: number) => n.toString(16).padStart(32, "0");
 
-/** An agent with an address and what else matters to the test. */
+/** An agent with an address; `more` overrides other members. */
 export function agent(email: string, more: Partial<Agent> = {}): Agent {
   return {
     ...{ id: email, domain: email.split("@")[1] ?? "", email, name: "", webhook_url: "", agent_mode: "local" },
@@ -48,7 +50,7 @@ export function domain(name: string, more: Partial<Domain> = {}): Domain {
   };
 }
 
-/** A received, proven message to bot@e2a.localhost, and what else matters to the test. */
+/** A received, verified message to bot@e2a.localhost; `more` overrides other members. */
 export function message(n: number, more: Partial<MessageDetail> = {}): MessageDetail {
   const raw = `From: alice@example.com\r\nSubject: Hello ${n}\r\n\r\nText ${n}\r\n`;
   return {
@@ -64,7 +66,7 @@ export function message(n: number, more: Partial<MessageDetail> = {}): MessageDe
   };
 }
 
-/** The same in a list. */
+/** As `message`, but as in a list. */
 export function summary(n: number, more: Partial<MessageSummary> = {}): MessageSummary {
   return {
     ...{ message_id: `msg_${hex(n)}`, conversation_id: `conv_${hex(n)}`, direction: "inbound", status: "unread" },
@@ -76,7 +78,7 @@ export function summary(n: number, more: Partial<MessageSummary> = {}): MessageS
   };
 }
 
-/** A mail that bot@e2a.localhost sent to bob@example.com, and what else matters to the test. */
+/** A mail that bot@e2a.localhost sent to bob@example.com; `more` overrides other members. */
 export function outbound(n: number, more: Partial<Outbound> = {}): Outbound {
   return {
     ...{ id: `msg_${hex(n)}`, agent_id: "bot@e2a.localhost", direction: "outbound", type: "send", status: "sent" },
@@ -92,7 +94,7 @@ export function outbound(n: number, more: Partial<Outbound> = {}): Outbound {
   };
 }
 
-/** A mail that waits: a week, for a first-time recipient. */
+/** A mail that is held for a week because a recipient is a first-time one. */
 export function heldMail(n: number, more: Partial<Outbound> = {}): Outbound {
   const mail = outbound(n, {
     status: "pending_approval",
@@ -108,24 +110,24 @@ export function heldMail(n: number, more: Partial<Outbound> = {}): Outbound {
 
 type Recipient = Outbound["recipients"][number];
 
-/** One recipient of a mail, and what else matters to the test. */
+/** A recipient of a mail; `more` overrides other members. */
 export function recipient(address: string, status: Recipient["status"], more: Partial<Recipient> = {}): Recipient {
   return { address, status, attempts: 1, at: new Date().toISOString(), smtp_reply: null, error: null, ...more };
 }
 
-/** A webhook for everything, and what else matters to the test. */
+/** A webhook for all events; `more` overrides other members. */
 export function webhook(n: number, more: Partial<Webhook> = {}): Webhook {
   const own = { id: `whk_${hex(n)}`, url: `https://example.com/${n}`, status: "enabled" as const };
   return { ...own, events: [], agents: [], description: "", created_at: at, updated_at: at, ...more };
 }
 
-/** A delivery that succeeded at once, and what else matters to the test. */
+/** A delivery that succeeded at once; `more` overrides other members. */
 export function delivery(n: number, more: Partial<DeliveryDetail> = {}): DeliveryDetail {
   const tries = [{ attempt: 1, started_at: at, duration_ms: 34, status: 200, error: null, answer: "ok" }];
   return { ...listedDelivery(n), tries, ...more };
 }
 
-/** The same in a list. */
+/** As `delivery`, but as in a list. */
 export function listedDelivery(n: number, more: Partial<Delivery> = {}): Delivery {
   return {
     ...{ id: `dlv_${hex(n)}`, event_id: `evt_${hex(n)}`, event_type: "message.received" },
@@ -135,7 +137,7 @@ export function listedDelivery(n: number, more: Partial<Delivery> = {}): Deliver
   };
 }
 
-/** A key of the account, and what else matters to the test. */
+/** A key of the account; `more` overrides other members. */
 export function key(n: number, more: Partial<ApiKey> = {}): ApiKey {
   return {
     ...{ id: `apk_${hex(n)}`, name: `key ${n}`, scope: "account", agent: null, key_prefix: `e2a_${n}234567` },

@@ -1,4 +1,4 @@
-/** A line to a server that breaks: the request arrives, its answer does not. */
+/** A connection to a server that breaks: the request arrives, its answer does not. */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
 export class BrokenLine {
@@ -9,7 +9,7 @@ export class BrokenLine {
     readonly url: string,
   ) {}
 
-  /** A line to `url` that loses its first `losses` answers. */
+  /** Opens a proxy to `url` that loses its first `losses` answers. */
   static async to(url: string, losses: number): Promise<BrokenLine> {
     let left = losses;
     const server = createServer((near) => {

@@ -14,7 +14,7 @@ export interface Ran {
 }
 
 export interface Setup {
-  /** Standard input, output and error are a terminal. Default: pipes. */
+  /** Whether standard input, output and error are a terminal. Default: pipes. */
   terminal?: boolean;
   columns?: number;
   colour?: boolean;
@@ -22,7 +22,7 @@ export interface Setup {
   stdin?: string;
 }
 
-/** A stand-in for the user's shell: an own home folder, and readable outputs. */
+/** A stand-in for the user's shell, with its own home folder and readable outputs. */
 export class Shell {
   private constructor(readonly home: string) {}
 
@@ -58,7 +58,7 @@ export class Running {
   constructor(line: string[], setup: Setup, home: string) {
     const terminal = setup.terminal ?? false;
     for (const stream of [this.stdin, this.stdout, this.stderr]) stream.isTTY = terminal;
-    // What a terminal has and a PassThrough has not; the prompt library switches it.
+    // A terminal has this method and a PassThrough does not; the prompt library calls it.
     if (terminal) Object.assign(this.stdin, { setRawMode: () => this.stdin });
     this.stdout.columns = setup.columns ?? 100;
     this.stdout.on("data", (chunk) => this.took(() => (this.out += chunk)));
@@ -85,12 +85,12 @@ export class Running {
     for (const handler of this.interrupts) handler();
   }
 
-  /** Resolves once standard output holds `text`, that often. */
+  /** Resolves when standard output contains `text` at least `times` times. */
   async printed(text: string, times = 1): Promise<void> {
     while (this.out.split(text).length <= times) await this.changed.promise;
   }
 
-  /** Resolves once standard error holds `text`, with all that it holds by then. */
+  /** Resolves when standard error contains `text`, with everything written there by then. */
   async said(text: string): Promise<string> {
     while (!this.err.includes(text)) await this.changed.promise;
     return this.err;

@@ -1,4 +1,4 @@
-/** The server as a user of the command line meets it, for tests: the real one, with an account, and a proxy before it. */
+/** The server as users of the command line see it, for tests: the real server with an account, behind a proxy. */
 
 import { deliver } from "../../../test/smtp/smtp-client.ts";
 import { mailFor } from "../../../test/store/rows.ts";
@@ -6,10 +6,10 @@ import { type ApiProxy, startApiProxy } from "../../../test/support/api-proxy.ts
 import { type ApiAnswer, startTestApp, type TestApp, type TestAppOptions } from "../../../test/support/app.ts";
 import { until } from "../../../test/support/until.ts";
 
-/** The agent that there is. */
+/** The agent of the account. */
 export const bot = "bot@e2a.localhost";
 
-/** What matters to a test of a message. */
+/** The parts of a message that matter to a test. */
 export interface Received {
   from?: string;
   subject?: string;
@@ -30,27 +30,27 @@ function readIn(body: unknown): boolean {
 
 export interface World extends AsyncDisposable {
   readonly app: TestApp;
-  /** What the command line asks passes here. */
+  /** All requests of the command line pass through it. */
   readonly proxy: ApiProxy;
   /** The environment of the account's owner. */
   readonly env: Record<string, string>;
-  /** Asks the server itself, as the owner, for what must succeed; the path is below /api/v1. */
+  /** Calls the server directly, as the owner; throws if the call fails. The path is below /api/v1. */
   api(method: string, path: string, body?: unknown): Promise<ApiAnswer["body"]>;
-  /** From now on this is what the server says to a GET of this path. */
+  /** From now on the server answers this to a GET of this path. */
   shows(path: string, answer: unknown): void;
-  /** From now on this is what the server says to everything; null: what it says by itself. */
+  /** From now on the server answers this to every request; null restores its own answers. */
   refuses(refusal: [status: number, problem: Record<string, unknown>, headers?: Record<string, string>] | null): void;
-  /** The nth message comes, from a sender that is proven unless it says otherwise; `idOf(n)` is its id. */
+  /** Delivers the nth message, from a verified sender unless `more` says otherwise; `idOf(n)` is its id. */
   receive(n: number, more?: Received): Promise<void>;
   /** Ids of messages that clients marked read by PATCH, in order. */
   marked(): string[];
-  /** Resolves once that many were marked read by PATCH. */
+  /** Resolves when that many were marked read by PATCH. */
   read(count: number): Promise<void>;
-  /** Somebody outside sends a mail; its id in the agent's mailbox. */
+  /** Sends a mail from outside; returns its id in the agent's mailbox. */
   mail(subject: string, fields?: string): Promise<string>;
 }
 
-/** With one agent, `bot`, unless `agents` names others by their slugs. */
+/** Starts a world with one agent, `bot`, unless `agents` lists other slugs. */
 export async function startWorld({
   agents = ["bot"],
   ...options

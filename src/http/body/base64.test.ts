@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Base64Reader, decodeBase64 } from "./base64.ts";
 
-/** The bytes of base64 that comes in pieces of one length. */
+/** Decodes base64 that comes in pieces of one length. */
 function read(text: string, piece: number): string | null {
   const reader = new Base64Reader();
   for (let at = 0; at < text.length; at += piece) reader.push(text.slice(at, at + piece));

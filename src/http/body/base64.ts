@@ -1,6 +1,6 @@
-/** Base64 in JSON (RFC 4648 4): read and written in pieces, so that no piece of work grows with the file. */
+/** Base64 in JSON (RFC 4648 4), read and written in pieces, so that no single step of work grows with the file. */
 
-/** Bytes that stand as base64 in JSON, in a request or in an answer. */
+/** Bytes that are written as base64 in JSON, in a request or an answer. */
 export class Base64Bytes {
   constructor(readonly bytes: Uint8Array) {}
 
@@ -10,26 +10,32 @@ export class Base64Bytes {
   }
 }
 
-/** Lines of base64 are 76 characters long, or 64 (RFC 2045 6.8, RFC 7468 2); taking out breaks costs time for each. */
+/**
+ * The shortest lines accepted, on average. Real lines have 76 or 64 characters (RFC 2045 6.8, RFC 7468 2), and removing
+ * each break costs time.
+ */
 const LINE_CHARS_MIN = 16;
-/** What is decoded is moved to more memory below this, and has all the memory that it can take beyond. */
+/**
+ * Below this size, decoded bytes are copied to larger memory as they grow; beyond it, all the memory that they can need
+ * is allocated at once.
+ */
 const COPIED_BYTES_MAX = 1024 * 1024;
-/** In lines of any length. */
+/** Line breaks accepted in addition, whatever the length of the lines. */
 const BREAKS_FREE = 1_000;
 
 /**
- * Decodes base64 that comes in pieces of any length, with line breaks allowed (RFC 2045 6.8). Bits that stand for no
- * byte may be anything.
+ * Decodes base64 that comes in pieces of any length, with line breaks allowed (RFC 2045 6.8). The unused bits of the
+ * last character may have any value.
  */
 export class Base64Reader {
-  /** @param charsMax About as many characters as can come at most: memory for large ones is asked for once. */
+  /** @param charsMax About how many characters can come at most: memory for large files is allocated once. */
   constructor(private readonly charsMax = 0) {}
 
   private bytes: Uint8Array = new Uint8Array();
   private byteCount = 0;
   private charCount = 0;
   private padding = 0;
-  /** Characters of a group of four that is not complete. */
+  /** Characters of an incomplete group of four. */
   private rest = "";
   private isWrong = false;
 
@@ -57,7 +63,7 @@ export class Base64Reader {
     }
   }
 
-  /** The bytes; null when it was not base64, or in lines of fewer than 16 characters. */
+  /** The bytes; null if the text was not base64, or its lines had fewer than 16 characters. */
   end(): Uint8Array | null {
     const breaksMax = BREAKS_FREE + 2 * Math.ceil(this.charCount / LINE_CHARS_MIN);
     const breaks = this.charCount - ((this.byteCount + this.padding) / 3) * 4;
@@ -70,7 +76,7 @@ export class Base64Reader {
     if (needed <= this.bytes.length) return;
     const doubled = Math.max(needed, 2 * this.bytes.length);
     const whole = Math.ceil((this.charsMax * 3) / 4);
-    // Not cleared: what is never written to costs no memory.
+    // Not cleared: memory that is never written to costs nothing.
     const larger = Buffer.allocUnsafeSlow(doubled < COPIED_BYTES_MAX ? doubled : Math.max(doubled, whole));
     larger.set(this.bytes.subarray(0, this.byteCount));
     this.bytes = larger;
@@ -84,13 +90,13 @@ export class Base64Reader {
   }
 }
 
-/** How many `=` base64 has; it ends in them, with breaks between them. */
+/** The number of `=` at the end of base64, which may have line breaks between them. */
 function paddingOf(text: string): number {
   const first = text.indexOf("=");
   return first < 0 ? 0 : text.slice(first).replace(/[\r\n]+/g, "").length;
 }
 
-/** The bytes of base64 that is there as a whole; null as of `Base64Reader`. */
+/** Decodes complete base64; null as with `Base64Reader`. */
 export function decodeBase64(data: string | Base64Bytes): Uint8Array | null {
   if (data instanceof Base64Bytes) return data.bytes;
   const reader = new Base64Reader();

@@ -5,7 +5,7 @@ import { systemClock, TestClock } from "../../util/clock.ts";
 import { BodyBudget, readBody, SMALL_BODY_BYTES_MAX } from "./body.ts";
 import { JsonShape } from "./json-shape.ts";
 
-/** The problem of a JSON text, given whole or in pieces of one length; null when it may be parsed. */
+/** The problem of a JSON text, given whole or in pieces of one length; null if it may be parsed. */
 function problemOf(text: string, piece = text.length || 1): string | null {
   const shape = new JsonShape();
   const bytes = Buffer.from(text);
@@ -96,7 +96,7 @@ const message = (bytes: number) => ({
   attachments: [{ filename: "a.bin", data: Buffer.alloc(bytes).toString("base64") }],
 });
 
-/** A started upload: a client that sends headers and so many bytes of the body, and then nothing. */
+/** Starts an upload and stalls: the client sends the headers and `sent` bytes of the body, then nothing. */
 async function halfUpload(
   app: TestApp,
   key: string,
@@ -181,14 +181,14 @@ describe("bodies in hand", () => {
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
     expect((await send(key, 225_000)).status).toBe(503);
     expect((await send(other, 225_000)).status).toBe(202);
-    // So have small messages.
+    // Small messages have such memory too.
     expect((await send(app.key, 10_000)).status).toBe(202);
-    // Requests without attachments have memory of their own.
+    // Requests without attachments have memory reserved for them.
     expect((await app.api("PATCH", "/api/v1/agents/bot@e2a.localhost", { name: "Bot" })).status).toBe(200);
     await upload.abandon();
     await until(app.key, 225_000, 202);
 
-    // Nothing stays taken, however a request ends.
+    // All memory is released, however a request ends.
     const post = (body: string) =>
       fetch(`${app.app.httpUrl}/api/v1/send`, {
         method: "POST",
@@ -200,7 +200,7 @@ describe("bodies in hand", () => {
       expect((await post(`"${"x".repeat(200_000)}`)).status).toBe(400);
       expect((await post(JSON.stringify({ ...message(100_000), to: ["no address"] }))).status).toBe(400);
     }
-    // More than the share of one key, but alone.
+    // More than the share of one key, but it is the only request.
     expect((await send(app.key, 600_000)).status).toBe(202);
   });
 
@@ -234,7 +234,7 @@ describe("bodies in hand", () => {
       void upload.answer.then((text) => {
         answer = text || "closed without a word";
       });
-      // Its bytes arrive while nobody else has the memory; it would be refused itself.
+      // Its bytes arrive while the memory is free; otherwise the upload itself would be refused.
       for (let request = 0; request < 20; request++) await app.api("GET", "/api/health");
     };
     await stall();
@@ -247,7 +247,7 @@ describe("bodies in hand", () => {
     expect(answer).toStartWith("HTTP/1.1 408 ");
     expect(answer).toContain('"code":"request_timeout"');
     expect((await send()).status).toBeLessThan(300);
-    // What the server has left open would keep it from closing.
+    // Open connections would keep the server from closing.
     for (const upload of uploads) void upload.abandon();
   });
 

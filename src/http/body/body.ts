@@ -1,47 +1,51 @@
-/** Request bodies: how much of them is in hand, and how they are read. */
+/** Request bodies: how they are read, and how much memory they may take together. */
 import type { Clock } from "../../util/clock.ts";
 import { Failure } from "../../util/errors.ts";
+import { Tally } from "../../util/tally.ts";
 import { JsonShape } from "./json-shape.ts";
 
 /**
- * Memory that a byte of a body costs until its answer is there: as it came, as text, as the parsed value, decoded, and as
- * the message that is made of it.
+ * Copies of each body byte in memory until the request is answered: as received, as text, as the parsed value, decoded,
+ * and in the message that is made of it.
  */
 const BODY_COPIES = 5;
-/** Of all memory for bodies, what small ones have for themselves: large sends lock nobody out who sends a few lines. */
+/** The share of the memory that is reserved for small bodies, so that large sends do not lock out small ones. */
 const SMALL_SHARE = 0.25;
-/** A body that is small; it is what routes without attachments take at most. */
+/** The largest small body, which is also the limit of routes without attachments. */
 export const SMALL_BODY_BYTES_MAX = 256 * 1024;
-/** What one key, session or address may take of either part, and all of an account together: keys cost nothing. */
+/**
+ * The share of either part that one key, session or address may take, and that an account may take in total, because it
+ * can make any number of keys.
+ */
 const CALLER_SHARE = 0.5;
 const ACCOUNT_SHARE = 0.75;
 const RETRY_AFTER_SECONDS = 2;
 
-/** Whose memory it is: by what a request is made, and the account, where that has one. */
+/** The holders of the memory: the key, session or address of a request, and its account, if it has one. */
 export interface BodyCaller {
   readonly id: string;
   readonly account: string | null;
 }
 
-/** The memory that all request bodies in hand may take together, and each caller's and account's share of it. */
+/** The memory that all request bodies may take together, and the share of each caller and account. */
 export class BodyBudget {
   private readonly large: Account;
   private readonly small: Account;
 
-  /** @param copies Memory that a byte costs. */
+  /** @param copies How many bytes of memory one byte costs. */
   constructor(maxBytes: number, copies = BODY_COPIES) {
     this.large = new Account(maxBytes * (1 - SMALL_SHARE), copies);
     this.small = new Account(maxBytes * SMALL_SHARE, copies);
   }
 
-  /** What one request has taken so far: nothing. `mayGrow` for routes that take attachments. */
+  /** Starts counting one request, which has taken nothing yet. `mayGrow` is for routes that take attachments. */
   open({ id, account }: BodyCaller, mayGrow: boolean): BodyHold {
     const shares = new Map([[id, CALLER_SHARE]]);
     if (account !== null) shares.set(account, ACCOUNT_SHARE);
     return new BodyHold(this.small, mayGrow ? this.large : null, shares);
   }
 
-  /** Bytes taken by all requests in hand. */
+  /** Bytes taken by all requests in progress. */
   get taken(): number {
     return this.large.taken + this.small.taken;
   }
@@ -49,7 +53,7 @@ export class BodyBudget {
 
 class Account {
   taken = 0;
-  readonly byCaller = new Map<string, number>();
+  readonly byCaller = new Tally();
 
   constructor(
     readonly maxBytes: number,
@@ -57,30 +61,32 @@ class Account {
   ) {}
 }
 
-/** What one request has taken; `release` gives it back. */
+/** The memory that one request has taken; `release` returns it. */
 export class BodyHold {
   private bytes = 0;
 
-  /** @param large What a body is counted in once it is not small any more. */
+  /** @param large Where a body is counted once it is no longer small. */
   constructor(
     private account: Account,
     private large: Account | null,
     private readonly shares: ReadonlyMap<string, number>,
   ) {}
 
-  /** Raises what is held to a body of so many bytes. Failure `overloaded`, with Retry-After, when there is no room. */
+  /** Raises the memory held to that of a body of `bodyBytes`. Failure `overloaded`, with Retry-After, if it is full. */
   reserve(bodyBytes: number): void {
     const more = this.checked(bodyBytes);
     if (more <= 0) return;
     this.count(more);
   }
 
-  /** Fails as `reserve` does, and takes nothing: what a client announces costs no memory until it comes. */
+  /** Fails as `reserve` does but takes nothing: an announced length costs no memory until the bytes arrive. */
   check(bodyBytes: number): void {
     this.checked(bodyBytes);
   }
 
-  /** What a body of so many bytes would take beyond what it has. Moves to the account of its size. */
+  /**
+   * Returns the memory that a body of `bodyBytes` needs beyond what is held. Moves the body to the account of its size.
+   */
   private checked(bodyBytes: number): number {
     if (this.large && bodyBytes > SMALL_BODY_BYTES_MAX) {
       this.release();
@@ -90,10 +96,10 @@ export class BodyHold {
     const { account } = this;
     const more = bodyBytes * account.copies - this.bytes;
     if (more <= 0) return 0;
-    // The largest body that is allowed always comes in when it is the only one: of the caller, of the account, and of all.
+    // The largest allowed body always fits if it is the only one of its caller, of its account, or of all.
     const fits = account.taken + more <= account.maxBytes || account.taken === this.bytes;
     const fair = [...this.shares].every(([holder, share]) => {
-      const held = account.byCaller.get(holder) ?? 0;
+      const held = account.byCaller.of(holder);
       return held + more <= account.maxBytes * share || held === this.bytes;
     });
     if (!fits || !fair)
@@ -113,30 +119,26 @@ export class BodyHold {
     const { account } = this;
     this.bytes += more;
     account.taken += more;
-    for (const holder of this.shares.keys()) {
-      const held = (account.byCaller.get(holder) ?? 0) + more;
-      if (held > 0) account.byCaller.set(holder, held);
-      else account.byCaller.delete(holder);
-    }
+    for (const holder of this.shares.keys()) account.byCaller.add(holder, more);
   }
 }
 
-/** A body has this long, and longer as long as it keeps coming at the rate of a slow line (512 kbit/s). */
+/** The time a body may take, and how fast it must arrive to get more time: at the rate of a slow line (512 kbit/s). */
 const ARRIVAL_MS = 30_000;
 const ARRIVAL_BYTES_PER_MS = 64;
-/** How often the rate is looked at: what stalls keeps its memory no longer than that. */
+/** How often the rate is checked: a stalled body keeps its memory no longer than this. */
 const RATE_WINDOW_MS = 10_000;
-/** Looked at in one turn: a millisecond or two. */
+/** Bytes processed in one turn: a millisecond or two. */
 const PIECE_BYTES = 64 * 1024;
 
-/** Takes a body piece by piece; what it throws ends the reading. A piece is the taker's to keep. */
+/** Receives a body piece by piece; an error that it throws ends the reading. It may keep the pieces. */
 export interface BodyTaker {
   push(piece: Uint8Array): void;
 }
 
 export interface BodyOptions {
   bytesMax: number;
-  /** Null: it is in memory already, and counted. */
+  /** Null if the body is already in memory and counted. */
   hold: BodyHold | null;
   clock: Clock;
   /** Resolves when there is time for another piece. */
@@ -144,9 +146,9 @@ export interface BodyOptions {
 }
 
 /**
- * Reads the whole body into `taker`, a piece a turn, and tells how many bytes it had. Failures: `too_large` as soon as it
- * is known to be beyond `bytesMax`, `overloaded` when there is no memory for it, `request_timeout` when it comes too slowly,
- * and those of the taker.
+ * Reads the whole body into `taker`, one piece per turn, and returns its length in bytes. Failures: `too_large` as soon
+ * as it is known to exceed `bytesMax`, `overloaded` if there is no memory for it, `request_timeout` if it arrives too
+ * slowly, and those of the taker.
  */
 export async function readBody(request: Request, taker: BodyTaker, options: BodyOptions): Promise<number> {
   const { bytesMax, hold, clock, turn } = options;
@@ -181,7 +183,7 @@ export async function readBody(request: Request, taker: BodyTaker, options: Body
         taker.push(chunk.subarray(at, at + PIECE_BYTES));
       }
       if (length === declared) continue;
-      // What arrives meanwhile comes as one chunk, however small its pieces were on the line.
+      // Bytes that arrive meanwhile come as one chunk, however small their packets were.
       await new Promise(setImmediate);
       await turn();
     }
@@ -198,12 +200,12 @@ export async function readBody(request: Request, taker: BodyTaker, options: Body
   return length;
 }
 
-/** A body as the bytes that came. */
+/** Keeps a body as the bytes that came. */
 export class WholeBody implements BodyTaker {
   private readonly pieces: Uint8Array[] = [];
   private readonly shape = new JsonShape();
 
-  /** @param isJson Whether its shape is checked while it arrives. */
+  /** @param isJson Whether the shape of the JSON is checked while it arrives. */
   constructor(private readonly isJson: boolean) {}
 
   push(piece: Uint8Array): void {

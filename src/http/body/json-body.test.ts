@@ -3,7 +3,7 @@ import { request, startTestApp } from "../../../test/support/app.ts";
 import { Base64Bytes } from "./base64.ts";
 import { JsonBodyReader, parseJson } from "./json-body.ts";
 
-/** What is read of a JSON text that comes in pieces of one length, with bytes as base64. */
+/** The value read from a JSON text that comes in pieces of one length, with bytes as base64. */
 function read(text: string | Uint8Array, piece: number): unknown {
   const reader = new JsonBodyReader();
   const bytes = Buffer.from(text as string);
@@ -11,7 +11,7 @@ function read(text: string | Uint8Array, piece: number): unknown {
   return JSON.parse(JSON.stringify(reader.end()));
 }
 
-/** The sentence with which a text is refused; null when it is not. */
+/** The sentence that refuses a text; null if it is accepted. */
 function problemOf(text: string | Uint8Array, piece: number): string | null {
   try {
     read(text, piece);
@@ -125,7 +125,7 @@ test.each(["body", "html_body"])(
     await using app = await startTestApp();
     await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
     const mail = { to: ["bob@example.org"], subject: "s", body: "b" };
-    // Two bytes each: too many bytes, though not too many characters.
+    // Two bytes per character: too many bytes, though not too many characters.
     const { status, body } = await app.api("POST", "/api/v1/send", { ...mail, [field]: "é".repeat(2_100_000) });
     expect([status, body.errors]).toEqual([
       400,

@@ -1,6 +1,7 @@
 /**
- * JSON bodies. One that may have attachments is taken apart while it arrives: long texts and base64 are decoded piece by
- * piece and are not in the text that is parsed, so that parsing costs what the short members cost, however large it is.
+ * JSON bodies. A body that may have attachments is processed while it arrives: long texts and base64 are decoded piece
+ * by piece and left out of the text that is parsed. So parsing costs only as much as the short members, however large
+ * the body is.
  */
 import { Failure, type FieldError } from "../../util/errors.ts";
 import { shownName } from "../../util/unknown-name.ts";
@@ -9,34 +10,37 @@ import { Base64Bytes, Base64Reader } from "./base64.ts";
 import { repeatedMember } from "./json-members.ts";
 import { JsonShape, wrongShape } from "./json-shape.ts";
 
-/** Longer strings are taken out. No member may be as long, but for those of `longMembers`. */
+/** Longer strings are taken out. Only `longMembers` may be longer than this. */
 const LONG_BYTES = 4 * 1024;
-/** What is left to parse: a hundred attachments and three thousand addresses, without what is long in them. */
+/** The text left to parse: a hundred attachments and three thousand addresses, without the long strings. */
 const SKELETON_BYTES_MAX = 2 * 1024 * 1024;
 
 /**
- * A text or the HTML of a message, in UTF-8. Mail programs cut long before that (Gmail at 102 KB), and it is read, searched
- * and stored as one string.
+ * The largest text or HTML of a message, in UTF-8. Mail programs cut much earlier (Gmail at 102 KB), and it is read,
+ * searched and stored as one string.
  */
 export const TEXT_BYTES_MAX = 4 * 1024 * 1024;
 
-/** What is wrong with a longer one. */
+/** The error for a text that is too long. */
 export function textTooLong(field: string): FieldError {
   return { field, message: `has more than ${TEXT_BYTES_MAX} bytes: send it as an attachment` };
 }
 
-/** What is kept of one that is too long: still too long when all of it is escapes of six bytes for one character. */
+/**
+ * Bytes kept of a string that is too long: even if all of them are six-byte escapes of one character, it stays too long
+ * for its schema.
+ */
 const CUT_BYTES = 16 * 1024;
 
-/** A string that is taken out of the JSON text; its pieces are what stands between its quotes, cut anywhere. */
+/** A string that is taken out of the JSON text. Its pieces are the bytes between its quotes, cut anywhere. */
 interface LongString {
-  /** The bytes may change once it has returned. */
+  /** The caller may change the bytes after the call. */
   push(piece: Uint8Array): void;
-  /** What stands for it in the parsed value. */
+  /** The value that replaces the string in the parsed body. */
   end(): string | Base64Bytes;
 }
 
-/** Members that may be long, by name, wherever they are. */
+/** Members that may be long, by name, at any depth. */
 const longMembers: Record<string, (bytesMax: number) => LongString> = {
   body: () => new LongText("body"),
   html_body: () => new LongText("html_body"),
@@ -46,8 +50,8 @@ const longMembers: Record<string, (bytesMax: number) => LongString> = {
 };
 
 /**
- * Reads a JSON body piece by piece. Failures `invalid_request`: those of `JsonShape` and of `parseJson`, each as soon as
- * it shows.
+ * Reads a JSON body piece by piece. Throws the Failures `invalid_request` of `JsonShape` and of `parseJson`, each as
+ * soon as the error is found.
  */
 export class JsonBodyReader {
   private readonly shape = new JsonShape({
@@ -56,20 +60,22 @@ export class JsonBodyReader {
     textEnd: () => this.textEnd(),
   });
   private bytes = 0;
-  /** What is left to parse. */
+  /** The text left to parse. */
   private readonly skeleton = new Skeleton();
-  /** Where the string that is being read begins in the skeleton, and the last one before it; -1 when it is not there. */
+  /**
+   * Where the current string begins in the skeleton (-1 outside a string), and the place of the last string before it.
+   */
   private textStart = -1;
   private lastText = { start: 0, end: 0 };
-  /** The last string with a colon behind it. */
+  /** The last string followed by a colon. */
   private name = { start: 0, end: 0 };
-  /** The string that is being read, once it is long. */
+  /** The current string, once it is long. */
   private long: LongString | null = null;
   private readonly taken: (string | Base64Bytes)[] = [];
-  /** Begins what stands for a string that was taken out. The client cannot know it, so no string of theirs begins so. */
+  /** Begins the text that stands for a long string. Clients cannot know it, so no string of theirs begins with it. */
   private readonly mark = `${crypto.randomUUID()}:`;
 
-  /** @param bytesMax Bytes that the body may have, where that is known. */
+  /** @param bytesMax Bytes that the body may have, if that is known. */
   constructor(private readonly bytesMax = 0) {}
 
   push(bytes: Uint8Array): void {
@@ -124,7 +130,7 @@ export class JsonBodyReader {
     skeleton.addByte(QUOTE);
   }
 
-  /** The value with what was taken out in its place. It is as deep and has as many values as `JsonShape` lets pass. */
+  /** The value with the long strings back in their places. `JsonShape` has limited its depth and number of values. */
   private restored(value: unknown): unknown {
     if (typeof value === "string")
       return value.startsWith(this.mark) ? this.taken[Number(value.slice(this.mark.length))] : value;
@@ -135,7 +141,7 @@ export class JsonBodyReader {
   }
 }
 
-/** Bytes that come one behind the other. */
+/** A growing buffer of bytes. */
 class Skeleton {
   length = 0;
   private room = Buffer.alloc(SKELETON_BYTES_MIN);
@@ -152,7 +158,7 @@ class Skeleton {
     this.room[this.length++] = byte;
   }
 
-  /** Those from `start` to before `end`; they stay as they are until others are added. */
+  /** The bytes from `start` to before `end`, valid until more are added. */
   bytes(start = 0, end = this.length): Buffer {
     return this.room.subarray(start, end);
   }
@@ -169,19 +175,19 @@ class Skeleton {
 }
 
 const SKELETON_BYTES_MIN = 4 * 1024;
-/** A call costs more than copying so many bytes by hand. */
+/** Copying this many bytes by hand is faster than a call. */
 const COPIED_BY_CALL = 32;
 const QUOTE = 0x22;
 const COLON = 0x3a;
 
-/** All of a text, with its escapes undone. */
+/** A whole text, with its escapes decoded. */
 class LongText implements LongString {
   private readonly decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   private readonly parts: string[] = [];
   private rest = "";
   private chars = 0;
 
-  /** @param member Its name, for when it is too long. */
+  /** @param member Its name, for the error if it is too long. */
   constructor(private readonly member: string) {}
 
   push(piece: Uint8Array): void {
@@ -194,7 +200,7 @@ class LongText implements LongString {
     return this.parts.join("");
   }
 
-  /** Without what was cut through at its end. */
+  /** The text without an escape or character that was cut at its end. */
   endCut(): string {
     return this.parts.join("");
   }
@@ -210,7 +216,7 @@ class LongText implements LongString {
   }
 }
 
-/** Base64, as the bytes that it stands for. */
+/** Base64, as the bytes that it encodes. */
 class LongBase64 implements LongString {
   private readonly reader: Base64Reader;
   private rest = "";
@@ -220,7 +226,7 @@ class LongBase64 implements LongString {
   }
 
   push(piece: Uint8Array): void {
-    // What is not ASCII is not base64 either, whatever it stands for.
+    // A character that is not ASCII is not base64 either, so any one-byte charset will do.
     const given = this.rest + Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength).toString("latin1");
     const end = wholeEscapes(given);
     this.rest = given.slice(end);
@@ -235,13 +241,13 @@ class LongBase64 implements LongString {
   }
 }
 
-/** In a JSON string an escape begins so, or it is not JSON (RFC 8259 7). */
+/** A character that begins an escape, or that JSON does not allow in a string (RFC 8259 7). */
 const mayNotStand = /[\\\x00-\x1f]/;
 
-/** Stands for what was not base64, and is complained about as that. */
+/** Replaces a string that was not base64, and is refused as such. */
 const notBase64 = "?";
 
-/** A text of which only the beginning is kept once it is too long wherever it is. */
+/** A string too long for any member, of which only the beginning is kept. */
 class CutText implements LongString {
   private readonly text = new LongText("a text");
   private bytes = 0;
@@ -257,20 +263,20 @@ class CutText implements LongString {
   }
 }
 
-/** Where the last escape ends that is there as a whole (RFC 8259 7); what follows is the beginning of one. */
+/** Where the last complete escape ends (RFC 8259 7); an incomplete one follows, if anything does. */
 function wholeEscapes(text: string): number {
   const last = text.lastIndexOf("\\");
   if (last < 0 || last < text.length - UNICODE_ESCAPE_CHARS) return text.length;
   let run = 1;
   while (text[last - run] === "\\") run++;
-  // Backslashes go in pairs, and the last one of an odd number takes what follows with it.
+  // Backslashes come in pairs; the last of an odd number escapes the character after it.
   if (run % 2 === 0) return text.length;
   return text.length - last < (text[last + 1] === "u" ? UNICODE_ESCAPE_CHARS : 2) ? last : text.length;
 }
 
 const UNICODE_ESCAPE_CHARS = "\\u0000".length;
 
-/** What stands between the quotes of a JSON string as text. */
+/** Decodes the content of a JSON string. */
 function withoutEscapes(text: string): string {
   try {
     return JSON.parse(`"${text}"`) as string;
@@ -279,7 +285,7 @@ function withoutEscapes(text: string): string {
   }
 }
 
-/** The same, of what may not be JSON and is then looked at as it is. */
+/** Decodes the content of a string that may not be JSON; returns it unchanged if it is not. */
 function unescaped(text: string): string {
   if (!text.includes("\\")) return text;
   try {
@@ -290,8 +296,8 @@ function unescaped(text: string): string {
 }
 
 /**
- * Strict UTF-8, then JSON without repeated members. Failure `invalid_request` says what is wrong. Its time grows with the
- * text: for bodies that are short.
+ * Parses strict UTF-8, then JSON without repeated members. Failure `invalid_request` says what is wrong. For short
+ * bodies: its time grows with the text.
  */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = utf8(() => new TextDecoder("utf-8", { fatal: true }).decode(bytes));

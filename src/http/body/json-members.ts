@@ -1,10 +1,10 @@
 /**
- * The first member that an object of a JSON text has twice, as a dotted path (`hitl_rules.outside`); null when there is
- * none. Parsers keep the last of them without a word (RFC 8259 4), so that a reader of the text may see another request
- * than the one that is carried out. The text has to be JSON. Linear.
+ * Finds the first member that an object of a JSON text has twice, as a dotted path (`hitl_rules.outside`); null if
+ * there is none. Parsers silently keep the last one (RFC 8259 4), so a person who reads the text may see another
+ * request than the one that is carried out. The text must be valid JSON. Time is linear.
  */
 export function repeatedMember(text: string): string | null {
-  /** The names of each open object; an array counts its elements. */
+  /** The names in each open object; for an array, the index of the element. */
   const open: ({ names: Set<string>; name: string } | { element: number })[] = [];
   for (let at = 0; at < text.length; ) {
     const quote = text.indexOf('"', at);
@@ -28,7 +28,7 @@ export function repeatedMember(text: string): string | null {
   return null;
 }
 
-/** The place behind a string that begins at `start` with its quote. */
+/** The index after a string whose opening quote is at `start`. */
 function endOfString(text: string, start: number): number {
   for (let from = start + 1; ; ) {
     const quote = text.indexOf('"', from);
@@ -40,7 +40,7 @@ function endOfString(text: string, start: number): number {
   }
 }
 
-/** RFC 8259 2: white space may stand before the colon. */
+/** White space may come before the colon (RFC 8259 2). */
 function isFollowedByColon(text: string, from: number): boolean {
   let at = from;
   while (text[at] === " " || text[at] === "\t" || text[at] === "\n" || text[at] === "\r") at++;

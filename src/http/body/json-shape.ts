@@ -1,37 +1,37 @@
-/** What a JSON text may be like before it is parsed, seen while it arrives. */
+/** Limits on the shape of a JSON text, checked while it arrives, before it is parsed. */
 import { Failure } from "../../util/errors.ts";
 
-/** Our own schemas are four levels deep; a parser's stack, and its time for a level, are not. */
+/** Our own schemas are four levels deep. A parser's stack is limited, and each level costs it time. */
 const JSON_DEPTH_MAX = 32;
-/** Values in all: a hundred attachments and a thousand recipients are some thousands. */
+/** Values in total: a hundred attachments and a thousand recipients are some thousands. */
 const JSON_VALUES_MAX = 20_000;
-/** Outside of strings: numbers, brackets and white space of a body with so many values. */
+/** Bytes outside strings: numbers, brackets and white space of a body with so many values. */
 const JSON_BARE_BYTES_MAX = 512 * 1024;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Gets a JSON text in its parts, each in pieces of any length: the bytes from `start` to before `end`. */
+/** Receives the parts of a JSON text, each in pieces of any length: the bytes from `start` to before `end`. */
 export interface JsonParts {
-  /** What stands outside of strings. */
+  /** Bytes outside strings. */
   bare(bytes: Uint8Array, start: number, end: number): void;
-  /** What stands between the quotes of a string, with its escapes. */
+  /** Bytes between the quotes of a string, with its escapes. */
   text(bytes: Uint8Array, start: number, end: number): void;
-  /** The string is over. */
+  /** The string has ended. */
   textEnd(): void;
 }
 
 /**
- * Bounds what parsing a JSON text can cost, before it is parsed: one pass over its bytes, piece by piece. It takes no
- * notice of whether the text is JSON. Failure `invalid_request` names the limit.
+ * Bounds what parsing a JSON text can cost, before it is parsed: one pass over its bytes, piece by piece. It does not
+ * check whether the text is JSON. Failure `invalid_request` names the limit.
  */
 export class JsonShape {
-  /** Whether the last byte stands in a string. */
+  /** Whether the last byte is inside a string. */
   inString = false;
   private depth = 0;
   private values = 0;
   private bareBytes = 0;
-  /** Whether the piece before ended in a BACKSLASH that takes the next byte with it. */
+  /** Whether the previous piece ended in a BACKSLASH that escapes the next byte. */
   private isEscaping = false;
 
   constructor(private readonly parts: JsonParts | null = null) {}
@@ -40,7 +40,7 @@ export class JsonShape {
     for (let at = 0; at < bytes.length; ) at = this.inString ? this.skipString(bytes, at) : this.takeBare(bytes, at);
   }
 
-  /** The place behind the string, or the end of the piece. */
+  /** The index after the string, or the end of the piece. */
   private skipString(bytes: Uint8Array, start: number): number {
     let from = this.isEscaping ? start + 1 : start;
     this.isEscaping = false;
@@ -65,7 +65,7 @@ export class JsonShape {
     }
   }
 
-  /** The place behind the next QUOTE, or the end of the piece. */
+  /** The index after the next QUOTE, or the end of the piece. */
   private takeBare(bytes: Uint8Array, start: number): number {
     const found = bytes.indexOf(QUOTE, start);
     const end = found < 0 ? bytes.length : found;
@@ -90,7 +90,7 @@ export class JsonShape {
   }
 }
 
-/** Failure `invalid_request` for a body that `what`, which completes "The body …". */
+/** Makes the Failure `invalid_request` for a body. `what` completes "The body …". */
 export function wrongShape(what: string): Failure {
   return new Failure("invalid_request", `The body ${what}.`, {
     errors: [{ field: "body", message: what }],

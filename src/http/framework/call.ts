@@ -5,15 +5,16 @@ import { invalid, refuseUnknown } from "./input.ts";
 import type { Route } from "./openapi.ts";
 import type { Exchange } from "./resource.ts";
 
-/** Bytes of a body that is looked into although its route takes none; `{}` and `null` are all that may be in it. */
+/** Bytes of a body that are parsed although the route takes no body; only `{}` and `null` are allowed in it. */
 const IDLE_BODY_BYTES_MAX = 4 * 1024;
 
 /**
- * Calls a route's handler with what it declared, and makes a response of what it returns: a Response as it is, `status()`
- * with its status, anything else as JSON. Throws the handler's Failure, and `invalid_request` for what does not fit.
+ * Calls a route's handler with the inputs that it declares, and makes a response of the result: a Response as it is,
+ * `status()` with its status, anything else as JSON. Throws the handler's Failure, and `invalid_request` for inputs
+ * that do not fit.
  *
- * @param json the body, where the route has a schema for one and the request has one
- * @param headers what the handler sets, for its answer and its failure alike
+ * @param json the body, if the route has a schema for one and the request has one
+ * @param headers set by the handler, for its answer and its failure alike
  */
 export async function callRoute(
   { handler, hooks }: Route,
@@ -28,7 +29,7 @@ export async function callRoute(
   if (access !== "open") {
     if (!hooks.query) refuseUnknown(Object.keys(given), []);
     if (!hooks.body && access !== "raw") refuseBody(exchange.body);
-    // The door has authenticated already; this holds if a route is ever marked public by mistake.
+    // The door has authenticated the caller already; this check matters if a route is ever marked public by mistake.
     if (!exchange.identity) throw new Failure("unauthenticated", "This needs an API key.");
   }
   const query = hooks.query ? hooks.query["~standard"].validate(given).value : given;
@@ -44,9 +45,9 @@ export async function callRoute(
   });
 }
 
-/** Query parameters by name; the values of one that is given several times as a list. */
+/** Query parameters by name. A parameter that is given several times has a list of values. */
 function queryOf({ searchParams }: URL): Record<string, string | string[]> {
-  // Any name may be given, `__proto__` too.
+  // Clients may give any name, `__proto__` too.
   const given: Record<string, string | string[]> = Object.create(null);
   for (const name of new Set(searchParams.keys())) {
     const values = searchParams.getAll(name);
@@ -55,14 +56,14 @@ function queryOf({ searchParams }: URL): Record<string, string | string[]> {
   return given;
 }
 
-/** Failure `invalid_request` names the members of a body that no route reads. An empty object is no body. */
+/** Throws Failure `invalid_request`, which names the members of an unexpected body. An empty object is no body. */
 function refuseBody(body: Uint8Array): void {
   if (body.length === 0) return;
   let given: unknown;
   try {
     if (body.length <= IDLE_BODY_BYTES_MAX) given = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch {
-    // Refused below, as everything is that is no object.
+    // Refused below, as every body that is not an object.
   }
   if (given === null) return;
   if (typeof given !== "object" || Array.isArray(given))

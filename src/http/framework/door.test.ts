@@ -22,7 +22,7 @@ test("a key has so many requests a minute, and is told when to come back", async
     expect({ status, code: body.code, after: headers.get("retry-after") }).toEqual({
       ...{ status: 429, code: "rate_limited", after: "40" },
     });
-    // What needs no key is not counted.
+    // Paths that need no key are not counted.
     expect((await fetch(`${it.app.httpUrl}/api/health`)).status).toBe(200);
     clock.advance(40_000);
     expect((await it.api("GET", "/api/v1/agents")).status).toBe(200);
@@ -40,11 +40,11 @@ test("wrong keys are counted by address; a right one still passes", async () => 
   const refused = await from("192.0.2.1");
   expect(refused.status).toBe(429);
   expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
-  // What the client itself wrote into the header counts for nothing; another address counts anew.
+  // The part of the header that the client wrote itself is ignored; another address has its own count.
   expect((await from("203.0.113.9, 192.0.2.1")).status).toBe(429);
   expect((await from("192.0.2.2")).status).toBe(401);
   expect((await from("192.0.2.1", it.key)).status).toBe(200);
-  // Whoever has one address of an IPv6 network has all 2^64 of it.
+  // A client with one address of an IPv6 network has all 2^64 of it.
   for (const [client, status] of [
     ["2001:db8:1:2::1", 401],
     ["2001:db8:1:2:ffff::2", 401],
@@ -73,7 +73,7 @@ test("an account that searches many times at once keeps another one's lists wait
   });
   await first.promise;
   expect((await it.api("GET", "/api/v1/agents")).status).toBe(200);
-  // Both threads had a search in hand, and may have begun another one each.
+  // Both threads were running a search, and each may have started another.
   expect(answered).toBeLessThan(10);
   expect(new Set(await Promise.all(searches))).toEqual(new Set([200]));
 }, 60_000);
@@ -95,14 +95,14 @@ test("a key has so many WebSockets", async () => {
   const first = await SocketClient.open(urls[0] as string, it.key);
   expect(await SocketClient.refusal(urls[1] as string, it.key)).toBe(429);
   await first[Symbol.asyncDispose]();
-  // The server hears of the end a moment after the client.
+  // The server notices the end a moment after the client.
   await until(
     "the socket that was closed counts no more",
     async () => (await SocketClient.refusal(urls[1] as string, it.key)) !== 429,
   );
 });
 
-/** A POST of which all but the last byte has come: `end` sends that one, and resolves with the status. */
+/** Sends a POST except for its last byte; `end` sends that one, and resolves with the status. */
 function slowPost(url: string, headers: Record<string, string>, body: unknown): { end(): Promise<number> } {
   const { hostname, port, pathname } = new URL(url);
   const text = JSON.stringify(body);
@@ -209,7 +209,7 @@ test("a key that ends while a child process keeps its requests waiting sends, de
     [waits, "Hello", "pending_approval"],
     [sent, "Hello", "delivered"],
   ]);
-  // What the key was told is nobody else's answer.
+  // No other request gets the answer that the key was given.
   expect((await it.api("POST", "/api/v1/send", late, once)).status).toBe(200);
 });
 
@@ -264,7 +264,7 @@ test("what failed by chance leaves its Idempotency-Key free at once, and a first
   const [second, again] = [await send("Second", "two"), await send("Second", "two")];
   expect([second.status, again.body.message_id]).toEqual([200, second.body.message_id]);
 
-  // What a process leaves that dies before it answers.
+  // The state that a process leaves if it dies before it answers.
   const body = { name: "k", scope: "account" };
   const url = `${it.app.httpUrl}/api/v1/keys`;
   const hash = new RequestHash(new Request(url, { method: "POST" }), null);
@@ -286,7 +286,7 @@ test("closing lets a running request end, and wakes who waits", async () => {
   const agent = `my-bot@${it.app.config.sharedDomain}`;
   const waiting = it.api("GET", `/api/v1/agents/${agent}/messages/wait?timeout=60`);
   await it.api("POST", "/api/v1/domains", { domain: "d.example" });
-  // Runs as soon as it asks DNS.
+  // Resolves as soon as it asks DNS.
   const asked = it.dns.nextQuery();
   const looking = it.api("GET", "/api/v1/domains/d.example");
   await asked;
@@ -340,7 +340,7 @@ test("metrics tell how much mail out waits on each way, and since when", async (
   await using it = await startTestApp({ set: { "metrics.listen_addr": "127.0.0.1:0" }, seams: { clock } });
   const figures = async () => (await (await fetch(it.app.metricsUrl as string)).text()).match(/^e2a_outbound_.*$/gm);
   expect(await figures()).toEqual(["e2a_outbound_oldest_due_seconds 0"]);
-  // Ways that this server does not serve, so that nobody takes the mail away.
+  // Lanes that this server does not serve, so that no worker sends the mail.
   const [agent, now] = [await addAgent(it.app.store), new Date(clock.now())];
   for (const lane of ["north", "north", 'quo"te'])
     await it.app.store.acceptOutbound(outboundFor(agent.id, { recipients: [{ lane }], now }));
@@ -352,7 +352,7 @@ test("metrics tell how much mail out waits on each way, and since when", async (
   ]);
 });
 
-/** The answers to requests that are written at the same moment, each on a connection of its own, in the order in which they came. */
+/** The answers to requests that are written at the same moment, each on its own connection, in the order of arrival. */
 async function answersInOrder(url: string, key: string, paths: readonly string[]): Promise<string[]> {
   const { hostname, port } = new URL(url);
   const sockets = await Promise.all(

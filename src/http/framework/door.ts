@@ -21,21 +21,21 @@ import { createRouteTable } from "./route-table.ts";
 import { createSlots, type Party, type Scheduler } from "./scheduler.ts";
 import { type createSockets, isSocketPath, type SocketData } from "./websocket.ts";
 
-/** A body without a key is a form of ours, or refused; nothing here needs more. */
+/** A body without a key comes from one of our forms, or is refused; no public route needs more. */
 const PUBLIC_BODY_BYTES_MAX = 64 * 1024;
-/** What is for programs: it needs a key unless it says otherwise, and failures are JSON. */
+/** Paths for programs: they need a key unless the route says otherwise, and their failures are JSON. */
 const programPath = /^\/(?:api\/|mcp$)/;
-/** Messages that are read as a whole at a time: each has up to 25 MB, and its parts as much again. */
+/** Messages read whole at the same time: each has up to 25 MB, and its parts as much again. */
 const WHOLE_MESSAGES_MAX = 4;
-/** Lists that are read from SQLite at a time: one for each thread that reads. */
+/** Lists read from SQLite at the same time: one for each reader thread. */
 const SQLITE_LISTS_MAX = 2;
-/** Of the connections to Postgres, what lists may have: half of those that read. The others are for single messages. */
+/** The share of the Postgres connections for lists: half of those that read. The others are for single messages. */
 const LISTS_SHARE = 0.25;
-/** What load balancers ask; begun at the host, which may be anything. */
+/** Requests by load balancers. The whole URL is matched, because its host may be anything. */
 const probePath = /^https?:\/\/[^/?#]*\/api\/(?:health|ready)(?:$|\?)/;
-/** A path in the log; more of it helps nobody. */
+/** Characters of a path in the log, at most. */
 const LOGGED_PATH_CHARS_MAX = 200;
-/** What keys and signing secrets are made of; a client may have put one into the path by mistake. */
+/** The form of keys and signing secrets; a client may have put one into the path by mistake. */
 const secretInPath = /[0-9a-f]{64}/gi;
 
 export interface DoorOptions extends HttpDeps {
@@ -49,10 +49,12 @@ export interface DoorOptions extends HttpDeps {
 }
 
 /**
- * The way of every request: find the route → who is it → within limits? → read the body → is it still? → once only? → the route.
+ * Handles every request: find the route → authenticate → check the rate limits → read the body → authenticate again →
+ * check the Idempotency-Key → call the route.
  *
- * It calls the handlers that Elysia has the declarations of, and does not let Elysia dispatch: that parses a body before any
- * hook that knows the route, and a body without a key must be 401 whatever is in it, and is not even read.
+ * The door uses the routes that are declared with Elysia but calls their handlers itself. Elysia's own dispatch parses
+ * a body before any hook that knows the route, while a body without a key must be answered 401 whatever is in it,
+ * unread.
  */
 export function createDoor(options: DoorOptions) {
   const { api, sockets, config, log, metrics, limits, scheduler } = options;
@@ -111,7 +113,7 @@ export function createDoor(options: DoorOptions) {
       request.method === "GET" &&
       request.headers.get("upgrade")?.toLowerCase() === "websocket"
     ) {
-      // Browsers let any page open a socket to anywhere, cookies included (RFC 6455 10.2).
+      // Browsers let any page open a socket to any server, cookies included (RFC 6455 10.2).
       if (identity.via === "session") requireOwnOrigin(request, config.http.publicUrl);
       await sockets.upgrade(request, server, identity, { path: route.path, params, query: url.searchParams });
       return undefined;
@@ -123,7 +125,7 @@ export function createDoor(options: DoorOptions) {
       route.hooks.detail?.bodyBytesMax ?? Number.MAX_SAFE_INTEGER,
       config.http.maxBodySize,
     );
-    // What a route asks further is in the memory of the request that made it ask.
+    // A request that a route makes itself (`ask`) uses the memory reserved for the outer request.
     const holder = { id: identity?.proofId ?? visit.clientIp, account: identity?.user.id ?? null };
     visit.hold = server ? bodies.open(holder, takesAttachments) : null;
     const wantsBody = route.hooks.body !== undefined;
@@ -143,7 +145,7 @@ export function createDoor(options: DoorOptions) {
       clock: options.clock,
       turn: () => scheduler.take(visit.party),
     });
-    // A key that is revoked while its body arrives opens nothing any more, kept answers included.
+    // A key that is revoked while its body arrives must give no access any more, stored answers included.
     await requireStanding();
     const wantsJson = wantsBody && length > 0;
     if (wantsJson) requireJson(request);
@@ -181,7 +183,7 @@ export function createDoor(options: DoorOptions) {
           return request.signal.aborted;
         },
         isPage,
-        // Made on demand: few routes wait, and every such signal hangs on to the one that lives as long as the server.
+        // Made on demand: few routes wait, and each such signal stays attached to `closing` until the server stops.
         get signal() {
           return AbortSignal.any([request.signal, options.closing]);
         },
@@ -193,15 +195,15 @@ export function createDoor(options: DoorOptions) {
         return callRoute(route, request, exchange, params, given, headers);
       }, visit);
       for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
-      // What was read while a key was revoked goes to nobody.
+      // An answer that was read while the key was being revoked must not be sent.
       if (method === "GET") await requireStanding().catch((error) => withdrawn(response, error));
-      // The key belongs to another request, whose repetition must not find this answer under it.
+      // The key belongs to another request; repeating that request must not find this answer under the key.
       if (visit.failure?.code === "idempotency_key_reused") throw visit.failure;
       return response;
     };
     if (identity && method === "POST") return idempotency.once(request, identity, hash, run);
     if (!identity || method !== "GET" || !isList(route, url)) return run(keepNothing);
-    // A search may walk through all of an inbox. Accounts take turns, and in an account its keys.
+    // A search may scan a whole inbox. Accounts take turns, and within an account its keys.
     const account: Party = { lane: "client", address: identity.user.id, connection: identity.proofId };
     return lists(account, async () => {
       if (request.signal.aborted) return gone();
@@ -216,12 +218,12 @@ export function createDoor(options: DoorOptions) {
     const address = clientAddress(peer?.address ?? "", request);
     const party: Party = { lane, address, connection: `${peer?.port}` };
     await scheduler.take(party);
-    // Nobody reads the answer, and looking changes nothing (RFC 9110 9.2.1).
+    // The client is gone and the request changes nothing (RFC 9110 9.2.1).
     if (request.signal.aborted && ["GET", "HEAD"].includes(request.method)) return gone();
     return take(request, server, party);
   };
 
-  /** Answers a request and writes it down. Nothing when it became a WebSocket, which takes a `server`. */
+  /** Answers a request and logs it. Undefined if it became a WebSocket, which needs a `server`. */
   async function take(
     request: Request,
     server: Server<SocketData> | null,
@@ -256,7 +258,7 @@ export function createDoor(options: DoorOptions) {
       ip: visit.clientIp,
     };
     const cause = visit.failure?.details.cause ?? visit.failure;
-    // Not our failure: the upstream's answer, which the log has already.
+    // The upstream refused, which is not our failure and already in the log.
     if (visit.failure?.code === "upstream_rejected") log.info("http.request", fields);
     else if (status === 503) log.warn("http.unavailable", fields, cause);
     else if (status >= 500) log.error("http.failed", fields, cause);
@@ -272,24 +274,27 @@ export function createDoor(options: DoorOptions) {
   }
 }
 
-/** What the log tells of a request. */
+/** What the log records of a request. */
 interface Visit {
   readonly id: string;
   readonly clientIp: string;
-  /** Whose turns its work is done in. */
+  /** The party in whose turns its work is done. */
   readonly party: Party;
-  /** The pattern of the route; "" when there is none. */
+  /** The pattern of the route; "" if no route matches. */
   route: string;
-  /** "" when the request has no URL. */
+  /** "" if the request has no valid URL. */
   path: string;
   isPage: boolean;
   identity: Identity | null;
-  /** The memory that its body takes. */
+  /** The memory reserved for its body. */
   hold?: BodyHold | null;
   failure?: Failure | undefined;
 }
 
-/** What `work` answers; its failure as a problem, or as a page where a person reads it, and noted for the log. */
+/**
+ * Returns the result of `work`. Answers a failure with a problem document, or with a page if the route is one, and
+ * notes it for the log.
+ */
 async function respond<R extends Response | undefined>(work: () => Promise<R>, visit: Visit): Promise<R | Response> {
   try {
     return await work();
@@ -303,26 +308,26 @@ async function respond<R extends Response | undefined>(work: () => Promise<R>, v
 }
 
 /**
- * Whether a request reads a page of a list, or counts what an account has. One that waits for news looks at a few rows, and
- * keeps nobody else waiting.
+ * Whether a request reads a page of a list, or counts what an account has. A request that waits for news looks at a few
+ * rows, and delays no other request.
  */
 function isList({ path, hooks }: Route, url: URL): boolean {
   if (path === "/api/v1/overview") return true;
   return hooks.query?.schema.properties?.page_size !== undefined && !url.searchParams.has("wait");
 }
 
-/** Throws the failure in place of an answer that is not given; its memory is free again. */
+/** Throws the failure in place of an answer, whose memory is freed. */
 async function withdrawn(response: Response, failure: unknown): Promise<never> {
   await response.body?.cancel();
   throw failure;
 }
 
-/** Nobody reads the answer. */
+/** The answer for a client that has closed its connection. */
 function gone(): Response {
   return new Response(null, { status: 499 });
 }
 
-/** Every answer says which request it belongs to, and is neither kept nor sniffed unless it says otherwise. */
+/** Adds the request id, and forbids sniffing, and storing unless the answer says otherwise. */
 function finish(response: Response, requestId: string): void {
   const { headers } = response;
   headers.set("x-request-id", requestId);
@@ -330,7 +335,7 @@ function finish(response: Response, requestId: string): void {
   if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
 }
 
-/** The path with its escapes undone. Failure `invalid_request` for escapes that are no UTF-8, and for NUL. */
+/** The path, percent-decoded. Failure `invalid_request` for escapes that are not valid UTF-8, and for NUL. */
 function decodedPath(url: URL): string {
   try {
     decodeURIComponent(url.search.replaceAll("+", " "));

@@ -1,15 +1,14 @@
 import { bodyOf } from "./large-answer.ts";
 import type { Exchange } from "./resource.ts";
 
-/** A media type that is safe in a header: type, subtype and nothing else (RFC 9110 8.3.1). */
+/** A media type that is safe in a header: only type and subtype (RFC 9110 8.3.1). */
 const mediaType = /^[a-z0-9!#$&^_.+-]{1,127}\/[a-z0-9!#$&^_.+-]{1,127}$/i;
-/** What file systems and browsers cope with. */
+/** A length that file systems and browsers accept. */
 const FILENAME_CHARS_MAX = 200;
 
 /**
- * Bytes that strangers wrote, on their way to a browser: always a file to save, never a page of ours. The type is
- * not sniffed, and if somebody shows the file all the same, it runs nothing. Failure `overloaded` when too many large
- * files are being read.
+ * Answers with untrusted bytes as a file to save, never as a page of ours. The type is not sniffed, and a browser that
+ * shows the file anyway runs nothing in it. Failure `overloaded` if too many large files are being read.
  */
 export function download(
   exchange: Pick<Exchange, "inPieces">,
@@ -30,7 +29,7 @@ export function download(
 function attachmentDisposition(filename: string): string {
   const name = filename
     .toWellFormed()
-    // Controls, and characters that turn text around or that file systems take for a path.
+    // Control characters, and characters that reverse text or that file systems treat as part of a path.
     .replace(/[\p{Cc}\p{Cf}/\\]/gu, "_")
     .replace(/^\.+/, "_")
     .slice(0, FILENAME_CHARS_MAX)

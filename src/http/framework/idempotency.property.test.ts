@@ -1,6 +1,6 @@
 /**
- * Idempotency-Keys as a model: requests by several callers, alone and at once, a server that dies at any write of theirs, and
- * restarts. At most one mail leaves for a key, and every answer about it is the same.
+ * Idempotency-Keys as a model: several callers send requests, alone and at once, to a server that dies at any of its
+ * writes and restarts. At most one mail leaves for a key, and every answer about it is the same.
  */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -11,11 +11,11 @@ import { holds } from "../../../test/support/property.ts";
 import type { Store } from "../../store/store.ts";
 import { TestClock } from "../../util/clock.ts";
 
-/** The writes on the way of a request: the server dies before one, or behind its commit. */
+/** The writes of a request: the server dies before one, or after its commit. */
 const writes = ["startIdempotent", "acceptOutbound", "finishRecipient", "finishIdempotent"] as const;
 type Death = { write: (typeof writes)[number]; when: "before" | "after" };
 
-/** Two agents, and who asks: the account's key, and a key of each agent. */
+/** Two agents, and the callers: the account's key, and a key of each agent. */
 interface World {
   it: TestApp;
   clock: TestClock;
@@ -26,19 +26,19 @@ interface World {
   run: string;
 }
 
-/** What is known about a caller's key: all use the same one. */
+/** What is known about the Idempotency-Key of a caller; all callers use the same text. */
 interface Named {
-  /** The requests that it may belong to: the server died over them. One that was answered is the only one. */
+  /** The requests that the key may belong to, because the server died during them; only one once it was answered. */
   candidates: string[];
-  /** It belongs to one of them; if not, it may also be free yet. */
+  /** The key belongs to one of them; if false, it may also still be free. */
   isTaken: boolean;
-  /** What was answered about its mail, to whoever heard it. */
+  /** The answer about its mail, if a caller received one. */
   answer: Body | null;
 }
 type Body = Record<string, unknown>;
 type Model = { keys: Map<number, Named> };
 
-/** Makes the server die at its next such write: from then on it writes nothing more, and its connections break. */
+/** Makes the server die at its next such write: from then on it writes nothing, and its connections break. */
 function dieAt(store: Store, death: Death, breakOff: () => void): void {
   let isDead = false;
   const die = () => {
@@ -58,7 +58,7 @@ function dieAt(store: Store, death: Death, breakOff: () => void): void {
   }
 }
 
-/** Starts the server again on what the last one has written; what its end waits for is over at once. */
+/** Restarts the server on what the last one has written; timers that its shutdown waits for run out at once. */
 async function restart({ it, clock }: World): Promise<void> {
   const pump = setInterval(() => clock.advance(1_000), 5);
   await it.restart().finally(() => clearInterval(pump));
@@ -92,7 +92,7 @@ class Ask implements fc.AsyncCommand<Model, World> {
         signal: connection.signal,
       })
         .then(async (response) => ({ status: response.status, body: (await response.json()) as Body }))
-        // The connection broke: nobody was told anything.
+        // The connection broke, so the caller got no answer.
         .catch(() => ({ status: 0, body: {} as Body }));
     const left = (subject: string) => upstream.messages.filter(({ raw }) => raw.includes(`Subject: ${subject}`)).length;
     if (this.death) dieAt(it.app.store, this.death, () => connection.abort());
@@ -102,7 +102,7 @@ class Ask implements fc.AsyncCommand<Model, World> {
     const { candidates, isTaken, answer } = model.keys.get(caller) ?? { candidates: [], isTaken: false, answer: null };
     const told = answers.filter(({ status }) => status === 200);
     const refused = answers.filter(({ body }) => body.code === "idempotency_key_reused");
-    // Of several at once, the others are told that the first one is still running.
+    // If several run at once, the others are told that the first is still running.
     const others = answers.filter(({ status, body }) => status === 409 && body.code === "conflict");
     if (!this.death) expect(told.length + refused.length + others.length).toBe(this.times);
     // Every answer about a key names the same mail, in the same words.

@@ -1,4 +1,6 @@
-/** Idempotency-Keys: whose they are, and what a repetition gets when the first request never came to its answer. */
+/**
+ * Idempotency-Keys: which caller they belong to, and what a repetition gets if the first request was never answered.
+ */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { scriptedSmtp } from "../../../test/smtp/scripted-smtp.ts";
@@ -24,7 +26,7 @@ for (const database of ["sqlite", "postgres"] as const) {
       ["/api/v1/webhooks", { url: loopback, events: ["message.held"] }, "/api/v1/webhooks"],
     ] as const;
     const count = async (list: string) => Object.values((await it.api("GET", list)).body).flat().length;
-    // As when the process is killed between the commit and the answer: it is written down nowhere.
+    // As if the process were killed between the commit and the answer: the answer is not stored.
     it.app.store.finishIdempotent = () => Promise.reject(new Error("The process is dead."));
     const before = [];
     for (const [i, [path, body, list]] of requests.entries()) {

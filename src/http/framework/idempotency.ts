@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { KeptAnswer } from "../../store/accounts/requests.ts";
+import { IDEMPOTENCY_KEPT_MS } from "../../store/accounts/requests.ts";
 import type { Store } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import { Failure } from "../../util/errors.ts";
@@ -9,16 +10,15 @@ import type { Identity } from "./identity.ts";
 import { invalid } from "./input.ts";
 import { requestUrl } from "./request-url.ts";
 
-/** How long an answer is replayed (WIRE). */
-const KEPT_MS = 24 * 3_600_000;
-/** A first request without an answer for this long died with its process; no request of ours takes longer. */
+/** If a first request has no answer after this time, its process has died; no request of ours takes longer. */
 const ABANDONED_MS = 30_000;
 const KEY_CHARS_MAX = 255;
 
 export interface Idempotency {
   /**
-   * Runs a request once for its Idempotency-Key: the same request again gets the stored answer, marked
-   * `Idempotency-Replayed: true` and `Idempotent-Replayed: true`. Failures: `idempotency_key_reused`, `conflict` while the first is running.
+   * Runs a request once for its Idempotency-Key. The same request again gets the stored answer, marked
+   * `Idempotency-Replayed: true` and `Idempotent-Replayed: true`. Failures: `idempotency_key_reused`, and `conflict`
+   * while the first request is running.
    */
   once(
     request: Request,
@@ -29,14 +29,14 @@ export interface Idempotency {
 }
 
 /**
- * The answer to a request, sealed, for the transaction that makes what it asks for. Null for requests that are not to be
- * answered again.
+ * Seals the answer to a request, to be stored in the transaction that makes what the request asks for. Null for
+ * requests whose answer is not stored.
  */
 export type KeepAnswer = (status: number, body: unknown) => KeptAnswer | null;
 
 /**
- * Answers are kept sealed: one of them may hold a new API key or signing secret, which nothing else here stores in a
- * readable form.
+ * Creates the store of answers for Idempotency-Keys. Answers are sealed, because one may hold a new API key or signing
+ * secret, which is stored nowhere else in a readable form.
  */
 export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clock; log: Log }): Idempotency {
   const { store, vault, clock, log } = deps;
@@ -59,7 +59,7 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
         key: ownKey,
         requestHash: hash.digest(),
         now: new Date(now),
-        expiredBefore: new Date(now - KEPT_MS),
+        expiredBefore: new Date(now - IDEMPOTENCY_KEPT_MS),
         abandonedBefore: new Date(now - ABANDONED_MS),
       });
       if (start.kind === "reused")
@@ -73,7 +73,7 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
       if (start.kind === "replay")
         return replay(start.status, vault.openText(Buffer.from(start.body, "base64"), context));
 
-      // A store that fails here must not hide what the request came to; the key is free again after a while.
+      // A store that fails here must not hide the result of the request; the key is free again after ABANDONED_MS.
       const finish = (answer: { status: number; body: string } | null) =>
         store.finishIdempotent(userId, ownKey, answer).catch((error) => log.warn("idempotency.not_kept", {}, error));
       let kept = false;
@@ -82,7 +82,7 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
           kept = true;
           return { userId, key: ownKey, answer: { status, body: sealed(JSON.stringify(body)) } };
         });
-        // What may turn out otherwise next time, or is about who asks, is not an answer to keep.
+        // Answers that may be different next time, or that are about the caller, are not stored.
         if (response.status >= 500 || response.status === 429 || response.status === 401) await finish(null);
         else if (!kept || !response.ok)
           await finish({ status: response.status, body: sealed(await response.clone().text()) });
@@ -96,19 +96,19 @@ export function createIdempotency(deps: { store: Store; vault: Vault; clock: Clo
 }
 
 /**
- * An Idempotency-Key as it is stored: whoever has an account key or session shares the account's keys, and each agent's
- * keys share their own. No header field can hold the line end.
+ * Returns an Idempotency-Key as it is stored. Account keys and sessions of an account share one set of keys; the keys
+ * of each agent share their own. The line end cannot occur in a header field.
  */
 export function principalKey({ agentId }: Pick<Identity, "agentId">, key: string): string {
   return agentId === null ? key : `${agentId}\n${key}`;
 }
 
-/** For requests without an Idempotency-Key. */
+/** Stores no answer: for requests without an Idempotency-Key. */
 export const keepNothing: KeepAnswer = () => null;
 
 /**
- * SHA-256 over the key's agent, method, path, query and the bytes of the body, in lower-case hex. The bytes as they came,
- * not what they mean: programs that try again send the same ones, and no notion of "the same JSON" can be wrong.
+ * SHA-256 of the key's agent, method, path, query and the bytes of the body, in lower-case hex. It hashes the bytes and
+ * not the JSON they mean: programs that retry send the same bytes, and no definition of "the same JSON" can be wrong.
  */
 export class RequestHash {
   private readonly hash = createHash("sha256");
@@ -119,7 +119,7 @@ export class RequestHash {
     this.hash.update(JSON.stringify([identity?.agentId ?? null, request.method, pathname, search])).update("\n");
   }
 
-  /** More of the body. */
+  /** Adds a piece of the body. */
   update(bytes: Uint8Array): void {
     this.hash.update(bytes);
   }

@@ -13,28 +13,29 @@ import { requestUrl } from "./request-url.ts";
 /** The browser's session cookie, as `cookie` and `cookieName` take it. */
 export const sessionCookie = "e2a_session";
 
-/** Who is calling, and by what proof. */
+/** The caller of a request, and its proof. */
 export interface Identity extends Caller {
-  /** The API key's or session's id: what limits and sockets are counted by. */
+  /** The id of the API key or session, by which rate limits and sockets are counted. */
   readonly proofId: string;
   readonly via: "key" | "session";
-  /** When the proof ends by itself; null for never. */
+  /** When the proof expires; null for never. */
   readonly expiresAt: Date | null;
 }
 
 export interface Identify {
   /**
-   * The caller of a request, by its API key or else its session cookie.
-   * Failures: `unauthenticated`, `rate_limited` after too many wrong keys, `forbidden` for a foreign Origin.
+   * Identifies the caller of a request by its API key, or else its session cookie. Failures: `unauthenticated`,
+   * `rate_limited` after too many wrong keys, `forbidden` for a foreign Origin.
    */
   caller(request: Request, clientIp: string, queryToken?: string | null): Promise<Identity>;
-  /** Whose API key this is. Failures: `unauthenticated`, `rate_limited` after too many wrong ones. */
+  /** Finds an API key and its account. Failures: `unauthenticated`, `rate_limited` after too many wrong keys. */
   keyHolder(key: string, clientIp: string): Promise<{ key: ApiKeyRow; user: UserRow }>;
 }
 
 /**
- * Keys and session tokens are looked up by their SHA-256, so no comparison leaks how much of one was right.
- * Wrong ones are counted by client address; a right one always passes, also from a counted address.
+ * Creates the authentication of callers. Keys and session tokens are looked up by their SHA-256, so no comparison leaks
+ * how much of one was right. Wrong ones are counted by client address; a right one always passes, even from an address
+ * over its limit.
  */
 export function createIdentify(deps: {
   config: Config;
@@ -105,8 +106,8 @@ export function createIdentify(deps: {
 }
 
 /**
- * For an answer that waited: Failure `unauthenticated` when the caller's key or session has ended meanwhile, which a
- * WebSocket is closed for.
+ * Checks the caller again before an answer that waited. Failure `unauthenticated` if the key or session has ended
+ * meanwhile; the hub closes a WebSocket in the same case.
  */
 export async function requireStanding(
   { store, clock }: { store: Store; clock: Clock },
@@ -118,12 +119,13 @@ export async function requireStanding(
   throw new Failure("unauthenticated", `${message} This happened while the request waited.`);
 }
 
-/** For so long a key or session that was looked at counts as standing. */
+/** How long a check of a key or session stays good. */
 const STANDING_MS = 1_000;
 
 /**
- * The same for a request that takes long: a client that sends or reads slowly, or waits for its turn, may outlast its key.
- * To be called after each wait; it asks the store at most once a second. The caller was identified just now.
+ * Returns a `requireStanding` for a request that takes long: if the client sends or reads slowly, or waits for its
+ * turn, its key may end before the request does. Call it after each wait; it asks the store at most once a second. The
+ * caller must have been identified just before.
  */
 export function watchStanding(deps: { store: Store; clock: Clock }, identity: Identity): () => Promise<void> {
   let lookedAt = deps.clock.now();
@@ -135,8 +137,8 @@ export function watchStanding(deps: { store: Store; clock: Clock }, identity: Id
 }
 
 /**
- * What changes something by cookie, or signs a browser in, must come from our own pages (RFC 6265 8.2 has the attack).
- * Throws Failure `forbidden` otherwise.
+ * Requires that a request that changes something by cookie, or signs a browser in, comes from our own pages (RFC 6265
+ * 8.2 describes the attack). Throws Failure `forbidden` otherwise.
  */
 export function requireOwnOrigin(request: Request, publicUrl: string | null): void {
   if (isOwnOrigin(request, publicUrl)) return;
@@ -148,9 +150,9 @@ export function requireOwnOrigin(request: Request, publicUrl: string | null): vo
 }
 
 /**
- * Whether the Origin is the public address, or the one by which the request came here: scheme, host and port (RFC 6454 4).
- * Under the public address's own name no other counts: cookies know no scheme and no port, so that a page at http:// or at
- * another port has them too.
+ * Whether the Origin is the public address, or the address that the client used for this request: scheme, host and port
+ * (RFC 6454 4). Under the host of the public address, only the public address counts: cookies ignore scheme and port,
+ * so a page at http:// or on another port has them too.
  */
 export function isOwnOrigin(request: Request, publicUrl: string | null): boolean {
   const origin = request.headers.get("origin") ?? "";
@@ -187,8 +189,8 @@ export function cookie(request: Request, config: Config, name: string): string |
 }
 
 /**
- * The client's address: the connection's, or, when that is a trusted proxy, the last address in X-Forwarded-For
- * that no trusted proxy has. Anybody can write the rest of that field.
+ * Creates the function that finds the client's address: that of the connection or, if it is a trusted proxy, the last
+ * address in X-Forwarded-For that is not a trusted proxy. Clients can forge the rest of that field.
  */
 export function createClientAddress(trustedProxies: readonly string[]): (peer: string, request: Request) => string {
   const trusted = networkTest(trustedProxies);

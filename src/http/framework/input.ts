@@ -1,6 +1,7 @@
 /**
- * What requests may hold. Elysia takes these as Standard Schemas (standardschema.dev), so that every wrong field is
- * named at once in a plain sentence; its own TypeBox path stops at the first and speaks TypeBox.
+ * Schemas of what requests may contain. Elysia takes them as Standard Schemas (standardschema.dev), so that one answer
+ * names every wrong field in a plain sentence; Elysia's own TypeBox support stops at the first one and uses TypeBox's
+ * wording.
  */
 import {
   FormatRegistry,
@@ -18,14 +19,14 @@ import { Failure, type FieldError } from "../../util/errors.ts";
 import { shownName, unknownSentence } from "../../util/unknown-name.ts";
 import { Base64Bytes } from "../body/base64.ts";
 
-/** Completes "must be …" when a value does not fit. Not part of the JSON schema. */
+/** Completes "must be …" for a value that does not fit. Not part of the JSON schema. */
 export const expects = Symbol("expects");
-/** Wrong fields named in one answer; more help nobody. */
+/** Wrong fields named in one answer, at most. */
 const ERRORS_MAX = 50;
-/** Errors looked at for it: a field may have several, and names that are cut short fall together. */
+/** Errors examined for it: a field may have several, and names that are cut short may coincide. */
 const ERRORS_SEEN_MAX = 4 * ERRORS_MAX;
 
-// TypeBox knows formats only by registration. JavaScript's own parser takes February 30th for March 2nd.
+// TypeBox knows only formats that are registered. JavaScript's own parser takes February 30th for March 2nd.
 FormatRegistry.Set("date-time", (text) => {
   const [, date] = /^([1-9]\d{3}-\d\d-\d\d)T\d\d:\d\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/i.exec(text) ?? [];
   if (!date || Number.isNaN(Date.parse(text))) return false;
@@ -41,7 +42,7 @@ interface Described {
   examples?: unknown[];
 }
 
-/** Text of at most `max` characters. `says` completes "must be …" and is due when there is a pattern. */
+/** Text of at most `max` characters. `says` completes "must be …"; it is required with a pattern. */
 export function text(options: { min?: number; max: number; pattern?: string; says?: string } & Described) {
   const { min = 0, max, pattern, says, ...rest } = options;
   const range = min > 0 ? `${min} to ${max}` : `at most ${max}`;
@@ -64,11 +65,11 @@ export function flag(options: Described & { default?: boolean } = {}) {
 
 export function choice<const T extends string>(values: readonly T[], options: Described & { default?: T } = {}) {
   const literals = values.map((value) => Type.Literal(value));
-  // TypeBox wants a tuple to see the members' types; a list has them too.
+  // TypeBox infers the members' types only from a tuple; a list has them too.
   return Type.Union(literals, { [expects]: `one of ${values.join(", ")}`, ...options }) as TSchema as TUnsafe<T>;
 }
 
-/** Bytes as base64 (RFC 4648 4). Whether text is base64 is for `decodeBase64` to say. */
+/** Bytes as base64 (RFC 4648 4). `decodeBase64` checks whether the text is base64. */
 export function base64() {
   return Type.Unsafe<string | Base64Bytes>({
     [Kind]: "Base64",
@@ -90,18 +91,18 @@ export function list<T extends TSchema>(items: T, max: number, options: Describe
   return Type.Array(items, { maxItems: max, [expects]: `a list of at most ${max} entries`, ...options });
 }
 
-/** The schema of which an `orNull` is made. Not part of the JSON schema. */
+/** The schema that `orNull` was given. Not part of the JSON schema. */
 const otherwise = Symbol("otherwise");
 
-/** A member for which `null` is a value, not "not given"; top-level members of a body only. */
+/** A member for which `null` is a value and does not mean "not given". Only for top-level members of a body. */
 export function orNull<T extends TSchema>(schema: T) {
   return Type.Union([schema, Type.Null()], { [otherwise]: schema });
 }
 
-/** A schema in the form in which Elysia takes it. `schema` is for the OpenAPI document. */
+/** A schema in the form that Elysia takes. `schema` is for the OpenAPI document. */
 export interface Input<T> {
   readonly schema: TSchema;
-  /** Whether a request may come without it. */
+  /** Whether the request may omit it. */
   readonly isOptional?: boolean;
   readonly "~standard": {
     readonly version: 1;
@@ -111,18 +112,21 @@ export interface Input<T> {
   };
 }
 
-/** What a handler gets for an input. */
+/** The type that a handler gets for an input. */
 export type Given<I> = I extends Input<infer T> ? T : never;
 
-/** The parsed body on its way from the parser to its schema. Elysia takes a bare `null` or `0` for no body at all. */
+/** The parsed body, wrapped for its schema because Elysia takes a bare `null` or `0` for no body. */
 export class JsonBody {
   constructor(readonly value: unknown) {}
 }
 
-/** Names a wrong field beside those that do not fit their schema. */
+/** Reports a wrong field in addition to those that do not fit their schema. */
 export type Complain = (field: string, message: string) => void;
 
-/** Looks at members together. `given` has those that fit by themselves; `isWrong` tells a misfit from a missing one. */
+/**
+ * Checks members together. `given` has the members that fit their own schemas; `isWrong` tells one that does not fit
+ * from one that is missing.
+ */
 type Check<P extends TProperties> = (
   given: Partial<StaticDecode<TObject<P>>>,
   complain: Complain,
@@ -130,8 +134,8 @@ type Check<P extends TProperties> = (
 ) => void;
 
 /**
- * A JSON object. A member that the schema does not name is refused, here and in objects within, and `null` means "not
- * given". `check` runs also when members do not fit, so that everything wrong is named in one answer.
+ * A JSON object. Members that the schema does not name are refused, in nested objects too, and `null` means "not
+ * given". `check` also runs if members do not fit, so that one answer names everything wrong.
  */
 export function body<P extends TProperties>(
   properties: P,
@@ -146,7 +150,7 @@ export function body<P extends TProperties>(
   });
 }
 
-/** A body that may have something wrong with it, which is not said yet. */
+/** A body whose errors are not reported yet. */
 export interface Opened<T> {
   /** The members that fit. */
   readonly fitting: Partial<T>;
@@ -154,8 +158,8 @@ export interface Opened<T> {
 }
 
 /**
- * A JSON object as of `body`, whose complaints wait for `complete`: for members of which only the store knows whether
- * they are right, so that one answer names these as well.
+ * A JSON object as with `body`, but its errors wait for `complete`. For bodies with members that only the store can
+ * check, so that one answer names those too.
  */
 export function openBody<P extends TProperties>(
   properties: P,
@@ -171,8 +175,8 @@ export function openBody<P extends TProperties>(
 }
 
 /**
- * The body, when nothing is wrong with it. Otherwise `look` says what else is, and the Failure `invalid_request` names it
- * all. What `look` throws of that kind counts as well.
+ * Returns the body if nothing is wrong with it. Otherwise `look` reports what else is wrong, and the Failure
+ * `invalid_request` names everything. An `invalid_request` that `look` throws is included.
  */
 export async function complete<T>(
   { fitting, errors }: Opened<T>,
@@ -192,7 +196,7 @@ export async function complete<T>(
   throw invalid([...all.values()]);
 }
 
-/** A JSON object as of `body`; none at all stands for an empty one. */
+/** A JSON object as with `body`; a missing body counts as an empty object. */
 export function optionalBody<P extends TProperties>(
   properties: P,
   check: Check<P> = () => {},
@@ -204,8 +208,8 @@ export function optionalBody<P extends TProperties>(
 }
 
 /**
- * Query parameters. Each may be given once; an empty one counts as not given. One that the schema does not name is
- * refused, unless `others` are ignored: in addresses that people open, mail programs and other sites add their own.
+ * Query parameters. Each may be given once; an empty one counts as not given. Parameters that the schema does not name
+ * are refused, unless `others` are ignored: mail programs and other sites add their own to URLs that users open.
  */
 export function query<P extends TProperties>(
   properties: P,
@@ -224,13 +228,13 @@ export function query<P extends TProperties>(
   });
 }
 
-/** Failure `invalid_request` names query parameters that are not among `known`. */
+/** Throws Failure `invalid_request`, which names the query parameters that are not among `known`. */
 export function refuseUnknown(names: readonly string[], known: readonly string[]): void {
   const errors = unknownMembers(names, known);
   if (errors.length > 0) throw invalid(errors);
 }
 
-/** A success answer: typed and documented. Not checked at run time, and never altered; the tests check it. */
+/** A success answer, typed and documented. It is neither checked nor altered at run time; the tests check it. */
 export function answer<T extends TSchema>(schema: T): Input<T["static"]> {
   return input(schema, (value) => value as T["static"]);
 }
@@ -242,14 +246,14 @@ function input<T>(schema: TSchema, validate: (value: unknown) => T): Input<T> {
   };
 }
 
-/** A query parameter as the type its schema wants; text that is not one stays text, and is complained about. */
+/** A query parameter as the type of its schema. Text of another form stays text, which the schema then refuses. */
 function fromQuery(schema: TSchema, raw: string): unknown {
   if (schema.type === "integer" && /^\d{1,15}$/.test(raw)) return Number(raw);
   if (schema.type === "boolean" && (raw === "true" || raw === "false")) return raw === "true";
   return raw;
 }
 
-/** A schema as values other than null have to fit it, and its members for which null is a value. */
+/** Splits a schema into one for the values other than null, and the names of the members for which null is a value. */
 function splitNulls<P extends TProperties>(schema: TObject<P>): { schema: TObject<P>; nullable: Set<string> } {
   const nullable = new Set<string>();
   const properties = Object.entries<TSchema>(schema.properties).map(([name, property]) => {
@@ -261,7 +265,7 @@ function splitNulls<P extends TProperties>(schema: TObject<P>): { schema: TObjec
   return { schema: closed(Type.Object(Object.fromEntries(properties))) as unknown as TObject<P>, nullable };
 }
 
-/** The schema with every object in it closed: it takes the members that it names and no others. */
+/** The schema with every object in it closed: an object takes only the members that it names. */
 function closed<T extends TSchema>(schema: T): T {
   if (schema.type === "array" && schema.items) return { ...schema, items: closed(schema.items) };
   if (schema.type !== "object" || !schema.properties) return schema;
@@ -272,7 +276,7 @@ function closed<T extends TSchema>(schema: T): T {
   return { additionalProperties: false, ...schema, properties: Object.fromEntries(properties) };
 }
 
-/** Names that are not among `known`, each with what is wrong about it. */
+/** An error for each name that is not among `known`. */
 function unknownMembers(names: readonly string[], known: readonly string[]): FieldError[] {
   const errors: FieldError[] = [];
   for (const name of names) {
@@ -304,7 +308,7 @@ function inspect<P extends TProperties>(
     if (value !== undefined && value !== null) known[name] = value;
     else if (value === null && nullable.has(name)) nulls[name] = null;
   }
-  // First, as what is missing besides was probably given under the wrong name.
+  // Unknown names come first: a missing member was probably given under the wrong name.
   const unknown = unknownMembers(Object.keys(given), Object.keys(schema.properties));
   const errors = new Map(unknown.map((error) => [error.field, error]));
   const complain = (field: string, message: string) => {
@@ -317,7 +321,8 @@ function inspect<P extends TProperties>(
     if (errors.size >= ERRORS_MAX || ++seen >= ERRORS_SEEN_MAX) break;
   }
   const isWrong = (name: string) => [...errors.keys()].some((field) => field.split(".")[0] === name);
-  // What fits its schema is as deep as the schema at most, once what nobody asked for is gone; only that is safe to walk.
+  // After `Clean` has removed unknown members, a value that fits its schema is at most as deep as the schema. Only such
+  // a value is safe to walk.
   for (const [name, value] of Object.entries(known))
     if (!isWrong(name)) badText(Value.Clean(schema.properties[name] as TSchema, value), name, complain);
   const decoded = Object.entries(known)
@@ -336,7 +341,7 @@ function sentence(error: ValueError): string {
   return says ? `must be ${says}` : "is not valid";
 }
 
-/** Where it is, with names of the client's own choice cut short. */
+/** The path of the wrong field, with names that the client chose cut short. */
 function shownPath({ type, path }: ValueError): string {
   if (type !== ValueErrorType.ObjectAdditionalProperties) return fieldOf(path);
   const name = shownName(lastOf(path));
@@ -356,7 +361,7 @@ function fieldOf(pointer: string): string {
   return pointer.slice(1).replaceAll("/", ".").replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
-/** Texts that no database keeps faithfully: with NUL, which Postgres refuses, or half a surrogate pair. */
+/** Reports texts that not every database stores faithfully: with NUL, which Postgres refuses, or a lone surrogate. */
 function badText(value: unknown, field: string, complain: Complain): void {
   if (typeof value === "string") {
     if (value.includes("\0")) complain(field, "must not contain the NUL character");
@@ -366,10 +371,10 @@ function badText(value: unknown, field: string, complain: Complain): void {
   }
 }
 
-/** The failure that names wrong fields; its detail says it all in one line. */
+/** The failure that names wrong fields; its detail lists them in one line. */
 export function invalid(errors: FieldError[], fix?: string): Failure {
   const parts = errors.map(({ field, message }) => `${field} ${message}`.trim().replace(/\.$/, ""));
-  // A question has its mark already.
+  // A question already ends with its mark.
   const detail = parts.map((part, i) => part + (part.endsWith("?") ? "" : i < parts.length - 1 ? ";" : ".")).join(" ");
   return new Failure("invalid_request", detail, { errors, ...(fix ? { fix } : {}) });
 }

@@ -51,7 +51,7 @@ test("a large answer is made as it is read, and gives its memory back when the r
   const value = { raw: new Base64Bytes(new Uint8Array(5_000_000)) };
   const reader = (sized(exchange, value) as unknown as Response).body?.getReader();
   for (let i = 0; i < 3; i++) expect((await reader?.read())?.value?.byteLength).toBeLessThan(200_000);
-  // A piece a turn, and none ahead of the reader.
+  // One piece per turn, and none ahead of the reader.
   expect([turns, ended]).toEqual([3, 0]);
   await reader?.cancel();
   expect([turns, ended]).toEqual([3, 1]);
@@ -104,7 +104,7 @@ test("large answers that are not read are bounded by their memory, small ones ar
     const answer = await get(`${large}/raw`, "HEAD");
     if (answer.status === 200) break;
   }
-  // HEAD made nothing, and left nothing taken.
+  // HEAD built no body, and left no memory reserved.
   const again = await get(`${large}/raw`);
   expect([again.status, Buffer.from(await again.arrayBuffer()).equals(raw)]).toEqual([200, true]);
 }, 60_000);

@@ -1,15 +1,15 @@
-/** Answers that are large: written in pieces, at the pace at which they are read. */
+/** Large answers: written in pieces, at the pace at which the client reads them. */
 import { Base64Bytes } from "../body/base64.ts";
 import type { Exchange } from "./resource.ts";
 
-/** JSON text written in one turn, and characters of a text that are looked at in one. */
+/** Characters of JSON text written in one turn, and of a text examined in one. */
 const PIECE_CHARS = 64 * 1024;
-/** Bytes in one piece of base64: whole groups of three. */
+/** Bytes in one piece of base64: a multiple of three. */
 const PIECE_BYTES = 48 * 1024;
-/** An answer below this is written at once. */
+/** A smaller answer is written at once. */
 const LARGE_CHARS = 256 * 1024;
 
-/** What `JSON.stringify` makes of a value, in pieces of at most some 400 KB; most of 64 KB. `undefined` stands for null. */
+/** Yields the text of `JSON.stringify` in pieces, most of 64 KB and at most about 400 KB. `undefined` becomes null. */
 export function* jsonPieces(value: unknown): Generator<string, void> {
   if (value instanceof Base64Bytes) {
     yield '"';
@@ -46,13 +46,13 @@ function* listed<T>(open: string, close: string, all: T[], write: (one: T) => Ge
   yield all.length === 0 ? open + close : close;
 }
 
-/** Not between the halves of a surrogate pair, which JSON would write as two escapes. */
+/** The end of a piece, moved so that it does not split a surrogate pair, which JSON would write as two escapes. */
 function pieceEnd(text: string, end: number): number {
   const isSplit = end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800;
   return Math.min(text.length, isSplit ? end + 1 : end);
 }
 
-/** About as many characters as a value has as JSON; it is not looked further into once it has `max`. */
+/** About how many characters a value has as JSON. Counting stops at `max`. */
 function weigh(value: unknown, max: number): number {
   if (typeof value === "string") return value.length + 2;
   if (value instanceof Base64Bytes) return Math.ceil(value.bytes.length / 3) * 4 + 2;
@@ -65,7 +65,7 @@ function weigh(value: unknown, max: number): number {
   return sum;
 }
 
-/** Pieces joined until they are worth a turn. */
+/** Joins pieces until each is large enough for a turn. */
 export function* joined(pieces: Iterable<string>): Generator<string, void> {
   let text = "";
   for (const piece of pieces) {
@@ -78,8 +78,8 @@ export function* joined(pieces: Iterable<string>): Generator<string, void> {
 }
 
 /**
- * A handler's answer: `value` itself, which becomes JSON at once, or an answer of the same JSON in pieces when it is
- * large. Failure `overloaded` when too many of those are being read.
+ * Returns a handler's answer: `value` itself, which becomes JSON at once, or, if it is large, a response with the same
+ * JSON in pieces. Failure `overloaded` if too many large answers are being read.
  */
 export function sized<T>(exchange: Pick<Exchange, "inPieces">, value: T): T {
   const chars = weigh(value, Number.MAX_SAFE_INTEGER);
@@ -89,11 +89,11 @@ export function sized<T>(exchange: Pick<Exchange, "inPieces">, value: T): T {
     for (const text of joined(jsonPieces(value))) yield encoder.encode(text);
   }
   const body = exchange.inPieces(bytes(), chars);
-  // The schema of an answer is for the document; a Response passes it as it is.
+  // The schema of an answer is only for the document; a Response passes through unchanged.
   return new Response(body, { headers: { "content-type": "application/json" } }) as T;
 }
 
-/** Bytes as an answer's body: at once when they are few, else in pieces. Failure as of `sized`. */
+/** Bytes as the body of an answer: at once if there are few, otherwise in pieces. Failure as with `sized`. */
 export function bodyOf(exchange: Pick<Exchange, "inPieces">, bytes: Uint8Array): Blob | ReadableStream<Uint8Array> {
   if (bytes.length < LARGE_CHARS) return new Blob([bytes as Uint8Array<ArrayBuffer>]);
   function* pieces() {
@@ -103,10 +103,10 @@ export function bodyOf(exchange: Pick<Exchange, "inPieces">, bytes: Uint8Array):
 }
 
 /**
- * Pieces as a stream, one a turn and none before it can be written.
+ * Makes a stream of pieces: one per turn, and none before the client can take it.
  *
  * @param turn Resolves when there is time for another piece.
- * @param onEnd Called once, when the last one was taken or the reader has gone.
+ * @param onEnd Called once, when the last piece was taken or the reader has gone.
  */
 export function streamOf(
   pieces: Iterator<Uint8Array>,

@@ -1,4 +1,6 @@
-/** Limits by fixed minutes: each has exactly what is promised, for each key, and Retry-After leads into the next one. */
+/**
+ * Limits by fixed minutes: each key gets exactly its number of requests, and Retry-After leads into the next minute.
+ */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { onDatabases, unique } from "../../../test/store/stores.ts";

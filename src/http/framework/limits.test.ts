@@ -3,7 +3,7 @@ import { openNode } from "../../../test/store/stores.ts";
 import { TestClock } from "../../util/clock.ts";
 import { createRateLimits } from "./limits.ts";
 
-/** More than the counters that are kept for one minute. */
+/** More than the number of counters kept for one minute. */
 const CROWD = 100_001;
 
 test("a crowd of client addresses leaves every valid key a counter of its own, and takes no more memory", async () => {
@@ -12,7 +12,7 @@ test("a crowd of client addresses leaves every valid key a counter of its own, a
   for (let n = 0; n < CROWD; n++) await limits.take("address", `auth 10.0.${n}`, 1).catch(() => {});
   for (const key of ["key_a", "key_b", "key_c"]) await limits.take("proof", key, 1);
   await expect(limits.take("proof", "key_a", 1)).rejects.toThrow("More than 1 requests");
-  // Beyond that crowd the newcomers of the minute share one counter, which has counted the last of it.
+  // Beyond that number, new addresses in the minute share one counter, which has counted the last of the crowd.
   const newcomer = await limits.take("address", "auth 192.0.2.1", 1).catch((error) => error);
   expect(newcomer).toMatchObject({ code: "rate_limited" });
   await store.close();

@@ -3,13 +3,13 @@ import type { Clock } from "../../util/clock.ts";
 import { Failure } from "../../util/errors.ts";
 
 const MINUTE_MS = 60_000;
-/** Counters of each kind kept at once, about 10 MB; past it the newcomers of that minute share one. */
+/** Counters of each kind kept at once, about 10 MB. Beyond that, new keys of the same minute share one counter. */
 const COUNTERS_MAX = 100_000;
 const OVERFLOW = "overflow";
 
 /**
- * What is counted: valid keys and sessions, or what a client address did. Apart, so that a crowd of addresses, which anybody
- * can have, never makes valid keys share a counter.
+ * What is counted: valid keys and sessions, or client addresses. They are kept apart so that a crowd of addresses,
+ * which an attacker can easily have, never makes valid keys share a counter.
  */
 export type Counted = "proof" | "address";
 
@@ -19,8 +19,8 @@ export interface RateLimits {
 }
 
 /**
- * Limits by fixed minutes. On SQLite one process owns the file, so it counts in memory; on Postgres the nodes count
- * together in the store.
+ * Creates rate limits by fixed minutes. On SQLite one process owns the file, so it counts in memory; on Postgres the
+ * nodes count together in the store.
  */
 export function createRateLimits(store: Store, clock: Clock): RateLimits {
   let minute = 0;

@@ -2,16 +2,16 @@ import type { Config } from "../../config.ts";
 import type { Store } from "../../store/store.ts";
 
 export interface Metrics {
-  /** Counts one answered request. `route` is the pattern, never the path: there are few of them. */
+  /** Counts one answered request. `route` is the pattern, never the path, so that there are few of them. */
   request(method: string, route: string, status: number, durationMs: number): void;
-  /** The figures in Prometheus' text format. */
+  /** The metrics in Prometheus' text format. */
   text(): Promise<string>;
 }
 
-/** A client may send any method; as labels there are only these. */
+/** Clients may send any method; only these become labels. */
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 
-/** The figures of this process, and of the queue that it works on. */
+/** Creates the metrics of this process and of its queues. */
 export function createMetrics(store: Store, now: () => number): Metrics {
   const startedAt = now();
   const requests = new Map<string, { count: number; seconds: number }>();
@@ -61,18 +61,18 @@ export function createMetrics(store: Store, now: () => number): Metrics {
   };
 }
 
-/** A family in the text format 0.0.4: help, type, a line for each set of labels. */
+/** A metric family in the text format 0.0.4: help, type, and a line for each set of labels. */
 function family(name: string, type: "counter" | "gauge", help: string, samples: [labels: string, value: number][]) {
   const lines = samples.map(([labels, value]) => `${name}${labels ? `{${labels}}` : ""} ${value}\n`);
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
 }
 
-/** A label's value: lanes are named by upstreams, and those by the configuration. */
+/** Escapes a label's value: lanes are named after upstreams, whose names come from the configuration. */
 function escaped(value: string): string {
   return value.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n");
 }
 
-/** Serves `/metrics` on a listener of its own, so that it can stay inside; null when it is off. */
+/** Serves `/metrics` on a separate listener, which can stay on an internal network; null if it is off. */
 export function startMetrics(config: Config, metrics: Metrics) {
   const listen = config.metrics.listenAddr;
   if (!listen) return null;

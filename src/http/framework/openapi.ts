@@ -4,34 +4,34 @@ import { Failure, type FailureCode } from "../../util/errors.ts";
 import { Problem } from "../../wire/problem.ts";
 import type { Input } from "./input.ts";
 
-/** What a route says of itself beside its schemas. */
+/** How a route describes itself, in addition to its schemas. */
 export interface Operation {
-  /** Unique and stable: SDK generators name methods by it. */
+  /** Unique and stable: SDK generators name methods after it. */
   id: string;
   tag: string;
   summary: string;
   description?: string;
-  /** Needs no key. The door goes by this too. */
+  /** Needs no key. The door reads this too. */
   public?: true;
-  /** Its body may be as large as `http.max_body_size` says; all others are small. */
+  /** Its body may have up to `http.max_body_size`; all other bodies are small. */
   takesAttachments?: true;
-  /** Ways to fail beyond those that all routes of its kind have. */
+  /** Failures beyond those of all routes of its kind. */
   failures?: FailureCode[];
-  /** A success without JSON: its status and meaning, and its media type when it has a body. */
+  /** A success without JSON: its status and meaning, and its media type if it has a body. */
   produces?: { status: number; description: string; type?: string };
-  /** Failures that are pages for a person: what each status means. */
+  /** Failures that are shown as pages: the meaning of each status. */
   pages?: Record<number, string>;
-  /** A request body. */
+  /** An example of a request body. */
   example?: unknown;
 }
 
 interface Described {
-  /** Who may use it: `open` to anybody, or with a `caller`; `raw` routes read their own bodies. */
+  /** Who may use it: `open` to everyone, or only a `caller`; `raw` routes need a caller and read their own bodies. */
   access?: Access;
   operation?: Operation;
-  /** Of a route that is not in the document: as in `Operation`. */
+  /** As in `Operation`, for a route that is not in the document. */
   takesAttachments?: true;
-  /** Bytes that its body may have at most, however large `http.max_body_size` is. */
+  /** Largest body in bytes, however large `http.max_body_size` is. */
   bodyBytesMax?: number;
 }
 
@@ -47,12 +47,12 @@ export function operation(operation: Operation): { detail: DocumentDecoration } 
   return { detail: { operation } as DocumentDecoration };
 }
 
-/** Options for a route that is not in the document, and takes attachments in bodies of at most so many bytes. */
+/** Options for a route that is not in the document and takes attachments, in bodies of at most `bodyBytesMax`. */
 export function withAttachments(bodyBytesMax: number): { detail: DocumentDecoration } {
   return { detail: { takesAttachments: true, bodyBytesMax } as DocumentDecoration };
 }
 
-/** As much of an Elysia route as the door, `callRoute` and the document need. */
+/** The parts of an Elysia route that the door, `callRoute` and the document need. */
 export interface Route {
   method: string;
   path: string;
@@ -75,7 +75,7 @@ const parameterTexts: Record<string, string> = {
   address: "The mail address; `@` may be written `%40`, case does not matter.",
 };
 
-/** The OpenAPI 3.1 document of all routes that describe themselves. */
+/** Builds the OpenAPI 3.1 document of all routes that describe themselves. */
 export function openApiDocument(routes: readonly Route[], version: string): Json {
   const schemas: Json = {};
   const paths: Record<string, Json> = {};
@@ -188,7 +188,7 @@ function pagesOf({ pages = {} }: Operation): Json {
   );
 }
 
-/** Every failure that some route answers with. */
+/** Every failure code that some route answers with. */
 export function problemCodes(routes: readonly Route[]): FailureCode[] {
   const all = routes.flatMap((route) => {
     const about = route.hooks.detail?.operation;
@@ -226,14 +226,14 @@ function problems(route: Route, about: Operation): Json {
   );
 }
 
-/** Schemas with an `$id`, and those that they refer to, as the document's components by their names. */
+/** Returns schemas with an `$id`, and those that they refer to, as components of the document, by name. */
 export function schemaComponents(schemas: readonly TSchema[]): Json {
   const components: Json = {};
   for (const schema of schemas) jsonSchema(schema, components);
   return components;
 }
 
-/** A schema as plain JSON Schema; those with an `$id` move to the components and are referred to. */
+/** A schema as plain JSON Schema. Schemas with an `$id` move to the components and become references. */
 function jsonSchema(schema: TSchema, schemas: Json): Json {
   const { $id, ...rest } = schema;
   const plain = plainSchema(rest, schemas);
@@ -251,7 +251,9 @@ function plainSchema(schema: Json, schemas: Json): Json {
   return Array.isArray(plain.anyOf) ? shortUnion(plain, plain.anyOf) : plain;
 }
 
-/** TypeBox writes a choice as a union of constants and "or null" as a union too; JSON Schema has shorter words. */
+/**
+ * Shortens unions: TypeBox writes both a choice of constants and "or null" as a union; JSON Schema has shorter forms.
+ */
 function shortUnion({ anyOf: _, ...rest }: Json, members: Json[]): Json {
   if (members.every((member) => "const" in member))
     return { ...rest, type: "string", enum: members.map((member) => member.const) };

@@ -1,4 +1,4 @@
-/** Lists by pages: together they are the whole list, and a token works for its own list alone, as it was given. */
+/** Lists by pages: together the pages are the whole list, and a token works only unchanged and for its own list. */
 import { expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
@@ -17,7 +17,7 @@ function page(list: readonly number[], filter: unknown, size: number, token?: st
   return readPage<number, [number]>(vault, { page_size: size, token }, filter, read, (n) => [n]);
 }
 
-/** The failure of a page, or what was found. */
+/** The failure of a page, or the page if there was none. */
 const refusal = (found: Promise<unknown>) =>
   found.catch((error: unknown) => (error instanceof Failure ? [error.http.status, error.code] : error));
 

@@ -4,7 +4,7 @@ import { invalid, text, whole } from "./input.ts";
 
 const PAGE_SIZE_DEFAULT = 50;
 const PAGE_SIZE_MAX = 100;
-/** A token is about 120 characters; this leaves room to grow. */
+/** A token has about 120 characters; this leaves room to grow. */
 const TOKEN_CHARS_MAX = 512;
 
 /** The query parameters of every list. */
@@ -16,12 +16,12 @@ export const pageQuery = {
 };
 
 /**
- * One page of a list by keyset. `filters` is everything that decides which rows come in which order. A token is the
- * last row's position, sealed for these filters: one that is made up, or used with others, is 400 instead of a list
- * with holes.
+ * Reads one page of a list by keyset. `filters` must contain everything that decides which rows come in which order. A
+ * token is the last row's position, sealed for these filters: one that is made up, or used with other filters, is
+ * answered 400 rather than with a list with holes.
  *
- * @param read gets the position of the last row of the page before, and how many rows to return at most
- * @param position where a row stands in the order
+ * @param read gets the position of the last row of the previous page, and the maximum number of rows to return
+ * @param position the position of a row in the order
  */
 export async function readPage<Row, P extends (string | number)[]>(
   vault: Vault,
@@ -43,7 +43,7 @@ export async function readPage<Row, P extends (string | number)[]>(
 function openToken(vault: Vault, token: string, context: string): unknown {
   try {
     const sealed = Buffer.from(token, "base64url");
-    // The decoder passes over what is no base64url; a token has one spelling.
+    // The decoder skips characters that are not base64url; a token has one spelling.
     if (sealed.toString("base64url") !== token) throw new RangeError("not base64url");
     return JSON.parse(vault.openText(sealed, context));
   } catch {

@@ -1,8 +1,8 @@
 import { Failure } from "../../util/errors.ts";
 
 /**
- * The URL of a request. Without a Host field (HTTP/1.0, as load balancers ask) it is this machine's. Failure
- * `invalid_request` for a Host that is none (RFC 9112 3.2).
+ * Returns the URL of a request. Without a Host field (HTTP/1.0, as load balancers ask), its host is localhost. Failure
+ * `invalid_request` for an invalid Host (RFC 9112 3.2).
  */
 export function requestUrl(request: Request): URL {
   const hasHost = Boolean(request.headers.get("host"));

@@ -29,21 +29,21 @@ export interface ReadAttachment {
 }
 
 /**
- * What takes long on bytes that strangers wrote, done in another process. Failures of each: `overloaded`, and
- * `unavailable` for a message that takes too much time or memory.
+ * Slow work on untrusted bytes, done in another process. Each fails with `overloaded`, and with `unavailable` for a
+ * message that takes too much time or memory.
  */
 export interface Offload {
-  /** One attachment of a message by its index; null when there is none. */
+  /** One attachment of a message by its index; null if there is none. */
   attachment(raw: Uint8Array, index: number): Promise<ReadAttachment | null>;
   /** All attachments of a message, in order. */
   attachments(raw: Uint8Array): Promise<ReadAttachment[]>;
-  /** A mail's HTML, harmless; `raw` is the message with the pictures that it names by `cid:`. */
+  /** A mail's HTML, made safe. `raw` is the message, with the images that the HTML names by `cid:`. */
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
-  /** What a person would read of an HTML file. */
+  /** The text that a person would read in an HTML file. */
   readHtml(html: string): Promise<Body>;
   /** All links of a mail. */
   links(text: string, html: string | null): Promise<ShownLink[]>;
-  /** The page of a reviewer's link, as HTML. */
+  /** The page that a reviewer's link opens, as HTML. */
   approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
 }
 
@@ -55,26 +55,26 @@ export interface HttpDeps {
   log: Log;
   resolver: Resolver;
   hub: Hub;
-  /** Says when an account's event log has more. */
+  /** Announces new entries in an account's event log. */
   feed: EventFeed;
-  /** The way out. */
+  /** Submits outbound mail. */
   sender: Sender;
   reviews: Reviews;
   /** Reads the tokens of magic links. */
   approvals: ApprovalTokens;
-  /** Mails links that sign in. */
+  /** Mails sign-in links. */
   signInMail: SignInMail;
   version: string;
   offload: Offload;
-  /** Mail from the relay itself to the agent, through the whole inbound path. */
+  /** Sends a mail from the server itself to the agent, through the whole inbound path. */
   sendTestMail(agent: AgentRow): Promise<{ messageId: string }>;
-  /** Whether the server can do its work; `reasons` has a sentence for each thing in the way. */
+  /** Whether the server can do its work. `reasons` has a sentence for each obstacle. */
   health(): Promise<{ ok: boolean; reasons: string[] }>;
 }
 
-/** What the door knows about one request before a route gets it. */
+/** What the door knows about a request before a route handles it. */
 export interface Exchange {
-  /** The request id: in the answer, in problems, in the log. */
+  /** The request id, which the answer, problem documents and the log show. */
   readonly id: string;
   /** Aborts when the client has gone or the server stops. */
   readonly signal: AbortSignal;
@@ -82,42 +82,43 @@ export interface Exchange {
   readonly clientIp: string;
   /** Null on public routes. */
   readonly identity: Identity | null;
-  /** The body as it came; empty where the route has a schema for one with attachments. */
+  /** The body as received; empty if it was parsed while it arrived (a route with attachments and a schema). */
   readonly body: Uint8Array;
   /**
-   * The answer to this request, for the verb that makes what it asks for: a repetition under the same Idempotency-Key gets
-   * it, also when the process died right behind the commit. Null without such a key.
+   * Seals the answer to this request for the transaction that makes what it asks for. A repetition under the same
+   * Idempotency-Key then gets that answer, even if the process dies right after the commit. Gives null without such a
+   * key.
    */
   readonly keep: KeepAnswer;
-  /** The client's own method; a route for GET also answers HEAD. */
+  /** The method that the client sent; a route for GET also answers HEAD. */
   readonly method: string;
-  /** Its host is the one by which the client came here. */
+  /** The URL, with the host that the client used. */
   readonly url: URL;
-  /** SHA-256 over method, path, query, body and the agent of the key: two requests with the same one ask for the same. */
+  /**
+   * SHA-256 of method, path, query, body and the agent of the key: requests with the same hash ask for the same thing.
+   */
   readonly requestHash: string;
   /** Whether the client has closed its connection. */
   readonly clientHasGone: boolean;
-  /** Whether a person in a browser reads the answer, also when it is a failure. */
+  /** Whether the answer, including a failure, is a page for a person in a browser. */
   readonly isPage: boolean;
-  /**
-   * One more request by the same client, through the same door: with its own key or cookie, limits and line in the log.
-   */
+  /** Makes another request by this client through the same door: own key or cookie, own limits, own line in the log. */
   ask(request: Request): Promise<Response>;
   /**
-   * For a verb that has waited, right before it changes something: Failure `unauthenticated` when the caller's key or
-   * session has ended since. What only reads is asked by the door. It asks the store at most once a second.
+   * Checks the caller again. Call it after a wait, right before a change: Failure `unauthenticated` if the caller's key
+   * or session has ended. The door checks requests that only read. It asks the store at most once a second.
    */
   requireStanding(): Promise<void>;
-  /** Resolves when it is this client's turn to have a few milliseconds of work done. */
+  /** Resolves when it is this client's turn for a few milliseconds of work. */
   turn(): Promise<void>;
   /**
-   * Does work that has a whole message in memory: few at a time, the others wait for their turn. Those that wait for a
-   * child process are counted by themselves, so that a message which takes it long keeps only its like waiting.
+   * Does work that has a whole message in memory. Only a few run at a time; the others wait for their turn. Work in a
+   * child process is counted separately, so that a slow message there delays only other work of that kind.
    */
   withWholeMessage<T>(work: () => Promise<T>, by?: "server" | "child"): Promise<T>;
   /**
-   * A body in pieces, which are made one a turn, as they are read. `bytes` is the memory that it takes meanwhile.
-   * Failure `overloaded` when too much is being read already.
+   * Makes a body of pieces, one per turn, as the client reads them. `bytes` is the memory that it takes meanwhile.
+   * Failure `overloaded` if too much is being read already.
    */
   inPieces(pieces: Iterator<Uint8Array>, bytes: number): ReadableStream<Uint8Array>;
 }
@@ -127,24 +128,24 @@ export interface RouteDeps extends HttpDeps {
   answers: Answers;
 }
 
-/** Elysia declares the routes, and types what their handlers get; the door finds and calls them (`call.ts`). */
+/** Elysia declares the routes and types their handlers' arguments; the door finds and calls them (`call.ts`). */
 const options = { aot: false, normalize: false } as const;
 
 /**
- * A set of routes under `prefix` that need a caller. What comes to a route that has no schema for it is refused, unless the
- * routes read their `raw` bodies themselves.
+ * A set of routes under `prefix` that need a caller. Inputs without a schema are refused, unless the routes are `raw`
+ * and read their bodies themselves.
  */
 export function resource<const P extends string>(prefix: P, { raw = false } = {}) {
   const config = { ...options, ...access(raw ? "raw" : "caller"), prefix };
   return new Elysia(config).derive(() => ({}) as { exchange: Exchange; caller: Identity });
 }
 
-/** A set of routes that anybody may use. Each must also say so to the door: `operation({ public: true, … })`. */
+/** A set of routes that need no caller. Each must also tell the door: `operation({ public: true, … })`. */
 export function openResource<const P extends string>(prefix: P) {
   return new Elysia({ ...options, ...access("open"), prefix }).derive(() => ({}) as { exchange: Exchange });
 }
 
-/** The whole API's own instance; `use` the resources on it. */
+/** The Elysia instance of the whole API; `use` the resources on it. */
 export function emptyApi() {
   return new Elysia(options);
 }

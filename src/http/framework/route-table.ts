@@ -1,16 +1,18 @@
 import type { Route } from "./openapi.ts";
 
-/** The route of a request with its decoded parameters, or the methods that its path has; null for an unknown path. */
+/**
+ * The route of a request with its decoded parameters, or the methods that its path supports; null for an unknown path.
+ */
 export type Found = { route: Route; params: Record<string, string> } | { allowed: string[] } | null;
 
 /**
- * Looks routes up by the same patterns as Elysia does, before Elysia: the door must know what a path wants, and what
- * methods it has, ahead of any parsing.
+ * Creates a lookup of routes by the same patterns as Elysia's. The door does this before any parsing, because it must
+ * know what a path requires and which methods it supports.
  */
 export function createRouteTable(routes: readonly Route[]): (method: string, pathname: string) => Found {
   const table = routes
     .map((route) => ({ route, pattern: new RegExp(`^${route.path.replace(/:(\w+)/g, "(?<$1>[^/]+)")}/?$`) }))
-    // A fixed segment goes before a parameter in its place.
+    // A fixed segment goes before a parameter in the same place.
     .sort((a, b) => (a.route.path.replaceAll(":", "\uffff") < b.route.path.replaceAll(":", "\uffff") ? -1 : 1));
 
   return (method, pathname) => {

@@ -5,12 +5,12 @@ import { createScheduler, createSlots, type Party, type Scheduler } from "./sche
 const client = (address: string, connection = "1"): Party => ({ lane: "client", address, connection });
 const probe: Party = { lane: "probe", address: "load balancer", connection: "1" };
 
-/** Keeps the thread busy: whoever asks afterwards in this round has to wait. */
+/** Keeps the thread busy: turns requested later in this round have to wait. */
 async function useUp(scheduler: Scheduler): Promise<void> {
   while (scheduler.waiting === 0) void scheduler.take(client("busy"));
 }
 
-/** Asks for turns in this order, all in one round, and tells in which order they came. */
+/** Requests turns in this order, all in one round, and returns the order in which they came. */
 async function order(asked: [name: string, party: Party][]): Promise<string> {
   const scheduler = createScheduler(() => 0);
   await useUp(scheduler);
@@ -72,7 +72,7 @@ test("while nothing waits, some turns come at once; the event loop comes round b
   await Promise.all(Array.from({ length: 20 }, () => scheduler.take(client("a")).then(() => seen.push(rounds))));
   isOver = true;
   expect(seen[0]).toBe(0);
-  // Each that had to wait came in a round of its own.
+  // Each turn that had to wait came in a different round.
   const waited = seen.filter((round) => round > 0);
   expect(waited.length).toBeGreaterThan(0);
   expect(new Set(waited).size).toBe(waited.length);

@@ -1,18 +1,21 @@
-/** Shares the thread that serves sockets among requests: little work at a time, then whoever else has something to do. */
+/** Shares the thread that serves sockets among requests: each does a little work, then the next one gets its turn. */
 import type { Clock } from "../../util/clock.ts";
 import { Failure } from "../../util/errors.ts";
 
-/** Work begun in one round of the event loop before the next one; a request without waiting costs about a millisecond. */
+/** How long work is started in one round of the event loop; a request that does not wait takes about 1 ms. */
 const SLICE_MS = 4;
-/** Scheduler in one round at most, however short they are. */
+/** Turns in one round at most, however short they are. */
 const TURNS_PER_ROUND = 8;
-/** A request waits this long for a slot at most. The server closes a connection on which nothing was sent for 90 s. */
+/** How long a request waits for a slot. The server closes a connection after 90 s without data. */
 const SLOT_WAIT_MS_MAX = 60_000;
 const RETRY_AFTER_SECONDS = 5;
 
-/** Whose work it is. Scheduler go round the lanes, in a lane round the addresses, and of an address round its connections. */
+/**
+ * The party that work is done for. Turns rotate among lanes, within a lane among addresses, and within an address among
+ * connections.
+ */
 export interface Party {
-  /** Probes by a load balancer have a lane of their own, so that no crowd of clients takes the server for dead. */
+  /** Probes by a load balancer have their own lane, so that a crowd of clients cannot make the server look dead. */
   readonly lane: "probe" | "client";
   /** The client's address. */
   readonly address: string;
@@ -22,15 +25,19 @@ export interface Party {
 
 export interface Scheduler {
   /**
-   * Resolves when it is the party's turn to do work of a few milliseconds: at once while the server has little to do.
-   * Scheduler of one connection come in the order in which they were asked for.
+   * Resolves when it is the party's turn for a few milliseconds of work: at once while the server has little to do.
+   * Turns of one connection come in the order in which they were requested.
    */
   take(party: Party): Promise<void>;
-  /** Scheduler that were asked for and have not come. */
+  /** Turns that were requested and have not come yet. */
   readonly waiting: number;
 }
 
-/** @param now Milliseconds of a clock that only goes forward. */
+/**
+ * Creates a scheduler.
+ *
+ * @param now Milliseconds of a monotonic clock.
+ */
 export function createScheduler(now: () => number = () => performance.now()): Scheduler {
   const queue = new FairQueue<() => void>();
   let isRound = false;
@@ -45,7 +52,7 @@ export function createScheduler(now: () => number = () => performance.now()): Sc
     setImmediate(endRound);
   }
 
-  /** Once some turns are waiting, each round has one: sockets are looked at between any two. */
+  /** While turns are waiting, each round has one, so that sockets are served between any two turns. */
   function endRound(): void {
     isRound = false;
     const next = queue.next();
@@ -70,14 +77,18 @@ export function createScheduler(now: () => number = () => performance.now()): Sc
 }
 
 /**
- * Runs work for a party; at most a few run at a time, and those that wait get their turn as of `Scheduler`. Failure
- * `overloaded` after a minute without.
+ * Runs work for a party. Only a few run at a time; the others get their turn in the order of `Scheduler`. Failure
+ * `overloaded` after a minute of waiting.
  */
 export type Slots = <T>(party: Party, work: () => Promise<T>) => Promise<T>;
 
-/** @param count Works that run at a time. */
+/**
+ * Creates slots.
+ *
+ * @param count How many works run at a time.
+ */
 export function createSlots(count: number, clock: Clock): Slots {
-  /** Each tells whether it still wanted the slot. */
+  /** Each returns whether its request still wants the slot. */
   const queue = new FairQueue<() => boolean>();
   let free = count;
   return async ({ lane, address, connection }, work) => {
@@ -114,7 +125,7 @@ export function createSlots(count: number, clock: Clock): Slots {
   };
 }
 
-/** A queue of queues: each branch gives one item in its turn, and then stands at the end of the queue. */
+/** A queue of queues: each branch gives one item when its turn comes, then moves to the end of the queue. */
 class FairQueue<T> {
   size = 0;
   private readonly items: T[] = [];

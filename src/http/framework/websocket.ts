@@ -3,6 +3,7 @@ import type { Server, ServerWebSocket, WebSocketHandler } from "bun";
 import type { HubConnection } from "../../notify/hub.ts";
 import type { HubSocket } from "../../notify/live-socket.ts";
 import { Failure } from "../../util/errors.ts";
+import { Tally } from "../../util/tally.ts";
 import { ownAgent } from "../resources/account/agents.ts";
 import { eventFilter, eventsWanted } from "../resources/account/events.ts";
 import type { Identity } from "./identity.ts";
@@ -10,28 +11,28 @@ import { query, text } from "./input.ts";
 import { operation } from "./openapi.ts";
 import { type HttpDeps, type RouteDeps, resource } from "./resource.ts";
 
-/** An ack is 45 characters; nothing a client may say is near this. */
+/** An ack has 45 characters; nothing that a client may send comes near this. */
 const FRAME_BYTES_MAX = 16 * 1024;
 /**
- * What may wait in memory for one socket, before what is more is dropped. The hub sends one frame after the other, so only
- * answers to pings of a client that does not read get here.
+ * How much may wait in memory for one socket; anything beyond is dropped. The hub sends one frame after the other, so
+ * only answers to the pings of a client that does not read can reach this.
  */
 const WAITING_BYTES_MAX = 64 * 1024;
-/** A client with as many sockets as it may have is told to come back when one may have closed. */
+/** How long a client with all its sockets in use is told to wait; one may have closed by then. */
 const RETRY_AFTER_SECONDS = 30;
 
 const agentPath = "/api/v1/agents/:email/ws";
 const eventsPath = "/api/v1/events/ws";
 
-/** Whether a route, by its pattern, speaks WebSocket. */
+/** Whether a route, by its pattern, is for WebSockets. */
 export function isSocketPath(path: string): boolean {
   return path === agentPath || path === eventsPath;
 }
 
-/** What travels with a socket from its handshake. */
+/** What a socket keeps from its handshake. */
 export interface SocketData {
   readonly proofId: string;
-  /** What the hub does with it once it is open. */
+  /** Hands the socket to the hub once it is open. */
   readonly attach: (socket: HubSocket) => HubConnection;
   connection?: HubConnection;
 }
@@ -44,7 +45,7 @@ function upgradeRequired(fix: string): Failure {
   return new Failure("upgrade_required", "This path speaks WebSocket.", { fix });
 }
 
-/** The paths as plain HTTP sees them: documented, and 426 for a valid key without an upgrade. */
+/** The WebSocket paths for plain HTTP: documented, and answered 426 for a valid key without an upgrade. */
 export function socketRoutes(deps: RouteDeps) {
   return resource("/api/v1")
     .get(
@@ -89,19 +90,14 @@ export function socketRoutes(deps: RouteDeps) {
     );
 }
 
-/** The sockets of this process: the handshake, and what Bun calls for each. */
+/** The sockets of this process: the handshake, and the callbacks that Bun calls for each. */
 export function createSockets({ store, hub, config }: HttpDeps) {
-  const open = new Map<string, number>();
-  const count = (proofId: string, by: number) => {
-    const next = (open.get(proofId) ?? 0) + by;
-    if (next > 0) open.set(proofId, next);
-    else open.delete(proofId);
-  };
+  const open = new Tally();
 
   const handler: WebSocketHandler<SocketData> = {
     maxPayloadLength: FRAME_BYTES_MAX,
     backpressureLimit: WAITING_BYTES_MAX,
-    // The hub pings, and closes what does not answer.
+    // The hub sends pings, and closes sockets that do not answer.
     idleTimeout: 0,
     sendPings: false,
     perMessageDeflate: false,
@@ -118,12 +114,15 @@ export function createSockets({ store, hub, config }: HttpDeps) {
       socket.data.connection?.onDrain();
     },
     close(socket) {
-      count(socket.data.proofId, -1);
+      open.add(socket.data.proofId, -1);
       socket.data.connection?.onClose();
     },
   };
 
-  /** Whom the socket is for. `isInstead`: it takes the place of one that the caller has, which may be dead without our knowing. */
+  /**
+   * Checks the request and says which stream the socket gets. `isInstead`: it replaces a socket of this caller, which
+   * may be dead without our knowing.
+   */
   async function admitted(
     caller: Identity,
     visit: SocketVisit,
@@ -146,14 +145,14 @@ export function createSockets({ store, hub, config }: HttpDeps) {
     /** Turns the request into a socket. Failures: `invalid_request`, `not_found`, `rate_limited`, `upgrade_required`. */
     async upgrade(request: Request, server: Server<SocketData>, caller: Identity, visit: SocketVisit): Promise<void> {
       const { attach, isInstead } = await admitted(caller, visit);
-      if ((open.get(caller.proofId) ?? 0) - (isInstead ? 1 : 0) >= config.limits.websocketsPerKey)
+      if (open.of(caller.proofId) - (isInstead ? 1 : 0) >= config.limits.websocketsPerKey)
         throw new Failure("rate_limited", `This key has ${config.limits.websocketsPerKey} open WebSockets.`, {
           fix: "Close one that is not used.",
           retryAfterSeconds: RETRY_AFTER_SECONDS,
         });
-      count(caller.proofId, +1);
+      open.add(caller.proofId, +1);
       if (server.upgrade(request, { data: { proofId: caller.proofId, attach } })) return;
-      count(caller.proofId, -1);
+      open.add(caller.proofId, -1);
       throw new Failure("upgrade_required", "The WebSocket handshake is not complete.", {
         fix: "Send Sec-WebSocket-Key and Sec-WebSocket-Version: 13 (RFC 6455 4.1).",
       });
@@ -161,7 +160,7 @@ export function createSockets({ store, hub, config }: HttpDeps) {
   };
 }
 
-/** As much of a request as says whom a socket is for. */
+/** The parts of a request that say which stream a socket gets. */
 interface SocketVisit {
   /** The route's pattern. */
   readonly path: string;

@@ -9,7 +9,7 @@ import { createVault, deriveKey, loadOrCreateKeyFile } from "../../vault.ts";
 
 const HOUR_MS = 3_600_000;
 
-/** An app with one held message, and the tokens that its reviewers' links have. */
+/** Starts an app with one held message, and the tokens in its reviewers' links. */
 async function startHeld(settings: object = {}, options: TestAppOptions = {}, more: object = {}) {
   const clock = new TestClock();
   const it = await startTestApp({ ...options, seams: { clock, ...options.seams } });

@@ -10,7 +10,7 @@ import { type Exchange, openResource, type RouteDeps } from "../framework/resour
 import { approvalPage, type Outcome, outcomePage, REASON_CHARS_MAX } from "./approval-pages.ts";
 
 type Action = Approval["action"];
-/** A token whose message waits for exactly this decision, or what to tell instead. */
+/** A token whose message waits for its decision, or the outcome to show instead. */
 type Looked = { approval: Approval; outbound: Outbound } | { outcome: Outcome };
 
 const LinkQuery = query(
@@ -18,7 +18,7 @@ const LinkQuery = query(
     t: Type.Optional(Type.String({ description: "The token." })),
     token: Type.Optional(Type.String({ description: "The same, as older links name it." })),
   },
-  // A mail program that counts clicks adds its own (`utm_source`, `fbclid`), and the link must open all the same.
+  // Mail programs that count clicks add their own (`utm_source`, `fbclid`), and the link must still open.
   { others: "ignored" },
 );
 
@@ -33,7 +33,7 @@ const pages = {
 
 const { 413: _tooLarge, 422: _refused, ...filePages } = pages;
 
-/** Beside those of every download: the address has the token in it. */
+/** Headers besides those of every download, because the URL has the token in it. */
 const fileHeaders = {
   "cache-control": "no-store",
   "x-content-type-options": "nosniff",
@@ -42,8 +42,8 @@ const fileHeaders = {
 };
 
 /**
- * The links of reviewer mail. GET and HEAD only show, whoever follows them: scanners, previews, browsers that prefetch.
- * POST decides, and the token in its form is the proof that a cross-site form does not have.
+ * The routes that links in reviewer mail open. GET and HEAD only show, because scanners, previews and prefetching
+ * browsers follow links too. POST decides; the token in its form is the proof that a cross-site form does not have.
  */
 export function approvalLinks(deps: RouteDeps) {
   const { approvals, store, clock } = deps;
@@ -97,7 +97,7 @@ export function approvalLinks(deps: RouteDeps) {
     return approvalPage(await deps.offload.approvalPage({ review, action, token: given }));
   }
 
-  /** One attachment of the message that a link is about, as a file to save. */
+  /** Answers with one attachment of the link's message, as a file to save. */
   async function file(
     exchange: Exchange,
     action: Action,
@@ -120,7 +120,7 @@ export function approvalLinks(deps: RouteDeps) {
 
   async function act(action: Action, body: Uint8Array, ip: string): Promise<Response> {
     const form = new URLSearchParams(new TextDecoder().decode(body));
-    // Forms send line breaks as CRLF; the limit is of the text as it was typed.
+    // Forms send line breaks as CRLF; the limit is for the text as the reviewer typed it.
     const reason = (form.get("reason") ?? "").replaceAll("\r\n", "\n").trim();
     const looked = await look(form.get("t") ?? form.get("token") ?? "", action);
     if ("outcome" in looked) return outcomePage(looked.outcome);

@@ -1,16 +1,18 @@
-/** The pages behind the links of reviewer mail: HTML, no script, nothing from elsewhere. Opening one decides nothing. */
+/**
+ * The pages that links in reviewer mail open: HTML without scripts or external resources. Opening one decides nothing.
+ */
 import { type Review, showReview, showTime } from "../../approval/review.ts";
 import { visibleLine, visibleText } from "../../message/text/visible.ts";
 import type { DecisionChannel } from "../../store/schema.ts";
 import { html, type SafeHtml } from "../../util/html.ts";
 import { pageShell } from "../../util/page.ts";
 
-/** The longest reason for a rejection, in characters: the form's limit, to be checked again where it arrives. */
+/** The longest reason for a rejection, in characters. The form enforces it, and the server must check it again. */
 export const REASON_CHARS_MAX = 1_000;
 
 /**
- * `no-referrer` keeps the token, which is in the address, from anybody else. It also makes the browser send the form with
- * `Origin: null` (Fetch 3.2): the token in the form is what proves the reviewer, so the origin must not be asked for.
+ * `no-referrer` keeps other servers from seeing the token, which is in the URL. It also makes the browser send the form
+ * with `Origin: null` (Fetch 3.2), so the origin must not be checked: the token in the form proves the reviewer.
  */
 const shell = pageShell({
   formTo: "'self'",
@@ -37,8 +39,8 @@ button { min-height: 3rem; padding: .625rem 1.5rem; font: inherit; font-weight: 
 });
 
 /**
- * What a valid link opens: the held mail, whole, and under it the form for the one action that the token stands for. The
- * form posts `t`, and for a rejection `reason` (optional, at most 1,000 characters), to the path of the page.
+ * Writes the page that a valid link opens: the whole held mail, and below it the form for the one action of the token.
+ * The form posts `t`, and for a rejection `reason` (optional, at most 1,000 characters), to the path of the page.
  */
 export function approvalMarkup(page: { review: Review; action: "approve" | "reject"; token: string }): string {
   const { review, action, token } = page;
@@ -90,7 +92,7 @@ function rejectForm(token: string): SafeHtml {
 <p class="muted">To approve it, use the other link in the mail. To decide later, close this page.</p>`;
 }
 
-/** An attachment: a link to the file, and its text when it has one. */
+/** An attachment: a link to the file, and its text if it has any. */
 function attached(
   { index, filename }: Review["attachments"][number],
   { review, action, token }: { review: Review; action: "approve" | "reject"; token: string },
@@ -109,7 +111,7 @@ ${read.text.trim() === "" ? note("It has no words.") : quote(visibleText(read.te
 }`;
 }
 
-/** The HTML as it would leave: what no text form shows (hidden parts, styles, pictures) is in it too. */
+/** The source of the HTML as it would leave, including what no text form shows: hidden parts, styles and pictures. */
 function source(markup: string): SafeHtml {
   return html`<details>
 <summary>The source of the HTML version, whole</summary>
@@ -117,9 +119,9 @@ function source(markup: string): SafeHtml {
 </details>`;
 }
 
-/** What became of opening a link or pressing a button. */
+/** The outcome of opening a link or pressing a button. */
 export type Outcome =
-  /** `undoSeconds`: how long the approval can be taken back; 0 is not at all. */
+  /** `undoSeconds`: how long the approval can be taken back; 0 if it cannot. */
   | { kind: "approved"; messageId: string; undoSeconds: number }
   | { kind: "rejected"; reason: string | null }
   /** `by` is an address, or `expiry`. */
@@ -133,17 +135,17 @@ export type Outcome =
     }
   /** The content changed after the link was made. */
   | { kind: "superseded"; reviewUrl: string | null }
-  /** When the time to decide was over, and what happened then; null when the message is not known any more. */
+  /** When the time to decide ended, and what happened then; null if the message is no longer known. */
   | { kind: "expired"; ended: { at: Date; onExpiry: "approve" | "reject" } | null }
   | { kind: "forged" }
-  /** Whom it was mailed to reviews this agent's mail no more. */
+  /** The person the link was mailed to no longer reviews this agent's mail. */
   | { kind: "dismissed" }
   /** The message is deleted. */
   | { kind: "gone" }
-  /** A reason that is too long, or the like: one sentence. Nothing was decided. */
+  /** An invalid form, such as a reason that is too long; `problem` is one sentence. Nothing was decided. */
   | { kind: "invalid"; problem: string };
 
-/** The page that says what happened, and what to do now. Status: 200, 409, 410, 400 or 404. */
+/** Builds the page that says what happened, and what to do now. Status: 200, 400, 404, 409 or 410. */
 export function outcomePage(outcome: Outcome): Response {
   const { status, title, sentences } = words(outcome);
   return shell.respond(
@@ -275,19 +277,19 @@ function heading(label: string): SafeHtml {
 `;
 }
 
-/** The held mail's own words. */
+/** Words of the held mail. */
 function quote(text: string): SafeHtml {
   return html`<div class="quote" dir="auto">${text}</div>
 `;
 }
 
-/** The server's words about what stands above. */
+/** The server's words about what is above. */
 function note(text: string): SafeHtml {
   return html`<p class="note">${text}</p>
 `;
 }
 
-/** The page that `approvalMarkup` wrote. */
+/** Answers with the page that `approvalMarkup` wrote. */
 export function approvalPage(markup: string): Response {
   return new Response(markup, { headers: shell.headers });
 }

@@ -3,23 +3,23 @@ import { html } from "../../util/html.ts";
 import { pageShell } from "../../util/page.ts";
 
 /**
- * Own files only, own origin only: no inline script or style, nothing to post to elsewhere, and nobody frames it.
- * `data:` is for small images. Frames are for mail, which comes with a policy of its own (mail-view.ts).
+ * Allows only files and requests of our own origin: no inline script or style, no forms to other servers, no framing.
+ * `data:` is for small images. Frames are for mail, which has its own policy (mail-view.ts).
  */
 const policy = [
   "default-src 'none'",
   ...["script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'", "frame-src 'self'"],
   ...["form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"],
-  // Strings cannot become markup or script: React builds nodes, and nothing here uses innerHTML.
+  // Strings cannot become markup or script: React creates the nodes, and our code does not use innerHTML.
   ...["require-trusted-types-for 'script'", "trusted-types 'none'"],
 ].join("; ");
 
-/** Paths below these are never pages of the dashboard: what is missing there is missing. */
+/** Paths that are never pages of the dashboard: a missing file there is answered 404. */
 const notPages = ["/api", "/assets", "/metrics", "/mcp", "/sign-in", "/welcome", "/.well-known"];
 
 /**
- * The dashboard's file for a decoded path, or null when there is none. A browser that asks for a page gets index.html
- * at any other path: the routes are the dashboard's own.
+ * Returns the dashboard's file for a decoded path, or null if there is none. A browser that asks for a page at any
+ * other path gets index.html, because the dashboard has its own routes.
  */
 export function dashboardResponse(path: string, requested: Headers): Response | null {
   const accepts = (coding: string) =>
@@ -47,7 +47,7 @@ function isClientRoute(path: string, requested: Headers): boolean {
   return !notPages.some((prefix) => path === prefix || path.startsWith(`${prefix}/`)) && !dashboardFile(path);
 }
 
-/** In place of the dashboard, when the server runs from source and nobody has built it. */
+/** The page in place of a dashboard that was not built, if the server runs from source. */
 function notBuilt(): Response {
   return pageShell({ style: "body { max-width: 44rem; }" }).respond(
     "The dashboard is not built",

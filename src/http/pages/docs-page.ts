@@ -33,7 +33,7 @@ interface Document {
   components: { schemas: Record<string, Schema> };
 }
 
-/** The dashboard's colours and measures (web/src/styles.css), so that the two read as one. */
+/** The colours and sizes of the dashboard (web/src/styles.css), so that both look alike. */
 const shell = pageShell({
   bare: true,
   caching: "no-cache",
@@ -80,7 +80,7 @@ nav .home { font-weight: 600; color: var(--ink); }
 /** The headers of the page. */
 export const docsHeaders = shell.headers;
 
-/** The reference as one page, made from the OpenAPI document. */
+/** Builds the API reference as one page, from the OpenAPI document. */
 export function docsPage(json: Record<string, unknown>, codes: readonly FailureCode[]): string {
   const document = json as unknown as Document;
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>

@@ -4,7 +4,7 @@ import { pageShell } from "../../util/page.ts";
 import { notFound } from "../framework/problem.ts";
 import { openResource, type RouteDeps } from "../framework/resource.ts";
 
-/** What helps nobody who is about to use a server. */
+/** Pages that do not help users of a server. */
 const asides = new Set(["architecture", "benchmarks"]);
 /** A description in a list is a sentence or two. */
 const DESCRIPTION_CHARS_MAX = 200;
@@ -28,8 +28,8 @@ interface Page {
 }
 
 /**
- * The documentation that the binary carries: Markdown for models at `/docs/<name>.md`, listed in `/llms.txt`
- * (llmstxt.org), and the same for people at `/docs`.
+ * The routes for the documentation in the binary: Markdown for models at `/docs/<name>.md`, listed in `/llms.txt`
+ * (llmstxt.org), and HTML for people at `/docs`.
  */
 export function docsPages({ config }: RouteDeps) {
   let known: Page[] | undefined;
@@ -47,7 +47,7 @@ export function docsPages({ config }: RouteDeps) {
     });
 }
 
-/** A page with its title, and the first of its prose as a description. */
+/** A page with its title, and the start of its prose as a description. */
 function describe({ name, markdown }: { name: string; markdown: string }): Page {
   const [, title = name] = /^# (.+)$/m.exec(markdown) ?? [];
   const blocks = markdown.replace(/^```[\s\S]*?^```$/gm, "").split(/\n{2,}/);
@@ -56,7 +56,7 @@ function describe({ name, markdown }: { name: string; markdown: string }): Page 
     .replace(/\[([^\]]*)\]\([^)]*\)|`/g, "$1")
     .replace(/\s+/g, " ")
     .trim();
-  // A sentence that ends in a colon speaks of what follows it there.
+  // A sentence that ends in a colon introduces what follows it on the page.
   const told = plain.replace(/(?<=\.) [^.]*:$/, "").replace(/:$/, ".");
   const cut =
     told.length > DESCRIPTION_CHARS_MAX ? `${told.slice(0, DESCRIPTION_CHARS_MAX).replace(/\s\S*$/, "")} …` : told;
@@ -95,7 +95,7 @@ ${pages.map(({ name, title, description }) => html`<li><a href="/docs/${name}">$
 <p>The API: <a href="/api/docs">reference</a>, <a href="/api/v1/openapi.json">OpenAPI</a>. For models: <a href="/llms.txt">llms.txt</a>.</p>`;
 }
 
-/** Our own Markdown as HTML; links between its files become links between pages. */
+/** Our Markdown as HTML. Links between files become links between pages. */
 function rendered({ name, markdown }: Page): SafeHtml {
   const body = Bun.markdown.html(markdown, { headings: { ids: true } });
   return html`<p><a href="/docs">Documentation</a> · <a href="/docs/${name}.md">Markdown</a></p>

@@ -1,4 +1,4 @@
-/** The HTML of a mail, to be shown in a frame: an answer that can do nothing, in an origin of its own. */
+/** The HTML of a mail, for a frame: an inert page in an opaque origin. */
 import { Type } from "@sinclair/typebox";
 import { flag, query } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
@@ -8,8 +8,8 @@ import { ownAgent } from "../resources/account/agents.ts";
 import { ownOutbound } from "../resources/mail/outbound.ts";
 
 /**
- * What the browser lets the page do, whatever is in it: no script, no form, no request (or only pictures, when the reader
- * wants them), an opaque origin, so neither cookies nor the API are within reach. Links open elsewhere.
+ * The policy that the browser applies to the page: no scripts, no forms, and no requests (except for images, if the
+ * reader wants them). The origin is opaque, so neither cookies nor the API are within reach. Links open in another tab.
  */
 function policy(images: boolean): string {
   return [
@@ -22,8 +22,9 @@ function policy(images: boolean): string {
 }
 
 /**
- * Mail is written for white paper. The mail's own style comes later and wins, but for the marks of false links: what is
- * important in a layer wins over what is important outside of any (CSS Cascade 5, 6.4.3), and `all` is every property.
+ * Mail is written for white paper. The mail's own style comes later and wins, except over the marks of false links:
+ * `!important` in a layer wins over `!important` outside layers (CSS Cascade 5, 6.4.3), and `all` covers every
+ * property.
  */
 const style = `
 :root { color-scheme: light; background: #fff; color: #17181c; }
@@ -48,7 +49,7 @@ function page(body: string, images: boolean): Response {
       "content-type": "text/html; charset=utf-8",
       "content-security-policy": policy(images),
       "referrer-policy": "no-referrer",
-      // What no policy covers: names that a page asks to be looked up before anybody follows them.
+      // The policy does not cover DNS look-ups that a page requests before the reader follows a link.
       "x-dns-prefetch-control": "off",
       "cross-origin-resource-policy": "same-origin",
     },
@@ -68,7 +69,7 @@ const about = {
   produces: { status: 200, description: "A page for a sandboxed frame", type: "text/html" },
 };
 
-/** The HTML of received and sent mail. */
+/** The routes that show the HTML of received and sent mail. */
 export function mailViews(deps: RouteDeps) {
   const { store, offload } = deps;
 

@@ -4,14 +4,14 @@ import { withAttachments } from "../framework/openapi.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 
 /**
- * A request. It is parsed at once, and what it asks the API for is written as JSON once more: some 10 ms. Models write
- * less; programs have the API, which takes large bodies apart while they arrive.
+ * The largest request. It is parsed at once, and its calls of the API are written as JSON again: about 10 ms. Models
+ * write less; programs can use the API, which processes large bodies while they arrive.
  */
 const REQUEST_BYTES_MAX = 2 * 1024 * 1024;
 
 /**
- * The Model Context Protocol, for models. Its tools are clients of the API: what they ask goes through the same door
- * once more, as the same caller, so that limits, Idempotency-Keys, rights and the log are the API's own.
+ * The Model Context Protocol, for models. Its tools are clients of the API: their calls go through the same door again,
+ * as the same caller, so that rate limits, Idempotency-Keys, rights and the log are those of the API.
  */
 export function mcp(deps: RouteDeps) {
   const { config, log } = deps;
@@ -20,12 +20,12 @@ export function mcp(deps: RouteDeps) {
     "",
     async ({ request, exchange, caller }) => {
       requireKnownOrigin(request, config.http.publicUrl);
-      // A session is somebody's browser. What runs there has no need of this, and what attacks it has.
+      // A session belongs to a browser. Pages there do not need this path, but an attack by a page would.
       if (caller.via !== "key")
         throw new Failure("unauthenticated", "This takes an API key, not a session.", {
           fix: "Send `Authorization: Bearer e2a_…`; keys are made in the dashboard or with `e2a keys create`.",
         });
-      // With the protocol's library, as a server without models does without it.
+      // Loaded with the protocol's library only when needed: a server without models does without it.
       const [{ localApi }, { answerMcp }] = await Promise.all([
         import("../../mcp/local.ts"),
         import("../../mcp/http.ts"),
@@ -45,9 +45,9 @@ export function mcp(deps: RouteDeps) {
 }
 
 /**
- * Only programs and our own pages may come here. A browser tells where a page is from, and a page whose name was bound
- * anew to this address ("DNS rebinding") is of our own host by name only: so a name has to be the public one, or this
- * computer's; numbers cannot be bound anew. Throws Failure `forbidden`.
+ * Requires a request from a program or from one of our own pages. A browser sends the page's origin. A page whose name
+ * was rebound to this address ("DNS rebinding") has our host only by name, so a name must be the public one or this
+ * computer's; IP addresses cannot be rebound. Throws Failure `forbidden`.
  */
 function requireKnownOrigin(request: Request, publicUrl: string | null): void {
   const origin = request.headers.get("origin");

@@ -5,10 +5,10 @@ import { openApiDocument, operation, problemCodes, type Route } from "../framewo
 import { openResource, type RouteDeps } from "../framework/resource.ts";
 import { docsHeaders, docsPage } from "../pages/docs-page.ts";
 
-/** Anybody may ask for readiness, and finding out writes to the disk: one look serves all who ask this soon. */
+/** How long a readiness check is reused: the path is public, and each check writes to the disk. */
 const READY_REUSE_MS = 1_000;
 
-/** What needs no key. `routes` are all routes of the API, this one included. */
+/** The routes that need no key. `routes` are all routes of the API, including these. */
 export function publicRoutes(deps: RouteDeps, routes: readonly Route[]) {
   const { config, clock } = deps;
   const tag = "server";

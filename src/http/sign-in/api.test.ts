@@ -4,7 +4,7 @@ import { type ApiAnswer, startTestApp, type TestApp } from "../../../test/suppor
 import { SocketClient } from "../../../test/support/socket-client.ts";
 import { TestClock } from "../../util/clock.ts";
 
-/** A call as the dashboard makes it: by script, with the cookie and the Origin of its page. */
+/** A call as the dashboard makes it: by script, with the cookie and Origin of its page. */
 async function call(
   it: TestApp,
   browser: Browser,
@@ -46,7 +46,7 @@ test("a key signs the dashboard in, and out again", async () => {
   const out = await call(it, browser, "POST", "/api/auth/logout");
   expect([out.status, out.headers.get("set-cookie")]).toEqual([204, expect.stringContaining("Max-Age=0")]);
   expect((await call(it, browser, "GET", "/api/auth/me")).status).toBe(401);
-  // Who is signed out already is signed out.
+  // Signing out twice is not an error.
   expect((await call(it, new Browser(), "POST", "/api/auth/logout")).status).toBe(204);
 });
 
@@ -72,7 +72,7 @@ test("what is wrong with a sign-in is said, and signs nobody in", async () => {
     if (code !== "invalid_request") expect(answer.body.fix).toBeString();
   }
   expect(browser.cookies(it.app.httpUrl)).toBe("");
-  // An API key signs no browser in, wherever it is.
+  // An API key does not sign a browser in.
   expect((await it.api("GET", "/api/auth/me")).status).toBe(401);
 });
 
@@ -97,7 +97,7 @@ test("signing in replaces the session that the browser had", async () => {
   expect(browser.cookies(it.app.httpUrl)).not.toBe(before);
   const old = await fetch(`${it.app.httpUrl}/api/auth/me`, { headers: { cookie: before } });
   expect(old.status).toBe(401);
-  // Nor does a session become somebody's that was there before.
+  // A session cookie that existed before does not become the user's session.
   const fixed = new Browser();
   fixed.setCookie(it.app.httpUrl, "e2a_session", "chosen-by-somebody-else");
   await call(it, fixed, "POST", "/api/auth/key", { api_key: it.key });
@@ -126,7 +126,7 @@ test("sessions are listed with what they are, and ended one by one", async () =>
   clock.advance(1_000);
   await call(it, mine, "GET", "/api/v1/agents");
   const list = async () => {
-    // What was noted of the last request is written by now: writes happen in their order.
+    // The last request's note is written by now: writes happen in order.
     await it.app.store.probeWrite(new Date());
     return (await call(it, mine, "GET", "/api/v1/sessions")).body.sessions;
   };
@@ -135,7 +135,7 @@ test("sessions are listed with what they are, and ended one by one", async () =>
   expect(second.current).toBe(false);
   expect(Date.parse(first.last_used_at)).toBe(clock.now());
   expect(second.last_used_at).toBeUndefined();
-  // Noted once a minute.
+  // The use is noted once a minute.
   const noted = first.last_used_at;
   clock.advance(59_000);
   await call(it, mine, "GET", "/api/v1/agents");
@@ -143,7 +143,7 @@ test("sessions are listed with what they are, and ended one by one", async () =>
   clock.advance(1_000);
   await list();
   expect(Date.parse((await list())[1].last_used_at)).toBe(clock.now());
-  // An account key sees them too; none of them is its own.
+  // An account key sees the sessions too, none of which is its own.
   const { body } = await it.api("GET", "/api/v1/sessions");
   expect(body.sessions.map((row: { current: boolean }) => row.current)).toEqual([false, false]);
 

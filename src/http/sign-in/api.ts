@@ -13,7 +13,7 @@ import { localPath } from "./return-to.ts";
 import { createBrowserSessions, requireWholeAccount, type SignedIn } from "./session.ts";
 import { sessionCookieHeader } from "./session-cookie.ts";
 
-/** Signing in and out for a page that does it by script: the dashboard. Only our own pages may. */
+/** The routes by which the dashboard signs a browser in and out by script. Only our own pages may use them. */
 export function authApi(deps: RouteDeps) {
   const { config, store, signInMail } = deps;
   const sessions = createBrowserSessions(deps);

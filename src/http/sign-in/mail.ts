@@ -15,31 +15,31 @@ export interface SignInMailOptions {
   log: Log;
   routes: Routes;
   writeMail: WriteServerMail;
-  /** Where links begin, without a slash at the end. Never what a request says: it could name somebody else's server. */
+  /** The beginning of links, without a trailing slash. Never taken from a request, which could name another server. */
   baseUrl: () => string;
   sharedDomain: string;
 }
 
 export interface SignInMail {
-  /** Whether mail leaves this server at all, or is at least kept for the developer to look at. */
+  /** Whether mail can leave this server, or is at least kept for the developer to read. */
   readonly isAvailable: boolean;
   /**
-   * Mails a link that signs in once to the account of this address, if there is one. Returns at once and tells nothing:
-   * neither the answer nor its time says who has an account here.
+   * Mails a link that signs in once to the account of this address, if there is one. Returns at once and reveals
+   * nothing: neither the answer nor its time says whether the account exists.
    */
   ask(request: { email: string; returnTo: string; clientIp: string }): void;
-  /** Resolves when what was asked for so far is queued. */
+  /** Resolves when all mail requested so far is queued. */
   drain(): Promise<void>;
 }
 
-/** Mail that signs people in: written by the server itself, and sent like all its mail through the queue of mail out. */
+/** Creates the sender of sign-in mail, which goes through the outbound queue like all mail of the server itself. */
 export function createSignInMail(options: SignInMailOptions): SignInMail {
   const { store, clock, log, routes, sharedDomain } = options;
   const lane = routes.laneFor(sharedDomain);
   const underWay = new Set<Promise<void>>();
 
   async function send({ email, returnTo, clientIp }: Parameters<SignInMail["ask"]>[0]): Promise<void> {
-    // The answer leaves first, so that it takes as long for an address without an account.
+    // The request is answered first, so that the answer takes as long for an address without an account.
     await new Promise<void>((resolve) => setImmediate(resolve));
     if (lane === null) return;
     const user = await store.findUserByEmail(email);
@@ -56,7 +56,7 @@ export function createSignInMail(options: SignInMailOptions): SignInMail {
       now,
     });
     if (!sent) return log.warn("sign_in.not_mailed", { user: user.id, why: "enough links are open" });
-    // Nobody gets this mail, and nobody but the developer reads this log.
+    // Captured mail reaches no recipient, and only the developer reads this log.
     log.info("sign_in.mailed", { user: user.id, ...(lane === captureLane ? { link } : {}) });
   }
 

@@ -3,30 +3,30 @@ import type { Config } from "../../config.ts";
 import type { Clock } from "../../util/clock.ts";
 import { Failure } from "../../util/errors.ts";
 
-/** Providers change their addresses and keys rarely; a restart is never needed to notice. */
+/** How long a provider's metadata and keys are kept. They change rarely, and a change is noticed without a restart. */
 const METADATA_KEPT_MS = 3_600_000;
-/** How long one request to a provider may take; a person waits. */
+/** How long one request to a provider may take; the user is waiting. */
 const REQUEST_SECONDS_MAX = 10;
-/** What a provider says of itself, its keys and its people; real answers have some kilobytes. */
+/** Limit for a provider's metadata, keys and claims; real answers have a few kilobytes. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
-/** What Google calls itself, whichever key of the configuration names it. */
+/** Google's issuer, whichever setting of the configuration names it. */
 export const googleIssuer = "https://accounts.google.com";
 
 export type ProviderId = "google" | "oidc";
 
-/** An OpenID provider that people may sign in with. */
+/** An OpenID provider that users may sign in with. */
 export interface OidcProvider {
   readonly id: ProviderId;
-  /** As people know it: the button says "Continue with <name>". */
+  /** The name that users see: the button says "Continue with <name>". */
   readonly name: string;
   readonly issuer: string;
   readonly clientId: string;
-  /** Null for a public client, which PKCE alone protects. */
+  /** Null for a public client, which only PKCE protects. */
   readonly clientSecret: string | null;
 }
 
-/** What must be remembered between sending somebody to a provider and their coming back, all of it secret. */
+/** The values to remember while the browser is at the provider, all of them secret. */
 export interface OidcMemory {
   state: string;
   nonce: string;
@@ -34,29 +34,29 @@ export interface OidcMemory {
   redirectUri: string;
 }
 
-/** Whom the provider says it has signed in. */
+/** The user that the provider says it has signed in. */
 export interface OidcPerson {
-  /** Lower-cased; "" when the provider does not tell. */
+  /** Lower-cased; "" if the provider does not give it. */
   email: string;
   emailVerified: boolean;
   name: string;
-  /** The organisation whose account it is, at Google (`hd`); null for everybody else. */
+  /** The organisation of a Google account (`hd`); null for all others. */
   hostedDomain: string | null;
 }
 
-/** Sends people to one provider, and reads what they bring back. */
+/** Sends browsers to one provider, and reads the answers that they bring back. */
 export interface OidcClient {
   readonly provider: OidcProvider;
-  /** Where to send the browser, and what to remember. Failure `unavailable` when the provider does not answer. */
+  /** Returns where to send the browser, and what to remember. Failure `unavailable` if the provider does not answer. */
   begin(redirectUri: string): Promise<{ url: URL; memory: OidcMemory }>;
   /**
-   * Who came back. `answer` has the query with which the provider sent the browser here.
-   * Failures: `forbidden` when that is no valid answer to what was asked, or the person said no; `unavailable`.
+   * Returns the user who came back. `answer` is the query with which the provider sent the browser here. Failures:
+   * `forbidden` if it is not a valid answer to this request, or the user declined; `unavailable`.
    */
   finish(answer: URLSearchParams, memory: OidcMemory): Promise<OidcPerson>;
 }
 
-/** The configured providers. Google is one like any other. */
+/** The configured providers. Google is treated like any other. */
 export function oidcProviders({ oauth }: Config): OidcProvider[] {
   const { googleClientId, googleClientSecret, oidcIssuer, oidcClientId, oidcClientSecret, oidcName } = oauth;
   const google = { id: "google", name: "Google", issuer: googleIssuer } as const;
@@ -77,8 +77,9 @@ export function oidcProviders({ oauth }: Config): OidcProvider[] {
 }
 
 /**
- * The authorization code flow (OpenID Connect Core 1.0 3.1) with PKCE, state and nonce. openid-client checks all that
- * comes back: issuer (RFC 9207), state, nonce, audience, times, and the signature of the ID token.
+ * Creates a client for the authorization code flow (OpenID Connect Core 1.0 3.1) with PKCE, state and nonce.
+ * openid-client checks everything that comes back: issuer (RFC 9207), state, nonce, audience, times, and the signature
+ * of the ID token.
  */
 export function createOidcClient(provider: OidcProvider, clock: Clock): OidcClient {
   let found: { at: number; configuration: Promise<Configuration> } | undefined;
@@ -87,7 +88,7 @@ export function createOidcClient(provider: OidcProvider, clock: Clock): OidcClie
     if (!found || clock.now() - found.at >= METADATA_KEPT_MS) {
       const one = { at: clock.now(), configuration: discover(provider) };
       found = one;
-      // What failed is asked for again next time.
+      // A failed discovery is repeated next time.
       one.configuration.catch(() => {
         if (found === one) found = undefined;
       });
@@ -118,7 +119,7 @@ export function createOidcClient(provider: OidcProvider, clock: Clock): OidcClie
     async finish(answer, memory) {
       const client = await import("openid-client");
       const known = await configuration();
-      // The address as the browser sees it, which behind a proxy is not the one of the request.
+      // The URL as the browser sees it, which behind a proxy differs from the request's.
       const url = new URL(memory.redirectUri);
       url.search = answer.toString();
       try {
@@ -130,8 +131,8 @@ export function createOidcClient(provider: OidcProvider, clock: Clock): OidcClie
         });
         const claims: Record<string, unknown> = { ...tokens.claims() };
         if (claims.email !== undefined) return personOf(claims);
-        // Not every provider puts the address into the ID token (OpenID Connect Core 5.4). What the token says of an
-        // address is not about the one that stands elsewhere.
+        // Not every provider puts the address into the ID token (OpenID Connect Core 5.4). The token's `email_verified`
+        // is then not about the address from the UserInfo endpoint.
         const { email_verified: _, ...others } = claims;
         return personOf({
           ...others,
@@ -147,9 +148,9 @@ export function createOidcClient(provider: OidcProvider, clock: Clock): OidcClie
 async function discover({ issuer, clientId, clientSecret, name }: OidcProvider): Promise<Configuration> {
   const client = await import("openid-client");
   const server = new URL(issuer);
-  // A server on this machine; the configuration lets no other be without TLS.
+  // The configuration allows http only for a server on this machine.
   const insecure = server.protocol === "http:" ? [client.allowInsecureRequests] : [];
-  // What a client is registered with when nobody says otherwise (OpenID Connect Registration 2), where it is offered.
+  // The default authentication of a registered client (OpenID Connect Registration 2), if the provider supports it.
   const withSecret = (secret: string): ClientAuth => {
     const [basic, post] = [client.ClientSecretBasic(secret), client.ClientSecretPost(secret)];
     return (as, ...rest) =>
@@ -172,7 +173,7 @@ async function discover({ issuer, clientId, clientSecret, name }: OidcProvider):
   }
 }
 
-/** An answer, read whole, when it is no longer than any should be. Throws TypeError, as for one that does not come. */
+/** Fetches a whole answer of limited size. Throws TypeError if it is too large, as for an answer that does not come. */
 async function boundedFetch(url: string, init: CustomFetchOptions): Promise<Response> {
   const { body, status, headers } = await fetch(url, init as RequestInit);
   const chunks: Uint8Array[] = [];
@@ -193,7 +194,10 @@ function unreachable(name: string, error: unknown): Failure {
   });
 }
 
-/** What a failed return means to the person. The provider's own words go to the log: anybody can write that address. */
+/**
+ * The failure to show for an unsuccessful return. The provider's own words go only to the log, because an attacker can
+ * write the return URL.
+ */
 function refusal({ name }: OidcProvider, error: unknown): Failure {
   const cause = inShort(error);
   const { code, error: said } = error as { code?: unknown; error?: unknown };
@@ -210,14 +214,14 @@ function refusal({ name }: OidcProvider, error: unknown): Failure {
   });
 }
 
-/** An error without what it quotes: codes and tokens are secrets. */
+/** An error without the values that it quotes: codes and tokens are secrets. */
 function inShort(error: unknown): Error {
   const { message, code, error: said, error_description: why } = error as Record<string, unknown>;
   const parts = [message, code, said, why].filter((part) => typeof part === "string" && part !== "");
   return new Error(parts.join(", ").slice(0, 500));
 }
 
-/** Nothing for an address that lower-casing makes another one: the Kelvin sign becomes the letter k. */
+/** The address in lower case; "" if that makes a different address: the Kelvin sign becomes the letter k. */
 function lowerCased(email: string): string {
   const lower = email.toLowerCase();
   const isAscii = (text: string) => !/[^\x00-\x7f]/.test(text);
@@ -228,7 +232,7 @@ function personOf(claims: Record<string, unknown>): OidcPerson {
   const text = (name: string) => (typeof claims[name] === "string" ? (claims[name] as string).trim() : "");
   return {
     email: lowerCased(text("email")),
-    // Nothing but the JSON value true: whoever leaves it out has verified nothing.
+    // Only the JSON value true counts: a provider that omits the claim has verified nothing.
     emailVerified: claims.email_verified === true,
     name: text("name"),
     hostedDomain: text("hd").toLowerCase() || null,

@@ -21,9 +21,9 @@ interface World<A> extends AsyncDisposable {
   provider: OidcProviderUnderTest;
   browser: Browser;
   origin: string;
-  /** Goes to the provider and back, stopping where `until` says so. */
+  /** Goes to the provider and back, stopping at the first URL that `until` accepts. */
   signIn(until?: (url: string) => boolean): Promise<Page>;
-  /** Whom the browser is signed in as. */
+  /** The account that the browser is signed in to. */
   who(): Promise<string | null>;
 }
 
@@ -79,7 +79,7 @@ for (const options of [
     const there = await w.browser.click(page, "Continue with Example ID");
     expect(there.url).toBe(`${w.origin}/agents`);
     expect(await w.who()).toBe("owner@example.net");
-    // What was remembered for the way is forgotten.
+    // The memory for the trip to the provider is deleted.
     expect(w.browser.cookies(w.origin)).toMatch(/^e2a_session=[\w-]+$/);
   });
 
@@ -154,7 +154,7 @@ test("an address that is not verified, or none, opens nothing", async () => {
   await using w = await world(startTestApp);
   for (const person of [{ ...owner, email_verified: false }, { email: owner.email }, { email_verified: true }]) {
     w.provider.person = person;
-    // Each time another one: the provider remembers who is signed in to it.
+    // A new browser each time: the provider remembers who is signed in to it.
     const browser = new Browser();
     const page = await browser.open(`${w.origin}/api/auth/login?provider=oidc`);
     expect([page.status, page.text]).toEqual([403, expect.stringContaining("is verified")]);
@@ -181,10 +181,10 @@ test("an answer to another sign-in, or to none, opens nothing", async () => {
   await using w = await world(startTestApp);
   w.provider.person = owner;
   const first = await w.signIn(isCallback);
-  // Another sign-in has begun in this browser since: the state is that one's.
+  // Another sign-in has started in this browser since; the stored state belongs to that one.
   await w.signIn((url) => url.startsWith(w.provider.issuer));
   expect((await w.browser.open(first.url)).status).toBe(403);
-  // Another browser has begun nothing: so an attacker cannot sign others in to his account.
+  // Another browser has not started a sign-in, so an attacker cannot sign users in to the attacker's account.
   const second = await w.signIn(isCallback);
   expect((await new Browser().open(second.url)).status).toBe(403);
   const forged = new Browser();
@@ -198,7 +198,7 @@ test("an answer to another sign-in, or to none, opens nothing", async () => {
   const both = { headers: { cookie: `${planted}; ${begun.cookies(w.origin)}` }, redirect: "manual" } as const;
   expect((await fetch(second.url, both)).status).toBe(403);
 
-  // A code works once, even for who has kept all the rest.
+  // A code works once, even for a browser that has kept everything else.
   const cookies = w.browser.cookies(w.origin);
   expect((await w.browser.open(second.url)).url).toBe(`${w.origin}/agents`);
   const kept = new Browser();
@@ -236,7 +236,7 @@ test("a provider that does not answer is a page that says so, and is asked again
   expect((await w.signIn()).url).toBe(`${w.origin}/agents`);
 });
 
-/** A server whose provider says what the test wants it to. */
+/** A server whose provider answers what the test sets. */
 async function scriptedWorld() {
   const provider = startScriptedProvider();
   const set = { "oauth.oidc_issuer": provider.issuer, "oauth.oidc_client_id": provider.clientId };
@@ -273,7 +273,7 @@ test.each(["/.well-known/openid-configuration", "/token", "/keys", "/me"])(
     Object.assign(w.provider, { endless, userInfo: { ...owner } });
     const page = await w.signIn();
     expect([page.status, page.text]).toEqual([503, expect.stringContaining("cannot be used for signing in")]);
-    // And what the buffers between the two hold.
+    // The difference is what the buffers between the two hold.
     expect(w.provider.taken()).toBeLessThan(32 * 1024 * 1024);
   },
 );
@@ -366,7 +366,7 @@ test("an account whose address Google verifies, but does not host, opens by no G
   expect(await signsIn("owner@example.net", "example.com")).toBe("forbidden");
   expect(await signsIn("owner@example.net", "example.net")).toBe("owner@example.net");
   expect(await signsIn("owner@example.net", null, "oidc")).toBe("owner@example.net");
-  // It is Google by whatever key it is configured.
+  // It is Google, whichever setting configures it.
   expect(await signsIn("owner@example.net", null, "oidc", google)).toBe("forbidden");
   expect(await signsIn("new@example.org", null, "oidc", google)).toBe("forbidden");
   expect(await signsIn("ann@gmail.com", null)).toBe("ann@gmail.com");

@@ -20,12 +20,12 @@ import { signInPath } from "./return-to.ts";
 import { createBrowserSessions } from "./session.ts";
 import { cookieHeader } from "./session-cookie.ts";
 
-/** How long somebody may take at the provider: enough to look for a phone. */
+/** How long a user may take at the provider: enough to look for a phone. */
 const AWAY_MS = 10 * 60_000;
-/** What must be remembered meanwhile, sealed. In a cookie, so that only the browser that left can come back. */
+/** Keeps the sealed `Memory` meanwhile. It is a cookie, so that only the browser that left can come back. */
 const memoryCookie = "e2a_sign_in";
 
-/** Where each provider sends people back to, under the address of this server. */
+/** The paths to which each provider sends browsers back. */
 export const callbackPaths = {
   google: "/api/auth/callback",
   oidc: "/api/auth/callback/oidc",
@@ -37,7 +37,7 @@ interface Memory extends OidcMemory {
   until: number;
 }
 
-/** Signing in at an OpenID provider: away from here, and back. */
+/** Creates the sign-in at an OpenID provider: to the provider, and back. */
 export function createOidcSignIn(deps: RouteDeps) {
   const { config, vault, clock, log } = deps;
   const sessions = createBrowserSessions(deps);
@@ -55,7 +55,7 @@ export function createOidcSignIn(deps: RouteDeps) {
 
   function redirectUri(provider: ProviderId, exchange: Exchange): string {
     if (provider === "google" && config.oauth.redirectUrl) return config.oauth.redirectUrl;
-    // A made-up host leads nowhere: the provider sends people only to addresses that are registered there.
+    // A forged Host is harmless: the provider redirects only to registered addresses.
     return (config.http.publicUrl ?? exchange.url.origin) + callbackPaths[provider];
   }
 
@@ -81,7 +81,7 @@ export function createOidcSignIn(deps: RouteDeps) {
       return new Response(null, { status: 303, headers: { location: url.href, "set-cookie": memoryHeader(sealed) } });
     },
 
-    /** Signs in whoever the provider sent back. What goes wrong is a page with a way to begin again. */
+    /** Signs in the user whom the provider sent back. Errors become a page with a link to start again. */
     async comeBack(request: Request, exchange: Exchange, provider: ProviderId): Promise<Response> {
       const client = clientOf(provider);
       // The provider's code works once, and HEAD changes nothing (RFC 9110 9.2.1).
@@ -114,7 +114,7 @@ export function createOidcSignIn(deps: RouteDeps) {
   };
 }
 
-/** The account of somebody whose address the provider has verified. Failure `forbidden` when there is none for them. */
+/** Finds or creates the account of a user with a verified address. Failure `forbidden` if the user may not have one. */
 export async function accountOf(
   { config, store, vault, clock }: Pick<RouteDeps, "config" | "store" | "vault" | "clock">,
   person: OidcPerson,
@@ -148,9 +148,9 @@ export async function accountOf(
 }
 
 /**
- * Whether a verified address is the person's still, at each sign-in. Google also verifies addresses at domains that it does
- * not host, and keeps them verified when their owner has left: there only an account of the domain itself counts, or the
- * operator's word for the address.
+ * Whether a verified address still belongs to the user; checked at each sign-in. Google also verifies addresses at
+ * domains that it does not host, and keeps them verified after their owner has left. For those, only an account of the
+ * domain itself counts, or an address that the operator allows.
  */
 function isCurrent(
   { email, hostedDomain }: Pick<OidcPerson, "email" | "hostedDomain">,
@@ -161,7 +161,7 @@ function isCurrent(
   return provider !== "google" || domain === "gmail.com" || hostedDomain === domain || allowedEmails.includes(email);
 }
 
-/** Whether somebody without an account may make one. */
+/** Whether a user without an account may create one. */
 export function mayJoin(
   person: Pick<OidcPerson, "email" | "hostedDomain">,
   provider: ProviderId,

@@ -1,4 +1,4 @@
-/** The pages around signing in: HTML that needs no dashboard and no script, and loads nothing from elsewhere. */
+/** The sign-in pages: HTML that needs neither the dashboard nor scripts, and loads no external resources. */
 import type { Failure } from "../../util/errors.ts";
 import { html } from "../../util/html.ts";
 import { pageShell } from "../../util/page.ts";
@@ -15,23 +15,23 @@ button, .button { display: block; width: 100%; min-height: 2.75rem; margin: 0 0 
 .wrong { color: light-dark(#b00020, #ff8a80); }
 `;
 
-/** Not no-referrer: that would turn the Origin of the forms into "null", and these pages link nowhere else. */
+/** Not no-referrer, which would turn the Origin of the forms into "null"; these pages have no external links. */
 const forms = pageShell({ style, formTo: "'self'", referrer: "same-origin" });
-/** For pages without a form, where the secret of a link may be in the address. */
+/** For pages without a form, whose URL may have the secret of a link in it. */
 const notices = pageShell({ style });
 
 /** What the sign-in page offers. */
 export interface WaysIn {
-  /** There is no account yet: whoever is first owns the server. */
+  /** There is no account yet: the first user owns the server. */
   isFirst: boolean;
   providers: readonly OidcProvider[];
   emailLink: boolean;
   returnTo: string;
-  /** A form that was sent, and what was wrong with it. */
+  /** The form that was sent, and what was wrong with it. */
   wrong?: { form: "email" | "key"; message: string; status: number };
 }
 
-/** Every way in that this server has. */
+/** Shows every way to sign in that this server has. */
 export function waysInPage({ isFirst, providers, emailLink, returnTo, wrong }: WaysIn): Response {
   const hidden = html`<input type="hidden" name="return_to" value="${returnTo}">`;
   const complaint = (form: "email" | "key") =>
@@ -60,7 +60,7 @@ ${complaint("key")}<button>Sign in</button>
   );
 }
 
-/** `email` is the account that the link opens; null when it will make the first one. */
+/** Shows the page of a sign-in link. `email` is the account that it opens; null if it will create the first account. */
 export function linkPage(token: string, email: string | null): Response {
   if (email === null) return accountForm(token, "", null);
   return forms.respond(
@@ -73,7 +73,7 @@ export function linkPage(token: string, email: string | null): Response {
   );
 }
 
-/** The first account's form again, with what was wrong. */
+/** Shows the form for the first account again, with the error. */
 export function emailPage(token: string, email: string): Response {
   return accountForm(token, email, "This is not an email address.");
 }
@@ -92,7 +92,7 @@ ${wrong ? html`<p class="wrong" role="alert">${wrong}</p>` : ""}
   );
 }
 
-/** The same for every address: it does not tell who has an account. */
+/** Shows the same page for every address, so that it does not reveal which accounts exist. */
 export function mailedPage(email: string): Response {
   return forms.respond(
     "Look into your mail",
@@ -101,7 +101,7 @@ export function mailedPage(email: string): Response {
   );
 }
 
-/** Asks before a command line gets a key: whoever sent somebody here must not get one by that. */
+/** Asks before a command line gets a key: a person who lured the user here must not get one. */
 export function confirmPage(email: string, { url, state }: CliCallback): Response {
   return forms.respond(
     "Sign in on the command line",
@@ -118,9 +118,9 @@ export function confirmPage(email: string, { url, state }: CliCallback): Respons
 
 const submitAtOnce = "document.forms[0].submit()";
 
-/** Hands the key over: by a form, so that it is in no address and no history. */
+/** Hands over the key in a form, so that it is in no URL and no history. */
 export function handOverPage({ url, state }: CliCallback, key: string, agentEmail: string): Response {
-  // A source of the policy has no query; "," and ";" would end it. It knows no IPv6 address (CSP Level 3, 2.3.1).
+  // A policy source has no query; "," and ";" would end it, and it cannot be an IPv6 address (CSP Level 3, 2.3.1).
   const source = (url.origin + url.pathname).replaceAll(";", "%3B").replaceAll(",", "%2C");
   const shell = pageShell({
     style,
@@ -140,7 +140,7 @@ export function handOverPage({ url, state }: CliCallback, key: string, agentEmai
   );
 }
 
-/** What went wrong while signing in, and the way to begin again. */
+/** Says why the sign-in failed, and how to start again. */
 export function refusedPage(failure: Failure, again: string): Response {
   const { fix } = failure.details;
   return notices.respond(
@@ -153,7 +153,7 @@ export function refusedPage(failure: Failure, again: string): Response {
 export function failurePage(failure: Failure): Response {
   const { fix, retryAfterSeconds } = failure.details;
   const { status, title } = failure.http;
-  // Not every page is about a key.
+  // The title is about keys, which not every page is.
   const heading = failure.code === "forbidden" ? "This is not allowed" : title;
   const response = notices.respond(heading, html`<p>${failure.message}</p>${fix ? html`<p>${fix}</p>` : ""}`, status);
   if (retryAfterSeconds !== undefined) response.headers.set("retry-after", String(Math.max(1, retryAfterSeconds)));

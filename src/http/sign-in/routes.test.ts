@@ -6,7 +6,7 @@ import { TestClock } from "../../util/clock.ts";
 
 const loginPath = "/api/auth/login";
 
-/** Whom the browser is signed in as; null when it is not. */
+/** The account that the browser is signed in to; null if it is signed out. */
 async function signedInAs(browser: Browser, origin: string): Promise<string | null> {
   const response = await browser.request(`${origin}/api/auth/me`);
   const body = (await response.json()) as { user?: { email: string } };
@@ -14,7 +14,7 @@ async function signedInAs(browser: Browser, origin: string): Promise<string | nu
   return body.user?.email ?? null;
 }
 
-/** The link in the newest mail of the server itself to its owner. */
+/** The link in the newest mail from the server to its owner. */
 async function mailedLink(it: TestApp): Promise<string | undefined> {
   await it.app.drain();
   const { body } = await it.api("GET", "/api/v1/messages?type=notice");
@@ -31,7 +31,7 @@ test("on an empty server the console's link makes the owner, and leads to the da
   expect((await browser.open(origin + loginPath)).text).toContain("no account yet");
   const page = await browser.open(await it.app.signInLink());
   expect(page.text).toContain('type="email"');
-  // Showing the page uses nothing up and makes nothing.
+  // Showing the page neither uses up the link nor creates an account.
   expect(await it.app.store.firstUser()).toBeNull();
 
   const mistyped = await browser.submit(page, "/sign-in", { email: "not an address<b>" });
@@ -43,7 +43,7 @@ test("on an empty server the console's link makes the owner, and leads to the da
   const user = await it.app.store.firstUser();
   expect(await it.app.store.listSecrets(user?.id ?? "")).toHaveLength(1);
 
-  // With the session, and from its own pages, the dashboard makes keys.
+  // The dashboard creates keys with the session, from its own pages.
   const made = await browser.request(`${origin}/api/v1/keys`, {
     method: "POST",
     headers: { origin, "content-type": "application/json" },
@@ -123,7 +123,7 @@ test("an account key signs in, and its end ends the session; a key of one agent 
   const there = await browser.submit(wrong, "/key", { api_key: ` ${key} ` });
   expect(there.url).toBe(`${origin}/agents?a=b`);
   expect(await signedInAs(browser, origin)).toBe("owner@example.net");
-  // Who is signed in goes where he wanted at once.
+  // A signed-in user is redirected at once.
   expect((await browser.open(`${origin}${loginPath}?return_to=/keys`)).url).toBe(`${origin}/keys`);
   await it.api("DELETE", `/api/v1/keys/${id}`);
   expect(await signedInAs(browser, origin)).toBeNull();
@@ -151,7 +151,7 @@ test("a link by mail signs in once, to the account it was sent to, and leads on"
   const stranger = await browser.submit(page, "/email", { email: "stranger@example.net" });
   expect(await mailedLink(it)).toBeUndefined();
   const asked = await browser.submit(page, "/email", { email: "Owner@example.net" });
-  // Nothing but the address typed tells the two answers apart.
+  // The two answers differ only in the address that was typed.
   expect(asked.text.replace("Owner@example.net", "stranger@example.net")).toBe(stranger.text);
   const [one, other] = [asked, stranger].map(({ headers }) => Object.keys(Object.fromEntries(headers)).sort());
   expect(one).toEqual(other);
@@ -186,7 +186,7 @@ test("links in mail go to nobody whose mail an agent here reads, and never name 
   const forged = { host: "evil.example", origin: "http://evil.example" };
   expect((await ask("owner@example.net", forged)).status).toBe(202);
   expect(await mailedLink(it)).toStartWith(`${app.httpUrl}/sign-in?t=`);
-  // An agent's key finds nothing of it.
+  // An agent's key cannot see this mail.
   const keyOf = { name: "k", scope: "agent", agent: agent.email };
   const { key } = (await it.api("POST", "/api/v1/keys", keyOf)).body;
   const asAgent = await it.api("GET", "/api/v1/messages?type=notice", undefined, { authorization: `Bearer ${key}` });

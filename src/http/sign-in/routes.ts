@@ -15,10 +15,12 @@ import { confirmPage, emailPage, handOverPage, linkPage, mailedPage, type WaysIn
 import { type CliCallback, isCliState, localPath, loopbackUrl, signInPath } from "./return-to.ts";
 import { createBrowserSessions, requireWholeAccount } from "./session.ts";
 
-/** Long enough to go from the console to a browser; short enough for a link in a scroll-back. */
+/** Long enough to get from the console to a browser; short enough for a link in a scroll-back buffer. */
 const LINK_LIFETIME_MS = 15 * 60_000;
 
-/** Makes a link that signs in once, within 15 minutes, to the first account; on an empty server it makes that account. */
+/**
+ * Makes a link that signs in once, within 15 minutes, to the first account; on an empty server it creates that account.
+ */
 export async function createSignInLink(store: Store, clock: Clock, baseUrl: string): Promise<string> {
   const token = randomBytes(32).toString("base64url");
   const now = new Date(clock.now());
@@ -28,8 +30,9 @@ export async function createSignInLink(store: Store, clock: Clock, baseUrl: stri
 }
 
 /**
- * Signing in with a browser, by pages that need neither the dashboard nor a script. GET only shows (or leads to a
- * provider); POST acts, and only from our own pages: else somebody could sign others in to an account of his.
+ * The routes for signing in with a browser, on pages that need neither the dashboard nor scripts. GET only shows pages
+ * (or leads to a provider). POST acts, and only from our own pages: otherwise an attacker could sign users in to an
+ * account of the attacker's.
  */
 export function signIn(deps: RouteDeps) {
   const { config, store, vault, clock, signInMail } = deps;
@@ -60,7 +63,7 @@ export function signIn(deps: RouteDeps) {
 
   async function owner(email: string): Promise<UserRow> {
     const made = await createFirstOwner(store, vault, { email, name: "", now: now() });
-    // Somebody else's link was faster by a moment.
+    // Another link created the first account a moment earlier.
     return made ?? ((await store.firstUser()) as UserRow);
   }
 
@@ -92,7 +95,7 @@ export function signIn(deps: RouteDeps) {
               text({ max: 256, description: "Goes with `cli_callback`, and comes back to it." }),
             ),
           },
-          // People come here by links of others, who add what they count by.
+          // Links on other sites lead here, and those sites add tracking parameters.
           { others: "ignored" },
         ),
         ...operation({
@@ -134,7 +137,7 @@ export function signIn(deps: RouteDeps) {
       const token = form.get("t") ?? "";
       const email = (form.get("email") ?? "").trim();
       const { user } = await requireLink(token);
-      // Checked before the link is used up, so that a typing mistake costs nothing.
+      // Checked before the link is used up, so that the link survives a typing mistake.
       if (!user && !emailPattern.test(email)) return emailPage(token, email);
       const used = await store.useSignInToken(tokenHash(token), now());
       if (!used)
@@ -186,7 +189,7 @@ export function signIn(deps: RouteDeps) {
     });
 }
 
-/** The command line that waits for a key; undefined when none does. Failure `invalid_request` for half a one. */
+/** The command line that waits for a key; undefined if none does. Failure `invalid_request` if it is incomplete. */
 function cliOf(callback: string | undefined, state: string | undefined): CliCallback | undefined {
   if (!callback && !state) return undefined;
   const url = loopbackUrl(callback ?? "");
@@ -207,7 +210,7 @@ function cliOf(callback: string | undefined, state: string | undefined): CliCall
   return { url, state: state ?? "" };
 }
 
-/** What is documented of the addresses that providers send people back to. */
+/** The documentation of the paths to which providers send browsers back. */
 function comingBack(id: string, summary: string) {
   return operation({
     id,

@@ -7,7 +7,7 @@ import { cookie, sessionCookie } from "../framework/identity.ts";
 import type { Exchange, RouteDeps } from "../framework/resource.ts";
 import { SESSION_LIFETIME_MS, sessionCookieHeader } from "./session-cookie.ts";
 
-/** As much of a User-Agent as people need to tell their browsers apart. */
+/** How much of a User-Agent users need to tell their browsers apart. */
 const USER_AGENT_CHARS_MAX = 300;
 
 export interface SignedIn {
@@ -15,22 +15,22 @@ export interface SignedIn {
   user: UserRow;
 }
 
-/** The sessions of browsers, for all ways of signing in. */
+/** The sessions of browsers, for every way of signing in. */
 export interface BrowserSessions {
   /** Counts an attempt to sign in by the client's address. Failure `rate_limited`. */
   attempt(exchange: Exchange): Promise<void>;
   /**
-   * Signs the browser in: a new session, whatever it had before, which ends. One that a key opens lives no longer than
-   * that key. `setCookie` is the header for the answer.
+   * Signs the browser in with a new session and ends any previous one. A session opened by a key ends with that key at
+   * the latest. `setCookie` is the header for the answer.
    */
   open(
     request: Request,
     exchange: Exchange,
     who: { user: UserRow; key?: ApiKeyRow },
   ): Promise<{ session: SessionRow; setCookie: string }>;
-  /** Who is signed in, or null. */
+  /** The session of the request and its account; null if there is none. */
   of(request: Request): Promise<SignedIn | null>;
-  /** The same. Failure `unauthenticated` when nobody is. */
+  /** As `of`. Failure `unauthenticated` if there is no session. */
   require(request: Request): Promise<SignedIn>;
 }
 
@@ -68,7 +68,7 @@ export function createBrowserSessions({ config, store, clock, limits }: RouteDep
   };
 }
 
-/** Failure `forbidden` for a key that opens less than its account: a session opens all of it. */
+/** Throws Failure `forbidden` for a key of a single agent: a session gives access to the whole account. */
 export function requireWholeAccount(key: ApiKeyRow): void {
   if (key.scope !== "account")
     throw new Failure("forbidden", "This key is for one agent, not for the account.", {

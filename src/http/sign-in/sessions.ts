@@ -9,7 +9,7 @@ import { type RouteDeps, resource } from "../framework/resource.ts";
 import { requireAccountKey } from "../resources/account/agents.ts";
 import { sessionCookieHeader } from "./session-cookie.ts";
 
-/** The browsers that are signed in to the account. */
+/** The routes for the browsers that are signed in to the account. */
 export function sessions(deps: RouteDeps) {
   const { config, store, clock } = deps;
 
@@ -51,7 +51,7 @@ export function sessions(deps: RouteDeps) {
     );
 }
 
-/** A session as its account sees it; nothing in it opens anything. */
+/** A session as its account sees it, without credentials. */
 export function sessionOnWire(row: SessionRow): Omit<Static<typeof Session>, "current"> {
   return {
     id: row.id,

@@ -2,6 +2,7 @@ import { and, asc, desc, eq, lte, type SQL, sql } from "drizzle-orm";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { AgentRow, ApiKeyRow, KeyScope, SigningSecretRow, UserRow } from "../schema.ts";
 import { type KeptAnswer, keepAnswer } from "./requests.ts";
 
@@ -65,7 +66,7 @@ export function* findUserByEmail(s: Scope, email: string): Verb<UserRow | null> 
   return rows[0] ?? null;
 }
 
-/** The first account of this server: the operator, who owns what belongs to nobody else. */
+/** The first account of this server: the operator's, to which belongs what no other account owns. */
 export function* firstUser(s: Scope): Verb<UserRow | null> {
   const rows = yield* ask(s.db.select().from(s.t.users).orderBy(asc(s.t.users.createdAt), asc(s.t.users.id)).limit(1));
   return rows[0] ?? null;
@@ -73,7 +74,7 @@ export function* firstUser(s: Scope): Verb<UserRow | null> {
 
 /**
  * Adds an API key. The caller has checked that the agent, if any, is the user's. Expired keys make room for it; Failure
- * `conflict` when the account holds too many that still open something.
+ * `conflict` when the account has too many that are still valid.
  */
 export function* createKey(
   s: Scope,
@@ -137,21 +138,17 @@ export function* deleteKey(s: Scope, userId: string, id: string): Verb<boolean> 
   return gone.length > 0;
 }
 
+const selectKey = statement(({ db, t }, p: Params<{ keyHash: string }>) =>
+  db
+    .select({ key: t.apiKeys, user: t.users })
+    .from(t.apiKeys)
+    .innerJoin(t.users, eq(t.users.id, t.apiKeys.userId))
+    .where(eq(t.apiKeys.keyHash, p.keyHash)),
+);
+
 /** The key with this hash and its account, unless it has expired. */
 export function* findKey(s: Scope, keyHash: string, now: Date): Verb<{ key: ApiKeyRow; user: UserRow } | null> {
-  const rows = yield* ask(
-    s.prepared(
-      "findKey",
-      () =>
-        s.db
-          .select({ key: s.t.apiKeys, user: s.t.users })
-          .from(s.t.apiKeys)
-          .innerJoin(s.t.users, eq(s.t.users.id, s.t.apiKeys.userId))
-          .where(eq(s.t.apiKeys.keyHash, sql.placeholder("keyHash"))),
-      { keyHash },
-    ),
-  );
-  const found = rows[0];
+  const [found] = yield* selectKey(s, { keyHash });
   if (!found || (found.key.expiresAt && found.key.expiresAt <= now)) return null;
   return found;
 }
@@ -165,44 +162,26 @@ export function* touchKey(s: Scope, id: string, now: Date): Verb<void> {
   yield* ask(s.db.update(s.t.apiKeys).set({ lastUsedAt: now }).where(eq(s.t.apiKeys.id, id)));
 }
 
-/** Whether there is an API key or a session of this id, expired or not: it was not revoked. */
+const selectProof = statement(({ db, t: { apiKeys, sessions } }, p: Params<{ id: string }>) =>
+  db
+    .select({ id: apiKeys.id })
+    .from(apiKeys)
+    .where(eq(apiKeys.id, p.id))
+    .unionAll(db.select({ id: sessions.id }).from(sessions).where(eq(sessions.id, p.id))),
+);
+
+/** Whether an API key or a session of this id exists, expired or not. A revoked one does not. */
 export function* proofStands(s: Scope, id: string): Verb<boolean> {
-  const { apiKeys, sessions } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "proofStands",
-      () =>
-        s.db
-          .select({ id: apiKeys.id })
-          .from(apiKeys)
-          .where(eq(apiKeys.id, sql.placeholder("id")))
-          .unionAll(
-            s.db
-              .select({ id: sessions.id })
-              .from(sessions)
-              .where(eq(sessions.id, sql.placeholder("id"))),
-          ),
-      { id },
-    ),
-  );
-  return rows.length > 0;
+  return (yield* selectProof(s, { id })).length > 0;
 }
 
+const selectSecrets = statement(({ db, t: { signingSecrets } }, p: Params<{ userId: string }>) =>
+  db.select().from(signingSecrets).where(eq(signingSecrets.userId, p.userId)).orderBy(desc(signingSecrets.id)),
+);
+
 /** The account's signing secrets, newest first; sealed. */
-export function* listSecrets(s: Scope, userId: string): Verb<SigningSecretRow[]> {
-  const { signingSecrets } = s.t;
-  return yield* ask(
-    s.prepared(
-      "listSecrets",
-      () =>
-        s.db
-          .select()
-          .from(signingSecrets)
-          .where(eq(signingSecrets.userId, sql.placeholder("userId")))
-          .orderBy(desc(signingSecrets.id)),
-      { userId },
-    ),
-  );
+export function listSecrets(s: Scope, userId: string): Verb<SigningSecretRow[]> {
+  return selectSecrets(s, { userId });
 }
 
 /** Adds a secret, which signs from now on. Failure `conflict` when the account holds five. */

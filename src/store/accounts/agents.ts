@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm/sql";
 import { mailboxAddress, splitAddress } from "../../mail.ts";
 import { Failure } from "../../util/errors.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import { agentEndpoint, freezeDeliveries, releaseDeliveries } from "../events/endpoints.ts";
 import { dropMessagesOf } from "../mail/messages.ts";
 import { freezeOutbound, thawOutbound } from "../outbound/queue.ts";
@@ -100,13 +101,13 @@ export function* createAgent(
   return agent;
 }
 
-/** Where a list of agents goes on: after this row, in the order newest first. */
+/** The last row of a page of agents; the next page starts after it. */
 export interface AgentCursor {
   createdAt: Date;
   id: string;
 }
 
-/** The account's agents, newest first; role mailboxes are left out. */
+/** The account's agents, newest first, without role mailboxes. */
 export function* listAgents(
   s: Scope,
   userId: string,
@@ -133,20 +134,14 @@ export function* listAgents(
   return yield* ask(page.limit ? query.limit(page.limit) : query);
 }
 
-/** The agent or role mailbox of this address, whoever owns it, or null. */
+const selectAgent = statement(({ db, t: { agents } }, p: Params<{ id: string }>) =>
+  db.select().from(agents).where(eq(agents.id, p.id)),
+);
+
+/** The agent or role mailbox of this address, of any account, or null. */
 export function* getAgent(s: Scope, id: string): Verb<AgentRow | null> {
-  const rows = yield* ask(
-    s.prepared(
-      "getAgent",
-      () =>
-        s.db
-          .select()
-          .from(s.t.agents)
-          .where(eq(s.t.agents.id, sql.placeholder("id"))),
-      { id },
-    ),
-  );
-  return rows[0] ?? null;
+  const [agent] = yield* selectAgent(s, { id });
+  return agent ?? null;
 }
 
 /**
@@ -179,8 +174,8 @@ export function* updateAgent(s: Scope, id: string, changes: AgentChanges, now: D
 }
 
 /**
- * Deletes an agent with its messages, deliveries and keys. Raw mail nobody else holds goes too. Its address on a domain of
- * the server stays with the account.
+ * Deletes an agent with its messages, deliveries and keys, and raw mail that no other message refers to. Its address on
+ * a domain of the server stays reserved for the account.
  */
 export function* deleteAgent(s: Scope, id: string, now: Date): Verb<boolean> {
   yield* reserveAddresses(s, [id], now);

@@ -1,7 +1,8 @@
-import { and, desc, eq, isNotNull, isNull, sql } from "drizzle-orm";
+import { and, desc, eq, isNotNull, isNull } from "drizzle-orm";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import { addEvent } from "../events/events.ts";
 import { dropMessagesOf } from "../mail/messages.ts";
 import type { DkimKeyRow, DomainRow } from "../schema.ts";
@@ -11,12 +12,12 @@ import { type KeptAnswer, keepAnswer } from "./requests.ts";
 export type NewDkimKey = Pick<DkimKeyRow, "id" | "selector" | "algorithm" | "publicKey" | "sealedPrivateKey">;
 export type DomainWithKeys = DomainRow & { dkimKeys: DkimKeyRow[] };
 
-/** A domain whose records nobody has looked up yet. */
+/** The state of a domain whose records have not been looked up yet. */
 const notWatched = { checkDueAt: null, seenRecords: [], suspectSince: null, degradedAt: null };
 
 /**
- * Registers a claim on a domain, with its DKIM keys. An unverified claim blocks nobody.
- * Failure `conflict` when the user claimed it already or somebody has proven it.
+ * Registers a claim on a domain, with its DKIM keys. An unverified claim does not block other accounts.
+ * Failure `conflict` when the account has claimed the domain already, or an account has proven it.
  */
 export function* createDomain(
   s: Scope,
@@ -96,21 +97,17 @@ export function* ensureSharedDomain(s: Scope, input: { domain: string; now: Date
   return yield* withKeys(s, found);
 }
 
+const selectProvenClaim = statement(({ db, t: { domains } }, p: Params<{ domain: string }>) =>
+  db
+    .select()
+    .from(domains)
+    .where(and(eq(domains.domain, p.domain), isNotNull(domains.verifiedAt))),
+);
+
 /** The domain as the server hosts it: the proven claim, or null. */
 export function* hostedDomain(s: Scope, domain: string): Verb<DomainRow | null> {
-  const { domains } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "hostedDomain",
-      () =>
-        s.db
-          .select()
-          .from(domains)
-          .where(and(eq(domains.domain, sql.placeholder("domain")), isNotNull(domains.verifiedAt))),
-      { domain },
-    ),
-  );
-  return rows[0] ?? null;
+  const [row] = yield* selectProvenClaim(s, { domain });
+  return row ?? null;
 }
 
 /** The domain as the server hosts it, with the keys that sign for it; null when it is not hosted. */
@@ -119,7 +116,7 @@ export function* signingDomain(s: Scope, domain: string): Verb<DomainWithKeys | 
   return found ? yield* withKeys(s, found) : null;
 }
 
-/** Gives a domain these keys unless it has some: two nodes that start at once agree on one set. */
+/** Gives a domain these keys unless it has some, so that two nodes that start at once agree on one set. */
 export function* ensureDkimKeys(s: Scope, domainId: string, keys: NewDkimKey[], now: Date): Verb<void> {
   const { domains, dkimKeys } = s.t;
   yield* ask(s.locked(s.db.select({ id: domains.id }).from(domains).where(eq(domains.id, domainId))));

@@ -1,26 +1,21 @@
 import { and, eq, sql } from "drizzle-orm";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import { freezeOutbound, thawOutbound } from "../outbound/queue.ts";
 import type { AgentRow, DomainRow, UserRow } from "../schema.ts";
 
+const selectPausedAbove = statement(({ db, t: { users, domains } }, p: Params<Pick<AgentRow, "domain" | "userId">>) =>
+  db
+    .select({ id: users.id })
+    .from(users)
+    .leftJoin(domains, and(eq(domains.domain, p.domain), eq(domains.userId, users.id)))
+    .where(and(eq(users.id, p.userId), sql`(${users.paused} or ${domains.paused})`))
+    .limit(1),
+);
+
 /** Whether the domain or the account of an agent is paused. */
 export function* isPausedAbove(s: Scope, agent: Pick<AgentRow, "domain" | "userId">): Verb<boolean> {
-  const { domains, users } = s.t;
-  const { domain, userId } = agent;
-  const paused = yield* ask(
-    s.prepared(
-      "pausedAbove",
-      () =>
-        s.db
-          .select({ id: users.id })
-          .from(users)
-          .leftJoin(domains, and(eq(domains.domain, sql.placeholder("domain")), eq(domains.userId, users.id)))
-          .where(and(eq(users.id, sql.placeholder("userId")), sql`(${users.paused} or ${domains.paused})`))
-          .limit(1),
-      { domain, userId },
-    ),
-  );
-  return paused.length > 0;
+  return (yield* selectPausedAbove(s, agent)).length > 0;
 }
 
 /** Freezes or releases all mail out of a domain's agents. Null when the account has no such domain. */
@@ -57,7 +52,7 @@ export function* pauseAccount(s: Scope, userId: string, paused: boolean): Verb<U
   return row;
 }
 
-/** Makes the queue of each agent follow from the pauses of itself, its domain and its account. */
+/** Freezes or releases the queue of each agent, by the pauses of itself, its domain and its account. */
 function* follow(s: Scope, agents: AgentRow[]): Verb<void> {
   for (const agent of agents) {
     if (agent.paused || (yield* isPausedAbove(s, agent))) yield* freezeOutbound(s, agent.id);

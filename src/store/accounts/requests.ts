@@ -2,6 +2,9 @@ import { and, eq, isNull, lt, sql } from "drizzle-orm";
 import { Failure } from "../../util/errors.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 
+/** How long an Idempotency-Key stands for its first request and the response to it (WIRE). */
+export const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
+
 export type IdempotentStart =
   /** This request is the first: answer it, then call `finishIdempotent`. */
   { kind: "first" } | { kind: "replay"; status: number; body: string } | { kind: "running" } | { kind: "reused" };

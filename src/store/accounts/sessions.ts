@@ -1,17 +1,21 @@
 import { and, desc, eq, gt, isNull, lt, sql } from "drizzle-orm";
 import { newId } from "../../util/id.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import { type Notice, queueNotice } from "../outbound/notices.ts";
 import type { SessionRow, SignInTokenRow, UserRow } from "../schema.ts";
 import { createAccount, firstUser, lockUser, type NewAccount } from "./accounts.ts";
 import { ensureRoleMailbox } from "./agents.ts";
 
-/** Links in mail that one account may have open at once: nobody fills its mailbox by asking for more. */
+/** Valid links in mail that an account may have at once, so that requests for links cannot flood its mailbox. */
 const MAIL_LINKS_MAX = 3;
 
-/** Creates the first account of a server, its owner. Null when it has one already; of several at once one succeeds. */
+/**
+ * Creates the first account of a server, its operator's. Null when the server has one. Of several at once, one
+ * succeeds.
+ */
 export function* createFirstAccount(s: Scope, input: NewAccount): Verb<UserRow | null> {
-  // The server's own domain is always there: who comes second waits for its row, and then sees the account.
+  // The server's own domain always exists. The second of two callers waits for its row, and then sees the account.
   yield* ask(s.locked(s.db.select({ id: s.t.domains.id }).from(s.t.domains).where(isNull(s.t.domains.userId))));
   if (yield* firstUser(s)) return null;
   return yield* createAccount(s, input);
@@ -26,8 +30,8 @@ export function* createSignInToken(
 }
 
 /**
- * Stores a one-time token for an account, and queues the mail that carries it; false, and nothing is done, when the
- * account has as many open ones as it may. `notice.agentId` is the mailbox that it comes from: the server's own.
+ * Stores a one-time token for an account, and queues the mail that carries it. Does nothing and returns false when the
+ * account has the maximum of valid ones. `notice.agentId` is the mailbox of the server that sends it.
  */
 export function* mailSignInToken(
   s: Scope,
@@ -50,19 +54,19 @@ export function* mailSignInToken(
   return true;
 }
 
-/** What a one-time token opens. `user`: null when the server has no account yet, and this token makes it. */
+/** The result of a sign-in. `user`: null when the server has no account yet, and this token creates it. */
 export interface SignIn {
   user: UserRow | null;
   returnTo: string;
 }
 
-/** What a token opens, unless it is unknown or expired; it stays valid. */
+/** The sign-in of a token, or null when it is unknown or expired. The token stays valid. */
 export function* findSignInToken(s: Scope, tokenHash: string, now: Date): Verb<SignIn | null> {
   const rows = yield* ask(s.db.select().from(s.t.signInTokens).where(eq(s.t.signInTokens.tokenHash, tokenHash)));
   return yield* signInOf(s, rows[0], now);
 }
 
-/** Uses a one-time token up: exactly one caller gets what it opens. */
+/** Uses up a one-time token: only one caller gets its sign-in. */
 export function* useSignInToken(s: Scope, tokenHash: string, now: Date): Verb<SignIn | null> {
   const used = yield* ask(s.db.delete(s.t.signInTokens).where(eq(s.t.signInTokens.tokenHash, tokenHash)).returning());
   return yield* signInOf(s, used[0], now);
@@ -85,26 +89,21 @@ export function* createSession(s: Scope, { now, ...session }: NewSession): Verb<
   return row;
 }
 
+const selectSession = statement(({ db, t: { sessions, users } }, p: Params<{ tokenHash: string }>) =>
+  db
+    .select({ session: sessions, user: users })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.userId))
+    .where(eq(sessions.tokenHash, p.tokenHash)),
+);
+
 /** The session of a token and its account, unless it has expired. */
 export function* findSession(
   s: Scope,
   tokenHash: string,
   now: Date,
 ): Verb<{ session: SessionRow; user: UserRow } | null> {
-  const { sessions, users } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "findSession",
-      () =>
-        s.db
-          .select({ session: sessions, user: users })
-          .from(sessions)
-          .innerJoin(users, eq(users.id, sessions.userId))
-          .where(eq(sessions.tokenHash, sql.placeholder("tokenHash"))),
-      { tokenHash },
-    ),
-  );
-  const found = rows[0];
+  const [found] = yield* selectSession(s, { tokenHash });
   return found && found.session.expiresAt > now ? found : null;
 }
 
@@ -125,7 +124,7 @@ export function* touchSession(s: Scope, id: string, use: { now: Date; ip: string
   yield* ask(s.db.update(s.t.sessions).set({ lastUsedAt: use.now, ip: use.ip }).where(eq(s.t.sessions.id, id)));
 }
 
-/** Ends a session; false when the account has none of that id. What it opened is closed by the signal. */
+/** Ends a session; false when the account has none of that id. The signal closes its sockets. */
 export function* deleteSession(s: Scope, userId: string, id: string): Verb<boolean> {
   const { sessions } = s.t;
   const gone = yield* ask(

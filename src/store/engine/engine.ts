@@ -1,4 +1,4 @@
-import { type Column, type DriverValueEncoder, getTableColumns, type SQL, sql, type Table } from "drizzle-orm";
+import type { SQL } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import type { Tables } from "../schema.ts";
 
@@ -8,9 +8,9 @@ export type Step = PromiseLike<unknown> | SQL | Run;
 /**
  * A verb of the domain, as a generator that yields queries and gets their rows back.
  *
- * One verb is one transaction. It cannot await, so nobody can hold a transaction
+ * One verb is one transaction. It cannot await, so no transaction stays open
  * across DNS, SMTP or HTTP. It may be run more than once before it commits (a deadlock,
- * a neighbour that throws), so queries are all it does. Verbs compose with `yield*`.
+ * a neighbour that throws), so it must do nothing but queries. Verbs compose with `yield*`.
  */
 export type Verb<R> = Generator<Step, R, unknown>;
 
@@ -33,7 +33,10 @@ export interface Signal {
     | "outcome"
     | "holds"
     | "events";
-  /** The agent's address, the account's, endpoint's, key's or message's id, a lane, or `<agent> <consumer> <since>`; "" when the topic says it all. */
+  /**
+   * The agent's address, the account's, endpoint's, key's or message's id, a lane, or `<agent> <consumer> <since>`; ""
+   * when the topic says it all.
+   */
   key: string;
 }
 
@@ -42,12 +45,18 @@ export interface Scope {
   readonly db: BunSQLiteDatabase;
   readonly t: Tables;
   readonly dialect: "sqlite" | "postgres";
-  /** Locks the rows it returns until the transaction ends: FOR NO KEY UPDATE on Postgres, nothing on SQLite (one writer). */
+  /**
+   * Locks the rows it returns until the transaction ends: FOR NO KEY UPDATE on Postgres, nothing on SQLite (one
+   * writer).
+   */
   locked<Q>(query: Q): Q;
-  /** Lets concurrent claimers pass each other: FOR NO KEY UPDATE SKIP LOCKED on Postgres, nothing on SQLite (one writer). */
+  /**
+   * Lets concurrent claimers pass each other: FOR NO KEY UPDATE SKIP LOCKED on Postgres, nothing on SQLite (one
+   * writer).
+   */
   skipLocked<Q>(query: Q): Q;
-  /** Builds a query once per process and binds `values` to its placeholders: for the hot path, where building costs more than running. */
-  prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>): PromiseLike<T>;
+  /** The query that `build` makes, prepared once on this connection; `name` stands for its text. See `statement`. */
+  prepared(name: string, build: () => PreparableQuery<unknown>): unknown;
   /** Sends a signal after the commit; dropped on rollback. */
   signal(signal: Signal): void;
 }
@@ -56,7 +65,7 @@ export interface PreparableQuery<T> extends PromiseLike<T> {
   prepare(): unknown;
 }
 
-/** A prepared query with its values; made by `Scope.prepared`, run by the engine. */
+/** A prepared query with its values; made by `statement`, run by the engine. */
 export class Run {
   constructor(
     readonly query: unknown,
@@ -70,9 +79,9 @@ export interface Engine {
   /** Runs a verb that only reads. On Postgres each of its steps sees its own snapshot. */
   read<R>(verb: (s: Scope) => Verb<R>): Promise<R>;
   /**
-   * Runs a verb in one transaction; resolves after the commit, rejects after the rollback.
-   * `forgettable` work may be undone by a power cut, though not by a crash of this process: Postgres does not wait until
-   * it is on the disk. SQLite does. `lasting` work may take many minutes; any other fails on Postgres after some seconds.
+   * Runs a verb in one transaction; resolves after the commit, rejects after the rollback. `forgettable` work may be
+   * undone by a power cut, though not by a crash of this process: Postgres does not wait until it is on the disk.
+   * SQLite does. `lasting` work may take many minutes; any other fails on Postgres after some seconds.
    */
   write<R>(verb: (s: Scope) => Verb<R>, options?: { forgettable?: boolean; lasting?: boolean }): Promise<R>;
   /** Why the store takes no writes, as a sentence; null while nothing is known to be wrong. */
@@ -98,7 +107,7 @@ export function* askRaw<T>(query: SQL): Generator<Step, T[], unknown> {
   return (yield query) as T[];
 }
 
-/** Calls every listener. What one throws stops neither the others nor the engine; it surfaces as an uncaught error. */
+/** Calls every listener. An error in one does not stop the others or the engine; it surfaces as an uncaught error. */
 export function tell(listeners: Iterable<(signal: Signal) => void>, signal: Signal): void {
   for (const listener of listeners)
     try {
@@ -108,21 +117,4 @@ export function tell(listeners: Iterable<(signal: Signal) => void>, signal: Sign
         throw error;
       });
     }
-}
-
-/** A placeholder for each column of a row, so that its insert is built once. */
-export function placeholders<Row extends object>(table: Table, row: Row): Row {
-  const columns: Record<string, Column> = getTableColumns(table);
-  const place = (key: string) => sql`${sql.param(sql.placeholder(key), nullable(columns[key] as Column))}`;
-  return Object.fromEntries(Object.keys(row).map((key) => [key, place(key)])) as Row;
-}
-
-/** Drizzle hands what a placeholder stands for to its column as it is; a column of times or JSON knows no null. */
-function nullable(column: Column): DriverValueEncoder<unknown, unknown> {
-  return { mapToDriverValue: (value) => (value === null ? null : column.mapToDriverValue(value)) };
-}
-
-/** A placeholder for a time in a condition or an assignment, converted as a column of times is. */
-export function timePlaceholder(s: Scope, name: string): SQL {
-  return sql`${sql.param(sql.placeholder(name), s.t.events.createdAt)}`;
 }

@@ -28,6 +28,15 @@ const serverEnv = (folder: string) => ({
   E2A_LOG_LEVEL: "error",
 });
 
+test.each(["e2a.db", "e2a.db-journal"])("a folder in place of %s: the start ends with 2 and says why", async (name) => {
+  await using dir = await tempDir();
+  mkdirSync(join(dir.path, name));
+  const { code, stderr } = await runBinary(["serve"], serverEnv(dir.path));
+  expect([code, stderr]).toEqual([2, expect.stringContaining("cannot be opened")]);
+  expect(stderr).toContain(join(dir.path, "e2a.db"));
+  expect(stderr).toContain("fix: Make sure that these are files");
+});
+
 describe.skipIf(!canInjectFaults)("a disk that fails under the compiled binary", () => {
   for (const which of ["log", "database"] as const)
     test(`one failed sync of the ${which}, then a power cut: nothing that was promised is lost`, async () => {

@@ -5,23 +5,17 @@ import pg from "pg";
 import { Failure } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { schema } from "../schema.ts";
-import {
-  type Engine,
-  type PreparableQuery,
-  Run,
-  type Scope,
-  type Signal,
-  type Step,
-  tell,
-  type Verb,
-} from "./engine.ts";
+import { type Engine, Run, type Scope, type Signal, type Step, tell, type Verb } from "./engine.ts";
 import { asStoreFailure, codeOf, databaseError, unavailable, uncertain } from "./failures.ts";
-import { postgresKit, storable } from "./kit.ts";
+import { postgresKit } from "./kit.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
 
-/** Two nodes that migrate at once queue up behind this advisory lock. Any fixed number will do. */
+/** Nodes that migrate at the same time queue behind this advisory lock. Any fixed number will do. */
 const MIGRATION_LOCK = 0x652d_6d61;
-/** Every server holds this advisory lock, shared, as long as it runs: who gets it alone knows that there is no other. */
+/**
+ * Every server holds this advisory lock, shared, while it runs. A server that gets it exclusively knows that it is
+ * alone.
+ */
 const SERVER_LOCK = 0x652d_6e64;
 /** Serialization failures and deadlocks are tried this often before they surface (40001, 40P01). */
 const ATTEMPTS_MAX = 5;
@@ -32,44 +26,44 @@ const NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload
 const BEGIN_FORGETTABLE = "BEGIN; SET LOCAL synchronous_commit TO OFF";
 /** The server has no room for another connection (PostgreSQL, Appendix A). */
 const TOO_MANY_CONNECTIONS = "53300";
-/** The transaction may only read (the same). */
+/** The transaction is read-only (the same). */
 const READ_ONLY = "25006";
-/** The disk is full (the same). A probe that changes a row in its place does not meet it. */
+/** The disk is full (the same). A probe that updates a row in place does not find this out. */
 const DISK_FULL = "53100";
 /** How long a disk counts as full after a write has met it. */
 const FULL_MS = 30_000;
-/** How long a pool then makes do with the connections that it has. */
+/** How long a pool then opens no more connections. */
 const FEWER_MS = 10_000;
 /** Pause before the listening connection is opened again. */
 const LISTEN_RETRY_MS = 1_000;
-/** How long verbs that are in hand may take once their connections close, and how long connections take to say goodbye. */
+/** How long `close` waits for running verbs, and for connections to end. */
 const CLOSE_MS = 5_000;
 const GOODBYE_MS = 1_000;
-/** A deletion of all that an account has, and what a start does once, may take longer than anything else. */
+/** Time for the deletion of an account, and for the work at start, which take longer than any other verb. */
 const LASTING_MS = 15 * 60_000;
 const BEGIN_LASTING = `BEGIN; SET LOCAL statement_timeout TO ${LASTING_MS}`;
 
 /**
- * What has no answer by then has failed. A server that is frozen, or a line that went dead, refuses nothing: whoever waits for
- * it without an end keeps a connection from everybody else, and its locks from other nodes.
+ * Times after which a step has failed. A frozen server or a dead connection gives no error: a verb that waits for it
+ * without a limit keeps its connection from other verbs, and its locks from other nodes.
  */
 export interface PostgresLimits {
-  /** Opening a connection, or waiting for a free one. */
+  /** To open a connection, or to wait for a free one. */
   connectMs: number;
-  /** One statement, its wait for locks included. The server counts, and undoes what it did. */
+  /** For one statement, with its wait for locks. The server enforces it, and undoes the transaction. */
   statementMs: number;
   /**
-   * Between two statements of a transaction. The server counts: a node that is suspended must not keep its locks from the
+   * Between two statements of a transaction. The server enforces it: a suspended node must not keep its locks from the
    * others.
    */
   idleInTransactionMs: number;
-  /** A verb on its connection. The connection is closed then, because the server says nothing on it any more. */
+  /** For a verb on its connection. The connection is then closed, because the server no longer answers on it. */
   verbMs: number;
-  /** How often a listening connection, on which nothing else is said, is tried. */
+  /** How often the listening connection, which is otherwise silent, is tried. */
   listenTriedMs: number;
 }
 
-/** With the minute that a request waits for its turn at most, an answer comes before HTTP takes its connection for dead. */
+/** A request may wait a minute for its turn; even then its answer comes before its HTTP connection times out. */
 const LIMITS: PostgresLimits = {
   connectMs: 20_000,
   statementMs: 20_000,
@@ -77,11 +71,11 @@ const LIMITS: PostgresLimits = {
   verbMs: 25_000,
   listenTriedMs: 30_000,
 };
-/** A line without a word is asked by the kernel after so long whether it is there. */
+/** After so long without traffic, the kernel probes whether a connection is still alive. */
 const KEEP_ALIVE_MS = 30_000;
 
 /**
- * Connects to Postgres, applies what migrations are missing and listens for other nodes' signals.
+ * Connects to Postgres, applies the missing migrations and listens for other nodes' signals.
  * Verbs run as they do on SQLite, each step awaited inside one transaction.
  */
 export async function openPostgres(
@@ -90,7 +84,7 @@ export async function openPostgres(
     poolSize: number;
     migrations: readonly Migration[];
     log: Log;
-    /** Told why writes fail, as a sentence, when that changes; null when it may have passed. */
+    /** Called with the reason why writes fail, a sentence, when it changes; with null when they may work again. */
     onFault?: (reason: string | null) => void;
     limits?: Partial<PostgresLimits>;
   },
@@ -108,7 +102,7 @@ export async function openPostgres(
     dialect: "postgres",
     read: connections.read,
     write: connections.write,
-    // Anything else shows when the server is asked.
+    // Other faults show as soon as the server is asked.
     fault: full.reason,
     takeOver: (run) => hearing.takeOver(run),
     onSignal(listener) {
@@ -124,7 +118,7 @@ export async function openPostgres(
   };
 }
 
-/** Remembers for a while that the server's disk is full. */
+/** Remembers for `FULL_MS` that the server's disk is full. */
 function createFullState(onChange: (reason: string | null) => void) {
   let reason: string | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -146,24 +140,24 @@ function createFullState(onChange: (reason: string | null) => void) {
 /** Connections to Postgres, on which verbs run. */
 export type PostgresConnections = Pick<Engine, "read" | "write" | "close">;
 
-/** How every connection is made. */
+/** The options of every connection. */
 function connectionOptions(url: string, name: string, connectMs = LIMITS.connectMs): pg.ClientConfig {
   return {
     connectionString: url,
     application_name: name,
     connectionTimeoutMillis: connectMs,
-    // Else a host that vanishes without a word keeps its connections for ever.
+    // Else a connection to a host that vanishes stays open forever.
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   };
 }
 
 /**
- * Makes a pool of connections to a database that is up to date, for verbs that read; `openPostgres` writes on one, too.
+ * Makes a pool of connections to a migrated database. Workers only read on it; `openPostgres` writes as well.
  *
- * @param node what committed signals are sent as
+ * @param node the sender of its committed signals
  * @param emit hears them in this process
- * @param onFull told of each write that found the disk full
+ * @param onFull called for each write that found the disk full
  */
 export function connectPostgres(
   url: string,
@@ -184,7 +178,7 @@ export function connectPostgres(
 ): PostgresConnections {
   const limits = { ...LIMITS, ...options.limits };
   const { connectMs, statementMs, idleInTransactionMs } = limits;
-  // Not in the connection's first message: poolers such as PgBouncer refuse settings there that they do not know.
+  // Not as startup parameters: poolers such as PgBouncer refuse those that they do not know.
   const text = `SET statement_timeout TO ${statementMs}; SET idle_in_transaction_session_timeout TO ${idleInTransactionMs}`;
   const pool = new pg.Pool({
     ...connectionOptions(url, "e2a", connectMs),
@@ -195,14 +189,14 @@ export function connectPostgres(
   const scopeFor = scopes();
 
   let closed = false;
-  /** Ends the wait for a connection of those who have none, when all is closed. */
+  /** Rejected by `close`, for the verbs that still wait for a connection. */
   const ended = Promise.withResolvers<never>();
   ended.promise.catch(() => {});
-  /** Closes the connection of each verb that has one. */
+  /** For each running verb, closes its connection. */
   const cuts = new Set<(why: string) => void>();
 
   let isRestoring = false;
-  /** A connection, for which one waits while the server has no room for another one: then those that there are have to do. */
+  /** A connection. When the server allows no more of them, it waits for one of those that are open. */
   async function connect(): Promise<pg.PoolClient> {
     for (;;)
       try {
@@ -236,14 +230,14 @@ export function connectPostgres(
     if (closed) throw unavailable(new Error("the store is closed"));
     const client = await acquire();
     let lost: Error | undefined;
-    // A lost connection is an event also while a verb has it; without a listener it would end the process.
+    // A connection may be lost while a verb has it; without a listener, that event would end the process.
     const onError = (error: Error) => {
       lost ??= error;
     };
     client.on("error", onError);
     const cut = (why: string) => {
       onError(new Error(why));
-      // With a query under way that closes the socket at once.
+      // While a query runs, this closes the socket at once.
       client.end().catch(() => {});
     };
     cuts.add(cut);
@@ -275,9 +269,9 @@ export function connectPostgres(
         } catch (error) {
           const code = codeOf(databaseError(error));
           if (begin && code === DISK_FULL) onFull();
-          // The server says that it ends the connection (57P0x) a moment before it does.
+          // The server announces that it ends a connection (57P0x) a moment before it does.
           if (code.startsWith("57P0")) onError(databaseError(error) as Error);
-          // What a connection may do is decided when it is opened: the next one may be let write, or reach another server.
+          // A connection stays read-only. A new one may be allowed to write, or reach another server.
           else if (code === READ_ONLY) onError(databaseError(error) as Error);
           else if (begin) await client.query("ROLLBACK").catch(onError);
           if (lost && !(error instanceof Failure)) throw (committing ? uncertain : unavailable)(databaseError(error));
@@ -303,7 +297,7 @@ export function connectPostgres(
 
   async function end(): Promise<void> {
     closed = true;
-    // A pool that ends forgets those who still wait for a connection.
+    // A pool that ends never answers verbs that still wait for a connection.
     await within(CLOSE_MS, Promise.allSettled(inHand));
     ended.reject(new Error("the store is closed"));
     for (const cut of cuts) cut("the store is closed");
@@ -320,21 +314,23 @@ export function connectPostgres(
   };
 }
 
-/** Waits for something, though no longer than so many milliseconds. */
+/** Waits for `something`, at most `ms`. */
 async function within(ms: number, something: Promise<unknown>): Promise<void> {
   const late = Promise.withResolvers<void>();
   const timer = setTimeout(late.resolve, ms);
   await Promise.race([something, late.promise]).finally(() => clearTimeout(timer));
 }
 
-/** "No key": a row that is only named by a new row's foreign key is not waited for, so locks have one order. */
+/** "No key" does not wait for inserts that only refer to the row by a foreign key, so that locks keep one order. */
 const FOR = "no key update";
 
 interface Lockable<Q> {
   for(strength: typeof FOR, config?: { skipLocked: boolean }): Q;
 }
 
-/** Makes the scopes of verbs. A connection keeps what was once prepared on it: building a query costs more than sending it. */
+/**
+ * Makes the scopes of verbs. Prepared queries are kept for each connection: to build one costs more than to send it.
+ */
 function scopes() {
   const t = schema(postgresKit);
   const connections = new WeakMap<pg.PoolClient, { db: NodePgDatabase; queries: Map<string, unknown> }>();
@@ -343,18 +339,16 @@ function scopes() {
     const known = connections.get(client) ?? { db: drizzle({ client }), queries: new Map() };
     connections.set(client, known);
     return {
-      // The builders of both dialects agree on all that the verbs use; see kit.ts.
+      // The builders of both dialects agree on the part that verbs use; see kit.ts.
       db: known.db as unknown as Scope["db"],
       t,
       dialect: "postgres",
       locked: <Q>(query: Q) => (query as Lockable<Q>).for(FOR),
       skipLocked: <Q>(query: Q) => (query as Lockable<Q>).for(FOR, { skipLocked: true }),
-      prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>) {
+      prepared(name, build) {
         const query = known.queries.get(name) ?? (build() as unknown as Preparable).prepare(name);
         known.queries.set(name, query);
-        // Placeholders of a condition have no column that would convert them.
-        const clean = Object.entries(values).map(([key, value]) => [key, storable(value)]);
-        return new Run(query, Object.fromEntries(clean)) as unknown as PromiseLike<T>;
+        return query;
       },
       signal: (signal) => signals.push(signal),
     };
@@ -378,8 +372,8 @@ async function runStep(step: Step, db: NodePgDatabase): Promise<unknown> {
 }
 
 /**
- * Hears other nodes' signals on a connection of its own, opened again when it breaks. The connection also holds this
- * server's lock, which the database lets go when the process dies.
+ * Hears other nodes' signals on a connection of its own, which is opened again when it breaks. The connection also
+ * holds the lock of this server, which the database releases when the process dies.
  */
 async function listen(
   url: string,
@@ -409,15 +403,15 @@ async function listen(
     }
     client = fresh;
     if (closed) await fresh.end();
-    // Only from here on: a connection that never came up has its failure already, and two timers each would double.
+    // Only now: a connection that never opened has already thrown, and a second retry would double the timers.
     else fresh.on("end", retry);
     tryLater(fresh);
   }
-  /** A line that went dead shows only when something is said on it: without that, nothing would be heard for hours. */
+  /** A dead connection shows only when it is used. Without these tries, no signal might be heard for hours. */
   function tryLater(listening: pg.Client): void {
     const timer = setTimeout(async () => {
       listening.off("end", stop);
-      // Before that it may wait for another server's lock.
+      // Until it serves, it may be waiting for another server's lock.
       if (serves) await tryOut(listening);
       if (client === listening && !closed) tryLater(listening);
     }, limits.listenTriedMs);
@@ -437,7 +431,7 @@ async function listen(
     if (closed) return;
     try {
       await open();
-      // What was said while nobody listened is unknown: wake everyone who polls.
+      // Signals that were sent meanwhile are lost, so everything that polls looks now.
       emit({ topic: "deliveries", key: "" });
       emit({ topic: "outbound", key: "" });
       emit({ topic: "holds", key: "" });
@@ -466,10 +460,10 @@ async function listen(
   };
 }
 
-/** On a connection of its own, without limits: a migration takes its time, and waits for that of another node. */
+/** Migrates on a connection without limits: a migration can be slow, and waits for that of another node. */
 async function migrate(url: string, migrations: readonly Migration[]) {
   const client = new pg.Client(connectionOptions(url, "e2a"));
-  // Its loss shows in what is asked next; without a listener it would end the process.
+  // The next query fails when it is lost; without a listener, the event would end the process.
   client.on("error", () => {});
   await client.connect();
   try {
@@ -494,7 +488,7 @@ async function migrate(url: string, migrations: readonly Migration[]) {
       }
     }
   } finally {
-    // Its lock ends with it.
+    // The lock ends with the connection.
     await within(GOODBYE_MS, client.end());
   }
 }

@@ -96,11 +96,17 @@ function isDiskTrouble(error: unknown): boolean {
 }
 
 /**
- * What to say when a database cannot be opened because its disk is full, read-only or broken; null for any other trouble.
- * Migrations are one transaction, so nothing has changed.
+ * What to say when a database cannot be opened because a file is not there for us, or its disk is full, read-only or broken;
+ * null for any other trouble. Migrations are one transaction, so nothing has changed.
  */
 export function diskRefusal(error: unknown, path: string): StartRefused | null {
-  if (!isDiskTrouble(error) || codeOf(error).startsWith("SQLITE_CANTOPEN")) return null;
+  if (!isDiskTrouble(error)) return null;
+  if (codeOf(error).startsWith("SQLITE_CANTOPEN"))
+    return new StartRefused(
+      `The database ${path} or a file beside it cannot be opened.`,
+      "store_unwritable",
+      "Make sure that these are files, that this user may open them and that the disk works, and start again.",
+    );
   return new StartRefused(
     `The database ${path} cannot be opened. ${sentenceFor(error, path)}`,
     "store_unwritable",

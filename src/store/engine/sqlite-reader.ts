@@ -3,6 +3,7 @@ import { schema } from "../schema.ts";
 import type { Scope, Verb } from "./engine.ts";
 import { unavailable } from "./failures.ts";
 import { sqliteKit } from "./kit.ts";
+import { diskRefusal } from "./sqlite-fault.ts";
 import { BUSY_TIMEOUT_MS, readsOn, scopeFor } from "./sqlite-scope.ts";
 
 /** A connection that only reads. */
@@ -15,11 +16,11 @@ export interface Reader {
 /**
  * Opens a database that is open for writing elsewhere in this process. It sees every commit that has resolved. It has to
  * be closed before the one that writes, which empties the log only when it is the last.
+ *
+ * @throws StartRefused when a file cannot be opened
  */
 export function openSqliteReader(path: string): Reader {
-  const client = new Database(path, { readonly: true });
-  client.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-  client.exec("PRAGMA temp_store = MEMORY");
+  const client = open(path);
   const read = readsOn(client, scopeFor(client, schema(sqliteKit)));
   let closed = false;
   return {
@@ -32,4 +33,15 @@ export function openSqliteReader(path: string): Reader {
       client.close();
     },
   };
+}
+
+function open(path: string): Database {
+  try {
+    const client = new Database(path, { readonly: true });
+    client.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    client.exec("PRAGMA temp_store = MEMORY");
+    return client;
+  } catch (error) {
+    throw diskRefusal(error, path) ?? error;
+  }
 }

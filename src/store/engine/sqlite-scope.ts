@@ -4,10 +4,10 @@ import { SQL } from "drizzle-orm/sql";
 import { type PreparableQuery, Run, type Scope, type Signal, type Step, type Verb } from "./engine.ts";
 import { asStoreFailure } from "./failures.ts";
 
-/** How long a statement waits for another process (a backup, `e2a bootstrap`) to let go of the file. */
+/** How long a statement waits for another process (a backup, `e2a bootstrap`) to release the file. */
 export const BUSY_TIMEOUT_MS = 5_000;
 
-/** What verbs get of one connection; `with` makes the scope of one verb, whose signals are gathered in `signals`. */
+/** The scopes of one connection. `with` makes that of one verb, and collects its signals in `signals`. */
 export interface SqliteScope {
   db: BunSQLiteDatabase;
   with(signals: Signal[]): Scope;
@@ -23,9 +23,9 @@ export function scopeFor(client: Database, t: Scope["t"]): SqliteScope {
     dialect: "sqlite" as const,
     locked: <Q>(query: Q) => query,
     skipLocked: <Q>(query: Q) => query,
-    prepared<T>(name: string, build: () => PreparableQuery<T>, values: Record<string, unknown>) {
+    prepared(name: string, build: () => PreparableQuery<unknown>) {
       if (!cache.has(name)) cache.set(name, build().prepare());
-      return new Run(cache.get(name), values) as unknown as PromiseLike<T>;
+      return cache.get(name);
     },
   };
   return { db, with: (signals) => ({ ...shared, signal: (signal) => signals.push(signal) }) };
@@ -48,7 +48,7 @@ function runStep(step: Step, db: BunSQLiteDatabase): unknown {
   return (step as unknown as SyncQuery).prepare().execute().sync();
 }
 
-/** Runs verbs that read on one connection. Each sees one snapshot in all its steps, whatever is written meanwhile. */
+/** Runs read-only verbs on one connection. All steps of a verb see one snapshot, whatever is written meanwhile. */
 export function readsOn(client: Database, scope: SqliteScope): <R>(verb: (s: Scope) => Verb<R>) => R {
   const snapshot = client.query("BEGIN");
   const rollback = client.query("ROLLBACK");
@@ -59,7 +59,7 @@ export function readsOn(client: Database, scope: SqliteScope): <R>(verb: (s: Sco
     } catch (error) {
       throw asStoreFailure(error);
     } finally {
-      // A verb that should only read leaves nothing behind, even if it did more.
+      // Undoes whatever the verb wrote, though it should only read.
       if (client.inTransaction) rollback.run();
     }
   };

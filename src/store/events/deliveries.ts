@@ -1,7 +1,8 @@
 import { and, asc, eq, inArray, isNotNull, isNull, lt, sql } from "drizzle-orm";
 import type { EventData } from "../../wire/events.ts";
 import { listSecrets } from "../accounts/accounts.ts";
-import { ask, placeholders, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { insertStatement, type Params, statement } from "../engine/statement.ts";
 import { getMessage, type StoredMail } from "../mail/messages.ts";
 import type { DeliveryAttemptRow, DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../schema.ts";
 import { type Disabling, noteFailure, noteSuccess } from "./endpoint-health.ts";
@@ -36,7 +37,7 @@ function* contentOf(s: Scope, delivery: DeliveryRow): Verb<DeliveryWork["content
   return { kind: "event", event, message: message ?? null };
 }
 
-/** Removes a delivery of which nothing is left to deliver. */
+/** Deletes a delivery whose message, event or endpoint is gone. */
 export function* dropDelivery(s: Scope, { id, leaseToken }: Pick<DeliveryRow, "id" | "leaseToken">): Verb<void> {
   const { deliveries } = s.t;
   yield* ask(s.db.delete(deliveries).where(and(eq(deliveries.id, id), eq(deliveries.leaseToken, leaseToken ?? ""))));
@@ -46,15 +47,42 @@ export type DeliveryStep =
   | { kind: "succeeded" }
   | { kind: "retry"; at: Date }
   | { kind: "failed" }
-  /** Nothing was tried; it goes back as it was. */
+  /** No attempt was made; the delivery goes back as it was. */
   | { kind: "released"; at: Date };
 
 /** What an attempt says about its endpoint. */
 export type EndpointNews = { kind: "healthy" } | { kind: "failing"; disable: Disabling | null };
 
+const updateDelivery = statement(
+  (
+    { db, t: { deliveries } },
+    p: Params<{
+      id: string;
+      leaseToken: string;
+      status: string;
+      at: Date;
+      attempts: number | undefined;
+      lastStatus: number | null | undefined;
+      lastError: string | null | undefined;
+    }>,
+    { isDone, isTried }: { isDone: boolean; isTried: boolean },
+  ) =>
+    db
+      .update(deliveries)
+      .set({
+        leaseToken: null,
+        ...(isDone ? { status: p.status, finishedAt: p.at } : { nextAttemptAt: p.at }),
+        ...(isTried ? { attempts: p.attempts, lastStatus: p.lastStatus, lastError: p.lastError } : {}),
+      })
+      .where(and(eq(deliveries.id, p.id), eq(deliveries.leaseToken, p.leaseToken)))
+      .returning({ id: deliveries.id }),
+);
+
+const insertAttempt = insertStatement((t) => t.deliveryAttempts);
+
 /**
- * Records what an attempt came to, and what it says about the endpoint. Does nothing, and returns false, when the lease has passed
- * to somebody else meanwhile.
+ * Records the outcome of an attempt, and what it says about the endpoint. Does nothing and returns false when the lease
+ * has passed to another claimer.
  */
 export function* finishDelivery(
   s: Scope,
@@ -64,56 +92,25 @@ export function* finishDelivery(
   now: Date,
   news: EndpointNews | null = null,
 ): Verb<boolean> {
-  const { deliveries, deliveryAttempts } = s.t;
-  const done = step.kind === "succeeded" || step.kind === "failed";
-  const tried = attempt !== null;
-  const rows = yield* ask(
-    s.prepared(
-      `finishDelivery ${done} ${tried}`,
-      () =>
-        s.db
-          .update(deliveries)
-          .set({
-            leaseToken: null,
-            ...(done
-              ? { status: sql`${sql.placeholder("status")}`, finishedAt: timePlaceholder(s, "at") }
-              : { nextAttemptAt: timePlaceholder(s, "at") }),
-            ...(tried
-              ? {
-                  attempts: sql`${sql.placeholder("attempts")}`,
-                  lastStatus: sql`${sql.placeholder("lastStatus")}`,
-                  lastError: sql`${sql.placeholder("lastError")}`,
-                }
-              : {}),
-          })
-          .where(
-            and(eq(deliveries.id, sql.placeholder("id")), eq(deliveries.leaseToken, sql.placeholder("leaseToken"))),
-          )
-          .returning({ id: deliveries.id }),
-      {
-        id: delivery.id,
-        leaseToken: delivery.leaseToken ?? "",
-        status: step.kind,
-        at: "at" in step ? step.at : now,
-        attempts: attempt?.attempt,
-        lastStatus: attempt?.status,
-        lastError: attempt?.error,
-      },
-    ),
-  );
+  const values = {
+    id: delivery.id,
+    leaseToken: delivery.leaseToken ?? "",
+    status: step.kind,
+    at: "at" in step ? step.at : now,
+    attempts: attempt?.attempt,
+    lastStatus: attempt?.status,
+    lastError: attempt?.error,
+  };
+  const isDone = step.kind === "succeeded" || step.kind === "failed";
+  const rows = yield* updateDelivery(s, values, { isDone, isTried: attempt !== null });
   if (rows.length === 0) return false;
-  if (attempt) {
-    const row: DeliveryAttemptRow = { deliveryId: delivery.id, ...attempt };
-    yield* ask(
-      s.prepared("insertAttempt", () => s.db.insert(deliveryAttempts).values(placeholders(deliveryAttempts, row)), row),
-    );
-  }
+  if (attempt) yield* insertAttempt(s, { deliveryId: delivery.id, ...attempt });
   if (news?.kind === "healthy") yield* noteSuccess(s, delivery.endpointId);
   else if (news) yield* noteFailure(s, delivery.endpointId, attempt?.startedAt ?? now, news.disable);
   return true;
 }
 
-/** An agent's deliveries of one message with their attempts, for people who ask what happened. */
+/** An agent's deliveries of one message with their attempts. */
 export function* deliveriesOf(s: Scope, messageId: string): Verb<(DeliveryRow & { tries: DeliveryAttemptRow[] })[]> {
   const { deliveries, deliveryAttempts } = s.t;
   const rows = yield* ask(s.db.select().from(deliveries).where(eq(deliveries.messageId, messageId)));
@@ -131,13 +128,16 @@ export function* deliveriesOf(s: Scope, messageId: string): Verb<(DeliveryRow & 
   return all;
 }
 
-/** Deletes up to `limit` deliveries older than `before` that are finished, or wait for a webhook that is switched off. */
+/**
+ * Deletes up to `limit` deliveries older than `before` that are finished, or wait for an account webhook that is
+ * switched off.
+ */
 export function* sweepDeliveries(s: Scope, before: Date, limit: number): Verb<number> {
   const { deliveries } = s.t;
   let gone = 0;
   for (const isOld of [
     and(isNotNull(deliveries.finishedAt), lt(deliveries.finishedAt, before)),
-    // Written out, because a partial index is only found by a constant.
+    // A constant, because a parameter would not match the partial index.
     and(sql`${deliveries.status} = 'paused'`, lt(deliveries.createdAt, before), isNull(deliveries.messageId)),
   ]) {
     const old = s.db

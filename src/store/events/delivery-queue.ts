@@ -1,17 +1,25 @@
-import { and, asc, eq, isNotNull, lte, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, isNotNull, lte, ne, notInArray, type SQL, sql } from "drizzle-orm";
 import { newId } from "../../util/id.ts";
-import { ask, askRaw, placeholders, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { Tally } from "../../util/tally.ts";
+import { ask, askRaw, type Scope, type Verb } from "../engine/engine.ts";
+import { insertStatement, type Parameter, type Params, statement } from "../engine/statement.ts";
+import { walkOf } from "../engine/walk.ts";
 import type { DeliveryRow } from "../schema.ts";
 
-/** Due rows looked at in one claim, oldest first, for each row wanted: mostly enough, and then no endpoint is walked. */
+/** A claim first looks at so many of the oldest due rows for each row it wants. Mostly they suffice without a walk. */
 const CANDIDATES_PER_CLAIM = 4;
-/** Endpoints that one step of a walk looks at; more come in the next. */
+/** Endpoints that one step of a walk looks at. */
 const WALKED_AT_ONCE = 64;
-/** The list of busy endpoints is filled up to a multiple of this: a statement is prepared for each length. */
+/**
+ * The list of busy endpoints is padded to a multiple of this, so that it has few lengths: each is a prepared statement.
+ */
 const BUSY_STEP = 32;
-/** Rows looked at for the next due time, before endpoints are walked: a read of one page or two. */
+/** Rows looked at for the next due time before a walk: a read of one or two pages. */
 const NEXT_DUE_CANDIDATES = 100;
-/** From so many rows on, those of busy endpoints are walked around: passing by each of them would take milliseconds. */
+/**
+ * With more due rows than this, a claim walks from endpoint to endpoint: reading past the rows of busy ones takes
+ * milliseconds.
+ */
 const PILE_ROWS = 5_000;
 
 /** An event on its way to one endpoint. */
@@ -19,10 +27,12 @@ export type NewDelivery = Pick<
   DeliveryRow,
   "userId" | "agentId" | "eventId" | "eventType" | "messageId" | "endpointId"
 > & {
-  /** It waits until its endpoint, or the agent whose it is, is let go on. */
+  /** It waits until its endpoint, or its agent, is switched on again. */
   isFrozen: boolean;
   now: Date;
 };
+
+const insertDelivery = insertStatement((t) => t.deliveries);
 
 /** Queues a delivery, due at once, and returns it. */
 export function* addDelivery(s: Scope, { isFrozen, now, ...about }: NewDelivery): Verb<DeliveryRow> {
@@ -38,13 +48,11 @@ export function* addDelivery(s: Scope, { isFrozen, now, ...about }: NewDelivery)
     createdAt: now,
     finishedAt: null,
   };
-  const { deliveries } = s.t;
-  yield* ask(s.prepared("addDelivery", () => s.db.insert(deliveries).values(placeholders(deliveries, row)), row));
+  yield* insertDelivery(s, row);
   s.signal({ topic: "deliveries", key: about.endpointId });
   return row;
 }
 
-/** What a claim is for. */
 interface DeliveryClaim {
   now: Date;
   leaseUntil: Date;
@@ -52,29 +60,29 @@ interface DeliveryClaim {
   limit: number;
   /** Endpoints with no free slot. */
   busy: string[];
-  /** The account with no free slot, if one has none. */
+  /** The account without a free slot, if there is one. */
   fullAccount?: string | null;
   slots: DeliverySlots;
-  /** Endpoints that are known to have something due: only theirs is claimed, at the cost of a seek each. */
+  /** Claims only for these endpoints, which are known to have something due. Each costs one seek. */
   named?: readonly string[];
-  /** A hint: the endpoint that a walk served last, "" at first, so that all have their turn. */
+  /** The endpoint that the last walk served last, or "": the next one goes on from there, so that each has its turn. */
   after?: string;
 }
 
-/** How many more deliveries endpoints may have in hand. */
+/** How many more deliveries may be in hand. */
 export interface DeliverySlots {
   /** Endpoint → how many more. */
   of: ReadonlyMap<string, number>;
-  /** How many more each endpoint may have that `of` does not name. */
+  /** The same for each endpoint that `of` does not name. */
   others: number;
   /** The same for all endpoints of an account together. */
   accounts?: { of: ReadonlyMap<string, number>; others: number };
-  /** Endpoints that failed last; at most `failingMax` of them are served in one claim. */
+  /** Endpoints whose last attempt failed; one claim serves at most `failingMax` of them. */
   failing: ReadonlySet<string>;
   failingMax: number;
 }
 
-/** The slots of an endpoint, for one claim: which of the failing ones are served is settled by who is asked for first. */
+/** The slots of an endpoint in one claim. The first `failingMax` failing endpoints that are asked for have some. */
 function slotsFor({ of, others, failing, failingMax }: DeliverySlots): (endpoint: string) => number {
   const granted = new Set<string>();
   return (endpoint) => {
@@ -86,44 +94,52 @@ function slotsFor({ of, others, failing, failingMax }: DeliverySlots): (endpoint
   };
 }
 
+const updateToLeased = statement(
+  ({ db, t: { deliveries } }, p: Params<{ id: string; leaseUntil: Date; leaseToken: string }>) =>
+    db
+      .update(deliveries)
+      .set({ nextAttemptAt: p.leaseUntil, leaseToken: p.leaseToken })
+      .where(eq(deliveries.id, p.id))
+      .returning(),
+);
+
 /**
- * Claims due deliveries for `leaseToken`: their due time moves to `leaseUntil`, so that a claimer
- * that dies loses nothing. The oldest come first. Where endpoints without a free slot have so many that
- * the others are not seen behind them, it goes from endpoint to endpoint instead, so that a dead one never fills
- * the claim of another, however much waits for it. Returns them with the `after` of the next claim.
+ * Claims due deliveries for `leaseToken`, the oldest first. Their due time moves to `leaseUntil`, so they come back
+ * when the claimer dies. Where the rows of busy endpoints hide all others, the claim walks from endpoint to endpoint: a
+ * dead endpoint never keeps the others waiting, however much waits for it. Returns the deliveries, and `after` for the
+ * next claim.
  */
 export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<{ claimed: DeliveryRow[]; after: string }> {
-  const { now, limit } = input;
+  const { now, limit, leaseUntil, leaseToken } = input;
   const slots = slotsFor(input.slots);
   let after = input.after ?? "";
   const ids = new Set<string>();
-  const taken = new Map<string, number>();
-  const takenBy = new Map<string, number>();
+  const taken = new Tally();
+  const takenBy = new Tally();
   const { accounts } = input.slots;
   const slotsOf = (account: string) => accounts?.of.get(account) ?? accounts?.others ?? Number.POSITIVE_INFINITY;
   const take = (rows: Candidate[]) => {
     for (const { id, endpointId, userId } of rows) {
-      const already = taken.get(endpointId) ?? 0;
-      const ofAccount = takenBy.get(userId) ?? 0;
-      if (ids.size >= limit || ids.has(id) || ofAccount >= slotsOf(userId)) continue;
-      if (input.busy.includes(endpointId) || already >= slots(endpointId)) continue;
-      taken.set(endpointId, already + 1);
-      takenBy.set(userId, ofAccount + 1);
+      if (ids.size >= limit || ids.has(id) || takenBy.of(userId) >= slotsOf(userId)) continue;
+      if (input.busy.includes(endpointId) || taken.of(endpointId) >= slots(endpointId)) continue;
+      taken.add(endpointId, +1);
+      takenBy.add(userId, +1);
       ids.add(id);
     }
   };
 
   const search = function* (): Verb<void> {
     const looked = limit * CANDIDATES_PER_CLAIM;
-    const oldest = yield* oldestDue(s, { now, busy: [], fullAccount: input.fullAccount, limit: looked });
+    const among = { now, busy: [], fullAccount: input.fullAccount ?? "", limit: looked };
+    const oldest = yield* selectOldestDue(s, among);
     take(oldest);
     if (ids.size === limit || oldest.length < looked) return;
-    const fullAccount = input.fullAccount ?? [...takenBy].find(([account, count]) => count >= slotsOf(account))?.[0];
-    const full = [...taken].filter(([endpoint, count]) => count >= slots(endpoint)).map(([endpoint]) => endpoint);
-    const busy = filledUp([...input.busy, ...full]);
+    const filled = takenBy.keys().find((account) => takenBy.of(account) >= slotsOf(account));
+    const fullAccount = input.fullAccount ?? filled ?? "";
+    const busy = filledUp([...input.busy, ...taken.keys().filter((one) => taken.of(one) >= slots(one))]);
     if (yield* isPile(s, now))
       after = yield* walk(s, { now, busy, fullAccount, slots, after }, () => limit - ids.size, take);
-    else take(yield* oldestDue(s, { now, busy, fullAccount, limit: looked }));
+    else take(yield* selectOldestDue(s, { ...among, busy, fullAccount }));
   };
   if (!input.named) yield* search();
   else
@@ -131,205 +147,129 @@ export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<{ clai
       take(yield* oldestDueOf(s, endpoint, now, Math.min(limit - ids.size, slots(endpoint))));
 
   const claimed: DeliveryRow[] = [];
-  for (const id of ids)
-    claimed.push(
-      ...(yield* ask(
-        s.prepared(
-          "leaseDelivery",
-          () =>
-            s.db
-              .update(s.t.deliveries)
-              .set({
-                nextAttemptAt: timePlaceholder(s, "leaseUntil"),
-                leaseToken: sql`${sql.placeholder("leaseToken")}`,
-              })
-              .where(eq(s.t.deliveries.id, sql.placeholder("id")))
-              .returning(),
-          { id, leaseUntil: input.leaseUntil, leaseToken: input.leaseToken },
-        ),
-      )),
-    );
+  for (const id of ids) claimed.push(...(yield* updateToLeased(s, { id, leaseUntil, leaseToken })));
   return { claimed, after };
 }
 
 type Candidate = Pick<DeliveryRow, "id" | "endpointId" | "userId">;
 
 /**
- * Goes from endpoint to endpoint, from where the last walk ended, and hands the oldest of each to `take` while rows are
- * wanted. Returns the endpoint that was served last.
+ * Walks from endpoint to endpoint, from where the last walk ended, and hands the oldest rows of each to `take` while
+ * rows are wanted. Returns the endpoint that it served last.
  */
 function* walk(
   s: Scope,
-  input: Pick<DeliveryClaim, "now" | "busy" | "fullAccount"> & { slots: (endpoint: string) => number; after: string },
+  input: LeftOut & { now: Date; slots: (endpoint: string) => number; after: string },
   wanted: () => number,
   take: (rows: Candidate[]) => void,
 ): Verb<string> {
-  const { now, slots, after } = input;
+  const { now, busy, fullAccount, slots, after } = input;
   let served = after;
-  // To the last endpoint, then from the first one to where the walk began.
+  // To the last endpoint, then from the first to where the walk began.
   for (const [from, to] of [
     [after, null],
     ["", after],
   ] as const)
     for (let last: string | undefined = from; wanted() > 0 && last !== undefined; ) {
-      const due: string[] = yield* dueEndpoints(s, { ...input, from: last, to });
-      for (const endpoint of due) {
+      const place = { now, busy, fullAccount, from: last, to, limit: WALKED_AT_ONCE };
+      const due: { endpoint: string }[] = yield* selectDueEndpoints(s, place, to !== null);
+      for (const { endpoint } of due) {
         if (wanted() <= 0) break;
         take(yield* oldestDueOf(s, endpoint, now, Math.min(wanted(), slots(endpoint))));
         served = endpoint;
       }
-      last = due.length < WALKED_AT_ONCE ? undefined : due.at(-1);
+      last = due.length < WALKED_AT_ONCE ? undefined : due.at(-1)?.endpoint;
     }
   return served;
 }
 
-/** Whether so much is pending, and due by `by` if that is given, that the rows of busy endpoints may be too many to pass by. */
-function* isPile(s: Scope, by: Date | null): Verb<boolean> {
+const selectAtPile = statement((s, p: Params<{ by: Date | null }>, isUpTo: boolean) => {
   const { deliveries } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      `deliveryPile ${by !== null}`,
-      () =>
-        s.db
-          .select({ at: deliveries.nextAttemptAt })
-          .from(deliveries)
-          .where(and(pending(s), by ? lte(deliveries.nextAttemptAt, timePlaceholder(s, "by")) : undefined))
-          .orderBy(asc(deliveries.nextAttemptAt))
-          .limit(1)
-          .offset(PILE_ROWS),
-      { by },
-    ),
-  );
-  return rows.length > 0;
+  return s.db
+    .select({ at: deliveries.nextAttemptAt })
+    .from(deliveries)
+    .where(and(pending(s), isUpTo ? lte(deliveries.nextAttemptAt, p.by) : undefined))
+    .orderBy(asc(deliveries.nextAttemptAt))
+    .limit(1)
+    .offset(PILE_ROWS);
+});
+
+/** Whether more rows are pending, and due by `by` if given, than a query should read past. */
+function* isPile(s: Scope, by: Date | null): Verb<boolean> {
+  return (yield* selectAtPile(s, { by }, by !== null)).length > 0;
 }
 
-function* oldestDue(
-  s: Scope,
-  { now, busy, fullAccount, limit }: Pick<DeliveryClaim, "now" | "busy" | "fullAccount" | "limit">,
-): Verb<Candidate[]> {
-  const { deliveries } = s.t;
-  return yield* ask(
-    s.prepared(
-      `oldestDue ${busy.length}`,
-      () =>
-        s.skipLocked(
-          s.db
-            .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
-            .from(deliveries)
-            .where(
-              and(
-                pending(s),
-                lte(deliveries.nextAttemptAt, timePlaceholder(s, "now")),
-                notBusy(sql`${deliveries.endpointId}`, busy),
-                notFull(sql`${deliveries.userId}`),
-              ),
-            )
-            .orderBy(asc(deliveries.nextAttemptAt))
-            .limit(sql.placeholder("limit")),
-        ),
-      { now, limit, ...busyValues(busy), ...fullValue(fullAccount) },
-    ),
-  );
+/** What the statements below leave out. */
+interface LeftOut {
+  /** Filled up (`filledUp`), or empty: a statement is prepared for each length. */
+  busy: string[];
+  /** No account's id is "", which stands for none. */
+  fullAccount: string;
 }
+
+const selectOldestDue = statement((s, p: Params<LeftOut & { now: Date; limit: number }>) => {
+  const { deliveries } = s.t;
+  return s.skipLocked(
+    s.db
+      .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
+      .from(deliveries)
+      .where(
+        and(
+          pending(s),
+          lte(deliveries.nextAttemptAt, p.now),
+          notBusy(sql`${deliveries.endpointId}`, p.busy),
+          ne(deliveries.userId, p.fullAccount),
+        ),
+      )
+      .orderBy(asc(deliveries.nextAttemptAt))
+      .limit(p.limit),
+  );
+});
+
+const selectOldestDueOf = statement((s, p: Params<{ endpointId: string; now: Date; limit: number }>) => {
+  const { deliveries } = s.t;
+  return s.skipLocked(
+    s.db
+      .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
+      .from(deliveries)
+      .where(and(pending(s), eq(deliveries.endpointId, p.endpointId), lte(deliveries.nextAttemptAt, p.now)))
+      .orderBy(asc(deliveries.endpointId), asc(deliveries.nextAttemptAt))
+      .limit(p.limit),
+  );
+});
 
 function* oldestDueOf(s: Scope, endpointId: string, now: Date, limit: number): Verb<Candidate[]> {
-  if (limit <= 0) return [];
-  const { deliveries } = s.t;
-  return yield* ask(
-    s.prepared(
-      "oldestDueOf",
-      () =>
-        s.skipLocked(
-          s.db
-            .select({ id: deliveries.id, endpointId: deliveries.endpointId, userId: deliveries.userId })
-            .from(deliveries)
-            .where(
-              and(
-                pending(s),
-                eq(deliveries.endpointId, sql.placeholder("endpointId")),
-                lte(deliveries.nextAttemptAt, timePlaceholder(s, "now")),
-              ),
-            )
-            .orderBy(asc(deliveries.endpointId), asc(deliveries.nextAttemptAt))
-            .limit(sql.placeholder("limit")),
-        ),
-      { endpointId, now, limit },
-    ),
-  );
+  return limit <= 0 ? [] : yield* selectOldestDueOf(s, { endpointId, now, limit });
 }
 
-/** Endpoints that are not busy and have something due, after `from` and up to `to`, at most `WALKED_AT_ONCE`. */
-function* dueEndpoints(
-  s: Scope,
-  input: Pick<DeliveryClaim, "now" | "busy" | "fullAccount"> & { from: string; to: string | null },
-): Verb<string[]> {
-  const upTo = input.to === null ? sql`` : sql`and endpoint_id <= ${sql.placeholder("to")}`;
-  const rows = yield* ask(
-    s.prepared(
-      `dueEndpoints ${input.busy.length} ${input.to === null}`,
-      () =>
-        s.db
-          .select({ endpoint: sql<string>`walk.endpoint` })
-          .from(waitingEndpoints(s, upTo))
-          .where(
-            and(
-              notBusy(sql`walk.endpoint`, input.busy),
-              sql`walk.due <= ${timePlaceholder(s, "now")}`,
-              notFull(accountOfWalked(s)),
-            ),
-          )
-          .limit(sql.placeholder("limit")),
-      {
-        from: input.from,
-        to: input.to,
-        now: input.now,
-        limit: WALKED_AT_ONCE,
-        ...busyValues(input.busy),
-        ...fullValue(input.fullAccount),
-      },
-    ),
-  );
-  return rows.map((row) => row.endpoint);
+/** Endpoints that are not left out and have something due, after `from` and up to `to`, in order. */
+const selectDueEndpoints = statement(
+  (s, p: Params<LeftOut & { now: Date; from: string; to: string | null; limit: number }>, hasEnd: boolean) =>
+    s.db
+      .select({ endpoint: sql<string>`walk.id` })
+      .from(waitingEndpoints(s, p.from, hasEnd ? p.to : undefined))
+      .where(and(notBusy(sql`walk.id`, p.busy), sql`walk.due <= ${p.now}`, ne(accountOfWalked(s), p.fullAccount)))
+      .limit(p.limit),
+);
+
+/** Endpoints after one that have something pending, as `walkOf` gives them. */
+function waitingEndpoints(s: Scope, after: SQL, upTo?: SQL): SQL {
+  const { endpointId: id, nextAttemptAt: due } = s.t.deliveries;
+  return walkOf(pending(s), { id, due }, after, upTo);
 }
 
-/**
- * `walk (endpoint, due)`: every endpoint after the placeholder `from` that has something pending, in order, with its earliest
- * due time. Two seeks for each endpoint, however many rows it has, and none for those behind a LIMIT.
- */
-function waitingEndpoints(s: Scope, upTo = sql``): SQL {
-  const waiting = sql`from ${s.t.deliveries} where status = 'pending' and endpoint_id`;
-  const next = (after: SQL) => sql`(select min(endpoint_id) ${waiting} > ${after} ${upTo})`;
-  return sql`(
-    with recursive steps (endpoint) as (
-      select ${next(sql`${sql.placeholder("from")}`)}
-      union all select ${next(sql`steps.endpoint`)} from steps where endpoint is not null)
-    select endpoint, (select min(next_attempt_at) ${waiting} = endpoint) as due
-    from steps where endpoint is not null) as walk`;
-}
-
-/** Written out, because a partial index is only found by a constant. */
+/** With a constant, because a parameter would not match the partial index. */
 function pending(s: Scope): SQL {
   return sql`${s.t.deliveries.status} = 'pending'`;
 }
 
-function notBusy(endpoint: SQL, busy: string[]): SQL | undefined {
-  if (busy.length === 0) return undefined;
-  const places = busy.map((_, i) => sql`${sql.placeholder(`busy${i}`)}`);
-  return sql`${endpoint} not in (${sql.join(places, sql`, `)})`;
+function notBusy(endpoint: SQL, busy: Parameter<string>[]): SQL | undefined {
+  return busy.length === 0 ? undefined : notInArray(endpoint, busy);
 }
 
-/** No account's id is "", which stands for none. */
-function notFull(account: SQL): SQL {
-  return sql`${account} <> ${sql.placeholder("fullAccount")}`;
-}
-
-function fullValue(account: string | null | undefined): { fullAccount: string } {
-  return { fullAccount: account ?? "" };
-}
-
-/** Whose the endpoint is that a walk has come to: one seek. */
+/** The account of the endpoint that a walk has come to: one seek. */
 function accountOfWalked(s: Scope): SQL {
-  return sql`(select user_id from ${s.t.deliveries} where status = 'pending' and endpoint_id = walk.endpoint limit 1)`;
+  return sql`(select user_id from ${s.t.deliveries} where status = 'pending' and endpoint_id = walk.id limit 1)`;
 }
 
 function filledUp(busy: string[]): string[] {
@@ -338,60 +278,48 @@ function filledUp(busy: string[]): string[] {
   return first === undefined ? [] : [...busy, ...Array<string>(missing).fill(first)];
 }
 
-function busyValues(busy: string[]): Record<string, string> {
-  return Object.fromEntries(busy.map((endpoint, i) => [`busy${i}`, endpoint]));
-}
+const selectEarliest = statement((s, p: Params<LeftOut & { limit: number }>) => {
+  const { deliveries } = s.t;
+  return s.db
+    .select({ endpointId: deliveries.endpointId, at: deliveries.nextAttemptAt })
+    .from(deliveries)
+    .where(and(pending(s), notBusy(sql`${deliveries.endpointId}`, p.busy), ne(deliveries.userId, p.fullAccount)))
+    .orderBy(asc(deliveries.nextAttemptAt))
+    .limit(p.limit);
+});
 
-/** When the next delivery is due, busy endpoints and those of a full account left out; null when none waits. */
-export function* nextDeliveryDue(s: Scope, endpoints: string[], fullAccount: string | null = null): Verb<Date | null> {
+const selectEarliestWalked = statement((s, p: Params<LeftOut & { from: string }>) =>
+  s.db
+    .select({ at: sql<Date | null>`min(walk.due)`.mapWith(s.t.deliveries.nextAttemptAt) })
+    .from(waitingEndpoints(s, p.from))
+    .where(and(notBusy(sql`walk.id`, p.busy), ne(accountOfWalked(s), p.fullAccount))),
+);
+
+/**
+ * When the next delivery is due, without those of busy endpoints and of a full account. Null when nothing else waits.
+ */
+export function* nextDeliveryDue(s: Scope, endpoints: string[], account: string | null = null): Verb<Date | null> {
   const busy = filledUp(endpoints);
+  const fullAccount = account ?? "";
   const isAny = busy.length === 0;
-  const earliest = yield* earliestDue(s, { busy: [], fullAccount, limit: isAny ? 1 : NEXT_DUE_CANDIDATES });
+  const looked = isAny ? 1 : NEXT_DUE_CANDIDATES;
+  const earliest = yield* selectEarliest(s, { busy: [], fullAccount, limit: looked });
   const found = earliest.find((row) => !busy.includes(row.endpointId));
-  if (found || isAny || earliest.length < NEXT_DUE_CANDIDATES) return found?.at ?? null;
-  if (!(yield* isPile(s, null))) return (yield* earliestDue(s, { busy, fullAccount, limit: 1 }))[0]?.at ?? null;
-  const [rest] = yield* ask(
-    s.prepared(
-      `nextDeliveryDue ${busy.length}`,
-      () =>
-        s.db
-          .select({ at: sql<Date | null>`min(walk.due)`.mapWith(s.t.deliveries.nextAttemptAt) })
-          .from(waitingEndpoints(s))
-          .where(and(notBusy(sql`walk.endpoint`, busy), notFull(accountOfWalked(s)))),
-      { from: "", ...busyValues(busy), ...fullValue(fullAccount) },
-    ),
-  );
+  if (found || isAny || earliest.length < looked) return found?.at ?? null;
+  const [rest] = (yield* isPile(s, null))
+    ? yield* selectEarliestWalked(s, { busy, fullAccount, from: "" })
+    : yield* selectEarliest(s, { busy, fullAccount, limit: 1 });
   return rest?.at ?? null;
 }
 
-function* earliestDue(
-  s: Scope,
-  { busy, fullAccount, limit }: { busy: string[]; fullAccount: string | null; limit: number },
-): Verb<{ endpointId: string; at: Date }[]> {
-  const { deliveries } = s.t;
-  return yield* ask(
-    s.prepared(
-      `earliestDue ${busy.length}`,
-      () =>
-        s.db
-          .select({ endpointId: deliveries.endpointId, at: deliveries.nextAttemptAt })
-          .from(deliveries)
-          .where(and(pending(s), notBusy(sql`${deliveries.endpointId}`, busy), notFull(sql`${deliveries.userId}`)))
-          .orderBy(asc(deliveries.nextAttemptAt))
-          .limit(sql.placeholder("limit")),
-      { limit, ...busyValues(busy), ...fullValue(fullAccount) },
-    ),
-  );
-}
-
 /**
- * Gives back every lease at once. Only for a store that one process owns (SQLite), at start:
- * whoever held them is dead.
+ * Ends every lease. Only at start, before anything is claimed, and while no other server has the database open: the
+ * process that held them has ended.
  */
 export function* releaseLeases(s: Scope, now: Date): Verb<number> {
   const { deliveries } = s.t;
   let released = 0;
-  // What was paused while it was in hand as well: let go on, it would wait for the end of a lease that nobody holds.
+  // Paused deliveries too: switched on again, they would wait for the end of a lease that nobody holds.
   for (const waiting of [pending(s), sql`${deliveries.status} = 'paused'`]) {
     const rows = yield* ask(
       s.db
@@ -405,7 +333,7 @@ export function* releaseLeases(s: Scope, now: Date): Verb<number> {
   return released;
 }
 
-/** Figures for readiness and metrics: how many wait, and since when the oldest overdue one has. */
+/** For readiness and metrics: how many deliveries wait, and when the oldest overdue one was due. */
 export function* queueState(s: Scope, now: Date): Verb<{ waiting: number; oldestDueAt: Date | null }> {
   const { deliveries } = s.t;
   const [count] = yield* askRaw<{ waiting: number }>(

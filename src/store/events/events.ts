@@ -3,16 +3,17 @@ import { newId } from "../../util/id.ts";
 import type { EventType } from "../../wire/event-types.ts";
 import type { EventData } from "../../wire/events.ts";
 import { ask, askRaw, type Scope, type Verb } from "../engine/engine.ts";
+import { insertStatement, type Params, statement } from "../engine/statement.ts";
 import type { EventRow } from "../schema.ts";
 import { queueForWebhooks } from "./webhooks.ts";
 
-/** Rows looked at in one read, when only some types are wanted: a few milliseconds. */
+/** Rows that one read looks at when only some types are wanted: a few milliseconds. */
 const SCAN_ROWS = 2_000;
 
-/** A fact worth telling. Written in the same transaction as what it tells. */
+/** An event, to be written in the same transaction as the change that it reports. */
 export type NewEvent = {
   [T in EventType]: {
-    /** Made here unless somebody knows it already. */
+    /** A new one unless given. */
     id?: string;
     userId: string;
     agentId: string | null;
@@ -29,66 +30,49 @@ export function* addEvent(s: Scope, event: NewEvent): Verb<string> {
   return added.id;
 }
 
+const insertEvent = insertStatement((t) => t.events);
+
 /** Adds an event to the log alone. */
 export function* logEvent(s: Scope, event: NewEvent): Verb<Omit<EventRow, "xid" | "seq">> {
   const { now, id = newId("evt"), ...rest } = event;
   const row = { id, ...rest, createdAt: now };
-  yield* ask(
-    s.prepared(
-      "addEvent",
-      () =>
-        s.db.insert(s.t.events).values({
-          id: sql.placeholder("id"),
-          userId: sql.placeholder("userId"),
-          agentId: sql.placeholder("agentId"),
-          type: sql.placeholder("type"),
-          data: sql.placeholder("data"),
-          createdAt: sql.placeholder("createdAt"),
-        }),
-      row,
-    ),
-  );
+  yield* insertEvent(s, row);
   s.signal({ topic: "events", key: event.userId });
   return row;
 }
 
-/** The event of this id, whoever's it is, or null. */
+const selectEvent = statement(({ db, t: { events } }, p: Params<{ id: string }>) =>
+  db.select().from(events).where(eq(events.id, p.id)),
+);
+
+/** The event of this id, of any account, or null. */
 export function* getEvent(s: Scope, id: string): Verb<EventRow | null> {
-  const { events } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "getEvent",
-      () =>
-        s.db
-          .select()
-          .from(events)
-          .where(eq(events.id, sql.placeholder("id"))),
-      { id },
-    ),
-  );
-  return rows[0] ?? null;
+  const [event] = yield* selectEvent(s, { id });
+  return event ?? null;
 }
 
-/** Whose events: an account's, or those about one of its agents. */
+/** Whose events: all of an account, or those about one of its agents. */
 export interface EventOwner {
   userId: string;
   agentId: string | null;
 }
 
-/** Where an event stands in the log. */
+/** The position of an event in the log. */
 export type EventPosition = Pick<EventRow, "xid" | "seq">;
 
 export interface EventPage {
   rows: EventRow[];
-  /** Where to read on when `rows` are fewer than wanted, though there may be more; null at the end of the log. */
+  /** Where to read on when there are fewer `rows` than wanted but the log goes on; null at its end. */
   scannedTo: EventPosition | null;
-  /** Something is committed that readers have to wait for: something older may still come. A moment later it can be read. */
+  /**
+   * A committed event is not shown yet, because an older one may still be committed. A moment later it can be read.
+   */
   isBehind: boolean;
 }
 
 /**
- * Events in the order of the log, at most `limit`, from `after` on. What was read once stays before whatever comes:
- * on Postgres only what is older than every running transaction is shown.
+ * Events in the order of the log, at most `limit`, from `after` on. An event that comes later always stands behind
+ * those that were read: on Postgres only events older than every running transaction are shown.
  */
 export function* readEvents(
   s: Scope,
@@ -98,7 +82,7 @@ export function* readEvents(
   const { events } = s.t;
   const { after, sort, types, limit } = page;
   const horizon = yield* horizonOf(s);
-  // SQLite has one transaction at a time, and finds no more than the first of two columns by an index.
+  // SQLite has one transaction at a time, and uses an index only for the first of two compared columns.
   const isOne = s.dialect === "sqlite";
   const beyond = (from: EventPosition | null, operator: SQL) => {
     if (!from) return undefined;
@@ -142,7 +126,10 @@ export function* readEvents(
   return { rows, scannedTo: rows.length < limit ? scannedTo : null, isBehind };
 }
 
-/** An address can have had another owner. The account's column is hidden, so that SQLite takes the agent's index. */
+/**
+ * An address can have had another owner before. The account's column is in an expression, so that SQLite uses the
+ * agent's index.
+ */
 function ownedBy(s: Scope, { userId, agentId }: EventOwner): SQL[] {
   const { events } = s.t;
   return agentId === null
@@ -150,13 +137,13 @@ function ownedBy(s: Scope, { userId, agentId }: EventOwner): SQL[] {
     : [eq(events.agentId, agentId), sql`${events.userId} || '' = ${userId}`];
 }
 
-/** The end of the log as it can be read now; null when it is empty. */
+/** The last position that can be read now; null when the log is empty. */
 export function* lastPosition(s: Scope, owner: EventOwner): Verb<EventPosition | null> {
   const { rows } = yield* readEvents(s, owner, { after: null, sort: "desc", types: [], limit: 1 });
   return rows[0] ?? null;
 }
 
-/** The oldest running transaction, null on SQLite: what younger ones wrote may still get something older before it. */
+/** The oldest running transaction, null on SQLite. Events of younger ones may still get older ones before them. */
 function* horizonOf(s: Scope): Verb<number | null> {
   if (s.dialect === "sqlite") return null;
   const [row] = yield* askRaw<{ xmin: string }>(sql`select pg_snapshot_xmin(pg_current_snapshot())::text as xmin`);
@@ -176,8 +163,8 @@ function* isAnyFrom(s: Scope, owner: EventOwner, horizon: number): Verb<boolean>
 }
 
 /**
- * Makes the log readable that a dump brought from another Postgres server, whose transactions had other numbers. Only
- * while no other server has the database open.
+ * Makes a log readable that was restored from another Postgres server, whose transactions had other numbers. Only while
+ * no other server has the database open.
  */
 export function* adoptEvents(s: Scope): Verb<void> {
   if (s.dialect === "sqlite") return;
@@ -187,7 +174,7 @@ export function* adoptEvents(s: Scope): Verb<void> {
   if (newest && horizon !== null && newest.xid >= horizon) yield* ask(s.db.update(events).set({ xid: 0 }));
 }
 
-/** Deletes up to `limit` events older than `before`, but for those that still wait for an endpoint. */
+/** Deletes up to `limit` events older than `before`, except those that still wait for an endpoint. */
 export function* sweepEvents(s: Scope, before: Date, limit: number): Verb<number> {
   const { events, deliveries } = s.t;
   const old = s.db

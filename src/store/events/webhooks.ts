@@ -1,15 +1,16 @@
-import { and, desc, eq, inArray, sql } from "drizzle-orm";
+import { and, desc, eq, inArray } from "drizzle-orm";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
 import type { EventType } from "../../wire/event-types.ts";
 import { lockUser } from "../accounts/accounts.ts";
 import { type KeptAnswer, keepAnswer } from "../accounts/requests.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { DeliveryRow, EventRow, WebhookRow } from "../schema.ts";
 import { addDelivery } from "./delivery-queue.ts";
 import { freezeDeliveries, type Health, healthy, releaseDeliveries, switchedOff } from "./endpoints.ts";
 
-/** Webhooks of one account. Each event looks at all of them. */
+/** Webhooks that an account may have. Each event looks at all of them. */
 const WEBHOOKS_MAX = 50;
 
 export type NewWebhook = Pick<WebhookRow, "userId" | "url" | "events" | "agents" | "description">;
@@ -46,21 +47,13 @@ export function webhookRow(webhook: NewWebhook, now: Date): WebhookRow {
   };
 }
 
+const selectWebhooks = statement(({ db, t: { webhooks } }, p: Params<{ userId: string }>) =>
+  db.select().from(webhooks).where(eq(webhooks.userId, p.userId)).orderBy(desc(webhooks.id)),
+);
+
 /** The account's webhooks, newest first. */
-export function* listWebhooks(s: Scope, userId: string): Verb<WebhookRow[]> {
-  const { webhooks } = s.t;
-  return yield* ask(
-    s.prepared(
-      "listWebhooks",
-      () =>
-        s.db
-          .select()
-          .from(webhooks)
-          .where(eq(webhooks.userId, sql.placeholder("userId")))
-          .orderBy(desc(webhooks.id)),
-      { userId },
-    ),
-  );
+export function listWebhooks(s: Scope, userId: string): Verb<WebhookRow[]> {
+  return selectWebhooks(s, { userId });
 }
 
 /** The account's webhook of this id, or null. */
@@ -121,7 +114,7 @@ export function* deleteWebhook(s: Scope, userId: string, id: string): Verb<boole
   return gone.length > 0;
 }
 
-/** Deletes up to `limit` deliveries to an endpoint that is gone. Returns how many there were. */
+/** Deletes up to `limit` deliveries to a deleted endpoint. Returns how many. */
 export function* dropDeliveries(s: Scope, endpointId: string, limit: number): Verb<number> {
   const { deliveries } = s.t;
   const some = s.db
@@ -141,7 +134,7 @@ export function* queueForWebhooks(s: Scope, event: Event): Verb<void> {
     if (wants(webhook, event)) yield* queueFor(s, webhook, event, webhook.disabledAt !== null);
 }
 
-/** Queues an event for one webhook, whatever the webhook asked for. */
+/** Queues an event for one webhook, whether or not it wants such events. */
 export function* queueFor(s: Scope, webhook: WebhookRow, event: Event, isFrozen: boolean): Verb<DeliveryRow> {
   return yield* addDelivery(s, {
     userId: event.userId,

@@ -1,103 +1,67 @@
-import { and, eq, inArray, isNotNull, isNull, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, eq, inArray, isNotNull, isNull, ne, or, sql } from "drizzle-orm";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 
 /**
- * Those of the addresses that are strangers to an agent: no mail of it has gone there, and none that proved to be from
- * there has come. The address is compared as it is written: a sub-address is a stranger of its own.
+ * The addresses among these that are strangers to an agent: it has sent no mail there, and has received none that was
+ * proven to come from there. Addresses are compared as written: a sub-address is a stranger of its own.
  */
 export function strangersAmong(s: Scope, agentId: string, addresses: readonly string[]): Verb<string[]> {
-  const { leftAt, heardAt } = s.t.correspondents;
-  return without(s, "known", agentId, addresses, or(isNotNull(leftAt), isNotNull(heardAt)));
+  return without(s, "known", agentId, addresses);
 }
 
-/** Those of the addresses that an agent has not begun to write to; what waits in the queue counts. */
+/** The addresses among these to which an agent has neither sent nor queued mail. */
 export function unwrittenAmong(s: Scope, agentId: string, addresses: readonly string[]): Verb<string[]> {
-  return without(s, "written", agentId, addresses, undefined);
+  return without(s, "written", agentId, addresses);
 }
 
-function* without(
-  s: Scope,
-  name: string,
-  agentId: string,
-  addresses: readonly string[],
-  such: SQL | undefined,
-): Verb<string[]> {
-  const { correspondents } = s.t;
+const selectCorrespondent = statement(
+  ({ db, t: { correspondents } }, p: Params<{ agentId: string; address: string }>, which: "known" | "written") => {
+    const { agentId, address, leftAt, heardAt } = correspondents;
+    const isKnown = which === "known" ? or(isNotNull(leftAt), isNotNull(heardAt)) : undefined;
+    return db
+      .select({ address })
+      .from(correspondents)
+      .where(and(eq(agentId, p.agentId), eq(address, p.address), isKnown));
+  },
+);
+
+function* without(s: Scope, which: "known" | "written", agentId: string, addresses: readonly string[]): Verb<string[]> {
   const left: string[] = [];
-  for (const address of new Set(addresses)) {
-    const found = yield* ask(
-      s.prepared(
-        `correspondent ${name}`,
-        () =>
-          s.db
-            .select({ address: correspondents.address })
-            .from(correspondents)
-            .where(
-              and(
-                eq(correspondents.agentId, sql.placeholder("agentId")),
-                eq(correspondents.address, sql.placeholder("address")),
-                such,
-              ),
-            ),
-        { agentId, address },
-      ),
-    );
-    if (found.length === 0) left.push(address);
-  }
+  for (const address of new Set(addresses))
+    if ((yield* selectCorrespondent(s, { agentId, address }, which)).length === 0) left.push(address);
   return left;
 }
 
-/** Notes whom the agent begins to write to, for the limit on new recipients. It makes nobody known. */
+type NewCorrespondent = { agentId: string; address: string; now: Date };
+
+const insertWritten = statement(({ db, t: { correspondents } }, p: Params<NewCorrespondent>) =>
+  db.insert(correspondents).values({ agentId: p.agentId, address: p.address, createdAt: p.now }).onConflictDoNothing(),
+);
+
+/** Notes to whom the agent has queued mail, for the limit on new recipients. It makes no address known. */
 export function* noteWritten(s: Scope, agentId: string, addresses: readonly string[], now: Date): Verb<void> {
-  for (const address of new Set(addresses))
-    yield* ask(
-      s.prepared(
-        "noteWritten",
-        () =>
-          s.db
-            .insert(s.t.correspondents)
-            .values({
-              agentId: sql.placeholder("agentId"),
-              address: sql.placeholder("address"),
-              createdAt: sql.placeholder("now"),
-            })
-            .onConflictDoNothing(),
-        { agentId, address, now },
-      ),
-    );
+  for (const address of new Set(addresses)) yield* insertWritten(s, { agentId, address, now });
 }
 
-/** Makes an address known because mail has gone there (`left`), or has proved to come from there (`heard`). */
-export function* makeKnown(
-  s: Scope,
-  how: "left" | "heard",
-  { agentId, address, now }: { agentId: string; address: string; now: Date },
-): Verb<void> {
-  const { correspondents } = s.t;
+const insertKnown = statement(({ db, t: { correspondents } }, p: Params<NewCorrespondent>, how: "left" | "heard") => {
   const column = how === "left" ? "leftAt" : "heardAt";
-  yield* ask(
-    s.prepared(
-      `makeKnown ${how}`,
-      () =>
-        s.db
-          .insert(correspondents)
-          .values({
-            agentId: sql.placeholder("agentId"),
-            address: sql.placeholder("address"),
-            createdAt: sql.placeholder("now"),
-            [column]: sql.placeholder("now"),
-          })
-          .onConflictDoUpdate({
-            target: [correspondents.agentId, correspondents.address],
-            set: { [column]: how === "left" ? sql`excluded.left_at` : sql`excluded.heard_at` },
-            setWhere: isNull(correspondents[column]),
-          }),
-      { agentId, address, now },
-    ),
-  );
+  return db
+    .insert(correspondents)
+    .values({ agentId: p.agentId, address: p.address, createdAt: p.now, [column]: p.now })
+    .onConflictDoUpdate({
+      target: [correspondents.agentId, correspondents.address],
+      set: { [column]: how === "left" ? sql`excluded.left_at` : sql`excluded.heard_at` },
+      setWhere: isNull(correspondents[column]),
+    });
+});
+
+/** Makes an address known, because mail has left for it (`left`), or was proven to come from it (`heard`). */
+export function* makeKnown(s: Scope, how: "left" | "heard", correspondent: NewCorrespondent): Verb<void> {
+  yield* insertKnown(s, correspondent, how);
 }
 
-/** Takes back that mail has gone to an address, when this one came back and no other has arrived there. */
+/** Undoes `makeKnown` with `left` when this message bounced and no other message has reached the address. */
 export function* forgetBounced(
   s: Scope,
   { agentId, address, messageId }: { agentId: string; address: string; messageId: string },

@@ -2,7 +2,8 @@ import { and, eq, sql } from "drizzle-orm";
 import { wholeAuthentication } from "../../mail.ts";
 import { newId } from "../../util/id.ts";
 import { ensureRoleMailbox } from "../accounts/agents.ts";
-import { ask, placeholders, type Scope, type Verb } from "../engine/engine.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { insertStatement, type Params, statement } from "../engine/statement.ts";
 import { addDelivery } from "../events/delivery-queue.ts";
 import { agentEndpoint } from "../events/endpoints.ts";
 import { addEvent } from "../events/events.ts";
@@ -20,36 +21,31 @@ export interface Accepted {
   fresh: boolean;
 }
 
+// An update that changes nothing, because it waits for a sweep that may be deleting the same bytes.
+const insertRawMail = insertStatement(
+  (t) => t.rawMail,
+  (insert, { sha256 }) => insert.onConflictDoUpdate({ target: sha256, set: { sha256: sql`excluded.sha256` } }),
+);
+
+const insertMessage = insertStatement(
+  (t) => t.messages,
+  (insert, { id }) => insert.onConflictDoNothing().returning({ id }),
+);
+
 /**
- * Stores an inbound message for each of its recipients, with its event and, for cloud agents,
- * its delivery: all or nothing. A message that was offered before is found, not stored again.
- * A recipient whose mailbox is gone meanwhile is left out; the caller sees it missing.
+ * Stores an inbound message for each of its recipients, with its event and, for cloud agents, its delivery: all or
+ * nothing. A message that was offered before is found, not stored again. A recipient whose mailbox has been deleted is
+ * missing in the result.
  */
 export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
-  yield* ask(
-    s.prepared(
-      "insertRawMail",
-      () =>
-        s.db
-          .insert(s.t.rawMail)
-          .values({
-            sha256: sql.placeholder("sha256"),
-            bytes: sql.placeholder("bytes"),
-            content: sql.placeholder("content"),
-            createdAt: sql.placeholder("createdAt"),
-          })
-          // An update, though of nothing: it waits for a sweep that may be deleting the same bytes.
-          .onConflictDoUpdate({ target: s.t.rawMail.sha256, set: { sha256: sql`excluded.sha256` } }),
-      {
-        sha256: mail.raw.sha256,
-        bytes: Buffer.from(mail.raw.bytes.buffer, mail.raw.bytes.byteOffset, mail.raw.bytes.byteLength),
-        content: mail.content,
-        createdAt: mail.receivedAt,
-      },
-    ),
-  );
+  yield* insertRawMail(s, {
+    sha256: mail.raw.sha256,
+    bytes: Buffer.from(mail.raw.bytes.buffer, mail.raw.bytes.byteOffset, mail.raw.bytes.byteLength),
+    content: mail.content,
+    createdAt: mail.receivedAt,
+  });
   const accepted: Accepted[] = [];
-  // Agents are locked in the order of their addresses, so two messages cannot wait for each other.
+  // Agents are locked in the order of their addresses, so that two messages cannot deadlock.
   const recipients = [...mail.recipients].sort((a, b) => (a.mailbox < b.mailbox ? -1 : 1));
   const words = searchWords(mail, mail.content, recipients.length);
   let previous = "";
@@ -59,7 +55,7 @@ export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
     const one = yield* acceptFor(s, mail, recipient, words);
     if (one) accepted.push(one);
   }
-  // The bytes of a second offer carry a newer Received field and belong to nobody.
+  // The bytes of a repeated message have a newer Received field, and no message refers to them.
   if (!accepted.some(({ fresh }) => fresh)) yield* dropOrphanedRaw(s, [mail.raw.sha256]);
   return accepted;
 }
@@ -79,18 +75,7 @@ function* acceptFor(
     eventId: newId("evt"),
     conversationId: (yield* conversationOf(s, agent.id, mail.references)) ?? newId("conv"),
   });
-  const stored = yield* ask(
-    s.prepared(
-      "insertMessage",
-      () =>
-        s.db
-          .insert(s.t.messages)
-          .values(placeholders(s.t.messages, row))
-          .onConflictDoNothing()
-          .returning({ id: s.t.messages.id }),
-      row,
-    ),
-  );
+  const stored = yield* insertMessage(s, row);
   if (stored.length === 0) return yield* earlierCopy(s, agent.id, mail);
 
   yield* indexMessage(s, row, words);
@@ -112,7 +97,7 @@ function* acceptFor(
   return { message: row, fresh: true };
 }
 
-/** What the gate will ask about the sender; it does not depend on whether the message is kept. */
+/** Remembers what the gate will ask about the sender, even after the message is deleted. */
 function* rememberSender(s: Scope, row: MessageRow): Verb<void> {
   const { agentId, fromAddress: address, createdAt: now } = row;
   if (!row.verified) return yield* noteUnproven(s, row);
@@ -134,21 +119,18 @@ function* tellReceived(s: Scope, row: MessageRow): Verb<void> {
   });
 }
 
+const incrementSeq = statement(({ db, t: { agents } }, p: Params<{ id: string }>) =>
+  db
+    .update(agents)
+    .set({ lastSeq: sql`${agents.lastSeq} + 1` })
+    .where(eq(agents.id, p.id))
+    .returning(),
+);
+
 /** Takes the agent's next sequence number; the row lock makes numbers follow commit order. */
 function* takeSeq(s: Scope, id: string): Verb<AgentRow | null> {
-  const rows = yield* ask(
-    s.prepared(
-      "takeSeq",
-      () =>
-        s.db
-          .update(s.t.agents)
-          .set({ lastSeq: sql`${s.t.agents.lastSeq} + 1` })
-          .where(eq(s.t.agents.id, sql.placeholder("id")))
-          .returning(),
-      { id },
-    ),
-  );
-  return rows[0] ?? null;
+  const [agent] = yield* incrementSeq(s, { id });
+  return agent ?? null;
 }
 
 function* earlierCopy(s: Scope, agentId: string, mail: InboundMail): Verb<Accepted | null> {

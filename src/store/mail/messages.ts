@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, gt, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import type { ReadStatus } from "../../mail.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { MailContent, MessageRow } from "../schema.ts";
 import { type FrameRow, frameColumns } from "./received.ts";
 import { matching } from "./search.ts";
@@ -60,40 +61,37 @@ export function* listMessages(
   return yield* withLabels(s, rows);
 }
 
-/** Longest subject in a notification: one line of RFC 5322 2.1.1. The message itself has it whole. */
+/** Longest subject in a notification: one line of RFC 5322 2.1.1. The message itself has the whole subject. */
 const NEWS_SUBJECT_CHARS = 998;
 
+const selectMessagesAfter = statement(
+  ({ db, t: { messages } }, p: Params<{ agentId: string; after: number; limit: number }>, unreadOnly: boolean) =>
+    db
+      .select({
+        ...frameColumns(messages),
+        subject: sql<string>`substr(${messages.subject}, 1, ${sql.raw(`${NEWS_SUBJECT_CHARS}`)})`,
+      })
+      .from(messages)
+      .where(
+        and(
+          eq(messages.agentId, p.agentId),
+          gt(messages.seq, p.after),
+          // A constant, because a parameter would not match the partial index.
+          unreadOnly ? sql`${messages.status} = 'unread'` : undefined,
+        ),
+      )
+      .orderBy(asc(messages.seq))
+      .limit(p.limit),
+);
+
 /** An agent's messages after a position, oldest first, for the WebSocket hub. */
-export function* messagesAfter(
+export function messagesAfter(
   s: Scope,
   agentId: string,
   after: number,
-  options: { unreadOnly: boolean; limit: number },
+  { unreadOnly, limit }: { unreadOnly: boolean; limit: number },
 ): Verb<FrameRow[]> {
-  const { messages } = s.t;
-  return yield* ask(
-    s.prepared(
-      `messagesAfter ${options.unreadOnly}`,
-      () =>
-        s.db
-          .select({
-            ...frameColumns(messages),
-            subject: sql<string>`substr(${messages.subject}, 1, ${sql.raw(`${NEWS_SUBJECT_CHARS}`)})`,
-          })
-          .from(messages)
-          .where(
-            and(
-              eq(messages.agentId, sql.placeholder("agentId")),
-              gt(messages.seq, sql.placeholder("after")),
-              // Written out, because a partial index is only found by a constant.
-              options.unreadOnly ? sql`${messages.status} = 'unread'` : undefined,
-            ),
-          )
-          .orderBy(asc(messages.seq))
-          .limit(sql.placeholder("limit")),
-      { agentId, after, limit: options.limit },
-    ),
-  );
+  return selectMessagesAfter(s, { agentId, after, limit }, unreadOnly);
 }
 
 export interface StoredMail {
@@ -102,34 +100,23 @@ export interface StoredMail {
   content: MailContent;
 }
 
-/** A message with its bytes and what was read from them, or null when the agent has none of that id. */
+const selectMessage = statement(({ db, t: { messages, rawMail } }, p: Params<{ id: string; agentId: string }>) =>
+  db
+    .select({ message: messages, raw: rawMail.bytes, content: rawMail.content })
+    .from(messages)
+    .innerJoin(rawMail, eq(rawMail.sha256, messages.rawSha256))
+    .where(and(eq(messages.id, p.id), eq(messages.agentId, p.agentId))),
+);
+
+const selectLabels = statement(({ db, t: { messageLabels } }, p: Params<{ id: string }>) =>
+  db.select().from(messageLabels).where(eq(messageLabels.messageId, p.id)),
+);
+
+/** A message with its bytes and its parsed content, or null when the agent has no message of that id. */
 export function* getMessage(s: Scope, agentId: string, id: string): Verb<StoredMail | null> {
-  const { messages, rawMail } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "getMessage",
-      () =>
-        s.db
-          .select({ message: messages, raw: rawMail.bytes, content: rawMail.content })
-          .from(messages)
-          .innerJoin(rawMail, eq(rawMail.sha256, messages.rawSha256))
-          .where(and(eq(messages.id, sql.placeholder("id")), eq(messages.agentId, sql.placeholder("agentId")))),
-      { id, agentId },
-    ),
-  );
-  const row = rows[0];
+  const [row] = yield* selectMessage(s, { id, agentId });
   if (!row) return null;
-  const labels = yield* ask(
-    s.prepared(
-      "labelsOfMessage",
-      () =>
-        s.db
-          .select()
-          .from(s.t.messageLabels)
-          .where(eq(s.t.messageLabels.messageId, sql.placeholder("id"))),
-      { id },
-    ),
-  );
+  const labels = yield* selectLabels(s, { id });
   const message = { ...row.message, labels: labels.map(({ label }) => label).sort() };
   return { message, raw: row.raw, content: row.content };
 }
@@ -180,7 +167,7 @@ export function* updateMessage(
   return (yield* withLabels(s, [found]))[0] ?? null;
 }
 
-/** Deletes a message and, when nobody else holds them, its bytes. */
+/** Deletes a message and, when no other message refers to them, its bytes. */
 export function* deleteMessage(s: Scope, agentId: string, id: string): Verb<boolean> {
   const { messages } = s.t;
   const gone = yield* ask(
@@ -196,7 +183,7 @@ export function* deleteMessage(s: Scope, agentId: string, id: string): Verb<bool
   return gone.length > 0;
 }
 
-/** Deletes all messages of an agent, who gets no more until the transaction ends. */
+/** Deletes all messages of an agent, which gets no more until the transaction ends. */
 export function* dropMessagesOf(s: Scope, agentId: string): Verb<void> {
   const { messages, agents } = s.t;
   yield* ask(s.locked(s.db.select({ id: agents.id }).from(agents).where(eq(agents.id, agentId))));
@@ -218,7 +205,7 @@ export function* sweepMessages(s: Scope, before: Date, limit: number): Verb<numb
   return yield* dropMessages(s, inArray(messages.id, old));
 }
 
-/** Deletes messages, with their bytes where nobody else holds them; returns how many went. */
+/** Deletes messages, and their bytes where no other message refers to them. Returns how many. */
 function* dropMessages(s: Scope, which: SQL): Verb<number> {
   const { messages } = s.t;
   const gone = yield* ask(s.db.delete(messages).where(which).returning({ raw: messages.rawSha256 }));
@@ -229,14 +216,14 @@ function* dropMessages(s: Scope, which: SQL): Verb<number> {
   return gone.length;
 }
 
-/** Deletes those of the raw mails that no message refers to any more. */
+/** Deletes the raw mails among these that no message refers to any more. */
 export function* dropOrphanedRaw(s: Scope, hashes: string[]): Verb<void> {
   const { rawMail, messages } = s.t;
   const unique = [...new Set(hashes)];
   // Both databases bound the number of parameters in one statement.
   for (let i = 0; i < unique.length; i += 500) {
     const some = inArray(rawMail.sha256, unique.slice(i, i + 500));
-    // Locked first: whoever else deletes a message of these bytes is waited for, and the next statement sees it gone.
+    // Locked first: a transaction that deletes another message of these bytes ends before the next statement looks.
     yield* ask(s.locked(s.db.select({ sha256: rawMail.sha256 }).from(rawMail).where(some).orderBy(rawMail.sha256)));
     yield* ask(
       s.db
@@ -262,7 +249,7 @@ export function* withLabels(s: Scope, rows: MessageRow[]): Verb<LabelledMessage[
       ),
   );
   const byMessage = Map.groupBy(labels, (row) => row.messageId);
-  // Sorted here: the databases sort by different alphabets.
+  // Sorted here, because the two databases collate text differently.
   const labelsOf = (id: string) => (byMessage.get(id) ?? []).map((row) => row.label).sort();
   return rows.map((row) => ({ ...row, labels: labelsOf(row.id) }));
 }
@@ -271,7 +258,7 @@ export function* withLabels(s: Scope, rows: MessageRow[]): Verb<LabelledMessage[
 export function* countMessages(s: Scope, agentId: string): Verb<{ total: number; unread: number }> {
   const { messages } = s.t;
   const mine = eq(messages.agentId, agentId);
-  // Two questions, because each has an index that answers it without the rows.
+  // Two queries, because an index alone answers each of them.
   const total = yield* ask(s.db.select({ n: sql<number>`count(*)` }).from(messages).where(mine));
   const unread = yield* ask(
     s.db

@@ -1,59 +1,53 @@
 import { type SQL, sql } from "drizzle-orm";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import type { Scope, Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { MailContent, MessageRow } from "../schema.ts";
 
-/** Words of the head and of the body that are indexed at most, in characters: both together stay under the 1 MiB of a tsvector. */
+/** Characters of the head, and of the body, that are indexed: both together stay under the 1 MiB of a tsvector. */
 const INDEXED_TEXT_MAX = 100_000;
 /**
- * Different words of one message that are indexed for all its recipients together, in SQLite about 1 µs each: mail to a
- * hundred agents must not stop the server. Long letters have some 2,000.
+ * Distinct words of one message that are indexed for all its recipients together, about 1 µs each in SQLite: mail to a
+ * hundred agents must not block the server. A long letter has some 2,000.
  */
 const INDEXED_WORDS_MAX = 50_000;
-/** Of a message to many recipients, each has at least so many indexed. */
+/** Words that are indexed for each of many recipients at least. */
 const RECIPIENT_WORDS_MIN = 500;
-/** What is folded at once: one character may stand for 18. */
+/** Characters normalized at once: one may become 18. */
 const FOLDED_PIECE = 1_000;
 /** Longer words are cut, in messages and in queries alike. A lexeme of Postgres has at most 2,046 bytes. */
 const WORD_LENGTH_MAX = 100;
-/** Words of a query that count; the rest is ignored. */
+/** Words of a query that are looked for; the rest is ignored. */
 const QUERY_WORDS_MAX = 16;
-/** Words of one letter or digit that count: each is looked for in a large part of the whole index. */
+/** Words of one letter or digit that are looked for: each reads a large part of the index. */
 const QUERY_LETTERS_MAX = 3;
-/** A word of a query has at most as many characters of it; longer queries have none that count behind them. */
+/** Characters of a query that are read: `QUERY_WORDS_MAX` words end before. */
 const QUERY_TEXT_MAX = 4 * QUERY_WORDS_MAX * WORD_LENGTH_MAX;
 
-/** The index in SQLite, a virtual table, and in Postgres; not in the schema, because they have no column in common. */
+/**
+ * The index in SQLite, a virtual table, and in Postgres. They are not in the schema, as they have no column in common.
+ */
 const ftsIndex = sqliteTable("message_search", { rowid: integer("rowid"), document: text("document") });
 const tsvectorIndex = sqliteTable("message_search", { messageId: text("message_id"), document: text("document") });
 
+const insertDocument = statement(({ db, dialect }, p: Params<{ id: string; document: string }>) =>
+  dialect === "sqlite"
+    ? db.insert(ftsIndex).values({ rowid: sql`(select n from messages where id = ${p.id})`, document: p.document })
+    : db
+        .insert(tsvectorIndex)
+        .values({ messageId: p.id, document: sql`array_to_tsvector(string_to_array(${p.document}, ' '))` }),
+);
+
 /**
- * Full-text search: the one place where the two databases differ on purpose (FTS5, tsvector).
- * Subject, addresses, attachment names and body are indexed; a query finds the messages in which each of
- * its words begins a word. The words are found here, so that both databases find the same ones.
+ * Full-text search: the one place where the two databases differ on purpose (FTS5, tsvector). Subject, addresses,
+ * attachment names and body are indexed; a query finds the messages in which each of its words begins a word. Text is
+ * split into words here, so that both databases find the same messages.
  */
 export function* indexMessage(s: Scope, row: MessageRow, words: string): Verb<void> {
-  const document = `${ownerWord(row.agentId)} ${words}`.trim();
-  const id = sql.placeholder("id");
-  yield* ask(
-    s.prepared(
-      "indexMessage",
-      () =>
-        s.dialect === "sqlite"
-          ? s.db.insert(ftsIndex).values({
-              rowid: sql`(select n from messages where id = ${id})`,
-              document: sql.placeholder("document"),
-            })
-          : s.db.insert(tsvectorIndex).values({
-              messageId: id,
-              document: sql`array_to_tsvector(string_to_array(${sql.placeholder("document")}, ' '))`,
-            }),
-      { id: row.id, document },
-    ),
-  );
+  yield* insertDocument(s, { id: row.id, document: `${ownerWord(row.agentId)} ${words}`.trim() });
 }
 
-/** The words by which a message is found, each once, separated by spaces: the same for each of its recipients. */
+/** The words by which a message is found, each once, separated by spaces. They are the same for all its recipients. */
 export function searchWords(
   mail: Pick<MessageRow, "subject" | "from" | "to" | "cc">,
   content: Pick<MailContent, "text" | "attachments">,
@@ -67,9 +61,9 @@ export function searchWords(
 }
 
 /**
- * A condition on messages: those in which each word of `query` begins a word. Any text is a valid query. It narrows by
- * the agent, so that one mailbox's search costs nothing for what others have, but it may let others' pass; with null it
- * finds what anybody has.
+ * The condition for messages in which each word of `query` begins a word. Any text is a valid query. The agent only
+ * narrows the search, so that its cost does not grow with other mailboxes; the caller must still compare the owner.
+ * Null: of all agents.
  */
 export function matching(s: Scope, agentId: string | null, query: string): SQL {
   const { messages } = s.t;
@@ -88,14 +82,14 @@ function oneOf(words: string[], or: string, written: (word: string) => string): 
   return words.length === 1 ? written(words[0] as string) : `(${words.map(written).join(or)})`;
 }
 
-/** A sigma is lower-cased by what follows it, so one at the end of a word may stand in the index in either form. */
+/** The lower case of a sigma depends on what follows it, so at the end of a word the index may have either form. */
 function spelled(word: string): string[] {
   return /[σς]$/.test(word) ? [`${word.slice(0, -1)}σ`, `${word.slice(0, -1)}ς`] : [word];
 }
 
 /**
- * The words of a query that are looked for: the first 16, of letters alone the first three. A word that begins another
- * one is left out, because the other finds less and implies it.
+ * The words of a query that are looked for: the first 16, but only three single letters or digits. A word that begins
+ * another word is left out, because the other implies it.
  */
 export function queryWords(query: string): string[] {
   const asked = [...new Set(words(query.slice(0, QUERY_TEXT_MAX)).slice(0, QUERY_WORDS_MAX))];
@@ -104,12 +98,12 @@ export function queryWords(query: string): string[] {
   return narrow.filter((word) => !/^[a-z0-9]$/.test(word) || ++letters <= QUERY_LETTERS_MAX);
 }
 
-/** A word that stands for an agent in the index. No text has it, because of the sign; no address is longer (RFC 5321 4.5.3.1). */
+/** The word for an agent in the index. No text has it, because of the §; no address is longer (RFC 5321 4.5.3.1). */
 function ownerWord(agentId: string): string {
   return `§${agentId.slice(0, 320).replace(/[^a-z0-9]/g, "§")}`;
 }
 
-/** The words of as much of a text as is indexed. */
+/** The words of the part of a text that is indexed. */
 function indexed(text: string): string[] {
   const found: string[] = [];
   let length = 0;
@@ -126,7 +120,7 @@ function indexed(text: string): string[] {
  * without spaces; each of their characters counts as a word.
  */
 function words(text: string): string[] {
-  // Most mail by far; without the classes of Unicode it takes a tenth of the time.
+  // Most mail is ASCII, which takes a tenth of the time without the classes of Unicode.
   if (/^[\x00-\x7f]*$/.test(text))
     return (text.toLowerCase().match(/[a-z0-9]+/g) ?? []).map((word) => word.slice(0, WORD_LENGTH_MAX));
   const folded = decomposed(text)
@@ -136,11 +130,11 @@ function words(text: string): string[] {
   return (folded.match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => word.slice(0, WORD_LENGTH_MAX));
 }
 
-/** The text in form NFKD, as far as it then has `INDEXED_TEXT_MAX` characters. */
+/** The first `INDEXED_TEXT_MAX` characters of the text in NFKD. */
 function decomposed(text: string): string {
   let result = "";
   for (let at = 0; at < text.length && result.length < INDEXED_TEXT_MAX; ) {
-    // Both halves of a character stay together.
+    // A surrogate pair stays together.
     const end = at + FOLDED_PIECE + (/[\ud800-\udbff]/.test(text[at + FOLDED_PIECE - 1] ?? "") ? 1 : 0);
     result += text.slice(at, end).normalize("NFKD");
     at = end;

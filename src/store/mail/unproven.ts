@@ -1,20 +1,21 @@
 import { and, eq, inArray, lt, sql } from "drizzle-orm";
 import { type Mailbox, mailboxAddress } from "../../mail.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { MessageRow } from "../schema.ts";
 
-/** Addresses remembered of one message: its authors and its Reply-To. More than a person would answer to. */
+/** Addresses remembered of one message, from its authors and its Reply-To: more than a person would answer. */
 const ADDRESSES_MAX = 100;
 
 const conversationKey = (id: string) => `conversation ${id}`;
-/** Sub-addresses reach the same person, so they count as one. */
+/** A sub-address reaches the same person, so it counts as the address. */
 const addressKey = (address: string) => `address ${mailboxAddress(address) ?? address}`;
-/** What was remembered before sub-addresses counted as one is found too. */
+/** Also finds addresses that older versions stored with their sub-address. */
 const addressKeys = (address: string) => [...new Set([addressKey(address), `address ${address}`])];
 
 /**
- * Remembers a message whose sender is not proven, by its conversation, its authors and its Reply-To. The memory outlives
- * the message.
+ * Remembers a message with an unproven sender by its conversation, its authors and its Reply-To, even after it is
+ * deleted.
  */
 export function* noteUnproven(s: Scope, message: MessageRow): Verb<void> {
   const { conversationId, from, replyTo } = message;
@@ -22,8 +23,8 @@ export function* noteUnproven(s: Scope, message: MessageRow): Verb<void> {
 }
 
 /**
- * Remembers whom an unsigned Reply-To of a proven message names beside its author: whoever passed the message on could
- * have asked for answers there.
+ * Remembers the addresses of an unsigned Reply-To in a proven message, except its author's: any server that relayed the
+ * message could have added them.
  */
 export function* noteUnsignedReplyTo(s: Scope, message: MessageRow): Verb<void> {
   const author = addressKey(message.fromAddress);
@@ -48,27 +49,19 @@ function* note(s: Scope, { agentId, createdAt }: MessageRow, given: string[]): V
   );
 }
 
+const deleteUnproven = statement(({ db, t: { unproven } }, p: Params<{ agentId: string; key: string }>) =>
+  db.delete(unproven).where(and(eq(unproven.agentId, p.agentId), eq(unproven.key, p.key))),
+);
+
 /**
- * Forgets that mail from an address was unproven, because mail from it has been proven since. Its conversations stay
- * remembered: what was said there is as doubtful as before.
+ * Forgets an unproven address, because mail from it has been proven since. Its conversations stay remembered: their
+ * earlier mail is still unproven.
  */
 export function* forgetUnproven(s: Scope, agentId: string, address: string): Verb<void> {
-  for (const key of addressKeys(address))
-    yield* ask(
-      s.prepared(
-        "forgetUnproven",
-        () =>
-          s.db
-            .delete(s.t.unproven)
-            .where(
-              and(eq(s.t.unproven.agentId, sql.placeholder("agentId")), eq(s.t.unproven.key, sql.placeholder("key"))),
-            ),
-        { agentId, key },
-      ),
-    );
+  for (const key of addressKeys(address)) yield* deleteUnproven(s, { agentId, key });
 }
 
-/** Whether unproven mail came in the conversation, or from one of the addresses, or asked for answers there. */
+/** Whether unproven mail came in the conversation, came from one of the addresses, or named one in its Reply-To. */
 export function* isUnproven(
   s: Scope,
   agentId: string,
@@ -91,7 +84,7 @@ export function* isUnproven(
   return found.length > 0;
 }
 
-/** Forgets up to `limit` conversations and addresses without unproven mail since `before`. */
+/** Forgets up to `limit` conversations and addresses that had no unproven mail since `before`. */
 export function* sweepUnproven(s: Scope, before: Date, limit: number): Verb<number> {
   const { unproven } = s.t;
   const old = yield* ask(

@@ -1,4 +1,5 @@
 import { and, asc, eq, inArray, isNotNull, lte, sql } from "drizzle-orm";
+import { earliest } from "../../util/clock.ts";
 import { Failure } from "../../util/errors.ts";
 import type { EventData } from "../../wire/events.ts";
 import { addAudit } from "../accounts/audit.ts";
@@ -385,8 +386,7 @@ export function* nextHoldDue(s: Scope): Verb<Date | null> {
       .orderBy(asc(messages.noticeDueAt))
       .limit(1),
   );
-  const times = [expiry?.at, notice?.at].flatMap((at) => (at ? [at.getTime()] : []));
-  return times.length > 0 ? new Date(Math.min(...times)) : null;
+  return earliest([expiry?.at, notice?.at]);
 }
 
 /** A held or decided message by its id alone, for a link whose signature names it. */

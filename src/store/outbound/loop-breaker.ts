@@ -1,11 +1,14 @@
 import { and, eq, gt, sql } from "drizzle-orm";
-import { ask, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { Hold } from "../schema.ts";
 import type { SendLimits } from "./send-limits.ts";
 
 const MINUTE_MS = 60_000;
 
-/** What the loop breaker counts a message for: its conversation, unless it begins one, and each of its recipients. */
+/**
+ * The keys under which the loop breaker counts a message: its conversation, unless it begins one, and each recipient.
+ */
 export function loopKeys(conversationId: string | null, recipients: { address: string }[]): string[] {
   const addresses = new Set(recipients.map(({ address }) => `address ${address}`));
   return [...(conversationId ? [`conversation ${conversationId}`] : []), ...addresses];
@@ -17,8 +20,8 @@ function partsOf(key: string): { kind: string; name: string } {
 }
 
 /**
- * Whether this message looks like one more turn of a loop: one of its `keys` had its share within the window, or is
- * stopped already. `first`: it is the message at which the loop is stopped.
+ * Holds a message that looks like one more turn of a loop: one of its `keys` has had its share of messages within the
+ * window, or is stopped already. `first`: this message stops the loop. Null when it may go on.
  */
 export function* holdLoop(
   s: Scope,
@@ -46,57 +49,48 @@ export function* holdLoop(
   return null;
 }
 
+const selectStopped = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; key: string }>) =>
+    db
+      .select({ id: messages.id })
+      .from(messages)
+      .where(
+        and(
+          eq(messages.agentId, p.agentId),
+          eq(messages.loopKey, p.key),
+          // A constant, because a parameter would not match the partial index.
+          sql`${messages.status} = 'pending_approval'`,
+        ),
+      )
+      .limit(1),
+);
+
 function* isStopped(s: Scope, agentId: string, key: string): Verb<boolean> {
-  const { outboundMessages: messages } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "loopStopped",
-      () =>
-        s.db
-          .select({ id: messages.id })
-          .from(messages)
-          .where(
-            and(
-              eq(messages.agentId, sql.placeholder("agentId")),
-              eq(messages.loopKey, sql.placeholder("key")),
-              // Written out, because a partial index is only found by a constant.
-              sql`${messages.status} = 'pending_approval'`,
-            ),
-          )
-          .limit(1),
-      { agentId, key },
-    ),
-  );
-  return rows.length > 0;
+  return (yield* selectStopped(s, { agentId, key })).length > 0;
 }
 
-/** Whether an agent has sent this many messages after a time, in a conversation or to an address. */
+const selectSent = statement(
+  (
+    { db, t: { outboundMessages, outboundRecipients } },
+    p: Params<{ agentId: string; name: string; after: Date; share: number }>,
+    kind: string,
+  ) => {
+    const [table, column] =
+      kind === "conversation"
+        ? ([outboundMessages, outboundMessages.conversationId] as const)
+        : ([outboundRecipients, outboundRecipients.address] as const);
+    return db
+      .select({ at: table.createdAt })
+      .from(table)
+      .where(and(eq(table.agentId, p.agentId), eq(column, p.name), gt(table.createdAt, p.after)))
+      .limit(p.share);
+  },
+);
+
+/** Whether an agent has sent `share` messages after a time, in a conversation or to an address. */
 function* hadItsShare(s: Scope, agentId: string, key: string, after: Date, share: number): Verb<boolean> {
   const { kind, name } = partsOf(key);
-  const { outboundMessages, outboundRecipients } = s.t;
-  const [table, column] =
-    kind === "conversation"
-      ? ([outboundMessages, outboundMessages.conversationId] as const)
-      : ([outboundRecipients, outboundRecipients.address] as const);
-  const rows = yield* ask(
-    s.prepared(
-      `sentIn ${kind}`,
-      () =>
-        s.db
-          .select({ at: table.createdAt })
-          .from(table)
-          .where(
-            and(
-              eq(table.agentId, sql.placeholder("agentId")),
-              eq(column, sql.placeholder("name")),
-              gt(table.createdAt, timePlaceholder(s, "after")),
-            ),
-          )
-          .limit(sql.placeholder("share")),
-      { agentId, name, after, share },
-    ),
-  );
-  return rows.length >= share;
+  return (yield* selectSent(s, { agentId, name, after, share }, kind)).length >= share;
 }
 
 function* releasedAt(s: Scope, agentId: string, key: string): Verb<Date | null> {

@@ -3,7 +3,9 @@ import type { OutboundStatus, OutboundType } from "../../mail.ts";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
 import { isPausedAbove } from "../accounts/pauses.ts";
-import { ask, placeholders, type Scope, type Verb } from "../engine/engine.ts";
+import { IDEMPOTENCY_KEPT_MS } from "../accounts/requests.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { insertStatement, type Params, statement } from "../engine/statement.ts";
 import { addEvent } from "../events/events.ts";
 import { noteWritten, strangersAmong, unwrittenAmong } from "../mail/correspondents.ts";
 import type { AgentRow, HeldReview, Hold, OutboundRow, RecipientKind, RecipientRow } from "../schema.ts";
@@ -11,16 +13,16 @@ import { holdLoop, loopKeys } from "./loop-breaker.ts";
 import { lockRecipients, refreshStatus } from "./queue.ts";
 import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-limits.ts";
 
-/** How long an Idempotency-Key names the message it came with (WIRE). */
-const IDEMPOTENCY_KEPT_MS = 24 * 3_600_000;
 /**
- * How long the same request without an Idempotency-Key means the message it came with, while no final answer was handed
- * over: two minutes after its answer (WIRE), which takes 10 s at most.
+ * How long the same request without an Idempotency-Key stands for the first message, while the client has no final
+ * answer: two minutes after the answer (WIRE), which takes 10 s at most.
  */
 const REPEAT_MS = 130_000;
-/** References looked up for the conversation at most, more than a message of ours has; the newest are last (RFC 5322 3.6.4). */
+/**
+ * References looked up to find a conversation, more than our own messages have. The newest are last (RFC 5322 3.6.4).
+ */
 const REFERENCES_MAX = 200;
-/** Recipients that an event names, so that its row stays small. */
+/** Recipients that an event names at most, so that its row stays small. */
 const EVENT_RECIPIENTS_MAX = 50;
 
 export interface NewOutbound {
@@ -60,11 +62,11 @@ export interface Outbound {
 }
 
 /**
- * Stores an outbound message and queues it for each of its recipients: all or nothing.
- * The same request finds the first message (`fresh` false): by its Idempotency-Key, or without one as long as no final
- * answer was handed over. What a gate or the loop breaker holds is stored held. Null, and nothing is done, when the gate
- * was changed meanwhile: decide again. Failures: `idempotency_key_reused` for another request, `not_found` when the agent
- * is gone, `recipient_suppressed`, `rate_limited` with the time to wait.
+ * Stores an outbound message and queues it for each of its recipients: all or nothing. A repeated request finds the
+ * first message (`fresh` false): by its Idempotency-Key, or without one while the client has no final answer. A message
+ * that the gate or the loop breaker stops is stored held. Does nothing and returns null when the gate was changed since
+ * it decided: the caller decides again. Failures: `idempotency_key_reused` for another request, `not_found` when the
+ * agent is gone, `recipient_suppressed`, and `rate_limited` with the time to wait.
  */
 export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & { fresh: boolean }) | null> {
   const { message, limits, now } = input;
@@ -78,7 +80,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   const strangers = yield* strangersAmong(s, agent.id, addresses);
   const unwritten = yield* unwrittenAmong(s, agent.id, addresses);
   yield* countSend(s, agent, unwritten.length, limits, now);
-  // The pace is that of the leaving: the time in which mail can be taken back comes before.
+  // The rate limit counts messages as they leave, so the time in which mail can be taken back comes first.
   const notBefore = yield* paceOf(s, agent.id, limits, new Date(now.getTime() + agent.undoSeconds * 1000));
   const found = input.conversationId || (yield* conversationOf(s, agent.id, message.content.references));
   const conversationId = found ?? newId("conv");
@@ -140,27 +142,19 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   return { message: row, recipients, fresh: true };
 }
 
-/** The agent's row, locked: messages of one agent are accepted one after the other, so that limits hold. */
+const selectLockedAgent = statement(({ db, t: { agents }, locked }, p: Params<{ id: string }>) =>
+  locked(db.select().from(agents).where(eq(agents.id, p.id))),
+);
+
+/** The agent's row, locked: messages of one agent are accepted one after the other, so its limits hold. */
 export function* lockAgent(s: Scope, id: string): Verb<AgentRow | null> {
-  const rows = yield* ask(
-    s.prepared(
-      "lockAgent",
-      () =>
-        s.locked(
-          s.db
-            .select()
-            .from(s.t.agents)
-            .where(eq(s.t.agents.id, sql.placeholder("id"))),
-        ),
-      { id },
-    ),
-  );
-  return rows[0] ?? null;
+  const [agent] = yield* selectLockedAgent(s, { id });
+  return agent ?? null;
 }
 
 type Asked = Pick<OutboundRow, "agentId" | "idempotencyKey" | "requestHash" | "requestBy">;
 
-/** The message that came with the same request before. The caller holds the agent's lock. */
+/** The message that the same request stored before, or null. The caller holds the agent's lock. */
 function* earlierMessage(s: Scope, userId: string, asked: Asked, now: Date): Verb<OutboundRow | null> {
   const { idempotencyKey: key, requestHash, requestBy } = asked;
   if (key === null) return requestHash && requestBy ? yield* unansweredMessage(s, asked, now) : null;
@@ -172,61 +166,49 @@ function* earlierMessage(s: Scope, userId: string, asked: Asked, now: Date): Ver
   return found;
 }
 
-/** The message that came with this Idempotency-Key. An old one gives the key up. */
+const selectKeyed = statement(({ db, t: { outboundMessages: messages } }, p: Params<{ userId: string; key: string }>) =>
+  db
+    .select()
+    .from(messages)
+    .where(and(eq(messages.userId, p.userId), eq(messages.idempotencyKey, p.key))),
+);
+
+/** The message that came with this Idempotency-Key. After its time it loses the key. */
 function* keyedMessage(s: Scope, userId: string, key: string, now: Date): Verb<OutboundRow | null> {
   const { outboundMessages } = s.t;
-  const [found] = yield* ask(
-    s.prepared(
-      "keyedMessage",
-      () =>
-        s.db
-          .select()
-          .from(outboundMessages)
-          .where(
-            and(
-              eq(outboundMessages.userId, sql.placeholder("userId")),
-              eq(outboundMessages.idempotencyKey, sql.placeholder("key")),
-            ),
-          ),
-      { userId, key },
-    ),
-  );
+  const [found] = yield* selectKeyed(s, { userId, key });
   if (!found) return null;
   if (now.getTime() - found.createdAt.getTime() < IDEMPOTENCY_KEPT_MS) return found;
   yield* ask(s.db.update(outboundMessages).set({ idempotencyKey: null }).where(eq(outboundMessages.id, found.id)));
   return null;
 }
 
-/** The newest message that came with the same request by the same caller, and of which nothing final was told yet. */
+const selectUnanswered = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<Pick<OutboundRow, "agentId" | "requestHash" | "requestBy">>) =>
+    db
+      .select()
+      .from(messages)
+      .where(
+        and(
+          eq(messages.agentId, p.agentId),
+          eq(messages.requestHash, p.requestHash),
+          isNotNull(messages.requestHash),
+          isNull(messages.idempotencyKey),
+          isNull(messages.answeredAt),
+          eq(messages.requestBy, p.requestBy),
+        ),
+      )
+      .orderBy(desc(messages.createdAt))
+      .limit(1),
+);
+
+/** The newest message of the same request by the same caller, while the caller has no final answer about it. */
 function* unansweredMessage(s: Scope, asked: Asked, now: Date): Verb<OutboundRow | null> {
-  const { outboundMessages } = s.t;
-  const { agentId, requestHash, requestBy } = asked;
-  const [found] = yield* ask(
-    s.prepared(
-      "unansweredMessage",
-      () =>
-        s.db
-          .select()
-          .from(outboundMessages)
-          .where(
-            and(
-              eq(outboundMessages.agentId, sql.placeholder("agentId")),
-              eq(outboundMessages.requestHash, sql.placeholder("requestHash")),
-              isNotNull(outboundMessages.requestHash),
-              isNull(outboundMessages.idempotencyKey),
-              isNull(outboundMessages.answeredAt),
-              eq(outboundMessages.requestBy, sql.placeholder("requestBy")),
-            ),
-          )
-          .orderBy(desc(outboundMessages.createdAt))
-          .limit(1),
-      { agentId, requestHash, requestBy },
-    ),
-  );
+  const [found] = yield* selectUnanswered(s, asked);
   return found && now.getTime() - found.createdAt.getTime() <= REPEAT_MS ? found : null;
 }
 
-/** Notes that a final answer about the message was handed to the client: the same request now means another message. */
+/** Notes that the client has a final answer about the message: the same request now makes a new one. */
 export function* noteAnswered(s: Scope, id: string, now: Date): Verb<void> {
   const { outboundMessages } = s.t;
   yield* ask(
@@ -237,31 +219,20 @@ export function* noteAnswered(s: Scope, id: string, now: Date): Verb<void> {
   );
 }
 
+const insertMessage = insertStatement((t) => t.outboundMessages);
+const insertRaw = insertStatement((t) => t.outboundRaw);
+const insertRecipient = insertStatement((t) => t.outboundRecipients);
+
 /** Stores an outbound message with its bytes and recipients, as they are. */
 export function* insertOutbound(s: Scope, row: OutboundRow, recipients: RecipientRow[], raw: Buffer): Verb<void> {
-  const { outboundMessages, outboundRaw, outboundRecipients } = s.t;
-  yield* ask(
-    s.prepared("insertOutbound", () => s.db.insert(outboundMessages).values(placeholders(outboundMessages, row)), {
-      ...row,
-    }),
-  );
-  const bytes = { messageId: row.id, bytes: raw };
-  yield* ask(
-    s.prepared("insertOutboundRaw", () => s.db.insert(outboundRaw).values(placeholders(outboundRaw, bytes)), bytes),
-  );
-  for (const recipient of recipients)
-    yield* ask(
-      s.prepared(
-        "insertRecipient",
-        () => s.db.insert(outboundRecipients).values(placeholders(outboundRecipients, recipient)),
-        { ...recipient },
-      ),
-    );
+  yield* insertMessage(s, row);
+  yield* insertRaw(s, { messageId: row.id, bytes: raw });
+  for (const recipient of recipients) yield* insertRecipient(s, recipient);
 }
 
 /**
- * The event `message.held`, and `loop.stopped` for the first message of a loop; `withdrawnBy`: it waits again, because that
- * person took the approval back.
+ * Adds the event `message.held`, and `loop.stopped` for the first message of a loop. `withdrawnBy`: who took the
+ * approval back, so that the message waits again.
  */
 export function* tellHeld(
   s: Scope,
@@ -294,19 +265,23 @@ export function* tellHeld(
     });
 }
 
-/** The conversation of the agent's newest message that these Message-IDs name: of what went out, else of what came in. */
+/**
+ * The conversation of the newest message that these Message-IDs name: of one that the agent sent, else of one it
+ * received.
+ */
 export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
   const [newest] = yield* conversationsOf(s, agentId, references);
   return newest ?? null;
 }
 
 /**
- * All conversations of messages that these Message-IDs name, each once: of what went out, the newest first, and behind them
- * of what came in.
+ * The conversations of all messages that these Message-IDs name, each once: of sent messages, the newest first, then of
+ * received ones.
  *
- * Anybody may send a mail under an id that is another's, and would have the answers to that one filed in a conversation of
- * their own. So an id of the agent's own mail is never that of a mail that came in, and any other is that of its first. Who
- * foresees an id can be the first to have it; the agent's own ids cannot be foreseen, so they come before all others.
+ * A sender can reuse the Message-ID of another mail, to have the answers to it filed in the sender's conversation. So
+ * an id of the agent's own mail never stands for received mail, and any other id stands for the first mail that had it.
+ * A sender that guesses an id can be the first to use it. Nobody can guess the agent's own ids, so they come before all
+ * others.
  */
 export function* conversationsOf(s: Scope, agentId: string, references: string[]): Verb<string[]> {
   const wanted = references.slice(-REFERENCES_MAX);
@@ -317,7 +292,7 @@ export function* conversationsOf(s: Scope, agentId: string, references: string[]
       .select({ emailMessageId: outboundMessages.emailMessageId, conversationId: outboundMessages.conversationId })
       .from(outboundMessages)
       .where(and(eq(outboundMessages.agentId, agentId), inArray(outboundMessages.emailMessageId, wanted)))
-      // Not the bare column, here and below: SQLite would walk all of the agent's mail to save itself the sorting.
+      // By an expression, here and below: by the bare column, SQLite walks all of the agent's mail to avoid a sort.
       .orderBy(desc(sql`${outboundMessages.id} || ''`)),
   );
   const others = wanted.filter((id) => !own.some(({ emailMessageId }) => emailMessageId === id));
@@ -348,39 +323,26 @@ export function* conversationsOf(s: Scope, agentId: string, references: string[]
   return [...found];
 }
 
-/** A message's recipients in their order. */
-export function* recipientsOf(s: Scope, messageId: string): Verb<RecipientRow[]> {
-  const { outboundRecipients } = s.t;
-  return yield* ask(
-    s.prepared(
-      "recipientsOf",
-      () =>
-        s.db
-          .select()
-          .from(outboundRecipients)
-          .where(eq(outboundRecipients.messageId, sql.placeholder("messageId")))
-          .orderBy(outboundRecipients.n),
-      { messageId },
-    ),
-  );
+const selectRecipients = statement(({ db, t: { outboundRecipients: recipients } }, p: Params<{ messageId: string }>) =>
+  db.select().from(recipients).where(eq(recipients.messageId, p.messageId)).orderBy(recipients.n),
+);
+
+/** The recipients of a message, in its order. */
+export function recipientsOf(s: Scope, messageId: string): Verb<RecipientRow[]> {
+  return selectRecipients(s, { messageId });
 }
 
-/** An outbound message with what became of it, or null when the account has none of that id. */
+const selectMessage = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ id: string; userId: string }>) =>
+    db
+      .select()
+      .from(messages)
+      .where(and(eq(messages.id, p.id), eq(messages.userId, p.userId))),
+);
+
+/** An outbound message with its recipients, or null when the account has no message of that id. */
 export function* getOutbound(s: Scope, userId: string, id: string): Verb<Outbound | null> {
-  const { outboundMessages } = s.t;
-  const [message] = yield* ask(
-    s.prepared(
-      "getOutbound",
-      () =>
-        s.db
-          .select()
-          .from(outboundMessages)
-          .where(
-            and(eq(outboundMessages.id, sql.placeholder("id")), eq(outboundMessages.userId, sql.placeholder("userId"))),
-          ),
-      { id, userId },
-    ),
-  );
+  const [message] = yield* selectMessage(s, { id, userId });
   return message ? { message, recipients: yield* recipientsOf(s, id) } : null;
 }
 
@@ -433,7 +395,7 @@ export function* listOutbound(
   return yield* withRecipients(s, rows);
 }
 
-/** Outbound messages with what became of them, in the order given. */
+/** Outbound messages with their recipients, in the order given. */
 export function* withRecipients(s: Scope, rows: OutboundRow[]): Verb<Outbound[]> {
   if (rows.length === 0) return [];
   const { outboundRecipients } = s.t;
@@ -450,8 +412,8 @@ export function* withRecipients(s: Scope, rows: OutboundRow[]): Verb<Outbound[]>
 }
 
 /**
- * Takes a message back as far as it has not left. `cancelled` counts the recipients who will not get it: 0 is too
- * late. Null when the account has no such message.
+ * Cancels a message for the recipients to whom it has not left. `cancelled` counts them; 0 means too late. Null when
+ * the account has no such message.
  */
 export function* cancelOutbound(
   s: Scope,
@@ -487,7 +449,7 @@ export function* cancelOutbound(
 }
 
 /**
- * Deletes up to `limit` outbound messages older than `before` for which nothing more will be tried; `type`: only such.
+ * Deletes up to `limit` outbound messages older than `before`, of this type if given, once nothing of them waits.
  */
 export function* sweepOutbound(s: Scope, before: Date, limit: number, type?: OutboundType): Verb<number> {
   const { outboundMessages } = s.t;
@@ -508,7 +470,7 @@ export function* sweepOutbound(s: Scope, before: Date, limit: number, type?: Out
   return gone.length;
 }
 
-/** Deletes up to `limit` of what an agent, or an account with all its agents, has handed in; returns how many went. */
+/** Deletes up to `limit` outbound messages of an agent, or of an account with all its agents. Returns how many. */
 export function* dropSomeOutboundOf(
   s: Scope,
   owner: { agentId: string } | { userId: string },

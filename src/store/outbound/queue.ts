@@ -1,33 +1,36 @@
 import { and, asc, eq, inArray, isNotNull, lte, notInArray, type SQL, sql } from "drizzle-orm";
 import { type Method, type OutboundStatus, statusOf } from "../../mail.ts";
+import { earliest } from "../../util/clock.ts";
 import { suppress } from "../accounts/suppressions.ts";
-import { ask, askRaw, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { ask, askRaw, type Scope, type Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
+import { walkOf } from "../engine/walk.ts";
 import { addEvent } from "../events/events.ts";
 import { makeKnown } from "../mail/correspondents.ts";
 import type { OutboundRow, RecipientRow } from "../schema.ts";
 
-/** Accounts with something waiting that one claim looks at in a lane; the next claim looks at the ones after them. */
+/** Accounts that one claim looks at in a lane; the next claim goes on after them. */
 const ACCOUNTS_PER_CLAIM = 64;
 
 /** How many recipients a claim may take in a lane. */
 export interface LaneRoom {
   lane: string;
   free: number;
-  /** The account at which the last claim stopped looking; "" begins with the first. */
+  /** The account at which the last claim stopped; "" begins with the first. */
   after?: string | undefined;
 }
 
-/** Recipients under a lease, and for each lane the `after` of the next claim. */
+/** Recipients under a lease, and `after` of the next claim for each lane. */
 export interface ClaimedRecipients {
   claimed: RecipientRow[];
   after: Record<string, string>;
 }
 
 /**
- * Claims due recipients, in each lane as many as it has room for: their due time moves to the end of the lease, so
- * that a claimer that dies loses nothing. Where more are due than fit, accounts take turns, so that nobody waits for all
- * that somebody else has handed in. On Postgres it passes by what another transaction has locked, the message included:
- * everybody else locks a message before its recipients, so a claim that waited could wait in a circle.
+ * Claims due recipients, in each lane as many as it has room for. Their due time moves to the end of the lease, so they
+ * come back when the claimer dies. Where more are due than fit, accounts take turns: one that hands in much mail does
+ * not delay the others. On Postgres a claim skips recipients that are locked, or whose message is: all other verbs lock
+ * a message before its recipients, so a claim that waited for one could deadlock.
  */
 export function* claimDueRecipients(
   s: Scope,
@@ -37,8 +40,8 @@ export function* claimDueRecipients(
   const after: Record<string, string> = {};
   for (const room of input.lanes) {
     const { lane, free } = room;
-    let due = yield* dueIn(s, { lane, limit: free, now: input.now });
-    // A lane whose due mail fits in has no turns to take.
+    let due = yield* selectDue(s, { lane, limit: free, now: input.now }, "all");
+    // Where all due mail fits in, no account has to wait for its turn.
     if (free > 0 && due.length === free) {
       const turns = yield* takeTurns(s, room, due, input.now);
       due = turns.due;
@@ -52,37 +55,32 @@ export function* claimDueRecipients(
 
 type Due = Pick<RecipientRow, "messageId" | "n" | "userId">;
 
-/** The oldest that are due in a lane, of all accounts or of one. */
-function* dueIn(s: Scope, input: { lane: string; limit: number; now: Date; userId?: string }): Verb<Due[]> {
-  const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
-  return yield* ask(
-    s.prepared(
-      `dueRecipients ${input.userId !== undefined}`,
-      () =>
-        s.skipLocked(
-          s.db
-            .select({ messageId: recipients.messageId, n: recipients.n, userId: recipients.userId })
-            .from(recipients)
-            .innerJoin(messages, eq(messages.id, recipients.messageId))
-            .where(
-              and(
-                ready(s),
-                eq(recipients.lane, sql.placeholder("lane")),
-                input.userId === undefined ? undefined : eq(recipients.userId, sql.placeholder("userId")),
-                lte(recipients.nextAttemptAt, timePlaceholder(s, "now")),
-              ),
-            )
-            .orderBy(asc(recipients.nextAttemptAt), asc(recipients.messageId), asc(recipients.n))
-            .limit(sql.placeholder("limit")),
-        ),
-      input,
-    ),
-  );
-}
+/** The oldest recipients that are due in a lane, of all accounts or of one. */
+const selectDue = statement(
+  (s, p: Params<{ lane: string; userId?: string; now: Date; limit: number }>, whose: "all" | "one") => {
+    const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
+    return s.skipLocked(
+      s.db
+        .select({ messageId: recipients.messageId, n: recipients.n, userId: recipients.userId })
+        .from(recipients)
+        .innerJoin(messages, eq(messages.id, recipients.messageId))
+        .where(
+          and(
+            ready(s),
+            eq(recipients.lane, p.lane),
+            whose === "one" ? eq(recipients.userId, p.userId) : undefined,
+            lte(recipients.nextAttemptAt, p.now),
+          ),
+        )
+        .orderBy(asc(recipients.nextAttemptAt), asc(recipients.messageId), asc(recipients.n))
+        .limit(p.limit),
+    );
+  },
+);
 
 /**
- * Fills a lane with an equal share of each account that has something due, then with the oldest of all. One claim looks at
- * no more accounts than `ACCOUNTS_PER_CLAIM`, so what it costs does not grow with the number that wait.
+ * Fills a lane with an equal share of each account that has something due, then with the oldest of all. One claim looks
+ * at `ACCOUNTS_PER_CLAIM` accounts at most, so its cost does not grow with their number.
  */
 function* takeTurns(
   s: Scope,
@@ -90,10 +88,10 @@ function* takeTurns(
   oldest: Due[],
   now: Date,
 ): Verb<{ due: Due[]; after: string }> {
-  const looked = yield* accountsAfter(s, { lane, after, limit: ACCOUNTS_PER_CLAIM });
+  const looked = yield* selectAccounts(s, { lane, after, limit: ACCOUNTS_PER_CLAIM });
   const isAll = looked.length < ACCOUNTS_PER_CLAIM;
   if (isAll && after !== "")
-    for (const from of yield* accountsAfter(s, { lane, after: "", limit: ACCOUNTS_PER_CLAIM - looked.length }))
+    for (const from of yield* selectAccounts(s, { lane, after: "", limit: ACCOUNTS_PER_CLAIM - looked.length }))
       if (from.account <= after) looked.push(from);
   const accounts: string[] = [];
   let next = isAll ? "" : after;
@@ -106,7 +104,7 @@ function* takeTurns(
     return { due: oldest, after: next };
   const share = Math.ceil(free / accounts.length);
   const shares: Due[][] = [];
-  for (const userId of accounts) shares.push(yield* dueIn(s, { lane, limit: share, now, userId }));
+  for (const userId of accounts) shares.push(yield* selectDue(s, { lane, limit: share, now, userId }, "one"));
   const chosen = new Map<string, Due>();
   const choose = (due: Due | undefined) => due && chosen.size < free && chosen.set(`${due.messageId} ${due.n}`, due);
   for (let round = 0; round < share; round++) for (const rows of shares) choose(rows[round]);
@@ -114,69 +112,44 @@ function* takeTurns(
   return { due: [...chosen.values()], after: next };
 }
 
-/** Accounts with something waiting in a lane, in the order of their ids, and when their first is due. Two seeks for each. */
-function* accountsAfter(
-  s: Scope,
-  input: { lane: string; after: string; limit: number },
-): Verb<{ account: string; dueAt: Date }[]> {
-  const { outboundRecipients: recipients } = s.t;
-  const waiting = sql`from ${recipients} where queue = 'ready' and lane = ${sql.placeholder("lane")}`;
-  const next = (last: SQL) => sql`(select min(user_id) ${waiting} and user_id > ${last})`;
-  const walk = sql`(
-    with recursive steps (account) as (
-      select ${next(sql`${sql.placeholder("after")}`)}
-      union all select ${next(sql`steps.account`)} from steps where account is not null)
-    select account, (select min(next_attempt_at) ${waiting} and user_id = account) as due_at
-    from steps where account is not null) as walk`;
-  return yield* ask(
-    s.prepared(
-      "accountsAfter",
-      () =>
-        s.db
-          .select({ account: sql<string>`walk.account`, dueAt: sql`walk.due_at`.mapWith(recipients.nextAttemptAt) })
-          .from(walk)
-          .limit(sql.placeholder("limit")),
-      input,
-    ),
-  );
-}
+/** Accounts with something waiting in a lane, by id, each with its earliest due time. */
+const selectAccounts = statement((s, p: Params<{ lane: string; after: string; limit: number }>) => {
+  const { lane, userId: id, nextAttemptAt: due } = s.t.outboundRecipients;
+  return s.db
+    .select({ account: sql<string>`walk.id`, dueAt: sql`walk.due`.mapWith(due) })
+    .from(walkOf(and(ready(s), eq(lane, p.lane)), { id, due }, p.after))
+    .limit(p.limit);
+});
+
+const updateToLeased = statement(
+  (
+    { db, t: { outboundRecipients: recipients } },
+    p: Params<{ messageId: string; n: number; until: Date; token: string }>,
+  ) =>
+    db
+      .update(recipients)
+      .set({ status: "sending", nextAttemptAt: p.until, leaseToken: p.token })
+      .where(and(eq(recipients.messageId, p.messageId), eq(recipients.n, p.n)))
+      .returning(),
+);
+
+const updateToSending = statement(({ db, t: { outboundMessages: messages } }, p: Params<{ messageId: string }>) =>
+  db
+    .update(messages)
+    .set({ status: "sending" })
+    .where(and(eq(messages.id, p.messageId), inArray(messages.status, ["queued", "deferred"]))),
+);
 
 function* leaseRecipient(
   s: Scope,
   lease: { messageId: string; n: number; until: Date; token: string },
 ): Verb<RecipientRow[]> {
-  const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "leaseRecipient",
-      () =>
-        s.db
-          .update(recipients)
-          .set({
-            status: "sending",
-            nextAttemptAt: timePlaceholder(s, "until"),
-            leaseToken: sql`${sql.placeholder("token")}`,
-          })
-          .where(and(eq(recipients.messageId, sql.placeholder("messageId")), eq(recipients.n, sql.placeholder("n"))))
-          .returning(),
-      lease,
-    ),
-  );
-  yield* ask(
-    s.prepared(
-      "markSending",
-      () =>
-        s.db
-          .update(messages)
-          .set({ status: "sending" })
-          .where(and(eq(messages.id, sql.placeholder("messageId")), inArray(messages.status, ["queued", "deferred"]))),
-      { messageId: lease.messageId },
-    ),
-  );
+  const rows = yield* updateToLeased(s, lease);
+  yield* updateToSending(s, lease);
   return rows;
 }
 
-/** Written out, because a partial index is only found by a constant. */
+/** With a constant, because a parameter would not match the partial index. */
 function ready(s: Scope): SQL {
   return sql`${s.t.outboundRecipients.queue} = 'ready'`;
 }
@@ -186,20 +159,52 @@ function open(s: Scope): SQL {
   return sql`${s.t.outboundRecipients.queue} <> 'done'`;
 }
 
-/** What a try came to, for one recipient. */
+/** The outcome of a try for one recipient. */
 export type RecipientOutcome =
-  /** The next host has it, or the mailbox here. */
+  /** The next host has accepted it, or a mailbox of this server has it. */
   | { kind: "sent"; method: Method; status: "sent" | "delivered"; reply: string | null }
-  /** Not now: once more at `at`. */
+  /** It failed for now and is tried again at `at`. */
   | { kind: "retry"; at: Date; reply: string | null; error: string | null }
-  /** Never. `suppress`: the address does not exist, and the account shall not write to it again. */
+  /** It failed for good. `suppress`: the address does not exist, so the account must not write to it again. */
   | { kind: "failed"; reply: string | null; error: string | null; suppress: boolean }
-  /** Nothing was learned about this recipient, so nothing counts; once more at `at`. */
+  /** Nothing was learned about this recipient, so the try does not count. It is due again at `at`. */
   | { kind: "released"; at: Date; error: string | null };
 
+interface Finish {
+  messageId: string;
+  n: number;
+  leaseToken: string;
+  status: RecipientRow["status"];
+  error: string | null;
+  reply: string | null;
+  method: Method | null;
+  at: Date;
+  now: Date;
+}
+
+/** Whether nothing more is tried after such an outcome. */
+const isFinal = (kind: RecipientOutcome["kind"]) => kind === "sent" || kind === "failed";
+
+const updateToFinished = statement((s, p: Params<Finish>, kind: RecipientOutcome["kind"]) => {
+  const { outboundRecipients: recipients } = s.t;
+  const isTried = kind !== "released";
+  return s.db
+    .update(recipients)
+    .set({
+      leaseToken: null,
+      status: isFinal(kind) ? p.status : waitingStatus(s, isTried ? 1 : 0),
+      error: p.error,
+      ...(isTried ? { updatedAt: p.now, attempts: sql`${recipients.attempts} + 1`, smtpReply: p.reply } : {}),
+      ...(isFinal(kind) ? { queue: "done" as const } : { nextAttemptAt: p.at }),
+      ...(kind === "sent" ? { method: p.method } : {}),
+    })
+    .where(and(eq(recipients.messageId, p.messageId), eq(recipients.n, p.n), eq(recipients.leaseToken, p.leaseToken)))
+    .returning();
+});
+
 /**
- * Records what a try came to, with its event. Returns the message's status now; null, and nothing is done, when the
- * lease has passed to somebody else or the message is gone.
+ * Records the outcome of a try, with its event. Returns the new status of the message. Does nothing and returns null
+ * when the lease has passed to another claimer, or the message is gone.
  */
 export function* finishRecipient(
   s: Scope,
@@ -207,54 +212,24 @@ export function* finishRecipient(
   outcome: RecipientOutcome,
   now: Date,
 ): Verb<OutboundStatus | null> {
-  const { outboundRecipients: recipients } = s.t;
   const message = yield* lockMessage(s, recipient.messageId);
   if (!message) return null;
-  const final = outcome.kind === "sent" || outcome.kind === "failed";
-  const tried = outcome.kind !== "released";
-  const rows = yield* ask(
-    s.prepared(
-      `finishRecipient ${outcome.kind}`,
-      () =>
-        s.db
-          .update(recipients)
-          .set({
-            leaseToken: null,
-            status: final ? sql`${sql.placeholder("status")}` : waitingStatus(s, tried ? 1 : 0),
-            error: sql`${sql.placeholder("error")}`,
-            ...(tried ? { updatedAt: timePlaceholder(s, "now") } : {}),
-            ...(final ? { queue: "done" as const } : { nextAttemptAt: timePlaceholder(s, "at") }),
-            ...(outcome.kind === "sent" ? { method: sql`${sql.placeholder("method")}` } : {}),
-            ...(tried
-              ? { attempts: sql`${recipients.attempts} + 1`, smtpReply: sql`${sql.placeholder("reply")}` }
-              : {}),
-          })
-          .where(
-            and(
-              eq(recipients.messageId, sql.placeholder("messageId")),
-              eq(recipients.n, sql.placeholder("n")),
-              eq(recipients.leaseToken, sql.placeholder("leaseToken")),
-            ),
-          )
-          .returning(),
-      {
-        messageId: recipient.messageId,
-        n: recipient.n,
-        leaseToken: recipient.leaseToken ?? "",
-        status: outcome.kind === "sent" ? outcome.status : "failed",
-        error: "error" in outcome ? outcome.error : null,
-        reply: "reply" in outcome ? outcome.reply : null,
-        method: outcome.kind === "sent" ? outcome.method : null,
-        at: "at" in outcome ? outcome.at : now,
-        now,
-      },
-    ),
-  );
-  const row = rows[0];
+  const finish: Finish = {
+    messageId: recipient.messageId,
+    n: recipient.n,
+    leaseToken: recipient.leaseToken ?? "",
+    status: outcome.kind === "sent" ? outcome.status : "failed",
+    error: "error" in outcome ? outcome.error : null,
+    reply: "reply" in outcome ? outcome.reply : null,
+    method: outcome.kind === "sent" ? outcome.method : null,
+    at: "at" in outcome ? outcome.at : now,
+    now,
+  };
+  const [row] = yield* updateToFinished(s, finish, outcome.kind);
   if (!row) return null;
   if (outcome.kind === "sent" && message.type !== "notice")
     yield* makeKnown(s, "left", { agentId: message.agentId, address: row.address, now });
-  if (tried) yield* tellFate(s, message, row, now);
+  if (outcome.kind !== "released") yield* tellFate(s, message, row, now);
   if (outcome.kind === "failed" && outcome.suppress)
     yield* suppress(s, {
       userId: message.userId,
@@ -264,14 +239,15 @@ export function* finishRecipient(
       messageId: message.id,
       now,
     });
-  if (final && message.type === "notice" && row.method !== "capture") yield* forgetContent(s, message.id);
+  if (isFinal(outcome.kind) && message.type === "notice" && row.method !== "capture")
+    yield* forgetContent(s, message.id);
   s.signal({ topic: "outcome", key: message.id });
   return yield* refreshStatus(s, message.id, message);
 }
 
 /**
- * Keeps of the server's own mail that it was sent, and no more: it has links that sign in, or decide about held mail, and
- * whoever reads a copy of the database shall not have them. What is captured is there to be looked at.
+ * Erases the text of the server's own mail once it was sent: its links sign in, or decide about held mail, and must not
+ * work for someone with a copy of the database. Captured mail keeps its text, because people read it there.
  */
 function* forgetContent(s: Scope, messageId: string): Verb<void> {
   const { outboundMessages, outboundRaw } = s.t;
@@ -288,49 +264,34 @@ function* forgetContent(s: Scope, messageId: string): Verb<void> {
   );
 }
 
-/** What was tried before stays "deferred", also while its upstream is down. */
+/** A recipient that was tried before stays "deferred", even while its upstream is down. */
 function waitingStatus(s: Scope, tries: 0 | 1): SQL {
   return sql`case when ${s.t.outboundRecipients.attempts} + ${sql.raw(`${tries}`)} > 0 then 'deferred' else 'queued' end`;
 }
 
-/** What the fate of a recipient needs of its message: not the content, which can be large. */
+/** The columns of a message that a recipient's event needs. The content can be large and is not read. */
 type MessageHead = Pick<
   OutboundRow,
   "id" | "userId" | "agentId" | "type" | "conversationId" | "emailMessageId" | "status"
 >;
 
-/** The message, locked: whoever changes its recipients does so one after the other. */
+const selectLockedHead = statement(({ db, t: { outboundMessages }, locked }, p: Params<{ id: string }>) => {
+  const { id, userId, agentId, type, conversationId, emailMessageId, status } = outboundMessages;
+  const head = { id, userId, agentId, type, conversationId, emailMessageId, status };
+  return locked(db.select(head).from(outboundMessages).where(eq(id, p.id)));
+});
+
+/** The message, locked, so that changes to its recipients come one after the other. */
 export function* lockMessage(s: Scope, id: string): Verb<MessageHead | null> {
-  const { outboundMessages } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "lockOutbound",
-      () =>
-        s.locked(
-          s.db
-            .select({
-              id: outboundMessages.id,
-              userId: outboundMessages.userId,
-              agentId: outboundMessages.agentId,
-              type: outboundMessages.type,
-              conversationId: outboundMessages.conversationId,
-              emailMessageId: outboundMessages.emailMessageId,
-              status: outboundMessages.status,
-            })
-            .from(outboundMessages)
-            .where(eq(outboundMessages.id, sql.placeholder("id"))),
-        ),
-      { id },
-    ),
-  );
-  return rows[0] ?? null;
+  const [head] = yield* selectLockedHead(s, { id });
+  return head ?? null;
 }
 
 type FateType = `message.${"sent" | "delivered" | "deferred" | "failed" | "bounced" | "complained"}`;
 
 /**
- * The event of a recipient's fate: `message.sent`, `delivered`, `deferred`, `failed` or `bounced`. What goes to reviewers
- * is none of the agent's mail, and it shall not learn where the links are that hold its leash.
+ * Adds the event of a recipient's fate: `message.sent`, `delivered`, `deferred`, `failed` or `bounced`. Mail to
+ * reviewers has no events, because its links control the agent, which must not learn of them.
  */
 export function* tellFate(
   s: Scope,
@@ -360,43 +321,35 @@ export function* tellFate(
   });
 }
 
-/** What somebody decided stays said, whatever becomes of the recipients. */
+/** A decision stays the status of its message, whatever becomes of the recipients. */
 const decided: OutboundStatus[] = ["rejected", "expired_approved", "expired_rejected"];
 
-/** Makes the status of a message, which is `known.status` so far, follow its recipients'. Returns it. */
+const selectFates = statement(({ db, t: { outboundRecipients: recipients } }, p: Params<{ id: string }>) =>
+  db.select({ status: recipients.status }).from(recipients).where(eq(recipients.messageId, p.id)),
+);
+
+const updateStatus = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ id: string; status: OutboundStatus }>) =>
+    db
+      .update(messages)
+      .set({ status: p.status })
+      .where(and(eq(messages.id, p.id), notInArray(messages.status, decided))),
+);
+
+/**
+ * Updates the status of a message from its recipients' and returns it. `known`: the message, if the caller has read it.
+ */
 export function* refreshStatus(s: Scope, id: string, known?: Pick<OutboundRow, "status">): Verb<OutboundStatus> {
-  const { outboundMessages, outboundRecipients } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "fatesOf",
-      () =>
-        s.db
-          .select({ status: outboundRecipients.status })
-          .from(outboundRecipients)
-          .where(eq(outboundRecipients.messageId, sql.placeholder("id"))),
-      { id },
-    ),
-  );
+  const rows = yield* selectFates(s, { id });
   if (known && decided.includes(known.status)) return known.status;
   const status = statusOf(rows.map((row) => row.status));
-  if (status !== known?.status)
-    yield* ask(
-      s.prepared(
-        "setOutboundStatus",
-        () =>
-          s.db
-            .update(outboundMessages)
-            .set({ status: sql`${sql.placeholder("status")}` })
-            .where(and(eq(outboundMessages.id, sql.placeholder("id")), notInArray(outboundMessages.status, decided))),
-        { id, status },
-      ),
-    );
+  if (status !== known?.status) yield* updateStatus(s, { id, status });
   return status;
 }
 
 /**
- * Locks recipients in the one order in which all do who change several at once, so that nobody waits in a circle. Who
- * locks more does so from the top: account, agents by address, messages by id, recipients. SQLite has one writer.
+ * Locks recipients in the order that all verbs use, so that two never deadlock. A verb that locks more goes from the
+ * top: account, agents by address, messages by id, recipients. SQLite has one writer and needs no locks.
  */
 export function* lockRecipients(s: Scope, which: SQL | undefined): Verb<void> {
   if (s.dialect === "sqlite") return;
@@ -405,7 +358,10 @@ export function* lockRecipients(s: Scope, which: SQL | undefined): Verb<void> {
   yield* ask(s.locked(s.db.select({ n }).from(recipients).where(which).orderBy(messageId, n)));
 }
 
-/** Prolongs leases that are still held. Returns how many: fewer than given when some have passed to somebody else. */
+/**
+ * Extends the leases of these tokens. Returns for how many recipients: those that passed to another claimer are left
+ * out.
+ */
 export function* renewLeases(s: Scope, leaseTokens: string[], until: Date): Verb<number> {
   const { outboundRecipients: recipients } = s.t;
   const tokens = [...new Set(leaseTokens)];
@@ -424,7 +380,7 @@ export function* renewLeases(s: Scope, leaseTokens: string[], until: Date): Verb
   return renewed;
 }
 
-/** Prolongs one recipient's lease. Returns false when it has passed to somebody else. */
+/** Extends one recipient's lease. Returns false when it has passed to another claimer. */
 export function* renewLease(
   s: Scope,
   recipient: Pick<RecipientRow, "messageId" | "n" | "leaseToken">,
@@ -448,33 +404,26 @@ export function* renewLease(
   return rows.length > 0;
 }
 
-/** When the next recipient of these lanes is due; null when none waits. */
+const selectNextDue = statement((s, p: Params<{ lane: string }>) => {
+  const { lane, nextAttemptAt } = s.t.outboundRecipients;
+  return s.db
+    .select({ at: nextAttemptAt })
+    .from(s.t.outboundRecipients)
+    .where(and(ready(s), eq(lane, p.lane)))
+    .orderBy(asc(nextAttemptAt))
+    .limit(1);
+});
+
+/** When the next recipient of these lanes is due; null when nothing waits. */
 export function* nextRecipientDue(s: Scope, lanes: string[]): Verb<Date | null> {
-  const { outboundRecipients: recipients } = s.t;
-  let earliest: Date | null = null;
-  for (const lane of lanes) {
-    const rows = yield* ask(
-      s.prepared(
-        "nextRecipientDue",
-        () =>
-          s.db
-            .select({ at: recipients.nextAttemptAt })
-            .from(recipients)
-            .where(and(ready(s), eq(recipients.lane, sql.placeholder("lane"))))
-            .orderBy(asc(recipients.nextAttemptAt))
-            .limit(1),
-        { lane },
-      ),
-    );
-    const at = rows[0]?.at;
-    if (at && (!earliest || at < earliest)) earliest = at;
-  }
-  return earliest;
+  const times: Date[] = [];
+  for (const lane of lanes) times.push(...(yield* selectNextDue(s, { lane })).map(({ at }) => at));
+  return earliest(times);
 }
 
 /**
- * Gives back every lease at once. Only for a store that one process owns (SQLite), at start: whoever held them is dead.
- * What the dead one had in hand may have left: it is sent again, as it must not be lost.
+ * Ends every lease. Only at start, before anything is claimed, and while no other server has the database open: the
+ * process that held them has ended. Mail that it had in hand may have been sent; it is sent again rather than lost.
  */
 export function* releaseRecipientLeases(s: Scope, now: Date): Verb<number> {
   const { outboundRecipients: recipients } = s.t;
@@ -493,7 +442,7 @@ export function* releaseRecipientLeases(s: Scope, now: Date): Verb<number> {
   return rows.length;
 }
 
-/** Moves what waits in a lane that the configuration no longer knows to one it does. */
+/** Moves mail from lanes that the configuration no longer has to the lane `fallback`. */
 export function* adoptLanes(s: Scope, known: string[], fallback: string): Verb<number> {
   const { outboundRecipients: recipients } = s.t;
   const rows = yield* ask(
@@ -506,7 +455,7 @@ export function* adoptLanes(s: Scope, known: string[], fallback: string): Verb<n
   return rows.length;
 }
 
-/** Freezes what waits to leave an agent. What is in somebody's hand is finished. */
+/** Freezes an agent's waiting mail. A try in progress is finished. */
 export function* freezeOutbound(s: Scope, agentId: string): Verb<void> {
   const { outboundRecipients: recipients } = s.t;
   const waiting = and(eq(recipients.agentId, agentId), open(s), eq(recipients.queue, "ready"));
@@ -514,7 +463,10 @@ export function* freezeOutbound(s: Scope, agentId: string): Verb<void> {
   yield* ask(s.db.update(recipients).set({ queue: "paused" }).where(waiting));
 }
 
-/** Releases what `freezeOutbound` froze, in the order in which it came; a later retry keeps its time. */
+/**
+ * Releases the mail that `freezeOutbound` froze. Due times stay, so the oldest goes first and a retry waits for its
+ * time.
+ */
 export function* thawOutbound(s: Scope, agentId: string): Verb<void> {
   const { outboundRecipients: recipients } = s.t;
   const waiting = and(eq(recipients.agentId, agentId), open(s), eq(recipients.queue, "paused"));
@@ -523,7 +475,7 @@ export function* thawOutbound(s: Scope, agentId: string): Verb<void> {
   s.signal({ topic: "outbound", key: "" });
 }
 
-/** Figures for readiness and metrics: how many recipients wait in each lane, and when the oldest one was due. */
+/** For readiness and metrics: how many recipients wait in each lane, and when the oldest overdue one was due. */
 export function* outboundState(
   s: Scope,
   now: Date,

@@ -1,6 +1,7 @@
 import { and, desc, eq, gt, inArray, sql } from "drizzle-orm";
 import { Failure } from "../../util/errors.ts";
-import { ask, type Scope, timePlaceholder, type Verb } from "../engine/engine.ts";
+import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import { insertStatement, type Params, statement } from "../engine/statement.ts";
 import type { AgentRow, RecipientKind } from "../schema.ts";
 
 const MINUTE_MS = 60_000;
@@ -10,7 +11,7 @@ const minuteOf = (userId: string) => `minute ${userId}`;
 const dayOf = (userId: string) => `day ${userId}`;
 const newOf = (userId: string) => `new ${userId}`;
 
-/** How much may leave. 0 is no limit. */
+/** How much mail may leave. 0 is no limit. */
 export interface SendLimits {
   perMinutePerAgent: number;
   /** How many more are taken and put off before an agent is refused. */
@@ -29,34 +30,21 @@ const reasons = {
   manual: "it was added by hand",
 };
 
-/** Failure `recipient_suppressed` that names each recipient the account does not write to any more. */
+const selectSuppressed = statement(({ db, t: { suppressions } }, p: Params<{ userId: string; addresses: string[] }>) =>
+  db
+    .select()
+    .from(suppressions)
+    .where(and(eq(suppressions.userId, p.userId), inArray(suppressions.address, p.addresses)))
+    .orderBy(suppressions.address),
+);
+
+/** Fails with `recipient_suppressed`, which names each recipient on the suppression list of the account. */
 export function* refuseSuppressed(
   s: Scope,
   userId: string,
   recipients: { address: string; kind: RecipientKind }[],
 ): Verb<void> {
-  const { suppressions } = s.t;
-  const addresses = Object.fromEntries(recipients.map(({ address }, i) => [`address${i}`, address]));
-  const found = yield* ask(
-    s.prepared(
-      `suppressedOf ${recipients.length}`,
-      () =>
-        s.db
-          .select()
-          .from(suppressions)
-          .where(
-            and(
-              eq(suppressions.userId, sql.placeholder("userId")),
-              inArray(
-                suppressions.address,
-                Object.keys(addresses).map((name) => sql.placeholder(name)),
-              ),
-            ),
-          )
-          .orderBy(suppressions.address),
-      { userId, ...addresses },
-    ),
-  );
+  const found = yield* selectSuppressed(s, { userId, addresses: recipients.map(({ address }) => address) });
   if (found.length === 0) return;
   const errors = found.map(({ address, reason }) => ({
     field: recipients.find((recipient) => recipient.address === address)?.kind ?? "to",
@@ -76,7 +64,9 @@ export function* refuseSuppressed(
   });
 }
 
-/** Counts a message against the account's limits, with so many first-time recipients. Failure `rate_limited` beyond them. */
+/**
+ * Counts a message, and its first-time recipients, against the account's limits. Failure `rate_limited` beyond them.
+ */
 export function* countSend(s: Scope, agent: AgentRow, strangers: number, limits: SendLimits, now: Date): Verb<void> {
   const user = agent.userId;
   if (limits.perMinutePerAccount > 0)
@@ -117,65 +107,52 @@ function refusal(bucketMs: number, count: number, what: string, now: Date): Fail
   });
 }
 
+const addToCount = insertStatement(
+  (t) => t.sendCounts,
+  (insert, { key, bucket, count }) =>
+    insert
+      .onConflictDoUpdate({ target: [key, bucket], set: { count: sql`${count} + excluded.count` } })
+      .returning({ count }),
+);
+
 function* add(s: Scope, key: string, bucketMs: number, by: number, now: Date): Verb<number> {
-  const { sendCounts } = s.t;
   const bucket = now.getTime() - (now.getTime() % bucketMs);
-  const rows = yield* ask(
-    s.prepared(
-      "countSend",
-      () =>
-        s.db
-          .insert(sendCounts)
-          .values({ key: sql.placeholder("key"), bucket: sql.placeholder("bucket"), count: sql.placeholder("by") })
-          .onConflictDoUpdate({
-            target: [sendCounts.key, sendCounts.bucket],
-            set: { count: sql`${sendCounts.count} + excluded.count` },
-          })
-          .returning({ count: sendCounts.count }),
-      { key, bucket, by },
-    ),
-  );
-  return rows[0]?.count ?? by;
+  const [row] = yield* addToCount(s, { key, bucket, count: by });
+  return row?.count ?? by;
 }
 
+const selectFilling = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; after: Date; rank: number }>) =>
+    db
+      .select({ at: messages.notBefore })
+      .from(messages)
+      .where(and(eq(messages.agentId, p.agentId), gt(messages.notBefore, p.after)))
+      .orderBy(desc(messages.notBefore))
+      .limit(1)
+      .offset(p.rank),
+);
+
+const selectWaiting = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; after: Date; limit: number }>) =>
+    db
+      .select({ at: messages.notBefore })
+      .from(messages)
+      .where(and(eq(messages.agentId, p.agentId), gt(messages.notBefore, p.after)))
+      .orderBy(messages.notBefore)
+      .limit(p.limit),
+);
+
 /**
- * When the agent's next message may be tried: now, or, beyond its pace, a minute after the one that fills it.
+ * When the agent's next message may be tried: now, or, beyond its rate, a minute after the message that filled it.
  * Failure `rate_limited` when a whole burst waits already.
  */
 export function* paceOf(s: Scope, agentId: string, limits: SendLimits, now: Date): Verb<Date> {
   const { perMinutePerAgent, burstPerAgent } = limits;
   if (perMinutePerAgent === 0) return now;
-  const { outboundMessages: messages } = s.t;
-  const later = () =>
-    and(eq(messages.agentId, sql.placeholder("agentId")), gt(messages.notBefore, timePlaceholder(s, "after")));
-  const [filling] = yield* ask(
-    s.prepared(
-      "paceFilling",
-      () =>
-        s.db
-          .select({ at: messages.notBefore })
-          .from(messages)
-          .where(later())
-          .orderBy(desc(messages.notBefore))
-          .limit(1)
-          .offset(sql.placeholder("rank")),
-      { agentId, after: new Date(now.getTime() - MINUTE_MS), rank: perMinutePerAgent - 1 },
-    ),
-  );
+  const minuteAgo = new Date(now.getTime() - MINUTE_MS);
+  const [filling] = yield* selectFilling(s, { agentId, after: minuteAgo, rank: perMinutePerAgent - 1 });
   if (!filling) return now;
-  const waiting = yield* ask(
-    s.prepared(
-      "paceWaiting",
-      () =>
-        s.db
-          .select({ at: messages.notBefore })
-          .from(messages)
-          .where(later())
-          .orderBy(messages.notBefore)
-          .limit(sql.placeholder("limit")),
-      { agentId, after: now, limit: burstPerAgent + 1 },
-    ),
-  );
+  const waiting = yield* selectWaiting(s, { agentId, after: now, limit: burstPerAgent + 1 });
   const slot = filling.at.getTime() + MINUTE_MS;
   if (waiting.length < burstPerAgent) return new Date(slot);
   const free = waiting[0]?.at.getTime() ?? slot;
@@ -186,13 +163,13 @@ export function* paceOf(s: Scope, agentId: string, limits: SendLimits, now: Date
   });
 }
 
-/** Forgets what an account has sent, when the account goes. */
+/** Deletes the counts of an account that is being deleted. */
 export function* dropSendCounts(s: Scope, userId: string): Verb<void> {
   const keys = [minuteOf(userId), dayOf(userId), newOf(userId)];
   yield* ask(s.db.delete(s.t.sendCounts).where(inArray(s.t.sendCounts.key, keys)));
 }
 
-/** Forgets counts of days that are over, and releases that count no more. */
+/** Deletes counts of days that are over, and releases of loops that are too old to matter. */
 export function* sweepSendCounts(s: Scope, now: Date): Verb<void> {
   const before = now.getTime() - 2 * DAY_MS;
   yield* ask(s.db.delete(s.t.sendCounts).where(sql`${s.t.sendCounts.bucket} < ${before}`));

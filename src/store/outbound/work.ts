@@ -1,6 +1,7 @@
-import { eq, sql } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import { getAgent } from "../accounts/agents.ts";
-import { ask, type Scope, type Verb } from "../engine/engine.ts";
+import type { Scope, Verb } from "../engine/engine.ts";
+import { type Params, statement } from "../engine/statement.ts";
 import type { AgentRow, OutboundRow } from "../schema.ts";
 
 /** All that one try needs. */
@@ -10,21 +11,17 @@ export interface OutboundWork {
   raw: Buffer;
 }
 
+const selectWork = statement(({ db, t: { outboundMessages, outboundRaw } }, p: Params<{ messageId: string }>) =>
+  db
+    .select({ message: outboundMessages, raw: outboundRaw.bytes })
+    .from(outboundMessages)
+    .innerJoin(outboundRaw, eq(outboundRaw.messageId, outboundMessages.id))
+    .where(eq(outboundMessages.id, p.messageId)),
+);
+
 /** What a try of this message needs; null when the message or its agent is gone. */
 export function* outboundWork(s: Scope, messageId: string): Verb<OutboundWork | null> {
-  const { outboundMessages, outboundRaw } = s.t;
-  const rows = yield* ask(
-    s.prepared(
-      "outboundWork",
-      () =>
-        s.db
-          .select({ message: outboundMessages, raw: outboundRaw.bytes })
-          .from(outboundMessages)
-          .innerJoin(outboundRaw, eq(outboundRaw.messageId, outboundMessages.id))
-          .where(eq(outboundMessages.id, sql.placeholder("messageId"))),
-      { messageId },
-    ),
-  );
-  const agent = rows[0] && (yield* getAgent(s, rows[0].message.agentId));
-  return rows[0] && agent ? { ...rows[0], agent } : null;
+  const [found] = yield* selectWork(s, { messageId });
+  const agent = found && (yield* getAgent(s, found.message.agentId));
+  return found && agent ? { ...found, agent } : null;
 }

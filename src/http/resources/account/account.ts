@@ -9,7 +9,7 @@ import { requireAccountKey } from "./agents.ts";
 import { exportAccount } from "./export.ts";
 import { userOnWire } from "./user-wire.ts";
 
-/** The account itself. */
+/** The routes for the account itself. */
 export function account(deps: RouteDeps) {
   const { config, store } = deps;
   const tag = "account";
@@ -45,7 +45,7 @@ export function account(deps: RouteDeps) {
       "/export",
       ({ caller, exchange }) => {
         requireAccountKey(caller);
-        // Nobody reads what HEAD would begin.
+        // HEAD has no content, so no export is started.
         const content = exchange.method === "HEAD" ? null : exportAccount(deps, caller, exchange);
         return new Response(content, {
           headers: {

@@ -33,10 +33,10 @@ import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { checkGate, gateMembers, outsiders, readAllowed, readReviewers } from "./gate-settings.ts";
 
-/** A week: the longest that a held message may wait. */
+/** A week: the longest time that a held message may wait. */
 const HITL_TTL_SECONDS_MAX = 604_800;
 const WEBHOOK_URL_CHARS_MAX = 2_048;
-/** RFC 5321 4.5.3.1.1 and 4.5.3.1.3. */
+/** Limits of RFC 5321 4.5.3.1.1 and 4.5.3.1.3. */
 const LOCAL_PART_CHARS_MAX = 64;
 const ADDRESS_CHARS_MAX = 254;
 
@@ -99,7 +99,7 @@ const changeMembers = {
   paused: Type.Optional(flag({ description: "Freezes outbound mail and deliveries; `false` releases them." })),
 };
 
-/** Where each member of a change is kept. */
+/** The column of each member of a change. */
 const columns = {
   name: "name",
   webhook_url: "webhookUrl",
@@ -119,7 +119,7 @@ export function agents(deps: RouteDeps) {
   const { config, store, clock } = deps;
   const urlPolicy = webhookUrlPolicy(config);
 
-  /** Failure `invalid_request` for a name that readers would take for another address than the agent's. */
+  /** Failure `invalid_request` for a name that readers could take for another address than the agent's. */
   function requireOwnName(name: string, address: string): void {
     if (singleAuthor(scanHeaders(Buffer.from(mailboxField("From", [{ address, name }]))))) return;
     throw invalid(
@@ -152,7 +152,7 @@ export function agents(deps: RouteDeps) {
       Object.entries(wanted).map(([member, value]) => [columns[member as keyof typeof columns], value]),
     );
     if (changes.webhookUrl) changes.webhookUrl = checkWebhookUrl(changes.webhookUrl, urlPolicy);
-    // Rules that hold nothing would be a gate that looks closed.
+    // Rules set without the gate would look like a gate but hold nothing.
     if (changes.hitlRules && hasRule(changes.hitlRules)) changes.hitlEnabled ??= true;
     if (changes.hitlAllow) changes.hitlAllow = readAllowed(changes.hitlAllow);
     if (changes.hitlReviewers)
@@ -166,7 +166,7 @@ export function agents(deps: RouteDeps) {
     return onWire(store, after);
   }
 
-  /** The new agent's address. Failure `invalid_request` when the caller may not make agents on its domain. */
+  /** The new agent's address. Failure `invalid_request` if the caller may not create agents on its domain. */
   async function addressOf(caller: Caller, { slug, email = "" }: Given<typeof NewAgent>): Promise<string> {
     if (slug !== undefined) return `${slug}@${config.sharedDomain}`;
     const domain = splitAddress(email)?.domain ?? "";
@@ -306,14 +306,14 @@ export function agents(deps: RouteDeps) {
     );
 }
 
-/** The agent or role mailbox of this address, any case. Failure `not_found` when it is not the caller's to use. */
+/** Finds the agent or role mailbox of this address, in any case. Failure `not_found` if the caller may not use it. */
 export async function ownAgent(store: Store, caller: Caller, address: string): Promise<AgentRow> {
   const agent = await store.getAgent(address.toLowerCase());
   if (!agent || !mayUse(caller, agent)) throw notFound("agent");
   return agent;
 }
 
-/** Failure `forbidden` for a key that is bound to one agent. */
+/** Throws Failure `forbidden` for a key that is bound to one agent. */
 export function requireAccountKey(caller: Caller): void {
   if (caller.scope === "account") return;
   throw new Failure("forbidden", `This key may only use the inbox of ${caller.agentId}.`, {
@@ -338,7 +338,7 @@ function checkLocalPart(email: string, complain: Complain): void {
     );
 }
 
-/** Complains about a webhook's URL that deliveries may not go to. */
+/** Reports a webhook URL to which deliveries are not allowed. */
 export function checkUrl(url: string, policy: UrlPolicy, complain: Complain, field = "webhook_url"): void {
   try {
     checkWebhookUrl(url, policy);
@@ -349,7 +349,7 @@ export function checkUrl(url: string, policy: UrlPolicy, complain: Complain, fie
   }
 }
 
-/** What webhooks may be registered for: the same rule that holds when connecting. */
+/** The rule for webhook URLs at registration; the same rule applies when connecting. */
 export function webhookUrlPolicy(config: Config): UrlPolicy {
   return {
     allowHttp: config.env === "development",

@@ -10,7 +10,7 @@ import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { originalOnWire } from "../mail/outbound-wire.ts";
 import { requireAccountKey } from "./agents.ts";
 
-/** Who decided what about held mail. Nothing in it can be changed. */
+/** The route for decisions about held mail, which cannot be changed. */
 export function audit(deps: RouteDeps) {
   return resource("/api/v1/audit").get(
     "",

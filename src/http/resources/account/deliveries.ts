@@ -12,7 +12,7 @@ import { ownAgent } from "./agents.ts";
 import { deliveryDetailOnWire, deliveryOnWire } from "./delivery-wire.ts";
 
 const ADDRESS_CHARS_MAX = 254;
-/** Deliveries made again by one request: one transaction, which must not hold up mail. */
+/** Deliveries that one request repeats at most: they are one transaction, which must not hold up mail. */
 const REDELIVERIES_MAX = 1_000;
 
 const agent = Type.Optional(text({ max: ADDRESS_CHARS_MAX, description: "About this agent." }));
@@ -21,7 +21,7 @@ const webhook = Type.Optional(
 );
 const message = Type.Optional(text({ max: 64, description: "About this received message." }));
 
-/** What became of webhooks, and delivering them again. A key of one agent sees and redelivers that one's. */
+/** The routes for webhook deliveries and for repeating them. A key of one agent sees and repeats only that agent's. */
 export function deliveries(deps: RouteDeps) {
   const { store, vault, clock } = deps;
   const tag = "deliveries";

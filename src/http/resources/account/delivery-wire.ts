@@ -5,7 +5,7 @@ import type { Delivery, DeliveryDetail } from "../../../wire/delivery.ts";
 import { optional } from "../../../wire/words.ts";
 
 export function deliveryOnWire({ delivery: row, url }: LoggedDelivery): Static<typeof Delivery> {
-  // In somebody's hand, that time is the end of the lease.
+  // While a worker holds the delivery, `nextAttemptAt` is the end of its lease.
   const isWaiting = row.status === "pending" && row.leaseToken === null;
   return {
     id: row.id,

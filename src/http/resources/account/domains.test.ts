@@ -37,7 +37,7 @@ test("the TXT record proves a domain; until it is there, 412 says what is", asyn
   const trouble = await verify();
   expect(trouble).toMatchObject({ status: 412, body: { detail: "DNS did not answer (ESERVFAIL)." } });
 
-  // No cache stands in the way of a record that was published a moment ago.
+  // No cache hides a record that was just published.
   it.dns.zone = { "d.test": { TXT: ["other", txt?.value ?? ""] } };
   expect(await verify()).toMatchObject({ status: 200, body: { verified: true } });
 });
@@ -85,7 +85,7 @@ test("each record is looked up: there, missing, or something else", async () => 
     },
     "_dmarc.d.test": { TXT: ["v=DMARC1; p=reject; rua=mailto:dmarc@d.test"] },
     [dkim?.host ?? ""]: { TXT: [dkim?.value ?? ""] },
-    // Some DNS editors put white space into long values.
+    // Some DNS editors insert white space into long values.
     [dkim_ed25519?.host ?? ""]: { TXT: [(dkim_ed25519?.value ?? "").replace("p=", "p= ").replace("; ", ";")] },
   };
   expect(await statuses()).toEqual(all("ok"));
@@ -118,7 +118,7 @@ test("a domain whose mail goes elsewhere keeps it: agents get a domain that rece
       TXT: ["v=spf1 include:_spf.provider.test ip4:192.0.2.0/24 -all"],
     },
     "_spf.provider.test": { TXT: ["v=spf1 ip4:198.51.100.0/24 a:out.provider.test -all"] },
-    // This one is taken too.
+    // This name is in use too.
     "agents.acme.test": { MX: [{ exchange: "mx1.provider.test", priority: 1 }] },
   };
   const { mx, spf } = (await checksOf(it, "acme.test")) as Record<string, Record<string, unknown>>;
@@ -127,7 +127,7 @@ test("a domain whose mail goes elsewhere keeps it: agents get a domain that rece
     "Mail for acme.test goes to mx1.provider.test, mx2.provider.test today, and would stop arriving there if this " +
       "record took its place. Leave it, and give agents a domain of their own: bots.acme.test.",
   );
-  // Its other senders stay, what is not listed is still refused, and this server is named instead of the provider's MX.
+  // Its other senders stay, unlisted senders are still refused, and this server is named in place of the provider's MX.
   expect(spf).toMatchObject({
     status: "mismatch",
     merged: "v=spf1 a:mx.test include:_spf.provider.test ip4:192.0.2.0/24 -all",
@@ -137,7 +137,7 @@ test("a domain whose mail goes elsewhere keeps it: agents get a domain that rece
 
   it.dns.zone["acme.test"] = { MX: [{ exchange: "mx1.provider.test", priority: 1 }], TXT: [String(spf?.merged)] };
   expect((await checksOf(it, "acme.test")).spf).toEqual({ status: "ok", lookups: 3 } as never);
-  // The MX of somebody else lets somebody else send.
+  // Naming another provider's MX allows that provider to send.
   it.dns.zone["acme.test"] = { MX: [{ exchange: "mx1.provider.test", priority: 1 }], TXT: ["v=spf1 mx -all"] };
   expect((await checksOf(it, "acme.test")).spf).toMatchObject({ merged: "v=spf1 a:mx.test mx -all" });
 });
@@ -151,7 +151,7 @@ test("two SPF records become one, and one that needs too many look-ups says so",
   expect(spf?.advice).toContain("has 2 SPF records");
 
   const many = Array.from({ length: 9 }, (_, n) => `include:s${n}.test`).join(" ");
-  // The includes lead to each other: following them has an end.
+  // The includes refer to themselves: following them must end.
   it.dns.zone = { "d.test": { TXT: [`v=spf1 ${many} ~all`] }, "s0.test": { TXT: ["v=spf1 include:s0.test ?all"] } };
   const crowded = ((await checksOf(it, "d.test")) as Record<string, Record<string, unknown>>).spf;
   expect(crowded).toMatchObject({ merged: `v=spf1 mx ${many} ~all`, lookups: 11 });

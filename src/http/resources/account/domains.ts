@@ -34,7 +34,7 @@ export function domains(deps: RouteDeps) {
     return domain;
   }
 
-  /** The shared domain is in nobody's list, but who runs the server has records to publish for it. */
+  /** The shared domain is in no account's list, but the server's operator has records to publish for it. */
   async function serverDomain(caller: Caller, name: string): Promise<DomainWithKeys | null> {
     requireAccountKey(caller);
     if (asciiName(name) !== config.sharedDomain) return null;
@@ -77,7 +77,7 @@ export function domains(deps: RouteDeps) {
       "",
       async ({ query, caller }) => {
         requireAccountKey(caller);
-        // An account holds few domains, so a page is cut from all of them.
+        // An account has few domains, so all are read and the page is cut from them.
         const all = await store.listDomains(caller.user.id);
         const whole = query.page_size === undefined && query.token === undefined;
         if (whole) return { domains: all.map((domain) => onWire(domain)) };
@@ -205,7 +205,7 @@ export function domains(deps: RouteDeps) {
   }
 }
 
-/** The name in lower-case A-labels (RFC 5890), or null when it is no DNS name. */
+/** The name in lower-case A-labels (RFC 5890); null if it is not a DNS name. */
 function asciiName(name: string): string | null {
   const ascii = domainToASCII(name.trim().replace(/\.$/, ""));
   const labels = ascii.split(".");
@@ -213,7 +213,7 @@ function asciiName(name: string): string | null {
   return valid && ascii.length <= DOMAIN_CHARS_MAX && !/^\d+$/.test(labels.at(-1) ?? "") ? ascii : null;
 }
 
-/** The name, when one account can own it. Failure `invalid_request` otherwise. */
+/** Returns the name if an account can own it. Failure `invalid_request` otherwise. */
 function registrableName(name: string): string {
   const ascii = asciiName(name);
   if (!ascii?.includes("."))

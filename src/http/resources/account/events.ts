@@ -17,10 +17,10 @@ import { ownAgent } from "./agents.ts";
 
 const ADDRESS_CHARS_MAX = 254;
 const WAIT_SECONDS_MAX = 60;
-/** All types by name, with the commas. */
+/** Room for the names of all types, with commas. */
 const TYPES_CHARS_MAX = 1_000;
 
-/** Members of a query that choose events. */
+/** Query parameters that select events. */
 export const eventFilter = {
   after: Type.Optional(text({ max: 64, description: "The last event's id that you have seen; what follows is new." })),
   types: Type.Optional(text({ max: TYPES_CHARS_MAX, description: "Types, separated by commas. Default: all." })),
@@ -36,7 +36,7 @@ const ListQuery = query({
   ...pageQuery,
 });
 
-/** The event log: what webhooks are told, under the same ids, for those who rather ask. */
+/** The routes for the event log: the events that webhooks get, under the same ids, for clients that poll. */
 export function events(deps: RouteDeps) {
   const { store, vault, feed } = deps;
   const tag = "events";
@@ -45,7 +45,7 @@ export function events(deps: RouteDeps) {
       "",
       async ({ query, caller, exchange }) => {
         const { sort = "asc", token } = query;
-        // Nobody waits for an answer without content.
+        // HEAD has no content to wait for.
         const wait = exchange.method === "HEAD" ? 0 : (query.wait ?? 0);
         if (query.after !== undefined && token !== undefined)
           throw invalid([{ field: "after", message: "cannot be given together with token" }]);
@@ -92,7 +92,7 @@ export function events(deps: RouteDeps) {
     );
 }
 
-/** What events look like: JSON Schemas, which anybody may read. */
+/** The public routes for the JSON Schemas of events. */
 export function eventSchemaRoutes() {
   const tag = "events";
   return openResource("/api/v1/events/schemas")
@@ -129,7 +129,7 @@ export interface EventsWanted {
 }
 
 /**
- * Reads a choice of events. Failures: `invalid_request` for types that there are not and an event that is not in the
+ * Reads a selection of events. Failures: `invalid_request` for unknown types and for an event that is not in the
  * caller's log, `not_found` for an agent that the caller may not use.
  */
 export async function eventsWanted(
@@ -153,7 +153,7 @@ export async function eventsWanted(
   return { owner, types, after: { xid: event.xid, seq: event.seq } };
 }
 
-/** What is wrong with a list of types, naming the known ones; null when all are known. */
+/** Says what is wrong with a list of types, and names the known ones; null if all are known. */
 export function wrongTypes(names: readonly string[]): string | null {
   const wrong = names.filter((name) => !eventTypes.includes(name as EventType));
   if (wrong.length === 0) return null;

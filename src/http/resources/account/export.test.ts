@@ -52,7 +52,7 @@ test("has all of every list, also of those that are longer than a page", async (
   for (const subject of numbers) {
     await addMessage(store, agent.email, { subject });
     await addOutbound(store, agent.email, { message: { subject } });
-    // All at the same time: the pages then go on by the address.
+    // All have the same time, so the pages continue by address.
     const address = `bob${subject}@people.example`;
     await store.suppress({ userId: it.userId, address, reason: "manual", detail: "", messageId: null, now: noon });
   }

@@ -18,16 +18,17 @@ import { suppressionOnWire } from "./suppressions.ts";
 import { userOnWire } from "./user-wire.ts";
 import { webhookOnWire } from "./webhooks.ts";
 
-/** Rows that are read at once; the bytes of messages come one by one. */
+/** Rows read at once. The bytes of messages are read one by one. */
 const PAGE = 100;
 
 const RETRY_AFTER_SECONDS = 30;
-/** Accounts whose export is on its way: each piece may be a whole message, several times in memory. */
+/** Accounts with an export in progress. Each may have one, because a piece may be a whole message, several times. */
 const underWay = new WeakMap<Store, Set<string>>();
 
 /**
- * All that an account owns as one JSON document, made while it is read, a piece a turn. Nothing in it opens anything. It
- * breaks off when the caller's key or session ends. Failure `overloaded` while another export of the account is on its way.
+ * Exports everything that an account owns as one JSON document, built while the client reads it, one piece per turn. It
+ * contains no usable credentials. It breaks off if the caller's key or session ends. Failure `overloaded` while another
+ * export of the account is in progress.
  */
 export function exportAccount(
   deps: RouteDeps,
@@ -64,7 +65,7 @@ export function exportAccount(
         } else controller.enqueue(encoder.encode(piece.value));
       } catch (error) {
         end();
-        // The status has gone out long ago; a broken stream is the only way left to say that it is not whole.
+        // The status was sent long ago; only a broken stream can still say that the export is incomplete.
         if (error instanceof Failure) deps.log.warn("export.ended", { user: user.id }, error);
         else if (!signal.aborted) deps.log.error("export.failed", { user: user.id }, error);
         controller.error(error);
@@ -106,7 +107,7 @@ async function* piecesOf(deps: RouteDeps, user: UserRow): AsyncGenerator<string,
   yield "}\n";
 }
 
-/** A member with a list, one entry at a time. */
+/** A member with a list, written one entry at a time. */
 async function* list(name: string, entries: AsyncIterable<unknown>): AsyncGenerator<string, void> {
   yield `,\n"${name}":[`;
   let separator = "\n";

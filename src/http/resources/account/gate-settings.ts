@@ -1,4 +1,4 @@
-/** The settings of an agent's gate: what holds its mail, what passes, who is told. */
+/** The settings of an agent's gate: what it holds, what it lets pass, and which reviewers are told. */
 import { Type } from "@sinclair/typebox";
 import { readAllowEntry } from "../../../approval/gate.ts";
 import { PATTERNS_MAX, readPattern } from "../../../approval/patterns.ts";
@@ -7,10 +7,10 @@ import { readMailbox } from "../../../message/addresses.ts";
 import type { Store } from "../../../store/store.ts";
 import { type Complain, flag, invalid, list, orNull, text, whole } from "../../framework/input.ts";
 
-/** Beside the account's own address. */
+/** Reviewers besides the account's own address. */
 const REVIEWERS_MAX = 5;
 const ALLOWED_MAX = 200;
-/** For the rule; what one message may have is a limit of the server. */
+/** The upper bound of the rule; the server limits the recipients of a message separately. */
 const RULE_RECIPIENTS_MAX = 1_000;
 const UNDO_SECONDS_MAX = 120;
 /** An address with a display name around it. */
@@ -65,7 +65,7 @@ export const gateMembers = {
   ),
 };
 
-/** Complains about what the members' schemas could not know. */
+/** Reports errors that the members' schemas cannot express. */
 export function checkGate(
   given: { hitl_rules?: GateRules | null; hitl_allow?: string[]; hitl_reviewers?: string[] },
   complain: Complain,
@@ -78,7 +78,10 @@ export function checkGate(
   readReviewers(given.hitl_reviewers, complain);
 }
 
-/** The same addresses. Failure `invalid_request` names those that agents read: they would hold their own leash. */
+/**
+ * Returns the same addresses. Failure `invalid_request` names those that agents of this server read: such an agent
+ * could approve its own messages.
+ */
 export async function outsiders(store: Store, sharedDomain: string, reviewers: string[]): Promise<string[]> {
   const found = await Promise.all(reviewers.map((address) => store.findMailbox(address, sharedDomain)));
   const errors = found.flatMap(({ kind }, i) =>
@@ -95,12 +98,12 @@ export async function outsiders(store: Store, sharedDomain: string, reviewers: s
   return reviewers;
 }
 
-/** The list as it is kept, each entry once. */
+/** The list as it is stored, without duplicates. */
 export function readAllowed(given: string[] = [], complain: Complain = () => {}): string[] {
   return distinctOf(given, readAllowEntry, (i, problem) => complain(`hitl_allow.${i}`, problem));
 }
 
-/** Bare addresses, each once. */
+/** Bare addresses, without duplicates. */
 export function readReviewers(given: string[] = [], complain: Complain = () => {}): string[] {
   const read = (text: string) => {
     const one = readMailbox(text);

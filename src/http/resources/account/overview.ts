@@ -6,7 +6,7 @@ import { requireAccountKey } from "./agents.ts";
 
 const DAYS = 30;
 
-/** The account in figures. */
+/** The route for the account's figures. */
 export function overview(deps: RouteDeps) {
   const { store, clock } = deps;
 

@@ -11,7 +11,7 @@ import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { requireAccountKey } from "./agents.ts";
 
-/** As much as `readMailbox` looks at. */
+/** The longest text that `readMailbox` reads. */
 const ADDRESS_CHARS_MAX = 1_000;
 const DETAIL_CHARS_MAX = 500;
 
@@ -25,12 +25,12 @@ export function suppressionOnWire(row: SuppressionRow): Static<typeof Suppressio
   };
 }
 
-/** The addresses that an account does not write to any more; sending to one is refused. */
+/** The routes for addresses that the account no longer writes to; sending to one is refused. */
 export function suppressions(deps: RouteDeps) {
   const { store, vault, clock } = deps;
   const tag = "suppressions";
 
-  /** The address that a path names, as the list has it. Failure `not_found` for what is no address. */
+  /** The address that a path names, as the list stores it. Failure `not_found` for an invalid address. */
   function addressOf(caller: Caller, path: string): string {
     requireAccountKey(caller);
     const read = readMailbox(path);

@@ -31,7 +31,7 @@ const members = {
   description: Type.Optional(text({ max: 500 })),
 };
 
-/** Endpoints of an account, for events of its choice. */
+/** The routes for webhooks of an account, each for a selection of events. */
 export function webhooks(deps: RouteDeps) {
   const { store, clock, config } = deps;
   const policy = webhookUrlPolicy(config);
@@ -57,7 +57,9 @@ export function webhooks(deps: RouteDeps) {
     check,
   );
 
-  /** The caller's own agents. Failure `invalid_request` names each that is not. */
+  /**
+   * Returns the caller's agents with these addresses. Failure `invalid_request` names each that is not the caller's.
+   */
   async function ownAgents(caller: Caller, addresses: readonly string[]): Promise<string[]> {
     const found = await Promise.allSettled(addresses.map((address) => ownAgent(store, caller, address)));
     const errors = found.flatMap(({ status }, i) =>

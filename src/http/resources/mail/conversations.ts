@@ -30,7 +30,7 @@ function conversationOnWire(row: StoredConversation): Static<typeof Conversation
   };
 }
 
-/** What an agent got and sent, by conversation. Nothing here marks anything read. */
+/** The routes for what an agent received and sent, by conversation. None of them marks a message read. */
 export function conversations(deps: RouteDeps) {
   const { store, vault } = deps;
   const tag = "conversations";

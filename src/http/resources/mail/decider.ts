@@ -1,7 +1,7 @@
 import type { DecisionChannel } from "../../../store/schema.ts";
 import type { Exchange } from "../../framework/resource.ts";
 
-/** Who decides, by which way, from where: what the audit list keeps. */
+/** Who decides, how, and from which address, as the audit list records it. */
 export function decider(exchange: Exchange, request: Request): { by: string; how: DecisionChannel; ip: string | null } {
   const { identity, clientIp } = exchange;
   const isCli = /^e2a(-cli)?\//.test(request.headers.get("user-agent") ?? "");

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { type ScriptedOptions, scriptedSmtp } from "../../../../test/smtp/scripted-smtp.ts";
 import { startTestApp } from "../../../../test/support/app.ts";
 
-/** An app with an upstream that answers as scripted, and one agent all of whose mail is held. */
+/** Starts an app with an upstream that answers as scripted, and one agent whose mail is all held. */
 async function startHolding(on?: ScriptedOptions["on"]) {
   const upstream = await scriptedSmtp(on ? { on } : {});
   const it = await startTestApp({
@@ -13,7 +13,7 @@ async function startHolding(on?: ScriptedOptions["on"]) {
   await it.api("PATCH", `/api/v1/agents/${agent.email}`, settings);
   return {
     ...{ it, upstream },
-    /** The path of a new held message. */
+    /** Makes a held message and returns its path. */
     async hold(): Promise<string> {
       const mail = { to: ["ann@outside.example"], subject: "Hello", body: "Good day." };
       const { body } = await it.api("POST", "/api/v1/send", mail);
@@ -38,7 +38,7 @@ test("what was approved arrives with the bytes that the reviewer saw, and the an
     body: { status: "sent", method: "smtp", provider_message_id: "4XyZ12AbCd" },
   });
   const [message] = at.upstream.messages;
-  // Before what was seen stand only the fields that leaving adds.
+  // Only the fields added on sending come before what the reviewer saw.
   expect(message?.raw.toString()).toEndWith(seen);
 });
 

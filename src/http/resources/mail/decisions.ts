@@ -23,7 +23,7 @@ import { editedPartsOf, providerMessageId, withBodyOnWire } from "./outbound-wir
 import * as input from "./send-input.ts";
 import { outcomeOf, prefersAsync, submitFailures } from "./submit.ts";
 
-/** 64 of a hash; anything else is as wrong as another hash. */
+/** A hash has 64; other text fails as any other hash would. */
 const HASH_CHARS_MAX = 100;
 
 const contentHash = text({
@@ -33,7 +33,7 @@ const contentHash = text({
 
 type EditedContent = Omit<input.GivenContent, "body" | "html_body"> & { body_text?: string; body_html?: string };
 
-/** Approving and rejecting held mail, by people: no key of an agent decides. */
+/** The routes by which people approve and reject held mail: an agent's key cannot decide. */
 export function decisions(deps: RouteDeps) {
   const { config, store, sender, clock } = deps;
 
@@ -55,7 +55,7 @@ export function decisions(deps: RouteDeps) {
     content_hash: Type.Optional(contentHash),
   });
 
-  /** A message that waits for a decision. Failures `forbidden`, `not_found`, `conflict`. */
+  /** Finds a message that waits for a decision. Failures `forbidden`, `not_found`, `conflict`. */
   async function held(caller: Identity, id: string, seen: string | undefined): Promise<StoredOutbound> {
     requireDecider(caller);
     const found = await ownOutbound(store, caller, id);
@@ -66,7 +66,7 @@ export function decisions(deps: RouteDeps) {
     return found;
   }
 
-  /** Decides in one transaction. Failure `conflict` when somebody was faster, or the message is another one. */
+  /** Decides in one transaction. Failure `conflict` if the message is decided already, or its content has changed. */
   async function decide(decision: Decision): Promise<StoredOutbound> {
     const decided = await store.decideHold(decision);
     if (!decided) throw notFound("outbound message");
@@ -102,7 +102,9 @@ export function decisions(deps: RouteDeps) {
     });
   }
 
-  /** The message with what was given in place of what the agent wrote. Failures as of a send; nothing is stored. */
+  /**
+   * Composes the message with the given members in place of the agent's. Failures as with a send; nothing is stored.
+   */
   async function edited({ message }: StoredOutbound, given: Given<typeof Approval>): Promise<Edit> {
     const agent = await store.getAgent(message.agentId);
     if (!agent) throw notFound("outbound message");
@@ -149,8 +151,8 @@ export function decisions(deps: RouteDeps) {
   }
 
   /**
-   * The text and the HTML after an edit. They say one thing: when only one of them is given, and it is new, the other is
-   * made from it. Formatting that a text cannot hold is lost then; both given stand as they are.
+   * The text and the HTML after an edit, which must say the same: if only one of them is given, and differs, the other
+   * is made from it. Formatting that text cannot express is then lost. If both are given, both are used unchanged.
    */
   async function bodiesOf(
     { text, html }: StoredOutbound["message"]["content"],
@@ -162,12 +164,12 @@ export function decisions(deps: RouteDeps) {
     }
     if (newText !== undefined || newHtml === "" || newHtml === html)
       return { text: newText ?? text, html: newHtml || null };
-    // With the parser, as a server without mail does without it.
+    // Loaded with its parser only when needed: a server without mail does without it.
     const { htmlToText } = await import("../../../message/html/text.ts");
     return { text: htmlToText(newHtml), html: newHtml };
   }
 
-  /** What the message has attached, from its bytes. */
+  /** Reads the message's attachments from its bytes. */
   async function keptAttachments({ id, content }: StoredOutbound["message"]): Promise<OutboundAttachment[]> {
     if (content.attachments.length === 0) return [];
     const bytes = await store.outboundBytes(id);
@@ -197,7 +199,7 @@ export function decisions(deps: RouteDeps) {
           id: found.message.id,
           now: new Date(clock.now()),
           verdict: { kind: "approve", edit },
-          // An edit is of what was read above.
+          // An edit is based on the content read above.
           contentHash: seen ?? (edit ? found.message.contentHash : null),
         });
         const settled = prefersAsync(request, set) ? decided : await sender.settle(decided, exchange.signal);
@@ -289,7 +291,7 @@ export function decisions(deps: RouteDeps) {
       },
     );
 
-  /** Why an approval cannot be taken back. */
+  /** The failure that says why an approval cannot be taken back. */
   async function standingOf({ kind, outbound }: Exclude<Withdrawn, { kind: "done" }>): Promise<Failure> {
     const { id, reviewedAt } = outbound.message;
     if (kind === "waiting") return new Failure("conflict", "The message waits for a decision; no approval stands.");
@@ -311,12 +313,12 @@ export function decisions(deps: RouteDeps) {
   }
 }
 
-/** The members of an edit under the names that a new message has for them. */
+/** The members of an edit under the names that they have in a new message. */
 function contentIn({ body_text, body_html, ...rest }: EditedContent): input.GivenContent {
   return { ...rest, ...optional("body", body_text), ...optional("html_body", body_html) };
 }
 
-/** Complains under the names that an edit has. */
+/** Reports errors under the names that the members have in an edit. */
 function named(complain: (field: string, message: string) => void): typeof complain {
   return (field, message) => complain(nameOf(field), message);
 }

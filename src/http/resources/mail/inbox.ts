@@ -9,7 +9,7 @@ import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { ownAgent } from "../account/agents.ts";
 import { inboxOnWire } from "./message-wire.ts";
 
-/** What all mailboxes of an account have received, in one list. */
+/** The route for what all mailboxes of an account have received, in one list. */
 export function inbox(deps: RouteDeps) {
   const { store, vault } = deps;
 

@@ -6,17 +6,17 @@ import { InboxMessage, MessageDetail, MessageSummary } from "../../../wire/messa
 import { pick } from "../../../wire/words.ts";
 import { Base64Bytes } from "../../body/base64.ts";
 
-/** A message in a list of one agent's. */
+/** A message in the list of one agent. */
 export function summaryOnWire(row: LabelledMessage): Static<typeof MessageSummary> {
   return pick(MessageSummary, { ...messageOnWire(row), labels: row.labels });
 }
 
-/** A message in the list of all agents' mail. */
+/** A message in the list of all agents. */
 export function inboxOnWire(row: LabelledMessage): Static<typeof InboxMessage> {
   return pick(InboxMessage, { ...messageOnWire(row), labels: row.labels });
 }
 
-/** A message that somebody reads, with its proof. */
+/** A single message as it is read, with its signed headers. */
 export function detailOnWire(
   { message, content, raw }: StoredMail,
   authHeaders: Record<string, string>,
@@ -30,7 +30,9 @@ export function detailOnWire(
   });
 }
 
-/** Bytes as JSON has them: `Base64Bytes`, of which only what writes JSON makes text, in pieces when it is long. */
+/**
+ * Bytes as a JSON member: `Base64Bytes`, which become text only when the JSON is written, in pieces if they are long.
+ */
 export function asBase64(bytes: Uint8Array): string {
   return new Base64Bytes(bytes) as unknown as string;
 }

@@ -31,10 +31,10 @@ import { ownAgent } from "../account/agents.ts";
 import { detailOnWire, summaryOnWire } from "./message-wire.ts";
 import { outboundSummaryOnWire } from "./outbound-wire.ts";
 
-/** Under the minute after which proxies commonly give a silent request up. */
+/** Less than the minute after which many proxies give up on a silent request. */
 const WAIT_SECONDS_DEFAULT = 30;
 const WAIT_SECONDS_MAX = 60;
-/** Messages that one long poll returns at most; the rest is there for the next. */
+/** Messages that one long poll returns at most; the next one returns more. */
 const WAIT_BATCH = 50;
 const LABELS_PER_CHANGE_MAX = 50;
 
@@ -68,7 +68,7 @@ const ListQuery = query({
 export function messages(deps: RouteDeps) {
   const { store, vault, clock, hub, log } = deps;
 
-  /** Failures when the key has ended, or the address is another agent's, since the caller began to wait for its mail. */
+  /** Throws a Failure if, during the wait, the caller's key ended or the address passed to another agent. */
   async function requireSame({ id, createdAt }: AgentRow, caller: Identity): Promise<void> {
     await requireStanding(deps, caller);
     const now = await ownAgent(store, caller, id);
@@ -82,7 +82,7 @@ export function messages(deps: RouteDeps) {
     return mail;
   }
 
-  /** Signed afresh for each answer: receivers refuse old signatures. */
+  /** The headers are signed for each answer, because receivers refuse old signatures. */
   async function signedHeaders(caller: Caller, mail: StoredMail, isRead: boolean): Promise<Record<string, string>> {
     const now = new Date(clock.now());
     const signing = signers(await store.listSecrets(caller.user.id), now);
@@ -92,7 +92,10 @@ export function messages(deps: RouteDeps) {
     return authHeadersOf(mail.message, secrets, now);
   }
 
-  /** What the agent sent, in the shape of the list of what it got. Labels and From addresses are what others' mail has. */
+  /**
+   * The messages that the agent sent, in the shape of the list of received ones. They have no labels, and only the
+   * agent's address as From.
+   */
   async function sentBy(agent: AgentRow, asked: Given<typeof ListQuery>) {
     if (asked.q) throw invalid([{ field: "q", message: "searches received mail only: leave out direction" }]);
     if (asked.label || (asked.from && asked.from.toLowerCase() !== agent.id)) return { messages: [] };
@@ -148,11 +151,11 @@ export function messages(deps: RouteDeps) {
       async ({ params, query, caller, exchange }) => {
         const agent = await ownAgent(store, caller, params.email);
         const { signal } = exchange;
-        // Nobody waits for an answer without content.
+        // HEAD has no content to wait for.
         const waitSeconds = exchange.method === "HEAD" ? 0 : (query.timeout ?? WAIT_SECONDS_DEFAULT);
         const end = clock.now() + waitSeconds * 1000;
         for (let hasWaited = false; ; hasWaited = true) {
-          // Waiting begins before looking, so that mail in between is not missed.
+          // The wait begins before the query, so that no mail between the two is missed.
           const found = new AbortController();
           const leftMs = Math.max(0, end - clock.now());
           const news = hub.waitForMail(agent.id, leftMs, AbortSignal.any([signal, found.signal]));
@@ -186,7 +189,7 @@ export function messages(deps: RouteDeps) {
         exchange.withWholeMessage(async () => {
           const mail = await ownMessage(caller, params.email, params.id);
           const { message } = mail;
-          // A person who looks has not read for the agent, and HEAD is safe (RFC 9110 9.2.1).
+          // A person who looks does not read for the agent, and HEAD is safe (RFC 9110 9.2.1).
           const isRead = exchange.method === "GET" && caller.via === "key";
           if (isRead && !query.peek && message.status === "unread") {
             await store.setReadStatus(message.agentId, message.id, "read");

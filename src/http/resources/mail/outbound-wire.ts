@@ -13,7 +13,7 @@ import type { EditedPart, Original, Outbound, Recipient, Sent } from "../../../w
 import { optional } from "../../../wire/words.ts";
 import type { Offload } from "../../framework/resource.ts";
 
-/** A message as it stands in lists. */
+/** A message as lists show it. */
 export function outboundOnWire(outbound: StoredOutbound): Static<typeof Outbound> {
   return onWire(outbound, null, null);
 }
@@ -24,7 +24,7 @@ export interface Readers {
   readonly offload: Offload;
 }
 
-/** A message with its texts and links; a held one with what is kept for its reviewers. Failures as of `Offload.links`. */
+/** A message with its texts and links, and a held one's review. Failures as with `Offload.links`. */
 export async function withBodyOnWire(
   outbound: StoredOutbound,
   { reviews, offload }: Readers,
@@ -35,7 +35,10 @@ export async function withBodyOnWire(
   return onWire(outbound, links, review);
 }
 
-/** @param links Null for a message without its texts. @param review Null for a message that waits for nobody. */
+/**
+ * @param links Null for a message without its texts.
+ * @param review Null for a message that does not wait for a decision.
+ */
 function onWire(
   { message, recipients }: StoredOutbound,
   links: ShownLink[] | null,
@@ -82,7 +85,7 @@ function onWire(
   };
 }
 
-/** The parts that reviewers changed; undefined of a message as its agent wrote it. */
+/** The parts that reviewers changed; undefined if the message is as its agent wrote it. */
 export function editedPartsOf({ original, subject, content }: OutboundRow): EditedPart[] | undefined {
   return original ? editedParts(original, { ...content, subject }) : undefined;
 }
@@ -141,7 +144,7 @@ export function recipientOnWire(row: RecipientRow): Static<typeof Recipient> {
   };
 }
 
-/** What the answers to a message say of it beside its status. */
+/** What the answers about a message contain, with the given status. */
 export function sentOnWire(
   message: OutboundRow,
   recipients: RecipientRow[],
@@ -159,31 +162,31 @@ export function sentOnWire(
   };
 }
 
-/** When a message that waits is decided by time; kept, but not shown, of one that does not any more. */
+/** When a waiting message is decided by time. It stays stored after the decision, but is not shown. */
 function expiryOf({ approvalExpiresAt, status }: OutboundRow): string | undefined {
   return status === "pending_approval" ? approvalExpiresAt?.toISOString() : undefined;
 }
 
-/** Why it waits; kept, but not shown, of a message that does not any more. */
+/** Why a message waits. It stays stored after the decision, but is not shown. */
 function holdOf({ hold, status }: OutboundRow) {
   return status === "pending_approval" ? (hold ?? undefined) : undefined;
 }
 
-/** How a message left; the way out of the server counts before those within. */
+/** How a message left. Delivery through an upstream takes precedence over delivery within the server. */
 function methodOf(recipients: readonly RecipientRow[]): Method | undefined {
   return (["smtp", "capture", "relay"] as const).find((one) =>
     recipients.some(({ method, status }) => method === one && (status === "sent" || status === "delivered")),
   );
 }
 
-/** The queue id in the reply to the last DATA, as Postfix, Exim, Amazon SES and their like write it. */
+/** The queue id in the reply to the last DATA, as Postfix, Exim, Amazon SES and similar servers write it. */
 const queueIds = [
   /\bqueued as ([\w.-]{4,200})/i,
   /\bok:? +id=([\w.-]{4,200})/i,
   /^250(?: 2\.\d\.\d)? ok:? +<?([\w.-]*\d[\w.-]{3,200})>?$/i,
 ];
 
-/** What the upstream called it, when it said so. */
+/** The upstream's id for the message, if its reply has one. */
 export function providerMessageId(recipients: readonly RecipientRow[]): string | undefined {
   for (const { method, smtpReply } of recipients) {
     if (method !== "smtp" || !smtpReply?.startsWith("250")) continue;

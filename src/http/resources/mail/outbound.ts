@@ -58,7 +58,7 @@ export function outbound(deps: RouteDeps) {
             store.listOutbound(caller.user.id, filter, { limit, ...(after ? { after: after[0] } : {}) }),
           ({ message }) => [message.id],
         );
-        // Who decides has to see what about.
+        // A reviewer must see the content to decide.
         const messages = await Promise.all(
           rows.map((row) =>
             row.message.status === "pending_approval" ? withBodyOnWire(row, deps) : outboundOnWire(row),
@@ -182,8 +182,9 @@ export function outbound(deps: RouteDeps) {
 }
 
 /**
- * An outbound message. Failure `not_found` for an id that is not there, another account's, or another agent's than the
- * key's; also, for an agent's key, of the server's own mail to reviewers: its links decide.
+ * Finds an outbound message. Failure `not_found` for an id that does not exist, or belongs to another account or to
+ * another agent than the key's. An agent's key does not find the server's own mail to reviewers either, because its
+ * links decide.
  */
 export async function ownOutbound(store: Store, caller: Caller, id: string): Promise<StoredOutbound> {
   const found = await store.getOutbound(caller.user.id, id);

@@ -1,4 +1,4 @@
-/** The same request again, without an Idempotency-Key: when it means the same mail, and when it means another one. */
+/** The same request again, without an Idempotency-Key: when it means the same mail, and when another one. */
 import { expect, test } from "bun:test";
 import { type ScriptedOptions, scriptedSmtp } from "../../../../test/smtp/scripted-smtp.ts";
 import { request, startTestApp, type TestAppOptions } from "../../../../test/support/app.ts";
@@ -8,7 +8,7 @@ import { type LogFields, silentLog } from "../../../util/log.ts";
 
 const ann = "ann@outside.example";
 
-/** An app with one agent and an upstream that answers as scripted. */
+/** Starts an app with one agent and an upstream that answers as scripted. */
 async function startSending(on: ScriptedOptions["on"], options: TestAppOptions = {}) {
   const upstream = await scriptedSmtp(on ? { on } : {});
   const it = await startTestApp({
@@ -94,7 +94,7 @@ for (const database of ["sqlite", "postgres"] as const) {
       signal: abandoned.signal,
     }).catch(() => null);
     await asked.promise;
-    // A second one while the first is still running joins it as well.
+    // A second request joins the first while that is still running.
     const meanwhile = it.send();
     abandoned.abort();
     expect(await first).toBeNull();
@@ -103,7 +103,7 @@ for (const database of ["sqlite", "postgres"] as const) {
     expect([joined.status, joined.body.status, replayed(joined)]).toEqual([200, "sent", "true"]);
     expect(await it.stored()).toEqual([joined.body.message_id]);
     expect(it.upstream.messages).toHaveLength(1);
-    // That answer was final, and arrived.
+    // That answer was final and reached the client.
     const next = await it.send();
     expect([next.status, replayed(next)]).toEqual([200, null]);
     expect(it.upstream.messages).toHaveLength(2);
@@ -176,7 +176,7 @@ for (const database of ["sqlite", "postgres"] as const) {
     const told = await send();
     expect([told.status, told.body.status, replayed(told)]).toEqual([200, "rejected", "true"]);
     expect(await it.stored()).toEqual([first.body.message_id]);
-    // It knows now.
+    // The client has had the answer now.
     expect((await send()).body).toMatchObject({ status: "pending_approval" });
   });
 }
@@ -194,7 +194,7 @@ test("a client that hangs up ends its request: nobody waits on for what becomes 
     await released.promise;
     return undefined;
   };
-  // A clock that stands still: no wait ends by itself.
+  // The clock stands still, so that no wait times out.
   await using it = await startSending(on, { seams: { clock: new TestClock(), log: { ...silentLog, info } } });
   const abandoned = new AbortController();
   const first = fetch(`${it.app.httpUrl}/api/v1/send`, {

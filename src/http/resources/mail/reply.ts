@@ -22,7 +22,10 @@ import { ownAgent } from "../account/agents.ts";
 import * as input from "./send-input.ts";
 import { type Found, findMessage, mayWrite, submit, submitFailures } from "./submit.ts";
 
-/** Which addresses a reply did not go to because nobody vouches for them, and what to do; undefined when there are none. */
+/**
+ * Says which addresses the reply left out because the sender's proof does not cover them, and what to do; undefined if
+ * there are none.
+ */
 function leftOut(unproven: Unproven[]): string | undefined {
   if (unproven.length === 0) return undefined;
   const fields = unproven.map(({ field, addresses }) => {
@@ -36,7 +39,7 @@ function leftOut(unproven: Unproven[]): string | undefined {
   );
 }
 
-/** Addresses of one field that a sentence still names. */
+/** Addresses that a sentence names for one field. */
 const LEFT_OUT_NAMED_MAX = 5;
 
 const inclusions = ["message", "attachments", "none"] as const;
@@ -79,7 +82,7 @@ export function replies(deps: RouteDeps) {
     return { agent, ...found };
   }
 
-  /** What of the original a forward takes along. */
+  /** The parts of the original that a forward includes. */
   async function enclosed(
     { original, raw }: Found,
     include: (typeof inclusions)[number],
@@ -98,7 +101,7 @@ export function replies(deps: RouteDeps) {
     }));
   }
 
-  /** Whom an answer goes to. Failure `invalid_request` when the original's own words do not tell. */
+  /** The recipients of a reply. Failure `invalid_request` if the original does not say whom to answer. */
   function answered(original: Original, agent: AgentRow, all: boolean, more: ReturnType<typeof input.readRecipients>) {
     const { to, cc, problems, unproven } = replyRecipients(original, agent.id, all);
     const errors: FieldError[] = problems.map((problem) => ({ field: "to", message: `would have ${problem}` }));
@@ -183,7 +186,7 @@ export function replies(deps: RouteDeps) {
             attachments,
             conversationId: given.conversation_id || original.conversationId,
             originalConversation: original.conversationId,
-            // A new thread for its reader, who has nothing of what came before.
+            // The recipient has none of the earlier messages, so a forward starts a new thread.
             ...{ inReplyTo: null, references: [] },
           },
           { request, exchange, caller, set },

@@ -1,4 +1,4 @@
-/** What a new message, a reply and a forward have in common: their members, how they are checked, what they become. */
+/** The common parts of a new message, a reply and a forward: their members, the checks, and the conversion. */
 import { type Static, Type } from "@sinclair/typebox";
 import type { HeaderField, Mailbox, OutboundAttachment } from "../../../mail.ts";
 import { readMailbox } from "../../../message/addresses.ts";
@@ -18,12 +18,12 @@ const FILENAME_CHARS_MAX = 255;
 const HEADERS_MAX = 50;
 /** RFC 5322 2.1.1. */
 const LINE_CHARS_MAX = 998;
-/** Ids of a thread; the oldest and the latest say enough. */
+/** Message-IDs of one thread; the oldest and the latest are enough. */
 const REFERENCES_MAX = 100;
 
 const oneAddress = Type.String();
 
-/** Addresses as `a@b.example` or `Name <a@b.example>`: a list, or one by itself. */
+/** Addresses as `a@b.example` or `Name <a@b.example>`: a list, or a single one. */
 export function addressList(description?: string) {
   return Type.Union([Type.Array(oneAddress, { maxItems: ADDRESSES_MAX }), oneAddress], {
     [expects]: `a list of at most ${ADDRESSES_MAX} addresses`,
@@ -31,7 +31,7 @@ export function addressList(description?: string) {
   });
 }
 
-// Only types: what is wrong inside is found below, so that one wrong entry does not hide the others.
+// Only types: the content is checked below, so that one wrong entry does not hide the others.
 const anyText = (description?: string) => Type.String({ [expects]: "text", ...(description ? { description } : {}) });
 
 export const subjectLine = text({
@@ -52,7 +52,7 @@ const attachmentMembers = {
 };
 const attachmentSays = { [expects]: "an object with filename and data" };
 const attachment = Type.Object(attachmentMembers, attachmentSays);
-/** As a reviewer may hand it back: with what the message told of it beside. */
+/** An attachment as a reviewer may return it, with the further members that the message listed. */
 export const approvedAttachment = Type.Object(
   { ...attachmentMembers, ...ignoredMembers.approvedAttachment },
   attachmentSays,
@@ -80,14 +80,14 @@ export const contentMembers = {
   ),
 };
 
-/** Members in which a client may name recipients. */
+/** Members that may name recipients. */
 export interface GivenRecipients {
   to?: string | string[];
   cc?: string | string[];
   bcc?: string | string[];
 }
 
-/** The members that all three kinds of message have, as far as they fit their schemas. */
+/** The members that all three kinds of message share; those that do not fit their schemas are missing. */
 export interface GivenContent extends GivenRecipients {
   body?: string;
   html_body?: string;
@@ -103,7 +103,7 @@ export interface ContentLimits {
 
 const nobody: Complain = () => {};
 
-/** Complains about everything in a message that its schema could not know. */
+/** Reports every error in a message that its schema cannot express. */
 export function checkContent(given: GivenContent, complain: Complain, limits: ContentLimits): void {
   checkCount(readRecipients(given, complain), complain, limits);
   checkHeaders(given.headers ?? {}, complain);
@@ -118,7 +118,7 @@ export function checkContent(given: GivenContent, complain: Complain, limits: Co
     complain(given.attachments?.length ? "attachments" : "body", `makes ${bytes} bytes; at most ${max} may leave`);
 }
 
-/** Complains about recipients whom this server would have to know, and does not. */
+/** Reports recipients at this server's domains that have no mailbox. */
 export async function checkKnown(
   given: GivenRecipients,
   complain: Complain,
@@ -136,7 +136,7 @@ export async function checkKnown(
     }
 }
 
-/** Complains when there are more recipients than one message may have. */
+/** Reports an error if there are more recipients than one message may have. */
 export function checkCount(
   { to, cc, bcc }: Record<"to" | "cc" | "bcc", Mailbox[]>,
   complain: Complain,
@@ -146,14 +146,14 @@ export function checkCount(
   if (count > max) complain("to", `with cc and bcc names ${count} recipients; at most ${max} get one message`);
 }
 
-/** Complains when a message that somebody else addresses is addressed to nobody. */
+/** Reports an error if a message whose client must name the recipients names none. */
 export function checkAddressed(given: GivenRecipients, complain: Complain, isWrong: (name: string) => boolean): void {
   const names = ["to", "cc", "bcc"] as const;
   if (names.every((name) => entriesOf(given[name]).length === 0 && !isWrong(name)))
     complain("to", "is required: name at least one recipient in to, cc or bcc");
 }
 
-/** The recipients, each once. */
+/** The recipients, without duplicates. */
 export function readRecipients(given: GivenRecipients, complain = nobody): Record<"to" | "cc" | "bcc", Mailbox[]> {
   return distinct({
     to: readMailboxes("to", given.to, complain),
@@ -162,7 +162,7 @@ export function readRecipients(given: GivenRecipients, complain = nobody): Recor
   });
 }
 
-/** Addresses as mailboxes; what is none is complained about, by its place: `to.1`. */
+/** Reads addresses as mailboxes. Invalid ones are reported by their place: `to.1`. */
 export function readMailboxes(field: string, given: string | string[] | undefined, complain = nobody): Mailbox[] {
   return entriesOf(given).flatMap((entry, i) => {
     const read = readMailbox(entry);
@@ -172,7 +172,7 @@ export function readMailboxes(field: string, given: string | string[] | undefine
   });
 }
 
-/** A checked message's content in our own words. */
+/** The content of a checked message, under our own names. */
 export function contentOf(given: GivenContent): {
   text: string;
   html: string | null;
@@ -206,17 +206,17 @@ export function isThreadId(id: string): boolean {
   return isMessageId(id) && /^<[^@]+@[^@]+>$/.test(id);
 }
 
-/** An empty text stands for none: some clients send every member they know. */
+/** The entries of a list or single value. An empty text counts as none: some clients send every member they know. */
 function entriesOf(given: string | string[] | undefined): string[] {
   return given === undefined || given === "" ? [] : [given].flat();
 }
 
-/** Text without control characters and line ends of any kind. */
+/** Text without control characters or line ends of any kind. */
 const oneLine = /^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$/;
-/** RFC 2045 5.1, with parameters. */
+/** A media type with parameters (RFC 2045 5.1). */
 const mediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127} *(?:;[\x20-\x7e]{0,255})?$/;
 const contentId = /^[\x21-\x3b\x3d\x3f-\x7e]{1,255}$/;
-/** Fields that would have the reader's program answer to somebody. */
+/** Fields that would make the recipient's program send an answer to an address. */
 const receiptFields = /^(?:disposition-notification-(?:to|options)|return-receipt-to|x-confirm-reading-to|errors-to)$/i;
 
 function checkHeaders(headers: Record<string, string>, complain: Complain): void {
@@ -234,7 +234,7 @@ function checkHeaders(headers: Record<string, string>, complain: Complain): void
   }
 }
 
-/** Returns the bytes of all of them, decoded. */
+/** Checks the attachments and returns the size of all of them, decoded, in bytes. */
 function checkAttachments(attachments: Static<typeof attachment>[], complain: Complain): number {
   const ids = new Set<string>();
   let bytes = 0;

@@ -5,7 +5,7 @@ import { startTestApp } from "../../../../test/support/app.ts";
 import { createOwner, issueKey } from "../../../accounts.ts";
 import { createVault, loadOrCreateKeyFile } from "../../../vault.ts";
 
-/** An app with one agent and an upstream that answers as scripted. */
+/** Starts an app with one agent and an upstream that answers as scripted. */
 async function startWithUpstream(on: ScriptedOptions["on"], set: Record<string, unknown> = {}) {
   const upstream = await scriptedSmtp(on ? { on } : {});
   const it = await startTestApp({
@@ -21,7 +21,7 @@ async function startWithUpstream(on: ScriptedOptions["on"], set: Record<string, 
     upstream,
     agent: agent.email as string,
     api: it.api,
-    /** The Authorization of another account. */
+    /** The Authorization header of another account. */
     async neighbour() {
       const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
       const now = new Date();
@@ -143,7 +143,7 @@ test("what the loop breaker lets go on is held by a gate that was switched on me
   const holds = async (query: string) => (await it.api("GET", `/api/v1/events?types=message.held${query}`)).body.events;
   let last = (await holds("")).at(-1).id;
   expect((await it.api("POST", `/api/v1/messages/${stopped[0]}/release`)).status).toBe(200);
-  // The gate is asked when the turn of each comes.
+  // The gate is asked when each message's turn comes.
   for (const _ of stopped) {
     const [event] = await holds(`&after=${last}&wait=20&page_size=1`);
     expect(event.data).toMatchObject({ rule: "approval" });
@@ -152,7 +152,7 @@ test("what the loop breaker lets go on is held by a gate that was switched on me
   for (const id of stopped) {
     const held = await it.api("GET", `/api/v1/messages/${id}`);
     expect(held.body).toMatchObject({ status: "pending_approval", recipients: [{ status: "held", attempts: 0 }] });
-    // It is the gate's now: a release is no way around it.
+    // The gate holds it now: a release does not bypass the gate.
     expect((await it.api("POST", `/api/v1/messages/${id}/release`)).status).toBe(409);
   }
   const approved = await it.api("POST", `/api/v1/messages/${stopped[1]}/approve`);
@@ -238,7 +238,7 @@ test("an agent keeps its own From where the name it would leave under is somebod
   for (const from of addresses) await it.send(["ann@outside.example"], { from });
   const received = await it.upstream.received(3);
   expect(received.map(({ raw }) => /^From: (.*)$/m.exec(raw.toString())?.[1]?.trim())).toEqual([
-    // One that is of that domain has it as its own.
+    // An agent of that domain keeps the address as its own.
     "bot=tenant.example@relay.example",
     "bot@tenant.example",
     "other via e2a <other=tenant.example@relay.example>",

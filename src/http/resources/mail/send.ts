@@ -46,7 +46,7 @@ export function sends(deps: RouteDeps) {
 
   type Message = Given<typeof NewMessage> extends Opened<infer T> ? T : never;
 
-  /** Whose message it is. Failures: `not_found`, `forbidden`, `invalid_request` when there is a choice to be made. */
+  /** The agent that sends the message. Failures: `not_found`, `forbidden`, `invalid_request` if it is ambiguous. */
   async function authorOf(caller: Caller, from: string | undefined): Promise<AgentRow> {
     const [named] = input.readMailboxes("from", from);
     if (named) {
@@ -67,7 +67,7 @@ export function sends(deps: RouteDeps) {
     );
   }
 
-  /** Where a new message stands among others. */
+  /** The thread and conversation of a new message. */
   async function threadOf(agent: AgentRow, answers: string | undefined, references: string[]) {
     const originalConversation = null;
     if (!answers) return { inReplyTo: references.at(-1) ?? null, references, originalConversation };
@@ -85,7 +85,7 @@ export function sends(deps: RouteDeps) {
     };
   }
 
-  /** The message, when all of it is right. Failure `invalid_request` names everything that is not. */
+  /** The message, if it has no error. Otherwise Failure `invalid_request` names every error. */
   function checked(caller: Caller, opened: Given<typeof NewMessage>, path?: string): Promise<Message> {
     return complete(opened, async (given, complain) => {
       await input.checkKnown(given, complain, deps);

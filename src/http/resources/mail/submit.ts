@@ -11,12 +11,12 @@ import type { Identity } from "../../framework/identity.ts";
 import type { Exchange, RouteDeps } from "../../framework/resource.ts";
 import { recipientOnWire, sentOnWire } from "./outbound-wire.ts";
 
-/** Ways in which handing a message in may fail, beyond those of every request. */
+/** Failures of submitting a message, beyond those of every request. */
 export const submitFailures = [
   ...(["forbidden", "conflict", "recipient_suppressed", "upstream_not_configured", "upstream_rejected"] as const),
 ];
 
-/** What a route says; the rest of a message follows from the request. */
+/** The members that a route sets; the other members of a message follow from the request. */
 export type Said = Omit<SendRequest, "asked" | "wait" | "signal" | "requireStanding">;
 
 interface Context {
@@ -26,7 +26,7 @@ interface Context {
   set: { headers: Record<string, string | number> };
 }
 
-/** A message that another one follows from, and its bytes. */
+/** A message that is answered or forwarded, and its bytes. */
 export interface Found {
   original: Original;
   raw(): Promise<Uint8Array | null>;
@@ -38,9 +38,9 @@ interface Outcome {
 }
 
 /**
- * Hands a message in, and waits for its first try unless asked not to (RFC 7240 4.1). The same request again joins the
- * first one: under its Idempotency-Key for a day, without one for two minutes, unless a final answer was handed over.
- * Failures: the sender's, and `upstream_rejected` when nobody will get it.
+ * Submits a message, and waits for its first attempt unless the client asks not to (RFC 7240 4.1). The same request
+ * again joins the first one: for a day under its Idempotency-Key, for two minutes without one, unless a final answer
+ * reached the client. Failures: the sender's, and `upstream_rejected` if no recipient will get it.
  */
 export async function submit(
   { sender, answers }: RouteDeps,
@@ -64,13 +64,13 @@ export async function submit(
     if (idempotencyKey !== null) set.headers["idempotency-replayed"] = "true";
   }
   const outcome = outcomeOf(sent);
-  // What a client that has gone was told, it did not hear.
+  // A client that has gone did not get the answer.
   if (outcome.status === 200 && idempotencyKey === null && !exchange.clientHasGone)
     answers.note(sent.message.id, asked.hash);
   return outcome;
 }
 
-/** Whether the client wants no waiting (RFC 7240 4.1); the answer says that it gets its way. */
+/** Whether the client asks not to wait (RFC 7240 4.1). The answer says that the preference was applied. */
 export function prefersAsync(request: Request, set: Context["set"]): boolean {
   const preferences = (request.headers.get("prefer") ?? "").split(",").map((one) => one.split(";")[0]?.trim());
   const async = preferences.some((one) => one?.toLowerCase() === "respond-async");
@@ -78,7 +78,7 @@ export function prefersAsync(request: Request, set: Context["set"]): boolean {
   return async;
 }
 
-/** The message of the agent that has this id, in or out; null when it has none. */
+/** Finds the agent's message with this id, received or sent; null if there is none. */
 export async function findMessage(store: Store, agent: AgentRow, id: string): Promise<Found | null> {
   const inbound = await store.getMessage(agent.id, id);
   if (inbound) {
@@ -86,12 +86,12 @@ export async function findMessage(store: Store, agent: AgentRow, id: string): Pr
     return { original: inboundOriginal(message, content), raw: async () => raw };
   }
   const outbound = await store.getOutbound(agent.userId, id);
-  // The server's own mail to reviewers is nothing to answer or to pass on: it has links that decide.
+  // The server's own mail to reviewers must not be answered or forwarded: it has links that decide.
   if (outbound?.message.agentId !== agent.id || outbound.message.type === "notice") return null;
   return { original: outboundOriginal(outbound.message), raw: () => store.outboundBytes(id) };
 }
 
-/** Failure `forbidden` for a domain's own mailbox. */
+/** Returns the agent if it may send. Failure `forbidden` for a domain's own mailbox. */
 export function mayWrite(agent: AgentRow): AgentRow {
   if (!agent.role) return agent;
   throw new Failure("forbidden", `${agent.id} is the domain's own mailbox: it is read, and sends nothing.`, {
@@ -99,7 +99,7 @@ export function mayWrite(agent: AgentRow): AgentRow {
   });
 }
 
-/** What to answer about a message. Failure `upstream_rejected` when nobody will get it. */
+/** Returns the answer about a message. Failure `upstream_rejected` if no recipient will get it. */
 export function outcomeOf({ message, recipients }: Outbound): Outcome {
   const has = (...statuses: string[]) => recipients.some((recipient) => statuses.includes(recipient.status));
   const outcome = (code: 200 | 202, status: Static<typeof Sent>["status"]): Outcome => ({
@@ -109,7 +109,7 @@ export function outcomeOf({ message, recipients }: Outbound): Outcome {
   if (message.status === "pending_approval") return outcome(202, "pending_approval");
   if (has("queued", "sending", "deferred")) return outcome(202, "queued");
   if (has("sent", "delivered")) return outcome(200, "sent");
-  // Only of a repeated request: somebody decided between the two.
+  // Only for a repeated request: the message was decided in between.
   const { status } = message;
   if (status === "cancelled" || status === "rejected" || status === "expired_rejected") return outcome(200, status);
   const reasons = recipients.map(({ address, smtpReply, error }) => `${address}: ${smtpReply ?? error ?? "refused"}`);

@@ -1,4 +1,6 @@
-/** Mail that is proven by a signature over From alone: what is said of the other fields, and where a reply goes. */
+/**
+ * Mail whose only proof is a signature over From alone: what the API says of its other fields, and where a reply goes.
+ */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connectHttp } from "../../../../test/mcp/world.ts";
 import { plainMail, signingKey, signMail } from "../../../../test/smtp/signed-mail.ts";
@@ -13,7 +15,7 @@ const thief = "thief@elsewhere.test";
 
 let it: TestApp;
 beforeAll(async () => {
-  // shop.test's servers are elsewhere: only its signature can prove its mail.
+  // The servers of shop.test are elsewhere: only its signature can prove its mail.
   const zone = {
     ...key.zone,
     "shop.test": { TXT: ["v=spf1 ip4:192.0.2.1 -all"] },
@@ -28,7 +30,7 @@ afterAll(() => it[Symbol.asyncDispose]());
 
 let sent = 0;
 
-/** Hands in a signed mail with a Reply-To and a Cc, and returns it as the API shows it. */
+/** Delivers a signed mail with a Reply-To and a Cc, and returns it as the API shows it. */
 async function received(headerList: string[], { to = agent, domain = "shop.test" } = {}) {
   const from = `Shop <joe@${domain}>`;
   const extra = [`Reply-To: ${thief}`, "Cc: eve@elsewhere.test"];
