@@ -3,7 +3,7 @@ import { getAgent } from "../accounts/agents.ts";
 import { getSuppression } from "../accounts/suppressions.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { OutboundContent, OutboundRow, RecipientRow } from "../schema.ts";
-import { insertOutbound, type Outbound, recipientsOf } from "./outbound.ts";
+import { insertOutbound } from "./outbound.ts";
 import { hasRoomForStrangers, type SendLimits } from "./send-limits.ts";
 
 /** The span in which mails to reviewers of an account are counted. */
@@ -15,7 +15,8 @@ export interface DueNotice {
   userEmail: string;
   /** One mail for all, because there are too many. */
   digest: boolean;
-  outbound: Outbound[];
+  /** Ids alone: all the messages together may be larger than memory. */
+  messageIds: string[];
 }
 
 /**
@@ -45,7 +46,14 @@ export function* claimNotices(
   const due = yield* ask(
     s.skipLocked(
       s.db
-        .select()
+        .select({
+          id: messages.id,
+          userId: messages.userId,
+          status: messages.status,
+          createdAt: messages.createdAt,
+          noticeDueAt: messages.noticeDueAt,
+          notifiedAt: messages.notifiedAt,
+        })
         .from(messages)
         .where(isDue)
         .orderBy(...dueFirst)
@@ -72,15 +80,13 @@ export function* claimNotices(
       continue;
     }
     yield* setNotice(s, pending, { noticeDueAt: leaseUntil, notifiedAt: now });
-    const outbound: Outbound[] = [];
-    for (const message of pending) outbound.push({ message, recipients: yield* recipientsOf(s, message.id) });
-    notices.push({ userId, userEmail, digest, outbound });
+    notices.push({ userId, userEmail, digest, messageIds: pending.map(({ id }) => id) });
   }
   return notices;
 }
 
 /** When reviewers of an account were told of other messages than these, the newest first, at most `limit`. */
-function* lastTold(s: Scope, userId: string, but: OutboundRow[], after: Date, limit: number): Verb<Date[]> {
+function* lastTold(s: Scope, userId: string, but: { id: string }[], after: Date, limit: number): Verb<Date[]> {
   const { outboundMessages: messages } = s.t;
   const ids = but.map((row) => row.id);
   const rows = yield* ask(
