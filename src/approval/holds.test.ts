@@ -36,7 +36,7 @@ test("a burst comes as one digest without the mails' texts; a reviewer of one ma
   });
   expect(byTo("owner@example.net")).toEqual([
     ...["one", "two", "three", "four", "five"].map(single),
-    { subject: "3 mails of 2 agents wait for you", shown: [] },
+    { subject: "3 emails from 2 agents are waiting for you", shown: [] },
   ]);
   expect(byTo("eve@review.example")).toEqual([single("eight")]);
 });
