@@ -25,7 +25,7 @@ import { type Dispatch, startDispatch, type UpstreamCheck } from "./outbound/dis
 import { type OutcomeJournal, openOutcomeJournal } from "./outbound/outcome-journal.ts";
 import { isPublished } from "./outbound/published.ts";
 import { createRoutes } from "./outbound/routes.ts";
-import { createSender } from "./outbound/send.ts";
+import { createSender, sendLimits } from "./outbound/send.ts";
 import { createServerMail } from "./outbound/server-mail.ts";
 import { createSigningKeys } from "./outbound/signing-keys.ts";
 import { composeTestMail } from "./outbound/test-mail.ts";
@@ -264,6 +264,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       reviews,
       baseUrl: baseUrl(),
       sharedDomain,
+      limits: sendLimits(config),
       reviewMail,
     });
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));

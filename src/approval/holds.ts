@@ -1,12 +1,14 @@
 import { compose } from "../message/compose.ts";
 import type { DueNotice, Notice } from "../store/outbound/notices.ts";
 import type { Outbound } from "../store/outbound/outbound.ts";
+import type { SendLimits } from "../store/outbound/send-limits.ts";
 import type { AgentRow, HeldReview, OutboundContent } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Clock } from "../util/clock.ts";
 import { newId } from "../util/id.ts";
 import type { Log } from "../util/log.ts";
 import { startWork, type Work } from "../util/work.ts";
+import { unknownReview } from "./plain-review.ts";
 import type { Review } from "./review.ts";
 import type { ReviewMail } from "./review-mail.ts";
 import { type Reviews, reviewOf } from "./reviews.ts";
@@ -34,6 +36,8 @@ export interface HoldOptions {
   /** The beginning of links, without a trailing slash. */
   baseUrl: string;
   sharedDomain: string;
+  /** Reviewers count as recipients of the account. */
+  limits: SendLimits;
   /** Writes the mail to a reviewer, in another process: held mail is hostile until it has been reviewed. */
   reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
 }
@@ -41,8 +45,14 @@ export interface HoldOptions {
 /** What one reviewer is told about. */
 interface Telling {
   reviewer: string;
-  agent: AgentRow;
-  reviews: Review[];
+  /** Without bodies: there may be many. */
+  held: { outbound: Outbound; agent: AgentRow }[];
+}
+
+/** A held message as digests need it. */
+function withoutBody({ message, recipients }: Outbound): Outbound {
+  const content = { ...message.content, text: "", html: null };
+  return { message: { ...message, content, original: null, review: null }, recipients };
 }
 
 /**
@@ -74,11 +84,17 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
       const notices: Notice[] = [];
       for (const telling of await tellingsOf(due)) {
         const lane = await laneTo(telling.reviewer);
-        if (lane !== null) notices.push(await noticeOf(telling, lane, due.userId, now));
+        const notice = lane === null ? null : await noticeOf(telling, lane, due.userId, now);
+        if (notice) notices.push(notice);
       }
-      const about = due.outbound.map(({ message }) => message.id);
-      await store.storeNotices(notices, about, now);
-      log.info("holds.told", { messages: about.length, mails: notices.length, digest: due.digest });
+      const about = due.messageIds;
+      const untold = await store.storeNotices(notices, about, options.limits, now);
+      for (const one of untold) log.warn("holds.not_told", { ...one });
+      log.info("holds.told", {
+        messages: about.length,
+        mails: notices.length - untold.length,
+        digest: due.digest,
+      });
     },
     nextDue: () => store.nextHoldDue(),
   });
@@ -90,18 +106,35 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
   /** One for each message and reviewer, or, in a digest, one for each reviewer. */
   async function tellingsOf(due: DueNotice): Promise<Telling[]> {
     const tellings: Telling[] = [];
-    for (const outbound of due.outbound) {
-      const agent = await store.getAgent(outbound.message.agentId);
-      if (!agent?.hitlNotifyEmail) continue;
-      const held = await options.reviews.of(outbound);
+    for (const id of due.messageIds) {
+      const outbound = await waiting(id);
+      const agent = outbound && (await store.getAgent(outbound.message.agentId));
+      if (!outbound || !agent?.hitlNotifyEmail) continue;
+      const held = { outbound: withoutBody(outbound), agent };
       for (const reviewer of new Set([due.userEmail, ...agent.hitlReviewers])) {
-        const review = linked(outbound, held, agent, reviewer);
         const known = due.digest && tellings.find((telling) => telling.reviewer === reviewer);
-        if (known) known.reviews.push(review);
-        else tellings.push({ reviewer, agent, reviews: [review] });
+        if (known) known.held.push(held);
+        else tellings.push({ reviewer, held: [held] });
       }
     }
     return tellings;
+  }
+
+  /** A message that still waits for a decision, or null. */
+  async function waiting(id: string): Promise<Outbound | null> {
+    const outbound = await store.heldMessage(id);
+    return outbound?.message.status === "pending_approval" ? outbound : null;
+  }
+
+  /** What the mail to a reviewer is about. Only mail about a single message shows what it says. */
+  async function reviewsOf({ reviewer, held }: Telling): Promise<Review[]> {
+    const [only, ...others] = held;
+    if (!only || others.length > 0)
+      return held.map(({ outbound, agent }) =>
+        linked(outbound, unknownReview(outbound.message.contentHash), agent, reviewer),
+      );
+    const outbound = await waiting(only.outbound.message.id);
+    return outbound ? [linked(outbound, await options.reviews.of(outbound), only.agent, reviewer)] : [];
   }
 
   function linked(outbound: Outbound, held: HeldReview, agent: AgentRow, reviewer: string): Review {
@@ -124,7 +157,12 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
     return null;
   }
 
-  async function noticeOf({ reviewer, agent, reviews }: Telling, lane: string, userId: string, now: Date) {
+  /** The mail to a reviewer; null if nothing waits any more. */
+  async function noticeOf(telling: Telling, lane: string, userId: string, now: Date): Promise<Notice | null> {
+    const { reviewer, held } = telling;
+    const reviews = await reviewsOf(telling);
+    const [first] = held;
+    if (!first || reviews.length === 0) return null;
     const mail = await options.reviewMail(reviews, now);
     const id = newId("msg");
     const emailMessageId = `<${id.slice("msg_".length)}@${options.sharedDomain}>`;
@@ -146,7 +184,7 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
     const raw = await compose({ ...said, subject, attachments: [], messageId: emailMessageId, date: now });
     const notice: Notice = {
       id,
-      agentId: agent.id,
+      agentId: first.agent.id,
       userId,
       emailMessageId,
       subject,

@@ -290,7 +290,7 @@ export function createSender(options: SendOptions): Sender {
         lane: lanes[i] ?? localLane,
       }));
       const review = await derive(outgoingOf(request), contentHash);
-      return { subject, snippet, content, contentHash, review, raw: giveAway(raw), recipients };
+      return { subject, snippet, content, contentHash, review, raw: giveAway(raw), recipients, limits };
     },
   };
 
@@ -360,7 +360,8 @@ function outgoingOf(request: SendRequest): Outgoing {
   return { replyTo, to, cc, bcc, subject, text, html, inReplyTo, references, headers, attachments };
 }
 
-function sendLimits({ limits }: Config): SendLimits {
+/** How much may leave, by the configuration. */
+export function sendLimits({ limits }: Config): SendLimits {
   return {
     perMinutePerAgent: limits.sendsPerMinutePerAgent,
     burstPerAgent: limits.sendBurstPerAgent,

@@ -9,6 +9,7 @@ import {
   later,
   noon,
   noticeFor,
+  unlimited,
   watch,
 } from "../../test/store/rows.ts";
 import { onEveryDatabase, unique } from "../../test/store/stores.ts";
@@ -106,7 +107,7 @@ onEveryDatabase((it) => {
       (await watch(store, (await addAgent(store, { userId: agent.userId })).id)).id,
     );
     const notice = { ...noticeFor(agent), lane: "notices" };
-    await store.storeNotices([notice], [held.message.id], noon);
+    await store.storeNotices([notice], [held.message.id], unlimited, noon);
     const lanes = [{ lane: "notices", free: 9 }];
     const [claimed] = await claimRecipients(store, { now: noon, leaseUntil: later(1e6), leaseToken: "n", lanes });
     await store.finishRecipient(claimed!, { kind: "sent", method: "smtp", status: "sent", reply: "250" }, noon);

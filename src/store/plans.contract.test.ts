@@ -1,6 +1,16 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { addAgent, addMessage, addOutbound, decision, later, noon, outboundFor, watch } from "../../test/store/rows.ts";
+import {
+  addAgent,
+  addMessage,
+  addOutbound,
+  decision,
+  later,
+  noon,
+  outboundFor,
+  unlimited,
+  watch,
+} from "../../test/store/rows.ts";
 import { type Node, onDatabases } from "../../test/store/stores.ts";
 import { updateAgent } from "./accounts/agents.ts";
 import { decisionAbout } from "./accounts/audit.ts";
@@ -81,7 +91,7 @@ onDatabases(
         getOutbound: (s) => getOutbound(s, agent.userId, id),
         cancelOutbound: (s) => cancelOutbound(s, agent.userId, id, noon),
         claimNotices: (s) => claimNotices(s, { ...lease, perMinute: 5, limit: 100 }),
-        storeNotices: (s) => storeNotices(s, [], [waiting], noon),
+        storeNotices: (s) => storeNotices(s, [], [waiting], unlimited, noon),
         claimDueDeliveries: (s) => claimDueDeliveries(s, claim),
         nextDeliveryDue: (s) => nextDeliveryDue(s, ["dead"]),
         nextHoldDue,

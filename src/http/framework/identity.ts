@@ -10,7 +10,7 @@ import type { Log } from "../../util/log.ts";
 import type { RateLimits } from "./limits.ts";
 import { requestUrl } from "./request-url.ts";
 
-/** The browser's session cookie. */
+/** The browser's session cookie, as `cookie` and `cookieName` take it. */
 export const sessionCookie = "e2a_session";
 
 /** The caller of a request, and its proof. */
@@ -95,7 +95,7 @@ export function createIdentify(deps: {
       return byKey(key, clientIp);
     }
     if (queryToken) return byKey(queryToken, clientIp);
-    const session = cookie(request, sessionCookie);
+    const session = cookie(request, config, sessionCookie);
     if (session) return bySession(session, request, clientIp);
     throw new Failure("unauthenticated", "This needs an API key.", {
       fix: "Send it as `Authorization: Bearer e2a_…`; make one with POST /api/v1/keys or `e2a bootstrap`.",
@@ -162,13 +162,30 @@ export function isOwnOrigin(request: Request, publicUrl: string | null): boolean
   return origin === came?.origin && came.hostname !== known?.hostname;
 }
 
-/** The value of a cookie, or null (RFC 6265 4.2). */
-export function cookie(request: Request, name: string): string | null {
-  for (const pair of (request.headers.get("cookie") ?? "").split(";")) {
+/** Whether browsers reach this server by https, and so send its cookies over nothing else. */
+export function isHttps({ http }: Config): boolean {
+  return http.tlsCert !== null || http.publicUrl?.startsWith("https:") === true;
+}
+
+/**
+ * The name under which browsers keep a cookie. With `__Host-` they take it only from this very host (RFC 6265bis 4.1.3.2);
+ * without, every host of the same domain may set it here. Needs https, and the path "/".
+ */
+export function cookieName(config: Config, name: string): string {
+  return isHttps(config) ? `__Host-${name}` : name;
+}
+
+/**
+ * The value of a cookie (RFC 6265 4.2). Null if there is none, or more than one: nobody can tell which of them this server
+ * set, and another host chooses, by their paths, which comes first.
+ */
+export function cookie(request: Request, config: Config, name: string): string | null {
+  const wanted = cookieName(config, name);
+  const values = (request.headers.get("cookie") ?? "").split(";").flatMap((pair) => {
     const [key, value] = pair.trim().split("=", 2);
-    if (key === name && value) return value;
-  }
-  return null;
+    return key === wanted && value ? [value] : [];
+  });
+  return new Set(values).size === 1 ? (values[0] ?? null) : null;
 }
 
 /**

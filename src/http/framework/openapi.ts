@@ -104,7 +104,12 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
     components: {
       securitySchemes: {
         key: { type: "http", scheme: "bearer", description: "An API key, `e2a_` and 64 hex digits." },
-        session: { type: "apiKey", in: "cookie", name: "e2a_session", description: "The dashboard's session." },
+        session: {
+          type: "apiKey",
+          in: "cookie",
+          name: "e2a_session",
+          description: "The dashboard's session; over https its name is `__Host-e2a_session`.",
+        },
       },
       schemas,
     },

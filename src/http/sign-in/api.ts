@@ -128,7 +128,7 @@ export function authApi(deps: RouteDeps) {
     .post(
       "/logout",
       async ({ request }) => {
-        const token = cookie(request, sessionCookie);
+        const token = cookie(request, config, sessionCookie);
         if (token) {
           requireOwnOrigin(request, config.http.publicUrl);
           await store.endSession(tokenHash(token));

@@ -191,6 +191,13 @@ test("an answer to another sign-in, or to none, opens nothing", async () => {
   forged.setCookie(w.origin, "e2a_sign_in", Buffer.from('{"provider":"oidc"}').toString("base64url"));
   expect((await forged.open(second.url)).status).toBe(403);
 
+  // Nor does it help to plant one's own beside the one of the sign-in that the person has begun.
+  const planted = /e2a_sign_in=[\w-]+/.exec(w.browser.cookies(w.origin))?.[0];
+  const begun = new Browser();
+  await begun.open(`${w.origin}/api/auth/login?provider=oidc`, (url) => url.startsWith(w.provider.issuer));
+  const both = { headers: { cookie: `${planted}; ${begun.cookies(w.origin)}` }, redirect: "manual" } as const;
+  expect((await fetch(second.url, both)).status).toBe(403);
+
   // A code works once, even for a browser that has kept everything else.
   const cookies = w.browser.cookies(w.origin);
   expect((await w.browser.open(second.url)).url).toBe(`${w.origin}/agents`);

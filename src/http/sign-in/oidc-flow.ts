@@ -24,7 +24,6 @@ import { cookieHeader } from "./session-cookie.ts";
 const AWAY_MS = 10 * 60_000;
 /** Keeps the sealed `Memory` meanwhile. It is a cookie, so that only the browser that left can come back. */
 const memoryCookie = "e2a_sign_in";
-const memoryPath = "/api/auth";
 
 /** The paths to which each provider sends browsers back. */
 export const callbackPaths = {
@@ -44,7 +43,7 @@ export function createOidcSignIn(deps: RouteDeps) {
   const sessions = createBrowserSessions(deps);
   const clients = new Map(oidcProviders(config).map((one) => [one.id, createOidcClient(one, clock)]));
   const memoryHeader = (value: string | null) =>
-    cookieHeader(config, { name: memoryCookie, value, path: memoryPath, lifetimeMs: AWAY_MS });
+    cookieHeader(config, { name: memoryCookie, value, lifetimeMs: AWAY_MS });
 
   function clientOf(provider: ProviderId): OidcClient {
     const client = clients.get(provider);
@@ -62,7 +61,7 @@ export function createOidcSignIn(deps: RouteDeps) {
 
   function remembered(request: Request, provider: ProviderId): Memory | null {
     try {
-      const sealed = Buffer.from(cookie(request, memoryCookie) ?? "", "base64url");
+      const sealed = Buffer.from(cookie(request, config, memoryCookie) ?? "", "base64url");
       const memory = JSON.parse(vault.openText(sealed, memoryCookie)) as Memory;
       return memory.provider === provider && memory.until > clock.now() ? memory : null;
     } catch {

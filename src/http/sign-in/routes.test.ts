@@ -257,7 +257,39 @@ test("behind https the cookie is for https only", async () => {
     headers: { origin: "https://mail.example.com" },
     body: new URLSearchParams({ t: new URL(link).searchParams.get("t") ?? "", email: "a@example.net" }),
   });
-  expect(signedIn.headers.get("set-cookie")).toMatch(/; HttpOnly; SameSite=Lax; Secure$/);
+  // Browsers take a cookie with this prefix from no other host, and only with Path=/ and without Domain.
+  expect(signedIn.headers.get("set-cookie")).toMatch(
+    /^__Host-e2a_session=[\w-]{43}; Path=\/; Max-Age=1209600; HttpOnly; SameSite=Lax; Secure$/,
+  );
+  const who = async (...cookies: string[]) => {
+    const response = await fetch(`${it.app.httpUrl}/api/v1/users/me`, { headers: { cookie: cookies.join("; ") } });
+    return response.status;
+  };
+  const [own = ""] = (signedIn.headers.get("set-cookie") ?? "").split(";");
+  // What another host of the domain can set, behind its own path or before.
+  const planted = own.replace("__Host-", "");
+  expect([await who(own), await who(planted, own), await who(own, planted), await who(planted)]).toEqual([
+    ...[200, 200, 200, 401],
+  ]);
+});
+
+test("of two session cookies, one of which another host has set, none signs in", async () => {
+  await using it = await startTestApp();
+  const sessionOf = async (key: string) => {
+    const browser = new Browser();
+    await browser.submit(await browser.open(it.app.httpUrl + loginPath), "/sign-in/key", { api_key: key });
+    return browser.cookies(it.app.httpUrl);
+  };
+  const [own, planted] = [await sessionOf(it.key), await sessionOf(await it.newAccount())];
+  const command = { cli_callback: "http://127.0.0.1:49152/", cli_state: "s" };
+  const handOver = async (cookie: string) => {
+    const headers = { cookie, origin: it.app.httpUrl };
+    const init = { method: "POST", redirect: "manual", headers, body: new URLSearchParams(command) } as const;
+    return (await fetch(`${it.app.httpUrl}/sign-in/cli`, init)).status;
+  };
+  expect(await handOver(own)).toBe(200);
+  expect([await handOver(`${planted}; ${own}`), await handOver(`${own}; ${planted}`)]).toEqual([401, 401]);
+  expect(await handOver(`${own}; ${own}`)).toBe(200);
 });
 
 test("under the public name only the public origin signs in, not http, not another port; another name stands for itself", async () => {

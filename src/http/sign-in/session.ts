@@ -36,14 +36,14 @@ export interface BrowserSessions {
 
 export function createBrowserSessions({ config, store, clock, limits }: RouteDeps): BrowserSessions {
   const of = async (request: Request) => {
-    const token = cookie(request, sessionCookie);
+    const token = cookie(request, config, sessionCookie);
     return token ? store.findSession(tokenHash(token), new Date(clock.now())) : null;
   };
 
   return {
     attempt: ({ clientIp }) => limits.take("address", `sign-in ${limitKey(clientIp)}`, config.limits.signInsPerMinute),
     async open(request, { clientIp }, { user, key }) {
-      const earlier = cookie(request, sessionCookie);
+      const earlier = cookie(request, config, sessionCookie);
       if (earlier) await store.endSession(tokenHash(earlier));
       const token = randomBytes(32).toString("base64url");
       const now = new Date(clock.now());

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { eq, sql } from "drizzle-orm";
-import { addAgent, addMessage, addOutbound, later, noticeFor, watch } from "../../../test/store/rows.ts";
+import { addAgent, addMessage, addOutbound, later, noticeFor, unlimited, watch } from "../../../test/store/rows.ts";
 import { onEveryDatabase, type Subject } from "../../../test/store/stores.ts";
 import { ask, type Verb } from "../engine/engine.ts";
 import type { ConversationPosition, ConversationsPosition } from "./conversations.ts";
@@ -117,7 +117,7 @@ onEveryDatabase((it) => {
       const agent = await addAgent(it.store);
       await watch(it.store, agent.id);
       const held = await sent(agent.id, 0, "Held");
-      await it.store.storeNotices([noticeFor(agent)], [held.id], later(1_000));
+      await it.store.storeNotices([noticeFor(agent)], [held.id], unlimited, later(1_000));
       expect(await allConversations(it, agent.id, 5)).toEqual([held.conversationId]);
     });
 

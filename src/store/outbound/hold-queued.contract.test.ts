@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { addAgent, addOutbound, claimRecipients, decision, later, watch } from "../../../test/store/rows.ts";
+import { addAgent, addOutbound, claimRecipients, decision, later, unlimited, watch } from "../../../test/store/rows.ts";
 import { onEveryDatabase, twoNodes, unique } from "../../../test/store/stores.ts";
 import { eventsOf } from "../../../test/store/verbs.ts";
 import type { RecipientRow } from "../schema.ts";
@@ -80,6 +80,7 @@ onEveryDatabase((it) => {
 
     const { content, subject, snippet } = sent.message;
     const edit: Edit = {
+      limits: unlimited,
       ...{ content, subject, snippet, contentHash: "new", review: null, raw: Buffer.from("Subject: x\r\n\r\ny\r\n") },
       recipients: ["bob", "dave"].map((name) => ({
         ...{ address: `${name}@people.example`, kind: "to" as const, lane: sent.recipients[0]!.lane },

@@ -8,6 +8,7 @@ import {
   decision,
   later,
   noon,
+  unlimited,
   watch,
 } from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, type Subject, twoNodes } from "../../../test/store/stores.ts";
@@ -142,6 +143,25 @@ onEveryDatabase((it) => {
     expect(await it.store.heldMessage("msg_0")).toBeNull();
     expect(await it.store.heldMessage(id)).toEqual(await it.store.getOutbound(agent.userId, id));
     expect(await it.store.decideHold(decision(id))).toMatchObject({ kind: "done" });
+  });
+
+  test("recipients that an edit adds count as first-time ones of the account; beyond its limit the message stays held", async () => {
+    const limits = { ...unlimited, newRecipientsPerDayPerAccount: 3 };
+    const agent = await watch(it.store, (await addAgent(it.store)).id);
+    const { message } = await addOutbound(it.store, agent.id, { limits, recipients: ["bob@people.example"] });
+    const approveFor = (...names: string[]) => {
+      const recipients = names.map((name) => ({
+        ...{ address: `${name}@people.example`, kind: "to" as const, lane: "upstream" },
+      }));
+      const edit = { ...edited(recipients), limits };
+      return it.store.decideHold(decision(message.id, { verdict: { kind: "approve", edit } }));
+    };
+    expect(await rejection(approveFor("bob", "carol", "dave", "eve"))).toMatchObject({ code: "rate_limited" });
+    expect(await it.store.heldMessage(message.id)).toMatchObject({ message, recipients: [{ status: "held" }] });
+    // Bob was counted when the agent wrote to him.
+    expect(await approveFor("bob", "carol", "dave")).toMatchObject({ kind: "done" });
+    const more = addOutbound(it.store, agent.id, { limits, recipients: ["eve@people.example"] });
+    expect(await rejection(more)).toMatchObject({ code: "rate_limited" });
   });
 
   test("what went to the suppression list meanwhile is refused, and stays held", async () => {
@@ -313,6 +333,7 @@ function edited(recipients: Edit["recipients"]): Edit {
   const mailbox = { address: "carol@people.example", name: "" };
   return {
     ...{ subject: "Answer", snippet: "All is well.", contentHash: "the new hash", review: null, recipients },
+    limits: unlimited,
     content: {
       ...{ from: { address: "bot@agents.example", name: "Bot" }, replyTo: [], to: [mailbox], cc: [], bcc: [] },
       ...{ text: "All is well.", html: null, attachments: [], inReplyTo: null, references: [], headers: [] },

@@ -6,7 +6,7 @@ import { addAudit } from "../accounts/audit.ts";
 import { isPausedAbove } from "../accounts/pauses.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { addEvent, type NewEvent } from "../events/events.ts";
-import { noteWritten, strangersAmong } from "../mail/correspondents.ts";
+import { noteWritten, strangersAmong, unwrittenAmong } from "../mail/correspondents.ts";
 import type {
   AgentRow,
   DecisionChannel,
@@ -30,7 +30,7 @@ import {
   tellHeld,
 } from "./outbound.ts";
 import { lockRecipients, refreshStatus } from "./queue.ts";
-import { refuseSuppressed } from "./send-limits.ts";
+import { countStrangers, refuseSuppressed, type SendLimits } from "./send-limits.ts";
 
 /** A message as changed by a reviewer. */
 export interface Edit {
@@ -42,6 +42,7 @@ export interface Edit {
   review: HeldReview | null;
   raw: Buffer;
   recipients: { address: string; kind: RecipientKind; lane: string }[];
+  limits: SendLimits;
 }
 
 export interface Decision {
@@ -68,7 +69,7 @@ export type Decided =
 /**
  * Decides a held message, once: a second reviewer learns of the first decision. Approving queues it, with the edit if
  * there is one; rejecting ends it. Null if there is no such message. Failure `recipient_suppressed`, and the message
- * stays held, if it can no longer leave.
+ * stays held, if it can no longer leave; `rate_limited` if an edit has too many first-time recipients.
  */
 export function* decideHold(s: Scope, decision: Decision): Verb<Decided | null> {
   const { id, verdict, now } = decision;
@@ -108,17 +109,19 @@ function* applyEdit(s: Scope, message: OutboundRow, edit: Edit, now: Date): Verb
   const changes = { subject, snippet, content, contentHash, review, original: message.original ?? originalOf(message) };
   yield* ask(s.db.update(messages).set(changes).where(eq(messages.id, message.id)));
   yield* ask(s.db.update(outboundRaw).set({ bytes: edit.raw }).where(eq(outboundRaw.messageId, message.id)));
+  const before = new Set((yield* recipientsOf(s, message.id)).map(({ address }) => address));
   const mine = eq(outboundRecipients.messageId, message.id);
   yield* ask(s.db.delete(outboundRecipients).where(and(mine, eq(outboundRecipients.queue, "held"))));
   // Recipients that got it before the gate held the rest are not written to a second time.
   const gone = yield* recipientsOf(s, message.id);
   const first = Math.max(0, ...gone.map(({ n }) => n + 1));
   const others = edit.recipients.filter(({ address }) => !gone.some((one) => one.address === address));
-  const strangers = yield* strangersAmong(
-    s,
-    message.agentId,
-    others.map(({ address }) => address),
-  );
+  const addresses = others.map(({ address }) => address);
+  const strangers = yield* strangersAmong(s, message.agentId, addresses);
+  // Those that the message had before were counted when it came.
+  const added = addresses.filter((address) => !before.has(address));
+  const unwritten = yield* unwrittenAmong(s, message.agentId, added);
+  yield* countStrangers(s, message.userId, unwritten.length, edit.limits, now);
   const rows = others.map(
     (recipient, i): RecipientRow => ({
       messageId: message.id,

@@ -13,7 +13,7 @@ import {
   watch,
 } from "../../../test/store/rows.ts";
 import { countRows, freshSubject, noRows, onEveryDatabase, twoNodes } from "../../../test/store/stores.ts";
-import { eventsOf } from "../../../test/store/verbs.ts";
+import { eventsOf, rejection } from "../../../test/store/verbs.ts";
 import type { Store } from "../store.ts";
 import type { DueNotice } from "./notices.ts";
 
@@ -25,12 +25,12 @@ function claim(store: Store, ms: number) {
   return store.claimNotices({ now: later(ms), leaseUntil, perMinute: PER_MINUTE, limit: 100 });
 }
 
-const idsOf = (due: DueNotice) => due.outbound.map(({ message }) => message.id);
-const shapeOf = (all: DueNotice[]) => all.map(({ digest, outbound }) => ({ digest, count: outbound.length }));
+const idsOf = (due: DueNotice) => due.messageIds;
+const shapeOf = (all: DueNotice[]) => all.map(({ digest, messageIds }) => ({ digest, count: messageIds.length }));
 
 /** Records that the reviewers were told, without sending mail. */
 async function tell(store: Store, all: DueNotice[], ms: number) {
-  for (const due of all) await store.storeNotices([], idsOf(due), later(ms));
+  for (const due of all) await store.storeNotices([], idsOf(due), unlimited, later(ms));
 }
 
 onEveryDatabase((it) => {
@@ -51,10 +51,18 @@ onEveryDatabase((it) => {
     const due = await claim(store, 1);
     expect(due).toMatchObject([{ userId: user.id, userEmail: user.email, digest: false }]);
     expect(due.map(idsOf)).toEqual([ids]);
-    expect(due[0]!.outbound[0]!.recipients).toHaveLength(1);
     await tell(store, due, 2);
     expect((await store.heldMessage(ids[0]!))?.message).toMatchObject({ noticeDueAt: null, notifiedAt: later(2) });
     expect(await claim(store, 1e9)).toEqual([]);
+  });
+
+  test("a claim has no message's content: all of a burst together may be larger than memory", async () => {
+    const { fresh, store, agent } = await world();
+    await using _ = fresh;
+    const { message } = await addOutbound(store, agent.id, { message: { subject: "Ten thousand words" } });
+    const due = await claim(store, 1);
+    expect(due.flatMap(idsOf)).toEqual([message.id]);
+    expect(JSON.stringify(due)).not.toContain("Ten thousand words");
   });
 
   test("too many at once come as one digest", async () => {
@@ -164,7 +172,7 @@ onEveryDatabase((it) => {
     expect(due.map(idsOf)).toEqual([[late]]);
     const agent = (await store.heldMessage(late))!.message;
     await store.decideHold(decision(late));
-    await store.storeNotices([noticeFor({ id: agent.agentId, userId: user.id })], [late], later(1));
+    await store.storeNotices([noticeFor({ id: agent.agentId, userId: user.id })], [late], unlimited, later(1));
     expect(await store.listOutbound(user.id, { type: "notice" }, { limit: 9 })).toEqual([]);
     expect(await store.nextHoldDue()).toBeNull();
   });
@@ -182,7 +190,7 @@ onEveryDatabase((it) => {
     await using _ = fresh;
     const id = await hold(0);
     const notice = noticeFor(agent);
-    await store.storeNotices([notice], [id], later(5));
+    await store.storeNotices([notice], [id], unlimited, later(5));
     const references = [notice.emailMessageId];
     const forwarded = await addMessage(store, agent.id, { emailMessageId: "<passed-on@people.example>", references });
     expect(forwarded.conversationId).toStartWith("conv_");
@@ -202,7 +210,7 @@ onEveryDatabase((it) => {
     const events = await eventsOf(fresh, user.id);
     await store.pauseAccount(user.id, true);
     const notices = [noticeFor(agent), noticeFor(agent, { recipient: "eve@people.example" })];
-    await store.storeNotices(notices, [id], later(5));
+    await store.storeNotices(notices, [id], unlimited, later(5));
     await store.pauseAccount(user.id, true);
 
     const lanes = [{ lane: "upstream", free: 9 }];
@@ -244,12 +252,51 @@ onEveryDatabase((it) => {
     expect(await countRows(fresh)).toEqual(noRows);
   });
 
+  test("reviewers are recipients of the account: none that is suppressed, and no more new ones a day than it may have", async () => {
+    const { fresh, store, user, agent, hold } = await world();
+    await using _ = fresh;
+    const limits = { ...unlimited, newRecipientsPerDayPerAccount: 3 };
+    const suppression = { reason: "complaint", detail: "", messageId: null, now: noon } as const;
+    await store.suppress({ ...suppression, userId: user.id, address: "eve@people.example" });
+    await store.suppress({ ...suppression, userId: user.id, address: user.email });
+    const tellAll = async (names: string[], agentId = agent.id) => {
+      const notices = names.map((name) =>
+        noticeFor(
+          { id: agentId, userId: user.id },
+          { recipient: name.includes("@") ? name : `${name}@people.example` },
+        ),
+      );
+      return store.storeNotices(notices, [await hold(0, agentId)], limits, later(5));
+    };
+    const spent = "the account has had its first-time recipients of the day";
+    expect(await tellAll([user.email, "eve", "ann", "bob"])).toEqual([
+      { reviewer: "eve@people.example", why: "the address is on the suppression list" },
+    ]);
+    // Those who have had mail are not new, for whichever agent they review.
+    const other = await watch(store, (await addAgent(store, { userId: user.id })).id);
+    expect(await tellAll([user.email, "ann", "carol", "dave"], other.id)).toEqual([
+      { reviewer: "dave@people.example", why: spent },
+    ]);
+    const told = await store.listOutbound(user.id, { type: "notice" }, { limit: 99 });
+    expect(told.flatMap(({ recipients }) => recipients.map(({ address }) => address)).sort()).toEqual(
+      [...["ann", "ann", "bob", "carol"].map((name) => `${name}@people.example`), user.email, user.email].sort(),
+    );
+
+    // The agents' own mail shares the limit, and a neighbour's has its own.
+    await store.updateAgent(agent.id, { hitlEnabled: false }, noon);
+    const send = addOutbound(store, agent.id, { limits, now: later(7), recipients: ["fay@people.example"] });
+    expect(await rejection(send)).toMatchObject({ code: "rate_limited" });
+    const neighbour = await watch(store, (await addAgent(store)).id);
+    const notice = noticeFor(neighbour, { recipient: "eve@people.example" });
+    expect(await store.storeNotices([notice], [await hold(0, neighbour.id)], limits, later(5))).toEqual([]);
+  });
+
   test("mail to reviewers goes with the retention of deliveries, and no other mail does", async () => {
     const { fresh, store, user, agent, hold } = await world();
     await using _ = fresh;
     const id = await hold(0);
     const [gone, waiting] = [noticeFor(agent), noticeFor(agent, { recipient: "eve@people.example" })];
-    await store.storeNotices([gone, waiting], [id], later(1));
+    await store.storeNotices([gone, waiting], [id], unlimited, later(1));
     const due = { now: later(1), leaseUntil: later(1e6), leaseToken: "mine", lanes: [{ lane: "upstream", free: 1 }] };
     const [claimed] = await claimRecipients(store, due);
     await store.finishRecipient(claimed!, { kind: "sent", method: "smtp", status: "sent", reply: null }, later(2));
@@ -273,7 +320,7 @@ onEveryDatabase((it) => {
     const ids = [await hold(0), await hold(0, other.id)];
     const due = await claim(store, 0);
     await store.deleteAgent(agent.id, new Date());
-    await store.storeNotices([noticeFor(agent), noticeFor(other)], ids, later(1));
+    await store.storeNotices([noticeFor(agent), noticeFor(other)], ids, unlimited, later(1));
     expect(await store.listOutbound(user.id, { type: "notice" }, { limit: 9 })).toHaveLength(1);
     expect(due).toHaveLength(1);
     expect(await claim(store, 1e9)).toEqual([]);
@@ -283,7 +330,7 @@ onEveryDatabase((it) => {
     const { fresh, store, user, agent, hold } = await world();
     await using _ = fresh;
     const id = await hold(0);
-    for (let i = 0; i < 2; i++) await store.storeNotices([noticeFor(agent)], [id], later(i));
+    for (let i = 0; i < 2; i++) await store.storeNotices([noticeFor(agent)], [id], unlimited, later(i));
     expect(await store.listOutbound(user.id, { type: "notice" }, { limit: 9 })).toHaveLength(1);
   });
 });

@@ -1,8 +1,10 @@
 import { and, asc, desc, eq, gt, inArray, isNotNull, lte, notInArray } from "drizzle-orm";
 import { getAgent } from "../accounts/agents.ts";
+import { getSuppression } from "../accounts/suppressions.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { OutboundContent, OutboundRow, RecipientRow } from "../schema.ts";
-import { insertOutbound, type Outbound, recipientsOf } from "./outbound.ts";
+import { insertOutbound } from "./outbound.ts";
+import { hasRoomForStrangers, type SendLimits } from "./send-limits.ts";
 
 /** The period in which mails to an account's reviewers are counted. */
 const MINUTE_MS = 60_000;
@@ -13,7 +15,8 @@ export interface DueNotice {
   userEmail: string;
   /** One mail for all of them, because there are too many. */
   digest: boolean;
-  outbound: Outbound[];
+  /** Ids alone: all the messages together may be larger than memory. */
+  messageIds: string[];
 }
 
 /**
@@ -43,7 +46,14 @@ export function* claimNotices(
   const due = yield* ask(
     s.skipLocked(
       s.db
-        .select()
+        .select({
+          id: messages.id,
+          userId: messages.userId,
+          status: messages.status,
+          createdAt: messages.createdAt,
+          noticeDueAt: messages.noticeDueAt,
+          notifiedAt: messages.notifiedAt,
+        })
         .from(messages)
         .where(isDue)
         .orderBy(...dueFirst)
@@ -70,15 +80,13 @@ export function* claimNotices(
       continue;
     }
     yield* setNotice(s, pending, { noticeDueAt: leaseUntil, notifiedAt: now });
-    const outbound: Outbound[] = [];
-    for (const message of pending) outbound.push({ message, recipients: yield* recipientsOf(s, message.id) });
-    notices.push({ userId, userEmail, digest, outbound });
+    notices.push({ userId, userEmail, digest, messageIds: pending.map(({ id }) => id) });
   }
   return notices;
 }
 
 /** When an account's reviewers were told of other messages than these, newest first, at most `limit`. */
-function* lastTold(s: Scope, userId: string, but: OutboundRow[], after: Date, limit: number): Verb<Date[]> {
+function* lastTold(s: Scope, userId: string, but: { id: string }[], after: Date, limit: number): Verb<Date[]> {
   const { outboundMessages: messages } = s.t;
   const ids = but.map((row) => row.id);
   const rows = yield* ask(
@@ -116,19 +124,63 @@ export interface Notice {
   lane: string;
 }
 
+/** A reviewer who gets no mail, and why. */
+export interface Untold {
+  reviewer: string;
+  why: string;
+}
+
 /**
  * Queues mail to reviewers, outside gate, pace and pause, and records that they were told: all or nothing. Does nothing
- * if they were told of all these messages meanwhile, or all are decided.
+ * if they were told of all these messages meanwhile, or all are decided. An account can name anyone as a reviewer: those on
+ * its suppression list, and new ones beyond its first-time recipients of a day, get nothing and are returned. The
+ * account's own address always gets its mail.
  */
-export function* storeNotices(s: Scope, notices: Notice[], aboutIds: string[], now: Date): Verb<void> {
+export function* storeNotices(
+  s: Scope,
+  notices: Notice[],
+  aboutIds: string[],
+  limits: SendLimits,
+  now: Date,
+): Verb<Untold[]> {
   const { outboundMessages: messages } = s.t;
-  const untold = and(inArray(messages.id, aboutIds), isNotNull(messages.noticeDueAt));
-  const about = yield* ask(s.db.select({ id: messages.id }).from(messages).where(untold));
-  if (about.length === 0) return;
-  for (const notice of notices) if (yield* getAgent(s, notice.agentId)) yield* queueNotice(s, notice, now);
-  const told = yield* ask(s.locked(s.db.select({ id: messages.id }).from(messages).where(untold).orderBy(messages.id)));
+  const isDue = and(inArray(messages.id, aboutIds), isNotNull(messages.noticeDueAt));
+  const about = yield* ask(s.db.select({ id: messages.id }).from(messages).where(isDue));
+  if (about.length === 0) return [];
+  const untold: Untold[] = [];
+  for (const notice of notices) {
+    if (!(yield* getAgent(s, notice.agentId))) continue;
+    const why = yield* whyUntold(s, notice, limits, now);
+    if (why === null) yield* queueNotice(s, notice, now);
+    else untold.push({ reviewer: notice.recipient, why });
+  }
+  const told = yield* ask(s.locked(s.db.select({ id: messages.id }).from(messages).where(isDue).orderBy(messages.id)));
   yield* setNotice(s, told, { noticeDueAt: null, notifiedAt: now });
   s.signal({ topic: "outbound", key: "" });
+  return untold;
+}
+
+/** Why a reviewer gets no mail; null if it is sent, and counted. */
+function* whyUntold(
+  s: Scope,
+  { userId, recipient }: Pick<Notice, "userId" | "recipient">,
+  limits: SendLimits,
+  now: Date,
+): Verb<string | null> {
+  const { users, outboundRecipients: rows } = s.t;
+  const [owner] = yield* ask(s.db.select({ email: users.email }).from(users).where(eq(users.id, userId)));
+  if (owner?.email === recipient) return null;
+  if (yield* getSuppression(s, userId, recipient)) return "the address is on the suppression list";
+  const [earlier] = yield* ask(
+    s.db
+      .select({ n: rows.n })
+      .from(rows)
+      // Mail of the server itself is no agent's.
+      .where(and(eq(rows.agentId, ""), eq(rows.address, recipient), eq(rows.userId, userId)))
+      .limit(1),
+  );
+  const hasRoom = yield* hasRoomForStrangers(s, userId, earlier ? 0 : 1, limits, now);
+  return hasRoom ? null : "the account has had its first-time recipients of the day";
 }
 
 /** Queues the server's own mail, outside gate, pace and pause. Its agent must exist. */

@@ -67,22 +67,42 @@ export function* refuseSuppressed(
 /** Counts a message and its first-time recipients against the account's limits. Failure `rate_limited` beyond them. */
 export function* countSend(s: Scope, agent: AgentRow, strangers: number, limits: SendLimits, now: Date): Verb<void> {
   const user = agent.userId;
-  const refuse = (bucketMs: number, count: number, what: string) => {
-    const seconds = Math.ceil((bucketMs - (now.getTime() % bucketMs)) / 1000);
-    return new Failure("rate_limited", `This account may send at most ${count} ${what}.`, {
-      fix: `Wait ${seconds} seconds; nothing in this request was sent.`,
-      retryAfterSeconds: seconds,
-    });
-  };
   if (limits.perMinutePerAccount > 0)
     if ((yield* add(s, minuteOf(user), MINUTE_MS, 1, now)) > limits.perMinutePerAccount)
-      throw refuse(MINUTE_MS, limits.perMinutePerAccount, "messages a minute");
+      throw refusal(MINUTE_MS, limits.perMinutePerAccount, "messages a minute", now);
   if (limits.perDayPerAccount > 0)
     if ((yield* add(s, dayOf(user), DAY_MS, 1, now)) > limits.perDayPerAccount)
-      throw refuse(DAY_MS, limits.perDayPerAccount, "messages a day");
-  if (strangers > 0 && limits.newRecipientsPerDayPerAccount > 0)
-    if ((yield* add(s, newOf(user), DAY_MS, strangers, now)) > limits.newRecipientsPerDayPerAccount)
-      throw refuse(DAY_MS, limits.newRecipientsPerDayPerAccount, "first-time recipients a day");
+      throw refusal(DAY_MS, limits.perDayPerAccount, "messages a day", now);
+  yield* countStrangers(s, user, strangers, limits, now);
+}
+
+/** Counts first-time recipients of an account. Failure `rate_limited` beyond its limit. */
+export function* countStrangers(s: Scope, user: string, strangers: number, limits: SendLimits, now: Date): Verb<void> {
+  if (!(yield* hasRoomForStrangers(s, user, strangers, limits, now)))
+    throw refusal(DAY_MS, limits.newRecipientsPerDayPerAccount, "first-time recipients a day", now);
+}
+
+/** Counts first-time recipients of an account. False beyond its limit, and nothing is counted. */
+export function* hasRoomForStrangers(
+  s: Scope,
+  user: string,
+  strangers: number,
+  limits: SendLimits,
+  now: Date,
+): Verb<boolean> {
+  const most = limits.newRecipientsPerDayPerAccount;
+  if (strangers === 0 || most === 0) return true;
+  if ((yield* add(s, newOf(user), DAY_MS, strangers, now)) <= most) return true;
+  yield* add(s, newOf(user), DAY_MS, -strangers, now);
+  return false;
+}
+
+function refusal(bucketMs: number, count: number, what: string, now: Date): Failure {
+  const seconds = Math.ceil((bucketMs - (now.getTime() % bucketMs)) / 1000);
+  return new Failure("rate_limited", `This account may send at most ${count} ${what}.`, {
+    fix: `Wait ${seconds} seconds; nothing in this request was sent.`,
+    retryAfterSeconds: seconds,
+  });
 }
 
 const addToCount = insertStatement(

@@ -7,6 +7,7 @@ import {
   decision,
   later,
   noon,
+  unlimited,
   watch,
 } from "../../../test/store/rows.ts";
 import { onEveryDatabase, twoNodes } from "../../../test/store/stores.ts";
@@ -20,7 +21,7 @@ const minuteMs = 60_000;
 function editTo(subject: string, content: Edit["content"]): Edit {
   return {
     ...{ subject, snippet: "Changed.", content, contentHash: "another hash", raw: Buffer.from("x") },
-    ...{ review: null, recipients: [{ address: bob, kind: "to", lane: "upstream" }] },
+    ...{ review: null, limits: unlimited, recipients: [{ address: bob, kind: "to", lane: "upstream" }] },
   };
 }
 
@@ -114,7 +115,7 @@ onEveryDatabase((it) => {
   test("reviewers who were told are told again only when their links name another content", async () => {
     const agent = await watch(it.store, (await addAgent(it.store)).id, { undoSeconds: 60 });
     const { id, content } = (await addOutbound(it.store, agent.id, { recipients: [bob] })).message;
-    await it.store.storeNotices([], [id], later(1_000));
+    await it.store.storeNotices([], [id], unlimited, later(1_000));
     await it.store.decideHold(decision(id));
     expect(await undo(agent.userId, id)).toMatchObject({
       outbound: { message: { noticeDueAt: null, notifiedAt: later(1_000) } },
