@@ -411,7 +411,7 @@ async function openSmtp(deps: {
       if (found.kind === "mailbox") return { mailbox: found.id };
       if (found.kind === "foreign")
         throw new Failure("relay_denied", "This server does not relay mail; the domain is not hosted here.");
-      if (found.kind === "unowned") throw new Failure("unavailable", "Nobody reads this mailbox yet; try again later.");
+      if (found.kind === "unowned") throw new Failure("unavailable", "This mailbox has no owner yet; try again later.");
       return null;
     },
     receive,

@@ -35,7 +35,7 @@ export async function openMasterKey(
     throw new StartRefused(
       `The key file ${file} is missing, and the database holds secrets that only its key opens.`,
       "key_missing",
-      "Put the file back from a backup, or copy it from another node. docs/faults.md says how to begin anew without it.",
+      "Put the file back from a backup, or copy it from another node. docs/faults.md says how to start over without it.",
     );
   const key = given ?? (await loadOrCreateKeyFile(file));
   const vault = createVault(key);
@@ -48,7 +48,7 @@ export async function openMasterKey(
       `The encryption key in ${source} is not the one that sealed the secrets in the database.`,
       "key_wrong",
       "Put the right key there, from a backup or from another node: all nodes of one database have the same. " +
-        "docs/faults.md says how to begin anew without it.",
+        "docs/faults.md says how to start over without it.",
     );
   return { key, vault };
 }

@@ -121,7 +121,7 @@ describe("loadOrCreateKeyFile", () => {
     for (const mode of [0o644, 0o640, 0o604]) {
       await chmod(path, mode);
       const failure = await failureOf(loadOrCreateKeyFile(path));
-      expect(failure.message).toContain("Other users may read");
+      expect(failure.message).toContain("Other users can read");
       expect(failure.details.fix).toContain(`chmod 600 ${path}`);
     }
     await chmod(path, 0o600);

@@ -78,13 +78,13 @@ export async function loadOrCreateKeyFile(path: string): Promise<Uint8Array> {
   try {
     await createKeyFile(path);
   } catch (cause) {
-    throw new Failure("unavailable", `The key file ${path} cannot be made.`, {
+    throw new Failure("unavailable", `The key file ${path} cannot be created.`, {
       fix: `Let the user that runs e2a write to ${dirname(path)}.`,
       cause,
     });
   }
   const made = await loadKeyFile(path);
-  if (!made) throw new Failure("unavailable", `The key file ${path} vanished while it was made.`);
+  if (!made) throw new Failure("unavailable", `The key file ${path} vanished while it was being created.`);
   return made;
 }
 
@@ -108,17 +108,17 @@ export async function loadKeyFile(path: string): Promise<Uint8Array | null> {
     const found = await file.stat();
     if (!found.isFile())
       throw new Failure("unavailable", `${path} is not a file, so no key can be read from it.`, {
-        fix: "Move it away; a key file is made in its place.",
+        fix: "Move it away; e2a creates a key file in its place.",
       });
     // Windows has no such mode bits and reports them as set.
     if (process.platform !== "win32" && (found.mode & 0o077) !== 0)
-      throw new Failure("unavailable", `Other users may read the key file ${path}.`, {
-        fix: `Run "chmod 600 ${path}"; if somebody may have read it, replace the secrets it protects.`,
+      throw new Failure("unavailable", `Other users can read the key file ${path}.`, {
+        fix: `Run "chmod 600 ${path}"; if another user may have read it, replace the secrets it protects.`,
       });
     const text = (await file.readFile("utf8")).trim();
     if (!/^[0-9a-f]{64}$/i.test(text))
       throw new Failure("unavailable", `The key file ${path} does not hold a key of 64 hex digits.`, {
-        fix: "Put the file back from a backup. Without that key the stored secrets are lost; to begin anew, delete the file.",
+        fix: "Put the file back from a backup. Without that key the stored secrets are lost; to start over, delete the file.",
       });
     return new Uint8Array(Buffer.from(text, "hex"));
   } finally {

@@ -1,4 +1,4 @@
--- The first shape: accounts, domains, agents, inbound mail, events and webhook deliveries.
+-- The first schema: accounts, domains, agents, inbound mail, events and webhook deliveries.
 
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
@@ -46,7 +46,7 @@ CREATE TABLE domains (
   created_at TIMESTAMPTZ(3) NOT NULL,
   verified_at TIMESTAMPTZ(3)
 );
--- Anyone may claim a domain; only one claim can be the proven one.
+-- Any account can claim a domain; only one claim can be proven.
 CREATE UNIQUE INDEX domains_claim ON domains (user_id, domain);
 CREATE UNIQUE INDEX domains_proven ON domains (domain) WHERE verified_at IS NOT NULL;
 
@@ -198,7 +198,7 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
 
--- Full text: words that store/search.ts has found and folded.
+-- Full text: words as store/mail/search.ts splits and folds them.
 CREATE TABLE message_search (
   message_id TEXT PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
   document TSVECTOR NOT NULL

@@ -1,4 +1,4 @@
--- Requests of each key in each minute, shared by all nodes. Unlogged: a crash may forget a minute's counts.
+-- Requests of each key per minute, shared by all nodes. Unlogged: a crash may lose a minute's counts.
 
 CREATE UNLOGGED TABLE request_counts (
   key TEXT NOT NULL,

@@ -34,7 +34,7 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_user ON audit (user_id, id);
 CREATE INDEX audit_message ON audit (user_id, message_id, id);
--- What is written stays as it is; only the account's own end takes it away.
+-- Entries never change; they are deleted only with their account.
 CREATE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION 'the audit list is append-only';

@@ -1,6 +1,6 @@
--- The event log gets a cursor that follows commits, accounts get webhooks of their own, and endpoints a state of health.
+-- The event log gets a cursor in commit order, accounts get their own webhooks, and endpoints a health state.
 
--- A reader goes by the writing transaction first: what is older than every running one is complete and stays as it is.
+-- A reader orders by the writing transaction first: events older than every running one are complete and final.
 ALTER TABLE events ADD COLUMN xid BIGINT NOT NULL DEFAULT (pg_current_xact_id()::text::bigint);
 ALTER TABLE events ADD COLUMN seq BIGINT;
 UPDATE events SET seq = ordered.n FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM events) ordered
@@ -33,7 +33,7 @@ ALTER TABLE agents ADD COLUMN webhook_last_failed_at TIMESTAMPTZ(3);
 ALTER TABLE agents ADD COLUMN webhook_disabled_at TIMESTAMPTZ(3);
 ALTER TABLE agents ADD COLUMN webhook_disabled_reason TEXT;
 
--- Deliveries know their account and what they tell; those of account webhooks are about an event, not a stored message.
+-- Deliveries name their account and event; those to account webhooks carry the event, not a stored message.
 ALTER TABLE deliveries ADD COLUMN user_id TEXT REFERENCES users (id) ON DELETE CASCADE;
 ALTER TABLE deliveries ADD COLUMN agent_id TEXT;
 ALTER TABLE deliveries ADD COLUMN event_type TEXT;

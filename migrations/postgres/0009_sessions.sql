@@ -1,4 +1,4 @@
--- Ways to sign in: which browser a session is, which key opened it, and links that are for one account.
+-- Signing in: a session's browser, the key that opened it, and links for one account.
 
 ALTER TABLE sessions ADD COLUMN key_id TEXT REFERENCES api_keys (id) ON DELETE CASCADE;
 ALTER TABLE sessions ADD COLUMN user_agent TEXT;
@@ -10,5 +10,5 @@ ALTER TABLE sign_in_tokens ADD COLUMN user_id TEXT REFERENCES users (id) ON DELE
 ALTER TABLE sign_in_tokens ADD COLUMN return_to TEXT NOT NULL DEFAULT '/';
 CREATE INDEX sign_in_tokens_user ON sign_in_tokens (user_id, expires_at) WHERE user_id IS NOT NULL;
 
--- Whether there is an account, and which is the first, is asked by everybody who has none.
+-- Every visitor without an account makes the server ask whether there is an account, and which was first.
 CREATE INDEX users_first ON users (created_at, id);

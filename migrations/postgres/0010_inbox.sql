@@ -1,5 +1,5 @@
--- All mail of an account at once: its inbox by time, and what came and went on each day.
--- Status and type are in the last two because SQLite looks a row up for each column that is not in the index.
+-- All mail of an account: its inbox by time, and its volume per day.
+-- The last two include status and type, because SQLite looks up the row for a column that is not in the index.
 
 CREATE INDEX messages_inbox ON messages (user_id, created_at, id);
 CREATE INDEX messages_inbox_unread ON messages (user_id, created_at, id) WHERE status = 'unread';

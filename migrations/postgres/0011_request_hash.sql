@@ -1,4 +1,4 @@
--- What request a message came with, so that the same request again finds it, and whether its final answer was handed over.
+-- The request that made a message, so that a repetition finds it, and when the client got its final answer.
 
 ALTER TABLE outbound_messages ADD COLUMN request_hash TEXT;
 ALTER TABLE outbound_messages ADD COLUMN request_by TEXT;

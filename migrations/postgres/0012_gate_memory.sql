@@ -1,6 +1,6 @@
--- What the gate remembers of an agent's mail, whatever becomes of the mail itself, and what reviewers are shown.
+-- What the gate remembers about an agent's mail, even after the mail is deleted, and what reviewers are shown.
 
--- Known is an address to which mail has really gone, or which has proved that mail came from it.
+-- An address is known if mail has left for it, or if mail was proven to come from it.
 ALTER TABLE correspondents ADD COLUMN left_at TIMESTAMPTZ(3);
 ALTER TABLE correspondents ADD COLUMN heard_at TIMESTAMPTZ(3);
 UPDATE correspondents SET left_at = created_at;
@@ -9,7 +9,7 @@ INSERT INTO correspondents (agent_id, address, created_at, heard_at)
   WHERE verified AND from_address <> '' GROUP BY agent_id, from_address
   ON CONFLICT (agent_id, address) DO UPDATE SET heard_at = excluded.heard_at;
 
--- Conversations and addresses with mail whose sender nobody proved: "conversation <id>", "address <address>".
+-- Conversations and addresses with mail from an unproven sender: "conversation <id>", "address <address>".
 CREATE TABLE unproven (
   agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
   key TEXT NOT NULL,
@@ -28,5 +28,5 @@ INSERT INTO unproven (agent_id, key, last_at)
   WHERE NOT m.verified GROUP BY m.agent_id, 2
   ON CONFLICT DO NOTHING;
 
--- What a reviewer is shown of a held message: made once, when it is held or changed.
+-- What a reviewer is shown of a held message: computed once, when it is held or changed.
 ALTER TABLE outbound_messages ADD COLUMN review JSON;

@@ -1,4 +1,4 @@
--- Addresses of deleted agents on the server's own domains, kept for the account that had them.
+-- Addresses of deleted agents on the server's own domains, reserved for the account that had them.
 CREATE TABLE reserved_addresses (
   address TEXT PRIMARY KEY,
   owner_hash TEXT NOT NULL,
@@ -6,7 +6,7 @@ CREATE TABLE reserved_addresses (
 );
 CREATE INDEX reserved_addresses_released ON reserved_addresses (released_at);
 
--- The Idempotency-Keys of an agent's keys are that agent's, not the whole account's: "<agent> <line end> <key>".
+-- An Idempotency-Key sent with an agent's API key belongs to that agent, not the account: "<agent> <line end> <key>".
 UPDATE idempotency_keys SET key = (
   SELECT m.agent_id || chr(10) || m.idempotency_key FROM outbound_messages m
   WHERE m.user_id = idempotency_keys.user_id AND m.idempotency_key = idempotency_keys.key

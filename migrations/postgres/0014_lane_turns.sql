@@ -1,4 +1,4 @@
--- Accounts take turns in a lane: whose a recipient is stands beside it. Only what still waits needs it.
+-- Accounts take turns in a lane, so each recipient names its account. Only waiting recipients need it.
 ALTER TABLE outbound_recipients ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
 UPDATE outbound_recipients
   SET user_id = (SELECT m.user_id FROM outbound_messages m WHERE m.id = outbound_recipients.message_id)

@@ -1,4 +1,4 @@
--- The first shape: accounts, domains, agents, inbound mail, events and webhook deliveries.
+-- The first schema: accounts, domains, agents, inbound mail, events and webhook deliveries.
 
 CREATE TABLE meta (
   key TEXT PRIMARY KEY,
@@ -46,7 +46,7 @@ CREATE TABLE domains (
   created_at INTEGER NOT NULL,
   verified_at INTEGER
 );
--- Anyone may claim a domain; only one claim can be the proven one.
+-- Any account can claim a domain; only one claim can be proven.
 CREATE UNIQUE INDEX domains_claim ON domains (user_id, domain);
 CREATE UNIQUE INDEX domains_proven ON domains (domain) WHERE verified_at IS NOT NULL;
 
@@ -103,7 +103,7 @@ CREATE TABLE raw_mail (
 );
 
 CREATE TABLE messages (
-  n INTEGER PRIMARY KEY, -- a rowid that VACUUM keeps: message_search points at it
+  n INTEGER PRIMARY KEY, -- a rowid that VACUUM keeps, because message_search points at it
   id TEXT NOT NULL UNIQUE,
   agent_id TEXT NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
   user_id TEXT NOT NULL,
@@ -199,7 +199,7 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
 
--- Full text: words that store/search.ts has found and folded, so the tokenizer only splits at spaces.
+-- Full text: words as store/mail/search.ts splits and folds them, so the tokenizer only splits at spaces.
 -- The index keeps no copy of the text.
 CREATE VIRTUAL TABLE message_search USING fts5 (
   document, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'

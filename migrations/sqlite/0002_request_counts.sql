@@ -1,4 +1,4 @@
--- Requests of each key in each minute. SQLite has one process, which counts in memory; the table is there for Postgres.
+-- Requests of each key per minute. SQLite has one process, which counts in memory; Postgres uses the table.
 
 CREATE TABLE request_counts (
   key TEXT NOT NULL,

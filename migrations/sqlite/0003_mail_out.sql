@@ -1,4 +1,4 @@
--- Mail out: messages, their recipients (which are the queue), and what keeps an agent from sending too much.
+-- Outbound mail: messages, their recipients (which form the queue), and the limits on sending.
 
 ALTER TABLE messages ADD COLUMN auto_submitted TEXT;
 ALTER TABLE messages ADD COLUMN list_id TEXT;

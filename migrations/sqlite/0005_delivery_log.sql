@@ -1,5 +1,5 @@
--- What became of webhook deliveries, newest first: of an endpoint, and of those of one status.
--- By message: whether one was made again since.
+-- Indexes for the delivery log, newest first: by endpoint, and by status.
+-- By message: to find out whether a delivery was repeated since.
 
 DROP INDEX deliveries_endpoint;
 DROP INDEX deliveries_message;

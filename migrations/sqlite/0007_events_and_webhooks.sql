@@ -1,9 +1,9 @@
--- The event log gets a cursor that follows commits, accounts get webhooks of their own, and endpoints a state of health.
+-- The event log gets a cursor in commit order, accounts get their own webhooks, and endpoints a health state.
 
 CREATE TABLE events_in_order (
-  -- The order of commits: there is one writer. Never used again after a deletion.
+  -- Follows commit order, because there is one writer. Never reused after a deletion.
   seq INTEGER PRIMARY KEY AUTOINCREMENT,
-  -- The writing transaction on Postgres; nothing here.
+  -- The writing transaction on Postgres; unused here.
   xid INTEGER NOT NULL,
   id TEXT NOT NULL UNIQUE,
   user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -41,8 +41,8 @@ ALTER TABLE agents ADD COLUMN webhook_last_failed_at INTEGER;
 ALTER TABLE agents ADD COLUMN webhook_disabled_at INTEGER;
 ALTER TABLE agents ADD COLUMN webhook_disabled_reason TEXT;
 
--- Deliveries know their account and what they tell; those of account webhooks are about an event, not a stored message.
--- Attempts go first: dropping what they refer to would delete them.
+-- Deliveries name their account and event; those to account webhooks carry the event, not a stored message.
+-- Attempts are moved first: dropping the table they refer to would delete them.
 CREATE TEMPORARY TABLE kept_attempts AS SELECT * FROM delivery_attempts;
 DROP TABLE delivery_attempts;
 CREATE TABLE deliveries_of_accounts (

@@ -1,4 +1,4 @@
--- Proven domains are looked at again and again: what DNS had, and what is gone.
+-- Proven domains are checked regularly: the records DNS has had, and those now missing.
 
 ALTER TABLE domains ADD COLUMN check_due_at INTEGER;
 ALTER TABLE domains ADD COLUMN seen_records TEXT NOT NULL DEFAULT '[]';

@@ -41,7 +41,7 @@ export function compareBodies(whole: string, html: string): BodyCompare {
   const head = html.slice(0, HTML_CHARS_MAX);
   const isWhole = head.length === html.length && text.length === whole.length;
   if (head.length < html.length)
-    notes.push(`Only the first ${HTML_CHARS_MAX / 1024} Ki characters of the HTML are read here.`);
+    notes.push(`Only the first ${HTML_CHARS_MAX / 1024} Ki characters of the HTML were read.`);
   const markup = readMarkup(head);
   const targets = new Set(markup.attributes.filter(({ name }) => name === "href").map(({ value }) => value.trim()));
   const inHtml = wordsOf(markup.text);
@@ -51,22 +51,22 @@ export function compareBodies(whole: string, html: string): BodyCompare {
   const isEqual = [inText, withoutTargets].some((words) => words.join(" ") === inHtml.join(" "));
   if (!isEqual && text.trim() !== "") {
     const figures = differentFigures(inText, inHtml);
-    notes.push(...(figures.length > 0 ? figures : ["The text and the HTML do not have the same words."]));
+    notes.push(...(figures.length > 0 ? figures : ["The text and the HTML have different words."]));
   }
 
   const { hiddenChars } = seenText(head);
-  if (hiddenChars === null) notes.push("The HTML is nested too deep to tell what it hides from its reader.");
-  else if (hiddenChars > 0) notes.push(`The HTML hides ${hiddenChars} of its characters from its reader.`);
+  if (hiddenChars === null) notes.push("The HTML is nested too deeply to tell what it hides from readers.");
+  else if (hiddenChars > 0) notes.push(`The HTML hides ${hiddenChars} of its characters from readers.`);
 
   const known = new Set([...inText, ...inHtml]);
   const shown = markup.attributes.filter(({ name }) => shownAttributes.has(name)).map(({ value }) => value);
   const more = shown.filter((value) => wordsOf(value).some((word) => !known.has(word)));
-  if (more.length > 0) notes.push(`The HTML shows further words in place of pictures and in fields: ${list(more)}.`);
+  if (more.length > 0) notes.push(`The HTML shows more words in place of pictures and in fields: ${list(more)}.`);
 
   const pictures = markup.attributes.filter(({ name, value }) => pictureAttributes.has(name) && value !== "").length;
   if (pictures > 0)
     notes.push(
-      `The HTML shows ${pictures === 1 ? "a picture" : `${pictures} pictures`}; what is written there is not read here.`,
+      `The HTML shows ${pictures === 1 ? "a picture" : `${pictures} pictures`}; text in pictures is not read.`,
     );
   const changes = changing(head, markup);
   const styled = styledText(head);

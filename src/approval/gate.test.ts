@@ -65,7 +65,7 @@ test.each<[string, Gate, Facts]>([
   expect(await hold(policy, facts)).toBeNull();
 });
 
-const all = { rule: "approval", reason: "Every message of this agent waits for a person's approval." } as const;
+const all = { rule: "approval", reason: "A person must approve every message of this agent." } as const;
 
 test.each<[string, Gate, Facts]>([
   ["no rules", gate(null), mail()],
@@ -86,12 +86,12 @@ test.each<[string, Gate, Facts]>([
 });
 
 test.each<[GateRules, Facts, string, string]>([
-  [{ outside: true }, { outside: ["ann@example.com"] }, "outside", "It leaves this account for ann@example.com."],
+  [{ outside: true }, { outside: ["ann@example.com"] }, "outside", "It goes to ann@example.com, outside this account."],
   [
     { first_time: true },
     { firstTime: ["ann@example.com", "b@c.example"] },
     "first_time",
-    "It goes to ann@example.com and b@c.example, with whom this agent has had no proven mail.",
+    "It goes to ann@example.com and b@c.example, which this agent has neither written to nor received verified mail from.",
   ],
   [
     { max_recipients: 2 },
@@ -100,18 +100,18 @@ test.each<[GateRules, Facts, string, string]>([
     "It has 3 recipients, more than 2.",
   ],
   [{ max_recipients: 0 }, {}, "max_recipients", "It has 1 recipient, more than 0."],
-  [{ attachments: true }, { attachments: [attachment("a.pdf")] }, "attachments", "It has attached “a.pdf”."],
+  [{ attachments: true }, { attachments: [attachment("a.pdf")] }, "attachments", "It attaches “a.pdf”."],
   [
     { attachments: true },
     { attachments: ["a", "b", "c", "fdp.\u202eexe\r\n", ""].map(attachment) },
     "attachments",
-    "It has attached “a”, “b”, “c” and 2 more.",
+    "It attaches “a”, “b”, “c” and 2 more.",
   ],
   [
     { attachments: true },
     { attachments: ["fdp.\u202eexe\u200b\r\n"].map(attachment) },
     "attachments",
-    "It has attached “fdp.exe”.",
+    "It attaches “fdp.exe”.",
   ],
   [
     { new_links: true },
@@ -128,7 +128,7 @@ test.each<[GateRules, Facts, string, string]>([
     "new_links",
     "It links to a javascript: address and an address that cannot be read, which a recipient has not seen in this conversation.",
   ],
-  [{ new_links: true }, { html: " ".repeat(2_000_000) }, "new_links", "It is too long to be searched for links."],
+  [{ new_links: true }, { html: " ".repeat(2_000_000) }, "new_links", "It is too long to search for links."],
   [
     { unverified: true },
     { unverified: true },
@@ -139,7 +139,7 @@ test.each<[GateRules, Facts, string, string]>([
     { patterns: ["secrets"] },
     { subject: "Password: hK3vTq9z" },
     "pattern",
-    "It holds what looks like a password in the subject.",
+    "It contains what looks like a password in the subject.",
   ],
   [
     { patterns: ["acme*merger"] },
@@ -153,12 +153,12 @@ test.each<[GateRules, Facts, string, string]>([
     "pattern",
     'It matches the pattern "*.key" in a file name.',
   ],
-  [{ patterns: ["zz"] }, { text: "a".repeat(2_000_000) }, "pattern", "It is too long to be searched for patterns."],
+  [{ patterns: ["zz"] }, { text: "a".repeat(2_000_000) }, "pattern", "It is too long to search for patterns."],
   [
     { first_time: true, new_links: true },
     { firstTime: ["ann@example.com"], text: "https://evil.example" },
     "new_links",
-    "It links to evil.example, which a recipient has not seen in this conversation, and it goes to ann@example.com, with whom this agent has had no proven mail.",
+    "It links to evil.example, which a recipient has not seen in this conversation, and it goes to ann@example.com, which this agent has neither written to nor received verified mail from.",
   ],
 ])("%j holds %j", async (rules, facts, rule, reason) => {
   expect(await hold(gate(rules), facts)).toEqual({ rule, reason } as ReturnType<typeof gateHold>);
@@ -184,7 +184,7 @@ test("a reason of every rule at once is one bounded sentence that quotes no secr
   expect(held?.reason.length).toBeLessThanOrEqual(500);
   expect(held?.reason).toEndWith(".");
   expect(held?.reason).not.toContain("hK3vTq9z");
-  for (const part of ["looks like", "unproven", "links to", "no proven mail", "leaves", "attach", "50 recipients"])
+  for (const part of ["looks like", "unproven", "links to", "verified mail", "outside", "attach", "50 recipients"])
     expect(held?.reason).toContain(part);
 });
 

@@ -58,7 +58,7 @@ export function gateHold(gate: Gate, facts: GateFacts): Hold | null {
 
   const { rules } = gate;
   if (!rules || !hasRule(rules))
-    return { rule: "approval", reason: "Every message of this agent waits for a person's approval." };
+    return { rule: "approval", reason: "A person must approve every message of this agent." };
   const others = (addresses: string[]) => addresses.filter((address) => !allowed(address));
   const caught = catches(rules, { ...facts, outside: others(facts.outside), firstTime: others(facts.firstTime) });
   if (!caught[0]) return null;
@@ -91,7 +91,7 @@ function catches(rules: GateRules, facts: GateFacts): Catch[] {
   if (rules.patterns?.length) {
     const isFound = found.secrets.length > 0 || found.patterns.length > 0;
     add("pattern", isFound || isTooLong, (named) =>
-      isFound ? patternsSay(found, named) : "it is too long to be searched for patterns",
+      isFound ? patternsSay(found, named) : "it is too long to search for patterns",
     );
   }
   add(
@@ -101,7 +101,7 @@ function catches(rules: GateRules, facts: GateFacts): Catch[] {
   );
   if (rules.new_links)
     add("new_links", isTooLong || newHosts.length > 0, (named) =>
-      newHosts.length > 0 ? linksSay(newHosts, named) : "it is too long to be searched for links",
+      newHosts.length > 0 ? linksSay(newHosts, named) : "it is too long to search for links",
     );
   add(
     "unsearched",
@@ -111,16 +111,17 @@ function catches(rules: GateRules, facts: GateFacts): Catch[] {
   add(
     "first_time",
     Boolean(rules.first_time) && firstTime.length > 0,
-    (named) => `it goes to ${list(firstTime, named, "recipient")}, with whom this agent has had no proven mail`,
+    (named) =>
+      `it goes to ${list(firstTime, named, "recipient")}, which this agent has neither written to nor received verified mail from`,
   );
   add(
     "outside",
     Boolean(rules.outside) && outside.length > 0,
-    (named) => `it leaves this account for ${list(outside, named, "recipient")}`,
+    (named) => `it goes to ${list(outside, named, "recipient")}, outside this account`,
   );
   add("attachments", Boolean(rules.attachments) && attachments.length > 0, (named) => {
     const names = attachments.map(({ filename }) => (filename ? inQuotes(filename) : "(no name)"));
-    return named > 0 ? `it has attached ${list(names, named, "file")}` : `it has ${count(names.length, "attachment")}`;
+    return named > 0 ? `it attaches ${list(names, named, "file")}` : `it has ${count(names.length, "attachment")}`;
   });
   const max = rules.max_recipients;
   add(
@@ -142,7 +143,7 @@ function patternsSay({ secrets, patterns, places }: Found, named: number): strin
       : count(patterns.length, "pattern");
   const says = [
     ...(secrets.length > 0
-      ? [`it holds what looks like ${named > 0 ? list(secrets, named, "kind of secret") : "a secret"}`]
+      ? [`it contains what looks like ${named > 0 ? list(secrets, named, "kind of secret") : "a secret"}`]
       : []),
     ...(patterns.length > 0 ? [`it matches ${matched()}`] : []),
   ].join(" and ");

@@ -9,7 +9,7 @@ import type { ReviewMail } from "./review-mail.ts";
 
 /** Replaces the list of links, where a reviewer would look for them. */
 export const unknownLinks: ShownLink = {
-  text: "The links of this message cannot be listed: it takes too long to find them.",
+  text: "The links of this message cannot be listed: finding them takes too long.",
   host: "",
   url: "about:blank",
 };
@@ -23,7 +23,7 @@ export function unknownReview(contentHash: string): HeldReview {
     htmlText: null,
     isSame: false,
     attachmentTexts: [],
-    notes: ["The message takes too much time or memory to be read for its reviewers."],
+    notes: ["Reading the message for its reviewers takes too much time or memory."],
     unsearched: [{ name: "the message", why: "too large" }],
   };
 }
@@ -35,12 +35,12 @@ const ENTRIES_MAX = 100;
 export function plainReviewMail(reviews: readonly Review[]): ReviewMail {
   const entries = reviews.slice(0, ENTRIES_MAX);
   const more = reviews.length - entries.length;
-  const title = `${reviews.length === 1 ? "A mail waits" : `${reviews.length} mails wait`} for your approval`;
-  const why = "Nothing of it is shown here, because reading it takes too much time or memory. Look at it with care.";
+  const title = `${reviews.length === 1 ? "An email is waiting" : `${reviews.length} emails are waiting`} for your approval`;
+  const why = "The content is not shown here, because reading it takes too much time or memory. Review it with care.";
   const rest = more > 0 ? [`${more} more are not listed here. See all: e2a pending list`] : [];
   const shown = entries.map((review) => ({
     who: `From ${visibleLine(review.agent.address)}, ${review.messageId}`,
-    expiry: `It is ${review.onExpiry === "approve" ? "sent" : "rejected"} on ${review.expiresAt.toISOString()} unless somebody decides before.`,
+    expiry: `It is ${review.onExpiry === "approve" ? "sent" : "rejected"} on ${review.expiresAt.toISOString()} unless someone decides first.`,
     links: [
       ["Approve", review.approveUrl],
       ["Reject", review.rejectUrl],

@@ -40,6 +40,6 @@ test("words that a style sheet adds are named", () => {
 test("HTML that says the same is not shown twice", () => {
   const html = "<html><body><p>Thanks</p></body></html>";
   expect(bodiesOf("Thanks", html)).toEqual([
-    { label: "Text", text: "Thanks", notes: ["There is also an HTML version. Its text says the same."] },
+    { label: "Text", text: "Thanks", notes: ["There is also an HTML version with the same text."] },
   ]);
 });

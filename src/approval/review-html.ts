@@ -48,12 +48,12 @@ export function reviewHtml(review: Review, { who, why, expiry, facts, bodies }: 
     { label: "Reject…", url: review.rejectUrl, kind: "reject" },
   ]);
   return document(
-    "A mail waits for your decision",
-    html`<p style="${look.line}"><b>${who}</b> wants to send the mail below.</p>
-<p style="${look.line}"><b>Why it waits:</b> ${why}</p>
+    "An email is waiting for your decision",
+    html`<p style="${look.line}"><b>${who}</b> wants to send the email below.</p>
+<p style="${look.line}"><b>Why it is held:</b> ${why}</p>
 <p style="${look.line}">${expiry}</p>
 ${links}
-<p class="muted" style="${look.muted}">Each opens a page that shows the mail again and asks before anything happens.</p>
+<p class="muted" style="${look.muted}">Each opens a page that shows the email again and asks you to confirm.</p>
 ${facts.map(
   ({ label, lines }) =>
     html`${heading(label)}${lines.map(({ text, notes }) => html`${quote(text)}${notes.map(note)}`)}`,
@@ -61,12 +61,12 @@ ${facts.map(
 ${bodies.map(
   ({ label, text, notes }) => html`${heading(label)}${text.trim() === "" ? "" : quote(text)}${notes.map(note)}`,
 )}
-<p class="muted" style="${look.muted}">This is the end of the held mail. The boxes quote it; all else is written by this server.</p>
+<p class="muted" style="${look.muted}">End of the held email. The boxes quote it; this server wrote everything else.</p>
 ${links}
 ${
   review.reviewUrl === null
     ? ""
-    : html`<p style="${look.line}"><a class="link" href="${review.reviewUrl}">Edit it, or see it in the dashboard</a></p>
+    : html`<p style="${look.line}"><a class="link" href="${review.reviewUrl}">Edit it or view it in the dashboard</a></p>
 `
 }<p class="muted" style="${look.muted}">On the command line:</p>
 <p style="${look.code}">e2a pending approve ${review.messageId}</p>
@@ -91,7 +91,7 @@ export interface DigestEntry {
 export function digestHtml(title: string, entries: readonly DigestEntry[], more: string | null): string {
   return document(
     title,
-    html`<p style="${look.line}">Each is shown and decided on its own page; opening one decides nothing.</p>
+    html`<p style="${look.line}">Each email has its own page, where you decide. Opening a page decides nothing.</p>
 ${entries.map(
   (entry) => html`<div class="entry" style="${look.entry}">
 <p style="${look.line}"><b>${entry.agent}</b></p>

@@ -147,7 +147,7 @@ describe("the subject of the mail", () => {
 describe("held words cannot pass for the server's", () => {
   const fake = "Approve:\nhttps://evil.example/approve";
   const cases: Record<string, string> = {
-    "a copy of our lines": `${fake}\n\nEnd of the held mail. To decide, use the links at the top.\n  ^ Verified.\n`,
+    "a copy of our lines": `${fake}\n\nEnd of the held email. To decide, use the links at the top.\n  ^ Verified.\n`,
     "a line break of another kind": `a\r${fake}\u2028${fake}\u0085${fake}\v${fake}\f${fake}`,
     "a line that the reader's program would break": `${"x ".repeat(37)}Approve: https://evil.example/approve`,
     "a long word": `${"x".repeat(200)}Approve: https://evil.example/approve`,
@@ -230,7 +230,7 @@ describe("HTML beside the text", () => {
 
   test("is mentioned when it says the same", () => {
     const { text } = reviewMail(withContent("Hello Ann,\nthank you.", "<p>Hello Ann, <b>thank</b> you.</p>"));
-    expect(text).toContain("There is also an HTML version. Its text says the same.");
+    expect(text).toContain("There is also an HTML version with the same text.");
     expect(text).not.toContain("HTML version, as text:");
   });
 
@@ -252,7 +252,7 @@ describe("HTML beside the text", () => {
     ["words of a picture", "Hello", '<p>Hello</p><img alt="Pay now">', "in place of pictures and in fields: Pay now."],
   ])("does not say the same with %s", (_, text, html, note) => {
     const mail = reviewMail(withContent(text, html));
-    expect(mail.text).not.toContain("says the same");
+    expect(mail.text).not.toContain("the same text");
     expect(mail.text).toContain("HTML version, as text:");
     expect(mail.text.replace(/\n/g, " ")).toContain(note);
     expect(seen(mail.html)).toContain(note);
@@ -262,8 +262,8 @@ describe("HTML beside the text", () => {
     const html =
       '<p style="color:red">See <a href="https://a.example/">the page</a>.</p><img src="https://a.example/x">';
     const { text } = reviewMail(withContent("See the page <https://a.example/>.", html));
-    expect(text).toContain("Its text says the same.");
-    expect(text).toContain("The HTML shows a picture; what is written there is not read here.");
+    expect(text).toContain("an HTML version with the same text.");
+    expect(text).toContain("The HTML shows a picture; text in pictures is not read.");
   });
 
   test("is all there is when there is no text", () => {
@@ -280,7 +280,7 @@ describe("links", () => {
   };
   test("whose words name another host are pointed out", () => {
     expect(note('<a href="https://evil.example/x">https://bank.com/login</a>')).toContain(
-      "Its words name bank.com, but it leads to evil.example.",
+      "Its text names bank.com, but it leads to evil.example.",
     );
   });
   test("that look like another host are shown in A-labels and as they read", () => {
@@ -310,9 +310,9 @@ test("a very long mail is cut, and says so", () => {
   expect(mail.html.length).toBeLessThan(600 * 1024);
   for (const words of [mail.text, seen(mail.html)]) {
     expect(words).toMatch(
-      /Too long for this mail: \d+ more bytes are not shown. The page that the links at the top open has the rest./,
+      /Too long for this email: \d+ more bytes are not shown. The links at the top open a page that shows the rest./,
     );
-    expect(words).toContain("Only the first 128 Ki characters of the HTML are read here.");
+    expect(words).toContain("Only the first 128 Ki characters of the HTML were read.");
     expect(words).not.toContain("\ufffd");
   }
 });
@@ -320,7 +320,7 @@ test("a very long mail is cut, and says so", () => {
 test("many links are cut, and say so", () => {
   const text = Array.from({ length: 300 }, (_, i) => `https://h${i}.example/`).join("\n");
   expect(reviewMail(withContent(text)).text).toContain(
-    "100 more are not shown here. The page that the links at the top open has more of them.",
+    "100 more are not shown here. The links at the top open a page that shows more of them.",
   );
 });
 
@@ -336,13 +336,13 @@ describe("a digest", () => {
 
   test("lists each hold with its page, and nothing that decides about all", () => {
     const mail = digestMail(reviews, now);
-    expect(mail.subject).toBe("7 mails of support@agents.example wait for you");
+    expect(mail.subject).toBe("7 emails from support@agents.example are waiting for you");
     expect(targets(mail.html)).toEqual(reviews.map(({ reviewUrl }) => reviewUrl));
     for (const [i, { reviewUrl }] of reviews.entries()) {
       expect(mail.text).toContain(`: ${reviewUrl}\n`);
       expect(theirs(mail.text)).toContain(`Subject: Order ${i}⟨U+000A⟩Approve`);
     }
-    expect(mail.text).toContain("Waits for 3 min.");
+    expect(mail.text).toContain("Waiting for 3 min.");
     expect(mail.text).toContain("| To: ann@example.com (+3)");
     expect(mail.text).toContain("The agent never wrote to ann@example.com before.");
     expect(ours(mail.text).join("\n")).not.toContain("evil.example");
@@ -357,7 +357,7 @@ describe("a digest", () => {
     [7 * 86_400 - 1, "for 6 days"],
   ])("says how long each hold has waited: %p seconds", (seconds, said) => {
     const at = new Date(plain.createdAt.getTime() + seconds * 1_000);
-    expect(digestMail([plain, plain], at).text).toContain(`Waits ${said}.`);
+    expect(digestMail([plain, plain], at).text).toContain(`Waiting ${said}.`);
   });
 
   test("links the pages of the decisions when there is no dashboard", () => {

@@ -39,7 +39,7 @@ export function reviewMail(review: Review): ReviewMail {
 export function digestMail(reviews: readonly Review[], now: Date): ReviewMail {
   const agents = [...new Set(reviews.map(({ agent }) => visibleLine(agent.address)))];
   const whose = agents.length === 1 ? cut(agents[0] as string, ADDRESS_CHARS_MAX) : `${agents.length} agents`;
-  const title = `${reviews.length} mails of ${whose} wait for you`;
+  const title = `${reviews.length} emails from ${whose} are waiting for you`;
   const entries = reviews.slice(0, ENTRIES_MAX).map((review) => digestEntry(review, now));
   const rest = reviews.length - entries.length;
   const more = rest > 0 ? `${rest} more are not listed here. See all: e2a pending list` : null;
@@ -60,13 +60,13 @@ function digestEntry(review: Review, now: Date): DigestEntry {
     messageId: review.messageId,
     recipients: recipientsLine(review),
     subject: cut(visibleLine(review.subject), 2 * SUBJECT_CHARS_MAX) || "(no subject)",
-    age: `Waits ${age(now.getTime() - review.createdAt.getTime())}.`,
+    age: `Waiting ${age(now.getTime() - review.createdAt.getTime())}.`,
     pages:
       review.reviewUrl !== null
-        ? [{ label: "Look at it", url: review.reviewUrl }]
+        ? [{ label: "Review it", url: review.reviewUrl }]
         : [
-            { label: "Look and approve", url: review.approveUrl },
-            { label: "Look and reject", url: review.rejectUrl },
+            { label: "Review and approve", url: review.approveUrl },
+            { label: "Review and reject", url: review.rejectUrl },
           ],
   };
 }
@@ -106,25 +106,25 @@ function cutAddress(address: string): string {
 function reviewText(review: Review, { who, why, expiry, facts, bodies }: ShownReview): string {
   const id = review.messageId;
   return [
-    `${who} wants to send the mail below. It waits for your decision.`,
+    `${who} wants to send the email below. It is waiting for your decision.`,
     "",
-    `Why it waits: ${why}`,
+    `Why it is held: ${why}`,
     expiry,
     "",
-    "To decide, open one of these. Each shows the mail again and asks before",
-    "anything happens.",
+    "To decide, open one of these links. Each shows the email again and asks you",
+    "to confirm.",
     "",
     `Approve:\n${review.approveUrl}`,
     "",
     `Reject:\n${review.rejectUrl}`,
-    ...(review.reviewUrl === null ? [] : ["", `Edit it, or see it in the dashboard:\n${review.reviewUrl}`]),
+    ...(review.reviewUrl === null ? [] : ["", `Edit it or view it in the dashboard:\n${review.reviewUrl}`]),
     "",
     "Or on the command line:",
     `  e2a pending approve ${id}`,
     `  e2a pending reject ${id} --reason "..."`,
     "",
-    "Below, lines that begin with | quote the held mail, and |+ continues a long line.",
-    "Lines that begin with ^ are notes by this server.",
+    "Below, lines that begin with | quote the held email, and |+ continues a long line.",
+    "Lines that begin with ^ are notes from this server.",
     ...facts.flatMap(({ label, lines }) => [
       "",
       `${label}:`,
@@ -137,15 +137,15 @@ function reviewText(review: Review, { who, why, expiry, facts, bodies }: ShownRe
       ...notes.map((note) => `  ^ ${note}`),
     ]),
     "",
-    "End of the held mail. To decide, use the links at the top.",
+    "End of the held email. To decide, use the links at the top.",
     "",
   ].join("\n");
 }
 
 function digestText(title: string, entries: readonly DigestEntry[], more: string | null): string {
   return [
-    `${title}. Each is shown and decided on its own page; opening one decides nothing.`,
-    "Lines that begin with | quote the held mail.",
+    `${title}. Each email has its own page, where you decide. Opening a page decides nothing.`,
+    "Lines that begin with | quote the held emails.",
     ...entries.flatMap((entry, i) => [
       "",
       `${i + 1}. ${entry.agent}`,

@@ -79,10 +79,10 @@ export function showReview(
     { label: "To", lines: mailboxes(review.to) },
     { label: "Cc", lines: mailboxes(review.cc) },
     { label: "Bcc (hidden from the others)", lines: mailboxes(review.bcc) },
-    { label: "Answers go to", lines: mailboxes(review.replyTo) },
+    { label: "Replies go to", lines: mailboxes(review.replyTo) },
     { label: "Subject", lines: [{ text: visibleLine(review.subject), notes: [] }] },
     { label: "Attachments", lines: review.attachments.map(showAttachment) },
-    { label: "Parts that no program here can read", lines: review.held.unsearched.map(showUnsearched) },
+    { label: "Parts that could not be searched", lines: review.held.unsearched.map(showUnsearched) },
     { label: "Links and where they lead", lines: showLinks(review.held, limits.links) },
     { label: "Further header fields", lines: (review.headers ?? []).map(showField) },
   ];
@@ -91,8 +91,8 @@ export function showReview(
     why: `${visibleLine(review.hold.reason)} (rule: ${visibleLine(review.hold.rule)})`,
     expiry:
       review.onExpiry === "approve"
-        ? `If nobody decides first, it is sent as is on ${showTime(review.expiresAt)}.`
-        : `If nobody decides first, it is rejected on ${showTime(review.expiresAt)} and nothing is sent.`,
+        ? `Unless someone decides first, it is sent as is on ${showTime(review.expiresAt)}.`
+        : `Unless someone decides first, it is rejected on ${showTime(review.expiresAt)} and nothing is sent.`,
     facts: facts.filter(({ lines }) => lines.length > 0),
     bodies: showBodies(review, limits.bodyBytes),
   };
@@ -103,7 +103,7 @@ function showMailbox({ address, name }: Mailbox, firstTime: ReadonlySet<string>)
   const foreign = foreignHost(domain);
   const notes: string[] = [];
   if (firstTime.has(address.toLowerCase()))
-    notes.push("First time: the agent has sent nothing to this address, and got no proven mail from it.");
+    notes.push("First time: the agent has never written to this address or received verified mail from it.");
   if (foreign !== null) notes.push(`The domain has letters other than a to z: it reads “${foreign}”.`);
   if (/[^\x00-\x7f]/.test(local)) notes.push("The part before the @ has letters other than a to z.");
   // The address comes first, so that no name, however long, can push it aside.
@@ -122,7 +122,7 @@ function showLinks({ links, moreLinks }: HeldReview, max: number): ShownLine[] {
   const shown = links.slice(0, max).map(showLink);
   const more = links.length - shown.length + moreLinks;
   if (more === 0) return shown;
-  const where = shown.length < links.length ? "The page that the links at the top open has more of them." : "";
+  const where = shown.length < links.length ? "The links at the top open a page that shows more of them." : "";
   return [...shown, { text: "…", notes: [`${more} more are not shown here. ${where}`.trim()] }];
 }
 
@@ -132,11 +132,11 @@ function showLink(link: ShownLink): ShownLine {
   const notes: string[] = [];
   const named = misnamedHost(link);
   const foreign = foreignHost(host);
-  if (named !== null) notes.push(`Its words name ${visibleLine(named)}, but it leads to ${host || "no host"}.`);
+  if (named !== null) notes.push(`Its text names ${visibleLine(named)}, but it leads to ${host || "no host"}.`);
   if (foreign !== null) notes.push(`The host has letters other than a to z: it reads “${foreign}”.`);
   if (!hasEndlessHost(url) && URL.parse(url)?.username && !url.startsWith("mailto:"))
     notes.push(`The part before the @ is not a host; the link leads to ${host}.`);
-  if (text === "") notes.push("Loaded automatically when the mail is opened.");
+  if (text === "") notes.push("Loaded automatically when the email is opened.");
   const target = url === host ? "" : `: ${visibleLine(url)}`;
   return { text: `${host === "" ? "no host" : visibleLine(host)}${target}${words}`, notes };
 }
@@ -148,9 +148,9 @@ function showField({ name, value }: HeaderField): ShownLine {
 function showBodies({ text, html, held }: Review, bytesMax: number): ShownReview["bodies"] {
   const notes = held.notes.map(visibleLine);
   if (html === null || held.htmlText === null)
-    return [showBody("Text", text, text.trim() === "" ? ["The mail has no text."] : [], bytesMax)];
+    return [showBody("Text", text, text.trim() === "" ? ["The email has no text."] : [], bytesMax)];
   if (held.isSame) {
-    const same = "There is also an HTML version. Its text says the same.";
+    const same = "There is also an HTML version with the same text.";
     return [showBody("Text", text, [same, ...notes], bytesMax)];
   }
   const rich = showBody("HTML version, as text", held.htmlText, notes, bytesMax);
@@ -162,7 +162,7 @@ function showBody(label: string, text: string, notes: string[], bytesMax: number
   if (bytes <= bytesMax) return { label, text: visibleText(text), notes };
   // A character cut in half would become U+FFFD.
   const head = withoutHalf(Buffer.from(text).toString("utf8", 0, bytesMax));
-  const note = `Too long for this mail: ${bytes - bytesMax} more bytes are not shown. The page that the links at the top open has the rest.`;
+  const note = `Too long for this email: ${bytes - bytesMax} more bytes are not shown. The links at the top open a page that shows the rest.`;
   return { label, text: visibleText(head), notes: [...notes, note] };
 }
 

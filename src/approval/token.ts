@@ -79,7 +79,7 @@ function encode({ messageId, action, contentHash, reviewer, expiresAt }: Approva
   const address = Buffer.from(reviewer.toWellFormed());
   if (address.length === 0 || address.length > REVIEWER_BYTES_MAX)
     throw new RangeError(`A reviewer's address has 1 to ${REVIEWER_BYTES_MAX} bytes, not ${address.length}.`);
-  if (Number.isNaN(expiresAt.getTime())) throw new RangeError("The expiry is no time.");
+  if (Number.isNaN(expiresAt.getTime())) throw new RangeError("The expiry is not a valid time.");
   const time = Buffer.alloc(TIME_BYTES);
   time.writeUIntBE(expiresAt.getTime(), 0, TIME_BYTES);
   return Buffer.concat([

@@ -26,7 +26,7 @@ export function checkTogether(values: Values, sources: Sources, complaints: read
           key: missing,
           source: "not set",
           message: `${set} is set (${sources[set]}), but ${missing} is not.`,
-          remedy: `Set both or none.`,
+          remedy: `Set both or neither.`,
         });
   if (values["outbound_smtp.username"] != null && values["outbound_smtp.host"] === null)
     if (!troubled.has("outbound_smtp.host"))
@@ -50,7 +50,7 @@ function checkSignIn(values: Values, sources: Sources, complain: Complain) {
   if (issuer?.protocol === "http:" && !isLoopback(issuer.hostname.replace(/^\[|\]$/g, "")))
     complain({
       ...about("oauth.oidc_issuer"),
-      message: `Anyone on the network path to ${issuer.host} could sign in as anybody.`,
+      message: `Anyone on the network path to ${issuer.host} could sign in as any user.`,
       remedy:
         "Use its https:// address; http:// is only for a provider on this machine, such as http://127.0.0.1:8090.",
     });

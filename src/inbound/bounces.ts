@@ -47,7 +47,7 @@ export async function takeReport(
       now,
     });
     if (recipient?.status === "sending")
-      throw new Failure("unavailable", "The message that this is about is still being sent; try again later.");
+      throw new Failure("unavailable", "The message that this report is about is still being sent; try again later.");
     log.info(`bounce.${status}`, { ...fields, status: said.status, detail });
   } else if (report?.kind === "complaint") {
     if (report.feedbackType === "not-spam") return log.info("complaint.withdrawn", fields);

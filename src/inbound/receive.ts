@@ -94,7 +94,7 @@ export function createReceive(options: ReceiveOptions): Receive {
       receivedAt: envelope.receivedAt,
     });
     if (accepted.length === 0)
-      throw new Failure("unavailable", "The mailbox is going away; try again later.", {
+      throw new Failure("unavailable", "The mailbox is being deleted; try again later.", {
         cause: new Error("every mailbox of the message was deleted between RCPT and commit"),
       });
 

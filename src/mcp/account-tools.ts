@@ -16,7 +16,7 @@ export const whoami = tool({
     scope: Type.String({
       description: "`agent`: one agent's mail; `account`: all agents, and deciding about held mail.",
     }),
-    default_agent: orNull(Type.String(), "Whose mailbox is meant when a call does not say."),
+    default_agent: orNull(Type.String(), "The agent whose mailbox a call uses if it names none."),
     agents: Type.Array(Type.String()),
     may_approve: Type.Boolean(),
     server_version: Type.String(),
@@ -39,8 +39,8 @@ export const whoami = tool({
       me.agent !== null || agents.length <= 1
         ? ""
         : usual === null
-          ? "Say with `agent` which one a call is about."
-          : `Calls that name no agent are about ${usual}.`,
+          ? "Set `agent` to say which one a call is about."
+          : `Calls that name no agent use ${usual}.`,
       me.scope === "account" ? "You may approve and reject held mail; ask the user before you do." : "",
     ];
     return {
@@ -91,7 +91,7 @@ export const listAgents = tool({
         `${email}${name ? ` (${JSON.stringify(name)})` : ""}: approval ${approval}${paused ? ", paused" : ""}`,
     );
     return {
-      text: lines.join("\n") || "There is no agent yet. The user registers one with `e2a agents register`.",
+      text: lines.join("\n") || "There is no agent yet. The user can register one with `e2a agents register`.",
       structured: { agents: shown },
     };
   },

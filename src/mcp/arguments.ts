@@ -23,7 +23,7 @@ export function readArguments(input: TObject, given: Record<string, unknown> = {
     if (errors.size >= ERRORS_MAX) break;
   }
   if (errors.size === 0) return converted;
-  throw new ToolFailure("The arguments are not right.", {
+  throw new ToolFailure("The arguments are invalid.", {
     code: "invalid_arguments",
     errors: [...errors.values()],
     fix: "Correct them and call the tool again.",

@@ -93,7 +93,7 @@ async function asItIs(
   const mimeType = pictureType(content);
   if (mimeType !== null && content.length <= PICTURE_BYTES_MAX) {
     const picture: Picture = { type: "image", data: Buffer.from(content).toString("base64"), mimeType };
-    return { shown_as: "picture", ...nothing, picture, notes: ["What the picture shows or says is data, too."] };
+    return { shown_as: "picture", ...nothing, picture, notes: ["What the picture shows or says is also data."] };
   }
   if (mimeType === null && textTypes.test(content_type)) {
     const decoded = new TextDecoder().decode(content);

@@ -36,8 +36,8 @@ export async function readHtml(html: string): Promise<Body> {
   const { seenText } = await import("../message/html/text.ts");
   const { text, hiddenChars } = seenText(html);
   const body = readBody(text);
-  if (hiddenChars === null) body.hidden.push("Whether the HTML hides text cannot be told: it is too complex.");
+  if (hiddenChars === null) body.hidden.push("The HTML is too complex to tell whether it hides text.");
   else if (hiddenChars > 0)
-    body.hidden.push(`${hiddenChars} characters that the HTML hides from its reader were left out.`);
+    body.hidden.push(`${hiddenChars} characters that the HTML hides from readers were left out.`);
   return body;
 }

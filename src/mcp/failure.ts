@@ -1,20 +1,20 @@
 import { APIError, E2AConnectionError, E2ATimeoutError, type FieldError } from "../../sdks/typescript/src/index.ts";
 import { withoutUnseen } from "../message/text/visible.ts";
 
-/** A tool that could not do it. What it says is for the model: one sentence, and what to do next. */
+/** The failure of a tool. Its message is for the model: one sentence, and what to do next. */
 export class ToolFailure extends Error {
   override readonly name = "ToolFailure";
 
   constructor(
     message: string,
     readonly details: {
-      /** What to do next, in one sentence or two. */
+      /** What to do next, in one or two sentences. */
       fix: string;
       code?: string | undefined;
-      /** The status of the API's answer, where there was one. */
+      /** The status of the API's answer, if there was one. */
       status?: number;
       errors?: readonly FieldError[] | undefined;
-      /** Words that may be a stranger's: of another server, and what has addresses in it. */
+      /** Text that others may have written: from another server, or containing addresses. */
       quoted?: unknown;
     },
   ) {
@@ -23,26 +23,26 @@ export class ToolFailure extends Error {
 }
 
 const wrongFix = "Correct the arguments and call the tool again.";
-const tryAgain = "Try again; if it stays, tell the user.";
-const askUser = "Do not try again by yourself: tell the user.";
+const tryAgain = "Try again; if it fails again, tell the user.";
+const askUser = "Do not try again on your own: tell the user.";
 
-/** What a model does about a failure, where the API's own advice is for people who write programs. */
+/** What a model should do about a failure whose API advice is meant for programmers. */
 const fixes: Record<string, string> = {
   unauthenticated: `The API key in this client's configuration is no longer valid. ${askUser}`,
   not_found: "Check ids and addresses: list_agents, list_messages and list_conversations show them.",
-  forbidden: `This key has no right to it. ${askUser}`,
+  forbidden: `This key does not allow it. ${askUser}`,
   invalid_request: wrongFix,
   conflict: "It has changed, or is still in progress: get_message or list_pending shows its state.",
   recipient_suppressed:
-    "Mail to this address bounced for good or was complained about. Leave it out, or ask the user for another address.",
-  upstream_not_configured: `This server sends no mail to the outside; its operator has to set outbound_smtp. ${askUser}`,
+    "Mail to this address bounced permanently or was reported as spam. Leave it out, or ask the user for another address.",
+  upstream_not_configured: `This server sends no mail to the outside; its operator must set outbound_smtp. ${askUser}`,
   upstream_rejected:
-    "No recipient got it. If an address is wrong, correct it and send a new message; otherwise tell the user what was said.",
-  idempotency_key_reused: "Give another idempotency_key for another message, or leave it out.",
+    "No recipient got it. If an address is wrong, correct it and send a new message; otherwise tell the user what the server said.",
+  idempotency_key_reused: "Use a new idempotency_key for a different message, or leave it out.",
   too_large: "Send less: fewer or smaller attachments.",
 };
 
-/** What a model is told of a failure; null for one that nobody foresaw. */
+/** What a model is told about a failure; null for an unexpected one. */
 export function failureOf(error: unknown): ToolFailure | null {
   if (error instanceof ToolFailure) return error;
   if (error instanceof APIError) return refusalOf(error);
@@ -53,15 +53,15 @@ export function failureOf(error: unknown): ToolFailure | null {
     `Cannot reach the e2a server at ${error.origin} (${isLate ? "it did not answer in time" : code}).`,
     {
       code: "unreachable",
-      fix: "Tell the user: is the server running, and is E2A_URL right? After that, call the tool again; nothing is done twice.",
+      fix: "Tell the user: is the server running, and is E2A_URL right? Then call the tool again; nothing is done twice.",
     },
   );
 }
 
-/** Our sentence for a refusal whose own words are quoted. */
+/** e2a's own sentence for a refusal whose words are quoted. */
 const refusals: Record<string, string> = {
   upstream_rejected: "No recipient accepted the message.",
-  upstream_not_configured: "There is no way out of this server for a recipient.",
+  upstream_not_configured: "No upstream is configured for mail to a recipient.",
   recipient_suppressed: "A recipient is on the suppression list.",
 };
 
@@ -71,7 +71,7 @@ const namesAnAddress = (text: string) => /\S@\S/.test(text);
 function refusalOf({ status, code, fix, errors: wrong, problem }: APIError): ToolFailure {
   if (code === "unexpected_answer" || code === "redirected")
     return new ToolFailure(`The server answered ${status} without a reason.`, {
-      fix: `Something between this client and e2a is wrong. ${askUser}`,
+      fix: `Something between this client and e2a failed. ${askUser}`,
       status,
     });
   const errors = wrong.map(({ field, message }) => ({ field: plain(field), message: plain(message) }));

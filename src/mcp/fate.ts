@@ -15,8 +15,10 @@ export const Fate = Type.Object({
   untrusted: Type.Object(
     {
       replies: Type.Array(Type.String(), { description: "What other mail servers said." }),
-      left_out: Type.Optional(Type.String({ description: "Whom a reply did not go to, since nothing proves them." })),
-      rejection_reason: Type.Optional(Type.String({ description: "Why a person refused it." })),
+      left_out: Type.Optional(
+        Type.String({ description: "Addresses that a reply left out because nothing proves them." }),
+      ),
+      rejection_reason: Type.Optional(Type.String({ description: "Why a person rejected it." })),
     },
     { description: untrustedNote },
   ),
@@ -50,30 +52,28 @@ export function fateOf(message: Known): Static<typeof Fate> {
 
 /** What each status means for the sender. */
 const meanings: Record<string, string> = {
-  pending_approval: "It waits for a person's approval. Do not send it again; get_message tells what became of it.",
-  queued: "It is on its way; get_message tells what became of it. Do not send it again.",
-  sending: "It is on its way; get_message tells what became of it. Do not send it again.",
-  deferred: "The other server wants it later; it is tried again by itself. Do not send it again.",
-  sent: "The next mail server has taken it.",
+  pending_approval: "It is waiting for a person's approval. Do not send it again; get_message shows its status.",
+  queued: "It is on its way; get_message shows its status. Do not send it again.",
+  sending: "It is on its way; get_message shows its status. Do not send it again.",
+  deferred: "The recipient's server asked to try later; it is retried automatically. Do not send it again.",
+  sent: "The next mail server accepted it.",
   delivered: "It was delivered.",
-  bounced: "It bounced: nobody received it.",
-  failed: "It could not be sent: nobody received it.",
-  cancelled: "It was cancelled and did not leave.",
-  rejected: "A person refused it; it did not leave.",
-  expired_approved: "Nobody decided in time, and it was sent.",
-  expired_rejected: "Nobody decided in time, and it was not sent.",
+  bounced: "It bounced: no recipient received it.",
+  failed: "It could not be sent: no recipient received it.",
+  cancelled: "It was cancelled and not sent.",
+  rejected: "A person rejected it; it was not sent.",
+  expired_approved: "No one decided in time, and it was sent.",
+  expired_rejected: "No one decided in time, and it was not sent.",
 };
 
 const leftOut =
   "The reply left out addresses: the signature that proves the sender does not cover the fields that name them, so " +
-  "somebody else may have put them there. Write to them with send_email only if you are sure.";
+  "a third party may have added them. Write to them with send_email only if you are sure.";
 
 export function fateLines(message: Known, fence: Fence): string[] {
   const { status, method, hold, recipients, untrusted } = fateOf(message);
   const meaning =
-    method === "capture"
-      ? "This server is for trying out: it keeps mail to the outside, and sends none."
-      : meanings[status];
+    method === "capture" ? "This is a test server: it keeps mail to the outside and sends none." : meanings[status];
   const list = recipients.map(({ address, status }) => `${address} ${status}`);
   return [
     `Status ${status}. ${meaning ?? ""}`.trim(),

@@ -102,7 +102,7 @@ export const waitForMessage = tool({
     const messages = (await api.client.messages.wait({ agent, timeout, signal })).messages.map(summaryOf);
     const isOver = messages.length === 0;
     const head = isOver
-      ? `No unread mail for ${agent} within ${timeout} seconds. Call again to go on waiting.`
+      ? `No unread mail for ${agent} within ${timeout} seconds. Call again to keep waiting.`
       : `${messages.length} unread of ${agent}, oldest first. Read each with get_message.`;
     return {
       text: [head, ...summaryLines(messages, fence)].join("\n"),
@@ -112,7 +112,7 @@ export const waitForMessage = tool({
 });
 
 const labels = Type.Optional(
-  Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 50, description: "Free words of your own." }),
+  Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 50, description: "Words of your choice." }),
 );
 
 export const labelMessage = tool({

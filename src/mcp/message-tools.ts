@@ -25,7 +25,7 @@ export const getMessage = tool({
   name: "get_message",
   title: "Read a message",
   description:
-    "Reads one message, received or sent, as plain text; long ones in parts. A received one becomes read. Of a sent one it also tells what became of it, and what its HTML says otherwise.",
+    "Reads one message, received or sent, as plain text; long ones in parts. A received one becomes read. For a sent one it also shows its status, and what its HTML says if that differs.",
   hints: { ...hints.mark, openWorldHint: true },
   input: {
     message_id: given.messageId,
@@ -48,10 +48,10 @@ export const getMessage = tool({
     at: Type.String(),
     verified: Type.Boolean({ description: "Whether the domain it says it is from is proven." }),
     verdict: Type.String(),
-    do_not_answer: orNull(Type.String(), "Why no program should answer it; null when one may."),
+    do_not_answer: orNull(Type.String(), "Why a program should not answer it; null if it may."),
     labels: Type.Array(Type.String()),
     hidden: Type.Array(Type.String(), {
-      description: "What was left out of the text, because no reader would see it.",
+      description: "What was left out of the text because readers do not see it.",
     }),
     defects: Type.Array(Type.String(), { description: "What was wrong with the message." }),
     ...partOutput,
@@ -63,15 +63,15 @@ export const getMessage = tool({
         to: Type.Array(Type.String()),
         cc: Type.Array(Type.String()),
         bcc: Type.Array(Type.String()),
-        reply_to: Type.Array(Type.String(), { description: "Where an answer goes, when not to `from`." }),
+        reply_to: Type.Array(Type.String(), { description: "Where a reply goes, if not to `from`." }),
         subject: Type.String(),
         in_reply_to: orNull(Type.String(), "The Message-ID that a received one says it answers."),
-        headers: Type.Array(Type.String(), { description: "Of a sent one: what else leaves in its header." }),
+        headers: Type.Array(Type.String(), { description: "For a sent one: other header fields that are sent." }),
         text: Type.String(),
-        html_text: Type.Optional(
-          Type.String({ description: "Of a sent one: what its HTML shows, where that is something else." }),
+        html_text: Type.Optional(Type.String({ description: "For a sent one: what its HTML shows, if that differs." })),
+        notes: Type.Optional(
+          Type.Array(Type.String(), { description: "For a held one: what its reviewers are told." }),
         ),
-        notes: Type.Optional(Type.Array(Type.String(), { description: "Of a held one: what its reviewers are told." })),
         attachments: Attachments,
       },
       { description: untrustedNote },
@@ -96,8 +96,8 @@ async function askedBody(part: Part, text: string, html: string | null, { readHt
 }
 
 const unsignedReplyTo =
-  "It has a Reply-To that the sender's signature does not cover, so somebody else may have put it there: " +
-  "an answer goes to the sender.";
+  "It has a Reply-To that the sender's signature does not cover, so a third party may have added it: " +
+  "a reply goes to the sender.";
 
 async function inbound(agent: string, message: Detail, part: Part, asked: AskedPart, context: Context) {
   const { fence } = context;
@@ -127,9 +127,7 @@ async function inbound(agent: string, message: Detail, part: Part, asked: AskedP
     `${message_id} of ${agent}, in conversation ${conversationName(conversation_id, fence)}, received ${at}.`,
     verdict,
     ...(automatic ? [automatic] : []),
-    ...(answersTo.length > 0
-      ? ["An answer would go to its Reply-To, which is another address than the sender's."]
-      : []),
+    ...(answersTo.length > 0 ? ["A reply would go to its Reply-To, which is not the sender's address."] : []),
     ...(isUnsigned && elsewhere.length > 0 ? [unsignedReplyTo] : []),
     ...body.hidden,
     ...message.defects.map(shortLine),
@@ -199,7 +197,7 @@ async function outbound(message: Outbound, part: Part, asked: AskedPart, context
   return {
     text: [
       ...[...known, fence.warning, fence.around(mailText(untrusted)), ...lines, ...version],
-      ...(notes.length > 0 ? [`Before somebody decides: ${fence.line(notes)}`] : []),
+      ...(notes.length > 0 ? [`Notes for reviewers: ${fence.line(notes)}`] : []),
     ].join("\n"),
     structured: {
       message_id: id,

@@ -23,14 +23,14 @@ export interface AskedPart {
 export const partOutput = {
   total_chars: Type.Integer(),
   offset: Type.Integer(),
-  next_offset: orNull(Type.Integer(), "Where to go on; null when this was the last part."),
+  next_offset: orNull(Type.Integer(), "The offset of the next part; null after the last."),
 };
 
 /** Returns the requested portion, and what to say about it. Throws ToolFailure for an offset past the end. */
 export function askedPortion(text: string, { offset = 0, max_chars = CHARS_DEFAULT }: AskedPart) {
   if (offset > 0 && offset >= text.length)
     throw new ToolFailure(`The text has ${text.length} characters; there is nothing at offset ${offset}.`, {
-      fix: "Go on from next_offset, or begin at 0.",
+      fix: "Continue from next_offset, or start at 0.",
     });
   const { text: portion, nextOffset } = portionOf(text, offset, max_chars);
   const isWhole = offset === 0 && nextOffset === null;

@@ -18,7 +18,7 @@ const attachment = Type.Object(
     filename: Type.String({ minLength: 1, maxLength: 255 }),
     content_type: Type.Optional(Type.String({ maxLength: 200, description: "`text/plain` for text, if not given." })),
     text: Type.Optional(Type.String({ description: "The file's content, when it is text." })),
-    data: Type.Optional(Type.String({ description: "Or else its bytes, in base64." })),
+    data: Type.Optional(Type.String({ description: "Otherwise its bytes, in base64." })),
   },
   { additionalProperties: false },
 );
@@ -26,9 +26,9 @@ const attachment = Type.Object(
 const text = { body: Type.String({ description: "Plain text." }) };
 const subject = { subject: Type.String({ maxLength: 998, description: "One line." }) };
 const content = {
-  cc: Type.Optional(addresses("Everybody sees these.")),
-  bcc: Type.Optional(addresses("Nobody else sees these.")),
-  html_body: Type.Optional(Type.String({ description: "The same as HTML; seldom needed." })),
+  cc: Type.Optional(addresses("Visible to all recipients.")),
+  bcc: Type.Optional(addresses("Hidden from the other recipients.")),
+  html_body: Type.Optional(Type.String({ description: "The same content as HTML; rarely needed." })),
   attachments: Type.Optional(Type.Array(attachment, { maxItems: 100 })),
 };
 const once = {
@@ -38,7 +38,7 @@ const once = {
       maxLength: 200,
       pattern: "^[\\x20-\\x7e]+$",
       description:
-        "Only to send the very same mail again on purpose within 24 hours: give another one. Without it a repeated call sends nothing twice.",
+        "Only to send the same email again on purpose within 24 hours: give a new key. Without it, a repeated call sends nothing twice.",
       [expects]: "1 to 200 printable ASCII characters",
     }),
   ),
@@ -49,7 +49,7 @@ const sent = {
   message_id: Type.String(),
   agent: Type.String(),
   conversation_id: Type.String(),
-  repeated: Type.Boolean({ description: "It was handed in before; nothing was sent again." }),
+  repeated: Type.Boolean({ description: "It was submitted before; nothing was sent again." }),
   fate: Fate,
 };
 
@@ -60,7 +60,7 @@ export const sendEmail = tool({
     "Sends a new email as the agent. It may be held for a person's approval first. To answer a message use reply_to_message, which keeps the thread.",
   hints: hints.send,
   input: {
-    to: addresses("Whom it is for."),
+    to: addresses("The recipients."),
     ...subject,
     ...text,
     ...content,
@@ -81,12 +81,12 @@ export const replyToMessage = tool({
   name: "reply_to_message",
   title: "Reply to a message",
   description:
-    "Answers a message in its thread: to its Reply-To, or else its From. The subject is made by itself, nothing is quoted. Check the verdict of the message before you tell its sender anything.",
+    "Answers a message in its thread: to its Reply-To, or else its From. The subject is set automatically; nothing is quoted. Check the verdict of the message before you tell its sender anything.",
   hints: hints.send,
   input: {
     message_id: given.messageId,
     ...text,
-    reply_all: Type.Optional(Type.Boolean({ default: false, description: "Also to everybody else who got it." })),
+    reply_all: Type.Optional(Type.Boolean({ default: false, description: "Also to everyone else who received it." })),
     ...content,
     agent: given.agent,
     ...once,
@@ -104,16 +104,16 @@ export const replyToMessage = tool({
 export const forwardMessage = tool({
   name: "forward_message",
   title: "Forward a message",
-  description: "Passes a message on to somebody else, as a file with everything in it unless `include` says otherwise.",
+  description: "Forwards a message, as a file with everything in it unless `include` says otherwise.",
   hints: hints.send,
   input: {
     message_id: given.messageId,
-    to: addresses("Whom it is for."),
-    body: Type.Optional(Type.String({ description: "A word to go with it. Plain text." })),
+    to: addresses("The recipients."),
+    body: Type.Optional(Type.String({ description: "Text to put before it. Plain text." })),
     include: Type.Optional(
       choice(["message", "attachments", "none"], {
         default: "message",
-        description: "What of the message goes along.",
+        description: "Which parts of the message to include.",
       }),
     ),
     ...content,
@@ -134,9 +134,9 @@ export const checkSend = tool({
   name: "check_send",
   title: "Check before sending",
   description:
-    "Tells what would happen to an email, without sending it: whether it leaves or waits for a person, and to whom.",
+    "Shows what would happen to an email without sending it: whether it is sent or waits for a person, and to whom.",
   hints: hints.look,
-  input: { to: addresses("Whom it is for."), ...subject, ...text, ...content, agent: given.agent },
+  input: { to: addresses("The recipients."), ...subject, ...text, ...content, agent: given.agent },
   output: {
     agent: Type.String(),
     decision: choice(["send", "hold"]),
@@ -145,7 +145,7 @@ export const checkSend = tool({
       Type.Object({
         address: Type.String(),
         method: Type.String({ description: "`relay`: an agent here; `smtp`: the outside; `capture`: kept, not sent." }),
-        first_time: Type.Boolean({ description: "The agent never wrote to it nor heard from it." }),
+        first_time: Type.Boolean({ description: "The agent has never written to it or heard from it." }),
       }),
     ),
   },
@@ -157,7 +157,7 @@ export const checkSend = tool({
       ({ address, method, first_time }) => `${address}: ${method}${first_time ? ", for the first time" : ""}`,
     );
     const head =
-      decision === "send" ? "It would leave at once." : `It would wait for a person. ${hold?.reason ?? ""}`.trim();
+      decision === "send" ? "It would be sent at once." : `It would wait for a person. ${hold?.reason ?? ""}`.trim();
     return {
       text: [head, ...lines].join("\n"),
       structured: { agent, decision, hold: hold?.reason ?? null, recipients },
@@ -228,7 +228,7 @@ async function told(agent: string, first: Sent, isReplayed: boolean, { api, sign
   const message: Sent | Outbound = isReplayed ? await api.client.outbox.get(message_id, { signal }) : first;
   const repeated = isReplayed
     ? [
-        "This very mail was handed in before, within 24 hours: nothing was sent again. If it is to be sent once more on purpose, give an idempotency_key.",
+        "This same email was submitted within the last 24 hours: nothing was sent again. To send it again on purpose, give an idempotency_key.",
       ]
     : [];
   return {

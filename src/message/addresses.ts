@@ -49,9 +49,7 @@ function splitMailbox(text: string): { phrase: string; inner: string } {
 function readName(phrase: string): string | { problem: string } {
   const [, quoted] = quotedName.exec(phrase) ?? [];
   if (quoted === undefined && !nameCharacters.test(phrase)) {
-    return problem(
-      'a name with any of ( ) < > [ ] : ; @ \\ , " in it goes in double quotes, and only one address fits',
-    );
+    return problem('put a name that has any of ( ) < > [ ] : ; @ \\ , " in double quotes, and give only one address');
   }
   const name = (quoted?.replace(/\\(.)/gsu, "$1") ?? phrase).replace(/\s+/g, " ").trim();
   if (!name.isWellFormed() || name.search(directionControls) >= 0)
@@ -72,17 +70,17 @@ export function readAddress(text: string): { address: string } | { problem: stri
   if (invisible.test(text)) return problem("it has a space or an invisible character");
   if (local.includes("@")) return problem("there is more than one @");
   if (!localCharacters.test(local)) return problem("the part before the @ has a character that needs quotes");
-  if (local.split(".").includes("")) return problem("the part before the @ has a dot too many");
+  if (local.split(".").includes("")) return problem("the part before the @ has a misplaced dot");
   if (Buffer.byteLength(local) > LOCAL_BYTES_MAX)
     return problem(`the part before the @ is longer than ${LOCAL_BYTES_MAX} bytes`);
 
   const written = text.slice(text.lastIndexOf("@") + 1);
-  if (written.startsWith("[")) return problem("an IP address is not supported, it needs a domain name");
+  if (written.startsWith("[")) return problem("IP addresses are not supported; use a domain name");
   // The conversion to A-labels would decode some of these characters, such as percent signs.
   const domain = /[\x00-,/:-@[-`{-\x7f]|\.$/.test(written) ? null : typedDomain(written);
   const labels = domain?.split(".") ?? [];
   if (!domain || !labels.every((part) => label.test(part))) return problem("the domain is not a valid host name");
-  if (numericLabel.test(labels.at(-1) ?? "")) return problem("an IP address is not supported, it needs a domain name");
+  if (numericLabel.test(labels.at(-1) ?? "")) return problem("IP addresses are not supported; use a domain name");
   const address = `${local}@${domain}`;
   if (Buffer.byteLength(address) > ADDRESS_BYTES_MAX) return problem(`it is longer than ${ADDRESS_BYTES_MAX} bytes`);
   return { address };

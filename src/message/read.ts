@@ -103,8 +103,8 @@ export async function readMail(
 function hiding(hiddenChars: number | null): string[] {
   if (hiddenChars === 0) return [];
   return hiddenChars === null
-    ? ["The HTML is too complex to tell what it hides from its reader."]
-    : [`The HTML has ${hiddenChars} characters that its reader does not see; they are not in the text.`];
+    ? ["The HTML is too complex to tell what it hides from readers."]
+    : [`The HTML has ${hiddenChars} characters that readers do not see; they are not in the text.`];
 }
 
 /** Reads the attachment at an index of `readMail(raw).attachments`, with its decoded bytes. Null if there is none. */

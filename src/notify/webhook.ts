@@ -187,7 +187,7 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
   const number = delivery.attempts + 1;
   const { endpoint } = work;
   if (endpoint.url === null) {
-    const error = "The agent has no webhook any more; the message is in its inbox.";
+    const error = "The agent no longer has a webhook; the message is in its inbox.";
     await record({ kind: "failed" }, { attempt: number, startedAt, durationMs: 0, status: null, error, answer: null });
     return null;
   }
@@ -299,11 +299,11 @@ function disabledMail(endpoint: Endpoint, reason: string, outcome: PostOutcome):
       reason,
       `The last attempt: ${last}`,
       "",
-      "What is for it is kept, and delivered as soon as it is switched on again:",
+      "Its deliveries are kept, and resume as soon as you switch it on again:",
       "",
       `  ${remedy}`,
       "",
-      ...(agentId ? ["Mail to the agent is in its inbox all the while.", ""] : []),
+      ...(agentId ? ["Meanwhile, mail to the agent still arrives in its inbox.", ""] : []),
     ].join("\n"),
   };
 }

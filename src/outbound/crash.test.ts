@@ -40,14 +40,14 @@ for (const database of ["sqlite", "postgres"] as const) {
     const agent = await request(`${api}/agents`, key, "POST", { slug: "survivor", agent_mode: "local" });
     expect(agent.status).toBe(201);
 
-    /** Resolves while the server is there. */
+    /** Resolves while the server is running. */
     let up = Promise.resolve();
     let accepted = 0;
     const progress = new Map<number, () => void>();
     const reached = (count: number) => new Promise<void>((resolve) => progress.set(count, resolve));
     const marks = Array.from({ length: kills }, (_, i) => reached(Math.floor(((i + 1) * messages) / (kills + 1))));
 
-    /** A client as it should be: the same request with the same key until there is an answer. */
+    /** A well-behaved client: it repeats the same request with the same key until it gets an answer. */
     const sendAll = async (sender: number) => {
       for (let i = 0; i < messages / senders; ) {
         const headers = { "idempotency-key": `${sender}-${i}`, prefer: "respond-async" };
@@ -57,7 +57,7 @@ for (const database of ["sqlite", "postgres"] as const) {
           body: "Hello",
         };
         const answer = await request(`${api}/send`, key, "POST", mail, headers).catch(() => null);
-        // 409: the first request with this key died with its process; it is given up after a while (on SQLite at once).
+        // 409: the first request with this key died with its process; its key is freed later (on SQLite at once).
         if (answer && [200, 202].includes(answer.status)) {
           i++;
           progress.get(++accepted)?.();
@@ -167,7 +167,7 @@ for (const database of ["sqlite", "postgres"] as const)
     const api = `http://127.0.0.1:${httpPort}/api/v1`;
     const server = await startBinary(env);
     await request(`${api}/agents`, key, "POST", { slug: "caller", agent_mode: "local" });
-    // One without an Idempotency-Key, and one whose first request never got to keep its answer.
+    // One request without an Idempotency-Key, and one whose first request never got to store its answer.
     const mail = { to: ["ann@outside.example"], subject: "Once", body: "Hello" };
     const keyed = { "idempotency-key": "once" };
     const sending = [
@@ -185,7 +185,7 @@ for (const database of ["sqlite", "postgres"] as const)
 
     const again = await startBinary(env);
     const plain = await request(`${api}/send`, key, "POST", mail);
-    // 409 for 30 s on Postgres, where the first one may still be running on another node.
+    // 409 for 30 s on Postgres, where the first request may still be running on another node.
     const { headers, body } = await request(`${api}/send`, key, "POST", mail, keyed);
     const answers = [plain, ...(database === "sqlite" ? [{ headers, body }] : [])];
     for (const answer of answers) {
@@ -201,7 +201,7 @@ for (const database of ["sqlite", "postgres"] as const)
     expect(sink.messages).toHaveLength(2);
   }, 60_000);
 
-/** Who has got mail, when it is `count` people or the sink has fallen silent for good. */
+/** The recipients that got mail, once there are `count` of them or the sink has stayed silent. */
 async function arrivedAt(sink: ScriptedSmtp, count: number): Promise<string[]> {
   const people = () => new Set(sink.messages.flatMap((message) => message.to));
   for (let seen = sink.messages.length; people().size < count; seen++) await sink.received(seen);

@@ -113,7 +113,7 @@ describe("an upstream that", () => {
     const { http: _, ...fate } = expected;
     expect(message).toMatchObject({ status: fate.status, recipients: [{ address: "alice@outside.example", ...fate }] });
     expect(message.recipients).toHaveLength(1);
-    // Only an address that does not exist is written to no more.
+    // Only an address that does not exist is suppressed.
     const suppressed = await world.it.app.store.listSuppressions(world.it.userId, { limit: 9 });
     expect(suppressed).toHaveLength(fate.smtp_reply === "550 5.1.1 User unknown" ? 1 : 0);
   });
@@ -153,13 +153,13 @@ test("a message that was put off is tried again on the schedule, and given up af
         return "450 4.2.1 Later";
       },
     },
-    // Each reply counts here, also a slow one.
+    // Every reply counts here, even a slow one.
     { seams: { clock }, set: { "outbound_smtp.timeout": "20s" } },
   );
   const { body } = await world.send("alice@outside.example");
   await world.it.app.drain();
   expect(replies).toBe(1);
-  // From one due time to the next: a longer step could end the lease of a try that began on the way.
+  // Goes from one due time to the next: a longer step could end the lease of a try that began on the way.
   const next = () => world.it.app.store.nextRecipientDue(["upstream"]);
   for (let due = await next(); due !== null; due = await next()) {
     clock.advance(Math.max(0, due.getTime() - clock.now()));
@@ -214,7 +214,7 @@ test("sends that are refused take nothing of the room for tries at once", async 
   const { it, send } = world;
   await it.api("POST", "/api/v1/suppressions", { address: "gone@outside.example" });
   const atOnce = { prefer: "respond-async" };
-  // More than the 10 that one connection has room for, and several recipients each.
+  // More than the 10 that one connection has room for, with several recipients each.
   for (let n = 0; n < 6; n++)
     expect((await send(["ann@outside.example", "gone@outside.example"], atOnce)).status).toBe(422);
   const leaves = async (to: string) => {
@@ -225,7 +225,7 @@ test("sends that are refused take nothing of the room for tries at once", async 
   await leaves("ann@outside.example");
   for (let n = 0; n < 6; n++)
     expect((await send(["ann@outside.example", "bob@outside.example"], atOnce)).status).toBe(429);
-  // What was sent gave back its room as well.
+  // The room of sent mail is free again as well.
   for (let n = 0; n < 12; n++) {
     clock.advance(minuteMs);
     await leaves(`person-${n}@outside.example`);
@@ -252,11 +252,11 @@ test("mail in hand for longer than a lease stays in hand", async () => {
   await asked.promise;
   for (let seconds = 0; seconds < 200; seconds += 20) {
     clock.advance(20_000);
-    // Behind a renewal, as there is one writer.
+    // Queues behind the renewal, since there is a single writer.
     await store.probeWrite(new Date(clock.now()));
     const now = new Date(clock.now());
     const lanes = [{ lane: "upstream", free: 9 }];
-    // As another node would.
+    // Claims as another node would.
     expect(await claimRecipients(store, { now, leaseUntil: now, leaseToken: "other", lanes })).toEqual([]);
   }
   released.resolve();
@@ -359,7 +359,7 @@ test("a dialogue that hangs when the server stops is broken off: it was a try, a
       return { do: "hang" };
     },
   });
-  // It serves no upstream itself: what waits for one is left to the dispatches made here.
+  // It serves no upstream itself: mail waiting for one is left to the dispatches made here.
   await using it = await startTestApp();
   const { store, config } = it.app;
   const clock = new TestClock();
@@ -391,7 +391,7 @@ test("a dialogue that hangs when the server stops is broken off: it was a try, a
   const first = begin();
   await asked.promise;
   await first.close(500);
-  // Before the store is closed, that is.
+  // Recorded before the store is closed.
   expect(isRecorded).toBe(true);
   const recipient = async () => (await store.getOutbound(it.userId, message.id))?.recipients[0];
   expect(await recipient()).toMatchObject({ status: "deferred", attempts: 1, leaseToken: null });
@@ -438,7 +438,7 @@ describe("a bounce", () => {
     const { body } = await world.send(["alice@outside.example", "bob@outside.example"]);
     const returnPath = smtp.messages.find((message) => message.to[0] === "alice@outside.example")?.from ?? "";
     expect(returnPath).toMatch(/^bounce\+.*@e2a\.localhost$/);
-    // Bounces of what was sent before an upgrade come back after it: the purpose of the key is part of the format.
+    // Bounces of mail sent before an upgrade arrive after it, so the key's purpose is part of the format.
     const key = deriveKey(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")), "return path");
     const sent = { messageId: body.message_id, recipient: expect.any(Number) };
     expect(createReturnPaths(key, "e2a.localhost").read(returnPath)).toEqual(sent);
@@ -532,7 +532,7 @@ describe("a bounce", () => {
     expect((await deliver(it.app.smtp.port, { from: "", to: forged, message })).code).toBe(550);
     await deliver(it.app.smtp.port, { from: "", to: "bot@e2a.localhost", message });
     expect(await outbound(it, body.message_id)).toMatchObject({ status: "sent" });
-    // It is for people, not for the agent.
+    // The postmaster gets the report, the agent does not.
     const inboxOf = async (name: string) =>
       (await it.api("GET", `/api/v1/agents/${name}@e2a.localhost/messages?status=all`)).body.messages.length;
     expect([await inboxOf("bot"), await inboxOf("postmaster")]).toEqual([0, 1]);

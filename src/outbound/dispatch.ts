@@ -22,38 +22,38 @@ import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
 import type { SendOutcome } from "./upstream-session.ts";
 
-/** Claimed recipients in hand for each connection to an upstream: while one is sent, the next is read and signed. */
+/** Claimed recipients in hand per connection to an upstream: while one is sent, the next is read and signed. */
 const CLAIMED_PER_CONNECTION = 2;
-/** Mail that was just handed in may wait in memory instead of being read again: so many for each connection … */
+/** Mail just submitted may wait in memory instead of being read again: this many messages per connection … */
 const RESERVED_PER_CONNECTION = 10;
-/** … and so many bytes in all. */
+/** … and this many bytes in all. */
 const RESERVED_BYTES_MAX = 64 * 1024 * 1024;
-/** Messages delivered to mailboxes of this server at once; they share commits. */
+/** Messages delivered to this server's mailboxes at once; they share commits. */
 const LOCAL_AT_ONCE = 32;
-/** How long the mail of a node that died waits. A living node renews its leases long before they end. */
+/** How long the mail of a dead node waits. A living node renews its leases long before they end. */
 const LEASE_MS = 90_000;
 const RENEW_MS = 20_000;
-/** Longest SMTP dialogue: RFC 5321 4.5.3.2 gives ten minutes to the final dot alone. */
+/** The longest SMTP dialogue: RFC 5321 4.5.3.2 gives ten minutes to the final dot alone. */
 const TRY_MS = 15 * 60_000;
-/** Pause before an outcome is recorded again. The process never gives one up while it lives. */
+/** Pause before an outcome is recorded again. A living process never gives one up. */
 const RECORD_RETRY_MS = 1_000;
-/** The same, after a failure that is not likely to pass with time. */
+/** The same, after a failure that is unlikely to pass with time. */
 const RECORD_RETRY_LONG_MS = 60_000;
-/** An outcome that the store has not taken by then is written to the disk. */
+/** An outcome that the store has not taken after this time is written to disk. */
 const RECORD_SLOW_MS = 100;
 /**
- * A store that has not answered by then may never answer: a dead connection takes many minutes to fail. Until then
- * nothing more is handed to an upstream.
+ * A store that has not answered after this time may never answer: a dead connection takes many minutes to fail. Until
+ * it answers, no more mail is handed to an upstream.
  */
 const RECORD_LATE_MS = 2_000;
-/** Mail is handed to an upstream only when a write succeeded so recently: else its outcome might not be recorded. */
+/** Mail is handed to an upstream only if a write succeeded this recently: else its outcome might not be recorded. */
 const WRITE_FRESH_MS = 5_000;
 /**
- * After a shared store was away, a node does not claim for so long. Leases may have ended meanwhile, and nodes that
- * have outcomes to record, which they try every second, must come first.
+ * How long a node does not claim after a shared store was away. Leases may have ended meanwhile, and nodes that have
+ * outcomes to record, which they try every second, must come first.
  */
 const HELD_BACK_MS = 10_000;
-/** Pause before a gate that failed is asked again. */
+/** Pause before a failed gate is asked again. */
 const GATE_RETRY_MS = 60_000;
 
 export interface DispatchOptions {
@@ -68,14 +68,14 @@ export interface DispatchOptions {
   signingKeys: SigningKeys;
   /** Whether a key of the domain is published; decides between its own From and "via e2a". */
   isPublished(keys: DomainKeys): Promise<boolean>;
-  /** The From domain for agents of domains whose keys are not published; null keeps their own. */
+  /** The From domain for agents of domains whose keys are not published; null keeps their own domain. */
   fromDomain: string | null;
   sharedDomain: string;
   hostname: string;
   random?: () => number;
 }
 
-/** A recipient whose lease is ours. `work`: its message, if the caller has it in memory. */
+/** A recipient leased to this process. `work`: its message, if the caller has it in memory. */
 interface Item {
   recipient: RecipientRow;
   work?: OutboundWork;
@@ -90,16 +90,15 @@ export interface UpstreamCheck {
 
 export interface Dispatch {
   /**
-   * Reserves room for one immediate try: its lease token, or null when it has to queue. `unreserve` gives it back
-   * unused.
+   * Reserves room for one immediate try: its lease token, or null if it must queue. `unreserve` returns unused room.
    */
   reserve(lane: string, bytes: number): string | null;
   unreserve(lane: string, bytes: number): void;
-  /** The end of a lease that begins now. */
+  /** The end of a lease that starts now. */
   leaseUntil(): Date;
   /** Tries a recipient that was stored with the token of `reserve`. */
   take(recipient: RecipientRow, work: OutboundWork): void;
-  /** Why a lane is down; null when it is not. */
+  /** Why a lane is down; null if it is up. */
   outage(lane: string): string | null;
   /** Signs in at every upstream. */
   check(): Promise<UpstreamCheck[]>;
@@ -108,11 +107,11 @@ export interface Dispatch {
 }
 
 /**
- * Outbound mail: claim → route → receive() for agents of this server, an upstream for all others → outcome.
+ * Dispatches outbound mail: claim → route → receive() for agents of this server, an upstream for all others → outcome.
  *
- * Delivery is at least once. The upstream's 250 stands in a journal until our commit, so a crash of the process between
- * the two sends nothing twice. A crash of the machine may, before the journal is on the disk. Mail to agents of this
- * server is recognized when it comes again, so it arrives exactly once.
+ * Delivery is at least once. The upstream's 250 is kept in a journal until the commit, so a crash of the process
+ * between the two sends nothing twice. A crash of the machine may, before the journal is on disk. Repeated mail to
+ * agents of this server is recognised, so it arrives exactly once.
  */
 export function startDispatch(options: DispatchOptions): Dispatch {
   const { store, clock, log, routes, journal } = options;
@@ -120,11 +119,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   const outages = createOutages(() => clock.now(), random);
   const upstreams = new Map([...routes.upstreams].map(([lane, settings]) => [lane, createUpstream(settings, log)]));
   const inHand = new Tally();
-  /** Lanes where the last claim left due mail behind: new mail queues there, so that the order is kept. */
+  /** Lanes in which the last claim left due mail behind: new mail queues there, to keep the order. */
   const behind = new Set<string>();
-  /** Lane → the account at which its last claim stopped, so that each account has its turn. */
+  /** Lane → the account where its last claim stopped, so that each account gets its turn. */
   const turns = new Map<string, string>();
-  /** Recipients in hand. Those of one claim share a token. */
+  /** Recipients in hand. Those of one claim share a lease token. */
   const leased = new Set<RecipientRow>();
   const breakOff = new AbortController();
   let closed = false;
@@ -132,7 +131,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   let reservedBytes = 0;
   /** When a write last succeeded. */
   let wroteAt = Number.NEGATIVE_INFINITY;
-  /** Set when the store has failed: no claims before. */
+  /** Set when the store has failed: no claim before this time. */
   let heldBackUntil: number | null = null;
 
   function noteStoreFailed(): void {
@@ -178,7 +177,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
 
   const work = startWork<Item>({
     name: "outbound",
-    // Each lane has a limit of its own.
+    // Each lane has its own limit.
     concurrency: Number.POSITIVE_INFINITY,
     clock,
     log,
@@ -204,7 +203,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       const dues = await Promise.all(routes.lanes.map((lane) => store.nextRecipientDue([lane])));
       for (const [i, lane] of routes.lanes.entries()) {
         const due = dues[i] ?? null;
-        // A lane without room is looked at when a try in it ends.
+        // A lane without room is claimed from when a try in it ends.
         if (due && due.getTime() <= now && free(lane) === 0) behind.add(lane);
         else times.push(due);
       }
@@ -217,12 +216,12 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     leased.add(recipient);
     try {
       const work = known ?? (await store.outboundWork(messageId));
-      // The message or its agent was deleted, and the recipient with it.
+      // The message or its agent was deleted, and with it the recipient.
       if (!work) return;
-      // The gate has just decided about mail that was handed in a moment ago.
+      // For mail just submitted, the gate has decided a moment ago.
       if (!known && (await isHeldNow(recipient, work))) return;
       const outcome = await attempt(recipient, work).catch((error): RecipientOutcome => {
-        // The store failed before anything was handed over.
+        // The store failed before any mail was handed over.
         if (error instanceof Failure && error.code === "unavailable")
           return { kind: "released", at: new Date(clock.now()), error: error.message };
         log.error("outbound.try_failed", { message: messageId, recipient: recipient.n }, error);
@@ -238,7 +237,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     }
   }
 
-  /** Whether the gate holds the message after all. When the gate fails, the recipient goes back for a later try. */
+  /** Whether the gate now holds the message. If the gate fails, the recipient is released for a later try. */
   async function isHeldNow(recipient: RecipientRow, work: OutboundWork): Promise<boolean> {
     try {
       return await options.gatekeeper.holds(recipient, work);
@@ -251,13 +250,13 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   }
 
   /**
-   * Records an outcome, however long the store is away: mail that the next host has and the store does not know of is
-   * sent twice. Returns false when the recipient has passed to another claimer, or is gone.
+   * Records an outcome, however long the store is away: otherwise mail that the next host has accepted would be sent
+   * twice. Returns false if the recipient has passed to another claimer, or is gone.
    */
   async function record(recipient: RecipientRow, outcome: RecipientOutcome): Promise<boolean> {
     const { messageId, n, leaseToken } = recipient;
     const entry = { recipient: { messageId, n, leaseToken }, outcome, at: new Date(clock.now()) };
-    // A note survives a crash of this process, but not one of the machine: only `sync` pays for the disk.
+    // A note survives a crash of this process, but not of the machine: only `sync` waits for the disk.
     if (outcome.kind === "sent" && outcome.method === "smtp") journal.note(entry);
     const cancelSync = clock.after(RECORD_SLOW_MS, () => journal.sync());
     const keep = () => journal.keep(entry);
@@ -285,8 +284,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
 
   /**
-   * Waits until the store takes writes and every outcome is recorded. Returns whether the recipient is still ours: its
-   * lease may have ended meanwhile, and another node may have sent it.
+   * Waits until the store takes writes and every outcome is recorded. Returns whether the recipient is still leased to
+   * this process: its lease may have ended meanwhile, and another node may have sent it.
    */
   async function mayHandOver(recipient: RecipientRow): Promise<boolean> {
     if (journal.size() === 0 && clock.now() - wroteAt < WRITE_FRESH_MS) return true;
@@ -305,7 +304,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   async function attempt(recipient: RecipientRow, work: OutboundWork): Promise<RecipientOutcome> {
     if (work.message.status === "rejected" || work.message.status === "expired_rejected")
       return settle(recipient, { kind: "refused", reply: "554 5.7.1 Rejected by a reviewer; nothing was sent" });
-    // The approved message leaves, byte for byte, or nothing does.
+    // The approved message leaves byte for byte, or not at all.
     if (work.message.reviewedAt && contentHashOf(work.message.content, work.raw) !== work.message.contentHash)
       return settle(recipient, { kind: "refused", reply: "554 5.6.0 This is not what was approved; nothing was sent" });
     const found = await store.findMailbox(recipient.address, options.sharedDomain);
@@ -337,7 +336,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     return settle(recipient, outcome);
   }
 
-  /** Mail to a mailbox of this server is received like mail from outside, though it never left the server. */
+  /** Delivers mail to a mailbox of this server, as if it had come from outside. */
   async function deliverLocally(
     recipient: RecipientRow,
     work: OutboundWork,
@@ -364,7 +363,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     }
   }
 
-  /** The message as other servers get it: signed, with the From that its published keys allow. */
+  /** The message as other servers get it: signed, with the From that its published keys permit. */
   async function outsideForm({ message, raw }: OutboundWork): Promise<Uint8Array> {
     const now = new Date(clock.now());
     const from = message.content.from;
@@ -375,11 +374,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       return signDkim(raw, keys.keys, now);
     const kindOf = async (local: string) =>
       (await store.findMailbox(`${local}@${fromDomain}`, options.sharedDomain)).kind;
-    // Only the operator's agents keep bare names: at that domain, they may belong to people, or to other accounts'
-    // agents.
+    // Only the operator's agents keep bare names: at that domain, a bare name may belong to a person, or to another
+    // account's agent.
     const isOperators = (await store.firstUser())?.id === message.userId;
     const local = viaLocalPart(from.address, !isOperators || (await kindOf("postmaster")) !== "foreign");
-    // The mailbox of another person or agent must not seem to be the sender.
+    // Another person's or agent's mailbox must not appear to be the sender.
     if (local === null || (await kindOf(local)) === "mailbox") return signDkim(raw, keys.keys, now);
     const via = sendVia(raw, { agent: from, local, fromDomain });
     return signDkim(via, (await options.signingKeys(fromDomain)).keys, now);
@@ -396,7 +395,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const reply = "reply" in outcome ? outcome.reply : null;
     const error = "error" in outcome ? outcome.error : null;
     if (outcome.kind === "refused") {
-      // What is said before the recipient is named says nothing about it, whatever its words.
+      // A reply from before the recipient was named says nothing about it, whatever its words.
       const suppress = !outcome.isOfSender && isHardBounce({ status: null, diagnostic: reply ?? "" });
       return { kind: "failed", reply, error, suppress };
     }
@@ -423,14 +422,14 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   }
 
   /**
-   * After a suspend, or a jump of the clock, leases of mail in hand look ended. They are renewed before a claim, which
-   * would take that mail a second time.
+   * Renews overdue leases before a claim. After a suspend or a clock jump, leases of mail in hand look ended, and a
+   * claim would take that mail a second time.
    */
   async function renewOverdue(): Promise<void> {
     if (clock.now() - renewedAt > 2 * RENEW_MS) await renew();
   }
 
-  /** Renews the leases of mail in hand: a large message on a slow line takes longer than a lease. */
+  /** Renews the leases of mail in hand: sending a large message on a slow connection takes longer than a lease. */
   let cancelRenewal = () => {};
   const renewLater = () => {
     cancelRenewal = clock.after(RENEW_MS, () => {
@@ -446,7 +445,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
 
   const unsubscribe = store.onSignal((signal) => {
     if (signal.topic !== "outbound") return;
-    // A lane without room is looked at when a try in it ends.
+    // A lane without room is claimed from when a try in it ends.
     for (const lane of signal.key === "" ? routes.lanes : [signal.key]) if (free(lane) === 0) behind.add(lane);
     work.wake();
   });
@@ -466,7 +465,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     },
     leaseUntil,
     take(recipient, known) {
-      // The store has just stored it.
+      // The store has just written the recipient.
       wroteAt = clock.now();
       work.take({ recipient, work: known });
     },
@@ -485,7 +484,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       unsubscribe();
       cancelRenewal();
       await work.close(graceMs);
-      // Tries that still hang are broken off and go back to the queue. Mail past its final dot may arrive twice.
+      // Tries that still hang are broken off and return to the queue. Mail past its final dot may arrive twice.
       breakOff.abort();
       await work.close(graceMs);
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));

@@ -5,14 +5,14 @@ import type { Store } from "../store/store.ts";
 import { newId } from "../util/id.ts";
 import type { Vault } from "../vault.ts";
 
-/** What RFC 8301 3.2 asks of signers; some verifiers and DNS editors still refuse longer keys. */
+/** The key length that RFC 8301 3.2 asks of signers; some verifiers and DNS editors still refuse longer keys. */
 const RSA_BITS = 2048;
 
 const generate = promisify(generateKeyPair);
 
 /**
- * A domain's DKIM key pairs, RSA and Ed25519 (RFC 8463), private keys sealed. Selectors are new each time, so a
- * domain that moves here, or back, never waits for an old record to leave the caches.
+ * Makes a domain's DKIM key pairs, RSA and Ed25519 (RFC 8463), with sealed private keys. Selectors are new each time,
+ * so a domain that moves here, or back, never waits for an old record to leave the caches.
  */
 export async function newDkimKeys(vault: Vault): Promise<NewDkimKey[]> {
   const tag = `e2a-${randomBytes(4).toString("hex")}`;
@@ -24,8 +24,8 @@ export async function newDkimKeys(vault: Vault): Promise<NewDkimKey[]> {
 }
 
 /**
- * A hosted domain with its keys; null when it is not hosted here. Accounts' domains have theirs from the beginning,
- * the server's own shared domain gets them when they are first asked for.
+ * A hosted domain with its keys; null if it is not hosted here. An account's domain has keys from the start; the
+ * server's own shared domain gets them when they are first needed.
  */
 export async function domainWithKeys(
   domain: string,

@@ -1,4 +1,4 @@
-/** How much mail is in hand at once, for how long, and what becomes of it when the server stops. */
+/** How much mail is in hand at once, for how long, and what happens to it when the server stops. */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { type ScriptedOptions, scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
@@ -19,7 +19,7 @@ import { createSigningKeys } from "./signing-keys.ts";
 
 const minuteMs = 60_000;
 
-/** An app with an agent, whose clock stands still, and a patient way to an upstream that answers as scripted. */
+/** An app with an agent and a clock that stands still, and a patient upstream that answers as scripted. */
 async function withUpstream(on: ScriptedOptions["on"], connections = 10) {
   const smtp = await scriptedSmtp(on ? { on } : {});
   const clock = new TestClock();
@@ -36,7 +36,7 @@ async function withUpstream(on: ScriptedOptions["on"], connections = 10) {
   await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
   return {
     ...{ it, smtp, clock },
-    /** Hands a mail in without waiting; returns its id. */
+    /** Submits a mail without waiting; returns its id. */
     async send(to: string): Promise<string> {
       const mail = { to: [to], subject: "Hello", body: "Hi there" };
       return (await it.api("POST", "/api/v1/send", mail, { prefer: "respond-async" })).body.message_id;
@@ -48,7 +48,7 @@ async function withUpstream(on: ScriptedOptions["on"], connections = 10) {
   };
 }
 
-/** An upstream that says nothing to the first recipients; `reached` resolves at the first of them. */
+/** An upstream that does not answer for the first recipients; `reached` resolves at the first of them. */
 function hangingUpstream() {
   const reached = Promise.withResolvers<void>();
   const it = {
@@ -65,7 +65,7 @@ function hangingUpstream() {
 
 const outbound = async (it: TestApp, id: string) => (await it.api("GET", `/api/v1/messages/${id}`)).body;
 
-/** A dispatch of its own beside the app's: it works on what the test leases for it, and on lanes that only it knows. */
+/** Starts a dispatch beside the app's: it works on what the test leases for it, and on lanes only it knows. */
 async function ownDispatch(it: TestApp, more: Partial<Pick<DispatchOptions, "store" | "clock" | "routes">> = {}) {
   const { store, config } = it.app;
   const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
@@ -87,7 +87,7 @@ async function ownDispatch(it: TestApp, more: Partial<Pick<DispatchOptions, "sto
   return {
     dispatch,
     agent,
-    /** Stores a mail under a lease and hands it over as `raw`. */
+    /** Stores a mail under a lease and passes it on with `raw` as its bytes. */
     async take(lane: string, raw: Buffer, lease: string | null) {
       const now = new Date();
       const mail = outboundFor(agent.id, {
@@ -96,7 +96,7 @@ async function ownDispatch(it: TestApp, more: Partial<Pick<DispatchOptions, "sto
         raw,
         now,
       });
-      // What is stored is small all the same.
+      // The stored bytes are small all the same.
       const sent = await store.acceptOutbound({ ...mail, raw: raw.subarray(0, 1_000) });
       const [recipient] = sent?.recipients ?? [];
       if (!sent || recipient?.leaseToken !== lease) throw new Error("it was not leased");
@@ -138,7 +138,7 @@ test("a server that stops breaks off what hangs, and it is queued again", async 
   await upstream.reached;
   await own.dispatch.close(1_500);
   const [recipient] = (await world.it.app.store.getOutbound(world.it.userId, id))?.recipients ?? [];
-  // By the end of the grace, not by that of its connection: what is left to that is recorded too late.
+  // Recorded by the end of the grace period; when the connection itself times out is too late.
   expect(recipient).toMatchObject({ leaseToken: null, status: "deferred" });
   expect(recipient?.smtpReply).toContain("the caller stopped waiting");
 });
@@ -161,15 +161,15 @@ test("what comes while all hands are full leaves in its order, as soon as there 
   }, 1);
   const ids: string[] = [];
   const status = async (n: number) => (await outbound(world.it, ids[n - 1] ?? "")).status;
-  // One connection has ten in hand at most; the eleventh queues.
+  // One connection has at most ten in hand; the eleventh queues.
   for (let n = 1; n <= 11; n++) ids.push(await world.send(`person-${n}@outside.example`));
   permit(1);
   const isSent = async (id: string) => (await outbound(world.it, id)).status === "sent";
   while (!(await Promise.all(ids.map(isSent))).includes(true));
-  // There is room again, but the eleventh was there before.
+  // There is room again, but the eleventh came first.
   ids.push(await world.send("person-12@outside.example"));
   permit(8);
-  // Nobody looks by the clock, which stands still.
+  // The clock stands still, so no timer triggers a claim.
   for (let n = 0; n < 300 && (await status(11)) === "queued"; n++);
   expect([await status(11), await status(12)]).toEqual(["sending", "queued"]);
   permit(3);
@@ -205,7 +205,7 @@ test("what is queued while a claim is on its way leaves as soon as there is room
   const routes = createRoutes({ ...config, outboundSmtp: upstream }, null);
   await using own = await ownDispatch(it, { store: slow, clock, routes });
   const raw = Buffer.from("From: a@agents.example\r\n\r\nHi\r\n");
-  // The claim has found nothing; now all hands get full, and one more is queued.
+  // The claim has found no mail; now all room is taken, and one more message is queued.
   await asked.promise;
   for (let n = 0; n < 2; n++) await own.take("upstream", raw, own.dispatch.reserve("upstream", raw.length));
   const now = new Date(clock.now());
@@ -213,7 +213,7 @@ test("what is queued while a claim is on its way leaves as soon as there is room
   answered.resolve();
   await hung.promise;
   released.resolve();
-  // Nobody looks by the clock, which stands still.
+  // The clock stands still, so no timer triggers a claim.
   const status = async () => (await store.getOutbound(it.userId, queued.message.id))?.message.status;
   for (let n = 0; n < 300 && (await status()) !== "sent"; n++);
   expect(await status()).toBe("sent");
@@ -229,7 +229,7 @@ test("an upstream that went away with mail in hand is tried again when its outag
     return { do: "reset" };
   }, 1);
   const ids: string[] = [];
-  // More than may be in hand, so that some wait in the queue.
+  // More than can be in hand, so that some wait in the queue.
   for (let n = 1; n <= 12; n++) ids.push(await world.send(`person-${n}@outside.example`));
   await reached.promise;
   released.resolve();
@@ -237,7 +237,7 @@ test("an upstream that went away with mail in hand is tried again when its outag
   for (let n = 0; n < 300 && (await error()) === null; n++);
   expect(await error()).toBeString();
   isAway = false;
-  // Well before anybody looks by the clock alone.
+  // Well before the timer alone would trigger a claim.
   world.clock.advance(8_000);
   for (let n = 0; n < 300 && world.smtp.messages.length === 0; n++) await error();
   expect(world.smtp.messages.length).toBeGreaterThan(0);
@@ -251,7 +251,7 @@ test("a try that goes on and on ends after a quarter of an hour, and comes again
   await upstream.reached;
   const recipient = async () => (await outbound(it, id)).recipients[0];
   const status = async () => (await recipient()).status;
-  // While it is being tried, no next try is known; its lease is nobody's concern.
+  // During a try, the next one is not known; its lease is internal.
   expect(await recipient()).toMatchObject({ status: "sending", attempts: 0 });
   expect((await recipient()).next_attempt_at).toBeUndefined();
   clock.advance(15 * minuteMs - 1_000);

@@ -1,15 +1,15 @@
 import { outageDelay } from "./retry.ts";
 
-/** What is known about lanes whose upstream cannot be reached: one probe at a time, later and later. */
+/** Tracks lanes whose upstream cannot be reached: one probe at a time, at growing intervals. */
 export interface Outages {
-  /** How many items a lane may have in hand: all, one to find out, or none. */
+  /** How many items a lane can have in hand: all, one as a probe, or none. */
   room(lane: string, capacity: number): number;
-  /** When the lane may be tried again, in milliseconds since the epoch; null when it is not down. */
+  /** When the lane can be tried again, in milliseconds since the epoch; null if it is up. */
   until(lane: string): number | null;
-  /** Why it is down, one sentence; null when it is not. */
+  /** Why the lane is down, one sentence; null if it is up. */
   reason(lane: string): string | null;
   down(lane: string, reason: string): void;
-  /** Returns whether it was down. */
+  /** Returns whether the lane was down. */
   up(lane: string): boolean;
 }
 
@@ -31,7 +31,7 @@ export function createOutages(now: () => number, random: () => number): Outages 
     reason: (lane) => outages.get(lane)?.reason ?? null,
     down(lane, reason) {
       const known = outages.get(lane);
-      // Those that were in hand together fail together, and count once.
+      // Items that were in hand together fail together, and count once.
       if (known && known.until > now()) return;
       const failures = (known?.failures ?? 0) + 1;
       outages.set(lane, { failures, until: now() + outageDelay(failures, random()), reason });

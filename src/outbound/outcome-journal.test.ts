@@ -26,7 +26,7 @@ test("what was noted and not removed is there at the next start, whatever else c
     if (i % 10 === 0) waiting.push(entry);
     else first.remove(entry);
   }
-  // Nothing was closed or synced, as when the process is killed.
+  // The first journal was not closed or synced, as if its process was killed.
   const second = openOutcomeJournal(path, silentLog);
   expect(byId(second.left)).toEqual(byId(waiting));
   const more = sent();

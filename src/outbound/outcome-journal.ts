@@ -5,15 +5,15 @@ import type { RecipientRow } from "../store/schema.ts";
 import { Failure } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 
-/** An outcome takes one, or several when its reply is long. A write that stays in a page is done whole or not at all. */
+/** An outcome takes one slot, or several if its reply is long. A write within a page is done whole or not at all. */
 const SLOT_BYTES = 512;
-/** Room that the file has from the start, so that outcomes can be kept on a disk that has become full. */
+/** Slots allocated from the start, so that outcomes can still be kept when the disk becomes full. */
 const JOURNAL_SLOTS = 128;
 
-/** Whose outcome it is: the lease says that nobody else has tried meanwhile. */
+/** The recipient of an outcome: the lease token shows that no other process has tried it meanwhile. */
 export type Leased = Pick<RecipientRow, "messageId" | "n" | "leaseToken">;
 
-/** What a try came to, and when, that the store does not know yet. */
+/** The outcome of a try, and its time, that the store does not have yet. */
 export interface Unrecorded {
   recipient: Leased;
   outcome: RecipientOutcome;
@@ -21,28 +21,28 @@ export interface Unrecorded {
 }
 
 export interface OutcomeJournal {
-  /** What an earlier process could not record. */
+  /** Outcomes that an earlier process could not record. */
   readonly left: readonly Unrecorded[];
   /**
-   * Writes an outcome down until `remove`. A process that is killed from now on does not lose it; a power cut may, before
-   * `sync`. Some microseconds.
+   * Writes an outcome down until `remove`. A process killed from now on does not lose it; a power cut may, before
+   * `sync`. Takes some microseconds.
    */
   note(entry: Unrecorded): void;
-  /** Begins to bring to the disk what was noted. */
+  /** Begins to sync the notes to disk. */
   sync(): void;
-  /** Notes an outcome that the store is late to take, or refused, and syncs. */
+  /** Notes an outcome that the store is slow to take, or refused, and syncs. */
   keep(entry: Unrecorded): void;
   remove(entry: Unrecorded): void;
-  /** How many are kept, because the store is late or refused them. */
+  /** How many outcomes are kept because the store is slow or refused them. */
   size(): number;
-  /** Forgets what an earlier process left: it is recorded now. */
+  /** Forgets the outcomes of an earlier process, once they are recorded. */
   forgetLeft(): void;
   close(): Promise<void>;
 }
 
 const syncFile = promisify(fdatasync);
 
-/** Opens or makes the file, and reads it. */
+/** Opens the file, creating it if needed, and reads it. */
 function openFile(path: string): { fd: number; text: string } {
   try {
     const fd = openSync(path, existsSync(path) ? "r+" : "wx+", 0o600);
@@ -56,20 +56,20 @@ function openFile(path: string): { fd: number; text: string } {
 }
 
 /**
- * What became of mail out, from the moment an upstream has taken it until the store knows, in a file of its own: a line of
- * JSON each, in slots, between zeros. The next start records what stands there before anything is claimed, so what a next
- * host has taken is not sent again.
+ * Keeps the outcomes of outbound mail, from when an upstream accepts it until the store has them, in a file: one line
+ * of JSON each, in slots, between zeros. The next start records them before it claims anything, so mail that a next
+ * host has accepted is not sent again.
  *
- * A line that stays behind although it was recorded does no harm: its lease has ended, so it is recorded once only.
+ * A line that remains although it was recorded is harmless: its lease has ended, so it is recorded only once.
  *
- * @throws Failure `unavailable` when the file cannot be opened; `fix` says what to do
+ * @throws Failure `unavailable` if the file cannot be opened; `fix` says what to do
  */
 export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
   const slots = new Map<Unrecorded, { first: number; count: number }>();
   const kept = new Set<Unrecorded>();
   const { fd, text } = openFile(path);
   const left = parse(text, log);
-  /** Which slots are taken. What an earlier process left lies in them until it is recorded. */
+  /** The slots in use. The outcomes of an earlier process occupy theirs until they are recorded. */
   const taken: boolean[] = left.length > 0 ? Array(Math.ceil(fstatSync(fd).size / SLOT_BYTES)).fill(true) : [];
   let isDirty = false;
   let syncing: Promise<void> | null = null;
@@ -81,7 +81,7 @@ export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
     log.warn("outbound.journal_failed", {}, error);
   }
 
-  /** The first of so many slots in a row that are free. */
+  /** The first of `count` consecutive free slots. */
   function freeSlots(count: number): number {
     for (let first = 0, run = 0; ; first++) {
       run = taken[first] ? 0 : run + 1;
@@ -106,7 +106,7 @@ export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
     for (let slot = first; slot < first + count; slot++) taken[slot] = false;
   }
 
-  /** The disk may be the very reason why the store takes nothing; memory has the outcome all the same. */
+  /** Ignores a failed step: the disk may be the reason the store takes no writes, and memory has the outcome anyway. */
   function attempt(step: () => void): void {
     try {
       step();
@@ -126,7 +126,7 @@ export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
       .catch((error) => log.error("outbound.journal_failed", { waiting: kept.size }, error))
       .then(() => {
         syncing = null;
-        // What was noted meanwhile was late as well.
+        // Outcomes noted meanwhile were late as well.
         if (kept.size > 0) sync();
       });
   }
@@ -164,7 +164,7 @@ function parse(text: string, log: Log): Unrecorded[] {
       const revived = "at" in outcome ? { ...outcome, at: new Date(outcome.at) } : outcome;
       entries.push({ recipient: { messageId, n, leaseToken }, outcome: revived, at: new Date(at) });
     } catch (error) {
-      // The last line of a process that died while it wrote.
+      // The last line of a process that died while writing it.
       log.warn("outbound.journal_line_skipped", { length: line.length }, error);
     }
   return entries;

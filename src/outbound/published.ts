@@ -1,10 +1,10 @@
 import { DnsError, type Resolver } from "../net/dns.ts";
 import type { DomainKeys } from "./signing-keys.ts";
 
-/** Mail does not wait longer than this for an answer; without one it goes the safe way, "via". */
+/** The longest wait for a DNS answer; without one, mail takes the safe form, "via". */
 const LOOK_UP_MS = 5_000;
 
-/** Whether DNS has one of a domain's DKIM keys: then its own From is proven. The resolver's cache makes it cheap. */
+/** Whether DNS has one of a domain's DKIM keys, which proves its own From. The resolver's cache makes this cheap. */
 export async function isPublished({ published }: DomainKeys, resolver: Resolver): Promise<boolean> {
   const signal = AbortSignal.timeout(LOOK_UP_MS);
   const seen = await Promise.all(
@@ -21,7 +21,7 @@ export async function isPublished({ published }: DomainKeys, resolver: Resolver)
   return seen.includes(true);
 }
 
-/** The p= tag of a DKIM record, white space removed (RFC 6376 3.6.1); null when it has none. */
+/** The p= tag of a DKIM record, without white space (RFC 6376 3.6.1); null if it has none. */
 export function publicKeyOf(record: string): string | null {
   return /(?:^|;)\s*p\s*=\s*([^;]*)/i.exec(record)?.[1]?.replace(/\s+/g, "") ?? null;
 }

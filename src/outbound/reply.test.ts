@@ -37,7 +37,7 @@ function received({
   const row = {
     subject: "Hi",
     conversationId: "conv_1",
-    // Rows of earlier versions have no such member.
+    // Rows of earlier versions lack this member.
     authentication: unsigned ? { unsigned } : {},
     emailMessageId: id === undefined ? "<3@x.example>" : id,
     ...{ from: boxes(...from), replyTo: boxes(...replyTo), to: boxes(...to), cc: boxes(...cc) },
@@ -116,7 +116,7 @@ describe("whom a reply goes to", () => {
     const { to, problems } = replyRecipients(received({ from: ["a..b@x.example"] }), agent, false);
     expect(to).toEqual([]);
     expect(problems).toEqual([
-      "the address that the message names, which is not an address: the part before the @ has a dot too many",
+      "the address that the message names, which is not an address: the part before the @ has a misplaced dot",
     ]);
     const several = replyRecipients(received({ from: ["ann@x.example", "a..b@x.example"] }), agent, false);
     expect(several.problems).toEqual([expect.stringMatching(/^number 2 of the 2 addresses that the message names, /)]);

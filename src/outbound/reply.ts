@@ -3,35 +3,35 @@ import { readMailbox } from "../message/addresses.ts";
 import { isMessageId } from "../message/fields.ts";
 import type { MailContent, MessageRow, OutboundRow } from "../store/schema.ts";
 
-/** Ids kept of a thread: the oldest, which names it, and the latest (RFC 5322 3.6.4, RFC 5537 3.4.4). */
+/** Ids kept of a thread: the oldest, which identifies it, and the latest (RFC 5322 3.6.4, RFC 5537 3.4.4). */
 const REFERENCES_MAX = 100;
-/** What a subject may have (RFC 5322 2.1.1, as a new message's). */
+/** The longest subject (RFC 5322 2.1.1), as for a new message. */
 const SUBJECT_CHARS_MAX = 998;
 const NAME_CHARS_MAX = 200;
 
-/** `Re:` as mail programs write it in English, German, the Nordic countries and Dutch, and counted: `Re[2]:`. */
+/** `Re:` as mail programs write it in English, German, the Nordic languages and Dutch, also counted: `Re[2]:`. */
 const replyPrefixes = /^\s*(?:(?:re|aw|sv|antw)(?:\[\d+\]|\(\d+\))?\s*:\s*)+/i;
 const forwardPrefixes = /^\s*(?:(?:fwd?|wg|vs|doorst)(?:\[\d+\]|\(\d+\))?\s*:\s*)+/i;
 
-/** What a reply or a forward needs to know of the message that it follows from. */
+/** What a reply or a forward needs from the message it follows. */
 export interface Original {
   subject: string;
   conversationId: string;
-  /** Where answers go: Reply-To, else From; of a message of our own, to whom it went. */
+  /** Where replies go: Reply-To, otherwise From; for the agent's own message, its recipients. */
   answersTo: Mailbox[];
-  /** Who else has it, as far as it says so itself. */
+  /** Its other recipients, as far as its own fields name them. */
   others: Mailbox[];
-  /** Fields that answers would follow, if only what proves the sender had covered them; each with whom it names. */
+  /** Fields that the sender's signature does not cover, and the mailboxes they name; replies would else follow them. */
   unproven: { field: "Reply-To" | "To" | "Cc"; mailboxes: Mailbox[] }[];
-  /** With its brackets; null when it has none that can be referred to. */
+  /** With brackets; null if it has no id that can be referred to. */
   messageId: string | null;
-  /** What it follows from itself, oldest first. */
+  /** Its own references, oldest first. */
   references: string[];
 }
 
 /**
- * A received message as something to answer. Where its sender is proven by a signature that leaves out Reply-To, To or
- * Cc, whoever passed it on could have written that field, so it chooses no recipients.
+ * A received message as the original of a reply. If its sender is proven by a signature that leaves out Reply-To, To or
+ * Cc, anyone who passed the message on could have written that field, so the field chooses no recipients.
  */
 export function inboundOriginal(message: MessageRow, { headers }: Pick<MailContent, "headers">): Original {
   const { subject, conversationId, from, replyTo, to, cc } = message;
@@ -58,7 +58,7 @@ export function inboundOriginal(message: MessageRow, { headers }: Pick<MailConte
   };
 }
 
-/** A message of the agent's own as something to follow up on. */
+/** The agent's own message as the original of a follow-up. */
 export function outboundOriginal({ subject, conversationId, emailMessageId, content }: OutboundRow): Original {
   const { to, cc, references, inReplyTo } = content;
   return {
@@ -73,10 +73,10 @@ export function outboundOriginal({ subject, conversationId, emailMessageId, cont
 }
 
 /**
- * Whom a reply goes to: the authors in To, and with `all` everybody else in Cc (RFC 5322 3.6.3). The agent itself,
- * also as a sub-address, gets no copy; a message it wrote to itself it may answer. `problems` says which addresses no mail
- * can go to, and why, in our own words: a refusal is read as the server's, and the address is a stranger's. `unproven` has
- * those that only unsigned fields name, by field.
+ * The recipients of a reply: the authors in To, and with `all` everyone else in Cc (RFC 5322 3.6.3). The agent itself,
+ * also as a sub-address, gets no copy, but it can reply to a message it wrote to itself. `problems` describes the
+ * addresses that cannot receive mail, without quoting them: a refusal is read as the server's words, and the address is
+ * a stranger's. `unproven` has the addresses that only unsigned fields name, by field.
  */
 export function replyRecipients(
   original: Original,
@@ -108,7 +108,7 @@ export function replyRecipients(
   return { ...distinct({ to, cc, bcc: [] }), problems, unproven };
 }
 
-/** An unsigned field, and whom it names beside those a reply goes to. */
+/** An unsigned field, and the addresses it names besides the recipients of the reply. */
 export interface Unproven {
   field: string;
   addresses: string[];
@@ -118,24 +118,24 @@ function bareAddresses(mailboxes: readonly Mailbox[]): string[] {
   return [...new Set(mailboxes.map(({ address }) => address))];
 }
 
-/** Each address once over all three; the first mention stays. */
+/** Keeps each address once across all three fields: its first mention. */
 export function distinct<T extends { to: Mailbox[]; cc: Mailbox[]; bcc: Mailbox[] }>(given: T) {
   const seen = new Set<string>();
   const once = ({ address }: Mailbox) => !seen.has(address) && seen.add(address);
   return { to: given.to.filter(once), cc: given.cc.filter(once), bcc: given.bcc.filter(once) };
 }
 
-/** `Re: …` with one prefix, whatever the original had of them (RFC 5322 3.6.5). */
+/** `Re: …` with a single prefix, whatever prefixes the original had (RFC 5322 3.6.5). */
 export function replySubject(subject: string): string {
   return prefixed("Re:", subject.replace(replyPrefixes, ""));
 }
 
-/** `Fwd: …`, once. */
+/** `Fwd: …` with a single prefix. */
 export function forwardSubject(subject: string): string {
   return prefixed("Fwd:", subject.replace(forwardPrefixes, ""));
 }
 
-/** The fields that put an answer into the thread of its original (RFC 5322 3.6.4). */
+/** The fields that put a reply into the thread of its original (RFC 5322 3.6.4). */
 export function replyThread({ messageId, references }: Pick<Original, "messageId" | "references">): {
   inReplyTo: string | null;
   references: string[];
@@ -145,7 +145,7 @@ export function replyThread({ messageId, references }: Pick<Original, "messageId
   return { inReplyTo: messageId, references: kept };
 }
 
-/** References, or In-Reply-To in its place when that names one message (RFC 5322 3.6.4). */
+/** References, or else In-Reply-To if that names one message (RFC 5322 3.6.4). */
 function ancestors(references: string[], inReplyTo: string[]): string[] {
   if (references.length > 0) return references;
   return inReplyTo.length === 1 ? inReplyTo : [];

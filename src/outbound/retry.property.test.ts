@@ -1,4 +1,4 @@
-/** Retries of mail as a model of the clock: each wait is longer than the one before, they end, and a restart changes no time. */
+/** Checks retries against a model of the clock: waits grow, retries end, and a restart changes no time. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
@@ -19,7 +19,7 @@ test("waits are longer each time, whatever the jitter, until none is left after 
       for (const [i, wait] of real.entries()) {
         expect(wait).toBeGreaterThanOrEqual(4 * 60_000);
         expect(wait).toBeLessThan(4.6 * HOUR_MS + 1);
-        // Doubled, a wait is longer than the last one with any jitter; at its longest it stays as it is.
+        // Doubled, a wait exceeds the previous one whatever the jitter; the longest wait stays the same.
         const before = real[i - 1] ?? 0;
         if (wait < 3.4 * HOUR_MS) expect(wait).toBeGreaterThan(before);
       }

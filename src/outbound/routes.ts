@@ -2,21 +2,21 @@ import type { Config } from "../config.ts";
 import { splitAddress } from "../mail.ts";
 import type { UpstreamSettings } from "./upstream-settings.ts";
 
-/** Lanes of the queue: what is stuck in one holds up no other. Stored with each recipient. */
+/** Lanes of the queue: mail stuck in one does not delay the others. Stored with each recipient. */
 export const localLane = "relay";
 export const captureLane = "capture";
-/** The default upstream's lane, and the beginning of those for a sender domain. */
+/** The default upstream's lane, and the prefix of the lanes for sender domains. */
 const upstreamLane = "upstream";
 
-/** Which way mail to the outside goes. */
+/** The routes that mail to other servers takes. */
 export interface Routes {
-  /** Every lane that has a way out, with the settings of its upstream. */
+  /** Every lane with an upstream, and the settings of that upstream. */
   readonly upstreams: ReadonlyMap<string, UpstreamSettings>;
   /** Every lane there is. */
   readonly lanes: readonly string[];
-  /** The lane for mail to the outside from this sender's domain; null when there is no way out. */
+  /** The lane for mail to other servers from this sender's domain; null if it has no upstream. */
   laneFor(senderDomain: string): string | null;
-  /** The lane for what waits in one that is configured no more; null when there is none. */
+  /** The lane for mail that waits in a lane no longer configured; null if there is none. */
   readonly fallback: string | null;
 }
 
@@ -49,7 +49,7 @@ export function createRoutes(config: Config, ca: string | null): Routes {
   };
 }
 
-/** The domain of an address that is known to be one. */
+/** The domain of a valid address. */
 export function domainOf(address: string): string {
   return splitAddress(address)?.domain ?? "";
 }

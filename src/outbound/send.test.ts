@@ -32,12 +32,12 @@ test("a gate that is switched on between the decision and the storing is asked a
       ...gatekeeper,
       async ask(...question) {
         const answer = await gatekeeper.ask(...question);
-        // Somebody switches it on after the first answer was found.
+        // The gate is switched on after it was first asked.
         if (++asked === 1) await it.api("PATCH", `/api/v1/agents/${id}`, { hitl_enabled: true });
         return answer;
       },
     },
-    // No room for a try at once: whatever is let go would stand in the queue.
+    // No room for an immediate try: released mail would stay in the queue.
     dispatch: { reserve: () => null, leaseUntil: () => new Date() } as unknown as Dispatch,
   });
   const agent = await store.getAgent(id);

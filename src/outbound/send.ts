@@ -17,16 +17,16 @@ import { captureLane, localLane, type Routes } from "./routes.ts";
 
 /** How long an answer waits for the first try (WIRE). */
 const WAIT_MS = 10_000;
-/** Characters of the text that lists show, as for inbound mail. */
+/** Characters of the text shown in lists, as for inbound mail. */
 const SNIPPET_CHARS = 200;
-/** Of which the snippet is made, white space included. */
+/** Characters that the snippet is made from, white space included. */
 const SNIPPET_SOURCE_CHARS = 20 * SNIPPET_CHARS;
 
-/** Names a request, so that the same one again is known. */
+/** Identifies a request, so that a repetition is recognised. */
 export interface Asked {
-  /** SHA-256 over all that it asks for, and as whom. */
+  /** SHA-256 over everything it asks for, and the identity it asks as. */
   hash: string;
-  /** The API key or session that it came with. */
+  /** The API key or session that made it. */
   by: string;
   idempotencyKey: string | null;
 }
@@ -42,37 +42,37 @@ export interface SendRequest {
   text: string;
   html: string | null;
   attachments: OutboundAttachment[];
-  /** Null: found by the references, or a new one. */
+  /** Null finds it by the references, or begins a new one. */
   conversationId: string | null;
-  /** The conversation of the message that it answers or passes on; null when it names none. */
+  /** The conversation of the message it replies to or forwards; null if it names none. */
   originalConversation: string | null;
   inReplyTo: string | null;
   /** Message-IDs with brackets, oldest first. */
   references: string[];
   headers: HeaderField[];
-  /** The request that the message comes with: the same one again finds it. Null when nothing is to be stored. */
+  /** The request that creates the message: a repetition finds the message. Null if nothing is to be stored. */
   asked: Asked | null;
-  /** Rejects when whoever asked may not any more: composing and searching take as long as others keep them waiting. */
+  /** Rejects if the caller lost its permission: composing and searching may take long under load. */
   requireStanding?: () => Promise<void>;
-  /** Wait for the first try of every recipient, 10 s at most. */
+  /** Waits for the first try of every recipient, at most 10 s. */
   wait: boolean;
-  /** Aborts the waiting, not the sending. */
+  /** Stops the wait, not the sending. */
   signal?: AbortSignal;
 }
 
 export interface Sender {
   /**
-   * Sends: check → compose → one transaction → first try. Resolves when every recipient was tried, or after 10 s.
-   * `fresh` is false when the same request came before: the message is that one's.
-   * Failures: `idempotency_key_reused`; `invalid_request` names local addresses that nobody has, and a message that is too large;
-   * `upstream_not_configured`, `recipient_suppressed`, `rate_limited`, `not_found`. Nothing is stored then.
+   * Sends: check → compose → one transaction → first try. Resolves when every recipient was tried, or after 10 s. If
+   * the same request came before, `fresh` is false and the message is the earlier one. Failures, after which nothing is
+   * stored: `idempotency_key_reused`; `invalid_request` for local addresses that do not exist, and for a message that
+   * is too large; `upstream_not_configured`, `recipient_suppressed`, `rate_limited`, `not_found`.
    */
   send(request: SendRequest): Promise<Outbound & { fresh: boolean }>;
-  /** Waits as `send` does, for a message that was queued by a decision. */
+  /** Waits as `send` does, for a message that a decision has queued. */
   settle(outbound: Outbound, signal?: AbortSignal): Promise<Outbound>;
-  /** What `send` would do with it: held or not, and which way. Nothing is stored. Failures as of `send`. */
+  /** Forecasts what `send` would do: hold it or not, and its route. Nothing is stored. Failures as of `send`. */
   check(request: SendRequest): Promise<Checked>;
-  /** A held message as somebody changed it, with its own ids. Failures as of `send`. */
+  /** A held message as a reviewer changed it, with its own ids. Failures as of `send`. */
   edit(request: SendRequest, ids: { id: string; emailMessageId: string }): Promise<Edit>;
 }
 
@@ -87,17 +87,17 @@ export interface SendOptions {
   config: Config;
   routes: Routes;
   dispatch: Dispatch;
-  /** A message as bytes, and the hash that decisions are about; large ones are made in another process. */
+  /** Composes a message's bytes, and the hash that decisions are bound to; large ones in another process. */
   compose(mail: OutboundMail): Promise<{ raw: Buffer; contentHash: string }>;
   gatekeeper: Gatekeeper;
-  /** `heldReview`, here or in another process. */
+  /** `heldReview`, in this process or another. */
   derive(message: Outgoing, contentHash: string): Promise<HeldReview>;
 }
 
 interface Addressee {
   mailbox: Mailbox;
   kind: RecipientKind;
-  /** Its place in the request, for complaints: `cc.2`. */
+  /** Its place in the request, for error messages: `cc.2`. */
   field: string;
 }
 
@@ -105,7 +105,7 @@ export function createSender(options: SendOptions): Sender {
   const { store, clock, config, routes, dispatch, gatekeeper, derive } = options;
   const limits = sendLimits(config);
 
-  /** The lane of each recipient. Failures name those that no lane takes. */
+  /** The lane of each recipient. Failures name the recipients that no lane takes. */
   async function route(agent: AgentRow, addressees: Addressee[]): Promise<string[]> {
     const errors: FieldError[] = [];
     const outside: string[] = [];
@@ -114,7 +114,7 @@ export function createSender(options: SendOptions): Sender {
         const found = await store.findMailbox(address, config.sharedDomain);
         if (found.kind === "mailbox") return localLane;
         if (found.kind !== "foreign")
-          errors.push({ field, message: `is ${address}, which nobody has on this server: check the address` });
+          errors.push({ field, message: `is ${address}, which does not exist on this server: check the address` });
         const lane = routes.laneFor(agent.domain);
         if (found.kind === "foreign" && lane === null) outside.push(address);
         return lane ?? localLane;
@@ -122,7 +122,7 @@ export function createSender(options: SendOptions): Sender {
     );
     if (errors.length > 0) throw invalid(errors);
     if (outside.length > 0)
-      throw new Failure("upstream_not_configured", `There is no way out for mail to ${outside.join(", ")}.`, {
+      throw new Failure("upstream_not_configured", `No upstream is configured for mail to ${outside.join(", ")}.`, {
         fix: "Set outbound_smtp.host, with user name and password, in the server's configuration.",
       });
     return lanes;
@@ -162,7 +162,7 @@ export function createSender(options: SendOptions): Sender {
       throw invalid([
         {
           field: attachments.length > 0 ? "attachments" : "body",
-          message: `makes a message of ${raw.byteLength} bytes, encoded; at most ${max} may leave`,
+          message: `makes a message of ${raw.byteLength} bytes, encoded; the limit is ${max}`,
         },
       ]);
     const beginning = text.trimStart().slice(0, SNIPPET_SOURCE_CHARS);
@@ -171,7 +171,7 @@ export function createSender(options: SendOptions): Sender {
     return { message: { id, agentId: agent.id, type, emailMessageId, subject, snippet, content, contentHash }, raw };
   }
 
-  /** What the gate says about it. */
+  /** Asks the gate about the message. */
   function gate(agent: AgentRow, request: SendRequest, addressees: Addressee[]) {
     const addresses = addressees.map(({ mailbox }) => mailbox.address);
     const { originalConversation, conversationId } = request;
@@ -187,7 +187,7 @@ export function createSender(options: SendOptions): Sender {
       let review: HeldReview | null = null;
       const outcome = request.wait ? watchOutcome(message.id, request.signal) : null;
       try {
-        // A gate that is changed at this moment is asked again; what it says now counts.
+        // If the gate is changed at this moment, it is asked again; its latest answer counts.
         for (let agent: AgentRow | null = request.agent; agent; agent = await store.getAgent(agent.id)) {
           const decision = await gate(agent, request, addressees);
           if (decision.hold) review ??= await derive(outgoingOf(request), message.contentHash);
@@ -213,7 +213,7 @@ export function createSender(options: SendOptions): Sender {
                 requestBy: request.asked?.by ?? null,
               },
               conversationId: request.conversationId,
-              // A copy for the store: the first try, which comes from here, reads the bytes as well.
+              // A copy for the store: the first try, made from here, also reads the bytes.
               raw: giveAway(await concatInSteps([raw])),
               recipients: wanted,
               leaseUntil: dispatch.leaseUntil(),
@@ -231,7 +231,7 @@ export function createSender(options: SendOptions): Sender {
           if (!sent) continue;
           for (const recipient of taken) dispatch.take(recipient, { message: sent.message, agent, raw });
           if (!outcome) return sent;
-          // Found as an earlier request's, it is another message than the one watched.
+          // An earlier request's message is not the one being watched.
           const settled = sent.fresh ? await outcome.of(sent) : await this.settle(sent, request.signal);
           return { ...settled, fresh: sent.fresh };
         }
@@ -254,7 +254,7 @@ export function createSender(options: SendOptions): Sender {
     async check(request) {
       const addressees = addresseesOf(request);
       const lanes = await route(request.agent, addressees);
-      // For its failures only.
+      // Run only for its failures.
       await compile(request, new Date(clock.now()));
       const to = addressees.map(({ mailbox, kind }) => ({ address: mailbox.address, kind }));
       await store.refuseSuppressed(request.agent.userId, to);
@@ -294,7 +294,7 @@ export function createSender(options: SendOptions): Sender {
     },
   };
 
-  /** Watches a message from before it is stored, so that nothing that becomes of it is missed. */
+  /** Watches a message from before it is stored, so that no outcome is missed. */
   function watchOutcome(id: string, signal: AbortSignal | undefined) {
     let news = Promise.withResolvers<void>();
     let isNew = false;
@@ -313,12 +313,12 @@ export function createSender(options: SendOptions): Sender {
     const cancel = clock.after(WAIT_MS, stop);
     signal?.addEventListener("abort", stop, { once: true });
     return {
-      /** Resolves when each recipient was tried, or cannot be for now, or the time is up. */
+      /** Resolves when each recipient was tried, cannot be tried for now, or the time is up. */
       async of(sent: Outbound): Promise<Outbound> {
         for (let current = sent; ; ) {
           if (over || !current.recipients.some(isUntried)) return current;
           if (!isNew) await news.promise;
-          // Before looking, so that what happens meanwhile is not missed.
+          // Set before looking, so that changes in between are not missed.
           news = Promise.withResolvers();
           isNew = false;
           current = (await store.getOutbound(sent.message.userId, id)) ?? current;
@@ -332,7 +332,7 @@ export function createSender(options: SendOptions): Sender {
     };
   }
 
-  /** Whether waiting for this recipient may still tell something soon. */
+  /** Whether waiting for this recipient may soon bring an outcome. */
   function isUntried(recipient: RecipientRow): boolean {
     if (recipient.status === "sending") return true;
     if (recipient.status !== "queued" || recipient.queue !== "ready" || recipient.error !== null) return false;
@@ -354,7 +354,7 @@ function addresseesOf({ to, cc, bcc }: SendRequest): Addressee[] {
   return all.filter(({ mailbox: { address } }) => !seen.has(address) && seen.add(address));
 }
 
-/** What would leave, as it is searched. */
+/** The content that would leave, as it is searched. */
 function outgoingOf(request: SendRequest): Outgoing {
   const { to, cc, bcc, replyTo, subject, text, html, inReplyTo, references, headers, attachments } = request;
   return { replyTo, to, cc, bcc, subject, text, html, inReplyTo, references, headers, attachments };

@@ -11,15 +11,15 @@ export interface ServerMailOptions {
   sharedDomain: string;
 }
 
-/** Writes mail of the server itself to the person behind an account. */
+/** Writes the server's own mail to the owner of an account. */
 export type WriteServerMail = (
   to: { id: string; email: string },
   mail: { subject: string; text: string; now: Date },
 ) => Promise<Notice | null>;
 
 /**
- * Mail of the server itself, from `noreply@` its own domain, ready to be queued. Null when no mail leaves this server, and
- * when the person's mailbox is on it: an agent that reads the mail of its own account would be its own master.
+ * Composes mail of the server itself, from `noreply@` its own domain, ready to queue. Null if no mail leaves this
+ * server, or if the owner's mailbox is on it: an agent that reads its own account's mail would control itself.
  */
 export function createServerMail({ store, routes, sharedDomain }: ServerMailOptions): WriteServerMail {
   const lane = routes.laneFor(sharedDomain);

@@ -5,18 +5,18 @@ import type { Clock } from "../util/clock.ts";
 import type { Vault } from "../vault.ts";
 import { domainWithKeys } from "./dkim-keys.ts";
 
-/** Opening and parsing a key costs as much as signing with it; a key that was replaced signs this long at most. */
+/** Opening and parsing a key costs as much as signing with it. A replaced key still signs for at most this long. */
 const KEPT_MS = 60_000;
-/** Domains whose keys are kept at once. */
+/** The most domains whose keys are kept at once. */
 const DOMAINS_MAX = 1_000;
 
 export interface DomainKeys {
   keys: DkimSigningKey[];
-  /** Public parts by selector, as the DNS has to have them. */
+  /** Public keys by selector, as DNS must publish them. */
   published: { host: string; publicKey: string }[];
 }
 
-/** The keys that sign for a hosted domain; none when it has none. */
+/** The signing keys of a hosted domain; empty if it has none. */
 export type SigningKeys = (domain: string) => Promise<DomainKeys>;
 
 export function createSigningKeys(deps: { store: Store; vault: Vault; clock: Clock }): SigningKeys {

@@ -8,7 +8,7 @@ import { testPostgres } from "../../test/support/postgres.ts";
 import { TestClock } from "../util/clock.ts";
 import { type Log, silentLog } from "../util/log.ts";
 
-/** Collects the events of the log, and lets a test wait for one. */
+/** Collects the log's events, and lets a test wait for one. */
 function watchedLog() {
   const seen: string[] = [];
   let wake = () => {};
@@ -22,7 +22,7 @@ function watchedLog() {
     seen,
     async until(event: string, count = 1) {
       while (seen.filter((one) => one === event).length < count) {
-        // Then nothing more is done about it.
+        // After this event dispatch does nothing more about the outcome.
         if (seen.includes("outbound.run_failed")) throw new Error("an outcome was given up");
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -32,7 +32,7 @@ function watchedLog() {
   };
 }
 
-/** Mail in hand at an upstream that holds its last reply, on a Postgres whose line can be cut. */
+/** Mail in hand at an upstream that withholds its last reply, on a Postgres whose connection can be cut. */
 async function inHandOnPostgres(clock: TestClock) {
   const postgres = await testPostgres();
   const line = await cuttableLine(postgres.url);
@@ -49,7 +49,7 @@ async function inHandOnPostgres(clock: TestClock) {
   };
 }
 
-/** Mail in hand at an upstream that holds its last reply. */
+/** Mail in hand at an upstream that withholds its last reply. */
 async function inHand(clock: TestClock, set: Record<string, unknown> = {}) {
   const reached = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
@@ -92,7 +92,7 @@ test("a database that is away for minutes while the upstream takes a message: th
   const { it, line, smtp, watched } = mail;
   line.cut();
   mail.answer();
-  // Past the lease, and past the minute after which an outcome was given up.
+  // Past the lease, and past the minute after which an outcome was once given up.
   for (let tries = 1; tries <= 65; tries++) {
     await watched.until("outbound.record_failed", tries);
     clock.advance(1_000);
@@ -138,7 +138,7 @@ test("a database that answers nothing any more: the outcome is in the journal, r
   mail.answer();
   while (smtp.messages.length === 0) await turn();
   const journal = join(it.dataDir, "outcomes.journal");
-  // At once: a process that is killed in the next moment has nothing else.
+  // At once: a process killed the next moment leaves nothing else.
   while (!(await Bun.file(journal).text()).includes(mail.id)) await turn();
   const ready = fetch(`${it.app.httpUrl}/api/ready`);
   let isAnswered = false;
@@ -169,7 +169,7 @@ test("a server that stops while its database answers nothing ends all the same, 
   line.freeze();
   mail.answer();
   while (smtp.messages.length === 0) await turn();
-  // Looks for due work, and waits for the store.
+  // Dispatch looks for due work, and waits for the store.
   clock.advance(20_000);
   const unanswered = fetch(`${it.app.httpUrl}/api/v1/agents`, {
     headers: { authorization: `Bearer e2a_${"0".repeat(64)}` },
@@ -200,7 +200,7 @@ test("a clock that jumps past the lease, as after a suspend: mail in hand is not
   await using mail = await inHand(clock as TestClock);
   const { it, smtp } = mail;
   jumpedMs = 10 * 60_000;
-  // What is said to the queue makes it claim before any timer is due.
+  // A signal makes the queue claim before any timer is due.
   for (const paused of [true, false]) await it.api("PUT", "/api/v1/agents/bot@e2a.localhost", { paused });
   const second = { to: ["bob@outside.example"], subject: "Next", body: "Hello" };
   await it.api("POST", "/api/v1/send", second, { prefer: "respond-async" });

@@ -1,8 +1,8 @@
 import { compose } from "../message/compose.ts";
 
 /**
- * Composes the mail of `POST /agents/{email}/test`: from the relay itself, saying that the way in works.
- * Returns the bytes as they would come by SMTP (CRLF, RFC 5322).
+ * Composes the mail of `POST /agents/{email}/test`: from the relay itself, saying that inbound mail works. Returns the
+ * bytes as they would arrive by SMTP (CRLF, RFC 5322).
  */
 export function composeTestMail(mail: { from: string; to: string; messageId: string; now: Date }): Promise<Buffer> {
   return compose({

@@ -1,4 +1,4 @@
-/** One connection to an upstream: set up, one transaction after the other, gone. Knows at every failure what was sent. */
+/** One connection to an upstream: set up, used for transactions, closed. Knows at every failure what was sent. */
 import { isAscii } from "node:buffer";
 import type { Socket } from "node:net";
 import { Readable } from "node:stream";
@@ -10,46 +10,46 @@ import { explainUnreachable, oneLine, type SetUpStep } from "./upstream-trouble.
 
 /** Texts are one line of at most 500 characters. */
 export type SendOutcome =
-  /** The 2yz after the final dot. */
+  /** The 2yz reply after the final dot. */
   | { kind: "accepted"; reply: string }
-  /** 4yz at any point, or the connection failed within the transaction before the final dot. */
+  /** 4yz at any point, or the connection failed during the transaction before the final dot. */
   | { kind: "deferred"; reply: string }
   /**
-   * 5yz at any point, or the server lacks SMTPUTF8 or takes smaller messages only. `isOfSender`: to MAIL FROM, before the
-   * server knew the recipient.
+   * 5yz at any point, or the server lacks SMTPUTF8 or accepts only smaller messages. `isOfSender`: to MAIL FROM, before
+   * the server knew the recipient.
    */
   | { kind: "refused"; reply: string; isOfSender?: true }
-  /** The final dot may have been sent, the answer never came: the message may have arrived. */
+  /** The final dot may have been sent, but no answer came: the message may have arrived. */
   | { kind: "unknown"; error: string }
-  /** Nothing was learned about this message: DNS, connecting, TLS, greeting, sign-in. Names host:port, cause, remedy. */
+  /** Shows nothing about this message: DNS, connect, TLS, greeting, sign-in failed. Names host:port, cause, remedy. */
   | { kind: "unreachable"; error: string };
 
-/** `stale`: the connection was gone before the server said a word about this message, so another one may try. */
+/** `stale`: the connection was gone before the server said anything about this message, so another one can try. */
 export type TransactionOutcome = SendOutcome | { kind: "stale"; error: string };
 
 /**
- * How far a transaction got. In `envelope` no byte of the message has left; in `body` the final dot has not, so the
- * server must not deliver (RFC 5321 4.1.1.4); from `dot` on it may have the whole message.
+ * How far a transaction got. In `envelope`, no byte of the message has left; in `body`, the final dot has not, so the
+ * server must not deliver (RFC 5321 4.1.1.4); from `dot` on, the server may have the whole message.
  */
 type Phase = "envelope" | "body" | "dot";
 
-/** For the answer to QUIT, after which nothing depends on it. */
+/** The wait for the answer to QUIT, which nothing depends on. */
 const QUIT_MS = 1_000;
 
 export class UpstreamSession {
   /** Transactions so far. */
   transactions = 0;
-  /** When it was last put aside, by `performance.now()`. */
+  /** When it last became idle, by `performance.now()`. */
   idleSince = 0;
-  /** Resolves when the connection is gone, for whatever reason; never rejects. */
+  /** Resolves when the connection is gone for any reason; never rejects. */
   readonly ended: Promise<void>;
-  /** Null in clear text. */
+  /** Null without TLS. */
   tlsVersion: string | null = null;
   isSignedIn = false;
 
   private connection: SMTPConnection | null = null;
   private fault: NodemailerError | null = null;
-  /** Fails the step under way, as nodemailer calls back for some only. */
+  /** Fails the step under way; nodemailer calls back only for some failures. */
   private giveUp: ((error: NodemailerError) => void) | null = null;
   private markEnded!: () => void;
   private extensions = { smtpUtf8: false, maxBytes: 0 };
@@ -65,7 +65,7 @@ export class UpstreamSession {
     return !this.gone;
   }
 
-  /** Connects, encrypts, signs in. Rejects with an Error whose message is for people; the session is then over. */
+  /** Connects, encrypts and signs in. Rejects with an Error whose message is for people; the session is then over. */
   async open(): Promise<void> {
     const { username, password } = this.settings;
     let step: SetUpStep = "connect";
@@ -94,7 +94,7 @@ export class UpstreamSession {
     }
   }
 
-  /** One message to one recipient (RFC 5321 3.3). One at a time. Never rejects. */
+  /** Sends one message to one recipient (RFC 5321 3.3). One at a time. Never rejects. */
   send(envelope: { from: string; to: string }, raw: Uint8Array): Promise<TransactionOutcome> {
     const { connection, extensions } = this;
     if (connection === null || this.gone) return Promise.resolve({ kind: "stale", error: "The connection was closed" });
@@ -131,14 +131,14 @@ export class UpstreamSession {
     });
   }
 
-  /** Makes the connection fit for the next message after one that was not accepted. Resolves when it is, or is gone. */
+  /** Prepares the connection for a message after one that was not accepted. Resolves when it is ready, or gone. */
   async reset(): Promise<void> {
     const { connection } = this;
     if (!connection || this.gone) return;
     await this.step((done) => connection.reset(done)).catch(() => this.destroy("RSET failed"));
   }
 
-  /** Says goodbye; resolves when the connection is gone, after a second at the latest. */
+  /** Sends QUIT; resolves when the connection is gone, after a second at the latest. */
   async quit(): Promise<void> {
     if (!this.connection || this.gone) return this.destroy("it was not open yet");
     const timer = setTimeout(() => this.destroy("QUIT was not answered"), QUIT_MS);
@@ -147,7 +147,7 @@ export class UpstreamSession {
     clearTimeout(timer);
   }
 
-  /** Closes at once. A transaction under way ends with what is known then. */
+  /** Closes at once. A transaction under way ends with what is known at that point. */
   destroy(reason: string): void {
     this.fault ??= new Error(`The connection was closed here: ${reason}`);
     if (this.connection) this.connection.close();
@@ -156,7 +156,7 @@ export class UpstreamSession {
 
   private async prepare(): Promise<SMTPConnection> {
     const { host, port, tls, ca, hostname, timeoutMs } = this.settings;
-    // Loaded only when needed: an idle server does without it.
+    // Loaded on demand: an idle server does without it.
     const { default: Connection } = await import("nodemailer/lib/smtp-connection");
     if (this.gone) throw this.fault ?? new Error("closed");
     const connection = new Connection({
@@ -171,7 +171,7 @@ export class UpstreamSession {
       greetingTimeout: timeoutMs,
       dnsTimeout: timeoutMs,
       socketTimeout: timeoutMs,
-      // Destroy, don't linger: QUIT has been answered by then, or nothing good is to come.
+      // Destroys at once: either QUIT was answered by then, or no answer will come.
       socketCloseTimeout: 0,
       allowInternalNetworkInterfaces: tls === "off",
       logger: false,
@@ -195,7 +195,7 @@ export class UpstreamSession {
     if (this.gone) return;
     this.gone = true;
     this.markEnded();
-    // A step that nodemailer reports itself, with more detail, is reported right behind this event.
+    // If nodemailer reports a step itself, with more detail, it does so right after this event.
     queueMicrotask(() => this.giveUp?.(this.fault ?? new Error("The connection was closed")));
   }
 
@@ -211,7 +211,7 @@ export class UpstreamSession {
     });
   }
 
-  /** From the last EHLO reply (RFC 5321 4.1.1.1, RFC 1870, RFC 6531). */
+  /** Reads the extensions of the last EHLO reply (RFC 5321 4.1.1.1, RFC 1870, RFC 6531). */
   private readExtensions(reply: string): void {
     const lines = reply.split("\n").slice(1);
     this.extensions = {
@@ -221,7 +221,7 @@ export class UpstreamSession {
   }
 }
 
-/** Its message is for people already. */
+/** An error whose message is already written for people. */
 class Explained extends Error {}
 
 function trusting(ca: string, { name }: UpstreamSettings): SecureContext {
@@ -232,15 +232,15 @@ function trusting(ca: string, { name }: UpstreamSettings): SecureContext {
   }
 }
 
-/** 530 is about our configuration, not about the message (RFC 4954 6): refusing mail for it would lose it all. */
+/** 530 is about this server's configuration, not the message (RFC 4954 6): if it refused mail, all would be lost. */
 function wantsSignIn(error: NodemailerError | null): boolean {
   return error?.command === "MAIL FROM" && error.responseCode === 530;
 }
 
 /**
- * The message as nodemailer wants it, but telling how far it got and holding the final dot back until the body has
- * left for the kernel and one more look at the socket has shown no close. Nodemailer writes both at once, and a
- * server that hangs up instead of reading would leave "unknown" where "not sent" is the truth.
+ * The message as nodemailer reads it. It reports how far it got, and holds the final dot back until the kernel has the
+ * body and one more look at the socket shows no close. Nodemailer writes both at once, so a server that hangs up
+ * instead of reading would leave "unknown" when the truth is "not sent".
  */
 class HeldMessage extends Readable {
   constructor(
@@ -251,14 +251,14 @@ class HeldMessage extends Readable {
     super({ autoDestroy: false });
   }
 
-  /** Called by nodemailer after the 354; `to` stuffs dots and adds the final one at its end. */
+  /** Nodemailer calls this after the 354; `to` stuffs dots and adds the final one at its end. */
   override pipe<T extends NodeJS.WritableStream>(to: T): T {
     this.reached("body");
     to.write(this.raw);
     const finish = () => {
       if (this.connection.destroyed) return;
       const socket = this.connection._socket as Socket;
-      // Less than the high-water mark may still be waiting: then "unknown" is said a little early, never late.
+      // Less than the high-water mark may still wait: "unknown" may then begin a little early, never late.
       if (socket.writableNeedDrain) {
         socket.once("drain", finish);
         return;
@@ -266,13 +266,13 @@ class HeldMessage extends Readable {
       this.reached("dot");
       to.end();
     };
-    // The event loop reports a close in the turn between the two.
+    // The event loop reports a close in the turn between these two.
     setImmediate(() => setImmediate(finish));
     return to;
   }
 }
 
-/** What a reply or a failure in that phase says about the message, and whether the connection is fit for another. */
+/** What a reply or failure in a phase says about the message, and whether the connection can send another. */
 function judge(
   phase: Phase,
   error: NodemailerError | null,
@@ -281,18 +281,18 @@ function judge(
 ): { outcome: TransactionOutcome; isOdd: boolean } {
   const said = oneLine(error ? (error.response ?? "") : reply);
   const isReply = said !== "" && error?.command !== "CONN";
-  // A reply while the body is still on its way leaves the conversation out of step.
+  // A reply while the body is still being sent leaves the dialogue out of step.
   const isOdd = phase === "body";
   if (isReply && error === null && phase === "dot" && /^2\d\d\b/.test(said))
     return { outcome: { kind: "accepted", reply: said }, isOdd };
-  // Said to whoever comes next, not about this message (RFC 5321 3.8).
+  // Meant for the connection, not for this message (RFC 5321 3.8).
   if (isReply && error?.command === "MAIL FROM" && /^421\b/.test(said))
     return { outcome: { kind: "stale", error: said }, isOdd: true };
   const isOfSender = error?.command === "MAIL FROM" ? { isOfSender: true as const } : {};
   if (isReply && error && /^5\d\d\b/.test(said))
     return { outcome: { kind: "refused", reply: said, ...isOfSender }, isOdd };
   if (isReply && error && /^4\d\d\b/.test(said)) return { outcome: { kind: "deferred", reply: said }, isOdd };
-  // Nodemailer found the address unfit before it sent anything.
+  // Nodemailer rejected the address before it sent anything.
   if (error?.code === "EENVELOPE" && !isReply)
     return { outcome: { kind: "refused", reply: "The address cannot be written in SMTP" }, isOdd };
   const what = isReply ? `The server said "${said}"` : describe(error);

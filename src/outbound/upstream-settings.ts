@@ -1,4 +1,4 @@
-/** How one upstream server is reached. */
+/** The settings of one upstream server. */
 export interface UpstreamSettings {
   /** For logs and lanes: host:port. */
   name: string;
@@ -8,12 +8,12 @@ export interface UpstreamSettings {
   tls: "starttls" | "implicit" | "off";
   username: string | null;
   password: string | null;
-  /** Certificates to trust beside the well-known ones (PEM), or null. */
+  /** Certificates to trust besides the well-known ones (PEM), or null. */
   ca: string | null;
-  /** Our EHLO name. */
+  /** The EHLO name of this server. */
   hostname: string;
-  /** For connecting up to the greeting, and for any silence on the socket. */
+  /** For connecting up to the greeting, and for silence on the socket at any time. */
   timeoutMs: number;
-  /** At most at once. */
+  /** The most connections at once. */
   connections: number;
 }

@@ -1,13 +1,13 @@
-/** What a person reads when an upstream cannot be used or says something: one line, the cause and the remedy. */
+/** Explains to people why an upstream cannot be used, or what it said: one line, with the cause and the remedy. */
 import type { NodemailerError } from "nodemailer";
 import type { UpstreamSettings } from "./upstream-settings.ts";
 
-/** Of a reply that is kept and shown; real ones are one to three lines of at most 512 bytes (RFC 5321 4.5.3.1.5). */
+/** Characters kept and shown of a reply; real ones are one to three lines of at most 512 bytes (RFC 5321 4.5.3.1.5). */
 const REPLY_CHARS = 500;
 
 /**
- * A server's reply as one line of at most 500 characters without control or direction characters.
- * The code of a multi-line reply is said once.
+ * A server's reply as one line of at most 500 characters, without control or direction characters. The code of a
+ * multi-line reply appears once.
  */
 export function oneLine(reply: string): string {
   const text = reply.includes("\n") ? reply.replace(/^(\d{3})-/, "$1 ").replace(/\r?\n(\d{3}[- ])?/g, " ") : reply;
@@ -18,10 +18,10 @@ export function oneLine(reply: string): string {
     .toWellFormed();
 }
 
-/** Where in setting up a connection it failed; `greeting`: connected, and not a word came. */
+/** The step of setting up a connection that failed; `greeting`: connected, but no greeting came. */
 export type SetUpStep = "connect" | "greeting" | "sign-in";
 
-/** One sentence, or two, naming host:port, what happened and what to do. Never holds the user name or the password. */
+/** One or two sentences: host:port, what happened, what to do. Never includes the user name or the password. */
 export function explainUnreachable(error: NodemailerError, step: SetUpStep, settings: UpstreamSettings): string {
   const { name } = settings;
   const said = error.response ? ` (${withoutSecrets(oneLine(error.response), settings)})` : "";
@@ -43,14 +43,13 @@ export function explainUnreachable(error: NodemailerError, step: SetUpStep, sett
       ? `${name} sent no greeting within ${waited}. If it expects TLS from the first byte (port 465), set tls "implicit".`
       : `${name} did not answer within ${waited}. Check host and port; many networks block outgoing mail ports.`;
   }
-  if (error.response)
-    return `${name} does not accept mail at the moment${said}. Try again later, or ask whoever runs it.`;
+  if (error.response) return `${name} does not accept mail at the moment${said}. Try again later, or ask its operator.`;
   if (error.code === "ECONNECTION" || /^E(CONNRESET|PIPE)$/.test(system))
     return `${name} closed the connection before it accepted any mail. Check port and tls mode, and whether this host may connect.`;
   return `${name} cannot be reached (${oneLine(system || "no cause given")}). Check host and port, and the network.`;
 }
 
-/** Why a certificate is not trusted, by OpenSSL's names, and the remedy. Null for any other trouble. */
+/** Why a certificate is not trusted, by OpenSSL's names, and the remedy. Null for any other error. */
 function certificateTrouble(code: string): string | null {
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
     return "for a different name. Set the host of this upstream to the name in its certificate.";
@@ -61,10 +60,10 @@ function certificateTrouble(code: string): string | null {
   return null;
 }
 
-/** Some servers repeat the user name in their refusal; then only the codes are shown. */
+/** Some servers repeat the user name in their refusal; then only the reply codes are shown. */
 function withoutSecrets(reply: string, { username, password }: UpstreamSettings): string {
   const plain = [username, password].filter((secret) => secret !== null && secret !== "") as string[];
-  // As they went over the wire: LOGIN sends them one by one, PLAIN together (RFC 4616).
+  // As sent on the wire: LOGIN sends them one by one, PLAIN together (RFC 4616).
   const sent = [...plain, `\0${username}\0${password}`].map((text) => Buffer.from(text).toString("base64"));
   const isLeaking = [...plain, ...sent].some((secret) => reply.toLowerCase().includes(secret.toLowerCase()));
   return isLeaking ? (/^\d{3}( \d\.\d{1,3}\.\d{1,3})?/.exec(reply)?.[0] ?? "reply withheld") : reply;

@@ -12,7 +12,7 @@ import { createUpstream, type PoolLimits, type Upstream } from "./upstream.ts";
 import type { SendOutcome } from "./upstream-session.ts";
 import type { UpstreamSettings } from "./upstream-settings.ts";
 
-/** Long enough never to be met; the tests that wait for one say so. */
+/** Long enough never to be reached; tests that wait for a timeout say so. */
 const calmMs = 5_000;
 const shortMs = 200;
 
@@ -51,7 +51,7 @@ async function world(
 const from = "bot@agents.example";
 const to = "ann@example.com";
 const mail = Buffer.from("Subject: Hi\r\n\r\nHello\r\n");
-/** More than kernels take in at once. */
+/** More than a kernel buffers at once. */
 const large = Buffer.alloc(12 * 1024 * 1024, "x\r\n");
 const signIn = { username: "relay-user", password: "correct horse" };
 
@@ -59,7 +59,7 @@ const send = ({ upstream }: World, recipient = to, raw: Uint8Array = mail) =>
   upstream.send({ from, to: recipient }, raw);
 const textOf = (outcome: SendOutcome) => ("reply" in outcome ? outcome.reply : outcome.error);
 
-/** The script of a server that does `what` the first `times` times at that stage. */
+/** The script of a server that does `what` at that stage, the first `times` times. */
 const at = (stage: Stage, what: Scripted, times = 1) => {
   let done = 0;
   return (now: Stage) => (now === stage && done++ < times ? what : undefined);
@@ -157,9 +157,9 @@ describe("a failure is placed exactly, and the next message goes out:", () => {
   for (const [stage, kind] of kinds)
     for (const [what, action] of ways)
       test(`${what} at ${stage}: ${kind}`, async () => {
-        // After a strange answer to EHLO the client tries HELO (RFC 5321 4.1.4).
+        // After an unexpected answer to EHLO the client tries HELO (RFC 5321 4.1.4).
         const times = stage === "ehlo" && typeof action === "string" ? 2 : 1;
-        // Only silence is waited for.
+        // Only a silent server is waited for.
         const timeoutMs = what === "hangs" ? shortMs : 60_000;
         await using w = await world({ auth: signIn, on: at(stage, action, times) }, { timeoutMs });
         const outcome = await send(w);

@@ -1,6 +1,6 @@
 /**
- * The way out: a pool of connections to one upstream server. Nodemailer's own pool sends a message again whose
- * connection closes, also behind the final dot, which doubles mail; here nothing is sent twice.
+ * The way out: a pool of connections to one upstream server. Nodemailer's own pool resends a message whose connection
+ * closes, even after the final dot, which duplicates mail; this pool sends nothing twice.
  */
 import type { Log } from "../util/log.ts";
 import { type SendOutcome, type TransactionOutcome, UpstreamSession } from "./upstream-session.ts";
@@ -10,24 +10,24 @@ export type UpstreamCheck = { ok: true; tls: string | null; signedIn: boolean } 
 
 export interface Upstream {
   readonly settings: UpstreamSettings;
-  /** One message (CRLF lines) to one recipient; waits its turn when all connections are in use. Never rejects. */
+  /** Sends one message (CRLF lines) to one recipient; waits its turn if all connections are in use. Never rejects. */
   send(envelope: { from: string; to: string }, raw: Uint8Array, signal?: AbortSignal): Promise<SendOutcome>;
-  /** Connects, encrypts, signs in and leaves, beside the pool. `tls` is the protocol version. */
+  /** Connects, encrypts, signs in and quits, outside the pool. `tls` is the protocol version. */
   check(): Promise<UpstreamCheck>;
-  /** QUITs idle connections, destroys the rest. Resolves when all are gone. */
+  /** Quits idle connections and destroys the rest. Resolves when all are gone. */
   close(): Promise<void>;
 }
 
 export interface PoolLimits {
-  /** Servers drop idle clients after a minute or more (Postfix: 300 s, some far less); we leave before. */
+  /** Servers drop idle clients after a minute or more (Postfix: 300 s, some far less); the pool quits earlier. */
   idleMs: number;
-  /** Common servers close after a hundred or so. */
+  /** Common servers close a connection after a hundred messages or so. */
   messagesPerConnection: number;
 }
 
 const usualLimits: PoolLimits = { idleMs: 30_000, messagesPerConnection: 100 };
 
-/** Connects when there is something to send, not before. */
+/** Makes a pool, which connects only when there is mail to send. */
 export function createUpstream(settings: UpstreamSettings, log: Log, limits = usualLimits): Upstream {
   return new Pool(settings, log, limits);
 }
@@ -37,11 +37,11 @@ interface Waiter {
 }
 
 class Pool implements Upstream {
-  /** All that are not gone yet: setting up, in use, idle, leaving. */
+  /** All sessions that are not gone yet: setting up, in use, idle, quitting. */
   private readonly sessions = new Set<UpstreamSession>();
   /** The longest idle first. */
   private idle: UpstreamSession[] = [];
-  /** First come, first served. */
+  /** In order of arrival. */
   private waiters: Waiter[] = [];
   private settingUp = 0;
   private sweeper: NodeJS.Timeout | null = null;
@@ -56,7 +56,7 @@ class Pool implements Upstream {
   async send(envelope: { from: string; to: string }, raw: Uint8Array, signal?: AbortSignal): Promise<SendOutcome> {
     let outcome = await this.attempt(envelope, raw, "last", signal);
     if (outcome.kind === "stale" && outcome.isReused && !this.isClosing && !signal?.aborted) {
-      // What ended this connection while it was idle has most likely ended the others too.
+      // The cause that ended this connection while it was idle has most likely ended the others too.
       for (const session of this.idle.splice(0)) session.destroy("another one was found dead");
       outcome = await this.attempt(envelope, raw, "first", signal);
     }
@@ -108,7 +108,7 @@ class Pool implements Upstream {
     return outcome.kind === "stale" ? { ...outcome, isReused } : outcome;
   }
 
-  /** A session of one's own, or why there is none. */
+  /** A session for the caller alone, or why there is none. */
   private turn(place: "first" | "last", signal?: AbortSignal): Promise<UpstreamSession | { error: string }> {
     return new Promise((resolve) => {
       const waiter: Waiter = {
@@ -128,7 +128,7 @@ class Pool implements Upstream {
     });
   }
 
-  /** Opens as many connections as there are waiters without one, within the limit. */
+  /** Opens a connection for each waiter that has none coming, within the limit. */
   private grow(): void {
     while (!this.isClosing && this.waiters.length > this.settingUp && this.sessions.size < this.settings.connections)
       void this.add();
@@ -155,12 +155,12 @@ class Pool implements Upstream {
       this.sessions.delete(session);
       const sentence = (error as Error).message;
       if (!this.isClosing) this.log.warn("upstream.unreachable", { upstream: this.settings.name, reason: sentence });
-      // A server that limits connections still serves on those it gave us; else nobody needs to wait for the same news.
+      // A server that limits connections still serves on the open ones. If there are none, all waiters get this error.
       if (this.sessions.size === 0) for (const waiter of this.waiters.splice(0)) waiter.settle({ error: sentence });
     }
   }
 
-  /** To the next in line, aside, or away. */
+  /** Gives the session to the next waiter, keeps it idle, or closes it. */
   private release(session: UpstreamSession): void {
     if (!session.isAlive) return;
     if (this.isClosing || session.transactions >= this.limits.messagesPerConnection) {

@@ -47,7 +47,7 @@ onEveryDatabase((it) => {
       const { id } = await addMessage(store, held.id);
       await store.setReadStatus(held.id, id, "read");
       await store.updateAgent(held.id, { paused: true }, noon);
-      // The postmaster's mailbox is no agent, but its mail is the owner's.
+      // The postmaster's mailbox is not an agent, but its mail belongs to the domain's owner.
       await addMessage(store, `postmaster@${domain}`);
     }
     expect(await store.overview(userId, { now: noon, days: 1 })).toEqual({
@@ -100,7 +100,7 @@ onEveryDatabase((it) => {
     await send(later(2), "failed");
     await send(later(3), "waiting");
     await send(later(-DAY_MS), "failed");
-    // What the server itself writes is nobody's mail.
+    // Mail that the server itself writes is not counted.
     const held = await addOutbound(
       store,
       (await watch(store, (await addAgent(store, { userId: agent.userId })).id)).id,

@@ -3,10 +3,10 @@ import { ask, type Scope, type Verb } from "./engine/engine.ts";
 import { agentEndpoint, webhookEndpoint } from "./events/endpoints.ts";
 
 const DAY_MS = 86_400_000;
-/** Deliveries that are counted: passing by each of a pile would take too long. */
+/** Deliveries are counted up to this number: reading a whole backlog would take too long. */
 const COUNTED_MAX = 10_000;
 
-/** What came and went on one day, in UTC. */
+/** The mail received, sent and failed on one day, in UTC. */
 export interface DayVolume {
   /** `2026-05-15` */
   day: string;
@@ -15,16 +15,16 @@ export interface DayVolume {
   failed: number;
 }
 
-/** An endpoint to which nothing could be delivered for a while. */
+/** An endpoint that has only failed for a while. */
 export interface FailingEndpoint {
   endpointId: string;
   url: string;
   failingSince: Date;
-  /** Deliveries that wait for it. */
+  /** Deliveries waiting for it. */
   waiting: number;
 }
 
-/** What somebody wants to know of an account at first sight. */
+/** The summary of an account. */
 export interface Overview {
   agents: { total: number; paused: number };
   unread: number;
@@ -36,8 +36,8 @@ export interface Overview {
 }
 
 /**
- * Counts what an account has, by indexes that hold nothing else: it costs as much as there are unread messages, waiting
- * deliveries, and messages in the last `days` days, today included.
+ * Summarises an account. It counts by partial indexes, so the cost grows with the unread messages, the waiting
+ * deliveries, and the messages of the last `days` days (today included), not with the whole mailbox.
  */
 export function* overview(s: Scope, userId: string, options: { now: Date; days: number }): Verb<Overview> {
   const { agents, domains, messages, outboundMessages, deliveries, webhooks } = s.t;
@@ -53,7 +53,7 @@ export function* overview(s: Scope, userId: string, options: { now: Date; days: 
       total: yield* count(s, agents, ownAgents),
       paused: yield* count(s, agents, and(ownAgents, eq(agents.paused, true))),
     },
-    // Written out, here and below, because a partial index is only found by a constant.
+    // Written as constants, here and below: the planner uses a partial index only for a constant.
     unread: yield* count(s, messages, and(eq(messages.userId, userId), sql`${messages.status} = 'unread'`)),
     pendingApproval: yield* count(
       s,
@@ -75,7 +75,7 @@ export function* overview(s: Scope, userId: string, options: { now: Date; days: 
   };
 }
 
-/** The account's endpoints that have answered nothing but failures for a while. */
+/** The account's endpoints that have only failed for a while. */
 function* failingEndpoints(s: Scope, userId: string): Verb<FailingEndpoint[]> {
   const { agents, webhooks, deliveries } = s.t;
   const own = yield* ask(
@@ -99,7 +99,7 @@ function* failingEndpoints(s: Scope, userId: string): Verb<FailingEndpoint[]> {
   return failing;
 }
 
-/** How many deliveries there are, counted up to `COUNTED_MAX`: more is only "very many". */
+/** The number of matching deliveries, at most `COUNTED_MAX`. */
 function* countUpTo(s: Scope, which: SQL | undefined): Verb<number> {
   const { deliveries } = s.t;
   const some = s.db.select({ id: deliveries.id }).from(deliveries).where(which).limit(COUNTED_MAX).as("some");
@@ -135,7 +135,7 @@ function* volume(s: Scope, userId: string, { now, days }: { now: Date; days: num
   }));
 }
 
-/** How many there are of each day since `first`; days are counted from 1970. */
+/** The number of rows for each day from `first` on; days are counted from 1970-01-01. */
 function* byDay(
   s: Scope,
   table: Scope["t"]["messages" | "outboundMessages"],

@@ -33,17 +33,17 @@ function statementsOf(engine: Engine, verb: (s: Scope) => Verb<unknown>): Promis
   });
 }
 
-/** How SQLite finds the rows of a statement. */
+/** SQLite's query plan for a statement. */
 function planOf(file: Database, statement: string): string[] {
   const rows = file.query(`EXPLAIN QUERY PLAN ${statement}`).all() as { detail: string }[];
   return rows.map((row) => row.detail);
 }
 
-/** Indexes of which a walk is short: they hold only what waits. */
+/** Indexes that hold only waiting rows, so a walk of one is short. */
 const waitingOnly = /USING (COVERING )?INDEX (deliveries_due|outbound_(messages_(expiry|notice)|recipients_due))\b/;
 /** A walk from account to account looks at its own steps, one row each. */
 const steps = /^SCAN (steps|CONSTANT ROW)$/;
-/** An account or agent has any number of rows, so this alone finds nothing. */
+/** An account or agent can have any number of rows, so an index on the account or agent alone is not enough. */
 const tooWide = /USING INDEX (audit|outbound_messages)_(user|agent|user_status|pace) \((user_id|agent_id)=\?\)/;
 
 onDatabases(
@@ -134,7 +134,7 @@ onDatabases(
             ...["INDEX agents_user (user_id=?)", "INDEX agents_user (user_id=?)"],
             `COVERING INDEX messages_inbox_unread ${own}`,
             "COVERING INDEX outbound_messages_user_status (user_id=? AND status=?)",
-            // Waiting deliveries, at most so many, of the account's endpoints; then the endpoints that fail.
+            // A bounded number of waiting deliveries of the account's endpoints; then the failing endpoints.
             ...["COVERING INDEX deliveries_endpoint (endpoint_id=? AND status=?)", "INDEX agents_user (user_id=?)"],
             ...["COVERING INDEX webhooks_user (user_id=?)", "SCAN some"],
             ...["INDEX agents_user (user_id=?)", "INDEX webhooks_user (user_id=?)"],

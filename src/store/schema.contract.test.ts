@@ -14,7 +14,7 @@ interface Column {
   required: boolean;
 }
 
-/** Tables that only SQL knows: the list of migrations, and the search index with what FTS5 makes for it. */
+/** Tables that exist only in SQL: the list of migrations, and the search index with FTS5's own tables. */
 const undeclared = /^(schema_migrations|message_search.*|sqlite_.*)$/;
 /** The rowid that message_search points at: SQLite's own. */
 const rowid = "messages.n";
@@ -72,7 +72,7 @@ onEveryDatabase((it) => {
       expect(found?.sealed).toBeInstanceOf(Buffer);
       expect(found?.sealed.equals(sealed)).toBe(true);
     }
-    // A view into a larger buffer is stored without its surroundings.
+    // A view into a larger buffer is stored without the rest of the buffer.
     const agent = await addAgent(it.store);
     const around = crypto.getRandomValues(new Uint8Array(1_000));
     const { id: message } = await addMessage(it.store, agent.id, { bytes: around.subarray(300, 700) });

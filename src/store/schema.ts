@@ -22,7 +22,7 @@ export type { MailContent, MessageRow };
 export type KeyScope = "account" | "agent";
 export type DeliveryStatus = (typeof deliveryStatuses)[number];
 
-/** What an agent said, whole, for people and programs that ask; the bytes are beside it. */
+/** What an agent wrote, in full, as clients and reviewers read it; the composed bytes are in `outboundRaw`. */
 export interface OutboundContent {
   from: Mailbox;
   replyTo: Mailbox[];
@@ -35,35 +35,35 @@ export interface OutboundContent {
   inReplyTo: string | null;
   references: string[];
   headers: HeaderField[];
-  /** The conversation of what it answers or passes on, where the agent filed it in another one. */
+  /** The conversation of the message it replies to or forwards, if the agent filed it in another one. */
   originalConversation?: string;
 }
 
-/** `approval`: every message of the agent waits. `loop`: the loop breaker. The others are the gate's (`GateRules`). */
+/** `approval`: the agent's mail is always held. `loop`: the loop breaker. The others: the gate's (`GateRules`). */
 export type HoldRule = "approval" | "loop" | Exclude<keyof GateRules, "patterns"> | "pattern";
 
-/** Why a message waits for somebody's decision. */
+/** Why a message waits for a decision. */
 export interface Hold {
   rule: HoldRule;
   /** One sentence. */
   reason: string;
 }
 
-/** What a reviewer is shown of a held message beside what it says itself: made from it once, bounded. */
+/** What a reviewer sees of a held message besides its own text: computed once, and bounded. */
 export interface HeldReview {
-  /** Of the content that it was made from. */
+  /** The hash of the content it was computed from. */
   contentHash: string;
-  /** Ways out of the mail, as `linksOf` gives them; `moreLinks` counts what is left out. */
+  /** Links in the mail, as `linksOf` returns them; `moreLinks` counts those left out. */
   links: { text: string; host: string; url: string }[];
   moreLinks: number;
-  /** The HTML as text; null without HTML. */
+  /** The HTML as text; null if there is no HTML. */
   htmlText: string | null;
-  /** Whether the HTML says to its reader what the text says, and what else is to be said about it, in sentences. */
+  /** Whether the HTML reads the same as the text; `notes` are further remarks on it, as sentences. */
   isSame: boolean;
   notes: string[];
-  /** Attachments that are text, by their index. `moreChars` are left out. */
+  /** Attachments that are text, by index. `moreChars` counts the characters left out. */
   attachmentTexts: { index: number; text: string; moreChars: number }[];
-  /** Parts that nobody here can read as text. */
+  /** Parts that the server cannot read as text. */
   unsearched: { name: string; why: string }[];
 }
 
@@ -77,21 +77,21 @@ export type AuditAction =
   | "expire_reject"
   | "release"
   | "undo";
-/** By which way a decision came. */
+/** The channel that a decision came by. */
 export type DecisionChannel = "api" | "session" | "cli" | "link" | "expiry";
 
-/** `ready`: to be claimed when due. `done`: nothing more will be tried. */
+/** `ready`: claimed when due. `done`: not tried again. */
 export type QueueState = "ready" | "held" | "paused" | "done";
 export type RecipientKind = "to" | "cc" | "bcc";
 export type SuppressionReason = "bounce" | "complaint" | "manual";
 
 /**
- * Every table, declared once for both databases. The DDL is in migrations/sqlite and
- * migrations/postgres; the contract suite fails when a column here is missing there.
+ * Declares every table once for both databases. The DDL is in migrations/sqlite and migrations/postgres; the contract
+ * suite fails if a column declared here is missing there.
  */
 export function schema(k: Kit) {
   return {
-    /** Facts about this database itself. */
+    /** Facts about the database itself. */
     meta: k.table("meta", {
       key: k.text("key").primaryKey(),
       value: k.text("value").notNull(),
@@ -124,11 +124,11 @@ export function schema(k: Kit) {
       id: k.text("id").primaryKey(),
       userId: k.text("user_id").notNull(),
       tokenHash: k.text("token_hash").notNull(),
-      /** The API key that it was opened with: it ends with that key. */
+      /** The API key that opened the session; revoking the key ends the session. */
       keyId: k.text("key_id"),
-      /** What the browser said it is, when it signed in. */
+      /** The browser's User-Agent when it signed in. */
       userAgent: k.text("user_agent"),
-      /** The address from which it was last used. */
+      /** The address it was last used from. */
       ip: k.text("ip"),
       createdAt: k.time("created_at").notNull(),
       expiresAt: k.time("expires_at").notNull(),
@@ -137,9 +137,9 @@ export function schema(k: Kit) {
 
     signInTokens: k.table("sign_in_tokens", {
       tokenHash: k.text("token_hash").primaryKey(),
-      /** Whom it signs in; null for the server's first account, which it makes when there is none. */
+      /** The account it signs in; null if it creates the server's first account. */
       userId: k.text("user_id"),
-      /** A path of this server: where the browser goes then. */
+      /** The path on this server that the browser is sent to afterwards. */
       returnTo: k.text("return_to").notNull(),
       createdAt: k.time("created_at").notNull(),
       expiresAt: k.time("expires_at").notNull(),
@@ -162,17 +162,17 @@ export function schema(k: Kit) {
       userId: k.text("user_id"),
       domain: k.text("domain").notNull(),
       verificationToken: k.text("verification_token").notNull(),
-      /** Outbound mail of its agents is frozen. */
+      /** Outbound mail of the domain's agents is frozen. */
       paused: k.bool("paused").notNull(),
       createdAt: k.time("created_at").notNull(),
       verifiedAt: k.time("verified_at"),
-      /** When its records are looked up again; null is now. */
+      /** When its records are looked up next; null means now. */
       checkDueAt: k.time("check_due_at"),
-      /** Names of the records that DNS has had: only what was there can be gone. */
+      /** Names of the records that DNS has had: only a record seen before can be lost. */
       seenRecords: k.json<string[]>("seen_records").notNull(),
-      /** Since when one of them is gone, until a second look. */
+      /** When a record was first found missing; a second look-up decides. */
       suspectSince: k.time("suspect_since"),
-      /** Since when the owner has been told of it. */
+      /** When the owner was told that records are missing. */
       degradedAt: k.time("degraded_at"),
     }),
 
@@ -203,15 +203,15 @@ export function schema(k: Kit) {
       hitlTtlSeconds: k.int("hitl_ttl_seconds").notNull(),
       hitlExpirationAction: k.text("hitl_expiration_action").$type<HitlExpirationAction>().notNull(),
       hitlNotifyEmail: k.bool("hitl_notify_email").notNull(),
-      /** What is held; null holds everything. Means nothing while the gate is off. */
+      /** What is held; null holds every message. Ignored while the gate is off. */
       hitlRules: k.json<GateRules>("hitl_rules"),
-      /** Addresses and whole domains that pass the gate. */
+      /** Addresses and whole domains that the gate lets through. */
       hitlAllow: k.json<string[]>("hitl_allow").notNull(),
-      /** Who is asked, beside the account's own address. */
+      /** Reviewers besides the account's own address. */
       hitlReviewers: k.json<string[]>("hitl_reviewers").notNull(),
-      /** How long mail waits before it leaves, so that it can be cancelled. */
+      /** How long mail waits before it leaves, during which it can be cancelled. */
       undoSeconds: k.int("undo_seconds").notNull(),
-      /** As of an account's webhook, for the agent's own. */
+      /** For the agent's own webhook, the same as `webhooks.failingSince`. */
       webhookFailingSince: k.time("webhook_failing_since"),
       webhookLastFailedAt: k.time("webhook_last_failed_at"),
       webhookDisabledAt: k.time("webhook_disabled_at"),
@@ -221,16 +221,16 @@ export function schema(k: Kit) {
       createdAt: k.time("created_at").notNull(),
     }),
 
-    /** Addresses of deleted agents on the server's own domains, which only the account that had them may take again. */
+    /** Addresses of deleted agents on the server's own domains. Only the account that had one can take it again. */
     reservedAddresses: k.table("reserved_addresses", {
       address: k.text("address").primaryKey(),
-      /** Lower-hex SHA-256 of the account's address, so that it outlives the account. */
+      /** Lower-hex SHA-256 of the account's email address, so that the reservation outlives the account. */
       ownerHash: k.text("owner_hash").notNull(),
       releasedAt: k.time("released_at").notNull(),
     }),
 
     rawMail: k.table("raw_mail", {
-      /** Lower-hex SHA-256 of `bytes`: the key, and the body hash that is signed. */
+      /** Lower-hex SHA-256 of `bytes`: the key, and the signed body hash. */
       sha256: k.text("sha256").primaryKey(),
       bytes: k.bytes("bytes").notNull(),
       content: k.json<MailContent>("content").notNull(),
@@ -244,17 +244,17 @@ export function schema(k: Kit) {
       agentId: k.text("agent_id").notNull(),
       userId: k.text("user_id").notNull(),
       type: k.text("type").$type<OutboundType>().notNull(),
-      /** Follows from the recipients' unless somebody decided; kept, so that it can be listed by. */
+      /** Derived from the recipients' statuses until a decision sets it; stored so that lists can filter by it. */
       status: k.text("status").$type<OutboundStatus>().notNull(),
       conversationId: k.text("conversation_id").notNull(),
       emailMessageId: k.text("email_message_id").notNull(),
-      /** The Idempotency-Key it came with, as `idempotencyKeys` has it: the same request finds it, even when its answer was lost. */
+      /** The request's Idempotency-Key, as in `idempotencyKeys`: a repetition finds the message by it. */
       idempotencyKey: k.text("idempotency_key"),
-      /** SHA-256 over the request it came with; null for the server's own mail. */
+      /** SHA-256 over the request that created it; null for the server's own mail. */
       requestHash: k.text("request_hash"),
       /** The API key or session of that request. */
       requestBy: k.text("request_by"),
-      /** When a final answer was handed to the client. Until then, and for a while, the same request means this message. */
+      /** When the client got a final answer. Until then, and for a while after, a repetition finds this message. */
       answeredAt: k.time("answered_at"),
       subject: k.text("subject").notNull(),
       snippet: k.text("snippet").notNull(),
@@ -263,46 +263,46 @@ export function schema(k: Kit) {
       /** What the loop breaker counted: `conversation <id>` or `address <address>`. */
       loopKey: k.text("loop_key"),
       approvalExpiresAt: k.time("approval_expires_at"),
-      /** SHA-256 over recipients and bytes: what a decision is about. */
+      /** SHA-256 over recipients and bytes; a decision applies to exactly this content. */
       contentHash: k.text("content_hash").notNull(),
-      /** What the agent wrote, when a reviewer changed it. */
+      /** What the agent wrote, if a reviewer changed it. */
       original: k.json<OriginalContent>("original"),
       reviewedAt: k.time("reviewed_at"),
       /** Who decided: an address, or `expiry`. */
       reviewedBy: k.text("reviewed_by"),
       rejectionReason: k.text("rejection_reason"),
-      /** When the reviewers are to be told; moved on as a lease while they are. */
+      /** When the reviewers must be told; while they are being told, it is moved on as a lease. */
       noticeDueAt: k.time("notice_due_at"),
-      /** When they were told, or somebody set about it. */
+      /** When they were told, or when telling them began. */
       notifiedAt: k.time("notified_at"),
-      /** What its reviewers are shown; null until it is held, and when nobody has looked yet. */
+      /** What its reviewers are shown; null until it is held, and until it is first looked at. */
       review: k.json<HeldReview>("review"),
-      /** Its place in the pace of the agent: not tried before. */
+      /** Its place in the agent's pace: it is not tried earlier. */
       notBefore: k.time("not_before").notNull(),
       createdAt: k.time("created_at").notNull(),
     }),
 
     outboundRaw: k.table("outbound_raw", {
       messageId: k.text("message_id").primaryKey(),
-      /** As composed, without DKIM-Signature, which is made for each try. */
+      /** As composed, without DKIM-Signature: each try adds its own. */
       bytes: k.bytes("bytes").notNull(),
     }),
 
-    /** One row for each recipient: the queue of mail out, and what became of it. */
+    /** One row for each recipient: the outbound queue, and each recipient's outcome. */
     outboundRecipients: k.table("outbound_recipients", {
       messageId: k.text("message_id").notNull(),
-      /** 0, 1, 2 …: its place in the message, and in its return path. */
+      /** 0, 1, 2 …: its place in the message and in the return path. */
       n: k.int("n").notNull(),
       agentId: k.text("agent_id").notNull(),
-      /** Whose turn it is when it leaves. */
+      /** The account whose turn it takes when it leaves. */
       userId: k.text("user_id").notNull(),
       address: k.text("address").notNull(),
       kind: k.text("kind").$type<RecipientKind>().notNull(),
-      /** The agent had neither written to nor heard from this address when it handed the message in. */
+      /** The agent had neither written to this address nor heard from it when it submitted the message. */
       firstTime: k.bool("first_time").notNull(),
       status: k.text("status").$type<RecipientStatus>().notNull(),
       queue: k.text("queue").$type<QueueState>().notNull(),
-      /** Which way it goes: `relay`, `capture` or an upstream's name. A lane that is down holds up no other. */
+      /** The route: `relay`, `capture` or an upstream's name. A lane that is down does not delay the others. */
       lane: k.text("lane").notNull(),
       /** How it left. */
       method: k.text("method").$type<Method>(),
@@ -310,36 +310,36 @@ export function schema(k: Kit) {
       attempts: k.int("attempts").notNull(),
       nextAttemptAt: k.time("next_attempt_at").notNull(),
       leaseToken: k.text("lease_token"),
-      /** The last reply of the next host, or of its bounce. */
+      /** The last reply of the next host, or the one its bounce reports. */
       smtpReply: k.text("smtp_reply"),
-      /** What keeps it from leaving, one sentence, when no reply says so. */
+      /** Why it cannot leave, one sentence, if no reply says so. */
       error: k.text("error"),
       createdAt: k.time("created_at").notNull(),
       /** When its status last changed. */
       updatedAt: k.time("updated_at").notNull(),
     }),
 
-    /** Whom an agent writes to and hears from. Everybody without a `leftAt` or `heardAt` is a first-time recipient. */
+    /** An agent's correspondents. An address without `leftAt` and `heardAt` is a first-time recipient. */
     correspondents: k.table("correspondents", {
       agentId: k.text("agent_id").notNull(),
       address: k.text("address").notNull(),
       createdAt: k.time("created_at").notNull(),
-      /** When mail first went to it; null when all of it came back. */
+      /** When mail first left for it; null if all of it came back. */
       leftAt: k.time("left_at"),
-      /** When mail that proved to be from it first came. */
+      /** When mail proven to be from it first arrived. */
       heardAt: k.time("heard_at"),
     }),
 
-    /** Conversations and addresses of an agent with mail whose sender is not proven. Outlives that mail. */
+    /** An agent's conversations and addresses with mail from an unproven sender. Outlives that mail. */
     unproven: k.table("unproven", {
       agentId: k.text("agent_id").notNull(),
       /** `conversation <id>` or `address <address>`. */
       key: k.text("key").notNull(),
-      /** When the latest such mail came. */
+      /** When the latest such mail arrived. */
       lastAt: k.time("last_at").notNull(),
     }),
 
-    /** Messages of an account in a minute or a day: `minute <user>`, `day <user>`, `new <user>`. */
+    /** Messages of an account per minute or day: `minute <user>`, `day <user>`, `new <user>`. */
     sendCounts: k.table("send_counts", {
       key: k.text("key").notNull(),
       /** Milliseconds since the epoch at which the minute or day begins. */
@@ -347,7 +347,7 @@ export function schema(k: Kit) {
       count: k.int("count").notNull(),
     }),
 
-    /** When a person last let a loop go on: what was sent before does not count any more. */
+    /** When a person last released a loop: mail sent before that does not count. */
     loopReleases: k.table("loop_releases", {
       agentId: k.text("agent_id").notNull(),
       loopKey: k.text("loop_key").notNull(),
@@ -358,13 +358,13 @@ export function schema(k: Kit) {
       userId: k.text("user_id").notNull(),
       address: k.text("address").notNull(),
       reason: k.text("reason").$type<SuppressionReason>().notNull(),
-      /** The reply or report that led to it, or a person's note. */
+      /** The reply or report that caused it, or a note written by a person. */
       detail: k.text("detail").notNull(),
       messageId: k.text("message_id"),
       createdAt: k.time("created_at").notNull(),
     }),
 
-    /** Decisions about held mail. Never changed. */
+    /** Decisions on held mail. Entries are never changed. */
     audit: k.table("audit", {
       id: k.text("id").primaryKey(),
       userId: k.text("user_id").notNull(),
@@ -376,7 +376,7 @@ export function schema(k: Kit) {
       how: k.text("how").$type<DecisionChannel>().notNull(),
       ip: k.text("ip"),
       contentHash: k.text("content_hash").notNull(),
-      /** The reason of a rejection; for an edit, what was there before and which parts it changed. */
+      /** The reason for a rejection; for an edit, the earlier content and the parts that changed. */
       detail: k.json<Record<string, unknown>>("detail"),
       createdAt: k.time("created_at").notNull(),
     }),
@@ -387,8 +387,8 @@ export function schema(k: Kit) {
     }),
 
     /**
-     * The event log, read in the order of `xid`, then `seq`: on Postgres an event can be committed after one that is newer,
-     * but nothing that is older than every running transaction can appear any more. The databases number both.
+     * The event log, read in order of `xid`, then `seq`. On Postgres an event can commit after a newer one, but no
+     * event can still appear below the oldest running transaction. The database assigns both numbers.
      */
     events: k.table("events", {
       id: k.text("id").notNull(),
@@ -402,17 +402,17 @@ export function schema(k: Kit) {
       createdAt: k.time("created_at").notNull(),
     }),
 
-    /** Endpoints of an account, for events of its choice. */
+    /** Endpoints of an account, for the events it chooses. */
     webhooks: k.table("webhooks", {
       id: k.text("id").primaryKey(),
       userId: k.text("user_id").notNull(),
       url: k.text("url").notNull(),
-      /** Which types it gets; none named means all. */
+      /** The event types it receives; an empty list means all. */
       events: k.json<EventType[]>("events").notNull(),
-      /** Of which agents; none named means all of the account, and what is about no agent. */
+      /** The agents whose events it receives; an empty list means all, and events about no agent. */
       agents: k.json<string[]>("agents").notNull(),
       description: k.text("description").notNull(),
-      /** Since when every attempt has failed; null while it is well. */
+      /** When attempts began to fail without a success since; null while it is healthy. */
       failingSince: k.time("failing_since"),
       lastFailedAt: k.time("last_failed_at"),
       disabledAt: k.time("disabled_at"),
@@ -424,20 +424,20 @@ export function schema(k: Kit) {
     deliveries: k.table("deliveries", {
       id: k.text("id").primaryKey(),
       userId: k.text("user_id").notNull(),
-      /** The agent that the event is about; null when it is about none. */
+      /** The agent that the event is about, if any. */
       agentId: k.text("agent_id"),
       eventId: k.text("event_id").notNull(),
       eventType: k.text("event_type").$type<EventType>().notNull(),
-      /** What an agent's own webhook gets; null for an account's, which gets the event. */
+      /** The message that an agent's own webhook receives; null for an account's webhook, which receives the event. */
       messageId: k.text("message_id"),
-      /** The endpoint's id; an agent's own webhook has the agent's address. */
+      /** The endpoint's id; for an agent's own webhook, the agent's address. */
       endpointId: k.text("endpoint_id").notNull(),
       status: k.text("status").$type<DeliveryStatus>().notNull(),
       /** Attempts made so far. */
       attempts: k.int("attempts").notNull(),
-      /** When it is due. A claim moves it to the end of the lease, so a crashed claimer's work comes back by itself. */
+      /** When it is due. A claim moves it to the end of the lease, so a crashed claimer's work is due again then. */
       nextAttemptAt: k.time("next_attempt_at").notNull(),
-      /** Who holds the lease; only the holder may record the outcome. */
+      /** The holder of the lease; only it can record the outcome. */
       leaseToken: k.text("lease_token"),
       lastStatus: k.int("last_status"),
       lastError: k.text("last_error"),
@@ -452,13 +452,13 @@ export function schema(k: Kit) {
       durationMs: k.int("duration_ms").notNull(),
       status: k.int("status"),
       error: k.text("error"),
-      /** The first KiB of the answer. */
+      /** The first KiB of the response. */
       answer: k.text("answer"),
     }),
 
     idempotencyKeys: k.table("idempotency_keys", {
       userId: k.text("user_id").notNull(),
-      /** As its principal sent it: of an agent's key, behind the agent's address and a line end. */
+      /** The key as its caller sent it; for an agent's API key, prefixed with the agent's address and a line end. */
       key: k.text("key").notNull(),
       requestHash: k.text("request_hash").notNull(),
       /** Null while the first request is still running. */
@@ -467,7 +467,7 @@ export function schema(k: Kit) {
       createdAt: k.time("created_at").notNull(),
     }),
 
-    /** Requests of each key in each minute, for limits that hold over all nodes. */
+    /** Requests of each key per minute, for limits that hold across all nodes. */
     requestCounts: k.table("request_counts", {
       key: k.text("key").notNull(),
       /** Minutes since the epoch. */

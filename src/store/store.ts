@@ -35,23 +35,23 @@ import * as withdraw from "./outbound/withdraw.ts";
 import { outboundWork } from "./outbound/work.ts";
 import { overview } from "./overview.ts";
 
-/** Rows that are deleted in one transaction at first, and at the most. */
+/** Rows deleted per transaction: the initial number, and the maximum. */
 const SWEEP_BATCH = 100;
 const SWEEP_BATCH_MAX = 500;
-/** What such a transaction may take, so that it never holds up mail: the next one has half as many, or twice as many. */
+/** The target length of such a transaction, so that mail never waits: the row count is halved or doubled. */
 const SWEEP_MS = 100;
-/** Half as many rows were worth it when they took at most this part of the time. */
+/** Halving was worth it if the transaction then took at most this fraction of the time. */
 const SWEEP_HELPED = 0.75;
-/** Steps until fewer rows are tried again where they did not help. */
+/** Steps before a smaller row count is tried again, after one that did not help. */
 const SWEEP_STAY = 8;
-/** A transaction that does not get done is tried again with so much less. */
+/** A transaction that fails for lack of time is retried with the row count divided by this. */
 const SWEEP_SHRINKS = 10;
-/** How long the gate remembers an unproven sender after the last such mail, at least: a year. */
+/** The least time that the gate remembers an unproven sender after the last such mail: a year. */
 const UNPROVEN_KEPT_MS = 365 * 86_400_000;
 
 /**
- * Where a verb runs when the store has threads of its own. `caller`: it finds a few small rows by an index, which on SQLite
- * costs less than handing it over. `reader`: it walks many rows, or carries whole messages. `writer`: all else.
+ * Where a verb runs if the store has threads of its own. `caller`: finds a few small rows by an index, which on SQLite
+ * costs less than a message to a thread. `reader`: walks many rows or carries whole messages. `writer`: all others.
  */
 export type Place = "caller" | "reader" | "writer";
 
@@ -67,7 +67,7 @@ function placed<F extends object>(place: Place, verb: F): F {
   return verb;
 }
 
-/** A verb on behalf of an API key or session, by its id: Failure `unauthenticated` once that was revoked. */
+/** Runs a verb for an API key or session, given by its id. Failure `unauthenticated` once that is revoked. */
 function* standing<R>(s: Scope, by: string | null, verb: Verb<R>): Verb<R> {
   if (by !== null && !(yield* accounts.proofStands(s, by)))
     throw new Failure("unauthenticated", "The API key or session ended while this request was processed.");
@@ -75,9 +75,9 @@ function* standing<R>(s: Scope, by: string | null, verb: Verb<R>): Verb<R> {
 }
 
 /**
- * The list of verbs: all that the rest of the product can ask of the database.
- * Each is one transaction, and each is a promise that settles after its commit or rollback.
- * Arguments and results are plain data, so that a verb can run on another thread.
+ * Lists the verbs: everything that the rest of the product can ask of the database. Each is one transaction, and a
+ * promise that settles after its commit or rollback. Arguments and results are plain data, so a verb can run on another
+ * thread.
  */
 export function createStore(engine: Engine) {
   const reading =
@@ -88,27 +88,27 @@ export function createStore(engine: Engine) {
   const lookUp = reading("caller");
   /** Walks rows, or reads whole messages. */
   const scan = reading("reader");
-  /** Reads what a write has just made or claimed, and what few ask for: it is in the writer's memory. */
+  /** Reads rows that a write has just made or claimed, or that are rarely asked for: the writer has them in memory. */
   const follow = reading("writer");
   const write =
     <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args));
-  // What a power cut may undo: hints for people, and claims and outcomes of deliveries, which are made at least once.
+  // A power cut may undo these: hints for people, and claims and outcomes of deliveries, which are made at least once.
   const forgettable =
     <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { forgettable: true });
 
-  // What deletes all that somebody has, or goes through a whole queue.
+  // These delete everything an account or agent has, or walk a whole queue.
   const lasting =
     <A extends unknown[], R>(verb: (s: Scope, ...args: A) => Verb<R>) =>
     (...args: A): Promise<R> =>
       engine.write((s) => verb(s, ...args), { lasting: true });
 
   /**
-   * Deletes rows in steps of about one length: 500 messages may have gigabytes. Steps shrink only where that makes them
-   * shorter: on a slow disk one row may take as long as a hundred. Returns how many went. `by`: as `standing` has it.
+   * Deletes rows in steps of similar length: 500 messages may hold gigabytes. Steps shrink only if that makes them
+   * shorter: on a slow disk one row may take as long as a hundred. Returns how many went. `by`: as in `standing`.
    */
   const inBatches = async (
     batch: (s: Scope, limit: number) => Verb<number>,
@@ -142,7 +142,7 @@ export function createStore(engine: Engine) {
       }
   };
 
-  // Before what owns them goes: a mailbox may have a million messages, and on SQLite nobody else writes in the meantime.
+  // Runs before the owner is deleted: a mailbox may have a million messages, and on SQLite other writers would wait.
   const emptyMailbox = (agentId: string, by: string | null) =>
     inBatches((s, limit) => messages.dropSomeMessagesOf(s, agentId, limit), by);
   const emptyOutbox = (owner: { agentId: string } | { userId: string }, by: string | null) =>
@@ -152,10 +152,10 @@ export function createStore(engine: Engine) {
     dialect: engine.dialect,
     onSignal: (listener: (signal: Signal) => void) => engine.onSignal(listener),
     close: () => engine.close(),
-    /** Why the store takes no writes, as a sentence; null while nothing is known to be wrong. */
+    /** Why the store takes no writes, as a sentence; null while no fault is known. */
     fault: () => engine.fault(),
 
-    // Accounts: people, their keys and signing secrets
+    // Accounts, with their keys and signing secrets
     createAccount: write(accounts.createAccount),
     getUser: lookUp(accounts.getUser),
     findUserByEmail: lookUp(accounts.findUserByEmail),
@@ -179,7 +179,7 @@ export function createStore(engine: Engine) {
       return rows && { ...rows, messages: rows.messages + gone, outboundMessages: rows.outboundMessages + goneOut };
     },
 
-    // Signing in: the first account, one-time tokens and the sessions of browsers
+    // Signing in: the first account, one-time tokens and browser sessions
     createFirstAccount: write(sessions.createFirstAccount),
     createSignInToken: write(sessions.createSignInToken),
     mailSignInToken: write(sessions.mailSignInToken),
@@ -233,16 +233,16 @@ export function createStore(engine: Engine) {
     deleteMessage: write(messages.deleteMessage),
     countMessages: scan(messages.countMessages),
 
-    // Outbound mail, its queue and what became of it
+    // Outbound mail, its queue and its outcomes
     acceptOutbound: write(outbound.acceptOutbound),
-    // Forgotten, the same request would be taken for a repetition: no mail twice, at worst one too few.
+    // If this is forgotten, a new identical request counts as a repetition: at worst one mail too few, never one twice.
     noteAnswered: forgettable(outbound.noteAnswered),
     getOutbound: scan(outbound.getOutbound),
     outboundBytes: scan(outbound.outboundBytes),
     listOutbound: scan(outbound.listOutbound),
     cancelOutbound: write(outbound.cancelOutbound),
 
-    // Held mail: what the gate asks, decisions, expiry, and telling the reviewers
+    // Held mail: facts for the gate, decisions, expiry, and telling the reviewers
     gateFacts: scan(gateFacts),
     conversationsOf: lookUp(outbound.conversationsOf),
     decideHold: write(holds.decideHold),
@@ -260,8 +260,7 @@ export function createStore(engine: Engine) {
     pauseDomain: write(pauses.pauseDomain),
     pauseAccount: write(pauses.pauseAccount),
 
-    // The queue of mail out
-    // An outcome waits for the disk: one that is forgotten would send the message again.
+    // The outbound queue. An outcome waits for the disk: a forgotten one would send the message again.
     claimDueRecipients: forgettable(queue.claimDueRecipients),
     renewLeases: forgettable(queue.renewLeases),
     renewLease: forgettable(queue.renewLease),
@@ -295,7 +294,7 @@ export function createStore(engine: Engine) {
     updateWebhook: write(webhooks.updateWebhook),
     testWebhook: write(endpointHealth.testWebhook),
     failingEndpoints: follow(endpointHealth.failingEndpoints),
-    /** Deletes a webhook, and what waits for it in small steps; false when the account has none of that id. */
+    /** Deletes a webhook, then its deliveries in small steps; false if the account has none of that id. */
     async deleteWebhook(userId: string, id: string): Promise<boolean> {
       if (!(await engine.write((s) => webhooks.deleteWebhook(s, userId, id)))) return false;
       await inBatches((s, limit) => webhooks.dropDeliveries(s, id, limit));
@@ -322,8 +321,8 @@ export function createStore(engine: Engine) {
     countRequest: forgettable(requests.countRequest),
 
     /**
-     * At start: gives back every lease, and every Idempotency-Key whose request has no answer, when no other server
-     * has this database open. Whoever held them is dead.
+     * At start: gives back every lease, and every Idempotency-Key whose request has no answer, if no other server has
+     * this database open. The process that held them is gone.
      */
     takeOver: (now: Date) =>
       engine.takeOver(() =>
@@ -339,8 +338,9 @@ export function createStore(engine: Engine) {
       ),
 
     /**
-     * Tells every node that these agents have these WebSocket consumers, and since when: `since`, or now by the database's
-     * clock, the one that all nodes share (microseconds since the epoch; 0 on SQLite, which has one node). Returns that now.
+     * Tells every node that these agents have these WebSocket consumers, and since when: `since`, or now by the
+     * database's clock, which all nodes share (microseconds since the epoch; 0 on SQLite, with its one node). Returns
+     * that now.
      */
     announceConsumers: (consumers: readonly { agentId: string; id: string; since: number | null }[]) =>
       engine.write(
@@ -358,16 +358,16 @@ export function createStore(engine: Engine) {
       return Math.floor((yield* databaseMicroseconds()) / 1_000);
     }),
 
-    // The key that sealed what is sealed here
+    // The canary that detects a wrong master key
     keyCanary: lookUp(keyCanary.keyCanary),
     claimKeyCanary: write(keyCanary.claimKeyCanary),
     sealedSample: lookUp(keyCanary.sealedSample),
 
-    /** Deletes what has outlived its use, in small steps. Null keeps for ever. */
+    /** Deletes expired rows in small steps. A null time keeps them for ever. */
     async sweep(input: {
       now: Date;
       messagesBefore: Date | null;
-      /** Finished deliveries, events, and mail to reviewers. */
+      /** Applies to finished deliveries, events, and mail to reviewers. */
       deliveriesBefore: Date | null;
       idempotencyBefore: Date;
     }) {

@@ -1,4 +1,4 @@
-/** A thread that has databases open, and runs the verbs that it is sent; threads.ts is its other side. */
+/** A thread that has databases open and runs the verbs it is sent; threads.ts is the other side. */
 import { type Log, silentLog } from "../util/log.ts";
 import type { Engine } from "./engine/engine.ts";
 import { openSqlite } from "./engine/sqlite.ts";
@@ -18,7 +18,7 @@ import {
 declare const self: Worker;
 
 interface Served {
-  /** Calls in hand. */
+  /** Calls that have no answer yet. */
   readonly running: Set<Promise<void>>;
   readonly verbs: Record<string, (...args: unknown[]) => Promise<unknown>>;
   readonly dialect: Engine["dialect"];
@@ -58,7 +58,7 @@ async function openEngine(database: number, opening: Opening): Promise<Engine> {
       return onlyReads("sqlite", read, async () => close());
     }
     case "postgres writer": {
-      // Imported late: a server on SQLite needs no driver for Postgres in its memory.
+      // Imported on demand: a server on SQLite does not load the Postgres driver.
       const { openPostgres } = await import("./engine/postgres.ts");
       const { url, migrations, poolSize } = opening;
       return signalling(database, await openPostgres(url, { poolSize, migrations, log, onFault }));
@@ -81,7 +81,7 @@ function onlyReads(dialect: Engine["dialect"], read: Engine["read"], close: Engi
   return { dialect, read, write: refuse, takeOver: refuse, fault: () => null, onSignal: () => () => {}, close };
 }
 
-/** The log of a database is kept by the thread that opened it, which also knows the level. */
+/** The database's log is kept by the thread that opened it, which also knows the level. */
 function logTo(database: number): Log {
   const write =
     (level: "info" | "warn" | "error"): Log["error"] =>
@@ -114,14 +114,14 @@ async function run(database: number, served: Served, { call, verb, args }: Call)
   outboxOf(database).answers.push(answer);
 }
 
-/** Answers and signals that wait for the end of this turn: all of a commit leave in one message. */
+/** Answers and signals that wait for the end of this turn, so that all of a commit leave in one message. */
 const outboxes = new Map<number, Report & { kind: "answers" }>();
 
 function outboxOf(database: number): Report & { kind: "answers" } {
   const found = outboxes.get(database);
   if (found) return found;
   const outbox: Report & { kind: "answers" } = { kind: "answers", database, answers: [], signals: [] };
-  // Signals are gathered in the commit, answers in the microtasks behind it, in their order: one more turn of those has all.
+  // Signals are gathered in the commit, answers in the microtasks after it: one more round of those has them all.
   if (outboxes.size === 0) queueMicrotask(() => queueMicrotask(() => queueMicrotask(flush)));
   outboxes.set(database, outbox);
   return outbox;
@@ -134,7 +134,7 @@ function flush(): void {
     try {
       report(outbox);
     } catch (error) {
-      // A result that cannot be sent. The verb has happened; whoever asked must not wait for ever.
+      // A result that cannot be sent. The verb has run; its caller must not wait for ever.
       const sent = errorToSend(error);
       report({ ...outbox, answers: outbox.answers.map(({ call }) => ({ call, error: sent })) });
     }
@@ -146,7 +146,7 @@ async function close(database: number): Promise<void> {
   let error: unknown;
   try {
     await served?.close();
-    // What was in hand is answered before the word that all is closed.
+    // Calls in hand are answered before the close is reported.
     await Promise.all(served?.running ?? []);
   } catch (failed) {
     error = failed;
@@ -156,7 +156,7 @@ async function close(database: number): Promise<void> {
 }
 
 async function leave(done: Int32Array): Promise<void> {
-  // A file has to be left in order; a server only sees that its clients are gone.
+  // A file must be left in order; a database server only notices that its clients are gone.
   const files = [...databases.values()].filter(({ dialect }) => dialect === "sqlite");
   await Promise.allSettled(files.map((served) => served.close()));
   Atomics.store(done, 0, 1);

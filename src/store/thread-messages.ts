@@ -4,22 +4,22 @@ import type { Signal } from "./engine/engine.ts";
 import type { Role } from "./engine/folder-lock.ts";
 import type { Migration } from "./engine/migrate.ts";
 
-/** Bytes from which an array is handed over instead of copied once more on its way. */
+/** Byte arrays of at least this size are transferred to the other thread instead of copied again. */
 const HANDED_OVER_BYTES_MIN = 16 * 1024;
 
-/** How a thread opens a database: to write (a SQLite file as its owner), or only to read beside the one that writes. */
+/** How a thread opens a database: to write (a SQLite file as its owner), or only to read beside the writer. */
 export type Opening =
   | { kind: "sqlite writer"; path: string; migrations: readonly Migration[]; role: Role }
   | { kind: "sqlite reader"; path: string }
   | { kind: "postgres writer"; url: string; migrations: readonly Migration[]; poolSize: number }
   | { kind: "postgres reader"; url: string; poolSize: number };
 
-/** What a store's thread is told. `database` numbers the databases that it has open, `call` the calls of a database. */
+/** What a store's thread is told. `database` numbers its open databases, `call` the calls of one database. */
 export type Order =
   | { kind: "open"; database: number; opening: Opening }
   | { kind: "calls"; database: number; calls: Call[] }
   | { kind: "close"; database: number }
-  /** Empties SQLite's logs and closes the files while the process ends; then `done[0]` is 1. */
+  /** Empties SQLite's logs and closes the files while the process ends; then sets `done[0]` to 1. */
   | { kind: "leave"; done: Int32Array };
 
 export interface Call {
@@ -34,7 +34,7 @@ export interface Answer {
   error?: SentError;
 }
 
-/** What a store's thread says. Signals come with the answers of the same commit, and count after them. */
+/** What a store's thread reports. Signals come with the answers of the same commit, and apply after them. */
 export type Report =
   | { kind: "opened"; database: number; error?: SentError }
   | { kind: "answers"; database: number; answers: Answer[]; signals: Signal[] }
@@ -49,13 +49,13 @@ export type Report =
     }
   | { kind: "closed"; database: number; error?: SentError };
 
-/** A thrown value as plain data. Errors of a thread keep their causes, for the log. */
+/** A thrown value as plain data. Errors of a thread keep their causes for the log. */
 export type SentError =
   | { kind: "failure"; code: Failure["code"]; message: string; details: FailureDetails; cause?: SentError }
   | { kind: "refused"; message: string; code: string; fix: string }
   | { kind: "error"; name: string; message: string; code?: string | undefined; stack?: string | undefined };
 
-/** An error as plain data, which a thread can be sent. */
+/** Turns an error into plain data that can be sent to a thread. */
 export function errorToSend(error: unknown): SentError {
   if (error instanceof Failure) {
     const { cause, ...details } = error.details;
@@ -70,7 +70,7 @@ export function errorToSend(error: unknown): SentError {
   return { kind: "error", name, message, stack, code: typeof code === "string" ? code : undefined };
 }
 
-/** The error again, of its own class. */
+/** Restores the error, in its own class. */
 export function errorReceived(sent: SentError): Error {
   if (sent.kind === "failure")
     return new Failure(sent.code, sent.message, {
@@ -86,18 +86,18 @@ export function errorReceived(sent: SentError): Error {
 
 const given = new WeakSet<Uint8Array>();
 
-/** Marks bytes that their owner needs no more: the store takes their memory instead of copying it, and leaves them empty. */
+/** Marks bytes that their owner no longer needs: the store takes their memory, uncopied, and leaves them empty. */
 export function giveAway<B extends Uint8Array>(bytes: B): B {
   given.add(bytes);
   return bytes;
 }
 
 /**
- * Sends a message to the other side of a thread. Large byte arrays are copied once and handed over; the sender keeps its
- * own, but for those that were given away. Everything else is cloned: dates, sets and `undefined` arrive as they are, a
- * Buffer as a Uint8Array (see `received`).
+ * Sends a message to the other side of a thread. Large byte arrays are copied once and transferred; the sender keeps
+ * its own, except those passed to `giveAway`. Everything else is cloned: dates, sets and `undefined` arrive unchanged,
+ * a Buffer as a Uint8Array (see `received`).
  *
- * @param givesAll nothing in the message is needed any more
+ * @param givesAll the sender needs nothing in the message any more
  */
 export function send(
   port: { postMessage(message: unknown, transfer: ArrayBuffer[]): void },
@@ -127,7 +127,7 @@ function withoutLarge(value: unknown, givesAll: boolean, transfer: Set<ArrayBuff
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutLarge(item, givesAll, transfer)]));
 }
 
-/** What was received, with each byte array as the Buffer that it was before. Changes the value in place. */
+/** Restores each byte array of a received message to the Buffer it was. Changes the value in place. */
 export function received<T>(value: T): T {
   if (!isComposite(value)) return value;
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength) as unknown as T;

@@ -21,7 +21,7 @@ function open(path: string): Promise<Store> {
 
 interface Kind {
   name: string;
-  /** Makes an empty database; each call of `open` opens one more store on it. */
+  /** Makes an empty database; each call of `open` opens another store on it. */
   make(): Promise<AsyncDisposable & { open(): Promise<Store> }>;
 }
 
@@ -36,7 +36,7 @@ function onPostgres(poolSize: number): Kind {
   };
 }
 
-/** With one connection there are no readers beside the writer. */
+/** With one connection the writer has no readers beside it. */
 const kinds: Kind[] = [
   {
     name: "SQLite",
@@ -49,7 +49,7 @@ const kinds: Kind[] = [
   onPostgres(1),
 ];
 
-// Errors are caught here, not by `expect().rejects`: that waits inside of the thread's message, and hears no other one.
+// Errors are caught here, not by `expect().rejects`: that blocks inside the thread's message, and no other one arrives.
 
 test("mail is taken and keys are found while a search walks through an inbox", async () => {
   await using dir = await tempDir();
@@ -118,7 +118,7 @@ describe.each(kinds)("on $name", ({ make }) => {
       expect(found?.message.createdAt).toEqual(accepted!.message.createdAt);
       const page = await store.listMessages(agent.id, {}, { sort: "desc", limit: 10 });
       expect(page.map(({ id }) => id)).toContain(accepted!.message.id);
-      // The sender of the bytes still has them.
+      // The sender still has its bytes.
       expect(bytes.length).toBe(size);
     }
     await store.close();
@@ -142,7 +142,7 @@ test("a SQLite file is opened once", async () => {
   await using dir = await tempDir();
   const path = join(dir.path, "e2a.db");
   const store = await open(path);
-  // The same process holds it; another one is refused by the lock (start.test).
+  // The same process holds it; a second process is refused by the lock (start.test).
   expect(await open(path).catch((error) => error)).toMatchObject({ name: "StartRefused", code: "folder_in_use" });
   await store.close();
 });

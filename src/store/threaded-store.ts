@@ -11,18 +11,18 @@ import type { StoreThread, StoreThreads, ThreadDatabase } from "./threads.ts";
 /** A store on threads. */
 export interface ThreadedStore extends Store {
   /**
-   * Waits for no thread any more: verbs in hand fail, as if the line to the database had broken, and so do later ones. For a
-   * server that has to end while its database does not answer.
+   * Stops waiting for the threads: calls in hand and later ones fail, as if the connection to the database had broken.
+   * For a server that must end while its database does not answer.
    */
   giveUp(): void;
 }
 
-/** A quarter of the connections to Postgres is for each reader thread; the rest for the thread that writes. */
+/** Each reader thread has a quarter of the connections to Postgres; the writer thread has the rest. */
 const READER_SHARE = 4;
 
 /**
- * Opens a SQLite file as the server's store: one thread writes, two read, and this one only looks up small rows.
- * So neither a disk that is slow to sync, nor the indexing of large mail, nor a long search keeps sockets waiting.
+ * Opens a SQLite file as the server's store: one thread writes, two read, and the calling thread only looks up small
+ * rows. A disk that syncs slowly, the indexing of large mail or a long search therefore never keeps sockets waiting.
  *
  * @throws StartRefused as openSqlite does
  */
@@ -47,8 +47,8 @@ export async function openSqliteStore(
 }
 
 /**
- * Opens a Postgres database as the server's store, through the same threads: what the driver does with large rows (it
- * gets bytes as hexadecimal text) keeps no socket waiting. All of it together has `poolSize` connections, and one to listen.
+ * Opens a Postgres database as the server's store, through the same threads: the driver's work on large rows (it gets
+ * bytes as hexadecimal text) keeps no socket waiting. The threads share `poolSize` connections, plus one that listens.
  */
 export async function openPostgresStore(
   threads: StoreThreads,
@@ -67,7 +67,7 @@ export async function openPostgresStore(
 
 interface Opened {
   readonly writer: ThreadDatabase;
-  /** Empty when there are too few connections: the writer reads as well then. */
+  /** Empty if there are too few connections: the writer then reads as well. */
   readonly readers: readonly { thread: StoreThread; database: ThreadDatabase }[];
   readonly listeners: Set<(signal: Signal) => void>;
   fault(): string | null;
@@ -86,7 +86,7 @@ async function openAll(threads: StoreThreads, writing: Opening, reading: Opening
   });
   const readers: { thread: StoreThread; database: ThreadDatabase }[] = [];
   const close = async () => {
-    // The connection that writes to a SQLite file is the last one, so that it empties the log.
+    // The connection that writes to a SQLite file closes last, so that it empties the log.
     for (const { database } of readers) await database.close();
     await writer.close();
   };
@@ -104,7 +104,7 @@ async function openAll(threads: StoreThreads, writing: Opening, reading: Opening
   return { writer, readers, listeners, fault: () => fault, close };
 }
 
-/** @param own this thread's connection for small look-ups; null leaves those to the writer. */
+/** @param own this thread's connection for small look-ups; null sends them to the writer. */
 function storeOn(
   { writer, readers, listeners, fault, close }: Opened,
   dialect: Engine["dialect"],
@@ -129,7 +129,7 @@ function storeOn(
       })()),
   };
 
-  /** On the thread with the fewest calls in hand. */
+  /** Runs a verb on the thread with the fewest calls in hand. */
   function onReader(verb: string, args: unknown[]): Promise<unknown> {
     if (closing) return Promise.reject(unavailable(new Error("the store is closed")));
     const { database } = readers.reduce((least, one) => (one.thread.inHand < least.thread.inHand ? one : least));

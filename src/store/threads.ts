@@ -13,25 +13,27 @@ import {
   send,
 } from "./thread-messages.ts";
 
-/** Reader threads. On SQLite each runs one verb at a time; the second one serves while the first is in a long search. */
+/**
+ * Reader threads. On SQLite each runs one verb at a time; the second serves calls while the first runs a long search.
+ */
 const READERS = 2;
 /**
- * Calls of one database without an answer, a few KB each. A database that does not answer must not fill the memory with what
- * clients ask who have gone long since.
+ * The maximum of unanswered calls per database, a few KB each. A database that does not answer must not fill the memory
+ * with requests whose clients have gone.
  */
 const CALLS_MAX = 20_000;
-/** How long a database may take to close. It bounds what is in hand itself; a disk that hangs does not. */
+/** How long a database may take to close. Its own calls are bounded; a disk that hangs is not. */
 const CLOSE_MS = 15_000;
-/** How long a process that ends at once waits for its log to be emptied. */
+/** How long a process that ends abruptly waits for its log to be emptied. */
 const LEAVE_MS = 5_000;
 
-/** Threads that run the verbs of stores. One process needs them once, however many databases it opens. */
+/** Threads that run the verbs of stores. A process needs one set, however many databases it opens. */
 export interface StoreThreads {
-  /** The thread of all writers. */
+  /** The thread that writes, for every database. */
   readonly writer: StoreThread;
   /** The threads that only read. */
   readonly readers: readonly StoreThread[];
-  /** Ends the threads. Stores must have been closed before. */
+  /** Ends the threads. Stores must be closed before. */
   close(): void;
 }
 
@@ -39,12 +41,12 @@ export interface StoreThread {
   /** Calls that have no answer yet. */
   readonly inHand: number;
   open(opening: Opening, hears: Hears): Promise<ThreadDatabase>;
-  /** Empties the logs and closes the files, synchronously: for the end of a process that closes nothing. */
+  /** Empties the logs and closes the files, synchronously: for a process that ends without closing its stores. */
   leave(): void;
   close(): void;
 }
 
-/** What a database tells beside its answers. */
+/** What a database reports besides its answers. */
 export interface Hears {
   onSignal(signal: Signal): void;
   onFault(reason: string | null): void;
@@ -53,21 +55,21 @@ export interface Hears {
 
 /** A database that a thread has open. */
 export interface ThreadDatabase {
-  /** Failure `unavailable` also when too many calls have no answer. */
+  /** Failure `unavailable` also if too many calls have no answer. */
   call(verb: string, args: unknown[]): Promise<unknown>;
-  /** Waits for no answer any more: calls in hand may have happened or not, and later ones are refused. */
+  /** Stops waiting for answers: calls in hand may have taken effect or not, and later ones are refused. */
   giveUp(reason: Error): void;
   close(): Promise<void>;
 }
 
 /**
- * Starts the threads. All of them at once, before anybody can connect: a thread that is started while clients have taken
- * the last descriptor ends the process.
+ * Starts all the threads at once, before clients can connect: starting a thread when clients hold the last file
+ * descriptor ends the process.
  */
 export function createStoreThreads(): StoreThreads {
   const writer = startThread();
   const readers = Array.from({ length: READERS }, startThread);
-  // Whoever ends the process without closing (an error, process.exit) leaves a file that can be copied as it lies there.
+  // A process that ends without closing (an error, process.exit) leaves a database file that can be copied as it is.
   const leave = () => writer.leave();
   process.once("exit", leave);
   return {
@@ -131,7 +133,7 @@ function startThread(): StoreThread {
     }
   };
 
-  /** An error outside of every verb: what is in hand may have happened or not. It surfaces here as uncaught, as it would without threads. */
+  /** An error outside every verb: calls in hand may have taken effect. It surfaces as uncaught, as without threads. */
   worker.onerror = (event) => {
     ended = event.error ?? new Error(event.message);
     for (const { asked, started, closed } of databases.values()) {
@@ -168,7 +170,7 @@ function startThread(): StoreThread {
         try {
           tellWorker({ kind: "calls", database: id, calls: waiting });
         } catch {
-          // One of them has an argument that is no plain data: an error in its caller, which the others do not share.
+          // One call has an argument that is not plain data. That is its caller's error, and must not fail the others.
           for (const one of waiting) sendAlone(one);
         }
       };
@@ -225,7 +227,7 @@ function startThread(): StoreThread {
   };
 }
 
-/** In the compiled program the worker has its path relative to src/; see scripts/build.ts. */
+/** In the compiled program the worker's path is relative to src/; see scripts/build.ts. */
 function workerPath(): string {
   return Bun.isStandaloneExecutable ? "./store/store.worker.ts" : new URL("./store.worker.ts", import.meta.url).href;
 }

@@ -48,7 +48,7 @@ async function hostileApp(set: Record<string, unknown> = {}) {
 describe("mail that a child does not survive", () => {
   test.each([
     ["whole", "Only part of the message was read: reading it takes too much time."],
-    ["crash", "Only part of the message was read: reading it ends the process that does it."],
+    ["crash", "Only part of the message was read: reading it crashes the process."],
   ])("(%s) is verified and arrives as raw text with a defect; mail beside it arrives as ever", async (how, defect) => {
     await using t = await hostileApp();
     const ordinary = await signMail(plainMail({ to: bot, subject: "ordinary" }), rsa);
@@ -68,7 +68,7 @@ describe("mail that a child does not survive", () => {
   test("even as raw text is put off, and the server goes on", async () => {
     await using t = await hostileApp();
     const reply = await t.send(await t.poisoned("always", "poison"));
-    expect(reply.lines[0]).toMatch(/^451 4\.3\.0 The message cannot be examined at the moment; try again later/);
+    expect(reply.lines[0]).toMatch(/^451 4\.3\.0 The message cannot be examined right now; try again later/);
     expect((await t.send(await signMail(plainMail({ to: bot, subject: "ordinary" }), rsa))).code).toBe(250);
     expect((await t.inbox()).map(({ subject }) => subject)).toEqual(["ordinary"]);
   });
@@ -118,7 +118,7 @@ describe("held mail that a child does not survive", () => {
       const [notice] = await app.app.store.listOutbound(app.userId, { type: "notice" }, { limit: 1 });
       const { subject, content } = notice?.message ?? {};
       expect(content?.to).toEqual([{ address: "owner@example.net", name: "" }]);
-      expect(subject).toBe("A mail waits for your approval");
+      expect(subject).toBe("An email is waiting for your approval");
       expect(content?.text).toContain(sent.body.message_id);
       expect(`${content?.text}${content?.html}`).not.toMatch(/Quarterly|Poison|ann@outside/);
       const approve = /^Approve: (http\S+)$/m.exec(content?.text ?? "")?.[1] ?? "";

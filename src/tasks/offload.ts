@@ -101,7 +101,7 @@ export function createOffload(options: {
         const defect = `Only part of the message was read: reading it ${lossClauses[error.loss]}.`;
         const alone = { host, alone: true };
         const plain = run("examine", { job, settings, dns, defect }, [pieces], alone);
-        return (await plain.catch(unreadable("The message cannot be examined at the moment; try again later"))).output;
+        return (await plain.catch(unreadable("The message cannot be examined right now; try again later"))).output;
       }
     },
 
@@ -114,12 +114,12 @@ export function createOffload(options: {
     async safeHtml(html, { images, raw }) {
       const hasPictures = raw !== null && /cid:/i.test(html);
       const shown = run("safeHtml", { html, images, limits }, hasPictures ? [raw] : []);
-      return (await shown.catch(otherwise("<p>This HTML takes too long to be shown safely.</p>"))).output;
+      return (await shown.catch(otherwise("<p>This HTML takes too long to display safely.</p>"))).output;
     },
 
     async readHtml(html) {
       const read = run("readHtml", { html });
-      return (await read.catch(unreadable("The HTML takes too much time or memory to be read."))).output;
+      return (await read.catch(unreadable("The HTML takes too much time or memory to read."))).output;
     },
 
     async links(text, html) {
@@ -151,7 +151,7 @@ export function createOffload(options: {
 
     async approvalPage(page) {
       const shown = run("approvalPage", page);
-      return (await shown.catch(unreadable("The message takes too much time or memory to be shown."))).output;
+      return (await shown.catch(unreadable("The message takes too much time or memory to show."))).output;
     },
 
     async compose(mail) {
@@ -166,7 +166,7 @@ export function createOffload(options: {
       }
       const { rest, blobs } = await apart(mail);
       const composed = run("compose", { mail: rest }, blobs);
-      const made = await composed.catch(unreadable("The message takes too much time to be composed."));
+      const made = await composed.catch(unreadable("The message takes too much time to compose."));
       const { output } = made;
       const [raw = new Uint8Array()] = made.blobs;
       return { raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), contentHash: output.contentHash };
@@ -177,7 +177,7 @@ export function createOffload(options: {
 const lossClauses = {
   time: "takes too much time",
   memory: "takes too much memory",
-  crash: "ends the process that does it",
+  crash: "crashes the process",
 } as const;
 
 const unsearchable: Search = {

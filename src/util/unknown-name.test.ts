@@ -34,7 +34,7 @@ test("an unknown name is told what it probably stands for", () => {
 test("a name that is near to none is told which there are, when they are few", () => {
   expect(unknownSentence("send_at", ["to", "body"])).toBe("is unknown: known are to, body");
   expect(unknownSentence("__proto__", ["to", "body"])).toBe("is unknown: known are to, body");
-  expect(unknownSentence("x", [])).toBe("is unknown: nothing can be given here");
+  expect(unknownSentence("x", [])).toBe("is unknown: none are allowed here");
   expect(unknownSentence("", ["to"])).toBe("is unknown: known are to");
   const many = Array.from({ length: 21 }, (_, i) => `member_number_${i}_of_many`);
   expect(unknownSentence("zzz", many)).toBe("is unknown");

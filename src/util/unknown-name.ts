@@ -10,7 +10,7 @@ const synonyms = new Map([["text", "body"]]);
 export function unknownSentence(name: string, known: readonly string[]): string {
   const meant = meantBy(name.slice(0, NAME_CHARS_MAX), known);
   if (meant !== null) return `is unknown: did you mean ${meant}?`;
-  if (known.length === 0) return "is unknown: nothing can be given here";
+  if (known.length === 0) return "is unknown: none are allowed here";
   return known.length > LISTED_MAX ? "is unknown" : `is unknown: known are ${known.join(", ")}`;
 }
 

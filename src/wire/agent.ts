@@ -11,7 +11,7 @@ export const Agent = Type.Object(
     webhook_url: Type.String({ description: "Empty when the agent has none." }),
     webhook_status: oneOf("enabled", "disabled"),
     webhook_failing_since: Type.Optional(
-      time("Since when every attempt has failed; absent while the endpoint is healthy."),
+      time("The time since which every attempt has failed; absent while the endpoint is healthy."),
     ),
     webhook_disabled_reason: Type.Optional(Type.String({ description: "One sentence." })),
     agent_mode: oneOf("cloud", "local"),
@@ -32,10 +32,12 @@ export const Agent = Type.Object(
         unsearched: Type.Optional(Type.Boolean()),
         patterns: Type.Optional(Type.Array(Type.String())),
       }),
-      "What is held while `hitl_enabled`; null and no rule at all hold everything.",
+      "What is held while `hitl_enabled`; null or no rule holds everything.",
     ),
     hitl_allow: Type.Array(Type.String(), { description: "Mail only to these addresses and domains is not held." }),
-    hitl_reviewers: Type.Array(Type.String(), { description: "Told of held mail beside the account's own address." }),
+    hitl_reviewers: Type.Array(Type.String(), {
+      description: "Told of held mail, in addition to the account's own address.",
+    }),
     undo_seconds: Type.Integer({ description: "How long each message can be cancelled before it leaves." }),
     paused: Type.Boolean({ description: "Outbound mail and deliveries are frozen; inbound mail is still stored." }),
   },

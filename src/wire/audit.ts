@@ -8,15 +8,17 @@ export const AuditEntry = Type.Object(
     id: Type.String(),
     at: time(),
     action: oneOf("approve", "edit_approve", "reject", "expire_approve", "expire_reject", "release", "undo"),
-    by: Type.String({ description: "The address of who decided, or `expiry`." }),
+    by: Type.String({ description: "The address of the person who decided, or `expiry`." }),
     how: oneOf("api", "session", "cli", "link", "expiry"),
     ip: Type.Optional(Type.String({ description: "Where the decision came from." })),
     message_id: Type.String(),
     agent_id: Type.String(),
-    content_hash: Type.String({ description: "What was decided about: of an edit, what left." }),
+    content_hash: Type.String({
+      description: "The content that was decided about; after an edit, the content that left.",
+    }),
     detail: Type.Optional(
       Type.Object({
-        reason: Type.Optional(Type.String({ description: "Of a rejection." })),
+        reason: Type.Optional(Type.String({ description: "For a rejection." })),
         before: Type.Optional(Original),
         changed: Type.Optional(
           Type.Array(oneOf(...editableParts), { description: "The parts that the edit changed." }),

@@ -12,9 +12,9 @@ export const Conversation = Type.Object(
   {
     ...conversationIdentity,
     participants: Type.Array(Type.String(), {
-      description: "Who wrote in it and whom the agent wrote to, without the agent; 50 at most.",
+      description: "Its senders and recipients, except the agent; at most 50.",
     }),
-    message_count: Type.Integer({ description: "Of both directions." }),
+    message_count: Type.Integer({ description: "In both directions." }),
     unread_count: Type.Integer(),
     last_message_at: time(),
     last_message: Type.Object({

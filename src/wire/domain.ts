@@ -20,7 +20,7 @@ export const Domain = Type.Object(
     }),
     created_at: time(),
     verified_at: Type.Optional(time()),
-    degraded_at: Type.Optional(time("Since when records that were there are gone; `checks` says which.")),
+    degraded_at: Type.Optional(time("The time since which published records are missing; `checks` says which.")),
     paused: Type.Boolean({ description: "Outbound mail of all its agents is frozen." }),
     checks: Type.Optional(
       Type.Array(
@@ -32,11 +32,12 @@ export const Domain = Type.Object(
           advice: Type.Optional(Type.String({ description: "What to do about it." })),
           merged: Type.Optional(
             Type.String({
-              description: "The value to publish in place of all that was found: theirs and ours in one.",
+              description:
+                "The value to publish in place of everything that was found: the existing records and ours combined.",
             }),
           ),
           suggested_domain: Type.Optional(
-            Type.String({ description: "A domain for agents, where this one receives its mail elsewhere." }),
+            Type.String({ description: "A domain to use for agents, if this one receives its mail elsewhere." }),
           ),
           lookups: Type.Optional(
             Type.Integer({ description: "DNS look-ups of the SPF record, merged if there is one; 11: more than 10." }),

@@ -16,11 +16,11 @@ const maybe = (description?: string) => nullable(Type.String(), description);
 const fate = {
   ...aboutMessage,
   email_message_id: Type.String({ description: "The Message-ID field." }),
-  recipient: Type.String({ description: "Whom this is about." }),
+  recipient: Type.String({ description: "The recipient that this is about." }),
   status: oneOf("held", "queued", "sending", "sent", "delivered", "deferred", "bounced", "failed", "cancelled"),
   method: nullable(oneOf("relay", "smtp", "capture"), "How it left; null when it did not."),
   smtp_reply: maybe("The last reply of the next host, or what its bounce says."),
-  error: maybe("What kept it from leaving, when no reply says so."),
+  error: maybe("Why it did not leave, if no reply says so."),
   attempts: Type.Integer(),
 };
 
@@ -29,12 +29,12 @@ const held = {
   subject: text,
   recipients: Type.Array(Type.String(), { description: "The first 50 of them." }),
   rule: Type.String({ description: "Which rule holds it: `approval` holds everything, `loop` is the loop breaker." }),
-  reason: Type.String({ description: "A sentence for people." }),
+  reason: Type.String({ description: "A sentence for readers." }),
 };
 
 const decided = {
   ...aboutMessage,
-  by: Type.String({ description: "The address of who decided." }),
+  by: Type.String({ description: "The address of the person who decided." }),
   how: oneOf("api", "session", "cli", "link", "expiry"),
 };
 
@@ -50,7 +50,7 @@ const data = {
     ...held,
     approval_expires_at: nullable(time()),
     withdrawn_by: Type.Optional(
-      Type.String({ description: "It waits again, because this person took the approval back." }),
+      Type.String({ description: "The person who undid the approval, so that the message waits again." }),
     ),
   }),
   "message.approved": Type.Object({ ...decided, edited: Type.Boolean() }),
@@ -65,9 +65,9 @@ const data = {
     domain: text,
     problems: Type.Array(Type.Object({ record: text, status: oneOf("missing", "mismatch") })),
   }),
-  "loop.stopped": Type.Object({ ...held, release: Type.String({ description: "The request that lets it go on." }) }),
+  "loop.stopped": Type.Object({ ...held, release: Type.String({ description: "The request that releases it." }) }),
   "webhook.disabled": Type.Object({
-    endpoint_id: Type.String({ description: "The webhook's id; of an agent's own webhook, the agent's address." }),
+    endpoint_id: Type.String({ description: "The webhook's id; for an agent's own webhook, the agent's address." }),
     webhook_id: maybe(),
     agent_id: maybe(),
     url: text,
@@ -81,7 +81,7 @@ const data = {
 export type EventData = { [T in EventType]: Static<(typeof data)[T]> };
 
 const descriptions: Record<EventType, string> = {
-  "message.received": "An agent got mail.",
+  "message.received": "An agent received mail.",
   "message.sent": "The next server accepted a message for a recipient.",
   "message.delivered": "A delivery report says that it arrived.",
   "message.deferred": "It could not be sent yet and will be retried.",
@@ -91,18 +91,18 @@ const descriptions: Record<EventType, string> = {
   "message.held": "A message waits for a decision.",
   "message.approved": "A person approved a held message.",
   "message.rejected": "A person rejected a held message.",
-  "message.expired": "Nobody decided in time.",
+  "message.expired": "No one decided in time.",
   "domain.verified": "A domain was proven.",
   "domain.degraded": "The records of a verified domain are no longer correct.",
   "loop.stopped": "The loop breaker stopped a conversation.",
   "webhook.disabled": "An endpoint was disabled; its deliveries wait.",
-  "webhook.test": "Somebody tried a webhook.",
+  "webhook.test": "A webhook was tested.",
 };
 
 function envelope<P extends TProperties>(type: EventType, members: P) {
   return Type.Object(
     {
-      id: Type.String({ description: "The same in the log, at every webhook and on the WebSocket." }),
+      id: Type.String({ description: "The same in the log, in every webhook and on the WebSocket." }),
       type: Type.Unsafe<EventType>({ type: "string", const: type }),
       timestamp: time(),
       agent_id: Type.Optional(Type.String({ description: "The agent it is about." })),

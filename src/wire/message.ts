@@ -11,12 +11,12 @@ import { addresses, nullable, oneOf, time } from "./words.ts";
 const claims = {
   auto_submitted: nullable(
     Type.String(),
-    "What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically.",
+    "Set if no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically.",
   ),
   list_id: nullable(Type.String(), "The mailing list that it came through (RFC 2919); null for outbound messages."),
   precedence: nullable(
     Type.String(),
-    "`bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages.",
+    "Such as `bulk`, `list` or `junk`: do not answer such mail automatically. Null for outbound messages.",
   ),
   in_reply_to: nullable(
     Type.String(),
@@ -49,7 +49,7 @@ const summary = {
   subject: Type.String(),
   conversation_id: Type.String(),
   status: oneOf("unread", "read", ...outboundStatuses),
-  created_at: time("When it was received, or handed in."),
+  created_at: time("When it was received or submitted."),
   direction: oneOf("inbound", "outbound"),
   verified: Type.Boolean({ description: "Whether the From domain itself is proven." }),
   verified_domain: nullable(Type.String()),
@@ -87,8 +87,8 @@ const Authentication = Type.Object(
     arc: Type.Object({ result: dmarcResult }),
     unsigned: Type.Array(Type.String(), {
       description:
-        "When the proof rests on DKIM alone: fields of the message that no proving signature covers, such as `Reply-To`. " +
-        "Whoever passed the message on could have written them. Empty when SPF aligns, too, and when nothing is proven.",
+        "If the proof rests on DKIM alone: fields of the message that no proving signature covers, such as `Reply-To`. " +
+        "Any server that relayed the message could have written them. Empty if SPF also aligns, and if nothing is proven.",
     }),
   },
   { $id: "Authentication" },

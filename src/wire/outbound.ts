@@ -31,7 +31,7 @@ export const Recipient = Type.Object(
     status: oneOf("held", "queued", "sending", "sent", "delivered", "deferred", "bounced", "failed", "cancelled"),
     method: Type.Optional(method),
     smtp_reply: nullable(Type.String(), "The last reply of the next host, or of its bounce."),
-    error: nullable(Type.String(), "What keeps it from leaving, when no reply says so."),
+    error: nullable(Type.String(), "Why it has not left, if no reply says so."),
     attempts: Type.Integer(),
     at: time("When its status last changed."),
     next_attempt_at: Type.Optional(time()),
@@ -52,8 +52,7 @@ export const Sent = Type.Object(
     recipients: Type.Array(Recipient),
     fix: Type.Optional(
       Type.String({
-        description:
-          "Of a reply that left out addresses which nothing proves: which ones, and how to write to them all the same.",
+        description: "For a reply that left out unproven addresses: which ones, and how to write to them anyway.",
       }),
     ),
   },
@@ -69,17 +68,19 @@ export const Forecast = Type.Object(
       Type.Object({
         address: Type.String(),
         method,
-        first_time: Type.Boolean({ description: "The agent neither wrote to it nor heard from it before." }),
+        first_time: Type.Boolean({ description: "The agent has never written to it or heard from it." }),
       }),
     ),
   },
   { $id: "Forecast" },
 );
 
-const contentHash = Type.String({ description: "SHA-256 over all recipients and the bytes: names what would leave." });
+const contentHash = Type.String({
+  description: "SHA-256 over all recipients and the bytes: identifies what would be sent.",
+});
 
 const editedPartList = Type.Array(oneOf(...editableParts), {
-  description: "In what it differs from what the agent wrote.",
+  description: "The parts that differ from what the agent wrote.",
 });
 
 /** The answer to an approval. */
@@ -138,7 +139,7 @@ export const Outbound = Type.Object(
     content_hash: Type.Optional(contentHash),
     first_time: Type.Optional(
       Type.Array(Type.String(), {
-        description: "Recipients that the agent had neither written to nor heard from before.",
+        description: "Recipients that the agent had never written to or heard from.",
       }),
     ),
     links: Type.Optional(
@@ -154,13 +155,13 @@ export const Outbound = Type.Object(
     headers: Type.Optional(
       Type.Array(Type.Object({ name: Type.String(), value: Type.String() }), {
         description:
-          "What leaves in the header beside the members above: recipients' names, the ids of the thread, the agent's own " +
+          "Header fields that are sent in addition to the members above: recipients' names, the ids of the thread, the agent's own " +
           "fields. In lists only while it waits for approval.",
       }),
     ),
     unsearched: Type.Optional(
       Type.Array(Type.Object({ name: Type.String(), why: Type.String() }), {
-        description: "While it waits for approval: parts that nobody here can read as text.",
+        description: "While it waits for approval: parts that the server cannot search as text.",
       }),
     ),
     review_notes: Type.Optional(

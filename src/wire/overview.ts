@@ -8,7 +8,7 @@ export const Overview = Type.Object(
     unread: Type.Integer({ description: "Messages in all mailboxes together." }),
     pending_approval: Type.Integer(),
     deliveries: Type.Object({
-      pending: Type.Integer({ description: "Those that will be tried, for the first time or again." }),
+      pending: Type.Integer({ description: "Those that will be tried or retried." }),
       failing_endpoints: Type.Array(
         Type.Object({
           endpoint_id: Type.String({ description: "The agent's address, or the account webhook's id." }),
@@ -27,8 +27,7 @@ export const Overview = Type.Object(
         failed: Type.Integer({ description: "Failed or bounced for every recipient." }),
       }),
       {
-        description:
-          "The last 30 days, today included, oldest first; by the time when a message came or was handed in.",
+        description: "The last 30 days, today included, oldest first; by the time a message was received or submitted.",
       },
     ),
   },

@@ -7,7 +7,7 @@ export const Problem = Type.Object(
     title: Type.String(),
     status: Type.Integer(),
     detail: Type.String(),
-    code: Type.String({ description: "Stable; decide by it." }),
+    code: Type.String({ description: "Stable; branch on it." }),
     fix: Type.Optional(Type.String({ description: "What to do next, in one sentence." })),
     request_id: Type.String(),
     errors: Type.Optional(Type.Array(Type.Object({ field: Type.String(), message: Type.String() }))),

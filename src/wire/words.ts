@@ -21,7 +21,7 @@ export function page<N extends string, T extends TSchema>(name: N, items: T) {
   return Type.Object({
     ...({ [name]: Type.Array(items) } as { [P in N]: ReturnType<typeof Type.Array<T>> }),
     next_token: Type.Optional(
-      Type.String({ description: "Give it as `token` for the next page; absent on the last." }),
+      Type.String({ description: "Pass it as `token` for the next page; absent on the last." }),
     ),
   });
 }

@@ -145,7 +145,7 @@ export function approvalLinkCases(it: ApiWorld): void {
       expect({ status: first.status, title: title(first.body) }).toEqual({ status: 200, title: "Approved" });
       const again = await press(approve.path, { t: approve.token });
       expect({ status: again.status, title: title(again.body) }).toEqual({ status: 409, title: "Already approved" });
-      expect(again.body).toContain("by a link from the mail");
+      expect(again.body).toContain("by a link from the email");
       expect((await press(reject.path, { t: reject.token })).status).toBe(409);
       expect((await open(approve)).status).toBe(409);
       const { reviewed_by: by } = await shown();

@@ -268,14 +268,14 @@ export function approvalCases(it: ApiWorld): void {
         { action: "approve" },
       ]);
       expect((await it.api.post(`${held.path}/undo`)).body).toMatchObject({
-        ...{ status: 409, detail: "The message waits for a decision; no approval stands." },
+        ...{ status: 409, detail: "The message is waiting for a decision; there is no approval to undo." },
       });
 
       await it.api.patch(`/api/v1/agents/${agent}`, { undo_seconds: 0 });
       const sent = await it.api.post(`${held.path}/approve`, { content_hash: undone.body.content_hash });
       expect(sent.body).toMatchObject({ status: "sent", edited: false });
       expect((await it.api.post(`${held.path}/undo`)).body).toMatchObject({
-        ...{ status: 409, code: "conflict", detail: "It is too late: 1 of 1 recipients are being tried, or were." },
+        ...{ status: 409, code: "conflict", detail: "It is too late: delivery to 1 of 1 recipients has started." },
       });
     });
 

@@ -56,8 +56,8 @@ export const badMessages: BadMessage[] = [
     }),
     errors: {
       "to.0": /^is not an address: /,
-      "to.1": /nobody has on this server/,
-      "cc.0": /nobody has on this server/,
+      "to.1": /does not exist on this server/,
+      "cc.0": /does not exist on this server/,
       reply_to_message_id: /is neither a message of/,
       "references.0": /^must be a Message-ID/,
     },
@@ -102,7 +102,7 @@ export const badMessages: BadMessage[] = [
       cc: Array.from({ length: 40 }, (_, i) => `TO${i}@outside.example`),
       bcc: Array.from({ length: 11 }, (_, i) => `bcc${i}@outside.example`),
     }),
-    errors: { to: /names 51 recipients; at most 50/ },
+    errors: { to: /names 51 recipients; a message has at most 50/ },
   },
   {
     name: "header fields that are the server's",

@@ -345,7 +345,7 @@ export function gateCases(it: ApiWorld): void {
       const send = async (to: string) => (await it.api.post("/api/v1/send", { ...mail, from: agent, to: [to] })).body;
       expect((await send(sibling)).status).toBe("sent");
       expect(await send(stranger)).toMatchObject({
-        hold: { rule: "outside", reason: `It leaves this account for ${stranger}.` },
+        hold: { rule: "outside", reason: `It goes to ${stranger}, outside this account.` },
       });
     });
 

@@ -93,7 +93,7 @@ export function replyCases(it: ApiWorld): void {
       const anonymous = await it.api.post(`${path(agent, await newest(agent))}/reply`, { body: "Who?" });
       expect(anonymous).toMatchObject({
         status: 400,
-        body: { errors: [{ field: "to", message: expect.stringMatching("names nobody") }] },
+        body: { errors: [{ field: "to", message: expect.stringMatching("has no address to reply to") }] },
       });
     });
 

@@ -324,7 +324,7 @@ export function sendCases(it: ApiWorld): void {
       const [{ message_id: received }] = (await it.inbox(agent)).body.messages;
       const { status, body: problem } = await it.api.get(`/api/v1/messages/${received}`);
       expect({ status, fix: problem.fix }).toEqual({
-        ...{ status: 404, fix: "What an agent received is at /api/v1/agents/{email}/messages/{id}." },
+        ...{ status: 404, fix: "Received messages are at /api/v1/agents/{email}/messages/{id}." },
       });
     });
 
@@ -346,7 +346,7 @@ export function sendCases(it: ApiWorld): void {
 
       const { body: gone } = await send(mail(agent, outside));
       expect(await it.api.post(`/api/v1/messages/${gone.message_id}/cancel`)).toMatchObject({
-        ...{ status: 409, body: { detail: "The message is sent; nothing of it can be taken back." } },
+        ...{ status: 409, body: { detail: "The message is sent; no part of it can be cancelled." } },
       });
     });
   });

@@ -150,7 +150,7 @@ export function strictCases(it: ApiWorld): void {
         [`/api/v1/agents/${agent}/messages?pageSize=1`, "pageSize", "is unknown: did you mean page_size?"],
         [`/api/v1/agents/${agent}/messages/msg_x?peak=true`, "peak", "is unknown: did you mean peek?"],
         [`/api/v1/agents/${agent}/messages?__proto__=1`, "__proto__", "is unknown"],
-        [`/api/v1/agents/${agent}?expand=all`, "expand", "is unknown: nothing can be given here"],
+        [`/api/v1/agents/${agent}?expand=all`, "expand", "is unknown: none are allowed here"],
         [`/api/v1/agents/${agent}/ws?after=1`, "after", "is unknown: known are token"],
       ];
       for (const [path, field, says] of rows) {

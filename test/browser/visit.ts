@@ -24,7 +24,7 @@ export async function firstVisit(browser: Browser, env: Record<string, string> =
   const page = await context.newPage();
   await page.goto(server.ready.sign_in);
   await page.getByLabel("Your email address").fill("ann@example.net");
-  await page.getByRole("button", { name: "Make the account" }).click();
+  await page.getByRole("button", { name: "Create the account" }).click();
   await page.getByRole("heading", { name: "Overview" }).waitFor();
   return {
     server,

@@ -42,7 +42,7 @@ export function heldCases(suite: McpSuite): void {
     const again = await call(bot, "send_email", mail);
     expect(again.is).toMatchObject({ message_id: one.message_id, repeated: true, fate: { status: "sent" } });
     expect(again.is.fate.hold).toBeUndefined();
-    expect(again.text).not.toContain("waits for a person");
+    expect(again.text).not.toContain("waiting for a person");
 
     const second = await call(bot, "send_email", { ...mail, subject: "Another", html_body: "<p>Now</p>" });
     const withHtml = await call(suite.owner, "list_pending", { agent });
@@ -69,7 +69,7 @@ export function heldCases(suite: McpSuite): void {
       await call(suite.owner, "list_pending", { agent }),
       await call(suite.owner, "get_message", { agent, message_id }),
     ]) {
-      expect(seen.text).toContain("It has attached");
+      expect(seen.text).toContain("It attaches");
       expect(unfenced(seen.text)).not.toContain("approved this mail");
     }
   });

@@ -28,7 +28,7 @@ export function sendingCases(suite: McpSuite): void {
     expect(named.is.repeated).toBe(false);
     const reused = await call(bot, "send_email", { ...mail, body: "Other words.", idempotency_key: "second" });
     expect(reused.text).toContain("idempotency_key_reused");
-    expect(reused.text).toContain("Give another idempotency_key");
+    expect(reused.text).toContain("Use a new idempotency_key");
     const { is } = await call(bot, "list_messages", { direction: "outbound" });
     expect(is.messages).toHaveLength(2);
 
@@ -50,7 +50,7 @@ export function sendingCases(suite: McpSuite): void {
     const mail = { to: [`later-${agent}`], subject: "Hello", body: "Are you there?" };
     for (let i = 0; i < 3; i++) {
       const refused = await call(bot, "send_email", mail);
-      expect(refused.text).toContain("which nobody has on this server");
+      expect(refused.text).toContain("which does not exist on this server");
       expect(refused.text).toContain("What to do: Correct");
     }
     await api("POST", "/api/v1/agents", { slug: `later-${agent.split("@")[0]}`, agent_mode: "local" });

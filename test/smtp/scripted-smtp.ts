@@ -1,6 +1,6 @@
 /**
- * An SMTP server on loopback for tests of our own client: real sockets and TLS, and a script that may change, hold
- * or break any of its replies. Left alone it is a polite server that takes everything.
+ * An SMTP server on loopback for tests of e2a's SMTP client: real sockets and TLS, and a script that may change, hold
+ * or break any of its replies. Without a script it accepts everything.
  */
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { createServer as createTlsServer, TLSSocket } from "node:tls";
@@ -8,29 +8,29 @@ import { generate } from "selfsigned";
 import type { TlsPair } from "../../src/net/tls.ts";
 
 /**
- * Where the conversation is when the script is asked. `message` is the reply to the final dot. The argument is what
- * stands behind the verb (EHLO name, AUTH mechanism), the bare address for `mail` and `rcpt`, else "".
+ * The stage of the dialogue at which the script is asked. `message` is the reply to the final dot. The argument is the
+ * text after the verb (EHLO name, AUTH mechanism), the bare address for `mail` and `rcpt`, otherwise "".
  */
 export type Stage = "greeting" | "ehlo" | "starttls" | "auth" | "mail" | "rcpt" | "data" | "message" | "rset" | "quit";
 
-/** What to do instead of, or beside, replying. Without `say` nothing is said. */
+/** What to do instead of replying, or after it. Without `say` no reply is sent. */
 export interface Action {
-  /** The reply, its lines parted by \n; need not be SMTP at all. */
+  /** The reply, with lines separated by \n; it need not be SMTP. */
   say?: string;
-  /** close: FIN behind what was said. reset: RST. hang: silence from here on, the connection stays. */
+  /** close: FIN after the reply. reset: RST. hang: silence from here on, with the connection open. */
   do: "close" | "reset" | "hang";
 }
 
-/** A reply text (its code decides how the server goes on), an action, or undefined for the polite reply. */
+/** A reply text (its code decides how the server continues), an action, or undefined for the normal reply. */
 export type Scripted = string | Action | undefined;
 
 export interface ScriptedMessage {
   from: string;
   to: string[];
-  /** As sent, dots unstuffed, without the final dot. */
+  /** As sent, with dots unstuffed and without the final dot. */
   raw: Buffer;
   tls: boolean;
-  /** Who had signed in, or null. */
+  /** The signed-in user, or null. */
   user: string | null;
 }
 
@@ -39,11 +39,11 @@ export interface ScriptedOptions {
   tls?: "starttls" | "implicit";
   /** Default: one for 127.0.0.1 and localhost, made for this server; trust it by `smtp.tls.cert`. */
   certificate?: TlsPair;
-  /** Sign-in is then offered, and required before MAIL. */
+  /** If given, sign-in is offered, and required before MAIL. */
   auth?: { username: string; password: string; mechanism?: "PLAIN" | "LOGIN" };
-  /** Lines of the EHLO answer beside STARTTLS and AUTH. */
+  /** Lines of the EHLO answer besides STARTTLS and AUTH. */
   extensions?: string[];
-  /** Asked for every reply; may be slow, to hold a reply back. Connections are counted from 1. */
+  /** Called for every reply; it may be slow, to hold a reply back. Connections are counted from 1. */
   on?: (stage: Stage, argument: string, connection: number) => Scripted | Promise<Scripted>;
   /** Default: any free port. */
   port?: number;
@@ -56,15 +56,15 @@ export interface ScriptedSmtp extends AsyncDisposable {
   readonly tls: TlsPair | null;
   /** Every message that got a 2yz, in order. */
   readonly messages: ScriptedMessage[];
-  /** Every line clients sent outside of messages, in order; for "the password was never sent". */
+  /** Every line that clients sent outside of messages, in order; for "the password was never sent". */
   readonly lines: string[];
   /** Connections so far, open now, and the most at once. */
   readonly connections: { total: number; open: number; peak: number };
-  /** Resolves with the messages when there are `count` of them. */
+  /** Resolves with the messages once there are `count` of them. */
   received(count: number): Promise<ScriptedMessage[]>;
   /** Resolves when no connection is open. */
   quiet(): Promise<void>;
-  /** Closes (FIN) or resets all connections; new ones are welcome. */
+  /** Closes (FIN) or resets all connections; new ones are accepted. */
   hangUp(how?: "close" | "reset"): void;
 }
 
@@ -154,14 +154,14 @@ interface Ledger {
   connection: number;
 }
 
-/** One connection from greeting to end. */
+/** Serves one connection from greeting to end. */
 async function converse(peer: Peer, options: ScriptedOptions, pair: TlsPair | null, ledger: Ledger): Promise<void> {
   let secure = options.tls === "implicit";
   let user: string | null = null;
   let from: string | null = null;
   let to: string[] = [];
 
-  /** Says what the script wants, or `polite`. Resolves with the reply, or null when the conversation is over. */
+  /** Sends what the script wants, or `polite`. Resolves with the reply, or null if the dialogue is over. */
   const answer = async (stage: Stage, argument: string, polite: string): Promise<string | null> => {
     const wanted = (await options.on?.(stage, argument, ledger.connection)) ?? polite;
     if (typeof wanted === "string") {
@@ -237,7 +237,7 @@ async function converse(peer: Peer, options: ScriptedOptions, pair: TlsPair | nu
   }
 }
 
-/** PLAIN with or without an initial response, or LOGIN (RFC 4954, RFC 4616). Null when the client left. */
+/** Reads PLAIN with or without an initial response, or LOGIN (RFC 4954, RFC 4616). Null if the client left. */
 async function readCredentials(
   rest: string,
   wire: { say(reply: string): void; line(): Promise<string | null> },
@@ -264,7 +264,7 @@ const finalDot = Buffer.from("\r\n.\r\n");
 
 /** The client's side of one connection, read on demand, in order. */
 class Peer {
-  /** Doubles when full, so that large mail is copied a few times only. */
+  /** Doubles when full, so that large mail is copied only a few times. */
   private store = Buffer.allocUnsafe(16 * 1024);
   private start = 0;
   private end = 0;
@@ -287,7 +287,7 @@ class Peer {
     this.socket.resetAndDestroy();
   }
 
-  /** The next line without CRLF, or null when the client has gone. */
+  /** The next line without CRLF, or null if the client has gone. */
   line(): Promise<string | null> {
     return this.take((bytes) => {
       const end = bytes.indexOf("\r\n");
@@ -295,10 +295,10 @@ class Peer {
     });
   }
 
-  /** Everything up to the final dot, dots unstuffed (RFC 5321 4.5.2), or null when the client went before it. */
+  /** Everything up to the final dot, dots unstuffed (RFC 5321 4.5.2), or null if the client left before it. */
   async message(): Promise<Buffer | null> {
     let searched = 0;
-    // One character a byte, so that 8-bit mail stays as it is. The CRLF that ended DATA counts for the first line.
+    // One character per byte, so that 8-bit mail is unchanged. The CRLF that ended DATA counts for the first line.
     const stuffed = await this.take((bytes) => {
       if (bytes.subarray(0, 3).equals(loneDot)) return ["", 3];
       const end = bytes.indexOf(finalDot, searched);
@@ -308,7 +308,7 @@ class Peer {
     return stuffed === null ? null : Buffer.from(`\r\n${stuffed}`.replaceAll("\r\n.", "\r\n").slice(2), "latin1");
   }
 
-  /** The server's half of the handshake. False when it fails. */
+  /** The server's half of the TLS handshake. False if it fails. */
   secure(pair: TlsPair): Promise<boolean> {
     this.socket.removeAllListeners("data");
     this.start = this.end = 0;
@@ -346,7 +346,7 @@ class Peer {
     this.end += chunk.copy(this.store, this.end);
   }
 
-  /** Asks `find` again whenever there is more; it returns what it found and how many bytes that used up. */
+  /** Calls `find` again whenever more bytes arrive; it returns what it found and how many bytes that used. */
   private async take<T>(find: (bytes: Buffer) => [found: T, used: number] | null): Promise<T | null> {
     for (;;) {
       const found = find(this.store.subarray(this.start, this.end));

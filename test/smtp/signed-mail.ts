@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { dkimSign } from "mailauth";
 import type { Zone } from "../support/dns-server.ts";
 
-/** A DKIM key pair and where its public half is published. */
+/** A DKIM key pair, and the place where its public half is published. */
 export interface SigningKey {
   domain: string;
   selector: string;
@@ -21,12 +21,12 @@ export interface KeyOptions {
   recordTags?: string;
 }
 
-/** A new key pair; RSA takes some 50 ms, so tests share one where they can. */
+/** A new key pair; RSA takes some 50 ms, so tests share one if they can. */
 export function signingKey(domain: string, options: KeyOptions = {}): SigningKey {
   const { selector = "sel", type = "rsa", bits = 2048, recordTags = "" } = options;
   const pair = type === "rsa" ? generateKeyPairSync("rsa", { modulusLength: bits }) : generateKeyPairSync("ed25519");
   const spki = pair.publicKey.export({ type: "spki", format: "der" });
-  // RFC 8463 4: the bare 32 bytes; RSA as SubjectPublicKeyInfo.
+  // RFC 8463 4: the bare 32 bytes of an Ed25519 key; an RSA key as SubjectPublicKeyInfo.
   const published = (type === "rsa" ? spki : spki.subarray(-32)).toString("base64");
   return {
     domain,
@@ -41,7 +41,7 @@ export interface MailParts {
   to?: string;
   subject?: string;
   messageId?: string;
-  /** Whole header lines, put on top. */
+  /** Whole header lines, added on top. */
   extra?: string[];
   body?: string;
 }
@@ -73,11 +73,11 @@ export interface SignOptions {
   /** t= and x=. */
   signTime?: Date;
   expires?: Date;
-  /** Default by the key's type; "rsa-sha1" for the past. */
+  /** By default that of the key's type; "rsa-sha1" for old mail. */
   algorithm?: string;
 }
 
-/** The message under one more DKIM-Signature. */
+/** Adds one more DKIM-Signature to the message. */
 export async function signMail(raw: Buffer, key: SigningKey, options: SignOptions = {}): Promise<Buffer> {
   const { domain: signingDomain, selector, privateKey } = key;
   const signature = { ...options, signingDomain, selector, privateKey };
@@ -86,7 +86,7 @@ export async function signMail(raw: Buffer, key: SigningKey, options: SignOption
   return Buffer.concat([Buffer.from(signed.signatures), raw]);
 }
 
-/** A signed message of about `bytes`, each with its own Message-ID: what benchmarks send. */
+/** A signed message of about `bytes`, each with its own Message-ID, as benchmarks send it. */
 export async function benchmarkMail(key: SigningKey, number: number, bytes = 4_096): Promise<Buffer> {
   const line = "The quick brown fox jumps over the lazy dog, again and again.\r\n";
   const from = `Sender <sender@${key.domain}>`;
@@ -97,7 +97,7 @@ export async function benchmarkMail(key: SigningKey, number: number, bytes = 4_0
   return signMail(mail(line.repeat(lines)), key);
 }
 
-/** What a domain publishes that may send from loopback and wants unproven mail refused. */
+/** The records of a domain that may send from loopback and wants unproven mail refused. */
 export function senderZone(domain: string, record = "v=DMARC1; p=reject"): Zone {
   return { [domain]: { TXT: ["v=spf1 ip4:127.0.0.1 -all"] }, [`_dmarc.${domain}`]: { TXT: [record] } };
 }

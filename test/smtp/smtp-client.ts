@@ -1,4 +1,4 @@
-/** A scripted SMTP client for tests: says what it is told, in the pieces it is told, and checks the replies. */
+/** A scripted SMTP client for tests: it sends exactly what it is told, in the given pieces, and checks the replies. */
 import { connect as connectTcp, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 
@@ -27,7 +27,7 @@ export class SmtpClient {
     this.listen(socket);
   }
 
-  /** Connects; `first` is sent at once, before any greeting (a PROXY header, an early talker). */
+  /** Connects; `first` is sent at once, before the greeting (a PROXY header, an early talker). */
   static async connect(port: number, options: { host?: string; first?: string } = {}): Promise<SmtpClient> {
     const socket = connectTcp(port, options.host ?? "127.0.0.1");
     socket.setNoDelay(true);
@@ -37,13 +37,13 @@ export class SmtpClient {
     return client;
   }
 
-  /** Sends text or bytes as they are, without waiting for anything. */
+  /** Sends text or bytes unchanged, without waiting. */
   send(bytes: string | Uint8Array): void {
     this.log.push(`C ${JSON.stringify(typeof bytes === "string" ? bytes.slice(0, 200) : `${bytes.length} bytes`)}`);
     this.socket.write(bytes);
   }
 
-  /** Sends and resolves when the bytes are out of our hands: for more than memory should hold. */
+  /** Sends, and resolves when the bytes have left the process: for more than memory should hold. */
   async sendSlowly(bytes: Uint8Array): Promise<void> {
     const { socket } = this;
     if (socket.write(bytes)) return;
@@ -58,7 +58,7 @@ export class SmtpClient {
     });
   }
 
-  /** The next reply. Rejects, with the dialogue so far, when the connection ends first. */
+  /** The next reply. Rejects, with the dialogue so far, if the connection ends first. */
   reply(): Promise<SmtpReply> {
     const ready = this.replies.shift();
     if (ready) return Promise.resolve(ready);
@@ -73,8 +73,8 @@ export class SmtpClient {
   }
 
   /**
-   * Plays a transcript: `> line` sends the line with CRLF, `< text` takes the next reply, of which one line must
-   * start with the text. Indentation and empty lines are ignored. Several `>` in a row go out in one packet.
+   * Plays a transcript: `> line` sends the line with CRLF, `< text` takes the next reply, one line of which must start
+   * with the text. Indentation and empty lines are ignored. Several `>` in a row are sent in one packet.
    */
   async play(script: string): Promise<void> {
     let unsent = "";
@@ -97,7 +97,7 @@ export class SmtpClient {
     return reply;
   }
 
-  /** STARTTLS and the handshake; certificates are not judged. `behind` goes out in plain text in the same packet. */
+  /** STARTTLS and the handshake; certificates are not checked. `behind` is sent in plain text in the same packet. */
   async startTls(
     options: ConnectionOptions = {},
     behind = "",
@@ -116,18 +116,18 @@ export class SmtpClient {
     };
   }
 
-  /** DATA, the message with dots stuffed (RFC 5321 4.5.2), the final dot; returns the reply to it. */
+  /** Sends DATA, the message with dots stuffed (RFC 5321 4.5.2) and the final dot; returns the reply to it. */
   async data(message: string | Uint8Array): Promise<SmtpReply> {
     this.send("DATA\r\n");
     await this.expect("354");
-    // One character a byte, so that binary mail arrives as it is.
+    // One character per byte, so that binary mail arrives unchanged.
     const text = Buffer.from(message as string).toString("latin1");
     const stuffed = `${text.replace(/^\./gm, "..")}${text.endsWith("\r\n") ? "" : "\r\n"}.\r\n`;
     this.send(Buffer.from(stuffed, "latin1"));
     return this.reply();
   }
 
-  /** Hangs up without a word. */
+  /** Closes the connection without QUIT. */
   destroy(): void {
     this.socket.destroy();
   }
@@ -175,7 +175,7 @@ export interface OneMessage {
   proxy?: string;
 }
 
-/** Delivers one message over its own connection and returns the last reply: of DATA, or of what was refused before. */
+/** Delivers one message over its own connection and returns the last reply: to DATA, or to a refused command. */
 export async function deliver(port: number, mail: OneMessage): Promise<SmtpReply> {
   const client = await SmtpClient.connect(port, { first: mail.proxy });
   try {

@@ -1,4 +1,4 @@
-/** An SMTP listener for tests: real sockets, a clock that stands still, and everything it received in a list. */
+/** An SMTP listener for tests: real sockets, a clock that stands still, and a list of everything it received. */
 import { generate } from "selfsigned";
 import { type SmtpListener, type SmtpOptions, startSmtp } from "../../src/inbound/smtp.ts";
 import type { AcceptedRecipient } from "../../src/inbound/smtp-session.ts";
@@ -29,8 +29,8 @@ export async function testTls(name = testHostname): Promise<TlsPair> {
 }
 
 /**
- * Listens on a free loopback port with limits that no test meets by chance. Mailboxes are all of `bot@…` and
- * postmaster; `overrides` replace any option. `await using` closes it.
+ * Listens on a free loopback port with limits that no test reaches by chance. Every `bot@…` address and postmaster is a
+ * mailbox; `overrides` replace any option. `await using` closes it.
  */
 export async function testListener(overrides: Partial<SmtpOptions> = {}): Promise<TestListener> {
   const received: Received[] = [];

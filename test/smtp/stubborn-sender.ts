@@ -1,8 +1,8 @@
 import { SmtpClient } from "./smtp-client.ts";
 
 /**
- * A sender as RFC 5321 4.5.4.1 wants it: each message is offered until it has its 250, byte for byte, over as many
- * connections as it takes. `whenUp` resolves while the server is there.
+ * A sender as RFC 5321 4.5.4.1 asks for: it offers each message until it gets a 250, byte for byte the same, over as
+ * many connections as it takes. `whenUp` resolves while the server is running.
  */
 export async function sendStubbornly(
   port: number,

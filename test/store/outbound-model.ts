@@ -1,4 +1,4 @@
-/** A model of the queue of mail out and of its holds, for property tests: what every row is, and how what is seen follows from it. */
+/** A model of the outbound queue and its holds, for property tests: the state of every row, and what clients see. */
 import { expect } from "bun:test";
 import type fc from "fast-check";
 import type { Store } from "../../src/store/store.ts";
@@ -6,7 +6,7 @@ import { step } from "../support/property.ts";
 
 export interface QueueRow {
   lane: string;
-  /** What follows from it: `open` is ready, or paused with its agent. */
+  /** Where the row is: `open` is ready, or paused with its agent. */
   place: "held" | "open" | "done";
   status: string;
   attempts: number;
@@ -17,7 +17,7 @@ export interface QueuedMessage {
   id: string;
   agent: number;
   rows: QueueRow[];
-  /** Who let it go or ended it, and whether a person did. */
+  /** The decision that released or ended it: `by` is a person's address, or `expiry`. */
   decided: { status: "queued" | "rejected" | "expired_approved" | "expired_rejected"; by: string } | null;
   expiresAt: number | null;
 }
@@ -26,7 +26,7 @@ export interface QueueModel {
   agents: { paused: boolean; hitlEnabled: boolean; hitlTtlSeconds: number; undoSeconds: number; approves: boolean }[];
   paused: { domain: boolean; account: boolean };
   messages: QueuedMessage[];
-  /** All leases that were ever given, with those that have ended. */
+  /** Every lease ever given, including ended ones. */
   leases: { message: QueuedMessage; n: number; token: string }[];
 }
 export interface QueueWorld {
@@ -52,7 +52,7 @@ export function statusOf({ rows, decided }: QueuedMessage): string {
 }
 export const waiting = (row: QueueRow) => (row.attempts > 0 ? "deferred" : "queued");
 
-/** All that can be seen of the queue is as the model has it. */
+/** Checks that everything visible of the queue matches the model. */
 async function compare(model: QueueModel, { store, userId, lanes }: QueueWorld): Promise<void> {
   for (const message of model.messages) {
     const found = await store.getOutbound(userId, message.id);

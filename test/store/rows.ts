@@ -11,7 +11,7 @@ import type { Store } from "../../src/store/store.ts";
 import { newId } from "../../src/util/id.ts";
 import { newSecret, unique } from "./stores.ts";
 
-/** The time at which rows of tests come to be, unless they say otherwise. */
+/** The creation time of test rows, unless they give another. */
 export const noon = new Date("2026-05-15T12:00:00.123Z");
 
 /** `ms` after noon. */
@@ -24,7 +24,7 @@ export function addAccount(store: Store, now = noon): Promise<UserRow> {
   return store.createAccount({ email: `${unique("person")}@people.example`, name: "", secret: newSecret(), now });
 }
 
-/** A new agent; with `cloud` it has a webhook, so that each message makes a delivery. Without an owner it gets one. */
+/** A new agent; with `cloud` it has a webhook, so each message makes a delivery. A new account owns it unless given. */
 export async function addAgent(
   store: Store,
   options: { userId?: string; address?: string; mode?: AgentMode; now?: Date } = {},
@@ -40,7 +40,7 @@ export async function addAgent(
     },
     options.now ?? noon,
   );
-  // Whatever domain a test chose: where no account has proven it, it is the server's own.
+  // Whatever domain the test chose: if no account has proven it, it belongs to the server.
   if (!(await store.hostedDomain(agent.domain))) await store.ensureSharedDomain({ domain: agent.domain, now: noon });
   return store.createAgent(agent, 1_000);
 }
@@ -64,7 +64,7 @@ type Overrides = Partial<Omit<InboundMail, "content" | "raw">> & {
   bytes?: Uint8Array;
 };
 
-/** A received message for these mailboxes, unlike every other one unless `changes` say so. */
+/** A received message for these mailboxes, different from every other one unless `changes` say otherwise. */
 export function mailFor(mailboxes: string | string[], changes: Overrides = {}): InboundMail {
   const bytes = changes.bytes ?? Buffer.from(`Received: ${unique("by")}\r\n\r\nHello\r\n`);
   const { content, bytes: _, ...rest } = changes;
@@ -112,7 +112,7 @@ export function mailFor(mailboxes: string | string[], changes: Overrides = {}): 
   };
 }
 
-/** One recipient of a message: the mailbox, and the address by which the sender knew it. */
+/** One recipient of a message: the mailbox, and the address that the sender used. */
 export function recipient(mailbox: string, address = mailbox): InboundMail["recipients"][number] {
   return { address, mailbox, messageId: newId("msg") };
 }
@@ -124,7 +124,7 @@ export async function addMessage(store: Store, agentId: string, changes: Overrid
   return accepted.message;
 }
 
-/** No limit at all; tests set the one they look at. */
+/** No limits; a test sets the one it checks. */
 export const unlimited: SendLimits = {
   perMinutePerAgent: 0,
   burstPerAgent: 0,
@@ -135,19 +135,19 @@ export const unlimited: SendLimits = {
   loopWindowMs: 600_000,
 };
 
-/** The gate of an agent that nobody watches. */
+/** The gate of an agent whose mail is never held. */
 const openGate = { hitlEnabled: false, hitlRules: null, hitlAllow: [] };
 
 type OutboundChanges = Partial<Omit<NewOutbound, "message" | "recipients" | "limits">> & {
   message?: Partial<NewOutbound["message"]>;
-  /** Message-IDs that it answers. */
+  /** Message-IDs it replies to. */
   references?: string[];
-  /** Addresses, or whole recipients; all go `to` by the lane "upstream" unless they say otherwise. */
+  /** Addresses, or whole recipients; by default each is a `to` recipient in the lane "upstream". */
   recipients?: (string | Partial<NewOutbound["recipients"][number]>)[];
   limits?: Partial<SendLimits>;
 };
 
-/** A message that an agent sends to one stranger, unlike every other one unless `changes` say so. */
+/** A message from an agent to one stranger, different from every other one unless `changes` say otherwise. */
 export function outboundFor(agentId: string, changes: OutboundChanges = {}): NewOutbound {
   const { message, references = [], recipients = [`${unique("bob")}@people.example`], limits, ...rest } = changes;
   const wanted = recipients.map((given) => ({
@@ -194,7 +194,7 @@ export function outboundFor(agentId: string, changes: OutboundChanges = {}): New
   };
 }
 
-/** Stores an outbound message of an agent and returns its rows; held when the agent's gate is on. */
+/** Stores an outbound message of an agent and returns its rows; it is held if the agent's gate is on. */
 export async function addOutbound(
   store: Store,
   agentId: string,
@@ -209,7 +209,7 @@ export async function addOutbound(
   return sent;
 }
 
-/** What somebody decides about a message: approved by the API unless `changes` say otherwise. */
+/** A decision on a message: approved by the API unless `changes` say otherwise. */
 export function decision(id: string, changes: Partial<Decision> = {}): Decision {
   return {
     ...{ userId: null, id, verdict: { kind: "approve", edit: null }, contentHash: null },
@@ -218,14 +218,14 @@ export function decision(id: string, changes: Partial<Decision> = {}): Decision 
   };
 }
 
-/** Turns an agent's gate on, so that all that it sends is held. */
+/** Turns an agent's gate on, so that all its mail is held. */
 export async function watch(store: Store, agentId: string, changes: AgentChanges = {}): Promise<AgentRow> {
   const agent = await store.updateAgent(agentId, { hitlEnabled: true, ...changes }, noon);
   if (!agent) throw new Error(`${agentId} is no agent`);
   return agent;
 }
 
-/** A mail of the server itself, about or from an agent. */
+/** The server's own mail, about or from an agent. */
 export function noticeFor(agent: { id: string; userId: string }, changes: Partial<Notice> = {}): Notice {
   const id = newId("msg");
   const from = { address: "noreply@agents.example", name: "e2a" };
@@ -244,7 +244,7 @@ export function noticeFor(agent: { id: string; userId: string }, changes: Partia
   };
 }
 
-/** A row's worth of an API key: `scope` account unless bound to an agent. */
+/** The values of an API key's row: scope `account` unless bound to an agent. */
 export function newKey(agentId: string | null = null, expiresAt: Date | null = null) {
   const keyHash = new Bun.CryptoHasher("sha256").update(newId("apk")).digest("hex");
   const scope = agentId === null ? ("account" as const) : ("agent" as const);
@@ -256,7 +256,7 @@ export function domainOf(address: string): string {
   return splitAddress(address)?.domain ?? "";
 }
 
-/** So many copies of each message in a SQLite file, written around the store. */
+/** Adds `times` copies of each message to a SQLite file, without going through the store. */
 export function multiplyMessages(path: string, times: number): void {
   using database = new Database(path);
   const columns = (database.query("SELECT name FROM pragma_table_info('messages')").all() as { name: string }[]).map(

@@ -13,35 +13,35 @@ import { silentLog } from "../../src/util/log.ts";
 import { testPostgres } from "../support/postgres.ts";
 import { tempDir } from "../support/temp.ts";
 
-/** One engine with its verbs: what one process has of a database. */
+/** One engine with its verbs: one process's view of a database. */
 export interface Node {
   readonly engine: Engine;
   readonly store: Store;
 }
 
-/** An empty database of its own. */
+/** An empty database that no other test uses. */
 export interface Place extends AsyncDisposable {
   readonly dialect: "sqlite" | "postgres";
-  /** A file's path or a server's URL; ":memory:" has no second door. */
+  /** A file's path or a server's URL; ":memory:" cannot be opened again. */
   readonly location: string;
-  /** Opens the database once more, as another process would; closed with the place. */
+  /** Opens the database once more, as another process would; closed together with the place. */
   open(migrations?: readonly Migration[]): Promise<Node>;
-  /** Closes all that was opened, but for one. */
+  /** Closes every node opened but this one. */
   closeOthers(kept: Node): Promise<void>;
 }
 
 export interface Database {
   readonly name: string;
   readonly dialect: "sqlite" | "postgres";
-  /** Several engines can be open on one and the same database. */
+  /** Several engines can open the same database. */
   readonly shared: boolean;
   create(): Promise<Place>;
 }
 
-/** Connections of one node: fewer than the writers of most tests, so that they also wait for each other here. */
+/** Connections of one node: fewer than the writers of most tests, so that writers also wait for each other. */
 const POOL_SIZE = 10;
 
-/** Every kind of database the product runs on. */
+/** Every kind of database that e2a supports. */
 export const databases: readonly Database[] = [
   { name: "SQLite in memory", dialect: "sqlite", shared: false, create: async () => sqlitePlace(":memory:") },
   {
@@ -68,7 +68,7 @@ function sqlitePlace(path: string, remove = async () => {}): Place {
   return place("sqlite", path, (migrations) => openNode("sqlite", path, migrations), remove);
 }
 
-/** Opens a database that a `Place` has made: for a test's own child process. */
+/** Opens a database made by a `Place`, in a test's own child process. */
 export async function openNode(
   dialect: "sqlite" | "postgres",
   location: string,
@@ -106,17 +106,17 @@ function place(
   };
 }
 
-/** What the tests of `onEveryDatabase` share: one node on a migrated database, and the way to more. */
+/** What the tests of `onEveryDatabase` share: one node on a migrated database, from which others can be made. */
 export interface Subject extends Node {
   readonly database: Database;
   readonly place: Place;
-  /** Databases that tests have left empty again, for the next one. */
+  /** Databases that tests have left empty again, for reuse. */
   readonly spares: Subject[];
 }
 
 /**
- * Declares the same tests for every database. They share one, made before the first of them, so each test works on an
- * account of its own; one that needs the whole database to itself makes it with `freshSubject`.
+ * Declares the same tests for every database. They share one database, made before the first of them, so each test
+ * works on its own account. A test that needs a whole database makes one with `freshSubject`.
  */
 export function onEveryDatabase(declare: (subject: Subject) => void): void {
   onDatabases(() => true, declare);
@@ -137,14 +137,14 @@ export function onDatabases(wanted: (database: Database) => boolean, declare: (s
     });
 }
 
-/** A node on an empty, migrated database of the same kind that no other test uses. */
+/** A node on an empty, migrated database of the same kind that no other test uses meanwhile. */
 export async function freshSubject(of: Subject): Promise<Subject & AsyncDisposable> {
   const fresh = of.spares.pop() ?? (await openSubject(of.database));
   return {
     ...fresh,
     async [Symbol.asyncDispose]() {
       if (fresh.place.dialect === "sqlite") return fresh.place[Symbol.asyncDispose]();
-      // Emptying a database on a server takes a tenth of the time of making one.
+      // Emptying a database on a server takes a tenth of the time of creating one.
       await fresh.place.closeOthers(fresh);
       await emptyTables(fresh.place.location);
       of.spares.push(fresh);
@@ -168,7 +168,7 @@ async function openSubject(database: Database): Promise<Subject> {
   return { ...(await place.open()), place, database, spares: [] };
 }
 
-/** Two processes on the same data where the database can have them, else the one twice. */
+/** Two processes on the same data if the database allows that, otherwise the same one twice. */
 export async function twoNodes(subject: Subject): Promise<[Node, Node]> {
   return [subject, subject.database.shared ? await subject.place.open() : subject];
 }
@@ -183,14 +183,14 @@ export function newSecret(name = "first") {
   return { id: newId("wsec"), name, sealed: Buffer.from(unique("sealed")), secretPrefix: "01234567" };
 }
 
-/** What an account owns beside itself, by table, when it owns nothing. */
+/** Row counts of an account that owns nothing, by table. */
 export const noRows = {
   ...{ agents: 0, messages: 0, raw_mail: 0, message_labels: 0, message_search: 0, deliveries: 0 },
   ...{ outbound_messages: 0, outbound_raw: 0, outbound_recipients: 0, correspondents: 0, loop_releases: 0 },
   ...{ suppressions: 0, send_counts: 0, unproven: 0 },
 };
 
-/** How many rows of each kind the database holds beside accounts: what a deletion must leave behind is nothing. */
+/** The row counts of a database by table, accounts excluded; after a deletion all must be 0. */
 export function countRows(it: Subject, tables = Object.keys(noRows)): Promise<Record<string, number>> {
   return it.engine.read(function* (): Verb<Record<string, number>> {
     const counts: Record<string, number> = {};

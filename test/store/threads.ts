@@ -2,7 +2,7 @@ import { createStoreThreads, type StoreThreads } from "../../src/store/threads.t
 
 let shared: StoreThreads | null = null;
 
-/** The store's threads of this test process: its many servers share them, and they end with it. */
+/** The store's threads of this test process: all its servers share them, and they end with it. */
 export function testStoreThreads(): StoreThreads {
   shared ??= createStoreThreads();
   return shared;

@@ -8,7 +8,7 @@ export function* put(s: Scope, key: string, value = ""): Verb<string> {
   return key;
 }
 
-/** The keys of `meta` that start so, sorted. */
+/** The keys of `meta` that start with `prefix`, sorted. */
 export function keysLike(node: { engine: Engine }, prefix: string): Promise<string[]> {
   return node.engine.read(function* (s): Verb<string[]> {
     const rows = yield* ask(s.db.select().from(s.t.meta));
@@ -19,7 +19,7 @@ export function keysLike(node: { engine: Engine }, prefix: string): Promise<stri
   });
 }
 
-/** What the event log says about an account, oldest first, but for mail that came in. */
+/** An account's events, oldest first, without those of received mail. */
 export function eventsOf(
   node: { engine: Engine },
   userId: string,
@@ -33,7 +33,7 @@ export function eventsOf(
   });
 }
 
-/** What a promise was rejected with; fails the test when it was not. */
+/** The error that a promise was rejected with; fails the test if it was not rejected. */
 export function rejection(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     (value) => expect.unreachable(`resolved with ${value}`),

@@ -1,6 +1,6 @@
 /**
- * A process of its own that stores mail as fast as it can and prints each message's id when, and not before, its
- * verb has resolved: for tests that kill it. Arguments: dialect, location, agent's address, number of writers.
+ * A separate process that stores mail as fast as it can and prints each message's id only once its verb has resolved:
+ * for tests that kill it. Arguments: dialect, location, agent's address, number of writers.
  */
 import { writeSync } from "node:fs";
 import { addMessage } from "./rows.ts";
@@ -15,7 +15,7 @@ await Promise.all(
   Array.from({ length: Number(writers) }, async () => {
     for (;;) {
       const { id } = await addMessage(store, agentId);
-      // At once and in one piece: what is buffered dies with the process.
+      // Written at once and in one piece: buffered output would be lost with the process.
       writeSync(1, `${id}\n`);
     }
   }),

@@ -48,7 +48,7 @@ describe.skipIf(!chromiumRuns)("approvals", () => {
     const file = { filename: "offer.pdf", content_type: "application/pdf", data: btoa("%PDF") };
     const id = await held("All of it", { bcc: ["hidden@example.org"], html_body: html, attachments: [file] });
     await page.goto(`/approvals/${id}`);
-    await shows("Every message of this agent waits");
+    await shows("A person must approve every message");
     await shows("hidden@example.org");
     const link = page
       .getByRole("list", { name: "Links" })

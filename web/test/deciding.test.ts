@@ -116,7 +116,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await row("Two prices").getByText("HTML needs a look").waitFor();
     expect(await row("One price").getByText("HTML needs a look").count()).toBe(0);
     await open(other);
-    await notes().getByText("The text and the HTML do not have the same words.").waitFor();
+    await notes().getByText("The text and the HTML have different words.").waitFor();
     await open(same);
     expect(await notes().count()).toBe(0);
   }, 60_000);
@@ -192,7 +192,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     expect(undone).toMatchObject({ code: 0, stdout: expect.stringContaining('"pending_approval"') });
     await waitsAgain();
     const again = await runBinary(["pending", "undo", id], env);
-    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("no approval stands") });
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("there is no approval to undo") });
     const { entries } = await visit.api("GET", "/audit");
     const mine = entries.filter((entry: { message_id: string }) => entry.message_id === id);
     expect(mine.map(({ action, how }: Record<string, string>) => `${action} ${how}`)).toEqual([

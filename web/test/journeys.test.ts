@@ -63,7 +63,7 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     expect(held.status).toBe(202);
     await page.getByRole("link", { name: "Hello friend" }).waitFor();
     await page.keyboard.press("j");
-    await shows(page, "Every message of this agent waits");
+    await shows(page, "A person must approve every message");
     await shows(page, "May I?");
     await page.keyboard.press("a");
     await shows(page, "Approved and sent");

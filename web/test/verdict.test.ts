@@ -43,7 +43,7 @@ test("fields that the signature leaves out are named", () => {
     unsigned: ["Reply-To", "Date"],
   };
   expect(explained(true, proof)).toContain(
-    "quiet DKIM: Not covered by the signature: Reply-To, Date. Whoever passed the message on could have written that.",
+    "quiet DKIM: Not covered by the signature: Reply-To, Date. Any server that relayed the message could have written that.",
   );
 });
 

@@ -17,7 +17,7 @@ POSTGRES = os.environ.get("E2A_SDK_TEST_POSTGRES")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_environment() -> Iterator[None]:
-    """What the person who runs the tests has set is none of their business."""
+    """Keeps the user's own settings away from the tests."""
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("E2A_")}
     yield
     os.environ.update(kept)
@@ -25,7 +25,7 @@ def own_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """One server a database for all tests."""
+    """One server per database, for all tests."""
     if request.param == "postgres" and not POSTGRES:
         why = "no Postgres: `npm test` brings one, or set E2A_SDK_TEST_POSTGRES to the URL of an empty database"
         missing(why)
@@ -36,7 +36,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def key(server: Server) -> str:
-    """The account that tests share, each with agents of its own."""
+    """The account that tests share; each test uses its own agents."""
     return server.bootstrap(f"shared-{uuid.uuid4().hex[:12]}@example.net")
 
 
@@ -49,7 +49,7 @@ def secret(server: Server, key: str) -> str:
 
 @pytest.fixture
 def own_key(server: Server) -> str:
-    """Of an account that no other test has."""
+    """The API key of an account that no other test uses."""
     return server.bootstrap(f"{uuid.uuid4().hex[:12]}@example.net")
 
 
@@ -61,7 +61,7 @@ def client(server: Server, key: str) -> Iterator[E2AClient]:
 
 @pytest.fixture
 def async_client(server: Server, key: str) -> AsyncE2AClient:
-    """The test closes it, in the loop that it runs in."""
+    """An async client. The test closes it, in the event loop that it runs in."""
     return AsyncE2AClient(key, base_url=server.url)
 
 
@@ -77,7 +77,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one run has found out about httpx is news to no other."""
+    """A mypy cache for this run alone; later runs do not depend on it."""
     return tmp_path_factory.mktemp("mypy")
 
 

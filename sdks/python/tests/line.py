@@ -1,4 +1,4 @@
-"""A line to the server that breaks when it is told to, and a server that says what it is told to."""
+"""A connection to the server that breaks on demand, and a server with scripted answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 
 class BreakingLine:
-    """Passes connections on to a server. The next `lose` answers are swallowed, and the connection is cut."""
+    """Forwards connections to a server. The next `lose` answers are dropped, and their connections cut."""
 
     def __init__(self, url: str) -> None:
         target = urlsplit(url)
@@ -53,7 +53,7 @@ class BreakingLine:
 
 
 class Script:
-    """Answers one request after the other with these bytes, and then no more. Each on a connection of its own."""
+    """Answers one request after another with these bytes, each on its own connection, then stops."""
 
     def __init__(self, *answers: bytes) -> None:
         self._door = socket.create_server(("127.0.0.1", 0))

@@ -7,7 +7,7 @@ from typing import Any, List, Mapping, Optional
 
 
 def mismatch(expected: Any, actual: Any, path: str = "") -> Optional[str]:
-    """Where and how they differ; None when `actual` matches."""
+    """Where and how they differ; None if `actual` matches."""
     if isinstance(expected, dict):
         if any(name.startswith("$") for name in expected):
             return next(filter(None, (_operator(name, value, actual, path) for name, value in expected.items())), None)
@@ -58,7 +58,7 @@ def _operator(name: str, value: Any, actual: Any, path: str) -> Optional[str]:
 
 
 def filled(value: Any, variables: Mapping[str, Any]) -> Any:
-    """With the values of variables in place of their names."""
+    """The value with variables replaced by their values."""
     if isinstance(value, dict):
         return {name: filled(member, variables) for name, member in value.items()}
     if isinstance(value, list):
@@ -71,7 +71,7 @@ def filled(value: Any, variables: Mapping[str, Any]) -> Any:
 
 
 def at(value: Any, path: str) -> Any:
-    """`messages.0.id` of a value; the empty path is the whole."""
+    """The member at a path such as `messages.0.id`; the empty path is the whole value."""
     parts: List[str] = path.split(".") if path else []
     for part in parts:
         value = value[int(part)] if isinstance(value, list) else value[part]

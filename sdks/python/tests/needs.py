@@ -1,4 +1,4 @@
-"""What some tests need beside httpx, websockets and pytest."""
+"""What some tests need besides httpx, websockets and pytest."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 
 
 def need(module: str) -> None:
-    """Skips a test on a machine without this module; in CI, which installs all, that is a failure."""
+    """Skips a test if this module is missing; in CI, which installs everything, that is a failure."""
     if importlib.util.find_spec(module) is None:
         missing(f"there is no Python module {module} here (on Debian: apt-get install python3-{module})")
 
 
 def missing(why: str) -> None:
-    """Skips a test that this machine has not all for; in CI that is a failure."""
+    """Skips a test that this machine cannot run; in CI that is a failure."""
     if os.environ.get("CI") == "true":
         pytest.fail(why)
     pytest.skip(why)

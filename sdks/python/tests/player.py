@@ -25,7 +25,7 @@ UNTIL_PAUSE = 0.05
 
 
 class SyncSide:
-    """The client that waits."""
+    """The blocking client."""
 
     make = E2AClient
 
@@ -53,7 +53,7 @@ class SyncSide:
 
 
 class AsyncSide:
-    """The client for asyncio, in a loop that goes on between the steps."""
+    """The asyncio client, in an event loop that keeps running between the steps."""
 
     make = AsyncE2AClient
 
@@ -86,7 +86,7 @@ class AsyncSide:
 
 
 class Sink:
-    """A webhook receiver that takes everything and keeps it."""
+    """A webhook receiver that accepts and keeps everything."""
 
     def __init__(self) -> None:
         self.requests: List[Tuple[Mapping[str, str], bytes]] = []
@@ -221,7 +221,7 @@ class Player:
         self._side.end(self._iterators.pop(step["stop"]))
 
     def _result(self, client: Any, name: str, args: Dict[str, Any]) -> Any:
-        """The result of a call, in the form that the contract gives it."""
+        """The result of a call, in the form that the contract uses."""
         run = self._side.run
         resource, _, verb = name.partition(".")
         if resource == "message":
@@ -270,7 +270,7 @@ def renamed(args: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def item_on_wire(item: Any) -> Dict[str, Any]:
-    """What a message's fields say (not what its JSON did); an event as it came."""
+    """The fields of a message (not its JSON); an event as it came."""
     if not hasattr(item, "reply_text"):
         return dict(item.raw)
     return {

@@ -23,7 +23,7 @@ def free_port() -> int:
 
 
 class Server:
-    """`e2a serve` on fixed ports and a data folder of its own; `postgres` is the URL of an empty database."""
+    """`e2a serve` on fixed ports and its own data folder; `postgres` is the URL of an empty database."""
 
     def __init__(self, postgres: Optional[str] = None, env: Optional[Dict[str, str]] = None) -> None:
         if not BINARY.exists():
@@ -39,7 +39,7 @@ class Server:
             "E2A_DATA_DIR": f"{self._folder.name}/data",
             "E2A_HTTP_LISTEN_ADDR": f"127.0.0.1:{http_port}",
             "E2A_SMTP_LISTEN_ADDR": f"127.0.0.1:{self.smtp_port}",
-            # Nobody answers there, at once.
+            # No name server answers there, so look-ups fail at once.
             "E2A_DNS_SERVERS": "127.0.0.1:1",
             "E2A_LIMITS_API_REQUESTS_PER_MINUTE": "100000",
             **({"E2A_DATABASE_URL": postgres} if postgres else {}),
@@ -49,7 +49,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Returns when it is ready. It says so in one line of JSON."""
+        """Returns once the server is ready, which it announces in one line of JSON."""
         self._process = subprocess.Popen(
             [str(BINARY), "serve"],
             env=self._env,
@@ -66,7 +66,7 @@ class Server:
         self._end(self._process and self._process.terminate)
 
     def kill(self) -> None:
-        """Like a power cut."""
+        """Kills the server, as a power cut would."""
         self._end(self._process and self._process.kill)
 
     def _end(self, signal: object) -> None:
@@ -80,7 +80,7 @@ class Server:
             process.stdout.close()
 
     def bootstrap(self, email: str) -> str:
-        """An API key of this account, which is made if need be."""
+        """An API key of this account, which is created if needed."""
         run = [str(BINARY), "bootstrap", "--email", email]
         done = subprocess.run(run, env=self._env, cwd=self._folder.name, capture_output=True, text=True, check=True)
         found = re.search(r"e2a_[0-9a-f]{64}", done.stdout)
@@ -88,7 +88,7 @@ class Server:
         return found.group()
 
     def deliver(self, to: str, lines: Sequence[str], sender: str = "ann@client.example") -> None:
-        """Delivers a mail; raises unless it is taken."""
+        """Delivers a mail; raises unless it is accepted."""
         recipients: List[str] = [to]
         with smtplib.SMTP("127.0.0.1", self.smtp_port, timeout=30) as smtp:
             smtp.ehlo("client.example")

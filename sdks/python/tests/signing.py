@@ -1,4 +1,4 @@
-"""What the server puts into a delivery, so that tests can change it."""
+"""What the server sends in a delivery, so that tests can change it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAIL = b"From: alice@example.com\r\nTo: bot@agents.example.com\r\nSubject: Hi\r\
 
 
 def delivery(secret: str = SECRET, at: float = 0, **members: Any) -> Tuple[bytes, Dict[str, str]]:
-    """Body and headers of an agent's webhook, signed now."""
+    """Body and headers of an agent's webhook delivery, signed now."""
     at = at or time.time()
     stamp = datetime.fromtimestamp(int(at), timezone.utc).isoformat().replace("+00:00", "Z")
     body_hash = hashlib.sha256(MAIL).hexdigest()
@@ -52,7 +52,7 @@ def delivery(secret: str = SECRET, at: float = 0, **members: Any) -> Tuple[bytes
 
 
 def standard(body: bytes, secret: str = SECRET, at: float = 0) -> Dict[str, str]:
-    """The headers of Standard Webhooks for a body."""
+    """The Standard Webhooks headers for a body."""
     stamp = str(int(at or time.time()))
     signature = _hmac(secret, f"evt_1.{stamp}.".encode("ascii") + body)
     return {

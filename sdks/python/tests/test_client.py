@@ -1,4 +1,4 @@
-"""The client against the real server, and what it does when the line or the server is bad."""
+"""The client against the real server, and its behaviour when the connection or the server fails."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ def test_what_is_no_e2a_server_is_said() -> None:
         with pytest.raises(E2AConnectionError, match="Cannot reach.*E2A_URL"):
             client.info()
     with Script(b"HTTP/1.1 200 OK\r\n") as script:
-        # It never says the rest, and keeps the connection.
+        # The server never sends the rest, and keeps the connection open.
         with E2AClient(base_url=script.url, timeout=0.2, max_retries=0) as client, pytest.raises(E2AConnectionError):
             client.health()
 

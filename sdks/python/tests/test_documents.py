@@ -1,4 +1,4 @@
-"""What the documents show is Python that this package understands."""
+"""The documents' code samples are valid Python for this package."""
 
 from __future__ import annotations
 

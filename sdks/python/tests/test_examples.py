@@ -1,4 +1,4 @@
-"""The examples do what they say, against the real server."""
+"""The examples do what they promise, against the real server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATIENCE = 60
 
 
 class Example:
-    """An example as a program of its own."""
+    """An example, run as a separate program."""
 
     def __init__(self, env: Dict[str, str], *args: str) -> None:
         self._process = subprocess.Popen(
@@ -40,7 +40,7 @@ class Example:
         )
 
     def wait_for(self, text: str) -> str:
-        """The first line from here on that has this in it."""
+        """The next line that contains this text."""
         assert self._process.stdout is not None
         lines: List[str] = []
         for line in self._process.stdout:
@@ -50,7 +50,7 @@ class Example:
         raise AssertionError(f"It ended without {text!r}:\n{''.join(lines)}")
 
     def answer(self, *lines: str) -> str:
-        """All that it says, when it is told this."""
+        """The program's whole output, given this input."""
         return self._process.communicate("".join(f"{line}\n" for line in lines), timeout=PATIENCE)[0]
 
     def end(self) -> None:
@@ -82,7 +82,7 @@ def test_the_echo_agent_answers_once_also_after_it_died(
     server.deliver(agent, ["Auto-Submitted: auto-replied", *mail("I am away")])
     echo = run(key, "echo_agent.py", E2A_AGENT_EMAIL=agent)
     assert echo.wait_for("answered") == "answered ann@client.example: Hello"
-    # It dies with the message in hand or behind it; the next one may see it again.
+    # It ends during a message or after it; the next run may see that message again.
     echo.end()
     server.deliver(agent, mail("Again", "Still there?"))
     assert "Again" in run(key, "echo_agent.py", E2A_AGENT_EMAIL=agent).wait_for(": Again")
@@ -103,7 +103,7 @@ def test_the_support_agent_waits_for_a_person(run: Any, server: Server, client: 
     server.deliver(agent, mail("Refund", "I want a refund."))
     assert support.wait_for(":") == "pending_approval: Refund"
 
-    # The newest first: the refund is approved, the price is not.
+    # Newest first: the refund is approved, the price is not.
     said = run(own_key, "support_agent.py", "review").answer("a", "r", "Not in this tone.")
     assert "Refunds take five days." in said and "could not prove" in said
     with E2AClient(own_key, base_url=server.url) as person:
@@ -149,7 +149,7 @@ def test_a_receiver_takes_what_is_signed_and_answers(
 
 
 def wait_until(look: Any) -> Any:
-    """What `look` finds, as soon as it finds something."""
+    """The result of `look`, once it finds something."""
     until = time.monotonic() + PATIENCE
     found = look()
     while not found:

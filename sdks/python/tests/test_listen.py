@@ -1,4 +1,4 @@
-"""listen() and events.follow() through what can happen to a line, a server and a key."""
+"""listen() and events.follow() through failures of the connection, the server and the key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.anyio
 
 
 def outages(server: Server, agent: str, subjects: List[str]) -> threading.Thread:
-    """Mail that keeps coming, while the server is stopped or killed every now and then, but not behind the last one."""
+    """Mail that keeps coming, while the server is now and then stopped or killed, but not after the last message."""
 
     def run() -> None:
         for number, subject in enumerate(subjects):
@@ -70,7 +70,7 @@ async def test_nothing_is_lost_and_nothing_comes_twice(
         await asyncio.wait_for(take(), PATIENCE)
         await asyncio.to_thread(trouble.join)
     assert came == subjects
-    # The server stores what was acknowledged in its own time.
+    # The server stores acknowledgements with a delay.
     until = time.monotonic() + PATIENCE
     while client.messages.list(agent=agent).to_list():
         assert time.monotonic() < until
@@ -206,7 +206,7 @@ async def test_events_are_followed_from_now_on(
         server.deliver(agent, mail(subject))
     async with async_client, aclosing(async_client.events.follow(agent=agent, types="message.received")) as events:
         first = asyncio.ensure_future(next_of(events))
-        # It begins when it is asked for the first; what comes after that is told.
+        # It begins with the first request; later events are delivered.
         while not first.done():
             server.deliver(agent, mail("After"))
             await asyncio.wait([first], timeout=0.2)

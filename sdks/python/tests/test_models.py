@@ -1,4 +1,4 @@
-"""Models take what a newer server sends, and know all that this one does."""
+"""Models accept what a newer server sends, and know everything that this one sends."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOT_RETURNED = {"SignedInBrowser", "Problem"}
 
 
 def members(schema: Dict[str, Any]) -> Set[str]:
-    """Also of the variants of an event."""
+    """The members of a schema, including those of its variants."""
     if "$ref" in schema:
         return members(SCHEMAS[schema["$ref"].rpartition("/")[2]])
     variants = [members(one) for one in schema.get("anyOf", [])]

@@ -1,4 +1,4 @@
-"""What is published: a wheel that installs and works, typed, and nothing stale in it."""
+"""The published wheel installs and works, has types, and contains nothing stale."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "examples").glob("*.py
 
 
 def python(*args: str, cwd: Path = ROOT, **env: str) -> str:
-    """What a run of this Python says. Fails when it fails."""
+    """The output of this Python command. Fails if the command fails."""
     return run([sys.executable, *args], cwd, **env)
 
 
@@ -35,7 +35,7 @@ def run(command: List[str], cwd: Path, **env: str) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     need("hatchling")
     folder = tmp_path_factory.mktemp("wheel")
-    # A copy, so that nothing is left behind in the source.
+    # A copy, so that the build leaves nothing behind in the source.
     shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns("__pycache__", "dist", ".*"))
     python("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder), cwd=folder / "source")
     (built,) = folder.glob("e2a-*-py3-none-any.whl")
@@ -58,7 +58,7 @@ def test_the_first_example_runs_as_written_in_an_empty_environment(wheel: Path, 
     if "-" in sys.version or not Path("/usr/bin/python3").exists():
         missing("this is not the Python of the system, whose packages stand in for a package index")
     need("ensurepip")
-    # Debian's httpx is there through the system's packages; e2a comes from the wheel alone.
+    # Debian's httpx comes from the system's packages; e2a comes from the wheel alone.
     python("-m", "venv", "--system-site-packages", str(tmp_path / "venv"))
     inside = str(tmp_path / "venv" / "bin" / "python")
     run([inside, "-m", "pip", "install", "--no-index", "--quiet", str(wheel)], tmp_path, HOME=str(tmp_path))

@@ -1,4 +1,4 @@
-"""Everything that the API can do, the client can do."""
+"""The client can do everything that the API can do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOT_CALLS = re.compile(
 
 
 def is_call(operation: Dict[str, Any]) -> bool:
-    """Pages and redirections are for browsers; sockets are for listen(), while the event log is followed by asking."""
+    """Pages and redirects are for browsers; sockets are for listen(), and the event log is followed by polling."""
     good = next((answer for status, answer in operation["responses"].items() if status.startswith("2")), None)
     return good is not None and "text/html" not in good.get("content", {})
 
@@ -48,7 +48,7 @@ def test_every_operation_of_the_api_has_a_call_with_all_it_takes() -> None:
         for call in calls(client):
             names = set(inspect.signature(call).parameters)
             for given in (names, names - {"token"}):
-                # Times and numbers are handed on as they are, but for the one that is added to another.
+                # Times and numbers are passed on unchanged, except the one that is added to another.
                 result = call(**{name: 1 if name == "timeout" else "x" for name in given})
                 if hasattr(result, "to_list"):
                     result.first_page()
@@ -70,7 +70,7 @@ def test_every_operation_of_the_api_has_a_call_with_all_it_takes() -> None:
 
 
 def taken(operation: Dict[str, Any]) -> Set[str]:
-    """Members of its query and its body. Whom a message to be checked is from, its path says."""
+    """Members of its query and its body. The sender of a message to check is in its path."""
     query = {one["name"] for one in operation.get("parameters", []) if one["in"] == "query"}
     content = operation.get("requestBody", {}).get("content", {})
     body = set().union(*(kind.get("schema", {}).get("properties", {}) for kind in content.values()))

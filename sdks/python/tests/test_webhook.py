@@ -1,4 +1,4 @@
-"""What a receiver notices of a delivery, beside the contract's vectors."""
+"""What a receiver notices about a delivery, besides the contract's vectors."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_each_character_of_a_header_is_guarded() -> None:
     [
         lambda headers: {name.upper(): value for name, value in headers.items()},
         lambda headers: list(headers.items()),
-        # As ASGI has them.
+        # Header names as ASGI has them.
         lambda headers: [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
         lambda headers: httpx.Headers(headers),
         lambda headers: _as_http_server_has_them(headers),
@@ -206,7 +206,7 @@ def test_a_partly_proven_message_can_be_answered(
 ) -> None:
     server.deliver(agent, ["From: ann@client.example", "Subject: Forwarded", "", "Hello"])
     (summary,) = client.messages.list(agent=agent).to_list()
-    # What `e2a listen --forward` posts.
+    # The body that `e2a listen --forward` posts.
     whole = summary.get(peek=True)
     with E2AClient(key, base_url=server.url, agent_email=agent, webhook_secret=secret) as mine:
         event = mine.parse_webhook(json.dumps(whole.raw).encode("utf-8"), whole.auth_headers)

@@ -168,7 +168,7 @@ function originOf(baseUrl: string): string {
   try {
     url = new URL(baseUrl);
   } catch {
-    throw new E2AError(`baseUrl (E2A_URL) is no URL: "${baseUrl}". It is written like https://mail.example.com.`);
+    throw new E2AError(`baseUrl (E2A_URL) is not a URL: "${baseUrl}". Give it as in https://mail.example.com.`);
   }
   if (url.protocol !== "http:" && url.protocol !== "https:")
     throw new E2AError(`baseUrl (E2A_URL) must begin with https:// or http://: "${baseUrl}".`);

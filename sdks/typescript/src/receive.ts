@@ -134,7 +134,7 @@ async function nodeBody(incoming: NodeRequest, maxBytes: number): Promise<Uint8A
   if (body instanceof Uint8Array) return new Uint8Array(body);
   if (body !== undefined && body !== null && !isEmpty(body))
     throw new E2AError(
-      "A body parser was before the webhook handler. Put the handler before it, or use express.raw({ type: '*/*', limit: '50mb' }).",
+      "A body parser ran before the webhook handler. Put the handler before it, or use express.raw({ type: '*/*', limit: '50mb' }).",
     );
   const chunks: Uint8Array[] = [];
   let size = 0;

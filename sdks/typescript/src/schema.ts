@@ -96,11 +96,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whose key this is */
+        /** Get the caller's account */
         get: operations["getMe"];
         put?: never;
         post?: never;
-        /** Delete the account and all that it owns */
+        /** Delete the account and everything it owns */
         delete: operations["deleteAccount"];
         options?: never;
         head?: never;
@@ -119,7 +119,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Download all that the account owns
+         * Export everything the account owns
          * @description Streamed, messages included; no key hashes and no secrets.
          */
         get: operations["exportAccount"];
@@ -196,7 +196,7 @@ export interface paths {
         put?: never;
         /**
          * Mail a link that signs in
-         * @description To the account of this address, if there is one; the answer does not tell. The link works once, for 15 minutes.
+         * @description Sent to the account of this address, if there is one; the answer does not reveal whether there is. The link works once, for 15 minutes.
          */
         post: operations["mailSignInLink"];
         delete?: never;
@@ -385,7 +385,7 @@ export interface paths {
         get: operations["getAgent"];
         /**
          * Change an agent
-         * @description Only what is given changes, all of it or nothing. PATCH is the same.
+         * @description Changes only the members given, all of them or none. PATCH is the same.
          */
         put: operations["updateAgent"];
         post?: never;
@@ -600,8 +600,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Answer a message
-         * @description To its Reply-To, or else its From; of a message of the agent's own, to whom it went. Nothing is quoted. Where the sender is proven by a signature that leaves out Reply-To, To or Cc (`authentication.unsigned`), that field chooses no recipients, and `fix` names those left out. The answers are those of POST /api/v1/send.
+         * Reply to a message
+         * @description To its Reply-To, or else its From; for the agent's own message, to its recipients. Nothing is quoted. If the signature that proves the sender leaves out Reply-To, To or Cc (`authentication.unsigned`), that field chooses no recipients, and `fix` names those left out. Responses are those of POST /api/v1/send.
          */
         post: operations["replyToMessage"];
         delete?: never;
@@ -620,8 +620,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Pass a message on
-         * @description The answers are those of POST /api/v1/send.
+         * Forward a message
+         * @description Responses are those of POST /api/v1/send.
          */
         post: operations["forwardMessage"];
         delete?: never;
@@ -641,7 +641,7 @@ export interface paths {
         put?: never;
         /**
          * Send a message
-         * @description It is kept before anything is tried. 200: somebody has taken it, and nobody is still being tried. 202: it is under way (after 10 seconds, or at once with `Prefer: respond-async`), or held for a decision. 502: every recipient was refused for good. Without an Idempotency-Key the same request by the same key within two minutes of an answer that was not final, or never arrived, gets the first message's answer, marked `Idempotent-Replayed: true`.
+         * @description The message is stored before delivery starts. 200: at least one recipient accepted it, and none is still being tried. 202: delivery is in progress (after 10 seconds, or at once with `Prefer: respond-async`), or it is held for a decision. 502: every recipient was refused permanently. Without an Idempotency-Key, the same request by the same key within two minutes of an answer that was not final, or never arrived, gets the first message's answer, marked `Idempotent-Replayed: true`.
          */
         post: operations["sendMessage"];
         delete?: never;
@@ -661,7 +661,7 @@ export interface paths {
         put?: never;
         /**
          * Ask whether a message would be held
-         * @description Takes the body of a send and decides as that would; nothing is stored or sent.
+         * @description Takes the same body as a send and returns its decision; nothing is stored or sent.
          */
         post: operations["checkMessage"];
         delete?: never;
@@ -679,7 +679,7 @@ export interface paths {
         };
         /**
          * List what agents sent
-         * @description Newest first, of every status. A key of one agent sees that one's.
+         * @description Newest first, of every status. A key of one agent sees only that agent's.
          */
         get: operations["listOutbound"];
         put?: never;
@@ -697,7 +697,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a sent message and what became of it */
+        /** Get a sent message and its delivery status */
         get: operations["getOutbound"];
         put?: never;
         post?: never;
@@ -716,7 +716,7 @@ export interface paths {
         };
         /**
          * Download a sent message
-         * @description As it was composed: without the DKIM-Signature that each try adds, and without Bcc.
+         * @description As it was composed: without the DKIM-Signature that each attempt adds, and without Bcc.
          */
         get: operations["getRawOutbound"];
         put?: never;
@@ -754,8 +754,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take a message back as far as it has not left
-         * @description While it is queued, deferred or held. Who has it already keeps it.
+         * Cancel a message
+         * @description Cancels it while it is queued, deferred or held. Recipients that already have it keep it.
          */
         post: operations["cancelOutbound"];
         delete?: never;
@@ -774,8 +774,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Let go on what the loop breaker stopped
-         * @description This message, and every other that it holds for the same reason.
+         * Release what the loop breaker stopped
+         * @description Releases this message, and every other that it holds for the same reason.
          */
         post: operations["releaseOutbound"];
         delete?: never;
@@ -795,7 +795,7 @@ export interface paths {
         put?: never;
         /**
          * Approve a held message, with or without changes
-         * @description What is given replaces what the agent wrote; what is not stays. Text and HTML leave saying the same: a new `body_text` alone makes the HTML anew, a new `body_html` alone the text, and `body_html: ""` drops the HTML; give both to word both. 200: it has left; 202: it is queued (after 10 seconds, or at once with `Prefer: respond-async`). 409: it was decided, or is not what `content_hash` names; nothing is sent. An agent's key never decides.
+         * @description Members in the body replace what the agent wrote; the rest stays. Text and HTML always say the same: a new `body_text` alone regenerates the HTML, a new `body_html` alone the text, and `body_html: ""` drops the HTML; give both to set both. 200: it has left; 202: it is queued (after 10 seconds, or at once with `Prefer: respond-async`). 409: it was already decided, or is not what `content_hash` names; nothing is sent. An agent's key cannot decide.
          */
         post: operations["approveMessage"];
         delete?: never;
@@ -834,8 +834,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Take an approval back before the message leaves
-         * @description The message waits again, with its expiry and with the changes of an edit; it is approved, edited or rejected as before. `undo_seconds` of the agent is the time for it. 409 once a recipient is being tried.
+         * Undo an approval before the message leaves
+         * @description The message waits again, with its expiry and any edits; it can be approved, edited or rejected as before. The agent's `undo_seconds` is the time you have. 409 once delivery to a recipient has started.
          */
         post: operations["undoApproval"];
         delete?: never;
@@ -1137,7 +1137,7 @@ export interface paths {
         put?: never;
         /**
          * Send a test event to a webhook
-         * @description A `webhook.test`, whatever types it asked for; `GET /deliveries/{id}` tells what became of it.
+         * @description A `webhook.test`, whatever types it asked for; `GET /deliveries/{id}` shows its status.
          */
         post: operations["testWebhook"];
         delete?: never;
@@ -1176,8 +1176,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Deliver again what failed
-         * @description The oldest first, at most 1,000 at once; repeat until it answers 0. What was delivered again already, and what has no webhook any more, is left out.
+         * Retry failed deliveries
+         * @description Oldest first, at most 1,000 at once; repeat until it answers 0. Leaves out what was already delivered again, and what no longer has a webhook.
          */
         post: operations["redeliverFailed"];
         delete?: never;
@@ -1213,8 +1213,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Deliver again, at once
-         * @description What waits is due now. What is finished stays as it is; the answer is a new delivery of the same event, with the same `webhook-id` and a schedule of its own, or the one that waits already.
+         * Retry a delivery now
+         * @description A waiting delivery becomes due now. A finished one stays as it is; the answer is a new delivery of the same event, with the same `webhook-id` and its own schedule, or the one that is already waiting.
          */
         post: operations["redeliver"];
         delete?: never;
@@ -1375,7 +1375,7 @@ export interface paths {
         };
         /**
          * Sign in with a browser
-         * @description A page with every way to sign in. With `cli_callback` the browser, once somebody has signed in and agreed, posts a form with `cli_state`, `api_key` and `agent_email` there.
+         * @description A page with every way to sign in. With `cli_callback` the browser, once the user has signed in and agreed, posts a form with `cli_state`, `api_key` and `agent_email` there.
          */
         get: operations["signIn"];
         put?: never;
@@ -1540,7 +1540,7 @@ export interface components {
             webhook_status: "enabled" | "disabled";
             /**
              * Format: date-time
-             * @description Since when every attempt has failed; absent while the endpoint is healthy.
+             * @description The time since which every attempt has failed; absent while the endpoint is healthy.
              */
             webhook_failing_since?: string;
             /** @description One sentence. */
@@ -1556,7 +1556,7 @@ export interface components {
             /** @enum {string} */
             hitl_expiration_action: "approve" | "reject";
             hitl_notify_email: boolean;
-            /** @description What is held while `hitl_enabled`; null and no rule at all hold everything. */
+            /** @description What is held while `hitl_enabled`; null or no rule holds everything. */
             hitl_rules: {
                 outside?: boolean;
                 first_time?: boolean;
@@ -1569,7 +1569,7 @@ export interface components {
             } | null;
             /** @description Mail only to these addresses and domains is not held. */
             hitl_allow: string[];
-            /** @description Told of held mail beside the account's own address. */
+            /** @description Told of held mail, in addition to the account's own address. */
             hitl_reviewers: string[];
             /** @description How long each message can be cancelled before it leaves. */
             undo_seconds: number;
@@ -1592,7 +1592,7 @@ export interface components {
             status: "unread" | "read" | "pending_approval" | "queued" | "sending" | "deferred" | "sent" | "delivered" | "bounced" | "failed" | "cancelled" | "rejected" | "expired_approved" | "expired_rejected";
             /**
              * Format: date-time
-             * @description When it was received, or handed in.
+             * @description When it was received or submitted.
              */
             created_at: string;
             /** @enum {string} */
@@ -1603,11 +1603,11 @@ export interface components {
             snippet: string;
             has_attachments: boolean;
             labels: string[];
-            /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
+            /** @description Set if no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
             auto_submitted: string | null;
             /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
             list_id: string | null;
-            /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
+            /** @description Such as `bulk`, `list` or `junk`: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
             /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
             in_reply_to: string | null;
@@ -1645,7 +1645,7 @@ export interface components {
                 /** @enum {string} */
                 result: "pass" | "fail" | "none" | "temperror" | "permerror";
             };
-            /** @description When the proof rests on DKIM alone: fields of the message that no proving signature covers, such as `Reply-To`. Whoever passed the message on could have written them. Empty when SPF aligns, too, and when nothing is proven. */
+            /** @description If the proof rests on DKIM alone: fields of the message that no proving signature covers, such as `Reply-To`. Any server that relayed the message could have written them. Empty if SPF also aligns, and if nothing is proven. */
             unsigned: string[];
         };
         MessageDetail: {
@@ -1664,7 +1664,7 @@ export interface components {
             status: "unread" | "read" | "pending_approval" | "queued" | "sending" | "deferred" | "sent" | "delivered" | "bounced" | "failed" | "cancelled" | "rejected" | "expired_approved" | "expired_rejected";
             /**
              * Format: date-time
-             * @description When it was received, or handed in.
+             * @description When it was received or submitted.
              */
             created_at: string;
             /** @enum {string} */
@@ -1675,11 +1675,11 @@ export interface components {
             snippet: string;
             has_attachments: boolean;
             labels: string[];
-            /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
+            /** @description Set if no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
             auto_submitted: string | null;
             /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
             list_id: string | null;
-            /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
+            /** @description Such as `bulk`, `list` or `junk`: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
             /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
             in_reply_to: string | null;
@@ -1720,7 +1720,7 @@ export interface components {
             status: "unread" | "read" | "pending_approval" | "queued" | "sending" | "deferred" | "sent" | "delivered" | "bounced" | "failed" | "cancelled" | "rejected" | "expired_approved" | "expired_rejected";
             /**
              * Format: date-time
-             * @description When it was received, or handed in.
+             * @description When it was received or submitted.
              */
             created_at: string;
             /** @enum {string} */
@@ -1731,11 +1731,11 @@ export interface components {
             snippet: string;
             has_attachments: boolean;
             labels: string[];
-            /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
+            /** @description Set if no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
             auto_submitted: string | null;
             /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
             list_id: string | null;
-            /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
+            /** @description Such as `bulk`, `list` or `junk`: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
             /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
             in_reply_to: string | null;
@@ -1752,7 +1752,7 @@ export interface components {
             unread: number;
             pending_approval: number;
             deliveries: {
-                /** @description Those that will be tried, for the first time or again. */
+                /** @description Those that will be tried or retried. */
                 pending: number;
                 failing_endpoints: {
                     /** @description The agent's address, or the account webhook's id. */
@@ -1768,7 +1768,7 @@ export interface components {
                 total: number;
                 verified: number;
             };
-            /** @description The last 30 days, today included, oldest first; by the time when a message came or was handed in. */
+            /** @description The last 30 days, today included, oldest first; by the time a message was received or submitted. */
             volume: {
                 /**
                  * Format: date
@@ -1789,7 +1789,7 @@ export interface components {
             method?: "relay" | "smtp" | "capture";
             /** @description The last reply of the next host, or of its bounce. */
             smtp_reply: string | null;
-            /** @description What keeps it from leaving, when no reply says so. */
+            /** @description Why it has not left, if no reply says so. */
             error: string | null;
             attempts: number;
             /**
@@ -1819,7 +1819,7 @@ export interface components {
                 reason: string;
             };
             recipients: components["schemas"]["Recipient"][];
-            /** @description Of a reply that left out addresses which nothing proves: which ones, and how to write to them all the same. */
+            /** @description For a reply that left out unproven addresses: which ones, and how to write to them anyway. */
             fix?: string;
         };
         Forecast: {
@@ -1836,7 +1836,7 @@ export interface components {
                 address: string;
                 /** @enum {string} */
                 method: "relay" | "smtp" | "capture";
-                /** @description The agent neither wrote to it nor heard from it before. */
+                /** @description The agent has never written to it or heard from it. */
                 first_time: boolean;
             }[];
         };
@@ -1887,9 +1887,9 @@ export interface components {
                 /** @description One sentence. */
                 reason: string;
             };
-            /** @description SHA-256 over all recipients and the bytes: names what would leave. */
+            /** @description SHA-256 over all recipients and the bytes: identifies what would be sent. */
             content_hash?: string;
-            /** @description Recipients that the agent had neither written to nor heard from before. */
+            /** @description Recipients that the agent had never written to or heard from. */
             first_time?: string[];
             /** @description In lists only while it waits for approval. */
             links?: {
@@ -1899,12 +1899,12 @@ export interface components {
                 host: string;
                 url: string;
             }[];
-            /** @description What leaves in the header beside the members above: recipients' names, the ids of the thread, the agent's own fields. In lists only while it waits for approval. */
+            /** @description Header fields that are sent in addition to the members above: recipients' names, the ids of the thread, the agent's own fields. In lists only while it waits for approval. */
             headers?: {
                 name: string;
                 value: string;
             }[];
-            /** @description While it waits for approval: parts that nobody here can read as text. */
+            /** @description While it waits for approval: parts that the server cannot search as text. */
             unsearched?: {
                 name: string;
                 why: string;
@@ -1913,7 +1913,7 @@ export interface components {
             review_notes?: string[];
             /** @description Whether a reviewer changed it. */
             edited: boolean;
-            /** @description In what it differs from what the agent wrote. */
+            /** @description The parts that differ from what the agent wrote. */
             edited_parts?: ("to" | "cc" | "bcc" | "subject" | "body_text" | "body_html" | "attachments")[];
             original?: components["schemas"]["Original"];
             /** Format: date-time */
@@ -1945,15 +1945,15 @@ export interface components {
                 reason: string;
             };
             recipients: components["schemas"]["Recipient"][];
-            /** @description Of a reply that left out addresses which nothing proves: which ones, and how to write to them all the same. */
+            /** @description For a reply that left out unproven addresses: which ones, and how to write to them anyway. */
             fix?: string;
             /** @description Whether it is not what the agent wrote. */
             edited: boolean;
-            /** @description In what it differs from what the agent wrote. */
+            /** @description The parts that differ from what the agent wrote. */
             edited_parts?: ("to" | "cc" | "bcc" | "subject" | "body_text" | "body_html" | "attachments")[];
             /** @description The upstream's own id of the message. */
             provider_message_id?: string;
-            /** @description SHA-256 over all recipients and the bytes: names what would leave. */
+            /** @description SHA-256 over all recipients and the bytes: identifies what would be sent. */
             content_hash: string;
         };
         Rejected: {
@@ -1968,7 +1968,7 @@ export interface components {
             at: string;
             /** @enum {string} */
             action: "approve" | "edit_approve" | "reject" | "expire_approve" | "expire_reject" | "release" | "undo";
-            /** @description The address of who decided, or `expiry`. */
+            /** @description The address of the person who decided, or `expiry`. */
             by: string;
             /** @enum {string} */
             how: "api" | "session" | "cli" | "link" | "expiry";
@@ -1976,10 +1976,10 @@ export interface components {
             ip?: string;
             message_id: string;
             agent_id: string;
-            /** @description What was decided about: of an edit, what left. */
+            /** @description The content that was decided about; after an edit, the content that left. */
             content_hash: string;
             detail?: {
-                /** @description Of a rejection. */
+                /** @description For a rejection. */
                 reason?: string;
                 before?: components["schemas"]["Original"];
                 /** @description The parts that the edit changed. */
@@ -1990,9 +1990,9 @@ export interface components {
             conversation_id: string;
             /** @description The subject of its first message. */
             subject: string;
-            /** @description Who wrote in it and whom the agent wrote to, without the agent; 50 at most. */
+            /** @description Its senders and recipients, except the agent; at most 50. */
             participants: string[];
-            /** @description Of both directions. */
+            /** @description In both directions. */
             message_count: number;
             unread_count: number;
             /** Format: date-time */
@@ -2021,16 +2021,16 @@ export interface components {
         Webhook: {
             id: string;
             url: string;
-            /** @description The types it gets; empty means all. */
+            /** @description The types it receives; empty means all. */
             events: ("message.received" | "message.sent" | "message.delivered" | "message.deferred" | "message.failed" | "message.bounced" | "message.complained" | "message.held" | "message.approved" | "message.rejected" | "message.expired" | "domain.verified" | "domain.degraded" | "loop.stopped" | "webhook.disabled" | "webhook.test")[];
-            /** @description Only what is about these agents; empty means everything. */
+            /** @description Only events about these agents; empty means all events. */
             agents: string[];
             description: string;
             /** @enum {string} */
             status: "enabled" | "disabled";
             /**
              * Format: date-time
-             * @description Since when every attempt has failed; absent while the endpoint is healthy.
+             * @description The time since which every attempt has failed; absent while the endpoint is healthy.
              */
             failing_since?: string;
             /** Format: date-time */
@@ -2048,15 +2048,15 @@ export interface components {
             event_id: string;
             /** @enum {string} */
             event_type: "message.received" | "message.sent" | "message.delivered" | "message.deferred" | "message.failed" | "message.bounced" | "message.complained" | "message.held" | "message.approved" | "message.rejected" | "message.expired" | "domain.verified" | "domain.degraded" | "loop.stopped" | "webhook.disabled" | "webhook.test";
-            /** @description Of an agent's own webhook, which gets the whole message. */
+            /** @description For an agent's own webhook, which gets the whole message. */
             message_id?: string;
             /** @description The agent that the event is about. */
             agent_id?: string;
             /** @description Absent for an agent's own webhook. */
             webhook_id?: string;
-            /** @description The webhook's id; of an agent's own webhook, the agent's address. */
+            /** @description The webhook's id; for an agent's own webhook, the agent's address. */
             endpoint_id: string;
-            /** @description Where the endpoint is now; absent when there is none any more. */
+            /** @description The endpoint's current URL; absent if it no longer has one. */
             url?: string;
             /** @enum {string} */
             status: "pending" | "paused" | "succeeded" | "failed";
@@ -2064,7 +2064,7 @@ export interface components {
             attempts: number;
             /**
              * Format: date-time
-             * @description Absent while an attempt is under way, and when none will follow by itself.
+             * @description Absent while an attempt is in progress, and if no automatic attempt will follow.
              */
             next_attempt_at?: string;
             /** @description HTTP status of the last answer. */
@@ -2082,15 +2082,15 @@ export interface components {
             event_id: string;
             /** @enum {string} */
             event_type: "message.received" | "message.sent" | "message.delivered" | "message.deferred" | "message.failed" | "message.bounced" | "message.complained" | "message.held" | "message.approved" | "message.rejected" | "message.expired" | "domain.verified" | "domain.degraded" | "loop.stopped" | "webhook.disabled" | "webhook.test";
-            /** @description Of an agent's own webhook, which gets the whole message. */
+            /** @description For an agent's own webhook, which gets the whole message. */
             message_id?: string;
             /** @description The agent that the event is about. */
             agent_id?: string;
             /** @description Absent for an agent's own webhook. */
             webhook_id?: string;
-            /** @description The webhook's id; of an agent's own webhook, the agent's address. */
+            /** @description The webhook's id; for an agent's own webhook, the agent's address. */
             endpoint_id: string;
-            /** @description Where the endpoint is now; absent when there is none any more. */
+            /** @description The endpoint's current URL; absent if it no longer has one. */
             url?: string;
             /** @enum {string} */
             status: "pending" | "paused" | "succeeded" | "failed";
@@ -2098,7 +2098,7 @@ export interface components {
             attempts: number;
             /**
              * Format: date-time
-             * @description Absent while an attempt is under way, and when none will follow by itself.
+             * @description Absent while an attempt is in progress, and if no automatic attempt will follow.
              */
             next_attempt_at?: string;
             /** @description HTTP status of the last answer. */
@@ -2125,7 +2125,7 @@ export interface components {
             }[];
         };
         MessageReceivedEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "message.received";
@@ -2153,11 +2153,11 @@ export interface components {
                 /** @description The From domain itself is proven. */
                 verified: boolean;
                 verified_domain: string | null;
-                /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
+                /** @description Set if no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
                 auto_submitted: string | null;
                 /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
                 list_id: string | null;
-                /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
+                /** @description Such as `bulk`, `list` or `junk`: do not answer such mail automatically. Null for outbound messages. */
                 precedence: string | null;
                 /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
                 in_reply_to: string | null;
@@ -2166,7 +2166,7 @@ export interface components {
             };
         };
         MessageSentEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "message.sent";
@@ -2181,7 +2181,7 @@ export interface components {
                 conversation_id: string;
                 /** @description The Message-ID field. */
                 email_message_id: string;
-                /** @description Whom this is about. */
+                /** @description The recipient that this is about. */
                 recipient: string;
                 /** @enum {string} */
                 status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
@@ -2192,13 +2192,13 @@ export interface components {
                 method: "relay" | "smtp" | "capture" | null;
                 /** @description The last reply of the next host, or what its bounce says. */
                 smtp_reply: string | null;
-                /** @description What kept it from leaving, when no reply says so. */
+                /** @description Why it did not leave, if no reply says so. */
                 error: string | null;
                 attempts: number;
             };
         };
         MessageDeliveredEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "message.delivered";
@@ -2213,7 +2213,7 @@ export interface components {
                 conversation_id: string;
                 /** @description The Message-ID field. */
                 email_message_id: string;
-                /** @description Whom this is about. */
+                /** @description The recipient that this is about. */
                 recipient: string;
                 /** @enum {string} */
                 status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
@@ -2224,13 +2224,13 @@ export interface components {
                 method: "relay" | "smtp" | "capture" | null;
                 /** @description The last reply of the next host, or what its bounce says. */
                 smtp_reply: string | null;
-                /** @description What kept it from leaving, when no reply says so. */
+                /** @description Why it did not leave, if no reply says so. */
                 error: string | null;
                 attempts: number;
             };
         };
         MessageDeferredEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "message.deferred";
@@ -2245,7 +2245,7 @@ export interface components {
                 conversation_id: string;
                 /** @description The Message-ID field. */
                 email_message_id: string;
-                /** @description Whom this is about. */
+                /** @description The recipient that this is about. */
                 recipient: string;
                 /** @enum {string} */
                 status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
@@ -2256,13 +2256,13 @@ export interface components {
                 method: "relay" | "smtp" | "capture" | null;
                 /** @description The last reply of the next host, or what its bounce says. */
                 smtp_reply: string | null;
-                /** @description What kept it from leaving, when no reply says so. */
+                /** @description Why it did not leave, if no reply says so. */
                 error: string | null;
                 attempts: number;
             };
         };
         MessageFailedEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "message.failed";
@@ -2277,7 +2277,7 @@ export interface components {
                 conversation_id: string;
                 /** @description The Message-ID field. */
                 email_message_id: string;
-                /** @description Whom this is about. */
+                /** @description The recipient that this is about. */
                 recipient: string;
                 /** @enum {string} */
                 status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
@@ -2288,13 +2288,13 @@ export interface components {
                 method: "relay" | "smtp" | "capture" | null;
                 /** @description The last reply of the next host, or what its bounce says. */
                 smtp_reply: string | null;
-                /** @description What kept it from leaving, when no reply says so. */
+                /** @description Why it did not leave, if no reply says so. */
                 error: string | null;
                 attempts: number;
             };
         };
         MessageBouncedEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "message.bounced";
@@ -2309,7 +2309,7 @@ export interface components {
                 conversation_id: string;
                 /** @description The Message-ID field. */
                 email_message_id: string;
-                /** @description Whom this is about. */
+                /** @description The recipient that this is about. */
                 recipient: string;
                 /** @enum {string} */
                 status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
@@ -2320,13 +2320,13 @@ export interface components {
                 method: "relay" | "smtp" | "capture" | null;
                 /** @description The last reply of the next host, or what its bounce says. */
                 smtp_reply: string | null;
-                /** @description What kept it from leaving, when no reply says so. */
+                /** @description Why it did not leave, if no reply says so. */
                 error: string | null;
                 attempts: number;
             };
         };
         MessageComplainedEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "message.complained";
@@ -2341,7 +2341,7 @@ export interface components {
                 conversation_id: string;
                 /** @description The Message-ID field. */
                 email_message_id: string;
-                /** @description Whom this is about. */
+                /** @description The recipient that this is about. */
                 recipient: string;
                 /** @enum {string} */
                 status: "held" | "queued" | "sending" | "sent" | "delivered" | "deferred" | "bounced" | "failed" | "cancelled";
@@ -2352,13 +2352,13 @@ export interface components {
                 method: "relay" | "smtp" | "capture" | null;
                 /** @description The last reply of the next host, or what its bounce says. */
                 smtp_reply: string | null;
-                /** @description What kept it from leaving, when no reply says so. */
+                /** @description Why it did not leave, if no reply says so. */
                 error: string | null;
                 attempts: number;
             };
         };
         MessageHeldEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "message.held";
@@ -2376,16 +2376,16 @@ export interface components {
                 recipients: string[];
                 /** @description Which rule holds it: `approval` holds everything, `loop` is the loop breaker. */
                 rule: string;
-                /** @description A sentence for people. */
+                /** @description A sentence for readers. */
                 reason: string;
                 /** Format: date-time */
                 approval_expires_at: string | null;
-                /** @description It waits again, because this person took the approval back. */
+                /** @description The person who undid the approval, so that the message waits again. */
                 withdrawn_by?: string;
             };
         };
         MessageApprovedEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "message.approved";
@@ -2398,7 +2398,7 @@ export interface components {
                 /** @description The agent's address. */
                 agent_id: string;
                 conversation_id: string;
-                /** @description The address of who decided. */
+                /** @description The address of the person who decided. */
                 by: string;
                 /** @enum {string} */
                 how: "api" | "session" | "cli" | "link" | "expiry";
@@ -2406,7 +2406,7 @@ export interface components {
             };
         };
         MessageRejectedEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "message.rejected";
@@ -2419,7 +2419,7 @@ export interface components {
                 /** @description The agent's address. */
                 agent_id: string;
                 conversation_id: string;
-                /** @description The address of who decided. */
+                /** @description The address of the person who decided. */
                 by: string;
                 /** @enum {string} */
                 how: "api" | "session" | "cli" | "link" | "expiry";
@@ -2427,7 +2427,7 @@ export interface components {
             };
         };
         MessageExpiredEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "message.expired";
@@ -2446,7 +2446,7 @@ export interface components {
             };
         };
         DomainVerifiedEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "domain.verified";
@@ -2459,7 +2459,7 @@ export interface components {
             };
         };
         DomainDegradedEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "domain.degraded";
@@ -2477,7 +2477,7 @@ export interface components {
             };
         };
         LoopStoppedEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "loop.stopped";
@@ -2495,14 +2495,14 @@ export interface components {
                 recipients: string[];
                 /** @description Which rule holds it: `approval` holds everything, `loop` is the loop breaker. */
                 rule: string;
-                /** @description A sentence for people. */
+                /** @description A sentence for readers. */
                 reason: string;
-                /** @description The request that lets it go on. */
+                /** @description The request that releases it. */
                 release: string;
             };
         };
         WebhookDisabledEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "webhook.disabled";
@@ -2511,7 +2511,7 @@ export interface components {
             /** @description The agent it is about. */
             agent_id?: string;
             data: {
-                /** @description The webhook's id; of an agent's own webhook, the agent's address. */
+                /** @description The webhook's id; for an agent's own webhook, the agent's address. */
                 endpoint_id: string;
                 webhook_id: string | null;
                 agent_id: string | null;
@@ -2523,7 +2523,7 @@ export interface components {
             };
         };
         WebhookTestEvent: {
-            /** @description The same in the log, at every webhook and on the WebSocket. */
+            /** @description The same in the log, in every webhook and on the WebSocket. */
             id: string;
             /** @constant */
             type: "webhook.test";
@@ -2575,7 +2575,7 @@ export interface components {
             verified_at?: string;
             /**
              * Format: date-time
-             * @description Since when records that were there are gone; `checks` says which.
+             * @description The time since which published records are missing; `checks` says which.
              */
             degraded_at?: string;
             /** @description Outbound mail of all its agents is frozen. */
@@ -2591,9 +2591,9 @@ export interface components {
                 error?: string;
                 /** @description What to do about it. */
                 advice?: string;
-                /** @description The value to publish in place of all that was found: theirs and ours in one. */
+                /** @description The value to publish in place of everything that was found: the existing records and ours combined. */
                 merged?: string;
-                /** @description A domain for agents, where this one receives its mail elsewhere. */
+                /** @description A domain to use for agents, if this one receives its mail elsewhere. */
                 suggested_domain?: string;
                 /** @description DNS look-ups of the SPF record, merged if there is one; 11: more than 10. */
                 lookups?: number;
@@ -2605,7 +2605,7 @@ export interface components {
             title: string;
             status: number;
             detail: string;
-            /** @description Stable; decide by it. */
+            /** @description Stable; branch on it. */
             code: string;
             /** @description What to do next, in one sentence. */
             fix?: string;
@@ -2634,11 +2634,11 @@ export interface components {
             received_at: string;
             /** @description Whether the From domain itself is proven. */
             verified: boolean;
-            /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
+            /** @description Set if no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
             auto_submitted: string | null;
             /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
             list_id: string | null;
-            /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
+            /** @description Such as `bulk`, `list` or `junk`: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
             /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
             in_reply_to: string | null;
@@ -2672,11 +2672,11 @@ export interface components {
             received_at: string;
             /** @description Whether the From domain itself is proven. */
             verified: boolean;
-            /** @description What says that no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
+            /** @description Set if no person wrote it, such as `auto-replied` (RFC 3834); do not answer such mail automatically. */
             auto_submitted: string | null;
             /** @description The mailing list that it came through (RFC 2919); null for outbound messages. */
             list_id: string | null;
-            /** @description `bulk`, `list`, `junk` and the like: do not answer such mail automatically. Null for outbound messages. */
+            /** @description Such as `bulk`, `list` or `junk`: do not answer such mail automatically. Null for outbound messages. */
             precedence: string | null;
             /** @description The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC 5322). Null for outbound messages. */
             in_reply_to: string | null;
@@ -2838,7 +2838,7 @@ export interface operations {
     deleteAccount: {
         parameters: {
             query: {
-                /** @description Must be present, so that nothing is deleted by accident. */
+                /** @description Required, so that nothing is deleted by accident. */
                 confirm: "DELETE";
             };
             header?: never;
@@ -3300,7 +3300,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         agents: components["schemas"]["Agent"][];
-                        /** @description Give it as `token` for the next page; absent on the last. */
+                        /** @description Pass it as `token` for the next page; absent on the last. */
                         next_token?: string;
                     };
                 };
@@ -3399,7 +3399,7 @@ export interface operations {
                 "application/json": {
                     /** @description Shown as the sender's name. */
                     name?: string;
-                    /** @description Empty removes it, which only a local agent can do without. */
+                    /** @description Empty removes it; a cloud agent needs one. */
                     webhook_url?: string;
                     /**
                      * @description `cloud` gets webhooks; `local` listens on a WebSocket or polls.
@@ -3412,32 +3412,32 @@ export interface operations {
                     /** @enum {string} */
                     hitl_expiration_action?: "approve" | "reject";
                     hitl_notify_email?: boolean;
-                    /** @description Any of these holds, and switches the gate on. null, or no rule, holds everything. */
+                    /** @description Mail that matches any of these is held; any rule switches the gate on. null, or no rule, holds everything. */
                     hitl_rules?: {
                         /** @description A recipient is not an agent of this account. */
                         outside?: boolean;
-                        /** @description A recipient to whom no mail of the agent has gone yet, and from whom none has come that was proven. */
+                        /** @description A recipient that the agent has neither written to nor received verified mail from. */
                         first_time?: boolean;
                         /** @description There are more recipients. */
                         max_recipients?: number;
                         attachments?: boolean;
                         /** @description A link to a host that a recipient has not seen in the conversation. */
                         new_links?: boolean;
-                        /** @description The conversation or a recipient has mail whose sender is not proven. */
+                        /** @description The conversation or a recipient has mail from an unverified sender. */
                         unverified?: boolean;
                         /** @description A part that cannot be searched for patterns and links: binary, encrypted or too large. */
                         unsearched?: boolean;
                         /** @description `secrets` (API keys, private keys), or words with `*` for anything. */
                         patterns?: string[];
                     } | null;
-                    /** @description Addresses and whole domains. What goes to nobody else is not held. */
+                    /** @description Addresses and whole domains. Mail only to these is not held. */
                     hitl_allow?: string[];
-                    /** @description Addresses that get the mail about held messages, beside the account's own. */
+                    /** @description Addresses that get mail about held messages, in addition to the account's own. */
                     hitl_reviewers?: string[];
                     /** @description How long a message can be cancelled before it leaves. */
                     undo_seconds?: number;
                     /**
-                     * @description `disabled` keeps what is to be delivered until it is enabled; another `webhook_url` enables too.
+                     * @description `disabled` keeps deliveries until it is enabled again; a new `webhook_url` enables it too.
                      * @enum {string}
                      */
                     webhook_status?: "enabled" | "disabled";
@@ -3499,7 +3499,7 @@ export interface operations {
                 "application/json": {
                     /** @description Shown as the sender's name. */
                     name?: string;
-                    /** @description Empty removes it, which only a local agent can do without. */
+                    /** @description Empty removes it; a cloud agent needs one. */
                     webhook_url?: string;
                     /**
                      * @description `cloud` gets webhooks; `local` listens on a WebSocket or polls.
@@ -3512,32 +3512,32 @@ export interface operations {
                     /** @enum {string} */
                     hitl_expiration_action?: "approve" | "reject";
                     hitl_notify_email?: boolean;
-                    /** @description Any of these holds, and switches the gate on. null, or no rule, holds everything. */
+                    /** @description Mail that matches any of these is held; any rule switches the gate on. null, or no rule, holds everything. */
                     hitl_rules?: {
                         /** @description A recipient is not an agent of this account. */
                         outside?: boolean;
-                        /** @description A recipient to whom no mail of the agent has gone yet, and from whom none has come that was proven. */
+                        /** @description A recipient that the agent has neither written to nor received verified mail from. */
                         first_time?: boolean;
                         /** @description There are more recipients. */
                         max_recipients?: number;
                         attachments?: boolean;
                         /** @description A link to a host that a recipient has not seen in the conversation. */
                         new_links?: boolean;
-                        /** @description The conversation or a recipient has mail whose sender is not proven. */
+                        /** @description The conversation or a recipient has mail from an unverified sender. */
                         unverified?: boolean;
                         /** @description A part that cannot be searched for patterns and links: binary, encrypted or too large. */
                         unsearched?: boolean;
                         /** @description `secrets` (API keys, private keys), or words with `*` for anything. */
                         patterns?: string[];
                     } | null;
-                    /** @description Addresses and whole domains. What goes to nobody else is not held. */
+                    /** @description Addresses and whole domains. Mail only to these is not held. */
                     hitl_allow?: string[];
-                    /** @description Addresses that get the mail about held messages, beside the account's own. */
+                    /** @description Addresses that get mail about held messages, in addition to the account's own. */
                     hitl_reviewers?: string[];
                     /** @description How long a message can be cancelled before it leaves. */
                     undo_seconds?: number;
                     /**
-                     * @description `disabled` keeps what is to be delivered until it is enabled; another `webhook_url` enables too.
+                     * @description `disabled` keeps deliveries until it is enabled again; a new `webhook_url` enables it too.
                      * @enum {string}
                      */
                     webhook_status?: "enabled" | "disabled";
@@ -3628,7 +3628,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         messages: components["schemas"]["MessageSummary"][];
-                        /** @description Give it as `token` for the next page; absent on the last. */
+                        /** @description Pass it as `token` for the next page; absent on the last. */
                         next_token?: string;
                     };
                 };
@@ -3813,7 +3813,7 @@ export interface operations {
     showMessageHtml: {
         parameters: {
             query?: {
-                /** @description Load pictures from elsewhere: their server learns that somebody reads. */
+                /** @description Load remote pictures, which tells their servers that the message was opened. */
                 images?: boolean;
             };
             header?: never;
@@ -3841,7 +3841,7 @@ export interface operations {
     showOutboundHtml: {
         parameters: {
             query?: {
-                /** @description Load pictures from elsewhere: their server learns that somebody reads. */
+                /** @description Load remote pictures, which tells their servers that the message was opened. */
                 images?: boolean;
             };
             header?: never;
@@ -3900,7 +3900,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         messages: components["schemas"]["InboxMessage"][];
-                        /** @description Give it as `token` for the next page; absent on the last. */
+                        /** @description Pass it as `token` for the next page; absent on the last. */
                         next_token?: string;
                     };
                 };
@@ -3954,20 +3954,20 @@ export interface operations {
                     /** @description Plain text. */
                     body: string;
                     /**
-                     * @description Also to everybody else the message went to.
+                     * @description Also to everyone else who received the message.
                      * @default false
                      */
                     reply_all?: boolean;
                     html_body?: string;
                     cc?: string[] | string;
-                    /** @description These get the message without anybody seeing it. */
+                    /** @description Hidden from the other recipients. */
                     bcc?: string[] | string;
-                    /** @description Found by what the message answers, or a new one, when it is not given. */
+                    /** @description By default, the conversation of the message it answers, or a new one. */
                     conversation_id?: string;
                     attachments?: {
                         /** @description 1 to 255 characters without slashes. */
                         filename: string;
-                        /** @description application/octet-stream when it is not given. */
+                        /** @description Default: application/octet-stream. */
                         content_type?: string;
                         data: string;
                         /** @description For a picture that the HTML shows as `cid:…`. */
@@ -4031,21 +4031,21 @@ export interface operations {
                     /** @description Plain text. */
                     body?: string;
                     /**
-                     * @description What goes along: the whole message as a file, only its attachments, or nothing.
+                     * @description What to include: the whole message as a file, only its attachments, or nothing.
                      * @default message
                      * @enum {string}
                      */
                     include?: "message" | "attachments" | "none";
                     html_body?: string;
                     cc?: string[] | string;
-                    /** @description These get the message without anybody seeing it. */
+                    /** @description Hidden from the other recipients. */
                     bcc?: string[] | string;
-                    /** @description Found by what the message answers, or a new one, when it is not given. */
+                    /** @description By default, the conversation of the message it answers, or a new one. */
                     conversation_id?: string;
                     attachments?: {
                         /** @description 1 to 255 characters without slashes. */
                         filename: string;
-                        /** @description application/octet-stream when it is not given. */
+                        /** @description Default: application/octet-stream. */
                         content_type?: string;
                         data: string;
                         /** @description For a picture that the HTML shows as `cid:…`. */
@@ -4102,7 +4102,7 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description The agent's address; not needed by a key of one agent, or with one agent. */
+                    /** @description The agent's address; optional for a key of one agent, or if the account has one agent. */
                     from?: string;
                     /** @description `a@b.example` or `Name <a@b.example>`. */
                     to?: string[] | string;
@@ -4111,14 +4111,14 @@ export interface operations {
                     body: string;
                     html_body?: string;
                     cc?: string[] | string;
-                    /** @description These get the message without anybody seeing it. */
+                    /** @description Hidden from the other recipients. */
                     bcc?: string[] | string;
-                    /** @description Found by what the message answers, or a new one, when it is not given. */
+                    /** @description By default, the conversation of the message it answers, or a new one. */
                     conversation_id?: string;
                     attachments?: {
                         /** @description 1 to 255 characters without slashes. */
                         filename: string;
-                        /** @description application/octet-stream when it is not given. */
+                        /** @description Default: application/octet-stream. */
                         content_type?: string;
                         data: string;
                         /** @description For a picture that the HTML shows as `cid:…`. */
@@ -4128,7 +4128,7 @@ export interface operations {
                     headers?: {
                         [key: string]: string;
                     };
-                    /** @description Where answers go instead of to the agent. */
+                    /** @description Where replies go instead of to the agent. */
                     reply_to?: string[] | string;
                     /** @description What it answers: a message of the agent (`msg_…`), or a Message-ID (`<…@…>`). */
                     reply_to_message_id?: string;
@@ -4183,7 +4183,7 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
-                    /** @description The agent's address; not needed by a key of one agent, or with one agent. */
+                    /** @description The agent's address; optional for a key of one agent, or if the account has one agent. */
                     from?: string;
                     /** @description `a@b.example` or `Name <a@b.example>`. */
                     to?: string[] | string;
@@ -4192,14 +4192,14 @@ export interface operations {
                     body: string;
                     html_body?: string;
                     cc?: string[] | string;
-                    /** @description These get the message without anybody seeing it. */
+                    /** @description Hidden from the other recipients. */
                     bcc?: string[] | string;
-                    /** @description Found by what the message answers, or a new one, when it is not given. */
+                    /** @description By default, the conversation of the message it answers, or a new one. */
                     conversation_id?: string;
                     attachments?: {
                         /** @description 1 to 255 characters without slashes. */
                         filename: string;
-                        /** @description application/octet-stream when it is not given. */
+                        /** @description Default: application/octet-stream. */
                         content_type?: string;
                         data: string;
                         /** @description For a picture that the HTML shows as `cid:…`. */
@@ -4209,7 +4209,7 @@ export interface operations {
                     headers?: {
                         [key: string]: string;
                     };
-                    /** @description Where answers go instead of to the agent. */
+                    /** @description Where replies go instead of to the agent. */
                     reply_to?: string[] | string;
                     /** @description What it answers: a message of the agent (`msg_…`), or a Message-ID (`<…@…>`). */
                     reply_to_message_id?: string;
@@ -4262,7 +4262,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         messages: components["schemas"]["Outbound"][];
-                        /** @description Give it as `token` for the next page; absent on the last. */
+                        /** @description Pass it as `token` for the next page; absent on the last. */
                         next_token?: string;
                     };
                 };
@@ -4425,7 +4425,7 @@ export interface operations {
                     attachments?: {
                         /** @description 1 to 255 characters without slashes. */
                         filename: string;
-                        /** @description application/octet-stream when it is not given. */
+                        /** @description Default: application/octet-stream. */
                         content_type?: string;
                         data: string;
                         /** @description For a picture that the HTML shows as `cid:…`. */
@@ -4695,7 +4695,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         entries: components["schemas"]["AuditEntry"][];
-                        /** @description Give it as `token` for the next page; absent on the last. */
+                        /** @description Pass it as `token` for the next page; absent on the last. */
                         next_token?: string;
                     };
                 };
@@ -4727,7 +4727,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         conversations: components["schemas"]["Conversation"][];
-                        /** @description Give it as `token` for the next page; absent on the last. */
+                        /** @description Pass it as `token` for the next page; absent on the last. */
                         next_token?: string;
                     };
                 };
@@ -4764,7 +4764,7 @@ export interface operations {
                         /** @description The subject of its first message. */
                         subject: string;
                         messages: components["schemas"]["MessageSummary"][];
-                        /** @description Give it as `token` for the next page; absent on the last. */
+                        /** @description Pass it as `token` for the next page; absent on the last. */
                         next_token?: string;
                     };
                 };
@@ -4793,7 +4793,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         suppressions: components["schemas"]["Suppression"][];
-                        /** @description Give it as `token` for the next page; absent on the last. */
+                        /** @description Pass it as `token` for the next page; absent on the last. */
                         next_token?: string;
                     };
                 };
@@ -5136,7 +5136,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         deliveries: components["schemas"]["Delivery"][];
-                        /** @description Give it as `token` for the next page; absent on the last. */
+                        /** @description Pass it as `token` for the next page; absent on the last. */
                         next_token?: string;
                     };
                 };
@@ -5163,7 +5163,7 @@ export interface operations {
                 "application/json": {
                     /**
                      * Format: date-time
-                     * @description What was given up at or after this time.
+                     * @description Deliveries that failed for good at or after this time.
                      */
                     since: string;
                     /** @description About this agent. */
@@ -5319,7 +5319,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         events: components["schemas"]["Event"][];
-                        /** @description Give it as `token` for the next page; absent on the last. */
+                        /** @description Pass it as `token` for the next page; absent on the last. */
                         next_token?: string;
                     };
                 };
@@ -5371,7 +5371,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         domains: components["schemas"]["Domain"][];
-                        /** @description Give it as `token` for the next page; absent on the last. */
+                        /** @description Pass it as `token` for the next page; absent on the last. */
                         next_token?: string;
                     };
                 };

@@ -49,7 +49,7 @@ function keyBytes(secret: string): Uint8Array<ArrayBuffer> {
   // With an empty key anyone could make a valid signature.
   if (!bytes || bytes.length === 0)
     throw new E2AError(
-      "A webhook secret is empty or no secret. Give the 64 characters that were shown when it was made.",
+      "A webhook secret is empty or invalid. Give the 64 characters that were shown when it was created.",
     );
   return bytes;
 }
@@ -71,7 +71,7 @@ export async function verifyStandard(
   signed.set(head);
   signed.set(body, head.length);
   await verifyMac(signed, given, macs);
-  if (!/^\d{1,12}$/.test(timestamp)) throw unverified("malformed", "webhook-timestamp is no time");
+  if (!/^\d{1,12}$/.test(timestamp)) throw unverified("malformed", "webhook-timestamp is not a time");
   verifyAge(Number(timestamp) * 1000, nowMs);
 }
 
@@ -116,7 +116,7 @@ export async function verifyProof(values: Values, macs: readonly Mac[], nowMs: n
   const given = [signature, ...value("signature-previous").split(" ")].map(fromHex);
   await verifyMac(encoder.encode(names.map(value).join("\n")), given, macs);
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(timestamp))
-    throw unverified("malformed", "X-E2A-Auth-Timestamp is no time");
+    throw unverified("malformed", "X-E2A-Auth-Timestamp is not a time");
   verifyAge(Date.parse(timestamp), nowMs);
   return {
     verified: value("verified") === "true",

@@ -78,7 +78,7 @@ export async function parseWebhook(
   const isBodyProven = values.has("webhook-signature");
   if (isBodyProven) await verifyStandard(values, bytes, macs, nowMs);
   const parsed = jsonObject(bytes);
-  if (!parsed && (isBodyProven || hasProof(values))) throw unverified("malformed", "its body is no JSON object");
+  if (!parsed && (isBodyProven || hasProof(values))) throw unverified("malformed", "its body is not a JSON object");
 
   const proofValues = hasProof(values) ? values : valuesOf(authHeadersIn(parsed));
   const isOfAccount = isBodyProven && isObject(parsed?.data);

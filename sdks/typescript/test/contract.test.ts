@@ -9,7 +9,7 @@ import { type Case, playCase, type World } from "./contract/play.ts";
 import { type InstalledPackage, installPackage } from "./package.ts";
 import { startServer, type TestServer } from "./server.ts";
 
-/** The contract of all SDKs (sdks/contract), with the package as it is installed. */
+/** The contract of all SDKs (sdks/contract), tested with the installed package. */
 
 let installed: InstalledPackage;
 let sdk: typeof Sdk;
@@ -105,7 +105,7 @@ test.skipIf(!Bun.which("node") && !process.env.CI)(
 
 type OneMail = Parameters<World["deliver"]>[0];
 
-/** What a scenario needs of the world, by HTTP for another process. */
+/** The control that a scenario has over the world, by HTTP for another process. */
 function controlOf(world: World): { url: string } & AsyncDisposable {
   const { baseUrl, apiKey, secret } = world;
   const server = Bun.serve({

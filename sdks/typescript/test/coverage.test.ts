@@ -2,14 +2,14 @@ import { expect, test } from "bun:test";
 import document from "../../../docs/openapi.json" with { type: "json" };
 import { E2AClient } from "../src/index.ts";
 
-/** Operations that are no calls of a program, beside the pages and sockets: signing a browser in, the server's own affairs. */
+/** Operations that programs do not call, besides pages and sockets: signing a browser in, the server's own affairs. */
 const notCalls = [
   ...["getReady", "getOpenApi", "getSignInMethods", "getSession", "signInWithKey", "mailSignInLink", "logOut"],
   // Files of an approval link, for the browser that opened it.
   ...["approveLinkAttachment", "rejectLinkAttachment"],
   // PATCH does the same.
   "updateAgent",
-  // One schema is in the answer that has them all.
+  // The operation that lists all schemas has this one too.
   "getEventSchema",
 ];
 
@@ -18,7 +18,7 @@ interface Operation {
   responses: Record<string, { content?: object }>;
 }
 
-/** Whether a program asks for it. What answers with a page, a socket or a redirection is for browsers, listen() and follow(). */
+/** Whether programs call it. Operations that answer with a page, socket or redirect are for browsers and listeners. */
 function isCall({ operationId, responses }: Operation): boolean {
   const good = Object.entries(responses).find(([status]) => status.startsWith("2"));
   return good !== undefined && !Object.hasOwn(good[1].content ?? {}, "text/html") && !notCalls.includes(operationId);
@@ -37,13 +37,13 @@ test("the SDK reaches every operation of docs/openapi.json, and none that is not
     if (typeof holder !== "object") continue;
     for (const name of Object.getOwnPropertyNames(Object.getPrototypeOf(holder))) {
       const method = holder[name];
-      // These go on for ever, or ask by others.
+      // These never end, or make their requests through others.
       if (
         typeof method !== "function" ||
         ["constructor", "listen", "watch", "follow", "of", "parseWebhook"].includes(name)
       )
         continue;
-      // What it makes of the answer {} does not matter.
+      // Whether the answer {} is valid does not matter.
       await Promise.resolve(method.call(holder, "x", {}, {})).catch(() => {});
     }
   }

@@ -5,7 +5,7 @@ import { E2AClient } from "../src/index.ts";
 import { type InstalledPackage, installPackage } from "./package.ts";
 import { startServer, type TestServer } from "./server.ts";
 
-/** What the README and the examples promise, in an empty project into which the package was installed. */
+/** What the README and the examples promise, in an empty project with the package installed. */
 
 const source = join(import.meta.dir, "..");
 
@@ -25,7 +25,7 @@ afterAll(async () => {
   await installed[Symbol.asyncDispose]();
 });
 
-/** A program of the project; `line` waits for the next one that has this text in it. */
+/** A program of the project; `line` waits for the next line that contains this text. */
 function run(command: string[], env: Record<string, string> = {}) {
   const child = Bun.spawn(command, {
     cwd: folder,
@@ -71,7 +71,7 @@ async function write(to: string, subject: string, text: string): Promise<void> {
   await server.deliver({ from: "ann@client.example", to, message });
 }
 
-/** What the agent sent, newest first, once so much of it has left. */
+/** The agent's sent mail, newest first, once `count` messages have left. */
 async function sent(agent: string, count: number) {
   for (;;) {
     const left = await client.outbox.list({ agent, status: "sent" }).all();
@@ -151,7 +151,7 @@ test("the endpoint with Bun hears of events", async () => {
   expect(forged.status).toBe(401);
 });
 
-/** What the README's and the docs' pieces of code take for granted. */
+/** What the code samples in the README and the docs assume. */
 const around = `
 declare const E2AClient: typeof import("e2a-sdk").E2AClient;
 declare const client: import("e2a-sdk").E2AClient;

@@ -10,7 +10,7 @@ import {
   ServerError,
 } from "../src/index.ts";
 
-/** How calls are made: retries, time limits, errors. The other side is a server that does what a test says. */
+/** How calls are made: retries, time limits, errors. The server is scripted by each test. */
 
 interface Seen {
   method: string;
@@ -26,7 +26,7 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop(true);
 });
 
-/** A server whose nth request gets the nth answer, the last one from then on. */
+/** A server whose nth request gets the nth answer; the last answer repeats. */
 function script(...answers: Answer[]) {
   const seen: Seen[] = [];
   const server = Bun.serve({
@@ -87,7 +87,7 @@ describe("a call", () => {
       ])
         expect(await caught((async () => call())())).toBeInstanceOf(E2AError);
     expect(seen).toEqual([]);
-    // Dots within a name are its own.
+    // Dots within a name belong to the name.
     await client.messages.delete("..a", { agent });
     expect(seen[0]?.path).toBe("/api/v1/agents/a%40b.example/messages/..a");
   });
@@ -161,7 +161,7 @@ describe("a call", () => {
   });
 
   test("that goes on for ever waits as long as it is asked to, within reason", async () => {
-    // For a timer a month is no time at all.
+    // A month overflows the range of a timer, which would then fire at once.
     for (const [given, waitMs] of [
       ["120", 120_000],
       ["3000000", 3_600_000],

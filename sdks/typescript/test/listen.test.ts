@@ -14,7 +14,7 @@ import {
   NotFoundError,
 } from "../src/index.ts";
 
-/** Listening and following beyond what the contract says: broken lines, other consumers, keys that are revoked. */
+/** Listening and following beyond the contract: broken connections, other consumers, revoked keys. */
 
 const bot = "bot@e2a.localhost";
 
@@ -46,7 +46,7 @@ async function unread(): Promise<string[]> {
   return body.messages.map(({ subject }: { subject: string }) => subject);
 }
 
-/** Waits for acknowledgements that are on their way. */
+/** Waits for acknowledgements that are still on their way. */
 async function expectUnread(...subjects: string[]): Promise<void> {
   for (let attempt = 0; attempt < 100 && (await unread()).length !== subjects.length; attempt++);
   expect(await unread()).toEqual(subjects);
@@ -70,7 +70,7 @@ const caught = (promise: Promise<unknown>) =>
     (error: unknown) => error,
   );
 
-/** By socket, and by long polls as where there is none. */
+/** By socket, and by long polls as if there were no socket. */
 const ways = { "by WebSocket": {}, "by long polls": { webSocket: false } } as const;
 
 for (const [way, options] of Object.entries(ways))
@@ -88,7 +88,7 @@ for (const [way, options] of Object.entries(ways))
         const at = taken.length - 1;
         if (at % 4 === 3) {
           line.cut();
-          // The next call of the client meets the broken line.
+          // The client's next call meets the broken connection.
           void line.attempt(1).then(() => line.mend());
         }
         if (at < 20) await mail(subjects[20 + at] ?? "");
@@ -185,7 +185,7 @@ describe("listening by WebSocket", () => {
     isLossy = false;
     await cut();
     await mail("three");
-    // The server shows "one" once more.
+    // The server delivers "one" once more.
     expect(await take(messages, 1)).toEqual(["three"]);
     await expectUnread("three");
     isLossy = true;
@@ -283,7 +283,7 @@ describe("watching", () => {
         if (seen.length === 1) return "left";
         if (seen.length === 4) return "stop";
         if (seen.length === 2) return undefined;
-        // The server has heard of all that was acknowledged before.
+        // The server has received every earlier acknowledgement.
         await expectUnread("one", "three");
         line.cut();
         void line.attempt(1).then(() => line.mend());
@@ -368,7 +368,7 @@ describe("following events", () => {
     const begun = events.next().then(({ value }) => {
       first = value as Event;
     });
-    // "Now" is when the server was first asked.
+    // "Now" is the moment of the first request.
     while (!first) await mail("one");
     await begun;
     expect(first).toMatchObject({ data: { subject: "one" } });

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { tempDir } from "../../../test/support/temp.ts";
 
-/** An empty project into which the package was installed, as anybody would. */
+/** An empty project with the package installed, as a user would install it. */
 export interface InstalledPackage extends AsyncDisposable {
   /** The project's folder. */
   readonly folder: string;
-  /** The module that `import "e2a-sdk"` finds there. */
+  /** The module that `import "e2a-sdk"` resolves to there. */
   readonly module: string;
 }
 
@@ -15,7 +15,7 @@ const source = join(import.meta.dir, "..");
 export async function installPackage(): Promise<InstalledPackage> {
   const dir = await tempDir();
   const folder = dir.path;
-  // Bun does the same where there is no npm.
+  // Bun does the same if there is no npm.
   const npm = Bun.which("npm");
   const [packing, installing] = npm
     ? [

@@ -5,7 +5,7 @@ import { startSink } from "../../../test/support/sink.ts";
 import { tempDir } from "../../../test/support/temp.ts";
 import type { World } from "./contract/play.ts";
 
-/** The compiled binary, run for an SDK: an account with a key and a signing secret, ports that stay. */
+/** The compiled binary, run for an SDK: an account with a key and a signing secret, on fixed ports. */
 export interface TestServer extends World, AsyncDisposable {
   readonly smtpPort: number;
 }
@@ -18,7 +18,7 @@ export async function startServer(database: "sqlite" | "postgres" = "sqlite"): P
   const env = {
     ...{ HOME: dir.path, E2A_ENV: "development", E2A_DATA_DIR: dir.path, E2A_DNS_SERVERS: "127.0.0.1:1" },
     ...{ E2A_SMTP_LISTEN_ADDR: `127.0.0.1:${smtpPort}`, E2A_HTTP_LISTEN_ADDR: `127.0.0.1:${httpPort}` },
-    // A test may ask until something has happened.
+    // A test may poll until something has happened.
     E2A_LIMITS_API_REQUESTS_PER_MINUTE: "100000",
     ...(postgres ? { E2A_DATABASE_URL: postgres.url } : {}),
   };

@@ -1,6 +1,6 @@
 /**
- * What the compiler knows of the SDK. Nothing of this runs: the check compiles it against the source, and a test against the
- * installed package. Each expected error that does not come is an error.
+ * What the compiler knows about the SDK. None of this runs: the check compiles it against the source, and a test
+ * against the installed package. An expected error that does not occur is an error.
  */
 import {
   type Agent,
@@ -28,14 +28,14 @@ const client = new E2AClient({
 });
 // @ts-expect-error a key is text
 new E2AClient({ apiKey: 1 });
-// @ts-expect-error an option that there is not
+// @ts-expect-error an option that does not exist
 new E2AClient({ apikey: "k" });
 
 export async function calls(): Promise<void> {
   const agent = await client.agents.create({ slug: "bot", agent_mode: "local" });
   same<typeof agent, Agent>(true);
   same<typeof agent.agent_mode, "cloud" | "local">(true);
-  // @ts-expect-error a mode that there is not
+  // @ts-expect-error a mode that does not exist
   await client.agents.create({ slug: "bot", agent_mode: "both" });
   // @ts-expect-error a misspelt member
   await client.agents.update("a@b.example", { hitl_enable: true });
@@ -51,16 +51,16 @@ export async function calls(): Promise<void> {
   same<typeof sent, Sent>(true);
   // @ts-expect-error no subject
   await client.send({ to: "a@b.example", body: "b" });
-  // @ts-expect-error a number is no file
+  // @ts-expect-error a number is not a file
   await client.send({ to: "a@b.example", subject: "s", body: "b", attachments: [{ filename: "f", data: 1 }] });
   // @ts-expect-error a GET has no Idempotency-Key
   await client.outbox.get("msg_1", { idempotencyKey: "k" });
 
   const held = await client.outbox.list({ status: "pending_approval", since: new Date() });
   same<(typeof held.messages)[number]["direction"], "outbound">(true);
-  // @ts-expect-error a status that there is not
+  // @ts-expect-error a status that does not exist
   client.outbox.list({ status: "lost" });
-  // @ts-expect-error what is held has this status already
+  // @ts-expect-error held mail always has the held status
   client.approvals.list({ status: "sent" });
   await client.approvals.approve("msg_1", { content_hash: "0", to: "a@b.example" });
 }
@@ -72,7 +72,7 @@ export async function lists(): Promise<void> {
   same<typeof page.next_token, string | undefined>(true);
   for await (const summary of list) same<typeof summary, MessageSummary>(true);
   same<Awaited<ReturnType<typeof list.all>>, MessageSummary[]>(true);
-  // A list of something is a list of anything that is wider.
+  // A list of one type is a list of any wider type.
   const wider: List<unknown, { message_id: string }> = list;
   void wider;
 }
@@ -86,7 +86,7 @@ export async function messages(): Promise<void> {
     await message.replyAll({ body: "text", html_body: "<p>text</p>" }, { signal: AbortSignal.timeout(1) });
     // @ts-expect-error a reply has no subject of its own
     await message.reply({ body: "text", subject: "s" });
-    // @ts-expect-error a message says what it says
+    // @ts-expect-error a message is read-only
     message.subject = "other";
     const bytes: Uint8Array = (await message.attachments[0]?.download()) ?? message.raw;
     void bytes;
@@ -99,7 +99,7 @@ export async function messages(): Promise<void> {
     },
     onRetry: (_error, waitMs: number) => void waitMs,
   });
-  // @ts-expect-error a word that there is not
+  // @ts-expect-error a word that does not exist
   await client.watch("a@b.example", { onMessage: () => "later" });
   await client.send(
     { to: "a@b.example", subject: "s", body: "b" },
@@ -108,12 +108,12 @@ export async function messages(): Promise<void> {
   for await (const event of client.events.follow()) {
     same<typeof event.type, EventType>(true);
     if (event.type === "message.bounced") same<typeof event.data.recipient, string>(true);
-    // @ts-expect-error only some types have it
+    // @ts-expect-error only some event types have it
     event.data.recipient;
   }
   for await (const event of client.events.follow({ types: ["message.held", "loop.stopped"], after: "evt_1" }))
     same<typeof event.data.recipients, string[]>(true);
-  // @ts-expect-error a type that there is not
+  // @ts-expect-error a type that does not exist
   client.events.follow({ types: ["message.lost"] });
 }
 
@@ -126,9 +126,9 @@ export async function webhooks(request: Request): Promise<void> {
   } else if (event.type === "domain.degraded") same<typeof event.data.domain, string>(true);
   const message = await client.messages.of(event);
   same<typeof message.subject, string>(true);
-  // @ts-expect-error which of the two it is must be asked first
+  // @ts-expect-error the two cases must be told apart first
   message.data.labels;
-  // @ts-expect-error parsed, its bytes are lost
+  // @ts-expect-error a parsed body has lost its bytes
   await parseWebhook({ message_id: "msg_1" }, request.headers, "secret");
   await parseWebhook(new Uint8Array(), { "webhook-id": "x", other: undefined, more: ["a", "b"] }, "secret");
   await parseWebhook(new ArrayBuffer(0), null, undefined, { now: new Date() });
@@ -138,7 +138,7 @@ export async function webhooks(request: Request): Promise<void> {
 
 export function errors(error: unknown): string | undefined {
   if (error instanceof UnverifiedEmailError) {
-    // @ts-expect-error a reason that there is not
+    // @ts-expect-error a reason that does not exist
     if (error.reason === "unknown") return;
     return error.reason;
   }

@@ -130,7 +130,7 @@ export function deliveryText(session: Session, delivery: DeliveryDetail): string
   const head = facts(
     [
       ["Event", [delivery.event_type, delivery.event_id].filter(Boolean).join("  ")],
-      ["To", delivery.url ?? "nowhere any more"],
+      ["To", delivery.url ?? "(no longer has a URL)"],
       ["Endpoint", delivery.endpoint_id],
       ["Agent", delivery.agent_id],
       ["Message", delivery.message_id],

@@ -99,7 +99,9 @@ function keyTable({ paint, width }: Session, keys: ApiKey[]): string {
 function deleteCommand(io: Io): Command {
   const command = new Command("delete")
     .summary("revoke a key")
-    .description("Revokes a key at once, also for whoever listens with it. Asks first; in a pipe --yes is needed.")
+    .description(
+      "Revokes a key at once, and closes the connections that use it. Asks first; in a pipe --yes is needed.",
+    )
     .argument("<id>", "its id, apk_…")
     .option("-y, --yes", "do not ask")
     .action(async (id: string, flags: { yes?: boolean }, command: Command) => {

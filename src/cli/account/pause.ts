@@ -9,7 +9,7 @@ import { plain } from "../terminal/output.ts";
 
 export function pauseCommand(io: Io): Command {
   const command = pausing(io, "pause", true)
-    .summary("freeze what an agent, a domain or everybody sends")
+    .summary("freeze outgoing mail of an agent, a domain or the account")
     .description(
       "Holds outgoing mail back without losing any: it leaves in order after resume. Mail still arrives. Without a name your only agent is meant.",
     );
@@ -18,7 +18,7 @@ export function pauseCommand(io: Io): Command {
 
 export function resumeCommand(io: Io): Command {
   const command = pausing(io, "resume", false)
-    .summary("let mail leave again")
+    .summary("resume outgoing mail")
     .description("Ends a pause; what waited leaves in order. Each pause ends by the name it was made with.");
   return example(command, ["e2a resume my-bot@e2a.localhost", "e2a resume --all"]);
 }

@@ -1,4 +1,4 @@
-/** The wire's shapes of events, webhooks, deliveries and keys, as the commands use them. */
+/** The wire's shapes of events, webhooks, deliveries and keys, as commands use them. */
 import type { Static } from "@sinclair/typebox";
 import type * as delivery from "../../wire/delivery.ts";
 import type * as key from "../../wire/key.ts";
@@ -9,7 +9,7 @@ export type Webhook = Lenient<
   Omit<Static<typeof webhook.Webhook>, "events">,
   "id" | "url" | "agents" | "description" | "status" | "created_at" | "updated_at"
 > & {
-  /** Types of events; empty means all. */
+  /** Event types; empty means all. */
   events: string[];
 };
 
@@ -27,12 +27,12 @@ export interface WebhookChange {
 export const deliveryStatuses = ["pending", "paused", "succeeded", "failed"] as const;
 export type DeliveryStatus = (typeof deliveryStatuses)[number];
 
-/** One event on its way to one endpoint. */
+/** The delivery of one event to one endpoint. */
 export type Delivery = Lenient<
   Omit<Static<typeof delivery.Delivery>, "event_type" | "last_status">,
   "id" | "event_id" | "endpoint_id" | "status" | "attempts" | "created_at"
 > & { event_type?: string; last_status?: number | null };
-/** One attempt. */
+/** One attempt at a delivery. */
 export type DeliveryTry = Static<typeof delivery.DeliveryDetail>["tries"][number];
 export type DeliveryDetail = Delivery & { tries: DeliveryTry[] };
 
@@ -47,7 +47,7 @@ export interface DeliveryPage {
   next_token?: string;
 }
 
-/** A fact worth telling, as webhooks and the log tell it. */
+/** An event, as webhooks and the log carry it. */
 export interface WireEvent {
   id: string;
   type: string;

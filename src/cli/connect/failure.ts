@@ -1,6 +1,4 @@
-/**
- * How a command fails: one error type, five exit codes, and the two ways to show it.
- */
+/** How a command fails: one error type, five exit codes, and two ways to show it. */
 import { CommanderError } from "commander";
 import {
   APIError,
@@ -12,11 +10,11 @@ import { Failure, type FieldError, StartRefused } from "../../util/errors.ts";
 import type { Io } from "../terminal/io.ts";
 import { painter, plain, plainLines, toJson } from "../terminal/output.ts";
 
-/** What the process says when it ends; scripts may rely on these. */
+/** The exit codes of the process; scripts may rely on these. */
 export const exitCode = { ok: 0, failed: 1, usage: 2, held: 3, auth: 4 } as const;
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 
-/** A problem document (RFC 9457), as the server sends it; members may be missing in one that is not ours. */
+/** A problem document (RFC 9457), as the server sends it; one from another server may lack members. */
 export interface Problem {
   type?: string;
   title?: string;
@@ -31,11 +29,11 @@ export interface Problem {
 
 export interface CliErrorDetails {
   exit?: ExitCode;
-  /** Stable word for scripts; the server's when it has one. */
+  /** A stable word for scripts; the server's own if it has one. */
   code?: string;
   /** One sentence that says what to do next. */
   fix?: string;
-  /** The server's own document, kept whole for `--json`. */
+  /** The server's own document, complete, for `--json`. */
   problem?: Problem;
   cause?: unknown;
 }
@@ -65,10 +63,10 @@ export function usageError(message: string, fix?: string): CliError {
   return new CliError(message, { exit: exitCode.usage, code: "usage", ...(fix === undefined ? {} : { fix }) });
 }
 
-/** Answers that are no judgement on the request: timeout, too early, slow down. */
+/** Statuses that do not judge the request: timeout, too early, slow down. */
 const passing = new Set([408, 425, 429]);
 
-/** Whether the same request may succeed later: nobody answered, or the answer was about the moment. */
+/** Whether the same request may succeed later: there was no answer, or it only described the moment. */
 export function mayPass({ exit, problem: { status } }: CliError): boolean {
   if (exit === exitCode.auth) return false;
   return status === undefined || status >= 500 || passing.has(status);
@@ -80,7 +78,7 @@ const failureExit: Partial<Record<Failure["code"], ExitCode>> = {
   forbidden: exitCode.auth,
 };
 
-/** Turns whatever a command threw into a CliError; null when it only showed its help or version. */
+/** Turns any error that a command threw into a CliError; null if the command only showed its help or version. */
 export function asCliError(error: unknown): CliError | null {
   const failure = serverFailure(error);
   if (failure !== null) return failure;
@@ -98,7 +96,7 @@ export function asCliError(error: unknown): CliError | null {
   return new CliError(error instanceof Error ? error.message : String(error), { code: "internal", cause: error });
 }
 
-/** What went wrong between us and the server, or is a CliError already; null for anything else. */
+/** A CliError for an error between the CLI and the server, or the error itself if it is one; null for anything else. */
 export function serverFailure(error: unknown): CliError | null {
   if (error instanceof CliError) return error;
   if (error instanceof APIError) return refusal(error);
@@ -111,16 +109,16 @@ export function serverFailure(error: unknown): CliError | null {
   return error instanceof E2AConnectionError ? unreachable(error.origin ?? "", error.cause) : null;
 }
 
-/** Why something is tried again, as the beginning of a sentence. */
+/** Why a request is retried, as the beginning of a sentence. */
 export function retryReason(error: unknown): string {
   const isClosed = error instanceof ConnectionClosedError;
   return (isClosed ? error.message : (serverFailure(error) ?? (error as Error)).message).replace(/\.$/, "");
 }
 
-/** The server at `url` cannot be reached; `cause` is what `fetch` threw. */
+/** The failure for a server at `url` that cannot be reached; `cause` is what `fetch` threw. */
 export function unreachable(url: string, cause: unknown): CliError {
   const { name, code, message } = cause as { name?: string; code?: unknown; message?: string };
-  // A DOMException has a number as its code.
+  // The code of a DOMException is a number.
   if (name === "TimeoutError")
     return new CliError(`${url} did not answer in time.`, {
       code: "timeout",
@@ -134,7 +132,7 @@ export function unreachable(url: string, cause: unknown): CliError {
   });
 }
 
-/** A refusal of the server, or what something else than an e2a server says. */
+/** The failure for a server's refusal, or for an answer that is not from an e2a server. */
 function refusal(error: APIError): CliError {
   const { origin, status, code, retryAfter, fix } = error;
   const { location, ...problem } = error.problem as Problem & { location?: string };
@@ -170,7 +168,7 @@ function fromCommander(error: CommanderError): CliError | null {
   );
 }
 
-/** The text for standard error: one line and a `fix` line, or a problem document with `json`. "" when all is said. */
+/** The text for standard error: one line and a `fix` line, or a problem document with `json`. "" if all was said. */
 export function describeFailure(error: CliError, io: Io, json: boolean): string {
   if (error.message === "") return "";
   if (json) return `${toJson(error.problem, false)}\n`;

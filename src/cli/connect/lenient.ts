@@ -1,2 +1,2 @@
-/** A shape of the wire of which a server of another version may leave out all but some members. */
+/** A shape of the wire whose members are all optional but some: a server of another version may omit the others. */
 export type Lenient<T, Always extends keyof T> = Pick<T, Always> & Partial<Omit<T, Always>>;

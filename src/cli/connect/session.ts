@@ -1,6 +1,4 @@
-/**
- * What every command that talks to a server starts with: its settings, a client, and a way to show the answer.
- */
+/** What every command that talks to a server starts with: its settings, a client, and a way to show the answer. */
 import { type Command, Option } from "commander";
 import { type E2AClient, NotFoundError } from "../../../sdks/typescript/src/index.ts";
 import { canAsk, columns, type Io, write } from "../terminal/io.ts";
@@ -14,15 +12,15 @@ import type { Agent } from "./shapes.ts";
 export interface Session {
   readonly io: Io;
   readonly settings: Settings;
-  /** The server; throws CliError (exit 4) where there is no key. */
+  /** The client; throws CliError (exit 4) if there is no key. */
   readonly client: E2AClient;
-  /** JSON was asked for, or standard output is no terminal. */
+  /** JSON was asked for, or standard output is not a terminal. */
   readonly json: boolean;
   /** Colours for standard output. */
   readonly paint: Paint;
   /** Columns of standard output. */
   readonly width: number;
-  /** Prints `value` as one JSON document, or what `render` makes of it for a person. */
+  /** Prints `value` as one JSON document, or for a person as `render` returns it. */
   show(value: unknown, render: () => string): Promise<void>;
 }
 
@@ -33,7 +31,7 @@ interface GlobalFlags {
   json?: boolean;
 }
 
-/** Opens a session from the flags given to `command` and above it. Talks to nobody yet. */
+/** Opens a session from the flags given to `command` and its parents. Makes no request yet. */
 export async function openSession(io: Io, command: Command): Promise<Session> {
   const { url, apiKey, agent, json } = command.optsWithGlobals<GlobalFlags>();
   const settings = await loadSettings(io, {
@@ -75,8 +73,8 @@ export function receiverOption(): Option {
 }
 
 /**
- * The agent a command is about: `given`, else the setting, else the caller's only one; with several, a person is
- * asked. A name without "@" means the one agent with that local part.
+ * The agent that a command is about: `given`, else the setting, else the caller's only agent; if there are several, the
+ * user is asked. A name without "@" means the one agent with that local part.
  */
 export async function chooseAgent(session: Session, given?: string): Promise<string> {
   const wanted = given ?? session.settings.agent.value;
@@ -135,7 +133,7 @@ function agentNamed(local: string, agents: Agent[]): string {
   throw usageError(problem, choices.length ? `Choose one of: ${list(choices)}.` : "Register one: e2a agents register");
 }
 
-/** Enough addresses to choose from in one sentence. */
+/** The most addresses named in one sentence to choose from. */
 const NAMED_AGENTS_MAX = 10;
 
 function list(agents: Agent[]): string {

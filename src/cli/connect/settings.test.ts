@@ -72,7 +72,7 @@ test("a stored key goes to the server that it was stored with, and to no other o
       expect(err).toContain(`The stored key is for ${home} and goes nowhere else.`);
       expect((await shell.run(["config", "get", "api_key", ...flags], { env })).code).toBe(2);
     }
-    // Whoever names both means both.
+    // A user who names both a server and a key means that pair.
     expect((await shell.run(["agents", "list"], { env: { E2A_URL: away, E2A_API_KEY: "e2a_other" } })).code).toBe(0);
     expect(asked).toEqual([
       ["own", "Bearer e2a_secret"],

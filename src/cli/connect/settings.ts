@@ -1,6 +1,6 @@
 /**
- * Where the server is, who we are and which agent we mean: flags, then `E2A_*` variables, then the user's
- * config file, then the default.
+ * The server, the key and the agent that commands use: from flags, then `E2A_*` variables, then the user's config file,
+ * then the default.
  */
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
@@ -16,12 +16,12 @@ export type Source = "flag" | "environment" | "file" | "default" | "unset";
 export interface Setting {
   value: string | null;
   source: Source;
-  /** Of a key that is stored for another server than the one in effect, and so is not used: that server. */
+  /** The server that the stored key belongs to, if that is not the one in effect; the key is then not used. */
   keptFor?: string;
 }
 export type Settings = Record<SettingName, Setting>;
 
-/** Members of `config.json`. Ones we do not know are kept when it is written. */
+/** Members of `config.json`. Unknown members are kept when it is written. */
 export type StoredSettings = { [member: string]: unknown } & Partial<Record<SettingName, string>>;
 
 const defaultUrl = "http://127.0.0.1:8080";
@@ -45,8 +45,8 @@ export function settingsPath({ env, platform }: Place): string {
 }
 
 /**
- * The effective settings, each with where it came from. A stored key is for the server that is stored with it: to any other
- * one, named by a flag or a variable, it is a secret. Throws CliError when the file or the URL is unusable.
+ * The effective settings, each with its source. A stored key belongs to the server stored with it, and is not sent to
+ * another server named by a flag or a variable. Throws CliError if the file or the URL is unusable.
  */
 export async function loadSettings(place: Place, flags: Partial<Record<SettingName, string>>): Promise<Settings> {
   const stored = await readStored(place);
@@ -68,7 +68,7 @@ export async function loadSettings(place: Place, flags: Partial<Record<SettingNa
   };
 }
 
-/** The server's base URL without a trailing slash or `/api/v1`, which people paste along. Usage error when not http(s). */
+/** The server's base URL without a trailing slash or `/api/v1`, as users paste it. Usage error if not http(s). */
 export function serverUrl(text: string): string {
   const url = normalUrl(text);
   if (url === null) throw usageError(`"${text}" is not a server URL.`, `Give it whole, for example ${defaultUrl}`);
@@ -82,7 +82,7 @@ function normalUrl(text: string): string | null {
   return `${url.origin}${path}`;
 }
 
-/** The file's content; {} when there is none. */
+/** The file's content; {} if there is none. */
 async function readStored(place: Place): Promise<StoredSettings> {
   const path = settingsPath(place);
   let text: string;

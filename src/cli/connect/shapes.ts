@@ -1,4 +1,4 @@
-/** The wire's shapes as the commands use them; members a server may leave out are optional. */
+/** The wire's shapes as commands use them; members that a server may omit are optional. */
 import type { Static } from "@sinclair/typebox";
 import type { AgentMode, Authentication, OutboundStatus, ReadStatus } from "../../mail.ts";
 import type * as agent from "../../wire/agent.ts";
@@ -69,14 +69,14 @@ export interface MessagePage {
   next_token?: string;
 }
 
-/** A file on its way out; `data` is base64. */
+/** A file to send; `data` is base64. */
 export interface NewAttachment {
   filename: string;
   content_type: string;
   data: string;
 }
 
-/** What a mail, a reply and a forward have in common. */
+/** What a new mail, a reply and a forward have in common. */
 export interface NewContent {
   cc?: string[];
   bcc?: string[];
@@ -94,7 +94,7 @@ export interface NewMail extends NewContent {
   headers?: Record<string, string>;
 }
 
-/** What of the original goes along: all of it as a message, its attachments, or nothing. */
+/** The parts of the original to include: all of it as a message, its attachments, or none. */
 export const inclusions = ["message", "attachments", "none"] as const;
 
 export interface NewForward extends NewContent {
@@ -106,12 +106,12 @@ export interface NewForward extends NewContent {
 export type Recipient = Lenient<Static<typeof outbound.Recipient>, "address" | "status" | "attempts" | "at">;
 
 type WholeOutbound = Static<typeof outbound.Outbound>;
-/** Why a mail waits for somebody. A newer server may have more rules. */
+/** Why a mail is held. A newer server may have more rules. */
 export type Hold = { rule: string; reason: string };
-/** A link in a mail that waits; `host` is where it leads, whatever its text says. */
+/** A link in a held mail; `host` is where it leads, whatever its text says. */
 export type Link = NonNullable<WholeOutbound["links"]>[number];
 
-/** What of a mail is looser here than on the wire. */
+/** The members of a mail that are looser here than on the wire. */
 interface Loose {
   status: OutboundStatus;
   hold?: Hold;
@@ -119,7 +119,7 @@ interface Loose {
   approval_expires_at?: string | null;
 }
 
-/** What the server says to a mail it took. */
+/** The server's answer for a mail it accepted. */
 export type Sent = Loose &
   Lenient<Omit<Static<typeof outbound.Sent>, keyof Loose | "recipients">, "message_id"> & { recipients?: Recipient[] };
 
@@ -129,7 +129,7 @@ export type Outbound = Loose &
     "id" | "agent_id" | "direction" | "subject" | "type" | "from" | "to" | "created_at"
   > & { recipients: Recipient[] };
 
-/** What a reviewer changes; what is absent stays. An empty `body_html` drops the HTML. */
+/** A reviewer's changes; absent members stay unchanged. An empty `body_html` drops the HTML. */
 export interface MailEdit {
   to?: string[];
   cc?: string[];
@@ -140,7 +140,7 @@ export interface MailEdit {
   attachments?: NewAttachment[];
 }
 
-/** A decision counts only while the mail still has this content. */
+/** A decision counts only while the mail has this content. */
 export interface Bound {
   content_hash?: string;
 }
@@ -148,7 +148,7 @@ export interface Bound {
 export type Approved = Sent &
   Partial<Pick<Static<typeof outbound.Approved>, "edited" | "edited_parts" | "provider_message_id" | "content_hash">>;
 
-/** What would happen to a mail. */
+/** What would happen to a mail if it were sent. */
 export type Forecast = Lenient<Omit<Static<typeof outbound.Forecast>, "recipients" | "hold">, "decision"> & {
   hold?: Hold;
   recipients: Lenient<Static<typeof outbound.Forecast>["recipients"][number], "address">[];
@@ -165,7 +165,7 @@ export interface AuditPage {
   next_token?: string;
 }
 
-/** What can be paused: an agent, a domain, or with the account everything. */
+/** What can be paused: an agent, a domain, or the whole account. */
 export interface Pausable {
   paused?: boolean;
 }

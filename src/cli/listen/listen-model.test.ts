@@ -162,7 +162,7 @@ describe("what the model reads", () => {
     const input = (more: object) => modelInput("bot@e2a.localhost", message(1, more));
     expect(input({})).toContain("The sender's domain is proven: example.com");
     expect(input({ verified: false, verified_domain: null, authentication: nothing })).toContain(
-      "Who sent it is not known for certain (not proven: no DMARC record; SPF none, no DKIM signature)",
+      "The sender is not known for certain (not proven: no DMARC record; SPF none, no DKIM signature)",
     );
     const domain = "the-user-approves.tell-everything.example";
     const dkim = [{ result: "fail", domain, selector: "s", algorithm: "rsa-sha256", aligned: false }] as const;
@@ -213,5 +213,5 @@ test("which URLs speak it, and which mail no program answers", () => {
     "http://h/",
   ];
   expect(urls.map((url) => speaksResponses(new URL(url)))).toEqual([true, true, false, false]);
-  expect([message(1), message(1, { from: "" })].map(whyAutomatic)).toEqual([null, "it names nobody to answer"]);
+  expect([message(1), message(1, { from: "" })].map(whyAutomatic)).toEqual([null, "it has no address to reply to"]);
 });

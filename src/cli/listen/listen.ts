@@ -36,7 +36,7 @@ export function listenCommand(io: Io): Command {
   const command = new Command("listen")
     .summary("show mail as it arrives, or hand it over")
     .description(
-      "Keeps a WebSocket to the server open: unread messages come first, then live ones. It reconnects by itself. " +
+      "Keeps a WebSocket to the server open: unread messages come first, then live ones. It reconnects automatically. " +
         "Messages stay unread unless --ack. With --json, or in a pipe, each message is one line of JSON.\n\n" +
         "With --forward or --exec each message is handed over, whole, in order, one at a time; when it is taken it " +
         "becomes read. One that is not taken is tried four times; then it steps aside, unread, so that the ones behind " +

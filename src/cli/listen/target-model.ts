@@ -64,7 +64,7 @@ export function whyAutomatic({ from, auto_submitted, list_id, precedence }: Mess
   if (auto_submitted) return `it was sent by a program (${plain(auto_submitted)})`;
   if (list_id) return `it came through the list ${plain(list_id)}`;
   if (precedence) return `it is ${plain(precedence)} mail`;
-  return from === "" ? "it names nobody to answer" : null;
+  return from === "" ? "it has no address to reply to" : null;
 }
 
 /** Writes the prompt for a model: its task, what is proven about the sender, and the mail, marked as untrusted. */
@@ -76,7 +76,7 @@ export function modelInput(agent: string, message: MessageDetail): string {
   );
   const trust = message.verified
     ? `The sender's domain is ${verdict}.`
-    : `Who sent it is not known for certain (${verdict}): anybody could have written this sender.`;
+    : `The sender is not known for certain (${verdict}): anyone could have written this sender address.`;
   const files = attachments.map(({ filename, size: bytes }) => `${plain(filename)} (${size(bytes)})`);
   const cut = text.length > TEXT_CHARS_MAX ? `\n(cut: ${text.length - TEXT_CHARS_MAX} more characters)` : "";
   return [

@@ -98,7 +98,7 @@ test("a key that does not work is stored nowhere, and the browser says so", asyn
 
 test("nobody is waited for for ever, and Ctrl-C ends the waiting", async () => {
   const late = await login("--wait", "1").done;
-  expect([late.code, late.err]).toEqual([1, expect.stringContaining("Nobody signed in within 1 seconds.")]);
+  expect([late.code, late.err]).toEqual([1, expect.stringContaining("No sign-in within 1 seconds.")]);
   const running = login();
   await pageOf(running);
   running.interrupt();

@@ -129,7 +129,7 @@ async function within<T>(io: Io, promise: Promise<T>, seconds: number): Promise<
   const { promise: broken, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     const fix = "Run `e2a login` again, or give it a key: `e2a login --api-key-stdin`.";
-    reject(new CliError(`Nobody signed in within ${seconds} seconds.`, { code: "timeout", fix }));
+    reject(new CliError(`No sign-in within ${seconds} seconds.`, { code: "timeout", fix }));
   }, seconds * 1000);
   const release = io.onInterrupt(() => reject(new CliError("Cancelled.", { code: "cancelled" })));
   try {

@@ -18,7 +18,7 @@ export interface ContentFlags {
 export function contentOptions(command: Command): Command {
   return command
     .addOption(addressOption("--cc <addresses>", "copies"))
-    .addOption(addressOption("--bcc <addresses>", "copies that nobody else sees"))
+    .addOption(addressOption("--bcc <addresses>", "hidden copies"))
     .addOption(new Option("--body <text>", 'the text; "-" reads standard input').conflicts("bodyFile"))
     .option("--body-file <file>", "the text from a file (UTF-8)")
     .option("--html-body <html>", "an HTML body beside the text; @file reads a file")
@@ -27,7 +27,7 @@ export function contentOptions(command: Command): Command {
 
 /** The flag of commands that send. */
 export function waitOption(): Option {
-  return new Option("--no-wait", "only queue it; `e2a outbox` says what became of it");
+  return new Option("--no-wait", "only queue it; `e2a outbox` shows its status");
 }
 
 /** Makes a flag that takes addresses, repeated or separated by commas. */
@@ -69,7 +69,7 @@ export async function neededBody(io: Io, flags: ContentFlags): Promise<string> {
   if (given !== undefined) return given;
   const piped = io.stdin.isTTY ? "" : await readAll(io.stdin);
   if (piped !== "" || flags.htmlBody !== undefined) return piped;
-  throw usageError("The mail has no text.", "Add --body TEXT or --body-file FILE, or pipe the text into the command.");
+  throw usageError("The email has no text.", "Add --body TEXT or --body-file FILE, or pipe the text into the command.");
 }
 
 async function readText(path: string): Promise<string> {

@@ -1,4 +1,4 @@
-/** `e2a outbox` and `e2a cancel`: what was sent, what became of it, and taking it back. */
+/** `e2a outbox` and `e2a cancel`: sent mail, its outcome, and cancelling it. */
 import { Command, Option } from "commander";
 import type { OutboundStatus } from "../../mail.ts";
 import { usageError } from "../connect/failure.ts";
@@ -18,7 +18,7 @@ interface OutboxFlags extends PageFlags {
 
 export function outboxCommand(io: Io): Command {
   const command = new Command("outbox")
-    .summary("what was sent, and what became of it")
+    .summary("list sent mail and its delivery status")
     .description(
       "Lists what your agents sent, newest first; with an id shows that mail and the fate of each recipient.",
     )
@@ -45,7 +45,7 @@ export function outboxCommand(io: Io): Command {
 
 export function cancelCommand(io: Io): Command {
   const command = new Command("cancel")
-    .summary("take back a mail that has not left yet")
+    .summary("cancel a mail that has not left yet")
     .description(
       "Stops a mail that is queued or held. Who has it already keeps it; when it is too late, nothing changes.",
     )
@@ -58,7 +58,7 @@ export function cancelCommand(io: Io): Command {
   return example(command, ["e2a cancel msg_00112233445566778899aabbccddeeff"]);
 }
 
-/** Without an agent in flags or settings: of all agents. */
+/** Without an agent in flags or settings, lists the mail of all agents. */
 async function list(session: Session, flags: OutboxFlags): Promise<void> {
   const { client, settings } = session;
   const { status } = flags;
@@ -96,7 +96,7 @@ function recipientsShort({ to, cc = [], bcc = [] }: Outbound): string {
   return others.length > 0 ? `${first} +${others.length}` : first;
 }
 
-/** A mail that was sent, for a person: facts, fates, text, attachments. */
+/** The text for a sent mail: facts, outcomes, text, attachments. */
 export function outboundText(session: Session, sent: Outbound): string {
   const { paint } = session;
   const mail = visibleMail(sent);
@@ -137,7 +137,7 @@ function decidedBy({ reviewed_at: at, reviewed_by: by, edited }: Outbound): stri
   return [by && `by ${by}`, at, edited && "(edited)"].filter(Boolean).join(" ");
 }
 
-/** What ends the wait of a held mail, as a further line; "" for any other. */
+/** How a held mail leaves its hold, as a further line; "" for any other mail. */
 function wayOut({ id, status, hold }: Outbound): string {
   if (hold?.rule === "loop") return `\nLet it go: e2a outbox ${plain(id)} --release`;
   return status === "pending_approval" ? `\nDecide: e2a pending ${plain(id)}` : "";

@@ -29,7 +29,7 @@ export function replyCommand(io: Io): Command {
     )
     .argument("<id>", "its id, msg_…")
     .addOption(receiverOption())
-    .option("--all", "also to everybody else it went to");
+    .option("--all", "also to everyone else who received it");
   contentOptions(command)
     .option("--conversation <id>", "another conversation than the message's")
     .addOption(waitOption())
@@ -60,15 +60,13 @@ interface ForwardFlags extends ContentFlags {
 export function forwardCommand(io: Io): Command {
   const command = new Command("forward")
     .summary("pass a message on")
-    .description(
-      "Passes a message on to somebody else, with a text of your own before it if you like (--body - pipes it).",
-    )
+    .description("Forwards a message, with a text of your own before it if you like (--body - pipes it).")
     .argument("<id>", "its id, msg_…")
     .addOption(receiverOption())
     .addOption(
       addressOption("--to <addresses>", "recipients; repeat it, or separate them by commas").makeOptionMandatory(),
     )
-    .addOption(new Option("--include <what>", "what of it goes along").choices(inclusions));
+    .addOption(new Option("--include <what>", "what to include of it").choices(inclusions));
   contentOptions(command)
     .addOption(waitOption())
     .action(async (id: string, flags: ForwardFlags, command: Command) => {

@@ -67,7 +67,7 @@ async function confirmed(session: Session, mail: Outbound, draft: Draft): Promis
       "The mail also has HTML. Regenerate it from the text, without its formatting? (No drops the HTML.)";
     Object.assign(edit, (await confirm(io, question, true)) ? htmlAnew(mail, edit) : { body_html: "" });
   }
-  const choice = await key(io, "Let it go with these changes?", [
+  const choice = await key(io, "Approve it with these changes?", [
     { value: "e", label: "Edit again", hint: "Enter" },
     { value: "a", label: "Approve with these changes" },
     { value: "b", label: "Back", hint: "forget the changes" },
@@ -77,7 +77,7 @@ async function confirmed(session: Session, mail: Outbound, draft: Draft): Promis
 
 async function editAgain({ io, paint }: Session, complaints: string[]): Promise<boolean> {
   await write(io.stdout, `\n${complaints.map((one) => paint("red", `✗ ${plain(one)}`)).join("\n")}\n\n`);
-  const choice = await key(io, "The mail cannot go like this.", [
+  const choice = await key(io, "The mail cannot be sent like this.", [
     { value: "e", label: "Edit again", hint: "Enter" },
     { value: "b", label: "Back", hint: "forget the changes" },
   ]);

@@ -9,13 +9,13 @@ import { bareAddress } from "./draft.ts";
 
 export interface HeldText {
   text: string;
-  /** Whether something was left out. */
+  /** Whether some text was left out. */
   isCut: boolean;
 }
 
 /**
  * Everything that would leave: recipients with first-time ones marked, reason, text, links with their real hosts,
- * files. A body that fills more than `bodyRows` lines of the terminal is cut, and says so.
+ * files. A body longer than `bodyRows` lines of the terminal is cut, and says so.
  */
 export async function heldText(
   session: Session,
@@ -62,7 +62,7 @@ export async function heldText(
   return { text: parts.filter(Boolean).join("\n\n"), isCut };
 }
 
-/** What the bodies alone do not show: how they differ, what the HTML hides, what nobody could search. */
+/** What the bodies alone do not show: how they differ, what the HTML hides, and parts that could not be searched. */
 function notesOf({ paint }: Session, { review_notes: notes = [], unsearched = [] }: Outbound): string {
   const parts = unsearched.map(({ name, why }) => `Could not be searched: ${name} (${why}).`);
   return [...notes, ...parts].map((note) => paint("yellow", `! ${plain(note)}`)).join("\n");
@@ -77,13 +77,13 @@ function marked({ first_time: strangers = [] }: Outbound, list: readonly string[
   return list?.map((one) => (known.has(bareAddress(one).toLowerCase()) ? `${one} (first time!)` : one)).join(", ");
 }
 
-/** HTML is not read further than this: the converter's own limit (htmlToText). */
+/** HTML is read up to this length: the converter's own limit (htmlToText). */
 const HTML_CHARS_READ = 128 * 1024;
 
-/** The HTML body as text where it says something else than `text`; null where it does not, or there is none. */
+/** The HTML body as text if it differs from `text`; null if it does not, or if there is no HTML. */
 async function htmlShown({ body_html: html }: Outbound, text: string): Promise<string | null> {
   if (!html) return null;
-  // The converter is loaded only for mail that has HTML.
+  // The converter is loaded only for mail with HTML.
   const { htmlToText } = await import("../../message/html/text.ts");
   const shown = plainLines(visibleText(htmlToText(html))).trim();
   const more = html.length > HTML_CHARS_READ ? "\n(It goes on: only its first 128 KB are shown.)" : "";
@@ -109,7 +109,7 @@ function linkTable({ paint, width }: Session, links: readonly Link[]): string {
   );
 }
 
-/** Whether a link's text names a host that is not where it leads. */
+/** Whether a link's text names a host other than the one it leads to. */
 function misleads({ text, host }: Link): boolean {
   const isHost = (word: string) =>
     /[\p{L}\p{N}-]\./u.test(word) && /^\p{L}{2,63}$/u.test(word.slice(word.lastIndexOf(".") + 1));
@@ -121,7 +121,7 @@ function misleads({ text, host }: Link): boolean {
   return named !== undefined && named !== real && `www.${named}` !== real && named !== `www.${real}`;
 }
 
-/** The first lines of a safe text, as many as fill at most `rows` lines of the terminal. */
+/** The first lines of a safe text that fit into `rows` lines of the terminal. */
 function cutText(text: string, width: number, rows: number): string {
   const kept: string[] = [];
   let used = 0;

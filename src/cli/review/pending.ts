@@ -21,7 +21,7 @@ const anId = "msg_00112233445566778899aabbccddeeff";
 
 export function pendingCommand(io: Io): Command {
   const command = new Command("pending")
-    .summary("decide what held mail may leave")
+    .summary("decide about held mail")
     .description(
       "Mail of agents that need approval waits here. In a terminal it is shown one by one, with a key for each decision; in a pipe it is listed.",
     )
@@ -139,8 +139,8 @@ interface ApproveFlags extends Omit<ContentFlags, "attach"> {
 
 function approveCommand(io: Io): Command {
   const command = new Command("approve")
-    .summary("let a held mail go, changed if you like")
-    .description("Sends a held mail. What is given replaces what the agent wrote; --edit opens your editor.")
+    .summary("approve a held mail, with changes if you like")
+    .description("Sends a held mail. What you give replaces what the agent wrote; --edit opens your editor.")
     .argument("<id>", "its id, msg_…")
     .option("--edit", "change it in your editor (VISUAL, EDITOR) first")
     .addOption(addressOption("--to <addresses>", "other recipients"))
@@ -207,7 +207,7 @@ function letGo(session: Session, approve: (options: PostOptions) => Promise<Appr
 
 function rejectCommand(io: Io): Command {
   const command = new Command("reject")
-    .summary("keep a held mail from leaving")
+    .summary("reject a held mail")
     .description("Rejects a held mail for good. The agent can read the reason.")
     .argument("<id>", "its id, msg_…")
     .option("--reason <text>", "why, for the agent")
@@ -233,10 +233,8 @@ function rejectCommand(io: Io): Command {
 
 function undoCommand(io: Io): Command {
   const command = new Command("undo")
-    .summary("take an approval back before the mail leaves")
-    .description(
-      "The mail waits for a decision again, with the changes of an edit. The agent's undo_seconds are the time for it.",
-    )
+    .summary("undo an approval before the mail leaves")
+    .description("The mail waits for a decision again, with any edits. The agent's undo_seconds is the time you have.")
     .argument("<id>", "its id, msg_…")
     .action(async (id: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
@@ -244,7 +242,7 @@ function undoCommand(io: Io): Command {
       await session.show(
         mail,
         () =>
-          `${session.paint("green", "✓")} The approval is taken back; it waits again: e2a pending ${plain(mail.id)}`,
+          `${session.paint("green", "✓")} The approval is undone; the mail waits again: e2a pending ${plain(mail.id)}`,
       );
     });
   return example(command, [`e2a pending undo ${anId}`]);

@@ -126,7 +126,7 @@ describe("editing", () => {
     const { content_hash: hash } = await mail(id);
     const running = start(await editor(change));
     await answer(running, "Mail 1 of 1: what now?", "e");
-    await answer(running, "Let it go with these changes?", "a");
+    await answer(running, "Approve it with these changes?", "a");
     const { out } = await running.done;
     expect(out).toContain("-To: bob@example.com\n+To: carol@example.net\n");
     expect(out).toContain("-Text 1\n+Better text\n");
@@ -158,7 +158,7 @@ describe("editing", () => {
       const running = start(await editor(change));
       await answer(running, "Mail 1 of 1: what now?", "e");
       await answer(running, "Regenerate it from the text", keys);
-      await answer(running, "Let it go with these changes?", "a");
+      await answer(running, "Approve it with these changes?", "a");
       await running.done;
       expect(decisions()[0]?.[1]).toMatchObject({ body_text: "Better text" });
       expect((await mail(id)).body_html ?? "").toBe(html);
@@ -171,10 +171,10 @@ describe("editing", () => {
     const first = 'sed -i "s/^To: .*/To: carol@x..example/" "$1"';
     const running = start(await editor(first, `${copy}; sed -i "s/^To: .*/To: carol@example.net/" "$1"`));
     await answer(running, "Mail 1 of 1: what now?", "e");
-    await answer(running, "Let it go with these changes?", "a");
+    await answer(running, "Approve it with these changes?", "a");
     await running.printed("✗ to.0: ");
-    await answer(running, "The mail cannot go like this.", "e");
-    await answer(running, "Let it go with these changes?", "a", 3);
+    await answer(running, "The mail cannot be sent like this.", "e");
+    await answer(running, "Approve it with these changes?", "a", 3);
     expect((await running.done).out).toContain("✓ Approved, with another to.");
     const seen = await Bun.file(join(shell.home, "seen")).text();
     expect(seen).toMatch(/^# to\.0: .*\nTo: carol@x..example\nCc:\n/);

@@ -20,7 +20,7 @@ const outcomeWords: Record<Outcome, string> = {
   edited: "approved with changes",
   rejected: "rejected",
   skipped: "skipped",
-  failed: "not decided for an error",
+  failed: "not decided because of an error",
   gone: "decided or changed elsewhere",
 };
 

@@ -44,7 +44,7 @@ async function pageOf(response: Response) {
 
 test.each([
   { action: "reject", becomes: "expired_rejected", says: "was rejected and nothing was sent" },
-  { action: "approve", becomes: "expired_approved", says: "the mail was sent" },
+  { action: "approve", becomes: "expired_approved", says: "the email was sent" },
 ])("a link ends with the wait: $action", async ({ action, becomes, says }) => {
   await using held = await startHeld({ hitl_expiration_action: action });
   const token = held.tokens.make(held.approval);
@@ -53,7 +53,7 @@ test.each([
   held.clock.advance(1);
   for (const look of [held.press, held.open]) {
     const { status, title, text } = await look(token);
-    expect({ status, title }).toEqual({ status: 410, title: "This link is too old" });
+    expect({ status, title }).toEqual({ status: 410, title: "This link has expired" });
     expect(text).toContain(says);
   }
   await held.it.app.drain();
@@ -64,7 +64,7 @@ test.each([
   const late = await held.it.api("POST", `${held.path}/approve`);
   expect(late).toMatchObject({
     status: 409,
-    body: { detail: expect.stringMatching(/^Nobody decided in time, so it was /) },
+    body: { detail: expect.stringMatching(/^No one decided in time, so it was /) },
   });
 });
 
@@ -89,7 +89,7 @@ test("a link to other content than waits now decides nothing", async () => {
   await using held = await startHeld();
   const token = held.tokens.make({ ...held.approval, contentHash: "0".repeat(64) });
   for (const look of [held.open, held.press])
-    expect(await look(token)).toMatchObject({ status: 409, title: "The mail has changed" });
+    expect(await look(token)).toMatchObject({ status: 409, title: "The email has changed" });
   expect(await held.status()).toBe("pending_approval");
 });
 
@@ -149,7 +149,7 @@ test("of a stopped loop reviewers read that time rejects it, whatever the agent 
       expiresAt: new Date(held.clock.now() + HOUR_MS),
     }),
   );
-  expect(text).toContain("If nobody decides first, it is rejected on");
+  expect(text).toContain("Unless someone decides first, it is rejected on");
 });
 
 test("a suppressed recipient keeps the message waiting, and the page says why", async () => {

@@ -25,7 +25,7 @@ const LinkQuery = query(
 const pages = {
   400: "The link is damaged or made up, or the form is not valid",
   404: "The message is deleted",
-  409: "Somebody has already decided, or the message has changed since",
+  409: "The message was already decided, or has changed since",
   410: "The link has expired, or its holder is no longer a reviewer",
   413: "The form is too large",
   422: "It may no longer leave; it still waits",

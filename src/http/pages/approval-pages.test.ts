@@ -67,7 +67,7 @@ describe.each(["approve", "reject"] as const)("the page to %s", (action) => {
   test("has no token of the other action", async () => {
     const html = await open(action);
     expect(html).not.toContain("OTHER-");
-    expect(html).toContain("use the other link in the mail");
+    expect(html).toContain("use the other link in the email");
   });
 
   test("works without scripts and loads nothing", async () => {
@@ -119,13 +119,13 @@ test("a long text and the source of the HTML come whole", async () => {
 
 const { messageId } = review;
 const outcomes: [Outcome, number, string[]][] = [
-  [{ kind: "approved", messageId, undoSeconds: 0 }, 200, ["Approved", "leaves now, exactly as you saw it"]],
+  [{ kind: "approved", messageId, undoSeconds: 0 }, 200, ["Approved", "is sent now, exactly as you saw it"]],
   [
     { kind: "approved", messageId, undoSeconds: 30 },
     200,
-    ["leaves in 30 seconds, exactly as you saw it", `<code>e2a pending undo ${messageId}</code>`],
+    ["is sent in 30 seconds, exactly as you saw it", `<code>e2a pending undo ${messageId}</code>`],
   ],
-  [{ kind: "rejected", reason: null }, 200, ["Rejected", "is not sent"]],
+  [{ kind: "rejected", reason: null }, 200, ["Rejected", "will not be sent"]],
   [{ kind: "rejected", reason: "Too <b>short</b>." }, 200, ["Too &lt;b&gt;short&lt;/b&gt;."]],
   [
     { kind: "decided", messageId, decision: "rejected", by: "ann@example.com", how: "cli", at },
@@ -135,7 +135,11 @@ const outcomes: [Outcome, number, string[]][] = [
   [
     { kind: "decided", messageId, decision: "approved", by: "expiry", how: "expiry", at },
     409,
-    ["Already approved", "by itself, because nobody decided in time, on", `<code>e2a pending undo ${messageId}</code>`],
+    [
+      "Already approved",
+      "automatically, because no one decided in time, on",
+      `<code>e2a pending undo ${messageId}</code>`,
+    ],
   ],
   [{ kind: "decided", messageId, decision: "cancelled", by: null, how: null, at: null }, 409, ["was cancelled."]],
   [{ kind: "superseded", reviewUrl: null }, 409, ["has changed", "e2a pending list"]],
@@ -145,9 +149,9 @@ const outcomes: [Outcome, number, string[]][] = [
     410,
     ["was rejected and nothing was sent", "write it again"],
   ],
-  [{ kind: "expired", ended: { at, onExpiry: "approve" } }, 410, ["so the mail was sent"]],
-  [{ kind: "expired", ended: null }, 410, ["too old"]],
-  [{ kind: "forged" }, 400, ["does not work", "Open the link from the mail again"]],
+  [{ kind: "expired", ended: { at, onExpiry: "approve" } }, 410, ["so the email was sent"]],
+  [{ kind: "expired", ended: null }, 410, ["has expired", "no longer waiting"]],
+  [{ kind: "forged" }, 400, ["does not work", "Open the link in the email again"]],
   [{ kind: "gone" }, 404, ["deleted"]],
   [{ kind: "invalid", problem: "The reason is too long." }, 400, ["The reason is too long.", "Go back"]],
 ];

@@ -46,11 +46,11 @@ export function approvalMarkup(page: { review: Review; action: "approve" | "reje
   const { review, action, token } = page;
   const { who, why, expiry, facts, bodies } = showReview(review);
   return shell.markup(
-    action === "approve" ? "Send this mail?" : "Reject this mail?",
-    html`<p><b>${who}</b> wants to send it. Nothing is decided yet.</p>
-<p><b>Why it waits:</b> ${why}</p>
+    action === "approve" ? "Send this email?" : "Reject this email?",
+    html`<p><b>${who}</b> wants to send it. No decision has been made yet.</p>
+<p><b>Why it is held:</b> ${why}</p>
 <p>${expiry}</p>
-<p><a href="#decide">${action === "approve" ? "To the button that sends it" : "To the button that rejects it"}</a></p>
+<p><a href="#decide">${action === "approve" ? "Go to the button that sends it" : "Go to the button that rejects it"}</a></p>
 ${facts.map(
   ({ label, lines }) =>
     html`${heading(label)}${lines.map(({ text, notes }) => html`${quote(text)}${notes.map(note)}`)}`,
@@ -58,12 +58,12 @@ ${facts.map(
   ({ label, text, notes }) => html`${heading(label)}${text.trim() === "" ? "" : quote(text)}${notes.map(note)}`,
 )}${review.html === null ? "" : source(review.html)}
 ${review.attachments.map((attachment) => attached(attachment, page))}
-<p class="muted">This is the end of the mail. The boxes quote it; all else is written by this server.</p>
+<p class="muted">End of the email. The boxes quote it; this server wrote everything else.</p>
 ${action === "approve" ? approveForm(token) : rejectForm(token)}
 ${
   review.reviewUrl === null
     ? ""
-    : html`<p class="muted"><a href="${review.reviewUrl}">Edit it, or see it in the dashboard</a></p>
+    : html`<p class="muted"><a href="${review.reviewUrl}">Edit it or view it in the dashboard</a></p>
 `
 }<p class="muted">On the command line: <code>${
       action === "approve"
@@ -78,18 +78,18 @@ function approveForm(token: string): SafeHtml {
 <input type="hidden" name="t" value="${token}">
 <button class="approve">Approve and send</button>
 </form>
-<p class="muted">To reject it, use the other link in the mail. To decide later, close this page.</p>`;
+<p class="muted">To reject it, use the other link in the email. To decide later, close this page.</p>`;
 }
 
 function rejectForm(token: string): SafeHtml {
   return html`<form id="decide" method="post" action="reject">
 <input type="hidden" name="t" value="${token}">
 <label for="reason">Reason (optional)</label>
-<p class="muted" id="reason-reader">The agent reads it, and can do better next time.</p>
+<p class="muted" id="reason-reader">The agent reads it and can do better next time.</p>
 <textarea id="reason" name="reason" rows="4" maxlength="${String(REASON_CHARS_MAX)}" aria-describedby="reason-reader"></textarea>
 <button class="reject">Reject</button>
 </form>
-<p class="muted">To approve it, use the other link in the mail. To decide later, close this page.</p>`;
+<p class="muted">To approve it, use the other link in the email. To decide later, close this page.</p>`;
 }
 
 /** An attachment: a link to the file, and its text if it has any. */
@@ -105,7 +105,7 @@ ${
   read
     ? html`<details>
 <summary>The file as text</summary>
-${read.text.trim() === "" ? note("It has no words.") : quote(visibleText(read.text))}${more ? note(more) : ""}
+${read.text.trim() === "" ? note("It has no text.") : quote(visibleText(read.text))}${more ? note(more) : ""}
 </details>`
     : note("The file is not text, so it is not shown here.")
 }`;
@@ -114,7 +114,7 @@ ${read.text.trim() === "" ? note("It has no words.") : quote(visibleText(read.te
 /** The source of the HTML as it would leave, including what no text form shows: hidden parts, styles and pictures. */
 function source(markup: string): SafeHtml {
   return html`<details>
-<summary>The source of the HTML version, whole</summary>
+<summary>The full source of the HTML version</summary>
 <div class="quote source" dir="ltr">${visibleText(markup)}</div>
 </details>`;
 }
@@ -166,8 +166,8 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
         title: "Approved",
         sentences: [
           outcome.undoSeconds === 0
-            ? "The mail leaves now, exactly as you saw it. If the agent is paused, it leaves when the agent resumes."
-            : html`The mail leaves in ${String(outcome.undoSeconds)} seconds, exactly as you saw it. Until then you can take the approval back in the dashboard, or on the command line: ${undoCommand(outcome.messageId)}`,
+            ? "The email is sent now, exactly as you saw it. If the agent is paused, it is sent when the agent resumes."
+            : html`The email is sent in ${String(outcome.undoSeconds)} seconds, exactly as you saw it. Until then, you can undo the approval in the dashboard or on the command line: ${undoCommand(outcome.messageId)}`,
           "You can close this page.",
         ],
       };
@@ -176,7 +176,7 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
         status: 200,
         title: "Rejected",
         sentences: [
-          "The mail is not sent. The agent learns that it was rejected.",
+          "The email will not be sent. The agent is told that it was rejected.",
           ...(outcome.reason === null ? [] : ["It also reads your reason:", quote(visibleText(outcome.reason))]),
           "You can close this page.",
         ],
@@ -188,34 +188,34 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
         sentences: [
           `${decidedSentence(outcome)} Your click changed nothing.`,
           outcome.decision === "approved"
-            ? html`A mail that has left cannot be called back. If it is still waiting to leave, take the approval back in the dashboard, or on the command line: ${undoCommand(outcome.messageId)}`
-            : "Nothing was sent. If it should be, let the agent write it again.",
+            ? html`An email that has left cannot be recalled. If it has not left yet, undo the approval in the dashboard or on the command line: ${undoCommand(outcome.messageId)}`
+            : "Nothing was sent. If it should be sent, have the agent write it again.",
         ],
       };
     case "superseded":
       return {
         status: 409,
-        title: "The mail has changed",
+        title: "The email has changed",
         sentences: [
-          "The mail has changed since this link was made, so the link can no longer decide about it. The mail still waits.",
+          "The email has changed since this link was created, so the link can no longer approve or reject it. The email is still waiting for a decision.",
           outcome.reviewUrl === null
-            ? html`Look at what it says now: <code>e2a pending list</code>`
-            : html`<a href="${outcome.reviewUrl}">Look at what it says now</a>, and decide there.`,
+            ? html`See what it says now: <code>e2a pending list</code>`
+            : html`<a href="${outcome.reviewUrl}">See what it says now</a>, and decide there.`,
         ],
       };
     case "expired":
       return {
         status: 410,
-        title: "This link is too old",
+        title: "This link has expired",
         sentences: [
           outcome.ended === null
-            ? "The link has expired, and the mail that it was for no longer waits."
+            ? "The email that it was for is no longer waiting for a decision."
             : outcome.ended.onExpiry === "approve"
-              ? `The time to decide ended on ${showTime(outcome.ended.at)}. Nobody had decided by then, so the mail was sent, as its agent is set up.`
-              : `The time to decide ended on ${showTime(outcome.ended.at)}. Nobody had decided by then, so the mail was rejected and nothing was sent.`,
+              ? `The time to decide ended on ${showTime(outcome.ended.at)}. No one had decided by then, so the email was sent, as the agent is configured.`
+              : `The time to decide ended on ${showTime(outcome.ended.at)}. No one had decided by then, so the email was rejected and nothing was sent.`,
           outcome.ended?.onExpiry === "approve"
-            ? "To keep mail back when nobody answers, change what the agent does on expiry."
-            : "If it should still be sent, let the agent write it again. An agent can be given more time.",
+            ? "To hold mail back when no one decides, change what the agent does on expiry."
+            : "If it should still be sent, have the agent write it again. You can give an agent's reviewers more time.",
         ],
       };
     case "forged":
@@ -223,8 +223,8 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
         status: 400,
         title: "This link does not work",
         sentences: [
-          "The link is incomplete, or this server did not make it. Nothing was decided.",
-          "Open the link from the mail again. If your mail program broke it over two lines, copy both.",
+          "The link is incomplete, or this server did not create it. Nothing was decided.",
+          "Open the link in the email again. If your mail program split it across two lines, copy both.",
           html`Or decide on the command line: <code>e2a pending list</code>`,
         ],
       };
@@ -233,16 +233,16 @@ function words(outcome: Outcome): { status: number; title: string; sentences: (s
         status: 410,
         title: "You no longer review this mail",
         sentences: [
-          "The address that this link was mailed to is not a reviewer of the agent now. Nothing was decided; the mail still waits.",
-          "If that is a mistake, ask whoever owns the agent.",
+          "The address that this link was mailed to no longer reviews this agent's mail. Nothing was decided; the email is still waiting.",
+          "If that is a mistake, ask the agent's owner.",
         ],
       };
     case "gone":
       return {
         status: 404,
-        title: "The mail is gone",
+        title: "The email is gone",
         sentences: [
-          "It was deleted, with its agent or by its owner, and is not sent. There is nothing left to decide.",
+          "It was deleted, by its owner or with its agent, and will not be sent. There is nothing left to decide.",
         ],
       };
     case "invalid":
@@ -258,8 +258,8 @@ const channels: Record<DecisionChannel, string> = {
   api: "through the API",
   session: "in the dashboard",
   cli: "on the command line",
-  link: "by a link from the mail",
-  expiry: "by itself, because nobody decided in time",
+  link: "by a link from the email",
+  expiry: "automatically, because no one decided in time",
 };
 
 function undoCommand(messageId: string): SafeHtml {

@@ -58,7 +58,10 @@ function page(body: string, images: boolean): Response {
 
 const ViewQuery = query({
   images: Type.Optional(
-    flag({ default: false, description: "Load pictures from elsewhere: their server learns that somebody reads." }),
+    flag({
+      default: false,
+      description: "Load remote pictures, which tells their servers that the message was opened.",
+    }),
   ),
 });
 

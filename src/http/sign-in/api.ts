@@ -118,7 +118,7 @@ export function authApi(deps: RouteDeps) {
           tag,
           summary: "Mail a link that signs in",
           description:
-            "To the account of this address, if there is one; the answer does not tell. The link works once, for 15 minutes.",
+            "Sent to the account of this address, if there is one; the answer does not reveal whether there is. The link works once, for 15 minutes.",
           public: true,
           failures: ["forbidden", "rate_limited", "upstream_not_configured"],
           example: { email: "you@example.com" },

@@ -86,8 +86,8 @@ function mailText(email: string, link: string, clientIp: string): string {
     "",
     `It works once, within ${LINK_LIFETIME_MS / 60_000} minutes.`,
     "",
-    `It was asked for from the address ${clientIp}. If that was not you, there is`,
-    "nothing to do: without the link nobody gets in.",
+    `It was requested from the address ${clientIp}. If that was not you, ignore this`,
+    "email: no one can sign in without the link.",
     "",
   ].join("\n");
 }

@@ -130,7 +130,7 @@ export async function accountOf(
   if (!isCurrent(person, verifier, config.oauth))
     throw new Failure(
       "forbidden",
-      `${provider.name} does not host ${splitAddress(email)?.domain}: ${email} may be somebody else's by now.`,
+      `${provider.name} does not host ${splitAddress(email)?.domain}: ${email} may belong to someone else by now.`,
       {
         fix: "Sign in another way, or have the server's operator add the address to oauth.allowed_emails.",
       },

@@ -80,13 +80,13 @@ export function emailPage(token: string, email: string): Response {
 
 function accountForm(token: string, email: string, wrong: string | null): Response {
   return forms.respond(
-    "Make your account",
+    "Create your account",
     html`<p>This server has no account yet. The first one owns it.</p>
 <form method="post" action="/sign-in">
 <input type="hidden" name="t" value="${token}">
 <label>Your email address <input type="email" name="email" value="${email}" required autofocus autocomplete="email"></label>
 ${wrong ? html`<p class="wrong" role="alert">${wrong}</p>` : ""}
-<button>Make the account</button>
+<button>Create the account</button>
 </form>`,
     wrong ? 400 : 200,
   );
@@ -95,7 +95,7 @@ ${wrong ? html`<p class="wrong" role="alert">${wrong}</p>` : ""}
 /** Shows the same page for every address, so that it does not reveal which accounts exist. */
 export function mailedPage(email: string): Response {
   return forms.respond(
-    "Look into your mail",
+    "Check your email",
     html`<p>If there is an account for ${email}, a link that signs you in is on its way there. It works once, for 15 minutes.</p>
 <p><a href="/api/auth/login">Sign in another way</a></p>`,
   );

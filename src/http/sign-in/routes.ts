@@ -103,7 +103,7 @@ export function signIn(deps: RouteDeps) {
           tag,
           summary: "Sign in with a browser",
           description:
-            "A page with every way to sign in. With `cli_callback` the browser, once somebody has signed in and agreed, posts a " +
+            "A page with every way to sign in. With `cli_callback` the browser, once the user has signed in and agreed, posts a " +
             "form with `cli_state`, `api_key` and `agent_email` there.",
           public: true,
           produces: { status: 200, description: "The page", type: "text/html" },

@@ -5,7 +5,7 @@ import { freshSubject, newSecret, onEveryDatabase, twoNodes, unique } from "../.
 import { Failure } from "../../util/errors.ts";
 import { askRaw, type Signal, type Verb } from "../engine/engine.ts";
 
-/** How many resolved, and the codes of the failures of the rest. */
+/** How many resolved, and the failure codes of the others. */
 function tally(outcomes: PromiseSettledResult<unknown>[]): { done: number; codes: string[] } {
   const failed = outcomes.filter((outcome) => outcome.status === "rejected");
   return {
@@ -146,7 +146,7 @@ onEveryDatabase((it) => {
     expect(await start()).toEqual({ kind: "running" });
     expect(await start({ requestHash: "other" })).toEqual({ kind: "reused" });
     expect(await start({ userId: (await addAccount(it.store)).id })).toEqual({ kind: "first" });
-    // The first one failed: it may be tried again.
+    // The first request failed, so the key can be used again.
     await it.store.finishIdempotent(userId, "key", null);
     expect(await start()).toEqual({ kind: "first" });
     await it.store.finishIdempotent(userId, "key", { status: 201, body: '{"id":"ü"}' });

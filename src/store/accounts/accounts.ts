@@ -6,9 +6,9 @@ import { type Params, statement } from "../engine/statement.ts";
 import type { AgentRow, ApiKeyRow, KeyScope, SigningSecretRow, UserRow } from "../schema.ts";
 import { type KeptAnswer, keepAnswer } from "./requests.ts";
 
-/** Signing secrets an account may hold: the newest signs, the others let receivers rotate. */
+/** Signing secrets an account may have: the newest signs, and the others allow receivers to rotate. */
 const SIGNING_SECRETS_MAX = 5;
-/** Keys an account may hold, and more for each of its agents: a list of them is read at once. */
+/** Keys an account may have, plus a number for each of its agents: they are listed in one read. */
 const KEYS_MAX = 1_000;
 const KEYS_PER_AGENT = 2;
 /** `last_used_at` is a hint for people; writing it once a minute is enough. */
@@ -66,15 +66,15 @@ export function* findUserByEmail(s: Scope, email: string): Verb<UserRow | null> 
   return rows[0] ?? null;
 }
 
-/** The first account of this server: the operator's, to which belongs what no other account owns. */
+/** The server's first account: the operator's, which owns whatever no other account owns. */
 export function* firstUser(s: Scope): Verb<UserRow | null> {
   const rows = yield* ask(s.db.select().from(s.t.users).orderBy(asc(s.t.users.createdAt), asc(s.t.users.id)).limit(1));
   return rows[0] ?? null;
 }
 
 /**
- * Adds an API key. The caller has checked that the agent, if any, is the user's. Expired keys make room for it; Failure
- * `conflict` when the account has too many that are still valid.
+ * Adds an API key. The caller has checked that the agent, if any, belongs to the user. Expired keys are removed to make
+ * room; Failure `conflict` if the account has too many valid ones.
  */
 export function* createKey(
   s: Scope,
@@ -117,8 +117,7 @@ export function* listKeys(s: Scope, userId: string): Verb<ApiKeyRow[]> {
 }
 
 /**
- * Removes a key and the sessions that it opened; false when the user has none of that id. Their sockets are closed by
- * the signals.
+ * Removes a key and the sessions it opened; false if the user has no key of that id. The signals close their sockets.
  */
 export function* deleteKey(s: Scope, userId: string, id: string): Verb<boolean> {
   const { sessions } = s.t;
@@ -170,7 +169,7 @@ const selectProof = statement(({ db, t: { apiKeys, sessions } }, p: Params<{ id:
     .unionAll(db.select({ id: sessions.id }).from(sessions).where(eq(sessions.id, p.id))),
 );
 
-/** Whether an API key or a session of this id exists, expired or not. A revoked one does not. */
+/** Whether an API key or session of this id exists, expired or not. A revoked one no longer exists. */
 export function* proofStands(s: Scope, id: string): Verb<boolean> {
   return (yield* selectProof(s, { id })).length > 0;
 }
@@ -184,7 +183,7 @@ export function listSecrets(s: Scope, userId: string): Verb<SigningSecretRow[]> 
   return selectSecrets(s, { userId });
 }
 
-/** Adds a secret, which signs from now on. Failure `conflict` when the account holds five. */
+/** Adds a secret, which signs from now on. Failure `conflict` if the account has five. */
 export function* createSecret(
   s: Scope,
   userId: string,
@@ -209,7 +208,7 @@ export function secretRow(userId: string, secret: NewSecret, now: Date): Signing
   return { ...secret, userId, createdAt: now, lastSignedAt: null };
 }
 
-/** Removes a secret; false when there is none of that id. Failure `conflict` for the last one. */
+/** Removes a secret; false if there is none of that id. Failure `conflict` for the last one. */
 export function* deleteSecret(s: Scope, userId: string, id: string): Verb<boolean> {
   yield* lockUser(s, userId);
   const held = yield* listSecrets(s, userId);
@@ -220,12 +219,12 @@ export function* deleteSecret(s: Scope, userId: string, id: string): Verb<boolea
   return true;
 }
 
-/** Notes when a secret last signed; at most once a minute. */
+/** Records when a secret last signed, at most once a minute. */
 export function* touchSecret(s: Scope, id: string, now: Date): Verb<void> {
   yield* ask(s.db.update(s.t.signingSecrets).set({ lastSignedAt: now }).where(eq(s.t.signingSecrets.id, id)));
 }
 
-/** Serialises count-then-insert rules of one account on Postgres; SQLite has one writer anyway. */
+/** Serialises count-then-insert rules of one account on Postgres; SQLite has a single writer. */
 export function* lockUser(s: Scope, userId: string): Verb<void> {
   yield* ask(s.db.update(s.t.users).set({ id: userId }).where(eq(s.t.users.id, userId)));
 }

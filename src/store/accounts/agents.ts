@@ -14,7 +14,7 @@ import { isPausedAbove } from "./pauses.ts";
 import { type KeptAnswer, keepAnswer } from "./requests.ts";
 import { reserveAddresses, takeAddress } from "./reserved-addresses.ts";
 
-/** Local parts that reach the domain's owner even though no agent has them (RFC 5321 4.5.1, RFC 2142 4). */
+/** Local parts that reach the domain's owner even if no agent has them (RFC 5321 4.5.1, RFC 2142 4). */
 const ROLE_LOCAL_PARTS = ["postmaster", "abuse"];
 
 export type AgentChanges = Partial<
@@ -64,8 +64,8 @@ export function newAgent(input: Pick<AgentRow, "id" | "userId" | "name" | "webho
 }
 
 /**
- * Adds an agent. Failure `conflict` when the address is taken or kept for another account, its domain is not hosted any
- * more or the account is full.
+ * Adds an agent. Failure `conflict` if the address is taken or reserved for another account, its domain is no longer
+ * hosted, or the account is full.
  */
 export function* createAgent(
   s: Scope,

@@ -5,7 +5,7 @@ import { countRows, freshSubject, onEveryDatabase, type Subject } from "../../..
 import { rejection } from "../../../test/store/verbs.ts";
 import { ask, type Verb } from "../engine/engine.ts";
 
-/** Decides about `count` messages of a new agent of the account. */
+/** Decides `count` messages of a new agent of the account. */
 async function decisions(it: Subject, userId: string, count: number) {
   const agent = await watch(it.store, (await addAgent(it.store, { userId })).id);
   for (let i = 0; i < count; i++) {

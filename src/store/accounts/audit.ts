@@ -3,7 +3,7 @@ import { newId } from "../../util/id.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { AuditAction, AuditRow, DecisionChannel, OutboundRow } from "../schema.ts";
 
-/** Writes down a decision about a message as it is now. */
+/** Records a decision on a message in its present state. */
 export function* addAudit(
   s: Scope,
   message: OutboundRow,
@@ -25,7 +25,7 @@ export function* addAudit(
   );
 }
 
-/** The entry about a message that was decided, the newest if there are more; null when there is none. */
+/** The newest entry about a decided message; null if there is none. */
 export function* decisionAbout(s: Scope, message: Pick<OutboundRow, "id" | "userId">): Verb<AuditRow | null> {
   const { audit } = s.t;
   const [row] = yield* ask(

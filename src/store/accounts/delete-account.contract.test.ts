@@ -5,10 +5,10 @@ import { countRows, freshSubject, onEveryDatabase, type Subject, unique } from "
 import { askRaw, type Engine, type Signal, type Verb } from "../engine/engine.ts";
 import { createStore, type Store } from "../store.ts";
 
-/** More than ever go in one step. */
+/** More rows than one step ever deletes. */
 const MANY = 501;
 
-/** How many messages, both ways, are there after each write that `run` makes. */
+/** The number of messages, in both directions, after each write that `run` makes. */
 async function leftAfterWrites({ engine }: Subject, run: (store: Store) => Promise<unknown>): Promise<number[]> {
   const left: number[] = [];
   const count = () =>
@@ -72,7 +72,7 @@ onEveryDatabase((it) => {
       expect(await countRows(fresh, ["messages"])).toEqual({ messages: 1 });
     });
 
-  /** What each step of a deletion of 501 messages took away, where a step of so many rows takes so long. */
+  /** How many rows each step of a deletion of 501 messages removed, if a step of n rows takes `msOf(n)` ms. */
   async function stepsWhere(msOf: (rows: number) => number): Promise<number[]> {
     await using fresh = await freshSubject(it);
     const { store, engine } = fresh;

@@ -5,13 +5,13 @@ import { dropSendCounts } from "../outbound/send-limits.ts";
 import { lockUser } from "./accounts.ts";
 import { reserveAddresses } from "./reserved-addresses.ts";
 
-/** How many rows went, by resource. */
+/** The number of rows deleted, by resource. */
 export type DeletedRows = Record<
   "agents" | "messages" | "outboundMessages" | "domains" | "keys" | "secrets" | "suppressions" | "webhooks",
   number
 >;
 
-/** Mailboxes of an account, those of roles included. */
+/** Mailboxes of an account, role mailboxes included. */
 export function* mailboxesOf(s: Scope, userId: string): Verb<string[]> {
   const { agents } = s.t;
   const rows = yield* ask(s.db.select({ id: agents.id }).from(agents).where(eq(agents.userId, userId)));
@@ -19,14 +19,14 @@ export function* mailboxesOf(s: Scope, userId: string): Verb<string[]> {
 }
 
 /**
- * Deletes an account and all that it owns; the foreign keys take what is not counted here.
- * Null when there is no such account. Its sockets hear of it by the signals. Its addresses on domains of the server stay
- * with whoever makes an account with the same address again.
+ * Deletes an account and everything it owns; foreign keys delete what is not counted here. Null if there is no such
+ * account. Signals tell its sockets. Its addresses on the server's domains stay reserved for a later account with the
+ * same email address.
  */
 export function* deleteAccount(s: Scope, userId: string, now: Date): Verb<DeletedRows | null> {
   const { users, agents, apiKeys, sessions } = s.t;
   yield* lockUser(s, userId);
-  // Locked, so that no message comes in between and leaves its bytes behind.
+  // Locked, so that no message can arrive in between and leave its bytes behind.
   const mine = yield* ask(
     s.db.update(agents).set({ userId }).where(eq(agents.userId, userId)).returning({ id: agents.id }),
   );
@@ -48,7 +48,7 @@ export function* deleteAccount(s: Scope, userId: string, now: Date): Verb<Delete
     now,
   );
   for (const agent of mine) yield* dropMessagesOf(s, agent.id);
-  // The server's own mail to the person stands in a mailbox of the server's, with the person's address.
+  // The server's own mail to the account's owner lies in a server mailbox, and names the owner's address.
   const { outboundMessages } = s.t;
   yield* ask(s.db.delete(outboundMessages).where(eq(outboundMessages.userId, userId)));
   yield* dropSendCounts(s, userId);

@@ -4,22 +4,22 @@ import { addEvent } from "../events/events.ts";
 import type { DkimKeyRow, DomainRow } from "../schema.ts";
 
 const MINUTE_MS = 60_000;
-/** A domain whose records are there. */
+/** The interval for a domain whose records are in place. */
 const CHECK_INTERVAL_MS = 6 * 60 * MINUTE_MS;
-/** One look-up can be wrong: what is gone is looked for once more before anybody is told. */
+/** One look-up can be wrong: a missing record is looked up once more before its owner is told. */
 const SUSPECT_INTERVAL_MS = 10 * MINUTE_MS;
-/** One that was told of: until its records are back. */
+/** The interval for a degraded domain, until its records are back. */
 const DEGRADED_INTERVAL_MS = 60 * MINUTE_MS;
 
 export type WatchedDomain = DomainRow & { dkimKeys: DkimKeyRow[] };
 
-/** What DNS said. A record about which it said nothing is in neither. */
+/** The result of a DNS look-up. A record that DNS gave no answer about is in neither list. */
 export interface DomainCheck {
   found: string[];
   problems: { record: string; status: "missing" | "mismatch" }[];
 }
 
-/** Claims proven domains of accounts whose records are to be looked up; one whose claimer dies comes back at `leaseUntil`. */
+/** Claims accounts' proven domains that are due for a look-up; a dead claimer's are due again at `leaseUntil`. */
 export function* claimDomainChecks(
   s: Scope,
   input: { now: Date; leaseUntil: Date; limit: number },
@@ -43,8 +43,8 @@ export function* claimDomainChecks(
 }
 
 /**
- * Records what DNS said. A record that was there once and is gone twice in a row makes an event `domain.degraded`; when all
- * are back, there is a `domain.verified`.
+ * Records the result of a look-up. A record that was once present and is missing twice in a row raises
+ * `domain.degraded`; when all are back, `domain.verified`.
  */
 export function* recordDomainCheck(s: Scope, id: string, check: DomainCheck, now: Date): Verb<void> {
   const { domains } = s.t;
@@ -70,7 +70,7 @@ export function* recordDomainCheck(s: Scope, id: string, check: DomainCheck, now
     yield* addEvent(s, { ...about, type: "domain.verified", data: { domain: domain.domain } });
 }
 
-/** Pure: what follows from one look-up. */
+/** The state that follows from one look-up. Pure. */
 function stateAfter(
   { suspectSince, degradedAt }: DomainRow,
   isLost: boolean,
@@ -82,7 +82,7 @@ function stateAfter(
   return { suspectSince, degradedAt: degradedAt ?? now, checkDueAt: dueIn(DEGRADED_INTERVAL_MS) };
 }
 
-/** When the next domain is to be looked at; null when none is proven. */
+/** When the next domain is due for a look-up; null if no domain is proven. */
 export function* nextDomainCheckDue(s: Scope): Verb<Date | null> {
   const { domains } = s.t;
   const [row] = yield* ask(
@@ -96,7 +96,7 @@ export function* nextDomainCheckDue(s: Scope): Verb<Date | null> {
   return row ? (row.at ?? new Date(0)) : null;
 }
 
-/** The server's own domains belong to nobody who could be told. */
+/** Excludes the server's own domains, which have no owner to tell. */
 function isWatched(s: Scope) {
   return and(isNotNull(s.t.domains.verifiedAt), isNotNull(s.t.domains.userId));
 }

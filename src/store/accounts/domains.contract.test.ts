@@ -49,7 +49,7 @@ onEveryDatabase((it) => {
     expect((await it.store.getDomain(loser, domain))?.verifiedAt).toBeNull();
     expect(await codeOf(claim(it, (await addAccount(it.store)).id, domain))).toBe("conflict");
 
-    // Given up, it is the other one's to prove.
+    // Once the first account gives it up, the other one can prove it.
     expect(await it.store.deleteDomain(winner, domain)).toBe(true);
     const rest = await it.store.getDomain(loser, domain);
     expect((await it.store.markDomainVerified(rest!.id, later(10))).userId).toBe(loser);

@@ -44,7 +44,7 @@ export function* createDomain(
 }
 
 export interface NewClaim {
-  /** A new one unless given. */
+  /** A new id unless given. */
   id?: string;
   userId: string;
   domain: string;
@@ -104,19 +104,19 @@ const selectProvenClaim = statement(({ db, t: { domains } }, p: Params<{ domain:
     .where(and(eq(domains.domain, p.domain), isNotNull(domains.verifiedAt))),
 );
 
-/** The domain as the server hosts it: the proven claim, or null. */
+/** The domain as the server hosts it: the proven claim, or null if there is none. */
 export function* hostedDomain(s: Scope, domain: string): Verb<DomainRow | null> {
   const [row] = yield* selectProvenClaim(s, { domain });
   return row ?? null;
 }
 
-/** The domain as the server hosts it, with the keys that sign for it; null when it is not hosted. */
+/** The hosted domain, with the keys that sign for it; null if it is not hosted. */
 export function* signingDomain(s: Scope, domain: string): Verb<DomainWithKeys | null> {
   const found = yield* hostedDomain(s, domain);
   return found ? yield* withKeys(s, found) : null;
 }
 
-/** Gives a domain these keys unless it has some, so that two nodes that start at once agree on one set. */
+/** Gives a domain these keys unless it has some, so that two nodes that start together agree on one set. */
 export function* ensureDkimKeys(s: Scope, domainId: string, keys: NewDkimKey[], now: Date): Verb<void> {
   const { domains, dkimKeys } = s.t;
   yield* ask(s.locked(s.db.select({ id: domains.id }).from(domains).where(eq(domains.id, domainId))));
@@ -146,8 +146,8 @@ export function* getDomain(s: Scope, userId: string, domain: string): Verb<Domai
 }
 
 /**
- * Marks a claim as proven. Failure `conflict` when another account's claim is proven already:
- * the first proof stands until its owner gives the domain up.
+ * Marks a claim as proven. Failure `conflict` if another account's claim is already proven: the first proof stands
+ * until its owner gives the domain up.
  */
 export function* markDomainVerified(s: Scope, id: string, now: Date): Verb<DomainRow> {
   const rows = yield* ask(
@@ -183,7 +183,7 @@ export function* deleteDomain(s: Scope, userId: string, domain: string): Verb<bo
   return true;
 }
 
-/** The domain, if it may be deleted; null when there is none. Failure `invalid_request` while it has agents. */
+/** The domain, if it can be deleted; null if there is none. Failure `invalid_request` while it has agents. */
 export function* domainToDelete(s: Scope, userId: string, domain: string): Verb<DomainWithKeys | null> {
   const row = yield* getDomain(s, userId, domain);
   if (row?.verifiedAt) {

@@ -16,7 +16,7 @@ import type { Store } from "../store.ts";
 
 type Level = "agent" | "domain" | "account";
 
-/** An account with an agent of its own domain that has a message waiting. */
+/** An account with an agent on its own domain, and a waiting message. */
 async function world(store: Store, userId?: string) {
   const owner = userId ?? (await addAccount(store)).id;
   const domain = `${unique("d")}.example`;
@@ -194,7 +194,7 @@ onEveryDatabase((it) => {
   test("time for second thoughts takes nothing of an agent's pace or burst", async () => {
     const agent = await undoing(it);
     const limits = { perMinutePerAgent: 4, burstPerAgent: 2 };
-    // Three a minute, which is below the pace, though more than a burst are not gone yet at any time.
+    // Three a minute is below the pace, but at any time more messages than the burst have not left yet.
     for (let ms = 0; ms < 10 * 60_000; ms += 20_000) {
       const { message } = await addOutbound(it.store, agent.id, { limits, now: later(ms) });
       expect(message.notBefore).toEqual(later(ms + 120_000));

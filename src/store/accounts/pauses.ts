@@ -52,7 +52,7 @@ export function* pauseAccount(s: Scope, userId: string, paused: boolean): Verb<U
   return row;
 }
 
-/** Freezes or releases the queue of each agent, by the pauses of itself, its domain and its account. */
+/** Freezes or releases the queue of each agent, according to the pauses of the agent, its domain and its account. */
 function* follow(s: Scope, agents: AgentRow[]): Verb<void> {
   for (const agent of agents) {
     if (agent.paused || (yield* isPausedAbove(s, agent))) yield* freezeOutbound(s, agent.id);

@@ -10,8 +10,8 @@ export type IdempotentStart =
   { kind: "first" } | { kind: "replay"; status: number; body: string } | { kind: "running" } | { kind: "reused" };
 
 /**
- * Claims an Idempotency-Key for a request. Keys older than `expiredBefore` are forgotten;
- * a first request that died before it answered blocks its key until then or `runningSince`.
+ * Claims an Idempotency-Key for a request. Keys older than `expiredBefore` are forgotten. If a first request died
+ * before it answered, its key stays blocked until it is older than `abandonedBefore`.
  */
 export function* startIdempotent(
   s: Scope,
@@ -21,7 +21,7 @@ export function* startIdempotent(
     requestHash: string;
     now: Date;
     expiredBefore: Date;
-    /** A first request without an answer since before this is taken for dead. */
+    /** An unanswered first request from before this time counts as dead. */
     abandonedBefore: Date;
   },
 ): Verb<IdempotentStart> {
@@ -52,14 +52,14 @@ export function* startIdempotent(
 }
 
 /**
- * Forgets keys whose first request has no answer: it died before it made anything, or its message is found by the key all
- * the same.
+ * Forgets keys whose first request has no answer: either it died before it made anything, or its message is found by
+ * the key anyway.
  */
 export function* forgetUnanswered(s: Scope): Verb<void> {
   yield* ask(s.db.delete(s.t.idempotencyKeys).where(isNull(s.t.idempotencyKeys.status)));
 }
 
-/** An answer for the repetitions of a request; `body` is sealed. */
+/** A stored answer for repetitions of a request; `body` is sealed. */
 export interface KeptAnswer {
   userId: string;
   key: string;
@@ -67,8 +67,8 @@ export interface KeptAnswer {
 }
 
 /**
- * Keeps the answer for replays; `answer` null forgets the key, so that a failed request can be tried again. Neither
- * touches a key that has an answer: then the request was carried out, whatever failed behind it or came too late.
+ * Keeps the answer for replays. If `answer` is null, forgets the key, so that a failed request can be retried. A key
+ * that has an answer is left unchanged: its request was carried out, whatever failed afterwards or came too late.
  */
 export function* finishIdempotent(
   s: Scope,
@@ -83,8 +83,8 @@ export function* finishIdempotent(
 }
 
 /**
- * Keeps the answer together with what the request makes. Failure `conflict`, which undoes that, when the key has an answer
- * by now: the request took so long that a repetition of it was carried out instead.
+ * Keeps the answer in the same transaction as what the request makes. Failure `conflict`, which rolls that back, if the
+ * key has an answer by now: the request took so long that a repetition of it was carried out instead.
  */
 export function* keepAnswer(s: Scope, keep: KeptAnswer | null): Verb<void> {
   if (!keep) return;
@@ -108,7 +108,7 @@ export function* sweepIdempotency(s: Scope, before: Date): Verb<void> {
   yield* ask(s.db.delete(s.t.idempotencyKeys).where(lt(s.t.idempotencyKeys.createdAt, before)));
 }
 
-/** Counts one more request for `key` in a minute since the epoch; returns how many there were with it, on all nodes. */
+/** Counts one more request for `key` in a minute since the epoch; returns the new count across all nodes. */
 export function* countRequest(s: Scope, key: string, minute: number): Verb<number> {
   const { requestCounts: counts } = s.t;
   const rows = yield* ask(
@@ -126,7 +126,7 @@ export function* sweepRequestCounts(s: Scope, minute: number): Verb<void> {
   yield* ask(s.db.delete(s.t.requestCounts).where(lt(s.t.requestCounts.minute, minute)));
 }
 
-/** Proves that the store takes writes: one row that reaches the disk. */
+/** Proves that the store takes writes, by writing one row to disk. */
 export function* probeWrite(s: Scope, now: Date): Verb<void> {
   const value = now.toISOString();
   yield* ask(

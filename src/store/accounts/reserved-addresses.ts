@@ -3,12 +3,12 @@ import { and, eq, gt, inArray, lte } from "drizzle-orm";
 import { Failure } from "../../util/errors.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 
-/** How long the address of a deleted agent stays with its account: people who write once a year reach nobody else. */
+/** How long a deleted agent's address stays reserved, so that even yearly mail reaches no other account. */
 const RESERVED_MS = 400 * 86_400_000;
 
 /**
- * Keeps the addresses of agents that are about to be deleted for their account. Only addresses on the server's own
- * domains: whoever proves to own any other domain owns its addresses.
+ * Reserves the addresses of agents that are about to be deleted for their account. Only addresses on the server's own
+ * domains: any other domain's addresses belong to the account that proves the domain.
  */
 export function* reserveAddresses(s: Scope, ids: readonly string[], now: Date): Verb<void> {
   const { agents, domains, users, reservedAddresses } = s.t;
@@ -33,7 +33,7 @@ export function* reserveAddresses(s: Scope, ids: readonly string[], now: Date): 
   }
 }
 
-/** Takes an address for an account. Failure `conflict` while it is kept for another one. */
+/** Takes an address for an account. Failure `conflict` while it is reserved for another account. */
 export function* takeAddress(s: Scope, address: string, userId: string, now: Date): Verb<void> {
   const { reservedAddresses, users } = s.t;
   const [kept] = yield* ask(
@@ -54,7 +54,7 @@ export function* takeAddress(s: Scope, address: string, userId: string, now: Dat
   yield* ask(s.db.delete(reservedAddresses).where(eq(reservedAddresses.address, address)));
 }
 
-/** Forgets addresses that have been kept long enough. */
+/** Deletes expired reservations. */
 export function* sweepReservedAddresses(s: Scope, now: Date): Verb<void> {
   const { reservedAddresses } = s.t;
   yield* ask(s.db.delete(reservedAddresses).where(lte(reservedAddresses.releasedAt, expiredAt(now))));

@@ -83,7 +83,7 @@ onEveryDatabase((it) => {
     expect(mails.map(({ message, recipients }) => [message.agentId, recipients[0]?.queue])).toEqual(
       Array(4).fill([server.id, "ready"]),
     );
-    // The mailbox that writes them is the postmaster's, who can get mail as before.
+    // The server sends them from the postmaster's mailbox, which can still receive mail.
     expect((await addMessage(store, server.id)).seq).toBe(1);
   });
 

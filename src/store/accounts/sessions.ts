@@ -11,11 +11,11 @@ import { ensureRoleMailbox } from "./agents.ts";
 const MAIL_LINKS_MAX = 3;
 
 /**
- * Creates the first account of a server, its operator's. Null when the server has one. Of several at once, one
+ * Creates a server's first account, the operator's. Null if the server has one. Only one of several concurrent calls
  * succeeds.
  */
 export function* createFirstAccount(s: Scope, input: NewAccount): Verb<UserRow | null> {
-  // The server's own domain always exists. The second of two callers waits for its row, and then sees the account.
+  // The server's own domain always exists. The second of two callers waits for its row lock, then sees the account.
   yield* ask(s.locked(s.db.select({ id: s.t.domains.id }).from(s.t.domains).where(isNull(s.t.domains.userId))));
   if (yield* firstUser(s)) return null;
   return yield* createAccount(s, input);
@@ -119,7 +119,7 @@ export function* listSessions(s: Scope, userId: string, now: Date): Verb<Session
   );
 }
 
-/** Notes when, and from where, a session was last used. */
+/** Records when, and from where, a session was last used. */
 export function* touchSession(s: Scope, id: string, use: { now: Date; ip: string }): Verb<void> {
   yield* ask(s.db.update(s.t.sessions).set({ lastUsedAt: use.now, ip: use.ip }).where(eq(s.t.sessions.id, id)));
 }
@@ -137,7 +137,7 @@ export function* deleteSession(s: Scope, userId: string, id: string): Verb<boole
   return gone.length > 0;
 }
 
-/** Ends the session of a token, if there is one. */
+/** Ends the session of a token, if it has one. */
 export function* endSession(s: Scope, tokenHash: string): Verb<void> {
   const { sessions } = s.t;
   const gone = yield* ask(

@@ -6,13 +6,13 @@ export interface NewSuppression {
   userId: string;
   address: string;
   reason: SuppressionReason;
-  /** The reply or report that led to it, or a person's note. */
+  /** The reply or report that caused it, or a note written by a person. */
   detail: string;
   messageId: string | null;
   now: Date;
 }
 
-/** Puts an address on an account's suppression list. One that is there keeps its first reason; a complaint outweighs. */
+/** Suppresses an address for an account. If it is on the list, its first reason stays, except for a complaint. */
 export function* suppress(s: Scope, input: NewSuppression): Verb<SuppressionRow> {
   const { suppressions } = s.t;
   const { now, ...rest } = input;
@@ -70,7 +70,7 @@ export function* listSuppressions(
   );
 }
 
-/** Takes an address off the list; false when it was not on it. */
+/** Takes an address off the list; false if it is not on it. */
 export function* unsuppress(s: Scope, userId: string, address: string): Verb<boolean> {
   const { suppressions } = s.t;
   const gone = yield* ask(

@@ -5,7 +5,7 @@ import { onDatabases } from "../../../test/store/stores.ts";
 import { askRaw, type Verb } from "./engine.ts";
 
 const writer = new URL("../../../test/store/writer.ts", import.meta.url).pathname;
-/** Each round kills another process in the middle of its writing. */
+/** Each round kills another process while it writes. */
 const ROUNDS = 3;
 const WRITERS = 10;
 
@@ -30,7 +30,7 @@ onDatabases(
         }
         await child.exited;
         expect(child.signalCode).toBe("SIGKILL");
-        // The last line may be torn.
+        // The last line may be incomplete.
         printed.push(...text.split("\n").slice(0, -1));
       }
       expect(printed.length).toBeGreaterThan(ROUNDS * 20);
@@ -41,7 +41,7 @@ onDatabases(
         expect(stored?.raw.toString()).toContain("Hello");
         expect(await store.deliveriesOf(id)).toHaveLength(1);
       }
-      // What was stored but not told any more may be there, and then it is whole too.
+      // A message stored but not yet printed may be there; it must then be complete as well.
       const { total } = await store.countMessages(agent.id);
       expect(total).toBeGreaterThanOrEqual(printed.length);
       expect(total).toBeLessThanOrEqual(printed.length + ROUNDS * WRITERS);

@@ -138,7 +138,7 @@ onEveryDatabase((it) => {
       { topic: "mail", key: `${key}-a` },
       { topic: "mail", key: `${key}-c` },
     ]);
-    // Whoever hears it can read what it tells.
+    // A listener can read what the signal announces.
     expect(await Promise.all(byKey.map(({ rows }) => rows))).toEqual([[`${key}-a`], [`${key}-c`]]);
   });
 
@@ -215,7 +215,7 @@ onDatabases(
     test("a file of which another program still reads is opened when that has ended", async () => {
       await using dir = await tempDir();
       const path = join(dir.path, "e2a.db");
-      // Not in WAL mode yet, so that turning it on needs the file alone, and SQLite does not wait for that.
+      // Not in WAL mode yet: turning it on needs the file exclusively, and SQLite does not wait for that.
       using other = new Database(path);
       other.exec("CREATE TABLE old (id INTEGER); BEGIN; SELECT * FROM old");
       other.query("SELECT count(*) FROM old").get();

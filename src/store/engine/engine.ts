@@ -6,21 +6,21 @@ import type { Tables } from "../schema.ts";
 export type Step = PromiseLike<unknown> | SQL | Run;
 
 /**
- * A verb of the domain, as a generator that yields queries and gets their rows back.
+ * A verb of the domain: a generator that yields queries and receives their rows.
  *
- * One verb is one transaction. It cannot await, so no transaction stays open
- * across DNS, SMTP or HTTP. It may be run more than once before it commits (a deadlock,
- * a neighbour that throws), so it must do nothing but queries. Verbs compose with `yield*`.
+ * One verb is one transaction. It cannot await, so no transaction stays open across DNS, SMTP or HTTP. It may run more
+ * than once before it commits (after a deadlock, or if another verb in its group throws), so it must have no effects
+ * but its queries. Verbs compose with `yield*`.
  */
 export type Verb<R> = Generator<Step, R, unknown>;
 
-/** What committed work tells the rest of the process, and on Postgres the other nodes. A hint, never the truth. */
+/** What committed work announces to this process, and on Postgres to the other nodes. A hint, never the truth. */
 export interface Signal {
   /**
-   * `mail`: an agent has a new message. `deliveries`: something is due. `agent`: changed or gone.
-   * `keys`: a key or session was revoked. `consumer`: an agent has a new WebSocket consumer.
-   * `outbound`: mail out is due. `outcome`: something became of an outbound message. `holds`: one is held, or decided.
-   * `events`: an account's log has more. `webhook`: an account's webhook was changed or is gone.
+   * `mail`: an agent has a new message. `deliveries`: one is due. `agent`: changed or deleted. `keys`: a key or session
+   * was revoked. `consumer`: an agent has a new WebSocket consumer. `outbound`: a recipient is due. `outcome`: an
+   * outbound message has a new outcome. `holds`: a message was held, or decided. `events`: an account's log has grown.
+   * `webhook`: an account's webhook was changed or deleted.
    */
   topic:
     | "mail"
@@ -34,13 +34,13 @@ export interface Signal {
     | "holds"
     | "events";
   /**
-   * The agent's address, the account's, endpoint's, key's or message's id, a lane, or `<agent> <consumer> <since>`; ""
-   * when the topic says it all.
+   * The agent's address, the id of an account, endpoint, key or message, a lane, or `<agent> <consumer> <since>`; "" if
+   * the topic needs no key.
    */
   key: string;
 }
 
-/** What a verb may use. `db` builds queries; it must never run one itself. */
+/** What a verb can use. `db` builds queries; it must never run one itself. */
 export interface Scope {
   readonly db: BunSQLiteDatabase;
   readonly t: Tables;
@@ -55,7 +55,7 @@ export interface Scope {
    * writer).
    */
   skipLocked<Q>(query: Q): Q;
-  /** The query that `build` makes, prepared once on this connection; `name` stands for its text. See `statement`. */
+  /** The query that `build` makes, prepared once on this connection; `name` identifies its text. See `statement`. */
   prepared(name: string, build: () => PreparableQuery<unknown>): unknown;
   /** Sends a signal after the commit; dropped on rollback. */
   signal(signal: Signal): void;
@@ -79,21 +79,21 @@ export interface Engine {
   /** Runs a verb that only reads. On Postgres each of its steps sees its own snapshot. */
   read<R>(verb: (s: Scope) => Verb<R>): Promise<R>;
   /**
-   * Runs a verb in one transaction; resolves after the commit, rejects after the rollback. `forgettable` work may be
-   * undone by a power cut, though not by a crash of this process: Postgres does not wait until it is on the disk.
-   * SQLite does. `lasting` work may take many minutes; any other fails on Postgres after some seconds.
+   * Runs a verb in one transaction; resolves after the commit, rejects after the rollback. A power cut, but not a crash
+   * of this process, may undo `forgettable` work: Postgres does not wait for the disk; SQLite does. `lasting` work may
+   * take many minutes; any other fails on Postgres after some seconds.
    */
   write<R>(verb: (s: Scope) => Verb<R>, options?: { forgettable?: boolean; lasting?: boolean }): Promise<R>;
-  /** Why the store takes no writes, as a sentence; null while nothing is known to be wrong. */
+  /** Why the store takes no writes, as a sentence; null while no fault is known. */
   fault(): string | null;
   /**
-   * Runs `run` when no other server process has this database open, and keeps later ones out meanwhile: what an
-   * earlier process had in hand is nobody's then. A server calls it once, before it claims anything.
+   * Runs `run` if no other server process has this database open, and keeps later ones out meanwhile: what an earlier
+   * process had claimed is then free. A server calls it once, before it claims anything.
    */
   takeOver(run: () => Promise<void>): Promise<void>;
-  /** Calls `listener` for every signal of committed work, here or on another node. Returns the unsubscriber. */
+  /** Calls `listener` for every signal of committed work, here or on another node. Returns its unsubscriber. */
   onSignal(listener: (signal: Signal) => void): () => void;
-  /** Waits for the writes in hand, then closes. */
+  /** Waits for the writes in progress, then closes. */
   close(): Promise<void>;
 }
 

@@ -2,9 +2,9 @@ import { DrizzleQueryError } from "drizzle-orm";
 import { Failure } from "../../util/errors.ts";
 
 /**
- * Turns a database error into a Failure: a unique violation is `conflict`; a disk that is full, fails or may only be
- * read, a lock that did not open in time, and a server that is away are `unavailable`. Anything else, and every Failure,
- * passes unchanged.
+ * Turns a database error into a Failure. A unique violation is `conflict`; a disk that is full, failing or read-only, a
+ * lock not acquired in time, and an unreachable server are `unavailable`. Any other error, and every Failure, is
+ * returned unchanged.
  */
 export function asStoreFailure(error: unknown): unknown {
   if (error instanceof Failure) return error;
@@ -16,7 +16,7 @@ export function asStoreFailure(error: unknown): unknown {
   return cause;
 }
 
-/** Whether a code is about the state of the disk, the server or the line to it, and not about the query. */
+/** Whether a code reports the state of the disk, the server or the connection, not a fault of the query. */
 function isTemporary(code: string): boolean {
   return (
     /^SQLITE_(FULL|BUSY|LOCKED|IOERR|READONLY|CANTOPEN|PROTOCOL|NOMEM)/.test(code) ||
@@ -26,18 +26,18 @@ function isTemporary(code: string): boolean {
   );
 }
 
-/** What the database itself said. Drizzle's error around it quotes the query's values, which may be mail: not for the log. */
+/** The database's own error. Drizzle's error around it quotes values, possibly mail, which must not be logged. */
 export function databaseError(error: unknown): unknown {
   return error instanceof DrizzleQueryError ? error.cause : error;
 }
 
-/** The code of a database error, "" when it has none. */
+/** The code of a database error; "" if it has none. */
 export function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === "string" ? code : "";
 }
 
-/** The store does not work right now, for a reason that the caller cannot mend. */
+/** The store cannot work at present, for a reason outside the caller's control. */
 export function unavailable(cause: unknown): Failure {
   return new Failure("unavailable", "The store is unavailable.", {
     fix: "Try again shortly; the server's operator finds the reason in its log.",
@@ -46,8 +46,8 @@ export function unavailable(cause: unknown): Failure {
 }
 
 /**
- * The store failed in the commit, or the line to it broke before the answer: a crash, or the server at the other end, may
- * still make it happen.
+ * The commit failed, or the connection broke before the answer: after a crash, or on the database server, it may still
+ * take effect.
  */
 export function uncertain(error: unknown): Failure {
   return new Failure("unavailable", "The store failed while writing; the change may or may not have happened.", {

@@ -66,7 +66,7 @@ describe.skipIf(!canInjectFaults)("a disk that fails under the compiled binary",
       const path = join(disk.folder, "e2a.db");
       for (const prepare of [
         () => {},
-        // As an earlier release left it.
+        // The database as an earlier release left it.
         () => {
           using database = new Database(path);
           database.exec("DROP TABLE reserved_addresses; DELETE FROM schema_migrations WHERE number = 13");
@@ -94,7 +94,7 @@ describe.skipIf(!canInjectFaults)("a disk that fails under the compiled binary",
   test("a sync that fails under POST /agents: 503 that says it may have happened, and the agent is not there", async () => {
     await using victim = await victimOf(binaryPath());
     victim.disk.set("failLogSync", 1);
-    // Idempotency-Keys are rows of their own; without one this is the next commit.
+    // An Idempotency-Key is a row of its own; without one this request is the next commit.
     const { status, body } = await victim.api("POST", "/v1/agents", { slug: "perhaps", agent_mode: "local" });
     expect(status).toBe(503);
     expect(body).toMatchObject({
@@ -125,11 +125,11 @@ describe.skipIf(!canInjectFaults)("a disk that fails under the compiled binary",
       expect(code).toBe(2);
       expect(stderr).toContain(log);
       expect(stderr).toContain(`delete ${disk.folder}/e2a.db-mark`);
-      // Nothing was touched: with the log back nothing is missing.
+      // The failed start changed nothing: with the log back, nothing is missing.
       writeFileSync(log, intact);
       await victim.start();
       expect(await victim.count()).toMatchObject({ lost: 0, doubled: 0 });
-      // And who has decided to go on without it can.
+      // An operator who decides to go on without the log can do so.
       await victim.kill();
       rmSync(log, { force: true });
       rmSync(join(disk.folder, "e2a.db-mark"));
@@ -156,7 +156,7 @@ test.skipIf(Bun.which("prlimit") === null && !process.env.CI)(
       await response.text();
       return response.status;
     };
-    // Its connection is used again.
+    // The connection can be used again.
     expect(await ask("/api/health")).toBe(200);
     const { pid } = server.process;
     const limit = (descriptors: number) =>
@@ -170,7 +170,7 @@ test.skipIf(Bun.which("prlimit") === null && !process.env.CI)(
 );
 
 describe("another program has the database open", () => {
-  /** Opens the database as sqlite3 would, reads, and closes it when told: `hold` inside a read transaction. */
+  /** Opens the database as sqlite3 would, reads, and closes it when told to. `hold` stays inside a read transaction. */
   function reader(folder: string, hold: boolean) {
     const program = `
       const { Database } = require("bun:sqlite");
@@ -237,7 +237,7 @@ describe("another program has the database open", () => {
     await using _ = server;
     await make("first");
     await server.kill();
-    // What lies behind the last frame is no part of it; the file takes no room on the disk.
+    // Bytes after the last frame do not belong to the log; the file is sparse, so it takes no space on disk.
     truncateSync(join(dir.path, "e2a.db-wal"), 5 * 1024 ** 3);
     await using next = await startBinary(env);
     expect(await names(next.ready.http)).toEqual(["first"]);

@@ -1,12 +1,12 @@
 import { statSync } from "node:fs";
 import { basename } from "node:path";
 
-/** Code of the error that says that a file is not the one any more that was opened. */
+/** Error code: the file at a path is no longer the one that was opened. */
 export const MOVED = "EMOVED";
 
 /**
- * Remembers which files lie at these paths. What it returns throws once one of them is gone or another one: SQLite goes on
- * writing to the file that it has open, and what is in that is gone with the process.
+ * Remembers which files are at these paths. The function it returns throws if one of them was removed or replaced:
+ * SQLite would go on writing to the file it has open, whose content is lost when the process ends.
  */
 export function rememberPlaces(paths: readonly string[]): () => void {
   const places = paths.map((path) => ({ path, was: idOf(path) }));
@@ -19,7 +19,7 @@ export function rememberPlaces(paths: readonly string[]): () => void {
   };
 }
 
-/** Tells files apart as SQLite's own locks do; null when there is none. */
+/** Identifies a file as SQLite's own locks do; null if there is none. */
 function idOf(path: string): string | null {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   return found ? `${found.dev} ${found.ino}` : null;

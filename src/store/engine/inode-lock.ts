@@ -5,19 +5,19 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } f
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const isMac = process.platform === "darwin";
-/** EWOULDBLOCK: somebody else has the lock. Anything else says that the file system has no such locks. */
+/** EWOULDBLOCK: another process has the lock. Any other error means that the file system has no such locks. */
 const WOULD_BLOCK = isMac ? 35 : 11;
 const libraries = isMac ? ["libSystem.B.dylib"] : ["libc.so.6", "libc.so"];
 
 export interface InodeLock {
-  /** Only after SQLite has closed the file: closing any descriptor of it drops the process's locks on it (POSIX, fcntl). */
+  /** Call it after SQLite has closed the file: closing any descriptor drops the process's locks (POSIX, fcntl). */
   release(): void;
 }
 
 /**
- * Locks a database file itself, made if needed, for this process: unlike a file beside it, it cannot be removed without
- * the database. These locks (flock) are apart from SQLite's own (fcntl) and end with the process. Null when another
- * process has it. Where the system has no such locks nothing is locked.
+ * Locks the database file itself for this process, creating it if needed. Unlike a lock file beside it, this lock
+ * cannot be removed without the database. These locks (flock) are independent of SQLite's own (fcntl) and end with the
+ * process. Null if another process has the lock. If the system has no such locks, nothing is locked.
  */
 export function lockInode(path: string): InodeLock | null {
   const system = systemCalls();
@@ -30,7 +30,7 @@ export function lockInode(path: string): InodeLock | null {
   return { release: () => closeSync(fd) };
 }
 
-/** The process that has a database locked, as Linux lists it (proc_locks(5)); 0 where that is not told. */
+/** The process that has a database locked, as Linux lists it (proc_locks(5)); 0 if that is unknown. */
 export function inodeHolder(path: string): number {
   if (process.platform !== "linux" || !existsSync("/proc/locks")) return 0;
   const fd = openSync(path, "r");
@@ -58,7 +58,7 @@ function systemCalls() {
       const { flock, [location]: errnoAt } = calls;
       if (flock && errnoAt) return { flock, errno: () => read.i32(errnoAt() as Pointer) };
     } catch {
-      // The other name, or none.
+      // Try the next library name.
     }
   return null;
 }

@@ -1,7 +1,7 @@
 import { bigint, boolean, json, pgTable, customType as pgType, timestamp } from "drizzle-orm/pg-core";
 import { blob, integer, sqliteTable, text as sqliteText, customType as sqliteType } from "drizzle-orm/sqlite-core";
 
-/** A value that both databases can hold: Postgres takes no NUL in text, and mail from outside may well have one. */
+/** Makes a value storable in both databases: Postgres takes no NUL in text, and received mail may contain one. */
 export function storable<T>(value: T): T {
   return typeof value === "string" ? (value.replaceAll("\0", "\ufffd") as T) : value;
 }
@@ -12,9 +12,8 @@ const textOfPostgres = pgType<{ data: string; driverData: string }>(text);
 const bytea = pgType<{ data: Buffer }>({ dataType: () => "bytea" });
 
 /**
- * The column kit: the dozen words in which `schema.ts` declares every table once.
- * Portable rules: ids are text made by us, times are UTC milliseconds as Date,
- * JSON is only ever read whole, byte columns are Buffers.
+ * The column kit: the column types in which `schema.ts` declares every table once. Portable rules: ids are text that
+ * e2a makes, times are UTC milliseconds as Date, JSON is only read whole, byte columns are Buffers.
  */
 export const sqliteKit = {
   table: sqliteTable,
@@ -28,8 +27,8 @@ export const sqliteKit = {
 
 export type Kit = typeof sqliteKit;
 
-// The verbs are typed against SQLite's builders. Both speak the same subset of the query
-// builder, which the contract suite proves on a real server; hence this one cast.
+// The verbs are typed against SQLite's builders. Both dialects share the subset of the query builder in use, as the
+// contract suite proves on a real server; hence this one cast.
 export const postgresKit = {
   table: pgTable,
   text: (name: string) => textOfPostgres(name),

@@ -5,11 +5,11 @@ import { FRAME_HEADER_BYTES, frameOf, HEADER_BYTES, readLogHeader } from "./wal-
 
 const MAGIC = "e2amark2";
 const HEAD_OF_MARK_BYTES = 36;
-/** Pages that were written last, remembered with a checksum each: a mail writes some 30, and one page alone may not have changed. */
+/** The latest pages written, each with a checksum: a mail writes some 30, and a single page may be unchanged. */
 const PAGES_MAX = 16;
 const PAGE_ENTRY_BYTES = 8;
 const MARK_BYTES = HEAD_OF_MARK_BYTES + PAGES_MAX * PAGE_ENTRY_BYTES + 4;
-/** The head of SQLite's shared memory: two copies of the log's state, then what was copied out of it ("WAL-mode File Format" 2). */
+/** Head of SQLite's shared memory: two copies of the log's state, then what was copied ("WAL-mode File Format" 2). */
 const STATE_BYTES = 48;
 const BACKFILLED_AT = 96;
 const PAGE_SIZE_IN_STATE_AT = 14;
@@ -18,33 +18,33 @@ const HEAD_BYTES = 100;
 const PAGE_SIZE_AT = 16;
 const DATABASE_HEAD_BYTES = 18;
 /**
- * The log may have begun anew so many times since the mark was last written: by a commit whose process died before it
- * wrote the mark, or by a command beside the server. SQLite adds one to the first salt each time.
+ * How many times the log may have restarted since the mark was last written: by a commit whose process died before it
+ * wrote the mark, or by a command beside the server. Each restart adds one to the first salt.
  */
 const NEWER_LOGS_MAX = 64;
 
-/** What the log held when a commit was promised last. */
+/** What the log held when a commit was last promised. */
 interface Mark {
   salt: readonly [number, number];
-  /** Frames of the log, and how many of them had been copied into the database. */
+  /** Frames in the log, and how many of them had been copied into the database. */
   frames: number;
   backfilled: number;
   /** The running checksum of the last frame. */
   checksum: readonly [number, number];
-  /** Page number → CRC-32 of its bytes, for those that were written last. */
+  /** Page number → CRC-32 of its bytes, for the latest pages written. */
   pages: ReadonlyMap<number, number>;
 }
 
 /**
- * Refuses to start when SQLite's log no longer holds commits that were promised.
+ * Refuses to start if SQLite's log no longer holds commits that were promised.
  *
- * SQLite takes a log that is missing, cut short or damaged for an empty one, without a word. `<path>-mark` says how far
- * the log went when the last write was answered, so a start can tell. A mark may be older than the log (it is synced only
- * when the log begins anew and after a checkpoint), never newer. It must be asked before SQLite opens the
- * database: the first write afterwards overwrites the evidence.
+ * SQLite silently treats a log that is missing, cut short or damaged as empty. `<path>-mark` records how far the log
+ * went when the last write was answered, so a start can detect the loss. A mark may be older than the log (it is synced
+ * only when the log restarts and after a checkpoint), never newer. Check it before SQLite opens the database: the first
+ * write afterwards overwrites the evidence.
  *
- * Another program that opens the database after a crash (sqlite3, a backup, an older e2a) copies the log into it and removes
- * the log. Then the pages that were written last are in the database, and nothing is missing.
+ * Another program that opens the database after a crash (sqlite3, a backup, an older e2a) copies the log into it and
+ * removes the log. The latest pages are then in the database, and nothing is missing.
  *
  * @throws StartRefused with what to do
  */
@@ -71,7 +71,7 @@ function isKept(mark: Mark, walPath: string): boolean {
       const frame = frameOf(wal, header, mark.frames);
       return frame !== null && frame[0] === mark.checksum[0] && frame[1] === mark.checksum[1];
     }
-    // A newer log: SQLite begins one only when all of the one before is in the database.
+    // A newer log: SQLite restarts the log only when all of the previous one is in the database.
     const newer = (header.salt[0] - mark.salt[0]) >>> 0;
     return newer >= 1 && newer <= NEWER_LOGS_MAX;
   } finally {
@@ -79,7 +79,7 @@ function isKept(mark: Mark, walPath: string): boolean {
   }
 }
 
-/** Whether the log was removed, as SQLite does when all of it is in the database, and its last pages are there. */
+/** Whether the log was removed, as SQLite does once all of it is in the database, and its last pages are there. */
 function isCopied(mark: Mark, path: string): boolean {
   if (mark.pages.size === 0 || (existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0)) return false;
   const fd = openSync(path, "r");
@@ -98,13 +98,13 @@ function isCopied(mark: Mark, path: string): boolean {
 }
 
 export interface LogMark {
-  /** Writes down how far the log goes. `lasting`: to the disk, before the log may begin anew. */
+  /** Records how far the log goes. `lasting`: syncs the mark, before the log may restart. */
   write(lasting?: boolean): void;
-  /** Only after the database was closed: closing a file drops the process's locks on it (POSIX, fcntl). */
+  /** Call it only after the database is closed: closing a file drops the process's locks on it (POSIX, fcntl). */
   close(): void;
 }
 
-/** Keeps the mark of an open database. */
+/** Maintains the mark of an open database. */
 export function openLogMark(path: string): LogMark {
   const file = `${path}-mark`;
   const fd = openSync(file, existsSync(file) ? "r+" : "wx+", 0o600);
@@ -117,7 +117,7 @@ export function openLogMark(path: string): LogMark {
   let seen = { salt: "", frames: 0 };
   const pages = new Map<number, number>();
 
-  /** Notes the pages of the frames that came since the last mark. Frames of commits do not change. */
+  /** Records the pages of the frames added since the last mark. Committed frames do not change. */
   function notePages(now: string, frames: number): void {
     const first = Math.max(seen.salt === now ? Math.min(seen.frames, frames) : 0, frames - PAGES_MAX);
     seen = { salt: now, frames };
@@ -141,9 +141,9 @@ export function openLogMark(path: string): LogMark {
   return {
     write(lasting = false) {
       if (readSync(shared, head, 0, HEAD_BYTES, 0) < HEAD_BYTES) return;
-      // Another process is in the middle of a commit; the next mark will do.
+      // Another process is committing; the next mark is enough.
       if (head.compare(head, STATE_BYTES, 2 * STATE_BYTES, 0, STATE_BYTES) !== 0) return;
-      // Salts are kept as the log has them, big-endian; everything else is native, which is little-endian on all that Bun runs on.
+      // Salts stay big-endian, as in the log; the rest is native: little-endian on every platform that Bun supports.
       head.copy(bytes, 8, 32, 40);
       bytes.writeUInt32BE(head.readUInt32LE(16), 16);
       bytes.writeUInt32BE(head.readUInt32LE(BACKFILLED_AT), 20);
@@ -170,7 +170,7 @@ export function openLogMark(path: string): LogMark {
   };
 }
 
-/** Null when it is no mark: torn by a power cut, or damaged. Nothing can be told from it then. */
+/** Returns null if it is not a valid mark: torn by a power cut, or damaged. It then proves nothing. */
 function parse(bytes: Buffer): Mark | null {
   if (bytes.length < MARK_BYTES || bytes.toString("latin1", 0, 8) !== MAGIC) return null;
   if (bytes.readUInt32BE(MARK_BYTES - 4) !== crc32(bytes.subarray(0, MARK_BYTES - 4))) return null;

@@ -5,15 +5,14 @@ export interface Migration {
   sql: string;
 }
 
-/** The database cannot be used by this binary. `message` says what to do. */
+/** This binary cannot use the database. `message` says what to do. */
 export class MigrationError extends Error {
   override readonly name = "MigrationError";
 }
 
 /**
- * The migrations still to be applied, in order.
- * Throws MigrationError when the database has one that this binary does not know: an older
- * binary must not write to a newer schema.
+ * Returns the migrations that are not applied yet, in order. Throws MigrationError if the database has one that this
+ * binary does not know: an older binary must not write to a newer schema.
  */
 export function pendingMigrations(
   done: readonly { number: number }[],

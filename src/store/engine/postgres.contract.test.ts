@@ -23,7 +23,7 @@ onDatabases(
         return rows.length;
       });
 
-    /** Collects signals of a node; `until` resolves as soon as one fits. */
+    /** Collects signals of a node; `until` resolves as soon as one matches. */
     function listener(node: { engine: Engine }) {
       const heard: Signal[] = [];
       const waiting = new Set<() => void>();
@@ -63,7 +63,7 @@ onDatabases(
       await tell(a, `${prefix}-end`);
       await tell(b, `${prefix}-end`);
       const ends = (signal: Signal) => signal.key === `${prefix}-end`;
-      // Notifications arrive in the order of commits, so the one from the other node ends what there was to hear.
+      // Notifications arrive in commit order, so the other node's last signal is the last one to arrive.
       await Promise.all([hearsA.until(ends), hearsB.until(ends)]);
       await Promise.all([hearsA, hearsB].map((hears) => hears.until(() => hears.heard.filter(ends).length === 2)));
       for (const { heard } of [hearsA, hearsB])
@@ -118,7 +118,7 @@ onDatabases(
       expect(await keysLike(it, prefix)).toHaveLength(20);
     });
 
-    /** One more node with limits of its own; closed at the end. */
+    /** Opens one more node with its own limits; it is closed at the end. */
     async function nodeWith(limits: Partial<PostgresLimits>, url = it.place.location) {
       const options = { poolSize: 2, migrations: migrations("postgres"), log: silentLog, limits };
       const engine = await openPostgres(url, options);
@@ -209,7 +209,7 @@ onDatabases(
       const key = unique("closing");
       await Promise.all(["a", "b"].map((n) => engine.write((s) => put(s, `${key}-${n}`))));
       line.freeze();
-      // More than there are connections.
+      // More verbs than there are connections.
       const inHand = ["c", "d", "e", "f"].map((n) => engine.write((s) => put(s, `${key}-${n}`)));
       const codes = Promise.all(inHand.map(failure));
       await engine.close();

@@ -10,7 +10,7 @@ import { asStoreFailure, codeOf, databaseError, unavailable, uncertain } from ".
 import { postgresKit } from "./kit.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
 
-/** Nodes that migrate at the same time queue behind this advisory lock. Any fixed number will do. */
+/** Nodes that migrate at the same time queue on this advisory lock. The number is arbitrary. */
 const MIGRATION_LOCK = 0x652d_6d61;
 /**
  * Every server holds this advisory lock, shared, while it runs. A server that gets it exclusively knows that it is
@@ -26,11 +26,11 @@ const NOTIFY = "SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload
 const BEGIN_FORGETTABLE = "BEGIN; SET LOCAL synchronous_commit TO OFF";
 /** The server has no room for another connection (PostgreSQL, Appendix A). */
 const TOO_MANY_CONNECTIONS = "53300";
-/** The transaction is read-only (the same). */
+/** The transaction is read-only (PostgreSQL, Appendix A). */
 const READ_ONLY = "25006";
-/** The disk is full (the same). A probe that updates a row in place does not find this out. */
+/** The disk is full (PostgreSQL, Appendix A). A probe that updates a row in place does not detect this. */
 const DISK_FULL = "53100";
-/** How long a disk counts as full after a write has met it. */
+/** How long a disk counts as full after a write found it full. */
 const FULL_MS = 30_000;
 /** How long a pool then opens no more connections. */
 const FEWER_MS = 10_000;
@@ -44,13 +44,13 @@ const LASTING_MS = 15 * 60_000;
 const BEGIN_LASTING = `BEGIN; SET LOCAL statement_timeout TO ${LASTING_MS}`;
 
 /**
- * Times after which a step has failed. A frozen server or a dead connection gives no error: a verb that waits for it
- * without a limit keeps its connection from other verbs, and its locks from other nodes.
+ * Times after which a step has failed. A frozen server or a dead connection gives no error: a verb that waited for one
+ * without a limit would keep its connection from other verbs, and its locks from other nodes.
  */
 export interface PostgresLimits {
   /** To open a connection, or to wait for a free one. */
   connectMs: number;
-  /** For one statement, with its wait for locks. The server enforces it, and undoes the transaction. */
+  /** For one statement, including its wait for locks. The server enforces it, and rolls the transaction back. */
   statementMs: number;
   /**
    * Between two statements of a transaction. The server enforces it: a suspended node must not keep its locks from the
@@ -71,7 +71,7 @@ const LIMITS: PostgresLimits = {
   verbMs: 25_000,
   listenTriedMs: 30_000,
 };
-/** After so long without traffic, the kernel probes whether a connection is still alive. */
+/** After this long without traffic, the kernel probes whether a connection is still alive. */
 const KEEP_ALIVE_MS = 30_000;
 
 /**
@@ -84,7 +84,7 @@ export async function openPostgres(
     poolSize: number;
     migrations: readonly Migration[];
     log: Log;
-    /** Called with the reason why writes fail, a sentence, when it changes; with null when they may work again. */
+    /** Called when writes begin to fail, with the reason as a sentence, and with null when they may work again. */
     onFault?: (reason: string | null) => void;
     limits?: Partial<PostgresLimits>;
   },
@@ -102,7 +102,7 @@ export async function openPostgres(
     dialect: "postgres",
     read: connections.read,
     write: connections.write,
-    // Other faults show as soon as the server is asked.
+    // Other faults show as soon as the server is queried.
     fault: full.reason,
     takeOver: (run) => hearing.takeOver(run),
     onSignal(listener) {
@@ -146,7 +146,7 @@ function connectionOptions(url: string, name: string, connectMs = LIMITS.connect
     connectionString: url,
     application_name: name,
     connectionTimeoutMillis: connectMs,
-    // Else a connection to a host that vanishes stays open forever.
+    // Without this, a connection to a host that vanishes stays open for ever.
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   };
@@ -156,7 +156,7 @@ function connectionOptions(url: string, name: string, connectMs = LIMITS.connect
  * Makes a pool of connections to a migrated database. Workers only read on it; `openPostgres` writes as well.
  *
  * @param node the sender of its committed signals
- * @param emit hears them in this process
+ * @param emit receives them in this process
  * @param onFull called for each write that found the disk full
  */
 export function connectPostgres(
@@ -178,7 +178,7 @@ export function connectPostgres(
 ): PostgresConnections {
   const limits = { ...LIMITS, ...options.limits };
   const { connectMs, statementMs, idleInTransactionMs } = limits;
-  // Not as startup parameters: poolers such as PgBouncer refuse those that they do not know.
+  // Not set as startup parameters: poolers such as PgBouncer refuse parameters they do not know.
   const text = `SET statement_timeout TO ${statementMs}; SET idle_in_transaction_session_timeout TO ${idleInTransactionMs}`;
   const pool = new pg.Pool({
     ...connectionOptions(url, "e2a", connectMs),
@@ -192,11 +192,11 @@ export function connectPostgres(
   /** Rejected by `close`, for the verbs that still wait for a connection. */
   const ended = Promise.withResolvers<never>();
   ended.promise.catch(() => {});
-  /** For each running verb, closes its connection. */
+  /** For each running verb, a function that closes its connection. */
   const cuts = new Set<(why: string) => void>();
 
   let isRestoring = false;
-  /** A connection. When the server allows no more of them, it waits for one of those that are open. */
+  /** Returns a connection. If the server allows no more, it waits for one of those that are open. */
   async function connect(): Promise<pg.PoolClient> {
     for (;;)
       try {
@@ -314,7 +314,7 @@ export function connectPostgres(
   };
 }
 
-/** Waits for `something`, at most `ms`. */
+/** Waits for `something`, for at most `ms`. */
 async function within(ms: number, something: Promise<unknown>): Promise<void> {
   const late = Promise.withResolvers<void>();
   const timer = setTimeout(late.resolve, ms);
@@ -329,7 +329,7 @@ interface Lockable<Q> {
 }
 
 /**
- * Makes the scopes of verbs. Prepared queries are kept for each connection: to build one costs more than to send it.
+ * Makes the scopes of verbs. Prepared queries are kept for each connection: building one costs more than sending it.
  */
 function scopes() {
   const t = schema(postgresKit);
@@ -372,8 +372,8 @@ async function runStep(step: Step, db: NodePgDatabase): Promise<unknown> {
 }
 
 /**
- * Hears other nodes' signals on a connection of its own, which is opened again when it breaks. The connection also
- * holds the lock of this server, which the database releases when the process dies.
+ * Receives other nodes' signals on a connection of its own, which is reopened when it breaks. That connection also
+ * holds this server's lock, which the database releases when the process dies.
  */
 async function listen(
   url: string,
@@ -407,7 +407,7 @@ async function listen(
     else fresh.on("end", retry);
     tryLater(fresh);
   }
-  /** A dead connection shows only when it is used. Without these tries, no signal might be heard for hours. */
+  /** A dead connection shows only when it is used. Without these tries, signals might be lost for hours. */
   function tryLater(listening: pg.Client): void {
     const timer = setTimeout(async () => {
       listening.off("end", stop);
@@ -460,10 +460,10 @@ async function listen(
   };
 }
 
-/** Migrates on a connection without limits: a migration can be slow, and waits for that of another node. */
+/** Migrates on a connection without limits: a migration can be slow, and waits for another node's migration. */
 async function migrate(url: string, migrations: readonly Migration[]) {
   const client = new pg.Client(connectionOptions(url, "e2a"));
-  // The next query fails when it is lost; without a listener, the event would end the process.
+  // If the connection is lost, the next query fails; without a listener, the event would end the process.
   client.on("error", () => {});
   await client.connect();
   try {

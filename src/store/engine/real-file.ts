@@ -1,12 +1,12 @@
 import { lstatSync, readlinkSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 
-/** As Linux: whoever links more often goes in a circle. */
+/** Linux's own limit: a path with more links is a cycle. */
 const LINKS_MAX = 40;
 
 /**
- * Where a file really lies, or will lie once it is made: SQLite keeps its log beside that, so all else that belongs to a
- * database has to be there as well. Throws ELOOP when its links go in a circle.
+ * The path of the real file, which may not exist yet. SQLite keeps its log beside that, so everything else that belongs
+ * to a database must be there as well. Throws ELOOP if the links form a cycle.
  */
 export function realFile(path: string): string {
   let file = resolve(path);

@@ -10,31 +10,31 @@ const RETRY_MS = 1_000;
 
 /** Whether the store takes writes. */
 export interface FaultState {
-  /** Why no write is taken, as a sentence; null while the store is healthy. */
+  /** Why the store takes no writes, as a sentence; null while it is healthy. */
   reason(): string | null;
-  /** Looks at what went wrong: a failed write or sync of the disk ends the taking of writes. Returns whether it did. */
+  /** Examines an error: a failed write or sync of the disk stops the taking of writes. Returns whether it was one. */
   note(error: unknown): boolean;
-  /** Tries to recover now, unless that was tried a moment ago. Returns the reason that stands afterwards. */
+  /** Tries to recover now, unless it tried a moment ago. Returns the reason that remains, or null. */
   retry(): string | null;
   close(): void;
 }
 
 /**
- * healthy → (a write, sync or checkpoint fails) faulted → (every second, and before the next write) recovering → healthy,
- * or faulted again.
+ * healthy → (a write, sync or checkpoint fails) faulted → (every second, and before the next write) recovering →
+ * healthy, or faulted again.
  *
- * Why this is safe. A failed fsync may have dropped the pages it was to write, and marks them clean: they can still be
- * read, the next fsync succeeds, and after a power cut they are gone. So nothing may be built upon pages whose sync failed.
+ * Why this is safe: a failed fsync may drop the pages it was to write and mark them clean. They can still be read and
+ * the next fsync succeeds, but after a power cut they are gone. So nothing may be built on pages whose sync failed.
  *
- * - A commit (`synchronous = FULL`) syncs the log before it is visible. When that fails SQLite rolls it back, and the next
- *   commit writes its frames over the same place. No promised commit ever lies behind pages that were dropped.
- * - A checkpoint counts frames as copied only after the database was synced. When that fails, the next one copies the same
- *   frames again, which makes the pages dirty again, and the log is not reused before one succeeded.
- * - Recovery therefore needs no reading back, which would be answered from memory and proves nothing. It writes anew: a
- *   checkpoint copies all that the log holds into the database, syncs that and empties the log; then a write of its own has
- *   to commit. Only then is anything promised again. With a full disk this also gives the log's space back.
- * - A start does the same before it promises anything, because the recovery of a log reads through the same memory: it
- *   may bring back a commit whose sync failed, which is then copied and synced as everything else.
+ * - A commit (`synchronous = FULL`) syncs the log before it becomes visible. If that fails, SQLite rolls it back, and
+ *   the next commit writes its frames over the same place. No promised commit ever lies behind dropped pages.
+ * - A checkpoint counts frames as copied only after the database is synced. If that fails, the next one copies the same
+ *   frames again, which makes the pages dirty again, and the log is not reused before a checkpoint succeeds.
+ * - Recovery therefore does not read back, which would be answered from memory and prove nothing. It writes anew: a
+ *   checkpoint copies the whole log into the database, syncs that and empties the log; then a write of its own must
+ *   commit. Only then does the store promise anything again. With a full disk this also frees the log's space.
+ * - A start does the same before it promises anything, because log recovery reads through the same memory: it may bring
+ *   back a commit whose sync failed, which is then copied and synced like the rest.
  */
 export function createFaultState(options: {
   path: string;
@@ -89,15 +89,15 @@ export function createFaultState(options: {
   };
 }
 
-/** Trouble of the disk or file system, which says nothing about the verb that met it. */
+/** Whether an error is trouble of the disk or file system, which says nothing about the verb that met it. */
 function isDiskTrouble(error: unknown): boolean {
   const code = codeOf(error);
   return code === MOVED || /^(SQLITE_(IOERR|FULL|READONLY|CANTOPEN)|EIO$|ENOSPC$|EROFS$|EDQUOT$)/.test(code);
 }
 
 /**
- * What to say when a database cannot be opened because a file is not there for us, or its disk is full, read-only or broken;
- * null for any other trouble. Migrations are one transaction, so nothing has changed.
+ * The refusal for a database that cannot be opened because one of its files cannot, or because its disk is full,
+ * read-only or broken; null for any other trouble. Migrations are one transaction, so nothing has changed.
  */
 export function diskRefusal(error: unknown, path: string): StartRefused | null {
   if (!isDiskTrouble(error)) return null;

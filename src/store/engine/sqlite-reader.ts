@@ -14,10 +14,10 @@ export interface Reader {
 }
 
 /**
- * Opens a database that is open for writing elsewhere in this process. It sees every commit that has resolved. It has to
- * be closed before the one that writes, which empties the log only when it is the last.
+ * Opens a database for reading while this process has it open for writing elsewhere. It sees every commit that has
+ * resolved. Close it before the writer, which empties the log only if it is the last connection.
  *
- * @throws StartRefused when a file cannot be opened
+ * @throws StartRefused if a file cannot be opened
  */
 export function openSqliteReader(path: string): Reader {
   const client = open(path);

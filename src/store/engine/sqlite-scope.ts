@@ -7,13 +7,13 @@ import { asStoreFailure } from "./failures.ts";
 /** How long a statement waits for another process (a backup, `e2a bootstrap`) to release the file. */
 export const BUSY_TIMEOUT_MS = 5_000;
 
-/** The scopes of one connection. `with` makes that of one verb, and collects its signals in `signals`. */
+/** The scopes of one connection. `with` makes the scope of one verb, and collects its signals in `signals`. */
 export interface SqliteScope {
   db: BunSQLiteDatabase;
   with(signals: Signal[]): Scope;
 }
 
-/** The scope of a connection. Prepared queries live as long as it does. */
+/** Makes the scope of a connection. Prepared queries live as long as the connection. */
 export function scopeFor(client: Database, t: Scope["t"]): SqliteScope {
   const db = drizzle({ client });
   const cache = new Map<string, unknown>();
@@ -35,7 +35,7 @@ interface SyncQuery {
   prepare(): { execute(values?: Record<string, unknown>): { sync(): unknown } };
 }
 
-/** Runs a verb's steps one after the other, synchronously. */
+/** Runs a verb's steps one after another, synchronously. */
 export function drive<R>(verb: Verb<R>, db: BunSQLiteDatabase): R {
   let step = verb.next();
   while (!step.done) step = verb.next(runStep(step.value, db));
@@ -59,7 +59,7 @@ export function readsOn(client: Database, scope: SqliteScope): <R>(verb: (s: Sco
     } catch (error) {
       throw asStoreFailure(error);
     } finally {
-      // Undoes whatever the verb wrote, though it should only read.
+      // Undoes anything the verb wrote, though it should only read.
       if (client.inTransaction) rollback.run();
     }
   };

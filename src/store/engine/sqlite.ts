@@ -14,25 +14,25 @@ import { realFile } from "./real-file.ts";
 import { createFaultState, diskRefusal } from "./sqlite-fault.ts";
 import { BUSY_TIMEOUT_MS, drive, readsOn, scopeFor } from "./sqlite-scope.ts";
 
-/** Pause before the log is turned on once more. */
+/** Pause before turning WAL mode on is tried again. */
 const WAL_RETRY_MS = 20;
-/** Verbs in one transaction at most, so that one turn cannot hold up the event loop for long. */
+/** The most verbs in one transaction, so that one turn does not hold up the event loop for long. */
 const GROUP_MAX = 200;
-/** Pages in the log before they are copied into the database, SQLite's own default: 4 MB, some 60 messages. */
+/** Pages in the log at which it is copied into the database, SQLite's own default: 4 MB, some 60 messages. */
 const CHECKPOINT_PAGES = 1_000;
 /**
- * Pages at which readers of the log are waited for, so that the next commit begins it anew: 32 MB. As long as one search
- * follows the other, there is no moment without a reader, and the log would grow for ever.
+ * Pages at which writes wait for readers of the log, so that the next commit restarts it: 32 MB. While searches follow
+ * one another, there is always a reader, and the log would grow for ever.
  */
 const RESTART_PAGES = 8_000;
-/** How long writes wait for them, at the most: searches end within that, a backup by another program may not. */
+/** How long writes wait for readers at most: searches end within that; a backup by another program may not. */
 const RESTART_WAIT_MS = 1_000;
-/** Portion of a log that is written anew. */
+/** How many bytes of a log are rewritten at a time. */
 const REWRITE_BYTES = 1024 * 1024;
 /** A write that proves, in recovery, that commits reach the disk again. */
 const PROBE = "INSERT INTO meta (key, value) VALUES ('probe', ?1) ON CONFLICT (key) DO UPDATE SET value = ?1";
 
-/** What is to be done for a verb after the commit. */
+/** What to do for a verb after the commit. */
 interface Outcome {
   settle: () => void;
   signals: Signal[];
@@ -45,22 +45,22 @@ interface Waiting {
 }
 
 export interface SqliteOptions {
-  /** Locks the database for this process. Default: opens it beside whoever has it open. */
+  /** Locks the database for this process in this role. By default it is opened without a lock. */
   role?: Role;
   log?: Log;
-  /** Told why the store takes no writes, as a sentence, whenever that changes; null when it takes them again. */
+  /** Called when the store stops taking writes, with the reason as a sentence; with null when it takes them again. */
   onFault?: (reason: string | null) => void;
 }
 
 /**
  * Opens (creating if needed) a SQLite database: WAL, group commit. ":memory:" is a private database.
  *
- * A verb resolves when its commit is on the disk (`synchronous = FULL`). After a failed write or sync no write is taken
- * until the store has recovered; sqlite-fault.ts says how and why. Checkpoints are made here, not by SQLite, which
- * swallows their errors. This connection writes, and reads too; threads.ts opens others beside it that only read.
+ * A verb resolves when its commit is on the disk (`synchronous = FULL`). After a failed write or sync, the store takes
+ * no writes until it has recovered; see sqlite-fault.ts. Checkpoints are made here, not by SQLite, which swallows their
+ * errors. This connection writes and reads; threads.ts opens others beside it that only read.
  *
- * @throws StartRefused when a server has the database open already, when commits that were promised are missing, or when
- *   the disk takes no writes
+ * @throws StartRefused if a server has the database open, if promised commits are missing, or if the disk takes no
+ *   writes
  */
 export function openSqlite(given: string, migrations: readonly Migration[], options: SqliteOptions = {}): Engine {
   const memory = given === ":memory:";
@@ -95,7 +95,7 @@ function openLocked(
   if (lock) checkLogMark(path);
   const writer = new Database(path, { create: true, readwrite: true });
   let mark: LogMark | null = null;
-  /** Throws when the files were replaced: nothing that is written is promised then. */
+  /** Throws if the files were replaced, so that no further write is promised. */
   let requireInPlace = () => {};
   try {
     if (!memory) chmodSync(path, 0o600);
@@ -104,13 +104,13 @@ function openLocked(
     writer.exec("PRAGMA synchronous = FULL");
     writer.exec("PRAGMA wal_autocheckpoint = 0");
     writer.exec("PRAGMA foreign_keys = ON");
-    // Savepoints and sorting work in memory, not in files.
+    // Savepoints and sorting use memory, not files.
     writer.exec("PRAGMA temp_store = MEMORY");
     migrate(writer, migrations);
     forgetStatistics(writer);
     if (marked) mark = openLogMark(path);
     if (marked) requireInPlace = rememberPlaces([path, `${path}-wal`, `${path}-shm`]);
-    // Nothing is promised on top of a log that a process left behind which may have met a failed sync.
+    // A log left by another process may have met a failed sync. Secure it before any promise is built on it.
     if (lock) secureLog();
   } catch (error) {
     writer.close();
@@ -149,7 +149,7 @@ function openLocked(
     },
   });
 
-  // Group commit: every verb that is waiting in this turn shares one transaction and one fsync.
+  // Group commit: all verbs waiting in this turn share one transaction and one fsync.
   function flush() {
     const group = queue.slice(0, GROUP_MAX);
     queue = queue.slice(GROUP_MAX);
@@ -166,7 +166,7 @@ function openLocked(
       for (const { settle } of done) settle();
       for (const { signals } of done) for (const signal of signals) tell(listeners, signal);
     } catch (error) {
-      // BEGIN or COMMIT failed (locked, disk full, I/O error): nothing of this group happened, as far as this process can see.
+      // BEGIN or COMMIT failed (locked, disk full, I/O error): to this process's knowledge, the group did not happen.
       noteTrouble(() => {
         if (writer.inTransaction) rollback.run();
       });
@@ -175,14 +175,14 @@ function openLocked(
     }
   }
 
-  /** Copies the log into the database when it has grown long. What is in the log was promised rightly, whatever comes of it. */
+  /** Copies the log into the database when it has grown long. Promised commits in the log stand, even if this fails. */
   function checkpointIfDue() {
     if (memory || fault.reason() !== null) return;
     noteTrouble(() => {
       const pages = logState.get()?.log ?? 0;
       if (pages < CHECKPOINT_PAGES) restartAtPages = RESTART_PAGES;
       if (pages < CHECKPOINT_PAGES) return;
-      // A reader may hold a part of it back; the next commit tries again.
+      // A reader may hold part of it back; the next commit tries again.
       if (pages < restartAtPages) checkpoint(writer, "PASSIVE");
       else restartAtPages = checkpointWhole("RESTART", RESTART_WAIT_MS) ? RESTART_PAGES : pages + RESTART_PAGES;
       mark?.write(true);
@@ -197,7 +197,7 @@ function openLocked(
     }
   }
 
-  /** Before the file is closed, which empties the log as far as others let it: Bun does so at every end that is not a kill. */
+  /** Runs before the file is closed, which Bun does at every end but a kill. Empties the log if readers allow. */
   function leave() {
     if (lock) {
       emptyLog();
@@ -209,8 +209,8 @@ function openLocked(
   if (marked) process.once("exit", leave);
 
   /**
-   * Copies all of the log into the database and empties it. The mark is told in between: an empty log must not look lost.
-   * Returns false when another process reads from it, which may go on for hours: nobody waits for that.
+   * Copies the whole log into the database and empties it. The mark is written in between, so that an empty log does
+   * not look lost. Returns false if another process reads from the log: that may last hours, so it does not wait.
    */
   function emptyLog(): boolean {
     if (memory) return true;
@@ -221,7 +221,7 @@ function openLocked(
     return true;
   }
 
-  /** Copies all of the log, so that it can begin anew. Returns false when others read from it for longer than `waitMs`. */
+  /** Copies the whole log so that it can restart. Returns false if readers hold it for longer than `waitMs`. */
   function checkpointWhole(mode: "RESTART" | "TRUNCATE", waitMs: number): boolean {
     writer.exec(`PRAGMA busy_timeout = ${waitMs}`);
     try {
@@ -234,10 +234,10 @@ function openLocked(
     }
   }
 
-  /** Leaves no page behind whose sync may have failed: the log is emptied, or else written anew where it lies, and synced. */
+  /** Ensures that no page's sync failed unnoticed: empties the log, or else rewrites it in place and syncs it. */
   function secureLog() {
     if (emptyLog()) return;
-    // Nobody else may write meanwhile; who reads finds the same bytes.
+    // Keeps other writers out meanwhile; readers find the same bytes.
     writer.exec("BEGIN IMMEDIATE");
     try {
       rewriteFile(`${path}-wal`);
@@ -246,9 +246,9 @@ function openLocked(
     }
   }
 
-  // A savepoint for each verb keeps one that throws from the others, but makes FTS5 write out what it has gathered:
-  // four times the cost of a message. So a group runs without; if a verb throws, nothing has happened (null), and it runs
-  // once more with them. Verbs can be run again, on Postgres too: their queries are all they do.
+  // A savepoint for each verb isolates one that throws from the others, but makes FTS5 write out what it has gathered:
+  // four times the cost of a message. So a group runs without savepoints; if a verb throws, the group is rolled back
+  // (null) and runs once more with them. Verbs can run again, on Postgres too: they do nothing but queries.
   function runGroup(group: Waiting[], savepoints: boolean, progress: { committing: boolean }): Outcome[] | null {
     const outcomes: Outcome[] = [];
     begin.run();
@@ -259,7 +259,7 @@ function openLocked(
         const result = drive(item.verb(scope.with(signals)), scope.db);
         outcomes.push({ settle: () => item.resolve(result), signals });
       } catch (error) {
-        // A full disk or an I/O error may have undone the whole transaction by itself (SQLite, "Transactions" 2.2).
+        // A full disk or an I/O error may have rolled back the whole transaction (SQLite, "Transactions" 2.2).
         if (!writer.inTransaction) throw error;
         if (!savepoints) {
           rollback.run();
@@ -292,7 +292,7 @@ function openLocked(
       if (closed) throw unavailable(new Error("the store is closed"));
       return read(verb);
     },
-    // Forgettable work waits as well: what lies in the log before a promised commit has to be as safe as that.
+    // Forgettable work waits as well: whatever precedes a promised commit in the log must be as safe as that commit.
     write<R>(verb: (s: Scope) => Verb<R>): Promise<R> {
       if (closed) return Promise.reject(unavailable(new Error("the store is closed")));
       return new Promise<R>((resolve, reject) => {
@@ -315,7 +315,7 @@ function openLocked(
       closed = true;
       await idle.promise;
       fault.close();
-      // Everything is in the one file then: it can be copied as it lies there. Where that fails the log keeps it.
+      // Everything is then in the one file, which can be copied as it is. If this fails, the log keeps the rest.
       noteTrouble(leave);
       process.off("exit", leave);
       writer.close();
@@ -325,7 +325,7 @@ function openLocked(
   };
 }
 
-/** Writes what a file holds over itself and syncs it, so that pages of a failed sync, which count as clean, are written. */
+/** Rewrites a file with its own content and syncs it: the pages of a failed sync count as clean until rewritten. */
 function rewriteFile(path: string): void {
   const fd = openSync(path, "r+");
   try {
@@ -343,14 +343,14 @@ function rewriteFile(path: string): void {
 }
 
 interface CheckpointRow {
-  /** 1 when another process kept it from finishing. */
+  /** 1 if another process kept it from finishing. */
   busy: number;
-  /** Pages in the log; -1 without one. */
+  /** Pages in the log; -1 if there is no log. */
   log: number;
   checkpointed: number;
 }
 
-/** Makes a checkpoint and throws what goes wrong in it (SQLite, "PRAGMA wal_checkpoint"). */
+/** Makes a checkpoint, and throws what goes wrong in it (SQLite, "PRAGMA wal_checkpoint"). */
 function checkpoint(client: Database, mode: "PASSIVE" | "RESTART" | "TRUNCATE"): CheckpointRow {
   const row = client.query<CheckpointRow, []>(`PRAGMA wal_checkpoint(${mode})`).get();
   if (!row || row.log < 0) throw new Error("SQLite made no checkpoint: the database has no log.");
@@ -358,8 +358,8 @@ function checkpoint(client: Database, mode: "PASSIVE" | "RESTART" | "TRUNCATE"):
 }
 
 /**
- * Turning the log on takes the whole file for a moment, and SQLite does not wait for that as it does for other locks
- * ("busy handler"): when several processes make the file at once, all but one have to come back.
+ * Turning WAL mode on needs the whole file for a moment, and SQLite does not wait for that as it does for other locks
+ * ("busy handler"): if several processes create the file at once, all but one must retry.
  */
 function turnOnWal(client: Database): void {
   for (let triedMs = 0; ; triedMs += WAL_RETRY_MS)
@@ -374,7 +374,7 @@ function turnOnWal(client: Database): void {
 }
 
 function migrate(client: Database, migrations: readonly Migration[]) {
-  // The first statement takes the write lock, so two processes that start at once run one after the other.
+  // The first statement takes the write lock, so two processes that start together run one after the other.
   client.exec("BEGIN IMMEDIATE");
   try {
     client.exec(
@@ -389,7 +389,7 @@ function migrate(client: Database, migrations: readonly Migration[]) {
     }
     client.exec("COMMIT");
   } catch (error) {
-    // A full disk may have undone it by itself (SQLite, "Transactions" 2.2).
+    // A full disk may have rolled it back already (SQLite, "Transactions" 2.2).
     if (client.inTransaction) client.exec("ROLLBACK");
     client.close();
     throw error;
@@ -397,13 +397,13 @@ function migrate(client: Database, migrations: readonly Migration[]) {
 }
 
 /**
- * Without statistics SQLite trusts the indexes, which are made for the verbs. With some that were gathered while a table
- * had one row it walks that table from then on (20 times the cost of a try with a few thousand messages, measured), so
- * nothing here runs ANALYZE or `PRAGMA optimize`, and what others have gathered is dropped.
+ * Without statistics SQLite trusts the indexes, which are made for the verbs. With statistics gathered while a table
+ * had one row, it scans that table from then on (20 times the cost of a try with a few thousand messages, measured). So
+ * nothing here runs ANALYZE or `PRAGMA optimize`, and statistics gathered by other programs are dropped.
  */
 function forgetStatistics(client: Database): void {
   if (!client.query("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'").get()) return;
   client.exec("DELETE FROM sqlite_stat1");
-  // Makes open connections read them again (SQLite, "ANALYZE").
+  // Makes open connections reload the statistics (SQLite, "ANALYZE").
   client.exec("ANALYZE sqlite_schema");
 }

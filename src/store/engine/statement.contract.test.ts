@@ -96,11 +96,11 @@ onEveryDatabase((it) => {
   });
 });
 
-/** Held by the type checker. */
+/** Checked by the type checker. */
 export function* mistakes(s: Scope): Verb<void> {
   // @ts-expect-error: a name that the statement does not have
   yield* updateUse(s, { id: "", at: null, ip: null, agent: "" });
-  // @ts-expect-error: one is missing
+  // @ts-expect-error: a value is missing
   yield* updateUse(s, { id: "", at: null });
   // @ts-expect-error: the wrong type
   yield* updateUse(s, { id: "", at: "now", ip: null });

@@ -4,12 +4,10 @@ import type { Tables } from "../schema.ts";
 import { type PreparableQuery, Run, type Scope, type Step } from "./engine.ts";
 import { storable } from "./kit.ts";
 
-/** What a statement can be given. */
+/** A value that a statement can take. */
 type Value = string | number | boolean | Date | Buffer | readonly string[] | null | undefined;
 
-/**
- * What tells the texts of one statement apart, when it has several. Each is prepared on each connection: keep them few.
- */
+/** Distinguishes the texts of one statement that has several. Each is prepared on each connection: keep them few. */
 type Form = string | boolean | Readonly<Record<string, boolean>>;
 
 /** A parameter for each value of a statement; for a list, one for each of its members. */
@@ -20,9 +18,9 @@ export type Params<V> = {
 /** Runs a statement as a step of a verb: `const rows = yield* selectDomain(s, { domain })`. */
 type Statement<V, R, F extends [form?: Form]> = (s: Scope, values: V, ...form: F) => Generator<Step, R, unknown>;
 
-/** The place of a value that comes with each run. It goes wherever Drizzle takes SQL or a placeholder. */
+/** The place of a value that each run supplies. It goes wherever Drizzle takes SQL or a placeholder. */
 export class Parameter<T> extends SQL<T> {
-  /** For the type alone: `limit` and `offset` take a number or a `Placeholder`, and this makes it one. */
+  /** Only for the type: `limit` and `offset` take a number or a `Placeholder`, and this makes it one. */
   declare protected: T;
 
   constructor(
@@ -35,8 +33,8 @@ export class Parameter<T> extends SQL<T> {
 
 /**
  * Declares a query that is built and prepared once on each connection, and later only gets its values: for the hot
- * path, where building a query costs more than running it. The form, and the length of each list, are all that its text
- * may depend on; each combination is prepared by itself.
+ * path, where building a query costs more than running it. Its text may depend only on the form and on the length of
+ * each list; each combination is prepared separately.
  *
  * @param build makes the query from the scope, the parameters and the form
  */
@@ -63,7 +61,7 @@ type Row<T extends SQLiteTable> = {
     : K]: T["$inferSelect"][K];
 };
 
-/** Declares the insert of a whole row. `extend` adds what follows the values: `ON CONFLICT`, `RETURNING`. */
+/** Declares the insert of a whole row. `extend` adds clauses after the values: `ON CONFLICT`, `RETURNING`. */
 export function insertStatement<T extends SQLiteTable, R = unknown>(
   table: (t: Tables) => T,
   extend?: (insert: SQLiteInsertBase<T, "sync", void>, t: T) => PreparableQuery<R>,
@@ -78,12 +76,11 @@ export function insertStatement<T extends SQLiteTable, R = unknown>(
   return preparedOnce(() => "", build);
 }
 
-/** How many names have been given out. */
+/** The number of names given out. */
 let named = 0;
 
 /**
- * `textOf` tells apart the texts that `build` makes. Each has a name of its own in this process, by which Postgres
- * keeps it.
+ * `textOf` tells apart the texts that `build` makes. Each has its own name in this process, by which Postgres keeps it.
  */
 function preparedOnce<V extends object, R, F extends [form?: Form]>(
   textOf: (values: V, form: F) => string,
@@ -100,7 +97,7 @@ function preparedOnce<V extends object, R, F extends [form?: Form]>(
 }
 
 /**
- * The parameters of a statement that gets such values. It keeps none of them, for the query lives as long as its
+ * The parameters of a statement for such values. It does not keep the values, because the query lives as long as its
  * connection.
  */
 function paramsFor<V extends object>(t: Tables, values: V): Params<V> {
@@ -117,7 +114,7 @@ function paramsFor<V extends object>(t: Tables, values: V): Params<V> {
 
 type Encode = (value: unknown) => unknown;
 
-/** Converts a time as a column of times does, and text as a column of text. */
+/** Encodes a time as a time column does, and text as a text column does. */
 function encoderFor({ events }: Tables): Encode {
   return (value) => (value instanceof Date ? events.createdAt.mapToDriverValue(value) : storable(value));
 }
@@ -126,7 +123,7 @@ function memberOf(list: string, i: number, encode: Encode): Parameter<unknown> {
   return new Parameter(list, (members) => encode((members as unknown[])[i]));
 }
 
-/** Drizzle hands what a placeholder stands for to its column as it is; a column of times or JSON knows no null. */
+/** Drizzle passes a placeholder's value to its column unchecked, and columns of times or JSON do not handle null. */
 function nullable(column: Column): DriverValueEncoder<unknown, unknown> {
   return { mapToDriverValue: (value) => (value === null ? null : column.mapToDriverValue(value)) };
 }

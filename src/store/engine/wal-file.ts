@@ -13,11 +13,11 @@ export interface LogHeader {
   pageBytes: number;
   salt: Checksum;
   checksum: Checksum;
-  /** Byte order of the words that are summed. */
+  /** Byte order of the words in the checksum. */
   littleEndian: boolean;
 }
 
-/** The header of a log; null when it is missing or damaged, which SQLite takes for an empty log. */
+/** The header of a log; null if it is missing or damaged, which SQLite treats as an empty log. */
 export function readLogHeader(fd: number): LogHeader | null {
   const wal = Buffer.alloc(HEADER_BYTES);
   if (readSync(fd, wal, 0, HEADER_BYTES, 0) < HEADER_BYTES) return null;
@@ -31,7 +31,7 @@ export function readLogHeader(fd: number): LogHeader | null {
 }
 
 /**
- * The running checksum of the `number`th frame, from 1, of the log that is open as `fd`; null when it or one before it is
+ * The running checksum of the `number`th frame (from 1) of the log open as `fd`; null if it or an earlier frame is
  * missing or damaged. Frames are read one by one: a log that another program kept from being emptied has gigabytes.
  */
 export function frameOf(fd: number, header: LogHeader, number: number): Checksum | null {

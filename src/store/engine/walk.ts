@@ -1,11 +1,11 @@
 import { type Column, type SQL, sql } from "drizzle-orm";
 
 /**
- * `walk (id, due)`: the ids in a column of the rows that wait, in their order, each once and with its earliest due
- * time. Two seeks in an index for each id, however many rows it has, and none for the ids behind a LIMIT.
+ * `walk (id, due)`: the ids in a column of the waiting rows, in order, each once and with its earliest due time. It
+ * takes two index seeks for each id, however many rows that has, and none for the ids behind a LIMIT.
  *
- * @param rows which rows wait, found by an index that goes on with `id`, then with `due`
- * @param after ids that follow this one; `upTo` ends the walk, without it the last one does
+ * @param rows selects the waiting rows, found by an index that continues with `id`, then `due`
+ * @param after start after this id; `upTo` ends the walk, which otherwise ends with the last id
  */
 export function walkOf(rows: SQL | undefined, { id, due }: { id: Column; due: Column }, after: SQL, upTo?: SQL): SQL {
   const waiting = sql`from ${id.table} where ${rows} and ${id}`;

@@ -14,7 +14,7 @@ async function claim(store: Store, changes: Partial<Parameters<Store["claimDueDe
   return (await claimFrom(store, changes)).claimed;
 }
 
-/** As many for each endpoint; `of` names others. */
+/** The same number of slots for each endpoint; `of` gives other numbers. */
 const slotsOf = (others: number, of: Record<string, number> = {}): DeliverySlots => ({
   ...{ others, of: new Map(Object.entries(of)), failing: new Set<string>(), failingMax: 0 },
 });
@@ -41,14 +41,14 @@ const attempt = (number: number, startedAt = noon) => ({
   answer: "try later",
 });
 
-/** Agents with webhooks, and so many messages for each. */
+/** Agents with webhooks, and `each` messages for every one. */
 async function queue(store: Store, agents: number, each: number) {
   const made = await Promise.all(Array.from({ length: agents }, () => addAgent(store, { mode: "cloud" })));
   for (let i = 0; i < each; i++) await store.acceptInbound(mailFor(made.map((agent) => agent.id)));
   return made.map((agent) => agent.id);
 }
 
-/** So many more deliveries for each that waits. */
+/** Multiplies the waiting deliveries. */
 function multiplyDeliveries({ engine }: Subject, times: number) {
   const others =
     "user_id, agent_id, event_id, event_type, message_id, endpoint_id, status, attempts, next_attempt_at, created_at";
@@ -95,7 +95,7 @@ onEveryDatabase((it) => {
       const taken: DeliveryRow[][] = await Promise.all(
         Array.from({ length: claimers }, async (_, c) => {
           const mine: DeliveryRow[] = [];
-          // On Postgres a claimer passes by what another one looks at, so an empty claim is not the end.
+          // On Postgres a claimer skips the rows that another one has locked, so an empty claim is not the end.
           for (let empty = 0; empty < 20; ) {
             const rows = await claim(nodes[c % 2]!.store, { limit: 3, leaseToken: `claimer ${c}` });
             if (rows.length === 0) empty++;
@@ -120,7 +120,7 @@ onEveryDatabase((it) => {
     const count = (rows: DeliveryRow[], endpoint?: string) => rows.filter((row) => row.endpointId === endpoint).length;
 
     const slots = slotsOf(5, { [dead!]: 2 });
-    // The pile of the dead one is longer than what a claim looks at first.
+    // The dead endpoint's backlog is longer than what a claim looks at first.
     const first = await claim(store, { limit: 4, slots });
     expect([count(first, dead), first.length]).toEqual([2, 4]);
     const second = await claim(store, { limit: 3, slots, busy: [dead!] });
@@ -210,11 +210,11 @@ onEveryDatabase((it) => {
     };
     for (let round = 1; round <= 10; round++) {
       rows.push(...(await claimBehind()));
-      // Nobody is a whole turn ahead of another.
+      // No endpoint is more than one turn ahead of another.
       const served = ids.map((id) => rows.filter((row) => row.endpointId === id).length);
       expect([rows.length, Math.max(...served) - Math.min(...served) <= 1]).toEqual([3 * round, true]);
     }
-    // The oldest of each first.
+    // Each endpoint's oldest come first.
     const times = rows.filter((row) => row.endpointId === ids[0]).map((row) => row.createdAt);
     expect(times).toEqual([later(1), later(2), later(3)]);
     while (rows.length < 50) {
@@ -321,7 +321,7 @@ onEveryDatabase((it) => {
     const others = await claim(store, { now: later(2) });
     expect(others).toHaveLength(1);
     expect(others[0]!.id).not.toBe(inHand!.id);
-    // A retry that is recorded while paused waits for the end of the pause.
+    // A retry recorded during the pause waits for its end.
     await store.updateAgent(agent!, { paused: true }, later(3));
     expect(await store.finishDelivery(inHand!, { kind: "retry", at: later(10) }, attempt(1), later(4))).toBe(true);
     expect(await store.finishDelivery(others[0]!, { kind: "succeeded" }, attempt(1), later(4))).toBe(true);
@@ -385,7 +385,7 @@ onEveryDatabase((it) => {
     await store.sweep({ now: noon, messagesBefore: null, deliveriesBefore: null, idempotencyBefore: noon });
     expect(await countRows(fresh, ["deliveries", "events"])).toMatchObject({ deliveries: 3, events: 3 });
     await store.sweep({ now: noon, messagesBefore: null, deliveriesBefore: later(2), idempotencyBefore: noon });
-    // Events are as old as their messages, which came at noon; what waits for an endpoint is kept.
+    // Events are as old as their messages, which came at noon; an event with a waiting delivery is kept.
     expect(await countRows(fresh, ["deliveries", "events"])).toMatchObject({ deliveries: 2, events: 1 });
     expect(await store.deliveriesOf(a!.messageId!)).toEqual([]);
     for (const kept of [b!, c!]) expect(await store.deliveriesOf(kept.messageId!)).toHaveLength(1);

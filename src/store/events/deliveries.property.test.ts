@@ -1,6 +1,6 @@
 /**
- * Webhook deliveries as a model: whatever is asked of the queue in whatever order, every answer and every row is the one that the
- * model has, and each claim takes the oldest that it may.
+ * Checks webhook deliveries against a model: after any sequence of operations, every answer and every row match the
+ * model, and each claim takes the oldest rows it can.
  */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -12,7 +12,7 @@ import type { Store } from "../store.ts";
 import type { DeliveryStep } from "./deliveries.ts";
 
 const LEASE_MS = 45_000;
-/** Rows that a claim looks at, for each that it wants: with no more due than that, it finds all that it may take. */
+/** Rows that a claim looks at for each row it wants: with no more due than that, it finds everything it can take. */
 const LOOKED_AT = 4;
 
 interface Row {
@@ -32,7 +32,7 @@ interface Model {
   frozen: [boolean, boolean, boolean];
   failing: Set<number>;
   rows: Row[];
-  /** All leases that were ever given, with those that have ended. */
+  /** Every lease ever given, including ended ones. */
   leases: { row: Row; token: string }[];
 }
 interface World {
@@ -47,7 +47,7 @@ const statusOf = (model: Model, { status, endpoint }: Row): DeliveryRow["status"
 const pendingRows = (model: Model) => model.rows.filter((row) => statusOf(model, row) === "pending");
 const earliest = (rows: Row[]) => (rows.length > 0 ? Math.min(...rows.map(({ at }) => at)) : null);
 
-/** All that can be seen of the queue is as the model has it. */
+/** Everything visible of the queue matches the model. */
 async function compare(model: Model, { store, userId, endpoints }: World): Promise<void> {
   const listed = await store.listDeliveries(all(userId), { limit: 1_000 });
   expect(listed.map(({ delivery }) => seen(delivery))).toEqual(
@@ -83,7 +83,7 @@ function seen(row: DeliveryRow) {
   };
 }
 
-/** Takes a row that the store has made into the model. */
+/** Adds a row that the store has made to the model. */
 function adopt(model: Model, { endpoints }: World, made: DeliveryRow): void {
   const { id, eventId, endpointId } = made;
   const endpoint = endpoints.indexOf(endpointId);
@@ -102,7 +102,7 @@ const command = <Given>(
     await compare(model, world);
   });
 
-/** Counted from the newest, which is mostly meant. */
+/** Counted from the newest, which is usually the interesting one. */
 const which = fc.oneof(fc.constant(0), fc.nat(3), fc.nat(20));
 const chosen = <T>(list: T[], index: number): T | undefined => list.at(-1 - (index % Math.max(1, list.length)));
 
@@ -113,7 +113,7 @@ const accept = command("accept", fc.subarray([0, 1], { minLength: 1 }), async (a
   await store.acceptInbound(mailFor(mailboxes, { receivedAt: later(model.now) }));
   const listed = await store.listDeliveries(all(userId), { limit: 1_000 });
   const made = listed.filter(({ delivery }) => !model.rows.some(({ id }) => id === delivery.id));
-  // One for each agent's own webhook, and the account's hears of each.
+  // One delivery for each agent's own webhook, and one to the account's webhook for each agent.
   const wanted = [...mailboxes, ...agents.map(() => endpoints[2] ?? "")];
   expect(made.map(({ delivery }) => delivery.endpointId).toSorted()).toEqual(wanted.toSorted());
   for (const { delivery } of made) adopt(model, world, delivery);
@@ -145,7 +145,7 @@ const claim = command(
       busy.includes(endpoint) || (named && !named.includes(endpoint)) ? 0 : (slots[endpoint] ?? 0);
     const taken = claimed.map(({ id }) => due.find((row) => row.id === id) as Row);
     const of = (rows: Row[], endpoint: number) => rows.filter((row) => row.endpoint === endpoint);
-    // What is not due, or somebody's, is nobody's else: then `taken` would have a hole.
+    // A row that is not due or is leased must not be claimed: it would leave a hole in `taken`.
     expect([taken.includes(undefined as never), new Set(taken).size]).toEqual([false, claimed.length]);
     expect(taken.length).toBeLessThanOrEqual(limit);
     const failingServed = [...model.failing].filter((endpoint) => of(taken, endpoint).length > 0);
@@ -193,7 +193,7 @@ const finish = command(
     if (kind === "succeeded" || kind === "failed") Object.assign(row, { status: kind, finishedAt: now.getTime() });
     else row.at = at.getTime();
     if (kind === "succeeded") model.failing.delete(row.endpoint);
-    // One that is switched off is not watched.
+    // A switched-off endpoint is not watched.
     else if (isTried && !(row.endpoint === 2 && model.frozen[2])) model.failing.add(row.endpoint);
   },
 );
@@ -215,7 +215,7 @@ const freeze = command("freeze", fc.tuple(fc.nat(2), fc.boolean()), async ([endp
   if (endpoint === 2) await store.updateWebhook(userId, id, { isEnabled: !isFrozen }, now);
   else await store.updateAgent(id, { paused: isFrozen }, now);
   if (model.frozen[endpoint] && !isFrozen) {
-    // What was switched off and on again is well until it fails.
+    // An endpoint that was switched off and on again is healthy until it fails.
     if (endpoint === 2) model.failing.delete(2);
     for (const row of model.rows)
       if (row.endpoint === endpoint && row.status === "waiting" && row.lease === null) row.at = now.getTime();

@@ -9,7 +9,7 @@ import { type Disabling, noteFailure, noteSuccess } from "./endpoint-health.ts";
 import { type Endpoint, getEndpoint } from "./endpoints.ts";
 import { getEvent } from "./events.ts";
 
-/** All that one attempt needs; null when what it was to deliver, or its endpoint, is gone. */
+/** Everything that one attempt needs; null if the content or its endpoint is gone. */
 export interface DeliveryWork {
   endpoint: Endpoint;
   /** An agent's own webhook gets the message; an account's gets the event, and what was proven about its message. */
@@ -47,10 +47,10 @@ export type DeliveryStep =
   | { kind: "succeeded" }
   | { kind: "retry"; at: Date }
   | { kind: "failed" }
-  /** No attempt was made; the delivery goes back as it was. */
+  /** No attempt was made; the delivery is released unchanged. */
   | { kind: "released"; at: Date };
 
-/** What an attempt says about its endpoint. */
+/** What an attempt shows about its endpoint. */
 export type EndpointNews = { kind: "healthy" } | { kind: "failing"; disable: Disabling | null };
 
 const updateDelivery = statement(
@@ -81,7 +81,7 @@ const updateDelivery = statement(
 const insertAttempt = insertStatement((t) => t.deliveryAttempts);
 
 /**
- * Records the outcome of an attempt, and what it says about the endpoint. Does nothing and returns false when the lease
+ * Records the outcome of an attempt, and what it shows about the endpoint. Does nothing and returns false if the lease
  * has passed to another claimer.
  */
 export function* finishDelivery(
@@ -110,7 +110,7 @@ export function* finishDelivery(
   return true;
 }
 
-/** An agent's deliveries of one message with their attempts. */
+/** An agent's deliveries of one message, with their attempts. */
 export function* deliveriesOf(s: Scope, messageId: string): Verb<(DeliveryRow & { tries: DeliveryAttemptRow[] })[]> {
   const { deliveries, deliveryAttempts } = s.t;
   const rows = yield* ask(s.db.select().from(deliveries).where(eq(deliveries.messageId, messageId)));

@@ -12,7 +12,7 @@ import { type DeliveryFilter, type DeliveryOwner, listDeliveries } from "./deliv
 const whole = (agent: AgentRow): DeliveryOwner => ({ userId: agent.userId, agentId: null });
 const only = (agent: AgentRow): DeliveryOwner => ({ userId: agent.userId, agentId: agent.id });
 
-/** The deliveries of a new message, the newest first. */
+/** The deliveries of a new message, newest first. */
 async function deliver(store: Store, agent: AgentRow): Promise<DeliveryRow> {
   const message = await addMessage(store, agent.id);
   return (await store.deliveriesOf(message.id))[0] as DeliveryRow;
@@ -28,7 +28,7 @@ async function attempt(store: Store, delivery: DeliveryRow, step: DeliveryStep, 
   expect(await store.finishDelivery(held!, step, tried, at)).toBe(true);
 }
 
-/** Claims everything that is due; the tests here share a database, and nobody works on it. */
+/** Claims everything that is due; the tests here share a database without a worker. */
 async function claim(store: Store): Promise<DeliveryRow[]> {
   const input = { now: later(1_000), leaseUntil: later(1_001), leaseToken: crypto.randomUUID(), limit: 1_000 };
   const slots = { of: new Map(), others: 1_000, failing: new Set<string>(), failingMax: 0 };
@@ -157,7 +157,7 @@ onEveryDatabase((it) => {
     expect(await store.redeliverFailed(whole(one), { since: later(10), limit: 100, now: later(30) })).toBe(1);
     const fresh = await store.listDeliveries(whole(one), { ...all, status: "pending" });
     expect(fresh.map(({ delivery }) => delivery.eventId)).toEqual([early, others!, late!].map((row) => row.eventId));
-    // What fails once more counts, and what it was made from does not.
+    // A repeated failure counts; the delivery it was repeated from does not.
     await attempt(store, fresh[0]!.delivery, failed, later(40));
     expect(await store.redeliverFailed(whole(one), { since: noon, limit: 100, now: later(50) })).toBe(1);
   });

@@ -5,28 +5,28 @@ import type { DeliveryAttemptRow, DeliveryRow, DeliveryStatus } from "../schema.
 import { addDelivery } from "./delivery-queue.ts";
 import { type Endpoint, getEndpoint, lockEndpoints } from "./endpoints.ts";
 
-/** Whose deliveries: an account's, or those to the own webhook of one of its agents. */
+/** The owner of deliveries: an account, or one of its agents for the deliveries to its own webhook. */
 export interface DeliveryOwner {
   userId: string;
   agentId: string | null;
 }
 
 export interface DeliveryFilter {
-  /** About this agent. */
+  /** Only deliveries about this agent. */
   agentId?: string | undefined;
   endpointId?: string | undefined;
-  /** Of this event. */
+  /** Only deliveries of this event. */
   eventId?: string | undefined;
   status?: DeliveryStatus | undefined;
 }
 
 export interface LoggedDelivery {
   delivery: DeliveryRow;
-  /** Where the endpoint is now; null when there is none any more. */
+  /** The endpoint's present URL; null if it has none any more. */
   url: string | null;
 }
 
-/** One page of deliveries, newest first; `after` is the id of the last one of the page before. */
+/** One page of deliveries, newest first; `after` is the id of the previous page's last delivery. */
 export function* listDeliveries(
   s: Scope,
   owner: DeliveryOwner,
@@ -47,7 +47,7 @@ export function* listDeliveries(
   return rows.map((delivery) => ({ delivery, url: urls.get(delivery.endpointId) ?? null }));
 }
 
-/** A delivery with every attempt, the first one first; null when the owner has none of that id. */
+/** A delivery with every attempt, oldest first; null if the owner has no delivery of that id. */
 export function* getDelivery(
   s: Scope,
   owner: DeliveryOwner,
@@ -68,15 +68,15 @@ export function* getDelivery(
 }
 
 /**
- * Delivers again. One that is waiting is due at once; a finished one stays as it is, and a new delivery of the same
- * event, with a schedule of its own, is made. One that waits already for this event is not doubled.
- * Null when the owner has no delivery of that id. Failure `conflict` when there is nowhere to deliver to any more.
+ * Delivers again. A waiting delivery becomes due at once. A finished one stays unchanged: a new delivery of the same
+ * event is made, with its own schedule, unless one is already waiting. Null if the owner has no delivery of that id.
+ * Failure `conflict` if there is no longer an endpoint to deliver to.
  */
 export function* redeliver(s: Scope, owner: DeliveryOwner, id: string, now: Date): Verb<LoggedDelivery | null> {
   const found = yield* ownDelivery(s, owner, id);
   if (!found) return null;
   const [endpoint] = yield* lockEndpoints(s, [found.endpointId]);
-  // The endpoint's lock keeps off pauses and others who redeliver, so the rows are looked at again.
+  // The endpoint's lock keeps out pauses and concurrent redeliveries, so the rows are read again.
   const rows = yield* ask(eventDeliveries(s, found));
   const delivery = rows.find((row) => row.id === id);
   if (!endpoint || !delivery) return null;
@@ -98,8 +98,8 @@ function refuseUnreachable({ id, url, disabledAt }: Endpoint): void {
 }
 
 /**
- * Delivers again what failed for good at `since` or later, the oldest first, and `limit` at most. What was delivered
- * again already, and what has nowhere to go any more, is left out. Returns how many there were.
+ * Redelivers what failed permanently at `since` or later, oldest first and at most `limit`. Deliveries that were
+ * redelivered already, or whose endpoint is gone, are left out. Returns how many there were.
  */
 export function* redeliverFailed(
   s: Scope,
@@ -138,7 +138,7 @@ export function* redeliverFailed(
   return failed.length;
 }
 
-/** All endpoints that an owner has. */
+/** All endpoints of an owner. */
 function* endpointsOf(s: Scope, { userId, agentId }: DeliveryOwner): Verb<string[]> {
   if (agentId !== null) return [agentId];
   const { agents, webhooks } = s.t;
@@ -147,7 +147,7 @@ function* endpointsOf(s: Scope, { userId, agentId }: DeliveryOwner): Verb<string
   return [...own, ...accounts].map(({ id }) => id);
 }
 
-/** What an owner may see and asks for. Conditions that an index shall not be chosen by are hidden from SQLite. */
+/** The owner's deliveries that match the filter. Conditions that must not choose the index are hidden from SQLite. */
 function scopeOf(s: Scope, owner: DeliveryOwner, { agentId, status, ...filter }: DeliveryFilter): (SQL | undefined)[] {
   const { deliveries } = s.t;
   const isOwn = sql`${deliveries.userId} || '' = ${owner.userId}`;
@@ -171,12 +171,12 @@ function scopeOf(s: Scope, owner: DeliveryOwner, { agentId, status, ...filter }:
         : eq(deliveries.agentId, agentId)
       : undefined,
     status ? eq(deliveries.status, status) : undefined,
-    // Written out, because a partial index is only found by a constant.
+    // Written as a constant: the planner uses a partial index only for a constant.
     status && status !== "succeeded" && !endpointId && !agentId ? sql`${deliveries.status} <> 'succeeded'` : undefined,
   ];
 }
 
-/** The event that tells of a received message; null when the account has none of that id. */
+/** The event that reports a received message; null if the account has no message of that id. */
 export function* eventOfMessage(s: Scope, owner: DeliveryOwner, messageId: string): Verb<string | null> {
   const { messages } = s.t;
   const [row] = yield* ask(s.db.select().from(messages).where(eq(messages.id, messageId)));
@@ -191,7 +191,7 @@ function* ownDelivery(s: Scope, owner: DeliveryOwner, id: string): Verb<Delivery
   return row && isOwn ? row : null;
 }
 
-/** All deliveries of the same event to the same endpoint, the newest first. */
+/** All deliveries of the same event to the same endpoint, newest first. */
 function eventDeliveries(s: Scope, { eventId, endpointId }: DeliveryRow) {
   const { deliveries } = s.t;
   return s.db
@@ -201,7 +201,7 @@ function eventDeliveries(s: Scope, { eventId, endpointId }: DeliveryRow) {
     .orderBy(desc(deliveries.id));
 }
 
-/** Makes a waiting delivery due now. What is in somebody's hand is being tried, and what is paused waits for its agent. */
+/** Makes a waiting delivery due now. A leased one is already being tried, and a paused one waits for its agent. */
 function* hasten(s: Scope, waiting: DeliveryRow, now: Date): Verb<DeliveryRow> {
   const { deliveries } = s.t;
   const [row] = yield* ask(
@@ -215,7 +215,7 @@ function* hasten(s: Scope, waiting: DeliveryRow, now: Date): Verb<DeliveryRow> {
   return row ?? waiting;
 }
 
-/** A new delivery of the event of another one: receivers know it by the same `webhook-id`. */
+/** A new delivery of another delivery's event: receivers recognise it by the same `webhook-id`. */
 function* again(s: Scope, delivery: DeliveryRow, { isFrozen }: Endpoint, now: Date): Verb<DeliveryRow> {
   const { userId, agentId, eventId, eventType, messageId, endpointId } = delivery;
   return yield* addDelivery(s, { userId, agentId, eventId, eventType, messageId, endpointId, isFrozen, now });

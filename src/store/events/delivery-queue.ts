@@ -6,7 +6,7 @@ import { insertStatement, type Parameter, type Params, statement } from "../engi
 import { walkOf } from "../engine/walk.ts";
 import type { DeliveryRow } from "../schema.ts";
 
-/** A claim first looks at so many of the oldest due rows for each row it wants. Mostly they suffice without a walk. */
+/** A claim first looks at this many of the oldest due rows for each row it wants, which usually avoids a walk. */
 const CANDIDATES_PER_CLAIM = 4;
 /** Endpoints that one step of a walk looks at. */
 const WALKED_AT_ONCE = 64;
@@ -17,12 +17,12 @@ const BUSY_STEP = 32;
 /** Rows looked at for the next due time before a walk: a read of one or two pages. */
 const NEXT_DUE_CANDIDATES = 100;
 /**
- * With more due rows than this, a claim walks from endpoint to endpoint: reading past the rows of busy ones takes
- * milliseconds.
+ * With more due rows than this, a claim walks from endpoint to endpoint: reading past the rows of busy endpoints would
+ * take milliseconds.
  */
 const PILE_ROWS = 5_000;
 
-/** An event on its way to one endpoint. */
+/** An event to be delivered to one endpoint. */
 export type NewDelivery = Pick<
   DeliveryRow,
   "userId" | "agentId" | "eventId" | "eventType" | "messageId" | "endpointId"
@@ -65,15 +65,15 @@ interface DeliveryClaim {
   slots: DeliverySlots;
   /** Claims only for these endpoints, which are known to have something due. Each costs one seek. */
   named?: readonly string[];
-  /** The endpoint that the last walk served last, or "": the next one goes on from there, so that each has its turn. */
+  /** The endpoint that the last walk served last, or "": the next walk continues after it, to give each a turn. */
   after?: string;
 }
 
-/** How many more deliveries may be in hand. */
+/** How many more deliveries can be in hand. */
 export interface DeliverySlots {
-  /** Endpoint → how many more. */
+  /** Endpoint → free slots. */
   of: ReadonlyMap<string, number>;
-  /** The same for each endpoint that `of` does not name. */
+  /** Free slots of each endpoint that `of` does not name. */
   others: number;
   /** The same for all endpoints of an account together. */
   accounts?: { of: ReadonlyMap<string, number>; others: number };
@@ -82,7 +82,7 @@ export interface DeliverySlots {
   failingMax: number;
 }
 
-/** The slots of an endpoint in one claim. The first `failingMax` failing endpoints that are asked for have some. */
+/** The slots of an endpoint in one claim. Only the first `failingMax` failing endpoints asked for get any. */
 function slotsFor({ of, others, failing, failingMax }: DeliverySlots): (endpoint: string) => number {
   const granted = new Set<string>();
   return (endpoint) => {
@@ -104,10 +104,9 @@ const updateToLeased = statement(
 );
 
 /**
- * Claims due deliveries for `leaseToken`, the oldest first. Their due time moves to `leaseUntil`, so they come back
- * when the claimer dies. Where the rows of busy endpoints hide all others, the claim walks from endpoint to endpoint: a
- * dead endpoint never keeps the others waiting, however much waits for it. Returns the deliveries, and `after` for the
- * next claim.
+ * Claims due deliveries for `leaseToken`, oldest first. Their due time moves to `leaseUntil`, so they are due again if
+ * the claimer dies. If the rows of busy endpoints hide all others, the claim walks from endpoint to endpoint: a dead
+ * endpoint never delays the others, however large its backlog. Returns the deliveries, and `after` for the next claim.
  */
 export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<{ claimed: DeliveryRow[]; after: string }> {
   const { now, limit, leaseUntil, leaseToken } = input;
@@ -154,8 +153,8 @@ export function* claimDueDeliveries(s: Scope, input: DeliveryClaim): Verb<{ clai
 type Candidate = Pick<DeliveryRow, "id" | "endpointId" | "userId">;
 
 /**
- * Walks from endpoint to endpoint, from where the last walk ended, and hands the oldest rows of each to `take` while
- * rows are wanted. Returns the endpoint that it served last.
+ * Walks from endpoint to endpoint, from where the last walk ended, and passes the oldest rows of each to `take` while
+ * rows are wanted. Returns the endpoint served last.
  */
 function* walk(
   s: Scope,
@@ -165,7 +164,7 @@ function* walk(
 ): Verb<string> {
   const { now, busy, fullAccount, slots, after } = input;
   let served = after;
-  // To the last endpoint, then from the first to where the walk began.
+  // First to the last endpoint, then from the first one to where the walk began.
   for (const [from, to] of [
     [after, null],
     ["", after],
@@ -199,11 +198,11 @@ function* isPile(s: Scope, by: Date | null): Verb<boolean> {
   return (yield* selectAtPile(s, { by }, by !== null)).length > 0;
 }
 
-/** What the statements below leave out. */
+/** What the statements below exclude. */
 interface LeftOut {
-  /** Filled up (`filledUp`), or empty: a statement is prepared for each length. */
+  /** Padded to one of a few lengths (`filledUp`), or empty: a statement is prepared for each length. */
   busy: string[];
-  /** No account's id is "", which stands for none. */
+  /** "" means no account; no account has that id. */
   fullAccount: string;
 }
 
@@ -242,7 +241,7 @@ function* oldestDueOf(s: Scope, endpointId: string, now: Date, limit: number): V
   return limit <= 0 ? [] : yield* selectOldestDueOf(s, { endpointId, now, limit });
 }
 
-/** Endpoints that are not left out and have something due, after `from` and up to `to`, in order. */
+/** Endpoints that are not excluded and have a due delivery, after `from` and up to `to`, in order. */
 const selectDueEndpoints = statement(
   (s, p: Params<LeftOut & { now: Date; from: string; to: string | null; limit: number }>, hasEnd: boolean) =>
     s.db
@@ -252,13 +251,13 @@ const selectDueEndpoints = statement(
       .limit(p.limit),
 );
 
-/** Endpoints after one that have something pending, as `walkOf` gives them. */
+/** Endpoints after the given one that have a pending delivery, as `walkOf` returns them. */
 function waitingEndpoints(s: Scope, after: SQL, upTo?: SQL): SQL {
   const { endpointId: id, nextAttemptAt: due } = s.t.deliveries;
   return walkOf(pending(s), { id, due }, after, upTo);
 }
 
-/** With a constant, because a parameter would not match the partial index. */
+/** A constant, because a parameter would not match the partial index. */
 function pending(s: Scope): SQL {
   return sql`${s.t.deliveries.status} = 'pending'`;
 }
@@ -267,7 +266,7 @@ function notBusy(endpoint: SQL, busy: Parameter<string>[]): SQL | undefined {
   return busy.length === 0 ? undefined : notInArray(endpoint, busy);
 }
 
-/** The account of the endpoint that a walk has come to: one seek. */
+/** The account of the endpoint that a walk has reached: one seek. */
 function accountOfWalked(s: Scope): SQL {
   return sql`(select user_id from ${s.t.deliveries} where status = 'pending' and endpoint_id = walk.id limit 1)`;
 }
@@ -296,7 +295,7 @@ const selectEarliestWalked = statement((s, p: Params<LeftOut & { from: string }>
 );
 
 /**
- * When the next delivery is due, without those of busy endpoints and of a full account. Null when nothing else waits.
+ * When the next delivery is due, except those of busy endpoints and of a full account. Null if no other delivery waits.
  */
 export function* nextDeliveryDue(s: Scope, endpoints: string[], account: string | null = null): Verb<Date | null> {
   const busy = filledUp(endpoints);
@@ -313,13 +312,13 @@ export function* nextDeliveryDue(s: Scope, endpoints: string[], account: string 
 }
 
 /**
- * Ends every lease. Only at start, before anything is claimed, and while no other server has the database open: the
- * process that held them has ended.
+ * Ends every lease. Call it only at start, before anything is claimed and while no other server has the database open:
+ * the process that held them has ended.
  */
 export function* releaseLeases(s: Scope, now: Date): Verb<number> {
   const { deliveries } = s.t;
   let released = 0;
-  // Paused deliveries too: switched on again, they would wait for the end of a lease that nobody holds.
+  // Paused deliveries too: switched on again, they would otherwise wait for a lease whose holder is gone.
   for (const waiting of [pending(s), sql`${deliveries.status} = 'paused'`]) {
     const rows = yield* ask(
       s.db

@@ -8,19 +8,19 @@ import { addEvent, logEvent } from "./events.ts";
 import { getWebhook, queueFor } from "./webhooks.ts";
 
 const HOUR_MS = 3_600_000;
-/** An endpoint that has only failed for so long is switched off. */
+/** An endpoint that has only failed for this long is switched off. */
 const FAILING_MS_MAX = 5 * 24 * HOUR_MS;
-/** Between failures further apart than this (the longest wait between attempts, with jitter) nobody knows how it did. */
+/** Failures further apart than this (the longest wait between attempts, with jitter) do not count as continuous. */
 const SILENCE_MS_MAX = 36 * HOUR_MS;
-/** The last failure need not be known more exactly: an agent's row is not written at every attempt. */
+/** The last failure is stored at this resolution, so that an agent's row is not written at every attempt. */
 const LAST_FAILED_RESOLUTION_MS = HOUR_MS;
 
-/** Notes that an endpoint answers again. */
+/** Records that an endpoint answers again. */
 export function* noteSuccess(s: Scope, id: string): Verb<void> {
   yield* setHealth(s, id, { failingSince: null, lastFailedAt: null });
 }
 
-/** The endpoints of which the last attempt failed. */
+/** Endpoints whose last attempt failed. */
 export function* failingEndpoints(s: Scope): Verb<string[]> {
   const { agents, webhooks } = s.t;
   const own = yield* ask(s.db.select({ id: agents.id }).from(agents).where(isNotNull(agents.webhookFailingSince)));
@@ -28,24 +28,24 @@ export function* failingEndpoints(s: Scope): Verb<string[]> {
   return [...own, ...others].map(({ id }) => id);
 }
 
-/** Since when an endpoint has only failed, when it fails at `at` as well. */
+/** The start of an endpoint's unbroken failure, given that it also fails at `at`. */
 function failingSince({ failingSince: since, lastFailedAt }: Endpoint, at: Date): Date {
   const isNew = !since || !lastFailedAt || at.getTime() - lastFailedAt.getTime() > SILENCE_MS_MAX;
   return isNew ? at : since;
 }
 
-/** Whether an endpoint that fails at `at` has only failed for so long that it is to be switched off. */
+/** Whether an endpoint that fails at `at` has only failed for so long that it must be switched off. */
 export function hasFailedTooLong(endpoint: Endpoint, at: Date): boolean {
   return at.getTime() - failingSince(endpoint, at).getTime() >= FAILING_MS_MAX;
 }
 
-/** Why an endpoint is switched off, and what its owner is told by mail; null when no mail can be sent. */
+/** Why an endpoint is switched off, and the mail that tells its owner; null if no mail can be sent. */
 export interface Disabling {
   reason: string;
   notice: Notice | null;
 }
 
-/** Notes that an attempt failed at `at`. With a `disable` the endpoint is switched off, unless it is already. */
+/** Records that an attempt failed at `at`. With a `disable`, the endpoint is switched off unless it already is. */
 export function* noteFailure(s: Scope, id: string, at: Date, disable: Disabling | null): Verb<void> {
   const [endpoint] = yield* lockEndpoints(s, [id]);
   if (!endpoint || endpoint.disabledAt) return;
@@ -57,7 +57,7 @@ export function* noteFailure(s: Scope, id: string, at: Date, disable: Disabling 
     yield* setHealth(s, id, { failingSince: since, lastFailedAt: at });
 }
 
-/** Switches an endpoint off, with an event: what is made for it waits until somebody switches it on. */
+/** Switches an endpoint off, with an event: its deliveries wait until it is switched on again. */
 function* disableEndpoint(s: Scope, endpoint: Endpoint, { reason, notice }: Disabling, now: Date): Verb<void> {
   const { id, userId, agentId, webhookId, failingSince } = endpoint;
   yield* setHealth(s, id, { failingSince, lastFailedAt: now, disabledAt: now, disabledReason: reason });
@@ -83,7 +83,7 @@ function* disableEndpoint(s: Scope, endpoint: Endpoint, { reason, notice }: Disa
   if (agentId) s.signal({ topic: "agent", key: agentId });
 }
 
-/** Sends a test event to a webhook alone, even to one that is switched off. Null when the account has none of that id. */
+/** Sends a test event to one webhook, even if it is switched off. Null if the account has no webhook of that id. */
 export function* testWebhook(s: Scope, userId: string, id: string, now: Date): Verb<LoggedTest | null> {
   const webhook = yield* getWebhook(s, userId, id);
   if (!webhook) return null;

@@ -2,23 +2,23 @@ import { and, asc, eq, inArray, isNotNull } from "drizzle-orm";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { AgentRow, WebhookRow } from "../schema.ts";
 
-/** Where deliveries go: an agent's own webhook, whose id is the agent's address, or a webhook of an account. */
+/** A target of deliveries: an agent's own webhook, whose id is the agent's address, or a webhook of an account. */
 export interface Endpoint {
   id: string;
   userId: string;
-  /** The agent whose own it is. */
+  /** The agent that owns the webhook; null for an account's. */
   agentId: string | null;
   webhookId: string | null;
-  /** Null when the agent has none any more. */
+  /** Null if the agent no longer has a webhook. */
   url: string | null;
-  /** What is made for it waits. */
+  /** Its deliveries wait. */
   isFrozen: boolean;
   failingSince: Date | null;
   lastFailedAt: Date | null;
   disabledAt: Date | null;
 }
 
-/** The agent's own webhook; its URL is null when the agent gets none. */
+/** The agent's own webhook; its URL is null if the agent has none. */
 export function agentEndpoint(agent: AgentRow): Endpoint {
   return {
     id: agent.id,
@@ -44,7 +44,7 @@ export function* getEndpoint(s: Scope, id: string): Verb<Endpoint | null> {
   return (yield* find(s, [id], false))[0] ?? null;
 }
 
-/** Those of these endpoints that there are, locked: agents' own in the order of their addresses, then the others. */
+/** The endpoints that exist among these ids, locked: first agents' own in order of address, then the others. */
 export function* lockEndpoints(s: Scope, ids: string[]): Verb<Endpoint[]> {
   return yield* find(s, ids, true);
 }
@@ -65,12 +65,12 @@ function* find(s: Scope, ids: string[], isLocked: boolean): Verb<Endpoint[]> {
   return found;
 }
 
-/** An agent's own webhook has its address for an id. */
+/** The id of an agent's own webhook is the agent's address. */
 function isAddress(endpointId: string): boolean {
   return endpointId.includes("@");
 }
 
-/** The health of an endpoint that was switched on, or is a new one. */
+/** The health of an endpoint that is new or was switched on. */
 export const healthy = { failingSince: null, lastFailedAt: null, disabledAt: null, disabledReason: null } as const;
 
 /** The health of an endpoint that its owner has switched off. */
@@ -78,7 +78,7 @@ export function switchedOff(now: Date) {
   return { disabledAt: now, disabledReason: "Its owner switched it off." };
 }
 
-/** An endpoint's health as an agent's row has it. */
+/** An endpoint's health in the columns of an agent's row. */
 export function webhookHealth(health: Health): Partial<AgentRow> {
   const { failingSince, lastFailedAt, disabledAt, disabledReason } = health;
   const columns = {
@@ -90,17 +90,17 @@ export function webhookHealth(health: Health): Partial<AgentRow> {
   return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
 }
 
-/** How an endpoint does: the columns of a webhook's row. */
+/** The health of an endpoint: columns of a webhook's row. */
 export type Health = Partial<Pick<WebhookRow, "failingSince" | "lastFailedAt" | "disabledAt" | "disabledReason">>;
 
-/** Writes what is given of an endpoint's health. */
+/** Writes the given parts of an endpoint's health. */
 export function* setHealth(s: Scope, id: string, health: Health): Verb<void> {
   const { agents, webhooks } = s.t;
   if (!isAddress(id)) return void (yield* ask(s.db.update(webhooks).set(health).where(eq(webhooks.id, id))));
   yield* ask(s.db.update(agents).set(webhookHealth(health)).where(eq(agents.id, id)));
 }
 
-/** Freezes what waits for an endpoint. What is in somebody's hand is finished. */
+/** Freezes the waiting deliveries of an endpoint. Leased ones are finished. */
 export function* freezeDeliveries(s: Scope, endpointId: string): Verb<void> {
   const { deliveries } = s.t;
   yield* ask(
@@ -111,7 +111,7 @@ export function* freezeDeliveries(s: Scope, endpointId: string): Verb<void> {
   );
 }
 
-/** Releases what `freezeDeliveries` froze; it is due at once, but for what is still in somebody's hand. */
+/** Releases what `freezeDeliveries` froze; it is due at once, unless it is still leased. */
 export function* releaseDeliveries(s: Scope, endpointId: string, now: Date): Verb<void> {
   const { deliveries } = s.t;
   const frozen = and(eq(deliveries.endpointId, endpointId), eq(deliveries.status, "paused"));

@@ -22,7 +22,7 @@ import { noteFailure } from "./endpoint-health.ts";
 const HOUR_MS = 3_600_000;
 const path = join(import.meta.dir, "event-goldens.json");
 
-/** An agent to whose account everything has happened that can. */
+/** An agent whose account has had every type of event. */
 async function livelyAgent({ store, engine }: Subject) {
   const { id: agentId, userId } = await addAgent(store, { address: "bot@agents.example" });
   await addMessage(store, agentId, {
@@ -70,7 +70,7 @@ async function livelyAgent({ store, engine }: Subject) {
   return userId;
 }
 
-/** What differs from run to run, by another name: ids, and Message-IDs of our own. */
+/** Replaces what differs from run to run: ids, and Message-IDs made by this server. */
 function steady(json: string): string {
   return json
     .replace(/(msg|evt|conv|whk)_[0-9a-f]{32}/g, "$1_0")
@@ -87,12 +87,12 @@ onEveryDatabase((it) => {
     expect(new Set(events.map(({ type }) => type))).toEqual(new Set(eventTypes));
     for (const event of events)
       expect(schemaComplaints(eventSchemas[event.type], JSON.parse(JSON.stringify(event)))).toEqual([]);
-    // One that was stored before this member is shown with it.
+    // An event stored before this member existed is shown with it.
     const old = rows.find(({ type }) => type === "message.received") as (typeof rows)[number];
     const { in_reply_to: _, ...before } = old.data as { in_reply_to: unknown };
     const shown = eventBody({ ...old, data: before } as typeof old);
     expect(schemaComplaints(eventSchemas["message.received"], JSON.parse(JSON.stringify(shown)))).toEqual([]);
-    // One of each type is enough; E2A_GOLDENS=write makes the file anew.
+    // One of each type is enough; E2A_GOLDENS=write rewrites the file.
     const firsts = eventTypes.map((type) => events.find((event) => event.type === type));
     const text = `${steady(JSON.stringify(firsts, null, 2))}\n`;
     if (process.env.E2A_GOLDENS === "write") await Bun.write(path, text);

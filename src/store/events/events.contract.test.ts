@@ -11,7 +11,7 @@ import { type EventOwner, type EventPosition, logEvent, readEvents } from "./eve
 
 const ofAccount = (userId: string): EventOwner => ({ userId, agentId: null });
 
-/** Adds events of an account, in one transaction each. */
+/** Adds events of an account, each in its own transaction. */
 async function tell(it: Subject, userId: string, count: number, agentId: string | null = null): Promise<string[]> {
   const ids: string[] = [];
   for (let i = 0; i < count; i++) {
@@ -120,7 +120,7 @@ onDatabases(
 onDatabases(
   ({ dialect }) => dialect === "postgres",
   (it) => {
-    /** An event that another connection has written and not committed. */
+    /** An event that another connection has written but not committed. */
     async function begun(userId: string) {
       const sql = await new SQL(it.place.location, { max: 1 }).reserve();
       const id = newId("evt");
@@ -145,7 +145,7 @@ onDatabases(
       const before = await it.store.readEvents(owner, everything);
       expect([idsOf(before.rows), before.isBehind]).toEqual([[seen!], true]);
       await slow.commit();
-      // Other tests' transactions may be running too; this account's are over.
+      // Other tests' transactions may be running too; this account's have ended.
       for (;;) {
         const after = await it.store.readEvents(owner, { ...everything, after: before.rows[0]! });
         if (after.isBehind) continue;

@@ -7,13 +7,13 @@ import { insertStatement, type Params, statement } from "../engine/statement.ts"
 import type { EventRow } from "../schema.ts";
 import { queueForWebhooks } from "./webhooks.ts";
 
-/** Rows that one read looks at when only some types are wanted: a few milliseconds. */
+/** Rows that one read looks at if only some types are wanted: a few milliseconds. */
 const SCAN_ROWS = 2_000;
 
-/** An event, to be written in the same transaction as the change that it reports. */
+/** An event to write in the same transaction as the change it reports. */
 export type NewEvent = {
   [T in EventType]: {
-    /** A new one unless given. */
+    /** A new id unless given. */
     id?: string;
     userId: string;
     agentId: string | null;
@@ -51,7 +51,7 @@ export function* getEvent(s: Scope, id: string): Verb<EventRow | null> {
   return event ?? null;
 }
 
-/** Whose events: all of an account, or those about one of its agents. */
+/** The owner of events: a whole account, or one of its agents for the events about it. */
 export interface EventOwner {
   userId: string;
   agentId: string | null;
@@ -62,17 +62,15 @@ export type EventPosition = Pick<EventRow, "xid" | "seq">;
 
 export interface EventPage {
   rows: EventRow[];
-  /** Where to read on when there are fewer `rows` than wanted but the log goes on; null at its end. */
+  /** Where to continue if there are fewer `rows` than wanted but the log goes on; null at its end. */
   scannedTo: EventPosition | null;
-  /**
-   * A committed event is not shown yet, because an older one may still be committed. A moment later it can be read.
-   */
+  /** A committed event is withheld because an older one may still commit. It can be read a moment later. */
   isBehind: boolean;
 }
 
 /**
- * Events in the order of the log, at most `limit`, from `after` on. An event that comes later always stands behind
- * those that were read: on Postgres only events older than every running transaction are shown.
+ * Events in the order of the log, at most `limit`, from `after` on. A later event always follows those already read: on
+ * Postgres only events older than every running transaction are shown.
  */
 export function* readEvents(
   s: Scope,
@@ -127,8 +125,8 @@ export function* readEvents(
 }
 
 /**
- * An address can have had another owner before. The account's column is in an expression, so that SQLite uses the
- * agent's index.
+ * Matches the account as well as the agent, because an address can have had another owner before. The account's column
+ * is in an expression, so that SQLite uses the agent's index.
  */
 function ownedBy(s: Scope, { userId, agentId }: EventOwner): SQL[] {
   const { events } = s.t;
@@ -143,7 +141,7 @@ export function* lastPosition(s: Scope, owner: EventOwner): Verb<EventPosition |
   return rows[0] ?? null;
 }
 
-/** The oldest running transaction, null on SQLite. Events of younger ones may still get older ones before them. */
+/** The oldest running transaction; null on SQLite. Events of younger ones may still get older ones before them. */
 function* horizonOf(s: Scope): Verb<number | null> {
   if (s.dialect === "sqlite") return null;
   const [row] = yield* askRaw<{ xmin: string }>(sql`select pg_snapshot_xmin(pg_current_snapshot())::text as xmin`);
@@ -163,8 +161,8 @@ function* isAnyFrom(s: Scope, owner: EventOwner, horizon: number): Verb<boolean>
 }
 
 /**
- * Makes a log readable that was restored from another Postgres server, whose transactions had other numbers. Only while
- * no other server has the database open.
+ * Makes a log readable that was restored from another Postgres server, whose transaction numbers differ. Call it only
+ * while no other server has the database open.
  */
 export function* adoptEvents(s: Scope): Verb<void> {
   if (s.dialect === "sqlite") return;
@@ -191,7 +189,7 @@ export function* sweepEvents(s: Scope, before: Date, limit: number): Verb<number
   return gone.length;
 }
 
-/** Deletes up to `limit` events of an account; returns how many went. */
+/** Deletes up to `limit` events of an account; returns how many were deleted. */
 export function* dropSomeEventsOf(s: Scope, userId: string, limit: number): Verb<number> {
   const { events } = s.t;
   const some = s.db.select({ id: events.id }).from(events).where(eq(events.userId, userId)).limit(limit);

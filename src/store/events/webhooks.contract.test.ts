@@ -148,7 +148,7 @@ onEveryDatabase((it) => {
       };
       for (const hours of [0, 24, 48]) await fail(hours);
       expect(await state()).toEqual({ since: noon, at: null, reason: null });
-      // Nobody tried it for two days: that says nothing, and counting begins anew.
+      // Without an attempt for two days, failure is not proven continuous, and counting starts again.
       for (const hours of [97, 130, 160, 190, 216]) await fail(hours);
       expect(await state()).toEqual({ since: later(97 * HOUR_MS), at: null, reason: null });
       await fail(217);

@@ -10,12 +10,12 @@ import type { DeliveryRow, EventRow, WebhookRow } from "../schema.ts";
 import { addDelivery } from "./delivery-queue.ts";
 import { freezeDeliveries, type Health, healthy, releaseDeliveries, switchedOff } from "./endpoints.ts";
 
-/** Webhooks that an account may have. Each event looks at all of them. */
+/** Webhooks that an account can have. Each event is checked against all of them. */
 const WEBHOOKS_MAX = 50;
 
 export type NewWebhook = Pick<WebhookRow, "userId" | "url" | "events" | "agents" | "description">;
 
-/** Adds a webhook. Failure `conflict` when the account has as many as it may. */
+/** Adds a webhook. Failure `conflict` if the account has the maximum. */
 export function* createWebhook(
   s: Scope,
   webhook: NewWebhook,
@@ -68,12 +68,12 @@ export function* getWebhook(s: Scope, userId: string, id: string): Verb<WebhookR
   return rows[0] ?? null;
 }
 
-/** What an owner may change of a webhook. */
+/** What an owner can change about a webhook. */
 export type WebhookChanges = Partial<Pick<WebhookRow, "url" | "events" | "agents" | "description">> & {
   isEnabled?: boolean;
 };
 
-/** Changes a webhook in one step; another URL switches it on as well. Null when the account has none of that id. */
+/** Changes a webhook in one step; a new URL also switches it on. Null if the account has no webhook of that id. */
 export function* updateWebhook(
   s: Scope,
   userId: string,
@@ -101,7 +101,7 @@ export function* updateWebhook(
   return after ?? null;
 }
 
-/** Deletes a webhook; false when the account has none of that id. Its deliveries go with `dropDeliveries`. */
+/** Deletes a webhook; false if the account has none of that id. `dropDeliveries` deletes its deliveries. */
 export function* deleteWebhook(s: Scope, userId: string, id: string): Verb<boolean> {
   const { webhooks } = s.t;
   const gone = yield* ask(

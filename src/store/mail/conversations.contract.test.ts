@@ -6,7 +6,7 @@ import { ask, type Verb } from "../engine/engine.ts";
 import type { ConversationPosition, ConversationsPosition } from "./conversations.ts";
 
 onEveryDatabase((it) => {
-  /** A message that came in `ms` after noon, as an answer to `references`. */
+  /** A message received `ms` after noon, as a reply to `references`. */
   const received = (agent: string, ms: number, subject: string, references: string[] = [], from = "alice") =>
     addMessage(it.store, agent, {
       ...{ subject, snippet: `${subject}!`, references, receivedAt: later(ms) },
@@ -85,7 +85,7 @@ onEveryDatabase((it) => {
         await sent(agent, ms + 1, `answered ${n}`, idOf(one));
         const two = await sent(agent, ms + 2, `asked ${n}`);
         await received(agent, ms + 3, `heard ${n}`, idOf(two));
-        // At the same moment in both tables.
+        // At the same time in both tables.
         const three = await received(agent, ms + 4, `tie ${n}`);
         await sent(agent, ms + 4, `tie ${n}`, idOf(three));
         expected.unshift(three.conversationId, two.conversationId, one.conversationId);
@@ -160,7 +160,7 @@ onEveryDatabase((it) => {
   });
 });
 
-/** As if the agent had got `count` messages that are gone since. */
+/** As if the agent had received `count` messages that were deleted since. */
 function skip(it: Subject, agent: string, count: number): Promise<void> {
   return it.engine.write(function* (s): Verb<void> {
     const { agents } = s.t;

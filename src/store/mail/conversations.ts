@@ -4,22 +4,22 @@ import { type Outbound, withRecipients } from "../outbound/outbound.ts";
 import type { OutboundRow } from "../schema.ts";
 import { type LabelledMessage, listMessages } from "./messages.ts";
 
-/** Addresses shown of one conversation; a busy list has thousands. */
+/** Addresses shown per conversation; a busy list has thousands. */
 const PARTICIPANTS_MAX = 50;
 
 /**
- * A place in a list of conversations: how far down the agent's inbound messages (`seq`) and its outbound ones (`id`)
- * it has come; 0 and "" where it has not begun.
+ * A position in a list of conversations: how far the walk has come in the agent's inbound messages (`seq`) and in its
+ * outbound ones (`id`); 0 and "" before it begins.
  */
 export type ConversationsPosition = [seq: number, outboundId: string];
-/** A place in a conversation: the last inbound message (`seq`) and the last outbound one (time in ms, `id`) passed. */
+/** A position in a conversation: the last inbound message (`seq`) and outbound message (time in ms, `id`) passed. */
 export type ConversationPosition = [seq: number, outboundMs: number, outboundId: string];
 
 export interface Conversation {
   id: string;
-  /** The first message's. */
+  /** The subject of the first message. */
   subject: string;
-  /** Who wrote in it, and whom the agent wrote to, in alphabetical order; without the agent. */
+  /** Authors, and recipients the agent wrote to, in alphabetical order; without the agent. */
   participants: string[];
   messageCount: number;
   unreadCount: number;
@@ -49,9 +49,9 @@ interface Head {
 /**
  * One page of an agent's conversations, newest activity first.
  *
- * Both tables are walked from their newest message on, and a message counts when it is the newest of its
- * conversation. So a page costs what it passes, however large the mailbox: about what it shows, and more only where a
- * conversation has thousands of messages.
+ * Both tables are walked from their newest message; a message counts if it is the newest of its conversation. A page
+ * therefore costs what the walk passes, however large the mailbox: about what it shows, and more only if a conversation
+ * has thousands of messages.
  */
 export function* listConversations(
   s: Scope,
@@ -82,7 +82,7 @@ export function* listConversations(
   });
 }
 
-/** The newest message of each conversation, newest first, as far as the page goes. */
+/** The newest message of each conversation, newest first, as many as the page needs. */
 function* headsOf(
   s: Scope,
   agentId: string,
@@ -127,12 +127,12 @@ function* headsOf(
       .where(
         and(
           eq(sent.agentId, agentId),
-          // What the server itself wrote belongs to none.
+          // The server's own mail belongs to no conversation.
           ne(sent.type, "notice"),
           afterId !== "" ? lt(sent.id, afterId) : undefined,
           sql`${sent.id} = (select o.id from outbound_messages o where o.agent_id = ${sent.agentId}
             and o.conversation_id = ${sent.conversationId} order by o.created_at desc, o.id desc limit 1)`,
-          // Of two at the same time the inbound one is the newer, here as above.
+          // Of two at the same time the inbound one counts as newer, here as above.
           sql`coalesce((select n.created_at from messages n where n.agent_id = ${sent.agentId}
             and n.conversation_id = ${sent.conversationId} order by n.seq desc limit 1) < ${sent.createdAt}, ${true})`,
         ),
@@ -159,7 +159,7 @@ function* headsOf(
   });
 }
 
-/** What is known of one side of a conversation. */
+/** The counts and dates of one side of a conversation. */
 interface Figures {
   count: number;
   unread: number;
@@ -236,7 +236,7 @@ function* outboundFigures(s: Scope, agentId: string, ids: string[]): Verb<Map<st
   return figures;
 }
 
-/** One page of a conversation, both directions, oldest first; null when the agent has none of that id. */
+/** One page of a conversation, both directions, oldest first; null if the agent has none of that id. */
 export function* getConversation(
   s: Scope,
   agentId: string,
@@ -275,7 +275,7 @@ export function* getConversation(
   return { subject: first.subject, entries };
 }
 
-/** What the agent sent in a conversation, oldest first. */
+/** The agent's messages in a conversation, oldest first. */
 function sentIn(s: Scope, agentId: string, id: string, more?: ReturnType<typeof and>) {
   const { outboundMessages: sent } = s.t;
   return s.db
@@ -286,7 +286,7 @@ function sentIn(s: Scope, agentId: string, id: string, more?: ReturnType<typeof 
     .$dynamic();
 }
 
-/** Two lists that are in order each, as one; of two at the same time the inbound one is the newer. */
+/** Merges two ordered lists; of two at the same time the inbound one counts as newer. */
 function merged<A extends { createdAt: Date }, B extends { createdAt: Date }>(
   inbound: A[],
   outbound: B[],

@@ -3,14 +3,14 @@ import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
 
 /**
- * The addresses among these that are strangers to an agent: it has sent no mail there, and has received none that was
- * proven to come from there. Addresses are compared as written: a sub-address is a stranger of its own.
+ * Returns those of the addresses that are strangers to an agent: it has sent no mail to them, and has received none
+ * proven to be from them. Addresses are compared as written: a sub-address is a separate stranger.
  */
 export function strangersAmong(s: Scope, agentId: string, addresses: readonly string[]): Verb<string[]> {
   return without(s, "known", agentId, addresses);
 }
 
-/** The addresses among these to which an agent has neither sent nor queued mail. */
+/** Returns those of the addresses to which the agent has neither sent nor queued mail. */
 export function unwrittenAmong(s: Scope, agentId: string, addresses: readonly string[]): Verb<string[]> {
   return without(s, "written", agentId, addresses);
 }
@@ -39,7 +39,7 @@ const insertWritten = statement(({ db, t: { correspondents } }, p: Params<NewCor
   db.insert(correspondents).values({ agentId: p.agentId, address: p.address, createdAt: p.now }).onConflictDoNothing(),
 );
 
-/** Notes to whom the agent has queued mail, for the limit on new recipients. It makes no address known. */
+/** Records the recipients of queued mail, for the limit on new recipients. It makes no address known. */
 export function* noteWritten(s: Scope, agentId: string, addresses: readonly string[], now: Date): Verb<void> {
   for (const address of new Set(addresses)) yield* insertWritten(s, { agentId, address, now });
 }
@@ -56,12 +56,12 @@ const insertKnown = statement(({ db, t: { correspondents } }, p: Params<NewCorre
     });
 });
 
-/** Makes an address known, because mail has left for it (`left`), or was proven to come from it (`heard`). */
+/** Makes an address known because mail has left for it (`left`), or was proven to come from it (`heard`). */
 export function* makeKnown(s: Scope, how: "left" | "heard", correspondent: NewCorrespondent): Verb<void> {
   yield* insertKnown(s, correspondent, how);
 }
 
-/** Undoes `makeKnown` with `left` when this message bounced and no other message has reached the address. */
+/** Undoes `makeKnown` with `left` if this message bounced and no other message has reached the address. */
 export function* forgetBounced(
   s: Scope,
   { agentId, address, messageId }: { agentId: string; address: string; messageId: string },

@@ -18,7 +18,7 @@ import type { OutboundContent } from "../schema.ts";
 const unproven = { ...mailFor("x").verdict, verified: false, verifiedDomain: null };
 
 onEveryDatabase((it) => {
-  /** The message really leaves: its one recipient is claimed, and the next host takes it. */
+  /** Makes the message leave: its one recipient is claimed, and the next host takes it. */
   const leave = async (sent: Outbound) => {
     const lease = { leaseUntil: later(9e6), leaseToken: unique("lease") };
     const lanes = [{ lane: sent.recipients[0]?.lane ?? "", free: 9_999 }];

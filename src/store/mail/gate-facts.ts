@@ -3,17 +3,17 @@ import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { strangersAmong } from "./correspondents.ts";
 import { isUnproven } from "./unproven.ts";
 
-/** What the gate wants to know of a message that is not stored yet. */
+/** What the gate needs to know about a message before it is stored. */
 export interface GateFacts {
-  /** Recipients to whom nothing has gone, and from whom nothing proven has come. */
+  /** Recipients that no mail has gone to, and that no proven mail has come from. */
   firstTime: string[];
-  /** Whether mail whose sender is not proven came in the conversation or from a recipient. */
+  /** Whether mail from an unproven sender came in the conversation, or came from a recipient. */
   unverified: boolean;
-  /** Texts of the conversation that a recipient has seen, those that came in first, then the newest; empty unless asked for. */
+  /** Texts of the conversation that recipients have seen: received, then sent, newest first. Empty unless asked for. */
   texts: SeenText[];
 }
 
-/** A text of a conversation and those of the recipients who have seen it. */
+/** A text of a conversation, and the recipients who have seen it. */
 export interface SeenText {
   subject: string;
   text: string;
@@ -37,9 +37,10 @@ export function* gateFacts(
 }
 
 /**
- * The texts of a conversation that recipients have seen. Mail that proved to be from one of them counts for all: its links
- * come from that person. Mail that left counts for those whom it reached, or will once a person has approved it. What an
- * unproven sender wrote counts for nobody: anybody may have put it into the conversation.
+ * The texts of a conversation that recipients have seen. Mail proven to be from one of them counts for all, since that
+ * person supplied its links. Mail that left counts for the recipients that it reached, or that it will reach after a
+ * person approved it. Mail from an unproven sender counts for no recipient: anyone may have put it into the
+ * conversation.
  */
 function* seenTexts(s: Scope, agentId: string, conversationId: string, addresses: string[]): Verb<SeenText[]> {
   const { messages, rawMail, outboundMessages: sent, outboundRecipients: recipients } = s.t;
@@ -76,7 +77,7 @@ function* seenTexts(s: Scope, agentId: string, conversationId: string, addresses
         and(
           eq(sent.agentId, agentId),
           eq(sent.conversationId, conversationId),
-          // What is held has been seen by nobody; what a person approved has been seen by that person.
+          // Held mail has been seen by no one; approved mail has been seen by the person who approved it.
           ne(sent.status, "pending_approval"),
           exists(s.db.select({ n: recipients.n }).from(recipients).where(reached)),
         ),

@@ -20,7 +20,7 @@ onDatabases(
       const forged = await addMessage(store, agent.id, {
         ...{ from: box("forged@people.example"), replyTo: box("drop@evil.example"), verdict: unproven },
       });
-      // As the database was before.
+      // The database as it was before the migration.
       const migration = migrations(place.dialect).find(({ name }) => name.includes("gate_memory"));
       const before = [
         ...["DROP TABLE unproven", "DELETE FROM correspondents WHERE address <> 'wrote@people.example'"],

@@ -36,7 +36,7 @@ onEveryDatabase((it) => {
   test("all recipients or none: when one cannot be stored, nothing of the message is there", async () => {
     const [a, b] = [await addAgent(it.store), await addAgent(it.store)];
     const mail = mailFor([a.id, b.id], { receivedAt: later(1) });
-    // The second recipient's row cannot be written, in the order in which they are written.
+    // Rows are written in order of mailbox; the second recipient's row cannot be written.
     const last = mail.recipients.sort((x, y) => (x.mailbox < y.mailbox ? -1 : 1))[1]!;
     const broken = { ...mail, recipients: [mail.recipients[0]!, { ...last, messageId: null as unknown as string }] };
     const heard: Signal[] = [];
@@ -95,7 +95,7 @@ onEveryDatabase((it) => {
 
   test("an event has at most 1,000 characters of a subject that its message has whole", async () => {
     const agent = await addAgent(it.store);
-    // Half a surrogate pair is no Unicode: strict readers of JSON refuse it.
+    // Half a surrogate pair is not valid Unicode: strict JSON parsers reject it.
     for (const [end, kept] of [
       ["bc", "b"],
       ["😀", "\ufffd"],
@@ -112,7 +112,7 @@ onEveryDatabase((it) => {
     const agent = await addAgent(it.store, { mode: "cloud" });
     const offer = { dedupeKey: unique("key") };
     const [first] = await it.store.acceptInbound(mailFor(agent.id, offer));
-    // A retry has another Received field on top, so other bytes.
+    // A retry has an additional Received field, so its bytes differ.
     const [again] = await it.store.acceptInbound(mailFor(agent.id, offer));
     expect(first?.fresh).toBe(true);
     expect(again?.fresh).toBe(false);
@@ -134,7 +134,7 @@ onEveryDatabase((it) => {
   });
 
   test("a message offered again reaches a recipient who has not got it yet", async () => {
-    // Addresses are stored in their order: those who have it already come first and last.
+    // Addresses are stored in order: the first and the last one have the message already.
     const name = unique("bot");
     const [a, b, c] = await Promise.all(
       ["a", "b", "c"].map((letter) => addAgent(it.store, { address: `${letter}${name}@agents.example` })),
@@ -169,12 +169,12 @@ onEveryDatabase((it) => {
     const second = await conversation(agent.id, id("2"));
     expect(first).not.toBe(second);
     expect(await conversation(agent.id, id("3"), [id("unknown"), id("1")])).toBe(first);
-    // A reply to the reply, of which only the last link is known.
+    // A reply to the reply; only the last reference is known.
     expect(await conversation(agent.id, id("4"), [id("3")])).toBe(first);
     expect(await conversation(agent.id, id("5"), [id("2"), id("1")])).toBe(second);
     expect(await conversation(agent.id, id("6"), [id("unknown")])).not.toBeOneOf([first, second]);
     expect(await conversation(other.id, id("7"), [id("1")])).not.toBe(first);
-    // However long the chain: the newest references are the last ones.
+    // However long the chain is, the newest references are the last ones.
     const chain = [...Array.from({ length: 2_000 }, (_, i) => id(`far-${i}`)), id("4")];
     expect(await conversation(agent.id, id("8"), chain)).toBe(first);
   });
@@ -185,7 +185,7 @@ onEveryDatabase((it) => {
       addMessage(it.store, agent.id, { emailMessageId, references });
     const offer = (await addOutbound(it.store, agent.id)).message;
     const question = await arrival(`<question-${agent.id}>`);
-    // By somebody who has seen both ids.
+    // From a sender who has seen both ids.
     const thief = await arrival(offer.emailMessageId);
     const again = await arrival(question.emailMessageId ?? "");
     expect(new Set([offer, question, thief, again].map(({ conversationId }) => conversationId)).size).toBe(4);
@@ -230,7 +230,7 @@ onEveryDatabase((it) => {
     const stored = await it.store.getMessage(`postmaster@${domain}`, rows[0]!.id);
     expect(stored?.message).toMatchObject({ userId: owner.id, recipient: `abuse@${domain}` });
     expect(await it.store.listAgents(owner.id)).toEqual([]);
-    // A role mailbox of a domain that nobody has is no mailbox, and neither is another local part.
+    // A role mailbox of an unhosted domain does not exist, and neither does one with another local part.
     for (const gone of [`postmaster@${unique("nobody")}.example`, `hostmaster@${domain}`])
       expect(await it.store.acceptInbound(mailFor(gone))).toEqual([]);
   });
@@ -242,7 +242,7 @@ onEveryDatabase((it) => {
     const offers = new Map<string, number>();
     const writing = Array.from({ length: writers }, async (_, w) => {
       for (let m = 0; m < each; m++) {
-        // Every fifth is offered again, and takes a number without leaving a message.
+        // Every fifth message is a repetition, which uses up a sequence number without storing a message.
         const dedupeKey = m % 5 === 4 ? `${agent.id}-${w}-${m - 1}` : `${agent.id}-${w}-${m}`;
         const [accepted] = await nodes[w % 2]!.store.acceptInbound(mailFor(agent.id, { dedupeKey }));
         offers.set(accepted!.message.id, accepted!.message.seq);
@@ -260,7 +260,7 @@ onEveryDatabase((it) => {
       if (rows.length > 0) continue;
       if (last) break;
       last = done;
-      // Lets the writers on; in memory all promises are settled in one turn otherwise.
+      // Lets the writers continue: in memory all promises would settle in one turn.
       await new Promise((resolve) => setImmediate(resolve));
     }
     await finished;
@@ -292,7 +292,7 @@ onEveryDatabase((it) => {
     const owner = await addAccount(store);
     await addAccount(store, later(-1_000)).then((older) => expect(older.createdAt < owner.createdAt).toBe(true));
     const first = await store.firstUser();
-    // RFC 5321 4.5.1: "postmaster" alone, in any case, is an address.
+    // RFC 5321 4.5.1: "postmaster" without a domain, in any case, is an address.
     for (const address of [
       "postmaster@agents.example",
       "Postmaster",

@@ -17,11 +17,11 @@ import { forgetUnproven, noteUnproven, noteUnsignedReplyTo } from "./unproven.ts
 
 export interface Accepted {
   message: MessageRow;
-  /** False when the same message had been stored for this recipient before. */
+  /** False if the same message was stored for this recipient before. */
   fresh: boolean;
 }
 
-// An update that changes nothing, because it waits for a sweep that may be deleting the same bytes.
+// An update that changes nothing: it waits for a sweep that may be deleting the same bytes.
 const insertRawMail = insertStatement(
   (t) => t.rawMail,
   (insert, { sha256 }) => insert.onConflictDoUpdate({ target: sha256, set: { sha256: sql`excluded.sha256` } }),
@@ -34,8 +34,8 @@ const insertMessage = insertStatement(
 
 /**
  * Stores an inbound message for each of its recipients, with its event and, for cloud agents, its delivery: all or
- * nothing. A message that was offered before is found, not stored again. A recipient whose mailbox has been deleted is
- * missing in the result.
+ * nothing. A repeated message is found, not stored again. A recipient whose mailbox has been deleted is missing from
+ * the result.
  */
 export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
   yield* insertRawMail(s, {
@@ -45,7 +45,7 @@ export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
     createdAt: mail.receivedAt,
   });
   const accepted: Accepted[] = [];
-  // Agents are locked in the order of their addresses, so that two messages cannot deadlock.
+  // Agents are locked in order of address, so that two messages cannot deadlock.
   const recipients = [...mail.recipients].sort((a, b) => (a.mailbox < b.mailbox ? -1 : 1));
   const words = searchWords(mail, mail.content, recipients.length);
   let previous = "";
@@ -55,7 +55,7 @@ export function* acceptInbound(s: Scope, mail: InboundMail): Verb<Accepted[]> {
     const one = yield* acceptFor(s, mail, recipient, words);
     if (one) accepted.push(one);
   }
-  // The bytes of a repeated message have a newer Received field, and no message refers to them.
+  // A repeated message has a newer Received field, so its bytes are new, and no stored message refers to them.
   if (!accepted.some(({ fresh }) => fresh)) yield* dropOrphanedRaw(s, [mail.raw.sha256]);
   return accepted;
 }

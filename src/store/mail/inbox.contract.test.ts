@@ -13,7 +13,7 @@ onEveryDatabase((it) => {
     ];
     await addMessage(it.store, (await addAgent(it.store)).id);
     const all: string[] = [];
-    // Several come in the same millisecond, and mail may be stored in another order than it came.
+    // Several arrive in the same millisecond, and mail may be stored in a different order from its arrival.
     for (let i = 0; i < 24; i++)
       all.push((await addMessage(it.store, agents[i % 2]!, { receivedAt: later(Math.floor(i / 3)) })).id);
     const early = await addMessage(it.store, agents[0]!, { receivedAt: later(-1) });

@@ -11,7 +11,7 @@ export interface InboxCursor {
 
 export type InboxFilter = Omit<MessageFilter, "conversationId">;
 
-/** One page of what all mailboxes of an account have received, by time; keyset, never offset. */
+/** One page of everything received in an account's mailboxes, by time; keyset, never offset. */
 export function* listInbox(
   s: Scope,
   userId: string,
@@ -48,7 +48,7 @@ export function* listInbox(
   return yield* withLabels(s, rows);
 }
 
-/** Rows behind the cursor, as one comparison: by two of them SQLite would walk there from the beginning. */
+/** Rows after the cursor, in a single comparison: with two, SQLite would scan from the beginning. */
 function beyond(s: Scope, sort: "asc" | "desc", after: InboxCursor): SQL {
   const { createdAt, id } = s.t.messages;
   const sign = sql.raw(sort === "asc" ? ">" : "<");

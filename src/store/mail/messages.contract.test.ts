@@ -120,7 +120,7 @@ onEveryDatabase((it) => {
     expect(await store.deleteMessage(a.id, idOf(a.id))).toBe(false);
     expect(await countRows(fresh)).toEqual({
       ...{ ...noRows, agents: 3, messages: 2, raw_mail: 1, message_search: 2 },
-      // The sender stays known to each agent.
+      // Each agent still knows the sender.
       correspondents: 3,
     });
     await store.deleteAgent(b.id, new Date());
@@ -211,7 +211,7 @@ onEveryDatabase((it) => {
     const { store } = fresh;
     const agents = await Promise.all(Array.from({ length: 30 }, () => addAgent(store, { mode: "cloud" })));
     const ids = agents.map((agent) => agent.id);
-    // 20 messages to 30 agents: more rows than one step takes.
+    // 20 messages to 30 agents: more rows than one step deletes.
     await Promise.all(
       Array.from({ length: 20 }, (_, i) => store.acceptInbound(mailFor(ids, { receivedAt: later(i) }))),
     );

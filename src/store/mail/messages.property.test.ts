@@ -1,4 +1,6 @@
-/** An agent's mailbox as a model: what is stored, marked, labelled and deleted is what lists, pages, filters and counts show. */
+/**
+ * Checks an agent's mailbox against a model: its lists, pages, filters and counts match what was stored and changed.
+ */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { addAccount, addAgent, later, mailFor } from "../../../test/store/rows.ts";
@@ -16,7 +18,7 @@ interface Message {
   labels: Set<string>;
   conversationId: string;
 }
-/** What came in: each mail for one agent or both, and perhaps offered again. */
+/** A received mail: for one agent or both, and perhaps offered again. */
 interface Mail {
   emailMessageId: string;
   references: string[];
@@ -28,7 +30,7 @@ interface Mail {
 interface Model {
   mails: Mail[];
   messages: Message[];
-  /** The last position of each agent. */
+  /** The last sequence number of each agent. */
   seqs: [number, number];
 }
 interface World {
@@ -38,13 +40,13 @@ interface World {
 
 const words = ["apple", "apples", "banana", "straße", "日本"];
 const labels = ["a", "B", "ä", "todo"];
-/** Counted from the newest, which is mostly meant. */
+/** Counted from the newest, which is usually the interesting one. */
 const which = fc.oneof(fc.constant(0), fc.nat(3), fc.nat(20));
 const chosen = <T>(list: readonly T[], index: number): T | undefined =>
   list.at(-1 - (index % Math.max(1, list.length)));
 const agentOf = ({ agents }: World, { agent }: Pick<Message, "agent">) => agents[agent] ?? "";
 
-/** The first messages that the model has of what is asked for. */
+/** The model's first messages that match the filter. */
 function wanted(model: Model, agent: number, filter: MessageFilter & { word?: string }): Message[] {
   return model.messages.filter((message) => {
     const mail = model.mails[message.mail] as Mail;
@@ -120,7 +122,7 @@ const accept = step<
       const known = model.messages.find((one) => one.agent === agent && one.mail === index);
       expect([isFresh, known?.id ?? message.id]).toEqual([known === undefined, message.id]);
       if (known) continue;
-      // The newest of the messages that it answers says which conversation it belongs to.
+      // The newest of the messages it replies to determines its conversation.
       const answered = model.messages.filter(
         (one) => one.agent === agent && mail.references.includes(model.mails[one.mail]?.emailMessageId ?? ""),
       );
@@ -155,7 +157,7 @@ const change = step<Model, World, { which: number; status: "read" | "unread" | n
     const message = chosen(model.messages, index);
     if (!message) return;
     const changes = { ...(status ? { status } : {}), addLabels: add, removeLabels: remove };
-    // Nobody else's agent has it.
+    // The other agent does not have it.
     const other = world.agents[1 - message.agent] ?? "";
     expect(await world.store.updateMessage(other, message.id, changes)).toBeNull();
     const answer = await world.store.updateMessage(agentOf(world, message), message.id, changes);
@@ -226,7 +228,7 @@ const list = step<
       });
       found.push(...rows.map((row) => shown({ ...row, agent, mail: 0, labels: new Set(row.labels) })));
       after = rows.at(-1)?.seq;
-      // A page that comes again would have no end.
+      // A page that repeats would never end.
       if (rows.length < page || found.length > model.messages.length) break;
     }
     const all = wanted(model, agent, word ? { ...filter, word } : filter).toSorted((a, b) => a.seq - b.seq);

@@ -19,8 +19,8 @@ export interface MessageFilter {
 export type LabelledMessage = MessageRow & { labels: string[] };
 
 /**
- * One page of an agent's messages in the order of arrival.
- * `after` is the `seq` of the last row of the page before; keyset, never offset.
+ * One page of an agent's messages, in order of arrival. `after` is the `seq` of the previous page's last row; keyset,
+ * never offset.
  */
 export function* listMessages(
   s: Scope,
@@ -61,7 +61,7 @@ export function* listMessages(
   return yield* withLabels(s, rows);
 }
 
-/** Longest subject in a notification: one line of RFC 5322 2.1.1. The message itself has the whole subject. */
+/** The longest subject in a notification: one line of RFC 5322 2.1.1. The message itself has the whole subject. */
 const NEWS_SUBJECT_CHARS = 998;
 
 const selectMessagesAfter = statement(
@@ -112,7 +112,7 @@ const selectLabels = statement(({ db, t: { messageLabels } }, p: Params<{ id: st
   db.select().from(messageLabels).where(eq(messageLabels.messageId, p.id)),
 );
 
-/** A message with its bytes and its parsed content, or null when the agent has no message of that id. */
+/** A message with its bytes and its parsed content; null if the agent has no message of that id. */
 export function* getMessage(s: Scope, agentId: string, id: string): Verb<StoredMail | null> {
   const [row] = yield* selectMessage(s, { id, agentId });
   if (!row) return null;
@@ -121,7 +121,7 @@ export function* getMessage(s: Scope, agentId: string, id: string): Verb<StoredM
   return { message, raw: row.raw, content: row.content };
 }
 
-/** Sets the read status; null when the agent has no such message. */
+/** Sets the read status; null if the agent has no such message. */
 export function* setReadStatus(s: Scope, agentId: string, id: string, status: ReadStatus): Verb<MessageRow | null> {
   const { messages } = s.t;
   const rows = yield* ask(
@@ -134,7 +134,7 @@ export function* setReadStatus(s: Scope, agentId: string, id: string, status: Re
   return rows[0] ?? null;
 }
 
-/** Changes status and labels in one step; null when the agent has no such message. */
+/** Changes status and labels in one step; null if the agent has no such message. */
 export function* updateMessage(
   s: Scope,
   agentId: string,
@@ -167,7 +167,7 @@ export function* updateMessage(
   return (yield* withLabels(s, [found]))[0] ?? null;
 }
 
-/** Deletes a message and, when no other message refers to them, its bytes. */
+/** Deletes a message, and its bytes if no other message refers to them. */
 export function* deleteMessage(s: Scope, agentId: string, id: string): Verb<boolean> {
   const { messages } = s.t;
   const gone = yield* ask(
@@ -183,14 +183,14 @@ export function* deleteMessage(s: Scope, agentId: string, id: string): Verb<bool
   return gone.length > 0;
 }
 
-/** Deletes all messages of an agent, which gets no more until the transaction ends. */
+/** Deletes all messages of an agent, which receives no more until the transaction ends. */
 export function* dropMessagesOf(s: Scope, agentId: string): Verb<void> {
   const { messages, agents } = s.t;
   yield* ask(s.locked(s.db.select({ id: agents.id }).from(agents).where(eq(agents.id, agentId))));
   yield* dropMessages(s, eq(messages.agentId, agentId));
 }
 
-/** Deletes up to `limit` of an agent's messages; returns how many went. */
+/** Deletes up to `limit` of an agent's messages; returns how many were deleted. */
 export function* dropSomeMessagesOf(s: Scope, agentId: string, limit: number): Verb<number> {
   const { messages, agents } = s.t;
   yield* ask(s.locked(s.db.select({ id: agents.id }).from(agents).where(eq(agents.id, agentId))));
@@ -198,14 +198,14 @@ export function* dropSomeMessagesOf(s: Scope, agentId: string, limit: number): V
   return yield* dropMessages(s, inArray(messages.id, some));
 }
 
-/** Deletes up to `limit` messages older than `before`; returns how many went. */
+/** Deletes up to `limit` messages older than `before`; returns how many were deleted. */
 export function* sweepMessages(s: Scope, before: Date, limit: number): Verb<number> {
   const { messages } = s.t;
   const old = s.db.select({ id: messages.id }).from(messages).where(lt(messages.createdAt, before)).limit(limit);
   return yield* dropMessages(s, inArray(messages.id, old));
 }
 
-/** Deletes messages, and their bytes where no other message refers to them. Returns how many. */
+/** Deletes messages, and their bytes if no other message refers to them. Returns how many were deleted. */
 function* dropMessages(s: Scope, which: SQL): Verb<number> {
   const { messages } = s.t;
   const gone = yield* ask(s.db.delete(messages).where(which).returning({ raw: messages.rawSha256 }));
@@ -216,14 +216,14 @@ function* dropMessages(s: Scope, which: SQL): Verb<number> {
   return gone.length;
 }
 
-/** Deletes the raw mails among these that no message refers to any more. */
+/** Deletes those of the raw mails that no message refers to any more. */
 export function* dropOrphanedRaw(s: Scope, hashes: string[]): Verb<void> {
   const { rawMail, messages } = s.t;
   const unique = [...new Set(hashes)];
   // Both databases bound the number of parameters in one statement.
   for (let i = 0; i < unique.length; i += 500) {
     const some = inArray(rawMail.sha256, unique.slice(i, i + 500));
-    // Locked first: a transaction that deletes another message of these bytes ends before the next statement looks.
+    // Locked first: another transaction that deletes a message of these bytes ends before the next statement looks.
     yield* ask(s.locked(s.db.select({ sha256: rawMail.sha256 }).from(rawMail).where(some).orderBy(rawMail.sha256)));
     yield* ask(
       s.db

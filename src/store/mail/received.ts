@@ -1,6 +1,7 @@
 /**
- * A received message on its way through the store: what is kept of the mail, the columns, the row, and the row's members on
- * the wire. The API's lists and details, the event, the frame and the webhook's body all begin with the functions below.
+ * A received message on its way through the store: the parts kept of the mail, the columns, the row, and the row's
+ * members on the wire. The API's lists and details, the event, the frame and the webhook's body all start from the
+ * functions below.
  */
 import { getTableColumns } from "drizzle-orm";
 import {
@@ -18,10 +19,10 @@ import { ReceivedData } from "../../wire/message.ts";
 import { optional, pick } from "../../wire/words.ts";
 import type { Kit } from "../engine/kit.ts";
 
-/** A subject in an event, whose row shall stay small; the message has it whole. */
+/** The subject's length in an event, whose row must stay small; the message has the whole subject. */
 const EVENT_SUBJECT_CHARS_MAX = 1_000;
 
-/** What was read from a raw message once and is shared by all its recipients. */
+/** What was parsed from a raw message once, and is shared by all its recipients. */
 export interface MailContent {
   text: string;
   html: string | null;
@@ -44,7 +45,7 @@ export function messagesTable(k: Kit) {
     eventId: k.text("event_id").notNull(),
     conversationId: k.text("conversation_id").notNull(),
     emailMessageId: k.text("email_message_id"),
-    /** SHA-256 over envelope sender, Message-ID, received bytes and verdict: a re-offered message finds its first copy. */
+    /** SHA-256 over envelope sender, Message-ID, received bytes and verdict: a repetition finds its first copy. */
     dedupeKey: k.text("dedupe_key"),
     envelopeFrom: k.text("envelope_from").notNull(),
     recipient: k.text("recipient").notNull(),
@@ -61,11 +62,11 @@ export function messagesTable(k: Kit) {
     verifiedDomain: k.text("verified_domain"),
     domainCheck: k.text("domain_check").notNull(),
     authentication: k.json<Authentication>("authentication").notNull(),
-    /** What says that no person wrote it: the keyword of Auto-Submitted, List-Id, Precedence. */
+    /** Signs that no person wrote it: the keyword of Auto-Submitted, List-Id, Precedence. */
     autoSubmitted: k.text("auto_submitted"),
     listId: k.text("list_id"),
     precedence: k.text("precedence"),
-    /** The Message-ID that it answers, with brackets. */
+    /** The Message-ID it replies to, with brackets. */
     inReplyTo: k.text("in_reply_to"),
     rawSha256: k.text("raw_sha256").notNull(),
     createdAt: k.time("created_at").notNull(),
@@ -74,10 +75,10 @@ export function messagesTable(k: Kit) {
 
 export type MessageRow = ReturnType<typeof messagesTable>["$inferSelect"];
 
-/** One inbound message for all its recipients on this server, ready to be stored. */
+/** One inbound message for all its recipients on this server, ready to store. */
 export interface InboundMail {
   envelopeFrom: string;
-  /** Recipient as the envelope gave it, the mailbox it reaches, and the id its message gets. */
+  /** The recipient as given in the envelope, the mailbox it reaches, and the id of its message. */
   recipients: { address: string; mailbox: string; messageId: string }[];
   raw: { sha256: string; bytes: Uint8Array };
   content: MailContent;
@@ -92,7 +93,7 @@ export interface InboundMail {
   snippet: string;
   entityType: EntityType;
   verdict: Verdict;
-  /** What says that no person wrote it. */
+  /** Signs that no person wrote it. */
   autoSubmitted: string | null;
   listId: string | null;
   precedence: string | null;
@@ -102,7 +103,7 @@ export interface InboundMail {
   receivedAt: Date;
 }
 
-/** What is kept of a mail that was read. */
+/** The parts of a parsed mail that are kept. */
 export function keptOf(mail: ReadMail) {
   return {
     content: {
@@ -125,7 +126,7 @@ export function keptOf(mail: ReadMail) {
   } satisfies Partial<InboundMail>;
 }
 
-/** The row of a message for one of its recipients. `agent` has the mailbox, and the sequence number that the row takes. */
+/** A message's row for one of its recipients. `agent` gives the mailbox, and the sequence number that the row takes. */
 export function receivedRow(
   mail: InboundMail,
   recipient: InboundMail["recipients"][number],
@@ -166,7 +167,7 @@ export function receivedRow(
   };
 }
 
-/** Columns that no frame shows. A socket's reader goes without them: they are more than half of a row, and some are long. */
+/** Columns that no frame shows. A socket's reader skips them: they are more than half of a row, and some are long. */
 const unframed = [
   "agentId",
   "userId",
@@ -197,7 +198,7 @@ export function frameColumns(messages: ReturnType<typeof messagesTable>) {
   return Object.fromEntries(framed) as Pick<typeof all, keyof FrameRow>;
 }
 
-/** What a frame has of a message, by its names on the wire. */
+/** A frame's members of a message, by their names on the wire. */
 export function frameOnWire(row: FrameRow) {
   return {
     event_id: row.eventId,
@@ -215,7 +216,7 @@ export function frameOnWire(row: FrameRow) {
   };
 }
 
-/** What a message has on the wire, by all its names there: each shape picks what its schema names. */
+/** All members of a message, by their names on the wire; each shape picks those in its schema. */
 export function messageOnWire(row: MessageRow) {
   return {
     ...frameOnWire(row),
@@ -237,12 +238,12 @@ export function messageOnWire(row: MessageRow) {
   };
 }
 
-/** What was read from the bytes, on the wire. */
+/** The content parsed from the bytes, on the wire. */
 export function contentOnWire({ replyText, ...content }: MailContent) {
   return { ...content, reply_text: replyText };
 }
 
-/** What the event `message.received` says of a message. */
+/** A message's data in the event `message.received`. */
 export function receivedData(row: MessageRow) {
   const subject = row.subject.slice(0, EVENT_SUBJECT_CHARS_MAX).toWellFormed();
   return pick(ReceivedData, { ...messageOnWire(row), subject });

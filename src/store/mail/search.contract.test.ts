@@ -31,7 +31,7 @@ test.each([
   expect(indexed(1).join(" ").length).toBeLessThanOrEqual(200_001);
 });
 
-/** Messages by name, as they are searched. */
+/** The messages searched, by name. */
 const mails = {
   invoice: {
     subject: "Invoice #2026-0815 from ACME",
@@ -69,7 +69,7 @@ const mails = {
 
 type Name = keyof typeof mails;
 
-/** What is asked, and what is found: the same everywhere. */
+/** Queries and the messages they find, the same on both databases. */
 const queries: [query: string, found: Name[]][] = [
   ["invoice", ["invoice"]],
   ["INVOICE acme", ["invoice"]],
@@ -125,7 +125,7 @@ const queries: [query: string, found: Name[]][] = [
   [`${"party ".repeat(16)}nobody-reads-this-far`, ["emoji"]],
 ];
 
-/** Queries that say nothing, or try to say something to the database. */
+/** Queries without words, or that try to inject database syntax. */
 const hostile = [
   " ",
   "*",
@@ -172,7 +172,7 @@ onEveryDatabase((it) => {
     for (const [query] of queries) answers.push([query, await find(query)]);
     expect(answers).toEqual(queries);
     for (const query of hostile) expect(await find(query)).toEqual([]);
-    // An empty query is no condition.
+    // An empty query sets no condition.
     expect(await find("")).toHaveLength(Object.keys(mails).length);
   });
 
@@ -193,7 +193,7 @@ onEveryDatabase((it) => {
 
   test("a message with more text than the index holds is stored, and its beginning is found", async () => {
     const agent = await addAgent(it.store);
-    // Every word is another one, of three-byte letters; the ligature unfolds to eighteen letters.
+    // Every word is different, and made of three-byte letters; the ligature expands to eighteen letters.
     const words = Array.from({ length: 60_000 }, (_, i) => `ж${i.toString(36)}ᎠᎡᎢ${i}`).join(" ");
     const to = Array.from({ length: 10_000 }, (_, i) => ({ address: `person${i}@many.example`, name: `Nr ${i}` }));
     const { id } = await addMessage(it.store, agent.id, { to, content: { text: `${words} ${"ﷺ".repeat(100_000)}` } });

@@ -1,4 +1,4 @@
-/** Full-text search: any text is a query, a message is found by each of its words, and both databases find the same ones. */
+/** Full-text search: any text is a query, a message is found by each word, and both databases find the same ones. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { addAgent, addMessage } from "../../../test/store/rows.ts";
@@ -47,14 +47,14 @@ const oddText = textWith([
 const fewWords = fc
   .array(fc.constantFrom("inv", "invoice", "inventory", "bücher", "bucher", "buch"), { maxLength: 3 })
   .map((words) => words.join(" "));
-// A final sigma stands at the end of a word.
+// Excludes texts with a final sigma inside a word.
 const anyText = fc
   .oneof(oddText, fewWords)
   .filter((text) => !/ς[\p{L}\p{N}\p{M}]/u.test(text.normalize("NFKD").toLowerCase()));
 
-/** The words of a text as a person sees them: runs of letters and digits, with their marks, ligatures taken apart. */
+/** The words of a text as a person sees them: runs of letters and digits with their marks, ligatures expanded. */
 const runs = (text: string) => text.normalize("NFKD").match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu) ?? [];
-/** A text without what a search passes over: marks, and the case of letters. */
+/** A text without what a search ignores: marks, and the case of letters. */
 const plain = (text: string) =>
   sigma(
     text
@@ -87,7 +87,7 @@ onDatabases(
       const search = async (q: string) =>
         (await store.listMessages(agent.id, { q }, { sort: "desc", limit: 1_000 })).map(({ id }) => id);
       await holds(
-        // An empty query is none.
+        // An empty query sets no condition.
         fc.asyncProperty(
           anyText.map(cleanText),
           anyText.map(cleanText),
@@ -97,7 +97,7 @@ onDatabases(
             const { id } = await addMessage(store, agent.id, { subject, content: { text } });
             for (const word of [...runs(subject), ...runs(text)].slice(0, 6)) {
               expect(await search(word)).toContain(id);
-              // Not where a letter has no other case by itself: the capitals of "Straße" are those of "Strasse".
+              // Skipped if upper-casing changes the letters: the capitals of "Straße" are those of "Strasse".
               const beginning = [...word].slice(0, 1 + (length % word.length)).join("");
               const upper = beginning.toUpperCase();
               if (plain(upper) === plain(beginning)) expect(await search(upper)).toContain(id);
@@ -107,7 +107,7 @@ onDatabases(
             const all = plain([subject, text, "alice@sender.example Alice", agent.id].join(" "));
             const asked = wordsOf(plain(query)).map((word) => word.slice(0, 100));
             const letters = new Set(asked.filter((word) => word.length === 1));
-            // Of longer queries only a part counts.
+            // Of longer queries only the first part counts.
             if (asked.length <= 16 && letters.size <= 3)
               expect(found.includes(id)).toBe(asked.length > 0 && asked.every((word) => has(all, word)));
             await store.deleteMessage(agent.id, id);
@@ -119,17 +119,17 @@ onDatabases(
   },
 );
 
-/** The words of a text, where each character of Chinese and Japanese is one. */
+/** The words of a text; each Chinese or Japanese character is a word. */
 function wordsOf(text: string): string[] {
   return runs(text.replace(/[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/gu, " $& "));
 }
 
-/** Whether a word of the text begins so. */
+/** Whether a word of the text begins with `word`. */
 function has(text: string, word: string): boolean {
   return wordsOf(text).some((one) => one.startsWith(word));
 }
 
-/** One form of the letter for all places. */
+/** Replaces the forms of sigma by one. */
 function sigma(text: string): string {
   return text.replaceAll("ς", "σ");
 }

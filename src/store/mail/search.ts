@@ -4,29 +4,27 @@ import type { Scope, Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
 import type { MailContent, MessageRow } from "../schema.ts";
 
-/** Characters of the head, and of the body, that are indexed: both together stay under the 1 MiB of a tsvector. */
+/** Characters indexed of the head, and of the body: together they stay under the 1 MiB limit of a tsvector. */
 const INDEXED_TEXT_MAX = 100_000;
 /**
- * Distinct words of one message that are indexed for all its recipients together, about 1 µs each in SQLite: mail to a
+ * Distinct words indexed of one message, for all its recipients together, at about 1 µs each in SQLite: mail to a
  * hundred agents must not block the server. A long letter has some 2,000.
  */
 const INDEXED_WORDS_MAX = 50_000;
-/** Words that are indexed for each of many recipients at least. */
+/** The least number of words indexed for each of many recipients. */
 const RECIPIENT_WORDS_MIN = 500;
-/** Characters normalized at once: one may become 18. */
+/** Characters normalized at a time: one may expand to 18. */
 const FOLDED_PIECE = 1_000;
-/** Longer words are cut, in messages and in queries alike. A lexeme of Postgres has at most 2,046 bytes. */
+/** Longer words are cut, in messages as in queries. A Postgres lexeme has at most 2,046 bytes. */
 const WORD_LENGTH_MAX = 100;
-/** Words of a query that are looked for; the rest is ignored. */
+/** Words of a query that are searched for; the rest are ignored. */
 const QUERY_WORDS_MAX = 16;
-/** Words of one letter or digit that are looked for: each reads a large part of the index. */
+/** Single-character words that are searched for: each reads a large part of the index. */
 const QUERY_LETTERS_MAX = 3;
-/** Characters of a query that are read: `QUERY_WORDS_MAX` words end before. */
+/** Characters of a query that are read; `QUERY_WORDS_MAX` words end before that. */
 const QUERY_TEXT_MAX = 4 * QUERY_WORDS_MAX * WORD_LENGTH_MAX;
 
-/**
- * The index in SQLite, a virtual table, and in Postgres. They are not in the schema, as they have no column in common.
- */
+/** The index in SQLite, a virtual table, and in Postgres. They are not in the schema because they share no column. */
 const ftsIndex = sqliteTable("message_search", { rowid: integer("rowid"), document: text("document") });
 const tsvectorIndex = sqliteTable("message_search", { messageId: text("message_id"), document: text("document") });
 
@@ -47,7 +45,7 @@ export function* indexMessage(s: Scope, row: MessageRow, words: string): Verb<vo
   yield* insertDocument(s, { id: row.id, document: `${ownerWord(row.agentId)} ${words}`.trim() });
 }
 
-/** The words by which a message is found, each once, separated by spaces. They are the same for all its recipients. */
+/** The words that find a message, each once, separated by spaces. They are the same for all its recipients. */
 export function searchWords(
   mail: Pick<MessageRow, "subject" | "from" | "to" | "cc">,
   content: Pick<MailContent, "text" | "attachments">,
@@ -61,15 +59,15 @@ export function searchWords(
 }
 
 /**
- * The condition for messages in which each word of `query` begins a word. Any text is a valid query. The agent only
- * narrows the search, so that its cost does not grow with other mailboxes; the caller must still compare the owner.
- * Null: of all agents.
+ * The condition for messages in which each word of `query` begins a word. Any text is a valid query. `agentId` only
+ * narrows the search, so that its cost does not grow with other mailboxes; the caller must still compare the owner. If
+ * null, all agents' messages are searched.
  */
 export function matching(s: Scope, agentId: string | null, query: string): SQL {
   const { messages } = s.t;
   const terms = queryWords(query);
   const owner = agentId === null ? [] : [ownerWord(agentId)];
-  // A query of punctuation alone matches nothing.
+  // A query of only punctuation matches nothing.
   if (terms.length === 0) return sql`1 = 0`;
   return s.dialect === "sqlite"
     ? sql`messages.n in (select rowid from message_search
@@ -88,8 +86,8 @@ function spelled(word: string): string[] {
 }
 
 /**
- * The words of a query that are looked for: the first 16, but only three single letters or digits. A word that begins
- * another word is left out, because the other implies it.
+ * The words of a query that are searched for: the first 16, with at most three single letters or digits. A word that
+ * begins another word is left out, because the other implies it.
  */
 export function queryWords(query: string): string[] {
   const asked = [...new Set(words(query.slice(0, QUERY_TEXT_MAX)).slice(0, QUERY_WORDS_MAX))];
@@ -98,12 +96,12 @@ export function queryWords(query: string): string[] {
   return narrow.filter((word) => !/^[a-z0-9]$/.test(word) || ++letters <= QUERY_LETTERS_MAX);
 }
 
-/** The word for an agent in the index. No text has it, because of the §; no address is longer (RFC 5321 4.5.3.1). */
+/** The word for an agent in the index. The § keeps it out of texts; no address is longer (RFC 5321 4.5.3.1). */
 function ownerWord(agentId: string): string {
   return `§${agentId.slice(0, 320).replace(/[^a-z0-9]/g, "§")}`;
 }
 
-/** The words of the part of a text that is indexed. */
+/** The words of the indexed part of a text. */
 function indexed(text: string): string[] {
   const found: string[] = [];
   let length = 0;
@@ -117,10 +115,10 @@ function indexed(text: string): string[] {
 
 /**
  * The words of a text: runs of letters and digits, lower-cased, without diacritics. Chinese and Japanese are written
- * without spaces; each of their characters counts as a word.
+ * without spaces, so each of their characters counts as a word.
  */
 function words(text: string): string[] {
-  // Most mail is ASCII, which takes a tenth of the time without the classes of Unicode.
+  // Most mail is ASCII, which takes a tenth of the time without Unicode classes.
   if (/^[\x00-\x7f]*$/.test(text))
     return (text.toLowerCase().match(/[a-z0-9]+/g) ?? []).map((word) => word.slice(0, WORD_LENGTH_MAX));
   const folded = decomposed(text)
@@ -134,7 +132,7 @@ function words(text: string): string[] {
 function decomposed(text: string): string {
   let result = "";
   for (let at = 0; at < text.length && result.length < INDEXED_TEXT_MAX; ) {
-    // A surrogate pair stays together.
+    // Keeps a surrogate pair together.
     const end = at + FOLDED_PIECE + (/[\ud800-\udbff]/.test(text[at + FOLDED_PIECE - 1] ?? "") ? 1 : 0);
     result += text.slice(at, end).normalize("NFKD");
     at = end;

@@ -4,19 +4,16 @@ import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
 import type { MessageRow } from "../schema.ts";
 
-/** Addresses remembered of one message, from its authors and its Reply-To: more than a person would answer. */
+/** Addresses remembered per message, from its authors and Reply-To: more than a person would answer. */
 const ADDRESSES_MAX = 100;
 
 const conversationKey = (id: string) => `conversation ${id}`;
-/** A sub-address reaches the same person, so it counts as the address. */
+/** A sub-address reaches the same person, so it counts as the address itself. */
 const addressKey = (address: string) => `address ${mailboxAddress(address) ?? address}`;
 /** Also finds addresses that older versions stored with their sub-address. */
 const addressKeys = (address: string) => [...new Set([addressKey(address), `address ${address}`])];
 
-/**
- * Remembers a message with an unproven sender by its conversation, its authors and its Reply-To, even after it is
- * deleted.
- */
+/** Remembers a message with an unproven sender by its conversation, authors and Reply-To, even after it is deleted. */
 export function* noteUnproven(s: Scope, message: MessageRow): Verb<void> {
   const { conversationId, from, replyTo } = message;
   yield* note(s, message, [conversationKey(conversationId), ...addressesOf([...from, ...replyTo])]);
@@ -84,7 +81,7 @@ export function* isUnproven(
   return found.length > 0;
 }
 
-/** Forgets up to `limit` conversations and addresses that had no unproven mail since `before`. */
+/** Forgets up to `limit` conversations and addresses that have had no unproven mail since `before`. */
 export function* sweepUnproven(s: Scope, before: Date, limit: number): Verb<number> {
   const { unproven } = s.t;
   const old = yield* ask(

@@ -26,7 +26,7 @@ onEveryDatabase((it) => {
     expect(await store.expireHolds(later(TTL_MS), 100)).toBe(2);
     expect(await store.expireHolds(later(TTL_MS), 100)).toBe(0);
     const by = { reviewedBy: "expiry", reviewedAt: later(TTL_MS), noticeDueAt: null };
-    const reason = "Nobody decided in time.";
+    const reason = "No one decided in time.";
     expect(await store.getOutbound(rejecting.userId, no.message.id)).toMatchObject({
       message: { status: "expired_rejected", rejectionReason: reason, ...by },
       recipients: [{ status: "cancelled", queue: "done" }],

@@ -7,10 +7,10 @@ import type { Store } from "../store.ts";
 import type { Edit } from "./holds.ts";
 import type { Outbound } from "./outbound.ts";
 
-const hold = { rule: "outside", reason: "It leaves this account." } as const;
+const hold = { rule: "outside", reason: "It goes to an address outside this account." } as const;
 
 onEveryDatabase((it) => {
-  /** A message that an agent handed in before its gate was switched on, with these of its recipients claimed. */
+  /** A message submitted before its agent's gate was switched on, with this many of its recipients claimed. */
   async function waiting(claimed: number): Promise<{ sent: Outbound; mine: RecipientRow[]; gate: Gate }> {
     const agent = await addAgent(it.store);
     const lane = unique("lane");

@@ -19,7 +19,7 @@ const approve = { kind: "approve", edit: null } as const;
 const reject = { kind: "reject", reason: "Too friendly." } as const;
 
 onEveryDatabase((it) => {
-  /** A watched agent and a message of it that waits. */
+  /** An agent with a gate, and one of its messages, held. */
   async function held(recipients = ["bob@people.example"], store = it.store) {
     const agent = await watch(store, (await addAgent(store)).id);
     const { message } = await addOutbound(store, agent.id, { recipients });
@@ -66,7 +66,7 @@ onEveryDatabase((it) => {
       ...{ action: "approve", decidedBy: "ann@people.example", how: "session", ip: "192.0.2.7" },
       ...{ contentHash: message.contentHash, detail: null, createdAt: later(60_000) },
     });
-    // Known is who gets the mail, not whom it was approved for.
+    // Approval makes no recipient known; only mail that leaves does.
     const recipients = ["bob@people.example", "eve@people.example"];
     expect(await strangers(agent.id, recipients)).toEqual(recipients);
   });
@@ -277,7 +277,7 @@ onEveryDatabase((it) => {
     }
     const failed = (await Promise.allSettled(work.map((run) => run()))).filter((one) => one.status === "rejected");
     expect(failed).toEqual([]);
-    // Whatever came first, each held message has at most one decision, and the queue follows the pauses.
+    // Whichever came first, each held message has at most one decision, and the queue follows the pauses.
     const audit = await one.listAudit(userId, { limit: 1_000 });
     expect(new Set(audit.map((entry) => entry.messageId)).size).toBe(audit.length);
     await one.pauseAccount(userId, true);
@@ -308,7 +308,7 @@ onEveryDatabase((it) => {
   });
 });
 
-/** What a reviewer makes of any message, for these recipients. */
+/** A reviewer's edit of any message, for these recipients. */
 function edited(recipients: Edit["recipients"]): Edit {
   const mailbox = { address: "carol@people.example", name: "" };
   return {

@@ -32,26 +32,26 @@ import {
 import { lockRecipients, refreshStatus } from "./queue.ts";
 import { refuseSuppressed } from "./send-limits.ts";
 
-/** A message as a reviewer changed it. */
+/** A message as changed by a reviewer. */
 export interface Edit {
   subject: string;
   snippet: string;
   content: OutboundContent;
   contentHash: string;
-  /** What reviewers would be shown of it; null makes it when somebody looks. */
+  /** What reviewers would be shown of it; null computes it when it is first looked at. */
   review: HeldReview | null;
   raw: Buffer;
   recipients: { address: string; kind: RecipientKind; lane: string }[];
 }
 
 export interface Decision {
-  /** The account whose message it must be; null for a link, whose signature says which message it is about. */
+  /** The account that must own the message; null for a link, whose signature names the message. */
   userId: string | null;
   id: string;
   verdict: { kind: "approve"; edit: Edit | null } | { kind: "reject"; reason: string };
-  /** What was shown to whoever decides; null when nobody says. */
+  /** The hash of the content shown to the reviewer; null if unknown. */
   contentHash: string | null;
-  /** An address. */
+  /** An email address. */
   by: string;
   how: DecisionChannel;
   ip: string | null;
@@ -60,15 +60,15 @@ export interface Decision {
 
 export type Decided =
   | { kind: "done"; outbound: Outbound }
-  /** Somebody was faster, or it waits for nobody. */
+  /** It was decided already, or does not wait for a decision. */
   | { kind: "decided"; outbound: Outbound }
-  /** The message is another one than was shown. */
+  /** The message has changed since it was shown. */
   | { kind: "superseded"; outbound: Outbound };
 
 /**
- * Decides about a held message, once: whoever comes second learns who was first. Approving queues it, with the edit if
- * there is one; rejecting ends it. Null when there is no such message. Failure `recipient_suppressed`, and it stays
- * held, when it may not leave any more.
+ * Decides a held message, once: a second reviewer learns of the first decision. Approving queues it, with the edit if
+ * there is one; rejecting ends it. Null if there is no such message. Failure `recipient_suppressed`, and the message
+ * stays held, if it can no longer leave.
  */
 export function* decideHold(s: Scope, decision: Decision): Verb<Decided | null> {
   const { id, verdict, now } = decision;
@@ -89,7 +89,7 @@ export function* decideHold(s: Scope, decision: Decision): Verb<Decided | null> 
   } else {
     const { edit } = verdict;
     const after = edit ? yield* applyEdit(s, message, edit, now) : message;
-    // A person may press the wrong key: the agent's time for second thoughts is theirs too.
+    // A reviewer may press the wrong key, so the agent's undo time applies to approvals too.
     const notBefore = new Date(now.getTime() + agent.undoSeconds * 1000);
     yield* letGo(s, agent, after, by, { status: "queued", isReviewed: true, now, notBefore });
     const before = originalOf(message);
@@ -101,7 +101,7 @@ export function* decideHold(s: Scope, decision: Decision): Verb<Decided | null> 
   return done && { kind: "done", outbound: done };
 }
 
-/** Replaces what a held message says and whom it goes to. What the agent wrote is kept beside it. */
+/** Replaces the content and recipients of a held message; `original` keeps what the agent wrote. */
 function* applyEdit(s: Scope, message: OutboundRow, edit: Edit, now: Date): Verb<OutboundRow> {
   const { outboundMessages: messages, outboundRaw, outboundRecipients } = s.t;
   const { subject, snippet, content, contentHash, review } = edit;
@@ -110,7 +110,7 @@ function* applyEdit(s: Scope, message: OutboundRow, edit: Edit, now: Date): Verb
   yield* ask(s.db.update(outboundRaw).set({ bytes: edit.raw }).where(eq(outboundRaw.messageId, message.id)));
   const mine = eq(outboundRecipients.messageId, message.id);
   yield* ask(s.db.delete(outboundRecipients).where(and(mine, eq(outboundRecipients.queue, "held"))));
-  // Some may have got it before the gate was asked again: they are not written to a second time.
+  // Recipients that got it before the gate held the rest are not written to a second time.
   const gone = yield* recipientsOf(s, message.id);
   const first = Math.max(0, ...gone.map(({ n }) => n + 1));
   const others = edit.recipients.filter(({ address }) => !gone.some((one) => one.address === address));
@@ -148,8 +148,8 @@ function originalOf({ subject, content }: OutboundRow): OriginalContent {
 }
 
 /**
- * Queues what was held; its agent is locked. `isReviewed`: it was decided about, so the gate is not asked when its turn
- * comes. Failure `recipient_suppressed`, before anything is done, when it may not leave.
+ * Queues a held message; its agent is locked. `isReviewed`: a decision was made, so the gate is not asked when its turn
+ * comes. Failure `recipient_suppressed`, before any change, if it cannot leave.
  */
 function* letGo(
   s: Scope,
@@ -166,11 +166,11 @@ function* letGo(
   yield* ask(
     s.db
       .update(messages)
-      // The expiry stays, for an approval can be taken back.
+      // The expiry stays, because an approval can be taken back.
       .set({
         status,
         noticeDueAt: null,
-        // What is let go unreviewed is the loop breaker's no more, whoever holds it next.
+        // Released without a review, it no longer belongs to the loop breaker, even if it is held again.
         ...(isReviewed ? { reviewedAt: now, reviewedBy: by } : { loopKey: null }),
       })
       .where(eq(messages.id, message.id)),
@@ -181,7 +181,7 @@ function* letGo(
       .set({ status: "queued", queue: isPaused ? "paused" : "ready", nextAttemptAt: notBefore, updatedAt: now })
       .where(and(eq(outboundRecipients.messageId, message.id), eq(outboundRecipients.queue, "held"))),
   );
-  // Held only in part, it may be on its way to others.
+  // If it was held only in part, it may be on its way to other recipients.
   yield* refreshStatus(s, message.id, { status });
   yield* noteWritten(
     s,
@@ -224,9 +224,9 @@ function* refuse(
 }
 
 /**
- * Holds a message whose turn has come, because the gate of its agent holds it now. `held`: it waits for a decision, and
- * the recipient is nobody's any more. `changed`: the gate was changed meanwhile, so it has to be asked again. `gone`: the
- * lease has passed to somebody else, or the message is gone or decided; nothing is done.
+ * Holds a message whose turn has come, because its agent's gate now holds it. `held`: it waits for a decision, and the
+ * lease has ended. `changed`: the gate was changed meanwhile, so it must be asked again. `gone`: the lease has passed
+ * to another claimer, or the message is gone or decided; nothing is done.
  */
 export function* holdQueued(
   s: Scope,
@@ -252,7 +252,7 @@ export function* holdQueued(
   const isFirst = message.status !== "pending_approval";
   if (isFirst && !sameGate(agent, gate.settings)) return "changed";
 
-  // What is in somebody else's hand is theirs: it leaves, or is held when its gate is asked. What was tried is under way.
+  // Recipients leased to another claimer stay with it: they leave, or are held by its check. A tried one is on its way.
   const waiting = before.filter(
     (row) => row === mine || (row.leaseToken === null && row.attempts === 0 && ["ready", "paused"].includes(row.queue)),
   );
@@ -281,7 +281,7 @@ export function* holdQueued(
   return "held";
 }
 
-/** Keeps what was made for the reviewers of a held message, unless the message has changed since. */
+/** Stores the review of a held message, unless the message has changed since. */
 export function* storeReview(s: Scope, id: string, review: HeldReview): Verb<void> {
   const { outboundMessages: messages } = s.t;
   yield* ask(
@@ -294,19 +294,19 @@ export function* storeReview(s: Scope, id: string, review: HeldReview): Verb<voi
 
 type Told = "message.approved" | "message.rejected" | "message.expired";
 
-/** A decision's event, without what all of them say of their message. */
+/** A decision's event, without the members that all of them share. */
 type Tale = { [T in Told]: { type: T } & Omit<EventData[T], "message_id" | "agent_id" | "conversation_id"> }[Told];
 
 function* tell(s: Scope, message: OutboundRow, { type, ...more }: Tale, now: Date): Verb<void> {
   const { userId, agentId, id, conversationId } = message;
   const data = { message_id: id, agent_id: agentId, conversation_id: conversationId, ...more };
-  // Type and data have come apart for the compiler, and belong together as `Tale` says.
+  // TypeScript cannot see that type and data belong together, as `Tale` says.
   yield* addEvent(s, { userId, agentId, type, data, now } as NewEvent);
 }
 
 /**
- * Decides, as their agents say, about up to `limit` held messages whose time is over. A loop is never let go by time,
- * and what may not leave any more is rejected. Returns how many there were.
+ * Decides up to `limit` expired holds as their agents' settings say. A loop is never released by expiry, and a message
+ * that can no longer leave is rejected. Returns how many there were.
  */
 export function* expireHolds(s: Scope, now: Date, limit: number): Verb<number> {
   const { outboundMessages: messages, agents } = s.t;
@@ -323,7 +323,7 @@ export function* expireHolds(s: Scope, now: Date, limit: number): Verb<number> {
   const watched = yield* ask(
     s.locked(s.db.select().from(agents).where(inArray(agents.id, agentIds)).orderBy(agents.id)),
   );
-  // Whoever decided meanwhile was faster.
+  // Skips messages that were decided meanwhile.
   const ids = due.map((row) => row.id);
   const over = yield* ask(
     s.locked(
@@ -344,7 +344,7 @@ export function* expireHolds(s: Scope, now: Date, limit: number): Verb<number> {
 function* expire(s: Scope, agent: AgentRow, message: OutboundRow, now: Date): Verb<void> {
   const by = "expiry";
   const at = { by, how: "expiry" as const, ip: null, now };
-  let reason = "Nobody decided in time.";
+  let reason = "No one decided in time.";
   if (agent.hitlExpirationAction === "approve" && message.hold?.rule !== "loop")
     try {
       yield* letGo(s, agent, message, by, { status: "expired_approved", isReviewed: true, now, notBefore: now });
@@ -359,12 +359,12 @@ function* expire(s: Scope, agent: AgentRow, message: OutboundRow, now: Date): Ve
   yield* tell(s, message, { type: "message.expired", action: "reject", rejection_reason: reason }, now);
 }
 
-/** Written out, because a partial index is only found by a constant. */
+/** A constant, because a parameter would not match the partial index. */
 function isPending(s: Scope) {
   return sql`${s.t.outboundMessages.status} = 'pending_approval'`;
 }
 
-/** When the next held message expires, or reviewers are to be told of one; null when neither. */
+/** When the next held message expires, or the next notice to reviewers is due; null if neither. */
 export function* nextHoldDue(s: Scope): Verb<Date | null> {
   const { outboundMessages: messages } = s.t;
   const [expiry] = yield* ask(
@@ -386,7 +386,7 @@ export function* nextHoldDue(s: Scope): Verb<Date | null> {
   return earliest([expiry?.at, notice?.at]);
 }
 
-/** A held or decided message by its id alone, for a link whose signature names it. */
+/** A held or decided message, by id alone: for a link whose signature names it. */
 export function* heldMessage(s: Scope, id: string): Verb<Outbound | null> {
   const { outboundMessages: messages } = s.t;
   const [message] = yield* ask(s.db.select().from(messages).where(eq(messages.id, id)));
@@ -394,9 +394,9 @@ export function* heldMessage(s: Scope, id: string): Verb<Outbound | null> {
 }
 
 /**
- * Lets go on what the loop breaker stopped: this message and every other that it holds for the same reason. What was
- * sent so far in its conversation and to its recipients does not count any more. Null when the account has no such
- * message; `released` 0 when the breaker does not hold it.
+ * Releases what the loop breaker stopped: this message, and every other that it holds for the same reason. Mail sent so
+ * far in its conversation and to its recipients no longer counts. Null if the account has no such message; `released` 0
+ * if the breaker does not hold it.
  */
 export function* releaseLoop(
   s: Scope,
@@ -410,7 +410,7 @@ export function* releaseLoop(
   if (!loopKey || status !== "pending_approval") return { ...found, released: 0 };
   const agent = yield* lockAgent(s, agentId);
   if (!agent) return null;
-  // All that this message counted for: else the next one to the same address would be stopped for that instead.
+  // Every key that this message counted for: otherwise another one would stop the next message to the same address.
   for (const key of loopKeys(found.message.conversationId, found.recipients))
     yield* ask(
       s.db
@@ -428,7 +428,7 @@ export function* releaseLoop(
     ),
   );
   for (const message of held) {
-    // That mail goes on is no review of what it says: the gate of now is asked when its turn comes.
+    // A release is not a review of the content: the gate is asked when the message's turn comes.
     yield* letGo(s, agent, message, by, { status: "queued", isReviewed: false, now, notBefore: now });
     yield* addAudit(s, message, { action: "release", by, how, ip, detail: null, now });
     yield* tell(s, message, { type: "message.approved", by, how, edited: false }, now);

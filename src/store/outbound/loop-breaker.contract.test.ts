@@ -6,13 +6,13 @@ import { eventsOf } from "../../../test/store/verbs.ts";
 const WINDOW_MS = 600_000;
 const limits = { loopMessages: 3, loopWindowMs: WINDOW_MS };
 
-/** What a person says who lets a loop go on. */
+/** A person's release of a loop. */
 function release(userId: string, id: string, now: Date) {
   return { ...{ userId, id, now }, by: "ann@people.example", how: "api" as const, ip: null };
 }
 
 onEveryDatabase((it) => {
-  /** Sends in a conversation, to a stranger unless told otherwise; tells whether it was held, and why. */
+  /** Sends in a conversation, to a new stranger by default; returns whether it was held, and why. */
   async function say(agentId: string, conversationId: string, ms: number, to = `${unique("bob")}@people.example`) {
     const { message } = await addOutbound(it.store, agentId, {
       ...{ conversationId, limits, now: later(ms), recipients: [to] },
@@ -75,7 +75,7 @@ onEveryDatabase((it) => {
     const agent = await addAgent(it.store);
     for (const ms of [0, 1_000, 2_000]) await say(agent.id, "conv_a", ms);
     expect((await say(agent.id, "conv_a", WINDOW_MS)).hold).toBeNull();
-    // Three are in the window again: those of 1 s, 2 s and 10 min.
+    // Three are in the window again: those sent at 1 s, 2 s and 10 min.
     expect((await say(agent.id, "conv_a", WINDOW_MS + 999)).hold).not.toBeNull();
   });
 
@@ -120,7 +120,7 @@ onEveryDatabase((it) => {
     for (let i = 11; i < 14; i++) expect((await say(agent.id, "conv_a", i, to)).hold).toBeNull();
     expect((await say(agent.id, "conv_a", 14, to)).loopKey).toBe("conversation conv_a");
     expect((await told(agent.userId)).filter((type) => type === "loop.stopped")).toHaveLength(2);
-    // A release that is older than the window changes nothing.
+    // A release older than the window changes nothing.
     const quiet = await addAgent(it.store);
     for (let i = 0; i < 3; i++) await say(quiet.id, "conv_a", i, to);
     await it.store.releaseLoop(release(quiet.userId, (await say(quiet.id, "conv_a", 3, to)).id, later(10)));

@@ -7,7 +7,7 @@ import type { SendLimits } from "./send-limits.ts";
 const MINUTE_MS = 60_000;
 
 /**
- * The keys under which the loop breaker counts a message: its conversation, unless it begins one, and each recipient.
+ * The keys that a message counts for in the loop breaker: its conversation, unless it begins one, and each recipient.
  */
 export function loopKeys(conversationId: string | null, recipients: { address: string }[]): string[] {
   const addresses = new Set(recipients.map(({ address }) => `address ${address}`));
@@ -20,8 +20,8 @@ function partsOf(key: string): { kind: string; name: string } {
 }
 
 /**
- * Holds a message that looks like one more turn of a loop: one of its `keys` has had its share of messages within the
- * window, or is stopped already. `first`: this message stops the loop. Null when it may go on.
+ * Holds a message that looks like one more turn of a loop: one of its `keys` has reached its limit within the window,
+ * or is stopped already. `first`: this message stops the loop. Null if it can continue.
  */
 export function* holdLoop(
   s: Scope,
@@ -87,7 +87,7 @@ const selectSent = statement(
   },
 );
 
-/** Whether an agent has sent `share` messages after a time, in a conversation or to an address. */
+/** Whether an agent has sent `share` messages since a time, in a conversation or to an address. */
 function* hadItsShare(s: Scope, agentId: string, key: string, after: Date, share: number): Verb<boolean> {
   const { kind, name } = partsOf(key);
   return (yield* selectSent(s, { agentId, name, after, share }, kind)).length >= share;

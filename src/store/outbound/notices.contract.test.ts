@@ -28,7 +28,7 @@ function claim(store: Store, ms: number) {
 const idsOf = (due: DueNotice) => due.outbound.map(({ message }) => message.id);
 const shapeOf = (all: DueNotice[]) => all.map(({ digest, outbound }) => ({ digest, count: outbound.length }));
 
-/** Notes that the reviewers were told, without writing to them. */
+/** Records that the reviewers were told, without sending mail. */
 async function tell(store: Store, all: DueNotice[], ms: number) {
   for (const due of all) await store.storeNotices([], idsOf(due), later(ms));
 }
@@ -66,7 +66,7 @@ onEveryDatabase((it) => {
     await tell(store, due, 11);
     await hold(12);
     expect(await claim(store, 12)).toEqual([]);
-    // The digest is a minute old, and the one that waited comes alone.
+    // The digest is a minute old, so the message that waited comes now, in its own digest.
     expect(shapeOf(await claim(store, 11 + MINUTE_MS))).toEqual([{ digest: true, count: 1 }]);
   });
 
@@ -88,7 +88,7 @@ onEveryDatabase((it) => {
     const due = await claim(store, 2_000 + MINUTE_MS);
     expect(shapeOf(due)).toEqual([{ digest: true, count: 2 }]);
     await tell(store, due, 2_000 + MINUTE_MS);
-    // Then there is room again.
+    // A minute later there is room again.
     await hold(3_000 + MINUTE_MS);
     expect(shapeOf(await claim(store, 3_000 + MINUTE_MS))).toEqual([{ digest: false, count: 1 }]);
   });
@@ -190,7 +190,7 @@ onEveryDatabase((it) => {
     const listed = await store.listConversations(agent.id, { limit: 9 });
     expect(listed.map((one) => [one.messageCount, one.last.id])).toContainEqual([1, forwarded.id]);
     expect(listed.map((one) => one.id)).not.toContain("");
-    // Nor is an answer to what was filed there before.
+    // A reply to mail that an older version filed there is not filed there either.
     const answer = await addOutbound(store, agent.id, { conversationId: "", now: later(6) });
     expect(answer.message.conversationId).toStartWith("conv_");
   });
@@ -215,9 +215,9 @@ onEveryDatabase((it) => {
     expect((await store.outboundWork(notices[0]!.id))?.raw).toEqual(notices[0]!.raw);
     const outcome = { kind: "sent", method: "smtp", status: "sent", reply: "250 OK" } as const;
     expect(await store.finishRecipient(claimed[0]!, outcome, later(6))).toBe("sent");
-    // Nothing tells the agent, who could else find the links in it.
+    // The agent gets no event, which could lead it to the links.
     expect(await eventsOf(fresh, user.id)).toEqual(events);
-    // Nor is there a copy for whoever gets hold of the database, once it has left.
+    // Once sent, no copy of the text is left for someone who gets hold of the database.
     expect((await store.outboundBytes(notices[0]!.id))?.byteLength).toBe(0);
     const kept = (await store.getOutbound(user.id, notices[0]!.id))?.message;
     expect(kept).toMatchObject({ subject: notices[0]!.subject, content: { text: "", html: null } });

@@ -4,21 +4,21 @@ import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { OutboundContent, OutboundRow, RecipientRow } from "../schema.ts";
 import { insertOutbound, type Outbound, recipientsOf } from "./outbound.ts";
 
-/** The span in which mails to reviewers of an account are counted. */
+/** The period in which mails to an account's reviewers are counted. */
 const MINUTE_MS = 60_000;
 
-/** Held messages of one account of which its reviewers are to be told. */
+/** Held messages of one account that its reviewers must be told of. */
 export interface DueNotice {
   userId: string;
   userEmail: string;
-  /** One mail for all, because there are too many. */
+  /** One mail for all of them, because there are too many. */
   digest: boolean;
   outbound: Outbound[];
 }
 
 /**
- * Claims what reviewers are to be told: each message by itself, up to `perMinute` a minute and account; what is more
- * waits for a minute's end and comes in one digest. A claimer that dies has its work done again after `leaseUntil`.
+ * Claims the messages that reviewers must be told of: each in its own mail, up to `perMinute` per minute and account;
+ * the rest wait for the minute to end and come in one digest. A dead claimer's work is due again at `leaseUntil`.
  */
 export function* claimNotices(
   s: Scope,
@@ -37,7 +37,7 @@ export function* claimNotices(
       .limit(input.limit),
   );
   if (waiting.length === 0) return [];
-  // Locked, so that two claimers do not give an account its share twice.
+  // Locked, so that two claimers do not both use up an account's limit.
   const ids = [...new Set(waiting.map((row) => row.userId))];
   const accounts = yield* ask(s.locked(s.db.select().from(users).where(inArray(users.id, ids)).orderBy(users.id)));
   const due = yield* ask(
@@ -62,7 +62,7 @@ export function* claimNotices(
     );
     if (pending.length === 0) continue;
     const told = yield* lastTold(s, userId, pending, new Date(now.getTime() - MINUTE_MS), perMinute);
-    // What had to wait once comes now, as one; what is claimed again comes as it would have come.
+    // Messages that had to wait come as a digest; reclaimed ones come as they would have come before.
     const waited = pending.some((row) => row.notifiedAt === null && row.noticeDueAt && row.noticeDueAt > row.createdAt);
     const digest = waited || pending.length > perMinute - told.length;
     if (digest && !waited && told[0]) {
@@ -77,7 +77,7 @@ export function* claimNotices(
   return notices;
 }
 
-/** When reviewers of an account were told of other messages than these, the newest first, at most `limit`. */
+/** When an account's reviewers were told of other messages than these, newest first, at most `limit`. */
 function* lastTold(s: Scope, userId: string, but: OutboundRow[], after: Date, limit: number): Verb<Date[]> {
   const { outboundMessages: messages } = s.t;
   const ids = but.map((row) => row.id);
@@ -102,10 +102,10 @@ function* setNotice(
   if (ids.length > 0) yield* ask(s.db.update(messages).set(changes).where(inArray(messages.id, ids)));
 }
 
-/** A mail of the server itself to one person. */
+/** A mail from the server itself to one person. */
 export interface Notice {
   id: string;
-  /** The agent it is about; the notice goes when the agent goes. */
+  /** The agent it is about; the notice is deleted with the agent. */
   agentId: string;
   userId: string;
   emailMessageId: string;
@@ -117,8 +117,8 @@ export interface Notice {
 }
 
 /**
- * Queues mail to reviewers, outside gate, pace and pause, and notes that they were told: all or nothing. Nothing is done
- * when somebody else has told them of all these messages meanwhile, or all are decided.
+ * Queues mail to reviewers, outside gate, pace and pause, and records that they were told: all or nothing. Does nothing
+ * if they were told of all these messages meanwhile, or all are decided.
  */
 export function* storeNotices(s: Scope, notices: Notice[], aboutIds: string[], now: Date): Verb<void> {
   const { outboundMessages: messages } = s.t;
@@ -131,7 +131,7 @@ export function* storeNotices(s: Scope, notices: Notice[], aboutIds: string[], n
   s.signal({ topic: "outbound", key: "" });
 }
 
-/** Queues a mail of the server itself, outside gate, pace and pause. Its agent is there. */
+/** Queues the server's own mail, outside gate, pace and pause. Its agent must exist. */
 export function* queueNotice(s: Scope, { recipient, lane, raw, ...notice }: Notice, now: Date): Verb<void> {
   const row: OutboundRow = {
     ...notice,
@@ -161,7 +161,7 @@ export function* queueNotice(s: Scope, { recipient, lane, raw, ...notice }: Noti
   const one: RecipientRow = {
     messageId: row.id,
     n: 0,
-    // Nobody's, so that neither pauses nor the loop breaker see it.
+    // No agent, so that neither pauses nor the loop breaker apply to it.
     agentId: "",
     userId: row.userId,
     address: recipient,

@@ -14,15 +14,15 @@ import { lockRecipients, refreshStatus } from "./queue.ts";
 import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-limits.ts";
 
 /**
- * How long the same request without an Idempotency-Key stands for the first message, while the client has no final
- * answer: two minutes after the answer (WIRE), which takes 10 s at most.
+ * How long a repeated request without an Idempotency-Key finds the first message, while the client has no final answer:
+ * two minutes after the answer (WIRE), which takes at most 10 s.
  */
 const REPEAT_MS = 130_000;
 /**
- * References looked up to find a conversation, more than our own messages have. The newest are last (RFC 5322 3.6.4).
+ * References looked up to find a conversation: more than e2a's own messages have. The newest are last (RFC 5322 3.6.4).
  */
 const REFERENCES_MAX = 200;
-/** Recipients that an event names at most, so that its row stays small. */
+/** The most recipients that an event names, so that its row stays small. */
 const EVENT_RECIPIENTS_MAX = 50;
 
 export interface NewOutbound {
@@ -31,15 +31,15 @@ export interface NewOutbound {
     | ("id" | "agentId" | "type" | "emailMessageId" | "idempotencyKey" | "requestHash" | "requestBy")
     | ("subject" | "snippet" | "content" | "contentHash")
   >;
-  /** The conversation it belongs to; null finds it by the references, or begins one. */
+  /** Its conversation; null finds it by the references, or begins one. */
   conversationId: string | null;
   raw: Buffer;
   /** In the order of the message. `lease`: the caller has room for it and tries it at once, until `leaseUntil`. */
   recipients: { address: string; kind: RecipientKind; lane: string; lease: string | null }[];
   leaseUntil: Date;
-  /** What the gate decided, and by which settings. */
+  /** The gate's decision, and the settings it was based on. */
   gate: { hold: Hold | null; settings: GateSettings };
-  /** What reviewers are shown when the gate holds it. */
+  /** What reviewers are shown if the gate holds it. */
   review: HeldReview | null;
   limits: SendLimits;
   now: Date;
@@ -48,7 +48,7 @@ export interface NewOutbound {
 /** The settings of an agent's gate. */
 export type GateSettings = Pick<AgentRow, "hitlEnabled" | "hitlRules" | "hitlAllow">;
 
-/** Whether two gates decide alike. */
+/** Whether two gates have the same settings. */
 export function sameGate(one: GateSettings, other: GateSettings): boolean {
   const facts = ({ hitlEnabled, hitlRules, hitlAllow }: GateSettings) =>
     JSON.stringify([hitlEnabled, hitlRules, hitlAllow]);
@@ -64,8 +64,8 @@ export interface Outbound {
 /**
  * Stores an outbound message and queues it for each of its recipients: all or nothing. A repeated request finds the
  * first message (`fresh` false): by its Idempotency-Key, or without one while the client has no final answer. A message
- * that the gate or the loop breaker stops is stored held. Does nothing and returns null when the gate was changed since
- * it decided: the caller decides again. Failures: `idempotency_key_reused` for another request, `not_found` when the
+ * stopped by the gate or the loop breaker is stored held. Does nothing and returns null if the gate was changed since
+ * it decided: the caller decides again. Failures: `idempotency_key_reused` for a different request, `not_found` if the
  * agent is gone, `recipient_suppressed`, and `rate_limited` with the time to wait.
  */
 export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & { fresh: boolean }) | null> {
@@ -80,7 +80,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   const strangers = yield* strangersAmong(s, agent.id, addresses);
   const unwritten = yield* unwrittenAmong(s, agent.id, addresses);
   yield* countSend(s, agent, unwritten.length, limits, now);
-  // The rate limit counts messages as they leave, so the time in which mail can be taken back comes first.
+  // The rate limit counts messages as they leave, so the undo time comes first.
   const notBefore = yield* paceOf(s, agent.id, limits, new Date(now.getTime() + agent.undoSeconds * 1000));
   const found = input.conversationId || (yield* conversationOf(s, agent.id, message.content.references));
   const conversationId = found ?? newId("conv");
@@ -146,7 +146,7 @@ const selectLockedAgent = statement(({ db, t: { agents }, locked }, p: Params<{ 
   locked(db.select().from(agents).where(eq(agents.id, p.id))),
 );
 
-/** The agent's row, locked: messages of one agent are accepted one after the other, so its limits hold. */
+/** The agent's row, locked: messages of one agent are accepted one at a time, so its limits hold. */
 export function* lockAgent(s: Scope, id: string): Verb<AgentRow | null> {
   const [agent] = yield* selectLockedAgent(s, { id });
   return agent ?? null;
@@ -154,7 +154,7 @@ export function* lockAgent(s: Scope, id: string): Verb<AgentRow | null> {
 
 type Asked = Pick<OutboundRow, "agentId" | "idempotencyKey" | "requestHash" | "requestBy">;
 
-/** The message that the same request stored before, or null. The caller holds the agent's lock. */
+/** The message that the same request stored before, or null. The caller has locked the agent. */
 function* earlierMessage(s: Scope, userId: string, asked: Asked, now: Date): Verb<OutboundRow | null> {
   const { idempotencyKey: key, requestHash, requestBy } = asked;
   if (key === null) return requestHash && requestBy ? yield* unansweredMessage(s, asked, now) : null;
@@ -173,7 +173,7 @@ const selectKeyed = statement(({ db, t: { outboundMessages: messages } }, p: Par
     .where(and(eq(messages.userId, p.userId), eq(messages.idempotencyKey, p.key))),
 );
 
-/** The message that came with this Idempotency-Key. After its time it loses the key. */
+/** The message that came with this Idempotency-Key. When the key expires, the message loses it. */
 function* keyedMessage(s: Scope, userId: string, key: string, now: Date): Verb<OutboundRow | null> {
   const { outboundMessages } = s.t;
   const [found] = yield* selectKeyed(s, { userId, key });
@@ -202,13 +202,13 @@ const selectUnanswered = statement(
       .limit(1),
 );
 
-/** The newest message of the same request by the same caller, while the caller has no final answer about it. */
+/** The newest message of the same request by the same caller, while the caller has no final answer. */
 function* unansweredMessage(s: Scope, asked: Asked, now: Date): Verb<OutboundRow | null> {
   const [found] = yield* selectUnanswered(s, asked);
   return found && now.getTime() - found.createdAt.getTime() <= REPEAT_MS ? found : null;
 }
 
-/** Notes that the client has a final answer about the message: the same request now makes a new one. */
+/** Records that the client has a final answer about the message: the same request then makes a new one. */
 export function* noteAnswered(s: Scope, id: string, now: Date): Verb<void> {
   const { outboundMessages } = s.t;
   yield* ask(
@@ -223,7 +223,7 @@ const insertMessage = insertStatement((t) => t.outboundMessages);
 const insertRaw = insertStatement((t) => t.outboundRaw);
 const insertRecipient = insertStatement((t) => t.outboundRecipients);
 
-/** Stores an outbound message with its bytes and recipients, as they are. */
+/** Stores an outbound message with its bytes and recipients, unchanged. */
 export function* insertOutbound(s: Scope, row: OutboundRow, recipients: RecipientRow[], raw: Buffer): Verb<void> {
   yield* insertMessage(s, row);
   yield* insertRaw(s, { messageId: row.id, bytes: raw });
@@ -231,8 +231,8 @@ export function* insertOutbound(s: Scope, row: OutboundRow, recipients: Recipien
 }
 
 /**
- * Adds the event `message.held`, and `loop.stopped` for the first message of a loop. `withdrawnBy`: who took the
- * approval back, so that the message waits again.
+ * Adds the event `message.held`, and `loop.stopped` for the first message of a loop. `withdrawnBy`: the person who took
+ * the approval back, so that the message is held again.
  */
 export function* tellHeld(
   s: Scope,
@@ -266,8 +266,8 @@ export function* tellHeld(
 }
 
 /**
- * The conversation of the newest message that these Message-IDs name: of one that the agent sent, else of one it
- * received.
+ * The conversation of the newest message that these Message-IDs name: preferably one that the agent sent, otherwise one
+ * it received.
  */
 export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
   const [newest] = yield* conversationsOf(s, agentId, references);
@@ -275,13 +275,13 @@ export function* conversationOf(s: Scope, agentId: string, references: string[])
 }
 
 /**
- * The conversations of all messages that these Message-IDs name, each once: of sent messages, the newest first, then of
+ * The conversations of all messages that these Message-IDs name, each once: of sent messages, newest first, then of
  * received ones.
  *
- * A sender can reuse the Message-ID of another mail, to have the answers to it filed in the sender's conversation. So
- * an id of the agent's own mail never stands for received mail, and any other id stands for the first mail that had it.
- * A sender that guesses an id can be the first to use it. Nobody can guess the agent's own ids, so they come before all
- * others.
+ * A sender can reuse the Message-ID of another mail, so that replies to it are filed in the sender's conversation.
+ * Therefore an id of the agent's own mail never stands for received mail, and any other id stands for the first mail
+ * that had it. A sender who guesses an id can be the first to use it. The agent's own ids cannot be guessed, so they
+ * come before all others.
  */
 export function* conversationsOf(s: Scope, agentId: string, references: string[]): Verb<string[]> {
   const wanted = references.slice(-REFERENCES_MAX);
@@ -292,7 +292,7 @@ export function* conversationsOf(s: Scope, agentId: string, references: string[]
       .select({ emailMessageId: outboundMessages.emailMessageId, conversationId: outboundMessages.conversationId })
       .from(outboundMessages)
       .where(and(eq(outboundMessages.agentId, agentId), inArray(outboundMessages.emailMessageId, wanted)))
-      // By an expression, here and below: by the bare column, SQLite walks all of the agent's mail to avoid a sort.
+      // By an expression, here and below: with the bare column, SQLite walks all of the agent's mail to avoid a sort.
       .orderBy(desc(sql`${outboundMessages.id} || ''`)),
   );
   const others = wanted.filter((id) => !own.some(({ emailMessageId }) => emailMessageId === id));
@@ -318,7 +318,7 @@ export function* conversationsOf(s: Scope, agentId: string, references: string[]
             .orderBy(desc(sql`${messages.seq} + 0`)),
         );
   const found = new Set([...own, ...received].map(({ conversationId }) => conversationId));
-  // Mail of the server itself has no conversation. A reviewer who forwards it to the agent begins one.
+  // The server's own mail has no conversation. If a reviewer forwards it to the agent, it begins one.
   found.delete("");
   return [...found];
 }
@@ -340,13 +340,13 @@ const selectMessage = statement(
       .where(and(eq(messages.id, p.id), eq(messages.userId, p.userId))),
 );
 
-/** An outbound message with its recipients, or null when the account has no message of that id. */
+/** An outbound message with its recipients; null if the account has no message of that id. */
 export function* getOutbound(s: Scope, userId: string, id: string): Verb<Outbound | null> {
   const [message] = yield* selectMessage(s, { id, userId });
   return message ? { message, recipients: yield* recipientsOf(s, id) } : null;
 }
 
-/** The bytes of an outbound message as composed; null when it is gone. */
+/** The bytes of an outbound message as composed; null if it is gone. */
 export function* outboundBytes(s: Scope, id: string): Verb<Buffer | null> {
   const { outboundRaw } = s.t;
   const rows = yield* ask(
@@ -361,11 +361,11 @@ export interface OutboundFilter {
   conversationId?: string;
   since?: Date;
   until?: Date;
-  /** Without one, all but what the server itself wrote (`notice`). */
+  /** If omitted, all but the server's own mail (`notice`). */
   type?: OutboundType;
 }
 
-/** One page of an account's outbound messages, newest first. `after` is the id of the last row of the page before. */
+/** One page of an account's outbound messages, newest first. `after` is the id of the previous page's last row. */
 export function* listOutbound(
   s: Scope,
   userId: string,
@@ -412,8 +412,8 @@ export function* withRecipients(s: Scope, rows: OutboundRow[]): Verb<Outbound[]>
 }
 
 /**
- * Cancels a message for the recipients to whom it has not left. `cancelled` counts them; 0 means too late. Null when
- * the account has no such message.
+ * Cancels a message for the recipients that it has not left for. `cancelled` counts them; 0 means too late. Null if the
+ * account has no such message.
  */
 export function* cancelOutbound(
   s: Scope,
@@ -436,7 +436,7 @@ export function* cancelOutbound(
         and(
           eq(outboundRecipients.messageId, id),
           inArray(outboundRecipients.queue, ["ready", "held", "paused"]),
-          // What is in somebody's hand may be with the next host already.
+          // A leased recipient's mail may have reached the next host already.
           isNull(outboundRecipients.leaseToken),
         ),
       )
@@ -449,7 +449,7 @@ export function* cancelOutbound(
 }
 
 /**
- * Deletes up to `limit` outbound messages older than `before`, of this type if given, once nothing of them waits.
+ * Deletes up to `limit` outbound messages older than `before`, of this type if given, that have no recipient waiting.
  */
 export function* sweepOutbound(s: Scope, before: Date, limit: number, type?: OutboundType): Verb<number> {
   const { outboundMessages } = s.t;
@@ -470,7 +470,7 @@ export function* sweepOutbound(s: Scope, before: Date, limit: number, type?: Out
   return gone.length;
 }
 
-/** Deletes up to `limit` outbound messages of an agent, or of an account with all its agents. Returns how many. */
+/** Deletes up to `limit` outbound messages of an agent, or of an account with all its agents. Returns the number. */
 export function* dropSomeOutboundOf(
   s: Scope,
   owner: { agentId: string } | { userId: string },

@@ -27,7 +27,7 @@ const retry = (ms: number): RecipientOutcome => ({ kind: "retry", at: later(ms),
 const released = (ms: number): RecipientOutcome => ({ kind: "released", at: later(ms), error: "The upstream is down" });
 const failed: RecipientOutcome = { kind: "failed", reply: "550 5.1.1 No such user", error: null, suppress: false };
 
-/** What each outcome makes of a recipient at its first try: the event it writes, and the message's status. */
+/** The effect of each outcome on a recipient at its first try: the event written, and the message's status. */
 const outcomes: {
   outcome: RecipientOutcome;
   row: Partial<RecipientRow> & { status: OutboundStatus & RecipientStatus };
@@ -136,7 +136,7 @@ onEveryDatabase((it) => {
     expect(new Set(found).size).toBe(12);
     expect(await claim(store, { now: later(2) })).toEqual([]);
 
-    // In one claim as well, and what an account leaves of its turns is the others'.
+    // In one claim as well; turns that an account does not use go to the others.
     await addOutbound(store, quiet!.id, { now: later(700) });
     for (let i = 0; i < 5; i++) await addOutbound(store, busy!.id, { now: later(600) });
     const rows = await claim(store, { now: later(700), lanes: [{ lane: "upstream", free: 5 }] });
@@ -149,7 +149,7 @@ onEveryDatabase((it) => {
     const { store } = fresh;
     const agents: { id: string; userId: string }[] = [];
     for (let i = 0; i < 80; i++) agents.push(await addAgent(store));
-    // The first one floods, the last one has a single mail; what the others have is due much later.
+    // The first account floods the queue, the last has one mail; mail of the others is due much later.
     const byAccount = agents.toSorted((a, b) => (a.userId < b.userId ? -1 : 1));
     const [busy, quiet] = [byAccount[0]!, byAccount[79]!];
     for (let i = 0; i < 10; i++) await addOutbound(store, busy.id, { recipients: [{}, {}] });
@@ -180,7 +180,7 @@ onEveryDatabase((it) => {
       Array.from({ length: 8 }, async (_, c) => {
         const mine: RecipientRow[] = [];
         const lanes = ["upstream", "relay"].map((lane) => ({ lane, free: 2 }));
-        // On Postgres a claimer passes by what another one looks at, so an empty claim is not the end.
+        // On Postgres a claimer skips the rows that another one has locked, so an empty claim is not the end.
         for (let empty = 0; empty < 20; ) {
           const rows = await claim(nodes[c % 2]!.store, { lanes, leaseToken: `claimer ${c}` });
           if (rows.length === 0) empty++;
@@ -249,7 +249,7 @@ onEveryDatabase((it) => {
       expect(heard).toContainEqual({ topic: "outcome", key: message.id });
       const after = await store.getOutbound(agent.userId, message.id);
       expect(after?.message.status).toBe(row.status);
-      // What taught nothing changes nothing: readiness tells by this time since when mail waits.
+      // A try that taught nothing changes nothing: readiness uses this time to tell since when mail waits.
       const updatedAt = outcome.kind === "released" ? noon : later(7);
       expect(after?.recipients[0]).toMatchObject({ ...row, leaseToken: null, updatedAt });
       expect(await store.nextRecipientDue([lane])).toEqual(again);
@@ -415,7 +415,7 @@ onEveryDatabase((it) => {
     for (const row of await claim(fresh.store, { now: later(2) }))
       await fresh.store.finishRecipient(row, sent, later(3));
     for (const { message, recipients } of await fresh.store.listOutbound(agent.userId, {}, { limit: 100 })) {
-      // Of those that were cancelled at the same time either counted.
+      // A message cancelled at the same time may have either outcome.
       const wasCancelled = message.status === "cancelled" && ids.indexOf(message.id) % 4 === 0;
       expect(wasCancelled ? "sent" : message.status).toBe("sent");
       for (const row of recipients) expect(row.queue).toBe("done");

@@ -1,6 +1,6 @@
 /**
- * The queue of mail out, with its holds, as a model: whatever is asked of it in whatever order, every answer and every row is
- * the one that the model has.
+ * Checks the outbound queue and its holds against a model: after any sequence of operations, every answer and every row
+ * match the model.
  */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -34,11 +34,11 @@ import { holds } from "../../../test/support/property.ts";
 import type { RecipientOutcome } from "./queue.ts";
 
 const LEASE_MS = 45_000;
-/** What a hold gets whose time ran out while its approval stood. */
+/** How long a hold gets if it expired while its approval stood. */
 const REOPENED_MS = 15 * 60_000;
 const people = "ann@people.example";
 
-/** Counted from the newest, which is mostly meant. */
+/** Counted from the newest, which is usually the interesting one. */
 const which = fc.oneof(fc.constant(0), fc.nat(3), fc.nat(20));
 const chosen = <T>(list: T[], index: number): T | undefined => list.at(-1 - (index % Math.max(1, list.length)));
 const lane = fc.nat(1);
@@ -114,7 +114,7 @@ const finish = command("finish", fc.record({ which, outcome, ms: fc.nat(90_000) 
   expect(answer as string).toBe(statusOf(message));
 });
 
-/** What a gate that was tightened meanwhile does with mail whose turn has come. */
+/** What a gate tightened meanwhile does with mail whose turn has come. */
 const hold = command("hold", which, async (index, model, { store, agents }) => {
   const lease = chosen(model.leases, index);
   if (!lease) return;
@@ -257,7 +257,7 @@ onDatabases(
           ["one", "two"].map(async (slug) => (await addAgent(store, { userId, address: `${slug}@${domain}` })).id),
         );
         const settings = { paused: false, hitlTtlSeconds: 60, undoSeconds: 0, approves: false };
-        // One of them is watched from the beginning.
+        // One of them has a gate from the beginning.
         for (const [n, id] of agents.entries()) {
           const gate = { hitlEnabled: n === 1, hitlNotifyEmail: false };
           await store.updateAgent(id, { ...gate, hitlTtlSeconds: 60, hitlExpirationAction: "reject" }, noon);

@@ -9,18 +9,18 @@ import { addEvent } from "../events/events.ts";
 import { makeKnown } from "../mail/correspondents.ts";
 import type { OutboundRow, RecipientRow } from "../schema.ts";
 
-/** Accounts that one claim looks at in a lane; the next claim goes on after them. */
+/** The most accounts that one claim looks at in a lane; the next claim continues after them. */
 const ACCOUNTS_PER_CLAIM = 64;
 
-/** How many recipients a claim may take in a lane. */
+/** How many recipients a claim can take in a lane. */
 export interface LaneRoom {
   lane: string;
   free: number;
-  /** The account at which the last claim stopped; "" begins with the first. */
+  /** The account where the last claim stopped; "" starts with the first. */
   after?: string | undefined;
 }
 
-/** Recipients under a lease, and `after` of the next claim for each lane. */
+/** Leased recipients, and `after` of the next claim for each lane. */
 export interface ClaimedRecipients {
   claimed: RecipientRow[];
   after: Record<string, string>;
@@ -28,9 +28,9 @@ export interface ClaimedRecipients {
 
 /**
  * Claims due recipients, in each lane as many as it has room for. Their due time moves to the end of the lease, so they
- * come back when the claimer dies. Where more are due than fit, accounts take turns: one that hands in much mail does
- * not delay the others. On Postgres a claim skips recipients that are locked, or whose message is: all other verbs lock
- * a message before its recipients, so a claim that waited for one could deadlock.
+ * are due again if the claimer dies. If more are due than fit, accounts take turns: one that submits much mail does not
+ * delay the others. On Postgres a claim skips recipients that are locked, or whose message is: all other verbs lock a
+ * message before its recipients, so a claim that waited for one could deadlock.
  */
 export function* claimDueRecipients(
   s: Scope,
@@ -41,7 +41,7 @@ export function* claimDueRecipients(
   for (const room of input.lanes) {
     const { lane, free } = room;
     let due = yield* selectDue(s, { lane, limit: free, now: input.now }, "all");
-    // Where all due mail fits in, no account has to wait for its turn.
+    // If all due mail fits, no account has to wait its turn.
     if (free > 0 && due.length === free) {
       const turns = yield* takeTurns(s, room, due, input.now);
       due = turns.due;
@@ -55,7 +55,7 @@ export function* claimDueRecipients(
 
 type Due = Pick<RecipientRow, "messageId" | "n" | "userId">;
 
-/** The oldest recipients that are due in a lane, of all accounts or of one. */
+/** The oldest due recipients in a lane, of all accounts or of one. */
 const selectDue = statement(
   (s, p: Params<{ lane: string; userId?: string; now: Date; limit: number }>, whose: "all" | "one") => {
     const { outboundRecipients: recipients, outboundMessages: messages } = s.t;
@@ -79,8 +79,8 @@ const selectDue = statement(
 );
 
 /**
- * Fills a lane with an equal share of each account that has something due, then with the oldest of all. One claim looks
- * at `ACCOUNTS_PER_CLAIM` accounts at most, so its cost does not grow with their number.
+ * Fills a lane with an equal share for each account with due mail, then with the oldest of all. One claim looks at no
+ * more than `ACCOUNTS_PER_CLAIM` accounts, so its cost does not grow with their number.
  */
 function* takeTurns(
   s: Scope,
@@ -112,7 +112,7 @@ function* takeTurns(
   return { due: [...chosen.values()], after: next };
 }
 
-/** Accounts with something waiting in a lane, by id, each with its earliest due time. */
+/** Accounts with waiting mail in a lane, by id, each with its earliest due time. */
 const selectAccounts = statement((s, p: Params<{ lane: string; after: string; limit: number }>) => {
   const { lane, userId: id, nextAttemptAt: due } = s.t.outboundRecipients;
   return s.db
@@ -149,25 +149,25 @@ function* leaseRecipient(
   return rows;
 }
 
-/** With a constant, because a parameter would not match the partial index. */
+/** A constant, because a parameter would not match the partial index. */
 function ready(s: Scope): SQL {
   return sql`${s.t.outboundRecipients.queue} = 'ready'`;
 }
 
-/** Something may still be tried, or decided. */
+/** Still to be tried, or to be decided. */
 function open(s: Scope): SQL {
   return sql`${s.t.outboundRecipients.queue} <> 'done'`;
 }
 
 /** The outcome of a try for one recipient. */
 export type RecipientOutcome =
-  /** The next host has accepted it, or a mailbox of this server has it. */
+  /** The next host, or a mailbox of this server, has accepted it. */
   | { kind: "sent"; method: Method; status: "sent" | "delivered"; reply: string | null }
-  /** It failed for now and is tried again at `at`. */
+  /** It failed temporarily and is tried again at `at`. */
   | { kind: "retry"; at: Date; reply: string | null; error: string | null }
-  /** It failed for good. `suppress`: the address does not exist, so the account must not write to it again. */
+  /** It failed permanently. `suppress`: the address does not exist, so the account must not write to it again. */
   | { kind: "failed"; reply: string | null; error: string | null; suppress: boolean }
-  /** Nothing was learned about this recipient, so the try does not count. It is due again at `at`. */
+  /** The try showed nothing about this recipient, so it does not count. It is due again at `at`. */
   | { kind: "released"; at: Date; error: string | null };
 
 interface Finish {
@@ -182,7 +182,7 @@ interface Finish {
   now: Date;
 }
 
-/** Whether nothing more is tried after such an outcome. */
+/** Whether no further try follows such an outcome. */
 const isFinal = (kind: RecipientOutcome["kind"]) => kind === "sent" || kind === "failed";
 
 const updateToFinished = statement((s, p: Params<Finish>, kind: RecipientOutcome["kind"]) => {
@@ -203,8 +203,8 @@ const updateToFinished = statement((s, p: Params<Finish>, kind: RecipientOutcome
 });
 
 /**
- * Records the outcome of a try, with its event. Returns the new status of the message. Does nothing and returns null
- * when the lease has passed to another claimer, or the message is gone.
+ * Records the outcome of a try, with its event. Returns the new status of the message. Does nothing and returns null if
+ * the lease has passed to another claimer, or the message is gone.
  */
 export function* finishRecipient(
   s: Scope,
@@ -246,8 +246,8 @@ export function* finishRecipient(
 }
 
 /**
- * Erases the text of the server's own mail once it was sent: its links sign in, or decide about held mail, and must not
- * work for someone with a copy of the database. Captured mail keeps its text, because people read it there.
+ * Erases the text of the server's own mail once it is sent: its links sign in or decide held mail, and must not work
+ * for someone with a copy of the database. Captured mail keeps its text, because it is read there.
  */
 function* forgetContent(s: Scope, messageId: string): Verb<void> {
   const { outboundMessages, outboundRaw } = s.t;
@@ -281,7 +281,7 @@ const selectLockedHead = statement(({ db, t: { outboundMessages }, locked }, p: 
   return locked(db.select(head).from(outboundMessages).where(eq(id, p.id)));
 });
 
-/** The message, locked, so that changes to its recipients come one after the other. */
+/** The message, locked, so that changes to its recipients happen one at a time. */
 export function* lockMessage(s: Scope, id: string): Verb<MessageHead | null> {
   const [head] = yield* selectLockedHead(s, { id });
   return head ?? null;
@@ -290,7 +290,7 @@ export function* lockMessage(s: Scope, id: string): Verb<MessageHead | null> {
 type FateType = `message.${"sent" | "delivered" | "deferred" | "failed" | "bounced" | "complained"}`;
 
 /**
- * Adds the event of a recipient's fate: `message.sent`, `delivered`, `deferred`, `failed` or `bounced`. Mail to
+ * Adds the event of a recipient's outcome: `message.sent`, `delivered`, `deferred`, `failed` or `bounced`. Mail to
  * reviewers has no events, because its links control the agent, which must not learn of them.
  */
 export function* tellFate(
@@ -321,7 +321,7 @@ export function* tellFate(
   });
 }
 
-/** A decision stays the status of its message, whatever becomes of the recipients. */
+/** These decisions remain the status of their message, whatever happens to its recipients. */
 const decided: OutboundStatus[] = ["rejected", "expired_approved", "expired_rejected"];
 
 const selectFates = statement(({ db, t: { outboundRecipients: recipients } }, p: Params<{ id: string }>) =>
@@ -348,8 +348,8 @@ export function* refreshStatus(s: Scope, id: string, known?: Pick<OutboundRow, "
 }
 
 /**
- * Locks recipients in the order that all verbs use, so that two never deadlock. A verb that locks more goes from the
- * top: account, agents by address, messages by id, recipients. SQLite has one writer and needs no locks.
+ * Locks recipients in the order that all verbs use, so that no two deadlock. A verb that locks more goes from the top:
+ * account, agents by address, messages by id, recipients. SQLite has one writer and needs no locks.
  */
 export function* lockRecipients(s: Scope, which: SQL | undefined): Verb<void> {
   if (s.dialect === "sqlite") return;
@@ -359,8 +359,7 @@ export function* lockRecipients(s: Scope, which: SQL | undefined): Verb<void> {
 }
 
 /**
- * Extends the leases of these tokens. Returns for how many recipients: those that passed to another claimer are left
- * out.
+ * Extends the leases of these tokens. Returns the number of recipients, without those that passed to another claimer.
  */
 export function* renewLeases(s: Scope, leaseTokens: string[], until: Date): Verb<number> {
   const { outboundRecipients: recipients } = s.t;
@@ -380,7 +379,7 @@ export function* renewLeases(s: Scope, leaseTokens: string[], until: Date): Verb
   return renewed;
 }
 
-/** Extends one recipient's lease. Returns false when it has passed to another claimer. */
+/** Extends one recipient's lease. Returns false if it has passed to another claimer. */
 export function* renewLease(
   s: Scope,
   recipient: Pick<RecipientRow, "messageId" | "n" | "leaseToken">,
@@ -414,7 +413,7 @@ const selectNextDue = statement((s, p: Params<{ lane: string }>) => {
     .limit(1);
 });
 
-/** When the next recipient of these lanes is due; null when nothing waits. */
+/** When the next recipient of these lanes is due; null if none waits. */
 export function* nextRecipientDue(s: Scope, lanes: string[]): Verb<Date | null> {
   const times: Date[] = [];
   for (const lane of lanes) times.push(...(yield* selectNextDue(s, { lane })).map(({ at }) => at));
@@ -422,8 +421,8 @@ export function* nextRecipientDue(s: Scope, lanes: string[]): Verb<Date | null> 
 }
 
 /**
- * Ends every lease. Only at start, before anything is claimed, and while no other server has the database open: the
- * process that held them has ended. Mail that it had in hand may have been sent; it is sent again rather than lost.
+ * Ends every lease. Call it only at start, before anything is claimed and while no other server has the database open:
+ * the process that held them has ended. Mail that it had claimed may have been sent; it is sent again rather than lost.
  */
 export function* releaseRecipientLeases(s: Scope, now: Date): Verb<number> {
   const { outboundRecipients: recipients } = s.t;
@@ -463,10 +462,7 @@ export function* freezeOutbound(s: Scope, agentId: string): Verb<void> {
   yield* ask(s.db.update(recipients).set({ queue: "paused" }).where(waiting));
 }
 
-/**
- * Releases the mail that `freezeOutbound` froze. Due times stay, so the oldest goes first and a retry waits for its
- * time.
- */
+/** Releases the mail that `freezeOutbound` froze. Due times stay, so the oldest goes first and a retry is not early. */
 export function* thawOutbound(s: Scope, agentId: string): Verb<void> {
   const { outboundRecipients: recipients } = s.t;
   const waiting = and(eq(recipients.agentId, agentId), open(s), eq(recipients.queue, "paused"));

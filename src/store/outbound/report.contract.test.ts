@@ -8,7 +8,7 @@ import type { ReportedFate } from "./report.ts";
 
 const sent: RecipientOutcome = { kind: "sent", method: "smtp", status: "sent", reply: "250 OK" };
 
-/** A message whose recipients have left; with `outcome` in another way. */
+/** A message whose recipients have left; `outcome` gives another outcome. */
 async function outgoing(store: Store, recipients: string[], outcome = sent) {
   const agent = await addAgent(store);
   const made = await addOutbound(store, agent.id, {

@@ -6,25 +6,25 @@ import { forgetBounced } from "../mail/correspondents.ts";
 import type { RecipientRow } from "../schema.ts";
 import { lockMessage, refreshStatus, tellFate } from "./queue.ts";
 
-/** What a report from outside says about one recipient (RFC 3464, RFC 5965). */
+/** What a report from another server says about one recipient (RFC 3464, RFC 5965). */
 export interface ReportedFate {
   messageId: string;
-  /** Its place in the message, as the return path names it. */
+  /** Its place in the message, as in the return path. */
   n: number;
   status: Extract<RecipientStatus, "bounced" | "deferred" | "delivered"> | "complained";
   /** One line: the diagnostic of the host that gave up. */
   detail: string;
-  /** Whether the account shall not write to the address again. */
+  /** Whether the account must not write to the address again. */
   suppress: boolean;
-  /** The addresses it speaks of. The recipient is suppressed when it is one of them, or when it speaks of none. */
+  /** The addresses it names. The recipient is suppressed if it is one of them, or if the report names none. */
   addresses: string[];
   now: Date;
 }
 
 /**
- * Records what a report says about a recipient, with its event; a report that says nothing new changes nothing.
- * Returns the recipient, or null when the message is gone. One that is "sending" has no outcome yet: the report was
- * faster, and is worth being asked for again.
+ * Records what a report says about a recipient, with its event; a report without news changes nothing. Returns the
+ * recipient, or null if the message is gone. A recipient still "sending" has no outcome yet: the report arrived first,
+ * and the caller should try it again later.
  */
 export function* recordReport(s: Scope, report: ReportedFate): Verb<RecipientRow | null> {
   const { outboundRecipients: recipients } = s.t;
@@ -38,15 +38,15 @@ export function* recordReport(s: Scope, report: ReportedFate): Verb<RecipientRow
   );
   if (!message || !row) return null;
   if (status === "complained") {
-    // A complaint counts whatever is known; it says nothing about whether the message arrived.
+    // A complaint counts in any state; it says nothing about whether the message arrived.
     yield* suppressRecipient(s, message, row, report, "complaint");
     yield* tellFate(s, message, { ...row, smtpReply: detail }, now, "message.complained");
     return row;
   }
-  // Only what has left can come back; a bounce is the last word.
+  // Only mail that has left can bounce; a bounce is final.
   const mayChange =
     row.status === "sent" || row.status === "deferred" || (row.status === "delivered" && status === "bounced");
-  // A bounce that comes twice shall not undo what a person took off the list.
+  // A repeated bounce must not suppress an address again after a person took it off the list.
   if (!mayChange || row.queue !== "done" || (row.status === status && row.smtpReply === detail)) return row;
   yield* suppressRecipient(s, message, row, report, "bounce");
   const after = { ...row, status, smtpReply: detail, updatedAt: now };

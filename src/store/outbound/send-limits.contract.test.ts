@@ -14,7 +14,7 @@ import type { Failure } from "../../util/errors.ts";
 import type { SendLimits } from "./send-limits.ts";
 
 const MINUTE_MS = 60_000;
-/** Noon is 0.123 s after a whole minute. */
+/** Noon is 0.123 s after a full minute. */
 const untilMinuteSeconds = 60;
 const untilDaySeconds = 43_200;
 
@@ -31,7 +31,7 @@ onEveryDatabase((it) => {
     expect([await sendAt(0), await sendAt(100), await sendAt(200)]).toEqual([0, 100, 200]);
     expect(await sendAt(300)).toBe(MINUTE_MS);
     expect(await sendAt(400)).toBe(MINUTE_MS + 100);
-    // The first has left the minute, but the two that were put off come before whatever is sent now.
+    // The first is outside the minute, but the two that were delayed come before any mail sent now.
     expect(await sendAt(MINUTE_MS + 50)).toBe(MINUTE_MS + 200);
     expect(await sendAt(MINUTE_MS + 60)).toBe(2 * MINUTE_MS);
     expect(await sendAt(4 * MINUTE_MS)).toBe(4 * MINUTE_MS);
@@ -108,7 +108,7 @@ onEveryDatabase((it) => {
     await send(agent.id, limits, 0, ["a@people.example", "b@people.example"]);
     const failure = await refusal(send(agent.id, limits, 0, ["c@people.example", "d@people.example"]));
     expect([failure.code, failure.details.retryAfterSeconds]).toEqual(["rate_limited", untilDaySeconds]);
-    // The refused ones are strangers still, and did not count.
+    // Refused recipients are still strangers, and did not count.
     await send(agent.id, limits, 0, ["c@people.example"]);
     expect((await refusal(send(agent.id, limits, 0, ["d@people.example"]))).code).toBe("rate_limited");
     await send(agent.id, limits, 0, ["a@people.example", "c@people.example", friend.address]);

@@ -1,4 +1,4 @@
-/** Limits on sending as a model of the clock: never more than the limit leaves, and nobody is refused who has some of it left. */
+/** Checks the sending limits against a model: no more than the limit leaves, and mail within it is never refused. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { addAccount, addAgent, addOutbound, later, noon } from "../../../test/store/rows.ts";
@@ -24,7 +24,7 @@ const requests = fc.array(fc.record({ gap, agent: fc.nat(1), friends: fc.uniqueA
   size: "max",
 });
 
-/** What was taken: when it came, when it may leave, and how many it wrote to for the first time. */
+/** An accepted message: its time, when it can leave, and how many first-time recipients it has. */
 interface Taken {
   agent: number;
   at: number;
@@ -36,7 +36,7 @@ const sameBucket = (bucketMs: number, at: number) => (one: Taken) =>
   Math.floor(one.at / bucketMs) === Math.floor(at / bucketMs);
 const sum = (taken: Taken[]) => taken.reduce((all, { strangers }) => all + strangers, 0);
 
-/** The limits that a request would be over. 0 is no limit. */
+/** The limits that a request would exceed. 0 means no limit. */
 function overLimits(
   taken: Taken[],
   max: typeof limits extends fc.Arbitrary<infer L> ? L : never,
@@ -105,7 +105,7 @@ onDatabases(
             ...{ agent, at: noon.getTime() + ms + (retryAfterSeconds ?? 0) * 1000, leaves: 0 },
             strangers: friends.filter((n) => !known.has(`${agent} ${n}`)).length,
           });
-          // More than the limit at once is never taken; every other refusal is over by then, unless the day's is behind it.
+          // Only a per-minute refusal is checked: by then its limit has room, unless the request alone exceeds it.
           if (!/minutes?\b/.test(refused.message)) continue;
           expect(over.filter((one) => one === (/account/.test(refused.message) ? "minute" : "pace"))).toEqual([]);
         }

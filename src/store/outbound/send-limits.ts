@@ -11,10 +11,10 @@ const minuteOf = (userId: string) => `minute ${userId}`;
 const dayOf = (userId: string) => `day ${userId}`;
 const newOf = (userId: string) => `new ${userId}`;
 
-/** How much mail may leave. 0 is no limit. */
+/** How much mail can leave. 0 means no limit. */
 export interface SendLimits {
   perMinutePerAgent: number;
-  /** How many more are taken and put off before an agent is refused. */
+  /** How many more messages are accepted and delayed before an agent is refused. */
   burstPerAgent: number;
   perMinutePerAccount: number;
   perDayPerAccount: number;
@@ -64,15 +64,13 @@ export function* refuseSuppressed(
   });
 }
 
-/**
- * Counts a message, and its first-time recipients, against the account's limits. Failure `rate_limited` beyond them.
- */
+/** Counts a message and its first-time recipients against the account's limits. Failure `rate_limited` beyond them. */
 export function* countSend(s: Scope, agent: AgentRow, strangers: number, limits: SendLimits, now: Date): Verb<void> {
   const user = agent.userId;
   const refuse = (bucketMs: number, count: number, what: string) => {
     const seconds = Math.ceil((bucketMs - (now.getTime() % bucketMs)) / 1000);
     return new Failure("rate_limited", `This account may send at most ${count} ${what}.`, {
-      fix: `Wait ${seconds} seconds; nothing of this request was sent.`,
+      fix: `Wait ${seconds} seconds; nothing in this request was sent.`,
       retryAfterSeconds: seconds,
     });
   };
@@ -123,8 +121,8 @@ const selectWaiting = statement(
 );
 
 /**
- * When the agent's next message may be tried: now, or, beyond its rate, a minute after the message that filled it.
- * Failure `rate_limited` when a whole burst waits already.
+ * When the agent's next message can be tried: now, or, beyond its rate, a minute after the message that filled it.
+ * Failure `rate_limited` if a whole burst is already waiting.
  */
 export function* paceOf(s: Scope, agentId: string, limits: SendLimits, now: Date): Verb<Date> {
   const { perMinutePerAgent, burstPerAgent } = limits;
@@ -149,7 +147,7 @@ export function* dropSendCounts(s: Scope, userId: string): Verb<void> {
   yield* ask(s.db.delete(s.t.sendCounts).where(inArray(s.t.sendCounts.key, keys)));
 }
 
-/** Deletes counts of days that are over, and releases of loops that are too old to matter. */
+/** Deletes counts and loop releases that are more than two days old. */
 export function* sweepSendCounts(s: Scope, now: Date): Verb<void> {
   const before = now.getTime() - 2 * DAY_MS;
   yield* ask(s.db.delete(s.t.sendCounts).where(sql`${s.t.sendCounts.bucket} < ${before}`));

@@ -25,7 +25,7 @@ function editTo(subject: string, content: Edit["content"]): Edit {
 }
 
 onEveryDatabase((it) => {
-  /** An approved message of an agent that leaves a minute for second thoughts. */
+  /** An approved message of an agent with an undo time of one minute. */
   async function approved(recipients = [bob], verdict: Parameters<typeof decision>[1] = {}) {
     const agent = await watch(it.store, (await addAgent(it.store)).id, { undoSeconds: 60 });
     const { message } = await addOutbound(it.store, agent.id, { recipients });
@@ -37,7 +37,7 @@ onEveryDatabase((it) => {
       ...{ userId, id, by: "ann@people.example", how: "session", ip: "192.0.2.7", now: later(90_000) },
       ...more,
     });
-  /** The message's recipients that dispatch would try then; other tests have left theirs in the queue. */
+  /** Those of the message's recipients that dispatch would try then; other tests have left theirs in the queue. */
   const claim = async (id: string, at: number) => {
     const lanes = [{ lane: "upstream", free: 100 }];
     const rows = await claimRecipients(it.store, {
@@ -53,11 +53,11 @@ onEveryDatabase((it) => {
     expect(await strangers(agent.id)).toEqual([bob]);
     const done = await undo(userId, id);
     if (done?.kind !== "done") return expect.unreachable();
-    // Nobody was told of it yet, so that is still to be done.
+    // No reviewer was told of it yet, so a notice is still due.
     expect(done.outbound.message).toEqual({ ...message, noticeDueAt: later(90_000) });
     expect(done.outbound.recipients).toMatchObject([{ address: bob, status: "held", queue: "held", firstTime: true }]);
     expect(await it.store.getOutbound(userId, id)).toEqual(done.outbound);
-    // What was only held makes nobody known.
+    // Mail that was only held makes no recipient known.
     expect(await strangers(agent.id)).toEqual([bob]);
     expect(await claim(id, minuteMs * 10)).toEqual([]);
     expect((await eventsOf(it, userId)).at(-1)).toMatchObject({
@@ -71,7 +71,7 @@ onEveryDatabase((it) => {
       { action: "undo", decidedBy: "ann@people.example", how: "session", ip: "192.0.2.7", createdAt: later(90_000) },
       { action: "approve" },
     ]);
-    // And it is decided as ever.
+    // It can then be decided as before.
     expect(await it.store.decideHold(decision(id, { now: later(100_000) }))).toMatchObject({ kind: "done" });
     expect(await strangers(agent.id)).toEqual([bob]);
     expect(await claim(id, minuteMs * 10)).toHaveLength(1);
@@ -89,7 +89,7 @@ onEveryDatabase((it) => {
         },
       },
     });
-    // Who looked at what the agent wrote decides nothing about it.
+    // A reviewer who saw only what the agent wrote cannot decide the edited message.
     expect(await it.store.decideHold(decision(id, { contentHash: message.contentHash }))).toMatchObject({
       kind: "superseded",
     });

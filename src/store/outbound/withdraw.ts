@@ -6,13 +6,13 @@ import { getOutbound, lockAgent, type Outbound, recipientsOf, tellHeld } from ".
 import { lockRecipients } from "./queue.ts";
 
 const MINUTE_MS = 60_000;
-/** A hold whose time ran out while its approval stood gets this long, so that time does not decide in the person's place. */
+/** The time given to a hold that expired while its approval stood, so that expiry does not decide for the reviewer. */
 const REOPENED_MS = 15 * MINUTE_MS;
 
 export interface Withdrawal {
   userId: string;
   id: string;
-  /** The address of the person who takes the approval back. */
+  /** The email address of the person who takes the approval back. */
   by: string;
   how: DecisionChannel;
   ip: string | null;
@@ -21,20 +21,20 @@ export interface Withdrawal {
 
 export type Withdrawn =
   | { kind: "done"; outbound: Outbound }
-  /** It waits for a decision already. */
+  /** It already waits for a decision. */
   | { kind: "waiting"; outbound: Outbound }
   /** At least one recipient is being tried, or was. */
   | { kind: "leaving"; outbound: Outbound }
-  /** No person's approval stands: never held, rejected, cancelled, or decided by time. */
+  /** There is no person's approval: never held, rejected, cancelled, or decided by expiry. */
   | { kind: "not_approved"; outbound: Outbound };
 
 /**
- * Takes a person's approval back: the message waits again as it did, with its expiry and its reviewers' links, and with
- * the reviewer's changes if there were any. All or nothing: once a recipient is being tried, it is too late. Null when the
- * account has no such message.
+ * Takes a person's approval back: the message waits again as before, with its expiry and its reviewers' links, and with
+ * the reviewer's changes if there were any. All or nothing: once a recipient is being tried, it is too late. Null if
+ * the account has no such message.
  *
- * Locks in the order of `lockRecipients`, so dispatch has either claimed the message before, and is seen here, or passes
- * it by.
+ * Locks in the order of `lockRecipients`, so dispatch has either claimed the message before, which is seen here, or
+ * skips it.
  */
 export function* withdrawApproval(s: Scope, input: Withdrawal): Verb<Withdrawn | null> {
   const { userId, id, by, how, ip, now } = input;
@@ -56,7 +56,7 @@ export function* withdrawApproval(s: Scope, input: Withdrawal): Verb<Withdrawn |
   if (!isUntried) return { kind: "leaving", outbound };
 
   const { approvalExpiresAt, notifiedAt, reviewedAt } = message;
-  // Reviewers hear of it when they had not heard yet, or when the links that they have name another content.
+  // Reviewers are told if they were not told before, or if the links they have name another content.
   const mustTell = notifiedAt === null || decision.action === "edit_approve";
   const reopened = {
     status: "pending_approval",
@@ -88,7 +88,7 @@ export function* withdrawApproval(s: Scope, input: Withdrawal): Verb<Withdrawn |
   return done && { kind: "done", outbound: done };
 }
 
-/** Takes back what `noteWritten` noted at the approval: nothing has gone there. */
+/** Undoes what `noteWritten` recorded at the approval: no mail has gone there. */
 function* forgetCorrespondents(s: Scope, agentId: string, addresses: string[], notedAt: Date): Verb<void> {
   if (addresses.length === 0) return;
   const { correspondents } = s.t;

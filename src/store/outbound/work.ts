@@ -4,7 +4,7 @@ import type { Scope, Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
 import type { AgentRow, OutboundRow } from "../schema.ts";
 
-/** All that one try needs. */
+/** Everything that one try needs. */
 export interface OutboundWork {
   message: OutboundRow;
   agent: AgentRow;
@@ -19,7 +19,7 @@ const selectWork = statement(({ db, t: { outboundMessages, outboundRaw } }, p: P
     .where(eq(outboundMessages.id, p.messageId)),
 );
 
-/** What a try of this message needs; null when the message or its agent is gone. */
+/** What a try of this message needs; null if the message or its agent is gone. */
 export function* outboundWork(s: Scope, messageId: string): Verb<OutboundWork | null> {
   const [found] = yield* selectWork(s, { messageId });
   const agent = found && (yield* getAgent(s, found.message.agentId));

@@ -12,15 +12,11 @@ type Rules = NonNullable<Agent["hitl_rules"]>;
 
 const switches = [
   ["outside", "Leaves this account", "A recipient is not an agent of this account."],
-  [
-    "first_time",
-    "Somebody new",
-    "The agent has not written to a recipient before, and has received no proven mail from them.",
-  ],
+  ["first_time", "Somebody new", "The agent has never written to a recipient or received verified mail from them."],
   ["attachments", "Attachments", "The message has attachments."],
   ["new_links", "New links", "A link leads to a host that a recipient has not seen in the conversation."],
-  ["unverified", "Unproven senders", "The conversation or a recipient has mail whose sender is not proven."],
-  ["unsearched", "Unsearched parts", "A part is binary, encrypted or too large to be searched for words and links."],
+  ["unverified", "Unproven senders", "The conversation or a recipient has mail from an unverified sender."],
+  ["unsearched", "Unsearched parts", "A part is binary, encrypted or too large to search for words and links."],
 ] as const;
 
 const HOUR_SECONDS = 3_600;
@@ -51,7 +47,7 @@ export function GatePanel({ agent }: { agent: Agent }) {
       {agent.hitl_enabled && (
         <>
           <RulesForm key={JSON.stringify([agent.hitl_rules, agent.hitl_allow])} agent={agent} />
-          <Card title="If nobody decides">
+          <Card title="If no one decides">
             <div className="grid max-w-lg gap-4 sm:grid-cols-2">
               <Field label="Wait for">
                 {(control) => (

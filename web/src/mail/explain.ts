@@ -85,7 +85,7 @@ function dkimFinding(domain: string, signature: Authentication["dkim"][number]):
 
 function unsignedFinding(fields: readonly string[]): Finding[] {
   if (fields.length === 0) return [];
-  const text = `Not covered by the signature: ${fields.join(", ")}. Whoever passed the message on could have written that.`;
+  const text = `Not covered by the signature: ${fields.join(", ")}. Any server that relayed the message could have written that.`;
   return [{ tone: "quiet", check: "DKIM", text }];
 }
 

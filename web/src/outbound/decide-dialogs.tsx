@@ -44,7 +44,7 @@ export function RejectDialog({
     >
       <div className="flex flex-col gap-4">
         {messages.length > 1 && <Heap messages={messages} />}
-        <Field label="Reason" optional hint="The agent sees it, and can do better next time.">
+        <Field label="Reason" optional hint="The agent reads it and can do better next time.">
           {(control) => (
             <TextArea
               {...control}

@@ -177,7 +177,7 @@ function Decided({ message }: { message: Outbound }) {
         <OutboundStatus status={status} />
         {reviewed_at && (
           <span>
-            {reviewed_by === "expiry" ? "Nobody decided in time" : `${reviewed_by} decided`}{" "}
+            {reviewed_by === "expiry" ? "No one decided in time" : `${reviewed_by} decided`}{" "}
             <RelativeTime at={reviewed_at} />
             {edited_parts.length > 0 && `, with changes of ${namesOf(edited_parts)}`}.
           </span>

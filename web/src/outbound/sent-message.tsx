@@ -83,7 +83,7 @@ function Review({ message }: { message: Outbound }) {
         {hold && <p className="wrap-anywhere">{hold.reason}</p>}
         {reviewed_at && (
           <p>
-            {reviewed_by === "expiry" ? "Nobody decided in time" : `${reviewed_by} decided`}{" "}
+            {reviewed_by === "expiry" ? "No one decided in time" : `${reviewed_by} decided`}{" "}
             <RelativeTime at={reviewed_at} />
             {original && `, with changes of ${namesOf(edited_parts)}`}.
           </p>

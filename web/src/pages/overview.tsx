@@ -140,7 +140,7 @@ function Failing({ overview }: { overview: Overview }) {
             <p className="min-w-0 wrap-anywhere">
               <strong className="font-semibold">{endpoint.url}</strong> has not taken anything since{" "}
               <RelativeTime at={endpoint.failing_since} />. {endpoint.waiting.toLocaleString()}{" "}
-              {endpoint.waiting === 1 ? "delivery waits" : "deliveries wait"}; they are tried again by themselves.
+              {endpoint.waiting === 1 ? "delivery waits" : "deliveries wait"}; they are retried automatically.
             </p>
           </li>
         ))}

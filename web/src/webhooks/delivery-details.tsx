@@ -69,7 +69,7 @@ function Details({ delivery, back }: { delivery: DeliveryDetail; back: () => voi
               </Link>
             ) : (
               <span key="endpoint">
-                {url ?? "No address any more"},{" "}
+                {url ?? "No longer has a URL"},{" "}
                 <Link to="/agents/$email" params={{ email: endpoint_id }} search={{ tab: "settings" }} className="link">
                   {endpoint_id}
                 </Link>

@@ -63,6 +63,6 @@ export function split(given: CallOptions & object): { options: CallOptions; quer
 export function path(parts: TemplateStringsArray, ...values: (string | number)[]): string {
   const wrong = values.find((value) => /^\.{0,2}$/.test(String(value)));
   if (wrong !== undefined)
-    throw new E2AError(`"${wrong}" is no id and no address. Give the one that the server gave you.`);
+    throw new E2AError(`"${wrong}" is not an id or an address. Use the one that the server gave you.`);
   return String.raw({ raw: parts }, ...values.map((value) => encodeURIComponent(value)));
 }

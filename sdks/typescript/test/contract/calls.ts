@@ -9,7 +9,7 @@ type Call = (client: Sdk.E2AClient, args: Args) => PromiseLike<unknown>;
 const text = (bytes: Uint8Array) => ({ text: new TextDecoder().decode(bytes) });
 const get = (client: Sdk.E2AClient, { agent, id, peek }: Args) => client.messages.get(id, { agent, peek });
 
-/** What a message object says of itself. */
+/** A message object's own fields, as the contract shows them. */
 export function shownMessage(message: Sdk.Message) {
   const { id, text, html, replyText, from, subject, verified } = message;
   const attachments = message.attachments.map(({ filename }) => filename);
@@ -108,7 +108,7 @@ const lists: Record<string, (client: Sdk.E2AClient, args: Args) => Sdk.List<unkn
   webhooks: (client) => client.webhooks.list(),
 };
 
-/** Makes a call by its name in the contract. What has no answer gives null. */
+/** Makes a call by its name in the contract. Returns null for a call without a result. */
 export async function call(client: Sdk.E2AClient, name: string, args: Args): Promise<unknown> {
   const [resource = "", method] = name.split(".");
   const list = lists[resource];
@@ -118,7 +118,7 @@ export async function call(client: Sdk.E2AClient, name: string, args: Args): Pro
     for await (const item of list(client, args)) items.push(item);
     return { items };
   }
-  // Awaited, a list is its first page.
+  // Awaiting a list gives its first page.
   if (name === "conversations.get") {
     const { id, ...query } = args;
     return client.conversations.get(id, query);

@@ -3,11 +3,11 @@ import * as sdk from "e2a-sdk";
 import { type Case, playCase, type World } from "./play.ts";
 
 /**
- * Plays all scenarios in Node, whose package was installed: what the test does for it, it asks for by HTTP.
+ * Plays all scenarios in Node with the installed package, and asks the test by HTTP for what a scenario needs.
  *
  *     node in-node.js cases.json http://127.0.0.1:<port of the test>
  *
- * It prints a line of JSON a scenario: `{name, error}`.
+ * It prints one line of JSON per scenario: `{name, error}`.
  */
 
 const [, , file = "", control = ""] = process.argv;

@@ -1,4 +1,4 @@
-/** Matching of the contract (sdks/contract/README.md): what is wrong with a value, or null when it matches. */
+/** Matching of the contract (sdks/contract/README.md): how a value differs, or null if it matches. */
 
 type Json = Record<string, unknown>;
 

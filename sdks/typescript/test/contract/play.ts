@@ -2,9 +2,9 @@ import type * as Sdk from "../../src/index.ts";
 import { call, iterate, shownMessage } from "./calls.ts";
 import { mismatch } from "./match.ts";
 
-/** Plays the scenarios of sdks/contract/cases.json. It runs in any runtime; the world around the SDK is handed in. */
+/** Plays the scenarios of sdks/contract/cases.json. It runs in any runtime; the caller provides the world. */
 
-/** What a scenario needs beside the SDK. */
+/** What a scenario needs besides the SDK. */
 export interface World {
   baseUrl: string;
   apiKey: string;
@@ -14,7 +14,7 @@ export interface World {
   restart(how: "restart" | "kill"): Promise<void>;
   /** Starts an endpoint that answers 204; returns its URL. */
   sink(): Promise<string>;
-  /** Waits until it has got so many requests. */
+  /** Waits until the endpoint has received `count` requests. */
   requests(url: string, count: number): Promise<SinkRequest[]>;
 }
 
@@ -31,11 +31,11 @@ export interface Case {
 // biome-ignore lint/suspicious/noExplicitAny: steps are data; each kind is read by its own name.
 type Step = Record<string, any>;
 
-/** How long something that must happen may take. */
+/** The longest wait for anything that must happen. */
 const PATIENCE_MS = 30_000;
 const POLL_MS = 50;
 
-/** Plays a scenario; throws with the step that went wrong. */
+/** Plays a scenario; throws an error that names the failed step. */
 export async function playCase(sdk: typeof Sdk, world: World, { name, steps }: Case): Promise<void> {
   const play = new Play(sdk, world);
   try {
@@ -159,7 +159,7 @@ class Play {
     }
   }
 
-  /** The step with the variables' values in it. */
+  /** The step with variables replaced by their values. */
   private filled(value: unknown): unknown {
     if (Array.isArray(value)) return value.map((item) => this.filled(item));
     if (typeof value === "object" && value !== null)

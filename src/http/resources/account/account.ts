@@ -17,7 +17,7 @@ export function account(deps: RouteDeps) {
   return resource("/api/v1/users/me")
     .get("", ({ caller }) => ({ ...userOnWire(caller.user), scope: caller.scope, agent: caller.agentId }), {
       response: { 200: answer(Me) },
-      ...operation({ id: "getMe", tag, summary: "Whose key this is" }),
+      ...operation({ id: "getMe", tag, summary: "Get the caller's account" }),
     })
     .patch(
       "",
@@ -57,7 +57,7 @@ export function account(deps: RouteDeps) {
       operation({
         id: "exportAccount",
         tag,
-        summary: "Download all that the account owns",
+        summary: "Export everything the account owns",
         description: "Streamed, messages included; no key hashes and no secrets.",
         failures: ["forbidden", "overloaded"],
         produces: { status: 200, description: "The export", type: "application/json" },
@@ -75,7 +75,7 @@ export function account(deps: RouteDeps) {
       },
       {
         query: query({
-          confirm: choice(["DELETE"], { description: "Must be present, so that nothing is deleted by accident." }),
+          confirm: choice(["DELETE"], { description: "Required, so that nothing is deleted by accident." }),
         }),
         response: {
           200: answer(
@@ -96,7 +96,7 @@ export function account(deps: RouteDeps) {
         ...operation({
           id: "deleteAccount",
           tag,
-          summary: "Delete the account and all that it owns",
+          summary: "Delete the account and everything it owns",
           failures: ["forbidden"],
         }),
       },

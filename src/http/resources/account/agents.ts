@@ -79,7 +79,7 @@ const changeMembers = {
   name: Type.Optional(name),
   webhook_url: Type.Optional({
     ...webhookUrl,
-    description: "Empty removes it, which only a local agent can do without.",
+    description: "Empty removes it; a cloud agent needs one.",
   }),
   agent_mode: Type.Optional(mode),
   hitl_enabled: Type.Optional(
@@ -93,7 +93,7 @@ const changeMembers = {
   ...gateMembers,
   webhook_status: Type.Optional(
     choice(["enabled", "disabled"], {
-      description: "`disabled` keeps what is to be delivered until it is enabled; another `webhook_url` enables too.",
+      description: "`disabled` keeps deliveries until it is enabled again; a new `webhook_url` enables it too.",
     }),
   ),
   paused: Type.Optional(flag({ description: "Freezes outbound mail and deliveries; `false` releases them." })),
@@ -123,7 +123,7 @@ export function agents(deps: RouteDeps) {
   function requireOwnName(name: string, address: string): void {
     if (singleAuthor(scanHeaders(Buffer.from(mailboxField("From", [{ address, name }]))))) return;
     throw invalid(
-      [{ field: "name", message: "has an address in it, which readers would take for the sender's" }],
+      [{ field: "name", message: "contains an address, which readers would take for the sender's" }],
       "Give it a name without an address.",
     );
   }
@@ -258,7 +258,7 @@ export function agents(deps: RouteDeps) {
         id: "updateAgent",
         tag: "agents",
         summary: "Change an agent",
-        description: "Only what is given changes, all of it or nothing. PATCH is the same.",
+        description: "Changes only the members given, all of them or none. PATCH is the same.",
         failures: ["forbidden"],
         example: { name: "My bot", paused: true },
       }),

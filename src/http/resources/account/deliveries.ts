@@ -82,7 +82,7 @@ export function deliveries(deps: RouteDeps) {
       },
       {
         body: body({
-          since: time({ description: "What was given up at or after this time." }),
+          since: time({ description: "Deliveries that failed for good at or after this time." }),
           agent,
           webhook,
           status: Type.Optional(choice(["failed"], { description: "The only one, and the default." })),
@@ -91,10 +91,10 @@ export function deliveries(deps: RouteDeps) {
         ...operation({
           id: "redeliverFailed",
           tag,
-          summary: "Deliver again what failed",
+          summary: "Retry failed deliveries",
           description:
-            "The oldest first, at most 1,000 at once; repeat until it answers 0. What was delivered again already, " +
-            "and what has no webhook any more, is left out.",
+            "Oldest first, at most 1,000 at once; repeat until it answers 0. Leaves out what was already delivered again, " +
+            "and what no longer has a webhook.",
           failures: ["not_found"],
           example: { since: "2026-05-15T12:00:00Z" },
         }),
@@ -124,10 +124,10 @@ export function deliveries(deps: RouteDeps) {
         ...operation({
           id: "redeliver",
           tag,
-          summary: "Deliver again, at once",
+          summary: "Retry a delivery now",
           description:
-            "What waits is due now. What is finished stays as it is; the answer is a new delivery of the same event, " +
-            "with the same `webhook-id` and a schedule of its own, or the one that waits already.",
+            "A waiting delivery becomes due now. A finished one stays as it is; the answer is a new delivery of the same event, " +
+            "with the same `webhook-id` and its own schedule, or the one that is already waiting.",
           failures: ["conflict"],
         }),
       },

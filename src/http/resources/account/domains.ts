@@ -133,7 +133,7 @@ export function domains(deps: RouteDeps) {
           return onWire({ ...domain, verifiedAt });
         } catch (error) {
           if (!(error instanceof Failure) || error.code !== "conflict") throw error;
-          throw new Failure("conflict", `Another account has proven ${domain.domain} already.`, {
+          throw new Failure("conflict", `Another account has already verified ${domain.domain}.`, {
             fix: "Have its owner delete it there first.",
           });
         }

@@ -147,8 +147,8 @@ export async function eventsWanted(
   const event = await store.getEvent(asked.after);
   if (!event || !isOf(event, caller))
     throw invalid(
-      [{ field: "after", message: "is no event of yours, or is older than what is kept" }],
-      "Leave it out to begin with the oldest event that is kept.",
+      [{ field: "after", message: "is not one of your events, or is older than the events that are kept" }],
+      "Leave it out to start with the oldest event that is kept.",
     );
   return { owner, types, after: { xid: event.xid, seq: event.seq } };
 }

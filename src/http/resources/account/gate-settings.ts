@@ -21,8 +21,7 @@ const gateRules = Type.Object(
     outside: Type.Optional(flag({ description: "A recipient is not an agent of this account." })),
     first_time: Type.Optional(
       flag({
-        description:
-          "A recipient to whom no mail of the agent has gone yet, and from whom none has come that was proven.",
+        description: "A recipient that the agent has neither written to nor received verified mail from.",
       }),
     ),
     max_recipients: Type.Optional(whole(1, RULE_RECIPIENTS_MAX, { description: "There are more recipients." })),
@@ -31,7 +30,7 @@ const gateRules = Type.Object(
       flag({ description: "A link to a host that a recipient has not seen in the conversation." }),
     ),
     unverified: Type.Optional(
-      flag({ description: "The conversation or a recipient has mail whose sender is not proven." }),
+      flag({ description: "The conversation or a recipient has mail from an unverified sender." }),
     ),
     unsearched: Type.Optional(
       flag({ description: "A part that cannot be searched for patterns and links: binary, encrypted or too large." }),
@@ -44,7 +43,8 @@ const gateRules = Type.Object(
   },
   {
     additionalProperties: false,
-    description: "Any of these holds, and switches the gate on. null, or no rule, holds everything.",
+    description:
+      "Mail that matches any of these is held; any rule switches the gate on. null, or no rule, holds everything.",
   },
 );
 
@@ -52,12 +52,12 @@ export const gateMembers = {
   hitl_rules: Type.Optional(orNull(gateRules)),
   hitl_allow: Type.Optional(
     list(text({ max: ENTRY_CHARS_MAX }), ALLOWED_MAX, {
-      description: "Addresses and whole domains. What goes to nobody else is not held.",
+      description: "Addresses and whole domains. Mail only to these is not held.",
     }),
   ),
   hitl_reviewers: Type.Optional(
     list(text({ max: ENTRY_CHARS_MAX }), REVIEWERS_MAX, {
-      description: "Addresses that get the mail about held messages, beside the account's own.",
+      description: "Addresses that get mail about held messages, in addition to the account's own.",
     }),
   ),
   undo_seconds: Type.Optional(

@@ -187,7 +187,7 @@ export function webhooks(deps: RouteDeps) {
           id: "testWebhook",
           tag,
           summary: "Send a test event to a webhook",
-          description: "A `webhook.test`, whatever types it asked for; `GET /deliveries/{id}` tells what became of it.",
+          description: "A `webhook.test`, whatever types it asked for; `GET /deliveries/{id}` shows its status.",
           failures,
         }),
       },

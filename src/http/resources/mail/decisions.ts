@@ -86,7 +86,7 @@ export function decisions(deps: RouteDeps) {
     }
     const entry = message.reviewedAt ? await store.decisionAbout(message) : null;
     return new Failure("conflict", entry ? decisionSentence(entry) : undecidedSentence(outbound), {
-      fix: `GET /api/v1/messages/${message.id} says what became of it.`,
+      fix: `GET /api/v1/messages/${message.id} shows its current state.`,
       ...(entry
         ? {
             extra: {
@@ -177,8 +177,8 @@ export function decisions(deps: RouteDeps) {
     return content.attachments.map((listed) => {
       const found = counterpart(listed, content.attachments, parts);
       if (!found)
-        throw new Failure("internal", `The attachment ${listed.filename} cannot be read any more.`, {
-          fix: "Approve it without changes, or give all attachments anew.",
+        throw new Failure("internal", `The attachment ${listed.filename} can no longer be read.`, {
+          fix: "Approve it without changes, or send all attachments again.",
         });
       const { filename, content_type: contentType, content_id: contentId } = listed;
       return { filename, contentType, content: found.content, ...optional("contentId", contentId) };
@@ -221,11 +221,11 @@ export function decisions(deps: RouteDeps) {
           takesAttachments: true,
           summary: "Approve a held message, with or without changes",
           description:
-            "What is given replaces what the agent wrote; what is not stays. Text and HTML leave saying the same: a new " +
-            '`body_text` alone makes the HTML anew, a new `body_html` alone the text, and `body_html: ""` drops the ' +
-            "HTML; give both to word both. 200: it has left; 202: it is queued " +
-            "(after 10 seconds, or at once with `Prefer: respond-async`). 409: it was decided, or is not what " +
-            "`content_hash` names; nothing is sent. An agent's key never decides.",
+            "Members in the body replace what the agent wrote; the rest stays. Text and HTML always say the same: a new " +
+            '`body_text` alone regenerates the HTML, a new `body_html` alone the text, and `body_html: ""` drops the ' +
+            "HTML; give both to set both. 200: it has left; 202: it is queued " +
+            "(after 10 seconds, or at once with `Prefer: respond-async`). 409: it was already decided, or is not what " +
+            "`content_hash` names; nothing is sent. An agent's key cannot decide.",
           failures: [...submitFailures, "internal"],
           example: {
             subject: "Your invoice",
@@ -282,10 +282,10 @@ export function decisions(deps: RouteDeps) {
         ...operation({
           id: "undoApproval",
           tag: "approval",
-          summary: "Take an approval back before the message leaves",
+          summary: "Undo an approval before the message leaves",
           description:
-            "The message waits again, with its expiry and with the changes of an edit; it is approved, edited or rejected " +
-            "as before. `undo_seconds` of the agent is the time for it. 409 once a recipient is being tried.",
+            "The message waits again, with its expiry and any edits; it can be approved, edited or rejected " +
+            "as before. The agent's `undo_seconds` is the time you have. 409 once delivery to a recipient has started.",
           failures: ["forbidden", "conflict"],
         }),
       },
@@ -294,21 +294,22 @@ export function decisions(deps: RouteDeps) {
   /** The failure that says why an approval cannot be taken back. */
   async function standingOf({ kind, outbound }: Exclude<Withdrawn, { kind: "done" }>): Promise<Failure> {
     const { id, reviewedAt } = outbound.message;
-    if (kind === "waiting") return new Failure("conflict", "The message waits for a decision; no approval stands.");
+    if (kind === "waiting")
+      return new Failure("conflict", "The message is waiting for a decision; there is no approval to undo.");
     if (kind === "leaving") {
       const tried = outbound.recipients.filter(({ leaseToken, attempts }) => leaseToken !== null || attempts > 0);
       const total = outbound.recipients.length;
       return new Failure(
         "conflict",
-        `It is too late: ${tried.length} of ${total} recipients are being tried, or were.`,
+        `It is too late: delivery to ${tried.length} of ${total} recipients has started.`,
         {
-          fix: `POST /api/v1/messages/${id}/cancel takes back the recipients who are still queued.`,
+          fix: `POST /api/v1/messages/${id}/cancel cancels the recipients that are still queued.`,
         },
       );
     }
     const entry = reviewedAt ? await store.decisionAbout(outbound.message) : null;
     return new Failure("conflict", entry ? decisionSentence(entry) : undecidedSentence(outbound), {
-      fix: `Only a person's approval is taken back. GET /api/v1/messages/${id} says what became of it.`,
+      fix: `Only a person's approval can be undone. GET /api/v1/messages/${id} shows the message's current state.`,
     });
   }
 }
@@ -339,8 +340,8 @@ const deeds: Record<AuditRow["action"], string> = {
   approve: "approved it",
   edit_approve: "changed and approved it",
   reject: "rejected it",
-  release: "let it go",
-  undo: "took the approval back",
+  release: "released it",
+  undo: "undid the approval",
   expire_approve: "it was sent",
   expire_reject: "it was rejected",
 };
@@ -349,18 +350,18 @@ const channels: Record<AuditRow["how"], string> = {
   session: "in the dashboard",
   cli: "on the command line",
   link: "by link",
-  expiry: "by itself",
+  expiry: "automatically",
 };
 
 /** `ann@example.com approved it at 2026-05-15T12:00:00.000Z, by link.` */
 function decisionSentence({ action, decidedBy, how, createdAt }: AuditRow): string {
   const at = createdAt.toISOString();
-  if (how === "expiry") return `Nobody decided in time, so it was ${deeds[action]} at ${at}.`;
+  if (how === "expiry") return `No one decided in time, so ${deeds[action]} at ${at}.`;
   return `${decidedBy} ${deeds[action]} at ${at}, ${channels[how]}.`;
 }
 
 function undecidedSentence({ message: { status } }: StoredOutbound): string {
   return status === "cancelled"
-    ? "It was cancelled before anybody decided."
-    : `It waits for nobody's decision: it is ${status.replaceAll("_", " ")}.`;
+    ? "The message was cancelled before a decision was made."
+    : `The message does not wait for a decision: it is ${status.replaceAll("_", " ")}.`;
 }

@@ -73,7 +73,7 @@ export function outbound(deps: RouteDeps) {
           id: "listOutbound",
           tag: "sending",
           summary: "List what agents sent",
-          description: "Newest first, of every status. A key of one agent sees that one's.",
+          description: "Newest first, of every status. A key of one agent sees only that agent's.",
           failures: ["forbidden", "not_found"],
         }),
       },
@@ -84,7 +84,7 @@ export function outbound(deps: RouteDeps) {
         sized(exchange, await withBodyOnWire(await ownOutbound(store, caller, params.id), deps)),
       {
         response: { 200: answer(Outbound) },
-        ...operation({ id: "getOutbound", tag: "sending", summary: "Get a sent message and what became of it" }),
+        ...operation({ id: "getOutbound", tag: "sending", summary: "Get a sent message and its delivery status" }),
       },
     )
     .get(
@@ -100,7 +100,7 @@ export function outbound(deps: RouteDeps) {
         id: "getRawOutbound",
         tag: "sending",
         summary: "Download a sent message",
-        description: "As it was composed: without the DKIM-Signature that each try adds, and without Bcc.",
+        description: "As it was composed: without the DKIM-Signature that each attempt adds, and without Bcc.",
         produces: { status: 200, description: "The message", type: "message/rfc822" },
       }),
     )
@@ -134,9 +134,9 @@ export function outbound(deps: RouteDeps) {
         if (after.cancelled > 0) return sized(exchange, await withBodyOnWire(after, deps));
         throw new Failure(
           "conflict",
-          `The message is ${words(after.message.status)}; nothing of it can be taken back.`,
+          `The message is ${words(after.message.status)}; no part of it can be cancelled.`,
           {
-            fix: `GET /api/v1/messages/${message.id} says what became of it.`,
+            fix: `GET /api/v1/messages/${message.id} shows its current state.`,
           },
         );
       },
@@ -145,8 +145,8 @@ export function outbound(deps: RouteDeps) {
         ...operation({
           id: "cancelOutbound",
           tag: "sending",
-          summary: "Take a message back as far as it has not left",
-          description: "While it is queued, deferred or held. Who has it already keeps it.",
+          summary: "Cancel a message",
+          description: "Cancels it while it is queued, deferred or held. Recipients that already have it keep it.",
           failures: ["conflict"],
         }),
       },
@@ -173,8 +173,8 @@ export function outbound(deps: RouteDeps) {
         ...operation({
           id: "releaseOutbound",
           tag: "sending",
-          summary: "Let go on what the loop breaker stopped",
-          description: "This message, and every other that it holds for the same reason.",
+          summary: "Release what the loop breaker stopped",
+          description: "Releases this message, and every other that it holds for the same reason.",
           failures: ["forbidden", "conflict"],
         }),
       },
@@ -192,7 +192,7 @@ export async function ownOutbound(store: Store, caller: Caller, id: string): Pro
   if (found && (caller.agentId === null || isAgents)) return found;
   const { code, message } = notFound("outbound message");
   throw new Failure(code, message, {
-    fix: "What an agent received is at /api/v1/agents/{email}/messages/{id}.",
+    fix: "Received messages are at /api/v1/agents/{email}/messages/{id}.",
   });
 }
 

@@ -34,8 +34,8 @@ function leftOut(unproven: Unproven[]): string | undefined {
     return `${field} (${named}${more > 0 ? ` and ${more} more` : ""})`;
   });
   return (
-    `The reply did not go to what is in ${fields.join(" and ")}, because the signature that proves the sender does not ` +
-    "cover it. To write there all the same, POST /api/v1/send with to and reply_to_message_id."
+    `The reply did not go to the addresses in ${fields.join(" and ")}, because the signature that proves the sender does not ` +
+    "cover them. To write to them anyway, POST /api/v1/send with to and reply_to_message_id."
   );
 }
 
@@ -51,7 +51,9 @@ export function replies(deps: RouteDeps) {
   const NewReply = openBody(
     {
       body: input.bodyText,
-      reply_all: Type.Optional(flag({ default: false, description: "Also to everybody else the message went to." })),
+      reply_all: Type.Optional(
+        flag({ default: false, description: "Also to everyone else who received the message." }),
+      ),
       ...input.contentMembers,
     },
     (given, complain) => input.checkContent(given, complain, limits),
@@ -64,7 +66,7 @@ export function replies(deps: RouteDeps) {
       include: Type.Optional(
         choice(inclusions, {
           default: "message",
-          description: "What goes along: the whole message as a file, only its attachments, or nothing.",
+          description: "What to include: the whole message as a file, only its attachments, or nothing.",
         }),
       ),
       ...input.contentMembers,
@@ -106,7 +108,7 @@ export function replies(deps: RouteDeps) {
     const { to, cc, problems, unproven } = replyRecipients(original, agent.id, all);
     const errors: FieldError[] = problems.map((problem) => ({ field: "to", message: `would have ${problem}` }));
     if (errors.length === 0 && to.length === 0)
-      errors.push({ field: "to", message: "is not known: the message names nobody to answer to" });
+      errors.push({ field: "to", message: "is not known: the message has no address to reply to" });
     const recipients = distinct({ to, cc: [...cc, ...more.cc], bcc: more.bcc });
     const complain: Complain = (field, message) => errors.push({ field, message });
     input.checkCount(recipients, complain, limits);
@@ -151,12 +153,12 @@ export function replies(deps: RouteDeps) {
           id: "replyToMessage",
           tag: "sending",
           takesAttachments: true,
-          summary: "Answer a message",
+          summary: "Reply to a message",
           description:
-            "To its Reply-To, or else its From; of a message of the agent's own, to whom it went. Nothing is quoted. " +
-            "Where the sender is proven by a signature that leaves out Reply-To, To or Cc (`authentication.unsigned`), " +
+            "To its Reply-To, or else its From; for the agent's own message, to its recipients. Nothing is quoted. " +
+            "If the signature that proves the sender leaves out Reply-To, To or Cc (`authentication.unsigned`), " +
             "that field chooses no recipients, and `fix` names those left out. " +
-            "The answers are those of POST /api/v1/send.",
+            "Responses are those of POST /api/v1/send.",
           failures: submitFailures,
           example: { body: "Thank you.", reply_all: true },
         }),
@@ -172,8 +174,7 @@ export function replies(deps: RouteDeps) {
         const attachments = [...content.attachments, ...(await enclosed(found, given.include ?? "message"))];
         const bytes = attachments.reduce((sum, one) => sum + one.content.byteLength, 0);
         const { outboundMessageSize: max } = limits;
-        if (bytes > max)
-          throw invalid([{ field: "include", message: `makes ${bytes} bytes; at most ${max} may leave` }]);
+        if (bytes > max) throw invalid([{ field: "include", message: `makes ${bytes} bytes; the limit is ${max}` }]);
         const outcome = await submit(
           deps,
           {
@@ -200,8 +201,8 @@ export function replies(deps: RouteDeps) {
           id: "forwardMessage",
           tag: "sending",
           takesAttachments: true,
-          summary: "Pass a message on",
-          description: "The answers are those of POST /api/v1/send.",
+          summary: "Forward a message",
+          description: "Responses are those of POST /api/v1/send.",
           failures: submitFailures,
           example: { to: ["bob@example.com"], body: "For you." },
         }),

@@ -46,7 +46,7 @@ export const bodyHtml = anyText("Empty for none.");
 
 const attachmentMembers = {
   filename: anyText("1 to 255 characters without slashes."),
-  content_type: Type.Optional(anyText("application/octet-stream when it is not given.")),
+  content_type: Type.Optional(anyText("Default: application/octet-stream.")),
   data: base64(),
   content_id: Type.Optional(anyText("For a picture that the HTML shows as `cid:…`.")),
 };
@@ -61,13 +61,13 @@ export const approvedAttachment = Type.Object(
 export const contentMembers = {
   html_body: Type.Optional(anyText()),
   cc: Type.Optional(addressList()),
-  bcc: Type.Optional(addressList("These get the message without anybody seeing it.")),
+  bcc: Type.Optional(addressList("Hidden from the other recipients.")),
   conversation_id: Type.Optional(
     text({
       max: 64,
       pattern: "^[^\\x00-\\x1f\\x7f]*$",
       says: "at most 64 characters without line breaks",
-      description: "Found by what the message answers, or a new one, when it is not given.",
+      description: "By default, the conversation of the message it answers, or a new one.",
     }),
   ),
   attachments: Type.Optional(list(attachment, ATTACHMENTS_MAX)),
@@ -115,7 +115,7 @@ export function checkContent(given: GivenContent, complain: Complain, limits: Co
   }
   const { outboundMessageSize: max } = limits;
   if (bytes > max)
-    complain(given.attachments?.length ? "attachments" : "body", `makes ${bytes} bytes; at most ${max} may leave`);
+    complain(given.attachments?.length ? "attachments" : "body", `makes ${bytes} bytes; the limit is ${max}`);
 }
 
 /** Reports recipients at this server's domains that have no mailbox. */
@@ -132,7 +132,7 @@ export async function checkKnown(
       const { kind } = await store.findMailbox(address, config.sharedDomain);
       const field = typeof given[name] === "string" ? name : `${name}.${i}`;
       if (kind !== "mailbox" && kind !== "foreign")
-        complain(field, `is ${address}, which nobody has on this server: check the address`);
+        complain(field, `is ${address}, which does not exist on this server: check the address`);
     }
 }
 
@@ -143,7 +143,7 @@ export function checkCount(
   { recipientsPerMessage: max }: ContentLimits,
 ): void {
   const count = to.length + cc.length + bcc.length;
-  if (count > max) complain("to", `with cc and bcc names ${count} recipients; at most ${max} get one message`);
+  if (count > max) complain("to", `with cc and bcc names ${count} recipients; a message has at most ${max}`);
 }
 
 /** Reports an error if a message whose client must name the recipients names none. */
@@ -226,7 +226,7 @@ function checkHeaders(headers: Record<string, string>, complain: Complain): void
     const key = name.toLowerCase();
     if (!/^[a-z0-9-]{1,76}$/.test(key)) complain(field, "must have a name of 1 to 76 letters, digits and hyphens");
     else if (!isFreeField(name)) complain(field, "is set by the server");
-    else if (receiptFields.test(name)) complain(field, "asks for receipts, which come to nobody here");
+    else if (receiptFields.test(name)) complain(field, "asks for receipts, which this server does not deliver");
     else if (seen.has(key)) complain(field, "is given twice");
     else if (!/\S/.test(value) || value.length > LINE_CHARS_MAX || !oneLine.test(value))
       complain(field, `must be one line of 1 to ${LINE_CHARS_MAX} printable characters`);

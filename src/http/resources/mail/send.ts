@@ -20,13 +20,16 @@ export function sends(deps: RouteDeps) {
   const NewMessage = openBody(
     {
       from: Type.Optional(
-        text({ max: 1_000, description: "The agent's address; not needed by a key of one agent, or with one agent." }),
+        text({
+          max: 1_000,
+          description: "The agent's address; optional for a key of one agent, or if the account has one agent.",
+        }),
       ),
       to: Type.Optional(input.addressList("`a@b.example` or `Name <a@b.example>`.")),
       subject: input.subjectLine,
       body: input.bodyText,
       ...input.contentMembers,
-      reply_to: Type.Optional(input.addressList("Where answers go instead of to the agent.")),
+      reply_to: Type.Optional(input.addressList("Where replies go instead of to the agent.")),
       reply_to_message_id: Type.Optional(
         text({
           max: 998,
@@ -126,9 +129,9 @@ export function sends(deps: RouteDeps) {
           takesAttachments: true,
           summary: "Send a message",
           description:
-            "It is kept before anything is tried. 200: somebody has taken it, and nobody is still being tried. " +
-            "202: it is under way (after 10 seconds, or at once with `Prefer: respond-async`), or held for a decision. " +
-            "502: every recipient was refused for good. Without an Idempotency-Key the same request by the same key within " +
+            "The message is stored before delivery starts. 200: at least one recipient accepted it, and none is still being tried. " +
+            "202: delivery is in progress (after 10 seconds, or at once with `Prefer: respond-async`), or it is held for a decision. " +
+            "502: every recipient was refused permanently. Without an Idempotency-Key, the same request by the same key within " +
             "two minutes of an answer that was not final, or never arrived, gets the first message's answer, marked " +
             "`Idempotent-Replayed: true`.",
           failures: [...submitFailures, "not_found"],
@@ -163,7 +166,7 @@ export function sends(deps: RouteDeps) {
           tag: "approval",
           takesAttachments: true,
           summary: "Ask whether a message would be held",
-          description: "Takes the body of a send and decides as that would; nothing is stored or sent.",
+          description: "Takes the same body as a send and returns its decision; nothing is stored or sent.",
           failures: ["forbidden", "recipient_suppressed", "upstream_not_configured"],
           example: { to: ["bob@example.com"], subject: "Hello", body: "Good day." },
         }),

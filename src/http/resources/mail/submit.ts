@@ -94,7 +94,7 @@ export async function findMessage(store: Store, agent: AgentRow, id: string): Pr
 /** Returns the agent if it may send. Failure `forbidden` for a domain's own mailbox. */
 export function mayWrite(agent: AgentRow): AgentRow {
   if (!agent.role) return agent;
-  throw new Failure("forbidden", `${agent.id} is the domain's own mailbox: it is read, and sends nothing.`, {
+  throw new Failure("forbidden", `${agent.id} is the domain's own mailbox: it can be read, but cannot send.`, {
     fix: "Send as an agent.",
   });
 }

@@ -123,8 +123,8 @@ describe("a reply", () => {
     expect(status).toBe(200);
     expect(await recipientsOf(body.message_id)).toEqual({ to: ["joe@shop.test"], cc: [] });
     expect(body.fix).toBe(
-      `The reply did not go to what is in Reply-To (${thief}), because the signature that proves the sender does not ` +
-        "cover it. To write there all the same, POST /api/v1/send with to and reply_to_message_id.",
+      `The reply did not go to the addresses in Reply-To (${thief}), because the signature that proves the sender does not ` +
+        "cover them. To write to them anyway, POST /api/v1/send with to and reply_to_message_id.",
     );
     const there = { from: agent, to: [thief], subject: "Re: x", body: "Yes.", reply_to_message_id: id };
     const { body: wanted } = await it.api("POST", "/api/v1/send", there);
@@ -157,7 +157,7 @@ describe("a reply", () => {
     expect(read.out).toContain(`${thief} (not signed: replies do not go there)`);
     expect(code).toBe(0);
     expect(out).toContain("joe@shop.test");
-    expect(out).toContain(`! The reply did not go to what is in Reply-To (${thief})`);
+    expect(out).toContain(`! The reply did not go to the addresses in Reply-To (${thief})`);
   });
 
   test("is said to models, with the addresses inside the fence", async () => {
@@ -168,7 +168,7 @@ describe("a reply", () => {
       structuredContent: { untrusted: { reply_to: string[] } };
     };
     expect(read.structuredContent.untrusted.reply_to).toEqual([]);
-    expect(read.content[0]?.text).toContain("an answer goes to the sender");
+    expect(read.content[0]?.text).toContain("a reply goes to the sender");
     expect(read.content[0]?.text).not.toContain(thief);
     const call = { name: "reply_to_message", arguments: { message_id: id, agent, body: "Yes." } };
     const { content, structuredContent } = (await client.callTool(call)) as never as {

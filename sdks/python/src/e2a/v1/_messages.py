@@ -66,9 +66,9 @@ class Authentication(Model):
     dkim: List[DkimResult] = field(default_factory=list)
     dmarc: DmarcResult = field(default_factory=DmarcResult)
     arc: ArcResult = field(default_factory=ArcResult)
-    #: When the proof rests on DKIM alone: fields of the message that no proving signature covers, such as
-    #: ``Reply-To``. Whoever passed the message on could have written them. Empty when SPF aligns, too, and when
-    #: nothing is proven.
+    #: If the proof rests on DKIM alone: fields of the message that no proving signature covers, such as ``Reply-To``.
+    #: Any server that relayed the message could have written them. Empty if SPF also aligns, and if nothing is
+    #: proven.
     unsigned: List[str] = field(default_factory=list)
 
 
@@ -96,7 +96,7 @@ class MessageSummaryData(Model, Automation):
     subject: str = ""
     conversation_id: str = ""
     status: str = ""
-    #: When it was received, or handed in.
+    #: When it was received or submitted.
     created_at: datetime = NO_TIME
     #: ``inbound`` or ``outbound``.
     direction: str = "inbound"
@@ -106,11 +106,11 @@ class MessageSummaryData(Model, Automation):
     snippet: str = ""
     has_attachments: bool = False
     labels: List[str] = field(default_factory=list)
-    #: What says that no person wrote it, such as ``auto-replied`` (RFC 3834); do not answer such mail automatically.
+    #: Set if no person wrote it, such as ``auto-replied`` (RFC 3834); do not answer such mail automatically.
     auto_submitted: Optional[str] = None
     #: The mailing list that it came through (RFC 2919); null for outbound messages.
     list_id: Optional[str] = None
-    #: ``bulk``, ``list``, ``junk`` and the like: do not answer such mail automatically. Null for outbound messages.
+    #: Such as ``bulk``, ``list`` or ``junk``: do not answer such mail automatically. Null for outbound messages.
     precedence: Optional[str] = None
     #: The Message-ID, with its angle brackets, that it says it answers: the first in its In-Reply-To field (RFC
     #: 5322). Null for outbound messages.

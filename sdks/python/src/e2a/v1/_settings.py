@@ -44,7 +44,7 @@ def load_settings(
     parts = urlsplit(base)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ConfigurationError(
-            f'"{base}" is no address of a server.', fix=f"Give base_url or E2A_URL as in {DEFAULT_URL}."
+            f'"{base}" is not the address of a server.', fix=f"Give base_url or E2A_URL as in {DEFAULT_URL}."
         )
     return Settings(
         url=base,

@@ -72,7 +72,7 @@ def verify(body: Body, headers: Headers, secrets: Sequence[str], now: Optional[U
             raise _missing("no signature")
         _need(auth)
     if parsed is None:
-        raise UnverifiedEmailError("malformed", "The body is no JSON object.")
+        raise UnverifiedEmailError("malformed", "The body is not a JSON object.")
 
     is_event = bool(signature) and isinstance(parsed.get("data"), dict)
     if auth.get(SIGNATURE):
@@ -213,11 +213,11 @@ def _key(secret: str) -> bytes:
         try:
             key = base64.b64decode(secret[len("whsec_") :], validate=True)
         except (binascii.Error, ValueError):
-            raise ConfigurationError("A webhook secret begins with whsec_ and is no base64 behind it.") from None
+            raise ConfigurationError("A webhook secret begins with whsec_ but the rest is not base64.") from None
     # With an empty key anyone could make a valid signature.
     if not key.strip():
         raise ConfigurationError(
             "A webhook secret is empty.",
-            fix="Give the 64 characters that were shown when it was made; is the variable that holds them set?",
+            fix="Give the 64 characters that were shown when it was created; is the variable that holds them set?",
         )
     return key

@@ -84,7 +84,7 @@ def segment(text: str) -> str:
     """Escapes one segment of a path. Raises ConfigurationError if the path would name another resource: for an empty
     segment, and for one or two dots, which URL parsers resolve, escaped or not (URL Standard 4.4)."""
     if text in ("", ".", ".."):
-        what = f'"{text}" is no id and no address.' if text else "An id or address is empty."
+        what = f'"{text}" is not an id or an address.' if text else "An id or address is empty."
         raise ConfigurationError(what, fix="Give the one that the server gave you.")
     return quote(text, safe="")
 
