@@ -1,6 +1,6 @@
 /** What every command that talks to a server starts with: its settings, a client, and a way to show the answer. */
 import { type Command, Option } from "commander";
-import type { E2AClient } from "../../../sdks/typescript/src/index.ts";
+import { type E2AClient, NotFoundError } from "../../../sdks/typescript/src/index.ts";
 import { canAsk, columns, type Io, write } from "../terminal/io.ts";
 import { type Paint, painter, toJson } from "../terminal/output.ts";
 import { select } from "../terminal/prompts.ts";
@@ -67,6 +67,11 @@ export function agentOption(): Option {
   return new Option("-a, --agent <address>", "whose mailbox; not needed when you have one agent (E2A_AGENT_EMAIL)");
 }
 
+/** The flag of commands about a received message. */
+export function receiverOption(): Option {
+  return new Option("-a, --agent <address>", "whose mailbox has it; searched for if not given (E2A_AGENT_EMAIL)");
+}
+
 /**
  * The agent that a command is about: `given`, else the setting, else the caller's only agent; if there are several, the
  * user is asked. A name without "@" means the one agent with that local part.
@@ -76,6 +81,34 @@ export async function chooseAgent(session: Session, given?: string): Promise<str
   if (wanted?.includes("@")) return wanted.toLowerCase();
   const { agents } = await session.client.agents.list();
   if (wanted) return agentNamed(wanted, agents);
+  return chosenOf(session, agents);
+}
+
+/** How many agents' mailboxes are searched for a message: each is a request. */
+const SEARCHED_AGENTS_MAX = 20;
+
+/**
+ * The agent that received the message: the setting, else the caller's only agent; of several, the one whose mailbox has
+ * it. Throws CliError (exit 1) if no mailbox has it.
+ */
+export async function receiverOf(session: Session, id: string): Promise<string> {
+  if (session.settings.agent.value) return chooseAgent(session);
+  const { agents } = await session.client.agents.list();
+  if (agents.length < 2 || agents.length > SEARCHED_AGENTS_MAX) return chosenOf(session, agents);
+  for (const { email } of agents) {
+    const found = await session.client.messages.get(id, { agent: email, peek: true }).catch((error: unknown) => {
+      if (error instanceof NotFoundError) return null;
+      throw error;
+    });
+    if (found) return email;
+  }
+  throw new CliError(`None of your ${agents.length} agents received a message with this id.`, {
+    code: "not_found",
+    fix: "`e2a inbox --agent <address>` shows the ids of an agent's mail.",
+  });
+}
+
+async function chosenOf(session: Session, agents: Agent[]): Promise<string> {
   const [first, second] = agents;
   if (first === undefined) {
     throw new CliError("You have no agent yet.", { code: "no_agent", fix: "Register one: e2a agents register" });

@@ -5,7 +5,7 @@ import type { MessageDetail, MessageSummary } from "../../../sdks/typescript/src
 import { mailFor } from "../../../test/store/rows.ts";
 import { message, summary } from "../testing/answers.ts";
 import { Shell } from "../testing/shell.ts";
-import { bot, startWorld, type World } from "../testing/world.ts";
+import { bot, idOf, startWorld, type World } from "../testing/world.ts";
 
 let shell: Shell;
 let world: World;
@@ -122,6 +122,18 @@ describe("read", () => {
     const id = await world.mail("Hello");
     const { out } = await shell.run(["read", id, "--peek"], { env: world.env });
     expect(JSON.parse(out)).toEqual(await world.api("GET", `/agents/${bot}/messages/${id}?peek=true`));
+  });
+
+  test("of several agents, the one that received it is found", async () => {
+    await world.api("POST", "/agents", { slug: "another", agent_mode: "local" });
+    await world.api("POST", "/agents", { slug: "zeta", agent_mode: "local" });
+    const id = await world.mail("Hello");
+    const { code, out } = await shell.run(["read", id], { env: world.env });
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ message_id: id, subject: "Hello" });
+    const missing = await shell.run(["read", idOf(9)], { env: world.env, terminal: true });
+    expect(missing.code).toBe(1);
+    expect(missing.err).toContain("None of your 3 agents received a message with this id.");
   });
 
   test("--raw is exact in a pipe and harmless in a terminal", async () => {

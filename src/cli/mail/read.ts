@@ -5,7 +5,7 @@ import { visibleText } from "../../message/text/visible.ts";
 import { verdictLine } from "../../verdict.ts";
 import { DOWNLOAD_TIMEOUT_MS } from "../connect/connect.ts";
 import { CliError } from "../connect/failure.ts";
-import { agentOption, chooseAgent, openSession, type Session } from "../connect/session.ts";
+import { openSession, receiverOf, receiverOption, type Session } from "../connect/session.ts";
 import type { MessageDetail } from "../connect/shapes.ts";
 import { example } from "../terminal/help.ts";
 import { type Io, write } from "../terminal/io.ts";
@@ -24,14 +24,14 @@ export function readCommand(io: Io): Command {
     .summary("show one message")
     .description("Shows a message and marks it read. A pipe gets the whole message as JSON.")
     .argument("<id>", "its id, msg_…")
-    .addOption(agentOption())
+    .addOption(receiverOption())
     .option("--peek", "leave it unread")
     .option("--raw", "print the message as it was received (RFC 5322)")
     .option("--html", "print the HTML body")
     .option("--save-attachments <dir>", "write its attachments into a folder")
     .action(async (id: string, flags: ReadFlags, command: Command) => {
       const session = await openSession(io, command);
-      const agent = await chooseAgent(session);
+      const agent = await receiverOf(session, id);
       const { messages } = session.client;
       const how = { agent, timeoutMs: DOWNLOAD_TIMEOUT_MS };
       const { data: message } = await messages.get(id, { ...how, peek: flags.peek === true });

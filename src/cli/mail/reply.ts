@@ -1,6 +1,6 @@
 /** `e2a reply` and `e2a forward`: answer a message, or pass it on. */
 import { Command, Option } from "commander";
-import { agentOption, chooseAgent, openSession } from "../connect/session.ts";
+import { openSession, receiverOf, receiverOption } from "../connect/session.ts";
 import { inclusions, type NewForward } from "../connect/shapes.ts";
 import { example } from "../terminal/help.ts";
 import type { Io } from "../terminal/io.ts";
@@ -28,7 +28,7 @@ export function replyCommand(io: Io): Command {
       "Answers a message: to where its sender wants answers, in its conversation. Nothing is quoted. Without --body the text comes from the pipe.",
     )
     .argument("<id>", "its id, msg_…")
-    .addOption(agentOption())
+    .addOption(receiverOption())
     .option("--all", "also to everyone else who received it");
   contentOptions(command)
     .option("--conversation <id>", "another conversation than the message's")
@@ -42,7 +42,7 @@ export function replyCommand(io: Io): Command {
         ...(flags.all ? { reply_all: true } : {}),
         ...(flags.conversation ? { conversation_id: flags.conversation } : {}),
       };
-      const agent = await chooseAgent(session);
+      const agent = await receiverOf(session, id);
       await transmit(session, flags.wait, (options) => session.client.messages.reply(id, reply, { ...options, agent }));
     });
   return example(command, [
@@ -62,7 +62,7 @@ export function forwardCommand(io: Io): Command {
     .summary("pass a message on")
     .description("Forwards a message, with a text of your own before it if you like (--body - pipes it).")
     .argument("<id>", "its id, msg_…")
-    .addOption(agentOption())
+    .addOption(receiverOption())
     .addOption(
       addressOption("--to <addresses>", "recipients; repeat it, or separate them by commas").makeOptionMandatory(),
     )
@@ -79,7 +79,7 @@ export function forwardCommand(io: Io): Command {
         ...content,
         ...(flags.include ? { include: flags.include } : {}),
       };
-      const agent = await chooseAgent(session);
+      const agent = await receiverOf(session, id);
       await transmit(session, flags.wait, (options) =>
         session.client.messages.forward(id, forward, { ...options, agent }),
       );

@@ -105,6 +105,18 @@ describe("what is sent", () => {
     expect(body()).toEqual({ to: ["b@example.com"], include: "none" });
   });
 
+  test("of several agents, the one that received the message answers it and passes it on", async () => {
+    await world.api("POST", "/agents", { slug: "another", agent_mode: "local" });
+    await world.receive(1);
+    for (const [flags, stdin] of [
+      [["reply", id], "Yes"],
+      [["forward", id, "--to", "b@example.com"], ""],
+    ] as const) {
+      expect((await run([...flags], { stdin })).code).toBe(0);
+      expect(posted().at(-1)?.path).toBe(`/agents/bot@e2a.localhost/messages/${id}/${flags[0]}`);
+    }
+  });
+
   const lists: [list: string, found: string[]][] = [
     ["a@x, b@y,c@z", ["a@x", "b@y", "c@z"]],
     ['"Doe, \\"J\\", Jr" <j@x>,k@y', ['"Doe, \\"J\\", Jr" <j@x>', "k@y"]],

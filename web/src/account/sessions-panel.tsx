@@ -75,7 +75,7 @@ function Row({ session, end }: { session: Session; end: () => void }) {
               used <RelativeTime at={last_used_at} /> ·{" "}
             </>
           )}
-          signed in <RelativeTime at={created_at} /> · ends <RelativeTime at={expires_at} />
+          signed in <RelativeTime at={created_at} /> · ends <RelativeTime at={expires_at} upcoming />
         </p>
       </div>
       <Button size="sm" aria-label={`Sign out ${name}`} onClick={end}>

@@ -33,14 +33,24 @@ export type InboxMessage = Schemas["InboxMessage"];
  */
 export const api = createClient<paths>({ fetch: (request) => fetch(request).catch((cause) => refuse(cause, request)) });
 
+/** How long the browser may take to show the sign-in page. */
+const LEAVING_MS = 3_000;
+/** Whether the server has refused the session, and accepted no request since. */
+let isSignedOut = false;
+
 api.use({
   async onResponse({ response }) {
-    if (response.ok) return;
+    if (response.ok) {
+      isSignedOut = false;
+      return;
+    }
     const error = await errorOf(response);
     if (error.status === 401) {
-      signIn();
-      // The browser is leaving the page: an error would only flash up.
-      await new Promise(() => {});
+      // Once: a user who stays, to keep what a form contains, must not be asked again after every request.
+      if (!isSignedOut) signIn();
+      isSignedOut = true;
+      // If the browser leaves the page, an error would only flash up.
+      await new Promise((resolve) => setTimeout(resolve, LEAVING_MS));
     }
     throw error;
   },

@@ -122,7 +122,7 @@ function SecretState({ secret, all }: { secret: SigningSecret; all: readonly Sig
     <span className="inline-flex flex-wrap items-center gap-x-1.5 text-xs">
       <Badge tone="info">Also signs</Badge>
       <span className="text-muted">
-        ends <RelativeTime at={until.toISOString()} />
+        ends <RelativeTime at={until.toISOString()} upcoming />
       </span>
     </span>
   );

@@ -8,6 +8,7 @@ import { Checkbox, Field, TextArea, TextInput } from "../ui/field.tsx";
 import { Keys } from "../ui/kbd.tsx";
 import { ErrorNote } from "../ui/states.tsx";
 import { toast } from "../ui/toast.tsx";
+import { UnsavedGuard } from "../ui/unsaved.tsx";
 import { replyAddresses } from "./reply-addresses.ts";
 import { Address } from "./untrusted.tsx";
 
@@ -116,6 +117,9 @@ export function Composer({
           <Keys keys="mod+enter" />
         </span>
       </div>
+      <UnsavedGuard active={body !== "" || to !== ""} title="Discard the text?">
+        <p>It is not sent, and is not stored anywhere else.</p>
+      </UnsavedGuard>
     </form>
   );
 }

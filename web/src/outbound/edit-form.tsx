@@ -1,14 +1,13 @@
-import { useBlocker } from "@tanstack/react-router";
 import { Check, FileDiff, Pencil, X } from "lucide-react";
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import type { Outbound } from "../api/client.ts";
 import { ApiError } from "../api/problem.ts";
 import { Button } from "../ui/button.tsx";
-import { ConfirmDialog } from "../ui/dialog.tsx";
 import { Checkbox, Field, Select, TextArea, TextInput } from "../ui/field.tsx";
 import { Keys } from "../ui/kbd.tsx";
 import { Card } from "../ui/page.tsx";
 import { ErrorNote } from "../ui/states.tsx";
+import { UnsavedGuard } from "../ui/unsaved.tsx";
 import { ContentDiff } from "./diff.tsx";
 import { changedParts, contentOf, type Draft, drafted, draftOf, rebase } from "./draft.ts";
 import { namesOf, type Part } from "./parts.ts";
@@ -52,12 +51,6 @@ export function EditForm({
   const change = (part: Partial<Draft>) => setDraft({ ...draft, ...part });
   // A shortcut or a click elsewhere must not lose the changes; only the decision itself may leave the form.
   const isLeaving = useRef(false);
-  const left = useBlocker({
-    shouldBlockFn: () => !isLeaving.current,
-    enableBeforeUnload: () => !isLeaving.current,
-    disabled: !changed,
-    withResolver: true,
-  });
 
   const takeOver = () => {
     const moving = rebase(message, current, draft);
@@ -149,17 +142,9 @@ export function EditForm({
           Discard the changes
         </Button>
       </div>
-      {left.status === "blocked" && (
-        <ConfirmDialog
-          open
-          onOpenChange={(open) => !open && left.reset()}
-          title="Discard the changes?"
-          action="Discard the changes"
-          run={async () => left.proceed()}
-        >
-          <p>Your changes are not approved yet. The message keeps waiting as the agent wrote it.</p>
-        </ConfirmDialog>
-      )}
+      <UnsavedGuard active={changed} isLeaving={isLeaving} title="Discard the changes?">
+        <p>Your changes are not approved yet. The message keeps waiting as the agent wrote it.</p>
+      </UnsavedGuard>
     </div>
   );
 }

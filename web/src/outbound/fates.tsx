@@ -70,7 +70,7 @@ function Answer({ recipient }: { recipient: Recipient }) {
             <>
               {facts.length > 0 && " · "}
               {attempts > 0 ? "tried again " : "leaves "}
-              <RelativeTime at={next_attempt_at} />
+              <RelativeTime at={next_attempt_at} upcoming />
             </>
           )}
         </p>

@@ -41,8 +41,8 @@ export function HoldNote({ message, agent }: { message: Outbound; agent: Agent |
         <p className="flex items-start gap-2.5 text-xs">
           <Clock aria-hidden className="size-4 shrink-0 text-warn" />
           <span>
-            Without a decision it is {sends ? "sent" : "rejected"} <RelativeTime at={expires} className="font-medium" />
-            .
+            Without a decision it is {sends ? "sent" : "rejected"}{" "}
+            <RelativeTime at={expires} upcoming className="font-medium" />.
           </span>
         </p>
       )}

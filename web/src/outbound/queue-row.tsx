@@ -54,7 +54,7 @@ export function QueueRow({
           {failed && <CircleAlert aria-label="The decision failed" className="size-4 shrink-0 text-bad" />}
           {attachments && <Paperclip aria-label="With attachments" className="size-3.5 shrink-0 text-muted" />}
           {approval_expires_at && (
-            <RelativeTime at={approval_expires_at} className="relative z-10 shrink-0 text-xs text-muted" />
+            <RelativeTime at={approval_expires_at} upcoming className="relative z-10 shrink-0 text-xs text-muted" />
           )}
         </div>
         <p className="truncate text-xs text-muted">

@@ -22,11 +22,11 @@ const columns: Column<Agent>[] = [
         <Link
           to="/agents/$email"
           params={{ email: agent.email }}
-          className="truncate font-medium after:absolute after:inset-0"
+          className="font-medium wrap-anywhere after:absolute after:inset-0"
         >
           {agent.email}
         </Link>
-        {agent.name && <span className="truncate text-xs text-muted">{agent.name}</span>}
+        {agent.name && <span className="line-clamp-2 text-xs wrap-anywhere text-muted">{agent.name}</span>}
       </div>
     ),
   },

@@ -123,5 +123,5 @@ function Ends({ at }: { at: string | null }) {
   const now = useNow();
   if (!at) return <span className="text-muted">Never</span>;
   if (new Date(at) <= now) return <Badge tone="warn">Expired</Badge>;
-  return <RelativeTime at={at} className="whitespace-nowrap text-muted" />;
+  return <RelativeTime at={at} upcoming className="whitespace-nowrap text-muted" />;
 }

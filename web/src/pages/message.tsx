@@ -113,7 +113,7 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
           not.
         </p>
       )}
-      {mode && <Composer key={mode} mode={mode} agent={agent} message={message} onClose={() => setMode(null)} />}
+      {mode && <Composer mode={mode} agent={agent} message={message} onClose={() => setMode(null)} />}
       <MessageBody agent={agent} message={message} />
       <ConfirmDialog
         open={deleting}

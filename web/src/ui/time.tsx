@@ -56,13 +56,17 @@ export function useNow(): Date {
   return useSyncExternalStore(subscribe, () => shared);
 }
 
-/** A time relative to now, with the exact time on hover. */
-export function RelativeTime({ at, className }: { at: string; className?: string }) {
+/**
+ * A time relative to now, with the exact time on hover. Unless it is `upcoming`, it has passed: an instant that is later
+ * than the page's clock is shown as now, because the server's clock may be ahead, and the page's is up to half a minute
+ * old.
+ */
+export function RelativeTime({ at, upcoming, className }: { at: string; upcoming?: boolean; className?: string }) {
   const now = useNow();
   const date = new Date(at);
   return (
     <time dateTime={at} title={exactTime(date)} className={className}>
-      {relativeTime(date, now)}
+      {relativeTime(upcoming || date < now ? date : now, now)}
     </time>
   );
 }

@@ -22,7 +22,7 @@ export function Tries({ delivery }: { delivery: DeliveryDetail }) {
           <li className="px-4 py-2.5 text-sm text-muted">
             {next_attempt_at ? (
               <>
-                Attempt {tries.length + 1} <RelativeTime at={next_attempt_at} />.
+                Attempt {tries.length + 1} <RelativeTime at={next_attempt_at} upcoming />.
               </>
             ) : (
               `Attempt ${tries.length + 1} is under way.`
