@@ -233,14 +233,14 @@ test("an upstream that went away with mail in hand is tried again when its outag
   for (let n = 1; n <= 12; n++) ids.push(await world.send(`person-${n}@outside.example`));
   await reached.promise;
   released.resolve();
-  const error = async () => (await outbound(world.it, ids[0] ?? "")).recipients[0].error;
-  for (let n = 0; n < 300 && (await error()) === null; n++);
-  expect(await error()).toBeString();
+  const recipients = () => Promise.all(ids.map(async (id) => (await outbound(world.it, id)).recipients[0]));
+  // A try that ends after the clock has moved would count as another failure.
+  for (let all = await recipients(); ; all = await recipients())
+    if (all.some(({ error }) => error !== null) && all.every(({ status }) => status !== "sending")) break;
   isAway = false;
   // Well before the timer alone would trigger a claim.
   world.clock.advance(8_000);
-  for (let n = 0; n < 300 && world.smtp.messages.length === 0; n++) await error();
-  expect(world.smtp.messages.length).toBeGreaterThan(0);
+  while (world.smtp.messages.length === 0) await recipients();
 });
 
 test("a try that goes on and on ends after a quarter of an hour, and comes again", async () => {
