@@ -137,7 +137,7 @@ def test_wrong_input_names_its_fields(client: E2AClient, agent: str) -> None:
     with pytest.raises(ConfigurationError, match="empty"):
         client.messages.get("", agent=agent)
     for id in ("..", "."):
-        with pytest.raises(ConfigurationError, match="no id"):
+        with pytest.raises(ConfigurationError, match="not an id"):
             client.messages.delete(id, agent=agent)
     assert client.agents.get(agent).email == agent
 
