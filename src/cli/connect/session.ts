@@ -4,7 +4,7 @@ import { type E2AClient, NotFoundError } from "../../../sdks/typescript/src/inde
 import { canAsk, columns, type Io, write } from "../terminal/io.ts";
 import { type Paint, painter, toJson } from "../terminal/output.ts";
 import { select } from "../terminal/prompts.ts";
-import { connect, noKey } from "./connect.ts";
+import { connect, DOWNLOAD_TIMEOUT_MS, noKey } from "./connect.ts";
 import { CliError, usageError } from "./failure.ts";
 import { loadSettings, type Settings } from "./settings.ts";
 import type { Agent } from "./shapes.ts";
@@ -96,7 +96,8 @@ export async function receiverOf(session: Session, id: string): Promise<string> 
   const { agents } = await session.client.agents.list();
   if (agents.length < 2 || agents.length > SEARCHED_AGENTS_MAX) return chosenOf(session, agents);
   for (const { email } of agents) {
-    const found = await session.client.messages.get(id, { agent: email, peek: true }).catch((error: unknown) => {
+    const how = { agent: email, peek: true, timeoutMs: DOWNLOAD_TIMEOUT_MS };
+    const found = await session.client.messages.get(id, how).catch((error: unknown) => {
       if (error instanceof NotFoundError) return null;
       throw error;
     });

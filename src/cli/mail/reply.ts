@@ -25,7 +25,7 @@ export function replyCommand(io: Io): Command {
   const command = new Command("reply")
     .summary("answer a message")
     .description(
-      "Answers a message: to where its sender wants answers, in its conversation. Nothing is quoted. Without --body the text comes from the pipe.",
+      "Answers a message in its conversation, at the address that its sender asked for. Quotes nothing. Without --body, reads the text from standard input.",
     )
     .argument("<id>", "its id, msg_…")
     .addOption(receiverOption())
