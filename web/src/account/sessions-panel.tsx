@@ -48,7 +48,9 @@ export function SessionsPanel() {
               <Row
                 key={session.id}
                 session={session}
-                end={() => (session.current ? void signOut() : endThem([session.id], "That browser is signed out"))}
+                end={() =>
+                  session.current ? signOut().catch(toastError) : endThem([session.id], "That browser is signed out")
+                }
               />
             ))}
           </ul>

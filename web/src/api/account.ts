@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { api, ok } from "./client.ts";
+import { api, endSession, ok } from "./client.ts";
 import { keys } from "./keys.ts";
 
 /** The signed-in account. */
@@ -28,9 +28,8 @@ export function useOverview() {
 }
 
 /** Ends the session and goes to the sign-in page. */
-export async function signOut(): Promise<void> {
-  await api.POST("/api/auth/logout");
-  location.assign("/api/auth/login");
+export function signOut(): Promise<void> {
+  return endSession(() => api.POST("/api/auth/logout"));
 }
 
 /** Pauses or resumes the whole account's outbound mail. */
@@ -46,7 +45,6 @@ export function usePauseAccount() {
 /** Deletes the account with everything in it, and goes to the sign-in page. */
 export function useDeleteAccount() {
   return useMutation({
-    mutationFn: () => ok(api.DELETE("/api/v1/users/me", { params: { query: { confirm: "DELETE" } } })),
-    onSuccess: () => location.assign("/api/auth/login"),
+    mutationFn: () => endSession(() => api.DELETE("/api/v1/users/me", { params: { query: { confirm: "DELETE" } } })),
   });
 }

@@ -1,6 +1,6 @@
 import createClient from "openapi-fetch";
 import type { components, paths } from "../../../sdks/typescript/src/schema.ts";
-import { errorOf, unreachable } from "./problem.ts";
+import { ApiError, errorOf, unreachable } from "./problem.ts";
 
 type Schemas = components["schemas"];
 export type Agent = Schemas["Agent"];
@@ -35,8 +35,10 @@ export const api = createClient<paths>({ fetch: (request) => fetch(request).catc
 
 /** How long the browser may take to show the sign-in page. */
 const LEAVING_MS = 3_000;
-/** Whether the server has refused the session, and accepted no request since. */
+/** Whether the server has refused or ended the session, and accepted no request since. */
 let isSignedOut = false;
+/** Whether a request that ends the session is under way. */
+let isEnding = false;
 
 api.use({
   async onResponse({ response }) {
@@ -47,7 +49,7 @@ api.use({
     const error = await errorOf(response);
     if (error.status === 401) {
       // Once: a user who stays, to keep what a form contains, must not be asked again after every request.
-      if (!isSignedOut) signIn();
+      if (!isSignedOut && !isEnding) signIn();
       isSignedOut = true;
       // If the browser leaves the page, an error would only flash up.
       await new Promise((resolve) => setTimeout(resolve, LEAVING_MS));
@@ -59,6 +61,24 @@ api.use({
 /** The body of a successful answer. */
 export async function ok<T>(answer: Promise<{ data?: T }>): Promise<T> {
   return (await answer).data as T;
+}
+
+/**
+ * Makes a request that ends the session, and goes to the sign-in page, which does not lead back here. Throws an ApiError
+ * if the session goes on.
+ */
+export async function endSession(request: () => Promise<unknown>): Promise<void> {
+  // The server may close the live socket before it answers. The 401 that the socket then provokes must not lead back.
+  isEnding = true;
+  try {
+    await request();
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 401)) throw error;
+  } finally {
+    isEnding = false;
+  }
+  isSignedOut = true;
+  location.assign("/api/auth/login");
 }
 
 /** Goes to the sign-in page, which leads back here. */

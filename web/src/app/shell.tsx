@@ -11,7 +11,7 @@ import { IconButton } from "../ui/button.tsx";
 import { cx } from "../ui/cx.ts";
 import { Keys } from "../ui/kbd.tsx";
 import { Menu } from "../ui/menu.tsx";
-import { Toaster } from "../ui/toast.tsx";
+import { Toaster, toastError } from "../ui/toast.tsx";
 import { type NavItem, useNav } from "./nav.ts";
 import { listenForShortcuts, useShortcuts } from "./shortcuts.ts";
 import { setTheme } from "./theme.ts";
@@ -215,7 +215,7 @@ function Account({ openShortcuts }: { openShortcuts: () => void }) {
         null,
         { label: "Keyboard shortcuts", icon: Search, onSelect: openShortcuts },
         null,
-        { label: "Sign out", icon: LogOut, onSelect: () => void signOut() },
+        { label: "Sign out", icon: LogOut, onSelect: () => signOut().catch(toastError) },
       ]}
     />
   );
