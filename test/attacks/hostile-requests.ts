@@ -231,6 +231,13 @@ export const hostileRequests: readonly HostileRequest[] = [
     answers: [400, 414, 431],
   },
   {
+    name: "4,000 different query parameters",
+    method: "GET",
+    path: `/info?${Array.from({ length: 4_000 }, (_, i) => i.toString(36)).join("&")}`,
+    parallel: 20,
+    answers: [200],
+  },
+  {
     name: "a path of 8 KB of escapes",
     method: "GET",
     path: `/agents/${"%41".repeat(2_700)}`,
