@@ -119,6 +119,38 @@ describe("each limit has its reply", () => {
     await client.closed;
   });
 
+  test.each([
+    ["parameters without end", `MAIL FROM:<a@b.example> ${"X=1 ".repeat(500)}`, "501"],
+    ["unknown parameters", "MAIL FROM:<a@b.example> X=1", "555"],
+    ["commands out of order", `RCPT TO:<${to}>`, "503"],
+  ])("refused commands: %s", async (_, command, code) => {
+    await using server = await testListener();
+    const client = await SmtpClient.connect(server.port);
+    await client.play("< 220\n> EHLO c.example\n< 250");
+    await client.play(`${`> ${command}\n< ${code}\n`.repeat(20)}> ${command}\n< 421 4.7.0 Too many commands`);
+    await client.closed;
+    expect((await deliver(server.port, { to, message })).code).toBe(250);
+  });
+
+  test("a client that pipelines thousands of commands keeps no other waiting", async () => {
+    await using server = await testListener();
+    const flood = await SmtpClient.connect(server.port);
+    const other = await SmtpClient.connect(server.port);
+    for (const client of [flood, other]) await client.play("< 220\n> EHLO c.example\n< 250");
+    const count = 2_000;
+    flood.send("NOOP\r\n".repeat(count));
+    let isOver = false;
+    const over = (async () => {
+      for (let i = 0; i < count; i++) await flood.expect("250");
+      isOver = true;
+    })();
+    let served = 0;
+    for (; !isOver; served++) await other.play("> NOOP\n< 250");
+    await over;
+    // Each answer takes a few turns of the event loop.
+    expect(served).toBeGreaterThan(count / 10);
+  });
+
   test("silence", async () => {
     // Longer than the library's greeting pause, so that a second greeting would show.
     await using server = await testListener({ idleTimeoutMs: 250 });

@@ -75,6 +75,11 @@ export async function startSmtp(options: SmtpOptions): Promise<SmtpListener> {
 /** RFC 5321 4.5.3.1.4 asks for 512 octets; MAIL and RCPT parameters and long SMTPUTF8 addresses need more. */
 const MAX_COMMAND_BYTES = 2048;
 
+/** Commands refused for their form or order before a connection is closed. Mail servers do not get there. */
+const REFUSED_COMMANDS_MAX = 20;
+/** The replies to such commands (RFC 5321 4.2.2, 4.1.1.11). */
+const refusals: readonly number[] = [500, 501, 502, 503, 504, 555];
+
 type Callback<T = void> = (error?: Error | null, result?: T) => void;
 
 class Server extends SMTPServer {
@@ -212,10 +217,7 @@ class Server extends SMTPServer {
     decision: (connection: Connection) => T | Promise<T>,
   ): void {
     const connection = this.connectionOf.get(session)!;
-    // Pipelined commands are answered one a turn: else a client that sends thousands keeps all other sockets waiting.
-    const isPipelined = command === "MAIL" || command === "RCPT";
     (async () => decision(connection))()
-      .finally(() => (isPipelined ? new Promise<void>((resolve) => setImmediate(resolve)) : undefined))
       .then(
         (result) => callback(null, result),
         (error: unknown) => callback(connection.client.refusal(command, error)),
@@ -235,6 +237,7 @@ class Connection extends SMTPConnection {
   cancelExpiry: () => void = () => {};
   private closeReply: string | null = null;
   private greeted = false;
+  private refusedCommands = 0;
 
   constructor(
     server: Server,
@@ -263,12 +266,24 @@ class Connection extends SMTPConnection {
     super.connectionReady(next);
   }
 
+  /**
+   * Takes one command a turn of the event loop, so that a client that pipelines thousands keeps no other socket waiting.
+   * smtp-server takes up to 100 a turn of those that it answers at once, and reading a long one takes a millisecond.
+   */
+  override _onCommand(command: Buffer, callback: () => void = () => {}): void {
+    super._onCommand(command, () => setImmediate(callback));
+  }
+
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
     if (typeof data !== "string") {
       super.send(code, data, context);
       return;
     }
-    const reply = correctedReply(code, data, context);
+    if (refusals.includes(code)) this.refusedCommands++;
+    const reply =
+      this.refusedCommands > REFUSED_COMMANDS_MAX
+        ? { basic: 421, text: "4.7.0 Too many commands were refused on this connection", own: true }
+        : correctedReply(code, data, context);
     const text = replyText(reply.text, this.session.envelope?.smtpUtf8 === true);
     super.send(reply.basic, text, reply.own ? false : context);
   }
