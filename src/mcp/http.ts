@@ -9,23 +9,65 @@ import { createMcpServer, type McpOptions } from "./server.ts";
 
 /** The answer to a client that is already gone. */
 const GONE_STATUS = 499;
+/** Messages of a batch at most, as many as the protocol's library takes. */
+const BATCH_MAX = 100;
+
+export interface McpHttpOptions extends McpOptions {
+  /** Resolves when it is this client's turn for a few milliseconds of work. */
+  turn: () => Promise<void>;
+}
 
 /**
  * Answers one POST by streamable HTTP, without sessions: each request has its own server, so that any node can answer
  * it. Serves clients of protocol 2026-07-28, and older ones that begin with `initialize`. Answers are JSON. Ends early
  * if `request.signal` aborts.
  */
-export async function answerMcp(request: Request, body: Uint8Array, api: Api, options: McpOptions): Promise<Response> {
+export async function answerMcp(
+  request: Request,
+  body: Uint8Array,
+  api: Api,
+  { turn, ...options }: McpHttpOptions,
+): Promise<Response> {
   const parsedBody = parse(body);
-  if (parsedBody === undefined) {
-    const error = { code: -32700, message: "Parse error: the body is not JSON in UTF-8." };
-    return Response.json({ jsonrpc: "2.0", id: null, error }, { status: 400 });
-  }
+  if (parsedBody === undefined) return refusal(-32700, "Parse error: the body is not JSON in UTF-8.");
   const create = () => createMcpServer(api, options);
-  if (await isLegacyRequest(request, parsedBody)) return answerOlder(request, parsedBody, create());
+  if (await isLegacyRequest(request, parsedBody))
+    return Array.isArray(parsedBody)
+      ? answerBatch(request, parsedBody, create, turn)
+      : answerOlder(request, parsedBody, create());
   // The lists do not change on their own, so there is nothing to subscribe to.
   const handler = createMcpHandler(create, { legacy: "reject", maxSubscriptions: 0 });
   return handler.fetch(request, { parsedBody });
+}
+
+/**
+ * Answers a batch (JSON-RPC 2.0 6) message by message, each in a turn of its own: all at once, a hundred small messages
+ * would keep every other client waiting.
+ */
+async function answerBatch(
+  request: Request,
+  messages: readonly unknown[],
+  create: () => Server,
+  turn: () => Promise<void>,
+): Promise<Response> {
+  if (messages.length > BATCH_MAX) return refusal(-32600, `A batch can have at most ${BATCH_MAX} messages.`);
+  const answers: string[] = [];
+  for (const message of messages) {
+    await turn();
+    if (request.signal.aborted) return new Response(null, { status: GONE_STATUS });
+    const text = await (await answerOlder(request, message, create())).text();
+    // Notifications have no answer.
+    if (text !== "") answers.push(text);
+  }
+  if (answers.length === 0) return new Response(null, { status: 202 });
+  // The library answers a batch with one request by an object, too.
+  const json = answers.length === 1 ? answers[0] : `[${answers.join(",")}]`;
+  return new Response(json, { headers: { "content-type": "application/json" } });
+}
+
+/** A JSON-RPC error about the whole request. */
+function refusal(code: number, message: string): Response {
+  return Response.json({ jsonrpc: "2.0", id: null, error: { code, message } }, { status: 400 });
 }
 
 async function answerOlder(request: Request, parsedBody: unknown, server: Server): Promise<Response> {

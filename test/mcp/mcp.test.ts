@@ -44,6 +44,28 @@ test("answers are JSON, without any session, and nothing but POST is known", asy
   expect((await post(it, { jsonrpc: "2.0", method: "notifications/initialized" })).status).toBe(202);
 });
 
+test("a batch is answered message by message, and others get their turns meanwhile", async () => {
+  await using it = await startTestApp();
+  const batch = Array.from({ length: 100 }, (_, id) => ({ ...listTools, id }));
+  let isOver = false;
+  const answered = post(it, batch).finally(() => {
+    isOver = true;
+  });
+  let served = 0;
+  for (; !isOver; served++) await (await fetch(`${it.app.httpUrl}/api/health`)).arrayBuffer();
+  const { status, body } = await answered;
+  expect(status).toBe(200);
+  expect(body.map(({ id }: { id: number }) => id)).toEqual(batch.map(({ id }) => id));
+  expect(body[99].result.tools).toHaveLength(17);
+  expect(served).toBeGreaterThan(10);
+
+  const notice = { jsonrpc: "2.0", method: "notifications/initialized" };
+  expect((await post(it, [notice, notice])).status).toBe(202);
+  const mixed = await post(it, [notice, { jsonrpc: "2.0", id: 1, method: "nothing" }, listTools]);
+  expect(mixed.body.map((one: { error?: { code: number } }) => one.error?.code)).toEqual([-32601, undefined]);
+  expect((await post(it, [...batch, listTools])).body.error.message).toContain("at most 100 messages");
+});
+
 test("it takes the same keys as the API, and no session", async () => {
   await using it = await startTestApp();
   for (const authorization of ["", "Bearer e2a_wrong", `Bearer e2a_${"0".repeat(64)}`, `Basic ${it.key}`]) {

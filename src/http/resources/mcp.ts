@@ -36,6 +36,7 @@ export function mcp(deps: RouteDeps) {
       headers.set("content-type", "application/json");
       const posted = new Request(exchange.url.href, { method: "POST", headers, signal: exchange.signal });
       return answerMcp(posted, exchange.body, api, {
+        turn: exchange.turn,
         readHtml: (html) => deps.offload.readHtml(html),
         onFault: (tool, error) => log.error("mcp.tool_failed", { request: exchange.id, tool }, error),
       });
