@@ -13,3 +13,11 @@ test("of any number of unknown members, in any place, few are looked at", () => 
   expect(() => schema["~standard"].validate(new JsonBody({ files: [file] }))).toThrow(Failure);
   expect(looks).toBeLessThanOrEqual(200);
 });
+
+test("a wrong member does not count as fitting because others fill the answer", () => {
+  const schema = body({ key: Type.String() }, ({ key }, _complain, isWrong) => {
+    expect([key, isWrong("key")]).toEqual([undefined, true]);
+  });
+  const unknown = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`x${i}`, 0]));
+  expect(() => schema["~standard"].validate(new JsonBody({ ...unknown, key: 0 }))).toThrow(Failure);
+});

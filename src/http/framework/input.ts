@@ -320,7 +320,13 @@ function inspect<P extends TProperties>(
     if (!errors.has(field)) complain(field, sentence(error));
     if (errors.size >= ERRORS_MAX || ++seen >= ERRORS_SEEN_MAX) break;
   }
-  const isWrong = (name: string) => [...errors.keys()].some((field) => field.split(".")[0] === name);
+  // Also those that are not named, because the answer is full.
+  const unfit = new Set(
+    Object.entries(known).flatMap(([name, value]) =>
+      Value.Check(schema.properties[name] as TSchema, value) ? [] : [name],
+    ),
+  );
+  const isWrong = (name: string) => unfit.has(name) || [...errors.keys()].some((field) => field.split(".")[0] === name);
   // After `Clean` has removed unknown members, a value that fits its schema is at most as deep as the schema. Only such
   // a value is safe to walk.
   for (const [name, value] of Object.entries(known))
