@@ -17,6 +17,10 @@ test.each([
   ["From: a@exa mple.com", null],
   ["From: a@b\r\nFROM: a@b", null],
   ["Fr\xadom: a@example.com\r\nFrom: b@example.com", null],
+  // U+212A, U+1FEF and U+037E, which NFC turns into K, ` and ;
+  ["From: <\xe2\x84\xaaevin@example.com>", null],
+  ["From: a\xe1\xbf\xafb@example.com", null],
+  ["From: a\xcd\xbeb@example.com", null],
 ])("the author of %.60j is %j", (header, expected) => {
   expect(singleAuthor(scan(`${header}\r\n\r\n`))?.address ?? null).toBe(expected);
 });

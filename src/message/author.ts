@@ -36,13 +36,16 @@ function readAuthor(text: string): Author | null {
   const [, local, domain] = plainAddress.exec(text) ?? [];
   // Some readers decode an encoded word in an address, which RFC 2047 5 forbids; others do not.
   if (!local || !domain || local.includes("=?")) return null;
-  if (invisible.test(local)) return null;
+  if (invisible.test(local) || asciiInDisguise.test(local)) return null;
   const ascii = asciiDomain(domain);
   return ascii === null ? null : { address: `${local.toLowerCase().normalize("NFC")}@${ascii}`, domain: ascii };
 }
 
 /** Characters that show as nothing, or change the direction of the text around them. */
 const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
+
+/** The Kelvin sign and others that NFC turns into ASCII: the address would be read as another mailbox. */
+const asciiInDisguise = /[\u037e\u1fef\u212a]/;
 
 /**
  * Whether the name leaves the address as the only possible author. Some readers take a name that is an address, or
