@@ -679,7 +679,7 @@ export interface paths {
         };
         /**
          * List what agents sent
-         * @description Newest first, of every status. A key of one agent sees only that agent's.
+         * @description Newest first, of every status. A key of one agent sees only that agent's. A page ends early when its held messages have more than 4 MB of text.
          */
         get: operations["listOutbound"];
         put?: never;

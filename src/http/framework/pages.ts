@@ -20,21 +20,23 @@ export const pageQuery = {
  * token is the last row's position, sealed for these filters: one that is made up, or used with other filters, is
  * answered 400 rather than with a list with holes.
  *
- * @param read gets the position of the last row of the previous page, and the maximum number of rows to return
+ * @param read gets the position of the last row of the previous page, and the maximum number of rows to return. `isCut`:
+ * it has returned fewer than there are, because they fill the page
  * @param position the position of a row in the order
  */
 export async function readPage<Row, P extends (string | number)[]>(
   vault: Vault,
   request: { page_size?: number | undefined; token?: string | undefined },
   filters: unknown,
-  read: (after: P | null, limit: number) => Promise<Row[]>,
+  read: (after: P | null, limit: number) => Promise<Row[] | { rows: Row[]; isCut: boolean }>,
   position: (row: Row) => P,
 ): Promise<{ rows: Row[]; next: { next_token?: string } }> {
   const size = request.page_size ?? PAGE_SIZE_DEFAULT;
   const context = `page ${JSON.stringify(filters)}`;
   const after = request.token === undefined ? null : (openToken(vault, request.token, context) as P);
-  const rows = await read(after, size + 1);
-  const last = rows.length > size ? rows[size - 1] : undefined;
+  const found = await read(after, size + 1);
+  const { rows, isCut } = Array.isArray(found) ? { rows: found, isCut: false } : found;
+  const last = rows.length > size ? rows[size - 1] : isCut ? rows.at(-1) : undefined;
   if (!last) return { rows, next: {} };
   const token = Buffer.from(vault.seal(JSON.stringify(position(last)), context)).toString("base64url");
   return { rows: rows.slice(0, size), next: { next_token: token } };

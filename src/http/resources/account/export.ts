@@ -9,6 +9,7 @@ import { joined, jsonPieces } from "../../framework/large-answer.ts";
 import type { Exchange, RouteDeps } from "../../framework/resource.ts";
 import { sessionOnWire } from "../../sign-in/sessions.ts";
 import { asBase64, detailOnWire } from "../mail/message-wire.ts";
+import { readOutbound } from "../mail/outbound-list.ts";
 import { withBodyOnWire } from "../mail/outbound-wire.ts";
 import { agentOnWire } from "./agents.ts";
 import { domainOnWire } from "./domains.ts";
@@ -142,12 +143,13 @@ async function* eventsOf(store: Store, user: UserRow) {
 async function* outboundOf(deps: RouteDeps, user: UserRow) {
   const { store } = deps;
   for (let after: string | undefined; ; ) {
-    const rows = await store.listOutbound(user.id, {}, { sort: "asc", limit: PAGE, ...(after ? { after } : {}) });
-    for (const row of rows) {
-      const raw = await store.outboundBytes(row.message.id);
-      if (raw) yield { ...(await withBodyOnWire(row, deps)), raw_message: asBase64(raw) };
+    const page = { sort: "asc", limit: PAGE, after } as const;
+    const { rows } = await readOutbound(store, user.id, {}, page, ({ message }) => message.id);
+    for (const { id } of rows) {
+      const [outbound, raw] = [await store.getOutbound(user.id, id), await store.outboundBytes(id)];
+      if (outbound && raw) yield { ...(await withBodyOnWire(outbound, deps)), raw_message: asBase64(raw) };
     }
-    after = rows.at(-1)?.message.id;
+    after = rows.at(-1)?.id;
     if (!after || rows.length < PAGE) return;
   }
 }

@@ -15,7 +15,21 @@ import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { ownAgent } from "../account/agents.ts";
 import { summaryOnWire } from "./message-wire.ts";
+import { ROWS_AT_ONCE } from "./outbound-list.ts";
 import { outboundSummaryOnWire } from "./outbound-wire.ts";
+
+/** A message of a conversation, without its text. */
+interface ShownEntry {
+  message: Static<typeof MessageSummary>;
+  position: ConversationPosition;
+}
+
+function entryOnWire(entry: ConversationEntry, domain: string): ShownEntry {
+  const { position } = entry;
+  return entry.direction === "inbound"
+    ? { message: summaryOnWire(entry.message), position }
+    : { message: outboundSummaryOnWire(entry.outbound, domain), position };
+}
 
 function conversationOnWire(row: StoredConversation): Static<typeof Conversation> {
   const { id, direction, from, verified, snippet, createdAt } = row.last;
@@ -65,23 +79,25 @@ export function conversations(deps: RouteDeps) {
       async ({ params, query, caller }) => {
         const agent = await ownAgent(store, caller, params.email);
         let subject = "";
-        const { rows, next } = await readPage<ConversationEntry, ConversationPosition>(
+        const { rows, next } = await readPage<ShownEntry, ConversationPosition>(
           vault,
           query,
           ["conversation", agent.id, params.id],
           async (after, limit) => {
-            const found = await store.getConversation(agent.id, params.id, { limit, ...(after ? { after } : {}) });
-            if (!found) throw notFound("conversation");
-            subject = found.subject;
-            return found.entries;
+            const shown: ShownEntry[] = [];
+            for (let last = after; shown.length < limit; last = shown.at(-1)?.position ?? null) {
+              const wanted = { limit: Math.min(ROWS_AT_ONCE, limit - shown.length), ...(last ? { after: last } : {}) };
+              const found = await store.getConversation(agent.id, params.id, wanted);
+              if (!found) throw notFound("conversation");
+              subject = found.subject;
+              shown.push(...found.entries.map((entry) => entryOnWire(entry, agent.domain)));
+              if (found.entries.length < wanted.limit) break;
+            }
+            return shown;
           },
-          (entry) => entry.position,
+          ({ position }) => position,
         );
-        const messages = rows.map((entry) =>
-          entry.direction === "inbound"
-            ? summaryOnWire(entry.message)
-            : outboundSummaryOnWire(entry.outbound, agent.domain),
-        );
+        const messages = rows.map(({ message }) => message);
         return { conversation_id: params.id, subject, messages, ...next };
       },
       {

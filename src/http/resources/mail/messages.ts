@@ -1,9 +1,9 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { signers } from "../../../notify/sign.ts";
 import { authHeadersOf, noteSigned } from "../../../notify/webhook.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
 import type { LabelledMessage, MessageFilter, StoredMail } from "../../../store/mail/messages.ts";
-import type { Outbound, OutboundFilter } from "../../../store/outbound/outbound.ts";
+import type { OutboundFilter } from "../../../store/outbound/outbound.ts";
 import type { AgentRow } from "../../../store/schema.ts";
 import { MessageDetail, MessageSummary } from "../../../wire/message.ts";
 import { page } from "../../../wire/words.ts";
@@ -29,6 +29,7 @@ import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { ownAgent } from "../account/agents.ts";
 import { detailOnWire, summaryOnWire } from "./message-wire.ts";
+import { type ListedOutbound, readOutbound } from "./outbound-list.ts";
 import { outboundSummaryOnWire } from "./outbound-wire.ts";
 
 /** Less than the minute after which many proxies give up on a silent request. */
@@ -107,15 +108,17 @@ export function messages(deps: RouteDeps) {
       ...(since ? { since } : {}),
       ...(until ? { until } : {}),
     };
-    const { rows, next } = await readPage<Outbound, [string]>(
+    const { rows, next } = await readPage<ListedOutbound<Static<typeof MessageSummary>>, [string]>(
       vault,
       asked,
       ["sent", sort, filter],
       (after, limit) =>
-        store.listOutbound(agent.userId, filter, { sort, limit, ...(after ? { after: after[0] } : {}) }),
-      ({ message }) => [message.id],
+        readOutbound(store, agent.userId, filter, { sort, limit, after: after?.[0] }, (row) =>
+          outboundSummaryOnWire(row, agent.domain),
+        ),
+      ({ id }) => [id],
     );
-    return { messages: rows.map((row) => outboundSummaryOnWire(row, agent.domain)), ...next };
+    return { messages: rows.map(({ shown }) => shown), ...next };
   }
 
   return resource("/api/v1/agents/:email/messages")

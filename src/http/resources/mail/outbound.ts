@@ -1,4 +1,4 @@
-import { Type } from "@sinclair/typebox";
+import { type Static, Type } from "@sinclair/typebox";
 import { counterpart } from "../../../approval/attached-files.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
 import type { OutboundFilter, Outbound as StoredOutbound } from "../../../store/outbound/outbound.ts";
@@ -15,6 +15,7 @@ import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { ownAgent, requireAccountKey } from "../account/agents.ts";
 import { decider } from "./decider.ts";
+import { type ListedOutbound, readOutbound } from "./outbound-list.ts";
 import { outboundOnWire, withBodyOnWire } from "./outbound-wire.ts";
 
 export { counterpart } from "../../../approval/attached-files.ts";
@@ -50,20 +51,17 @@ export function outbound(deps: RouteDeps) {
           ...(query.since ? { since: query.since } : {}),
           ...(query.until ? { until: query.until } : {}),
         };
-        const { rows, next } = await readPage<StoredOutbound, [string]>(
+        // A reviewer must see the content to decide.
+        const show = (row: StoredOutbound) =>
+          row.message.status === "pending_approval" ? withBodyOnWire(row, deps) : outboundOnWire(row);
+        const { rows, next } = await readPage<ListedOutbound<Static<typeof Outbound>>, [string]>(
           vault,
           query,
           ["outbound", caller.user.id, filter],
-          (after, limit) =>
-            store.listOutbound(caller.user.id, filter, { limit, ...(after ? { after: after[0] } : {}) }),
-          ({ message }) => [message.id],
+          (after, limit) => readOutbound(store, caller.user.id, filter, { limit, after: after?.[0] }, show, textChars),
+          ({ id }) => [id],
         );
-        // A reviewer must see the content to decide.
-        const messages = await Promise.all(
-          rows.map((row) =>
-            row.message.status === "pending_approval" ? withBodyOnWire(row, deps) : outboundOnWire(row),
-          ),
-        );
+        const messages = rows.map(({ shown }) => shown);
         return sized(exchange, { messages, ...next });
       },
       {
@@ -73,7 +71,9 @@ export function outbound(deps: RouteDeps) {
           id: "listOutbound",
           tag: "sending",
           summary: "List what agents sent",
-          description: "Newest first, of every status. A key of one agent sees only that agent's.",
+          description:
+            "Newest first, of every status. A key of one agent sees only that agent's. A page ends early when its held " +
+            "messages have more than 4 MB of text.",
           failures: ["forbidden", "not_found"],
         }),
       },
@@ -194,6 +194,10 @@ export async function ownOutbound(store: Store, caller: Caller, id: string): Pro
   throw new Failure(code, message, {
     fix: "Received messages are at /api/v1/agents/{email}/messages/{id}.",
   });
+}
+
+function textChars({ body_text = "", body_html = "", original }: Static<typeof Outbound>): number {
+  return body_text.length + body_html.length + (original?.body_text.length ?? 0) + (original?.body_html?.length ?? 0);
 }
 
 function words(status: string): string {
