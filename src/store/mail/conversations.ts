@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, gt, inArray, lt, ne, or, sql } from "drizzle-orm";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
-import { type Outbound, withRecipients } from "../outbound/outbound.ts";
+import { type Outbound, withoutTexts, withRecipients } from "../outbound/outbound.ts";
 import type { OutboundRow } from "../schema.ts";
 import { type LabelledMessage, listMessages } from "./messages.ts";
 
@@ -255,7 +255,7 @@ export function* getConversation(
   const passed = new Date(afterMs);
   const later =
     afterId === "" ? undefined : or(gt(sent.createdAt, passed), and(eq(sent.createdAt, passed), gt(sent.id, afterId)));
-  const rows = firstSent ? yield* ask(sentIn(s, agentId, id, later).limit(page.limit)) : [];
+  const rows = firstSent ? (yield* ask(sentIn(s, agentId, id, later).limit(page.limit))).map(withoutTexts) : [];
   const shown = merged(inbound, rows, "oldest first", page.limit);
   const outbound = yield* withRecipients(
     s,

@@ -365,12 +365,15 @@ export interface OutboundFilter {
   type?: OutboundType;
 }
 
-/** One page of an account's outbound messages, newest first. `after` is the id of the previous page's last row. */
+/**
+ * One page of an account's outbound messages, newest first. `after` is the id of the previous page's last row. `isBrief`: as
+ * `withoutTexts` makes them.
+ */
 export function* listOutbound(
   s: Scope,
   userId: string,
   filter: OutboundFilter,
-  page: { after?: string; limit: number; sort?: "asc" | "desc" },
+  page: { after?: string; limit: number; sort?: "asc" | "desc"; isBrief?: boolean },
 ): Verb<Outbound[]> {
   const { outboundMessages: messages } = s.t;
   const oldestFirst = page.sort === "asc";
@@ -392,7 +395,16 @@ export function* listOutbound(
       .orderBy(oldestFirst ? messages.id : desc(messages.id))
       .limit(page.limit),
   );
-  return yield* withRecipients(s, rows);
+  return yield* withRecipients(s, page.isBrief ? rows.map(withoutTexts) : rows);
+}
+
+/**
+ * A message without its texts, which are megabytes that the store's thread need not hand over. One that a reviewer has
+ * edited keeps them, to be compared.
+ */
+export function withoutTexts(message: OutboundRow): OutboundRow {
+  if (message.original !== null) return message;
+  return { ...message, content: { ...message.content, text: "", html: null }, review: null };
 }
 
 /** Outbound messages with their recipients, in the order given. */

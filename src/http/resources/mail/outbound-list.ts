@@ -2,7 +2,7 @@
 import type { Outbound, OutboundFilter } from "../../../store/outbound/outbound.ts";
 import type { Store } from "../../../store/store.ts";
 
-/** Messages read at once: each may have 8 MiB of text, and as much again of what its agent wrote before an edit. */
+/** Messages that the store reads at once: each may have 8 MiB of text, and as much again of what its agent wrote. */
 export const ROWS_AT_ONCE = 8;
 /** Characters of texts in one page. A page ends with the message that reaches this. */
 const PAGE_CHARS_MAX = 4 * 1024 * 1024;
@@ -16,7 +16,7 @@ export interface ListedOutbound<T> {
 /**
  * Reads a page of an account's sent messages, a few at a time.
  *
- * @param show makes what the page keeps of a message: usually a small part of it
+ * @param show makes what the page keeps of a message, which comes without its texts
  * @param charsOf the length of the texts in it
  * @returns `isCut` if the texts filled the page before `limit` messages did
  */
@@ -32,7 +32,8 @@ export async function readOutbound<T>(
   let chars = 0;
   for (let last = after; rows.length < limit; last = rows.at(-1)?.id) {
     const wanted = Math.min(ROWS_AT_ONCE, limit - rows.length);
-    const found = await store.listOutbound(userId, filter, { sort, limit: wanted, ...(last ? { after: last } : {}) });
+    const brief = { sort, limit: wanted, isBrief: true, ...(last ? { after: last } : {}) };
+    const found = await store.listOutbound(userId, filter, brief);
     for (const outbound of found) {
       const shown = await show(outbound);
       rows.push({ id: outbound.message.id, shown });

@@ -52,8 +52,11 @@ export function outbound(deps: RouteDeps) {
           ...(query.until ? { until: query.until } : {}),
         };
         // A reviewer must see the content to decide.
-        const show = (row: StoredOutbound) =>
-          row.message.status === "pending_approval" ? withBodyOnWire(row, deps) : outboundOnWire(row);
+        const show = async (row: StoredOutbound) => {
+          const { id, status } = row.message;
+          const whole = status === "pending_approval" ? await store.getOutbound(caller.user.id, id) : null;
+          return whole ? withBodyOnWire(whole, deps) : outboundOnWire(row);
+        };
         const { rows, next } = await readPage<ListedOutbound<Static<typeof Outbound>>, [string]>(
           vault,
           query,
