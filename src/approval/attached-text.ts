@@ -1,15 +1,9 @@
 import { wholeLines } from "../message/compose.ts";
 import { asBuffer, type HeaderBlock, scanHeaders } from "../message/headers.ts";
 import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
-import {
-  ambiguousPart,
-  isCharset,
-  type ReadLimits,
-  type Structure,
-  scanStructure,
-  unknownCharset,
-  unknownEncoding,
-} from "../message/structure.ts";
+import { isCharset, isUtf7 } from "../message/mime/charset.ts";
+import { ambiguousPart, inUtf7, unknownCharset, unknownEncoding } from "../message/mime/part.ts";
+import { type ReadLimits, type Structure, scanStructure } from "../message/mime/structure.ts";
 import { cleanLine } from "../message/text/clean.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
 import { secretKinds } from "./secrets.ts";
@@ -209,11 +203,13 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
  * encoded in a way that two readers take differently.
  */
 function isWhollyRead(block: HeaderBlock, { excess, defects }: Structure): boolean {
-  const unread = [unknownCharset, unknownEncoding, ambiguousPart];
+  const unread = [unknownCharset, inUtf7, unknownEncoding, ambiguousPart];
   if (block.cut || excess !== null || defects.some((defect) => unread.includes(defect))) return false;
   // RFC 2047 2, RFC 2231 5.
   return block.fields.every(({ binary }) =>
-    binary.matchAll(/=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?[bq]\?/gi).every(([, label = ""]) => isCharset(label)),
+    binary
+      .matchAll(/=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?[bq]\?/gi)
+      .every(([, label = ""]) => isCharset(label) && !isUtf7(label)),
   );
 }
 

@@ -17,7 +17,7 @@ const forwardPrefixes = /^\s*(?:(?:fwd?|wg|vs|doorst)(?:\[\d+\]|\(\d+\))?\s*:\s*
 export interface Original {
   subject: string;
   conversationId: string;
-  /** Where replies go: Reply-To, otherwise From; for the agent's own message, its recipients. */
+  /** Where replies go: Reply-To unless it names only the agent, otherwise From; for the agent's own message, its recipients. */
   answersTo: Mailbox[];
   /** Its other recipients, as far as its own fields name them. */
   others: Mailbox[];
@@ -43,11 +43,13 @@ export function inboundOriginal(message: MessageRow, { headers }: Pick<MailConte
   ] as const;
   const unproven = fields.filter(({ field }) => unsigned.includes(field));
   const proven = ({ field }: (typeof fields)[number]) => !unsigned.includes(field);
-  const [answers, ...others] = fields.map((one) => (proven(one) ? one.mailboxes : []));
+  const [answers = [], ...others] = fields.map((one) => (proven(one) ? one.mailboxes : []));
+  // A list or a forwarder may put the agent itself there, which must not answer itself.
+  const leadsAway = answers.some(({ address }) => mailboxAddress(address) !== message.agentId);
   return {
     subject,
     conversationId,
-    answersTo: answers && answers.length > 0 ? answers : from,
+    answersTo: leadsAway ? answers : from,
     others: others.flat(),
     unproven,
     messageId: usableId(message.emailMessageId),
