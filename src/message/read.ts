@@ -331,18 +331,10 @@ function withoutObsoleteSpaces(value: string): string {
   );
 }
 
-const ADDRESS_LIKE_MAX = 10;
-const addressLike = /[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,253}/g;
-
 /** The one address in text that is not a list of mailboxes, such as a name with a quote that is never closed. */
 function onlyAddress(values: string[]): string | null {
-  const found = new Set<string>();
-  for (const value of values)
-    for (const [text] of value.matchAll(addressLike)) {
-      found.add(text);
-      if (found.size > ADDRESS_LIKE_MAX) return null;
-    }
-  const [only, ...others] = found;
+  const words = values.flatMap((value) => value.split(/[\s"<>()[\],:;]/)).filter((word) => word.includes("@"));
+  const [only, ...others] = new Set(words);
   return only === undefined || others.length > 0 ? null : readAddress(only);
 }
 

@@ -36,6 +36,7 @@ function received({
 }: Received) {
   const row = {
     subject: "Hi",
+    agentId: agent,
     conversationId: "conv_1",
     // Rows of earlier versions lack this member.
     authentication: unsigned ? { unsigned } : {},
@@ -80,6 +81,11 @@ describe("whom a reply goes to", () => {
       "the author, not where an unsigned Reply-To leads",
       { replyTo: ["thief@x.example"], unsigned: ["Reply-To", "Subject"] },
       ...([false, ["ann@x.example"], [], ["Reply-To: thief@x.example"]] as const),
+    ],
+    [
+      "the author, when Reply-To names only the agent",
+      { replyTo: ["bot+news@agents.example", agent] },
+      ...([false, ["ann@x.example"], [], []] as const),
     ],
     [
       "where a signed Reply-To leads",

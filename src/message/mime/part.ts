@@ -55,7 +55,7 @@ export function describePart(fields: HeaderBlock, defaultType: string, defects: 
   const isEncodedWhole = isMultipart && encoding !== null && encoding.name !== "identity";
   const isOdd = isRepeated || isEncodedWhole || isRepaired || encoding?.isRepaired === true;
   if (isOdd || fields.fields.some(hasOddLine)) defects.add(ambiguousPart);
-  const charset = params.charset ?? null;
+  const charset = params.charset || null;
   if (type.startsWith("text/") && charset !== null) {
     if (!isCharset(charset)) defects.add(unknownCharset);
     else if (isUtf7(charset)) defects.add(inUtf7);
