@@ -234,7 +234,8 @@ const parameter = /^(?:boundary|charset|name|filename|format|type|start|size|pro
 
 /** Whether a line begins a field, or belongs to the field of the line before. */
 function isHeaderLine(line: string, before: string, bytes: Buffer, end: number): boolean {
-  if (/^[ \t]/.test(line)) return before !== "";
+  // A line of only white space is an empty line to some programs, and a fold to others.
+  if (/^[ \t]/.test(line)) return before !== "" || line.trim() === "";
   if (fieldName.test(line) || /^content-/i.test(line.replace(/[^\x21-\x7e]/g, ""))) return true;
   if (parameter.test(line) || before.trimEnd().endsWith(";")) return before !== "";
   // A name may be folded before its colon (RFC 5322 4.5.8).
