@@ -459,6 +459,35 @@ describe("a bounce", () => {
     expect(suppressed).toMatchObject([{ address: "alice@outside.example", reason: "bounce" }]);
   });
 
+  test("is not what else comes to the return path: the agent reads that in its conversation", async () => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    const { body } = await world.send("alice@outside.example");
+    const returnPath = smtp.messages[0]?.from ?? "";
+    const answer = (from: string, subject: string, ...fields: string[]) =>
+      deliver(it.app.smtp.port, {
+        ...{ from, to: returnPath },
+        message: ["From: alice@outside.example", `Subject: ${subject}`, ...fields, "", "I am away until Monday."].join(
+          "\r\n",
+        ),
+      });
+    const inbox = async () =>
+      (await it.api("GET", "/api/v1/agents/bot@e2a.localhost/messages?status=all")).body.messages;
+    await answer("", "Away", "Auto-Submitted: auto-replied");
+    await answer("alice@outside.example", "Re: Question");
+    expect(await inbox()).toMatchObject([
+      {
+        ...{ subject: "Away", auto_submitted: "auto-replied", conversation_id: body.conversation_id },
+        recipient: "bot@e2a.localhost",
+      },
+      { subject: "Re: Question", auto_submitted: null, conversation_id: body.conversation_id },
+    ]);
+    expect(await outbound(it, body.message_id)).toMatchObject({ status: "sent" });
+    await it.api("DELETE", "/api/v1/agents/bot@e2a.localhost");
+    await answer("", "Still away");
+    expect(await inbox()).toBeUndefined();
+  });
+
   test.each([
     ["delivered", "delivered"],
     ["relayed", "delivered"],

@@ -29,7 +29,7 @@ import * as holds from "./outbound/holds.ts";
 import * as notices from "./outbound/notices.ts";
 import * as outbound from "./outbound/outbound.ts";
 import * as queue from "./outbound/queue.ts";
-import { recordReport } from "./outbound/report.ts";
+import { recordReport, senderOf } from "./outbound/report.ts";
 import { refuseSuppressed, sweepSendCounts } from "./outbound/send-limits.ts";
 import * as withdraw from "./outbound/withdraw.ts";
 import { outboundWork } from "./outbound/work.ts";
@@ -269,6 +269,7 @@ export function createStore(engine: Engine) {
     nextRecipientDue: lookUp(queue.nextRecipientDue),
     adoptLanes: lasting(queue.adoptLanes),
     recordReport: write(recordReport),
+    senderOf: lookUp(senderOf),
     outboundState: follow(queue.outboundState),
     refuseSuppressed: lookUp(refuseSuppressed),
     suppress: write(suppressions.suppress),
