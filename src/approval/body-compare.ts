@@ -43,7 +43,7 @@ export function compareBodies(whole: string, html: string): BodyCompare {
   const head = html.slice(0, HTML_CHARS_MAX);
   const isWhole = head.length === html.length && text.length === whole.length;
   if (head.length < html.length)
-    notes.push(`Only the first ${HTML_CHARS_MAX / 1024} Ki characters of the HTML were read.`);
+    notes.push(`Only the first ${HTML_CHARS_MAX / 1024} Ki characters of the HTML were compared with the text.`);
   const markup = readMarkup(head);
   const targets = new Set(markup.attributes.filter(({ name }) => name === "href").map(({ value }) => value.trim()));
   const inHtml = wordsOf(markup.text);

@@ -37,8 +37,9 @@ interface Cell {
   isWide: boolean;
   /** Whether its words fit on one line, beside those of other cells. */
   isSingle: boolean;
-  /** Line ends before the row's first line. */
+  /** Line ends that were due before and after it. */
   breaks: number;
+  after: number;
 }
 
 export interface Table {
@@ -52,6 +53,11 @@ export interface Table {
 
 /** How white space counts (CSS Text 3): folded, folded within lines, or kept. */
 export type Spacing = "folded" | "lines" | "kept";
+
+/** A row of so many cells with words is a record, such as a position of an invoice, rather than a layout. */
+const RECORD_CELLS_MIN = 3;
+/** Lines of a cell that are written on one: a product with its number and its size. */
+const FLAT_LINES_MAX = 3;
 
 /** Characters that take no room. Newsletters pad lines with them. */
 const unseen = "\u00ad\u034f\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff";
@@ -173,9 +179,12 @@ export class Lines {
     const { row } = table;
     if (!row) return;
     table.row = null;
-    if (row.some((cell) => cell.to > cell.from)) table.rows.push(row);
+    const filled = filledCells(row);
+    if (filled.length > 0) table.rows.push(row);
     // A row without words keeps others apart.
     else if (row.length > 0 && this.lines.length > table.from) this.block(2);
+    // Words that fill a row alone keep the blank line behind them.
+    if (filled.length === 1) this.breaks = Math.max(this.breaks, filled[0]?.after ?? 1);
   }
 
   /** Begins a cell. `span` is the number of columns that it takes. */
@@ -184,7 +193,7 @@ export class Lines {
     else this.beginRow(table);
     this.block(1);
     const [from, breaks] = [this.lines.length, this.breaks];
-    table.cell = { from, to: from, column: table.column, isWide: span > 1, isSingle: false, breaks };
+    table.cell = { from, to: from, column: table.column, isWide: span > 1, isSingle: false, breaks, after: 1 };
     table.column += span;
     table.cellLines = this.ownLines;
   }
@@ -201,7 +210,10 @@ export class Lines {
       this.lines[cell.from]?.margin === this.margin &&
       !this.lines[cell.from]?.isRule;
     if (cell.to === cell.from) this.breaks = cell.breaks;
-    else if (cell.isSingle) this.breaks = 1;
+    else {
+      cell.after = this.breaks;
+      if (cell.isSingle) this.breaks = 1;
+    }
   }
 
   /**
@@ -213,6 +225,14 @@ export class Lines {
     const used = new Set<number>();
     for (const row of table.rows)
       for (const cell of row) if (cell.to > cell.from && !cell.isWide) used.add(cell.column);
+    const isRecord = (row: readonly Cell[]) => {
+      const filled = filledCells(row);
+      return filled.length >= RECORD_CELLS_MIN && filled.every(({ isSingle }) => isSingle);
+    };
+    // Next to a row of figures, a product's second line must not tear its own row apart.
+    if (table.rows.some(isRecord))
+      for (const row of table.rows)
+        if (filledCells(row).length >= RECORD_CELLS_MIN) for (const cell of row) this.flatten(cell);
     let joinedRows = 0;
     for (const row of table.rows) if (this.joinCells(row, used)) joinedRows++;
     const first = this.lines[table.from];
@@ -222,16 +242,31 @@ export class Lines {
     } else this.breaks = Math.max(this.breaks, 1);
   }
 
+  /** Writes the few lines of a cell on one. */
+  private flatten(cell: Cell): void {
+    const lines = cell.isSingle || cell.to - cell.from > FLAT_LINES_MAX ? [] : this.lines.slice(cell.from, cell.to);
+    const isPlain = (line: Line) => line.margin === this.margin && !line.isRule && line.breaks > 0;
+    if (lines.length === 0 || !lines.every(isPlain)) return;
+    for (const line of lines.slice(1)) {
+      line.breaks = 0;
+      line.gap = " / ";
+      this.ownLines--;
+    }
+    cell.isSingle = true;
+  }
+
   private joinCells(row: readonly Cell[], used: ReadonlySet<number>): boolean {
     let before: Cell | null = null;
     let isJoined = false;
     let empty = 0;
+    const isAlone = filledCells(row).length === 1;
     for (const cell of row) {
       const line = this.lines[cell.from];
       if (cell.to === cell.from || !line) {
         if (used.has(cell.column)) empty++;
         continue;
       }
+      if (isAlone) return false;
       if (cell.isSingle && before?.isSingle) {
         line.breaks = 0;
         line.gap = "\t".repeat(empty + 1);
@@ -245,7 +280,7 @@ export class Lines {
       empty = 0;
     }
     // Without a cell beside it, words need no tab.
-    const first = this.lines[row.find((cell) => cell.to > cell.from)?.from ?? -1];
+    const first = this.lines[filledCells(row)[0]?.from ?? -1];
     if (!isJoined && first) first.gap = "";
     return isJoined;
   }
@@ -337,6 +372,7 @@ export class Lines {
     this.gap = "";
     if (this.isOpenSeen) {
       if (!line.isKept) line.text = withoutBlankEnd(line.text);
+      this.breaks = 1;
     }
     // White space that is kept, such as a no-break space, makes a blank line.
     else this.breaks = Math.max(line.breaks, 2);
@@ -347,6 +383,10 @@ export class Lines {
     this.endLine();
     this.breaks = breaks + 1;
   }
+}
+
+function filledCells(row: readonly Cell[]): Cell[] {
+  return row.filter((cell) => cell.to > cell.from);
 }
 
 function withoutBlankEnd(text: string): string {

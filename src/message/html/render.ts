@@ -232,7 +232,8 @@ export function renderText(html: string, { attributes: shown, charsMax }: Render
     now = { ...now, list };
     element.outer = now;
     element.kind = "item";
-    element.outerMargin = lines.enter(...itemMargin(element.name, list, said, attributes));
+    const margin = itemMargin(element.name, list, said, attributes);
+    if (typeof element.edge === "number") element.outerMargin = lines.enter(...margin);
     list.item = open.length;
     push(element);
   };
@@ -263,7 +264,8 @@ export function renderText(html: string, { attributes: shown, charsMax }: Render
       if (table.row < 0) beginRow({ name: "tr", outer: now, outerMargin: undefined, edge: 0, kind: "row" }, table);
     }
 
-    const edge = edgeFor(name, said, now.isRow);
+    // A list in another has no blank lines around it.
+    const edge = lists.has(name) && now.list ? 1 : edgeFor(name, said, now.isRow);
     edgeOf(edge);
     const element: OpenElement = { name, outer: now, outerMargin: undefined, edge, kind: "other" };
     const { spacing } = now;
@@ -272,9 +274,7 @@ export function renderText(html: string, { attributes: shown, charsMax }: Render
     else if (table && (name === "td" || name === "th")) beginCell(element, table, spanOf(attributes));
     else if (items.has(name)) beginItem(element, said, attributes);
     else if (lists.has(name)) {
-      const isNested = now.list !== null;
-      if (isNested && now.list?.item === -1) element.outerMargin = lines.enter("  ");
-      if (isNested) element.edge = 1;
+      if (now.list?.item === -1) element.outerMargin = lines.enter("  ");
       push(element);
       now = { ...now, list: listOf(name, attributes, said) };
     } else if (name === "blockquote") {
@@ -417,7 +417,8 @@ function itemMargin(
 /** Programs indent the writer's own words with a quote that has no border; other quotes have a mark. */
 function quoteMargin(attributes: Map<string, string>): string {
   const style = attributes.get("style") ?? "";
-  const isIndent = /border\s?:\s?(?:none|0)/i.test(style) && !/border-left/i.test(style) && !attributes.has("type");
+  const isQuote = attributes.has("type") || /quote/i.test(attributes.get("class") ?? "") || /border-left/i.test(style);
+  const isIndent = !isQuote && /border\s?:\s?(?:none|0)/i.test(style);
   return isIndent ? "    " : "> ";
 }
 

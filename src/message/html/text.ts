@@ -5,11 +5,11 @@ import { stylesIn } from "./styles.ts";
 
 /** Characters of HTML that are read, as many as the server keeps of a message. */
 export const HTML_CHARS_MAX = 4 * 1024 * 1024;
-/** Characters of text made from HTML, as many as the server keeps of a message. */
-const TEXT_CHARS_MAX = 1024 * 1024;
+/** Characters of text made from HTML. The server keeps half as many of a message. */
+const TEXT_CHARS_MAX = 2 * 1024 * 1024;
 
 /**
- * Converts HTML to plain text with all its words, up to 1 Mi characters. Pictures and fields have none. Only the first
+ * Converts HTML to plain text with all its words, up to 2 Mi characters. Pictures and fields have none. Only the first
  * 4 Mi characters of the HTML are read. Never throws; time is linear in the length.
  */
 export function htmlToText(html: string): string {
