@@ -12,6 +12,8 @@ export interface RenderOptions {
   attributes: "none" | "pictures" | "all";
   /** Characters of the result. */
   charsMax: number;
+  /** Whether the HTML ends here; otherwise a tag at its end is cut off, and no text. */
+  isWhole: boolean;
 }
 
 export interface Rendered {
@@ -112,7 +114,7 @@ const raisedDigits = { sup: "⁰¹²³⁴⁵⁶⁷⁸⁹", sub: "₀₁₂₃₄
  * other, separated by tabs, if each has one line; others are blocks, because mail uses tables for its layout. All words
  * count, wherever they stand. Never throws; time and memory are linear in the length, whatever the nesting.
  */
-export function renderText(html: string, { attributes: shown, charsMax }: RenderOptions): Rendered {
+export function renderText(html: string, { attributes: shown, charsMax, isWhole }: RenderOptions): Rendered {
   const lines = new Lines();
   const styleOf = layoutStyles(html);
   const open: OpenElement[] = [];
@@ -317,7 +319,7 @@ export function renderText(html: string, { attributes: shown, charsMax }: Render
         // A quotation mark that is missing takes the words behind the tag with it.
         const tagEnd = cutOff.indexOf(">");
         if (tagEnd >= 0 && ++repairs <= REPAIRS_MAX) walk(cutOff.slice(tagEnd + 1));
-        else words(cutOff, "folded");
+        else if (isWhole) words(cutOff, "folded");
       },
     });
   walk(html);

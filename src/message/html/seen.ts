@@ -74,7 +74,9 @@ function withoutHidden(html: string): SeenHtml {
       if (element && unread.has(element.name)) unreadOpen--;
       if (element?.cut == null) return;
       cuts--;
-      leaveOut(element.cut, isImplied ? parser.startIndex : parser.endIndex + 1);
+      // Nothing closes an element without content, such as a picture, but its own tag.
+      const isOpenTag = parser.startIndex === element.cut;
+      leaveOut(element.cut, isImplied && !isOpenTag ? parser.startIndex : parser.endIndex + 1);
     },
   });
   parser.end(html);

@@ -1,5 +1,5 @@
 import { readCss } from "./css.ts";
-import { type Rendered, renderText } from "./render.ts";
+import { type RenderOptions, renderText } from "./render.ts";
 import { seenHtml } from "./seen.ts";
 import { stylesIn } from "./styles.ts";
 
@@ -13,7 +13,8 @@ const TEXT_CHARS_MAX = 2 * 1024 * 1024;
  * 4 Mi characters of the HTML are read. Never throws; time is linear in the length.
  */
 export function htmlToText(html: string): string {
-  return rendered(html, { attributes: "none", charsMax: TEXT_CHARS_MAX }).text;
+  const { head, isWhole } = read(html);
+  return renderText(head, { attributes: "none", charsMax: TEXT_CHARS_MAX, isWhole }).text;
 }
 
 /**
@@ -21,8 +22,9 @@ export function htmlToText(html: string): string {
  * comments that Outlook reads as HTML (`<!--[if mso]>`). Nothing is cut from the text.
  */
 export function shownText(html: string): string {
-  const head = html.slice(0, HTML_CHARS_MAX);
-  return rendered(head.replace(conditional, " "), { attributes: "all", charsMax: Number.POSITIVE_INFINITY }).text;
+  const { head, isWhole } = read(html);
+  const everything = head.replace(conditional, " ");
+  return renderText(everything, { attributes: "all", charsMax: Number.POSITIVE_INFINITY, isWhole }).text;
 }
 
 /** Finds the words that style sheets put around elements (`content`), in the first 4 Mi characters of HTML. */
@@ -51,15 +53,16 @@ export interface SeenText {
  * place of pictures that they do not load. Otherwise like `htmlToText`.
  */
 export function seenText(html: string): SeenText {
-  const head = html.slice(0, HTML_CHARS_MAX);
+  const { head, isWhole } = read(html);
   const seen = seenHtml(head);
-  const words = rendered(seen.html, { attributes: "pictures", charsMax: TEXT_CHARS_MAX });
+  const rendered = (attributes: RenderOptions["attributes"]) =>
+    renderText(seen.html, { attributes, charsMax: TEXT_CHARS_MAX, isWhole });
+  const words = rendered("pictures");
   // Of HTML without words, fields are better than nothing.
-  const { text, isCut } =
-    words.text === "" ? rendered(seen.html, { attributes: "all", charsMax: TEXT_CHARS_MAX }) : words;
-  return { text, hiddenChars: seen.hiddenChars, isCut: isCut || head.length < html.length };
+  const { text, isCut } = words.text === "" ? rendered("all") : words;
+  return { text, hiddenChars: seen.hiddenChars, isCut: isCut || !isWhole };
 }
 
-function rendered(html: string, options: Parameters<typeof renderText>[1]): Rendered {
-  return renderText(html.slice(0, HTML_CHARS_MAX), options);
+function read(html: string): { head: string; isWhole: boolean } {
+  return { head: html.slice(0, HTML_CHARS_MAX), isWhole: html.length <= HTML_CHARS_MAX };
 }
