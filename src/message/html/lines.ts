@@ -230,11 +230,12 @@ export class Lines {
       return filled.length >= RECORD_CELLS_MIN && filled.every(({ isSingle }) => isSingle);
     };
     // Next to a row of figures, a product's second line must not tear its own row apart.
-    if (table.rows.some(isRecord))
+    const hasRecords = table.rows.some(isRecord);
+    if (hasRecords)
       for (const row of table.rows)
         if (filledCells(row).length >= RECORD_CELLS_MIN) for (const cell of row) this.flatten(cell);
     let joinedRows = 0;
-    for (const row of table.rows) if (this.joinCells(row, used)) joinedRows++;
+    for (const row of table.rows) if (this.joinCells(row, used, hasRecords)) joinedRows++;
     const first = this.lines[table.from];
     if (joinedRows >= 2 && first) {
       first.breaks = Math.max(first.breaks, 2);
@@ -255,7 +256,7 @@ export class Lines {
     cell.isSingle = true;
   }
 
-  private joinCells(row: readonly Cell[], used: ReadonlySet<number>): boolean {
+  private joinCells(row: readonly Cell[], used: ReadonlySet<number>, isAmongRecords: boolean): boolean {
     let before: Cell | null = null;
     let isJoined = false;
     let empty = 0;
@@ -266,7 +267,11 @@ export class Lines {
         if (used.has(cell.column)) empty++;
         continue;
       }
-      if (isAlone) return false;
+      // Words that fill a row alone keep the lines around them, and under columns of figures their place.
+      if (isAlone) {
+        if (isAmongRecords && cell.isSingle) line.gap = "\t".repeat(empty);
+        return false;
+      }
       if (cell.isSingle && before?.isSingle) {
         line.breaks = 0;
         line.gap = "\t".repeat(empty + 1);

@@ -43,6 +43,7 @@ describe.each<[string, Case[]]>([
         "<table><tr><td><td>Q1<td>Q2<tr><td>Bonn<td>1<td>20</table>",
         "\tQ1\tQ2\nBonn\t1\t20",
       ],
+      ["a figure alone under its column", "<table><tr><td>a<td>b<td>c<tr><td><td>2<td></table>", "a\tb\tc\n\t2"],
       [
         "cells over several columns",
         "<table><tr><td>a<td>b<td>c<tr><td colspan=2>Total<td>9</table>",
@@ -265,6 +266,21 @@ describe("pictures", () => {
     ],
     ["beside each other", "<img alt=A><img alt=B>c", "A B c"],
     ["of a link", '<a href="https://a.example"><img alt="Track package"></a>', "Track package <https://a.example>"],
+    [
+      "that say what the text says",
+      '<p><img alt="Add comment"> Add  Comment to the <img alt=Sales>',
+      "Add Comment to the Sales",
+    ],
+    [
+      "of a link without other words",
+      '<p>Buy now: <a href="https://a.example"><img alt="Buy"></a>',
+      "Buy now: Buy <https://a.example>",
+    ],
+    [
+      "of a link with words",
+      '<p>Buy <a href="https://a.example"><img alt="Buy"> now</a>',
+      "Buy now <https://a.example>",
+    ],
     ["that say nothing", '<p>Hi<img alt=""><img alt=" "><img alt="*"><img src=x>', "Hi"],
     [
       "that count readers or keep others apart",

@@ -10,6 +10,8 @@ export interface RenderOptions {
    * place of pictures that they do not load; or all that any program shows, in fields too.
    */
   attributes: "none" | "pictures" | "all";
+  /** Text that pictures need not repeat, as `foldedWords` writes it. */
+  known?: string;
   /** Characters of the result. */
   charsMax: number;
   /** Whether the HTML ends here; otherwise a tag at its end is cut off, and no text. */
@@ -53,6 +55,8 @@ const sections = new Set(["tbody", "tfoot", "thead"]);
 const SPAN_MAX = 1_000;
 /** A picture that is not larger than this, in pixels, keeps others apart or counts readers. */
 const TINY_PIXELS_MAX = 3;
+/** Pictures whose texts are looked for in the known text, because each takes as long as that. */
+const COMPARED_MAX = 100;
 /** How often the rest behind an attribute without an end is read again. */
 const REPAIRS_MAX = 2;
 
@@ -79,6 +83,8 @@ interface Link {
   href: string;
   mark: number;
   words: string;
+  /** The words of its first picture, for a link without others. */
+  alternative: string;
 }
 
 /** What elements inherit from those around them. */
@@ -114,7 +120,10 @@ const raisedDigits = { sup: "⁰¹²³⁴⁵⁶⁷⁸⁹", sub: "₀₁₂₃₄
  * other, separated by tabs, if each has one line; others are blocks, because mail uses tables for its layout. All words
  * count, wherever they stand. Never throws; time and memory are linear in the length, whatever the nesting.
  */
-export function renderText(html: string, { attributes: shown, charsMax, isWhole }: RenderOptions): Rendered {
+export function renderText(
+  html: string,
+  { attributes: shown, known = "", charsMax, isWhole }: RenderOptions,
+): Rendered {
   const lines = new Lines();
   const styleOf = layoutStyles(html);
   const open: OpenElement[] = [];
@@ -125,6 +134,7 @@ export function renderText(html: string, { attributes: shown, charsMax, isWhole 
   /** Whether the next line end is left out: the one behind `<pre>`. */
   let isPreBegun = false;
   let repairs = 0;
+  let compared = 0;
 
   const countOf = (name: string) => scopes[scopes.length - 1]?.get(name) ?? 0;
   const count = (name: string, by: 1 | -1) => {
@@ -195,7 +205,9 @@ export function renderText(html: string, { attributes: shown, charsMax, isWhole 
     const { alt = "", value = "", placeholder = "", type = "" } = Object.fromEntries(attributes);
     const all = type === "hidden" ? [alt] : [alt, value, placeholder];
     const isPicture = name === "img" && hasWords.test(alt) && !isTiny(attributes, said);
-    const found = shown === "all" ? all : isPicture ? [alt] : [];
+    const isKnown = isPicture && known !== "" && ++compared <= COMPARED_MAX && known.includes(foldedWords(alt));
+    if (isKnown && now.link) now.link.alternative ||= alt;
+    const found = shown === "all" ? all : isPicture && !isKnown ? [alt] : [];
     for (const one of found.filter((one) => one.trim() !== "")) {
       lines.space(" ");
       words(one, "folded");
@@ -287,7 +299,7 @@ export function renderText(html: string, { attributes: shown, charsMax, isWhole 
       push(element);
       if (href !== "") {
         element.kind = "link";
-        now = { ...now, link: { href, mark: lines.mark, words: "" } };
+        now = { ...now, link: { href, mark: lines.mark, words: "", alternative: "" } };
       }
     } else push(element);
     const inside = spacingOf(name, said, spacing);
@@ -325,6 +337,11 @@ export function renderText(html: string, { attributes: shown, charsMax, isWhole 
   walk(html);
   closeFrom(0);
   return lines.text(charsMax);
+}
+
+/** A text in the form in which texts are compared: lower case, its words between blanks. */
+export function foldedWords(text: string): string {
+  return ` ${text.toLowerCase().replace(/\s+/g, " ").trim()} `;
 }
 
 /** Properties that decide where words stand. */
@@ -431,14 +448,15 @@ function hrefOf(attributes: Map<string, string>): string {
 }
 
 /** Writes the target of a link behind its words, unless they are the same. */
-function endLink(lines: Lines, { href, mark, words }: Link): void {
+function endLink(lines: Lines, { href, mark, words, alternative }: Link): void {
   const bare = (text: string) => text.replace(/\s+/g, " ").trim().replace(/\/$/, "");
   if (lines.hasWordsSince(mark)) {
     if (bare(words) !== bare(href)) lines.append(` <${href}>`);
     return;
   }
   lines.space(" ");
-  lines.words(href, "folded");
+  lines.words(alternative || href, "folded");
+  if (alternative !== "") lines.append(` <${href}>`);
   lines.space(" ");
 }
 

@@ -1,5 +1,5 @@
 import { readCss } from "./css.ts";
-import { type RenderOptions, renderText } from "./render.ts";
+import { foldedWords, type RenderOptions, renderText } from "./render.ts";
 import { seenHtml } from "./seen.ts";
 import { stylesIn } from "./styles.ts";
 
@@ -50,14 +50,15 @@ export interface SeenText {
 /**
  * Converts HTML to plain text without what it hides from its reader, for messages without a text part: an agent must
  * not be told what a person would not see. Alternative texts of pictures count, because mail programs show them in
- * place of pictures that they do not load. Otherwise like `htmlToText`.
+ * place of pictures that they do not load, unless the text says the same anyway. Otherwise like `htmlToText`.
  */
 export function seenText(html: string): SeenText {
   const { head, isWhole } = read(html);
   const seen = seenHtml(head);
-  const rendered = (attributes: RenderOptions["attributes"]) =>
-    renderText(seen.html, { attributes, charsMax: TEXT_CHARS_MAX, isWhole });
-  const words = rendered("pictures");
+  const rendered = (attributes: RenderOptions["attributes"], known = "") =>
+    renderText(seen.html, { attributes, known, charsMax: TEXT_CHARS_MAX, isWhole });
+  const plain = rendered("none");
+  const words = /<img/i.test(seen.html) ? rendered("pictures", foldedWords(plain.text)) : plain;
   // Of HTML without words, fields are better than nothing.
   const { text, isCut } = words.text === "" ? rendered("all") : words;
   return { text, hiddenChars: seen.hiddenChars, isCut: isCut || !isWhole };
