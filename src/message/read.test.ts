@@ -538,9 +538,9 @@ describe("what was wrong is said, and the rest delivered", () => {
     ],
     [
       "too long a text of HTML",
-      [...dated, "Content-Type: text/html", "", `<p>${"x".repeat(131_069)}y`],
+      [...dated, "Content-Type: text/html", "", `<p>${"x".repeat(1_048_576)}y`],
       "The text is too long; the rest is in the raw message.",
-      { text: "x".repeat(131_069) },
+      { text: "x".repeat(1_048_576) },
     ],
     [
       "too long an HTML",
