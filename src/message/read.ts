@@ -77,7 +77,7 @@ export async function readMail(
   const whole = cleanText(seen?.text ?? body.text ?? "");
   const text = cut(whole, TEXT_CHARS_MAX);
   const html = body.html === null ? null : cut(cleanText(body.html), HTML_CHARS_MAX);
-  const newText = replyText(text);
+  const newText = replyText(text, fields.subject);
   return {
     ...fields,
     text,
