@@ -99,17 +99,30 @@ export function introductionEndingAt(lines: readonly string[], last: number): In
   if (!found || !isBalanced(joined)) return null;
   // "On Sun, Nov 1," may stand alone above the rest.
   const above = lines[last - count];
-  if (above !== undefined && !opener.test(joined) && opener.test(above) && /\p{Nd}/u.test(above) && !/[.!?:]$/.test(above))
+  if (
+    above !== undefined &&
+    !opener.test(joined) &&
+    opener.test(above) &&
+    /\p{Nd}/u.test(above) &&
+    !/[.!?:]$/.test(above)
+  )
     if (above.length <= TELLTALE_CHARS_MAX && !isApart(above)) count++;
   return { at: last - count + 1, count, evidence: found };
 }
 
 /** Zoho writes no colon: `---- On Sun, 01 Nov 2026 10:12:00 +0100 Bot <bot@example.com> wrote ----`. */
-const dashed = /^-{3,20} .{0,400}[^-\s] ?-{3,20}$/;
+function isDashed(line: string): boolean {
+  return line.startsWith("---") && line.endsWith("---");
+}
 
 function mayEnd(line: string): boolean {
   if (line.length > TELLTALE_CHARS_MAX) return false;
-  return /[:：]["”»]?$/.test(withoutEnds(line, "-* \t")) || dashed.test(line) || / -{3,20}$/.test(line);
+  return (
+    /[:：]["”»]?$/.test(withoutEnds(line, "-* \t")) ||
+    line.endsWith(" ---") ||
+    line.endsWith(" ----") ||
+    isDashed(line.trim())
+  );
 }
 
 /** Whether a line has nothing to do with an introduction above or below it. */
@@ -119,17 +132,20 @@ function isApart(line: string): boolean {
 
 function evidenceOf(text: string): Evidence | null {
   const line = withoutEnds(text, "-* \t");
-  const isDashed = dashed.test(text.trim());
-  if (!isDashed && !/[:：]$/.test(line)) return null;
+  const hasDashes = isDashed(text.trim());
+  if (!hasDashes && !/[:：]["”»]?$/.test(line)) return null;
   const verb = wrote.test(line);
   const bracketed = bracketedAddress.test(line);
   const day = hasDate(line);
-  if (bracketed && day && (verb || hasTime(line))) return "strong";
+  // Without a verb, programs begin with the date; a person's sentence does not.
+  if (bracketed && day && (verb || (hasTime(line) && (dated.test(line) || opener.test(line))))) return "strong";
   const address = bracketed || anyAddress.test(line);
   if (address && verb && day && hasTime(line)) return "strong";
   // Notes: `-----Bot <bot@example.com> wrote: -----`
-  if (bracketed && verb && isDashed) return "strong";
-  return (address && (verb || day)) || (verb && day && hasTime(line)) || (verb && numericDate.test(line)) ? "weak" : null;
+  if (bracketed && verb && hasDashes) return "strong";
+  return (address && (verb || day)) || (verb && day && hasTime(line)) || (verb && numericDate.test(line))
+    ? "weak"
+    : null;
 }
 
 /** Whether brackets around an address are not torn apart by a line end. */

@@ -9,14 +9,36 @@ const names: Record<Field, string[]> = {
     ...["Från", "Avsändare", "Fra", "Afsender", "Avsender", "Lähettäjä", "Od", "Nadawca", "Odesílatel", "Odosielateľ"],
     ...["Feladó", "De la", "Expeditor", "От", "От кого", "Від", "Від кого", "Kimden", "Gönderen", "Από", "Αποστολέας"],
     ...["发件人", "寄件者", "寄件人", "差出人", "送信者", "送信元", "보낸 사람", "보낸사람", "מאת", "من", "از", "จาก"],
-    ...["Từ", "Dari", "Pošiljatelj", "Pošiljatelj", "Nuo", "No", "Saatja", "Шаље", "प्रेषक"],
+    ...["Từ", "Dari", "Pošiljatelj", "Nuo", "No", "Saatja", "Шаље", "प्रेषक"],
   ],
   date: [
-    ...["Sent", "Date", "Gesendet", "Datum", "Envoyé", "Envoyé le", "Enviado", "Enviado el", "Enviada em", "Enviado em"],
+    ...[
+      "Sent",
+      "Date",
+      "Gesendet",
+      "Datum",
+      "Envoyé",
+      "Envoyé le",
+      "Enviado",
+      "Enviado el",
+      "Enviada em",
+      "Enviado em",
+    ],
     ...["Fecha", "Data", "Inviato", "Verzonden", "Skickat", "Sendt", "Dato", "Lähetetty", "Päiväys", "Pvm", "Päivä"],
     ...["Wysłano", "Wysłane", "Odesláno", "Odoslané", "Dátum", "Küldve", "Elküldve", "Trimis", "Dată", "Отправлено"],
     ...["Дата", "Надіслано", "Изпратено", "Gönderildi", "Gönderme Tarihi", "Gönderilme Tarihi", "Tarih", "Στάλθηκε"],
-    ...["Εστάλη", "Ημερομηνία", "Date Sent", "发送时间", "发送日期", "日期", "寄件日期", "傳送時間", "寄件時間", "送信日時"],
+    ...[
+      "Εστάλη",
+      "Ημερομηνία",
+      "Date Sent",
+      "发送时间",
+      "发送日期",
+      "日期",
+      "寄件日期",
+      "傳送時間",
+      "寄件時間",
+      "送信日時",
+    ],
     ...["日付", "日時", "보낸 날짜", "보낸날짜", "날짜", "נשלח", "תאריך", "تاريخ الإرسال", "تم الإرسال", "التاريخ"],
     ...["تاریخ", "ส่ง", "วันที่", "Đã gửi", "Ngày", "Gửi", "Dikirim", "Tanggal", "Poslano", "Послато", "Išsiųsta"],
   ],
@@ -58,46 +80,66 @@ export interface QuotedHeader {
   evidence: "sure" | "likely";
 }
 
-/**
- * Reads the header of a quoted message from line `at` on: `From: …`, `Sent: …`, `To: …`, `Subject: …` in any language,
- * in bold, in table cells or indented. Null if there is none. Lists that people write (`From: Berlin`, `To: Hamburg`)
- * and mail that they ask to send (a sender, a recipient and a subject, but no date) are no header. `lines` are plain.
- */
-export function quotedHeaderAt(lines: readonly string[], at: number): QuotedHeader | null {
-  const first = fieldOf(lines[at] ?? "");
-  if (!first || first.field === "other" || first.field === "to") return null;
-  const values = new Map<Field, string>();
-  let count = 0;
-  for (let i = at; i < lines.length && i < at + HEADER_LINES_MAX; i++) {
-    const line = lines[i] as string;
-    if (line === "") {
-      // Some programs put each field into a paragraph of its own.
-      if (fieldOf(lines[i + 1] ?? "")) continue;
-      break;
-    }
-    const read = fieldOf(line);
-    if (read) {
-      if (!values.has(read.field)) values.set(read.field, read.value);
-      count = i - at + 1;
-    } else if (i > at + count + 2) break;
-  }
-  const from = values.get("from");
-  if (from === undefined) return null;
-  const date = values.get("date");
-  const named = hasBracketedAddress(from) || /\S@\S/.test(from);
-  const isDated = date !== undefined && hasDate(date);
-  const [to, subject] = [values.has("to"), values.has("subject")];
-  if (isDated && named && (to || subject)) return { count, evidence: "sure" };
-  if (isDated && subject && hasTime(date)) return { count, evidence: "sure" };
-  // A sender alone, or with one more field.
-  const isWholeMail = to && subject && date === undefined;
-  const ends = first.field === "from" && /[>\])][;,]?$/.test(from) && hasBracketedAddress(from);
-  return ends && !isWholeMail ? { count, evidence: "likely" } : null;
-}
+/** Reads each line once, however often it is asked for. */
+export class QuotedHeaders {
+  private readonly fields: (ReturnType<typeof fieldOf> | undefined)[] = [];
 
-/** Whether a line is a field of such a header. */
-export function isQuotedField(line: string): boolean {
-  return fieldOf(line) !== null;
+  constructor(private readonly lines: readonly string[]) {}
+
+  /** Whether a line is a field of such a header. */
+  isField(at: number): boolean {
+    return this.field(at) !== null;
+  }
+
+  private field(at: number): ReturnType<typeof fieldOf> {
+    let read = this.fields[at];
+    if (read === undefined) {
+      read = fieldOf(this.lines[at] ?? "");
+      this.fields[at] = read;
+    }
+    return read;
+  }
+
+  /**
+   * Reads the header of a quoted message from line `at` on: `From: …`, `Sent: …`, `To: …`, `Subject: …` in any language,
+   * in bold, in table cells or indented. Null if there is none. Lists that people write (`From: Berlin`, `To: Hamburg`)
+   * and mail that they ask to send (a sender, a recipient and a subject, but no date) are no header. `lines` are plain. `isIntroduced` if an introduction stands above, so that
+   * it may begin with any field.
+   */
+  at(at: number, isIntroduced = false): QuotedHeader | null {
+    const { lines } = this;
+    const first = this.field(at);
+    if (!first || first.field === "other" || (first.field === "to" && !isIntroduced)) return null;
+    const values = new Map<Field, string>();
+    let count = 0;
+    for (let i = at; i < lines.length && i < at + HEADER_LINES_MAX; i++) {
+      const line = lines[i] as string;
+      if (line === "") {
+        // Some programs put each field into a paragraph of its own.
+        if (this.field(i + 1)) continue;
+        break;
+      }
+      const read = this.field(i);
+      if (read) {
+        if (!values.has(read.field)) values.set(read.field, read.value);
+        count = i - at + 1;
+      } else if (i > at + count + 2) break;
+    }
+    const from = values.get("from");
+    if (from === undefined) return null;
+    const date = values.get("date");
+    const named = hasBracketedAddress(from) || /\S@\S/.test(from);
+    const isDated = date !== undefined && hasDate(date);
+    const [to, subject] = [values.has("to"), values.has("subject")];
+    if (isDated && named && (to || subject)) return { count, evidence: "sure" };
+    // Names without addresses: Outlook puts the time right below the sender. "From: Berlin" is followed by "To".
+    const inOrder = [...values.keys()].indexOf("date") === [...values.keys()].indexOf("from") + 1;
+    if (isDated && subject && inOrder && hasTime(date) && !hasDate(from)) return { count, evidence: "sure" };
+    // A sender alone, or with one more field.
+    const isWholeMail = to && subject && date === undefined;
+    const ends = first.field === "from" && /[>\])][;,]?$/.test(from) && hasBracketedAddress(from);
+    return ends && !isWholeMail ? { count, evidence: "likely" } : null;
+  }
 }
 
 function fieldOf(line: string): { field: Field; value: string } | null {
@@ -106,5 +148,13 @@ function fieldOf(line: string): { field: Field; value: string } | null {
   const colon = plain.slice(0, NAME_CHARS_MAX).search(/[:：|]/);
   if (colon < 1) return null;
   const field = fieldByName.get(plain.slice(0, colon).replace(ornaments, "").trim().toLowerCase());
-  return field ? { field, value: plain.slice(colon + 1).replace(ornaments, "").trim() } : null;
+  return field
+    ? {
+        field,
+        value: plain
+          .slice(colon + 1)
+          .replace(ornaments, "")
+          .trim(),
+      }
+    : null;
 }

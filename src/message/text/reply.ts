@@ -1,5 +1,5 @@
-import { type Introduction, introductionEndingAt, plainLine } from "./introduction.ts";
-import { isQuotedField, quotedHeaderAt } from "./quoted-header.ts";
+import { type Introduction, introductionEndingAt, plainLine, TELLTALE_CHARS_MAX } from "./introduction.ts";
+import { QuotedHeaders } from "./quoted-header.ts";
 import { isForwardSeparator, isOriginalSeparator, isReplyAboveLine, isRule } from "./separators.ts";
 import { isSentFromLine, isSignatureSeparator, signatureAt } from "./signature.ts";
 import { saysForward } from "./subject.ts";
@@ -7,10 +7,13 @@ import { saysForward } from "./subject.ts";
 /** `words` are the writer's own. Blank lines beside a quote go with it; those beside a signature stay. */
 type Kind = "words" | "blank" | "quote" | "signature";
 
-/** Words by which a writer says that answers stand below, in a quoted message without marks. */
-const pointsBelow =
-  /\b(?:see|find|read|comments?|answers?|replies|responses?)\b.{0,40}\b(?:below|inline|in-line|underneath)\b|\b(?:below|inline|in-line) in (?:red|blue|green|bold|capitals)\b|\bin (?:red|blue|green|bold) (?:below|text)\b|(?:siehe|antworten?) (?:weiter )?unten|im text unten|(?:in rot|in blau|en rouge|en bleu|en rojo|en azul|in rosso|in blu|in rood)(?!\p{L})|ci-dessous|dans le texte|ver abajo|más abajo|vedi sotto|qui sotto|hieronder|poniżej|см\. ниже|se (?:nedan|nedenfor|under)(?!\p{L})/iu;
-/** Lines right above a quoted message in which `pointsBelow` is looked for. */
+/** Words by which a writer says that answers stand below, in a quoted message without marks: one of each list. */
+const pointing = /\b(?:see|find|read|comments?|answers?|replies|responses?|antworten?|siehe)\b/i;
+const place = /\b(?:below|inline|in-line|underneath|unten)\b/i;
+/** The same in one phrase. */
+const inColour =
+  /\bin (?:red|blue|green|bold|rot|blau|rosso|blu|rood)\b|\ben (?:rouge|bleu|rojo|azul)\b|ci-dessous|dans le texte|ver abajo|más abajo|vedi sotto|qui sotto|hieronder|poniżej|см\. ниже|\bse (?:nedan|nedenfor)\b/i;
+/** Lines right above a quoted message in which those are looked for. */
 const POINTING_LINES_MAX = 12;
 
 /**
@@ -59,6 +62,7 @@ function isFinnish(line: string): boolean {
 function kindsOf(lines: readonly string[]): Kind[] {
   const kinds = lines.map((line): Kind => (line === "" ? "blank" : /^ ?>/.test(line) ? "quote" : "words"));
   const introductions = introductionsIn(lines);
+  const headers = new QuotedHeaders(lines);
   /** The first line that is kept whatever it looks like: it is forwarded, or the answers stand within it. */
   let keptFrom = lines.length;
   let firstQuoted = lines.length;
@@ -88,7 +92,7 @@ function kindsOf(lines: readonly string[]): Kind[] {
       keptFrom = i;
       break;
     }
-    const begin = quotedMessageAt(lines, introductions, i);
+    const begin = quotedMessageAt(lines, introductions, headers, i);
     if (!begin) {
       hasWords ||= !isSentFromLine(line);
       continue;
@@ -136,6 +140,7 @@ interface Begin {
 function quotedMessageAt(
   lines: readonly string[],
   introductions: ReadonlyMap<number, Introduction>,
+  headers: QuotedHeaders,
   at: number,
 ): Begin | null {
   const line = lines[at] as string;
@@ -143,7 +148,7 @@ function quotedMessageAt(
   if (introduction) {
     const end = at + introduction.count;
     // Notes puts an introduction and a header above the quoted message.
-    const header = quotedHeaderAt(lines, nextLine(lines, end));
+    const header = headers.at(nextLine(lines, end), true);
     return { end: header ? nextLine(lines, end) + header.count : end, evidence: introduction.evidence };
   }
   if (isReplyAboveLine(line)) return { end: at + 1, evidence: "prompt" };
@@ -152,18 +157,17 @@ function quotedMessageAt(
     // What belongs to the header below it; a rule alone is the writer's.
     const next = nextLine(lines, at + 1);
     const introduced = introductions.get(next);
-    const header = quotedHeaderAt(lines, next);
+    const header = headers.at(next);
     if (introduced && (isSeparator || introduced.evidence === "strong"))
       return { end: next + introduced.count, evidence: isSeparator ? "strong" : introduced.evidence };
     if (header && (isSeparator || header.evidence === "sure" || next === at + 1))
       return { end: next + header.count, evidence: "strong" };
     return isSeparator ? { end: at + 1, evidence: "strong" } : null;
   }
-  const header = quotedHeaderAt(lines, at);
+  const header = headers.at(at);
   if (!header) return null;
   // A list of addresses goes on; it is no header.
-  if (header.evidence === "likely" && at > 0 && lines[at - 1] !== "" && !isQuotedField(lines[at - 1] as string))
-    return null;
+  if (header.evidence === "likely" && at > 0 && lines[at - 1] !== "" && !headers.isField(at - 1)) return null;
   return { end: at + header.count, evidence: "strong" };
 }
 
@@ -172,16 +176,28 @@ function isAnnounced(lines: readonly string[], at: number): boolean {
   let i = at - 1;
   while (i >= 0 && lines[i] === "") i--;
   if (/[:：]$/.test(lines[i] ?? "")) return true;
-  return lines.slice(Math.max(0, at - POINTING_LINES_MAX), at).some((line) => pointsBelow.test(line.slice(0, 400)));
+  return lines.slice(Math.max(0, at - POINTING_LINES_MAX), at).some((line) => {
+    const begin = line.slice(0, 2 * TELLTALE_CHARS_MAX);
+    return (pointing.test(begin) && place.test(begin)) || inColour.test(begin);
+  });
 }
 
-/** Whether a quote is the writer's: no program introduced it, and the line above it announces it. */
+/**
+ * Whether a quote is the writer's: no program introduced it, and the line above announces it, or it is the only one and
+ * stands in the middle of a text.
+ */
 function isOwnQuote(lines: readonly string[], kinds: readonly Kind[], at: number, end: number): boolean {
   let above = at - 1;
   while (above >= 0 && lines[above] === "") above--;
   // ">50 would do." and ">= 3"
   if (end === at + 1 && /^>(?:=|[<>]{0,2}\p{Nd})/u.test(lines[at] as string)) return true;
-  return above >= 0 && kinds[above] === "words" && /[:：]$/.test(lines[above] as string);
+  if (above < 0 || kinds[above] !== "words") return false;
+  const announcing = lines[above] as string;
+  if (/[:：]$/.test(announcing)) return true;
+  // Below "Hi Bob," stands what Bob wrote.
+  const below = lines[nextLine(lines, end)] ?? "";
+  const isLast = below === "" || isSentFromLine(below) || isSignatureSeparator(below);
+  return !isLast && !kinds.includes("quote", end) && !/[,，、]$/.test(announcing);
 }
 
 function markSignatures(lines: readonly string[], kinds: Kind[], end: number, firstQuoted: number): void {

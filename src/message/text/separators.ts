@@ -1,18 +1,58 @@
+import { withoutEnds } from "./clean.ts";
 import { TELLTALE_CHARS_MAX } from "./introduction.ts";
 
 /** "Original message", "Reply message" between dashes, in the languages of mail programs; lower-cased. */
 const original = new Set([
-  ...["original message", "original appointment", "reply message", "replied message", "original email", "original mail"],
+  ...[
+    "original message",
+    "original",
+    "original appointment",
+    "reply message",
+    "replied message",
+    "original email",
+    "original mail",
+  ],
   ...["ursprüngliche nachricht", "originalnachricht", "original-nachricht", "ursprungliche nachricht"],
   ...["message d'origine", "message d’origine", "message original", "message initial", "mensaje original"],
   ...["mensagem original", "messaggio originale", "oorspronkelijk bericht", "oorspronkelijke bericht"],
   ...["ursprungligt meddelande", "originalmeddelande", "oprindelig meddelelse", "oprindelig besked"],
   ...["opprinnelig melding", "original meddelelse", "alkuperäinen viesti", "oryginalna wiadomość"],
-  ...["wiadomość oryginalna", "původní zpráva", "pôvodná správa", "eredeti üzenet", "mesaj original", "mesajul original"],
-  ...["исходное сообщение", "исходное письмо", "оригинальное сообщение", "вихідне повідомлення", "оригінальне повідомлення"],
+  ...[
+    "wiadomość oryginalna",
+    "původní zpráva",
+    "pôvodná správa",
+    "eredeti üzenet",
+    "mesaj original",
+    "mesajul original",
+  ],
+  ...[
+    "исходное сообщение",
+    "исходное письмо",
+    "оригинальное сообщение",
+    "вихідне повідомлення",
+    "оригінальне повідомлення",
+  ],
   ...["оригинално съобщение", "αρχικό μήνυμα", "özgün ileti", "orijinal mesaj", "originalna poruka", "izvorna poruka"],
-  ...["izvirno sporočilo", "原始邮件", "原邮件", "回复的原邮件", "原始郵件", "原始信件", "元のメッセージ", "원본 메시지"],
-  ...["원본 메일", "הודעה מקורית", "الرسالة الأصلية", "رسالة أصلية", "پیام اصلی", "tin nhắn gốc", "thư gốc", "pesan asli"],
+  ...[
+    "izvirno sporočilo",
+    "原始邮件",
+    "原邮件",
+    "回复的原邮件",
+    "原始郵件",
+    "原始信件",
+    "元のメッセージ",
+    "원본 메시지",
+  ],
+  ...[
+    "원본 메일",
+    "הודעה מקורית",
+    "الرسالة الأصلية",
+    "رسالة أصلية",
+    "پیام اصلی",
+    "tin nhắn gốc",
+    "thư gốc",
+    "pesan asli",
+  ],
   ...["ข้อความต้นฉบับ", "ข้อความเดิม", "missatge original"],
 ]);
 
@@ -30,7 +70,13 @@ const forwarded = new Set([
   ...["edelleenlähetetty viesti", "przekazana wiadomość", "wiadomość przekazana dalej"],
   ...["początek przekazywanej wiadomości", "początek przekazanej wiadomości", "přeposlaná zpráva"],
   ...["začátek přeposílané zprávy", "preposlaná správa", "začiatok preposlanej správy", "továbbított üzenet"],
-  ...["továbbított levél", "továbbított levél kezdete", "mesaj redirecționat", "mesaj redirecţionat", "mesaj retransmis"],
+  ...[
+    "továbbított levél",
+    "továbbított levél kezdete",
+    "mesaj redirecționat",
+    "mesaj redirecţionat",
+    "mesaj retransmis",
+  ],
   ...["пересылаемое сообщение", "пересланное сообщение", "начало переадресованного сообщения"],
   ...["начало пересылаемого сообщения", "переслане повідомлення", "початок переадресованого повідомлення"],
   ...["препратено съобщение", "προωθημένο μήνυμα", "iletilmiş mesaj", "iletilen mesaj", "yönlendirilmiş ileti"],
@@ -52,7 +98,7 @@ const replyAbove = [
 ];
 
 const rule = /^[-_=*─━—]{5,120}$/;
-const dashes = /^[-_=*#─━—~\s]{2,60}|[-_=*#─━—~\s]{2,60}$/g;
+const dashes = "-_=*#─━—~";
 
 /** Whether a line is `-----Original Message-----`, in any language. */
 export function isOriginalSeparator(line: string): boolean {
@@ -80,7 +126,7 @@ export function isRule(line: string): boolean {
 /** What stands between dashes at both ends of a line, lower-cased; null if there are none. */
 function betweenDashes(line: string): string | null {
   if (line.length > TELLTALE_CHARS_MAX) return null;
-  const trimmed = line.trim();
-  if (!/^[-_=*#─━—~]/.test(trimmed) || !/[-_=*#─━—~][:：]?$/.test(trimmed)) return null;
-  return trimmed.replace(/[:：]$/, "").replace(dashes, "").trim().toLowerCase() || null;
+  const trimmed = line.trim().replace(/[:：]$/, "");
+  if (!dashes.includes(trimmed.charAt(0)) || !dashes.includes(trimmed.charAt(trimmed.length - 1))) return null;
+  return withoutEnds(trimmed, `${dashes} \t`).toLowerCase() || null;
 }

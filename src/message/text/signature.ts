@@ -6,23 +6,40 @@ const SIGNATURE_LINE_CHARS_MAX = 100;
 /** How far the words of a disclaimer are looked for in a line. */
 const DISCLAIMER_CHARS_MAX = 1_000;
 
-/** "Sent from" as telephones and programs begin their line, and as they end it. */
-const sentFrom = new RegExp(
-  [
-    /^(?:sent (?:from|using|via|with)|get (?:outlook|bluemail) |sendt fra|skickat från|lähetetty |envoyé (?:de|depuis|à partir de|avec)|obtenez outlook)/,
-    /^(?:télécharger outlook|enviado (?:desde|do|de|a partir do|pelo)|obtener outlook|obter o outlook|verzonden (?:vanaf|met|via)|verstuurd vanaf)/,
-    /^(?:download outlook|outlook für|holen sie sich outlook|gesendet (?:von|mit|über)|von .{1,40} gesendet$|diese nachricht wurde von meinem)/,
-    /^(?:inviato (?:da|dal|con)|scarica outlook|wysłan[eo] z|pobierz outlook|odesláno z|odoslané z|отправлено (?:с|из)|надіслано з)/,
-    /^(?:trimis de pe|elküldve |στάλθηκε από|изпратено от|从我的|发自我的|來自我的|從我的|發自我的|iphoneから|ipadから|나의 |내 )/,
-    /(?:gönderildi|から送信|發送|发送|发自|보냄|נשלח מה.{1,20}|أُرسلت من .{1,20}|ارسال شده از .{1,20})$/,
-  ]
-    .map(({ source }) => source)
-    .join("|"),
-  "i",
-);
+/** How the lines of telephones and programs begin, in lower case, and how they end. */
+const sentBeginnings = [
+  ...["sent from ", "sent using ", "sent via ", "sent with ", "get outlook ", "get bluemail ", "download outlook "],
+  ...[
+    "gesendet von ",
+    "gesendet mit ",
+    "gesendet über ",
+    "von meinem ",
+    "von meiner ",
+    "diese nachricht wurde von meine",
+  ],
+  ...["outlook für ", "holen sie sich outlook ", "envoyé de ", "envoyé depuis ", "envoyé à partir de ", "envoyé avec "],
+  ...[
+    "télécharger outlook ",
+    "obtenez outlook ",
+    "enviado desde ",
+    "enviado do ",
+    "enviado de ",
+    "enviado a partir do ",
+  ],
+  ...["enviado pelo ", "obtener outlook ", "obter o outlook ", "inviato da ", "inviato dal ", "inviato con "],
+  ...["scarica outlook ", "verzonden vanaf ", "verzonden met ", "verstuurd vanaf ", "skickat från ", "sendt fra "],
+  ...["lähetetty ", "wysłane z ", "wysłano z ", "pobierz outlook ", "odesláno z ", "odoslané z ", "trimis de pe "],
+  ...["elküldve ", "отправлено с ", "отправлено из ", "надіслано з ", "изпратено от ", "στάλθηκε από ", "נשלח מה"],
+  ...["أُرسلت من ", "ارسال شده از ", "从我的", "发自我的", "來自我的", "從我的", "發自我的", "iphoneから", "ipadから"],
+  ...["나의 ", "내 "],
+];
+const sentEndings = [" gönderildi", "から送信"];
 /** What such a line names. */
+const brand =
+  /iphone|ipad|ipod|\bios\b|android|galaxy|samsung|huawei|xiaomi|redmi|oneplus|motorola|nokia|xperia|pixel|blackberry|windows|outlook|yahoo|gmail|gmx|web\.de|mail\.ru|proton|\bspark\b|thunderbird|bluemail|superhuman/i;
+const owned = /\b(?:my|meine[mr]|mon|ma|mi|meu|min|mit|mijn|mio|mojego)\b|моего|我的|나의|내/i;
 const device =
-  /iphone|ipad|ipod|\bios\b|android|galaxy|samsung|huawei|honor|xiaomi|redmi|oneplus|motorola|nokia|sony|xperia|\blg\b|pixel|blackberry|windows|outlook|yahoo|gmail|gmx|web\.de|mail\.ru|proton|\bmail\b|\bmobile\b|mobil|handy|smartphone|phone|tablet|telefon|téléphone|teléfono|móvil|celular|cellulare|telefoon|spark|thunderbird|bluemail|superhuman|e-?mail|移动|手机|手機|스마트폰/i;
+  /phone|mobile?|handy|tablet|telefon|téléphone|teléfono|móvil|celular|cellulare|telefoon|device|gerät|移动|手机|手機|스마트폰/i;
 
 const closing = new RegExp(
   `^(?:${[
@@ -52,7 +69,12 @@ export function isSentFromLine(line: string): boolean {
   // "Sent from our warehouse on Monday." is a sentence.
   if (words.length > 120 || /[.!?…]$/.test(words)) return false;
   const linked = words.replace(/<[^<>]{0,100}>|\([^()]{0,100}\)/g, "");
-  return linked.split(/\s+/).length <= 9 && sentFrom.test(linked) && device.test(linked);
+  // Neither has "Sent from the Galaxy warehouse", or a line with a tracking number.
+  if (linked.split(/\s+/).length > 9 || /\p{Nd}{4}|^\S+ \S+ the /u.test(linked)) return false;
+  const lower = linked.toLowerCase();
+  const isSent =
+    sentBeginnings.some((one) => lower.startsWith(one)) || sentEndings.some((one) => lower.trimEnd().endsWith(one));
+  return isSent && (brand.test(lower) || (owned.test(lower) && device.test(lower)));
 }
 
 /** Whether a line may separate a signature from the text. */
