@@ -19,6 +19,7 @@ const wrote = new RegExp(
     /kirjoitti|\bpisze\b|napisał|napisana przez|napsala?\b|napsal\(a\)|napísala?\b|napísal\(a\)|napisao|napisala|piše|írta\b/,
     /a scris|va escriure|ha escrit|написал|написала|написа\b|написа:|написао|пишет|пише|έγραψε|yazdı|kirjutas|rašė|rakstīja/,
     /写道|寫道|写到|作成|のメッセージ|のメール|さんは書きました|が書きました|작성|쓴 글|님이/,
+    /\b(?:quoting|citando|citation de|citerar|citat fra|cytowanie)\b|zitat von/,
     /כתב|מאת|كتب|كتابة|نوشت|लिखा|เขียน|đã viết|menulis|isinulat/,
   ]
     .map(({ source }) => source)
@@ -26,11 +27,15 @@ const wrote = new RegExp(
   "iu",
 );
 
+/** A person's sentence: programs do not say to whom somebody wrote. */
+const wroteToUs =
+  /\bwrote (?:to )?(?:us|me)\b|schrieb (?:uns|mir)\b|(?:nous|m['’]) ?a écrit|\b(?:me|nos) (?:escribió|escreveu)|\b(?:mi|ci) ha scritto|schreef (?:ons|mij|me)\b/i;
+
 /** How mail programs begin an introduction, where another beginning is no date. */
 const opener =
   /^(?:On|At|Am|Le|El|Il|In data|Em|No dia|Op|W dniu|Dnia|Den|Dne|Dňa|V|Vào|Pada|Noong|Στις|На|În|Pe|La|Missatge de|Wiadomość napisana|في|בתאריך|در|ในวันที่|在)[\s\u00a0,]/u;
 /** A date, a time or a weekday begins the line: `01.11.2026 …`, `dom., 1 nov`, `su 1. marrask`. */
-const dated = /^["(„«]?(?:\p{L}{1,12}[.,]{1,2} |\p{L}{2,4} )?\p{Nd}/u;
+const dated = /^["(„«]?(?!(?:am|at|el|em|il|in|le|on|op|um|vom) )(?:\p{L}{1,12}[.,]{1,2} |\p{L}{2,4} )?\p{Nd}/u;
 
 const bracketedAddress = /[<([]\s?(?:mailto:)?[^\s<>()@[\]]{1,64}@[^\s<>()@[\]]{1,253}\s?[>)\]]/;
 const anyAddress = /[^\s<>()@]@[^\s<>()@]{1,253}\.[^\s<>()@]/;
@@ -135,17 +140,18 @@ function evidenceOf(text: string): Evidence | null {
   const hasDashes = isDashed(text.trim());
   if (!hasDashes && !/[:：]["”»]?$/.test(line)) return null;
   const verb = wrote.test(line);
+  if (verb && wroteToUs.test(line)) return null;
   const bracketed = bracketedAddress.test(line);
   const day = hasDate(line);
-  // Without a verb, programs begin with the date; a person's sentence does not.
-  if (bracketed && day && (verb || (hasTime(line) && (dated.test(line) || opener.test(line))))) return "strong";
+  const begins = dated.test(line) || opener.test(line);
+  // Without a verb, programs begin with the date; a person's sentence does not. Nor does theirs begin in the middle.
+  if (bracketed && day && (begins ? verb || hasTime(line) : verb && !/^\p{Ll}/u.test(line))) return "strong";
   const address = bracketed || anyAddress.test(line);
   if (address && verb && day && hasTime(line)) return "strong";
   // Notes: `-----Bot <bot@example.com> wrote: -----`
   if (bracketed && verb && hasDashes) return "strong";
-  return (address && (verb || day)) || (verb && day && hasTime(line)) || (verb && numericDate.test(line))
-    ? "weak"
-    : null;
+  if (address) return verb || day ? "weak" : null;
+  return verb && day && (begins || hasTime(line) || numericDate.test(line)) ? "weak" : null;
 }
 
 /** Whether brackets around an address are not torn apart by a line end. */

@@ -134,7 +134,9 @@ export class QuotedHeaders {
     if (isDated && named && (to || subject)) return { count, evidence: "sure" };
     // Names without addresses: Outlook puts the time right below the sender. "From: Berlin" is followed by "To".
     const inOrder = [...values.keys()].indexOf("date") === [...values.keys()].indexOf("from") + 1;
-    if (isDated && subject && inOrder && hasTime(date) && !hasDate(from)) return { count, evidence: "sure" };
+    const isApart = at === 0 || !/[\p{L}\p{Nd}]/u.test(lines[at - 1] ?? "") || isIntroduced;
+    if (isDated && to && subject && inOrder && isApart && hasTime(date) && !hasDate(from))
+      return { count, evidence: "sure" };
     // A sender alone, or with one more field.
     const isWholeMail = to && subject && date === undefined;
     const ends = first.field === "from" && /[>\])][;,]?$/.test(from) && hasBracketedAddress(from);

@@ -1,6 +1,6 @@
 import { type Introduction, introductionEndingAt, plainLine, TELLTALE_CHARS_MAX } from "./introduction.ts";
 import { QuotedHeaders } from "./quoted-header.ts";
-import { isForwardSeparator, isOriginalSeparator, isReplyAboveLine, isRule } from "./separators.ts";
+import { isDashedTitle, isForwardSeparator, isOriginalSeparator, isReplyAboveLine, isRule } from "./separators.ts";
 import { isSentFromLine, isSignatureSeparator, signatureAt } from "./signature.ts";
 import { saysForward } from "./subject.ts";
 
@@ -153,14 +153,14 @@ function quotedMessageAt(
   }
   if (isReplyAboveLine(line)) return { end: at + 1, evidence: "prompt" };
   const isSeparator = isOriginalSeparator(line);
-  if (isSeparator || isRule(line)) {
+  if (isSeparator || isRule(line) || isDashedTitle(line)) {
     // What belongs to the header below it; a rule alone is the writer's.
     const next = nextLine(lines, at + 1);
     const introduced = introductions.get(next);
     const header = headers.at(next);
     if (introduced && (isSeparator || introduced.evidence === "strong"))
       return { end: next + introduced.count, evidence: isSeparator ? "strong" : introduced.evidence };
-    if (header && (isSeparator || header.evidence === "sure" || next === at + 1))
+    if (header && (isSeparator || header.evidence === "sure" || (next === at + 1 && isRule(line))))
       return { end: next + header.count, evidence: "strong" };
     return isSeparator ? { end: at + 1, evidence: "strong" } : null;
   }

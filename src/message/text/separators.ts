@@ -20,6 +20,7 @@ const original = new Set([
   ...[
     "wiadomość oryginalna",
     "původní zpráva",
+    "původní e-mail",
     "pôvodná správa",
     "eredeti üzenet",
     "mesaj original",
@@ -104,6 +105,12 @@ const dashes = "-_=*#─━—~";
 export function isOriginalSeparator(line: string): boolean {
   const words = betweenDashes(line);
   return words !== null && original.has(words);
+}
+
+/** Whether a line is a few words between dashes, as programs put above a header: a separator in a language not known. */
+export function isDashedTitle(line: string): boolean {
+  const words = betweenDashes(line);
+  return words !== null && line.startsWith("---") && words.split(/\s+/).length <= 4;
 }
 
 /** Whether a line is `---------- Forwarded message ---------` or `Begin forwarded message:`, in any language. */

@@ -51,6 +51,9 @@ const closing = new RegExp(
     .map(({ source }) => source)
     .join("|")})$`,
 );
+/** Closings that mail programs put below the separator by default. */
+const greeting =
+  /^(?:с уважением|з повагою|mit freundlichen grüßen|viele grüße|best regards|kind regards|s pozdravem)(?!\p{L})/iu;
 const separator = /^\s{0,8}(?:-{2,4}|_{2,4}|\+{2,4}|={2,4}|_{32})$/;
 const postscript = /^\(?(?:P\.? ?){1,3}S\b|^(?:NB|N\.B\.|З\.?Ы|П\.? ?С)(?![\p{L}])/iu;
 /** What only letterheads have. */
@@ -97,14 +100,19 @@ export function signatureAt(lines: readonly string[], at: number, end: number): 
   while (i < end && lines[i] === "") i++;
   if (i >= end) return end - at;
   const first = lines[i] as string;
-  const isFirst = isName(first) || isContact(first) || (line === "--" && /^\p{L}{2,20}$/u.test(first));
+  const isFirst =
+    isName(first) ||
+    isContact(first) ||
+    isSentFromLine(first) ||
+    greeting.test(first) ||
+    (line === "--" && /^\p{L}{2,20}$/u.test(first));
   if (!isFirst) return isClosing && postscript.test(first) ? 1 : 0;
   let last = i;
   for (let paragraph = 0; i < end && i - at <= SIGNATURE_LINES_MAX; i++) {
     const text = lines[i] as string;
     if (text === "") paragraph++;
     else if (isLetterhead(text) && (paragraph === 0 || isContact(text) || (!isClosing && isName(text)))) last = i;
-    else if (i === last || disclaimer.test(text.slice(0, DISCLAIMER_CHARS_MAX))) last = i;
+    else if (i === last || isSentFromLine(text) || disclaimer.test(text.slice(0, DISCLAIMER_CHARS_MAX))) last = i;
     else break;
   }
   while (i < end && lines[i] === "") i++;
