@@ -114,7 +114,7 @@ function named(said: string[], failed: readonly string[]): ProseBounce["recipien
       reasons.push(withoutLabel(line).slice(lead.length));
     } else reasons?.push(line);
   }
-  const only = found.size === 0 ? onlyAddress(said) : null;
+  const only = found.size === 0 && failed.length === 0 ? onlyAddress(said) : null;
   if (only) found.set(only, []);
   for (const address of failed) if (!found.has(address) && found.size < RECIPIENTS_MAX) found.set(address, []);
   return [...found].map(([address, reason]) => {
@@ -152,7 +152,7 @@ function withoutLabel(line: string): string {
 
 /** What stands between words, and in no plain address. */
 const notInAddress = /[^\w.+%=@-]+/;
-const address = /^[^@]{1,64}@[^@.]{1,63}\.[^@]{1,189}$/;
+const bareAddress = /^[^@]{1,64}@[^@.]{1,63}\.[^@]{1,189}$/;
 /** Addresses of mail systems, which explanations name too. */
 const systemAddress = /^(?:bounce[+-]|mailer-?daemon@|postmaster@|abuse@|support@|help(?:desk)?@)/;
 /** The explanation stands at the beginning. */
@@ -162,7 +162,7 @@ const SENTENCES_CHARS_MAX = 20_000;
 function onlyAddress(said: string[]): string | null {
   const words = said.join("\n").slice(0, SENTENCES_CHARS_MAX).split(notInAddress);
   const named = new Set(
-    words.map((word) => withoutEnds(word.toLowerCase(), ".-")).filter((word) => address.test(word)),
+    words.map((word) => withoutEnds(word.toLowerCase(), ".-")).filter((word) => bareAddress.test(word)),
   );
   const others = [...named].filter((one) => !systemAddress.test(one));
   return others.length === 1 ? (others[0] as string) : null;
