@@ -6,7 +6,7 @@ import { directionControls } from "./addresses.ts";
 import { singleAuthor } from "./author.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
-import { HTML_CHARS_MAX as readHtmlCharsMax, seenText } from "./html/text.ts";
+import { seenText } from "./html/text.ts";
 import { type AttachedFile, type Body, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
 import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
 import { decodeWords } from "./mime/words.ts";
@@ -74,7 +74,7 @@ export async function readMail(
   const whole = cleanText(said.text);
   const cleanHtml = html === null ? null : cleanText(html);
   const text = cut(whole, TEXT_CHARS_MAX);
-  const newText = replyText(text);
+  const newText = replyText(text, fields.subject);
   const isCut = said.isCut || whole.length > TEXT_CHARS_MAX || (cleanHtml?.length ?? 0) > HTML_CHARS_MAX;
   return {
     ...fields,
@@ -119,7 +119,7 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
     const words = seen?.text ?? plain ?? "";
     if (seen) {
       hiddenChars = hiddenChars === null || seen.hiddenChars === null ? null : hiddenChars + seen.hiddenChars;
-      isCut ||= (html?.length ?? 0) > readHtmlCharsMax;
+      isCut ||= seen.isCut;
     }
     if (words.trim() === "") continue;
     const isHtml = seen !== null;

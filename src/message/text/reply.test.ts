@@ -104,7 +104,8 @@ test.each([
 test("of many lines, quoted ones go", () => {
   const long = Array.from({ length: 600 }, (_, i) => (i % 2 ? "" : `line ${i}`)).concat("end");
   expect(replyText(long.join("\n"))).toBe(long.join("\n"));
-  expect(replyText([...long, "> quoted", "end"].join("\n"))).toBe([...long, "end"].join("\n"));
+  const answered = [...long, "> quoted", "end", "> quoted", "end"];
+  expect(replyText(answered.join("\n"))).toBe([...long, "end", "end"].join("\n"));
   const quoted = Array.from({ length: 600 }, (_, i) => (i % 2 ? ">" : `> line ${i}`));
   expect(replyText(["Yes.", "", "On Fri Bob <b@example.com> wrote:", ...quoted].join("\n"))).toBe("Yes.");
 });
