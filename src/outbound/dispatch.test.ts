@@ -265,6 +265,69 @@ test("mail in hand for longer than a lease stays in hand", async () => {
   expect(await outbound(world.it, body.message_id)).toMatchObject({ status: "sent", recipients: [{ attempts: 1 }] });
 });
 
+describe("mail that waits for a connection does not leave after", () => {
+  const bot = "/api/v1/agents/bot@e2a.localhost";
+  const changes: [name: string, change: (it: TestApp, now: number) => Promise<unknown>, status: string | undefined][] =
+    [
+      ["its agent is paused", (it) => it.api("PATCH", bot, { paused: true }), "queued"],
+      ["its account is paused", (it) => it.api("PATCH", "/api/v1/users/me", { paused: true }), "queued"],
+      ["the gate is switched on", (it) => it.api("PATCH", bot, { hitl_enabled: true }), "pending_approval"],
+      ["its agent is deleted", (it) => it.api("DELETE", bot), undefined],
+      [
+        "its lease has passed to another node",
+        async ({ app }, nowMs) => {
+          const now = new Date(nowMs + 10 * minuteMs);
+          const lanes = [{ lane: "upstream", free: 9 }];
+          await claimRecipients(app.store, { now, leaseUntil: now, leaseToken: "other", lanes });
+        },
+        "sending",
+      ],
+    ];
+  test.each(changes)("%s", async (_name, change, status) => {
+    const clock = new TestClock();
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    const on = async (stage: string) => {
+      if (stage !== "message") return undefined;
+      asked.resolve();
+      await answer.promise;
+      return undefined;
+    };
+    const set = { "outbound_smtp.connections": 1, "outbound_smtp.timeout": "20s" };
+    await using world = await withUpstream({ on }, { seams: { clock }, set });
+    const { it, smtp } = world;
+    const atOnce = { prefer: "respond-async" };
+    await world.send("first@outside.example", atOnce);
+    await asked.promise;
+    const { body } = await world.send("second@outside.example", atOnce);
+    expect(await outbound(it, body.message_id)).toMatchObject({ status: "sending" });
+    clock.advance(2_000);
+    await change(it, clock.now());
+    answer.resolve();
+    await it.app.drain();
+    expect(smtp.messages.flatMap(({ to }) => to)).not.toContain("second@outside.example");
+    expect((await outbound(it, body.message_id)).status).toBe(status ?? 404);
+  });
+
+  test("a pause, and leaves when it ends", async () => {
+    const clock = new TestClock();
+    const answer = Promise.withResolvers<void>();
+    const on = async (stage: string) => (stage === "message" ? void (await answer.promise) : undefined);
+    const set = { "outbound_smtp.connections": 1, "outbound_smtp.timeout": "20s" };
+    await using world = await withUpstream({ on }, { seams: { clock }, set });
+    const { it, smtp } = world;
+    for (const to of ["first@outside.example", "second@outside.example"])
+      await world.send(to, { prefer: "respond-async" });
+    clock.advance(2_000);
+    await it.api("PATCH", bot, { paused: true });
+    answer.resolve();
+    await it.app.drain();
+    await it.api("PATCH", bot, { paused: false });
+    await it.app.drain();
+    expect(smtp.messages.flatMap(({ to }) => to)).toEqual(["first@outside.example", "second@outside.example"]);
+  });
+});
+
 test("while the upstream is down nothing is lost, doubled or used up", async () => {
   const clock = new TestClock();
   let down = true;
