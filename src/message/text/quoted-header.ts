@@ -147,7 +147,7 @@ export class QuotedHeaders {
 function fieldOf(line: string): { field: Field; value: string } | null {
   if (line.length > 5 * TELLTALE_CHARS_MAX) return null;
   const plain = line.replace(ornaments, "");
-  const colon = plain.slice(0, NAME_CHARS_MAX).search(/[:：|]/);
+  const colon = plain.slice(0, NAME_CHARS_MAX).search(line.trimStart().startsWith("|") ? /[:：|]/ : /[:：]/);
   if (colon < 1) return null;
   const field = fieldByName.get(plain.slice(0, colon).replace(ornaments, "").trim().toLowerCase());
   return field
