@@ -145,8 +145,9 @@ function evidenceOf(text: string): Evidence | null {
   const bracketed = bracketedAddress.test(line);
   const day = hasDate(line);
   const begins = dated.test(line) || opener.test(line);
-  // Without a verb, programs begin with the date; a person's sentence does not. Nor does theirs begin in the middle.
-  if (bracketed && day && (begins ? verb || hasTime(line) : verb && !/^\p{Ll}/u.test(line))) return "strong";
+  // Without a verb it may be a line of a log. Nor do programs begin in the middle of a sentence.
+  const says = verb || (begins && hasTime(line) && / от /.test(line));
+  if (bracketed && day && says && (begins || !/^\p{Ll}/u.test(line))) return "strong";
   const address = bracketed || anyAddress.test(line);
   if (address && verb && day && hasTime(line)) return "strong";
   // Notes: `-----Bot <bot@example.com> wrote: -----`

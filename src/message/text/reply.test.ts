@@ -60,7 +60,7 @@ test.each([
     "Yes.",
   ],
   ["Outlook in Swedish", "Ja.\n\nFrån: Bob <b@example.com>\nSkickat: måndag\n\nPassar det?", "Ja."],
-  ["Outlook in Chinese", "好。\n\n发件人: Bob <b@example.com>\n\n可以吗？", "好。"],
+  ["Outlook in Chinese", "好。\n\n发件人: Bob <b@example.com>\n发送时间: 2026年11月1日 10:12\n\n可以吗？", "好。"],
   [
     "Outlook with a rule",
     "Ja.\n\n-------------------------\nVon: Bob <b@example.com>\nGesendet: Montag\n\nPasst es?",
@@ -76,7 +76,11 @@ test.each([
     "Send 40 chairs.\n\nBest regards,\nAlice\n\nPS: and 3 tables.",
     "Send 40 chairs.\n\nPS: and 3 tables.",
   ],
-  ["the quoted letter's postscript", "Yes.\n\nFrom: Bob <b@example.com>\n\nComing?\n\nPS: bring Ann.", "Yes."],
+  [
+    "the quoted letter's postscript",
+    "Yes.\n\nFrom: Bob <b@example.com>\nSent: Friday\n\nComing?\n\nPS: bring Ann.",
+    "Yes.",
+  ],
   [
     "lines of dashes in a list",
     "The order:\n\n--\n2 tables\n--\n4 chairs\n--\n\nBy Friday.",

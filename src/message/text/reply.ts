@@ -158,7 +158,7 @@ function quotedMessageAt(
     // What belongs to the header below it; a rule alone is the writer's.
     const next = nextLine(lines, at + 1);
     const introduced = introductions.get(next);
-    const header = headers.at(next);
+    const header = headers.at(next, isSeparator || isRule(line));
     if (introduced && (isSeparator || introduced.evidence === "strong"))
       return { end: next + introduced.count, evidence: isSeparator ? "strong" : introduced.evidence };
     if (header && (isSeparator || header.evidence === "sure" || (next === at + 1 && isRule(line))))
