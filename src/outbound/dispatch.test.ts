@@ -569,6 +569,33 @@ describe("a bounce", () => {
     ]);
   });
 
+  test.each([
+    ["German", "Unzustellbar: Bestellung", "Ihre Nachricht konnte nicht zugestellt werden."],
+    ["French", "Non remis : commande", "Votre message n’a pas pu être remis."],
+    ["Spanish", "No se puede entregar: pedido", "Su mensaje no se pudo entregar."],
+    ["Chinese", "系统退信", "抱歉，您的邮件被退回来了。"],
+  ])("in %s prose is one too", async (_language, subject, sentence) => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    const { body } = await world.send("alice@outside.example");
+    const returnPath = smtp.messages[0]?.from ?? "";
+    const message = [
+      "From: postmaster@outside.example",
+      `To: ${returnPath}`,
+      `Subject: =?utf-8?B?${Buffer.from(subject).toString("base64")}?=`,
+      "Content-Type: text/plain; charset=utf-8",
+      "Content-Transfer-Encoding: base64",
+      "",
+      Buffer.from(`${sentence}\n\nalice@outside.example\n550 5.1.1 User unknown\n`).toString("base64"),
+      "",
+    ].join("\r\n");
+    await deliver(it.app.smtp.port, { from: "", to: returnPath, message });
+    expect((await outbound(it, body.message_id)).recipients).toMatchObject([
+      { status: "bounced", smtp_reply: expect.stringContaining("550 5.1.1 User unknown") },
+    ]);
+    expect((await world.send("alice@outside.example")).status).toBe(422);
+  });
+
   test("of an address that many stand behind says the worst of them", async () => {
     await using world = await withUpstream();
     const { it, smtp } = world;

@@ -43,6 +43,7 @@ const numericDate = /(?<!\p{Nd})\p{Nd}{1,4}(?:[./-]|\. )\p{Nd}{1,2}(?:[./-]|\. )
 /** Four digits of a year; years of the Buddhist era, and Arabic and Persian digits, too. */
 const year = /(?<!\p{Nd})(?:(?:19|20|25)\d\d|(?!\d)\p{Nd}{4})(?!\p{Nd})/u;
 const timeOfDay = /(?<![\p{Nd}:])\p{Nd}{1,2} ?[:.h時时点點시] ?\p{Nd}\p{Nd}(?!\p{Nd})/u;
+const hasDigit = /\p{Nd}/u;
 /** Invisible marks of direction, which programs put around names and addresses. */
 const marks = /[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
@@ -144,15 +145,25 @@ function evidenceOf(text: string): Evidence | null {
   const bracketed = bracketedAddress.test(line);
   const day = hasDate(line);
   const begins = dated.test(line) || opener.test(line);
-  // Without a verb, programs begin with the date; a person's sentence does not. Nor does theirs begin in the middle.
-  if (bracketed && day && (begins ? verb || hasTime(line) : verb && !/^\p{Ll}/u.test(line))) return "strong";
+  // Without a verb it may be a line of a log. Nor do programs begin in the middle of a sentence.
+  const says = verb || (begins && hasTime(line) && / от /.test(line));
+  if (bracketed && day && says && (begins || !/^\p{Ll}/u.test(line))) return "strong";
   const address = bracketed || anyAddress.test(line);
   if (address && verb && day && hasTime(line)) return "strong";
   // Notes: `-----Bot <bot@example.com> wrote: -----`
   if (bracketed && verb && hasDashes) return "strong";
-  if (address) return verb || day ? "weak" : null;
-  return verb && day && (begins || hasTime(line) || numericDate.test(line)) ? "weak" : null;
+  if (address && day && (begins || hasTime(line))) return "weak";
+  // "The customer bob@example.com wrote:" is a person's sentence; "Bob <bob@example.com> writes:" is a program's.
+  if (address) return verb && ((begins && hasDigit.test(line)) || isNameUpToAddress(line)) ? "weak" : null;
+  return verb && day && (hasTime(line) || (begins && year.test(line) && !numericDate.test(line))) ? "weak" : null;
 }
+
+/** Whether nothing but a name, and words such as "On Fri" or "Zitat von", stands before the address of a line. */
+function isNameUpToAddress(line: string): boolean {
+  const words = line.slice(0, line.indexOf("@")).split(/\s+/).slice(0, -1);
+  return words.every((word) => !/^\p{Ll}/u.test(word) || joining.has(word));
+}
+const joining = new Set(["von", "van", "de", "a", "di", "da", "by", "af", "av", "fra", "från", "bin", "der", "la"]);
 
 /** Whether brackets around an address are not torn apart by a line end. */
 function isBalanced(text: string): boolean {

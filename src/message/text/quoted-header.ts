@@ -103,7 +103,7 @@ export class QuotedHeaders {
   /**
    * Reads the header of a quoted message from line `at` on: `From: …`, `Sent: …`, `To: …`, `Subject: …` in any language,
    * in bold, in table cells or indented. Null if there is none. Lists that people write (`From: Berlin`, `To: Hamburg`)
-   * and mail that they ask to send (a sender, a recipient and a subject, but no date) are no header. `lines` are plain. `isIntroduced` if an introduction stands above, so that
+   * and mail that they ask to send (a sender, a recipient and a subject, but no date) are no header. `lines` are plain. `isIntroduced` if an introduction or a separator stands above, so that
    * it may begin with any field.
    */
   at(at: number, isIntroduced = false): QuotedHeader | null {
@@ -137,17 +137,17 @@ export class QuotedHeaders {
     const isApart = at === 0 || !/[\p{L}\p{Nd}]/u.test(lines[at - 1] ?? "") || isIntroduced;
     if (isDated && to && subject && inOrder && isApart && hasTime(date) && !hasDate(from))
       return { count, evidence: "sure" };
-    // A sender alone, or with one more field.
+    // A sender and a date in words, or a sender below a separator. "From: Bob <bob@example.com>" alone may be a request.
     const isWholeMail = to && subject && date === undefined;
     const ends = first.field === "from" && /[>\])][;,]?$/.test(from) && hasBracketedAddress(from);
-    return ends && !isWholeMail ? { count, evidence: "likely" } : null;
+    return ends && !isWholeMail && (date !== undefined || isIntroduced) ? { count, evidence: "likely" } : null;
   }
 }
 
 function fieldOf(line: string): { field: Field; value: string } | null {
   if (line.length > 5 * TELLTALE_CHARS_MAX) return null;
   const plain = line.replace(ornaments, "");
-  const colon = plain.slice(0, NAME_CHARS_MAX).search(/[:：|]/);
+  const colon = plain.slice(0, NAME_CHARS_MAX).search(line.trimStart().startsWith("|") ? /[:：|]/ : /[:：]/);
   if (colon < 1) return null;
   const field = fieldByName.get(plain.slice(0, colon).replace(ornaments, "").trim().toLowerCase());
   return field

@@ -33,7 +33,7 @@ export function replyText(text: string, subject = ""): string {
   const isForward = saysForward(subject);
   if (isForward === true || (isForward === "perhaps" && !plain.some(isFinnish))) return lines.join("\n").trim();
 
-  const kinds = kindsOf(plain);
+  const { kinds, isCut } = kindsOf(plain);
   const runs: string[][] = [];
   let run: string[] = [];
   for (const [i, line] of lines.entries()) {
@@ -47,10 +47,9 @@ export function replyText(text: string, subject = ""): string {
     run = [];
   }
   runs.push(run);
-  return runs
-    .map((one) => one.join("\n"))
-    .join("\n")
-    .trim();
+  const shown = runs.map((one) => one.join("\n")).join("\n");
+  // Nothing but a signature above a message without marks: it is passed on.
+  return shown.trim() === "" && isCut ? lines.join("\n").trim() : shown.trim();
 }
 
 /** `VS:` of a Finnish program answers. */
@@ -58,8 +57,8 @@ function isFinnish(line: string): boolean {
   return /^\*?Lähettäjä\*?:|kirjoitti:$/.test(line);
 }
 
-/** What each line is. `lines` are plain. */
-function kindsOf(lines: readonly string[]): Kind[] {
+/** What each line is, and whether a quoted message without marks is cut. `lines` are plain. */
+function kindsOf(lines: readonly string[]): { kinds: Kind[]; isCut: boolean } {
   const kinds = lines.map((line): Kind => (line === "" ? "blank" : /^ ?>/.test(line) ? "quote" : "words"));
   const introductions = introductionsIn(lines);
   const headers = new QuotedHeaders(lines);
@@ -68,6 +67,7 @@ function kindsOf(lines: readonly string[]): Kind[] {
   let firstQuoted = lines.length;
   /** Whether the writer's own words stand above; a telephone's line is none. */
   let hasWords = false;
+  let isCut = false;
   const asQuote = (from: number, to: number) => {
     firstQuoted = Math.min(firstQuoted, from);
     for (let i = from; i < to; i++) if (kinds[i] !== "blank") kinds[i] = "quote";
@@ -113,12 +113,13 @@ function kindsOf(lines: readonly string[]): Kind[] {
     } else {
       asQuote(i, lines.length);
       kinds.fill("quote", i);
+      isCut = true;
       break;
     }
   }
   for (let i = keptFrom; i < lines.length; i++) kinds[i] = lines[i] === "" ? "blank" : "words";
   markSignatures(lines, kinds, keptFrom, firstQuoted);
-  return kinds;
+  return { kinds, isCut };
 }
 
 /** The introductions of the text by their first line. */
@@ -157,12 +158,14 @@ function quotedMessageAt(
     // What belongs to the header below it; a rule alone is the writer's.
     const next = nextLine(lines, at + 1);
     const introduced = introductions.get(next);
-    const header = headers.at(next);
+    const header = headers.at(next, isSeparator || isRule(line));
     if (introduced && (isSeparator || introduced.evidence === "strong"))
       return { end: next + introduced.count, evidence: isSeparator ? "strong" : introduced.evidence };
     if (header && (isSeparator || header.evidence === "sure" || (next === at + 1 && isRule(line))))
       return { end: next + header.count, evidence: "strong" };
-    return isSeparator ? { end: at + 1, evidence: "strong" } : null;
+    // "--- Original message ---" alone may be the writer's heading.
+    const isFollowed = headers.isField(next) || /^ ?>/.test(lines[next] ?? "");
+    return isSeparator && isFollowed ? { end: at + 1, evidence: "strong" } : null;
   }
   const header = headers.at(at);
   if (!header) return null;
