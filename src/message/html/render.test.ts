@@ -144,6 +144,7 @@ describe.each<[string, Case[]]>([
         '<ul><li style="display:inline">Home</li><li style="display:inline">Shop</li></ul>',
         "Home Shop",
       ],
+      ["a style that is no number", '<ol style="list-style-type:constructor"><li>a</ol>', "1. a"],
       ["items without words", "<ol><li><li>b</ol>", "2. b"],
       ["items without a list", "<li>a<li>b", "* a\n* b"],
       ["a table in an item", "<ul><li><table><tr><td>a<td>b</table></ul>", "* a\tb"],
