@@ -112,6 +112,11 @@ describe.each<[string, Case[]]>([
         '<body style="white-space:pre-wrap"><table>\n <tr>\n  <td>a</td>\n <td>b</td></tr></table>',
         "a\tb",
       ],
+      [
+        "in cells, but not between them",
+        "<table style='white-space:pre'>\n<tr>\n\n<td>a  b</td>\n <td>c</td></tr>\n\n<tr><td>d</table>",
+        "a  b\tc\nd",
+      ],
       ["folded again", '<pre>a  b<span style="white-space:normal">  c  d</span></pre>', "a  b c d"],
       ["a tab", "<pre>a\tb</pre>", "a\tb"],
       ["no-break spaces", "<p>&nbsp;&nbsp;a&nbsp; b</p>", "  a  b"],

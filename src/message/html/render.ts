@@ -168,6 +168,9 @@ export function renderText(
   };
   const text = (part: string) => {
     if (isUnread) return;
+    // White space between cells and rows is none of their words, even if it is kept.
+    const around = open.at(-1)?.kind;
+    if ((around === "table" || around === "row") && part.trim() === "") return;
     const rest = isPreBegun ? part.replace(/^\r?\n/, "") : part;
     isPreBegun = false;
     if (now.raised && /^\d{1,20}$/.test(rest) && /\d/.test(lines.last))
