@@ -1,7 +1,7 @@
 import type { Declarations } from "./css.ts";
+import { blocks, type Edge, edgeFor, isFlexRow, kept, layoutStyles, spacingOf } from "./layout.ts";
 import { Lines, type Margin, type Spacing, type Table } from "./lines.ts";
-import { type Counting, countingOf, numberMarker } from "./list-markers.ts";
-import { elementStyles, type StyleOf, TooComplex } from "./styles.ts";
+import { itemMargin, type List, listOf, numberIn } from "./lists.ts";
 import { walkHtml } from "./walk.ts";
 
 export interface RenderOptions {
@@ -24,18 +24,6 @@ export interface Rendered {
   isCut: boolean;
 }
 
-/** Line ends around the elements that begin a line (HTML 15.3). With two there is a blank line. */
-const blocks = new Map<string, 1 | 2>([
-  ...(
-    "address article aside body caption center dd details dialog div dt fieldset figcaption footer form frameset header " +
-    "hgroup html iframe legend li main nav noframes optgroup option search section select summary textarea"
-  )
-    .split(" ")
-    .map((name) => [name, 1] as const),
-  ..."blockquote dir dl figure h1 h2 h3 h4 h5 h6 listing menu ol p plaintext pre ul xmp"
-    .split(" ")
-    .map((name) => [name, 2] as const),
-]);
 /** Elements without an end tag. */
 const empty = new Set(
   "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split(" "),
@@ -46,7 +34,6 @@ const unread = new Set(["script", "style", "title"]);
 const endsParagraph = new Set([...blocks.keys(), "hr", "table"]);
 for (const name of ["body", "html", "iframe", "noframes", "option", "optgroup", "select", "textarea"])
   endsParagraph.delete(name);
-const kept = new Set(["listing", "plaintext", "pre", "textarea", "xmp"]);
 const lists = new Set(["dir", "dl", "menu", "ol", "ul"]);
 const items = new Set(["dd", "dt", "li"]);
 const sections = new Set(["tbody", "tfoot", "thead"]);
@@ -59,17 +46,6 @@ const TINY_PIXELS_MAX = 3;
 const COMPARED_MAX = 100;
 /** How often the rest behind an attribute without an end is read again. */
 const REPAIRS_MAX = 2;
-
-interface List {
-  /** Null for bullets. */
-  counting: Counting | null;
-  /** Whether its items have no markers. */
-  isBare: boolean;
-  next: number;
-  step: 1 | -1;
-  /** Where its open item is among the open elements; -1 without one. */
-  item: number;
-}
 
 interface OpenTable {
   table: Table;
@@ -107,8 +83,6 @@ interface OpenElement {
   edge: Edge;
   kind: "table" | "row" | "cell" | "link" | "item" | "other";
 }
-
-type Edge = 0 | 1 | 2 | " " | "\t";
 
 /** Whether an alternative text has words. Pictures of letters and faces have one character. */
 const hasWords = /[\p{L}\p{N}\p{Extended_Pictographic}]/u;
@@ -194,6 +168,9 @@ export function renderText(
   };
   const text = (part: string) => {
     if (isUnread) return;
+    // White space between cells and rows is none of their words, even if it is kept.
+    const around = open.at(-1)?.kind;
+    if ((around === "table" || around === "row") && part.trim() === "") return;
     const rest = isPreBegun ? part.replace(/^\r?\n/, "") : part;
     isPreBegun = false;
     if (now.raised && /^\d{1,20}$/.test(rest) && /\d/.test(lines.last))
@@ -344,95 +321,6 @@ export function foldedWords(text: string): string {
   return ` ${text.toLowerCase().replace(/\s+/g, " ").trim()} `;
 }
 
-/** Properties that decide where words stand. */
-const layoutHint = /white-space|display|list-style/i;
-const nothing: Declarations = new Map();
-
-/** The styles of elements, or none where they take too much work. */
-function layoutStyles(html: string): (name: string, attributes: Map<string, string>) => Declarations {
-  if (!layoutHint.test(html)) return () => nothing;
-  let styleOf: StyleOf | null = null;
-  try {
-    styleOf = elementStyles(html);
-  } catch (error) {
-    if (!(error instanceof TooComplex)) throw error;
-  }
-  return (name, attributes) => {
-    if (!styleOf) return nothing;
-    try {
-      const [style = "", id = "", classes = ""] = ["style", "id", "class"].map((one) => attributes.get(one));
-      return styleOf(name, { style, id, class: classes });
-    } catch (error) {
-      if (!(error instanceof TooComplex)) throw error;
-      styleOf = null;
-      return nothing;
-    }
-  };
-}
-
-/** What separates an element from its neighbours, by its name or its `display`. */
-function edgeFor(name: string, said: Declarations, isInRow: boolean): Edge {
-  const own = name === "table" || name === "tr" ? 1 : (blocks.get(name) ?? 0);
-  const display = said.get("display") ?? "";
-  if (isInRow || (display === "table-cell" && name !== "td" && name !== "th")) return "\t";
-  if (/^inline-|^inline(?: flow-root|-block)/.test(display)) return " ";
-  if (name === "table" || name === "tr") return own;
-  if (display === "inline") return own === 0 ? 0 : " ";
-  if (own === 0 && /^(?:block|flex|grid|table|table-row|list-item|flow-root)$/.test(display)) return 1;
-  if (name === "td" || name === "th") return "\t";
-  return name === "button" && own === 0 ? " " : own;
-}
-
-function isFlexRow(said: Declarations): boolean {
-  if (said.size === 0 || !/^(?:inline-)?flex$/.test(said.get("display") ?? "")) return false;
-  return !/column/.test(said.get("flex-direction") ?? said.get("flex-flow") ?? "");
-}
-
-function spacingOf(name: string, said: Declarations, outer: Spacing): Spacing {
-  const value = said.get("white-space") ?? "";
-  // Tables fold it in pages without a doctype (Quirks Mode 3.3), as most mail is.
-  if (value === "") return kept.has(name) ? "kept" : name === "table" ? "folded" : outer;
-  if (value.startsWith("pre-line")) return "lines";
-  if (/^(?:pre|break-spaces)/.test(value)) return "kept";
-  return /^(?:normal|nowrap|initial)/.test(value) ? "folded" : outer;
-}
-
-function listOf(name: string, attributes: Map<string, string>, said: Declarations): List {
-  const style = listStyle(said);
-  const isNumbered = name === "ol" || /decimal|alpha|latin|roman/.test(style);
-  const start = numberIn(attributes.get("start"));
-  return {
-    counting: isNumbered ? countingOf(attributes.get("type"), style) : null,
-    isBare: /\bnone\b/.test(style),
-    next: start ?? 1,
-    step: start !== null && attributes.has("reversed") ? -1 : 1,
-    item: -1,
-  };
-}
-
-function listStyle(said: Declarations): string {
-  return said.get("list-style-type") ?? said.get("list-style") ?? "";
-}
-
-/** The indent of an item and its marker: a number, a bullet, or nothing for a description. */
-function itemMargin(
-  name: string,
-  list: List,
-  said: Declarations,
-  attributes: Map<string, string>,
-): [indent: string, marker: string | null] {
-  if (name === "dt") return ["", null];
-  if (name === "dd") return ["  ", null];
-  const value = list.counting === null ? null : numberIn(attributes.get("value"));
-  if (value !== null) list.next = value;
-  const number = list.next;
-  list.next += list.step;
-  const display = said.get("display") ?? "list-item";
-  if (list.isBare || display !== "list-item" || /\bnone\b/.test(listStyle(said))) return ["", null];
-  const marker = list.counting === null ? "* " : numberMarker(number, list.counting);
-  return [" ".repeat(marker.length), marker];
-}
-
 /** Programs indent the writer's own words with a quote that has no border; other quotes have a mark. */
 function quoteMargin(attributes: Map<string, string>): string {
   const style = attributes.get("style") ?? "";
@@ -469,10 +357,4 @@ function isTiny(attributes: Map<string, string>, said: Declarations): boolean {
     const size = /^\s?(\d{1,9})(?:\.\d{1,9})?(?:px)?\s?$/.exec(said.get(name) ?? attributes.get(name) ?? "");
     return size !== null && Number(size[1]) <= TINY_PIXELS_MAX;
   });
-}
-
-/** An integer as attributes have it (HTML 2.3.4.1); null if it is none, or has more digits than any list. */
-function numberIn(value: string | undefined): number | null {
-  const digits = /^\s{0,9}([-+]?\d{1,9})(?!\d)/.exec(value ?? "");
-  return digits ? Number(digits[1]) : null;
 }
