@@ -44,6 +44,17 @@ afterAll(async () => {
 const shows = (text: string) => page.getByText(text).first().waitFor();
 const list = (name: string) => page.getByRole("list", { name });
 
+/** Lets the page's first POST to a path reach the server, but not the answer reach the page: a proxy gives another. */
+async function loseAnswer(path: string): Promise<void> {
+  let isLost = false;
+  await page.route(`**${path}`, async (route) => {
+    if (isLost || route.request().method() !== "POST") return route.continue();
+    isLost = true;
+    await route.fetch();
+    await route.fulfill({ status: 502, body: "Bad gateway" });
+  });
+}
+
 /** Sends mail; returns its id. */
 async function sent(to: string[], subject: string): Promise<string> {
   const { body } = await it.api("POST", "/api/v1/send", { to, subject, body: "Hello" });
@@ -123,10 +134,13 @@ describe.skipIf(!chromiumRuns)("pages", () => {
       await sink.reached(n);
     }
     sink.answer = () => new Response("thanks");
+    await loseAnswer("/api/v1/deliveries/redeliver");
     await page.goto(`/deliveries?endpoint=${webhook.id}&outcome=failed`);
     await list("Deliveries, newest first").getByRole("listitem").nth(1).waitFor();
     await page.getByRole("button", { name: "Redeliver failed" }).click();
     await page.getByLabel("Failed in").selectOption("The last hour");
+    await page.getByRole("button", { name: "Deliver again" }).click();
+    await shows("The server answered 502");
     await page.getByRole("button", { name: "Deliver again" }).click();
     await shows("2 deliveries are sent again");
     await page.getByRole("button", { name: "Delivered" }).click();
@@ -168,6 +182,20 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     await page.getByRole("button", { name: "I have saved it" }).click();
     await page.getByRole("row", { name: "next" }).getByText("Signs", { exact: true }).waitFor();
     await page.getByRole("row", { name: "default" }).getByText("Also signs").waitFor();
+  });
+
+  test("keys: made once, and shown, although the first answer is lost", async () => {
+    await loseAnswer("/api/v1/keys");
+    await page.goto("/keys");
+    await page.getByRole("button", { name: "New key" }).click();
+    await page.getByLabel("Purpose").fill("build");
+    await page.getByRole("button", { name: "Create key" }).click();
+    await shows("The server answered 502");
+    await page.getByRole("button", { name: "Create key" }).click();
+    const key = await page.getByRole("region", { name: "The new key" }).locator("code").first().innerText();
+    expect(key).toMatch(/^e2a_[0-9a-f]{64}$/);
+    const { body } = await it.api("GET", "/api/v1/keys");
+    expect(body.keys.filter(({ name }: { name: string }) => name === "build")).toHaveLength(1);
   });
 
   test("suppressions: added with a note, taken off after asking", async () => {
