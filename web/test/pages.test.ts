@@ -167,6 +167,8 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     await page.goto("/keys");
     await page.getByRole("button", { name: "Revoke lost" }).click();
     await page.getByRole("button", { name: "Revoke key" }).click();
+    // The open dialog hides the list, so that its button alone would seem gone at once.
+    await shows("The key is revoked");
     await page.getByRole("button", { name: "Revoke lost" }).waitFor({ state: "detached" });
     const refused = await fetch(`${it.app.httpUrl}/api/v1/agents`, {
       headers: { authorization: `Bearer ${body.key}` },
@@ -209,7 +211,10 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     await shows("Asked us to stop.");
     await page.getByRole("button", { name: "Remove stop@example.com from the list" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Remove from the list" }).click();
+    await shows("stop@example.com was removed from the list");
     await page.getByRole("button", { name: "Remove stop@example.com from the list" }).waitFor({ state: "detached" });
+    const { body } = await it.api("GET", "/api/v1/suppressions");
+    expect(body.suppressions).toMatchObject([{ address: "first@example.com" }]);
   });
 
   test("settings: paused, a theme that stays, the export, and an end that asks for the address", async () => {
