@@ -247,6 +247,10 @@ export function readingCases(suite: McpSuite): void {
     const diverted = await call(bot, "get_message", { message_id: elsewhere });
     expect(diverted.is.untrusted.reply_to).toEqual(["mallory@evil.example"]);
     expect(diverted.text).toContain("which is not the sender's address");
+    const here = await receive(agent, "Reply here", [`Reply-To: Ann <${outside}>`, "", "Hi"]);
+    const direct = await call(bot, "get_message", { message_id: here });
+    expect(direct.is.untrusted).toMatchObject({ from: outside, reply_to: [] });
+    expect(direct.text).not.toContain("Reply-To");
   });
 
   test("lists show nothing hidden, and of each thing one short line", async () => {
