@@ -162,6 +162,8 @@ function fromCommander(error: CommanderError): CliError | null {
   const helpAlreadyShown = error.code === "commander.help";
   if (helpAlreadyShown) return new CliError("", { exit: exitCode.usage, code: "usage" });
   const [first = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
+  // The API calls the sending agent `from`.
+  if (first === "unknown option '--from'") return usageError(`${first}.`, "Name the agent that sends with --agent.");
   return usageError(
     `${first.replace(/\.$/, "")}.`,
     suggestion?.replace(/^\((.*)\)$/, "$1") ?? "Add --help to see what is possible.",

@@ -222,6 +222,7 @@ describe("usage errors, before anything is sent", () => {
     [[...mail, "--body", "B", "--attach", "/"], "is not a file"],
     [[...mail, "--body", "B", "--header", "no colon"], "Name: value"],
     [[...mail, "--body", "B", "--header", "A: 1", "--header", "A: 2"], "twice"],
+    [[...mail, "--from", "bot@agents.example"], "Name the agent that sends with --agent."],
     [["reply", "--body", "B"], "missing required argument 'id'"],
     [["forward", id], "--to"],
     [["forward", id, "--to", "b@x", "--include", "half"], "message, attachments, none"],

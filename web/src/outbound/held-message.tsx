@@ -108,7 +108,7 @@ function Held({ message, agent, busy, problem, decide, askReason, back }: Props 
         )
       }
     >
-      {problem !== undefined && <ErrorNote error={problem} />}
+      {problem !== undefined && waits && <ErrorNote error={problem} />}
       {!waits && <Decided message={message} />}
       {changed && !editing && (
         <section role="alert" className="flex flex-col gap-3 rounded-xl border border-warn/40 bg-warn-soft p-4 text-sm">

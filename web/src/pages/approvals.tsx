@@ -62,7 +62,7 @@ export function ApprovalsPage() {
     } catch (error) {
       // The form of a changed message shows the error beside its fields.
       if (!(verdict.kind === "approve" && verdict.changes) || isConflict(error)) note(message.id, error);
-      toastError(error);
+      toastError(isConflict(error) ? new Error("Someone else decided about this message, or changed it.") : error);
       throw error;
     }
   };

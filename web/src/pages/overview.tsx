@@ -138,7 +138,7 @@ function Failing({ overview }: { overview: Overview }) {
           <li key={endpoint.endpoint_id} className="flex items-start gap-3 px-4 py-2.5 text-sm">
             <TriangleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-warn" />
             <p className="min-w-0 wrap-anywhere">
-              <strong className="font-semibold">{endpoint.url}</strong> has not taken anything since{" "}
+              <strong className="font-semibold">{endpoint.url}</strong> began to fail{" "}
               <RelativeTime at={endpoint.failing_since} />. {endpoint.waiting.toLocaleString()}{" "}
               {endpoint.waiting === 1 ? "delivery waits" : "deliveries wait"}; they are retried automatically.
             </p>

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { ApiError } from "../api/problem.ts";
 import { Button } from "./button.tsx";
 import { CopyButton } from "./copy.tsx";
+import { Marked } from "./marked.tsx";
 
 /** Says that there is nothing here yet, what will appear, and how to get it. */
 export function EmptyState({
@@ -36,13 +37,19 @@ export function ErrorNote({ error }: { error: unknown }) {
     <div role="alert" className="flex gap-2.5 rounded-lg border border-bad/30 bg-bad-soft p-3 text-sm">
       <CircleAlert aria-hidden className="mt-0.5 size-4 shrink-0 text-bad" />
       <div className="min-w-0 wrap-anywhere">
-        <p className="font-medium">{error instanceof Error ? error.message : String(error)}</p>
+        <p className="font-medium">
+          <Marked text={error instanceof Error ? error.message : String(error)} />
+        </p>
         {known?.errors.map(({ field, message }) => (
           <p key={`${field} ${message}`}>
-            <code className="font-mono text-xs">{field}</code> {message}
+            <code className="font-mono text-xs">{field}</code> <Marked text={message} />
           </p>
         ))}
-        {known?.fix && <p className="text-muted">{known.fix}</p>}
+        {known?.fix && (
+          <p className="text-muted">
+            <Marked text={known.fix} />
+          </p>
+        )}
         {known?.requestId && (
           <p className="mt-1 flex items-center gap-1 text-xs text-muted">
             Request <code className="font-mono">{known.requestId}</code>

@@ -2,6 +2,7 @@ import { Toast as Base } from "@base-ui/react/toast";
 import { CircleAlert, CircleCheck, X } from "lucide-react";
 import { ApiError } from "../api/problem.ts";
 import { buttonClass, IconButton } from "./button.tsx";
+import { Marked } from "./marked.tsx";
 
 const manager = Base.createToastManager();
 
@@ -35,7 +36,13 @@ export function toast(title: string, description?: string, action?: ToastAction)
 export function toastError(error: unknown): void {
   const fix = error instanceof ApiError ? error.fix : undefined;
   const title = error instanceof Error ? error.message : String(error);
-  manager.add({ title, description: fix, type: "failed", priority: "high", timeout: 12_000 });
+  manager.add({
+    title: <Marked text={title} />,
+    description: fix && <Marked text={fix} />,
+    type: "failed",
+    priority: "high",
+    timeout: 12_000,
+  });
 }
 
 /** Renders the toasts. Used once, in the shell. */
