@@ -56,6 +56,8 @@ export function readingCases(suite: McpSuite): void {
       { conversation_id, message_count: 2, unread_count: 0, untrusted: { subject: "Invoice 42", last_from: agent } },
     ]);
     expect(talks.text).not.toContain("NOT PROVEN");
+    // Only a received one has a sender to prove.
+    expect(talks.is.conversations[0]).toMatchObject({ last_direction: "outbound", last_verified: false });
     const talk = await call(bot, "get_conversation", { conversation_id });
     expect(talk.is.messages).toMatchObject([{ message_id: id }, { message_id: reply.is.message_id, status: "sent" }]);
 
