@@ -617,6 +617,18 @@ describe("a bounce", () => {
     }
   });
 
+  test("without a diagnostic shows its action and status", async () => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    const { body } = await world.send("alice@outside.example");
+    const returnPath = smtp.messages[0]?.from ?? "";
+    const message = dsn(returnPath, ["failed", "5.4.7", ""], ["delayed", "4.4.7", ""]);
+    await deliver(it.app.smtp.port, { from: "", to: returnPath, message });
+    expect((await outbound(it, body.message_id)).recipients).toMatchObject([
+      { status: "bounced", smtp_reply: "failed 5.4.7" },
+    ]);
+  });
+
   test("that is faster than the upstream's own answer is asked to come again", async () => {
     let returnPath = "";
     const bounce = async () => {
@@ -689,6 +701,14 @@ describe("reports of other mail systems are no mail for an agent:", () => {
     const message = await fixture(name);
     await deliver(it.app.smtp.port, { from: "reports@outside.example", to: "bot@e2a.localhost", message });
     expect([await inboxOf(it, "bot"), await inboxOf(it, "postmaster")]).toEqual([0, 1]);
+  });
+
+  test("but a read receipt is, because a person's program answers the agent with it", async () => {
+    await using it = await startTestApp();
+    await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+    const message = await fixture("read-receipt");
+    await deliver(it.app.smtp.port, { from: "ann@shop.example", to: "bot@e2a.localhost", message });
+    expect(await inboxOf(it, "bot")).toBe(1);
   });
 });
 

@@ -87,6 +87,11 @@ test.each([
     "The order:\n\n--\n2 tables\n--\n4 chairs\n--\n\nBy Friday.",
   ],
   [
+    "two lines of dashes around a list",
+    "The order:\n\n--\n2 tables\n4 chairs\n--\n\nBy Friday.",
+    "The order:\n\n--\n2 tables\n4 chairs\n--\n\nBy Friday.",
+  ],
+  [
     "a sentence that begins as a telephone's",
     "Two are missing.\n\nSent from our warehouse on Monday.\n\nFind them.",
     "Two are missing.\n\nSent from our warehouse on Monday.\n\nFind them.",
