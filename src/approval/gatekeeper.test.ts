@@ -2,8 +2,12 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
+import { addAgent, addOutbound, claimRecipients, later, watch } from "../../test/store/rows.ts";
+import { databases } from "../../test/store/stores.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { TestClock } from "../util/clock.ts";
+import { createGatekeeper } from "./gatekeeper.ts";
+import { searchOutgoing } from "./search.ts";
 
 const agent = "bot@e2a.localhost";
 const outside = "ann@outside.example";
@@ -96,6 +100,33 @@ describe("the gate is asked again", () => {
       ...{ status: "delivered", to: ["other@e2a.localhost"] },
     });
   });
+});
+
+test("the rest of a message that waits for a person waits too, though the gate was switched off meanwhile", async () => {
+  await using place = await databases[0]!.create();
+  const { store } = await place.open();
+  const { id: agentId } = await addAgent(store);
+  const recipients = ["ann", "bob"].map((name) => ({ address: `${name}@outside.example`, lane: "out" }));
+  const { message } = await addOutbound(store, agentId, { recipients });
+  // Two nodes have one recipient each; the first finds that the gate holds the message.
+  const claim = (leaseToken: string) =>
+    claimRecipients(store, {
+      ...{ now: later(1), leaseUntil: later(9e6), leaseToken, lanes: [{ lane: "out", free: 1 }] },
+    });
+  const [[first], [second]] = [await claim("one"), await claim("other")];
+  const settings = await watch(store, agentId);
+  const hold = { rule: "outside", reason: "It goes outside." } as const;
+  const held = { recipient: first!, gate: { hold, settings }, review: null, now: later(2) };
+  expect(await store.holdQueued(held)).toBe("held");
+  await store.updateAgent(agentId, { hitlEnabled: false }, later(3));
+  const gatekeeper = createGatekeeper({
+    ...{ store, clock: new TestClock(), sharedDomain: "agents.example" },
+    ...{ attachments: async () => [], search: searchOutgoing },
+  });
+  const work = await store.outboundWork(message.id);
+  expect(await gatekeeper.holds(second!, work!)).toBe(true);
+  const after = await store.heldMessage(message.id);
+  expect(after?.recipients.map(({ status }) => status)).toEqual(["held", "held"]);
 });
 
 test("bytes that were changed after the approval do not leave", async () => {

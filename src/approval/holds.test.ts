@@ -40,3 +40,20 @@ test("a burst comes as one digest without the mails' texts; a reviewer of one ma
   ]);
   expect(byTo("eve@review.example")).toEqual([single("eight")]);
 });
+
+test("a reviewer whose address has come to this server gets no mail: its agent could approve what it reads", async () => {
+  await using it = await startTestApp();
+  const { body: bot } = await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const reviewers = { hitl_reviewers: ["boss@own.example", "eve@review.example"] };
+  await it.api("PATCH", `/api/v1/agents/${bot.email}`, { hitl_enabled: true, ...reviewers });
+  await it.api("POST", "/api/v1/domains", { domain: "own.example" });
+  await it.api("POST", "/api/v1/domains/own.example/verify");
+  await it.api("POST", "/api/v1/agents", { email: "boss@own.example", agent_mode: "local" });
+  const mail = { from: bot.email, to: ["ann@people.example"], subject: "Hello", body: "Good day." };
+  expect((await it.api("POST", "/api/v1/send", mail)).body.status).toBe("pending_approval");
+  await it.app.drain();
+  const { body } = await it.api("GET", "/api/v1/messages?type=notice");
+  const told = body.messages.flatMap(({ to }: { to: string[] }) => to).sort();
+  expect(told).toEqual(["eve@review.example", "owner@example.net"]);
+  expect((await it.api("GET", "/api/v1/agents/boss@own.example/messages?status=all")).body.messages).toEqual([]);
+});

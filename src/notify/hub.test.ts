@@ -6,7 +6,7 @@ import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { listen } from "../../test/support/listener.ts";
 import { SocketClient } from "../../test/support/socket-client.ts";
 import { until } from "../../test/support/until.ts";
-import { systemClock } from "../util/clock.ts";
+import { type Clock, systemClock, TestClock } from "../util/clock.ts";
 import { silentLog } from "../util/log.ts";
 import { createEventFeed } from "./event-feed.ts";
 import { createHub } from "./hub.ts";
@@ -269,18 +269,18 @@ test("what nobody could tell this node while its line was lost is found once it 
 });
 
 /** A separate hub on the app's store, with three messages for the agent; the test controls its sockets. */
-async function ownHub() {
+async function ownHub(clock: Clock = systemClock) {
   const t = await appWithBot();
   const { store } = t.app;
   for (const n of [1, 2, 3]) await store.acceptInbound(mailFor(bot, { subject: `m-${n}` }));
   const agent = await store.getAgent(bot);
   if (!agent) throw new Error("there is no agent");
-  const feed = createEventFeed({ store, clock: systemClock });
-  const hub = createHub({ store, feed, clock: systemClock, log: silentLog });
+  const feed = createEventFeed({ store, clock });
+  const hub = createHub({ store, feed, clock, log: silentLog });
   const { body } = await t.api("GET", "/api/v1/keys");
   const proof = { id: body.keys[0].id as string, via: "key", expiresAt: null } as const;
-  /** A socket that drops the frame of this number, counted from 1. */
-  const attach = (kind: "mail" | "events", dropped = 0) => {
+  /** A socket that drops the frame of this number, counted from 1, and in which so many bytes wait. */
+  const attach = (kind: "mail" | "events", dropped = 0, waitingBytes = 0) => {
     const subjects: string[] = [];
     const closes: unknown[] = [];
     let tried = 0;
@@ -291,9 +291,9 @@ async function ownHub() {
         const { subject, data } = JSON.parse(frame);
         if (!isDropped) subjects.push(subject ?? data.subject);
         wake();
-        return isDropped ? 0 : frame.length;
+        return isDropped ? 0 : waitingBytes > 0 ? -1 : frame.length;
       },
-      getBufferedAmount: () => 0,
+      getBufferedAmount: () => waitingBytes,
       ping() {},
       close: (code, reason) => void closes.push({ code, reason }),
     };
@@ -331,6 +331,19 @@ for (const kind of ["mail", "events"] as const)
     connection.onDrain();
     await until(() => subjects.includes("m-3"));
     expect(subjects).toEqual(["m-1", "m-2", "m-3"]);
+  });
+
+for (const kind of ["mail", "events"] as const)
+  test(`whoever reads only a part of what waits is too slow all the same (${kind})`, async () => {
+    const clock = new TestClock();
+    await using it = await ownHub(clock);
+    const { closes, connection, until } = it.attach(kind, 0, 1_000_000);
+    await until((tried) => tried === 1);
+    clock.advance(20_000);
+    connection.onDrain();
+    expect(closes).toEqual([]);
+    clock.advance(10_000);
+    expect(closes).toEqual([{ code: 1013, reason: "too slow" }]);
   });
 
 test("what a consumer says after its end counts for nothing", async () => {

@@ -78,6 +78,11 @@ onEveryDatabase((it) => {
         { endpointId: webhook.id, url, failingSince: later(1), waiting: 2 },
       ],
     });
+    // Switched off, it keeps what waits, and the event that says so.
+    await engine.write((s) => noteFailure(s, webhook.id, later(3), { reason: "gone", notice: null }));
+    expect((await store.overview(userId, { now: noon, days: 1 })).deliveries).toMatchObject({
+      ...{ pending: 2, failingEndpoints: [{ waiting: 2 }, { endpointId: webhook.id, waiting: 3 }] },
+    });
   });
 
   test("the volume goes by days of UTC, and by what became of each message", async () => {

@@ -242,6 +242,12 @@ export function approvalCases(it: ApiWorld): void {
         expect(/Pay (?:<b>)?100/.test(bytes)).toBe(!parts.includes("body_text"));
         expect((await entries(held.id))[0].detail.changed).toEqual(parts);
       }
+      // The same HTML again is not a change either: a text that says more than the HTML stays.
+      const unlike = { body: "Pay 100, as agreed on Monday.", html_body: two.html_body };
+      const { path } = await hold(unlike, agent);
+      await it.api.post(`${path}/approve`, { body_html: unlike.html_body, subject: "Bill" });
+      const { body: after } = await it.api.get(path);
+      expect([after.body_text, after.body_html, after.edited_parts]).toEqual([...Object.values(unlike), ["subject"]]);
       // A message without HTML gets none.
       const plain = await hold({}, agent);
       await it.api.post(`${plain.path}/approve`, { body_text: "Good evening." });

@@ -148,6 +148,14 @@ export function replyCases(it: ApiWorld): void {
       }
     });
 
+    test("name the file of a message without a subject", async () => {
+      const [agent, reader] = [await it.newAgent(), await it.newAgent()];
+      await it.send(agent, "");
+      await it.api.post(`${path(agent, await newest(agent))}/forward`, { to: reader });
+      const { body } = await it.api.get(path(reader, await newest(reader)));
+      expect(body).toMatchObject({ subject: "Fwd:", attachments: [{ filename: "message.eml" }] });
+    });
+
     test("of the agent's own messages too", async () => {
       const [agent, reader] = [await it.newAgent(), await it.newAgent()];
       const { body: first } = await it.api.post("/api/v1/send", {

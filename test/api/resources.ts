@@ -210,6 +210,18 @@ export function resourceCases(it: ApiWorld): void {
       expect((await it.api.as(body.key).get("/api/v1/users/me")).status).toBe(401);
     });
 
+    test("are for the account, or for an agent that is named: anything between is refused", async () => {
+      const agent = await it.newAgent();
+      const before = (await it.api.get("/api/v1/keys")).body;
+      for (const wrong of [{ scope: "account", agent }, { scope: "agent" }]) {
+        const { status, body } = await it.api.post("/api/v1/keys", { name: "k", ...wrong });
+        expect({ status, fields: body.errors?.map((error: { field: string }) => error.field) }).toEqual({
+          ...{ status: 400, fields: ["agent"] },
+        });
+      }
+      expect((await it.api.get("/api/v1/keys")).body.keys).toHaveLength(before.keys.length);
+    });
+
     test("of one agent can use its inbox and nothing else", async () => {
       const [agent, sibling] = [await it.newAgent(), await it.newAgent()];
       const own = it.api.as(await it.agentKey(agent));

@@ -216,7 +216,7 @@ export function sendCases(it: ApiWorld): void {
 
     test("does not wait for a client that does not want to", async () => {
       const agent = await it.newAgent();
-      const answer = await send(mail(agent, outside), it.api, { prefer: "handling=lenient, respond-async" });
+      const answer = await send(mail(agent, outside), it.api, { prefer: "handling=lenient, respond-async; poll=30" });
       expect(answer).toMatchObject({ status: 202, body: { status: "queued" } });
       expect(answer.headers.get("preference-applied")).toBe("respond-async");
     });

@@ -177,8 +177,12 @@ export function heldCases(suite: McpSuite): void {
     expect(read.is.untrusted.notes).toEqual(one.untrusted.notes);
     const outsideFence = (text: string) => text.replace(/<(untrusted-[0-9a-f]+)>[\s\S]*?<\/\1>/g, "");
     for (const { text } of [listed, read]) expect(outsideFence(text)).not.toContain("9,999");
-    const part = await call(suite.owner, "get_message", { agent, message_id, part: "html", offset: 3_000 });
-    expect(part.is.untrusted.text).toEndWith("x end");
+    // What does not fit is read on with the call that the answer names.
+    expect(read.text).not.toContain("The HTML goes on");
+    const begun = await call(suite.owner, "get_message", { agent, message_id, max_chars: 2_000 });
+    const [, offset] = /The HTML goes on: call again with part "html" and offset (\d+)\./.exec(begun.text) ?? [];
+    const part = await call(suite.owner, "get_message", { agent, message_id, part: "html", offset: Number(offset) });
+    expect(begun.is.untrusted.html_text + part.is.untrusted.text).toBe(read.is.untrusted.html_text);
     const file = await call(suite.owner, "get_attachment", { agent, message_id, index: 0 });
     expect(file.is.untrusted).toMatchObject({ filename: "a.csv", text: "iban,DE12" });
 

@@ -56,6 +56,8 @@ export function readingCases(suite: McpSuite): void {
       { conversation_id, message_count: 2, unread_count: 0, untrusted: { subject: "Invoice 42", last_from: agent } },
     ]);
     expect(talks.text).not.toContain("NOT PROVEN");
+    // Only a received one has a sender to prove.
+    expect(talks.is.conversations[0]).toMatchObject({ last_direction: "outbound", last_verified: false });
     const talk = await call(bot, "get_conversation", { conversation_id });
     expect(talk.is.messages).toMatchObject([{ message_id: id }, { message_id: reply.is.message_id, status: "sent" }]);
 
@@ -247,6 +249,10 @@ export function readingCases(suite: McpSuite): void {
     const diverted = await call(bot, "get_message", { message_id: elsewhere });
     expect(diverted.is.untrusted.reply_to).toEqual(["mallory@evil.example"]);
     expect(diverted.text).toContain("which is not the sender's address");
+    const here = await receive(agent, "Reply here", [`Reply-To: Ann <${outside}>`, "", "Hi"]);
+    const direct = await call(bot, "get_message", { message_id: here });
+    expect(direct.is.untrusted).toMatchObject({ from: outside, reply_to: [] });
+    expect(direct.text).not.toContain("Reply-To");
   });
 
   test("lists show nothing hidden, and of each thing one short line", async () => {

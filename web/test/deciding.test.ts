@@ -137,6 +137,20 @@ describe.skipIf(!chromiumRuns)("in a browser, on the compiled binary", () => {
     await shows(/Approved; it will leave in/);
   }, 60_000);
 
+  test("an approval can be undone though its agent got the time for that only after the page was loaded", async () => {
+    await visit.api("PATCH", `/agents/${agent}`, { undo_seconds: 0 });
+    const id = await hold("A new undo time");
+    const agentsAreKnown = page.waitForResponse("**/api/v1/agents");
+    await open(id);
+    await agentsAreKnown;
+    await visit.api("PATCH", `/agents/${agent}`, { undo_seconds: 120 });
+    await page.keyboard.press("a");
+    await shows(/Approved; it will leave in/);
+    await page.getByRole("button", { name: "Undo" }).click();
+    await shows("Approval undone");
+    expect((await messageNow(id)).status).toBe("pending_approval");
+  }, 60_000);
+
   test("HTML written by hand beside an old text is warned of, and leaves as it was shown", async () => {
     const id = await hold("By hand", { html_body: "<p>Pay <b>100</b>.</p>" });
     await open(id);

@@ -101,3 +101,23 @@ test("events go on top of the log, the newest first, each once, and only into li
     ["5 2", "1"],
   ]);
 });
+
+test("a draft is put onto what another reviewer wrote meanwhile; what both changed in different ways is a clash", async () => {
+  const { draftOf, rebase } = await ofPage("../outbound/draft.ts");
+  const base = { to: ["ann@x.example"], subject: "Offer", body_text: "Pay 100.", body_html: "<p>Pay 100.</p>" };
+  const [subject, text] = [{ subject: "My offer" }, { text: "Pay 110." }];
+  const ownHtml = { html: "own", ownHtml: "<p>Pay 110.</p>" };
+  const rows: [mine: object, theirs: object, clashes: string[]][] = [
+    [subject, { subject: "Their offer" }, ["subject"]],
+    [subject, { subject: "My offer" }, []],
+    [subject, { body_text: "Pay 90." }, []],
+    [text, { body_text: "Pay 90." }, ["body_text"]],
+    [ownHtml, { body_html: "<p>Pay 90.</p>" }, ["body_html"]],
+    [ownHtml, { subject: "Their offer", body_text: "Pay 90." }, []],
+  ];
+  for (const [mine, theirs, clashes] of rows) {
+    const current = { ...base, ...theirs };
+    const moved = rebase(base, current, { ...draftOf(base), ...mine });
+    expect(moved).toEqual({ draft: { ...draftOf(current), ...mine }, clashes });
+  }
+});

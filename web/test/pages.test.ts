@@ -44,6 +44,17 @@ afterAll(async () => {
 const shows = (text: string) => page.getByText(text).first().waitFor();
 const list = (name: string) => page.getByRole("list", { name });
 
+/** Lets the page's first POST to a path reach the server, but not the answer reach the page: a proxy gives another. */
+async function loseAnswer(path: string): Promise<void> {
+  let isLost = false;
+  await page.route(`**${path}`, async (route) => {
+    if (isLost || route.request().method() !== "POST") return route.continue();
+    isLost = true;
+    await route.fetch();
+    await route.fulfill({ status: 502, body: "Bad gateway" });
+  });
+}
+
 /** Sends mail; returns its id. */
 async function sent(to: string[], subject: string): Promise<string> {
   const { body } = await it.api("POST", "/api/v1/send", { to, subject, body: "Hello" });
@@ -123,10 +134,13 @@ describe.skipIf(!chromiumRuns)("pages", () => {
       await sink.reached(n);
     }
     sink.answer = () => new Response("thanks");
+    await loseAnswer("/api/v1/deliveries/redeliver");
     await page.goto(`/deliveries?endpoint=${webhook.id}&outcome=failed`);
     await list("Deliveries, newest first").getByRole("listitem").nth(1).waitFor();
     await page.getByRole("button", { name: "Redeliver failed" }).click();
     await page.getByLabel("Failed in").selectOption("The last hour");
+    await page.getByRole("button", { name: "Deliver again" }).click();
+    await shows("The server answered 502");
     await page.getByRole("button", { name: "Deliver again" }).click();
     await shows("2 deliveries are sent again");
     await page.getByRole("button", { name: "Delivered" }).click();
@@ -153,6 +167,8 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     await page.goto("/keys");
     await page.getByRole("button", { name: "Revoke lost" }).click();
     await page.getByRole("button", { name: "Revoke key" }).click();
+    // The open dialog hides the list, so that its button alone would seem gone at once.
+    await shows("The key is revoked");
     await page.getByRole("button", { name: "Revoke lost" }).waitFor({ state: "detached" });
     const refused = await fetch(`${it.app.httpUrl}/api/v1/agents`, {
       headers: { authorization: `Bearer ${body.key}` },
@@ -170,6 +186,20 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     await page.getByRole("row", { name: "default" }).getByText("Also signs").waitFor();
   });
 
+  test("keys: made once, and shown, although the first answer is lost", async () => {
+    await loseAnswer("/api/v1/keys");
+    await page.goto("/keys");
+    await page.getByRole("button", { name: "New key" }).click();
+    await page.getByLabel("Purpose").fill("build");
+    await page.getByRole("button", { name: "Create key" }).click();
+    await shows("The server answered 502");
+    await page.getByRole("button", { name: "Create key" }).click();
+    const key = await page.getByRole("region", { name: "The new key" }).locator("code").first().innerText();
+    expect(key).toMatch(/^e2a_[0-9a-f]{64}$/);
+    const { body } = await it.api("GET", "/api/v1/keys");
+    expect(body.keys.filter(({ name }: { name: string }) => name === "build")).toHaveLength(1);
+  });
+
   test("suppressions: added with a note, taken off after asking", async () => {
     await it.api("POST", "/api/v1/suppressions", { address: "first@example.com" });
     await page.goto("/suppressions");
@@ -181,7 +211,10 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     await shows("Asked us to stop.");
     await page.getByRole("button", { name: "Remove stop@example.com from the list" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Remove from the list" }).click();
+    await shows("stop@example.com was removed from the list");
     await page.getByRole("button", { name: "Remove stop@example.com from the list" }).waitFor({ state: "detached" });
+    const { body } = await it.api("GET", "/api/v1/suppressions");
+    expect(body.suppressions).toMatchObject([{ address: "first@example.com" }]);
   });
 
   test("settings: paused, a theme that stays, the export, and an end that asks for the address", async () => {

@@ -96,9 +96,10 @@ describe("what is sent", () => {
 
   test("reply and forward name the agent and the message", async () => {
     await world.receive(1);
-    expect((await run(["reply", id, "--all", "--cc", "c@example.com"], { stdin: "Yes" })).code).toBe(0);
+    const flags = ["--all", "--cc", "c@example.com", "--conversation", "trip"];
+    expect((await run(["reply", id, ...flags], { stdin: "Yes" })).code).toBe(0);
     expect(posted().at(-1)?.path).toBe(`/agents/bot@e2a.localhost/messages/${id}/reply`);
-    expect(body()).toEqual({ body: "Yes", reply_all: true, cc: ["c@example.com"] });
+    expect(body()).toEqual({ body: "Yes", reply_all: true, cc: ["c@example.com"], conversation_id: "trip" });
     // The pipe is read only if a flag names it: it may never end.
     expect((await run(["forward", id, "--to", "b@example.com", "--include", "none"])).code).toBe(0);
     expect(posted().at(-1)?.path).toBe(`/agents/bot@e2a.localhost/messages/${id}/forward`);

@@ -58,6 +58,12 @@ onEveryDatabase((it) => {
     expect(await ids(only(two), all)).toEqual([3, 1]);
     expect(await ids(whole(one), { ...all, status: "failed" })).toEqual([2]);
     expect(await ids(only(one), { ...all, status: "pending" })).toEqual([4, 0]);
+    // A filter only narrows what its owner sees.
+    const { eventId } = made[3]!;
+    for (const filter of [{ endpointId: two.id }, { agentId: two.id }, { eventId }])
+      expect({ filter, found: await ids(only(one), { ...all, ...filter }) }).toEqual({ filter, found: [] });
+    expect(await ids(whole(one), { ...all, eventId })).toEqual([3]);
+    expect(await ids(whole(one), { ...all, eventId, endpointId: one.id })).toEqual([]);
     expect((await store.listDeliveries(only(two), all))[0]).toEqual({
       ...{ delivery: expect.objectContaining({ id: made[3]!.id, agentId: two.id }), url: "https://hooks.example/in" },
     });

@@ -55,6 +55,15 @@ onEveryDatabase((it) => {
     await it.store.recordReport({ ...report, suppress: false, addresses: [], now: later(2) });
     expect(await strangers("gone@people.example")).toEqual(["gone@people.example"]);
 
+    // Earlier mail reached this one, as its host confirmed: one bounce does not make it a stranger.
+    for (const status of ["delivered", "bounced"] as const) {
+      const next = await addOutbound(it.store, agent.id, { recipients: ["full@people.example"] });
+      await leave(next);
+      const said = { n: 0, status, detail: status, suppress: false, addresses: [], now: later(2) };
+      expect(await it.store.recordReport({ ...said, messageId: next.message.id })).toMatchObject({ status });
+    }
+    expect(await strangers("full@people.example")).toEqual([]);
+
     const from = [{ address: "ceo@people.example", name: "" }];
     await addMessage(it.store, agent.id, { from, verdict: unproven });
     expect(await strangers("ceo@people.example")).toEqual(["ceo@people.example"]);
@@ -90,6 +99,22 @@ onEveryDatabase((it) => {
     expect(await doubtful("drop@evil.example")).toBe(true);
     await it.store.sweep({ ...swept, now: later(400 * 86_400_000), messagesBefore: later(370 * 86_400_000) });
     expect(await doubtful("drop@evil.example")).toBe(false);
+  });
+
+  test("an unproven sender is remembered for a year after its last mail, not after its first", async () => {
+    const agent = await addAgent(it.store);
+    const day = (n: number) => later(n * 86_400_000);
+    const from = [{ address: "mallory@evil.example", name: "" }];
+    for (const receivedAt of [day(0), day(300)])
+      await addMessage(it.store, agent.id, { from, receivedAt, verdict: unproven });
+    const doubtfulOn = async (n: number) => {
+      const swept = { deliveriesBefore: null, idempotencyBefore: noon, messagesBefore: day(n - 1), now: day(n) };
+      await it.store.sweep(swept);
+      const about = { agentId: agent.id, conversationId: null, addresses: ["mallory@evil.example"], withTexts: false };
+      return (await it.store.gateFacts(about)).unverified;
+    };
+    expect(await doubtfulOn(400)).toBe(true);
+    expect(await doubtfulOn(700)).toBe(false);
   });
 
   test("a conversation is unverified when one of its messages is", async () => {

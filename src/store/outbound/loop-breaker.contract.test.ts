@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { addAccount, addAgent, addOutbound, claimRecipients, later } from "../../../test/store/rows.ts";
+import { addAccount, addAgent, addOutbound, claimRecipients, later, watch } from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, unique } from "../../../test/store/stores.ts";
 import { eventsOf } from "../../../test/store/verbs.ts";
 
@@ -127,6 +127,26 @@ onEveryDatabase((it) => {
     const laterOn = 2 * WINDOW_MS;
     for (let i = 0; i < 3; i++) expect((await say(quiet.id, "conv_a", laterOn + i, to)).hold).toBeNull();
     expect((await say(quiet.id, "conv_a", laterOn + 3, to)).hold).not.toBeNull();
+  });
+
+  test("released mail that the gate then holds is no longer the breaker's, and stops nothing", async () => {
+    const agent = await addAgent(it.store);
+    const { userId } = agent;
+    for (let i = 0; i < 3; i++) await say(agent.id, "conv_a", i);
+    const lane = unique("lane");
+    const { message } = await addOutbound(it.store, agent.id, {
+      ...{ conversationId: "conv_a", limits, now: later(3), recipients: [{ address: "bob@people.example", lane }] },
+    });
+    await it.store.releaseLoop(release(userId, message.id, later(4)));
+    const lease = { leaseUntil: later(9e6), leaseToken: unique("lease"), lanes: [{ lane, free: 1 }] };
+    const [recipient] = await claimRecipients(it.store, { ...lease, now: later(5) });
+    const settings = await watch(it.store, agent.id);
+    const hold = { rule: "outside", reason: "It goes outside." } as const;
+    const held = { recipient: recipient!, gate: { hold, settings }, review: null, now: later(6) };
+    expect(await it.store.holdQueued(held)).toBe("held");
+    expect(await it.store.releaseLoop(release(userId, message.id, later(7)))).toMatchObject({ released: 0 });
+    await it.store.updateAgent(agent.id, { hitlEnabled: false }, later(8));
+    expect((await say(agent.id, "conv_a", 9)).hold).toBeNull();
   });
 
   test("one stop's release leaves the others as they are", async () => {

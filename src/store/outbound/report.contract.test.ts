@@ -53,6 +53,7 @@ onEveryDatabase((it) => {
     const steps = [
       { status: "deferred", detail: "450 4.2.0 busy" },
       { status: "deferred", detail: "450 4.2.0 busy" },
+      { status: "deferred", detail: "452 4.2.2 full" },
       { status: "delivered", detail: "250 OK" },
       { status: "delivered", detail: "250 OK again" },
       { status: "deferred", detail: "450 4.2.0 late" },
@@ -61,8 +62,15 @@ onEveryDatabase((it) => {
       { status: "delivered", detail: "250 OK" },
     ] as const;
     for (const step of steps) await mail.report(step);
-    const types = (await eventsOf(it, mail.userId)).map(({ type }) => type);
-    expect(types).toEqual(["message.sent", "message.deferred", "message.delivered", "message.bounced"]);
+    const told = (await eventsOf(it, mail.userId)).map(({ type, data }) => [type, data.smtp_reply]);
+    expect(told).toEqual([
+      ["message.sent", "250 OK"],
+      // The reason is news, too.
+      ["message.deferred", "450 4.2.0 busy"],
+      ["message.deferred", "452 4.2.2 full"],
+      ["message.delivered", "250 OK"],
+      ["message.bounced", "552 5.2.2 full"],
+    ]);
     expect(await mail.state()).toEqual(["bounced", "bounced"]);
     expect((await it.store.getOutbound(mail.userId, mail.id))?.recipients[0]?.smtpReply).toBe("552 5.2.2 full");
   });

@@ -28,6 +28,8 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
   const [chosen, setChosen] = useState("");
   const [lifetime, setLifetime] = useState("90");
   const [day, setDay] = useState("");
+  // Fixed while the dialog is open: after a lost answer, the repeated request must be the same one.
+  const [openedMs] = useState(() => Date.now());
   const agent = chosen || agents.data?.[0]?.email || "";
   const problem = create.error instanceof ApiError ? create.error : null;
   const named = ["name", "scope", "agent", "expires_at"];
@@ -36,7 +38,7 @@ export function NewKeyDialog({ onClose }: { onClose: () => void }) {
     if (lifetime === "") return undefined;
     return lifetime === "exact"
       ? new Date(`${day}T00:00`).toISOString()
-      : new Date(Date.now() + Number(lifetime) * DAY_MS).toISOString();
+      : new Date(openedMs + Number(lifetime) * DAY_MS).toISOString();
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();

@@ -30,12 +30,14 @@ export function RedeliverDialog({
   const redeliver = useRedeliverSince();
   const [span, setSpan] = useState(String(24 * HOUR_MS));
   const [exact, setExact] = useState("");
+  // Fixed while the dialog is open: after a lost answer, the repeated request must be the same one.
+  const [openedMs] = useState(() => Date.now());
   const since = span === "exact" ? exact && new Date(exact).toISOString() : null;
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     const total = await redeliver.mutateAsync({
-      since: since || new Date(Date.now() - Number(span)).toISOString(),
+      since: since || new Date(openedMs - Number(span)).toISOString(),
       ...(endpoint && { webhook: endpoint }),
       ...(agent && { agent }),
     });

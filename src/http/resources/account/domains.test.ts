@@ -42,6 +42,18 @@ test("the TXT record proves a domain; until it is there, 412 says what is", asyn
   expect(await verify()).toMatchObject({ status: 200, body: { verified: true } });
 });
 
+test("a domain is the same with the dot of the root, in capitals and in its own script", async () => {
+  await using it = await startTestApp({ set: production });
+  for (const [written, domain] of [
+    ["D.test.", "d.test"],
+    ["bücher.test", "xn--bcher-kva.test"],
+  ] as const) {
+    const { status, body } = await it.api("POST", "/api/v1/domains", { domain: written });
+    expect({ status, domain: body.domain }).toEqual({ status: 201, domain });
+    expect((await it.api("GET", `/api/v1/domains/${encodeURIComponent(written)}`)).body.domain).toBe(domain);
+  }
+});
+
 test("a key that ends while DNS is asked proves no domain", async () => {
   const clock = new TestClock();
   const asked = Promise.withResolvers<void>();
@@ -140,6 +152,11 @@ test("a domain whose mail goes elsewhere keeps it: agents get a domain that rece
   // Naming another provider's MX allows that provider to send.
   it.dns.zone["acme.test"] = { MX: [{ exchange: "mx1.provider.test", priority: 1 }], TXT: ["v=spf1 mx -all"] };
   expect((await checksOf(it, "acme.test")).spf).toMatchObject({ merged: "v=spf1 a:mx.test mx -all" });
+  // A domain for agents gets another label than its own.
+  await register(it, "agents.acme.test");
+  expect((await checksOf(it, "agents.acme.test")).mx).toMatchObject({
+    suggested_domain: "bots.agents.acme.test",
+  } as never);
 });
 
 test("two SPF records become one, and one that needs too many look-ups says so", async () => {

@@ -52,6 +52,25 @@ test("what the upstream refuses is 502 and has left; it is decided all the same"
   expect((await at.it.api("POST", `${path}/approve`)).status).toBe(409);
 });
 
+test("an edit of what another reviewer changed meanwhile is refused, and the other's change stays", async () => {
+  await using at = await startHolding();
+  const { api, app } = at.it;
+  await api("PATCH", "/api/v1/agents/bot@e2a.localhost", { undo_seconds: 120 });
+  const path = await at.hold();
+  const { decideHold } = app.store;
+  app.store.decideHold = async (decision) => {
+    app.store.decideHold = decideHold;
+    await api("POST", `${path}/approve`, { subject: "Another" }, { prefer: "respond-async" });
+    await api("POST", `${path}/undo`);
+    return decideHold(decision);
+  };
+  const { status, body } = await api("POST", `${path}/approve`, { body_text: "Good evening." });
+  expect({ status, parts: body.edited_parts }).toEqual({ status: 409, parts: ["subject"] });
+  expect((await api("GET", path)).body).toMatchObject({
+    ...{ status: "pending_approval", subject: "Another", body_text: "Good day." },
+  });
+});
+
 test("a dashboard session decides from its own pages only", async () => {
   await using at = await startHolding();
   const path = await at.hold();
