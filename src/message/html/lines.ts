@@ -222,6 +222,8 @@ export class Lines {
    */
   endTable(table: Table): void {
     this.endRow(table);
+    this.breaks = Math.max(this.breaks, 1);
+    if (table.rows.every((row) => row.length === 1)) return;
     const used = new Set<number>();
     for (const row of table.rows)
       for (const cell of row) if (cell.to > cell.from && !cell.isWide) used.add(cell.column);
@@ -240,7 +242,7 @@ export class Lines {
     if (joinedRows >= 2 && first) {
       first.breaks = Math.max(first.breaks, 2);
       this.breaks = 2;
-    } else this.breaks = Math.max(this.breaks, 1);
+    }
   }
 
   /** Writes the few lines of a cell on one. */

@@ -101,7 +101,7 @@ export function renderText(
   const lines = new Lines();
   const styleOf = layoutStyles(html);
   const open: OpenElement[] = [];
-  /** How many elements of each name are open in each table cell, so that end tags reach no further. */
+  /** How many elements of each name are open in each cell, apart from tables, so that end tags reach no further. */
   const scopes: (Map<string, number> | null)[] = [null];
   let now: Surroundings = { spacing: "folded", list: null, table: null, link: null, raised: null, isRow: false };
   let isUnread = false;
@@ -126,15 +126,15 @@ export function renderText(
 
   const push = (element: OpenElement) => {
     open.push(element);
-    count(element.name, 1);
     if (element.kind === "table" || element.kind === "cell") scopes.push(null);
+    else if (element.kind !== "row") count(element.name, 1);
   };
   const close = () => {
     const element = open.pop();
     if (!element) return;
     const { table, link } = now;
     if (element.kind === "table" || element.kind === "cell") scopes.pop();
-    count(element.name, -1);
+    else if (element.kind !== "row") count(element.name, -1);
     now = element.outer;
     if (element.outerMargin !== undefined) lines.leave(element.outerMargin);
     if (element.kind === "table" && table) lines.endTable(table.table);
